@@ -1,0 +1,195 @@
+// What every backend offers to the layers above. Methods (search, select, evaluate) talk to these interfaces only.
+import type { Graph } from '../graph/graph.ts';
+import type { Parameters } from './parameters.ts';
+import type { StreamKey } from '../random/philox.ts';
+
+/** A backend's name. */
+export type BackendName = 'cpu';
+
+/** Which gradients a pass computes; kernels for the others do not run. */
+export type GradientTarget = 'weights' | 'alpha' | 'both';
+
+/** Mixing weights given from outside, one array a table (rows one after another). Candidates of weight 0 are not computed. */
+export type Mixing = Readonly<Record<string, Float32Array>>;
+
+/** How images become a batch: all randomness is named by `stream`, indexed by the position in the batch. */
+export interface Augmentation {
+  /** Per channel, of pixels scaled to [0, 1]. */
+  readonly mean: readonly number[];
+  readonly deviation: readonly number[];
+  /** Zero pixels added on each side before a random crop of the original size; 0 for none. */
+  readonly pad: number;
+  /** Mirror horizontally with probability one half. */
+  readonly flip: boolean;
+  /** Side in pixels of a square set to zero after normalisation at a random place; 0 for none. */
+  readonly cutout: number;
+  /** Absent when nothing is random. */
+  readonly stream?: StreamKey;
+}
+
+/** Images of a device dataset, gathered, augmented and normalised on the device. */
+export interface GatheredBatch {
+  readonly dataset: DeviceDataset;
+  /** One dataset position a sample; as many as the program's batch size. */
+  readonly indices: Uint32Array;
+  readonly augmentation: Augmentation;
+}
+
+/** Tensors given directly: one array per graph input, `[batch, ...shape]`, and labels `[batch]` where there is a loss. */
+export interface DirectBatch {
+  readonly inputs: Readonly<Record<string, Float32Array>>;
+  readonly labels?: Int32Array;
+}
+
+/** Where a pass takes its images and labels from. */
+export type Batch = GatheredBatch | DirectBatch;
+
+/** Forward in training mode and backward from the loss; gradients are left in the parameters. */
+export interface GradientsCommand {
+  readonly kind: 'gradients';
+  readonly program: Program;
+  readonly batch: Batch;
+  readonly target: GradientTarget;
+  readonly mixing?: Mixing;
+  /** Nodes whose outputs are wanted. */
+  readonly read?: readonly number[];
+}
+
+/** Forward only. `running` normalises with the running statistics, `batch` with the batch's own, leaving the running ones alone. */
+export interface EvaluateCommand {
+  readonly kind: 'evaluate';
+  readonly program: Program;
+  readonly batch: Batch;
+  readonly statistics: 'running' | 'batch';
+  readonly mixing?: Mixing;
+  readonly read?: readonly number[];
+}
+
+/**
+ * The one-step unrolled hypergradient by finite differences (DARTS, arXiv:1806.09055, equations 7 and 8). Leaves it as the
+ * gradient of alpha; weights and momentum keep their bits. The outcome's loss is that of the validation batch at the
+ * unrolled weights.
+ */
+export interface HypergradientCommand {
+  readonly kind: 'hypergradient';
+  readonly program: Program;
+  readonly train: Batch;
+  readonly validation: Batch;
+  /** ξ, the step size of the unrolled step. */
+  readonly learningRate: number;
+  readonly momentum: number;
+  readonly weightDecay: number;
+  /** r of ε = r / ‖v‖; 0.01 as published. */
+  readonly radius?: number;
+}
+
+/** w -= lr·m with m = momentum·m + clip(g) + weightDecay·w, g scaled to a global norm of at most `maxNorm`. */
+export interface SgdCommand {
+  readonly kind: 'sgd';
+  readonly parameters: Parameters;
+  readonly learningRate: number;
+  readonly momentum: number;
+  readonly weightDecay: number;
+  /** Infinity for no clipping. */
+  readonly maxNorm: number;
+}
+
+/** Adam (Kingma and Ba, arXiv:1412.6980) on alpha with the L2 term in the gradient. */
+export interface AdamCommand {
+  readonly kind: 'adam';
+  readonly parameters: Parameters;
+  readonly learningRate: number;
+  readonly betas: readonly [number, number];
+  readonly epsilon: number;
+  readonly weightDecay: number;
+  /** Number of this update, from 1, for the bias correction. */
+  readonly step: number;
+}
+
+/** Forward in training mode, then backward from a given gradient of the output node (a vector-Jacobian product). */
+export interface VjpCommand {
+  readonly kind: 'vjp';
+  readonly program: Program;
+  readonly batch: DirectBatch;
+  /** Gradient of the output, `[batch, ...shape]`. */
+  readonly outputGradient: Float32Array;
+  readonly mixing?: Mixing;
+}
+
+/** One piece of work for a device. */
+export type Command = GradientsCommand | EvaluateCommand | HypergradientCommand | SgdCommand | AdamCommand | VjpCommand;
+
+/** What a command gives back; fields that make no sense for its kind are absent. */
+export interface Outcome {
+  /** Mean loss of the batch. */
+  readonly loss?: number;
+  /** Samples whose largest logit is the label's. */
+  readonly correct?: number;
+  /** Norm of the gradient before clipping (sgd). */
+  readonly gradientNorm?: number;
+  /** Output of each node asked for with `read`, and of the output node of a vjp: `[batch, ...shape]`. */
+  readonly outputs?: ReadonlyMap<number, Float32Array>;
+  /** Gradient of each graph input (vjp). */
+  readonly inputGradients?: Readonly<Record<string, Float32Array>>;
+}
+
+/** Options of a run of commands. */
+export interface ExecuteOptions {
+  /** Stops between two kernels; the promise then rejects with AbortedError. Weights are whole, gradients are not. */
+  readonly signal?: AbortSignal;
+}
+
+/** Images held by a device. */
+export interface DeviceDataset extends Disposable {
+  readonly count: number;
+  /** [height, width, channels] */
+  readonly shape: readonly [number, number, number];
+  dispose(): void;
+}
+
+/** What a dataset is made of: uint8 pixels `[count, height, width, channels]` and one label each. */
+export interface ImageArrays {
+  readonly images: Uint8Array;
+  readonly labels: Int32Array;
+  /** [height, width, channels] */
+  readonly shape: readonly [number, number, number];
+}
+
+/** Options of {@link Device.compile}. */
+export interface CompileOptions {
+  readonly batchSize: number;
+  readonly parameters: Parameters;
+}
+
+/** A graph planned for one batch size. Programs of one device share its working memory and may share parameters. */
+export interface Program extends Disposable {
+  readonly graph: Graph;
+  readonly batchSize: number;
+  readonly parameters: Parameters;
+  /** Planned working memory in bytes of each kind of pass. */
+  memory(): Readonly<Record<'evaluate' | GradientTarget, number>>;
+  /** One `gradients` command. */
+  gradients(options: Omit<GradientsCommand, 'kind' | 'program'> & ExecuteOptions): Promise<Outcome>;
+  /** One `evaluate` command. */
+  evaluate(options: Omit<EvaluateCommand, 'kind' | 'program'> & ExecuteOptions): Promise<Outcome>;
+  /** One `hypergradient` command. */
+  hypergradient(options: Omit<HypergradientCommand, 'kind' | 'program'> & ExecuteOptions): Promise<Outcome>;
+  /** One `vjp` command. */
+  vjp(options: Omit<VjpCommand, 'kind' | 'program'> & ExecuteOptions): Promise<Outcome>;
+  dispose(): void;
+}
+
+/** A device: where programs run. Commands run in order, off the event loop. */
+export interface Device extends Disposable {
+  readonly backend: BackendName;
+  /** For people, such as 'cpu (avx512, 2 threads)'. */
+  readonly description: string;
+  /** Allocates a graph's parameters and draws their first values from `seed`. */
+  createParameters(graph: Graph, options: { seed: number }): Promise<Parameters>;
+  createDataset(arrays: ImageArrays): DeviceDataset;
+  compile(graph: Graph, options: CompileOptions): Program;
+  /** Runs commands one after another with one crossing into the backend; outcomes in the same order. */
+  execute(commands: readonly Command[], options?: ExecuteOptions): Promise<Outcome[]>;
+  /** Frees the device; its programs, parameters and datasets are then unusable. */
+  dispose(): void;
+}

@@ -1,0 +1,139 @@
+import { invalid } from '../errors.ts';
+import type { Graph, ParameterSpec } from '../graph/graph.ts';
+import { type Purpose, normal, uniform } from '../random/philox.ts';
+
+/** The contiguous arenas of a graph's parameters; those of one group have equal length and share offsets. */
+export type Arena = 'weights' | 'weightGradients' | 'momentum' | 'buffers' | 'alpha' | 'alphaGradients' | 'alphaMean' | 'alphaVariance';
+
+/** Every arena, in the numbering that the native side uses. */
+export const arenas: readonly Arena[] = [
+  'weights',
+  'weightGradients',
+  'momentum',
+  'buffers',
+  'alpha',
+  'alphaGradients',
+  'alphaMean',
+  'alphaVariance',
+];
+
+/** Arenas that a search must keep to go on with the same bits; the rest is recomputed each step. */
+export const stateArenas: readonly Arena[] = ['weights', 'momentum', 'buffers', 'alpha', 'alphaMean', 'alphaVariance'];
+
+/** Where a parameter lies within the arenas of its role. */
+export interface ParameterPlace {
+  readonly spec: ParameterSpec;
+  /** In elements; a multiple of 16, so that every parameter starts a cache line. */
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** Where every parameter of a graph lies; gaps between parameters hold zeros. */
+export interface ParameterMap {
+  readonly places: ReadonlyMap<string, ParameterPlace>;
+  /** Elements of each role's arenas. */
+  readonly totals: Readonly<Record<ParameterSpec['role'], number>>;
+}
+
+/** Lays a graph's parameters out; every backend uses this one layout. */
+export function placeParameters(graph: Graph): ParameterMap {
+  const totals = { weight: 0, buffer: 0, alpha: 0 };
+  const places = new Map<string, ParameterPlace>();
+  for (const spec of graph.parameters) {
+    const size = spec.shape.reduce((product, length) => product * length, 1);
+    places.set(spec.name, { spec, offset: totals[spec.role], size });
+    totals[spec.role] += Math.ceil(size / 16) * 16;
+  }
+  return { places, totals };
+}
+
+/** How a backend stores arenas. Reads and writes queue behind the device's commands. */
+export interface ParameterStore {
+  read(arena: Arena): Promise<Float32Array>;
+  write(arena: Arena, offset: number, values: Float32Array): Promise<void>;
+  dispose(): void;
+}
+
+/** A parameter's values with its native shape. */
+export interface NamedTensor {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/** The named parameters of a graph on a device: weights, batch-norm buffers, architecture parameters, optimiser state. */
+export class Parameters implements Disposable {
+  readonly map: ParameterMap;
+  /** @internal */
+  readonly store: ParameterStore;
+
+  /** @internal */
+  constructor(map: ParameterMap, store: ParameterStore) {
+    this.map = map;
+    this.store = store;
+  }
+
+  /** Names in the order of the graph. */
+  names(role?: ParameterSpec['role']): string[] {
+    return [...this.map.places.values()].filter(({ spec }) => !role || spec.role === role).map(({ spec }) => spec.name);
+  }
+
+  /** A parameter's values in native layout (convolutions HWIO). Throws ArgumentError for an unknown name. */
+  async get(name: string): Promise<NamedTensor> {
+    const { spec } = this.#place(name);
+    return this.#slice(name, ({ weight: 'weights', buffer: 'buffers', alpha: 'alpha' } as const)[spec.role]);
+  }
+
+  /** The gradient of the last pass that computed it. Throws ArgumentError for an unknown name or a buffer. */
+  async gradient(name: string): Promise<NamedTensor> {
+    const { spec } = this.#place(name);
+    if (spec.role === 'buffer') throw invalid('name', 'a weight or an architecture parameter', name);
+    return this.#slice(name, spec.role === 'weight' ? 'weightGradients' : 'alphaGradients');
+  }
+
+  /** Replaces a parameter's values, in native layout. Throws ArgumentError for an unknown name or a wrong length. */
+  async set(name: string, data: Float32Array): Promise<void> {
+    const { spec, offset, size } = this.#place(name);
+    if (!(data instanceof Float32Array) || data.length !== size) {
+      throw invalid(name, `a Float32Array of ${size} elements`, data);
+    }
+    const arena = ({ weight: 'weights', buffer: 'buffers', alpha: 'alpha' } as const)[spec.role];
+    await this.store.write(arena, offset, data);
+  }
+
+  /** Frees the arenas; later calls reject with BackendError. */
+  dispose(): void {
+    this.store.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #place(name: string): ParameterPlace {
+    const place = this.map.places.get(name);
+    if (place === undefined) throw invalid('name', 'one of parameters.names()', name);
+    return place;
+  }
+
+  async #slice(name: string, arena: Arena): Promise<NamedTensor> {
+    const { spec, offset, size } = this.#place(name);
+    return { shape: spec.shape, data: (await this.store.read(arena)).slice(offset, offset + size) };
+  }
+}
+
+/** The first values of an arena: each parameter's initialiser, drawn from the stream of its position in the graph. */
+export function initialValues(map: ParameterMap, role: ParameterSpec['role'], seed: number): Float32Array {
+  const values = new Float32Array(map.totals[role]);
+  const purpose: Purpose = role === 'alpha' ? 'architecture' : 'weights';
+  let position = 0;
+  for (const { spec, offset, size } of map.places.values()) {
+    const stream = { seed, purpose, epoch: 0, step: position++ };
+    if (spec.role !== role) continue;
+    const { initialiser } = spec;
+    const target = values.subarray(offset, offset + size);
+    if (initialiser.kind === 'constant') target.fill(initialiser.value);
+    else if (initialiser.kind === 'uniform') target.set(uniform(stream, size).map((u) => (2 * u - 1) * initialiser.bound));
+    else target.set(normal(stream, size).map((x) => x * initialiser.deviation));
+  }
+  return values;
+}

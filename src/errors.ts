@@ -1,0 +1,76 @@
+/** What went wrong, for programs that branch on it; see the class of the same name for the cases. */
+export type ErrorCode = 'ARGUMENT' | 'DATA' | 'FILE' | 'BACKEND' | 'DIVERGED' | 'ABORTED';
+
+/** Base of every error this library throws on purpose. Its message is one line that says what to do. */
+export class DartsmithError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+    this.name = new.target.name;
+  }
+}
+
+/** A value that the caller gave is not one that the function takes. */
+export class ArgumentError extends DartsmithError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ARGUMENT', message, options);
+  }
+}
+
+/** A data file or folder does not hold what its format promises. The message names the file and, where one is known, the byte. */
+export class DataError extends DartsmithError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('DATA', message, options);
+  }
+}
+
+/** A file of ours (run directory, checkpoint, genotype, picture) cannot be read or written. */
+export class FileError extends DartsmithError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('FILE', message, options);
+  }
+}
+
+/** A backend is missing, refused a graph or failed while it ran one. The process stays usable. */
+export class BackendError extends DartsmithError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('BACKEND', message, options);
+  }
+}
+
+/** The loss became NaN or infinite. The last good checkpoint was kept. */
+export class DivergedError extends DartsmithError {
+  readonly epoch: number;
+  readonly step: number;
+
+  constructor(message: string, epoch: number, step: number) {
+    super('DIVERGED', message);
+    this.epoch = epoch;
+    this.step = step;
+  }
+}
+
+/** The work was stopped through its AbortSignal. */
+export class AbortedError extends DartsmithError {
+  constructor(message = 'stopped by the AbortSignal') {
+    super('ABORTED', message);
+  }
+}
+
+/** The one form of "expected X for NAME but received Y" that every validation uses. */
+export function invalid(name: string, expectation: string, actual: unknown): ArgumentError {
+  return new ArgumentError(`expected ${expectation} for ${name} but received ${describe(actual)}`);
+}
+
+function describe(value: unknown): string {
+  if (typeof value === 'string') return `'${value}'`;
+  if (typeof value === 'function') return 'a function';
+  if (ArrayBuffer.isView(value)) return `${value.constructor.name} of ${value.byteLength} bytes`;
+  if (typeof value === 'object' && value !== null) {
+    const text = JSON.stringify(value);
+    return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+  }
+  return String(value);
+}

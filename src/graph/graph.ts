@@ -1,0 +1,178 @@
+// The typed graph: plain data that every backend reads. Shapes leave the batch out: [height, width, channels] or [channels].
+
+/** The shape of one sample's tensor: `[height, width, channels]` or `[channels]`. */
+export type Shape = readonly number[];
+
+/** Two spatial sizes: `[vertical, horizontal]`. */
+export type Pair = readonly [number, number];
+
+/** How a parameter's first values are drawn. */
+export type Initialiser =
+  | { readonly kind: 'constant'; readonly value: number }
+  | { readonly kind: 'uniform'; readonly bound: number }
+  | { readonly kind: 'normal'; readonly deviation: number };
+
+/**
+ * What a parameter is: `weight` is trained by the weight optimiser, `buffer` holds batch-norm statistics, `alpha` holds
+ * architecture parameters.
+ */
+export type ParameterRole = 'weight' | 'buffer' | 'alpha';
+
+/** How a weight's axes are stored here and how PyTorch stores them: HWIO against OIHW, [in, out] against [out, in], or alike. */
+export type ParameterLayout = 'conv' | 'linear' | 'plain';
+
+/** One named parameter of a graph. */
+export interface ParameterSpec {
+  readonly name: string;
+  readonly role: ParameterRole;
+  /** Native shape: convolutions `[kernelHeight, kernelWidth, inputChannels / groups, outputChannels]`, linear `[inputs, outputs]`. */
+  readonly shape: Shape;
+  readonly layout: ParameterLayout;
+  readonly initialiser: Initialiser;
+  /** Only for `alpha`: the length of each row, in order; `shape` is `[rows, columns]` when all are equal, else `[total]`. */
+  readonly rowLengths?: readonly number[];
+}
+
+/** How architecture parameters become mixing weights: over the row (softmax) or each for itself (sigmoid). */
+export type MixingActivation = 'softmax' | 'sigmoid';
+
+interface NodeBase {
+  /** Position in `Graph.nodes`; inputs always come earlier. */
+  readonly id: number;
+  readonly inputs: readonly number[];
+  readonly shape: Shape;
+}
+
+interface Window {
+  readonly kernel: Pair;
+  readonly stride: Pair;
+  readonly padding: Pair;
+}
+
+/** Images (or any tensor) given with each batch. */
+export interface InputNode extends NodeBase {
+  readonly op: 'input';
+  readonly name: string;
+}
+
+/** Cross-correlation without bias; `groups` equal to the channels makes it depthwise. */
+export interface Conv2dNode extends NodeBase, Window {
+  readonly op: 'conv2d';
+  readonly dilation: Pair;
+  readonly groups: number;
+  readonly weight: string;
+}
+
+/**
+ * Batch normalisation over batch and space (Ioffe and Szegedy, arXiv:1502.03167); running variance is the unbiased one.
+ * `scale` and `shift` are absent when it has no affine part.
+ */
+export interface BatchNormNode extends NodeBase {
+  readonly op: 'batchNorm';
+  readonly epsilon: number;
+  readonly momentum: number;
+  readonly runningMean: string;
+  readonly runningVariance: string;
+  readonly scale?: string;
+  readonly shift?: string;
+}
+
+export interface ReluNode extends NodeBase {
+  readonly op: 'relu';
+}
+
+/** Maximum over the window; of equal elements the first in row order takes the gradient. */
+export interface MaxPoolNode extends NodeBase, Window {
+  readonly op: 'maxPool';
+}
+
+/** Mean over the window; padding is counted only with `countIncludePad`. */
+export interface AvgPoolNode extends NodeBase, Window {
+  readonly op: 'avgPool';
+  readonly countIncludePad: boolean;
+}
+
+/** Mean over all pixels: [H, W, C] to [C]. */
+export interface GlobalAvgPoolNode extends NodeBase {
+  readonly op: 'globalAvgPool';
+}
+
+/** [C] times weight `[C, outputs]`, plus bias. */
+export interface LinearNode extends NodeBase {
+  readonly op: 'linear';
+  readonly weight: string;
+  readonly bias: string;
+}
+
+/** Sum of inputs of one shape. */
+export interface AddNode extends NodeBase {
+  readonly op: 'add';
+}
+
+/** Concatenation along channels. */
+export interface ConcatNode extends NodeBase {
+  readonly op: 'concat';
+}
+
+/** Drops the first `top` rows and `left` columns. */
+export interface CropNode extends NodeBase {
+  readonly op: 'crop';
+  readonly top: number;
+  readonly left: number;
+}
+
+/** Zeros of a shape. */
+export interface ZeroNode extends NodeBase {
+  readonly op: 'zero';
+}
+
+/** One branch of a mixed node: the nodes `begin` to `end` (exclusive) are its own, `output` is what is weighed. */
+export interface MixedBranch {
+  readonly name: string;
+  readonly begin: number;
+  readonly end: number;
+  readonly output: number;
+}
+
+/**
+ * A mixed operation: the sum of the branches' outputs weighed by one row of mixing weights. A composite: its branches are
+ * primitive nodes of the same graph that take `inputs[0]`, so a backend may run them one by one or the whole at once.
+ * `inputs` is the edge's input followed by each branch's output.
+ */
+export interface MixedNode extends NodeBase {
+  readonly op: 'mixed';
+  readonly alpha: string;
+  readonly row: number;
+  readonly activation: MixingActivation;
+  readonly branches: readonly MixedBranch[];
+}
+
+/** Mean over the batch of -log softmax(logits)[label]; its shape is []. */
+export interface CrossEntropyNode extends NodeBase {
+  readonly op: 'softmaxCrossEntropy';
+}
+
+/** Any node of the graph, told apart by `op`. */
+export type Node =
+  | InputNode
+  | Conv2dNode
+  | BatchNormNode
+  | ReluNode
+  | MaxPoolNode
+  | AvgPoolNode
+  | GlobalAvgPoolNode
+  | LinearNode
+  | AddNode
+  | ConcatNode
+  | CropNode
+  | ZeroNode
+  | MixedNode
+  | CrossEntropyNode;
+
+/** A finished graph: nodes in an order in which they can run, and the parameters they name. */
+export interface Graph {
+  readonly nodes: readonly Node[];
+  readonly parameters: readonly ParameterSpec[];
+  /** The node that a program returns; for training it is a loss. */
+  readonly output: number;
+}
