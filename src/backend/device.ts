@@ -1,4 +1,5 @@
 // What every backend offers to the layers above. Methods (search, select, evaluate) talk to these interfaces only.
+import type { ImageArrays } from '../data/dataset.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Parameters } from './parameters.ts';
 import type { StreamKey } from '../random/philox.ts';
@@ -145,14 +146,6 @@ export interface DeviceDataset extends Disposable {
   /** [height, width, channels] */
   readonly shape: readonly [number, number, number];
   dispose(): void;
-}
-
-/** What a dataset is made of: uint8 pixels `[count, height, width, channels]` and one label each. */
-export interface ImageArrays {
-  readonly images: Uint8Array;
-  readonly labels: Int32Array;
-  /** [height, width, channels] */
-  readonly shape: readonly [number, number, number];
 }
 
 /** Options of {@link Device.compile}. */

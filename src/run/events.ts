@@ -1,0 +1,68 @@
+import type { Genotype } from '../network/genotype.ts';
+
+/** After each search step. */
+export interface StepEvent {
+  readonly type: 'step';
+  /** From 0. */
+  readonly epoch: number;
+  readonly epochs: number;
+  /** From 0, within the epoch. */
+  readonly step: number;
+  readonly steps: number;
+  /** Mean loss of this step's training batch, at the weights before the update. */
+  readonly loss: number;
+  /** Share of this step's training batch classified right. */
+  readonly accuracy: number;
+  /** Loss of this step's validation batch, the one alpha learned from. */
+  readonly validationLoss: number;
+  /** Training images a second, over this step. */
+  readonly imagesPerSecond: number;
+  /** Estimated seconds until the search ends. */
+  readonly secondsLeft: number;
+}
+
+/** After each epoch's validation. */
+export interface EpochEvent {
+  readonly type: 'epoch';
+  readonly epoch: number;
+  readonly epochs: number;
+  readonly learningRate: number;
+  /** Means over the epoch's training batches. */
+  readonly trainLoss: number;
+  readonly trainAccuracy: number;
+  /** On the whole validation split, with running statistics. */
+  readonly validationLoss: number;
+  readonly validationAccuracy: number;
+  readonly seconds: number;
+}
+
+/** The current genotype, after each epoch. */
+export interface GenotypeEvent {
+  readonly type: 'genotype';
+  readonly epoch: number;
+  readonly genotype: Genotype;
+}
+
+/** A checkpoint was written. */
+export interface CheckpointEvent {
+  readonly type: 'checkpoint';
+  /** The epoch and step at which the run goes on. */
+  readonly epoch: number;
+  readonly step: number;
+  readonly file: string;
+}
+
+/** What a run reports while it goes on, told apart by `type`. */
+export type SearchEvent = StepEvent | EpochEvent | GenotypeEvent | CheckpointEvent;
+
+/** What a finished search gives. */
+export interface SearchResult {
+  readonly genotype: Genotype;
+  /** Of the last epoch, on the whole validation split. */
+  readonly validationAccuracy: number;
+  readonly validationLoss: number;
+  /** Mixing weights of each architecture parameter table, one row an edge. */
+  readonly mixing: Readonly<Record<string, readonly (readonly number[])[]>>;
+  /** Absent when nothing was written. */
+  readonly directory?: string;
+}
