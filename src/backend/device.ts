@@ -1,8 +1,8 @@
 // What every backend offers to the layers above. Methods (search, select, evaluate) talk to these interfaces only.
 import type { ImageArrays } from '../data/dataset.ts';
 import type { Graph } from '../graph/graph.ts';
-import type { Parameters } from './parameters.ts';
 import type { StreamKey } from '../random/philox.ts';
+import type { Parameters } from './parameters.ts';
 
 /** A backend's name. */
 export type BackendName = 'cpu';

@@ -1,9 +1,22 @@
+import { readFile } from 'node:fs/promises';
 import { invalid } from '../errors.ts';
 import type { Graph, ParameterSpec } from '../graph/graph.ts';
-import { type Purpose, normal, uniform } from '../random/philox.ts';
+import { writeFileAtomic } from '../io/atomic.ts';
+import { fileError } from '../io/file_error.ts';
+import { decodeSafetensors, encodeSafetensors } from '../io/safetensors.ts';
+import { normal, type Purpose, uniform } from '../random/philox.ts';
+import { arenasToTensors, fileArenas, hasOptimizer, tensorsToArenas } from './parameter_file.ts';
 
 /** The contiguous arenas of a graph's parameters; those of one group have equal length and share offsets. */
-export type Arena = 'weights' | 'weightGradients' | 'momentum' | 'buffers' | 'alpha' | 'alphaGradients' | 'alphaMean' | 'alphaVariance';
+export type Arena =
+  | 'weights'
+  | 'weightGradients'
+  | 'momentum'
+  | 'buffers'
+  | 'alpha'
+  | 'alphaGradients'
+  | 'alphaMean'
+  | 'alphaVariance';
 
 /** Every arena, in the numbering that the native side uses. */
 export const arenas: readonly Arena[] = [
@@ -60,6 +73,20 @@ export interface NamedTensor {
   readonly data: Float32Array;
 }
 
+/** Options of {@link Parameters.save}. */
+export interface SaveOptions {
+  /** Whether momentum and Adam's moments are written as well; false when absent. */
+  readonly optimizer?: boolean;
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/** What {@link Parameters.load} found beside the values. */
+export interface LoadedFile {
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Whether the file held optimiser state. */
+  readonly optimizer: boolean;
+}
+
 /** The named parameters of a graph on a device: weights, batch-norm buffers, architecture parameters, optimiser state. */
 export class Parameters implements Disposable {
   readonly map: ParameterMap;
@@ -100,6 +127,33 @@ export class Parameters implements Disposable {
     await this.store.write(arena, offset, data);
   }
 
+  /**
+   * Writes a safetensors file in PyTorch's layout (convolutions OIHW, linear [out, in]) under the published names; with
+   * `optimizer` also momentum and Adam's moments under `optimizer.`. Replaces the file as a whole. Throws FileError.
+   */
+  async save(path: string, options: SaveOptions = {}): Promise<void> {
+    const optimizer = options.optimizer ?? false;
+    const names = fileArenas(optimizer);
+    const values = await Promise.all(names.map((arena) => this.store.read(arena)));
+    const tensors = arenasToTensors(this.map, new Map(names.map((arena, i) => [arena, values[i]])), optimizer);
+    await writeFileAtomic(path, encodeSafetensors(tensors, options.metadata));
+  }
+
+  /**
+   * Replaces all values by those of a safetensors file in PyTorch's layout, and the optimiser state when the file holds
+   * any. Throws FileError, and changes nothing, unless the file holds exactly these names (num_batches_tracked is
+   * ignored) and shapes.
+   */
+  async load(path: string): Promise<LoadedFile> {
+    const bytes = await readFile(path).catch((error: unknown) => {
+      throw fileError('read', path, error);
+    });
+    const file = decodeSafetensors(bytes, path);
+    const values = tensorsToArenas(this.map, file, path);
+    await Promise.all([...values].map(([arena, data]) => this.store.write(arena, 0, data)));
+    return { metadata: file.metadata, optimizer: hasOptimizer(file.tensors.keys()) };
+  }
+
   /** Frees the arenas; later calls reject with BackendError. */
   dispose(): void {
     this.store.dispose();
@@ -132,7 +186,8 @@ export function initialValues(map: ParameterMap, role: ParameterSpec['role'], se
     const { initialiser } = spec;
     const target = values.subarray(offset, offset + size);
     if (initialiser.kind === 'constant') target.fill(initialiser.value);
-    else if (initialiser.kind === 'uniform') target.set(uniform(stream, size).map((u) => (2 * u - 1) * initialiser.bound));
+    else if (initialiser.kind === 'uniform')
+      target.set(uniform(stream, size).map((u) => (2 * u - 1) * initialiser.bound));
     else target.set(normal(stream, size).map((x) => x * initialiser.deviation));
   }
   return values;

@@ -80,7 +80,8 @@ export function resolveSettings(preset: PresetName, overrides: Partial<SearchSet
   const settings: Record<string, unknown> = { ...presets[preset].settings };
   for (const [name, value] of Object.entries(overrides)) {
     if (value === undefined) continue;
-    if (!Object.hasOwn(settings, name)) throw invalid('settings', `names among ${Object.keys(settings).join(', ')}`, name);
+    if (!Object.hasOwn(settings, name))
+      throw invalid('settings', `names among ${Object.keys(settings).join(', ')}`, name);
     const range = ranges[name as keyof SearchSettings];
     if (range === undefined) {
       if (typeof value !== 'boolean') throw invalid(name, 'true or false', value);

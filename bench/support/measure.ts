@@ -1,0 +1,61 @@
+/** Seconds of one run each, in the order they were taken, with what they come to. */
+export interface Measurement {
+  readonly name: string;
+  readonly seconds: readonly number[];
+  readonly median: number;
+  /** Interquartile range in seconds. */
+  readonly spread: number;
+  /** Median over the rounds of this contestant's seconds divided by the first contestant's. */
+  readonly ratio: number;
+}
+
+/** One side of a comparison; `run` does the work once and says how many seconds it took. */
+export interface Contestant {
+  readonly name: string;
+  readonly run: () => Promise<number>;
+}
+
+/** The value below which a share of the values lies, interpolated linearly between neighbours. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const position = share * (sorted.length - 1);
+  const low = Math.floor(position);
+  const high = Math.ceil(position);
+  return sorted[low] + (position - low) * (sorted[high] - sorted[low]);
+}
+
+/** The middle value. */
+export function median(values: readonly number[]): number {
+  return quantile(values, 0.5);
+}
+
+/** The interquartile range. */
+export function spread(values: readonly number[]): number {
+  return quantile(values, 0.75) - quantile(values, 0.25);
+}
+
+/** Seconds that a piece of work takes. */
+export async function timed(work: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await work();
+  return (performance.now() - start) / 1000;
+}
+
+/**
+ * Measures contestants in turns (A B A B), so that a slow spell of the machine falls on all alike. Each warms up with one
+ * run that does not count.
+ */
+export async function alternate(contestants: readonly Contestant[], rounds: number): Promise<Measurement[]> {
+  for (const contestant of contestants) await contestant.run();
+  const seconds: number[][] = contestants.map(() => []);
+  for (let round = 0; round < rounds; round++) {
+    for (const [index, contestant] of contestants.entries()) seconds[index].push(await contestant.run());
+  }
+  return contestants.map(({ name }, index) => ({
+    name,
+    seconds: seconds[index],
+    median: median(seconds[index]),
+    spread: spread(seconds[index]),
+    ratio: median(seconds[index].map((value, round) => value / seconds[0][round])),
+  }));
+}

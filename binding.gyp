@@ -1,0 +1,69 @@
+# The plain build, run through node-gyp where there is no cmake: CPU only. Sources come from native/sources.json.
+{
+  'variables': { 'openssl_fips': '' },
+  'target_defaults': {
+    'cflags!': ['-fno-exceptions', '-fno-omit-frame-pointer'],
+    'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-std=gnu++17', '-std=gnu++20'],
+    'cflags_cc': ['-std=c++20', '-O3', '-Wall', '-Wextra', '-Wno-psabi', '-fvisibility=hidden'],
+    'include_dirs': ['native'],
+    'xcode_settings': {
+      'GCC_ENABLE_CPP_EXCEPTIONS': 'YES',
+      'CLANG_CXX_LANGUAGE_STANDARD': 'c++20',
+      'OTHER_CPLUSPLUSFLAGS': ['-O3'],
+    },
+  },
+  'targets': [
+    {
+      'target_name': 'dartsmith',
+      'sources': ['<!@(node scripts/sources.mjs sources binding engine cpu)'],
+      'include_dirs': ["<!(node -p \"require('node-addon-api').include_dir\")"],
+      'defines': ['NAPI_VERSION=8', 'NAPI_CPP_EXCEPTIONS', 'NODE_ADDON_API_DISABLE_DEPRECATED'],
+      'conditions': [
+        ['target_arch == "x64"', { 'dependencies': ['kernels_baseline', 'kernels_avx2', 'kernels_avx512'] }],
+        ['target_arch == "arm64"', { 'dependencies': ['kernels_neon'] }],
+        ['target_arch != "x64" and target_arch != "arm64"', { 'dependencies': ['kernels_baseline'] }],
+      ],
+    },
+  ],
+  'conditions': [
+    ['target_arch == "arm64"', {
+      'targets': [
+        {
+          'target_name': 'kernels_neon',
+          'type': 'static_library',
+          'sources': ['<!@(node scripts/sources.mjs sources cpu_kernels)'],
+          'defines': ['DARTSMITH_ISA=neon'],
+          'cflags_cc': ['-ffp-contract=fast', '<!@(node scripts/sources.mjs flags neon)'],
+        },
+      ],
+    }, {
+      'targets': [
+        {
+          'target_name': 'kernels_baseline',
+          'type': 'static_library',
+          'sources': ['<!@(node scripts/sources.mjs sources cpu_kernels)'],
+          'defines': ['DARTSMITH_ISA=baseline'],
+          'cflags_cc': ['-ffp-contract=fast', '<!@(node scripts/sources.mjs flags baseline)'],
+        },
+      ],
+    }],
+    ['target_arch == "x64"', {
+      'targets': [
+        {
+          'target_name': 'kernels_avx2',
+          'type': 'static_library',
+          'sources': ['<!@(node scripts/sources.mjs sources cpu_kernels)'],
+          'defines': ['DARTSMITH_ISA=avx2'],
+          'cflags_cc': ['-ffp-contract=fast', '<!@(node scripts/sources.mjs flags avx2)'],
+        },
+        {
+          'target_name': 'kernels_avx512',
+          'type': 'static_library',
+          'sources': ['<!@(node scripts/sources.mjs sources cpu_kernels)'],
+          'defines': ['DARTSMITH_ISA=avx512'],
+          'cflags_cc': ['-ffp-contract=fast', '<!@(node scripts/sources.mjs flags avx512)'],
+        },
+      ],
+    }],
+  ],
+}

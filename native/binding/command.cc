@@ -1,0 +1,91 @@
+#include "binding/handle.h"
+#include "binding/readers.h"
+
+namespace dartsmith::binding {
+namespace {
+
+float single(const Napi::Object& value, const char* name) { return static_cast<float>(number(value, name)); }
+
+std::vector<float> optional_floats(const Napi::Object& value, const char* name) {
+  const Napi::Value array = value.Get(name);
+  return array.IsUndefined() ? std::vector<float>() : copy_array<float>(array, name);
+}
+
+PassKind read_kind(const Napi::Object& value) {
+  const int64_t kind = integer(value, "pass");
+  if (kind < 0 || kind >= kPassKindCount) reject(value.Env(), "expected a kind of pass");
+  return static_cast<PassKind>(kind);
+}
+
+Statistics read_statistics(const Napi::Object& value) {
+  const std::string name = text(value, "statistics");
+  if (name == "running") return Statistics::kRunning;
+  if (name == "batch") return Statistics::kBatch;
+  return Statistics::kBatchUpdating;
+}
+
+PassCommand read_pass(const Napi::Object& value) {
+  PassCommand command;
+  command.program = from_handle<Program>(value.Get("program"));
+  command.parameters = from_handle<DeviceParameters>(value.Get("parameters"))->parameters;
+  command.batch = read_batch(object(value.Get("batch"), "batch"));
+  command.kind = read_kind(value);
+  command.statistics = read_statistics(value);
+  command.mixing = optional_floats(value, "mixing");
+  command.read = integers(value.Get("read"), "read");
+  command.output_gradient = optional_floats(value, "outputGradient");
+  return command;
+}
+
+HypergradientCommand read_hypergradient(const Napi::Object& value) {
+  HypergradientCommand command;
+  command.program = from_handle<Program>(value.Get("program"));
+  command.parameters = from_handle<DeviceParameters>(value.Get("parameters"))->parameters;
+  command.train = read_batch(object(value.Get("train"), "train"));
+  command.validation = read_batch(object(value.Get("validation"), "validation"));
+  command.learning_rate = single(value, "learningRate");
+  command.momentum = single(value, "momentum");
+  command.weight_decay = single(value, "weightDecay");
+  command.radius = single(value, "radius");
+  return command;
+}
+
+SgdCommand read_sgd(const Napi::Object& value) {
+  const auto held = from_handle<DeviceParameters>(value.Get("parameters"));
+  SgdCommand command;
+  command.device = held->device;
+  command.parameters = held->parameters;
+  command.learning_rate = single(value, "learningRate");
+  command.momentum = single(value, "momentum");
+  command.weight_decay = single(value, "weightDecay");
+  command.max_norm = single(value, "maxNorm");
+  return command;
+}
+
+AdamCommand read_adam(const Napi::Object& value) {
+  const auto held = from_handle<DeviceParameters>(value.Get("parameters"));
+  const Napi::Array betas = array(value.Get("betas"), "betas");
+  AdamCommand command;
+  command.device = held->device;
+  command.parameters = held->parameters;
+  command.learning_rate = number(value, "learningRate");
+  command.beta1 = number(betas.Get(0u), "betas");
+  command.beta2 = number(betas.Get(1u), "betas");
+  command.epsilon = number(value, "epsilon");
+  command.weight_decay = number(value, "weightDecay");
+  command.step = integer(value, "step");
+  return command;
+}
+
+}  // namespace
+
+Command read_command(const Napi::Object& value) {
+  const std::string kind = text(value, "kind");
+  if (kind == "pass") return read_pass(value);
+  if (kind == "hypergradient") return read_hypergradient(value);
+  if (kind == "sgd") return read_sgd(value);
+  if (kind == "adam") return read_adam(value);
+  reject(value.Env(), "expected a known command but got '" + kind + "'");
+}
+
+}  // namespace dartsmith::binding

@@ -1,0 +1,187 @@
+#include "binding/device.h"
+
+#include "binding/handle.h"
+#include "binding/job.h"
+#include "binding/readers.h"
+#include "cpu/backend.h"
+#include "engine/error.h"
+
+namespace dartsmith::binding {
+namespace {
+
+// Turns engine errors into JavaScript ones.
+template <Napi::Value (*function)(const Napi::CallbackInfo&)>
+Napi::Value guarded(const Napi::CallbackInfo& info) {
+  try {
+    return function(info);
+  } catch (const Error& error) {
+    throw Napi::Error::New(info.Env(), error.what());
+  } catch (const std::bad_alloc&) {
+    throw Napi::Error::New(info.Env(), "[memory] out of memory");
+  }
+}
+
+Napi::Value instruction_sets(const Napi::CallbackInfo& info) {
+  Napi::Array names = Napi::Array::New(info.Env());
+  for (const std::string& name : cpu::instruction_sets()) names.Set(names.Length(), name);
+  return names;
+}
+
+Napi::Value open_device(const Napi::CallbackInfo& info) {
+  const Napi::Object options = object(info[0], "options");
+  auto backend = cpu::open_backend(small_integer(options.Get("threads"), "threads"), text(options, "instructionSet"));
+  return new_handle(info.Env(), std::make_shared<Device>(std::move(backend)), 0);
+}
+
+Napi::Value describe_device(const Napi::CallbackInfo& info) {
+  const auto device = from_handle<Device>(info[0]);
+  Napi::Object result = Napi::Object::New(info.Env());
+  result.Set("description", device->backend->description());
+  result.Set("arenaBytes", static_cast<double>(device->arena_bytes()));
+  return result;
+}
+
+Napi::Value create_parameters(const Napi::CallbackInfo& info) {
+  const auto device = from_handle<Device>(info[0]);
+  int64_t elements[3];
+  for (size_t i = 0; i < 3; ++i) {
+    elements[i] = integer(info[i + 1], "elements");
+    if (elements[i] < 0 || elements[i] > (int64_t{1} << 36)) reject(info.Env(), "expected a sensible number of elements");
+  }
+  auto parameters = std::make_shared<Parameters>(device->backend, elements[0], elements[1], elements[2]);
+  const auto bytes = static_cast<int64_t>(parameters->bytes());
+  auto held = std::make_shared<DeviceParameters>(DeviceParameters{device, std::move(parameters)});
+  return new_handle(info.Env(), std::move(held), bytes);
+}
+
+Arena read_arena(const Napi::Value& value) {
+  const int64_t index = integer(value, "arena");
+  if (index < 0 || index >= kArenaCount) reject(value.Env(), "expected an arena");
+  return static_cast<Arena>(index);
+}
+
+Napi::Value read_parameters(const Napi::CallbackInfo& info) {
+  const auto held = from_handle<DeviceParameters>(info[0]);
+  const Arena arena = read_arena(info[1]);
+  return Job::start(info.Env(), held->device, [held, arena](const std::atomic<bool>&) -> Job::Settle {
+    auto values = std::make_shared<std::vector<float>>(held->parameters->elements(arena));
+    held->device->backend->download(values->data(), held->parameters->data(arena), values->size() * sizeof(float));
+    return [values](Napi::Env env) { return new_array(env, *values); };
+  });
+}
+
+Napi::Value write_parameters(const Napi::CallbackInfo& info) {
+  const auto held = from_handle<DeviceParameters>(info[0]);
+  const Arena arena = read_arena(info[1]);
+  const int64_t offset = integer(info[2], "offset");
+  auto values = std::make_shared<std::vector<float>>(copy_array<float>(info[3], "values"));
+  if (offset < 0 || offset + static_cast<int64_t>(values->size()) > held->parameters->elements(arena)) {
+    reject(info.Env(), "expected values within the arena");
+  }
+  return Job::start(info.Env(), held->device, [held, arena, offset, values](const std::atomic<bool>&) -> Job::Settle {
+    held->device->backend->upload(held->parameters->data(arena) + offset, values->data(),
+                                  values->size() * sizeof(float));
+    return [](Napi::Env env) { return env.Undefined(); };
+  });
+}
+
+Napi::Value create_dataset(const Napi::CallbackInfo& info) {
+  const auto device = from_handle<Device>(info[0]);
+  const auto images = typed_array<uint8_t>(info[1], "images");
+  const auto labels = typed_array<int32_t>(info[2], "labels");
+  const Shape shape{integer(info[3], "height"), integer(info[4], "width"), integer(info[5], "channels")};
+  const auto count = static_cast<int64_t>(labels.ElementLength());
+  constexpr int64_t kMaxSide = 65536;
+  for (int64_t size : {shape.height, shape.width, shape.channels}) {
+    if (size < 1 || size > kMaxSide) reject(info.Env(), "expected image sizes from 1 to 65536");
+  }
+  if (count < 1 || static_cast<int64_t>(images.ElementLength()) / count != shape.elements() ||
+      static_cast<int64_t>(images.ElementLength()) % count != 0) {
+    reject(info.Env(), "expected as many images as labels");
+  }
+  auto dataset = std::make_shared<Dataset>(device->backend, images.Data(), labels.Data(), count, shape);
+  const auto bytes = static_cast<int64_t>(dataset->images.bytes() + dataset->labels.bytes());
+  return new_handle(info.Env(), std::make_shared<DeviceDataset>(DeviceDataset{device, std::move(dataset)}), bytes);
+}
+
+Napi::Value compile(const Napi::CallbackInfo& info) {
+  const auto device = from_handle<Device>(info[0]);
+  Graph graph = read_graph(object(info[1], "graph"));
+  auto program = std::make_shared<Program>(device, std::move(graph), integer(info[2], "batchSize"));
+  return new_handle(info.Env(), std::move(program), 0);
+}
+
+Napi::Value program_memory(const Napi::CallbackInfo& info) {
+  const auto program = from_handle<Program>(info[0]);
+  Napi::Array result = Napi::Array::New(info.Env());
+  for (int kind = 0; kind < kPassKindCount; ++kind) {
+    result.Set(kind, static_cast<double>(program->arena_bytes(static_cast<PassKind>(kind))));
+  }
+  return result;
+}
+
+Napi::Value tensors(Napi::Env env, const std::map<int, std::vector<float>>& values) {
+  Napi::Array result = Napi::Array::New(env);
+  for (const auto& [node, data] : values) {
+    Napi::Array entry = Napi::Array::New(env, 2);
+    entry.Set(0u, node);
+    entry.Set(1u, new_array(env, data));
+    result.Set(result.Length(), entry);
+  }
+  return result;
+}
+
+Napi::Value outcome_value(Napi::Env env, const Outcome& outcome) {
+  Napi::Object result = Napi::Object::New(env);
+  if (outcome.loss) {
+    result.Set("loss", outcome.loss->loss);
+    result.Set("correct", static_cast<double>(outcome.loss->correct));
+  }
+  if (outcome.gradient_norm) result.Set("gradientNorm", *outcome.gradient_norm);
+  result.Set("outputs", tensors(env, outcome.pass.outputs));
+  result.Set("inputGradients", tensors(env, outcome.pass.input_gradients));
+  return result;
+}
+
+Napi::Value execute_commands(const Napi::CallbackInfo& info) {
+  const auto device = from_handle<Device>(info[0]);
+  const Napi::Array list = array(info[1], "commands");
+  auto commands = std::make_shared<std::vector<Command>>();
+  for (uint32_t i = 0; i < list.Length(); ++i) {
+    commands->push_back(read_command(object(list.Get(i), "command")));
+    check(commands->back());
+  }
+  return Job::start(info.Env(), device, [commands](const std::atomic<bool>& cancelled) -> Job::Settle {
+    auto outcomes = std::make_shared<std::vector<Outcome>>();
+    for (const Command& command : *commands) {
+      if (cancelled) throw Cancelled();
+      outcomes->push_back(execute(command, cancelled));
+    }
+    return [outcomes](Napi::Env env) -> Napi::Value {
+      Napi::Array result = Napi::Array::New(env, outcomes->size());
+      for (uint32_t i = 0; i < outcomes->size(); ++i) result.Set(i, outcome_value(env, (*outcomes)[i]));
+      return result;
+    };
+  });
+}
+
+}  // namespace
+
+void export_device_functions(Napi::Env env, Napi::Object exports) {
+  exports.Set("instructionSets", Napi::Function::New<guarded<instruction_sets>>(env));
+  exports.Set("openDevice", Napi::Function::New<guarded<open_device>>(env));
+  exports.Set("describeDevice", Napi::Function::New<guarded<describe_device>>(env));
+  exports.Set("createParameters", Napi::Function::New<guarded<create_parameters>>(env));
+  exports.Set("readParameters", Napi::Function::New<guarded<read_parameters>>(env));
+  exports.Set("writeParameters", Napi::Function::New<guarded<write_parameters>>(env));
+  exports.Set("createDataset", Napi::Function::New<guarded<create_dataset>>(env));
+  exports.Set("compile", Napi::Function::New<guarded<compile>>(env));
+  exports.Set("programMemory", Napi::Function::New<guarded<program_memory>>(env));
+  exports.Set("execute", Napi::Function::New<guarded<execute_commands>>(env));
+  exports.Set("disposeDevice", Napi::Function::New<guarded<dispose<Device>>>(env));
+  exports.Set("disposeParameters", Napi::Function::New<guarded<dispose<DeviceParameters>>>(env));
+  exports.Set("disposeDataset", Napi::Function::New<guarded<dispose<DeviceDataset>>>(env));
+  exports.Set("disposeProgram", Napi::Function::New<guarded<dispose<Program>>>(env));
+}
+
+}  // namespace dartsmith::binding

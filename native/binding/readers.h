@@ -1,0 +1,13 @@
+// What TypeScript hands over, as the engine's own data.
+#pragma once
+#include "binding/node.h"
+#include "engine/commands.h"
+
+namespace dartsmith::binding {
+
+// src/backend/native/encode.ts writes what this reads.
+Graph read_graph(const Napi::Object& value);
+Batch read_batch(const Napi::Object& value);
+Command read_command(const Napi::Object& value);
+
+}  // namespace dartsmith::binding

@@ -1,0 +1,114 @@
+#include "cpu/backend.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <thread>
+
+#include "cpu/kernel_table.h"
+#include "cpu/thread_pool.h"
+#include "engine/error.h"
+
+namespace dartsmith::cpu {
+
+// One table a build of the kernel files; native/sources.json lists the builds.
+#if defined(__x86_64__)
+namespace baseline { extern const KernelTable kernel_table; }
+namespace avx2 { extern const KernelTable kernel_table; }
+namespace avx512 { extern const KernelTable kernel_table; }
+#elif defined(__aarch64__)
+namespace neon { extern const KernelTable kernel_table; }
+#else
+namespace baseline { extern const KernelTable kernel_table; }
+#endif
+
+namespace {
+
+struct InstructionSet {
+  const char* name;
+  const KernelTable* kernels;
+  bool runs_here;
+};
+
+// Best first.
+std::vector<InstructionSet> built() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  const bool avx2_here = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool avx512_here = avx2_here && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+                           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
+  return {{"avx512", &avx512::kernel_table, avx512_here},
+          {"avx2", &avx2::kernel_table, avx2_here},
+          {"baseline", &baseline::kernel_table, true}};
+#elif defined(__aarch64__)
+  return {{"neon", &neon::kernel_table, true}};
+#else
+  return {{"baseline", &baseline::kernel_table, true}};
+#endif
+}
+
+constexpr size_t kHugePage = size_t{2} << 20;
+
+class CpuBackend final : public Backend {
+ public:
+  CpuBackend(int threads, const InstructionSet& set) : set_(set), pool_(threads) {}
+
+  std::string description() const override {
+    const int threads = pool_.threads();
+    return std::string("cpu (") + set_.name + ", " + std::to_string(threads) + (threads == 1 ? " thread)" : " threads)");
+  }
+  Stream& stream() override { return pool_; }
+  const OpKernels& kernels(Op op) const override {
+    static const OpKernels none;
+    const OpKernels* kernels = set_.kernels->ops[static_cast<int>(op)];
+    return kernels == nullptr ? none : *kernels;
+  }
+  const Sweeps& sweeps() const override { return *set_.kernels->sweeps; }
+
+  void* allocate(size_t bytes) override {
+    const size_t alignment = bytes >= kHugePage ? kHugePage : 64;
+    const size_t rounded = (bytes + alignment - 1) / alignment * alignment;
+    void* memory = rounded < bytes ? nullptr : std::aligned_alloc(alignment, rounded);
+    if (memory == nullptr) fail("memory", "cannot allocate ", bytes >> 20, " MiB: use a smaller batch");
+#if defined(MADV_HUGEPAGE)
+    if (alignment == kHugePage) madvise(memory, rounded, MADV_HUGEPAGE);  // only a hint: fewer page faults
+#endif
+    return memory;
+  }
+  void release(void* memory) noexcept override { std::free(memory); }
+  void upload(void* device, const void* host, size_t bytes) override { copy(device, host, bytes); }
+  void download(void* host, const void* device, size_t bytes) override { copy(host, device, bytes); }
+  void copy(void* target, const void* source, size_t bytes) override {
+    if (bytes > 0) std::memcpy(target, source, bytes);
+  }
+  void clear(void* device, size_t bytes) override {
+    if (bytes > 0) std::memset(device, 0, bytes);
+  }
+
+ private:
+  const InstructionSet set_;
+  ThreadPool pool_;
+};
+
+}  // namespace
+
+std::vector<std::string> instruction_sets() {
+  std::vector<std::string> names;
+  for (const InstructionSet& set : built()) {
+    if (set.runs_here) names.emplace_back(set.name);
+  }
+  return names;
+}
+
+std::shared_ptr<Backend> open_backend(int threads, const std::string& instruction_set) {
+  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  for (const InstructionSet& set : built()) {
+    if (!set.runs_here || (!instruction_set.empty() && instruction_set != set.name)) continue;
+    return std::make_shared<CpuBackend>(threads > 0 ? threads : cores, set);
+  }
+  fail("cpu", "this machine does not run instruction set '", instruction_set, "'");
+}
+
+}  // namespace dartsmith::cpu

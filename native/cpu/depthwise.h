@@ -1,0 +1,33 @@
+// Depthwise walks over padded tiles: convolution, its data gradient, and average pooling (all weights one).
+#pragma once
+#include "cpu/tile.h"
+
+namespace dartsmith::cpu::DARTSMITH_ISA {
+
+// target [batch, height, width, channels] at the map's target positions (=|+=) sum over taps of weight[tap] * source.
+// `weights` is [kernel rows, kernel columns, channels]; null counts as ones. `scale` of the target position multiplies the
+// result, `source_scale` of the source position its source; null for none.
+struct DepthwiseWalk {
+  const float* source;
+  float* target;
+  const float* weights;
+  int64_t batch, channels;
+  int64_t target_height, target_width;
+  int kernel_columns;
+  const float* scale;         // [target height, target width]
+  const float* source_scale;  // [source height, source width]
+  GradientMode mode;
+};
+
+void depthwise_walk(Stream& stream, const WindowMap& map, const DepthwiseWalk& walk);
+
+// dL/dweights [kernel rows, kernel columns, channels], overwritten, from input and output gradient of a forward map.
+// `partials`: depthwise_partials() floats.
+void depthwise_weight_gradient(Stream& stream, const WindowMap& map, const Tensor& input, const float* output_gradient,
+                               int kernel_columns, int64_t taps, float* gradient, float* partials);
+int64_t depthwise_partials(const WindowMap& map, const Tensor& input, int64_t taps);
+
+// target[i] = sum over t of partials[t * count + i], in the order of t, in double.
+void reduce_partials(Stream& stream, const float* partials, int64_t pieces, int64_t count, float* target);
+
+}  // namespace dartsmith::cpu::DARTSMITH_ISA

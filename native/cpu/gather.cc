@@ -1,0 +1,67 @@
+#include "cpu/gather.h"
+
+#include <cstring>
+
+namespace dartsmith::cpu::DARTSMITH_ISA {
+namespace {
+
+// What happens to one image, drawn from one Philox block: crop row, crop column, mirror, cutout centre.
+struct Draw {
+  int64_t top = 0, left = 0;  // of the crop, in the unpadded image's coordinates
+  bool mirror = false;
+  int64_t hole_row = 0, hole_column = 0;
+};
+
+// `word` as a number below `bound`.
+int64_t below(uint32_t word, int64_t bound) { return static_cast<int64_t>((uint64_t{word} * bound) >> 32); }
+
+Draw draw(const GatherCall& call, int64_t sample) {
+  Draw draw;
+  if (!call.random) return draw;
+  const PhiloxBlock block = philox(call.stream, static_cast<uint32_t>(sample));
+  draw.top = below(block.word[0], 2 * call.pad + 1) - call.pad;
+  draw.left = below(block.word[1], 2 * call.pad + 1) - call.pad;
+  draw.mirror = call.flip && (block.word[2] >> 31) != 0;
+  draw.hole_row = below(block.word[3] & 0xffff0000u, call.height);
+  draw.hole_column = below(block.word[3] << 16, call.width);
+  return draw;
+}
+
+void cut_out(const GatherCall& call, const Draw& draw, float* out) {
+  const int64_t top = max(0, draw.hole_row - call.cutout / 2);
+  const int64_t bottom = min(call.height, draw.hole_row + call.cutout / 2);
+  const int64_t left = max(0, draw.hole_column - call.cutout / 2);
+  const int64_t right = min(call.width, draw.hole_column + call.cutout / 2);
+  for (int64_t y = top; y < bottom; ++y) {
+    for (int64_t i = (y * call.width + left) * call.channels; i < (y * call.width + right) * call.channels; ++i) {
+      out[i] = 0;
+    }
+  }
+}
+
+void gather_image(const GatherCall& call, int64_t sample) {
+  const Draw d = draw(call, sample);
+  const int64_t image = call.height * call.width * call.channels;
+  const uint8_t* from = call.images + call.indices[sample] * image;
+  float* out = call.output + sample * image;
+  for (int64_t y = 0; y < call.height; ++y) {
+    const int64_t source_y = y + d.top;
+    for (int64_t x = 0; x < call.width; ++x) {
+      const int64_t source_x = (d.mirror ? call.width - 1 - x : x) + d.left;
+      const bool inside = source_y >= 0 && source_y < call.height && source_x >= 0 && source_x < call.width;
+      float* pixel = out + (y * call.width + x) * call.channels;
+      const uint8_t* source = from + (source_y * call.width + source_x) * call.channels;
+      for (int64_t c = 0; c < call.channels; ++c) pixel[c] = call.table[c * 256 + (inside ? source[c] : 0)];
+    }
+  }
+  if (call.random && call.cutout > 0) cut_out(call, d, out);
+  call.labels[sample] = call.all_labels[call.indices[sample]];
+}
+
+}  // namespace
+
+void gather(Stream& stream, const GatherCall& call) {
+  parallel(stream, call.batch, [&](int64_t sample, int) { gather_image(call, sample); });
+}
+
+}  // namespace dartsmith::cpu::DARTSMITH_ISA

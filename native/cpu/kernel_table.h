@@ -1,0 +1,14 @@
+// What each build of the kernel files offers to the backend.
+#pragma once
+#include "engine/graph.h"
+#include "engine/kernel.h"
+
+namespace dartsmith::cpu {
+
+// Addresses only: a table must not need code of its instruction set to be set up.
+struct KernelTable {
+  const OpKernels* ops[kOpCount];  // by Op; null for ops without kernels
+  const Sweeps* sweeps;
+};
+
+}  // namespace dartsmith::cpu

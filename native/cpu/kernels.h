@@ -1,0 +1,28 @@
+// The kernels of one instruction set: one table a namespace, and the functions that its files put into it.
+#pragma once
+#include "cpu/kernel_table.h"
+#include "cpu/simd.h"
+
+namespace dartsmith::cpu {
+
+namespace DARTSMITH_ISA {
+
+extern const KernelTable kernel_table;
+
+extern const OpKernels conv2d_kernels;
+extern const OpKernels linear_kernels;
+extern const OpKernels batch_norm_kernels;
+extern const OpKernels relu_kernels;
+extern const OpKernels max_pool_kernels;
+extern const OpKernels avg_pool_kernels;
+extern const OpKernels global_avg_pool_kernels;
+extern const OpKernels add_kernels;
+extern const OpKernels concat_kernels;
+extern const OpKernels crop_kernels;
+extern const OpKernels zero_kernels;
+extern const OpKernels mixed_kernels;
+extern const OpKernels softmax_cross_entropy_kernels;
+extern const Sweeps sweep_kernels;
+
+}  // namespace DARTSMITH_ISA
+}  // namespace dartsmith::cpu

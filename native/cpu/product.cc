@@ -1,0 +1,294 @@
+#include "cpu/product.h"
+
+#include "cpu/depthwise.h"
+
+namespace dartsmith::cpu::DARTSMITH_ISA {
+namespace {
+
+// Sums held in registers: rows x vectors, with room left for a row of the matrix and a broadcast.
+inline constexpr int kRows = kRegisters == 32 ? 8 : kLanes == 8 ? 6 : 4;
+inline constexpr int kVectors = kRegisters == 32 ? 3 : 2;
+
+// The pixel that each of a run of consecutive flat positions (image, row, column) stands for.
+struct Position {
+  int64_t image, row, column;
+
+  static Position at(const WindowMap& map, int64_t flat) {
+    const int64_t image_size = map.rows.count * map.columns.count;
+    const int64_t inside = flat % image_size;
+    return {flat / image_size, inside / map.columns.count, inside % map.columns.count};
+  }
+  void advance(const WindowMap& map) {
+    if (++column < map.columns.count) return;
+    column = 0;
+    if (++row < map.rows.count) return;
+    row = 0;
+    ++image;
+  }
+};
+
+// The source pixel of one tap, or `outside` where the window leaves the image.
+const float* source_pixel(const WindowMap& map, const Position& p, const AxisTap& row_tap, const AxisTap& column_tap,
+                          const float* source, int64_t channels, const float* outside) {
+  const int64_t y = p.row * map.rows.source_step + row_tap.offset;
+  const int64_t x = p.column * map.columns.source_step + column_tap.offset;
+  if (y < 0 || y >= map.rows.source_size || x < 0 || x >= map.columns.source_size) return outside;
+  return source + ((p.image * map.rows.source_size + y) * map.columns.source_size + x) * channels;
+}
+
+struct ProductTile {
+  const float* const* rows;     // [taps, kRows]
+  const float* const* matrices;  // [taps], at this tile's first column
+  int64_t taps;
+  int64_t depth;
+  int64_t matrix_row_stride;
+  float* const* targets;  // [kRows], at this tile's first column
+  int last_lanes;         // of the last vector
+  bool accumulate;
+};
+
+template <int Vectors, bool Whole>
+void product_tile(const ProductTile& tile) {
+  Vec sums[kRows][Vectors] = {};
+  for (int64_t tap = 0; tap < tile.taps; ++tap) {
+    const float* rows[kRows];
+    for (int r = 0; r < kRows; ++r) rows[r] = tile.rows[tap * kRows + r];
+    const float* matrix = tile.matrices[tap];
+    for (int64_t c = 0; c < tile.depth; ++c, matrix += tile.matrix_row_stride) {
+      Vec line[Vectors];
+      for (int v = 0; v < Vectors; ++v) {
+        const bool partial = !Whole && v == Vectors - 1;
+        line[v] = partial ? load_first(matrix + v * kLanes, tile.last_lanes) : load(matrix + v * kLanes);
+      }
+      for (int r = 0; r < kRows; ++r) {
+        const Vec value = splat(rows[r][c]);
+        for (int v = 0; v < Vectors; ++v) sums[r][v] += value * line[v];
+      }
+    }
+  }
+  for (int r = 0; r < kRows; ++r) {
+    for (int v = 0; v < Vectors; ++v) {
+      float* target = tile.targets[r] + v * kLanes;
+      const int lanes = !Whole && v == Vectors - 1 ? tile.last_lanes : kLanes;
+      store_first(target, tile.accumulate ? load_first(target, lanes) + sums[r][v] : sums[r][v], lanes);
+    }
+  }
+}
+
+void product_tile(const ProductTile& tile, int vectors) {
+  const bool whole = tile.last_lanes == kLanes;
+  switch (vectors) {
+    case 1: return whole ? product_tile<1, true>(tile) : product_tile<1, false>(tile);
+    case 2: return whole ? product_tile<2, true>(tile) : product_tile<2, false>(tile);
+    default: return whole ? product_tile<kVectors, true>(tile) : product_tile<kVectors, false>(tile);
+  }
+}
+
+// Columns are cut into blocks of equal numbers of vectors: 4 vectors as 2 + 2, not 3 + 1.
+int64_t vectors_per_block(int64_t width) {
+  const int64_t vectors = divide_up(width, kLanes);
+  return divide_up(vectors, divide_up(vectors, kVectors));
+}
+
+// Calls body(first column, vectors, lanes of the last vector) for each block of columns.
+template <typename Body>
+void for_column_blocks(int64_t width, const Body& body) {
+  const int64_t per_block = vectors_per_block(width);
+  for (int64_t column = 0; column < width; column += per_block * kLanes) {
+    const int64_t left = min(width - column, per_block * kLanes);
+    const auto vectors = static_cast<int>(divide_up(left, kLanes));
+    body(column, vectors, static_cast<int>(left - (vectors - 1) * kLanes));
+  }
+}
+
+inline constexpr int64_t kFloatsPerPointer = sizeof(void*) / sizeof(float);
+
+// Scratch of one thread's row_product task.
+struct ProductScratch {
+  const float** rows;      // [taps, kRows]
+  const float** matrices;  // [taps]
+  float* outside;          // [depth] zeros
+  float* dump;             // [width]: where rows beyond the end go
+
+  ProductScratch(Stream& stream, int thread, int64_t taps, int64_t depth, int64_t width) {
+    const int64_t pointers = taps * (kRows + 1);
+    const int64_t pointer_floats = pointers * kFloatsPerPointer;
+    float* memory = thread_scratch<float>(stream, thread, pointer_floats + depth + width);
+    rows = reinterpret_cast<const float**>(memory);
+    matrices = rows + taps * kRows;
+    outside = memory + pointer_floats;
+    dump = outside + depth;
+    fill(outside, depth + width, 0);
+  }
+};
+
+void product_rows(const WindowMap& map, const RowProduct& product, const ProductScratch& scratch, int64_t begin,
+                  int64_t end) {
+  const int64_t taps = int64_t{map.rows.tap_count} * map.columns.tap_count;
+  Position position = Position::at(map, begin);
+  for (int64_t first = begin; first < end; first += kRows) {
+    float* targets[kRows];
+    for (int r = 0; r < kRows; ++r) {
+      const bool real = first + r < end;
+      const int64_t y = map.rows.target_phase + position.row * map.rows.target_step;
+      const int64_t x = map.columns.target_phase + position.column * map.columns.target_step;
+      const int64_t pixel = (position.image * product.target_height + y) * product.target_width + x;
+      targets[r] = real ? product.target + pixel * product.target_channels : scratch.dump;
+      const float** row = scratch.rows + r;
+      for (int i = 0; i < map.rows.tap_count; ++i) {
+        for (int j = 0; j < map.columns.tap_count; ++j, row += kRows) {
+          *row = real ? source_pixel(map, position, map.rows.taps[i], map.columns.taps[j], product.source,
+                                     product.source_channels, scratch.outside)
+                      : scratch.outside;
+        }
+      }
+      if (real) position.advance(map);
+    }
+    for_column_blocks(product.width, [&](int64_t column, int vectors, int last_lanes) {
+      const float** matrix = scratch.matrices;
+      for (int i = 0; i < map.rows.tap_count; ++i) {
+        for (int j = 0; j < map.columns.tap_count; ++j) {
+          const int64_t kernel = int64_t{map.rows.taps[i].kernel} * product.kernel_columns + map.columns.taps[j].kernel;
+          *matrix++ = product.matrix + kernel * product.matrix_tap_stride + column;
+        }
+      }
+      float* at[kRows];
+      for (int r = 0; r < kRows; ++r) at[r] = targets[r] + column;
+      product_tile({scratch.rows, scratch.matrices, taps, product.depth, product.matrix_row_stride, at, last_lanes,
+                    product.mode == GradientMode::kAccumulate},
+                   vectors);
+    });
+  }
+}
+
+// One block of the correlation: `Rows` input channels x `Vectors` output channels, summed over pixels in registers.
+template <int Rows, int Vectors, bool Whole>
+void correlation_tile(const float* const* sources, const float* gradient, int64_t gradient_stride, int64_t pixels,
+                      int last_lanes, float* target, int64_t target_stride) {
+  Vec sums[Rows][Vectors] = {};
+  for (int64_t p = 0; p < pixels; ++p) {
+    const float* source = sources[p];
+    Vec line[Vectors];
+    for (int v = 0; v < Vectors; ++v) {
+      const float* from = gradient + p * gradient_stride + v * kLanes;
+      line[v] = !Whole && v == Vectors - 1 ? load_first(from, last_lanes) : load(from);
+    }
+    for (int r = 0; r < Rows; ++r) {
+      const Vec value = splat(source[r]);
+      for (int v = 0; v < Vectors; ++v) sums[r][v] += value * line[v];
+    }
+  }
+  for (int r = 0; r < Rows; ++r) {
+    for (int v = 0; v < Vectors; ++v) {
+      float* at = target + r * target_stride + v * kLanes;
+      const int lanes = !Whole && v == Vectors - 1 ? last_lanes : kLanes;
+      store_first(at, load_first(at, lanes) + sums[r][v], lanes);
+    }
+  }
+}
+
+inline constexpr int64_t kRun = 256;  // pixels summed in registers before they join the partial sum
+
+struct CorrelationRun {
+  const float* sources[kRun];  // at the first input channel
+  const float* gradient;       // at the first output channel
+  int64_t gradient_stride;
+  int64_t pixels;
+  int64_t depth;
+  int64_t width;
+  float* target;  // [depth, width]
+};
+
+template <int Rows>
+void correlate_rows(const CorrelationRun& run, int64_t channel) {
+  const float* sources[kRun];
+  for (int64_t p = 0; p < run.pixels; ++p) sources[p] = run.sources[p] + channel;
+  for_column_blocks(run.width, [&](int64_t column, int vectors, int last_lanes) {
+    float* target = run.target + channel * run.width + column;
+    const auto go = [&](auto count) {
+      constexpr int kCount = decltype(count)::value;
+      const auto tile = last_lanes == kLanes ? correlation_tile<Rows, kCount, true> : correlation_tile<Rows, kCount, false>;
+      tile(sources, run.gradient + column, run.gradient_stride, run.pixels, last_lanes, target, run.width);
+    };
+    if (vectors == 1) {
+      go(Constant<1>{});
+    } else if (vectors == 2) {
+      go(Constant<2>{});
+    } else {
+      go(Constant<kVectors>{});
+    }
+  });
+}
+
+void correlate_run(const CorrelationRun& run) {
+  int64_t channel = 0;
+  if (kRegisters == 32 && divide_up(run.width, kLanes) == 1) {
+    for (; channel + 16 <= run.depth; channel += 16) correlate_rows<16>(run, channel);
+  }
+  for (; channel + kRows <= run.depth; channel += kRows) correlate_rows<kRows>(run, channel);
+  for (; channel + 2 <= run.depth; channel += 2) correlate_rows<2>(run, channel);
+  if (channel < run.depth) correlate_rows<1>(run, channel);
+}
+
+// Pixels a piece: few enough pieces that their partial sums stay small, enough for any number of cores.
+int64_t correlation_grain(int64_t pixels) { return max(2 * kRun, divide_up(divide_up(pixels, 32), kRun) * kRun); }
+
+}  // namespace
+
+void row_product(Stream& stream, const WindowMap& map, const RowProduct& product) {
+  const int64_t pixels = product.batch * map.rows.count * map.columns.count;
+  const int64_t taps = int64_t{map.rows.tap_count} * map.columns.tap_count;
+  constexpr int64_t kGrain = 32 * kRows;
+  parallel(stream, divide_up(pixels, kGrain), [&](int64_t task, int thread) {
+    const ProductScratch scratch(stream, thread, taps, product.depth, product.width);
+    product_rows(map, product, scratch, task * kGrain, min(pixels, (task + 1) * kGrain));
+  });
+}
+
+int64_t correlation_partials(const WindowMap& map, int64_t batch, int64_t taps, int64_t depth, int64_t width) {
+  const int64_t pixels = batch * map.rows.count * map.columns.count;
+  return divide_up(pixels, correlation_grain(pixels)) * taps * depth * width + taps * depth * width;
+}
+
+void row_correlation(Stream& stream, const WindowMap& map, const RowCorrelation& correlation, float* partials) {
+  const int64_t pixels = correlation.batch * map.rows.count * map.columns.count;
+  const int64_t grain = correlation_grain(pixels), pieces = divide_up(pixels, grain);
+  const int64_t tap_size = correlation.depth * correlation.width, size = correlation.taps * tap_size;
+  parallel(stream, pieces, [&](int64_t piece, int thread) {
+    float* outside = thread_scratch<float>(stream, thread, correlation.depth);
+    fill(outside, correlation.depth, 0);
+    float* partial = partials + piece * size;
+    fill(partial, size, 0);
+    CorrelationRun run;
+    run.gradient_stride = correlation.output_channels;
+    run.depth = correlation.depth;
+    run.width = correlation.width;
+    const int64_t end = min(pixels, (piece + 1) * grain);
+    for (int64_t first = piece * grain; first < end; first += kRun) {
+      run.pixels = min(kRun, end - first);
+      run.gradient = correlation.output_gradient + first * correlation.output_channels;
+      for (int r = 0; r < map.rows.tap_count; ++r) {
+        for (int c = 0; c < map.columns.tap_count; ++c) {
+          const AxisTap &row_tap = map.rows.taps[r], &column_tap = map.columns.taps[c];
+          Position position = Position::at(map, first);
+          for (int64_t p = 0; p < run.pixels; ++p, position.advance(map)) {
+            run.sources[p] = source_pixel(map, position, row_tap, column_tap, correlation.source,
+                                          correlation.source_channels, outside);
+          }
+          const int64_t kernel = int64_t{row_tap.kernel} * correlation.kernel_columns + column_tap.kernel;
+          run.target = partial + kernel * tap_size;
+          correlate_run(run);
+        }
+      }
+    }
+  });
+  // A group's columns are a slice of each gradient row: sum into one block, then place its rows.
+  float* summed = partials + pieces * size;
+  reduce_partials(stream, partials, pieces, size, summed);
+  for (int64_t row = 0; row < correlation.taps * correlation.depth; ++row) {
+    std::memcpy(correlation.gradient + row * correlation.gradient_row_stride, summed + row * correlation.width,
+                static_cast<size_t>(correlation.width) * sizeof(float));
+  }
+}
+
+}  // namespace dartsmith::cpu::DARTSMITH_ISA

@@ -1,0 +1,45 @@
+// Dense convolutions as products of gathered rows with a matrix: rows are pixels (their channels), found through pointers,
+// so that padding, strides and dilation need no copy of the input. Also serves linear layers (images of one pixel).
+#pragma once
+#include "cpu/window.h"
+
+namespace dartsmith::cpu::DARTSMITH_ISA {
+
+// target pixel (=|+=) sum over taps of source pixel [depth] times matrix [depth, width], for one group of channels.
+struct RowProduct {
+  const float* source;  // at the group's first channel
+  int64_t source_channels;
+  float* target;  // at the group's first channel
+  int64_t target_channels;
+  int64_t target_height, target_width;
+  int64_t batch;
+  const float* matrix;  // of kernel tap 0
+  int64_t matrix_tap_stride;
+  int64_t matrix_row_stride;
+  int64_t depth;
+  int64_t width;
+  int kernel_columns;
+  GradientMode mode;
+};
+
+void row_product(Stream& stream, const WindowMap& map, const RowProduct& product);
+
+// gradient[tap][c][o] = sum over pixels of input[pixel at tap][c] * output_gradient[pixel][o], for one group of channels.
+struct RowCorrelation {
+  const float* source;  // at the group's first channel
+  int64_t source_channels;
+  const float* output_gradient;  // at the group's first channel
+  int64_t output_channels;
+  int64_t batch;
+  float* gradient;  // at the group's first column
+  int64_t gradient_row_stride;
+  int64_t depth;
+  int64_t width;
+  int kernel_columns;
+  int64_t taps;
+};
+
+void row_correlation(Stream& stream, const WindowMap& map, const RowCorrelation& correlation, float* partials);
+int64_t correlation_partials(const WindowMap& map, int64_t batch, int64_t taps, int64_t depth, int64_t width);
+
+}  // namespace dartsmith::cpu::DARTSMITH_ISA

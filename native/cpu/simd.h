@@ -1,0 +1,107 @@
+// Vectors of floats in the GCC/Clang extension, as wide as the instruction set that this file is compiled for. Every
+// kernel file is compiled once per instruction set, each in a namespace of its own (DARTSMITH_ISA).
+#pragma once
+#include <cstdint>
+
+#if defined(__AVX512F__) || defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+#include "cpu/thread_pool.h"
+
+#ifndef DARTSMITH_ISA
+#error "DARTSMITH_ISA names the instruction set of this compilation: baseline, avx2, avx512 or neon"
+#endif
+
+namespace dartsmith::cpu::DARTSMITH_ISA {
+
+#if defined(__AVX512F__)
+inline constexpr int kLanes = 16;
+inline constexpr int kRegisters = 32;
+#elif defined(__AVX2__)
+inline constexpr int kLanes = 8;
+inline constexpr int kRegisters = 16;
+#else
+inline constexpr int kLanes = 4;
+inline constexpr int kRegisters = 16;
+#endif
+
+typedef float Vec __attribute__((vector_size(sizeof(float) * kLanes)));
+typedef int32_t Mask __attribute__((vector_size(sizeof(float) * kLanes)));
+typedef float UnalignedVec __attribute__((vector_size(sizeof(float) * kLanes), aligned(4), may_alias));
+
+inline Vec load(const float* p) { return *reinterpret_cast<const UnalignedVec*>(p); }
+inline void store(float* p, Vec v) { *reinterpret_cast<UnalignedVec*>(p) = v; }
+inline Vec splat(float x) { return x - Vec{}; }
+
+// The first `count` lanes, 0 < count <= kLanes; the others are zero.
+inline Vec load_first(const float* p, int count) {
+  if (count == kLanes) return load(p);
+#if defined(__AVX512F__)
+  return (Vec)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), p);
+#else
+  Vec v = {};
+  for (int i = 0; i < count; ++i) v[i] = p[i];
+  return v;
+#endif
+}
+
+inline void store_first(float* p, Vec v, int count) {
+  if (count == kLanes) {
+    store(p, v);
+    return;
+  }
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), (__m512)v);
+#else
+  for (int i = 0; i < count; ++i) p[i] = v[i];
+#endif
+}
+
+inline Vec max(Vec a, Vec b) { return a > b ? a : b; }
+
+// Lanes added in pairs: a fixed tree.
+inline double sum(Vec v) {
+  double partial[kLanes];
+  for (int i = 0; i < kLanes; ++i) partial[i] = v[i];
+  for (int width = kLanes / 2; width > 0; width /= 2) {
+    for (int i = 0; i < width; ++i) partial[i] += partial[i + width];
+  }
+  return partial[0];
+}
+
+inline int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
+inline int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
+inline int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+inline ThreadPool& pool(Stream& stream) { return static_cast<ThreadPool&>(stream); }
+
+// Calls body(task, thread) for every task below `count`.
+template <typename Body>
+void parallel(Stream& stream, int64_t count, const Body& body) {
+  pool(stream).run(
+      count, [](const void* context, int64_t task, int thread) { (*static_cast<const Body*>(context))(task, thread); },
+      &body);
+}
+
+// Cuts [0, count) into pieces of `grain` and calls body(begin, end) for each.
+template <typename Body>
+void parallel_ranges(Stream& stream, int64_t count, int64_t grain, const Body& body) {
+  parallel(stream, divide_up(count, grain),
+           [&](int64_t task, int) { body(task * grain, min(count, (task + 1) * grain)); });
+}
+
+// A number as a type, to choose a template by a run-time value (std::integral_constant would be shared code).
+template <int N>
+struct Constant {
+  static constexpr int value = N;
+};
+
+inline constexpr int64_t kElementGrain = 16384;  // 64 KiB: long enough to hide the hand-out, short enough to share
+
+template <typename T>
+T* thread_scratch(Stream& stream, int thread, int64_t elements) {
+  return static_cast<T*>(pool(stream).scratch(thread, static_cast<size_t>(elements) * sizeof(T)));
+}
+
+}  // namespace dartsmith::cpu::DARTSMITH_ISA

@@ -1,0 +1,110 @@
+// Whole-arena sweeps: optimisers, norms, the unrolled step and its perturbations.
+#include <cmath>
+
+#include "cpu/gather.h"
+#include "cpu/kernels.h"
+#include "cpu/mixing.h"
+
+namespace dartsmith::cpu::DARTSMITH_ISA {
+namespace {
+
+// Calls body(i, lanes) over [0, count) in vectors.
+template <typename Body>
+void sweep(Stream& stream, int64_t count, const Body& body) {
+  parallel_ranges(stream, count, kElementGrain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i += kLanes) body(i, static_cast<int>(min(kLanes, end - i)));
+  });
+}
+
+inline constexpr int64_t kNormPiece = 4096;
+
+void squared_norm(Stream& stream, const float* values, int64_t count, double* result, void* workspace) {
+  auto* partials = static_cast<double*>(workspace);
+  parallel_ranges(stream, count, kNormPiece, [&](int64_t begin, int64_t end) {
+    double total = 0;
+    for (int64_t i = begin; i < end; ++i) total += static_cast<double>(values[i]) * values[i];
+    partials[begin / kNormPiece] = total;
+  });
+  double total = 0;
+  for (int64_t piece = 0; piece < divide_up(count, kNormPiece); ++piece) total += partials[piece];
+  *result = total;
+}
+
+size_t squared_norm_workspace_bytes(int64_t count) {
+  return static_cast<size_t>(divide_up(count, kNormPiece)) * sizeof(double);
+}
+
+void sgd(Stream& stream, const SgdUpdate& update) {
+  const double norm = std::sqrt(*update.squared_norm);
+  // The published code's clipping adds 1e-6 to the norm.
+  const double ratio = static_cast<double>(update.max_norm) / (norm + 1e-6);
+  const Vec clip = splat(ratio < 1 ? static_cast<float>(ratio) : 1.0f);
+  const Vec momentum = splat(update.momentum), decay = splat(update.weight_decay), rate = splat(update.learning_rate);
+  sweep(stream, update.count, [&](int64_t i, int lanes) {
+    const Vec w = load_first(update.weights + i, lanes);
+    const Vec gradient = clip * load_first(update.gradients + i, lanes) + decay * w;
+    const Vec buffer = momentum * load_first(update.momentum_buffer + i, lanes) + gradient;
+    store_first(update.momentum_buffer + i, buffer, lanes);
+    store_first(update.weights + i, w - rate * buffer, lanes);
+  });
+}
+
+void adam(Stream& stream, const AdamUpdate& update) {
+  const double correction1 = 1 - std::pow(update.beta1, static_cast<double>(update.step));
+  const double correction2 = std::sqrt(1 - std::pow(update.beta2, static_cast<double>(update.step)));
+  parallel_ranges(stream, update.count, kElementGrain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const double gradient = update.gradients[i] + update.weight_decay * update.values[i];
+      const double mean = update.beta1 * update.mean[i] + (1 - update.beta1) * gradient;
+      const double variance = update.beta2 * update.variance[i] + (1 - update.beta2) * gradient * gradient;
+      update.mean[i] = static_cast<float>(mean);
+      update.variance[i] = static_cast<float>(variance);
+      const double denominator = std::sqrt(variance) / correction2 + update.epsilon;
+      update.values[i] -= static_cast<float>(update.learning_rate / correction1 * mean / denominator);
+    }
+  });
+}
+
+void unrolled_step(Stream& stream, const UnrolledStep& step) {
+  const Vec momentum = splat(step.momentum), decay = splat(step.weight_decay), rate = splat(step.learning_rate);
+  sweep(stream, step.count, [&](int64_t i, int lanes) {
+    const Vec w = load_first(step.weights + i, lanes);
+    const Vec direction = momentum * load_first(step.momentum_buffer + i, lanes) +
+                          load_first(step.gradients + i, lanes) + decay * w;
+    store_first(step.unrolled + i, w - rate * direction, lanes);
+  });
+}
+
+void perturb(Stream& stream, const Perturbation& p) {
+  const double norm = std::sqrt(*p.squared_norm);
+  const Vec factor = splat(norm > 0 ? static_cast<float>(p.sign * p.radius / norm) : 0.0f);
+  sweep(stream, p.count, [&](int64_t i, int lanes) {
+    store_first(p.perturbed + i, load_first(p.weights + i, lanes) + factor * load_first(p.direction + i, lanes), lanes);
+  });
+}
+
+void combine_hypergradient(Stream& stream, const HypergradientCombination& c) {
+  const double norm = std::sqrt(*c.squared_norm);
+  const Vec factor = splat(norm > 0 ? static_cast<float>(c.learning_rate * norm / (2.0 * c.radius)) : 0.0f);
+  sweep(stream, c.count, [&](int64_t i, int lanes) {
+    const Vec difference = load_first(c.plus + i, lanes) - load_first(c.minus + i, lanes);
+    store_first(c.target + i, load_first(c.target + i, lanes) - factor * difference, lanes);
+  });
+}
+
+}  // namespace
+
+const Sweeps sweep_kernels = {
+    .squared_norm = squared_norm,
+    .squared_norm_workspace_bytes = squared_norm_workspace_bytes,
+    .sgd = sgd,
+    .adam = adam,
+    .unrolled_step = unrolled_step,
+    .perturb = perturb,
+    .combine_hypergradient = combine_hypergradient,
+    .gather = gather,
+    .mixing_forward = mixing_forward,
+    .mixing_backward = mixing_backward,
+};
+
+}  // namespace dartsmith::cpu::DARTSMITH_ISA

@@ -1,0 +1,119 @@
+#include "cpu/thread_pool.h"
+
+#include <atomic>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <thread>
+#include <vector>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace dartsmith::cpu {
+namespace {
+
+// About ten microseconds: longer than the gap between two kernels, shorter than anyone notices.
+constexpr int kSpins = 2000;
+
+void relax() {
+#if defined(__x86_64__)
+  _mm_pause();
+#endif
+}
+
+struct FreeDeleter {
+  void operator()(void* memory) const { std::free(memory); }
+};
+
+struct Scratch {
+  std::unique_ptr<void, FreeDeleter> memory;
+  size_t bytes = 0;
+};
+
+}  // namespace
+
+struct ThreadPool::State {
+  std::vector<std::thread> workers;
+  std::vector<Scratch> scratch;
+  Task task = nullptr;
+  const void* context = nullptr;
+  int64_t count = 0;
+  std::atomic<int64_t> next = 0;
+  std::atomic<int> unfinished = 0;
+  std::atomic<uint32_t> generation = 0;  // bumped for each run, so that workers wake
+  std::atomic<bool> stopping = false;
+  std::atomic<bool> out_of_memory = false;
+
+  // A task fails only for want of scratch memory; that must reach the caller, not end a thread and the process.
+  void take_tasks(int thread) {
+    try {
+      for (int64_t i = next.fetch_add(1); i < count; i = next.fetch_add(1)) task(context, i, thread);
+    } catch (const std::bad_alloc&) {
+      out_of_memory.store(true);
+    }
+  }
+
+  void work(int thread) {
+    uint32_t seen = 0;
+    for (;;) {
+      for (int spin = 0; spin < kSpins && generation.load(std::memory_order_acquire) == seen; ++spin) relax();
+      generation.wait(seen, std::memory_order_acquire);
+      seen = generation.load(std::memory_order_acquire);
+      if (stopping.load()) return;
+      take_tasks(thread);
+      if (unfinished.fetch_sub(1) == 1) unfinished.notify_one();
+    }
+  }
+};
+
+ThreadPool::ThreadPool(int threads) : state_(new State) {
+  state_->scratch.resize(threads);
+  for (int thread = 1; thread < threads; ++thread) {
+    state_->workers.emplace_back([state = state_, thread] { state->work(thread); });
+  }
+}
+
+ThreadPool::~ThreadPool() {
+  state_->stopping = true;
+  state_->generation.fetch_add(1);
+  state_->generation.notify_all();
+  for (std::thread& worker : state_->workers) worker.join();
+  delete state_;
+}
+
+int ThreadPool::threads() const { return static_cast<int>(state_->scratch.size()); }
+
+void ThreadPool::run(int64_t count, Task task, const void* context) {
+  State& s = *state_;
+  if (count <= 1 || s.workers.empty()) {
+    for (int64_t i = 0; i < count; ++i) task(context, i, 0);
+    return;
+  }
+  s.task = task;
+  s.context = context;
+  s.count = count;
+  s.next.store(0);
+  s.unfinished.store(static_cast<int>(s.workers.size()));
+  s.generation.fetch_add(1, std::memory_order_release);
+  s.generation.notify_all();
+  s.take_tasks(0);
+  for (int spin = 0; spin < kSpins && s.unfinished.load() != 0; ++spin) relax();
+  for (int left = s.unfinished.load(); left != 0; left = s.unfinished.load()) s.unfinished.wait(left);
+  if (s.out_of_memory.exchange(false)) throw std::bad_alloc();
+}
+
+void* ThreadPool::scratch(int thread, size_t bytes) {
+  Scratch& scratch = state_->scratch[thread];
+  if (scratch.bytes < bytes) {
+    const size_t rounded = (bytes + 4095) / 4096 * 4096;
+    void* memory = std::aligned_alloc(4096, rounded);
+    if (memory == nullptr) throw std::bad_alloc();
+    scratch.memory.reset(memory);
+    scratch.bytes = rounded;
+  }
+  return scratch.memory.get();
+}
+
+}  // namespace dartsmith::cpu

@@ -1,0 +1,33 @@
+// Threads that share a kernel's tasks. Tasks are cut by the problem's sizes alone, never by the thread count, so that sums
+// come out the same however many threads there are. No std templates: see engine/kernel.h.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "engine/kernel.h"
+
+namespace dartsmith::cpu {
+
+class ThreadPool final : public Stream {
+ public:
+  using Task = void (*)(const void* context, int64_t task, int thread);
+
+  explicit ThreadPool(int threads);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int threads() const;
+
+  // Runs tasks 0..count-1, each once, on any thread; returns when all are done. The caller's thread takes part.
+  void run(int64_t count, Task task, const void* context);
+
+  // At least `bytes` of scratch of one thread, aligned to 64; contents do not survive the task.
+  void* scratch(int thread, size_t bytes);
+
+ private:
+  struct State;
+  State* state_;
+};
+
+}  // namespace dartsmith::cpu

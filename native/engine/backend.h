@@ -1,0 +1,63 @@
+// One device as the engine uses it: memory, a stream, and tables of kernels.
+#pragma once
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "engine/graph.h"
+#include "engine/kernel.h"
+
+namespace dartsmith {
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  virtual std::string description() const = 0;
+  virtual Stream& stream() = 0;
+  virtual const OpKernels& kernels(Op op) const = 0;
+  virtual const Sweeps& sweeps() const = 0;
+
+  // Device memory, aligned to 64 bytes or more. Throws Error when there is not enough.
+  virtual void* allocate(size_t bytes) = 0;
+  virtual void release(void* memory) noexcept = 0;
+  virtual void upload(void* device, const void* host, size_t bytes) = 0;
+  virtual void download(void* host, const void* device, size_t bytes) = 0;
+  virtual void copy(void* target, const void* source, size_t bytes) = 0;
+  virtual void clear(void* device, size_t bytes) = 0;
+};
+
+// Device memory that frees itself.
+class Buffer {
+ public:
+  Buffer() = default;
+  Buffer(std::shared_ptr<Backend> backend, size_t bytes)
+      : backend_(std::move(backend)), data_(bytes > 0 ? backend_->allocate(bytes) : nullptr), bytes_(bytes) {}
+  Buffer(Buffer&& other) noexcept { swap(other); }
+  Buffer& operator=(Buffer&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~Buffer() {
+    if (data_ != nullptr) backend_->release(data_);
+  }
+
+  template <typename T>
+  T* as() const {
+    return static_cast<T*>(data_);
+  }
+  size_t bytes() const { return bytes_; }
+
+ private:
+  void swap(Buffer& other) noexcept {
+    std::swap(backend_, other.backend_);
+    std::swap(data_, other.data_);
+    std::swap(bytes_, other.bytes_);
+  }
+
+  std::shared_ptr<Backend> backend_;
+  void* data_ = nullptr;
+  size_t bytes_ = 0;
+};
+
+}  // namespace dartsmith

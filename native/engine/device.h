@@ -1,0 +1,36 @@
+// A device: a backend, the working memory that all its programs share, and the thread that runs their jobs in order.
+#pragma once
+#include <atomic>
+#include <memory>
+
+#include "engine/backend.h"
+#include "engine/worker.h"
+
+namespace dartsmith {
+
+class Device {
+ public:
+  explicit Device(std::shared_ptr<Backend> backend) : backend(std::move(backend)) {}
+
+  // Working memory of at least `bytes`; contents do not survive from one pass to the next. Engine thread only.
+  std::byte* arena(size_t bytes) {
+    if (arena_.bytes() < bytes) {
+      arena_ = Buffer();  // free first: the two need not fit together
+      arena_ = Buffer(backend, bytes);
+      arena_bytes_ = bytes;
+    }
+    return arena_.as<std::byte>();
+  }
+  size_t arena_bytes() const { return arena_bytes_; }
+
+  const std::shared_ptr<Backend> backend;
+
+ private:
+  Buffer arena_;
+  std::atomic<size_t> arena_bytes_ = 0;
+
+ public:
+  Worker worker;  // last, so that it stops before what its jobs use goes away
+};
+
+}  // namespace dartsmith

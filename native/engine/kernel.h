@@ -1,0 +1,163 @@
+// What a backend's kernels take and how the engine finds them. No std templates here: this header is also compiled with
+// instruction sets that the running machine may lack, and a shared inline function of theirs must not be picked by others.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "engine/philox.h"
+
+namespace dartsmith {
+
+struct Node;
+
+// [batch, height, width, channels], channels contiguous.
+struct Tensor {
+  float* data = nullptr;
+  int64_t batch = 0;
+  int64_t height = 1;
+  int64_t width = 1;
+  int64_t channels = 1;
+};
+
+enum class GradientMode { kIgnore, kOverwrite, kAccumulate };
+
+// Where a gradient goes, or nowhere.
+struct GradientTarget {
+  float* data = nullptr;
+  GradientMode mode = GradientMode::kIgnore;
+};
+
+// kBatch normalises with the batch's own statistics, kBatchUpdating also moves the running ones.
+enum class Statistics { kRunning, kBatch, kBatchUpdating };
+
+struct LossResult {
+  double loss = 0;
+  int64_t correct = 0;
+};
+
+// One node's forward or backward on a backend; pointers are the backend's memory. Backward kernels overwrite parameter
+// gradients and treat each input gradient by its mode; a null or ignored target is not computed.
+struct KernelCall {
+  const Node* node = nullptr;
+  const Tensor* inputs = nullptr;
+  int input_count = 0;
+  Tensor output;
+  float* saved = nullptr;      // what forward leaves for backward: saved_elements() floats
+  void* workspace = nullptr;   // workspace_bytes() of scratch, dead after the call
+  Statistics statistics = Statistics::kBatch;
+  const float* weight = nullptr;
+  const float* bias = nullptr;
+  float* running_mean = nullptr;
+  float* running_variance = nullptr;
+  const float* mixing = nullptr;     // mixed: one weight a branch
+  const int32_t* labels = nullptr;   // loss: [batch]
+  LossResult* loss = nullptr;        // loss
+  // Backward only.
+  const float* output_gradient = nullptr;  // null for the loss itself: its gradient is 1
+  const GradientTarget* input_gradients = nullptr;
+  float* weight_gradient = nullptr;
+  float* bias_gradient = nullptr;
+  double* mixing_gradient = nullptr;  // mixed: dL/dp a branch, accumulated
+};
+
+// A backend's execution resource (thread pool, CUDA stream): kernels cast it to their own.
+class Stream {
+ protected:
+  ~Stream() = default;
+};
+
+// One op's kernels; `workspace_bytes` says what one call of either direction needs, null for nothing.
+struct OpKernels {
+  void (*forward)(Stream&, const KernelCall&) = nullptr;
+  void (*backward)(Stream&, const KernelCall&) = nullptr;
+  size_t (*workspace_bytes)(const KernelCall&, bool backward) = nullptr;
+};
+
+struct SgdUpdate {
+  float* weights;
+  float* momentum_buffer;
+  const float* gradients;
+  int64_t count;
+  const double* squared_norm;  // of the gradients
+  float learning_rate, momentum, weight_decay, max_norm;
+};
+
+struct AdamUpdate {
+  float* values;
+  float* mean;
+  float* variance;
+  const float* gradients;
+  int64_t count;
+  double learning_rate, beta1, beta2, epsilon, weight_decay;
+  int64_t step;
+};
+
+// w' = w - rate * (momentum * m + g + decay * w)
+struct UnrolledStep {
+  float* unrolled;
+  const float* weights;
+  const float* momentum_buffer;
+  const float* gradients;
+  int64_t count;
+  float learning_rate, momentum, weight_decay;
+};
+
+// w+ = w + sign * (radius / |v|) * v; with v = 0 nothing moves.
+struct Perturbation {
+  float* perturbed;
+  const float* weights;
+  const float* direction;
+  int64_t count;
+  const double* squared_norm;  // of the direction
+  float radius, sign;
+};
+
+// target -= rate * (plus - minus) / (2 * radius / |v|); with v = 0 nothing is subtracted.
+struct HypergradientCombination {
+  float* target;
+  const float* plus;
+  const float* minus;
+  int64_t count;
+  const double* squared_norm;
+  float learning_rate, radius;
+};
+
+// A batch of images gathered from uint8 [count, height, width, channels] into float [batch, height, width, channels].
+struct GatherCall {
+  const uint8_t* images;
+  const int32_t* all_labels;
+  const uint32_t* indices;  // [batch]
+  float* output;
+  int32_t* labels;  // [batch]
+  int64_t batch, height, width, channels;
+  const float* table;  // [channels, 256]: a pixel value after normalisation
+  RandomStream stream;
+  bool random;
+  int pad, cutout;
+  bool flip;
+};
+
+// One row of architecture parameters: `values` [length] within arenas.
+struct MixingRow {
+  int64_t offset;
+  int64_t length;
+  bool sigmoid;
+};
+
+// Whole-arena sweeps and small helpers, beside the kernels of ops.
+struct Sweeps {
+  void (*squared_norm)(Stream&, const float* values, int64_t count, double* result, void* workspace);
+  size_t (*squared_norm_workspace_bytes)(int64_t count);
+  void (*sgd)(Stream&, const SgdUpdate&);
+  void (*adam)(Stream&, const AdamUpdate&);
+  void (*unrolled_step)(Stream&, const UnrolledStep&);
+  void (*perturb)(Stream&, const Perturbation&);
+  void (*combine_hypergradient)(Stream&, const HypergradientCombination&);
+  void (*gather)(Stream&, const GatherCall&);
+  void (*mixing_forward)(Stream&, const MixingRow* rows, int64_t count, const float* alpha, float* mixing);
+  // Jacobian of the activation applied to dL/dp; overwrites `alpha_gradients`.
+  void (*mixing_backward)(Stream&, const MixingRow* rows, int64_t count, const float* mixing,
+                          const double* mixing_gradients, float* alpha_gradients);
+};
+
+}  // namespace dartsmith

@@ -1,0 +1,360 @@
+#include "engine/program.h"
+
+#include <algorithm>
+
+#include "engine/error.h"
+
+namespace dartsmith {
+
+// One run of a plan: where its buffers lie now and which gradients have been written so far.
+class Executor {
+ public:
+  Executor(Program& program, const Plan& plan, const PassRequest& request, const Parameters& parameters)
+      : program_(program),
+        plan_(plan),
+        request_(request),
+        parameters_(parameters),
+        backend_(*program.device_->backend),
+        arena_(program.device_->arena(static_cast<size_t>(plan.arena_bytes))),
+        written_(plan.nodes.size(), false) {}
+
+  PassResult run(const std::atomic<bool>& cancelled) {
+    prepare();
+    PassResult result;
+    for (int id : request_.read) {
+      if (node(canonical(id)).op == Op::kInput) read(id, result);
+    }
+    bool backward_started = false;
+    for (const Step& step : plan_.steps) {
+      if (cancelled.load(std::memory_order_relaxed)) throw Cancelled();
+      if (step.backward && !backward_started) {
+        backward_started = true;
+        start_backward();
+      }
+      if (!active(step.node)) continue;
+      if (step.backward) {
+        backward(step);
+      } else {
+        forward(step);
+        for (int id : request_.read) {
+          if (canonical(id) == step.node) read(id, result);
+        }
+      }
+    }
+    finish(result);
+    return result;
+  }
+
+ private:
+  const Node& node(int id) const { return program_.graph_.nodes[id]; }
+  int canonical(int id) const { return plan_.nodes[id].canonical; }
+  const PlannedNode& planned(int id) const { return plan_.nodes[canonical(id)]; }
+
+  template <typename T = float>
+  T* buffer(int index) const {
+    return index < 0 ? nullptr : reinterpret_cast<T*>(arena_ + plan_.offsets[index]);
+  }
+
+  Tensor tensor(int id) const {
+    const Shape& shape = node(id).shape;
+    return {buffer(planned(id).value), program_.batch_, shape.height, shape.width, shape.channels};
+  }
+
+  size_t value_bytes(int id) const { return program_.batch_ * node(id).shape.elements() * sizeof(float); }
+
+  void prepare() {
+    for (int id : request_.read) {
+      if (id < 0 || id >= static_cast<int>(plan_.nodes.size()) || planned(id).value < 0) {
+        fail("read", "expected nodes that the graph's output depends on but got ", id);
+      }
+    }
+    if (!program_.rows_.empty()) prepare_mixing();
+    if (const auto* gathered = std::get_if<GatheredBatch>(request_.batch)) {
+      gather(*gathered);
+    } else {
+      upload(std::get<DirectBatch>(*request_.batch));
+    }
+  }
+
+  void prepare_mixing() {
+    float* mixing = program_.mixing_.as<float>();
+    if (request_.mixing.empty()) {
+      backend_.sweeps().mixing_forward(backend_.stream(), program_.rows_.data(),
+                                       static_cast<int64_t>(program_.rows_.size()), parameters_.data(Arena::kAlpha),
+                                       mixing);
+    } else {
+      backend_.upload(mixing, request_.mixing.data(), request_.mixing.size() * sizeof(float));
+    }
+  }
+
+  void gather(const GatheredBatch& batch) {
+    const int input = input_node();
+    backend_.upload(program_.indices_.as<void>(), batch.indices.data(), batch.indices.size() * sizeof(uint32_t));
+    backend_.upload(program_.table_.as<void>(), batch.table.data(), batch.table.size() * sizeof(float));
+    const Shape& shape = batch.dataset->shape;
+    backend_.sweeps().gather(backend_.stream(),
+                             {.images = batch.dataset->images.as<uint8_t>(),
+                              .all_labels = batch.dataset->labels.as<int32_t>(),
+                              .indices = program_.indices_.as<uint32_t>(),
+                              .output = buffer(planned(input).value),
+                              .labels = program_.labels_.as<int32_t>(),
+                              .batch = program_.batch_,
+                              .height = shape.height,
+                              .width = shape.width,
+                              .channels = shape.channels,
+                              .table = program_.table_.as<float>(),
+                              .stream = batch.stream,
+                              .random = batch.random,
+                              .pad = batch.pad,
+                              .cutout = batch.cutout,
+                              .flip = batch.flip});
+  }
+
+  int input_node() const {
+    for (size_t id = 0; id < program_.graph_.nodes.size(); ++id) {
+      if (program_.graph_.nodes[id].op == Op::kInput) return static_cast<int>(id);
+    }
+    return -1;
+  }
+
+  void upload(const DirectBatch& batch) {
+    for (const auto& [id, values] : batch.inputs) {
+      if (planned(id).value < 0) continue;
+      backend_.upload(buffer(planned(id).value), values.data(), values.size() * sizeof(float));
+    }
+    if (!batch.labels.empty()) {
+      backend_.upload(program_.labels_.as<void>(), batch.labels.data(), batch.labels.size() * sizeof(int32_t));
+    }
+  }
+
+  // With given mixing weights a node runs when any branch that needs it counts.
+  bool active(int id) const {
+    const std::vector<Guard>& guards = plan_.nodes[id].guards;
+    if (request_.mixing.empty() || guards.empty()) return true;
+    return std::ranges::any_of(
+        guards, [&](const Guard& g) { return request_.mixing[node(g.mixed).alpha.offset + g.branch] != 0; });
+  }
+
+  KernelCall call(const Step& step, std::vector<Tensor>& inputs) const {
+    const Node& n = node(step.node);
+    for (int input : n.inputs) inputs.push_back(tensor(input));
+    if (n.op == Op::kMixed) inputs[0].data = nullptr;  // only a fused kernel reads the edge's input
+    KernelCall call;
+    call.node = &n;
+    call.inputs = inputs.data();
+    call.input_count = static_cast<int>(inputs.size());
+    call.output = tensor(step.node);
+    call.saved = buffer(plan_.nodes[step.node].saved);
+    call.workspace = buffer<void>(step.workspace);
+    call.statistics = request_.statistics;
+    if (n.weight) call.weight = parameters_.data(Arena::kWeights) + n.weight.offset;
+    if (n.bias) call.bias = parameters_.data(Arena::kWeights) + n.bias.offset;
+    if (n.running_mean) call.running_mean = parameters_.data(Arena::kBuffers) + n.running_mean.offset;
+    if (n.running_variance) call.running_variance = parameters_.data(Arena::kBuffers) + n.running_variance.offset;
+    if (n.op == Op::kMixed) call.mixing = program_.mixing_.as<float>() + n.alpha.offset;
+    call.labels = program_.labels_.as<int32_t>();
+    call.loss = program_.loss_.as<LossResult>();
+    return call;
+  }
+
+  void forward(const Step& step) {
+    std::vector<Tensor> inputs;
+    const KernelCall c = call(step, inputs);
+    backend_.kernels(node(step.node).op).forward(backend_.stream(), c);
+  }
+
+  void start_backward() {
+    if (plan_.wants_weights) clear(Arena::kWeightGradients);
+    if (plan_.wants_alpha && !program_.rows_.empty()) {
+      backend_.clear(program_.mixing_gradients_.as<void>(), program_.mixing_gradients_.bytes());
+    }
+    const int output = canonical(program_.graph_.output);
+    written_[output] = true;
+    if (planned(output).gradient >= 0) {
+      backend_.upload(buffer(planned(output).gradient), request_.output_gradient.data(), value_bytes(output));
+    }
+  }
+
+  void clear(Arena arena) const {
+    if (parameters_.elements(arena) > 0) {
+      backend_.clear(parameters_.data(arena), parameters_.elements(arena) * sizeof(float));
+    }
+  }
+
+  // A node whose output's gradient nobody wrote has a zero gradient: nothing flows through it.
+  void backward(const Step& step) {
+    if (!written_[step.node]) return;
+    const Node& n = node(step.node);
+    std::vector<Tensor> inputs;
+    KernelCall c = call(step, inputs);
+    c.output_gradient = buffer(plan_.nodes[step.node].gradient);
+    std::vector<GradientTarget> targets;
+    for (size_t i = 0; i < n.inputs.size(); ++i) targets.push_back(gradient_target(n, i));
+    c.input_gradients = targets.data();
+    if (plan_.wants_weights && n.weight) {
+      c.weight_gradient = parameters_.data(Arena::kWeightGradients) + n.weight.offset;
+    }
+    if (plan_.wants_weights && n.bias) {
+      c.bias_gradient = parameters_.data(Arena::kWeightGradients) + n.bias.offset;
+    }
+    if (plan_.wants_alpha && n.op == Op::kMixed) {
+      c.mixing_gradient = program_.mixing_gradients_.as<double>() + n.alpha.offset;
+    }
+    backend_.kernels(n.op).backward(backend_.stream(), c);
+  }
+
+  GradientTarget gradient_target(const Node& n, size_t index) {
+    if (n.op == Op::kMixed && (index == 0 || skipped(n, index - 1))) return {};
+    const int id = canonical(n.inputs[index]);
+    const PlannedNode& source = plan_.nodes[id];
+    if (!source.has_gradient) return {};
+    const bool had_gradient = written_[id];
+    written_[id] = true;
+    if (source.gradient_from_add && n.op == Op::kAdd) return {};
+    return {buffer(source.gradient), had_gradient ? GradientMode::kAccumulate : GradientMode::kOverwrite};
+  }
+
+  bool skipped(const Node& mixed, size_t branch) const {
+    return !request_.mixing.empty() && request_.mixing[mixed.alpha.offset + branch] == 0;
+  }
+
+  void finish(PassResult& result) {
+    if (plan_.wants_alpha && !program_.rows_.empty()) write_alpha_gradients();
+    if (node(program_.graph_.output).op == Op::kSoftmaxCrossEntropy) {
+      backend_.download(&result.loss, program_.loss_.as<void>(), sizeof(LossResult));
+    }
+    if (!plan_.wants_inputs) return;
+    for (size_t id = 0; id < program_.graph_.nodes.size(); ++id) {
+      if (node(id).op != Op::kInput) continue;
+      std::vector<float> values(program_.batch_ * node(id).shape.elements(), 0.0f);
+      if (written_[id]) backend_.download(values.data(), buffer(planned(id).gradient), values.size() * sizeof(float));
+      result.input_gradients.emplace(static_cast<int>(id), std::move(values));
+    }
+  }
+
+  // With given mixing weights there is no alpha to differentiate: the gradient is that of the mixing weights.
+  void write_alpha_gradients() {
+    clear(Arena::kAlphaGradients);
+    std::vector<MixingRow> rows = program_.rows_;
+    float* target = parameters_.data(Arena::kAlphaGradients);
+    const double* gradients = program_.mixing_gradients_.as<double>();
+    if (request_.mixing.empty()) {
+      backend_.sweeps().mixing_backward(backend_.stream(), rows.data(), static_cast<int64_t>(rows.size()),
+                                        program_.mixing_.as<float>(), gradients, target);
+      return;
+    }
+    std::vector<double> host(parameters_.elements(Arena::kAlpha));
+    backend_.download(host.data(), gradients, host.size() * sizeof(double));
+    const std::vector<float> rounded(host.begin(), host.end());
+    backend_.upload(target, rounded.data(), rounded.size() * sizeof(float));
+  }
+
+  void read(int id, PassResult& result) const {
+    std::vector<float> values(program_.batch_ * node(id).shape.elements());
+    backend_.download(values.data(), buffer(planned(id).value), values.size() * sizeof(float));
+    result.outputs.emplace(id, std::move(values));
+  }
+
+  Program& program_;
+  const Plan& plan_;
+  const PassRequest& request_;
+  const Parameters& parameters_;
+  Backend& backend_;
+  std::byte* arena_;
+  std::vector<bool> written_;  // by canonical node: its output's gradient holds a value
+};
+
+namespace {
+
+std::vector<MixingRow> mixing_rows(const Graph& graph) {
+  std::vector<MixingRow> rows;
+  for (const Node& node : graph.nodes) {
+    if (node.op != Op::kMixed) continue;
+    const auto known = std::ranges::find(rows, node.alpha.offset, &MixingRow::offset);
+    if (known == rows.end()) {
+      rows.push_back({node.alpha.offset, node.alpha.size, node.activation == MixingActivation::kSigmoid});
+    } else if (known->sigmoid != (node.activation == MixingActivation::kSigmoid)) {
+      fail("mixed", "expected one activation for all mixed nodes that share a row");
+    }
+  }
+  return rows;
+}
+
+}  // namespace
+
+Program::Program(std::shared_ptr<Device> device, Graph graph, int64_t batch)
+    : device_(std::move(device)), graph_(std::move(graph)), batch_(batch) {
+  if (batch < 1 || batch > 65536) fail("compile", "expected a batch size from 1 to 65536 but got ", batch);
+  validate(graph_);
+  rows_ = mixing_rows(graph_);
+  const std::shared_ptr<Backend>& backend = device_->backend;
+  int64_t channels = 1;
+  for (const Node& node : graph_.nodes) {
+    if (node.op == Op::kInput) channels = std::max(channels, node.shape.channels);
+  }
+  mixing_ = Buffer(backend, graph_.alpha_elements * sizeof(float));
+  mixing_gradients_ = Buffer(backend, graph_.alpha_elements * sizeof(double));
+  labels_ = Buffer(backend, batch * sizeof(int32_t));
+  indices_ = Buffer(backend, batch * sizeof(uint32_t));
+  table_ = Buffer(backend, channels * 256 * sizeof(float));
+  loss_ = Buffer(backend, sizeof(LossResult));
+}
+
+const Plan& Program::plan(PassKind kind) {
+  std::lock_guard lock(plan_mutex_);
+  std::optional<Plan>& plan = plans_[static_cast<int>(kind)];
+  if (!plan) plan = make_plan(graph_, batch_, kind, *device_->backend);
+  return *plan;
+}
+
+void Program::check(const Batch& batch) const {
+  const bool loss = graph_.nodes[graph_.output].op == Op::kSoftmaxCrossEntropy;
+  const int64_t classes = loss ? graph_.nodes[graph_.nodes[graph_.output].inputs[0]].shape.channels : 0;
+  const auto check_labels = [&](const std::vector<int32_t>& labels) {
+    if (static_cast<int64_t>(labels.size()) != batch_) {
+      fail("batch", "expected ", batch_, " labels but got ", labels.size());
+    }
+    for (int32_t label : labels) {
+      if (label < 0 || label >= classes) fail("batch", "expected labels below ", classes, " but got ", label);
+    }
+  };
+  if (const auto* gathered = std::get_if<GatheredBatch>(&batch)) {
+    if (static_cast<int64_t>(gathered->indices.size()) != batch_) {
+      fail("batch", "expected ", batch_, " indices but got ", gathered->indices.size());
+    }
+    for (uint32_t index : gathered->indices) {
+      if (index >= gathered->dataset->count) {
+        fail("batch", "expected indices below ", gathered->dataset->count, " but got ", index);
+      }
+    }
+    if (loss && gathered->dataset->classes > classes) {
+      fail("batch", "expected labels below ", classes, " but the dataset has ", gathered->dataset->classes - 1);
+    }
+    int inputs = 0;
+    for (const Node& node : graph_.nodes) {
+      if (node.op != Op::kInput) continue;
+      ++inputs;
+      if (!(node.shape == gathered->dataset->shape)) fail("batch", "expected images of the input's shape");
+    }
+    if (inputs != 1) fail("batch", "expected a graph with one input but it has ", inputs);
+    return;
+  }
+  const auto& direct = std::get<DirectBatch>(batch);
+  for (size_t id = 0; id < graph_.nodes.size(); ++id) {
+    if (graph_.nodes[id].op != Op::kInput) continue;
+    const auto given = direct.inputs.find(static_cast<int>(id));
+    const int64_t elements = batch_ * graph_.nodes[id].shape.elements();
+    if (given == direct.inputs.end()) fail("batch", "expected input '", graph_.nodes[id].name, "'");
+    if (static_cast<int64_t>(given->second.size()) != elements) {
+      fail("batch", "expected ", elements, " elements for input '", graph_.nodes[id].name, "' but got ",
+           given->second.size());
+    }
+  }
+  if (loss) check_labels(direct.labels);
+}
+
+PassResult Program::run(const PassRequest& request, const Parameters& parameters, const std::atomic<bool>& cancelled) {
+  return Executor(*this, plan(request.kind), request, parameters).run(cancelled);
+}
+
+}  // namespace dartsmith

@@ -1,0 +1,89 @@
+// A graph compiled for one batch size: plans made on first use, run against parameters and a batch.
+#pragma once
+#include <array>
+#include <atomic>
+#include <map>
+#include <memory>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "engine/dataset.h"
+#include "engine/device.h"
+#include "engine/graph.h"
+#include "engine/parameters.h"
+#include "engine/plan.h"
+
+namespace dartsmith {
+
+// Images of a dataset, augmented; fills the graph's only input and the labels.
+struct GatheredBatch {
+  std::shared_ptr<Dataset> dataset;
+  std::vector<uint32_t> indices;
+  std::vector<float> table;  // [channels, 256]
+  RandomStream stream;
+  bool random = false;
+  int pad = 0;
+  int cutout = 0;
+  bool flip = false;
+};
+
+// Tensors given directly: by input node, [batch, ...shape].
+struct DirectBatch {
+  std::map<int, std::vector<float>> inputs;
+  std::vector<int32_t> labels;
+};
+
+using Batch = std::variant<GatheredBatch, DirectBatch>;
+
+struct PassRequest {
+  PassKind kind = PassKind::kEvaluate;
+  Statistics statistics = Statistics::kBatchUpdating;
+  const Batch* batch = nullptr;
+  std::vector<float> mixing;           // whole alpha arena; empty: from alpha
+  std::vector<int> read;               // nodes whose outputs are wanted
+  std::vector<float> output_gradient;  // kVjp of a graph whose output is no loss
+};
+
+struct PassResult {
+  LossResult loss;
+  std::map<int, std::vector<float>> outputs;
+  std::map<int, std::vector<float>> input_gradients;  // kVjp
+};
+
+class Program {
+ public:
+  // Throws Error where the graph is malformed.
+  Program(std::shared_ptr<Device> device, Graph graph, int64_t batch);
+
+  // Checks a batch against the graph: throws Error naming what does not fit.
+  void check(const Batch& batch) const;
+
+  // Runs a pass to its end. Gradients are left in `parameters`. Throws Cancelled between two kernels once `cancelled`.
+  PassResult run(const PassRequest& request, const Parameters& parameters, const std::atomic<bool>& cancelled);
+
+  int64_t arena_bytes(PassKind kind) { return plan(kind).arena_bytes; }
+  const Graph& graph() const { return graph_; }
+  int64_t batch() const { return batch_; }
+  Device& device() const { return *device_; }
+
+ private:
+  const Plan& plan(PassKind kind);
+
+  std::shared_ptr<Device> device_;
+  Graph graph_;
+  int64_t batch_;
+  std::vector<MixingRow> rows_;
+  Buffer mixing_;            // float [alpha elements]
+  Buffer mixing_gradients_;  // double [alpha elements]
+  Buffer labels_;            // int32 [batch]
+  Buffer indices_;           // uint32 [batch]
+  Buffer table_;             // float [channels, 256]
+  Buffer loss_;              // LossResult
+  std::array<std::optional<Plan>, kPassKindCount> plans_;
+  std::mutex plan_mutex_;  // memory() asks from the JavaScript thread
+
+  friend class Executor;
+};
+
+}  // namespace dartsmith

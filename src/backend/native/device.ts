@@ -1,0 +1,224 @@
+import type { ImageArrays } from '../../data/dataset.ts';
+import { AbortedError, BackendError, DartsmithError, invalid } from '../../errors.ts';
+import type { Graph } from '../../graph/graph.ts';
+import type {
+  BackendName,
+  Command,
+  CompileOptions,
+  Device,
+  DeviceDataset,
+  ExecuteOptions,
+  Outcome,
+  Program,
+} from '../device.ts';
+import { type Arena, arenas, initialValues, type ParameterStore, Parameters, placeParameters } from '../parameters.ts';
+import { type Addon, type Handle, loadAddon, type NativeJob, type NativeOutcome } from './addon.ts';
+import { encodeCommand, encodeGraph, type HandleLookup } from './encode.ts';
+
+/** Opens the CPU engine. `threads` 0 takes one per core, `instructionSet` '' the best. Throws BackendError. */
+export function openNativeDevice(options: { threads: number; instructionSet: string }): Device {
+  const { addon } = loadAddon();
+  return new NativeDevice(
+    addon,
+    translated(() => addon.openDevice(options)),
+  );
+}
+
+class NativeDevice implements Device {
+  readonly backend: BackendName = 'cpu';
+  readonly description: string;
+  readonly #addon: Addon;
+  readonly #handle: Handle;
+  /** Handles of what this device made, so that an object of another device is refused by name. */
+  readonly #handles = new WeakMap<object, Handle>();
+
+  constructor(addon: Addon, handle: Handle) {
+    this.#addon = addon;
+    this.#handle = handle;
+    this.description = addon.describeDevice(handle).description;
+  }
+
+  async createParameters(graph: Graph, { seed }: { seed: number }): Promise<Parameters> {
+    if (!Number.isSafeInteger(seed) || seed < 0) throw invalid('seed', 'a non-negative integer below 2^53', seed);
+    const map = placeParameters(graph);
+    const { weight, buffer, alpha } = map.totals;
+    const handle = translated(() => this.#addon.createParameters(this.#handle, weight, buffer, alpha));
+    const store = new NativeStore(this.#addon, handle);
+    await store.write('weights', 0, initialValues(map, 'weight', seed));
+    await store.write('buffers', 0, initialValues(map, 'buffer', seed));
+    await store.write('alpha', 0, initialValues(map, 'alpha', seed));
+    const parameters = new Parameters(map, store);
+    this.#handles.set(parameters, handle);
+    return parameters;
+  }
+
+  createDataset({ images, labels, shape }: ImageArrays): DeviceDataset {
+    const [height, width, channels] = shape;
+    const handle = translated(() => this.#addon.createDataset(this.#handle, images, labels, height, width, channels));
+    const dispose = () => this.#addon.disposeDataset(handle);
+    const dataset = { count: labels.length, shape, dispose, [Symbol.dispose]: dispose };
+    this.#handles.set(dataset, handle);
+    return dataset;
+  }
+
+  compile(graph: Graph, { batchSize, parameters }: CompileOptions): Program {
+    if (!(Number.isInteger(batchSize) && batchSize >= 1)) throw invalid('batchSize', 'a positive integer', batchSize);
+    const encoded = encodeGraph(graph, parameters.map);
+    const handle = translated(() => this.#addon.compile(this.#handle, encoded, batchSize));
+    const program = new NativeProgram(this, this.#addon, handle, graph, batchSize, parameters);
+    this.#handles.set(program, handle);
+    return program;
+  }
+
+  async execute(commands: readonly Command[], { signal }: ExecuteOptions = {}): Promise<Outcome[]> {
+    if (signal?.aborted) throw new AbortedError();
+    const lookup = (kind: string) => (object: object) => {
+      const handle = this.#handles.get(object);
+      if (handle === undefined) throw invalid(kind, `a ${kind} of this device`, 'one of another');
+      return handle;
+    };
+    const handles: HandleLookup = {
+      program: lookup('program'),
+      parameters: lookup('parameters'),
+      dataset: lookup('dataset'),
+    };
+    const encoded = commands.map((command) => encodeCommand(command, handles));
+    const outcomes = await settled(() => this.#addon.execute(this.#handle, encoded), signal);
+    return outcomes.map((outcome, i) => readOutcome(outcome, commands[i]));
+  }
+
+  dispose(): void {
+    this.#addon.disposeDevice(this.#handle);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+class NativeStore implements ParameterStore {
+  readonly #addon: Addon;
+  readonly #handle: Handle;
+
+  constructor(addon: Addon, handle: Handle) {
+    this.#addon = addon;
+    this.#handle = handle;
+  }
+
+  read(arena: Arena): Promise<Float32Array> {
+    return settled(() => this.#addon.readParameters(this.#handle, arenas.indexOf(arena)));
+  }
+
+  async write(arena: Arena, offset: number, values: Float32Array): Promise<void> {
+    await settled(() => this.#addon.writeParameters(this.#handle, arenas.indexOf(arena), offset, values));
+  }
+
+  dispose(): void {
+    this.#addon.disposeParameters(this.#handle);
+  }
+}
+
+class NativeProgram implements Program {
+  readonly graph: Graph;
+  readonly batchSize: number;
+  readonly parameters: Parameters;
+  readonly #device: NativeDevice;
+  readonly #addon: Addon;
+  readonly #handle: Handle;
+
+  constructor(
+    device: NativeDevice,
+    addon: Addon,
+    handle: Handle,
+    graph: Graph,
+    batchSize: number,
+    parameters: Parameters,
+  ) {
+    this.#device = device;
+    this.#addon = addon;
+    this.#handle = handle;
+    this.graph = graph;
+    this.batchSize = batchSize;
+    this.parameters = parameters;
+  }
+
+  memory() {
+    const [evaluate, weights, alpha, both] = translated(() => this.#addon.programMemory(this.#handle));
+    return { evaluate, weights, alpha, both };
+  }
+
+  gradients(options: OptionsOf<'gradients'>): Promise<Outcome> {
+    return this.#one({ ...options, kind: 'gradients', program: this }, options);
+  }
+
+  evaluate(options: OptionsOf<'evaluate'>): Promise<Outcome> {
+    return this.#one({ ...options, kind: 'evaluate', program: this }, options);
+  }
+
+  hypergradient(options: OptionsOf<'hypergradient'>): Promise<Outcome> {
+    return this.#one({ ...options, kind: 'hypergradient', program: this }, options);
+  }
+
+  vjp(options: OptionsOf<'vjp'>): Promise<Outcome> {
+    return this.#one({ ...options, kind: 'vjp', program: this }, options);
+  }
+
+  dispose(): void {
+    this.#addon.disposeProgram(this.#handle);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  async #one(command: Command, { signal }: ExecuteOptions): Promise<Outcome> {
+    return (await this.#device.execute([command], { signal }))[0];
+  }
+}
+
+/** What a program's method of that name takes. */
+type OptionsOf<Name extends 'gradients' | 'evaluate' | 'hypergradient' | 'vjp'> = Program[Name] extends (
+  options: infer Options,
+) => unknown
+  ? Options
+  : never;
+
+function readOutcome(outcome: NativeOutcome, command: Command): Outcome {
+  const { loss, correct, gradientNorm } = outcome;
+  const result: { -readonly [K in keyof Outcome]: Outcome[K] } = { loss, correct, gradientNorm };
+  if (outcome.outputs.length > 0) result.outputs = new Map(outcome.outputs);
+  if (command.kind === 'vjp') {
+    const names = new Map(command.program.graph.nodes.map((node) => [node.id, node.op === 'input' ? node.name : '']));
+    result.inputGradients = Object.fromEntries(outcome.inputGradients.map(([id, values]) => [names.get(id), values]));
+  }
+  return result;
+}
+
+/** Runs a synchronous call of the addon; its errors become BackendErrors. */
+function translated<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw translate(error);
+  }
+}
+
+/** Waits for a job of the addon, which an abort cancels. */
+async function settled<T>(start: () => NativeJob<T>, signal?: AbortSignal): Promise<T> {
+  const job = translated(start);
+  const cancel = () => job.cancel();
+  signal?.addEventListener('abort', cancel, { once: true });
+  try {
+    return await job.promise;
+  } catch (error) {
+    throw translate(error);
+  } finally {
+    signal?.removeEventListener('abort', cancel);
+  }
+}
+
+function translate(error: unknown): Error {
+  if (error instanceof DartsmithError) return error;
+  const { message, cancelled } = error as Error & { cancelled?: boolean };
+  return cancelled ? new AbortedError() : new BackendError(message, { cause: error });
+}

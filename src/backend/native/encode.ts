@@ -1,0 +1,145 @@
+// Graphs, batches and commands in the form that native/binding reads: names resolved to places in the arenas.
+import { invalid } from '../../errors.ts';
+import type { Graph, Node } from '../../graph/graph.ts';
+import { purposes } from '../../random/philox.ts';
+import type { Augmentation, Batch, Command, GradientTarget, Mixing } from '../device.ts';
+import type { ParameterMap } from '../parameters.ts';
+import type { Handle } from './addon.ts';
+
+/** Kinds of pass, numbered as PassKind in native/engine/plan.h. */
+const passes: Readonly<Record<'evaluate' | GradientTarget | 'vjp', number>> = {
+  evaluate: 0,
+  weights: 1,
+  alpha: 2,
+  both: 3,
+  vjp: 4,
+};
+
+/** Handles of the objects that commands name; throws where one belongs to another device. */
+export interface HandleLookup {
+  program(program: object): Handle;
+  parameters(parameters: object): Handle;
+  dataset(dataset: object): Handle;
+}
+
+type Place = readonly [offset: number, size: number];
+
+/** The graph with parameter names replaced by [offset, size]. */
+export function encodeGraph(graph: Graph, map: ParameterMap): object {
+  const place = (name: string): Place => {
+    const found = map.places.get(name);
+    if (found === undefined) throw invalid('parameters', `a parameter named ${name}, as the graph has`, 'none');
+    return [found.offset, found.size];
+  };
+  return {
+    nodes: graph.nodes.map((node) => ({ ...node, ...places(node, place, map) })),
+    output: graph.output,
+    weightElements: map.totals.weight,
+    bufferElements: map.totals.buffer,
+    alphaElements: map.totals.alpha,
+  };
+}
+
+function places(node: Node, place: (name: string) => Place, map: ParameterMap): Record<string, unknown> {
+  switch (node.op) {
+    case 'conv2d':
+      return { weight: place(node.weight) };
+    case 'linear':
+      return { weight: place(node.weight), bias: place(node.bias) };
+    case 'batchNorm':
+      return {
+        runningMean: place(node.runningMean),
+        runningVariance: place(node.runningVariance),
+        weight: node.scale && place(node.scale),
+        bias: node.shift && place(node.shift),
+      };
+    case 'mixed': {
+      const [offset] = place(node.alpha);
+      const lengths = map.places.get(node.alpha)?.spec.rowLengths ?? [];
+      const before = lengths.slice(0, node.row).reduce((sum, length) => sum + length, 0);
+      return { alpha: [offset + before, lengths[node.row]] };
+    }
+    default:
+      return {};
+  }
+}
+
+/** Given mixing weights as one array over the alpha arena. Every table must be given. */
+function encodeMixing(mixing: Mixing, map: ParameterMap): Float32Array {
+  const values = new Float32Array(map.totals.alpha);
+  for (const { spec, offset, size } of map.places.values()) {
+    if (spec.role !== 'alpha') continue;
+    const given = mixing[spec.name];
+    if (!(given instanceof Float32Array) || given.length !== size) {
+      throw invalid(`mixing.${spec.name}`, `a Float32Array of ${size} weights`, given);
+    }
+    values.set(given, offset);
+  }
+  return values;
+}
+
+/** Every pixel value after scaling to [0, 1] and normalisation: [channels, 256], in float32. */
+function normalisationTable({ mean, deviation }: Augmentation): Float32Array {
+  const table = new Float32Array(mean.length * 256);
+  for (let c = 0; c < mean.length; c++) {
+    for (let value = 0; value < 256; value++) table[c * 256 + value] = (value / 255 - mean[c]) / deviation[c];
+  }
+  return table;
+}
+
+function encodeBatch(batch: Batch, graph: Graph, handles: HandleLookup): object {
+  if ('dataset' in batch) {
+    const { augmentation } = batch;
+    const { stream } = augmentation;
+    return {
+      dataset: handles.dataset(batch.dataset),
+      indices: batch.indices,
+      table: normalisationTable(augmentation),
+      pad: augmentation.pad,
+      flip: augmentation.flip,
+      cutout: augmentation.cutout,
+      stream: stream && { ...stream, purpose: purposes[stream.purpose] },
+    };
+  }
+  const inputs = graph.nodes.flatMap((node) => {
+    if (node.op !== 'input') return [];
+    const values = batch.inputs[node.name];
+    if (!(values instanceof Float32Array)) throw invalid(`inputs.${node.name}`, 'a Float32Array', values);
+    return [[node.id, values] as const];
+  });
+  return { inputs, labels: batch.labels };
+}
+
+/** One command; see native/binding/command.cc. */
+export function encodeCommand(command: Command, handles: HandleLookup): object {
+  if (command.kind === 'sgd' || command.kind === 'adam') {
+    return { ...command, parameters: handles.parameters(command.parameters) };
+  }
+  const { program } = command;
+  const common = { program: handles.program(program), parameters: handles.parameters(program.parameters) };
+  if (command.kind === 'hypergradient') {
+    const train = encodeBatch(command.train, program.graph, handles);
+    const validation = encodeBatch(command.validation, program.graph, handles);
+    return { ...command, ...common, train, validation, radius: command.radius ?? 0.01 };
+  }
+  const pass = {
+    ...common,
+    kind: 'pass',
+    batch: encodeBatch(command.batch, program.graph, handles),
+    mixing: command.mixing && encodeMixing(command.mixing, program.parameters.map),
+  };
+  switch (command.kind) {
+    case 'evaluate':
+      return { ...pass, pass: passes.evaluate, statistics: command.statistics, read: command.read };
+    case 'gradients':
+      return { ...pass, pass: passes[command.target], statistics: 'training', read: command.read };
+    case 'vjp':
+      return {
+        ...pass,
+        pass: passes.vjp,
+        statistics: 'training',
+        read: [program.graph.output],
+        outputGradient: command.outputGradient,
+      };
+  }
+}

@@ -1,0 +1,107 @@
+// How parameters lie in a safetensors file: published names, PyTorch layout, optimiser state under a prefix of its own.
+import { FileError } from '../errors.ts';
+import type { ParameterSpec } from '../graph/graph.ts';
+import { fromTorch, torchShape, toTorch } from '../io/layout.ts';
+import type { TensorData, TensorFile } from '../io/safetensors.ts';
+import type { Arena, ParameterMap, ParameterPlace } from './parameters.ts';
+
+interface Section {
+  readonly prefix: string;
+  readonly arena: Arena;
+  readonly role: ParameterSpec['role'];
+}
+
+const valueSections: readonly Section[] = [
+  { prefix: '', arena: 'weights', role: 'weight' },
+  { prefix: '', arena: 'buffers', role: 'buffer' },
+  { prefix: '', arena: 'alpha', role: 'alpha' },
+];
+
+const optimizerPrefix = 'optimizer.';
+
+const optimizerSections: readonly Section[] = [
+  { prefix: `${optimizerPrefix}momentum.`, arena: 'momentum', role: 'weight' },
+  { prefix: `${optimizerPrefix}alpha_mean.`, arena: 'alphaMean', role: 'alpha' },
+  { prefix: `${optimizerPrefix}alpha_variance.`, arena: 'alphaVariance', role: 'alpha' },
+];
+
+interface Item {
+  readonly name: string;
+  readonly arena: Arena;
+  readonly place: ParameterPlace;
+}
+
+/** The arenas that a file is made of. */
+export function fileArenas(optimizer: boolean): Arena[] {
+  return sections(optimizer).map(({ arena }) => arena);
+}
+
+/** A file's tensors from the arenas of {@link fileArenas}, in the order of sections, then of the graph. */
+export function arenasToTensors(
+  map: ParameterMap,
+  arenas: ReadonlyMap<Arena, Float32Array>,
+  optimizer: boolean,
+): Map<string, TensorData> {
+  const tensors = new Map<string, TensorData>();
+  for (const { name, arena, place } of items(map, optimizer)) {
+    const { spec, offset, size } = place;
+    const values = arenas.get(arena)!.subarray(offset, offset + size);
+    const shape = torchShape(spec.layout, spec.shape);
+    tensors.set(name, { shape, data: toTorch(spec.layout, spec.shape, values) });
+  }
+  return tensors;
+}
+
+/** Whole arenas from a file's tensors. Throws FileError for missing or unexpected names and wrong shapes, all in one line. */
+export function tensorsToArenas(map: ParameterMap, { tensors }: TensorFile, path: string): Map<Arena, Float32Array> {
+  const expected = items(map, hasOptimizer(tensors.keys()));
+  checkNames(expected, tensors.keys(), path);
+  const arenas = new Map<Arena, Float32Array>();
+  for (const { name, arena, place } of expected) {
+    const { spec, offset, size } = place;
+    const { shape, data } = tensors.get(name)!;
+    const wanted = torchShape(spec.layout, spec.shape);
+    if (shape.length !== wanted.length || shape.some((length, axis) => length !== wanted[axis])) {
+      throw new FileError(`${path} does not fit: expected shape [${wanted}] for ${name} but got [${shape}]`);
+    }
+    const values = arenas.get(arena) ?? new Float32Array(map.totals[spec.role]);
+    fromTorch(spec.layout, spec.shape, data, values.subarray(offset, offset + size));
+    arenas.set(arena, values);
+  }
+  return arenas;
+}
+
+/** Whether names of a file include optimiser state. */
+export function hasOptimizer(names: Iterable<string>): boolean {
+  for (const name of names) if (name.startsWith(optimizerPrefix)) return true;
+  return false;
+}
+
+function sections(optimizer: boolean): readonly Section[] {
+  return optimizer ? [...valueSections, ...optimizerSections] : valueSections;
+}
+
+function items(map: ParameterMap, optimizer: boolean): Item[] {
+  return sections(optimizer).flatMap(({ prefix, arena, role }) =>
+    [...map.places]
+      .filter(([, place]) => place.spec.role === role)
+      .map(([name, place]) => ({ name: prefix + name, arena, place })),
+  );
+}
+
+function checkNames(expected: readonly Item[], actual: Iterable<string>, path: string): void {
+  const unexpected = new Set(actual);
+  const missing = expected.map(({ name }) => name).filter((name) => !unexpected.delete(name));
+  // PyTorch counts batches in every batch-norm; nothing here uses it.
+  const extra = [...unexpected].filter((name) => !name.endsWith('num_batches_tracked'));
+  const complaints = [
+    ...(missing.length > 0 ? [`missing ${list(missing)}`] : []),
+    ...(extra.length > 0 ? [`unexpected ${list(extra)}`] : []),
+  ];
+  if (complaints.length > 0) throw new FileError(`${path} does not fit these parameters: ${complaints.join('; ')}`);
+}
+
+function list(names: readonly string[]): string {
+  const shown = names.slice(0, 8).join(', ');
+  return names.length > 8 ? `${shown} and ${names.length - 8} more` : shown;
+}

@@ -1,0 +1,67 @@
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ArgumentError, FileError, invalid } from '../errors.ts';
+import { type Genotype, parseGenotype } from '../network/genotype.ts';
+import { genotypes } from '../network/published.ts';
+
+/** How the help of a command describes its genotype argument. */
+export const genotypeArgumentHelp =
+  'a published name, Genotype(...) or JSON text, a file that holds either, or a run directory';
+
+const largestFileBytes = 1 << 20;
+
+/**
+ * The genotype that a command line argument means: a published name, the text itself, a file or a run directory. Throws
+ * ArgumentError where it is none of them, FileError where a file or a run holds no genotype.
+ */
+export async function genotypeArgument(argument: string): Promise<Genotype> {
+  if (Object.hasOwn(genotypes, argument)) return genotypes[argument];
+  if (/^\s*(\{|(\w+\s*=\s*)?Genotype\b)/.test(argument)) return parseGenotype(argument);
+  const found = await stat(argument).catch((error: NodeJS.ErrnoException) => error);
+  if (found instanceof Error) {
+    if (found.code !== 'ENOENT') throw new FileError(`cannot read ${argument}: ${found.message}`, { cause: found });
+    const names = Object.keys(genotypes).join(', ');
+    throw invalid(
+      'the genotype',
+      `a published name (${names}), Genotype(...) text, a file or a run directory`,
+      argument,
+    );
+  }
+  return found.isDirectory() ? readRunGenotype(argument) : readGenotypeFile(argument, found.size);
+}
+
+async function readRunGenotype(directory: string): Promise<Genotype> {
+  const file = join(directory, 'genotype.json');
+  const found = await stat(file).catch(() => undefined);
+  if (found === undefined) {
+    throw new FileError(`${directory} holds no genotype.json: expected a run directory with at least one epoch done`);
+  }
+  return readGenotypeFile(file, found.size);
+}
+
+async function readGenotypeFile(file: string, bytes: number): Promise<Genotype> {
+  if (bytes > largestFileBytes) {
+    throw new FileError(
+      `${file} holds no genotype: expected at most ${largestFileBytes} bytes of text, found ${bytes}`,
+    );
+  }
+  const text = await readFile(file, 'utf8').catch((error: Error) => {
+    throw new FileError(`cannot read ${file}: ${error.message}`, { cause: error });
+  });
+  try {
+    return parseGenotype(withoutPythonForm(text));
+  } catch (error) {
+    if (!(error instanceof ArgumentError)) throw error;
+    throw new FileError(`${file} holds no genotype: ${error.message}`, { cause: error });
+  }
+}
+
+/** A run's genotype.json repeats the genotype in Python form, for people; the parser takes the cells alone. */
+function withoutPythonForm(text: string): string {
+  try {
+    const { python, ...cells } = JSON.parse(text);
+    return python === undefined ? text : JSON.stringify(cells);
+  } catch {
+    return text;
+  }
+}

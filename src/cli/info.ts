@@ -1,0 +1,128 @@
+import type { Command } from 'commander';
+import { ArgumentError } from '../errors.ts';
+import { buildDerivedNetwork } from '../network/derived.ts';
+import type { Genotype } from '../network/genotype.ts';
+import type { Network } from '../network/macro.ts';
+import { buildSupernet } from '../network/supernet.ts';
+import { type Cost, costOf } from '../report/cost.ts';
+import { formatBytes, formatCount, formatExact, formatShare, formatTable } from './format.ts';
+import { genotypeArgument, genotypeArgumentHelp } from './genotype_argument.ts';
+import { integerParser, textParser } from './options.ts';
+
+interface InfoFlags {
+  readonly initChannels?: number;
+  readonly layers?: number;
+  readonly classes: number;
+  readonly imageSize: number;
+  readonly imageChannels: number;
+  readonly space?: string;
+  readonly json?: boolean;
+}
+
+/** The network that is asked about, as `--json` prints it beside its cost. */
+interface Subject {
+  readonly network: 'supernet' | 'derived';
+  readonly space?: string;
+  readonly genotype?: Genotype;
+  readonly initChannels: number;
+  readonly layers: number;
+  readonly classes: number;
+  /** [height, width, channels] */
+  readonly inputShape: readonly [number, number, number];
+}
+
+const examples = `
+Examples:
+  dartsmith info DARTS_V2
+  dartsmith info supernet --init-channels 8 --layers 5
+  dartsmith info runs/mnist-20250101-120000 --image-size 28 --image-channels 1 --json`;
+
+/** Adds `dartsmith info`. */
+export function addInfoCommand(program: Command): void {
+  const integer = (flag: string) => [`${flag} <number>`, integerParser(flag, 1)] as const;
+  const [initChannels, readInitChannels] = integer('--init-channels');
+  const [layers, readLayers] = integer('--layers');
+  const [classes, readClasses] = integer('--classes');
+  const [imageSize, readImageSize] = integer('--image-size');
+  const [imageChannels, readImageChannels] = integer('--image-channels');
+  program
+    .command('info')
+    .summary('what a network costs: parameters, multiply-accumulates, memory')
+    .description('Counts what the derived network of a genotype, or the supernet, costs for one image.')
+    .argument('<genotype>', `${genotypeArgumentHelp}; or the word supernet`)
+    .option(initChannels, 'channels of the first cell (default: 36, supernet 16)', readInitChannels)
+    .option(layers, 'number of cells (default: 20, supernet 8)', readLayers)
+    .option(classes, 'classes', readClasses, 10)
+    .option(imageSize, 'height and width of an image in pixels', readImageSize, 32)
+    .option(imageChannels, 'channels of an image', readImageChannels, 3)
+    .option('--space <name>', 'search space of the supernet (default: darts)', textParser('--space', 'a search space'))
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', examples)
+    .action(info);
+}
+
+async function info(argument: string, flags: InfoFlags): Promise<void> {
+  const { subject, graph } = argument === 'supernet' ? describeSupernet(flags) : await describeDerived(argument, flags);
+  const cost = costOf(graph);
+  const text = flags.json ? JSON.stringify({ ...subject, ...cost }) : costReport(subject, cost).join('\n');
+  process.stdout.write(`${text}\n`);
+}
+
+function describeSupernet(flags: InfoFlags): { subject: Subject } & Pick<Network, 'graph'> {
+  const sizes = sizesOf(flags, { initChannels: 16, layers: 8 });
+  const { graph, space } = buildSupernet({ ...sizes, space: flags.space });
+  return { subject: { network: 'supernet', space: space.name, ...sizes }, graph };
+}
+
+async function describeDerived(
+  argument: string,
+  flags: InfoFlags,
+): Promise<{ subject: Subject } & Pick<Network, 'graph'>> {
+  if (flags.space !== undefined) {
+    throw new ArgumentError('--space belongs to the supernet: leave it out, or ask for dartsmith info supernet');
+  }
+  const genotype = await genotypeArgument(argument);
+  const sizes = sizesOf(flags, { initChannels: 36, layers: 20 });
+  const { graph } = buildDerivedNetwork({ genotype, ...sizes });
+  return { subject: { network: 'derived', genotype, ...sizes }, graph };
+}
+
+function sizesOf(flags: InfoFlags, defaults: Pick<Subject, 'initChannels' | 'layers'>) {
+  const { initChannels = defaults.initChannels, layers = defaults.layers, classes, imageSize, imageChannels } = flags;
+  return { initChannels, layers, classes, inputShape: [imageSize, imageSize, imageChannels] as const };
+}
+
+function costReport(subject: Subject, cost: Cost): string[] {
+  const { network, space, initChannels, layers, classes, inputShape } = subject;
+  const title = space === undefined ? `${network} network` : `${network} of space ${space}`;
+  const kinds = Object.entries(cost.byKind);
+  const rest = cost.parameters - kinds.reduce((sum, [, kind]) => sum + kind.parameters, 0);
+  const rows = [
+    ['', 'parameters', 'multiply-accumulates', ''],
+    ...kinds.map(([name, kind]) => costRow(name, kind.parameters, kind.multiplyAccumulates, cost)),
+    ['batch-norm', formatExact(rest), '', ''],
+    costRow('total', cost.parameters, cost.multiplyAccumulates, cost),
+  ];
+  const totals = [
+    ['parameters', formatCount(cost.parameters)],
+    ...(cost.architectureParameters > 0 ? [['architecture parameters', formatExact(cost.architectureParameters)]] : []),
+    ['multiply-accumulates', formatCount(cost.multiplyAccumulates)],
+    ['activation memory', `${formatBytes(cost.activationBytes)} an image in training, every output kept as float32`],
+  ];
+  return [
+    `${title}: ${initChannels} channels, ${layers} cells, ${classes} classes, images ${inputShape.join('x')}`,
+    '',
+    ...formatTable(rows, [1, 2, 3]),
+    '',
+    ...formatTable(totals),
+  ];
+}
+
+function costRow(
+  name: string,
+  parameters: number,
+  multiplyAccumulates: number,
+  { multiplyAccumulates: all }: Cost,
+): string[] {
+  return [name, formatExact(parameters), formatExact(multiplyAccumulates), formatShare(multiplyAccumulates / all)];
+}

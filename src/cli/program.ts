@@ -1,0 +1,48 @@
+import { Command } from 'commander';
+import { addDoctorCommand } from './doctor.ts';
+import { addDrawCommand } from './draw.ts';
+import { endingOf, exitCodes } from './failure.ts';
+import { addInfoCommand } from './info.ts';
+import { addSearchCommand } from './search.ts';
+import { version } from './version.ts';
+
+const examples = `
+Examples:
+  dartsmith search
+  dartsmith search --dataset cifar10 --data-dir cifar-10-batches-bin --preset paper
+  dartsmith draw DARTS_V2 --out cells.svg
+  dartsmith info supernet
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted. DARTSMITH_DEBUG=1 adds the stack to an error.`;
+
+/** Runs one command line (without node and script) and gives the exit code. Errors become one line on stderr. */
+export async function runCommandLine(args: readonly string[]): Promise<number> {
+  try {
+    await createProgram().parseAsync(args, { from: 'user' });
+    return exitCodes.done;
+  } catch (error) {
+    const { exitCode, line } = endingOf(error);
+    if (line !== undefined) process.stderr.write(`dartsmith: ${line}\n`);
+    if (exitCode !== exitCodes.done && process.env['DARTSMITH_DEBUG'] === '1') {
+      process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+    }
+    return exitCode;
+  }
+}
+
+function createProgram(): Command {
+  const program = new Command('dartsmith')
+    .description('Searches neural architectures by gradient descent (the DARTS family).')
+    .version(version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand('help [command]', 'print the help of a command')
+    .addHelpText('after', examples)
+    .exitOverride()
+    // Commander's own report of an error would be a second one.
+    .configureOutput({ outputError: () => {} });
+  addSearchCommand(program);
+  addDrawCommand(program);
+  addInfoCommand(program);
+  addDoctorCommand(program);
+  return program;
+}

@@ -1,0 +1,107 @@
+// What a search looks like while it goes on: pure functions from events to text. Epochs and steps count from 1 for people.
+import { ArgumentError } from '../errors.ts';
+import { formatGenotype, type Genotype, type GenotypeCell } from '../network/genotype.ts';
+import type { EpochEvent, StepEvent } from '../run/events.ts';
+import { formatDuration, formatShare } from './format.ts';
+import type { Paint } from './paint.ts';
+
+const widestBar = 30;
+const narrowestBar = 5;
+
+/**
+ * One line of at most `room` columns: epoch, bar over the whole search, step, loss, accuracy, images a second, time left.
+ * Where it is narrow the rate goes first, then accuracy, time left, the bar and the loss.
+ */
+export function progressLine(event: StepEvent, room: number, paint: Paint): string {
+  const epoch = `epoch ${fraction(event.epoch + 1, event.epochs)}`;
+  const step = fraction(event.step + 1, event.steps);
+  const fields = stepFields(event);
+  const used = () => fields.reduce((sum, field) => sum + 2 + field.text.length, epoch.length + 1 + step.length);
+  const drop = () => fields.splice(fields.indexOf(fields.reduce((a, b) => (b.keep < a.keep ? b : a))), 1);
+  while (fields.length > 1 && used() + 1 + narrowestBar > room) drop();
+  const bar = Math.min(widestBar, room - used() - 1);
+  if (used() > room) fields.length = 0;
+  if (used() > room) return `${epoch} ${step}`.slice(0, Math.max(0, room));
+
+  const done = (event.epoch * event.steps + event.step + 1) / (event.epochs * event.steps);
+  const parts = [paint('bold', epoch), ...(bar >= narrowestBar ? [drawBar(done, bar, paint)] : []), step];
+  return [parts.join(' '), ...fields.map((field) => field.text)].join('  ');
+}
+
+/** A step as a plain line, for pipes and files. */
+export function stepLine(event: StepEvent): string {
+  const place = `epoch ${fraction(event.epoch + 1, event.epochs)}  step ${fraction(event.step + 1, event.steps)}`;
+  return [place, ...stepFields(event).map((field) => field.text)].join('  ');
+}
+
+/** Whether a step is among the about ten of its epoch that plain output lists. */
+export function isListedStep(event: StepEvent): boolean {
+  const every = Math.ceil(event.steps / 10);
+  return (event.step + 1) % every === 0 || event.step + 1 === event.steps;
+}
+
+/** What an epoch came to. */
+export function epochLine(event: EpochEvent, paint: Paint): string {
+  return [
+    paint('bold', `epoch ${fraction(event.epoch + 1, event.epochs)}`),
+    `train ${formatShare(event.trainAccuracy)} (loss ${formatLoss(event.trainLoss)})`,
+    `validation ${paint('green', formatShare(event.validationAccuracy))} (loss ${formatLoss(event.validationLoss)})`,
+    paint('dim', formatDuration(event.seconds)),
+  ].join('  ');
+}
+
+/** Both cells as sums, one node a line, `3 = skip_connect(0) + sep_conv_3x3(1)`; side by side where they fit. */
+export function genotypeLines(genotype: Genotype, room: number): string[] {
+  const normal = cellLines('normal', genotype.normal);
+  const reduce = cellLines('reduce', genotype.reduce);
+  const left = Math.max(...normal.map((line) => line.length));
+  const right = Math.max(...reduce.map((line) => line.length));
+  if (left + 3 + right > room) return [...normal, ...reduce];
+  return Array.from({ length: Math.max(normal.length, reduce.length) }, (_, i) =>
+    `${(normal[i] ?? '').padEnd(left)}   ${reduce[i] ?? ''}`.trimEnd(),
+  );
+}
+
+/** The originals' Python form; JSON for a genotype that has none (nodes with other than two edges). */
+export function genotypeText(genotype: Genotype): string {
+  try {
+    return formatGenotype(genotype, 'python');
+  } catch (error) {
+    if (error instanceof ArgumentError) return formatGenotype(genotype, 'json');
+    throw error;
+  }
+}
+
+function cellLines(name: string, cell: GenotypeCell): string[] {
+  return cell.nodes.map((edges, index) => {
+    const sum = edges.map((edge) => `${edge.operation}(${edge.input})`).join(' + ');
+    return `  ${index === 0 ? name : ' '.repeat(name.length)} ${index + 2} = ${sum}`;
+  });
+}
+
+function stepFields(event: StepEvent): { text: string; keep: number }[] {
+  return [
+    { text: `loss ${formatLoss(event.loss)}`, keep: 4 },
+    { text: `acc ${formatShare(event.accuracy).padStart(5)}`, keep: 2 },
+    { text: `${formatRate(event.imagesPerSecond).padStart(4)} img/s`, keep: 1 },
+    { text: `${formatDuration(event.secondsLeft)} left`, keep: 3 },
+  ];
+}
+
+function drawBar(done: number, width: number, paint: Paint): string {
+  const filled = Math.max(0, Math.min(width, Math.floor(done * width)));
+  return paint('green', '█'.repeat(filled)) + paint('dim', '░'.repeat(width - filled));
+}
+
+/** The count padded to its total, so that a redrawn line does not jitter. */
+function fraction(count: number, total: number): string {
+  return `${String(count).padStart(String(total).length)}/${total}`;
+}
+
+function formatLoss(loss: number): string {
+  return loss.toFixed(loss < 1000 ? 3 : 0);
+}
+
+function formatRate(rate: number): string {
+  return rate < 10 ? rate.toFixed(1) : rate.toFixed(0);
+}

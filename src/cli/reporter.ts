@@ -1,0 +1,81 @@
+import type { SearchEvent, SearchResult, StepEvent } from '../run/events.ts';
+import { createLiveLine, roomOf, type TerminalStream } from './live_line.ts';
+import { createPaint, isLiveTerminal, takesColour } from './paint.ts';
+import { epochLine, genotypeLines, genotypeText, isListedStep, progressLine, stepLine } from './progress.ts';
+import { quoted } from './shell.ts';
+
+/** Shows a search as it goes on. */
+export interface Reporter {
+  event(event: SearchEvent): void;
+  /** A line for people on stderr. */
+  notice(text: string): void;
+  result(result: SearchResult): void;
+  /** Leaves the terminal as other programs expect it. Call it however the search ended. */
+  close(): void;
+}
+
+/** The streams that a reporter writes to. */
+export interface ReporterStreams {
+  readonly stdout: TerminalStream & { readonly isTTY?: boolean };
+  readonly stderr: { write(text: string): unknown };
+}
+
+/** The reporter that suits the options and where stdout goes: JSON Lines, a live terminal, or plain lines. */
+export function createReporter(json: boolean, streams: ReporterStreams, environment: NodeJS.ProcessEnv): Reporter {
+  if (json) return createJsonReporter(streams);
+  return isLiveTerminal(streams.stdout, environment)
+    ? createLiveReporter(streams, takesColour(streams.stdout, environment))
+    : createPlainReporter(streams);
+}
+
+function createJsonReporter({ stdout, stderr }: ReporterStreams): Reporter {
+  return {
+    event: (event) => stdout.write(`${JSON.stringify(event)}\n`),
+    notice: (text) => stderr.write(`${text}\n`),
+    result: (result) => stdout.write(`${JSON.stringify({ type: 'result', ...result })}\n`),
+    close() {},
+  };
+}
+
+function createPlainReporter({ stdout, stderr }: ReporterStreams): Reporter {
+  const print = (text: string) => stdout.write(`${text}\n`);
+  const plain = createPaint(false);
+  return {
+    event(event) {
+      if (event.type === 'step' && isListedStep(event)) print(stepLine(event));
+      else if (event.type === 'epoch') print(epochLine(event, plain));
+      else if (event.type === 'genotype') print(genotypeText(event.genotype));
+    },
+    notice: (text) => stderr.write(`${text}\n`),
+    result: (result) => summary(result).forEach(print),
+    close() {},
+  };
+}
+
+function createLiveReporter({ stdout, stderr }: ReporterStreams, colour: boolean): Reporter {
+  const live = createLiveLine(stdout);
+  const paint = createPaint(colour);
+  const print = (lines: readonly string[]) => live.aside(() => stdout.write(`${lines.join('\n')}\n`));
+  const draw = (event: StepEvent) => live.draw((room) => progressLine(event, room, paint));
+  return {
+    event(event) {
+      if (event.type === 'step') draw(event);
+      else if (event.type === 'epoch') print([epochLine(event, paint)]);
+      else if (event.type === 'genotype') print(genotypeLines(event.genotype, roomOf(stdout)));
+    },
+    notice: (text) => live.aside(() => stderr.write(`${text}\n`)),
+    result(result) {
+      live.close();
+      print(summary(result));
+    },
+    close: () => live.close(),
+  };
+}
+
+/** The outcome and what to do with it. */
+function summary({ genotype, directory }: SearchResult): string[] {
+  const text = genotypeText(genotype);
+  if (directory === undefined) return [text];
+  const run = quoted(directory);
+  return [text, `run:  ${directory}`, `next: dartsmith draw ${run} --out cells.png`, `      dartsmith info ${run}`];
+}

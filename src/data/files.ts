@@ -1,0 +1,101 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import { AbortedError, DataError } from '../errors.ts';
+
+/** A data file in memory, unpacked where it was gzipped. */
+export interface DataFile {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
+const unpack = promisify(gunzip);
+
+/** Also bounds what a small hostile .gz may unpack to. */
+const largestFileBytes = 2 ** 31 - 1;
+
+/** The one form of "byte N: expected X, found Y"; in a gzipped file the bytes counted are the unpacked ones. */
+export function corrupt(path: string, offset: number, expected: string, found: string): DataError {
+  return new DataError(`${path}: byte ${offset}: expected ${expected}, found ${found}`);
+}
+
+/** Lets other work run between two stretches of a long loop. Throws AbortedError once the signal is aborted. */
+export async function yieldToEventLoop(signal?: AbortSignal): Promise<void> {
+  await nextTurn();
+  if (signal?.aborted) throw new AbortedError();
+}
+
+/** The names in a data folder, which must not be empty; `expected` says what belongs there. Throws DataError. */
+export async function listFolder(folder: string, expected: string): Promise<ReadonlySet<string>> {
+  const names = await readdir(folder).catch((error: unknown) => {
+    throw unreadable(folder, `a folder with ${expected}`, error);
+  });
+  if (names.length === 0) throw missing(folder, expected, names);
+  return new Set(names);
+}
+
+/** The error for a folder that lacks files which must be there. */
+export function missing(folder: string, expected: string, names: Iterable<string>): DataError {
+  const all = [...names].sort();
+  const shown = all.length > 6 ? [...all.slice(0, 6), `${all.length - 6} more`] : all;
+  const found = all.length === 0 ? 'an empty folder' : `only ${shown.join(', ')}`;
+  return new DataError(`${folder}: expected a folder with ${expected}, found ${found}`);
+}
+
+/** Reads a whole data file and unpacks it if its content is gzip. Throws DataError, or AbortedError. */
+export async function readDataFile(path: string, signal?: AbortSignal): Promise<DataFile> {
+  await yieldToEventLoop(signal);
+  const bytes = await readRegularFile(path, signal).catch((error: unknown) => {
+    if (error instanceof DataError) throw error;
+    throw signal?.aborted ? new AbortedError() : unreadable(path, 'a readable file', error);
+  });
+  // By content and not by name, since browsers unpack some .gz downloads and keep the name.
+  const gzipped = bytes.length >= 2 && bytes[0] === 0x1f && bytes[1] === 0x8b;
+  return { path, bytes: gzipped ? await gunzipped(path, bytes) : bytes };
+}
+
+async function readRegularFile(path: string, signal?: AbortSignal): Promise<Uint8Array> {
+  const status = await stat(path);
+  if (status.isDirectory()) throw new DataError(`${path}: expected a readable file, found a folder`);
+  // Reading a pipe or a device might never end.
+  if (!status.isFile()) throw new DataError(`${path}: expected a readable file, found a pipe or device`);
+  if (status.size > largestFileBytes) {
+    throw corrupt(path, largestFileBytes, 'the end of the file', `${status.size - largestFileBytes} more bytes`);
+  }
+  return readFile(path, { signal });
+}
+
+async function gunzipped(path: string, packed: Uint8Array): Promise<Uint8Array> {
+  try {
+    return await unpack(packed, { maxOutputLength: largestFileBytes });
+  } catch (error) {
+    if (errorCode(error) === 'Z_BUF_ERROR') {
+      throw new DataError(
+        `${path}: byte ${packed.length} (packed): expected the rest of a gzip stream, found the end of the file`,
+        { cause: error },
+      );
+    }
+    throw new DataError(`${path}: expected a gzip stream, found a damaged one (${text(error)})`, { cause: error });
+  }
+}
+
+function unreadable(path: string, expected: string, error: unknown): DataError {
+  const reasons: Readonly<Record<string, string>> = {
+    ENOENT: 'nothing by that name',
+    ENOTDIR: 'a file',
+    EACCES: 'no permission to read it',
+    EPERM: 'no permission to read it',
+  };
+  return new DataError(`${path}: expected ${expected}, found ${reasons[errorCode(error)] ?? text(error)}`, {
+    cause: error,
+  });
+}
+
+function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
+function text(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,11 @@
+import type { Dataset } from './dataset.ts';
+
+/** How much of a source to read. */
+export interface ReadOptions {
+  /** Training images to keep, the first ones; all when absent. */
+  readonly limit?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** What the files of a dataset hold; normalisation and augmentation are added by `loadDataset`. */
+export type ImageSource = Pick<Dataset, 'train' | 'test' | 'classes' | 'classNames' | 'notices'>;

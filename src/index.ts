@@ -1,0 +1,100 @@
+// The public API: everything that a program may import from 'dartsmith', and nothing else.
+
+export type {
+  AdamCommand,
+  Augmentation,
+  BackendName,
+  Batch,
+  Command,
+  CompileOptions,
+  Device,
+  DeviceDataset,
+  DirectBatch,
+  EvaluateCommand,
+  ExecuteOptions,
+  GatheredBatch,
+  GradientsCommand,
+  GradientTarget,
+  HypergradientCommand,
+  Mixing,
+  Outcome,
+  Program,
+  SgdCommand,
+  VjpCommand,
+} from './backend/device.ts';
+export { type BackendReport, describeBackends, openDevice } from './backend/open.ts';
+export type {
+  LoadedFile,
+  NamedTensor,
+  ParameterMap,
+  ParameterPlace,
+  Parameters,
+  SaveOptions,
+} from './backend/parameters.ts';
+export type { Dataset, ImageArrays } from './data/dataset.ts';
+export { type DatasetName, datasetNames, type LoadOptions, loadDataset } from './data/load.ts';
+export {
+  AbortedError,
+  ArgumentError,
+  BackendError,
+  DartsmithError,
+  DataError,
+  DivergedError,
+  type ErrorCode,
+  FileError,
+} from './errors.ts';
+export {
+  type BranchBuilder,
+  type Conv2dOptions,
+  GraphBuilder,
+  type PoolOptions,
+  type Tensor,
+} from './graph/builder.ts';
+export type {
+  Graph,
+  Initialiser,
+  MixedBranch,
+  MixedNode,
+  MixingActivation,
+  Node,
+  Pair,
+  ParameterLayout,
+  ParameterRole,
+  ParameterSpec,
+  Shape,
+} from './graph/graph.ts';
+export { buildDerivedNetwork, type DerivedNetworkOptions } from './network/derived.ts';
+export {
+  formatGenotype,
+  type Genotype,
+  type GenotypeCell,
+  type GenotypeEdge,
+  parseGenotype,
+} from './network/genotype.ts';
+export type { CellType, Network } from './network/macro.ts';
+export { mixingWeights } from './network/mixing.ts';
+export { type NamedOperation, type Operation, type OperationContext, operations } from './network/operations.ts';
+export { genotypes } from './network/published.ts';
+export { type AlphaTable, buildSupernet, genotypeOf, type Supernet, type SupernetOptions } from './network/supernet.ts';
+export { type Cost, costOf, type LayerCost, type LayerKind } from './report/cost.ts';
+export { drawGenotype, type PictureFormat } from './report/draw.ts';
+export type {
+  CheckpointEvent,
+  EpochEvent,
+  GenotypeEvent,
+  SearchEvent,
+  SearchResult,
+  StepEvent,
+} from './run/events.ts';
+export type { SearchOptions } from './run/options.ts';
+export { type SearchRun, search } from './run/search.ts';
+export { type PresetName, presets, resolveSettings, type SearchSettings } from './search/settings.ts';
+export {
+  type Candidate,
+  type EdgePlace,
+  type ResolvedEdge,
+  type ResolvedSpace,
+  resolveSpace,
+  type SearchSpace,
+  spaces,
+} from './space/space.ts';

@@ -1,0 +1,19 @@
+const token = /"(?:[^"\\]|\\.)*"|[{}[\],:]/g;
+
+/** The first key that occurs twice in one object of a valid JSON text: JSON.parse would silently keep the last. */
+export function duplicateKey(text: string): string | undefined {
+  const open: (Set<string> | undefined)[] = []; // one entry a nesting level, undefined for arrays
+  let string = '';
+  for (const [symbol] of text.matchAll(token)) {
+    if (symbol === '{') open.push(new Set());
+    else if (symbol === '[') open.push(undefined);
+    else if (symbol === '}' || symbol === ']') open.pop();
+    else if (symbol === ':') {
+      const keys = open.at(-1);
+      const key = JSON.parse(string) as string;
+      if (keys?.has(key)) return key;
+      keys?.add(key);
+    } else string = symbol;
+  }
+  return undefined;
+}

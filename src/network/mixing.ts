@@ -1,0 +1,32 @@
+import { invalid } from '../errors.ts';
+import type { MixingActivation } from '../graph/graph.ts';
+
+/**
+ * Mixing weights of one table of architecture parameters, in float64, one row an edge: softmax over the row
+ * (arXiv:1806.09055, equation 2), or the sigmoid of each entry. `alpha` holds the rows one after another.
+ */
+export function mixingWeights(
+  alpha: Float32Array,
+  rowLengths: readonly number[],
+  activation: MixingActivation,
+): number[][] {
+  const total = rowLengths.reduce((sum, length) => sum + length, 0);
+  if (alpha.length !== total) throw invalid('alpha', `${total} values, one a candidate`, alpha);
+  let offset = 0;
+  return rowLengths.map((length) => {
+    const row = [...alpha.subarray(offset, offset + length)];
+    offset += length;
+    return activation === 'softmax' ? softmax(row) : row.map(sigmoid);
+  });
+}
+
+function softmax(row: readonly number[]): number[] {
+  const largest = Math.max(...row);
+  const exponentials = row.map((value) => Math.exp(value - largest));
+  const sum = exponentials.reduce((a, b) => a + b, 0);
+  return exponentials.map((value) => value / sum);
+}
+
+function sigmoid(value: number): number {
+  return 1 / (1 + Math.exp(-value));
+}

@@ -1,0 +1,69 @@
+import type { Conv2dNode, Graph, LinearNode, ParameterRole, Shape } from '../graph/graph.ts';
+
+/** Layers that multiply: `depthwise` has one input channel a group, `pointwise` a 1x1 kernel, `convolution` is any other. */
+export type LayerKind = 'depthwise' | 'pointwise' | 'convolution' | 'linear';
+
+/** What one kind of layer costs. */
+export interface LayerCost {
+  /** Weights and biases of these layers; batch normalisation's belong to none. */
+  readonly parameters: number;
+  /** Multiply-accumulates of one image's forward pass. */
+  readonly multiplyAccumulates: number;
+}
+
+/** What a network costs. */
+export interface Cost {
+  /** Trained weights, batch normalisation's affine part included; running statistics and architecture parameters are not. */
+  readonly parameters: number;
+  /** Architecture parameters. */
+  readonly architectureParameters: number;
+  /** Of one image's forward pass: convolutions and linear layers, each product inside the kernel's window counted, padding too. */
+  readonly multiplyAccumulates: number;
+  /**
+   * Bytes that one image takes in training when every node's output is kept as float32 for the backward pass. Gradients,
+   * weights and a backend's own savings (buffers used again, work in place, fused kernels) are not counted.
+   */
+  readonly activationBytes: number;
+  readonly byKind: Readonly<Record<LayerKind, LayerCost>>;
+}
+
+const bytesPerValue = 4;
+
+/** Counts what a graph costs; of a mixed operation all candidates count. */
+export function costOf(graph: Graph): Cost {
+  const shapes = new Map(graph.parameters.map(({ name, shape }) => [name, shape]));
+  const byKind = {
+    depthwise: { parameters: 0, multiplyAccumulates: 0 },
+    pointwise: { parameters: 0, multiplyAccumulates: 0 },
+    convolution: { parameters: 0, multiplyAccumulates: 0 },
+    linear: { parameters: 0, multiplyAccumulates: 0 },
+  };
+  for (const node of graph.nodes) {
+    if (node.op !== 'conv2d' && node.op !== 'linear') continue;
+    const weight = shapes.get(node.weight) ?? [];
+    const cost = byKind[kindOf(node, weight)];
+    cost.parameters += sizeOf(weight) + (node.op === 'linear' ? sizeOf(node.shape) : 0);
+    cost.multiplyAccumulates += sizeOf(weight) * (node.op === 'linear' ? 1 : node.shape[0] * node.shape[1]);
+  }
+  return {
+    parameters: sizeOfRole(graph, 'weight'),
+    architectureParameters: sizeOfRole(graph, 'alpha'),
+    multiplyAccumulates: Object.values(byKind).reduce((sum, cost) => sum + cost.multiplyAccumulates, 0),
+    activationBytes: graph.nodes.reduce((sum, { shape }) => sum + sizeOf(shape) * bytesPerValue, 0),
+    byKind,
+  };
+}
+
+function kindOf(node: Conv2dNode | LinearNode, weight: Shape): LayerKind {
+  if (node.op === 'linear') return 'linear';
+  if (node.groups > 1 && weight[2] === 1) return 'depthwise';
+  return node.kernel[0] === 1 && node.kernel[1] === 1 ? 'pointwise' : 'convolution';
+}
+
+function sizeOfRole(graph: Graph, role: ParameterRole): number {
+  return graph.parameters.filter((spec) => spec.role === role).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+}
+
+function sizeOf(shape: Shape): number {
+  return shape.reduce((product, length) => product * length, 1);
+}

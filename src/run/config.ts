@@ -1,0 +1,112 @@
+import { createHash } from 'node:crypto';
+import { createRequire } from 'node:module';
+import { DartsmithError, FileError } from '../errors.ts';
+import type { Graph } from '../graph/graph.ts';
+import { resolveSettings, type SearchSettings } from '../search/settings.ts';
+
+/** What config.json holds: all that decides a run's bits, and what made it. */
+export interface RunConfig {
+  /** Of the run directory; a change of its meaning changes the number. */
+  readonly format: typeof runFormat;
+  readonly versions: { readonly dartsmith: string; readonly node: string };
+  /** For people. */
+  readonly device: string;
+  readonly seed: number;
+  readonly settings: SearchSettings;
+  readonly dataset: {
+    readonly name: string;
+    /** Given as an object, so it must be given again on resume. */
+    readonly given: boolean;
+    /** Absolute. */
+    readonly dataDir?: string;
+    readonly limit?: number;
+    readonly digest: string;
+  };
+  readonly space: {
+    readonly name: string;
+    /** Given as an object, so it must be given again on resume. */
+    readonly given: boolean;
+    /** Of the supernet's graph: another space, other candidates or another image shape change it. */
+    readonly graphDigest: string;
+  };
+}
+
+/** The format that this version writes and reads. */
+export const runFormat = 1;
+
+/** Versions of this package and of Node, for the record. */
+export function runVersions(): RunConfig['versions'] {
+  const manifest = createRequire(import.meta.url)('../../package.json') as { version: string };
+  return { dartsmith: manifest.version, node: process.version };
+}
+
+/** SHA-256 in hex over a graph's nodes and parameters. */
+export function graphDigest(graph: Graph): string {
+  return createHash('sha256').update(JSON.stringify(graph)).digest('hex');
+}
+
+/** Reads the text of config.json. Throws FileError that names `path` and the field at fault. */
+export function parseConfig(text: string, path: string): RunConfig {
+  const config = parseObject(text, path);
+  if (config['format'] !== runFormat) {
+    throw new FileError(
+      `${path}: expected format ${runFormat} but got ${config['format']}; another version wrote this run`,
+    );
+  }
+  const fail = (field: string, expectation: string): never => {
+    throw new FileError(`${path} is damaged: expected ${expectation} for ${field}`);
+  };
+  const { seed, versions, device, settings, dataset, space } = config;
+  if (!Number.isSafeInteger(seed) || (seed as number) < 0) fail('seed', 'a non-negative integer');
+  if (!isRecord(versions)) return fail('versions', 'an object');
+  if (typeof device !== 'string') fail('device', 'a string');
+  if (!isRecord(settings)) return fail('settings', 'an object');
+  checkSettings(settings, path);
+  if (!isRecord(dataset)) return fail('dataset', 'an object');
+  checkFields(dataset, { name: 'string', given: 'boolean', digest: 'string' }, (field, type) =>
+    fail(`dataset.${field}`, type),
+  );
+  if (!['string', 'undefined'].includes(typeof dataset['dataDir'])) fail('dataset.dataDir', 'a string');
+  if (!['number', 'undefined'].includes(typeof dataset['limit'])) fail('dataset.limit', 'a number');
+  if (!isRecord(space)) return fail('space', 'an object');
+  checkFields(space, { name: 'string', given: 'boolean', graphDigest: 'string' }, (field, type) =>
+    fail(`space.${field}`, type),
+  );
+  return config as unknown as RunConfig;
+}
+
+function parseObject(text: string, path: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (isRecord(value)) return value;
+  } catch {
+    // Told below, with what was expected instead of the parser's words.
+  }
+  throw new FileError(`${path} is damaged: expected a JSON object`);
+}
+
+/** Every setting must be there: a default would silently change the run. */
+function checkSettings(settings: Record<string, unknown>, path: string): void {
+  try {
+    const whole = resolveSettings('paper', settings as Partial<SearchSettings>);
+    const missing = Object.keys(whole).find((name) => !Object.hasOwn(settings, name));
+    if (missing !== undefined) throw new FileError(`${path} is damaged: expected a value for settings.${missing}`);
+  } catch (error) {
+    if (error instanceof FileError || !(error instanceof DartsmithError)) throw error;
+    throw new FileError(`${path} is damaged: ${error.message}`, { cause: error });
+  }
+}
+
+function checkFields(
+  record: Record<string, unknown>,
+  types: Readonly<Record<string, string>>,
+  fail: (field: string, expectation: string) => never,
+): void {
+  for (const [field, type] of Object.entries(types)) {
+    if (typeof record[field] !== type) fail(field, `a ${type}`);
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

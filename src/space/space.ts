@@ -1,0 +1,119 @@
+import { invalid } from '../errors.ts';
+import type { MixingActivation } from '../graph/graph.ts';
+import { isOperationName, operationNameExpectation } from '../network/genotype-rules.ts';
+import type { CellType } from '../network/macro.ts';
+import { type NamedOperation, noneName, type Operation, operations } from '../network/operations.ts';
+
+/** A candidate operation: the name of a known one, or one of your own built from primitive nodes. */
+export type Candidate = string | { readonly name: string; readonly build: Operation };
+
+/** An edge of a cell: from state `input` (0 and 1 are the cell's inputs, 2 is node 0) to node `node`. */
+export interface EdgePlace {
+  readonly cell: CellType;
+  /** From 0. */
+  readonly node: number;
+  readonly input: number;
+}
+
+/** What a search chooses from: every node has an edge from each earlier state, every edge its candidate operations. */
+export interface SearchSpace {
+  readonly name: string;
+  /** Nodes of a cell, its inputs and its output not counted. */
+  readonly nodes: number;
+  /** The same on every edge, or by edge. */
+  readonly candidates: readonly Candidate[] | ((edge: EdgePlace) => readonly Candidate[]);
+  /** How architecture parameters become mixing weights; `softmax` when absent. */
+  readonly activation?: MixingActivation;
+}
+
+/** An edge with its candidates: row `row` of the architecture parameters of its cell type. */
+export interface ResolvedEdge extends EdgePlace {
+  readonly row: number;
+  readonly candidates: readonly NamedOperation[];
+}
+
+/** A search space that was checked, with every edge written out. */
+export interface ResolvedSpace {
+  readonly name: string;
+  readonly nodes: number;
+  readonly activation: MixingActivation;
+  /** By cell type, ordered by node, then by input. */
+  readonly edges: Readonly<Record<CellType, readonly ResolvedEdge[]>>;
+}
+
+/** The known search spaces by name: `darts` with its 8 candidates (arXiv:1806.09055, section 3.1). */
+export const spaces: Readonly<Record<string, SearchSpace>> = {
+  darts: {
+    name: 'darts',
+    nodes: 4,
+    candidates: [
+      'none',
+      'max_pool_3x3',
+      'avg_pool_3x3',
+      'skip_connect',
+      'sep_conv_3x3',
+      'sep_conv_5x5',
+      'dil_conv_3x3',
+      'dil_conv_5x5',
+    ],
+  },
+};
+
+/** Checks a search space, given whole or by name, and writes its edges out. Throws ArgumentError for a faulty one. */
+export function resolveSpace(space: string | SearchSpace): ResolvedSpace {
+  if (typeof space === 'string') {
+    if (!Object.hasOwn(spaces, space)) throw invalid('space', `one of ${Object.keys(spaces).join(', ')}`, space);
+    return resolveSpace(spaces[space]);
+  }
+  if (typeof space !== 'object' || space === null) throw invalid('space', 'a name or a search space', space);
+  const { name, nodes, activation = 'softmax' } = space;
+  if (typeof name !== 'string' || name === '') throw invalid('space.name', 'a name', name);
+  if (!(Number.isInteger(nodes) && nodes >= 1 && nodes <= 100)) {
+    throw invalid('space.nodes', 'an integer from 1 to 100', nodes);
+  }
+  if (activation !== 'softmax' && activation !== 'sigmoid') {
+    throw invalid('space.activation', "'softmax' or 'sigmoid'", activation);
+  }
+  const edges = { normal: resolveEdges(space, 'normal'), reduce: resolveEdges(space, 'reduce') };
+  return { name, nodes, activation, edges };
+}
+
+function resolveEdges({ nodes, candidates }: SearchSpace, cell: CellType): ResolvedEdge[] {
+  const edges: ResolvedEdge[] = [];
+  for (let node = 0; node < nodes; node++) {
+    for (let input = 0; input < node + 2; input++) {
+      const place = { cell, node, input };
+      const list: unknown = typeof candidates === 'function' ? candidates(place) : candidates;
+      edges.push({ ...place, row: edges.length, candidates: resolveCandidates(list, place) });
+    }
+  }
+  return edges;
+}
+
+function resolveCandidates(list: unknown, { cell, node, input }: EdgePlace): NamedOperation[] {
+  const edge = `the edge from state ${input} to node ${node} of the ${cell} cell`;
+  if (!Array.isArray(list)) throw invalid(`the candidates of ${edge}`, 'a list', list);
+  const resolved = list.map((candidate) => resolveCandidate(candidate, edge));
+  const names = resolved.map(({ name }) => name);
+  const double = names.find((name, index) => names.indexOf(name) < index);
+  if (double !== undefined) throw invalid(`the candidates of ${edge}`, 'each name once', double);
+  if (!names.some((name) => name !== noneName)) {
+    throw invalid(`the candidates of ${edge}`, `at least one other than ${noneName}`, names);
+  }
+  return resolved;
+}
+
+function resolveCandidate(candidate: unknown, edge: string): NamedOperation {
+  const known = Object.keys(operations).join(', ');
+  if (typeof candidate === 'string') {
+    if (Object.hasOwn(operations, candidate)) return { name: candidate, build: operations[candidate] };
+    throw invalid(`a candidate of ${edge}`, `one of ${known}, or an operation { name, build }`, candidate);
+  }
+  const { name, build } = (candidate ?? {}) as Partial<NamedOperation>;
+  if (!isOperationName(name)) throw invalid(`the name of a candidate of ${edge}`, operationNameExpectation, name);
+  if (Object.hasOwn(operations, name)) {
+    throw invalid(`the name of an operation of your own on ${edge}`, `a name other than ${known}`, name);
+  }
+  if (typeof build !== 'function') throw invalid(`the build of candidate ${name} of ${edge}`, 'a function', build);
+  return { name, build };
+}

@@ -1,0 +1,283 @@
+// The command as a user runs it: dist/cli/main.js in a process of its own.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const tiny = [
+  'search --dataset mnist --limit 64 --epochs 1 --batch-size 16 --init-channels 2 --layers 3',
+  '--threads 1 --checkpoint-seconds 0',
+]
+  .join(' ')
+  .split(' ');
+
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'dartsmith-e2e-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function start(command: string, args: readonly string[]): { child: ChildProcess; ended: Promise<Ended> } {
+  const environment = { ...process.env, DARTSMITH_DEBUG: '', NO_COLOR: '' };
+  const child = spawn(command, args, { cwd: folder, env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (data) => {
+    stdout += data;
+  });
+  child.stderr.on('data', (data) => {
+    stderr += data;
+  });
+  const ended = new Promise<Ended>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, stdout, stderr }));
+  });
+  return { child, ended };
+}
+
+const dartsmith = (...args: string[]) => start(process.execPath, [main, ...args]).ended;
+const bash = (script: string) => start('bash', ['-c', `set -o pipefail; ${script}`]).ended;
+const parseLines = (text: string) =>
+  text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+
+/** Interrupts a search that prints JSON once it has done a step. */
+async function interruptAfterStep(out: string, signal: NodeJS.Signals): Promise<Ended> {
+  const { child, ended } = start(process.execPath, [main, ...tiny, '--epochs', '10', '--json', '--out', out]);
+  let seen = '';
+  child.stdout?.on('data', (data) => {
+    const before = seen.includes('"step"');
+    seen += data;
+    if (!before && seen.includes('"step"')) child.kill(signal);
+  });
+  return ended;
+}
+
+describe('help and version', () => {
+  it('lists the commands', async () => {
+    const { code, stdout, stderr } = await dartsmith('--help');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    for (const name of ['search', 'draw', 'info', 'doctor']) expect(stdout).toMatch(new RegExp(`^  ${name}\\b`, 'm'));
+  });
+
+  it('shows every published setting with its default', async () => {
+    const { stdout } = await dartsmith('search', '--help');
+    for (const flag of ['--arch-learning-rate', '--init-channels', '--unrolled', '--train-portion', '--grad-clip']) {
+      expect(stdout).toContain(flag);
+    }
+    expect(stdout).toContain('(default: 0.025)');
+  });
+
+  it('prints the version of the package', async () => {
+    const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+    expect(await dartsmith('--version')).toEqual({ code: 0, stdout: `${manifest.version}\n`, stderr: '' });
+  });
+
+  it('answers no command with the help, as wrong usage', async () => {
+    const { code, stdout, stderr } = await dartsmith();
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain('Usage: dartsmith');
+  });
+});
+
+describe('wrong usage is one line and exit code 2', () => {
+  it.each([
+    [['serch'], "unknown command 'serch' (Did you mean search?)"],
+    [['search', '--epoch', '3'], "unknown option '--epoch' (Did you mean --epochs?)"],
+    [['search', '--epochs', 'abc'], "expected an integer of at least 1 for --epochs but received 'abc'"],
+    [['search', '--epochs', '1.5'], "expected an integer of at least 1 for --epochs but received '1.5'"],
+    [['search', '--epochs', '-1'], "expected an integer of at least 1 for --epochs but received '-1'"],
+    [['search', '--learning-rate', '1e3'], "expected a number from 0 to 100 for --learning-rate but received '1e3'"],
+    [['search', '--dataset', 'imagenet'], "but received 'imagenet'"],
+    [['search', '--dataset', 'cifar10'], 'for dataDir (--data-dir)'],
+    [['search', '--resume', 'x', '--epochs', '3', '--seed', '1'], 'leave out --epochs, --seed'],
+    [['search', 'now'], 'too many arguments'],
+    [['draw'], "missing required argument 'genotype'"],
+    [['draw', 'DARTS_V9'], 'DARTS_V1, DARTS_V2'],
+    [['draw', 'DARTS_V2', '--out', 'x.gif'], "that ends in .svg, .png or .dot for --out but received 'x.gif'"],
+    [['info', 'DARTS_V2', '--space', 'darts'], '--space belongs to the supernet'],
+    [['info', 'supernet', '--image-size', '27'], 'factorized reduce expected an even height and width'],
+  ])('%j', async (args, message) => {
+    const { code, stdout, stderr } = await dartsmith(...args);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(/^dartsmith: [^\n]+\n$/);
+    expect(stderr).toContain(message);
+  });
+});
+
+describe('a failure is one line and exit code 1', () => {
+  it('names the file that cannot be read', async () => {
+    writeFileSync(join(folder, 'notes.txt'), 'hello');
+    const { code, stderr } = await dartsmith('draw', 'notes.txt');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^dartsmith: notes.txt holds no genotype: [^\n]+\n$/);
+  });
+
+  it('names the missing data folder', async () => {
+    const { code, stderr } = await dartsmith(...tiny, '--data-dir', 'nowhere');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^dartsmith: [^\n]*nowhere[^\n]*\n$/);
+  });
+
+  it('says that there is no run to resume', async () => {
+    const { code, stderr } = await dartsmith('search', '--resume', 'nowhere');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^dartsmith: nowhere holds no run to resume[^\n]*\n$/);
+  });
+
+  it('keeps a picture that cannot be written from half being there', async () => {
+    const { code, stderr } = await dartsmith('draw', 'DARTS_V2', '--out', 'missing/x.svg');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^dartsmith: cannot write missing\/x\.svg[^\n]*\n$/);
+  });
+
+  it.skipIf(!existsSync('/dev/full'))('reports a stdout that takes nothing', async () => {
+    const { code, stderr } = await bash(`"${process.execPath}" "${main}" info DARTS_V2 > /dev/full`);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^dartsmith: cannot write to stdout: [^\n]+\n$/);
+  });
+
+  it('adds the stack only on demand', async () => {
+    const { stderr } = await bash(`DARTSMITH_DEBUG=1 "${process.execPath}" "${main}" draw notes.txt`);
+    expect(stderr).toMatch(/\n {4}at /);
+  });
+});
+
+describe('draw', () => {
+  it.each([
+    ['svg', '<svg'],
+    ['png', '\x89PNG'],
+    ['dot', 'digraph'],
+  ])('writes %s', async (extension, mark) => {
+    const file = join(folder, `cells.${extension}`);
+    expect(await dartsmith('draw', 'DARTS_V2', '--out', file)).toEqual({
+      code: 0,
+      stdout: `wrote ${file}\n`,
+      stderr: '',
+    });
+    expect(readFileSync(file, 'latin1')).toContain(mark);
+  });
+
+  it('prints DOT without --out', async () => {
+    const { code, stdout } = await dartsmith('draw', 'NASNet');
+    expect(code).toBe(0);
+    expect(stdout).toContain('digraph');
+    expect(stdout).toContain('sep_conv_7x7');
+  });
+});
+
+describe('info', () => {
+  it('counts the published network', async () => {
+    const { code, stdout } = await dartsmith('info', 'DARTS_V2', '--json');
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      network: 'derived',
+      initChannels: 36,
+      layers: 20,
+      inputShape: [32, 32, 3],
+      parameters: 3349342,
+    });
+  });
+
+  it('prints a table', async () => {
+    const { code, stdout } = await dartsmith('info', 'supernet');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^supernet of space darts: 16 channels, 8 cells, 10 classes, images 32x32x3$/m);
+    expect(stdout).toMatch(/^total +1,930,618 /m);
+    expect(stdout).toMatch(/^activation memory +[\d.]+ MiB/m);
+  });
+
+  it('ends quietly when the reader has seen enough', async () => {
+    const { code, stderr } = await bash(`"${process.execPath}" "${main}" search --help | head -n 1`);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  });
+});
+
+describe('doctor', () => {
+  it('says what is used and why not the others', async () => {
+    const { code, stdout } = await dartsmith('doctor');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^ {2}cpu +used /m);
+    expect(stdout).toMatch(/^ {2}cuda +not usable /m);
+  });
+
+  it('prints JSON', async () => {
+    const { stdout } = await dartsmith('doctor', '--json');
+    const report = JSON.parse(stdout);
+    expect(report.used).toBe('cpu');
+    expect(report.host.node).toBe(process.version);
+    expect(report.tools.map((tool: { name: string }) => tool.name)).toContain('nvcc');
+  });
+});
+
+describe('search', () => {
+  it('prints nothing but JSON Lines with --json', async () => {
+    const { code, stdout, stderr } = await dartsmith(...tiny, '--json', '--out', 'json');
+    expect(code).toBe(0);
+    const events = parseLines(stdout);
+    expect(events.filter(({ type }) => type === 'step').map(({ step }) => step)).toEqual([0, 1]);
+    expect(events.filter(({ type }) => type === 'epoch')).toHaveLength(1);
+    expect(events.at(-1)).toMatchObject({ type: 'result', directory: 'json' });
+    expect(stderr).toMatch(/mnist, 32 training and 32 validation images 28x28x1; supernet of 3 cells, .*; cpu/);
+  });
+
+  it('prints plain lines into a pipe, and a run that draw and info take', async () => {
+    const { code, stdout } = await dartsmith(...tiny, '--out', 'plain');
+    expect(code).toBe(0);
+    expect(stdout).not.toContain('\x1b');
+    expect(stdout).toMatch(/^epoch 1\/1 {2}step 2\/2 {2}loss /m);
+    expect(stdout).toMatch(/^epoch 1\/1 {2}train [\d.]+% .* validation [\d.]+%/m);
+    expect(stdout).toMatch(/^Genotype\(normal=\[.*reduce_concat=range\(2, 6\)\)$/m);
+    expect(stdout).toMatch(/^next: dartsmith draw plain --out cells\.png$/m);
+    expect((await dartsmith('draw', 'plain', '--out', 'plain.svg')).code).toBe(0);
+    expect((await dartsmith('info', 'plain', '--image-size', '28', '--image-channels', '1')).code).toBe(0);
+    const again = await dartsmith(...tiny, '--out', 'plain');
+    expect(again.code).toBe(1);
+    expect(again.stderr).toContain('plain holds a run already');
+  });
+
+  it('names a run after dataset and time where --out is not given', async () => {
+    const { stdout } = await dartsmith(...tiny);
+    const directory = /^run: {2}(.*)$/m.exec(stdout)?.[1] ?? '';
+    expect(directory).toMatch(/^runs\/mnist-\d{8}-\d{6}$/);
+    expect(existsSync(join(folder, directory, 'config.json'))).toBe(true);
+  });
+
+  it.each(['SIGINT', 'SIGTERM'] as const)('finishes the step on %s, and --resume goes on after it', async (signal) => {
+    const interrupted = await interruptAfterStep(signal, signal);
+    expect(interrupted.code).toBe(130);
+    expect(interrupted.stderr).toContain('finishing the step; press Ctrl-C again to quit at once');
+    expect(interrupted.stderr).toContain(`dartsmith: interrupted; go on with: dartsmith search --resume ${signal}\n`);
+    const last = parseLines(interrupted.stdout).findLast(({ type }) => type === 'step');
+
+    const resumed = await dartsmith('search', '--resume', signal, '--json', '--threads', '2');
+    expect(resumed.code).toBe(0);
+    const events = parseLines(resumed.stdout);
+    const first = events.find(({ type }) => type === 'step');
+    expect(first.epoch * first.steps + first.step).toBe(last.epoch * last.steps + last.step + 1);
+    expect(events.at(-1).type).toBe('result');
+  });
+
+  it('quits at once on the second Ctrl-C', async () => {
+    const slow = ['--init-channels', '16', '--layers', '8', '--batch-size', '32', '--epochs', '100', '--json'];
+    const { child, ended } = start(process.execPath, [main, ...tiny, ...slow, '--out', 'twice']);
+    child.stderr?.once('data', () => {
+      child.kill('SIGINT');
+      setTimeout(() => child.kill('SIGINT'), 300);
+    });
+    const { code, stderr } = await ended;
+    expect(code).toBe(130);
+    expect(stderr).toContain('finishing the step');
+  });
+});

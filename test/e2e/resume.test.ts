@@ -1,0 +1,119 @@
+// A search as a user runs it, killed at random moments and resumed, must end in the same bytes as one left alone.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { uniform } from '../../src/random/philox.ts';
+import { scratch } from '../helpers/scratch.ts';
+
+const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const tiny = [
+  '--dataset',
+  'mnist',
+  '--limit',
+  '96',
+  '--epochs',
+  '2',
+  '--batch-size',
+  '16',
+  '--init-channels',
+  '2',
+  '--layers',
+  '3',
+];
+const often = ['--checkpoint-seconds', '0.05'];
+
+interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stderr: string;
+  /** From the start of the process. */
+  readonly millis: { readonly firstEvent: number; readonly end: number };
+}
+
+/** Runs `dartsmith search`; `interfere` gets the process as soon as it runs. */
+function runSearch(args: readonly string[], interfere: (child: ChildProcess) => void = () => {}): Promise<Ended> {
+  const start = performance.now();
+  const child = spawn(process.execPath, [cli, 'search', '--json', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let stderr = '';
+  let firstEvent = Number.POSITIVE_INFINITY;
+  child.stderr.on('data', (text) => {
+    stderr += text;
+  });
+  child.stdout.on('data', () => {
+    firstEvent = Math.min(firstEvent, performance.now() - start);
+  });
+  interfere(child);
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      resolve({ code, signal, stderr, millis: { firstEvent, end: performance.now() - start } });
+    });
+  });
+}
+
+async function finish(args: readonly string[]): Promise<Ended> {
+  const ended = await runSearch(args);
+  expect(ended, ended.stderr).toMatchObject({ code: 0 });
+  return ended;
+}
+
+const checkpointOf = (directory: string) => readFileSync(join(directory, 'checkpoint.safetensors'));
+
+function metricsOf(directory: string): unknown[] {
+  const lines = readFileSync(join(directory, 'metrics.jsonl'), 'utf8').trimEnd().split('\n');
+  return lines.map((line) => ({ ...JSON.parse(line), imagesPerSecond: 0, secondsLeft: 0, seconds: 0 }));
+}
+
+/** Goes on with a run, or begins it when it was killed before it had a configuration. */
+function goOn(out: string, mode: readonly string[], threads: number): string[] {
+  const begun = existsSync(join(out, 'config.json'));
+  return [...(begun ? ['--resume', out] : ['--out', out, ...tiny, ...mode]), ...often, '--threads', String(threads)];
+}
+
+describe('kill -9 and resume', () => {
+  it.each([
+    ['first order', []],
+    ['second order', ['--unrolled']],
+  ])('%s: the same bytes, with another thread count as well', { timeout: 180_000 }, async (_, mode) => {
+    const folder = scratch();
+    const whole = join(folder, 'whole');
+    const { millis } = await finish(['--out', whole, ...tiny, ...mode, '--threads', '1']);
+    const moments = uniform({ seed: 7, purpose: 'split', epoch: 0, step: mode.length }, 6);
+    let kills = 0;
+    for (let attempt = 0; attempt < moments.length; attempt++) {
+      // Two attempts on each folder; most kills fall between the first step and the end, some before.
+      const out = join(folder, `killed-${attempt >> 1}`);
+      const earliest = 0.7 * millis.firstEvent;
+      const delay = earliest + moments[attempt] * (millis.end - earliest);
+      const ended = await runSearch(goOn(out, mode, 1 + (attempt % 2)), (child) => {
+        setTimeout(() => child.kill('SIGKILL'), delay);
+      });
+      if (ended.signal === 'SIGKILL') kills++;
+      else expect(ended, ended.stderr).toMatchObject({ code: 0 });
+      if (attempt % 2 === 0) continue;
+      await finish(goOn(out, mode, 2));
+      expect(checkpointOf(out).equals(checkpointOf(whole))).toBe(true);
+      expect(metricsOf(out)).toEqual(metricsOf(whole));
+      expect(readdirSync(out).toSorted()).toEqual(readdirSync(whole).toSorted());
+    }
+    expect(kills).toBeGreaterThanOrEqual(2);
+  });
+
+  it('SIGINT finishes the step, checkpoints and exits 130; the resumed run has the same bytes', {
+    timeout: 120_000,
+  }, async () => {
+    const folder = scratch();
+    const whole = join(folder, 'whole');
+    await finish(['--out', whole, ...tiny]);
+    const out = join(folder, 'interrupted');
+    const ended = await runSearch(['--out', out, ...tiny], (child) => {
+      child.stdout?.once('data', () => child.kill('SIGINT'));
+    });
+    expect(ended, ended.stderr).toMatchObject({ code: 130 });
+    expect(checkpointOf(out).equals(checkpointOf(whole))).toBe(false);
+    await finish(['--resume', out]);
+    expect(checkpointOf(out).equals(checkpointOf(whole))).toBe(true);
+  });
+});

@@ -1,0 +1,59 @@
+import { expect } from 'vitest';
+import type { Shape } from '../../src/graph/graph.ts';
+
+/** How an array is compared: what it is (op, case, tensor), the absolute error allowed, and its axes for the message. */
+export interface Comparison {
+  readonly name: string;
+  readonly tolerance: number;
+  /** Without it a place is a flat index. */
+  readonly shape?: Shape;
+}
+
+/** Fails with the worst element, its place and both values when any differs by more than the tolerance or is NaN. */
+export function expectClose(actual: Float32Array, expected: Float64Array, comparison: Comparison): void {
+  const { name, tolerance } = comparison;
+  if (actual.length !== expected.length) {
+    expect.fail(`${name}: expected ${expected.length} elements but got ${actual.length}`);
+  }
+  let worst = -1;
+  let largest = 0;
+  let wrong = 0;
+  for (let i = 0; i < expected.length; i++) {
+    const error = Number.isNaN(actual[i]) ? Infinity : Math.abs(actual[i] - expected[i]);
+    if (!(error <= tolerance)) wrong++;
+    if (error > largest || (worst < 0 && !(error <= tolerance))) {
+      largest = error;
+      worst = i;
+    }
+  }
+  if (wrong === 0) return;
+  expect.fail(
+    `${name}: ${wrong} of ${expected.length} elements are off by more than ${tolerance.toExponential(2)}; the worst, at ` +
+      `${place(worst, comparison.shape)}, is ${actual[worst]} instead of ${expected[worst]} (off by ${largest.toExponential(2)})`,
+  );
+}
+
+/** Fails with the first element whose bits differ. */
+export function expectSameBits(actual: Float32Array, expected: Float32Array, name: string, shape?: Shape): void {
+  if (actual.length !== expected.length) {
+    expect.fail(`${name}: expected ${expected.length} elements but got ${actual.length}`);
+  }
+  const actualBits = new Uint32Array(actual.buffer, actual.byteOffset, actual.length);
+  const expectedBits = new Uint32Array(expected.buffer, expected.byteOffset, expected.length);
+  const first = actualBits.findIndex((bits, i) => bits !== expectedBits[i]);
+  if (first < 0) return;
+  const [a, e] = [actualBits[first], expectedBits[first]].map((bits) => `0x${bits.toString(16).padStart(8, '0')}`);
+  expect.fail(`${name}: ${place(first, shape)} is ${actual[first]} (${a}) instead of ${expected[first]} (${e})`);
+}
+
+/** Coordinates of a flat index, such as `[1, 4, 2, 15]`. */
+function place(index: number, shape: Shape | undefined): string {
+  if (shape === undefined) return `index ${index}`;
+  const coordinates: number[] = [];
+  let rest = index;
+  for (const length of [...shape].reverse()) {
+    coordinates.unshift(rest % length);
+    rest = Math.floor(rest / length);
+  }
+  return `[${coordinates.join(', ')}]`;
+}

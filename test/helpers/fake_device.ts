@@ -1,0 +1,204 @@
+// A device for tests of what runs above one: no network is computed, but losses, gradients and batch-norm buffers are
+// deterministic functions of weights, images and random streams, so any difference in what it is asked for shows.
+import type {
+  Batch,
+  Command,
+  Device,
+  DeviceDataset,
+  EvaluateCommand,
+  ExecuteOptions,
+  GatheredBatch,
+  GradientTarget,
+  Outcome,
+  Program,
+} from '../../src/backend/device.ts';
+import {
+  type Arena,
+  arenas,
+  initialValues,
+  type ParameterStore,
+  Parameters,
+  placeParameters,
+} from '../../src/backend/parameters.ts';
+import { AbortedError } from '../../src/errors.ts';
+import type { Graph, ParameterRole } from '../../src/graph/graph.ts';
+
+/** A fake device and what it was asked for. */
+export interface FakeDevice extends Device {
+  /** Every `execute` so far. */
+  readonly calls: (readonly Command[])[];
+}
+
+/** Hooks of a fake device. */
+export interface FakeOptions {
+  /** Runs before each `execute`, with its number from 0. */
+  readonly before?: (call: number) => void;
+  /** Replaces the outcomes of a call. */
+  readonly spoil?: (outcomes: Outcome[], call: number) => Outcome[];
+}
+
+class FakeStore implements ParameterStore {
+  readonly arenas: Record<Arena, Float32Array>;
+
+  constructor(arrays: Record<Arena, Float32Array>) {
+    this.arenas = arrays;
+  }
+
+  async read(arena: Arena): Promise<Float32Array> {
+    return this.arenas[arena].slice();
+  }
+
+  async write(arena: Arena, offset: number, values: Float32Array): Promise<void> {
+    this.arenas[arena].set(values, offset);
+  }
+
+  dispose(): void {}
+}
+
+/** Parameters in plain memory with the initial values of `seed`. */
+export function fakeParameters(graph: Graph, seed: number): Parameters {
+  const map = placeParameters(graph);
+  const sizes = { weight: map.totals.weight, buffer: map.totals.buffer, alpha: map.totals.alpha };
+  const roleOf = (arena: Arena) => (arena === 'buffers' ? 'buffer' : arena.startsWith('alpha') ? 'alpha' : 'weight');
+  const initial: Partial<Record<Arena, Float32Array>> = {
+    weights: initialValues(map, 'weight', seed),
+    buffers: initialValues(map, 'buffer', seed),
+    alpha: initialValues(map, 'alpha', seed),
+  };
+  const arrays = Object.fromEntries(
+    arenas.map((arena) => [arena, initial[arena] ?? new Float32Array(sizes[roleOf(arena)])]),
+  );
+  return new Parameters(map, new FakeStore(arrays as Record<Arena, Float32Array>));
+}
+
+/** Opens a fake device. */
+export function createFakeDevice(options: FakeOptions = {}): FakeDevice {
+  const calls: (readonly Command[])[] = [];
+  const dispose = () => {};
+  return {
+    backend: 'cpu',
+    description: 'fake',
+    calls,
+    createParameters: async (graph, { seed }) => fakeParameters(graph, seed),
+    createDataset: ({ shape, labels }): DeviceDataset => ({
+      count: labels.length,
+      shape,
+      dispose,
+      [Symbol.dispose]: dispose,
+    }),
+    compile: (graph, { batchSize, parameters }) => fakeProgram(graph, batchSize, parameters),
+    execute: async (commands, { signal }: ExecuteOptions = {}) => {
+      const call = calls.push(commands) - 1;
+      options.before?.(call);
+      if (signal?.aborted) throw new AbortedError();
+      const outcomes = commands.map(run);
+      return options.spoil?.(outcomes, call) ?? outcomes;
+    },
+    dispose,
+    [Symbol.dispose]: dispose,
+  };
+}
+
+function fakeProgram(graph: Graph, batchSize: number, parameters: Parameters): Program {
+  const unused = () => Promise.reject(new Error('the search uses execute'));
+  const dispose = () => {};
+  return {
+    graph,
+    batchSize,
+    parameters,
+    memory: () => ({ evaluate: 0, weights: 0, alpha: 0, both: 0 }),
+    gradients: unused,
+    evaluate: unused,
+    hypergradient: unused,
+    vjp: unused,
+    dispose,
+    [Symbol.dispose]: dispose,
+  };
+}
+
+function storeOf(parameters: Parameters): FakeStore['arenas'] {
+  return (parameters.store as FakeStore).arenas;
+}
+
+function run(command: Command): Outcome {
+  switch (command.kind) {
+    case 'gradients':
+      return gradients(command.program, command.batch, command.target, true);
+    case 'hypergradient': {
+      const outcome = gradients(command.program, command.validation, 'alpha', true);
+      const { alphaGradients } = storeOf(command.program.parameters);
+      const other = fingerprint(command.train) * command.learningRate;
+      fill(alphaGradients, command.program.parameters, 'alpha', (i) => alphaGradients[i] - Math.sin(other + i));
+      return outcome;
+    }
+    case 'evaluate':
+      return evaluate(command);
+    case 'sgd': {
+      const { weights, weightGradients, momentum } = storeOf(command.parameters);
+      const norm = Math.sqrt(weightGradients.reduce((sum, g) => sum + g * g, 0));
+      const scale = Math.min(1, command.maxNorm / (norm + 1e-6));
+      for (let i = 0; i < weights.length; i++) {
+        momentum[i] = command.momentum * momentum[i] + scale * weightGradients[i] + command.weightDecay * weights[i];
+        weights[i] -= command.learningRate * momentum[i];
+      }
+      return { gradientNorm: norm };
+    }
+    case 'adam': {
+      const { alpha, alphaGradients, alphaMean, alphaVariance } = storeOf(command.parameters);
+      const [beta1, beta2] = command.betas;
+      for (let i = 0; i < alpha.length; i++) {
+        const gradient = alphaGradients[i] + command.weightDecay * alpha[i];
+        alphaMean[i] = beta1 * alphaMean[i] + (1 - beta1) * gradient;
+        alphaVariance[i] = beta2 * alphaVariance[i] + (1 - beta2) * gradient * gradient;
+        const mean = alphaMean[i] / (1 - beta1 ** command.step);
+        const variance = alphaVariance[i] / (1 - beta2 ** command.step);
+        alpha[i] -= (command.learningRate * mean) / (Math.sqrt(variance) + command.epsilon);
+      }
+      return {};
+    }
+    case 'vjp':
+      throw new Error('the search uses no vjp');
+  }
+}
+
+/** Values a parameter element by element; gaps between parameters keep their zeros, as on a real device. */
+function fill(target: Float32Array, parameters: Parameters, role: ParameterRole, value: (i: number) => number): void {
+  for (const { spec, offset, size } of parameters.map.places.values()) {
+    if (spec.role !== role) continue;
+    for (let i = offset; i < offset + size; i++) target[i] = value(i);
+  }
+}
+
+function gradients(program: Program, batch: Batch, target: GradientTarget, training: boolean): Outcome {
+  const { weights, weightGradients, buffers, alpha, alphaGradients } = storeOf(program.parameters);
+  const images = checkedBatch(program, batch);
+  const mark = fingerprint(images);
+  const level = weights[0] + alpha[0] + buffers[0];
+  const set = (target: Float32Array, role: ParameterRole, value: (i: number) => number) =>
+    fill(target, program.parameters, role, value);
+  if (target !== 'alpha') set(weightGradients, 'weight', (i) => Math.sin(weights[i] + mark + i));
+  if (target !== 'weights') set(alphaGradients, 'alpha', (i) => Math.cos(alpha[i] + mark + i));
+  if (training) set(buffers, 'buffer', (i) => 0.9 * buffers[i] + 0.1 * Math.abs(Math.sin(mark + i)));
+  return { loss: 2 + Math.sin(level + mark), correct: Math.floor(images.indices.length * Math.abs(Math.sin(mark))) };
+}
+
+function evaluate({ program, batch }: EvaluateCommand): Outcome {
+  const copy = { ...storeOf(program.parameters) };
+  const parameters = new Parameters(program.parameters.map, new FakeStore(copy));
+  return gradients({ ...program, parameters }, batch, 'alpha', false);
+}
+
+function checkedBatch(program: Program, batch: Batch): GatheredBatch {
+  if (!('indices' in batch)) throw new Error('the search gathers its batches');
+  if (batch.indices.length !== program.batchSize) throw new Error('a batch must have the size of its program');
+  return batch;
+}
+
+/** A number that depends on everything in a batch. */
+function fingerprint(batch: Batch): number {
+  const { indices, augmentation } = batch as GatheredBatch;
+  const text = JSON.stringify([[...indices], augmentation]);
+  let hash = 0;
+  for (let i = 0; i < text.length; i++) hash = (Math.imul(hash, 31) + text.charCodeAt(i)) | 0;
+  return hash / 2 ** 24;
+}

@@ -1,0 +1,349 @@
+import type {
+  AvgPoolNode,
+  BatchNormNode,
+  ConcatNode,
+  Conv2dNode,
+  CropNode,
+  CrossEntropyNode,
+  GlobalAvgPoolNode,
+  Graph,
+  LinearNode,
+  MaxPoolNode,
+  MixedNode,
+  Node,
+  ReluNode,
+  Shape,
+} from '../../src/graph/graph.ts';
+import * as reference from './reference.ts';
+
+/** What a graph is run on; every array is flat, activations `[batch, ...shape]`, parameters in native layout. */
+export interface ReferenceOptions {
+  readonly batchSize: number;
+  /** Every parameter of the graph, batch-norm buffers and architecture parameters included. */
+  readonly parameters: ReadonlyMap<string, Float64Array>;
+  readonly inputs: Readonly<Record<string, Float64Array>>;
+  readonly labels?: Int32Array;
+  /** Batch statistics and a backward pass; otherwise running statistics and forward only. */
+  readonly training: boolean;
+  /** Mixing weights in place of the tables' own, rows one after another; branches of weight 0 are left out. */
+  readonly mixing?: Readonly<Record<string, Float64Array>>;
+  /** Gradient of the output node; 1 when that is a loss. Without one there is no backward pass. */
+  readonly outputGradient?: Float64Array;
+}
+
+/** What a graph gives in float64. */
+export interface ReferenceResult {
+  /** By node; empty for nodes of branches left out. */
+  readonly outputs: readonly Float64Array[];
+  readonly loss?: number;
+  readonly correct?: number;
+  /** Of every weight and every table of architecture parameters (of its mixing weights, where those were given). */
+  readonly gradients: ReadonlyMap<string, Float64Array>;
+  readonly inputGradients: Readonly<Record<string, Float64Array>>;
+  /** Batch-norm buffers after the pass. */
+  readonly buffers: ReadonlyMap<string, Float64Array>;
+}
+
+/** One run: what the forward pass leaves for the backward pass, and what both give. */
+interface Run {
+  readonly graph: Graph;
+  readonly options: ReferenceOptions;
+  readonly skipped: ReadonlySet<number>;
+  readonly outputs: Float64Array[];
+  readonly statistics: Map<number, reference.Statistics>;
+  readonly buffers: Map<string, Float64Array>;
+  readonly gradients: Map<string, Float64Array>;
+  readonly slopes: Map<number, Float64Array>;
+  loss?: number;
+  correct?: number;
+}
+
+/** Runs a graph in float64, forward and (in training, from a loss or a given gradient) backward. */
+export function runReference(graph: Graph, options: ReferenceOptions): ReferenceResult {
+  const run: Run = {
+    graph,
+    options,
+    skipped: skippedNodes(graph, options),
+    outputs: [],
+    statistics: new Map(),
+    buffers: new Map(),
+    gradients: new Map(),
+    slopes: new Map(),
+  };
+  for (const { name, role } of graph.parameters) {
+    const values = parameter(run, name);
+    if (role === 'buffer') run.buffers.set(name, values.slice());
+    else run.gradients.set(name, new Float64Array(values.length));
+  }
+  for (const node of graph.nodes) {
+    const output = run.skipped.has(node.id) ? new Float64Array(0) : forward(run, node);
+    if (!run.skipped.has(node.id) && output.length !== elements(run, node)) {
+      throw new Error(
+        `[${node.op}] expected ${elements(run, node)} elements at node ${node.id} but got ${output.length}`,
+      );
+    }
+    run.outputs.push(output);
+  }
+  const last = graph.nodes[graph.output];
+  const start = options.outputGradient ?? (last.op === 'softmaxCrossEntropy' ? Float64Array.of(1) : undefined);
+  if (options.training && start !== undefined) backpropagate(run, start);
+  const inputs = graph.nodes.filter((node) => node.op === 'input');
+  const { outputs, loss, correct, gradients, buffers } = run;
+  const inputGradients = Object.fromEntries(
+    inputs.map((node) => [node.name, run.slopes.get(node.id) ?? new Float64Array(elements(run, node))]),
+  );
+  return { outputs, loss, correct, gradients, inputGradients, buffers };
+}
+
+/** The nodes of every branch whose given mixing weight is 0. */
+function skippedNodes(graph: Graph, options: ReferenceOptions): Set<number> {
+  const skipped = new Set<number>();
+  for (const node of graph.nodes) {
+    if (node.op !== 'mixed') continue;
+    const given = options.mixing?.[node.alpha]?.subarray(...rowRange(graph, node));
+    node.branches.forEach(({ begin, end }, k) => {
+      if (given?.[k] !== 0) return;
+      for (let id = begin; id < end; id++) skipped.add(id);
+    });
+  }
+  return skipped;
+}
+
+/** Where a mixed node's row begins and ends within its table. */
+function rowRange(graph: Graph, node: MixedNode): [number, number] {
+  const lengths = graph.parameters.find(({ name }) => name === node.alpha)?.rowLengths ?? [];
+  const begin = lengths.slice(0, node.row).reduce((sum, length) => sum + length, 0);
+  return [begin, begin + lengths[node.row]];
+}
+
+function parameter(run: Run, name: string): Float64Array {
+  const values = run.options.parameters.get(name);
+  if (values === undefined) throw new Error(`the reference was given no parameter ${name}`);
+  return values;
+}
+
+function optional(run: Run, name: string | undefined): Float64Array | undefined {
+  return name === undefined ? undefined : parameter(run, name);
+}
+
+function elements(run: Run, node: Node): number {
+  if (node.op === 'softmaxCrossEntropy') return 1;
+  return node.shape.reduce((product, length) => product * length, run.options.batchSize);
+}
+
+function imageSize(run: Run, shape: Shape): reference.ImageSize {
+  const [height, width, channels] = shape.length === 3 ? shape : [1, 1, shape[0]];
+  return { batch: run.options.batchSize, height, width, channels };
+}
+
+function mixing(run: Run, node: MixedNode): Float64Array {
+  const range = rowRange(run.graph, node);
+  const given = run.options.mixing?.[node.alpha];
+  if (given !== undefined) return given.slice(...range);
+  return reference.mixingWeights(parameter(run, node.alpha).slice(...range), node.activation);
+}
+
+function forward(run: Run, node: Node): Float64Array {
+  const inputs = node.inputs.map((id) => run.outputs[id]);
+  const sizes = node.inputs.map((id) => imageSize(run, run.graph.nodes[id].shape));
+  const [x] = inputs;
+  const [size] = sizes;
+  switch (node.op) {
+    case 'input': {
+      const values = run.options.inputs[node.name];
+      if (values === undefined) throw new Error(`the reference was given no input ${node.name}`);
+      return values;
+    }
+    case 'conv2d':
+      return reference.conv2d(x, size, parameter(run, node.weight), { ...node, outputChannels: node.shape[2] });
+    case 'batchNorm':
+      return batchNorm(run, node, x, size.channels);
+    case 'relu':
+      return reference.relu(x);
+    case 'maxPool':
+      return reference.maxPool(x, size, node).output;
+    case 'avgPool':
+      return reference.avgPool(x, size, node, node.countIncludePad);
+    case 'globalAvgPool':
+      return reference.globalAvgPool(x, size);
+    case 'linear':
+      return reference.linear(x, parameter(run, node.weight), parameter(run, node.bias));
+    case 'add':
+      return x.map((_, i) => inputs.reduce((sum, input) => sum + input[i], 0));
+    case 'concat': {
+      const channels = sizes.map((part) => part.channels);
+      return reference.concat(inputs, channels);
+    }
+    case 'crop':
+      return reference.crop(x, size, node.top, node.left);
+    case 'zero':
+      return new Float64Array(elements(run, node));
+    case 'mixed':
+      return mixed(run, node);
+    case 'softmaxCrossEntropy': {
+      const { loss, correct } = reference.softmaxCrossEntropy(x, labels(run));
+      Object.assign(run, { loss, correct });
+      return Float64Array.of(loss);
+    }
+  }
+}
+
+function labels(run: Run): Int32Array {
+  if (run.options.labels === undefined) throw new Error('the reference was given no labels');
+  return run.options.labels;
+}
+
+function batchNorm(run: Run, node: BatchNormNode, x: Float64Array, channels: number): Float64Array {
+  const running = {
+    mean: parameter(run, node.runningMean),
+    variance: parameter(run, node.runningVariance),
+    count: 0,
+  };
+  let statistics: reference.Statistics = running;
+  if (run.options.training) {
+    statistics = reference.batchStatistics(x, channels);
+    const moved = reference.runningStatistics(running, statistics, node.momentum);
+    run.buffers.set(node.runningMean, moved.mean).set(node.runningVariance, moved.variance);
+  }
+  run.statistics.set(node.id, statistics);
+  const normalised = reference.normalise(x, statistics, node.epsilon);
+  return reference.affine(normalised, channels, optional(run, node.scale), optional(run, node.shift));
+}
+
+function mixed(run: Run, node: MixedNode): Float64Array {
+  const output = new Float64Array(elements(run, node));
+  mixing(run, node).forEach((weight, k) => {
+    const branch = run.outputs[node.branches[k].output];
+    // A skipped branch has no elements, so its weight of 0 meets nothing.
+    for (let i = 0; i < branch.length; i++) output[i] += weight * branch[i];
+  });
+  return output;
+}
+
+function backpropagate(run: Run, start: Float64Array): void {
+  accumulate(run, run.graph.output, start);
+  for (let id = run.graph.output; id >= 0; id--) {
+    const slope = run.slopes.get(id);
+    if (slope !== undefined && !run.skipped.has(id)) backward(run, run.graph.nodes[id], slope);
+  }
+}
+
+function accumulate(run: Run, id: number, slope: Float64Array): void {
+  const sum = run.slopes.get(id);
+  run.slopes.set(id, sum === undefined ? slope : sum.map((value, i) => value + slope[i]));
+}
+
+function accumulateParameter(run: Run, name: string, slope: Float64Array, offset = 0): void {
+  const sum = run.gradients.get(name);
+  slope.forEach((value, i) => {
+    if (sum !== undefined) sum[offset + i] += value;
+  });
+}
+
+/** Adds a node's gradients to those of its inputs and parameters. */
+function backward(run: Run, node: Node, dy: Float64Array): void {
+  switch (node.op) {
+    case 'input':
+    case 'zero':
+      break;
+    case 'conv2d':
+      conv2dBackward(run, node, dy);
+      break;
+    case 'batchNorm':
+      batchNormBackward(run, node, dy);
+      break;
+    case 'linear':
+      linearBackward(run, node, dy);
+      break;
+    case 'add':
+      for (const id of node.inputs) accumulate(run, id, dy);
+      break;
+    case 'concat':
+      concatBackward(run, node, dy);
+      break;
+    case 'mixed':
+      mixedBackward(run, node, dy);
+      break;
+    default:
+      accumulate(run, node.inputs[0], inputGradient(run, node, dy));
+  }
+}
+
+/** Gradient of the only input of an op without parameters. */
+function inputGradient(
+  run: Run,
+  node: ReluNode | MaxPoolNode | AvgPoolNode | GlobalAvgPoolNode | CropNode | CrossEntropyNode,
+  dy: Float64Array,
+): Float64Array {
+  const x = run.outputs[node.inputs[0]];
+  const size = imageSize(run, run.graph.nodes[node.inputs[0]].shape);
+  switch (node.op) {
+    case 'relu':
+      return reference.reluBackward(x, dy);
+    case 'maxPool':
+      return reference.maxPoolBackward(x.length, reference.maxPool(x, size, node).winners, dy);
+    case 'avgPool':
+      return reference.avgPoolBackward(size, node, node.countIncludePad, dy);
+    case 'globalAvgPool':
+      return reference.globalAvgPoolBackward(size, dy);
+    case 'crop':
+      return reference.cropBackward(size, node.top, node.left, dy);
+    case 'softmaxCrossEntropy':
+      return scaled(reference.softmaxCrossEntropy(x, labels(run)).gradient, dy[0]);
+  }
+}
+
+function scaled(values: Float64Array, factor: number): Float64Array {
+  return values.map((value) => value * factor);
+}
+
+function conv2dBackward(run: Run, node: Conv2dNode, dy: Float64Array): void {
+  const [input] = node.inputs;
+  const size = imageSize(run, run.graph.nodes[input].shape);
+  const convolution = { ...node, outputChannels: node.shape[2] };
+  const weight = parameter(run, node.weight);
+  const gradients = reference.conv2dBackward(run.outputs[input], size, weight, convolution, dy);
+  accumulate(run, input, gradients.input);
+  accumulateParameter(run, node.weight, gradients.weight);
+}
+
+function linearBackward(run: Run, node: LinearNode, dy: Float64Array): void {
+  const [input] = node.inputs;
+  const weight = parameter(run, node.weight);
+  const gradients = reference.linearBackward(run.outputs[input], weight, node.shape[0], dy);
+  accumulate(run, input, gradients.input);
+  accumulateParameter(run, node.weight, gradients.weight);
+  accumulateParameter(run, node.bias, gradients.bias);
+}
+
+function concatBackward(run: Run, node: ConcatNode, dy: Float64Array): void {
+  let first = 0;
+  for (const id of node.inputs) {
+    const channels = run.graph.nodes[id].shape[2];
+    accumulate(run, id, reference.channelSlice(dy, node.shape[2], first, channels));
+    first += channels;
+  }
+}
+
+function batchNormBackward(run: Run, node: BatchNormNode, dy: Float64Array): void {
+  const x = run.outputs[node.inputs[0]];
+  const statistics = run.statistics.get(node.id);
+  if (statistics === undefined) throw new Error(`node ${node.id} has no statistics`);
+  const gradients = reference.batchNormBackward(x, statistics, node.epsilon, optional(run, node.scale), dy);
+  accumulate(run, node.inputs[0], gradients.input);
+  if (node.scale !== undefined) accumulateParameter(run, node.scale, gradients.scale);
+  if (node.shift !== undefined) accumulateParameter(run, node.shift, gradients.shift);
+}
+
+function mixedBackward(run: Run, node: MixedNode, dy: Float64Array): void {
+  const weights = mixing(run, node);
+  const given = run.options.mixing?.[node.alpha] !== undefined;
+  // A branch left out was not computed, so it has no gradient: neither its nodes nor its mixing weight.
+  const left = (k: number) => given && weights[k] === 0;
+  const slopes = weights.map((_, k) => (left(k) ? 0 : reference.dot(run.outputs[node.branches[k].output], dy)));
+  const alpha = given ? slopes : reference.mixingBackward(weights, slopes, node.activation);
+  accumulateParameter(run, node.alpha, alpha, rowRange(run.graph, node)[0]);
+  node.branches.forEach(({ output }, k) => {
+    if (!left(k)) accumulate(run, output, scaled(dy, weights[k]));
+  });
+}

@@ -1,0 +1,194 @@
+import type { Device } from '../../src/backend/device.ts';
+import { GraphBuilder, type Tensor } from '../../src/graph/builder.ts';
+import type { Graph, Initialiser, Shape } from '../../src/graph/graph.ts';
+import { normal, uniform } from '../../src/random/philox.ts';
+import { type ReferenceResult, runReference } from './interpreter.ts';
+import { allowedError, type ErrorGrowth, errorGrowth, largestMagnitude } from './tolerance.ts';
+
+/**
+ * What a case's inputs hold: standard normal numbers, small integers (ties and exact zeros), normal numbers a thousand
+ * deviations from zero, only negative ones, ones as large as logits get, or normal ones whose first channel is zero.
+ */
+export type InputData = 'normal' | 'integers' | 'offset' | 'negative' | 'large' | 'deadChannel';
+
+/** One graph that the kernels are checked on. Its output is a tensor or a loss. */
+export interface KernelCase {
+  readonly name: string;
+  readonly batchSize: number;
+  readonly build: (builder: GraphBuilder) => Tensor;
+  /** `normal` unless told. */
+  readonly data?: InputData;
+  /** Mixing weights given from outside, a table each. */
+  readonly mixing?: Readonly<Record<string, readonly number[]>>;
+}
+
+/** A case with all its numbers, every one of them exact in float32. */
+export interface PreparedCase {
+  readonly graph: Graph;
+  readonly batchSize: number;
+  readonly parameters: ReadonlyMap<string, Float64Array>;
+  readonly inputs: Readonly<Record<string, Float64Array>>;
+  /** Only for a loss. */
+  readonly labels?: Int32Array;
+  /** Only where the output is not a loss. */
+  readonly outputGradient?: Float64Array;
+  readonly mixing?: Readonly<Record<string, Float64Array>>;
+}
+
+/** What one tensor of a case should be: `[batch, ...shape]` or a parameter's own shape, and the absolute error allowed. */
+export interface ExpectedTensor {
+  readonly values: Float64Array;
+  readonly shape: Shape;
+  readonly tolerance: number;
+}
+
+const seed = 20260101;
+
+const inputValues: Readonly<Record<InputData, (value: number, channel: number) => number>> = {
+  normal: (value) => value,
+  integers: (value) => Math.round(1.5 * value),
+  offset: (value) => value + 1000,
+  negative: (value) => -5 - Math.abs(value),
+  large: (value) => 50 * value,
+  deadChannel: (value, channel) => (channel === 0 ? 0 : value),
+};
+
+/** `count` standard normal numbers, exact in float32; another `step` gives others. */
+export function gaussian(count: number, step: number): Float64Array {
+  return Float64Array.from(Float32Array.from(normal({ seed, purpose: 'weights', epoch: 0, step }, count)));
+}
+
+/** Builds a case's graph and draws its numbers; `data` replaces the case's own kind of inputs. */
+export function prepareCase(kernelCase: KernelCase, data: InputData = kernelCase.data ?? 'normal'): PreparedCase {
+  const builder = new GraphBuilder();
+  const graph = builder.finish(kernelCase.build(builder));
+  return { ...prepareGraph(graph, kernelCase.batchSize, data), mixing: singles(kernelCase.mixing) };
+}
+
+/** Draws the numbers of a graph: parameters around their initialisers, inputs, labels or a gradient of the output. */
+export function prepareGraph(graph: Graph, batchSize: number, data: InputData = 'normal', firstStep = 0): PreparedCase {
+  let step = firstStep;
+  const parameters = new Map(
+    graph.parameters.map(({ name, shape, initialiser }) => {
+      const values = gaussian(
+        shape.reduce((product, length) => product * length, 1),
+        step++,
+      );
+      return [name, values.map((value) => Math.fround(drawn(value, initialiser)))];
+    }),
+  );
+  const inputs: Record<string, Float64Array> = {};
+  for (const node of graph.nodes) {
+    if (node.op !== 'input') continue;
+    const channels = node.shape[node.shape.length - 1];
+    const values = gaussian(tensorLength(batchSize, node.shape), step++);
+    inputs[node.name] = values.map((value, i) => Math.fround(inputValues[data](value, i % channels)));
+  }
+  const output = graph.nodes[graph.output];
+  if (output.op !== 'softmaxCrossEntropy') {
+    const outputGradient = gaussian(tensorLength(batchSize, output.shape), step++);
+    return { graph, batchSize, parameters, inputs, outputGradient };
+  }
+  const classes = graph.nodes[output.inputs[0]].shape[0];
+  const draws = uniform({ seed, purpose: 'weights', epoch: 1, step }, batchSize);
+  return { graph, batchSize, parameters, inputs, labels: Int32Array.from(draws, (u) => Math.floor(u * classes)) };
+}
+
+/** The reference's result for a case, in training. */
+export function referenceOf(prepared: PreparedCase): ReferenceResult {
+  return runReference(prepared.graph, { ...prepared, training: true });
+}
+
+/** Every tensor that a case's training pass gives, by name: output, gradients, running statistics, loss. */
+export function expectedTensors(prepared: PreparedCase): Map<string, ExpectedTensor> {
+  const { graph, batchSize } = prepared;
+  const result = referenceOf(prepared);
+  const growth = errorGrowth(graph, batchSize, result.outputs);
+  const node = graph.nodes[visibleOutput(graph)];
+  const expected = new Map<string, ExpectedTensor>();
+  const put = (name: string, values: Float64Array, shape: Shape, direction: 'forward' | 'backward') =>
+    expected.set(name, { values, shape, tolerance: tolerance(values, growth, direction) });
+
+  put('output', result.outputs[node.id], [batchSize, ...node.shape], 'forward');
+  for (const { name, shape } of graph.parameters) {
+    const gradient = result.gradients.get(name);
+    if (gradient !== undefined) put(`gradient of ${name}`, gradient, shape, 'backward');
+    const buffer = result.buffers.get(name);
+    if (buffer !== undefined) put(name, buffer, shape, 'forward');
+  }
+  if (result.loss !== undefined) {
+    // The loss is a difference of numbers as large as the logits.
+    const magnitude = Math.max(largestMagnitude(result.outputs[node.id]), result.loss);
+    const allowed = allowedError(magnitude, growth.forward, growth.cancellation);
+    expected.set('loss', { values: Float64Array.of(result.loss), shape: [], tolerance: allowed });
+    expected.set('correct', { values: Float64Array.of(result.correct ?? 0), shape: [], tolerance: 0 });
+    return expected;
+  }
+  for (const input of graph.nodes) {
+    if (input.op !== 'input') continue;
+    const gradient = result.inputGradients[input.name];
+    put(`gradient of input ${input.name}`, gradient, [batchSize, ...input.shape], 'backward');
+  }
+  return expected;
+}
+
+/** The same tensors as a device computes them, from a vector-Jacobian product or, for a loss, from its gradients. */
+export async function deviceTensors(device: Device, prepared: PreparedCase): Promise<Map<string, Float32Array>> {
+  const { graph, batchSize } = prepared;
+  using parameters = await device.createParameters(graph, { seed: 0 });
+  for (const [name, values] of prepared.parameters) await parameters.set(name, Float32Array.from(values));
+  using program = device.compile(graph, { batchSize, parameters });
+  const batch = { inputs: asSingles(prepared.inputs), labels: prepared.labels };
+  const mixing = prepared.mixing && asSingles(prepared.mixing);
+  const read = visibleOutput(graph);
+  const outcome =
+    prepared.outputGradient === undefined
+      ? await program.gradients({ batch, target: 'both', mixing, read: [read] })
+      : await program.vjp({ batch, outputGradient: Float32Array.from(prepared.outputGradient), mixing });
+
+  const tensors = new Map<string, Float32Array>();
+  tensors.set('output', outcome.outputs?.get(read) ?? new Float32Array(0));
+  if (outcome.loss !== undefined) tensors.set('loss', Float32Array.of(outcome.loss));
+  if (outcome.correct !== undefined) tensors.set('correct', Float32Array.of(outcome.correct));
+  for (const [name, gradient] of Object.entries(outcome.inputGradients ?? {})) {
+    tensors.set(`gradient of input ${name}`, gradient);
+  }
+  for (const { name, role } of graph.parameters) {
+    if (role === 'buffer') tensors.set(name, (await parameters.get(name)).data);
+    else tensors.set(`gradient of ${name}`, (await parameters.gradient(name)).data);
+  }
+  return tensors;
+}
+
+/** Arrays by name in float32; the numbers of a prepared case lose nothing. */
+export function asSingles(arrays: Readonly<Record<string, Float64Array>>): Record<string, Float32Array> {
+  return Object.fromEntries(Object.entries(arrays).map(([name, values]) => [name, Float32Array.from(values)]));
+}
+
+/** Absolute error allowed in a tensor of a pass. */
+export function tolerance(values: Float64Array, growth: ErrorGrowth, direction: 'forward' | 'backward'): number {
+  return allowedError(largestMagnitude(values), growth[direction], growth.cancellation);
+}
+
+/** The node whose output is compared: of a loss, its logits. */
+function visibleOutput(graph: Graph): number {
+  const output = graph.nodes[graph.output];
+  return output.op === 'softmaxCrossEntropy' ? output.inputs[0] : output.id;
+}
+
+function tensorLength(batchSize: number, shape: Shape): number {
+  return shape.reduce((product, length) => product * length, batchSize);
+}
+
+/** A parameter's value from a normal number: spread like its initialiser; constants are shaken by less than a third. */
+function drawn(value: number, initialiser: Initialiser): number {
+  if (initialiser.kind === 'constant') return initialiser.value + 0.3 * Math.tanh(value);
+  return initialiser.kind === 'uniform' ? initialiser.bound * value : value;
+}
+
+function singles(mixing: KernelCase['mixing']): PreparedCase['mixing'] {
+  if (mixing === undefined) return undefined;
+  return Object.fromEntries(
+    Object.entries(mixing).map(([name, values]) => [name, Float64Array.from(Float32Array.from(values))]),
+  );
+}

@@ -1,0 +1,90 @@
+// The one place that says how far float32 kernels may be from the float64 reference, and why.
+//
+// A sum of n rounded terms errs by about sqrt(n)·2^-24 of the size of the result when signs are random (Higham and Mary,
+// "A new approach to probabilistic rounding error analysis", 2019). Batch normalisation subtracts the mean, which keeps the
+// absolute error of inputs that are |x|/deviation times larger than what remains. Both are relative to the tensor's largest
+// magnitude; `safety` covers the constants (several roundings a term, tails of the distribution).
+import type { Graph, Node } from '../../src/graph/graph.ts';
+
+const roundoff = 2 ** -24;
+const safety = 4;
+
+/** What the rounding errors of a pass grow with. */
+export interface ErrorGrowth {
+  /** Terms summed on the way to an output, over all nodes. */
+  readonly forward: number;
+  /** The same on the way to a gradient. */
+  readonly backward: number;
+  /** Sum over batch-norm nodes of the largest ratio of a channel's root mean square to its deviation. */
+  readonly cancellation: number;
+}
+
+/** Absolute error allowed in a tensor whose largest magnitude is `magnitude`, after sums of `terms` terms. */
+export function allowedError(magnitude: number, terms: number, cancellation: number): number {
+  return safety * (Math.sqrt(terms) + cancellation) * roundoff * magnitude;
+}
+
+/** Largest magnitude of an array; 0 when it is empty. */
+export function largestMagnitude(values: Float64Array): number {
+  return values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+}
+
+/** How errors grow through a graph whose nodes gave `outputs`. */
+export function errorGrowth(graph: Graph, batchSize: number, outputs: readonly Float64Array[]): ErrorGrowth {
+  const growth = { forward: 0, backward: 0, cancellation: 0 };
+  for (const node of graph.nodes) {
+    if (outputs[node.id].length === 0) continue;
+    const terms = summedTerms(graph, node, batchSize);
+    growth.forward += terms.forward;
+    growth.backward += terms.forward + terms.backward;
+    if (node.op === 'batchNorm') growth.cancellation += cancellation(outputs[node.inputs[0]], node.shape, node.epsilon);
+  }
+  return growth;
+}
+
+function summedTerms(graph: Graph, node: Node, batchSize: number): { forward: number; backward: number } {
+  const elements = node.shape.reduce((product, length) => product * length, 1);
+  switch (node.op) {
+    case 'conv2d': {
+      const taps = node.kernel[0] * node.kernel[1];
+      const inputs = graph.nodes[node.inputs[0]].shape[2] / node.groups;
+      const pixels = batchSize * node.shape[0] * node.shape[1];
+      return { forward: taps * inputs, backward: Math.max((taps * node.shape[2]) / node.groups, pixels) };
+    }
+    case 'batchNorm': {
+      const count = (batchSize * elements) / node.shape[node.shape.length - 1];
+      return { forward: count, backward: count };
+    }
+    case 'avgPool':
+    case 'maxPool': {
+      const taps = node.kernel[0] * node.kernel[1];
+      return { forward: taps, backward: taps };
+    }
+    case 'globalAvgPool': {
+      const [height, width] = graph.nodes[node.inputs[0]].shape;
+      return { forward: height * width, backward: 1 };
+    }
+    case 'linear':
+      return { forward: graph.nodes[node.inputs[0]].shape[0], backward: Math.max(elements, batchSize) };
+    case 'mixed':
+      return { forward: node.branches.length, backward: batchSize * elements };
+    case 'softmaxCrossEntropy':
+      return { forward: graph.nodes[node.inputs[0]].shape[0] + batchSize, backward: 1 };
+    default:
+      return { forward: node.inputs.length, backward: node.inputs.length };
+  }
+}
+
+function cancellation(x: Float64Array, shape: readonly number[], epsilon: number): number {
+  const channels = shape[shape.length - 1];
+  const count = x.length / channels;
+  let worst = 0;
+  for (let c = 0; c < channels; c++) {
+    let mean = 0;
+    let square = 0;
+    for (let i = c; i < x.length; i += channels) mean += x[i] / count;
+    for (let i = c; i < x.length; i += channels) square += (x[i] - mean) ** 2 / count;
+    worst = Math.max(worst, Math.sqrt((mean ** 2 + square) / (square + epsilon)));
+  }
+  return worst;
+}

@@ -1,0 +1,370 @@
+// One table of cases per op: what every backend's kernels are checked on, forward and backward. Channels around the vector
+// widths 4, 8 and 16, odd sizes, and the shapes that the search spaces use.
+import type { BranchBuilder, Conv2dOptions, GraphBuilder, PoolOptions, Tensor } from '../../src/graph/builder.ts';
+import type { MixingActivation, Node, Shape } from '../../src/graph/graph.ts';
+import {
+  dartsCandidates,
+  depthwiseSeparable,
+  factorizedReduce,
+  identity,
+  none,
+  pooling,
+} from '../helpers/candidates.ts';
+import type { InputData, KernelCase } from '../helpers/kernel_case.ts';
+
+/** Begins the name of a case: batch and image, such as `2x7x9x17`. */
+function sizeName(batchSize: number, shape: Shape): string {
+  return [batchSize, ...shape].join('x');
+}
+
+/** A case whose graph is one op on one input `x`. */
+function single(
+  name: string,
+  batchSize: number,
+  shape: Shape,
+  build: (builder: GraphBuilder, x: Tensor) => Tensor,
+  data?: InputData,
+): KernelCase {
+  return {
+    name: `${sizeName(batchSize, shape)} ${name}`,
+    batchSize,
+    build: (builder) => build(builder, builder.input('x', shape)),
+    data,
+  };
+}
+
+function convolution(batchSize: number, shape: Shape, options: Conv2dOptions): KernelCase {
+  const settings = Object.entries(options).map(([name, value]) => `${name} ${value}`);
+  return single(settings.join(', '), batchSize, shape, (builder, x) => builder.conv2d('conv', x, options));
+}
+
+/** A convolution with as many groups as channels. */
+function depthwise(batchSize: number, shape: Shape, options: Omit<Conv2dOptions, 'channels' | 'groups'>): KernelCase {
+  return convolution(batchSize, shape, { ...options, channels: shape[2], groups: shape[2] });
+}
+
+function maxPool(batchSize: number, shape: Shape, options: PoolOptions, data?: InputData): KernelCase {
+  const name = `kernel ${options.kernel}, stride ${options.stride ?? 1}, padding ${options.padding ?? 0}, ${data ?? 'normal'}`;
+  return single(name, batchSize, shape, (builder, x) => builder.maxPool(x, options), data);
+}
+
+/** An average pooling in both padding modes. */
+function avgPool(batchSize: number, shape: Shape, options: PoolOptions): KernelCase[] {
+  return [false, true].map((countIncludePad) => {
+    const mode = countIncludePad ? 'padding counted' : 'padding left out';
+    const name = `kernel ${options.kernel}, stride ${options.stride ?? 1}, padding ${options.padding ?? 0}, ${mode}`;
+    return single(name, batchSize, shape, (builder, x) => builder.avgPool(x, { ...options, countIncludePad }));
+  });
+}
+
+function batchNorm(batchSize: number, shape: Shape, affine: boolean, data?: InputData): KernelCase {
+  const name = `${affine ? 'affine' : 'plain'}, ${data ?? 'normal'}`;
+  return single(name, batchSize, shape, (builder, x) => builder.batchNorm('bn', x, { affine }), data);
+}
+
+function linear(batchSize: number, inputs: number, outputs: number): KernelCase {
+  return single(`to ${outputs}`, batchSize, [inputs], (builder, x) => builder.linear('linear', x, outputs));
+}
+
+function loss(batchSize: number, inputs: number, classes: number, data?: InputData): KernelCase {
+  return single(
+    `${classes} classes, ${data ?? 'normal'}`,
+    batchSize,
+    [inputs],
+    (builder, x) => builder.softmaxCrossEntropy(builder.linear('classifier', x, classes)),
+    data,
+  );
+}
+
+/** A case of one mixed operation on `x` with a table of its own. */
+function mixed(
+  name: string,
+  batchSize: number,
+  shape: Shape,
+  branches: readonly BranchBuilder[],
+  options: { activation?: MixingActivation; weights?: readonly number[] } = {},
+): KernelCase {
+  const { activation, weights } = options;
+  const kernelCase = single(name, batchSize, shape, (builder, x) => {
+    const alpha = builder.alpha('alphas', [branches.length]);
+    return builder.mixed(x, branches, { alpha, row: 0, activation });
+  });
+  return weights === undefined ? kernelCase : { ...kernelCase, mixing: { alphas: weights } };
+}
+
+const conv2d: readonly KernelCase[] = [
+  convolution(1, [1, 1, 1], { channels: 1, kernel: 1 }),
+  convolution(1, [5, 5, 3], { channels: 8, kernel: 1 }),
+  convolution(2, [8, 8, 16], { channels: 16, kernel: 1 }),
+  convolution(3, [7, 9, 17], { channels: 31, kernel: 1 }),
+  convolution(2, [6, 6, 48], { channels: 64, kernel: 1 }),
+  convolution(1, [6, 5, 64], { channels: 5, kernel: 1 }),
+  convolution(2, [7, 7, 16], { channels: 8, kernel: 1, stride: 2 }),
+  convolution(2, [8, 8, 31], { channels: 17, kernel: 1, stride: 3 }),
+  convolution(2, [3, 3, 8], { channels: 8, kernel: 1, padding: 1 }),
+  convolution(4, [16, 16, 64], { channels: 64, kernel: 1 }),
+  convolution(1, [5, 7, 1], { channels: 5, kernel: 3, padding: 1 }),
+  convolution(2, [9, 9, 3], { channels: 48, kernel: 3, padding: 1 }),
+  convolution(2, [7, 7, 8], { channels: 16, kernel: 3, stride: 2, padding: 1 }),
+  convolution(1, [11, 10, 16], { channels: 17, kernel: 3, stride: 3 }),
+  convolution(4, [12, 12, 16], { channels: 31, kernel: 3, padding: 1 }),
+  convolution(1, [3, 67, 16], { channels: 16, kernel: 3, padding: 1 }),
+  convolution(2, [8, 9, 5], { channels: 8, kernel: 5, padding: 2 }),
+  convolution(1, [15, 13, 3], { channels: 16, kernel: 7, stride: 2, padding: 3 }),
+  convolution(2, [8, 8, 8], { channels: 8, kernel: [1, 7], stride: [1, 2], padding: [0, 3] }),
+  convolution(2, [8, 8, 8], { channels: 8, kernel: [7, 1], stride: [2, 1], padding: [3, 0] }),
+  convolution(3, [5, 5, 8], { channels: 16, kernel: 2 }),
+  convolution(2, [6, 7, 17], { channels: 5, kernel: 2, stride: 2 }),
+  convolution(1, [4, 4, 3], { channels: 3, kernel: 2, padding: 1 }),
+  convolution(2, [7, 6, 5], { channels: 8, kernel: 3, dilation: 2, padding: 2 }),
+  convolution(2, [9, 8, 8], { channels: 5, kernel: 3, stride: 2, dilation: 2, padding: 2 }),
+  convolution(1, [8, 11, 3], { channels: 4, kernel: 3, dilation: [1, 3], padding: [0, 2] }),
+  convolution(1, [5, 4, 3], { channels: 8, kernel: 3, padding: 4 }),
+  convolution(2, [2, 3, 5], { channels: 8, kernel: 5, padding: 2 }),
+  convolution(2, [1, 1, 16], { channels: 16, kernel: 3, padding: 1 }),
+  convolution(1, [1, 2, 4], { channels: 4, kernel: 5, dilation: 2, padding: 4 }),
+  convolution(2, [6, 6, 8], { channels: 16, kernel: 3, padding: 1, groups: 2 }),
+  convolution(1, [5, 6, 6], { channels: 10, kernel: 3, stride: 2, padding: 1, groups: 2 }),
+  convolution(2, [4, 4, 48], { channels: 48, kernel: 1, groups: 3 }),
+  convolution(2, [5, 5, 8], { channels: 16, kernel: 3, padding: 1, groups: 8 }),
+  ...[1, 3, 5, 8, 16, 17, 31, 48, 64].map((channels) => depthwise(2, [7, 6, channels], { kernel: 3, padding: 1 })),
+  depthwise(1, [9, 7, 17], { kernel: 3, stride: 2, padding: 1 }),
+  depthwise(2, [8, 8, 16], { kernel: 5, stride: 2, padding: 2 }),
+  depthwise(2, [9, 9, 31], { kernel: 5, padding: 2 }),
+  depthwise(1, [9, 8, 8], { kernel: 7, padding: 3 }),
+  depthwise(2, [7, 9, 5], { kernel: 3, stride: 2, dilation: 2, padding: 2 }),
+  depthwise(2, [8, 8, 16], { kernel: 5, stride: 2, dilation: 2, padding: 4 }),
+  depthwise(2, [9, 7, 48], { kernel: 5, dilation: 2, padding: 4 }),
+  depthwise(1, [2, 2, 16], { kernel: 5, dilation: 2, padding: 4 }),
+  depthwise(1, [10, 11, 8], { kernel: 3, stride: 3, padding: 0 }),
+  depthwise(2, [5, 6, 8], { kernel: [1, 7], padding: [0, 3] }),
+  depthwise(2, [6, 5, 3], { kernel: 2, stride: 2 }),
+  depthwise(4, [16, 16, 64], { kernel: 5, padding: 2 }),
+];
+
+const batchNormCases: readonly KernelCase[] = [
+  ...[1, 3, 5, 8, 16, 17, 31, 48, 64].map((channels) => batchNorm(3, [5, 7, channels], channels % 2 === 1)),
+  batchNorm(1, [4, 3, 8], true),
+  batchNorm(1, [9, 9, 5], false),
+  batchNorm(16, [17], true),
+  batchNorm(64, [16, 16, 5], true, 'offset'),
+  batchNorm(64, [16, 16, 5], false, 'offset'),
+  batchNorm(16, [16, 16, 16], true),
+  batchNorm(4, [6, 6, 8], true, 'deadChannel'),
+  single('epsilon 1e-3, momentum 0.3', 4, [5, 5, 8], (builder, x) =>
+    builder.batchNorm('bn', x, { affine: true, epsilon: 1e-3, momentum: 0.3 }),
+  ),
+  single('twice, plus its input', 4, [6, 5, 17], (builder, x) => {
+    const first = builder.batchNorm('bn1', x, { affine: true });
+    return builder.add([builder.batchNorm('bn2', first, { affine: false }), x, first]);
+  }),
+];
+
+const relu: readonly KernelCase[] = [
+  single('one pixel', 1, [1, 1, 1], (builder, x) => builder.relu(x)),
+  single('exact zeros', 3, [5, 7, 17], (builder, x) => builder.relu(x), 'integers'),
+  single('a vector', 5, [31], (builder, x) => builder.relu(x)),
+  single('many elements', 8, [16, 16, 16], (builder, x) => builder.relu(x)),
+  single('several consumers', 2, [6, 6, 8], (builder, x) => {
+    const active = builder.relu(x);
+    const wide = builder.conv2d('wide', active, { channels: 8, kernel: 3, padding: 1 });
+    return builder.add([wide, active, builder.conv2d('narrow', active, { channels: 8, kernel: 1 })]);
+  }),
+  single('its input used again', 2, [5, 5, 8], (builder, x) => builder.add([x, builder.relu(x), builder.relu(x)])),
+  single('of a convolution that others read', 2, [5, 6, 5], (builder, x) => {
+    const y = builder.conv2d('conv', x, { channels: 5, kernel: 3, padding: 1 });
+    return builder.concat([builder.relu(y), y, builder.avgPool(builder.relu(y), { kernel: 3, padding: 1 })]);
+  }),
+];
+
+const maxPoolCases: readonly KernelCase[] = [
+  maxPool(1, [5, 5, 1], { kernel: 3, padding: 1 }),
+  ...[3, 5, 8, 16, 17, 31, 48].map((channels) => maxPool(2, [7, 6, channels], { kernel: 3, padding: 1 })),
+  maxPool(2, [8, 8, 16], { kernel: 3, stride: 2, padding: 1 }),
+  maxPool(2, [7, 9, 17], { kernel: 3, stride: 2, padding: 1 }),
+  maxPool(3, [9, 8, 5], { kernel: 3, padding: 1 }, 'integers'),
+  maxPool(2, [9, 9, 16], { kernel: 3, stride: 2, padding: 1 }, 'integers'),
+  maxPool(2, [6, 6, 8], { kernel: 3, padding: 1 }, 'negative'),
+  maxPool(1, [6, 7, 8], { kernel: 2, stride: 2 }),
+  maxPool(1, [4, 4, 3], { kernel: 2, padding: 1 }),
+  maxPool(2, [11, 11, 8], { kernel: 5, stride: 3 }),
+  maxPool(1, [6, 8, 5], { kernel: [1, 3], stride: [1, 2], padding: [0, 1] }),
+  maxPool(1, [1, 1, 16], { kernel: 3, padding: 1 }),
+  maxPool(4, [16, 16, 64], { kernel: 3, padding: 1 }),
+];
+
+const avgPoolCases: readonly KernelCase[] = [
+  ...avgPool(1, [5, 5, 1], { kernel: 3, padding: 1 }),
+  ...[3, 5, 8, 16, 17, 31, 48].flatMap((channels) => avgPool(2, [7, 6, channels], { kernel: 3, padding: 1 })),
+  ...avgPool(2, [8, 8, 16], { kernel: 3, stride: 2, padding: 1 }),
+  ...avgPool(2, [7, 9, 17], { kernel: 3, stride: 2, padding: 1 }),
+  ...avgPool(1, [8, 8, 64], { kernel: 5, stride: 3 }),
+  ...avgPool(2, [6, 7, 8], { kernel: 2, stride: 2, padding: 1 }),
+  ...avgPool(1, [6, 8, 5], { kernel: [3, 1], stride: [2, 1], padding: [1, 0] }),
+  ...avgPool(1, [1, 1, 16], { kernel: 3, padding: 1 }),
+  ...avgPool(4, [16, 16, 64], { kernel: 3, padding: 1 }),
+];
+
+const globalAvgPool: readonly KernelCase[] = [
+  single('one pixel', 1, [1, 1, 1], (builder, x) => builder.globalAvgPool(x)),
+  single('odd', 3, [5, 7, 17], (builder, x) => builder.globalAvgPool(x)),
+  single('row', 2, [1, 9, 31], (builder, x) => builder.globalAvgPool(x)),
+  single('even', 4, [8, 8, 256], (builder, x) => builder.globalAvgPool(x)),
+  single('large', 2, [32, 32, 16], (builder, x) => builder.globalAvgPool(x)),
+];
+
+const linearCases: readonly KernelCase[] = [
+  linear(1, 1, 5),
+  linear(1, 17, 10),
+  linear(3, 64, 31),
+  linear(64, 256, 10),
+  linear(5, 48, 1),
+  linear(32, 31, 100),
+];
+
+const add: readonly KernelCase[] = [
+  {
+    name: 'four inputs 2x5x7x17',
+    batchSize: 2,
+    build: (builder) => builder.add(['a', 'b', 'c', 'd'].map((name) => builder.input(name, [5, 7, 17]))),
+  },
+  single('the same tensor twice', 2, [5, 5, 3], (builder, x) => builder.add([x, x])),
+  single('a computed tensor twice', 2, [6, 6, 8], (builder, x) => {
+    const y = builder.conv2d('conv', x, { channels: 8, kernel: 1 });
+    return builder.add([y, builder.relu(y), y]);
+  }),
+  single('vectors', 3, [31], (builder, x) => builder.add([x, builder.linear('linear', x, 31)])),
+  single('many elements', 8, [16, 16, 16], (builder, x) => builder.add([x, builder.relu(x)])),
+];
+
+const concat: readonly KernelCase[] = [
+  {
+    name: 'unequal channels 2x5x6x(3+5+17)',
+    batchSize: 2,
+    build: (builder) => builder.concat([3, 5, 17].map((channels) => builder.input(`x${channels}`, [5, 6, channels]))),
+  },
+  single('the same tensor twice', 2, [5, 5, 3], (builder, x) => builder.concat([x, builder.relu(x), x])),
+  single('four of 16', 4, [8, 8, 16], (builder, x) =>
+    builder.concat([x, builder.relu(x), builder.add([x, x]), builder.maxPool(x, { kernel: 3, padding: 1 })]),
+  ),
+  single('single channels into a convolution', 1, [3, 4, 1], (builder, x) =>
+    builder.conv2d('conv', builder.concat([x, builder.relu(x)]), { channels: 5, kernel: 1 }),
+  ),
+];
+
+const crop: readonly KernelCase[] = [
+  single('a row and a column', 2, [6, 7, 5], (builder, x) => builder.crop(x, 1, 1)),
+  single('columns', 1, [4, 5, 17], (builder, x) => builder.crop(x, 0, 2)),
+  single('rows', 3, [5, 3, 8], (builder, x) => builder.crop(x, 4, 0)),
+  single('nothing', 2, [3, 3, 3], (builder, x) => builder.crop(x, 0, 0)),
+  single('and the whole', 2, [5, 5, 8], (builder, x) =>
+    builder.add([builder.crop(x, 2, 2), builder.maxPool(x, { kernel: 3 })]),
+  ),
+  single('factorized reduce to 16', 2, [8, 8, 16], (builder, x) => factorizedReduce(builder, x, 16)),
+  single('factorized reduce to 34', 2, [6, 4, 17], (builder, x) => factorizedReduce(builder, x, 34)),
+];
+
+const zero: readonly KernelCase[] = [
+  single('added', 2, [4, 5, 3], (builder, x) => builder.add([x, builder.zero([4, 5, 3])])),
+  single('between', 1, [3, 3, 17], (builder, x) => builder.concat([x, builder.zero([3, 3, 5]), x])),
+  single('through a convolution', 2, [5, 5, 8], (builder, x) => {
+    const y = builder.conv2d('conv', builder.zero([5, 5, 3]), { channels: 8, kernel: 3, padding: 1 });
+    return builder.add([x, y]);
+  }),
+];
+
+const separable = depthwiseSeparable(3);
+
+const mixedCases: readonly KernelCase[] = [
+  mixed('the eight candidates', 2, [6, 6, 5], dartsCandidates(1)),
+  mixed('the eight candidates', 4, [8, 8, 16], dartsCandidates(1)),
+  mixed('the eight candidates, stride 2', 3, [8, 8, 8], dartsCandidates(2)),
+  mixed('the eight candidates, sigmoid', 2, [6, 5, 17], dartsCandidates(1), { activation: 'sigmoid' }),
+  mixed('given weights', 2, [6, 6, 5], dartsCandidates(1), {
+    weights: [0.05, 0.1, 0.15, 0.2, 0.1, 0.2, 0.15, 0.05],
+  }),
+  mixed('candidates skipped by zero weight', 2, [6, 6, 8], dartsCandidates(1), {
+    weights: [0.1, 0, 0.5, 0, 0.3, 0, -0.4, 0],
+  }),
+  mixed('all but one skipped', 2, [8, 8, 8], dartsCandidates(2), { weights: [0, 0, 0, 0, 0, 1, 0, 0] }),
+  mixed('all skipped', 2, [4, 4, 3], [identity, separable], { weights: [0, 0] }),
+  mixed('all but the skip connection skipped', 1, [4, 5, 3], [separable, identity], { weights: [0, 0.75] }),
+  mixed('none and skip connection', 1, [3, 5, 1], [none(), identity]),
+  mixed('two skip connections', 2, [4, 4, 3], [identity, separable, identity], { activation: 'sigmoid' }),
+  mixed('poolings', 2, [7, 7, 31], [pooling('maxPool'), pooling('avgPool')]),
+  single('its input used again', 2, [5, 5, 8], (builder, x) => {
+    const alpha = builder.alpha('alphas', [3]);
+    const y = builder.relu(x);
+    return builder.add([y, builder.mixed(y, [identity, none(), separable], { alpha, row: 0 }), x]);
+  }),
+  single('one after another', 2, [5, 5, 5], (builder, x) => {
+    const alpha = builder.alpha('alphas', [2, 3]);
+    const first = builder.within('a').mixed(x, [identity, separable], { alpha, row: 0 });
+    return builder.within('b').mixed(first, [separable, identity, none()], { alpha, row: 1 });
+  }),
+  single('two that share a row', 2, [5, 5, 8], (builder, x) => {
+    const alpha = builder.alpha('alphas', [2, 2]);
+    const first = builder.within('a').mixed(x, [identity, separable], { alpha, row: 1 });
+    const second = builder.within('b').mixed(x, [identity, separable], { alpha, row: 1 });
+    return builder.add([first, second, builder.within('c').mixed(x, [none(), separable], { alpha, row: 0 })]);
+  }),
+  {
+    ...single('two that share a row of given weights', 2, [5, 5, 8], (builder, x) => {
+      const alpha = builder.alpha('alphas', [3]);
+      const branches = [identity, separable, pooling('avgPool')];
+      const first = builder.within('a').mixed(x, branches, { alpha, row: 0 });
+      return builder.within('b').mixed(first, branches, { alpha, row: 0 });
+    }),
+    mixing: { alphas: [0.5, 0, 0.5] },
+  },
+  {
+    ...single('one table given, one from alpha', 2, [5, 5, 8], (builder, x) => {
+      const given = builder.alpha('given', [2]);
+      const first = builder.within('a').mixed(x, [identity, separable], { alpha: given, row: 0 });
+      const free = builder.alpha('free', [2]);
+      return builder.within('b').mixed(first, [identity, separable], { alpha: free, row: 0 });
+    }),
+    mixing: { given: [0.25, 0.75] },
+  },
+];
+
+const softmaxCrossEntropy: readonly KernelCase[] = [
+  loss(1, 5, 2),
+  loss(7, 16, 10),
+  loss(8, 17, 17),
+  loss(64, 64, 100),
+  loss(3, 8, 1000),
+  loss(8, 16, 10, 'large'),
+];
+
+const input: readonly KernelCase[] = [
+  {
+    name: 'two of different shapes',
+    batchSize: 2,
+    build: (builder) => {
+      const image = builder.globalAvgPool(builder.input('image', [4, 5, 7]));
+      return builder.add([image, builder.input('vector', [7])]);
+    },
+  },
+];
+
+/** The cases of every op; the type leaves none out. */
+export const caseTables: Readonly<Record<Node['op'], readonly KernelCase[]>> = {
+  input,
+  conv2d,
+  batchNorm: batchNormCases,
+  relu,
+  maxPool: maxPoolCases,
+  avgPool: avgPoolCases,
+  globalAvgPool,
+  linear: linearCases,
+  add,
+  concat,
+  crop,
+  zero,
+  mixed: mixedCases,
+  softmaxCrossEntropy,
+};
+
+/** Every op of the Node type, in the tables' order. */
+export const ops = Object.keys(caseTables) as readonly Node['op'][];

@@ -1,0 +1,71 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { genotypeArgument } from '../../../src/cli/genotype_argument.ts';
+import { ArgumentError, FileError } from '../../../src/errors.ts';
+import { formatGenotype } from '../../../src/network/genotype.ts';
+import { genotypes } from '../../../src/network/published.ts';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'dartsmith-cli-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const wanted = genotypes['DARTS_V2'];
+
+describe('genotype argument', () => {
+  it('is a published name', async () => {
+    expect(await genotypeArgument('DARTS_V2')).toEqual(wanted);
+  });
+
+  it.each(['python', 'json'] as const)('is %s text', async (form) => {
+    expect(await genotypeArgument(` ${formatGenotype(wanted, form)}\n`)).toEqual(wanted);
+  });
+
+  it('is what the originals print', async () => {
+    expect(await genotypeArgument(`genotype = ${formatGenotype(wanted)}`)).toEqual(wanted);
+  });
+
+  it.each(['python', 'json'] as const)('is a file of %s text', async (form) => {
+    const file = join(folder, `cells.${form}`);
+    writeFileSync(file, `${formatGenotype(wanted, form)}\n`);
+    expect(await genotypeArgument(file)).toEqual(wanted);
+  });
+
+  it('is a run directory', async () => {
+    const cells = JSON.parse(formatGenotype(wanted, 'json'));
+    writeFileSync(join(folder, 'genotype.json'), JSON.stringify({ ...cells, python: formatGenotype(wanted) }, null, 2));
+    expect(await genotypeArgument(folder)).toEqual(wanted);
+    expect(await genotypeArgument(join(folder, 'genotype.json'))).toEqual(wanted);
+  });
+
+  it('lists the published names where nothing matches', async () => {
+    const refusal = genotypeArgument('DARTS_V9');
+    await expect(refusal).rejects.toBeInstanceOf(ArgumentError);
+    await expect(refusal).rejects.toThrow(/DARTS_V1, DARTS_V2.*received 'DARTS_V9'/);
+    await expect(genotypeArgument('constructor')).rejects.toBeInstanceOf(ArgumentError);
+    await expect(genotypeArgument('')).rejects.toBeInstanceOf(ArgumentError);
+  });
+
+  it('says what is wrong with text', async () => {
+    await expect(genotypeArgument('Genotype(normal=[')).rejects.toBeInstanceOf(ArgumentError);
+  });
+
+  it('names the file that holds none', async () => {
+    const file = join(folder, 'notes.txt');
+    writeFileSync(file, 'hello');
+    const refusal = genotypeArgument(file);
+    await expect(refusal).rejects.toBeInstanceOf(FileError);
+    await expect(refusal).rejects.toThrow(`${file} holds no genotype`);
+    const large = join(folder, 'large');
+    writeFileSync(large, Buffer.alloc((1 << 20) + 1));
+    await expect(genotypeArgument(large)).rejects.toThrow('expected at most 1048576 bytes');
+  });
+
+  it('names the directory that is no run', async () => {
+    await expect(genotypeArgument(tmpdir())).rejects.toThrow('holds no genotype.json');
+    await expect(genotypeArgument(join(folder, 'notes.txt', 'x'))).rejects.toBeInstanceOf(FileError);
+  });
+});

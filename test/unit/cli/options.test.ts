@@ -1,0 +1,101 @@
+import { Command } from 'commander';
+import { describe, expect, it } from 'vitest';
+import {
+  choiceParser,
+  flagOf,
+  givenSettings,
+  integerParser,
+  numberParser,
+  readNumber,
+  settingOptions,
+  textParser,
+} from '../../../src/cli/options.ts';
+import { ArgumentError } from '../../../src/errors.ts';
+import { presets, type SearchSettings } from '../../../src/search/settings.ts';
+
+function parseSettings(...args: string[]): Partial<SearchSettings> {
+  const command = new Command().exitOverride();
+  for (const option of settingOptions()) command.addOption(option);
+  return givenSettings(command.parse(args, { from: 'user' }).opts());
+}
+
+describe('readNumber', () => {
+  it.each([
+    ['64', 64],
+    ['.5', 0.5],
+    ['5.', 5],
+    ['-3', -3],
+    ['2.5e-3', 0.0025],
+    ['1E3', 1000],
+  ])('reads %s', (text, value) => expect(readNumber(text)).toBe(value));
+
+  it.each(['', ' ', 'abc', '1x', '0x10', '1 ', '1,5', 'Infinity', 'NaN', '--layers', '1e', '.'])('refuses %j', (text) =>
+    expect(readNumber(text)).toBeNaN(),
+  );
+});
+
+describe('parsers', () => {
+  it('integers', () => {
+    expect(integerParser('--threads', 1)('8')).toBe(8);
+    for (const text of ['0', '1.5', 'two', '1e400', '9007199254740993']) {
+      expect(() => integerParser('--threads', 1)(text)).toThrow(
+        new ArgumentError(`expected an integer of at least 1 for --threads but received '${text}'`),
+      );
+    }
+  });
+
+  it('numbers', () => {
+    expect(numberParser('--checkpoint-seconds', 0)('0.05')).toBe(0.05);
+    for (const text of ['-1', 'soon', '1e999']) {
+      expect(() => numberParser('--checkpoint-seconds', 0)(text)).toThrow(
+        'a number of at least 0 for --checkpoint-seconds',
+      );
+    }
+  });
+
+  it('choices', () => {
+    const parse = choiceParser('--preset', ['quick', 'paper']);
+    expect(parse('paper')).toBe('paper');
+    expect(() => parse('Paper')).toThrow("expected one of quick, paper for --preset but received 'Paper'");
+  });
+
+  it('text', () => {
+    expect(textParser('--out', 'a folder')('runs/a')).toBe('runs/a');
+    expect(() => textParser('--out', 'a folder')('')).toThrow("expected a folder for --out but received ''");
+  });
+});
+
+describe('settings', () => {
+  it('has an option for every setting, named in kebab case', () => {
+    const flags = settingOptions().map((option) => option.long);
+    expect(flags).toEqual(Object.keys(presets.paper.settings).map(flagOf));
+    expect(flags).toContain('--arch-learning-rate');
+  });
+
+  it('gives back only what was given', () => {
+    expect(parseSettings()).toEqual({});
+    expect(parseSettings('--epochs', '2', '--unrolled', '--learning-rate=1e-2')).toEqual({
+      epochs: 2,
+      unrolled: true,
+      learningRate: 0.01,
+    });
+  });
+
+  it.each([
+    ['--epochs', 'abc', "expected an integer of at least 1 for --epochs but received 'abc'"],
+    ['--epochs', '1.5', "expected an integer of at least 1 for --epochs but received '1.5'"],
+    ['--epochs', '-1', "expected an integer of at least 1 for --epochs but received '-1'"],
+    ['--batch-size', '0', "expected an integer from 1 to 65536 for --batch-size but received '0'"],
+    ['--train-portion', '1', "expected a number from 0.01 to 0.99 for --train-portion but received '1'"],
+    ['--arch-learning-rate', '', "expected a number from 0 to 100 for --arch-learning-rate but received ''"],
+  ])('%s %s is refused in the words of the command line', (flag, text, message) => {
+    expect(() => parseSettings(flag, text)).toThrow(new ArgumentError(message));
+  });
+
+  it('shows the defaults of the presets', () => {
+    const help = new Map(settingOptions().map((option) => [option.long, option.description]));
+    expect(help.get('--epochs')).toContain(`(quick: ${presets.quick.settings.epochs}, paper: 50)`);
+    expect(help.get('--momentum')).toContain('(default: 0.9)');
+    expect(help.get('--unrolled')).toContain('(default: off)');
+  });
+});

@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest';
+import { createReporter } from '../../../src/cli/reporter.ts';
+import { genotypes } from '../../../src/network/published.ts';
+import type { EpochEvent, SearchEvent, SearchResult, StepEvent } from '../../../src/run/events.ts';
+
+const genotype = genotypes['DARTS_V2'];
+const step: StepEvent = {
+  type: 'step',
+  epoch: 0,
+  epochs: 1,
+  step: 0,
+  steps: 20,
+  loss: 2.5,
+  accuracy: 0.125,
+  validationLoss: 2.25,
+  imagesPerSecond: 100,
+  secondsLeft: 61,
+};
+const epoch: EpochEvent = {
+  type: 'epoch',
+  epoch: 0,
+  epochs: 1,
+  learningRate: 0.025,
+  trainLoss: 2,
+  trainAccuracy: 0.25,
+  validationLoss: 1.5,
+  validationAccuracy: 0.5,
+  seconds: 12,
+};
+const events: readonly SearchEvent[] = [
+  ...Array.from({ length: 20 }, (_, i) => ({ ...step, step: i })),
+  epoch,
+  { type: 'genotype', epoch: 0, genotype },
+  { type: 'checkpoint', epoch: 1, step: 0, file: 'runs/a/checkpoint.safetensors' },
+];
+const result: SearchResult = {
+  genotype,
+  validationAccuracy: 0.5,
+  validationLoss: 1.5,
+  mixing: { alphas_normal: [[0.5, 0.5]] },
+  directory: "runs/it's",
+};
+
+function report(options: { json?: boolean; isTTY?: boolean; environment?: NodeJS.ProcessEnv }) {
+  const text = { stdout: '', stderr: '' };
+  const stream = (name: 'stdout' | 'stderr') => ({
+    columns: 100,
+    isTTY: options.isTTY,
+    write(piece: string) {
+      text[name] += piece;
+    },
+    on() {},
+    off() {},
+  });
+  const streams = { stdout: stream('stdout'), stderr: stream('stderr') };
+  const reporter = createReporter(options.json ?? false, streams, options.environment ?? {});
+  reporter.notice('mnist: 4000 images');
+  for (const event of events) reporter.event(event);
+  reporter.result(result);
+  reporter.close();
+  return { ...text, lines: text.stdout.trimEnd().split('\n') };
+}
+
+describe('json', () => {
+  it('is one event a line and the result last, even on a terminal', () => {
+    const { lines, stderr } = report({ json: true, isTTY: true });
+    const objects = lines.map((line) => JSON.parse(line));
+    expect(objects.slice(0, -1)).toEqual(events);
+    expect(objects.at(-1)).toEqual({ type: 'result', ...result });
+    expect(stderr).toBe('mnist: 4000 images\n');
+  });
+});
+
+describe('plain', () => {
+  it('lists ten steps, the epoch, the genotype and what to do next', () => {
+    const { lines, stdout } = report({});
+    expect(stdout).not.toContain('\x1b');
+    expect(lines.filter((line) => line.includes('step'))).toHaveLength(10);
+    expect(lines.filter((line) => line.startsWith('epoch 1/1  train 25.0%'))).toHaveLength(1);
+    expect(lines.filter((line) => line.startsWith('Genotype('))).toHaveLength(2);
+    expect(lines.at(-2)).toBe("next: dartsmith draw 'runs/it'\\''s' --out cells.png");
+  });
+
+  it('serves a dumb terminal', () =>
+    expect(report({ isTTY: true, environment: { TERM: 'dumb' } }).stdout).not.toContain('\x1b'));
+});
+
+describe('live', () => {
+  it('redraws one line and leaves the epoch and the cells standing', () => {
+    const { stdout } = report({ isTTY: true });
+    expect(stdout).toContain('\x1b[1mepoch 1/1\x1b[0m');
+    expect(stdout).toContain('normal 2 = sep_conv_3x3(0) + sep_conv_3x3(1)');
+    expect(stdout).not.toContain('step');
+    expect(stdout).toContain('\r\x1b[J');
+    expect(stdout.trimEnd().endsWith("dartsmith info 'runs/it'\\''s'")).toBe(true);
+  });
+
+  it('has no colour with NO_COLOR', () => {
+    const { stdout } = report({ isTTY: true, environment: { NO_COLOR: '1' } });
+    expect(stdout).toContain('\r\x1b[J');
+    expect(stdout).not.toMatch(/\[\d+m/);
+  });
+});

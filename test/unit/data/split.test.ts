@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import type { Dataset, ImageArrays } from '../../../src/data/dataset.ts';
+import { datasetDigest } from '../../../src/data/digest.ts';
+import { splitIndices } from '../../../src/data/split.ts';
+import { ArgumentError } from '../../../src/errors.ts';
+
+describe('splitIndices', () => {
+  it('puts each position in exactly one part', () => {
+    for (const [count, portion, trainCount] of [
+      [2, 0.5, 1],
+      [7, 0.5, 3],
+      [1000, 0.3, 300],
+      [101, 0.99, 99],
+    ]) {
+      const { train, validation } = splitIndices(count, portion, 3);
+      expect(train.length).toBe(trainCount);
+      expect([...train, ...validation].sort((a, b) => a - b)).toEqual(Array.from({ length: count }, (_, i) => i));
+    }
+  });
+
+  it('depends on the seed and on nothing else, and mixes', () => {
+    const first = splitIndices(500, 0.5, 11);
+    expect(splitIndices(500, 0.5, 11)).toEqual(first);
+    expect(splitIndices(500, 0.5, 12)).not.toEqual(first);
+    expect(splitIndices(500, 0.5, 11 + 2 ** 32)).not.toEqual(first);
+    const low = first.train.filter((position) => position < 250).length;
+    expect(Math.abs(low - 125)).toBeLessThan(40);
+  });
+
+  it('refuses an empty part and what is no count, share or seed', () => {
+    for (const [count, portion, seed, name] of [
+      [2, 0.4, 0, 'trainPortion'],
+      [10, 1, 0, 'trainPortion'],
+      [10, 0, 0, 'trainPortion'],
+      [10, Number.NaN, 0, 'trainPortion'],
+      [1, 0.5, 0, 'count'],
+      [2.5, 0.5, 0, 'count'],
+      [10, 0.5, -1, 'seed'],
+      [10, 0.5, 2 ** 53, 'seed'],
+    ] as const) {
+      expect(() => splitIndices(count, portion, seed)).toThrow(ArgumentError);
+      expect(() => splitIndices(count, portion, seed)).toThrow(` for ${name} but received `);
+    }
+  });
+});
+
+describe('datasetDigest', () => {
+  const train: ImageArrays = {
+    images: Uint8Array.of(1, 2, 3, 4),
+    labels: Int32Array.of(0, 1),
+    shape: [2, 1, 1],
+  };
+  const dataset: Dataset = {
+    name: 'tiny',
+    train,
+    classes: 2,
+    classNames: [],
+    mean: [0],
+    deviation: [1],
+    augmentation: { pad: 0, flip: false },
+    notices: [],
+  };
+  const digest = datasetDigest(dataset);
+
+  it('is SHA-256 of shape, count and labels as little-endian int32, then pixels', () => {
+    const bytes = [2, 1, 1, 2, 0, 1].flatMap((value) => [value, 0, 0, 0]);
+    expect(digest).toBe(
+      createHash('sha256')
+        .update(Uint8Array.from([...bytes, 1, 2, 3, 4]))
+        .digest('hex'),
+    );
+  });
+
+  it('changes with shape, labels and pixels, and with nothing else', () => {
+    const changed: readonly Partial<ImageArrays>[] = [
+      { shape: [1, 2, 1] },
+      { labels: Int32Array.of(1, 0) },
+      { images: Uint8Array.of(1, 2, 3, 5) },
+    ];
+    for (const change of changed)
+      expect(datasetDigest({ ...dataset, train: { ...train, ...change } })).not.toBe(digest);
+    expect(datasetDigest({ ...dataset, name: 'other', classes: 9, test: train, notices: ['x'] })).toBe(digest);
+  });
+});

@@ -1,0 +1,160 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { FileError } from '../../../src/errors.ts';
+import { parseConfig, type RunConfig, runFormat, runVersions } from '../../../src/run/config.ts';
+import { EventQueue } from '../../../src/run/event_queue.ts';
+import type { EpochEvent, StepEvent } from '../../../src/run/events.ts';
+import { openMetrics } from '../../../src/run/metrics.ts';
+import { presets } from '../../../src/search/settings.ts';
+import { scratch } from '../../helpers/scratch.ts';
+
+const stepLine = (epoch: number, step: number) => JSON.stringify({ type: 'step', epoch, step });
+const epochLine = (epoch: number) => JSON.stringify({ type: 'epoch', epoch });
+
+describe('metrics.jsonl', () => {
+  const lines = [stepLine(0, 0), stepLine(0, 1), epochLine(0), stepLine(1, 0), stepLine(1, 1), epochLine(1)];
+
+  it.each([
+    [0, 0, 0],
+    [0, 1, 1],
+    [0, 2, 2], // all steps done, validation not
+    [1, 0, 3],
+    [1, 1, 4],
+    [1, 2, 5],
+    [2, 0, 6],
+  ])('keeps what lies before epoch %i, step %i: %i lines', async (epoch, step, count) => {
+    const path = join(scratch(), 'metrics.jsonl');
+    writeFileSync(path, lines.map((line) => `${line}\n`).join(''));
+    const log = await openMetrics(path, { epoch, step });
+    await log.append({ type: 'step', epoch: 9 } as StepEvent);
+    await log.sync();
+    await log.close();
+    const kept = readFileSync(path, 'utf8').trimEnd().split('\n');
+    expect(kept).toEqual([...lines.slice(0, count), '{"type":"step","epoch":9}']);
+  });
+
+  it.each(['{"type":"st', 'null\n', '\n', '{"type":"step","epoch":"0"}\n', 'ünfinished'])(
+    'drops the torn line %j',
+    async (torn) => {
+      const path = join(scratch(), 'metrics.jsonl');
+      writeFileSync(path, `${stepLine(0, 0)}\n${torn}`);
+      await (await openMetrics(path, { epoch: 5, step: 0 })).close();
+      expect(readFileSync(path, 'utf8')).toBe(`${stepLine(0, 0)}\n`);
+    },
+  );
+
+  it('says what is in the way', async () => {
+    const folder = scratch();
+    await expect(openMetrics(folder, { epoch: 0, step: 0 })).rejects.toThrow(/it is a folder/);
+    const log = await openMetrics(join(folder, 'm'), { epoch: 0, step: 0 });
+    await log.append({ type: 'epoch' } as EpochEvent);
+    await log.close();
+    expect(readFileSync(join(folder, 'm'), 'utf8')).toBe('{"type":"epoch"}\n');
+  });
+});
+
+describe('config.json', () => {
+  const config: RunConfig = {
+    format: runFormat,
+    versions: runVersions(),
+    device: 'cpu',
+    seed: 1,
+    settings: presets.paper.settings,
+    dataset: { name: 'mnist', given: false, limit: 10, digest: 'd' },
+    space: { name: 'darts', given: false, graphDigest: 'g' },
+  };
+  const parse = (changes: object) => parseConfig(JSON.stringify({ ...config, ...changes }), 'config.json');
+
+  it('is read as it was written', () => {
+    expect(parse({})).toEqual(config);
+    expect(config.versions.dartsmith).toMatch(/^\d+\.\d+\.\d+/);
+  });
+
+  const { epochs: _, ...withoutEpochs } = config.settings;
+  it.each<[object, RegExp]>([
+    [{ format: 2 }, /expected format 1 but got 2/],
+    [{ seed: -1 }, /for seed/],
+    [{ versions: null }, /for versions/],
+    [{ device: 3 }, /for device/],
+    [{ settings: [] }, /an object for settings/],
+    [{ settings: withoutEpochs }, /a value for settings.epochs/],
+    [{ settings: { ...config.settings, epochs: 'ten' } }, /epochs.*'ten'/],
+    [{ settings: { ...config.settings, colour: 1 } }, /colour/],
+    [{ dataset: { ...config.dataset, digest: 1 } }, /a string for dataset.digest/],
+    [{ dataset: { ...config.dataset, limit: 'x' } }, /a number for dataset.limit/],
+    [{ dataset: { ...config.dataset, dataDir: 1 } }, /a string for dataset.dataDir/],
+    [{ space: { ...config.space, given: 'no' } }, /a boolean for space.given/],
+    [{ space: 'darts' }, /an object for space/],
+  ])('refuses %j', (changes, message) => {
+    expect(() => parse(changes)).toThrow(FileError);
+    expect(() => parse(changes)).toThrow(message);
+    expect(() => parse(changes)).toThrow('config.json');
+  });
+
+  it('refuses text that is no JSON object', () => {
+    for (const text of ['', '{', '[]', 'null', '"a"'])
+      expect(() => parseConfig(text, 'c')).toThrow('expected a JSON object');
+  });
+});
+
+describe('EventQueue', () => {
+  const collect = async (events: AsyncIterable<number>) => {
+    const seen: number[] = [];
+    for await (const event of events) seen.push(event);
+    return seen;
+  };
+
+  it('hands over what came before iteration and what comes during it, then ends', async () => {
+    const queue = new EventQueue<number>();
+    queue.push(1);
+    const seen = collect(queue.drain());
+    await Promise.resolve();
+    queue.push(2);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    queue.push(3);
+    queue.close();
+    expect(await seen).toEqual([1, 2, 3]);
+  });
+
+  it('keeps only the latest 1024 while nobody iterates', async () => {
+    const queue = new EventQueue<number>();
+    for (let i = 0; i < 3000; i++) queue.push(i);
+    queue.close();
+    const seen = await collect(queue.drain());
+    expect([seen.length, seen[0], seen.at(-1)]).toEqual([1024, 1976, 2999]);
+  });
+
+  it('loses nothing once iteration began, however slow the consumer', async () => {
+    const queue = new EventQueue<number>();
+    const events = queue.drain();
+    queue.push(0);
+    await events.next();
+    for (let i = 1; i < 3000; i++) queue.push(i);
+    queue.close();
+    expect((await collect(events)).length).toBe(2999);
+  });
+
+  it('throws the failure after the events before it', async () => {
+    const queue = new EventQueue<number>();
+    queue.push(1);
+    queue.close(new Error('spoilt'));
+    const events = queue.drain();
+    expect(await events.next()).toEqual({ done: false, value: 1 });
+    await expect(events.next()).rejects.toThrow('spoilt');
+  });
+
+  it('forgets everything when its consumer leaves', async () => {
+    const queue = new EventQueue<number>();
+    queue.push(1);
+    for await (const _ of queue.drain()) break;
+    queue.push(2);
+    queue.close(new Error('unseen'));
+    expect(
+      await queue
+        .drain()
+        .next()
+        .catch((error: Error) => error.message),
+    ).toBe('unseen');
+  });
+});

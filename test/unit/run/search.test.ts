@@ -1,0 +1,369 @@
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, vi } from 'vitest';
+import { ArgumentError, DivergedError, FileError } from '../../../src/errors.ts';
+import { parseGenotype } from '../../../src/network/genotype.ts';
+import type { SearchEvent } from '../../../src/run/events.ts';
+import type { SearchOptions } from '../../../src/run/options.ts';
+import { type SearchRun, search } from '../../../src/run/search.ts';
+import { createFakeDevice, type FakeOptions } from '../../helpers/fake_device.ts';
+import { scratch } from '../../helpers/scratch.ts';
+import { tinyDataset, tinySettings } from '../../helpers/tiny_search.ts';
+
+const opened = vi.hoisted(() => ({ options: [] as unknown[], disposed: 0 }));
+
+vi.mock('../../../src/backend/open.ts', () => ({
+  openDevice: async (options: unknown) => {
+    opened.options.push(options);
+    return { ...createFakeDevice(), dispose: () => opened.disposed++ };
+  },
+}));
+
+// Graphviz has its own tests and would take most of the time here.
+vi.mock('../../../src/report/draw.ts', () => ({
+  drawGenotype: async (genotype: unknown) => `<svg>${JSON.stringify(genotype)}</svg>`,
+}));
+
+// Each of the two epochs takes three calls for its steps and one for its validation.
+const callsPerEpoch = 4;
+
+function start(options: SearchOptions = {}, fake: FakeOptions = {}): SearchRun {
+  return search({ dataset: tinyDataset(), settings: tinySettings, device: createFakeDevice(fake), ...options });
+}
+
+function resume(directory: string, options: SearchOptions = {}, fake: FakeOptions = {}): SearchRun {
+  return search({ resume: directory, dataset: tinyDataset(), device: createFakeDevice(fake), ...options });
+}
+
+async function eventsOf(run: SearchRun): Promise<SearchEvent[]> {
+  const events: SearchEvent[] = [];
+  for await (const event of run) events.push(event);
+  return events;
+}
+
+/** A run directory's files, metrics without what the clock decides, and the checkpoint as its digest. */
+function contents(directory: string): Record<string, string> {
+  const read = (name: string) => {
+    const bytes = readFileSync(join(directory, name));
+    if (name.endsWith('.safetensors')) return createHash('sha256').update(bytes).digest('hex');
+    return bytes.toString().replace(/"(imagesPerSecond|secondsLeft|seconds)":[^,}]+/g, '"$1":0');
+  };
+  return Object.fromEntries(
+    readdirSync(directory)
+      .toSorted()
+      .map((name) => [name, read(name)]),
+  );
+}
+
+async function uninterrupted(options: SearchOptions = {}): Promise<Record<string, string>> {
+  const out = join(scratch(), 'run');
+  await start({ out, ...options }).result;
+  return contents(out);
+}
+
+describe('search', () => {
+  it('reports steps, then the epoch, its genotype and a checkpoint', async () => {
+    const out = join(scratch(), 'new', 'run');
+    const run = start({ out });
+    const events = await eventsOf(run);
+    const epoch = ['step', 'step', 'step', 'epoch', 'genotype', 'checkpoint'];
+    expect(events.map(({ type }) => type)).toEqual([...epoch, ...epoch]);
+    expect(events[4 + 6]).toMatchObject({ type: 'genotype', epoch: 1 });
+    expect(events[7]).toMatchObject({ type: 'step', epoch: 1, epochs: 2, step: 1, steps: 3 });
+    expect(events[11]).toEqual({ type: 'checkpoint', epoch: 2, step: 0, file: join(out, 'checkpoint.safetensors') });
+    const result = await run.result;
+    expect(result.directory).toBe(out);
+    expect(result.genotype).toEqual(events[10].type === 'genotype' && events[10].genotype);
+    expect(Object.values(result.mixing).map((rows) => rows.length)).toEqual([14, 14]);
+    for (const row of Object.values(result.mixing).flat()) {
+      expect(row.reduce((sum, weight) => sum + weight, 0)).toBeCloseTo(1, 12);
+    }
+  });
+
+  it('writes everything that a run directory holds, and no temporary file', async () => {
+    const out = scratch();
+    const { genotype } = await start({ out, seed: 5 }).result;
+    const names = [
+      'cells.svg',
+      'checkpoint.safetensors',
+      'config.json',
+      'genotype.json',
+      'genotype.txt',
+      'metrics.jsonl',
+    ];
+    expect(readdirSync(out).toSorted()).toEqual(names);
+    const config = JSON.parse(readFileSync(join(out, 'config.json'), 'utf8'));
+    expect(config).toMatchObject({ format: 1, seed: 5, device: 'fake', settings: tinySettings });
+    expect(config.dataset).toMatchObject({ name: 'tiny', given: true });
+    expect(config.dataset.digest).toMatch(/^[0-9a-f]{64}$/);
+    expect(parseGenotype(readFileSync(join(out, 'genotype.txt'), 'utf8'))).toEqual(genotype);
+    expect(parseGenotype(readFileSync(join(out, 'genotype.json'), 'utf8'))).toEqual(genotype);
+    expect(readFileSync(join(out, 'cells.svg'), 'utf8')).toBe(`<svg>${JSON.stringify(genotype)}</svg>`);
+    const lines = readFileSync(join(out, 'metrics.jsonl'), 'utf8').trimEnd().split('\n');
+    expect(lines.map((line) => JSON.parse(line).type)).toEqual([
+      'step',
+      'step',
+      'step',
+      'epoch',
+      'step',
+      'step',
+      'step',
+      'epoch',
+    ]);
+  });
+
+  it('counts the means of an epoch over its images', async () => {
+    const events = await eventsOf(start());
+    const steps = events.filter((event) => event.type === 'step').slice(0, 3);
+    const epoch = events.find((event) => event.type === 'epoch')!;
+    const mean = (values: number[]) => (8 * values[0] + 8 * values[1] + 4 * values[2]) / 20;
+    expect(epoch.trainLoss).toBeCloseTo(mean(steps.map(({ loss }) => loss)), 12);
+    expect(epoch.trainAccuracy).toBeCloseTo(mean(steps.map(({ accuracy }) => accuracy)), 12);
+    expect(epoch.learningRate).toBe(0.025);
+  });
+
+  it('depends on the seed and on nothing else', async () => {
+    const first = await uninterrupted();
+    expect(await uninterrupted()).toEqual(first);
+    const other = await uninterrupted({ seed: 1 });
+    expect(other['checkpoint.safetensors']).not.toBe(first['checkpoint.safetensors']);
+  });
+
+  it('crosses into the device once a step', async () => {
+    const device = createFakeDevice();
+    await start({ device }).result;
+    expect(device.calls.length).toBe(2 * callsPerEpoch);
+    expect(device.calls[0].map(({ kind }) => kind)).toEqual(['gradients', 'adam', 'gradients', 'sgd']);
+    const adam = device.calls.flat().filter(({ kind }) => kind === 'adam');
+    expect(adam.map((command) => command.kind === 'adam' && command.step)).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  it('opens and disposes the device when none is given', async () => {
+    await search({ dataset: tinyDataset(), settings: { ...tinySettings, epochs: 1 }, backend: 'cpu', threads: 2 })
+      .result;
+    expect(opened).toEqual({ options: [{ backend: 'cpu', threads: 2 }], disposed: 1 });
+  });
+
+  it.each<[SearchOptions, RegExp]>([
+    [{ seed: -1 }, /seed/],
+    [{ seed: 0.5 }, /seed/],
+    [{ checkpointSeconds: -1 }, /checkpointSeconds/],
+    [{ checkpointSeconds: Number.NaN }, /checkpointSeconds/],
+    [{ settings: { epochs: 0 } }, /epochs/],
+    [{ limit: 10 }, /limit/],
+    [{ dataDir: 'x' }, /dataDir/],
+    [{ threads: 2 }, /threads cannot be given with device/],
+    [{ out: '' }, /out/],
+    [{ space: 'nowhere' }, /space/],
+  ])('refuses %j through the run', async (options, message) => {
+    const run = start(options);
+    await expect(run.result).rejects.toThrow(ArgumentError);
+    await expect(run.result).rejects.toThrow(message);
+  });
+
+  it('throws one error through iteration alone, without an unhandled rejection', async () => {
+    const unhandled = vi.fn();
+    process.on('unhandledRejection', unhandled);
+    await expect(eventsOf(start({ seed: -1 }))).rejects.toThrow(ArgumentError);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    process.off('unhandledRejection', unhandled);
+    expect(unhandled).not.toHaveBeenCalled();
+  });
+});
+
+describe('resume', () => {
+  it.each([
+    ['first order', {}],
+    ['second order', { unrolled: true, cutout: true, cutoutLength: 3 }],
+  ])('after a signal at any step gives the same bytes (%s)', async (_, changes) => {
+    const settings = { ...tinySettings, ...changes };
+    const whole = await uninterrupted({ settings });
+    for (let stop = 0; stop < 2 * callsPerEpoch; stop++) {
+      const out = join(scratch(), 'run');
+      const controller = new AbortController();
+      const abort = (call: number) => call === stop && controller.abort();
+      const run = start({ out, settings, signal: controller.signal }, { before: abort });
+      await expect(eventsOf(run), `call ${stop}`).rejects.toMatchObject({ code: 'ABORTED' });
+      await resume(out).result;
+      expect(contents(out), `call ${stop}`).toEqual(whole);
+    }
+  });
+
+  it.each([0, Number.POSITIVE_INFINITY])(
+    'after a kill at any call gives the same bytes (checkpoint seconds %d)',
+    async (seconds) => {
+      const whole = await uninterrupted();
+      const folder = scratch();
+      const out = join(folder, 'run');
+      const snapshot = (call: number) => cpSync(out, join(folder, `killed-${call}`), { recursive: true });
+      await start({ out, checkpointSeconds: seconds }, { before: snapshot }).result;
+      for (let call = 0; call < 2 * callsPerEpoch; call++) {
+        const killed = join(folder, `killed-${call}`);
+        await resume(killed, { checkpointSeconds: seconds }).result;
+        expect(contents(killed), `call ${call}`).toEqual(whole);
+      }
+    },
+  );
+
+  it('goes on where it was, and returns at once from the end', async () => {
+    const out = join(scratch(), 'run');
+    const controller = new AbortController();
+    const stop = (call: number) => call === 4 && controller.abort();
+    await expect(start({ out, signal: controller.signal }, { before: stop }).result).rejects.toThrow();
+    const events = await eventsOf(resume(out));
+    expect(events[0]).toMatchObject({ type: 'step', epoch: 1, step: 1 });
+    const device = createFakeDevice();
+    const again = resume(out, { device });
+    expect(await eventsOf(again)).toEqual([]);
+    expect(device.calls).toEqual([]);
+    const epoch = events.find((event) => event.type === 'epoch')!;
+    expect(await again.result).toMatchObject({ validationLoss: epoch.validationLoss, directory: out });
+  });
+
+  it('sweeps temporary files of a killed writer', async () => {
+    const out = join(scratch(), 'run');
+    await start({ out }).result;
+    const draft = join(out, '.checkpoint.safetensors.01234567-89ab-cdef-0123-456789abcdef.tmp');
+    writeFileSync(draft, 'half');
+    await resume(out).result;
+    expect(existsSync(draft)).toBe(false);
+  });
+
+  it.each<[string, SearchOptions, RegExp]>([
+    ['settings', { settings: { epochs: 3 } }, /settings cannot be given with resume/],
+    ['seed', { seed: 1 }, /seed cannot be given/],
+    ['out', { out: 'x' }, /out cannot be given/],
+    ['preset', { preset: 'paper' }, /preset cannot be given/],
+    ['a space', { space: 'darts' }, /space cannot be given/],
+    ['no dataset of its own', { dataset: undefined }, /dataset of its own, 'tiny': give it again/],
+  ])('refuses %s', async (_, options, message) => {
+    const out = join(scratch(), 'run');
+    await start({ out }).result;
+    const run = resume(out, options);
+    await expect(run.result).rejects.toThrow(ArgumentError);
+    await expect(run.result).rejects.toThrow(message);
+  });
+
+  it('refuses other images and a changed space', async () => {
+    const out = join(scratch(), 'run');
+    const space = { name: 'mine', nodes: 2, candidates: ['none', 'skip_connect', 'max_pool_3x3'] };
+    await start({ out, space }).result;
+    await expect(resume(out, { space, dataset: tinyDataset(2) }).result).rejects.toThrow(
+      /expects other training images/,
+    );
+    await expect(resume(out).result).rejects.toThrow(/space of its own, 'mine'/);
+    const changed = { ...space, candidates: ['none', 'skip_connect', 'avg_pool_3x3'] };
+    await expect(resume(out, { space: changed }).result).rejects.toThrow(/expects another supernet/);
+    await resume(out, { space }).result;
+  });
+
+  it('refuses damaged files and leaves them as they are', async () => {
+    const out = join(scratch(), 'run');
+    await start({ out }).result;
+    const whole = contents(out);
+    const checkpoint = join(out, 'checkpoint.safetensors');
+    const bytes = readFileSync(checkpoint);
+    const spoil = async (file: string, data: Uint8Array | string, message: RegExp) => {
+      writeFileSync(file, data);
+      await expect(resume(out).result).rejects.toThrow(FileError);
+      await expect(resume(out).result).rejects.toThrow(message);
+    };
+    await spoil(checkpoint, bytes.subarray(0, -1), /not a whole safetensors file/);
+    const edited = (from: string, to: string) => Buffer.from(bytes.toString('latin1').replace(from, to), 'latin1');
+    await spoil(checkpoint, edited('"epoch":"2"', '"epoch":"7"'), /does not fit its run/);
+    await spoil(checkpoint, edited('"epoch":"2"', '"epoch":"x"'), /metadata epoch but got x/);
+    await spoil(checkpoint, edited('optimizer.momentum', 'optimizer.momentun'), /missing optimizer.momentum/);
+    writeFileSync(checkpoint, bytes);
+    await spoil(join(out, 'config.json'), '{', /config.json is damaged/);
+    writeFileSync(join(out, 'config.json'), whole['config.json']);
+    expect(contents(out)).toEqual(whole);
+    rmSync(join(out, 'config.json'));
+    await expect(resume(out).result).rejects.toThrow(/holds no run to resume/);
+  });
+});
+
+describe('failures', () => {
+  it('does not start where a run lies', async () => {
+    const out = join(scratch(), 'run');
+    await start({ out }).result;
+    const whole = contents(out);
+    await expect(start({ out }).result).rejects.toThrow(/holds a run already: resume it, or choose another folder/);
+    expect(contents(out)).toEqual(whole);
+  });
+
+  it('says when the folder cannot be made', async () => {
+    const file = join(scratch(), 'file');
+    writeFileSync(file, '');
+    await expect(start({ out: file }).result).rejects.toThrow(FileError);
+    await expect(start({ out: join(file, 'run') }).result).rejects.toThrow(/a part of the path is a file/);
+  });
+
+  it.each(['checkpoint.safetensors', 'genotype.json'])(
+    'stops with a clear error when %s cannot be written',
+    async (name) => {
+      const out = join(scratch(), 'run');
+      const block = (call: number) => call === 1 && cpSync(scratch(), join(out, name), { recursive: true });
+      await expect(start({ out }, { before: block }).result).rejects.toThrow(
+        `cannot write ${join(out, name)}: it is a folder`,
+      );
+      expect(readdirSync(out).filter((file) => file.endsWith('.tmp'))).toEqual([]);
+    },
+  );
+
+  it.each<[string, number, string]>([
+    ['loss', 2, 'the loss became NaN'],
+    ['gradientNorm', 3, 'the gradient norm became Infinity'],
+  ])('stops when the %s is no number, and keeps the last good checkpoint', async (field, command, message) => {
+    const out = join(scratch(), 'run');
+    const folder = scratch();
+    const value = field === 'loss' ? Number.NaN : Number.POSITIVE_INFINITY;
+    const failing = callsPerEpoch + 1;
+    const run = start(
+      { out, checkpointSeconds: 0 },
+      {
+        before: (call) => call === failing && cpSync(out, join(folder, 'good'), { recursive: true }),
+        spoil: (outcomes, call) =>
+          call === failing
+            ? outcomes.map((outcome, i) => (i === command ? { ...outcome, [field]: value } : outcome))
+            : outcomes,
+      },
+    );
+    const error = await run.result.catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(DivergedError);
+    expect(error).toMatchObject({ epoch: 1, step: 1 });
+    expect((error as Error).message).toContain(
+      `${message} in epoch 1 at step 1 (both from 0); the last good checkpoint was kept`,
+    );
+    expect(contents(out)).toEqual(contents(join(folder, 'good')));
+  });
+
+  it('writes no checkpoint of weights that are no longer finite', async () => {
+    const out = join(scratch(), 'run');
+    const device = createFakeDevice();
+    const spoilt: typeof device = {
+      ...device,
+      createParameters: async (graph, options) => {
+        const parameters = await device.createParameters(graph, options);
+        await parameters.set('classifier.bias', Float32Array.of(0, 0, Number.NaN));
+        return parameters;
+      },
+    };
+    // Losses that look well, as those of a network whose spoilt weight is not on any path.
+    const run = start({
+      out,
+      device: {
+        ...spoilt,
+        execute: async (commands) => commands.map(() => ({ loss: 1, correct: 0, gradientNorm: 1 })),
+      },
+    });
+    await expect(run.result).rejects.toThrow(/classifier.bias became NaN or infinite in epoch 0 at step 2/);
+    expect(existsSync(join(out, 'checkpoint.safetensors'))).toBe(false);
+  });
+
+  it('begins nothing when the signal came first', async () => {
+    const device = createFakeDevice();
+    await expect(start({ device, signal: AbortSignal.abort() }).result).rejects.toMatchObject({ code: 'ABORTED' });
+    expect(device.calls).toEqual([]);
+  });
+});
