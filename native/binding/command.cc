@@ -11,6 +11,18 @@ std::vector<float> optional_floats(const Napi::Object& value, const char* name) 
   return array.IsUndefined() ? std::vector<float>() : copy_array<float>(array, name);
 }
 
+// [offset, weights] pairs
+std::vector<GivenMixing> read_mixing(const Napi::Value& value) {
+  std::vector<GivenMixing> mixing;
+  if (value.IsUndefined()) return mixing;
+  const Napi::Array list = array(value, "mixing");
+  for (uint32_t i = 0; i < list.Length(); ++i) {
+    const Napi::Array given = array(list.Get(i), "mixing");
+    mixing.push_back({integer(given.Get(0u), "offset"), copy_array<float>(given.Get(1u), "weights")});
+  }
+  return mixing;
+}
+
 PassKind read_kind(const Napi::Object& value) {
   const int64_t kind = integer(value, "pass");
   if (kind < 0 || kind >= kPassKindCount) reject(value.Env(), "expected a kind of pass");
@@ -31,7 +43,7 @@ PassCommand read_pass(const Napi::Object& value) {
   command.batch = read_batch(object(value.Get("batch"), "batch"));
   command.kind = read_kind(value);
   command.statistics = read_statistics(value);
-  command.mixing = optional_floats(value, "mixing");
+  command.mixing = read_mixing(value.Get("mixing"));
   command.read = integers(value.Get("read"), "read");
   command.output_gradient = optional_floats(value, "outputGradient");
   return command;

@@ -24,9 +24,11 @@ void check(const PassCommand& command) {
   const Program& program = *command.program;
   check_parameters(program, *command.parameters);
   program.check(command.batch);
-  const auto alpha = static_cast<size_t>(program.graph().alpha_elements);
-  if (!command.mixing.empty() && command.mixing.size() != alpha) {
-    fail("execute", "expected ", alpha, " mixing weights but got ", command.mixing.size());
+  const int64_t alpha = program.graph().alpha_elements;
+  for (const GivenMixing& given : command.mixing) {
+    if (given.offset < 0 || given.offset + static_cast<int64_t>(given.weights.size()) > alpha) {
+      fail("execute", "expected mixing weights within ", alpha, " but got ", given.weights.size(), " at ", given.offset);
+    }
   }
   const bool wants_gradient = command.kind == PassKind::kVjp && !has_loss(program);
   const size_t elements = wants_gradient ? program.batch() * program.graph().nodes[program.graph().output].shape.elements() : 0;

@@ -16,7 +16,7 @@ struct PassCommand {
   Batch batch;
   PassKind kind = PassKind::kEvaluate;
   Statistics statistics = Statistics::kBatchUpdating;
-  std::vector<float> mixing;
+  std::vector<GivenMixing> mixing;
   std::vector<int> read;
   std::vector<float> output_gradient;
 };

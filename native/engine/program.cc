@@ -16,7 +16,8 @@ class Executor {
         parameters_(parameters),
         backend_(*program.device_->backend),
         arena_(program.device_->arena(static_cast<size_t>(plan.arena_bytes))),
-        written_(plan.nodes.size(), false) {}
+        written_(plan.nodes.size(), false),
+        given_(program.graph_.alpha_elements, 1.0f) {}
 
   PassResult run(const std::atomic<bool>& cancelled) {
     prepare();
@@ -78,12 +79,12 @@ class Executor {
 
   void prepare_mixing() {
     float* mixing = program_.mixing_.as<float>();
-    if (request_.mixing.empty()) {
-      backend_.sweeps().mixing_forward(backend_.stream(), program_.rows_.data(),
-                                       static_cast<int64_t>(program_.rows_.size()), parameters_.data(Arena::kAlpha),
-                                       mixing);
-    } else {
-      backend_.upload(mixing, request_.mixing.data(), request_.mixing.size() * sizeof(float));
+    backend_.sweeps().mixing_forward(backend_.stream(), program_.rows_.data(),
+                                     static_cast<int64_t>(program_.rows_.size()), parameters_.data(Arena::kAlpha),
+                                     mixing);
+    for (const GivenMixing& given : request_.mixing) {
+      backend_.upload(mixing + given.offset, given.weights.data(), given.weights.size() * sizeof(float));
+      std::ranges::copy(given.weights, given_.begin() + given.offset);
     }
   }
 
@@ -127,13 +128,14 @@ class Executor {
     }
   }
 
-  // With given mixing weights a node runs when any branch that needs it counts.
+  // A node within branches runs when any branch that needs it counts.
   bool active(int id) const {
     const std::vector<Guard>& guards = plan_.nodes[id].guards;
-    if (request_.mixing.empty() || guards.empty()) return true;
-    return std::ranges::any_of(
-        guards, [&](const Guard& g) { return request_.mixing[node(g.mixed).alpha.offset + g.branch] != 0; });
+    return guards.empty() || std::ranges::any_of(guards, [&](const Guard& g) { return counts(node(g.mixed), g.branch); });
   }
+
+  // Only a weight given as exactly 0 takes a candidate out; one that follows from alpha never does.
+  bool counts(const Node& mixed, size_t branch) const { return given_[mixed.alpha.offset + branch] != 0.0f; }
 
   KernelCall call(const Step& step, std::vector<Tensor>& inputs) const {
     const Node& n = node(step.node);
@@ -204,7 +206,7 @@ class Executor {
   }
 
   GradientTarget gradient_target(const Node& n, size_t index) {
-    if (n.op == Op::kMixed && (index == 0 || skipped(n, index - 1))) return {};
+    if (n.op == Op::kMixed && (index == 0 || !counts(n, index - 1))) return {};
     const int id = canonical(n.inputs[index]);
     const PlannedNode& source = plan_.nodes[id];
     if (!source.has_gradient) return {};
@@ -212,10 +214,6 @@ class Executor {
     written_[id] = true;
     if (source.gradient_from_add && n.op == Op::kAdd) return {};
     return {buffer(source.gradient), had_gradient ? GradientMode::kAccumulate : GradientMode::kOverwrite};
-  }
-
-  bool skipped(const Node& mixed, size_t branch) const {
-    return !request_.mixing.empty() && request_.mixing[mixed.alpha.offset + branch] == 0;
   }
 
   void finish(PassResult& result) {
@@ -232,21 +230,20 @@ class Executor {
     }
   }
 
-  // With given mixing weights there is no alpha to differentiate: the gradient is that of the mixing weights.
+  // Where mixing weights were given there is no alpha to differentiate: the gradient is that of the mixing weights.
   void write_alpha_gradients() {
     clear(Arena::kAlphaGradients);
-    std::vector<MixingRow> rows = program_.rows_;
     float* target = parameters_.data(Arena::kAlphaGradients);
     const double* gradients = program_.mixing_gradients_.as<double>();
-    if (request_.mixing.empty()) {
-      backend_.sweeps().mixing_backward(backend_.stream(), rows.data(), static_cast<int64_t>(rows.size()),
-                                        program_.mixing_.as<float>(), gradients, target);
-      return;
+    backend_.sweeps().mixing_backward(backend_.stream(), program_.rows_.data(),
+                                      static_cast<int64_t>(program_.rows_.size()), program_.mixing_.as<float>(),
+                                      gradients, target);
+    for (const GivenMixing& given : request_.mixing) {
+      std::vector<double> exact(given.weights.size());
+      backend_.download(exact.data(), gradients + given.offset, exact.size() * sizeof(double));
+      const std::vector<float> rounded(exact.begin(), exact.end());
+      backend_.upload(target + given.offset, rounded.data(), rounded.size() * sizeof(float));
     }
-    std::vector<double> host(parameters_.elements(Arena::kAlpha));
-    backend_.download(host.data(), gradients, host.size() * sizeof(double));
-    const std::vector<float> rounded(host.begin(), host.end());
-    backend_.upload(target, rounded.data(), rounded.size() * sizeof(float));
   }
 
   void read(int id, PassResult& result) const {
@@ -262,6 +259,8 @@ class Executor {
   Backend& backend_;
   std::byte* arena_;
   std::vector<bool> written_;  // by canonical node: its output's gradient holds a value
+
+  std::vector<float> given_;  // by place in the alpha arena: the given mixing weight, 1 where none was given
 };
 
 namespace {

@@ -36,11 +36,17 @@ struct DirectBatch {
 
 using Batch = std::variant<GatheredBatch, DirectBatch>;
 
+// Mixing weights of part of the alpha arena, given from outside instead of following from alpha.
+struct GivenMixing {
+  int64_t offset = 0;
+  std::vector<float> weights;
+};
+
 struct PassRequest {
   PassKind kind = PassKind::kEvaluate;
   Statistics statistics = Statistics::kBatchUpdating;
   const Batch* batch = nullptr;
-  std::vector<float> mixing;           // whole alpha arena; empty: from alpha
+  std::vector<GivenMixing> mixing;
   std::vector<int> read;               // nodes whose outputs are wanted
   std::vector<float> output_gradient;  // kVjp of a graph whose output is no loss
 };

@@ -10,7 +10,10 @@ export type BackendName = 'cpu';
 /** Which gradients a pass computes; kernels for the others do not run. */
 export type GradientTarget = 'weights' | 'alpha' | 'both';
 
-/** Mixing weights given from outside, one array a table (rows one after another). Candidates of weight 0 are not computed. */
+/**
+ * Mixing weights given from outside, one array a table (rows one after another). Candidates of weight 0 are not computed,
+ * and the gradient of such a table is that of the mixing weights. Tables left out follow from alpha.
+ */
 export type Mixing = Readonly<Record<string, Float32Array>>;
 
 /** How images become a batch: all randomness is named by `stream`, indexed by the position in the batch. */

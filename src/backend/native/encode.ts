@@ -64,18 +64,16 @@ function places(node: Node, place: (name: string) => Place, map: ParameterMap): 
   }
 }
 
-/** Given mixing weights as one array over the alpha arena. Every table must be given. */
-function encodeMixing(mixing: Mixing, map: ParameterMap): Float32Array {
-  const values = new Float32Array(map.totals.alpha);
-  for (const { spec, offset, size } of map.places.values()) {
-    if (spec.role !== 'alpha') continue;
-    const given = mixing[spec.name];
-    if (!(given instanceof Float32Array) || given.length !== size) {
-      throw invalid(`mixing.${spec.name}`, `a Float32Array of ${size} weights`, given);
+/** Given mixing weights as [offset, weights] pairs in the alpha arena; tables that are not given follow from alpha. */
+function encodeMixing(mixing: Mixing, map: ParameterMap): object {
+  return Object.entries(mixing).map(([name, weights]) => {
+    const place = map.places.get(name);
+    if (place?.spec.role !== 'alpha') throw invalid('mixing', 'names of architecture parameter tables', name);
+    if (!(weights instanceof Float32Array) || weights.length !== place.size) {
+      throw invalid(`mixing.${name}`, `a Float32Array of ${place.size} weights`, weights);
     }
-    values.set(given, offset);
-  }
-  return values;
+    return [place.offset, weights];
+  });
 }
 
 /** Every pixel value after scaling to [0, 1] and normalisation: [channels, 256], in float32. */
