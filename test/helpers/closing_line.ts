@@ -1,0 +1,16 @@
+import type { Reporter, TestModule } from 'vitest/node';
+
+/** Prints 'N passed, N failed' as the last line, for people and CI alike. */
+// biome-ignore lint/style/noDefaultExport: vitest loads reporters by their default export
+export default class ClosingLine implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): void {
+    const counts = { passed: 0, failed: errors.length, skipped: 0, pending: 0 };
+    for (const module of modules) {
+      counts.failed += module.errors().length;
+      for (const test of module.children.allTests()) counts[test.result().state]++;
+    }
+    const failed = counts.failed + counts.pending;
+    const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : '';
+    process.on('exit', () => process.stdout.write(`${counts.passed} passed, ${failed} failed${skipped}\n`));
+  }
+}
