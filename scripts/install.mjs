@@ -1,8 +1,9 @@
-// Makes the native addon: a prebuilt one where there is one, else cmake-js, else node-gyp, else none, with a notice. Never
-// fails an install: the package works without its addon as far as no network has to run.
-// DARTSMITH_BUILD=cmake|gyp|none chooses; --force builds again.
+// Makes the native addon: a prebuilt one where there is one, else cmake-js, else node-gyp, else none, with a notice. It
+// builds what is missing or older than its sources; --force (npm run build:native) asks the build tool in any case.
+// DARTSMITH_BUILD=auto|cmake|gyp|none chooses. Only auto never fails an install: without its addon the package still
+// draws, reads and counts networks. DARTSMITH_WERROR=1 makes the warnings of a cmake build errors.
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
@@ -10,60 +11,115 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const require = createRequire(import.meta.url);
-const choice = process.env.DARTSMITH_BUILD ?? 'auto';
+const choices = ['auto', 'cmake', 'gyp', 'none'];
+const choice = process.env.DARTSMITH_BUILD || 'auto';
 const force = process.argv.includes('--force');
-
-const addons = {
-  prebuilt: join(root, 'prebuilds', `${process.platform}-${process.arch}`, 'dartsmith.node'),
-  cmake: join(root, 'build-cmake', 'Release', 'dartsmith.node'),
-  gyp: join(root, 'build', 'Release', 'dartsmith.node'),
-};
-
-/** Why the addon does not load, or undefined when it does. A process of its own: a broken addon may take its process down. */
-function fault(path) {
-  const script = `require(${JSON.stringify(path)}).instructionSets()`;
-  const { status, stderr } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' });
-  return status === 0 ? undefined : stderr;
-}
-
-/** Path of a dependency's program as its package.json names it. */
-function program(name) {
-  const manifest = require.resolve(`${name}/package.json`);
-  const { bin } = require(manifest);
-  return join(dirname(manifest), typeof bin === 'string' ? bin : bin[name]);
-}
-
-function build(name, args) {
-  console.log(`dartsmith: building the native addon with ${name} (about a minute)`);
-  const run = spawnSync(process.execPath, [program(name), ...args], { cwd: root, encoding: 'utf8' });
-  if (run.status === 0) return undefined;
-  return `${run.stdout}\n${run.stderr}`.trim().split('\n').slice(-15).join('\n');
-}
+const warningsAreErrors = process.env.DARTSMITH_WERROR === '1' ? 'ON' : 'OFF';
+const prebuilt = join(root, 'prebuilds', `${process.platform}-${process.arch}`, 'dartsmith.node');
 
 const builders = [
   {
     name: 'cmake',
-    missing: () => (spawnSync('cmake', ['--version']).status === 0 ? undefined : 'cmake is not on the PATH'),
-    run: () => build('cmake-js', ['compile', '--out', 'build-cmake', '--parallel', '0']),
+    addon: join(root, 'build-cmake', 'Release', 'dartsmith.node'),
+    needs: 'cmake',
+    tool: 'cmake-js',
+    args: ['compile', '--out', 'build-cmake', '--parallel', '0', `--CDDARTSMITH_WERROR=${warningsAreErrors}`],
   },
-  { name: 'gyp', missing: () => undefined, run: () => build('node-gyp', ['rebuild', '--jobs', 'max']) },
+  {
+    name: 'gyp',
+    addon: join(root, 'build', 'Release', 'dartsmith.node'),
+    needs: 'make',
+    tool: 'node-gyp',
+    args: ['configure', 'build', '--jobs', 'max', ...headersHere()],
+  },
 ];
 
+/** Node's headers where they lie beside node itself, as in its own archives, so that node-gyp need not download them. */
+function headersHere() {
+  const prefix = dirname(dirname(process.execPath));
+  const chosen = process.env.npm_config_nodedir !== undefined;
+  return !chosen && existsSync(join(prefix, 'include', 'node', 'node_api.h')) ? [`--nodedir=${prefix}`] : [];
+}
+
+const answers = (program) => spawnSync(program, ['--version']).status === 0;
+
+/** Why the addon does not load, or undefined when it does. A process of its own: a broken addon may take its process down. */
+function fault(addon) {
+  const script = `require(${JSON.stringify(addon)}).instructionSets()`;
+  const { status, signal, stderr } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' });
+  if (status === 0) return undefined;
+  return `it does not load: ${/^\w*Error: .*/m.exec(stderr)?.[0] ?? `node ended with ${signal ?? status}`}`;
+}
+
+/** What the builder lacks on this machine, or undefined. On Windows the tools find their compiler themselves. */
+function lack({ needs }) {
+  if (process.platform === 'win32')
+    return needs === 'cmake' && !answers('cmake') ? 'cmake is not on the PATH' : undefined;
+  if (!answers(needs)) return `${needs} is not on the PATH`;
+  const compilers = [process.env.CXX, 'c++', 'g++', 'clang++'].filter(Boolean);
+  return compilers.some(answers) ? undefined : `no C++ compiler is on the PATH (${compilers.join(', ')})`;
+}
+
+/** Whether a source changed since the addon was built: a checkout that was updated, say. */
+function stale(addon) {
+  const built = statSync(addon).mtimeMs;
+  const sources = readdirSync(join(root, 'native'), { recursive: true }).map((name) => join('native', name));
+  return [...sources, 'CMakeLists.txt', 'binding.gyp'].some((path) => {
+    const status = statSync(join(root, path));
+    return status.isFile() && status.mtimeMs > built;
+  });
+}
+
+/** The lines of a build's output that tell most. */
+function gist(output) {
+  const lines = output.trim().split('\n');
+  const errors = lines.filter((line) => /\berror\b/i.test(line));
+  return (errors.length > 0 ? errors.slice(0, 10) : lines.slice(-10)).join('\n');
+}
+
+/** Runs the builder. Gives why there is no addon now, or undefined when there is one that loads. */
+function build({ addon, tool, args }) {
+  console.log(`dartsmith: building the native addon with ${tool} (about a minute)`);
+  const manifest = require.resolve(`${tool}/package.json`);
+  const { bin } = require(manifest);
+  const program = join(dirname(manifest), typeof bin === 'string' ? bin : bin[tool]);
+  const stdio = force ? 'inherit' : 'pipe';
+  const run = spawnSync(process.execPath, [program, ...args], { cwd: root, stdio, encoding: 'utf8' });
+  const trouble = run.status === 0 ? fault(addon) : gist(`${run.stdout ?? ''}\n${run.stderr ?? ''}`) || 'it failed';
+  // What is left of an older build would be loaded in its place.
+  if (trouble !== undefined) rmSync(addon, { force: true });
+  // A change that leads to no new link (a comment in a header that nothing includes) must not look stale for ever.
+  else utimesSync(addon, new Date(), new Date());
+  return trouble;
+}
+
 function install() {
-  if (choice === 'none') return console.log('dartsmith: DARTSMITH_BUILD=none, no native addon');
-  if (choice === 'auto' && existsSync(addons.prebuilt) && !fault(addons.prebuilt)) return;
+  if (!choices.includes(choice)) {
+    console.error(`dartsmith: expected one of ${choices.join(', ')} for DARTSMITH_BUILD but received '${choice}'`);
+    process.exitCode = 1;
+    return;
+  }
+  if (choice === 'none') return console.log('dartsmith: DARTSMITH_BUILD=none, so no native addon was built');
+  if (choice === 'auto' && !force && existsSync(prebuilt) && fault(prebuilt) === undefined) return;
   const faults = [];
-  for (const { name, missing, run } of builders) {
+  for (const builder of builders) {
+    const { name, addon } = builder;
     if (choice !== 'auto' && choice !== name) continue;
-    if (!force && existsSync(addons[name]) && !fault(addons[name])) return;
-    const trouble = missing() ?? run() ?? fault(addons[name]);
+    const usable = existsSync(addon) && fault(addon) === undefined;
+    if (usable && !force && !stale(addon)) return;
+    const missing = lack(builder);
+    // Kept although it is old: there is nothing here to make a newer one with.
+    if (missing !== undefined && usable && !force) return;
+    const trouble = missing ?? build(builder);
     if (trouble === undefined) return console.log(`dartsmith: native addon ready (${name})`);
     faults.push(`${name}: ${trouble}`);
+    // A developer wants to see this fail, not another build succeed.
+    if (force && missing === undefined) break;
   }
-  console.warn(`dartsmith: no native addon could be built, so searching will not work on this machine.
-Install a C++20 compiler (g++ 11 or clang 14 and later) and make, then run: npm rebuild dartsmith
+  console.warn(`dartsmith: no native addon was built, so searching will not work on this machine.
+Install a C++20 compiler (g++ 11 or clang 14 and later) and make or cmake, then run: npm rebuild dartsmith
 ${faults.join('\n')}`);
-  if (force) process.exitCode = 1;
+  if (force || choice !== 'auto') process.exitCode = 1;
 }
 
 install();

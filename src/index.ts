@@ -84,11 +84,19 @@ export type {
   GenotypeEvent,
   SearchEvent,
   SearchResult,
+  StartEvent,
   StepEvent,
 } from './run/events.ts';
 export type { SearchOptions } from './run/options.ts';
 export { type SearchRun, search } from './run/search.ts';
-export { type PresetName, presets, resolveSettings, type SearchSettings } from './search/settings.ts';
+export {
+  type PresetName,
+  presets,
+  resolveSettings,
+  type SearchSettings,
+  type SettingRule,
+  settingRules,
+} from './search/settings.ts';
 export {
   type Candidate,
   type EdgePlace,

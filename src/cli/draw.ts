@@ -33,7 +33,8 @@ export function addDrawCommand(program: Command): void {
 async function draw(argument: string, { out }: { out?: string }): Promise<void> {
   // The file name is judged first: it is the cheaper mistake to find.
   const format = out === undefined ? 'dot' : formatOf(out);
-  const picture = await drawGenotype(await genotypeArgument(argument), format);
+  const { genotype } = await genotypeArgument(argument);
+  const picture = await drawGenotype(genotype, format);
   if (out === undefined) {
     process.stdout.write(picture);
   } else {

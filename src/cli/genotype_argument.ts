@@ -1,8 +1,8 @@
 import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { ArgumentError, FileError, invalid } from '../errors.ts';
 import { type Genotype, parseGenotype } from '../network/genotype.ts';
 import { genotypes } from '../network/published.ts';
+import { runFiles } from '../run/directory.ts';
 
 /** How the help of a command describes its genotype argument. */
 export const genotypeArgumentHelp =
@@ -10,13 +10,19 @@ export const genotypeArgumentHelp =
 
 const largestFileBytes = 1 << 20;
 
+/** A genotype and, where it was searched by a run that the argument named, that run's directory. */
+export interface GivenGenotype {
+  readonly genotype: Genotype;
+  readonly run?: string;
+}
+
 /**
  * The genotype that a command line argument means: a published name, the text itself, a file or a run directory. Throws
  * ArgumentError where it is none of them, FileError where a file or a run holds no genotype.
  */
-export async function genotypeArgument(argument: string): Promise<Genotype> {
-  if (Object.hasOwn(genotypes, argument)) return genotypes[argument];
-  if (/^\s*(\{|(\w+\s*=\s*)?Genotype\b)/.test(argument)) return parseGenotype(argument);
+export async function genotypeArgument(argument: string): Promise<GivenGenotype> {
+  if (Object.hasOwn(genotypes, argument)) return { genotype: genotypes[argument] };
+  if (/^\s*(\{|(\w+\s*=\s*)?Genotype\b)/.test(argument)) return { genotype: parseGenotype(argument) };
   const found = await stat(argument).catch((error: NodeJS.ErrnoException) => error);
   if (found instanceof Error) {
     if (found.code !== 'ENOENT') throw new FileError(`cannot read ${argument}: ${found.message}`, { cause: found });
@@ -27,11 +33,12 @@ export async function genotypeArgument(argument: string): Promise<Genotype> {
       argument,
     );
   }
-  return found.isDirectory() ? readRunGenotype(argument) : readGenotypeFile(argument, found.size);
+  if (!found.isDirectory()) return { genotype: await readGenotypeFile(argument, found.size) };
+  return { genotype: await readRunGenotype(argument), run: argument };
 }
 
 async function readRunGenotype(directory: string): Promise<Genotype> {
-  const file = join(directory, 'genotype.json');
+  const file = runFiles(directory).genotype;
   const found = await stat(file).catch(() => undefined);
   if (found === undefined) {
     throw new FileError(`${directory} holds no genotype.json: expected a run directory with at least one epoch done`);
@@ -49,19 +56,9 @@ async function readGenotypeFile(file: string, bytes: number): Promise<Genotype> 
     throw new FileError(`cannot read ${file}: ${error.message}`, { cause: error });
   });
   try {
-    return parseGenotype(withoutPythonForm(text));
+    return parseGenotype(text);
   } catch (error) {
     if (!(error instanceof ArgumentError)) throw error;
     throw new FileError(`${file} holds no genotype: ${error.message}`, { cause: error });
-  }
-}
-
-/** A run's genotype.json repeats the genotype in Python form, for people; the parser takes the cells alone. */
-function withoutPythonForm(text: string): string {
-  try {
-    const { python, ...cells } = JSON.parse(text);
-    return python === undefined ? text : JSON.stringify(cells);
-  } catch {
-    return text;
   }
 }

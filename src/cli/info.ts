@@ -5,6 +5,7 @@ import type { Genotype } from '../network/genotype.ts';
 import type { Network } from '../network/macro.ts';
 import { buildSupernet } from '../network/supernet.ts';
 import { type Cost, costOf } from '../report/cost.ts';
+import { readConfig, runFiles } from '../run/directory.ts';
 import { formatBytes, formatCount, formatExact, formatShare, formatTable } from './format.ts';
 import { genotypeArgument, genotypeArgumentHelp } from './genotype_argument.ts';
 import { integerParser, textParser } from './options.ts';
@@ -12,9 +13,9 @@ import { integerParser, textParser } from './options.ts';
 interface InfoFlags {
   readonly initChannels?: number;
   readonly layers?: number;
-  readonly classes: number;
-  readonly imageSize: number;
-  readonly imageChannels: number;
+  readonly classes?: number;
+  readonly imageSize?: number;
+  readonly imageChannels?: number;
   readonly space?: string;
   readonly json?: boolean;
 }
@@ -35,7 +36,15 @@ const examples = `
 Examples:
   dartsmith info DARTS_V2
   dartsmith info supernet --init-channels 8 --layers 5
-  dartsmith info runs/mnist-20250101-120000 --image-size 28 --image-channels 1 --json`;
+  dartsmith info runs/mnist-20250101-120000 --json
+
+The images and classes of a run are those that it searched on.`;
+
+type Sizes = Pick<Subject, 'initChannels' | 'layers' | 'classes' | 'inputShape'>;
+
+const cifar10 = { classes: 10, inputShape: [32, 32, 3] } as const;
+const supernetDefaults: Sizes = { ...cifar10, initChannels: 16, layers: 8 };
+const derivedDefaults: Sizes = { ...cifar10, initChannels: 36, layers: 20 };
 
 /** Adds `dartsmith info`. */
 export function addInfoCommand(program: Command): void {
@@ -52,9 +61,9 @@ export function addInfoCommand(program: Command): void {
     .argument('<genotype>', `${genotypeArgumentHelp}; or the word supernet`)
     .option(initChannels, 'channels of the first cell (default: 36, supernet 16)', readInitChannels)
     .option(layers, 'number of cells (default: 20, supernet 8)', readLayers)
-    .option(classes, 'classes', readClasses, 10)
-    .option(imageSize, 'height and width of an image in pixels', readImageSize, 32)
-    .option(imageChannels, 'channels of an image', readImageChannels, 3)
+    .option(classes, 'classes (default: 10)', readClasses)
+    .option(imageSize, 'height and width of an image in pixels (default: 32)', readImageSize)
+    .option(imageChannels, 'channels of an image (default: 3)', readImageChannels)
     .option('--space <name>', 'search space of the supernet (default: darts)', textParser('--space', 'a search space'))
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples)
@@ -69,7 +78,7 @@ async function info(argument: string, flags: InfoFlags): Promise<void> {
 }
 
 function describeSupernet(flags: InfoFlags): { subject: Subject } & Pick<Network, 'graph'> {
-  const sizes = sizesOf(flags, { initChannels: 16, layers: 8 });
+  const sizes = sizesOf(flags, supernetDefaults);
   const { graph, space } = buildSupernet({ ...sizes, space: flags.space });
   return { subject: { network: 'supernet', space: space.name, ...sizes }, graph };
 }
@@ -81,15 +90,24 @@ async function describeDerived(
   if (flags.space !== undefined) {
     throw new ArgumentError('--space belongs to the supernet: leave it out, or ask for dartsmith info supernet');
   }
-  const genotype = await genotypeArgument(argument);
-  const sizes = sizesOf(flags, { initChannels: 36, layers: 20 });
+  const { genotype, run } = await genotypeArgument(argument);
+  const searched = run === undefined ? {} : await searchedOn(run);
+  const sizes = sizesOf(flags, { ...derivedDefaults, ...searched });
   const { graph } = buildDerivedNetwork({ genotype, ...sizes });
   return { subject: { network: 'derived', genotype, ...sizes }, graph };
 }
 
-function sizesOf(flags: InfoFlags, defaults: Pick<Subject, 'initChannels' | 'layers'>) {
-  const { initChannels = defaults.initChannels, layers = defaults.layers, classes, imageSize, imageChannels } = flags;
-  return { initChannels, layers, classes, inputShape: [imageSize, imageSize, imageChannels] as const };
+/** The images and classes of a run's dataset. */
+async function searchedOn(run: string): Promise<Pick<Sizes, 'classes' | 'inputShape'>> {
+  const { dataset } = await readConfig(runFiles(run));
+  return { classes: dataset.classes, inputShape: dataset.imageShape };
+}
+
+function sizesOf({ imageSize, imageChannels, ...flags }: InfoFlags, defaults: Sizes): Sizes {
+  const { initChannels = defaults.initChannels, layers = defaults.layers, classes = defaults.classes } = flags;
+  const [height, width, channels] = defaults.inputShape;
+  const inputShape = [imageSize ?? height, imageSize ?? width, imageChannels ?? channels] as const;
+  return { initChannels, layers, classes, inputShape };
 }
 
 function costReport(subject: Subject, cost: Cost): string[] {

@@ -10,8 +10,11 @@ export interface TerminalStream {
 
 /** The last line of a terminal, redrawn in place. */
 export interface LiveLine {
-  /** Shows what `render` gives for the columns there are; at most ten times a second, other calls are dropped. */
-  draw(render: (room: number) => string): void;
+  /**
+   * Shows what `render` gives for the columns there are; at most ten times a second, other calls are dropped. `lasting`
+   * is for what stays for a while: it is never dropped.
+   */
+  draw(render: (room: number) => string, lasting?: boolean): void;
   /** Runs `write` with the line out of the way. */
   aside(write: () => void): void;
   /** Removes the line and lets go of the terminal. */
@@ -48,9 +51,9 @@ export function createLiveLine(stream: TerminalStream, now: () => number = () =>
   stream.on('resize', show);
 
   return {
-    draw(next) {
+    draw(next, lasting = false) {
       render = next;
-      if (now() - drawnAt >= millisBetweenDraws) show();
+      if (lasting || now() - drawnAt >= millisBetweenDraws) show();
     },
     aside(write) {
       const redraw = shown > 0;

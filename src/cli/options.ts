@@ -1,7 +1,14 @@
 // Command line values: read strictly, refused in one line that names the option.
 import { Option } from 'commander';
-import { ArgumentError, invalid } from '../errors.ts';
-import { presets, resolveSettings, type SearchSettings } from '../search/settings.ts';
+import { invalid } from '../errors.ts';
+import {
+  describeRule,
+  isAllowed,
+  presets,
+  type SearchSettings,
+  type SettingRule,
+  settingRules,
+} from '../search/settings.ts';
 
 /** Turns the text of an option into its value. Throws ArgumentError. */
 export type OptionParser<T> = (text: string) => T;
@@ -51,51 +58,31 @@ export function flagOf(name: string): string {
   return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
-const settingHelp: Readonly<Record<keyof SearchSettings, string>> = {
-  batchSize: 'images a step',
-  epochs: 'passes over the training half',
-  initChannels: 'channels of the first cell',
-  layers: 'number of cells',
-  trainPortion: 'share of the images that weights learn on; alpha learns on the rest',
-  learningRate: 'of the weights, at the start',
-  learningRateMin: 'where the cosine schedule ends',
-  momentum: 'of the weights',
-  weightDecay: 'of the weights',
-  gradClip: 'largest norm of the weight gradient',
-  archLearningRate: 'of alpha',
-  archWeightDecay: 'of alpha',
-  unrolled: 'second order: alpha follows the hypergradient through one unrolled step',
-  cutout: 'hide a random square of each training image',
-  cutoutLength: 'side of that square in pixels',
-};
-
 /** Every search setting as an option under the originals' name, with the presets' values in its help. */
 export function settingOptions(): Option[] {
-  return (Object.keys(settingHelp) as (keyof SearchSettings)[]).map((name) => {
-    const help = `${settingHelp[name]} ${defaultsOf(name)}`;
-    if (typeof presets.paper.settings[name] === 'boolean') return new Option(flagOf(name), help);
-    return new Option(`${flagOf(name)} <number>`, help).argParser(settingParser(name));
+  return settingNames().map((name) => {
+    const rule = settingRules[name];
+    const help = `${rule.help} ${defaultsOf(name)}`;
+    if (rule.kind === 'flag') return new Option(flagOf(name), help);
+    return new Option(`${flagOf(name)} <number>`, help).argParser(settingParser(flagOf(name), rule));
   });
 }
 
 /** The settings among parsed options; those not given are absent. */
 export function givenSettings(options: Partial<SearchSettings>): Partial<SearchSettings> {
-  const names = Object.keys(settingHelp) as (keyof SearchSettings)[];
-  return Object.fromEntries(names.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]));
+  const given = settingNames().filter((name) => options[name] !== undefined);
+  return Object.fromEntries(given.map((name) => [name, options[name]]));
 }
 
-/** A numeric setting, held to the library's own bounds; their message is told with the option and the text as typed. */
-function settingParser(name: keyof SearchSettings): OptionParser<number> {
+function settingNames(): (keyof SearchSettings)[] {
+  return Object.keys(settingRules) as (keyof SearchSettings)[];
+}
+
+function settingParser(flag: string, rule: SettingRule): OptionParser<number> {
   return (text) => {
     const value = readNumber(text);
-    try {
-      resolveSettings('paper', { [name]: value });
-      return value;
-    } catch (error) {
-      if (!(error instanceof ArgumentError)) throw error;
-      const [, expectation] = /^expected (.*) for \w+ but received /.exec(error.message) ?? [];
-      throw expectation === undefined ? error : invalid(flagOf(name), expectation, text);
-    }
+    if (!isAllowed(rule, value)) throw invalid(flag, describeRule(rule), text);
+    return value;
   };
 }
 

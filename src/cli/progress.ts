@@ -8,14 +8,46 @@ import type { Paint } from './paint.ts';
 const widestBar = 30;
 const narrowestBar = 5;
 
+/** How far a search is: `done` steps of epoch `epoch`, which counts from 0. */
+export interface Advance {
+  readonly epoch: number;
+  readonly epochs: number;
+  readonly done: number;
+  readonly steps: number;
+}
+
+/** A piece of the progress line; the one with the lowest `keep` goes first where it is narrow. */
+interface Field {
+  readonly text: string;
+  readonly keep: number;
+}
+
 /**
  * One line of at most `room` columns: epoch, bar over the whole search, step, loss, accuracy, images a second, time left.
- * Where it is narrow the rate goes first, then accuracy, time left, the bar and the loss.
+ * Where it is narrow the rate goes first, then accuracy, time left, the bar and the loss. After the last step of an epoch
+ * it says that validation goes on, which takes its time without a further step.
  */
 export function progressLine(event: StepEvent, room: number, paint: Paint): string {
-  const epoch = `epoch ${fraction(event.epoch + 1, event.epochs)}`;
-  const step = fraction(event.step + 1, event.steps);
-  const fields = stepFields(event);
+  const { epoch, epochs, step, steps } = event;
+  const [loss, accuracy, rate, left] = stepFields(event);
+  const last = isLastStep(event) ? { text: 'validating', keep: 1 } : rate;
+  return advanceLine({ epoch, epochs, done: step + 1, steps }, [loss, accuracy, last, left], room, paint);
+}
+
+/** The line of {@link progressLine} before an epoch's first step, which may take long. */
+export function waitingLine(advance: Advance, room: number, paint: Paint): string {
+  return advanceLine(advance, [], room, paint);
+}
+
+/** Whether an epoch's validation follows. */
+export function isLastStep({ step, steps }: StepEvent): boolean {
+  return step + 1 === steps;
+}
+
+function advanceLine(advance: Advance, wanted: readonly Field[], room: number, paint: Paint): string {
+  const epoch = `epoch ${fraction(advance.epoch + 1, advance.epochs)}`;
+  const step = fraction(advance.done, advance.steps);
+  const fields = [...wanted];
   const used = () => fields.reduce((sum, field) => sum + 2 + field.text.length, epoch.length + 1 + step.length);
   const drop = () => fields.splice(fields.indexOf(fields.reduce((a, b) => (b.keep < a.keep ? b : a))), 1);
   while (fields.length > 1 && used() + 1 + narrowestBar > room) drop();
@@ -23,7 +55,7 @@ export function progressLine(event: StepEvent, room: number, paint: Paint): stri
   if (used() > room) fields.length = 0;
   if (used() > room) return `${epoch} ${step}`.slice(0, Math.max(0, room));
 
-  const done = (event.epoch * event.steps + event.step + 1) / (event.epochs * event.steps);
+  const done = (advance.epoch * advance.steps + advance.done) / (advance.epochs * advance.steps);
   const parts = [paint('bold', epoch), ...(bar >= narrowestBar ? [drawBar(done, bar, paint)] : []), step];
   return [parts.join(' '), ...fields.map((field) => field.text)].join('  ');
 }
@@ -37,7 +69,7 @@ export function stepLine(event: StepEvent): string {
 /** Whether a step is among the about ten of its epoch that plain output lists. */
 export function isListedStep(event: StepEvent): boolean {
   const every = Math.ceil(event.steps / 10);
-  return (event.step + 1) % every === 0 || event.step + 1 === event.steps;
+  return (event.step + 1) % every === 0 || isLastStep(event);
 }
 
 /** What an epoch came to. */
@@ -79,7 +111,7 @@ function cellLines(name: string, cell: GenotypeCell): string[] {
   });
 }
 
-function stepFields(event: StepEvent): { text: string; keep: number }[] {
+function stepFields(event: StepEvent): [Field, Field, Field, Field] {
   return [
     { text: `loss ${formatLoss(event.loss)}`, keep: 4 },
     { text: `acc ${formatShare(event.accuracy).padStart(5)}`, keep: 2 },

@@ -1,8 +1,19 @@
-import type { SearchEvent, SearchResult, StepEvent } from '../run/events.ts';
+import type { EpochEvent, SearchEvent, SearchResult, StartEvent, StepEvent } from '../run/events.ts';
 import { createLiveLine, roomOf, type TerminalStream } from './live_line.ts';
 import { createPaint, isLiveTerminal, takesColour } from './paint.ts';
-import { epochLine, genotypeLines, genotypeText, isListedStep, progressLine, stepLine } from './progress.ts';
+import {
+  type Advance,
+  epochLine,
+  genotypeLines,
+  genotypeText,
+  isLastStep,
+  isListedStep,
+  progressLine,
+  stepLine,
+  waitingLine,
+} from './progress.ts';
 import { quoted } from './shell.ts';
+import { startLines } from './start.ts';
 
 /** Shows a search as it goes on. */
 export interface Reporter {
@@ -29,24 +40,33 @@ export function createReporter(json: boolean, streams: ReporterStreams, environm
 }
 
 function createJsonReporter({ stdout, stderr }: ReporterStreams): Reporter {
+  const notice = (text: string) => stderr.write(`${text}\n`);
   return {
-    event: (event) => stdout.write(`${JSON.stringify(event)}\n`),
-    notice: (text) => stderr.write(`${text}\n`),
+    event(event) {
+      stdout.write(`${JSON.stringify(event)}\n`);
+      if (event.type === 'start') startLines(event).forEach(notice);
+    },
+    notice,
     result: (result) => stdout.write(`${JSON.stringify({ type: 'result', ...result })}\n`),
     close() {},
   };
 }
 
+/** Columns of text that goes to no terminal. */
+const plainRoom = 100;
+
 function createPlainReporter({ stdout, stderr }: ReporterStreams): Reporter {
   const print = (text: string) => stdout.write(`${text}\n`);
   const plain = createPaint(false);
+  const notice = (text: string) => stderr.write(`${text}\n`);
   return {
     event(event) {
-      if (event.type === 'step' && isListedStep(event)) print(stepLine(event));
+      if (event.type === 'start') startLines(event).forEach(notice);
+      else if (event.type === 'step' && isListedStep(event)) print(stepLine(event));
       else if (event.type === 'epoch') print(epochLine(event, plain));
-      else if (event.type === 'genotype') print(genotypeText(event.genotype));
+      else if (event.type === 'genotype') genotypeLines(event.genotype, plainRoom).forEach(print);
     },
-    notice: (text) => stderr.write(`${text}\n`),
+    notice,
     result: (result) => summary(result).forEach(print),
     close() {},
   };
@@ -56,14 +76,30 @@ function createLiveReporter({ stdout, stderr }: ReporterStreams, colour: boolean
   const live = createLiveLine(stdout);
   const paint = createPaint(colour);
   const print = (lines: readonly string[]) => live.aside(() => stdout.write(`${lines.join('\n')}\n`));
-  const draw = (event: StepEvent) => live.draw((room) => progressLine(event, room, paint));
+  const notice = (text: string) => live.aside(() => stderr.write(`${text}\n`));
+  let steps = 0;
+  const wait = (advance: Advance) => {
+    if (advance.epoch < advance.epochs) live.draw((room) => waitingLine(advance, room, paint), true);
+  };
+  const begin = (event: StartEvent) => {
+    startLines(event).forEach(notice);
+    steps = event.steps;
+    const { epoch, step } = event.resumed ?? { epoch: 0, step: 0 };
+    wait({ epoch, epochs: event.epochs, done: step, steps });
+  };
+  const finishEpoch = (event: EpochEvent) => {
+    wait({ epoch: event.epoch + 1, epochs: event.epochs, done: 0, steps });
+    print([epochLine(event, paint)]);
+  };
+  const draw = (event: StepEvent) => live.draw((room) => progressLine(event, room, paint), isLastStep(event));
   return {
     event(event) {
-      if (event.type === 'step') draw(event);
-      else if (event.type === 'epoch') print([epochLine(event, paint)]);
+      if (event.type === 'start') begin(event);
+      else if (event.type === 'step') draw(event);
+      else if (event.type === 'epoch') finishEpoch(event);
       else if (event.type === 'genotype') print(genotypeLines(event.genotype, roomOf(stdout)));
     },
-    notice: (text) => live.aside(() => stderr.write(`${text}\n`)),
+    notice,
     result(result) {
       live.close();
       print(summary(result));

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { openDevice } from '../backend/open.ts';
 import { type DatasetName, datasetNames } from '../data/load.ts';
 import { AbortedError, ArgumentError } from '../errors.ts';
 import { runFiles } from '../run/directory.ts';
@@ -21,7 +20,6 @@ import {
 } from './options.ts';
 import { createReporter, type Reporter } from './reporter.ts';
 import { quoted } from './shell.ts';
-import { describeStart } from './start.ts';
 
 interface SearchFlags extends Partial<SearchSettings> {
   readonly preset?: PresetName;
@@ -112,17 +110,11 @@ async function runSearchCommand(flags: SearchFlags): Promise<void> {
   }
 }
 
-/** Runs the search on a device of its own and shows its events until it ends. */
-async function follow({ backend, threads, ...options }: SearchOptions, reporter: Reporter): Promise<void> {
-  const device = await openDevice({ backend, threads });
-  try {
-    for (const line of await describeStart(options, device)) reporter.notice(line);
-    const run = search({ ...options, device });
-    for await (const event of run) reporter.event(event);
-    reporter.result(await run.result);
-  } finally {
-    device.dispose();
-  }
+/** Runs the search and shows its events until it ends. */
+async function follow(options: SearchOptions, reporter: Reporter): Promise<void> {
+  const run = search(options);
+  for await (const event of run) reporter.event(event);
+  reporter.result(await run.result);
 }
 
 function toSearchOptions(flags: SearchFlags, directory: string, signal: AbortSignal): SearchOptions {

@@ -20,6 +20,10 @@ export interface RunConfig {
     /** Absolute. */
     readonly dataDir?: string;
     readonly limit?: number;
+    /** [height, width, channels] */
+    readonly imageShape: readonly [number, number, number];
+    readonly classes: number;
+    /** Of the training images and labels. */
     readonly digest: string;
   };
   readonly space: {
@@ -68,6 +72,8 @@ export function parseConfig(text: string, path: string): RunConfig {
   );
   if (!['string', 'undefined'].includes(typeof dataset['dataDir'])) fail('dataset.dataDir', 'a string');
   if (!['number', 'undefined'].includes(typeof dataset['limit'])) fail('dataset.limit', 'a number');
+  if (!isImageShape(dataset['imageShape'])) fail('dataset.imageShape', 'three positive integers');
+  if (!isPositiveInteger(dataset['classes'])) fail('dataset.classes', 'a positive integer');
   if (!isRecord(space)) return fail('space', 'an object');
   checkFields(space, { name: 'string', given: 'boolean', graphDigest: 'string' }, (field, type) =>
     fail(`space.${field}`, type),
@@ -105,6 +111,14 @@ function checkFields(
   for (const [field, type] of Object.entries(types)) {
     if (typeof record[field] !== type) fail(field, `a ${type}`);
   }
+}
+
+function isImageShape(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 3 && value.every(isPositiveInteger);
+}
+
+function isPositiveInteger(value: unknown): boolean {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -31,41 +31,50 @@ export function runFiles(directory: string): RunFiles {
   };
 }
 
-/** Makes the folder of a new run. Throws FileError when it holds a run already or cannot be made. */
-export async function createRunDirectory(directory: string): Promise<RunFiles> {
-  const files = runFiles(directory);
-  let names: string[];
+/** The files of a run that is to begin; touches nothing. Throws FileError when the folder holds a run already. */
+export async function planRunDirectory(directory: string): Promise<RunFiles> {
+  let names: string[] = [];
   try {
-    await mkdir(directory, { recursive: true });
     names = await readdir(directory);
   } catch (error) {
-    throw fileError('write', directory, error);
+    if (!isMissing(error)) throw fileError('write', directory, error);
   }
   if (names.some((name) => ['config.json', 'metrics.jsonl', 'checkpoint.safetensors'].includes(name))) {
     throw new FileError(`${directory} holds a run already: resume it, or choose another folder for a new run`);
   }
+  return runFiles(directory);
+}
+
+/** Makes the folder of a new run and writes config.json. Throws FileError. */
+export async function beginRun(files: RunFiles, config: RunConfig): Promise<void> {
+  const { directory } = files;
+  // Again: another run may have begun there while this one read its images.
+  await planRunDirectory(directory);
+  await mkdir(directory, { recursive: true }).catch((error: unknown) => {
+    throw fileError('write', directory, error);
+  });
   await removeDrafts(directory);
-  return files;
+  await writeFileAtomic(files.config, `${JSON.stringify(config, null, 2)}\n`);
 }
 
 /** Opens the folder of an interrupted run. Throws FileError when it holds none or its configuration is damaged. */
 export async function openRunDirectory(directory: string): Promise<{ files: RunFiles; config: RunConfig }> {
   const files = runFiles(directory);
+  const config = await readConfig(files);
+  await removeDrafts(directory);
+  return { files, config };
+}
+
+/** Reads config.json and changes nothing, so that a run may go on meanwhile. Throws FileError as above. */
+export async function readConfig(files: RunFiles): Promise<RunConfig> {
   let text: string;
   try {
     text = await readFile(files.config, 'utf8');
   } catch (error) {
     if (!isMissing(error)) throw fileError('read', files.config, error);
-    throw new FileError(`${directory} holds no run to resume: there is no config.json; start one there instead`);
+    throw new FileError(`${files.directory} holds no run: there is no config.json`);
   }
-  const config = parseConfig(text, files.config);
-  await removeDrafts(directory);
-  return { files, config };
-}
-
-/** Writes config.json. */
-export async function writeConfig(files: RunFiles, config: RunConfig): Promise<void> {
-  await writeFileAtomic(files.config, `${JSON.stringify(config, null, 2)}\n`);
+  return parseConfig(text, files.config);
 }
 
 /** Writes the genotype in its JSON form, in its Python form for the published programs, and as a picture. */

@@ -1,5 +1,37 @@
 import type { Genotype } from '../network/genotype.ts';
 
+/** Before the first step: what the search works on. */
+export interface StartEvent {
+  readonly type: 'start';
+  /** Name of the dataset. */
+  readonly dataset: string;
+  /** What a user should know of it, such as batches that are missing; one line each. */
+  readonly notices: readonly string[];
+  /** Images that the weights learn on. */
+  readonly trainImages: number;
+  /** Images that alpha learns on. */
+  readonly validationImages: number;
+  /** [height, width, channels] */
+  readonly imageShape: readonly [number, number, number];
+  readonly classes: number;
+  /** Name of the search space. */
+  readonly space: string;
+  /** Cells of the supernet. */
+  readonly layers: number;
+  /** Trained weights of the supernet. */
+  readonly parameters: number;
+  /** For people, such as 'cpu (avx512, 2 threads)'. */
+  readonly device: string;
+  readonly seed: number;
+  readonly epochs: number;
+  /** Of each epoch. */
+  readonly steps: number;
+  /** Absent when nothing is written. */
+  readonly directory?: string;
+  /** Where a resumed run goes on; absent for a new one. Epoch `epochs` is the end. */
+  readonly resumed?: { readonly epoch: number; readonly step: number };
+}
+
 /** After each search step. */
 export interface StepEvent {
   readonly type: 'step';
@@ -53,7 +85,7 @@ export interface CheckpointEvent {
 }
 
 /** What a run reports while it goes on, told apart by `type`. */
-export type SearchEvent = StepEvent | EpochEvent | GenotypeEvent | CheckpointEvent;
+export type SearchEvent = StartEvent | StepEvent | EpochEvent | GenotypeEvent | CheckpointEvent;
 
 /** What a finished search gives. */
 export interface SearchResult {

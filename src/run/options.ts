@@ -6,7 +6,7 @@ import { ArgumentError, FileError, invalid } from '../errors.ts';
 import { type PresetName, presets, resolveSettings, type SearchSettings } from '../search/settings.ts';
 import type { SearchSpace } from '../space/space.ts';
 import type { RunConfig } from './config.ts';
-import { createRunDirectory, openRunDirectory, type RunFiles } from './directory.ts';
+import { openRunDirectory, planRunDirectory, type RunFiles } from './directory.ts';
 
 /** Options of a search; all have defaults. */
 export interface SearchOptions {
@@ -66,7 +66,7 @@ export interface SearchPlan {
 
 const fixedOnResume = ['dataDir', 'limit', 'preset', 'settings', 'seed', 'out'] as const;
 
-/** Checks options, makes or opens the run directory, and fills in the defaults. Throws ArgumentError or FileError. */
+/** Checks options and the run directory, and fills in the defaults. Throws ArgumentError or FileError. */
 export async function planSearch(options: SearchOptions): Promise<SearchPlan> {
   return options.resume === undefined ? planNew(options) : planResumed(options, options.resume);
 }
@@ -89,7 +89,7 @@ async function planNew(options: SearchOptions): Promise<SearchPlan> {
     space,
     seed,
     runtime,
-    files: out === undefined ? undefined : await createRunDirectory(folder('out', out)),
+    files: out === undefined ? undefined : await planRunDirectory(folder('out', out)),
   };
 }
 
@@ -121,7 +121,9 @@ function sameKind<T extends object>(
 ): string | T {
   if (recorded.given) {
     if (typeof value === 'object' && value !== null) return value;
-    throw new ArgumentError(`${files.directory} began with a ${option} of its own, '${recorded.name}': give it again`);
+    throw new ArgumentError(
+      `${files.directory} began with a ${option} of its own, '${recorded.name}': resume it from a program that gives it again`,
+    );
   }
   if (value !== undefined) throw new ArgumentError(`${option} cannot be given with resume: the run fixed it`);
   return recorded.name;

@@ -40,5 +40,8 @@ export function search(options: SearchOptions = {}): SearchRun {
 
 async function run(options: SearchOptions, emit: (event: SearchEvent) => void): Promise<SearchResult> {
   const plan = await planSearch(options);
-  return withSession(plan, (session) => runSearch(session, emit));
+  return withSession(plan, (session) => {
+    emit(session.start);
+    return runSearch(session, emit);
+  });
 }

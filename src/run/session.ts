@@ -11,9 +11,11 @@ import { type BatchSource, stepsPerEpoch } from '../search/batches.ts';
 import { createProgramSet, type ProgramSet } from '../search/programs.ts';
 import { initialProgress, loadCheckpoint, type Progress } from './checkpoint.ts';
 import { graphDigest, type RunConfig, runFormat, runVersions } from './config.ts';
-import { type RunFiles, writeConfig } from './directory.ts';
+import { beginRun, type RunFiles } from './directory.ts';
+import type { StartEvent } from './events.ts';
 import { type MetricsLog, openMetrics, type Position } from './metrics.ts';
 import type { SearchPlan } from './options.ts';
+import { startEvent } from './start.ts';
 
 /** The files of a run that is going on. */
 export interface RunLog {
@@ -26,6 +28,7 @@ export interface RunLog {
 /** Everything a search holds while it runs. */
 export interface Session {
   readonly plan: SearchPlan;
+  readonly start: StartEvent;
   readonly device: Device;
   readonly supernet: Supernet;
   readonly parameters: Parameters;
@@ -75,10 +78,13 @@ async function openSession(plan: SearchPlan, cleanup: Cleanup): Promise<Session>
   cleanup.push(() => images.dispose());
   const programs = createProgramSet(device, supernet.graph, parameters);
   cleanup.push(() => programs.dispose());
-  const source = { images, statistics: dataset, ...split, settings, seed };
+  // Not the dataset whole: its images are the device's now.
+  const { mean, deviation, augmentation } = dataset;
+  const source = { images, statistics: { mean, deviation, augmentation }, ...split, settings, seed };
   const steps = stepsPerEpoch(source);
   const { log, progress } = await openLog(plan, parameters, steps, cleanup);
-  return { plan, device, supernet, parameters, programs, source, steps, log, progress };
+  const start = startEvent(plan, { dataset, split, supernet, device, steps, position: progress });
+  return { plan, start, device, supernet, parameters, programs, source, steps, log, progress };
 }
 
 async function resolveDataset({ dataset, dataDir, limit, runtime }: SearchPlan): Promise<Dataset> {
@@ -90,7 +96,7 @@ async function settleConfig(plan: SearchPlan, dataset: Dataset, supernet: Supern
   if (plan.files === undefined) return;
   const digests = { data: datasetDigest(dataset), graph: graphDigest(supernet.graph) };
   if (plan.config === undefined) {
-    await writeConfig(plan.files, describeRun(plan, dataset.name, device.description, digests));
+    await beginRun(plan.files, describeRun(plan, dataset, device.description, digests));
     return;
   }
   if (plan.config.dataset.digest !== digests.data) {
@@ -103,7 +109,7 @@ async function settleConfig(plan: SearchPlan, dataset: Dataset, supernet: Supern
 
 function describeRun(
   { dataset, dataDir, limit, space, seed, settings }: SearchPlan,
-  datasetName: string,
+  { name, classes, train }: Dataset,
   device: string,
   digests: { readonly data: string; readonly graph: string },
 ): RunConfig {
@@ -114,7 +120,15 @@ function describeRun(
     device,
     seed,
     settings,
-    dataset: { name: named ? dataset : datasetName, given: !named, dataDir, limit, digest: digests.data },
+    dataset: {
+      name: named ? dataset : name,
+      given: !named,
+      dataDir,
+      limit,
+      imageShape: train.shape,
+      classes,
+      digest: digests.data,
+    },
     space: {
       name: typeof space === 'string' ? space : space.name,
       given: typeof space !== 'string',

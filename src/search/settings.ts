@@ -55,47 +55,68 @@ export const presets: Readonly<Record<PresetName, { readonly settings: SearchSet
   quick: { settings: { ...paper, epochs: 3, initChannels: 8, layers: 5, archLearningRate: 6e-3 }, limit: 4000 },
 };
 
-type Range = readonly [low: number, high: number, kind: 'integer' | 'number'];
+/** What a setting may be (bounds are inclusive), and what help says of it. */
+export type SettingRule =
+  | { readonly kind: 'flag'; readonly help: string }
+  | { readonly kind: 'integer' | 'number'; readonly low: number; readonly high: number; readonly help: string };
 
-/** Inclusive bounds of every numeric setting. */
-const ranges: Readonly<Partial<Record<keyof SearchSettings, Range>>> = {
-  batchSize: [1, 65536, 'integer'],
-  epochs: [1, 1e6, 'integer'],
-  initChannels: [1, 4096, 'integer'],
-  layers: [1, 256, 'integer'],
-  trainPortion: [0.01, 0.99, 'number'],
-  learningRate: [0, 100, 'number'],
-  learningRateMin: [0, 100, 'number'],
-  momentum: [0, 1, 'number'],
-  weightDecay: [0, 100, 'number'],
-  gradClip: [1e-12, Number.MAX_VALUE, 'number'],
-  archLearningRate: [0, 100, 'number'],
-  archWeightDecay: [0, 100, 'number'],
-  cutoutLength: [1, 4096, 'integer'],
+/** The rule of every setting, in the order in which help lists them. */
+export const settingRules: Readonly<Record<keyof SearchSettings, SettingRule>> = {
+  batchSize: integer(1, 65536, 'images a step'),
+  epochs: integer(1, 1e6, 'passes over the training half'),
+  initChannels: integer(1, 4096, 'channels of the first cell'),
+  layers: integer(1, 256, 'number of cells'),
+  trainPortion: number(0.01, 0.99, 'share of the images that weights learn on; alpha learns on the rest'),
+  learningRate: number(0, 100, 'of the weights, at the start'),
+  learningRateMin: number(0, 100, 'where the cosine schedule ends'),
+  momentum: number(0, 1, 'of the weights'),
+  weightDecay: number(0, 100, 'of the weights'),
+  gradClip: number(1e-12, Number.MAX_VALUE, 'largest norm of the weight gradient'),
+  archLearningRate: number(0, 100, 'of alpha'),
+  archWeightDecay: number(0, 100, 'of alpha'),
+  unrolled: flag('second order: alpha follows the hypergradient through one unrolled step'),
+  cutout: flag('hide a random square of each training image'),
+  cutoutLength: integer(1, 4096, 'side of that square in pixels'),
 };
+
+/** Whether a setting may have a value. */
+export function isAllowed(rule: SettingRule, value: unknown): boolean {
+  if (rule.kind === 'flag') return typeof value === 'boolean';
+  if (typeof value !== 'number' || !(value >= rule.low && value <= rule.high)) return false;
+  return rule.kind === 'number' || Number.isInteger(value);
+}
+
+/** What a setting may be in words, such as 'a number from 0 to 100'. */
+export function describeRule(rule: SettingRule): string {
+  if (rule.kind === 'flag') return 'true or false';
+  const noun = rule.kind === 'integer' ? 'an integer' : 'a number';
+  // An upper bound that nobody comes near would only distract.
+  return rule.high >= 1e6 ? `${noun} of at least ${rule.low}` : `${noun} from ${rule.low} to ${rule.high}`;
+}
 
 /** The settings of a preset with some replaced. Throws ArgumentError for an unknown name or a value out of range. */
 export function resolveSettings(preset: PresetName, overrides: Partial<SearchSettings> = {}): SearchSettings {
   if (!Object.hasOwn(presets, preset)) throw invalid('preset', `one of ${Object.keys(presets).join(', ')}`, preset);
-  const settings: Record<string, unknown> = { ...presets[preset].settings };
-  for (const [name, value] of Object.entries(overrides)) {
-    if (value === undefined) continue;
-    if (!Object.hasOwn(settings, name))
-      throw invalid('settings', `names among ${Object.keys(settings).join(', ')}`, name);
-    const range = ranges[name as keyof SearchSettings];
-    if (range === undefined) {
-      if (typeof value !== 'boolean') throw invalid(name, 'true or false', value);
-    } else if (!inRange(value, range)) {
-      const [low, high, kind] = range;
-      const noun = kind === 'integer' ? 'an integer' : 'a number';
-      throw invalid(name, high >= 1e6 ? `${noun} of at least ${low}` : `${noun} from ${low} to ${high}`, value);
-    }
-    settings[name] = value;
+  const given = Object.entries(overrides).filter(([, value]) => value !== undefined);
+  for (const [name, value] of given) {
+    if (!isSetting(name)) throw invalid('settings', `names among ${Object.keys(settingRules).join(', ')}`, name);
+    if (!isAllowed(settingRules[name], value)) throw invalid(name, describeRule(settingRules[name]), value);
   }
-  return settings as unknown as SearchSettings;
+  return { ...presets[preset].settings, ...Object.fromEntries(given) };
 }
 
-function inRange(value: unknown, [low, high, kind]: Range): boolean {
-  if (typeof value !== 'number' || !(value >= low && value <= high)) return false;
-  return kind === 'number' || Number.isInteger(value);
+function isSetting(name: string): name is keyof SearchSettings {
+  return Object.hasOwn(settingRules, name);
+}
+
+function integer(low: number, high: number, help: string): SettingRule {
+  return { kind: 'integer', low, high, help };
+}
+
+function number(low: number, high: number, help: string): SettingRule {
+  return { kind: 'number', low, high, help };
+}
+
+function flag(help: string): SettingRule {
+  return { kind: 'flag', help };
 }

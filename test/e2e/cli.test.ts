@@ -128,12 +128,14 @@ describe('a failure is one line and exit code 1', () => {
     const { code, stderr } = await dartsmith(...tiny, '--data-dir', 'nowhere');
     expect(code).toBe(1);
     expect(stderr).toMatch(/^dartsmith: [^\n]*nowhere[^\n]*\n$/);
+    // Not even an empty folder for a run that never began.
+    expect(existsSync(join(folder, 'runs'))).toBe(false);
   });
 
   it('says that there is no run to resume', async () => {
     const { code, stderr } = await dartsmith('search', '--resume', 'nowhere');
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^dartsmith: nowhere holds no run to resume[^\n]*\n$/);
+    expect(stderr).toMatch(/^dartsmith: nowhere holds no run[^\n]*\n$/);
   });
 
   it('keeps a picture that cannot be written from half being there', async () => {
@@ -226,10 +228,11 @@ describe('search', () => {
     const { code, stdout, stderr } = await dartsmith(...tiny, '--json', '--out', 'json');
     expect(code).toBe(0);
     const events = parseLines(stdout);
+    expect(events[0]).toMatchObject({ type: 'start', dataset: 'mnist', trainImages: 32, directory: 'json' });
     expect(events.filter(({ type }) => type === 'step').map(({ step }) => step)).toEqual([0, 1]);
     expect(events.filter(({ type }) => type === 'epoch')).toHaveLength(1);
     expect(events.at(-1)).toMatchObject({ type: 'result', directory: 'json' });
-    expect(stderr).toMatch(/mnist, 32 training and 32 validation images 28x28x1; supernet of 3 cells, .*; cpu/);
+    expect(stderr).toMatch(/^mnist: 32 training and 32 validation images 28x28x1\nsupernet: 3 cells, .* on cpu .*\n$/);
   });
 
   it('prints plain lines into a pipe, and a run that draw and info take', async () => {
@@ -241,7 +244,9 @@ describe('search', () => {
     expect(stdout).toMatch(/^Genotype\(normal=\[.*reduce_concat=range\(2, 6\)\)$/m);
     expect(stdout).toMatch(/^next: dartsmith draw plain --out cells\.png$/m);
     expect((await dartsmith('draw', 'plain', '--out', 'plain.svg')).code).toBe(0);
-    expect((await dartsmith('info', 'plain', '--image-size', '28', '--image-channels', '1')).code).toBe(0);
+    const info = await dartsmith('info', 'plain', '--classes', '7');
+    expect(info.code).toBe(0);
+    expect(info.stdout).toMatch(/^derived network: 36 channels, 20 cells, 7 classes, images 28x28x1$/m);
     const again = await dartsmith(...tiny, '--out', 'plain');
     expect(again.code).toBe(1);
     expect(again.stderr).toContain('plain holds a run already');

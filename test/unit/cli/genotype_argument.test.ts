@@ -17,28 +17,27 @@ const wanted = genotypes['DARTS_V2'];
 
 describe('genotype argument', () => {
   it('is a published name', async () => {
-    expect(await genotypeArgument('DARTS_V2')).toEqual(wanted);
+    expect(await genotypeArgument('DARTS_V2')).toEqual({ genotype: wanted });
   });
 
   it.each(['python', 'json'] as const)('is %s text', async (form) => {
-    expect(await genotypeArgument(` ${formatGenotype(wanted, form)}\n`)).toEqual(wanted);
+    expect(await genotypeArgument(` ${formatGenotype(wanted, form)}\n`)).toEqual({ genotype: wanted });
   });
 
   it('is what the originals print', async () => {
-    expect(await genotypeArgument(`genotype = ${formatGenotype(wanted)}`)).toEqual(wanted);
+    expect(await genotypeArgument(`genotype = ${formatGenotype(wanted)}`)).toEqual({ genotype: wanted });
   });
 
   it.each(['python', 'json'] as const)('is a file of %s text', async (form) => {
     const file = join(folder, `cells.${form}`);
     writeFileSync(file, `${formatGenotype(wanted, form)}\n`);
-    expect(await genotypeArgument(file)).toEqual(wanted);
+    expect(await genotypeArgument(file)).toEqual({ genotype: wanted });
   });
 
   it('is a run directory', async () => {
-    const cells = JSON.parse(formatGenotype(wanted, 'json'));
-    writeFileSync(join(folder, 'genotype.json'), JSON.stringify({ ...cells, python: formatGenotype(wanted) }, null, 2));
-    expect(await genotypeArgument(folder)).toEqual(wanted);
-    expect(await genotypeArgument(join(folder, 'genotype.json'))).toEqual(wanted);
+    writeFileSync(join(folder, 'genotype.json'), formatGenotype(wanted, 'json'));
+    expect(await genotypeArgument(folder)).toEqual({ genotype: wanted, run: folder });
+    expect(await genotypeArgument(join(folder, 'genotype.json'))).toEqual({ genotype: wanted });
   });
 
   it('lists the published names where nothing matches', async () => {

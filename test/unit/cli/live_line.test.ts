@@ -35,6 +35,15 @@ describe('live line', () => {
     expect(drawn).not.toContain('\n');
   });
 
+  it('never drops what stays for a while', () => {
+    const terminal = fakeTerminal(80);
+    const live = createLiveLine(terminal, () => 0);
+    live.draw(() => 'first');
+    live.draw(() => 'dropped');
+    live.draw(() => 'lasting', true);
+    expect(terminal.take()).toBe('first\r\x1b[Jlasting');
+  });
+
   it('leaves the last column free and knows no columns', () => {
     expect(roomOf({ columns: 80 })).toBe(79);
     expect(roomOf({})).toBe(79);

@@ -8,6 +8,7 @@ import {
   isListedStep,
   progressLine,
   stepLine,
+  waitingLine,
 } from '../../../src/cli/progress.ts';
 import type { Genotype } from '../../../src/network/genotype.ts';
 import type { StepEvent } from '../../../src/run/events.ts';
@@ -82,6 +83,18 @@ describe('progressLine', () => {
     expect(filled({ ...step, epoch: 0, step: 0 })).toBe(0);
     expect(filled({ ...step, epoch: 24, step: 390 })).toBe(15);
     expect(filled({ ...step, epoch: 49, step: 390 })).toBe(30);
+  });
+
+  it('says that the validation of an epoch goes on', () => {
+    const line = progressLine({ ...step, step: 390 }, 100, plain);
+    expect(line).toContain('391/391  loss 1.235  acc 56.3%  validating  1:23:45 left');
+    expect(stepLine({ ...step, step: 390 })).toContain('812 img/s');
+  });
+
+  it('stands before the first step', () => {
+    const waiting = (room: number) => waitingLine({ epoch: 25, epochs: 50, done: 7, steps: 391 }, room, plain);
+    expect(waiting(40)).toBe('epoch 26/50 ██████████░░░░░░░░░░   7/391');
+    expect(waiting(12).length).toBeLessThanOrEqual(12);
   });
 
   it('bears values that are not known yet', () => {

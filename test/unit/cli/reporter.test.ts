@@ -1,9 +1,27 @@
 import { describe, expect, it } from 'vitest';
 import { createReporter } from '../../../src/cli/reporter.ts';
+import { startLines } from '../../../src/cli/start.ts';
 import { genotypes } from '../../../src/network/published.ts';
-import type { EpochEvent, SearchEvent, SearchResult, StepEvent } from '../../../src/run/events.ts';
+import type { EpochEvent, SearchEvent, SearchResult, StartEvent, StepEvent } from '../../../src/run/events.ts';
 
 const genotype = genotypes['DARTS_V2'];
+const start: StartEvent = {
+  type: 'start',
+  dataset: 'mnist',
+  notices: ['a file is missing'],
+  trainImages: 2000,
+  validationImages: 2000,
+  imageShape: [28, 28, 1],
+  classes: 10,
+  space: 'darts',
+  layers: 5,
+  parameters: 103400,
+  device: 'cpu (avx2, 2 threads)',
+  seed: 0,
+  epochs: 1,
+  steps: 20,
+  directory: 'runs/a',
+};
 const step: StepEvent = {
   type: 'step',
   epoch: 0,
@@ -28,6 +46,7 @@ const epoch: EpochEvent = {
   seconds: 12,
 };
 const events: readonly SearchEvent[] = [
+  start,
   ...Array.from({ length: 20 }, (_, i) => ({ ...step, step: i })),
   epoch,
   { type: 'genotype', epoch: 0, genotype },
@@ -40,6 +59,14 @@ const result: SearchResult = {
   mixing: { alphas_normal: [[0.5, 0.5]] },
   directory: "runs/it's",
 };
+
+const startText = [
+  'mnist: 2000 training and 2000 validation images 28x28x1',
+  'a file is missing',
+  'supernet: 5 cells, 103.4 k parameters, on cpu (avx2, 2 threads)',
+  'finishing the step',
+  '',
+].join('\n');
 
 function report(options: { json?: boolean; isTTY?: boolean; environment?: NodeJS.ProcessEnv }) {
   const text = { stdout: '', stderr: '' };
@@ -54,8 +81,8 @@ function report(options: { json?: boolean; isTTY?: boolean; environment?: NodeJS
   });
   const streams = { stdout: stream('stdout'), stderr: stream('stderr') };
   const reporter = createReporter(options.json ?? false, streams, options.environment ?? {});
-  reporter.notice('mnist: 4000 images');
   for (const event of events) reporter.event(event);
+  reporter.notice('finishing the step');
   reporter.result(result);
   reporter.close();
   return { ...text, lines: text.stdout.trimEnd().split('\n') };
@@ -67,17 +94,19 @@ describe('json', () => {
     const objects = lines.map((line) => JSON.parse(line));
     expect(objects.slice(0, -1)).toEqual(events);
     expect(objects.at(-1)).toEqual({ type: 'result', ...result });
-    expect(stderr).toBe('mnist: 4000 images\n');
+    expect(stderr).toBe(startText);
   });
 });
 
 describe('plain', () => {
-  it('lists ten steps, the epoch, the genotype and what to do next', () => {
-    const { lines, stdout } = report({});
+  it('lists ten steps, the epoch, its cells, then once the genotype and what to do next', () => {
+    const { lines, stdout, stderr } = report({});
     expect(stdout).not.toContain('\x1b');
+    expect(stderr).toBe(startText);
     expect(lines.filter((line) => line.includes('step'))).toHaveLength(10);
     expect(lines.filter((line) => line.startsWith('epoch 1/1  train 25.0%'))).toHaveLength(1);
-    expect(lines.filter((line) => line.startsWith('Genotype('))).toHaveLength(2);
+    expect(lines.filter((line) => line.startsWith('  normal 2 = sep_conv_3x3(0) + '))).toHaveLength(1);
+    expect(lines.filter((line) => line.startsWith('Genotype('))).toHaveLength(1);
     expect(lines.at(-2)).toBe("next: dartsmith draw 'runs/it'\\''s' --out cells.png");
   });
 
@@ -87,10 +116,14 @@ describe('plain', () => {
 
 describe('live', () => {
   it('redraws one line and leaves the epoch and the cells standing', () => {
-    const { stdout } = report({ isTTY: true });
+    const { stdout, stderr } = report({ isTTY: true });
+    expect(stderr).toBe(startText);
     expect(stdout).toContain('\x1b[1mepoch 1/1\x1b[0m');
     expect(stdout).toContain('normal 2 = sep_conv_3x3(0) + sep_conv_3x3(1)');
     expect(stdout).not.toContain('step');
+    // The line stands before the first step, and tells of the validation however quick the steps were.
+    expect(stdout).toContain(' 0/20');
+    expect(stdout).toContain('validating');
     expect(stdout).toContain('\r\x1b[J');
     expect(stdout.trimEnd().endsWith("dartsmith info 'runs/it'\\''s'")).toBe(true);
   });
@@ -99,5 +132,16 @@ describe('live', () => {
     const { stdout } = report({ isTTY: true, environment: { NO_COLOR: '1' } });
     expect(stdout).toContain('\r\x1b[J');
     expect(stdout).not.toMatch(/\[\d+m/);
+  });
+});
+
+describe('the line of a resumed run', () => {
+  it.each([
+    [{ epoch: 1, step: 4 }, "resuming 'my runs/a' at epoch 2/3, step 5/20"],
+    [{ epoch: 1, step: 20 }, "resuming 'my runs/a' at epoch 2/3, validation"],
+    [{ epoch: 3, step: 0 }, "'my runs/a' was done already"],
+  ])('at %j', (resumed, text) => {
+    const [line] = startLines({ ...start, epochs: 3, directory: 'my runs/a', resumed });
+    expect(line).toBe(text);
   });
 });

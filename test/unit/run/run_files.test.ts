@@ -61,7 +61,7 @@ describe('config.json', () => {
     device: 'cpu',
     seed: 1,
     settings: presets.paper.settings,
-    dataset: { name: 'mnist', given: false, limit: 10, digest: 'd' },
+    dataset: { name: 'mnist', given: false, limit: 10, imageShape: [28, 28, 1], classes: 10, digest: 'd' },
     space: { name: 'darts', given: false, graphDigest: 'g' },
   };
   const parse = (changes: object) => parseConfig(JSON.stringify({ ...config, ...changes }), 'config.json');
@@ -84,6 +84,9 @@ describe('config.json', () => {
     [{ dataset: { ...config.dataset, digest: 1 } }, /a string for dataset.digest/],
     [{ dataset: { ...config.dataset, limit: 'x' } }, /a number for dataset.limit/],
     [{ dataset: { ...config.dataset, dataDir: 1 } }, /a string for dataset.dataDir/],
+    [{ dataset: { ...config.dataset, imageShape: [28, 28] } }, /three positive integers for dataset.imageShape/],
+    [{ dataset: { ...config.dataset, imageShape: [28, 28, 0] } }, /three positive integers for dataset.imageShape/],
+    [{ dataset: { ...config.dataset, classes: undefined } }, /a positive integer for dataset.classes/],
     [{ space: { ...config.space, given: 'no' } }, /a boolean for space.given/],
     [{ space: 'darts' }, /an object for space/],
   ])('refuses %j', (changes, message) => {

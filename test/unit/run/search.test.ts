@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { ArgumentError, DivergedError, FileError } from '../../../src/errors.ts';
 import { parseGenotype } from '../../../src/network/genotype.ts';
+import { buildSupernet } from '../../../src/network/supernet.ts';
+import { costOf } from '../../../src/report/cost.ts';
 import type { SearchEvent } from '../../../src/run/events.ts';
 import type { SearchOptions } from '../../../src/run/options.ts';
 import { type SearchRun, search } from '../../../src/run/search.ts';
@@ -63,11 +65,38 @@ async function uninterrupted(options: SearchOptions = {}): Promise<Record<string
 }
 
 describe('search', () => {
+  it('begins by telling what it works on', async () => {
+    const out = join(scratch(), 'run');
+    const dataset = { ...tinyDataset(), notices: ['a batch is missing'] };
+    const [first] = await eventsOf(start({ out, dataset, seed: 3, settings: { ...tinySettings, trainPortion: 0.6 } }));
+    const graph = buildSupernet({ inputShape: [8, 8, 1], classes: 3, initChannels: 2, layers: 3 }).graph;
+    expect(first).toEqual({
+      type: 'start',
+      dataset: 'tiny',
+      notices: ['a batch is missing'],
+      trainImages: 24,
+      validationImages: 16,
+      imageShape: [8, 8, 1],
+      classes: 3,
+      space: 'darts',
+      layers: 3,
+      parameters: costOf(graph).parameters,
+      device: 'fake',
+      seed: 3,
+      epochs: 2,
+      steps: 3,
+      directory: out,
+    });
+    expect((await eventsOf(resume(out)))[0]).toEqual({ ...first, notices: [], resumed: { epoch: 2, step: 0 } });
+    expect((await eventsOf(start()))[0]).not.toHaveProperty('directory', out);
+  });
+
   it('reports steps, then the epoch, its genotype and a checkpoint', async () => {
     const out = join(scratch(), 'new', 'run');
     const run = start({ out });
     const events = await eventsOf(run);
     const epoch = ['step', 'step', 'step', 'epoch', 'genotype', 'checkpoint'];
+    expect(events.shift()?.type).toBe('start');
     expect(events.map(({ type }) => type)).toEqual([...epoch, ...epoch]);
     expect(events[4 + 6]).toMatchObject({ type: 'genotype', epoch: 1 });
     expect(events[7]).toMatchObject({ type: 'step', epoch: 1, epochs: 2, step: 1, steps: 3 });
@@ -95,7 +124,7 @@ describe('search', () => {
     expect(readdirSync(out).toSorted()).toEqual(names);
     const config = JSON.parse(readFileSync(join(out, 'config.json'), 'utf8'));
     expect(config).toMatchObject({ format: 1, seed: 5, device: 'fake', settings: tinySettings });
-    expect(config.dataset).toMatchObject({ name: 'tiny', given: true });
+    expect(config.dataset).toMatchObject({ name: 'tiny', given: true, imageShape: [8, 8, 1], classes: 3 });
     expect(config.dataset.digest).toMatch(/^[0-9a-f]{64}$/);
     expect(parseGenotype(readFileSync(join(out, 'genotype.txt'), 'utf8'))).toEqual(genotype);
     expect(parseGenotype(readFileSync(join(out, 'genotype.json'), 'utf8'))).toEqual(genotype);
@@ -212,10 +241,11 @@ describe('resume', () => {
     const stop = (call: number) => call === 4 && controller.abort();
     await expect(start({ out, signal: controller.signal }, { before: stop }).result).rejects.toThrow();
     const events = await eventsOf(resume(out));
-    expect(events[0]).toMatchObject({ type: 'step', epoch: 1, step: 1 });
+    expect(events[0]).toMatchObject({ type: 'start', resumed: { epoch: 1, step: 1 } });
+    expect(events[1]).toMatchObject({ type: 'step', epoch: 1, step: 1 });
     const device = createFakeDevice();
     const again = resume(out, { device });
-    expect(await eventsOf(again)).toEqual([]);
+    expect((await eventsOf(again)).map(({ type }) => type)).toEqual(['start']);
     expect(device.calls).toEqual([]);
     const epoch = events.find((event) => event.type === 'epoch')!;
     expect(await again.result).toMatchObject({ validationLoss: epoch.validationLoss, directory: out });
@@ -236,7 +266,11 @@ describe('resume', () => {
     ['out', { out: 'x' }, /out cannot be given/],
     ['preset', { preset: 'paper' }, /preset cannot be given/],
     ['a space', { space: 'darts' }, /space cannot be given/],
-    ['no dataset of its own', { dataset: undefined }, /dataset of its own, 'tiny': give it again/],
+    [
+      'no dataset of its own',
+      { dataset: undefined },
+      /dataset of its own, 'tiny': resume it from a program that gives it again/,
+    ],
   ])('refuses %s', async (_, options, message) => {
     const out = join(scratch(), 'run');
     await start({ out }).result;
@@ -279,7 +313,7 @@ describe('resume', () => {
     writeFileSync(join(out, 'config.json'), whole['config.json']);
     expect(contents(out)).toEqual(whole);
     rmSync(join(out, 'config.json'));
-    await expect(resume(out).result).rejects.toThrow(/holds no run to resume/);
+    await expect(resume(out).result).rejects.toThrow(/holds no run: there is no config.json/);
   });
 });
 
@@ -290,6 +324,15 @@ describe('failures', () => {
     const whole = contents(out);
     await expect(start({ out }).result).rejects.toThrow(/holds a run already: resume it, or choose another folder/);
     expect(contents(out)).toEqual(whole);
+  });
+
+  it('leaves no folder behind where nothing began', async () => {
+    const out = join(scratch(), 'run');
+    await expect(start({ out, space: 'nowhere' }).result).rejects.toThrow(ArgumentError);
+    await expect(start({ out, settings: { ...tinySettings, trainPortion: 0.01 } }).result).rejects.toThrow(
+      ArgumentError,
+    );
+    expect(existsSync(out)).toBe(false);
   });
 
   it('says when the folder cannot be made', async () => {

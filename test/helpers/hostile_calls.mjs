@@ -1,0 +1,334 @@
+// Calls that no TypeScript of ours makes, straight to the addon: `node hostile_calls.mjs ADDON FIRST` makes them from the
+// FIRST on and prints a JSON line before and after each, so that whoever started it knows which one ended the process.
+import { writeSync } from 'node:fs';
+import { createRequire } from 'node:module';
+
+const addon = createRequire(import.meta.url)(process.argv[2]);
+const open = () => addon.openDevice({ threads: 2, instructionSet: '' });
+const device = open();
+const other = open();
+
+/** A small sound graph as src/backend/native/encode.ts writes it, after `change` had its way with it. */
+function network(change = () => {}) {
+  const window = { kernel: [3, 3], stride: [1, 1], padding: [1, 1], dilation: [1, 1] };
+  const statistics = { runningMean: [0, 3], runningVariance: [16, 3], weight: [64, 3], bias: [80, 3] };
+  const branches = [
+    { begin: 3, end: 3, output: 2 },
+    { begin: 3, end: 4, output: 3 },
+  ];
+  const graph = {
+    nodes: [
+      { op: 'input', name: 'images', inputs: [], shape: [4, 4, 2] },
+      { op: 'conv2d', ...window, groups: 1, weight: [0, 54], inputs: [0], shape: [4, 4, 3] },
+      { op: 'batchNorm', epsilon: 1e-5, momentum: 0.1, ...statistics, inputs: [1], shape: [4, 4, 3] },
+      { op: 'maxPool', ...window, inputs: [2], shape: [4, 4, 3] },
+      { op: 'mixed', alpha: [0, 2], activation: 'softmax', branches, inputs: [2, 2, 3], shape: [4, 4, 3] },
+      { op: 'globalAvgPool', inputs: [4], shape: [3] },
+      { op: 'linear', weight: [96, 15], bias: [112, 5], inputs: [5], shape: [5] },
+      { op: 'softmaxCrossEntropy', inputs: [6], shape: [] },
+    ],
+    output: 7,
+    weightElements: 128,
+    bufferElements: 32,
+    alphaElements: 16,
+  };
+  change(graph, graph.nodes);
+  return graph;
+}
+
+const batchSize = 2;
+const program = addon.compile(device, network(), batchSize);
+const headless = addon.compile(
+  device,
+  network((graph) => (graph.output = 6)),
+  batchSize,
+);
+const parameters = addon.createParameters(device, 128, 32, 16);
+const dataset = addon.createDataset(device, new Uint8Array(96), Int32Array.of(0, 1, 4), 4, 4, 2);
+const images = new Float32Array(64);
+const direct = { inputs: [[0, images]], labels: Int32Array.of(0, 4) };
+const gathered = {
+  dataset,
+  indices: Uint32Array.of(0, 2),
+  table: new Float32Array(512),
+  pad: 1,
+  cutout: 2,
+  flip: true,
+};
+const stream = { seed: 1, purpose: 6, epoch: 0, step: 0 };
+const pass = { kind: 'pass', program, parameters, batch: direct, pass: 3, statistics: 'training' };
+const hypergradient = {
+  kind: 'hypergradient',
+  ...{ program, parameters, train: direct, validation: direct },
+  ...{ learningRate: 0.1, momentum: 0.9, weightDecay: 0, radius: 0.01 },
+};
+const sgd = { kind: 'sgd', parameters, learningRate: 0.1, momentum: 0.9, weightDecay: 0, maxNorm: 5 };
+const adam = { kind: 'adam', parameters, learningRate: 0.1, betas: [0.5, 0.9], epsilon: 1e-8, weightDecay: 0, step: 1 };
+
+const execute = (command, on = device) => addon.execute(on, [command]).promise;
+const run = (changes) => execute({ ...pass, ...changes });
+const runBatch = (changes) => run({ batch: { ...direct, ...changes } });
+const runGathered = (changes) => run({ batch: { ...gathered, ...changes } });
+const compile = (change) => addon.compile(device, network(change), batchSize);
+/** A graph of its own: compiled, then evaluated on no images. */
+const evaluate = (nodes) => {
+  const empty = { nodes, output: nodes.length - 1, weightElements: 0, bufferElements: 0, alphaElements: 0 };
+  const batch = { inputs: [] };
+  const compiled = addon.compile(device, empty, 1);
+  return run({ program: compiled, parameters: addon.createParameters(device, 0, 0, 0), batch, pass: 0 });
+};
+const disposed = (handle, dispose) => {
+  addon[dispose](handle);
+  return handle;
+};
+const detached = (array) => {
+  structuredClone(array.buffer, { transfer: [array.buffer] });
+  return array;
+};
+const notHandles = [undefined, null, 7, 'device', true, {}, [], () => {}, Symbol('device'), Object.create(device)];
+
+/** Calls that should do what they say: the table below differs from them in one thing each. */
+const sound = {
+  'a pass': () => run({}),
+  'a pass of a gathered batch': () => runGathered({ stream }),
+  'a hypergradient': () => execute(hypergradient),
+  'an sgd step': () => execute(sgd),
+  'an adam step': () => execute(adam),
+};
+
+/** Calls that must throw or reject. */
+const hostile = {
+  ...Object.fromEntries(
+    [...notHandles, new Proxy(device, {}), program, parameters, dataset].map((value, i) => [
+      `describeDevice of no device (${i})`,
+      () => addon.describeDevice(value),
+    ]),
+  ),
+  ...Object.fromEntries(
+    Object.entries(addon)
+      .filter(([name]) => name !== 'instructionSets')
+      .map(([name, call]) => [`${name} without arguments`, () => call()]),
+  ),
+  'a disposed device': () => addon.compile(disposed(open(), 'disposeDevice'), network(), 1),
+  'a disposed program': () => run({ program: disposed(compile(), 'disposeProgram') }),
+  'disposed parameters': () => {
+    const gone = disposed(addon.createParameters(device, 128, 32, 16), 'disposeParameters');
+    return run({ parameters: gone });
+  },
+  'a disposed dataset': () => {
+    const gone = addon.createDataset(device, new Uint8Array(32), Int32Array.of(0), 4, 4, 2);
+    return runGathered({ dataset: disposed(gone, 'disposeDataset') });
+  },
+  'a program of another device': () => execute(pass, other),
+  'parameters of another device': () => run({ parameters: addon.createParameters(other, 128, 32, 16) }),
+  'an sgd step of another device': () => execute(sgd, other),
+
+  'threads that are no number': () => addon.openDevice({ threads: '2', instructionSet: '' }),
+  'NaN threads': () => addon.openDevice({ threads: Number.NaN, instructionSet: '' }),
+  'half a thread': () => addon.openDevice({ threads: 0.5, instructionSet: '' }),
+  'negative threads': () => addon.openDevice({ threads: -3, instructionSet: '' }),
+  'more threads than the machine starts': () => addon.openDevice({ threads: 100_000, instructionSet: '' }),
+  'an unknown instruction set': () => addon.openDevice({ threads: 1, instructionSet: 'mmx' }),
+
+  'NaN parameters': () => addon.createParameters(device, Number.NaN, 0, 0),
+  'negative parameters': () => addon.createParameters(device, 16, -1, 0),
+  'parameters that fit no machine': () => addon.createParameters(device, 2 ** 36, 2 ** 36, 2 ** 36),
+  'parameters beyond counting': () => addon.createParameters(device, 2 ** 53, 0, 0),
+  'an arena after the last': () => addon.readParameters(parameters, 8).promise,
+  'a negative arena': () => addon.readParameters(parameters, -1).promise,
+  'a write before an arena': () => addon.writeParameters(parameters, 0, -1, new Float32Array(1)).promise,
+  'a write past an arena': () => addon.writeParameters(parameters, 0, 127, new Float32Array(2)).promise,
+  'a write far past an arena': () => addon.writeParameters(parameters, 0, 2 ** 53 - 1, new Float32Array(2)).promise,
+  'a write of doubles': () => addon.writeParameters(parameters, 0, 0, new Float64Array(2)).promise,
+  'a write of a list': () => addon.writeParameters(parameters, 0, 0, [1, 2]).promise,
+
+  'fewer images than labels': () => addon.createDataset(device, new Uint8Array(32), Int32Array.of(0, 1), 4, 4, 2),
+  'a broken last image': () => addon.createDataset(device, new Uint8Array(33), Int32Array.of(0), 4, 4, 2),
+  'no images': () => addon.createDataset(device, new Uint8Array(0), new Int32Array(0), 4, 4, 2),
+  'images without pixels': () => addon.createDataset(device, new Uint8Array(0), Int32Array.of(0), 0, 4, 2),
+  'images of a size that overflows': () =>
+    addon.createDataset(device, new Uint8Array(0), Int32Array.of(0), 2 ** 32, 2 ** 32, 1),
+  'a NaN image size': () => addon.createDataset(device, new Uint8Array(32), Int32Array.of(0), Number.NaN, 4, 2),
+  'negative labels': () => addon.createDataset(device, new Uint8Array(32), Int32Array.of(-1), 4, 4, 2),
+  'detached images': () => addon.createDataset(device, detached(new Uint8Array(32)), Int32Array.of(0), 4, 4, 2),
+  'images of floats': () => addon.createDataset(device, new Float32Array(32), Int32Array.of(0), 4, 4, 2),
+
+  'no graph': () => addon.compile(device, null, batchSize),
+  'nodes that are no list': () => compile((graph) => (graph.nodes = { length: 3 })),
+  'a list of empty places as nodes': () => compile((graph) => (graph.nodes = new Array(2 ** 32 - 1))),
+  'no nodes': () => compile((graph) => (graph.nodes = [])),
+  'a node of null': () => compile((_, nodes) => (nodes[3] = null)),
+  'a node that throws': () =>
+    compile((_, nodes) => {
+      nodes[3] = {
+        get op() {
+          throw new Error('from the getter');
+        },
+      };
+    }),
+  'an unknown op': () => compile((_, nodes) => (nodes[3].op = 'fft')),
+  'an op of another type': () => compile((_, nodes) => (nodes[3].op = 3)),
+  'a node that is its own input': () => compile((_, nodes) => (nodes[1].inputs = [1])),
+  'a cycle of two nodes': () => compile((_, nodes) => (nodes[1].inputs = [2])),
+  'a negative input': () => compile((_, nodes) => (nodes[1].inputs = [-1])),
+  'an input beyond the graph': () => compile((_, nodes) => (nodes[7].inputs = [2 ** 31 - 1])),
+  'a NaN input': () => compile((_, nodes) => (nodes[1].inputs = [Number.NaN])),
+  'no inputs': () => compile((_, nodes) => (nodes[1].inputs = [])),
+  'a negative output': () => compile((graph) => (graph.output = -1)),
+  'an output beyond the graph': () => compile((graph) => (graph.output = 8)),
+  'a shape of two sizes': () => compile((_, nodes) => (nodes[0].shape = [4, 8])),
+  'a shape of zero': () => compile((_, nodes) => (nodes[0].shape = [4, 0, 2])),
+  'a NaN shape': () => compile((_, nodes) => (nodes[0].shape = [4, Number.NaN, 2])),
+  'a shape that overflows': () => compile((_, nodes) => (nodes[0].shape = [2 ** 31, 2 ** 31, 2 ** 31])),
+  'a shape that the op does not give': () => compile((_, nodes) => (nodes[3].shape = [4, 4, 4])),
+  'an empty kernel': () => compile((_, nodes) => (nodes[1].kernel = [0, 3])),
+  'a huge kernel': () => compile((_, nodes) => (nodes[1].kernel = [2 ** 31 - 1, 2 ** 31 - 1])),
+  'a stride of zero': () => compile((_, nodes) => (nodes[1].stride = [0, 1])),
+  'a negative padding': () => compile((_, nodes) => (nodes[1].padding = [-1, 1])),
+  'a huge padding': () => compile((_, nodes) => (nodes[3].padding = [2 ** 31 - 1, 1])),
+  'groups of zero': () => compile((_, nodes) => (nodes[1].groups = 0)),
+  'groups that do not divide': () => compile((_, nodes) => (nodes[1].groups = 2)),
+  'no weight': () => compile((_, nodes) => (nodes[1].weight = undefined)),
+  'a weight of another size': () => compile((_, nodes) => (nodes[1].weight = [0, 53])),
+  'a weight before its arena': () => compile((_, nodes) => (nodes[1].weight = [-16, 54])),
+  'a weight past its arena': () => compile((_, nodes) => (nodes[1].weight = [80, 54])),
+  'a weight far past its arena': () => compile((_, nodes) => (nodes[1].weight = [2 ** 53 - 1, 54])),
+  'a weight that is no place': () => compile((_, nodes) => (nodes[1].weight = 'conv.weight')),
+  'weights that overlap': () => compile((_, nodes) => (nodes[6].weight = [32, 15])),
+  'running statistics that overlap': () => compile((_, nodes) => (nodes[2].runningVariance = [1, 3])),
+  'a scale without a shift': () => compile((_, nodes) => (nodes[2].bias = undefined)),
+  'running statistics past their arena': () => compile((_, nodes) => (nodes[2].runningMean = [30, 3])),
+  'a row of another length': () => compile((_, nodes) => (nodes[4].alpha = [0, 3])),
+  'a row past its arena': () => compile((_, nodes) => (nodes[4].alpha = [15, 2])),
+  'rows that overlap': () =>
+    compile((_, nodes) => {
+      nodes[5] = {
+        op: 'mixed',
+        alpha: [1, 1],
+        branches: [{ begin: 5, end: 5, output: 4 }],
+        inputs: [4, 4],
+        shape: [4, 4, 3],
+      };
+      nodes[6] = { op: 'globalAvgPool', inputs: [5], shape: [3] };
+      nodes[7] = { op: 'softmaxCrossEntropy', inputs: [6], shape: [] };
+    }),
+  'a branch that ends before it begins': () => compile((_, nodes) => (nodes[4].branches[1].end = 2)),
+  'a branch past its mixed node': () => compile((_, nodes) => (nodes[4].branches[1].end = 6)),
+  'a branch of another output': () => compile((_, nodes) => (nodes[4].branches[1].output = 1)),
+  'fewer branches than inputs': () => compile((_, nodes) => nodes[4].branches.pop()),
+  'a batch of zero': () => addon.compile(device, network(), 0),
+  'a NaN batch': () => addon.compile(device, network(), Number.NaN),
+  'a huge batch': () => addon.compile(device, network(), 2 ** 53),
+  'arenas of another size': () => run({ program: compile((graph) => (graph.weightElements = 2 ** 50)) }),
+  'a weight whose size overflows to nothing': () => {
+    const window = { kernel: [64, 64], stride: [2, 2], padding: [32, 32], dilation: [1, 1] };
+    const channels = 2 ** 26; // 64 * 64 * 2^26 * 2^26 = 2^64
+    return evaluate([
+      { op: 'zero', inputs: [], shape: [1, 1, channels] },
+      { op: 'conv2d', ...window, groups: 1, weight: [0, 0], inputs: [0], shape: [1, 1, channels] },
+    ]);
+  },
+  'more working memory than any machine has': () => {
+    const shape = [2 ** 20, 2 ** 20, 1];
+    const zeros = Array.from({ length: 63 }, () => ({ op: 'zero', inputs: [], shape }));
+    return evaluate([...zeros, { op: 'add', inputs: zeros.map((_, i) => i), shape }]);
+  },
+
+  'commands that are no list': () => addon.execute(device, { length: 1 }).promise,
+  'a command of null': () => addon.execute(device, [null]).promise,
+  'an unknown command': () => run({ kind: 'reset' }),
+  'an unknown kind of pass': () => run({ pass: 5 }),
+  'a NaN kind of pass': () => run({ pass: Number.NaN }),
+  'parameters of another layout': () => run({ parameters: addon.createParameters(device, 16, 32, 16) }),
+  'no images in the batch': () => runBatch({ inputs: [] }),
+  'too few images': () => runBatch({ inputs: [[0, new Float32Array(63)]] }),
+  'images of doubles': () => runBatch({ inputs: [[0, new Float64Array(64)]] }),
+  'detached tensors': () => runBatch({ inputs: [[0, detached(new Float32Array(64))]] }),
+  'values for a node that is no input': () =>
+    runBatch({
+      inputs: [
+        [0, images],
+        [1, new Float32Array(1 << 22)],
+      ],
+    }),
+  'values for a node beyond the graph': () =>
+    runBatch({
+      inputs: [
+        [0, images],
+        [2 ** 30, images],
+      ],
+    }),
+  'values for a negative node': () =>
+    runBatch({
+      inputs: [
+        [0, images],
+        [-(2 ** 30), images],
+      ],
+    }),
+  'too few labels': () => runBatch({ labels: Int32Array.of(0) }),
+  'too many labels': () => runBatch({ labels: new Int32Array(1 << 22) }),
+  'no labels': () => runBatch({ labels: undefined }),
+  'a negative label': () => runBatch({ labels: Int32Array.of(0, -1) }),
+  'a label of no class': () => runBatch({ labels: Int32Array.of(0, 5) }),
+  'too many labels for a graph without a loss': () =>
+    run({ program: headless, pass: 0, batch: { ...direct, labels: new Int32Array(1 << 22) } }),
+  'labels of no class for a loss within the graph': () => {
+    const inner = compile((graph, nodes) => (graph.output = nodes.push({ op: 'relu', inputs: [7], shape: [] }) - 1));
+    return run({ program: inner, pass: 0, batch: { ...direct, labels: Int32Array.of(2 ** 30, -(2 ** 30)) } });
+  },
+  'too few indices': () => runGathered({ indices: Uint32Array.of(0) }),
+  'an index beyond the dataset': () => runGathered({ indices: Uint32Array.of(0, 3) }),
+  'a huge index': () => runGathered({ indices: Uint32Array.of(0, 2 ** 32 - 1) }),
+  'signed indices': () => runGathered({ indices: Int32Array.of(0, 1) }),
+  'a short normalisation table': () => runGathered({ table: new Float32Array(511) }),
+  'a huge padding of images': () => runGathered({ pad: 2 ** 31 - 1, stream }),
+  'a negative cutout': () => runGathered({ cutout: -1, stream }),
+  'a NaN seed': () => runGathered({ stream: { ...stream, seed: Number.NaN } }),
+  'a stream without a step': () => runGathered({ stream: { ...stream, step: undefined } }),
+  'a dataset of another image size': () => {
+    const larger = addon.createDataset(device, new Uint8Array(50), Int32Array.of(0), 5, 5, 2);
+    return runGathered({ dataset: larger, indices: new Uint32Array(2) });
+  },
+  'a dataset of more classes': () => {
+    const wider = addon.createDataset(device, new Uint8Array(32), Int32Array.of(5), 4, 4, 2);
+    return runGathered({ dataset: wider, indices: new Uint32Array(2) });
+  },
+  'mixing weights before alpha': () => run({ mixing: [[-1, new Float32Array(2)]] }),
+  'mixing weights past alpha': () => run({ mixing: [[15, new Float32Array(2)]] }),
+  'mixing weights far past alpha': () => run({ mixing: [[2 ** 53 - 1, new Float32Array(2)]] }),
+  'mixing weights of doubles': () => run({ mixing: [[0, new Float64Array(2)]] }),
+  'a read of a negative node': () => run({ read: [-1] }),
+  'a read beyond the graph': () => run({ read: [2 ** 31 - 1] }),
+  'a NaN read': () => run({ read: [Number.NaN] }),
+  'a gradient of another length': () => run({ program: headless, pass: 4, outputGradient: new Float32Array(9) }),
+  'a gradient of a loss': () => run({ pass: 4, outputGradient: new Float32Array(2) }),
+  'gradients of a graph without a loss': () => run({ program: headless }),
+  'a hypergradient of a graph without a loss': () => execute({ ...hypergradient, program: headless }),
+  'a hypergradient without a radius': () => execute({ ...hypergradient, radius: undefined }),
+  'a hypergradient with half a batch': () => execute({ ...hypergradient, validation: { inputs: [] } }),
+  'an sgd step of no parameters': () => execute({ ...sgd, parameters: program }),
+  'an sgd step with a text for a rate': () => execute({ ...sgd, learningRate: '0.1' }),
+  'an adam step without betas': () => execute({ ...adam, betas: undefined }),
+  'an adam step with one beta': () => execute({ ...adam, betas: [0.5] }),
+  'a fractional adam step': () => execute({ ...adam, step: 0.5 }),
+};
+
+const calls = [...Object.entries(sound).map((entry) => [...entry, true]), ...Object.entries(hostile)];
+
+/** One line a report, written before the next instruction can end the process. */
+function report(line) {
+  writeSync(1, `${JSON.stringify(line)}\n`);
+}
+
+for (const [name, call, isSound = false] of calls.slice(Number(process.argv[3]))) {
+  report({ name, isSound });
+  let thrown = null;
+  try {
+    await call();
+  } catch (error) {
+    thrown = String(error);
+  }
+  // A later pass finds memory that the call may have spoilt.
+  await run({});
+  report({ thrown });
+}

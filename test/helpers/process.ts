@@ -1,0 +1,40 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+/** Folder of the package. */
+export const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** How a process ended and what it printed. */
+export interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a program to its end, without standard input. `environment` replaces {@link cleanEnvironment}'s variables. */
+export function runProcess(
+  program: string,
+  args: readonly string[],
+  { cwd, environment = {} }: { cwd: string; environment?: NodeJS.ProcessEnv },
+): Promise<Ended> {
+  const env = { ...cleanEnvironment(), ...environment };
+  const child = spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (text) => {
+    stdout += text;
+  });
+  child.stderr.on('data', (text) => {
+    stderr += text;
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, stdout, stderr }));
+  });
+}
+
+/** The environment without what an outer npm tells the scripts of this package, and without this package's own variables. */
+function cleanEnvironment(): NodeJS.ProcessEnv {
+  const inner = /^(npm_(package|lifecycle)_|npm_config_(local_)?prefix$|INIT_CWD$|DARTSMITH_)/;
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !inner.test(name)));
+}

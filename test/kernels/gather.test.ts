@@ -1,0 +1,165 @@
+// Batches gathered and augmented natively against an independent float64 version, to the last bit.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Augmentation, Device, Outcome } from '../../src/backend/device.ts';
+import { openDevice } from '../../src/backend/open.ts';
+import type { ImageArrays } from '../../src/data/dataset.ts';
+import { BackendError } from '../../src/errors.ts';
+import { GraphBuilder } from '../../src/graph/builder.ts';
+import type { Graph } from '../../src/graph/graph.ts';
+import { randomBlock, type StreamKey, uniform } from '../../src/random/philox.ts';
+import { augmentBatch, drawAugmentation } from '../helpers/augment.ts';
+import { expectSameBits } from '../helpers/compare.ts';
+import { runReference } from '../helpers/interpreter.ts';
+
+type ImageShape = ImageArrays['shape'];
+
+const classes = 10;
+const stream: StreamKey = { seed: 2 ** 40 + 5, purpose: 'trainAugmentation', epoch: 2, step: 9 };
+
+/** Images of random bytes, labels that differ from one image to the next. */
+function randomImages(shape: ImageShape, count: number): ImageArrays {
+  const length = count * shape[0] * shape[1] * shape[2];
+  const images = Uint8Array.from(uniform({ ...stream, seed: 1 }, length), (u) => Math.floor(256 * u));
+  return { images, labels: Int32Array.from({ length: count }, (_, i) => (3 * i) % classes), shape };
+}
+
+function classifier(shape: ImageShape): Graph {
+  const builder = new GraphBuilder();
+  const features = builder.globalAvgPool(builder.input('images', shape));
+  return builder.finish(builder.softmaxCrossEntropy(builder.linear('classifier', features, classes)));
+}
+
+function augmentation(channels: number, options: Partial<Augmentation> = {}): Augmentation {
+  const mean = [0.49139968, 0.48215827, 0.44653124].slice(0, channels);
+  const deviation = [0.24703233, 0.24348505, 0.26158768].slice(0, channels);
+  return { mean, deviation, pad: 0, flip: false, cutout: 0, ...options };
+}
+
+/** Positions in the dataset, in no order and with repetitions. */
+function someIndices(batchSize: number, count: number): Uint32Array {
+  return Uint32Array.from({ length: batchSize }, (_, i) => randomBlock({ ...stream, seed: 3 }, i)[0] % count);
+}
+
+interface Case {
+  readonly name: string;
+  readonly shape: ImageShape;
+  readonly batchSize: number;
+  readonly options?: Partial<Augmentation>;
+}
+
+const everything = { pad: 4, flip: true, cutout: 6, stream };
+
+const cases: readonly Case[] = [
+  { name: 'normalisation alone', shape: [7, 5, 3], batchSize: 6 },
+  {
+    name: 'no stream, so neither crop nor mirror nor cutout',
+    shape: [8, 8, 3],
+    batchSize: 4,
+    options: { ...everything, stream: undefined },
+  },
+  { name: 'a stream with nothing to draw', shape: [6, 9, 3], batchSize: 5, options: { stream } },
+  { name: 'crop', shape: [9, 7, 3], batchSize: 13, options: { pad: 2, stream } },
+  { name: 'crop padded by more than the image', shape: [3, 5, 1], batchSize: 40, options: { pad: 6, stream } },
+  { name: 'mirror', shape: [5, 8, 3], batchSize: 12, options: { flip: true, stream } },
+  { name: 'cutout', shape: [11, 13, 3], batchSize: 16, options: { cutout: 4, stream } },
+  { name: 'cutout of an odd side', shape: [11, 13, 1], batchSize: 16, options: { cutout: 5, stream } },
+  { name: 'cutout larger than the image', shape: [5, 6, 3], batchSize: 9, options: { cutout: 64, stream } },
+  { name: 'everything, CIFAR', shape: [32, 32, 3], batchSize: 17, options: { ...everything, cutout: 16 } },
+  { name: 'everything, MNIST', shape: [28, 28, 1], batchSize: 8, options: everything },
+  { name: 'everything, batch of one', shape: [13, 11, 3], batchSize: 1, options: everything },
+  { name: 'everything, one pixel', shape: [1, 1, 1], batchSize: 3, options: everything },
+];
+
+/** The gathered images, the loss and the hits of one batch. */
+async function gather(device: Device, { shape, batchSize, options }: Case) {
+  const source = randomImages(shape, 23);
+  const graph = classifier(shape);
+  using dataset = device.createDataset(source);
+  using parameters = await device.createParameters(graph, { seed: 4 });
+  using program = device.compile(graph, { batchSize, parameters });
+  const indices = someIndices(batchSize, source.labels.length);
+  const plan = augmentation(shape[2], options);
+  const batch = { dataset, indices, augmentation: plan };
+  const outcome: Outcome = await program.evaluate({ batch, statistics: 'batch', read: [0] });
+  const weights = new Map<string, Float64Array>();
+  for (const name of parameters.names()) weights.set(name, Float64Array.from((await parameters.get(name)).data));
+  return { source, graph, indices, plan, outcome, weights, images: outcome.outputs?.get(0) ?? new Float32Array(0) };
+}
+
+let device: Device;
+
+beforeAll(async () => {
+  device = await openDevice({ threads: 2 });
+});
+
+afterAll(() => device.dispose());
+
+describe.each(cases)('$name ($shape, batch of $batchSize)', (one) => {
+  it('gives the images of the float64 version, rounded once', async () => {
+    const { source, indices, plan, images } = await gather(device, one);
+    const expected = Float32Array.from(augmentBatch(source, indices, plan));
+    expectSameBits(images, expected, one.name, [one.batchSize, ...one.shape]);
+  });
+
+  it('gives the labels of the images', async () => {
+    const { source, graph, indices, plan, outcome, weights } = await gather(device, one);
+    const expected = runReference(graph, {
+      batchSize: one.batchSize,
+      parameters: weights,
+      inputs: { images: augmentBatch(source, indices, plan) },
+      labels: Int32Array.from(indices, (index) => source.labels[index]),
+      training: false,
+    });
+    // Means over at most a thousand pixels and ten logits of order 1.
+    expect(Math.abs((outcome.loss ?? Number.NaN) - (expected.loss ?? 0))).toBeLessThan(5e-6);
+    expect(outcome.correct).toBe(expected.correct);
+  });
+
+  it('gives the same bits for any number of threads', async () => {
+    const { images, outcome } = await gather(device, one);
+    for (const threads of [1, 3, 8]) {
+      using other = await openDevice({ threads });
+      const again = await gather(other, one);
+      expectSameBits(again.images, images, `${one.name} with ${threads} threads`, [one.batchSize, ...one.shape]);
+      expect(again.outcome.loss).toBe(outcome.loss);
+    }
+  });
+});
+
+describe('the draws of a batch', () => {
+  const plan = augmentation(3, { pad: 2, flip: true, stream });
+  const drawn = Array.from({ length: 4000 }, (_, position) => drawAugmentation(plan, [6, 7], position)!);
+
+  it.each([
+    ['row shifts', 5, ({ shift }) => shift[0] + 2],
+    ['column shifts', 5, ({ shift }) => shift[1] + 2],
+    ['mirrors', 2, ({ mirrored }) => Number(mirrored)],
+    ['hole rows', 6, ({ hole }) => hole[0]],
+    ['hole columns', 7, ({ hole }) => hole[1]],
+  ] satisfies [string, number, (draw: (typeof drawn)[number]) => number][])('%s are even', (_, values, value) => {
+    const counts = new Array<number>(values).fill(0);
+    for (const draw of drawn) counts[value(draw)]++;
+    const expected = drawn.length / values;
+    for (const count of counts) expect(Math.abs(count - expected)).toBeLessThan(5 * Math.sqrt(expected));
+  });
+
+  it('change with the step', async () => {
+    const one: Case = { name: 'step', shape: [8, 8, 3], batchSize: 4, options: everything };
+    const first = await gather(device, one);
+    const second = await gather(device, { ...one, options: { ...everything, stream: { ...stream, step: 10 } } });
+    expect(second.images).not.toEqual(first.images);
+  });
+});
+
+describe('refuses', () => {
+  it.each([
+    ['a negative padding', { pad: -1 }],
+    ['a fractional padding', { pad: 1.5 }],
+    ['a padding that is no number', { pad: Number.NaN }],
+    ['a negative cutout', { cutout: -2 }],
+    ['means of fewer channels', { mean: [0.5] }],
+  ])('%s', async (_, options) => {
+    const one: Case = { name: 'refused', shape: [4, 4, 3], batchSize: 2, options: { stream, ...options } };
+    await expect(gather(device, one)).rejects.toThrow(BackendError);
+  });
+});
