@@ -155,6 +155,8 @@ export interface DeviceDataset extends Disposable {
 export interface CompileOptions {
   readonly batchSize: number;
   readonly parameters: Parameters;
+  /** `off` runs every node by itself: the oracle for the fused kernels, which differ from it by round-off. */
+  readonly fusion?: 'on' | 'off';
 }
 
 /** A graph planned for one batch size. Programs of one device share its working memory and may share parameters. */

@@ -61,10 +61,11 @@ class NativeDevice implements Device {
     return dataset;
   }
 
-  compile(graph: Graph, { batchSize, parameters }: CompileOptions): Program {
+  compile(graph: Graph, { batchSize, parameters, fusion = 'on' }: CompileOptions): Program {
     if (!(Number.isInteger(batchSize) && batchSize >= 1)) throw invalid('batchSize', 'a positive integer', batchSize);
+    if (fusion !== 'on' && fusion !== 'off') throw invalid('fusion', "'on' or 'off'", fusion);
     const encoded = encodeGraph(graph, parameters.map);
-    const handle = translated(() => this.#addon.compile(this.#handle, encoded, batchSize));
+    const handle = translated(() => this.#addon.compile(this.#handle, encoded, batchSize, fusion === 'on'));
     const program = new NativeProgram(this, this.#addon, handle, graph, batchSize, parameters);
     this.#handles.set(program, handle);
     return program;
