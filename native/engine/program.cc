@@ -1,6 +1,7 @@
 #include "engine/program.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "engine/error.h"
 
@@ -38,10 +39,8 @@ class Executor {
         start_backward();
       }
       if (!active(step.node)) continue;
-      if (step.backward) {
-        backward(step);
-      } else {
-        forward(step);
+      run(step, result);
+      if (!step.backward) {
         for (int id : request_.read) {
           if (lowered(id) == step.node) read(id, result);
         }
@@ -52,6 +51,19 @@ class Executor {
   }
 
  private:
+  void run(const Step& step, PassResult& result) {
+    const auto start = std::chrono::steady_clock::now();
+    if (step.backward) {
+      backward(step);
+    } else {
+      forward(step);
+    }
+    if (!request_.profile) return;
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    result.profile.push_back(count_work(plan_, step, program_.batch_));
+    result.profile.back().seconds = seconds.count();
+  }
+
   const LoweredNode& lowered_node(int id) const { return plan_.graph.nodes[id]; }
   const Node& node(int id) const { return plan_.graph.nodes[id].node; }
   int lowered(int original) const { return plan_.graph.of_original[original]; }

@@ -13,6 +13,7 @@
 #include "engine/graph.h"
 #include "engine/parameters.h"
 #include "engine/plan.h"
+#include "engine/profile.h"
 
 namespace dartsmith {
 
@@ -49,12 +50,14 @@ struct PassRequest {
   std::vector<GivenMixing> mixing;
   std::vector<int> read;               // nodes whose outputs are wanted
   std::vector<float> output_gradient;  // kVjp of a graph whose output is no loss
+  bool profile = false;
 };
 
 struct PassResult {
   LossResult loss;
   std::map<int, std::vector<float>> outputs;
   std::map<int, std::vector<float>> input_gradients;  // kVjp
+  std::vector<KernelProfile> profile;                 // where asked for, in the order of running
 };
 
 class Program {

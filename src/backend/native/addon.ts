@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BackendError } from '../../errors.ts';
+import type { KernelProfile } from '../device.ts';
 
 /** An engine object that JavaScript holds; only the addon looks inside. */
 export interface Handle {
@@ -23,6 +24,7 @@ export interface NativeOutcome {
   readonly gradientNorm?: number;
   readonly outputs: readonly (readonly [number, Float32Array])[];
   readonly inputGradients: readonly (readonly [number, Float32Array])[];
+  readonly profile?: readonly KernelProfile[];
 }
 
 /** The functions that native/binding exports. */

@@ -185,8 +185,8 @@ type OptionsOf<Name extends 'gradients' | 'evaluate' | 'hypergradient' | 'vjp'> 
   : never;
 
 function readOutcome(outcome: NativeOutcome, command: Command): Outcome {
-  const { loss, correct, gradientNorm } = outcome;
-  const result: { -readonly [K in keyof Outcome]: Outcome[K] } = { loss, correct, gradientNorm };
+  const { loss, correct, gradientNorm, profile } = outcome;
+  const result: { -readonly [K in keyof Outcome]: Outcome[K] } = { loss, correct, gradientNorm, profile };
   if (outcome.outputs.length > 0) result.outputs = new Map(outcome.outputs);
   if (command.kind === 'vjp') {
     const names = new Map(command.program.graph.nodes.map((node) => [node.id, node.op === 'input' ? node.name : '']));
