@@ -46,6 +46,7 @@ PassCommand read_pass(const Napi::Object& value) {
   command.mixing = read_mixing(value.Get("mixing"));
   command.read = integers(value.Get("read"), "read");
   command.output_gradient = optional_floats(value, "outputGradient");
+  command.profile = boolean(value, "profile");
   return command;
 }
 

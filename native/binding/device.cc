@@ -107,7 +107,8 @@ Napi::Value create_dataset(const Napi::CallbackInfo& info) {
 Napi::Value compile(const Napi::CallbackInfo& info) {
   const auto device = from_handle<Device>(info[0]);
   Graph graph = read_graph(object(info[1], "graph"));
-  auto program = std::make_shared<Program>(device, std::move(graph), integer(info[2], "batchSize"));
+  auto program = std::make_shared<Program>(device, std::move(graph), integer(info[2], "batchSize"),
+                                           info[3].ToBoolean());
   return new_handle(info.Env(), std::move(program), 0);
 }
 
@@ -131,6 +132,19 @@ Napi::Value tensors(Napi::Env env, const std::map<int, std::vector<float>>& valu
   return result;
 }
 
+Napi::Value profile_value(Napi::Env env, const std::vector<KernelProfile>& profile) {
+  Napi::Array result = Napi::Array::New(env, profile.size());
+  for (uint32_t i = 0; i < profile.size(); ++i) {
+    Napi::Object entry = Napi::Object::New(env);
+    entry.Set("kernel", std::string(op_name(profile[i].op)) + (profile[i].backward ? " backward" : " forward"));
+    entry.Set("seconds", profile[i].seconds);
+    entry.Set("flops", static_cast<double>(profile[i].flops));
+    entry.Set("bytes", static_cast<double>(profile[i].bytes));
+    result.Set(i, entry);
+  }
+  return result;
+}
+
 Napi::Value outcome_value(Napi::Env env, const Outcome& outcome) {
   Napi::Object result = Napi::Object::New(env);
   if (outcome.loss) {
@@ -140,6 +154,7 @@ Napi::Value outcome_value(Napi::Env env, const Outcome& outcome) {
   if (outcome.gradient_norm) result.Set("gradientNorm", *outcome.gradient_norm);
   result.Set("outputs", tensors(env, outcome.pass.outputs));
   result.Set("inputGradients", tensors(env, outcome.pass.input_gradients));
+  if (!outcome.pass.profile.empty()) result.Set("profile", profile_value(env, outcome.pass.profile));
   return result;
 }
 

@@ -1,99 +1,12 @@
-// Batch normalisation (Ioffe and Szegedy, arXiv:1502.03167). Statistics by pieces small enough for the first-level cache:
-// mean and squared deviations of a piece in float, joined in double in a fixed order (Chan, Golub, LeVeque 1983), so that
-// a mean far from zero costs no digits.
-#include <cmath>
-
+// Batch normalisation (Ioffe and Szegedy, arXiv:1502.03167), materialised; lazy ones are moments applied by their consumer.
 #include "cpu/kernels.h"
+#include "cpu/moments.h"
 
 namespace dartsmith::cpu::DARTSMITH_ISA {
 namespace {
 
-inline constexpr int64_t kPiecePixels = 256;
-
-int64_t pixels_of(const Tensor& tensor) { return tensor.batch * tensor.height * tensor.width; }
-
-// Several pieces a task: joining them costs less than handing them out.
-int64_t pieces_of(const Tensor& tensor) { return divide_up(pixels_of(tensor), kPiecePixels); }
-
-// Calls body(first channel, lanes) for each block of channels.
-template <typename Body>
-void for_channels(int64_t channels, const Body& body) {
-  for (int64_t c = 0; c < channels; c += kLanes) body(c, static_cast<int>(min(kLanes, channels - c)));
-}
-
-// Sum over pixels of term(pixel's vector index) for one block of channels, four running sums for latency's sake.
-template <typename Term>
-Vec sum_pixels(int64_t pixels, const Term& term) {
-  Vec sums[4] = {};
-  int64_t p = 0;
-  for (; p + 4 <= pixels; p += 4) {
-    for (int i = 0; i < 4; ++i) sums[i] += term(p + i);
-  }
-  for (; p < pixels; ++p) sums[0] += term(p);
-  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
-}
-
-// Per piece and channel: mean, then sum of squared deviations from it. [pieces, 2, channels]
-void piece_statistics(Stream& stream, const Tensor& x, float* statistics) {
-  const int64_t pixels = pixels_of(x), channels = x.channels;
-  parallel(stream, pieces_of(x), [&](int64_t piece, int) {
-    const int64_t begin = piece * kPiecePixels, count = min(kPiecePixels, pixels - begin);
-    float* out = statistics + piece * 2 * channels;
-    for_channels(channels, [&](int64_t c, int lanes) {
-      const float* from = x.data + begin * channels + c;
-      const Vec mean = sum_pixels(count, [&](int64_t p) { return load_first(from + p * channels, lanes); }) /
-                       splat(static_cast<float>(count));
-      const Vec deviations = sum_pixels(count, [&](int64_t p) {
-        const Vec d = load_first(from + p * channels, lanes) - mean;
-        return d * d;
-      });
-      store_first(out + c, mean, lanes);
-      store_first(out + channels + c, deviations, lanes);
-    });
-  });
-}
-
-// saved: mean [channels], reciprocal standard deviation [channels].
-void batch_statistics(Stream& stream, const KernelCall& call) {
-  const Tensor& x = call.inputs[0];
-  const int64_t pixels = pixels_of(x), channels = x.channels, pieces = pieces_of(x);
-  auto* statistics = static_cast<float*>(call.workspace);
-  piece_statistics(stream, x, statistics);
-  for (int64_t c = 0; c < channels; ++c) {
-    double mean = 0, deviations = 0, seen = 0;
-    for (int64_t piece = 0; piece < pieces; ++piece) {
-      const auto count = static_cast<double>(min(kPiecePixels, pixels - piece * kPiecePixels));
-      const double delta = statistics[piece * 2 * channels + c] - mean;
-      deviations += statistics[(piece * 2 + 1) * channels + c] + delta * delta * seen * count / (seen + count);
-      mean += delta * count / (seen + count);
-      seen += count;
-    }
-    const double variance = deviations / seen;
-    call.saved[c] = static_cast<float>(mean);
-    call.saved[channels + c] = static_cast<float>(1 / std::sqrt(variance + static_cast<double>(call.node->epsilon)));
-    if (call.statistics != Statistics::kBatchUpdating) continue;
-    const double unbiased = seen > 1 ? deviations / (seen - 1) : variance;
-    const double momentum = call.node->momentum;
-    call.running_mean[c] = static_cast<float>((1 - momentum) * call.running_mean[c] + momentum * mean);
-    call.running_variance[c] = static_cast<float>((1 - momentum) * call.running_variance[c] + momentum * unbiased);
-  }
-}
-
-void running_statistics(const KernelCall& call) {
-  const int64_t channels = call.output.channels;
-  for (int64_t c = 0; c < channels; ++c) {
-    call.saved[c] = call.running_mean[c];
-    const double variance = call.running_variance[c];
-    call.saved[channels + c] = static_cast<float>(1 / std::sqrt(variance + static_cast<double>(call.node->epsilon)));
-  }
-}
-
 void forward(Stream& stream, const KernelCall& call) {
-  if (call.statistics == Statistics::kRunning) {
-    running_statistics(call);
-  } else {
-    batch_statistics(stream, call);
-  }
+  find_moments(stream, call);
   const int64_t channels = call.output.channels;
   const float *mean = call.saved, *deviation = call.saved + channels;
   parallel_ranges(stream, pixels_of(call.output), max(1, kElementGrain / channels), [&](int64_t begin, int64_t end) {
@@ -176,7 +89,7 @@ void backward(Stream& stream, const KernelCall& call) {
 }
 
 size_t workspace_bytes(const KernelCall& call, bool) {
-  return static_cast<size_t>((pieces_of(call.inputs[0]) + 1) * 2 * call.inputs[0].channels) * sizeof(float);
+  return moments_workspace_bytes(call.inputs[0]) + 2 * static_cast<size_t>(call.inputs[0].channels) * sizeof(float);
 }
 
 }  // namespace

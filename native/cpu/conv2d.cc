@@ -46,17 +46,6 @@ void dense_forward(Stream& stream, const KernelCall& call) {
   }
 }
 
-// [taps, inputs, outputs] to [taps, outputs, inputs]
-void transpose(const float* weight, int64_t taps, int64_t inputs, int64_t outputs, float* transposed) {
-  for (int64_t t = 0; t < taps; ++t) {
-    for (int64_t i = 0; i < inputs; ++i) {
-      for (int64_t o = 0; o < outputs; ++o) {
-        transposed[(t * outputs + o) * inputs + i] = weight[(t * inputs + i) * outputs + o];
-      }
-    }
-  }
-}
-
 void dense_input_gradient(Stream& stream, const KernelCall& call) {
   const Tensor &in = call.inputs[0], &out = call.output;
   const Group group = group_of(call);

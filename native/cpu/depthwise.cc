@@ -174,17 +174,28 @@ void correlate_block(const Tile& tile, const WindowMap& map, const float* output
 void depthwise_walk(Stream& stream, const WindowMap& map, const DepthwiseWalk& walk) {
   if (map.rows.count == 0 || map.columns.count == 0) return;
   const TilePlan plan = plan_tiles(map, walk.channels);
-  const int64_t tap_space = kMaxWalkTaps * static_cast<int64_t>(sizeof(TapRef) / sizeof(float));
   parallel(stream, walk.batch * plan.strips, [&](int64_t task, int thread) {
-    float* scratch = thread_scratch<float>(stream, thread, tap_space + plan.elements());
-    auto* taps = reinterpret_cast<TapRef*>(scratch);
+    float* scratch = thread_scratch<float>(stream, thread, plan.elements());
     const int64_t image = task / plan.strips;
-    const Tile tile = load_tile(plan, map, walk.source, image, task % plan.strips, scratch + tap_space, 0);
+    const Tile tile = load_tile(plan, map, walk.source, image, task % plan.strips, scratch, 0);
     if (walk.source_scale != nullptr) scale_tile(tile, map, walk.source_scale);
-    for (int64_t channel = 0; channel < walk.channels; channel += kLanes) {
-      walk_block({map, walk, tile, image}, channel, static_cast<int>(min(kLanes, walk.channels - channel)), taps);
-    }
+    walk_tile(map, walk, tile, image);
   });
+}
+
+void walk_tile(const WindowMap& map, const DepthwiseWalk& walk, const Tile& tile, int64_t image) {
+  TapRef taps[kMaxWalkTaps];
+  for (int64_t channel = 0; channel < walk.channels; channel += kLanes) {
+    walk_block({map, walk, tile, image}, channel, static_cast<int>(min(kLanes, walk.channels - channel)), taps);
+  }
+}
+
+void correlate_tile(const WindowMap& map, const Tile& tile, const float* output_gradient, int kernel_columns,
+                    float* gradient) {
+  for (int64_t channel = 0; channel < tile.channels; channel += kLanes) {
+    const auto lanes = static_cast<int>(min(kLanes, tile.channels - channel));
+    correlate_block(tile, map, output_gradient, kernel_columns, tile.channels, channel, lanes, gradient);
+  }
 }
 
 int64_t depthwise_partials(const WindowMap& map, const Tensor& input, int64_t taps) {
@@ -202,10 +213,7 @@ void depthwise_weight_gradient(Stream& stream, const WindowMap& map, const Tenso
     const Tile tile = load_tile(plan, map, input.data, image, task % plan.strips, scratch, 0);
     float* partial = partials + task * size;
     fill(partial, size, 0);
-    for (int64_t channel = 0; channel < input.channels; channel += kLanes) {
-      correlate_block(tile, map, output_gradient + image * image_elements, kernel_columns, input.channels, channel,
-                      static_cast<int>(min(kLanes, input.channels - channel)), partial);
-    }
+    correlate_tile(map, tile, output_gradient + image * image_elements, kernel_columns, partial);
   });
   reduce_partials(stream, partials, input.batch * plan.strips, size, gradient);
 }

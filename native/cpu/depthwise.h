@@ -21,6 +21,13 @@ struct DepthwiseWalk {
 
 void depthwise_walk(Stream& stream, const WindowMap& map, const DepthwiseWalk& walk);
 
+// One tile of a walk; `image` is the target's.
+void walk_tile(const WindowMap& map, const DepthwiseWalk& walk, const Tile& tile, int64_t image);
+
+// Adds one tile's part of dL/dweights [kernel rows, kernel columns, channels]; `output_gradient` is the tile's image.
+void correlate_tile(const WindowMap& map, const Tile& tile, const float* output_gradient, int kernel_columns,
+                    float* gradient);
+
 // dL/dweights [kernel rows, kernel columns, channels], overwritten, from input and output gradient of a forward map.
 // `partials`: depthwise_partials() floats.
 void depthwise_weight_gradient(Stream& stream, const WindowMap& map, const Tensor& input, const float* output_gradient,

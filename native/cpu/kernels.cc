@@ -17,8 +17,11 @@ constinit const KernelTable kernel_table = {
             &concat_kernels,
             &crop_kernels,
             &zero_kernels,
-            &mixed_kernels,
+            nullptr,  // mixed: lowered to combine
             &softmax_cross_entropy_kernels,
+            &combine_kernels,
+            &separable_kernels,
+            &moments_kernels,
         },
     .sweeps = &sweep_kernels,
 };

@@ -20,7 +20,9 @@ extern const OpKernels add_kernels;
 extern const OpKernels concat_kernels;
 extern const OpKernels crop_kernels;
 extern const OpKernels zero_kernels;
-extern const OpKernels mixed_kernels;
+extern const OpKernels combine_kernels;
+extern const OpKernels separable_kernels;
+extern const OpKernels moments_kernels;
 extern const OpKernels softmax_cross_entropy_kernels;
 extern const Sweeps sweep_kernels;
 

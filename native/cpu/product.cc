@@ -200,7 +200,7 @@ struct CorrelationRun {
 };
 
 template <int Rows>
-void correlate_rows(const CorrelationRun& run, int64_t channel) {
+void correlate_channels(const CorrelationRun& run, int64_t channel) {
   const float* sources[kRun];
   for (int64_t p = 0; p < run.pixels; ++p) sources[p] = run.sources[p] + channel;
   for_column_blocks(run.width, [&](int64_t column, int vectors, int last_lanes) {
@@ -223,11 +223,63 @@ void correlate_rows(const CorrelationRun& run, int64_t channel) {
 void correlate_run(const CorrelationRun& run) {
   int64_t channel = 0;
   if (kRegisters == 32 && divide_up(run.width, kLanes) == 1) {
-    for (; channel + 16 <= run.depth; channel += 16) correlate_rows<16>(run, channel);
+    for (; channel + 16 <= run.depth; channel += 16) correlate_channels<16>(run, channel);
   }
-  for (; channel + kRows <= run.depth; channel += kRows) correlate_rows<kRows>(run, channel);
-  for (; channel + 2 <= run.depth; channel += 2) correlate_rows<2>(run, channel);
-  if (channel < run.depth) correlate_rows<1>(run, channel);
+  for (; channel + kRows <= run.depth; channel += kRows) correlate_channels<kRows>(run, channel);
+  for (; channel + 2 <= run.depth; channel += 2) correlate_channels<2>(run, channel);
+  if (channel < run.depth) correlate_channels<1>(run, channel);
+}
+
+// `Rows` contiguous rows times a block of columns. A depth known when compiling makes every row's address a constant away
+// from one register; 0 stands for any depth.
+template <int Rows, int Vectors, int Depth, bool Whole>
+void multiply_tile(const float* source, int64_t any_depth, const float* matrix, int64_t width, float* target,
+                   int last_lanes) {
+  const int64_t depth = Depth > 0 ? Depth : any_depth;
+  Vec sums[Rows][Vectors] = {};
+  for (int64_t c = 0; c < depth; ++c) {
+    Vec line[Vectors];
+    for (int v = 0; v < Vectors; ++v) {
+      const float* from = matrix + c * width + v * kLanes;
+      line[v] = !Whole && v == Vectors - 1 ? load_first(from, last_lanes) : load(from);
+    }
+    for (int r = 0; r < Rows; ++r) {
+      const Vec value = splat(source[r * depth + c]);
+      for (int v = 0; v < Vectors; ++v) sums[r][v] += value * line[v];
+    }
+  }
+  for (int r = 0; r < Rows; ++r) {
+    for (int v = 0; v < Vectors; ++v) {
+      store_first(target + r * width + v * kLanes, sums[r][v], !Whole && v == Vectors - 1 ? last_lanes : kLanes);
+    }
+  }
+}
+
+template <int Vectors, int Depth, bool Whole>
+void multiply_columns(const float* source, int64_t rows, int64_t depth, const float* matrix, int64_t width,
+                      float* target, int last_lanes) {
+  constexpr int kTall = kRegisters == 32 && Vectors == 1 ? 16 : kRows;
+  int64_t r = 0;
+  for (; r + kTall <= rows; r += kTall) {
+    multiply_tile<kTall, Vectors, Depth, Whole>(source + r * depth, depth, matrix, width, target + r * width, last_lanes);
+  }
+  for (; r < rows; ++r) {
+    multiply_tile<1, Vectors, Depth, Whole>(source + r * depth, depth, matrix, width, target + r * width, last_lanes);
+  }
+}
+
+template <int Vectors>
+void multiply_block(const float* source, int64_t rows, int64_t depth, const float* matrix, int64_t width, float* target,
+                    int last_lanes) {
+  if (last_lanes != kLanes) {
+    return multiply_columns<Vectors, 0, false>(source, rows, depth, matrix, width, target, last_lanes);
+  }
+  switch (depth) {
+    case 16: return multiply_columns<Vectors, 16, true>(source, rows, depth, matrix, width, target, last_lanes);
+    case 32: return multiply_columns<Vectors, 32, true>(source, rows, depth, matrix, width, target, last_lanes);
+    case 64: return multiply_columns<Vectors, 64, true>(source, rows, depth, matrix, width, target, last_lanes);
+    default: return multiply_columns<Vectors, 0, true>(source, rows, depth, matrix, width, target, last_lanes);
+  }
 }
 
 // Pixels a piece: few enough pieces that their partial sums stay small, enough for any number of cores.
@@ -288,6 +340,41 @@ void row_correlation(Stream& stream, const WindowMap& map, const RowCorrelation&
   for (int64_t row = 0; row < correlation.taps * correlation.depth; ++row) {
     std::memcpy(correlation.gradient + row * correlation.gradient_row_stride, summed + row * correlation.width,
                 static_cast<size_t>(correlation.width) * sizeof(float));
+  }
+}
+
+void multiply_rows(const float* source, int64_t rows, int64_t depth, const float* matrix, int64_t width, float* target) {
+  for_column_blocks(width, [&](int64_t column, int vectors, int last_lanes) {
+    const auto block = vectors == 1   ? multiply_block<1>
+                       : vectors == 2 ? multiply_block<2>
+                                      : multiply_block<kVectors>;
+    block(source, rows, depth, matrix + column, width, target + column, last_lanes);
+  });
+}
+
+void correlate_rows(const float* source, int64_t rows, int64_t depth, const float* gradient, int64_t width,
+                    float* target) {
+  CorrelationRun run;
+  run.gradient_stride = width;
+  run.depth = depth;
+  run.width = width;
+  run.target = target;
+  for (int64_t first = 0; first < rows; first += kRun) {
+    run.pixels = min(kRun, rows - first);
+    run.gradient = gradient + first * width;
+    for (int64_t p = 0; p < run.pixels; ++p) run.sources[p] = source + (first + p) * depth;
+    correlate_run(run);
+  }
+}
+
+// [taps, inputs, outputs] to [taps, outputs, inputs]
+void transpose(const float* weight, int64_t taps, int64_t inputs, int64_t outputs, float* transposed) {
+  for (int64_t t = 0; t < taps; ++t) {
+    for (int64_t i = 0; i < inputs; ++i) {
+      for (int64_t o = 0; o < outputs; ++o) {
+        transposed[(t * outputs + o) * inputs + i] = weight[(t * inputs + i) * outputs + o];
+      }
+    }
   }
 }
 

@@ -49,9 +49,10 @@ inline void fill(float* target, int64_t count, float value) {
   for (int64_t i = 0; i < count; ++i) target[i] = value;
 }
 
-// Copies what strip `strip` of image `image` needs; outside the source lies `outside`.
-inline Tile load_tile(const TilePlan& plan, const WindowMap& map, const float* source, int64_t image, int64_t strip,
-                      float* scratch, float outside) {
+// Copies what strip `strip` of image `image` needs with copy(to, from, pixels); outside the source lies `outside`.
+template <typename Copy>
+Tile load_tile(const TilePlan& plan, const WindowMap& map, const float* source, int64_t image, int64_t strip,
+               float* scratch, float outside, const Copy& copy) {
   Tile tile{scratch, plan.width, plan.channels, strip * plan.strip_rows,
             min(map.rows.count, (strip + 1) * plan.strip_rows)};
   const int64_t first_row = tile.row_begin * map.rows.source_step + map.rows.lowest();
@@ -69,10 +70,17 @@ inline Tile load_tile(const TilePlan& plan, const WindowMap& map, const float* s
     }
     fill(row, left * channels, outside);
     const float* from = source + ((image * height + y) * width + max(0, first_column)) * channels;
-    std::memcpy(row + left * channels, from, static_cast<size_t>(inside * channels) * sizeof(float));
+    copy(row + left * channels, from, inside);
     fill(row + (left + inside) * channels, (plan.width - left - inside) * channels, outside);
   }
   return tile;
+}
+
+inline Tile load_tile(const TilePlan& plan, const WindowMap& map, const float* source, int64_t image, int64_t strip,
+                      float* scratch, float outside) {
+  return load_tile(plan, map, source, image, strip, scratch, outside, [&](float* to, const float* from, int64_t pixels) {
+    std::memcpy(to, from, static_cast<size_t>(pixels * plan.channels) * sizeof(float));
+  });
 }
 
 }  // namespace dartsmith::cpu::DARTSMITH_ISA

@@ -76,13 +76,15 @@ class SquaredNorm {
 
 Outcome execute(const PassCommand& command, const std::atomic<bool>& cancelled) {
   Outcome outcome;
-  outcome.pass = command.program->run({.kind = command.kind,
-                                       .statistics = command.statistics,
-                                       .batch = &command.batch,
-                                       .mixing = command.mixing,
-                                       .read = command.read,
-                                       .output_gradient = command.output_gradient},
-                                      *command.parameters, cancelled);
+  PassRequest request;
+  request.kind = command.kind;
+  request.statistics = command.statistics;
+  request.batch = &command.batch;
+  request.mixing = command.mixing;
+  request.read = command.read;
+  request.output_gradient = command.output_gradient;
+  request.profile = command.profile;
+  outcome.pass = command.program->run(request, *command.parameters, cancelled);
   if (has_loss(*command.program)) outcome.loss = outcome.pass.loss;
   return outcome;
 }

@@ -19,6 +19,7 @@ struct PassCommand {
   std::vector<GivenMixing> mixing;
   std::vector<int> read;
   std::vector<float> output_gradient;
+  bool profile = false;
 };
 
 struct HypergradientCommand {

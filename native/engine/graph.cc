@@ -8,6 +8,7 @@ namespace {
 constexpr const char* kOpNames[kOpCount] = {
     "input",  "conv2d", "batchNorm", "relu", "maxPool", "avgPool", "globalAvgPool",
     "linear", "add",    "concat",    "crop", "zero",    "mixed",   "softmaxCrossEntropy",
+    "combine", "separable", "moments",
 };
 
 // Larger than any real tensor of one sample, small enough that no product of sizes overflows.
@@ -111,6 +112,10 @@ class Validator {
         expect_inputs(node, 1);
         if (input(node).height * input(node).width != 1) fail("softmaxCrossEntropy", "expected a vector of logits");
         return {1, 1, 1};
+      case Op::kCombine:
+      case Op::kSeparable:
+      case Op::kMoments:
+        break;
     }
     fail("graph", "unknown op");
   }
@@ -191,7 +196,7 @@ class Validator {
 const char* op_name(Op op) { return kOpNames[static_cast<int>(op)]; }
 
 Op op_from_name(const std::string& name) {
-  for (int i = 0; i < kOpCount; ++i) {
+  for (int i = 0; i < kGraphOpCount; ++i) {
     if (name == kOpNames[i]) return static_cast<Op>(i);
   }
   fail("graph", "expected a known op but got '", name, "'");

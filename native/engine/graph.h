@@ -21,8 +21,13 @@ enum class Op {
   kZero,
   kMixed,
   kSoftmaxCrossEntropy,
+  // Made by lowering (engine/lower.h), never by users:
+  kCombine,    // sum of weighed inputs, each normalised while it is loaded where it is a lazy batch-norm
+  kSeparable,  // relu, depthwise, pointwise, and the statistics of the batch-norm that follows
+  kMoments,    // the statistics of a lazy batch-norm; its value is its input
 };
-inline constexpr int kOpCount = 14;
+inline constexpr int kGraphOpCount = 14;
+inline constexpr int kOpCount = 17;
 
 // The graph's name of an op, as in src/graph/graph.ts.
 const char* op_name(Op op);
@@ -73,8 +78,8 @@ struct Node {
   float epsilon = 0;               // batchNorm
   float momentum = 0;              // batchNorm
   int top = 0, left = 0;           // crop
-  ParameterPlace weight;           // conv2d, linear, batchNorm's scale
-  ParameterPlace bias;             // linear, batchNorm's shift
+  ParameterPlace weight;           // conv2d, linear, batchNorm's scale, separable's depthwise weight
+  ParameterPlace bias;             // linear, batchNorm's shift, separable's pointwise weight
   ParameterPlace running_mean;     // batchNorm, in the buffer arena
   ParameterPlace running_variance;
   ParameterPlace alpha;            // mixed: its row in the alpha arena

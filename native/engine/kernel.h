@@ -30,6 +30,16 @@ struct GradientTarget {
 // kBatch normalises with the batch's own statistics, kBatchUpdating also moves the running ones.
 enum class Statistics { kRunning, kBatch, kBatchUpdating };
 
+// What comes with an input beside its tensor. A normalised input holds what a batch-norm without affine would normalise:
+// the kernel applies `statistics` while loading, and its backward leaves the gradient of the tensor itself not as a
+// tensor but as a map over channels, d = A * g + B * x + D, for the kernel that produced the tensor to apply.
+struct InputLink {
+  const float* statistics = nullptr;  // mean, reciprocal deviation [2, channels]; null for a plain input
+  float* gradient_map = nullptr;      // backward of a normalised input: A, B, D [3, channels]
+  const float* mixing = nullptr;      // combine: the input's weight
+  double* mixing_gradient = nullptr;  // combine: dL/dweight, accumulated; null when not wanted
+};
+
 struct LossResult {
   double loss = 0;
   int64_t correct = 0;
@@ -41,6 +51,7 @@ struct KernelCall {
   const Node* node = nullptr;
   const Tensor* inputs = nullptr;
   int input_count = 0;
+  const InputLink* links = nullptr;  // one an input
   Tensor output;
   float* saved = nullptr;      // what forward leaves for backward: saved_elements() floats
   void* workspace = nullptr;   // workspace_bytes() of scratch, dead after the call
@@ -49,15 +60,14 @@ struct KernelCall {
   const float* bias = nullptr;
   float* running_mean = nullptr;
   float* running_variance = nullptr;
-  const float* mixing = nullptr;     // mixed: one weight a branch
   const int32_t* labels = nullptr;   // loss: [batch]
   LossResult* loss = nullptr;        // loss
   // Backward only.
-  const float* output_gradient = nullptr;  // null for the loss itself: its gradient is 1
+  const float* output_gradient = nullptr;      // null for the loss itself: its gradient is 1
+  const float* output_gradient_map = nullptr;  // A, B, D of an output that its consumer normalised: see InputLink
   const GradientTarget* input_gradients = nullptr;
   float* weight_gradient = nullptr;
   float* bias_gradient = nullptr;
-  double* mixing_gradient = nullptr;  // mixed: dL/dp a branch, accumulated
 };
 
 // A backend's execution resource (thread pool, CUDA stream): kernels cast it to their own.

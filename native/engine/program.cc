@@ -1,6 +1,7 @@
 #include "engine/program.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "engine/error.h"
 
@@ -20,10 +21,15 @@ class Executor {
         given_(program.graph_.alpha_elements, 1.0f) {}
 
   PassResult run(const std::atomic<bool>& cancelled) {
-    prepare();
+    if (!program_.rows_.empty()) prepare_mixing();
+    if (const auto* gathered = std::get_if<GatheredBatch>(request_.batch)) {
+      gather(*gathered);
+    } else {
+      upload(std::get<DirectBatch>(*request_.batch));
+    }
     PassResult result;
     for (int id : request_.read) {
-      if (node(canonical(id)).op == Op::kInput) read(id, result);
+      if (program_.graph_.nodes[id].op == Op::kInput) read(id, result);
     }
     bool backward_started = false;
     for (const Step& step : plan_.steps) {
@@ -33,12 +39,10 @@ class Executor {
         start_backward();
       }
       if (!active(step.node)) continue;
-      if (step.backward) {
-        backward(step);
-      } else {
-        forward(step);
+      run(step, result);
+      if (!step.backward) {
         for (int id : request_.read) {
-          if (canonical(id) == step.node) read(id, result);
+          if (lowered(id) == step.node) read(id, result);
         }
       }
     }
@@ -47,9 +51,23 @@ class Executor {
   }
 
  private:
-  const Node& node(int id) const { return program_.graph_.nodes[id]; }
-  int canonical(int id) const { return plan_.nodes[id].canonical; }
-  const PlannedNode& planned(int id) const { return plan_.nodes[canonical(id)]; }
+  void run(const Step& step, PassResult& result) {
+    const auto start = std::chrono::steady_clock::now();
+    if (step.backward) {
+      backward(step);
+    } else {
+      forward(step);
+    }
+    if (!request_.profile) return;
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    result.profile.push_back(count_work(plan_, step, program_.batch_));
+    result.profile.back().seconds = seconds.count();
+  }
+
+  const LoweredNode& lowered_node(int id) const { return plan_.graph.nodes[id]; }
+  const Node& node(int id) const { return plan_.graph.nodes[id].node; }
+  int lowered(int original) const { return plan_.graph.of_original[original]; }
+  const PlannedNode& planned(int id) const { return plan_.nodes[id]; }
 
   template <typename T = float>
   T* buffer(int index) const {
@@ -62,20 +80,6 @@ class Executor {
   }
 
   size_t value_bytes(int id) const { return program_.batch_ * node(id).shape.elements() * sizeof(float); }
-
-  void prepare() {
-    for (int id : request_.read) {
-      if (id < 0 || id >= static_cast<int>(plan_.nodes.size()) || planned(id).value < 0) {
-        fail("read", "expected nodes that the graph's output depends on but got ", id);
-      }
-    }
-    if (!program_.rows_.empty()) prepare_mixing();
-    if (const auto* gathered = std::get_if<GatheredBatch>(request_.batch)) {
-      gather(*gathered);
-    } else {
-      upload(std::get<DirectBatch>(*request_.batch));
-    }
-  }
 
   void prepare_mixing() {
     float* mixing = program_.mixing_.as<float>();
@@ -90,6 +94,7 @@ class Executor {
 
   void gather(const GatheredBatch& batch) {
     const int input = input_node();
+    if (input < 0) return;
     backend_.upload(program_.indices_.as<void>(), batch.indices.data(), batch.indices.size() * sizeof(uint32_t));
     backend_.upload(program_.table_.as<void>(), batch.table.data(), batch.table.size() * sizeof(float));
     const Shape& shape = batch.dataset->shape;
@@ -111,17 +116,18 @@ class Executor {
                               .flip = batch.flip});
   }
 
+  // The graph's only input, -1 where nothing reads it.
   int input_node() const {
-    for (size_t id = 0; id < program_.graph_.nodes.size(); ++id) {
-      if (program_.graph_.nodes[id].op == Op::kInput) return static_cast<int>(id);
+    for (size_t id = 0; id < plan_.nodes.size(); ++id) {
+      if (node(static_cast<int>(id)).op == Op::kInput) return static_cast<int>(id);
     }
     return -1;
   }
 
   void upload(const DirectBatch& batch) {
     for (const auto& [id, values] : batch.inputs) {
-      if (planned(id).value < 0) continue;
-      backend_.upload(buffer(planned(id).value), values.data(), values.size() * sizeof(float));
+      if (lowered(id) < 0) continue;
+      backend_.upload(buffer(planned(lowered(id)).value), values.data(), values.size() * sizeof(float));
     }
     if (!batch.labels.empty()) {
       backend_.upload(program_.labels_.as<void>(), batch.labels.data(), batch.labels.size() * sizeof(int32_t));
@@ -130,39 +136,62 @@ class Executor {
 
   // A node within branches runs when any branch that needs it counts.
   bool active(int id) const {
-    const std::vector<Guard>& guards = plan_.nodes[id].guards;
-    return guards.empty() || std::ranges::any_of(guards, [&](const Guard& g) { return counts(node(g.mixed), g.branch); });
+    const std::vector<int64_t>& guards = lowered_node(id).guards;
+    return guards.empty() || std::ranges::any_of(guards, [&](int64_t place) { return counts(place); });
   }
 
   // Only a weight given as exactly 0 takes a candidate out; one that follows from alpha never does.
-  bool counts(const Node& mixed, size_t branch) const { return given_[mixed.alpha.offset + branch] != 0.0f; }
+  bool counts(int64_t mixing) const { return given_[mixing] != 0.0f; }
+  bool counts(const LoweredInput& input) const { return input.mixing < 0 || counts(input.mixing); }
 
-  KernelCall call(const Step& step, std::vector<Tensor>& inputs) const {
+  // A call and the arrays that it points to.
+  struct Call : KernelCall {
+    std::vector<Tensor> tensors;
+    std::vector<InputLink> input_links;
+    std::vector<GradientTarget> targets;
+  };
+
+  InputLink link(const LoweredInput& input, bool backward) const {
+    InputLink link;
+    if (input.normalised) link.statistics = buffer(planned(input.id).saved);
+    if (input.normalised && backward) link.gradient_map = buffer(planned(input.id).gradient_map);
+    if (input.mixing >= 0) link.mixing = program_.mixing_.as<float>() + input.mixing;
+    if (input.mixing >= 0 && backward && plan_.wants_alpha) {
+      link.mixing_gradient = program_.mixing_gradients_.as<double>() + input.mixing;
+    }
+    return link;
+  }
+
+  // Inputs of weight 0 are left out: they were not computed.
+  void fill(const Step& step, Call& call) {
     const Node& n = node(step.node);
-    for (int input : n.inputs) inputs.push_back(tensor(input));
-    if (n.op == Op::kMixed) inputs[0].data = nullptr;  // only a fused kernel reads the edge's input
-    KernelCall call;
+    for (const LoweredInput& input : lowered_node(step.node).inputs) {
+      if (!counts(input)) continue;
+      call.tensors.push_back(tensor(input.id));
+      call.input_links.push_back(link(input, step.backward));
+      if (step.backward) call.targets.push_back(gradient_target(n, input));
+    }
     call.node = &n;
-    call.inputs = inputs.data();
-    call.input_count = static_cast<int>(inputs.size());
+    call.inputs = call.tensors.data();
+    call.input_count = static_cast<int>(call.tensors.size());
+    call.links = call.input_links.data();
+    call.input_gradients = call.targets.data();
     call.output = tensor(step.node);
-    call.saved = buffer(plan_.nodes[step.node].saved);
+    call.saved = buffer(planned(step.node).saved);
     call.workspace = buffer<void>(step.workspace);
     call.statistics = request_.statistics;
     if (n.weight) call.weight = parameters_.data(Arena::kWeights) + n.weight.offset;
     if (n.bias) call.bias = parameters_.data(Arena::kWeights) + n.bias.offset;
     if (n.running_mean) call.running_mean = parameters_.data(Arena::kBuffers) + n.running_mean.offset;
     if (n.running_variance) call.running_variance = parameters_.data(Arena::kBuffers) + n.running_variance.offset;
-    if (n.op == Op::kMixed) call.mixing = program_.mixing_.as<float>() + n.alpha.offset;
     call.labels = program_.labels_.as<int32_t>();
     call.loss = program_.loss_.as<LossResult>();
-    return call;
   }
 
   void forward(const Step& step) {
-    std::vector<Tensor> inputs;
-    const KernelCall c = call(step, inputs);
-    backend_.kernels(node(step.node).op).forward(backend_.stream(), c);
+    Call call;
+    fill(step, call);
+    backend_.kernels(node(step.node).op).forward(backend_.stream(), call);
   }
 
   void start_backward() {
@@ -170,7 +199,7 @@ class Executor {
     if (plan_.wants_alpha && !program_.rows_.empty()) {
       backend_.clear(program_.mixing_gradients_.as<void>(), program_.mixing_gradients_.bytes());
     }
-    const int output = canonical(program_.graph_.output);
+    const int output = plan_.graph.output;
     written_[output] = true;
     if (planned(output).gradient >= 0) {
       backend_.upload(buffer(planned(output).gradient), request_.output_gradient.data(), value_bytes(output));
@@ -187,46 +216,42 @@ class Executor {
   void backward(const Step& step) {
     if (!written_[step.node]) return;
     const Node& n = node(step.node);
-    std::vector<Tensor> inputs;
-    KernelCall c = call(step, inputs);
-    c.output_gradient = buffer(plan_.nodes[step.node].gradient);
-    std::vector<GradientTarget> targets;
-    for (size_t i = 0; i < n.inputs.size(); ++i) targets.push_back(gradient_target(n, i));
-    c.input_gradients = targets.data();
-    if (plan_.wants_weights && n.weight) {
-      c.weight_gradient = parameters_.data(Arena::kWeightGradients) + n.weight.offset;
-    }
-    if (plan_.wants_weights && n.bias) {
-      c.bias_gradient = parameters_.data(Arena::kWeightGradients) + n.bias.offset;
-    }
-    if (plan_.wants_alpha && n.op == Op::kMixed) {
-      c.mixing_gradient = program_.mixing_gradients_.as<double>() + n.alpha.offset;
-    }
-    backend_.kernels(n.op).backward(backend_.stream(), c);
+    Call call;
+    fill(step, call);
+    call.output_gradient = buffer(planned(step.node).gradient);
+    call.output_gradient_map = buffer(planned(step.node).gradient_map);
+    float* gradients = parameters_.data(Arena::kWeightGradients);
+    if (plan_.wants_weights && n.weight) call.weight_gradient = gradients + n.weight.offset;
+    if (plan_.wants_weights && n.bias) call.bias_gradient = gradients + n.bias.offset;
+    backend_.kernels(n.op).backward(backend_.stream(), call);
   }
 
-  GradientTarget gradient_target(const Node& n, size_t index) {
-    if (n.op == Op::kMixed && (index == 0 || !counts(n, index - 1))) return {};
-    const int id = canonical(n.inputs[index]);
-    const PlannedNode& source = plan_.nodes[id];
+  // Marks the input's gradient as written, and says how the kernel writes it.
+  GradientTarget gradient_target(const Node& n, const LoweredInput& input) {
+    const PlannedNode& source = planned(input.id);
     if (!source.has_gradient) return {};
-    const bool had_gradient = written_[id];
-    written_[id] = true;
-    if (source.gradient_from_add && n.op == Op::kAdd) return {};
+    const bool had_gradient = written_[input.id];
+    written_[input.id] = true;
+    const bool handed_on = source.shares_gradient && (n.op == Op::kAdd || n.op == Op::kCombine);
+    if (handed_on) return {};
     return {buffer(source.gradient), had_gradient ? GradientMode::kAccumulate : GradientMode::kOverwrite};
   }
 
   void finish(PassResult& result) {
     if (plan_.wants_alpha && !program_.rows_.empty()) write_alpha_gradients();
-    if (node(program_.graph_.output).op == Op::kSoftmaxCrossEntropy) {
+    if (node(plan_.graph.output).op == Op::kSoftmaxCrossEntropy) {
       backend_.download(&result.loss, program_.loss_.as<void>(), sizeof(LossResult));
     }
     if (!plan_.wants_inputs) return;
-    for (size_t id = 0; id < program_.graph_.nodes.size(); ++id) {
-      if (node(id).op != Op::kInput) continue;
-      std::vector<float> values(program_.batch_ * node(id).shape.elements(), 0.0f);
-      if (written_[id]) backend_.download(values.data(), buffer(planned(id).gradient), values.size() * sizeof(float));
-      result.input_gradients.emplace(static_cast<int>(id), std::move(values));
+    for (size_t original = 0; original < program_.graph_.nodes.size(); ++original) {
+      const Node& input = program_.graph_.nodes[original];
+      if (input.op != Op::kInput) continue;
+      std::vector<float> values(program_.batch_ * input.shape.elements(), 0.0f);
+      const int id = lowered(static_cast<int>(original));
+      if (id >= 0 && written_[id]) {
+        backend_.download(values.data(), buffer(planned(id).gradient), values.size() * sizeof(float));
+      }
+      result.input_gradients.emplace(static_cast<int>(original), std::move(values));
     }
   }
 
@@ -246,10 +271,11 @@ class Executor {
     }
   }
 
-  void read(int id, PassResult& result) const {
+  void read(int original, PassResult& result) const {
+    const int id = lowered(original);
     std::vector<float> values(program_.batch_ * node(id).shape.elements());
     backend_.download(values.data(), buffer(planned(id).value), values.size() * sizeof(float));
-    result.outputs.emplace(id, std::move(values));
+    result.outputs.emplace(original, std::move(values));
   }
 
   Program& program_;
@@ -258,7 +284,7 @@ class Executor {
   const Parameters& parameters_;
   Backend& backend_;
   std::byte* arena_;
-  std::vector<bool> written_;  // by canonical node: its output's gradient holds a value
+  std::vector<bool> written_;  // by lowered node: its output's gradient holds a value
 
   std::vector<float> given_;  // by place in the alpha arena: the given mixing weight, 1 where none was given
 };
@@ -281,8 +307,8 @@ std::vector<MixingRow> mixing_rows(const Graph& graph) {
 
 }  // namespace
 
-Program::Program(std::shared_ptr<Device> device, Graph graph, int64_t batch)
-    : device_(std::move(device)), graph_(std::move(graph)), batch_(batch) {
+Program::Program(std::shared_ptr<Device> device, Graph graph, int64_t batch, bool fuse)
+    : device_(std::move(device)), graph_(std::move(graph)), batch_(batch), fuse_(fuse) {
   if (batch < 1 || batch > 65536) fail("compile", "expected a batch size from 1 to 65536 but got ", batch);
   validate(graph_);
   rows_ = mixing_rows(graph_);
@@ -299,11 +325,24 @@ Program::Program(std::shared_ptr<Device> device, Graph graph, int64_t batch)
   loss_ = Buffer(backend, sizeof(LossResult));
 }
 
-const Plan& Program::plan(PassKind kind) {
+const Plan& Program::plan(PassKind kind, bool fuse) {
   std::lock_guard lock(plan_mutex_);
-  std::optional<Plan>& plan = plans_[static_cast<int>(kind)];
-  if (!plan) plan = make_plan(graph_, batch_, kind, *device_->backend);
+  std::optional<Plan>& plan = plans_[2 * static_cast<int>(kind) + fuse];
+  if (!plan) plan = make_plan(lower(graph_, fuse), batch_, kind, *device_->backend);
   return *plan;
+}
+
+// Nodes that fusion leaves without a value are read from an unfused pass.
+const Plan& Program::plan_for(const PassRequest& request) {
+  const auto has_all = [&](const Plan& plan) {
+    return std::ranges::all_of(request.read, [&](int id) { return plan.graph.of_original[id] >= 0; });
+  };
+  for (int id : request.read) {
+    if (id < 0 || id >= static_cast<int>(graph_.nodes.size())) fail("read", "expected a node but got ", id);
+  }
+  if (fuse_ && has_all(plan(request.kind, true))) return plan(request.kind, true);
+  if (!has_all(plan(request.kind, false))) fail("read", "expected nodes that the graph's output depends on");
+  return plan(request.kind, false);
 }
 
 void Program::check(const Batch& batch) const {
@@ -353,7 +392,7 @@ void Program::check(const Batch& batch) const {
 }
 
 PassResult Program::run(const PassRequest& request, const Parameters& parameters, const std::atomic<bool>& cancelled) {
-  return Executor(*this, plan(request.kind), request, parameters).run(cancelled);
+  return Executor(*this, plan_for(request), request, parameters).run(cancelled);
 }
 
 }  // namespace dartsmith

@@ -13,6 +13,7 @@
 #include "engine/graph.h"
 #include "engine/parameters.h"
 #include "engine/plan.h"
+#include "engine/profile.h"
 
 namespace dartsmith {
 
@@ -49,18 +50,21 @@ struct PassRequest {
   std::vector<GivenMixing> mixing;
   std::vector<int> read;               // nodes whose outputs are wanted
   std::vector<float> output_gradient;  // kVjp of a graph whose output is no loss
+  bool profile = false;
 };
 
 struct PassResult {
   LossResult loss;
   std::map<int, std::vector<float>> outputs;
   std::map<int, std::vector<float>> input_gradients;  // kVjp
+  std::vector<KernelProfile> profile;                 // where asked for, in the order of running
 };
 
 class Program {
  public:
   // Throws Error where the graph is malformed.
-  Program(std::shared_ptr<Device> device, Graph graph, int64_t batch);
+  // Without `fuse` every node runs by itself: the oracle for the fused kernels.
+  Program(std::shared_ptr<Device> device, Graph graph, int64_t batch, bool fuse);
 
   // Checks a batch against the graph: throws Error naming what does not fit.
   void check(const Batch& batch) const;
@@ -68,17 +72,19 @@ class Program {
   // Runs a pass to its end. Gradients are left in `parameters`. Throws Cancelled between two kernels once `cancelled`.
   PassResult run(const PassRequest& request, const Parameters& parameters, const std::atomic<bool>& cancelled);
 
-  int64_t arena_bytes(PassKind kind) { return plan(kind).arena_bytes; }
+  int64_t arena_bytes(PassKind kind) { return plan(kind, fuse_).arena_bytes; }
   const Graph& graph() const { return graph_; }
   int64_t batch() const { return batch_; }
   Device& device() const { return *device_; }
 
  private:
-  const Plan& plan(PassKind kind);
+  const Plan& plan(PassKind kind, bool fuse);
+  const Plan& plan_for(const PassRequest& request);
 
   std::shared_ptr<Device> device_;
   Graph graph_;
   int64_t batch_;
+  bool fuse_;
   std::vector<MixingRow> rows_;
   Buffer mixing_;            // float [alpha elements]
   Buffer mixing_gradients_;  // double [alpha elements]
@@ -86,7 +92,7 @@ class Program {
   Buffer indices_;           // uint32 [batch]
   Buffer table_;             // float [channels, 256]
   Buffer loss_;              // LossResult
-  std::array<std::optional<Plan>, kPassKindCount> plans_;
+  std::array<std::optional<Plan>, 2 * kPassKindCount> plans_;
   std::mutex plan_mutex_;  // memory() asks from the JavaScript thread
 
   friend class Executor;

@@ -57,6 +57,8 @@ export interface GradientsCommand {
   readonly mixing?: Mixing;
   /** Nodes whose outputs are wanted. */
   readonly read?: readonly number[];
+  /** Also measure every kernel. */
+  readonly profile?: boolean;
 }
 
 /** Forward only. `running` normalises with the running statistics, `batch` with the batch's own, leaving the running ones alone. */
@@ -123,6 +125,17 @@ export interface VjpCommand {
 /** One piece of work for a device. */
 export type Command = GradientsCommand | EvaluateCommand | HypergradientCommand | SgdCommand | AdamCommand | VjpCommand;
 
+/** What one kernel of a pass cost. */
+export interface KernelProfile {
+  /** Op and direction, such as 'separable backward'. */
+  readonly kernel: string;
+  readonly seconds: number;
+  /** Of the outputs and gradients that were asked for; what a kernel recomputes does not count. */
+  readonly flops: number;
+  /** Each tensor that the kernel must read or write, once. */
+  readonly bytes: number;
+}
+
 /** What a command gives back; fields that make no sense for its kind are absent. */
 export interface Outcome {
   /** Mean loss of the batch. */
@@ -133,6 +146,8 @@ export interface Outcome {
   readonly gradientNorm?: number;
   /** Output of each node asked for with `read`, and of the output node of a vjp: `[batch, ...shape]`. */
   readonly outputs?: ReadonlyMap<number, Float32Array>;
+  /** Of every kernel, in the order of running (gradients with `profile`). */
+  readonly profile?: readonly KernelProfile[];
   /** Gradient of each graph input (vjp). */
   readonly inputGradients?: Readonly<Record<string, Float32Array>>;
 }
@@ -155,6 +170,8 @@ export interface DeviceDataset extends Disposable {
 export interface CompileOptions {
   readonly batchSize: number;
   readonly parameters: Parameters;
+  /** `off` runs every node by itself: the oracle for the fused kernels, which differ from it by round-off. */
+  readonly fusion?: 'on' | 'off';
 }
 
 /** A graph planned for one batch size. Programs of one device share its working memory and may share parameters. */

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BackendError } from '../../errors.ts';
+import type { KernelProfile } from '../device.ts';
 
 /** An engine object that JavaScript holds; only the addon looks inside. */
 export interface Handle {
@@ -23,6 +24,7 @@ export interface NativeOutcome {
   readonly gradientNorm?: number;
   readonly outputs: readonly (readonly [number, Float32Array])[];
   readonly inputGradients: readonly (readonly [number, Float32Array])[];
+  readonly profile?: readonly KernelProfile[];
 }
 
 /** The functions that native/binding exports. */
@@ -41,7 +43,7 @@ export interface Addon {
     width: number,
     channels: number,
   ): Handle;
-  compile(device: Handle, graph: object, batchSize: number): Handle;
+  compile(device: Handle, graph: object, batchSize: number, fuse: boolean): Handle;
   programMemory(program: Handle): number[];
   execute(device: Handle, commands: readonly object[]): NativeJob<NativeOutcome[]>;
   disposeDevice(handle: Handle): void;

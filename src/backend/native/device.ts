@@ -61,10 +61,11 @@ class NativeDevice implements Device {
     return dataset;
   }
 
-  compile(graph: Graph, { batchSize, parameters }: CompileOptions): Program {
+  compile(graph: Graph, { batchSize, parameters, fusion = 'on' }: CompileOptions): Program {
     if (!(Number.isInteger(batchSize) && batchSize >= 1)) throw invalid('batchSize', 'a positive integer', batchSize);
+    if (fusion !== 'on' && fusion !== 'off') throw invalid('fusion', "'on' or 'off'", fusion);
     const encoded = encodeGraph(graph, parameters.map);
-    const handle = translated(() => this.#addon.compile(this.#handle, encoded, batchSize));
+    const handle = translated(() => this.#addon.compile(this.#handle, encoded, batchSize, fusion === 'on'));
     const program = new NativeProgram(this, this.#addon, handle, graph, batchSize, parameters);
     this.#handles.set(program, handle);
     return program;
@@ -184,8 +185,8 @@ type OptionsOf<Name extends 'gradients' | 'evaluate' | 'hypergradient' | 'vjp'> 
   : never;
 
 function readOutcome(outcome: NativeOutcome, command: Command): Outcome {
-  const { loss, correct, gradientNorm } = outcome;
-  const result: { -readonly [K in keyof Outcome]: Outcome[K] } = { loss, correct, gradientNorm };
+  const { loss, correct, gradientNorm, profile } = outcome;
+  const result: { -readonly [K in keyof Outcome]: Outcome[K] } = { loss, correct, gradientNorm, profile };
   if (outcome.outputs.length > 0) result.outputs = new Map(outcome.outputs);
   if (command.kind === 'vjp') {
     const names = new Map(command.program.graph.nodes.map((node) => [node.id, node.op === 'input' ? node.name : '']));

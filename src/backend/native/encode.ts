@@ -130,7 +130,7 @@ export function encodeCommand(command: Command, handles: HandleLookup): object {
     case 'evaluate':
       return { ...pass, pass: passes.evaluate, statistics: command.statistics, read: command.read };
     case 'gradients':
-      return { ...pass, pass: passes[command.target], statistics: 'training', read: command.read };
+      return { ...pass, pass: passes[command.target], statistics: 'training', read: command.read, profile: command.profile };
     case 'vjp':
       return {
         ...pass,

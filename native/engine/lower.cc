@@ -1,0 +1,228 @@
+#include "engine/lower.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace dartsmith {
+namespace {
+
+// Ops whose value follows from inputs and attributes alone: equal ones are computed once. The candidates of a supernet
+// repeat the same relu and pooling of a state on every edge that leaves it.
+bool shareable(Op op) { return op == Op::kRelu || op == Op::kMaxPool || op == Op::kAvgPool || op == Op::kCrop; }
+
+bool same_computation(const Node& a, const Node& b) {
+  return a.op == b.op && a.window == b.window && a.count_include_pad == b.count_include_pad && a.top == b.top &&
+         a.left == b.left;
+}
+
+// A mixed node computes from its branches' outputs; its first input only tells where they start.
+std::vector<int> value_inputs(const Node& node) {
+  const int skip = node.op == Op::kMixed ? 1 : 0;
+  return {node.inputs.begin() + skip, node.inputs.end()};
+}
+
+class Lowering {
+ public:
+  explicit Lowering(const Graph& graph)
+      : graph_(graph),
+        canonical_(graph.nodes.size()),
+        live_(graph.nodes.size(), false),
+        guards_(graph.nodes.size()),
+        consumers_(graph.nodes.size()),
+        lazy_(graph.nodes.size(), false),
+        absorbed_(graph.nodes.size(), false),
+        combined_(graph.nodes.size(), false),
+        placed_(graph.nodes.size(), -1) {}
+
+  Lowered run(bool fuse) {
+    find_canonical();
+    find_live();
+    find_guards();
+    if (fuse) {
+      find_combines();
+      for (int id = count() - 1; id >= 0; --id) find_lazy(id);
+    }
+    emit();
+    return std::move(lowered_);
+  }
+
+ private:
+  int count() const { return static_cast<int>(graph_.nodes.size()); }
+  const Node& node(int id) const { return graph_.nodes[id]; }
+  int input(int id, size_t index = 0) const { return canonical_[node(id).inputs[index]]; }
+
+  void find_canonical() {
+    std::vector<std::vector<int>> shared(count());
+    for (int id = 0; id < count(); ++id) {
+      canonical_[id] = id;
+      if (!shareable(node(id).op)) continue;
+      std::vector<int>& others = shared[input(id)];
+      const auto equal = std::ranges::find_if(others, [&](int o) { return same_computation(node(id), node(o)); });
+      if (equal != others.end()) {
+        canonical_[id] = *equal;
+      } else {
+        others.push_back(id);
+      }
+    }
+  }
+
+  void find_live() {
+    live_[canonical_[graph_.output]] = true;
+    for (int id = count() - 1; id >= 0; --id) {
+      if (!live_[id]) continue;
+      for (int in : value_inputs(node(id))) live_[canonical_[in]] = true;
+    }
+    for (int id = 0; id < count(); ++id) {
+      if (!live_[id]) continue;
+      for (int in : value_inputs(node(id))) consumers_[canonical_[in]].push_back(id);
+    }
+  }
+
+  void find_guards() {
+    std::vector<bool> always(count(), true);
+    std::vector<std::vector<int64_t>> own(count());
+    for (int id = 0; id < count(); ++id) {
+      for (size_t k = 0; k < node(id).branches.size(); ++k) {
+        for (int inner = node(id).branches[k].begin; inner < node(id).branches[k].end; ++inner) {
+          own[inner].push_back(node(id).alpha.offset + static_cast<int64_t>(k));
+          always[inner] = false;
+        }
+      }
+    }
+    for (int id = 0; id < count(); ++id) {
+      std::vector<int64_t>& guards = guards_[canonical_[id]];
+      guards.insert(guards.end(), own[id].begin(), own[id].end());
+      if (always[id]) always[canonical_[id]] = true;
+    }
+    for (int id = 0; id < count(); ++id) {
+      if (always[id]) guards_[id].clear();
+    }
+  }
+
+  int only_consumer(int id) const { return consumers_[id].size() == 1 ? consumers_[id][0] : -1; }
+
+  // Mixed nodes that only feed one sum of mixed nodes join it; `absorbed_` ones have no kernel of their own.
+  void find_combines() {
+    for (int id = 0; id < count(); ++id) {
+      if (!live_[id]) continue;
+      if (node(id).op == Op::kMixed) combined_[id] = true;
+      if (node(id).op != Op::kAdd) continue;
+      const bool all = std::ranges::all_of(node(id).inputs, [&](int in) {
+        return node(canonical_[in]).op == Op::kMixed && only_consumer(canonical_[in]) == id &&
+               canonical_[graph_.output] != canonical_[in];
+      });
+      if (!all) continue;
+      combined_[id] = true;
+      for (int in : node(id).inputs) absorbed_[canonical_[in]] = true;
+    }
+  }
+
+  // A batch-norm without affine is lazy when its one consumer can normalise while it loads. Consumers come later, so
+  // going backwards finds them decided.
+  void find_lazy(int id) {
+    if (!live_[id] || node(id).op != Op::kBatchNorm || node(id).weight || id == canonical_[graph_.output]) return;
+    const int consumer = only_consumer(id);
+    if (consumer < 0) return;
+    lazy_[id] = node(consumer).op == Op::kMixed || absorbed_relu(consumer);
+    if (lazy_[id] && separable(id)) {
+      const int pointwise = input(id), depthwise = input(pointwise), relu = input(depthwise);
+      absorbed_[pointwise] = absorbed_[depthwise] = true;
+      absorbed_[relu] = relu != canonical_[graph_.output] &&
+                        std::ranges::all_of(consumers_[relu], [&](int other) { return absorbed_[other]; });
+    }
+  }
+
+  // A relu that only one separable reads.
+  bool absorbed_relu(int id) const { return node(id).op == Op::kRelu && absorbed_[id] && consumers_[id].size() == 1; }
+
+  // Batch-norm of a pointwise of a depthwise convolution of a relu, each read by the next alone (the relu by anyone).
+  bool separable(int id) const {
+    const int pointwise = input(id), output = canonical_[graph_.output];
+    if (pointwise == output) return false;
+    if (node(pointwise).op != Op::kConv2d || only_consumer(pointwise) != id) return false;
+    const Node& p = node(pointwise);
+    if (!(p.window == Window{}) || p.groups != 1) return false;
+    const int depthwise = input(pointwise);
+    if (node(depthwise).op != Op::kConv2d || only_consumer(depthwise) != pointwise || depthwise == output) return false;
+    const Node& d = node(depthwise);
+    const int64_t channels = node(input(depthwise)).shape.channels;
+    return d.groups == channels && d.shape.channels == channels && channels > 1 && node(input(depthwise)).op == Op::kRelu;
+  }
+
+  void emit() {
+    lowered_.of_original.assign(count(), -1);
+    for (int id = 0; id < count(); ++id) {
+      if (live_[id] && !absorbed_[id] && !(node(id).op == Op::kZero && only_mixed_consume(id))) emit(id);
+    }
+    for (int id = 0; id < count(); ++id) {
+      // A lazy batch-norm's own value exists nowhere.
+      if (!lazy_[canonical_[id]]) lowered_.of_original[id] = placed_[canonical_[id]];
+    }
+    lowered_.output = placed_[canonical_[graph_.output]];
+  }
+
+  bool only_mixed_consume(int id) const {
+    return std::ranges::all_of(consumers_[id], [&](int consumer) { return node(consumer).op == Op::kMixed; });
+  }
+
+  // An input's lowered node; a lazy batch-norm's is the node that holds its statistics.
+  LoweredInput link(int original, int64_t mixing = -1) const {
+    const int id = canonical_[original];
+    return {placed_[id], lazy_[id], mixing};
+  }
+
+  void emit(int id) {
+    LoweredNode lowered{node(id), {}, guards_[id]};
+    if (lazy_[id] && separable(id)) {
+      const int pointwise = input(id), depthwise = input(pointwise), relu = input(depthwise);
+      lowered.node.op = Op::kSeparable;
+      lowered.node.window = node(depthwise).window;
+      lowered.node.weight = node(depthwise).weight;
+      lowered.node.bias = node(pointwise).weight;
+      lowered.inputs = {link(node(relu).inputs[0])};
+    } else if (lazy_[id]) {
+      lowered.node.op = Op::kMoments;
+      lowered.inputs = {link(node(id).inputs[0])};
+    } else if (combined_[id]) {
+      lowered.node.op = Op::kCombine;
+      if (node(id).op == Op::kMixed) {
+        add_branches(id, lowered);
+      } else {
+        for (int in : node(id).inputs) add_branches(canonical_[in], lowered);
+      }
+    } else if (node(id).op == Op::kMixed) {
+      lowered.node.op = Op::kCombine;
+      add_branches(id, lowered);
+    } else {
+      for (int in : node(id).inputs) lowered.inputs.push_back(link(in));
+    }
+    placed_[id] = static_cast<int>(lowered_.nodes.size());
+    lowered_.nodes.push_back(std::move(lowered));
+  }
+
+  // Zero branches are left out: they add nothing, and the gradient of their weight is zero.
+  void add_branches(int mixed, LoweredNode& combine) const {
+    for (size_t k = 0; k < node(mixed).branches.size(); ++k) {
+      const int branch = node(mixed).inputs[k + 1];
+      if (placed_[canonical_[branch]] < 0) continue;
+      combine.inputs.push_back(link(branch, node(mixed).alpha.offset + static_cast<int64_t>(k)));
+    }
+  }
+
+  const Graph& graph_;
+  std::vector<int> canonical_;  // the node that computes the same value; itself mostly
+  std::vector<bool> live_;      // canonical, and the output depends on it
+  std::vector<std::vector<int64_t>> guards_;
+  std::vector<std::vector<int>> consumers_;  // live, canonical; twice where an input is used twice
+  std::vector<bool> lazy_;                   // a batch-norm that its consumer applies
+  std::vector<bool> absorbed_;               // part of a fused node, with no kernel of its own
+  std::vector<bool> combined_;               // becomes a combine node
+  std::vector<int> placed_;                  // lowered node of each original one so far
+  Lowered lowered_;
+};
+
+}  // namespace
+
+Lowered lower(const Graph& graph, bool fuse) { return Lowering(graph).run(fuse); }
+
+}  // namespace dartsmith

@@ -1,0 +1,35 @@
+// A graph as it is run: equal nodes merged, dead ones dropped, and runs of nodes taken whole by fused kernels.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "engine/graph.h"
+
+namespace dartsmith {
+
+// An input of a lowered node. A normalised input is a batch-norm (without affine) that nobody materialises: the consumer
+// reads the tensor that would be normalised and applies its statistics while loading.
+struct LoweredInput {
+  int id = 0;
+  bool normalised = false;
+  int64_t mixing = -1;  // combine: place of its mixing weight in the alpha arena
+};
+
+struct LoweredNode {
+  Node node;  // its `inputs` and `branches` are those of the original graph
+  std::vector<LoweredInput> inputs;
+  // Places in the alpha arena of the branches that need it: it runs when any of their weights counts; always if empty.
+  std::vector<int64_t> guards;
+};
+
+struct Lowered {
+  std::vector<LoweredNode> nodes;
+  std::vector<int> of_original;  // lowered node with the same value, -1 for nodes fused away or dead
+  int output = 0;
+};
+
+// With `fuse`, batch-norms without affine move into their consumers, relu-depthwise-pointwise-batch-norm chains become
+// one separable node, and the mixed operations that a node sums become one combine node (DESIGN section 5).
+Lowered lower(const Graph& graph, bool fuse);
+
+}  // namespace dartsmith

@@ -1,0 +1,145 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Device, Outcome } from '../../src/backend/device.ts';
+import { openDevice } from '../../src/backend/open.ts';
+import { GraphBuilder, type Tensor } from '../../src/graph/builder.ts';
+import type { Graph } from '../../src/graph/graph.ts';
+import { applyOperation, type OperationContext, operations } from '../../src/network/operations.ts';
+import { normal, uniform } from '../../src/random/philox.ts';
+
+// Fused kernels against the same graph run node by node. Both are float32 sums of the same terms in other orders; batch
+// norms over few values amplify the difference, so sizes keep at least 32 values a channel.
+const relativeTolerance = 1e-5;
+const graphs = 300;
+
+/** A stream of small random integers: `draw(n)` is in [0, n). */
+function drawer(seed: number): (bound: number) => number {
+  const values = uniform({ seed, purpose: 'split', epoch: 0, step: 0 }, 4096);
+  let next = 0;
+  return (bound) => Math.floor(values[next++] * bound);
+}
+
+/** How a supernet's cell builds its candidates. */
+const context = (channels: number, stride: 1 | 2): OperationContext => ({
+  layer: 'random net',
+  channels,
+  stride,
+  affine: false,
+  normalisePooling: true,
+});
+
+interface RandomNet {
+  readonly graph: Graph;
+  readonly batchSize: number;
+  readonly shape: readonly [number, number, number];
+}
+
+/** One or two summing nodes over edges with random candidate sets, strides, channels and sizes. */
+function randomNet(seed: number): RandomNet {
+  const draw = drawer(seed);
+  const stride = draw(2) === 0 ? 1 : 2;
+  const side = () => (stride === 2 ? 2 * (3 + draw(4)) : 5 + draw(8));
+  const shape = [side(), side(), 2 * (1 + draw(12))] as const;
+  const [, , channels] = shape;
+  const builder = new GraphBuilder();
+  const images = builder.input('images', shape);
+  const names = Object.keys(operations).filter((name) => name !== 'conv_7x1_1x7');
+  const edges = Array.from({ length: 1 + draw(3) }, () =>
+    Array.from({ length: 1 + draw(8) }, () => names[draw(names.length)]),
+  );
+  const alpha = builder.alpha('alphas', [...edges.map((edge) => edge.length), 2], 0.5);
+  // States with a batch norm in front, as a cell's inputs have.
+  const states = ['a', 'b'].map((name) => {
+    const convolved = builder.conv2d(name, images, { channels, kernel: 1 });
+    return builder.batchNorm(`${name}.norm`, convolved, { affine: false });
+  });
+  const mixed = edges.map((edge, row) => {
+    const input = states[draw(2)];
+    const branches = edge.map((name) => ({
+      name,
+      build: (inner: GraphBuilder, x: Tensor) =>
+        applyOperation({ name, build: operations[name] }, inner, x, context(channels, stride)),
+    }));
+    return builder.within(`edge${row}`).mixed(input, branches, { alpha, row });
+  });
+  const sum = builder.add(mixed);
+  const last = builder.within('last').mixed(
+    sum,
+    ['sep_conv_3x3', 'skip_connect'].map((name) => ({
+      name,
+      build: (inner: GraphBuilder, x: Tensor) =>
+        applyOperation({ name, build: operations[name] }, inner, x, context(channels, 1)),
+    })),
+    { alpha, row: edges.length, activation: 'softmax' },
+  );
+  const logits = builder.linear(
+    'classifier',
+    builder.globalAvgPool(draw(2) === 0 ? last : builder.concat([last, sum])),
+    5,
+  );
+  return { graph: builder.finish(builder.softmaxCrossEntropy(logits)), batchSize: 4 + draw(4), shape };
+}
+
+let device: Device;
+beforeAll(async () => {
+  device = await openDevice({ backend: 'cpu', threads: 2 });
+});
+afterAll(() => device.dispose());
+
+/** Loss and every gradient of one pass, by name. */
+async function gradients(net: RandomNet, fusion: 'on' | 'off', seed: number): Promise<Map<string, Float32Array>> {
+  const parameters = await device.createParameters(net.graph, { seed });
+  const program = device.compile(net.graph, { batchSize: net.batchSize, parameters, fusion });
+  const count = net.batchSize * net.shape[0] * net.shape[1] * net.shape[2];
+  const images = Float32Array.from(normal({ seed, purpose: 'weights', epoch: 1, step: 0 }, count));
+  const labels = Int32Array.from({ length: net.batchSize }, (_, i) => i % 5);
+  const outcome: Outcome = await program.gradients({ batch: { inputs: { images }, labels }, target: 'both' });
+  const results = new Map<string, Float32Array>([['loss', Float32Array.of(outcome.loss ?? Number.NaN)]]);
+  for (const name of [...parameters.names('weight'), ...parameters.names('alpha')]) {
+    results.set(`gradient of ${name}`, (await parameters.gradient(name)).data);
+  }
+  for (const name of parameters.names('buffer')) results.set(name, (await parameters.get(name)).data);
+  program.dispose();
+  parameters.dispose();
+  return results;
+}
+
+/** The largest difference relative to the largest value among all results of that kind. */
+function difference(fused: ReadonlyMap<string, Float32Array>, plain: ReadonlyMap<string, Float32Array>) {
+  const kindOf = (name: string) =>
+    name.startsWith('gradient of alphas') ? 'alpha' : name.startsWith('gradient') ? 'weights' : name;
+  const largest = new Map<string, number>();
+  for (const [name, values] of plain) {
+    const kind = kindOf(name);
+    for (const value of values) largest.set(kind, Math.max(largest.get(kind) ?? 0, Math.abs(value)));
+  }
+  let worst = { name: '', relative: 0 };
+  for (const [name, values] of plain) {
+    const scale = largest.get(kindOf(name)) ?? 0;
+    const actual = fused.get(name) ?? new Float32Array();
+    expect(actual.length).toBe(values.length);
+    values.forEach((value, i) => {
+      const relative = scale === 0 ? Math.abs(actual[i]) : Math.abs(actual[i] - value) / scale;
+      if (!(relative <= worst.relative)) worst = { name: `${name}[${i}]`, relative };
+    });
+  }
+  return worst;
+}
+
+describe('fused against unfused', () => {
+  it(`agrees on ${graphs} random graphs`, async () => {
+    for (let seed = 0; seed < graphs; seed++) {
+      const net = randomNet(seed);
+      const worst = difference(await gradients(net, 'on', seed), await gradients(net, 'off', seed));
+      expect(worst.relative, `graph ${seed}: ${worst.name}`).toBeLessThan(relativeTolerance);
+    }
+  });
+
+  it('takes less memory', async () => {
+    const { graph } = randomNet(3);
+    const parameters = await device.createParameters(graph, { seed: 0 });
+    const [on, off] = (['on', 'off'] as const).map((fusion) =>
+      device.compile(graph, { batchSize: 8, parameters, fusion }).memory(),
+    );
+    expect(on.both).toBeLessThan(off.both);
+  });
+});
