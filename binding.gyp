@@ -17,7 +17,7 @@
       'target_name': 'dartsmith',
       'sources': ['<!@(node scripts/sources.mjs sources binding engine cpu)'],
       'include_dirs': ["<!(node -p \"require('node-addon-api').include_dir\")"],
-      'defines': ['NAPI_VERSION=8', 'NAPI_CPP_EXCEPTIONS', 'NODE_ADDON_API_DISABLE_DEPRECATED'],
+      'defines': ['NAPI_VERSION=8', 'NAPI_CPP_EXCEPTIONS', 'NODE_ADDON_API_DISABLE_DEPRECATED', 'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS'],
       'conditions': [
         ['target_arch == "x64"', { 'dependencies': ['kernels_baseline', 'kernels_avx2', 'kernels_avx512'] }],
         ['target_arch == "arm64"', { 'dependencies': ['kernels_neon'] }],

@@ -1,6 +1,6 @@
 // Compiles src to dist when the compiler is there (a checkout); a packed install already carries dist.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, renameSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -9,7 +9,14 @@ if (!existsSync(tsc)) {
   console.error('typescript is not installed: run npm ci with development dependencies');
   process.exit(existsSync(`${root}/dist/index.js`) ? 0 : 1);
 }
-rmSync(`${root}/dist`, { recursive: true, force: true });
-const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
-if (status === 0) chmodSync(`${root}/dist/cli/main.js`, 0o755);
+// Beside dist and then in its place: a command line that runs from dist meanwhile finds its files.
+const next = `${root}/dist-${process.pid}`;
+const args = [tsc, '-p', 'tsconfig.build.json', '--outDir', next];
+const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' });
+if (status === 0) {
+  chmodSync(`${next}/cli/main.js`, 0o755);
+  rmSync(`${root}/dist`, { recursive: true, force: true });
+  renameSync(next, `${root}/dist`);
+}
+rmSync(next, { recursive: true, force: true });
 process.exit(status ?? 1);

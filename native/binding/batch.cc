@@ -4,9 +4,9 @@
 namespace dartsmith::binding {
 namespace {
 
-GatheredBatch read_gathered(const Napi::Object& value) {
+GatheredBatch read_gathered(const Device& device, const Napi::Object& value) {
   GatheredBatch batch;
-  batch.dataset = from_handle<DeviceDataset>(value.Get("dataset"))->dataset;
+  batch.dataset = from_handle_of<DeviceDataset>(device, value.Get("dataset"))->dataset;
   batch.indices = copy_array<uint32_t>(value.Get("indices"), "indices");
   batch.table = copy_array<float>(value.Get("table"), "table");
   if (static_cast<int64_t>(batch.table.size()) != batch.dataset->shape.channels * 256) {
@@ -29,8 +29,8 @@ GatheredBatch read_gathered(const Napi::Object& value) {
 
 }  // namespace
 
-Batch read_batch(const Napi::Object& value) {
-  if (!value.Get("dataset").IsUndefined()) return read_gathered(value);
+Batch read_batch(const Device& device, const Napi::Object& value) {
+  if (!value.Get("dataset").IsUndefined()) return read_gathered(device, value);
   DirectBatch batch;
   const Napi::Array inputs = array(value.Get("inputs"), "inputs");  // [node, values] pairs
   for (uint32_t i = 0; i < inputs.Length(); ++i) {

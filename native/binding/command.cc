@@ -4,7 +4,9 @@
 namespace dartsmith::binding {
 namespace {
 
-float single(const Napi::Object& value, const char* name) { return static_cast<float>(number(value, name)); }
+float single(const Napi::Object& value, const char* name) {
+  return static_cast<float>(number(value, name));
+}
 
 std::vector<float> optional_floats(const Napi::Object& value, const char* name) {
   const Napi::Value array = value.Get(name);
@@ -36,11 +38,11 @@ Statistics read_statistics(const Napi::Object& value) {
   return Statistics::kBatchUpdating;
 }
 
-PassCommand read_pass(const Napi::Object& value) {
+PassCommand read_pass(const Device& device, const Napi::Object& value) {
   PassCommand command;
-  command.program = from_handle<Program>(value.Get("program"));
-  command.parameters = from_handle<DeviceParameters>(value.Get("parameters"))->parameters;
-  command.batch = read_batch(object(value.Get("batch"), "batch"));
+  command.program = from_handle_of<Program>(device, value.Get("program"));
+  command.parameters = from_handle_of<DeviceParameters>(device, value.Get("parameters"))->parameters;
+  command.batch = read_batch(device, object(value.Get("batch"), "batch"));
   command.kind = read_kind(value);
   command.statistics = read_statistics(value);
   command.mixing = read_mixing(value.Get("mixing"));
@@ -50,12 +52,12 @@ PassCommand read_pass(const Napi::Object& value) {
   return command;
 }
 
-HypergradientCommand read_hypergradient(const Napi::Object& value) {
+HypergradientCommand read_hypergradient(const Device& device, const Napi::Object& value) {
   HypergradientCommand command;
-  command.program = from_handle<Program>(value.Get("program"));
-  command.parameters = from_handle<DeviceParameters>(value.Get("parameters"))->parameters;
-  command.train = read_batch(object(value.Get("train"), "train"));
-  command.validation = read_batch(object(value.Get("validation"), "validation"));
+  command.program = from_handle_of<Program>(device, value.Get("program"));
+  command.parameters = from_handle_of<DeviceParameters>(device, value.Get("parameters"))->parameters;
+  command.train = read_batch(device, object(value.Get("train"), "train"));
+  command.validation = read_batch(device, object(value.Get("validation"), "validation"));
   command.learning_rate = single(value, "learningRate");
   command.momentum = single(value, "momentum");
   command.weight_decay = single(value, "weightDecay");
@@ -63,8 +65,8 @@ HypergradientCommand read_hypergradient(const Napi::Object& value) {
   return command;
 }
 
-SgdCommand read_sgd(const Napi::Object& value) {
-  const auto held = from_handle<DeviceParameters>(value.Get("parameters"));
+SgdCommand read_sgd(const Device& device, const Napi::Object& value) {
+  const auto held = from_handle_of<DeviceParameters>(device, value.Get("parameters"));
   SgdCommand command;
   command.device = held->device;
   command.parameters = held->parameters;
@@ -75,8 +77,8 @@ SgdCommand read_sgd(const Napi::Object& value) {
   return command;
 }
 
-AdamCommand read_adam(const Napi::Object& value) {
-  const auto held = from_handle<DeviceParameters>(value.Get("parameters"));
+AdamCommand read_adam(const Device& device, const Napi::Object& value) {
+  const auto held = from_handle_of<DeviceParameters>(device, value.Get("parameters"));
   const Napi::Array betas = array(value.Get("betas"), "betas");
   AdamCommand command;
   command.device = held->device;
@@ -92,12 +94,12 @@ AdamCommand read_adam(const Napi::Object& value) {
 
 }  // namespace
 
-Command read_command(const Napi::Object& value) {
+Command read_command(const Device& device, const Napi::Object& value) {
   const std::string kind = text(value, "kind");
-  if (kind == "pass") return read_pass(value);
-  if (kind == "hypergradient") return read_hypergradient(value);
-  if (kind == "sgd") return read_sgd(value);
-  if (kind == "adam") return read_adam(value);
+  if (kind == "pass") return read_pass(device, value);
+  if (kind == "hypergradient") return read_hypergradient(device, value);
+  if (kind == "sgd") return read_sgd(device, value);
+  if (kind == "adam") return read_adam(device, value);
   reject(value.Env(), "expected a known command but got '" + kind + "'");
 }
 

@@ -1,5 +1,7 @@
 #include "binding/device.h"
 
+#include <system_error>
+
 #include "binding/handle.h"
 #include "binding/job.h"
 #include "binding/readers.h"
@@ -18,6 +20,8 @@ Napi::Value guarded(const Napi::CallbackInfo& info) {
     throw Napi::Error::New(info.Env(), error.what());
   } catch (const std::bad_alloc&) {
     throw Napi::Error::New(info.Env(), "[memory] out of memory");
+  } catch (const std::system_error& error) {
+    throw Napi::Error::New(info.Env(), std::string("[threads] cannot start a thread: ") + error.what());
   }
 }
 
@@ -29,7 +33,9 @@ Napi::Value instruction_sets(const Napi::CallbackInfo& info) {
 
 Napi::Value open_device(const Napi::CallbackInfo& info) {
   const Napi::Object options = object(info[0], "options");
-  auto backend = cpu::open_backend(small_integer(options.Get("threads"), "threads"), text(options, "instructionSet"));
+  const int threads = small_integer(options.Get("threads"), "threads");
+  if (threads < 0 || threads > 1024) reject(info.Env(), "expected 0 to 1024 threads");
+  auto backend = cpu::open_backend(threads, text(options, "instructionSet"));
   return new_handle(info.Env(), std::make_shared<Device>(std::move(backend)), 0);
 }
 
@@ -41,12 +47,19 @@ Napi::Value describe_device(const Napi::CallbackInfo& info) {
   return result;
 }
 
+// Its programs, parameters and datasets are refused from now on, whoever still holds them.
+Napi::Value dispose_device(const Napi::CallbackInfo& info) {
+  if (const auto& device = held_by<Device>(info[0])->value) device->closed = true;
+  return dispose<Device>(info);
+}
+
 Napi::Value create_parameters(const Napi::CallbackInfo& info) {
   const auto device = from_handle<Device>(info[0]);
   int64_t elements[3];
   for (size_t i = 0; i < 3; ++i) {
     elements[i] = integer(info[i + 1], "elements");
-    if (elements[i] < 0 || elements[i] > (int64_t{1} << 36)) reject(info.Env(), "expected a sensible number of elements");
+    if (elements[i] < 0 || elements[i] > (int64_t{1} << 36))
+      reject(info.Env(), "expected a sensible number of elements");
   }
   auto parameters = std::make_shared<Parameters>(device->backend, elements[0], elements[1], elements[2]);
   const auto bytes = static_cast<int64_t>(parameters->bytes());
@@ -107,8 +120,8 @@ Napi::Value create_dataset(const Napi::CallbackInfo& info) {
 Napi::Value compile(const Napi::CallbackInfo& info) {
   const auto device = from_handle<Device>(info[0]);
   Graph graph = read_graph(object(info[1], "graph"));
-  auto program = std::make_shared<Program>(device, std::move(graph), integer(info[2], "batchSize"),
-                                           info[3].ToBoolean());
+  auto program =
+      std::make_shared<Program>(device, std::move(graph), integer(info[2], "batchSize"), info[3].ToBoolean());
   return new_handle(info.Env(), std::move(program), 0);
 }
 
@@ -163,7 +176,7 @@ Napi::Value execute_commands(const Napi::CallbackInfo& info) {
   const Napi::Array list = array(info[1], "commands");
   auto commands = std::make_shared<std::vector<Command>>();
   for (uint32_t i = 0; i < list.Length(); ++i) {
-    commands->push_back(read_command(object(list.Get(i), "command")));
+    commands->push_back(read_command(*device, object(list.Get(i), "command")));
     check(commands->back());
   }
   return Job::start(info.Env(), device, [commands](const std::atomic<bool>& cancelled) -> Job::Settle {
@@ -193,7 +206,7 @@ void export_device_functions(Napi::Env env, Napi::Object exports) {
   exports.Set("compile", Napi::Function::New<guarded<compile>>(env));
   exports.Set("programMemory", Napi::Function::New<guarded<program_memory>>(env));
   exports.Set("execute", Napi::Function::New<guarded<execute_commands>>(env));
-  exports.Set("disposeDevice", Napi::Function::New<guarded<dispose<Device>>>(env));
+  exports.Set("disposeDevice", Napi::Function::New<guarded<dispose_device>>(env));
   exports.Set("disposeParameters", Napi::Function::New<guarded<dispose<DeviceParameters>>>(env));
   exports.Set("disposeDataset", Napi::Function::New<guarded<dispose<DeviceDataset>>>(env));
   exports.Set("disposeProgram", Napi::Function::New<guarded<dispose<Program>>>(env));

@@ -25,21 +25,25 @@ template <typename T>
 struct Kind;
 template <>
 struct Kind<Device> {
+  static const Device& device(const Device& value) { return value; }
   static constexpr const char* name = "device";
   static constexpr napi_type_tag tag = {0x6461727473d34b1e, 0x9a3f5c2e7b104d01};
 };
 template <>
 struct Kind<DeviceParameters> {
+  static const Device& device(const DeviceParameters& value) { return *value.device; }
   static constexpr const char* name = "parameters";
   static constexpr napi_type_tag tag = {0x6461727473d34b1e, 0x9a3f5c2e7b104d02};
 };
 template <>
 struct Kind<DeviceDataset> {
+  static const Device& device(const DeviceDataset& value) { return *value.device; }
   static constexpr const char* name = "dataset";
   static constexpr napi_type_tag tag = {0x6461727473d34b1e, 0x9a3f5c2e7b104d03};
 };
 template <>
 struct Kind<Program> {
+  static const Device& device(const Program& value) { return value.device(); }
   static constexpr const char* name = "program";
   static constexpr napi_type_tag tag = {0x6461727473d34b1e, 0x9a3f5c2e7b104d04};
 };
@@ -91,6 +95,16 @@ template <typename T>
 std::shared_ptr<T> from_handle(const Napi::Value& value) {
   std::shared_ptr<T> result = held_by<T>(value)->value;
   if (result == nullptr) reject(value.Env(), std::string("the ") + Kind<T>::name + " was disposed of");
+  if (Kind<T>::device(*result).closed) reject(value.Env(), "the device was disposed of");
+  return result;
+}
+
+// What commands to `device` may name: its own objects only, since each device has its own thread.
+template <typename T>
+std::shared_ptr<T> from_handle_of(const Device& device, const Napi::Value& value) {
+  std::shared_ptr<T> result = from_handle<T>(value);
+  if (&Kind<T>::device(*result) != &device)
+    reject(value.Env(), std::string("expected a ") + Kind<T>::name + " of this device");
   return result;
 }
 

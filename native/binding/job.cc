@@ -1,25 +1,39 @@
 #include "binding/job.h"
 
 #include <new>
+#include <utility>
 
 #include "engine/error.h"
 
 namespace dartsmith::binding {
 
+namespace {
+
+// Completions may outlive the instance data of a closing environment, so the environment itself is shared.
+using Instance = std::shared_ptr<Environment>;
+
+}  // namespace
+
 void Environment::install(Napi::Env env) {
-  auto environment = std::make_unique<Environment>();
-  // An environment that closes (a worker thread that is terminated) must not leave threads that still call into it.
-  env.AddCleanupHook(
-      [](Environment* closing) {
-        for (Job* job : closing->jobs) job->cancel();
-        for (Job* job : closing->jobs) job->wait();
-      },
-      environment.get());
-  env.SetInstanceData(environment.release());
+  auto instance = std::make_unique<Instance>(std::make_shared<Environment>());
+  env.AddCleanupHook([](Instance* closing) { (*closing)->close(); }, instance.get());
+  env.SetInstanceData(instance.release());
+}
+
+std::shared_ptr<Environment> Environment::of(Napi::Env env) {
+  return *env.GetInstanceData<Instance>();
+}
+
+// An environment that closes (a worker thread that is terminated) must leave no thread that still calls into it, and no
+// device alive for the sake of jobs that will never settle.
+void Environment::close() {
+  for (Job* job : jobs) job->cancel();
+  for (Job* job : std::exchange(jobs, {})) delete job;
 }
 
 Job::Job(Napi::Env env, std::shared_ptr<Device> device, Work work)
     : device_(std::move(device)),
+      environment_(Environment::of(env)),
       work_(std::move(work)),
       deferred_(Napi::Promise::Deferred::New(env)),
       completion_(Napi::ThreadSafeFunction::New(env, Napi::Function(), "dartsmith job", 0, 1)) {}
@@ -29,15 +43,17 @@ Napi::Object Job::start(Napi::Env env, std::shared_ptr<Device> device, Work work
   // Owned by its completion, which runs on this thread: the last reference to a device is then never dropped on the
   // device's own thread.
   auto* job = new Job(env, std::move(device), std::move(work));
-  env.GetInstanceData<Environment>()->jobs.insert(job);
+  job->environment_->jobs.insert(job);
   Napi::Object result = Napi::Object::New(env);
   result.Set("promise", job->deferred_.Promise());
-  result.Set("cancel", Napi::Function::New(env, [cancelled = job->cancelled_](const Napi::CallbackInfo&) { *cancelled = true; }));
+  result.Set("cancel",
+             Napi::Function::New(env, [cancelled = job->cancelled_](const Napi::CallbackInfo&) { *cancelled = true; }));
   runner.worker.submit([job] { job->run(); });
   return result;
 }
 
 void Job::run() {
+  const auto finished = finished_;
   try {
     if (*cancelled_) throw Cancelled();
     settle_ = work_(*cancelled_);
@@ -50,15 +66,14 @@ void Job::run() {
     error_ = error.what();
   }
   Napi::ThreadSafeFunction completion = completion_;
-  completion.BlockingCall(this, [](Napi::Env env, Napi::Function, Job* job) {
+  completion.BlockingCall(this, [environment = environment_](Napi::Env env, Napi::Function, Job* job) {
+    if (environment->jobs.erase(job) == 0) return;  // the environment closed and freed it
     const std::unique_ptr<Job> owned(job);
-    env.GetInstanceData<Environment>()->jobs.erase(job);
-    job->wait();  // for the few instructions that run() has left
     job->settle(env);
   });
   completion.Release();
-  finished_ = true;
-  finished_.notify_all();
+  *finished = true;
+  finished->notify_all();
 }
 
 void Job::settle(Napi::Env env) {

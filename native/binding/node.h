@@ -11,14 +11,18 @@ namespace dartsmith::binding {
 
 // Checked reads of what TypeScript hands over. TypeScript has validated users' values already; these guard the border
 // against anything else, so that no input can crash the process. All throw Napi::Error.
-[[noreturn]] inline void reject(Napi::Env env, const std::string& message) { throw Napi::TypeError::New(env, message); }
+[[noreturn]] inline void reject(Napi::Env env, const std::string& message) {
+  throw Napi::TypeError::New(env, message);
+}
 
 inline double number(const Napi::Value& value, const char* name) {
   if (!value.IsNumber()) reject(value.Env(), std::string("expected a number for ") + name);
   return value.As<Napi::Number>().DoubleValue();
 }
 
-inline double number(const Napi::Object& object, const char* name) { return number(object.Get(name), name); }
+inline double number(const Napi::Object& object, const char* name) {
+  return number(object.Get(name), name);
+}
 
 inline int64_t integer(const Napi::Value& value, const char* name) {
   const double result = number(value, name);
@@ -28,16 +32,21 @@ inline int64_t integer(const Napi::Value& value, const char* name) {
   return static_cast<int64_t>(result);
 }
 
-inline int64_t integer(const Napi::Object& object, const char* name) { return integer(object.Get(name), name); }
+inline int64_t integer(const Napi::Object& object, const char* name) {
+  return integer(object.Get(name), name);
+}
 
 // An integer that fits an int.
 inline int small_integer(const Napi::Value& value, const char* name) {
   const int64_t result = integer(value, name);
-  if (result < INT32_MIN || result > INT32_MAX) reject(value.Env(), std::string("expected a small integer for ") + name);
+  if (result < INT32_MIN || result > INT32_MAX)
+    reject(value.Env(), std::string("expected a small integer for ") + name);
   return static_cast<int>(result);
 }
 
-inline bool boolean(const Napi::Object& object, const char* name) { return object.Get(name).ToBoolean(); }
+inline bool boolean(const Napi::Object& object, const char* name) {
+  return object.Get(name).ToBoolean();
+}
 
 inline std::string text(const Napi::Object& object, const char* name) {
   const Napi::Value value = object.Get(name);

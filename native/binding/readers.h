@@ -7,7 +7,7 @@ namespace dartsmith::binding {
 
 // src/backend/native/encode.ts writes what this reads.
 Graph read_graph(const Napi::Object& value);
-Batch read_batch(const Napi::Object& value);
-Command read_command(const Napi::Object& value);
+Batch read_batch(const Device& device, const Napi::Object& value);
+Command read_command(const Device& device, const Napi::Object& value);
 
 }  // namespace dartsmith::binding

@@ -15,13 +15,23 @@ namespace dartsmith::cpu {
 
 // One table a build of the kernel files; native/sources.json lists the builds.
 #if defined(__x86_64__)
-namespace baseline { extern const KernelTable kernel_table; }
-namespace avx2 { extern const KernelTable kernel_table; }
-namespace avx512 { extern const KernelTable kernel_table; }
+namespace baseline {
+extern const KernelTable kernel_table;
+}
+namespace avx2 {
+extern const KernelTable kernel_table;
+}
+namespace avx512 {
+extern const KernelTable kernel_table;
+}
 #elif defined(__aarch64__)
-namespace neon { extern const KernelTable kernel_table; }
+namespace neon {
+extern const KernelTable kernel_table;
+}
 #else
-namespace baseline { extern const KernelTable kernel_table; }
+namespace baseline {
+extern const KernelTable kernel_table;
+}
 #endif
 
 namespace {
@@ -57,7 +67,8 @@ class CpuBackend final : public Backend {
 
   std::string description() const override {
     const int threads = pool_.threads();
-    return std::string("cpu (") + set_.name + ", " + std::to_string(threads) + (threads == 1 ? " thread)" : " threads)");
+    return std::string("cpu (") + set_.name + ", " + std::to_string(threads) +
+           (threads == 1 ? " thread)" : " threads)");
   }
   Stream& stream() override { return pool_; }
   const OpKernels& kernels(Op op) const override {
@@ -77,9 +88,15 @@ class CpuBackend final : public Backend {
 #endif
     return memory;
   }
-  void release(void* memory) noexcept override { std::free(memory); }
-  void upload(void* device, const void* host, size_t bytes) override { copy(device, host, bytes); }
-  void download(void* host, const void* device, size_t bytes) override { copy(host, device, bytes); }
+  void release(void* memory) noexcept override {
+    std::free(memory);
+  }
+  void upload(void* device, const void* host, size_t bytes) override {
+    copy(device, host, bytes);
+  }
+  void download(void* host, const void* device, size_t bytes) override {
+    copy(host, device, bytes);
+  }
   void copy(void* target, const void* source, size_t bytes) override {
     if (bytes > 0) std::memcpy(target, source, bytes);
   }

@@ -1,4 +1,5 @@
-// Batch normalisation (Ioffe and Szegedy, arXiv:1502.03167), materialised; lazy ones are moments applied by their consumer.
+// Batch normalisation (Ioffe and Szegedy, arXiv:1502.03167), materialised; lazy ones are moments applied by their
+// consumer.
 #include "cpu/kernels.h"
 #include "cpu/moments.h"
 

@@ -1,6 +1,6 @@
-// combine: out = sum over inputs of p_k * y_k, normalised inputs as p_k * rstd_k * (y_k - mean_k), in one pass over memory.
-// Backward: one pass gives, for all inputs, the batch-norm gradient sums, the dot products that are dL/dp_k, and the
-// gradients of plain inputs.
+// combine: out = sum over inputs of p_k * y_k, normalised inputs as p_k * rstd_k * (y_k - mean_k), in one pass over
+// memory. Backward: one pass gives, for all inputs, the batch-norm gradient sums, the dot products that are dL/dp_k,
+// and the gradients of plain inputs.
 #include "cpu/kernels.h"
 #include "cpu/moments.h"
 
@@ -8,7 +8,9 @@ namespace dartsmith::cpu::DARTSMITH_ISA {
 namespace {
 
 // Pixels a task: its gradient and one input stay in the caches while all inputs go by.
-int64_t run_pixels(const Tensor& output) { return max(16, 8192 / output.channels); }
+int64_t run_pixels(const Tensor& output) {
+  return max(16, 8192 / output.channels);
+}
 
 void combine_run(const KernelCall& call, int64_t begin, int64_t end) {
   const int64_t channels = call.output.channels;
@@ -39,7 +41,9 @@ void forward(Stream& stream, const KernelCall& call) {
                   [&](int64_t begin, int64_t end) { combine_run(call, begin, end); });
 }
 
-bool needs_sums(const InputLink& link) { return link.mixing_gradient != nullptr || link.gradient_map != nullptr; }
+bool needs_sums(const InputLink& link) {
+  return link.mixing_gradient != nullptr || link.gradient_map != nullptr;
+}
 
 void scale_into(const GradientTarget& target, const float* from, float factor, int64_t begin, int64_t end) {
   if (target.mode == GradientMode::kIgnore) return;
@@ -57,7 +61,8 @@ void backward_run(const KernelCall& call, int64_t begin, int64_t end, float* sum
   const int64_t channels = call.output.channels, pixels = end - begin;
   for_channels(channels, [&](int64_t c, int lanes) {
     const float* gradient = call.output_gradient + begin * channels + c;
-    store_first(sums + c, sum_pixels(pixels, [&](int64_t p) { return load_first(gradient + p * channels, lanes); }), lanes);
+    store_first(sums + c, sum_pixels(pixels, [&](int64_t p) { return load_first(gradient + p * channels, lanes); }),
+                lanes);
     for (int k = 0; k < call.input_count; ++k) {
       if (!needs_sums(call.links[k])) continue;
       const float* from = call.inputs[k].data + begin * channels + c;
@@ -100,12 +105,11 @@ void backward(Stream& stream, const KernelCall& call) {
   const int64_t channels = call.output.channels, pixels = pixels_of(call.output);
   const int64_t grain = run_pixels(call.output), runs = divide_up(pixels, grain);
   const int64_t stride = (1 + call.input_count) * channels;
-  auto* joined = static_cast<GradientSums*>(call.workspace);                      // [inputs, channels]
+  auto* joined = static_cast<GradientSums*>(call.workspace);                        // [inputs, channels]
   auto* weights = reinterpret_cast<double*>(joined + call.input_count * channels);  // [inputs]
   auto* sums = reinterpret_cast<float*>(weights + call.input_count);
-  parallel_ranges(stream, pixels, grain, [&](int64_t begin, int64_t end) {
-    backward_run(call, begin, end, sums + begin / grain * stride);
-  });
+  parallel_ranges(stream, pixels, grain,
+                  [&](int64_t begin, int64_t end) { backward_run(call, begin, end, sums + begin / grain * stride); });
   parallel(stream, call.input_count, [&](int64_t k, int) {
     weights[k] = finish_input(call, static_cast<int>(k), sums, runs, joined + k * channels);
   });

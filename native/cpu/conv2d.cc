@@ -10,7 +10,9 @@ bool is_depthwise(const KernelCall& call) {
   return call.node->groups == call.inputs[0].channels && call.output.channels == call.inputs[0].channels;
 }
 
-int64_t taps_of(const Node& node) { return int64_t{node.window.kernel[0]} * node.window.kernel[1]; }
+int64_t taps_of(const Node& node) {
+  return int64_t{node.window.kernel[0]} * node.window.kernel[1];
+}
 
 // Sizes of one group of a dense convolution.
 struct Group {

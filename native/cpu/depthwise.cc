@@ -146,16 +146,35 @@ void correlate_block(const Tile& tile, const WindowMap& map, const float* output
                                        gradient + channel, kernels);
     };
     switch (pending) {
-      case 9: go(Constant<9>{}); break;
-      case 8: go(Constant<8>{}); break;
-      case 7: go(Constant<7>{}); break;
-      case 6: go(Constant<6>{}); break;
-      case 5: go(Constant<5>{}); break;
-      case 4: go(Constant<4>{}); break;
-      case 3: go(Constant<3>{}); break;
-      case 2: go(Constant<2>{}); break;
-      case 1: go(Constant<1>{}); break;
-      default: break;
+      case 9:
+        go(Constant<9>{});
+        break;
+      case 8:
+        go(Constant<8>{});
+        break;
+      case 7:
+        go(Constant<7>{});
+        break;
+      case 6:
+        go(Constant<6>{});
+        break;
+      case 5:
+        go(Constant<5>{});
+        break;
+      case 4:
+        go(Constant<4>{});
+        break;
+      case 3:
+        go(Constant<3>{});
+        break;
+      case 2:
+        go(Constant<2>{});
+        break;
+      case 1:
+        go(Constant<1>{});
+        break;
+      default:
+        break;
     }
     pending = 0;
   };

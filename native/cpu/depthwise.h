@@ -5,8 +5,8 @@
 namespace dartsmith::cpu::DARTSMITH_ISA {
 
 // target [batch, height, width, channels] at the map's target positions (=|+=) sum over taps of weight[tap] * source.
-// `weights` is [kernel rows, kernel columns, channels]; null counts as ones. `scale` of the target position multiplies the
-// result, `source_scale` of the source position its source; null for none.
+// `weights` is [kernel rows, kernel columns, channels]; null counts as ones. `scale` of the target position multiplies
+// the result, `source_scale` of the source position its source; null for none.
 struct DepthwiseWalk {
   const float* source;
   float* target;

@@ -6,8 +6,12 @@
 namespace dartsmith::cpu::DARTSMITH_ISA {
 namespace {
 
-int64_t pixels_of(const Tensor& tensor) { return tensor.batch * tensor.height * tensor.width; }
-int64_t elements_of(const Tensor& tensor) { return pixels_of(tensor) * tensor.channels; }
+int64_t pixels_of(const Tensor& tensor) {
+  return tensor.batch * tensor.height * tensor.width;
+}
+int64_t elements_of(const Tensor& tensor) {
+  return pixels_of(tensor) * tensor.channels;
+}
 
 // target (=|+=) value(i, lanes) over [0, count), in vectors.
 template <typename Value>

@@ -13,7 +13,9 @@ struct Draw {
 };
 
 // `word` as a number below `bound`.
-int64_t below(uint32_t word, int64_t bound) { return static_cast<int64_t>((uint64_t{word} * bound) >> 32); }
+int64_t below(uint32_t word, int64_t bound) {
+  return static_cast<int64_t>((uint64_t{word} * bound) >> 32);
+}
 
 Draw draw(const GatherCall& call, int64_t sample) {
   Draw draw;
@@ -28,10 +30,9 @@ Draw draw(const GatherCall& call, int64_t sample) {
 }
 
 void cut_out(const GatherCall& call, const Draw& draw, float* out) {
-  const int64_t top = max(0, draw.hole_row - call.cutout / 2);
-  const int64_t bottom = min(call.height, draw.hole_row + call.cutout / 2);
-  const int64_t left = max(0, draw.hole_column - call.cutout / 2);
-  const int64_t right = min(call.width, draw.hole_column + call.cutout / 2);
+  const int64_t first_row = draw.hole_row - call.cutout / 2, first_column = draw.hole_column - call.cutout / 2;
+  const int64_t top = max(0, first_row), bottom = min(call.height, first_row + call.cutout);
+  const int64_t left = max(0, first_column), right = min(call.width, first_column + call.cutout);
   for (int64_t y = top; y < bottom; ++y) {
     for (int64_t i = (y * call.width + left) * call.channels; i < (y * call.width + right) * call.channels; ++i) {
       out[i] = 0;

@@ -12,7 +12,9 @@ float reciprocal_deviation(double variance, const Node& node) {
   return static_cast<float>(1 / std::sqrt(variance + static_cast<double>(node.epsilon)));
 }
 
-void forward(Stream& stream, const KernelCall& call) { find_moments(stream, call); }
+void forward(Stream& stream, const KernelCall& call) {
+  find_moments(stream, call);
+}
 
 void backward(Stream& stream, const KernelCall& call) {
   const Tensor& x = call.inputs[0];
@@ -93,7 +95,8 @@ void find_moments(Stream& stream, const KernelCall& call) {
   auto* pieces = static_cast<float*>(call.workspace);
   parallel(stream, pieces_of(x), [&](int64_t piece, int) {
     const int64_t begin = piece * kPiecePixels;
-    piece_moments(x.data + begin * channels, min(kPiecePixels, pixels - begin), channels, pieces + piece * 2 * channels);
+    piece_moments(x.data + begin * channels, min(kPiecePixels, pixels - begin), channels,
+                  pieces + piece * 2 * channels);
   });
   join_moments(call, pieces, kPiecePixels, pixels);
 }

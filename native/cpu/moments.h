@@ -1,5 +1,5 @@
-// Batch-norm statistics by pieces small enough for the first-level cache: mean and squared deviations of a piece in float,
-// joined in double in a fixed order (Chan, Golub, LeVeque 1983), so that a mean far from zero costs no digits.
+// Batch-norm statistics by pieces small enough for the first-level cache: mean and squared deviations of a piece in
+// float, joined in double in a fixed order (Chan, Golub, LeVeque 1983), so that a mean far from zero costs no digits.
 #pragma once
 #include "cpu/simd.h"
 #include "engine/graph.h"
@@ -8,8 +8,12 @@ namespace dartsmith::cpu::DARTSMITH_ISA {
 
 inline constexpr int64_t kPiecePixels = 256;
 
-inline int64_t pixels_of(const Tensor& tensor) { return tensor.batch * tensor.height * tensor.width; }
-inline int64_t pieces_of(const Tensor& tensor) { return divide_up(pixels_of(tensor), kPiecePixels); }
+inline int64_t pixels_of(const Tensor& tensor) {
+  return tensor.batch * tensor.height * tensor.width;
+}
+inline int64_t pieces_of(const Tensor& tensor) {
+  return divide_up(pixels_of(tensor), kPiecePixels);
+}
 
 // Calls body(first channel, lanes) for each block of channels.
 template <typename Body>
@@ -32,8 +36,8 @@ Vec sum_pixels(int64_t pixels, const Term& term) {
 // Of one piece, per channel: mean, then sum of squared deviations from it. [2, channels]
 void piece_moments(const float* x, int64_t pixels, int64_t channels, float* moments);
 
-// call.saved = mean, reciprocal standard deviation of the pieces [pieces, 2, channels] of `piece_pixels` each (the last may
-// be shorter); moves the running statistics where the call says so.
+// call.saved = mean, reciprocal standard deviation of the pieces [pieces, 2, channels] of `piece_pixels` each (the last
+// may be shorter); moves the running statistics where the call says so.
 void join_moments(const KernelCall& call, const float* pieces, int64_t piece_pixels, int64_t pixels);
 
 // call.saved from the running statistics.
@@ -43,8 +47,9 @@ void running_moments(const KernelCall& call);
 void find_moments(Stream& stream, const KernelCall& call);
 size_t moments_workspace_bytes(const Tensor& input);
 
-// Gradient map (A, B, D) of a normalised tensor with those statistics, weighed by `mixing`, from the sums over `pixels` of
-// the gradient and of gradient * (tensor - mean), per channel: d = mixing * rstd * (g - mean(g) - xhat * mean(g * xhat)).
+// Gradient map (A, B, D) of a normalised tensor with those statistics, weighed by `mixing`, from the sums over `pixels`
+// of the gradient and of gradient * (tensor - mean), per channel: d = mixing * rstd * (g - mean(g) - xhat * mean(g *
+// xhat)).
 struct GradientSums {
   double gradient;
   double centred_product;

@@ -58,7 +58,8 @@ void max_forward(Stream& stream, const KernelCall& call) {
   });
 }
 
-// Each output's gradient goes to the first largest element of its window, in row order. One image a task: windows overlap.
+// Each output's gradient goes to the first largest element of its window, in row order. One image a task: windows
+// overlap.
 void max_backward(Stream& stream, const KernelCall& call) {
   const Tensor& in = call.inputs[0];
   const GradientTarget& target = call.input_gradients[0];

@@ -37,7 +37,7 @@ const float* source_pixel(const WindowMap& map, const Position& p, const AxisTap
 }
 
 struct ProductTile {
-  const float* const* rows;     // [taps, kRows]
+  const float* const* rows;      // [taps, kRows]
   const float* const* matrices;  // [taps], at this tile's first column
   int64_t taps;
   int64_t depth;
@@ -78,9 +78,12 @@ void product_tile(const ProductTile& tile) {
 void product_tile(const ProductTile& tile, int vectors) {
   const bool whole = tile.last_lanes == kLanes;
   switch (vectors) {
-    case 1: return whole ? product_tile<1, true>(tile) : product_tile<1, false>(tile);
-    case 2: return whole ? product_tile<2, true>(tile) : product_tile<2, false>(tile);
-    default: return whole ? product_tile<kVectors, true>(tile) : product_tile<kVectors, false>(tile);
+    case 1:
+      return whole ? product_tile<1, true>(tile) : product_tile<1, false>(tile);
+    case 2:
+      return whole ? product_tile<2, true>(tile) : product_tile<2, false>(tile);
+    default:
+      return whole ? product_tile<kVectors, true>(tile) : product_tile<kVectors, false>(tile);
   }
 }
 
@@ -207,7 +210,8 @@ void correlate_channels(const CorrelationRun& run, int64_t channel) {
     float* target = run.target + channel * run.width + column;
     const auto go = [&](auto count) {
       constexpr int kCount = decltype(count)::value;
-      const auto tile = last_lanes == kLanes ? correlation_tile<Rows, kCount, true> : correlation_tile<Rows, kCount, false>;
+      const auto tile =
+          last_lanes == kLanes ? correlation_tile<Rows, kCount, true> : correlation_tile<Rows, kCount, false>;
       tile(sources, run.gradient + column, run.gradient_stride, run.pixels, last_lanes, target, run.width);
     };
     if (vectors == 1) {
@@ -230,8 +234,8 @@ void correlate_run(const CorrelationRun& run) {
   if (channel < run.depth) correlate_channels<1>(run, channel);
 }
 
-// `Rows` contiguous rows times a block of columns. A depth known when compiling makes every row's address a constant away
-// from one register; 0 stands for any depth.
+// `Rows` contiguous rows times a block of columns. A depth known when compiling makes every row's address a constant
+// away from one register; 0 stands for any depth.
 template <int Rows, int Vectors, int Depth, bool Whole>
 void multiply_tile(const float* source, int64_t any_depth, const float* matrix, int64_t width, float* target,
                    int last_lanes) {
@@ -261,7 +265,8 @@ void multiply_columns(const float* source, int64_t rows, int64_t depth, const fl
   constexpr int kTall = kRegisters == 32 && Vectors == 1 ? 16 : kRows;
   int64_t r = 0;
   for (; r + kTall <= rows; r += kTall) {
-    multiply_tile<kTall, Vectors, Depth, Whole>(source + r * depth, depth, matrix, width, target + r * width, last_lanes);
+    multiply_tile<kTall, Vectors, Depth, Whole>(source + r * depth, depth, matrix, width, target + r * width,
+                                                last_lanes);
   }
   for (; r < rows; ++r) {
     multiply_tile<1, Vectors, Depth, Whole>(source + r * depth, depth, matrix, width, target + r * width, last_lanes);
@@ -275,15 +280,21 @@ void multiply_block(const float* source, int64_t rows, int64_t depth, const floa
     return multiply_columns<Vectors, 0, false>(source, rows, depth, matrix, width, target, last_lanes);
   }
   switch (depth) {
-    case 16: return multiply_columns<Vectors, 16, true>(source, rows, depth, matrix, width, target, last_lanes);
-    case 32: return multiply_columns<Vectors, 32, true>(source, rows, depth, matrix, width, target, last_lanes);
-    case 64: return multiply_columns<Vectors, 64, true>(source, rows, depth, matrix, width, target, last_lanes);
-    default: return multiply_columns<Vectors, 0, true>(source, rows, depth, matrix, width, target, last_lanes);
+    case 16:
+      return multiply_columns<Vectors, 16, true>(source, rows, depth, matrix, width, target, last_lanes);
+    case 32:
+      return multiply_columns<Vectors, 32, true>(source, rows, depth, matrix, width, target, last_lanes);
+    case 64:
+      return multiply_columns<Vectors, 64, true>(source, rows, depth, matrix, width, target, last_lanes);
+    default:
+      return multiply_columns<Vectors, 0, true>(source, rows, depth, matrix, width, target, last_lanes);
   }
 }
 
 // Pixels a piece: few enough pieces that their partial sums stay small, enough for any number of cores.
-int64_t correlation_grain(int64_t pixels) { return max(2 * kRun, divide_up(divide_up(pixels, 32), kRun) * kRun); }
+int64_t correlation_grain(int64_t pixels) {
+  return max(2 * kRun, divide_up(divide_up(pixels, 32), kRun) * kRun);
+}
 
 }  // namespace
 
@@ -343,11 +354,10 @@ void row_correlation(Stream& stream, const WindowMap& map, const RowCorrelation&
   }
 }
 
-void multiply_rows(const float* source, int64_t rows, int64_t depth, const float* matrix, int64_t width, float* target) {
+void multiply_rows(const float* source, int64_t rows, int64_t depth, const float* matrix, int64_t width,
+                   float* target) {
   for_column_blocks(width, [&](int64_t column, int vectors, int last_lanes) {
-    const auto block = vectors == 1   ? multiply_block<1>
-                       : vectors == 2 ? multiply_block<2>
-                                      : multiply_block<kVectors>;
+    const auto block = vectors == 1 ? multiply_block<1> : vectors == 2 ? multiply_block<2> : multiply_block<kVectors>;
     block(source, rows, depth, matrix + column, width, target + column, last_lanes);
   });
 }

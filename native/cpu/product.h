@@ -1,5 +1,6 @@
-// Dense convolutions as products of gathered rows with a matrix: rows are pixels (their channels), found through pointers,
-// so that padding, strides and dilation need no copy of the input. Also serves linear layers (images of one pixel).
+// Dense convolutions as products of gathered rows with a matrix: rows are pixels (their channels), found through
+// pointers, so that padding, strides and dilation need no copy of the input. Also serves linear layers (images of one
+// pixel).
 #pragma once
 #include "cpu/window.h"
 
@@ -28,12 +29,14 @@ void row_product(Stream& stream, const WindowMap& map, const RowProduct& product
 void multiply_rows(const float* source, int64_t rows, int64_t depth, const float* matrix, int64_t width, float* target);
 
 // target [depth, width] += transposed source [rows, depth] times gradient [rows, width]; on the calling thread.
-void correlate_rows(const float* source, int64_t rows, int64_t depth, const float* gradient, int64_t width, float* target);
+void correlate_rows(const float* source, int64_t rows, int64_t depth, const float* gradient, int64_t width,
+                    float* target);
 
 // [taps, inputs, outputs] to [taps, outputs, inputs]
 void transpose(const float* weight, int64_t taps, int64_t inputs, int64_t outputs, float* transposed);
 
-// gradient[tap][c][o] = sum over pixels of input[pixel at tap][c] * output_gradient[pixel][o], for one group of channels.
+// gradient[tap][c][o] = sum over pixels of input[pixel at tap][c] * output_gradient[pixel][o], for one group of
+// channels.
 struct RowCorrelation {
   const float* source;  // at the group's first channel
   int64_t source_channels;

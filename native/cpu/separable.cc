@@ -1,7 +1,7 @@
-// separable: relu, depthwise, pointwise, and the statistics of the batch-norm that follows, image by image: what lies between
-// the steps stays in the second-level cache. A normalised input is normalised while its tile is loaded. Backward mirrors it:
-// the gradient map of the output is applied while loading, the depthwise output is recomputed rather than stored, and for a
-// normalised input the batch-norm's gradient sums come out of the same pass.
+// separable: relu, depthwise, pointwise, and the statistics of the batch-norm that follows, image by image: what lies
+// between the steps stays in the second-level cache. A normalised input is normalised while its tile is loaded.
+// Backward mirrors it: the gradient map of the output is applied while loading, the depthwise output is recomputed
+// rather than stored, and for a normalised input the batch-norm's gradient sums come out of the same pass.
 #include "cpu/depthwise.h"
 #include "cpu/kernels.h"
 #include "cpu/moments.h"
@@ -11,7 +11,7 @@ namespace dartsmith::cpu::DARTSMITH_ISA {
 namespace {
 
 struct Sizes {
-  int64_t inputs, outputs;  // channels
+  int64_t inputs, outputs;              // channels
   int64_t input_pixels, output_pixels;  // an image
   int64_t taps;
 
@@ -169,7 +169,8 @@ void weight_gradients(const KernelCall& call, const Sizes& sizes, const WindowMa
 }
 
 // Where the relu let the input through, to the target; a normalised input's batch-norm sums on the way.
-void mask_input_gradient(const KernelCall& call, const Sizes& sizes, int64_t image, const float* gradient, float* sums) {
+void mask_input_gradient(const KernelCall& call, const Sizes& sizes, int64_t image, const float* gradient,
+                         float* sums) {
   const int64_t channels = sizes.inputs, first = image * sizes.input_pixels * channels;
   const float* x = call.inputs[0].data + first;
   const GradientTarget& target = call.input_gradients[0];

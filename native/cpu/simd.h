@@ -30,9 +30,15 @@ typedef float Vec __attribute__((vector_size(sizeof(float) * kLanes)));
 typedef int32_t Mask __attribute__((vector_size(sizeof(float) * kLanes)));
 typedef float UnalignedVec __attribute__((vector_size(sizeof(float) * kLanes), aligned(4), may_alias));
 
-inline Vec load(const float* p) { return *reinterpret_cast<const UnalignedVec*>(p); }
-inline void store(float* p, Vec v) { *reinterpret_cast<UnalignedVec*>(p) = v; }
-inline Vec splat(float x) { return x - Vec{}; }
+inline Vec load(const float* p) {
+  return *reinterpret_cast<const UnalignedVec*>(p);
+}
+inline void store(float* p, Vec v) {
+  *reinterpret_cast<UnalignedVec*>(p) = v;
+}
+inline Vec splat(float x) {
+  return x - Vec{};
+}
 
 // The first `count` lanes, 0 < count <= kLanes; the others are zero.
 inline Vec load_first(const float* p, int count) {
@@ -58,7 +64,9 @@ inline void store_first(float* p, Vec v, int count) {
 #endif
 }
 
-inline Vec max(Vec a, Vec b) { return a > b ? a : b; }
+inline Vec max(Vec a, Vec b) {
+  return a > b ? a : b;
+}
 
 // Lanes added in pairs: a fixed tree.
 inline double sum(Vec v) {
@@ -70,11 +78,19 @@ inline double sum(Vec v) {
   return partial[0];
 }
 
-inline int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
-inline int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
-inline int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+inline int64_t min(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+inline int64_t max(int64_t a, int64_t b) {
+  return a > b ? a : b;
+}
+inline int64_t divide_up(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
 
-inline ThreadPool& pool(Stream& stream) { return static_cast<ThreadPool&>(stream); }
+inline ThreadPool& pool(Stream& stream) {
+  return static_cast<ThreadPool&>(stream);
+}
 
 // Calls body(task, thread) for every task below `count`.
 template <typename Body>

@@ -69,8 +69,8 @@ void unrolled_step(Stream& stream, const UnrolledStep& step) {
   const Vec momentum = splat(step.momentum), decay = splat(step.weight_decay), rate = splat(step.learning_rate);
   sweep(stream, step.count, [&](int64_t i, int lanes) {
     const Vec w = load_first(step.weights + i, lanes);
-    const Vec direction = momentum * load_first(step.momentum_buffer + i, lanes) +
-                          load_first(step.gradients + i, lanes) + decay * w;
+    const Vec direction =
+        momentum * load_first(step.momentum_buffer + i, lanes) + load_first(step.gradients + i, lanes) + decay * w;
     store_first(step.unrolled + i, w - rate * direction, lanes);
   });
 }

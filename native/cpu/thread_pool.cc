@@ -15,7 +15,7 @@ namespace dartsmith::cpu {
 namespace {
 
 // About ten microseconds: longer than the gap between two kernels, shorter than anyone notices.
-constexpr int kSpins = 2000;
+constexpr int kSpins = 200;
 
 void relax() {
 #if defined(__x86_64__)
@@ -83,7 +83,9 @@ ThreadPool::~ThreadPool() {
   delete state_;
 }
 
-int ThreadPool::threads() const { return static_cast<int>(state_->scratch.size()); }
+int ThreadPool::threads() const {
+  return static_cast<int>(state_->scratch.size());
+}
 
 void ThreadPool::run(int64_t count, Task task, const void* context) {
   State& s = *state_;

@@ -1,5 +1,5 @@
-// Threads that share a kernel's tasks. Tasks are cut by the problem's sizes alone, never by the thread count, so that sums
-// come out the same however many threads there are. No std templates: see engine/kernel.h.
+// Threads that share a kernel's tasks. Tasks are cut by the problem's sizes alone, never by the thread count, so that
+// sums come out the same however many threads there are. No std templates: see engine/kernel.h.
 #pragma once
 #include <cstddef>
 #include <cstdint>

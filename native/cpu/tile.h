@@ -32,7 +32,7 @@ inline TilePlan plan_tiles(const WindowMap& map, int64_t channels) {
 }
 
 struct Tile {
-  float* data;        // [rows, width, channels]
+  float* data;  // [rows, width, channels]
   int64_t width;
   int64_t channels;
   int64_t row_begin;  // target rows
@@ -78,9 +78,10 @@ Tile load_tile(const TilePlan& plan, const WindowMap& map, const float* source, 
 
 inline Tile load_tile(const TilePlan& plan, const WindowMap& map, const float* source, int64_t image, int64_t strip,
                       float* scratch, float outside) {
-  return load_tile(plan, map, source, image, strip, scratch, outside, [&](float* to, const float* from, int64_t pixels) {
-    std::memcpy(to, from, static_cast<size_t>(pixels * plan.channels) * sizeof(float));
-  });
+  return load_tile(plan, map, source, image, strip, scratch, outside,
+                   [&](float* to, const float* from, int64_t pixels) {
+                     std::memcpy(to, from, static_cast<size_t>(pixels * plan.channels) * sizeof(float));
+                   });
 }
 
 }  // namespace dartsmith::cpu::DARTSMITH_ISA

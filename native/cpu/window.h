@@ -1,5 +1,5 @@
-// How a sliding window maps one image onto another, along one axis. Forward and data gradient of convolutions and poolings
-// are the same walk with other maps, so each kernel is written once over these.
+// How a sliding window maps one image onto another, along one axis. Forward and data gradient of convolutions and
+// poolings are the same walk with other maps, so each kernel is written once over these.
 #pragma once
 #include "cpu/simd.h"
 #include "engine/graph.h"
@@ -13,7 +13,8 @@ struct AxisTap {
   int kernel;      // index along the kernel
 };
 
-// Target position target_phase + i * target_step reads source positions i * source_step + offset of each tap, 0 <= i < count.
+// Target position target_phase + i * target_step reads source positions i * source_step + offset of each tap, 0 <= i <
+// count.
 struct AxisMap {
   int64_t count = 0;
   int64_t source_step = 1;

@@ -27,11 +27,13 @@ void check(const PassCommand& command) {
   const int64_t alpha = program.graph().alpha_elements;
   for (const GivenMixing& given : command.mixing) {
     if (given.offset < 0 || given.offset + static_cast<int64_t>(given.weights.size()) > alpha) {
-      fail("execute", "expected mixing weights within ", alpha, " but got ", given.weights.size(), " at ", given.offset);
+      fail("execute", "expected mixing weights within ", alpha, " but got ", given.weights.size(), " at ",
+           given.offset);
     }
   }
   const bool wants_gradient = command.kind == PassKind::kVjp && !has_loss(program);
-  const size_t elements = wants_gradient ? program.batch() * program.graph().nodes[program.graph().output].shape.elements() : 0;
+  const size_t elements =
+      wants_gradient ? program.batch() * program.graph().nodes[program.graph().output].shape.elements() : 0;
   if (command.output_gradient.size() != elements) {
     fail("vjp", "expected an output gradient of ", elements, " elements but got ", command.output_gradient.size());
   }

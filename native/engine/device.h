@@ -24,6 +24,7 @@ class Device {
   size_t arena_bytes() const { return arena_bytes_; }
 
   const std::shared_ptr<Backend> backend;
+  std::atomic<bool> closed = false;  // disposed of by its user; jobs under way still finish
 
  private:
   Buffer arena_;

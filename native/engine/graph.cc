@@ -1,24 +1,32 @@
 #include "engine/graph.h"
 
+#include <algorithm>
+
 #include "engine/error.h"
 
 namespace dartsmith {
 namespace {
 
 constexpr const char* kOpNames[kOpCount] = {
-    "input",  "conv2d", "batchNorm", "relu", "maxPool", "avgPool", "globalAvgPool",
-    "linear", "add",    "concat",    "crop", "zero",    "mixed",   "softmaxCrossEntropy",
+    "input",   "conv2d",    "batchNorm", "relu", "maxPool", "avgPool", "globalAvgPool",
+    "linear",  "add",       "concat",    "crop", "zero",    "mixed",   "softmaxCrossEntropy",
     "combine", "separable", "moments",
 };
 
 // Larger than any real tensor of one sample, small enough that no product of sizes overflows.
 constexpr int64_t kMaxElements = int64_t{1} << 40;
 
+int64_t product(const char* op, int64_t a, int64_t b) {
+  if (static_cast<double>(a) * static_cast<double>(b) > kMaxElements) fail(op, "expected fewer than 2^40 weights");
+  return a * b;
+}
+
 int64_t windowed(const char* op, int64_t size, const Window& window, int axis) {
   const int kernel = window.kernel[axis], stride = window.stride[axis];
   const int padding = window.padding[axis], dilation = window.dilation[axis];
   if (kernel < 1 || stride < 1 || dilation < 1 || padding < 0 || kernel > 64 || dilation > 4096 || padding > 65536) {
-    fail(op, "expected kernels of 1 to 64, positive stride and dilation but got ", kernel, ", ", stride, ", ", dilation);
+    fail(op, "expected kernels of 1 to 64, positive stride and dilation but got ", kernel, ", ", stride, ", ",
+         dilation);
   }
   const int64_t room = size + 2 * padding - (int64_t{dilation} * (kernel - 1) + 1);
   if (room < 0) fail(op, "expected a larger input than ", size, " pixels");
@@ -89,7 +97,8 @@ class Validator {
             fail(op_name(node.op), "expected padding of at most half the kernel and no dilation");
           }
         }
-        if (node.window.kernel[0] * node.window.kernel[1] > 64) fail(op_name(node.op), "expected a window of at most 64");
+        if (node.window.kernel[0] * node.window.kernel[1] > 64)
+          fail(op_name(node.op), "expected a window of at most 64");
         return windowed(op_name(node.op), input(node), node.window, input(node).channels);
       case Op::kGlobalAvgPool:
         expect_inputs(node, 1);
@@ -128,7 +137,8 @@ class Validator {
     }
     const Shape out = windowed("conv2d", in, node.window, node.shape.channels);
     const int64_t taps = int64_t{node.window.kernel[0]} * node.window.kernel[1];
-    expect_parameter(node, "weight", node.weight, taps * (in.channels / node.groups) * out.channels,
+    const int64_t inputs = in.channels / node.groups;
+    expect_parameter(node, "weight", node.weight, product("conv2d", taps * inputs, out.channels),
                      graph_.weight_elements);
     return out;
   }
@@ -149,7 +159,8 @@ class Validator {
     expect_inputs(node, 1);
     const Shape& in = input(node);
     if (in.height * in.width != 1) fail("linear", "expected a vector but got ", in.height, "x", in.width, " pixels");
-    expect_parameter(node, "weight", node.weight, in.channels * node.shape.channels, graph_.weight_elements);
+    expect_parameter(node, "weight", node.weight, product("linear", in.channels, node.shape.channels),
+                     graph_.weight_elements);
     expect_parameter(node, "bias", node.bias, node.shape.channels, graph_.weight_elements);
     return {1, 1, node.shape.channels};
   }
@@ -191,9 +202,35 @@ class Validator {
   const Graph& graph_;
 };
 
+// Throws where two places share elements without being the same, or are the same and `exclusive`.
+void expect_disjoint(const char* what, std::vector<ParameterPlace> places, bool exclusive) {
+  std::ranges::sort(places, {}, &ParameterPlace::offset);
+  for (size_t i = 1; i < places.size(); ++i) {
+    const ParameterPlace &a = places[i - 1], &b = places[i];
+    const bool same = a.offset == b.offset && a.size == b.size;
+    if (a.offset + a.size > b.offset && (exclusive || !same)) fail("graph", "expected ", what, " that do not overlap");
+  }
+}
+
+void check_places(const Graph& graph) {
+  std::vector<ParameterPlace> weights, buffers, alpha;
+  for (const Node& node : graph.nodes) {
+    if (node.weight) weights.push_back(node.weight);
+    if (node.bias) weights.push_back(node.bias);
+    if (node.running_mean) buffers.push_back(node.running_mean);
+    if (node.running_variance) buffers.push_back(node.running_variance);
+    if (node.alpha) alpha.push_back(node.alpha);
+  }
+  expect_disjoint("weights", std::move(weights), true);
+  expect_disjoint("running statistics", std::move(buffers), true);
+  expect_disjoint("alpha rows", std::move(alpha), false);
+}
+
 }  // namespace
 
-const char* op_name(Op op) { return kOpNames[static_cast<int>(op)]; }
+const char* op_name(Op op) {
+  return kOpNames[static_cast<int>(op)];
+}
 
 Op op_from_name(const std::string& name) {
   for (int i = 0; i < kGraphOpCount; ++i) {
@@ -208,6 +245,7 @@ void validate(const Graph& graph) {
   }
   Validator validator(graph);
   for (size_t id = 0; id < graph.nodes.size(); ++id) validator.check(static_cast<int>(id));
+  check_places(graph);
 }
 
 }  // namespace dartsmith

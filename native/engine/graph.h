@@ -82,7 +82,7 @@ struct Node {
   ParameterPlace bias;             // linear, batchNorm's shift, separable's pointwise weight
   ParameterPlace running_mean;     // batchNorm, in the buffer arena
   ParameterPlace running_variance;
-  ParameterPlace alpha;            // mixed: its row in the alpha arena
+  ParameterPlace alpha;  // mixed: its row in the alpha arena
   MixingActivation activation = MixingActivation::kSoftmax;
   std::vector<Branch> branches;
   std::string name;  // input

@@ -1,5 +1,6 @@
 // What a backend's kernels take and how the engine finds them. No std templates here: this header is also compiled with
-// instruction sets that the running machine may lack, and a shared inline function of theirs must not be picked by others.
+// instruction sets that the running machine may lack, and a shared inline function of theirs must not be picked by
+// others.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -30,9 +31,9 @@ struct GradientTarget {
 // kBatch normalises with the batch's own statistics, kBatchUpdating also moves the running ones.
 enum class Statistics { kRunning, kBatch, kBatchUpdating };
 
-// What comes with an input beside its tensor. A normalised input holds what a batch-norm without affine would normalise:
-// the kernel applies `statistics` while loading, and its backward leaves the gradient of the tensor itself not as a
-// tensor but as a map over channels, d = A * g + B * x + D, for the kernel that produced the tensor to apply.
+// What comes with an input beside its tensor. A normalised input holds what a batch-norm without affine would
+// normalise: the kernel applies `statistics` while loading, and its backward leaves the gradient of the tensor itself
+// not as a tensor but as a map over channels, d = A * g + B * x + D, for the kernel that produced the tensor to apply.
 struct InputLink {
   const float* statistics = nullptr;  // mean, reciprocal deviation [2, channels]; null for a plain input
   float* gradient_map = nullptr;      // backward of a normalised input: A, B, D [3, channels]
@@ -53,15 +54,15 @@ struct KernelCall {
   int input_count = 0;
   const InputLink* links = nullptr;  // one an input
   Tensor output;
-  float* saved = nullptr;      // what forward leaves for backward: saved_elements() floats
-  void* workspace = nullptr;   // workspace_bytes() of scratch, dead after the call
+  float* saved = nullptr;     // what forward leaves for backward: saved_elements() floats
+  void* workspace = nullptr;  // workspace_bytes() of scratch, dead after the call
   Statistics statistics = Statistics::kBatch;
   const float* weight = nullptr;
   const float* bias = nullptr;
   float* running_mean = nullptr;
   float* running_variance = nullptr;
-  const int32_t* labels = nullptr;   // loss: [batch]
-  LossResult* loss = nullptr;        // loss
+  const int32_t* labels = nullptr;  // loss: [batch]
+  LossResult* loss = nullptr;       // loss
   // Backward only.
   const float* output_gradient = nullptr;      // null for the loss itself: its gradient is 1
   const float* output_gradient_map = nullptr;  // A, B, D of an output that its consumer normalised: see InputLink

@@ -8,7 +8,9 @@ namespace {
 
 // Ops whose value follows from inputs and attributes alone: equal ones are computed once. The candidates of a supernet
 // repeat the same relu and pooling of a state on every edge that leaves it.
-bool shareable(Op op) { return op == Op::kRelu || op == Op::kMaxPool || op == Op::kAvgPool || op == Op::kCrop; }
+bool shareable(Op op) {
+  return op == Op::kRelu || op == Op::kMaxPool || op == Op::kAvgPool || op == Op::kCrop;
+}
 
 bool same_computation(const Node& a, const Node& b) {
   return a.op == b.op && a.window == b.window && a.count_include_pad == b.count_include_pad && a.top == b.top &&
@@ -146,7 +148,8 @@ class Lowering {
     if (node(depthwise).op != Op::kConv2d || only_consumer(depthwise) != pointwise || depthwise == output) return false;
     const Node& d = node(depthwise);
     const int64_t channels = node(input(depthwise)).shape.channels;
-    return d.groups == channels && d.shape.channels == channels && channels > 1 && node(input(depthwise)).op == Op::kRelu;
+    return d.groups == channels && d.shape.channels == channels && channels > 1 &&
+           node(input(depthwise)).op == Op::kRelu;
   }
 
   void emit() {
@@ -223,6 +226,8 @@ class Lowering {
 
 }  // namespace
 
-Lowered lower(const Graph& graph, bool fuse) { return Lowering(graph).run(fuse); }
+Lowered lower(const Graph& graph, bool fuse) {
+  return Lowering(graph).run(fuse);
+}
 
 }  // namespace dartsmith

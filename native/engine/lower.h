@@ -7,8 +7,8 @@
 
 namespace dartsmith {
 
-// An input of a lowered node. A normalised input is a batch-norm (without affine) that nobody materialises: the consumer
-// reads the tensor that would be normalised and applies its statistics while loading.
+// An input of a lowered node. A normalised input is a batch-norm (without affine) that nobody materialises: the
+// consumer reads the tensor that would be normalised and applies its statistics while loading.
 struct LoweredInput {
   int id = 0;
   bool normalised = false;

@@ -9,7 +9,16 @@
 namespace dartsmith {
 
 // Numbered as in src/backend/parameters.ts.
-enum class Arena { kWeights, kWeightGradients, kMomentum, kBuffers, kAlpha, kAlphaGradients, kAlphaMean, kAlphaVariance };
+enum class Arena {
+  kWeights,
+  kWeightGradients,
+  kMomentum,
+  kBuffers,
+  kAlpha,
+  kAlphaGradients,
+  kAlphaMean,
+  kAlphaVariance
+};
 inline constexpr int kArenaCount = 8;
 
 class Parameters {

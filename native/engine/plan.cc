@@ -150,8 +150,8 @@ class Planner {
     }
   }
 
-  // From the output back: the gradient of a sum is that of its terms, and elementwise backward kernels may work in place,
-  // as long as nobody else looks at the buffer.
+  // From the output back: the gradient of a sum is that of its terms, and elementwise backward kernels may work in
+  // place, as long as nobody else looks at the buffer.
   void assign_gradients() {
     std::vector<bool> shared;
     for (int id = count() - 1; id >= 0; --id) {

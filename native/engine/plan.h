@@ -16,7 +16,7 @@ struct PlannedNode {
   bool has_gradient = false;  // a wanted gradient flows through its output
   int value = -1;
   int gradient = -1;
-  int gradient_map = -1;         // where its consumer normalises it: see InputLink
+  int gradient_map = -1;  // where its consumer normalises it: see InputLink
   int saved = -1;
   bool shares_gradient = false;  // `gradient` is that of its only consumer: a sum, or a combine that normalises it
 };

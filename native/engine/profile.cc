@@ -20,7 +20,9 @@ int64_t macs(const Node& node, const Shape& input) {
   }
 }
 
-bool has_weight_gradient(Op op) { return op == Op::kConv2d || op == Op::kLinear || op == Op::kSeparable; }
+bool has_weight_gradient(Op op) {
+  return op == Op::kConv2d || op == Op::kLinear || op == Op::kSeparable;
+}
 
 }  // namespace
 
@@ -42,7 +44,8 @@ KernelProfile count_work(const Plan& plan, const Step& step, int64_t batch) {
     if (gradient) ++passes;
   }
   if (node.op == Op::kCombine) return profile;
-  if (step.backward && (node.op == Op::kSeparable || node.op == Op::kMoments)) profile.bytes += tensor * node.shape.elements();
+  if (step.backward && (node.op == Op::kSeparable || node.op == Op::kMoments))
+    profile.bytes += tensor * node.shape.elements();
   if (step.backward && plan.wants_weights && has_weight_gradient(node.op)) ++passes;
   profile.flops = 2 * passes * batch * macs(node, first);
   return profile;

@@ -46,6 +46,7 @@ class Executor {
         }
       }
     }
+    if (!backward_started && plan_.kind != PassKind::kEvaluate) start_backward();  // no kernel between output and input
     finish(result);
     return result;
   }
@@ -98,22 +99,21 @@ class Executor {
     backend_.upload(program_.indices_.as<void>(), batch.indices.data(), batch.indices.size() * sizeof(uint32_t));
     backend_.upload(program_.table_.as<void>(), batch.table.data(), batch.table.size() * sizeof(float));
     const Shape& shape = batch.dataset->shape;
-    backend_.sweeps().gather(backend_.stream(),
-                             {.images = batch.dataset->images.as<uint8_t>(),
-                              .all_labels = batch.dataset->labels.as<int32_t>(),
-                              .indices = program_.indices_.as<uint32_t>(),
-                              .output = buffer(planned(input).value),
-                              .labels = program_.labels_.as<int32_t>(),
-                              .batch = program_.batch_,
-                              .height = shape.height,
-                              .width = shape.width,
-                              .channels = shape.channels,
-                              .table = program_.table_.as<float>(),
-                              .stream = batch.stream,
-                              .random = batch.random,
-                              .pad = batch.pad,
-                              .cutout = batch.cutout,
-                              .flip = batch.flip});
+    backend_.sweeps().gather(backend_.stream(), {.images = batch.dataset->images.as<uint8_t>(),
+                                                 .all_labels = batch.dataset->labels.as<int32_t>(),
+                                                 .indices = program_.indices_.as<uint32_t>(),
+                                                 .output = buffer(planned(input).value),
+                                                 .labels = program_.labels_.as<int32_t>(),
+                                                 .batch = program_.batch_,
+                                                 .height = shape.height,
+                                                 .width = shape.width,
+                                                 .channels = shape.channels,
+                                                 .table = program_.table_.as<float>(),
+                                                 .stream = batch.stream,
+                                                 .random = batch.random,
+                                                 .pad = batch.pad,
+                                                 .cutout = batch.cutout,
+                                                 .flip = batch.flip});
   }
 
   // The graph's only input, -1 where nothing reads it.
@@ -129,7 +129,7 @@ class Executor {
       if (lowered(id) < 0) continue;
       backend_.upload(buffer(planned(lowered(id)).value), values.data(), values.size() * sizeof(float));
     }
-    if (!batch.labels.empty()) {
+    if (program_.has_loss_) {
       backend_.upload(program_.labels_.as<void>(), batch.labels.data(), batch.labels.size() * sizeof(int32_t));
     }
   }
@@ -316,6 +316,9 @@ Program::Program(std::shared_ptr<Device> device, Graph graph, int64_t batch, boo
   int64_t channels = 1;
   for (const Node& node : graph_.nodes) {
     if (node.op == Op::kInput) channels = std::max(channels, node.shape.channels);
+    if (node.op != Op::kSoftmaxCrossEntropy) continue;
+    has_loss_ = true;
+    label_limit_ = std::min(label_limit_, graph_.nodes[node.inputs[0]].shape.channels);
   }
   mixing_ = Buffer(backend, graph_.alpha_elements * sizeof(float));
   mixing_gradients_ = Buffer(backend, graph_.alpha_elements * sizeof(double));
@@ -341,54 +344,62 @@ const Plan& Program::plan_for(const PassRequest& request) {
     if (id < 0 || id >= static_cast<int>(graph_.nodes.size())) fail("read", "expected a node but got ", id);
   }
   if (fuse_ && has_all(plan(request.kind, true))) return plan(request.kind, true);
-  if (!has_all(plan(request.kind, false))) fail("read", "expected nodes that the graph's output depends on");
+  if (!has_all(plan(request.kind, false)))
+    fail("read", "expected nodes that are computed on the way to the graph's output");
   return plan(request.kind, false);
 }
 
 void Program::check(const Batch& batch) const {
-  const bool loss = graph_.nodes[graph_.output].op == Op::kSoftmaxCrossEntropy;
-  const int64_t classes = loss ? graph_.nodes[graph_.nodes[graph_.output].inputs[0]].shape.channels : 0;
-  const auto check_labels = [&](const std::vector<int32_t>& labels) {
-    if (static_cast<int64_t>(labels.size()) != batch_) {
-      fail("batch", "expected ", batch_, " labels but got ", labels.size());
-    }
-    for (int32_t label : labels) {
-      if (label < 0 || label >= classes) fail("batch", "expected labels below ", classes, " but got ", label);
-    }
-  };
   if (const auto* gathered = std::get_if<GatheredBatch>(&batch)) {
-    if (static_cast<int64_t>(gathered->indices.size()) != batch_) {
-      fail("batch", "expected ", batch_, " indices but got ", gathered->indices.size());
-    }
-    for (uint32_t index : gathered->indices) {
-      if (index >= gathered->dataset->count) {
-        fail("batch", "expected indices below ", gathered->dataset->count, " but got ", index);
-      }
-    }
-    if (loss && gathered->dataset->classes > classes) {
-      fail("batch", "expected labels below ", classes, " but the dataset has ", gathered->dataset->classes - 1);
-    }
-    int inputs = 0;
-    for (const Node& node : graph_.nodes) {
-      if (node.op != Op::kInput) continue;
-      ++inputs;
-      if (!(node.shape == gathered->dataset->shape)) fail("batch", "expected images of the input's shape");
-    }
-    if (inputs != 1) fail("batch", "expected a graph with one input but it has ", inputs);
-    return;
+    check(*gathered);
+  } else {
+    check(std::get<DirectBatch>(batch));
   }
-  const auto& direct = std::get<DirectBatch>(batch);
-  for (size_t id = 0; id < graph_.nodes.size(); ++id) {
-    if (graph_.nodes[id].op != Op::kInput) continue;
-    const auto given = direct.inputs.find(static_cast<int>(id));
+}
+
+void Program::check(const GatheredBatch& batch) const {
+  if (static_cast<int64_t>(batch.indices.size()) != batch_) {
+    fail("batch", "expected ", batch_, " indices but got ", batch.indices.size());
+  }
+  for (uint32_t index : batch.indices) {
+    if (index >= batch.dataset->count)
+      fail("batch", "expected indices below ", batch.dataset->count, " but got ", index);
+  }
+  if (batch.dataset->classes > label_limit_) {
+    fail("batch", "expected labels below ", label_limit_, " but the dataset has ", batch.dataset->classes - 1);
+  }
+  int inputs = 0;
+  for (const Node& node : graph_.nodes) {
+    if (node.op != Op::kInput) continue;
+    ++inputs;
+    if (!(node.shape == batch.dataset->shape)) fail("batch", "expected images of the input's shape");
+  }
+  if (inputs != 1) fail("batch", "expected a graph with one input but it has ", inputs);
+}
+
+void Program::check(const DirectBatch& batch) const {
+  for (const auto& [id, values] : batch.inputs) {
+    if (id < 0 || id >= static_cast<int>(graph_.nodes.size()) || graph_.nodes[id].op != Op::kInput) {
+      fail("batch", "expected values for inputs of the graph but got some for node ", id);
+    }
     const int64_t elements = batch_ * graph_.nodes[id].shape.elements();
-    if (given == direct.inputs.end()) fail("batch", "expected input '", graph_.nodes[id].name, "'");
-    if (static_cast<int64_t>(given->second.size()) != elements) {
-      fail("batch", "expected ", elements, " elements for input '", graph_.nodes[id].name, "' but got ",
-           given->second.size());
+    if (static_cast<int64_t>(values.size()) != elements) {
+      fail("batch", "expected ", elements, " elements for input '", graph_.nodes[id].name, "' but got ", values.size());
     }
   }
-  if (loss) check_labels(direct.labels);
+  for (size_t id = 0; id < graph_.nodes.size(); ++id) {
+    if (graph_.nodes[id].op == Op::kInput && !batch.inputs.contains(static_cast<int>(id))) {
+      fail("batch", "expected input '", graph_.nodes[id].name, "'");
+    }
+  }
+  // Without a loss nobody reads labels: any number may be given, and none are kept.
+  if (!has_loss_) return;
+  if (static_cast<int64_t>(batch.labels.size()) != batch_) {
+    fail("batch", "expected ", batch_, " labels but got ", batch.labels.size());
+  }
+  for (int32_t label : batch.labels) {
+    if (label < 0 || label >= label_limit_) fail("batch", "expected labels below ", label_limit_, " but got ", label);
+  }
 }
 
 PassResult Program::run(const PassRequest& request, const Parameters& parameters, const std::atomic<bool>& cancelled) {

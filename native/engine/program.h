@@ -78,6 +78,8 @@ class Program {
   Device& device() const { return *device_; }
 
  private:
+  void check(const GatheredBatch& batch) const;
+  void check(const DirectBatch& batch) const;
   const Plan& plan(PassKind kind, bool fuse);
   const Plan& plan_for(const PassRequest& request);
 
@@ -85,6 +87,8 @@ class Program {
   Graph graph_;
   int64_t batch_;
   bool fuse_;
+  bool has_loss_ = false;
+  int64_t label_limit_ = INT32_MAX;  // labels must be below it: the fewest classes of any loss
   std::vector<MixingRow> rows_;
   Buffer mixing_;            // float [alpha elements]
   Buffer mixing_gradients_;  // double [alpha elements]

@@ -55,7 +55,7 @@ export interface GradientsCommand {
   readonly batch: Batch;
   readonly target: GradientTarget;
   readonly mixing?: Mixing;
-  /** Nodes whose outputs are wanted. */
+  /** Nodes whose outputs are wanted. One that fusion leaves without a value makes the whole pass run unfused. */
   readonly read?: readonly number[];
   /** Also measure every kernel. */
   readonly profile?: boolean;

@@ -93,7 +93,11 @@ export class GraphBuilder {
   }
 
   /** Batch normalisation; running statistics `${name}.running_mean` and `.running_var`, affine part `.weight` and `.bias`. */
-  batchNorm(name: string | number, input: Tensor, options: { affine: boolean; epsilon?: number; momentum?: number }): Tensor {
+  batchNorm(
+    name: string | number,
+    input: Tensor,
+    options: { affine: boolean; epsilon?: number; momentum?: number },
+  ): Tensor {
     const shape = [input.shape[input.shape.length - 1]];
     const constant = (suffix: string, role: 'weight' | 'buffer', value: number) =>
       this.#parameter(`${name}.${suffix}`, {
@@ -102,7 +106,9 @@ export class GraphBuilder {
         layout: 'plain',
         initialiser: { kind: 'constant', value },
       });
-    const affine = options.affine ? { scale: constant('weight', 'weight', 1), shift: constant('bias', 'weight', 0) } : {};
+    const affine = options.affine
+      ? { scale: constant('weight', 'weight', 1), shift: constant('bias', 'weight', 0) }
+      : {};
     return this.#node(
       {
         op: 'batchNorm',
@@ -124,7 +130,11 @@ export class GraphBuilder {
   maxPool(input: Tensor, options: PoolOptions): Tensor {
     const window = poolWindow(options);
     const [height, width, channels] = image('maxPool', input);
-    return this.#node({ op: 'maxPool', ...window }, [input], [...windowed('maxPool', [height, width], window), channels]);
+    return this.#node(
+      { op: 'maxPool', ...window },
+      [input],
+      [...windowed('maxPool', [height, width], window), channels],
+    );
   }
 
   avgPool(input: Tensor, options: PoolOptions & { countIncludePad?: boolean }): Tensor {
@@ -180,7 +190,8 @@ export class GraphBuilder {
   crop(input: Tensor, top: number, left: number): Tensor {
     const [height, width, channels] = image('crop', input);
     if (!(Number.isInteger(top) && top >= 0 && top < height)) throw invalid('top', `an integer in [0, ${height})`, top);
-    if (!(Number.isInteger(left) && left >= 0 && left < width)) throw invalid('left', `an integer in [0, ${width})`, left);
+    if (!(Number.isInteger(left) && left >= 0 && left < width))
+      throw invalid('left', `an integer in [0, ${width})`, left);
     return this.#node({ op: 'crop', top, left }, [input], [height - top, width - left, channels]);
   }
 
@@ -225,7 +236,13 @@ export class GraphBuilder {
       spans.push({ name: branch.name, begin, end: this.#state.nodes.length, output: output.id });
     });
     return this.#node(
-      { op: 'mixed', alpha: mixing.alpha, row: mixing.row, activation: mixing.activation ?? 'softmax', branches: spans },
+      {
+        op: 'mixed',
+        alpha: mixing.alpha,
+        row: mixing.row,
+        activation: mixing.activation ?? 'softmax',
+        branches: spans,
+      },
       [input, ...outputs],
       outputs[0].shape,
     );
@@ -257,7 +274,9 @@ export class GraphBuilder {
     const id = this.#state.nodes.length;
     for (const input of inputs) {
       if (this.#state.nodes[input.id]?.shape !== input.shape) {
-        throw new ArgumentError(`[${fields.op}] expected inputs of the same graph but got tensor ${input.id} of another`);
+        throw new ArgumentError(
+          `[${fields.op}] expected inputs of the same graph but got tensor ${input.id} of another`,
+        );
       }
     }
     this.#state.nodes.push({ ...fields, id, inputs: inputs.map((input) => input.id), shape } as Node);
@@ -288,7 +307,8 @@ function poolWindow(options: PoolOptions) {
 }
 
 function image(op: string, input: Tensor): readonly [number, number, number] {
-  if (input.shape.length !== 3) throw new ArgumentError(`[${op}] expected [height, width, channels] but got [${input.shape}]`);
+  if (input.shape.length !== 3)
+    throw new ArgumentError(`[${op}] expected [height, width, channels] but got [${input.shape}]`);
   return [input.shape[0], input.shape[1], input.shape[2]];
 }
 

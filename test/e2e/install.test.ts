@@ -20,7 +20,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Ended, root, runProcess } from '../helpers/process.ts';
 
 const tiny = 'search --limit 64 --epochs 1 --batch-size 16 --init-channels 2 --layers 3 --out run'.split(' ');
-const buildMillis = 400_000;
+const buildMillis = 600_000;
 const cmakeOnly = /^(cmake|cmake\.exe)$/;
 const compilers = /^(cmake|ninja|g?make|nvcc|(.*-)?(cc|gcc|g\+\+|c\+\+|clang|clang\+\+)(-[\d.]+)?)$/;
 
@@ -63,7 +63,7 @@ function pathWithout(name: string, hidden: RegExp): NodeJS.ProcessEnv {
 }
 
 const install = (cwd: string, environment: NodeJS.ProcessEnv, ...args: string[]) =>
-  runProcess(process.execPath, ['scripts/install.mjs', ...args], { cwd, environment });
+  runProcess(process.execPath, ['scripts/install.mjs', ...args], { cwd, environment, background: true });
 const dartsmith = (cwd: string, ...args: string[]) =>
   runProcess(process.execPath, [join(cwd, 'dist/cli/main.js'), ...args], { cwd });
 const succeeded = (ended: Ended) => expect(ended, ended.stderr).toMatchObject({ code: 0 });
@@ -106,6 +106,7 @@ console.log(types.join(), formatGenotype((await run.result).genotype));
     succeeded(
       await runProcess('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', packed.tarball], {
         cwd: project,
+        background: true,
       }),
     );
     for (const types of ['@types/node', 'undici-types']) {

@@ -66,6 +66,7 @@ function augmentImage(
 }
 
 function cutOut(side: number, [row, column]: readonly [number, number], y: number, x: number): boolean {
-  const half = Math.floor(side / 2);
-  return y >= row - half && y < row + half && x >= column - half && x < column + half;
+  const top = row - Math.floor(side / 2);
+  const left = column - Math.floor(side / 2);
+  return y >= top && y < top + side && x >= left && x < left + side;
 }

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { constants, setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
 /** Folder of the package. */
@@ -11,14 +12,24 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Runs a program to its end, without standard input. `environment` replaces {@link cleanEnvironment}'s variables. */
+/** How a process is run. */
+export interface ProcessOptions {
+  readonly cwd: string;
+  /** Added to this process's variables; undefined removes one. */
+  readonly environment?: NodeJS.ProcessEnv;
+  /** Gives way to the tests that run beside it: for what keeps every core busy for long. */
+  readonly background?: boolean;
+}
+
+/** Runs a program to its end, without standard input. */
 export function runProcess(
   program: string,
   args: readonly string[],
-  { cwd, environment = {} }: { cwd: string; environment?: NodeJS.ProcessEnv },
+  { cwd, environment = {}, background = false }: ProcessOptions,
 ): Promise<Ended> {
   const env = { ...cleanEnvironment(), ...environment };
   const child = spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  if (background && child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (text) => {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Augmentation, Device, Outcome } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
 import type { ImageArrays } from '../../src/data/dataset.ts';
-import { BackendError } from '../../src/errors.ts';
+import { DartsmithError } from '../../src/errors.ts';
 import { GraphBuilder } from '../../src/graph/builder.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { randomBlock, type StreamKey, uniform } from '../../src/random/philox.ts';
@@ -160,6 +160,6 @@ describe('refuses', () => {
     ['means of fewer channels', { mean: [0.5] }],
   ])('%s', async (_, options) => {
     const one: Case = { name: 'refused', shape: [4, 4, 3], batchSize: 2, options: { stream, ...options } };
-    await expect(gather(device, one)).rejects.toThrow(BackendError);
+    await expect(gather(device, one)).rejects.toThrow(DartsmithError);
   });
 });

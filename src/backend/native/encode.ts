@@ -88,7 +88,12 @@ function normalisationTable({ mean, deviation }: Augmentation): Float32Array {
 function encodeBatch(batch: Batch, graph: Graph, handles: HandleLookup): object {
   if ('dataset' in batch) {
     const { augmentation } = batch;
-    const { stream } = augmentation;
+    const { stream, mean, deviation } = augmentation;
+    const channels = batch.dataset.shape[2];
+    if (mean.length !== channels) throw invalid('augmentation.mean', `${channels} numbers`, mean);
+    if (deviation.length !== channels || !deviation.every((value) => value > 0)) {
+      throw invalid('augmentation.deviation', `${channels} positive numbers`, deviation);
+    }
     return {
       dataset: handles.dataset(batch.dataset),
       indices: batch.indices,
@@ -110,6 +115,7 @@ function encodeBatch(batch: Batch, graph: Graph, handles: HandleLookup): object 
 
 /** One command; see native/binding/command.cc. */
 export function encodeCommand(command: Command, handles: HandleLookup): object {
+  if (command.kind === 'adam' && !(command.epsilon > 0)) throw invalid('epsilon', 'a positive number', command.epsilon);
   if (command.kind === 'sgd' || command.kind === 'adam') {
     return { ...command, parameters: handles.parameters(command.parameters) };
   }
@@ -130,7 +136,13 @@ export function encodeCommand(command: Command, handles: HandleLookup): object {
     case 'evaluate':
       return { ...pass, pass: passes.evaluate, statistics: command.statistics, read: command.read };
     case 'gradients':
-      return { ...pass, pass: passes[command.target], statistics: 'training', read: command.read, profile: command.profile };
+      return {
+        ...pass,
+        pass: passes[command.target],
+        statistics: 'training',
+        read: command.read,
+        profile: command.profile,
+      };
     case 'vjp':
       return {
         ...pass,
