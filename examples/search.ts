@@ -1,7 +1,7 @@
 // Searches an architecture on MNIST, in a minute or two: npx tsx examples/search.ts [IMAGES [EPOCHS]]
 import { formatGenotype, search } from 'dartsmith';
 
-const [images = 4000, epochs = 3] = process.argv.slice(2).map(Number);
+const [images = 2000, epochs = 3] = process.argv.slice(2).map(Number);
 const run = search({ dataset: 'mnist', limit: images, settings: { epochs }, seed: 1 });
 
 for await (const event of run) {

@@ -11,7 +11,7 @@ void forward(Stream& stream, const KernelCall& call) {
   const int64_t channels = call.output.channels;
   const float *mean = call.saved, *deviation = call.saved + channels;
   parallel_ranges(stream, pixels_of(call.output), max(1, kElementGrain / channels), [&](int64_t begin, int64_t end) {
-    for_channels(channels, [&](int64_t c, int lanes) {
+    for_channels(channels, [&](int64_t c, Lanes lanes) {
       const Vec centre = load_first(mean + c, lanes);
       Vec factor = load_first(deviation + c, lanes), shift = {};
       if (call.weight != nullptr) {
@@ -33,7 +33,7 @@ void piece_gradient_sums(Stream& stream, const KernelCall& call, float* sums) {
   parallel(stream, pieces_of(x), [&](int64_t piece, int) {
     const int64_t begin = piece * kPiecePixels, count = min(kPiecePixels, pixels - begin);
     float* out = sums + piece * 2 * channels;
-    for_channels(channels, [&](int64_t c, int lanes) {
+    for_channels(channels, [&](int64_t c, Lanes lanes) {
       const float* dy = call.output_gradient + begin * channels + c;
       const float* from = x.data + begin * channels + c;
       const Vec mean = load_first(call.saved + c, lanes), deviation = load_first(call.saved + channels + c, lanes);
@@ -52,7 +52,7 @@ void input_gradient(Stream& stream, const KernelCall& call, const float* mean_dy
   const GradientTarget& target = call.input_gradients[0];
   const int64_t channels = x.channels;
   parallel_ranges(stream, pixels_of(x), max(1, kElementGrain / channels), [&](int64_t begin, int64_t end) {
-    for_channels(channels, [&](int64_t c, int lanes) {
+    for_channels(channels, [&](int64_t c, Lanes lanes) {
       const Vec mean = load_first(call.saved + c, lanes), deviation = load_first(call.saved + channels + c, lanes);
       const Vec dy_mean = load_first(mean_dy + c, lanes), slope = deviation * load_first(mean_dy_x + c, lanes);
       const Vec factor = call.weight == nullptr ? deviation : deviation * load_first(call.weight + c, lanes);

@@ -14,7 +14,7 @@ int64_t run_pixels(const Tensor& output) {
 
 void combine_run(const KernelCall& call, int64_t begin, int64_t end) {
   const int64_t channels = call.output.channels;
-  for_channels(channels, [&](int64_t c, int lanes) {
+  for_channels(channels, [&](int64_t c, Lanes lanes) {
     // Four pixels at a time: enough sums to hide latency, few enough to keep the inputs' constants in the first cache.
     for (int64_t p = begin; p < end; p += 4) {
       const auto count = static_cast<int>(min(4, end - p));
@@ -48,7 +48,7 @@ bool needs_sums(const InputLink& link) {
 void scale_into(const GradientTarget& target, const float* from, float factor, int64_t begin, int64_t end) {
   if (target.mode == GradientMode::kIgnore) return;
   for (int64_t i = begin; i < end; i += kLanes) {
-    const auto lanes = static_cast<int>(min(kLanes, end - i));
+    const Lanes lanes(end - i);
     Vec value = splat(factor) * load_first(from + i, lanes);
     if (target.mode == GradientMode::kAccumulate) value += load_first(target.data + i, lanes);
     store_first(target.data + i, value, lanes);
@@ -59,7 +59,7 @@ void scale_into(const GradientTarget& target, const float* from, float factor, i
 // sums: [1 + inputs, channels]
 void backward_run(const KernelCall& call, int64_t begin, int64_t end, float* sums) {
   const int64_t channels = call.output.channels, pixels = end - begin;
-  for_channels(channels, [&](int64_t c, int lanes) {
+  for_channels(channels, [&](int64_t c, Lanes lanes) {
     const float* gradient = call.output_gradient + begin * channels + c;
     store_first(sums + c, sum_pixels(pixels, [&](int64_t p) { return load_first(gradient + p * channels, lanes); }),
                 lanes);

@@ -17,7 +17,7 @@ struct Line {
   int64_t target_step;
   const float* scale;
   int64_t scale_step;
-  int lanes;
+  Lanes lanes;
   bool accumulate;
 };
 
@@ -81,7 +81,7 @@ struct WalkTile {
   int64_t image;
 };
 
-void walk_block(const WalkTile& t, int64_t channel, int lanes, TapRef* taps) {
+void walk_block(const WalkTile& t, int64_t channel, Lanes lanes, TapRef* taps) {
   int64_t tap_count = 0;
   const AxisMap& rows = t.map.rows;
   const AxisMap& columns = t.map.columns;
@@ -106,7 +106,7 @@ void walk_block(const WalkTile& t, int64_t channel, int lanes, TapRef* taps) {
     line.scale_step = columns.target_step;
     line.lanes = lanes;
     line.accumulate = t.walk.mode == GradientMode::kAccumulate;
-    if (lanes == kLanes) {
+    if (lanes.whole()) {
       walk_line<true>(line, columns.count, taps, tap_count);
     } else {
       walk_line<false>(line, columns.count, taps, tap_count);
@@ -117,7 +117,7 @@ void walk_block(const WalkTile& t, int64_t channel, int lanes, TapRef* taps) {
 // The weight gradients of `Taps` taps of one block of channels over one tile, added to `gradient` (stride `channels`).
 template <int Taps>
 void correlate(const Tile& tile, const WindowMap& map, const int64_t* offsets, const float* output_gradient,
-               int64_t channels, int lanes, float* gradient, const int64_t* kernels) {
+               int64_t channels, Lanes lanes, float* gradient, const int64_t* kernels) {
   Vec sums[Taps] = {};
   const int64_t row_stride = map.rows.source_step * tile.width * channels;
   const int64_t column_stride = map.columns.source_step * channels;
@@ -136,7 +136,7 @@ void correlate(const Tile& tile, const WindowMap& map, const int64_t* offsets, c
 }
 
 void correlate_block(const Tile& tile, const WindowMap& map, const float* output_gradient, int kernel_columns,
-                     int64_t channels, int64_t channel, int lanes, float* gradient) {
+                     int64_t channels, int64_t channel, Lanes lanes, float* gradient) {
   constexpr int kGroup = kRegisters == 32 ? 9 : 5;
   int64_t offsets[kGroup], kernels[kGroup];
   int pending = 0;
@@ -205,14 +205,14 @@ void depthwise_walk(Stream& stream, const WindowMap& map, const DepthwiseWalk& w
 void walk_tile(const WindowMap& map, const DepthwiseWalk& walk, const Tile& tile, int64_t image) {
   TapRef taps[kMaxWalkTaps];
   for (int64_t channel = 0; channel < walk.channels; channel += kLanes) {
-    walk_block({map, walk, tile, image}, channel, static_cast<int>(min(kLanes, walk.channels - channel)), taps);
+    walk_block({map, walk, tile, image}, channel, Lanes(walk.channels - channel), taps);
   }
 }
 
 void correlate_tile(const WindowMap& map, const Tile& tile, const float* output_gradient, int kernel_columns,
                     float* gradient) {
   for (int64_t channel = 0; channel < tile.channels; channel += kLanes) {
-    const auto lanes = static_cast<int>(min(kLanes, tile.channels - channel));
+    const Lanes lanes(tile.channels - channel);
     correlate_block(tile, map, output_gradient, kernel_columns, tile.channels, channel, lanes, gradient);
   }
 }

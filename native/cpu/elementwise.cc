@@ -19,7 +19,7 @@ void map_elements(Stream& stream, int64_t count, float* target, GradientMode mod
   if (mode == GradientMode::kIgnore) return;
   parallel_ranges(stream, count, kElementGrain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i += kLanes) {
-      const auto lanes = static_cast<int>(min(kLanes, end - i));
+      const Lanes lanes(end - i);
       Vec result = value(i, lanes);
       if (mode == GradientMode::kAccumulate) result += load_first(target + i, lanes);
       store_first(target + i, result, lanes);
@@ -46,33 +46,35 @@ void copy_rows(Stream& stream, int64_t rows, int64_t count, const float* from, i
 
 void relu_forward(Stream& stream, const KernelCall& call) {
   const float* x = call.inputs[0].data;
-  map_elements(stream, elements_of(call.output), call.output.data, GradientMode::kOverwrite, [&](int64_t i, int lanes) {
-    const Vec value = load_first(x + i, lanes);
-    return value < Vec{} ? Vec{} : value;  // NaN stays NaN
-  });
+  map_elements(stream, elements_of(call.output), call.output.data, GradientMode::kOverwrite,
+               [&](int64_t i, Lanes lanes) {
+                 const Vec value = load_first(x + i, lanes);
+                 return value < Vec{} ? Vec{} : value;  // NaN stays NaN
+               });
 }
 
 void relu_backward(Stream& stream, const KernelCall& call) {
   const float *y = call.output.data, *dy = call.output_gradient;
   const GradientTarget& target = call.input_gradients[0];
-  map_elements(stream, elements_of(call.output), target.data, target.mode, [&](int64_t i, int lanes) {
+  map_elements(stream, elements_of(call.output), target.data, target.mode, [&](int64_t i, Lanes lanes) {
     return load_first(y + i, lanes) > Vec{} ? load_first(dy + i, lanes) : Vec{};
   });
 }
 
 void add_forward(Stream& stream, const KernelCall& call) {
-  map_elements(stream, elements_of(call.output), call.output.data, GradientMode::kOverwrite, [&](int64_t i, int lanes) {
-    Vec sum = load_first(call.inputs[0].data + i, lanes);
-    for (int k = 1; k < call.input_count; ++k) sum += load_first(call.inputs[k].data + i, lanes);
-    return sum;
-  });
+  map_elements(stream, elements_of(call.output), call.output.data, GradientMode::kOverwrite,
+               [&](int64_t i, Lanes lanes) {
+                 Vec sum = load_first(call.inputs[0].data + i, lanes);
+                 for (int k = 1; k < call.input_count; ++k) sum += load_first(call.inputs[k].data + i, lanes);
+                 return sum;
+               });
 }
 
 void add_backward(Stream& stream, const KernelCall& call) {
   for (int k = 0; k < call.input_count; ++k) {
     const GradientTarget& target = call.input_gradients[k];
     map_elements(stream, elements_of(call.output), target.data, target.mode,
-                 [&](int64_t i, int lanes) { return load_first(call.output_gradient + i, lanes); });
+                 [&](int64_t i, Lanes lanes) { return load_first(call.output_gradient + i, lanes); });
   }
 }
 

@@ -23,7 +23,7 @@ void backward(Stream& stream, const KernelCall& call) {
   const int64_t channels = x.channels;
   const float* map = call.output_gradient_map;
   parallel_ranges(stream, pixels_of(x), max(1, kElementGrain / channels), [&](int64_t begin, int64_t end) {
-    for_channels(channels, [&](int64_t c, int lanes) {
+    for_channels(channels, [&](int64_t c, Lanes lanes) {
       const Vec a = load_first(map + c, lanes), b = load_first(map + channels + c, lanes);
       const Vec d = load_first(map + 2 * channels + c, lanes);
       for (int64_t p = begin; p < end; ++p) {
@@ -45,7 +45,7 @@ size_t workspace_bytes(const KernelCall& call, bool backward) {
 const OpKernels moments_kernels = {forward, backward, workspace_bytes};
 
 void piece_moments(const float* x, int64_t pixels, int64_t channels, float* moments) {
-  for_channels(channels, [&](int64_t c, int lanes) {
+  for_channels(channels, [&](int64_t c, Lanes lanes) {
     const float* from = x + c;
     const Vec mean = sum_pixels(pixels, [&](int64_t p) { return load_first(from + p * channels, lanes); }) /
                      splat(static_cast<float>(pixels));

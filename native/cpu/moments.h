@@ -18,7 +18,7 @@ inline int64_t pieces_of(const Tensor& tensor) {
 // Calls body(first channel, lanes) for each block of channels.
 template <typename Body>
 void for_channels(int64_t channels, const Body& body) {
-  for (int64_t c = 0; c < channels; c += kLanes) body(c, static_cast<int>(min(kLanes, channels - c)));
+  for (int64_t c = 0; c < channels; c += kLanes) body(c, Lanes(channels - c));
 }
 
 // Sum over pixels of term(pixel) for one block of channels, four running sums for latency's sake.

@@ -33,7 +33,7 @@ void for_windows(const WindowMap& map, const Tile& tile, int64_t image, const Bo
       const int64_t first =
           ((row - tile.row_begin) * map.rows.source_step * tile.width + x * map.columns.source_step) * channels;
       for (int64_t c = 0; c < channels; c += kLanes) {
-        body(first + c, pixel * channels + c, static_cast<int>(min(kLanes, channels - c)));
+        body(first + c, pixel * channels + c, Lanes(channels - c));
       }
     }
   }
@@ -48,7 +48,7 @@ void max_forward(Stream& stream, const KernelCall& call) {
     const int64_t image = task / plan.strips;
     const Tile tile = load_tile(plan, map, in.data, image, task % plan.strips, scratch, kLowest);
     const WindowOffsets offsets(map, tile);
-    for_windows(map, tile, image, [&](int64_t first, int64_t output, int lanes) {
+    for_windows(map, tile, image, [&](int64_t first, int64_t output, Lanes lanes) {
       Vec best = load_first(tile.data + first + offsets.at[0], lanes);
       for (int64_t t = 1; t < offsets.count; ++t) {
         best = max(load_first(tile.data + first + offsets.at[t], lanes), best);
@@ -76,7 +76,7 @@ void max_backward(Stream& stream, const KernelCall& call) {
     const Tile tile = load_tile(plan, map, in.data, image, 0, scratch, kLowest);
     fill(gradient, elements, 0);
     const WindowOffsets offsets(map, tile);
-    for_windows(map, tile, image, [&](int64_t first, int64_t output, int lanes) {
+    for_windows(map, tile, image, [&](int64_t first, int64_t output, Lanes lanes) {
       const Vec dy = load_first(call.output_gradient + output, lanes);
       Vec best = load_first(tile.data + first + offsets.at[0], lanes);
       for (int64_t t = 1; t < offsets.count; ++t) {

@@ -43,7 +43,7 @@ struct ProductTile {
   int64_t depth;
   int64_t matrix_row_stride;
   float* const* targets;  // [kRows], at this tile's first column
-  int last_lanes;         // of the last vector
+  Lanes last_lanes;       // of the last vector
   bool accumulate;
 };
 
@@ -69,14 +69,14 @@ void product_tile(const ProductTile& tile) {
   for (int r = 0; r < kRows; ++r) {
     for (int v = 0; v < Vectors; ++v) {
       float* target = tile.targets[r] + v * kLanes;
-      const int lanes = !Whole && v == Vectors - 1 ? tile.last_lanes : kLanes;
+      const Lanes lanes = !Whole && v == Vectors - 1 ? tile.last_lanes : Lanes();
       store_first(target, tile.accumulate ? load_first(target, lanes) + sums[r][v] : sums[r][v], lanes);
     }
   }
 }
 
 void product_tile(const ProductTile& tile, int vectors) {
-  const bool whole = tile.last_lanes == kLanes;
+  const bool whole = tile.last_lanes.whole();
   switch (vectors) {
     case 1:
       return whole ? product_tile<1, true>(tile) : product_tile<1, false>(tile);
@@ -100,7 +100,7 @@ void for_column_blocks(int64_t width, const Body& body) {
   for (int64_t column = 0; column < width; column += per_block * kLanes) {
     const int64_t left = min(width - column, per_block * kLanes);
     const auto vectors = static_cast<int>(divide_up(left, kLanes));
-    body(column, vectors, static_cast<int>(left - (vectors - 1) * kLanes));
+    body(column, vectors, Lanes(left - (vectors - 1) * kLanes));
   }
 }
 
@@ -147,7 +147,7 @@ void product_rows(const WindowMap& map, const RowProduct& product, const Product
       }
       if (real) position.advance(map);
     }
-    for_column_blocks(product.width, [&](int64_t column, int vectors, int last_lanes) {
+    for_column_blocks(product.width, [&](int64_t column, int vectors, Lanes last_lanes) {
       const float** matrix = scratch.matrices;
       for (int i = 0; i < map.rows.tap_count; ++i) {
         for (int j = 0; j < map.columns.tap_count; ++j) {
@@ -167,7 +167,7 @@ void product_rows(const WindowMap& map, const RowProduct& product, const Product
 // One block of the correlation: `Rows` input channels x `Vectors` output channels, summed over pixels in registers.
 template <int Rows, int Vectors, bool Whole>
 void correlation_tile(const float* const* sources, const float* gradient, int64_t gradient_stride, int64_t pixels,
-                      int last_lanes, float* target, int64_t target_stride) {
+                      Lanes last_lanes, float* target, int64_t target_stride) {
   Vec sums[Rows][Vectors] = {};
   for (int64_t p = 0; p < pixels; ++p) {
     const float* source = sources[p];
@@ -184,7 +184,7 @@ void correlation_tile(const float* const* sources, const float* gradient, int64_
   for (int r = 0; r < Rows; ++r) {
     for (int v = 0; v < Vectors; ++v) {
       float* at = target + r * target_stride + v * kLanes;
-      const int lanes = !Whole && v == Vectors - 1 ? last_lanes : kLanes;
+      const Lanes lanes = !Whole && v == Vectors - 1 ? last_lanes : Lanes();
       store_first(at, load_first(at, lanes) + sums[r][v], lanes);
     }
   }
@@ -206,12 +206,12 @@ template <int Rows>
 void correlate_channels(const CorrelationRun& run, int64_t channel) {
   const float* sources[kRun];
   for (int64_t p = 0; p < run.pixels; ++p) sources[p] = run.sources[p] + channel;
-  for_column_blocks(run.width, [&](int64_t column, int vectors, int last_lanes) {
+  for_column_blocks(run.width, [&](int64_t column, int vectors, Lanes last_lanes) {
     float* target = run.target + channel * run.width + column;
     const auto go = [&](auto count) {
       constexpr int kCount = decltype(count)::value;
       const auto tile =
-          last_lanes == kLanes ? correlation_tile<Rows, kCount, true> : correlation_tile<Rows, kCount, false>;
+          last_lanes.whole() ? correlation_tile<Rows, kCount, true> : correlation_tile<Rows, kCount, false>;
       tile(sources, run.gradient + column, run.gradient_stride, run.pixels, last_lanes, target, run.width);
     };
     if (vectors == 1) {
@@ -238,7 +238,7 @@ void correlate_run(const CorrelationRun& run) {
 // away from one register; 0 stands for any depth.
 template <int Rows, int Vectors, int Depth, bool Whole>
 void multiply_tile(const float* source, int64_t any_depth, const float* matrix, int64_t width, float* target,
-                   int last_lanes) {
+                   Lanes last_lanes) {
   const int64_t depth = Depth > 0 ? Depth : any_depth;
   Vec sums[Rows][Vectors] = {};
   for (int64_t c = 0; c < depth; ++c) {
@@ -254,14 +254,14 @@ void multiply_tile(const float* source, int64_t any_depth, const float* matrix, 
   }
   for (int r = 0; r < Rows; ++r) {
     for (int v = 0; v < Vectors; ++v) {
-      store_first(target + r * width + v * kLanes, sums[r][v], !Whole && v == Vectors - 1 ? last_lanes : kLanes);
+      store_first(target + r * width + v * kLanes, sums[r][v], !Whole && v == Vectors - 1 ? last_lanes : Lanes());
     }
   }
 }
 
 template <int Vectors, int Depth, bool Whole>
 void multiply_columns(const float* source, int64_t rows, int64_t depth, const float* matrix, int64_t width,
-                      float* target, int last_lanes) {
+                      float* target, Lanes last_lanes) {
   constexpr int kTall = kRegisters == 32 && Vectors == 1 ? 16 : kRows;
   int64_t r = 0;
   for (; r + kTall <= rows; r += kTall) {
@@ -275,8 +275,8 @@ void multiply_columns(const float* source, int64_t rows, int64_t depth, const fl
 
 template <int Vectors>
 void multiply_block(const float* source, int64_t rows, int64_t depth, const float* matrix, int64_t width, float* target,
-                    int last_lanes) {
-  if (last_lanes != kLanes) {
+                    Lanes last_lanes) {
+  if (!last_lanes.whole()) {
     return multiply_columns<Vectors, 0, false>(source, rows, depth, matrix, width, target, last_lanes);
   }
   switch (depth) {
@@ -356,7 +356,7 @@ void row_correlation(Stream& stream, const WindowMap& map, const RowCorrelation&
 
 void multiply_rows(const float* source, int64_t rows, int64_t depth, const float* matrix, int64_t width,
                    float* target) {
-  for_column_blocks(width, [&](int64_t column, int vectors, int last_lanes) {
+  for_column_blocks(width, [&](int64_t column, int vectors, Lanes last_lanes) {
     const auto block = vectors == 1 ? multiply_block<1> : vectors == 2 ? multiply_block<2> : multiply_block<kVectors>;
     block(source, rows, depth, matrix + column, width, target + column, last_lanes);
   });

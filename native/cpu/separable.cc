@@ -32,12 +32,12 @@ struct Activation {
   void operator()(float* to, const float* from, int64_t pixels) const {
     if (statistics == nullptr) {
       for (int64_t i = 0; i < pixels * channels; i += kLanes) {
-        const auto lanes = static_cast<int>(min(kLanes, pixels * channels - i));
+        const Lanes lanes(pixels * channels - i);
         store_first(to + i, relu(load_first(from + i, lanes)), lanes);
       }
       return;
     }
-    for_channels(channels, [&](int64_t c, int lanes) {
+    for_channels(channels, [&](int64_t c, Lanes lanes) {
       const Vec mean = load_first(statistics + c, lanes), deviation = load_first(statistics + channels + c, lanes);
       for (int64_t p = 0; p < pixels; ++p) {
         const Vec x = load_first(from + p * channels + c, lanes);
@@ -142,7 +142,7 @@ struct ImageScratch {
 void apply_gradient_map(const KernelCall& call, const Sizes& sizes, int64_t image, float* target) {
   const int64_t channels = sizes.outputs, first = image * sizes.output_pixels * channels;
   const float* map = call.output_gradient_map;
-  for_channels(channels, [&](int64_t c, int lanes) {
+  for_channels(channels, [&](int64_t c, Lanes lanes) {
     const Vec a = load_first(map + c, lanes), b = load_first(map + channels + c, lanes);
     const Vec d = load_first(map + 2 * channels + c, lanes);
     for (int64_t p = 0; p < sizes.output_pixels; ++p) {
@@ -175,7 +175,7 @@ void mask_input_gradient(const KernelCall& call, const Sizes& sizes, int64_t ima
   const float* x = call.inputs[0].data + first;
   const GradientTarget& target = call.input_gradients[0];
   const float* statistics = call.links[0].statistics;
-  for_channels(channels, [&](int64_t c, int lanes) {
+  for_channels(channels, [&](int64_t c, Lanes lanes) {
     const Vec threshold = statistics == nullptr ? Vec{} : load_first(statistics + c, lanes);
     Vec gradients = {}, products = {};
     for (int64_t p = 0; p < sizes.input_pixels; ++p) {

@@ -40,27 +40,42 @@ inline Vec splat(float x) {
   return x - Vec{};
 }
 
-// The first `count` lanes, 0 < count <= kLanes; the others are zero.
-inline Vec load_first(const float* p, int count) {
-  if (count == kLanes) return load(p);
+// The leading lanes of a vector that a load or store touches: where `left` elements are left, at most all. Loads leave
+// zeros in the others.
+struct Lanes {
+  int count = kLanes;
 #if defined(__AVX512F__)
-  return (Vec)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), p);
+  __mmask16 mask = 0xffff;
+#endif
+
+  Lanes() = default;
+  explicit Lanes(int64_t left) : count(left < kLanes ? static_cast<int>(left) : kLanes) {
+#if defined(__AVX512F__)
+    mask = static_cast<__mmask16>((1u << count) - 1);
+#endif
+  }
+  bool whole() const {
+    return count == kLanes;
+  }
+};
+
+inline Vec load_first(const float* p, Lanes lanes) {
+#if defined(__AVX512F__)
+  return (Vec)_mm512_maskz_loadu_ps(lanes.mask, p);
 #else
+  if (lanes.whole()) return load(p);
   Vec v = {};
-  for (int i = 0; i < count; ++i) v[i] = p[i];
+  for (int i = 0; i < lanes.count; ++i) v[i] = p[i];
   return v;
 #endif
 }
 
-inline void store_first(float* p, Vec v, int count) {
-  if (count == kLanes) {
-    store(p, v);
-    return;
-  }
+inline void store_first(float* p, Vec v, Lanes lanes) {
 #if defined(__AVX512F__)
-  _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), (__m512)v);
+  _mm512_mask_storeu_ps(p, lanes.mask, (__m512)v);
 #else
-  for (int i = 0; i < count; ++i) p[i] = v[i];
+  if (lanes.whole()) return store(p, v);
+  for (int i = 0; i < lanes.count; ++i) p[i] = v[i];
 #endif
 }
 

@@ -12,7 +12,7 @@ namespace {
 template <typename Body>
 void sweep(Stream& stream, int64_t count, const Body& body) {
   parallel_ranges(stream, count, kElementGrain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; i += kLanes) body(i, static_cast<int>(min(kLanes, end - i)));
+    for (int64_t i = begin; i < end; i += kLanes) body(i, Lanes(end - i));
   });
 }
 
@@ -40,7 +40,7 @@ void sgd(Stream& stream, const SgdUpdate& update) {
   const double ratio = static_cast<double>(update.max_norm) / (norm + 1e-6);
   const Vec clip = splat(ratio < 1 ? static_cast<float>(ratio) : 1.0f);
   const Vec momentum = splat(update.momentum), decay = splat(update.weight_decay), rate = splat(update.learning_rate);
-  sweep(stream, update.count, [&](int64_t i, int lanes) {
+  sweep(stream, update.count, [&](int64_t i, Lanes lanes) {
     const Vec w = load_first(update.weights + i, lanes);
     const Vec gradient = clip * load_first(update.gradients + i, lanes) + decay * w;
     const Vec buffer = momentum * load_first(update.momentum_buffer + i, lanes) + gradient;
@@ -67,7 +67,7 @@ void adam(Stream& stream, const AdamUpdate& update) {
 
 void unrolled_step(Stream& stream, const UnrolledStep& step) {
   const Vec momentum = splat(step.momentum), decay = splat(step.weight_decay), rate = splat(step.learning_rate);
-  sweep(stream, step.count, [&](int64_t i, int lanes) {
+  sweep(stream, step.count, [&](int64_t i, Lanes lanes) {
     const Vec w = load_first(step.weights + i, lanes);
     const Vec direction =
         momentum * load_first(step.momentum_buffer + i, lanes) + load_first(step.gradients + i, lanes) + decay * w;
@@ -78,7 +78,7 @@ void unrolled_step(Stream& stream, const UnrolledStep& step) {
 void perturb(Stream& stream, const Perturbation& p) {
   const double norm = std::sqrt(*p.squared_norm);
   const Vec factor = splat(norm > 0 ? static_cast<float>(p.sign * p.radius / norm) : 0.0f);
-  sweep(stream, p.count, [&](int64_t i, int lanes) {
+  sweep(stream, p.count, [&](int64_t i, Lanes lanes) {
     store_first(p.perturbed + i, load_first(p.weights + i, lanes) + factor * load_first(p.direction + i, lanes), lanes);
   });
 }
@@ -86,7 +86,7 @@ void perturb(Stream& stream, const Perturbation& p) {
 void combine_hypergradient(Stream& stream, const HypergradientCombination& c) {
   const double norm = std::sqrt(*c.squared_norm);
   const Vec factor = splat(norm > 0 ? static_cast<float>(c.learning_rate * norm / (2.0 * c.radius)) : 0.0f);
-  sweep(stream, c.count, [&](int64_t i, int lanes) {
+  sweep(stream, c.count, [&](int64_t i, Lanes lanes) {
     const Vec difference = load_first(c.plus + i, lanes) - load_first(c.minus + i, lanes);
     store_first(c.target + i, load_first(c.target + i, lanes) - factor * difference, lanes);
   });

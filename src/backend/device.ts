@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 // What every backend offers to the layers above. Methods (search, select, evaluate) talk to these interfaces only.
 import type { ImageArrays } from '../data/dataset.ts';
 import type { Graph } from '../graph/graph.ts';

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import { readFile } from 'node:fs/promises';
 import { invalid } from '../errors.ts';
 import type { Graph, ParameterSpec } from '../graph/graph.ts';

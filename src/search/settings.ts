@@ -52,7 +52,10 @@ const paper: SearchSettings = {
  */
 export const presets: Readonly<Record<PresetName, { readonly settings: SearchSettings; readonly limit?: number }>> = {
   paper: { settings: paper },
-  quick: { settings: { ...paper, epochs: 3, initChannels: 8, layers: 5, archLearningRate: 6e-3 }, limit: 4000 },
+  quick: {
+    settings: { ...paper, batchSize: 32, epochs: 3, initChannels: 8, layers: 5, archLearningRate: 6e-3 },
+    limit: 2000,
+  },
 };
 
 /** What a setting may be (bounds are inclusive), and what help says of it. */
