@@ -7,38 +7,41 @@
 namespace dartsmith::cpu::DARTSMITH_ISA {
 namespace {
 
-// Pixels a task: its gradient and one input stay in the caches while all inputs go by.
+// Elements of the output that a task holds in the first-level cache while all inputs go by, each in one stretch as long
+// as the hardware prefetcher can follow.
+inline constexpr int64_t kRunElements = 4096;
+inline constexpr int64_t kStretchElements = 1024;
+
 int64_t run_pixels(const Tensor& output) {
-  return max(16, 8192 / output.channels);
+  return max(4, kRunElements / output.channels);
 }
 
-void combine_run(const KernelCall& call, int64_t begin, int64_t end) {
+// Adds input k over pixels [begin, end) to `sums` [end - begin, channels].
+void add_input(const KernelCall& call, int k, int64_t begin, int64_t end, float* sums) {
   const int64_t channels = call.output.channels;
+  const InputLink& link = call.links[k];
+  const float* from = call.inputs[k].data + begin * channels;
   for_channels(channels, [&](int64_t c, Lanes lanes) {
-    // Four pixels at a time: enough sums to hide latency, few enough to keep the inputs' constants in the first cache.
-    for (int64_t p = begin; p < end; p += 4) {
-      const auto count = static_cast<int>(min(4, end - p));
-      Vec sums[4] = {};
-      for (int k = 0; k < call.input_count; ++k) {
-        const InputLink& link = call.links[k];
-        const float* from = call.inputs[k].data + p * channels + c;
-        const Vec weight = splat(*link.mixing);
-        if (link.statistics == nullptr) {
-          for (int i = 0; i < count; ++i) sums[i] += weight * load_first(from + i * channels, lanes);
-          continue;
-        }
-        const Vec mean = load_first(link.statistics + c, lanes);
-        const Vec factor = weight * load_first(link.statistics + channels + c, lanes);
-        for (int i = 0; i < count; ++i) sums[i] += factor * (load_first(from + i * channels, lanes) - mean);
-      }
-      for (int i = 0; i < count; ++i) store_first(call.output.data + (p + i) * channels + c, sums[i], lanes);
+    const bool normalised = link.statistics != nullptr;
+    const Vec mean = normalised ? load_first(link.statistics + c, lanes) : Vec{};
+    const Vec deviation = normalised ? load_first(link.statistics + channels + c, lanes) : splat(1);
+    const Vec factor = splat(*link.mixing) * deviation;
+    for (int64_t i = c; i < (end - begin) * channels; i += channels) {
+      store_first(sums + i, load_first(sums + i, lanes) + factor * (load_first(from + i, lanes) - mean), lanes);
     }
   });
 }
 
 void forward(Stream& stream, const KernelCall& call) {
-  parallel_ranges(stream, pixels_of(call.output), run_pixels(call.output),
-                  [&](int64_t begin, int64_t end) { combine_run(call, begin, end); });
+  const int64_t channels = call.output.channels, stretch = max(1, kStretchElements / channels);
+  parallel_ranges(stream, pixels_of(call.output), run_pixels(call.output), [&](int64_t begin, int64_t end) {
+    for (int64_t first = begin; first < end; first += stretch) {
+      const int64_t last = min(end, first + stretch);
+      float* sums = call.output.data + first * channels;
+      fill(sums, (last - first) * channels, 0);
+      for (int k = 0; k < call.input_count; ++k) add_input(call, k, first, last, sums);
+    }
+  });
 }
 
 bool needs_sums(const InputLink& link) {

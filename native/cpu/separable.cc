@@ -80,15 +80,17 @@ void forward(Stream& stream, const KernelCall& call) {
   const TilePlan plan = plan_tiles(map, in.channels);
   auto* moments = static_cast<float*>(call.workspace);  // [batch, 2, outputs]
   parallel(stream, in.batch, [&](int64_t image, int thread) {
-    float* tile_memory = thread_scratch<float>(stream, thread, plan.elements() + sizes.output_pixels * sizes.inputs);
-    float* depthwise = tile_memory + plan.elements();
+    const int64_t narrow = sizes.output_pixels * sizes.inputs, wide = sizes.output_pixels * sizes.outputs;
+    float* depthwise = thread_scratch<float>(stream, thread, narrow + wide + plan.elements());
+    float* result = depthwise + narrow;
+    float* tile_memory = result + wide;
     const DepthwiseWalk walk = walk_into(call, depthwise, out.height, out.width);
     for_tiles(call, map, plan, image, tile_memory, [&](const Tile& tile) { walk_tile(map, walk, tile, 0); });
-    float* result = out.data + image * sizes.output_pixels * sizes.outputs;
     multiply_rows(depthwise, sizes.output_pixels, sizes.inputs, call.bias, sizes.outputs, result);
     if (call.statistics != Statistics::kRunning) {
       piece_moments(result, sizes.output_pixels, sizes.outputs, moments + image * 2 * sizes.outputs);
     }
+    copy_out(out.data + image * wide, result, wide);
   });
   if (call.statistics == Statistics::kRunning) {
     running_moments(call);

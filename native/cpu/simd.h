@@ -79,6 +79,23 @@ inline void store_first(float* p, Vec v, Lanes lanes) {
 #endif
 }
 
+inline void fill(float* target, int64_t count, float value) {
+  for (int64_t i = 0; i < count; ++i) target[i] = value;
+}
+
+// Copies to memory that nobody reads soon, past the caches where the instruction set can: the lines are not fetched
+// first.
+inline void copy_out(float* to, const float* from, int64_t count) {
+  int64_t i = 0;
+#if defined(__AVX512F__)
+  if (reinterpret_cast<uintptr_t>(to) % sizeof(Vec) == 0) {
+    for (; i + kLanes <= count; i += kLanes) _mm512_stream_ps(to + i, (__m512)load(from + i));
+    _mm_sfence();
+  }
+#endif
+  for (; i < count; ++i) to[i] = from[i];
+}
+
 inline Vec max(Vec a, Vec b) {
   return a > b ? a : b;
 }

@@ -45,10 +45,6 @@ struct Tile {
   }
 };
 
-inline void fill(float* target, int64_t count, float value) {
-  for (int64_t i = 0; i < count; ++i) target[i] = value;
-}
-
 // Copies what strip `strip` of image `image` needs with copy(to, from, pixels); outside the source lies `outside`.
 template <typename Copy>
 Tile load_tile(const TilePlan& plan, const WindowMap& map, const float* source, int64_t image, int64_t strip,
