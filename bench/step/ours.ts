@@ -21,6 +21,7 @@ export interface StepOptions {
 /** Our side of the comparison. */
 export interface OurStep {
   readonly description: string;
+  readonly program: Program;
   /** Multiply-accumulates of one image's forward pass. */
   readonly macs: number;
   /** Takes one search step and gives its seconds. */
@@ -45,6 +46,7 @@ export async function openOurStep({ batch, channels, layers, threads }: StepOpti
   let step = 0;
   return {
     description: device.description,
+    program,
     macs: costOf(supernet.graph).multiplyAccumulates,
     time: async (order) => {
       const first = !peaks.has(order);

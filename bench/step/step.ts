@@ -1,5 +1,5 @@
 // One DARTS search step on the CPU, ours and PyTorch's in turn. Options: --batch --channels --layers --threads --rounds,
-// --unrolled (second order too), --tuned (PyTorch at its best too), --json FILE.
+// --unrolled (second order too), --tuned (PyTorch at its best too), --profile (our step by kernel, nothing else), --json FILE.
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { openTorchPeer, type TorchForm, type TorchPeer } from '../peers/torch.ts';
@@ -8,6 +8,7 @@ import { machine } from '../support/machine.ts';
 import { alternate, type Measurement } from '../support/measure.ts';
 import { figure, printTable, writeJson } from '../support/report.ts';
 import { type Order, type OurStep, openOurStep, type StepOptions } from './ours.ts';
+import { profilePasses } from './profile.ts';
 
 interface StepResult extends Measurement {
   readonly order: Order;
@@ -30,6 +31,7 @@ export async function benchStep(args: readonly string[]): Promise<void> {
       rounds: { type: 'string' },
       unrolled: { type: 'boolean', default: false },
       tuned: { type: 'boolean', default: false },
+      profile: { type: 'boolean', default: false },
       json: { type: 'string' },
     },
   });
@@ -42,6 +44,10 @@ export async function benchStep(args: readonly string[]): Promise<void> {
   const rounds = count('rounds', values.rounds, 3);
   const forms: TorchForm[] = values.tuned ? ['published', 'tuned'] : ['published'];
   const ours = await openOurStep(options);
+  if (values.profile) {
+    await profilePasses(ours.program);
+    return ours.close();
+  }
   const torch = await openTorchPeer((reason) => console.log(`PyTorch is left out: ${reason}`));
   try {
     const { batch, channels, layers, threads } = options;

@@ -35,7 +35,8 @@ Statistics read_statistics(const Napi::Object& value) {
   const std::string name = text(value, "statistics");
   if (name == "running") return Statistics::kRunning;
   if (name == "batch") return Statistics::kBatch;
-  return Statistics::kBatchUpdating;
+  if (name == "training") return Statistics::kBatchUpdating;
+  reject(value.Env(), "expected statistics 'running' or 'batch' but got '" + name + "'");
 }
 
 PassCommand read_pass(const Device& device, const Napi::Object& value) {

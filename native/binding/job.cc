@@ -44,11 +44,11 @@ Napi::Object Job::start(Napi::Env env, std::shared_ptr<Device> device, Work work
   // device's own thread.
   auto* job = new Job(env, std::move(device), std::move(work));
   job->environment_->jobs.insert(job);
+  runner.worker.submit([job] { job->run(); });
   Napi::Object result = Napi::Object::New(env);
   result.Set("promise", job->deferred_.Promise());
   result.Set("cancel",
              Napi::Function::New(env, [cancelled = job->cancelled_](const Napi::CallbackInfo&) { *cancelled = true; }));
-  runner.worker.submit([job] { job->run(); });
   return result;
 }
 
@@ -66,12 +66,13 @@ void Job::run() {
     error_ = error.what();
   }
   Napi::ThreadSafeFunction completion = completion_;
-  completion.BlockingCall(this, [environment = environment_](Napi::Env env, Napi::Function, Job* job) {
-    if (environment->jobs.erase(job) == 0) return;  // the environment closed and freed it
-    const std::unique_ptr<Job> owned(job);
-    job->settle(env);
-  });
-  completion.Release();
+  const napi_status status =
+      completion.BlockingCall(this, [environment = environment_](Napi::Env env, Napi::Function, Job* job) {
+        if (environment->jobs.erase(job) == 0) return;  // the environment closed and freed it
+        const std::unique_ptr<Job> owned(job);
+        job->settle(env);
+      });
+  if (status != napi_closing) completion.Release();  // a closing environment has released it
   *finished = true;
   finished->notify_all();
 }

@@ -6,13 +6,6 @@
 namespace dartsmith::cpu::DARTSMITH_ISA {
 namespace {
 
-int64_t pixels_of(const Tensor& tensor) {
-  return tensor.batch * tensor.height * tensor.width;
-}
-int64_t elements_of(const Tensor& tensor) {
-  return pixels_of(tensor) * tensor.channels;
-}
-
 // target (=|+=) value(i, lanes) over [0, count), in vectors.
 template <typename Value>
 void map_elements(Stream& stream, int64_t count, float* target, GradientMode mode, const Value& value) {

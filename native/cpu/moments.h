@@ -8,9 +8,6 @@ namespace dartsmith::cpu::DARTSMITH_ISA {
 
 inline constexpr int64_t kPiecePixels = 256;
 
-inline int64_t pixels_of(const Tensor& tensor) {
-  return tensor.batch * tensor.height * tensor.width;
-}
 inline int64_t pieces_of(const Tensor& tensor) {
   return divide_up(pixels_of(tensor), kPiecePixels);
 }

@@ -9,6 +9,11 @@ namespace {
 
 inline constexpr float kLowest = -std::numeric_limits<float>::infinity();
 
+// The larger of each lane; a NaN wins over everything, as in the other layers.
+Vec larger(Vec value, Vec best) {
+  return (value > best) | (value != value) ? value : best;
+}
+
 // Offsets of a window's elements from its first, in row order.
 struct WindowOffsets {
   int64_t count = 0;
@@ -51,7 +56,7 @@ void max_forward(Stream& stream, const KernelCall& call) {
     for_windows(map, tile, image, [&](int64_t first, int64_t output, Lanes lanes) {
       Vec best = load_first(tile.data + first + offsets.at[0], lanes);
       for (int64_t t = 1; t < offsets.count; ++t) {
-        best = max(load_first(tile.data + first + offsets.at[t], lanes), best);
+        best = larger(load_first(tile.data + first + offsets.at[t], lanes), best);
       }
       store_first(call.output.data + output, best, lanes);
     });

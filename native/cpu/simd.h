@@ -116,6 +116,12 @@ inline int64_t min(int64_t a, int64_t b) {
 inline int64_t max(int64_t a, int64_t b) {
   return a > b ? a : b;
 }
+inline int64_t pixels_of(const Tensor& t) {
+  return t.batch * t.height * t.width;
+}
+inline int64_t elements_of(const Tensor& t) {
+  return pixels_of(t) * t.channels;
+}
 inline int64_t divide_up(int64_t a, int64_t b) {
   return (a + b - 1) / b;
 }

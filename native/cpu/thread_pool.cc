@@ -70,12 +70,21 @@ struct ThreadPool::State {
 
 ThreadPool::ThreadPool(int threads) : state_(new State) {
   state_->scratch.resize(threads);
-  for (int thread = 1; thread < threads; ++thread) {
-    state_->workers.emplace_back([state = state_, thread] { state->work(thread); });
+  try {
+    for (int thread = 1; thread < threads; ++thread) {
+      state_->workers.emplace_back([state = state_, thread] { state->work(thread); });
+    }
+  } catch (...) {
+    stop();
+    throw;
   }
 }
 
 ThreadPool::~ThreadPool() {
+  stop();
+}
+
+void ThreadPool::stop() {
   state_->stopping = true;
   state_->generation.fetch_add(1);
   state_->generation.notify_all();

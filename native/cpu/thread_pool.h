@@ -26,6 +26,8 @@ class ThreadPool final : public Stream {
   void* scratch(int thread, size_t bytes);
 
  private:
+  void stop();
+
   struct State;
   State* state_;
 };

@@ -76,8 +76,11 @@ inline WindowMap forward_map(const Window& window, const Tensor& input, const Te
 // Calls body(map) for each of the stride[0] * stride[1] phases.
 template <typename Body>
 void for_backward_maps(const Window& window, const Tensor& input, const Tensor& output, const Body& body) {
-  for (int row = 0; row < window.stride[0]; ++row) {
-    for (int column = 0; column < window.stride[1]; ++column) {
+  // Phases beyond the image are empty.
+  const auto rows = static_cast<int>(min(window.stride[0], input.height));
+  const auto columns = static_cast<int>(min(window.stride[1], input.width));
+  for (int row = 0; row < rows; ++row) {
+    for (int column = 0; column < columns; ++column) {
       body(WindowMap{backward_axis(window, 0, input.height, output.height, row),
                      backward_axis(window, 1, input.width, output.width, column)});
     }

@@ -24,6 +24,9 @@ void check(const PassCommand& command) {
   const Program& program = *command.program;
   check_parameters(program, *command.parameters);
   program.check(command.batch);
+  for (int id : command.read) {
+    if (id < 0 || id >= static_cast<int>(program.graph().nodes.size())) fail("read", "expected a node but got ", id);
+  }
   const int64_t alpha = program.graph().alpha_elements;
   for (const GivenMixing& given : command.mixing) {
     if (given.offset < 0 || given.offset + static_cast<int64_t>(given.weights.size()) > alpha) {

@@ -13,7 +13,7 @@ struct Dataset {
   Dataset(const std::shared_ptr<Backend>& backend, const uint8_t* pixels, const int32_t* classes_of, int64_t images,
           const Shape& image)
       : count(images),
-        classes(images > 0 ? *std::max_element(classes_of, classes_of + images) + 1 : 0),
+        classes(images > 0 ? int64_t{*std::max_element(classes_of, classes_of + images)} + 1 : 0),
         shape(image),
         images(backend, static_cast<size_t>(images * image.elements())),
         labels(backend, static_cast<size_t>(images) * sizeof(int32_t)) {
@@ -24,7 +24,7 @@ struct Dataset {
   }
 
   int64_t count;
-  int32_t classes;  // one more than the largest label
+  int64_t classes;  // one more than the largest label
   Shape shape;
   Buffer images;  // [count, height, width, channels]
   Buffer labels;  // [count]

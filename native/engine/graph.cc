@@ -58,6 +58,9 @@ class Validator {
     const Node& node = graph_.nodes[id];
     for (int input : node.inputs) {
       if (input < 0 || input >= id) fail(op_name(node.op), "expected inputs before node ", id, " but got ", input);
+      if (graph_.nodes[input].op == Op::kSoftmaxCrossEntropy) {
+        fail(op_name(node.op), "expected other inputs than a loss: a loss can only be the output");
+      }
     }
     const Shape& shape = node.shape;
     if (shape.height < 1 || shape.width < 1 || shape.channels < 1 || shape.height > kMaxElements ||
@@ -92,14 +95,7 @@ class Validator {
       case Op::kMaxPool:
       case Op::kAvgPool:
         expect_inputs(node, 1);
-        for (int axis : {0, 1}) {
-          if (2 * node.window.padding[axis] > node.window.kernel[axis] || node.window.dilation[axis] != 1) {
-            fail(op_name(node.op), "expected padding of at most half the kernel and no dilation");
-          }
-        }
-        if (node.window.kernel[0] * node.window.kernel[1] > 64)
-          fail(op_name(node.op), "expected a window of at most 64");
-        return windowed(op_name(node.op), input(node), node.window, input(node).channels);
+        return infer_pool(node);
       case Op::kGlobalAvgPool:
         expect_inputs(node, 1);
         return {1, 1, input(node).channels};
@@ -127,6 +123,18 @@ class Validator {
         break;
     }
     fail("graph", "unknown op");
+  }
+
+  Shape infer_pool(const Node& node) {
+    const char* op = op_name(node.op);
+    const Shape out = windowed(op, input(node), node.window, input(node).channels);
+    for (int axis : {0, 1}) {
+      if (2 * node.window.padding[axis] > node.window.kernel[axis] || node.window.dilation[axis] != 1) {
+        fail(op, "expected padding of at most half the kernel and no dilation");
+      }
+    }
+    if (node.window.kernel[0] * node.window.kernel[1] > 64) fail(op, "expected a window of at most 64");
+    return out;
   }
 
   Shape infer_conv2d(const Node& node) {
@@ -159,6 +167,7 @@ class Validator {
     expect_inputs(node, 1);
     const Shape& in = input(node);
     if (in.height * in.width != 1) fail("linear", "expected a vector but got ", in.height, "x", in.width, " pixels");
+    if (!(node.window == Window{}) || node.groups != 1) fail("linear", "expected neither window nor groups");
     expect_parameter(node, "weight", node.weight, product("linear", in.channels, node.shape.channels),
                      graph_.weight_elements);
     expect_parameter(node, "bias", node.bias, node.shape.channels, graph_.weight_elements);

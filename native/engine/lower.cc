@@ -29,7 +29,6 @@ class Lowering {
       : graph_(graph),
         canonical_(graph.nodes.size()),
         live_(graph.nodes.size(), false),
-        guards_(graph.nodes.size()),
         consumers_(graph.nodes.size()),
         lazy_(graph.nodes.size(), false),
         absorbed_(graph.nodes.size(), false),
@@ -39,7 +38,6 @@ class Lowering {
   Lowered run(bool fuse) {
     find_canonical();
     find_live();
-    find_guards();
     if (fuse) {
       find_combines();
       for (int id = count() - 1; id >= 0; --id) find_lazy(id);
@@ -70,6 +68,8 @@ class Lowering {
 
   void find_live() {
     live_[canonical_[graph_.output]] = true;
+    // Inputs stay, so that every batch has somewhere to go.
+    for (int id = 0; id < count(); ++id) live_[id] = live_[id] || node(id).op == Op::kInput;
     for (int id = count() - 1; id >= 0; --id) {
       if (!live_[id]) continue;
       for (int in : value_inputs(node(id))) live_[canonical_[in]] = true;
@@ -77,27 +77,6 @@ class Lowering {
     for (int id = 0; id < count(); ++id) {
       if (!live_[id]) continue;
       for (int in : value_inputs(node(id))) consumers_[canonical_[in]].push_back(id);
-    }
-  }
-
-  void find_guards() {
-    std::vector<bool> always(count(), true);
-    std::vector<std::vector<int64_t>> own(count());
-    for (int id = 0; id < count(); ++id) {
-      for (size_t k = 0; k < node(id).branches.size(); ++k) {
-        for (int inner = node(id).branches[k].begin; inner < node(id).branches[k].end; ++inner) {
-          own[inner].push_back(node(id).alpha.offset + static_cast<int64_t>(k));
-          always[inner] = false;
-        }
-      }
-    }
-    for (int id = 0; id < count(); ++id) {
-      std::vector<int64_t>& guards = guards_[canonical_[id]];
-      guards.insert(guards.end(), own[id].begin(), own[id].end());
-      if (always[id]) always[canonical_[id]] = true;
-    }
-    for (int id = 0; id < count(); ++id) {
-      if (always[id]) guards_[id].clear();
     }
   }
 
@@ -110,8 +89,7 @@ class Lowering {
       if (node(id).op == Op::kMixed) combined_[id] = true;
       if (node(id).op != Op::kAdd) continue;
       const bool all = std::ranges::all_of(node(id).inputs, [&](int in) {
-        return node(canonical_[in]).op == Op::kMixed && only_consumer(canonical_[in]) == id &&
-               canonical_[graph_.output] != canonical_[in];
+        return node(canonical_[in]).op == Op::kMixed && only_consumer(canonical_[in]) == id;
       });
       if (!all) continue;
       combined_[id] = true;
@@ -122,30 +100,30 @@ class Lowering {
   // A batch-norm without affine is lazy when its one consumer can normalise while it loads. Consumers come later, so
   // going backwards finds them decided.
   void find_lazy(int id) {
-    if (!live_[id] || node(id).op != Op::kBatchNorm || node(id).weight || id == canonical_[graph_.output]) return;
+    if (!live_[id] || node(id).op != Op::kBatchNorm || node(id).weight) return;
     const int consumer = only_consumer(id);
     if (consumer < 0) return;
     lazy_[id] = node(consumer).op == Op::kMixed || absorbed_relu(consumer);
     if (lazy_[id] && separable(id)) {
       const int pointwise = input(id), depthwise = input(pointwise), relu = input(depthwise);
       absorbed_[pointwise] = absorbed_[depthwise] = true;
-      absorbed_[relu] = relu != canonical_[graph_.output] &&
-                        std::ranges::all_of(consumers_[relu], [&](int other) { return absorbed_[other]; });
+      absorbed_[relu] = std::ranges::all_of(consumers_[relu], [&](int other) { return part_of_separable(other); });
     }
   }
+
+  bool part_of_separable(int id) const { return absorbed_[id] && node(id).op == Op::kConv2d; }
 
   // A relu that only one separable reads.
   bool absorbed_relu(int id) const { return node(id).op == Op::kRelu && absorbed_[id] && consumers_[id].size() == 1; }
 
   // Batch-norm of a pointwise of a depthwise convolution of a relu, each read by the next alone (the relu by anyone).
   bool separable(int id) const {
-    const int pointwise = input(id), output = canonical_[graph_.output];
-    if (pointwise == output) return false;
+    const int pointwise = input(id);
     if (node(pointwise).op != Op::kConv2d || only_consumer(pointwise) != id) return false;
     const Node& p = node(pointwise);
     if (!(p.window == Window{}) || p.groups != 1) return false;
     const int depthwise = input(pointwise);
-    if (node(depthwise).op != Op::kConv2d || only_consumer(depthwise) != pointwise || depthwise == output) return false;
+    if (node(depthwise).op != Op::kConv2d || only_consumer(depthwise) != pointwise) return false;
     const Node& d = node(depthwise);
     const int64_t channels = node(input(depthwise)).shape.channels;
     return d.groups == channels && d.shape.channels == channels && channels > 1 &&
@@ -155,7 +133,7 @@ class Lowering {
   void emit() {
     lowered_.of_original.assign(count(), -1);
     for (int id = 0; id < count(); ++id) {
-      if (live_[id] && !absorbed_[id] && !(node(id).op == Op::kZero && only_mixed_consume(id))) emit(id);
+      if (live_[id] && !absorbed_[id] && !nothing_but_zero_branch(id)) emit(id);
     }
     for (int id = 0; id < count(); ++id) {
       // A lazy batch-norm's own value exists nowhere.
@@ -164,8 +142,10 @@ class Lowering {
     lowered_.output = placed_[canonical_[graph_.output]];
   }
 
-  bool only_mixed_consume(int id) const {
-    return std::ranges::all_of(consumers_[id], [&](int consumer) { return node(consumer).op == Op::kMixed; });
+  // A zero that only mixed nodes read: they leave it out.
+  bool nothing_but_zero_branch(int id) const {
+    return node(id).op == Op::kZero && id != canonical_[graph_.output] &&
+           std::ranges::all_of(consumers_[id], [&](int consumer) { return node(consumer).op == Op::kMixed; });
   }
 
   // An input's lowered node; a lazy batch-norm's is the node that holds its statistics.
@@ -175,7 +155,7 @@ class Lowering {
   }
 
   void emit(int id) {
-    LoweredNode lowered{node(id), {}, guards_[id]};
+    LoweredNode lowered{node(id), {}};
     if (lazy_[id] && separable(id)) {
       const int pointwise = input(id), depthwise = input(pointwise), relu = input(depthwise);
       lowered.node.op = Op::kSeparable;
@@ -207,15 +187,14 @@ class Lowering {
   void add_branches(int mixed, LoweredNode& combine) const {
     for (size_t k = 0; k < node(mixed).branches.size(); ++k) {
       const int branch = node(mixed).inputs[k + 1];
-      if (placed_[canonical_[branch]] < 0) continue;
+      if (node(canonical_[branch]).op == Op::kZero) continue;
       combine.inputs.push_back(link(branch, node(mixed).alpha.offset + static_cast<int64_t>(k)));
     }
   }
 
   const Graph& graph_;
-  std::vector<int> canonical_;  // the node that computes the same value; itself mostly
-  std::vector<bool> live_;      // canonical, and the output depends on it
-  std::vector<std::vector<int64_t>> guards_;
+  std::vector<int> canonical_;               // the node that computes the same value; itself mostly
+  std::vector<bool> live_;                   // canonical, and the output depends on it
   std::vector<std::vector<int>> consumers_;  // live, canonical; twice where an input is used twice
   std::vector<bool> lazy_;                   // a batch-norm that its consumer applies
   std::vector<bool> absorbed_;               // part of a fused node, with no kernel of its own

@@ -18,8 +18,6 @@ struct LoweredInput {
 struct LoweredNode {
   Node node;  // its `inputs` and `branches` are those of the original graph
   std::vector<LoweredInput> inputs;
-  // Places in the alpha arena of the branches that need it: it runs when any of their weights counts; always if empty.
-  std::vector<int64_t> guards;
 };
 
 struct Lowered {

@@ -139,13 +139,14 @@ class Planner {
         planned(id).saved = new_buffer(saved * static_cast<int64_t>(sizeof(float)), forward_time_[id], last);
       }
       const int source = inputs(id).empty() ? -1 : inputs(id)[0].id;
-      const bool in_place = op(id) == Op::kRelu && op(source) != Op::kInput && op(source) != Op::kMoments &&
-                            last_value_use(source) == forward_time_[id];
+      const bool in_place =
+          op(id) == Op::kRelu && op(source) != Op::kInput && last_value_use(source) == forward_time_[id];
       if (in_place || op(id) == Op::kMoments) {
         planned(id).value = planned(source).value;
         extend(planned(id).value, last_value_use(id));
       } else {
-        planned(id).value = new_buffer(value_bytes(id), std::max(0, forward_time_[id]), last_value_use(id));
+        planned(id).value =
+            new_buffer(value_bytes(id), std::max(0, forward_time_[id]), std::max(0, last_value_use(id)));
       }
     }
   }

@@ -17,11 +17,13 @@ class Executor {
         parameters_(parameters),
         backend_(*program.device_->backend),
         arena_(program.device_->arena(static_cast<size_t>(plan.arena_bytes))),
+        needed_(plan.nodes.size(), false),
         written_(plan.nodes.size(), false),
         given_(program.graph_.alpha_elements, 1.0f) {}
 
   PassResult run(const std::atomic<bool>& cancelled) {
     if (!program_.rows_.empty()) prepare_mixing();
+    find_needed();
     if (const auto* gathered = std::get_if<GatheredBatch>(request_.batch)) {
       gather(*gathered);
     } else {
@@ -38,7 +40,7 @@ class Executor {
         backward_started = true;
         start_backward();
       }
-      if (!active(step.node)) continue;
+      if (!needed_[step.node]) continue;
       run(step, result);
       if (!step.backward) {
         for (int id : request_.read) {
@@ -95,7 +97,6 @@ class Executor {
 
   void gather(const GatheredBatch& batch) {
     const int input = input_node();
-    if (input < 0) return;
     backend_.upload(program_.indices_.as<void>(), batch.indices.data(), batch.indices.size() * sizeof(uint32_t));
     backend_.upload(program_.table_.as<void>(), batch.table.data(), batch.table.size() * sizeof(float));
     const Shape& shape = batch.dataset->shape;
@@ -116,7 +117,7 @@ class Executor {
                                                  .flip = batch.flip});
   }
 
-  // The graph's only input, -1 where nothing reads it.
+  // The only input of a graph that takes gathered batches.
   int input_node() const {
     for (size_t id = 0; id < plan_.nodes.size(); ++id) {
       if (node(static_cast<int>(id)).op == Op::kInput) return static_cast<int>(id);
@@ -126,7 +127,6 @@ class Executor {
 
   void upload(const DirectBatch& batch) {
     for (const auto& [id, values] : batch.inputs) {
-      if (lowered(id) < 0) continue;
       backend_.upload(buffer(planned(lowered(id)).value), values.data(), values.size() * sizeof(float));
     }
     if (program_.has_loss_) {
@@ -134,10 +134,14 @@ class Executor {
     }
   }
 
-  // A node within branches runs when any branch that needs it counts.
-  bool active(int id) const {
-    const std::vector<int64_t>& guards = lowered_node(id).guards;
-    return guards.empty() || std::ranges::any_of(guards, [&](int64_t place) { return counts(place); });
+  // What the output and the nodes to read depend on, through branches that count.
+  void find_needed() {
+    needed_[plan_.graph.output] = true;
+    for (int id : request_.read) needed_[lowered(id)] = true;
+    for (int id = static_cast<int>(needed_.size()) - 1; id >= 0; --id) {
+      if (!needed_[id]) continue;
+      for (const LoweredInput& input : lowered_node(id).inputs) needed_[input.id] = needed_[input.id] || counts(input);
+    }
   }
 
   // Only a weight given as exactly 0 takes a candidate out; one that follows from alpha never does.
@@ -284,12 +288,16 @@ class Executor {
   const Parameters& parameters_;
   Backend& backend_;
   std::byte* arena_;
+  std::vector<bool> needed_;   // by lowered node: something wants its value in this run
   std::vector<bool> written_;  // by lowered node: its output's gradient holds a value
 
   std::vector<float> given_;  // by place in the alpha arena: the given mixing weight, 1 where none was given
 };
 
 namespace {
+
+// Of one tensor; keeps every sum of bytes far from overflow.
+constexpr double kMaxBatchElements = 1099511627776.0;
 
 std::vector<MixingRow> mixing_rows(const Graph& graph) {
   std::vector<MixingRow> rows;
@@ -311,6 +319,11 @@ Program::Program(std::shared_ptr<Device> device, Graph graph, int64_t batch, boo
     : device_(std::move(device)), graph_(std::move(graph)), batch_(batch), fuse_(fuse) {
   if (batch < 1 || batch > 65536) fail("compile", "expected a batch size from 1 to 65536 but got ", batch);
   validate(graph_);
+  for (const Node& node : graph_.nodes) {
+    if (static_cast<double>(batch) * node.shape.elements() > kMaxBatchElements) {
+      fail(op_name(node.op), "expected fewer than 2^40 elements in a batch: use a smaller batch");
+    }
+  }
   rows_ = mixing_rows(graph_);
   const std::shared_ptr<Backend>& backend = device_->backend;
   int64_t channels = 1;
@@ -340,9 +353,6 @@ const Plan& Program::plan_for(const PassRequest& request) {
   const auto has_all = [&](const Plan& plan) {
     return std::ranges::all_of(request.read, [&](int id) { return plan.graph.of_original[id] >= 0; });
   };
-  for (int id : request.read) {
-    if (id < 0 || id >= static_cast<int>(graph_.nodes.size())) fail("read", "expected a node but got ", id);
-  }
   if (fuse_ && has_all(plan(request.kind, true))) return plan(request.kind, true);
   if (!has_all(plan(request.kind, false)))
     fail("read", "expected nodes that are computed on the way to the graph's output");

@@ -1,0 +1,63 @@
+// How a first-order search step grows with batch, channels, cells and threads. Options: --rounds, --json FILE, --svg FILE
+// (default bench/scaling.svg).
+import { writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
+import { openOurStep, type StepOptions } from '../step/ours.ts';
+import { count } from '../support/arguments.ts';
+import { machine } from '../support/machine.ts';
+import { median } from '../support/measure.ts';
+import { figure, printTable, writeJson } from '../support/report.ts';
+import { type Chart, chartsToSvg } from './chart.ts';
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string' },
+    json: { type: 'string' },
+    svg: { type: 'string', default: 'bench/scaling.svg' },
+  },
+});
+const rounds = count('rounds', values.rounds, 3);
+const base: StepOptions = { batch: 16, channels: 16, layers: 8, threads: availableParallelism() };
+const sweeps: Readonly<Record<keyof StepOptions, readonly number[]>> = {
+  batch: [1, 2, 4, 8, 16, 32, 64, 128],
+  channels: [4, 8, 16, 32, 64],
+  layers: [2, 4, 8, 12, 16, 20],
+  threads: Array.from({ length: availableParallelism() }, (_, i) => i + 1),
+};
+
+/** Median seconds of a step after one to warm up, and its multiply-accumulates an image. */
+async function measure(options: StepOptions): Promise<{ seconds: number; macs: number }> {
+  const ours = await openOurStep(options);
+  await ours.time(1);
+  const times: number[] = [];
+  for (let round = 0; round < rounds; round++) times.push(await ours.time(1));
+  ours.close();
+  return { seconds: median(times), macs: ours.macs };
+}
+
+const charts: Chart[] = [];
+for (const [name, sizes] of Object.entries(sweeps)) {
+  const points = [];
+  for (const size of sizes) {
+    const options = { ...base, [name]: size };
+    points.push({ size, batch: options.batch, ...(await measure(options)) });
+  }
+  console.log(`\nfirst-order step by ${name} (otherwise ${JSON.stringify(base)})`);
+  printTable(
+    points.map(({ size, seconds, macs, batch }) => ({
+      [name]: size,
+      ms: figure(seconds * 1e3),
+      'images/s': figure(batch / seconds),
+      // Five forward-equivalent passes: alpha two, weights three.
+      'GFLOP/s': figure((2 * macs * batch * 5) / seconds / 1e9),
+    })),
+  );
+  charts.push({
+    title: `step by ${name}`,
+    xLabel: name,
+    points: points.map(({ size, seconds }) => [size, seconds * 1e3]),
+  });
+}
+writeFileSync(values.svg, chartsToSvg(charts, 'milliseconds'));
+if (values.json) writeJson(values.json, { machine: machine(), base, charts });
