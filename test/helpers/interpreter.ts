@@ -95,18 +95,23 @@ export function runReference(graph: Graph, options: ReferenceOptions): Reference
   return { outputs, loss, correct, gradients, inputGradients, buffers };
 }
 
-/** The nodes of every branch whose given mixing weight is 0. */
+/** Nodes that neither the output nor anything it needs reads: a mixed node does not read a branch of given weight 0. */
 function skippedNodes(graph: Graph, options: ReferenceOptions): Set<number> {
-  const skipped = new Set<number>();
-  for (const node of graph.nodes) {
-    if (node.op !== 'mixed') continue;
-    const given = options.mixing?.[node.alpha]?.subarray(...rowRange(graph, node));
-    node.branches.forEach(({ begin, end }, k) => {
-      if (given?.[k] !== 0) return;
-      for (let id = begin; id < end; id++) skipped.add(id);
-    });
+  if (options.mixing === undefined) return new Set();
+  const needed = new Set([graph.output]);
+  for (const node of [...graph.nodes].reverse()) {
+    if (!needed.has(node.id)) continue;
+    const read = node.op === 'mixed' ? countedBranches(graph, node, options) : node.inputs;
+    for (const input of read) needed.add(input);
   }
-  return skipped;
+  const isDead = ({ id, op }: Node) => !needed.has(id) && op !== 'input';
+  return new Set(graph.nodes.filter(isDead).map(({ id }) => id));
+}
+
+/** The edge's input and the outputs of the branches whose weight was not given as 0. */
+function countedBranches(graph: Graph, node: MixedNode, options: ReferenceOptions): number[] {
+  const given = options.mixing?.[node.alpha]?.subarray(...rowRange(graph, node));
+  return [node.inputs[0], ...node.branches.flatMap(({ output }, k) => (given?.[k] === 0 ? [] : [output]))];
 }
 
 /** Where a mixed node's row begins and ends within its table. */

@@ -93,6 +93,7 @@ function mixed(
 }
 
 const conv2d: readonly KernelCase[] = [
+  convolution(2, [5, 5, 4], { channels: 4, kernel: 3, stride: 1_000_000, padding: 1, groups: 4 }),
   convolution(1, [1, 1, 1], { channels: 1, kernel: 1 }),
   convolution(1, [5, 5, 3], { channels: 8, kernel: 1 }),
   convolution(2, [8, 8, 16], { channels: 16, kernel: 1 }),
@@ -275,6 +276,69 @@ const zero: readonly KernelCase[] = [
 
 const separable = depthwiseSeparable(3);
 
+/** A branch that is only a relu: the same node as the relu that other branches begin with. */
+const activated: BranchBuilder = { name: 'relu', build: (builder, input) => builder.relu(input) };
+
+/** A relu, then a separable branch on its result: its relu of a relu. */
+const activatedSeparable: BranchBuilder = {
+  name: 'relu_separable',
+  build: (builder, input) => separable.build(builder.within('inner'), builder.relu(input)),
+};
+
+/** A branch that is a mixed operation itself. */
+const nested = (alpha: string): BranchBuilder => ({
+  name: 'nested',
+  build: (builder, input) => builder.mixed(builder.relu(input), [separable, pooling('avgPool')], { alpha, row: 0 }),
+});
+
+/** Graphs in which fused nodes meet readers that keep them from fusing, or weights of zero that must not starve others. */
+const fusionCases: readonly KernelCase[] = [
+  single('a branch that is the relu of its neighbours', 3, [6, 6, 8], (builder, x) => {
+    const alpha = builder.alpha('alphas', [2, 2]);
+    const first = builder.within('a').mixed(x, [activated, separable], { alpha, row: 0 });
+    const second = builder.within('b').mixed(x, [separable, activated], { alpha, row: 1 });
+    return builder.add([first, second]);
+  }),
+  single('skip connections of a relu', 3, [6, 6, 8], (builder, x) => {
+    const alpha = builder.alpha('alphas', [2, 2]);
+    const active = builder.relu(x);
+    const first = builder.within('a').mixed(active, [identity, separable], { alpha, row: 0 });
+    const second = builder.within('b').mixed(active, [separable, identity], { alpha, row: 1 });
+    return builder.add([first, second]);
+  }),
+  single('a separable on the relu of a relu', 2, [5, 6, 8], (builder, x) => {
+    const alpha = builder.alpha('alphas', [2]);
+    return builder.mixed(builder.relu(x), [separable, activatedSeparable], { alpha, row: 0 });
+  }),
+  ...[
+    [1, 0],
+    [0, 1],
+    [0, 0],
+  ].map((weights) => ({
+    ...single(`a mixed operation within a branch, weights ${weights}`, 2, [5, 5, 8], (builder, x) => {
+      const outer = builder.alpha('outer', [2]);
+      const inner = builder.alpha('inner', [2]);
+      return builder.mixed(x, [nested(inner), separable], { alpha: outer, row: 0 });
+    }),
+    mixing: { outer: weights },
+  })),
+  {
+    ...single('a branch whose inner node is read outside, weight 0', 2, [5, 5, 8], (builder, x) => {
+      const alpha = builder.alpha('alphas', [2]);
+      let captured = x;
+      const capturing: BranchBuilder = {
+        name: 'capturing',
+        build: (inner, input) => {
+          captured = inner.conv2d('captured', input, { channels: 8, kernel: 1 });
+          return inner.batchNorm('bn', captured, { affine: false });
+        },
+      };
+      return builder.add([builder.mixed(x, [capturing, identity], { alpha, row: 0 }), captured]);
+    }),
+    mixing: { alphas: [0, 1] },
+  },
+];
+
 const mixedCases: readonly KernelCase[] = [
   mixed('the eight candidates', 2, [6, 6, 5], dartsCandidates(1)),
   mixed('the eight candidates', 4, [8, 8, 16], dartsCandidates(1)),
@@ -362,7 +426,7 @@ export const caseTables: Readonly<Record<Node['op'], readonly KernelCase[]>> = {
   concat,
   crop,
   zero,
-  mixed: mixedCases,
+  mixed: [...mixedCases, ...fusionCases],
   softmaxCrossEntropy,
 };
 
