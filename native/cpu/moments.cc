@@ -58,12 +58,19 @@ void piece_moments(const float* x, int64_t pixels, int64_t channels, float* mome
   });
 }
 
-void join_moments(const KernelCall& call, const float* pieces, int64_t piece_pixels, int64_t pixels) {
+void run_moments(const float* x, int64_t pixels, int64_t channels, float* pieces) {
+  for (int64_t begin = 0; begin < pixels; begin += kPiecePixels, pieces += 2 * channels) {
+    piece_moments(x + begin * channels, min(kPiecePixels, pixels - begin), channels, pieces);
+  }
+}
+
+void join_moments(const KernelCall& call, const float* pieces, int64_t runs, int64_t run_pixels) {
+  const int64_t pieces_a_run = divide_up(run_pixels, kPiecePixels);
   const int64_t channels = call.output.channels;
   for (int64_t c = 0; c < channels; ++c) {
     double mean = 0, deviations = 0, seen = 0;
-    for (int64_t piece = 0; piece * piece_pixels < pixels; ++piece) {
-      const auto count = static_cast<double>(min(piece_pixels, pixels - piece * piece_pixels));
+    for (int64_t piece = 0; piece < runs * pieces_a_run; ++piece) {
+      const auto count = static_cast<double>(min(kPiecePixels, run_pixels - piece % pieces_a_run * kPiecePixels));
       const double delta = pieces[piece * 2 * channels + c] - mean;
       deviations += pieces[(piece * 2 + 1) * channels + c] + delta * delta * seen * count / (seen + count);
       mean += delta * count / (seen + count);
@@ -98,7 +105,7 @@ void find_moments(Stream& stream, const KernelCall& call) {
     piece_moments(x.data + begin * channels, min(kPiecePixels, pixels - begin), channels,
                   pieces + piece * 2 * channels);
   });
-  join_moments(call, pieces, kPiecePixels, pixels);
+  join_moments(call, pieces, 1, pixels);
 }
 
 size_t moments_workspace_bytes(const Tensor& input) {

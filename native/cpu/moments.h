@@ -33,9 +33,12 @@ Vec sum_pixels(int64_t pixels, const Term& term) {
 // Of one piece, per channel: mean, then sum of squared deviations from it. [2, channels]
 void piece_moments(const float* x, int64_t pixels, int64_t channels, float* moments);
 
-// call.saved = mean, reciprocal standard deviation of the pieces [pieces, 2, channels] of `piece_pixels` each (the last
-// may be shorter); moves the running statistics where the call says so.
-void join_moments(const KernelCall& call, const float* pieces, int64_t piece_pixels, int64_t pixels);
+// Of a run of pixels, piece by piece: [pieces, 2, channels].
+void run_moments(const float* x, int64_t pixels, int64_t channels, float* pieces);
+
+// call.saved = mean, reciprocal standard deviation of `runs` runs of `run_pixels` each, whose pieces follow one
+// another; moves the running statistics where the call says so.
+void join_moments(const KernelCall& call, const float* pieces, int64_t runs, int64_t run_pixels);
 
 // call.saved from the running statistics.
 void running_moments(const KernelCall& call);

@@ -78,7 +78,8 @@ void forward(Stream& stream, const KernelCall& call) {
   const Tensor &in = call.inputs[0], &out = call.output;
   const WindowMap map = forward_map(call.node->window, in, out);
   const TilePlan plan = plan_tiles(map, in.channels);
-  auto* moments = static_cast<float*>(call.workspace);  // [batch, 2, outputs]
+  const int64_t image_pieces = divide_up(sizes.output_pixels, kPiecePixels);
+  auto* moments = static_cast<float*>(call.workspace);  // [batch, pieces, 2, outputs]
   parallel(stream, in.batch, [&](int64_t image, int thread) {
     const int64_t narrow = sizes.output_pixels * sizes.inputs, wide = sizes.output_pixels * sizes.outputs;
     float* depthwise = thread_scratch<float>(stream, thread, narrow + wide + plan.elements());
@@ -88,14 +89,14 @@ void forward(Stream& stream, const KernelCall& call) {
     for_tiles(call, map, plan, image, tile_memory, [&](const Tile& tile) { walk_tile(map, walk, tile, 0); });
     multiply_rows(depthwise, sizes.output_pixels, sizes.inputs, call.bias, sizes.outputs, result);
     if (call.statistics != Statistics::kRunning) {
-      piece_moments(result, sizes.output_pixels, sizes.outputs, moments + image * 2 * sizes.outputs);
+      run_moments(result, sizes.output_pixels, sizes.outputs, moments + image * image_pieces * 2 * sizes.outputs);
     }
     copy_out(out.data + image * wide, result, wide);
   });
   if (call.statistics == Statistics::kRunning) {
     running_moments(call);
   } else {
-    join_moments(call, moments, sizes.output_pixels, pixels_of(out));
+    join_moments(call, moments, in.batch, sizes.output_pixels);
   }
 }
 
@@ -180,14 +181,19 @@ void mask_input_gradient(const KernelCall& call, const Sizes& sizes, int64_t ima
   for_channels(channels, [&](int64_t c, Lanes lanes) {
     const Vec threshold = statistics == nullptr ? Vec{} : load_first(statistics + c, lanes);
     Vec gradients = {}, products = {};
-    for (int64_t p = 0; p < sizes.input_pixels; ++p) {
-      const int64_t at = p * channels + c;
-      const Vec centred = load_first(x + at, lanes) - threshold;
-      Vec g = centred > Vec{} ? load_first(gradient + at, lanes) : Vec{};
-      gradients += g;
-      products += g * centred;
-      if (target.mode == GradientMode::kAccumulate) g += load_first(target.data + first + at, lanes);
-      store_first(target.data + first + at, g, lanes);
+    for (int64_t begin = 0; begin < sizes.input_pixels; begin += kPiecePixels) {
+      Vec piece_gradients = {}, piece_products = {};
+      for (int64_t p = begin; p < min(sizes.input_pixels, begin + kPiecePixels); ++p) {
+        const int64_t at = p * channels + c;
+        const Vec centred = load_first(x + at, lanes) - threshold;
+        Vec g = centred > Vec{} ? load_first(gradient + at, lanes) : Vec{};
+        piece_gradients += g;
+        piece_products += g * centred;
+        if (target.mode == GradientMode::kAccumulate) g += load_first(target.data + first + at, lanes);
+        store_first(target.data + first + at, g, lanes);
+      }
+      gradients += piece_gradients;
+      products += piece_products;
     }
     store_first(sums + c, gradients, lanes);
     store_first(sums + channels + c, products, lanes);
@@ -258,7 +264,10 @@ void backward(Stream& stream, const KernelCall& call) {
 size_t workspace_bytes(const KernelCall& call, bool backward) {
   const Sizes sizes(call);
   const int64_t batch = call.inputs[0].batch;
-  if (!backward) return static_cast<size_t>(batch * 2 * sizes.outputs) * sizeof(float);
+  if (!backward) {
+    const int64_t pieces = batch * divide_up(sizes.output_pixels, kPiecePixels);
+    return static_cast<size_t>(pieces * 2 * sizes.outputs) * sizeof(float);
+  }
   return BackwardWorkspace(sizes, batch, nullptr).bytes;
 }
 

@@ -1,4 +1,5 @@
 // The examples as the README says to run them, on few images.
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { type GenotypeCell, parseGenotype } from '../../src/network/genotype.ts';
 import { root, runProcess } from '../helpers/process.ts';
@@ -14,6 +15,11 @@ async function linesOf(example: string, ...args: string[]): Promise<string[]> {
 const operationsOf = ({ nodes }: GenotypeCell) => nodes.flat().map(({ operation }) => operation);
 
 describe('examples', () => {
+  it('search.ts is what the README prints', () => {
+    const [, ...lines] = readFileSync(`${root}/examples/search.ts`, 'utf8').trimEnd().split('\n');
+    expect(readFileSync(`${root}/README.md`, 'utf8')).toContain(`\`\`\`js\n${lines.join('\n')}\n\`\`\``);
+  });
+
   it('search.ts shows each epoch and prints a genotype', async () => {
     const [first, second, genotype] = await linesOf('search', '32', '2');
     expect(first).toMatch(/^epoch 1 of 2: \d+\.\d % /);
