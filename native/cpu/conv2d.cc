@@ -105,8 +105,6 @@ DepthwiseWalk depthwise_call(const KernelCall& call, const float* source, float*
           .target_height = shape.height,
           .target_width = shape.width,
           .kernel_columns = call.node->window.kernel[1],
-          .scale = nullptr,
-          .source_scale = nullptr,
           .mode = mode};
 }
 

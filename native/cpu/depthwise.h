@@ -8,25 +8,28 @@ namespace dartsmith::cpu::DARTSMITH_ISA {
 // `weights` is [kernel rows, kernel columns, channels]; null counts as ones. `scale` of the target position multiplies
 // the result, `source_scale` of the source position its source; null for none.
 struct DepthwiseWalk {
-  const float* source;
+  const float* source;  // null where the caller loads the tiles
   float* target;
   const float* weights;
   int64_t batch, channels;
   int64_t target_height, target_width;
   int kernel_columns;
-  const float* scale;         // [target height, target width]
-  const float* source_scale;  // [source height, source width]
-  GradientMode mode;
+  const float* scale = nullptr;         // [target height, target width]
+  const float* source_scale = nullptr;  // [source height, source width]
+  GradientMode mode = GradientMode::kOverwrite;
 };
 
 void depthwise_walk(Stream& stream, const WindowMap& map, const DepthwiseWalk& walk);
 
-// One tile of a walk; `image` is the target's.
-void walk_tile(const WindowMap& map, const DepthwiseWalk& walk, const Tile& tile, int64_t image);
+// The target rows [row_begin, row_end) of one image from a tile that holds what they read. `target` is where the target
+// image's row 0 would lie.
+void walk_rows(const WindowMap& map, const DepthwiseWalk& walk, const Tile& tile, int64_t row_begin, int64_t row_end,
+               float* target);
 
-// Adds one tile's part of dL/dweights [kernel rows, kernel columns, channels]; `output_gradient` is the tile's image.
-void correlate_tile(const WindowMap& map, const Tile& tile, const float* output_gradient, int kernel_columns,
-                    float* gradient);
+// Adds the part of dL/dweights [kernel rows, kernel columns, channels] that the target rows [row_begin, row_end) of one
+// image give. `output_gradient` is at target row 0, its rows `gradient_pitch` floats apart.
+void correlate_tile(const WindowMap& map, const Tile& tile, int64_t row_begin, int64_t row_end,
+                    const float* output_gradient, int64_t gradient_pitch, int kernel_columns, float* gradient);
 
 // dL/dweights [kernel rows, kernel columns, channels], overwritten, from input and output gradient of a forward map.
 // `partials`: depthwise_partials() floats.

@@ -58,33 +58,33 @@ void piece_moments(const float* x, int64_t pixels, int64_t channels, float* mome
   });
 }
 
-void run_moments(const float* x, int64_t pixels, int64_t channels, float* pieces) {
-  for (int64_t begin = 0; begin < pixels; begin += kPiecePixels, pieces += 2 * channels) {
-    piece_moments(x + begin * channels, min(kPiecePixels, pixels - begin), channels, pieces);
-  }
-}
+namespace {
 
-void join_moments(const KernelCall& call, const float* pieces, int64_t runs, int64_t run_pixels) {
-  const int64_t pieces_a_run = divide_up(run_pixels, kPiecePixels);
-  const int64_t channels = call.output.channels;
-  for (int64_t c = 0; c < channels; ++c) {
-    double mean = 0, deviations = 0, seen = 0;
-    for (int64_t piece = 0; piece < runs * pieces_a_run; ++piece) {
-      const auto count = static_cast<double>(min(kPiecePixels, run_pixels - piece % pieces_a_run * kPiecePixels));
-      const double delta = pieces[piece * 2 * channels + c] - mean;
-      deviations += pieces[(piece * 2 + 1) * channels + c] + delta * delta * seen * count / (seen + count);
-      mean += delta * count / (seen + count);
-      seen += count;
+inline constexpr int kJoinedChannels = 64;
+
+// Of up to kJoinedChannels channels from `first`: the mean over all pieces, then the squared deviations from it.
+void join_channels(const float* moments, int64_t channels, int64_t first, int64_t count, const Pieces& pieces,
+                   double* mean, double* deviations) {
+  const int64_t a_run = divide_up(pieces.run_pixels, pieces.piece_pixels);
+  const auto for_pieces = [&](const auto& body) {
+    for (int64_t run = 0; run < pieces.runs; ++run) {
+      for (int64_t piece = 0; piece < a_run; ++piece) {
+        const int64_t pixels = min(pieces.piece_pixels, pieces.run_pixels - piece * pieces.piece_pixels);
+        body(moments + (run * a_run + piece) * 2 * channels + first, static_cast<double>(pixels));
+      }
     }
-    const double variance = deviations / seen;
-    call.saved[c] = static_cast<float>(mean);
-    call.saved[channels + c] = reciprocal_deviation(variance, *call.node);
-    if (call.statistics != Statistics::kBatchUpdating) continue;
-    const double unbiased = seen > 1 ? deviations / (seen - 1) : variance;
-    const double momentum = call.node->momentum;
-    call.running_mean[c] = static_cast<float>((1 - momentum) * call.running_mean[c] + momentum * mean);
-    call.running_variance[c] = static_cast<float>((1 - momentum) * call.running_variance[c] + momentum * unbiased);
-  }
+  };
+  for (int64_t c = 0; c < count; ++c) mean[c] = deviations[c] = 0;
+  for_pieces([&](const float* at, double pixels) {
+    for (int64_t c = 0; c < count; ++c) mean[c] += pixels * at[c];
+  });
+  for (int64_t c = 0; c < count; ++c) mean[c] /= static_cast<double>(pieces.runs * pieces.run_pixels);
+  for_pieces([&](const float* at, double pixels) {
+    for (int64_t c = 0; c < count; ++c) {
+      const double delta = at[c] - mean[c];
+      deviations[c] += at[channels + c] + pixels * delta * delta;
+    }
+  });
 }
 
 void running_moments(const KernelCall& call) {
@@ -95,17 +95,44 @@ void running_moments(const KernelCall& call) {
   }
 }
 
-void find_moments(Stream& stream, const KernelCall& call) {
+void save_moments(const KernelCall& call, int64_t c, double mean, double deviations, double pixels) {
+  const double variance = deviations / pixels;
+  call.saved[c] = static_cast<float>(mean);
+  call.saved[call.output.channels + c] = reciprocal_deviation(variance, *call.node);
+  if (call.statistics != Statistics::kBatchUpdating) return;
+  const double unbiased = pixels > 1 ? deviations / (pixels - 1) : variance;
+  const double momentum = call.node->momentum;
+  call.running_mean[c] = static_cast<float>((1 - momentum) * call.running_mean[c] + momentum * mean);
+  call.running_variance[c] = static_cast<float>((1 - momentum) * call.running_variance[c] + momentum * unbiased);
+}
+
+}  // namespace
+
+void finish_moments(const KernelCall& call, const float* moments, const Pieces& pieces) {
   if (call.statistics == Statistics::kRunning) return running_moments(call);
+  const int64_t channels = call.output.channels;
+  double mean[kJoinedChannels], deviations[kJoinedChannels];
+  for (int64_t first = 0; first < channels; first += kJoinedChannels) {
+    const int64_t count = min(kJoinedChannels, channels - first);
+    join_channels(moments, channels, first, count, pieces, mean, deviations);
+    for (int64_t c = 0; c < count; ++c) {
+      save_moments(call, first + c, mean[c], deviations[c], static_cast<double>(pieces.runs * pieces.run_pixels));
+    }
+  }
+}
+
+void find_moments(Stream& stream, const KernelCall& call) {
   const Tensor& x = call.inputs[0];
   const int64_t pixels = pixels_of(x), channels = x.channels;
-  auto* pieces = static_cast<float*>(call.workspace);
-  parallel(stream, pieces_of(x), [&](int64_t piece, int) {
-    const int64_t begin = piece * kPiecePixels;
-    piece_moments(x.data + begin * channels, min(kPiecePixels, pixels - begin), channels,
-                  pieces + piece * 2 * channels);
-  });
-  join_moments(call, pieces, 1, pixels);
+  auto* moments = static_cast<float*>(call.workspace);
+  if (call.statistics != Statistics::kRunning) {
+    parallel(stream, pieces_of(x), [&](int64_t piece, int) {
+      const int64_t begin = piece * kPiecePixels;
+      piece_moments(x.data + begin * channels, min(kPiecePixels, pixels - begin), channels,
+                    moments + piece * 2 * channels);
+    });
+  }
+  finish_moments(call, moments, {1, pixels, kPiecePixels});
 }
 
 size_t moments_workspace_bytes(const Tensor& input) {

@@ -33,15 +33,17 @@ Vec sum_pixels(int64_t pixels, const Term& term) {
 // Of one piece, per channel: mean, then sum of squared deviations from it. [2, channels]
 void piece_moments(const float* x, int64_t pixels, int64_t channels, float* moments);
 
-// Of a run of pixels, piece by piece: [pieces, 2, channels].
-void run_moments(const float* x, int64_t pixels, int64_t channels, float* pieces);
+// `runs` runs of `run_pixels` each, cut into pieces of `piece_pixels` (the last of a run may be shorter), whose moments
+// [2, channels] follow one another.
+struct Pieces {
+  int64_t runs;
+  int64_t run_pixels;
+  int64_t piece_pixels;
+};
 
-// call.saved = mean, reciprocal standard deviation of `runs` runs of `run_pixels` each, whose pieces follow one
-// another; moves the running statistics where the call says so.
-void join_moments(const KernelCall& call, const float* pieces, int64_t runs, int64_t run_pixels);
-
-// call.saved from the running statistics.
-void running_moments(const KernelCall& call);
+// call.saved = mean, reciprocal standard deviation, from the pieces or, where the call says so, from the running
+// statistics; moves the running statistics where the call says so.
+void finish_moments(const KernelCall& call, const float* moments, const Pieces& pieces);
 
 // call.saved for inputs[0], from the batch or the running statistics as the call says.
 void find_moments(Stream& stream, const KernelCall& call);

@@ -22,21 +22,21 @@ struct WindowOffsets {
   WindowOffsets(const WindowMap& map, const Tile& tile) {
     for (int r = 0; r < map.rows.tap_count; ++r) {
       for (int c = 0; c < map.columns.tap_count && count < kMaxTaps; ++c) {
-        at[count++] = tile.offset(map, tile.row_begin, map.rows.taps[r], map.columns.taps[c]);
+        at[count++] = tile.offset(map, 0, map.rows.taps[r], map.columns.taps[c]);
       }
     }
   }
 };
 
-// Calls body(first window element in the tile, output element, lanes) for each output pixel and block of channels.
+// Calls body(first window element from the tile's first, output element, lanes) for each pixel of an output image's
+// rows [row_begin, row_end) and block of channels.
 template <typename Body>
-void for_windows(const WindowMap& map, const Tile& tile, int64_t image, const Body& body) {
+void for_windows(const WindowMap& map, const Tile& tile, int64_t row_begin, int64_t row_end, const Body& body) {
   const int64_t channels = tile.channels;
-  for (int64_t row = tile.row_begin; row < tile.row_end; ++row) {
+  for (int64_t row = row_begin; row < row_end; ++row) {
     for (int64_t x = 0; x < map.columns.count; ++x) {
-      const int64_t pixel = (image * map.rows.count + row) * map.columns.count + x;
-      const int64_t first =
-          ((row - tile.row_begin) * map.rows.source_step * tile.width + x * map.columns.source_step) * channels;
+      const int64_t pixel = row * map.columns.count + x;
+      const int64_t first = row * map.rows.source_step * tile.row_elements() + x * map.columns.source_step * channels;
       for (int64_t c = 0; c < channels; c += kLanes) {
         body(first + c, pixel * channels + c, Lanes(channels - c));
       }
@@ -44,21 +44,27 @@ void for_windows(const WindowMap& map, const Tile& tile, int64_t image, const Bo
   }
 }
 
+int64_t image_elements(const Tensor& tensor) {
+  return tensor.height * tensor.width * tensor.channels;
+}
+
 void max_forward(Stream& stream, const KernelCall& call) {
-  const Tensor& in = call.inputs[0];
-  const WindowMap map = forward_map(call.node->window, in, call.output);
-  const TilePlan plan = plan_tiles(map, in.channels);
-  parallel(stream, in.batch * plan.strips, [&](int64_t task, int thread) {
-    float* scratch = thread_scratch<float>(stream, thread, plan.elements());
-    const int64_t image = task / plan.strips;
-    const Tile tile = load_tile(plan, map, in.data, image, task % plan.strips, scratch, kLowest);
+  const Tensor &in = call.inputs[0], &out = call.output;
+  const WindowMap map = forward_map(call.node->window, in, out);
+  const Strips strips(map, in.channels);
+  parallel(stream, in.batch * strips.count, [&](int64_t task, int thread) {
+    const int64_t image = task / strips.count, strip = task % strips.count;
+    const int64_t begin = strips.begin(strip), end = strips.end(map, strip);
+    const Tile tile{thread_scratch<float>(stream, thread, strips.elements), frame_of(map, begin, end), in.channels};
+    load_tile(tile, in.data + image * image_elements(in), in.height, in.width, kLowest);
     const WindowOffsets offsets(map, tile);
-    for_windows(map, tile, image, [&](int64_t first, int64_t output, Lanes lanes) {
+    float* target = out.data + image * image_elements(out);
+    for_windows(map, tile, begin, end, [&](int64_t first, int64_t output, Lanes lanes) {
       Vec best = load_first(tile.data + first + offsets.at[0], lanes);
       for (int64_t t = 1; t < offsets.count; ++t) {
         best = larger(load_first(tile.data + first + offsets.at[t], lanes), best);
       }
-      store_first(call.output.data + output, best, lanes);
+      store_first(target + output, best, lanes);
     });
   });
 }
@@ -70,19 +76,19 @@ void max_backward(Stream& stream, const KernelCall& call) {
   const GradientTarget& target = call.input_gradients[0];
   if (target.mode == GradientMode::kIgnore) return;
   const WindowMap map = forward_map(call.node->window, in, call.output);
-  TilePlan plan = plan_tiles(map, in.channels);
-  plan.strip_rows = map.rows.count;
-  plan.strips = 1;
-  plan.max_rows = map.rows.highest(map.rows.count) - map.rows.lowest();
-  const int64_t elements = plan.elements();
+  // The whole image too, where the windows leave part of it out.
+  const Frame frame = unite(frame_of(map), {0, 0, in.height, in.width});
+  const int64_t elements = frame.pixels() * in.channels;
   parallel(stream, in.batch, [&](int64_t image, int thread) {
     float* scratch = thread_scratch<float>(stream, thread, 2 * elements);
-    float* gradient = scratch + elements;
-    const Tile tile = load_tile(plan, map, in.data, image, 0, scratch, kLowest);
+    const Tile tile{scratch, frame, in.channels}, gradients{scratch + elements, frame, in.channels};
+    float* gradient = gradients.data;
+    load_tile(tile, in.data + image * image_elements(in), in.height, in.width, kLowest);
     fill(gradient, elements, 0);
     const WindowOffsets offsets(map, tile);
-    for_windows(map, tile, image, [&](int64_t first, int64_t output, Lanes lanes) {
-      const Vec dy = load_first(call.output_gradient + output, lanes);
+    const float* output_gradient = call.output_gradient + image * image_elements(call.output);
+    for_windows(map, tile, 0, map.rows.count, [&](int64_t first, int64_t output, Lanes lanes) {
+      const Vec dy = load_first(output_gradient + output, lanes);
       Vec best = load_first(tile.data + first + offsets.at[0], lanes);
       for (int64_t t = 1; t < offsets.count; ++t) {
         best = max(load_first(tile.data + first + offsets.at[t], lanes), best);
@@ -95,17 +101,14 @@ void max_backward(Stream& stream, const KernelCall& call) {
         open &= ~chosen;
       }
     });
-    const int64_t row_elements = in.width * in.channels;
-    const int64_t top = -map.rows.lowest(), left = -map.columns.lowest();
+    const int64_t row = in.width * in.channels;
     for (int64_t y = 0; y < in.height; ++y) {
-      float* to = target.data + (image * in.height + y) * row_elements;
-      const int64_t covered = y + top < plan.max_rows ? min(in.width, plan.width - left) * in.channels : 0;
-      const float* from = gradient + ((y + top) * plan.width + left) * in.channels;
+      float* to = target.data + (image * in.height + y) * row;
+      const float* from = gradients.pixel(y, 0);
       if (target.mode == GradientMode::kAccumulate) {
-        for (int64_t i = 0; i < covered; ++i) to[i] += from[i];
+        for (int64_t i = 0; i < row; ++i) to[i] += from[i];
       } else {
-        std::memcpy(to, from, static_cast<size_t>(covered) * sizeof(float));
-        fill(to + covered, row_elements - covered, 0);
+        std::memcpy(to, from, static_cast<size_t>(row) * sizeof(float));
       }
     }
   });
@@ -142,9 +145,7 @@ void avg_forward(Stream& stream, const KernelCall& call) {
                   .target_height = out.height,
                   .target_width = out.width,
                   .kernel_columns = call.node->window.kernel[1],
-                  .scale = reciprocals,
-                  .source_scale = nullptr,
-                  .mode = GradientMode::kOverwrite});
+                  .scale = reciprocals});
 }
 
 void avg_backward(Stream& stream, const KernelCall& call) {
@@ -162,7 +163,6 @@ void avg_backward(Stream& stream, const KernelCall& call) {
                     .target_height = in.height,
                     .target_width = in.width,
                     .kernel_columns = call.node->window.kernel[1],
-                    .scale = nullptr,
                     .source_scale = reciprocals,
                     .mode = call.input_gradients[0].mode});
   });

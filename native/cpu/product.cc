@@ -259,35 +259,37 @@ void multiply_tile(const float* source, int64_t any_depth, const float* matrix, 
   }
 }
 
-template <int Vectors, int Depth, bool Whole>
-void multiply_columns(const float* source, int64_t rows, int64_t depth, const float* matrix, int64_t width,
+// As many blocks of `Rows` rows as fit from row r on, then half as many at a time down to one.
+template <int Rows, int Vectors, int Depth, bool Whole>
+void multiply_columns(const float* source, int64_t r, int64_t rows, int64_t depth, const float* matrix, int64_t width,
                       float* target, Lanes last_lanes) {
-  constexpr int kTall = kRegisters == 32 && Vectors == 1 ? 16 : kRows;
-  int64_t r = 0;
-  for (; r + kTall <= rows; r += kTall) {
-    multiply_tile<kTall, Vectors, Depth, Whole>(source + r * depth, depth, matrix, width, target + r * width,
-                                                last_lanes);
+  for (; r + Rows <= rows; r += Rows) {
+    multiply_tile<Rows, Vectors, Depth, Whole>(source + r * depth, depth, matrix, width, target + r * width,
+                                               last_lanes);
   }
-  for (; r < rows; ++r) {
-    multiply_tile<1, Vectors, Depth, Whole>(source + r * depth, depth, matrix, width, target + r * width, last_lanes);
+  if constexpr (Rows > 1) {
+    if (r < rows) {
+      multiply_columns<Rows / 2, Vectors, Depth, Whole>(source, r, rows, depth, matrix, width, target, last_lanes);
+    }
   }
 }
 
 template <int Vectors>
 void multiply_block(const float* source, int64_t rows, int64_t depth, const float* matrix, int64_t width, float* target,
                     Lanes last_lanes) {
+  constexpr int kTall = kRegisters == 32 && Vectors == 1 ? 16 : kRows;
   if (!last_lanes.whole()) {
-    return multiply_columns<Vectors, 0, false>(source, rows, depth, matrix, width, target, last_lanes);
+    return multiply_columns<kTall, Vectors, 0, false>(source, 0, rows, depth, matrix, width, target, last_lanes);
   }
   switch (depth) {
     case 16:
-      return multiply_columns<Vectors, 16, true>(source, rows, depth, matrix, width, target, last_lanes);
+      return multiply_columns<kTall, Vectors, 16, true>(source, 0, rows, depth, matrix, width, target, last_lanes);
     case 32:
-      return multiply_columns<Vectors, 32, true>(source, rows, depth, matrix, width, target, last_lanes);
+      return multiply_columns<kTall, Vectors, 32, true>(source, 0, rows, depth, matrix, width, target, last_lanes);
     case 64:
-      return multiply_columns<Vectors, 64, true>(source, rows, depth, matrix, width, target, last_lanes);
+      return multiply_columns<kTall, Vectors, 64, true>(source, 0, rows, depth, matrix, width, target, last_lanes);
     default:
-      return multiply_columns<Vectors, 0, true>(source, rows, depth, matrix, width, target, last_lanes);
+      return multiply_columns<kTall, Vectors, 0, true>(source, 0, rows, depth, matrix, width, target, last_lanes);
   }
 }
 

@@ -1,7 +1,9 @@
-// separable: relu, depthwise, pointwise, and the statistics of the batch-norm that follows, image by image: what lies
-// between the steps stays in the second-level cache. A normalised input is normalised while its tile is loaded.
-// Backward mirrors it: the gradient map of the output is applied while loading, the depthwise output is recomputed
-// rather than stored, and for a normalised input the batch-norm's gradient sums come out of the same pass.
+// separable: relu, depthwise, pointwise, and the statistics of the batch-norm that follows, image by image and strip by
+// strip: what lies between the steps stays in the first-level cache. A normalised input is normalised while its tile is
+// loaded. The members of a group read one input: its tile is loaded once for all, and its gradient is summed over them
+// before it leaves the cache. Backward mirrors it: the gradient map of the output is applied while loading, the
+// depthwise output is recomputed rather than stored, and for a normalised input the batch-norm's gradient sums come out
+// of the same pass.
 #include "cpu/depthwise.h"
 #include "cpu/kernels.h"
 #include "cpu/moments.h"
@@ -10,23 +12,53 @@
 namespace dartsmith::cpu::DARTSMITH_ISA {
 namespace {
 
+// Output elements of a strip: with its tile rows, small enough for the first-level cache.
+inline constexpr int64_t kStripElements = 4096;
+
 struct Sizes {
   int64_t inputs, outputs;              // channels
   int64_t input_pixels, output_pixels;  // an image
+  int64_t output_width;
   int64_t taps;
+  int64_t strip_rows, strips;  // of output rows, an image
 
   explicit Sizes(const KernelCall& call)
       : inputs(call.inputs[0].channels),
         outputs(call.output.channels),
         input_pixels(call.inputs[0].height * call.inputs[0].width),
         output_pixels(call.output.height * call.output.width),
-        taps(int64_t{call.node->window.kernel[0]} * call.node->window.kernel[1]) {}
+        output_width(call.output.width),
+        taps(int64_t{call.node->window.kernel[0]} * call.node->window.kernel[1]),
+        strip_rows(min(call.output.height, max(1, kStripElements / (output_width * max(inputs, outputs))))),
+        strips(divide_up(call.output.height, strip_rows)) {}
+
+  int64_t strip_pixels() const { return strip_rows * output_width; }
+  int64_t strip_begin(int64_t strip) const { return strip * strip_rows; }
+  int64_t strip_end(int64_t strip) const { return min(output_pixels / output_width, (strip + 1) * strip_rows); }
+};
+
+// Parts of one thread's scratch, each aligned to a cache line.
+class Scratch {
+ public:
+  explicit Scratch(float* memory) : next_(memory) {}
+  float* take(int64_t elements) {
+    float* taken = next_;
+    next_ += room(elements);
+    return taken;
+  }
+  static int64_t room(int64_t elements) { return divide_up(elements, 16) * 16; }
+
+ private:
+  float* next_;
 };
 
 // relu of the input, of the normalised input where it is one.
 struct Activation {
   const float* statistics;  // null for a plain input
   int64_t channels;
+
+  explicit Activation(const KernelCall& call)
+      : statistics(call.links[0].statistics), channels(call.inputs[0].channels) {}
 
   // Copies activated pixels.
   void operator()(float* to, const float* from, int64_t pixels) const {
@@ -49,55 +81,105 @@ struct Activation {
   static Vec relu(Vec x) { return x < Vec{} ? Vec{} : x; }  // NaN stays NaN
 };
 
-DepthwiseWalk walk_into(const KernelCall& call, float* target, int64_t height, int64_t width) {
-  return {.source = nullptr,  // tiles are loaded by the caller
-          .target = target,
+// Activates one image of the input that all members of a group read.
+void load_input(const KernelCall& call, int64_t image, const Tile& tile) {
+  const Tensor& in = call.inputs[0];
+  load_tile(tile, in.data + image * in.height * in.width * in.channels, in.height, in.width, 0, Activation(call));
+}
+
+WindowMap window_map(const KernelCall& call) {
+  return forward_map(call.node->window, call.inputs[0], call.output);
+}
+
+// What the members of a group read of their input.
+Frame input_frame(const KernelCall* calls, int count) {
+  Frame frame;
+  for (int m = 0; m < count; ++m) frame = unite(frame, frame_of(window_map(calls[m])));
+  return frame;
+}
+
+// What the data gradient reads of the depthwise output's gradient.
+Frame gradient_frame(const KernelCall& call) {
+  Frame frame = {0, 0, call.output.height, call.output.width};
+  for_backward_maps(call.node->window, call.inputs[0], call.output,
+                    [&](const WindowMap& map) { frame = unite(frame, frame_of(map)); });
+  return frame;
+}
+
+DepthwiseWalk walk_of(const KernelCall& call, const Tensor& target, GradientMode mode) {
+  return {.source = nullptr,
+          .target = nullptr,
           .weights = call.weight,
           .batch = 1,
           .channels = call.inputs[0].channels,
-          .target_height = height,
-          .target_width = width,
+          .target_height = target.height,
+          .target_width = target.width,
           .kernel_columns = call.node->window.kernel[1],
-          .scale = nullptr,
-          .source_scale = nullptr,
-          .mode = GradientMode::kOverwrite};
+          .mode = mode};
 }
 
-// Calls body(tile) for each tile of an image's activated input.
-template <typename Body>
-void for_tiles(const KernelCall& call, const WindowMap& map, const TilePlan& plan, int64_t image, float* scratch,
-               const Body& body) {
-  const Activation activation{call.links[0].statistics, call.inputs[0].channels};
-  for (int64_t strip = 0; strip < plan.strips; ++strip) {
-    body(load_tile(plan, map, call.inputs[0].data, image, strip, scratch, 0, activation));
-  }
+// The depthwise output of a strip, to `target`.
+void depthwise_strip(const KernelCall& call, const Sizes& sizes, const WindowMap& map, const Tile& tile, int64_t strip,
+                     float* target) {
+  const int64_t begin = sizes.strip_begin(strip);
+  walk_rows(map, walk_of(call, call.output, GradientMode::kOverwrite), tile, begin, sizes.strip_end(strip),
+            target - begin * sizes.output_width * sizes.inputs);
 }
 
-void forward(Stream& stream, const KernelCall& call) {
+void forward_image(const KernelCall& call, int64_t image, const Tile& tile, float* depthwise, float* result) {
   const Sizes sizes(call);
-  const Tensor &in = call.inputs[0], &out = call.output;
-  const WindowMap map = forward_map(call.node->window, in, out);
-  const TilePlan plan = plan_tiles(map, in.channels);
-  const int64_t image_pieces = divide_up(sizes.output_pixels, kPiecePixels);
-  auto* moments = static_cast<float*>(call.workspace);  // [batch, pieces, 2, outputs]
-  parallel(stream, in.batch, [&](int64_t image, int thread) {
-    const int64_t narrow = sizes.output_pixels * sizes.inputs, wide = sizes.output_pixels * sizes.outputs;
-    float* depthwise = thread_scratch<float>(stream, thread, narrow + wide + plan.elements());
-    float* result = depthwise + narrow;
-    float* tile_memory = result + wide;
-    const DepthwiseWalk walk = walk_into(call, depthwise, out.height, out.width);
-    for_tiles(call, map, plan, image, tile_memory, [&](const Tile& tile) { walk_tile(map, walk, tile, 0); });
-    multiply_rows(depthwise, sizes.output_pixels, sizes.inputs, call.bias, sizes.outputs, result);
+  const WindowMap map = window_map(call);
+  float* target = call.output.data + image * sizes.output_pixels * sizes.outputs;
+  float* moments = static_cast<float*>(call.workspace) + image * sizes.strips * 2 * sizes.outputs;
+  for (int64_t strip = 0; strip < sizes.strips; ++strip) {
+    const int64_t begin = sizes.strip_begin(strip);
+    const int64_t pixels = (sizes.strip_end(strip) - begin) * sizes.output_width;
+    depthwise_strip(call, sizes, map, tile, strip, depthwise);
+    multiply_rows(depthwise, pixels, sizes.inputs, call.bias, sizes.outputs, result);
     if (call.statistics != Statistics::kRunning) {
-      run_moments(result, sizes.output_pixels, sizes.outputs, moments + image * image_pieces * 2 * sizes.outputs);
+      piece_moments(result, pixels, sizes.outputs, moments + strip * 2 * sizes.outputs);
     }
-    copy_out(out.data + image * wide, result, wide);
-  });
-  if (call.statistics == Statistics::kRunning) {
-    running_moments(call);
-  } else {
-    join_moments(call, moments, in.batch, sizes.output_pixels);
+    copy_out(target + begin * sizes.output_width * sizes.outputs, result, pixels * sizes.outputs);
   }
+}
+
+// Floats that hold any member's strip of `channels`.
+template <typename Channels>
+int64_t largest_strip(const KernelCall* calls, int count, const Channels& channels) {
+  int64_t elements = 0;
+  for (int m = 0; m < count; ++m) {
+    const Sizes sizes(calls[m]);
+    elements = max(elements, sizes.strip_pixels() * channels(sizes));
+  }
+  return elements;
+}
+
+int64_t depthwise_elements(const Sizes& sizes) {
+  return sizes.inputs;
+}
+int64_t result_elements(const Sizes& sizes) {
+  return sizes.outputs;
+}
+
+void forward_group(Stream& stream, const KernelCall* calls, int count) {
+  const Tensor& in = calls[0].inputs[0];
+  const Frame frame = input_frame(calls, count);
+  const int64_t tile_elements = frame.pixels() * in.channels;
+  const int64_t narrow = largest_strip(calls, count, depthwise_elements);
+  const int64_t wide = largest_strip(calls, count, result_elements);
+  parallel(stream, in.batch, [&](int64_t image, int thread) {
+    Scratch scratch(thread_scratch<float>(stream, thread,
+                                          Scratch::room(tile_elements) + Scratch::room(narrow) + Scratch::room(wide)));
+    float *depthwise = scratch.take(narrow), *result = scratch.take(wide);
+    const Tile tile{scratch.take(tile_elements), frame, in.channels};
+    load_input(calls[0], image, tile);
+    for (int m = 0; m < count; ++m) forward_image(calls[m], image, tile, depthwise, result);
+  });
+  parallel(stream, count, [&](int64_t m, int) {
+    const Sizes sizes(calls[m]);
+    finish_moments(calls[m], static_cast<const float*>(calls[m].workspace),
+                   {in.batch, sizes.output_pixels, sizes.strip_pixels()});
+  });
 }
 
 // Where a backward call's workspace holds what.
@@ -120,55 +202,103 @@ struct BackwardWorkspace {
                                 batch * sizes.inputs * sizes.outputs + batch * 2 * sizes.inputs) *
                 sizeof(float);
   }
+  BackwardWorkspace(const KernelCall& call) : BackwardWorkspace(Sizes(call), call.inputs[0].batch, call.workspace) {}
 };
 
-// One thread's buffers for an image's backward.
-struct ImageScratch {
-  float* output_gradient;     // [output pixels, outputs]
-  float* depthwise_gradient;  // [output pixels, inputs]
-  float* depthwise;           // [output pixels, inputs]
-  float* input_gradient;      // [input pixels, inputs], before the relu
-  float* tile;
+// One thread's buffers for an image's backward, shared by the members of a group one after another.
+struct BackwardScratch {
+  int64_t strip_gradient = 0, strip_depthwise = 0, depthwise_gradient = 0, input = 0, tile = 0;  // elements
+  Frame frame;  // of the tile
 
-  ImageScratch(Stream& stream, int thread, const Sizes& sizes, int64_t tile_elements) {
-    const int64_t wide = sizes.output_pixels * sizes.outputs, narrow = sizes.output_pixels * sizes.inputs;
-    const int64_t input = sizes.input_pixels * sizes.inputs;
-    output_gradient = thread_scratch<float>(stream, thread, wide + 2 * narrow + input + tile_elements);
-    depthwise_gradient = output_gradient + wide;
-    depthwise = depthwise_gradient + narrow;
-    input_gradient = depthwise + narrow;
-    tile = input_gradient + input;
+  BackwardScratch(const KernelCall* calls, int count, bool wants_weights)
+      : strip_gradient(largest_strip(calls, count, result_elements)),
+        strip_depthwise(wants_weights ? largest_strip(calls, count, depthwise_elements) : 0),
+        input(calls[0].inputs[0].height * calls[0].inputs[0].width * calls[0].inputs[0].channels) {
+    const int64_t channels = calls[0].inputs[0].channels;
+    for (int m = 0; m < count; ++m) {
+      depthwise_gradient = max(depthwise_gradient, gradient_frame(calls[m]).pixels() * channels);
+    }
+    if (!wants_weights) return;
+    frame = input_frame(calls, count);
+    tile = frame.pixels() * channels;
+  }
+  int64_t elements() const {
+    return Scratch::room(strip_gradient) + Scratch::room(strip_depthwise) + Scratch::room(depthwise_gradient) +
+           Scratch::room(input) + Scratch::room(tile);
   }
 };
 
-// The gradient of the pointwise output: A * g + B * y + D.
-void apply_gradient_map(const KernelCall& call, const Sizes& sizes, int64_t image, float* target) {
-  const int64_t channels = sizes.outputs, first = image * sizes.output_pixels * channels;
+struct BackwardBuffers {
+  float* strip_gradient;      // [strip pixels, outputs], of the pointwise output
+  float* strip_depthwise;     // [strip pixels, inputs]
+  float* depthwise_gradient;  // the gradient frame
+  float* input_gradient;      // [input pixels, inputs], before the relu
+  Tile tile;                  // the activated input, where weights want it
+
+  BackwardBuffers(const BackwardScratch& sizes, int64_t channels, float* memory) {
+    Scratch scratch(memory);
+    strip_gradient = scratch.take(sizes.strip_gradient);
+    strip_depthwise = scratch.take(sizes.strip_depthwise);
+    depthwise_gradient = scratch.take(sizes.depthwise_gradient);
+    input_gradient = scratch.take(sizes.input);
+    tile = {scratch.take(sizes.tile), sizes.frame, channels};
+  }
+};
+
+// The gradient of the pointwise output, A * g + B * y + D, of pixels [first, first + pixels) of the batch.
+void apply_gradient_map(const KernelCall& call, int64_t first, int64_t pixels, float* target) {
+  const int64_t channels = call.output.channels;
   const float* map = call.output_gradient_map;
+  const float *gradient = call.output_gradient + first * channels, *value = call.output.data + first * channels;
   for_channels(channels, [&](int64_t c, Lanes lanes) {
     const Vec a = load_first(map + c, lanes), b = load_first(map + channels + c, lanes);
     const Vec d = load_first(map + 2 * channels + c, lanes);
-    for (int64_t p = 0; p < sizes.output_pixels; ++p) {
-      const int64_t at = p * channels + c;
-      const Vec g = load_first(call.output_gradient + first + at, lanes);
-      store_first(target + at, a * g + b * load_first(call.output.data + first + at, lanes) + d, lanes);
+    for (int64_t at = c; at < pixels * channels; at += channels) {
+      const Vec g = load_first(gradient + at, lanes);
+      store_first(target + at, a * g + b * load_first(value + at, lanes) + d, lanes);
     }
   });
 }
 
-void weight_gradients(const KernelCall& call, const Sizes& sizes, const WindowMap& map, const TilePlan& plan,
-                      int64_t image, const ImageScratch& scratch, const BackwardWorkspace& workspace) {
+// The gradient of an image's depthwise output, into its frame; the weight gradients on the way.
+void backward_strips(const KernelCall& call, const Sizes& sizes, int64_t image, const BackwardBuffers& buffers,
+                     const Tile& gradients) {
+  const BackwardWorkspace workspace(call);
+  const bool wants_weights = call.weight_gradient != nullptr;
+  const WindowMap map = window_map(call);
   float* depthwise_partial = workspace.depthwise_partials + image * sizes.taps * sizes.inputs;
   float* pointwise_partial = workspace.pointwise_partials + image * sizes.inputs * sizes.outputs;
-  fill(depthwise_partial, sizes.taps * sizes.inputs, 0);
-  fill(pointwise_partial, sizes.inputs * sizes.outputs, 0);
-  const DepthwiseWalk walk = walk_into(call, scratch.depthwise, call.output.height, call.output.width);
-  for_tiles(call, map, plan, image, scratch.tile, [&](const Tile& tile) {
-    walk_tile(map, walk, tile, 0);
-    correlate_tile(map, tile, scratch.depthwise_gradient, walk.kernel_columns, depthwise_partial);
+  if (wants_weights) fill(depthwise_partial, sizes.taps * sizes.inputs, 0);
+  if (wants_weights) fill(pointwise_partial, sizes.inputs * sizes.outputs, 0);
+  for (int64_t strip = 0; strip < sizes.strips; ++strip) {
+    const int64_t begin = sizes.strip_begin(strip), end = sizes.strip_end(strip), width = sizes.output_width;
+    apply_gradient_map(call, image * sizes.output_pixels + begin * width, (end - begin) * width,
+                       buffers.strip_gradient);
+    for (int64_t row = begin; row < end; ++row) {
+      multiply_rows(buffers.strip_gradient + (row - begin) * width * sizes.outputs, width, sizes.outputs,
+                    workspace.transposed, sizes.inputs, gradients.pixel(row, 0));
+    }
+    if (!wants_weights) continue;
+    depthwise_strip(call, sizes, map, buffers.tile, strip, buffers.strip_depthwise);
+    correlate_rows(buffers.strip_depthwise, (end - begin) * width, sizes.inputs, buffers.strip_gradient, sizes.outputs,
+                   pointwise_partial);
+    correlate_tile(map, buffers.tile, begin, end, gradients.pixel(0, 0), gradients.row_elements(),
+                   call.node->window.kernel[1], depthwise_partial);
+  }
+}
+
+// One member's part of an image's backward; the first overwrites the input gradient.
+void backward_image(const KernelCall& call, int64_t image, const BackwardBuffers& buffers, bool first) {
+  const Sizes sizes(call);
+  const Tensor& in = call.inputs[0];
+  const Tile gradients{buffers.depthwise_gradient, gradient_frame(call), in.channels};
+  fill_outside(gradients, call.output.height, call.output.width, 0);
+  backward_strips(call, sizes, image, buffers, gradients);
+  if (call.input_gradients[0].mode == GradientMode::kIgnore) return;
+  const DepthwiseWalk walk = walk_of(call, in, first ? GradientMode::kOverwrite : GradientMode::kAccumulate);
+  for_backward_maps(call.node->window, in, call.output, [&](const WindowMap& map) {
+    walk_rows(map, walk, gradients, 0, map.rows.count, buffers.input_gradient);
   });
-  correlate_rows(scratch.depthwise, sizes.output_pixels, sizes.inputs, scratch.output_gradient, sizes.outputs,
-                 pointwise_partial);
 }
 
 // Where the relu let the input through, to the target; a normalised input's batch-norm sums on the way.
@@ -200,31 +330,8 @@ void mask_input_gradient(const KernelCall& call, const Sizes& sizes, int64_t ima
   });
 }
 
-void input_gradient(const KernelCall& call, const Sizes& sizes, int64_t image, const ImageScratch& scratch,
-                    const BackwardWorkspace& workspace) {
-  const Tensor& in = call.inputs[0];
-  const DepthwiseWalk walk = walk_into(call, scratch.input_gradient, in.height, in.width);
-  for_backward_maps(call.node->window, in, call.output, [&](const WindowMap& map) {
-    if (map.rows.count == 0 || map.columns.count == 0) return;
-    const TilePlan plan = plan_tiles(map, sizes.inputs);
-    for (int64_t strip = 0; strip < plan.strips; ++strip) {
-      walk_tile(map, walk, load_tile(plan, map, scratch.depthwise_gradient, 0, strip, scratch.tile, 0), 0);
-    }
-  });
-  mask_input_gradient(call, sizes, image, scratch.input_gradient, workspace.sums + image * 2 * sizes.inputs);
-}
-
-int64_t largest_tile(const KernelCall& call, const WindowMap& map) {
-  int64_t elements = plan_tiles(map, call.inputs[0].channels).elements();
-  for_backward_maps(call.node->window, call.inputs[0], call.output, [&](const WindowMap& backward) {
-    if (backward.rows.count == 0 || backward.columns.count == 0) return;
-    elements = max(elements, plan_tiles(backward, call.inputs[0].channels).elements());
-  });
-  return elements;
-}
-
-void write_input_map(const KernelCall& call, const Sizes& sizes, const BackwardWorkspace& workspace) {
-  const int64_t channels = sizes.inputs, batch = call.inputs[0].batch;
+void write_input_map(const KernelCall& call, const BackwardWorkspace& workspace) {
+  const int64_t channels = call.inputs[0].channels, batch = call.inputs[0].batch;
   for (int64_t c = 0; c < channels; ++c) {
     GradientSums& sum = workspace.joined[c] = {0, 0};
     for (int64_t image = 0; image < batch; ++image) {
@@ -232,47 +339,50 @@ void write_input_map(const KernelCall& call, const Sizes& sizes, const BackwardW
       sum.centred_product += workspace.sums[(image * 2 + 1) * channels + c];
     }
   }
-  write_gradient_map(workspace.joined, call.links[0].statistics, channels, 1, batch * sizes.input_pixels,
+  write_gradient_map(workspace.joined, call.links[0].statistics, channels, 1, pixels_of(call.inputs[0]),
                      call.links[0].gradient_map);
 }
 
-void backward(Stream& stream, const KernelCall& call) {
-  const Sizes sizes(call);
-  const Tensor& in = call.inputs[0];
-  const WindowMap map = forward_map(call.node->window, in, call.output);
-  const TilePlan plan = plan_tiles(map, in.channels);
-  const BackwardWorkspace workspace(sizes, in.batch, call.workspace);
-  const bool wants_weights = call.weight_gradient != nullptr;
-  const bool wants_input = call.input_gradients[0].mode != GradientMode::kIgnore;
-  const int64_t tile_elements = largest_tile(call, map);
-  transpose(call.bias, 1, sizes.inputs, sizes.outputs, workspace.transposed);
-  parallel(stream, in.batch, [&](int64_t image, int thread) {
-    const ImageScratch scratch(stream, thread, sizes, tile_elements);
-    apply_gradient_map(call, sizes, image, scratch.output_gradient);
-    multiply_rows(scratch.output_gradient, sizes.output_pixels, sizes.outputs, workspace.transposed, sizes.inputs,
-                  scratch.depthwise_gradient);
-    if (wants_weights) weight_gradients(call, sizes, map, plan, image, scratch, workspace);
-    if (wants_input) input_gradient(call, sizes, image, scratch, workspace);
-  });
-  if (wants_weights) {
-    reduce_partials(stream, workspace.depthwise_partials, in.batch, sizes.taps * sizes.inputs, call.weight_gradient);
-    reduce_partials(stream, workspace.pointwise_partials, in.batch, sizes.inputs * sizes.outputs, call.bias_gradient);
+void backward_group(Stream& stream, const KernelCall* calls, int count) {
+  const Tensor& in = calls[0].inputs[0];
+  const bool wants_weights = calls[0].weight_gradient != nullptr;
+  const bool wants_input = calls[0].input_gradients[0].mode != GradientMode::kIgnore;
+  const BackwardScratch sizes(calls, count, wants_weights);
+  for (int m = 0; m < count; ++m) {
+    transpose(calls[m].bias, 1, in.channels, calls[m].output.channels, BackwardWorkspace(calls[m]).transposed);
   }
-  if (wants_input && call.links[0].gradient_map != nullptr) write_input_map(call, sizes, workspace);
+  const BackwardWorkspace first(calls[0]);
+  parallel(stream, in.batch, [&](int64_t image, int thread) {
+    const BackwardBuffers buffers(sizes, in.channels, thread_scratch<float>(stream, thread, sizes.elements()));
+    if (wants_weights) load_input(calls[0], image, buffers.tile);
+    for (int m = 0; m < count; ++m) backward_image(calls[m], image, buffers, m == 0);
+    if (wants_input) {
+      mask_input_gradient(calls[0], Sizes(calls[0]), image, buffers.input_gradient,
+                          first.sums + image * 2 * in.channels);
+    }
+  });
+  for (int m = 0; m < count && wants_weights; ++m) {
+    const BackwardWorkspace workspace(calls[m]);
+    const Sizes member(calls[m]);
+    reduce_partials(stream, workspace.depthwise_partials, in.batch, member.taps * member.inputs,
+                    calls[m].weight_gradient);
+    reduce_partials(stream, workspace.pointwise_partials, in.batch, member.inputs * member.outputs,
+                    calls[m].bias_gradient);
+  }
+  if (wants_input && calls[0].links[0].gradient_map != nullptr) write_input_map(calls[0], first);
 }
 
 size_t workspace_bytes(const KernelCall& call, bool backward) {
   const Sizes sizes(call);
   const int64_t batch = call.inputs[0].batch;
-  if (!backward) {
-    const int64_t pieces = batch * divide_up(sizes.output_pixels, kPiecePixels);
-    return static_cast<size_t>(pieces * 2 * sizes.outputs) * sizeof(float);
-  }
+  if (!backward) return static_cast<size_t>(batch * sizes.strips * 2 * sizes.outputs) * sizeof(float);
   return BackwardWorkspace(sizes, batch, nullptr).bytes;
 }
 
 }  // namespace
 
-const OpKernels separable_kernels = {forward, backward, workspace_bytes};
+const OpKernels separable_kernels = {.workspace_bytes = workspace_bytes,
+                                     .forward_group = forward_group,
+                                     .backward_group = backward_group};
 
 }  // namespace dartsmith::cpu::DARTSMITH_ISA

@@ -151,6 +151,15 @@ struct Constant {
   static constexpr int value = N;
 };
 
+// Calls body(Constant<0>) to body(Constant<Count - 1>), written out: what they touch can stay in registers.
+template <int Count, int From = 0, typename Body>
+__attribute__((always_inline)) inline void unroll(const Body& body) {
+  if constexpr (From < Count) {
+    body(Constant<From>{});
+    unroll<Count, From + 1>(body);
+  }
+}
+
 inline constexpr int64_t kElementGrain = 16384;  // 64 KiB: long enough to hide the hand-out, short enough to share
 
 template <typename T>

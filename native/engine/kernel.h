@@ -82,6 +82,10 @@ struct OpKernels {
   void (*forward)(Stream&, const KernelCall&) = nullptr;
   void (*backward)(Stream&, const KernelCall&) = nullptr;
   size_t (*workspace_bytes)(const KernelCall&, bool backward) = nullptr;
+  // Instead of the former for ops that take all their nodes of one input at once (Step). The calls want the same kinds of
+  // gradient; the first call's mode is that of the sum of their input gradients.
+  void (*forward_group)(Stream&, const KernelCall* calls, int count) = nullptr;
+  void (*backward_group)(Stream&, const KernelCall* calls, int count) = nullptr;
 };
 
 struct SgdUpdate {

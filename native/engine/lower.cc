@@ -133,7 +133,9 @@ class Lowering {
   void emit() {
     lowered_.of_original.assign(count(), -1);
     for (int id = 0; id < count(); ++id) {
-      if (live_[id] && !absorbed_[id] && !nothing_but_zero_branch(id)) emit(id);
+      if (!runs(id)) continue;
+      emit(id);
+      for (int sibling : siblings(id)) emit(sibling);
     }
     for (int id = 0; id < count(); ++id) {
       // A lazy batch-norm's own value exists nowhere.
@@ -141,6 +143,24 @@ class Lowering {
     }
     lowered_.output = placed_[canonical_[graph_.output]];
   }
+
+  bool runs(int id) const {
+    return live_[id] && !absorbed_[id] && placed_[id] < 0 && !nothing_but_zero_branch(id);
+  }
+
+  // Later separables that read the same plain input as this one.
+  std::vector<int> siblings(int id) const {
+    std::vector<int> found;
+    if (!lazy_[id] || !separable(id) || lazy_[separable_input(id)]) return found;
+    for (int other = id + 1; other < count(); ++other) {
+      const bool same = runs(other) && lazy_[other] && separable(other);
+      if (same && separable_input(other) == separable_input(id)) found.push_back(other);
+    }
+    return found;
+  }
+
+  // What the relu of a separable reads.
+  int separable_input(int id) const { return input(input(input(input(id)))); }
 
   // A zero that only mixed nodes read: they leave it out.
   bool nothing_but_zero_branch(int id) const {
@@ -204,6 +224,11 @@ class Lowering {
 };
 
 }  // namespace
+
+bool same_group(const LoweredNode& a, const LoweredNode& b) {
+  return a.node.op == Op::kSeparable && b.node.op == Op::kSeparable && !a.inputs[0].normalised &&
+         !b.inputs[0].normalised && a.inputs[0].id == b.inputs[0].id;
+}
 
 Lowered lower(const Graph& graph, bool fuse) {
   return Lowering(graph).run(fuse);

@@ -26,8 +26,11 @@ struct Lowered {
   int output = 0;
 };
 
+// Whether one kernel call may take both nodes: separables of one plain input.
+bool same_group(const LoweredNode& a, const LoweredNode& b);
+
 // With `fuse`, batch-norms without affine move into their consumers, relu-depthwise-pointwise-batch-norm chains become
-// one separable node, and the mixed operations that a node sums become one combine node (DESIGN section 5).
+// one separable node (side by side where they read the same input), and the mixed operations that a node sums become one combine node (DESIGN section 5).
 Lowered lower(const Graph& graph, bool fuse);
 
 }  // namespace dartsmith

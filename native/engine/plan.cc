@@ -60,18 +60,26 @@ class Planner {
     forward_time_.assign(count(), -1);
     backward_time_.assign(count(), -1);
     for (int id = 0; id < count(); ++id) {
-      if (op(id) == Op::kInput) continue;
-      forward_time_[id] = static_cast<int>(plan_.steps.size());
-      plan_.steps.push_back({id, false});
+      if (op(id) != Op::kInput) add_step(id, false, forward_time_);
     }
     forward_steps_ = static_cast<int>(plan_.steps.size());
     for (int id = count() - 1; id >= 0; --id) {
       if (op(id) == Op::kInput || op(id) == Op::kZero || !planned(id).has_gradient) continue;
-      backward_time_[id] = static_cast<int>(plan_.steps.size());
-      plan_.steps.push_back({id, true});
+      add_step(id, true, backward_time_);
     }
     end_time_ = static_cast<int>(plan_.steps.size());
   }
+
+  // Lowering leaves the nodes that make a group side by side.
+  void add_step(int id, bool backward, std::vector<int>& times) {
+    const bool joins = !plan_.steps.empty() && plan_.steps.back().backward == backward &&
+                       grouped(plan_.steps.back().nodes.front().id, id);
+    if (!joins) plan_.steps.push_back({{}, backward});
+    plan_.steps.back().nodes.push_back({id});
+    times[id] = static_cast<int>(plan_.steps.size()) - 1;
+  }
+
+  bool grouped(int a, int b) const { return same_group(plan_.graph.nodes[a], plan_.graph.nodes[b]); }
 
   bool backward_reads_input(int id, const LoweredInput& input) const {
     if (backward_time_[id] < 0) return false;
@@ -199,19 +207,25 @@ class Planner {
 
   void assign_workspaces() {
     for (int time = 0; time < end_time_; ++time) {
-      Step& step = plan_.steps[time];
-      const OpKernels& kernels = backend_.kernels(op(step.node));
-      if (kernels.workspace_bytes == nullptr) continue;
-      std::vector<Tensor> tensors;
-      for (const LoweredInput& input : inputs(step.node)) tensors.push_back(tensor(input.id));
-      KernelCall call;
-      call.node = &node(step.node);
-      call.inputs = tensors.data();
-      call.input_count = static_cast<int>(tensors.size());
-      call.output = tensor(step.node);
-      const auto bytes = static_cast<int64_t>(kernels.workspace_bytes(call, step.backward));
-      if (bytes > 0) step.workspace = new_buffer(bytes, time, time);
+      const bool backward = plan_.steps[time].backward;
+      for (StepNode& step_node : plan_.steps[time].nodes) {
+        const auto bytes = workspace_bytes(step_node.id, backward);
+        if (bytes > 0) step_node.workspace = new_buffer(bytes, time, time);
+      }
     }
+  }
+
+  int64_t workspace_bytes(int id, bool backward) const {
+    const OpKernels& kernels = backend_.kernels(op(id));
+    if (kernels.workspace_bytes == nullptr) return 0;
+    std::vector<Tensor> tensors;
+    for (const LoweredInput& input : inputs(id)) tensors.push_back(tensor(input.id));
+    KernelCall call;
+    call.node = &node(id);
+    call.inputs = tensors.data();
+    call.input_count = static_cast<int>(tensors.size());
+    call.output = tensor(id);
+    return static_cast<int64_t>(kernels.workspace_bytes(call, backward));
   }
 
   Tensor tensor(int id) const {

@@ -21,10 +21,16 @@ struct PlannedNode {
   bool shares_gradient = false;  // `gradient` is that of its only consumer: a sum, or a combine that normalises it
 };
 
-struct Step {
-  int node;
-  bool backward;
+// One node of a step.
+struct StepNode {
+  int id;
   int workspace = -1;
+};
+
+// One thing to run: a node, or all separables of one input, which its kernels take at once.
+struct Step {
+  std::vector<StepNode> nodes;
+  bool backward;
 };
 
 struct Plan {

@@ -16,7 +16,7 @@ struct KernelProfile {
   int64_t bytes;
 };
 
-// The counted part of one step's profile; `seconds` is left 0.
-KernelProfile count_work(const Plan& plan, const Step& step, int64_t batch);
+// The counted part of the profile of nodes that ran as one step; `seconds` is left 0.
+KernelProfile count_work(const Plan& plan, const std::vector<int>& ids, bool backward, int64_t batch);
 
 }  // namespace dartsmith

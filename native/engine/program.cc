@@ -40,13 +40,8 @@ class Executor {
         backward_started = true;
         start_backward();
       }
-      if (!needed_[step.node]) continue;
       run(step, result);
-      if (!step.backward) {
-        for (int id : request_.read) {
-          if (lowered(id) == step.node) read(id, result);
-        }
-      }
+      if (!step.backward) read_outputs(step, result);
     }
     if (!backward_started && plan_.kind != PassKind::kEvaluate) start_backward();  // no kernel between output and input
     finish(result);
@@ -56,15 +51,28 @@ class Executor {
  private:
   void run(const Step& step, PassResult& result) {
     const auto start = std::chrono::steady_clock::now();
-    if (step.backward) {
-      backward(step);
-    } else {
-      forward(step);
+    std::vector<Call> calls;
+    std::vector<int> ids;
+    for (const StepNode& node : step.nodes) {
+      // A node whose output's gradient nobody wrote has a zero gradient: nothing flows through it.
+      if (!needed_[node.id] || (step.backward && !written_[node.id])) continue;
+      ids.push_back(node.id);
+      calls.push_back(call(node, step.backward));
     }
+    if (calls.empty()) return;
+    launch(step, calls);
     if (!request_.profile) return;
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    result.profile.push_back(count_work(plan_, step, program_.batch_));
+    result.profile.push_back(count_work(plan_, ids, step.backward, program_.batch_));
     result.profile.back().seconds = seconds.count();
+  }
+
+  void read_outputs(const Step& step, PassResult& result) const {
+    for (const StepNode& node : step.nodes) {
+      for (int id : request_.read) {
+        if (lowered(id) == node.id) read(id, result);
+      }
+    }
   }
 
   const LoweredNode& lowered_node(int id) const { return plan_.graph.nodes[id]; }
@@ -166,23 +174,22 @@ class Executor {
     return link;
   }
 
-  // Inputs of weight 0 are left out: they were not computed.
-  void fill(const Step& step, Call& call) {
-    const Node& n = node(step.node);
-    for (const LoweredInput& input : lowered_node(step.node).inputs) {
+  Call call(const StepNode& step_node, bool backward) {
+    const int id = step_node.id;
+    const Node& n = node(id);
+    Call call;
+    // Inputs of weight 0 are left out: they were not computed.
+    for (const LoweredInput& input : lowered_node(id).inputs) {
       if (!counts(input)) continue;
       call.tensors.push_back(tensor(input.id));
-      call.input_links.push_back(link(input, step.backward));
-      if (step.backward) call.targets.push_back(gradient_target(n, input));
+      call.input_links.push_back(link(input, backward));
+      if (backward) call.targets.push_back(gradient_target(n, input));
     }
     call.node = &n;
-    call.inputs = call.tensors.data();
     call.input_count = static_cast<int>(call.tensors.size());
-    call.links = call.input_links.data();
-    call.input_gradients = call.targets.data();
-    call.output = tensor(step.node);
-    call.saved = buffer(planned(step.node).saved);
-    call.workspace = buffer<void>(step.workspace);
+    call.output = tensor(id);
+    call.saved = buffer(planned(id).saved);
+    call.workspace = buffer<void>(step_node.workspace);
     call.statistics = request_.statistics;
     if (n.weight) call.weight = parameters_.data(Arena::kWeights) + n.weight.offset;
     if (n.bias) call.bias = parameters_.data(Arena::kWeights) + n.bias.offset;
@@ -190,12 +197,28 @@ class Executor {
     if (n.running_variance) call.running_variance = parameters_.data(Arena::kBuffers) + n.running_variance.offset;
     call.labels = program_.labels_.as<int32_t>();
     call.loss = program_.loss_.as<LossResult>();
+    if (!backward) return call;
+    call.output_gradient = buffer(planned(id).gradient);
+    call.output_gradient_map = buffer(planned(id).gradient_map);
+    float* gradients = parameters_.data(Arena::kWeightGradients);
+    if (plan_.wants_weights && n.weight) call.weight_gradient = gradients + n.weight.offset;
+    if (plan_.wants_weights && n.bias) call.bias_gradient = gradients + n.bias.offset;
+    return call;
   }
 
-  void forward(const Step& step) {
-    Call call;
-    fill(step, call);
-    backend_.kernels(node(step.node).op).forward(backend_.stream(), call);
+  void launch(const Step& step, std::vector<Call>& calls) const {
+    std::vector<KernelCall> launched;
+    for (Call& call : calls) {
+      call.inputs = call.tensors.data();
+      call.links = call.input_links.data();
+      call.input_gradients = call.targets.data();
+      launched.push_back(call);
+    }
+    const OpKernels& kernels = backend_.kernels(node(step.nodes.front().id).op);
+    const auto group = step.backward ? kernels.backward_group : kernels.forward_group;
+    if (group != nullptr) return group(backend_.stream(), launched.data(), static_cast<int>(launched.size()));
+    const auto single = step.backward ? kernels.backward : kernels.forward;
+    for (const KernelCall& call : launched) single(backend_.stream(), call);
   }
 
   void start_backward() {
@@ -214,20 +237,6 @@ class Executor {
     if (parameters_.elements(arena) > 0) {
       backend_.clear(parameters_.data(arena), parameters_.elements(arena) * sizeof(float));
     }
-  }
-
-  // A node whose output's gradient nobody wrote has a zero gradient: nothing flows through it.
-  void backward(const Step& step) {
-    if (!written_[step.node]) return;
-    const Node& n = node(step.node);
-    Call call;
-    fill(step, call);
-    call.output_gradient = buffer(planned(step.node).gradient);
-    call.output_gradient_map = buffer(planned(step.node).gradient_map);
-    float* gradients = parameters_.data(Arena::kWeightGradients);
-    if (plan_.wants_weights && n.weight) call.weight_gradient = gradients + n.weight.offset;
-    if (plan_.wants_weights && n.bias) call.bias_gradient = gradients + n.bias.offset;
-    backend_.kernels(n.op).backward(backend_.stream(), call);
   }
 
   // Marks the input's gradient as written, and says how the kernel writes it.
