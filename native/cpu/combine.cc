@@ -1,45 +1,90 @@
 // combine: out = sum over inputs of p_k * y_k, normalised inputs as p_k * rstd_k * (y_k - mean_k), in one pass over
-// memory. Backward: one pass gives, for all inputs, the batch-norm gradient sums, the dot products that are dL/dp_k,
+// memory; a pooled input is pooled on the way. Backward: one pass gives, for all inputs, the batch-norm gradient sums, the dot products that are dL/dp_k,
 // and the gradients of plain inputs.
 #include "cpu/kernels.h"
 #include "cpu/moments.h"
+#include "cpu/pool.h"
 
 namespace dartsmith::cpu::DARTSMITH_ISA {
 namespace {
 
-// Elements of the output that a task holds in the first-level cache while all inputs go by, each in one stretch as long
-// as the hardware prefetcher can follow.
+// Elements that a task holds in the first-level cache while all inputs go by.
 inline constexpr int64_t kRunElements = 4096;
+// Elements of one input's stretch within a run: long enough for the hardware prefetcher to follow.
 inline constexpr int64_t kStretchElements = 1024;
 
-int64_t run_pixels(const Tensor& output) {
-  return max(4, kRunElements / output.channels);
+// Each image cut into runs of whole rows.
+struct Runs {
+  int64_t height, width, channels;
+  int64_t rows;     // a run
+  int64_t a_image;  // runs
+
+  explicit Runs(const Tensor& output)
+      : height(output.height),
+        width(output.width),
+        channels(output.channels),
+        rows(rows_of(output, kRunElements)),
+        a_image(divide_up(height, rows)) {}
+
+  static int64_t rows_of(const Tensor& output, int64_t elements) {
+    return min(output.height, max(1, elements / (output.width * output.channels)));
+  }
+  int64_t row_elements() const { return width * channels; }
+  int64_t image(int64_t run) const { return run / a_image; }
+  int64_t row_begin(int64_t run) const { return run % a_image * rows; }
+  int64_t row_end(int64_t run) const { return min(height, row_begin(run) + rows); }
+};
+
+// Scratch of one thread for `rows` of a pooled input.
+int64_t pooled_elements(const KernelCall& call, int64_t rows) {
+  int64_t elements = 0;
+  for (int k = 0; k < call.input_count; ++k) {
+    if (call.links[k].pool == nullptr) continue;
+    elements = max(elements, Pooling(*call.links[k].pool, call.inputs[k]).scratch_elements());
+  }
+  return elements == 0 ? 0 : elements + rows * call.output.width * call.output.channels;
 }
 
-// Adds input k over pixels [begin, end) to `sums` [end - begin, channels].
-void add_input(const KernelCall& call, int k, int64_t begin, int64_t end, float* sums) {
+// Rows of input k, pooled into `scratch` where the input is a pooling of its tensor.
+const float* input_rows(const KernelCall& call, int k, int64_t image, int64_t row_begin, int64_t row_end,
+                        float* scratch) {
+  const Tensor& tensor = call.inputs[k];
+  const int64_t row = tensor.width * tensor.channels;
+  const float* from = tensor.data + image * tensor.height * row;
+  if (call.links[k].pool == nullptr) return from + row_begin * row;
+  Pooling(*call.links[k].pool, tensor).pool_rows(from, row_begin, row_end, scratch, scratch + (row_end - row_begin) * row);
+  return scratch;
+}
+
+// Adds input k, `from` [pixels, channels], to `sums`.
+void add_input(const KernelCall& call, int k, const float* from, int64_t pixels, float* sums) {
   const int64_t channels = call.output.channels;
   const InputLink& link = call.links[k];
-  const float* from = call.inputs[k].data + begin * channels;
   for_channels(channels, [&](int64_t c, Lanes lanes) {
     const bool normalised = link.statistics != nullptr;
     const Vec mean = normalised ? load_first(link.statistics + c, lanes) : Vec{};
     const Vec deviation = normalised ? load_first(link.statistics + channels + c, lanes) : splat(1);
     const Vec factor = splat(*link.mixing) * deviation;
-    for (int64_t i = c; i < (end - begin) * channels; i += channels) {
+    for (int64_t i = c; i < pixels * channels; i += channels) {
       store_first(sums + i, load_first(sums + i, lanes) + factor * (load_first(from + i, lanes) - mean), lanes);
     }
   });
 }
 
 void forward(Stream& stream, const KernelCall& call) {
-  const int64_t channels = call.output.channels, stretch = max(1, kStretchElements / channels);
-  parallel_ranges(stream, pixels_of(call.output), run_pixels(call.output), [&](int64_t begin, int64_t end) {
-    for (int64_t first = begin; first < end; first += stretch) {
-      const int64_t last = min(end, first + stretch);
-      float* sums = call.output.data + first * channels;
-      fill(sums, (last - first) * channels, 0);
-      for (int k = 0; k < call.input_count; ++k) add_input(call, k, first, last, sums);
+  const Runs runs(call.output);
+  const int64_t stretch = Runs::rows_of(call.output, kStretchElements), row = runs.row_elements();
+  const int64_t scratch_elements = pooled_elements(call, stretch);
+  parallel(stream, call.output.batch * runs.a_image, [&](int64_t run, int thread) {
+    float* scratch = thread_scratch<float>(stream, thread, scratch_elements);
+    const int64_t image = runs.image(run);
+    for (int64_t begin = runs.row_begin(run); begin < runs.row_end(run); begin += stretch) {
+      const int64_t end = min(runs.row_end(run), begin + stretch);
+      float* sums = call.output.data + (image * runs.height + begin) * row;
+      fill(sums, (end - begin) * row, 0);
+      for (int k = 0; k < call.input_count; ++k) {
+        add_input(call, k, input_rows(call, k, image, begin, end, scratch), (end - begin) * runs.width, sums);
+      }
     }
   });
 }
@@ -60,26 +105,29 @@ void scale_into(const GradientTarget& target, const float* from, float factor, i
 
 // Of one run, per channel: the gradient's sum, then for each input the sum of gradient * (input - mean).
 // sums: [1 + inputs, channels]
-void backward_run(const KernelCall& call, int64_t begin, int64_t end, float* sums) {
-  const int64_t channels = call.output.channels, pixels = end - begin;
+void backward_run(const KernelCall& call, const Runs& runs, int64_t run, float* scratch, float* sums) {
+  const int64_t channels = runs.channels, row = runs.row_elements(), image = runs.image(run);
+  const int64_t begin = runs.row_begin(run), end = runs.row_end(run), pixels = (end - begin) * runs.width;
+  const int64_t first = (image * runs.height + begin) * row;
+  const float* gradient = call.output_gradient + first;
   for_channels(channels, [&](int64_t c, Lanes lanes) {
-    const float* gradient = call.output_gradient + begin * channels + c;
-    store_first(sums + c, sum_pixels(pixels, [&](int64_t p) { return load_first(gradient + p * channels, lanes); }),
-                lanes);
-    for (int k = 0; k < call.input_count; ++k) {
-      if (!needs_sums(call.links[k])) continue;
-      const float* from = call.inputs[k].data + begin * channels + c;
-      const float* statistics = call.links[k].statistics;
-      const Vec mean = statistics == nullptr ? Vec{} : load_first(statistics + c, lanes);
-      const Vec sum = sum_pixels(pixels, [&](int64_t p) {
-        return load_first(gradient + p * channels, lanes) * (load_first(from + p * channels, lanes) - mean);
-      });
-      store_first(sums + (1 + k) * channels + c, sum, lanes);
-    }
+    const Vec sum = sum_pixels(pixels, [&](int64_t p) { return load_first(gradient + p * channels + c, lanes); });
+    store_first(sums + c, sum, lanes);
   });
   for (int k = 0; k < call.input_count; ++k) {
-    if (call.links[k].statistics != nullptr) continue;
-    scale_into(call.input_gradients[k], call.output_gradient, *call.links[k].mixing, begin * channels, end * channels);
+    const float* statistics = call.links[k].statistics;
+    if (statistics == nullptr) {
+      scale_into(call.input_gradients[k], call.output_gradient, *call.links[k].mixing, first, first + pixels * channels);
+    }
+    if (!needs_sums(call.links[k])) continue;
+    const float* from = input_rows(call, k, image, begin, end, scratch);
+    for_channels(channels, [&](int64_t c, Lanes lanes) {
+      const Vec mean = statistics == nullptr ? Vec{} : load_first(statistics + c, lanes);
+      const Vec sum = sum_pixels(pixels, [&](int64_t p) {
+        return load_first(gradient + p * channels + c, lanes) * (load_first(from + p * channels + c, lanes) - mean);
+      });
+      store_first(sums + (1 + k) * channels + c, sum, lanes);
+    });
   }
 }
 
@@ -105,14 +153,16 @@ double finish_input(const KernelCall& call, int k, const float* sums, int64_t ru
 }
 
 void backward(Stream& stream, const KernelCall& call) {
-  const int64_t channels = call.output.channels, pixels = pixels_of(call.output);
-  const int64_t grain = run_pixels(call.output), runs = divide_up(pixels, grain);
+  const Runs cut(call.output);
+  const int64_t channels = cut.channels, runs = call.output.batch * cut.a_image;
   const int64_t stride = (1 + call.input_count) * channels;
   auto* joined = static_cast<GradientSums*>(call.workspace);                        // [inputs, channels]
   auto* weights = reinterpret_cast<double*>(joined + call.input_count * channels);  // [inputs]
   auto* sums = reinterpret_cast<float*>(weights + call.input_count);
-  parallel_ranges(stream, pixels, grain,
-                  [&](int64_t begin, int64_t end) { backward_run(call, begin, end, sums + begin / grain * stride); });
+  const int64_t scratch_elements = pooled_elements(call, cut.rows);
+  parallel(stream, runs, [&](int64_t run, int thread) {
+    backward_run(call, cut, run, thread_scratch<float>(stream, thread, scratch_elements), sums + run * stride);
+  });
   parallel(stream, call.input_count, [&](int64_t k, int) {
     weights[k] = finish_input(call, static_cast<int>(k), sums, runs, joined + k * channels);
   });
@@ -125,7 +175,7 @@ void backward(Stream& stream, const KernelCall& call) {
 size_t workspace_bytes(const KernelCall& call, bool backward) {
   if (!backward) return 0;
   const int64_t channels = call.output.channels;
-  const int64_t runs = divide_up(pixels_of(call.output), run_pixels(call.output));
+  const int64_t runs = call.output.batch * Runs(call.output).a_image;
   return static_cast<size_t>(call.input_count) * (channels * sizeof(GradientSums) + sizeof(double)) +
          static_cast<size_t>(runs * (1 + call.input_count) * channels) * sizeof(float);
 }

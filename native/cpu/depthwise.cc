@@ -37,27 +37,38 @@ void store_sums(const Line& line, int64_t first, const Vec* sums) {
   }
 }
 
-// A window whose taps are evenly spaced: known sizes let a loaded pixel serve all the targets that it touches.
+// Rows of a window whose taps are evenly spaced: known sizes let a loaded pixel serve all the targets that it touches.
 struct Slide {
-  int64_t source_row;   // floats from one kernel row's source to the next's
-  const float* weights; // of the first tap
-  int64_t weight_row;   // floats from one kernel row's weights to the next's; negative where the kernel is turned
-  int64_t weight_column;
+  const float* source;  // of the first tap of the first target; its rows and pixels are a step of the window apart
+  int64_t source_pitch, source_step;
+  int64_t pixel;       // floats between neighbouring source pixels
+  int64_t kernel_row;  // floats from one kernel row's source to the next's
+  const float* weights;  // of the first tap
+  int64_t weight_row, weight_column;  // floats from one tap's to the next's; negative where the kernel is turned
+  float* target;
+  int64_t target_pitch, target_step;
+  int64_t rows, columns;  // targets
+  Lanes lanes;
+  bool accumulate;
 };
 
-// `Count` neighbouring target positions, each source pixel loaded once a kernel row; sums and weights in registers.
+// `Count` neighbouring targets, each source pixel loaded once a kernel row; sums and weights in registers.
 template <int Size, int Dilation, int Step, int Count, bool Whole>
-void slide_positions(const Line& line, const Slide& slide, int64_t first, int64_t pixel) {
+__attribute__((always_inline)) inline void slide_positions(const Slide& slide, const float* source, float* target) {
   Vec sums[Count] = {};
-  const float* source = line.source + first * line.source_step;
+  if (slide.accumulate) {
+    unroll<Count>([&](auto i) __attribute__((always_inline)) {
+      sums[i.value] = load_lanes<Whole>(target + i.value * slide.target_step, slide.lanes);
+    });
+  }
   const float* row_weights = slide.weights;
-  for (int r = 0; r < Size; ++r, source += slide.source_row, row_weights += slide.weight_row) {
+  for (int r = 0; r < Size; ++r, source += slide.kernel_row, row_weights += slide.weight_row) {
     Vec weights[Size];
     unroll<Size>([&](auto k) __attribute__((always_inline)) {
-      weights[k.value] = load_lanes<Whole>(row_weights + k.value * slide.weight_column, line.lanes);
+      weights[k.value] = load_lanes<Whole>(row_weights + k.value * slide.weight_column, slide.lanes);
     });
     unroll<(Count - 1) * Step + (Size - 1) * Dilation + 1>([&](auto j) __attribute__((always_inline)) {
-      const Vec value = load_lanes<Whole>(source + j.value * pixel, line.lanes);
+      const Vec value = load_lanes<Whole>(source + j.value * slide.pixel, slide.lanes);
       unroll<Size>([&](auto k) __attribute__((always_inline)) {
         constexpr int kReach = decltype(j)::value - decltype(k)::value * Dilation;
         if constexpr (kReach >= 0 && kReach % Step == 0 && kReach / Step < Count) {
@@ -66,26 +77,45 @@ void slide_positions(const Line& line, const Slide& slide, int64_t first, int64_
       });
     });
   }
-  store_sums<Count, Whole>(line, first, sums);
+  unroll<Count>([&](auto i) __attribute__((always_inline)) {
+    float* to = target + i.value * slide.target_step;
+    if (Whole) {
+      store(to, sums[i.value]);
+    } else {
+      store_first(to, sums[i.value], slide.lanes);
+    }
+  });
 }
 
 template <int Size, int Dilation, int Step, bool Whole>
-void slide_line(const Line& line, const Slide& slide, int64_t count, int64_t pixel) {
-  int64_t i = 0;
-  for (; i + 8 <= count; i += 8) slide_positions<Size, Dilation, Step, 8, Whole>(line, slide, i, pixel);
-  if (i + 4 <= count) {
-    slide_positions<Size, Dilation, Step, 4, Whole>(line, slide, i, pixel);
-    i += 4;
+void slide_rows(Slide slide) {
+  // Sums, one kernel row's weights and a pixel fit in the registers.
+  constexpr int kWide = !Whole || Step > 1 ? 4 : kRegisters == 32 ? 16 : 8;
+  for (int64_t row = 0; row < slide.rows; ++row) {
+    const float* source = slide.source + row * slide.source_pitch;
+    float* target = slide.target + row * slide.target_pitch;
+    int64_t i = 0;
+    const auto advance = [&](auto count) __attribute__((always_inline)) {
+      constexpr int kCount = decltype(count)::value;
+      for (; i + kCount <= slide.columns; i += kCount) {
+        slide_positions<Size, Dilation, Step, kCount, Whole>(slide, source, target);
+        source += kCount * slide.source_step;
+        target += kCount * slide.target_step;
+      }
+    };
+    advance(Constant<kWide>{});
+    if constexpr (kWide > 8) advance(Constant<8>{});
+    if constexpr (kWide > 4) advance(Constant<4>{});
+    advance(Constant<1>{});
   }
-  for (; i < count; ++i) slide_positions<Size, Dilation, Step, 1, Whole>(line, slide, i, pixel);
 }
 
-using SlideLine = void (*)(const Line&, const Slide&, int64_t count, int64_t pixel);
+using SlideRows = void (*)(Slide);
 
 template <int Size, int Dilation>
-SlideLine slide_line_for(int64_t step, bool whole) {
-  if (step == 1) return whole ? slide_line<Size, Dilation, 1, true> : slide_line<Size, Dilation, 1, false>;
-  return whole ? slide_line<Size, Dilation, 2, true> : slide_line<Size, Dilation, 2, false>;
+SlideRows slide_rows_for(int64_t step, bool whole) {
+  if (step == 1) return whole ? slide_rows<Size, Dilation, 1, true> : slide_rows<Size, Dilation, 1, false>;
+  return whole ? slide_rows<Size, Dilation, 2, true> : slide_rows<Size, Dilation, 2, false>;
 }
 
 // The distance between the taps of an axis, negative where the kernel is turned; 0 where they are not evenly spaced.
@@ -99,16 +129,21 @@ int64_t spacing(const AxisMap& axis) {
   return distance;
 }
 
+// The distance between neighbouring taps along both axes of a square window; 0 for any other window.
+int64_t square_spacing(const WindowMap& map) {
+  const int64_t distance = spacing(map.rows);
+  return map.rows.tap_count == map.columns.tap_count && spacing(map.columns) == distance ? distance : 0;
+}
+
 // The kernel made for such a window, or null.
-SlideLine find_slide(const WindowMap& map, const DepthwiseWalk& walk, bool whole) {
-  if (walk.weights == nullptr || map.rows.tap_count != map.columns.tap_count) return nullptr;
-  const int64_t distance = spacing(map.rows), step = map.columns.source_step;
-  if (spacing(map.columns) != distance || step > 2) return nullptr;
-  const int64_t dilation = distance < 0 ? -distance : distance;
-  if (map.rows.tap_count == 3 && dilation == 1) return slide_line_for<3, 1>(step, whole);
-  if (map.rows.tap_count == 3 && dilation == 2) return slide_line_for<3, 2>(step, whole);
-  if (map.rows.tap_count == 5 && dilation == 1) return slide_line_for<5, 1>(step, whole);
-  if (map.rows.tap_count == 5 && dilation == 2) return slide_line_for<5, 2>(step, whole);
+SlideRows find_slide(const WindowMap& map, const DepthwiseWalk& walk, bool whole) {
+  if (walk.weights == nullptr || walk.scale != nullptr || map.columns.source_step > 2) return nullptr;
+  const int64_t distance = square_spacing(map), dilation = distance < 0 ? -distance : distance;
+  const int64_t step = map.columns.source_step;
+  if (map.rows.tap_count == 3 && dilation == 1) return slide_rows_for<3, 1>(step, whole);
+  if (map.rows.tap_count == 3 && dilation == 2) return slide_rows_for<3, 2>(step, whole);
+  if (map.rows.tap_count == 5 && dilation == 1) return slide_rows_for<5, 1>(step, whole);
+  if (map.rows.tap_count == 5 && dilation == 2) return slide_rows_for<5, 2>(step, whole);
   return nullptr;
 }
 
@@ -161,43 +196,36 @@ struct RowsWalk {
   const Tile& tile;
   int64_t row_begin, row_end;
   float* target;
+
+  // The first target pixel of a row.
+  int64_t pixel(int64_t row) const {
+    return (map.rows.target_phase + row * map.rows.target_step) * walk.target_width + map.columns.target_phase;
+  }
 };
 
-// Calls body(line) for each row of one block of channels, its source read by `first_row_tap` and `first_column_tap`.
-template <typename Body>
-void for_lines(const RowsWalk& w, int64_t channel, Lanes lanes, const AxisTap& row_tap, const AxisTap& column_tap,
-               const Body& body) {
+void slide_block(const RowsWalk& w, int64_t channel, Lanes lanes, SlideRows slide_rows) {
   const AxisMap &rows = w.map.rows, &columns = w.map.columns;
-  const int64_t channels = w.walk.channels;
-  for (int64_t row = w.row_begin; row < w.row_end; ++row) {
-    const int64_t pixel = (rows.target_phase + row * rows.target_step) * w.walk.target_width + columns.target_phase;
-    Line line;
-    line.source = w.tile.data + w.tile.offset(w.map, row, row_tap, column_tap) + channel;
-    line.source_step = columns.source_step * channels;
-    line.target = w.target + pixel * channels + channel;
-    line.target_step = columns.target_step * channels;
-    line.scale = w.walk.scale == nullptr ? nullptr : w.walk.scale + pixel;
-    line.scale_step = columns.target_step;
-    line.lanes = lanes;
-    line.accumulate = w.walk.mode == GradientMode::kAccumulate;
-    body(line);
-  }
-}
-
-void slide_block(const RowsWalk& w, int64_t channel, Lanes lanes, SlideLine slide_line) {
-  const AxisMap &rows = w.map.rows, &columns = w.map.columns;
-  const bool turned = spacing(rows) < 0;
-  const AxisTap& row_tap = rows.taps[turned ? rows.tap_count - 1 : 0];
-  const AxisTap& column_tap = columns.taps[turned ? columns.tap_count - 1 : 0];
-  const int64_t channels = w.walk.channels, direction = turned ? -1 : 1;
+  const int64_t channels = w.walk.channels, distance = spacing(rows), direction = distance < 0 ? -1 : 1;
+  const AxisTap& row_tap = rows.taps[distance < 0 ? rows.tap_count - 1 : 0];
+  const AxisTap& column_tap = columns.taps[distance < 0 ? columns.tap_count - 1 : 0];
+  const int64_t kernel = int64_t{row_tap.kernel} * w.walk.kernel_columns + column_tap.kernel;
   Slide slide;
-  slide.source_row = direction * spacing(rows) * w.tile.row_elements();
-  slide.weights =
-      w.walk.weights + (int64_t{row_tap.kernel} * w.walk.kernel_columns + column_tap.kernel) * channels + channel;
+  slide.source = w.tile.data + w.tile.offset(w.map, w.row_begin, row_tap, column_tap) + channel;
+  slide.source_pitch = rows.source_step * w.tile.row_elements();
+  slide.source_step = columns.source_step * channels;
+  slide.pixel = channels;
+  slide.kernel_row = direction * distance * w.tile.row_elements();
+  slide.weights = w.walk.weights + kernel * channels + channel;
   slide.weight_row = direction * w.walk.kernel_columns * channels;
   slide.weight_column = direction * channels;
-  for_lines(w, channel, lanes, row_tap, column_tap,
-            [&](const Line& line) { slide_line(line, slide, columns.count, channels); });
+  slide.target = w.target + w.pixel(w.row_begin) * channels + channel;
+  slide.target_pitch = rows.target_step * w.walk.target_width * channels;
+  slide.target_step = columns.target_step * channels;
+  slide.rows = w.row_end - w.row_begin;
+  slide.columns = columns.count;
+  slide.lanes = lanes;
+  slide.accumulate = w.walk.mode == GradientMode::kAccumulate;
+  slide_rows(slide);
 }
 
 void walk_block(const RowsWalk& w, int64_t channel, Lanes lanes) {
@@ -213,10 +241,21 @@ void walk_block(const RowsWalk& w, int64_t channel, Lanes lanes) {
                            w.walk.weights == nullptr ? nullptr : w.walk.weights + kernel * w.walk.channels + channel};
     }
   }
-  for_lines(w, channel, lanes, origin, origin, [&](const Line& line) {
+  const int64_t channels = w.walk.channels;
+  for (int64_t row = w.row_begin; row < w.row_end; ++row) {
+    const int64_t pixel = w.pixel(row);
+    Line line;
+    line.source = w.tile.data + w.tile.offset(w.map, row, origin, origin) + channel;
+    line.source_step = columns.source_step * channels;
+    line.target = w.target + pixel * channels + channel;
+    line.target_step = columns.target_step * channels;
+    line.scale = w.walk.scale == nullptr ? nullptr : w.walk.scale + pixel;
+    line.scale_step = columns.target_step;
+    line.lanes = lanes;
+    line.accumulate = w.walk.mode == GradientMode::kAccumulate;
     const auto go = lanes.whole() ? walk_line<true> : walk_line<false>;
     go(line, columns.count, taps, tap_count);
-  });
+  }
 }
 
 // Target rows and their gradients, for the weights.
@@ -249,33 +288,71 @@ void correlate(const Correlation& c, int64_t channel, Lanes lanes, const int64_t
   }
 }
 
-inline constexpr int kTapGroup = kRegisters == 32 ? 25 : 9;
+inline constexpr int kTapGroup = 4;
 
-// `Taps` or fewer taps.
-template <int Taps>
-void correlate_taps(const Correlation& c, int64_t channel, Lanes lanes, const int64_t* offsets, const int64_t* kernels,
-                    int taps) {
-  if constexpr (Taps > 0) {
-    if (taps == Taps) return correlate<Taps>(c, channel, lanes, offsets, kernels);
-    correlate_taps<Taps - 1>(c, channel, lanes, offsets, kernels, taps);
-  }
-}
-
-// All taps of one block of channels, as many at a time as there are registers for.
+// All taps of one block of channels, some at a time.
 void correlate_block(const Correlation& c, int64_t channel, Lanes lanes) {
   int64_t offsets[kTapGroup], kernels[kTapGroup];
   const AxisMap &rows = c.map.rows, &columns = c.map.columns;
   const int taps = rows.tap_count * columns.tap_count;
-  for (int first = 0; first < taps; first += kTapGroup) {
-    const int pending = taps - first < kTapGroup ? taps - first : kTapGroup;
-    for (int t = 0; t < pending; ++t) {
-      const AxisTap& row_tap = rows.taps[(first + t) / columns.tap_count];
-      const AxisTap& column_tap = columns.taps[(first + t) % columns.tap_count];
-      offsets[t] = c.tile.offset(c.map, 0, row_tap, column_tap);
-      kernels[t] = int64_t{row_tap.kernel} * c.kernel_columns + column_tap.kernel;
+  int pending = 0;
+  for (int tap = 0; tap < taps; ++tap) {
+    const AxisTap &row_tap = rows.taps[tap / columns.tap_count], &column_tap = columns.taps[tap % columns.tap_count];
+    offsets[pending] = c.tile.offset(c.map, 0, row_tap, column_tap);
+    kernels[pending] = int64_t{row_tap.kernel} * c.kernel_columns + column_tap.kernel;
+    if (++pending == kTapGroup) {
+      correlate<kTapGroup>(c, channel, lanes, offsets, kernels);
+      pending = 0;
     }
-    correlate_taps<kTapGroup>(c, channel, lanes, offsets, kernels, pending);
   }
+  for (int t = 0; t < pending; ++t) correlate<1>(c, channel, lanes, offsets + t, kernels + t);
+}
+
+// `Rows` kernel rows of a window whose taps are evenly spaced, all their sums in registers.
+template <int Size, int Rows, bool Whole>
+void correlate_kernel_rows(const Correlation& c, int64_t channel, Lanes lanes, int first_row) {
+  Vec sums[Rows * Size] = {};
+  const int64_t channels = c.tile.channels, distance = spacing(c.map.columns) * channels;
+  const int64_t kernel_row = spacing(c.map.rows) * c.tile.row_elements(), step = c.map.columns.source_step * channels;
+  const int64_t first = c.tile.offset(c.map, 0, c.map.rows.taps[first_row], c.map.columns.taps[0]) + channel;
+  for (int64_t row = c.row_begin; row < c.row_end; ++row) {
+    const float* source = c.tile.data + first + row * c.map.rows.source_step * c.tile.row_elements();
+    const float* dy = c.output_gradient + row * c.gradient_pitch + channel;
+    for (int64_t x = 0; x < c.map.columns.count; ++x, source += step, dy += channels) {
+      const Vec d = load_lanes<Whole>(dy, lanes);
+      unroll<Rows>([&](auto r) __attribute__((always_inline)) {
+        const float* at = source + r.value * kernel_row;
+        unroll<Size>([&](auto k) __attribute__((always_inline)) {
+          constexpr int kTap = decltype(r)::value * Size + decltype(k)::value;
+          sums[kTap] += d * load_lanes<Whole>(at + k.value * distance, lanes);
+        });
+      });
+    }
+  }
+  unroll<Rows * Size>([&](auto t) __attribute__((always_inline)) {
+    constexpr int kTap = decltype(t)::value;
+    const int64_t kernel = int64_t{c.map.rows.taps[first_row + kTap / Size].kernel} * c.kernel_columns +
+                           c.map.columns.taps[kTap % Size].kernel;
+    float* to = c.gradient + kernel * channels + channel;
+    store_first(to, load_first(to, lanes) + sums[kTap], lanes);
+  });
+}
+
+template <int Size, bool Whole>
+void correlate_square(const Correlation& c, int64_t channel, Lanes lanes) {
+  constexpr int kRows = kRegisters == 32 || Size == 3 ? Size : 2;
+  int row = 0;
+  for (; row + kRows <= Size; row += kRows) correlate_kernel_rows<Size, kRows, Whole>(c, channel, lanes, row);
+  for (; row < Size; ++row) correlate_kernel_rows<Size, 1, Whole>(c, channel, lanes, row);
+}
+
+using CorrelateBlock = void (*)(const Correlation&, int64_t channel, Lanes);
+
+CorrelateBlock find_correlation(const WindowMap& map, bool whole) {
+  if (square_spacing(map) <= 0) return correlate_block;
+  if (map.rows.tap_count == 3) return whole ? correlate_square<3, true> : correlate_square<3, false>;
+  if (map.rows.tap_count == 5) return whole ? correlate_square<5, true> : correlate_square<5, false>;
+  return correlate_block;
 }
 
 }  // namespace
@@ -300,8 +377,8 @@ void walk_rows(const WindowMap& map, const DepthwiseWalk& walk, const Tile& tile
   const RowsWalk rows = {map, walk, tile, row_begin, row_end, target};
   for (int64_t channel = 0; channel < walk.channels; channel += kLanes) {
     const Lanes lanes(walk.channels - channel);
-    if (const SlideLine slide_line = find_slide(map, walk, lanes.whole())) {
-      slide_block(rows, channel, lanes, slide_line);
+    if (const SlideRows slide_rows = find_slide(map, walk, lanes.whole())) {
+      slide_block(rows, channel, lanes, slide_rows);
     } else {
       walk_block(rows, channel, lanes);
     }
@@ -313,7 +390,8 @@ void correlate_tile(const WindowMap& map, const Tile& tile, int64_t row_begin, i
   const Correlation correlation = {map,           tile,           row_begin,      row_end, output_gradient,
                                    gradient_pitch, kernel_columns, gradient};
   for (int64_t channel = 0; channel < tile.channels; channel += kLanes) {
-    correlate_block(correlation, channel, Lanes(tile.channels - channel));
+    const Lanes lanes(tile.channels - channel);
+    find_correlation(map, lanes.whole())(correlation, channel, lanes);
   }
 }
 

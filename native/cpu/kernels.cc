@@ -22,6 +22,7 @@ constinit const KernelTable kernel_table = {
             &combine_kernels,
             &separable_kernels,
             &moments_kernels,
+            &pooled_moments_kernels,
         },
     .sweeps = &sweep_kernels,
 };

@@ -23,6 +23,7 @@ extern const OpKernels zero_kernels;
 extern const OpKernels combine_kernels;
 extern const OpKernels separable_kernels;
 extern const OpKernels moments_kernels;
+extern const OpKernels pooled_moments_kernels;
 extern const OpKernels softmax_cross_entropy_kernels;
 extern const Sweeps sweep_kernels;
 

@@ -3,6 +3,8 @@
 
 #include "cpu/depthwise.h"
 #include "cpu/kernels.h"
+#include "cpu/moments.h"
+#include "cpu/pool.h"
 
 namespace dartsmith::cpu::DARTSMITH_ISA {
 namespace {
@@ -11,7 +13,7 @@ inline constexpr float kLowest = -std::numeric_limits<float>::infinity();
 
 // The larger of each lane; a NaN wins over everything, as in the other layers.
 Vec larger(Vec value, Vec best) {
-  return (value > best) | (value != value) ? value : best;
+  return value != value ? value : max(value, best);
 }
 
 // Offsets of a window's elements from its first, in row order.
@@ -69,64 +71,87 @@ void max_forward(Stream& stream, const KernelCall& call) {
   });
 }
 
-// Each output's gradient goes to the first largest element of its window, in row order. One image a task: windows
-// overlap.
+// Each output's gradient goes to the first largest element of its window, in row order. `tile` holds the image with
+// kLowest outside, `gradients` the same frame, accumulated.
+void max_unpool(const WindowMap& map, const Tile& tile, const float* output_gradient, const Tile& gradients) {
+  const WindowOffsets offsets(map, tile);
+  float* gradient = gradients.data;
+  for_windows(map, tile, 0, map.rows.count, [&](int64_t first, int64_t output, Lanes lanes) {
+    const Vec dy = load_first(output_gradient + output, lanes);
+    Vec best = load_first(tile.data + first + offsets.at[0], lanes);
+    for (int64_t t = 1; t < offsets.count; ++t) best = max(load_first(tile.data + first + offsets.at[t], lanes), best);
+    Mask open = ~Mask{};
+    for (int64_t t = 0; t < offsets.count; ++t) {
+      const int64_t at = first + offsets.at[t];
+      const Mask chosen = open & (load_first(tile.data + at, lanes) == best);
+      store_first(gradient + at, load_first(gradient + at, lanes) + (chosen ? dy : Vec{}), lanes);
+      open &= ~chosen;
+    }
+  });
+}
+
+// The part of a frame's gradients that lies in the image, to the image's gradient.
+void leave_frame(const Tile& gradients, int64_t height, int64_t width, float* target, GradientMode mode) {
+  const int64_t row = width * gradients.channels;
+  for (int64_t y = 0; y < height; ++y) {
+    float* to = target + y * row;
+    const float* from = gradients.pixel(y, 0);
+    if (mode == GradientMode::kAccumulate) {
+      for (int64_t i = 0; i < row; ++i) to[i] += from[i];
+    } else {
+      std::memcpy(to, from, static_cast<size_t>(row) * sizeof(float));
+    }
+  }
+}
+
+// What the windows read, and the whole image too where they leave part of it out.
+Frame pooled_frame(const WindowMap& map) {
+  return unite(frame_of(map), {0, 0, map.rows.source_size, map.columns.source_size});
+}
+
+// An image's gradient from that of its max pooling. `scratch`: twice the frame.
+void max_unpool_image(const WindowMap& map, int64_t channels, const float* image, const float* output_gradient,
+                      float* target, GradientMode mode, float* scratch) {
+  const Frame frame = pooled_frame(map);
+  const int64_t elements = frame.pixels() * channels, height = map.rows.source_size, width = map.columns.source_size;
+  const Tile tile{scratch, frame, channels}, gradients{scratch + elements, frame, channels};
+  load_tile(tile, image, height, width, kLowest);
+  fill(gradients.data, elements, 0);
+  max_unpool(map, tile, output_gradient, gradients);
+  leave_frame(gradients, height, width, target, mode);
+}
+
+// One image a task: windows overlap.
 void max_backward(Stream& stream, const KernelCall& call) {
   const Tensor& in = call.inputs[0];
   const GradientTarget& target = call.input_gradients[0];
   if (target.mode == GradientMode::kIgnore) return;
   const WindowMap map = forward_map(call.node->window, in, call.output);
-  // The whole image too, where the windows leave part of it out.
-  const Frame frame = unite(frame_of(map), {0, 0, in.height, in.width});
-  const int64_t elements = frame.pixels() * in.channels;
+  const int64_t elements = 2 * pooled_frame(map).pixels() * in.channels;
   parallel(stream, in.batch, [&](int64_t image, int thread) {
-    float* scratch = thread_scratch<float>(stream, thread, 2 * elements);
-    const Tile tile{scratch, frame, in.channels}, gradients{scratch + elements, frame, in.channels};
-    float* gradient = gradients.data;
-    load_tile(tile, in.data + image * image_elements(in), in.height, in.width, kLowest);
-    fill(gradient, elements, 0);
-    const WindowOffsets offsets(map, tile);
-    const float* output_gradient = call.output_gradient + image * image_elements(call.output);
-    for_windows(map, tile, 0, map.rows.count, [&](int64_t first, int64_t output, Lanes lanes) {
-      const Vec dy = load_first(output_gradient + output, lanes);
-      Vec best = load_first(tile.data + first + offsets.at[0], lanes);
-      for (int64_t t = 1; t < offsets.count; ++t) {
-        best = max(load_first(tile.data + first + offsets.at[t], lanes), best);
-      }
-      Mask open = ~Mask{};
-      for (int64_t t = 0; t < offsets.count; ++t) {
-        const int64_t at = first + offsets.at[t];
-        const Mask chosen = open & (load_first(tile.data + at, lanes) == best);
-        store_first(gradient + at, load_first(gradient + at, lanes) + (chosen ? dy : Vec{}), lanes);
-        open &= ~chosen;
-      }
-    });
-    const int64_t row = in.width * in.channels;
-    for (int64_t y = 0; y < in.height; ++y) {
-      float* to = target.data + (image * in.height + y) * row;
-      const float* from = gradients.pixel(y, 0);
-      if (target.mode == GradientMode::kAccumulate) {
-        for (int64_t i = 0; i < row; ++i) to[i] += from[i];
-      } else {
-        std::memcpy(to, from, static_cast<size_t>(row) * sizeof(float));
-      }
-    }
+    const int64_t first = image * image_elements(in);
+    max_unpool_image(map, in.channels, in.data + first, call.output_gradient + image * image_elements(call.output),
+                     target.data + first, target.mode, thread_scratch<float>(stream, thread, elements));
   });
 }
 
-// 1 / (number of elements that the window at each output pixel averages). [height, width]
+// Elements of the window at a position that count, along one axis; poolings have no dilation.
+int64_t counted(const AxisMap& axis, int64_t position, bool include_pad) {
+  if (include_pad) return axis.tap_count;
+  const int64_t first = position * axis.source_step + axis.taps[0].offset;
+  return min(axis.source_size, first + axis.tap_count) - max(0, first);
+}
+
+float reciprocal_count(const Node& pool, const WindowMap& map, int64_t row, int64_t column) {
+  return 1.0f / static_cast<float>(counted(map.rows, row, pool.count_include_pad) *
+                                   counted(map.columns, column, pool.count_include_pad));
+}
+
+// Of each output pixel. [height, width]
 void reciprocal_counts(const KernelCall& call, const WindowMap& map, float* reciprocals) {
-  const auto inside = [&](const AxisMap& axis, int64_t position) {
-    int64_t count = 0;
-    for (int t = 0; t < axis.tap_count; ++t) {
-      const int64_t at = position * axis.source_step + axis.taps[t].offset;
-      count += call.node->count_include_pad || (at >= 0 && at < axis.source_size);
-    }
-    return count;
-  };
   for (int64_t y = 0; y < map.rows.count; ++y) {
     for (int64_t x = 0; x < map.columns.count; ++x) {
-      reciprocals[y * map.columns.count + x] = 1.0f / static_cast<float>(inside(map.rows, y) * inside(map.columns, x));
+      reciprocals[y * map.columns.count + x] = reciprocal_count(*call.node, map, y, x);
     }
   }
 }
@@ -201,10 +226,130 @@ void global_backward(Stream& stream, const KernelCall& call) {
   });
 }
 
+// Calls emit(i, lanes, join of element i of all `sources`) for each of `elements`; three, as most windows have, are
+// written out.
+template <typename Join, typename Emit>
+void join_all(const float* const* sources, int count, int64_t elements, const Join& join, const Emit& emit) {
+  const float *a = sources[0], *b = sources[count - 1], *middle = sources[count / 2];
+  for (int64_t i = 0; i < elements; i += kLanes) {
+    const Lanes lanes(elements - i);
+    Vec value = load_first(a + i, lanes);
+    if (count == 3) {
+      value = join(load_first(middle + i, lanes), value);
+    } else {
+      for (int t = 1; t < count - 1; ++t) value = join(load_first(sources[t] + i, lanes), value);
+    }
+    if (count > 1) value = join(load_first(b + i, lanes), value);
+    emit(i, lanes, value);
+  }
+}
+
+// Calls emit(element of the row, lanes, join of the window) for one row of an image's pooling, first along the columns of
+// a window, then along its rows: neighbouring pixels are one pixel's channels apart. `scratch`: a joined row with its
+// halo, [frame width, channels].
+template <typename Join, typename Emit>
+void pool_image_row(const WindowMap& map, int64_t channels, const float* image, int64_t row, float neutral,
+                    float* scratch, const Join& join, const Emit& emit) {
+  const Frame frame = pooled_frame(map);
+  const int64_t elements = map.columns.count * channels, before = -frame.left * channels;
+  float* joined = scratch + before;
+  fill(scratch, before, neutral);
+  fill(joined + elements, frame.width * channels - before - elements, neutral);
+  const float* rows[kMaxTaps];
+  int count = 0;
+  for (int t = 0; t < map.rows.tap_count; ++t) {
+    const int64_t y = row + map.rows.taps[t].offset;
+    if (y >= 0 && y < map.rows.source_size) rows[count++] = image + y * elements;
+  }
+  join_all(rows, count, elements, join, [&](int64_t i, Lanes lanes, Vec v) { store_first(joined + i, v, lanes); });
+  const float* shifted[kMaxTaps];
+  for (int t = 0; t < map.columns.tap_count; ++t) shifted[t] = joined + map.columns.taps[t].offset * channels;
+  join_all(shifted, map.columns.tap_count, elements, join, emit);
+}
+
+Vec added(Vec value, Vec sum) {
+  return value + sum;
+}
+
 }  // namespace
 
 const OpKernels max_pool_kernels = {max_forward, max_backward, nullptr};
 const OpKernels avg_pool_kernels = {avg_forward, avg_backward, avg_workspace_bytes};
 const OpKernels global_avg_pool_kernels = {global_forward, global_backward, nullptr};
+
+Pooling::Pooling(const Node& pool, const Tensor& input)
+    : pool_(pool),
+      map_(forward_map(pool.window, input, input)),
+      back_{backward_axis(pool.window, 0, input.height, input.height, 0),
+            backward_axis(pool.window, 1, input.width, input.width, 0)},
+      channels_(input.channels) {}
+
+int64_t Pooling::row_elements() const {
+  return pooled_frame(map_).width * channels_;
+}
+
+void Pooling::find_reciprocals(int64_t row, float* reciprocals) const {
+  for (int64_t x = 0; x < map_.columns.count; ++x) {
+    fill(reciprocals + x * channels_, channels_, reciprocal_count(pool_, map_, row, x));
+  }
+}
+
+int64_t Pooling::scratch_elements() const {
+  return row_elements() + map_.columns.count * channels_;
+}
+
+// Calls body(row, reciprocals of its elements) for each row; rows in the middle of an image share theirs.
+template <typename Body>
+void Pooling::for_averaged_rows(int64_t row_begin, int64_t row_end, float* reciprocals, const Body& body) const {
+  int64_t known = -1;
+  for (int64_t row = row_begin; row < row_end; ++row) {
+    const int64_t count = counted(map_.rows, row, pool_.count_include_pad);
+    if (count != known) find_reciprocals(row, reciprocals);
+    known = count;
+    body(row, reciprocals);
+  }
+}
+
+void Pooling::pool_rows(const float* image, int64_t row_begin, int64_t row_end, float* target, float* scratch) const {
+  const int64_t elements = map_.columns.count * channels_;
+  if (pool_.pool == Op::kMaxPool) {
+    for (int64_t row = row_begin; row < row_end; ++row, target += elements) {
+      pool_image_row(map_, channels_, image, row, kLowest, scratch, larger,
+                     [&](int64_t i, Lanes lanes, Vec value) { store_first(target + i, value, lanes); });
+    }
+    return;
+  }
+  for_averaged_rows(row_begin, row_end, scratch + row_elements(), [&](int64_t row, const float* reciprocals) {
+    float* to = target + (row - row_begin) * elements;
+    pool_image_row(map_, channels_, image, row, 0, scratch, added, [&](int64_t i, Lanes lanes, Vec sum) {
+      store_first(to + i, sum * load_first(reciprocals + i, lanes), lanes);
+    });
+  });
+}
+
+int64_t Pooling::unpool_elements() const {
+  return max(2 * pooled_frame(map_).pixels() * channels_, scratch_elements());
+}
+
+void Pooling::unpool(const float* image, float* pooled_gradient, float* target, GradientMode mode,
+                     float* scratch) const {
+  if (pool_.pool == Op::kMaxPool) {
+    return max_unpool_image(map_, channels_, image, pooled_gradient, target, mode, scratch);
+  }
+  const int64_t elements = map_.columns.count * channels_;
+  for_averaged_rows(0, map_.rows.count, scratch + row_elements(), [&](int64_t row, const float* reciprocals) {
+    float* at = pooled_gradient + row * elements;
+    for (int64_t i = 0; i < elements; i += kLanes) {
+      const Lanes lanes(elements - i);
+      store_first(at + i, load_first(at + i, lanes) * load_first(reciprocals + i, lanes), lanes);
+    }
+  });
+  for (int64_t row = 0; row < map_.rows.count; ++row, target += elements) {
+    pool_image_row(back_, channels_, pooled_gradient, row, 0, scratch, added, [&](int64_t i, Lanes lanes, Vec value) {
+      if (mode == GradientMode::kAccumulate) value += load_first(target + i, lanes);
+      store_first(target + i, value, lanes);
+    });
+  }
+}
 
 }  // namespace dartsmith::cpu::DARTSMITH_ISA

@@ -95,7 +95,7 @@ WindowMap window_map(const KernelCall& call) {
 Frame input_frame(const KernelCall* calls, int count) {
   Frame frame;
   for (int m = 0; m < count; ++m) frame = unite(frame, frame_of(window_map(calls[m])));
-  return frame;
+  return spread(frame, calls[0].inputs[0].channels);
 }
 
 // What the data gradient reads of the depthwise output's gradient.
@@ -103,7 +103,7 @@ Frame gradient_frame(const KernelCall& call) {
   Frame frame = {0, 0, call.output.height, call.output.width};
   for_backward_maps(call.node->window, call.inputs[0], call.output,
                     [&](const WindowMap& map) { frame = unite(frame, frame_of(map)); });
-  return frame;
+  return spread(frame, call.inputs[0].channels);
 }
 
 DepthwiseWalk walk_of(const KernelCall& call, const Tensor& target, GradientMode mode) {

@@ -96,8 +96,15 @@ inline void copy_out(float* to, const float* from, int64_t count) {
   for (; i < count; ++i) to[i] = from[i];
 }
 
+// The larger of each lane, b where either is NaN.
 inline Vec max(Vec a, Vec b) {
+#if defined(__AVX512F__)
+  return (Vec)_mm512_maskz_max_ps(0xffff, (__m512)a, (__m512)b);  // plain max_ps warns falsely in GCC 12
+#elif defined(__AVX2__)
+  return (Vec)_mm256_max_ps((__m256)a, (__m256)b);
+#else
   return a > b ? a : b;
+#endif
 }
 
 // Lanes added in pairs: a fixed tree.

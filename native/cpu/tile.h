@@ -35,6 +35,13 @@ inline Frame frame_of(const WindowMap& map) {
   return frame_of(map, 0, map.rows.count);
 }
 
+// A frame whose rows are not a whole number of pages apart: such rows compete for the same lines of the first-level cache.
+inline Frame spread(Frame frame, int64_t channels) {
+  constexpr int64_t kPageElements = 1024;
+  if (frame.width * channels % kPageElements == 0) ++frame.width;
+  return frame;
+}
+
 // A frame's pixels: [frame.height, frame.width, channels]
 struct Tile {
   float* data;

@@ -10,7 +10,7 @@ namespace {
 constexpr const char* kOpNames[kOpCount] = {
     "input",   "conv2d",    "batchNorm", "relu", "maxPool", "avgPool", "globalAvgPool",
     "linear",  "add",       "concat",    "crop", "zero",    "mixed",   "softmaxCrossEntropy",
-    "combine", "separable", "moments",
+    "combine", "separable", "moments",   "pooledMoments",
 };
 
 // Larger than any real tensor of one sample, small enough that no product of sizes overflows.
@@ -120,6 +120,7 @@ class Validator {
       case Op::kCombine:
       case Op::kSeparable:
       case Op::kMoments:
+      case Op::kPooledMoments:
         break;
     }
     fail("graph", "unknown op");

@@ -25,9 +25,15 @@ enum class Op {
   kCombine,    // sum of weighed inputs, each normalised while it is loaded where it is a lazy batch-norm
   kSeparable,  // relu, depthwise, pointwise, and the statistics of the batch-norm that follows
   kMoments,    // the statistics of a lazy batch-norm; its value is its input
+  kPooledMoments,  // the same of a pooling of its input, which whoever normalises it pools again instead of loading it
 };
 inline constexpr int kGraphOpCount = 14;
-inline constexpr int kOpCount = 17;
+inline constexpr int kOpCount = 18;
+
+// Ops that only measure their input: their value is its value.
+inline bool borrows_value(Op op) {
+  return op == Op::kMoments || op == Op::kPooledMoments;
+}
 
 // The graph's name of an op, as in src/graph/graph.ts.
 const char* op_name(Op op);
@@ -72,9 +78,10 @@ struct Node {
   Op op = Op::kInput;
   std::vector<int> inputs;
   Shape shape;
-  Window window;                   // conv2d, maxPool, avgPool
+  Window window;                   // conv2d, maxPool, avgPool, separable, pooledMoments
   int groups = 1;                  // conv2d
   bool count_include_pad = false;  // avgPool
+  Op pool = Op::kInput;            // pooledMoments: maxPool or avgPool, with its window
   float epsilon = 0;               // batchNorm
   float momentum = 0;              // batchNorm
   int top = 0, left = 0;           // crop

@@ -35,6 +35,7 @@ enum class Statistics { kRunning, kBatch, kBatchUpdating };
 // normalise: the kernel applies `statistics` while loading, and its backward leaves the gradient of the tensor itself
 // not as a tensor but as a map over channels, d = A * g + B * x + D, for the kernel that produced the tensor to apply.
 struct InputLink {
+  const Node* pool = nullptr;         // combine: the input is this pooledMoments node's pooling of the tensor
   const float* statistics = nullptr;  // mean, reciprocal deviation [2, channels]; null for a plain input
   float* gradient_map = nullptr;      // backward of a normalised input: A, B, D [3, channels]
   const float* mixing = nullptr;      // combine: the input's weight

@@ -41,6 +41,7 @@ class Lowering {
     if (fuse) {
       find_combines();
       for (int id = count() - 1; id >= 0; --id) find_lazy(id);
+      for (int id = 0; id < count(); ++id) absorbed_[id] = absorbed_[id] || only_pools_for_combines(id);
     }
     emit();
     return std::move(lowered_);
@@ -111,6 +112,21 @@ class Lowering {
     }
   }
 
+  // A pooling that leaves the size alone and that only combine nodes read, through lazy batch-norms.
+  bool only_pools_for_combines(int id) const {
+    if (!live_[id] || !pools(id) || id == canonical_[graph_.output]) return false;
+    const Node& n = node(id);
+    if (n.window.stride[0] != 1 || n.window.stride[1] != 1 || !(n.shape == node(input(id)).shape)) return false;
+    return std::ranges::all_of(consumers_[id], [&](int norm) {
+      return lazy_[norm] && node(only_consumer(norm)).op == Op::kMixed;
+    });
+  }
+
+  bool pools(int id) const { return node(id).op == Op::kMaxPool || node(id).op == Op::kAvgPool; }
+
+  // A lazy batch-norm of a pooling that is not stored.
+  bool pooled(int id) const { return lazy_[id] && pools(input(id)) && absorbed_[input(id)]; }
+
   bool part_of_separable(int id) const { return absorbed_[id] && node(id).op == Op::kConv2d; }
 
   // A relu that only one separable reads.
@@ -148,19 +164,22 @@ class Lowering {
     return live_[id] && !absorbed_[id] && placed_[id] < 0 && !nothing_but_zero_branch(id);
   }
 
-  // Later separables that read the same plain input as this one.
+  // The nodes that one kernel takes together with this one.
   std::vector<int> siblings(int id) const {
     std::vector<int> found;
-    if (!lazy_[id] || !separable(id) || lazy_[separable_input(id)]) return found;
-    for (int other = id + 1; other < count(); ++other) {
-      const bool same = runs(other) && lazy_[other] && separable(other);
-      if (same && separable_input(other) == separable_input(id)) found.push_back(other);
+    if (!lazy_[id]) return found;
+    if (separable(id) && !lazy_[input(separable_relu(id))]) {
+      for (int depthwise : consumers_[separable_relu(id)]) {
+        if (part_of_separable(depthwise)) found.push_back(only_consumer(only_consumer(depthwise)));
+      }
+    } else if (pooled(id)) {
+      found = consumers_[input(id)];
     }
+    std::erase_if(found, [&](int other) { return !runs(other); });
     return found;
   }
 
-  // What the relu of a separable reads.
-  int separable_input(int id) const { return input(input(input(input(id)))); }
+  int separable_relu(int id) const { return input(input(input(id))); }
 
   // A zero that only mixed nodes read: they leave it out.
   bool nothing_but_zero_branch(int id) const {
@@ -177,12 +196,19 @@ class Lowering {
   void emit(int id) {
     LoweredNode lowered{node(id), {}};
     if (lazy_[id] && separable(id)) {
-      const int pointwise = input(id), depthwise = input(pointwise), relu = input(depthwise);
+      const int pointwise = input(id), depthwise = input(pointwise), relu = separable_relu(id);
       lowered.node.op = Op::kSeparable;
       lowered.node.window = node(depthwise).window;
       lowered.node.weight = node(depthwise).weight;
       lowered.node.bias = node(pointwise).weight;
       lowered.inputs = {link(node(relu).inputs[0])};
+    } else if (pooled(id)) {
+      const Node& pool = node(input(id));
+      lowered.node.op = Op::kPooledMoments;
+      lowered.node.pool = pool.op;
+      lowered.node.window = pool.window;
+      lowered.node.count_include_pad = pool.count_include_pad;
+      lowered.inputs = {link(pool.inputs[0])};
     } else if (lazy_[id]) {
       lowered.node.op = Op::kMoments;
       lowered.inputs = {link(node(id).inputs[0])};
@@ -226,8 +252,18 @@ class Lowering {
 }  // namespace
 
 bool same_group(const LoweredNode& a, const LoweredNode& b) {
-  return a.node.op == Op::kSeparable && b.node.op == Op::kSeparable && !a.inputs[0].normalised &&
-         !b.inputs[0].normalised && a.inputs[0].id == b.inputs[0].id;
+  if (a.node.op != b.node.op) return false;
+  const auto same_plain_input = [&] {
+    return !a.inputs[0].normalised && !b.inputs[0].normalised && a.inputs[0].id == b.inputs[0].id;
+  };
+  switch (a.node.op) {
+    case Op::kSeparable:
+      return same_plain_input();
+    case Op::kPooledMoments:
+      return same_plain_input() && a.node.pool == b.node.pool && same_computation(a.node, b.node);
+    default:
+      return false;
+  }
 }
 
 Lowered lower(const Graph& graph, bool fuse) {

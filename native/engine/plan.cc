@@ -100,7 +100,7 @@ class Planner {
 
   // Moments and separables apply their output's gradient map, which reads the output.
   bool backward_reads_output(int id) const {
-    return op(id) == Op::kRelu || op(id) == Op::kMoments || op(id) == Op::kSeparable;
+    return op(id) == Op::kRelu || borrows_value(op(id)) || op(id) == Op::kSeparable;
   }
 
   // The last time that anything reads the node's value; the value of moments is their input's.
@@ -108,7 +108,7 @@ class Planner {
     int last = forward_time_[id];
     for (int consumer : consumers_[id]) {
       last = std::max(last, forward_time_[consumer]);
-      if (op(consumer) == Op::kMoments) last = std::max(last, last_value_use(consumer));
+      if (borrows_value(op(consumer))) last = std::max(last, last_value_use(consumer));
       for (const LoweredInput& input : inputs(consumer)) {
         if (input.id == id && backward_reads_input(consumer, input)) last = std::max(last, backward_time_[consumer]);
       }
@@ -131,7 +131,8 @@ class Planner {
     switch (op(id)) {
       case Op::kBatchNorm:
       case Op::kSeparable:
-      case Op::kMoments:  // mean, reciprocal standard deviation
+      case Op::kMoments:
+      case Op::kPooledMoments:  // mean, reciprocal standard deviation
         return 2 * node(id).shape.channels;
       case Op::kSoftmaxCrossEntropy:  // probabilities
         return batch_ * node(inputs(id)[0].id).shape.elements();
@@ -149,7 +150,7 @@ class Planner {
       const int source = inputs(id).empty() ? -1 : inputs(id)[0].id;
       const bool in_place =
           op(id) == Op::kRelu && op(source) != Op::kInput && last_value_use(source) == forward_time_[id];
-      if (in_place || op(id) == Op::kMoments) {
+      if (in_place || borrows_value(op(id))) {
         planned(id).value = planned(source).value;
         extend(planned(id).value, last_value_use(id));
       } else {

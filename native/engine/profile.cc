@@ -42,7 +42,7 @@ KernelProfile count_node(const Plan& plan, int id, bool backward, int64_t batch)
     if (gradient) ++passes;
   }
   if (node.op == Op::kCombine) return profile;
-  if (backward && (node.op == Op::kSeparable || node.op == Op::kMoments))
+  if (backward && (node.op == Op::kSeparable || borrows_value(node.op)))
     profile.bytes += tensor * node.shape.elements();
   if (backward && plan.wants_weights && has_weight_gradient(node.op)) ++passes;
   profile.flops = 2 * passes * batch * macs(node, first);

@@ -165,6 +165,7 @@ class Executor {
 
   InputLink link(const LoweredInput& input, bool backward) const {
     InputLink link;
+    if (node(input.id).op == Op::kPooledMoments) link.pool = &node(input.id);
     if (input.normalised) link.statistics = buffer(planned(input.id).saved);
     if (input.normalised && backward) link.gradient_map = buffer(planned(input.id).gradient_map);
     if (input.mixing >= 0) link.mixing = program_.mixing_.as<float>() + input.mixing;
