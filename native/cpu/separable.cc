@@ -135,11 +135,16 @@ void forward_image(const KernelCall& call, int64_t image, const Tile& tile, floa
     const int64_t begin = sizes.strip_begin(strip);
     const int64_t pixels = (sizes.strip_end(strip) - begin) * sizes.output_width;
     depthwise_strip(call, sizes, map, tile, strip, depthwise);
-    multiply_rows(depthwise, pixels, sizes.inputs, call.bias, sizes.outputs, result);
+    // Row by row, so that the copies leave while the next row is computed.
+    for (int64_t row = begin; row < sizes.strip_end(strip); ++row) {
+      const int64_t at = (row - begin) * sizes.output_width, elements = sizes.output_width * sizes.outputs;
+      multiply_rows(depthwise + at * sizes.inputs, sizes.output_width, sizes.inputs, call.bias, sizes.outputs,
+                    result + at * sizes.outputs);
+      copy_out(target + row * elements, result + at * sizes.outputs, elements);
+    }
     if (call.statistics != Statistics::kRunning) {
       piece_moments(result, pixels, sizes.outputs, moments + strip * 2 * sizes.outputs);
     }
-    copy_out(target + begin * sizes.output_width * sizes.outputs, result, pixels * sizes.outputs);
   }
 }
 
@@ -174,6 +179,7 @@ void forward_group(Stream& stream, const KernelCall* calls, int count) {
     const Tile tile{scratch.take(tile_elements), frame, in.channels};
     load_input(calls[0], image, tile);
     for (int m = 0; m < count; ++m) forward_image(calls[m], image, tile, depthwise, result);
+    finish_copies();
   });
   parallel(stream, count, [&](int64_t m, int) {
     const Sizes sizes(calls[m]);

@@ -79,22 +79,53 @@ inline void store_first(float* p, Vec v, Lanes lanes) {
 #endif
 }
 
+inline int64_t divide_up(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
+
 inline void fill(float* target, int64_t count, float value) {
   for (int64_t i = 0; i < count; ++i) target[i] = value;
 }
 
 // Copies to memory that nobody reads soon, past the caches where the instruction set can: the lines are not fetched
-// first.
+// first. A task that does so ends with finish_copies().
 inline void copy_out(float* to, const float* from, int64_t count) {
   int64_t i = 0;
 #if defined(__AVX512F__)
   if (reinterpret_cast<uintptr_t>(to) % sizeof(Vec) == 0) {
     for (; i + kLanes <= count; i += kLanes) _mm512_stream_ps(to + i, (__m512)load(from + i));
-    _mm_sfence();
   }
 #endif
   for (; i < count; ++i) to[i] = from[i];
 }
+
+// Makes what copy_out wrote visible to other threads.
+inline void finish_copies() {
+#if defined(__AVX512F__)
+  _mm_sfence();
+#endif
+}
+
+// A stretch of memory to fetch bit by bit while something else is computed.
+class Ahead {
+ public:
+  Ahead() = default;
+  // Elements [begin, begin + count), in about `parts` parts.
+  Ahead(const float* begin, int64_t count, int64_t parts)
+      : next_(begin), end_(begin + count), part_(divide_up(count, parts)) {}
+
+  // Starts fetching the next part.
+  void fetch() {
+    const float* stop = end_ - next_ > part_ ? next_ + part_ : end_;
+    for (; next_ < stop; next_ += kTouch) __builtin_prefetch(next_, 0, 2);
+  }
+
+ private:
+  static constexpr int64_t kTouch = 16;
+  const float* next_ = nullptr;
+  const float* end_ = nullptr;
+  int64_t part_ = 0;
+};
 
 // The larger of each lane, b where either is NaN.
 inline Vec max(Vec a, Vec b) {
@@ -128,9 +159,6 @@ inline int64_t pixels_of(const Tensor& t) {
 }
 inline int64_t elements_of(const Tensor& t) {
   return pixels_of(t) * t.channels;
-}
-inline int64_t divide_up(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
 }
 
 inline ThreadPool& pool(Stream& stream) {
