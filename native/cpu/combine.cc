@@ -8,10 +8,11 @@
 namespace dartsmith::cpu::DARTSMITH_ISA {
 namespace {
 
-// Elements that a task holds in the first-level cache while all inputs go by.
+// Elements of the output that a task holds in the first-level cache while all inputs go by, each in one stretch long
+// enough for the hardware prefetcher to follow.
 inline constexpr int64_t kRunElements = 4096;
 // Elements of one input's stretch within a run: long enough for the hardware prefetcher to follow.
-inline constexpr int64_t kStretchElements = 1024;
+inline constexpr int64_t kStretchElements = 4096;
 
 // Each image cut into runs of whole rows.
 struct Runs {
@@ -23,12 +24,9 @@ struct Runs {
       : height(output.height),
         width(output.width),
         channels(output.channels),
-        rows(rows_of(output, kRunElements)),
+        rows(min(height, max(1, kRunElements / (width * channels)))),
         a_image(divide_up(height, rows)) {}
 
-  static int64_t rows_of(const Tensor& output, int64_t elements) {
-    return min(output.height, max(1, elements / (output.width * output.channels)));
-  }
   int64_t row_elements() const { return width * channels; }
   int64_t image(int64_t run) const { return run / a_image; }
   int64_t row_begin(int64_t run) const { return run % a_image * rows; }
@@ -73,18 +71,14 @@ void add_input(const KernelCall& call, int k, const float* from, int64_t pixels,
 
 void forward(Stream& stream, const KernelCall& call) {
   const Runs runs(call.output);
-  const int64_t stretch = Runs::rows_of(call.output, kStretchElements), row = runs.row_elements();
-  const int64_t scratch_elements = pooled_elements(call, stretch);
+  const int64_t row = runs.row_elements(), scratch_elements = pooled_elements(call, runs.rows);
   parallel(stream, call.output.batch * runs.a_image, [&](int64_t run, int thread) {
     float* scratch = thread_scratch<float>(stream, thread, scratch_elements);
-    const int64_t image = runs.image(run);
-    for (int64_t begin = runs.row_begin(run); begin < runs.row_end(run); begin += stretch) {
-      const int64_t end = min(runs.row_end(run), begin + stretch);
-      float* sums = call.output.data + (image * runs.height + begin) * row;
-      fill(sums, (end - begin) * row, 0);
-      for (int k = 0; k < call.input_count; ++k) {
-        add_input(call, k, input_rows(call, k, image, begin, end, scratch), (end - begin) * runs.width, sums);
-      }
+    const int64_t image = runs.image(run), begin = runs.row_begin(run), end = runs.row_end(run);
+    float* sums = call.output.data + (image * runs.height + begin) * row;
+    fill(sums, (end - begin) * row, 0);
+    for (int k = 0; k < call.input_count; ++k) {
+      add_input(call, k, input_rows(call, k, image, begin, end, scratch), (end - begin) * runs.width, sums);
     }
   });
 }

@@ -121,7 +121,7 @@ class Ahead {
   }
 
  private:
-  static constexpr int64_t kTouch = 16;
+  static constexpr int64_t kTouch = 64;
   const float* next_ = nullptr;
   const float* end_ = nullptr;
   int64_t part_ = 0;

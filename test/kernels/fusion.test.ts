@@ -5,11 +5,16 @@ import { GraphBuilder, type Tensor } from '../../src/graph/builder.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { applyOperation, type OperationContext, operations } from '../../src/network/operations.ts';
 import { normal, uniform } from '../../src/random/philox.ts';
+import { runReference } from '../helpers/interpreter.ts';
 
 // Fused kernels against the same graph run node by node. Both are float32 sums of the same terms in other orders; batch
 // norms over few values amplify the difference, so sizes keep at least 32 values a channel.
 const relativeTolerance = 1e-5;
 const graphs = 300;
+// Where a relu's input lies within round-off of 0, the two forms may rightly take different sides, and gradients differ by
+// that element's share. Such graphs are few; any other difference fails.
+const kinkDistance = 2e-6;
+const mostGraphsAtKinks = 3;
 
 /** A stream of small random integers: `draw(n)` is in [0, n). */
 function drawer(seed: number): (bound: number) => number {
@@ -89,10 +94,8 @@ afterAll(() => device.dispose());
 async function gradients(net: RandomNet, fusion: 'on' | 'off', seed: number): Promise<Map<string, Float32Array>> {
   const parameters = await device.createParameters(net.graph, { seed });
   const program = device.compile(net.graph, { batchSize: net.batchSize, parameters, fusion });
-  const count = net.batchSize * net.shape[0] * net.shape[1] * net.shape[2];
-  const images = Float32Array.from(normal({ seed, purpose: 'weights', epoch: 1, step: 0 }, count));
-  const labels = Int32Array.from({ length: net.batchSize }, (_, i) => i % 5);
-  const outcome: Outcome = await program.gradients({ batch: { inputs: { images }, labels }, target: 'both' });
+  const batch = { inputs: { images: imagesOf(net, seed) }, labels: labelsOf(net) };
+  const outcome: Outcome = await program.gradients({ batch, target: 'both' });
   const results = new Map<string, Float32Array>([['loss', Float32Array.of(outcome.loss ?? Number.NaN)]]);
   for (const name of [...parameters.names('weight'), ...parameters.names('alpha')]) {
     results.set(`gradient of ${name}`, (await parameters.gradient(name)).data);
@@ -101,6 +104,33 @@ async function gradients(net: RandomNet, fusion: 'on' | 'off', seed: number): Pr
   program.dispose();
   parameters.dispose();
   return results;
+}
+
+/** The smallest distance of any relu's input from 0 in float64; exact zeros are no matter of rounding. */
+async function distanceToKink(net: RandomNet, seed: number): Promise<number> {
+  const parameters = await device.createParameters(net.graph, { seed });
+  const values = new Map<string, Float64Array>();
+  for (const { name } of net.graph.parameters) {
+    values.set(name, Float64Array.from((await parameters.get(name)).data));
+  }
+  parameters.dispose();
+  const inputs = { images: Float64Array.from(imagesOf(net, seed)) };
+  const { outputs } = runReference(net.graph, { ...net, parameters: values, inputs, labels: labelsOf(net), training: true });
+  let closest = Number.POSITIVE_INFINITY;
+  for (const node of net.graph.nodes) {
+    if (node.op !== 'relu') continue;
+    for (const value of outputs[node.inputs[0]]) if (value !== 0) closest = Math.min(closest, Math.abs(value));
+  }
+  return closest;
+}
+
+function imagesOf({ batchSize, shape }: RandomNet, seed: number): Float32Array {
+  const stream = { seed, purpose: 'weights', epoch: 1, step: 0 } as const;
+  return Float32Array.from(normal(stream, batchSize * shape[0] * shape[1] * shape[2]));
+}
+
+function labelsOf({ batchSize }: RandomNet): Int32Array {
+  return Int32Array.from({ length: batchSize }, (_, i) => i % 5);
 }
 
 /** The largest difference relative to the largest value among all results of that kind. */
@@ -127,11 +157,16 @@ function difference(fused: ReadonlyMap<string, Float32Array>, plain: ReadonlyMap
 
 describe('fused against unfused', () => {
   it(`agrees on ${graphs} random graphs`, async () => {
+    const atKinks: number[] = [];
     for (let seed = 0; seed < graphs; seed++) {
       const net = randomNet(seed);
       const worst = difference(await gradients(net, 'on', seed), await gradients(net, 'off', seed));
-      expect(worst.relative, `graph ${seed}: ${worst.name}`).toBeLessThan(relativeTolerance);
+      if (worst.relative < relativeTolerance) continue;
+      const distance = await distanceToKink(net, seed);
+      expect(distance, `graph ${seed}: ${worst.name} differs by ${worst.relative}`).toBeLessThan(kinkDistance);
+      atKinks.push(seed);
     }
+    expect(atKinks.length, `graphs ${atKinks.join(', ')}`).toBeLessThanOrEqual(mostGraphsAtKinks);
   });
 
   it('takes less memory', async () => {
