@@ -1,4 +1,4 @@
-import type { Batch, Command, DeviceDataset, Program } from '../../src/backend/device.ts';
+import type { Batch, Command, DeviceDataset, Precision, Program } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
 import { buildSupernet } from '../../src/network/supernet.ts';
 import { uniform } from '../../src/random/philox.ts';
@@ -16,6 +16,8 @@ export interface StepOptions {
   readonly channels: number;
   readonly layers: number;
   readonly threads: number;
+  /** `fp32` when absent. */
+  readonly precision?: Precision;
 }
 
 /** Our side of the comparison. */
@@ -36,11 +38,11 @@ const classes = 10;
 const seed = 0;
 
 /** Opens the CPU device with a supernet and random images. */
-export async function openOurStep({ batch, channels, layers, threads }: StepOptions): Promise<OurStep> {
+export async function openOurStep({ batch, channels, layers, threads, precision }: StepOptions): Promise<OurStep> {
   const device = await openDevice({ backend: 'cpu', threads });
   const supernet = buildSupernet({ inputShape: shape, classes, initChannels: channels, layers });
   const parameters = await device.createParameters(supernet.graph, { seed });
-  const program = device.compile(supernet.graph, { batchSize: batch, parameters });
+  const program = device.compile(supernet.graph, { batchSize: batch, parameters, precision });
   const dataset = device.createDataset(randomImages(2 * batch));
   const peaks = new Map<Order, number>();
   let step = 0;

@@ -43,19 +43,22 @@ int64_t pooled_elements(const KernelCall& call, int64_t rows) {
   return elements == 0 ? 0 : elements + rows * call.output.width * call.output.channels;
 }
 
-// Rows of input k, pooled into `scratch` where the input is a pooling of its tensor.
-const float* input_rows(const KernelCall& call, int k, int64_t image, int64_t row_begin, int64_t row_end,
-                        float* scratch) {
+// Calls body(rows [row_begin, row_end) of input k), which are pooled into `scratch` where the input is a pooling of its
+// tensor.
+template <typename Body>
+void with_rows(const KernelCall& call, int k, int64_t image, int64_t row_begin, int64_t row_end, float* scratch,
+               const Body& body) {
   const Tensor& tensor = call.inputs[k];
-  const int64_t row = tensor.width * tensor.channels;
-  const float* from = tensor.data + image * tensor.height * row;
-  if (call.links[k].pool == nullptr) return from + row_begin * row;
-  Pooling(*call.links[k].pool, tensor).pool_rows(from, row_begin, row_end, scratch, scratch + (row_end - row_begin) * row);
-  return scratch;
+  const int64_t row = tensor.width * tensor.channels, first = image * tensor.height * row;
+  if (call.links[k].pool == nullptr) return with_elements(tensor, first + row_begin * row, body);
+  float* joined = scratch + (row_end - row_begin) * row;
+  Pooling(*call.links[k].pool, tensor).pool_rows(tensor.data + first, row_begin, row_end, scratch, joined);
+  body(scratch);
 }
 
 // Adds input k, `from` [pixels, channels], to `sums`.
-void add_input(const KernelCall& call, int k, const float* from, int64_t pixels, float* sums) {
+template <typename Element>
+void add_input(const KernelCall& call, int k, const Element* from, int64_t pixels, float* sums) {
   const int64_t channels = call.output.channels;
   const InputLink& link = call.links[k];
   for_channels(channels, [&](int64_t c, Lanes lanes) {
@@ -78,7 +81,8 @@ void forward(Stream& stream, const KernelCall& call) {
     float* sums = call.output.data + (image * runs.height + begin) * row;
     fill(sums, (end - begin) * row, 0);
     for (int k = 0; k < call.input_count; ++k) {
-      add_input(call, k, input_rows(call, k, image, begin, end, scratch), (end - begin) * runs.width, sums);
+      with_rows(call, k, image, begin, end, scratch,
+                [&](const auto* from) { add_input(call, k, from, (end - begin) * runs.width, sums); });
     }
   });
 }
@@ -95,6 +99,20 @@ void scale_into(const GradientTarget& target, const float* from, float factor, i
     if (target.mode == GradientMode::kAccumulate) value += load_first(target.data + i, lanes);
     store_first(target.data + i, value, lanes);
   }
+}
+
+// Per channel, the sum over pixels of gradient * (input - mean); mean 0 without statistics.
+template <typename Element>
+void sum_products(const float* gradient, const Element* from, const float* statistics, int64_t pixels, int64_t channels,
+                  float* sums) {
+  for_channels(channels, [&](int64_t c, Lanes lanes) {
+    const Vec mean = statistics == nullptr ? Vec{} : load_first(statistics + c, lanes);
+    const Vec sum = sum_pixels(pixels, [&](int64_t p) {
+      const int64_t at = p * channels + c;
+      return load_first(gradient + at, lanes) * (load_first(from + at, lanes) - mean);
+    });
+    store_first(sums + c, sum, lanes);
+  });
 }
 
 // Of one run, per channel: the gradient's sum, then for each input the sum of gradient * (input - mean).
@@ -114,13 +132,8 @@ void backward_run(const KernelCall& call, const Runs& runs, int64_t run, float* 
       scale_into(call.input_gradients[k], call.output_gradient, *call.links[k].mixing, first, first + pixels * channels);
     }
     if (!needs_sums(call.links[k])) continue;
-    const float* from = input_rows(call, k, image, begin, end, scratch);
-    for_channels(channels, [&](int64_t c, Lanes lanes) {
-      const Vec mean = statistics == nullptr ? Vec{} : load_first(statistics + c, lanes);
-      const Vec sum = sum_pixels(pixels, [&](int64_t p) {
-        return load_first(gradient + p * channels + c, lanes) * (load_first(from + p * channels + c, lanes) - mean);
-      });
-      store_first(sums + (1 + k) * channels + c, sum, lanes);
+    with_rows(call, k, image, begin, end, scratch, [&](const auto* from) {
+      sum_products(gradient, from, statistics, pixels, channels, sums + (1 + k) * channels);
     });
   }
 }

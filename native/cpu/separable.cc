@@ -61,7 +61,8 @@ struct Activation {
       : statistics(call.links[0].statistics), channels(call.inputs[0].channels) {}
 
   // Copies activated pixels.
-  void operator()(float* to, const float* from, int64_t pixels) const {
+  template <typename Element>
+  void operator()(float* to, const Element* from, int64_t pixels) const {
     if (statistics == nullptr) {
       for (int64_t i = 0; i < pixels * channels; i += kLanes) {
         const Lanes lanes(pixels * channels - i);
@@ -84,7 +85,9 @@ struct Activation {
 // Activates one image of the input that all members of a group read.
 void load_input(const KernelCall& call, int64_t image, const Tile& tile) {
   const Tensor& in = call.inputs[0];
-  load_tile(tile, in.data + image * in.height * in.width * in.channels, in.height, in.width, 0, Activation(call));
+  with_elements(in, image * in.height * in.width * in.channels, [&](const auto* from) {
+    load_tile(tile, from, in.height, in.width, 0, Activation(call));
+  });
 }
 
 WindowMap window_map(const KernelCall& call) {
@@ -126,10 +129,21 @@ void depthwise_strip(const KernelCall& call, const Sizes& sizes, const WindowMap
             target - begin * sizes.output_width * sizes.inputs);
 }
 
+// A row of the result to where it is kept. In bfloat16 the row itself is rounded too: its statistics are those of what is
+// kept.
+void keep_row(const Tensor& output, int64_t first, float* row, int64_t elements) {
+  if (output.precision == Precision::kFp32) return copy_out(output.data + first, row, elements);
+  Bfloat16* to = reinterpret_cast<Bfloat16*>(output.data) + first;
+  for (int64_t i = 0; i < elements; i += kLanes) {
+    const Lanes lanes(elements - i);
+    store_first(row + i, store_first(to + i, load_first(row + i, lanes), lanes), lanes);
+  }
+}
+
 void forward_image(const KernelCall& call, int64_t image, const Tile& tile, float* depthwise, float* result) {
   const Sizes sizes(call);
   const WindowMap map = window_map(call);
-  float* target = call.output.data + image * sizes.output_pixels * sizes.outputs;
+  const int64_t first = image * sizes.output_pixels * sizes.outputs;
   float* moments = static_cast<float*>(call.workspace) + image * sizes.strips * 2 * sizes.outputs;
   for (int64_t strip = 0; strip < sizes.strips; ++strip) {
     const int64_t begin = sizes.strip_begin(strip);
@@ -140,7 +154,7 @@ void forward_image(const KernelCall& call, int64_t image, const Tile& tile, floa
       const int64_t at = (row - begin) * sizes.output_width, elements = sizes.output_width * sizes.outputs;
       multiply_rows(depthwise + at * sizes.inputs, sizes.output_width, sizes.inputs, call.bias, sizes.outputs,
                     result + at * sizes.outputs);
-      copy_out(target + row * elements, result + at * sizes.outputs, elements);
+      keep_row(call.output, first + row * elements, result + at * sizes.outputs, elements);
     }
     if (call.statistics != Statistics::kRunning) {
       piece_moments(result, pixels, sizes.outputs, moments + strip * 2 * sizes.outputs);
@@ -255,14 +269,16 @@ struct BackwardBuffers {
 void apply_gradient_map(const KernelCall& call, int64_t first, int64_t pixels, float* target) {
   const int64_t channels = call.output.channels;
   const float* map = call.output_gradient_map;
-  const float *gradient = call.output_gradient + first * channels, *value = call.output.data + first * channels;
-  for_channels(channels, [&](int64_t c, Lanes lanes) {
-    const Vec a = load_first(map + c, lanes), b = load_first(map + channels + c, lanes);
-    const Vec d = load_first(map + 2 * channels + c, lanes);
-    for (int64_t at = c; at < pixels * channels; at += channels) {
-      const Vec g = load_first(gradient + at, lanes);
-      store_first(target + at, a * g + b * load_first(value + at, lanes) + d, lanes);
-    }
+  const float* gradient = call.output_gradient + first * channels;
+  with_elements(call.output, first * channels, [&](const auto* value) {
+    for_channels(channels, [&](int64_t c, Lanes lanes) {
+      const Vec a = load_first(map + c, lanes), b = load_first(map + channels + c, lanes);
+      const Vec d = load_first(map + 2 * channels + c, lanes);
+      for (int64_t at = c; at < pixels * channels; at += channels) {
+        const Vec g = load_first(gradient + at, lanes);
+        store_first(target + at, a * g + b * load_first(value + at, lanes) + d, lanes);
+      }
+    });
   });
 }
 
@@ -308,10 +324,10 @@ void backward_image(const KernelCall& call, int64_t image, const BackwardBuffers
 }
 
 // Where the relu let the input through, to the target; a normalised input's batch-norm sums on the way.
-void mask_input_gradient(const KernelCall& call, const Sizes& sizes, int64_t image, const float* gradient,
-                         float* sums) {
-  const int64_t channels = sizes.inputs, first = image * sizes.input_pixels * channels;
-  const float* x = call.inputs[0].data + first;
+template <typename Element>
+void mask_input_gradient(const KernelCall& call, const Sizes& sizes, const Element* x, int64_t first,
+                         const float* gradient, float* sums) {
+  const int64_t channels = sizes.inputs;
   const GradientTarget& target = call.input_gradients[0];
   const float* statistics = call.links[0].statistics;
   for_channels(channels, [&](int64_t c, Lanes lanes) {
@@ -363,8 +379,11 @@ void backward_group(Stream& stream, const KernelCall* calls, int count) {
     if (wants_weights) load_input(calls[0], image, buffers.tile);
     for (int m = 0; m < count; ++m) backward_image(calls[m], image, buffers, m == 0);
     if (wants_input) {
-      mask_input_gradient(calls[0], Sizes(calls[0]), image, buffers.input_gradient,
-                          first.sums + image * 2 * in.channels);
+      const Sizes member(calls[0]);
+      const int64_t at = image * member.input_pixels * in.channels;
+      with_elements(in, at, [&](const auto* x) {
+        mask_input_gradient(calls[0], member, x, at, buffers.input_gradient, first.sums + image * 2 * in.channels);
+      });
     }
   });
   for (int m = 0; m < count && wants_weights; ++m) {

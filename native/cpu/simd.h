@@ -83,6 +83,46 @@ inline int64_t divide_up(int64_t a, int64_t b) {
   return (a + b - 1) / b;
 }
 
+// Bfloat16, widened.
+inline Vec load_first(const Bfloat16* p, Lanes lanes) {
+  typedef uint16_t Halves __attribute__((vector_size(sizeof(uint16_t) * kLanes)));
+  typedef uint32_t Bits __attribute__((vector_size(sizeof(uint32_t) * kLanes)));
+  Halves halves = {};
+#if defined(__AVX512F__)
+  halves = (Halves)_mm256_maskz_loadu_epi16(lanes.mask, p);
+#else
+  __builtin_memcpy(&halves, p, sizeof(uint16_t) * static_cast<size_t>(lanes.count));
+#endif
+  return (Vec)(__builtin_convertvector(halves, Bits) << 16);
+}
+
+// Rounds to the nearest bfloat16, halves to even; gives back what was stored.
+inline Vec store_first(Bfloat16* p, Vec v, Lanes lanes) {
+  typedef uint16_t Halves __attribute__((vector_size(sizeof(uint16_t) * kLanes)));
+  typedef uint32_t Bits __attribute__((vector_size(sizeof(uint32_t) * kLanes)));
+  const Bits bits = (Bits)v;
+  const Bits rounded = bits + 0x7fff + ((bits >> 16) & 1);
+  const Bits quiet = bits | 0x400000;  // rounding could make an infinity of a NaN
+  const Bits kept = (v != v ? quiet : rounded) & 0xffff0000u;
+  const Halves halves = __builtin_convertvector(kept >> 16, Halves);
+#if defined(__AVX512F__)
+  _mm256_mask_storeu_epi16(p, lanes.mask, (__m256i)halves);
+#else
+  __builtin_memcpy(p, &halves, sizeof(uint16_t) * static_cast<size_t>(lanes.count));
+#endif
+  return (Vec)kept;
+}
+
+// Calls body(pointer to element `first`) with the type that the tensor is stored in.
+template <typename Body>
+void with_elements(const Tensor& tensor, int64_t first, const Body& body) {
+  if (tensor.precision == Precision::kBf16) {
+    body(reinterpret_cast<Bfloat16*>(tensor.data) + first);
+  } else {
+    body(tensor.data + first);
+  }
+}
+
 inline void fill(float* target, int64_t count, float value) {
   for (int64_t i = 0; i < count; ++i) target[i] = value;
 }

@@ -74,8 +74,8 @@ inline void fill_outside(const Tile& tile, int64_t height, int64_t width, float 
 }
 
 // Fills a tile from an image [height, width, channels] with copy(to, from, pixels); outside the image lies `outside`.
-template <typename Copy>
-void load_tile(const Tile& tile, const float* image, int64_t height, int64_t width, float outside, const Copy& copy) {
+template <typename Element, typename Copy>
+void load_tile(const Tile& tile, const Element* image, int64_t height, int64_t width, float outside, const Copy& copy) {
   fill_outside(tile, height, width, outside);
   const Frame& frame = tile.frame;
   const int64_t first = max(0, frame.left), inside = min(width, frame.left + frame.width) - first;

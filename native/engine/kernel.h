@@ -11,13 +11,23 @@ namespace dartsmith {
 
 struct Node;
 
+// How the activations that fused kernels keep for each other are stored: bf16 halves them, and rounds them to 8 bits of
+// precision before anything else is computed from them.
+enum class Precision { kFp32, kBf16 };
+
+// The upper half of a float.
+struct Bfloat16 {
+  uint16_t bits;
+};
+
 // [batch, height, width, channels], channels contiguous.
 struct Tensor {
-  float* data = nullptr;
+  float* data = nullptr;  // of Bfloat16 where the precision says so
   int64_t batch = 0;
   int64_t height = 1;
   int64_t width = 1;
   int64_t channels = 1;
+  Precision precision = Precision::kFp32;
 };
 
 enum class GradientMode { kIgnore, kOverwrite, kAccumulate };

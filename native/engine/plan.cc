@@ -9,9 +9,10 @@ namespace {
 
 class Planner {
  public:
-  Planner(Lowered graph, int64_t batch, PassKind kind, const Backend& backend)
+  Planner(Lowered graph, int64_t batch, PassKind kind, Precision precision, const Backend& backend)
       : batch_(batch), backend_(backend), consumers_(graph.nodes.size()) {
     plan_.kind = kind;
+    plan_.precision = precision;
     plan_.wants_weights = kind == PassKind::kWeights || kind == PassKind::kBoth || kind == PassKind::kVjp;
     plan_.wants_alpha = kind == PassKind::kAlpha || kind == PassKind::kBoth || kind == PassKind::kVjp;
     plan_.wants_inputs = kind == PassKind::kVjp;
@@ -117,7 +118,9 @@ class Planner {
     return last;
   }
 
-  int64_t value_bytes(int id) const { return batch_ * node(id).shape.elements() * static_cast<int64_t>(sizeof(float)); }
+  int64_t gradient_bytes(int id) const {
+    return batch_ * node(id).shape.elements() * static_cast<int64_t>(sizeof(float));
+  }
 
   int new_buffer(int64_t bytes, int first, int last) {
     lifetimes_.push_back({bytes, first, last});
@@ -155,7 +158,7 @@ class Planner {
         extend(planned(id).value, last_value_use(id));
       } else {
         planned(id).value =
-            new_buffer(value_bytes(id), std::max(0, forward_time_[id]), std::max(0, last_value_use(id)));
+            new_buffer(batch_ * plan_.value_bytes(id), std::max(0, forward_time_[id]), std::max(0, last_value_use(id)));
       }
     }
   }
@@ -170,7 +173,7 @@ class Planner {
       if (planned(id).gradient >= 0) {
         extend(planned(id).gradient, own_time);
       } else if (op(id) != Op::kSoftmaxCrossEntropy) {
-        planned(id).gradient = new_buffer(value_bytes(id), first_gradient_time(id), own_time);
+        planned(id).gradient = new_buffer(gradient_bytes(id), first_gradient_time(id), own_time);
       }
       shared.resize(lifetimes_.size(), false);
       if (backward_time_[id] < 0) continue;
@@ -247,8 +250,8 @@ class Planner {
 
 }  // namespace
 
-Plan make_plan(Lowered graph, int64_t batch, PassKind kind, const Backend& backend) {
-  return Planner(std::move(graph), batch, kind, backend).make();
+Plan make_plan(Lowered graph, int64_t batch, PassKind kind, Precision precision, const Backend& backend) {
+  return Planner(std::move(graph), batch, kind, precision, backend).make();
 }
 
 }  // namespace dartsmith

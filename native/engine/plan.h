@@ -35,6 +35,7 @@ struct Step {
 
 struct Plan {
   PassKind kind = PassKind::kEvaluate;
+  Precision precision = Precision::kFp32;
   bool wants_weights = false;
   bool wants_alpha = false;
   bool wants_inputs = false;
@@ -43,8 +44,17 @@ struct Plan {
   std::vector<Step> steps;
   std::vector<int64_t> offsets;  // of each buffer, in bytes
   int64_t arena_bytes = 0;
+
+  // How a node's value is stored. Only fused kernels read a separable's.
+  Precision precision_of(int id) const {
+    return graph.nodes[id].node.op == Op::kSeparable ? precision : Precision::kFp32;
+  }
+  // Of one sample's value.
+  int64_t value_bytes(int id) const {
+    return graph.nodes[id].node.shape.elements() * (precision_of(id) == Precision::kBf16 ? 2 : 4);
+  }
 };
 
-Plan make_plan(Lowered graph, int64_t batch, PassKind kind, const Backend& backend);
+Plan make_plan(Lowered graph, int64_t batch, PassKind kind, Precision precision, const Backend& backend);
 
 }  // namespace dartsmith

@@ -24,26 +24,31 @@ bool has_weight_gradient(Op op) {
   return op == Op::kConv2d || op == Op::kLinear || op == Op::kSeparable;
 }
 
-KernelProfile count_node(const Plan& plan, int id, bool backward, int64_t batch) {
+// `joining` is a node whose step has loaded its input already.
+KernelProfile count_node(const Plan& plan, int id, bool backward, int64_t batch, bool joining) {
   const LoweredNode& lowered = plan.graph.nodes[id];
   const Node& node = lowered.node;
-  const int64_t tensor = batch * static_cast<int64_t>(sizeof(float));
+  const int64_t gradient_bytes = batch * node.shape.elements() * static_cast<int64_t>(sizeof(float));
+  const int64_t value_bytes = batch * plan.value_bytes(id);
   const Shape none{0, 0, 0};
   const Shape& first = lowered.inputs.empty() ? none : plan.graph.nodes[lowered.inputs[0].id].node.shape;
-  KernelProfile profile{node.op, backward, 0, 0, tensor * node.shape.elements()};
+  KernelProfile profile{node.op, backward, 0, 0, 0};
+  profile.bytes = backward ? gradient_bytes : borrows_value(node.op) ? 0 : value_bytes;
   int64_t passes = backward ? 0 : 1;
   for (const LoweredInput& input : lowered.inputs) {
-    const int64_t bytes = tensor * plan.graph.nodes[input.id].node.shape.elements();
-    profile.bytes += bytes;
-    if (node.op == Op::kCombine) profile.flops += 2 * bytes / static_cast<int64_t>(sizeof(float));
+    const int64_t elements = batch * plan.graph.nodes[input.id].node.shape.elements();
+    if (node.op == Op::kCombine) profile.flops += 2 * elements;
     const bool gradient = backward && plan.nodes[input.id].has_gradient;
-    // The gradient of a normalised input is a map, not a tensor, unless the kernel makes the tensor itself.
-    if (gradient && !(node.op == Op::kCombine && input.normalised)) profile.bytes += bytes;
     if (gradient) ++passes;
+    if (joining) continue;
+    profile.bytes += batch * plan.value_bytes(input.id);
+    // The gradient of a normalised input is a map, not a tensor, unless the kernel makes the tensor itself.
+    if (gradient && !(node.op == Op::kCombine && input.normalised)) {
+      profile.bytes += elements * static_cast<int64_t>(sizeof(float));
+    }
   }
   if (node.op == Op::kCombine) return profile;
-  if (backward && (node.op == Op::kSeparable || borrows_value(node.op)))
-    profile.bytes += tensor * node.shape.elements();
+  if (backward && node.op == Op::kSeparable) profile.bytes += value_bytes;
   if (backward && plan.wants_weights && has_weight_gradient(node.op)) ++passes;
   profile.flops = 2 * passes * batch * macs(node, first);
   return profile;
@@ -52,9 +57,9 @@ KernelProfile count_node(const Plan& plan, int id, bool backward, int64_t batch)
 }  // namespace
 
 KernelProfile count_work(const Plan& plan, const std::vector<int>& ids, bool backward, int64_t batch) {
-  KernelProfile total = count_node(plan, ids.front(), backward, batch);
+  KernelProfile total = count_node(plan, ids.front(), backward, batch, false);
   for (size_t i = 1; i < ids.size(); ++i) {
-    const KernelProfile other = count_node(plan, ids[i], backward, batch);
+    const KernelProfile other = count_node(plan, ids[i], backward, batch, true);
     total.flops += other.flops;
     total.bytes += other.bytes;
   }

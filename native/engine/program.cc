@@ -87,7 +87,8 @@ class Executor {
 
   Tensor tensor(int id) const {
     const Shape& shape = node(id).shape;
-    return {buffer(planned(id).value), program_.batch_, shape.height, shape.width, shape.channels};
+    return {buffer(planned(id).value), program_.batch_,   shape.height, shape.width,
+            shape.channels,            plan_.precision_of(id)};
   }
 
   size_t value_bytes(int id) const { return program_.batch_ * node(id).shape.elements() * sizeof(float); }
@@ -325,8 +326,8 @@ std::vector<MixingRow> mixing_rows(const Graph& graph) {
 
 }  // namespace
 
-Program::Program(std::shared_ptr<Device> device, Graph graph, int64_t batch, bool fuse)
-    : device_(std::move(device)), graph_(std::move(graph)), batch_(batch), fuse_(fuse) {
+Program::Program(std::shared_ptr<Device> device, Graph graph, int64_t batch, bool fuse, Precision precision)
+    : device_(std::move(device)), graph_(std::move(graph)), batch_(batch), fuse_(fuse), precision_(precision) {
   if (batch < 1 || batch > 65536) fail("compile", "expected a batch size from 1 to 65536 but got ", batch);
   validate(graph_);
   for (const Node& node : graph_.nodes) {
@@ -354,7 +355,7 @@ Program::Program(std::shared_ptr<Device> device, Graph graph, int64_t batch, boo
 const Plan& Program::plan(PassKind kind, bool fuse) {
   std::lock_guard lock(plan_mutex_);
   std::optional<Plan>& plan = plans_[2 * static_cast<int>(kind) + fuse];
-  if (!plan) plan = make_plan(lower(graph_, fuse), batch_, kind, *device_->backend);
+  if (!plan) plan = make_plan(lower(graph_, fuse), batch_, kind, precision_, *device_->backend);
   return *plan;
 }
 

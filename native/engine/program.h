@@ -64,7 +64,8 @@ class Program {
  public:
   // Throws Error where the graph is malformed.
   // Without `fuse` every node runs by itself: the oracle for the fused kernels.
-  Program(std::shared_ptr<Device> device, Graph graph, int64_t batch, bool fuse);
+  // `precision` is that of the activations that fused kernels store.
+  Program(std::shared_ptr<Device> device, Graph graph, int64_t batch, bool fuse, Precision precision);
 
   // Checks a batch against the graph: throws Error naming what does not fit.
   void check(const Batch& batch) const;
@@ -87,6 +88,7 @@ class Program {
   Graph graph_;
   int64_t batch_;
   bool fuse_;
+  Precision precision_;
   bool has_loss_ = false;
   int64_t label_limit_ = INT32_MAX;  // labels must be below it: the fewest classes of any loss
   std::vector<MixingRow> rows_;

@@ -167,12 +167,23 @@ export interface DeviceDataset extends Disposable {
   dispose(): void;
 }
 
+/** What activations may be stored in. */
+export const precisions = ['fp32', 'bf16'] as const;
+
+/** One of {@link precisions}. */
+export type Precision = (typeof precisions)[number];
+
 /** Options of {@link Device.compile}. */
 export interface CompileOptions {
   readonly batchSize: number;
   readonly parameters: Parameters;
   /** `off` runs every node by itself: the oracle for the fused kernels, which differ from it by round-off. */
   readonly fusion?: 'on' | 'off';
+  /**
+   * How fused kernels store the activations that they keep for each other; all arithmetic is float32. `bf16` takes about
+   * half of the memory and rounds those activations to 8 bits of precision. `fp32` when absent.
+   */
+  readonly precision?: Precision;
 }
 
 /** A graph planned for one batch size. Programs of one device share its working memory and may share parameters. */

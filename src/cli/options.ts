@@ -64,6 +64,9 @@ export function settingOptions(): Option[] {
     const rule = settingRules[name];
     const help = `${rule.help} ${defaultsOf(name)}`;
     if (rule.kind === 'flag') return new Option(flagOf(name), help);
+    if (rule.kind === 'choice') {
+      return new Option(`${flagOf(name)} <name>`, help).argParser(choiceParser(flagOf(name), rule.words));
+    }
     return new Option(`${flagOf(name)} <number>`, help).argParser(settingParser(flagOf(name), rule));
   });
 }
@@ -91,6 +94,6 @@ function defaultsOf(name: keyof SearchSettings): string {
   return quick === paper ? `(default: ${shown(paper)})` : `(quick: ${shown(quick)}, paper: ${shown(paper)})`;
 }
 
-function shown(value: number | boolean): string {
+function shown(value: number | boolean | string): string {
   return typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value);
 }

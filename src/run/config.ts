@@ -36,7 +36,7 @@ export interface RunConfig {
 }
 
 /** The format that this version writes and reads. */
-export const runFormat = 1;
+export const runFormat = 2;
 
 /** Versions of this package and of Node, for the record. */
 export function runVersions(): RunConfig['versions'] {

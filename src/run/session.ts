@@ -76,7 +76,7 @@ async function openSession(plan: SearchPlan, cleanup: Cleanup): Promise<Session>
   cleanup.push(() => parameters.dispose());
   const images = device.createDataset(dataset.train);
   cleanup.push(() => images.dispose());
-  const programs = createProgramSet(device, supernet.graph, parameters);
+  const programs = createProgramSet(device, supernet.graph, parameters, settings.precision);
   cleanup.push(() => programs.dispose());
   // Not the dataset whole: its images are the device's now.
   const { mean, deviation, augmentation } = dataset;

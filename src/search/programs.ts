@@ -1,4 +1,4 @@
-import type { Device, Program } from '../backend/device.ts';
+import type { Device, Precision, Program } from '../backend/device.ts';
 import type { Parameters } from '../backend/parameters.ts';
 import type { Graph } from '../graph/graph.ts';
 
@@ -9,14 +9,19 @@ export interface ProgramSet extends Disposable {
 }
 
 /** A set that compiles `graph` on `device`. */
-export function createProgramSet(device: Device, graph: Graph, parameters: Parameters): ProgramSet {
+export function createProgramSet(
+  device: Device,
+  graph: Graph,
+  parameters: Parameters,
+  precision: Precision,
+): ProgramSet {
   const programs = new Map<number, Program>();
   const dispose = () => {
     for (const program of programs.values()) program.dispose();
     programs.clear();
   };
   const programFor = (batchSize: number) => {
-    const program = programs.get(batchSize) ?? device.compile(graph, { batchSize, parameters });
+    const program = programs.get(batchSize) ?? device.compile(graph, { batchSize, parameters, precision });
     programs.set(batchSize, program);
     return program;
   };

@@ -1,3 +1,4 @@
+import { type Precision, precisions } from '../backend/device.ts';
 import { invalid } from '../errors.ts';
 
 /** Settings of a DARTS search; names and defaults are the published ones (arXiv:1806.09055). */
@@ -23,6 +24,8 @@ export interface SearchSettings {
   readonly unrolled: boolean;
   readonly cutout: boolean;
   readonly cutoutLength: number;
+  /** How the fused kernels store activations: see CompileOptions. */
+  readonly precision: Precision;
 }
 
 /** The names of the ready-made settings. */
@@ -44,6 +47,7 @@ const paper: SearchSettings = {
   unrolled: false,
   cutout: false,
   cutoutLength: 16,
+  precision: 'fp32',
 };
 
 /**
@@ -61,6 +65,7 @@ export const presets: Readonly<Record<PresetName, { readonly settings: SearchSet
 /** What a setting may be (bounds are inclusive), and what help says of it. */
 export type SettingRule =
   | { readonly kind: 'flag'; readonly help: string }
+  | { readonly kind: 'choice'; readonly words: readonly string[]; readonly help: string }
   | { readonly kind: 'integer' | 'number'; readonly low: number; readonly high: number; readonly help: string };
 
 /** The rule of every setting, in the order in which help lists them. */
@@ -80,11 +85,13 @@ export const settingRules: Readonly<Record<keyof SearchSettings, SettingRule>> =
   unrolled: flag('second order: alpha follows the hypergradient through one unrolled step'),
   cutout: flag('hide a random square of each training image'),
   cutoutLength: integer(1, 4096, 'side of that square in pixels'),
+  precision: choice(precisions, 'of stored activations: bf16 takes half of the memory and rounds'),
 };
 
 /** Whether a setting may have a value. */
 export function isAllowed(rule: SettingRule, value: unknown): boolean {
   if (rule.kind === 'flag') return typeof value === 'boolean';
+  if (rule.kind === 'choice') return typeof value === 'string' && rule.words.includes(value);
   if (typeof value !== 'number' || !(value >= rule.low && value <= rule.high)) return false;
   return rule.kind === 'number' || Number.isInteger(value);
 }
@@ -92,6 +99,7 @@ export function isAllowed(rule: SettingRule, value: unknown): boolean {
 /** What a setting may be in words, such as 'a number from 0 to 100'. */
 export function describeRule(rule: SettingRule): string {
   if (rule.kind === 'flag') return 'true or false';
+  if (rule.kind === 'choice') return `one of ${rule.words.join(', ')}`;
   const noun = rule.kind === 'integer' ? 'an integer' : 'a number';
   // An upper bound that nobody comes near would only distract.
   return rule.high >= 1e6 ? `${noun} of at least ${rule.low}` : `${noun} from ${rule.low} to ${rule.high}`;
@@ -118,6 +126,10 @@ function integer(low: number, high: number, help: string): SettingRule {
 
 function number(low: number, high: number, help: string): SettingRule {
   return { kind: 'number', low, high, help };
+}
+
+function choice(words: readonly string[], help: string): SettingRule {
+  return { kind: 'choice', words, help };
 }
 
 function flag(help: string): SettingRule {

@@ -43,7 +43,7 @@ export interface Addon {
     width: number,
     channels: number,
   ): Handle;
-  compile(device: Handle, graph: object, batchSize: number, fuse: boolean): Handle;
+  compile(device: Handle, graph: object, batchSize: number, fuse: boolean, bfloat16: boolean): Handle;
   programMemory(program: Handle): number[];
   execute(device: Handle, commands: readonly object[]): NativeJob<NativeOutcome[]>;
   disposeDevice(handle: Handle): void;

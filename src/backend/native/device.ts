@@ -1,15 +1,16 @@
 import type { ImageArrays } from '../../data/dataset.ts';
 import { AbortedError, BackendError, DartsmithError, invalid } from '../../errors.ts';
 import type { Graph } from '../../graph/graph.ts';
-import type {
-  BackendName,
-  Command,
-  CompileOptions,
-  Device,
-  DeviceDataset,
-  ExecuteOptions,
-  Outcome,
-  Program,
+import {
+  type BackendName,
+  type Command,
+  type CompileOptions,
+  type Device,
+  type DeviceDataset,
+  type ExecuteOptions,
+  type Outcome,
+  type Program,
+  precisions,
 } from '../device.ts';
 import { type Arena, arenas, initialValues, type ParameterStore, Parameters, placeParameters } from '../parameters.ts';
 import { type Addon, type Handle, loadAddon, type NativeJob, type NativeOutcome } from './addon.ts';
@@ -61,11 +62,14 @@ class NativeDevice implements Device {
     return dataset;
   }
 
-  compile(graph: Graph, { batchSize, parameters, fusion = 'on' }: CompileOptions): Program {
+  compile(graph: Graph, { batchSize, parameters, fusion = 'on', precision = 'fp32' }: CompileOptions): Program {
     if (!(Number.isInteger(batchSize) && batchSize >= 1)) throw invalid('batchSize', 'a positive integer', batchSize);
     if (fusion !== 'on' && fusion !== 'off') throw invalid('fusion', "'on' or 'off'", fusion);
+    if (!precisions.includes(precision)) throw invalid('precision', `one of ${precisions.join(', ')}`, precision);
     const encoded = encodeGraph(graph, parameters.map);
-    const handle = translated(() => this.#addon.compile(this.#handle, encoded, batchSize, fusion === 'on'));
+    const handle = translated(() =>
+      this.#addon.compile(this.#handle, encoded, batchSize, fusion === 'on', precision === 'bf16'),
+    );
     const program = new NativeProgram(this, this.#addon, handle, graph, batchSize, parameters);
     this.#handles.set(program, handle);
     return program;

@@ -31,6 +31,11 @@ describe('rules', () => {
       ]);
       return;
     }
+    if (rule.kind === 'choice') {
+      for (const word of rule.words) expect(isAllowed(rule, word)).toBe(true);
+      for (const value of ['', 'fp64', 16, true, undefined]) expect(isAllowed(rule, value)).toBe(false);
+      return;
+    }
     for (const value of [rule.low, rule.high]) expect(isAllowed(rule, value)).toBe(true);
     for (const value of [rule.low - 1, rule.high * 2, Number.NaN, Number.POSITIVE_INFINITY, '1', true]) {
       expect(isAllowed(rule, value)).toBe(false);
@@ -43,6 +48,7 @@ describe('rules', () => {
     expect(describeRule(settingRules.epochs)).toBe('an integer of at least 1');
     expect(describeRule(settingRules.momentum)).toBe('a number from 0 to 1');
     expect(describeRule(settingRules.cutout)).toBe('true or false');
+    expect(describeRule(settingRules.precision)).toBe('one of fp32, bf16');
   });
 });
 
