@@ -67,8 +67,12 @@ __attribute__((always_inline)) inline void slide_positions(const Slide& slide, c
     unroll<Size>([&](auto k) __attribute__((always_inline)) {
       weights[k.value] = load_lanes<Whole>(row_weights + k.value * slide.weight_column, slide.lanes);
     });
+    const float* pixel = source;
     unroll<(Count - 1) * Step + (Size - 1) * Dilation + 1>([&](auto j) __attribute__((always_inline)) {
-      const Vec value = load_lanes<Whole>(source + j.value * slide.pixel, slide.lanes);
+      Vec value = load_lanes<Whole>(pixel, slide.lanes);
+      hold(value);
+      pixel += slide.pixel;
+      hold(pixel);
       unroll<Size>([&](auto k) __attribute__((always_inline)) {
         constexpr int kReach = decltype(j)::value - decltype(k)::value * Dilation;
         if constexpr (kReach >= 0 && kReach % Step == 0 && kReach / Step < Count) {
@@ -78,12 +82,12 @@ __attribute__((always_inline)) inline void slide_positions(const Slide& slide, c
     });
   }
   unroll<Count>([&](auto i) __attribute__((always_inline)) {
-    float* to = target + i.value * slide.target_step;
     if (Whole) {
-      store(to, sums[i.value]);
+      store(target, sums[i.value]);
     } else {
-      store_first(to, sums[i.value], slide.lanes);
+      store_first(target, sums[i.value], slide.lanes);
     }
+    target += slide.target_step;
   });
 }
 

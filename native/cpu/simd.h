@@ -123,6 +123,21 @@ void with_elements(const Tensor& tensor, int64_t first, const Body& body) {
   }
 }
 
+// Holds a value in a register: the compiler would rather load it again for each use, or keep a register for each address
+// of a walk, than step.
+inline void hold(Vec& v) {
+#if defined(__x86_64__)
+  asm("" : "+v"(v));
+#elif defined(__aarch64__)
+  asm("" : "+w"(v));
+#endif
+}
+inline void hold(const float*& p) {
+#if defined(__x86_64__) || defined(__aarch64__)
+  asm("" : "+r"(p));
+#endif
+}
+
 inline void fill(float* target, int64_t count, float value) {
   for (int64_t i = 0; i < count; ++i) target[i] = value;
 }
