@@ -25,8 +25,25 @@ Group group_of(const KernelCall& call) {
   return {call.inputs[0].channels / groups, call.output.channels / groups};
 }
 
+// A plain product of pixels [pixels, depth] with a matrix [depth, width]: a convolution of 1x1, a linear layer.
+bool is_plain_product(const KernelCall& call) {
+  return call.node->window == Window{} && call.node->groups == 1;
+}
+
+void multiply_pixels(Stream& stream, const float* source, int64_t pixels, int64_t depth, const float* matrix,
+                     int64_t width, float* target, GradientMode mode) {
+  constexpr int64_t kGrain = 256;
+  parallel_ranges(stream, pixels, kGrain, [&](int64_t begin, int64_t end) {
+    multiply_rows(source + begin * depth, end - begin, depth, matrix, width, target + begin * width, mode);
+  });
+}
+
 void dense_forward(Stream& stream, const KernelCall& call) {
   const Tensor &in = call.inputs[0], &out = call.output;
+  if (is_plain_product(call)) {
+    return multiply_pixels(stream, in.data, pixels_of(in), in.channels, call.weight, out.channels, out.data,
+                           GradientMode::kOverwrite);
+  }
   const WindowMap map = forward_map(call.node->window, in, out);
   const Group group = group_of(call);
   for (int g = 0; g < call.node->groups; ++g) {
@@ -53,6 +70,10 @@ void dense_input_gradient(Stream& stream, const KernelCall& call) {
   const Group group = group_of(call);
   auto* transposed = static_cast<float*>(call.workspace);
   transpose(call.weight, taps_of(*call.node), group.inputs, out.channels, transposed);
+  if (is_plain_product(call)) {
+    return multiply_pixels(stream, call.output_gradient, pixels_of(out), out.channels, transposed, in.channels,
+                           call.input_gradients[0].data, call.input_gradients[0].mode);
+  }
   for_backward_maps(call.node->window, in, out, [&](const WindowMap& map) {
     for (int g = 0; g < call.node->groups; ++g) {
       row_product(stream, map,

@@ -234,62 +234,72 @@ void correlate_run(const CorrelationRun& run) {
   if (channel < run.depth) correlate_channels<1>(run, channel);
 }
 
-// `Rows` contiguous rows times a block of columns. A depth known when compiling makes every row's address a constant
-// away from one register; 0 stands for any depth.
+// Contiguous rows times a block of columns of a matrix [depth, width].
+struct RowsTimesBlock {
+  const float* source;
+  int64_t rows;
+  int64_t depth;
+  const float* matrix;  // at the block's first column
+  int64_t width;
+  float* target;     // likewise
+  Lanes last_lanes;  // of the block's last vector
+  bool accumulate;
+};
+
+// `Rows` rows from row r on. A depth known when compiling makes every row's address a constant away from one register; 0
+// stands for any depth.
 template <int Rows, int Vectors, int Depth, bool Whole>
-void multiply_tile(const float* source, int64_t any_depth, const float* matrix, int64_t width, float* target,
-                   Lanes last_lanes) {
-  const int64_t depth = Depth > 0 ? Depth : any_depth;
+void multiply_tile(const RowsTimesBlock& block, int64_t r) {
+  const int64_t depth = Depth > 0 ? Depth : block.depth, width = block.width;
+  const float* source = block.source + r * depth;
+  const float* matrix = block.matrix;
   Vec sums[Rows][Vectors] = {};
   for (int64_t c = 0; c < depth; ++c) {
     Vec line[Vectors];
     for (int v = 0; v < Vectors; ++v) {
       const float* from = matrix + c * width + v * kLanes;
-      line[v] = !Whole && v == Vectors - 1 ? load_first(from, last_lanes) : load(from);
+      line[v] = !Whole && v == Vectors - 1 ? load_first(from, block.last_lanes) : load(from);
     }
-    for (int r = 0; r < Rows; ++r) {
-      const Vec value = splat(source[r * depth + c]);
-      for (int v = 0; v < Vectors; ++v) sums[r][v] += value * line[v];
+    for (int i = 0; i < Rows; ++i) {
+      const Vec value = splat(source[i * depth + c]);
+      for (int v = 0; v < Vectors; ++v) sums[i][v] += value * line[v];
     }
   }
-  for (int r = 0; r < Rows; ++r) {
+  for (int i = 0; i < Rows; ++i) {
     for (int v = 0; v < Vectors; ++v) {
-      store_first(target + r * width + v * kLanes, sums[r][v], !Whole && v == Vectors - 1 ? last_lanes : Lanes());
+      float* target = block.target + (r + i) * width + v * kLanes;
+      const Lanes lanes = !Whole && v == Vectors - 1 ? block.last_lanes : Lanes();
+      store_first(target, block.accumulate ? load_first(target, lanes) + sums[i][v] : sums[i][v], lanes);
     }
   }
 }
 
-// As many blocks of `Rows` rows as fit from row r on, then half as many at a time down to one.
+// As many tiles of `Rows` rows as fit from row r on, then half as many rows at a time down to one.
 template <int Rows, int Vectors, int Depth, bool Whole>
-void multiply_columns(const float* source, int64_t r, int64_t rows, int64_t depth, const float* matrix, int64_t width,
-                      float* target, Lanes last_lanes) {
-  for (; r + Rows <= rows; r += Rows) {
-    multiply_tile<Rows, Vectors, Depth, Whole>(source + r * depth, depth, matrix, width, target + r * width,
-                                               last_lanes);
-  }
+void multiply_columns(const RowsTimesBlock& block, int64_t r) {
+  for (; r + Rows <= block.rows; r += Rows) multiply_tile<Rows, Vectors, Depth, Whole>(block, r);
   if constexpr (Rows > 1) {
-    if (r < rows) {
-      multiply_columns<Rows / 2, Vectors, Depth, Whole>(source, r, rows, depth, matrix, width, target, last_lanes);
-    }
+    if (r < block.rows) multiply_columns<Rows / 2, Vectors, Depth, Whole>(block, r);
   }
 }
 
 template <int Vectors>
-void multiply_block(const float* source, int64_t rows, int64_t depth, const float* matrix, int64_t width, float* target,
-                    Lanes last_lanes) {
+void multiply_block(const RowsTimesBlock& block) {
   constexpr int kTall = kRegisters == 32 && Vectors == 1 ? 16 : kRows;
-  if (!last_lanes.whole()) {
-    return multiply_columns<kTall, Vectors, 0, false>(source, 0, rows, depth, matrix, width, target, last_lanes);
-  }
-  switch (depth) {
+  if (!block.last_lanes.whole()) return multiply_columns<kTall, Vectors, 0, false>(block, 0);
+  switch (block.depth) {
     case 16:
-      return multiply_columns<kTall, Vectors, 16, true>(source, 0, rows, depth, matrix, width, target, last_lanes);
+      return multiply_columns<kTall, Vectors, 16, true>(block, 0);
     case 32:
-      return multiply_columns<kTall, Vectors, 32, true>(source, 0, rows, depth, matrix, width, target, last_lanes);
+      return multiply_columns<kTall, Vectors, 32, true>(block, 0);
     case 64:
-      return multiply_columns<kTall, Vectors, 64, true>(source, 0, rows, depth, matrix, width, target, last_lanes);
+      return multiply_columns<kTall, Vectors, 64, true>(block, 0);
+    case 128:
+      return multiply_columns<kTall, Vectors, 128, true>(block, 0);
+    case 256:
+      return multiply_columns<kTall, Vectors, 256, true>(block, 0);
     default:
-      return multiply_columns<kTall, Vectors, 0, true>(source, 0, rows, depth, matrix, width, target, last_lanes);
+      return multiply_columns<kTall, Vectors, 0, true>(block, 0);
   }
 }
 
@@ -356,11 +366,14 @@ void row_correlation(Stream& stream, const WindowMap& map, const RowCorrelation&
   }
 }
 
-void multiply_rows(const float* source, int64_t rows, int64_t depth, const float* matrix, int64_t width,
-                   float* target) {
+void multiply_rows(const float* source, int64_t rows, int64_t depth, const float* matrix, int64_t width, float* target,
+                   GradientMode mode) {
   for_column_blocks(width, [&](int64_t column, int vectors, Lanes last_lanes) {
-    const auto block = vectors == 1 ? multiply_block<1> : vectors == 2 ? multiply_block<2> : multiply_block<kVectors>;
-    block(source, rows, depth, matrix + column, width, target + column, last_lanes);
+    const auto multiply = vectors == 1   ? multiply_block<1>
+                          : vectors == 2 ? multiply_block<2>
+                                         : multiply_block<kVectors>;
+    multiply({source, rows, depth, matrix + column, width, target + column, last_lanes,
+              mode == GradientMode::kAccumulate});
   });
 }
 

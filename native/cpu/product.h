@@ -25,8 +25,9 @@ struct RowProduct {
 
 void row_product(Stream& stream, const WindowMap& map, const RowProduct& product);
 
-// target [rows, width] = source [rows, depth] times matrix [depth, width], all contiguous; on the calling thread.
-void multiply_rows(const float* source, int64_t rows, int64_t depth, const float* matrix, int64_t width, float* target);
+// target [rows, width] (=|+=) source [rows, depth] times matrix [depth, width], all contiguous; on the calling thread.
+void multiply_rows(const float* source, int64_t rows, int64_t depth, const float* matrix, int64_t width, float* target,
+                   GradientMode mode = GradientMode::kOverwrite);
 
 // target [depth, width] += transposed source [rows, depth] times gradient [rows, width]; on the calling thread.
 void correlate_rows(const float* source, int64_t rows, int64_t depth, const float* gradient, int64_t width,

@@ -282,6 +282,15 @@ void apply_gradient_map(const KernelCall& call, int64_t first, int64_t pixels, f
   });
 }
 
+// Starts fetching what apply_gradient_map reads of an output row, if the image has it.
+void fetch_gradient_row(const KernelCall& call, const Sizes& sizes, int64_t image, int64_t row) {
+  if (row * sizes.output_width >= sizes.output_pixels) return;
+  const int64_t elements = sizes.output_width * sizes.outputs;
+  const int64_t first = image * sizes.output_pixels * sizes.outputs + row * elements;
+  fetch_ahead(call.output_gradient + first, elements);
+  with_elements(call.output, first, [&](const auto* value) { fetch_ahead(value, elements); });
+}
+
 // The gradient of an image's depthwise output, into its frame; the weight gradients on the way.
 void backward_strips(const KernelCall& call, const Sizes& sizes, int64_t image, const BackwardBuffers& buffers,
                      const Tile& gradients) {
@@ -297,6 +306,7 @@ void backward_strips(const KernelCall& call, const Sizes& sizes, int64_t image, 
     apply_gradient_map(call, image * sizes.output_pixels + begin * width, (end - begin) * width,
                        buffers.strip_gradient);
     for (int64_t row = begin; row < end; ++row) {
+      fetch_gradient_row(call, sizes, image, row + sizes.strip_rows);
       multiply_rows(buffers.strip_gradient + (row - begin) * width * sizes.outputs, width, sizes.outputs,
                     workspace.transposed, sizes.inputs, gradients.pixel(row, 0));
     }
