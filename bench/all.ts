@@ -11,4 +11,4 @@ const json = (name: string) => (values.json ? ['--json', join(values.json, name)
 
 await benchKernels(json('kernels.json'));
 console.log();
-await benchStep(['--unrolled', '--tuned', ...json('step.json')]);
+await benchStep(json('step.json'));

@@ -18,6 +18,7 @@ export {
   type HypergradientCommand,
   type Mixing,
   type Outcome,
+  type Peak,
   type Precision,
   type Program,
   precisions,

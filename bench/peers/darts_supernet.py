@@ -51,14 +51,14 @@ def relu_conv_norm(inputs, outputs):
     return Chain(nn.ReLU(), nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs, affine=False))
 
 
-def depthwise_pointwise(channels, kernel, stride, dilation=1):
+def depthwise_pointwise(channels, kernel, stride, dilation=1, affine=False):
     """ReLU, depthwise, pointwise, norm: half of a separable convolution, the whole of a dilated one."""
     padding = dilation * (kernel - 1) // 2
     return [
         nn.ReLU(),
         nn.Conv2d(channels, channels, kernel, stride, padding, dilation, groups=channels, bias=False),
         nn.Conv2d(channels, channels, 1, bias=False),
-        nn.BatchNorm2d(channels, affine=False),
+        nn.BatchNorm2d(channels, affine=affine),
     ]
 
 

@@ -48,9 +48,9 @@ class SearchStep:
     no arithmetic for the candidate `none`.
     """
 
-    def __init__(self, form, order, batch, channels, layers, size=32, classes=10):
+    def __init__(self, form, work, batch, channels, layers, size=32, classes=10):
         torch.manual_seed(0)
-        self.tuned, self.order = form == "tuned", order
+        self.tuned, self.unrolled = form == "tuned", work == "second order"
         self.model = Supernet(channels, layers, classes, skip_zero=self.tuned)
         layout = torch.channels_last if self.tuned else torch.contiguous_format
         self.model.to(memory_format=layout)
@@ -70,7 +70,7 @@ class SearchStep:
         return loss
 
     def differentiate_alphas(self):
-        if self.order == 1:
+        if not self.unrolled:
             self.differentiate(self.validation, self.adam, self.model.alphas())
             return
         zeros = (torch.zeros_like(weight) for weight in self.model.weights())

@@ -12,6 +12,7 @@ import time
 import numpy
 import torch
 
+from chain_step import ChainStep
 from darts_supernet import Supernet, multiply_accumulates
 from search_step import SearchStep, hypergradient
 from tensor_file import read_tensors, write_tensors
@@ -40,17 +41,17 @@ def peak_bytes():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def time_step(form, order, batch, channels, layers, threads):
-    """Seconds of one search step, and the peak memory of the setting's first one.
+def time_step(form, work, batch, channels, layers, threads):
+    """Seconds of one step, and the peak memory of the setting's first one.
 
     That first step meets cold memory, so its time is not one to report.
     """
     torch.set_num_threads(threads)
-    key = (form, order, batch, channels, layers)
+    key = (form, work, batch, channels, layers)
     first = key not in steps
     if first:
         reset_peak()
-        steps[key] = {"step": SearchStep(*key)}
+        steps[key] = {"step": ChainStep(*key) if work == "chain" else SearchStep(*key)}
     start = time.perf_counter()
     loss = steps[key]["step"]()
     seconds = time.perf_counter() - start

@@ -3,21 +3,17 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { StepSizes, Work } from '../support/work.ts';
 import { startJsonLines } from './json_lines.ts';
 import { readTensors, type TorchTensor, writeTensors } from './tensor_file.ts';
 
 /** How PyTorch computes a step: as the published code does, or at its best; see search_step.py. */
 export type TorchForm = 'published' | 'tuned';
 
-/** One search step on a random 32x32x3 batch. */
-export interface TorchTimeOptions {
+/** One step on a random 32x32x3 batch. */
+export interface TorchTimeOptions extends StepSizes {
   readonly form: TorchForm;
-  /** 1 for first order, 2 for the unrolled hypergradient. */
-  readonly order: 1 | 2;
-  readonly batch: number;
-  readonly channels: number;
-  readonly layers: number;
-  readonly threads: number;
+  readonly work: Work;
 }
 
 /** What a step took. */

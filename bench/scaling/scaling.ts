@@ -3,11 +3,12 @@
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { openOurStep, type StepOptions } from '../step/ours.ts';
+import { openOurStep } from '../step/ours.ts';
 import { count } from '../support/arguments.ts';
 import { machine } from '../support/machine.ts';
 import { median } from '../support/measure.ts';
 import { figure, printTable, writeJson } from '../support/report.ts';
+import { passes, type StepSizes } from '../support/work.ts';
 import { type Chart, chartsToSvg } from './chart.ts';
 
 const { values } = parseArgs({
@@ -18,8 +19,8 @@ const { values } = parseArgs({
   },
 });
 const rounds = count('rounds', values.rounds, 3);
-const base: StepOptions = { batch: 16, channels: 16, layers: 8, threads: availableParallelism() };
-const sweeps: Readonly<Record<keyof StepOptions, readonly number[]>> = {
+const base: StepSizes = { batch: 16, channels: 16, layers: 8, threads: availableParallelism() };
+const sweeps: Readonly<Record<keyof StepSizes, readonly number[]>> = {
   batch: [1, 2, 4, 8, 16, 32, 64, 128],
   channels: [4, 8, 16, 32, 64],
   layers: [2, 4, 8, 12, 16, 20],
@@ -27,11 +28,11 @@ const sweeps: Readonly<Record<keyof StepOptions, readonly number[]>> = {
 };
 
 /** Median seconds of a step after one to warm up, and its multiply-accumulates an image. */
-async function measure(options: StepOptions): Promise<{ seconds: number; macs: number }> {
-  const ours = await openOurStep(options);
-  await ours.time(1);
+async function measure(sizes: StepSizes): Promise<{ seconds: number; macs: number }> {
+  const ours = await openOurStep({ work: 'first order', ...sizes });
+  await ours.time();
   const times: number[] = [];
-  for (let round = 0; round < rounds; round++) times.push(await ours.time(1));
+  for (let round = 0; round < rounds; round++) times.push(await ours.time());
   ours.close();
   return { seconds: median(times), macs: ours.macs };
 }
@@ -49,8 +50,7 @@ for (const [name, sizes] of Object.entries(sweeps)) {
       [name]: size,
       ms: figure(seconds * 1e3),
       'images/s': figure(batch / seconds),
-      // Five forward-equivalent passes: alpha two, weights three.
-      'GFLOP/s': figure((2 * macs * batch * 5) / seconds / 1e9),
+      'GFLOP/s': figure((2 * macs * batch * passes['first order']) / seconds / 1e9),
     })),
   );
   charts.push({

@@ -1,35 +1,32 @@
-import type { Batch, Command, DeviceDataset, Precision, Program } from '../../src/backend/device.ts';
+import type { Batch, Command, Device, DeviceDataset, Precision, Program } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
+import { GraphBuilder } from '../../src/graph/builder.ts';
+import type { Graph } from '../../src/graph/graph.ts';
+import { applyOperation, operations } from '../../src/network/operations.ts';
 import { buildSupernet } from '../../src/network/supernet.ts';
 import { uniform } from '../../src/random/philox.ts';
 import { costOf } from '../../src/report/cost.ts';
 import { presets } from '../../src/search/settings.ts';
 import { timed } from '../support/measure.ts';
 import { peakMemory, resetPeakMemory } from '../support/memory.ts';
+import type { StepSizes, Work } from '../support/work.ts';
 
-/** 1 for first order, 2 for the unrolled hypergradient. */
-export type Order = 1 | 2;
-
-/** Sizes of the measured step; images are 32x32x3 of 10 classes. */
-export interface StepOptions {
-  readonly batch: number;
-  readonly channels: number;
-  readonly layers: number;
-  readonly threads: number;
-  /** `fp32` when absent. */
+/** A step of ours; `precision` is `fp32` when absent. */
+export interface StepOptions extends StepSizes {
+  readonly work: Work;
   readonly precision?: Precision;
 }
 
 /** Our side of the comparison. */
 export interface OurStep {
-  readonly description: string;
+  readonly device: Device;
   readonly program: Program;
   /** Multiply-accumulates of one image's forward pass. */
   readonly macs: number;
-  /** Takes one search step and gives its seconds. */
-  time(order: Order): Promise<number>;
-  /** Resident memory in bytes at its largest in the first step of that order, Node included. */
-  peakBytes(order: Order): number;
+  /** Takes one step and gives its seconds. */
+  time(): Promise<number>;
+  /** Resident memory in bytes at its largest in the first step, Node included. */
+  peakBytes(): number;
   close(): void;
 }
 
@@ -37,29 +34,49 @@ const shape = [32, 32, 3] as const;
 const classes = 10;
 const seed = 0;
 
-/** Opens the CPU device with a supernet and random images. */
-export async function openOurStep({ batch, channels, layers, threads, precision }: StepOptions): Promise<OurStep> {
+/** Opens the CPU device with the step's network and random images. */
+export async function openOurStep(options: StepOptions): Promise<OurStep> {
+  const { work, batch, threads, precision } = options;
   const device = await openDevice({ backend: 'cpu', threads });
-  const supernet = buildSupernet({ inputShape: shape, classes, initChannels: channels, layers });
-  const parameters = await device.createParameters(supernet.graph, { seed });
-  const program = device.compile(supernet.graph, { batchSize: batch, parameters, precision });
+  const graph = work === 'chain' ? chain(options) : supernet(options);
+  const parameters = await device.createParameters(graph, { seed });
+  const program = device.compile(graph, { batchSize: batch, parameters, precision });
   const dataset = device.createDataset(randomImages(2 * batch));
-  const peaks = new Map<Order, number>();
   let step = 0;
+  let peak = 0;
   return {
-    description: device.description,
+    device,
     program,
-    macs: costOf(supernet.graph).multiplyAccumulates,
-    time: async (order) => {
-      const first = !peaks.has(order);
+    macs: costOf(graph).multiplyAccumulates,
+    time: async () => {
+      const first = step++ === 0;
       if (first) resetPeakMemory();
-      const seconds = await timed(() => device.execute(searchStep(program, dataset, order, ++step)));
-      if (first) peaks.set(order, peakMemory());
+      const seconds = await timed(() => device.execute(commandsOf(work, program, dataset, step)));
+      if (first) peak = peakMemory();
       return seconds;
     },
-    peakBytes: (order) => peaks.get(order) ?? 0,
+    peakBytes: () => peak,
     close: () => device.dispose(),
   };
+}
+
+function supernet({ channels, layers }: StepSizes): Graph {
+  return buildSupernet({ inputShape: shape, classes, initChannels: channels, layers }).graph;
+}
+
+/** A convolution, then separable convolutions with affine batch norms one after another. */
+function chain({ channels, layers }: StepSizes): Graph {
+  const builder = new GraphBuilder();
+  const images = builder.input('images', shape);
+  let x = builder.conv2d('stem.0', images, { channels, kernel: 3, padding: 1 });
+  x = builder.batchNorm('stem.1', x, { affine: true });
+  const operation = { name: 'sep_conv_3x3', build: operations['sep_conv_3x3'] };
+  for (let layer = 0; layer < layers; layer++) {
+    const context = { layer: `${layer}`, channels, stride: 1, affine: true, normalisePooling: false } as const;
+    x = applyOperation(operation, builder.within(`layers.${layer}`), x, context);
+  }
+  const logits = builder.linear('classifier', builder.globalAvgPool(x), classes);
+  return builder.finish(builder.softmaxCrossEntropy(logits));
 }
 
 function randomImages(count: number) {
@@ -73,7 +90,7 @@ function randomImages(count: number) {
 }
 
 /** An alpha step on the second half of the images, then a weight step on the first, augmented as in a search. */
-function searchStep(program: Program, dataset: DeviceDataset, order: Order, step: number): Command[] {
+function commandsOf(work: Work, program: Program, dataset: DeviceDataset, step: number): Command[] {
   const { parameters, batchSize } = program;
   const { learningRate, momentum, weightDecay, gradClip, archLearningRate, archWeightDecay } = presets.paper.settings;
   const batch = (offset: number, purpose: 'trainAugmentation' | 'validationAugmentation'): Batch => ({
@@ -89,9 +106,14 @@ function searchStep(program: Program, dataset: DeviceDataset, order: Order, step
     },
   });
   const train = batch(0, 'trainAugmentation');
+  const weightStep: Command[] = [
+    { kind: 'gradients', program, batch: train, target: 'weights' },
+    { kind: 'sgd', parameters, learningRate, momentum, weightDecay, maxNorm: gradClip },
+  ];
+  if (work === 'chain') return weightStep;
   const validation = batch(batchSize, 'validationAugmentation');
   return [
-    order === 1
+    work === 'first order'
       ? { kind: 'gradients', program, batch: validation, target: 'alpha' }
       : { kind: 'hypergradient', program, train, validation, learningRate, momentum, weightDecay },
     {
@@ -103,7 +125,6 @@ function searchStep(program: Program, dataset: DeviceDataset, order: Order, step
       weightDecay: archWeightDecay,
       step,
     },
-    { kind: 'gradients', program, batch: train, target: 'weights' },
-    { kind: 'sgd', parameters, learningRate, momentum, weightDecay, maxNorm: gradClip },
+    ...weightStep,
   ];
 }

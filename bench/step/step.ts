@@ -1,101 +1,163 @@
-// One DARTS search step on the CPU, ours and PyTorch's in turn. Options: --batch --channels --layers --threads --rounds,
-// --unrolled (second order too), --tuned (PyTorch at its best too), --profile (our step by kernel, nothing else), --json FILE.
+// One step on the CPU, ours and PyTorch's in turn in one run: first- and second-order search steps and a chain of separable
+// convolutions, at batch 16 and 64. Options: --work first-order,second-order,chain --batch 16,64 --channels --layers
+// --threads --rounds, --profile (our search step by kernel, nothing else), --precision (of --profile), --json FILE.
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { type Peak, type Precision, precisions } from '../../src/backend/device.ts';
+import { openDevice } from '../../src/backend/open.ts';
+import { invalid } from '../../src/errors.ts';
+import { startJsonLines } from '../peers/json_lines.ts';
 import { openTorchPeer, type TorchForm, type TorchPeer } from '../peers/torch.ts';
 import { count } from '../support/arguments.ts';
 import { machine } from '../support/machine.ts';
-import { alternate, type Measurement } from '../support/measure.ts';
+import { alternate, type Contestant, type Measurement } from '../support/measure.ts';
 import { figure, printTable, writeJson } from '../support/report.ts';
-import { type Order, type OurStep, openOurStep, type StepOptions } from './ours.ts';
+import { passes, type StepSizes, type Work, works } from '../support/work.ts';
+import { openOurStep, type StepOptions } from './ours.ts';
 import { profilePasses } from './profile.ts';
 
-interface StepResult extends Measurement {
-  readonly order: Order;
+interface Timing {
+  readonly seconds: number;
   readonly peakBytes: number;
 }
 
-// Of one forward pass each: alpha 2 (forward, data), weights 3 (and weight gradients). First order: 2 + 3. Second: 3 for
-// the unrolled step, 3 at the unrolled weights, twice 2 for the finite difference, 3 for the weight step.
-const passes: Readonly<Record<Order, number>> = { 1: 5, 2: 13 };
+/** One side of a comparison: how it takes a step. */
+interface Side {
+  readonly name: string;
+  time(work: Work, sizes: StepSizes): Promise<Timing>;
+  close(): Promise<void>;
+}
 
-/** Measures search steps and prints them as a table. Throws ArgumentError for a bad option. */
+interface StepResult extends Measurement {
+  readonly work: Work;
+  readonly sizes: StepSizes;
+  readonly macs: number;
+  readonly peakBytes: number;
+}
+
+/** The published search's sizes, and a chain as wide and deep as the published evaluation network. */
+const defaults = { search: { channels: 16, layers: 8 }, chain: { channels: 36, layers: 20 } } as const;
+
+/** Measures steps and prints them as a table. Throws ArgumentError for a bad option. */
 export async function benchStep(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
     options: {
-      batch: { type: 'string' },
+      work: { type: 'string' },
+      batch: { type: 'string', default: '16,64' },
       channels: { type: 'string' },
       layers: { type: 'string' },
       threads: { type: 'string' },
       rounds: { type: 'string' },
-      unrolled: { type: 'boolean', default: false },
-      tuned: { type: 'boolean', default: false },
       profile: { type: 'boolean', default: false },
+      precision: { type: 'string', default: 'fp32' },
       json: { type: 'string' },
     },
   });
-  const options: StepOptions = {
-    batch: count('batch', values.batch, 64),
-    channels: count('channels', values.channels, 16),
-    layers: count('layers', values.layers, 8),
-    threads: count('threads', values.threads, availableParallelism()),
+  const threads = count('threads', values.threads, availableParallelism());
+  const sizesOf = (work: Work, batch: number): StepSizes => {
+    const { channels, layers } = defaults[work === 'chain' ? 'chain' : 'search'];
+    return {
+      batch,
+      channels: count('channels', values.channels, channels),
+      layers: count('layers', values.layers, layers),
+      threads,
+    };
   };
-  const rounds = count('rounds', values.rounds, 3);
-  const forms: TorchForm[] = values.tuned ? ['published', 'tuned'] : ['published'];
-  const ours = await openOurStep(options);
+  const batches = values.batch.split(',').map((text) => count('batch', text, 0));
+  const chosen = chosenWorks(values.work);
   if (values.profile) {
+    const sizes = sizesOf('first order', batches[batches.length - 1]);
+    const ours = await openOurStep({ work: 'first order', ...sizes, precision: precisionOf(values.precision) });
     await profilePasses(ours.program);
     return ours.close();
   }
+  const rounds = count('rounds', values.rounds, 3);
   const torch = await openTorchPeer((reason) => console.log(`PyTorch is left out: ${reason}`));
+  const sides = [ourSide('fp32'), ourSide('bf16'), ...(torch ? torchSides(torch) : [])];
   try {
-    const { batch, channels, layers, threads } = options;
-    console.log(`search step: C ${channels}, ${layers} layers, batch ${batch}, 32x32x3, ${threads} threads`);
-    console.log(`ours: ${ours.description}${torch ? `; PyTorch ${torch.version}` : ''}; ${rounds} rounds in turn\n`);
+    const { description, peak } = await measurePeak(threads);
+    console.log(`dartsmith: ${description}${torch ? `; PyTorch ${torch.version}` : ''}; ${rounds} rounds in turn`);
+    console.log(
+      `this machine: ${figure(peak.flopsPerSecond / 1e9)} GFLOP/s, ${figure(peak.bytesPerSecond / 1e9)} GB/s\n`,
+    );
     const results: StepResult[] = [];
-    for (const order of values.unrolled ? ([1, 2] as const) : ([1] as const)) {
-      results.push(...(await measure(ours, torch, order, forms, options, rounds)));
+    for (const work of chosen) {
+      for (const batch of batches) results.push(...(await measure(sides, work, sizesOf(work, batch), rounds)));
     }
-    printTable(results.map((result) => row(result, ours.macs, batch)));
-    if (values.json) writeJson(values.json, { machine: machine(), torch: torch?.version, options, results });
+    printTable(results.map((result) => row(result, peak)));
+    if (values.json) writeJson(values.json, { machine: machine(), torch: torch?.version, peak, results });
   } finally {
-    ours.close();
-    await torch?.close();
+    for (const side of sides) await side.close();
   }
 }
 
-async function measure(
-  ours: OurStep,
-  torch: TorchPeer | undefined,
-  order: Order,
-  forms: readonly TorchForm[],
-  options: StepOptions,
-  rounds: number,
-): Promise<StepResult[]> {
+function chosenWorks(text: string | undefined): readonly Work[] {
+  if (text === undefined) return works;
+  return text.split(',').map((name) => {
+    const work = works.find((candidate) => candidate.replace(' ', '-') === name);
+    if (work === undefined) throw invalid('--work', 'names among first-order, second-order, chain', name);
+    return work;
+  });
+}
+
+function precisionOf(text: string): Precision {
+  const precision = precisions.find((name) => name === text);
+  if (precision === undefined) throw invalid('--precision', `one of ${precisions.join(', ')}`, text);
+  return precision;
+}
+
+async function measurePeak(threads: number): Promise<{ description: string; peak: Peak }> {
+  using device = await openDevice({ backend: 'cpu', threads });
+  return { description: device.description, peak: await device.measurePeak() };
+}
+
+function ourSide(precision: Precision): Side {
+  const server = startJsonLines(process.execPath, ['--import', 'tsx', `${import.meta.dirname}/server.ts`]);
+  return {
+    name: `dartsmith, ${precision}`,
+    time: async (work, sizes) => (await server.ask({ work, ...sizes, precision } satisfies StepOptions)) as never,
+    close: () => server.close(),
+  };
+}
+
+function torchSides(torch: TorchPeer): Side[] {
+  return (['published', 'tuned'] satisfies TorchForm[]).map((form) => ({
+    name: `PyTorch, ${form}`,
+    time: (work, sizes) => torch.time({ form, work, ...sizes }),
+    close: () => torch.close(),
+  }));
+}
+
+async function measure(sides: readonly Side[], work: Work, sizes: StepSizes, rounds: number): Promise<StepResult[]> {
   const peaks = new Map<string, number>();
-  const rivals = (torch ? forms : []).map((form) => {
-    const name = `PyTorch, ${form}`;
+  const contestants = sides.map(({ name, time }): Contestant => {
     const run = async () => {
-      const { seconds, peakBytes } = await torch!.time({ form, order, ...options });
+      const { seconds, peakBytes } = await time(work, sizes);
       peaks.set(name, peakBytes);
       return seconds;
     };
     return { name, run };
   });
-  const measured = await alternate([{ name: 'dartsmith', run: () => ours.time(order) }, ...rivals], rounds);
-  return measured.map((result) => ({ ...result, order, peakBytes: peaks.get(result.name) ?? ours.peakBytes(order) }));
+  const step = await openOurStep({ work, ...sizes, batch: 1 });
+  const { macs } = step;
+  step.close();
+  const measured = await alternate(contestants, rounds);
+  return measured.map((result) => ({ ...result, work, sizes, macs, peakBytes: peaks.get(result.name) ?? 0 }));
 }
 
-function row({ name, order, median, spread, ratio, peakBytes }: StepResult, macs: number, batch: number) {
+function row({ name, work, sizes, macs, median, spread, ratio, peakBytes }: StepResult, peak: Peak) {
+  // Counted alike for all: the arithmetic that a step needs, not what a form does beyond it.
+  const flopsPerSecond = (2 * macs * sizes.batch * passes[work]) / median;
   return {
-    step: order === 1 ? 'first order' : 'second order',
+    step: work,
+    batch: sizes.batch,
     by: name,
     seconds: figure(median),
     spread: figure(spread),
-    'images/s': figure(batch / median),
-    // Counted alike for all: the arithmetic that a step needs, not what a form does beyond it.
-    'GFLOP/s': figure((2 * macs * batch * passes[order]) / median / 1e9),
+    'images/s': figure(sizes.batch / median),
+    'GFLOP/s': figure(flopsPerSecond / 1e9),
+    'of peak': `${figure((100 * flopsPerSecond) / peak.flopsPerSecond)}%`,
     'peak MB': figure(peakBytes / 1e6),
     'times ours': figure(ratio),
   };

@@ -126,6 +126,19 @@ Napi::Value compile(const Napi::CallbackInfo& info) {
   return new_handle(info.Env(), std::move(program), 0);
 }
 
+Napi::Value measure_peak(const Napi::CallbackInfo& info) {
+  const auto device = from_handle<Device>(info[0]);
+  return Job::start(info.Env(), device, [device = device.get()](const std::atomic<bool>&) -> Job::Settle {
+    const Peak peak = device->backend->sweeps().measure_peak(device->backend->stream());
+    return [peak](Napi::Env env) -> Napi::Value {
+      Napi::Object result = Napi::Object::New(env);
+      result.Set("flopsPerSecond", peak.flops_per_second);
+      result.Set("bytesPerSecond", peak.bytes_per_second);
+      return result;
+    };
+  });
+}
+
 Napi::Value program_memory(const Napi::CallbackInfo& info) {
   const auto program = from_handle<Program>(info[0]);
   Napi::Array result = Napi::Array::New(info.Env());
@@ -200,6 +213,7 @@ void export_device_functions(Napi::Env env, Napi::Object exports) {
   exports.Set("instructionSets", Napi::Function::New<guarded<instruction_sets>>(env));
   exports.Set("openDevice", Napi::Function::New<guarded<open_device>>(env));
   exports.Set("describeDevice", Napi::Function::New<guarded<describe_device>>(env));
+  exports.Set("measurePeak", Napi::Function::New<guarded<measure_peak>>(env));
   exports.Set("createParameters", Napi::Function::New<guarded<create_parameters>>(env));
   exports.Set("readParameters", Napi::Function::New<guarded<read_parameters>>(env));
   exports.Set("writeParameters", Napi::Function::New<guarded<write_parameters>>(env));

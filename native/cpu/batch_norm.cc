@@ -26,41 +26,58 @@ void forward(Stream& stream, const KernelCall& call) {
   });
 }
 
+// The normalised input of a backward call. Without affine the output is just that; the input may be gone (the forward
+// pass works in place where nobody else looks).
+struct Normalised {
+  const float* from;
+  const float* saved;  // null where `from` is normalised already
+  int64_t channels;
+
+  explicit Normalised(const KernelCall& call)
+      : from(call.weight == nullptr ? call.output.data : call.inputs[0].data),
+        saved(call.weight == nullptr ? nullptr : call.saved),
+        channels(call.output.channels) {}
+  Vec mean(int64_t c, Lanes lanes) const { return saved == nullptr ? Vec{} : load_first(saved + c, lanes); }
+  Vec deviation(int64_t c, Lanes lanes) const {
+    return saved == nullptr ? splat(1) : load_first(saved + channels + c, lanes);
+  }
+};
+
 // Per piece and channel: sum of dy, then sum of dy * normalised x. [pieces, 2, channels]
 void piece_gradient_sums(Stream& stream, const KernelCall& call, float* sums) {
-  const Tensor& x = call.inputs[0];
-  const int64_t pixels = pixels_of(x), channels = x.channels;
-  parallel(stream, pieces_of(x), [&](int64_t piece, int) {
+  const Normalised x(call);
+  const int64_t pixels = pixels_of(call.output), channels = x.channels;
+  parallel(stream, pieces_of(call.output), [&](int64_t piece, int) {
     const int64_t begin = piece * kPiecePixels, count = min(kPiecePixels, pixels - begin);
     float* out = sums + piece * 2 * channels;
     for_channels(channels, [&](int64_t c, Lanes lanes) {
       const float* dy = call.output_gradient + begin * channels + c;
-      const float* from = x.data + begin * channels + c;
-      const Vec mean = load_first(call.saved + c, lanes), deviation = load_first(call.saved + channels + c, lanes);
+      const float* from = x.from + begin * channels + c;
+      const Vec mean = x.mean(c, lanes);
       store_first(out + c, sum_pixels(count, [&](int64_t p) { return load_first(dy + p * channels, lanes); }), lanes);
       const Vec products = sum_pixels(count, [&](int64_t p) {
         return load_first(dy + p * channels, lanes) * (load_first(from + p * channels, lanes) - mean);
       });
-      store_first(out + channels + c, products * deviation, lanes);
+      store_first(out + channels + c, products * x.deviation(c, lanes), lanes);
     });
   });
 }
 
 // dx = scale * rstd * (dy - mean(dy) - xhat * mean(dy * xhat))
 void input_gradient(Stream& stream, const KernelCall& call, const float* mean_dy, const float* mean_dy_x) {
-  const Tensor& x = call.inputs[0];
+  const Normalised x(call);
   const GradientTarget& target = call.input_gradients[0];
   const int64_t channels = x.channels;
-  parallel_ranges(stream, pixels_of(x), max(1, kElementGrain / channels), [&](int64_t begin, int64_t end) {
+  parallel_ranges(stream, pixels_of(call.output), max(1, kElementGrain / channels), [&](int64_t begin, int64_t end) {
     for_channels(channels, [&](int64_t c, Lanes lanes) {
-      const Vec mean = load_first(call.saved + c, lanes), deviation = load_first(call.saved + channels + c, lanes);
-      const Vec dy_mean = load_first(mean_dy + c, lanes), slope = deviation * load_first(mean_dy_x + c, lanes);
-      const Vec factor = call.weight == nullptr ? deviation : deviation * load_first(call.weight + c, lanes);
+      const Vec mean = x.mean(c, lanes), dy_mean = load_first(mean_dy + c, lanes);
+      const Vec slope = x.deviation(c, lanes) * load_first(mean_dy_x + c, lanes);
+      Vec factor = load_first(call.saved + channels + c, lanes);
+      if (call.weight != nullptr) factor *= load_first(call.weight + c, lanes);
       for (int64_t p = begin; p < end; ++p) {
         const int64_t at = p * channels + c;
         const Vec dy = load_first(call.output_gradient + at, lanes);
-        const Vec centred = load_first(x.data + at, lanes) - mean;
-        Vec dx = factor * (dy - dy_mean - centred * slope);
+        Vec dx = factor * (dy - dy_mean - (load_first(x.from + at, lanes) - mean) * slope);
         if (target.mode == GradientMode::kAccumulate) dx += load_first(target.data + at, lanes);
         store_first(target.data + at, dx, lanes);
       }

@@ -4,6 +4,7 @@
 #include "cpu/gather.h"
 #include "cpu/kernels.h"
 #include "cpu/mixing.h"
+#include "cpu/peak.h"
 
 namespace dartsmith::cpu::DARTSMITH_ISA {
 namespace {
@@ -105,6 +106,7 @@ const Sweeps sweep_kernels = {
     .gather = gather,
     .mixing_forward = mixing_forward,
     .mixing_backward = mixing_backward,
+    .measure_peak = measure_peak,
 };
 
 }  // namespace dartsmith::cpu::DARTSMITH_ISA

@@ -1,6 +1,7 @@
 #include "cpu/thread_pool.h"
 
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <memory>
 #include <new>
@@ -34,6 +35,10 @@ struct Scratch {
 };
 
 }  // namespace
+
+double monotonic_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 struct ThreadPool::State {
   std::vector<std::thread> workers;

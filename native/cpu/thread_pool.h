@@ -32,4 +32,7 @@ class ThreadPool final : public Stream {
   State* state_;
 };
 
+// Of a clock that never goes back.
+double monotonic_seconds();
+
 }  // namespace dartsmith::cpu

@@ -170,6 +170,12 @@ struct MixingRow {
   bool sigmoid;
 };
 
+// What a device does at best, measured.
+struct Peak {
+  double flops_per_second = 0;  // multiply-adds count twice
+  double bytes_per_second = 0;  // read from memory
+};
+
 // Whole-arena sweeps and small helpers, beside the kernels of ops.
 struct Sweeps {
   void (*squared_norm)(Stream&, const float* values, int64_t count, double* result, void* workspace);
@@ -184,6 +190,7 @@ struct Sweeps {
   // Jacobian of the activation applied to dL/dp; overwrites `alpha_gradients`.
   void (*mixing_backward)(Stream&, const MixingRow* rows, int64_t count, const float* mixing,
                           const double* mixing_gradients, float* alpha_gradients);
+  Peak (*measure_peak)(Stream&);
 };
 
 }  // namespace dartsmith

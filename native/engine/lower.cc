@@ -41,7 +41,9 @@ class Lowering {
     if (fuse) {
       find_combines();
       for (int id = count() - 1; id >= 0; --id) find_lazy(id);
-      for (int id = 0; id < count(); ++id) absorbed_[id] = absorbed_[id] || only_pools_for_combines(id);
+      for (int id = 0; id < count(); ++id) {
+        absorbed_[id] = absorbed_[id] || only_pools_for_combines(id) || only_crops_for_convolutions(id);
+      }
     }
     emit();
     return std::move(lowered_);
@@ -119,6 +121,16 @@ class Lowering {
     if (n.window.stride[0] != 1 || n.window.stride[1] != 1 || !(n.shape == node(input(id)).shape)) return false;
     return std::ranges::all_of(consumers_[id], [&](int norm) {
       return lazy_[norm] && node(only_consumer(norm)).op == Op::kMixed;
+    });
+  }
+
+  // A crop that only dense convolutions without padding read: they start further into the image instead.
+  bool only_crops_for_convolutions(int id) const {
+    if (!live_[id] || node(id).op != Op::kCrop || id == canonical_[graph_.output]) return false;
+    return std::ranges::all_of(consumers_[id], [&](int consumer) {
+      const Node& conv = node(consumer);
+      const bool unpadded = conv.window.padding[0] == 0 && conv.window.padding[1] == 0;
+      return conv.op == Op::kConv2d && !absorbed_[consumer] && conv.groups == 1 && unpadded;
     });
   }
 
@@ -222,6 +234,11 @@ class Lowering {
     } else if (node(id).op == Op::kMixed) {
       lowered.node.op = Op::kCombine;
       add_branches(id, lowered);
+    } else if (node(id).op == Op::kConv2d && absorbed_[input(id)] && node(input(id)).op == Op::kCrop) {
+      const Node& crop = node(input(id));
+      lowered.node.window.padding[0] = -crop.top;
+      lowered.node.window.padding[1] = -crop.left;
+      lowered.inputs = {link(crop.inputs[0])};
     } else {
       for (int in : node(id).inputs) lowered.inputs.push_back(link(in));
     }

@@ -88,10 +88,11 @@ class Planner {
       case Op::kConv2d:
       case Op::kLinear:
         return plan_.wants_weights;
-      case Op::kBatchNorm:
       case Op::kMaxPool:
       case Op::kSeparable:
         return true;
+      case Op::kBatchNorm:
+        return static_cast<bool>(node(id).weight);
       case Op::kCombine:
         return plan_.wants_alpha || input.normalised;
       default:
@@ -99,8 +100,10 @@ class Planner {
     }
   }
 
-  // Moments and separables apply their output's gradient map, which reads the output.
+  // Moments and separables apply their output's gradient map, which reads the output; a batch-norm without affine has its
+  // normalised input as output.
   bool backward_reads_output(int id) const {
+    if (op(id) == Op::kBatchNorm) return !node(id).weight;
     return op(id) == Op::kRelu || borrows_value(op(id)) || op(id) == Op::kSeparable;
   }
 
@@ -151,8 +154,8 @@ class Planner {
         planned(id).saved = new_buffer(saved * static_cast<int64_t>(sizeof(float)), forward_time_[id], last);
       }
       const int source = inputs(id).empty() ? -1 : inputs(id)[0].id;
-      const bool in_place =
-          op(id) == Op::kRelu && op(source) != Op::kInput && last_value_use(source) == forward_time_[id];
+      const bool elementwise = op(id) == Op::kRelu || (op(id) == Op::kBatchNorm && !node(id).weight);
+      const bool in_place = elementwise && op(source) != Op::kInput && last_value_use(source) == forward_time_[id];
       if (in_place || borrows_value(op(id))) {
         planned(id).value = planned(source).value;
         extend(planned(id).value, last_value_use(id));

@@ -204,11 +204,21 @@ export interface Program extends Disposable {
   dispose(): void;
 }
 
+/** What a device does at best, measured. */
+export interface Peak {
+  /** Float32 multiplications and additions. */
+  readonly flopsPerSecond: number;
+  /** Read from memory. */
+  readonly bytesPerSecond: number;
+}
+
 /** A device: where programs run. Commands run in order, off the event loop. */
 export interface Device extends Disposable {
   readonly backend: BackendName;
   /** For people, such as 'cpu (avx512, 2 threads)'. */
   readonly description: string;
+  /** Takes a second or so. */
+  measurePeak(): Promise<Peak>;
   /** Allocates a graph's parameters and draws their first values from `seed`. */
   createParameters(graph: Graph, options: { seed: number }): Promise<Parameters>;
   createDataset(arrays: ImageArrays): DeviceDataset;

@@ -79,6 +79,7 @@ export function createFakeDevice(options: FakeOptions = {}): FakeDevice {
     backend: 'cpu',
     description: 'fake',
     calls,
+    measurePeak: async () => ({ flopsPerSecond: 1, bytesPerSecond: 1 }),
     createParameters: async (graph, { seed }) => fakeParameters(graph, seed),
     createDataset: ({ shape, labels }): DeviceDataset => ({
       count: labels.length,

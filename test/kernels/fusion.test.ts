@@ -115,7 +115,13 @@ async function distanceToKink(net: RandomNet, seed: number): Promise<number> {
   }
   parameters.dispose();
   const inputs = { images: Float64Array.from(imagesOf(net, seed)) };
-  const { outputs } = runReference(net.graph, { ...net, parameters: values, inputs, labels: labelsOf(net), training: true });
+  const { outputs } = runReference(net.graph, {
+    ...net,
+    parameters: values,
+    inputs,
+    labels: labelsOf(net),
+    training: true,
+  });
   let closest = Number.POSITIVE_INFINITY;
   for (const node of net.graph.nodes) {
     if (node.op !== 'relu') continue;

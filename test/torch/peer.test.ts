@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { openTorchPeer } from '../../bench/peers/torch.ts';
+import { works } from '../../bench/support/work.ts';
 import { buildSupernet } from '../../src/network/supernet.ts';
 import { costOf } from '../../src/report/cost.ts';
 
@@ -23,8 +24,8 @@ describe.skipIf(peer === undefined)(`the PyTorch peer${reason}`, () => {
     expect({ parameters, macs: multiplyAccumulates }).toEqual({ parameters: theirs.parameters, macs: theirs.macs });
   });
 
-  it.each([1, 2] as const)('computes the same steps in both forms, order %i', { timeout: 30_000 }, async (order) => {
-    const options = { order, batch: 4, channels: 2, layers: 3, threads: 1 };
+  it.each(works)('computes the same steps in both forms: %s', { timeout: 30_000 }, async (work) => {
+    const options = { work, batch: 4, channels: 2, layers: 3, threads: 1 };
     for (let step = 0; step < 2; step++) {
       const published = await peer!.time({ form: 'published', ...options });
       const tuned = await peer!.time({ form: 'tuned', ...options });

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BackendError } from '../../errors.ts';
-import type { KernelProfile } from '../device.ts';
+import type { KernelProfile, Peak } from '../device.ts';
 
 /** An engine object that JavaScript holds; only the addon looks inside. */
 export interface Handle {
@@ -32,6 +32,7 @@ export interface Addon {
   instructionSets(): string[];
   openDevice(options: { threads: number; instructionSet: string }): Handle;
   describeDevice(device: Handle): { description: string; arenaBytes: number };
+  measurePeak(device: Handle): NativeJob<Peak>;
   createParameters(device: Handle, weights: number, buffers: number, alpha: number): Handle;
   readParameters(parameters: Handle, arena: number): NativeJob<Float32Array>;
   writeParameters(parameters: Handle, arena: number, offset: number, values: Float32Array): NativeJob<undefined>;

@@ -9,6 +9,7 @@ import {
   type DeviceDataset,
   type ExecuteOptions,
   type Outcome,
+  type Peak,
   type Program,
   precisions,
 } from '../device.ts';
@@ -37,6 +38,10 @@ class NativeDevice implements Device {
     this.#addon = addon;
     this.#handle = handle;
     this.description = addon.describeDevice(handle).description;
+  }
+
+  measurePeak(): Promise<Peak> {
+    return settled(() => this.#addon.measurePeak(this.#handle));
   }
 
   async createParameters(graph: Graph, { seed }: { seed: number }): Promise<Parameters> {
