@@ -27,6 +27,8 @@ export interface ReferenceOptions {
   readonly training: boolean;
   /** Mixing weights in place of the tables' own, rows one after another; branches of weight 0 are left out. */
   readonly mixing?: Readonly<Record<string, Float64Array>>;
+  /** What is kept of a node's output instead of the output itself: rounded values, say. */
+  readonly keep?: (node: Node, output: Float64Array) => Float64Array;
   /** Gradient of the output node; 1 when that is a loss. Without one there is no backward pass. */
   readonly outputGradient?: Float64Array;
 }
@@ -82,7 +84,7 @@ export function runReference(graph: Graph, options: ReferenceOptions): Reference
         `[${node.op}] expected ${elements(run, node)} elements at node ${node.id} but got ${output.length}`,
       );
     }
-    run.outputs.push(output);
+    run.outputs.push(options.keep?.(node, output) ?? output);
   }
   const last = graph.nodes[graph.output];
   const start = options.outputGradient ?? (last.op === 'softmaxCrossEntropy' ? Float64Array.of(1) : undefined);
