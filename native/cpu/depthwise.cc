@@ -271,9 +271,16 @@ struct Correlation {
   int64_t gradient_pitch;
   int kernel_columns;
   float* gradient;
+  bool accumulate;
+
+  // Of one tap and block of channels.
+  void put(int64_t kernel, int64_t channel, Lanes lanes, Vec sum) const {
+    float* to = gradient + kernel * tile.channels + channel;
+    store_first(to, accumulate ? load_first(to, lanes) + sum : sum, lanes);
+  }
 };
 
-// The weight gradients of `Taps` taps of one block of channels, added to `gradient` (stride `channels`).
+// The weight gradients of `Taps` taps of one block of channels.
 template <int Taps>
 void correlate(const Correlation& c, int64_t channel, Lanes lanes, const int64_t* offsets, const int64_t* kernels) {
   Vec sums[Taps] = {};
@@ -286,10 +293,7 @@ void correlate(const Correlation& c, int64_t channel, Lanes lanes, const int64_t
       for (int t = 0; t < Taps; ++t) sums[t] += d * load_first(source + offsets[t] + x * column_stride, lanes);
     }
   }
-  for (int t = 0; t < Taps; ++t) {
-    float* at = c.gradient + kernels[t] * channels + channel;
-    store_first(at, load_first(at, lanes) + sums[t], lanes);
-  }
+  for (int t = 0; t < Taps; ++t) c.put(kernels[t], channel, lanes, sums[t]);
 }
 
 inline constexpr int kTapGroup = 4;
@@ -337,8 +341,7 @@ void correlate_kernel_rows(const Correlation& c, int64_t channel, Lanes lanes, i
     constexpr int kTap = decltype(t)::value;
     const int64_t kernel = int64_t{c.map.rows.taps[first_row + kTap / Size].kernel} * c.kernel_columns +
                            c.map.columns.taps[kTap % Size].kernel;
-    float* to = c.gradient + kernel * channels + channel;
-    store_first(to, load_first(to, lanes) + sums[kTap], lanes);
+    c.put(kernel, channel, lanes, sums[kTap]);
   });
 }
 
@@ -390,9 +393,10 @@ void walk_rows(const WindowMap& map, const DepthwiseWalk& walk, const Tile& tile
 }
 
 void correlate_tile(const WindowMap& map, const Tile& tile, int64_t row_begin, int64_t row_end,
-                    const float* output_gradient, int64_t gradient_pitch, int kernel_columns, float* gradient) {
-  const Correlation correlation = {map,           tile,           row_begin,      row_end, output_gradient,
-                                   gradient_pitch, kernel_columns, gradient};
+                    const float* output_gradient, int64_t gradient_pitch, int kernel_columns, float* gradient,
+                    GradientMode mode) {
+  const Correlation correlation = {map,            tile,           row_begin, row_end, output_gradient,
+                                   gradient_pitch, kernel_columns, gradient,  mode == GradientMode::kAccumulate};
   for (int64_t channel = 0; channel < tile.channels; channel += kLanes) {
     const Lanes lanes(tile.channels - channel);
     find_correlation(map, lanes.whole())(correlation, channel, lanes);
@@ -413,10 +417,8 @@ void depthwise_weight_gradient(Stream& stream, const WindowMap& map, const Tenso
     const int64_t begin = strips.begin(strip), end = strips.end(map, strip);
     const Tile tile{thread_scratch<float>(stream, thread, strips.elements), frame_of(map, begin, end), input.channels};
     load_tile(tile, input.data + image * image_elements, input.height, input.width, 0);
-    float* partial = partials + task * size;
-    fill(partial, size, 0);
     correlate_tile(map, tile, begin, end, output_gradient + image * map.rows.count * pitch, pitch, kernel_columns,
-                   partial);
+                   partials + task * size, GradientMode::kOverwrite);
   });
   reduce_partials(stream, partials, input.batch * strips.count, size, gradient);
 }

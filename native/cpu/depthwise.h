@@ -26,10 +26,11 @@ void depthwise_walk(Stream& stream, const WindowMap& map, const DepthwiseWalk& w
 void walk_rows(const WindowMap& map, const DepthwiseWalk& walk, const Tile& tile, int64_t row_begin, int64_t row_end,
                float* target);
 
-// Adds the part of dL/dweights [kernel rows, kernel columns, channels] that the target rows [row_begin, row_end) of one
+// The part of dL/dweights [kernel rows, kernel columns, channels] (=|+=) that the target rows [row_begin, row_end) of one
 // image give. `output_gradient` is at target row 0, its rows `gradient_pitch` floats apart.
 void correlate_tile(const WindowMap& map, const Tile& tile, int64_t row_begin, int64_t row_end,
-                    const float* output_gradient, int64_t gradient_pitch, int kernel_columns, float* gradient);
+                    const float* output_gradient, int64_t gradient_pitch, int kernel_columns, float* gradient,
+                    GradientMode mode);
 
 // dL/dweights [kernel rows, kernel columns, channels], overwritten, from input and output gradient of a forward map.
 // `partials`: depthwise_partials() floats.

@@ -167,7 +167,7 @@ void product_rows(const WindowMap& map, const RowProduct& product, const Product
 // One block of the correlation: `Rows` input channels x `Vectors` output channels, summed over pixels in registers.
 template <int Rows, int Vectors, bool Whole>
 void correlation_tile(const float* const* sources, const float* gradient, int64_t gradient_stride, int64_t pixels,
-                      Lanes last_lanes, float* target, int64_t target_stride) {
+                      Lanes last_lanes, float* target, int64_t target_stride, bool accumulate) {
   Vec sums[Rows][Vectors] = {};
   for (int64_t p = 0; p < pixels; ++p) {
     const float* source = sources[p];
@@ -185,7 +185,7 @@ void correlation_tile(const float* const* sources, const float* gradient, int64_
     for (int v = 0; v < Vectors; ++v) {
       float* at = target + r * target_stride + v * kLanes;
       const Lanes lanes = !Whole && v == Vectors - 1 ? last_lanes : Lanes();
-      store_first(at, load_first(at, lanes) + sums[r][v], lanes);
+      store_first(at, accumulate ? load_first(at, lanes) + sums[r][v] : sums[r][v], lanes);
     }
   }
 }
@@ -200,6 +200,7 @@ struct CorrelationRun {
   int64_t depth;
   int64_t width;
   float* target;  // [depth, width]
+  bool accumulate;
 };
 
 template <int Rows>
@@ -212,7 +213,8 @@ void correlate_channels(const CorrelationRun& run, int64_t channel) {
       constexpr int kCount = decltype(count)::value;
       const auto tile =
           last_lanes.whole() ? correlation_tile<Rows, kCount, true> : correlation_tile<Rows, kCount, false>;
-      tile(sources, run.gradient + column, run.gradient_stride, run.pixels, last_lanes, target, run.width);
+      tile(sources, run.gradient + column, run.gradient_stride, run.pixels, last_lanes, target, run.width,
+           run.accumulate);
     };
     if (vectors == 1) {
       go(Constant<1>{});
@@ -338,6 +340,7 @@ void row_correlation(Stream& stream, const WindowMap& map, const RowCorrelation&
     run.gradient_stride = correlation.output_channels;
     run.depth = correlation.depth;
     run.width = correlation.width;
+    run.accumulate = true;
     const int64_t end = min(pixels, (piece + 1) * grain);
     for (int64_t first = piece * grain; first < end; first += kRun) {
       run.pixels = min(kRun, end - first);
@@ -378,7 +381,7 @@ void multiply_rows(const float* source, int64_t rows, int64_t depth, const float
 }
 
 void correlate_rows(const float* source, int64_t rows, int64_t depth, const float* gradient, int64_t width,
-                    float* target) {
+                    float* target, GradientMode mode) {
   CorrelationRun run;
   run.gradient_stride = width;
   run.depth = depth;
@@ -387,6 +390,7 @@ void correlate_rows(const float* source, int64_t rows, int64_t depth, const floa
   for (int64_t first = 0; first < rows; first += kRun) {
     run.pixels = min(kRun, rows - first);
     run.gradient = gradient + first * width;
+    run.accumulate = first > 0 || mode == GradientMode::kAccumulate;
     for (int64_t p = 0; p < run.pixels; ++p) run.sources[p] = source + (first + p) * depth;
     correlate_run(run);
   }

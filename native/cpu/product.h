@@ -29,9 +29,9 @@ void row_product(Stream& stream, const WindowMap& map, const RowProduct& product
 void multiply_rows(const float* source, int64_t rows, int64_t depth, const float* matrix, int64_t width, float* target,
                    GradientMode mode = GradientMode::kOverwrite);
 
-// target [depth, width] += transposed source [rows, depth] times gradient [rows, width]; on the calling thread.
+// target [depth, width] (=|+=) transposed source [rows, depth] times gradient [rows, width]; on the calling thread.
 void correlate_rows(const float* source, int64_t rows, int64_t depth, const float* gradient, int64_t width,
-                    float* target);
+                    float* target, GradientMode mode);
 
 // [taps, inputs, outputs] to [taps, outputs, inputs]
 void transpose(const float* weight, int64_t taps, int64_t inputs, int64_t outputs, float* transposed);

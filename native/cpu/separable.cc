@@ -13,7 +13,7 @@ namespace dartsmith::cpu::DARTSMITH_ISA {
 namespace {
 
 // Output elements of a strip: with its tile rows, small enough for the first-level cache.
-inline constexpr int64_t kStripElements = 4096;
+inline constexpr int64_t kStripElements = 2048;
 
 struct Sizes {
   int64_t inputs, outputs;              // channels
@@ -101,12 +101,16 @@ Frame input_frame(const KernelCall* calls, int count) {
   return spread(frame, calls[0].inputs[0].channels);
 }
 
-// What the data gradient reads of the depthwise output's gradient.
-Frame gradient_frame(const KernelCall& call) {
-  Frame frame = {0, 0, call.output.height, call.output.width};
-  for_backward_maps(call.node->window, call.inputs[0], call.output,
-                    [&](const WindowMap& map) { frame = unite(frame, frame_of(map)); });
-  return spread(frame, call.inputs[0].channels);
+// What the members' data gradients read of the depthwise output's gradient.
+Frame gradient_frame(const KernelCall* calls, int count) {
+  Frame frame;
+  for (int m = 0; m < count; ++m) {
+    const KernelCall& call = calls[m];
+    frame = unite(frame, {0, 0, call.output.height, call.output.width});
+    for_backward_maps(call.node->window, call.inputs[0], call.output,
+                      [&](const WindowMap& map) { frame = unite(frame, frame_of(map)); });
+  }
+  return spread(frame, calls[0].inputs[0].channels);
 }
 
 DepthwiseWalk walk_of(const KernelCall& call, const Tensor& target, GradientMode mode) {
@@ -202,11 +206,20 @@ void forward_group(Stream& stream, const KernelCall* calls, int count) {
   });
 }
 
+// Images whose weight gradients are summed before they leave the task: few enough partial sums to add up later, enough
+// tasks for many threads.
+int64_t images_a_task(int64_t batch) {
+  return divide_up(batch, 32);
+}
+int64_t tasks_of(int64_t batch) {
+  return divide_up(batch, images_a_task(batch));
+}
+
 // Where a backward call's workspace holds what.
 struct BackwardWorkspace {
   float* transposed;          // [outputs, inputs]
-  float* depthwise_partials;  // [batch, taps, inputs]
-  float* pointwise_partials;  // [batch, inputs, outputs]
+  float* depthwise_partials;  // [tasks, taps, inputs]
+  float* pointwise_partials;  // [tasks, inputs, outputs]
   float* sums;                // [batch, 2, inputs]: of the input's gradient; times the centred input
   GradientSums* joined;       // [inputs]
   size_t bytes;
@@ -215,11 +228,12 @@ struct BackwardWorkspace {
     joined = static_cast<GradientSums*>(memory);
     transposed = reinterpret_cast<float*>(joined + sizes.inputs);
     depthwise_partials = transposed + sizes.outputs * sizes.inputs;
-    pointwise_partials = depthwise_partials + batch * sizes.taps * sizes.inputs;
-    sums = pointwise_partials + batch * sizes.inputs * sizes.outputs;
+    const int64_t tasks = tasks_of(batch);
+    pointwise_partials = depthwise_partials + tasks * sizes.taps * sizes.inputs;
+    sums = pointwise_partials + tasks * sizes.inputs * sizes.outputs;
     bytes = static_cast<size_t>(sizes.inputs) * sizeof(GradientSums) +
-            static_cast<size_t>(sizes.outputs * sizes.inputs + batch * sizes.taps * sizes.inputs +
-                                batch * sizes.inputs * sizes.outputs + batch * 2 * sizes.inputs) *
+            static_cast<size_t>(sizes.outputs * sizes.inputs + tasks * sizes.taps * sizes.inputs +
+                                tasks * sizes.inputs * sizes.outputs + batch * 2 * sizes.inputs) *
                 sizeof(float);
   }
   BackwardWorkspace(const KernelCall& call) : BackwardWorkspace(Sizes(call), call.inputs[0].batch, call.workspace) {}
@@ -228,16 +242,16 @@ struct BackwardWorkspace {
 // One thread's buffers for an image's backward, shared by the members of a group one after another.
 struct BackwardScratch {
   int64_t strip_gradient = 0, strip_depthwise = 0, depthwise_gradient = 0, input = 0, tile = 0;  // elements
-  Frame frame;  // of the tile
+  Frame gradients;  // of the depthwise output
+  Frame frame;      // of the tile
 
   BackwardScratch(const KernelCall* calls, int count, bool wants_weights)
       : strip_gradient(largest_strip(calls, count, result_elements)),
         strip_depthwise(wants_weights ? largest_strip(calls, count, depthwise_elements) : 0),
         input(calls[0].inputs[0].height * calls[0].inputs[0].width * calls[0].inputs[0].channels) {
     const int64_t channels = calls[0].inputs[0].channels;
-    for (int m = 0; m < count; ++m) {
-      depthwise_gradient = max(depthwise_gradient, gradient_frame(calls[m]).pixels() * channels);
-    }
+    gradients = gradient_frame(calls, count);
+    depthwise_gradient = gradients.pixels() * channels;
     if (!wants_weights) return;
     frame = input_frame(calls, count);
     tile = frame.pixels() * channels;
@@ -251,17 +265,24 @@ struct BackwardScratch {
 struct BackwardBuffers {
   float* strip_gradient;      // [strip pixels, outputs], of the pointwise output
   float* strip_depthwise;     // [strip pixels, inputs]
-  float* depthwise_gradient;  // the gradient frame
+  Tile gradients;             // of the depthwise output, zero around it
   float* input_gradient;      // [input pixels, inputs], before the relu
   Tile tile;                  // the activated input, where weights want it
+  int64_t clear_height = 0, clear_width = 0;  // the image around which `gradients` is zero
 
   BackwardBuffers(const BackwardScratch& sizes, int64_t channels, float* memory) {
     Scratch scratch(memory);
     strip_gradient = scratch.take(sizes.strip_gradient);
     strip_depthwise = scratch.take(sizes.strip_depthwise);
-    depthwise_gradient = scratch.take(sizes.depthwise_gradient);
+    gradients = {scratch.take(sizes.depthwise_gradient), sizes.gradients, channels};
     input_gradient = scratch.take(sizes.input);
     tile = {scratch.take(sizes.tile), sizes.frame, channels};
+  }
+  void clear_around(int64_t height, int64_t width) {
+    if (clear_height == height && clear_width == width) return;
+    fill_outside(gradients, height, width, 0);
+    clear_height = height;
+    clear_width = width;
   }
 };
 
@@ -291,18 +312,17 @@ void fetch_gradient_row(const KernelCall& call, const Sizes& sizes, int64_t imag
   with_elements(call.output, first, [&](const auto* value) { fetch_ahead(value, elements); });
 }
 
-// The gradient of an image's depthwise output, into its frame; the weight gradients on the way.
-void backward_strips(const KernelCall& call, const Sizes& sizes, int64_t image, const BackwardBuffers& buffers,
-                     const Tile& gradients) {
+// The gradient of an image's depthwise output, into its tile; the weight gradients on the way.
+void backward_strips(const KernelCall& call, const Sizes& sizes, int64_t image, const BackwardBuffers& buffers) {
   const BackwardWorkspace workspace(call);
   const bool wants_weights = call.weight_gradient != nullptr;
   const WindowMap map = window_map(call);
-  float* depthwise_partial = workspace.depthwise_partials + image * sizes.taps * sizes.inputs;
-  float* pointwise_partial = workspace.pointwise_partials + image * sizes.inputs * sizes.outputs;
-  if (wants_weights) fill(depthwise_partial, sizes.taps * sizes.inputs, 0);
-  if (wants_weights) fill(pointwise_partial, sizes.inputs * sizes.outputs, 0);
+  const Tile& gradients = buffers.gradients;
+  const int64_t images = images_a_task(call.inputs[0].batch), task = image / images, width = sizes.output_width;
+  float* depthwise_partial = workspace.depthwise_partials + task * sizes.taps * sizes.inputs;
+  float* pointwise_partial = workspace.pointwise_partials + task * sizes.inputs * sizes.outputs;
   for (int64_t strip = 0; strip < sizes.strips; ++strip) {
-    const int64_t begin = sizes.strip_begin(strip), end = sizes.strip_end(strip), width = sizes.output_width;
+    const int64_t begin = sizes.strip_begin(strip), end = sizes.strip_end(strip);
     apply_gradient_map(call, image * sizes.output_pixels + begin * width, (end - begin) * width,
                        buffers.strip_gradient);
     for (int64_t row = begin; row < end; ++row) {
@@ -311,25 +331,26 @@ void backward_strips(const KernelCall& call, const Sizes& sizes, int64_t image, 
                     workspace.transposed, sizes.inputs, gradients.pixel(row, 0));
     }
     if (!wants_weights) continue;
+    const bool first = image % images == 0 && strip == 0;
+    const GradientMode mode = first ? GradientMode::kOverwrite : GradientMode::kAccumulate;
     depthwise_strip(call, sizes, map, buffers.tile, strip, buffers.strip_depthwise);
     correlate_rows(buffers.strip_depthwise, (end - begin) * width, sizes.inputs, buffers.strip_gradient, sizes.outputs,
-                   pointwise_partial);
+                   pointwise_partial, mode);
     correlate_tile(map, buffers.tile, begin, end, gradients.pixel(0, 0), gradients.row_elements(),
-                   call.node->window.kernel[1], depthwise_partial);
+                   call.node->window.kernel[1], depthwise_partial, mode);
   }
 }
 
 // One member's part of an image's backward; the first overwrites the input gradient.
-void backward_image(const KernelCall& call, int64_t image, const BackwardBuffers& buffers, bool first) {
+void backward_image(const KernelCall& call, int64_t image, BackwardBuffers& buffers, bool first) {
   const Sizes sizes(call);
   const Tensor& in = call.inputs[0];
-  const Tile gradients{buffers.depthwise_gradient, gradient_frame(call), in.channels};
-  fill_outside(gradients, call.output.height, call.output.width, 0);
-  backward_strips(call, sizes, image, buffers, gradients);
+  buffers.clear_around(call.output.height, call.output.width);
+  backward_strips(call, sizes, image, buffers);
   if (call.input_gradients[0].mode == GradientMode::kIgnore) return;
   const DepthwiseWalk walk = walk_of(call, in, first ? GradientMode::kOverwrite : GradientMode::kAccumulate);
   for_backward_maps(call.node->window, in, call.output, [&](const WindowMap& map) {
-    walk_rows(map, walk, gradients, 0, map.rows.count, buffers.input_gradient);
+    walk_rows(map, walk, buffers.gradients, 0, map.rows.count, buffers.input_gradient);
   });
 }
 
@@ -375,36 +396,44 @@ void write_input_map(const KernelCall& call, const BackwardWorkspace& workspace)
                      call.links[0].gradient_map);
 }
 
+// Every member's part of one image.
+void backward_members(const KernelCall* calls, int count, int64_t image, BackwardBuffers& buffers) {
+  const Tensor& in = calls[0].inputs[0];
+  if (calls[0].weight_gradient != nullptr) load_input(calls[0], image, buffers.tile);
+  for (int m = 0; m < count; ++m) backward_image(calls[m], image, buffers, m == 0);
+  if (calls[0].input_gradients[0].mode == GradientMode::kIgnore) return;
+  const Sizes sizes(calls[0]);
+  const int64_t first = image * sizes.input_pixels * in.channels;
+  float* sums = BackwardWorkspace(calls[0]).sums + image * 2 * in.channels;
+  with_elements(in, first,
+                [&](const auto* x) { mask_input_gradient(calls[0], sizes, x, first, buffers.input_gradient, sums); });
+}
+
+void reduce_weight_gradients(Stream& stream, const KernelCall& call) {
+  const BackwardWorkspace workspace(call);
+  const Sizes sizes(call);
+  const int64_t tasks = tasks_of(call.inputs[0].batch);
+  reduce_partials(stream, workspace.depthwise_partials, tasks, sizes.taps * sizes.inputs, call.weight_gradient);
+  reduce_partials(stream, workspace.pointwise_partials, tasks, sizes.inputs * sizes.outputs, call.bias_gradient);
+}
+
 void backward_group(Stream& stream, const KernelCall* calls, int count) {
   const Tensor& in = calls[0].inputs[0];
   const bool wants_weights = calls[0].weight_gradient != nullptr;
-  const bool wants_input = calls[0].input_gradients[0].mode != GradientMode::kIgnore;
   const BackwardScratch sizes(calls, count, wants_weights);
-  for (int m = 0; m < count; ++m) {
+  parallel(stream, count, [&](int64_t m, int) {
     transpose(calls[m].bias, 1, in.channels, calls[m].output.channels, BackwardWorkspace(calls[m]).transposed);
-  }
-  const BackwardWorkspace first(calls[0]);
-  parallel(stream, in.batch, [&](int64_t image, int thread) {
-    const BackwardBuffers buffers(sizes, in.channels, thread_scratch<float>(stream, thread, sizes.elements()));
-    if (wants_weights) load_input(calls[0], image, buffers.tile);
-    for (int m = 0; m < count; ++m) backward_image(calls[m], image, buffers, m == 0);
-    if (wants_input) {
-      const Sizes member(calls[0]);
-      const int64_t at = image * member.input_pixels * in.channels;
-      with_elements(in, at, [&](const auto* x) {
-        mask_input_gradient(calls[0], member, x, at, buffers.input_gradient, first.sums + image * 2 * in.channels);
-      });
+  });
+  const int64_t images = images_a_task(in.batch);
+  parallel(stream, tasks_of(in.batch), [&](int64_t task, int thread) {
+    BackwardBuffers buffers(sizes, in.channels, thread_scratch<float>(stream, thread, sizes.elements()));
+    for (int64_t image = task * images; image < min(in.batch, (task + 1) * images); ++image) {
+      backward_members(calls, count, image, buffers);
     }
   });
-  for (int m = 0; m < count && wants_weights; ++m) {
-    const BackwardWorkspace workspace(calls[m]);
-    const Sizes member(calls[m]);
-    reduce_partials(stream, workspace.depthwise_partials, in.batch, member.taps * member.inputs,
-                    calls[m].weight_gradient);
-    reduce_partials(stream, workspace.pointwise_partials, in.batch, member.inputs * member.outputs,
-                    calls[m].bias_gradient);
-  }
-  if (wants_input && calls[0].links[0].gradient_map != nullptr) write_input_map(calls[0], first);
+  for (int m = 0; m < count && wants_weights; ++m) reduce_weight_gradients(stream, calls[m]);
+  const bool wants_input = calls[0].input_gradients[0].mode != GradientMode::kIgnore;
+  if (wants_input && calls[0].links[0].gradient_map != nullptr) write_input_map(calls[0], BackwardWorkspace(calls[0]));
 }
 
 size_t workspace_bytes(const KernelCall& call, bool backward) {
