@@ -40,8 +40,7 @@ void store_sums(const Line& line, int64_t first, const Vec* sums) {
 // Rows of a window whose taps are evenly spaced: known sizes let a loaded pixel serve all the targets that it touches.
 struct Slide {
   const float* source;  // of the first tap of the first target; its rows and pixels are a step of the window apart
-  int64_t source_pitch, source_step;
-  int64_t pixel;       // floats between neighbouring source pixels
+  int64_t source_pitch;
   int64_t kernel_row;  // floats from one kernel row's source to the next's
   const float* weights;  // of the first tap
   int64_t weight_row, weight_column;  // floats from one tap's to the next's; negative where the kernel is turned
@@ -67,12 +66,9 @@ __attribute__((always_inline)) inline void slide_positions(const Slide& slide, c
     unroll<Size>([&](auto k) __attribute__((always_inline)) {
       weights[k.value] = load_lanes<Whole>(row_weights + k.value * slide.weight_column, slide.lanes);
     });
-    const float* pixel = source;
     unroll<(Count - 1) * Step + (Size - 1) * Dilation + 1>([&](auto j) __attribute__((always_inline)) {
-      Vec value = load_lanes<Whole>(pixel, slide.lanes);
+      Vec value = load(source + j.value * kLanes);
       hold(value);
-      pixel += slide.pixel;
-      hold(pixel);
       unroll<Size>([&](auto k) __attribute__((always_inline)) {
         constexpr int kReach = decltype(j)::value - decltype(k)::value * Dilation;
         if constexpr (kReach >= 0 && kReach % Step == 0 && kReach / Step < Count) {
@@ -103,7 +99,7 @@ void slide_rows(Slide slide) {
       constexpr int kCount = decltype(count)::value;
       for (; i + kCount <= slide.columns; i += kCount) {
         slide_positions<Size, Dilation, Step, kCount, Whole>(slide, source, target);
-        source += kCount * slide.source_step;
+        source += kCount * Step * kLanes;
         target += kCount * slide.target_step;
       }
     };
@@ -165,7 +161,7 @@ void walk_positions(const Line& line, int64_t first, const TapRef* taps, int64_t
   for (int64_t t = 0; t < tap_count; ++t) {
     const Vec weight = taps[t].weights == nullptr ? splat(1) : load_lanes<Whole>(taps[t].weights, line.lanes);
     const float* at = source + taps[t].offset;
-    for (int i = 0; i < Count; ++i) sums[i] += weight * load_lanes<Whole>(at + i * line.source_step, line.lanes);
+    for (int i = 0; i < Count; ++i) sums[i] += weight * load(at + i * line.source_step);
   }
   store_sums<Count, Whole>(line, first, sums);
 }
@@ -184,11 +180,12 @@ void walk_line(const Line& line, int64_t count, const TapRef* taps, int64_t tap_
 // Multiplies the part of the tile that lies inside the source image.
 void scale_tile(const Tile& tile, const WindowMap& map, const float* scale) {
   const Frame& frame = tile.frame;
-  for (int64_t y = max(0, frame.top); y < min(map.rows.source_size, frame.top + frame.height); ++y) {
-    for (int64_t x = max(0, frame.left); x < min(map.columns.source_size, frame.left + frame.width); ++x) {
-      const float factor = scale[y * map.columns.source_size + x];
-      float* pixel = tile.pixel(y, x);
-      for (int64_t k = 0; k < tile.channels; ++k) pixel[k] *= factor;
+  for (int64_t c = 0; c < tile.channels; c += kLanes) {
+    for (int64_t y = max(0, frame.top); y < min(map.rows.source_size, frame.top + frame.height); ++y) {
+      for (int64_t x = max(0, frame.left); x < min(map.columns.source_size, frame.left + frame.width); ++x) {
+        float* pixel = tile.pixel(c, y, x);
+        store(pixel, load(pixel) * splat(scale[y * map.columns.source_size + x]));
+      }
     }
   }
 }
@@ -214,10 +211,8 @@ void slide_block(const RowsWalk& w, int64_t channel, Lanes lanes, SlideRows slid
   const AxisTap& column_tap = columns.taps[distance < 0 ? columns.tap_count - 1 : 0];
   const int64_t kernel = int64_t{row_tap.kernel} * w.walk.kernel_columns + column_tap.kernel;
   Slide slide;
-  slide.source = w.tile.data + w.tile.offset(w.map, w.row_begin, row_tap, column_tap) + channel;
+  slide.source = w.tile.plane(channel) + w.tile.offset(w.map, w.row_begin, row_tap, column_tap);
   slide.source_pitch = rows.source_step * w.tile.row_elements();
-  slide.source_step = columns.source_step * channels;
-  slide.pixel = channels;
   slide.kernel_row = direction * distance * w.tile.row_elements();
   slide.weights = w.walk.weights + kernel * channels + channel;
   slide.weight_row = direction * w.walk.kernel_columns * channels;
@@ -249,8 +244,8 @@ void walk_block(const RowsWalk& w, int64_t channel, Lanes lanes) {
   for (int64_t row = w.row_begin; row < w.row_end; ++row) {
     const int64_t pixel = w.pixel(row);
     Line line;
-    line.source = w.tile.data + w.tile.offset(w.map, row, origin, origin) + channel;
-    line.source_step = columns.source_step * channels;
+    line.source = w.tile.plane(channel) + w.tile.offset(w.map, row, origin, origin);
+    line.source_step = columns.source_step * kLanes;
     line.target = w.target + pixel * channels + channel;
     line.target_step = columns.target_step * channels;
     line.scale = w.walk.scale == nullptr ? nullptr : w.walk.scale + pixel;
@@ -267,12 +262,14 @@ struct Correlation {
   const WindowMap& map;
   const Tile& tile;
   int64_t row_begin, row_end;
-  const float* output_gradient;  // at target row 0
-  int64_t gradient_pitch;
+  const GradientImage& output_gradient;
   int kernel_columns;
   float* gradient;
   bool accumulate;
 
+  const float* gradient_row(int64_t row, int64_t channel) const {
+    return output_gradient.data + row * output_gradient.row + channel / kLanes * output_gradient.vector;
+  }
   // Of one tap and block of channels.
   void put(int64_t kernel, int64_t channel, Lanes lanes, Vec sum) const {
     float* to = gradient + kernel * tile.channels + channel;
@@ -284,13 +281,13 @@ struct Correlation {
 template <int Taps>
 void correlate(const Correlation& c, int64_t channel, Lanes lanes, const int64_t* offsets, const int64_t* kernels) {
   Vec sums[Taps] = {};
-  const int64_t channels = c.tile.channels, column_stride = c.map.columns.source_step * channels;
+  const int64_t step = c.map.columns.source_step * kLanes;
   for (int64_t row = c.row_begin; row < c.row_end; ++row) {
-    const float* source = c.tile.data + row * c.map.rows.source_step * c.tile.row_elements() + channel;
-    const float* dy = c.output_gradient + row * c.gradient_pitch + channel;
-    for (int64_t x = 0; x < c.map.columns.count; ++x) {
-      const Vec d = load_first(dy + x * channels, lanes);
-      for (int t = 0; t < Taps; ++t) sums[t] += d * load_first(source + offsets[t] + x * column_stride, lanes);
+    const float* source = c.tile.plane(channel) + row * c.map.rows.source_step * c.tile.row_elements();
+    const float* dy = c.gradient_row(row, channel);
+    for (int64_t x = 0; x < c.map.columns.count; ++x, source += step, dy += c.output_gradient.pixel) {
+      const Vec d = load_first(dy, lanes);
+      for (int t = 0; t < Taps; ++t) sums[t] += d * load(source + offsets[t]);
     }
   }
   for (int t = 0; t < Taps; ++t) c.put(kernels[t], channel, lanes, sums[t]);
@@ -320,19 +317,19 @@ void correlate_block(const Correlation& c, int64_t channel, Lanes lanes) {
 template <int Size, int Rows, bool Whole>
 void correlate_kernel_rows(const Correlation& c, int64_t channel, Lanes lanes, int first_row) {
   Vec sums[Rows * Size] = {};
-  const int64_t channels = c.tile.channels, distance = spacing(c.map.columns) * channels;
-  const int64_t kernel_row = spacing(c.map.rows) * c.tile.row_elements(), step = c.map.columns.source_step * channels;
-  const int64_t first = c.tile.offset(c.map, 0, c.map.rows.taps[first_row], c.map.columns.taps[0]) + channel;
+  const int64_t distance = spacing(c.map.columns) * kLanes, step = c.map.columns.source_step * kLanes;
+  const int64_t kernel_row = spacing(c.map.rows) * c.tile.row_elements(), pixel = c.output_gradient.pixel;
+  const int64_t first = c.tile.offset(c.map, 0, c.map.rows.taps[first_row], c.map.columns.taps[0]);
   for (int64_t row = c.row_begin; row < c.row_end; ++row) {
-    const float* source = c.tile.data + first + row * c.map.rows.source_step * c.tile.row_elements();
-    const float* dy = c.output_gradient + row * c.gradient_pitch + channel;
-    for (int64_t x = 0; x < c.map.columns.count; ++x, source += step, dy += channels) {
+    const float* source = c.tile.plane(channel) + first + row * c.map.rows.source_step * c.tile.row_elements();
+    const float* dy = c.gradient_row(row, channel);
+    for (int64_t x = 0; x < c.map.columns.count; ++x, source += step, dy += pixel) {
       const Vec d = load_lanes<Whole>(dy, lanes);
       unroll<Rows>([&](auto r) __attribute__((always_inline)) {
         const float* at = source + r.value * kernel_row;
         unroll<Size>([&](auto k) __attribute__((always_inline)) {
           constexpr int kTap = decltype(r)::value * Size + decltype(k)::value;
-          sums[kTap] += d * load_lanes<Whole>(at + k.value * distance, lanes);
+          sums[kTap] += d * load(at + k.value * distance);
         });
       });
     }
@@ -393,10 +390,9 @@ void walk_rows(const WindowMap& map, const DepthwiseWalk& walk, const Tile& tile
 }
 
 void correlate_tile(const WindowMap& map, const Tile& tile, int64_t row_begin, int64_t row_end,
-                    const float* output_gradient, int64_t gradient_pitch, int kernel_columns, float* gradient,
-                    GradientMode mode) {
-  const Correlation correlation = {map,            tile,           row_begin, row_end, output_gradient,
-                                   gradient_pitch, kernel_columns, gradient,  mode == GradientMode::kAccumulate};
+                    const GradientImage& output_gradient, int kernel_columns, float* gradient, GradientMode mode) {
+  const Correlation correlation = {map,      tile,           row_begin, row_end, output_gradient, kernel_columns,
+                                   gradient, mode == GradientMode::kAccumulate};
   for (int64_t channel = 0; channel < tile.channels; channel += kLanes) {
     const Lanes lanes(tile.channels - channel);
     find_correlation(map, lanes.whole())(correlation, channel, lanes);
@@ -410,15 +406,15 @@ int64_t depthwise_partials(const WindowMap& map, const Tensor& input, int64_t ta
 void depthwise_weight_gradient(Stream& stream, const WindowMap& map, const Tensor& input, const float* output_gradient,
                                int kernel_columns, int64_t taps, float* gradient, float* partials) {
   const Strips strips(map, input.channels);
-  const int64_t size = taps * input.channels, pitch = map.columns.count * input.channels;
+  const int64_t size = taps * input.channels, gradients = map.rows.count * map.columns.count * input.channels;
   const int64_t image_elements = input.height * input.width * input.channels;
   parallel(stream, input.batch * strips.count, [&](int64_t task, int thread) {
     const int64_t image = task / strips.count, strip = task % strips.count;
     const int64_t begin = strips.begin(strip), end = strips.end(map, strip);
     const Tile tile{thread_scratch<float>(stream, thread, strips.elements), frame_of(map, begin, end), input.channels};
     load_tile(tile, input.data + image * image_elements, input.height, input.width, 0);
-    correlate_tile(map, tile, begin, end, output_gradient + image * map.rows.count * pitch, pitch, kernel_columns,
-                   partials + task * size, GradientMode::kOverwrite);
+    const GradientImage from(output_gradient + image * gradients, map.columns.count, input.channels);
+    correlate_tile(map, tile, begin, end, from, kernel_columns, partials + task * size, GradientMode::kOverwrite);
   });
   reduce_partials(stream, partials, input.batch * strips.count, size, gradient);
 }

@@ -26,11 +26,22 @@ void depthwise_walk(Stream& stream, const WindowMap& map, const DepthwiseWalk& w
 void walk_rows(const WindowMap& map, const DepthwiseWalk& walk, const Tile& tile, int64_t row_begin, int64_t row_end,
                float* target);
 
+// One image's gradients at the target positions: strides in floats.
+struct GradientImage {
+  const float* data;  // of target row 0
+  int64_t row, pixel, vector;  // `vector`: from kLanes channels to the next
+
+  // Of an image [rows, columns, channels].
+  GradientImage(const float* image, int64_t columns, int64_t channels)
+      : data(image), row(columns * channels), pixel(channels), vector(kLanes) {}
+  explicit GradientImage(const Tile& tile)
+      : data(tile.pixel(0, 0, 0)), row(tile.row_elements()), pixel(kLanes), vector(tile.plane_elements()) {}
+};
+
 // The part of dL/dweights [kernel rows, kernel columns, channels] (=|+=) that the target rows [row_begin, row_end) of one
-// image give. `output_gradient` is at target row 0, its rows `gradient_pitch` floats apart.
+// image give.
 void correlate_tile(const WindowMap& map, const Tile& tile, int64_t row_begin, int64_t row_end,
-                    const float* output_gradient, int64_t gradient_pitch, int kernel_columns, float* gradient,
-                    GradientMode mode);
+                    const GradientImage& output_gradient, int kernel_columns, float* gradient, GradientMode mode);
 
 // dL/dweights [kernel rows, kernel columns, channels], overwritten, from input and output gradient of a forward map.
 // `partials`: depthwise_partials() floats.

@@ -30,7 +30,7 @@ struct WindowOffsets {
   }
 };
 
-// Calls body(first window element from the tile's first, output element, lanes) for each pixel of an output image's
+// Calls body(first window element in the tile, output element, lanes) for each pixel of an output image's
 // rows [row_begin, row_end) and block of channels.
 template <typename Body>
 void for_windows(const WindowMap& map, const Tile& tile, int64_t row_begin, int64_t row_end, const Body& body) {
@@ -38,9 +38,9 @@ void for_windows(const WindowMap& map, const Tile& tile, int64_t row_begin, int6
   for (int64_t row = row_begin; row < row_end; ++row) {
     for (int64_t x = 0; x < map.columns.count; ++x) {
       const int64_t pixel = row * map.columns.count + x;
-      const int64_t first = row * map.rows.source_step * tile.row_elements() + x * map.columns.source_step * channels;
+      const int64_t first = row * map.rows.source_step * tile.row_elements() + x * map.columns.source_step * kLanes;
       for (int64_t c = 0; c < channels; c += kLanes) {
-        body(first + c, pixel * channels + c, Lanes(channels - c));
+        body(first + c / kLanes * tile.plane_elements(), pixel * channels + c, Lanes(channels - c));
       }
     }
   }
@@ -62,9 +62,9 @@ void max_forward(Stream& stream, const KernelCall& call) {
     const WindowOffsets offsets(map, tile);
     float* target = out.data + image * image_elements(out);
     for_windows(map, tile, begin, end, [&](int64_t first, int64_t output, Lanes lanes) {
-      Vec best = load_first(tile.data + first + offsets.at[0], lanes);
+      Vec best = load(tile.data + first + offsets.at[0]);
       for (int64_t t = 1; t < offsets.count; ++t) {
-        best = larger(load_first(tile.data + first + offsets.at[t], lanes), best);
+        best = larger(load(tile.data + first + offsets.at[t]), best);
       }
       store_first(target + output, best, lanes);
     });
@@ -78,13 +78,13 @@ void max_unpool(const WindowMap& map, const Tile& tile, const float* output_grad
   float* gradient = gradients.data;
   for_windows(map, tile, 0, map.rows.count, [&](int64_t first, int64_t output, Lanes lanes) {
     const Vec dy = load_first(output_gradient + output, lanes);
-    Vec best = load_first(tile.data + first + offsets.at[0], lanes);
-    for (int64_t t = 1; t < offsets.count; ++t) best = max(load_first(tile.data + first + offsets.at[t], lanes), best);
+    Vec best = load(tile.data + first + offsets.at[0]);
+    for (int64_t t = 1; t < offsets.count; ++t) best = max(load(tile.data + first + offsets.at[t]), best);
     Mask open = ~Mask{};
     for (int64_t t = 0; t < offsets.count; ++t) {
       const int64_t at = first + offsets.at[t];
-      const Mask chosen = open & (load_first(tile.data + at, lanes) == best);
-      store_first(gradient + at, load_first(gradient + at, lanes) + (chosen ? dy : Vec{}), lanes);
+      const Mask chosen = open & (load(tile.data + at) == best);
+      store(gradient + at, load(gradient + at) + (chosen ? dy : Vec{}));
       open &= ~chosen;
     }
   });
@@ -92,15 +92,16 @@ void max_unpool(const WindowMap& map, const Tile& tile, const float* output_grad
 
 // The part of a frame's gradients that lies in the image, to the image's gradient.
 void leave_frame(const Tile& gradients, int64_t height, int64_t width, float* target, GradientMode mode) {
-  const int64_t row = width * gradients.channels;
+  const int64_t channels = gradients.channels;
   for (int64_t y = 0; y < height; ++y) {
-    float* to = target + y * row;
-    const float* from = gradients.pixel(y, 0);
-    if (mode == GradientMode::kAccumulate) {
-      for (int64_t i = 0; i < row; ++i) to[i] += from[i];
-    } else {
-      std::memcpy(to, from, static_cast<size_t>(row) * sizeof(float));
-    }
+    for_channels(channels, [&](int64_t c, Lanes lanes) {
+      const float* from = gradients.pixel(c, y, 0);
+      float* to = target + y * width * channels + c;
+      for (int64_t x = 0; x < width; ++x, from += kLanes, to += channels) {
+        const Vec value = load(from);
+        store_first(to, mode == GradientMode::kAccumulate ? load_first(to, lanes) + value : value, lanes);
+      }
+    });
   }
 }
 
@@ -113,7 +114,8 @@ Frame pooled_frame(const WindowMap& map) {
 void max_unpool_image(const WindowMap& map, int64_t channels, const float* image, const float* output_gradient,
                       float* target, GradientMode mode, float* scratch) {
   const Frame frame = pooled_frame(map);
-  const int64_t elements = frame.pixels() * channels, height = map.rows.source_size, width = map.columns.source_size;
+  const int64_t elements = Tile::elements(frame, channels);
+  const int64_t height = map.rows.source_size, width = map.columns.source_size;
   const Tile tile{scratch, frame, channels}, gradients{scratch + elements, frame, channels};
   load_tile(tile, image, height, width, kLowest);
   fill(gradients.data, elements, 0);
@@ -127,7 +129,7 @@ void max_backward(Stream& stream, const KernelCall& call) {
   const GradientTarget& target = call.input_gradients[0];
   if (target.mode == GradientMode::kIgnore) return;
   const WindowMap map = forward_map(call.node->window, in, call.output);
-  const int64_t elements = 2 * pooled_frame(map).pixels() * in.channels;
+  const int64_t elements = 2 * Tile::elements(pooled_frame(map), in.channels);
   parallel(stream, in.batch, [&](int64_t image, int thread) {
     const int64_t first = image * image_elements(in);
     max_unpool_image(map, in.channels, in.data + first, call.output_gradient + image * image_elements(call.output),
@@ -328,7 +330,7 @@ void Pooling::pool_rows(const float* image, int64_t row_begin, int64_t row_end, 
 }
 
 int64_t Pooling::unpool_elements() const {
-  return max(2 * pooled_frame(map_).pixels() * channels_, scratch_elements());
+  return max(2 * Tile::elements(pooled_frame(map_), channels_), scratch_elements());
 }
 
 void Pooling::unpool(const float* image, float* pooled_gradient, float* target, GradientMode mode,

@@ -1,5 +1,7 @@
 #include "cpu/product.h"
 
+#include <cstring>
+
 #include "cpu/depthwise.h"
 
 namespace dartsmith::cpu::DARTSMITH_ISA {
@@ -243,7 +245,8 @@ struct RowsTimesBlock {
   int64_t depth;
   const float* matrix;  // at the block's first column
   int64_t width;
-  float* target;     // likewise
+  float* target;  // likewise
+  int64_t target_row, target_vector;  // floats from one row's, one vector's to the next's
   Lanes last_lanes;  // of the block's last vector
   bool accumulate;
 };
@@ -251,7 +254,7 @@ struct RowsTimesBlock {
 // `Rows` rows from row r on. A depth known when compiling makes every row's address a constant away from one register; 0
 // stands for any depth.
 template <int Rows, int Vectors, int Depth, bool Whole>
-void multiply_tile(const RowsTimesBlock& block, int64_t r) {
+__attribute__((always_inline)) inline void multiply_tile(const RowsTimesBlock& block, int64_t r) {
   const int64_t depth = Depth > 0 ? Depth : block.depth, width = block.width;
   const float* source = block.source + r * depth;
   const float* matrix = block.matrix;
@@ -267,18 +270,21 @@ void multiply_tile(const RowsTimesBlock& block, int64_t r) {
       for (int v = 0; v < Vectors; ++v) sums[i][v] += value * line[v];
     }
   }
-  for (int i = 0; i < Rows; ++i) {
+  float* row = block.target + r * block.target_row;
+  for (int i = 0; i < Rows; ++i, row += block.target_row) {
+    hold(row);
     for (int v = 0; v < Vectors; ++v) {
-      float* target = block.target + (r + i) * width + v * kLanes;
+      float* target = row + v * block.target_vector;
       const Lanes lanes = !Whole && v == Vectors - 1 ? block.last_lanes : Lanes();
       store_first(target, block.accumulate ? load_first(target, lanes) + sums[i][v] : sums[i][v], lanes);
     }
   }
 }
 
-// As many tiles of `Rows` rows as fit from row r on, then half as many rows at a time down to one.
+// As many tiles of `Rows` rows as fit from row r on, then half as many rows at a time down to one. The block comes as a
+// copy: the compiler must not expect stores to change it.
 template <int Rows, int Vectors, int Depth, bool Whole>
-void multiply_columns(const RowsTimesBlock& block, int64_t r) {
+void multiply_columns(RowsTimesBlock block, int64_t r) {
   for (; r + Rows <= block.rows; r += Rows) multiply_tile<Rows, Vectors, Depth, Whole>(block, r);
   if constexpr (Rows > 1) {
     if (r < block.rows) multiply_columns<Rows / 2, Vectors, Depth, Whole>(block, r);
@@ -303,6 +309,17 @@ void multiply_block(const RowsTimesBlock& block) {
     default:
       return multiply_columns<kTall, Vectors, 0, true>(block, 0);
   }
+}
+
+void multiply(const float* source, int64_t rows, int64_t depth, const float* matrix, int64_t width, float* target,
+              int64_t target_row, int64_t target_vector, bool accumulate) {
+  for_column_blocks(width, [&](int64_t column, int vectors, Lanes last_lanes) {
+    const auto multiply = vectors == 1   ? multiply_block<1>
+                          : vectors == 2 ? multiply_block<2>
+                                         : multiply_block<kVectors>;
+    multiply({source, rows, depth, matrix + column, width, target + column / kLanes * target_vector, target_row,
+              target_vector, last_lanes, accumulate});
+  });
 }
 
 // Pixels a piece: few enough pieces that their partial sums stay small, enough for any number of cores.
@@ -371,13 +388,12 @@ void row_correlation(Stream& stream, const WindowMap& map, const RowCorrelation&
 
 void multiply_rows(const float* source, int64_t rows, int64_t depth, const float* matrix, int64_t width, float* target,
                    GradientMode mode) {
-  for_column_blocks(width, [&](int64_t column, int vectors, Lanes last_lanes) {
-    const auto multiply = vectors == 1   ? multiply_block<1>
-                          : vectors == 2 ? multiply_block<2>
-                                         : multiply_block<kVectors>;
-    multiply({source, rows, depth, matrix + column, width, target + column, last_lanes,
-              mode == GradientMode::kAccumulate});
-  });
+  multiply(source, rows, depth, matrix, width, target, width, kLanes, mode == GradientMode::kAccumulate);
+}
+
+void multiply_rows_to_planes(const float* source, int64_t rows, int64_t depth, const float* matrix, int64_t width,
+                             float* target, int64_t plane) {
+  multiply(source, rows, depth, matrix, width, target, kLanes, plane, false);
 }
 
 void correlate_rows(const float* source, int64_t rows, int64_t depth, const float* gradient, int64_t width,

@@ -29,6 +29,11 @@ void row_product(Stream& stream, const WindowMap& map, const RowProduct& product
 void multiply_rows(const float* source, int64_t rows, int64_t depth, const float* matrix, int64_t width, float* target,
                    GradientMode mode = GradientMode::kOverwrite);
 
+// The same with a target in planes of kLanes columns, each [rows, kLanes], as a Tile has them. What lies in the last
+// plane's lanes beyond `width` is left as it is.
+void multiply_rows_to_planes(const float* source, int64_t rows, int64_t depth, const float* matrix, int64_t width,
+                             float* target, int64_t plane);
+
 // target [depth, width] (=|+=) transposed source [rows, depth] times gradient [rows, width]; on the calling thread.
 void correlate_rows(const float* source, int64_t rows, int64_t depth, const float* gradient, int64_t width,
                     float* target, GradientMode mode);

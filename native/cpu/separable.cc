@@ -15,6 +15,9 @@ namespace {
 // Output elements of a strip: with its tile rows, small enough for the first-level cache.
 inline constexpr int64_t kStripElements = 2048;
 
+// Elements that are copied out at once: about as many stores as wait without holding up the core.
+inline constexpr int64_t kCopyElements = 1024;
+
 struct Sizes {
   int64_t inputs, outputs;              // channels
   int64_t input_pixels, output_pixels;  // an image
@@ -60,23 +63,12 @@ struct Activation {
   explicit Activation(const KernelCall& call)
       : statistics(call.links[0].statistics), channels(call.inputs[0].channels) {}
 
-  // Copies activated pixels.
-  template <typename Element>
-  void operator()(float* to, const Element* from, int64_t pixels) const {
-    if (statistics == nullptr) {
-      for (int64_t i = 0; i < pixels * channels; i += kLanes) {
-        const Lanes lanes(pixels * channels - i);
-        store_first(to + i, relu(load_first(from + i, lanes)), lanes);
-      }
-      return;
-    }
-    for_channels(channels, [&](int64_t c, Lanes lanes) {
-      const Vec mean = load_first(statistics + c, lanes), deviation = load_first(statistics + channels + c, lanes);
-      for (int64_t p = 0; p < pixels; ++p) {
-        const Vec x = load_first(from + p * channels + c, lanes);
-        store_first(to + p * channels + c, relu((x - mean) * deviation), lanes);
-      }
-    });
+  // What load_tile applies to a vector of channels.
+  auto operator()(int64_t channel, Lanes lanes) const {
+    const bool plain = statistics == nullptr;
+    const Vec mean = plain ? Vec{} : load_first(statistics + channel, lanes);
+    const Vec deviation = plain ? splat(1) : load_first(statistics + channels + channel, lanes);
+    return [=](Vec x) { return relu((x - mean) * deviation); };
   }
 
   static Vec relu(Vec x) { return x < Vec{} ? Vec{} : x; }  // NaN stays NaN
@@ -98,7 +90,7 @@ WindowMap window_map(const KernelCall& call) {
 Frame input_frame(const KernelCall* calls, int count) {
   Frame frame;
   for (int m = 0; m < count; ++m) frame = unite(frame, frame_of(window_map(calls[m])));
-  return spread(frame, calls[0].inputs[0].channels);
+  return frame;
 }
 
 // What the members' data gradients read of the depthwise output's gradient.
@@ -110,7 +102,7 @@ Frame gradient_frame(const KernelCall* calls, int count) {
     for_backward_maps(call.node->window, call.inputs[0], call.output,
                       [&](const WindowMap& map) { frame = unite(frame, frame_of(map)); });
   }
-  return spread(frame, calls[0].inputs[0].channels);
+  return frame;
 }
 
 DepthwiseWalk walk_of(const KernelCall& call, const Tensor& target, GradientMode mode) {
@@ -133,14 +125,14 @@ void depthwise_strip(const KernelCall& call, const Sizes& sizes, const WindowMap
             target - begin * sizes.output_width * sizes.inputs);
 }
 
-// A row of the result to where it is kept. In bfloat16 the row itself is rounded too: its statistics are those of what is
-// kept.
-void keep_row(const Tensor& output, int64_t first, float* row, int64_t elements) {
-  if (output.precision == Precision::kFp32) return copy_out(output.data + first, row, elements);
+// Some of the result to where it is kept. In bfloat16 the result itself is rounded too: its statistics are those of what
+// is kept.
+void keep_pixels(const Tensor& output, int64_t first, float* result, int64_t elements) {
+  if (output.precision == Precision::kFp32) return copy_out(output.data + first, result, elements);
   Bfloat16* to = reinterpret_cast<Bfloat16*>(output.data) + first;
   for (int64_t i = 0; i < elements; i += kLanes) {
     const Lanes lanes(elements - i);
-    store_first(row + i, store_first(to + i, load_first(row + i, lanes), lanes), lanes);
+    store_first(result + i, store_first(to + i, load_first(result + i, lanes), lanes), lanes);
   }
 }
 
@@ -148,17 +140,18 @@ void forward_image(const KernelCall& call, int64_t image, const Tile& tile, floa
   const Sizes sizes(call);
   const WindowMap map = window_map(call);
   const int64_t first = image * sizes.output_pixels * sizes.outputs;
+  const int64_t copied = max(1, kCopyElements / sizes.outputs);  // pixels
   float* moments = static_cast<float*>(call.workspace) + image * sizes.strips * 2 * sizes.outputs;
   for (int64_t strip = 0; strip < sizes.strips; ++strip) {
     const int64_t begin = sizes.strip_begin(strip);
     const int64_t pixels = (sizes.strip_end(strip) - begin) * sizes.output_width;
     depthwise_strip(call, sizes, map, tile, strip, depthwise);
-    // Row by row, so that the copies leave while the next row is computed.
-    for (int64_t row = begin; row < sizes.strip_end(strip); ++row) {
-      const int64_t at = (row - begin) * sizes.output_width, elements = sizes.output_width * sizes.outputs;
-      multiply_rows(depthwise + at * sizes.inputs, sizes.output_width, sizes.inputs, call.bias, sizes.outputs,
-                    result + at * sizes.outputs);
-      keep_row(call.output, first + row * elements, result + at * sizes.outputs, elements);
+    // Bit by bit, so that the copies leave while the next product is computed.
+    for (int64_t at = 0; at < pixels; at += copied) {
+      const int64_t count = min(copied, pixels - at);
+      float* row = result + at * sizes.outputs;
+      multiply_rows(depthwise + at * sizes.inputs, count, sizes.inputs, call.bias, sizes.outputs, row);
+      keep_pixels(call.output, first + (begin * sizes.output_width + at) * sizes.outputs, row, count * sizes.outputs);
     }
     if (call.statistics != Statistics::kRunning) {
       piece_moments(result, pixels, sizes.outputs, moments + strip * 2 * sizes.outputs);
@@ -187,7 +180,7 @@ int64_t result_elements(const Sizes& sizes) {
 void forward_group(Stream& stream, const KernelCall* calls, int count) {
   const Tensor& in = calls[0].inputs[0];
   const Frame frame = input_frame(calls, count);
-  const int64_t tile_elements = frame.pixels() * in.channels;
+  const int64_t tile_elements = Tile::elements(frame, in.channels);
   const int64_t narrow = largest_strip(calls, count, depthwise_elements);
   const int64_t wide = largest_strip(calls, count, result_elements);
   parallel(stream, in.batch, [&](int64_t image, int thread) {
@@ -251,10 +244,10 @@ struct BackwardScratch {
         input(calls[0].inputs[0].height * calls[0].inputs[0].width * calls[0].inputs[0].channels) {
     const int64_t channels = calls[0].inputs[0].channels;
     gradients = gradient_frame(calls, count);
-    depthwise_gradient = gradients.pixels() * channels;
+    depthwise_gradient = Tile::elements(gradients, channels);
     if (!wants_weights) return;
     frame = input_frame(calls, count);
-    tile = frame.pixels() * channels;
+    tile = Tile::elements(frame, channels);
   }
   int64_t elements() const {
     return Scratch::room(strip_gradient) + Scratch::room(strip_depthwise) + Scratch::room(depthwise_gradient) +
@@ -327,8 +320,9 @@ void backward_strips(const KernelCall& call, const Sizes& sizes, int64_t image, 
                        buffers.strip_gradient);
     for (int64_t row = begin; row < end; ++row) {
       fetch_gradient_row(call, sizes, image, row + sizes.strip_rows);
-      multiply_rows(buffers.strip_gradient + (row - begin) * width * sizes.outputs, width, sizes.outputs,
-                    workspace.transposed, sizes.inputs, gradients.pixel(row, 0));
+      multiply_rows_to_planes(buffers.strip_gradient + (row - begin) * width * sizes.outputs, width, sizes.outputs,
+                              workspace.transposed, sizes.inputs, gradients.pixel(0, row, 0),
+                              gradients.plane_elements());
     }
     if (!wants_weights) continue;
     const bool first = image % images == 0 && strip == 0;
@@ -336,8 +330,8 @@ void backward_strips(const KernelCall& call, const Sizes& sizes, int64_t image, 
     depthwise_strip(call, sizes, map, buffers.tile, strip, buffers.strip_depthwise);
     correlate_rows(buffers.strip_depthwise, (end - begin) * width, sizes.inputs, buffers.strip_gradient, sizes.outputs,
                    pointwise_partial, mode);
-    correlate_tile(map, buffers.tile, begin, end, gradients.pixel(0, 0), gradients.row_elements(),
-                   call.node->window.kernel[1], depthwise_partial, mode);
+    correlate_tile(map, buffers.tile, begin, end, GradientImage(gradients), call.node->window.kernel[1],
+                   depthwise_partial, mode);
   }
 }
 

@@ -132,7 +132,7 @@ inline void hold(Vec& v) {
   asm("" : "+w"(v));
 #endif
 }
-inline void hold(const float*& p) {
+inline void hold(float*& p) {
 #if defined(__x86_64__) || defined(__aarch64__)
   asm("" : "+r"(p));
 #endif

@@ -1,7 +1,5 @@
 // Part of one image copied with its halo, so that inner loops need no bounds checks.
 #pragma once
-#include <cstring>
-
 #include "cpu/window.h"
 
 namespace dartsmith::cpu::DARTSMITH_ISA {
@@ -35,27 +33,27 @@ inline Frame frame_of(const WindowMap& map) {
   return frame_of(map, 0, map.rows.count);
 }
 
-// A frame whose rows are not a whole number of pages apart: such rows compete for the same lines of the first-level cache.
-inline Frame spread(Frame frame, int64_t channels) {
-  constexpr int64_t kPageElements = 1024;
-  if (frame.width * channels % kPageElements == 0) ++frame.width;
-  return frame;
-}
-
-// A frame's pixels: [frame.height, frame.width, channels]
+// A frame's pixels, a plane for each vector of channels, so that what a kernel reads of one lies close together:
+// [ceil(channels / kLanes), frame.height, frame.width, kLanes]
 struct Tile {
   float* data;
   Frame frame;
   int64_t channels;
 
-  int64_t row_elements() const { return frame.width * channels; }
-  // Where the tap reads for target row `row` and target column 0.
+  static int64_t elements(const Frame& frame, int64_t channels) {
+    return divide_up(channels, kLanes) * frame.pixels() * kLanes;
+  }
+  int64_t plane_elements() const { return frame.pixels() * kLanes; }
+  int64_t row_elements() const { return frame.width * kLanes; }
+  // Where the tap reads for target row `row` and target column 0, from the start of a plane.
   int64_t offset(const WindowMap& map, int64_t row, const AxisTap& row_tap, const AxisTap& column_tap) const {
     const int64_t y = row * map.rows.source_step + row_tap.offset - frame.top;
-    return y * row_elements() + (column_tap.offset - frame.left) * channels;
+    return y * row_elements() + (column_tap.offset - frame.left) * kLanes;
   }
-  float* pixel(int64_t y, int64_t x) const {
-    return data + (y - frame.top) * row_elements() + (x - frame.left) * channels;
+  // Of a vector of channels; of the first for `channel` 0.
+  float* plane(int64_t channel) const { return data + channel / kLanes * plane_elements(); }
+  float* pixel(int64_t channel, int64_t y, int64_t x) const {
+    return plane(channel) + (y - frame.top) * row_elements() + (x - frame.left) * kLanes;
   }
 };
 
@@ -64,31 +62,38 @@ inline void fill_outside(const Tile& tile, int64_t height, int64_t width, float 
   const Frame& frame = tile.frame;
   const int64_t left = min(frame.width, max(0, -frame.left));
   const int64_t inside = max(0, min(width, frame.left + frame.width) - max(0, frame.left));
-  for (int64_t r = 0; r < frame.height; ++r) {
-    float* row = tile.data + r * tile.row_elements();
-    const bool real = frame.top + r >= 0 && frame.top + r < height;
-    const int64_t kept = real ? inside : 0, before = real ? left : 0;
-    fill(row, before * tile.channels, outside);
-    fill(row + (before + kept) * tile.channels, (frame.width - before - kept) * tile.channels, outside);
+  for (int64_t channel = 0; channel < tile.channels; channel += kLanes) {
+    for (int64_t r = 0; r < frame.height; ++r) {
+      float* row = tile.plane(channel) + r * tile.row_elements();
+      const bool real = frame.top + r >= 0 && frame.top + r < height;
+      const int64_t kept = real ? inside : 0, before = real ? left : 0;
+      fill(row, before * kLanes, outside);
+      fill(row + (before + kept) * kLanes, (frame.width - before - kept) * kLanes, outside);
+    }
   }
 }
 
-// Fills a tile from an image [height, width, channels] with copy(to, from, pixels); outside the image lies `outside`.
-template <typename Element, typename Copy>
-void load_tile(const Tile& tile, const Element* image, int64_t height, int64_t width, float outside, const Copy& copy) {
+// Fills a tile from an image [height, width, channels]; outside the image lies `outside`. transform(channel, lanes) gives
+// the function that is applied to each vector of those channels.
+template <typename Element, typename Transform>
+void load_tile(const Tile& tile, const Element* image, int64_t height, int64_t width, float outside,
+               const Transform& transform) {
   fill_outside(tile, height, width, outside);
   const Frame& frame = tile.frame;
   const int64_t first = max(0, frame.left), inside = min(width, frame.left + frame.width) - first;
-  if (inside <= 0) return;
   for (int64_t y = max(0, frame.top); y < min(height, frame.top + frame.height); ++y) {
-    copy(tile.pixel(y, first), image + (y * width + first) * tile.channels, inside);
+    for (int64_t c = 0; c < tile.channels; c += kLanes) {
+      const Lanes lanes(tile.channels - c);
+      const auto change = transform(c, lanes);
+      const Element* from = image + (y * width + first) * tile.channels + c;
+      float* to = tile.pixel(c, y, first);
+      for (int64_t p = 0; p < inside; ++p) store(to + p * kLanes, change(load_first(from + p * tile.channels, lanes)));
+    }
   }
 }
 
 inline void load_tile(const Tile& tile, const float* image, int64_t height, int64_t width, float outside) {
-  load_tile(tile, image, height, width, outside, [&](float* to, const float* from, int64_t pixels) {
-    std::memcpy(to, from, static_cast<size_t>(pixels * tile.channels) * sizeof(float));
-  });
+  load_tile(tile, image, height, width, outside, [](int64_t, Lanes) { return [](Vec value) { return value; }; });
 }
 
 // An image's target rows cut into strips whose tiles stay within the second-level cache; the inner loops' moving window
@@ -104,7 +109,7 @@ struct Strips {
     const int64_t affordable = width == 0 ? 1 : kTileElements / (width * channels);
     rows = min(map.rows.count, max(1, (affordable - halo) / map.rows.source_step + 1));
     count = rows == 0 ? 0 : divide_up(map.rows.count, rows);
-    elements = frame_of(map, 0, rows).pixels() * channels;
+    elements = Tile::elements(frame_of(map, 0, rows), channels);
   }
   int64_t begin(int64_t strip) const { return strip * rows; }
   int64_t end(const WindowMap& map, int64_t strip) const { return min(map.rows.count, (strip + 1) * rows); }
