@@ -1,4 +1,4 @@
-// combine: out = sum over inputs of p_k * y_k, normalised inputs as p_k * rstd_k * (y_k - mean_k), in one pass over
+// combine: out = sum over inputs of p_k * y_k, normalised inputs as p_k * (rstd_k * (y_k - mean_k) * scale_k + shift_k), in one pass over
 // memory; a pooled input is pooled on the way. Backward: one pass gives, for all inputs, the batch-norm gradient sums, the dot products that are dL/dp_k,
 // and the gradients of plain inputs.
 #include "cpu/kernels.h"
@@ -56,6 +56,10 @@ void with_rows(const KernelCall& call, int k, int64_t image, int64_t row_begin, 
   body(scratch);
 }
 
+float weight_of(const InputLink& link) {
+  return link.mixing == nullptr ? 1 : *link.mixing;
+}
+
 // Adds input k, `from` [pixels, channels], to `sums`.
 template <typename Element>
 void add_input(const KernelCall& call, int k, const Element* from, int64_t pixels, float* sums) {
@@ -65,9 +69,13 @@ void add_input(const KernelCall& call, int k, const Element* from, int64_t pixel
     const bool normalised = link.statistics != nullptr;
     const Vec mean = normalised ? load_first(link.statistics + c, lanes) : Vec{};
     const Vec deviation = normalised ? load_first(link.statistics + channels + c, lanes) : splat(1);
-    const Vec factor = splat(*link.mixing) * deviation;
+    const bool affine = link.scale != nullptr;
+    const Vec scale = affine ? load_first(link.scale + c, lanes) : splat(1);
+    const Vec factor = splat(weight_of(link)) * scale * deviation;
+    const Vec shift = affine ? splat(weight_of(link)) * load_first(link.shift + c, lanes) : Vec{};
     for (int64_t i = c; i < pixels * channels; i += channels) {
-      store_first(sums + i, load_first(sums + i, lanes) + factor * (load_first(from + i, lanes) - mean), lanes);
+      const Vec term = factor * (load_first(from + i, lanes) - mean) + shift;
+      store_first(sums + i, load_first(sums + i, lanes) + term, lanes);
     }
   });
 }
@@ -88,7 +96,7 @@ void forward(Stream& stream, const KernelCall& call) {
 }
 
 bool needs_sums(const InputLink& link) {
-  return link.mixing_gradient != nullptr || link.gradient_map != nullptr;
+  return link.mixing_gradient != nullptr || link.gradient_map != nullptr || link.scale_gradient != nullptr;
 }
 
 void scale_into(const GradientTarget& target, const float* from, float factor, int64_t begin, int64_t end) {
@@ -129,7 +137,7 @@ void backward_run(const KernelCall& call, const Runs& runs, int64_t run, float* 
   for (int k = 0; k < call.input_count; ++k) {
     const float* statistics = call.links[k].statistics;
     if (statistics == nullptr) {
-      scale_into(call.input_gradients[k], call.output_gradient, *call.links[k].mixing, first, first + pixels * channels);
+      scale_into(call.input_gradients[k], call.output_gradient, weight_of(call.links[k]), first, first + pixels * channels);
     }
     if (!needs_sums(call.links[k])) continue;
     with_rows(call, k, image, begin, end, scratch, [&](const auto* from) {
@@ -138,7 +146,8 @@ void backward_run(const KernelCall& call, const Runs& runs, int64_t run, float* 
   }
 }
 
-// Joins the runs' sums of input k: writes its gradient map and returns its weight's gradient.
+// Joins the runs' sums of input k: writes its gradient map and the gradients of its scale and shift, returns its weight's
+// gradient.
 double finish_input(const KernelCall& call, int k, const float* sums, int64_t runs, GradientSums* joined) {
   const InputLink& link = call.links[k];
   if (!needs_sums(link)) return 0;
@@ -151,10 +160,15 @@ double finish_input(const KernelCall& call, int k, const float* sums, int64_t ru
       joined[c].centred_product += sums[run * stride + (1 + k) * channels + c];
     }
     const double deviation = link.statistics == nullptr ? 1 : link.statistics[channels + c];
-    weight_gradient += deviation * joined[c].centred_product;
+    const double product = deviation * joined[c].centred_product;
+    const bool affine = link.scale != nullptr;
+    weight_gradient += affine ? link.scale[c] * product + link.shift[c] * joined[c].gradient : product;
+    if (link.scale_gradient == nullptr) continue;
+    link.scale_gradient[c] = static_cast<float>(weight_of(link) * product);
+    link.shift_gradient[c] = static_cast<float>(weight_of(link) * joined[c].gradient);
   }
   if (link.gradient_map != nullptr) {
-    write_gradient_map(joined, link.statistics, channels, *link.mixing, pixels_of(call.output), link.gradient_map);
+    write_gradient_map(joined, link, channels, weight_of(link), pixels_of(call.output));
   }
   return weight_gradient;
 }

@@ -55,30 +55,35 @@ class Scratch {
   float* next_;
 };
 
-// relu of the input, of the normalised input where it is one.
-struct Activation {
-  const float* statistics;  // null for a plain input
-  int64_t channels;
+// The input of a vector of channels as the relu sees it: normalised, scaled and shifted where its link says so.
+struct Preactivation {
+  Vec mean = {};
+  Vec factor = splat(1);
+  Vec shift = {};
 
-  explicit Activation(const KernelCall& call)
-      : statistics(call.links[0].statistics), channels(call.inputs[0].channels) {}
-
-  // What load_tile applies to a vector of channels.
-  auto operator()(int64_t channel, Lanes lanes) const {
-    const bool plain = statistics == nullptr;
-    const Vec mean = plain ? Vec{} : load_first(statistics + channel, lanes);
-    const Vec deviation = plain ? splat(1) : load_first(statistics + channels + channel, lanes);
-    return [=](Vec x) { return relu((x - mean) * deviation); };
+  Preactivation(const InputLink& link, int64_t channels, int64_t channel, Lanes lanes) {
+    if (link.statistics == nullptr) return;
+    mean = load_first(link.statistics + channel, lanes);
+    factor = load_first(link.statistics + channels + channel, lanes);
+    if (link.scale == nullptr) return;
+    factor *= load_first(link.scale + channel, lanes);
+    shift = load_first(link.shift + channel, lanes);
   }
-
-  static Vec relu(Vec x) { return x < Vec{} ? Vec{} : x; }  // NaN stays NaN
+  Vec operator()(Vec x) const { return (x - mean) * factor + shift; }
 };
+
+Vec relu(Vec x) {
+  return x < Vec{} ? Vec{} : x;  // NaN stays NaN
+}
 
 // Activates one image of the input that all members of a group read.
 void load_input(const KernelCall& call, int64_t image, const Tile& tile) {
   const Tensor& in = call.inputs[0];
   with_elements(in, image * in.height * in.width * in.channels, [&](const auto* from) {
-    load_tile(tile, from, in.height, in.width, 0, Activation(call));
+    load_tile(tile, from, in.height, in.width, 0, [&](int64_t channel, Lanes lanes) {
+      const Preactivation before(call.links[0], in.channels, channel, lanes);
+      return [=](Vec x) { return relu(before(x)); };
+    });
   });
 }
 
@@ -354,18 +359,17 @@ void mask_input_gradient(const KernelCall& call, const Sizes& sizes, const Eleme
                          const float* gradient, float* sums) {
   const int64_t channels = sizes.inputs;
   const GradientTarget& target = call.input_gradients[0];
-  const float* statistics = call.links[0].statistics;
   for_channels(channels, [&](int64_t c, Lanes lanes) {
-    const Vec threshold = statistics == nullptr ? Vec{} : load_first(statistics + c, lanes);
+    const Preactivation before(call.links[0], channels, c, lanes);
     Vec gradients = {}, products = {};
     for (int64_t begin = 0; begin < sizes.input_pixels; begin += kPiecePixels) {
       Vec piece_gradients = {}, piece_products = {};
       for (int64_t p = begin; p < min(sizes.input_pixels, begin + kPiecePixels); ++p) {
         const int64_t at = p * channels + c;
-        const Vec centred = load_first(x + at, lanes) - threshold;
-        Vec g = centred > Vec{} ? load_first(gradient + at, lanes) : Vec{};
+        const Vec value = load_first(x + at, lanes);
+        Vec g = before(value) > Vec{} ? load_first(gradient + at, lanes) : Vec{};
         piece_gradients += g;
-        piece_products += g * centred;
+        piece_products += g * (value - before.mean);
         if (target.mode == GradientMode::kAccumulate) g += load_first(target.data + first + at, lanes);
         store_first(target.data + first + at, g, lanes);
       }
@@ -377,17 +381,21 @@ void mask_input_gradient(const KernelCall& call, const Sizes& sizes, const Eleme
   });
 }
 
-void write_input_map(const KernelCall& call, const BackwardWorkspace& workspace) {
+// The gradients of a normalised input's scale and shift, and the map of its own.
+void finish_normalised_input(const KernelCall& call, const BackwardWorkspace& workspace) {
   const int64_t channels = call.inputs[0].channels, batch = call.inputs[0].batch;
+  const InputLink& link = call.links[0];
   for (int64_t c = 0; c < channels; ++c) {
     GradientSums& sum = workspace.joined[c] = {0, 0};
     for (int64_t image = 0; image < batch; ++image) {
       sum.gradient += workspace.sums[image * 2 * channels + c];
       sum.centred_product += workspace.sums[(image * 2 + 1) * channels + c];
     }
+    if (link.scale_gradient == nullptr) continue;
+    link.scale_gradient[c] = static_cast<float>(sum.centred_product * double{link.statistics[channels + c]});
+    link.shift_gradient[c] = static_cast<float>(sum.gradient);
   }
-  write_gradient_map(workspace.joined, call.links[0].statistics, channels, 1, pixels_of(call.inputs[0]),
-                     call.links[0].gradient_map);
+  write_gradient_map(workspace.joined, link, channels, 1, pixels_of(call.inputs[0]));
 }
 
 // Every member's part of one image.
@@ -427,7 +435,9 @@ void backward_group(Stream& stream, const KernelCall* calls, int count) {
   });
   for (int m = 0; m < count && wants_weights; ++m) reduce_weight_gradients(stream, calls[m]);
   const bool wants_input = calls[0].input_gradients[0].mode != GradientMode::kIgnore;
-  if (wants_input && calls[0].links[0].gradient_map != nullptr) write_input_map(calls[0], BackwardWorkspace(calls[0]));
+  if (wants_input && calls[0].links[0].gradient_map != nullptr) {
+    finish_normalised_input(calls[0], BackwardWorkspace(calls[0]));
+  }
 }
 
 size_t workspace_bytes(const KernelCall& call, bool backward) {

@@ -87,6 +87,7 @@ struct Node {
   int top = 0, left = 0;           // crop
   ParameterPlace weight;           // conv2d, linear, batchNorm's scale, separable's depthwise weight
   ParameterPlace bias;             // linear, batchNorm's shift, separable's pointwise weight
+  ParameterPlace scale, shift;     // of the lazy batch-norm that a separable or moments node holds the statistics of
   ParameterPlace running_mean;     // batchNorm, in the buffer arena
   ParameterPlace running_variance;
   ParameterPlace alpha;  // mixed: its row in the alpha arena

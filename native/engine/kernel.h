@@ -41,14 +41,17 @@ struct GradientTarget {
 // kBatch normalises with the batch's own statistics, kBatchUpdating also moves the running ones.
 enum class Statistics { kRunning, kBatch, kBatchUpdating };
 
-// What comes with an input beside its tensor. A normalised input holds what a batch-norm without affine would
-// normalise: the kernel applies `statistics` while loading, and its backward leaves the gradient of the tensor itself
+// What comes with an input beside its tensor. A normalised input holds what a lazy batch-norm would normalise: the kernel applies `statistics` while loading, and its backward leaves the gradient of the tensor itself
 // not as a tensor but as a map over channels, d = A * g + B * x + D, for the kernel that produced the tensor to apply.
 struct InputLink {
   const Node* pool = nullptr;         // combine: the input is this pooledMoments node's pooling of the tensor
   const float* statistics = nullptr;  // mean, reciprocal deviation [2, channels]; null for a plain input
+  const float* scale = nullptr;       // what the normalised input is multiplied by and
+  const float* shift = nullptr;       // then moved by, [channels] each; null for neither
+  float* scale_gradient = nullptr;    // backward, overwritten; null when not wanted
+  float* shift_gradient = nullptr;
   float* gradient_map = nullptr;      // backward of a normalised input: A, B, D [3, channels]
-  const float* mixing = nullptr;      // combine: the input's weight
+  const float* mixing = nullptr;      // combine: the input's weight; null for 1
   double* mixing_gradient = nullptr;  // combine: dL/dweight, accumulated; null when not wanted
 };
 

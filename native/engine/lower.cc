@@ -85,29 +85,29 @@ class Lowering {
 
   int only_consumer(int id) const { return consumers_[id].size() == 1 ? consumers_[id][0] : -1; }
 
-  // Mixed nodes that only feed one sum of mixed nodes join it; `absorbed_` ones have no kernel of their own.
+  // Mixed nodes, and sums of what a combine can take apart: mixed nodes that feed only the sum (`absorbed_`, they have no
+  // kernel of their own) and batch-norms.
   void find_combines() {
     for (int id = 0; id < count(); ++id) {
       if (!live_[id]) continue;
       if (node(id).op == Op::kMixed) combined_[id] = true;
       if (node(id).op != Op::kAdd) continue;
-      const bool all = std::ranges::all_of(node(id).inputs, [&](int in) {
-        return node(canonical_[in]).op == Op::kMixed && only_consumer(canonical_[in]) == id;
-      });
-      if (!all) continue;
-      combined_[id] = true;
-      for (int in : node(id).inputs) absorbed_[canonical_[in]] = true;
+      for (int in : node(id).inputs) {
+        const Op op = node(canonical_[in]).op;
+        if (only_consumer(canonical_[in]) != id || (op != Op::kMixed && op != Op::kBatchNorm)) continue;
+        combined_[id] = true;
+        absorbed_[canonical_[in]] = op == Op::kMixed;
+      }
     }
   }
 
-  // A batch-norm without affine is lazy when its one consumer can normalise while it loads. Consumers come later, so
-  // going backwards finds them decided.
+  // A batch-norm is lazy when its one consumer can normalise while it loads: a combine or a separable. Consumers come
+  // later, so going backwards finds them decided. A separable that nobody takes so is followed by a combine of its own.
   void find_lazy(int id) {
-    if (!live_[id] || node(id).op != Op::kBatchNorm || node(id).weight) return;
+    if (!live_[id] || node(id).op != Op::kBatchNorm) return;
     const int consumer = only_consumer(id);
-    if (consumer < 0) return;
-    lazy_[id] = node(consumer).op == Op::kMixed || absorbed_relu(consumer);
-    if (lazy_[id] && separable(id)) {
+    lazy_[id] = consumer >= 0 && (absorbed_relu(consumer) || combined_[consumer] || node(consumer).op == Op::kMixed);
+    if (separable(id)) {
       const int pointwise = input(id), depthwise = input(pointwise), relu = input(depthwise);
       absorbed_[pointwise] = absorbed_[depthwise] = true;
       absorbed_[relu] = std::ranges::all_of(consumers_[relu], [&](int other) { return part_of_separable(other); });
@@ -179,8 +179,7 @@ class Lowering {
   // The nodes that one kernel takes together with this one.
   std::vector<int> siblings(int id) const {
     std::vector<int> found;
-    if (!lazy_[id]) return found;
-    if (separable(id) && !lazy_[input(separable_relu(id))]) {
+    if (is_separable(id) && !lazy_[input(separable_relu(id))]) {
       for (int depthwise : consumers_[separable_relu(id)]) {
         if (part_of_separable(depthwise)) found.push_back(only_consumer(only_consumer(depthwise)));
       }
@@ -189,6 +188,11 @@ class Lowering {
     }
     std::erase_if(found, [&](int other) { return !runs(other); });
     return found;
+  }
+
+  // A batch-norm whose convolutions a separable node has taken.
+  bool is_separable(int id) const {
+    return node(id).op == Op::kBatchNorm && part_of_separable(input(id));
   }
 
   int separable_relu(int id) const { return input(input(input(id))); }
@@ -207,7 +211,12 @@ class Lowering {
 
   void emit(int id) {
     LoweredNode lowered{node(id), {}};
-    if (lazy_[id] && separable(id)) {
+    if (lazy_[id] || is_separable(id)) {
+      lowered.node.scale = node(id).weight;
+      lowered.node.shift = node(id).bias;
+      lowered.node.weight = lowered.node.bias = {};
+    }
+    if (is_separable(id)) {
       const int pointwise = input(id), depthwise = input(pointwise), relu = separable_relu(id);
       lowered.node.op = Op::kSeparable;
       lowered.node.window = node(depthwise).window;
@@ -224,16 +233,12 @@ class Lowering {
     } else if (lazy_[id]) {
       lowered.node.op = Op::kMoments;
       lowered.inputs = {link(node(id).inputs[0])};
-    } else if (combined_[id]) {
-      lowered.node.op = Op::kCombine;
-      if (node(id).op == Op::kMixed) {
-        add_branches(id, lowered);
-      } else {
-        for (int in : node(id).inputs) add_branches(canonical_[in], lowered);
-      }
     } else if (node(id).op == Op::kMixed) {
       lowered.node.op = Op::kCombine;
       add_branches(id, lowered);
+    } else if (combined_[id]) {
+      lowered.node.op = Op::kCombine;
+      for (int in : node(id).inputs) add_term(in, lowered);
     } else if (node(id).op == Op::kConv2d && absorbed_[input(id)] && node(input(id)).op == Op::kCrop) {
       const Node& crop = node(input(id));
       lowered.node.window.padding[0] = -crop.top;
@@ -242,8 +247,32 @@ class Lowering {
     } else {
       for (int in : node(id).inputs) lowered.inputs.push_back(link(in));
     }
+    place(id, std::move(lowered));
+    if (is_separable(id) && !lazy_[id]) place(id, materialised(id));
+  }
+
+  void place(int id, LoweredNode lowered) {
     placed_[id] = static_cast<int>(lowered_.nodes.size());
     lowered_.nodes.push_back(std::move(lowered));
+  }
+
+  // The value of a batch-norm whose statistics the node placed last holds.
+  LoweredNode materialised(int id) const {
+    LoweredNode combine;
+    combine.node.op = Op::kCombine;
+    combine.node.shape = node(id).shape;
+    combine.inputs = {{placed_[id], true, -1}};
+    return combine;
+  }
+
+  // A term of a sum.
+  void add_term(int original, LoweredNode& combine) const {
+    const int id = canonical_[original];
+    if (node(id).op == Op::kMixed && absorbed_[id]) {
+      add_branches(id, combine);
+    } else {
+      combine.inputs.push_back(link(original));
+    }
   }
 
   // Zero branches are left out: they add nothing, and the gradient of their weight is zero.

@@ -7,7 +7,7 @@
 
 namespace dartsmith {
 
-// An input of a lowered node. A normalised input is a batch-norm (without affine) that nobody materialises: the
+// An input of a lowered node. A normalised input is a lazy batch-norm, one that nobody materialises: the
 // consumer reads the tensor that would be normalised and applies its statistics while loading.
 struct LoweredInput {
   int id = 0;
@@ -29,7 +29,7 @@ struct Lowered {
 // Whether one kernel call may take both nodes: separables of one plain input, or moments of one pooling of it.
 bool same_group(const LoweredNode& a, const LoweredNode& b);
 
-// With `fuse`, batch-norms without affine move into their consumers, relu-depthwise-pointwise-batch-norm chains become
+// With `fuse`, batch-norms move into their consumers where those can normalise, relu-depthwise-pointwise-batch-norm chains become
 // one separable node (side by side where they read the same input), poolings that only combine nodes read are not stored,
 // and the mixed operations that a node sums become one combine node (DESIGN section 5).
 Lowered lower(const Graph& graph, bool fuse);

@@ -43,8 +43,9 @@ class Planner {
   PlannedNode& planned(int id) { return plan_.nodes[id]; }
 
   bool has_wanted_parameter(int id) const {
-    if (plan_.wants_weights && (node(id).weight || node(id).bias)) return true;
-    if (plan_.wants_alpha && op(id) == Op::kCombine) return true;
+    if (plan_.wants_weights && (node(id).weight || node(id).bias || node(id).scale)) return true;
+    const auto mixes = [](const LoweredInput& input) { return input.mixing >= 0; };
+    if (plan_.wants_alpha && std::ranges::any_of(inputs(id), mixes)) return true;
     return plan_.wants_inputs && op(id) == Op::kInput;
   }
 

@@ -168,12 +168,21 @@ class Executor {
     InputLink link;
     if (node(input.id).op == Op::kPooledMoments) link.pool = &node(input.id);
     if (input.normalised) link.statistics = buffer(planned(input.id).saved);
+    if (node(input.id).scale) add_affine(node(input.id), backward, link);
     if (input.normalised && backward) link.gradient_map = buffer(planned(input.id).gradient_map);
     if (input.mixing >= 0) link.mixing = program_.mixing_.as<float>() + input.mixing;
     if (input.mixing >= 0 && backward && plan_.wants_alpha) {
       link.mixing_gradient = program_.mixing_gradients_.as<double>() + input.mixing;
     }
     return link;
+  }
+
+  void add_affine(const Node& norm, bool backward, InputLink& link) const {
+    link.scale = parameters_.data(Arena::kWeights) + norm.scale.offset;
+    link.shift = parameters_.data(Arena::kWeights) + norm.shift.offset;
+    if (!backward || !plan_.wants_weights) return;
+    link.scale_gradient = parameters_.data(Arena::kWeightGradients) + norm.scale.offset;
+    link.shift_gradient = parameters_.data(Arena::kWeightGradients) + norm.shift.offset;
   }
 
   Call call(const StepNode& step_node, bool backward) {

@@ -24,11 +24,11 @@ function drawer(seed: number): (bound: number) => number {
 }
 
 /** How a supernet's cell builds its candidates. */
-const context = (channels: number, stride: 1 | 2): OperationContext => ({
+const context = (channels: number, stride: 1 | 2, affine: boolean): OperationContext => ({
   layer: 'random net',
   channels,
   stride,
-  affine: false,
+  affine,
   normalisePooling: true,
 });
 
@@ -47,6 +47,7 @@ function randomNet(seed: number): RandomNet {
   const [, , channels] = shape;
   const builder = new GraphBuilder();
   const images = builder.input('images', shape);
+  const affine = seed % 3 === 2;
   const names = Object.keys(operations).filter((name) => name !== 'conv_7x1_1x7');
   const edges = Array.from({ length: 1 + draw(3) }, () =>
     Array.from({ length: 1 + draw(8) }, () => names[draw(names.length)]),
@@ -62,7 +63,7 @@ function randomNet(seed: number): RandomNet {
     const branches = edge.map((name) => ({
       name,
       build: (inner: GraphBuilder, x: Tensor) =>
-        applyOperation({ name, build: operations[name] }, inner, x, context(channels, stride)),
+        applyOperation({ name, build: operations[name] }, inner, x, context(channels, stride, affine)),
     }));
     return builder.within(`edge${row}`).mixed(input, branches, { alpha, row });
   });
@@ -72,7 +73,7 @@ function randomNet(seed: number): RandomNet {
     ['sep_conv_3x3', 'skip_connect'].map((name) => ({
       name,
       build: (inner: GraphBuilder, x: Tensor) =>
-        applyOperation({ name, build: operations[name] }, inner, x, context(channels, 1)),
+        applyOperation({ name, build: operations[name] }, inner, x, context(channels, 1, affine)),
     })),
     { alpha, row: edges.length, activation: 'softmax' },
   );
