@@ -38,6 +38,42 @@ const float* source_pixel(const WindowMap& map, const Position& p, const AxisTap
   return source + ((p.image * map.rows.source_size + y) * map.columns.source_size + x) * channels;
 }
 
+// `Vectors` neighbouring vectors of a row, of which only the last may be partial.
+template <int Vectors, bool Whole>
+__attribute__((always_inline)) inline void load_row(const float* from, Lanes last_lanes, Vec* row) {
+  unroll<Vectors>([&](auto v) __attribute__((always_inline)) {
+    constexpr bool kPartial = !Whole && decltype(v)::value == Vectors - 1;
+    row[v.value] = kPartial ? load_first(from + v.value * kLanes, last_lanes) : load(from + v.value * kLanes);
+  });
+}
+
+// sums [Rows, Vectors] += values [Rows] times a row of vectors; value(i) gives each.
+template <int Rows, int Vectors, typename Value>
+__attribute__((always_inline)) inline void add_products(Vec (&sums)[Rows][Vectors], const Vec* row,
+                                                        const Value& value) {
+  unroll<Rows>([&](auto i) __attribute__((always_inline)) {
+    const Vec factor = splat(value(i.value));
+    unroll<Vectors>(
+        [&](auto v) __attribute__((always_inline)) { sums[i.value][v.value] += factor * row[v.value]; });
+  });
+}
+
+// Sums [Rows, Vectors] to (or added to) rows of vectors: row(i) gives the address of each, `vector` floats between
+// vectors.
+template <int Rows, int Vectors, bool Whole, typename Row>
+__attribute__((always_inline)) inline void store_sums(const Vec (&sums)[Rows][Vectors], const Row& row, int64_t vector,
+                                                      Lanes last_lanes, bool accumulate) {
+  unroll<Rows>([&](auto i) __attribute__((always_inline)) {
+    float* to = row(i.value);
+    unroll<Vectors>([&](auto v) __attribute__((always_inline)) {
+      const Lanes lanes = !Whole && decltype(v)::value == Vectors - 1 ? last_lanes : Lanes();
+      float* at = to + v.value * vector;
+      const Vec sum = sums[i.value][v.value];
+      store_first(at, accumulate ? load_first(at, lanes) + sum : sum, lanes);
+    });
+  });
+}
+
 struct ProductTile {
   const float* const* rows;      // [taps, kRows]
   const float* const* matrices;  // [taps], at this tile's first column
@@ -54,27 +90,16 @@ void product_tile(const ProductTile& tile) {
   Vec sums[kRows][Vectors] = {};
   for (int64_t tap = 0; tap < tile.taps; ++tap) {
     const float* rows[kRows];
-    for (int r = 0; r < kRows; ++r) rows[r] = tile.rows[tap * kRows + r];
+    unroll<kRows>([&](auto r) __attribute__((always_inline)) { rows[r.value] = tile.rows[tap * kRows + r.value]; });
     const float* matrix = tile.matrices[tap];
     for (int64_t c = 0; c < tile.depth; ++c, matrix += tile.matrix_row_stride) {
       Vec line[Vectors];
-      for (int v = 0; v < Vectors; ++v) {
-        const bool partial = !Whole && v == Vectors - 1;
-        line[v] = partial ? load_first(matrix + v * kLanes, tile.last_lanes) : load(matrix + v * kLanes);
-      }
-      for (int r = 0; r < kRows; ++r) {
-        const Vec value = splat(rows[r][c]);
-        for (int v = 0; v < Vectors; ++v) sums[r][v] += value * line[v];
-      }
+      load_row<Vectors, Whole>(matrix, tile.last_lanes, line);
+      add_products(sums, line, [&](int r) { return rows[r][c]; });
     }
   }
-  for (int r = 0; r < kRows; ++r) {
-    for (int v = 0; v < Vectors; ++v) {
-      float* target = tile.targets[r] + v * kLanes;
-      const Lanes lanes = !Whole && v == Vectors - 1 ? tile.last_lanes : Lanes();
-      store_first(target, tile.accumulate ? load_first(target, lanes) + sums[r][v] : sums[r][v], lanes);
-    }
-  }
+  store_sums<kRows, Vectors, Whole>(
+      sums, [&](int r) { return tile.targets[r]; }, kLanes, tile.last_lanes, tile.accumulate);
 }
 
 void product_tile(const ProductTile& tile, int vectors) {
@@ -174,22 +199,11 @@ void correlation_tile(const float* const* sources, const float* gradient, int64_
   for (int64_t p = 0; p < pixels; ++p) {
     const float* source = sources[p];
     Vec line[Vectors];
-    for (int v = 0; v < Vectors; ++v) {
-      const float* from = gradient + p * gradient_stride + v * kLanes;
-      line[v] = !Whole && v == Vectors - 1 ? load_first(from, last_lanes) : load(from);
-    }
-    for (int r = 0; r < Rows; ++r) {
-      const Vec value = splat(source[r]);
-      for (int v = 0; v < Vectors; ++v) sums[r][v] += value * line[v];
-    }
+    load_row<Vectors, Whole>(gradient + p * gradient_stride, last_lanes, line);
+    add_products(sums, line, [&](int r) { return source[r]; });
   }
-  for (int r = 0; r < Rows; ++r) {
-    for (int v = 0; v < Vectors; ++v) {
-      float* at = target + r * target_stride + v * kLanes;
-      const Lanes lanes = !Whole && v == Vectors - 1 ? last_lanes : Lanes();
-      store_first(at, accumulate ? load_first(at, lanes) + sums[r][v] : sums[r][v], lanes);
-    }
-  }
+  store_sums<Rows, Vectors, Whole>(
+      sums, [&](int r) { return target + r * target_stride; }, kLanes, last_lanes, accumulate);
 }
 
 inline constexpr int64_t kRun = 256;  // pixels summed in registers before they join the partial sum
@@ -238,16 +252,17 @@ void correlate_run(const CorrelationRun& run) {
   if (channel < run.depth) correlate_channels<1>(run, channel);
 }
 
-// Contiguous rows times a block of columns of a matrix [depth, width].
+// Contiguous rows times a block of columns of a matrix [depth, width], segment by segment: the rows of a segment follow
+// one another in the target too.
 struct RowsTimesBlock {
   const float* source;
-  int64_t rows;
+  int64_t segments, rows;  // rows a segment
   int64_t depth;
   const float* matrix;  // at the block's first column
   int64_t width;
-  float* target;  // likewise
-  int64_t target_row, target_vector;  // floats from one row's, one vector's to the next's
-  Lanes last_lanes;  // of the block's last vector
+  float* target;                                        // likewise
+  int64_t target_segment, target_row, target_vector;  // floats from one's to the next's
+  Lanes last_lanes;                                     // of the block's last vector
   bool accumulate;
 };
 
@@ -255,70 +270,77 @@ struct RowsTimesBlock {
 // stands for any depth.
 template <int Rows, int Vectors, int Depth, bool Whole>
 __attribute__((always_inline)) inline void multiply_tile(const RowsTimesBlock& block, int64_t r) {
-  const int64_t depth = Depth > 0 ? Depth : block.depth, width = block.width;
+  const int64_t depth = Depth > 0 ? Depth : block.depth;
   const float* source = block.source + r * depth;
   const float* matrix = block.matrix;
   Vec sums[Rows][Vectors] = {};
-  for (int64_t c = 0; c < depth; ++c) {
+  for (int64_t c = 0; c < depth; ++c, matrix += block.width) {
     Vec line[Vectors];
-    for (int v = 0; v < Vectors; ++v) {
-      const float* from = matrix + c * width + v * kLanes;
-      line[v] = !Whole && v == Vectors - 1 ? load_first(from, block.last_lanes) : load(from);
-    }
-    for (int i = 0; i < Rows; ++i) {
-      const Vec value = splat(source[i * depth + c]);
-      for (int v = 0; v < Vectors; ++v) sums[i][v] += value * line[v];
-    }
+    load_row<Vectors, Whole>(matrix, block.last_lanes, line);
+    add_products(sums, line, [&](int i) { return source[i * depth + c]; });
   }
   float* row = block.target + r * block.target_row;
-  for (int i = 0; i < Rows; ++i, row += block.target_row) {
-    hold(row);
-    for (int v = 0; v < Vectors; ++v) {
-      float* target = row + v * block.target_vector;
-      const Lanes lanes = !Whole && v == Vectors - 1 ? block.last_lanes : Lanes();
-      store_first(target, block.accumulate ? load_first(target, lanes) + sums[i][v] : sums[i][v], lanes);
-    }
+  store_sums<Rows, Vectors, Whole>(
+      sums,
+      [&](int i) {
+        float* to = row;
+        if (i < Rows - 1) row += block.target_row;
+        hold(row);
+        return to;
+      },
+      block.target_vector, block.last_lanes, block.accumulate);
+}
+
+// As many tiles of `Rows` rows as fit from row r on, then half as many rows at a time down to one.
+template <int Rows, int Vectors, int Depth, bool Whole>
+__attribute__((always_inline)) inline void multiply_segment(const RowsTimesBlock& block, int64_t r) {
+  for (; r + Rows <= block.rows; r += Rows) multiply_tile<Rows, Vectors, Depth, Whole>(block, r);
+  if constexpr (Rows > 1) {
+    if (r < block.rows) multiply_segment<Rows / 2, Vectors, Depth, Whole>(block, r);
   }
 }
 
-// As many tiles of `Rows` rows as fit from row r on, then half as many rows at a time down to one. The block comes as a
-// copy: the compiler must not expect stores to change it.
+// The block comes as a copy: the compiler must not expect stores to change it.
 template <int Rows, int Vectors, int Depth, bool Whole>
-void multiply_columns(RowsTimesBlock block, int64_t r) {
-  for (; r + Rows <= block.rows; r += Rows) multiply_tile<Rows, Vectors, Depth, Whole>(block, r);
-  if constexpr (Rows > 1) {
-    if (r < block.rows) multiply_columns<Rows / 2, Vectors, Depth, Whole>(block, r);
+void multiply_segments(RowsTimesBlock block) {
+  for (int64_t segment = 0; segment < block.segments; ++segment) {
+    multiply_segment<Rows, Vectors, Depth, Whole>(block, 0);
+    block.source += block.rows * block.depth;
+    block.target += block.target_segment;
   }
 }
 
 template <int Vectors>
 void multiply_block(const RowsTimesBlock& block) {
   constexpr int kTall = kRegisters == 32 && Vectors == 1 ? 16 : kRows;
-  if (!block.last_lanes.whole()) return multiply_columns<kTall, Vectors, 0, false>(block, 0);
+  if (!block.last_lanes.whole()) return multiply_segments<kRows, Vectors, 0, false>(block);
   switch (block.depth) {
     case 16:
-      return multiply_columns<kTall, Vectors, 16, true>(block, 0);
+      return multiply_segments<kTall, Vectors, 16, true>(block);
     case 32:
-      return multiply_columns<kTall, Vectors, 32, true>(block, 0);
+      return multiply_segments<kTall, Vectors, 32, true>(block);
     case 64:
-      return multiply_columns<kTall, Vectors, 64, true>(block, 0);
+      return multiply_segments<kTall, Vectors, 64, true>(block);
     case 128:
-      return multiply_columns<kTall, Vectors, 128, true>(block, 0);
+      return multiply_segments<kTall, Vectors, 128, true>(block);
     case 256:
-      return multiply_columns<kTall, Vectors, 256, true>(block, 0);
+      return multiply_segments<kTall, Vectors, 256, true>(block);
     default:
-      return multiply_columns<kTall, Vectors, 0, true>(block, 0);
+      return multiply_segments<kRows, Vectors, 0, true>(block);
   }
 }
 
-void multiply(const float* source, int64_t rows, int64_t depth, const float* matrix, int64_t width, float* target,
-              int64_t target_row, int64_t target_vector, bool accumulate) {
-  for_column_blocks(width, [&](int64_t column, int vectors, Lanes last_lanes) {
+void multiply(RowsTimesBlock product) {
+  const float* matrix = product.matrix;
+  float* target = product.target;
+  for_column_blocks(product.width, [&](int64_t column, int vectors, Lanes last_lanes) {
+    product.matrix = matrix + column;
+    product.target = target + column / kLanes * product.target_vector;
+    product.last_lanes = last_lanes;
     const auto multiply = vectors == 1   ? multiply_block<1>
                           : vectors == 2 ? multiply_block<2>
                                          : multiply_block<kVectors>;
-    multiply({source, rows, depth, matrix + column, width, target + column / kLanes * target_vector, target_row,
-              target_vector, last_lanes, accumulate});
+    multiply(product);
   });
 }
 
@@ -388,12 +410,34 @@ void row_correlation(Stream& stream, const WindowMap& map, const RowCorrelation&
 
 void multiply_rows(const float* source, int64_t rows, int64_t depth, const float* matrix, int64_t width, float* target,
                    GradientMode mode) {
-  multiply(source, rows, depth, matrix, width, target, width, kLanes, mode == GradientMode::kAccumulate);
+  multiply({.source = source,
+            .segments = 1,
+            .rows = rows,
+            .depth = depth,
+            .matrix = matrix,
+            .width = width,
+            .target = target,
+            .target_segment = 0,
+            .target_row = width,
+            .target_vector = kLanes,
+            .last_lanes = {},
+            .accumulate = mode == GradientMode::kAccumulate});
 }
 
-void multiply_rows_to_planes(const float* source, int64_t rows, int64_t depth, const float* matrix, int64_t width,
-                             float* target, int64_t plane) {
-  multiply(source, rows, depth, matrix, width, target, kLanes, plane, false);
+void multiply_into_tile(const float* source, int64_t rows, int64_t columns, int64_t depth, const float* matrix,
+                        const Tile& tile, int64_t row) {
+  multiply({.source = source,
+            .segments = rows,
+            .rows = columns,
+            .depth = depth,
+            .matrix = matrix,
+            .width = tile.channels,
+            .target = tile.pixel(0, row, 0),
+            .target_segment = tile.row_elements(),
+            .target_row = kLanes,
+            .target_vector = tile.plane_elements(),
+            .last_lanes = {},
+            .accumulate = false});
 }
 
 void correlate_rows(const float* source, int64_t rows, int64_t depth, const float* gradient, int64_t width,

@@ -2,7 +2,7 @@
 // pointers, so that padding, strides and dilation need no copy of the input. Also serves linear layers (images of one
 // pixel).
 #pragma once
-#include "cpu/window.h"
+#include "cpu/tile.h"
 
 namespace dartsmith::cpu::DARTSMITH_ISA {
 
@@ -29,10 +29,10 @@ void row_product(Stream& stream, const WindowMap& map, const RowProduct& product
 void multiply_rows(const float* source, int64_t rows, int64_t depth, const float* matrix, int64_t width, float* target,
                    GradientMode mode = GradientMode::kOverwrite);
 
-// The same with a target in planes of kLanes columns, each [rows, kLanes], as a Tile has them. What lies in the last
-// plane's lanes beyond `width` is left as it is.
-void multiply_rows_to_planes(const float* source, int64_t rows, int64_t depth, const float* matrix, int64_t width,
-                             float* target, int64_t plane);
+// Image rows [rows, columns, depth] times matrix [depth, channels], to the tile from image row `row` on. What lies in the
+// last plane's lanes beyond the channels is left as it is.
+void multiply_into_tile(const float* source, int64_t rows, int64_t columns, int64_t depth, const float* matrix,
+                        const Tile& tile, int64_t row);
 
 // target [depth, width] (=|+=) transposed source [rows, depth] times gradient [rows, width]; on the calling thread.
 void correlate_rows(const float* source, int64_t rows, int64_t depth, const float* gradient, int64_t width,

@@ -323,12 +323,9 @@ void backward_strips(const KernelCall& call, const Sizes& sizes, int64_t image, 
     const int64_t begin = sizes.strip_begin(strip), end = sizes.strip_end(strip);
     apply_gradient_map(call, image * sizes.output_pixels + begin * width, (end - begin) * width,
                        buffers.strip_gradient);
-    for (int64_t row = begin; row < end; ++row) {
-      fetch_gradient_row(call, sizes, image, row + sizes.strip_rows);
-      multiply_rows_to_planes(buffers.strip_gradient + (row - begin) * width * sizes.outputs, width, sizes.outputs,
-                              workspace.transposed, sizes.inputs, gradients.pixel(0, row, 0),
-                              gradients.plane_elements());
-    }
+    for (int64_t row = begin; row < end; ++row) fetch_gradient_row(call, sizes, image, row + sizes.strip_rows);
+    multiply_into_tile(buffers.strip_gradient, end - begin, width, sizes.outputs, workspace.transposed, gradients,
+                       begin);
     if (!wants_weights) continue;
     const bool first = image % images == 0 && strip == 0;
     const GradientMode mode = first ? GradientMode::kOverwrite : GradientMode::kAccumulate;
