@@ -73,10 +73,11 @@ export async function benchStep(args: readonly string[]): Promise<void> {
     return ours.close();
   }
   const rounds = count('rounds', values.rounds, 3);
+  // Before anybody else is started.
+  const { description, peak } = await measurePeak(threads);
   const torch = await openTorchPeer((reason) => console.log(`PyTorch is left out: ${reason}`));
   const sides = [ourSide('fp32'), ourSide('bf16'), ...(torch ? torchSides(torch) : [])];
   try {
-    const { description, peak } = await measurePeak(threads);
     console.log(`dartsmith: ${description}${torch ? `; PyTorch ${torch.version}` : ''}; ${rounds} rounds in turn`);
     console.log(
       `this machine: ${figure(peak.flopsPerSecond / 1e9)} GFLOP/s, ${figure(peak.bytesPerSecond / 1e9)} GB/s\n`,

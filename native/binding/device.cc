@@ -120,9 +120,8 @@ Napi::Value create_dataset(const Napi::CallbackInfo& info) {
 Napi::Value compile(const Napi::CallbackInfo& info) {
   const auto device = from_handle<Device>(info[0]);
   Graph graph = read_graph(object(info[1], "graph"));
-  auto program =
-      std::make_shared<Program>(device, std::move(graph), integer(info[2], "batchSize"), info[3].ToBoolean(),
-                                info[4].ToBoolean() ? Precision::kBf16 : Precision::kFp32);
+  auto program = std::make_shared<Program>(device, std::move(graph), integer(info[2], "batchSize"), info[3].ToBoolean(),
+                                           info[4].ToBoolean() ? Precision::kBf16 : Precision::kFp32);
   return new_handle(info.Env(), std::move(program), 0);
 }
 

@@ -1,6 +1,6 @@
-// combine: out = sum over inputs of p_k * y_k, normalised inputs as p_k * (rstd_k * (y_k - mean_k) * scale_k + shift_k), in one pass over
-// memory; a pooled input is pooled on the way. Backward: one pass gives, for all inputs, the batch-norm gradient sums, the dot products that are dL/dp_k,
-// and the gradients of plain inputs.
+// combine: out = sum over inputs of p_k * y_k, normalised inputs as p_k * (rstd_k * (y_k - mean_k) * scale_k +
+// shift_k), in one pass over memory; a pooled input is pooled on the way. Backward: one pass gives, for all inputs, the
+// batch-norm gradient sums, the dot products that are dL/dp_k, and the gradients of plain inputs.
 #include "cpu/kernels.h"
 #include "cpu/moments.h"
 #include "cpu/pool.h"
@@ -137,7 +137,8 @@ void backward_run(const KernelCall& call, const Runs& runs, int64_t run, float* 
   for (int k = 0; k < call.input_count; ++k) {
     const float* statistics = call.links[k].statistics;
     if (statistics == nullptr) {
-      scale_into(call.input_gradients[k], call.output_gradient, weight_of(call.links[k]), first, first + pixels * channels);
+      scale_into(call.input_gradients[k], call.output_gradient, weight_of(call.links[k]), first,
+                 first + pixels * channels);
     }
     if (!needs_sums(call.links[k])) continue;
     with_rows(call, k, image, begin, end, scratch, [&](const auto* from) {
@@ -146,8 +147,8 @@ void backward_run(const KernelCall& call, const Runs& runs, int64_t run, float* 
   }
 }
 
-// Joins the runs' sums of input k: writes its gradient map and the gradients of its scale and shift, returns its weight's
-// gradient.
+// Joins the runs' sums of input k: writes its gradient map and the gradients of its scale and shift, returns its
+// weight's gradient.
 double finish_input(const KernelCall& call, int k, const float* sums, int64_t runs, GradientSums* joined) {
   const InputLink& link = call.links[k];
   if (!needs_sums(link)) return 0;

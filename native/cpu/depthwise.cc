@@ -41,8 +41,8 @@ void store_sums(const Line& line, int64_t first, const Vec* sums) {
 struct Slide {
   const float* source;  // of the first tap of the first target; its rows and pixels are a step of the window apart
   int64_t source_pitch;
-  int64_t kernel_row;  // floats from one kernel row's source to the next's
-  const float* weights;  // of the first tap
+  int64_t kernel_row;                 // floats from one kernel row's source to the next's
+  const float* weights;               // of the first tap
   int64_t weight_row, weight_column;  // floats from one tap's to the next's; negative where the kernel is turned
   float* target;
   int64_t target_pitch, target_step;
@@ -391,8 +391,8 @@ void walk_rows(const WindowMap& map, const DepthwiseWalk& walk, const Tile& tile
 
 void correlate_tile(const WindowMap& map, const Tile& tile, int64_t row_begin, int64_t row_end,
                     const GradientImage& output_gradient, int kernel_columns, float* gradient, GradientMode mode) {
-  const Correlation correlation = {map,      tile,           row_begin, row_end, output_gradient, kernel_columns,
-                                   gradient, mode == GradientMode::kAccumulate};
+  const Correlation correlation = {
+      map, tile, row_begin, row_end, output_gradient, kernel_columns, gradient, mode == GradientMode::kAccumulate};
   for (int64_t channel = 0; channel < tile.channels; channel += kLanes) {
     const Lanes lanes(tile.channels - channel);
     find_correlation(map, lanes.whole())(correlation, channel, lanes);

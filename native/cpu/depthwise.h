@@ -28,7 +28,7 @@ void walk_rows(const WindowMap& map, const DepthwiseWalk& walk, const Tile& tile
 
 // One image's gradients at the target positions: strides in floats.
 struct GradientImage {
-  const float* data;  // of target row 0
+  const float* data;           // of target row 0
   int64_t row, pixel, vector;  // `vector`: from kLanes channels to the next
 
   // Of an image [rows, columns, channels].
@@ -38,8 +38,8 @@ struct GradientImage {
       : data(tile.pixel(0, 0, 0)), row(tile.row_elements()), pixel(kLanes), vector(tile.plane_elements()) {}
 };
 
-// The part of dL/dweights [kernel rows, kernel columns, channels] (=|+=) that the target rows [row_begin, row_end) of one
-// image give.
+// The part of dL/dweights [kernel rows, kernel columns, channels] (=|+=) that the target rows [row_begin, row_end) of
+// one image give.
 void correlate_tile(const WindowMap& map, const Tile& tile, int64_t row_begin, int64_t row_end,
                     const GradientImage& output_gradient, int kernel_columns, float* gradient, GradientMode mode);
 

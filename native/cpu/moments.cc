@@ -148,7 +148,8 @@ void write_gradient_map(const GradientSums* sums, const InputLink& link, int64_t
     const double slope = weight * deviation * deviation * deviation * sums[c].centred_product / count;
     link.gradient_map[c] = static_cast<float>(weight * deviation);
     link.gradient_map[channels + c] = static_cast<float>(-slope);
-    link.gradient_map[2 * channels + c] = static_cast<float>(slope * mean - weight * deviation * sums[c].gradient / count);
+    link.gradient_map[2 * channels + c] =
+        static_cast<float>(slope * mean - weight * deviation * sums[c].gradient / count);
   }
 }
 

@@ -49,8 +49,9 @@ void finish_moments(const KernelCall& call, const float* moments, const Pieces& 
 void find_moments(Stream& stream, const KernelCall& call);
 size_t moments_workspace_bytes(const Tensor& input);
 
-// Gradient map (A, B, D) of a normalised input, weighed by `mixing` and by its scale where it has one, from the sums over
-// `pixels` of the gradient and of gradient * (tensor - mean), per channel: d = mixing * scale * rstd * (g - mean(g) - xhat
+// Gradient map (A, B, D) of a normalised input, weighed by `mixing` and by its scale where it has one, from the sums
+// over `pixels` of the gradient and of gradient * (tensor - mean), per channel: d = mixing * scale * rstd * (g -
+// mean(g) - xhat
 // * mean(g * xhat)).
 struct GradientSums {
   double gradient;

@@ -1,9 +1,9 @@
 // What this machine does at best: multiply-adds on registers, and reading memory. The yardstick of the benchmarks.
+#include "cpu/peak.h"
+
 #include <cstdlib>
 #include <cstring>
 #include <new>
-
-#include "cpu/peak.h"
 
 namespace dartsmith::cpu::DARTSMITH_ISA {
 namespace {
@@ -57,9 +57,8 @@ Peak measure_peak(Stream& stream) {
   const auto keep = [&](int thread, double result) { *thread_scratch<double>(stream, thread, 1) = result; };
   constexpr int64_t kSteps = 200000;
   Peak peak;
-  peak.flops_per_second =
-      best_rate(stream, int64_t{64} * pool(stream).threads(), 2.0 * kSums * kLanes * kSteps,
-                [&](int64_t, int thread) { keep(thread, multiply_add(kSteps)); });
+  peak.flops_per_second = best_rate(stream, int64_t{64} * pool(stream).threads(), 2.0 * kSums * kLanes * kSteps,
+                                    [&](int64_t, int thread) { keep(thread, multiply_add(kSteps)); });
   // Larger than the caches of most machines.
   constexpr int64_t kPieces = 256, kPieceElements = 1 << 18;
   auto* memory = static_cast<float*>(std::aligned_alloc(4096, kPieces * kPieceElements * sizeof(float)));
@@ -67,9 +66,9 @@ Peak measure_peak(Stream& stream) {
   parallel(stream, kPieces, [&](int64_t piece, int) {
     std::memset(memory + piece * kPieceElements, 0, kPieceElements * sizeof(float));
   });
-  peak.bytes_per_second =
-      best_rate(stream, kPieces, static_cast<double>(kPieceElements) * sizeof(float),
-                [&](int64_t piece, int thread) { keep(thread, read_all(memory + piece * kPieceElements, kPieceElements)); });
+  peak.bytes_per_second = best_rate(
+      stream, kPieces, static_cast<double>(kPieceElements) * sizeof(float),
+      [&](int64_t piece, int thread) { keep(thread, read_all(memory + piece * kPieceElements, kPieceElements)); });
   std::free(memory);
   return peak;
 }

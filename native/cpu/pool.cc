@@ -1,10 +1,11 @@
 // maxPool, avgPool, globalAvgPool.
+#include "cpu/pool.h"
+
 #include <limits>
 
 #include "cpu/depthwise.h"
 #include "cpu/kernels.h"
 #include "cpu/moments.h"
-#include "cpu/pool.h"
 
 namespace dartsmith::cpu::DARTSMITH_ISA {
 namespace {
@@ -246,9 +247,9 @@ void join_all(const float* const* sources, int count, int64_t elements, const Jo
   }
 }
 
-// Calls emit(element of the row, lanes, join of the window) for one row of an image's pooling, first along the columns of
-// a window, then along its rows: neighbouring pixels are one pixel's channels apart. `scratch`: a joined row with its
-// halo, [frame width, channels].
+// Calls emit(element of the row, lanes, join of the window) for one row of an image's pooling, first along the columns
+// of a window, then along its rows: neighbouring pixels are one pixel's channels apart. `scratch`: a joined row with
+// its halo, [frame width, channels].
 template <typename Join, typename Emit>
 void pool_image_row(const WindowMap& map, int64_t channels, const float* image, int64_t row, float neutral,
                     float* scratch, const Join& join, const Emit& emit) {

@@ -53,8 +53,7 @@ __attribute__((always_inline)) inline void add_products(Vec (&sums)[Rows][Vector
                                                         const Value& value) {
   unroll<Rows>([&](auto i) __attribute__((always_inline)) {
     const Vec factor = splat(value(i.value));
-    unroll<Vectors>(
-        [&](auto v) __attribute__((always_inline)) { sums[i.value][v.value] += factor * row[v.value]; });
+    unroll<Vectors>([&](auto v) __attribute__((always_inline)) { sums[i.value][v.value] += factor * row[v.value]; });
   });
 }
 
@@ -260,14 +259,14 @@ struct RowsTimesBlock {
   int64_t depth;
   const float* matrix;  // at the block's first column
   int64_t width;
-  float* target;                                        // likewise
+  float* target;                                      // likewise
   int64_t target_segment, target_row, target_vector;  // floats from one's to the next's
-  Lanes last_lanes;                                     // of the block's last vector
+  Lanes last_lanes;                                   // of the block's last vector
   bool accumulate;
 };
 
-// `Rows` rows from row r on. A depth known when compiling makes every row's address a constant away from one register; 0
-// stands for any depth.
+// `Rows` rows from row r on. A depth known when compiling makes every row's address a constant away from one register;
+// 0 stands for any depth.
 template <int Rows, int Vectors, int Depth, bool Whole>
 __attribute__((always_inline)) inline void multiply_tile(const RowsTimesBlock& block, int64_t r) {
   const int64_t depth = Depth > 0 ? Depth : block.depth;
@@ -300,9 +299,9 @@ __attribute__((always_inline)) inline void multiply_segment(const RowsTimesBlock
   }
 }
 
-// The block comes as a copy: the compiler must not expect stores to change it.
 template <int Rows, int Vectors, int Depth, bool Whole>
-void multiply_segments(RowsTimesBlock block) {
+void multiply_segments(const RowsTimesBlock& given) {
+  RowsTimesBlock block = given;  // of its own: the compiler must not expect stores to change it
   for (int64_t segment = 0; segment < block.segments; ++segment) {
     multiply_segment<Rows, Vectors, Depth, Whole>(block, 0);
     block.source += block.rows * block.depth;
@@ -330,7 +329,8 @@ void multiply_block(const RowsTimesBlock& block) {
   }
 }
 
-void multiply(RowsTimesBlock product) {
+// All columns of the matrix, block by block.
+void multiply_columns(RowsTimesBlock& product) {
   const float* matrix = product.matrix;
   float* target = product.target;
   for_column_blocks(product.width, [&](int64_t column, int vectors, Lanes last_lanes) {
@@ -410,34 +410,36 @@ void row_correlation(Stream& stream, const WindowMap& map, const RowCorrelation&
 
 void multiply_rows(const float* source, int64_t rows, int64_t depth, const float* matrix, int64_t width, float* target,
                    GradientMode mode) {
-  multiply({.source = source,
-            .segments = 1,
-            .rows = rows,
-            .depth = depth,
-            .matrix = matrix,
-            .width = width,
-            .target = target,
-            .target_segment = 0,
-            .target_row = width,
-            .target_vector = kLanes,
-            .last_lanes = {},
-            .accumulate = mode == GradientMode::kAccumulate});
+  RowsTimesBlock product = {.source = source,
+                            .segments = 1,
+                            .rows = rows,
+                            .depth = depth,
+                            .matrix = matrix,
+                            .width = width,
+                            .target = target,
+                            .target_segment = 0,
+                            .target_row = width,
+                            .target_vector = kLanes,
+                            .last_lanes = {},
+                            .accumulate = mode == GradientMode::kAccumulate};
+  multiply_columns(product);
 }
 
 void multiply_into_tile(const float* source, int64_t rows, int64_t columns, int64_t depth, const float* matrix,
                         const Tile& tile, int64_t row) {
-  multiply({.source = source,
-            .segments = rows,
-            .rows = columns,
-            .depth = depth,
-            .matrix = matrix,
-            .width = tile.channels,
-            .target = tile.pixel(0, row, 0),
-            .target_segment = tile.row_elements(),
-            .target_row = kLanes,
-            .target_vector = tile.plane_elements(),
-            .last_lanes = {},
-            .accumulate = false});
+  RowsTimesBlock product = {.source = source,
+                            .segments = rows,
+                            .rows = columns,
+                            .depth = depth,
+                            .matrix = matrix,
+                            .width = tile.channels,
+                            .target = tile.pixel(0, row, 0),
+                            .target_segment = tile.row_elements(),
+                            .target_row = kLanes,
+                            .target_vector = tile.plane_elements(),
+                            .last_lanes = {},
+                            .accumulate = false};
+  multiply_columns(product);
 }
 
 void correlate_rows(const float* source, int64_t rows, int64_t depth, const float* gradient, int64_t width,

@@ -29,8 +29,8 @@ void row_product(Stream& stream, const WindowMap& map, const RowProduct& product
 void multiply_rows(const float* source, int64_t rows, int64_t depth, const float* matrix, int64_t width, float* target,
                    GradientMode mode = GradientMode::kOverwrite);
 
-// Image rows [rows, columns, depth] times matrix [depth, channels], to the tile from image row `row` on. What lies in the
-// last plane's lanes beyond the channels is left as it is.
+// Image rows [rows, columns, depth] times matrix [depth, channels], to the tile from image row `row` on. What lies in
+// the last plane's lanes beyond the channels is left as it is.
 void multiply_into_tile(const float* source, int64_t rows, int64_t columns, int64_t depth, const float* matrix,
                         const Tile& tile, int64_t row);
 

@@ -130,8 +130,8 @@ void depthwise_strip(const KernelCall& call, const Sizes& sizes, const WindowMap
             target - begin * sizes.output_width * sizes.inputs);
 }
 
-// Some of the result to where it is kept. In bfloat16 the result itself is rounded too: its statistics are those of what
-// is kept.
+// Some of the result to where it is kept. In bfloat16 the result itself is rounded too: its statistics are those of
+// what is kept.
 void keep_pixels(const Tensor& output, int64_t first, float* result, int64_t elements) {
   if (output.precision == Precision::kFp32) return copy_out(output.data + first, result, elements);
   Bfloat16* to = reinterpret_cast<Bfloat16*>(output.data) + first;
@@ -261,11 +261,11 @@ struct BackwardScratch {
 };
 
 struct BackwardBuffers {
-  float* strip_gradient;      // [strip pixels, outputs], of the pointwise output
-  float* strip_depthwise;     // [strip pixels, inputs]
-  Tile gradients;             // of the depthwise output, zero around it
-  float* input_gradient;      // [input pixels, inputs], before the relu
-  Tile tile;                  // the activated input, where weights want it
+  float* strip_gradient;                      // [strip pixels, outputs], of the pointwise output
+  float* strip_depthwise;                     // [strip pixels, inputs]
+  Tile gradients;                             // of the depthwise output, zero around it
+  float* input_gradient;                      // [input pixels, inputs], before the relu
+  Tile tile;                                  // the activated input, where weights want it
   int64_t clear_height = 0, clear_width = 0;  // the image around which `gradients` is zero
 
   BackwardBuffers(const BackwardScratch& sizes, int64_t channels, float* memory) {
@@ -446,8 +446,7 @@ size_t workspace_bytes(const KernelCall& call, bool backward) {
 
 }  // namespace
 
-const OpKernels separable_kernels = {.workspace_bytes = workspace_bytes,
-                                     .forward_group = forward_group,
-                                     .backward_group = backward_group};
+const OpKernels separable_kernels = {
+    .workspace_bytes = workspace_bytes, .forward_group = forward_group, .backward_group = backward_group};
 
 }  // namespace dartsmith::cpu::DARTSMITH_ISA

@@ -123,8 +123,8 @@ void with_elements(const Tensor& tensor, int64_t first, const Body& body) {
   }
 }
 
-// Holds a value in a register: the compiler would rather load it again for each use, or keep a register for each address
-// of a walk, than step.
+// Holds a value in a register: the compiler would rather load it again for each use, or keep a register for each
+// address of a walk, than step.
 inline void hold(Vec& v) {
 #if defined(__x86_64__)
   asm("" : "+v"(v));
@@ -161,8 +161,8 @@ inline void finish_copies() {
 #endif
 }
 
-// Starts fetching what is read soon while something else is computed. One touch in four lines: the hardware's prefetcher
-// follows, and more would take the few buffers that loads wait for.
+// Starts fetching what is read soon while something else is computed. One touch in four lines: the hardware's
+// prefetcher follows, and more would take the few buffers that loads wait for.
 template <typename Element>
 void fetch_ahead(const Element* from, int64_t count) {
   constexpr int64_t kTouchBytes = 256;

@@ -73,8 +73,8 @@ inline void fill_outside(const Tile& tile, int64_t height, int64_t width, float 
   }
 }
 
-// Fills a tile from an image [height, width, channels]; outside the image lies `outside`. transform(channel, lanes) gives
-// the function that is applied to each vector of those channels.
+// Fills a tile from an image [height, width, channels]; outside the image lies `outside`. transform(channel, lanes)
+// gives the function that is applied to each vector of those channels.
 template <typename Element, typename Transform>
 void load_tile(const Tile& tile, const Element* image, int64_t height, int64_t width, float outside,
                const Transform& transform) {
@@ -99,8 +99,8 @@ inline void load_tile(const Tile& tile, const float* image, int64_t height, int6
 // An image's target rows cut into strips whose tiles stay within the second-level cache; the inner loops' moving window
 // then stays within the first.
 struct Strips {
-  int64_t rows;   // target rows a strip
-  int64_t count;  // strips an image
+  int64_t rows;      // target rows a strip
+  int64_t count;     // strips an image
   int64_t elements;  // of the largest tile
 
   Strips(const WindowMap& map, int64_t channels) {

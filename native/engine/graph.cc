@@ -8,8 +8,8 @@ namespace dartsmith {
 namespace {
 
 constexpr const char* kOpNames[kOpCount] = {
-    "input",   "conv2d",    "batchNorm", "relu", "maxPool", "avgPool", "globalAvgPool",
-    "linear",  "add",       "concat",    "crop", "zero",    "mixed",   "softmaxCrossEntropy",
+    "input",   "conv2d",    "batchNorm", "relu",          "maxPool", "avgPool", "globalAvgPool",
+    "linear",  "add",       "concat",    "crop",          "zero",    "mixed",   "softmaxCrossEntropy",
     "combine", "separable", "moments",   "pooledMoments",
 };
 

@@ -22,9 +22,9 @@ enum class Op {
   kMixed,
   kSoftmaxCrossEntropy,
   // Made by lowering (engine/lower.h), never by users:
-  kCombine,    // sum of weighed inputs, each normalised while it is loaded where it is a lazy batch-norm
-  kSeparable,  // relu, depthwise, pointwise, and the statistics of the batch-norm that follows
-  kMoments,    // the statistics of a lazy batch-norm; its value is its input
+  kCombine,        // sum of weighed inputs, each normalised while it is loaded where it is a lazy batch-norm
+  kSeparable,      // relu, depthwise, pointwise, and the statistics of the batch-norm that follows
+  kMoments,        // the statistics of a lazy batch-norm; its value is its input
   kPooledMoments,  // the same of a pooling of its input, which whoever normalises it pools again instead of loading it
 };
 inline constexpr int kGraphOpCount = 14;

@@ -41,8 +41,9 @@ struct GradientTarget {
 // kBatch normalises with the batch's own statistics, kBatchUpdating also moves the running ones.
 enum class Statistics { kRunning, kBatch, kBatchUpdating };
 
-// What comes with an input beside its tensor. A normalised input holds what a lazy batch-norm would normalise: the kernel applies `statistics` while loading, and its backward leaves the gradient of the tensor itself
-// not as a tensor but as a map over channels, d = A * g + B * x + D, for the kernel that produced the tensor to apply.
+// What comes with an input beside its tensor. A normalised input holds what a lazy batch-norm would normalise: the
+// kernel applies `statistics` while loading, and its backward leaves the gradient of the tensor itself not as a tensor
+// but as a map over channels, d = A * g + B * x + D, for the kernel that produced the tensor to apply.
 struct InputLink {
   const Node* pool = nullptr;         // combine: the input is this pooledMoments node's pooling of the tensor
   const float* statistics = nullptr;  // mean, reciprocal deviation [2, channels]; null for a plain input
@@ -96,8 +97,8 @@ struct OpKernels {
   void (*forward)(Stream&, const KernelCall&) = nullptr;
   void (*backward)(Stream&, const KernelCall&) = nullptr;
   size_t (*workspace_bytes)(const KernelCall&, bool backward) = nullptr;
-  // Instead of the former for ops that take all their nodes of one input at once (Step). The calls want the same kinds of
-  // gradient; the first call's mode is that of the sum of their input gradients.
+  // Instead of the former for ops that take all their nodes of one input at once (Step). The calls want the same kinds
+  // of gradient; the first call's mode is that of the sum of their input gradients.
   void (*forward_group)(Stream&, const KernelCall* calls, int count) = nullptr;
   void (*backward_group)(Stream&, const KernelCall* calls, int count) = nullptr;
 };

@@ -85,8 +85,8 @@ class Lowering {
 
   int only_consumer(int id) const { return consumers_[id].size() == 1 ? consumers_[id][0] : -1; }
 
-  // Mixed nodes, and sums of what a combine can take apart: mixed nodes that feed only the sum (`absorbed_`, they have no
-  // kernel of their own) and batch-norms.
+  // Mixed nodes, and sums of what a combine can take apart: mixed nodes that feed only the sum (`absorbed_`, they have
+  // no kernel of their own) and batch-norms.
   void find_combines() {
     for (int id = 0; id < count(); ++id) {
       if (!live_[id]) continue;
@@ -119,9 +119,8 @@ class Lowering {
     if (!live_[id] || !pools(id) || id == canonical_[graph_.output]) return false;
     const Node& n = node(id);
     if (n.window.stride[0] != 1 || n.window.stride[1] != 1 || !(n.shape == node(input(id)).shape)) return false;
-    return std::ranges::all_of(consumers_[id], [&](int norm) {
-      return lazy_[norm] && node(only_consumer(norm)).op == Op::kMixed;
-    });
+    return std::ranges::all_of(consumers_[id],
+                               [&](int norm) { return lazy_[norm] && node(only_consumer(norm)).op == Op::kMixed; });
   }
 
   // A crop that only dense convolutions without padding read: they start further into the image instead.
@@ -172,9 +171,7 @@ class Lowering {
     lowered_.output = placed_[canonical_[graph_.output]];
   }
 
-  bool runs(int id) const {
-    return live_[id] && !absorbed_[id] && placed_[id] < 0 && !nothing_but_zero_branch(id);
-  }
+  bool runs(int id) const { return live_[id] && !absorbed_[id] && placed_[id] < 0 && !nothing_but_zero_branch(id); }
 
   // The nodes that one kernel takes together with this one.
   std::vector<int> siblings(int id) const {
@@ -191,9 +188,7 @@ class Lowering {
   }
 
   // A batch-norm whose convolutions a separable node has taken.
-  bool is_separable(int id) const {
-    return node(id).op == Op::kBatchNorm && part_of_separable(input(id));
-  }
+  bool is_separable(int id) const { return node(id).op == Op::kBatchNorm && part_of_separable(input(id)); }
 
   int separable_relu(int id) const { return input(input(input(id))); }
 

@@ -29,9 +29,9 @@ struct Lowered {
 // Whether one kernel call may take both nodes: separables of one plain input, or moments of one pooling of it.
 bool same_group(const LoweredNode& a, const LoweredNode& b);
 
-// With `fuse`, batch-norms move into their consumers where those can normalise, relu-depthwise-pointwise-batch-norm chains become
-// one separable node (side by side where they read the same input), poolings that only combine nodes read are not stored,
-// and the mixed operations that a node sums become one combine node (DESIGN section 5).
+// With `fuse`, batch-norms move into their consumers where those can normalise, relu-depthwise-pointwise-batch-norm
+// chains become one separable node (side by side where they read the same input), poolings that only combine nodes read
+// are not stored, and the mixed operations that a node sums become one combine node (DESIGN section 5).
 Lowered lower(const Graph& graph, bool fuse);
 
 }  // namespace dartsmith

@@ -101,8 +101,8 @@ class Planner {
     }
   }
 
-  // Moments and separables apply their output's gradient map, which reads the output; a batch-norm without affine has its
-  // normalised input as output.
+  // Moments and separables apply their output's gradient map, which reads the output; a batch-norm without affine has
+  // its normalised input as output.
   bool backward_reads_output(int id) const {
     if (op(id) == Op::kBatchNorm) return !node(id).weight;
     return op(id) == Op::kRelu || borrows_value(op(id)) || op(id) == Op::kSeparable;

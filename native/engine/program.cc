@@ -87,8 +87,8 @@ class Executor {
 
   Tensor tensor(int id) const {
     const Shape& shape = node(id).shape;
-    return {buffer(planned(id).value), program_.batch_,   shape.height, shape.width,
-            shape.channels,            plan_.precision_of(id)};
+    return {buffer(planned(id).value), program_.batch_, shape.height, shape.width, shape.channels,
+            plan_.precision_of(id)};
   }
 
   size_t value_bytes(int id) const { return program_.batch_ * node(id).shape.elements() * sizeof(float); }

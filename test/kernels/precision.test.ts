@@ -74,23 +74,26 @@ describe.each(instructionSets())('bf16, %s', (instructionSet) => {
     [21, 1],
     [35, 2],
     [64, 2],
-  ] as const)('%i channels, stride %i: rounds what is stored to the nearest, halves to even', async (channels, stride) => {
-    const graph = mixedEdge(channels, stride);
-    const prepared = prepareGraph(graph, 3);
-    const keep = roundSeparables(graph);
-    const expected = runReference(graph, { ...prepared, training: true, keep }).outputs[graph.output];
-    const largest = Math.max(...expected.map(Math.abs));
-    const actual = await outputOf(device, prepared, 'bf16');
-    expect(actual.length).toBe(expected.length);
-    const errors = [...actual].map((value, i) => Math.abs(value - expected[i]) / largest);
-    expect(Math.max(...errors)).toBeLessThan(relativeStep);
-    const apart = errors.filter((error) => !(error < relativeTolerance)).length;
-    expect(apart / errors.length).toBeLessThan(shareThatMayDiffer);
-    // The same net in float32 is another one.
-    const exact = await outputOf(device, prepared, 'fp32');
-    const moved = [...actual].filter((value, i) => Math.abs(value - exact[i]) / largest > relativeTolerance).length;
-    expect(moved / errors.length).toBeGreaterThan(0.5);
-  });
+  ] as const)(
+    '%i channels, stride %i: rounds what is stored to the nearest, halves to even',
+    async (channels, stride) => {
+      const graph = mixedEdge(channels, stride);
+      const prepared = prepareGraph(graph, 3);
+      const keep = roundSeparables(graph);
+      const expected = runReference(graph, { ...prepared, training: true, keep }).outputs[graph.output];
+      const largest = Math.max(...expected.map(Math.abs));
+      const actual = await outputOf(device, prepared, 'bf16');
+      expect(actual.length).toBe(expected.length);
+      const errors = [...actual].map((value, i) => Math.abs(value - expected[i]) / largest);
+      expect(Math.max(...errors)).toBeLessThan(relativeStep);
+      const apart = errors.filter((error) => !(error < relativeTolerance)).length;
+      expect(apart / errors.length).toBeLessThan(shareThatMayDiffer);
+      // The same net in float32 is another one.
+      const exact = await outputOf(device, prepared, 'fp32');
+      const moved = [...actual].filter((value, i) => Math.abs(value - exact[i]) / largest > relativeTolerance).length;
+      expect(moved / errors.length).toBeGreaterThan(0.5);
+    },
+  );
 });
 
 describe('a supernet in bf16', () => {
