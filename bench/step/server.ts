@@ -1,24 +1,17 @@
-// Our steps in a process of their own, so that its memory is theirs alone: one JSON request a line on stdin, one JSON answer
-// a line on stdout, as bench/peers/server.py does for PyTorch.
+// Our step in a process of its own, so that its memory is the step's alone. The argument is the step's options in JSON; each
+// line on stdin takes one step and answers with one JSON line, as bench/peers/server.py does for PyTorch.
 import { createInterface } from 'node:readline';
-import { type OurStep, openOurStep, type StepOptions } from './ours.ts';
+import { openOurStep } from './ours.ts';
 
-let step: OurStep | undefined;
-let key = '';
+const step = await openOurStep(JSON.parse(process.argv[2]));
 
-/** Takes one step. One with other options than the last begins anew and warms up: do not count its seconds. */
-async function time(options: StepOptions) {
-  if (JSON.stringify(options) !== key) {
-    step?.close();
-    step = await openOurStep(options);
-    key = JSON.stringify(options);
-  }
-  const seconds = await step!.time();
-  return { seconds, peakBytes: step!.peakBytes(), macs: step!.macs };
+/** Takes one step. The first warms up and measures memory: do not count its seconds. */
+async function time() {
+  const seconds = await step.time();
+  return { seconds, peakBytes: step.peakBytes() };
 }
 
-for await (const line of createInterface({ input: process.stdin })) {
-  const answer = await time(JSON.parse(line)).catch((error: Error) => ({ error: error.message }));
-  console.log(JSON.stringify(answer));
+for await (const _ of createInterface({ input: process.stdin })) {
+  console.log(JSON.stringify(await time().catch((error: Error) => ({ error: error.message }))));
 }
-step?.close();
+step.close();

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { type Peak, type Precision, precisions } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
 import { invalid } from '../../src/errors.ts';
-import { startJsonLines } from '../peers/json_lines.ts';
+import { type JsonLinesProcess, startJsonLines } from '../peers/json_lines.ts';
 import { openTorchPeer, type TorchForm, type TorchPeer } from '../peers/torch.ts';
 import { count } from '../support/arguments.ts';
 import { machine } from '../support/machine.ts';
@@ -113,12 +113,22 @@ async function measurePeak(threads: number): Promise<{ description: string; peak
   return { description: device.description, peak: await device.measurePeak() };
 }
 
+/** Ours in a process of its own, a new one for each kind of step: what an earlier one held must not count. */
 function ourSide(precision: Precision): Side {
-  const server = startJsonLines(process.execPath, ['--import', 'tsx', `${import.meta.dirname}/server.ts`]);
+  let server: JsonLinesProcess | undefined;
+  let key = '';
   return {
     name: `dartsmith, ${precision}`,
-    time: async (work, sizes) => (await server.ask({ work, ...sizes, precision } satisfies StepOptions)) as never,
-    close: () => server.close(),
+    time: async (work, sizes) => {
+      const options: StepOptions = { work, ...sizes, precision };
+      if (key !== JSON.stringify(options)) {
+        await server?.close();
+        key = JSON.stringify(options);
+        server = startJsonLines(process.execPath, ['--import', 'tsx', `${import.meta.dirname}/server.ts`, key]);
+      }
+      return (await server?.ask({})) as never;
+    },
+    close: async () => server?.close(),
   };
 }
 
@@ -134,6 +144,7 @@ async function measure(sides: readonly Side[], work: Work, sizes: StepSizes, rou
   const peaks = new Map<string, number>();
   const contestants = sides.map(({ name, time }): Contestant => {
     const run = async () => {
+      process.stderr.write(`${work}, batch ${sizes.batch}: ${name}\n`);
       const { seconds, peakBytes } = await time(work, sizes);
       peaks.set(name, peakBytes);
       return seconds;

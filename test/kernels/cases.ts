@@ -291,8 +291,92 @@ const nested = (alpha: string): BranchBuilder => ({
   build: (builder, input) => builder.mixed(builder.relu(input), [separable, pooling('avgPool')], { alpha, row: 0 }),
 });
 
+/** Relu, depthwise and pointwise convolution and a batch norm with affine, as derived networks have them. */
+function affineSeparable(builder: GraphBuilder, input: Tensor, kernel: number, stride = 1): Tensor {
+  const channels = input.shape[2];
+  const window = { kernel, stride, padding: (kernel - 1) / 2, groups: channels, channels };
+  const depthwise = builder.conv2d('depthwise', builder.relu(input), window);
+  return builder.batchNorm('bn', builder.conv2d('pointwise', depthwise, { channels, kernel: 1 }), { affine: true });
+}
+
+/** A pooling of any window with a batch norm, as a branch. */
+function pooled(kind: 'maxPool' | 'avgPool', kernel: number, countIncludePad = false): BranchBuilder {
+  return {
+    name: `${kind}_${kernel}`,
+    build: (builder, input) => {
+      const window = { kernel, padding: (kernel - 1) / 2 };
+      const y =
+        kind === 'maxPool' ? builder.maxPool(input, window) : builder.avgPool(input, { ...window, countIncludePad });
+      return builder.batchNorm('bn', y, { affine: false });
+    },
+  };
+}
+
+/** Two edges of `branches` from one state into one node: what fused kernels take together. */
+function twoEdges(batchSize: number, shape: Shape, name: string, branches: readonly BranchBuilder[]): KernelCase {
+  return single(name, batchSize, shape, (builder, x) => {
+    const alpha = builder.alpha('alphas', [branches.length, branches.length]);
+    const mixes = ['a', 'b'].map((edge, row) => builder.within(edge).mixed(x, branches, { alpha, row }));
+    return builder.add(mixes);
+  });
+}
+
+/** Fused forms at sizes below, at and beyond those that kernels are cut into. */
+const fusedEdges: readonly KernelCase[] = [
+  twoEdges(3, [1, 1, 16], 'two edges of one pixel', dartsCandidates(1)),
+  twoEdges(2, [2, 3, 17], 'two edges smaller than the windows', dartsCandidates(1)),
+  twoEdges(1, [9, 19, 33], 'two edges of one image', dartsCandidates(1)),
+  twoEdges(2, [7, 5, 6], 'two strided edges of odd sizes', [
+    depthwiseSeparable(5, { stride: 2 }),
+    depthwiseSeparable(3, { stride: 2, dilation: 2 }),
+  ]),
+  twoEdges(35, [3, 3, 4], 'two edges of many images', [separable, depthwiseSeparable(5)]),
+  twoEdges(2, [70, 3, 16], 'two edges of tall images', [separable, pooling('maxPool'), identity]),
+  twoEdges(1, [3, 70, 36], 'two edges of wide images', [separable, pooling('avgPool'), identity]),
+  twoEdges(2, [6, 5, 20], 'two edges of kernels of one and seven', [depthwiseSeparable(1), depthwiseSeparable(7)]),
+  twoEdges(2, [6, 7, 9], 'two edges of wide poolings', [
+    pooled('maxPool', 5),
+    pooled('avgPool', 5),
+    pooled('maxPool', 1),
+  ]),
+  twoEdges(2, [4, 5, 3], 'two edges of averages with padding', [pooled('avgPool', 3, true), pooled('avgPool', 3)]),
+];
+
+/** Batch norms with affine in the fused forms. */
+const fusedAffine: readonly KernelCase[] = [
+  single('separables with affine one after another', 3, [6, 7, 20], (builder, x) => {
+    const first = affineSeparable(builder.within('a'), x, 3);
+    const second = affineSeparable(builder.within('b'), first, 5, 2);
+    return affineSeparable(builder.within('c'), second, 3);
+  }),
+  single(
+    'a sum of separables with affine, a skip and a batch norm, as a derived cell has it',
+    2,
+    [5, 6, 12],
+    (builder, x) => {
+      const norm = builder.batchNorm('norm', builder.avgPool(x, { kernel: 3, padding: 1 }), { affine: true });
+      const terms = [affineSeparable(builder.within('a'), x, 3), x, norm, affineSeparable(builder.within('b'), x, 5)];
+      return builder.add([builder.add(terms), x]);
+    },
+  ),
+];
+
+/** A mixed operation of branches that end in batch norms with affine. */
+const mixedAffine: readonly KernelCase[] = [
+  single('branches with affine', 2, [5, 5, 8], (builder, x) => {
+    const alpha = builder.alpha('alphas', [2]);
+    const branches = [3, 5].map((kernel) => ({
+      name: `separable_${kernel}`,
+      build: (inner: GraphBuilder, input: Tensor) => affineSeparable(inner, input, kernel),
+    }));
+    return builder.mixed(x, branches, { alpha, row: 0 });
+  }),
+];
+
 /** Graphs in which fused nodes meet readers that keep them from fusing, or weights of zero that must not starve others. */
 const fusionCases: readonly KernelCase[] = [
+  ...fusedEdges,
+  ...mixedAffine,
   single('a branch that is the relu of its neighbours', 3, [6, 6, 8], (builder, x) => {
     const alpha = builder.alpha('alphas', [2, 2]);
     const first = builder.within('a').mixed(x, [activated, separable], { alpha, row: 0 });
@@ -416,7 +500,7 @@ const input: readonly KernelCase[] = [
 export const caseTables: Readonly<Record<Node['op'], readonly KernelCase[]>> = {
   input,
   conv2d,
-  batchNorm: batchNormCases,
+  batchNorm: [...batchNormCases, ...fusedAffine],
   relu,
   maxPool: maxPoolCases,
   avgPool: avgPoolCases,
