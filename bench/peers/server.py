@@ -1,9 +1,10 @@
-"""Serves the PyTorch supernet to bench/peers/torch.ts: one JSON request a line on stdin, one JSON answer a line on stdout.
+"""Serves the PyTorch supernet and chain to bench/peers/torch.ts: one JSON request a line on stdin, one JSON answer a line on stdout.
 
 A server and not a script, so that a driver can take turns with it (A B A B) while both sides stay warm.
 """
 
 import ctypes
+import gc
 import json
 import resource
 import sys
@@ -50,6 +51,10 @@ def time_step(form, work, batch, channels, layers, threads):
     key = (form, work, batch, channels, layers)
     first = key not in steps
     if first:
+        # Other sizes come in turn, never again: what they hold must not count.
+        for old in [old for old in steps if old[1:] != key[1:]]:
+            del steps[old]
+        gc.collect()
         reset_peak()
         steps[key] = {"step": ChainStep(*key) if work == "chain" else SearchStep(*key)}
     start = time.perf_counter()

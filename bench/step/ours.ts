@@ -5,7 +5,6 @@ import type { Graph } from '../../src/graph/graph.ts';
 import { applyOperation, operations } from '../../src/network/operations.ts';
 import { buildSupernet } from '../../src/network/supernet.ts';
 import { uniform } from '../../src/random/philox.ts';
-import { costOf } from '../../src/report/cost.ts';
 import { presets } from '../../src/search/settings.ts';
 import { timed } from '../support/measure.ts';
 import { peakMemory, resetPeakMemory } from '../support/memory.ts';
@@ -21,8 +20,6 @@ export interface StepOptions extends StepSizes {
 export interface OurStep {
   readonly device: Device;
   readonly program: Program;
-  /** Multiply-accumulates of one image's forward pass. */
-  readonly macs: number;
   /** Takes one step and gives its seconds. */
   time(): Promise<number>;
   /** Resident memory in bytes at its largest in the first step, Node included. */
@@ -38,7 +35,7 @@ const seed = 0;
 export async function openOurStep(options: StepOptions): Promise<OurStep> {
   const { work, batch, threads, precision } = options;
   const device = await openDevice({ backend: 'cpu', threads });
-  const graph = work === 'chain' ? chain(options) : supernet(options);
+  const graph = networkOf(work, options);
   const parameters = await device.createParameters(graph, { seed });
   const program = device.compile(graph, { batchSize: batch, parameters, precision });
   const dataset = device.createDataset(randomImages(2 * batch));
@@ -47,7 +44,6 @@ export async function openOurStep(options: StepOptions): Promise<OurStep> {
   return {
     device,
     program,
-    macs: costOf(graph).multiplyAccumulates,
     time: async () => {
       const first = step++ === 0;
       if (first) resetPeakMemory();
@@ -58,6 +54,11 @@ export async function openOurStep(options: StepOptions): Promise<OurStep> {
     peakBytes: () => peak,
     close: () => device.dispose(),
   };
+}
+
+/** The network that a step trains. */
+export function networkOf(work: Work, sizes: StepSizes): Graph {
+  return work === 'chain' ? chain(sizes) : supernet(sizes);
 }
 
 function supernet({ channels, layers }: StepSizes): Graph {
@@ -89,7 +90,7 @@ function randomImages(count: number) {
   };
 }
 
-/** An alpha step on the second half of the images, then a weight step on the first, augmented as in a search. */
+/** A weight step on the first half of the images, augmented as in a search; of a search, after an alpha step on the second. */
 function commandsOf(work: Work, program: Program, dataset: DeviceDataset, step: number): Command[] {
   const { parameters, batchSize } = program;
   const { learningRate, momentum, weightDecay, gradClip, archLearningRate, archWeightDecay } = presets.paper.settings;

@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { type Peak, type Precision, precisions } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
 import { invalid } from '../../src/errors.ts';
+import { costOf } from '../../src/report/cost.ts';
 import { type JsonLinesProcess, startJsonLines } from '../peers/json_lines.ts';
 import { openTorchPeer, type TorchForm, type TorchPeer } from '../peers/torch.ts';
 import { count } from '../support/arguments.ts';
@@ -13,7 +14,7 @@ import { machine } from '../support/machine.ts';
 import { alternate, type Contestant, type Measurement } from '../support/measure.ts';
 import { figure, printTable, writeJson } from '../support/report.ts';
 import { passes, type StepSizes, type Work, works } from '../support/work.ts';
-import { openOurStep, type StepOptions } from './ours.ts';
+import { networkOf, openOurStep, type StepOptions } from './ours.ts';
 import { profilePasses } from './profile.ts';
 
 interface Timing {
@@ -126,7 +127,7 @@ function ourSide(precision: Precision): Side {
         key = JSON.stringify(options);
         server = startJsonLines(process.execPath, ['--import', 'tsx', `${import.meta.dirname}/server.ts`, key]);
       }
-      return (await server?.ask({})) as never;
+      return (await server?.ask({})) as unknown as Timing;
     },
     close: async () => server?.close(),
   };
@@ -151,9 +152,7 @@ async function measure(sides: readonly Side[], work: Work, sizes: StepSizes, rou
     };
     return { name, run };
   });
-  const step = await openOurStep({ work, ...sizes, batch: 1 });
-  const { macs } = step;
-  step.close();
+  const macs = costOf(networkOf(work, sizes)).multiplyAccumulates;
   const measured = await alternate(contestants, rounds);
   return measured.map((result) => ({ ...result, work, sizes, macs, peakBytes: peaks.get(result.name) ?? 0 }));
 }

@@ -11,8 +11,6 @@ namespace {
 // Elements of the output that a task holds in the first-level cache while all inputs go by, each in one stretch long
 // enough for the hardware prefetcher to follow.
 inline constexpr int64_t kRunElements = 4096;
-// Elements of one input's stretch within a run: long enough for the hardware prefetcher to follow.
-inline constexpr int64_t kStretchElements = 4096;
 
 // Each image cut into runs of whole rows.
 struct Runs {

@@ -1,4 +1,5 @@
-// conv2d: depthwise over padded tiles, everything else as row products; linear is a 1x1 convolution of one pixel.
+// conv2d: depthwise over padded tiles, 1x1 as plain products, everything else as row products; linear is a 1x1
+// convolution of one pixel.
 #include "cpu/depthwise.h"
 #include "cpu/kernels.h"
 #include "cpu/product.h"

@@ -1,9 +1,7 @@
 // What this machine does at best: multiply-adds on registers, and reading memory. The yardstick of the benchmarks.
 #include "cpu/peak.h"
 
-#include <cstdlib>
 #include <cstring>
-#include <new>
 
 namespace dartsmith::cpu::DARTSMITH_ISA {
 namespace {
@@ -61,15 +59,14 @@ Peak measure_peak(Stream& stream) {
                                     [&](int64_t, int thread) { keep(thread, multiply_add(kSteps)); });
   // Larger than the caches of most machines.
   constexpr int64_t kPieces = 256, kPieceElements = 1 << 18;
-  auto* memory = static_cast<float*>(std::aligned_alloc(4096, kPieces * kPieceElements * sizeof(float)));
-  if (memory == nullptr) throw std::bad_alloc();
+  const Memory held(kPieces * kPieceElements * sizeof(float));
+  auto* memory = static_cast<float*>(held.data());
   parallel(stream, kPieces, [&](int64_t piece, int) {
     std::memset(memory + piece * kPieceElements, 0, kPieceElements * sizeof(float));
   });
   peak.bytes_per_second = best_rate(
       stream, kPieces, static_cast<double>(kPieceElements) * sizeof(float),
       [&](int64_t piece, int thread) { keep(thread, read_all(memory + piece * kPieceElements, kPieceElements)); });
-  std::free(memory);
   return peak;
 }
 

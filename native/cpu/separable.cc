@@ -1,9 +1,9 @@
 // separable: relu, depthwise, pointwise, and the statistics of the batch-norm that follows, image by image and strip by
-// strip: what lies between the steps stays in the first-level cache. A normalised input is normalised while its tile is
-// loaded. The members of a group read one input: its tile is loaded once for all, and its gradient is summed over them
-// before it leaves the cache. Backward mirrors it: the gradient map of the output is applied while loading, the
-// depthwise output is recomputed rather than stored, and for a normalised input the batch-norm's gradient sums come out
-// of the same pass.
+// strip: what lies between a strip's steps stays in the first-level cache. A normalised input is normalised while its
+// tile is loaded. The members of a group read one input: its tile is loaded once for all, and its gradient is summed
+// over them before it leaves the cache. Backward mirrors it: the gradient map of the output is applied while loading,
+// the depthwise output is recomputed rather than stored, and for a normalised input the batch-norm's gradient sums come
+// out of the same pass.
 #include "cpu/depthwise.h"
 #include "cpu/kernels.h"
 #include "cpu/moments.h"
@@ -175,10 +175,10 @@ int64_t largest_strip(const KernelCall* calls, int count, const Channels& channe
   return elements;
 }
 
-int64_t depthwise_elements(const Sizes& sizes) {
+int64_t input_channels(const Sizes& sizes) {
   return sizes.inputs;
 }
-int64_t result_elements(const Sizes& sizes) {
+int64_t output_channels(const Sizes& sizes) {
   return sizes.outputs;
 }
 
@@ -186,8 +186,8 @@ void forward_group(Stream& stream, const KernelCall* calls, int count) {
   const Tensor& in = calls[0].inputs[0];
   const Frame frame = input_frame(calls, count);
   const int64_t tile_elements = Tile::elements(frame, in.channels);
-  const int64_t narrow = largest_strip(calls, count, depthwise_elements);
-  const int64_t wide = largest_strip(calls, count, result_elements);
+  const int64_t narrow = largest_strip(calls, count, input_channels);
+  const int64_t wide = largest_strip(calls, count, output_channels);
   parallel(stream, in.batch, [&](int64_t image, int thread) {
     Scratch scratch(thread_scratch<float>(stream, thread,
                                           Scratch::room(tile_elements) + Scratch::room(narrow) + Scratch::room(wide)));
@@ -207,7 +207,7 @@ void forward_group(Stream& stream, const KernelCall* calls, int count) {
 // Images whose weight gradients are summed before they leave the task: few enough partial sums to add up later, enough
 // tasks for many threads.
 int64_t images_a_task(int64_t batch) {
-  return divide_up(batch, 32);
+  return min(4, divide_up(batch, 32));
 }
 int64_t tasks_of(int64_t batch) {
   return divide_up(batch, images_a_task(batch));
@@ -244,8 +244,8 @@ struct BackwardScratch {
   Frame frame;      // of the tile
 
   BackwardScratch(const KernelCall* calls, int count, bool wants_weights)
-      : strip_gradient(largest_strip(calls, count, result_elements)),
-        strip_depthwise(wants_weights ? largest_strip(calls, count, depthwise_elements) : 0),
+      : strip_gradient(largest_strip(calls, count, output_channels)),
+        strip_depthwise(wants_weights ? largest_strip(calls, count, input_channels) : 0),
         input(calls[0].inputs[0].height * calls[0].inputs[0].width * calls[0].inputs[0].channels) {
     const int64_t channels = calls[0].inputs[0].channels;
     gradients = gradient_frame(calls, count);

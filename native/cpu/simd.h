@@ -142,8 +142,8 @@ inline void fill(float* target, int64_t count, float value) {
   for (int64_t i = 0; i < count; ++i) target[i] = value;
 }
 
-// Copies to memory that nobody reads soon, past the caches where the instruction set can: the lines are not fetched
-// first. A task that does so ends with finish_copies().
+// Copies to memory that nobody reads soon, past the caches with AVX-512: the lines are not fetched first. A task that
+// does so ends with finish_copies().
 inline void copy_out(float* to, const float* from, int64_t count) {
   int64_t i = 0;
 #if defined(__AVX512F__)

@@ -36,6 +36,14 @@ struct Scratch {
 
 }  // namespace
 
+Memory::Memory(size_t bytes) : data_(std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096)) {
+  if (data_ == nullptr) throw std::bad_alloc();
+}
+
+Memory::~Memory() {
+  std::free(data_);
+}
+
 double monotonic_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }

@@ -32,6 +32,19 @@ class ThreadPool final : public Stream {
   State* state_;
 };
 
+// Memory that frees itself. Throws std::bad_alloc, from code that every instruction set can run.
+class Memory {
+ public:
+  explicit Memory(size_t bytes);
+  ~Memory();
+  Memory(const Memory&) = delete;
+  Memory& operator=(const Memory&) = delete;
+  void* data() const { return data_; }
+
+ private:
+  void* data_;
+};
+
 // Of a clock that never goes back.
 double monotonic_seconds();
 

@@ -106,7 +106,7 @@ struct Strips {
   Strips(const WindowMap& map, int64_t channels) {
     constexpr int64_t kTileElements = 48 * 1024;
     const int64_t width = frame_of(map).width, halo = map.rows.highest(1) - map.rows.lowest();
-    const int64_t affordable = width == 0 ? 1 : kTileElements / (width * channels);
+    const int64_t affordable = width == 0 ? 1 : kTileElements / (width * divide_up(channels, kLanes) * kLanes);
     rows = min(map.rows.count, max(1, (affordable - halo) / map.rows.source_step + 1));
     count = rows == 0 ? 0 : divide_up(map.rows.count, rows);
     elements = Tile::elements(frame_of(map, 0, rows), channels);

@@ -49,7 +49,7 @@ struct Shape {
   int64_t elements() const { return height * width * channels; }
 };
 
-// Vertical, then horizontal.
+// Vertical, then horizontal. Lowering makes the padding of a convolution of a crop negative.
 struct Window {
   int kernel[2] = {1, 1};
   int stride[2] = {1, 1};

@@ -106,7 +106,7 @@ class Lowering {
   void find_lazy(int id) {
     if (!live_[id] || node(id).op != Op::kBatchNorm) return;
     const int consumer = only_consumer(id);
-    lazy_[id] = consumer >= 0 && (absorbed_relu(consumer) || combined_[consumer] || node(consumer).op == Op::kMixed);
+    lazy_[id] = consumer >= 0 && (absorbed_relu(consumer) || combined_[consumer]);
     if (separable(id)) {
       const int pointwise = input(id), depthwise = input(pointwise), relu = input(depthwise);
       absorbed_[pointwise] = absorbed_[depthwise] = true;
@@ -119,8 +119,7 @@ class Lowering {
     if (!live_[id] || !pools(id) || id == canonical_[graph_.output]) return false;
     const Node& n = node(id);
     if (n.window.stride[0] != 1 || n.window.stride[1] != 1 || !(n.shape == node(input(id)).shape)) return false;
-    return std::ranges::all_of(consumers_[id],
-                               [&](int norm) { return lazy_[norm] && node(only_consumer(norm)).op == Op::kMixed; });
+    return std::ranges::all_of(consumers_[id], [&](int norm) { return lazy_[norm] && combined_[only_consumer(norm)]; });
   }
 
   // A crop that only dense convolutions without padding read: they start further into the image instead.
@@ -153,16 +152,28 @@ class Lowering {
     if (node(depthwise).op != Op::kConv2d || only_consumer(depthwise) != pointwise) return false;
     const Node& d = node(depthwise);
     const int64_t channels = node(input(depthwise)).shape.channels;
-    return d.groups == channels && d.shape.channels == channels && channels > 1 &&
+    return d.groups == channels && d.shape.channels == channels && channels > 1 && within_halo(d.window) &&
            node(input(depthwise)).op == Op::kRelu;
+  }
+
+  // The kernel's tiles hold the padded image: more padding than a window reaches over would only make them large.
+  static bool within_halo(const Window& window) {
+    for (int axis = 0; axis < 2; ++axis) {
+      if (window.padding[axis] > window.dilation[axis] * (window.kernel[axis] - 1)) return false;
+    }
+    return true;
   }
 
   void emit() {
     lowered_.of_original.assign(count(), -1);
     for (int id = 0; id < count(); ++id) {
       if (!runs(id)) continue;
-      emit(id);
-      for (int sibling : siblings(id)) emit(sibling);
+      std::vector<int> group = siblings(id);
+      group.insert(group.begin(), id);
+      for (int member : group) emit(member);
+      for (int member : group) {
+        if (is_separable(member) && !lazy_[member]) place(member, materialised(member));
+      }
     }
     for (int id = 0; id < count(); ++id) {
       // A lazy batch-norm's own value exists nowhere.
@@ -183,7 +194,7 @@ class Lowering {
     } else if (pooled(id)) {
       found = consumers_[input(id)];
     }
-    std::erase_if(found, [&](int other) { return !runs(other); });
+    std::erase_if(found, [&](int other) { return other == id || !runs(other); });
     return found;
   }
 
@@ -243,7 +254,6 @@ class Lowering {
       for (int in : node(id).inputs) lowered.inputs.push_back(link(in));
     }
     place(id, std::move(lowered));
-    if (is_separable(id) && !lazy_[id]) place(id, materialised(id));
   }
 
   void place(int id, LoweredNode lowered) {

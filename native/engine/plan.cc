@@ -95,7 +95,7 @@ class Planner {
       case Op::kBatchNorm:
         return static_cast<bool>(node(id).weight);
       case Op::kCombine:
-        return plan_.wants_alpha || input.normalised;
+        return input.normalised || (plan_.wants_alpha && input.mixing >= 0);
       default:
         return false;
     }
@@ -196,7 +196,7 @@ class Planner {
     const int gradient = planned(id).gradient;
     // A graph input's gradient must outlive the pass, and a zero has no kernel to hand it to.
     const bool takes = op(input.id) != Op::kInput && op(input.id) != Op::kZero && consumers_[input.id].size() == 1;
-    const bool share = op(id) == Op::kAdd || (op(id) == Op::kCombine && input.normalised);
+    const bool share = op(id) == Op::kAdd || (op(id) == Op::kCombine && (input.normalised || input.mixing < 0));
     const bool in_place = (op(id) == Op::kRelu || op(id) == Op::kBatchNorm) && gradient >= 0 && !shared[gradient];
     if (gradient < 0 || !takes || !(share || in_place)) return;
     source.gradient = gradient;

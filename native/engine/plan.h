@@ -27,7 +27,7 @@ struct StepNode {
   int workspace = -1;
 };
 
-// One thing to run: a node, or all separables of one input, which its kernels take at once.
+// One thing to run: a node, or nodes of one input that a kernel takes at once (see same_group).
 struct Step {
   std::vector<StepNode> nodes;
   bool backward;

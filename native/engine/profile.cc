@@ -14,6 +14,7 @@ int64_t macs(const Node& node, const Shape& input) {
       return pixels * (node.weight.size + node.bias.size);
     case Op::kMaxPool:
     case Op::kAvgPool:
+    case Op::kPooledMoments:
       return pixels * node.shape.channels * node.window.kernel[0] * node.window.kernel[1] / 2;
     default:
       return input.elements() / 2;
@@ -50,6 +51,8 @@ KernelProfile count_node(const Plan& plan, int id, bool backward, int64_t batch,
   if (node.op == Op::kCombine) return profile;
   if (backward && node.op == Op::kSeparable) profile.bytes += value_bytes;
   if (backward && plan.wants_weights && has_weight_gradient(node.op)) ++passes;
+  // The members of a group measure one pooling together.
+  if (joining && node.op == Op::kPooledMoments) return profile;
   profile.flops = 2 * passes * batch * macs(node, first);
   return profile;
 }
