@@ -76,6 +76,7 @@ describe('kill -9 and resume', () => {
   it.each([
     ['first order', []],
     ['second order', ['--unrolled']],
+    ['activations in bf16', ['--precision', 'bf16']],
   ])('%s: the same bytes, with another thread count as well', { timeout: 180_000 }, async (_, mode) => {
     const folder = scratch();
     const whole = join(folder, 'whole');

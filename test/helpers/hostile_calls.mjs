@@ -37,7 +37,7 @@ function network(change = () => {}) {
 }
 
 const batchSize = 2;
-const program = addon.compile(device, network(), batchSize);
+const program = addon.compile(device, network(), batchSize, true, false);
 const headless = addon.compile(
   device,
   network((graph) => (graph.output = 6)),
@@ -69,12 +69,12 @@ const execute = (command, on = device) => addon.execute(on, [command]).promise;
 const run = (changes) => execute({ ...pass, ...changes });
 const runBatch = (changes) => run({ batch: { ...direct, ...changes } });
 const runGathered = (changes) => run({ batch: { ...gathered, ...changes } });
-const compile = (change) => addon.compile(device, network(change), batchSize);
+const compile = (change) => addon.compile(device, network(change), batchSize, true, true);
 /** A graph of its own: compiled, then evaluated on no images. */
 const evaluate = (nodes) => {
   const empty = { nodes, output: nodes.length - 1, weightElements: 0, bufferElements: 0, alphaElements: 0 };
   const batch = { inputs: [] };
-  const compiled = addon.compile(device, empty, 1);
+  const compiled = addon.compile(device, empty, 1, true, true);
   return run({ program: compiled, parameters: addon.createParameters(device, 0, 0, 0), batch, pass: 0 });
 };
 const disposed = (handle, dispose) => {

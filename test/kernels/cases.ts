@@ -261,6 +261,25 @@ const crop: readonly KernelCase[] = [
   single('and the whole', 2, [5, 5, 8], (builder, x) =>
     builder.add([builder.crop(x, 2, 2), builder.maxPool(x, { kernel: 3 })]),
   ),
+  single('before a convolution of 3x3', 2, [7, 9, 6], (builder, x) =>
+    builder.conv2d('conv', builder.crop(x, 1, 1), { channels: 5, kernel: 3 }),
+  ),
+  single('before a strided convolution', 2, [7, 9, 6], (builder, x) =>
+    builder.conv2d('conv', builder.crop(x, 2, 1), { channels: 18, kernel: 3, stride: 2 }),
+  ),
+  single('before a convolution of one channel', 2, [6, 5, 1], (builder, x) =>
+    builder.conv2d('conv', builder.crop(x, 2, 0), { channels: 1, kernel: 1 }),
+  ),
+  single('of a crop before a convolution', 2, [7, 6, 4], (builder, x) =>
+    builder.conv2d('conv', builder.crop(builder.crop(x, 1, 2), 2, 1), { channels: 3, kernel: 1, stride: 2 }),
+  ),
+  single('before a convolution and another reader', 2, [5, 5, 4], (builder, x) => {
+    const inner = builder.crop(x, 1, 1);
+    return builder.add([builder.conv2d('conv', inner, { channels: 4, kernel: 1 }), inner]);
+  }),
+  single('before a padded convolution', 2, [6, 6, 4], (builder, x) =>
+    builder.conv2d('conv', builder.crop(x, 1, 1), { channels: 4, kernel: 3, padding: 1 }),
+  ),
   single('factorized reduce to 16', 2, [8, 8, 16], (builder, x) => factorizedReduce(builder, x, 16)),
   single('factorized reduce to 34', 2, [6, 4, 17], (builder, x) => factorizedReduce(builder, x, 34)),
 ];
@@ -313,17 +332,53 @@ function pooled(kind: 'maxPool' | 'avgPool', kernel: number, countIncludePad = f
 }
 
 /** Two edges of `branches` from one state into one node: what fused kernels take together. */
-function twoEdges(batchSize: number, shape: Shape, name: string, branches: readonly BranchBuilder[]): KernelCase {
-  return single(name, batchSize, shape, (builder, x) => {
-    const alpha = builder.alpha('alphas', [branches.length, branches.length]);
-    const mixes = ['a', 'b'].map((edge, row) => builder.within(edge).mixed(x, branches, { alpha, row }));
-    return builder.add(mixes);
-  });
+function twoEdges(
+  batchSize: number,
+  shape: Shape,
+  name: string,
+  branches: readonly BranchBuilder[],
+  options: { readonly data?: InputData; readonly weights?: readonly number[] } = {},
+): KernelCase {
+  const { data, weights } = options;
+  const edges = single(
+    name,
+    batchSize,
+    shape,
+    (builder, x) => {
+      const alpha = builder.alpha('alphas', [branches.length, branches.length]);
+      const mixes = ['a', 'b'].map((edge, row) => builder.within(edge).mixed(x, branches, { alpha, row }));
+      return builder.add(mixes);
+    },
+    data,
+  );
+  return weights === undefined ? edges : { ...edges, mixing: { alphas: weights } };
 }
 
 /** Fused forms at sizes below, at and beyond those that kernels are cut into. */
 const fusedEdges: readonly KernelCase[] = [
   twoEdges(3, [1, 1, 16], 'two edges of one pixel', dartsCandidates(1)),
+  twoEdges(2, [20, 20, 5], 'two edges of images of several pieces', dartsCandidates(1)),
+  twoEdges(1, [33, 17, 16], 'two edges with a last strip cut short', dartsCandidates(1)),
+  twoEdges(2, [6, 5, 8], 'two edges with ties', [pooling('maxPool'), pooling('avgPool'), separable], {
+    data: 'integers',
+  }),
+  // Separables and poolings of both edges run together; each of these takes out the first or the last of a group.
+  ...[
+    [0, 0.5, 0.5, 0.25, 0, 0.5, 0.25, 0.5],
+    [0.5, 0.5, 0.25, 0, 0.5, 0.5, 0.25, 0],
+    [0.5, 0.25, 0.5, 0.5, 0, 0, 0, 0],
+    [0, 0, 0, 0, 0.5, 0.25, 0.5, 0.5],
+  ].map((weights) =>
+    twoEdges(
+      2,
+      [5, 6, 8],
+      `two edges, weights ${weights}`,
+      [separable, pooling('maxPool'), depthwiseSeparable(5), identity],
+      {
+        weights,
+      },
+    ),
+  ),
   twoEdges(2, [2, 3, 17], 'two edges smaller than the windows', dartsCandidates(1)),
   twoEdges(1, [9, 19, 33], 'two edges of one image', dartsCandidates(1)),
   twoEdges(2, [7, 5, 6], 'two strided edges of odd sizes', [
@@ -359,6 +414,28 @@ const fusedAffine: readonly KernelCase[] = [
       return builder.add([builder.add(terms), x]);
     },
   ),
+];
+
+/** Batch norms without affine, which work in place where nobody else looks. */
+const inPlaceNorms: readonly KernelCase[] = [
+  single('norms one after another, then a relu', 3, [5, 6, 9], (builder, x) => {
+    const convolved = builder.conv2d('conv', x, { channels: 7, kernel: 1 });
+    const first = builder.batchNorm('first', convolved, { affine: false });
+    return builder.relu(builder.batchNorm('second', first, { affine: false }));
+  }),
+  single('a norm whose input is read again', 3, [5, 6, 9], (builder, x) => {
+    const convolved = builder.conv2d('conv', x, { channels: 7, kernel: 3 });
+    const norm = builder.relu(builder.batchNorm('norm', convolved, { affine: false }));
+    return builder.concat([norm, convolved]);
+  }),
+  single('a norm that is two terms of sums', 3, [5, 6, 9], (builder, x) => {
+    const norm = builder.batchNorm('norm', builder.conv2d('conv', x, { channels: 9, kernel: 1 }), { affine: false });
+    return builder.add([builder.add([norm, x]), norm]);
+  }),
+  single('two separables of one input that end in norms of their own', 3, [5, 6, 8], (builder, x) => {
+    const branches = [3, 5].map((kernel) => affineSeparable(builder.within(`k${kernel}`), x, kernel));
+    return builder.concat(branches);
+  }),
 ];
 
 /** A mixed operation of branches that end in batch norms with affine. */
@@ -500,7 +577,7 @@ const input: readonly KernelCase[] = [
 export const caseTables: Readonly<Record<Node['op'], readonly KernelCase[]>> = {
   input,
   conv2d,
-  batchNorm: [...batchNormCases, ...fusedAffine],
+  batchNorm: [...batchNormCases, ...fusedAffine, ...inPlaceNorms],
   relu,
   maxPool: maxPoolCases,
   avgPool: avgPoolCases,
