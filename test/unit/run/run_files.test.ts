@@ -73,7 +73,7 @@ describe('config.json', () => {
 
   const { epochs: _, ...withoutEpochs } = config.settings;
   it.each<[object, RegExp]>([
-    [{ format: runFormat + 1 }, /expected format 1 but got 2/],
+    [{ format: 1 }, /expected format 2 but got 1/],
     [{ seed: -1 }, /for seed/],
     [{ versions: null }, /for versions/],
     [{ device: 3 }, /for device/],
