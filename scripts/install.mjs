@@ -1,7 +1,8 @@
 // Makes the native addon: a prebuilt one where there is one, else cmake-js, else node-gyp, else none, with a notice. It
 // builds what is missing or older than its sources; --force (npm run build:native) asks the build tool in any case.
 // DARTSMITH_BUILD=auto|cmake|gyp|none chooses. Only auto never fails an install: without its addon the package still
-// draws, reads and counts networks. DARTSMITH_WERROR=1 makes the warnings of a cmake build errors.
+// draws, reads and counts networks. DARTSMITH_WERROR=1 makes the warnings of a cmake build errors. DARTSMITH_CUDA=OFF leaves
+// the CUDA kernels out where nvcc is there, DARTSMITH_CUDA=ON fails where it is not.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -15,6 +16,9 @@ const choices = ['auto', 'cmake', 'gyp', 'none'];
 const choice = process.env.DARTSMITH_BUILD || 'auto';
 const force = process.argv.includes('--force');
 const warningsAreErrors = process.env.DARTSMITH_WERROR === '1' ? 'ON' : 'OFF';
+// Only a checkout has tests, which need the stand-in for CUDA.
+const simt = existsSync(join(root, 'test')) ? 'ON' : 'OFF';
+const cuda = process.env.DARTSMITH_CUDA || 'auto';
 const prebuilt = join(root, 'prebuilds', `${process.platform}-${process.arch}`, 'dartsmith.node');
 
 const builders = [
@@ -23,14 +27,20 @@ const builders = [
     addon: join(root, 'build-cmake', 'Release', 'dartsmith.node'),
     needs: 'cmake',
     tool: 'cmake-js',
-    args: ['compile', '--out', 'build-cmake', '--parallel', '0', `--CDDARTSMITH_WERROR=${warningsAreErrors}`],
+    // A folder that was configured before would keep its options.
+    commands: ['configure', 'compile'],
+    args: [
+      ...['--out', 'build-cmake', '--parallel', '0', `--CDDARTSMITH_WERROR=${warningsAreErrors}`],
+      ...[`--CDDARTSMITH_SIMT=${simt}`, `--CDDARTSMITH_CUDA=${cuda}`],
+    ],
   },
   {
     name: 'gyp',
     addon: join(root, 'build', 'Release', 'dartsmith.node'),
     needs: 'make',
     tool: 'node-gyp',
-    args: ['configure', 'build', '--jobs', 'max', ...headersHere()],
+    commands: ['configure', 'build'],
+    args: ['--jobs', 'max', ...headersHere()],
   },
 ];
 
@@ -78,14 +88,19 @@ function gist(output) {
 }
 
 /** Runs the builder. Gives why there is no addon now, or undefined when there is one that loads. */
-function build({ addon, tool, args }) {
-  console.log(`dartsmith: building the native addon with ${tool} (about a minute)`);
+function build({ addon, tool, commands, args }) {
+  console.log(`dartsmith: building the native addon with ${tool} (a minute or two)`);
   const manifest = require.resolve(`${tool}/package.json`);
   const { bin } = require(manifest);
   const program = join(dirname(manifest), typeof bin === 'string' ? bin : bin[tool]);
   const stdio = force ? 'inherit' : 'pipe';
-  const run = spawnSync(process.execPath, [program, ...args], { cwd: root, stdio, encoding: 'utf8' });
-  const trouble = run.status === 0 ? fault(addon) : gist(`${run.stdout ?? ''}\n${run.stderr ?? ''}`) || 'it failed';
+  let output = '';
+  const done = commands.every((command) => {
+    const run = spawnSync(process.execPath, [program, command, ...args], { cwd: root, stdio, encoding: 'utf8' });
+    output += `${run.stdout ?? ''}\n${run.stderr ?? ''}`;
+    return run.status === 0;
+  });
+  const trouble = done ? fault(addon) : gist(output) || 'it failed';
   // What is left of an older build would be loaded in its place.
   if (trouble !== undefined) rmSync(addon, { force: true });
   // A change that leads to no new link (a comment in a header that nothing includes) must not look stale for ever.

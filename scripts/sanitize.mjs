@@ -39,7 +39,16 @@ for (const name of names) {
   const out = `build-sanitize-${name}`;
   const cmakeJs = join(dirname(require.resolve('cmake-js/package.json')), 'bin/cmake-js');
   console.log(`\n=== ${name} sanitizer: building in ${out}`);
-  run(process.execPath, [cmakeJs, 'compile', '--out', out, '--parallel', '0', `--CDDARTSMITH_SANITIZE=${name}`]);
+  run(process.execPath, [
+    cmakeJs,
+    'compile',
+    '--out',
+    out,
+    '--parallel',
+    '0',
+    `--CDDARTSMITH_SANITIZE=${name}`,
+    '--CDDARTSMITH_SIMT=ON',
+  ]);
   const vitest = join(dirname(require.resolve('vitest/package.json')), 'vitest.mjs');
   // Left out: tests of the process (memory limits, killed workers, delays in milliseconds), which a sanitizer changes.
   const excluded = ['abort', 'threads'].flatMap((file) => ['--exclude', `test/kernels/${file}.test.ts`]);

@@ -12,18 +12,21 @@ GatheredBatch read_gathered(const Device& device, const Napi::Object& value) {
   if (static_cast<int64_t>(batch.table.size()) != batch.dataset->shape.channels * 256) {
     reject(value.Env(), "expected a normalisation table of 256 values a channel");
   }
-  batch.pad = small_integer(value.Get("pad"), "pad");
-  batch.cutout = small_integer(value.Get("cutout"), "cutout");
-  if (batch.pad < 0 || batch.pad > 4096 || batch.cutout < 0) reject(value.Env(), "expected pad and cutout from 0");
-  batch.flip = boolean(value, "flip");
+  GatherSettings& settings = batch.settings;
+  settings.pad = small_integer(value.Get("pad"), "pad");
+  settings.cutout = small_integer(value.Get("cutout"), "cutout");
+  if (settings.pad < 0 || settings.pad > 4096 || settings.cutout < 0) {
+    reject(value.Env(), "expected pad and cutout from 0");
+  }
+  settings.flip = boolean(value, "flip");
   const Napi::Value stream = value.Get("stream");
   if (stream.IsUndefined()) return batch;
   const Napi::Object key = object(stream, "stream");
-  batch.random = true;
-  batch.stream.seed = static_cast<uint64_t>(integer(key, "seed"));
-  batch.stream.purpose = static_cast<uint32_t>(integer(key, "purpose"));
-  batch.stream.epoch = static_cast<uint32_t>(integer(key, "epoch"));
-  batch.stream.step = static_cast<uint32_t>(integer(key, "step"));
+  settings.random = 1;
+  settings.stream.seed = static_cast<uint64_t>(integer(key, "seed"));
+  settings.stream.purpose = static_cast<uint32_t>(integer(key, "purpose"));
+  settings.stream.epoch = static_cast<uint32_t>(integer(key, "epoch"));
+  settings.stream.step = static_cast<uint32_t>(integer(key, "step"));
   return batch;
 }
 

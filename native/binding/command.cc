@@ -59,10 +59,10 @@ HypergradientCommand read_hypergradient(const Device& device, const Napi::Object
   command.parameters = from_handle_of<DeviceParameters>(device, value.Get("parameters"))->parameters;
   command.train = read_batch(device, object(value.Get("train"), "train"));
   command.validation = read_batch(device, object(value.Get("validation"), "validation"));
-  command.learning_rate = single(value, "learningRate");
-  command.momentum = single(value, "momentum");
-  command.weight_decay = single(value, "weightDecay");
-  command.radius = single(value, "radius");
+  command.settings.learning_rate = single(value, "learningRate");
+  command.settings.momentum = single(value, "momentum");
+  command.settings.weight_decay = single(value, "weightDecay");
+  command.settings.radius = single(value, "radius");
   return command;
 }
 
@@ -71,10 +71,10 @@ SgdCommand read_sgd(const Device& device, const Napi::Object& value) {
   SgdCommand command;
   command.device = held->device;
   command.parameters = held->parameters;
-  command.learning_rate = single(value, "learningRate");
-  command.momentum = single(value, "momentum");
-  command.weight_decay = single(value, "weightDecay");
-  command.max_norm = single(value, "maxNorm");
+  command.settings.learning_rate = single(value, "learningRate");
+  command.settings.momentum = single(value, "momentum");
+  command.settings.weight_decay = single(value, "weightDecay");
+  command.settings.max_norm = single(value, "maxNorm");
   return command;
 }
 
@@ -84,12 +84,12 @@ AdamCommand read_adam(const Device& device, const Napi::Object& value) {
   AdamCommand command;
   command.device = held->device;
   command.parameters = held->parameters;
-  command.learning_rate = number(value, "learningRate");
-  command.beta1 = number(betas.Get(0u), "betas");
-  command.beta2 = number(betas.Get(1u), "betas");
-  command.epsilon = number(value, "epsilon");
-  command.weight_decay = number(value, "weightDecay");
-  command.step = integer(value, "step");
+  command.settings.learning_rate = number(value, "learningRate");
+  command.settings.beta1 = number(betas.Get(0u), "betas");
+  command.settings.beta2 = number(betas.Get(1u), "betas");
+  command.settings.epsilon = number(value, "epsilon");
+  command.settings.weight_decay = number(value, "weightDecay");
+  command.settings.step = integer(value, "step");
   return command;
 }
 

@@ -6,6 +6,7 @@
 #include "binding/job.h"
 #include "binding/readers.h"
 #include "cpu/backend.h"
+#include "cuda/backend.h"
 #include "engine/error.h"
 
 namespace dartsmith::binding {
@@ -31,11 +32,36 @@ Napi::Value instruction_sets(const Napi::CallbackInfo& info) {
   return names;
 }
 
+// What there is of CUDA; in the stand-in for it, of that.
+Napi::Value survey_cuda(const Napi::CallbackInfo& info) {
+  const cuda::Survey survey = cuda::survey();
+  Napi::Object result = Napi::Object::New(info.Env());
+  Napi::Array devices = Napi::Array::New(info.Env());
+  for (const std::string& device : survey.devices) devices.Set(devices.Length(), device);
+  result.Set("built", cuda::built());
+  result.Set("devices", devices);
+  result.Set("trouble", survey.trouble);
+  result.Set("runtime", survey.runtime);
+  return result;
+}
+
+std::shared_ptr<Backend> open_cpu(const Napi::Object& options) {
+  const int threads = small_integer(options.Get("threads"), "threads");
+  if (threads < 0 || threads > 1024) reject(options.Env(), "expected 0 to 1024 threads");
+  return cpu::open_backend(threads, text(options, "instructionSet"));
+}
+
+std::shared_ptr<Backend> open_cuda(const Napi::Object& options) {
+  const int64_t limit = integer(options, "memoryLimitBytes");
+  if (limit < 0) reject(options.Env(), "expected a memory limit from 0");
+  return cuda::open_backend(small_integer(options.Get("index"), "index"), static_cast<size_t>(limit));
+}
+
 Napi::Value open_device(const Napi::CallbackInfo& info) {
   const Napi::Object options = object(info[0], "options");
-  const int threads = small_integer(options.Get("threads"), "threads");
-  if (threads < 0 || threads > 1024) reject(info.Env(), "expected 0 to 1024 threads");
-  auto backend = cpu::open_backend(threads, text(options, "instructionSet"));
+  const std::string name = text(options, "backend");
+  if (name != "cpu" && name != "cuda") reject(info.Env(), "expected backend 'cpu' or 'cuda' but got '" + name + "'");
+  auto backend = name == "cpu" ? open_cpu(options) : open_cuda(options);
   return new_handle(info.Env(), std::make_shared<Device>(std::move(backend)), 0);
 }
 
@@ -44,6 +70,7 @@ Napi::Value describe_device(const Napi::CallbackInfo& info) {
   Napi::Object result = Napi::Object::New(info.Env());
   result.Set("description", device->backend->description());
   result.Set("arenaBytes", static_cast<double>(device->arena_bytes()));
+  result.Set("recordedKernels", static_cast<double>(device->recorded_kernels));
   return result;
 }
 
@@ -117,11 +144,17 @@ Napi::Value create_dataset(const Napi::CallbackInfo& info) {
   return new_handle(info.Env(), std::make_shared<DeviceDataset>(DeviceDataset{device, std::move(dataset)}), bytes);
 }
 
+Precision read_precision(const Napi::Value& value) {
+  const int64_t index = integer(value, "precision");
+  if (index < 0 || index > static_cast<int64_t>(Precision::kBf16)) reject(value.Env(), "expected a precision");
+  return static_cast<Precision>(index);
+}
+
 Napi::Value compile(const Napi::CallbackInfo& info) {
   const auto device = from_handle<Device>(info[0]);
   Graph graph = read_graph(object(info[1], "graph"));
   auto program = std::make_shared<Program>(device, std::move(graph), integer(info[2], "batchSize"), info[3].ToBoolean(),
-                                           info[4].ToBoolean() ? Precision::kBf16 : Precision::kFp32);
+                                           read_precision(info[4]));
   return new_handle(info.Env(), std::move(program), 0);
 }
 
@@ -192,12 +225,9 @@ Napi::Value execute_commands(const Napi::CallbackInfo& info) {
     commands->push_back(read_command(*device, object(list.Get(i), "command")));
     check(commands->back());
   }
-  return Job::start(info.Env(), device, [commands](const std::atomic<bool>& cancelled) -> Job::Settle {
-    auto outcomes = std::make_shared<std::vector<Outcome>>();
-    for (const Command& command : *commands) {
-      if (cancelled) throw Cancelled();
-      outcomes->push_back(execute(command, cancelled));
-    }
+  Device* runner = device.get();
+  return Job::start(info.Env(), device, [runner, commands](const std::atomic<bool>& cancelled) -> Job::Settle {
+    auto outcomes = std::make_shared<std::vector<Outcome>>(execute(*runner, *commands, cancelled));
     return [outcomes](Napi::Env env) -> Napi::Value {
       Napi::Array result = Napi::Array::New(env, outcomes->size());
       for (uint32_t i = 0; i < outcomes->size(); ++i) result.Set(i, outcome_value(env, (*outcomes)[i]));
@@ -210,6 +240,7 @@ Napi::Value execute_commands(const Napi::CallbackInfo& info) {
 
 void export_device_functions(Napi::Env env, Napi::Object exports) {
   exports.Set("instructionSets", Napi::Function::New<guarded<instruction_sets>>(env));
+  exports.Set("surveyCuda", Napi::Function::New<guarded<survey_cuda>>(env));
   exports.Set("openDevice", Napi::Function::New<guarded<open_device>>(env));
   exports.Set("describeDevice", Napi::Function::New<guarded<describe_device>>(env));
   exports.Set("measurePeak", Napi::Function::New<guarded<measure_peak>>(env));

@@ -76,13 +76,16 @@ class CpuBackend final : public Backend {
     const OpKernels* kernels = set_.kernels->ops[static_cast<int>(op)];
     return kernels == nullptr ? none : *kernels;
   }
+  bool computes_in(Precision precision) const override { return precision != Precision::kTf32; }
   const Sweeps& sweeps() const override { return *set_.kernels->sweeps; }
 
   void* allocate(size_t bytes) override {
     const size_t alignment = bytes >= kHugePage ? kHugePage : 64;
     const size_t rounded = (bytes + alignment - 1) / alignment * alignment;
     void* memory = rounded < bytes ? nullptr : std::aligned_alloc(alignment, rounded);
-    if (memory == nullptr) fail("memory", "cannot allocate ", bytes >> 20, " MiB: use a smaller batch");
+    if (memory == nullptr) {
+      throw OutOfMemory("cannot allocate " + std::to_string(bytes >> 20) + " MiB", 0);
+    }
 #if defined(MADV_HUGEPAGE)
     if (alignment == kHugePage) madvise(memory, rounded, MADV_HUGEPAGE);  // only a hint: fewer page faults
 #endif
@@ -90,6 +93,9 @@ class CpuBackend final : public Backend {
   }
   void release(void* memory) noexcept override {
     std::free(memory);
+  }
+  void initialise(void* device, const void* host, size_t bytes) override {
+    host == nullptr ? clear(device, bytes) : copy(device, host, bytes);
   }
   void upload(void* device, const void* host, size_t bytes) override {
     copy(device, host, bytes);

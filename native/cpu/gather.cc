@@ -19,20 +19,22 @@ int64_t below(uint32_t word, int64_t bound) {
 
 Draw draw(const GatherCall& call, int64_t sample) {
   Draw draw;
-  if (!call.random) return draw;
-  const PhiloxBlock block = philox(call.stream, static_cast<uint32_t>(sample));
-  draw.top = below(block.word[0], 2 * call.pad + 1) - call.pad;
-  draw.left = below(block.word[1], 2 * call.pad + 1) - call.pad;
-  draw.mirror = call.flip && (block.word[2] >> 31) != 0;
+  const GatherSettings& settings = *call.settings;
+  if (!settings.random) return draw;
+  const PhiloxBlock block = philox(settings.stream, static_cast<uint32_t>(sample));
+  draw.top = below(block.word[0], 2 * settings.pad + 1) - settings.pad;
+  draw.left = below(block.word[1], 2 * settings.pad + 1) - settings.pad;
+  draw.mirror = settings.flip && (block.word[2] >> 31) != 0;
   draw.hole_row = below(block.word[3] & 0xffff0000u, call.height);
   draw.hole_column = below(block.word[3] << 16, call.width);
   return draw;
 }
 
 void cut_out(const GatherCall& call, const Draw& draw, float* out) {
-  const int64_t first_row = draw.hole_row - call.cutout / 2, first_column = draw.hole_column - call.cutout / 2;
-  const int64_t top = max(0, first_row), bottom = min(call.height, first_row + call.cutout);
-  const int64_t left = max(0, first_column), right = min(call.width, first_column + call.cutout);
+  const int64_t side = call.settings->cutout;
+  const int64_t first_row = draw.hole_row - side / 2, first_column = draw.hole_column - side / 2;
+  const int64_t top = max(0, first_row), bottom = min(call.height, first_row + side);
+  const int64_t left = max(0, first_column), right = min(call.width, first_column + side);
   for (int64_t y = top; y < bottom; ++y) {
     for (int64_t i = (y * call.width + left) * call.channels; i < (y * call.width + right) * call.channels; ++i) {
       out[i] = 0;
@@ -55,7 +57,7 @@ void gather_image(const GatherCall& call, int64_t sample) {
       for (int64_t c = 0; c < call.channels; ++c) pixel[c] = call.table[c * 256 + (inside ? source[c] : 0)];
     }
   }
-  if (call.random && call.cutout > 0) cut_out(call, d, out);
+  if (call.settings->random && call.settings->cutout > 0) cut_out(call, d, out);
   call.labels[sample] = call.all_labels[call.indices[sample]];
 }
 

@@ -38,9 +38,11 @@ size_t squared_norm_workspace_bytes(int64_t count) {
 void sgd(Stream& stream, const SgdUpdate& update) {
   const double norm = std::sqrt(*update.squared_norm);
   // The published code's clipping adds 1e-6 to the norm.
-  const double ratio = static_cast<double>(update.max_norm) / (norm + 1e-6);
+  const SgdSettings& settings = *update.settings;
+  const double ratio = static_cast<double>(settings.max_norm) / (norm + 1e-6);
   const Vec clip = splat(ratio < 1 ? static_cast<float>(ratio) : 1.0f);
-  const Vec momentum = splat(update.momentum), decay = splat(update.weight_decay), rate = splat(update.learning_rate);
+  const Vec momentum = splat(settings.momentum), decay = splat(settings.weight_decay);
+  const Vec rate = splat(settings.learning_rate);
   sweep(stream, update.count, [&](int64_t i, Lanes lanes) {
     const Vec w = load_first(update.weights + i, lanes);
     const Vec gradient = clip * load_first(update.gradients + i, lanes) + decay * w;
@@ -51,23 +53,26 @@ void sgd(Stream& stream, const SgdUpdate& update) {
 }
 
 void adam(Stream& stream, const AdamUpdate& update) {
-  const double correction1 = 1 - std::pow(update.beta1, static_cast<double>(update.step));
-  const double correction2 = std::sqrt(1 - std::pow(update.beta2, static_cast<double>(update.step)));
+  const AdamSettings& settings = *update.settings;
+  const double correction1 = 1 - std::pow(settings.beta1, static_cast<double>(settings.step));
+  const double correction2 = std::sqrt(1 - std::pow(settings.beta2, static_cast<double>(settings.step)));
   parallel_ranges(stream, update.count, kElementGrain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const double gradient = update.gradients[i] + update.weight_decay * update.values[i];
-      const double mean = update.beta1 * update.mean[i] + (1 - update.beta1) * gradient;
-      const double variance = update.beta2 * update.variance[i] + (1 - update.beta2) * gradient * gradient;
+      const double gradient = update.gradients[i] + settings.weight_decay * update.values[i];
+      const double mean = settings.beta1 * update.mean[i] + (1 - settings.beta1) * gradient;
+      const double variance = settings.beta2 * update.variance[i] + (1 - settings.beta2) * gradient * gradient;
       update.mean[i] = static_cast<float>(mean);
       update.variance[i] = static_cast<float>(variance);
-      const double denominator = std::sqrt(variance) / correction2 + update.epsilon;
-      update.values[i] -= static_cast<float>(update.learning_rate / correction1 * mean / denominator);
+      const double denominator = std::sqrt(variance) / correction2 + settings.epsilon;
+      update.values[i] -= static_cast<float>(settings.learning_rate / correction1 * mean / denominator);
     }
   });
 }
 
 void unrolled_step(Stream& stream, const UnrolledStep& step) {
-  const Vec momentum = splat(step.momentum), decay = splat(step.weight_decay), rate = splat(step.learning_rate);
+  const HypergradientSettings& settings = *step.settings;
+  const Vec momentum = splat(settings.momentum), decay = splat(settings.weight_decay);
+  const Vec rate = splat(settings.learning_rate);
   sweep(stream, step.count, [&](int64_t i, Lanes lanes) {
     const Vec w = load_first(step.weights + i, lanes);
     const Vec direction =
@@ -78,7 +83,7 @@ void unrolled_step(Stream& stream, const UnrolledStep& step) {
 
 void perturb(Stream& stream, const Perturbation& p) {
   const double norm = std::sqrt(*p.squared_norm);
-  const Vec factor = splat(norm > 0 ? static_cast<float>(p.sign * p.radius / norm) : 0.0f);
+  const Vec factor = splat(norm > 0 ? static_cast<float>(p.sign * p.settings->radius / norm) : 0.0f);
   sweep(stream, p.count, [&](int64_t i, Lanes lanes) {
     store_first(p.perturbed + i, load_first(p.weights + i, lanes) + factor * load_first(p.direction + i, lanes), lanes);
   });
@@ -86,7 +91,8 @@ void perturb(Stream& stream, const Perturbation& p) {
 
 void combine_hypergradient(Stream& stream, const HypergradientCombination& c) {
   const double norm = std::sqrt(*c.squared_norm);
-  const Vec factor = splat(norm > 0 ? static_cast<float>(c.learning_rate * norm / (2.0 * c.radius)) : 0.0f);
+  const Vec factor =
+      splat(norm > 0 ? static_cast<float>(c.settings->learning_rate * norm / (2.0 * c.settings->radius)) : 0.0f);
   sweep(stream, c.count, [&](int64_t i, Lanes lanes) {
     const Vec difference = load_first(c.plus + i, lanes) - load_first(c.minus + i, lanes);
     store_first(c.target + i, load_first(c.target + i, lanes) - factor * difference, lanes);

@@ -1,6 +1,7 @@
 // One device as the engine uses it: memory, a stream, and tables of kernels.
 #pragma once
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -8,6 +9,16 @@
 #include "engine/kernel.h"
 
 namespace dartsmith {
+
+// Queued work that can be done again.
+class Recording {
+ public:
+  virtual ~Recording() = default;
+  // Queues it once more.
+  virtual void replay() = 0;
+  // Kernels that one replay runs.
+  virtual int64_t kernels() const = 0;
+};
 
 class Backend {
  public:
@@ -17,14 +28,28 @@ class Backend {
   virtual Stream& stream() = 0;
   virtual const OpKernels& kernels(Op op) const = 0;
   virtual const Sweeps& sweeps() const = 0;
+  virtual bool computes_in(Precision precision) const = 0;
 
-  // Device memory, aligned to 64 bytes or more. Throws Error when there is not enough.
+  // Device memory, aligned to 64 bytes or more. Throws OutOfMemory. From any thread.
   virtual void* allocate(size_t bytes) = 0;
   virtual void release(void* memory) noexcept = 0;
+  // Copies `host` to memory that no queued work knows yet, or clears it without one. From any thread.
+  virtual void initialise(void* device, const void* host, size_t bytes) = 0;
+
+  // In the order of the kernels, from the device's thread only. Uploads and downloads are complete on return.
   virtual void upload(void* device, const void* host, size_t bytes) = 0;
   virtual void download(void* host, const void* device, size_t bytes) = 0;
   virtual void copy(void* target, const void* source, size_t bytes) = 0;
   virtual void clear(void* device, size_t bytes) = 0;
+  // Waits for all that was queued. Throws Error where some of it failed.
+  virtual void finish() {}
+
+  // Runs `queue` without its kernels and copies being done; null where the backend gains nothing by that.
+  virtual std::unique_ptr<Recording> record(const std::function<void()>& queue) {
+    (void)queue;
+    return nullptr;
+  }
+  virtual bool records() const { return false; }
 };
 
 // Device memory that frees itself.

@@ -1,6 +1,9 @@
 #include "engine/commands.h"
 
+#include <algorithm>
 #include <cmath>
+#include <sstream>
+#include <utility>
 
 #include "engine/error.h"
 
@@ -55,169 +58,301 @@ void check(const HypergradientCommand& command) {
 void check(const SgdCommand&) {}
 void check(const AdamCommand&) {}
 
-// ||values||^2 on the device.
-class SquaredNorm {
- public:
-  SquaredNorm(Device& device, const float* values, int64_t count)
-      : backend_(*device.backend),
-        result_(device.backend, sizeof(double)),
-        workspace_(device.backend, backend_.sweeps().squared_norm_workspace_bytes(count)) {
-    backend_.sweeps().squared_norm(backend_.stream(), values, count, result_.as<double>(), workspace_.as<void>());
-  }
-
-  const double* device_value() const { return result_.as<double>(); }
-
-  double value() const {
-    double host = 0;
-    backend_.download(&host, result_.as<double>(), sizeof host);
-    return host;
-  }
-
- private:
-  Backend& backend_;
-  Buffer result_;
-  Buffer workspace_;
+// What a command put into the step's memory, and where its result will lie.
+struct Prepared {
+  StepPlace settings;
+  int result = -1;
+  GatherAddresses batch;       // of a pass, or of the hypergradient's training batch
+  GatherAddresses validation;  // of the hypergradient
+  PassResult pass;
 };
 
-Outcome execute(const PassCommand& command, const std::atomic<bool>& cancelled) {
-  Outcome outcome;
-  PassRequest request;
-  request.kind = command.kind;
-  request.statistics = command.statistics;
-  request.batch = &command.batch;
-  request.mixing = command.mixing;
-  request.read = command.read;
-  request.output_gradient = command.output_gradient;
-  request.profile = command.profile;
-  outcome.pass = command.program->run(request, *command.parameters, cancelled);
-  if (has_loss(*command.program)) outcome.loss = outcome.pass.loss;
-  return outcome;
-}
+// Places of a gathered batch's parts, turned into addresses once these are known.
+struct GatherPlaces {
+  StepPlace indices, table, settings;
+  bool used = false;
+
+  GatherPlaces(StepMemory& memory, const Batch& batch) {
+    const auto* gathered = std::get_if<GatheredBatch>(&batch);
+    if (gathered == nullptr) return;
+    used = true;
+    indices = memory.add(gathered->indices.data(), gathered->indices.size() * sizeof(uint32_t));
+    table = memory.add(gathered->table.data(), gathered->table.size() * sizeof(float));
+    settings = memory.add(gathered->settings);
+  }
+  GatherAddresses resolve(const StepMemory& memory) const {
+    if (!used) return {};
+    return {memory.address<uint32_t>(indices), memory.address<float>(table), memory.address<GatherSettings>(settings)};
+  }
+};
 
 // DESIGN section 4. Weights are restored from a copy whatever happens in between.
 class Hypergradient {
  public:
-  Hypergradient(const HypergradientCommand& command, const std::atomic<bool>& cancelled)
+  Hypergradient(const HypergradientCommand& command, const Prepared& prepared, StepMemory& memory,
+                const std::atomic<bool>& cancelled)
       : command_(command),
+        prepared_(prepared),
+        step_memory_(memory),
+        settings_(memory.address<HypergradientSettings>(prepared.settings)),
         cancelled_(cancelled),
-        device_(command.program->device()),
-        backend_(*device_.backend),
+        backend_(*command.program->device().backend),
         parameters_(*command.parameters),
-        count_(parameters_.elements(Arena::kWeights)),
-        saved_(device_.backend, count_ * sizeof(float)),
-        direction_(device_.backend, count_ * sizeof(float)),
-        alpha_direct_(device_.backend, parameters_.elements(Arena::kAlpha) * sizeof(float)),
-        alpha_plus_(device_.backend, parameters_.elements(Arena::kAlpha) * sizeof(float)) {
-    backend_.copy(saved_.as<float>(), weights(), saved_.bytes());
+        memory_(parameters_.hypergradient_memory()),
+        count_(parameters_.elements(Arena::kWeights)) {
+    backend_.copy(memory_.weights.as<float>(), weights(), memory_.weights.bytes());
   }
 
-  ~Hypergradient() { backend_.copy(weights(), saved_.as<float>(), saved_.bytes()); }
+  ~Hypergradient() { backend_.copy(weights(), memory_.weights.as<float>(), memory_.weights.bytes()); }
 
-  LossResult run() {
-    gradients(PassKind::kWeights, command_.train, Statistics::kBatchUpdating);
+  void run() {
+    gradients(PassKind::kWeights, command_.train, prepared_.batch, Statistics::kBatchUpdating);
     backend_.sweeps().unrolled_step(backend_.stream(), {.unrolled = weights(),
-                                                        .weights = saved_.as<float>(),
+                                                        .weights = memory_.weights.as<float>(),
                                                         .momentum_buffer = parameters_.data(Arena::kMomentum),
                                                         .gradients = parameters_.data(Arena::kWeightGradients),
                                                         .count = count_,
-                                                        .learning_rate = command_.learning_rate,
-                                                        .momentum = command_.momentum,
-                                                        .weight_decay = command_.weight_decay});
-    const LossResult validation = gradients(PassKind::kBoth, command_.validation, Statistics::kBatch);
-    backend_.copy(direction_.as<float>(), parameters_.data(Arena::kWeightGradients), direction_.bytes());
-    backend_.copy(alpha_direct_.as<float>(), alpha_gradients(), alpha_direct_.bytes());
+                                                        .settings = settings_});
+    gradients(PassKind::kBoth, command_.validation, prepared_.validation, Statistics::kBatch);
+    backend_.copy(memory_.direction.as<float>(), parameters_.data(Arena::kWeightGradients), memory_.direction.bytes());
+    backend_.copy(memory_.alpha_direct.as<float>(), alpha_gradients(), memory_.alpha_direct.bytes());
+    backend_.sweeps().squared_norm(backend_.stream(), memory_.direction.as<float>(), count_,
+                                   memory_.squared_norm.as<double>(), parameters_.norm_workspace());
 
-    const SquaredNorm norm(device_, direction_.as<float>(), count_);
-    perturbed_alpha_gradients(norm, 1);
-    backend_.copy(alpha_plus_.as<float>(), alpha_gradients(), alpha_plus_.bytes());
-    perturbed_alpha_gradients(norm, -1);
-    backend_.sweeps().combine_hypergradient(backend_.stream(), {.target = alpha_direct_.as<float>(),
-                                                                .plus = alpha_plus_.as<float>(),
+    perturbed_alpha_gradients(1);
+    backend_.copy(memory_.alpha_plus.as<float>(), alpha_gradients(), memory_.alpha_plus.bytes());
+    perturbed_alpha_gradients(-1);
+    backend_.sweeps().combine_hypergradient(backend_.stream(), {.target = memory_.alpha_direct.as<float>(),
+                                                                .plus = memory_.alpha_plus.as<float>(),
                                                                 .minus = alpha_gradients(),
                                                                 .count = parameters_.elements(Arena::kAlpha),
-                                                                .squared_norm = norm.device_value(),
-                                                                .learning_rate = command_.learning_rate,
-                                                                .radius = command_.radius});
-    backend_.copy(alpha_gradients(), alpha_direct_.as<float>(), alpha_direct_.bytes());
-    return validation;
+                                                                .squared_norm = memory_.squared_norm.as<double>(),
+                                                                .settings = settings_});
+    backend_.copy(alpha_gradients(), memory_.alpha_direct.as<float>(), memory_.alpha_direct.bytes());
   }
 
  private:
   float* weights() const { return parameters_.data(Arena::kWeights); }
   float* alpha_gradients() const { return parameters_.data(Arena::kAlphaGradients); }
 
-  LossResult gradients(PassKind kind, const Batch& batch, Statistics statistics) {
+  // The validation loss is the result; the losses of the other passes go where nobody looks.
+  void gradients(PassKind kind, const Batch& batch, const GatherAddresses& gathered, Statistics statistics) {
     PassRequest request;
     request.kind = kind;
     request.statistics = statistics;
     request.batch = &batch;
-    return command_.program->run(request, parameters_, cancelled_).loss;
+    request.gathered = gathered;
+    const bool is_result = kind == PassKind::kBoth;
+    request.loss = step_memory_.loss_address(prepared_.result + (is_result ? 0 : 1));
+    command_.program->run(request, parameters_, cancelled_);
   }
 
-  void perturbed_alpha_gradients(const SquaredNorm& norm, float sign) {
+  void perturbed_alpha_gradients(float sign) {
     backend_.sweeps().perturb(backend_.stream(), {.perturbed = weights(),
-                                                  .weights = saved_.as<float>(),
-                                                  .direction = direction_.as<float>(),
+                                                  .weights = memory_.weights.as<float>(),
+                                                  .direction = memory_.direction.as<float>(),
                                                   .count = count_,
-                                                  .squared_norm = norm.device_value(),
-                                                  .radius = command_.radius,
+                                                  .squared_norm = memory_.squared_norm.as<double>(),
+                                                  .settings = settings_,
                                                   .sign = sign});
-    gradients(PassKind::kAlpha, command_.train, Statistics::kBatchUpdating);
+    gradients(PassKind::kAlpha, command_.train, prepared_.batch, Statistics::kBatchUpdating);
   }
 
   const HypergradientCommand& command_;
+  const Prepared& prepared_;
+  StepMemory& step_memory_;
+  const HypergradientSettings* settings_;
   const std::atomic<bool>& cancelled_;
-  Device& device_;
   Backend& backend_;
   const Parameters& parameters_;
+  const HypergradientMemory& memory_;
   const int64_t count_;
-  Buffer saved_;         // w
-  Buffer direction_;     // v
-  Buffer alpha_direct_;  // dL_V/dα at w'
-  Buffer alpha_plus_;    // dL_T/dα at w + εv
 };
 
-Outcome execute(const HypergradientCommand& command, const std::atomic<bool>& cancelled) {
-  Outcome outcome;
-  outcome.loss = Hypergradient(command, cancelled).run();
-  return outcome;
-}
+// One run of commands: what they need goes to the device at once, then they are queued, then all results are fetched.
+class Execution {
+ public:
+  Execution(Device& device, const std::vector<Command>& commands, const std::atomic<bool>& cancelled)
+      : device_(device), memory_(device.step_memory), commands_(commands), cancelled_(cancelled) {}
 
-Outcome execute(const SgdCommand& command, const std::atomic<bool>&) {
-  const Parameters& parameters = *command.parameters;
-  Backend& backend = *command.device->backend;
-  const int64_t count = parameters.elements(Arena::kWeights);
-  const SquaredNorm norm(*command.device, parameters.data(Arena::kWeightGradients), count);
-  backend.sweeps().sgd(backend.stream(), {.weights = parameters.data(Arena::kWeights),
-                                          .momentum_buffer = parameters.data(Arena::kMomentum),
-                                          .gradients = parameters.data(Arena::kWeightGradients),
-                                          .count = count,
-                                          .squared_norm = norm.device_value(),
-                                          .learning_rate = command.learning_rate,
-                                          .momentum = command.momentum,
-                                          .weight_decay = command.weight_decay,
-                                          .max_norm = command.max_norm});
-  Outcome outcome;
-  outcome.gradient_norm = std::sqrt(norm.value());
-  return outcome;
-}
+  std::vector<Outcome> run() {
+    prepare();
+    queue();
+    memory_.download(results_);
+    device_.backend->finish();
+    std::vector<Outcome> outcomes;
+    for (size_t i = 0; i < commands_.size(); ++i) {
+      outcomes.push_back(std::visit([&](const auto& c) { return outcome(c, prepared_[i]); }, commands_[i]));
+    }
+    return outcomes;
+  }
 
-Outcome execute(const AdamCommand& command, const std::atomic<bool>&) {
-  const Parameters& parameters = *command.parameters;
-  Backend& backend = *command.device->backend;
-  backend.sweeps().adam(backend.stream(), {.values = parameters.data(Arena::kAlpha),
-                                           .mean = parameters.data(Arena::kAlphaMean),
-                                           .variance = parameters.data(Arena::kAlphaVariance),
-                                           .gradients = parameters.data(Arena::kAlphaGradients),
-                                           .count = parameters.elements(Arena::kAlpha),
-                                           .learning_rate = command.learning_rate,
-                                           .beta1 = command.beta1,
-                                           .beta2 = command.beta2,
-                                           .epsilon = command.epsilon,
-                                           .weight_decay = command.weight_decay,
-                                           .step = command.step});
-  return {};
-}
+ private:
+  void prepare() {
+    memory_.begin();
+    std::vector<std::pair<GatherPlaces, GatherPlaces>> places;
+    static const Batch none = DirectBatch{};
+    for (const Command& command : commands_) {
+      Prepared prepared;
+      const Batch *first = &none, *second = &none;
+      std::visit([&](const auto& c) { prepare(c, prepared, first, second); }, command);
+      places.emplace_back(GatherPlaces(memory_, *first), GatherPlaces(memory_, *second));
+      prepared_.push_back(std::move(prepared));
+    }
+    if (results_ > StepMemory::kResults) fail("execute", "expected at most ", StepMemory::kResults / 2, " commands");
+    if (memory_.make_room()) device_.recordings.clear();
+    for (size_t i = 0; i < prepared_.size(); ++i) {
+      prepared_[i].batch = places[i].first.resolve(memory_);
+      prepared_[i].validation = places[i].second.resolve(memory_);
+    }
+    memory_.upload();
+  }
+
+  void prepare(const PassCommand& command, Prepared& prepared, const Batch*& first, const Batch*&) {
+    first = &command.batch;
+    prepared.result = results_++;
+  }
+  void prepare(const HypergradientCommand& command, Prepared& prepared, const Batch*& first, const Batch*& second) {
+    first = &command.train;
+    second = &command.validation;
+    prepared.settings = memory_.add(command.settings);
+    prepared.result = results_;
+    results_ += 2;  // the second is that of passes whose loss nobody wants
+  }
+  void prepare(const SgdCommand& command, Prepared& prepared, const Batch*&, const Batch*&) {
+    prepared.settings = memory_.add(command.settings);
+    prepared.result = results_++;
+  }
+  void prepare(const AdamCommand& command, Prepared& prepared, const Batch*&, const Batch*&) {
+    prepared.settings = memory_.add(command.settings);
+  }
+
+  void queue() {
+    if (!device_.backend->records() || !repeatable()) return queue_commands();
+    // What would be left of many programs is dropped; those in use are soon recorded again.
+    constexpr size_t kMostRecordings = 32;
+    const std::string what = describe();
+    if (device_.recordings.size() > kMostRecordings) device_.recordings.clear();
+    const auto known = device_.recordings.find(what);
+    if (known == device_.recordings.end()) {
+      // The first time makes plans and room; only then do addresses stay.
+      queue_commands();
+      device_.recordings.try_emplace(what);
+      return;
+    }
+    if (known->second == nullptr) known->second = device_.backend->record([&] { queue_commands(); });
+    if (cancelled_) throw Cancelled();
+    known->second->replay();
+    device_.recorded_kernels = known->second->kernels();
+  }
+
+  void queue_commands() {
+    for (size_t i = 0; i < commands_.size(); ++i) {
+      if (cancelled_) throw Cancelled();
+      std::visit([&](const auto& c) { queue(c, prepared_[i]); }, commands_[i]);
+    }
+  }
+
+  // Whether all that differs from run to run lies in the step's memory.
+  bool repeatable() const {
+    return std::ranges::all_of(commands_, [](const Command& command) {
+      if (const auto* pass = std::get_if<PassCommand>(&command)) {
+        return std::holds_alternative<GatheredBatch>(pass->batch) && pass->mixing.empty() && pass->read.empty() &&
+               pass->output_gradient.empty() && !pass->profile && pass->kind != PassKind::kVjp;
+      }
+      const auto* hyper = std::get_if<HypergradientCommand>(&command);
+      return hyper == nullptr || (std::holds_alternative<GatheredBatch>(hyper->train) &&
+                                  std::holds_alternative<GatheredBatch>(hyper->validation));
+    });
+  }
+
+  // Two runs with the same description differ in the step's memory only.
+  std::string describe() const {
+    std::ostringstream text;
+    const auto dataset = [](const Batch& batch) { return std::get<GatheredBatch>(batch).dataset->serial; };
+    for (const Command& command : commands_) {
+      text << command.index() << ' ' << std::visit([](const auto& c) { return c.parameters->serial(); }, command)
+           << ' ';
+      if (const auto* pass = std::get_if<PassCommand>(&command)) {
+        text << pass->program->serial() << ' ' << static_cast<int>(pass->kind) << ' '
+             << static_cast<int>(pass->statistics) << ' ' << dataset(pass->batch);
+      } else if (const auto* hyper = std::get_if<HypergradientCommand>(&command)) {
+        text << hyper->program->serial() << ' ' << dataset(hyper->train) << ' ' << dataset(hyper->validation);
+      }
+      text << ';';
+    }
+    return text.str();
+  }
+
+  void queue(const PassCommand& command, Prepared& prepared) {
+    PassRequest request;
+    request.kind = command.kind;
+    request.statistics = command.statistics;
+    request.batch = &command.batch;
+    request.gathered = prepared.batch;
+    request.loss = memory_.loss_address(prepared.result);
+    request.mixing = command.mixing;
+    request.read = command.read;
+    request.output_gradient = command.output_gradient;
+    request.profile = command.profile;
+    prepared.pass = command.program->run(request, *command.parameters, cancelled_);
+  }
+
+  void queue(const HypergradientCommand& command, Prepared& prepared) {
+    Hypergradient(command, prepared, memory_, cancelled_).run();
+  }
+
+  void queue(const SgdCommand& command, Prepared& prepared) {
+    const Parameters& parameters = *command.parameters;
+    Backend& backend = *device_.backend;
+    const int64_t count = parameters.elements(Arena::kWeights);
+    double* norm = memory_.number_address(prepared.result);
+    backend.sweeps().squared_norm(backend.stream(), parameters.data(Arena::kWeightGradients), count, norm,
+                                  parameters.norm_workspace());
+    backend.sweeps().sgd(backend.stream(), {.weights = parameters.data(Arena::kWeights),
+                                            .momentum_buffer = parameters.data(Arena::kMomentum),
+                                            .gradients = parameters.data(Arena::kWeightGradients),
+                                            .count = count,
+                                            .squared_norm = norm,
+                                            .settings = memory_.address<SgdSettings>(prepared.settings)});
+  }
+
+  void queue(const AdamCommand& command, Prepared& prepared) {
+    const Parameters& parameters = *command.parameters;
+    Backend& backend = *device_.backend;
+    backend.sweeps().adam(backend.stream(), {.values = parameters.data(Arena::kAlpha),
+                                             .mean = parameters.data(Arena::kAlphaMean),
+                                             .variance = parameters.data(Arena::kAlphaVariance),
+                                             .gradients = parameters.data(Arena::kAlphaGradients),
+                                             .count = parameters.elements(Arena::kAlpha),
+                                             .settings = memory_.address<AdamSettings>(prepared.settings)});
+  }
+
+  Outcome outcome(const PassCommand& command, Prepared& prepared) const {
+    Outcome outcome;
+    outcome.pass = std::move(prepared.pass);
+    if (has_loss(*command.program)) outcome.loss = memory_.loss(prepared.result);
+    return outcome;
+  }
+  Outcome outcome(const HypergradientCommand&, const Prepared& prepared) const {
+    Outcome outcome;
+    outcome.loss = memory_.loss(prepared.result);
+    return outcome;
+  }
+  Outcome outcome(const SgdCommand&, const Prepared& prepared) const {
+    Outcome outcome;
+    outcome.gradient_norm = std::sqrt(memory_.number(prepared.result));
+    return outcome;
+  }
+  Outcome outcome(const AdamCommand&, const Prepared&) const { return {}; }
+
+  Device& device_;
+  StepMemory& memory_;
+  const std::vector<Command>& commands_;
+  const std::atomic<bool>& cancelled_;
+  std::vector<Prepared> prepared_;
+  int results_ = 0;
+};
 
 }  // namespace
 
@@ -225,8 +360,8 @@ void check(const Command& command) {
   std::visit([](const auto& c) { check(c); }, command);
 }
 
-Outcome execute(const Command& command, const std::atomic<bool>& cancelled) {
-  return std::visit([&](const auto& c) { return execute(c, cancelled); }, command);
+std::vector<Outcome> execute(Device& device, const std::vector<Command>& commands, const std::atomic<bool>& cancelled) {
+  return Execution(device, commands, cancelled).run();
 }
 
 }  // namespace dartsmith

@@ -27,30 +27,19 @@ struct HypergradientCommand {
   std::shared_ptr<Parameters> parameters;
   Batch train;
   Batch validation;
-  float learning_rate = 0;
-  float momentum = 0;
-  float weight_decay = 0;
-  float radius = 0;
+  HypergradientSettings settings{};
 };
 
 struct SgdCommand {
   std::shared_ptr<Device> device;
   std::shared_ptr<Parameters> parameters;
-  float learning_rate = 0;
-  float momentum = 0;
-  float weight_decay = 0;
-  float max_norm = 0;
+  SgdSettings settings{};
 };
 
 struct AdamCommand {
   std::shared_ptr<Device> device;
   std::shared_ptr<Parameters> parameters;
-  double learning_rate = 0;
-  double beta1 = 0;
-  double beta2 = 0;
-  double epsilon = 0;
-  double weight_decay = 0;
-  int64_t step = 0;
+  AdamSettings settings{};
 };
 
 using Command = std::variant<PassCommand, HypergradientCommand, SgdCommand, AdamCommand>;
@@ -64,7 +53,8 @@ struct Outcome {
 // Throws Error where a command does not fit its program; nothing has run then.
 void check(const Command& command);
 
-// Runs a checked command. Throws Cancelled; weights are whole then, gradients are not.
-Outcome execute(const Command& command, const std::atomic<bool>& cancelled);
+// Runs checked commands one after another; outcomes in the same order. A run that comes again is recorded and replayed
+// where the backend can. Throws Cancelled; weights are whole then, gradients are not.
+std::vector<Outcome> execute(Device& device, const std::vector<Command>& commands, const std::atomic<bool>& cancelled);
 
 }  // namespace dartsmith

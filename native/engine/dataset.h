@@ -6,6 +6,7 @@
 
 #include "engine/backend.h"
 #include "engine/error.h"
+#include "engine/serial.h"
 
 namespace dartsmith {
 
@@ -19,10 +20,11 @@ struct Dataset {
         labels(backend, static_cast<size_t>(images) * sizeof(int32_t)) {
     if (images < 1) fail("dataset", "expected at least one image");
     if (*std::min_element(classes_of, classes_of + images) < 0) fail("dataset", "expected labels from 0");
-    backend->upload(this->images.as<void>(), pixels, this->images.bytes());
-    backend->upload(this->labels.as<void>(), classes_of, this->labels.bytes());
+    backend->initialise(this->images.as<void>(), pixels, this->images.bytes());
+    backend->initialise(this->labels.as<void>(), classes_of, this->labels.bytes());
   }
 
+  const uint64_t serial = next_serial();
   int64_t count;
   int64_t classes;  // one more than the largest label
   Shape shape;

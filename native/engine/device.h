@@ -1,20 +1,25 @@
 // A device: a backend, the working memory that all its programs share, and the thread that runs their jobs in order.
 #pragma once
 #include <atomic>
+#include <map>
 #include <memory>
+#include <string>
 
 #include "engine/backend.h"
+#include "engine/step_memory.h"
 #include "engine/worker.h"
 
 namespace dartsmith {
 
 class Device {
  public:
-  explicit Device(std::shared_ptr<Backend> backend) : backend(std::move(backend)) {}
+  explicit Device(std::shared_ptr<Backend> backend) : backend(std::move(backend)), step_memory(this->backend) {}
 
   // Working memory of at least `bytes`; contents do not survive from one pass to the next. Engine thread only.
   std::byte* arena(size_t bytes) {
     if (arena_.bytes() < bytes) {
+      recordings.clear();  // they know where the old one lies
+      backend->finish();
       arena_ = Buffer();  // free first: the two need not fit together
       arena_ = Buffer(backend, bytes);
       arena_bytes_ = bytes;
@@ -25,6 +30,10 @@ class Device {
 
   const std::shared_ptr<Backend> backend;
   std::atomic<bool> closed = false;  // disposed of by its user; jobs under way still finish
+  StepMemory step_memory;            // engine thread only
+  // Runs of commands that came before, by what they are made of; null for one that came once. Engine thread only.
+  std::map<std::string, std::unique_ptr<Recording>> recordings;
+  std::atomic<int64_t> recorded_kernels = 0;  // of the run that was replayed last
 
  private:
   Buffer arena_;

@@ -11,9 +11,10 @@ namespace dartsmith {
 
 struct Node;
 
-// How the activations that fused kernels keep for each other are stored: bf16 halves them, and rounds them to 8 bits of
-// precision before anything else is computed from them.
-enum class Precision { kFp32, kBf16 };
+// What a program computes with. kFp32 is exact. kTf32 multiplies on tensor cores with 11 bits of precision. kBf16 also
+// stores the activations that fused kernels keep for each other in half the memory, rounded to 8 bits before anything
+// else is computed from them. Sums are float32 always.
+enum class Precision { kFp32, kTf32, kBf16 };
 
 // The upper half of a float.
 struct Bfloat16 {
@@ -67,7 +68,8 @@ struct KernelCall {
   const Node* node = nullptr;
   const Tensor* inputs = nullptr;
   int input_count = 0;
-  const InputLink* links = nullptr;  // one an input
+  Precision precision = Precision::kFp32;  // of products, where the backend's products have one
+  const InputLink* links = nullptr;        // one an input
   Tensor output;
   float* saved = nullptr;     // what forward leaves for backward: saved_elements() floats
   void* workspace = nullptr;  // workspace_bytes() of scratch, dead after the call
@@ -103,13 +105,24 @@ struct OpKernels {
   void (*backward_group)(Stream&, const KernelCall* calls, int count) = nullptr;
 };
 
+// Sweeps find the numbers that change from run to run in device memory, so that a recorded run can be replayed with
+// others.
+struct SgdSettings {
+  float learning_rate, momentum, weight_decay, max_norm;
+};
+
 struct SgdUpdate {
   float* weights;
   float* momentum_buffer;
   const float* gradients;
   int64_t count;
   const double* squared_norm;  // of the gradients
-  float learning_rate, momentum, weight_decay, max_norm;
+  const SgdSettings* settings;
+};
+
+struct AdamSettings {
+  double learning_rate, beta1, beta2, epsilon, weight_decay;
+  int64_t step;
 };
 
 struct AdamUpdate {
@@ -118,8 +131,11 @@ struct AdamUpdate {
   float* variance;
   const float* gradients;
   int64_t count;
-  double learning_rate, beta1, beta2, epsilon, weight_decay;
-  int64_t step;
+  const AdamSettings* settings;
+};
+
+struct HypergradientSettings {
+  float learning_rate, momentum, weight_decay, radius;
 };
 
 // w' = w - rate * (momentum * m + g + decay * w)
@@ -129,7 +145,7 @@ struct UnrolledStep {
   const float* momentum_buffer;
   const float* gradients;
   int64_t count;
-  float learning_rate, momentum, weight_decay;
+  const HypergradientSettings* settings;
 };
 
 // w+ = w + sign * (radius / |v|) * v; with v = 0 nothing moves.
@@ -139,7 +155,8 @@ struct Perturbation {
   const float* direction;
   int64_t count;
   const double* squared_norm;  // of the direction
-  float radius, sign;
+  const HypergradientSettings* settings;
+  float sign;
 };
 
 // target -= rate * (plus - minus) / (2 * radius / |v|); with v = 0 nothing is subtracted.
@@ -149,7 +166,14 @@ struct HypergradientCombination {
   const float* minus;
   int64_t count;
   const double* squared_norm;
-  float learning_rate, radius;
+  const HypergradientSettings* settings;
+};
+
+// How images are augmented; nothing is where `random` is not set.
+struct GatherSettings {
+  RandomStream stream;
+  int32_t random, flip;
+  int32_t pad, cutout;
 };
 
 // A batch of images gathered from uint8 [count, height, width, channels] into float [batch, height, width, channels].
@@ -161,10 +185,7 @@ struct GatherCall {
   int32_t* labels;  // [batch]
   int64_t batch, height, width, channels;
   const float* table;  // [channels, 256]: a pixel value after normalisation
-  RandomStream stream;
-  bool random;
-  int pad, cutout;
-  bool flip;
+  const GatherSettings* settings;
 };
 
 // One row of architecture parameters: `values` [length] within arenas.

@@ -1,10 +1,12 @@
-// The contiguous arenas of a graph's parameters.
+// The contiguous arenas of a graph's parameters, and the memory that sweeps over them need.
 #pragma once
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "engine/backend.h"
+#include "engine/serial.h"
 
 namespace dartsmith {
 
@@ -21,14 +23,27 @@ enum class Arena {
 };
 inline constexpr int kArenaCount = 8;
 
+// What the hypergradient keeps while it moves the weights.
+struct HypergradientMemory {
+  Buffer weights;       // w
+  Buffer direction;     // v
+  Buffer alpha_direct;  // dL_V/dα at w'
+  Buffer alpha_plus;    // dL_T/dα at w + εv
+  Buffer squared_norm;  // of v, a double
+};
+
 class Parameters {
  public:
   Parameters(const std::shared_ptr<Backend>& backend, int64_t weights, int64_t buffers, int64_t alpha)
-      : weights_(weights), buffers_(buffers), alpha_(alpha) {
+      : backend_(backend),
+        weights_(weights),
+        buffers_(buffers),
+        alpha_(alpha),
+        norm_workspace_(backend, backend->sweeps().squared_norm_workspace_bytes(weights)) {
     for (int i = 0; i < kArenaCount; ++i) {
       const size_t bytes = elements(static_cast<Arena>(i)) * sizeof(float);
       arenas_[i] = Buffer(backend, bytes);
-      if (bytes > 0) backend->clear(arenas_[i].as<void>(), bytes);
+      if (bytes > 0) backend->initialise(arenas_[i].as<void>(), nullptr, bytes);
     }
   }
 
@@ -47,6 +62,23 @@ class Parameters {
 
   float* data(Arena arena) const { return arenas_[static_cast<int>(arena)].as<float>(); }
 
+  // For the norm of the weights' gradients.
+  void* norm_workspace() const { return norm_workspace_.as<void>(); }
+
+  // Made on first use and kept, since recorded runs know where it lies. On the device's thread.
+  const HypergradientMemory& hypergradient_memory() const {
+    if (!hypergradient_) {
+      const size_t weight_bytes = weights_ * sizeof(float), alpha_bytes = alpha_ * sizeof(float);
+      hypergradient_.emplace(HypergradientMemory{Buffer(backend_, weight_bytes), Buffer(backend_, weight_bytes),
+                                                 Buffer(backend_, alpha_bytes), Buffer(backend_, alpha_bytes),
+                                                 Buffer(backend_, sizeof(double))});
+    }
+    return *hypergradient_;
+  }
+
+  // Tells these from all others that ever were.
+  uint64_t serial() const { return serial_; }
+
   size_t bytes() const {
     size_t total = 0;
     for (const Buffer& arena : arenas_) total += arena.bytes();
@@ -54,7 +86,11 @@ class Parameters {
   }
 
  private:
+  const std::shared_ptr<Backend> backend_;
+  const uint64_t serial_ = next_serial();
   int64_t weights_, buffers_, alpha_;
+  Buffer norm_workspace_;
+  mutable std::optional<HypergradientMemory> hypergradient_;
   std::array<Buffer, kArenaCount> arenas_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <sstream>
 
 #include "engine/error.h"
 
@@ -50,6 +51,7 @@ class Executor {
 
  private:
   void run(const Step& step, PassResult& result) {
+    if (request_.profile) backend_.finish();
     const auto start = std::chrono::steady_clock::now();
     std::vector<Call> calls;
     std::vector<int> ids;
@@ -62,6 +64,7 @@ class Executor {
     if (calls.empty()) return;
     launch(step, calls);
     if (!request_.profile) return;
+    backend_.finish();
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     result.profile.push_back(count_work(plan_, ids, step.backward, program_.batch_));
     result.profile.back().seconds = seconds.count();
@@ -105,25 +108,18 @@ class Executor {
   }
 
   void gather(const GatheredBatch& batch) {
-    const int input = input_node();
-    backend_.upload(program_.indices_.as<void>(), batch.indices.data(), batch.indices.size() * sizeof(uint32_t));
-    backend_.upload(program_.table_.as<void>(), batch.table.data(), batch.table.size() * sizeof(float));
     const Shape& shape = batch.dataset->shape;
     backend_.sweeps().gather(backend_.stream(), {.images = batch.dataset->images.as<uint8_t>(),
                                                  .all_labels = batch.dataset->labels.as<int32_t>(),
-                                                 .indices = program_.indices_.as<uint32_t>(),
-                                                 .output = buffer(planned(input).value),
+                                                 .indices = request_.gathered.indices,
+                                                 .output = buffer(planned(input_node()).value),
                                                  .labels = program_.labels_.as<int32_t>(),
                                                  .batch = program_.batch_,
                                                  .height = shape.height,
                                                  .width = shape.width,
                                                  .channels = shape.channels,
-                                                 .table = program_.table_.as<float>(),
-                                                 .stream = batch.stream,
-                                                 .random = batch.random,
-                                                 .pad = batch.pad,
-                                                 .cutout = batch.cutout,
-                                                 .flip = batch.flip});
+                                                 .table = request_.gathered.table,
+                                                 .settings = request_.gathered.settings});
   }
 
   // The only input of a graph that takes gathered batches.
@@ -207,7 +203,8 @@ class Executor {
     if (n.running_mean) call.running_mean = parameters_.data(Arena::kBuffers) + n.running_mean.offset;
     if (n.running_variance) call.running_variance = parameters_.data(Arena::kBuffers) + n.running_variance.offset;
     call.labels = program_.labels_.as<int32_t>();
-    call.loss = program_.loss_.as<LossResult>();
+    call.loss = request_.loss;
+    call.precision = plan_.precision;
     if (!backward) return call;
     call.output_gradient = buffer(planned(id).gradient);
     call.output_gradient_map = buffer(planned(id).gradient_map);
@@ -263,9 +260,6 @@ class Executor {
 
   void finish(PassResult& result) {
     if (plan_.wants_alpha && !program_.rows_.empty()) write_alpha_gradients();
-    if (node(plan_.graph.output).op == Op::kSoftmaxCrossEntropy) {
-      backend_.download(&result.loss, program_.loss_.as<void>(), sizeof(LossResult));
-    }
     if (!plan_.wants_inputs) return;
     for (size_t original = 0; original < program_.graph_.nodes.size(); ++original) {
       const Node& input = program_.graph_.nodes[original];
@@ -337,6 +331,9 @@ std::vector<MixingRow> mixing_rows(const Graph& graph) {
 
 Program::Program(std::shared_ptr<Device> device, Graph graph, int64_t batch, bool fuse, Precision precision)
     : device_(std::move(device)), graph_(std::move(graph)), batch_(batch), fuse_(fuse), precision_(precision) {
+  if (!device_->backend->computes_in(precision)) {
+    fail("compile", "expected precision fp32 or bf16 but got tf32: it needs the tensor cores of an NVIDIA GPU");
+  }
   if (batch < 1 || batch > 65536) fail("compile", "expected a batch size from 1 to 65536 but got ", batch);
   validate(graph_);
   for (const Node& node : graph_.nodes) {
@@ -346,9 +343,7 @@ Program::Program(std::shared_ptr<Device> device, Graph graph, int64_t batch, boo
   }
   rows_ = mixing_rows(graph_);
   const std::shared_ptr<Backend>& backend = device_->backend;
-  int64_t channels = 1;
   for (const Node& node : graph_.nodes) {
-    if (node.op == Op::kInput) channels = std::max(channels, node.shape.channels);
     if (node.op != Op::kSoftmaxCrossEntropy) continue;
     has_loss_ = true;
     label_limit_ = std::min(label_limit_, graph_.nodes[node.inputs[0]].shape.channels);
@@ -356,9 +351,6 @@ Program::Program(std::shared_ptr<Device> device, Graph graph, int64_t batch, boo
   mixing_ = Buffer(backend, graph_.alpha_elements * sizeof(float));
   mixing_gradients_ = Buffer(backend, graph_.alpha_elements * sizeof(double));
   labels_ = Buffer(backend, batch * sizeof(int32_t));
-  indices_ = Buffer(backend, batch * sizeof(uint32_t));
-  table_ = Buffer(backend, channels * 256 * sizeof(float));
-  loss_ = Buffer(backend, sizeof(LossResult));
 }
 
 const Plan& Program::plan(PassKind kind, bool fuse) {
@@ -433,7 +425,35 @@ void Program::check(const DirectBatch& batch) const {
 }
 
 PassResult Program::run(const PassRequest& request, const Parameters& parameters, const std::atomic<bool>& cancelled) {
-  return Executor(*this, plan_for(request), request, parameters).run(cancelled);
+  const Plan& plan = plan_for(request);
+  try {
+    device_->arena(static_cast<size_t>(plan.arena_bytes));
+  } catch (const OutOfMemory& error) {
+    refuse_memory(plan, error);
+  }
+  return Executor(*this, plan, request, parameters).run(cancelled);
+}
+
+void Program::refuse_memory(const Plan& plan, const OutOfMemory& error) const {
+  const auto mebibytes = [](int64_t bytes) { return (bytes + (1 << 20) - 1) >> 20; };
+  // The largest batch whose plan fits, by bisection.
+  int64_t fits = 0, fails = batch_;
+  while (fails - fits > 1) {
+    const int64_t batch = (fits + fails) / 2;
+    const bool fused = &plan == &*plans_[2 * static_cast<int>(plan.kind) + 1];
+    const Plan smaller = make_plan(lower(graph_, fused), batch, plan.kind, precision_, *device_->backend);
+    (static_cast<size_t>(smaller.arena_bytes) <= error.free_bytes ? fits : fails) = batch;
+  }
+  std::ostringstream advice;
+  if (fits > 0) {
+    advice << "a batch of " << fits << " would fit";
+  } else {
+    advice << "not even a batch of 1 would fit";
+  }
+  throw OutOfMemory("this program needs " + std::to_string(mebibytes(plan.arena_bytes)) +
+                        " MiB of working memory at batch " + std::to_string(batch_) + " but " +
+                        std::to_string(error.free_bytes >> 20) + " MiB can be had: " + advice.str(),
+                    error.free_bytes);
 }
 
 }  // namespace dartsmith

@@ -22,11 +22,7 @@ struct GatheredBatch {
   std::shared_ptr<Dataset> dataset;
   std::vector<uint32_t> indices;
   std::vector<float> table;  // [channels, 256]
-  RandomStream stream;
-  bool random = false;
-  int pad = 0;
-  int cutout = 0;
-  bool flip = false;
+  GatherSettings settings{};
 };
 
 // Tensors given directly: by input node, [batch, ...shape].
@@ -43,10 +39,19 @@ struct GivenMixing {
   std::vector<float> weights;
 };
 
+// Where the device finds what a gathered batch is made of.
+struct GatherAddresses {
+  const uint32_t* indices = nullptr;  // [batch]
+  const float* table = nullptr;       // [channels, 256]
+  const GatherSettings* settings = nullptr;
+};
+
 struct PassRequest {
   PassKind kind = PassKind::kEvaluate;
   Statistics statistics = Statistics::kBatchUpdating;
   const Batch* batch = nullptr;
+  GatherAddresses gathered;    // of a gathered batch
+  LossResult* loss = nullptr;  // where the device leaves it
   std::vector<GivenMixing> mixing;
   std::vector<int> read;               // nodes whose outputs are wanted
   std::vector<float> output_gradient;  // kVjp of a graph whose output is no loss
@@ -54,7 +59,6 @@ struct PassRequest {
 };
 
 struct PassResult {
-  LossResult loss;
   std::map<int, std::vector<float>> outputs;
   std::map<int, std::vector<float>> input_gradients;  // kVjp
   std::vector<KernelProfile> profile;                 // where asked for, in the order of running
@@ -70,17 +74,21 @@ class Program {
   // Checks a batch against the graph: throws Error naming what does not fit.
   void check(const Batch& batch) const;
 
-  // Runs a pass to its end. Gradients are left in `parameters`. Throws Cancelled between two kernels once `cancelled`.
+  // Queues a pass; what the result holds has been waited for. Gradients are left in `parameters`. Throws Cancelled
+  // between two kernels once `cancelled`.
   PassResult run(const PassRequest& request, const Parameters& parameters, const std::atomic<bool>& cancelled);
 
   int64_t arena_bytes(PassKind kind) { return plan(kind, fuse_).arena_bytes; }
   const Graph& graph() const { return graph_; }
   int64_t batch() const { return batch_; }
   Device& device() const { return *device_; }
+  // Tells it from all others that ever were.
+  uint64_t serial() const { return serial_; }
 
  private:
   void check(const GatheredBatch& batch) const;
   void check(const DirectBatch& batch) const;
+  [[noreturn]] void refuse_memory(const Plan& plan, const OutOfMemory& error) const;
   const Plan& plan(PassKind kind, bool fuse);
   const Plan& plan_for(const PassRequest& request);
 
@@ -95,9 +103,7 @@ class Program {
   Buffer mixing_;            // float [alpha elements]
   Buffer mixing_gradients_;  // double [alpha elements]
   Buffer labels_;            // int32 [batch]
-  Buffer indices_;           // uint32 [batch]
-  Buffer table_;             // float [channels, 256]
-  Buffer loss_;              // LossResult
+  const uint64_t serial_ = next_serial();
   std::array<std::optional<Plan>, 2 * kPassKindCount> plans_;
   std::mutex plan_mutex_;  // memory() asks from the JavaScript thread
 

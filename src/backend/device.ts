@@ -5,8 +5,11 @@ import type { Graph } from '../graph/graph.ts';
 import type { StreamKey } from '../random/philox.ts';
 import type { Parameters } from './parameters.ts';
 
-/** A backend's name. */
-export type BackendName = 'cpu';
+/**
+ * A backend's name. `simt` runs the kernels of `cuda` on the CPU, thousands of times as slowly, to test them: its device
+ * `index` chooses an order of threads (0 forward, 1 reverse, 2 to 4 random), which must make no difference.
+ */
+export type BackendName = 'cuda' | 'cpu' | 'simt';
 
 /** Which gradients a pass computes; kernels for the others do not run. */
 export type GradientTarget = 'weights' | 'alpha' | 'both';
@@ -167,8 +170,8 @@ export interface DeviceDataset extends Disposable {
   dispose(): void;
 }
 
-/** What activations may be stored in. */
-export const precisions = ['fp32', 'bf16'] as const;
+/** What a program may compute in; numbered as Precision in native/engine/kernel.h. */
+export const precisions = ['fp32', 'tf32', 'bf16'] as const;
 
 /** One of {@link precisions}. */
 export type Precision = (typeof precisions)[number];
@@ -180,8 +183,9 @@ export interface CompileOptions {
   /** `off` runs every node by itself: the oracle for the fused kernels, which differ from it by round-off. */
   readonly fusion?: 'on' | 'off';
   /**
-   * How fused kernels store the activations that they keep for each other; all arithmetic is float32. `bf16` takes about
-   * half of the memory and rounds those activations to 8 bits of precision. `fp32` when absent.
+   * `fp32` when absent: exact. `tf32` multiplies matrices on the tensor cores of a GPU, with 11 bits of precision. `bf16`
+   * stores the activations that fused kernels keep for each other in half of the memory, rounded to 8 bits of precision, and
+   * multiplies matrices of those on a GPU. Sums are float32 in any case.
    */
   readonly precision?: Precision;
 }
@@ -217,6 +221,11 @@ export interface Device extends Disposable {
   readonly backend: BackendName;
   /** For people, such as 'cpu (avx512, 2 threads)'. */
   readonly description: string;
+  /**
+   * Kernels of the graph that was launched last. On a GPU, commands that come a second time are recorded and launched as one
+   * graph from then on; 0 before that and on other backends.
+   */
+  readonly recordedKernels: number;
   /** Takes a second or so. */
   measurePeak(): Promise<Peak>;
   /** Allocates a graph's parameters and draws their first values from `seed`. */

@@ -5,12 +5,16 @@ import { openNativeDevice } from './native/device.ts';
 
 /** Options of {@link openDevice}. */
 export interface OpenDeviceOptions {
-  /** `auto` takes the best backend that this machine can use. */
+  /** `auto` takes the best backend that this machine can use: a GPU, else the CPU. */
   readonly backend?: 'auto' | BackendName;
   /** CPU threads; one per core when absent. Results do not depend on it. */
   readonly threads?: number;
   /** One of {@link instructionSets}; the best when absent. Results differ between them by round-off. */
   readonly instructionSet?: string;
+  /** Which GPU, as `dartsmith doctor` numbers them; 0 when absent. */
+  readonly index?: number;
+  /** GPU memory that the device may hold at once; all there is when absent. */
+  readonly memoryLimitBytes?: number;
 }
 
 /** One backend as `dartsmith doctor` shows it. */
@@ -23,23 +27,43 @@ export interface BackendReport {
 }
 
 /** The backends that this version can open, best first. */
-export const backendNames: readonly BackendName[] = ['cpu'];
+export const backendNames: readonly BackendName[] = ['cuda', 'cpu', 'simt'];
 
 /**
  * Opens a device to compile and run graphs on. Throws ArgumentError for a bad option and BackendError, saying what to do,
  * where the backend cannot be used on this machine.
  */
 export async function openDevice(options: OpenDeviceOptions = {}): Promise<Device> {
-  const { backend = 'auto', threads = 0, instructionSet = '' } = options;
+  const { backend = 'auto' } = options;
   const choices = ['auto', ...backendNames];
   if (!choices.includes(backend)) throw invalid('backend', `one of ${choices.join(', ')}`, backend);
-  if (options.threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 1024)) {
+  const chosen = backend === 'auto' ? bestBackend(options) : backend;
+  return chosen === 'cpu' ? openCpu(options) : openGpu(chosen, options);
+}
+
+/** The CPU where its own options are given, else a GPU that can be used, else the CPU. */
+function bestBackend({ threads, instructionSet }: OpenDeviceOptions): BackendName {
+  if (threads !== undefined || instructionSet !== undefined) return 'cpu';
+  return loadAddon().addon.surveyCuda().devices.length > 0 ? 'cuda' : 'cpu';
+}
+
+function openCpu({ threads, instructionSet = '' }: OpenDeviceOptions): Device {
+  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 1024)) {
     throw invalid('threads', 'an integer from 1 to 1024', threads);
   }
   if (instructionSet !== '' && !instructionSets().includes(instructionSet)) {
     throw invalid('instructionSet', `one of ${instructionSets().join(', ')}`, instructionSet);
   }
-  return openNativeDevice({ threads, instructionSet });
+  return openNativeDevice('cpu', { backend: 'cpu', threads: threads ?? 0, instructionSet });
+}
+
+function openGpu(backend: 'cuda' | 'simt', { index = 0, memoryLimitBytes }: OpenDeviceOptions): Device {
+  if (!(Number.isInteger(index) && index >= 0 && index < 1024)) throw invalid('index', 'a device number', index);
+  const isLimit = Number.isSafeInteger(memoryLimitBytes) && Number(memoryLimitBytes) > 0;
+  if (memoryLimitBytes !== undefined && !isLimit) {
+    throw invalid('memoryLimitBytes', 'a positive number of bytes', memoryLimitBytes);
+  }
+  return openNativeDevice(backend, { backend: 'cuda', index, memoryLimitBytes: memoryLimitBytes ?? 0 });
 }
 
 /** Instruction sets of the CPU engine that this machine runs, best first. Throws BackendError without the addon. */
@@ -50,10 +74,23 @@ export function instructionSets(): string[] {
 /** What was found on this machine, best first; never throws. */
 export function describeBackends(): BackendReport[] {
   return [
-    { name: 'cuda', usable: false, reason: 'not part of this version', details: {} },
+    describeCuda(),
     describeCpu(),
     { name: 'tfjs', usable: false, reason: 'not part of this version', details: {} },
+    ...describeSimt(),
   ];
+}
+
+function describeCuda(): BackendReport {
+  try {
+    const { devices, trouble, runtime } = loadAddon().addon.surveyCuda();
+    const numbered = Object.fromEntries(devices.map((device, i) => [`device ${i}`, device.replace(/^\d+: /, '')]));
+    const usable = devices.length > 0;
+    const details = { ...(runtime === '' ? {} : { CUDA: runtime }), ...numbered };
+    return { name: 'cuda', usable, reason: usable ? 'there is a GPU and a driver' : trouble, details };
+  } catch (error) {
+    return { name: 'cuda', usable: false, reason: (error as Error).message, details: {} };
+  }
 }
 
 function describeCpu(): BackendReport {
@@ -64,5 +101,16 @@ function describeCpu(): BackendReport {
     return { name: 'cpu', usable: true, reason: 'the native addon loads', details };
   } catch (error) {
     return { name: 'cpu', usable: false, reason: (error as Error).message, details: {} };
+  }
+}
+
+/** Only where it was built: it serves nobody but tests. */
+function describeSimt(): BackendReport[] {
+  try {
+    const { path } = loadAddon('simt');
+    const reason = 'for tests only: the CUDA kernels, run on the CPU, thousands of times as slowly';
+    return [{ name: 'simt', usable: true, reason, details: { addon: path } }];
+  } catch {
+    return [];
   }
 }

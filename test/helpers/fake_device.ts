@@ -77,6 +77,7 @@ export function createFakeDevice(options: FakeOptions = {}): FakeDevice {
   const dispose = () => {};
   return {
     backend: 'cpu',
+    recordedKernels: 0,
     description: 'fake',
     calls,
     measurePeak: async () => ({ flopsPerSecond: 1, bytesPerSecond: 1 }),

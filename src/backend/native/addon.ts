@@ -1,7 +1,7 @@
 // The native addon as TypeScript sees it, and where it is found.
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BackendError } from '../../errors.ts';
 import type { KernelProfile, Peak } from '../device.ts';
@@ -27,11 +27,29 @@ export interface NativeOutcome {
   readonly profile?: readonly KernelProfile[];
 }
 
+/** What an addon found of CUDA. */
+export interface CudaSurvey {
+  /** Whether CUDA kernels are part of the addon. */
+  readonly built: boolean;
+  /** By index: name, architecture, memory. */
+  readonly devices: readonly string[];
+  /** Why there are none; empty otherwise. */
+  readonly trouble: string;
+  /** Versions of the runtime that is built in and of the driver. */
+  readonly runtime: string;
+}
+
+/** How a native device is opened; 0 and '' stand for the default. */
+export type NativeDeviceOptions =
+  | { readonly backend: 'cpu'; readonly threads: number; readonly instructionSet: string }
+  | { readonly backend: 'cuda'; readonly index: number; readonly memoryLimitBytes: number };
+
 /** The functions that native/binding exports. */
 export interface Addon {
   instructionSets(): string[];
-  openDevice(options: { threads: number; instructionSet: string }): Handle;
-  describeDevice(device: Handle): { description: string; arenaBytes: number };
+  surveyCuda(): CudaSurvey;
+  openDevice(options: NativeDeviceOptions): Handle;
+  describeDevice(device: Handle): { description: string; arenaBytes: number; recordedKernels: number };
   measurePeak(device: Handle): NativeJob<Peak>;
   createParameters(device: Handle, weights: number, buffers: number, alpha: number): Handle;
   readParameters(parameters: Handle, arena: number): NativeJob<Float32Array>;
@@ -44,7 +62,7 @@ export interface Addon {
     width: number,
     channels: number,
   ): Handle;
-  compile(device: Handle, graph: object, batchSize: number, fuse: boolean, bfloat16: boolean): Handle;
+  compile(device: Handle, graph: object, batchSize: number, fuse: boolean, precision: number): Handle;
   programMemory(program: Handle): number[];
   execute(device: Handle, commands: readonly object[]): NativeJob<NativeOutcome[]>;
   disposeDevice(handle: Handle): void;
@@ -53,34 +71,43 @@ export interface Addon {
   disposeProgram(handle: Handle): void;
 }
 
+/** The addon itself, and the one that runs its CUDA kernels on the CPU, for tests. */
+export type AddonName = 'dartsmith' | 'simt';
+
 /** Where an addon may lie, in the order of preference; see scripts/install.mjs. */
-function candidates(): string[] {
+function candidates(name: AddonName): string[] {
   const root = fileURLToPath(new URL('../../..', import.meta.url));
   const chosen = process.env['DARTSMITH_ADDON'];
-  if (chosen !== undefined) return [chosen];
+  if (chosen !== undefined) return [name === 'dartsmith' ? chosen : join(dirname(chosen), `${name}.node`)];
   return [
-    join(root, 'prebuilds', `${process.platform}-${process.arch}`, 'dartsmith.node'),
-    join(root, 'build-cmake', 'Release', 'dartsmith.node'),
-    join(root, 'build', 'Release', 'dartsmith.node'),
+    join(root, 'prebuilds', `${process.platform}-${process.arch}`, `${name}.node`),
+    join(root, 'build-cmake', 'Release', `${name}.node`),
+    join(root, 'build', 'Release', `${name}.node`),
   ];
 }
 
-let loaded: { addon: Addon; path: string } | undefined;
+const loaded = new Map<AddonName, { addon: Addon; path: string }>();
 
-/** The addon and where it was found. Throws BackendError that says what to do when there is none or it does not load. */
-export function loadAddon(): { readonly addon: Addon; readonly path: string } {
-  if (loaded !== undefined) return loaded;
+/** An addon and where it was found. Throws BackendError that says what to do when there is none or it does not load. */
+export function loadAddon(name: AddonName = 'dartsmith'): { readonly addon: Addon; readonly path: string } {
+  const known = loaded.get(name);
+  if (known !== undefined) return known;
   const faults: string[] = [];
   const require = createRequire(import.meta.url);
-  for (const path of candidates()) {
+  for (const path of candidates(name)) {
     if (!existsSync(path)) continue;
     try {
-      loaded = { addon: require(path) as Addon, path };
-      return loaded;
+      const found = { addon: require(path) as Addon, path };
+      loaded.set(name, found);
+      return found;
     } catch (error) {
       faults.push(`${path}: ${(error as Error).message.split('\n')[0]}`);
     }
   }
   const reason = faults.length > 0 ? `does not load (${faults.join('; ')})` : 'is not built';
-  throw new BackendError(`the native addon ${reason}: install a C++20 compiler and run npm rebuild dartsmith`);
+  const remedy =
+    name === 'simt'
+      ? 'it is made for tests, in a checkout, by npm run build:native with cmake'
+      : 'install a C++20 compiler and run npm rebuild dartsmith';
+  throw new BackendError(`the native addon ${name === 'simt' ? 'simt ' : ''}${reason}: ${remedy}`);
 }

@@ -14,30 +14,44 @@ import {
   precisions,
 } from '../device.ts';
 import { type Arena, arenas, initialValues, type ParameterStore, Parameters, placeParameters } from '../parameters.ts';
-import { type Addon, type Handle, loadAddon, type NativeJob, type NativeOutcome } from './addon.ts';
+import {
+  type Addon,
+  type Handle,
+  loadAddon,
+  type NativeDeviceOptions,
+  type NativeJob,
+  type NativeOutcome,
+} from './addon.ts';
 import { encodeCommand, encodeGraph, type HandleLookup } from './encode.ts';
 
-/** Opens the CPU engine. `threads` 0 takes one per core, `instructionSet` '' the best. Throws BackendError. */
-export function openNativeDevice(options: { threads: number; instructionSet: string }): Device {
-  const { addon } = loadAddon();
+/** Opens a device of the engine. Throws BackendError. */
+export function openNativeDevice(backend: BackendName, options: NativeDeviceOptions): Device {
+  const { addon } = loadAddon(backend === 'simt' ? 'simt' : 'dartsmith');
   return new NativeDevice(
+    backend,
     addon,
     translated(() => addon.openDevice(options)),
   );
 }
 
 class NativeDevice implements Device {
-  readonly backend: BackendName = 'cpu';
+  readonly backend: BackendName;
   readonly description: string;
   readonly #addon: Addon;
   readonly #handle: Handle;
   /** Handles of what this device made, so that an object of another device is refused by name. */
   readonly #handles = new WeakMap<object, Handle>();
 
-  constructor(addon: Addon, handle: Handle) {
+  constructor(backend: BackendName, addon: Addon, handle: Handle) {
+    this.backend = backend;
     this.#addon = addon;
     this.#handle = handle;
-    this.description = addon.describeDevice(handle).description;
+    const { description } = addon.describeDevice(handle);
+    this.description = backend === 'simt' ? description.replace(/^cuda/, 'simt') : description;
+  }
+
+  get recordedKernels(): number {
+    return this.#addon.describeDevice(this.#handle).recordedKernels;
   }
 
   measurePeak(): Promise<Peak> {
@@ -73,7 +87,7 @@ class NativeDevice implements Device {
     if (!precisions.includes(precision)) throw invalid('precision', `one of ${precisions.join(', ')}`, precision);
     const encoded = encodeGraph(graph, parameters.map);
     const handle = translated(() =>
-      this.#addon.compile(this.#handle, encoded, batchSize, fusion === 'on', precision === 'bf16'),
+      this.#addon.compile(this.#handle, encoded, batchSize, fusion === 'on', precisions.indexOf(precision)),
     );
     const program = new NativeProgram(this, this.#addon, handle, graph, batchSize, parameters);
     this.#handles.set(program, handle);

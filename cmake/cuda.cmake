@@ -1,0 +1,29 @@
+# Finds nvcc and says how CUDA sources are compiled: WITH_CUDA, cuda_target(target).
+include(CheckLanguage)
+check_language(CUDA)
+if(CMAKE_CUDA_COMPILER)
+  if(DARTSMITH_CUDA_ARCHITECTURES)
+    set(CMAKE_CUDA_ARCHITECTURES "${DARTSMITH_CUDA_ARCHITECTURES}")
+  else()
+    # One architecture keeps an install quick; PTX serves GPUs that are newer.
+    execute_process(COMMAND nvidia-smi --query-gpu=compute_cap --format=csv,noheader
+      OUTPUT_VARIABLE found ERROR_QUIET RESULT_VARIABLE status OUTPUT_STRIP_TRAILING_WHITESPACE)
+    if(status EQUAL 0 AND found MATCHES "^([0-9]+)\\.([0-9])")
+      set(CMAKE_CUDA_ARCHITECTURES "${CMAKE_MATCH_1}${CMAKE_MATCH_2}")
+    else()
+      set(CMAKE_CUDA_ARCHITECTURES "80")
+    endif()
+  endif()
+  enable_language(CUDA)
+  set(WITH_CUDA ON)
+elseif(DARTSMITH_CUDA STREQUAL "ON")
+  message(FATAL_ERROR "DARTSMITH_CUDA=ON but nvcc is not on the PATH")
+endif()
+
+function(cuda_target target)
+  target_include_directories(${target} PRIVATE native)
+  set_target_properties(${target} PROPERTIES CUDA_STANDARD_REQUIRED OFF CUDA_RUNTIME_LIBRARY Static)
+  # Results are those of the source: no fused multiply-adds but those it writes, no approximate division.
+  target_compile_options(${target} PRIVATE
+    $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20 --fmad=false --expt-relaxed-constexpr --extended-lambda>)
+endfunction()

@@ -1,0 +1,260 @@
+#include "cuda/backend.h"
+
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+#include <sstream>
+#include <utility>
+
+#include "cuda/allocator.h"
+#include "cuda/kernels.h"
+
+namespace dartsmith::cuda {
+namespace {
+
+const OpKernels* const kKernels[kOpCount] = {
+    nullptr,  // input
+    &conv2d_kernels,
+    &batch_norm_kernels,
+    &relu_kernels,
+    &max_pool_kernels,
+    &avg_pool_kernels,
+    &global_avg_pool_kernels,
+    &linear_kernels,
+    &add_kernels,
+    &concat_kernels,
+    &crop_kernels,
+    &zero_kernels,
+    nullptr,  // mixed: lowered to combine
+    &softmax_cross_entropy_kernels,
+    &combine_kernels,
+    &separable_kernels,
+    &moments_kernels,
+    &pooled_moments_kernels,
+};
+
+// Host memory that the device reads and writes by itself.
+class PinnedMemory {
+ public:
+  explicit PinnedMemory(size_t bytes) {
+    check(cudaMallocHost(&memory_, bytes), "allocating memory for transfers");
+  }
+  ~PinnedMemory() { cudaFreeHost(memory_); }
+  PinnedMemory(const PinnedMemory&) = delete;
+  PinnedMemory& operator=(const PinnedMemory&) = delete;
+  void* get() const { return memory_; }
+
+ private:
+  void* memory_ = nullptr;
+};
+
+// Moves data through two pinned buffers in turns on a stream of its own: while one is on its way the other is filled.
+class Transfers {
+ public:
+  explicit Transfers(int device) : stream_(device) {
+    for (Half& half : halves_) check(cudaEventCreateWithFlags(&half.done, cudaEventDisableTiming), "making an event");
+  }
+  ~Transfers() {
+    for (Half& half : halves_) cudaEventDestroy(half.done);
+  }
+
+  // Queues a copy to the device and waits until the host's memory may be used again, not until the copy is done.
+  void upload(void* device, const void* host, size_t bytes) {
+    const auto* from = static_cast<const std::byte*>(host);
+    auto* to = static_cast<std::byte*>(device);
+    while (bytes > 0) {
+      Half& half = halves_[next_];
+      next_ ^= 1;
+      check(cudaEventSynchronize(half.done), "waiting for a transfer");
+      if (half.memory == nullptr) half.memory = std::make_unique<PinnedMemory>(kBufferBytes);
+      const size_t part = std::min(bytes, kBufferBytes);
+      std::memcpy(half.memory->get(), from, part);
+      check(cudaMemcpyAsync(to, half.memory->get(), part, cudaMemcpyHostToDevice, stream_.handle()), "uploading");
+      check(cudaEventRecord(half.done, stream_.handle()), "uploading");
+      from += part;
+      to += part;
+      bytes -= part;
+    }
+  }
+  const CudaStream& stream() const { return stream_; }
+  // The transfer queued last.
+  cudaEvent_t last() const { return halves_[next_ ^ 1].done; }
+
+ private:
+  static constexpr size_t kBufferBytes = size_t{4} << 20;
+  struct Half {
+    std::unique_ptr<PinnedMemory> memory;
+    cudaEvent_t done = nullptr;
+  };
+
+  CudaStream stream_;
+  Half halves_[2];
+  int next_ = 0;
+};
+
+class CudaRecording final : public Recording {
+ public:
+  CudaRecording(CudaStream& stream, cudaGraph_t graph) : stream_(stream) {
+    size_t count = 0;
+    check(cudaGraphGetNodes(graph, nullptr, &count), "reading a graph");
+    std::vector<cudaGraphNode_t> nodes(count);
+    check(cudaGraphGetNodes(graph, nodes.data(), &count), "reading a graph");
+    for (cudaGraphNode_t node : nodes) {
+      cudaGraphNodeType type;
+      check(cudaGraphNodeGetType(node, &type), "reading a graph");
+      if (type == cudaGraphNodeTypeKernel) ++kernels_;
+    }
+    check(cudaGraphInstantiate(&exec_, graph, 0), "making a graph ready");
+  }
+  ~CudaRecording() override {
+    stream_.select();
+    cudaGraphExecDestroy(exec_);
+  }
+  void replay() override { check(cudaGraphLaunch(exec_, stream_.handle()), "launching a graph"); }
+  int64_t kernels() const override { return kernels_; }
+
+ private:
+  CudaStream& stream_;
+  cudaGraphExec_t exec_ = nullptr;
+  int64_t kernels_ = 0;
+};
+
+std::string describe(int index, const cudaDeviceProp& properties) {
+  std::ostringstream text;
+  text << index << ": " << properties.name << ", sm_" << properties.major << properties.minor << ", "
+       << (properties.totalGlobalMem >> 20) << " MiB";
+  return text.str();
+}
+
+class CudaBackend final : public Backend {
+ public:
+  CudaBackend(int index, size_t memory_limit)
+      : stream_(index), uploads_(index), setups_(index), allocator_(index, memory_limit) {
+    cudaDeviceProp properties;
+    check(cudaGetDeviceProperties(&properties, index), "reading the device's properties");
+    description_ = std::string("cuda (") + describe(index, properties) + ")";
+    if (properties.cooperativeLaunch == 0) fail("cuda", "device ", index, " is too old: a Volta or later is needed");
+    check(cudaEventCreateWithFlags(&reached_, cudaEventDisableTiming), "making an event");
+  }
+  ~CudaBackend() override { cudaEventDestroy(reached_); }
+
+  std::string description() const override { return description_; }
+  Stream& stream() override { return stream_; }
+  const OpKernels& kernels(Op op) const override {
+    static const OpKernels none;
+    const OpKernels* kernels = kKernels[static_cast<int>(op)];
+    return kernels == nullptr ? none : *kernels;
+  }
+  const Sweeps& sweeps() const override { return sweep_kernels; }
+  bool computes_in(Precision) const override { return true; }
+
+  void* allocate(size_t bytes) override { return allocator_.allocate(bytes); }
+  void release(void* memory) noexcept override { allocator_.release(memory); }
+
+  void initialise(void* device, const void* host, size_t bytes) override {
+    const std::lock_guard lock(setup_mutex_);
+    setups_.stream().select();
+    if (host == nullptr) {
+      check(cudaMemsetAsync(device, 0, bytes, setups_.stream().handle()), "clearing memory");
+    } else {
+      setups_.upload(device, host, bytes);
+    }
+    setups_.stream().wait();
+  }
+
+  // After all kernels so far, which may still read what is there, and before all to come.
+  void upload(void* device, const void* host, size_t bytes) override {
+    if (bytes == 0) return;
+    stream_.select();
+    check(cudaEventRecord(reached_, stream_.handle()), "uploading");
+    check(cudaStreamWaitEvent(uploads_.stream().handle(), reached_, 0), "uploading");
+    uploads_.upload(device, host, bytes);
+    check(cudaStreamWaitEvent(stream_.handle(), uploads_.last(), 0), "uploading");
+  }
+  void download(void* host, const void* device, size_t bytes) override {
+    if (bytes == 0) return;
+    stream_.select();
+    check(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream_.handle()), "downloading");
+    stream_.wait();
+  }
+  void copy(void* target, const void* source, size_t bytes) override {
+    if (bytes == 0) return;
+    check(cudaMemcpyAsync(target, source, bytes, cudaMemcpyDeviceToDevice, stream_.handle()), "copying");
+  }
+  void clear(void* device, size_t bytes) override {
+    if (bytes > 0) check(cudaMemsetAsync(device, 0, bytes, stream_.handle()), "clearing memory");
+  }
+  void finish() override {
+    stream_.select();
+    stream_.wait();
+  }
+
+  bool records() const override { return true; }
+  std::unique_ptr<Recording> record(const std::function<void()>& queue) override {
+    stream_.select();
+    check(cudaStreamBeginCapture(stream_.handle(), cudaStreamCaptureModeThreadLocal), "recording a graph");
+    cudaGraph_t graph = nullptr;
+    try {
+      queue();
+    } catch (...) {
+      cudaStreamEndCapture(stream_.handle(), &graph);
+      if (graph != nullptr) cudaGraphDestroy(graph);
+      throw;
+    }
+    check(cudaStreamEndCapture(stream_.handle(), &graph), "recording a graph");
+    const std::unique_ptr<std::remove_pointer_t<cudaGraph_t>, cudaError_t (*)(cudaGraph_t)> owned(graph, cudaGraphDestroy);
+    return std::make_unique<CudaRecording>(stream_, graph);
+  }
+
+ private:
+  CudaStream stream_;
+  Transfers uploads_;  // in the order of the kernels
+  std::mutex setup_mutex_;
+  Transfers setups_;  // from any thread
+  Allocator allocator_;
+  cudaEvent_t reached_ = nullptr;
+  std::string description_;
+};
+
+std::string version_text(int version) {
+  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
+}  // namespace
+
+bool built() { return true; }
+
+Survey survey() {
+  Survey result;
+  int runtime = 0, driver = 0, count = 0;
+  cudaRuntimeGetVersion(&runtime);
+  cudaDriverGetVersion(&driver);
+  result.runtime = "runtime " + version_text(runtime) + ", " +
+                   (driver == 0 ? std::string("no driver") : "driver for " + version_text(driver));
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  cudaGetLastError();
+  if (status == cudaErrorInsufficientDriver) {
+    result.trouble = driver == 0 ? "there is no NVIDIA driver on this machine"
+                                 : "the NVIDIA driver is older than the runtime: update the driver";
+  } else if (status != cudaSuccess) {
+    result.trouble = cudaGetErrorString(status);
+  } else if (count == 0) {
+    result.trouble = "no CUDA-capable device is detected";
+  }
+  for (int i = 0; status == cudaSuccess && i < count; ++i) {
+    cudaDeviceProp properties;
+    if (cudaGetDeviceProperties(&properties, i) == cudaSuccess) result.devices.push_back(describe(i, properties));
+  }
+  return result;
+}
+
+std::shared_ptr<Backend> open_backend(int index, size_t memory_limit) {
+  const Survey found = survey();
+  if (!found.trouble.empty()) fail("cuda", found.trouble, " (", found.runtime, ")");
+  if (index < 0 || index >= static_cast<int>(found.devices.size())) {
+    fail("cuda", "expected a device index below ", found.devices.size(), " but got ", index);
+  }
+  return std::make_shared<CudaBackend>(index, memory_limit);
+}
+
+}  // namespace dartsmith::cuda

@@ -1,0 +1,225 @@
+// relu, add, concat, crop, zero: one pass over memory, four channels a thread.
+#include "cuda/kernels.h"
+
+namespace dartsmith::cuda {
+namespace {
+
+inline constexpr int64_t kItemsATask = kThreads;
+
+// Where an item of a tensor lies: four channels of a pixel.
+struct Place {
+  int64_t pixel;
+  int channel;
+
+  __device__ Place(int64_t item, int channels) {
+    const unsigned vectors = static_cast<unsigned>(channels + 3) / 4;
+    // 32-bit divisions are several times as fast.
+    if (item <= 0xffffffffll) {
+      const unsigned i = static_cast<unsigned>(item);
+      pixel = i / vectors;
+      channel = static_cast<int>(i % vectors) * 4;
+    } else {
+      pixel = item / vectors;
+      channel = static_cast<int>(item % vectors) * 4;
+    }
+  }
+};
+
+int64_t items_of(const Tensor& tensor) { return pixels_of(tensor) * divide_up(tensor.channels, 4); }
+Work work_of(const Tensor& tensor) { return {divide_up(items_of(tensor), kItemsATask)}; }
+
+__global__ void __launch_bounds__(kThreads) relu_forward_kernel(View x, View y, int64_t items) {
+  for_grid(items, [&](int64_t item) {
+    const Place at(item, x.channels);
+    y.store(at.pixel, at.channel, relu(x.load(at.pixel, at.channel)));
+  });
+}
+
+__global__ void __launch_bounds__(kThreads)
+    relu_backward_kernel(View y, View dy, View dx, bool accumulate, int64_t items) {
+  for_grid(items, [&](int64_t item) {
+    const Place at(item, y.channels);
+    const float4 masked = map4(y.load(at.pixel, at.channel), dy.load(at.pixel, at.channel),
+                               [](float value, float gradient) { return value > 0 ? gradient : 0.0f; });
+    dx.add(at.pixel, at.channel, masked, accumulate);
+  });
+}
+
+void relu_forward(Stream& stream, const KernelCall& call) {
+  launch(CudaStream::of(stream), relu_forward_kernel, work_of(call.output), view_of(call.inputs[0]),
+         view_of(call.output), items_of(call.output));
+}
+
+View gradient_view(const KernelCall& call, int k) {
+  return view_of(call.input_gradients[k].data, call.inputs[k].channels);
+}
+bool wanted(const KernelCall& call, int k) { return call.input_gradients[k].mode != GradientMode::kIgnore; }
+bool accumulates(const KernelCall& call, int k) { return call.input_gradients[k].mode == GradientMode::kAccumulate; }
+
+void relu_backward(Stream& stream, const KernelCall& call) {
+  if (!wanted(call, 0)) return;
+  launch(CudaStream::of(stream), relu_backward_kernel, work_of(call.output), view_of(call.output),
+         view_of(call.output_gradient, call.output.channels), gradient_view(call, 0), accumulates(call, 0),
+         items_of(call.output));
+}
+
+// Sums are taken so many at a time; a later launch goes on with the sum so far.
+inline constexpr int kTerms = 16;
+struct Terms {
+  View views[kTerms];
+  int count;
+};
+
+__global__ void __launch_bounds__(kThreads) add_kernel(Terms terms, View sum, bool accumulate, int64_t items) {
+  for_grid(items, [&](int64_t item) {
+    const Place at(item, sum.channels);
+    float4 total = accumulate ? sum.load(at.pixel, at.channel) : terms.views[0].load(at.pixel, at.channel);
+    for (int k = accumulate ? 0 : 1; k < terms.count; ++k) {
+      total = total + terms.views[k].load(at.pixel, at.channel);
+    }
+    sum.store(at.pixel, at.channel, total);
+  });
+}
+
+void add_forward(Stream& stream, const KernelCall& call) {
+  for (int first = 0; first < call.input_count; first += kTerms) {
+    Terms terms{};
+    terms.count = static_cast<int>(smaller(kTerms, call.input_count - first));
+    for (int k = 0; k < terms.count; ++k) terms.views[k] = view_of(call.inputs[first + k]);
+    launch(CudaStream::of(stream), add_kernel, work_of(call.output), terms, view_of(call.output), first > 0,
+           items_of(call.output));
+  }
+}
+
+void add_backward(Stream& stream, const KernelCall& call) {
+  for (int k = 0; k < call.input_count; ++k) {
+    if (!wanted(call, k)) continue;
+    Terms terms{};
+    terms.count = 1;
+    terms.views[0] = view_of(call.output_gradient, call.output.channels);
+    launch(CudaStream::of(stream), add_kernel, work_of(call.output), terms, gradient_view(call, k),
+           accumulates(call, k), items_of(call.output));
+  }
+}
+
+// Copies between tensors of which one is a window of the other: rows, columns and channels from an offset.
+struct WindowCopy {
+  View from, to;
+  int64_t batch;
+  int height, width, channels;             // of what is copied
+  int from_height, from_width, to_height, to_width;
+  int from_top = 0, from_left = 0, from_channel = 0;
+  int to_top = 0, to_left = 0, to_channel = 0;
+  bool accumulate = false;
+};
+
+__global__ void __launch_bounds__(kThreads) window_copy_kernel(WindowCopy copy, int64_t items) {
+  const bool vectors = copy.from.channels % 4 == 0 && copy.to.channels % 4 == 0 && copy.from_channel % 4 == 0 &&
+                       copy.to_channel % 4 == 0 && copy.channels % 4 == 0;
+  for_grid(items, [&](int64_t item) {
+    const Place at(item, copy.channels);
+    const int column = static_cast<int>(at.pixel % copy.width);
+    const int64_t line = at.pixel / copy.width;
+    const int row = static_cast<int>(line % copy.height);
+    const int64_t image = line / copy.height;
+    const int64_t from = (image * copy.from_height + row + copy.from_top) * copy.from_width + column + copy.from_left;
+    const int64_t to = (image * copy.to_height + row + copy.to_top) * copy.to_width + column + copy.to_left;
+    if (vectors) {
+      copy.to.add(to, at.channel + copy.to_channel, copy.from.load(from, at.channel + copy.from_channel),
+                  copy.accumulate);
+      return;
+    }
+    for (int i = at.channel; i < at.channel + 4 && i < copy.channels; ++i) {
+      float* target = static_cast<float*>(copy.to.data) + to * copy.to.channels + copy.to_channel + i;
+      const float value = static_cast<const float*>(copy.from.data)[from * copy.from.channels + copy.from_channel + i];
+      *target = copy.accumulate ? *target + value : value;
+    }
+  });
+}
+
+void start_copy(Stream& stream, const WindowCopy& copy) {
+  const int64_t items = copy.batch * copy.height * copy.width * divide_up(copy.channels, 4);
+  launch(CudaStream::of(stream), window_copy_kernel, {divide_up(items, kItemsATask)}, copy, items);
+}
+
+// A copy of `part`, for now from and to tensors of its height and width.
+WindowCopy copy_of(const Tensor& part) {
+  WindowCopy copy{};
+  copy.batch = part.batch;
+  copy.height = static_cast<int>(part.height);
+  copy.width = static_cast<int>(part.width);
+  copy.channels = static_cast<int>(part.channels);
+  copy.from_height = copy.to_height = copy.height;
+  copy.from_width = copy.to_width = copy.width;
+  return copy;
+}
+
+void concat_forward(Stream& stream, const KernelCall& call) {
+  int channel = 0;
+  for (int k = 0; k < call.input_count; ++k) {
+    WindowCopy copy = copy_of(call.inputs[k]);
+    copy.from = view_of(call.inputs[k]);
+    copy.to = view_of(call.output);
+    copy.to_channel = channel;
+    start_copy(stream, copy);
+    channel += static_cast<int>(call.inputs[k].channels);
+  }
+}
+
+void concat_backward(Stream& stream, const KernelCall& call) {
+  int channel = 0;
+  for (int k = 0; k < call.input_count; ++k) {
+    if (wanted(call, k)) {
+      WindowCopy copy = copy_of(call.inputs[k]);
+      copy.from = view_of(call.output_gradient, call.output.channels);
+      copy.from_channel = channel;
+      copy.to = gradient_view(call, k);
+      copy.accumulate = accumulates(call, k);
+      start_copy(stream, copy);
+    }
+    channel += static_cast<int>(call.inputs[k].channels);
+  }
+}
+
+void crop_forward(Stream& stream, const KernelCall& call) {
+  WindowCopy copy = copy_of(call.output);
+  copy.from = view_of(call.inputs[0]);
+  copy.from_height = static_cast<int>(call.inputs[0].height);
+  copy.from_width = static_cast<int>(call.inputs[0].width);
+  copy.from_top = call.node->top;
+  copy.from_left = call.node->left;
+  copy.to = view_of(call.output);
+  start_copy(stream, copy);
+}
+
+void clear_tensor(Stream& stream, float* data, const Tensor& like) {
+  const size_t bytes = static_cast<size_t>(pixels_of(like) * like.channels) * sizeof(float);
+  check(cudaMemsetAsync(data, 0, bytes, CudaStream::of(stream).handle()), "clearing a tensor");
+}
+
+void crop_backward(Stream& stream, const KernelCall& call) {
+  if (!wanted(call, 0)) return;
+  const Tensor& in = call.inputs[0];
+  if (!accumulates(call, 0)) clear_tensor(stream, call.input_gradients[0].data, in);
+  WindowCopy copy = copy_of(call.output);
+  copy.from = view_of(call.output_gradient, call.output.channels);
+  copy.to = gradient_view(call, 0);
+  copy.to_height = static_cast<int>(in.height);
+  copy.to_width = static_cast<int>(in.width);
+  copy.to_top = call.node->top;
+  copy.to_left = call.node->left;
+  copy.accumulate = true;
+  start_copy(stream, copy);
+}
+
+void zero_forward(Stream& stream, const KernelCall& call) { clear_tensor(stream, call.output.data, call.output); }
+
+}  // namespace
+
+const OpKernels relu_kernels = {relu_forward, relu_backward, nullptr};
+const OpKernels add_kernels = {add_forward, add_backward, nullptr};
+const OpKernels concat_kernels = {concat_forward, concat_backward, nullptr};
+const OpKernels crop_kernels = {crop_forward, crop_backward, nullptr};
+const OpKernels zero_kernels = {zero_forward, nullptr, nullptr};
+
+}  // namespace dartsmith::cuda

@@ -1,0 +1,16 @@
+// CUDA's error codes as the engine's errors.
+#pragma once
+#include <cuda_runtime.h>
+
+#include "engine/error.h"
+
+namespace dartsmith::cuda {
+
+// Throws Error "[what] ..." for a failed call. A failed launch or a lost device shows up at whatever call comes next.
+inline void check(cudaError_t status, const char* what) {
+  if (status == cudaSuccess) return;
+  cudaGetLastError();  // forgets one that does not stay
+  fail("cuda", what, " failed: ", cudaGetErrorString(status));
+}
+
+}  // namespace dartsmith::cuda

@@ -1,0 +1,65 @@
+// The one place where kernels are started.
+#pragma once
+#include <algorithm>
+#include <utility>
+
+#include "cuda/stream.h"
+#include "cuda/task.h"
+
+namespace dartsmith::cuda {
+
+// How a kernel is started: at most one block a task; blocks take tasks in turns (for_tasks). The tasks and their results
+// follow from the problem alone, never from how many blocks a device holds.
+struct Work {
+  int64_t tasks = 1;
+  size_t shared_bytes = 0;
+};
+
+template <typename... Parameters>
+void allow_shared_memory(void (*kernel)(Parameters...), size_t bytes) {
+  constexpr size_t kAlwaysAllowed = 48 << 10;
+  if (bytes <= kAlwaysAllowed) return;
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)),
+        "asking for shared memory");
+}
+
+template <typename... Parameters, typename... Arguments>
+void start(CudaStream& stream, void (*kernel)(Parameters...), int64_t blocks, size_t shared_bytes, bool cooperative,
+           const Arguments&... arguments) {
+  cudaLaunchAttribute attribute{};
+  attribute.id = cudaLaunchAttributeCooperative;
+  attribute.val.cooperative = 1;
+  cudaLaunchConfig_t config{};
+  config.gridDim = dim3(static_cast<unsigned>(blocks));
+  config.blockDim = dim3(kThreads);
+  config.dynamicSmemBytes = shared_bytes;
+  config.stream = stream.handle();
+  config.attrs = &attribute;
+  config.numAttrs = cooperative ? 1 : 0;
+  check(cudaLaunchKernelEx(&config, kernel, arguments...), "launching a kernel");
+}
+
+template <typename... Parameters, typename... Arguments>
+void launch(CudaStream& stream, void (*kernel)(Parameters...), const Work& work, const Arguments&... arguments) {
+  constexpr int64_t kMostBlocks = 1 << 20;
+  if (work.tasks <= 0) return;
+  allow_shared_memory(kernel, work.shared_bytes);
+  start(stream, kernel, std::min(work.tasks, kMostBlocks), work.shared_bytes, false, arguments...);
+}
+
+// For kernels that wait for the whole grid: no more blocks than the device holds at once.
+template <typename... Parameters, typename... Arguments>
+void launch_cooperative(CudaStream& stream, void (*kernel)(Parameters...), const Work& work,
+                        const Arguments&... arguments) {
+  const int resident = stream.resident_blocks(reinterpret_cast<const void*>(kernel), work.shared_bytes, [&] {
+    allow_shared_memory(kernel, work.shared_bytes);
+    int blocks = 0;
+    check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, kThreads, work.shared_bytes),
+          "asking how many blocks fit");
+    if (blocks < 1) fail("cuda", "a kernel needs ", work.shared_bytes, " bytes of shared memory: more than there are");
+    return blocks * stream.multiprocessors();
+  });
+  start(stream, kernel, std::clamp<int64_t>(work.tasks, 1, resident), work.shared_bytes, true, arguments...);
+}
+
+}  // namespace dartsmith::cuda

@@ -1,0 +1,61 @@
+// Max and average pooling of one window.
+#pragma once
+#include "cuda/task.h"
+#include "engine/graph.h"
+
+namespace dartsmith::cuda {
+
+struct PoolWindow {
+  int kernel[2], stride[2], padding[2];
+  int in_height, in_width, out_height, out_width;
+  bool takes_max, count_include_pad;
+
+  PoolWindow() = default;
+  PoolWindow(const Node& node, Op pool, const Tensor& input, int64_t height, int64_t width)
+      : kernel{node.window.kernel[0], node.window.kernel[1]},
+        stride{node.window.stride[0], node.window.stride[1]},
+        padding{node.window.padding[0], node.window.padding[1]},
+        in_height(static_cast<int>(input.height)),
+        in_width(static_cast<int>(input.width)),
+        out_height(static_cast<int>(height)),
+        out_width(static_cast<int>(width)),
+        takes_max(pool == Op::kMaxPool),
+        count_include_pad(node.count_include_pad) {}
+
+  // What the window at an output pixel covers of the image.
+  struct Span {
+    int top, bottom, left, right;
+  };
+  __device__ __forceinline__ Span span(int row, int column) const {
+    const int top = row * stride[0] - padding[0], left = column * stride[1] - padding[1];
+    return {top > 0 ? top : 0, top + kernel[0] < in_height ? top + kernel[0] : in_height, left > 0 ? left : 0,
+            left + kernel[1] < in_width ? left + kernel[1] : in_width};
+  }
+  __device__ __forceinline__ float reciprocal(const Span& s) const {
+    const int count = count_include_pad ? kernel[0] * kernel[1] : (s.bottom - s.top) * (s.right - s.left);
+    return 1.0f / static_cast<float>(count);
+  }
+
+  // Four channels of a pooled pixel; `image` is the index of the image's first pixel.
+  __device__ __forceinline__ float4 value(const View& x, int64_t image, int row, int column, int channel) const {
+    const Span s = span(row, column);
+    float4 result = splat(takes_max ? -INFINITY : 0);
+    for (int y = s.top; y < s.bottom; ++y) {
+      for (int left = s.left; left < s.right; ++left) {
+        const float4 value = x.load(image + int64_t{y} * in_width + left, channel);
+        // A NaN wins over everything.
+        result = takes_max ? map4(value, result, [](float v, float best) { return v > best || v != v ? v : best; })
+                           : result + value;
+      }
+    }
+    return takes_max ? result : result * splat(reciprocal(s));
+  }
+  __device__ __forceinline__ float4 value(const View& x, int64_t pixel, int channel) const {
+    const int64_t area = int64_t{out_height} * out_width;
+    const int64_t image = pixel / area;
+    const int within = static_cast<int>(pixel % area);
+    return value(x, image * in_height * in_width, within / out_width, within % out_width, channel);
+  }
+};
+
+}  // namespace dartsmith::cuda

@@ -1,0 +1,51 @@
+// A device and the stream that a program's kernels run on.
+#pragma once
+#include <cuda_runtime.h>
+
+#include <map>
+
+#include "cuda/error.h"
+#include "engine/kernel.h"
+
+namespace dartsmith::cuda {
+
+class CudaStream final : public Stream {
+ public:
+  explicit CudaStream(int device) : device_(device) {
+    select();
+    cudaDeviceProp properties;
+    check(cudaGetDeviceProperties(&properties, device), "reading the device's properties");
+    multiprocessors_ = properties.multiProcessorCount;
+    check(cudaStreamCreateWithFlags(&handle_, cudaStreamNonBlocking), "making a stream");
+  }
+  ~CudaStream() {
+    cudaSetDevice(device_);
+    cudaStreamDestroy(handle_);
+  }
+  CudaStream(const CudaStream&) = delete;
+  CudaStream& operator=(const CudaStream&) = delete;
+
+  static CudaStream& of(Stream& stream) { return static_cast<CudaStream&>(stream); }
+
+  // Makes the device the calling thread's own.
+  void select() const { check(cudaSetDevice(device_), "choosing the device"); }
+  cudaStream_t handle() const { return handle_; }
+  int multiprocessors() const { return multiprocessors_; }
+  void wait() const { check(cudaStreamSynchronize(handle_), "running a kernel"); }
+
+  // Blocks of a kernel that the device holds at once; remembered by kernel and shared memory.
+  template <typename Find>
+  int resident_blocks(const void* kernel, size_t shared_bytes, const Find& find) {
+    const auto [entry, fresh] = resident_.try_emplace({kernel, shared_bytes}, 0);
+    if (fresh) entry->second = find();
+    return entry->second;
+  }
+
+ private:
+  int device_;
+  int multiprocessors_ = 0;
+  cudaStream_t handle_ = nullptr;
+  std::map<std::pair<const void*, size_t>, int> resident_;
+};
+
+}  // namespace dartsmith::cuda

@@ -1,0 +1,255 @@
+// What kernels are built from: tasks, vectors of four channels, sums in fixed order, shared memory in parts.
+#pragma once
+#include <cooperative_groups.h>
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+#include "engine/kernel.h"
+
+namespace dartsmith::cuda {
+
+inline constexpr int kThreads = 256;  // of every block
+inline constexpr int kLanes = 32;
+inline constexpr int kWarps = kThreads / kLanes;
+
+__host__ __device__ inline int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+__host__ __device__ inline int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
+__host__ __device__ inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+__host__ __device__ inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+
+// Calls body(task) for this block's tasks.
+template <typename Body>
+__device__ __forceinline__ void for_tasks(int64_t tasks, const Body& body) {
+  for (int64_t task = blockIdx.x; task < tasks; task += gridDim.x) body(task);
+}
+
+// Calls body(item) for this thread's share of the items of the whole grid.
+template <typename Body>
+__device__ __forceinline__ void for_grid(int64_t items, const Body& body) {
+  const int64_t step = int64_t{gridDim.x} * kThreads;
+  for (int64_t item = int64_t{blockIdx.x} * kThreads + threadIdx.x; item < items; item += step) body(item);
+}
+
+// Calls body(item) for this warp's share, all lanes together.
+template <typename Body>
+__device__ __forceinline__ void for_warps(int64_t items, const Body& body) {
+  const int64_t step = int64_t{gridDim.x} * kWarps;
+  for (int64_t item = int64_t{blockIdx.x} * kWarps + threadIdx.x / kLanes; item < items; item += step) body(item);
+}
+
+// Calls body(item) for this thread's share of a block's items.
+template <typename Body>
+__device__ __forceinline__ void for_block(int items, const Body& body) {
+  for (int item = static_cast<int>(threadIdx.x); item < items; item += kThreads) body(item);
+}
+
+// Everything that any block wrote before is seen by all after.
+__device__ __forceinline__ void wait_for_grid() { cooperative_groups::this_grid().sync(); }
+
+// --- Four channels
+
+__device__ __forceinline__ float4 splat(float value) { return make_float4(value, value, value, value); }
+__device__ __forceinline__ float4 operator+(float4 a, float4 b) {
+  return make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w);
+}
+__device__ __forceinline__ float4 operator-(float4 a, float4 b) {
+  return make_float4(a.x - b.x, a.y - b.y, a.z - b.z, a.w - b.w);
+}
+__device__ __forceinline__ float4 operator*(float4 a, float4 b) {
+  return make_float4(a.x * b.x, a.y * b.y, a.z * b.z, a.w * b.w);
+}
+// a * b + c, rounded once.
+__device__ __forceinline__ float4 fused(float4 a, float4 b, float4 c) {
+  return make_float4(fmaf(a.x, b.x, c.x), fmaf(a.y, b.y, c.y), fmaf(a.z, b.z, c.z), fmaf(a.w, b.w, c.w));
+}
+template <typename Map>
+__device__ __forceinline__ float4 map4(float4 a, const Map& map) {
+  return make_float4(map(a.x), map(a.y), map(a.z), map(a.w));
+}
+template <typename Map>
+__device__ __forceinline__ float4 map4(float4 a, float4 b, const Map& map) {
+  return make_float4(map(a.x, b.x), map(a.y, b.y), map(a.z, b.z), map(a.w, b.w));
+}
+__device__ __forceinline__ float& at(float4& vector, int index) { return (&vector.x)[index]; }
+__device__ __forceinline__ float relu(float value) { return value < 0 ? 0 : value; }  // NaN stays NaN
+__device__ __forceinline__ float4 relu(float4 value) {
+  return map4(value, [](float x) { return relu(x); });
+}
+
+__device__ __forceinline__ uint16_t to_bfloat16(float value) {
+  const unsigned bits = __float_as_uint(value);
+  if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<uint16_t>((bits >> 16) | 0x40u);  // NaN stays NaN
+  return static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);                  // halves to even
+}
+__device__ __forceinline__ float from_bfloat16(unsigned bits) { return __uint_as_float(bits << 16); }
+__device__ __forceinline__ float rounded(float value, bool half) {
+  return half ? from_bfloat16(to_bfloat16(value)) : value;
+}
+
+// [pixels, channels] in device memory, channels contiguous.
+struct View {
+  void* data = nullptr;
+  int channels = 1;
+  bool half = false;  // bfloat16
+
+  // Channels [channel, channel + 4) of a pixel, 0 past the last; `channel` is a multiple of 4.
+  __device__ __forceinline__ float4 load(int64_t pixel, int channel) const {
+    const int64_t at = pixel * channels + channel;
+    if (channels % 4 == 0) {
+      if (!half) return *reinterpret_cast<const float4*>(static_cast<const float*>(data) + at);
+      const uint2 bits = *reinterpret_cast<const uint2*>(static_cast<const uint16_t*>(data) + at);
+      return make_float4(from_bfloat16(bits.x & 0xffffu), from_bfloat16(bits.x >> 16), from_bfloat16(bits.y & 0xffffu),
+                         from_bfloat16(bits.y >> 16));
+    }
+    const int left = channels - channel;
+    return make_float4(one(at, left > 0), one(at + 1, left > 1), one(at + 2, left > 2), one(at + 3, left > 3));
+  }
+  __device__ __forceinline__ void store(int64_t pixel, int channel, float4 value) const {
+    const int64_t at = pixel * channels + channel;
+    if (channels % 4 == 0) {
+      if (!half) {
+        *reinterpret_cast<float4*>(static_cast<float*>(data) + at) = value;
+      } else {
+        *reinterpret_cast<uint2*>(static_cast<uint16_t*>(data) + at) =
+            make_uint2(to_bfloat16(value.x) | unsigned{to_bfloat16(value.y)} << 16,
+                       to_bfloat16(value.z) | unsigned{to_bfloat16(value.w)} << 16);
+      }
+      return;
+    }
+    const float values[4] = {value.x, value.y, value.z, value.w};
+    for (int i = 0; i < 4 && channel + i < channels; ++i) {
+      if (half) {
+        static_cast<uint16_t*>(data)[at + i] = to_bfloat16(values[i]);
+      } else {
+        static_cast<float*>(data)[at + i] = values[i];
+      }
+    }
+  }
+  __device__ __forceinline__ void add(int64_t pixel, int channel, float4 value, bool accumulate) const {
+    store(pixel, channel, accumulate ? load(pixel, channel) + value : value);
+  }
+
+ private:
+  __device__ __forceinline__ float one(int64_t at, bool exists) const {
+    if (!exists) return 0;
+    return half ? from_bfloat16(static_cast<const uint16_t*>(data)[at]) : static_cast<const float*>(data)[at];
+  }
+};
+
+inline View view_of(const Tensor& tensor) {
+  return {tensor.data, static_cast<int>(tensor.channels), tensor.precision == Precision::kBf16};
+}
+inline View view_of(const float* data, int64_t channels) {
+  return {const_cast<float*>(data), static_cast<int>(channels), false};
+}
+inline int64_t pixels_of(const Tensor& tensor) { return tensor.batch * tensor.height * tensor.width; }
+
+// Four of a vector over channels, `missing` past the last or where there is none.
+__device__ __forceinline__ float4 channel_values(const float* values, int channel, int channels, float missing = 0) {
+  if (values == nullptr) return splat(missing);
+  float4 result = splat(missing);
+  for (int i = 0; i < 4; ++i) {
+    if (channel + i < channels) at(result, i) = values[channel + i];
+  }
+  return result;
+}
+__device__ __forceinline__ void store_channels(float* values, int channel, int channels, float4 value) {
+  for (int i = 0; i < 4; ++i) {
+    if (channel + i < channels) values[channel + i] = at(value, i);
+  }
+}
+
+// --- Sums in fixed order
+
+__device__ __forceinline__ double warp_sum(double value) {
+  for (int lanes = kLanes / 2; lanes > 0; lanes /= 2) value += __shfl_xor_sync(0xffffffffu, value, lanes);
+  return value;
+}
+
+// Channels that a block works on at once: 16 vectors of 4.
+inline constexpr int kChunk = 64;
+
+// How a block's threads lie over a chunk of channels: `vectors` side by side (a power of two), `rows` of pixels.
+struct Spread {
+  int vectors;
+  int rows;
+  int vector;  // of this thread
+  int row;
+
+  __device__ explicit Spread(int channels, int chunk = kChunk) : vectors(1) {
+    while (vectors * 4 < channels && vectors * 4 < chunk) vectors *= 2;
+    rows = kThreads / vectors;
+    vector = static_cast<int>(threadIdx.x) % vectors;
+    row = static_cast<int>(threadIdx.x) / vectors;
+  }
+};
+
+// Sum over the rows of a spread, valid in row 0. `scratch`: [kWarps * kChunk / 4].
+__device__ inline float4 sum_rows(const Spread& spread, float4 value, float4* scratch) {
+  for (int lanes = spread.vectors; lanes < kLanes; lanes *= 2) {
+    for (int i = 0; i < 4; ++i) at(value, i) += __shfl_xor_sync(0xffffffffu, at(value, i), lanes);
+  }
+  const int warp = static_cast<int>(threadIdx.x) / kLanes, lane = static_cast<int>(threadIdx.x) % kLanes;
+  __syncthreads();
+  if (lane < spread.vectors) scratch[warp * spread.vectors + lane] = value;
+  __syncthreads();
+  float4 sum = splat(0);
+  if (spread.row == 0) {
+    for (int w = 0; w < kWarps; ++w) sum = sum + scratch[w * spread.vectors + spread.vector];
+  }
+  return sum;
+}
+
+// --- Shared memory
+
+// A block's shared memory handed out in parts; without memory, as the host uses it, it only counts. The stand-in leaves a
+// zone behind each part that must stay unwritten.
+class Shared {
+ public:
+  __host__ __device__ explicit Shared(unsigned char* memory) : memory_(memory) {}
+
+  template <typename T>
+  __host__ __device__ T* take(int64_t count) {
+    unsigned char* part = memory_ + bytes_;
+    bytes_ += round_up(count * static_cast<int64_t>(sizeof(T)), 16);
+#ifdef DARTSMITH_SIMT
+    if (memory_ != nullptr) simt::expect_unwritten(memory_ + bytes_, static_cast<size_t>(simt::zone_bytes()));
+    bytes_ += simt::zone_bytes();
+#endif
+    return memory_ == nullptr ? nullptr : reinterpret_cast<T*>(part);
+  }
+  // The parts so far are not needed any more.
+  __host__ __device__ void start_over() {
+#ifdef DARTSMITH_SIMT
+    if (simt::zone_bytes() > 0) return;  // their zones still are
+#endif
+    most_ = larger(most_, bytes_);
+    bytes_ = 0;
+  }
+  __host__ __device__ size_t bytes() const { return static_cast<size_t>(larger(most_, bytes_)); }
+
+ private:
+  unsigned char* memory_;
+  int64_t bytes_ = 0;
+  int64_t most_ = 0;
+};
+
+__device__ __forceinline__ unsigned char* shared_memory() {
+#ifdef DARTSMITH_SIMT
+  return reinterpret_cast<unsigned char*>(simt::current_thread->shared);
+#else
+  extern __shared__ float4 memory[];
+  return reinterpret_cast<unsigned char*>(memory);
+#endif
+}
+
+// Bytes of a kernel's parts, which the constructor of `Parts` takes.
+template <typename Parts, typename... Arguments>
+size_t shared_bytes(const Arguments&... arguments) {
+  Shared counted(nullptr);
+  Parts parts(counted, arguments...);
+  return counted.bytes();
+}
+
+}  // namespace dartsmith::cuda

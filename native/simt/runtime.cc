@@ -1,0 +1,372 @@
+#include <cuda_runtime.h>
+
+#include <algorithm>
+#include <chrono>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "simt/guard.h"
+
+using dartsmith::simt::Fault;
+using dartsmith::simt::GuardedMemory;
+using dartsmith::simt::Order;
+
+namespace {
+
+// A device an order, so that one process can compare them.
+struct OrderedDevice {
+  const char* name;
+  Order order;
+  bool runs = true;
+};
+constexpr OrderedDevice kDevices[] = {
+    {"forward threads", {Order::Kind::kForward, 0}},  {"reverse threads", {Order::Kind::kReverse, 0}},
+    {"random threads 1", {Order::Kind::kRandom, 1}},  {"random threads 2", {Order::Kind::kRandom, 2}},
+    {"random threads 3", {Order::Kind::kRandom, 3}},
+    // For `bench:cuda-static`: launches are counted, not run.
+    {"launches only", {Order::Kind::kForward, 0}, false},
+};
+constexpr int kDeviceCount = static_cast<int>(std::size(kDevices));
+constexpr size_t kDeviceBytes = size_t{2} << 30;
+
+thread_local int device_now = 0;
+thread_local std::string fault_text = "unspecified launch failure";
+thread_local cudaError_t last_error = cudaSuccess;
+
+cudaError_t report(cudaError_t error) {
+  if (error != cudaSuccess) last_error = error;
+  return error;
+}
+
+// Device memory of all devices, by address.
+std::mutex memory_mutex;
+std::map<void*, GuardedMemory>& allocations() {
+  static auto* map = new std::map<void*, GuardedMemory>;  // never destroyed: threads may end after the statics
+  return *map;
+}
+size_t allocated_bytes = 0;
+
+// Only zones are looked at, so that other threads may write their memory meanwhile.
+bool memory_intact() {
+  const std::lock_guard lock(memory_mutex);
+  return std::all_of(allocations().begin(), allocations().end(), [](const auto& a) { return a.second.intact(); });
+}
+
+struct Operation {
+  cudaGraphNodeType type;
+  std::function<cudaError_t()> run;
+};
+
+}  // namespace
+
+struct SimtGraphNode {
+  cudaGraphNodeType type;
+};
+
+struct SimtGraph {
+  std::vector<Operation> operations;
+  std::vector<SimtGraphNode> nodes;
+};
+
+struct SimtGraphExec {
+  std::vector<Operation> operations;
+};
+
+struct SimtEvent {
+  uint64_t recorded = 0;  // times
+  uint64_t reached = 0;
+  cudaStream_t stream = nullptr;
+  std::chrono::steady_clock::time_point time;
+};
+
+struct SimtStream {
+  int device = 0;
+  std::deque<std::function<cudaError_t()>> pending;
+  std::unique_ptr<SimtGraph> capture;
+  cudaError_t error = cudaSuccess;  // what a launch ended with: it stays, as on a device that was lost
+
+  cudaError_t add(cudaGraphNodeType type, std::function<cudaError_t()> run) {
+    if (capture != nullptr) {
+      capture->operations.push_back({type, std::move(run)});
+    } else {
+      pending.push_back(std::move(run));
+    }
+    return cudaSuccess;
+  }
+
+  void step() {
+    const auto run = std::move(pending.front());
+    pending.pop_front();
+    if (error != cudaSuccess) return;
+    const int before = std::exchange(device_now, device);
+    error = run();
+    device_now = before;
+  }
+
+  cudaError_t drain() {
+    while (!pending.empty()) step();
+    if (error == cudaSuccess && !memory_intact()) {
+      fault_text = "a kernel wrote past an allocation";
+      error = cudaErrorIllegalAddress;
+    }
+    return report(error);
+  }
+};
+
+const char* cudaGetErrorString(cudaError_t error) {
+  switch (error) {
+    case cudaSuccess:
+      return "no error";
+    case cudaErrorMemoryAllocation:
+      return "out of memory";
+    case cudaErrorNoDevice:
+      return "no CUDA-capable device is detected";
+    case cudaErrorInvalidDevice:
+      return "invalid device ordinal";
+    case cudaErrorIllegalAddress:
+    case cudaErrorLaunchFailure:
+      return fault_text.c_str();
+    case cudaErrorCooperativeLaunchTooLarge:
+      return "too many blocks in cooperative launch";
+    case cudaErrorNotReady:
+      return "device not ready";
+    case cudaErrorStreamCaptureUnsupported:
+      return "operation not permitted when stream is capturing";
+    default:
+      return "invalid argument";
+  }
+}
+
+const char* cudaGetErrorName(cudaError_t error) { return error == cudaSuccess ? "cudaSuccess" : "cudaError"; }
+
+cudaError_t cudaGetLastError() { return std::exchange(last_error, cudaSuccess); }
+
+cudaError_t cudaGetDeviceCount(int* count) {
+  *count = kDeviceCount;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
+  if (device < 0 || device >= kDeviceCount) return report(cudaErrorInvalidDevice);
+  *properties = {};
+  std::strncpy(properties->name, kDevices[device].name, sizeof properties->name - 1);
+  properties->totalGlobalMem = kDeviceBytes;
+  properties->sharedMemPerBlockOptin = dartsmith::simt::kSharedBytes;
+  properties->major = 8;
+  properties->minor = 9;
+  properties->multiProcessorCount = dartsmith::simt::kMultiprocessors;
+  properties->cooperativeLaunch = 1;
+  return cudaSuccess;
+}
+
+cudaError_t cudaSetDevice(int device) {
+  if (device < 0 || device >= kDeviceCount) return report(cudaErrorInvalidDevice);
+  device_now = device;
+  return cudaSuccess;
+}
+
+cudaError_t cudaDriverGetVersion(int* version) {
+  *version = 13000;
+  return cudaSuccess;
+}
+
+cudaError_t cudaRuntimeGetVersion(int* version) { return cudaDriverGetVersion(version); }
+
+cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
+  const std::lock_guard lock(memory_mutex);
+  *total = kDeviceBytes;
+  *free = kDeviceBytes - std::min(kDeviceBytes, allocated_bytes);
+  return cudaSuccess;
+}
+
+cudaError_t cudaMalloc(void** memory, size_t bytes) {
+  const std::lock_guard lock(memory_mutex);
+  *memory = nullptr;
+  if (bytes > kDeviceBytes || allocated_bytes + bytes > kDeviceBytes) return report(cudaErrorMemoryAllocation);
+  GuardedMemory guarded;
+  try {
+    guarded.reset(bytes);
+  } catch (const std::bad_alloc&) {
+    return report(cudaErrorMemoryAllocation);
+  }
+  *memory = guarded.data();
+  allocated_bytes += bytes;
+  allocations().emplace(*memory, std::move(guarded));
+  return cudaSuccess;
+}
+
+cudaError_t cudaFree(void* memory) {
+  if (memory == nullptr) return cudaSuccess;
+  const std::lock_guard lock(memory_mutex);
+  const auto found = allocations().find(memory);
+  if (found == allocations().end()) return report(cudaErrorInvalidValue);
+  allocated_bytes -= found->second.bytes();
+  allocations().erase(found);
+  return cudaSuccess;
+}
+
+cudaError_t cudaMallocHost(void** memory, size_t bytes) {
+  *memory = std::malloc(std::max<size_t>(bytes, 1));
+  return report(*memory == nullptr ? cudaErrorMemoryAllocation : cudaSuccess);
+}
+
+cudaError_t cudaFreeHost(void* memory) {
+  std::free(memory);
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemcpyAsync(void* target, const void* source, size_t bytes, cudaMemcpyKind, cudaStream_t stream) {
+  return stream->add(cudaGraphNodeTypeMemcpy, [=] {
+    std::memcpy(target, source, bytes);
+    return cudaSuccess;
+  });
+}
+
+cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t stream) {
+  return stream->add(cudaGraphNodeTypeMemset, [=] {
+    std::memset(memory, value, bytes);
+    return cudaSuccess;
+  });
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+  *stream = new SimtStream{};
+  (*stream)->device = device_now;
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  delete stream;
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  if (stream->capture != nullptr) return report(cudaErrorStreamCaptureUnsupported);
+  return stream->drain();
+}
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+  *event = new SimtEvent{};
+  return cudaSuccess;
+}
+
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  delete event;
+  return cudaSuccess;
+}
+
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  if (stream->capture != nullptr) return report(cudaErrorStreamCaptureUnsupported);
+  event->stream = stream;
+  stream->pending.push_back([event, time = ++event->recorded] {
+    event->time = std::chrono::steady_clock::now();
+    event->reached = time;
+    return cudaSuccess;
+  });
+  return cudaSuccess;
+}
+
+namespace {
+
+// Until the event was reached for that time.
+cudaError_t wait_for(cudaEvent_t event, uint64_t time) {
+  while (event->reached < time && !event->stream->pending.empty()) event->stream->step();
+  return report(event->stream == nullptr ? cudaSuccess : event->stream->error);
+}
+
+}  // namespace
+
+cudaError_t cudaEventSynchronize(cudaEvent_t event) { return wait_for(event, event->recorded); }
+
+cudaError_t cudaEventElapsedTime(float* millis, cudaEvent_t begin, cudaEvent_t end) {
+  if (begin->reached == 0 || end->reached == 0) return report(cudaErrorInvalidValue);
+  *millis = std::chrono::duration<float, std::milli>(end->time - begin->time).count();
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  if (stream->capture != nullptr) return report(cudaErrorStreamCaptureUnsupported);
+  stream->pending.push_back([event, time = event->recorded] { return wait_for(event, time); });
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  if (stream->capture != nullptr) return report(cudaErrorInvalidValue);
+  stream->capture = std::make_unique<SimtGraph>();
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  if (stream->capture == nullptr) return report(cudaErrorInvalidValue);
+  for (const Operation& operation : stream->capture->operations) stream->capture->nodes.push_back({operation.type});
+  *graph = stream->capture.release();
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long) {
+  *exec = new SimtGraphExec{graph->operations};
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
+  for (const Operation& operation : exec->operations) stream->add(operation.type, operation.run);
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes, size_t* count) {
+  if (nodes == nullptr) {
+    *count = graph->nodes.size();
+    return cudaSuccess;
+  }
+  *count = std::min(*count, graph->nodes.size());
+  for (size_t i = 0; i < *count; ++i) nodes[i] = &graph->nodes[i];
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphNodeGetType(cudaGraphNode_t node, cudaGraphNodeType* type) {
+  *type = node->type;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  delete graph;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {
+  delete exec;
+  return cudaSuccess;
+}
+
+namespace dartsmith::simt {
+
+int64_t zone_bytes() { return kDevices[device_now].runs ? 64 : 0; }
+
+cudaError_t enqueue_kernel(const cudaLaunchConfig_t& config, std::function<void()> kernel) {
+  Launch launch{{config.gridDim.x, config.gridDim.y, config.gridDim.z},
+                {config.blockDim.x, config.blockDim.y, config.blockDim.z},
+                config.dynamicSmemBytes};
+  for (unsigned i = 0; i < config.numAttrs; ++i) launch.cooperative = config.attrs[i].val.cooperative != 0;
+  if (launch.grid.count() == 0 || launch.block.count() == 0 || launch.block.count() > 1024 ||
+      launch.shared_bytes > kSharedBytesWithZones || launch.grid.y > 65535 || launch.grid.z > 65535) {
+    return report(cudaErrorInvalidValue);
+  }
+  if (launch.cooperative && launch.grid.count() > kMultiprocessors) return report(cudaErrorCooperativeLaunchTooLarge);
+  const OrderedDevice& device = kDevices[config.stream->device];
+  return config.stream->add(cudaGraphNodeTypeKernel, [launch, &device, kernel = std::move(kernel)] {
+    if (!device.runs) return cudaSuccess;
+    try {
+      run_grid(launch, device.order, kernel);
+    } catch (const Fault& fault) {
+      fault_text = fault.what();
+      return cudaErrorLaunchFailure;
+    }
+    return cudaSuccess;
+  });
+}
+
+}  // namespace dartsmith::simt
