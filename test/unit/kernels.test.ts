@@ -5,10 +5,9 @@ import { openDevice } from '../../src/backend/open.ts';
 import { AbortedError, ArgumentError } from '../../src/errors.ts';
 import { type Kernel, type KernelOptions, openKernel } from '../../src/kernels.ts';
 import { normal } from '../../src/random/philox.ts';
+import { type ReferenceResult, runReference } from '../../src/reference/interpreter.ts';
+import { errorGrowth, tolerance } from '../../src/reference/tolerance.ts';
 import { expectClose, expectSameBits } from '../helpers/compare.ts';
-import { type ReferenceResult, runReference } from '../helpers/interpreter.ts';
-import { tolerance } from '../helpers/kernel_case.ts';
-import { errorGrowth } from '../helpers/tolerance.ts';
 
 let device: Device;
 beforeAll(async () => {
