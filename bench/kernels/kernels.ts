@@ -5,10 +5,10 @@ import { parseArgs } from 'node:util';
 import Benchmark from 'benchmark';
 import type { Device } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
+import { median, spread } from '../../src/kernels/statistics.ts';
 import { normal } from '../../src/random/philox.ts';
 import { count } from '../support/arguments.ts';
 import { machine } from '../support/machine.ts';
-import { median, spread } from '../support/measure.ts';
 import { figure, printTable, writeJson } from '../support/report.ts';
 import { type KernelCase, kernelCases } from './cases.ts';
 
