@@ -25,6 +25,13 @@ export function formatBytes(bytes: number): string {
   return scaled(bytes, 1024, [' B', ' KiB', ' MiB', ' GiB', ' TiB']);
 }
 
+/** Three significant digits without an exponent: 0.0123, 1.23, 45.6, 1235. */
+export function formatFigure(value: number): string {
+  if (value >= 100 || value === 0) return value.toFixed(0);
+  const places = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));
+  return value.toFixed(Math.min(places, 9));
+}
+
 /** Every digit, in groups of three: 1,930,618. */
 export function formatExact(count: number): string {
   return count.toLocaleString('en-US');
