@@ -27,9 +27,9 @@ export function formatBytes(bytes: number): string {
 
 /** Three significant digits without an exponent: 0.0123, 1.23, 45.6, 1235. */
 export function formatFigure(value: number): string {
-  if (value >= 100 || value === 0) return value.toFixed(0);
-  const places = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));
-  return value.toFixed(Math.min(places, 9));
+  const rounded = Number(value.toPrecision(3));
+  if (rounded >= 100 || rounded === 0) return value.toFixed(0);
+  return value.toFixed(Math.min(9, 2 - Math.floor(Math.log10(Math.abs(rounded)))));
 }
 
 /** Every digit, in groups of three: 1,930,618. */

@@ -5,6 +5,7 @@ import { openDevice } from '../../../src/backend/open.ts';
 import { ArgumentError } from '../../../src/errors.ts';
 import { referencePass } from '../../../src/kernels/definition.ts';
 import { drawBatch } from '../../../src/kernels/draw.ts';
+import { buildGraph } from '../../../src/kernels/source.ts';
 import {
   defineKernel,
   type KernelDefinition,
@@ -15,6 +16,7 @@ import {
 } from '../../../src/kernels.ts';
 import { errorGrowth, tolerance } from '../../../src/reference/tolerance.ts';
 import { expectClose } from '../../helpers/compare.ts';
+import { ops } from '../../kernels/cases.ts';
 
 const batchSize = 3;
 
@@ -87,6 +89,12 @@ describe('the catalogue', () => {
     expect(new Set(names).size).toBe(names.length);
     expect(names).toContain('separable 5x5 dilation 2');
     expect(names).toContain('mixedEdge stride 2');
+  });
+
+  it('holds every op of a graph', () => {
+    const definitionsOfAll = kernelNames.flatMap((name) => kernelVariants(name, [8, 8, 4]));
+    const held = new Set(definitionsOfAll.flatMap((definition) => buildGraph(definition).nodes.map(({ op }) => op)));
+    for (const op of ops) expect(held).toContain(op);
   });
 
   it('reaches every fused kernel of the engine', async () => {
