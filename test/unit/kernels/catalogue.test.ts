@@ -15,6 +15,7 @@ import {
   openKernel,
 } from '../../../src/kernels.ts';
 import { errorGrowth, tolerance } from '../../../src/reference/tolerance.ts';
+import { spaces } from '../../../src/space/space.ts';
 import { expectClose } from '../../helpers/compare.ts';
 import { ops } from '../../kernels/cases.ts';
 
@@ -83,6 +84,25 @@ describe('the catalogue', () => {
       }
     },
   );
+
+  it('builds what the names say', () => {
+    const shape = [8, 6, 4] as const;
+    const outputOf = (definition: KernelDefinition) => {
+      const { nodes, output } = buildGraph(definition);
+      return [nodes.map(({ op }) => op).join(' '), nodes[output].shape];
+    };
+    const chain = 'input relu conv2d conv2d batchNorm';
+    expect(outputOf(kernels.separable({ shape, kernel: 5, dilation: 2 }))).toEqual([chain, [8, 6, 4]]);
+    expect(outputOf(kernels.separable({ shape, stride: 2, channels: 10 }))).toEqual([chain, [4, 3, 10]]);
+    expect(outputOf(kernels.pointwise({ shape, channels: 3 }))).toEqual(['input relu conv2d batchNorm', [8, 6, 3]]);
+    expect(outputOf(kernels.pooling({ shape, pool: 'avg' }))).toEqual(['input avgPool batchNorm mixed', [8, 6, 4]]);
+    expect(outputOf(kernels.factorizedReduce({ shape }))[1]).toEqual([4, 3, 4]);
+    expect(outputOf(kernels.mixedEdge({ shape, stride: 2 }))[1]).toEqual([4, 3, 4]);
+    expect(outputOf(kernels.concat({ shape, terms: 3 }))).toEqual(['input input input concat', [8, 6, 12]]);
+    const { nodes } = buildGraph(kernels.mixedEdge({ shape }));
+    const mixed = nodes.at(-1);
+    expect(mixed?.op === 'mixed' && mixed.branches.map(({ name }) => name)).toEqual(spaces['darts'].candidates);
+  });
 
   it('names each form once', () => {
     const names = kernelNames.flatMap((name) => kernelVariants(name, [8, 8, 4])).map(({ name }) => name);
