@@ -44,7 +44,7 @@ several backends they take turns, and the last column is the time of each divide
 Examples:
   dartsmith bench
   dartsmith bench separable mixedEdge --shape 64x16x16x32
-  dartsmith bench relu --backend ${backendNames.join(',')} --runs 50
+  dartsmith bench relu --backend ${backendNames.slice(0, 2).join(',')} --runs 50
   dartsmith bench --threads 1 --json > kernels.json`;
 
 /** Adds `dartsmith bench`. */
@@ -134,9 +134,12 @@ async function runCase(
   });
 }
 
-/** The backends that can be used here, best first; where there is none, the one whose error says what to do. */
+/**
+ * The backends that can be used here, best first; where there is none, the one whose error says what to do. Not the simulator
+ * of the CUDA kernels, which is for tests and thousands of times as slow: that has to be named.
+ */
 function usableBackends(): readonly BackendName[] {
-  const usable = describeBackends().filter((backend) => backend.usable);
+  const usable = describeBackends().filter((backend) => backend.usable && backend.name !== 'simt');
   const names = backendNames.filter((name) => usable.some((backend) => backend.name === name));
   return names.length > 0 ? names : ['cpu'];
 }
