@@ -1,20 +1,13 @@
-// Runs one operation on plain arrays and times it: npx tsx examples/kernel.ts [RUNS]
+// Runs one kernel of the catalogue on plain arrays and times it: npx tsx examples/kernel.ts [RUNS]
 import { openDevice } from 'dartsmith';
-import { openKernel } from 'dartsmith/kernels';
+import { kernels, openKernel } from 'dartsmith/kernels';
 
 const [runs = 20] = process.argv.slice(2).map(Number);
 const [batchSize, height, width, channels] = [64, 32, 32, 16];
 
 const device = await openDevice();
-const kernel = await openKernel(device, {
-  inputs: { x: [height, width, channels] },
-  batchSize,
-  build: (builder, { x }) => {
-    const window = { channels, groups: channels, kernel: 3, padding: 1 };
-    const filtered = builder.conv2d('depthwise', builder.relu(x), window);
-    return builder.conv2d('pointwise', filtered, { channels, kernel: 1 });
-  },
-});
+const separable = kernels.separable({ shape: [height, width, channels], kernel: 5 });
+const kernel = await openKernel(device, { ...separable, batchSize });
 
 const x = Float32Array.from({ length: batchSize * height * width * channels }, (_, i) => Math.sin(i));
 const y = await kernel.forward({ x });

@@ -16,6 +16,7 @@ export {
   type GradientsCommand,
   type GradientTarget,
   type HypergradientCommand,
+  type KernelProfile,
   type Mixing,
   type Outcome,
   type Peak,

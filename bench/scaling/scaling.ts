@@ -3,11 +3,11 @@
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { median } from '../../src/kernels/statistics.ts';
 import { costOf } from '../../src/report/cost.ts';
 import { openOurStep } from '../step/ours.ts';
 import { count } from '../support/arguments.ts';
 import { machine } from '../support/machine.ts';
-import { median } from '../support/measure.ts';
 import { figure, printTable, writeJson } from '../support/report.ts';
 import { passes, type StepSizes } from '../support/work.ts';
 import { type Chart, chartsToSvg } from './chart.ts';

@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
 import { availableParallelism, cpus } from 'node:os';
+import { checkoutCommit } from '../../src/cli/checkout.ts';
 
 /** Where and from what a figure was measured. */
 export interface Machine {
@@ -20,24 +20,7 @@ export function machine(): Machine {
     cores: availableParallelism(),
     platform: `${process.platform} ${process.arch}`,
     node: process.version,
-    commit: commit(),
+    commit: checkoutCommit() ?? 'unknown',
     date: new Date().toISOString(),
   };
-}
-
-function commit(): string {
-  try {
-    const changed = git('status', '--porcelain', '--untracked-files=no') !== '';
-    return git('rev-parse', 'HEAD') + (changed ? '-dirty' : '');
-  } catch {
-    return 'unknown';
-  }
-}
-
-function git(...args: string[]): string {
-  return execFileSync('git', args, {
-    cwd: import.meta.dirname,
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
-  }).trim();
 }

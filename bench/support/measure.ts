@@ -1,3 +1,5 @@
+import { median, spread } from '../../src/kernels/statistics.ts';
+
 /** Seconds of one run each, in the order they were taken, with what they come to. */
 export interface Measurement {
   readonly name: string;
@@ -13,25 +15,6 @@ export interface Measurement {
 export interface Contestant {
   readonly name: string;
   readonly run: () => Promise<number>;
-}
-
-/** The value below which a share of the values lies, interpolated linearly between neighbours. */
-export function quantile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const position = share * (sorted.length - 1);
-  const low = Math.floor(position);
-  const high = Math.ceil(position);
-  return sorted[low] + (position - low) * (sorted[high] - sorted[low]);
-}
-
-/** The middle value. */
-export function median(values: readonly number[]): number {
-  return quantile(values, 0.5);
-}
-
-/** The interquartile range. */
-export function spread(values: readonly number[]): number {
-  return quantile(values, 0.75) - quantile(values, 0.25);
 }
 
 /** Seconds that a piece of work takes. */

@@ -121,9 +121,11 @@ export interface VjpCommand {
   readonly kind: 'vjp';
   readonly program: Program;
   readonly batch: DirectBatch;
-  /** Gradient of the output, `[batch, ...shape]`. */
+  /** Gradient of the output, `[batch, ...shape]`; empty for a loss, whose own gradient is 1. */
   readonly outputGradient: Float32Array;
   readonly mixing?: Mixing;
+  /** Also measure every kernel. */
+  readonly profile?: boolean;
 }
 
 /** One piece of work for a device. */
@@ -150,7 +152,7 @@ export interface Outcome {
   readonly gradientNorm?: number;
   /** Output of each node asked for with `read`, and of the output node of a vjp: `[batch, ...shape]`. */
   readonly outputs?: ReadonlyMap<number, Float32Array>;
-  /** Of every kernel, in the order of running (gradients with `profile`). */
+  /** Of every kernel, in the order of running (gradients and vjp with `profile`). */
   readonly profile?: readonly KernelProfile[];
   /** Gradient of each graph input (vjp). */
   readonly inputGradients?: Readonly<Record<string, Float32Array>>;

@@ -25,6 +25,13 @@ export function formatBytes(bytes: number): string {
   return scaled(bytes, 1024, [' B', ' KiB', ' MiB', ' GiB', ' TiB']);
 }
 
+/** Three significant digits without an exponent: 0.0123, 1.23, 45.6, 1235. */
+export function formatFigure(value: number): string {
+  const rounded = Number(value.toPrecision(3));
+  if (rounded >= 100 || rounded === 0) return value.toFixed(0);
+  return value.toFixed(Math.min(9, 2 - Math.floor(Math.log10(Math.abs(rounded)))));
+}
+
 /** Every digit, in groups of three: 1,930,618. */
 export function formatExact(count: number): string {
   return count.toLocaleString('en-US');

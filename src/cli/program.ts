@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { addBenchCommand } from './bench.ts';
 import { addDoctorCommand } from './doctor.ts';
 import { addDrawCommand } from './draw.ts';
 import { endingOf, exitCodes } from './failure.ts';
@@ -12,6 +13,7 @@ Examples:
   dartsmith search --dataset cifar10 --data-dir cifar-10-batches-bin --preset paper
   dartsmith draw DARTS_V2 --out cells.svg
   dartsmith info supernet
+  dartsmith bench separable mixedEdge
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted. DARTSMITH_DEBUG=1 adds the stack to an error.`;
 
@@ -43,6 +45,7 @@ function createProgram(): Command {
   addSearchCommand(program);
   addDrawCommand(program);
   addInfoCommand(program);
+  addBenchCommand(program);
   addDoctorCommand(program);
   return program;
 }

@@ -2,8 +2,8 @@ import type { Device } from '../../src/backend/device.ts';
 import { GraphBuilder, type Tensor } from '../../src/graph/builder.ts';
 import type { Graph, Initialiser, Shape } from '../../src/graph/graph.ts';
 import { normal, uniform } from '../../src/random/philox.ts';
-import { type ReferenceResult, runReference } from './interpreter.ts';
-import { allowedError, type ErrorGrowth, errorGrowth, largestMagnitude } from './tolerance.ts';
+import { type ReferenceResult, runReference } from '../../src/reference/interpreter.ts';
+import { allowedError, errorGrowth, largestMagnitude, tolerance } from '../../src/reference/tolerance.ts';
 
 /**
  * What a case's inputs hold: standard normal numbers, small integers (ties and exact zeros), normal numbers a thousand
@@ -163,11 +163,6 @@ export async function deviceTensors(device: Device, prepared: PreparedCase): Pro
 /** Arrays by name in float32; the numbers of a prepared case lose nothing. */
 export function asSingles(arrays: Readonly<Record<string, Float64Array>>): Record<string, Float32Array> {
   return Object.fromEntries(Object.entries(arrays).map(([name, values]) => [name, Float32Array.from(values)]));
-}
-
-/** Absolute error allowed in a tensor of a pass. */
-export function tolerance(values: Float64Array, growth: ErrorGrowth, direction: 'forward' | 'backward'): number {
-  return allowedError(largestMagnitude(values), growth[direction], growth.cancellation);
 }
 
 /** The node whose output is compared: of a loss, its logits. */

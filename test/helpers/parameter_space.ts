@@ -2,8 +2,8 @@
 import type { DirectBatch } from '../../src/backend/device.ts';
 import type { Parameters } from '../../src/backend/parameters.ts';
 import type { Graph } from '../../src/graph/graph.ts';
+import { dot } from '../../src/reference/primitives.ts';
 import { asSingles, gaussian, type PreparedCase } from './kernel_case.ts';
-import { dot } from './reference.ts';
 
 /** Values by parameter name: a point, a direction or a gradient. */
 export type ParameterVector = ReadonlyMap<string, Float64Array>;

@@ -5,7 +5,7 @@ import { GraphBuilder, type Tensor } from '../../src/graph/builder.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { applyOperation, type OperationContext, operations } from '../../src/network/operations.ts';
 import { normal, uniform } from '../../src/random/philox.ts';
-import { runReference } from '../helpers/interpreter.ts';
+import { runReference } from '../../src/reference/interpreter.ts';
 
 // Fused kernels against the same graph run node by node. Both are float32 sums of the same terms in other orders; batch
 // norms over few values amplify the difference, so sizes keep at least 32 values a channel.

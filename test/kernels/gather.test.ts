@@ -7,9 +7,9 @@ import { DartsmithError } from '../../src/errors.ts';
 import { GraphBuilder } from '../../src/graph/builder.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { randomBlock, type StreamKey, uniform } from '../../src/random/philox.ts';
+import { runReference } from '../../src/reference/interpreter.ts';
 import { augmentBatch, drawAugmentation } from '../helpers/augment.ts';
 import { expectSameBits } from '../helpers/compare.ts';
-import { runReference } from '../helpers/interpreter.ts';
 
 type ImageShape = ImageArrays['shape'];
 

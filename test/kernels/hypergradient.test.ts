@@ -4,8 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Device, Program } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
 import type { Arena, Parameters } from '../../src/backend/parameters.ts';
+import type { ReferenceResult } from '../../src/reference/interpreter.ts';
+import { largestMagnitude } from '../../src/reference/tolerance.ts';
 import { expectClose, expectSameBits } from '../helpers/compare.ts';
-import type { ReferenceResult } from '../helpers/interpreter.ts';
 import { type PreparedCase, prepareGraph, referenceOf } from '../helpers/kernel_case.ts';
 import {
   directBatch,
@@ -18,7 +19,6 @@ import {
   writePoint,
 } from '../helpers/parameter_space.ts';
 import { smoothSupernet } from '../helpers/tiny_supernet.ts';
-import { largestMagnitude } from '../helpers/tolerance.ts';
 
 const batchSize = 6;
 const graph = smoothSupernet();

@@ -1,10 +1,11 @@
 // Every case of the tables on every instruction set of this machine: against the float64 reference, and to the bit across
-// thread counts. Tolerances and their reasons: test/helpers/tolerance.ts.
+// thread counts. Tolerances and their reasons: src/reference/tolerance.ts.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Device } from '../../src/backend/device.ts';
 import { instructionSets, openDevice } from '../../src/backend/open.ts';
+import { runReference } from '../../src/reference/interpreter.ts';
+import { errorGrowth, tolerance } from '../../src/reference/tolerance.ts';
 import { expectClose, expectSameBits } from '../helpers/compare.ts';
-import { runReference } from '../helpers/interpreter.ts';
 import {
   asSingles,
   deviceTensors,
@@ -13,9 +14,7 @@ import {
   type KernelCase,
   type PreparedCase,
   prepareCase,
-  tolerance,
 } from '../helpers/kernel_case.ts';
-import { errorGrowth } from '../helpers/tolerance.ts';
 import { caseTables, ops } from './cases.ts';
 
 const threadCounts = [1, 2, 3, 8] as const;

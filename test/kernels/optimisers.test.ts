@@ -4,9 +4,9 @@ import type { AdamCommand, Device, SgdCommand } from '../../src/backend/device.t
 import { openDevice } from '../../src/backend/open.ts';
 import type { Arena, Parameters } from '../../src/backend/parameters.ts';
 import { GraphBuilder } from '../../src/graph/builder.ts';
+import { largestMagnitude } from '../../src/reference/tolerance.ts';
 import { expectClose, expectSameBits } from '../helpers/compare.ts';
 import { gaussian } from '../helpers/kernel_case.ts';
-import { largestMagnitude } from '../helpers/tolerance.ts';
 
 type SgdOptions = Omit<SgdCommand, 'kind' | 'parameters'>;
 type AdamOptions = Omit<AdamCommand, 'kind' | 'parameters' | 'step'>;

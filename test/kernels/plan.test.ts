@@ -6,12 +6,12 @@ import type { Arena, Parameters } from '../../src/backend/parameters.ts';
 import { BackendError } from '../../src/errors.ts';
 import { type BranchBuilder, GraphBuilder } from '../../src/graph/builder.ts';
 import type { Graph } from '../../src/graph/graph.ts';
+import { errorGrowth, tolerance } from '../../src/reference/tolerance.ts';
 import { depthwiseSeparable, pooling } from '../helpers/candidates.ts';
 import { expectClose, expectSameBits } from '../helpers/compare.ts';
-import { prepareGraph, referenceOf, tolerance } from '../helpers/kernel_case.ts';
+import { prepareGraph, referenceOf } from '../helpers/kernel_case.ts';
 import { directBatch, writePoint } from '../helpers/parameter_space.ts';
 import { tinySupernet } from '../helpers/tiny_supernet.ts';
-import { errorGrowth } from '../helpers/tolerance.ts';
 
 const batchSize = 6;
 const graph = tinySupernet();

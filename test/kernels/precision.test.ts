@@ -6,8 +6,8 @@ import { instructionSets, openDevice } from '../../src/backend/open.ts';
 import { GraphBuilder } from '../../src/graph/builder.ts';
 import type { Graph, Node } from '../../src/graph/graph.ts';
 import { buildSupernet } from '../../src/network/supernet.ts';
+import { runReference } from '../../src/reference/interpreter.ts';
 import { dartsCandidates, depthwiseSeparable } from '../helpers/candidates.ts';
-import { runReference } from '../helpers/interpreter.ts';
 import { asSingles, type PreparedCase, prepareGraph } from '../helpers/kernel_case.ts';
 
 // A value within float32 round-off of the middle between two bfloat16 numbers may rightly go either way; that changes few

@@ -1,10 +1,10 @@
 // One set of values for our supernet and for PyTorch's, each in its own layout, and how far apart the answers are. The
 // layouts are converted here and not by src/io, which these tests are to find fault with.
 import type { TorchTensor } from '../../bench/peers/tensor_file.ts';
-import { median } from '../../bench/support/measure.ts';
 import type { DirectBatch } from '../../src/backend/device.ts';
 import { initialValues, type NamedTensor, type ParameterMap, placeParameters } from '../../src/backend/parameters.ts';
 import type { ParameterLayout } from '../../src/graph/graph.ts';
+import { median } from '../../src/kernels/statistics.ts';
 import { buildSupernet } from '../../src/network/supernet.ts';
 import { normal } from '../../src/random/philox.ts';
 

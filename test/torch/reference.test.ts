@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TorchTensor } from '../../bench/peers/tensor_file.ts';
 import { openTorchPeer, type TorchCheck } from '../../bench/peers/torch.ts';
-import { type ReferenceResult, runReference } from '../helpers/interpreter.ts';
+import { type ReferenceResult, runReference } from '../../src/reference/interpreter.ts';
 import { batchSize, deviations, givenValues, network, rates, supernet, torchTensors, toTorch } from './exchange.ts';
 
 let reason = '';

@@ -2,10 +2,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TorchTensor } from '../../bench/peers/tensor_file.ts';
 import { openTorchPeer, type TorchCheck } from '../../bench/peers/torch.ts';
-import { median } from '../../bench/support/measure.ts';
 import type { Device, Outcome } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
 import type { Parameters } from '../../src/backend/parameters.ts';
+import { median } from '../../src/kernels/statistics.ts';
 import { batchSize, deviations, givenValues, network, rates, supernet, torchTensors, toTorch } from './exchange.ts';
 
 let reason = '';

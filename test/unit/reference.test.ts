@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { runReference } from '../helpers/interpreter.ts';
+import { runReference } from '../../src/reference/interpreter.ts';
+import * as reference from '../../src/reference/primitives.ts';
 import { gaussian, type PreparedCase, prepareCase, prepareGraph, referenceOf } from '../helpers/kernel_case.ts';
-import * as reference from '../helpers/reference.ts';
 import { tinySupernet } from '../helpers/tiny_supernet.ts';
 import { caseTables, ops } from '../kernels/cases.ts';
 

@@ -150,6 +150,7 @@ export function encodeCommand(command: Command, handles: HandleLookup): object {
         statistics: 'training',
         read: [program.graph.output],
         outputGradient: command.outputGradient,
+        profile: command.profile,
       };
   }
 }

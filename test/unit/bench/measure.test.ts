@@ -5,9 +5,10 @@ import { describe, expect, it } from 'vitest';
 import { readTensors, writeTensors } from '../../../bench/peers/tensor_file.ts';
 import { count } from '../../../bench/support/arguments.ts';
 import { machine } from '../../../bench/support/machine.ts';
-import { alternate, median, quantile, spread } from '../../../bench/support/measure.ts';
+import { alternate } from '../../../bench/support/measure.ts';
 import { figure, formatTable, writeJson } from '../../../bench/support/report.ts';
 import { ArgumentError } from '../../../src/errors.ts';
+import { median, quantile, spread } from '../../../src/kernels/statistics.ts';
 
 describe('statistics', () => {
   it('takes quantiles by linear interpolation, whatever the order', () => {

@@ -4,6 +4,7 @@ import {
   formatCount,
   formatDuration,
   formatExact,
+  formatFigure,
   formatShare,
   formatTable,
 } from '../../../src/cli/format.ts';
@@ -28,6 +29,18 @@ describe('formats', () => {
     [295.8e6, '295.8 M'],
     [3e12, '3.000 T'],
   ])('%d as %s', (count, text) => expect(formatCount(count)).toBe(text));
+
+  it.each([
+    [0, '0'],
+    [0.00164, '0.00164'],
+    [0.0123456, '0.0123'],
+    [0.98, '0.980'],
+    [1.2345, '1.23'],
+    [45.67, '45.7'],
+    [99.99, '100'],
+    [9.999, '10.0'],
+    [1234.5, '1235'],
+  ])('%d to three digits as %s', (value, text) => expect(formatFigure(value)).toBe(text));
 
   it('bytes, shares and exact counts', () => {
     expect(formatBytes(512)).toBe('512 B');

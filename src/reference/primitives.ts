@@ -1,6 +1,6 @@
 // Every op of src/graph/graph.ts as plain float64 loops, forward and backward: the oracle of the engine's kernels. It shares
 // nothing with them. Images are NHWC with the batch first, convolution weights HWIO.
-import type { MixingActivation, Pair } from '../../src/graph/graph.ts';
+import type { MixingActivation, Pair } from '../graph/graph.ts';
 
 /** Sizes of a batch of images; a vector `[C]` is an image of one pixel. */
 export interface ImageSize {

@@ -4,7 +4,7 @@
 // "A new approach to probabilistic rounding error analysis", 2019). Batch normalisation subtracts the mean, which keeps the
 // absolute error of inputs that are |x|/deviation times larger than what remains. Both are relative to the tensor's largest
 // magnitude; `safety` covers the constants (several roundings a term, tails of the distribution).
-import type { Graph, Node } from '../../src/graph/graph.ts';
+import type { Graph, Node } from '../graph/graph.ts';
 
 const roundoff = 2 ** -24;
 const safety = 4;
@@ -22,6 +22,11 @@ export interface ErrorGrowth {
 /** Absolute error allowed in a tensor whose largest magnitude is `magnitude`, after sums of `terms` terms. */
 export function allowedError(magnitude: number, terms: number, cancellation: number): number {
   return safety * (Math.sqrt(terms) + cancellation) * roundoff * magnitude;
+}
+
+/** Absolute error allowed in a tensor of a pass whose exact values are `values`. */
+export function tolerance(values: Float64Array, growth: ErrorGrowth, direction: 'forward' | 'backward'): number {
+  return allowedError(largestMagnitude(values), growth[direction], growth.cancellation);
 }
 
 /** Largest magnitude of an array; 0 when it is empty. */

@@ -13,8 +13,8 @@ import type {
   Node,
   ReluNode,
   Shape,
-} from '../../src/graph/graph.ts';
-import * as reference from './reference.ts';
+} from '../graph/graph.ts';
+import * as reference from './primitives.ts';
 
 /** What a graph is run on; every array is flat, activations `[batch, ...shape]`, parameters in native layout. */
 export interface ReferenceOptions {

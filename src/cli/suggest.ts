@@ -1,0 +1,23 @@
+/** ` (Did you mean separable?)` for the nearest known word, in commander's form; nothing where none is near. */
+export function suggestion(word: string, known: readonly string[]): string {
+  const ranked = known
+    .map((candidate) => ({ candidate, distance: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
+    .sort((a, b) => a.distance - b.distance);
+  const [best] = ranked;
+  if (best === undefined || best.distance > 0.4 * Math.max(word.length, best.candidate.length)) return '';
+  return ` (Did you mean ${best.candidate}?)`;
+}
+
+/** Characters to insert, drop or replace to get from one word to the other. */
+function editDistance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= from.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= to.length; j++) {
+      const replaced = row[j - 1] + (from[i - 1] === to[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, row[j] + 1, next[j - 1] + 1));
+    }
+    row = next;
+  }
+  return row[to.length];
+}

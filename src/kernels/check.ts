@@ -1,0 +1,95 @@
+import type { Device } from '../backend/device.ts';
+import { AbortedError, BackendError } from '../errors.ts';
+import type { ReferenceResult } from '../reference/interpreter.ts';
+import { type ErrorGrowth, errorGrowth, tolerance } from '../reference/tolerance.ts';
+import { type KernelDefinition, referencePass } from './definition.ts';
+import { drawBatch } from './draw.ts';
+import { type Kernel, type KernelGradients, openKernel } from './open.ts';
+
+/** Options of {@link checkKernel}. */
+export interface CheckOptions {
+  readonly batchSize: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A tensor that is not what the reference says. */
+interface Fault {
+  readonly tensor: string;
+  readonly error: number;
+  readonly tolerance: number;
+}
+
+/**
+ * Draws tried before a kernel counts as wrong. An intermediate value that rounds to the other side of a ReLU's or a maximum's
+ * kink moves a gradient by more than round-off, on rare draws; a kernel that is wrong is wrong on all.
+ */
+const draws = 3;
+
+/**
+ * Holds a kernel's output and all its gradients, on normal random numbers, against the reference. Errors may be as large as
+ * float32 sums of that many terms make them (src/reference/tolerance.ts). Throws BackendError that names the tensor.
+ */
+export async function checkKernel(device: Device, definition: KernelDefinition, options: CheckOptions): Promise<void> {
+  const { batchSize, signal } = options;
+  let fault: Fault | undefined;
+  for (let seed = 0; seed < draws; seed++) {
+    using kernel = await openKernel(device, { ...definition, batchSize, seed });
+    fault = await findFault(kernel, seed, signal);
+    if (fault === undefined) return;
+  }
+  const { tensor, error, tolerance } = fault!;
+  throw new BackendError(
+    `${definition.name} on ${device.description} disagrees with the reference: ${tensor} is off by ${error.toExponential(1)} ` +
+      `where round-off explains ${tolerance.toExponential(1)}`,
+  );
+}
+
+async function findFault(kernel: Kernel<string>, seed: number, signal?: AbortSignal): Promise<Fault | undefined> {
+  const { graph, batchSize } = kernel;
+  const batch = drawBatch(graph, batchSize, seed);
+  const parameters: Record<string, Float32Array> = {};
+  for (const name of kernel.parameters.names()) parameters[name] = (await kernel.parameters.get(name)).data;
+  const actual = await kernel.backward(batch.inputs, batch.outputGradient, { labels: batch.labels, signal });
+  if (signal?.aborted) throw new AbortedError();
+  const expected = referencePass(graph, { ...batch, batchSize, parameters });
+  const growth = errorGrowth(graph, batchSize, expected.outputs);
+  return comparisons(kernel, actual, expected)
+    .map((comparison) => faultOf(comparison, growth))
+    .find((found) => found !== undefined);
+}
+
+interface Comparison {
+  readonly tensor: string;
+  readonly actual: Float32Array;
+  readonly expected: Float64Array;
+  readonly direction: 'forward' | 'backward';
+}
+
+function comparisons(
+  { graph }: Kernel<string>,
+  actual: KernelGradients<string>,
+  { outputs, inputGradients, gradients }: ReferenceResult,
+): Comparison[] {
+  const output = outputs[graph.output];
+  return [
+    { tensor: 'the output', actual: actual.output, expected: output, direction: 'forward' },
+    ...Object.entries(inputGradients).map(([name, expected]) => {
+      const tensor = `the gradient of input ${name}`;
+      return { tensor, actual: actual.inputs[name], expected, direction: 'backward' } as const;
+    }),
+    ...[...gradients].map(([name, expected]) => {
+      const tensor = `the gradient of ${name}`;
+      return { tensor, actual: actual.parameters[name], expected, direction: 'backward' } as const;
+    }),
+  ];
+}
+
+function faultOf({ tensor, actual, expected, direction }: Comparison, growth: ErrorGrowth): Fault | undefined {
+  const allowed = tolerance(expected, growth, direction);
+  let error = actual.length === expected.length ? 0 : Number.POSITIVE_INFINITY;
+  for (let i = 0; i < expected.length; i++) {
+    const difference = Math.abs(actual[i] - expected[i]);
+    if (!(difference <= error)) error = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference;
+  }
+  return error <= allowed ? undefined : { tensor, error, tolerance: allowed };
+}

@@ -1,0 +1,26 @@
+import type { Graph } from '../graph/graph.ts';
+import { normal, type StreamKey, uniform } from '../random/philox.ts';
+import { elementsOf, isLoss, outputLength } from './source.ts';
+
+/** What a pass of a kernel takes. */
+export interface KernelBatch {
+  readonly inputs: Readonly<Record<string, Float32Array>>;
+  /** Only for a loss. */
+  readonly labels?: Int32Array;
+  readonly outputGradient: Float32Array;
+}
+
+/** A batch of standard normal numbers, and labels where the kernel is a loss; the same for the same seed. */
+export function drawBatch(graph: Graph, batchSize: number, seed: number): KernelBatch {
+  let step = 0;
+  const stream = (): StreamKey => ({ seed, purpose: 'split', epoch: 0, step: step++ });
+  const gaussian = (length: number) => Float32Array.from(normal(stream(), length));
+  const inputs = graph.nodes.flatMap((node) =>
+    node.op === 'input' ? [[node.name, gaussian(elementsOf(node.shape, batchSize))] as const] : [],
+  );
+  const batch = { inputs: Object.fromEntries(inputs) };
+  if (!isLoss(graph)) return { ...batch, outputGradient: gaussian(outputLength(graph, batchSize)) };
+  const [classes] = graph.nodes[graph.nodes[graph.output].inputs[0]].shape;
+  const labels = Int32Array.from(uniform(stream(), batchSize), (value) => Math.floor(value * classes));
+  return { ...batch, labels, outputGradient: Float32Array.of(1) };
+}

@@ -1,0 +1,158 @@
+// The primitive ops that networks are made of, each alone. What they compute is said in src/graph/graph.ts.
+import type { PoolOptions } from '../graph/builder.ts';
+import {
+  choice,
+  count,
+  type DilatedOptions,
+  type ImageOptions,
+  imageShape,
+  likeInputs,
+  slidingWindow,
+  type WindowOptions,
+  windowName,
+} from './arguments.ts';
+import { defineKernel, type KernelDefinition } from './definition.ts';
+
+/** Options of {@link conv2d}. */
+export interface ConvolutionOptions extends DilatedOptions {
+  /** Output channels; those of the input when absent. */
+  readonly channels?: number;
+  /** 1 when absent. */
+  readonly groups?: number;
+}
+
+/** Options of {@link batchNorm}. */
+export interface BatchNormOptions extends ImageOptions {
+  /** With a trained scale and shift; false when absent. */
+  readonly affine?: boolean;
+}
+
+/** Options of a kernel on several like inputs. */
+export interface TermsOptions extends ImageOptions {
+  /** Number of inputs; 2 when absent. */
+  readonly terms?: number;
+}
+
+/** Options of {@link crop}. */
+export interface CropOptions extends ImageOptions {
+  /** Rows to drop; 1 when absent. */
+  readonly top?: number;
+  /** Columns to drop; 1 when absent. */
+  readonly left?: number;
+}
+
+/** Options of {@link linear}. */
+export interface LinearOptions {
+  readonly inputs: number;
+  readonly outputs: number;
+}
+
+/** Options of {@link softmaxCrossEntropy}. */
+export interface LossOptions {
+  readonly classes: number;
+}
+
+/** Dense (or grouped) convolution without bias. Weight `conv2d.weight` `[kernel, kernel, C / groups, channels]`. */
+export function conv2d(options: ConvolutionOptions): KernelDefinition<'x'> {
+  const shape = imageShape(options.shape);
+  const window = slidingWindow(options);
+  const { channels = shape[2], groups = 1 } = options;
+  const name = windowName('conv2d', window);
+  return defineKernel(name, {
+    inputs: { x: shape },
+    build: (builder, { x }) => builder.conv2d('conv2d', x, { ...window, channels, groups }),
+  });
+}
+
+/** Convolution of every channel by itself. Weight `depthwise.weight` `[kernel, kernel, 1, C]`. */
+export function depthwise(options: DilatedOptions): KernelDefinition<'x'> {
+  const shape = imageShape(options.shape);
+  const window = slidingWindow(options);
+  return defineKernel(windowName('depthwise', window), {
+    inputs: { x: shape },
+    build: (builder, { x }) => builder.conv2d('depthwise', x, { ...window, channels: shape[2], groups: shape[2] }),
+  });
+}
+
+/** Batch normalisation with the batch's statistics. Weights, where affine, `norm.weight` and `norm.bias` `[C]`. */
+export function batchNorm({ shape, affine = false }: BatchNormOptions): KernelDefinition<'x'> {
+  choice('affine', affine, [true, false]);
+  return defineKernel(affine ? 'batchNorm affine' : 'batchNorm', {
+    inputs: { x: imageShape(shape) },
+    build: (builder, { x }) => builder.batchNorm('norm', x, { affine }),
+  });
+}
+
+/** max(x, 0). */
+export function relu({ shape }: ImageOptions): KernelDefinition<'x'> {
+  return defineKernel('relu', { inputs: { x: imageShape(shape) }, build: (builder, { x }) => builder.relu(x) });
+}
+
+/** Maximum over a window. */
+export function maxPool(options: WindowOptions): KernelDefinition<'x'> {
+  return pool('maxPool', options);
+}
+
+/** Mean over a window, padding left out. */
+export function avgPool(options: WindowOptions): KernelDefinition<'x'> {
+  return pool('avgPool', options);
+}
+
+function pool(op: 'maxPool' | 'avgPool', options: WindowOptions): KernelDefinition<'x'> {
+  const { kernel, stride } = options;
+  const window = slidingWindow({ kernel, stride });
+  const poolWindow: PoolOptions = { kernel: window.kernel, stride: window.stride, padding: window.padding };
+  return defineKernel(windowName(op, window), {
+    inputs: { x: imageShape(options.shape) },
+    build: (builder, { x }) => builder[op](x, poolWindow),
+  });
+}
+
+/** Mean over all pixels: `[H, W, C]` to `[C]`. */
+export function globalAvgPool({ shape }: ImageOptions): KernelDefinition<'x'> {
+  return defineKernel('globalAvgPool', {
+    inputs: { x: imageShape(shape) },
+    build: (builder, { x }) => builder.globalAvgPool(x),
+  });
+}
+
+/** Fully connected layer. Weights `linear.weight` `[inputs, outputs]` and `linear.bias` `[outputs]`. */
+export function linear({ inputs, outputs }: LinearOptions): KernelDefinition<'x'> {
+  count('outputs', outputs);
+  return defineKernel('linear', {
+    inputs: { x: [count('inputs', inputs)] },
+    build: (builder, { x }) => builder.linear('linear', x, outputs),
+  });
+}
+
+/** Sum of `x0`, `x1` and so on. */
+export function add({ shape, terms = 2 }: TermsOptions): KernelDefinition<`x${number}`> {
+  return defineKernel('add', {
+    inputs: likeInputs(imageShape(shape), count('terms', terms, 2)),
+    build: (builder, inputs) => builder.add(Object.values(inputs)),
+  });
+}
+
+/** `x0`, `x1` and so on side by side, channel after channel. */
+export function concat({ shape, terms = 2 }: TermsOptions): KernelDefinition<`x${number}`> {
+  return defineKernel('concat', {
+    inputs: likeInputs(imageShape(shape), count('terms', terms, 2)),
+    build: (builder, inputs) => builder.concat(Object.values(inputs)),
+  });
+}
+
+/** An image without its first rows and columns. */
+export function crop({ shape, top = 1, left = 1 }: CropOptions): KernelDefinition<'x'> {
+  return defineKernel('crop', {
+    inputs: { x: imageShape(shape) },
+    build: (builder, { x }) => builder.crop(x, top, left),
+  });
+}
+
+/** Mean softmax cross-entropy of logits `x` `[classes]` against labels, given with each pass. Its output is a loss. */
+export function softmaxCrossEntropy({ classes }: LossOptions): KernelDefinition<'x'> {
+  return defineKernel('softmaxCrossEntropy', {
+    inputs: { x: [count('classes', classes)] },
+    build: (builder, { x }) => builder.softmaxCrossEntropy(x),
+  });
+}

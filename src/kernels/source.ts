@@ -1,0 +1,38 @@
+// What a kernel is made from: its inputs and how it is built on them.
+import { invalid } from '../errors.ts';
+import { GraphBuilder, type Tensor } from '../graph/builder.ts';
+import type { Graph, Shape } from '../graph/graph.ts';
+
+/** A kernel before it has a batch and a backend. */
+export interface KernelSource<Name extends string> {
+  /** Shape of each input without the batch: `[height, width, channels]` or `[channels]`. */
+  readonly inputs: Readonly<Record<Name, Shape>>;
+  /** Builds what is run from its inputs and returns its output, which may be a loss. */
+  build(builder: GraphBuilder, inputs: Readonly<Record<Name, Tensor>>): Tensor;
+}
+
+/** The graph of a kernel; its inputs have the kernel's names. Throws ArgumentError for what does not fit together. */
+export function buildGraph<Name extends string>(source: KernelSource<Name>): Graph {
+  const { inputs } = source;
+  const builder = new GraphBuilder();
+  const names = Object.keys(inputs) as Name[];
+  const tensors = Object.fromEntries(names.map((name) => [name, builder.input(name, inputs[name])]));
+  const output = source.build(builder, tensors as Record<Name, Tensor>);
+  if (!Array.isArray(output?.shape)) throw invalid('the output of build', 'a tensor of its builder', output);
+  return builder.finish(output);
+}
+
+/** Whether a graph ends in a loss, one number for the whole batch. */
+export function isLoss(graph: Graph): boolean {
+  return graph.nodes[graph.output].op === 'softmaxCrossEntropy';
+}
+
+/** Numbers that a graph puts out for a batch. */
+export function outputLength(graph: Graph, batchSize: number): number {
+  return isLoss(graph) ? 1 : elementsOf(graph.nodes[graph.output].shape, batchSize);
+}
+
+/** Elements of a shape, times those of a batch. */
+export function elementsOf(shape: Shape, batchSize = 1): number {
+  return shape.reduce((product, length) => product * length, batchSize);
+}

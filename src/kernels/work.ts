@@ -1,0 +1,119 @@
+// What a kernel has to compute and to move, whatever the backend: the yardstick of its figures.
+import type { Graph, Node, Shape } from '../graph/graph.ts';
+import { elementsOf, isLoss, outputLength } from './source.ts';
+
+/** What one pass has to do. */
+export interface PassWork {
+  /** Additions, multiplications, divisions, comparisons and exponentials; a multiply-add is two. */
+  readonly flops: number;
+  /** Each tensor that must be read or written, moved once, as float32. */
+  readonly bytes: number;
+}
+
+/** What a kernel has to do for a batch. */
+export interface KernelWork {
+  /** Reads the inputs and the parameters, writes the output. */
+  readonly forward: PassWork;
+  /**
+   * The gradients of all inputs and parameters alone: reads the gradient of the output, the parameters, and the inputs
+   * where their gradient depends on their values; writes a gradient for each input and each parameter.
+   */
+  readonly backward: PassWork;
+}
+
+const bytesPerNumber = 4;
+
+/**
+ * Counts a graph's work. FLOPs are those of the nodes as the graph states them, in padding too; a backend that computes
+ * something twice does not do more, one that shares equal nodes does not do less. Bytes are those of the graph's own inputs,
+ * parameters and output: what lies between its nodes is the backend's affair, so no backend can move less from memory.
+ * Running statistics, a few numbers a channel, do not count.
+ */
+export function countWork(graph: Graph, batchSize: number): KernelWork {
+  const flops = graph.nodes.map((node) => flopsOf(graph, node));
+  const total = (pass: 'forward' | 'backward') => batchSize * flops.reduce((sum, node) => sum + node[pass], 0);
+  const sizes = movedNumbers(graph, batchSize);
+  return {
+    forward: { flops: total('forward'), bytes: bytesPerNumber * (sizes.inputs + sizes.parameters + sizes.output) },
+    backward: {
+      flops: total('backward'),
+      bytes: bytesPerNumber * (sizes.output + sizes.readAgain + sizes.inputs + 2 * sizes.parameters),
+    },
+  };
+}
+
+function movedNumbers(graph: Graph, batchSize: number) {
+  const inputs = graph.nodes.filter((node) => node.op === 'input');
+  const sum = (shapes: readonly Shape[], times: number) =>
+    shapes.reduce((elements, shape) => elements + elementsOf(shape, times), 0);
+  const shapesOf = (nodes: readonly Node[]) => nodes.map(({ shape }) => shape);
+  const trained = graph.parameters.filter(({ role }) => role !== 'buffer');
+  return {
+    inputs: sum(shapesOf(inputs), batchSize),
+    readAgain: sum(shapesOf(inputs.filter(({ id }) => gradientNeedsValue(graph, id))), batchSize),
+    parameters: sum(
+      trained.map(({ shape }) => shape),
+      1,
+    ),
+    // A loss also reads one label a sample.
+    output: outputLength(graph, batchSize) + (isLoss(graph) ? batchSize : 0),
+  };
+}
+
+/** Ops whose gradients do not depend on their input's values. */
+const constantSlope: ReadonlySet<Node['op']> = new Set(['add', 'avgPool', 'globalAvgPool', 'concat', 'crop']);
+
+/** Whether anything that a node's value leads to needs values for its gradients. */
+function gradientNeedsValue(graph: Graph, id: number): boolean {
+  return graph.nodes.some(
+    (node) => node.inputs.includes(id) && (!constantSlope.has(node.op) || gradientNeedsValue(graph, node.id)),
+  );
+}
+
+/** FLOPs of a node for one sample: of its output, and of the gradients of its inputs and parameters. */
+function flopsOf(graph: Graph, node: Node): { forward: number; backward: number } {
+  const output = elementsOf(node.shape);
+  const input = node.inputs.length === 0 ? 0 : elementsOf(graph.nodes[node.inputs[0]].shape);
+  switch (node.op) {
+    case 'conv2d': {
+      const products = node.shape[0] * node.shape[1] * parameterSize(graph, node.weight);
+      return { forward: 2 * products, backward: 4 * products };
+    }
+    case 'linear': {
+      const products = parameterSize(graph, node.weight);
+      return { forward: 2 * products + output, backward: 4 * products + output };
+    }
+    case 'batchNorm':
+      // Forward: sums of x and of x², then x·a + b. Backward: sums of dy and of dy·x, then dy·a + x·b + c.
+      return { forward: 5 * input, backward: 7 * input };
+    case 'relu':
+      return { forward: input, backward: input };
+    case 'maxPool':
+      return { forward: output * node.kernel[0] * node.kernel[1], backward: output };
+    case 'avgPool': {
+      const taps = output * node.kernel[0] * node.kernel[1];
+      return { forward: taps, backward: taps };
+    }
+    case 'globalAvgPool':
+      return { forward: input, backward: output };
+    case 'add':
+      return { forward: output * (node.inputs.length - 1), backward: 0 };
+    case 'mixed': {
+      // A branch that is zero takes no part. Backward: a dot product for alpha, and the branch's own gradient.
+      const branches = node.branches.filter((branch) => graph.nodes[branch.output].op !== 'zero').length;
+      return { forward: 2 * branches * output, backward: 3 * branches * output };
+    }
+    case 'softmaxCrossEntropy':
+      // Forward: maximum, difference, exponential, sum. Backward: quotient, difference.
+      return { forward: 4 * input, backward: 2 * input };
+    case 'input':
+    case 'concat':
+    case 'crop':
+    case 'zero':
+      return { forward: 0, backward: 0 };
+  }
+}
+
+function parameterSize(graph: Graph, name: string): number {
+  return elementsOf(graph.parameters.find((spec) => spec.name === name)?.shape ?? []);
+}
