@@ -5,6 +5,7 @@ export function wrapDevice(inner: Device, change: (outcome: Outcome) => Outcome)
   return {
     backend: inner.backend,
     description: `wrapped ${inner.description}`,
+    recordedKernels: inner.recordedKernels,
     measurePeak: () => inner.measurePeak(),
     createParameters: (graph, options) => inner.createParameters(graph, options),
     createDataset: (arrays) => inner.createDataset(arrays),
