@@ -1,7 +1,7 @@
-#include "cuda/allocator.h"
-
 #include <algorithm>
 #include <sstream>
+
+#include "cuda/allocator.h"
 
 namespace dartsmith::cuda {
 namespace {
@@ -11,7 +11,9 @@ constexpr size_t kLargeGranule = size_t{2} << 20;
 
 constexpr size_t kMebibyte = size_t{1} << 20;
 
-size_t mebibytes(size_t bytes) { return (bytes + kMebibyte - 1) / kMebibyte; }
+size_t mebibytes(size_t bytes) {
+  return (bytes + kMebibyte - 1) / kMebibyte;
+}
 
 }  // namespace
 

@@ -1,5 +1,3 @@
-#include "cuda/backend.h"
-
 #include <algorithm>
 #include <cstring>
 #include <mutex>
@@ -7,6 +5,7 @@
 #include <utility>
 
 #include "cuda/allocator.h"
+#include "cuda/backend.h"
 #include "cuda/kernels.h"
 
 namespace dartsmith::cuda {
@@ -36,9 +35,7 @@ const OpKernels* const kKernels[kOpCount] = {
 // Host memory that the device reads and writes by itself.
 class PinnedMemory {
  public:
-  explicit PinnedMemory(size_t bytes) {
-    check(cudaMallocHost(&memory_, bytes), "allocating memory for transfers");
-  }
+  explicit PinnedMemory(size_t bytes) { check(cudaMallocHost(&memory_, bytes), "allocating memory for transfers"); }
   ~PinnedMemory() { cudaFreeHost(memory_); }
   PinnedMemory(const PinnedMemory&) = delete;
   PinnedMemory& operator=(const PinnedMemory&) = delete;
@@ -202,7 +199,8 @@ class CudaBackend final : public Backend {
       throw;
     }
     check(cudaStreamEndCapture(stream_.handle(), &graph), "recording a graph");
-    const std::unique_ptr<std::remove_pointer_t<cudaGraph_t>, cudaError_t (*)(cudaGraph_t)> owned(graph, cudaGraphDestroy);
+    const std::unique_ptr<std::remove_pointer_t<cudaGraph_t>, cudaError_t (*)(cudaGraph_t)> owned(graph,
+                                                                                                  cudaGraphDestroy);
     return std::make_unique<CudaRecording>(stream_, graph);
   }
 
@@ -222,7 +220,9 @@ std::string version_text(int version) {
 
 }  // namespace
 
-bool built() { return true; }
+bool built() {
+  return true;
+}
 
 Survey survey() {
   Survey result;

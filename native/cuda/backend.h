@@ -19,8 +19,8 @@ struct Survey {
 bool built();
 Survey survey();
 
-// Opens the device of that index; holds at most `memory_limit` bytes, 0 for all. Throws Error that says what to do where it
-// cannot be used.
+// Opens the device of that index; holds at most `memory_limit` bytes, 0 for all. Throws Error that says what to do
+// where it cannot be used.
 std::shared_ptr<Backend> open_backend(int index, size_t memory_limit);
 
 }  // namespace dartsmith::cuda

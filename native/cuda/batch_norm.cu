@@ -13,6 +13,7 @@ struct Cut {
   int64_t pieces;
   int chunks;
 
+  Cut() = default;
   explicit Cut(const Tensor& tensor)
       : pixels(pixels_of(tensor)),
         channels(static_cast<int>(tensor.channels)),
@@ -32,55 +33,70 @@ struct Parts {
   __host__ __device__ explicit Parts(Shared& shared) : scratch(shared.take<float4>(kWarps * kChunk / 4)) {}
 };
 
-Work work_of(const Cut& cut) { return {cut.tasks(), shared_bytes<Parts>()}; }
+// What a thread works on in a task.
+struct Lane {
+  Spread spread;
+  int channel;
+  int64_t piece, first;
+  int pixels;
 
-__device__ void find_moments(const Cut& cut, const View& x, const Normalisation& norm, const Partials& partials,
-                             float4* scratch) {
-  if (norm.statistics != Statistics::kRunning) {
-    for_tasks(cut.tasks(), [&](int64_t task) {
-      const int64_t piece = cut.piece(task), first = cut.begin(piece);
-      const Spread spread(cut.channels - cut.chunk(task));
-      const int channel = cut.chunk(task) + spread.vector * 4;
+  __device__ Lane(const Cut& cut, int64_t task)
+      : spread(cut.channels - cut.chunk(task)),
+        channel(cut.chunk(task) + spread.vector * 4),
+        piece(cut.piece(task)),
+        first(cut.begin(piece)),
+        pixels(cut.count(piece)) {}
+  // Calls body(pixel) for this thread's pixels.
+  template <typename Body>
+  __device__ __forceinline__ void for_pixels(const Body& body) const {
+    for (int p = spread.row; p < pixels; p += spread.rows) body(first + p);
+  }
+};
+
+// --- Forward
+
+struct Forward {
+  Cut cut;
+  View x, y;
+  Normalisation norm;
+  const float* scale;
+  const float* shift;
+  Partials partials;
+  int64_t first_task;
+};
+
+__device__ void find_moments(const Group<Forward>& group, float4* scratch) {
+  if (group.members[0].norm.statistics != Statistics::kRunning) {
+    for_members(group, [&](const Forward& f, int64_t task) {
+      const Lane lane(f.cut, task);
       piece_moments(
-          spread, cut.count(piece), channel, [&](int p) { return x.load(first + p, channel); }, scratch, partials,
-          piece);
+          lane.spread, lane.pixels, lane.channel, [&](int p) { return f.x.load(lane.first + p, lane.channel); },
+          scratch, f.partials, lane.piece);
     });
   }
   wait_for_grid();
-  for_warps(cut.channels, [&](int64_t channel) {
-    finish_moments(norm, partials, static_cast<int>(channel), static_cast<double>(cut.pixels),
-                   [&](int64_t piece) { return cut.count(piece); });
-  });
+  for (int m = 0; m < group.count; ++m) {
+    const Forward& f = group.members[m];
+    for_warps(f.cut.channels, [&](int64_t channel) {
+      finish_moments(f.norm, f.partials, static_cast<int>(channel), static_cast<double>(f.cut.pixels),
+                     [&](int64_t piece) { return f.cut.count(piece); });
+    });
+  }
 }
 
-__global__ void __launch_bounds__(kThreads)
-    moments_forward_kernel(Cut cut, View x, Normalisation norm, Partials partials) {
+// Statistics only, or with the normalised tensor.
+template <bool materialise>
+__global__ void __launch_bounds__(kThreads) moments_kernel(const __grid_constant__ Group<Forward> group) {
   Shared shared(shared_memory());
   const Parts parts(shared);
-  find_moments(cut, x, norm, partials, parts.scratch);
-}
-
-// Calls body(pixel, channel) for this thread's vectors of a task.
-template <typename Body>
-__device__ void for_vectors(const Cut& cut, int64_t task, const Spread& spread, const Body& body) {
-  const int64_t piece = cut.piece(task), first = cut.begin(piece);
-  for (int p = spread.row; p < cut.count(piece); p += spread.rows) body(first + p);
-}
-
-__global__ void __launch_bounds__(kThreads)
-    batch_norm_forward_kernel(Cut cut, View x, View y, Normalisation norm, const float* scale, const float* shift,
-                              Partials partials) {
-  Shared shared(shared_memory());
-  const Parts parts(shared);
-  find_moments(cut, x, norm, partials, parts.scratch);
+  find_moments(group, parts.scratch);
+  if constexpr (!materialise) return;
   wait_for_grid();
-  for_tasks(cut.tasks(), [&](int64_t task) {
-    const Spread spread(cut.channels - cut.chunk(task));
-    const int channel = cut.chunk(task) + spread.vector * 4;
-    if (channel >= cut.channels) return;
-    const Preactivation normalise({norm.saved, scale, shift}, channel, cut.channels);
-    for_vectors(cut, task, spread,
-                [&](int64_t pixel) { y.store(pixel, channel, normalise(x.load(pixel, channel))); });
+  for_members(group, [&](const Forward& f, int64_t task) {
+    const Lane lane(f.cut, task);
+    if (lane.channel >= f.cut.channels) return;
+    const Preactivation normalise({f.norm.saved, f.scale, f.shift}, lane.channel, f.cut.channels);
+    lane.for_pixels([&](int64_t pixel) { f.y.store(pixel, lane.channel, normalise(f.x.load(pixel, lane.channel))); });
   });
 }
 
@@ -88,42 +104,65 @@ Partials partials_of(const KernelCall& call, const Cut& cut) {
   return {static_cast<float*>(call.workspace), cut.channels, cut.pieces};
 }
 
-void moments_forward(Stream& stream, const KernelCall& call) {
-  const Cut cut(call.inputs[0]);
-  launch_cooperative(CudaStream::of(stream), moments_forward_kernel, work_of(cut), cut, view_of(call.inputs[0]),
-                     normalisation_of(call), partials_of(call, cut));
+template <bool materialise>
+void forward(Stream& stream, const KernelCall* calls, int count) {
+  for_parts(calls, count, [&](const KernelCall* part, int size) {
+    Group<Forward> group;
+    for (const KernelCall* call = part; call < part + size; ++call) {
+      const Cut cut(call->inputs[0]);
+      group.add({cut, view_of(call->inputs[0]), view_of(call->output), normalisation_of(*call), call->weight,
+                 call->bias, partials_of(*call, cut), 0},
+                cut.tasks());
+    }
+    launch_cooperative(CudaStream::of(stream), moments_kernel<materialise>, {group.tasks, shared_bytes<Parts>()},
+                       group);
+  });
 }
 
-void batch_norm_forward(Stream& stream, const KernelCall& call) {
-  const Cut cut(call.inputs[0]);
-  launch_cooperative(CudaStream::of(stream), batch_norm_forward_kernel, work_of(cut), cut, view_of(call.inputs[0]),
-                     view_of(call.output), normalisation_of(call), call.weight, call.bias, partials_of(call, cut));
-}
+// --- Backward of lazy batch-norms: their gradient map applied
+
+struct MomentsBackward {
+  Cut cut;
+  View x, gradient;
+  const float* map;
+  View target;
+  bool accumulate;
+  int64_t first_task;
+};
 
 __global__ void __launch_bounds__(kThreads)
-    moments_backward_kernel(Cut cut, View x, View gradient, const float* map, View target, bool accumulate) {
-  for_tasks(cut.tasks(), [&](int64_t task) {
-    const Spread spread(cut.channels - cut.chunk(task));
-    const int channel = cut.chunk(task) + spread.vector * 4;
-    if (channel >= cut.channels) return;
-    const GradientMap apply(map, channel, cut.channels);
-    for_vectors(cut, task, spread, [&](int64_t pixel) {
-      target.add(pixel, channel, apply(gradient.load(pixel, channel), x.load(pixel, channel)), accumulate);
+    moments_backward_kernel(const __grid_constant__ Group<MomentsBackward> group) {
+  for_members(group, [&](const MomentsBackward& b, int64_t task) {
+    const Lane lane(b.cut, task);
+    if (lane.channel >= b.cut.channels) return;
+    const GradientMap apply(b.map, lane.channel, b.cut.channels);
+    lane.for_pixels([&](int64_t pixel) {
+      const float4 dx = apply(b.gradient.load(pixel, lane.channel), b.x.load(pixel, lane.channel));
+      b.target.add(pixel, lane.channel, dx, b.accumulate);
     });
   });
 }
 
-void moments_backward(Stream& stream, const KernelCall& call) {
-  const GradientTarget& target = call.input_gradients[0];
-  if (target.mode == GradientMode::kIgnore) return;
-  const Cut cut(call.inputs[0]);
-  launch(CudaStream::of(stream), moments_backward_kernel, {cut.tasks()}, cut, view_of(call.inputs[0]),
-         view_of(call.output_gradient, cut.channels), call.output_gradient_map, view_of(target.data, cut.channels),
-         target.mode == GradientMode::kAccumulate);
+void moments_backward(Stream& stream, const KernelCall* calls, int count) {
+  for_parts(calls, count, [&](const KernelCall* part, int size) {
+    Group<MomentsBackward> group;
+    for (const KernelCall* call = part; call < part + size; ++call) {
+      const GradientTarget& target = call->input_gradients[0];
+      if (target.mode == GradientMode::kIgnore) continue;
+      const Cut cut(call->inputs[0]);
+      group.add({cut, view_of(call->inputs[0]), view_of(call->output_gradient, cut.channels), call->output_gradient_map,
+                 view_of(target.data, cut.channels), target.mode == GradientMode::kAccumulate, 0},
+                cut.tasks());
+    }
+    launch(CudaStream::of(stream), moments_backward_kernel, {group.tasks}, group);
+  });
 }
 
-struct BatchNormBackward {
-  View x;  // normalised already where there is no scale: the output, since the input may be gone
+// --- Backward of materialised ones
+
+struct Backward {
+  Cut cut;
+  View x;                   // normalised already where there is no scale: the output, since the input may be gone
   const float* statistics;  // null then
   View gradient;
   const float* reciprocal_deviation;  // [channels]
@@ -134,84 +173,105 @@ struct BatchNormBackward {
   GradientMode mode;
   Partials partials;  // of dy; of dy * (x - mean)
   float* means;       // of dy; of dy * normalised x [2, channels]
+  int64_t first_task;
 };
 
-__global__ void __launch_bounds__(kThreads) batch_norm_backward_kernel(Cut cut, BatchNormBackward b) {
-  Shared shared(shared_memory());
-  const Parts parts(shared);
-  for_tasks(cut.tasks(), [&](int64_t task) {
-    const Spread spread(cut.channels - cut.chunk(task));
-    const int channel = cut.chunk(task) + spread.vector * 4;
-    float4 gradients = splat(0), products = splat(0);
-    if (channel < cut.channels) {
-      const float4 mean = channel_values(b.statistics, channel, cut.channels);
-      for_vectors(cut, task, spread, [&](int64_t pixel) {
-        const float4 g = b.gradient.load(pixel, channel);
-        gradients = gradients + g;
-        products = fused(g, b.x.load(pixel, channel) - mean, products);
-      });
-    }
-    gradients = sum_rows(spread, gradients, parts.scratch);
-    products = sum_rows(spread, products, parts.scratch);
-    if (spread.row == 0 && channel < cut.channels) {
-      b.partials.store(0, channel, cut.piece(task), gradients);
-      b.partials.store(1, channel, cut.piece(task), products);
-    }
-  });
-  wait_for_grid();
-  for_warps(cut.channels, [&](int64_t c) {
-    const int channel = static_cast<int>(c), lane = static_cast<int>(threadIdx.x) % kLanes;
-    double gradient = 0, product = 0;
-    for (int64_t piece = lane; piece < cut.pieces; piece += kLanes) {
-      gradient += b.partials.at(0, channel, piece);
-      product += b.partials.at(1, channel, piece);
-    }
-    gradient = warp_sum(gradient);
-    product = warp_sum(product);
-    if (lane != 0) return;
-    if (b.statistics != nullptr) product *= b.statistics[cut.channels + channel];
-    if (b.scale_gradient != nullptr) b.scale_gradient[channel] = static_cast<float>(product);
-    if (b.shift_gradient != nullptr) b.shift_gradient[channel] = static_cast<float>(gradient);
-    b.means[channel] = static_cast<float>(gradient / static_cast<double>(cut.pixels));
-    b.means[cut.channels + channel] = static_cast<float>(product / static_cast<double>(cut.pixels));
-  });
-  if (b.mode == GradientMode::kIgnore) return;
-  wait_for_grid();
-  for_tasks(cut.tasks(), [&](int64_t task) {
-    const Spread spread(cut.channels - cut.chunk(task));
-    const int channel = cut.chunk(task) + spread.vector * 4;
-    if (channel >= cut.channels) return;
-    const Preactivation normalise({b.statistics, nullptr, nullptr}, channel, cut.channels);
-    const float4 mean = channel_values(b.means, channel, cut.channels);
-    const float4 slope = channel_values(b.means + cut.channels, channel, cut.channels);
-    const float4 factor = channel_values(b.reciprocal_deviation, channel, cut.channels) *
-                          channel_values(b.scale, channel, cut.channels, 1);
-    for_vectors(cut, task, spread, [&](int64_t pixel) {
-      const float4 x = normalise(b.x.load(pixel, channel));
-      const float4 dx = factor * (b.gradient.load(pixel, channel) - mean - x * slope);
-      b.target.add(pixel, channel, dx, b.mode == GradientMode::kAccumulate);
+__device__ void measure_gradient(const Backward& b, int64_t task, float4* scratch) {
+  const Lane lane(b.cut, task);
+  const bool inside = lane.channel < b.cut.channels;
+  float4 gradients = splat(0), products = splat(0);
+  if (inside) {
+    const float4 mean = channel_values(b.statistics, lane.channel, b.cut.channels);
+    lane.for_pixels([&](int64_t pixel) {
+      const float4 g = b.gradient.load(pixel, lane.channel);
+      gradients = gradients + g;
+      products = fused(g, b.x.load(pixel, lane.channel) - mean, products);
     });
+  }
+  gradients = sum_rows(lane.spread, gradients, scratch);
+  products = sum_rows(lane.spread, products, scratch);
+  if (lane.spread.row == 0 && inside) {
+    b.partials.store(0, lane.channel, lane.piece, gradients);
+    b.partials.store(1, lane.channel, lane.piece, products);
+  }
+}
+
+// One channel, a warp together.
+__device__ void join_gradient(const Backward& b, int channel) {
+  const int lane = static_cast<int>(threadIdx.x) % kLanes;
+  double gradient = 0, product = 0;
+  for (int64_t piece = lane; piece < b.cut.pieces; piece += kLanes) {
+    gradient += b.partials.at(0, channel, piece);
+    product += b.partials.at(1, channel, piece);
+  }
+  gradient = warp_sum(gradient);
+  product = warp_sum(product);
+  if (lane != 0) return;
+  if (b.statistics != nullptr) product *= b.statistics[b.cut.channels + channel];
+  if (b.scale_gradient != nullptr) b.scale_gradient[channel] = static_cast<float>(product);
+  if (b.shift_gradient != nullptr) b.shift_gradient[channel] = static_cast<float>(gradient);
+  b.means[channel] = static_cast<float>(gradient / static_cast<double>(b.cut.pixels));
+  b.means[b.cut.channels + channel] = static_cast<float>(product / static_cast<double>(b.cut.pixels));
+}
+
+// dx = scale * rstd * (dy - mean(dy) - xhat * mean(dy * xhat))
+__device__ void input_gradient(const Backward& b, int64_t task) {
+  const Lane lane(b.cut, task);
+  const int channels = b.cut.channels, channel = lane.channel;
+  if (channel >= channels || b.mode == GradientMode::kIgnore) return;
+  const Preactivation normalise({b.statistics, nullptr, nullptr}, channel, channels);
+  const float4 mean = channel_values(b.means, channel, channels);
+  const float4 slope = channel_values(b.means + channels, channel, channels);
+  const float4 factor =
+      channel_values(b.reciprocal_deviation, channel, channels) * channel_values(b.scale, channel, channels, 1);
+  lane.for_pixels([&](int64_t pixel) {
+    const float4 x = normalise(b.x.load(pixel, channel));
+    b.target.add(pixel, channel, factor * (b.gradient.load(pixel, channel) - mean - x * slope),
+                 b.mode == GradientMode::kAccumulate);
   });
 }
 
-void batch_norm_backward(Stream& stream, const KernelCall& call) {
+__global__ void __launch_bounds__(kThreads) batch_norm_backward_kernel(const __grid_constant__ Group<Backward> group) {
+  Shared shared(shared_memory());
+  const Parts parts(shared);
+  for_members(group, [&](const Backward& b, int64_t task) { measure_gradient(b, task, parts.scratch); });
+  wait_for_grid();
+  for (int m = 0; m < group.count; ++m) {
+    const Backward& b = group.members[m];
+    for_warps(b.cut.channels, [&](int64_t channel) { join_gradient(b, static_cast<int>(channel)); });
+  }
+  wait_for_grid();
+  for_members(group, [&](const Backward& b, int64_t task) { input_gradient(b, task); });
+}
+
+Backward backward_of(const KernelCall& call) {
   const Cut cut(call.inputs[0]);
   const bool affine = call.weight != nullptr;
   const Partials partials = partials_of(call, cut);
-  const BatchNormBackward backward{
-      .x = affine ? view_of(call.inputs[0]) : view_of(call.output),
-      .statistics = affine ? call.saved : nullptr,
-      .gradient = view_of(call.output_gradient, cut.channels),
-      .reciprocal_deviation = call.saved + cut.channels,
-      .scale = call.weight,
-      .scale_gradient = call.weight_gradient,
-      .shift_gradient = call.bias_gradient,
-      .target = view_of(call.input_gradients[0].data, cut.channels),
-      .mode = call.input_gradients[0].mode,
-      .partials = partials,
-      .means = partials.data + 2 * cut.channels * cut.pieces,
-  };
-  launch_cooperative(CudaStream::of(stream), batch_norm_backward_kernel, work_of(cut), cut, backward);
+  return {.cut = cut,
+          .x = affine ? view_of(call.inputs[0]) : view_of(call.output),
+          .statistics = affine ? call.saved : nullptr,
+          .gradient = view_of(call.output_gradient, cut.channels),
+          .reciprocal_deviation = call.saved + cut.channels,
+          .scale = call.weight,
+          .scale_gradient = call.weight_gradient,
+          .shift_gradient = call.bias_gradient,
+          .target = view_of(call.input_gradients[0].data, cut.channels),
+          .mode = call.input_gradients[0].mode,
+          .partials = partials,
+          .means = partials.data + 2 * cut.channels * cut.pieces,
+          .first_task = 0};
+}
+
+void batch_norm_backward(Stream& stream, const KernelCall* calls, int count) {
+  for_parts(calls, count, [&](const KernelCall* part, int size) {
+    Group<Backward> group;
+    for (const KernelCall* call = part; call < part + size; ++call) {
+      const Backward backward = backward_of(*call);
+      group.add(backward, backward.cut.tasks());
+    }
+    launch_cooperative(CudaStream::of(stream), batch_norm_backward_kernel, {group.tasks, shared_bytes<Parts>()}, group);
+  });
 }
 
 size_t workspace_bytes(const KernelCall& call, bool backward) {
@@ -225,7 +285,13 @@ size_t moments_workspace_bytes(const KernelCall& call, bool backward) {
 
 }  // namespace
 
-const OpKernels batch_norm_kernels = {batch_norm_forward, batch_norm_backward, workspace_bytes};
-const OpKernels moments_kernels = {moments_forward, moments_backward, moments_workspace_bytes};
+const OpKernels batch_norm_kernels = {.workspace_bytes = workspace_bytes,
+                                      .groups_inputs = true,
+                                      .forward_group = forward<true>,
+                                      .backward_group = batch_norm_backward};
+const OpKernels moments_kernels = {.workspace_bytes = moments_workspace_bytes,
+                                   .groups_inputs = true,
+                                   .forward_group = forward<false>,
+                                   .backward_group = moments_backward};
 
 }  // namespace dartsmith::cuda

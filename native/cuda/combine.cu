@@ -1,6 +1,7 @@
-// combine: out = sum over inputs of p_k * y_k, normalised inputs as p_k * (rstd_k * (y_k - mean_k) * scale_k + shift_k),
-// in one pass over memory; a pooled input is pooled on the way. Backward: one pass gives, for all inputs, the batch-norm
-// gradient sums, the dot products that are dL/dp_k, and the gradients of plain inputs; then the pieces are joined.
+// combine: out = sum over inputs of p_k * y_k, normalised inputs as p_k * (rstd_k * (y_k - mean_k) * scale_k +
+// shift_k), in one pass over memory; a pooled input is pooled on the way. Backward: one pass gives, for all inputs, the
+// batch-norm gradient sums, the dot products that are dL/dp_k, and the gradients of plain inputs; then the pieces are
+// joined.
 #include "cuda/kernels.h"
 #include "cuda/moments.h"
 #include "cuda/pool.h"
@@ -8,7 +9,7 @@
 namespace dartsmith::cuda {
 namespace {
 
-inline constexpr int kInputs = 40;  // of one launch: five edges of eight candidates
+inline constexpr int kInputs = 40;   // of one launch: five edges of eight candidates
 inline constexpr int kPixels = 128;  // of a piece
 // Channels at once: backward keeps a sum of every input, so that fewer fit.
 inline constexpr int kBackwardChunk = 32;
@@ -31,13 +32,13 @@ struct CombineInput {
 struct Combine {
   CombineInput inputs[kInputs];
   int count;
-  View output;    // or its gradient
+  View output;  // or its gradient
   bool accumulate;
   int64_t pixels;
   int64_t pieces;
   int chunks;
-  Partials partials;       // of the gradient; of gradient * (y_k - mean_k), an input after another
-  double* contributions;   // to the mixing weights' gradients [inputs, channels]
+  Partials partials;      // of the gradient; of gradient * (y_k - mean_k), an input after another
+  double* contributions;  // to the mixing weights' gradients [inputs, channels]
 
   __host__ __device__ int64_t tasks() const { return pieces * chunks; }
 };

@@ -1,7 +1,7 @@
-// conv2d and linear. Dense ones are products of matrices whose left factor is gathered from the image tile by tile (implicit
-// GEMM): output pixels x (taps, inputs) forward, input pixels x (taps, outputs) for the data gradient, (taps, inputs) x
-// pixels for the weight gradient, whose pieces are joined in fixed order. Groups of few channels (depthwise ones that no
-// separable takes) go element by element.
+// conv2d and linear. Dense ones are products of matrices whose left factor is gathered from the image tile by tile
+// (implicit GEMM): output pixels x (taps, inputs) forward, input pixels x (taps, outputs) for the data gradient, (taps,
+// inputs) x pixels for the weight gradient, whose pieces are joined in fixed order. Groups of few channels (depthwise
+// ones that no separable takes) go element by element.
 #include "cuda/kernels.h"
 #include "cuda/product.h"
 
@@ -11,9 +11,9 @@ namespace {
 inline constexpr int kRows = 64;  // of a task's product
 inline constexpr int kColumns = 64;
 inline constexpr int kInner = 32;
-inline constexpr int64_t kMostPieces = 64;      // of a weight gradient
-inline constexpr int64_t kPiecePixels = 512;    // at least, of a piece
-inline constexpr int kSmallGroup = 8;           // channels a group below which a product would be mostly padding
+inline constexpr int64_t kMostPieces = 64;    // of a weight gradient
+inline constexpr int64_t kPiecePixels = 512;  // at least, of a piece
+inline constexpr int kSmallGroup = 8;         // channels a group below which a product would be mostly padding
 
 struct Convolution {
   int kernel[2], stride[2], padding[2], dilation[2];
@@ -94,8 +94,8 @@ struct Parts {
   }
 };
 
-// One task's product, inner dimension [begin, end), into parts.result; left(row, inner) and right(inner, column) give the
-// factors, 0 where there is none. Left factors are loaded with `inner` side by side, right ones with `column`.
+// One task's product, inner dimension [begin, end), into parts.result; left(row, inner) and right(inner, column) give
+// the factors, 0 where there is none. Left factors are loaded with `inner` side by side, right ones with `column`.
 template <Precision precision, typename Left, typename Right>
 __device__ void multiply(int64_t begin, int64_t end, const Parts<precision>& parts, const Left& left,
                          const Right& right) {
@@ -109,7 +109,8 @@ __device__ void multiply(int64_t begin, int64_t end, const Parts<precision>& par
     });
     for_block(kInner * kColumns, [&](int item) {
       const int k = item / kColumns, column = item % kColumns;
-      parts.right[k * P::kRightPitch + column] = Factor<precision>::of(inner + k < end ? right(inner + k, column) : 0.0f);
+      parts.right[k * P::kRightPitch + column] =
+          Factor<precision>::of(inner + k < end ? right(inner + k, column) : 0.0f);
     });
     __syncthreads();
     product.add(parts.left, P::kLeftPitch, parts.right, P::kRightPitch, kInner);
@@ -132,7 +133,7 @@ __device__ void for_results(const float* result, int64_t rows, int64_t columns, 
 struct Tiles {
   int64_t down, across;
   int groups;
-  Tiles(int64_t rows, int64_t columns, int groups)
+  __host__ __device__ Tiles(int64_t rows, int64_t columns, int groups)
       : down(divide_up(rows, kRows)), across(divide_up(columns, kColumns)), groups(groups) {}
   __host__ __device__ int64_t count() const { return down * across * groups; }
   __device__ int64_t row(int64_t task) const { return task % down * kRows; }
@@ -140,231 +141,273 @@ struct Tiles {
   __device__ int group(int64_t task) const { return static_cast<int>(task / down / across); }
 };
 
-template <Precision precision>
-__global__ void __launch_bounds__(kThreads)
-    forward_kernel(Convolution c, Tiles tiles, const float* x, const float* weight, const float* bias, float* y) {
-  Shared shared(shared_memory());
-  const Parts<precision> parts(shared);
-  for_tasks(tiles.count(), [&](int64_t task) {
-    const int64_t first = tiles.row(task);
-    const int inputs = c.group_inputs(), outputs = c.group_outputs(), group = tiles.group(task);
-    const int column0 = tiles.column(task);
-    multiply<precision>(
-        0, int64_t{c.taps()} * inputs, parts,
-        [&](int row, int64_t inner) {
-          if (first + row >= c.out_pixels()) return 0.0f;
-          const int64_t source = c.source(first + row, static_cast<int>(inner / inputs));
-          return source < 0 ? 0.0f : x[source * c.inputs + group * inputs + inner % inputs];
-        },
-        [&](int64_t inner, int column) {
-          return column0 + column < outputs ? weight[inner * c.outputs + group * outputs + column0 + column] : 0.0f;
-        });
-    for_results(parts.result, c.out_pixels() - first, outputs - column0, [&](int row, int column, float value) {
-      const int channel = group * outputs + column0 + column;
-      y[(first + row) * c.outputs + channel] = bias == nullptr ? value : value + bias[channel];
-    });
-  });
+// One of a group of convolutions; tasks are tiles of a product, or runs of elements.
+struct Member {
+  Convolution c;
+  bool by_elements;
+  const float* x;
+  const float* weight;
+  const float* bias;
+  float* y;
+  int64_t first_task;
+};
+
+int64_t element_tasks(int64_t elements) {
+  return divide_up(elements, kThreads);
 }
 
 template <Precision precision>
-__global__ void __launch_bounds__(kThreads) data_gradient_kernel(Convolution c, Tiles tiles, const float* dy,
-                                                                const float* weight, float* dx, bool accumulate) {
-  Shared shared(shared_memory());
-  const Parts<precision> parts(shared);
-  for_tasks(tiles.count(), [&](int64_t task) {
-    const int64_t first = tiles.row(task);
-    const int inputs = c.group_inputs(), outputs = c.group_outputs(), group = tiles.group(task);
-    const int column0 = tiles.column(task);
-    multiply<precision>(
-        0, int64_t{c.taps()} * outputs, parts,
-        [&](int row, int64_t inner) {
-          if (first + row >= c.in_pixels()) return 0.0f;
-          const int64_t target = c.target(first + row, static_cast<int>(inner / outputs));
-          return target < 0 ? 0.0f : dy[target * c.outputs + group * outputs + inner % outputs];
-        },
-        [&](int64_t inner, int column) {
-          if (column0 + column >= inputs) return 0.0f;
-          return weight[(inner / outputs * inputs + column0 + column) * c.outputs + group * outputs + inner % outputs];
-        });
-    for_results(parts.result, c.in_pixels() - first, inputs - column0, [&](int row, int column, float value) {
-      float* target = dx + (first + row) * c.inputs + group * inputs + column0 + column;
-      *target = accumulate ? *target + value : value;
-    });
+__device__ void forward_tile(const Member& m, int64_t task, const Parts<precision>& parts) {
+  const Convolution& c = m.c;
+  const Tiles tiles(c.out_pixels(), c.group_outputs(), c.groups);
+  const int64_t first = tiles.row(task);
+  const int inputs = c.group_inputs(), outputs = c.group_outputs(), group = tiles.group(task);
+  const int column0 = tiles.column(task);
+  multiply<precision>(
+      0, int64_t{c.taps()} * inputs, parts,
+      [&](int row, int64_t inner) {
+        if (first + row >= c.out_pixels()) return 0.0f;
+        const int64_t source = c.source(first + row, static_cast<int>(inner / inputs));
+        return source < 0 ? 0.0f : m.x[source * c.inputs + group * inputs + inner % inputs];
+      },
+      [&](int64_t inner, int column) {
+        return column0 + column < outputs ? m.weight[inner * c.outputs + group * outputs + column0 + column] : 0.0f;
+      });
+  for_results(parts.result, c.out_pixels() - first, outputs - column0, [&](int row, int column, float value) {
+    const int channel = group * outputs + column0 + column;
+    m.y[(first + row) * c.outputs + channel] = m.bias == nullptr ? value : value + m.bias[channel];
   });
 }
+
+__device__ void forward_element(const Member& m, int64_t item) {
+  const Convolution& c = m.c;
+  if (item >= c.out_pixels() * c.outputs) return;
+  const int64_t pixel = item / c.outputs;
+  const int channel = static_cast<int>(item % c.outputs), inputs = c.group_inputs();
+  const int first = channel / c.group_outputs() * inputs;
+  float sum = 0;
+  for (int tap = 0; tap < c.taps(); ++tap) {
+    const int64_t source = c.source(pixel, tap);
+    for (int i = 0; source >= 0 && i < inputs; ++i) {
+      sum = fmaf(m.x[source * c.inputs + first + i], m.weight[(int64_t{tap} * inputs + i) * c.outputs + channel], sum);
+    }
+  }
+  m.y[item] = sum;
+}
+
+template <Precision precision>
+__global__ void __launch_bounds__(kThreads) conv2d_forward_kernel(const __grid_constant__ Group<Member> group) {
+  Shared shared(shared_memory());
+  const Parts<precision> parts(shared);
+  for_members(group, [&](const Member& m, int64_t task) {
+    if (m.by_elements) {
+      forward_element(m, task * kThreads + threadIdx.x);
+    } else {
+      forward_tile<precision>(m, task, parts);
+    }
+  });
+}
+
+// --- Backward: first the data gradients and the pieces of the weight gradients, then these are joined
 
 // Pieces of pixels whose weight gradients are found apart.
 struct Pieces {
   int64_t pixels, count;
+  Pieces() = default;
   explicit Pieces(int64_t all)
       : pixels(larger(kPiecePixels, round_up(divide_up(all, kMostPieces), kInner))), count(divide_up(all, pixels)) {}
 };
 
+struct Backward {
+  Convolution c;
+  bool by_elements;
+  const float* x;
+  const float* weight;
+  const float* dy;
+  float* dx;  // null where not wanted
+  bool accumulate;
+  float* weight_gradient;  // null where not wanted
+  float* bias_gradient;
+  float* partials;  // [pieces, weights]
+  Pieces pieces;
+  int64_t data_tasks;  // those of the weight gradient follow
+  int64_t first_task;
+};
+
 template <Precision precision>
-__global__ void __launch_bounds__(kThreads) weight_gradient_kernel(Convolution c, Tiles tiles, Pieces pieces,
-                                                                  const float* x, const float* dy, float* partials,
-                                                                  float* gradient) {
+__device__ void data_tile(const Backward& b, int64_t task, const Parts<precision>& parts) {
+  const Convolution& c = b.c;
+  const Tiles tiles(c.in_pixels(), c.group_inputs(), c.groups);
+  const int64_t first = tiles.row(task);
+  const int inputs = c.group_inputs(), outputs = c.group_outputs(), group = tiles.group(task);
+  const int column0 = tiles.column(task);
+  multiply<precision>(
+      0, int64_t{c.taps()} * outputs, parts,
+      [&](int row, int64_t inner) {
+        if (first + row >= c.in_pixels()) return 0.0f;
+        const int64_t target = c.target(first + row, static_cast<int>(inner / outputs));
+        return target < 0 ? 0.0f : b.dy[target * c.outputs + group * outputs + inner % outputs];
+      },
+      [&](int64_t inner, int column) {
+        if (column0 + column >= inputs) return 0.0f;
+        return b.weight[(inner / outputs * inputs + column0 + column) * c.outputs + group * outputs + inner % outputs];
+      });
+  for_results(parts.result, c.in_pixels() - first, inputs - column0, [&](int row, int column, float value) {
+    float* target = b.dx + (first + row) * c.inputs + group * inputs + column0 + column;
+    *target = b.accumulate ? *target + value : value;
+  });
+}
+
+__device__ void data_element(const Backward& b, int64_t item) {
+  const Convolution& c = b.c;
+  if (item >= c.in_pixels() * c.inputs) return;
+  const int64_t pixel = item / c.inputs;
+  const int channel = static_cast<int>(item % c.inputs), inputs = c.group_inputs(), outputs = c.group_outputs();
+  const int first = channel / inputs * outputs;
+  float sum = 0;
+  for (int tap = 0; tap < c.taps(); ++tap) {
+    const int64_t target = c.target(pixel, tap);
+    for (int o = 0; target >= 0 && o < outputs; ++o) {
+      sum = fmaf(b.dy[target * c.outputs + first + o],
+                 b.weight[(int64_t{tap} * inputs + channel % inputs) * c.outputs + first + o], sum);
+    }
+  }
+  b.dx[item] = b.accumulate ? b.dx[item] + sum : sum;
+}
+
+template <Precision precision>
+__device__ void weight_tile(const Backward& b, int64_t item, const Parts<precision>& parts) {
+  const Convolution& c = b.c;
+  const int64_t rows = int64_t{c.taps()} * c.group_inputs();
+  const Tiles tiles(rows, c.group_outputs(), c.groups);
+  const int64_t task = item % tiles.count(), piece = item / tiles.count();
+  const int64_t first = tiles.row(task);
+  const int inputs = c.group_inputs(), outputs = c.group_outputs(), group = tiles.group(task);
+  const int column0 = tiles.column(task);
+  multiply<precision>(
+      piece * b.pieces.pixels, smaller(c.out_pixels(), (piece + 1) * b.pieces.pixels), parts,
+      [&](int row, int64_t pixel) {
+        if (first + row >= rows) return 0.0f;
+        const int64_t source = c.source(pixel, static_cast<int>((first + row) / inputs));
+        return source < 0 ? 0.0f : b.x[source * c.inputs + group * inputs + (first + row) % inputs];
+      },
+      [&](int64_t pixel, int column) {
+        return column0 + column < outputs ? b.dy[pixel * c.outputs + group * outputs + column0 + column] : 0.0f;
+      });
+  float* partial = b.partials + piece * c.weights();
+  for_results(parts.result, rows - first, outputs - column0, [&](int row, int column, float value) {
+    partial[(first + row) * c.outputs + group * outputs + column0 + column] = value;
+  });
+}
+
+// A weight of a piece, a warp together.
+__device__ void weight_element(const Backward& b, int64_t item) {
+  const Convolution& c = b.c;
+  if (item >= c.weights() * b.pieces.count) return;
+  const int64_t w = item % c.weights(), piece = item / c.weights();
+  const int channel = static_cast<int>(w % c.outputs), lane = static_cast<int>(threadIdx.x) % kLanes;
+  const int64_t row = w / c.outputs;
+  const int tap = static_cast<int>(row / c.group_inputs());
+  const int from = channel / c.group_outputs() * c.group_inputs() + static_cast<int>(row % c.group_inputs());
+  const int64_t end = smaller(c.out_pixels(), (piece + 1) * b.pieces.pixels);
+  double sum = 0;
+  for (int64_t pixel = piece * b.pieces.pixels + lane; pixel < end; pixel += kLanes) {
+    const int64_t source = c.source(pixel, tap);
+    if (source >= 0) sum += static_cast<double>(b.x[source * c.inputs + from]) * b.dy[pixel * c.outputs + channel];
+  }
+  sum = warp_sum(sum);
+  if (lane == 0) b.partials[item] = static_cast<float>(sum);
+}
+
+__device__ void join_weights(const Backward& b) {
+  if (b.weight_gradient != nullptr) {
+    for_grid(b.c.weights(), [&](int64_t w) {
+      double sum = 0;
+      for (int64_t piece = 0; piece < b.pieces.count; ++piece) sum += b.partials[piece * b.c.weights() + w];
+      b.weight_gradient[w] = static_cast<float>(sum);
+    });
+  }
+  if (b.bias_gradient == nullptr) return;
+  for_warps(b.c.outputs, [&](int64_t column) {
+    double sum = 0;
+    for (int64_t row = threadIdx.x % kLanes; row < b.c.out_pixels(); row += kLanes) {
+      sum += b.dy[row * b.c.outputs + column];
+    }
+    sum = warp_sum(sum);
+    if (threadIdx.x % kLanes == 0) b.bias_gradient[column] = static_cast<float>(sum);
+  });
+}
+
+template <Precision precision>
+__global__ void __launch_bounds__(kThreads) conv2d_backward_kernel(const __grid_constant__ Group<Backward> group) {
   Shared shared(shared_memory());
   const Parts<precision> parts(shared);
-  for_tasks(tiles.count() * pieces.count, [&](int64_t item) {
-    const int64_t task = item % tiles.count(), piece = item / tiles.count();
-    const int64_t first = tiles.row(task);
-    const int inputs = c.group_inputs(), outputs = c.group_outputs(), group = tiles.group(task);
-    const int column0 = tiles.column(task);
-    const int64_t rows = int64_t{c.taps()} * inputs;
-    multiply<precision>(
-        piece * pieces.pixels, smaller(c.out_pixels(), (piece + 1) * pieces.pixels), parts,
-        [&](int row, int64_t pixel) {
-          if (first + row >= rows) return 0.0f;
-          const int64_t source = c.source(pixel, static_cast<int>((first + row) / inputs));
-          return source < 0 ? 0.0f : x[source * c.inputs + group * inputs + (first + row) % inputs];
-        },
-        [&](int64_t pixel, int column) {
-          return column0 + column < outputs ? dy[pixel * c.outputs + group * outputs + column0 + column] : 0.0f;
-        });
-    float* partial = partials + piece * c.weights();
-    for_results(parts.result, rows - first, outputs - column0, [&](int row, int column, float value) {
-      partial[(first + row) * c.outputs + group * outputs + column0 + column] = value;
+  for_members(group, [&](const Backward& b, int64_t task) {
+    if (task < b.data_tasks) {
+      if (b.by_elements) {
+        data_element(b, task * kThreads + threadIdx.x);
+      } else {
+        data_tile<precision>(b, task, parts);
+      }
+    } else if (b.by_elements) {
+      weight_element(b, (task - b.data_tasks) * kWarps + threadIdx.x / kLanes);
+    } else {
+      weight_tile<precision>(b, task - b.data_tasks, parts);
+    }
+  });
+  wait_for_grid();
+  for (int m = 0; m < group.count; ++m) join_weights(group.members[m]);
+}
+
+// --- Host
+
+void forward(Stream& stream, const KernelCall* calls, int count) {
+  for_parts(calls, count, [&](const KernelCall* part, int size) {
+    Group<Member> group;
+    for (const KernelCall* call = part; call < part + size; ++call) {
+      const Convolution c = convolution_of(*call);
+      const bool elements = by_elements(c);
+      group.add({c, elements, call->inputs[0].data, call->weight, call->bias, call->output.data, 0},
+                elements ? element_tasks(c.out_pixels() * c.outputs)
+                         : Tiles(c.out_pixels(), c.group_outputs(), c.groups).count());
+    }
+    with_precision(part->precision, [&](auto precision) {
+      launch(CudaStream::of(stream), conv2d_forward_kernel<precision.value>,
+             {group.tasks, shared_bytes<Parts<precision.value>>()}, group);
     });
   });
-  wait_for_grid();
-  for_grid(c.weights(), [&](int64_t w) {
-    float sum = 0;
-    for (int64_t piece = 0; piece < pieces.count; ++piece) sum += partials[piece * c.weights() + w];
-    gradient[w] = sum;
-  });
 }
 
-// --- Element by element
+int64_t data_tasks(const Convolution& c) {
+  return by_elements(c) ? element_tasks(c.in_pixels() * c.inputs)
+                        : Tiles(c.in_pixels(), c.group_inputs(), c.groups).count();
+}
 
-__global__ void __launch_bounds__(kThreads)
-    forward_elements_kernel(Convolution c, const float* x, const float* weight, float* y) {
-  for_grid(c.out_pixels() * c.outputs, [&](int64_t item) {
-    const int64_t pixel = item / c.outputs;
-    const int channel = static_cast<int>(item % c.outputs), inputs = c.group_inputs();
-    const int first = channel / c.group_outputs() * inputs;
-    float sum = 0;
-    for (int tap = 0; tap < c.taps(); ++tap) {
-      const int64_t source = c.source(pixel, tap);
-      for (int i = 0; source >= 0 && i < inputs; ++i) {
-        sum = fmaf(x[source * c.inputs + first + i], weight[(int64_t{tap} * inputs + i) * c.outputs + channel], sum);
-      }
+int64_t weight_tasks(const Convolution& c, const Pieces& pieces) {
+  return by_elements(c)
+             ? divide_up(c.weights() * pieces.count, kWarps)
+             : Tiles(int64_t{c.taps()} * c.group_inputs(), c.group_outputs(), c.groups).count() * pieces.count;
+}
+
+void backward(Stream& stream, const KernelCall* calls, int count) {
+  for_parts(calls, count, [&](const KernelCall* part, int size) {
+    Group<Backward> group;
+    for (const KernelCall* call = part; call < part + size; ++call) {
+      const Convolution c = convolution_of(*call);
+      const GradientTarget& target = call->input_gradients[0];
+      const Pieces pieces(c.out_pixels());
+      const int64_t data = target.mode == GradientMode::kIgnore ? 0 : data_tasks(c);
+      const int64_t weights = call->weight_gradient == nullptr ? 0 : weight_tasks(c, pieces);
+      group.add({c, by_elements(c), call->inputs[0].data, call->weight, call->output_gradient, target.data,
+                 target.mode == GradientMode::kAccumulate, call->weight_gradient, call->bias_gradient,
+                 static_cast<float*>(call->workspace), pieces, data, 0},
+                data + weights);
     }
-    y[item] = sum;
+    with_precision(part->precision, [&](auto precision) {
+      launch_cooperative(CudaStream::of(stream), conv2d_backward_kernel<precision.value>,
+                         {group.tasks, shared_bytes<Parts<precision.value>>()}, group);
+    });
   });
-}
-
-__global__ void __launch_bounds__(kThreads)
-    data_gradient_elements_kernel(Convolution c, const float* dy, const float* weight, float* dx, bool accumulate) {
-  for_grid(c.in_pixels() * c.inputs, [&](int64_t item) {
-    const int64_t pixel = item / c.inputs;
-    const int channel = static_cast<int>(item % c.inputs), inputs = c.group_inputs(), outputs = c.group_outputs();
-    const int first = channel / inputs * outputs;
-    float sum = 0;
-    for (int tap = 0; tap < c.taps(); ++tap) {
-      const int64_t target = c.target(pixel, tap);
-      for (int o = 0; target >= 0 && o < outputs; ++o) {
-        sum = fmaf(dy[target * c.outputs + first + o],
-                   weight[(int64_t{tap} * inputs + channel % inputs) * c.outputs + first + o], sum);
-      }
-    }
-    dx[item] = accumulate ? dx[item] + sum : sum;
-  });
-}
-
-// A warp a weight and piece.
-__global__ void __launch_bounds__(kThreads) weight_gradient_elements_kernel(Convolution c, Pieces pieces, const float* x,
-                                                                           const float* dy, float* partials,
-                                                                           float* gradient) {
-  const int inputs = c.group_inputs();
-  for_warps(c.weights() * pieces.count, [&](int64_t item) {
-    const int64_t w = item % c.weights(), piece = item / c.weights();
-    const int channel = static_cast<int>(w % c.outputs), lane = static_cast<int>(threadIdx.x) % kLanes;
-    const int64_t row = w / c.outputs;
-    const int tap = static_cast<int>(row / inputs);
-    const int from = channel / c.group_outputs() * inputs + static_cast<int>(row % inputs);
-    double sum = 0;
-    for (int64_t pixel = piece * pieces.pixels + lane; pixel < smaller(c.out_pixels(), (piece + 1) * pieces.pixels);
-         pixel += kLanes) {
-      const int64_t source = c.source(pixel, tap);
-      if (source >= 0) sum += static_cast<double>(x[source * c.inputs + from]) * dy[pixel * c.outputs + channel];
-    }
-    sum = warp_sum(sum);
-    if (lane == 0) partials[piece * c.weights() + w] = static_cast<float>(sum);
-  });
-  wait_for_grid();
-  for_grid(c.weights(), [&](int64_t w) {
-    double sum = 0;
-    for (int64_t piece = 0; piece < pieces.count; ++piece) sum += partials[piece * c.weights() + w];
-    gradient[w] = static_cast<float>(sum);
-  });
-}
-
-// Column sums of dy [rows, columns], a warp a column.
-__global__ void __launch_bounds__(kThreads) bias_gradient_kernel(const float* dy, int64_t rows, int columns, float* gradient) {
-  for_warps(columns, [&](int64_t column) {
-    double sum = 0;
-    for (int64_t row = threadIdx.x % kLanes; row < rows; row += kLanes) sum += dy[row * columns + column];
-    sum = warp_sum(sum);
-    if (threadIdx.x % kLanes == 0) gradient[column] = static_cast<float>(sum);
-  });
-}
-
-Work elementwise(int64_t items) { return {divide_up(items, kThreads)}; }
-
-void forward(Stream& stream, const KernelCall& call) {
-  const Convolution c = convolution_of(call);
-  CudaStream& s = CudaStream::of(stream);
-  if (by_elements(c)) {
-    return launch(s, forward_elements_kernel, elementwise(c.out_pixels() * c.outputs), c, call.inputs[0].data,
-                  call.weight, call.output.data);
-  }
-  const Tiles tiles(c.out_pixels(), c.group_outputs(), c.groups);
-  with_precision(call.precision, [&](auto precision) {
-    launch(s, forward_kernel<precision.value>, {tiles.count(), shared_bytes<Parts<precision.value>>()}, c, tiles,
-           call.inputs[0].data, call.weight, call.bias, call.output.data);
-  });
-}
-
-void data_gradient(CudaStream& stream, const KernelCall& call, const Convolution& c) {
-  const GradientTarget& target = call.input_gradients[0];
-  const bool accumulate = target.mode == GradientMode::kAccumulate;
-  if (by_elements(c)) {
-    return launch(stream, data_gradient_elements_kernel, elementwise(c.in_pixels() * c.inputs), c, call.output_gradient,
-                  call.weight, target.data, accumulate);
-  }
-  const Tiles tiles(c.in_pixels(), c.group_inputs(), c.groups);
-  with_precision(call.precision, [&](auto precision) {
-    launch(stream, data_gradient_kernel<precision.value>, {tiles.count(), shared_bytes<Parts<precision.value>>()}, c,
-           tiles, call.output_gradient, call.weight, target.data, accumulate);
-  });
-}
-
-void weight_gradient(CudaStream& stream, const KernelCall& call, const Convolution& c) {
-  const Pieces pieces(c.out_pixels());
-  auto* partials = static_cast<float*>(call.workspace);
-  if (by_elements(c)) {
-    return launch_cooperative(stream, weight_gradient_elements_kernel,
-                              {divide_up(c.weights() * pieces.count, kWarps)}, c, pieces, call.inputs[0].data,
-                              call.output_gradient, partials, call.weight_gradient);
-  }
-  const Tiles tiles(int64_t{c.taps()} * c.group_inputs(), c.group_outputs(), c.groups);
-  with_precision(call.precision, [&](auto precision) {
-    launch_cooperative(stream, weight_gradient_kernel<precision.value>,
-                       {tiles.count() * pieces.count, shared_bytes<Parts<precision.value>>()}, c, tiles, pieces,
-                       call.inputs[0].data, call.output_gradient, partials, call.weight_gradient);
-  });
-}
-
-void backward(Stream& stream, const KernelCall& call) {
-  const Convolution c = convolution_of(call);
-  CudaStream& s = CudaStream::of(stream);
-  if (call.weight_gradient != nullptr) weight_gradient(s, call, c);
-  if (call.bias_gradient != nullptr) {
-    launch(s, bias_gradient_kernel, {divide_up(c.outputs, kWarps)}, call.output_gradient, c.out_pixels(), c.outputs,
-           call.bias_gradient);
-  }
-  if (call.input_gradients[0].mode != GradientMode::kIgnore) data_gradient(s, call, c);
 }
 
 size_t workspace_bytes(const KernelCall& call, bool backward) {
@@ -375,7 +418,8 @@ size_t workspace_bytes(const KernelCall& call, bool backward) {
 
 }  // namespace
 
-const OpKernels conv2d_kernels = {forward, backward, workspace_bytes};
-const OpKernels linear_kernels = {forward, backward, workspace_bytes};
+const OpKernels conv2d_kernels = {
+    .workspace_bytes = workspace_bytes, .groups_inputs = true, .forward_group = forward, .backward_group = backward};
+const OpKernels linear_kernels = conv2d_kernels;
 
 }  // namespace dartsmith::cuda

@@ -1,5 +1,5 @@
-// Depthwise convolution of a tile that lies in shared memory with its halo, or of an image in device memory where the halo
-// is too large for that.
+// Depthwise convolution of a tile that lies in shared memory with its halo, or of an image in device memory where the
+// halo is too large for that.
 #pragma once
 #include "cuda/task.h"
 #include "engine/graph.h"
@@ -59,9 +59,7 @@ struct Tiling {
   __host__ __device__ int left(int tile) const { return tile % across * tile_width; }
   // Of a tile, within the image.
   __host__ __device__ int rows(int tile) const { return static_cast<int>(smaller(tile_height, height - top(tile))); }
-  __host__ __device__ int columns(int tile) const {
-    return static_cast<int>(smaller(tile_width, width - left(tile)));
-  }
+  __host__ __device__ int columns(int tile) const { return static_cast<int>(smaller(tile_width, width - left(tile))); }
   __host__ __device__ int count(int tile) const { return rows(tile) * columns(tile); }
   // Calls for each pixel within the image: body(pixel of the tile, pixel of the image).
   __device__ __forceinline__ int within_tile(int tile, int index) const {
@@ -78,7 +76,8 @@ inline int tile_pixels(const int stride[2], int most) {
   return most / (stride[0] * stride[1]);
 }
 
-// What some windows read for one tile: of input rows and columns [low, low + size) from the tile's first times the stride.
+// What some windows read for one tile: of input rows and columns [low, low + size) from the tile's first times the
+// stride.
 struct Frame {
   int low[2];
   int size[2];
@@ -102,9 +101,7 @@ struct Frame {
     }
   }
   __host__ __device__ int64_t elements() const { return int64_t{size[0]} * size[1] * kTileChannels; }
-  __host__ __device__ bool fits() const {
-    return elements() * static_cast<int64_t>(sizeof(float)) <= kFrameBytes;
-  }
+  __host__ __device__ bool fits() const { return elements() * static_cast<int64_t>(sizeof(float)) <= kFrameBytes; }
 };
 
 // Fills a frame: channels [first, first + kTileChannels) of one image through map(value, channel), 0 around it.
@@ -124,8 +121,8 @@ __device__ void load_frame(const Frame& frame, const Tiling& tiling, int tile, c
 }
 
 // Depthwise weights [taps, kTileChannels] of a chunk of channels.
-__device__ inline void load_taps(const DepthwiseWindow& window, const float* weights, int channels, int first, bool turned,
-                                 float4* target) {
+__device__ inline void load_taps(const DepthwiseWindow& window, const float* weights, int channels, int first,
+                                 bool turned, float4* target) {
   constexpr int kVectors = kTileChannels / 4;
   const int taps = window.taps();
   if (taps > kTapsKept) return;
@@ -137,8 +134,8 @@ __device__ inline void load_taps(const DepthwiseWindow& window, const float* wei
 
 // Where a quad's sums come from.
 struct DepthwiseSource {
-  const float4* frame;  // null: `image`
-  const float4* taps;   // shared
+  const float4* frame;   // null: `image`
+  const float4* taps;    // shared
   const float* weights;  // device memory, [taps, channels]
   int channels;
   bool turned;
@@ -175,10 +172,9 @@ __device__ void walk_any(const DepthwiseWindow& w, const DepthwiseSource& source
   const int taps = w.taps();
   for (int tap = 0; tap < taps; ++tap) {
     const int ky = tap / w.kernel[1], kx = tap % w.kernel[1], from = source.turned ? taps - 1 - tap : tap;
-    const float4 weight = taps <= kTapsKept
-                              ? source.taps[tap * kVectors + vector]
-                              : channel_values(source.weights + int64_t{from} * source.channels,
-                                               source.first + vector * 4, source.channels);
+    const float4 weight = taps <= kTapsKept ? source.taps[tap * kVectors + vector]
+                                            : channel_values(source.weights + int64_t{from} * source.channels,
+                                                             source.first + vector * 4, source.channels);
     for (int i = 0; i < kQuad; ++i) {
       sums[i] = fused(weight,
                       read(row * w.stride[0] + ky * w.dilation[0] - w.padding[0],
@@ -192,7 +188,8 @@ __device__ void walk_any(const DepthwiseWindow& w, const DepthwiseSource& source
 __device__ inline void walk_frame(const Frame& frame, const DepthwiseWindow& w, const DepthwiseSource& source, int row,
                                   int column, int vector, float4 (&sums)[kQuad]) {
   constexpr int kVectors = kTileChannels / 4;
-  const bool square = w.kernel[0] == w.kernel[1] && w.dilation[0] == w.dilation[1] && w.stride[0] == 1 && w.stride[1] == 1;
+  const bool square =
+      w.kernel[0] == w.kernel[1] && w.dilation[0] == w.dilation[1] && w.stride[0] == 1 && w.stride[1] == 1;
   const int kernel = square ? w.kernel[0] : 0, dilation = w.dilation[0];
   if (kernel == 3 && dilation == 1) return walk_square<3, 1>(frame, w, source, row, column, vector, sums);
   if (kernel == 5 && dilation == 1) return walk_square<5, 1>(frame, w, source, row, column, vector, sums);

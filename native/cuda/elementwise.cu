@@ -1,4 +1,6 @@
 // relu, add, concat, crop, zero: one pass over memory, four channels a thread.
+#include <optional>
+
 #include "cuda/kernels.h"
 
 namespace dartsmith::cuda {
@@ -25,42 +27,74 @@ struct Place {
   }
 };
 
-int64_t items_of(const Tensor& tensor) { return pixels_of(tensor) * divide_up(tensor.channels, 4); }
-Work work_of(const Tensor& tensor) { return {divide_up(items_of(tensor), kItemsATask)}; }
-
-__global__ void __launch_bounds__(kThreads) relu_forward_kernel(View x, View y, int64_t items) {
-  for_grid(items, [&](int64_t item) {
-    const Place at(item, x.channels);
-    y.store(at.pixel, at.channel, relu(x.load(at.pixel, at.channel)));
-  });
+int64_t items_of(const Tensor& tensor) {
+  return pixels_of(tensor) * divide_up(tensor.channels, 4);
 }
-
-__global__ void __launch_bounds__(kThreads)
-    relu_backward_kernel(View y, View dy, View dx, bool accumulate, int64_t items) {
-  for_grid(items, [&](int64_t item) {
-    const Place at(item, y.channels);
-    const float4 masked = map4(y.load(at.pixel, at.channel), dy.load(at.pixel, at.channel),
-                               [](float value, float gradient) { return value > 0 ? gradient : 0.0f; });
-    dx.add(at.pixel, at.channel, masked, accumulate);
-  });
-}
-
-void relu_forward(Stream& stream, const KernelCall& call) {
-  launch(CudaStream::of(stream), relu_forward_kernel, work_of(call.output), view_of(call.inputs[0]),
-         view_of(call.output), items_of(call.output));
+Work work_of(const Tensor& tensor) {
+  return {divide_up(items_of(tensor), kItemsATask)};
 }
 
 View gradient_view(const KernelCall& call, int k) {
   return view_of(call.input_gradients[k].data, call.inputs[k].channels);
 }
-bool wanted(const KernelCall& call, int k) { return call.input_gradients[k].mode != GradientMode::kIgnore; }
-bool accumulates(const KernelCall& call, int k) { return call.input_gradients[k].mode == GradientMode::kAccumulate; }
+bool wanted(const KernelCall& call, int k) {
+  return call.input_gradients[k].mode != GradientMode::kIgnore;
+}
+bool accumulates(const KernelCall& call, int k) {
+  return call.input_gradients[k].mode == GradientMode::kAccumulate;
+}
 
-void relu_backward(Stream& stream, const KernelCall& call) {
-  if (!wanted(call, 0)) return;
-  launch(CudaStream::of(stream), relu_backward_kernel, work_of(call.output), view_of(call.output),
-         view_of(call.output_gradient, call.output.channels), gradient_view(call, 0), accumulates(call, 0),
-         items_of(call.output));
+struct Relu {
+  View from;  // x, or y in backward
+  View gradient;
+  View to;
+  bool accumulate;
+  int64_t items;
+  int64_t first_task;
+};
+
+template <bool backward>
+__global__ void __launch_bounds__(kThreads) relu_kernel(const __grid_constant__ Group<Relu> group) {
+  for_members(group, [&](const Relu& r, int64_t task) {
+    const int64_t item = task * kItemsATask + threadIdx.x;
+    if (item >= r.items) return;
+    const Place at(item, r.to.channels);
+    const float4 value = r.from.load(at.pixel, at.channel);
+    if constexpr (!backward) {
+      r.to.store(at.pixel, at.channel, relu(value));
+    } else {
+      const float4 masked = map4(value, r.gradient.load(at.pixel, at.channel),
+                                 [](float x, float gradient) { return x > 0 ? gradient : 0.0f; });
+      r.to.add(at.pixel, at.channel, masked, r.accumulate);
+    }
+  });
+}
+
+void relu_forward(Stream& stream, const KernelCall* calls, int count) {
+  for_parts(calls, count, [&](const KernelCall* part, int size) {
+    Group<Relu> group;
+    for (int m = 0; m < size; ++m) {
+      const int64_t items = items_of(part[m].output);
+      group.add({view_of(part[m].inputs[0]), {}, view_of(part[m].output), false, items, 0},
+                divide_up(items, kItemsATask));
+    }
+    launch(CudaStream::of(stream), relu_kernel<false>, {group.tasks}, group);
+  });
+}
+
+void relu_backward(Stream& stream, const KernelCall* calls, int count) {
+  for_parts(calls, count, [&](const KernelCall* part, int size) {
+    Group<Relu> group;
+    for (int m = 0; m < size; ++m) {
+      const KernelCall& call = part[m];
+      if (!wanted(call, 0)) continue;
+      const int64_t items = items_of(call.output);
+      group.add({view_of(call.output), view_of(call.output_gradient, call.output.channels), gradient_view(call, 0),
+                 accumulates(call, 0), items, 0},
+                divide_up(items, kItemsATask));
+    }
+    launch(CudaStream::of(stream), relu_kernel<true>, {group.tasks}, group);
+  });
 }
 
 // Sums are taken so many at a time; a later launch goes on with the sum so far.
@@ -106,41 +140,63 @@ void add_backward(Stream& stream, const KernelCall& call) {
 struct WindowCopy {
   View from, to;
   int64_t batch;
-  int height, width, channels;             // of what is copied
+  int height, width, channels;  // of what is copied
   int from_height, from_width, to_height, to_width;
   int from_top = 0, from_left = 0, from_channel = 0;
   int to_top = 0, to_left = 0, to_channel = 0;
   bool accumulate = false;
+  int64_t first_task = 0;
+
+  __host__ __device__ int64_t items() const { return batch * height * width * divide_up(channels, 4); }
 };
 
-__global__ void __launch_bounds__(kThreads) window_copy_kernel(WindowCopy copy, int64_t items) {
+__device__ void copy_item(const WindowCopy& copy, int64_t item) {
   const bool vectors = copy.from.channels % 4 == 0 && copy.to.channels % 4 == 0 && copy.from_channel % 4 == 0 &&
                        copy.to_channel % 4 == 0 && copy.channels % 4 == 0;
-  for_grid(items, [&](int64_t item) {
-    const Place at(item, copy.channels);
-    const int column = static_cast<int>(at.pixel % copy.width);
-    const int64_t line = at.pixel / copy.width;
-    const int row = static_cast<int>(line % copy.height);
-    const int64_t image = line / copy.height;
-    const int64_t from = (image * copy.from_height + row + copy.from_top) * copy.from_width + column + copy.from_left;
-    const int64_t to = (image * copy.to_height + row + copy.to_top) * copy.to_width + column + copy.to_left;
-    if (vectors) {
-      copy.to.add(to, at.channel + copy.to_channel, copy.from.load(from, at.channel + copy.from_channel),
-                  copy.accumulate);
-      return;
-    }
-    for (int i = at.channel; i < at.channel + 4 && i < copy.channels; ++i) {
-      float* target = static_cast<float*>(copy.to.data) + to * copy.to.channels + copy.to_channel + i;
-      const float value = static_cast<const float*>(copy.from.data)[from * copy.from.channels + copy.from_channel + i];
-      *target = copy.accumulate ? *target + value : value;
-    }
+  const Place at(item, copy.channels);
+  const int column = static_cast<int>(at.pixel % copy.width);
+  const int64_t line = at.pixel / copy.width;
+  const int row = static_cast<int>(line % copy.height);
+  const int64_t image = line / copy.height;
+  const int64_t from = (image * copy.from_height + row + copy.from_top) * copy.from_width + column + copy.from_left;
+  const int64_t to = (image * copy.to_height + row + copy.to_top) * copy.to_width + column + copy.to_left;
+  if (vectors) {
+    copy.to.add(to, at.channel + copy.to_channel, copy.from.load(from, at.channel + copy.from_channel),
+                copy.accumulate);
+    return;
+  }
+  for (int i = at.channel; i < at.channel + 4 && i < copy.channels; ++i) {
+    float* target = static_cast<float*>(copy.to.data) + to * copy.to.channels + copy.to_channel + i;
+    const float value = static_cast<const float*>(copy.from.data)[from * copy.from.channels + copy.from_channel + i];
+    *target = copy.accumulate ? *target + value : value;
+  }
+}
+
+__global__ void __launch_bounds__(kThreads) window_copy_kernel(const __grid_constant__ Group<WindowCopy> group) {
+  for_members(group, [&](const WindowCopy& copy, int64_t task) {
+    const int64_t item = task * kItemsATask + threadIdx.x;
+    if (item < copy.items()) copy_item(copy, item);
   });
 }
 
-void start_copy(Stream& stream, const WindowCopy& copy) {
-  const int64_t items = copy.batch * copy.height * copy.width * divide_up(copy.channels, 4);
-  launch(CudaStream::of(stream), window_copy_kernel, {divide_up(items, kItemsATask)}, copy, items);
-}
+// Copies that do not touch each other's targets, as many as there are.
+class Copies {
+ public:
+  explicit Copies(Stream& stream) : stream_(CudaStream::of(stream)) {}
+  ~Copies() noexcept(false) { start(); }
+  void add(const WindowCopy& copy) {
+    if (group_.count == kMembers) start();
+    group_.add(copy, divide_up(copy.items(), kItemsATask));
+  }
+
+ private:
+  void start() {
+    launch(stream_, window_copy_kernel, {group_.tasks}, group_);
+    group_ = {};
+  }
+  CudaStream& stream_;
+  Group<WindowCopy> group_;
+};
 
 // A copy of `part`, for now from and to tensors of its height and width.
 WindowCopy copy_of(const Tensor& part) {
@@ -154,30 +210,45 @@ WindowCopy copy_of(const Tensor& part) {
   return copy;
 }
 
-void concat_forward(Stream& stream, const KernelCall& call) {
-  int channel = 0;
-  for (int k = 0; k < call.input_count; ++k) {
-    WindowCopy copy = copy_of(call.inputs[k]);
-    copy.from = view_of(call.inputs[k]);
-    copy.to = view_of(call.output);
-    copy.to_channel = channel;
-    start_copy(stream, copy);
-    channel += static_cast<int>(call.inputs[k].channels);
+void concat_forward(Stream& stream, const KernelCall* calls, int count) {
+  Copies copies(stream);
+  for (const KernelCall* call = calls; call < calls + count; ++call) {
+    int channel = 0;
+    for (int k = 0; k < call->input_count; ++k) {
+      WindowCopy copy = copy_of(call->inputs[k]);
+      copy.from = view_of(call->inputs[k]);
+      copy.to = view_of(call->output);
+      copy.to_channel = channel;
+      copies.add(copy);
+      channel += static_cast<int>(call->inputs[k].channels);
+    }
   }
 }
 
-void concat_backward(Stream& stream, const KernelCall& call) {
-  int channel = 0;
-  for (int k = 0; k < call.input_count; ++k) {
-    if (wanted(call, k)) {
-      WindowCopy copy = copy_of(call.inputs[k]);
-      copy.from = view_of(call.output_gradient, call.output.channels);
-      copy.from_channel = channel;
-      copy.to = gradient_view(call, k);
-      copy.accumulate = accumulates(call, k);
-      start_copy(stream, copy);
+// Whether an earlier input of the call has the same gradient: that one must be written first.
+bool repeats(const KernelCall& call, int k) {
+  for (int earlier = 0; earlier < k; ++earlier) {
+    if (call.input_gradients[earlier].data == call.input_gradients[k].data) return true;
+  }
+  return false;
+}
+
+void concat_backward(Stream& stream, const KernelCall* calls, int count) {
+  std::optional<Copies> copies(stream);
+  for (const KernelCall* call = calls; call < calls + count; ++call) {
+    int channel = 0;
+    for (int k = 0; k < call->input_count; ++k) {
+      if (wanted(*call, k)) {
+        if (repeats(*call, k)) copies.emplace(stream);
+        WindowCopy copy = copy_of(call->inputs[k]);
+        copy.from = view_of(call->output_gradient, call->output.channels);
+        copy.from_channel = channel;
+        copy.to = gradient_view(*call, k);
+        copy.accumulate = accumulates(*call, k);
+        copies->add(copy);
+      }
+      channel += static_cast<int>(call->inputs[k].channels);
     }
-    channel += static_cast<int>(call.inputs[k].channels);
   }
 }
 
@@ -189,7 +260,7 @@ void crop_forward(Stream& stream, const KernelCall& call) {
   copy.from_top = call.node->top;
   copy.from_left = call.node->left;
   copy.to = view_of(call.output);
-  start_copy(stream, copy);
+  Copies(stream).add(copy);
 }
 
 void clear_tensor(Stream& stream, float* data, const Tensor& like) {
@@ -209,16 +280,19 @@ void crop_backward(Stream& stream, const KernelCall& call) {
   copy.to_top = call.node->top;
   copy.to_left = call.node->left;
   copy.accumulate = true;
-  start_copy(stream, copy);
+  Copies(stream).add(copy);
 }
 
-void zero_forward(Stream& stream, const KernelCall& call) { clear_tensor(stream, call.output.data, call.output); }
+void zero_forward(Stream& stream, const KernelCall& call) {
+  clear_tensor(stream, call.output.data, call.output);
+}
 
 }  // namespace
 
-const OpKernels relu_kernels = {relu_forward, relu_backward, nullptr};
+const OpKernels relu_kernels = {.groups_inputs = true, .forward_group = relu_forward, .backward_group = relu_backward};
 const OpKernels add_kernels = {add_forward, add_backward, nullptr};
-const OpKernels concat_kernels = {concat_forward, concat_backward, nullptr};
+const OpKernels concat_kernels = {
+    .groups_inputs = true, .forward_group = concat_forward, .backward_group = concat_backward};
 const OpKernels crop_kernels = {crop_forward, crop_backward, nullptr};
 const OpKernels zero_kernels = {zero_forward, nullptr, nullptr};
 

@@ -8,8 +8,8 @@
 
 namespace dartsmith::cuda {
 
-// How a kernel is started: at most one block a task; blocks take tasks in turns (for_tasks). The tasks and their results
-// follow from the problem alone, never from how many blocks a device holds.
+// How a kernel is started: at most one block a task; blocks take tasks in turns (for_tasks). The tasks and their
+// results follow from the problem alone, never from how many blocks a device holds.
 struct Work {
   int64_t tasks = 1;
   size_t shared_bytes = 0;
@@ -60,6 +60,14 @@ void launch_cooperative(CudaStream& stream, void (*kernel)(Parameters...), const
     return blocks * stream.multiprocessors();
   });
   start(stream, kernel, std::clamp<int64_t>(work.tasks, 1, resident), work.shared_bytes, true, arguments...);
+}
+
+// Calls body(calls, count) for parts of a group that one launch takes.
+template <typename Body>
+void for_parts(const KernelCall* calls, int count, const Body& body) {
+  for (int first = 0; first < count; first += kMembers) {
+    body(calls + first, static_cast<int>(smaller(kMembers, count - first)));
+  }
 }
 
 }  // namespace dartsmith::cuda

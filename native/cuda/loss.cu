@@ -1,5 +1,5 @@
-// softmaxCrossEntropy: mean over the batch of -log softmax(logits)[label]; saves the probabilities. One block: a batch of
-// logits is small.
+// softmaxCrossEntropy: mean over the batch of -log softmax(logits)[label]; saves the probabilities. One block: a batch
+// of logits is small.
 #include "cuda/kernels.h"
 
 namespace dartsmith::cuda {
@@ -12,9 +12,9 @@ struct Parts {
       : losses(shared.take<double>(kThreads)), correct(shared.take<unsigned>(kThreads)) {}
 };
 
-__global__ void __launch_bounds__(kThreads) loss_forward_kernel(const float* logits, const int32_t* labels, int64_t batch,
-                                                               int64_t classes, float* probabilities, float* losses,
-                                                               LossResult* result) {
+__global__ void __launch_bounds__(kThreads)
+    loss_forward_kernel(const float* logits, const int32_t* labels, int64_t batch, int64_t classes,
+                        float* probabilities, float* losses, LossResult* result) {
   Shared shared(shared_memory());
   const Parts parts(shared);
   double sum = 0;
@@ -47,9 +47,9 @@ __global__ void __launch_bounds__(kThreads) loss_forward_kernel(const float* log
   result->correct = right;
 }
 
-__global__ void __launch_bounds__(kThreads) loss_backward_kernel(const float* probabilities, const int32_t* labels,
-                                                                int64_t batch, int64_t classes, float* target,
-                                                                bool accumulate) {
+__global__ void __launch_bounds__(kThreads)
+    loss_backward_kernel(const float* probabilities, const int32_t* labels, int64_t batch, int64_t classes,
+                         float* target, bool accumulate) {
   const float share = 1.0f / static_cast<float>(batch);
   for_grid(batch * classes, [&](int64_t item) {
     const bool label = item % classes == labels[item / classes];
@@ -60,16 +60,16 @@ __global__ void __launch_bounds__(kThreads) loss_backward_kernel(const float* pr
 
 void forward(Stream& stream, const KernelCall& call) {
   const Tensor& logits = call.inputs[0];
-  launch(CudaStream::of(stream), loss_forward_kernel, {1, shared_bytes<Parts>()}, logits.data, call.labels, logits.batch,
-         logits.channels, call.saved, call.output.data, call.loss);
+  launch(CudaStream::of(stream), loss_forward_kernel, {1, shared_bytes<Parts>()}, logits.data, call.labels,
+         logits.batch, logits.channels, call.saved, call.output.data, call.loss);
 }
 
 void backward(Stream& stream, const KernelCall& call) {
   const Tensor& logits = call.inputs[0];
   const GradientTarget& target = call.input_gradients[0];
   if (target.mode == GradientMode::kIgnore) return;
-  launch(CudaStream::of(stream), loss_backward_kernel, {divide_up(logits.batch * logits.channels, kThreads)}, call.saved,
-         call.labels, logits.batch, logits.channels, target.data, target.mode == GradientMode::kAccumulate);
+  launch(CudaStream::of(stream), loss_backward_kernel, {divide_up(logits.batch * logits.channels, kThreads)},
+         call.saved, call.labels, logits.batch, logits.channels, target.data, target.mode == GradientMode::kAccumulate);
 }
 
 }  // namespace

@@ -72,7 +72,8 @@ __device__ void piece_moments(const Spread& spread, int pixels, int channel, con
   __syncthreads();
 }
 
-// Joins the pieces of one channel, a warp together; pixels(piece) says how many each has. Writes what the batch-norm keeps.
+// Joins the pieces of one channel, a warp together; pixels(piece) says how many each has. Writes what the batch-norm
+// keeps.
 template <typename Pixels>
 __device__ void finish_moments(const Normalisation& norm, const Partials& partials, int channel, double total,
                                const Pixels& pixels) {
@@ -112,7 +113,9 @@ struct Reading {
   const float* shift = nullptr;
 };
 
-inline Reading reading_of(const InputLink& link) { return {link.statistics, link.scale, link.shift}; }
+inline Reading reading_of(const InputLink& link) {
+  return {link.statistics, link.scale, link.shift};
+}
 
 // The same for one vector of channels.
 struct Preactivation {
@@ -128,9 +131,9 @@ struct Preactivation {
   __device__ __forceinline__ float4 operator()(float4 x) const { return fused(x - mean, factor, shift); }
 };
 
-// Gradient map (A, B, D) of a normalised input, weighed by `mixing` and by its scale where it has one, from the sums over
-// `pixels` of the gradient and of gradient * (tensor - mean) of a channel: d = mixing * scale * rstd * (g - mean(g) -
-// xhat * mean(g * xhat)).
+// Gradient map (A, B, D) of a normalised input, weighed by `mixing` and by its scale where it has one, from the sums
+// over `pixels` of the gradient and of gradient * (tensor - mean) of a channel: d = mixing * scale * rstd * (g -
+// mean(g) - xhat * mean(g * xhat)).
 __device__ inline void write_gradient_map(float* map, const Reading& reading, int channel, int channels, double mixing,
                                           double gradient, double centred_product, double pixels) {
   const double mean = reading.statistics[channel], deviation = reading.statistics[channels + channel];

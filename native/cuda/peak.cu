@@ -1,13 +1,12 @@
-#include "cuda/peak.h"
-
 #include <algorithm>
 
 #include "cuda/kernels.h"
+#include "cuda/peak.h"
 
 namespace dartsmith::cuda {
 namespace {
 
-inline constexpr int kChains = 8;     // of multiply-adds that do not wait for each other
+inline constexpr int kChains = 8;  // of multiply-adds that do not wait for each other
 inline constexpr int kRounds = 4096;
 
 // As many multiply-adds as registers allow; the sum is kept so that they are not left out.
@@ -87,12 +86,11 @@ Peak measure_peak(Stream& abstract) {
   Timer timer(stream);
   const int64_t blocks = int64_t{stream.multiprocessors()} * 8;
   auto* kept = static_cast<float*>(result.get());
-  const double arithmetic = timer.fastest(
-      [&] { launch(stream, multiply_add_kernel, {blocks}, 0.999f, kUsedRounds, kept); });
+  const double arithmetic =
+      timer.fastest([&] { launch(stream, multiply_add_kernel, {blocks}, 0.999f, kUsedRounds, kept); });
   const int64_t vectors = static_cast<int64_t>(kBytes / sizeof(float4));
-  const double reading = timer.fastest([&] {
-    launch(stream, read_kernel, {blocks}, static_cast<const float4*>(memory.get()), vectors, kept);
-  });
+  const double reading = timer.fastest(
+      [&] { launch(stream, read_kernel, {blocks}, static_cast<const float4*>(memory.get()), vectors, kept); });
   return {2.0 * kChains * kUsedRounds * kThreads * static_cast<double>(blocks) / arithmetic,
           static_cast<double>(kBytes) / reading};
 }

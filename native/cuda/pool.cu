@@ -1,50 +1,75 @@
-// maxPool, avgPool, globalAvgPool, and pooledMoments: the statistics of lazy batch-norms of a pooling that nobody stores.
-#include "cuda/pool.h"
+// maxPool, avgPool, globalAvgPool, and pooledMoments: the statistics of lazy batch-norms of a pooling that nobody
+// stores.
+#include <algorithm>
+#include <functional>
+#include <vector>
 
 #include "cuda/kernels.h"
 #include "cuda/moments.h"
+#include "cuda/pool.h"
 
 namespace dartsmith::cuda {
 namespace {
 
-__global__ void __launch_bounds__(kThreads) pool_forward_kernel(PoolWindow window, View x, View y, int64_t items) {
-  const int vectors = (x.channels + 3) / 4;
-  for_grid(items, [&](int64_t item) {
-    const int64_t pixel = item / vectors;
+int64_t items_of(const Tensor& tensor) {
+  return pixels_of(tensor) * divide_up(tensor.channels, 4);
+}
+
+struct PoolForward {
+  PoolWindow window;
+  View x, y;
+  int64_t items;
+  int64_t first_task;
+};
+
+__global__ void __launch_bounds__(kThreads) pool_forward_kernel(const __grid_constant__ Group<PoolForward> group) {
+  for_members(group, [&](const PoolForward& f, int64_t task) {
+    const int64_t item = task * kThreads + threadIdx.x;
+    if (item >= f.items) return;
+    const int vectors = (f.x.channels + 3) / 4;
     const int channel = static_cast<int>(item % vectors) * 4;
-    y.store(pixel, channel, window.value(x, pixel, channel));
+    f.y.store(item / vectors, channel, f.window.value(f.x, item / vectors, channel));
   });
 }
 
-Work elementwise(int64_t items) { return {divide_up(items, kThreads)}; }
-
-int64_t items_of(const Tensor& tensor) { return pixels_of(tensor) * divide_up(tensor.channels, 4); }
-
-void pool_forward(Stream& stream, const KernelCall& call) {
-  const int64_t items = items_of(call.output);
-  const PoolWindow window(*call.node, call.node->op, call.inputs[0], call.output.height, call.output.width);
-  launch(CudaStream::of(stream), pool_forward_kernel, elementwise(items), window, view_of(call.inputs[0]),
-         view_of(call.output), items);
+void pool_forward(Stream& stream, const KernelCall* calls, int count) {
+  for_parts(calls, count, [&](const KernelCall* part, int size) {
+    Group<PoolForward> group;
+    for (const KernelCall* call = part; call < part + size; ++call) {
+      const PoolWindow window(*call->node, call->node->op, call->inputs[0], call->output.height, call->output.width);
+      const int64_t items = items_of(call->output);
+      group.add({window, view_of(call->inputs[0]), view_of(call->output), items, 0}, divide_up(items, kThreads));
+    }
+    launch(CudaStream::of(stream), pool_forward_kernel, {group.tasks}, group);
+  });
 }
 
-// Poolings that measure one tensor; their gradients are joined before they flow back through it.
-inline constexpr int kMembers = 32;
+// --- Backward: of each output what it chose or averaged, then of each input the sum over the windows that hold it
 
-struct PoolBackward {
+// Nodes that measure one pooling of one tensor; their gradients are joined before they flow back through it.
+struct PoolSet {
   PoolWindow window;
   View x;
-  View gradients[kMembers];      // of each member's output
-  const float* maps[kMembers];   // null for a gradient as it is
+  View gradients[kMembers];     // of each member's output
+  const float* maps[kMembers];  // null for a gradient as it is
   int members;
-  View shares;          // workspace: of each output, the gradient of what it chose or of each that it averaged
-  unsigned* choices;    // workspace: of each output, the elements of its window that it chose, a byte a channel
+  View shares;        // workspace: of each output, the gradient of what it chose or of each that it averaged
+  unsigned* choices;  // workspace: of each output, the elements of its window that it chose, a byte a channel
   View target;
   bool accumulate;
+  int sharing;  // sets of one target, this and those behind it; 0 behind the first
   int64_t output_items, input_items;
+  int64_t first_task, first_input_task;
+};
+
+struct PoolBackward {
+  PoolSet sets[kMembers];
+  int count;
+  int64_t tasks, input_tasks;
 };
 
 // Sum over members of A * g + B * y + D.
-__device__ float4 joined_gradient(const PoolBackward& b, int64_t pixel, int channel, float4 y) {
+__device__ float4 joined_gradient(const PoolSet& b, int64_t pixel, int channel, float4 y) {
   float4 sum = splat(0);
   for (int m = 0; m < b.members; ++m) {
     const float4 g = b.gradients[m].load(pixel, channel);
@@ -73,7 +98,7 @@ __device__ unsigned choose(const PoolWindow& window, const View& x, int64_t imag
 }
 
 // Gathers an input pixel's gradient from the windows that hold it.
-__device__ float4 gather_gradient(const PoolBackward& b, int64_t image, int row, int column, int channel) {
+__device__ float4 gather_gradient(const PoolSet& b, int64_t image, int row, int column, int channel) {
   const PoolWindow& w = b.window;
   const int vectors = (b.x.channels + 3) / 4;
   float4 sum = splat(0);
@@ -83,8 +108,7 @@ __device__ float4 gather_gradient(const PoolBackward& b, int64_t image, int row,
     for (int kx = 0; kx < w.kernel[1]; ++kx) {
       const int from_column = column + w.padding[1] - kx;
       if (from_column < 0 || from_column % w.stride[1] != 0 || from_column / w.stride[1] >= w.out_width) continue;
-      const int64_t output =
-          (image * w.out_height + from_row / w.stride[0]) * w.out_width + from_column / w.stride[1];
+      const int64_t output = (image * w.out_height + from_row / w.stride[0]) * w.out_width + from_column / w.stride[1];
       float4 share = b.shares.load(output, channel);
       if (w.takes_max) {
         const unsigned chosen = b.choices[output * vectors + channel / 4];
@@ -97,32 +121,55 @@ __device__ float4 gather_gradient(const PoolBackward& b, int64_t image, int row,
   return sum;
 }
 
-__global__ void __launch_bounds__(kThreads) pool_backward_kernel(PoolBackward b) {
+__device__ void share_gradient(const PoolSet& b, int64_t item) {
   const PoolWindow& w = b.window;
   const int vectors = (b.x.channels + 3) / 4;
-  for_grid(b.output_items, [&](int64_t item) {
-    const int64_t pixel = item / vectors, image = pixel / (int64_t{w.out_height} * w.out_width);
-    const int channel = static_cast<int>(item % vectors) * 4;
-    const int within = static_cast<int>(pixel - image * w.out_height * w.out_width);
-    const int row = within / w.out_width, column = within % w.out_width;
-    const int64_t first = image * w.in_height * w.in_width;
-    const bool needs_value = w.takes_max || b.maps[0] != nullptr;
-    const float4 value = needs_value ? w.value(b.x, first, row, column, channel) : splat(0);
-    float4 share = joined_gradient(b, pixel, channel, value);
-    if (w.takes_max) {
-      b.choices[item] = choose(w, b.x, first, row, column, channel, value);
-    } else {
-      share = share * splat(w.reciprocal(w.span(row, column)));
-    }
-    b.shares.store(pixel, channel, share);
+  const int64_t pixel = item / vectors, image = pixel / (int64_t{w.out_height} * w.out_width);
+  const int channel = static_cast<int>(item % vectors) * 4;
+  const int within = static_cast<int>(pixel - image * w.out_height * w.out_width);
+  const int row = within / w.out_width, column = within % w.out_width;
+  const int64_t first = image * w.in_height * w.in_width;
+  const bool needs_value = w.takes_max || b.maps[0] != nullptr;
+  const float4 value = needs_value ? w.value(b.x, first, row, column, channel) : splat(0);
+  float4 share = joined_gradient(b, pixel, channel, value);
+  if (w.takes_max) {
+    b.choices[item] = choose(w, b.x, first, row, column, channel, value);
+  } else {
+    share = share * splat(w.reciprocal(w.span(row, column)));
+  }
+  b.shares.store(pixel, channel, share);
+}
+
+// The sum over all sets of a target.
+__device__ void gather_input(const PoolSet* sets, int64_t item) {
+  const PoolSet& lead = *sets;
+  const PoolWindow& w = lead.window;
+  const int vectors = (lead.x.channels + 3) / 4;
+  const int64_t pixel = item / vectors, image = pixel / (int64_t{w.in_height} * w.in_width);
+  const int channel = static_cast<int>(item % vectors) * 4;
+  const int within = static_cast<int>(pixel - image * w.in_height * w.in_width);
+  float4 gradient = splat(0);
+  for (int i = 0; i < lead.sharing; ++i) {
+    gradient = gradient + gather_gradient(sets[i], image, within / w.in_width, within % w.in_width, channel);
+  }
+  lead.target.add(pixel, channel, gradient, lead.accumulate);
+}
+
+__global__ void __launch_bounds__(kThreads) pool_backward_kernel(const __grid_constant__ PoolBackward b) {
+  for_tasks(b.tasks, [&](int64_t task) {
+    int m = 0;
+    while (m + 1 < b.count && task >= b.sets[m + 1].first_task) ++m;
+    const int64_t item = (task - b.sets[m].first_task) * kThreads + threadIdx.x;
+    if (item < b.sets[m].output_items) share_gradient(b.sets[m], item);
   });
   wait_for_grid();
-  for_grid(b.input_items, [&](int64_t item) {
-    const int64_t pixel = item / vectors, image = pixel / (int64_t{w.in_height} * w.in_width);
-    const int channel = static_cast<int>(item % vectors) * 4;
-    const int within = static_cast<int>(pixel - image * w.in_height * w.in_width);
-    const float4 gradient = gather_gradient(b, image, within / w.in_width, within % w.in_width, channel);
-    b.target.add(pixel, channel, gradient, b.accumulate);
+  for_tasks(b.input_tasks, [&](int64_t task) {
+    int m = 0;
+    while (m + b.sets[m].sharing < b.count && task >= b.sets[m + b.sets[m].sharing].first_input_task) {
+      m += b.sets[m].sharing;
+    }
+    const int64_t item = (task - b.sets[m].first_input_task) * kThreads + threadIdx.x;
+    if (item < b.sets[m].input_items) gather_input(b.sets + m, item);
   });
 }
 
@@ -132,32 +179,64 @@ size_t backward_workspace_bytes(const Tensor& like) {
                              items_of(like) * static_cast<int64_t>(sizeof(unsigned)));
 }
 
-PoolBackward backward_of(const KernelCall& call, const Tensor& pooled) {
-  PoolBackward b{};
-  b.x = view_of(call.inputs[0]);
-  b.shares = view_of(static_cast<float*>(call.workspace), pooled.channels);
-  b.choices = reinterpret_cast<unsigned*>(
+PoolSet set_of(const KernelCall& call, Op pool, const Tensor& pooled) {
+  PoolSet set{};
+  set.window = {*call.node, pool, call.inputs[0], pooled.height, pooled.width};
+  set.x = view_of(call.inputs[0]);
+  set.shares = view_of(static_cast<float*>(call.workspace), pooled.channels);
+  set.choices = reinterpret_cast<unsigned*>(
       static_cast<unsigned char*>(call.workspace) +
       round_up(pixels_of(pooled) * pooled.channels * static_cast<int64_t>(sizeof(float)), 16));
-  b.target = view_of(call.input_gradients[0].data, call.inputs[0].channels);
-  b.accumulate = call.input_gradients[0].mode == GradientMode::kAccumulate;
-  b.output_items = items_of(pooled);
-  b.input_items = items_of(call.inputs[0]);
-  return b;
+  set.target = view_of(call.input_gradients[0].data, call.inputs[0].channels);
+  set.accumulate = call.input_gradients[0].mode == GradientMode::kAccumulate;
+  set.output_items = items_of(pooled);
+  set.input_items = items_of(call.inputs[0]);
+  return set;
 }
 
-void start_backward(Stream& stream, const PoolBackward& b) {
-  const int64_t items = larger(b.output_items, b.input_items);
-  launch_cooperative(CudaStream::of(stream), pool_backward_kernel, elementwise(items), b);
+void join(PoolSet& set, const KernelCall& call) {
+  set.gradients[set.members] = view_of(call.output_gradient, call.output.channels);
+  set.maps[set.members] = call.output_gradient_map;
+  ++set.members;
 }
 
-void pool_backward(Stream& stream, const KernelCall& call) {
-  if (call.input_gradients[0].mode == GradientMode::kIgnore) return;
-  PoolBackward b = backward_of(call, call.output);
-  b.window = {*call.node, call.node->op, call.inputs[0], call.output.height, call.output.width};
-  b.gradients[0] = view_of(call.output_gradient, call.output.channels);
-  b.members = 1;
-  start_backward(stream, b);
+void start_backward(Stream& stream, const PoolSet* sets, int count) {
+  PoolBackward b{};
+  b.count = count;
+  int lead = 0;
+  for (int m = 0; m < count; ++m) {
+    PoolSet& set = b.sets[m];
+    set = sets[m];
+    set.first_task = b.tasks;
+    b.tasks += divide_up(set.output_items, kThreads);
+    if (m > 0 && set.target.data == b.sets[lead].target.data) {
+      ++b.sets[lead].sharing;
+      continue;
+    }
+    lead = m;
+    set.sharing = 1;
+    set.first_input_task = b.input_tasks;
+    b.input_tasks += divide_up(set.input_items, kThreads);
+  }
+  launch_cooperative(CudaStream::of(stream), pool_backward_kernel, {larger(b.tasks, b.input_tasks)}, b);
+}
+
+// Sets of one target side by side, so many a launch; a launch that goes on with a target adds to it.
+void start_backward(Stream& stream, std::vector<PoolSet>& sets) {
+  std::ranges::stable_sort(sets, std::less<>(), [](const PoolSet& set) { return set.target.data; });
+  for (size_t first = 0; first < sets.size(); first += kMembers) {
+    if (first > 0 && sets[first].target.data == sets[first - 1].target.data) sets[first].accumulate = true;
+    start_backward(stream, sets.data() + first, static_cast<int>(std::min<size_t>(kMembers, sets.size() - first)));
+  }
+}
+
+void pool_backward(Stream& stream, const KernelCall* calls, int count) {
+  std::vector<PoolSet> sets;
+  for (const KernelCall* call = calls; call < calls + count; ++call) {
+    if (call->input_gradients[0].mode == GradientMode::kIgnore) continue;
+    join(sets.emplace_back(set_of(*call, call->node->op, call->output)), *call);
+  }
+  start_backward(stream, sets);
 }
 
 size_t pool_workspace_bytes(const KernelCall& call, bool backward) {
@@ -177,6 +256,7 @@ inline constexpr int kPooledPixels = 128;
 __host__ __device__ PooledParts::PooledParts(Shared& shared)
     : scratch(shared.take<float4>(kWarps * kChunk / 4)), piece(shared.take<float4>(kPooledPixels * kChunk / 4)) {}
 
+// Nodes that measure one pooling of one tensor: it is pooled once, each moves its own running statistics.
 struct PooledMoments {
   PoolWindow window;
   View x;
@@ -185,69 +265,93 @@ struct PooledMoments {
   Partials partials;
   int64_t pixels;
   int chunks;
+  int64_t first_task;
+
+  __device__ __forceinline__ int count(int64_t piece) const {
+    return static_cast<int>(smaller(kPooledPixels, pixels - piece * kPooledPixels));
+  }
 };
 
-__global__ void __launch_bounds__(kThreads) pooled_moments_forward_kernel(PooledMoments m) {
-  Shared shared(shared_memory());
-  const PooledParts parts(shared);
-  const auto count = [&](int64_t piece) {
-    return static_cast<int>(smaller(kPooledPixels, m.pixels - piece * kPooledPixels));
-  };
-  if (m.norms[0].statistics != Statistics::kRunning) {
-    for_tasks(m.partials.pieces * m.chunks, [&](int64_t task) {
-      const int64_t piece = task / m.chunks, first = piece * kPooledPixels;
-      const int chunk = static_cast<int>(task % m.chunks) * kChunk;
-      const Spread spread(m.x.channels - chunk);
-      const int channel = chunk + spread.vector * 4;
-      for (int p = spread.row; p < count(piece); p += spread.rows) {
-        if (channel >= m.x.channels) continue;
-        parts.piece[p * spread.vectors + spread.vector] = m.window.value(m.x, first + p, channel);
-      }
-      __syncthreads();
-      piece_moments(
-          spread, count(piece), channel, [&](int p) { return parts.piece[p * spread.vectors + spread.vector]; },
-          parts.scratch, m.partials, piece);
-    });
+__device__ void measure_piece(const PooledMoments& m, int64_t task, const PooledParts& parts) {
+  const int64_t piece = task / m.chunks, first = piece * kPooledPixels;
+  const int chunk = static_cast<int>(task % m.chunks) * kChunk;
+  const Spread spread(m.x.channels - chunk);
+  const int channel = chunk + spread.vector * 4;
+  for (int p = spread.row; p < m.count(piece) && channel < m.x.channels; p += spread.rows) {
+    parts.piece[p * spread.vectors + spread.vector] = m.window.value(m.x, first + p, channel);
   }
-  wait_for_grid();
-  for_warps(int64_t{m.members} * m.x.channels, [&](int64_t item) {
-    finish_moments(m.norms[item / m.x.channels], m.partials, static_cast<int>(item % m.x.channels),
-                   static_cast<double>(m.pixels), count);
-  });
+  __syncthreads();
+  piece_moments(
+      spread, m.count(piece), channel, [&](int p) { return parts.piece[p * spread.vectors + spread.vector]; },
+      parts.scratch, m.partials, piece);
 }
 
-// All members measure the same tensor: it is pooled once, each member moves its own running statistics.
+__global__ void __launch_bounds__(kThreads)
+    pooled_moments_forward_kernel(const __grid_constant__ Group<PooledMoments> group) {
+  Shared shared(shared_memory());
+  const PooledParts parts(shared);
+  if (group.members[0].norms[0].statistics != Statistics::kRunning) {
+    for_members(group, [&](const PooledMoments& m, int64_t task) { measure_piece(m, task, parts); });
+  }
+  wait_for_grid();
+  for (int i = 0; i < group.count; ++i) {
+    const PooledMoments& m = group.members[i];
+    for_warps(int64_t{m.members} * m.x.channels, [&](int64_t item) {
+      finish_moments(m.norms[item / m.x.channels], m.partials, static_cast<int>(item % m.x.channels),
+                     static_cast<double>(m.pixels), [&](int64_t piece) { return m.count(piece); });
+    });
+  }
+}
+
+// Whether two nodes measure the same pooling of the same tensor.
+bool same_pooling(const KernelCall& a, const KernelCall& b) {
+  return a.inputs[0].data == b.inputs[0].data && a.node->pool == b.node->pool && a.node->window == b.node->window &&
+         a.node->count_include_pad == b.node->count_include_pad;
+}
+
+// Calls body(calls, count) for each run of calls that measure the same pooling, as many as a set holds.
+template <typename Body>
+void for_sets(const KernelCall* calls, int count, const Body& body) {
+  for (int first = 0; first < count;) {
+    int next = first + 1;
+    while (next < count && next - first < kMembers && same_pooling(calls[first], calls[next])) ++next;
+    body(calls + first, next - first);
+    first = next;
+  }
+}
+
 void pooled_moments_forward(Stream& stream, const KernelCall* calls, int count) {
-  const Tensor& x = calls[0].inputs[0];
-  for (int first = 0; first < count; first += kMembers) {
+  Group<PooledMoments> group;
+  const auto start = [&] {
+    launch_cooperative(CudaStream::of(stream), pooled_moments_forward_kernel,
+                       {group.tasks, shared_bytes<PooledParts>()}, group);
+    group = {};
+  };
+  for_sets(calls, count, [&](const KernelCall* set, int members) {
+    if (group.count == kMembers) start();
+    const Tensor& x = set->inputs[0];
     PooledMoments m{};
-    m.window = {*calls[first].node, calls[first].node->pool, x, x.height, x.width};
+    m.window = {*set->node, set->node->pool, x, x.height, x.width};
     m.x = view_of(x);
-    m.members = static_cast<int>(smaller(kMembers, count - first));
-    for (int i = 0; i < m.members; ++i) m.norms[i] = normalisation_of(calls[first + i]);
+    m.members = members;
+    for (int i = 0; i < members; ++i) m.norms[i] = normalisation_of(set[i]);
     m.pixels = pixels_of(x);
     m.chunks = static_cast<int>(divide_up(x.channels, kChunk));
-    m.partials = {static_cast<float*>(calls[first].workspace), static_cast<int>(x.channels),
+    m.partials = {static_cast<float*>(set->workspace), static_cast<int>(x.channels),
                   divide_up(m.pixels, kPooledPixels)};
-    launch_cooperative(CudaStream::of(stream), pooled_moments_forward_kernel,
-                       {m.partials.pieces * m.chunks, shared_bytes<PooledParts>()}, m);
-  }
+    group.add(m, m.partials.pieces * m.chunks);
+  });
+  start();
 }
 
 void pooled_moments_backward(Stream& stream, const KernelCall* calls, int count) {
-  const Tensor& x = calls[0].inputs[0];
-  if (calls[0].input_gradients[0].mode == GradientMode::kIgnore) return;
-  for (int first = 0; first < count; first += kMembers) {
-    PoolBackward b = backward_of(calls[0], x);
-    b.accumulate = b.accumulate || first > 0;
-    b.window = {*calls[first].node, calls[first].node->pool, x, x.height, x.width};
-    b.members = static_cast<int>(smaller(kMembers, count - first));
-    for (int i = 0; i < b.members; ++i) {
-      b.gradients[i] = view_of(calls[first + i].output_gradient, x.channels);
-      b.maps[i] = calls[first + i].output_gradient_map;
-    }
-    start_backward(stream, b);
-  }
+  std::vector<PoolSet> sets;
+  for_sets(calls, count, [&](const KernelCall* first, int members) {
+    if (first->input_gradients[0].data == nullptr) return;
+    PoolSet& set = sets.emplace_back(set_of(*first, first->node->pool, first->inputs[0]));
+    for (int i = 0; i < members; ++i) join(set, first[i]);
+  });
+  start_backward(stream, sets);
 }
 
 size_t pooled_moments_workspace_bytes(const KernelCall& call, bool backward) {
@@ -258,13 +362,18 @@ size_t pooled_moments_workspace_bytes(const KernelCall& call, bool backward) {
 
 // --- globalAvgPool
 
+Work elementwise(int64_t items) {
+  return {divide_up(items, kThreads)};
+}
+
 struct GlobalParts {
   float4* scratch;
   __host__ __device__ explicit GlobalParts(Shared& shared) : scratch(shared.take<float4>(kWarps * kChunk / 4)) {}
 };
 
 // One block an image and chunk of channels.
-__global__ void __launch_bounds__(kThreads) global_pool_kernel(View x, View y, int64_t area, int chunks, int64_t tasks) {
+__global__ void __launch_bounds__(kThreads)
+    global_pool_kernel(View x, View y, int64_t area, int chunks, int64_t tasks) {
   Shared shared(shared_memory());
   const GlobalParts parts(shared);
   for_tasks(tasks, [&](int64_t task) {
@@ -312,10 +421,16 @@ void global_backward(Stream& stream, const KernelCall& call) {
 
 }  // namespace
 
-const OpKernels max_pool_kernels = {pool_forward, pool_backward, pool_workspace_bytes};
-const OpKernels avg_pool_kernels = {pool_forward, pool_backward, pool_workspace_bytes};
+const OpKernels max_pool_kernels = {.workspace_bytes = pool_workspace_bytes,
+                                    .groups_inputs = true,
+                                    .sums_inputs = true,
+                                    .forward_group = pool_forward,
+                                    .backward_group = pool_backward};
+const OpKernels avg_pool_kernels = max_pool_kernels;
 const OpKernels global_avg_pool_kernels = {global_forward, global_backward, nullptr};
 const OpKernels pooled_moments_kernels = {.workspace_bytes = pooled_moments_workspace_bytes,
+                                          .groups_inputs = true,
+                                          .sums_inputs = true,
                                           .forward_group = pooled_moments_forward,
                                           .backward_group = pooled_moments_backward};
 

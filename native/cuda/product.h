@@ -1,5 +1,6 @@
-// Products of small matrices in shared memory, on the precision's own arithmetic: float32 multiply-adds, or tensor cores in
-// TF32 or bfloat16 with float32 sums. A block keeps its sums in registers while the inner dimension goes by in steps.
+// Products of small matrices in shared memory, on the precision's own arithmetic: float32 multiply-adds, or tensor
+// cores in TF32 or bfloat16 with float32 sums. A block keeps its sums in registers while the inner dimension goes by in
+// steps.
 #pragma once
 #include <cuda_bf16.h>
 #include <mma.h>
@@ -130,12 +131,12 @@ class Product {
   }
 
   __device__ void add(const Type* left, int left_pitch, const Type* right, int right_pitch, int inner) {
-    add_fragments<nvcuda::wmma::row_major>(right, right_pitch, inner,
-                                           [&](int row, int k) { return left + row * 16 * left_pitch + k; }, left_pitch);
+    add_fragments<nvcuda::wmma::row_major>(
+        right, right_pitch, inner, [&](int row, int k) { return left + row * 16 * left_pitch + k; }, left_pitch);
   }
   __device__ void add_transposed(const Type* left, int left_pitch, const Type* right, int right_pitch, int inner) {
-    add_fragments<nvcuda::wmma::col_major>(right, right_pitch, inner,
-                                           [&](int row, int k) { return left + k * left_pitch + row * 16; }, left_pitch);
+    add_fragments<nvcuda::wmma::col_major>(
+        right, right_pitch, inner, [&](int row, int k) { return left + k * left_pitch + row * 16; }, left_pitch);
   }
   __device__ void store(float* result, int pitch) const {
 #pragma unroll

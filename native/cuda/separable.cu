@@ -1,10 +1,10 @@
-// separable: relu, depthwise, pointwise, and the statistics of the batch-norm that follows. A block takes one tile of an
-// image: the input is normalised and activated once while it is loaded with its halo, every member of the group that reads
-// it computes its depthwise outputs from there, and the pointwise product goes on from shared memory. Backward: first, per
-// tile, the gradient map of the output is applied while loading, the product with the transposed weights gives the
-// depthwise output's gradient, and both weight gradients come from the same tile (the depthwise output is recomputed rather
-// than stored); then the data gradients of all members that read one input are summed in registers, masked by the relu,
-// and measured for the input's batch-norm; last, the partial sums are joined in fixed order.
+// separable: relu, depthwise, pointwise, and the statistics of the batch-norm that follows. A block takes one tile of
+// an image: the input is normalised and activated once while it is loaded with its halo, every member of the group that
+// reads it computes its depthwise outputs from there, and the pointwise product goes on from shared memory. Backward:
+// first, per tile, the gradient map of the output is applied while loading, the product with the transposed weights
+// gives the depthwise output's gradient, and both weight gradients come from the same tile (the depthwise output is
+// recomputed rather than stored); then the data gradients of all members that read one input are summed in registers,
+// masked by the relu, and measured for the input's batch-norm; last, the partial sums are joined in fixed order.
 #include <algorithm>
 #include <functional>
 #include <vector>
@@ -17,11 +17,10 @@
 namespace dartsmith::cuda {
 namespace {
 
-inline constexpr int kMembers = 16;         // of one launch
 inline constexpr int kForwardPixels = 128;  // of a tile
 inline constexpr int kBackwardPixels = 64;
-inline constexpr int64_t kEnoughTasks = 256;       // blocks that keep a large GPU busy
-inline constexpr int64_t kWeightTasks = 64;        // partial sums of a member's weight gradients
+inline constexpr int64_t kEnoughTasks = 256;  // blocks that keep a large GPU busy
+inline constexpr int64_t kWeightTasks = 64;   // partial sums of a member's weight gradients
 inline constexpr int kVectors = kTileChannels / 4;
 
 struct Member {
@@ -34,11 +33,11 @@ struct Member {
   // Backward.
   View gradient;
   const float* gradient_map;
-  View depthwise_gradient;     // of the depthwise output, workspace [batch, height, width, inputs]
-  float* weight_gradient;      // null where not wanted, [taps, inputs]
-  float* pointwise_gradient;   // [inputs, outputs]
-  float* weight_partials;      // workspace [tasks, taps * inputs + inputs * outputs]
-  int64_t tasks;               // of tiles whose weight gradients are summed at once
+  View depthwise_gradient;    // of the depthwise output, workspace [batch, height, width, inputs]
+  float* weight_gradient;     // null where not wanted, [taps, inputs]
+  float* pointwise_gradient;  // [inputs, outputs]
+  float* weight_partials;     // workspace [tasks, taps * inputs + inputs * outputs]
+  int64_t tasks;              // of tiles whose weight gradients are summed at once
   int64_t tiles_a_task;
   int run;
 };
@@ -47,7 +46,7 @@ struct Member {
 struct Run {
   View input;
   Reading reading;
-  int first, count;  // members
+  int first, count;   // members
   int height, width;  // of an input image
   Tiling tiling;
   Frame frame;
@@ -56,7 +55,7 @@ struct Run {
   // Backward: of the data gradient.
   Tiling input_tiling;
   Frame gradient_frame;
-  bool by_frame;   // all strides are 1 and the frame fits
+  bool by_frame;  // all strides are 1 and the frame fits
   View target;
   GradientMode mode;
   float* gradient_map;  // of a normalised input
@@ -72,13 +71,15 @@ struct Separable {
   int count, run_count;
   int64_t batch;
   int64_t tasks, gradient_tasks;
-  int64_t frame_elements;           // of the largest frame in shared memory
+  int64_t frame_elements;  // of the largest frame in shared memory
   int64_t gradient_frame_elements;
-  int pixels, columns;              // of the largest product
+  int pixels, columns;  // of the largest product
   bool wants_weights;
 };
 
-__device__ __forceinline__ int inputs_of(const Run& run) { return run.input.channels; }
+__device__ __forceinline__ int inputs_of(const Run& run) {
+  return run.input.channels;
+}
 
 // Fills the frame with the activated input.
 __device__ void load_input(const Run& run, int64_t image, int tile, int first, float4* frame) {
@@ -235,7 +236,8 @@ __device__ void forward_member(const Run& run, const Member& member, int64_t ima
 }
 
 // The run that a task belongs to.
-__device__ __forceinline__ const Run& run_of(const Separable& s, int64_t task, int64_t Run::*first, int64_t Run::*tasks) {
+__device__ __forceinline__ const Run& run_of(const Separable& s, int64_t task, int64_t Run::*first,
+                                             int64_t Run::*tasks) {
   int r = 0;
   while (r + 1 < s.run_count && task >= s.runs[r].*first + s.runs[r].*tasks) ++r;
   return s.runs[r];
@@ -274,13 +276,13 @@ __global__ void __launch_bounds__(kThreads) separable_forward_kernel(const __gri
 template <Precision precision>
 struct StripParts {
   using Type = typename Factor<precision>::Type;
-  Type* gradient;    // of the output [pixels, kProductColumns]
-  Type* transposed;  // pointwise weights [kProductColumns, kTileChannels]
+  Type* gradient;             // of the output [pixels, kProductColumns]
+  Type* transposed;           // pointwise weights [kProductColumns, kTileChannels]
   float* depthwise_gradient;  // [pixels, kTileChannels]
-  float* product;    // of the pointwise weights' gradient [kTileChannels, kProductColumns], in the place of `transposed`
+  float* product;  // of the pointwise weights' gradient [kTileChannels, kProductColumns], in the place of `transposed`
   float4* frame;
   float4* taps;
-  Type* depthwise;   // [pixels, kTileChannels]
+  Type* depthwise;  // [pixels, kTileChannels]
 
   __host__ __device__ StripParts(Shared& shared, const Separable& s) {
     const int64_t transposed_bytes =
@@ -289,8 +291,8 @@ struct StripParts {
     gradient = take(shared, int64_t{s.pixels} * pitch_of<precision>(kProductColumns));
     transposed = take(shared, transposed_bytes / static_cast<int64_t>(sizeof(Type)));
     product = reinterpret_cast<float*>(transposed);
-    depthwise_gradient = reinterpret_cast<float*>(
-        take(shared, int64_t{s.pixels} * (kTileChannels + kResultPad) * static_cast<int64_t>(sizeof(float) / sizeof(Type))));
+    depthwise_gradient = reinterpret_cast<float*>(take(
+        shared, int64_t{s.pixels} * (kTileChannels + kResultPad) * static_cast<int64_t>(sizeof(float) / sizeof(Type))));
     taps = shared.take<float4>(s.wants_weights ? kTapsKept * kVectors : 0);
     frame = shared.take<float4>(s.wants_weights ? s.frame_elements / 4 : 0);
     depthwise = take(shared, s.wants_weights ? int64_t{s.pixels} * pitch_of<precision>(kTileChannels) : 0);
@@ -435,7 +437,8 @@ __device__ void backward_tile(const Run& run, const Member& member, int64_t imag
     const int vectors = static_cast<int>(divide_up(smaller(kTileChannels, inputs - input), 4));
     for_block(t.count(tile) * vectors, [&](int item) {
       const int index = item / vectors, channel = item % vectors * 4;
-      const float* from = parts.depthwise_gradient + t.within_tile(tile, index) * (kTileChannels + kResultPad) + channel;
+      const float* from =
+          parts.depthwise_gradient + t.within_tile(tile, index) * (kTileChannels + kResultPad) + channel;
       member.depthwise_gradient.store(image * t.height * t.width + t.within_image(tile, index), input + channel,
                                       *reinterpret_cast<const float4*>(from));
     });
@@ -457,7 +460,8 @@ struct GradientParts {
 };
 
 // One member's data gradient at an input pixel, whatever its strides.
-__device__ float4 gather_gradient(const Run& run, const Member& member, int64_t image, int row, int column, int channel) {
+__device__ float4 gather_gradient(const Run& run, const Member& member, int64_t image, int row, int column,
+                                  int channel) {
   const DepthwiseWindow& w = member.window;
   const Tiling& t = run.tiling;
   float4 sum = splat(0);
@@ -477,8 +481,8 @@ __device__ float4 gather_gradient(const Run& run, const Member& member, int64_t 
 }
 
 // The sum over a run's members for four input pixels of a tile.
-__device__ void sum_members(const Separable& s, const Run& run, int64_t image, int tile, int first, const Spread& spread,
-                            const GradientParts& parts, float4 (&sums)[kQuad]) {
+__device__ void sum_members(const Separable& s, const Run& run, int64_t image, int tile, int first,
+                            const Spread& spread, const GradientParts& parts, float4 (&sums)[kQuad]) {
   const Tiling& t = run.input_tiling;
   const int pixel = spread.row * kQuad, row = pixel / t.tile_width, column = pixel % t.tile_width;
   const int channel = first + spread.vector * 4;
@@ -494,8 +498,8 @@ __device__ void sum_members(const Separable& s, const Run& run, int64_t image, i
       continue;
     }
     __syncthreads();
-    load_frame(run.gradient_frame, t, tile, member.depthwise_gradient, image, run.tiling.height, run.tiling.width, first,
-               parts.frame, [](float4 g, int) { return g; });
+    load_frame(run.gradient_frame, t, tile, member.depthwise_gradient, image, run.tiling.height, run.tiling.width,
+               first, parts.frame, [](float4 g, int) { return g; });
     load_taps(member.window, member.depthwise, inputs_of(run), first, true, parts.taps);
     __syncthreads();
     if (!active) continue;
@@ -528,7 +532,8 @@ __device__ void input_gradient(const Separable& s, int64_t task, const GradientP
       if (pixel >= t.pixels() || row >= t.height || column >= t.width) continue;
       const int64_t at = (image * t.height + row) * t.width + column;
       const float4 x = run.input.load(at, channel);
-      const float4 g = map4(before(x), sums[i], [](float value, float gradient) { return value > 0 ? gradient : 0.0f; });
+      const float4 g =
+          map4(before(x), sums[i], [](float value, float gradient) { return value > 0 ? gradient : 0.0f; });
       gradients = gradients + g;
       products = fused(g, x - before.mean, products);
       run.target.add(at, channel, g, run.mode == GradientMode::kAccumulate);
@@ -589,8 +594,8 @@ __global__ void __launch_bounds__(kThreads) separable_backward_kernel(const __gr
       int64_t task = (blockIdx.x + blocks - first_task % blocks) % blocks;
       for (; task < member.tasks; task += blocks) {
         for (int64_t at = task * member.tiles_a_task; at < smaller(tiles, (task + 1) * member.tiles_a_task); ++at) {
-          backward_tile<precision>(run, member, at / run.tiling.tiles(), static_cast<int>(at % run.tiling.tiles()), parts,
-                                   member.weight_partials + task * elements, at == task * member.tiles_a_task);
+          backward_tile<precision>(run, member, at / run.tiling.tiles(), static_cast<int>(at % run.tiling.tiles()),
+                                   parts, member.weight_partials + task * elements, at == task * member.tiles_a_task);
         }
       }
       first_task += member.tasks;
@@ -620,7 +625,9 @@ Tiling tiling_of(const KernelCall& call, int pixels) {
 }
 
 // Of the data gradient; one thread a quad and vector of channels.
-Tiling input_tiling_of(const KernelCall& call) { return {call.inputs[0].height, call.inputs[0].width, kForwardPixels}; }
+Tiling input_tiling_of(const KernelCall& call) {
+  return {call.inputs[0].height, call.inputs[0].width, kForwardPixels};
+}
 
 bool same_run(const KernelCall& a, const KernelCall& b) {
   return a.inputs[0].data == b.inputs[0].data && a.links[0].statistics == b.links[0].statistics &&
@@ -743,13 +750,14 @@ Separable separable_of(const KernelCall* const* calls, int count, bool backward)
     first = next;
   }
   for (int m = 0; m < count; ++m) {
-    s.columns = static_cast<int>(larger(s.columns, smaller(kProductColumns, round_up(s.members[m].output.channels, 16))));
+    s.columns =
+        static_cast<int>(larger(s.columns, smaller(kProductColumns, round_up(s.members[m].output.channels, 16))));
   }
   return s;
 }
 
-// Calls body(calls, count) for parts of a group that one launch takes, those of one input side by side. Members of one input
-// that do not agree in their tiles go to launches of their own: both would write its gradient.
+// Calls body(calls, count) for parts of a group that one launch takes, those of one input side by side. Members of one
+// input that do not agree in their tiles go to launches of their own: both would write its gradient.
 template <typename Body>
 void for_launches(const KernelCall* calls, int count, const Body& body) {
   std::vector<const KernelCall*> sorted;
@@ -802,7 +810,10 @@ size_t workspace_bytes(const KernelCall& call, bool backward) {
 
 }  // namespace
 
-const OpKernels separable_kernels = {
-    .workspace_bytes = workspace_bytes, .forward_group = forward_group, .backward_group = backward_group};
+const OpKernels separable_kernels = {.workspace_bytes = workspace_bytes,
+                                     .groups_inputs = true,
+                                     .sums_inputs = true,
+                                     .forward_group = forward_group,
+                                     .backward_group = backward_group};
 
 }  // namespace dartsmith::cuda

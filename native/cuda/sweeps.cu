@@ -1,11 +1,14 @@
-// Whole-arena sweeps: optimisers, norms, the unrolled step and its perturbations; mixing weights; batches from uint8 images.
+// Whole-arena sweeps: optimisers, norms, the unrolled step and its perturbations; mixing weights; batches from uint8
+// images.
 #include "cuda/kernels.h"
 #include "cuda/peak.h"
 
 namespace dartsmith::cuda {
 namespace {
 
-Work elementwise(int64_t items) { return {divide_up(items, kThreads)}; }
+Work elementwise(int64_t items) {
+  return {divide_up(items, kThreads)};
+}
 
 inline constexpr int64_t kNormPiece = 4096;
 
@@ -158,8 +161,8 @@ __global__ void __launch_bounds__(kThreads)
     for (int64_t k = 1; k < row.length; ++k) largest = in[k] > largest ? in[k] : largest;
     for (int64_t k = 0; k < row.length; ++k) total += exp(in[k] - largest);
     for (int64_t k = 0; k < row.length; ++k) {
-      out[k] = static_cast<float>(row.sigmoid ? 1 / (1 + exp(-static_cast<double>(in[k])))
-                                              : exp(in[k] - largest) / total);
+      out[k] =
+          static_cast<float>(row.sigmoid ? 1 / (1 + exp(-static_cast<double>(in[k]))) : exp(in[k] - largest) / total);
     }
   });
 }
@@ -170,8 +173,9 @@ void mixing_forward(Stream& stream, const MixingRow* rows, int64_t count, const 
   });
 }
 
-__global__ void __launch_bounds__(kThreads) mixing_backward_kernel(const __grid_constant__ Rows rows, const float* mixing,
-                                                                  const double* gradients, float* alpha_gradients) {
+__global__ void __launch_bounds__(kThreads)
+    mixing_backward_kernel(const __grid_constant__ Rows rows, const float* mixing, const double* gradients,
+                           float* alpha_gradients) {
   for_grid(rows.count, [&](int64_t r) {
     const MixingRow& row = rows.rows[r];
     const float* p = mixing + row.offset;

@@ -13,10 +13,18 @@ inline constexpr int kThreads = 256;  // of every block
 inline constexpr int kLanes = 32;
 inline constexpr int kWarps = kThreads / kLanes;
 
-__host__ __device__ inline int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-__host__ __device__ inline int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
-__host__ __device__ inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-__host__ __device__ inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+__host__ __device__ inline int64_t divide_up(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
+__host__ __device__ inline int64_t round_up(int64_t a, int64_t b) {
+  return divide_up(a, b) * b;
+}
+__host__ __device__ inline int64_t smaller(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+__host__ __device__ inline int64_t larger(int64_t a, int64_t b) {
+  return a > b ? a : b;
+}
 
 // Calls body(task) for this block's tasks.
 template <typename Body>
@@ -44,12 +52,47 @@ __device__ __forceinline__ void for_block(int items, const Body& body) {
   for (int item = static_cast<int>(threadIdx.x); item < items; item += kThreads) body(item);
 }
 
+// Nodes of one kind that one launch takes together: each owns a range of tasks.
+inline constexpr int kMembers = 16;
+template <typename Member>
+struct Group {
+  Member members[kMembers];
+  int count = 0;
+  int64_t tasks = 0;
+
+  // Adds a member that has so many tasks; its `first_task` follows.
+  void add(const Member& member, int64_t own_tasks) {
+    members[count] = member;
+    members[count].first_task = tasks;
+    tasks += own_tasks;
+    ++count;
+  }
+  __device__ __forceinline__ const Member& owner(int64_t task) const {
+    int m = 0;
+    while (m + 1 < count && task >= members[m + 1].first_task) ++m;
+    return members[m];
+  }
+};
+
+// Calls body(member, its task) for this block's tasks.
+template <typename Member, typename Body>
+__device__ __forceinline__ void for_members(const Group<Member>& group, const Body& body) {
+  for_tasks(group.tasks, [&](int64_t task) {
+    const Member& member = group.owner(task);
+    body(member, task - member.first_task);
+  });
+}
+
 // Everything that any block wrote before is seen by all after.
-__device__ __forceinline__ void wait_for_grid() { cooperative_groups::this_grid().sync(); }
+__device__ __forceinline__ void wait_for_grid() {
+  cooperative_groups::this_grid().sync();
+}
 
 // --- Four channels
 
-__device__ __forceinline__ float4 splat(float value) { return make_float4(value, value, value, value); }
+__device__ __forceinline__ float4 splat(float value) {
+  return make_float4(value, value, value, value);
+}
 __device__ __forceinline__ float4 operator+(float4 a, float4 b) {
   return make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w);
 }
@@ -71,8 +114,12 @@ template <typename Map>
 __device__ __forceinline__ float4 map4(float4 a, float4 b, const Map& map) {
   return make_float4(map(a.x, b.x), map(a.y, b.y), map(a.z, b.z), map(a.w, b.w));
 }
-__device__ __forceinline__ float& at(float4& vector, int index) { return (&vector.x)[index]; }
-__device__ __forceinline__ float relu(float value) { return value < 0 ? 0 : value; }  // NaN stays NaN
+__device__ __forceinline__ float& at(float4& vector, int index) {
+  return (&vector.x)[index];
+}
+__device__ __forceinline__ float relu(float value) {
+  return value < 0 ? 0 : value;
+}  // NaN stays NaN
 __device__ __forceinline__ float4 relu(float4 value) {
   return map4(value, [](float x) { return relu(x); });
 }
@@ -82,7 +129,9 @@ __device__ __forceinline__ uint16_t to_bfloat16(float value) {
   if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<uint16_t>((bits >> 16) | 0x40u);  // NaN stays NaN
   return static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);                  // halves to even
 }
-__device__ __forceinline__ float from_bfloat16(unsigned bits) { return __uint_as_float(bits << 16); }
+__device__ __forceinline__ float from_bfloat16(unsigned bits) {
+  return __uint_as_float(bits << 16);
+}
 __device__ __forceinline__ float rounded(float value, bool half) {
   return half ? from_bfloat16(to_bfloat16(value)) : value;
 }
@@ -143,7 +192,9 @@ inline View view_of(const Tensor& tensor) {
 inline View view_of(const float* data, int64_t channels) {
   return {const_cast<float*>(data), static_cast<int>(channels), false};
 }
-inline int64_t pixels_of(const Tensor& tensor) { return tensor.batch * tensor.height * tensor.width; }
+inline int64_t pixels_of(const Tensor& tensor) {
+  return tensor.batch * tensor.height * tensor.width;
+}
 
 // Four of a vector over channels, `missing` past the last or where there is none.
 __device__ __forceinline__ float4 channel_values(const float* values, int channel, int channels, float missing = 0) {
@@ -203,8 +254,8 @@ __device__ inline float4 sum_rows(const Spread& spread, float4 value, float4* sc
 
 // --- Shared memory
 
-// A block's shared memory handed out in parts; without memory, as the host uses it, it only counts. The stand-in leaves a
-// zone behind each part that must stay unwritten.
+// A block's shared memory handed out in parts; without memory, as the host uses it, it only counts. The stand-in leaves
+// a zone behind each part that must stay unwritten.
 class Shared {
  public:
   __host__ __device__ explicit Shared(unsigned char* memory) : memory_(memory) {}
@@ -227,7 +278,9 @@ class Shared {
     most_ = larger(most_, bytes_);
     bytes_ = 0;
   }
-  __host__ __device__ size_t bytes() const { return static_cast<size_t>(larger(most_, bytes_)); }
+  __host__ __device__ size_t bytes() const {
+    return static_cast<size_t>(larger(most_, bytes_));
+  }
 
  private:
   unsigned char* memory_;

@@ -99,6 +99,10 @@ struct OpKernels {
   void (*forward)(Stream&, const KernelCall&) = nullptr;
   void (*backward)(Stream&, const KernelCall&) = nullptr;
   size_t (*workspace_bytes)(const KernelCall&, bool backward) = nullptr;
+  // Whether the members of a group may read different inputs and differ in shape.
+  bool groups_inputs = false;
+  // Whether members that read one input may run backward together: the gradient that they share is summed as below.
+  bool sums_inputs = false;
   // Instead of the former for ops that take all their nodes of one input at once (Step). The calls want the same kinds
   // of gradient; the first call's mode is that of the sum of their input gradients.
   void (*forward_group)(Stream&, const KernelCall* calls, int count) = nullptr;

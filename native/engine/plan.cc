@@ -1,6 +1,7 @@
 #include "engine/plan.h"
 
 #include <algorithm>
+#include <set>
 
 #include "engine/memory.h"
 
@@ -61,24 +62,88 @@ class Planner {
   void list_steps() {
     forward_time_.assign(count(), -1);
     backward_time_.assign(count(), -1);
-    for (int id = 0; id < count(); ++id) {
-      if (op(id) != Op::kInput) add_step(id, false, forward_time_);
-    }
+    const std::vector<std::vector<int>> groups = groups_inputs() ? schedule() : neighbours();
+    for (const std::vector<int>& group : groups) add_step(group, false, forward_time_);
     forward_steps_ = static_cast<int>(plan_.steps.size());
-    for (int id = count() - 1; id >= 0; --id) {
-      if (op(id) == Op::kInput || op(id) == Op::kZero || !planned(id).has_gradient) continue;
-      add_step(id, true, backward_time_);
-    }
+    for (auto group = groups.rbegin(); group != groups.rend(); ++group) add_backward(*group);
     end_time_ = static_cast<int>(plan_.steps.size());
   }
 
-  // Lowering leaves the nodes that make a group side by side.
-  void add_step(int id, bool backward, std::vector<int>& times) {
-    const bool joins = !plan_.steps.empty() && plan_.steps.back().backward == backward &&
-                       grouped(plan_.steps.back().nodes.front().id, id);
-    if (!joins) plan_.steps.push_back({{}, backward});
-    plan_.steps.back().nodes.push_back({id});
-    times[id] = static_cast<int>(plan_.steps.size()) - 1;
+  void add_step(const std::vector<int>& ids, bool backward, std::vector<int>& times) {
+    plan_.steps.push_back({{}, backward});
+    for (int id : ids) {
+      plan_.steps.back().nodes.push_back({id});
+      times[id] = static_cast<int>(plan_.steps.size()) - 1;
+    }
+  }
+
+  // From the last to the first; a kernel that cannot sum the gradient of an input gets no two that read it.
+  void add_backward(const std::vector<int>& group) {
+    std::vector<int> together;
+    std::set<int> read;
+    const auto add = [&] {
+      if (!together.empty()) add_step(together, true, backward_time_);
+      together.clear();
+      read.clear();
+    };
+    for (auto member = group.rbegin(); member != group.rend(); ++member) {
+      const int id = *member;
+      if (op(id) == Op::kZero || !planned(id).has_gradient) continue;
+      const bool apart = groups_inputs() && !kernels(id).sums_inputs;
+      const auto shares = [&](const LoweredInput& input) { return read.contains(input.id); };
+      if (apart && std::ranges::any_of(inputs(id), shares)) add();
+      together.push_back(id);
+      for (const LoweredInput& input : inputs(id)) read.insert(input.id);
+    }
+    add();
+  }
+
+  const OpKernels& kernels(int id) const { return backend_.kernels(op(id)); }
+
+  // Whether the backend would rather run many nodes at once than few whose data is in a cache.
+  bool groups_inputs() const {
+    return std::ranges::any_of(
+        plan_.graph.nodes, [&](const LoweredNode& lowered) { return backend_.kernels(lowered.node.op).groups_inputs; });
+  }
+
+  // Nodes in their own order; lowering leaves those that make a group side by side.
+  std::vector<std::vector<int>> neighbours() const {
+    std::vector<std::vector<int>> groups;
+    for (int id = 0; id < count(); ++id) {
+      if (op(id) == Op::kInput) continue;
+      if (groups.empty() || !grouped(groups.back().front(), id)) groups.emplace_back();
+      groups.back().push_back(id);
+    }
+    return groups;
+  }
+
+  // Rounds of nodes that do not depend on each other: the most urgent one, by what is left to do behind it, and with it
+  // all of its kind that are as urgent or read what it reads.
+  std::vector<std::vector<int>> schedule() const {
+    std::vector<int> urgency(count(), 0);
+    for (int id = count() - 1; id >= 0; --id) {
+      for (int consumer : consumers_[id]) urgency[id] = std::max(urgency[id], urgency[consumer] + 1);
+    }
+    std::vector<bool> done(count(), false);
+    for (int id = 0; id < count(); ++id) done[id] = op(id) == Op::kInput;
+    std::vector<std::vector<int>> rounds;
+    for (;;) {
+      std::vector<int> ready;
+      for (int id = 0; id < count(); ++id) {
+        const auto known = [&](const LoweredInput& input) { return done[input.id]; };
+        if (!done[id] && std::ranges::all_of(inputs(id), known)) ready.push_back(id);
+      }
+      if (ready.empty()) return rounds;
+      const int lead = *std::ranges::max_element(ready, {}, [&](int id) { return urgency[id]; });
+      std::vector<int>& round = rounds.emplace_back();
+      for (int id : ready) {
+        const bool joins = kernels(lead).groups_inputs && op(id) == op(lead) &&
+                           (urgency[id] == urgency[lead] || grouped(lead, id) ||
+                            std::ranges::any_of(round, [&](int member) { return grouped(member, id); }));
+        if (id == lead || joins) round.push_back(id);
+      }
+      for (int id : round) done[id] = true;
+    }
   }
 
   bool grouped(int a, int b) const { return same_group(plan_.graph.nodes[a], plan_.graph.nodes[b]); }
@@ -156,7 +221,9 @@ class Planner {
       }
       const int source = inputs(id).empty() ? -1 : inputs(id)[0].id;
       const bool elementwise = op(id) == Op::kRelu || (op(id) == Op::kBatchNorm && !node(id).weight);
-      const bool in_place = elementwise && op(source) != Op::kInput && last_value_use(source) == forward_time_[id];
+      const bool in_place = elementwise && op(source) != Op::kInput && last_value_use(source) == forward_time_[id] &&
+                            std::ranges::count(consumers_[source], forward_time_[id],
+                                               [&](int reader) { return forward_time_[reader]; }) == 1;
       if (in_place || borrows_value(op(id))) {
         planned(id).value = planned(source).value;
         extend(planned(id).value, last_value_use(id));

@@ -1,5 +1,8 @@
 #include "engine/profile.h"
 
+#include <set>
+#include <utility>
+
 namespace dartsmith {
 namespace {
 
@@ -61,8 +64,12 @@ KernelProfile count_node(const Plan& plan, int id, bool backward, int64_t batch,
 
 KernelProfile count_work(const Plan& plan, const std::vector<int>& ids, bool backward, int64_t batch) {
   KernelProfile total = count_node(plan, ids.front(), backward, batch, false);
-  for (size_t i = 1; i < ids.size(); ++i) {
-    const KernelProfile other = count_node(plan, ids[i], backward, batch, true);
+  std::set<std::pair<int, Op>> loaded;  // what a pooling measures counts once a pooling
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const LoweredNode& lowered = plan.graph.nodes[ids[i]];
+    const bool joining = !lowered.inputs.empty() && !loaded.insert({lowered.inputs[0].id, lowered.node.pool}).second;
+    if (i == 0) continue;
+    const KernelProfile other = count_node(plan, ids[i], backward, batch, joining);
     total.flops += other.flops;
     total.bytes += other.bytes;
   }

@@ -1,5 +1,6 @@
 // Stands in for native/cuda where the addon is built without it.
 #include "cuda/backend.h"
+
 #include "engine/error.h"
 
 namespace dartsmith::cuda {
@@ -9,7 +10,9 @@ bool built() {
 }
 
 Survey survey() {
-  return {{}, "the addon was built without CUDA: put nvcc (CUDA 12 or later) on the PATH and run npm rebuild dartsmith", ""};
+  return {{},
+          "the addon was built without CUDA: put nvcc (CUDA 12 or later) on the PATH and run npm rebuild dartsmith",
+          ""};
 }
 
 std::shared_ptr<Backend> open_backend(int, size_t) {

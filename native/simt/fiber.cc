@@ -116,7 +116,9 @@ void arrived(Context& here) {
 }
 #endif
 
-size_t page_bytes() { return static_cast<size_t>(sysconf(_SC_PAGESIZE)); }
+size_t page_bytes() {
+  return static_cast<size_t>(sysconf(_SC_PAGESIZE));
+}
 
 }  // namespace
 
@@ -140,14 +142,17 @@ void fiber_started() {
 
 Fiber::Fiber() {
   const size_t page = page_bytes();
-  memory_ = mmap(nullptr, kStackBytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  memory_ =
+      mmap(nullptr, kStackBytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory_ == MAP_FAILED) throw std::bad_alloc();
   mprotect(memory_, page, PROT_NONE);  // a stack that overflows ends there
   context.stack_bottom = static_cast<char*>(memory_) + page;
   context.stack_bytes = kStackBytes;
 }
 
-Fiber::~Fiber() { munmap(memory_, kStackBytes + page_bytes()); }
+Fiber::~Fiber() {
+  munmap(memory_, kStackBytes + page_bytes());
+}
 
 void Fiber::prepare(void (*entry)(void*), void* argument) {
   auto* top = reinterpret_cast<uint64_t*>(static_cast<char*>(const_cast<void*>(context.stack_bottom)) + kStackBytes);

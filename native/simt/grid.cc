@@ -130,13 +130,13 @@ class Grid {
     const auto& [bx, by, bz] = launch_.block;
     for (size_t t = 0; t < size; ++t) {
       Thread& thread = threads_[slot * size + t];
-      thread.view = {{static_cast<unsigned>(t % bx), static_cast<unsigned>(t / bx % by),
-                      static_cast<unsigned>(t / bx / by)},
-                     {static_cast<unsigned>(index % gx), static_cast<unsigned>(index / gx % gy),
-                      static_cast<unsigned>(index / gx / gy)},
-                     launch_.block,
-                     launch_.grid,
-                     block.shared.data()};
+      thread.view = {
+          {static_cast<unsigned>(t % bx), static_cast<unsigned>(t / bx % by), static_cast<unsigned>(t / bx / by)},
+          {static_cast<unsigned>(index % gx), static_cast<unsigned>(index / gx % gy),
+           static_cast<unsigned>(index / gx / gy)},
+          launch_.block,
+          launch_.grid,
+          block.shared.data()};
       thread.block = &block;
       thread.warp = &block.warps[t / kWarp];
       ++thread.warp->barrier.alive;
@@ -231,9 +231,13 @@ void run_grid(const Launch& launch, const Order& order, const std::function<void
   Grid(launch, order, kernel).run();
 }
 
-void block_barrier() { running->wait(running->now().block->barrier); }
+void block_barrier() {
+  running->wait(running->now().block->barrier);
+}
 
-void warp_barrier() { running->wait(running->now().warp->barrier); }
+void warp_barrier() {
+  running->wait(running->now().warp->barrier);
+}
 
 void grid_barrier() {
   if (!running->cooperative()) fault("a barrier over the grid in a launch that is not cooperative");
@@ -252,6 +256,8 @@ void expect_unwritten(const void* memory, size_t bytes) {
   running->now().block->unwritten.emplace(static_cast<const std::byte*>(memory), bytes);
 }
 
-void fault(const std::string& what) { running->fail(what); }
+void fault(const std::string& what) {
+  running->fail(what);
+}
 
 }  // namespace dartsmith::simt

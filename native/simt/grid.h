@@ -54,8 +54,8 @@ extern thread_local const ThreadView* current_thread;
 void block_barrier();
 void warp_barrier();
 void grid_barrier();
-// Gives every lane's value of `bytes` to all lanes of the warp; the pointer holds until the next call. Lanes of threads that
-// ended hold nothing sensible.
+// Gives every lane's value of `bytes` to all lanes of the warp; the pointer holds until the next call. Lanes of threads
+// that ended hold nothing sensible.
 const std::byte* warp_exchange(const void* value, size_t bytes);
 inline constexpr size_t kExchangeBytes = 16;  // of one lane at most
 inline constexpr unsigned kWarp = 32;

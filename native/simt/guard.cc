@@ -7,7 +7,9 @@
 
 namespace dartsmith::simt {
 
-void GuardedMemory::Free::operator()(std::byte* memory) const { std::free(memory); }
+void GuardedMemory::Free::operator()(std::byte* memory) const {
+  std::free(memory);
+}
 
 void GuardedMemory::reset(size_t bytes) {
   const size_t room = (bytes + 2 * kZoneBytes + kZoneBytes - 1) / kZoneBytes * kZoneBytes;
@@ -35,12 +37,16 @@ bool all_are(const std::byte* memory, size_t bytes, unsigned char value) {
 
 }  // namespace
 
-bool is_zone(const std::byte* memory, size_t bytes) { return all_are(memory, bytes, GuardedMemory::kZoneByte); }
+bool is_zone(const std::byte* memory, size_t bytes) {
+  return all_are(memory, bytes, GuardedMemory::kZoneByte);
+}
 
 bool is_unwritten(const std::byte* memory, size_t bytes) {
   return all_are(memory, bytes, GuardedMemory::kUnwrittenByte);
 }
 
-void fill_zone(std::byte* memory, size_t bytes) { std::memset(memory, GuardedMemory::kZoneByte, bytes); }
+void fill_zone(std::byte* memory, size_t bytes) {
+  std::memset(memory, GuardedMemory::kZoneByte, bytes);
+}
 
 }  // namespace dartsmith::simt

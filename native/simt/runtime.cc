@@ -24,8 +24,10 @@ struct OrderedDevice {
   bool runs = true;
 };
 constexpr OrderedDevice kDevices[] = {
-    {"forward threads", {Order::Kind::kForward, 0}},  {"reverse threads", {Order::Kind::kReverse, 0}},
-    {"random threads 1", {Order::Kind::kRandom, 1}},  {"random threads 2", {Order::Kind::kRandom, 2}},
+    {"forward threads", {Order::Kind::kForward, 0}},
+    {"reverse threads", {Order::Kind::kReverse, 0}},
+    {"random threads 1", {Order::Kind::kRandom, 1}},
+    {"random threads 2", {Order::Kind::kRandom, 2}},
     {"random threads 3", {Order::Kind::kRandom, 3}},
     // For `bench:cuda-static`: launches are counted, not run.
     {"launches only", {Order::Kind::kForward, 0}, false},
@@ -141,9 +143,13 @@ const char* cudaGetErrorString(cudaError_t error) {
   }
 }
 
-const char* cudaGetErrorName(cudaError_t error) { return error == cudaSuccess ? "cudaSuccess" : "cudaError"; }
+const char* cudaGetErrorName(cudaError_t error) {
+  return error == cudaSuccess ? "cudaSuccess" : "cudaError";
+}
 
-cudaError_t cudaGetLastError() { return std::exchange(last_error, cudaSuccess); }
+cudaError_t cudaGetLastError() {
+  return std::exchange(last_error, cudaSuccess);
+}
 
 cudaError_t cudaGetDeviceCount(int* count) {
   *count = kDeviceCount;
@@ -174,7 +180,9 @@ cudaError_t cudaDriverGetVersion(int* version) {
   return cudaSuccess;
 }
 
-cudaError_t cudaRuntimeGetVersion(int* version) { return cudaDriverGetVersion(version); }
+cudaError_t cudaRuntimeGetVersion(int* version) {
+  return cudaDriverGetVersion(version);
+}
 
 cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
   const std::lock_guard lock(memory_mutex);
@@ -280,7 +288,9 @@ cudaError_t wait_for(cudaEvent_t event, uint64_t time) {
 
 }  // namespace
 
-cudaError_t cudaEventSynchronize(cudaEvent_t event) { return wait_for(event, event->recorded); }
+cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  return wait_for(event, event->recorded);
+}
 
 cudaError_t cudaEventElapsedTime(float* millis, cudaEvent_t begin, cudaEvent_t end) {
   if (begin->reached == 0 || end->reached == 0) return report(cudaErrorInvalidValue);
@@ -344,7 +354,9 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {
 
 namespace dartsmith::simt {
 
-int64_t zone_bytes() { return kDevices[device_now].runs ? 64 : 0; }
+int64_t zone_bytes() {
+  return kDevices[device_now].runs ? 64 : 0;
+}
 
 cudaError_t enqueue_kernel(const cudaLaunchConfig_t& config, std::function<void()> kernel) {
   Launch launch{{config.gridDim.x, config.gridDim.y, config.gridDim.z},

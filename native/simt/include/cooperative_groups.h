@@ -7,6 +7,8 @@ namespace cooperative_groups {
 struct grid_group {
   void sync() const { ::dartsmith::simt::grid_barrier(); }
 };
-inline grid_group this_grid() { return {}; }
+inline grid_group this_grid() {
+  return {};
+}
 
 }  // namespace cooperative_groups

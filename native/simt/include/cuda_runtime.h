@@ -36,8 +36,12 @@ struct alignas(8) uint2 {
 struct alignas(16) uint4 {
   unsigned x, y, z, w;
 };
-inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
-inline uint2 make_uint2(unsigned x, unsigned y) { return {x, y}; }
+inline float4 make_float4(float x, float y, float z, float w) {
+  return {x, y, z, w};
+}
+inline uint2 make_uint2(unsigned x, unsigned y) {
+  return {x, y};
+}
 
 // --- Inside a kernel
 
@@ -66,10 +70,16 @@ inline constexpr ::dartsmith::simt::ThreadNumbers<&::dartsmith::simt::ThreadView
 inline constexpr ::dartsmith::simt::ThreadNumbers<&::dartsmith::simt::ThreadView::grid_size, ::dartsmith::simt::Size3>
     gridDim{};
 
-inline void __syncthreads() { ::dartsmith::simt::block_barrier(); }
-inline void __syncwarp(unsigned = 0xffffffffu) { ::dartsmith::simt::warp_barrier(); }
+inline void __syncthreads() {
+  ::dartsmith::simt::block_barrier();
+}
+inline void __syncwarp(unsigned = 0xffffffffu) {
+  ::dartsmith::simt::warp_barrier();
+}
 inline void __threadfence() {}
-inline void __trap() { ::dartsmith::simt::fault("a kernel trapped"); }
+inline void __trap() {
+  ::dartsmith::simt::fault("a kernel trapped");
+}
 
 template <typename T>
 T __shfl_xor_sync(unsigned, T value, int lane_mask) {
@@ -157,7 +167,11 @@ cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t 
 inline constexpr unsigned cudaStreamNonBlocking = 1;
 inline constexpr unsigned cudaEventDisableTiming = 2;
 inline constexpr unsigned cudaEventDefault = 0;
-enum cudaStreamCaptureMode { cudaStreamCaptureModeGlobal, cudaStreamCaptureModeThreadLocal, cudaStreamCaptureModeRelaxed };
+enum cudaStreamCaptureMode {
+  cudaStreamCaptureModeGlobal,
+  cudaStreamCaptureModeThreadLocal,
+  cudaStreamCaptureModeRelaxed
+};
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
@@ -205,8 +219,7 @@ cudaError_t enqueue_kernel(const cudaLaunchConfig_t& config, std::function<void(
 template <typename... Expected, typename... Actual>
 cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(Expected...), Actual&&... arguments) {
   std::tuple<std::remove_cv_t<Expected>...> kept(std::forward<Actual>(arguments)...);
-  return ::dartsmith::simt::enqueue_kernel(
-      *config, [kernel, kept] { std::apply(kernel, kept); });
+  return ::dartsmith::simt::enqueue_kernel(*config, [kernel, kept] { std::apply(kernel, kept); });
 }
 template <typename Kernel>
 cudaError_t cudaFuncSetAttribute(Kernel*, cudaFuncAttribute, int) {

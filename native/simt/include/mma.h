@@ -1,4 +1,5 @@
-// Matrix fragments of one warp. Each lane holds every 32nd element; sums are float32 in the order of the inner dimension.
+// Matrix fragments of one warp. Each lane holds every 32nd element; sums are float32 in the order of the inner
+// dimension.
 #pragma once
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>
@@ -40,7 +41,9 @@ inline float __float_to_tf32(float value) {
   return __uint_as_float((bits + 0x1000u) & 0xffffe000u);  // nearest, halves away from zero
 }
 
-inline unsigned lane_now() { return (threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z)) % 32; }
+inline unsigned lane_now() {
+  return (threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z)) % 32;
+}
 
 template <int M, int N, int K, typename T>
 void fill_fragment(fragment<accumulator, M, N, K, T>& f, T value) {
