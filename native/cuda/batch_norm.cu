@@ -20,10 +20,10 @@ struct Cut {
         pieces(divide_up(pixels, kPiecePixels)),
         chunks(static_cast<int>(divide_up(channels, kChunk))) {}
   __host__ __device__ int64_t tasks() const { return pieces * chunks; }
-  __host__ __device__ int64_t piece(int64_t task) const { return task / chunks; }
-  __host__ __device__ int chunk(int64_t task) const { return static_cast<int>(task % chunks) * kChunk; }
-  __host__ __device__ int64_t begin(int64_t piece) const { return piece * kPiecePixels; }
-  __host__ __device__ int count(int64_t piece) const {
+  __host__ __device__ Index piece(Index task) const { return task / chunks; }
+  __host__ __device__ int chunk(Index task) const { return static_cast<int>(task % chunks) * kChunk; }
+  __host__ __device__ int64_t begin(Index piece) const { return piece * kPiecePixels; }
+  __host__ __device__ int count(Index piece) const {
     return static_cast<int>(smaller(kPiecePixels, pixels - begin(piece)));
   }
 };
@@ -40,7 +40,7 @@ struct Lane {
   int64_t piece, first;
   int pixels;
 
-  __device__ Lane(const Cut& cut, int64_t task)
+  __device__ Lane(const Cut& cut, Index task)
       : spread(cut.channels - cut.chunk(task)),
         channel(cut.chunk(task) + spread.vector * 4),
         piece(cut.piece(task)),
@@ -67,7 +67,7 @@ struct Forward {
 
 __device__ void find_moments(const Group<Forward>& group, float4* scratch) {
   if (group.members[0].norm.statistics != Statistics::kRunning) {
-    for_members(group, [&](const Forward& f, int64_t task) {
+    for_members(group, [&](const Forward& f, Index task) {
       const Lane lane(f.cut, task);
       piece_moments(
           lane.spread, lane.pixels, lane.channel, [&](int p) { return f.x.load(lane.first + p, lane.channel); },
@@ -77,9 +77,9 @@ __device__ void find_moments(const Group<Forward>& group, float4* scratch) {
   wait_for_grid();
   for (int m = 0; m < group.count; ++m) {
     const Forward& f = group.members[m];
-    for_warps(f.cut.channels, [&](int64_t channel) {
+    for_warps(f.cut.channels, [&](Index channel) {
       finish_moments(f.norm, f.partials, static_cast<int>(channel), static_cast<double>(f.cut.pixels),
-                     [&](int64_t piece) { return f.cut.count(piece); });
+                     [&](Index piece) { return f.cut.count(piece); });
     });
   }
 }
@@ -92,7 +92,7 @@ __global__ void __launch_bounds__(kThreads) moments_kernel(const __grid_constant
   find_moments(group, parts.scratch);
   if constexpr (!materialise) return;
   wait_for_grid();
-  for_members(group, [&](const Forward& f, int64_t task) {
+  for_members(group, [&](const Forward& f, Index task) {
     const Lane lane(f.cut, task);
     if (lane.channel >= f.cut.channels) return;
     const Preactivation normalise({f.norm.saved, f.scale, f.shift}, lane.channel, f.cut.channels);
@@ -132,7 +132,7 @@ struct MomentsBackward {
 
 __global__ void __launch_bounds__(kThreads)
     moments_backward_kernel(const __grid_constant__ Group<MomentsBackward> group) {
-  for_members(group, [&](const MomentsBackward& b, int64_t task) {
+  for_members(group, [&](const MomentsBackward& b, Index task) {
     const Lane lane(b.cut, task);
     if (lane.channel >= b.cut.channels) return;
     const GradientMap apply(b.map, lane.channel, b.cut.channels);
@@ -176,7 +176,7 @@ struct Backward {
   int64_t first_task;
 };
 
-__device__ void measure_gradient(const Backward& b, int64_t task, float4* scratch) {
+__device__ void measure_gradient(const Backward& b, Index task, float4* scratch) {
   const Lane lane(b.cut, task);
   const bool inside = lane.channel < b.cut.channels;
   float4 gradients = splat(0), products = splat(0);
@@ -215,7 +215,7 @@ __device__ void join_gradient(const Backward& b, int channel) {
 }
 
 // dx = scale * rstd * (dy - mean(dy) - xhat * mean(dy * xhat))
-__device__ void input_gradient(const Backward& b, int64_t task) {
+__device__ void input_gradient(const Backward& b, Index task) {
   const Lane lane(b.cut, task);
   const int channels = b.cut.channels, channel = lane.channel;
   if (channel >= channels || b.mode == GradientMode::kIgnore) return;
@@ -234,14 +234,14 @@ __device__ void input_gradient(const Backward& b, int64_t task) {
 __global__ void __launch_bounds__(kThreads) batch_norm_backward_kernel(const __grid_constant__ Group<Backward> group) {
   Shared shared(shared_memory());
   const Parts parts(shared);
-  for_members(group, [&](const Backward& b, int64_t task) { measure_gradient(b, task, parts.scratch); });
+  for_members(group, [&](const Backward& b, Index task) { measure_gradient(b, task, parts.scratch); });
   wait_for_grid();
   for (int m = 0; m < group.count; ++m) {
     const Backward& b = group.members[m];
-    for_warps(b.cut.channels, [&](int64_t channel) { join_gradient(b, static_cast<int>(channel)); });
+    for_warps(b.cut.channels, [&](Index channel) { join_gradient(b, static_cast<int>(channel)); });
   }
   wait_for_grid();
-  for_members(group, [&](const Backward& b, int64_t task) { input_gradient(b, task); });
+  for_members(group, [&](const Backward& b, Index task) { input_gradient(b, task); });
 }
 
 Backward backward_of(const KernelCall& call) {

@@ -57,12 +57,12 @@ struct ForwardParts {
       : factors(shared.take<float4>(int64_t{inputs} * 3 * kChunk / 4)) {}
 };
 
-__global__ void __launch_bounds__(kThreads) combine_forward_kernel(const __grid_constant__ Combine c) {
+__global__ void __launch_bounds__(kThreads, 4) combine_forward_kernel(const __grid_constant__ Combine c) {
   constexpr int kVectors = kChunk / 4;
   Shared shared(shared_memory());
   const ForwardParts parts(shared, c.count);
-  for_tasks(c.tasks(), [&](int64_t task) {
-    const int64_t first = task / c.chunks * kPixels;
+  for_tasks(c.tasks(), [&](Index task) {
+    const Index first = task / c.chunks * kPixels;
     const int chunk = static_cast<int>(task % c.chunks) * kChunk, channels = c.output.channels;
     __syncthreads();
     for_block(c.count * kVectors, [&](int item) {
@@ -160,7 +160,7 @@ __device__ void backward_input(const CombineInput& input, const Spread& spread, 
   if (measured) keep_warp_sum(spread, sum, sums);
 }
 
-__device__ void backward_piece(const Combine& c, int64_t task, const BackwardParts& parts) {
+__device__ void backward_piece(const Combine& c, Index task, const BackwardParts& parts) {
   const int64_t piece = task / c.chunks, first = piece * kPixels;
   const int chunk = static_cast<int>(task % c.chunks) * kBackwardChunk, channels = c.output.channels;
   const int pixels = static_cast<int>(smaller(kPixels, c.pixels - first));
@@ -216,13 +216,13 @@ __device__ void finish_channel(const Combine& c, int k, int channel) {
   }
 }
 
-__global__ void __launch_bounds__(kThreads) combine_backward_kernel(const __grid_constant__ Combine c) {
+__global__ void __launch_bounds__(kThreads, 3) combine_backward_kernel(const __grid_constant__ Combine c) {
   Shared shared(shared_memory());
   const BackwardParts parts(shared, c.count);
-  for_tasks(c.tasks(), [&](int64_t task) { backward_piece(c, task, parts); });
+  for_tasks(c.tasks(), [&](Index task) { backward_piece(c, task, parts); });
   wait_for_grid();
   const int channels = c.output.channels;
-  for_warps(int64_t{c.count} * channels, [&](int64_t item) {
+  for_warps(int64_t{c.count} * channels, [&](Index item) {
     const int k = static_cast<int>(item / channels);
     if (needs_sums(c.inputs[k])) finish_channel(c, k, static_cast<int>(item % channels));
   });

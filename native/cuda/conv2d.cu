@@ -30,21 +30,23 @@ struct Convolution {
   __host__ __device__ int64_t weights() const { return int64_t{taps()} * group_inputs() * outputs; }
 
   // The input pixel that an output pixel reads through a tap, -1 for none.
-  __device__ __forceinline__ int64_t source(int64_t output, int tap) const {
-    const int area = out_height * out_width, within = static_cast<int>(output % area);
+  __device__ __forceinline__ int64_t source(Index output, int tap) const {
+    const Index area = static_cast<Index>(out_height * out_width);
+    const int within = static_cast<int>(output % area);
     const int row = within / out_width * stride[0] + tap / kernel[1] * dilation[0] - padding[0];
     const int column = within % out_width * stride[1] + tap % kernel[1] * dilation[1] - padding[1];
     if (row < 0 || row >= in_height || column < 0 || column >= in_width) return -1;
-    return (output / area * in_height + row) * in_width + column;
+    return (static_cast<int64_t>(output / area) * in_height + row) * in_width + column;
   }
   // The output pixel that reads an input pixel through a tap, -1 for none.
-  __device__ __forceinline__ int64_t target(int64_t input, int tap) const {
-    const int area = in_height * in_width, within = static_cast<int>(input % area);
+  __device__ __forceinline__ int64_t target(Index input, int tap) const {
+    const Index area = static_cast<Index>(in_height * in_width);
+    const int within = static_cast<int>(input % area);
     const int row = within / in_width + padding[0] - tap / kernel[1] * dilation[0];
     const int column = within % in_width + padding[1] - tap % kernel[1] * dilation[1];
     if (row < 0 || row % stride[0] != 0 || row / stride[0] >= out_height) return -1;
     if (column < 0 || column % stride[1] != 0 || column / stride[1] >= out_width) return -1;
-    return (input / area * out_height + row / stride[0]) * out_width + column / stride[1];
+    return (static_cast<int64_t>(input / area) * out_height + row / stride[0]) * out_width + column / stride[1];
   }
 };
 
@@ -97,11 +99,10 @@ struct Parts {
 // One task's product, inner dimension [begin, end), into parts.result; left(row, inner) and right(inner, column) give
 // the factors, 0 where there is none. Left factors are loaded with `inner` side by side, right ones with `column`.
 template <Precision precision, typename Left, typename Right>
-__device__ void multiply(int64_t begin, int64_t end, const Parts<precision>& parts, const Left& left,
-                         const Right& right) {
+__device__ void multiply(Index begin, Index end, const Parts<precision>& parts, const Left& left, const Right& right) {
   using P = Parts<precision>;
   Product<precision> product(kRows, kColumns);
-  for (int64_t inner = begin; inner < end; inner += kInner) {
+  for (Index inner = begin; inner < end; inner += kInner) {
     __syncthreads();
     for_block(kRows * kInner, [&](int item) {
       const int row = item / kInner, k = item % kInner;
@@ -131,14 +132,16 @@ __device__ void for_results(const float* result, int64_t rows, int64_t columns, 
 
 // Where a task lies: rows and columns of a group's result.
 struct Tiles {
-  int64_t down, across;
+  Index down, across;
   int groups;
   __host__ __device__ Tiles(int64_t rows, int64_t columns, int groups)
-      : down(divide_up(rows, kRows)), across(divide_up(columns, kColumns)), groups(groups) {}
-  __host__ __device__ int64_t count() const { return down * across * groups; }
-  __device__ int64_t row(int64_t task) const { return task % down * kRows; }
-  __device__ int column(int64_t task) const { return static_cast<int>(task / down % across) * kColumns; }
-  __device__ int group(int64_t task) const { return static_cast<int>(task / down / across); }
+      : down(static_cast<Index>(divide_up(rows, kRows))),
+        across(static_cast<Index>(divide_up(columns, kColumns))),
+        groups(groups) {}
+  __host__ __device__ Index count() const { return down * across * static_cast<Index>(groups); }
+  __device__ Index row(Index task) const { return task % down * kRows; }
+  __device__ int column(Index task) const { return static_cast<int>(task / down % across) * kColumns; }
+  __device__ int group(Index task) const { return static_cast<int>(task / down / across); }
 };
 
 // One of a group of convolutions; tasks are tiles of a product, or runs of elements.
@@ -157,33 +160,35 @@ int64_t element_tasks(int64_t elements) {
 }
 
 template <Precision precision>
-__device__ void forward_tile(const Member& m, int64_t task, const Parts<precision>& parts) {
+__device__ void forward_tile(const Member& m, Index task, const Parts<precision>& parts) {
   const Convolution& c = m.c;
   const Tiles tiles(c.out_pixels(), c.group_outputs(), c.groups);
-  const int64_t first = tiles.row(task);
+  const Index first = tiles.row(task);
   const int inputs = c.group_inputs(), outputs = c.group_outputs(), group = tiles.group(task);
   const int column0 = tiles.column(task);
   multiply<precision>(
-      0, int64_t{c.taps()} * inputs, parts,
-      [&](int row, int64_t inner) {
+      0, static_cast<Index>(c.taps() * inputs), parts,
+      [&](int row, Index inner) {
         if (first + row >= c.out_pixels()) return 0.0f;
-        const int64_t source = c.source(first + row, static_cast<int>(inner / inputs));
-        return source < 0 ? 0.0f : m.x[source * c.inputs + group * inputs + inner % inputs];
+        const int64_t source = c.source(first + row, static_cast<int>(inner / static_cast<Index>(inputs)));
+        return source < 0 ? 0.0f : m.x[source * c.inputs + group * inputs + inner % static_cast<Index>(inputs)];
       },
-      [&](int64_t inner, int column) {
-        return column0 + column < outputs ? m.weight[inner * c.outputs + group * outputs + column0 + column] : 0.0f;
+      [&](Index inner, int column) {
+        return column0 + column < outputs
+                   ? m.weight[static_cast<int64_t>(inner) * c.outputs + group * outputs + column0 + column]
+                   : 0.0f;
       });
   for_results(parts.result, c.out_pixels() - first, outputs - column0, [&](int row, int column, float value) {
     const int channel = group * outputs + column0 + column;
-    m.y[(first + row) * c.outputs + channel] = m.bias == nullptr ? value : value + m.bias[channel];
+    m.y[int64_t{first + row} * c.outputs + channel] = m.bias == nullptr ? value : value + m.bias[channel];
   });
 }
 
-__device__ void forward_element(const Member& m, int64_t item) {
+__device__ void forward_element(const Member& m, Index item) {
   const Convolution& c = m.c;
   if (item >= c.out_pixels() * c.outputs) return;
-  const int64_t pixel = item / c.outputs;
-  const int channel = static_cast<int>(item % c.outputs), inputs = c.group_inputs();
+  const Index pixel = item / static_cast<Index>(c.outputs);
+  const int channel = static_cast<int>(item % static_cast<Index>(c.outputs)), inputs = c.group_inputs();
   const int first = channel / c.group_outputs() * inputs;
   float sum = 0;
   for (int tap = 0; tap < c.taps(); ++tap) {
@@ -199,7 +204,7 @@ template <Precision precision>
 __global__ void __launch_bounds__(kThreads) conv2d_forward_kernel(const __grid_constant__ Group<Member> group) {
   Shared shared(shared_memory());
   const Parts<precision> parts(shared);
-  for_members(group, [&](const Member& m, int64_t task) {
+  for_members(group, [&](const Member& m, Index task) {
     if (m.by_elements) {
       forward_element(m, task * kThreads + threadIdx.x);
     } else {
@@ -235,34 +240,37 @@ struct Backward {
 };
 
 template <Precision precision>
-__device__ void data_tile(const Backward& b, int64_t task, const Parts<precision>& parts) {
+__device__ void data_tile(const Backward& b, Index task, const Parts<precision>& parts) {
   const Convolution& c = b.c;
   const Tiles tiles(c.in_pixels(), c.group_inputs(), c.groups);
-  const int64_t first = tiles.row(task);
+  const Index first = tiles.row(task);
   const int inputs = c.group_inputs(), outputs = c.group_outputs(), group = tiles.group(task);
   const int column0 = tiles.column(task);
   multiply<precision>(
-      0, int64_t{c.taps()} * outputs, parts,
-      [&](int row, int64_t inner) {
+      0, static_cast<Index>(c.taps() * outputs), parts,
+      [&](int row, Index inner) {
         if (first + row >= c.in_pixels()) return 0.0f;
-        const int64_t target = c.target(first + row, static_cast<int>(inner / outputs));
-        return target < 0 ? 0.0f : b.dy[target * c.outputs + group * outputs + inner % outputs];
+        const int64_t target = c.target(first + row, static_cast<int>(inner / static_cast<Index>(outputs)));
+        return target < 0 ? 0.0f : b.dy[target * c.outputs + group * outputs + inner % static_cast<Index>(outputs)];
       },
-      [&](int64_t inner, int column) {
+      [&](Index inner, int column) {
         if (column0 + column >= inputs) return 0.0f;
-        return b.weight[(inner / outputs * inputs + column0 + column) * c.outputs + group * outputs + inner % outputs];
+        return b.weight[(static_cast<int64_t>(inner / static_cast<Index>(outputs)) * inputs + column0 + column) *
+                            c.outputs +
+                        group * outputs + inner % static_cast<Index>(outputs)];
       });
   for_results(parts.result, c.in_pixels() - first, inputs - column0, [&](int row, int column, float value) {
-    float* target = b.dx + (first + row) * c.inputs + group * inputs + column0 + column;
+    float* target = b.dx + int64_t{first + row} * c.inputs + group * inputs + column0 + column;
     *target = b.accumulate ? *target + value : value;
   });
 }
 
-__device__ void data_element(const Backward& b, int64_t item) {
+__device__ void data_element(const Backward& b, Index item) {
   const Convolution& c = b.c;
   if (item >= c.in_pixels() * c.inputs) return;
-  const int64_t pixel = item / c.inputs;
-  const int channel = static_cast<int>(item % c.inputs), inputs = c.group_inputs(), outputs = c.group_outputs();
+  const Index pixel = item / static_cast<Index>(c.inputs);
+  const int channel = static_cast<int>(item % static_cast<Index>(c.inputs)), inputs = c.group_inputs(),
+            outputs = c.group_outputs();
   const int first = channel / inputs * outputs;
   float sum = 0;
   for (int tap = 0; tap < c.taps(); ++tap) {
@@ -276,43 +284,46 @@ __device__ void data_element(const Backward& b, int64_t item) {
 }
 
 template <Precision precision>
-__device__ void weight_tile(const Backward& b, int64_t item, const Parts<precision>& parts) {
+__device__ void weight_tile(const Backward& b, Index item, const Parts<precision>& parts) {
   const Convolution& c = b.c;
   const int64_t rows = int64_t{c.taps()} * c.group_inputs();
   const Tiles tiles(rows, c.group_outputs(), c.groups);
-  const int64_t task = item % tiles.count(), piece = item / tiles.count();
-  const int64_t first = tiles.row(task);
+  const Index task = item % tiles.count(), piece = item / tiles.count();
+  const Index first = tiles.row(task);
   const int inputs = c.group_inputs(), outputs = c.group_outputs(), group = tiles.group(task);
   const int column0 = tiles.column(task);
   multiply<precision>(
-      piece * b.pieces.pixels, smaller(c.out_pixels(), (piece + 1) * b.pieces.pixels), parts,
-      [&](int row, int64_t pixel) {
+      static_cast<Index>(piece * b.pieces.pixels),
+      static_cast<Index>(smaller(c.out_pixels(), (int64_t{piece} + 1) * b.pieces.pixels)), parts,
+      [&](int row, Index pixel) {
         if (first + row >= rows) return 0.0f;
-        const int64_t source = c.source(pixel, static_cast<int>((first + row) / inputs));
-        return source < 0 ? 0.0f : b.x[source * c.inputs + group * inputs + (first + row) % inputs];
+        const int64_t source = c.source(pixel, static_cast<int>((first + row) / static_cast<Index>(inputs)));
+        return source < 0 ? 0.0f : b.x[source * c.inputs + group * inputs + (first + row) % static_cast<Index>(inputs)];
       },
-      [&](int64_t pixel, int column) {
-        return column0 + column < outputs ? b.dy[pixel * c.outputs + group * outputs + column0 + column] : 0.0f;
+      [&](Index pixel, int column) {
+        return column0 + column < outputs ? b.dy[int64_t{pixel} * c.outputs + group * outputs + column0 + column]
+                                          : 0.0f;
       });
   float* partial = b.partials + piece * c.weights();
   for_results(parts.result, rows - first, outputs - column0, [&](int row, int column, float value) {
-    partial[(first + row) * c.outputs + group * outputs + column0 + column] = value;
+    partial[int64_t{first + row} * c.outputs + group * outputs + column0 + column] = value;
   });
 }
 
 // A weight of a piece, a warp together.
-__device__ void weight_element(const Backward& b, int64_t item) {
+__device__ void weight_element(const Backward& b, Index item) {
   const Convolution& c = b.c;
   if (item >= c.weights() * b.pieces.count) return;
-  const int64_t w = item % c.weights(), piece = item / c.weights();
-  const int channel = static_cast<int>(w % c.outputs), lane = static_cast<int>(threadIdx.x) % kLanes;
-  const int64_t row = w / c.outputs;
-  const int tap = static_cast<int>(row / c.group_inputs());
-  const int from = channel / c.group_outputs() * c.group_inputs() + static_cast<int>(row % c.group_inputs());
-  const int64_t end = smaller(c.out_pixels(), (piece + 1) * b.pieces.pixels);
+  const Index weights = static_cast<Index>(c.weights()), w = item % weights, piece = item / weights;
+  const int channel = static_cast<int>(w % static_cast<Index>(c.outputs)),
+            lane = static_cast<int>(threadIdx.x) % kLanes;
+  const int row = static_cast<int>(w / static_cast<Index>(c.outputs));
+  const int tap = row / c.group_inputs();
+  const int from = channel / c.group_outputs() * c.group_inputs() + row % c.group_inputs();
+  const int64_t end = smaller(c.out_pixels(), (int64_t{piece} + 1) * b.pieces.pixels);
   double sum = 0;
-  for (int64_t pixel = piece * b.pieces.pixels + lane; pixel < end; pixel += kLanes) {
-    const int64_t source = c.source(pixel, tap);
+  for (int64_t pixel = int64_t{piece} * b.pieces.pixels + lane; pixel < end; pixel += kLanes) {
+    const int64_t source = c.source(static_cast<Index>(pixel), tap);
     if (source >= 0) sum += static_cast<double>(b.x[source * c.inputs + from]) * b.dy[pixel * c.outputs + channel];
   }
   sum = warp_sum(sum);
@@ -321,14 +332,14 @@ __device__ void weight_element(const Backward& b, int64_t item) {
 
 __device__ void join_weights(const Backward& b) {
   if (b.weight_gradient != nullptr) {
-    for_grid(b.c.weights(), [&](int64_t w) {
+    for_grid(b.c.weights(), [&](Index w) {
       double sum = 0;
       for (int64_t piece = 0; piece < b.pieces.count; ++piece) sum += b.partials[piece * b.c.weights() + w];
       b.weight_gradient[w] = static_cast<float>(sum);
     });
   }
   if (b.bias_gradient == nullptr) return;
-  for_warps(b.c.outputs, [&](int64_t column) {
+  for_warps(b.c.outputs, [&](Index column) {
     double sum = 0;
     for (int64_t row = threadIdx.x % kLanes; row < b.c.out_pixels(); row += kLanes) {
       sum += b.dy[row * b.c.outputs + column];
@@ -342,7 +353,7 @@ template <Precision precision>
 __global__ void __launch_bounds__(kThreads) conv2d_backward_kernel(const __grid_constant__ Group<Backward> group) {
   Shared shared(shared_memory());
   const Parts<precision> parts(shared);
-  for_members(group, [&](const Backward& b, int64_t task) {
+  for_members(group, [&](const Backward& b, Index task) {
     if (task < b.data_tasks) {
       if (b.by_elements) {
         data_element(b, task * kThreads + threadIdx.x);

@@ -149,18 +149,25 @@ __device__ void walk_square(const Frame& frame, const DepthwiseWindow& w, const 
   constexpr int kVectors = kTileChannels / 4;
   constexpr int kSpan = kQuad + (kKernel - 1) * kDilation;
   const int top = row - w.padding[0] - frame.low[0], left = column - w.padding[1] - frame.low[1];
-#pragma unroll
+  const float4* line = source.frame + (top * frame.size[1] + left) * kVectors + vector;
+  const float4* weights = source.taps + vector;
+  // Not unrolled: that would keep so many loads in flight that registers run out.
+#pragma unroll 1
   for (int ky = 0; ky < kKernel; ++ky) {
-    const float4* line = source.frame + ((top + ky * kDilation) * frame.size[1] + left) * kVectors + vector;
-    float4 span[kSpan];
+    float4 weight[kKernel];
 #pragma unroll
-    for (int i = 0; i < kSpan; ++i) span[i] = line[i * kVectors];
+    for (int kx = 0; kx < kKernel; ++kx) weight[kx] = weights[kx * kVectors];
 #pragma unroll
-    for (int kx = 0; kx < kKernel; ++kx) {
-      const float4 weight = source.taps[(ky * kKernel + kx) * kVectors + vector];
+    for (int i = 0; i < kSpan; ++i) {
+      const float4 value = line[i * kVectors];
 #pragma unroll
-      for (int i = 0; i < kQuad; ++i) sums[i] = fused(weight, span[i + kx * kDilation], sums[i]);
+      for (int kx = 0; kx < kKernel; ++kx) {
+        const int target = i - kx * kDilation;
+        if (target >= 0 && target < kQuad) sums[target] = fused(weight[kx], value, sums[target]);
+      }
     }
+    line += kDilation * frame.size[1] * kVectors;
+    weights += kKernel * kVectors;
   }
 }
 

@@ -10,20 +10,13 @@ inline constexpr int64_t kItemsATask = kThreads;
 
 // Where an item of a tensor lies: four channels of a pixel.
 struct Place {
-  int64_t pixel;
+  Index pixel;
   int channel;
 
-  __device__ Place(int64_t item, int channels) {
-    const unsigned vectors = static_cast<unsigned>(channels + 3) / 4;
-    // 32-bit divisions are several times as fast.
-    if (item <= 0xffffffffll) {
-      const unsigned i = static_cast<unsigned>(item);
-      pixel = i / vectors;
-      channel = static_cast<int>(i % vectors) * 4;
-    } else {
-      pixel = item / vectors;
-      channel = static_cast<int>(item % vectors) * 4;
-    }
+  __device__ Place(Index item, int channels) {
+    const Index vectors = static_cast<Index>(channels + 3) / 4;
+    pixel = item / vectors;
+    channel = static_cast<int>(item % vectors) * 4;
   }
 };
 
@@ -55,8 +48,8 @@ struct Relu {
 
 template <bool backward>
 __global__ void __launch_bounds__(kThreads) relu_kernel(const __grid_constant__ Group<Relu> group) {
-  for_members(group, [&](const Relu& r, int64_t task) {
-    const int64_t item = task * kItemsATask + threadIdx.x;
+  for_members(group, [&](const Relu& r, Index task) {
+    const Index item = task * static_cast<Index>(kItemsATask) + threadIdx.x;
     if (item >= r.items) return;
     const Place at(item, r.to.channels);
     const float4 value = r.from.load(at.pixel, at.channel);
@@ -105,7 +98,7 @@ struct Terms {
 };
 
 __global__ void __launch_bounds__(kThreads) add_kernel(Terms terms, View sum, bool accumulate, int64_t items) {
-  for_grid(items, [&](int64_t item) {
+  for_grid(items, [&](Index item) {
     const Place at(item, sum.channels);
     float4 total = accumulate ? sum.load(at.pixel, at.channel) : terms.views[0].load(at.pixel, at.channel);
     for (int k = accumulate ? 0 : 1; k < terms.count; ++k) {
@@ -150,14 +143,14 @@ struct WindowCopy {
   __host__ __device__ int64_t items() const { return batch * height * width * divide_up(channels, 4); }
 };
 
-__device__ void copy_item(const WindowCopy& copy, int64_t item) {
+__device__ void copy_item(const WindowCopy& copy, Index item) {
   const bool vectors = copy.from.channels % 4 == 0 && copy.to.channels % 4 == 0 && copy.from_channel % 4 == 0 &&
                        copy.to_channel % 4 == 0 && copy.channels % 4 == 0;
   const Place at(item, copy.channels);
-  const int column = static_cast<int>(at.pixel % copy.width);
-  const int64_t line = at.pixel / copy.width;
-  const int row = static_cast<int>(line % copy.height);
-  const int64_t image = line / copy.height;
+  const Index line = at.pixel / static_cast<Index>(copy.width), height = static_cast<Index>(copy.height);
+  const int column = static_cast<int>(at.pixel % static_cast<Index>(copy.width));
+  const int row = static_cast<int>(line % height);
+  const int64_t image = line / height;
   const int64_t from = (image * copy.from_height + row + copy.from_top) * copy.from_width + column + copy.from_left;
   const int64_t to = (image * copy.to_height + row + copy.to_top) * copy.to_width + column + copy.to_left;
   if (vectors) {
@@ -173,8 +166,8 @@ __device__ void copy_item(const WindowCopy& copy, int64_t item) {
 }
 
 __global__ void __launch_bounds__(kThreads) window_copy_kernel(const __grid_constant__ Group<WindowCopy> group) {
-  for_members(group, [&](const WindowCopy& copy, int64_t task) {
-    const int64_t item = task * kItemsATask + threadIdx.x;
+  for_members(group, [&](const WindowCopy& copy, Index task) {
+    const Index item = task * static_cast<Index>(kItemsATask) + threadIdx.x;
     if (item < copy.items()) copy_item(copy, item);
   });
 }

@@ -23,6 +23,10 @@ void allow_shared_memory(void (*kernel)(Parameters...), size_t bytes) {
         "asking for shared memory");
 }
 
+inline void check_tasks(const Work& work) {
+  if (work.tasks > INT32_MAX) fail("cuda", "expected fewer than 2^31 tasks in a launch: use a smaller batch");
+}
+
 template <typename... Parameters, typename... Arguments>
 void start(CudaStream& stream, void (*kernel)(Parameters...), int64_t blocks, size_t shared_bytes, bool cooperative,
            const Arguments&... arguments) {
@@ -43,6 +47,7 @@ template <typename... Parameters, typename... Arguments>
 void launch(CudaStream& stream, void (*kernel)(Parameters...), const Work& work, const Arguments&... arguments) {
   constexpr int64_t kMostBlocks = 1 << 20;
   if (work.tasks <= 0) return;
+  check_tasks(work);
   allow_shared_memory(kernel, work.shared_bytes);
   start(stream, kernel, std::min(work.tasks, kMostBlocks), work.shared_bytes, false, arguments...);
 }
@@ -51,6 +56,7 @@ void launch(CudaStream& stream, void (*kernel)(Parameters...), const Work& work,
 template <typename... Parameters, typename... Arguments>
 void launch_cooperative(CudaStream& stream, void (*kernel)(Parameters...), const Work& work,
                         const Arguments&... arguments) {
+  check_tasks(work);
   const int resident = stream.resident_blocks(reinterpret_cast<const void*>(kernel), work.shared_bytes, [&] {
     allow_shared_memory(kernel, work.shared_bytes);
     int blocks = 0;

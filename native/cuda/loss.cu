@@ -51,8 +51,9 @@ __global__ void __launch_bounds__(kThreads)
     loss_backward_kernel(const float* probabilities, const int32_t* labels, int64_t batch, int64_t classes,
                          float* target, bool accumulate) {
   const float share = 1.0f / static_cast<float>(batch);
-  for_grid(batch * classes, [&](int64_t item) {
-    const bool label = item % classes == labels[item / classes];
+  for_grid(batch * classes, [&](Index item) {
+    const Index count = static_cast<Index>(classes);
+    const bool label = static_cast<int64_t>(item % count) == labels[item / count];
     const float gradient = (probabilities[item] - (label ? 1.0f : 0.0f)) * share;
     target[item] = accumulate ? target[item] + gradient : gradient;
   });

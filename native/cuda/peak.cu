@@ -24,7 +24,7 @@ __global__ void __launch_bounds__(kThreads) multiply_add_kernel(float factor, in
 
 __global__ void __launch_bounds__(kThreads) read_kernel(const float4* values, int64_t count, float* result) {
   float4 sum = splat(0);
-  for_grid(count, [&](int64_t i) { sum = sum + values[i]; });
+  for_grid(count, [&](Index i) { sum = sum + values[i]; });
   if (sum.x + sum.y + sum.z + sum.w == 0.123f) *result = sum.x;
 }
 

@@ -23,10 +23,10 @@ struct PoolForward {
 };
 
 __global__ void __launch_bounds__(kThreads) pool_forward_kernel(const __grid_constant__ Group<PoolForward> group) {
-  for_members(group, [&](const PoolForward& f, int64_t task) {
+  for_members(group, [&](const PoolForward& f, Index task) {
     const int64_t item = task * kThreads + threadIdx.x;
     if (item >= f.items) return;
-    const int vectors = (f.x.channels + 3) / 4;
+    const Index vectors = static_cast<Index>(f.x.channels + 3) / 4;
     const int channel = static_cast<int>(item % vectors) * 4;
     f.y.store(item / vectors, channel, f.window.value(f.x, item / vectors, channel));
   });
@@ -121,14 +121,15 @@ __device__ float4 gather_gradient(const PoolSet& b, int64_t image, int row, int 
   return sum;
 }
 
-__device__ void share_gradient(const PoolSet& b, int64_t item) {
+__device__ void share_gradient(const PoolSet& b, Index item) {
   const PoolWindow& w = b.window;
-  const int vectors = (b.x.channels + 3) / 4;
-  const int64_t pixel = item / vectors, image = pixel / (int64_t{w.out_height} * w.out_width);
+  const Index vectors = static_cast<Index>(b.x.channels + 3) / 4;
+  const Index area = static_cast<Index>(w.out_height * w.out_width);
+  const Index pixel = item / vectors, image = pixel / area;
   const int channel = static_cast<int>(item % vectors) * 4;
-  const int within = static_cast<int>(pixel - image * w.out_height * w.out_width);
+  const int within = static_cast<int>(pixel - image * area);
   const int row = within / w.out_width, column = within % w.out_width;
-  const int64_t first = image * w.in_height * w.in_width;
+  const int64_t first = int64_t{image} * w.in_height * w.in_width;
   const bool needs_value = w.takes_max || b.maps[0] != nullptr;
   const float4 value = needs_value ? w.value(b.x, first, row, column, channel) : splat(0);
   float4 share = joined_gradient(b, pixel, channel, value);
@@ -141,13 +142,14 @@ __device__ void share_gradient(const PoolSet& b, int64_t item) {
 }
 
 // The sum over all sets of a target.
-__device__ void gather_input(const PoolSet* sets, int64_t item) {
+__device__ void gather_input(const PoolSet* sets, Index item) {
   const PoolSet& lead = *sets;
   const PoolWindow& w = lead.window;
-  const int vectors = (lead.x.channels + 3) / 4;
-  const int64_t pixel = item / vectors, image = pixel / (int64_t{w.in_height} * w.in_width);
+  const Index vectors = static_cast<Index>(lead.x.channels + 3) / 4;
+  const Index area = static_cast<Index>(w.in_height * w.in_width);
+  const Index pixel = item / vectors, image = pixel / area;
   const int channel = static_cast<int>(item % vectors) * 4;
-  const int within = static_cast<int>(pixel - image * w.in_height * w.in_width);
+  const int within = static_cast<int>(pixel - image * area);
   float4 gradient = splat(0);
   for (int i = 0; i < lead.sharing; ++i) {
     gradient = gradient + gather_gradient(sets[i], image, within / w.in_width, within % w.in_width, channel);
@@ -156,14 +158,14 @@ __device__ void gather_input(const PoolSet* sets, int64_t item) {
 }
 
 __global__ void __launch_bounds__(kThreads) pool_backward_kernel(const __grid_constant__ PoolBackward b) {
-  for_tasks(b.tasks, [&](int64_t task) {
+  for_tasks(b.tasks, [&](Index task) {
     int m = 0;
     while (m + 1 < b.count && task >= b.sets[m + 1].first_task) ++m;
     const int64_t item = (task - b.sets[m].first_task) * kThreads + threadIdx.x;
     if (item < b.sets[m].output_items) share_gradient(b.sets[m], item);
   });
   wait_for_grid();
-  for_tasks(b.input_tasks, [&](int64_t task) {
+  for_tasks(b.input_tasks, [&](Index task) {
     int m = 0;
     while (m + b.sets[m].sharing < b.count && task >= b.sets[m + b.sets[m].sharing].first_input_task) {
       m += b.sets[m].sharing;
@@ -267,13 +269,13 @@ struct PooledMoments {
   int chunks;
   int64_t first_task;
 
-  __device__ __forceinline__ int count(int64_t piece) const {
+  __device__ __forceinline__ int count(Index piece) const {
     return static_cast<int>(smaller(kPooledPixels, pixels - piece * kPooledPixels));
   }
 };
 
-__device__ void measure_piece(const PooledMoments& m, int64_t task, const PooledParts& parts) {
-  const int64_t piece = task / m.chunks, first = piece * kPooledPixels;
+__device__ void measure_piece(const PooledMoments& m, Index task, const PooledParts& parts) {
+  const Index piece = task / m.chunks, first = piece * kPooledPixels;
   const int chunk = static_cast<int>(task % m.chunks) * kChunk;
   const Spread spread(m.x.channels - chunk);
   const int channel = chunk + spread.vector * 4;
@@ -291,14 +293,15 @@ __global__ void __launch_bounds__(kThreads)
   Shared shared(shared_memory());
   const PooledParts parts(shared);
   if (group.members[0].norms[0].statistics != Statistics::kRunning) {
-    for_members(group, [&](const PooledMoments& m, int64_t task) { measure_piece(m, task, parts); });
+    for_members(group, [&](const PooledMoments& m, Index task) { measure_piece(m, task, parts); });
   }
   wait_for_grid();
   for (int i = 0; i < group.count; ++i) {
     const PooledMoments& m = group.members[i];
-    for_warps(int64_t{m.members} * m.x.channels, [&](int64_t item) {
-      finish_moments(m.norms[item / m.x.channels], m.partials, static_cast<int>(item % m.x.channels),
-                     static_cast<double>(m.pixels), [&](int64_t piece) { return m.count(piece); });
+    for_warps(int64_t{m.members} * m.x.channels, [&](Index item) {
+      finish_moments(m.norms[item / static_cast<Index>(m.x.channels)], m.partials,
+                     static_cast<int>(item % static_cast<Index>(m.x.channels)), static_cast<double>(m.pixels),
+                     [&](Index piece) { return m.count(piece); });
     });
   }
 }
@@ -376,7 +379,7 @@ __global__ void __launch_bounds__(kThreads)
     global_pool_kernel(View x, View y, int64_t area, int chunks, int64_t tasks) {
   Shared shared(shared_memory());
   const GlobalParts parts(shared);
-  for_tasks(tasks, [&](int64_t task) {
+  for_tasks(tasks, [&](Index task) {
     const int64_t image = task / chunks;
     const int chunk = static_cast<int>(task % chunks) * kChunk;
     const Spread spread(x.channels - chunk);
@@ -401,12 +404,12 @@ void global_forward(Stream& stream, const KernelCall& call) {
 
 __global__ void __launch_bounds__(kThreads)
     global_unpool_kernel(View dy, View dx, int64_t area, bool accumulate, int64_t items) {
-  const int vectors = (dx.channels + 3) / 4;
+  const Index vectors = static_cast<Index>(dx.channels + 3) / 4;
   const float share = 1.0f / static_cast<float>(area);
-  for_grid(items, [&](int64_t item) {
-    const int64_t pixel = item / vectors;
+  for_grid(items, [&](Index item) {
+    const Index pixel = item / vectors;
     const int channel = static_cast<int>(item % vectors) * 4;
-    dx.add(pixel, channel, dy.load(pixel / area, channel) * splat(share), accumulate);
+    dx.add(pixel, channel, dy.load(pixel / static_cast<Index>(area), channel) * splat(share), accumulate);
   });
 }
 

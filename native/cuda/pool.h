@@ -50,8 +50,8 @@ struct PoolWindow {
     }
     return takes_max ? result : result * splat(reciprocal(s));
   }
-  __device__ __forceinline__ float4 value(const View& x, int64_t pixel, int channel) const {
-    const int64_t area = int64_t{out_height} * out_width;
+  __device__ __forceinline__ float4 value(const View& x, Index pixel, int channel) const {
+    const Index area = static_cast<Index>(out_height) * static_cast<Index>(out_width);
     const int64_t image = pixel / area;
     const int within = static_cast<int>(pixel % area);
     return value(x, image * in_height * in_width, within / out_width, within % out_width, channel);

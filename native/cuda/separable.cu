@@ -37,7 +37,7 @@ struct Member {
   float* weight_gradient;     // null where not wanted, [taps, inputs]
   float* pointwise_gradient;  // [inputs, outputs]
   float* weight_partials;     // workspace [tasks, taps * inputs + inputs * outputs]
-  int64_t tasks;              // of tiles whose weight gradients are summed at once
+  int64_t first_task, tasks;  // of tiles whose weight gradients are summed at once
   int64_t tiles_a_task;
   int run;
 };
@@ -70,7 +70,7 @@ struct Separable {
   Run runs[kMembers];
   int count, run_count;
   int64_t batch;
-  int64_t tasks, gradient_tasks;
+  int64_t tasks, strip_tasks, gradient_tasks;
   int64_t frame_elements;  // of the largest frame in shared memory
   int64_t gradient_frame_elements;
   int pixels, columns;  // of the largest product
@@ -236,37 +236,38 @@ __device__ void forward_member(const Run& run, const Member& member, int64_t ima
 }
 
 // The run that a task belongs to.
-__device__ __forceinline__ const Run& run_of(const Separable& s, int64_t task, int64_t Run::*first,
-                                             int64_t Run::*tasks) {
+__device__ __forceinline__ const Run& run_of(const Separable& s, Index task, int64_t Run::*first, int64_t Run::*tasks) {
   int r = 0;
   while (r + 1 < s.run_count && task >= s.runs[r].*first + s.runs[r].*tasks) ++r;
   return s.runs[r];
 }
 
 template <Precision precision>
-__global__ void __launch_bounds__(kThreads) separable_forward_kernel(const __grid_constant__ Separable s) {
+__global__ void __launch_bounds__(kThreads, 2) separable_forward_kernel(const __grid_constant__ Separable s) {
   Shared shared(shared_memory());
   const ForwardParts<precision> parts(shared, s);
-  for_tasks(s.tasks, [&](int64_t task) {
+  for_tasks(s.tasks, [&](Index task) {
     const Run& run = run_of(s, task, &Run::first_task, &Run::tasks);
-    const int64_t place = (task - run.first_task) % (s.batch * run.tiling.tiles());
-    const int part = static_cast<int>((task - run.first_task) / (s.batch * run.tiling.tiles()));
+    const Index own = static_cast<Index>(task - run.first_task), tiles = static_cast<Index>(run.tiling.tiles());
+    const Index places = static_cast<Index>(s.batch) * tiles, place = own % places;
+    const int part = static_cast<int>(own / places);
     const int begin = run.first + part * run.members_a_task;
     const int end = static_cast<int>(smaller(begin + run.members_a_task, run.first + run.count));
     int loaded = -1;
     for (int m = begin; m < end; ++m) {
-      forward_member<precision>(run, s.members[m], place / run.tiling.tiles(),
-                                static_cast<int>(place % run.tiling.tiles()), loaded, parts);
+      forward_member<precision>(run, s.members[m], place / tiles, static_cast<int>(place % tiles), loaded, parts);
     }
   });
   wait_for_grid();
   for (int m = 0; m < s.count; ++m) {
     const Member& member = s.members[m];
     const Tiling& tiling = s.runs[member.run].tiling;
-    for_warps(member.output.channels, [&](int64_t channel) {
-      finish_moments(member.norm, member.moments, static_cast<int>(channel),
-                     static_cast<double>(s.batch * tiling.height * tiling.width),
-                     [&](int64_t piece) { return tiling.count(static_cast<int>(piece % tiling.tiles())); });
+    for_warps(member.output.channels, [&](Index channel) {
+      finish_moments(
+          member.norm, member.moments, static_cast<int>(channel),
+          static_cast<double>(s.batch * tiling.height * tiling.width), [&](Index piece) {
+            return tiling.count(static_cast<int>(static_cast<Index>(piece) % static_cast<Index>(tiling.tiles())));
+          });
     });
   }
 }
@@ -449,6 +450,20 @@ __device__ void backward_tile(const Run& run, const Member& member, int64_t imag
   }
 }
 
+// The tiles of a task, whose weight gradients are summed.
+template <Precision precision>
+__device__ void backward_tiles(const Separable& s, const Member& member, Index task,
+                               const StripParts<precision>& parts) {
+  const Run& run = s.runs[member.run];
+  const Index in_image = static_cast<Index>(run.tiling.tiles()), tiles = static_cast<Index>(s.batch) * in_image;
+  const int64_t inputs = inputs_of(run), elements = member.window.taps() * inputs + inputs * member.output.channels;
+  const Index first = task * static_cast<Index>(member.tiles_a_task);
+  for (Index at = first; at < tiles && at < first + member.tiles_a_task; ++at) {
+    backward_tile<precision>(run, member, at / in_image, static_cast<int>(at % in_image), parts,
+                             member.weight_partials + task * elements, at == first);
+  }
+}
+
 struct GradientParts {
   float4* frame;
   float4* taps;
@@ -511,14 +526,14 @@ __device__ void sum_members(const Separable& s, const Run& run, int64_t image, i
 }
 
 // The input's gradient of one tile and chunk of channels: where the relu let the input through.
-__device__ void input_gradient(const Separable& s, int64_t task, const GradientParts& parts) {
+__device__ void input_gradient(const Separable& s, Index task, const GradientParts& parts) {
   const Run& run = run_of(s, task, &Run::first_gradient_task, &Run::gradient_tasks);
   const Tiling& t = run.input_tiling;
-  const int chunks = static_cast<int>(divide_up(inputs_of(run), kTileChannels));
-  const int64_t place = (task - run.first_gradient_task) / chunks;
-  const int first = static_cast<int>((task - run.first_gradient_task) % chunks) * kTileChannels;
-  const int64_t image = place / t.tiles();
-  const int tile = static_cast<int>(place % t.tiles());
+  const Index chunks = static_cast<Index>(inputs_of(run) + kTileChannels - 1) / kTileChannels;
+  const Index own = static_cast<Index>(task - run.first_gradient_task), place = own / chunks;
+  const int first = static_cast<int>(own % chunks) * kTileChannels;
+  const int64_t image = place / static_cast<Index>(t.tiles());
+  const int tile = static_cast<int>(place % static_cast<Index>(t.tiles()));
   const Spread spread(inputs_of(run) - first, kTileChannels);
   const int channel = first + spread.vector * 4;
   float4 sums[kQuad] = {splat(0), splat(0), splat(0), splat(0)};
@@ -570,42 +585,30 @@ __device__ void finish_input(const Separable& s, const Run& run, int channel) {
 __device__ void reduce_weights(const Member& member, int inputs) {
   const int64_t depthwise = int64_t{member.window.taps()} * inputs;
   const int64_t elements = depthwise + int64_t{inputs} * member.output.channels;
-  for_grid(elements, [&](int64_t e) {
+  for_grid(elements, [&](Index e) {
     float sum = 0;
-    for (int64_t task = 0; task < member.tasks; ++task) sum += member.weight_partials[task * elements + e];
+    for (Index task = 0; task < member.tasks; ++task) sum += member.weight_partials[task * elements + e];
     (e < depthwise ? member.weight_gradient[e] : member.pointwise_gradient[e - depthwise]) = sum;
   });
 }
 
 template <Precision precision>
-__global__ void __launch_bounds__(kThreads) separable_backward_kernel(const __grid_constant__ Separable s) {
+__global__ void __launch_bounds__(kThreads, 2) separable_backward_kernel(const __grid_constant__ Separable s) {
   Shared shared(shared_memory());
   {
     const StripParts<precision> parts(shared, s);
-    int64_t first_task = 0;
-    for (int m = 0; m < s.count; ++m) {
+    for_tasks(s.strip_tasks, [&](Index task) {
+      int m = 0;
+      while (m + 1 < s.count && task >= s.members[m + 1].first_task) ++m;
       const Member& member = s.members[m];
-      const Run& run = s.runs[member.run];
-      const int64_t tiles = s.batch * run.tiling.tiles();
-      const int inputs = inputs_of(run);
-      const int64_t elements = int64_t{member.window.taps()} * inputs + int64_t{inputs} * member.output.channels;
-      // Blocks take up where the last member's tasks ended.
-      const int64_t blocks = gridDim.x;
-      int64_t task = (blockIdx.x + blocks - first_task % blocks) % blocks;
-      for (; task < member.tasks; task += blocks) {
-        for (int64_t at = task * member.tiles_a_task; at < smaller(tiles, (task + 1) * member.tiles_a_task); ++at) {
-          backward_tile<precision>(run, member, at / run.tiling.tiles(), static_cast<int>(at % run.tiling.tiles()),
-                                   parts, member.weight_partials + task * elements, at == task * member.tiles_a_task);
-        }
-      }
-      first_task += member.tasks;
-    }
+      backward_tiles<precision>(s, member, task - static_cast<Index>(member.first_task), parts);
+    });
   }
   wait_for_grid();
   if (s.gradient_tasks > 0) {
     shared.start_over();
     const GradientParts parts(shared, s);
-    for_tasks(s.gradient_tasks, [&](int64_t task) { input_gradient(s, task, parts); });
+    for_tasks(s.gradient_tasks, [&](Index task) { input_gradient(s, task, parts); });
   }
   for (int m = 0; m < s.count && s.wants_weights; ++m) {
     reduce_weights(s.members[m], inputs_of(s.runs[s.members[m].run]));
@@ -614,7 +617,7 @@ __global__ void __launch_bounds__(kThreads) separable_backward_kernel(const __gr
   for (int r = 0; r < s.run_count; ++r) {
     const Run& run = s.runs[r];
     if (run.gradient_map == nullptr || run.mode == GradientMode::kIgnore) continue;
-    for_warps(inputs_of(run), [&](int64_t channel) { finish_input(s, run, static_cast<int>(channel)); });
+    for_warps(inputs_of(run), [&](Index channel) { finish_input(s, run, static_cast<int>(channel)); });
   }
 }
 
@@ -750,6 +753,8 @@ Separable separable_of(const KernelCall* const* calls, int count, bool backward)
     first = next;
   }
   for (int m = 0; m < count; ++m) {
+    s.members[m].first_task = s.strip_tasks;
+    s.strip_tasks += s.members[m].tasks;
     s.columns =
         static_cast<int>(larger(s.columns, smaller(kProductColumns, round_up(s.members[m].output.channels, 16))));
   }
@@ -787,9 +792,6 @@ void forward_group(Stream& stream, const KernelCall* calls, int count) {
 void backward_group(Stream& stream, const KernelCall* calls, int count) {
   for_launches(calls, count, [&](const KernelCall* const* part, int size) {
     const Separable s = separable_of(part, size, true);
-    int64_t tasks = s.gradient_tasks;
-    int64_t strips = 0;
-    for (int m = 0; m < s.count; ++m) strips += s.members[m].tasks;
     with_precision(part[0]->precision, [&](auto precision) {
       Shared counted(nullptr);
       StripParts<precision.value>(counted, s);
@@ -797,7 +799,7 @@ void backward_group(Stream& stream, const KernelCall* calls, int count) {
       GradientParts(counted, s);
       const size_t bytes = counted.bytes();
       launch_cooperative(CudaStream::of(stream), separable_backward_kernel<precision.value>,
-                         {larger(tasks, strips), bytes}, s);
+                         {larger(s.strip_tasks, s.gradient_tasks), bytes}, s);
     });
   });
 }

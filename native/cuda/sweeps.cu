@@ -33,7 +33,7 @@ __global__ void __launch_bounds__(kThreads)
   Shared shared(shared_memory());
   const NormParts parts(shared);
   const int64_t pieces = divide_up(count, kNormPiece);
-  for_tasks(pieces, [&](int64_t piece) {
+  for_tasks(pieces, [&](Index piece) {
     double sum = 0;
     const int64_t end = smaller(count, (piece + 1) * kNormPiece);
     for (int64_t i = piece * kNormPiece + threadIdx.x; i < end; i += kThreads) {
@@ -65,7 +65,7 @@ __global__ void __launch_bounds__(kThreads) sgd_kernel(SgdUpdate u) {
   // The published code's clipping adds 1e-6 to the norm.
   const double ratio = static_cast<double>(settings.max_norm) / (sqrt(*u.squared_norm) + 1e-6);
   const float clip = ratio < 1 ? static_cast<float>(ratio) : 1.0f;
-  for_grid(u.count, [&](int64_t i) {
+  for_grid(u.count, [&](Index i) {
     const float w = u.weights[i];
     const float gradient = clip * u.gradients[i] + settings.weight_decay * w;
     const float buffer = settings.momentum * u.momentum_buffer[i] + gradient;
@@ -82,7 +82,7 @@ __global__ void __launch_bounds__(kThreads) adam_kernel(AdamUpdate u) {
   const AdamSettings s = *u.settings;
   const double correction1 = 1 - pow(s.beta1, static_cast<double>(s.step));
   const double correction2 = sqrt(1 - pow(s.beta2, static_cast<double>(s.step)));
-  for_grid(u.count, [&](int64_t i) {
+  for_grid(u.count, [&](Index i) {
     const double gradient = u.gradients[i] + s.weight_decay * u.values[i];
     const double mean = s.beta1 * u.mean[i] + (1 - s.beta1) * gradient;
     const double variance = s.beta2 * u.variance[i] + (1 - s.beta2) * gradient * gradient;
@@ -99,7 +99,7 @@ void adam(Stream& stream, const AdamUpdate& update) {
 
 __global__ void __launch_bounds__(kThreads) unrolled_step_kernel(UnrolledStep s) {
   const HypergradientSettings settings = *s.settings;
-  for_grid(s.count, [&](int64_t i) {
+  for_grid(s.count, [&](Index i) {
     const float direction =
         settings.momentum * s.momentum_buffer[i] + s.gradients[i] + settings.weight_decay * s.weights[i];
     s.unrolled[i] = s.weights[i] - settings.learning_rate * direction;
@@ -113,7 +113,7 @@ void unrolled_step(Stream& stream, const UnrolledStep& step) {
 __global__ void __launch_bounds__(kThreads) perturb_kernel(Perturbation p) {
   const double norm = sqrt(*p.squared_norm);
   const float factor = norm > 0 ? static_cast<float>(p.sign * p.settings->radius / norm) : 0.0f;
-  for_grid(p.count, [&](int64_t i) { p.perturbed[i] = p.weights[i] + factor * p.direction[i]; });
+  for_grid(p.count, [&](Index i) { p.perturbed[i] = p.weights[i] + factor * p.direction[i]; });
 }
 
 void perturb(Stream& stream, const Perturbation& perturbation) {
@@ -124,7 +124,7 @@ __global__ void __launch_bounds__(kThreads) combine_hypergradient_kernel(Hypergr
   const double norm = sqrt(*c.squared_norm);
   const float factor =
       norm > 0 ? static_cast<float>(c.settings->learning_rate * norm / (2.0 * c.settings->radius)) : 0.0f;
-  for_grid(c.count, [&](int64_t i) { c.target[i] -= factor * (c.plus[i] - c.minus[i]); });
+  for_grid(c.count, [&](Index i) { c.target[i] -= factor * (c.plus[i] - c.minus[i]); });
 }
 
 void combine_hypergradient(Stream& stream, const HypergradientCombination& combination) {
@@ -153,7 +153,7 @@ void for_rows(const MixingRow* rows, int64_t count, const Body& body) {
 
 __global__ void __launch_bounds__(kThreads)
     mixing_forward_kernel(const __grid_constant__ Rows rows, const float* alpha, float* mixing) {
-  for_grid(rows.count, [&](int64_t r) {
+  for_grid(rows.count, [&](Index r) {
     const MixingRow& row = rows.rows[r];
     const float* in = alpha + row.offset;
     float* out = mixing + row.offset;
@@ -176,7 +176,7 @@ void mixing_forward(Stream& stream, const MixingRow* rows, int64_t count, const 
 __global__ void __launch_bounds__(kThreads)
     mixing_backward_kernel(const __grid_constant__ Rows rows, const float* mixing, const double* gradients,
                            float* alpha_gradients) {
-  for_grid(rows.count, [&](int64_t r) {
+  for_grid(rows.count, [&](Index r) {
     const MixingRow& row = rows.rows[r];
     const float* p = mixing + row.offset;
     const double* g = gradients + row.offset;
@@ -207,9 +207,10 @@ __device__ int64_t below(uint32_t word, int64_t bound) {
 // One thread a pixel; each draws its image's augmentation anew, which costs less than a second kernel.
 __global__ void __launch_bounds__(kThreads) gather_kernel(GatherCall g) {
   const GatherSettings settings = *g.settings;
-  const int64_t area = g.height * g.width;
-  for_grid(g.batch * area, [&](int64_t item) {
-    const int64_t sample = item / area, y = item % area / g.width, x = item % g.width;
+  const Index width = static_cast<Index>(g.width), area = static_cast<Index>(g.height) * width;
+  for_grid(g.batch * area, [&](Index item) {
+    const Index sample = item / area;
+    const int64_t y = item % area / width, x = item % width;
     int64_t source_y = y, source_x = x;
     bool hole = false;
     if (settings.random != 0) {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "engine/error.h"
 #include "engine/kernel.h"
 
 namespace dartsmith::cuda {
@@ -26,24 +27,30 @@ __host__ __device__ inline int64_t larger(int64_t a, int64_t b) {
   return a > b ? a : b;
 }
 
+// Counts tasks, pixels and vectors of a tensor: 32 bits, since a GPU divides those several times as fast. The host
+// refuses what is larger (view_of, launch).
+using Index = uint32_t;
+
 // Calls body(task) for this block's tasks.
 template <typename Body>
 __device__ __forceinline__ void for_tasks(int64_t tasks, const Body& body) {
-  for (int64_t task = blockIdx.x; task < tasks; task += gridDim.x) body(task);
+  for (int64_t task = blockIdx.x; task < tasks; task += gridDim.x) body(static_cast<Index>(task));
 }
 
 // Calls body(item) for this thread's share of the items of the whole grid.
 template <typename Body>
 __device__ __forceinline__ void for_grid(int64_t items, const Body& body) {
   const int64_t step = int64_t{gridDim.x} * kThreads;
-  for (int64_t item = int64_t{blockIdx.x} * kThreads + threadIdx.x; item < items; item += step) body(item);
+  for (int64_t item = int64_t{blockIdx.x} * kThreads + threadIdx.x; item < items; item += step)
+    body(static_cast<Index>(item));
 }
 
 // Calls body(item) for this warp's share, all lanes together.
 template <typename Body>
 __device__ __forceinline__ void for_warps(int64_t items, const Body& body) {
   const int64_t step = int64_t{gridDim.x} * kWarps;
-  for (int64_t item = int64_t{blockIdx.x} * kWarps + threadIdx.x / kLanes; item < items; item += step) body(item);
+  for (int64_t item = int64_t{blockIdx.x} * kWarps + threadIdx.x / kLanes; item < items; item += step)
+    body(static_cast<Index>(item));
 }
 
 // Calls body(item) for this thread's share of a block's items.
@@ -67,7 +74,7 @@ struct Group {
     tasks += own_tasks;
     ++count;
   }
-  __device__ __forceinline__ const Member& owner(int64_t task) const {
+  __device__ __forceinline__ const Member& owner(Index task) const {
     int m = 0;
     while (m + 1 < count && task >= members[m + 1].first_task) ++m;
     return members[m];
@@ -77,9 +84,9 @@ struct Group {
 // Calls body(member, its task) for this block's tasks.
 template <typename Member, typename Body>
 __device__ __forceinline__ void for_members(const Group<Member>& group, const Body& body) {
-  for_tasks(group.tasks, [&](int64_t task) {
+  for_tasks(group.tasks, [&](Index task) {
     const Member& member = group.owner(task);
-    body(member, task - member.first_task);
+    body(member, static_cast<Index>(task - member.first_task));
   });
 }
 
@@ -186,7 +193,10 @@ struct View {
   }
 };
 
+// Throws Error for a tensor that kernels cannot count.
 inline View view_of(const Tensor& tensor) {
+  const int64_t vectors = tensor.batch * tensor.height * tensor.width * divide_up(tensor.channels, 4);
+  if (vectors > INT32_MAX) fail("cuda", "expected a tensor of less than 2^33 elements: use a smaller batch");
   return {tensor.data, static_cast<int>(tensor.channels), tensor.precision == Precision::kBf16};
 }
 inline View view_of(const float* data, int64_t channels) {
