@@ -176,17 +176,37 @@ class CudaBackend final : public Backend {
   }
   void copy(void* target, const void* source, size_t bytes) override {
     if (bytes == 0) return;
+    stream_.select();
     check(cudaMemcpyAsync(target, source, bytes, cudaMemcpyDeviceToDevice, stream_.handle()), "copying");
   }
   void clear(void* device, size_t bytes) override {
-    if (bytes > 0) check(cudaMemsetAsync(device, 0, bytes, stream_.handle()), "clearing memory");
+    if (bytes == 0) return;
+    stream_.select();
+    check(cudaMemsetAsync(device, 0, bytes, stream_.handle()), "clearing memory");
   }
   void finish() override {
     stream_.select();
     stream_.wait();
   }
 
-  bool records() const override { return true; }
+#ifdef DARTSMITH_SIMT
+  size_t zone_bytes() const override {
+    return zone_bytes_;
+  }
+  void mark_zone(void* zone) override {
+    check(cudaMemsetAsync(zone, kZoneByte, zone_bytes_, stream_.handle()), "marking a zone");
+  }
+  void check_zone(const void* zone) override {
+    std::vector<unsigned char> found(zone_bytes_);
+    download(found.data(), zone, zone_bytes_);
+    const bool intact = std::ranges::all_of(found, [](unsigned char byte) { return byte == kZoneByte; });
+    if (!intact) fail("simt", "a kernel wrote past the end of a buffer");
+  }
+#endif
+
+  bool records() const override {
+    return true;
+  }
   std::unique_ptr<Recording> record(const std::function<void()>& queue) override {
     stream_.select();
     check(cudaStreamBeginCapture(stream_.handle(), cudaStreamCaptureModeThreadLocal), "recording a graph");
@@ -212,6 +232,10 @@ class CudaBackend final : public Backend {
   Allocator allocator_;
   cudaEvent_t reached_ = nullptr;
   std::string description_;
+#ifdef DARTSMITH_SIMT
+  static constexpr int kZoneByte = 0xA5;
+  const size_t zone_bytes_ = static_cast<size_t>(simt::zone_bytes());
+#endif
 };
 
 std::string version_text(int version) {

@@ -30,6 +30,7 @@ inline void check_tasks(const Work& work) {
 template <typename... Parameters, typename... Arguments>
 void start(CudaStream& stream, void (*kernel)(Parameters...), int64_t blocks, size_t shared_bytes, bool cooperative,
            const Arguments&... arguments) {
+  stream.select();
   cudaLaunchAttribute attribute{};
   attribute.id = cudaLaunchAttributeCooperative;
   attribute.val.cooperative = 1;

@@ -50,6 +50,12 @@ class Backend {
     return nullptr;
   }
   virtual bool records() const { return false; }
+
+  // For a backend that checks its kernels: bytes that are left free behind each buffer of a pass, marked while the
+  // buffer is in use, and looked at after. Throws Error where a kernel wrote there.
+  virtual size_t zone_bytes() const { return 0; }
+  virtual void mark_zone(void* zone) { (void)zone; }
+  virtual void check_zone(const void* zone) { (void)zone; }
 };
 
 // Device memory that frees itself.

@@ -90,8 +90,9 @@ struct GatherPlaces {
 class Hypergradient {
  public:
   Hypergradient(const HypergradientCommand& command, const Prepared& prepared, StepMemory& memory,
-                const std::atomic<bool>& cancelled)
+                const std::atomic<bool>& cancelled, bool recording)
       : command_(command),
+        recording_(recording),
         prepared_(prepared),
         step_memory_(memory),
         settings_(memory.address<HypergradientSettings>(prepared.settings)),
@@ -142,6 +143,7 @@ class Hypergradient {
     request.statistics = statistics;
     request.batch = &batch;
     request.gathered = gathered;
+    request.recording = recording_;
     const bool is_result = kind == PassKind::kBoth;
     request.loss = step_memory_.loss_address(prepared_.result + (is_result ? 0 : 1));
     command_.program->run(request, parameters_, cancelled_);
@@ -159,6 +161,7 @@ class Hypergradient {
   }
 
   const HypergradientCommand& command_;
+  const bool recording_;
   const Prepared& prepared_;
   StepMemory& step_memory_;
   const HypergradientSettings* settings_;
@@ -240,7 +243,11 @@ class Execution {
       device_.recordings.try_emplace(what);
       return;
     }
-    if (known->second == nullptr) known->second = device_.backend->record([&] { queue_commands(); });
+    if (known->second == nullptr) {
+      recording_ = true;
+      known->second = device_.backend->record([&] { queue_commands(); });
+      recording_ = false;
+    }
     if (cancelled_) throw Cancelled();
     known->second->replay();
     device_.recorded_kernels = known->second->kernels();
@@ -295,11 +302,12 @@ class Execution {
     request.read = command.read;
     request.output_gradient = command.output_gradient;
     request.profile = command.profile;
+    request.recording = recording_;
     prepared.pass = command.program->run(request, *command.parameters, cancelled_);
   }
 
   void queue(const HypergradientCommand& command, Prepared& prepared) {
-    Hypergradient(command, prepared, memory_, cancelled_).run();
+    Hypergradient(command, prepared, memory_, cancelled_, recording_).run();
   }
 
   void queue(const SgdCommand& command, Prepared& prepared) {
@@ -352,6 +360,7 @@ class Execution {
   const std::atomic<bool>& cancelled_;
   std::vector<Prepared> prepared_;
   int results_ = 0;
+  bool recording_ = false;
 };
 
 }  // namespace

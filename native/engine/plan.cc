@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <set>
 
-#include "engine/memory.h"
-
 namespace dartsmith {
 namespace {
 
@@ -30,7 +28,9 @@ class Planner {
     assign_values();
     assign_gradients();
     assign_workspaces();
+    for (Lifetime& lifetime : lifetimes_) lifetime.bytes += static_cast<int64_t>(backend_.zone_bytes());
     Placement placement = place_buffers(lifetimes_);
+    plan_.lifetimes = std::move(lifetimes_);
     plan_.offsets = std::move(placement.offsets);
     plan_.arena_bytes = placement.total_bytes;
     return std::move(plan_);

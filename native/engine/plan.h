@@ -5,6 +5,7 @@
 
 #include "engine/backend.h"
 #include "engine/lower.h"
+#include "engine/memory.h"
 
 namespace dartsmith {
 
@@ -42,7 +43,8 @@ struct Plan {
   Lowered graph;
   std::vector<PlannedNode> nodes;
   std::vector<Step> steps;
-  std::vector<int64_t> offsets;  // of each buffer, in bytes
+  std::vector<int64_t> offsets;     // of each buffer, in bytes
+  std::vector<Lifetime> lifetimes;  // of each buffer, by steps; the zone behind it included
   int64_t arena_bytes = 0;
 
   // How a node's value is stored. Only fused kernels read a separable's.

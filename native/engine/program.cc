@@ -35,14 +35,17 @@ class Executor {
       if (program_.graph_.nodes[id].op == Op::kInput) read(id, result);
     }
     bool backward_started = false;
-    for (const Step& step : plan_.steps) {
+    for (size_t time = 0; time < plan_.steps.size(); ++time) {
+      const Step& step = plan_.steps[time];
       if (cancelled.load(std::memory_order_relaxed)) throw Cancelled();
+      mark_zones(static_cast<int>(time));
       if (step.backward && !backward_started) {
         backward_started = true;
         start_backward();
       }
       run(step, result);
       if (!step.backward) read_outputs(step, result);
+      check_zones(static_cast<int>(time));
     }
     if (!backward_started && plan_.kind != PassKind::kEvaluate) start_backward();  // no kernel between output and input
     finish(result);
@@ -69,6 +72,25 @@ class Executor {
     result.profile.push_back(count_work(plan_, ids, step.backward, program_.batch_));
     result.profile.back().seconds = seconds.count();
   }
+
+  std::byte* zone_behind(size_t buffer) const {
+    const auto zone = static_cast<int64_t>(backend_.zone_bytes());
+    return arena_ + plan_.offsets[buffer] + plan_.lifetimes[buffer].bytes - zone;
+  }
+  void mark_zones(int time) const {
+    if (!checks_zones()) return;
+    for (size_t b = 0; b < plan_.lifetimes.size(); ++b) {
+      if (plan_.lifetimes[b].first == time) backend_.mark_zone(zone_behind(b));
+    }
+  }
+  void check_zones(int time) const {
+    if (!checks_zones()) return;
+    for (size_t b = 0; b < plan_.lifetimes.size(); ++b) {
+      if (plan_.lifetimes[b].last == time) backend_.check_zone(zone_behind(b));
+    }
+  }
+  // Not while a run is recorded: it ran before.
+  bool checks_zones() const { return backend_.zone_bytes() > 0 && !request_.recording; }
 
   void read_outputs(const Step& step, PassResult& result) const {
     for (const StepNode& node : step.nodes) {

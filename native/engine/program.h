@@ -56,6 +56,7 @@ struct PassRequest {
   std::vector<int> read;               // nodes whose outputs are wanted
   std::vector<float> output_gradient;  // kVjp of a graph whose output is no loss
   bool profile = false;
+  bool recording = false;  // nothing runs yet, so nothing can be waited for
 };
 
 struct PassResult {
