@@ -225,6 +225,7 @@ Napi::Value execute_commands(const Napi::CallbackInfo& info) {
     commands->push_back(read_command(*device, object(list.Get(i), "command")));
     check(commands->back());
   }
+  for (Command& command : *commands) stage(*device, command);
   Device* runner = device.get();
   return Job::start(info.Env(), device, [runner, commands](const std::atomic<bool>& cancelled) -> Job::Settle {
     auto outcomes = std::make_shared<std::vector<Outcome>>(execute(*runner, *commands, cancelled));

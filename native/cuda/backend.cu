@@ -148,6 +148,19 @@ class CudaBackend final : public Backend {
   void* allocate(size_t bytes) override { return allocator_.allocate(bytes); }
   void release(void* memory) noexcept override { allocator_.release(memory); }
 
+  bool stages() const override { return true; }
+  void stage(void* device, const void* host, size_t bytes) override {
+    if (bytes == 0) return;
+    const std::lock_guard lock(setup_mutex_);
+    setups_.stream().select();
+    setups_.upload(device, host, bytes);
+  }
+  void wait_for_staged() override {
+    const std::lock_guard lock(setup_mutex_);
+    stream_.select();
+    check(cudaStreamWaitEvent(stream_.handle(), setups_.last(), 0), "waiting for a batch");
+  }
+
   void initialise(void* device, const void* host, size_t bytes) override {
     const std::lock_guard lock(setup_mutex_);
     setups_.stream().select();
@@ -228,7 +241,7 @@ class CudaBackend final : public Backend {
   CudaStream stream_;
   Transfers uploads_;  // in the order of the kernels
   std::mutex setup_mutex_;
-  Transfers setups_;  // from any thread
+  Transfers setups_;  // from any thread, beside the kernels
   Allocator allocator_;
   cudaEvent_t reached_ = nullptr;
   std::string description_;

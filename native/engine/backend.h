@@ -41,6 +41,12 @@ class Backend {
   virtual void download(void* host, const void* device, size_t bytes) = 0;
   virtual void copy(void* target, const void* source, size_t bytes) = 0;
   virtual void clear(void* device, size_t bytes) = 0;
+  // Begins to copy `host` to memory that no queued work knows yet, beside the kernels that run, and is done with `host`
+  // on return: from any thread. What is queued after wait_for_staged() finds it there.
+  virtual void stage(void* device, const void* host, size_t bytes) { initialise(device, host, bytes); }
+  virtual void wait_for_staged() {}
+  // Whether staging is worth a copy more.
+  virtual bool stages() const { return false; }
   // Waits for all that was queued. Throws Error where some of it failed.
   virtual void finish() {}
 

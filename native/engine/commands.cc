@@ -369,6 +369,23 @@ void check(const Command& command) {
   std::visit([](const auto& c) { check(c); }, command);
 }
 
+void stage(const Device& device, Command& command) {
+  if (!device.backend->stages()) return;
+  const auto send = [&](Batch& batch) {
+    auto* direct = std::get_if<DirectBatch>(&batch);
+    if (direct == nullptr) return;
+    for (const auto& [id, values] : direct->inputs) {
+      Buffer& buffer = direct->staged[id] = Buffer(device.backend, values.size() * sizeof(float));
+      device.backend->stage(buffer.as<void>(), values.data(), buffer.bytes());
+    }
+  };
+  if (auto* pass = std::get_if<PassCommand>(&command)) send(pass->batch);
+  if (auto* hyper = std::get_if<HypergradientCommand>(&command)) {
+    send(hyper->train);
+    send(hyper->validation);
+  }
+}
+
 std::vector<Outcome> execute(Device& device, const std::vector<Command>& commands, const std::atomic<bool>& cancelled) {
   return Execution(device, commands, cancelled).run();
 }

@@ -53,6 +53,10 @@ struct Outcome {
 // Throws Error where a command does not fit its program; nothing has run then.
 void check(const Command& command);
 
+// Sends the batches of a checked command on their way while earlier work still runs, where the device gains by that.
+// From any thread.
+void stage(const Device& device, Command& command);
+
 // Runs checked commands one after another; outcomes in the same order. A run that comes again is recorded and replayed
 // where the backend can. Throws Cancelled; weights are whole then, gradients are not.
 std::vector<Outcome> execute(Device& device, const std::vector<Command>& commands, const std::atomic<bool>& cancelled);

@@ -153,8 +153,15 @@ class Executor {
   }
 
   void upload(const DirectBatch& batch) {
+    if (!batch.staged.empty()) backend_.wait_for_staged();
     for (const auto& [id, values] : batch.inputs) {
-      backend_.upload(buffer(planned(lowered(id)).value), values.data(), values.size() * sizeof(float));
+      float* target = buffer(planned(lowered(id)).value);
+      const auto staged = batch.staged.find(id);
+      if (staged == batch.staged.end()) {
+        backend_.upload(target, values.data(), values.size() * sizeof(float));
+      } else {
+        backend_.copy(target, staged->second.as<float>(), values.size() * sizeof(float));
+      }
     }
     if (program_.has_loss_) {
       backend_.upload(program_.labels_.as<void>(), batch.labels.data(), batch.labels.size() * sizeof(int32_t));

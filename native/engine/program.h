@@ -29,6 +29,7 @@ struct GatheredBatch {
 struct DirectBatch {
   std::map<int, std::vector<float>> inputs;
   std::vector<int32_t> labels;
+  std::map<int, Buffer> staged;  // inputs that are on their way to the device already
 };
 
 using Batch = std::variant<GatheredBatch, DirectBatch>;

@@ -10,8 +10,8 @@ namespace {
 
 using cuda::kThreads;
 
-constexpr const char* kBugs[] = {"none",         "missing barrier",    "divergent barrier", "past shared memory",
-                                 "past an allocation", "unwritten"};
+constexpr const char* kBugs[] = {
+    "none", "missing barrier", "divergent barrier", "past shared memory", "past an allocation", "unwritten"};
 enum Bug { kNone, kMissingBarrier, kDivergentBarrier, kPastShared, kPastAllocation, kUnwritten };
 
 template <Bug bug>

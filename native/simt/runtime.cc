@@ -1,6 +1,7 @@
 #include <cuda_runtime.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <deque>
 #include <map>
@@ -79,19 +80,21 @@ struct SimtGraphExec {
 };
 
 struct SimtEvent {
-  uint64_t recorded = 0;  // times
-  uint64_t reached = 0;
+  std::atomic<uint64_t> recorded = 0;  // times
+  std::atomic<uint64_t> reached = 0;
   cudaStream_t stream = nullptr;
   std::chrono::steady_clock::time_point time;
 };
 
 struct SimtStream {
   int device = 0;
+  std::recursive_mutex mutex;  // of what follows: any thread may use a stream
   std::deque<std::function<cudaError_t()>> pending;
   std::unique_ptr<SimtGraph> capture;
   cudaError_t error = cudaSuccess;  // what a launch ended with: it stays, as on a device that was lost
 
   cudaError_t add(cudaGraphNodeType type, std::function<cudaError_t()> run) {
+    const std::lock_guard lock(mutex);
     if (capture != nullptr) {
       capture->operations.push_back({type, std::move(run)});
     } else {
@@ -100,17 +103,28 @@ struct SimtStream {
     return cudaSuccess;
   }
 
-  void step() {
+  void push(std::function<cudaError_t()> run) {
+    const std::lock_guard lock(mutex);
+    pending.push_back(std::move(run));
+  }
+
+  // Runs the next piece of work; false where there is none.
+  bool step() {
+    const std::lock_guard lock(mutex);
+    if (pending.empty()) return false;
     const auto run = std::move(pending.front());
     pending.pop_front();
-    if (error != cudaSuccess) return;
+    if (error != cudaSuccess) return true;
     const int before = std::exchange(device_now, device);
-    error = run();
+    const cudaError_t status = run();
+    if (status != cudaSuccess) error = status;
     device_now = before;
+    return true;
   }
 
   cudaError_t drain() {
-    while (!pending.empty()) step();
+    while (step()) {
+    }
     if (error == cudaSuccess && !memory_intact()) {
       fault_text = "a kernel wrote past an allocation";
       error = cudaErrorIllegalAddress;
@@ -270,7 +284,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   if (stream->capture != nullptr) return report(cudaErrorStreamCaptureUnsupported);
   event->stream = stream;
-  stream->pending.push_back([event, time = ++event->recorded] {
+  stream->push([event, time = ++event->recorded] {
     event->time = std::chrono::steady_clock::now();
     event->reached = time;
     return cudaSuccess;
@@ -282,7 +296,8 @@ namespace {
 
 // Until the event was reached for that time.
 cudaError_t wait_for(cudaEvent_t event, uint64_t time) {
-  while (event->reached < time && !event->stream->pending.empty()) event->stream->step();
+  while (event->reached < time && event->stream->step()) {
+  }
   return report(event->stream == nullptr ? cudaSuccess : event->stream->error);
 }
 
@@ -300,7 +315,7 @@ cudaError_t cudaEventElapsedTime(float* millis, cudaEvent_t begin, cudaEvent_t e
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
   if (stream->capture != nullptr) return report(cudaErrorStreamCaptureUnsupported);
-  stream->pending.push_back([event, time = event->recorded] { return wait_for(event, time); });
+  stream->push([event, time = event->recorded.load()] { return wait_for(event, time); });
   return cudaSuccess;
 }
 
