@@ -116,6 +116,10 @@ class CudaRecording final : public Recording {
   int64_t kernels_ = 0;
 };
 
+// Compute capability from which on tensor cores know TF32 and bfloat16.
+constexpr int kOldest = 8;
+constexpr const char* kTooOld = "an Ampere GPU (2020, sm_80) or later is needed";
+
 std::string describe(int index, const cudaDeviceProp& properties) {
   std::ostringstream text;
   text << index << ": " << properties.name << ", sm_" << properties.major << properties.minor << ", "
@@ -130,7 +134,7 @@ class CudaBackend final : public Backend {
     cudaDeviceProp properties;
     check(cudaGetDeviceProperties(&properties, index), "reading the device's properties");
     description_ = std::string("cuda (") + describe(index, properties) + ")";
-    if (properties.cooperativeLaunch == 0) fail("cuda", "device ", index, " is too old: a Volta or later is needed");
+    if (properties.major < kOldest) fail("cuda", "device ", index, " is too old: ", kTooOld);
     check(cudaEventCreateWithFlags(&reached_, cudaEventDisableTiming), "making an event");
   }
   ~CudaBackend() override { cudaEventDestroy(reached_); }
@@ -280,14 +284,16 @@ Survey survey() {
   }
   for (int i = 0; status == cudaSuccess && i < count; ++i) {
     cudaDeviceProp properties;
-    if (cudaGetDeviceProperties(&properties, i) == cudaSuccess) result.devices.push_back(describe(i, properties));
+    if (cudaGetDeviceProperties(&properties, i) != cudaSuccess) break;
+    result.devices.push_back(describe(i, properties));
+    if (i == 0 && properties.major < kOldest) result.trouble = std::string("the first GPU is too old: ") + kTooOld;
   }
   return result;
 }
 
 std::shared_ptr<Backend> open_backend(int index, size_t memory_limit) {
   const Survey found = survey();
-  if (!found.trouble.empty()) fail("cuda", found.trouble, " (", found.runtime, ")");
+  if (found.devices.empty()) fail("cuda", found.trouble, " (", found.runtime, ")");
   if (index < 0 || index >= static_cast<int>(found.devices.size())) {
     fail("cuda", "expected a device index below ", found.devices.size(), " but got ", index);
   }

@@ -11,7 +11,7 @@ namespace dartsmith::cuda {
 // What was found of CUDA on this machine.
 struct Survey {
   std::vector<std::string> devices;  // by index: name, architecture, memory
-  std::string trouble;               // why there is none; empty otherwise
+  std::string trouble;               // why the first cannot be used; empty otherwise
   std::string runtime;               // versions of the runtime that was built in and of the driver
 };
 

@@ -10,6 +10,9 @@ namespace dartsmith::cuda {
 inline void check(cudaError_t status, const char* what) {
   if (status == cudaSuccess) return;
   cudaGetLastError();  // forgets one that does not stay
+  if (status == cudaErrorNoKernelImageForDevice) {
+    fail("cuda", "the addon holds no kernels for this GPU: npm rebuild dartsmith, with nvcc on the PATH, makes them");
+  }
   fail("cuda", what, " failed: ", cudaGetErrorString(status));
 }
 

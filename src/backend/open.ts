@@ -44,7 +44,7 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
 /** The CPU where its own options are given, else a GPU that can be used, else the CPU. */
 function bestBackend({ threads, instructionSet }: OpenDeviceOptions): BackendName {
   if (threads !== undefined || instructionSet !== undefined) return 'cpu';
-  return loadAddon().addon.surveyCuda().devices.length > 0 ? 'cuda' : 'cpu';
+  return loadAddon().addon.surveyCuda().trouble === '' ? 'cuda' : 'cpu';
 }
 
 function openCpu({ threads, instructionSet = '' }: OpenDeviceOptions): Device {
@@ -85,7 +85,7 @@ function describeCuda(): BackendReport {
   try {
     const { devices, trouble, runtime } = loadAddon().addon.surveyCuda();
     const numbered = Object.fromEntries(devices.map((device, i) => [`device ${i}`, device.replace(/^\d+: /, '')]));
-    const usable = devices.length > 0;
+    const usable = trouble === '';
     const details = { ...(runtime === '' ? {} : { CUDA: runtime }), ...numbered };
     return { name: 'cuda', usable, reason: usable ? 'there is a GPU and a driver' : trouble, details };
   } catch (error) {

@@ -33,7 +33,7 @@ export interface CudaSurvey {
   readonly built: boolean;
   /** By index: name, architecture, memory. */
   readonly devices: readonly string[];
-  /** Why there are none; empty otherwise. */
+  /** Why the first cannot be used; empty otherwise. */
   readonly trouble: string;
   /** Versions of the runtime that is built in and of the driver. */
   readonly runtime: string;
