@@ -10,6 +10,9 @@
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
+#if defined(__SANITIZE_THREAD__)
+#include <sanitizer/tsan_interface.h>
+#endif
 #if !defined(__x86_64__) && !defined(__aarch64__)
 #error "the CUDA stand-in knows how to switch stacks on x86-64 and 64-bit Arm only"
 #endif
@@ -127,6 +130,10 @@ void switch_context(Context& from, Context& to, [[maybe_unused]] bool finished) 
   left = &from;
   __sanitizer_start_switch_fiber(finished ? nullptr : &from.fake_stack, to.stack_bottom, to.stack_bytes);
 #endif
+#if defined(__SANITIZE_THREAD__)
+  if (from.thread_state == nullptr) from.thread_state = __tsan_get_current_fiber();
+  __tsan_switch_to_fiber(to.thread_state, 0);
+#endif
   dartsmith_simt_switch(&from.stack_pointer, to.stack_pointer);
 #if defined(__SANITIZE_ADDRESS__)
   arrived(from);
@@ -148,9 +155,19 @@ Fiber::Fiber() {
   mprotect(memory_, page, PROT_NONE);  // a stack that overflows ends there
   context.stack_bottom = static_cast<char*>(memory_) + page;
   context.stack_bytes = kStackBytes;
+#if defined(__SANITIZE_THREAD__)
+  context.thread_state = __tsan_create_fiber(0);
+#endif
 }
 
 Fiber::~Fiber() {
+#if defined(__SANITIZE_ADDRESS__)
+  // What comes to lie there next must not meet the marks of frames that are gone.
+  __asan_unpoison_memory_region(context.stack_bottom, kStackBytes);
+#endif
+#if defined(__SANITIZE_THREAD__)
+  __tsan_destroy_fiber(context.thread_state);
+#endif
   munmap(memory_, kStackBytes + page_bytes());
 }
 

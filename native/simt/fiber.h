@@ -12,6 +12,7 @@ struct Context {
   const void* stack_bottom = nullptr;
   size_t stack_bytes = 0;
   void* fake_stack = nullptr;
+  void* thread_state = nullptr;  // the thread sanitizer's
 };
 
 // Leaves `from` and goes on in `to`. `finished` when `from` will never run again.
