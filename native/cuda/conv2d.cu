@@ -422,7 +422,7 @@ void backward(Stream& stream, const KernelCall* calls, int count) {
 }
 
 size_t workspace_bytes(const KernelCall& call, bool backward) {
-  if (!backward) return 0;
+  if (!backward || call.weight_gradient == nullptr) return 0;
   const Convolution c = convolution_of(call);
   return static_cast<size_t>(Pieces(c.out_pixels()).count * c.weights()) * sizeof(float);
 }

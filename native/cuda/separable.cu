@@ -20,7 +20,7 @@ namespace {
 inline constexpr int kForwardPixels = 128;  // of a tile
 inline constexpr int kBackwardPixels = 64;
 inline constexpr int64_t kEnoughTasks = 256;  // blocks that keep a large GPU busy
-inline constexpr int64_t kWeightTasks = 64;   // partial sums of a member's weight gradients
+inline constexpr int64_t kWeightTasks = 32;   // partial sums of a member's weight gradients
 inline constexpr int kVectors = kTileChannels / 4;
 
 struct Member {
@@ -649,7 +649,8 @@ struct Workspace {
     tiles_a_task = divide_up(tiles, kWeightTasks);
     tasks = divide_up(tiles, tiles_a_task);
     const int64_t taps = int64_t{call.node->window.kernel[0]} * call.node->window.kernel[1];
-    weight_elements = taps * in.channels + in.channels * call.output.channels;
+    const bool wants_weights = call.weight_gradient != nullptr;
+    weight_elements = wants_weights ? taps * in.channels + in.channels * call.output.channels : 0;
     depthwise_gradient = round_up(tasks * weight_elements * static_cast<int64_t>(sizeof(float)), 64);
     const int64_t elements = pixels_of(call.output) * in.channels;
     input_sums = depthwise_gradient + round_up(elements * static_cast<int64_t>(half ? 2 : sizeof(float)), 64);

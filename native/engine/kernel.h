@@ -94,7 +94,8 @@ class Stream {
   ~Stream() = default;
 };
 
-// One op's kernels; `workspace_bytes` says what one call of either direction needs, null for nothing.
+// One op's kernels; `workspace_bytes` says what one call of either direction needs, null for nothing. It looks at the
+// call's node, shapes and precision, and at whether a weight gradient is wanted.
 struct OpKernels {
   void (*forward)(Stream&, const KernelCall&) = nullptr;
   void (*backward)(Stream&, const KernelCall&) = nullptr;

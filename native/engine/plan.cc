@@ -300,6 +300,9 @@ class Planner {
     call.inputs = tensors.data();
     call.input_count = static_cast<int>(tensors.size());
     call.output = tensor(id);
+    // Only whether it is null counts here: nobody looks where it points.
+    static float somewhere = 0;
+    if (backward && plan_.wants_weights && node(id).weight) call.weight_gradient = &somewhere;
     return static_cast<int64_t>(kernels.workspace_bytes(call, backward));
   }
 
