@@ -1,8 +1,11 @@
-// The entry point of the stand-in for CUDA: the addon's own, and what its counting device was asked to do.
+// The entry point of the stand-in for CUDA: the addon's own, what its counting device was asked to do, and kernels with
+// planted bugs.
 #include <dlfcn.h>
 
 #include "binding/device.h"
 #include "binding/job.h"
+#include "engine/error.h"
+#include "simt/planted.h"
 #include "simt/trace.h"
 
 namespace {
@@ -31,10 +34,22 @@ Napi::Value take_trace(const Napi::CallbackInfo& info) {
   return result;
 }
 
+Napi::Value run_planted(const Napi::CallbackInfo& info) {
+  if (!info[0].IsString()) dartsmith::binding::reject(info.Env(), "expected the name of a bug");
+  try {
+    const std::string bug = info[0].As<Napi::String>();
+    const int device = dartsmith::binding::small_integer(info[1], "device");
+    return dartsmith::binding::new_array(info.Env(), dartsmith::simt::run_planted(bug, device));
+  } catch (const dartsmith::Error& error) {
+    throw Napi::Error::New(info.Env(), error.what());
+  }
+}
+
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   dartsmith::binding::Environment::install(env);
   dartsmith::binding::export_device_functions(env, exports);
   exports.Set("takeTrace", Napi::Function::New<take_trace>(env));
+  exports.Set("runPlanted", Napi::Function::New<run_planted>(env));
   return exports;
 }
 
