@@ -15,7 +15,7 @@
   'targets': [
     {
       'target_name': 'dartsmith',
-      'sources': ['<!@(node scripts/sources.mjs sources binding engine cpu no_cuda)'],
+      'sources': ['<!@(node scripts/sources.mjs sources addon binding engine cpu no_cuda)'],
       'include_dirs': ["<!(node -p \"require('node-addon-api').include_dir\")"],
       'defines': ['NAPI_VERSION=8', 'NAPI_CPP_EXCEPTIONS', 'NODE_ADDON_API_DISABLE_DEPRECATED', 'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS'],
       'conditions': [

@@ -20,10 +20,10 @@ elseif(DARTSMITH_CUDA STREQUAL "ON")
   message(FATAL_ERROR "DARTSMITH_CUDA=ON but nvcc is not on the PATH")
 endif()
 
+json_list(NVCC_FLAGS nvcc flags)
 function(cuda_target target)
   target_include_directories(${target} PRIVATE native)
   set_target_properties(${target} PROPERTIES CUDA_STANDARD_REQUIRED OFF CUDA_RUNTIME_LIBRARY Static)
   # Results are those of the source: no fused multiply-adds but those it writes, no approximate division.
-  target_compile_options(${target} PRIVATE
-    $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20 --fmad=false --expt-relaxed-constexpr --extended-lambda>)
+  target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:${NVCC_FLAGS}>")
 endfunction()

@@ -198,7 +198,9 @@ Napi::Value profile_value(Napi::Env env, const std::vector<KernelProfile>& profi
     entry.Set("kernel", std::string(op_name(profile[i].op)) + (profile[i].backward ? " backward" : " forward"));
     entry.Set("seconds", profile[i].seconds);
     entry.Set("flops", static_cast<double>(profile[i].flops));
+    entry.Set("productFlops", static_cast<double>(profile[i].product_flops));
     entry.Set("bytes", static_cast<double>(profile[i].bytes));
+    entry.Set("workspaceBytes", static_cast<double>(profile[i].workspace_bytes));
     result.Set(i, entry);
   }
   return result;

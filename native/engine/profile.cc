@@ -24,6 +24,14 @@ int64_t macs(const Node& node, const Shape& input) {
   }
 }
 
+// Those of products of matrices.
+int64_t product_macs(const Node& node) {
+  const int64_t pixels = node.shape.height * node.shape.width;
+  if (node.op == Op::kSeparable) return pixels * node.bias.size;
+  const bool dense = node.op == Op::kLinear || (node.op == Op::kConv2d && node.groups == 1);
+  return dense ? pixels * node.weight.size : 0;
+}
+
 bool has_weight_gradient(Op op) {
   return op == Op::kConv2d || op == Op::kLinear || op == Op::kSeparable;
 }
@@ -36,7 +44,7 @@ KernelProfile count_node(const Plan& plan, int id, bool backward, int64_t batch,
   const int64_t value_bytes = batch * plan.value_bytes(id);
   const Shape none{0, 0, 0};
   const Shape& first = lowered.inputs.empty() ? none : plan.graph.nodes[lowered.inputs[0].id].node.shape;
-  KernelProfile profile{node.op, backward, 0, 0, 0};
+  KernelProfile profile{.op = node.op, .backward = backward};
   profile.bytes = backward ? gradient_bytes : borrows_value(node.op) ? 0 : value_bytes;
   int64_t passes = backward ? 0 : 1;
   for (const LoweredInput& input : lowered.inputs) {
@@ -57,6 +65,7 @@ KernelProfile count_node(const Plan& plan, int id, bool backward, int64_t batch,
   // The members of a group measure one pooling together.
   if (joining && node.op == Op::kPooledMoments) return profile;
   profile.flops = 2 * passes * batch * macs(node, first);
+  profile.product_flops = 2 * passes * batch * product_macs(node);
   return profile;
 }
 
@@ -71,6 +80,7 @@ KernelProfile count_work(const Plan& plan, const std::vector<int>& ids, bool bac
     if (i == 0) continue;
     const KernelProfile other = count_node(plan, ids[i], backward, batch, joining);
     total.flops += other.flops;
+    total.product_flops += other.product_flops;
     total.bytes += other.bytes;
   }
   return total;

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 #include <sstream>
+#include <utility>
 
 #include "engine/error.h"
 
@@ -54,8 +56,6 @@ class Executor {
 
  private:
   void run(const Step& step, PassResult& result) {
-    if (request_.profile) backend_.finish();
-    const auto start = std::chrono::steady_clock::now();
     std::vector<Call> calls;
     std::vector<int> ids;
     for (const StepNode& node : step.nodes) {
@@ -65,12 +65,15 @@ class Executor {
       calls.push_back(call(node, step.backward));
     }
     if (calls.empty()) return;
+    if (request_.profile) backend_.finish();
+    const auto start = std::chrono::steady_clock::now();
     launch(step, calls);
     if (!request_.profile) return;
     backend_.finish();
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     result.profile.push_back(count_work(plan_, ids, step.backward, program_.batch_));
     result.profile.back().seconds = seconds.count();
+    result.profile.back().workspace_bytes = workspace_bytes(calls, step.backward);
   }
 
   std::byte* zone_behind(size_t buffer) const {
@@ -256,6 +259,20 @@ class Executor {
     if (group != nullptr) return group(backend_.stream(), launched.data(), static_cast<int>(launched.size()));
     const auto single = step.backward ? kernels.backward : kernels.forward;
     for (const KernelCall& call : launched) single(backend_.stream(), call);
+  }
+
+  // Of a step; nodes that measure one pooling share the first one's.
+  int64_t workspace_bytes(const std::vector<Call>& calls, bool backward) const {
+    const auto count = backend_.kernels(calls.front().node->op).workspace_bytes;
+    if (count == nullptr) return 0;
+    std::set<std::pair<const float*, Op>> measured;
+    int64_t total = 0;
+    for (const Call& call : calls) {
+      const bool pooled = call.node->op == Op::kPooledMoments;
+      if (pooled && !measured.insert({call.inputs[0].data, call.node->pool}).second) continue;
+      total += static_cast<int64_t>(count(call, backward));
+    }
+    return total;
   }
 
   void start_backward() {

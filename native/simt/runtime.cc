@@ -11,10 +11,12 @@
 #include <vector>
 
 #include "simt/guard.h"
+#include "simt/trace.h"
 
 using dartsmith::simt::Fault;
 using dartsmith::simt::GuardedMemory;
 using dartsmith::simt::Order;
+using dartsmith::simt::Traced;
 
 namespace {
 
@@ -57,6 +59,16 @@ size_t allocated_bytes = 0;
 bool memory_intact() {
   const std::lock_guard lock(memory_mutex);
   return std::all_of(allocations().begin(), allocations().end(), [](const auto& a) { return a.second.intact(); });
+}
+
+// What devices that run nothing would have run.
+std::mutex trace_mutex;
+std::vector<Traced> traces[kDeviceCount];
+
+void trace(int device, const Traced& traced) {
+  if (kDevices[device].runs) return;
+  const std::lock_guard lock(trace_mutex);
+  traces[device].push_back(traced);
 }
 
 struct Operation {
@@ -241,8 +253,9 @@ cudaError_t cudaFreeHost(void* memory) {
   return cudaSuccess;
 }
 
-cudaError_t cudaMemcpyAsync(void* target, const void* source, size_t bytes, cudaMemcpyKind, cudaStream_t stream) {
+cudaError_t cudaMemcpyAsync(void* target, const void* source, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
   return stream->add(cudaGraphNodeTypeMemcpy, [=] {
+    if (kind == cudaMemcpyDeviceToDevice) trace(stream->device, {.kind = Traced::Kind::kCopy, .bytes = bytes});
     std::memcpy(target, source, bytes);
     return cudaSuccess;
   });
@@ -250,6 +263,7 @@ cudaError_t cudaMemcpyAsync(void* target, const void* source, size_t bytes, cuda
 
 cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t stream) {
   return stream->add(cudaGraphNodeTypeMemset, [=] {
+    trace(stream->device, {.kind = Traced::Kind::kClear, .bytes = bytes});
     std::memset(memory, value, bytes);
     return cudaSuccess;
   });
@@ -268,7 +282,9 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   if (stream->capture != nullptr) return report(cudaErrorStreamCaptureUnsupported);
-  return stream->drain();
+  const cudaError_t status = stream->drain();
+  trace(stream->device, {.kind = Traced::Kind::kWait});
+  return status;
 }
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
@@ -373,7 +389,13 @@ int64_t zone_bytes() {
   return kDevices[device_now].runs ? 64 : 0;
 }
 
-cudaError_t enqueue_kernel(const cudaLaunchConfig_t& config, std::function<void()> kernel) {
+std::vector<Traced> take_trace(int device) {
+  if (device < 0 || device >= kDeviceCount) return {};
+  const std::lock_guard lock(trace_mutex);
+  return std::exchange(traces[device], {});
+}
+
+cudaError_t enqueue_kernel(const cudaLaunchConfig_t& config, const void* symbol, std::function<void()> kernel) {
   Launch launch{{config.gridDim.x, config.gridDim.y, config.gridDim.z},
                 {config.blockDim.x, config.blockDim.y, config.blockDim.z},
                 config.dynamicSmemBytes};
@@ -383,11 +405,20 @@ cudaError_t enqueue_kernel(const cudaLaunchConfig_t& config, std::function<void(
     return report(cudaErrorInvalidValue);
   }
   if (launch.cooperative && launch.grid.count() > kMultiprocessors) return report(cudaErrorCooperativeLaunchTooLarge);
-  const OrderedDevice& device = kDevices[config.stream->device];
-  return config.stream->add(cudaGraphNodeTypeKernel, [launch, &device, kernel = std::move(kernel)] {
-    if (!device.runs) return cudaSuccess;
+  const int device = config.stream->device;
+  if (!kDevices[device].runs) {
+    return config.stream->add(cudaGraphNodeTypeKernel, [launch, device, symbol] {
+      trace(device, {.kind = Traced::Kind::kKernel,
+                     .symbol = symbol,
+                     .blocks = static_cast<int64_t>(launch.grid.count()),
+                     .cooperative = launch.cooperative,
+                     .bytes = launch.shared_bytes});
+      return cudaSuccess;
+    });
+  }
+  return config.stream->add(cudaGraphNodeTypeKernel, [launch, device, kernel = std::move(kernel)] {
     try {
-      run_grid(launch, device.order, kernel);
+      run_grid(launch, kDevices[device].order, kernel);
     } catch (const Fault& fault) {
       fault_text = fault.what();
       return cudaErrorLaunchFailure;

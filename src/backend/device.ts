@@ -138,8 +138,12 @@ export interface KernelProfile {
   readonly seconds: number;
   /** Of the outputs and gradients that were asked for; what a kernel recomputes does not count. */
   readonly flops: number;
+  /** Of those, what products of matrices take: the part that tensor cores may do. */
+  readonly productFlops: number;
   /** Each tensor that the kernel must read or write, once. */
   readonly bytes: number;
+  /** Scratch memory of the kernel, which it writes and reads beside those. */
+  readonly workspaceBytes: number;
 }
 
 /** What a command gives back; fields that make no sense for its kind are absent. */

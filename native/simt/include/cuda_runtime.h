@@ -214,13 +214,15 @@ struct cudaLaunchConfig_t {
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
 
 namespace dartsmith::simt {
-cudaError_t enqueue_kernel(const cudaLaunchConfig_t& config, std::function<void()> kernel);
-}
+// `symbol` is the kernel function, which names it.
+cudaError_t enqueue_kernel(const cudaLaunchConfig_t& config, const void* symbol, std::function<void()> kernel);
+}  // namespace dartsmith::simt
 
 template <typename... Expected, typename... Actual>
 cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(Expected...), Actual&&... arguments) {
   std::tuple<std::remove_cv_t<Expected>...> kept(std::forward<Actual>(arguments)...);
-  return ::dartsmith::simt::enqueue_kernel(*config, [kernel, kept] { std::apply(kernel, kept); });
+  return ::dartsmith::simt::enqueue_kernel(*config, reinterpret_cast<const void*>(kernel),
+                                           [kernel, kept] { std::apply(kernel, kept); });
 }
 template <typename Kernel>
 cudaError_t cudaFuncSetAttribute(Kernel*, cudaFuncAttribute, int) {

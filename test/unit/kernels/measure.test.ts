@@ -17,7 +17,8 @@ afterAll(() => device.dispose());
 
 /** A device whose backward takes as long as its list says, run by run, and whose forward takes a second in two kernels. */
 function paced(name: string, seconds: number[], log: string[] = []): Device {
-  const entry = (kernel: string, taken: number) => ({ kernel, seconds: taken, flops: 0, bytes: 0 });
+  const counts = { flops: 0, productFlops: 0, bytes: 0, workspaceBytes: 0 };
+  const entry = (kernel: string, taken: number) => ({ kernel, seconds: taken, ...counts });
   return wrapDevice(device, (outcome) => {
     log.push(name);
     const forward = [entry('moments forward', 0.25), entry('combine forward', 0.75)];

@@ -1,0 +1,65 @@
+// Compiles native/cuda for every architecture with warnings as errors, and fails on a spill to local memory that
+// scripts/cuda_spills.json does not list. Option: --jobs N.
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { count } from '../support/arguments.ts';
+import { printTable } from '../support/report.ts';
+import { type CompiledKernel, compileKernels, cudaSources, findToolkit, root, type Toolkit } from './compile.ts';
+import { judgeSpills, type PermittedSpill, type Spill, type SpillVerdict } from './spills.ts';
+
+/** Compiles all kernels, saying on stderr what takes long. */
+export async function compileAll(toolkit: Toolkit, jobs: number): Promise<CompiledKernel[]> {
+  return compileKernels(toolkit, {
+    jobs,
+    onCompiled: (file, architecture, seconds) =>
+      process.stderr.write(`${file} for sm_${architecture}: ${seconds.toFixed(1)} s\n`),
+  });
+}
+
+/** Prints the spills and what is wrong with them. */
+export function reportSpills(kernels: readonly CompiledKernel[]): SpillVerdict & { readonly found: readonly Spill[] } {
+  const permitted: PermittedSpill[] = JSON.parse(readFileSync(join(root, 'scripts/cuda_spills.json'), 'utf8'));
+  const found = kernels
+    .map(({ kernel, architecture, spillStoreBytes, spillLoadBytes }) => ({
+      kernel,
+      architecture: `sm_${architecture}`,
+      bytes: spillStoreBytes + spillLoadBytes,
+    }))
+    .filter(({ bytes }) => bytes > 0);
+  const verdict = judgeSpills(found, permitted);
+  if (found.length === 0) console.log('no kernel spills to local memory');
+  else
+    printTable(found.map((spill) => ({ ...spill, verdict: verdict.refused.includes(spill) ? 'REFUSED' : 'listed' })));
+  for (const { kernel, architecture } of verdict.idle) {
+    console.log(`scripts/cuda_spills.json: no spill needs the entry of ${kernel} on ${architecture} any more`);
+  }
+  if (verdict.refused.length > 0) {
+    console.log(`${verdict.refused.length} spills are not listed in scripts/cuda_spills.json with a reason`);
+  }
+  return { ...verdict, found };
+}
+
+/** Runs the check; gives the exit code. */
+export async function checkCuda(args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({ args: [...args], options: { jobs: { type: 'string' } } });
+  const jobs = count('jobs', values.jobs, availableParallelism());
+  const toolkit = findToolkit();
+  if (toolkit === undefined) {
+    console.log('check:cuda skipped: no nvcc on the PATH');
+    return 0;
+  }
+  try {
+    const kernels = await compileAll(toolkit, jobs);
+    const { architectures } = cudaSources();
+    const names = architectures.map((architecture) => `sm_${architecture}`).join(', ');
+    console.log(`nvcc ${toolkit.version}: ${kernels.length / architectures.length} kernels compile for ${names}`);
+    return reportSpills(kernels).refused.length > 0 ? 1 : 0;
+  } catch (error) {
+    console.log((error as Error).message);
+    return 1;
+  }
+}
+
+if (import.meta.filename === process.argv[1]) process.exitCode = await checkCuda(process.argv.slice(2));

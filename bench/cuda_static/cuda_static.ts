@@ -1,0 +1,272 @@
+// What can be known of the CUDA kernels without a GPU: registers, spills, shared memory and occupancy of every kernel on every
+// architecture, and how long a search step takes at the least on an A100, an H100 and an RTX 4090, from the launches that
+// the engine makes, their counted bytes and FLOPs, and the data sheets. Everything here is computed, nothing measured.
+// Options: --precision fp32,tf32,bf16 --batch --channels --layers (of the published search) --jobs N --json FILE.
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
+import { type Precision, precisions } from '../../src/backend/device.ts';
+import { invalid } from '../../src/errors.ts';
+import { buildSupernet } from '../../src/network/supernet.ts';
+import { presets } from '../../src/search/settings.ts';
+import { count } from '../support/arguments.ts';
+import { machine } from '../support/machine.ts';
+import { figure, printTable, type Row, writeJson } from '../support/report.ts';
+import { compileAll, reportSpills } from './check.ts';
+import { type CompiledKernel, cudaSources, findToolkit, type Toolkit } from './compile.ts';
+import { type Gpu, gpus } from './hardware.ts';
+import { type Occupancy, occupancies } from './occupancy.ts';
+import { rooflineOf, sumOf, workOf } from './roofline.ts';
+import { type Launch, type StepTrace, traceStep } from './trace.ts';
+
+/** Images as of CIFAR-10. */
+const shape = [32, 32, 3] as const;
+const classes = 10;
+
+/** Between one kernel of a graph and the next that waits for it; an assumption, shown apart and in no other figure. */
+const assumedSecondsPerNode = 1.5e-6;
+
+/** What the step is meant to reach on an H100, first order. */
+const goals: Readonly<Partial<Record<Precision, number>>> = { fp32: 10e-3, bf16: 5e-3 };
+const goalNodes = 400;
+
+interface TracedStep extends StepTrace {
+  readonly order: 'first' | 'second';
+  readonly precision: Precision;
+}
+
+/** Prints all of it. Throws ArgumentError for a bad option. */
+export async function benchCudaStatic(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      precision: { type: 'string', default: precisions.join(',') },
+      batch: { type: 'string' },
+      channels: { type: 'string' },
+      layers: { type: 'string' },
+      jobs: { type: 'string' },
+      json: { type: 'string' },
+    },
+  });
+  const { settings } = presets.paper;
+  const sizes = {
+    batch: count('batch', values.batch, settings.batchSize),
+    channels: count('channels', values.channels, settings.initChannels),
+    layers: count('layers', values.layers, settings.layers),
+  };
+  const chosen = values.precision.split(',').map(precisionOf);
+  const jobs = count('jobs', values.jobs, availableParallelism());
+
+  console.log('Computed, not measured: no kernel ran. What is assumed stands beside each table.\n');
+  const steps = await traceSteps(chosen, sizes);
+  const toolkit = findToolkit();
+  const kernels = toolkit === undefined ? [] : await compileAll(toolkit, jobs);
+  const resources = toolkit === undefined ? [] : printResources(toolkit, kernels, steps);
+  if (toolkit === undefined) console.log('no nvcc on the PATH: registers, spills and occupancy are left out\n');
+  printRates();
+  for (const step of steps.filter(({ order }) => order === 'first')) printStep(step, sizes.batch);
+  const summary = steps.map(summaryOf);
+  console.log('\nA search step as one graph launch, computed:');
+  printTable(summary.map(summaryRow));
+  console.log(
+    `"latency" adds nothing to the times beside it: kernel nodes at ${assumedSecondsPerNode * 1e6} us each, an assumption.`,
+  );
+  for (const line of goalLines(summary)) console.log(line);
+  if (values.json)
+    writeJson(values.json, { machine: machine(), nvcc: toolkit?.version, sizes, gpus, resources, summary, steps });
+}
+
+type Sizes = Readonly<Record<'batch' | 'channels' | 'layers', number>>;
+
+async function traceSteps(chosen: readonly Precision[], { batch, channels, layers }: Sizes): Promise<TracedStep[]> {
+  const { graph } = buildSupernet({ inputShape: shape, classes, initChannels: channels, layers });
+  const steps: TracedStep[] = [];
+  for (const order of ['first', 'second'] as const) {
+    for (const precision of chosen) {
+      const options = { graph, shape, classes, batchSize: batch, precision, unrolled: order === 'second' };
+      steps.push({ ...(await traceStep(options)), order, precision });
+    }
+  }
+  return steps;
+}
+
+function precisionOf(text: string): Precision {
+  const precision = precisions.find((name) => name === text);
+  if (precision === undefined) throw invalid('--precision', `names among ${precisions.join(', ')}`, text);
+  return precision;
+}
+
+/** Dynamic shared memory of each kernel where a step needs most of it. */
+function sharedOf(steps: readonly TracedStep[]): Map<string, number> {
+  const result = new Map<string, number>();
+  for (const { kernel, dynamicSharedBytes } of steps.flatMap(({ launches }) => launches)) {
+    result.set(kernel, Math.max(result.get(kernel) ?? 0, dynamicSharedBytes));
+  }
+  return result;
+}
+
+interface KernelReport extends CompiledKernel {
+  /** Undefined where no step of the setting launches the kernel. */
+  readonly dynamicSharedBytes?: number;
+  readonly occupancy: Occupancy;
+}
+
+function printResources(toolkit: Toolkit, kernels: readonly CompiledKernel[], steps: readonly TracedStep[]) {
+  const shared = sharedOf(steps);
+  const known = new Set(kernels.map(({ kernel }) => kernel));
+  for (const kernel of shared.keys()) {
+    if (!known.has(kernel) && kernel !== 'clear' && kernel !== 'copy') {
+      throw new Error(`expected ${kernel}, which a step launches, among the compiled kernels`);
+    }
+  }
+  const launches = kernels.map((kernel) => ({ kernel, dynamicSharedBytes: shared.get(kernel.kernel) ?? 0 }));
+  const reports = occupancies(toolkit, launches).map(
+    (occupancy, i): KernelReport => ({ ...kernels[i], dynamicSharedBytes: shared.get(kernels[i].kernel), occupancy }),
+  );
+  for (const architecture of cudaSources().architectures) {
+    console.log(
+      `sm_${architecture}, nvcc ${toolkit.version}; blocks of 256 threads on a multiprocessor, by cuda_occupancy.h:`,
+    );
+    printTable(reports.filter((report) => report.architecture === architecture).map(resourceRow));
+    console.log();
+  }
+  for (const { kernel, architecture, occupancy } of reports) {
+    if (occupancy.blocks === 0) console.log(`${kernel} does not fit on sm_${architecture}: ${occupancy.limitedBy}`);
+  }
+  reportSpills(kernels);
+  console.log();
+  return reports;
+}
+
+function resourceRow({ kernel, occupancy, ...report }: KernelReport): Row {
+  return {
+    kernel,
+    registers: report.registers,
+    'stack B': report.stackBytes,
+    'spill stores B': report.spillStoreBytes,
+    'spill loads B': report.spillLoadBytes,
+    // A kernel that no step of the setting launches has no size of its own there.
+    'shared B':
+      report.dynamicSharedBytes === undefined ? '-' : String(report.staticSharedBytes + report.dynamicSharedBytes),
+    blocks: occupancy.blocks,
+    occupancy: `${Math.round(100 * occupancy.share)}%`,
+    'limited by': occupancy.limitedBy,
+  };
+}
+
+function printRates(): void {
+  console.log('Rates of the data sheets (dense, no sparsity), by which all times are computed:');
+  printTable(
+    gpus.map(({ name, bytesPerSecond, flopsPerSecond, productFlopsPerSecond: products, source }) => ({
+      GPU: name,
+      'GB/s': bytesPerSecond / 1e9,
+      'fp32 TFLOP/s': flopsPerSecond / 1e12,
+      'tf32 products': products.tf32 / 1e12,
+      'bf16 products': products.bf16 / 1e12,
+      source,
+    })),
+  );
+  console.log(`
+A launch takes the longer of its bytes over GB/s and its arithmetic: FLOP over the fp32 rate plus product FLOP over the rate of
+the step's precision (fp32 products are multiply-adds of the fp32 units). Bytes are each tensor that the kernel must read or
+write, once, as the engine counts them, and its scratch memory twice (written, read). Not counted: what caches are
+expected to serve (the halo of a tile, a tile that several members or phases read again), poolings that combine computes
+again (memory-bound by far). Scratch for weight gradients is counted in passes for alpha too, which do not touch it.`);
+}
+
+interface Total {
+  readonly launches: readonly Launch[];
+  readonly name: string;
+}
+
+function byKernel(launches: readonly Launch[]): Total[] {
+  const groups = new Map<string, Launch[]>();
+  for (const launch of launches) {
+    const group = groups.get(launch.kernel) ?? [];
+    groups.set(launch.kernel, group);
+    group.push(launch);
+  }
+  return [...groups].map(([name, group]) => ({ name, launches: group }));
+}
+
+function secondsOf(launches: readonly Launch[], gpu: Gpu, precision: Precision) {
+  return sumOf(launches.map((launch) => rooflineOf(launch, gpu, precision)));
+}
+
+function printStep({ order, precision, launches, kernelNodes }: TracedStep, batch: number): void {
+  const [, h100] = gpus;
+  console.log(`\n${order}-order step, ${precision}, batch ${batch}: ${kernelNodes} kernel nodes; computed`);
+  const groups = byKernel(launches).sort(
+    (a, b) => secondsOf(b.launches, h100, precision).seconds - secondsOf(a.launches, h100, precision).seconds,
+  );
+  printTable([...groups, { name: 'all', launches }].map((group) => stepRow(group, precision)));
+}
+
+/** What is below a thousandth counts as nothing in a sum of this size. */
+function rounded(value: number): number {
+  return value >= 100 ? Math.round(value) : Number(value.toFixed(value >= 10 ? 1 : 3));
+}
+
+function stepRow({ name, launches }: Total, precision: Precision): Row {
+  const { bytes, flops, productFlops } = workOf(launches);
+  const times = gpus.map((gpu) => ({ gpu, ...secondsOf(launches, gpu, precision) }));
+  const [, h100] = times;
+  return {
+    kernel: name,
+    launches: launches.length,
+    MB: rounded(bytes / 1e6),
+    'of it scratch': rounded(launches.reduce((sum, { scratchBytes }) => sum + scratchBytes, 0) / 1e6),
+    GFLOP: rounded(flops / 1e9),
+    'product GFLOP': rounded(productFlops / 1e9),
+    'FLOP/B': rounded((flops + productFlops) / Math.max(bytes, 1)),
+    ...Object.fromEntries(times.map(({ gpu, seconds }) => [`${gpu.name} ms`, rounded(seconds * 1e3)])),
+    'H100 memory ms': rounded(h100.memorySeconds * 1e3),
+    'H100 arithmetic ms': rounded(h100.arithmeticSeconds * 1e3),
+  };
+}
+
+interface Summary {
+  readonly order: string;
+  readonly precision: Precision;
+  readonly kernelNodes: number;
+  readonly bytes: number;
+  readonly flops: number;
+  readonly seconds: Readonly<Record<string, number>>;
+}
+
+function summaryOf({ order, precision, kernelNodes, launches }: TracedStep): Summary {
+  const { bytes, flops, productFlops } = workOf(launches);
+  const seconds = gpus.map((gpu) => [gpu.name, secondsOf(launches, gpu, precision).seconds] as const);
+  return { order, precision, kernelNodes, bytes, flops: flops + productFlops, seconds: Object.fromEntries(seconds) };
+}
+
+function summaryRow({ order, precision, kernelNodes, bytes, flops, seconds }: Summary): Row {
+  return {
+    order,
+    precision,
+    'kernel nodes': kernelNodes,
+    GB: figure(bytes / 1e9),
+    GFLOP: figure(flops / 1e9),
+    ...Object.fromEntries(gpus.map(({ name }) => [`${name} ms`, figure(seconds[name] * 1e3)])),
+    'latency ms': figure(kernelNodes * assumedSecondsPerNode * 1e3),
+  };
+}
+
+function goalLines(summary: readonly Summary[]): string[] {
+  const first = summary.filter(({ order }) => order === 'first');
+  const verdict = (met: boolean) => (met ? 'met' : 'NOT met');
+  const times = first.flatMap(({ precision, seconds }) => {
+    const goal = goals[precision];
+    if (goal === undefined) return [];
+    const { H100 } = seconds;
+    return [
+      `goal: ${precision} first-order step on an H100 within ${goal * 1e3} ms: ${figure(H100 * 1e3)} ms, ${verdict(H100 <= goal)}`,
+    ];
+  });
+  const nodes = Math.max(...first.map(({ kernelNodes }) => kernelNodes));
+  return [
+    ...times,
+    `goal: first-order step in at most ${goalNodes} kernel nodes: ${nodes}, ${verdict(nodes <= goalNodes)}`,
+  ];
+}
+
+if (import.meta.filename === process.argv[1]) await benchCudaStatic(process.argv.slice(2));

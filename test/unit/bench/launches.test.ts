@@ -1,0 +1,60 @@
+// The trace that bench:cuda-static counts by: the real engine and CUDA backend on the stand-in's counting device.
+import { describe, expect, it } from 'vitest';
+import { type TraceOptions, traceStep } from '../../../bench/cuda_static/trace.ts';
+import { openDevice } from '../../../src/backend/open.ts';
+import { tinySupernet } from '../../helpers/tiny_supernet.ts';
+
+const tiny: TraceOptions = {
+  graph: tinySupernet(),
+  shape: [8, 8, 3],
+  classes: 5,
+  batchSize: 4,
+  precision: 'fp32',
+  unrolled: false,
+};
+
+describe('traceStep', () => {
+  it('names every kernel of a step and counts as many as the recorded graph has', async () => {
+    const { kernelNodes, launches } = await traceStep(tiny);
+    const kernels = launches.filter(({ kernel }) => kernel !== 'clear' && kernel !== 'copy');
+    expect(kernels.length).toBe(kernelNodes);
+    expect(kernelNodes).toBeGreaterThan(20);
+    for (const { kernel } of kernels) expect(kernel).toMatch(/^[a-z_0-9]+_kernel(<.*>)?$/);
+    const once = ['adam_kernel', 'sgd_kernel', 'squared_norm_kernel', 'mixing_backward_kernel'];
+    for (const name of once) expect(kernels.filter(({ kernel }) => kernel === name)).toHaveLength(1);
+    expect(kernels.filter(({ kernel }) => kernel === 'gather_kernel')).toHaveLength(2);
+  });
+
+  it('gives every kernel of a pass the bytes and FLOPs that the engine counts', async () => {
+    const { launches } = await traceStep(tiny);
+    const separable = launches.filter(({ part }) => part === 'separable forward');
+    expect(separable.length).toBeGreaterThan(0);
+    for (const { bytes, flops, productFlops } of separable) {
+      expect(Math.min(bytes, flops, productFlops)).toBeGreaterThan(0);
+    }
+    for (const { bytes, scratchBytes } of launches) expect(bytes).toBeGreaterThan(scratchBytes);
+    expect(launches.some(({ scratchBytes }) => scratchBytes > 0)).toBe(true);
+  });
+
+  it('follows the hypergradient through its passes and perturbations', async () => {
+    const { launches } = await traceStep({ ...tiny, unrolled: true });
+    const count = (name: string) => launches.filter(({ kernel }) => kernel === name).length;
+    expect(count('perturb_kernel')).toBe(2);
+    expect(count('unrolled_step_kernel')).toBe(1);
+    expect(count('gather_kernel')).toBe(5);
+    expect(count('copy')).toBeGreaterThan(0);
+  });
+
+  it('stores less and multiplies in another kernel in bfloat16', async () => {
+    const sum = (values: readonly { bytes: number }[]) => values.reduce((total, { bytes }) => total + bytes, 0);
+    const [single, half] = [await traceStep(tiny), await traceStep({ ...tiny, precision: 'bf16' })];
+    expect(sum(half.launches)).toBeLessThan(sum(single.launches));
+    expect(half.launches.some(({ kernel }) => kernel.endsWith('<bf16>'))).toBe(true);
+    expect(half.launches.some(({ kernel }) => kernel.endsWith('<fp32>'))).toBe(false);
+  });
+
+  it('runs nothing', async () => {
+    using device = await openDevice({ backend: 'simt', index: 5 });
+    expect(device.description).toContain('launches only');
+  });
+});
