@@ -1,5 +1,5 @@
 import type { BackendName } from '../../src/backend/device.ts';
-import type { OpenDeviceOptions } from '../../src/backend/open.ts';
+import { describeBackends, type OpenDeviceOptions } from '../../src/backend/open.ts';
 import { threadOrders } from './simt.ts';
 
 /** A backend that tests run on, and devices of it whose results must have the same bits. */
@@ -8,6 +8,9 @@ export interface TestBackend {
   readonly device: OpenDeviceOptions;
   readonly others: readonly { readonly title: string; readonly device: OpenDeviceOptions }[];
 }
+
+/** Whether this machine has a GPU for the CUDA backend. */
+export const hasGpu = describeBackends().some(({ name, usable }) => name === 'cuda' && usable);
 
 /** The CPU with other numbers of threads, and the CUDA kernels on their stand-in with other orders of threads. */
 export const testBackends: readonly TestBackend[] = [
