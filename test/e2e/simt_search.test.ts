@@ -45,7 +45,13 @@ async function follow(run: ReturnType<typeof search>): Promise<number[]> {
 
 async function find(device: Device, unrolled: boolean): Promise<Found> {
   const out = join(scratch(), 'run');
-  const run = search({ dataset: tinyDataset(), space, settings: { ...settings, unrolled, epochs: unrolled ? 1 : 2 }, device, out });
+  const run = search({
+    dataset: tinyDataset(),
+    space,
+    settings: { ...settings, unrolled, epochs: unrolled ? 1 : 2 },
+    device,
+    out,
+  });
   const losses = await follow(run);
   return { losses, result: await run.result, checkpoint: readFileSync(join(out, 'checkpoint.safetensors')) };
 }
