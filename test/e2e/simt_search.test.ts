@@ -21,12 +21,12 @@ const space: SearchSpace = {
   nodes: 2,
   candidates: ['none', 'max_pool_3x3', 'skip_connect', 'sep_conv_3x3'],
 };
-/** A high rate for alpha, so that the candidates of the genotype stand apart. */
+/** Batches of two sizes. A high rate for alpha, so that the candidates of the genotype stand apart. */
 const settings: Partial<SearchSettings> = {
   ...{ batchSize: 12, epochs: 2, initChannels: 2, layers: 3, archLearningRate: 0.05 },
 };
 // Float32 sums in another order: 1e-6 of a loss of order 1 in a step, grown by the steps before it.
-const lossTolerance = 1e-4;
+const lossTolerance = 1e-5;
 
 interface Found {
   readonly losses: readonly number[];
@@ -47,8 +47,9 @@ async function find(device: Device, unrolled: boolean): Promise<Found> {
   const out = join(scratch(), 'run');
   const run = search({
     dataset: tinyDataset(),
-    space,
-    settings: { ...settings, unrolled, epochs: unrolled ? 1 : 2 },
+    space: unrolled ? { ...space, nodes: 1 } : space,
+    // The hypergradient takes four passes: one epoch of two equal batches, the second of which is recorded.
+    settings: { ...settings, ...(unrolled && { unrolled, epochs: 1, batchSize: 10 }) },
     device,
     out,
   });
@@ -106,7 +107,7 @@ it('an aborted search goes on to the same bits, on another device', { timeout: 1
   const out = join(scratch(), 'run');
   const controller = new AbortController();
   const first = search({
-    ...{ dataset: tinyDataset(), space, settings: { ...settings, epochs: 2 }, out },
+    ...{ dataset: tinyDataset(), space, settings, out },
     ...{ backend: 'simt', index: 1, signal: controller.signal },
   });
   let steps = 0;
