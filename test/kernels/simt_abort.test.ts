@@ -6,7 +6,15 @@ import type { Arena } from '../../src/backend/parameters.ts';
 import { AbortedError } from '../../src/errors.ts';
 import { normal } from '../../src/random/philox.ts';
 import { expectSameBits } from '../helpers/compare.ts';
-import { type SmallPlace, setState, smallBatch, smallPlace, smallStep, stateOf } from '../helpers/small_net.ts';
+import {
+  type SmallPlace,
+  setState,
+  smallBatch,
+  smallDataset,
+  smallPlace,
+  smallStep,
+  stateOf,
+} from '../helpers/small_net.ts';
 
 const kept: readonly Arena[] = ['weights', 'momentum', 'alpha', 'alphaMean', 'alphaVariance'];
 const moments = [0, 0.1, 0.3, 0.5, 0.7, 0.9];
@@ -17,15 +25,18 @@ beforeEach(async () => {
 });
 afterEach(() => place[Symbol.dispose]());
 
-/** Runs commands and aborts them after some time; whether the abort came in time. */
-async function abortAfter(millis: number, commands: readonly Command[]): Promise<boolean> {
+const sleep = (millis: number) => new Promise((resolve) => setTimeout(resolve, millis));
+
+/** Runs commands and aborts them after `wait`; whether the abort came in time. */
+async function abortAfter(wait: () => unknown, commands: readonly Command[]): Promise<boolean> {
   const controller = new AbortController();
   const running = place.device.execute(commands, { signal: controller.signal });
   const ended = running.then(
     () => undefined,
     (error: unknown) => error,
   );
-  await new Promise((resolve) => setTimeout(resolve, millis));
+  const waited = wait();
+  if (waited instanceof Promise) await waited;
   controller.abort();
   const error = await ended;
   if (error !== undefined) expect(error).toBeInstanceOf(AbortedError);
@@ -70,7 +81,7 @@ it('of a list of steps leaves the bits of the steps before it', async () => {
   const found = new Set<number>();
   for (const share of moments) {
     await setState(parameters, start);
-    await abortAfter(share * whole, steps.flat());
+    await abortAfter(() => sleep(share * whole), steps.flat());
     const state = await stateOf(parameters);
     const count = reached.findIndex((one) => same(one.get('weights')!, state.get('weights')!));
     expect(count, `the weights after an abort at ${share} are those between two steps`).toBeGreaterThanOrEqual(0);
@@ -96,7 +107,7 @@ describe('of a hypergradient', () => {
     const whole = await millisOf(() => device.execute(commands));
     let aborted = 0;
     for (const share of moments) {
-      if (await abortAfter(share * whole, commands)) aborted++;
+      if (await abortAfter(() => sleep(share * whole), commands)) aborted++;
       const state = await stateOf(parameters);
       for (const arena of kept) expectSameBits(state.get(arena)!, start.get(arena)!, `${arena}, aborted at ${share}`);
     }
@@ -106,21 +117,25 @@ describe('of a hypergradient', () => {
 });
 
 it('while commands are recorded leaves nothing of them behind', async () => {
-  const { device, program, dataset, parameters } = place;
-  // Long enough for an abort to meet the recording, in which nothing runs yet.
-  const batch = smallBatch(dataset, 4, 0);
-  const evaluations = new Array<Command>(60).fill({ kind: 'evaluate', program, batch, statistics: 'batch' });
-  const first = await device.execute(evaluations);
+  const { device, program, parameters } = place;
   const before = await stateOf(parameters);
   let aborted = 0;
-  for (const millis of [0, 1, 2]) {
-    if (await abortAfter(millis, evaluations)) aborted++;
+  // What comes again is recorded once: every try takes a dataset of its own. Some aborts come too late on a busy machine.
+  for (let attempt = 0; attempt < 10 && aborted < 3; attempt++) {
+    using dataset = smallDataset(device, attempt);
+    const batch = smallBatch(dataset, 4, attempt);
+    const evaluations = new Array<Command>(30).fill({ kind: 'evaluate', program, batch, statistics: 'batch' });
+    const first = await device.execute(evaluations);
+    const spin = () => {
+      const start = performance.now();
+      while (performance.now() - start < 0.05 * aborted);
+    };
+    if (await abortAfter(spin, evaluations)) aborted++;
     expect(await stateOf(parameters)).toEqual(before);
+    expect(await device.execute(evaluations)).toEqual(first);
+    expect(device.recordedKernels).toBeGreaterThan(evaluations.length);
   }
   expect(aborted).toBeGreaterThan(0);
-  expect(await device.execute(evaluations)).toEqual(first);
-  expect(await device.execute(evaluations)).toEqual(first);
-  expect(device.recordedKernels).toBeGreaterThan(evaluations.length);
   await expectGoesOn();
 });
 
