@@ -11,7 +11,7 @@ export interface OpenDeviceOptions {
   readonly threads?: number;
   /** One of {@link instructionSets}; the best when absent. Results differ between them by round-off. */
   readonly instructionSet?: string;
-  /** Which GPU, as `dartsmith doctor` numbers them; 0 when absent. */
+  /** Which GPU, as `dartsmith doctor` numbers them; 0 when absent. Given, `auto` takes a GPU. */
   readonly index?: number;
   /** GPU memory that the device may hold at once; all there is when absent. */
   readonly memoryLimitBytes?: number;
@@ -41,8 +41,9 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
   return chosen === 'cpu' ? openCpu(options) : openGpu(chosen, options);
 }
 
-/** The CPU where its own options are given, else a GPU that can be used, else the CPU. */
-function bestBackend({ threads, instructionSet }: OpenDeviceOptions): BackendName {
+/** A GPU where one is chosen, the CPU where its own options are given, else a GPU that can be used, else the CPU. */
+function bestBackend({ threads, instructionSet, index }: OpenDeviceOptions): BackendName {
+  if (index !== undefined) return 'cuda';
   if (threads !== undefined || instructionSet !== undefined) return 'cpu';
   return loadAddon().addon.surveyCuda().trouble === '' ? 'cuda' : 'cpu';
 }

@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import type { BackendName } from '../backend/device.ts';
+import { backendNames } from '../backend/open.ts';
 import { type DatasetName, datasetNames } from '../data/load.ts';
 import { AbortedError, ArgumentError } from '../errors.ts';
 import { runFiles } from '../run/directory.ts';
@@ -29,7 +31,8 @@ interface SearchFlags extends Partial<SearchSettings> {
   readonly space?: string;
   readonly seed?: number;
   readonly threads?: number;
-  readonly backend?: 'auto' | 'cpu';
+  readonly backend?: 'auto' | BackendName;
+  readonly gpu?: number;
   readonly out?: string;
   readonly resume?: string;
   readonly checkpointSeconds?: number;
@@ -37,7 +40,14 @@ interface SearchFlags extends Partial<SearchSettings> {
 }
 
 /** How a run is done, not what it computes: the only options that may change on resume. */
-const freeOnResume: readonly (keyof SearchFlags)[] = ['resume', 'threads', 'backend', 'checkpointSeconds', 'json'];
+const freeOnResume: readonly (keyof SearchFlags)[] = [
+  'resume',
+  'threads',
+  'backend',
+  'gpu',
+  'checkpointSeconds',
+  'json',
+];
 
 const examples = `
 Examples:
@@ -48,6 +58,8 @@ Examples:
   dartsmith search --json > events.jsonl
 
 Ctrl-C finishes the step, writes a checkpoint and says how to go on; the second one quits at once.`;
+
+const backends = ['auto', ...backendNames] as const;
 
 /** Adds `dartsmith search`. */
 export function addSearchCommand(program: Command): void {
@@ -77,7 +89,12 @@ export function addSearchCommand(program: Command): void {
       'CPU threads (default: all cores); no influence on results',
       integerParser('--threads', 1),
     )
-    .option('--backend <name>', 'auto or cpu (default: auto)', choice('--backend', ['auto', 'cpu']))
+    .option(
+      '--backend <name>',
+      `${backends.join(', ')} (default: auto, a GPU where there is one); simt is for tests only`,
+      choice('--backend', backends),
+    )
+    .option('--gpu <number>', 'which GPU, as dartsmith doctor numbers them (default: 0)', integerParser('--gpu', 0))
     .option('--out <run>', 'new run directory (default: runs/DATASET-DATE-TIME)', textParser('--out', 'a folder'))
     .option(
       '--resume <run>',
@@ -118,8 +135,8 @@ async function follow(options: SearchOptions, reporter: Reporter): Promise<void>
 }
 
 function toSearchOptions(flags: SearchFlags, directory: string, signal: AbortSignal): SearchOptions {
-  const { threads, backend, checkpointSeconds, resume } = flags;
-  const runtime = { threads, backend, checkpointSeconds, signal };
+  const { threads, backend, gpu, checkpointSeconds, resume } = flags;
+  const runtime = { threads, backend, index: gpu, checkpointSeconds, signal };
   if (resume !== undefined) return { ...runtime, resume };
   const { preset, dataset, dataDir, limit, space, seed } = flags;
   return { ...runtime, preset, dataset, dataDir, limit, space, seed, settings: givenSettings(flags), out: directory };

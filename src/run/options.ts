@@ -26,13 +26,15 @@ export interface SearchOptions {
   readonly seed?: number;
   readonly backend?: 'auto' | BackendName;
   readonly threads?: number;
+  /** Which GPU, as `dartsmith doctor` numbers them. */
+  readonly index?: number;
   /** Run on this device instead of opening one; it is not disposed. */
   readonly device?: Device;
   /** Folder for the run's files; nothing is written when absent. It must hold no run yet. */
   readonly out?: string;
   /**
    * Folder of a run to go on with, to the same bits as if it had never stopped. Beside it only `backend`, `threads`,
-   * `device`, `signal` and `checkpointSeconds` may be given, and `dataset` and `space` where the run began with objects.
+   * `index`, `device`, `signal` and `checkpointSeconds` may be given, and `dataset` and `space` where the run began with objects.
    */
   readonly resume?: string;
   /** Ends the search after the current step and a checkpoint, with AbortedError. */
@@ -45,6 +47,7 @@ export interface SearchOptions {
 export interface Runtime {
   readonly backend?: 'auto' | BackendName;
   readonly threads?: number;
+  readonly index?: number;
   readonly device?: Device;
   readonly signal?: AbortSignal;
   readonly checkpointSeconds: number;
@@ -129,14 +132,15 @@ function sameKind<T extends object>(
   return recorded.name;
 }
 
-function planRuntime({ backend, threads, device, signal, checkpointSeconds = 60 }: SearchOptions): Runtime {
-  if (device !== undefined && (backend !== undefined || threads !== undefined)) {
-    throw new ArgumentError('backend and threads cannot be given with device: it was opened with its own');
+function planRuntime({ device, signal, checkpointSeconds = 60, ...options }: SearchOptions): Runtime {
+  const { backend, threads, index } = options;
+  if (device !== undefined && [backend, threads, index].some((option) => option !== undefined)) {
+    throw new ArgumentError('backend, threads and index cannot be given with device: it was opened with its own');
   }
   if (!(typeof checkpointSeconds === 'number' && checkpointSeconds >= 0)) {
     throw invalid('checkpointSeconds', 'a number of at least 0', checkpointSeconds);
   }
-  return { backend, threads, device, signal, checkpointSeconds };
+  return { backend, threads, index, device, signal, checkpointSeconds };
 }
 
 function folder(option: string, path: string): string {

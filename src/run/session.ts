@@ -69,9 +69,9 @@ async function openSession(plan: SearchPlan, cleanup: Cleanup): Promise<Session>
     layers: settings.layers,
   });
   const split = splitIndices(dataset.train.labels.length, settings.trainPortion, seed);
-  const device = runtime.device ?? (await openDevice({ backend: runtime.backend, threads: runtime.threads }));
+  const { backend, threads, index } = runtime;
+  const device = runtime.device ?? (await openDevice({ backend, threads, index }));
   if (runtime.device === undefined) cleanup.push(() => device.dispose());
-  await settleConfig(plan, dataset, supernet, device);
   const parameters = await device.createParameters(supernet.graph, { seed });
   cleanup.push(() => parameters.dispose());
   const images = device.createDataset(dataset.train);
@@ -82,6 +82,9 @@ async function openSession(plan: SearchPlan, cleanup: Cleanup): Promise<Session>
   const { mean, deviation, augmentation } = dataset;
   const source = { images, statistics: { mean, deviation, augmentation }, ...split, settings, seed };
   const steps = stepsPerEpoch(source);
+  // Before anything is written: the device may refuse the precision.
+  programs.programFor(Math.min(settings.batchSize, split.train.length));
+  await settleConfig(plan, dataset, supernet, device);
   const { log, progress } = await openLog(plan, parameters, steps, cleanup);
   const start = startEvent(plan, { dataset, split, supernet, device, steps, position: progress });
   return { plan, start, device, supernet, parameters, programs, source, steps, log, progress };

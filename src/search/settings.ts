@@ -24,7 +24,7 @@ export interface SearchSettings {
   readonly unrolled: boolean;
   readonly cutout: boolean;
   readonly cutoutLength: number;
-  /** How the fused kernels store activations: see CompileOptions. */
+  /** What products are computed in and activations are stored in: see CompileOptions. */
   readonly precision: Precision;
 }
 
@@ -85,7 +85,7 @@ export const settingRules: Readonly<Record<keyof SearchSettings, SettingRule>> =
   unrolled: flag('second order: alpha follows the hypergradient through one unrolled step'),
   cutout: flag('hide a random square of each training image'),
   cutoutLength: integer(1, 4096, 'side of that square in pixels'),
-  precision: choice(precisions, 'of stored activations: bf16 takes half of the memory and rounds'),
+  precision: choice(precisions, 'fp32 is exact; bf16 rounds activations to half of the memory; tf32 is for GPUs'),
 };
 
 /** Whether a setting may have a value. */

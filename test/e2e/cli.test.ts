@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { hasGpu } from '../helpers/backends.ts';
 
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const tiny = [
@@ -77,6 +78,8 @@ describe('help and version', () => {
       expect(stdout).toContain(flag);
     }
     expect(stdout).toContain('(default: 0.025)');
+    expect(stdout).toMatch(/--backend <name> +auto, cuda, cpu, simt \(default: auto/);
+    expect(stdout).toMatch(/--gpu <number> +which GPU/);
   });
 
   it('prints the version of the package', async () => {
@@ -102,6 +105,8 @@ describe('wrong usage is one line and exit code 2', () => {
     [['search', '--dataset', 'imagenet'], "but received 'imagenet'"],
     [['search', '--dataset', 'cifar10'], 'for dataDir (--data-dir)'],
     [['search', '--resume', 'x', '--epochs', '3', '--seed', '1'], 'leave out --epochs, --seed'],
+    [['search', '--backend', 'tpu'], "expected one of auto, cuda, cpu, simt for --backend but received 'tpu'"],
+    [['search', '--gpu', '-1'], "expected an integer of at least 0 for --gpu but received '-1'"],
     [['search', 'now'], 'too many arguments'],
     [['draw'], "missing required argument 'genotype'"],
     [['draw', 'DARTS_V9'], 'DARTS_V1, DARTS_V2'],
@@ -148,6 +153,23 @@ describe('a failure is one line and exit code 1', () => {
     const { code, stderr } = await bash(`"${process.execPath}" "${main}" info DARTS_V2 > /dev/full`);
     expect(code).toBe(1);
     expect(stderr).toMatch(/^dartsmith: cannot write to stdout: [^\n]+\n$/);
+  });
+
+  it.skipIf(hasGpu)('names the driver that is missing for a GPU', async () => {
+    const { code, stderr } = await dartsmith(...tiny, '--backend', 'cuda', '--out', 'gpu');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^dartsmith: [^\n]*CUDA[^\n]*\n$/i);
+    expect(existsSync(join(folder, 'gpu'))).toBe(false);
+  });
+
+  it('refuses tf32 on the CPU, before the run begins', async () => {
+    const { code, stderr } = await dartsmith(...tiny, '--backend', 'cpu', '--precision', 'tf32', '--out', 'tf32');
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr:
+        'dartsmith: [compile] expected precision fp32 or bf16 but got tf32: it needs the tensor cores of an NVIDIA GPU\n',
+    });
+    expect(existsSync(join(folder, 'tf32'))).toBe(false);
   });
 
   it('adds the stack only on demand', async () => {
@@ -207,17 +229,21 @@ describe('info', () => {
 });
 
 describe('doctor', () => {
-  it('says what is used and why not the others', async () => {
+  it.skipIf(hasGpu)('says what is used and why not the others', async () => {
     const { code, stdout } = await dartsmith('doctor');
     expect(code).toBe(0);
     expect(stdout).toMatch(/^ {2}cpu +used /m);
-    expect(stdout).toMatch(/^ {2}cuda +not usable /m);
+    expect(stdout).toMatch(/^ {2}cuda +not usable +\S.*\S$/m);
+    expect(stdout).toMatch(/^ {2}simt +usable +for tests only/m);
   });
 
-  it('prints JSON', async () => {
+  it.skipIf(hasGpu)('prints JSON', async () => {
     const { stdout } = await dartsmith('doctor', '--json');
     const report = JSON.parse(stdout);
     expect(report.used).toBe('cpu');
+    const backend = (name: string) => report.backends.find((one: { name: string }) => one.name === name);
+    expect(backend('cuda')).toMatchObject({ usable: false, reason: expect.stringMatching(/CUDA|NVIDIA/) });
+    expect(backend('simt')).toMatchObject({ usable: true, reason: expect.stringMatching(/^for tests only/) });
     expect(report.host.node).toBe(process.version);
     expect(report.tools.map((tool: { name: string }) => tool.name)).toContain('nvcc');
   });

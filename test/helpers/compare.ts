@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import type { Shape } from '../../src/graph/graph.ts';
+import type { PreparedCase } from './kernel_case.ts';
 
 /** How an array is compared: what it is (op, case, tensor), the absolute error allowed, and its axes for the message. */
 export interface Comparison {
@@ -44,6 +45,18 @@ export function expectSameBits(actual: Float32Array, expected: Float32Array, nam
   if (first < 0) return;
   const [a, e] = [actualBits[first], expectedBits[first]].map((bits) => `0x${bits.toString(16).padStart(8, '0')}`);
   expect.fail(`${name}: ${place(first, shape)} is ${actual[first]} (${a}) instead of ${expected[first]} (${e})`);
+}
+
+/** Evaluation leaves batch-norm buffers as they were. */
+export function expectUntouched(
+  prepared: PreparedCase,
+  buffers: ReadonlyMap<string, Float32Array>,
+  title: string,
+): void {
+  for (const [name, values] of buffers) {
+    const before = Float32Array.from(prepared.parameters.get(name) ?? []);
+    expectSameBits(values, before, `${title} / ${name} after evaluation`);
+  }
 }
 
 /** Coordinates of a flat index, such as `[1, 4, 2, 15]`. */

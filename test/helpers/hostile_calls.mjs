@@ -1,10 +1,16 @@
-// Calls that no TypeScript of ours makes, straight to the addon: `node hostile_calls.mjs ADDON FIRST` makes them from the
-// FIRST on and prints a JSON line before and after each, so that whoever started it knows which one ended the process.
+// Calls that no TypeScript of ours makes, straight to the addon: `node hostile_calls.mjs ADDON BACKEND FIRST` makes them from
+// the FIRST on and prints a JSON line before and after each, so that whoever started it knows which one ended the process.
 import { writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
 const addon = createRequire(import.meta.url)(process.argv[2]);
-const open = () => addon.openDevice({ threads: 2, instructionSet: '' });
+const backend = process.argv[3];
+/** What src/backend/native/device.ts hands over. */
+const options = {
+  cpu: { backend: 'cpu', threads: 2, instructionSet: '' },
+  cuda: { backend: 'cuda', index: 0, memoryLimitBytes: 2 ** 30 },
+}[backend];
+const open = (changes) => addon.openDevice({ ...options, ...changes });
 const device = open();
 const other = open();
 
@@ -37,11 +43,16 @@ function network(change = () => {}) {
 }
 
 const batchSize = 2;
-const program = addon.compile(device, network(), batchSize, true, false);
+/** As numbered in src/backend/device.ts. */
+const precisions = { fp32: 0, tf32: 1, bf16: 2 };
+const { fp32 } = precisions;
+const program = addon.compile(device, network(), batchSize, true, fp32);
 const headless = addon.compile(
   device,
   network((graph) => (graph.output = 6)),
   batchSize,
+  true,
+  fp32,
 );
 const parameters = addon.createParameters(device, 128, 32, 16);
 const dataset = addon.createDataset(device, new Uint8Array(96), Int32Array.of(0, 1, 4), 4, 4, 2);
@@ -69,12 +80,13 @@ const execute = (command, on = device) => addon.execute(on, [command]).promise;
 const run = (changes) => execute({ ...pass, ...changes });
 const runBatch = (changes) => run({ batch: { ...direct, ...changes } });
 const runGathered = (changes) => run({ batch: { ...gathered, ...changes } });
-const compile = (change) => addon.compile(device, network(change), batchSize, true, true);
+const compile = (change, precision = fp32) => addon.compile(device, network(change), batchSize, true, precision);
+const compileOnce = (size, fuse = true, precision = fp32) => addon.compile(device, network(), size, fuse, precision);
 /** A graph of its own: compiled, then evaluated on no images. */
 const evaluate = (nodes) => {
   const empty = { nodes, output: nodes.length - 1, weightElements: 0, bufferElements: 0, alphaElements: 0 };
   const batch = { inputs: [] };
-  const compiled = addon.compile(device, empty, 1, true, true);
+  const compiled = addon.compile(device, empty, 1, true, fp32);
   return run({ program: compiled, parameters: addon.createParameters(device, 0, 0, 0), batch, pass: 0 });
 };
 const disposed = (handle, dispose) => {
@@ -94,6 +106,44 @@ const sound = {
   'a hypergradient': () => execute(hypergradient),
   'an sgd step': () => execute(sgd),
   'an adam step': () => execute(adam),
+  'a survey of CUDA': () => addon.surveyCuda(),
+  'a survey of CUDA with arguments': () => addon.surveyCuda(device, null, 7),
+  'a description': () => addon.describeDevice(device),
+  'a pass in bf16': () => run({ program: compile(undefined, precisions.bf16) }),
+  'the same commands until they are recorded': async () => {
+    for (let i = 0; i < 4; i++) await runGathered({ stream });
+  },
+  'a recorded run whose dataset is disposed of while it waits': async () => {
+    const images = addon.createDataset(device, new Uint8Array(96), Int32Array.of(0, 1, 4), 4, 4, 2);
+    for (let i = 0; i < 3; i++) await runGathered({ dataset: images });
+    const running = runGathered({ dataset: images });
+    addon.disposeDataset(images);
+    await running;
+  },
+};
+
+const badNumbers = ['2', null, undefined, Number.NaN, 0.5, -3, 2 ** 53, Number.POSITIVE_INFINITY];
+const withBad = (name, others) =>
+  Object.fromEntries(
+    badNumbers.map((value) => [`${name} ${String(value)} (${typeof value})`, () => open({ ...others, [name]: value })]),
+  );
+
+/** Options of devices that must be refused. */
+const hostileOptions = {
+  cpu: {
+    ...withBad('threads'),
+    ...withBad('index', { backend: 'cuda', memoryLimitBytes: 0 }),
+    ...withBad('memoryLimitBytes', { backend: 'cuda', index: 0 }),
+    'more threads than the machine starts': () => open({ threads: 100_000 }),
+    'an unknown instruction set': () => open({ instructionSet: 'mmx' }),
+    'tf32 on the CPU': () => compile(undefined, precisions.tf32),
+  },
+  cuda: {
+    ...withBad('index'),
+    ...withBad('memoryLimitBytes'),
+    'an index after the last': () => open({ index: 1000 }),
+    'a limit below the least': () => addon.compile(open({ memoryLimitBytes: 1 }), network(), 1, true, fp32),
+  },
 };
 
 /** Calls that must throw or reject. */
@@ -106,10 +156,12 @@ const hostile = {
   ),
   ...Object.fromEntries(
     Object.entries(addon)
-      .filter(([name]) => name !== 'instructionSets')
+      .filter(([name]) => name !== 'instructionSets' && name !== 'surveyCuda')
       .map(([name, call]) => [`${name} without arguments`, () => call()]),
   ),
-  'a disposed device': () => addon.compile(disposed(open(), 'disposeDevice'), network(), 1),
+  'a disposed device': () => addon.compile(disposed(open(), 'disposeDevice'), network(), 1, true, fp32),
+  'a description of a disposed device': () => addon.describeDevice(disposed(open(), 'disposeDevice')),
+  'the peak of a disposed device': () => addon.measurePeak(disposed(open(), 'disposeDevice')).promise,
   'a disposed program': () => run({ program: disposed(compile(), 'disposeProgram') }),
   'disposed parameters': () => {
     const gone = disposed(addon.createParameters(device, 128, 32, 16), 'disposeParameters');
@@ -123,12 +175,11 @@ const hostile = {
   'parameters of another device': () => run({ parameters: addon.createParameters(other, 128, 32, 16) }),
   'an sgd step of another device': () => execute(sgd, other),
 
-  'threads that are no number': () => addon.openDevice({ threads: '2', instructionSet: '' }),
-  'NaN threads': () => addon.openDevice({ threads: Number.NaN, instructionSet: '' }),
-  'half a thread': () => addon.openDevice({ threads: 0.5, instructionSet: '' }),
-  'negative threads': () => addon.openDevice({ threads: -3, instructionSet: '' }),
-  'more threads than the machine starts': () => addon.openDevice({ threads: 100_000, instructionSet: '' }),
-  'an unknown instruction set': () => addon.openDevice({ threads: 1, instructionSet: 'mmx' }),
+  'options that are none': () => addon.openDevice(null),
+  'no backend': () => addon.openDevice({ threads: 2, instructionSet: '', index: 0, memoryLimitBytes: 0 }),
+  'an unknown backend': () => open({ backend: 'tpu' }),
+  'a backend that is no text': () => open({ backend: 7 }),
+  ...hostileOptions[backend],
 
   'NaN parameters': () => addon.createParameters(device, Number.NaN, 0, 0),
   'negative parameters': () => addon.createParameters(device, 16, -1, 0),
@@ -153,7 +204,7 @@ const hostile = {
   'detached images': () => addon.createDataset(device, detached(new Uint8Array(32)), Int32Array.of(0), 4, 4, 2),
   'images of floats': () => addon.createDataset(device, new Float32Array(32), Int32Array.of(0), 4, 4, 2),
 
-  'no graph': () => addon.compile(device, null, batchSize),
+  'no graph': () => addon.compile(device, null, batchSize, true, fp32),
   'nodes that are no list': () => compile((graph) => (graph.nodes = { length: 3 })),
   'a list of empty places as nodes': () => compile((graph) => (graph.nodes = new Array(2 ** 32 - 1))),
   'no nodes': () => compile((graph) => (graph.nodes = [])),
@@ -216,9 +267,14 @@ const hostile = {
   'a branch past its mixed node': () => compile((_, nodes) => (nodes[4].branches[1].end = 6)),
   'a branch of another output': () => compile((_, nodes) => (nodes[4].branches[1].output = 1)),
   'fewer branches than inputs': () => compile((_, nodes) => nodes[4].branches.pop()),
-  'a batch of zero': () => addon.compile(device, network(), 0),
-  'a NaN batch': () => addon.compile(device, network(), Number.NaN),
-  'a huge batch': () => addon.compile(device, network(), 2 ** 53),
+  'a batch of zero': () => compileOnce(0),
+  'a NaN batch': () => compileOnce(Number.NaN),
+  'a huge batch': () => compileOnce(2 ** 53),
+  ...Object.fromEntries(
+    [-1, 3, 2 ** 31, 2 ** 53, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 'bf16', true, null, undefined, {}].map(
+      (precision) => [`precision ${String(precision)}`, () => addon.compile(device, network(), 1, true, precision)],
+    ),
+  ),
   'arenas of another size': () => run({ program: compile((graph) => (graph.weightElements = 2 ** 50)) }),
   'a weight whose size overflows to nothing': () => {
     const window = { kernel: [64, 64], stride: [2, 2], padding: [32, 32], dilation: [1, 1] };
@@ -320,7 +376,7 @@ function report(line) {
   writeSync(1, `${JSON.stringify(line)}\n`);
 }
 
-for (const [name, call, isSound = false] of calls.slice(Number(process.argv[3]))) {
+for (const [name, call, isSound = false] of calls.slice(Number(process.argv[4]))) {
   report({ name, isSound });
   let thrown = null;
   try {

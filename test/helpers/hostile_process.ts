@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { loadAddon } from '../../src/backend/native/addon.ts';
+import { type AddonName, loadAddon } from '../../src/backend/native/addon.ts';
 
 /** How one call of hostile_calls.mjs ended. */
 export interface CallOutcome {
@@ -14,13 +14,14 @@ export interface CallOutcome {
 const script = fileURLToPath(new URL('./hostile_calls.mjs', import.meta.url));
 
 /** Makes every call in processes of their own, a new one after each that died. */
-export function makeHostileCalls(): CallOutcome[] {
+export function makeHostileCalls(addon: AddonName): CallOutcome[] {
+  const backend = addon === 'simt' ? 'cuda' : 'cpu';
   const outcomes: CallOutcome[] = [];
   for (;;) {
     const made = outcomes.length;
     // The limit keeps a huge allocation that should be refused from taking the machine down; in KiB.
     const command = 'ulimit -v 12000000 2>/dev/null; exec "$0" "$@"';
-    const args = ['-c', command, process.execPath, script, loadAddon().path, String(made)];
+    const args = ['-c', command, process.execPath, script, loadAddon(addon).path, backend, String(made)];
     const { status, stdout, stderr } = spawnSync('sh', args, { encoding: 'utf8', timeout: 50_000 });
     const lines = stdout.split('\n').filter((line) => line !== '');
     for (let i = 0; i < lines.length; i += 2) {

@@ -1,4 +1,5 @@
-import type { Device } from '../../src/backend/device.ts';
+import type { Device, Precision } from '../../src/backend/device.ts';
+import type { Parameters } from '../../src/backend/parameters.ts';
 import { GraphBuilder, type Tensor } from '../../src/graph/builder.ts';
 import type { Graph, Initialiser, Shape } from '../../src/graph/graph.ts';
 import { normal, uniform } from '../../src/random/philox.ts';
@@ -132,12 +133,35 @@ export function expectedTensors(prepared: PreparedCase): Map<string, ExpectedTen
   return expected;
 }
 
-/** The same tensors as a device computes them, from a vector-Jacobian product or, for a loss, from its gradients. */
-export async function deviceTensors(device: Device, prepared: PreparedCase): Promise<Map<string, Float32Array>> {
-  const { graph, batchSize } = prepared;
-  using parameters = await device.createParameters(graph, { seed: 0 });
+const references = new Map<KernelCase, { prepared: PreparedCase; expected: Map<string, ExpectedTensor> }>();
+
+/** A case and what it should give; computed once, for every backend and instruction set. */
+export function caseWithReference(kernelCase: KernelCase) {
+  let entry = references.get(kernelCase);
+  if (entry === undefined) {
+    const prepared = prepareCase(kernelCase);
+    entry = { prepared, expected: expectedTensors(prepared) };
+    references.set(kernelCase, entry);
+  }
+  return entry;
+}
+
+/** A prepared case's parameters on a device. */
+async function parametersOf(device: Device, prepared: PreparedCase): Promise<Parameters> {
+  const parameters = await device.createParameters(prepared.graph, { seed: 0 });
   for (const [name, values] of prepared.parameters) await parameters.set(name, Float32Array.from(values));
-  using program = device.compile(graph, { batchSize, parameters });
+  return parameters;
+}
+
+/** The same tensors as a device computes them, from a vector-Jacobian product or, for a loss, from its gradients. */
+export async function deviceTensors(
+  device: Device,
+  prepared: PreparedCase,
+  precision: Precision = 'fp32',
+): Promise<Map<string, Float32Array>> {
+  const { graph, batchSize } = prepared;
+  using parameters = await parametersOf(device, prepared);
+  using program = device.compile(graph, { batchSize, parameters, precision });
   const batch = { inputs: asSingles(prepared.inputs), labels: prepared.labels };
   const mixing = prepared.mixing && asSingles(prepared.mixing);
   const read = visibleOutput(graph);
@@ -158,6 +182,29 @@ export async function deviceTensors(device: Device, prepared: PreparedCase): Pro
     else tensors.set(`gradient of ${name}`, (await parameters.gradient(name)).data);
   }
   return tensors;
+}
+
+/** What a forward pass without gradients leaves: the output and the batch-norm buffers. */
+export async function evaluateCase(device: Device, prepared: PreparedCase, statistics: 'running' | 'batch') {
+  const { graph, batchSize } = prepared;
+  using parameters = await parametersOf(device, prepared);
+  using program = device.compile(graph, { batchSize, parameters });
+  const batch = { inputs: asSingles(prepared.inputs) };
+  const mixing = prepared.mixing && asSingles(prepared.mixing);
+  const { outputs } = await program.evaluate({ batch, statistics, mixing, read: [graph.output] });
+  const buffers = new Map<string, Float32Array>();
+  for (const name of parameters.names('buffer')) buffers.set(name, (await parameters.get(name)).data);
+  return { output: outputs?.get(graph.output) ?? new Float32Array(0), buffers };
+}
+
+/** The output of a case with running statistics. */
+export function expectedEvaluation(prepared: PreparedCase): ExpectedTensor {
+  const { graph, batchSize } = prepared;
+  const { outputs } = runReference(graph, { ...prepared, training: false });
+  const values = outputs[graph.output];
+  const growth = errorGrowth(graph, batchSize, outputs);
+  const shape = [batchSize, ...graph.nodes[graph.output].shape];
+  return { values, shape, tolerance: tolerance(values, growth, 'forward') };
 }
 
 /** Arrays by name in float32; the numbers of a prepared case lose nothing. */

@@ -19,7 +19,7 @@ function network() {
 
 const images = new Float32Array(batchSize * side * side * 16);
 const batch = { inputs: { images }, labels: new Int32Array(batchSize) };
-const workerData = { graph: network(), batchSize, batch, steps: Number.MAX_SAFE_INTEGER, threads: 2 };
+const workerData = { graph: network(), batchSize, batch, steps: Number.MAX_SAFE_INTEGER, options: { threads: 2 } };
 
 /** Ends after the worker did; another moment for each `round`. */
 async function terminated(round) {

@@ -16,8 +16,8 @@ function searchStep({ program, parameters, batch, step }) {
 }
 
 /** Trains a graph for some steps; the losses of the steps, and the weights and alpha at the end. */
-export async function train({ graph, batchSize, batch, steps, threads }, onReady = () => {}) {
-  const device = await openDevice({ threads });
+export async function train({ graph, batchSize, batch, steps, options }, onReady = () => {}) {
+  const device = await openDevice(options);
   const parameters = await device.createParameters(graph, { seed: 5 });
   const program = device.compile(graph, { batchSize, parameters });
   onReady();

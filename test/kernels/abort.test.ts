@@ -369,8 +369,8 @@ describe('a batch that does not fit gives a BackendError:', () => {
   });
 });
 
-describe('straight to the addon,', () => {
-  const outcomes = makeHostileCalls();
+describe.each(['dartsmith', 'simt'] as const)('straight to the addon %s,', (addon) => {
+  const outcomes = makeHostileCalls(addon);
 
   it.each(outcomes.filter(({ isSound }) => isSound))('$name works', ({ thrown }) => {
     expect(thrown).toBeNull();

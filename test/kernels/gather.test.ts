@@ -1,4 +1,4 @@
-// Batches gathered and augmented natively against an independent float64 version, to the last bit.
+// Batches gathered and augmented natively against an independent float64 version, to the last bit on every backend.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Augmentation, Device, Outcome } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
@@ -9,6 +9,7 @@ import type { Graph } from '../../src/graph/graph.ts';
 import { randomBlock, type StreamKey, uniform } from '../../src/random/philox.ts';
 import { runReference } from '../../src/reference/interpreter.ts';
 import { augmentBatch, drawAugmentation } from '../helpers/augment.ts';
+import { testBackends } from '../helpers/backends.ts';
 import { expectSameBits } from '../helpers/compare.ts';
 
 type ImageShape = ImageArrays['shape'];
@@ -86,43 +87,65 @@ async function gather(device: Device, { shape, batchSize, options }: Case) {
   return { source, graph, indices, plan, outcome, weights, images: outcome.outputs?.get(0) ?? new Float32Array(0) };
 }
 
-let device: Device;
+describe.each(testBackends)('on $name', (backend) => {
+  let device: Device;
 
-beforeAll(async () => {
-  device = await openDevice({ threads: 2 });
-});
-
-afterAll(() => device.dispose());
-
-describe.each(cases)('$name ($shape, batch of $batchSize)', (one) => {
-  it('gives the images of the float64 version, rounded once', async () => {
-    const { source, indices, plan, images } = await gather(device, one);
-    const expected = Float32Array.from(augmentBatch(source, indices, plan));
-    expectSameBits(images, expected, one.name, [one.batchSize, ...one.shape]);
+  beforeAll(async () => {
+    device = await openDevice(backend.device);
   });
 
-  it('gives the labels of the images', async () => {
-    const { source, graph, indices, plan, outcome, weights } = await gather(device, one);
-    const expected = runReference(graph, {
-      batchSize: one.batchSize,
-      parameters: weights,
-      inputs: { images: augmentBatch(source, indices, plan) },
-      labels: Int32Array.from(indices, (index) => source.labels[index]),
-      training: false,
+  afterAll(() => device.dispose());
+
+  describe.each(cases)('$name ($shape, batch of $batchSize)', (one) => {
+    it('gives the images of the float64 version, rounded once', async () => {
+      const { source, indices, plan, images } = await gather(device, one);
+      const expected = Float32Array.from(augmentBatch(source, indices, plan));
+      expectSameBits(images, expected, one.name, [one.batchSize, ...one.shape]);
     });
-    // Means over at most a thousand pixels and ten logits of order 1.
-    expect(Math.abs((outcome.loss ?? Number.NaN) - (expected.loss ?? 0))).toBeLessThan(5e-6);
-    expect(outcome.correct).toBe(expected.correct);
+
+    it('gives the labels of the images', async () => {
+      const { source, graph, indices, plan, outcome, weights } = await gather(device, one);
+      const expected = runReference(graph, {
+        batchSize: one.batchSize,
+        parameters: weights,
+        inputs: { images: augmentBatch(source, indices, plan) },
+        labels: Int32Array.from(indices, (index) => source.labels[index]),
+        training: false,
+      });
+      // Means over at most a thousand pixels and ten logits of order 1.
+      expect(Math.abs((outcome.loss ?? Number.NaN) - (expected.loss ?? 0))).toBeLessThan(5e-6);
+      expect(outcome.correct).toBe(expected.correct);
+    });
+
+    it('gives the same bits however threads run', async () => {
+      const { images, outcome } = await gather(device, one);
+      for (const { title, device: options } of backend.others) {
+        using other = await openDevice(options);
+        const again = await gather(other, one);
+        expectSameBits(again.images, images, `${one.name} with ${title}`, [one.batchSize, ...one.shape]);
+        expect(again.outcome.loss).toBe(outcome.loss);
+      }
+    });
   });
 
-  it('gives the same bits for any number of threads', async () => {
-    const { images, outcome } = await gather(device, one);
-    for (const threads of [1, 3, 8]) {
-      using other = await openDevice({ threads });
-      const again = await gather(other, one);
-      expectSameBits(again.images, images, `${one.name} with ${threads} threads`, [one.batchSize, ...one.shape]);
-      expect(again.outcome.loss).toBe(outcome.loss);
-    }
+  it('changes with the step', async () => {
+    const one: Case = { name: 'step', shape: [8, 8, 3], batchSize: 4, options: everything };
+    const first = await gather(device, one);
+    const second = await gather(device, { ...one, options: { ...everything, stream: { ...stream, step: 10 } } });
+    expect(second.images).not.toEqual(first.images);
+  });
+
+  describe('refuses', () => {
+    it.each([
+      ['a negative padding', { pad: -1 }],
+      ['a fractional padding', { pad: 1.5 }],
+      ['a padding that is no number', { pad: Number.NaN }],
+      ['a negative cutout', { cutout: -2 }],
+      ['means of fewer channels', { mean: [0.5] }],
+    ])('%s', async (_, options) => {
+      const one: Case = { name: 'refused', shape: [4, 4, 3], batchSize: 2, options: { stream, ...options } };
+      await expect(gather(device, one)).rejects.toThrow(DartsmithError);
+    });
   });
 });
 
@@ -141,25 +164,5 @@ describe('the draws of a batch', () => {
     for (const draw of drawn) counts[value(draw)]++;
     const expected = drawn.length / values;
     for (const count of counts) expect(Math.abs(count - expected)).toBeLessThan(5 * Math.sqrt(expected));
-  });
-
-  it('change with the step', async () => {
-    const one: Case = { name: 'step', shape: [8, 8, 3], batchSize: 4, options: everything };
-    const first = await gather(device, one);
-    const second = await gather(device, { ...one, options: { ...everything, stream: { ...stream, step: 10 } } });
-    expect(second.images).not.toEqual(first.images);
-  });
-});
-
-describe('refuses', () => {
-  it.each([
-    ['a negative padding', { pad: -1 }],
-    ['a fractional padding', { pad: 1.5 }],
-    ['a padding that is no number', { pad: Number.NaN }],
-    ['a negative cutout', { cutout: -2 }],
-    ['means of fewer channels', { mean: [0.5] }],
-  ])('%s', async (_, options) => {
-    const one: Case = { name: 'refused', shape: [4, 4, 3], batchSize: 2, options: { stream, ...options } };
-    await expect(gather(device, one)).rejects.toThrow(DartsmithError);
   });
 });

@@ -151,7 +151,7 @@ describe('a supernet in bf16', () => {
     using parameters = await device.createParameters(graph, { seed: 1 });
     const precision = 'fp16' as Precision;
     expect(() => device.compile(graph, { batchSize, parameters, precision })).toThrow(
-      "expected one of fp32, bf16 for precision but received 'fp16'",
+      "expected one of fp32, tf32, bf16 for precision but received 'fp16'",
     );
   });
 });

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { DirectBatch } from '../../src/backend/device.ts';
-import { openDevice } from '../../src/backend/open.ts';
+import { type OpenDeviceOptions, openDevice } from '../../src/backend/open.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { expectSameBits } from '../helpers/compare.ts';
 import { prepareGraph } from '../helpers/kernel_case.ts';
@@ -20,7 +20,7 @@ interface TrainingTask {
   readonly batchSize: number;
   readonly batch: DirectBatch;
   readonly steps: number;
-  readonly threads: number;
+  readonly options: OpenDeviceOptions;
 }
 
 interface Trained {
@@ -39,7 +39,7 @@ const task: TrainingTask = {
   batchSize,
   batch: directBatch(prepareGraph(graph, batchSize)),
   steps: 12,
-  threads: 2,
+  options: { threads: 2 },
 };
 
 function start(workerData: TrainingTask): Worker {
@@ -71,14 +71,14 @@ describe('worker threads', () => {
 
   it('train at the same time, each to the bits of the main thread alone', async () => {
     expect(new Set(alone.losses).size, 'training must move the loss').toBe(alone.losses.length);
-    const workers = [start(task), start({ ...task, threads: 3 })];
+    const workers = [start(task), start({ ...task, options: { threads: 3 } })];
     const [first, second] = await Promise.all(workers.map(result));
     expectSameTraining(first, alone, 'the first worker');
     expectSameTraining(second, alone, 'the second worker');
   });
 
   it('train while the main thread does', async () => {
-    const [inWorker, here] = await Promise.all([result(start(task)), train({ ...task, threads: 1 })]);
+    const [inWorker, here] = await Promise.all([result(start(task)), train({ ...task, options: { threads: 1 } })]);
     expectSameTraining(inWorker, alone, 'the worker');
     expectSameTraining(here, alone, 'the main thread');
   });

@@ -88,7 +88,7 @@ describe('settings', () => {
     ['--epochs', '-1', "expected an integer of at least 1 for --epochs but received '-1'"],
     ['--batch-size', '0', "expected an integer from 1 to 65536 for --batch-size but received '0'"],
     ['--train-portion', '1', "expected a number from 0.01 to 0.99 for --train-portion but received '1'"],
-    ['--precision', 'fp16', "expected one of fp32, bf16 for --precision but received 'fp16'"],
+    ['--precision', 'fp16', "expected one of fp32, tf32, bf16 for --precision but received 'fp16'"],
     ['--arch-learning-rate', '', "expected a number from 0 to 100 for --arch-learning-rate but received ''"],
   ])('%s %s is refused in the words of the command line', (flag, text, message) => {
     expect(() => parseSettings(flag, text)).toThrow(new ArgumentError(message));

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { ArgumentError, DivergedError, FileError } from '../../../src/errors.ts';
+import { ArgumentError, BackendError, DivergedError, FileError } from '../../../src/errors.ts';
 import { parseGenotype } from '../../../src/network/genotype.ts';
 import { buildSupernet } from '../../../src/network/supernet.ts';
 import { costOf } from '../../../src/report/cost.ts';
@@ -168,10 +168,22 @@ describe('search', () => {
     expect(adam.map((command) => command.kind === 'adam' && command.step)).toEqual([1, 2, 3, 4, 5, 6]);
   });
 
+  it('writes nothing where the device refuses the precision', async () => {
+    const out = join(scratch(), 'run');
+    const compile = () => {
+      throw new BackendError('no such precision');
+    };
+    const device = { ...createFakeDevice(), compile };
+    await expect(start({ out, device }).result).rejects.toThrow(BackendError);
+    expect(existsSync(out)).toBe(false);
+  });
+
   it('opens and disposes the device when none is given', async () => {
     await search({ dataset: tinyDataset(), settings: { ...tinySettings, epochs: 1 }, backend: 'cpu', threads: 2 })
       .result;
     expect(opened).toEqual({ options: [{ backend: 'cpu', threads: 2 }], disposed: 1 });
+    await search({ dataset: tinyDataset(), settings: { ...tinySettings, epochs: 1 }, index: 3 }).result;
+    expect(opened.options[1]).toEqual({ index: 3 });
   });
 
   it.each<[SearchOptions, RegExp]>([
@@ -182,7 +194,8 @@ describe('search', () => {
     [{ settings: { epochs: 0 } }, /epochs/],
     [{ limit: 10 }, /limit/],
     [{ dataDir: 'x' }, /dataDir/],
-    [{ threads: 2 }, /threads cannot be given with device/],
+    [{ threads: 2 }, /threads and index cannot be given with device/],
+    [{ index: 1 }, /threads and index cannot be given with device/],
     [{ out: '' }, /out/],
     [{ space: 'nowhere' }, /space/],
   ])('refuses %j through the run', async (options, message) => {

@@ -48,7 +48,7 @@ describe('rules', () => {
     expect(describeRule(settingRules.epochs)).toBe('an integer of at least 1');
     expect(describeRule(settingRules.momentum)).toBe('a number from 0 to 1');
     expect(describeRule(settingRules.cutout)).toBe('true or false');
-    expect(describeRule(settingRules.precision)).toBe('one of fp32, bf16');
+    expect(describeRule(settingRules.precision)).toBe('one of fp32, tf32, bf16');
   });
 });
 

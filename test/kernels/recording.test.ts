@@ -1,0 +1,194 @@
+// Runs of commands that come again are recorded and replayed as one graph: each must leave the bits that the same commands
+// leave when a fresh device runs them kernel by kernel, whatever has changed since they were recorded.
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Command, DeviceDataset, Outcome, Program } from '../../src/backend/device.ts';
+import type { Arena } from '../../src/backend/parameters.ts';
+import { expectSameBits } from '../helpers/compare.ts';
+import {
+  type SmallPlace,
+  type StepChoice,
+  setState,
+  smallDataset,
+  smallNet,
+  smallPlace,
+  smallStep,
+  stateOf,
+} from '../helpers/small_net.ts';
+
+let place: SmallPlace;
+beforeEach(async () => {
+  place = await smallPlace({ backend: 'simt' });
+});
+afterEach(() => place[Symbol.dispose]());
+
+type State = ReadonlyMap<Arena, Float32Array>;
+
+/** The same commands on a device that never saw them, from a given state. */
+async function eagerly(
+  before: State,
+  commands: (program: Program, dataset: DeviceDataset) => Command[],
+  { batchSize = 4, seed = 1 } = {},
+): Promise<{ outcomes: Outcome[]; state: State }> {
+  using fresh = await smallPlace({ backend: 'simt' }, batchSize);
+  using dataset = smallDataset(fresh.device, seed);
+  await setState(fresh.parameters, before);
+  const outcomes = await fresh.device.execute(commands(fresh.program, dataset));
+  expect(fresh.device.recordedKernels).toBe(0);
+  return { outcomes, state: await stateOf(fresh.parameters) };
+}
+
+/** Runs a step on `place` and holds it to the eager one. */
+async function expectEagerBits(
+  choice: StepChoice,
+  {
+    program = place.program,
+    dataset = place.dataset,
+    batchSize = 4,
+    seed = 1,
+  }: { program?: Program; dataset?: DeviceDataset; batchSize?: number; seed?: number } = {},
+): Promise<void> {
+  const { parameters } = program;
+  const before = await stateOf(parameters);
+  const outcomes = await place.device.execute(smallStep(program, dataset, choice));
+  const after = await stateOf(parameters);
+  const expected = await eagerly(before, (fresh, images) => smallStep(fresh, images, choice), { batchSize, seed });
+  expect(outcomes).toEqual(expected.outcomes);
+  for (const [arena, values] of expected.state) {
+    expectSameBits(after.get(arena)!, values, `${arena} after ${JSON.stringify(choice)}`);
+  }
+}
+
+/** Runs a step until its recording is replayed. */
+async function record(choice: StepChoice = { step: 0 }): Promise<void> {
+  for (let run = 0; run < 3; run++) await place.device.execute(smallStep(place.program, place.dataset, choice));
+  expect(place.device.recordedKernels).toBeGreaterThan(0);
+}
+
+describe.each([false, true])('a recorded step (unrolled: %s)', (unrolled) => {
+  it('is run kernel by kernel the first time, then launched as a graph of many kernels', async () => {
+    const step = () => place.device.execute(smallStep(place.program, place.dataset, { step: 0, unrolled }));
+    expect(place.device.recordedKernels).toBe(0);
+    await step();
+    expect(place.device.recordedKernels).toBe(0);
+    await step();
+    const kernels = place.device.recordedKernels;
+    expect(kernels).toBeGreaterThan(20);
+    await step();
+    expect(place.device.recordedKernels).toBe(kernels);
+  });
+
+  it('has the bits of an eager one, with other images, augmentation, learning rate and number of the update', async () => {
+    await record({ step: 0, unrolled });
+    for (let step = 1; step <= 3; step++) {
+      await expectEagerBits({ step, unrolled, learningRate: 0.1 / step, adamStep: step + 1 });
+    }
+  });
+});
+
+it('other numbers matter: steps that differ in one of them leave other bits', async () => {
+  await record();
+  const before = await stateOf(place.parameters);
+  const run = async (choice: StepChoice) => {
+    await setState(place.parameters, before);
+    await place.device.execute(smallStep(place.program, place.dataset, choice));
+    return stateOf(place.parameters);
+  };
+  const plain = await run({ step: 1 });
+  expect(await run({ step: 1 })).toEqual(plain);
+  for (const change of [{ step: 2 }, { learningRate: 0.05 }, { adamStep: 9 }]) {
+    expect(await run({ step: 1, ...change }), JSON.stringify(change)).not.toEqual(plain);
+  }
+});
+
+describe('after a recording, the bits of an eager run come from', () => {
+  beforeEach(() => record());
+
+  it('another dataset, also after its replay, and the first one again', async () => {
+    using dataset = smallDataset(place.device, 2);
+    for (let step = 1; step <= 3; step++) await expectEagerBits({ step }, { dataset, seed: 2 });
+    await expectEagerBits({ step: 4 });
+  });
+
+  it('a dataset in the place of one that was disposed', async () => {
+    const first = smallDataset(place.device, 2);
+    for (let run = 0; run < 3; run++) await place.device.execute(smallStep(place.program, first, { step: 1 }));
+    first.dispose();
+    using second = smallDataset(place.device, 3);
+    for (let step = 1; step <= 3; step++) await expectEagerBits({ step }, { dataset: second, seed: 3 });
+  });
+
+  it('gradients of another target', async () => {
+    for (const target of ['both', 'alpha', 'weights'] as const) {
+      for (let step = 1; step <= 3; step++) await expectEagerBits({ step, target });
+    }
+  });
+
+  it('a program of a larger batch, which moves the working memory, and the first one again', async () => {
+    using larger = place.device.compile(smallNet(), { batchSize: 9, parameters: place.parameters });
+    for (let step = 1; step <= 3; step++) {
+      await expectEagerBits({ step }, { program: larger, batchSize: 9 });
+      await expectEagerBits({ step });
+    }
+    expect(place.device.recordedKernels).toBeGreaterThan(0);
+  });
+
+  it('a program in the place of one that was disposed', async () => {
+    place.program.dispose();
+    using program = place.device.compile(smallNet(), { batchSize: 4, parameters: place.parameters });
+    for (let step = 1; step <= 3; step++) await expectEagerBits({ step }, { program });
+  });
+
+  it('parameters in the place of ones that were disposed', async () => {
+    place.program.dispose();
+    place.parameters.dispose();
+    using parameters = await place.device.createParameters(smallNet(), { seed: 9 });
+    using program = place.device.compile(smallNet(), { batchSize: 4, parameters });
+    for (let step = 1; step <= 3; step++) await expectEagerBits({ step }, { program });
+  });
+
+  it('a longer list of commands, whose numbers need more room, and the short one again', async () => {
+    const many = (program: Program, dataset: DeviceDataset) =>
+      Array.from({ length: 8 }, (_, step) => smallStep(program, dataset, { step })).flat();
+    for (let run = 0; run < 3; run++) {
+      const before = await stateOf(place.parameters);
+      const outcomes = await place.device.execute(many(place.program, place.dataset));
+      const expected = await eagerly(before, many);
+      expect(outcomes).toEqual(expected.outcomes);
+      expect(await stateOf(place.parameters)).toEqual(expected.state);
+      await expectEagerBits({ step: run });
+    }
+  });
+
+  it('many kinds of runs, more than are kept', async () => {
+    for (let kind = 0; kind < 40; kind++) {
+      using dataset = smallDataset(place.device, kind);
+      await place.device.execute(smallStep(place.program, dataset, { step: kind }));
+    }
+    for (let step = 1; step <= 3; step++) await expectEagerBits({ step });
+  });
+});
+
+describe('what cannot be recorded runs as before:', () => {
+  it('batches given directly, mixing weights and outputs that are read', async () => {
+    const { program, device } = place;
+    const images = new Float32Array(4 * 48).map((_, i) => Math.sin(i));
+    const direct = { inputs: { images }, labels: Int32Array.of(0, 1, 2, 0) };
+    const runs: Command[][] = [
+      [{ kind: 'gradients', program, batch: direct, target: 'both' }],
+      [{ kind: 'evaluate', program, batch: direct, statistics: 'batch', read: [program.graph.nodes.length - 2] }],
+      [
+        {
+          kind: 'evaluate',
+          ...{ program, batch: direct, statistics: 'batch' },
+          mixing: { alphas: Float32Array.of(0.2, 0, 0.8) },
+        },
+      ],
+    ];
+    for (const commands of runs) {
+      const first = await device.execute(commands);
+      expect(await device.execute(commands)).toEqual(first);
+      expect(await device.execute(commands)).toEqual(first);
+    }
+    expect(device.recordedKernels).toBe(0);
+  });
+});

@@ -1,0 +1,3 @@
+import { describeRoundedCases } from './rounded_cases.ts';
+
+describeRoundedCases('bf16');
