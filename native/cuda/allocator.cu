@@ -90,7 +90,9 @@ void Allocator::refuse(size_t bytes) const {
   } else {
     text << free / kMebibyte << " of " << mebibytes(total) << " MiB are free on the GPU";
   }
-  throw OutOfMemory(text.str(), free);
+  // What one request could get: pieces are whole granules.
+  const size_t granule = free > kLargeGranule ? kLargeGranule : kGranule;
+  throw OutOfMemory(text.str(), free / granule * granule);
 }
 
 }  // namespace dartsmith::cuda
