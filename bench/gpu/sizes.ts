@@ -43,13 +43,13 @@ export interface Sizes {
 
 const published: NetworkSize = { batch: 64, image: [32, 32, 3], channels: 16, layers: 8 };
 const small: NetworkSize = { batch: 16, image: [16, 16, 3], channels: 8, layers: 5 };
-/** One candidate of every kind of fused kernel, one node a cell. */
+/** One candidate of every kind of fused kernel, one node a cell; a single cell, which reduces. */
 const tinySpace: SearchSpace = {
   name: 'tiny',
   nodes: 1,
   candidates: ['max_pool_3x3', 'skip_connect', 'dil_conv_3x3'],
 };
-const tiny: NetworkSize = { batch: 2, image: [8, 8, 3], channels: 2, layers: 3, space: tinySpace };
+const tiny: NetworkSize = { batch: 2, image: [8, 8, 3], channels: 2, layers: 1, space: tinySpace };
 
 const full: Sizes = {
   casesPerTable: Number.POSITIVE_INFINITY,
