@@ -40,7 +40,10 @@ const torchForms: readonly (TorchExecution & { readonly name: string; readonly f
 ];
 
 /** Finds every rival and starts it. Off a GPU the eager forms run on the CPU, to try the check; the others then fail. */
-export async function openRivals({ backend, progress }: Context, size: NetworkSize): Promise<Rivals> {
+export async function openRivals(
+  { backend, progress }: Pick<Context, 'backend' | 'progress'>,
+  size: NetworkSize,
+): Promise<Rivals> {
   const leftOut: Record<string, string> = {};
   const rivals: Rival[] = [];
   progress('looking for PyTorch and TensorFlow.js');

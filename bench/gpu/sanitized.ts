@@ -12,7 +12,7 @@ import type { NetworkSize } from './sizes.ts';
 const size: NetworkSize = { batch: 2, image: [8, 8, 3], channels: 4, layers: 3 };
 const quiet = { secondsLeft: () => Number.POSITIVE_INFINITY, progress: () => {}, keep: () => {} };
 
-const { device, precisions } = await openContext(process.argv[2] as BackendName, true, quiet);
+const { backend, device, precisions, sizes } = await openContext(process.argv[2] as BackendName, true, quiet);
 for (const precision of precisions) {
   for (const name of kernelNames) {
     for (const definition of variants(name)) {
@@ -22,7 +22,7 @@ for (const precision of precisions) {
     }
   }
   for (const order of orders) {
-    using search = await openSearch(device, size, { precision });
+    using search = await openSearch(device, backend === 'cuda' ? size : sizes.repeated, { precision });
     // Kernel by kernel, recorded, replayed.
     for (let step = 0; step < 3; step++) await search.step(order, step);
   }
