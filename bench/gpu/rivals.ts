@@ -93,7 +93,9 @@ export async function openRivals(
 
 function stepOf(order: Order, { batch, image, channels, layers }: NetworkSize, backend: Context['backend']) {
   const device = backend === 'cuda' ? 'cuda' : 'cpu';
-  return { work: order, batch, channels, layers, size: image[0], device, threads: availableParallelism() } as const;
+  // Off a GPU nothing is measured: threads that wait for each other would only be slow on a busy machine.
+  const threads = device === 'cuda' ? availableParallelism() : 1;
+  return { work: order, batch, channels, layers, size: image[0], device, threads } as const;
 }
 
 /** Seconds of one step at most, the first one with all its compiling. */
