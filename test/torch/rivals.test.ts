@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { openRivals } from '../../bench/gpu/rivals.ts';
 
 const around = { backend: 'cpu', progress: () => {} } as const;
-const size = { batch: 2, image: [8, 8, 3], channels: 2, layers: 1 } as const;
+const size = { batch: 2, image: [8, 8, 3], channels: 2, layers: 3 } as const;
 
 it('takes steps with the forms that work here and goes on after those that do not', {
   timeout: 120_000,
