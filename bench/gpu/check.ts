@@ -1,5 +1,5 @@
 // `npm run gpu:check`: everything that can only be proved and measured on a GPU, each stage in a process of its own, into one
-// JSON file and one readable table. DESIGN: what has to hold comes first; after each stage both files are written anew.
+// JSON file and one readable table. What has to hold comes first; after each stage both files are written anew.
 import { DartsmithError } from '../../src/errors.ts';
 import { runChild } from './child.ts';
 import { readOptions, usage } from './options.ts';
