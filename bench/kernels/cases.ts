@@ -41,10 +41,15 @@ export function kernelCases(): KernelCase[] {
 }
 
 function kernelCase(name: string, definition: KernelDefinition<'x'>, shape: ImageShape): KernelCase {
+  return { name: `${name} ${shape.join('x')}`, graph: chainOf(definition, shape, repeats), repeats, definition };
+}
+
+/** A network that applies a kernel, whose output has its input's shape, a number of times; its input is `images`. */
+export function chainOf(definition: KernelDefinition<string>, shape: ImageShape, times: number): Graph {
   const builder = new GraphBuilder();
+  const [input] = Object.keys(definition.inputs);
   let output = builder.batchNorm('stem', builder.input('images', shape), { affine: true });
-  for (let index = 0; index < repeats; index++) output = definition.build(builder.within(index), { x: output });
+  for (let index = 0; index < times; index++) output = definition.build(builder.within(index), { [input]: output });
   const logits = builder.linear('classifier', builder.globalAvgPool(output), 10);
-  const graph = builder.finish(builder.softmaxCrossEntropy(logits));
-  return { name: `${name} ${shape.join('x')}`, graph, repeats, definition };
+  return builder.finish(builder.softmaxCrossEntropy(logits));
 }

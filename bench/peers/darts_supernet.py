@@ -3,6 +3,8 @@
 Parameters bear the names of the published code, so that both sides speak of the same tensor. Tensors are [N, C, H, W].
 """
 
+import contextlib
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -120,6 +122,9 @@ class Supernet(nn.Module):
     `skip_zero` leaves the candidate `none` out of the sum: the same values for less work.
     """
 
+    # Within which the loss is computed.
+    autocast = staticmethod(contextlib.nullcontext)
+
     def __init__(self, channels=16, layers=8, classes=10, inputs=3, skip_zero=False):
         super().__init__()
         stem = 3 * channels
@@ -153,7 +158,8 @@ class Supernet(nn.Module):
         return self.classifier(s1.mean(dim=(2, 3)))
 
     def loss(self, images, labels):
-        return functional.cross_entropy(self(images), labels)
+        with self.autocast():
+            return functional.cross_entropy(self(images), labels)
 
 
 def multiply_accumulates(model, images):

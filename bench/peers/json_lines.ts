@@ -7,6 +7,8 @@ export interface JsonLinesProcess {
   ask(request: object): Promise<Record<string, unknown>>;
   /** Ends the process and waits until it is gone. */
   close(): Promise<void>;
+  /** Ends the process at once, whatever it does. */
+  kill(): Promise<void>;
 }
 
 interface Waiting {
@@ -51,6 +53,10 @@ export function startJsonLines(command: string, args: readonly string[]): JsonLi
       }),
     close: () => {
       child.stdin.end();
+      return closed;
+    },
+    kill: () => {
+      child.kill('SIGKILL');
       return closed;
     },
   };

@@ -15,6 +15,7 @@ import torch
 
 from chain_step import ChainStep
 from darts_supernet import Supernet, multiply_accumulates
+from execution import Execution
 from search_step import SearchStep, hypergradient
 from tensor_file import read_tensors, write_tensors
 
@@ -42,26 +43,37 @@ def peak_bytes():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def time_step(form, work, batch, channels, layers, threads):
-    """Seconds of one step, and the peak memory of the setting's first one.
+def time_step(form, work, batch, channels, layers, threads, size=32, **options):
+    """Seconds of one step, and the peak memory of the setting's first one; `options` are those of Execution.
 
     That first step meets cold memory, so its time is not one to report.
     """
     torch.set_num_threads(threads)
-    key = (form, work, batch, channels, layers)
+    execution = Execution(**options)
+    sizes = (work, batch, channels, layers, size)
+    key = (form, execution, *sizes)
     first = key not in steps
+    on_gpu = execution.device != "cpu"
     if first:
         # Other sizes come in turn, never again: what they hold must not count.
-        for old in [old for old in steps if old[1:] != key[1:]]:
+        for old in [old for old in steps if old[2:] != sizes]:
             del steps[old]
         gc.collect()
-        reset_peak()
-        steps[key] = {"step": ChainStep(*key) if work == "chain" else SearchStep(*key)}
+        if on_gpu:
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+        else:
+            reset_peak()
+        step = ChainStep(form, *sizes) if work == "chain" else SearchStep(form, *sizes, execution)
+    else:
+        step = steps[key]["step"]
     start = time.perf_counter()
-    loss = steps[key]["step"]()
+    loss = step()
     seconds = time.perf_counter() - start
     if first:
-        steps[key]["peak"] = peak_bytes()
+        # Only now: one that fails must not hold its memory.
+        peak = torch.cuda.max_memory_allocated() if on_gpu else peak_bytes()
+        steps[key] = {"step": step, "peak": peak}
     return {"seconds": seconds, "loss": loss, "peakBytes": steps[key]["peak"]}
 
 
@@ -113,7 +125,7 @@ def check(channels, layers, classes, inputs, dtype, input, output, learningRate,
     for name, value in zip(("alphas_normal", "alphas_reduce"), unrolled):
         results[f"hypergradient.{name}"] = value.numpy()
     write_tensors(output, results)
-    return {"loss": loss.item(), "unrolledLoss": unrolled_loss}
+    return {"loss": loss.item(), "unrolledLoss": unrolled_loss.item()}
 
 
 commands = {"time": time_step, "describe": describe, "check": check}

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { Precision } from '../../src/backend/device.ts';
 import type { StepSizes, Work } from '../support/work.ts';
 import { startJsonLines } from './json_lines.ts';
 import { readTensors, type TorchTensor, writeTensors } from './tensor_file.ts';
@@ -10,10 +11,20 @@ import { readTensors, type TorchTensor, writeTensors } from './tensor_file.ts';
 /** How PyTorch computes a step: as the published code does, or at its best; see search_step.py. */
 export type TorchForm = 'published' | 'tuned';
 
-/** One step on a random 32x32x3 batch. */
-export interface TorchTimeOptions extends StepSizes {
+/** Where and how PyTorch executes a step; see execution.py, whose defaults hold for what is absent. */
+export interface TorchExecution {
+  readonly device?: 'cpu' | 'cuda';
+  readonly precision?: Precision;
+  readonly compiled?: boolean;
+  readonly graphed?: boolean;
+}
+
+/** One step on a random batch. */
+export interface TorchTimeOptions extends StepSizes, TorchExecution {
   readonly form: TorchForm;
   readonly work: Work;
+  /** Side of the images; 32 when absent. */
+  readonly size?: number;
 }
 
 /** What a step took. */
@@ -21,7 +32,7 @@ export interface TorchTiming {
   readonly seconds: number;
   /** Mean loss of the training batch before the weight step. */
   readonly loss: number;
-  /** Resident memory at its largest in the first step of these options, Python included. */
+  /** Memory at its largest in the first step of these options: resident, Python included, or of a GPU what is allocated. */
   readonly peakBytes: number;
 }
 
@@ -78,27 +89,40 @@ export interface TorchPeer {
   describe(network: TorchNetwork & { readonly size: number }): Promise<TorchDescription>;
   check(options: TorchCheckOptions): Promise<TorchCheck>;
   close(): Promise<void>;
+  /** Ends it in the middle of what it does. */
+  kill(): Promise<void>;
+}
+
+/** A Python that can import PyTorch. */
+export interface TorchPython {
+  readonly python: string;
+  readonly version: string;
+}
+
+/** Starts PyTorch where {@link findTorch} finds it. */
+export async function openTorchPeer(onMissing?: (reason: string) => void): Promise<TorchPeer | undefined> {
+  const found = await findTorch(onMissing);
+  return found && serveTorch(found);
 }
 
 /**
- * Starts PyTorch in the newest of the Pythons that can import it: `DARTSMITH_PYTHON` alone where that is set, else python3
- * of the PATH and /usr/bin/python3. Where none can, gives undefined and tells `onMissing` why.
+ * The newest of the Pythons that can import PyTorch: `DARTSMITH_PYTHON` alone where that is set, else python3 of the PATH
+ * and /usr/bin/python3. Where none can, gives undefined and tells `onMissing` why.
  */
-export async function openTorchPeer(onMissing: (reason: string) => void = () => {}): Promise<TorchPeer | undefined> {
+export async function findTorch(onMissing: (reason: string) => void = () => {}): Promise<TorchPython | undefined> {
   const chosen = process.env.DARTSMITH_PYTHON;
   const pythons = chosen ? [chosen] : ['python3', '/usr/bin/python3'];
   const versions = await Promise.all(pythons.map(torchVersion));
   const [best] = pythons
     .map((python, index) => ({ python, version: versions[index] }))
-    .filter((found): found is { python: string; version: string } => found.version !== undefined)
+    .filter((found): found is TorchPython => found.version !== undefined)
     .sort((a, b) => b.version.localeCompare(a.version, 'en', { numeric: true }));
   if (best === undefined) {
     onMissing(
       `no PyTorch: 'import torch' fails in ${pythons.join(' and ')}; set DARTSMITH_PYTHON to a Python that has it`,
     );
-    return undefined;
   }
-  return servePeer(best.python, best.version);
+  return best;
 }
 
 async function torchVersion(python: string): Promise<string | undefined> {
@@ -110,7 +134,8 @@ async function torchVersion(python: string): Promise<string | undefined> {
   }
 }
 
-function servePeer(python: string, version: string): TorchPeer {
+/** Starts PyTorch in that Python. */
+export function serveTorch({ python, version }: TorchPython): TorchPeer {
   // -B: no __pycache__ beside the sources.
   const server = startJsonLines(python, ['-B', join(import.meta.dirname, 'server.py')]);
   const ask = async <Answer>(command: string, options: object) =>
@@ -131,5 +156,6 @@ function servePeer(python: string, version: string): TorchPeer {
       }
     },
     close: () => server.close(),
+    kill: () => server.kill(),
   };
 }

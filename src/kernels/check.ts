@@ -1,7 +1,7 @@
 import type { Device } from '../backend/device.ts';
 import { AbortedError, BackendError } from '../errors.ts';
 import type { ReferenceResult } from '../reference/interpreter.ts';
-import { type ErrorGrowth, errorGrowth, tolerance } from '../reference/tolerance.ts';
+import { errorGrowth, tolerance } from '../reference/tolerance.ts';
 import { type KernelDefinition, referencePass } from './definition.ts';
 import { drawBatch } from './draw.ts';
 import { type Kernel, type KernelGradients, openKernel } from './open.ts';
@@ -45,6 +45,25 @@ export async function checkKernel(device: Device, definition: KernelDefinition, 
 }
 
 async function findFault(kernel: Kernel<string>, seed: number, signal?: AbortSignal): Promise<Fault | undefined> {
+  return (await compareKernel(kernel, seed, signal)).map(faultOf).find((found) => found !== undefined);
+}
+
+/** A tensor of a kernel beside what the reference says. */
+export interface KernelTensor {
+  /** For people, such as `the gradient of input x`. */
+  readonly tensor: string;
+  readonly actual: Float32Array;
+  readonly expected: Float64Array;
+  /** Absolute error that float32 sums of that many terms explain. */
+  readonly tolerance: number;
+}
+
+/** A kernel's output and all its gradients on normal random numbers, which `seed` draws, and the reference's. */
+export async function compareKernel(
+  kernel: Kernel<string>,
+  seed: number,
+  signal?: AbortSignal,
+): Promise<KernelTensor[]> {
   const { graph, batchSize } = kernel;
   const batch = drawBatch(graph, batchSize, seed);
   const parameters: Record<string, Float32Array> = {};
@@ -53,9 +72,10 @@ async function findFault(kernel: Kernel<string>, seed: number, signal?: AbortSig
   if (signal?.aborted) throw new AbortedError();
   const expected = referencePass(graph, { ...batch, batchSize, parameters });
   const growth = errorGrowth(graph, batchSize, expected.outputs);
-  return comparisons(kernel, actual, expected)
-    .map((comparison) => faultOf(comparison, growth))
-    .find((found) => found !== undefined);
+  return comparisons(kernel, actual, expected).map(({ direction, ...comparison }) => ({
+    ...comparison,
+    tolerance: tolerance(comparison.expected, growth, direction),
+  }));
 }
 
 interface Comparison {
@@ -84,12 +104,17 @@ function comparisons(
   ];
 }
 
-function faultOf({ tensor, actual, expected, direction }: Comparison, growth: ErrorGrowth): Fault | undefined {
-  const allowed = tolerance(expected, growth, direction);
+function faultOf({ tensor, actual, expected, tolerance }: KernelTensor): Fault | undefined {
+  const error = largestError(actual, expected);
+  return error <= tolerance ? undefined : { tensor, error, tolerance };
+}
+
+/** Largest difference of two arrays; infinite where one is NaN or their lengths differ. */
+export function largestError(actual: Float32Array, expected: ArrayLike<number>): number {
   let error = actual.length === expected.length ? 0 : Number.POSITIVE_INFINITY;
   for (let i = 0; i < expected.length; i++) {
     const difference = Math.abs(actual[i] - expected[i]);
     if (!(difference <= error)) error = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference;
   }
-  return error <= allowed ? undefined : { tensor, error, tolerance: allowed };
+  return error;
 }

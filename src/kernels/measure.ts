@@ -1,4 +1,4 @@
-import type { Device, KernelProfile, Peak } from '../backend/device.ts';
+import type { Device, KernelProfile, Peak, Precision } from '../backend/device.ts';
 import { AbortedError } from '../errors.ts';
 import type { KernelDefinition } from './definition.ts';
 import { drawBatch, type KernelBatch } from './draw.ts';
@@ -12,6 +12,8 @@ export interface Contestant {
   readonly name: string;
   readonly device: Device;
   readonly peak: Peak;
+  /** What the device computes in; `fp32` when absent. */
+  readonly precision?: Precision;
 }
 
 /** The passes of a kernel that are measured. */
@@ -70,7 +72,9 @@ export async function measureKernel(
   const { batchSize } = options;
   const opened: Kernel<string>[] = [];
   try {
-    for (const { device } of contestants) opened.push(await openKernel(device, { ...definition, batchSize }));
+    for (const { device, precision } of contestants) {
+      opened.push(await openKernel(device, { ...definition, batchSize, precision }));
+    }
     const rounds = await runRounds(opened, drawBatch(opened[0].graph, batchSize, 0), options);
     const work = definition.work(batchSize);
     return passes.map((pass) => ({

@@ -1,5 +1,13 @@
 // Single ops, or chains of them, run and timed on plain arrays.
-import type { Device, DirectBatch, ExecuteOptions, KernelProfile, Outcome, Program } from '../backend/device.ts';
+import type {
+  Device,
+  DirectBatch,
+  ExecuteOptions,
+  KernelProfile,
+  Outcome,
+  Precision,
+  Program,
+} from '../backend/device.ts';
 import type { Parameters } from '../backend/parameters.ts';
 import { BackendError, invalid } from '../errors.ts';
 import type { Graph, Shape } from '../graph/graph.ts';
@@ -10,6 +18,8 @@ export interface KernelOptions<Name extends string> extends KernelSource<Name> {
   readonly batchSize: number;
   /** Draws the parameters' first values; 0 when absent. */
   readonly seed?: number;
+  /** What the device computes in; `fp32` when absent. */
+  readonly precision?: Precision;
 }
 
 /** A kernel's arrays by input, each `[batch, ...shape]`. */
@@ -95,11 +105,11 @@ export async function openKernel<Name extends string>(
   device: Device,
   options: KernelOptions<Name>,
 ): Promise<Kernel<Name>> {
-  const { batchSize, seed = 0 } = options;
+  const { batchSize, seed = 0, precision } = options;
   const graph = buildGraph(options);
   const parameters = await device.createParameters(graph, { seed });
   try {
-    return kernelOf(device.compile(graph, { batchSize, parameters }));
+    return kernelOf(device.compile(graph, { batchSize, parameters, precision }));
   } catch (error) {
     parameters.dispose();
     throw error;

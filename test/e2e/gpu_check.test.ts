@@ -1,0 +1,163 @@
+// The whole GPU check on the stand-in for a GPU, as it runs on a real one, pack and all: it must not fail there for a silly
+// reason.
+import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { Check, StageResult } from '../../bench/gpu/outcome.ts';
+import type { CheckReport } from '../../bench/gpu/report.ts';
+import { stageNames } from '../../bench/gpu/stages.ts';
+import { root, runProcess } from '../helpers/process.ts';
+import { scratch } from '../helpers/scratch.ts';
+
+const check = join(root, 'bench', 'gpu', 'check.ts');
+/** PyTorch takes long to start; its forms have a test of their own, test/torch/rivals.test.ts. */
+const environment = { DARTSMITH_PYTHON: '/nonexistent/python' };
+
+/** Runs the check from the checkout; `preload` is loaded into every process of it. */
+async function gpuCheck(args: readonly string[], extra: NodeJS.ProcessEnv = {}, preload: readonly string[] = []) {
+  const out = scratch();
+  const imports = ['tsx', ...preload].flatMap((module) => ['--import', module]);
+  const ended = await runProcess(process.execPath, [...imports, check, '--out', out, ...args], {
+    cwd: root,
+    environment: { ...environment, ...extra },
+  });
+  return { ...ended, out, ...readReport(out) };
+}
+
+function readReport(folder: string): { report: CheckReport; text: string } {
+  const json = join(folder, 'gpu-check.json');
+  if (!existsSync(json)) return { report: {} as CheckReport, text: '' };
+  return { report: JSON.parse(readFileSync(json, 'utf8')), text: readFileSync(join(folder, 'gpu-check.txt'), 'utf8') };
+}
+
+const stageOf = ({ stages }: CheckReport, name: string): StageResult => stages.find(({ stage }) => stage === name)!;
+const failures = ({ checks = [] }: StageResult): Check[] => checks.filter(({ passed }) => !passed);
+
+/** A folder with a compute-sanitizer that runs its program and has nothing to say. */
+function fakeSanitizer(): string {
+  const folder = scratch();
+  const script = '#!/bin/sh\n[ "$1" = --version ] && exit 0\nshift 4\n"$@" && echo "ERROR SUMMARY: 0 errors"\n';
+  writeFileSync(join(folder, 'compute-sanitizer'), script);
+  chmodSync(join(folder, 'compute-sanitizer'), 0o755);
+  return folder;
+}
+
+describe('gpu:check on simt', () => {
+  it('runs every stage, writes one JSON file and one table, and ends with 0', { timeout: 300_000 }, async () => {
+    const { code, report, text, stdout, stderr } = await gpuCheck(['--backend', 'simt']);
+    expect({ code, failed: report.stages.flatMap(failures) }).toEqual({ code: 0, failed: [] });
+    expect(report).toMatchObject({ format: 1, backend: 'simt', finished: true, passed: true, notAskedFor: [] });
+    expect(report.device).toMatch(/^simt \(0: /);
+    expect(report.stages.map(({ stage }) => stage)).toEqual(stageNames);
+    const expected = stageNames.map((name) => (name === 'sanitizer' ? 'skipped' : 'passed'));
+    expect(report.stages.map(({ status }) => status)).toEqual(expected);
+    expect(stageOf(report, 'sanitizer').skipped).toBe('compute-sanitizer is not on the PATH');
+    for (const { kind, checks = [], rows = [], stage } of report.stages) {
+      if (stage !== 'sanitizer') expect(kind === 'proof' ? checks.length : rows.length, stage).toBeGreaterThan(0);
+    }
+    expect(JSON.stringify(stageOf(report, 'repeatability').checks)).toMatch(/graph of [1-9]\d* kernels/);
+    const timed = stageOf(report, 'kernel-times').data as { measured: { kernels: unknown[] } };
+    expect(timed.measured.kernels.length).toBeGreaterThan(20);
+    const { rows = [], leftOut = {} } = stageOf(report, 'step-times');
+    expect(rows).toHaveLength(2 * 3);
+    expect(leftOut.PyTorch).toContain('/nonexistent/python');
+    expect(leftOut['TensorFlow.js']).toMatch(/tfjs-node-gpu/);
+    expect(text).toMatch(/^gpu:check of simt .*: every proof held\n/);
+    expect(text).toMatch(/\nmixedEdge +2x4x4x4 +bf16 +in graph /);
+    expect(text).toMatch(/\nsecond order +dartsmith, tf32 +\d/);
+    expect(stdout.trimEnd()).toContain('== Search steps, measured in turns');
+    expect(stderr).toMatch(/\[ +\d+\.\d s\] repeatability: second order, bf16\n/);
+  });
+
+  it('reports a wrong gradient and goes on with the other stages', { timeout: 120_000 }, async () => {
+    const preload = [join(root, 'test', 'helpers', 'faulty_addon.mjs')];
+    const { code, report, text } = await gpuCheck(['--backend', 'simt', '--stages', 'kernels,gather'], {}, preload);
+    expect(code).toBe(1);
+    expect(report).toMatchObject({ passed: false, finished: true });
+    expect(report.stages.map(({ status }) => status)).toEqual(['failed', 'passed']);
+    const [first] = failures(stageOf(report, 'kernels'));
+    expect(first.name).toMatch(/^separable 3x3, 2x4x4x4, fp32: the gradient of input x$/);
+    expect(first.error).toBeGreaterThan(0.09);
+    expect(text).toMatch(/^gpu:check of simt .*: FAILED\n/);
+    expect(text).toContain(`FAILED ${first.name}: off by 1.0e-1, allowed`);
+  });
+
+  it('reports a loss that does not repeat', { timeout: 120_000 }, async () => {
+    const preload = [join(root, 'test', 'helpers', 'faulty_addon.mjs')];
+    const args = ['--backend', 'simt', '--stages', 'repeatability'];
+    const { code, report } = await gpuCheck(args, { FAULT: 'drift' }, preload);
+    expect(code).toBe(1);
+    expect(failures(stageOf(report, 'repeatability'))[0].note).toMatch(/^loss of run 2 beside run 1: /);
+  });
+
+  it('outlives a stage whose process dies', { timeout: 120_000 }, async () => {
+    const preload = [join(root, 'test', 'helpers', 'faulty_addon.mjs')];
+    const args = ['--backend', 'simt', '--stages', 'cases,step-times,gather'];
+    const { code, report, text } = await gpuCheck(args, { FAULT: 'crash' }, preload);
+    expect(code).toBe(1);
+    expect(report.stages.map(({ status }) => status)).toEqual(['error', 'error', 'error']);
+    for (const { error } of report.stages) expect(error).toMatch(/its process ended with SIGSEGV/);
+    expect(text).toContain('SIGSEGV');
+  });
+
+  it('runs small programs under compute-sanitizer where there is one', { timeout: 120_000 }, async () => {
+    const path = `${fakeSanitizer()}:${process.env.PATH}`;
+    const { code, report } = await gpuCheck(['--backend', 'simt', '--stages', 'sanitizer'], { PATH: path });
+    expect(stageOf(report, 'sanitizer').checks).toEqual([
+      { name: 'memcheck finds nothing', passed: true, note: 'ERROR SUMMARY: 0 errors' },
+      { name: 'racecheck finds nothing', passed: true, note: 'ERROR SUMMARY: 0 errors' },
+    ]);
+    expect(code).toBe(0);
+  });
+
+  it('says what is missing where there is no GPU', { timeout: 60_000 }, async () => {
+    const { code, report } = await gpuCheck(['--stages', 'gather,kernel-times']);
+    // On a machine with a GPU it is the check itself.
+    if (report.stages.every(({ status }) => status === 'passed')) return;
+    expect(code).toBe(1);
+    expect(report.stages[0].error).toMatch(/driver|CUDA|GPU/);
+  });
+
+  it.each([
+    [['--backend', 'abacus'], "for --backend but received 'abacus'"],
+    [['--stages', 'kernels,tea'], "for --stages but received 'tea'"],
+    [['--minutes', '0'], "expected an integer of at least 1 for --minutes but received '0'"],
+    [['--speed'], '--speed'],
+  ])('%j is wrong usage', async (args, message) => {
+    const { code, stderr } = await gpuCheck(args);
+    expect(code).toBe(2);
+    expect(stderr).toContain(message);
+  });
+});
+
+describe('the pack', () => {
+  it('runs the check beside a bare copy of the tree', { timeout: 120_000 }, async () => {
+    const addon = join(root, 'build-cmake', 'Release', 'dartsmith.node');
+    const [tree, out] = [scratch(), scratch()];
+    const pack = join(tree, 'gpu-pack');
+    const packed = await runProcess(process.execPath, ['scripts/gpu-pack.mjs', '--out', pack, '--without-node'], {
+      cwd: root,
+    });
+    expect({ code: packed.code, stderr: packed.stderr }).toEqual({ code: 0, stderr: '' });
+    expect(existsSync(join(pack, 'include', 'node_api.h'))).toBe(true);
+    expect(existsSync(join(pack, 'include', 'napi.h'))).toBe(true);
+    expect(existsSync(join(pack, 'js', 'bench', 'peers', 'execution.py'))).toBe(true);
+    const bin = join(tree, 'bin');
+    mkdirSync(bin);
+    symlinkSync(process.execPath, join(bin, 'node'));
+    const { code, stderr } = await runProcess(
+      'bash',
+      [join(pack, 'run.sh'), '--backend', 'simt', '--stages', 'cases,gather,supernet'],
+      {
+        cwd: '/',
+        environment: { ...environment, PATH: `${bin}:/usr/bin:/bin`, OUT: out, DARTSMITH_ADDON: addon },
+      },
+    );
+    const { report } = readReport(out);
+    expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
+    expect(report.stages.map(({ status }) => status)).toEqual(['passed', 'passed', 'passed']);
+    const git = spawnSync('git', ['rev-parse', 'HEAD'], { cwd: root, encoding: 'utf8' });
+    if (git.status === 0) expect(report.machine.commit).toContain(git.stdout.trim());
+  });
+});
