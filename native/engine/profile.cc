@@ -47,13 +47,15 @@ KernelProfile count_node(const Plan& plan, int id, bool backward, int64_t batch,
   KernelProfile profile{.op = node.op, .backward = backward};
   profile.bytes = backward ? gradient_bytes : borrows_value(node.op) ? 0 : value_bytes;
   int64_t passes = backward ? 0 : 1;
+  std::set<int> values;  // buffers that were counted
   for (const LoweredInput& input : lowered.inputs) {
     const int64_t elements = batch * plan.graph.nodes[input.id].node.shape.elements();
     if (node.op == Op::kCombine) profile.flops += 2 * elements;
     const bool gradient = backward && plan.nodes[input.id].has_gradient;
     if (gradient) ++passes;
     if (joining) continue;
-    profile.bytes += batch * plan.value_bytes(input.id);
+    // The skip and both poolings of an edge read one tensor.
+    if (values.insert(plan.nodes[input.id].value).second) profile.bytes += batch * plan.value_bytes(input.id);
     // The gradient of a normalised input is a map, not a tensor, unless the kernel makes the tensor itself.
     if (gradient && !(node.op == Op::kCombine && input.normalised)) {
       profile.bytes += elements * static_cast<int64_t>(sizeof(float));

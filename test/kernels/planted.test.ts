@@ -3,13 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { loadAddon } from '../../src/backend/native/addon.ts';
 import { threadOrders } from '../helpers/simt.ts';
 
-type Bug =
-  | 'none'
-  | 'missing barrier'
-  | 'divergent barrier'
-  | 'past shared memory'
-  | 'past an allocation'
-  | 'unwritten';
+type Bug = 'none' | 'missing barrier' | 'divergent barrier' | 'past shared memory' | 'past an allocation' | 'unwritten';
 
 /** What only the stand-in's addon has: native/simt/planted.h. */
 interface PlantedAddon {
