@@ -79,6 +79,14 @@ void Allocator::release(void* memory) noexcept {
   used_.erase(found);
 }
 
+size_t Allocator::free_bytes() {
+  const std::lock_guard lock(mutex_);
+  check(cudaSetDevice(device_), "choosing the device");
+  size_t free = 0, total = 0;
+  check(cudaMemGetInfo(&free, &total), "asking for free memory");
+  return limit_ > 0 ? std::min(free, limit_ - std::min(limit_, held_)) : free;
+}
+
 void Allocator::refuse(size_t bytes) const {
   size_t free = 0, total = 0;
   cudaMemGetInfo(&free, &total);

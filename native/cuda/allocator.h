@@ -20,6 +20,8 @@ class Allocator {
   // Memory aligned to 256 bytes. Throws OutOfMemory.
   void* allocate(size_t bytes);
   void release(void* memory) noexcept;
+  // What could still be had, spare pieces left out.
+  size_t free_bytes();
 
  private:
   static size_t rounded(size_t bytes);

@@ -152,7 +152,10 @@ class CudaBackend final : public Backend {
   void* allocate(size_t bytes) override { return allocator_.allocate(bytes); }
   void release(void* memory) noexcept override { allocator_.release(memory); }
 
-  bool stages() const override { return true; }
+  bool stages(size_t bytes) override {
+    constexpr size_t kShare = 16;  // of the free memory, which working memory needs
+    return bytes <= allocator_.free_bytes() / kShare;
+  }
   void stage(void* device, const void* host, size_t bytes) override {
     if (bytes == 0) return;
     const std::lock_guard lock(setup_mutex_);

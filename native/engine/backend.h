@@ -45,8 +45,11 @@ class Backend {
   // on return: from any thread. What is queued after wait_for_staged() finds it there.
   virtual void stage(void* device, const void* host, size_t bytes) { initialise(device, host, bytes); }
   virtual void wait_for_staged() {}
-  // Whether staging is worth a copy more.
-  virtual bool stages() const { return false; }
+  // Whether staging so much is worth a copy more and leaves memory enough.
+  virtual bool stages(size_t bytes) {
+    (void)bytes;
+    return false;
+  }
   // Waits for all that was queued. Throws Error where some of it failed.
   virtual void finish() {}
 

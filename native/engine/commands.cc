@@ -370,11 +370,11 @@ void check(const Command& command) {
 }
 
 void stage(const Device& device, Command& command) {
-  if (!device.backend->stages()) return;
   const auto send = [&](Batch& batch) {
     auto* direct = std::get_if<DirectBatch>(&batch);
     if (direct == nullptr) return;
     for (const auto& [id, values] : direct->inputs) {
+      if (!device.backend->stages(values.size() * sizeof(float))) continue;
       Buffer& buffer = direct->staged[id] = Buffer(device.backend, values.size() * sizeof(float));
       device.backend->stage(buffer.as<void>(), values.data(), buffer.bytes());
     }

@@ -37,7 +37,9 @@ bool has_weight_gradient(Op op) {
 }
 
 // `joining` is a node whose step has loaded its input already.
-KernelProfile count_node(const Plan& plan, int id, bool backward, int64_t batch, bool joining) {
+// `gradients` holds the buffers that the step has counted: the terms of a sum share theirs.
+KernelProfile count_node(const Plan& plan, int id, bool backward, int64_t batch, bool joining,
+                         std::set<int>& gradients) {
   const LoweredNode& lowered = plan.graph.nodes[id];
   const Node& node = lowered.node;
   const int64_t gradient_bytes = batch * node.shape.elements() * static_cast<int64_t>(sizeof(float));
@@ -45,7 +47,11 @@ KernelProfile count_node(const Plan& plan, int id, bool backward, int64_t batch,
   const Shape none{0, 0, 0};
   const Shape& first = lowered.inputs.empty() ? none : plan.graph.nodes[lowered.inputs[0].id].node.shape;
   KernelProfile profile{.op = node.op, .backward = backward};
-  profile.bytes = backward ? gradient_bytes : borrows_value(node.op) ? 0 : value_bytes;
+  if (backward) {
+    profile.bytes = gradients.insert(plan.nodes[id].gradient).second ? gradient_bytes : 0;
+  } else {
+    profile.bytes = borrows_value(node.op) ? 0 : value_bytes;
+  }
   int64_t passes = backward ? 0 : 1;
   std::set<int> values;  // buffers that were counted
   for (const LoweredInput& input : lowered.inputs) {
@@ -74,13 +80,14 @@ KernelProfile count_node(const Plan& plan, int id, bool backward, int64_t batch,
 }  // namespace
 
 KernelProfile count_work(const Plan& plan, const std::vector<int>& ids, bool backward, int64_t batch) {
-  KernelProfile total = count_node(plan, ids.front(), backward, batch, false);
+  std::set<int> gradients;
+  KernelProfile total = count_node(plan, ids.front(), backward, batch, false, gradients);
   std::set<std::pair<int, Op>> loaded;  // what a pooling measures counts once a pooling
   for (size_t i = 0; i < ids.size(); ++i) {
     const LoweredNode& lowered = plan.graph.nodes[ids[i]];
     const bool joining = !lowered.inputs.empty() && !loaded.insert({lowered.inputs[0].id, lowered.node.pool}).second;
     if (i == 0) continue;
-    const KernelProfile other = count_node(plan, ids[i], backward, batch, joining);
+    const KernelProfile other = count_node(plan, ids[i], backward, batch, joining, gradients);
     total.flops += other.flops;
     total.product_flops += other.product_flops;
     total.bytes += other.bytes;

@@ -61,7 +61,7 @@ describe('a program that needs more than the limit', () => {
     await expect(pass(device, parameters, fits + 2)).rejects.toThrow(BackendError);
   });
 
-  // The advice counts the plan's bytes, the allocator takes whole pieces of 2 MiB above that size.
+  // Above 2 MiB the allocator takes whole pieces of that size, which the advice knows.
   it.each([3, 5.25, 8])('is refused with the batch that does fit: %d MiB, large pieces', async (limit) => {
     const { device, parameters } = await limited(limit * mebibyte);
     const fits = await advised(device, parameters, 600);
