@@ -78,7 +78,9 @@ describe('the tarball', () => {
 
   it('holds every file that package.json and native/sources.json name but the stand-in for tests', () => {
     const { bin, exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-    const { instruction_sets, nvcc, simt, ...groups } = JSON.parse(readFileSync(join(root, 'native/sources.json'), 'utf8'));
+    const { instruction_sets, nvcc, simt, ...groups } = JSON.parse(
+      readFileSync(join(root, 'native/sources.json'), 'utf8'),
+    );
     const targets = Object.values<string | Record<string, string>>(exports).flatMap((entry) =>
       typeof entry === 'string' ? [entry] : Object.values(entry),
     );
