@@ -198,15 +198,9 @@ __device__ void measure_gradient(const Backward& b, Index task, float4* scratch)
 
 // One channel, a warp together.
 __device__ void join_gradient(const Backward& b, int channel) {
-  const int lane = static_cast<int>(threadIdx.x) % kLanes;
-  double gradient = 0, product = 0;
-  for (int64_t piece = lane; piece < b.cut.pieces; piece += kLanes) {
-    gradient += b.partials.at(0, channel, piece);
-    product += b.partials.at(1, channel, piece);
-  }
-  gradient = warp_sum(gradient);
-  product = warp_sum(product);
-  if (lane != 0) return;
+  const double gradient = join_pieces(b.partials, 0, channel);
+  double product = join_pieces(b.partials, 1, channel);
+  if (threadIdx.x % kLanes != 0) return;
   if (b.statistics != nullptr) product *= b.statistics[b.cut.channels + channel];
   if (b.scale_gradient != nullptr) b.scale_gradient[channel] = static_cast<float>(product);
   if (b.shift_gradient != nullptr) b.shift_gradient[channel] = static_cast<float>(gradient);

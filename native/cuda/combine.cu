@@ -191,15 +191,9 @@ __device__ void backward_piece(const Combine& c, Index task, const BackwardParts
 // One channel of one input, a warp together: its batch-norm's gradients, and what it adds to its weight's.
 __device__ void finish_channel(const Combine& c, int k, int channel) {
   const CombineInput& input = c.inputs[k];
-  const int lane = static_cast<int>(threadIdx.x) % kLanes, channels = c.output.channels;
-  double gradient = 0, product = 0;
-  for (int64_t piece = lane; piece < c.pieces; piece += kLanes) {
-    gradient += c.partials.at(0, channel, piece);
-    product += c.partials.at(1 + k, channel, piece);
-  }
-  gradient = warp_sum(gradient);
-  product = warp_sum(product);
-  if (lane != 0) return;
+  const int channels = c.output.channels;
+  const double gradient = join_pieces(c.partials, 0, channel), product = join_pieces(c.partials, 1 + k, channel);
+  if (threadIdx.x % kLanes != 0) return;
   const Reading& reading = input.reading;
   const double scaled = reading.statistics == nullptr ? product : product * reading.statistics[channels + channel];
   const bool affine = reading.scale != nullptr;

@@ -41,6 +41,15 @@ struct Partials {
   }
 };
 
+// One value of a channel summed over all pieces, by a warp together.
+__device__ inline double join_pieces(const Partials& partials, int value, int channel) {
+  double sum = 0;
+  for (int64_t piece = threadIdx.x % kLanes; piece < partials.pieces; piece += kLanes) {
+    sum += partials.at(value, channel, piece);
+  }
+  return warp_sum(sum);
+}
+
 // Mean and squared deviations of `pixels` loaded by load(pixel) for this thread's vector of channels, to the partials.
 // All threads of the block take part. `scratch`: [kWarps * kChunk / 4].
 template <typename Load>

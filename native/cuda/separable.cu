@@ -565,15 +565,9 @@ __device__ void input_gradient(const Separable& s, Index task, const GradientPar
 
 // One channel of a normalised input, a warp together: the gradients of its scale and shift, and the map of its own.
 __device__ void finish_input(const Separable& s, const Run& run, int channel) {
-  const int lane = static_cast<int>(threadIdx.x) % kLanes, channels = inputs_of(run);
-  double gradient = 0, product = 0;
-  for (int64_t piece = lane; piece < run.sums.pieces; piece += kLanes) {
-    gradient += run.sums.at(0, channel, piece);
-    product += run.sums.at(1, channel, piece);
-  }
-  gradient = warp_sum(gradient);
-  product = warp_sum(product);
-  if (lane != 0) return;
+  const int channels = inputs_of(run);
+  const double gradient = join_pieces(run.sums, 0, channel), product = join_pieces(run.sums, 1, channel);
+  if (threadIdx.x % kLanes != 0) return;
   if (run.scale_gradient != nullptr) {
     run.scale_gradient[channel] = static_cast<float>(product * run.reading.statistics[channels + channel]);
     run.shift_gradient[channel] = static_cast<float>(gradient);
