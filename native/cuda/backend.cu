@@ -148,6 +148,7 @@ class CudaBackend final : public Backend {
   }
   const Sweeps& sweeps() const override { return sweep_kernels; }
   bool computes_in(Precision) const override { return true; }
+  bool halves_images() const override { return true; }
 
   void* allocate(size_t bytes) override { return allocator_.allocate(bytes); }
   void release(void* memory) noexcept override { allocator_.release(memory); }

@@ -150,8 +150,8 @@ void moments_backward(Stream& stream, const KernelCall* calls, int count) {
       const GradientTarget& target = call->input_gradients[0];
       if (target.mode == GradientMode::kIgnore) continue;
       const Cut cut(call->inputs[0]);
-      group.add({cut, view_of(call->inputs[0]), view_of(call->output_gradient, cut.channels), call->output_gradient_map,
-                 view_of(target.data, cut.channels), target.mode == GradientMode::kAccumulate, 0},
+      group.add({cut, view_of(call->inputs[0]), output_gradient_of(*call), call->output_gradient_map,
+                 input_gradient_of(*call, 0), target.mode == GradientMode::kAccumulate, 0},
                 cut.tasks());
     }
     launch(CudaStream::of(stream), moments_backward_kernel, {group.tasks}, group);
@@ -245,12 +245,12 @@ Backward backward_of(const KernelCall& call) {
   return {.cut = cut,
           .x = affine ? view_of(call.inputs[0]) : view_of(call.output),
           .statistics = affine ? call.saved : nullptr,
-          .gradient = view_of(call.output_gradient, cut.channels),
+          .gradient = output_gradient_of(call),
           .reciprocal_deviation = call.saved + cut.channels,
           .scale = call.weight,
           .scale_gradient = call.weight_gradient,
           .shift_gradient = call.bias_gradient,
-          .target = view_of(call.input_gradients[0].data, cut.channels),
+          .target = input_gradient_of(call, 0),
           .mode = call.input_gradients[0].mode,
           .partials = partials,
           .means = partials.data + 2 * cut.channels * cut.pieces,

@@ -245,10 +245,10 @@ void backward(Stream& stream, const KernelCall& call) {
       input.scale_gradient = link.scale_gradient;
       input.shift_gradient = link.shift_gradient;
       input.gradient_map = link.gradient_map;
-      input.target = view_of(target.data, call.output.channels);
+      input.target = input_gradient_of(call, first + k);
       input.mode = target.mode;
     }
-    c.output = view_of(call.output_gradient, call.output.channels);
+    c.output = output_gradient_of(call);
     c.chunks = static_cast<int>(divide_up(call.output.channels, kBackwardChunk));
     c.contributions = static_cast<double*>(call.workspace);
     c.partials = {reinterpret_cast<float*>(c.contributions + kInputs * call.output.channels),

@@ -148,10 +148,10 @@ struct Tiles {
 struct Member {
   Convolution c;
   bool by_elements;
-  const float* x;
+  View x;
   const float* weight;
   const float* bias;
-  float* y;
+  View y;
   int64_t first_task;
 };
 
@@ -171,7 +171,7 @@ __device__ void forward_tile(const Member& m, Index task, const Parts<precision>
       [&](int row, Index inner) {
         if (first + row >= c.out_pixels()) return 0.0f;
         const int64_t source = c.source(first + row, static_cast<int>(inner / static_cast<Index>(inputs)));
-        return source < 0 ? 0.0f : m.x[source * c.inputs + group * inputs + inner % static_cast<Index>(inputs)];
+        return source < 0 ? 0.0f : m.x.get(source * c.inputs + group * inputs + inner % static_cast<Index>(inputs));
       },
       [&](Index inner, int column) {
         return column0 + column < outputs
@@ -180,7 +180,7 @@ __device__ void forward_tile(const Member& m, Index task, const Parts<precision>
       });
   for_results(parts.result, c.out_pixels() - first, outputs - column0, [&](int row, int column, float value) {
     const int channel = group * outputs + column0 + column;
-    m.y[int64_t{first + row} * c.outputs + channel] = m.bias == nullptr ? value : value + m.bias[channel];
+    m.y.set(int64_t{first + row} * c.outputs + channel, m.bias == nullptr ? value : value + m.bias[channel]);
   });
 }
 
@@ -194,10 +194,11 @@ __device__ void forward_element(const Member& m, Index item) {
   for (int tap = 0; tap < c.taps(); ++tap) {
     const int64_t source = c.source(pixel, tap);
     for (int i = 0; source >= 0 && i < inputs; ++i) {
-      sum = fmaf(m.x[source * c.inputs + first + i], m.weight[(int64_t{tap} * inputs + i) * c.outputs + channel], sum);
+      sum = fmaf(m.x.get(source * c.inputs + first + i), m.weight[(int64_t{tap} * inputs + i) * c.outputs + channel],
+                 sum);
     }
   }
-  m.y[item] = sum;
+  m.y.set(item, sum);
 }
 
 template <Precision precision>
@@ -226,10 +227,10 @@ struct Pieces {
 struct Backward {
   Convolution c;
   bool by_elements;
-  const float* x;
+  View x;
   const float* weight;
-  const float* dy;
-  float* dx;  // null where not wanted
+  View dy;
+  View dx;  // without data where not wanted
   bool accumulate;
   float* weight_gradient;  // null where not wanted
   float* bias_gradient;
@@ -251,7 +252,7 @@ __device__ void data_tile(const Backward& b, Index task, const Parts<precision>&
       [&](int row, Index inner) {
         if (first + row >= c.in_pixels()) return 0.0f;
         const int64_t target = c.target(first + row, static_cast<int>(inner / static_cast<Index>(outputs)));
-        return target < 0 ? 0.0f : b.dy[target * c.outputs + group * outputs + inner % static_cast<Index>(outputs)];
+        return target < 0 ? 0.0f : b.dy.get(target * c.outputs + group * outputs + inner % static_cast<Index>(outputs));
       },
       [&](Index inner, int column) {
         if (column0 + column >= inputs) return 0.0f;
@@ -260,8 +261,7 @@ __device__ void data_tile(const Backward& b, Index task, const Parts<precision>&
                         group * outputs + inner % static_cast<Index>(outputs)];
       });
   for_results(parts.result, c.in_pixels() - first, inputs - column0, [&](int row, int column, float value) {
-    float* target = b.dx + int64_t{first + row} * c.inputs + group * inputs + column0 + column;
-    *target = b.accumulate ? *target + value : value;
+    b.dx.add(int64_t{first + row} * c.inputs + group * inputs + column0 + column, value, b.accumulate);
   });
 }
 
@@ -276,11 +276,11 @@ __device__ void data_element(const Backward& b, Index item) {
   for (int tap = 0; tap < c.taps(); ++tap) {
     const int64_t target = c.target(pixel, tap);
     for (int o = 0; target >= 0 && o < outputs; ++o) {
-      sum = fmaf(b.dy[target * c.outputs + first + o],
+      sum = fmaf(b.dy.get(target * c.outputs + first + o),
                  b.weight[(int64_t{tap} * inputs + channel % inputs) * c.outputs + first + o], sum);
     }
   }
-  b.dx[item] = b.accumulate ? b.dx[item] + sum : sum;
+  b.dx.add(item, sum, b.accumulate);
 }
 
 template <Precision precision>
@@ -298,10 +298,11 @@ __device__ void weight_tile(const Backward& b, Index item, const Parts<precision
       [&](int row, Index pixel) {
         if (first + row >= rows) return 0.0f;
         const int64_t source = c.source(pixel, static_cast<int>((first + row) / static_cast<Index>(inputs)));
-        return source < 0 ? 0.0f : b.x[source * c.inputs + group * inputs + (first + row) % static_cast<Index>(inputs)];
+        return source < 0 ? 0.0f
+                          : b.x.get(source * c.inputs + group * inputs + (first + row) % static_cast<Index>(inputs));
       },
       [&](Index pixel, int column) {
-        return column0 + column < outputs ? b.dy[int64_t{pixel} * c.outputs + group * outputs + column0 + column]
+        return column0 + column < outputs ? b.dy.get(int64_t{pixel} * c.outputs + group * outputs + column0 + column)
                                           : 0.0f;
       });
   float* partial = b.partials + piece * c.weights();
@@ -324,7 +325,8 @@ __device__ void weight_element(const Backward& b, Index item) {
   double sum = 0;
   for (int64_t pixel = int64_t{piece} * b.pieces.pixels + lane; pixel < end; pixel += kLanes) {
     const int64_t source = c.source(static_cast<Index>(pixel), tap);
-    if (source >= 0) sum += static_cast<double>(b.x[source * c.inputs + from]) * b.dy[pixel * c.outputs + channel];
+    if (source >= 0)
+      sum += static_cast<double>(b.x.get(source * c.inputs + from)) * b.dy.get(pixel * c.outputs + channel);
   }
   sum = warp_sum(sum);
   if (lane == 0) b.partials[item] = static_cast<float>(sum);
@@ -342,7 +344,7 @@ __device__ void join_weights(const Backward& b) {
   for_warps(b.c.outputs, [&](Index column) {
     double sum = 0;
     for (int64_t row = threadIdx.x % kLanes; row < b.c.out_pixels(); row += kLanes) {
-      sum += b.dy[row * b.c.outputs + column];
+      sum += b.dy.get(row * b.c.outputs + column);
     }
     sum = warp_sum(sum);
     if (threadIdx.x % kLanes == 0) b.bias_gradient[column] = static_cast<float>(sum);
@@ -378,7 +380,7 @@ void forward(Stream& stream, const KernelCall* calls, int count) {
     for (const KernelCall* call = part; call < part + size; ++call) {
       const Convolution c = convolution_of(*call);
       const bool elements = by_elements(c);
-      group.add({c, elements, call->inputs[0].data, call->weight, call->bias, call->output.data, 0},
+      group.add({c, elements, view_of(call->inputs[0]), call->weight, call->bias, view_of(call->output), 0},
                 elements ? element_tasks(c.out_pixels() * c.outputs)
                          : Tiles(c.out_pixels(), c.group_outputs(), c.groups).count());
     }
@@ -409,9 +411,9 @@ void backward(Stream& stream, const KernelCall* calls, int count) {
       const Pieces pieces(c.out_pixels());
       const int64_t data = target.mode == GradientMode::kIgnore ? 0 : data_tasks(c);
       const int64_t weights = call->weight_gradient == nullptr ? 0 : weight_tasks(c, pieces);
-      group.add({c, by_elements(c), call->inputs[0].data, call->weight, call->output_gradient, target.data,
-                 target.mode == GradientMode::kAccumulate, call->weight_gradient, call->bias_gradient,
-                 static_cast<float*>(call->workspace), pieces, data, 0},
+      group.add({c, by_elements(c), view_of(call->inputs[0]), call->weight, output_gradient_of(*call),
+                 input_gradient_of(*call, 0), target.mode == GradientMode::kAccumulate, call->weight_gradient,
+                 call->bias_gradient, static_cast<float*>(call->workspace), pieces, data, 0},
                 data + weights);
     }
     with_precision(part->precision, [&](auto precision) {

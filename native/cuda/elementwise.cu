@@ -27,9 +27,6 @@ Work work_of(const Tensor& tensor) {
   return {divide_up(items_of(tensor), kItemsATask)};
 }
 
-View gradient_view(const KernelCall& call, int k) {
-  return view_of(call.input_gradients[k].data, call.inputs[k].channels);
-}
 bool wanted(const KernelCall& call, int k) {
   return call.input_gradients[k].mode != GradientMode::kIgnore;
 }
@@ -82,9 +79,9 @@ void relu_backward(Stream& stream, const KernelCall* calls, int count) {
       const KernelCall& call = part[m];
       if (!wanted(call, 0)) continue;
       const int64_t items = items_of(call.output);
-      group.add({view_of(call.output), view_of(call.output_gradient, call.output.channels), gradient_view(call, 0),
-                 accumulates(call, 0), items, 0},
-                divide_up(items, kItemsATask));
+      group.add(
+          {view_of(call.output), output_gradient_of(call), input_gradient_of(call, 0), accumulates(call, 0), items, 0},
+          divide_up(items, kItemsATask));
     }
     launch(CudaStream::of(stream), relu_kernel<true>, {group.tasks}, group);
   });
@@ -123,8 +120,8 @@ void add_backward(Stream& stream, const KernelCall& call) {
     if (!wanted(call, k)) continue;
     Terms terms{};
     terms.count = 1;
-    terms.views[0] = view_of(call.output_gradient, call.output.channels);
-    launch(CudaStream::of(stream), add_kernel, work_of(call.output), terms, gradient_view(call, k),
+    terms.views[0] = output_gradient_of(call);
+    launch(CudaStream::of(stream), add_kernel, work_of(call.output), terms, input_gradient_of(call, k),
            accumulates(call, k), items_of(call.output));
   }
 }
@@ -159,9 +156,8 @@ __device__ void copy_item(const WindowCopy& copy, Index item) {
     return;
   }
   for (int i = at.channel; i < at.channel + 4 && i < copy.channels; ++i) {
-    float* target = static_cast<float*>(copy.to.data) + to * copy.to.channels + copy.to_channel + i;
-    const float value = static_cast<const float*>(copy.from.data)[from * copy.from.channels + copy.from_channel + i];
-    *target = copy.accumulate ? *target + value : value;
+    copy.to.add(to * copy.to.channels + copy.to_channel + i,
+                copy.from.get(from * copy.from.channels + copy.from_channel + i), copy.accumulate);
   }
 }
 
@@ -234,9 +230,9 @@ void concat_backward(Stream& stream, const KernelCall* calls, int count) {
       if (wanted(*call, k)) {
         if (repeats(*call, k)) copies.emplace(stream);
         WindowCopy copy = copy_of(call->inputs[k]);
-        copy.from = view_of(call->output_gradient, call->output.channels);
+        copy.from = output_gradient_of(*call);
         copy.from_channel = channel;
-        copy.to = gradient_view(*call, k);
+        copy.to = input_gradient_of(*call, k);
         copy.accumulate = accumulates(*call, k);
         copies->add(copy);
       }
@@ -256,18 +252,19 @@ void crop_forward(Stream& stream, const KernelCall& call) {
   Copies(stream).add(copy);
 }
 
-void clear_tensor(Stream& stream, float* data, const Tensor& like) {
-  const size_t bytes = static_cast<size_t>(pixels_of(like) * like.channels) * sizeof(float);
+void clear_tensor(Stream& stream, float* data, const Tensor& like, Precision precision) {
+  const auto bytes = static_cast<size_t>(pixels_of(like) * like.channels * element_bytes(precision));
   check(cudaMemsetAsync(data, 0, bytes, CudaStream::of(stream).handle()), "clearing a tensor");
 }
 
 void crop_backward(Stream& stream, const KernelCall& call) {
   if (!wanted(call, 0)) return;
   const Tensor& in = call.inputs[0];
-  if (!accumulates(call, 0)) clear_tensor(stream, call.input_gradients[0].data, in);
+  const GradientTarget& target = call.input_gradients[0];
+  if (!accumulates(call, 0)) clear_tensor(stream, target.data, in, target.precision);
   WindowCopy copy = copy_of(call.output);
-  copy.from = view_of(call.output_gradient, call.output.channels);
-  copy.to = gradient_view(call, 0);
+  copy.from = output_gradient_of(call);
+  copy.to = input_gradient_of(call, 0);
   copy.to_height = static_cast<int>(in.height);
   copy.to_width = static_cast<int>(in.width);
   copy.to_top = call.node->top;
@@ -277,7 +274,7 @@ void crop_backward(Stream& stream, const KernelCall& call) {
 }
 
 void zero_forward(Stream& stream, const KernelCall& call) {
-  clear_tensor(stream, call.output.data, call.output);
+  clear_tensor(stream, call.output.data, call.output, call.output.precision);
 }
 
 }  // namespace

@@ -175,21 +175,22 @@ __global__ void __launch_bounds__(kThreads) pool_backward_kernel(const __grid_co
   });
 }
 
-// `like` has the pooled shape.
-size_t backward_workspace_bytes(const Tensor& like) {
-  return static_cast<size_t>(round_up(pixels_of(like) * like.channels * static_cast<int64_t>(sizeof(float)), 16) +
-                             items_of(like) * static_cast<int64_t>(sizeof(unsigned)));
-}
+// Where the workspace of backward holds what, in bytes; `pooled` has the pooled shape.
+struct Workspace {
+  int64_t choices, bytes;
+  Workspace(const KernelCall& call, const Tensor& pooled)
+      : choices(round_up(pixels_of(pooled) * pooled.channels * element_bytes(call.gradient_precision), 16)),
+        bytes(choices + items_of(pooled) * static_cast<int64_t>(sizeof(unsigned))) {}
+};
 
 PoolSet set_of(const KernelCall& call, Op pool, const Tensor& pooled) {
   PoolSet set{};
   set.window = {*call.node, pool, call.inputs[0], pooled.height, pooled.width};
   set.x = view_of(call.inputs[0]);
-  set.shares = view_of(static_cast<float*>(call.workspace), pooled.channels);
-  set.choices = reinterpret_cast<unsigned*>(
-      static_cast<unsigned char*>(call.workspace) +
-      round_up(pixels_of(pooled) * pooled.channels * static_cast<int64_t>(sizeof(float)), 16));
-  set.target = view_of(call.input_gradients[0].data, call.inputs[0].channels);
+  set.shares = view_of(static_cast<float*>(call.workspace), pooled.channels, call.gradient_precision);
+  set.choices =
+      reinterpret_cast<unsigned*>(static_cast<unsigned char*>(call.workspace) + Workspace(call, pooled).choices);
+  set.target = input_gradient_of(call, 0);
   set.accumulate = call.input_gradients[0].mode == GradientMode::kAccumulate;
   set.output_items = items_of(pooled);
   set.input_items = items_of(call.inputs[0]);
@@ -197,7 +198,7 @@ PoolSet set_of(const KernelCall& call, Op pool, const Tensor& pooled) {
 }
 
 void join(PoolSet& set, const KernelCall& call) {
-  set.gradients[set.members] = view_of(call.output_gradient, call.output.channels);
+  set.gradients[set.members] = output_gradient_of(call);
   set.maps[set.members] = call.output_gradient_map;
   ++set.members;
 }
@@ -242,7 +243,7 @@ void pool_backward(Stream& stream, const KernelCall* calls, int count) {
 }
 
 size_t pool_workspace_bytes(const KernelCall& call, bool backward) {
-  return backward ? backward_workspace_bytes(call.output) : 0;
+  return backward ? static_cast<size_t>(Workspace(call, call.output).bytes) : 0;
 }
 
 // --- pooledMoments
@@ -359,7 +360,7 @@ void pooled_moments_backward(Stream& stream, const KernelCall* calls, int count)
 
 size_t pooled_moments_workspace_bytes(const KernelCall& call, bool backward) {
   const Tensor& x = call.inputs[0];
-  if (backward) return backward_workspace_bytes(x);
+  if (backward) return static_cast<size_t>(Workspace(call, x).bytes);
   return static_cast<size_t>(divide_up(pixels_of(x), kPooledPixels) * 2 * x.channels) * sizeof(float);
 }
 
@@ -417,9 +418,8 @@ void global_backward(Stream& stream, const KernelCall& call) {
   const Tensor& x = call.inputs[0];
   const GradientTarget& target = call.input_gradients[0];
   if (target.mode == GradientMode::kIgnore) return;
-  launch(CudaStream::of(stream), global_unpool_kernel, elementwise(items_of(x)),
-         view_of(call.output_gradient, x.channels), view_of(target.data, x.channels), x.height * x.width,
-         target.mode == GradientMode::kAccumulate, items_of(x));
+  launch(CudaStream::of(stream), global_unpool_kernel, elementwise(items_of(x)), output_gradient_of(call),
+         input_gradient_of(call, 0), x.height * x.width, target.mode == GradientMode::kAccumulate, items_of(x));
 }
 
 }  // namespace

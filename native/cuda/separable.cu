@@ -667,7 +667,7 @@ Member member_of(const KernelCall& call, bool backward) {
   const bool half = call.output.precision == Precision::kBf16;
   const Workspace workspace(call, half);
   auto* memory = static_cast<unsigned char*>(call.workspace);
-  m.gradient = view_of(call.output_gradient, call.output.channels);
+  m.gradient = output_gradient_of(call);
   m.gradient_map = call.output_gradient_map;
   m.depthwise_gradient = {memory + workspace.depthwise_gradient, static_cast<int>(call.inputs[0].channels), half};
   m.weight_gradient = call.weight_gradient;
@@ -700,7 +700,7 @@ Run run_of_calls(const Separable& s, const KernelCall& call, int first, int coun
 void add_gradient(const Separable& s, const KernelCall& call, Run& run) {
   run.mode = call.input_gradients[0].mode;
   if (run.mode == GradientMode::kIgnore) return;
-  run.target = view_of(call.input_gradients[0].data, call.inputs[0].channels);
+  run.target = input_gradient_of(call, 0);
   run.gradient_map = call.links[0].gradient_map;
   run.scale_gradient = call.links[0].scale_gradient;
   run.shift_gradient = call.links[0].shift_gradient;

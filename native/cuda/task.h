@@ -174,23 +174,29 @@ struct View {
       return;
     }
     const float values[4] = {value.x, value.y, value.z, value.w};
-    for (int i = 0; i < 4 && channel + i < channels; ++i) {
-      if (half) {
-        static_cast<uint16_t*>(data)[at + i] = to_bfloat16(values[i]);
-      } else {
-        static_cast<float*>(data)[at + i] = values[i];
-      }
-    }
+    for (int i = 0; i < 4 && channel + i < channels; ++i) set(at + i, values[i]);
   }
   __device__ __forceinline__ void add(int64_t pixel, int channel, float4 value, bool accumulate) const {
     store(pixel, channel, accumulate ? load(pixel, channel) + value : value);
   }
 
- private:
-  __device__ __forceinline__ float one(int64_t at, bool exists) const {
-    if (!exists) return 0;
+  // One element.
+  __device__ __forceinline__ float get(int64_t at) const {
     return half ? from_bfloat16(static_cast<const uint16_t*>(data)[at]) : static_cast<const float*>(data)[at];
   }
+  __device__ __forceinline__ void set(int64_t at, float value) const {
+    if (half) {
+      static_cast<uint16_t*>(data)[at] = to_bfloat16(value);
+    } else {
+      static_cast<float*>(data)[at] = value;
+    }
+  }
+  __device__ __forceinline__ void add(int64_t at, float value, bool accumulate) const {
+    set(at, accumulate ? get(at) + value : value);
+  }
+
+ private:
+  __device__ __forceinline__ float one(int64_t at, bool exists) const { return exists ? get(at) : 0; }
 };
 
 // Throws Error for a tensor that kernels cannot count.
@@ -199,8 +205,16 @@ inline View view_of(const Tensor& tensor) {
   if (vectors > INT32_MAX) fail("cuda", "expected a tensor of less than 2^33 elements: use a smaller batch");
   return {tensor.data, static_cast<int>(tensor.channels), tensor.precision == Precision::kBf16};
 }
-inline View view_of(const float* data, int64_t channels) {
-  return {const_cast<float*>(data), static_cast<int>(channels), false};
+inline View view_of(const float* data, int64_t channels, Precision precision = Precision::kFp32) {
+  return {const_cast<float*>(data), static_cast<int>(channels), precision == Precision::kBf16};
+}
+// Of the gradients of a call's output and of one of its inputs.
+inline View output_gradient_of(const KernelCall& call) {
+  return view_of(call.output_gradient, call.output.channels, call.gradient_precision);
+}
+inline View input_gradient_of(const KernelCall& call, int k) {
+  const GradientTarget& target = call.input_gradients[k];
+  return view_of(target.data, call.inputs[k].channels, target.precision);
 }
 inline int64_t pixels_of(const Tensor& tensor) {
   return tensor.batch * tensor.height * tensor.width;

@@ -29,6 +29,9 @@ class Backend {
   virtual const OpKernels& kernels(Op op) const = 0;
   virtual const Sweeps& sweeps() const = 0;
   virtual bool computes_in(Precision precision) const = 0;
+  // Whether a program in bfloat16 stores all its images so, and their gradients, rather than only what separables keep
+  // for combines. Its inputs and vectors (1 x 1 pixels, as behind a global pooling) stay float32.
+  virtual bool halves_images() const { return false; }
 
   // Device memory, aligned to 64 bytes or more. Throws OutOfMemory. From any thread.
   virtual void* allocate(size_t bytes) = 0;

@@ -12,14 +12,19 @@ namespace dartsmith {
 struct Node;
 
 // What a program computes with. kFp32 is exact. kTf32 multiplies on tensor cores with 11 bits of precision. kBf16 also
-// stores the activations that fused kernels keep for each other in half the memory, rounded to 8 bits before anything
-// else is computed from them. Sums are float32 always.
+// stores activations in half the memory, rounded to 8 bits before anything else is computed from them: which ones, a
+// backend says (Backend::halves_images). Sums are float32 always.
 enum class Precision { kFp32, kTf32, kBf16 };
 
 // The upper half of a float.
 struct Bfloat16 {
   uint16_t bits;
 };
+
+// Of one stored number.
+inline int64_t element_bytes(Precision precision) {
+  return precision == Precision::kBf16 ? 2 : 4;
+}
 
 // [batch, height, width, channels], channels contiguous.
 struct Tensor {
@@ -35,8 +40,9 @@ enum class GradientMode { kIgnore, kOverwrite, kAccumulate };
 
 // Where a gradient goes, or nowhere.
 struct GradientTarget {
-  float* data = nullptr;
+  float* data = nullptr;  // of Bfloat16 where the precision says so
   GradientMode mode = GradientMode::kIgnore;
+  Precision precision = Precision::kFp32;
 };
 
 // kBatch normalises with the batch's own statistics, kBatchUpdating also moves the running ones.
@@ -81,8 +87,9 @@ struct KernelCall {
   const int32_t* labels = nullptr;  // loss: [batch]
   LossResult* loss = nullptr;       // loss
   // Backward only.
-  const float* output_gradient = nullptr;      // null for the loss itself: its gradient is 1
-  const float* output_gradient_map = nullptr;  // A, B, D of an output that its consumer normalised: see InputLink
+  const float* output_gradient = nullptr;           // null for the loss itself: its gradient is 1
+  Precision gradient_precision = Precision::kFp32;  // of the output's gradient as it is stored
+  const float* output_gradient_map = nullptr;       // A, B, D of an output that its consumer normalised: see InputLink
   const GradientTarget* input_gradients = nullptr;
   float* weight_gradient = nullptr;
   float* bias_gradient = nullptr;

@@ -12,6 +12,7 @@ class Planner {
       : batch_(batch), backend_(backend), consumers_(graph.nodes.size()) {
     plan_.kind = kind;
     plan_.precision = precision;
+    plan_.halves_images = backend.halves_images();
     plan_.wants_weights = kind == PassKind::kWeights || kind == PassKind::kBoth || kind == PassKind::kVjp;
     plan_.wants_alpha = kind == PassKind::kAlpha || kind == PassKind::kBoth || kind == PassKind::kVjp;
     plan_.wants_inputs = kind == PassKind::kVjp;
@@ -187,10 +188,6 @@ class Planner {
     return last;
   }
 
-  int64_t gradient_bytes(int id) const {
-    return batch_ * node(id).shape.elements() * static_cast<int64_t>(sizeof(float));
-  }
-
   int new_buffer(int64_t bytes, int first, int last) {
     lifetimes_.push_back({bytes, first, last});
     return static_cast<int>(lifetimes_.size()) - 1;
@@ -244,7 +241,7 @@ class Planner {
       if (planned(id).gradient >= 0) {
         extend(planned(id).gradient, own_time);
       } else if (op(id) != Op::kSoftmaxCrossEntropy) {
-        planned(id).gradient = new_buffer(gradient_bytes(id), first_gradient_time(id), own_time);
+        planned(id).gradient = new_buffer(batch_ * plan_.gradient_bytes(id), first_gradient_time(id), own_time);
       }
       shared.resize(lifetimes_.size(), false);
       if (backward_time_[id] < 0) continue;
@@ -262,7 +259,8 @@ class Planner {
     }
     const int gradient = planned(id).gradient;
     // A graph input's gradient must outlive the pass, and a zero has no kernel to hand it to.
-    const bool takes = op(input.id) != Op::kInput && op(input.id) != Op::kZero && consumers_[input.id].size() == 1;
+    const bool takes = op(input.id) != Op::kInput && op(input.id) != Op::kZero && consumers_[input.id].size() == 1 &&
+                       plan_.gradient_precision_of(input.id) == plan_.gradient_precision_of(id);
     const bool share = op(id) == Op::kAdd || (op(id) == Op::kCombine && (input.normalised || input.mixing < 0));
     const bool in_place = (op(id) == Op::kRelu || op(id) == Op::kBatchNorm) && gradient >= 0 && !shared[gradient];
     if (gradient < 0 || !takes || !(share || in_place)) return;
@@ -300,6 +298,7 @@ class Planner {
     call.inputs = tensors.data();
     call.input_count = static_cast<int>(tensors.size());
     call.output = tensor(id);
+    call.gradient_precision = plan_.gradient_precision_of(id);
     // Only whether it is null counts here: nobody looks where it points.
     static float somewhere = 0;
     if (backward && plan_.wants_weights && node(id).weight) call.weight_gradient = &somewhere;
@@ -308,7 +307,7 @@ class Planner {
 
   Tensor tensor(int id) const {
     const Shape& shape = node(id).shape;
-    return {nullptr, batch_, shape.height, shape.width, shape.channels};
+    return {nullptr, batch_, shape.height, shape.width, shape.channels, plan_.precision_of(id)};
   }
 
   const int64_t batch_;

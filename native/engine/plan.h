@@ -34,9 +34,11 @@ struct Step {
   bool backward;
 };
 
-struct Plan {
+class Plan {
+ public:
   PassKind kind = PassKind::kEvaluate;
   Precision precision = Precision::kFp32;
+  bool halves_images = false;  // see Backend
   bool wants_weights = false;
   bool wants_alpha = false;
   bool wants_inputs = false;
@@ -47,13 +49,25 @@ struct Plan {
   std::vector<Lifetime> lifetimes;  // of each buffer, by steps; the zone behind it included
   int64_t arena_bytes = 0;
 
-  // How a node's value is stored. Only fused kernels read a separable's.
+  // How a node's value is stored.
   Precision precision_of(int id) const {
-    return graph.nodes[id].node.op == Op::kSeparable ? precision : Precision::kFp32;
+    const LoweredNode& lowered = graph.nodes[id];
+    if (borrows_value(lowered.node.op)) return precision_of(lowered.inputs[0].id);
+    if (halves_images) return image_precision(lowered.node);
+    return lowered.node.op == Op::kSeparable ? precision : Precision::kFp32;
   }
-  // Of one sample's value.
-  int64_t value_bytes(int id) const {
-    return graph.nodes[id].node.shape.elements() * (precision_of(id) == Precision::kBf16 ? 2 : 4);
+  Precision gradient_precision_of(int id) const {
+    return halves_images ? image_precision(graph.nodes[id].node) : Precision::kFp32;
+  }
+  // Of one sample.
+  int64_t value_bytes(int id) const { return graph.nodes[id].node.shape.elements() * element_bytes(precision_of(id)); }
+  int64_t gradient_bytes(int id) const {
+    return graph.nodes[id].node.shape.elements() * element_bytes(gradient_precision_of(id));
+  }
+
+ private:
+  Precision image_precision(const Node& node) const {
+    return node.op != Op::kInput && node.shape.height * node.shape.width > 1 ? precision : Precision::kFp32;
   }
 };
 

@@ -42,7 +42,7 @@ KernelProfile count_node(const Plan& plan, int id, bool backward, int64_t batch,
                          std::set<int>& gradients) {
   const LoweredNode& lowered = plan.graph.nodes[id];
   const Node& node = lowered.node;
-  const int64_t gradient_bytes = batch * node.shape.elements() * static_cast<int64_t>(sizeof(float));
+  const int64_t gradient_bytes = batch * plan.gradient_bytes(id);
   const int64_t value_bytes = batch * plan.value_bytes(id);
   const Shape none{0, 0, 0};
   const Shape& first = lowered.inputs.empty() ? none : plan.graph.nodes[lowered.inputs[0].id].node.shape;
@@ -64,7 +64,7 @@ KernelProfile count_node(const Plan& plan, int id, bool backward, int64_t batch,
     if (values.insert(plan.nodes[input.id].value).second) profile.bytes += batch * plan.value_bytes(input.id);
     // The gradient of a normalised input is a map, not a tensor, unless the kernel makes the tensor itself.
     if (gradient && !(node.op == Op::kCombine && input.normalised)) {
-      profile.bytes += elements * static_cast<int64_t>(sizeof(float));
+      profile.bytes += batch * plan.gradient_bytes(input.id);
     }
   }
   if (node.op == Op::kCombine) return profile;

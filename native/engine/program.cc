@@ -6,6 +6,7 @@
 #include <sstream>
 #include <utility>
 
+#include "engine/bfloat16.h"
 #include "engine/error.h"
 
 namespace dartsmith {
@@ -119,7 +120,26 @@ class Executor {
             plan_.precision_of(id)};
   }
 
-  size_t value_bytes(int id) const { return program_.batch_ * node(id).shape.elements() * sizeof(float); }
+  size_t elements(int id) const { return program_.batch_ * node(id).shape.elements(); }
+
+  void upload_values(float* target, const std::vector<float>& values, Precision precision) const {
+    if (precision != Precision::kBf16) return backend_.upload(target, values.data(), values.size() * sizeof(float));
+    std::vector<Bfloat16> halves(values.size());
+    std::ranges::transform(values, halves.begin(), to_bfloat16);
+    backend_.upload(target, halves.data(), halves.size() * sizeof(Bfloat16));
+  }
+
+  std::vector<float> download_values(const float* source, size_t count, Precision precision) const {
+    std::vector<float> values(count);
+    if (precision != Precision::kBf16) {
+      backend_.download(values.data(), source, count * sizeof(float));
+      return values;
+    }
+    std::vector<Bfloat16> halves(count);
+    backend_.download(halves.data(), source, count * sizeof(Bfloat16));
+    std::ranges::transform(halves, values.begin(), from_bfloat16);
+    return values;
+  }
 
   void prepare_mixing() {
     float* mixing = program_.mixing_.as<float>();
@@ -239,6 +259,7 @@ class Executor {
     call.precision = plan_.precision;
     if (!backward) return call;
     call.output_gradient = buffer(planned(id).gradient);
+    call.gradient_precision = plan_.gradient_precision_of(id);
     call.output_gradient_map = buffer(planned(id).gradient_map);
     float* gradients = parameters_.data(Arena::kWeightGradients);
     if (plan_.wants_weights && n.weight) call.weight_gradient = gradients + n.weight.offset;
@@ -283,7 +304,7 @@ class Executor {
     const int output = plan_.graph.output;
     written_[output] = true;
     if (planned(output).gradient >= 0) {
-      backend_.upload(buffer(planned(output).gradient), request_.output_gradient.data(), value_bytes(output));
+      upload_values(buffer(planned(output).gradient), request_.output_gradient, plan_.gradient_precision_of(output));
     }
   }
 
@@ -301,7 +322,8 @@ class Executor {
     written_[input.id] = true;
     const bool handed_on = source.shares_gradient && (n.op == Op::kAdd || n.op == Op::kCombine);
     if (handed_on) return {};
-    return {buffer(source.gradient), had_gradient ? GradientMode::kAccumulate : GradientMode::kOverwrite};
+    return {buffer(source.gradient), had_gradient ? GradientMode::kAccumulate : GradientMode::kOverwrite,
+            plan_.gradient_precision_of(input.id)};
   }
 
   void finish(PassResult& result) {
@@ -337,9 +359,7 @@ class Executor {
 
   void read(int original, PassResult& result) const {
     const int id = lowered(original);
-    std::vector<float> values(program_.batch_ * node(id).shape.elements());
-    backend_.download(values.data(), buffer(planned(id).value), values.size() * sizeof(float));
-    result.outputs.emplace(original, std::move(values));
+    result.outputs.emplace(original, download_values(buffer(planned(id).value), elements(id), plan_.precision_of(id)));
   }
 
   Program& program_;

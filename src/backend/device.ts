@@ -190,8 +190,8 @@ export interface CompileOptions {
   readonly fusion?: 'on' | 'off';
   /**
    * `fp32` when absent: exact. `tf32` multiplies matrices on the tensor cores of a GPU, with 11 bits of precision. `bf16`
-   * stores the activations that fused kernels keep for each other in half of the memory, rounded to 8 bits of precision, and
-   * multiplies matrices of those on a GPU. Sums are float32 in any case.
+   * stores activations in half of the memory, rounded to 8 bits of precision: the CPU engine those that fused kernels keep for
+   * each other, a GPU all images and their gradients, and it multiplies matrices of those. Sums are float32 in any case.
    */
   readonly precision?: Precision;
 }

@@ -19,8 +19,8 @@ export const unitRoundoff: Readonly<Record<Precision, number>> = { fp32: 2 ** -2
 /** Error that rounding adds to a tensor, relative to its largest magnitude. */
 export function roundingError(graph: Graph, precision: Precision, direction: 'forward' | 'backward'): number {
   const products = graph.nodes.filter(({ op }) => op === 'conv2d' || op === 'linear').length;
-  // Two factors each; bf16 may also store what comes out.
-  const forward = products * (precision === 'bf16' ? 3 : 2);
+  // Two factors each; bf16 also stores what every node gives.
+  const forward = 2 * products + (precision === 'bf16' ? graph.nodes.length : 0);
   const roundings = direction === 'forward' ? forward : 2 * forward;
   return safety * Math.sqrt(roundings) * unitRoundoff[precision];
 }
@@ -30,13 +30,13 @@ export function kinkError(graph: Graph, precision: Precision): number {
   return roundingError(graph, precision, 'backward') + safety * Math.sqrt(unitRoundoff[precision]);
 }
 
-/** Whether a relu or max pooling sees what a product gave. */
-export function hasRoundedKink(graph: Graph): boolean {
+/** Whether a relu or max pooling sees what was rounded: a product's result, in bf16 whatever a node gave. */
+export function hasRoundedKink(graph: Graph, precision: Precision): boolean {
   const rounded = graph.nodes.map(() => false);
   for (const { id, op, inputs } of graph.nodes) {
     const behind = inputs.some((input) => rounded[input]);
     if (behind && (op === 'relu' || op === 'maxPool')) return true;
-    rounded[id] = behind || op === 'conv2d' || op === 'linear';
+    rounded[id] = behind || op === 'conv2d' || op === 'linear' || (precision === 'bf16' && op !== 'input');
   }
   return false;
 }

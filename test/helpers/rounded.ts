@@ -13,7 +13,7 @@ export function expectRounded(
   { graph, precision, name, tensor }: { graph: Graph; precision: Precision; name: string; tensor: string },
 ): void {
   const isGradient = tensor.startsWith('gradient');
-  if (isGradient && hasRoundedKink(graph)) {
+  if (isGradient && hasRoundedKink(graph, precision)) {
     const error = Math.hypot(...actual.map((value, i) => value - values[i]));
     const length = Math.hypot(...values);
     expect(actual.length, name).toBe(values.length);

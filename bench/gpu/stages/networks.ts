@@ -69,8 +69,6 @@ async function againstCpu(
   const checks: Check[] = [];
   for (const precision of precisions) {
     for (const fusion of ['on', 'off'] as const) {
-      // Rounding belongs to the fused kernels; node by node a network is as exact as it is.
-      if (fusion === 'off' && precision === 'bf16') continue;
       const title = `${network}, fusion ${fusion}`;
       progress(`${title}, ${precision}`);
       const tensors: PassTensors = await pass(device, { precision, fusion });
