@@ -166,7 +166,7 @@ function printRates(): void {
     })),
   );
   console.log(`
-A launch takes the longer of its bytes over GB/s and its arithmetic: FLOP over the fp32 rate plus product FLOP over the rate of
+A step takes the longer of its bytes over GB/s and its arithmetic: FLOP over the fp32 rate plus product FLOP over the rate of
 the step's precision (fp32 products are multiply-adds of the fp32 units). Bytes are each tensor that the kernel must read or
 write, once, as the engine counts them, and its scratch memory twice (written, read). Not counted: what caches are
 expected to serve (the halo of a tile, a tile that several members or phases read again), poolings that combine computes
@@ -178,11 +178,12 @@ interface Total {
   readonly name: string;
 }
 
-function byKernel(launches: readonly Launch[]): Total[] {
+/** By what the engine ran them for: one kernel may do several steps' work. */
+function byPart(launches: readonly Launch[]): Total[] {
   const groups = new Map<string, Launch[]>();
   for (const launch of launches) {
-    const group = groups.get(launch.kernel) ?? [];
-    groups.set(launch.kernel, group);
+    const group = groups.get(launch.part) ?? [];
+    groups.set(launch.part, group);
     group.push(launch);
   }
   return [...groups].map(([name, group]) => ({ name, launches: group }));
@@ -195,7 +196,7 @@ function secondsOf(launches: readonly Launch[], gpu: Gpu, precision: Precision) 
 function printStep({ order, precision, launches, kernelNodes }: TracedStep, batch: number): void {
   const [, h100] = gpus;
   console.log(`\n${order}-order step, ${precision}, batch ${batch}: ${kernelNodes} kernel nodes; computed`);
-  const groups = byKernel(launches).sort(
+  const groups = byPart(launches).sort(
     (a, b) => secondsOf(b.launches, h100, precision).seconds - secondsOf(a.launches, h100, precision).seconds,
   );
   printTable([...groups, { name: 'all', launches }].map((group) => stepRow(group, precision)));
@@ -211,8 +212,8 @@ function stepRow({ name, launches }: Total, precision: Precision): Row {
   const times = gpus.map((gpu) => ({ gpu, ...secondsOf(launches, gpu, precision) }));
   const [, h100] = times;
   return {
-    kernel: name,
-    launches: launches.length,
+    step: name,
+    times: launches.length,
     MB: rounded(bytes / 1e6),
     'of it scratch': rounded(launches.reduce((sum, { scratchBytes }) => sum + scratchBytes, 0) / 1e6),
     GFLOP: rounded(flops / 1e9),

@@ -29,7 +29,7 @@ export interface Launch extends LaunchWork {
 export interface StepTrace {
   /** Kernels among the graph's nodes, as the backend counts them. */
   readonly kernelNodes: number;
-  /** In order, clears and copies among them. */
+  /** In order, clears and copies among them; a kernel that does several steps' work is as many of them. */
   readonly launches: readonly Launch[];
 }
 
@@ -52,6 +52,8 @@ interface Traced {
   readonly blocks: number;
   readonly cooperative: boolean;
   readonly bytes: number;
+  /** Steps whose work a kernel does one after another (native/cuda/chain.h). */
+  readonly parts: number;
 }
 
 /** What the stand-in's addon exports beside the others. */
@@ -96,7 +98,7 @@ export async function traceStep(options: TraceOptions): Promise<StepTrace> {
   await device.execute(dartsStep(step));
   const operations = take().filter(({ kind }) => kind !== 'wait');
   const launches = joined(
-    operations.map((traced) => launchOf(traced, kernels, sweeps)),
+    operations.map((traced) => ({ launch: launchOf(traced, kernels, sweeps), parts: traced.parts })),
     passes,
   );
   const kernelNodes = device.recordedKernels;
@@ -176,23 +178,47 @@ function attributed(
   });
 }
 
+/** A launch of a recorded step. */
+interface Operation {
+  readonly launch: Launch;
+  readonly parts: number;
+}
+
+/** How many operations from the first make up the pass; undefined where they do not. */
+function operationsOf(pass: readonly Launch[], operations: readonly Operation[], first: number): number | undefined {
+  let [at, done] = [first, 0];
+  while (done < pass.length) {
+    const operation = operations[at++];
+    if (operation === undefined) return undefined;
+    const { launch, parts } = operation;
+    const steps = pass.slice(done, done + parts);
+    const alike = steps.every(
+      ({ kernel, cooperative }) => kernel === launch.kernel && cooperative === launch.cooperative,
+    );
+    const needed = Math.max(...steps.map(({ dynamicSharedBytes }) => dynamicSharedBytes));
+    if (steps.length < parts || !alike || needed !== launch.dynamicSharedBytes) return undefined;
+    done += parts;
+  }
+  return at - first;
+}
+
 /** The operations of a step, those of its passes with the passes' counts. Throws where a kernel belongs to neither. */
-function joined(operations: readonly Launch[], passes: readonly (readonly Launch[])[]): Launch[] {
+function joined(operations: readonly Operation[], passes: readonly (readonly Launch[])[]): Launch[] {
   const result: Launch[] = [];
-  const alike = (a: Launch, b: Launch | undefined) =>
-    a.kernel === b?.kernel && a.dynamicSharedBytes === b.dynamicSharedBytes && a.cooperative === b.cooperative;
-  while (result.length < operations.length) {
-    const at = result.length;
-    const fitting = passes.filter((pass) => pass.every((launch, index) => alike(launch, operations[at + index])));
-    const longest = fitting.sort((a, b) => b.length - a.length)[0];
-    if (longest !== undefined) {
-      result.push(...longest);
+  for (let at = 0; at < operations.length; ) {
+    const fitting = passes
+      .map((pass) => ({ pass, count: operationsOf(pass, operations, at) ?? 0 }))
+      .sort((a, b) => b.pass.length - a.pass.length)
+      .find(({ count }) => count > 0);
+    if (fitting !== undefined) {
+      result.push(...fitting.pass);
+      at += fitting.count;
       continue;
     }
-    const { kernel, bytes } = operations[at];
-    if (bytes === 0)
-      throw new Error(`expected ${kernel}, number ${at} of a step, to be part of a pass or a known sweep`);
-    result.push(operations[at]);
+    const { launch } = operations[at++];
+    if (launch.bytes === 0)
+      throw new Error(`expected ${launch.kernel}, number ${at - 1} of a step, to be part of a pass or a known sweep`);
+    result.push(launch);
   }
   return result;
 }

@@ -73,7 +73,7 @@ class Transfers {
       bytes -= part;
     }
   }
-  const CudaStream& stream() const { return stream_; }
+  CudaStream& stream() { return stream_; }
   // The transfer queued last.
   cudaEvent_t last() const { return halves_[next_ ^ 1].done; }
 

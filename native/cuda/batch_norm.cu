@@ -86,7 +86,7 @@ __device__ void find_moments(const Group<Forward>& group, float4* scratch) {
 
 // Statistics only, or with the normalised tensor.
 template <bool materialise>
-__global__ void __launch_bounds__(kThreads) moments_kernel(const __grid_constant__ Group<Forward> group) {
+__global__ void __launch_bounds__(kThreads) moments_kernel(DARTSMITH_ARGUMENT(Group<Forward>) group) {
   Shared shared(shared_memory());
   const Parts parts(shared);
   find_moments(group, parts.scratch);
@@ -130,8 +130,7 @@ struct MomentsBackward {
   int64_t first_task;
 };
 
-__global__ void __launch_bounds__(kThreads)
-    moments_backward_kernel(const __grid_constant__ Group<MomentsBackward> group) {
+__global__ void __launch_bounds__(kThreads) moments_backward_kernel(DARTSMITH_ARGUMENT(Group<MomentsBackward>) group) {
   for_members(group, [&](const MomentsBackward& b, Index task) {
     const Lane lane(b.cut, task);
     if (lane.channel >= b.cut.channels) return;
@@ -225,7 +224,7 @@ __device__ void input_gradient(const Backward& b, Index task) {
   });
 }
 
-__global__ void __launch_bounds__(kThreads) batch_norm_backward_kernel(const __grid_constant__ Group<Backward> group) {
+__global__ void __launch_bounds__(kThreads) batch_norm_backward_kernel(DARTSMITH_ARGUMENT(Group<Backward>) group) {
   Shared shared(shared_memory());
   const Parts parts(shared);
   for_members(group, [&](const Backward& b, Index task) { measure_gradient(b, task, parts.scratch); });

@@ -202,7 +202,7 @@ __device__ void forward_element(const Member& m, Index item) {
 }
 
 template <Precision precision>
-__global__ void __launch_bounds__(kThreads) conv2d_forward_kernel(const __grid_constant__ Group<Member> group) {
+__global__ void __launch_bounds__(kThreads) conv2d_forward_kernel(DARTSMITH_ARGUMENT(Group<Member>) group) {
   Shared shared(shared_memory());
   const Parts<precision> parts(shared);
   for_members(group, [&](const Member& m, Index task) {
@@ -352,7 +352,7 @@ __device__ void join_weights(const Backward& b) {
 }
 
 template <Precision precision>
-__global__ void __launch_bounds__(kThreads) conv2d_backward_kernel(const __grid_constant__ Group<Backward> group) {
+__global__ void __launch_bounds__(kThreads) conv2d_backward_kernel(DARTSMITH_ARGUMENT(Group<Backward>) group) {
   Shared shared(shared_memory());
   const Parts<precision> parts(shared);
   for_members(group, [&](const Backward& b, Index task) {

@@ -1,28 +1,15 @@
-// relu, add, concat, crop, zero: one pass over memory, four channels a thread.
+// relu, add, concat, crop, zero.
 #include <optional>
 
+#include "cuda/chain.h"
+#include "cuda/elementwise.cuh"
 #include "cuda/kernels.h"
 
 namespace dartsmith::cuda {
 namespace {
 
-inline constexpr int64_t kItemsATask = kThreads;
+using namespace elementwise;
 
-// Where an item of a tensor lies: four channels of a pixel.
-struct Place {
-  Index pixel;
-  int channel;
-
-  __device__ Place(Index item, int channels) {
-    const Index vectors = static_cast<Index>(channels + 3) / 4;
-    pixel = item / vectors;
-    channel = static_cast<int>(item % vectors) * 4;
-  }
-};
-
-int64_t items_of(const Tensor& tensor) {
-  return pixels_of(tensor) * divide_up(tensor.channels, 4);
-}
 Work work_of(const Tensor& tensor) {
   return {divide_up(items_of(tensor), kItemsATask)};
 }
@@ -34,32 +21,6 @@ bool accumulates(const KernelCall& call, int k) {
   return call.input_gradients[k].mode == GradientMode::kAccumulate;
 }
 
-struct Relu {
-  View from;  // x, or y in backward
-  View gradient;
-  View to;
-  bool accumulate;
-  int64_t items;
-  int64_t first_task;
-};
-
-template <bool backward>
-__global__ void __launch_bounds__(kThreads) relu_kernel(const __grid_constant__ Group<Relu> group) {
-  for_members(group, [&](const Relu& r, Index task) {
-    const Index item = task * static_cast<Index>(kItemsATask) + threadIdx.x;
-    if (item >= r.items) return;
-    const Place at(item, r.to.channels);
-    const float4 value = r.from.load(at.pixel, at.channel);
-    if constexpr (!backward) {
-      r.to.store(at.pixel, at.channel, relu(value));
-    } else {
-      const float4 masked = map4(value, r.gradient.load(at.pixel, at.channel),
-                                 [](float x, float gradient) { return x > 0 ? gradient : 0.0f; });
-      r.to.add(at.pixel, at.channel, masked, r.accumulate);
-    }
-  });
-}
-
 void relu_forward(Stream& stream, const KernelCall* calls, int count) {
   for_parts(calls, count, [&](const KernelCall* part, int size) {
     Group<Relu> group;
@@ -68,7 +29,7 @@ void relu_forward(Stream& stream, const KernelCall* calls, int count) {
       group.add({view_of(part[m].inputs[0]), {}, view_of(part[m].output), false, items, 0},
                 divide_up(items, kItemsATask));
     }
-    launch(CudaStream::of(stream), relu_kernel<false>, {group.tasks}, group);
+    append(CudaStream::of(stream), {Phase::kRelu, false, part->precision, {group.tasks}, packed(group)});
   });
 }
 
@@ -83,7 +44,7 @@ void relu_backward(Stream& stream, const KernelCall* calls, int count) {
           {view_of(call.output), output_gradient_of(call), input_gradient_of(call, 0), accumulates(call, 0), items, 0},
           divide_up(items, kItemsATask));
     }
-    launch(CudaStream::of(stream), relu_kernel<true>, {group.tasks}, group);
+    append(CudaStream::of(stream), {Phase::kRelu, true, part->precision, {group.tasks}, packed(group)});
   });
 }
 
@@ -126,52 +87,11 @@ void add_backward(Stream& stream, const KernelCall& call) {
   }
 }
 
-// Copies between tensors of which one is a window of the other: rows, columns and channels from an offset.
-struct WindowCopy {
-  View from, to;
-  int64_t batch;
-  int height, width, channels;  // of what is copied
-  int from_height, from_width, to_height, to_width;
-  int from_top = 0, from_left = 0, from_channel = 0;
-  int to_top = 0, to_left = 0, to_channel = 0;
-  bool accumulate = false;
-  int64_t first_task = 0;
-
-  __host__ __device__ int64_t items() const { return batch * height * width * divide_up(channels, 4); }
-};
-
-__device__ void copy_item(const WindowCopy& copy, Index item) {
-  const bool vectors = copy.from.channels % 4 == 0 && copy.to.channels % 4 == 0 && copy.from_channel % 4 == 0 &&
-                       copy.to_channel % 4 == 0 && copy.channels % 4 == 0;
-  const Place at(item, copy.channels);
-  const Index line = at.pixel / static_cast<Index>(copy.width), height = static_cast<Index>(copy.height);
-  const int column = static_cast<int>(at.pixel % static_cast<Index>(copy.width));
-  const int row = static_cast<int>(line % height);
-  const int64_t image = line / height;
-  const int64_t from = (image * copy.from_height + row + copy.from_top) * copy.from_width + column + copy.from_left;
-  const int64_t to = (image * copy.to_height + row + copy.to_top) * copy.to_width + column + copy.to_left;
-  if (vectors) {
-    copy.to.add(to, at.channel + copy.to_channel, copy.from.load(from, at.channel + copy.from_channel),
-                copy.accumulate);
-    return;
-  }
-  for (int i = at.channel; i < at.channel + 4 && i < copy.channels; ++i) {
-    copy.to.add(to * copy.to.channels + copy.to_channel + i,
-                copy.from.get(from * copy.from.channels + copy.from_channel + i), copy.accumulate);
-  }
-}
-
-__global__ void __launch_bounds__(kThreads) window_copy_kernel(const __grid_constant__ Group<WindowCopy> group) {
-  for_members(group, [&](const WindowCopy& copy, Index task) {
-    const Index item = task * static_cast<Index>(kItemsATask) + threadIdx.x;
-    if (item < copy.items()) copy_item(copy, item);
-  });
-}
-
 // Copies that do not touch each other's targets, as many as there are.
 class Copies {
  public:
-  explicit Copies(Stream& stream) : stream_(CudaStream::of(stream)) {}
+  Copies(Stream& stream, const KernelCall& call, bool backward)
+      : stream_(CudaStream::of(stream)), precision_(call.precision), backward_(backward) {}
   ~Copies() noexcept(false) { start(); }
   void add(const WindowCopy& copy) {
     if (group_.count == kMembers) start();
@@ -180,10 +100,12 @@ class Copies {
 
  private:
   void start() {
-    launch(stream_, window_copy_kernel, {group_.tasks}, group_);
+    append(stream_, {Phase::kCopy, backward_, precision_, {group_.tasks}, packed(group_)});
     group_ = {};
   }
   CudaStream& stream_;
+  Precision precision_;
+  bool backward_;
   Group<WindowCopy> group_;
 };
 
@@ -200,7 +122,7 @@ WindowCopy copy_of(const Tensor& part) {
 }
 
 void concat_forward(Stream& stream, const KernelCall* calls, int count) {
-  Copies copies(stream);
+  Copies copies(stream, *calls, false);
   for (const KernelCall* call = calls; call < calls + count; ++call) {
     int channel = 0;
     for (int k = 0; k < call->input_count; ++k) {
@@ -223,12 +145,12 @@ bool repeats(const KernelCall& call, int k) {
 }
 
 void concat_backward(Stream& stream, const KernelCall* calls, int count) {
-  std::optional<Copies> copies(stream);
+  std::optional<Copies> copies(std::in_place, stream, *calls, true);
   for (const KernelCall* call = calls; call < calls + count; ++call) {
     int channel = 0;
     for (int k = 0; k < call->input_count; ++k) {
       if (wanted(*call, k)) {
-        if (repeats(*call, k)) copies.emplace(stream);
+        if (repeats(*call, k)) copies.emplace(stream, *calls, true);
         WindowCopy copy = copy_of(call->inputs[k]);
         copy.from = output_gradient_of(*call);
         copy.from_channel = channel;
@@ -249,7 +171,7 @@ void crop_forward(Stream& stream, const KernelCall& call) {
   copy.from_top = call.node->top;
   copy.from_left = call.node->left;
   copy.to = view_of(call.output);
-  Copies(stream).add(copy);
+  Copies(stream, call, false).add(copy);
 }
 
 void clear_tensor(Stream& stream, float* data, const Tensor& like, Precision precision) {
@@ -270,7 +192,7 @@ void crop_backward(Stream& stream, const KernelCall& call) {
   copy.to_top = call.node->top;
   copy.to_left = call.node->left;
   copy.accumulate = true;
-  Copies(stream).add(copy);
+  Copies(stream, call, true).add(copy);
 }
 
 void zero_forward(Stream& stream, const KernelCall& call) {

@@ -3,25 +3,19 @@
 #include <cuda_runtime.h>
 
 #include <map>
+#include <memory>
 
 #include "cuda/error.h"
 #include "engine/kernel.h"
 
 namespace dartsmith::cuda {
 
+class PendingChain;
+
 class CudaStream final : public Stream {
  public:
-  explicit CudaStream(int device) : device_(device) {
-    select();
-    cudaDeviceProp properties;
-    check(cudaGetDeviceProperties(&properties, device), "reading the device's properties");
-    multiprocessors_ = properties.multiProcessorCount;
-    check(cudaStreamCreateWithFlags(&handle_, cudaStreamNonBlocking), "making a stream");
-  }
-  ~CudaStream() {
-    cudaSetDevice(device_);
-    cudaStreamDestroy(handle_);
-  }
+  explicit CudaStream(int device);
+  ~CudaStream();
   CudaStream(const CudaStream&) = delete;
   CudaStream& operator=(const CudaStream&) = delete;
 
@@ -29,9 +23,16 @@ class CudaStream final : public Stream {
 
   // Makes the device the calling thread's own.
   void select() const { check(cudaSetDevice(device_), "choosing the device"); }
-  cudaStream_t handle() const { return handle_; }
+  // To queue something on, behind all that waited to be started.
+  cudaStream_t handle() {
+    start_pending();
+    return handle_;
+  }
+  // What waits to be started (chain.h); null for nothing.
+  std::unique_ptr<PendingChain>& pending() { return pending_; }
+  void start_pending();
   int multiprocessors() const { return multiprocessors_; }
-  void wait() const { check(cudaStreamSynchronize(handle_), "running a kernel"); }
+  void wait() { check(cudaStreamSynchronize(handle()), "running a kernel"); }
 
   // Blocks of a kernel that the device holds at once; remembered by kernel and shared memory.
   template <typename Find>
@@ -45,6 +46,7 @@ class CudaStream final : public Stream {
   int device_;
   int multiprocessors_ = 0;
   cudaStream_t handle_ = nullptr;
+  std::unique_ptr<PendingChain> pending_;
   std::map<std::pair<const void*, size_t>, int> resident_;
 };
 

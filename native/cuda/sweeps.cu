@@ -152,7 +152,7 @@ void for_rows(const MixingRow* rows, int64_t count, const Body& body) {
 }
 
 __global__ void __launch_bounds__(kThreads)
-    mixing_forward_kernel(const __grid_constant__ Rows rows, const float* alpha, float* mixing) {
+    mixing_forward_kernel(DARTSMITH_ARGUMENT(Rows) rows, const float* alpha, float* mixing) {
   for_grid(rows.count, [&](Index r) {
     const MixingRow& row = rows.rows[r];
     const float* in = alpha + row.offset;
@@ -173,9 +173,8 @@ void mixing_forward(Stream& stream, const MixingRow* rows, int64_t count, const 
   });
 }
 
-__global__ void __launch_bounds__(kThreads)
-    mixing_backward_kernel(const __grid_constant__ Rows rows, const float* mixing, const double* gradients,
-                           float* alpha_gradients) {
+__global__ void __launch_bounds__(kThreads) mixing_backward_kernel(DARTSMITH_ARGUMENT(Rows) rows, const float* mixing,
+                                                                   const double* gradients, float* alpha_gradients) {
   for_grid(rows.count, [&](Index r) {
     const MixingRow& row = rows.rows[r];
     const float* p = mixing + row.offset;

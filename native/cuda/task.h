@@ -62,10 +62,10 @@ __device__ __forceinline__ void for_block(int items, const Body& body) {
 // Nodes of one kind that one launch takes together: each owns a range of tasks.
 inline constexpr int kMembers = 16;
 template <typename Member>
-struct Group {
-  Member members[kMembers];
+struct alignas(16) Group {
   int count = 0;
   int64_t tasks = 0;
+  Member members[kMembers];
 
   // Adds a member that has so many tasks; its `first_task` follows.
   void add(const Member& member, int64_t own_tasks) {
@@ -89,6 +89,13 @@ __device__ __forceinline__ void for_members(const Group<Member>& group, const Bo
     body(member, static_cast<Index>(task - member.first_task));
   });
 }
+
+// How a kernel takes what it reads from anywhere in a large structure: from constant memory, without a copy of its own.
+#ifdef DARTSMITH_SIMT
+#define DARTSMITH_ARGUMENT(Type) const Type&
+#else
+#define DARTSMITH_ARGUMENT(Type) const __grid_constant__ Type
+#endif
 
 // Everything that any block wrote before is seen by all after.
 __device__ __forceinline__ void wait_for_grid() {
@@ -219,6 +226,10 @@ inline View input_gradient_of(const KernelCall& call, int k) {
 inline int64_t pixels_of(const Tensor& tensor) {
   return tensor.batch * tensor.height * tensor.width;
 }
+// Vectors of four channels.
+inline int64_t items_of(const Tensor& tensor) {
+  return pixels_of(tensor) * divide_up(tensor.channels, 4);
+}
 
 // Four of a vector over channels, `missing` past the last or where there is none.
 __device__ __forceinline__ float4 channel_values(const float* values, int channel, int channels, float missing = 0) {
@@ -294,10 +305,10 @@ class Shared {
 #endif
     return memory_ == nullptr ? nullptr : reinterpret_cast<T*>(part);
   }
-  // The parts so far are not needed any more.
+  // The parts so far are not needed any more. In a kernel all threads of a block do this behind one barrier.
   __host__ __device__ void start_over() {
 #ifdef DARTSMITH_SIMT
-    if (simt::zone_bytes() > 0) return;  // their zones still are
+    if (memory_ != nullptr) simt::start_shared_over();
 #endif
     most_ = larger(most_, bytes_);
     bytes_ = 0;

@@ -36,6 +36,7 @@ struct Block {
   std::vector<Warp> warps;
   GuardedMemory shared;
   std::set<std::pair<const std::byte*, size_t>> unwritten;
+  unsigned shared_uses = 0;  // how often its shared memory was started over
 };
 
 struct Thread {
@@ -44,6 +45,7 @@ struct Thread {
   Warp* warp = nullptr;
   unsigned lane = 0;
   unsigned exchanges = 0;
+  unsigned shared_uses = 0;
   std::unique_ptr<Fiber> fiber;
 };
 
@@ -71,6 +73,16 @@ class Grid {
     barrier.waiting.push_back(&self);
     if (barrier.waiting.size() == barrier.alive) release(barrier);
     leave(false);
+  }
+
+  // The first thread of a block that comes here does it for all.
+  void start_shared_over() {
+    Block& block = *now_->block;
+    if (++now_->shared_uses <= block.shared_uses) return;
+    block.shared_uses = now_->shared_uses;
+    if (const std::string fault = fault_of(block); !fault.empty()) fail(fault);
+    block.unwritten.clear();
+    std::memset(block.shared.data(), GuardedMemory::kUnwrittenByte, block.shared.bytes());
   }
 
   Thread& now() { return *now_; }
@@ -112,10 +124,15 @@ class Grid {
     }
     for (Block& block : blocks_) {
       if (fault_.empty() && !block.shared.intact()) fault_ = "a kernel wrote past its shared memory";
-      for (const auto& [memory, bytes] : block.unwritten) {
-        if (fault_.empty() && !is_unwritten(memory, bytes)) fault_ = "a kernel wrote past a part of its shared memory";
-      }
+      if (fault_.empty()) fault_ = fault_of(block);
     }
+  }
+
+  static std::string fault_of(const Block& block) {
+    for (const auto& [memory, bytes] : block.unwritten) {
+      if (!is_unwritten(memory, bytes)) return "a kernel wrote past a part of its shared memory";
+    }
+    return "";
   }
 
   void start_block(size_t slot, size_t index) {
@@ -126,6 +143,7 @@ class Grid {
     block.warps.resize((size + kWarp - 1) / kWarp);
     block.shared.reset(launch_.shared_bytes);
     block.unwritten.clear();
+    block.shared_uses = 0;
     const auto& [gx, gy, gz] = launch_.grid;
     const auto& [bx, by, bz] = launch_.block;
     for (size_t t = 0; t < size; ++t) {
@@ -142,6 +160,7 @@ class Grid {
       ++thread.warp->barrier.alive;
       thread.lane = static_cast<unsigned>(t % kWarp);
       thread.exchanges = 0;
+      thread.shared_uses = 0;
       thread.fiber = take_fiber();
       thread.fiber->prepare([](void*) { running->thread_main(); }, nullptr);
     }
@@ -254,6 +273,10 @@ const std::byte* warp_exchange(const void* value, size_t bytes) {
 
 void expect_unwritten(const void* memory, size_t bytes) {
   running->now().block->unwritten.emplace(static_cast<const std::byte*>(memory), bytes);
+}
+
+void start_shared_over() {
+  running->start_shared_over();
 }
 
 void fault(const std::string& what) {

@@ -19,7 +19,6 @@
 #define __forceinline__ inline
 #define __restrict__
 #define __launch_bounds__(...)
-#define __grid_constant__
 
 // --- Vectors
 
@@ -220,7 +219,7 @@ cudaError_t enqueue_kernel(const cudaLaunchConfig_t& config, const void* symbol,
 
 template <typename... Expected, typename... Actual>
 cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(Expected...), Actual&&... arguments) {
-  std::tuple<std::remove_cv_t<Expected>...> kept(std::forward<Actual>(arguments)...);
+  std::tuple<std::remove_cvref_t<Expected>...> kept(std::forward<Actual>(arguments)...);
   return ::dartsmith::simt::enqueue_kernel(*config, reinterpret_cast<const void*>(kernel),
                                            [kernel, kept] { std::apply(kernel, kept); });
 }

@@ -1,0 +1,65 @@
+// Work that one cooperative launch does phase after phase, the whole grid waiting in between: what a step launches is a
+// few of these, not a kernel for every node.
+#pragma once
+#include <cstddef>
+#include <vector>
+
+#include "cuda/launch.h"
+
+namespace dartsmith::cuda {
+
+// What a phase does, of either direction.
+enum class Phase { kSeparable, kCombine, kPool, kPooledMoments, kRelu, kCopy };
+
+// As the kernel takes it: which phases, and where each finds its arguments. As large as a launch may be.
+struct Chain {
+  static constexpr int kPhases = 48;
+  static constexpr int kArgumentBytes = 32000;
+  struct Link {
+    Phase phase;
+    int place;
+  };
+  int count = 0;
+  Link links[kPhases];
+  alignas(16) unsigned char arguments[kArgumentBytes];
+};
+
+// A phase to do behind those that were appended before.
+struct PhaseCall {
+  Phase phase;
+  bool backward;
+  Precision precision;
+  Work work;
+  std::vector<unsigned char> arguments;
+};
+
+// Phases that wait to be started together.
+class PendingChain {
+ public:
+  PendingChain(bool backward, Precision precision) : backward_(backward), precision_(precision) {}
+  // Whether the phase may join those so far.
+  bool takes(const PhaseCall& call) const;
+  void add(const PhaseCall& call);
+  void start(CudaStream& stream) const;
+
+ private:
+  bool backward_;
+  Precision precision_;
+  Work work_{0, 0};
+  int used_ = 0;  // of the arguments
+  Chain chain_;
+};
+
+// Leaves the phase waiting in the stream; it starts with those behind it once one does not fit or anything else is
+// queued. Throws Error for one that fits nowhere.
+void append(CudaStream& stream, const PhaseCall& call);
+
+// A group's arguments without the members that are not there.
+template <typename Member>
+std::vector<unsigned char> packed(const Group<Member>& group) {
+  const auto* first = reinterpret_cast<const unsigned char*>(&group);
+  const auto* end = reinterpret_cast<const unsigned char*>(group.members + group.count);
+  return {first, end};
+}
+
+}  // namespace dartsmith::cuda
