@@ -4,6 +4,19 @@
 namespace dartsmith::binding {
 namespace {
 
+RandomStream read_stream(const Napi::Object& key) {
+  return {static_cast<uint64_t>(integer(key, "seed")), static_cast<uint32_t>(integer(key, "purpose")),
+          static_cast<uint32_t>(integer(key, "epoch")), static_cast<uint32_t>(integer(key, "step"))};
+}
+
+DropoutSettings read_dropout(const Napi::Value& value) {
+  if (value.IsUndefined()) return {};
+  const Napi::Object dropout = object(value, "dropout");
+  const auto factor = static_cast<float>(number(dropout, "pathFactor"));
+  if (!(factor >= 0 && factor <= 1)) reject(value.Env(), "expected a path factor from 0 to 1");
+  return {read_stream(dropout), factor, 1};
+}
+
 GatheredBatch read_gathered(const Device& device, const Napi::Object& value) {
   GatheredBatch batch;
   batch.dataset = from_handle_of<DeviceDataset>(device, value.Get("dataset"))->dataset;
@@ -23,17 +36,11 @@ GatheredBatch read_gathered(const Device& device, const Napi::Object& value) {
   if (stream.IsUndefined()) return batch;
   const Napi::Object key = object(stream, "stream");
   settings.random = 1;
-  settings.stream.seed = static_cast<uint64_t>(integer(key, "seed"));
-  settings.stream.purpose = static_cast<uint32_t>(integer(key, "purpose"));
-  settings.stream.epoch = static_cast<uint32_t>(integer(key, "epoch"));
-  settings.stream.step = static_cast<uint32_t>(integer(key, "step"));
+  settings.stream = read_stream(key);
   return batch;
 }
 
-}  // namespace
-
-Batch read_batch(const Device& device, const Napi::Object& value) {
-  if (!value.Get("dataset").IsUndefined()) return read_gathered(device, value);
+DirectBatch read_direct(const Napi::Object& value) {
   DirectBatch batch;
   const Napi::Array inputs = array(value.Get("inputs"), "inputs");  // [node, values] pairs
   for (uint32_t i = 0; i < inputs.Length(); ++i) {
@@ -41,6 +48,14 @@ Batch read_batch(const Device& device, const Napi::Object& value) {
     batch.inputs.emplace(small_integer(input.Get(0u), "input"), copy_array<float>(input.Get(1u), "input"));
   }
   if (!value.Get("labels").IsUndefined()) batch.labels = copy_array<int32_t>(value.Get("labels"), "labels");
+  return batch;
+}
+
+}  // namespace
+
+Batch read_batch(const Device& device, const Napi::Object& value) {
+  Batch batch = value.Get("dataset").IsUndefined() ? Batch(read_direct(value)) : Batch(read_gathered(device, value));
+  std::visit([&](BatchBase& base) { base.dropout = read_dropout(value.Get("dropout")); }, batch);
   return batch;
 }
 

@@ -63,6 +63,9 @@ Node read_node(const Napi::Object& value) {
   node.momentum = optional_number(value, "momentum");
   node.top = optional_integer(value, "top", 0);
   node.left = optional_integer(value, "left", 0);
+  node.rate = optional_number(value, "rate");
+  node.whole_samples = value.Get("drops").IsString() && text(value, "drops") == "samples";
+  node.number = optional_integer(value, "number", 0);
   node.weight = read_place(value, "weight");
   node.bias = read_place(value, "bias");
   node.running_mean = read_place(value, "runningMean");

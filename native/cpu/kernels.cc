@@ -19,6 +19,7 @@ constinit const KernelTable kernel_table = {
             &zero_kernels,
             nullptr,  // mixed: lowered to combine
             &softmax_cross_entropy_kernels,
+            &dropout_kernels,
             &combine_kernels,
             &separable_kernels,
             &moments_kernels,

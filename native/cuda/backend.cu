@@ -26,6 +26,7 @@ const OpKernels* const kKernels[kOpCount] = {
     &zero_kernels,
     nullptr,  // mixed: lowered to combine
     &softmax_cross_entropy_kernels,
+    &dropout_kernels,
     &combine_kernels,
     &separable_kernels,
     &moments_kernels,

@@ -1,7 +1,6 @@
-#include "cuda/chain.h"
-
 #include <cstring>
 
+#include "cuda/chain.h"
 #include "cuda/combine.cuh"
 #include "cuda/elementwise.cuh"
 #include "cuda/pool.cuh"
@@ -33,6 +32,8 @@ __device__ __forceinline__ void run_forward(Phase phase, const unsigned char* ar
       return elementwise::apply_relu<false>(as<Group<elementwise::Relu>>(arguments));
     case Phase::kCopy:
       return elementwise::copy_windows(as<Group<elementwise::WindowCopy>>(arguments));
+    case Phase::kDropout:
+      return elementwise::drop(as<Group<elementwise::Dropout>>(arguments));
   }
 }
 
@@ -51,11 +52,21 @@ __device__ __forceinline__ void run_backward(Phase phase, const unsigned char* a
       return elementwise::apply_relu<true>(as<Group<elementwise::Relu>>(arguments));
     case Phase::kCopy:
       return elementwise::copy_windows(as<Group<elementwise::WindowCopy>>(arguments));
+    case Phase::kDropout:
+      return elementwise::drop(as<Group<elementwise::Dropout>>(arguments));
   }
 }
 
+// Blocks that the shared memory of a multiprocessor holds, and that registers must not be fewer for: 100 KiB of it hold
+// one, those of the GPUs of data centres two.
+#if defined(__CUDA_ARCH__) && (__CUDA_ARCH__ == 860 || __CUDA_ARCH__ == 890 || __CUDA_ARCH__ == 1200)
+constexpr int kBlocks = 1;
+#else
+constexpr int kBlocks = 2;
+#endif
+
 template <Precision precision, bool backward>
-__global__ void __launch_bounds__(kThreads, 2) chain_kernel(DARTSMITH_ARGUMENT(Chain) chain) {
+__global__ void __launch_bounds__(kThreads, kBlocks) chain_kernel(DARTSMITH_ARGUMENT(Chain) chain) {
   Shared shared(shared_memory());
   for (int l = 0; l < chain.count; ++l) {
     if (l > 0) {

@@ -9,7 +9,7 @@
 namespace dartsmith::cuda {
 
 // What a phase does, of either direction.
-enum class Phase { kSeparable, kCombine, kPool, kPooledMoments, kRelu, kCopy };
+enum class Phase { kSeparable, kCombine, kPool, kPooledMoments, kRelu, kCopy, kDropout };
 
 // As the kernel takes it: which phases, and where each finds its arguments. As large as a launch may be.
 struct Chain {

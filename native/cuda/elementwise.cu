@@ -1,4 +1,4 @@
-// relu, add, concat, crop, zero.
+// relu, dropout, add, concat, crop, zero.
 #include <optional>
 
 #include "cuda/chain.h"
@@ -46,6 +46,36 @@ void relu_backward(Stream& stream, const KernelCall* calls, int count) {
     }
     append(CudaStream::of(stream), {Phase::kRelu, true, part->precision, {group.tasks}, packed(group)});
   });
+}
+
+Dropout dropout_of(const KernelCall& call, const View& from, const View& to, bool accumulate) {
+  const Tensor& out = call.output;
+  return {from,
+          to,
+          call.dropout,
+          call.node->rate,
+          call.node->whole_samples,
+          accumulate,
+          static_cast<uint32_t>(call.node->number),
+          out.height * out.width,
+          items_of(out),
+          0};
+}
+
+void dropout(Stream& stream, const KernelCall& call, const Dropout& member, bool backward) {
+  Group<Dropout> group;
+  group.add(member, divide_up(member.items, kItemsATask));
+  append(CudaStream::of(stream), {Phase::kDropout, backward, call.precision, {group.tasks}, packed(group)});
+}
+
+void dropout_forward(Stream& stream, const KernelCall& call) {
+  dropout(stream, call, dropout_of(call, view_of(call.inputs[0]), view_of(call.output), false), false);
+}
+
+void dropout_backward(Stream& stream, const KernelCall& call) {
+  if (!wanted(call, 0)) return;
+  const View to = input_gradient_of(call, 0);
+  dropout(stream, call, dropout_of(call, output_gradient_of(call), to, accumulates(call, 0)), true);
 }
 
 // Sums are taken so many at a time; a later launch goes on with the sum so far.
@@ -202,6 +232,7 @@ void zero_forward(Stream& stream, const KernelCall& call) {
 }  // namespace
 
 const OpKernels relu_kernels = {.groups_inputs = true, .forward_group = relu_forward, .backward_group = relu_backward};
+const OpKernels dropout_kernels = {dropout_forward, dropout_backward, nullptr};
 const OpKernels add_kernels = {add_forward, add_backward, nullptr};
 const OpKernels concat_kernels = {
     .groups_inputs = true, .forward_group = concat_forward, .backward_group = concat_backward};

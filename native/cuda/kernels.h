@@ -23,6 +23,7 @@ extern const OpKernels separable_kernels;
 extern const OpKernels moments_kernels;
 extern const OpKernels pooled_moments_kernels;
 extern const OpKernels softmax_cross_entropy_kernels;
+extern const OpKernels dropout_kernels;
 extern const Sweeps sweep_kernels;
 
 }  // namespace dartsmith::cuda

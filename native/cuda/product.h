@@ -10,7 +10,7 @@
 namespace dartsmith::cuda {
 
 // Sides of a block's product at most, and steps of the inner dimension at most; all multiples of 16.
-inline constexpr int kProductRows = 128;
+inline constexpr int kProductRows = 64;
 inline constexpr int kProductColumns = 64;
 inline constexpr int kProductInner = 32;
 

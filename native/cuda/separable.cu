@@ -31,13 +31,13 @@ struct Arguments {
   }
 };
 
-Tiling tiling_of(const KernelCall& call, int pixels) {
-  return {call.output.height, call.output.width, tile_pixels(call.node->window.stride, pixels)};
+Tiling tiling_of(const KernelCall& call) {
+  return {call.output.height, call.output.width, tile_pixels(call.node->window.stride, kTilePixels)};
 }
 
 // Of the data gradient; one thread a quad and vector of channels.
 Tiling input_tiling_of(const KernelCall& call) {
-  return {call.inputs[0].height, call.inputs[0].width, kForwardPixels};
+  return {call.inputs[0].height, call.inputs[0].width, kGradientPixels};
 }
 
 bool same_run(const KernelCall& a, const KernelCall& b) {
@@ -53,7 +53,7 @@ struct Workspace {
 
   Workspace(const KernelCall& call, bool half) {
     const Tensor& in = call.inputs[0];
-    tiles = in.batch * tiling_of(call, kBackwardPixels).tiles();
+    tiles = in.batch * tiling_of(call).tiles();
     tiles_a_task = divide_up(tiles, kWeightTasks);
     tasks = divide_up(tiles, tiles_a_task);
     const int64_t taps = int64_t{call.node->window.kernel[0]} * call.node->window.kernel[1];
@@ -74,7 +74,7 @@ Member member_of(const KernelCall& call, bool backward) {
   m.depthwise = call.weight;
   m.pointwise = call.bias;
   m.norm = normalisation_of(call);
-  const Tiling tiling = tiling_of(call, kForwardPixels);
+  const Tiling tiling = tiling_of(call);
   m.moments = {static_cast<float*>(call.workspace), static_cast<int>(call.output.channels),
                call.output.batch * tiling.tiles()};
   if (!backward) return m;
@@ -92,7 +92,7 @@ Member member_of(const KernelCall& call, bool backward) {
   return m;
 }
 
-Run run_of_calls(const Arguments& s, const KernelCall& call, int first, int count, int pixels) {
+Run run_of_calls(const Arguments& s, const KernelCall& call, int first, int count) {
   Run run{};
   run.input = view_of(call.inputs[0]);
   run.reading = reading_of(call.links[0]);
@@ -100,7 +100,7 @@ Run run_of_calls(const Arguments& s, const KernelCall& call, int first, int coun
   run.count = count;
   run.height = static_cast<int>(call.inputs[0].height);
   run.width = static_cast<int>(call.inputs[0].width);
-  run.tiling = tiling_of(call, pixels);
+  run.tiling = tiling_of(call);
   const DepthwiseWindow* windows[kSeparables];
   for (int m = 0; m < count; ++m) windows[m] = &s.members[first + m].window;
   run.frame = Frame(run.tiling, windows, count);
@@ -144,11 +144,10 @@ Arguments arguments_of(const KernelCall* const* calls, int count, bool backward)
   header.batch = calls[0]->inputs[0].batch;
   header.wants_weights = backward && calls[0]->weight_gradient != nullptr;
   for (int m = 0; m < count; ++m) s.members.push_back(member_of(*calls[m], backward));
-  const int pixels = backward ? kBackwardPixels : kForwardPixels;
   for (int first = 0; first < count;) {
     int next = first + 1;
     while (next < count && same_run(*calls[first], *calls[next])) ++next;
-    Run run = run_of_calls(s, *calls[first], first, next - first, pixels);
+    Run run = run_of_calls(s, *calls[first], first, next - first);
     run.first_task = header.tasks;
     header.tasks += run.tasks;
     if (backward) add_gradient(s, *calls[first], run);
@@ -217,8 +216,7 @@ void backward_group(Stream& stream, const KernelCall* calls, int count) {
 
 size_t workspace_bytes(const KernelCall& call, bool backward) {
   if (backward) return static_cast<size_t>(Workspace(call, call.output.precision == Precision::kBf16).bytes);
-  return static_cast<size_t>(call.output.batch * tiling_of(call, kForwardPixels).tiles() * 2 * call.output.channels) *
-         sizeof(float);
+  return static_cast<size_t>(call.output.batch * tiling_of(call).tiles() * 2 * call.output.channels) * sizeof(float);
 }
 
 }  // namespace

@@ -12,8 +12,8 @@
 
 namespace dartsmith::cuda::separable {
 
-inline constexpr int kForwardPixels = 128;  // of a tile
-inline constexpr int kBackwardPixels = 64;
+inline constexpr int kTilePixels = 64;
+inline constexpr int kGradientPixels = 128;  // of a tile of the input's gradient: a quad a thread
 inline constexpr int64_t kEnoughTasks = 256;  // blocks that keep a large GPU busy
 inline constexpr int64_t kWeightTasks = 32;   // partial sums of a member's weight gradients
 inline constexpr int kVectors = kTileChannels / 4;

@@ -62,27 +62,33 @@ void check(const AdamCommand&) {}
 struct Prepared {
   StepPlace settings;
   int result = -1;
-  GatherAddresses batch;       // of a pass, or of the hypergradient's training batch
-  GatherAddresses validation;  // of the hypergradient
+  BatchAddresses batch;       // of a pass, or of the hypergradient's training batch
+  BatchAddresses validation;  // of the hypergradient
   PassResult pass;
 };
 
-// Places of a gathered batch's parts, turned into addresses once these are known.
-struct GatherPlaces {
-  StepPlace indices, table, settings;
-  bool used = false;
+// Places of a batch's parts, turned into addresses once these are known.
+struct BatchPlaces {
+  StepPlace indices, table, settings, dropout;
+  bool gathers = false;
 
-  GatherPlaces(StepMemory& memory, const Batch& batch) {
+  BatchPlaces(StepMemory& memory, const Batch& batch) {
+    dropout = memory.add(std::visit([](const BatchBase& base) { return base.dropout; }, batch));
     const auto* gathered = std::get_if<GatheredBatch>(&batch);
     if (gathered == nullptr) return;
-    used = true;
+    gathers = true;
     indices = memory.add(gathered->indices.data(), gathered->indices.size() * sizeof(uint32_t));
     table = memory.add(gathered->table.data(), gathered->table.size() * sizeof(float));
     settings = memory.add(gathered->settings);
   }
-  GatherAddresses resolve(const StepMemory& memory) const {
-    if (!used) return {};
-    return {memory.address<uint32_t>(indices), memory.address<float>(table), memory.address<GatherSettings>(settings)};
+  BatchAddresses resolve(const StepMemory& memory) const {
+    BatchAddresses addresses;
+    addresses.dropout = memory.address<DropoutSettings>(dropout);
+    if (!gathers) return addresses;
+    addresses.indices = memory.address<uint32_t>(indices);
+    addresses.table = memory.address<float>(table);
+    addresses.settings = memory.address<GatherSettings>(settings);
+    return addresses;
   }
 };
 
@@ -137,12 +143,12 @@ class Hypergradient {
   float* alpha_gradients() const { return parameters_.data(Arena::kAlphaGradients); }
 
   // The validation loss is the result; the losses of the other passes go where nobody looks.
-  void gradients(PassKind kind, const Batch& batch, const GatherAddresses& gathered, Statistics statistics) {
+  void gradients(PassKind kind, const Batch& batch, const BatchAddresses& addresses, Statistics statistics) {
     PassRequest request;
     request.kind = kind;
     request.statistics = statistics;
     request.batch = &batch;
-    request.gathered = gathered;
+    request.addresses = addresses;
     request.recording = recording_;
     const bool is_result = kind == PassKind::kBoth;
     request.loss = step_memory_.loss_address(prepared_.result + (is_result ? 0 : 1));
@@ -193,13 +199,13 @@ class Execution {
  private:
   void prepare() {
     memory_.begin();
-    std::vector<std::pair<GatherPlaces, GatherPlaces>> places;
+    std::vector<std::pair<BatchPlaces, BatchPlaces>> places;
     static const Batch none = DirectBatch{};
     for (const Command& command : commands_) {
       Prepared prepared;
       const Batch *first = &none, *second = &none;
       std::visit([&](const auto& c) { prepare(c, prepared, first, second); }, command);
-      places.emplace_back(GatherPlaces(memory_, *first), GatherPlaces(memory_, *second));
+      places.emplace_back(BatchPlaces(memory_, *first), BatchPlaces(memory_, *second));
       prepared_.push_back(std::move(prepared));
     }
     if (results_ > StepMemory::kResults) fail("execute", "expected at most ", StepMemory::kResults / 2, " commands");
@@ -296,7 +302,7 @@ class Execution {
     request.kind = command.kind;
     request.statistics = command.statistics;
     request.batch = &command.batch;
-    request.gathered = prepared.batch;
+    request.addresses = prepared.batch;
     request.loss = memory_.loss_address(prepared.result);
     request.mixing = command.mixing;
     request.read = command.read;

@@ -8,9 +8,9 @@ namespace dartsmith {
 namespace {
 
 constexpr const char* kOpNames[kOpCount] = {
-    "input",   "conv2d",    "batchNorm", "relu",          "maxPool", "avgPool", "globalAvgPool",
-    "linear",  "add",       "concat",    "crop",          "zero",    "mixed",   "softmaxCrossEntropy",
-    "combine", "separable", "moments",   "pooledMoments",
+    "input",   "conv2d",  "batchNorm", "relu",    "maxPool",       "avgPool", "globalAvgPool",
+    "linear",  "add",     "concat",    "crop",    "zero",          "mixed",   "softmaxCrossEntropy",
+    "dropout", "combine", "separable", "moments", "pooledMoments",
 };
 
 // Larger than any real tensor of one sample, small enough that no product of sizes overflows.
@@ -117,6 +117,11 @@ class Validator {
         expect_inputs(node, 1);
         if (input(node).height * input(node).width != 1) fail("softmaxCrossEntropy", "expected a vector of logits");
         return {1, 1, 1};
+      case Op::kDropout:
+        expect_inputs(node, 1);
+        if (!(node.rate >= 0 && node.rate < 1)) fail("dropout", "expected a rate from 0 to below 1");
+        if (node.number < 0 || node.number >= 1 << 24) fail("dropout", "expected a number below 2^24");
+        return input(node);
       case Op::kCombine:
       case Op::kSeparable:
       case Op::kMoments:

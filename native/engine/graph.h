@@ -21,14 +21,15 @@ enum class Op {
   kZero,
   kMixed,
   kSoftmaxCrossEntropy,
+  kDropout,
   // Made by lowering (engine/lower.h), never by users:
   kCombine,        // sum of weighed inputs, each normalised while it is loaded where it is a lazy batch-norm
   kSeparable,      // relu, depthwise, pointwise, and the statistics of the batch-norm that follows
   kMoments,        // the statistics of a lazy batch-norm; its value is its input
   kPooledMoments,  // the same of a pooling of its input, which whoever normalises it pools again instead of loading it
 };
-inline constexpr int kGraphOpCount = 14;
-inline constexpr int kOpCount = 18;
+inline constexpr int kGraphOpCount = 15;
+inline constexpr int kOpCount = 19;
 
 // Ops that only measure their input: their value is its value.
 inline bool borrows_value(Op op) {
@@ -85,6 +86,9 @@ struct Node {
   float epsilon = 0;               // batchNorm
   float momentum = 0;              // batchNorm
   int top = 0, left = 0;           // crop
+  float rate = 0;                  // dropout
+  bool whole_samples = false;      // dropout
+  int number = 0;                  // dropout: tells those of a graph apart
   ParameterPlace weight;           // conv2d, linear, batchNorm's scale, separable's depthwise weight
   ParameterPlace bias;             // linear, batchNorm's shift, separable's pointwise weight
   ParameterPlace scale, shift;     // of the lazy batch-norm that a separable or moments node holds the statistics of

@@ -68,6 +68,14 @@ struct LossResult {
   int64_t correct = 0;
 };
 
+// What dropout nodes draw from. `path_factor` multiplies the rates of those that drop whole samples; nothing is dropped
+// where it is not `active`.
+struct DropoutSettings {
+  RandomStream stream;
+  float path_factor = 1;
+  int32_t active = 0;
+};
+
 // One node's forward or backward on a backend; pointers are the backend's memory. Backward kernels overwrite parameter
 // gradients and treat each input gradient by its mode; a null or ignored target is not computed.
 struct KernelCall {
@@ -84,8 +92,9 @@ struct KernelCall {
   const float* bias = nullptr;
   float* running_mean = nullptr;
   float* running_variance = nullptr;
-  const int32_t* labels = nullptr;  // loss: [batch]
-  LossResult* loss = nullptr;       // loss
+  const int32_t* labels = nullptr;           // loss: [batch]
+  LossResult* loss = nullptr;                // loss
+  const DropoutSettings* dropout = nullptr;  // dropout
   // Backward only.
   const float* output_gradient = nullptr;           // null for the loss itself: its gradient is 1
   Precision gradient_precision = Precision::kFp32;  // of the output's gradient as it is stored

@@ -4,9 +4,10 @@
 
 // Kernels of a GPU draw as well.
 #if defined(__CUDACC__)
-#define DARTSMITH_ANY_DEVICE __host__ __device__
+#define DARTSMITH_ANY_DEVICE __host__ __device__ __forceinline__
 #else
-#define DARTSMITH_ANY_DEVICE
+// Always: what is compiled for one instruction set must not be called by code for another.
+#define DARTSMITH_ANY_DEVICE __attribute__((always_inline)) inline
 #endif
 
 namespace dartsmith {
@@ -23,7 +24,7 @@ struct RandomStream {
   uint32_t step = 0;
 };
 
-DARTSMITH_ANY_DEVICE inline PhiloxBlock philox(const RandomStream& stream, uint32_t index) {
+DARTSMITH_ANY_DEVICE PhiloxBlock philox(const RandomStream& stream, uint32_t index) {
   uint32_t c0 = stream.purpose, c1 = stream.epoch, c2 = stream.step, c3 = index;
   uint32_t k0 = static_cast<uint32_t>(stream.seed), k1 = static_cast<uint32_t>(stream.seed >> 32);
   for (int round = 0; round < 10; ++round) {

@@ -156,15 +156,15 @@ class Executor {
     const Shape& shape = batch.dataset->shape;
     backend_.sweeps().gather(backend_.stream(), {.images = batch.dataset->images.as<uint8_t>(),
                                                  .all_labels = batch.dataset->labels.as<int32_t>(),
-                                                 .indices = request_.gathered.indices,
+                                                 .indices = request_.addresses.indices,
                                                  .output = buffer(planned(input_node()).value),
                                                  .labels = program_.labels_.as<int32_t>(),
                                                  .batch = program_.batch_,
                                                  .height = shape.height,
                                                  .width = shape.width,
                                                  .channels = shape.channels,
-                                                 .table = request_.gathered.table,
-                                                 .settings = request_.gathered.settings});
+                                                 .table = request_.addresses.table,
+                                                 .settings = request_.addresses.settings});
   }
 
   // The only input of a graph that takes gathered batches.
@@ -256,6 +256,7 @@ class Executor {
     if (n.running_variance) call.running_variance = parameters_.data(Arena::kBuffers) + n.running_variance.offset;
     call.labels = program_.labels_.as<int32_t>();
     call.loss = request_.loss;
+    call.dropout = request_.addresses.dropout;
     call.precision = plan_.precision;
     if (!backward) return call;
     call.output_gradient = buffer(planned(id).gradient);

@@ -17,8 +17,12 @@
 
 namespace dartsmith {
 
+struct BatchBase {
+  DropoutSettings dropout;
+};
+
 // Images of a dataset, augmented; fills the graph's only input and the labels.
-struct GatheredBatch {
+struct GatheredBatch : BatchBase {
   std::shared_ptr<Dataset> dataset;
   std::vector<uint32_t> indices;
   std::vector<float> table;  // [channels, 256]
@@ -26,7 +30,7 @@ struct GatheredBatch {
 };
 
 // Tensors given directly: by input node, [batch, ...shape].
-struct DirectBatch {
+struct DirectBatch : BatchBase {
   std::map<int, std::vector<float>> inputs;
   std::vector<int32_t> labels;
   std::map<int, Buffer> staged;  // inputs that are on their way to the device already
@@ -40,18 +44,19 @@ struct GivenMixing {
   std::vector<float> weights;
 };
 
-// Where the device finds what a gathered batch is made of.
-struct GatherAddresses {
+// Where the device finds what a batch is made of; the first three of a gathered one.
+struct BatchAddresses {
   const uint32_t* indices = nullptr;  // [batch]
   const float* table = nullptr;       // [channels, 256]
   const GatherSettings* settings = nullptr;
+  const DropoutSettings* dropout = nullptr;
 };
 
 struct PassRequest {
   PassKind kind = PassKind::kEvaluate;
   Statistics statistics = Statistics::kBatchUpdating;
   const Batch* batch = nullptr;
-  GatherAddresses gathered;    // of a gathered batch
+  BatchAddresses addresses;
   LossResult* loss = nullptr;  // where the device leaves it
   std::vector<GivenMixing> mixing;
   std::vector<int> read;               // nodes whose outputs are wanted

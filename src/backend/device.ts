@@ -35,18 +35,31 @@ export interface Augmentation {
   readonly stream?: StreamKey;
 }
 
+/** What the dropout nodes of a graph draw from; all of a pass, and of a hypergradient's passes over one batch, is named by it. */
+export interface DropoutDraw {
+  readonly seed: number;
+  readonly epoch: number;
+  readonly step: number;
+  /** Multiplies the rate of nodes that drop whole samples, which grows over the epochs of a training; 1 when absent. */
+  readonly pathFactor?: number;
+}
+
 /** Images of a device dataset, gathered, augmented and normalised on the device. */
 export interface GatheredBatch {
   readonly dataset: DeviceDataset;
   /** One dataset position a sample; as many as the program's batch size. */
   readonly indices: Uint32Array;
   readonly augmentation: Augmentation;
+  /** Absent: nothing is dropped. */
+  readonly dropout?: DropoutDraw;
 }
 
 /** Tensors given directly: one array per graph input, `[batch, ...shape]`, and labels `[batch]` where there is a loss. */
 export interface DirectBatch {
   readonly inputs: Readonly<Record<string, Float32Array>>;
   readonly labels?: Int32Array;
+  /** Absent: nothing is dropped. */
+  readonly dropout?: DropoutDraw;
 }
 
 /** Where a pass takes its images and labels from. */

@@ -195,6 +195,15 @@ export class GraphBuilder {
     return this.#node({ op: 'crop', top, left }, [input], [height - top, width - left, channels]);
   }
 
+  /** Drops elements (or whole samples: drop path) with probability `rate` in training; see {@link DropoutNode}. */
+  dropout(input: Tensor, options: { rate: number; drops?: 'elements' | 'samples' }): Tensor {
+    const { rate, drops = 'elements' } = options;
+    if (!(rate >= 0 && rate < 1)) throw invalid('rate', 'a number in [0, 1)', rate);
+    if (drops !== 'elements' && drops !== 'samples') throw invalid('drops', "'elements' or 'samples'", drops);
+    const number = this.#state.nodes.filter(({ op }) => op === 'dropout').length;
+    return this.#node({ op: 'dropout', rate, drops, number }, [input], input.shape);
+  }
+
   zero(shape: Shape): Tensor {
     return this.#node({ op: 'zero' }, [], shape);
   }

@@ -121,6 +121,18 @@ export interface CropNode extends NodeBase {
   readonly left: number;
 }
 
+/**
+ * Inverted dropout (Srivastava et al., JMLR 15, 2014): drops elements, or whole samples as drop path does (Larsson et al.,
+ * arXiv:1605.07648), with probability `rate` and divides the rest by 1 - rate. What is dropped follows from the batch's
+ * `dropout`; without one nothing is. `number` tells the dropouts of a graph apart.
+ */
+export interface DropoutNode extends NodeBase {
+  readonly op: 'dropout';
+  readonly rate: number;
+  readonly drops: 'elements' | 'samples';
+  readonly number: number;
+}
+
 /** Zeros of a shape. */
 export interface ZeroNode extends NodeBase {
   readonly op: 'zero';
@@ -165,6 +177,7 @@ export type Node =
   | AddNode
   | ConcatNode
   | CropNode
+  | DropoutNode
   | ZeroNode
   | MixedNode
   | CrossEntropyNode;

@@ -9,6 +9,7 @@ import {
   conv2d,
   crop,
   depthwise,
+  dropout,
   globalAvgPool,
   linear,
   maxPool,
@@ -43,6 +44,7 @@ export const kernels = {
   add,
   concat,
   crop,
+  dropout,
   softmaxCrossEntropy,
 } as const;
 
@@ -85,6 +87,7 @@ const variants: Readonly<Record<KernelName, (shape: ImageShape) => KernelDefinit
   add: (shape) => [add({ shape })],
   concat: (shape) => [concat({ shape })],
   crop: (shape) => [crop({ shape })],
+  dropout: (shape) => [dropout({ shape }), dropout({ shape, drops: 'samples' })],
   softmaxCrossEntropy: () => [softmaxCrossEntropy({ classes })],
 };
 

@@ -68,7 +68,7 @@ export async function compareKernel(
   const batch = drawBatch(graph, batchSize, seed);
   const parameters: Record<string, Float32Array> = {};
   for (const name of kernel.parameters.names()) parameters[name] = (await kernel.parameters.get(name)).data;
-  const actual = await kernel.backward(batch.inputs, batch.outputGradient, { labels: batch.labels, signal });
+  const actual = await kernel.backward(batch.inputs, batch.outputGradient, { ...batch, signal });
   if (signal?.aborted) throw new AbortedError();
   const expected = referencePass(graph, { ...batch, batchSize, parameters });
   const growth = errorGrowth(graph, batchSize, expected.outputs);

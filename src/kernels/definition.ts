@@ -1,3 +1,4 @@
+import type { DropoutDraw } from '../backend/device.ts';
 import { invalid } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { type ReferenceResult, runReference } from '../reference/interpreter.ts';
@@ -17,6 +18,8 @@ export interface ReferenceValues<Name extends string> {
   readonly outputGradient?: Numbers;
   /** `[batch]`; only for a loss. */
   readonly labels?: Int32Array;
+  /** What dropout nodes draw from; nothing is dropped without. */
+  readonly dropout?: DropoutDraw;
 }
 
 /** The output and the gradients of sum(output · outputGradient) in float64, in the form of {@link KernelGradients}. */
@@ -63,7 +66,7 @@ export function defineKernel<Name extends string>(name: string, source: KernelSo
 
 /** The reference's training pass over a kernel's graph, with every node's output. Throws ArgumentError. */
 export function referencePass<Name extends string>(graph: Graph, values: ReferenceValues<Name>): ReferenceResult {
-  const { batchSize, inputs, parameters = {}, outputGradient, labels } = values;
+  const { batchSize, inputs, parameters = {}, outputGradient, labels, dropout } = values;
   if (!(Number.isInteger(batchSize) && batchSize >= 1)) throw invalid('batchSize', 'a positive integer', batchSize);
   if (isLoss(graph) && !(labels instanceof Int32Array && labels.length === batchSize)) {
     throw invalid('labels', `an Int32Array of [${batchSize}]`, labels);
@@ -87,6 +90,7 @@ export function referencePass<Name extends string>(graph: Graph, values: Referen
     parameters: new Map(trained),
     outputGradient: outputGradient && numbers('outputGradient', outputGradient, outputLength(graph, batchSize)),
     labels,
+    dropout,
     training: true,
   });
 }

@@ -1,3 +1,4 @@
+import type { DropoutDraw } from '../backend/device.ts';
 import type { Graph } from '../graph/graph.ts';
 import { normal, type StreamKey, uniform } from '../random/philox.ts';
 import { elementsOf, isLoss, outputLength } from './source.ts';
@@ -7,6 +8,7 @@ export interface KernelBatch {
   readonly inputs: Readonly<Record<string, Float32Array>>;
   /** Only for a loss. */
   readonly labels?: Int32Array;
+  readonly dropout: DropoutDraw;
   readonly outputGradient: Float32Array;
 }
 
@@ -18,7 +20,7 @@ export function drawBatch(graph: Graph, batchSize: number, seed: number): Kernel
   const inputs = graph.nodes.flatMap((node) =>
     node.op === 'input' ? [[node.name, gaussian(elementsOf(node.shape, batchSize))] as const] : [],
   );
-  const batch = { inputs: Object.fromEntries(inputs) };
+  const batch = { inputs: Object.fromEntries(inputs), dropout: { seed, epoch: 0, step: 0 } };
   if (!isLoss(graph)) return { ...batch, outputGradient: gaussian(outputLength(graph, batchSize)) };
   const [classes] = graph.nodes[graph.nodes[graph.output].inputs[0]].shape;
   const labels = Int32Array.from(uniform(stream(), batchSize), (value) => Math.floor(value * classes));

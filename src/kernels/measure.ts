@@ -98,13 +98,13 @@ type Round = readonly Readonly<Record<Pass, readonly KernelProfile[]>>[];
 
 async function runRounds(kernels: readonly Kernel<string>[], batch: KernelBatch, options: MeasureOptions) {
   const { runs, signal, onRound } = options;
-  const { inputs, outputGradient, labels } = batch;
+  const { inputs, outputGradient, labels, dropout } = batch;
   const rounds: Round[] = [];
   for (let count = 1 - warmUps; count <= runs; count++) {
     if (signal?.aborted) throw new AbortedError();
     if (count >= 1) onRound?.(count);
     const round = [];
-    for (const kernel of kernels) round.push(await kernel.measure(inputs, outputGradient, { labels, signal }));
+    for (const kernel of kernels) round.push(await kernel.measure(inputs, outputGradient, { labels, dropout, signal }));
     if (count >= 1) rounds.push(round);
   }
   return rounds;

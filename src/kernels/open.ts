@@ -2,6 +2,7 @@
 import type {
   Device,
   DirectBatch,
+  DropoutDraw,
   ExecuteOptions,
   KernelProfile,
   Outcome,
@@ -39,6 +40,8 @@ export interface KernelGradients<Name extends string> {
 export interface KernelPassOptions extends ExecuteOptions {
   /** `[batch]`; only for a loss. */
   readonly labels?: Int32Array;
+  /** What dropout nodes draw from; nothing is dropped without. */
+  readonly dropout?: DropoutDraw;
 }
 
 /** Options of {@link Kernel.time}. */
@@ -190,13 +193,13 @@ async function timeRuns(run: () => Promise<unknown>, { runs = 20, warmUp = 3 }: 
 function checkedBatch(
   { graph, batchSize }: Program,
   inputs: Readonly<Record<string, Float32Array>>,
-  { labels }: KernelPassOptions,
+  { labels, dropout }: KernelPassOptions,
 ): DirectBatch {
   for (const node of graph.nodes) {
     if (node.op === 'input') checkArray(`inputs.${node.name}`, inputs?.[node.name], batchSize, node.shape);
   }
-  if (!isLoss(graph)) return { inputs };
-  if (labels instanceof Int32Array && labels.length === batchSize) return { inputs, labels };
+  if (!isLoss(graph)) return { inputs, dropout };
+  if (labels instanceof Int32Array && labels.length === batchSize) return { inputs, labels, dropout };
   throw invalid('labels', `an Int32Array of [${batchSize}]`, labels);
 }
 

@@ -41,6 +41,14 @@ export interface CropOptions extends ImageOptions {
   readonly left?: number;
 }
 
+/** Options of {@link dropout}. */
+export interface DropoutOptions extends ImageOptions {
+  /** 0.5 when absent. */
+  readonly rate?: number;
+  /** `elements` when absent; `samples` is drop path. */
+  readonly drops?: 'elements' | 'samples';
+}
+
 /** Options of {@link linear}. */
 export interface LinearOptions {
   readonly inputs: number;
@@ -146,6 +154,14 @@ export function crop({ shape, top = 1, left = 1 }: CropOptions): KernelDefinitio
   return defineKernel('crop', {
     inputs: { x: imageShape(shape) },
     build: (builder, { x }) => builder.crop(x, top, left),
+  });
+}
+
+/** Elements, or whole samples, dropped by what is given with each pass, and the rest divided by 1 - rate. */
+export function dropout({ shape, rate = 0.5, drops = 'elements' }: DropoutOptions): KernelDefinition<'x'> {
+  return defineKernel(drops === 'samples' ? 'dropout of samples' : 'dropout', {
+    inputs: { x: imageShape(shape) },
+    build: (builder, { x }) => builder.dropout(x, { rate, drops }),
   });
 }
 

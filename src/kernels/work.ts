@@ -61,7 +61,14 @@ function movedNumbers(graph: Graph, batchSize: number) {
 }
 
 /** Ops whose gradients do not depend on their input's values. */
-const constantSlope: ReadonlySet<Node['op']> = new Set(['add', 'avgPool', 'globalAvgPool', 'concat', 'crop']);
+const constantSlope: ReadonlySet<Node['op']> = new Set([
+  'add',
+  'avgPool',
+  'globalAvgPool',
+  'concat',
+  'crop',
+  'dropout',
+]);
 
 /** Whether anything that a node's value leads to needs values for its gradients. */
 function gradientNeedsValue(graph: Graph, id: number): boolean {
@@ -96,6 +103,8 @@ function flopsOf(graph: Graph, node: Node): { forward: number; backward: number 
     }
     case 'globalAvgPool':
       return { forward: input, backward: output };
+    case 'dropout':
+      return { forward: output, backward: output };
     case 'add':
       return { forward: output * (node.inputs.length - 1), backward: 0 };
     case 'mixed': {

@@ -11,6 +11,7 @@ export const purposes = {
   validationOrder: 5,
   trainAugmentation: 6,
   validationAugmentation: 7,
+  dropout: 8,
 } as const;
 
 /** The name of a random stream. */
@@ -23,6 +24,8 @@ export interface StreamKey {
   readonly purpose: Purpose;
   readonly epoch: number;
   readonly step: number;
+  /** Tells apart streams that agree in all else; below 2^24, 0 when absent. */
+  readonly part?: number;
 }
 
 const multiplierA = 0xd2511f53;
@@ -64,7 +67,8 @@ export function philox(
 /** The `index`-th block of four unsigned 32-bit integers of a stream. */
 export function randomBlock(stream: StreamKey, index: number): [number, number, number, number] {
   const key = [stream.seed >>> 0, Math.floor(stream.seed / 2 ** 32) >>> 0] as const;
-  return philox([purposes[stream.purpose], stream.epoch >>> 0, stream.step >>> 0, index >>> 0], key);
+  const purpose = (purposes[stream.purpose] + (stream.part ?? 0) * 256) >>> 0;
+  return philox([purpose, stream.epoch >>> 0, stream.step >>> 0, index >>> 0], key);
 }
 
 /** `count` uniform numbers in [0, 1), each a multiple of 2^-24 and so exact in float32. */

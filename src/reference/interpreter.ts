@@ -1,3 +1,4 @@
+import type { DropoutDraw } from '../backend/device.ts';
 import type {
   AvgPoolNode,
   BatchNormNode,
@@ -5,6 +6,7 @@ import type {
   Conv2dNode,
   CropNode,
   CrossEntropyNode,
+  DropoutNode,
   GlobalAvgPoolNode,
   Graph,
   LinearNode,
@@ -27,6 +29,8 @@ export interface ReferenceOptions {
   readonly training: boolean;
   /** Mixing weights in place of the tables' own, rows one after another; branches of weight 0 are left out. */
   readonly mixing?: Readonly<Record<string, Float64Array>>;
+  /** What dropout nodes draw from; nothing is dropped without. */
+  readonly dropout?: DropoutDraw;
   /** What is kept of a node's output instead of the output itself: rounded values, say. */
   readonly keep?: (node: Node, output: Float64Array) => Float64Array;
   /** Gradient of the output node; 1 when that is a loss. Without one there is no backward pass. */
@@ -183,6 +187,8 @@ function forward(run: Run, node: Node): Float64Array {
     }
     case 'crop':
       return reference.crop(x, size, node.top, node.left);
+    case 'dropout':
+      return dropped(run, node, x);
     case 'zero':
       return new Float64Array(elements(run, node));
     case 'mixed':
@@ -279,7 +285,7 @@ function backward(run: Run, node: Node, dy: Float64Array): void {
 /** Gradient of the only input of an op without parameters. */
 function inputGradient(
   run: Run,
-  node: ReluNode | MaxPoolNode | AvgPoolNode | GlobalAvgPoolNode | CropNode | CrossEntropyNode,
+  node: ReluNode | MaxPoolNode | AvgPoolNode | GlobalAvgPoolNode | CropNode | DropoutNode | CrossEntropyNode,
   dy: Float64Array,
 ): Float64Array {
   const x = run.outputs[node.inputs[0]];
@@ -295,9 +301,15 @@ function inputGradient(
       return reference.globalAvgPoolBackward(size, dy);
     case 'crop':
       return reference.cropBackward(size, node.top, node.left, dy);
+    case 'dropout':
+      return dropped(run, node, dy);
     case 'softmaxCrossEntropy':
       return scaled(reference.softmaxCrossEntropy(x, labels(run)).gradient, dy[0]);
   }
+}
+
+function dropped(run: Run, node: DropoutNode, values: Float64Array): Float64Array {
+  return reference.dropout(values, run.options.batchSize, node, run.options.dropout);
 }
 
 function scaled(values: Float64Array, factor: number): Float64Array {

@@ -1,6 +1,8 @@
 // Every op of src/graph/graph.ts as plain float64 loops, forward and backward: the oracle of the engine's kernels. It shares
-// nothing with them. Images are NHWC with the batch first, convolution weights HWIO.
-import type { MixingActivation, Pair } from '../graph/graph.ts';
+// nothing with them but the name of a random number. Images are NHWC with the batch first, convolution weights HWIO.
+import type { DropoutDraw } from '../backend/device.ts';
+import type { DropoutNode, MixingActivation, Pair } from '../graph/graph.ts';
+import { randomBlock } from '../random/philox.ts';
 
 /** Sizes of a batch of images; a vector `[C]` is an image of one pixel. */
 export interface ImageSize {
@@ -409,4 +411,27 @@ export function dot(a: Float64Array, b: Float64Array): number {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
   return sum;
+}
+
+/**
+ * Values, or gradients on their way back, of which elements or whole samples are dropped and the rest divided by 1 - rate. One
+ * random number of 32 bits an element (or sample), dropped below rate·2^32.
+ */
+export function dropout(
+  values: Float64Array,
+  batchSize: number,
+  { rate, drops, number }: DropoutNode,
+  draw: DropoutDraw | undefined,
+): Float64Array {
+  if (draw === undefined) return values.slice();
+  const { seed, epoch, step, pathFactor = 1 } = draw;
+  const whole = drops === 'samples';
+  const effective = Math.fround(rate) * (whole ? Math.fround(pathFactor) : 1);
+  const stream = { seed, epoch, step, purpose: 'dropout', part: number } as const;
+  const elements = values.length / batchSize;
+  return values.map((value, i) => {
+    const index = whole ? Math.floor(i / elements) : i;
+    const word = randomBlock(stream, Math.floor(index / 4))[index % 4];
+    return word < Math.floor(effective * 2 ** 32) ? 0 : value / (1 - effective);
+  });
 }

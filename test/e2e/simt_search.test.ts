@@ -90,7 +90,7 @@ describe.each([
         lossTolerance,
       );
     });
-    expect(devices.at(-1)?.recordedKernels, 'steps are recorded').toBeGreaterThan(100);
+    expect(devices.at(-1)?.recordedKernels, 'steps are recorded').toBeGreaterThan(20);
   });
 
   it('has the same bits under another order of threads', { timeout: 120_000 }, async () => {

@@ -1,4 +1,4 @@
-import type { Device, Precision } from '../../src/backend/device.ts';
+import type { Device, DropoutDraw, Precision } from '../../src/backend/device.ts';
 import type { Parameters } from '../../src/backend/parameters.ts';
 import { GraphBuilder, type Tensor } from '../../src/graph/builder.ts';
 import type { Graph, Initialiser, Shape } from '../../src/graph/graph.ts';
@@ -21,6 +21,8 @@ export interface KernelCase {
   readonly data?: InputData;
   /** Mixing weights given from outside, a table each. */
   readonly mixing?: Readonly<Record<string, readonly number[]>>;
+  /** What dropout nodes draw from. */
+  readonly dropout?: DropoutDraw;
 }
 
 /** A case with all its numbers, every one of them exact in float32. */
@@ -34,6 +36,7 @@ export interface PreparedCase {
   /** Only where the output is not a loss. */
   readonly outputGradient?: Float64Array;
   readonly mixing?: Readonly<Record<string, Float64Array>>;
+  readonly dropout?: DropoutDraw;
 }
 
 /** What one tensor of a case should be: `[batch, ...shape]` or a parameter's own shape, and the absolute error allowed. */
@@ -63,7 +66,11 @@ export function gaussian(count: number, step: number): Float64Array {
 export function prepareCase(kernelCase: KernelCase, data: InputData = kernelCase.data ?? 'normal'): PreparedCase {
   const builder = new GraphBuilder();
   const graph = builder.finish(kernelCase.build(builder));
-  return { ...prepareGraph(graph, kernelCase.batchSize, data), mixing: singles(kernelCase.mixing) };
+  return {
+    ...prepareGraph(graph, kernelCase.batchSize, data),
+    mixing: singles(kernelCase.mixing),
+    dropout: kernelCase.dropout,
+  };
 }
 
 /** Draws the numbers of a graph: parameters around their initialisers, inputs, labels or a gradient of the output. */
@@ -162,7 +169,7 @@ export async function deviceTensors(
   const { graph, batchSize } = prepared;
   using parameters = await parametersOf(device, prepared);
   using program = device.compile(graph, { batchSize, parameters, precision });
-  const batch = { inputs: asSingles(prepared.inputs), labels: prepared.labels };
+  const batch = { inputs: asSingles(prepared.inputs), labels: prepared.labels, dropout: prepared.dropout };
   const mixing = prepared.mixing && asSingles(prepared.mixing);
   const read = visibleOutput(graph);
   const outcome =
@@ -189,7 +196,7 @@ export async function evaluateCase(device: Device, prepared: PreparedCase, stati
   const { graph, batchSize } = prepared;
   using parameters = await parametersOf(device, prepared);
   using program = device.compile(graph, { batchSize, parameters });
-  const batch = { inputs: asSingles(prepared.inputs) };
+  const batch = { inputs: asSingles(prepared.inputs), dropout: prepared.dropout };
   const mixing = prepared.mixing && asSingles(prepared.mixing);
   const { outputs } = await program.evaluate({ batch, statistics, mixing, read: [graph.output] });
   const buffers = new Map<string, Float32Array>();

@@ -1,5 +1,7 @@
 // One table of cases per op: what every backend's kernels are checked on, forward and backward. Channels around the vector
 // widths 4, 8 and 16, odd sizes, and the shapes that the search spaces use.
+
+import type { DropoutDraw } from '../../src/backend/device.ts';
 import type { BranchBuilder, Conv2dOptions, GraphBuilder, PoolOptions, Tensor } from '../../src/graph/builder.ts';
 import type { MixingActivation, Node, Shape } from '../../src/graph/graph.ts';
 import {
@@ -291,6 +293,39 @@ const zero: readonly KernelCase[] = [
     const y = builder.conv2d('conv', builder.zero([5, 5, 3]), { channels: 8, kernel: 3, padding: 1 });
     return builder.add([x, y]);
   }),
+];
+
+const draw: DropoutDraw = { seed: 2 ** 40 + 17, epoch: 3, step: 5 };
+
+/** The same with something to draw from. */
+const drawing = (kernelCase: KernelCase, dropout = draw): KernelCase => ({ ...kernelCase, dropout });
+
+const dropout: readonly KernelCase[] = [
+  single('without anything to draw from', 2, [3, 5, 7], (builder, x) => builder.dropout(x, { rate: 0.5 })),
+  drawing(single('a tenth', 3, [5, 7, 16], (builder, x) => builder.dropout(x, { rate: 0.1 }))),
+  drawing(single('of odd channels', 2, [3, 5, 7], (builder, x) => builder.dropout(x, { rate: 0.4 }))),
+  drawing(single('none', 2, [3, 4, 8], (builder, x) => builder.dropout(x, { rate: 0 }))),
+  drawing(single('nearly all', 2, [6, 6, 20], (builder, x) => builder.dropout(x, { rate: 0.97 }))),
+  drawing(single('a vector', 5, [33], (builder, x) => builder.dropout(x, { rate: 0.4 }))),
+  drawing(single('of samples', 9, [3, 3, 6], (builder, x) => builder.dropout(x, { rate: 0.3, drops: 'samples' }))),
+  drawing(
+    single('of samples, at a third of the rate', 17, [2, 3, 8], (builder, x) =>
+      builder.dropout(x, { rate: 0.9, drops: 'samples' }),
+    ),
+    { ...draw, pathFactor: 1 / 3 },
+  ),
+  drawing(
+    single('two that differ, one after another and beside their input', 4, [5, 6, 12], (builder, x) => {
+      const first = builder.dropout(x, { rate: 0.5, drops: 'samples' });
+      return builder.add([builder.dropout(builder.relu(first), { rate: 0.25 }), x, first]);
+    }),
+  ),
+  drawing(
+    single('between a convolution and a batch norm', 4, [5, 4, 6], (builder, x) => {
+      const y = builder.conv2d('conv', x, { channels: 12, kernel: 3, padding: 1 });
+      return builder.batchNorm('norm', builder.dropout(y, { rate: 0.3 }), { affine: true });
+    }),
+  ),
 ];
 
 const separable = depthwiseSeparable(3);
@@ -586,6 +621,7 @@ export const caseTables: Readonly<Record<Node['op'], readonly KernelCase[]>> = {
   add,
   concat,
   crop,
+  dropout,
   zero,
   mixed: [...mixedCases, ...fusionCases],
   softmaxCrossEntropy,

@@ -20,7 +20,7 @@ const multiplying = [
   'softmaxCrossEntropy',
 ] as const;
 /** bf16 also rounds what the others store. */
-const storing = ['maxPool', 'avgPool', 'globalAvgPool', 'zero'] as const;
+const storing = ['maxPool', 'avgPool', 'globalAvgPool', 'zero', 'dropout'] as const;
 const none = new Float32Array(0);
 
 /** Tables on the CUDA kernels in a precision: near to the float64 reference, same bits under every order of threads. */

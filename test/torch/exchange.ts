@@ -24,7 +24,7 @@ export const supernet = buildSupernet({
   layers: network.layers,
 });
 
-type LabelledBatch = Required<DirectBatch>;
+type LabelledBatch = Required<Omit<DirectBatch, 'dropout'>>;
 
 /** What both sides start from: arenas in our layout, and two batches. */
 export interface Given {

@@ -110,8 +110,8 @@ async function gradients(
   precision: Precision,
 ) {
   using kernel = await openKernel(device, { ...definition, batchSize, precision });
-  const { inputs, outputGradient, labels } = drawBatch(kernel.graph, batchSize, 0);
-  const result = await kernel.backward(inputs, outputGradient, { labels });
+  const { inputs, outputGradient, labels, dropout } = drawBatch(kernel.graph, batchSize, 0);
+  const result = await kernel.backward(inputs, outputGradient, { labels, dropout });
   return { graph: kernel.graph, tensors: byName(result) };
 }
 

@@ -2,7 +2,7 @@
 import { invalid } from '../../errors.ts';
 import type { Graph, Node } from '../../graph/graph.ts';
 import { purposes } from '../../random/philox.ts';
-import type { Augmentation, Batch, Command, GradientTarget, Mixing } from '../device.ts';
+import type { Augmentation, Batch, Command, DropoutDraw, GradientTarget, Mixing } from '../device.ts';
 import type { ParameterMap } from '../parameters.ts';
 import type { Handle } from './addon.ts';
 
@@ -85,7 +85,13 @@ function normalisationTable({ mean, deviation }: Augmentation): Float32Array {
   return table;
 }
 
+function encodeDropout({ seed, epoch, step, pathFactor = 1 }: DropoutDraw): object {
+  if (!(pathFactor >= 0 && pathFactor <= 1)) throw invalid('dropout.pathFactor', 'a number in [0, 1]', pathFactor);
+  return { seed, epoch, step, pathFactor, purpose: purposes.dropout };
+}
+
 function encodeBatch(batch: Batch, graph: Graph, handles: HandleLookup): object {
+  const dropout = batch.dropout && encodeDropout(batch.dropout);
   if ('dataset' in batch) {
     const { augmentation } = batch;
     const { stream, mean, deviation } = augmentation;
@@ -102,6 +108,7 @@ function encodeBatch(batch: Batch, graph: Graph, handles: HandleLookup): object 
       flip: augmentation.flip,
       cutout: augmentation.cutout,
       stream: stream && { ...stream, purpose: purposes[stream.purpose] },
+      dropout,
     };
   }
   const inputs = graph.nodes.flatMap((node) => {
@@ -110,7 +117,7 @@ function encodeBatch(batch: Batch, graph: Graph, handles: HandleLookup): object 
     if (!(values instanceof Float32Array)) throw invalid(`inputs.${node.name}`, 'a Float32Array', values);
     return [[node.id, values] as const];
   });
-  return { inputs, labels: batch.labels };
+  return { inputs, labels: batch.labels, dropout };
 }
 
 /** One command; see native/binding/command.cc. */

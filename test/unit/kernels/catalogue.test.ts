@@ -60,19 +60,19 @@ describe('the catalogue', () => {
     '%i %s: output and every gradient agree with the reference',
     async (_, name, definition) => {
       using kernel = await openKernel(device, { ...definition, batchSize, seed: 3 });
-      const { inputs, labels, outputGradient } = drawBatch(kernel.graph, batchSize, 5);
+      const { inputs, labels, dropout, outputGradient } = drawBatch(kernel.graph, batchSize, 5);
       const parameters: Record<string, Float32Array> = {};
       for (const parameter of kernel.parameters.names()) {
         parameters[parameter] = (await kernel.parameters.get(parameter)).data;
       }
-      const values = { batchSize, inputs, parameters, labels, outputGradient };
+      const values = { batchSize, inputs, parameters, labels, dropout, outputGradient };
       const expected = definition.reference(values);
       const growth = errorGrowth(kernel.graph, batchSize, referencePass(kernel.graph, values).outputs);
       const close = (tensor: string, actual: Float32Array, exact: Float64Array, direction: 'forward' | 'backward') =>
         expectClose(actual, exact, { name: `${name} / ${tensor}`, tolerance: tolerance(exact, growth, direction) });
 
-      close('output', await kernel.forward(inputs, { labels }), expected.output, 'forward');
-      const actual = await kernel.backward(inputs, outputGradient, { labels });
+      close('output', await kernel.forward(inputs, { labels, dropout }), expected.output, 'forward');
+      const actual = await kernel.backward(inputs, outputGradient, { labels, dropout });
       close('output of backward', actual.output, expected.output, 'forward');
       expect(Object.keys(actual.inputs)).toEqual(Object.keys(definition.inputs));
       for (const [input, exact] of Object.entries(expected.inputs)) {
