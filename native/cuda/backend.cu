@@ -137,8 +137,13 @@ class CudaBackend final : public Backend {
     description_ = std::string("cuda (") + describe(index, properties) + ")";
     if (properties.major < kOldest) fail("cuda", "device ", index, " is too old: ", kTooOld);
     check(cudaEventCreateWithFlags(&reached_, cudaEventDisableTiming), "making an event");
+    for (cudaEvent_t* event : {&began_, &ended_}) {
+      check(cudaEventCreateWithFlags(event, cudaEventDefault), "making an event");
+    }
   }
-  ~CudaBackend() override { cudaEventDestroy(reached_); }
+  ~CudaBackend() override {
+    for (cudaEvent_t event : {reached_, began_, ended_}) cudaEventDestroy(event);
+  }
 
   std::string description() const override { return description_; }
   Stream& stream() override { return stream_; }
@@ -211,6 +216,18 @@ class CudaBackend final : public Backend {
     stream_.wait();
   }
 
+  // By the device's own clock: without the launch's way there and the wait's way back.
+  double seconds_of(const std::function<void()>& queue) override {
+    finish();
+    check(cudaEventRecord(began_, stream_.handle()), "timing");
+    queue();
+    check(cudaEventRecord(ended_, stream_.handle()), "timing");
+    finish();
+    float milliseconds = 0;
+    check(cudaEventElapsedTime(&milliseconds, began_, ended_), "timing");
+    return milliseconds * 1e-3;
+  }
+
 #ifdef DARTSMITH_SIMT
   size_t zone_bytes() const override {
     return zone_bytes_;
@@ -252,7 +269,7 @@ class CudaBackend final : public Backend {
   std::mutex setup_mutex_;
   Transfers setups_;  // from any thread, beside the kernels
   Allocator allocator_;
-  cudaEvent_t reached_ = nullptr;
+  cudaEvent_t reached_ = nullptr, began_ = nullptr, ended_ = nullptr;
   std::string description_;
 #ifdef DARTSMITH_SIMT
   static constexpr int kZoneByte = 0xA5;

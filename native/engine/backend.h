@@ -1,5 +1,6 @@
 // One device as the engine uses it: memory, a stream, and tables of kernels.
 #pragma once
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -55,6 +56,15 @@ class Backend {
   }
   // Waits for all that was queued. Throws Error where some of it failed.
   virtual void finish() {}
+
+  // How long what `queue` queues takes, nothing else beside it. Throws as finish().
+  virtual double seconds_of(const std::function<void()>& queue) {
+    finish();
+    const auto start = std::chrono::steady_clock::now();
+    queue();
+    finish();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
 
   // Runs `queue` without its kernels and copies being done; null where the backend gains nothing by that.
   virtual std::unique_ptr<Recording> record(const std::function<void()>& queue) {

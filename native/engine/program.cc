@@ -1,7 +1,6 @@
 #include "engine/program.h"
 
 #include <algorithm>
-#include <chrono>
 #include <set>
 #include <sstream>
 #include <utility>
@@ -66,14 +65,10 @@ class Executor {
       calls.push_back(call(node, step.backward));
     }
     if (calls.empty()) return;
-    if (request_.profile) backend_.finish();
-    const auto start = std::chrono::steady_clock::now();
-    launch(step, calls);
-    if (!request_.profile) return;
-    backend_.finish();
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    if (!request_.profile) return launch(step, calls);
+    const double seconds = backend_.seconds_of([&] { launch(step, calls); });
     result.profile.push_back(count_work(plan_, ids, step.backward, program_.batch_));
-    result.profile.back().seconds = seconds.count();
+    result.profile.back().seconds = seconds;
     result.profile.back().workspace_bytes = workspace_bytes(calls, step.backward);
   }
 
