@@ -10,6 +10,7 @@ export {
   type Device,
   type DeviceDataset,
   type DirectBatch,
+  type DropoutDraw,
   type EvaluateCommand,
   type ExecuteOptions,
   type GatheredBatch,
