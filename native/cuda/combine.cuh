@@ -35,8 +35,8 @@ struct alignas(16) Combine {
   int64_t pixels;
   int64_t pieces;
   int chunks;
-  Partials partials;      // of the gradient; of gradient * (y_k - mean_k), an input after another
-  double* contributions;  // to the mixing weights' gradients [inputs, channels]
+  Partials partials;             // of the gradient; of gradient * (y_k - mean_k), an input after another
+  double* contributions;         // to the mixing weights' gradients [inputs, channels]
   CombineInput inputs[kInputs];  // `count` of them
 
   __host__ __device__ int64_t tasks() const { return pieces * chunks; }
@@ -109,8 +109,8 @@ __device__ __forceinline__ void keep_warp_sum(const Spread& spread, float4 sum, 
   if (lane < spread.vectors) sums[static_cast<int>(threadIdx.x) / kLanes * spread.vectors + lane] = sum;
 }
 
-__device__ inline void backward_input(const CombineInput& input, const Spread& spread, int64_t first, int pixels, int channel,
-                               const float4* gradient, float4* sums) {
+__device__ inline void backward_input(const CombineInput& input, const Spread& spread, int64_t first, int pixels,
+                                      int channel, const float4* gradient, float4* sums) {
   const bool inside = channel < input.y.channels;
   const bool measured = needs_sums(input);
   const bool passes_on = input.mode != GradientMode::kIgnore && input.reading.statistics == nullptr;

@@ -57,8 +57,8 @@ __device__ inline float4 joined_gradient(const PoolSet& b, int64_t pixel, int ch
 }
 
 // The first largest element of a window, in row order, a byte a channel; 255 for none.
-__device__ inline unsigned choose(const PoolWindow& window, const View& x, int64_t image, int row, int column, int channel,
-                           float4 largest) {
+__device__ inline unsigned choose(const PoolWindow& window, const View& x, int64_t image, int row, int column,
+                                  int channel, float4 largest) {
   const PoolWindow::Span s = window.span(row, column);
   const int top = row * window.stride[0] - window.padding[0], left = column * window.stride[1] - window.padding[1];
   unsigned chosen = 0xffffffffu;

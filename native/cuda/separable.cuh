@@ -13,7 +13,7 @@
 namespace dartsmith::cuda::separable {
 
 inline constexpr int kTilePixels = 64;
-inline constexpr int kGradientPixels = 128;  // of a tile of the input's gradient: a quad a thread
+inline constexpr int kGradientPixels = 128;   // of a tile of the input's gradient: a quad a thread
 inline constexpr int64_t kEnoughTasks = 256;  // blocks that keep a large GPU busy
 inline constexpr int64_t kWeightTasks = 32;   // partial sums of a member's weight gradients
 inline constexpr int kVectors = kTileChannels / 4;
@@ -182,8 +182,8 @@ __device__ void load_pointwise(const Member& member, int inputs, int first_input
 
 // Of one tile, its result to where it is kept, and its moments. In bfloat16 the result itself is rounded too: its
 // statistics are those of what is kept.
-__device__ inline void keep_result(const Run& run, const Member& member, int64_t image, int tile, int first, int columns,
-                            float* result, float4* scratch) {
+__device__ inline void keep_result(const Run& run, const Member& member, int64_t image, int tile, int first,
+                                   int columns, float* result, float4* scratch) {
   const int pitch = columns + kResultPad, outputs = member.output.channels;
   const int vectors = static_cast<int>(divide_up(smaller(columns, outputs - first), 4));
   const int count = run.tiling.count(tile);
@@ -347,7 +347,8 @@ __device__ __forceinline__ void keep_sum(float* target, float value, bool first)
 
 // What one tile adds to the gradient of a chunk of depthwise weights.
 __device__ inline void correlate_depthwise(const Run& run, const Member& member, int64_t image, int tile, int first,
-                                    const float4* frame, const float* gradient, float* partial, bool first_tile) {
+                                           const float4* frame, const float* gradient, float* partial,
+                                           bool first_tile) {
   const Tiling& t = run.tiling;
   const DepthwiseWindow& w = member.window;
   const int inputs = inputs_of(run), vectors = static_cast<int>(divide_up(smaller(kTileChannels, inputs - first), 4));
@@ -474,7 +475,7 @@ struct GradientParts {
 
 // One member's data gradient at an input pixel, whatever its strides.
 __device__ inline float4 gather_gradient(const Run& run, const Member& member, int64_t image, int row, int column,
-                                  int channel) {
+                                         int channel) {
   const DepthwiseWindow& w = member.window;
   const Tiling& t = run.tiling;
   float4 sum = splat(0);
@@ -495,7 +496,7 @@ __device__ inline float4 gather_gradient(const Run& run, const Member& member, i
 
 // The sum over a run's members for four input pixels of a tile.
 __device__ inline void sum_members(const Separable& s, const Run& run, int64_t image, int tile, int first,
-                            const Spread& spread, const GradientParts& parts, float4 (&sums)[kQuad]) {
+                                   const Spread& spread, const GradientParts& parts, float4 (&sums)[kQuad]) {
   const Tiling& t = run.input_tiling;
   const int pixel = spread.row * kQuad, row = pixel / t.tile_width, column = pixel % t.tile_width;
   const int channel = first + spread.vector * 4;
