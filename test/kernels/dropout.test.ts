@@ -103,7 +103,7 @@ describe('dropout in a recorded step', () => {
   it('follows the step from replay to replay, as the CPU does', async () => {
     const steps = [0, 1, 2, 3, 0];
     const [replayed, expected] = [await losses('simt', steps), await losses('cpu', steps)];
-    replayed.forEach((loss, i) => expect(loss).toBeCloseTo(expected[i], 5));
+    for (const [i, loss] of replayed.entries()) expect(loss).toBeCloseTo(expected[i], 5);
     expect(new Set(replayed).size).toBe(4);
     expect(replayed[4]).toBe(replayed[0]);
   });
