@@ -9,7 +9,7 @@ import type { Parameters } from './parameters.ts';
  * A backend's name. `simt` runs the kernels of `cuda` on the CPU, thousands of times as slowly, to test them: its device
  * `index` chooses an order of threads (0 forward, 1 reverse, 2 to 4 random), which must make no difference.
  */
-export type BackendName = 'cuda' | 'cpu' | 'simt';
+export type BackendName = 'cuda' | 'cpu' | 'tfjs' | 'simt';
 
 /** Which gradients a pass computes; kernels for the others do not run. */
 export type GradientTarget = 'weights' | 'alpha' | 'both';

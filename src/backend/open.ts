@@ -27,7 +27,7 @@ export interface BackendReport {
 }
 
 /** The backends that this version can open, best first. */
-export const backendNames: readonly BackendName[] = ['cuda', 'cpu', 'simt'];
+export const backendNames: readonly BackendName[] = ['cuda', 'cpu', 'tfjs', 'simt'];
 
 /**
  * Opens a device to compile and run graphs on. Throws ArgumentError for a bad option and BackendError, saying what to do,
@@ -38,14 +38,35 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
   const choices = ['auto', ...backendNames];
   if (!choices.includes(backend)) throw invalid('backend', `one of ${choices.join(', ')}`, backend);
   const chosen = backend === 'auto' ? bestBackend(options) : backend;
+  if (chosen === 'tfjs') return openTfjs(options);
   return chosen === 'cpu' ? openCpu(options) : openGpu(chosen, options);
 }
 
-/** A GPU where one is chosen, the CPU where its own options are given, else a GPU that can be used, else the CPU. */
+/**
+ * A GPU where one is chosen, the CPU where its own options are given, else a GPU that can be used, else the CPU; TensorFlow.js,
+ * with a warning, where there is no addon.
+ */
 function bestBackend({ threads, instructionSet, index }: OpenDeviceOptions): BackendName {
   if (index !== undefined) return 'cuda';
-  if (threads !== undefined || instructionSet !== undefined) return 'cpu';
-  return loadAddon().addon.surveyCuda().trouble === '' ? 'cuda' : 'cpu';
+  if (instructionSet !== undefined) return 'cpu';
+  try {
+    const { trouble } = loadAddon().addon.surveyCuda();
+    return trouble === '' && threads === undefined ? 'cuda' : 'cpu';
+  } catch (error) {
+    process.emitWarning(`${(error as Error).message}. TensorFlow.js takes its place, hundreds of times as slowly`, {
+      code: 'DARTSMITH_NO_ADDON',
+    });
+    return 'tfjs';
+  }
+}
+
+/** Its packages are loaded only where it is wanted: most never are. */
+async function openTfjs({ instructionSet, index, memoryLimitBytes }: OpenDeviceOptions): Promise<Device> {
+  for (const [name, value] of Object.entries({ instructionSet, index, memoryLimitBytes })) {
+    if (value !== undefined) throw invalid(name, 'none with backend tfjs', value);
+  }
+  const { openTfjsDevice } = await import('./tfjs/device.ts');
+  return openTfjsDevice();
 }
 
 function openCpu({ threads, instructionSet = '' }: OpenDeviceOptions): Device {
@@ -73,13 +94,23 @@ export function instructionSets(): string[] {
 }
 
 /** What was found on this machine, best first; never throws. */
-export function describeBackends(): BackendReport[] {
-  return [
-    describeCuda(),
-    describeCpu(),
-    { name: 'tfjs', usable: false, reason: 'not part of this version', details: {} },
-    ...describeSimt(),
-  ];
+export async function describeBackends(): Promise<BackendReport[]> {
+  return [describeCuda(), describeCpu(), await describeTfjs(), ...describeSimt()];
+}
+
+async function describeTfjs(): Promise<BackendReport> {
+  try {
+    const { describePlatforms } = await import('./tfjs/platform.ts');
+    const reports = await describePlatforms();
+    const best = reports.find(({ usable }) => usable);
+    const reason = best === undefined ? 'no package of TensorFlow.js loads' : `the reference, slow: ${best.reason}`;
+    const details = Object.fromEntries(
+      reports.map(({ platform, usable, reason }) => [platform, usable ? 'loads' : reason]),
+    );
+    return { name: 'tfjs', usable: best !== undefined, reason, details };
+  } catch (error) {
+    return { name: 'tfjs', usable: false, reason: (error as Error).message, details: {} };
+  }
 }
 
 function describeCuda(): BackendReport {

@@ -97,12 +97,12 @@ async function bench(words: readonly string[], flags: BenchFlags): Promise<void>
 
 /** Opens every backend and measures its peak; those opened so far are in `contestants` when one fails. */
 async function openContestants(
-  { backend = usableBackends(), threads }: BenchFlags,
+  { backend, threads }: BenchFlags,
   contestants: Contestant[],
   progress: BenchProgress,
   signal: AbortSignal,
 ): Promise<void> {
-  for (const name of backend) {
+  for (const name of backend ?? (await usableBackends())) {
     const device = await openDevice({ backend: name, threads });
     progress.show(`measuring what ${device.description} does at best`);
     try {
@@ -135,11 +135,13 @@ async function runCase(
 }
 
 /**
- * The backends that can be used here, best first; where there is none, the one whose error says what to do. Not the simulator
- * of the CUDA kernels, which is for tests and thousands of times as slow: that has to be named.
+ * The backends that can be used here and that time their kernels, best first; where there is none, the one whose error says
+ * what to do. Not the simulator of the CUDA kernels, which is for tests and thousands of times as slow: that has to be named.
  */
-function usableBackends(): readonly BackendName[] {
-  const usable = describeBackends().filter((backend) => backend.usable && backend.name !== 'simt');
+async function usableBackends(): Promise<readonly BackendName[]> {
+  const usable = (await describeBackends()).filter(
+    (backend) => backend.usable && !['tfjs', 'simt'].includes(backend.name),
+  );
   const names = backendNames.filter((name) => usable.some((backend) => backend.name === name));
   return names.length > 0 ? names : ['cpu'];
 }

@@ -38,7 +38,7 @@ async function doctor({ json }: { json?: boolean }): Promise<void> {
 
 async function diagnose(): Promise<Diagnosis> {
   const [gpus, tools] = await Promise.all([findGpus(), findTools()]);
-  const backends = describeBackends();
+  const backends = await describeBackends();
   const used = backends.find((backend) => backend.usable)?.name ?? null;
   return { version, host: describeHost(), backends, used, gpus, tools };
 }

@@ -91,7 +91,7 @@ export function addSearchCommand(program: Command): void {
     )
     .option(
       '--backend <name>',
-      `${backends.join(', ')} (default: auto, a GPU where there is one); simt is for tests only`,
+      `${backends.join(', ')} (default: auto, a GPU where there is one); tfjs is slow; simt is for tests only`,
       choice('--backend', backends),
     )
     .option('--gpu <number>', 'which GPU, as dartsmith doctor numbers them (default: 0)', integerParser('--gpu', 0))

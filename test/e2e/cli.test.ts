@@ -78,7 +78,7 @@ describe('help and version', () => {
       expect(stdout).toContain(flag);
     }
     expect(stdout).toContain('(default: 0.025)');
-    expect(stdout).toMatch(/--backend <name> +auto, cuda, cpu, simt \(default: auto/);
+    expect(stdout).toMatch(/--backend <name> +auto, cuda, cpu, tfjs, simt \(default: auto/);
     expect(stdout).toMatch(/--gpu <number> +which GPU/);
   });
 
@@ -105,7 +105,7 @@ describe('wrong usage is one line and exit code 2', () => {
     [['search', '--dataset', 'imagenet'], "but received 'imagenet'"],
     [['search', '--dataset', 'cifar10'], 'for dataDir (--data-dir)'],
     [['search', '--resume', 'x', '--epochs', '3', '--seed', '1'], 'leave out --epochs, --seed'],
-    [['search', '--backend', 'tpu'], "expected one of auto, cuda, cpu, simt for --backend but received 'tpu'"],
+    [['search', '--backend', 'tpu'], "expected one of auto, cuda, cpu, tfjs, simt for --backend but received 'tpu'"],
     [['search', '--gpu', '-1'], "expected an integer of at least 0 for --gpu but received '-1'"],
     [['search', 'now'], 'too many arguments'],
     [['draw'], "missing required argument 'genotype'"],
@@ -234,6 +234,7 @@ describe('doctor', () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/^ {2}cpu +used /m);
     expect(stdout).toMatch(/^ {2}cuda +not usable +\S.*\S$/m);
+    expect(stdout).toMatch(/^ {2}tfjs +usable +the reference, slow: TensorFlow\.js \S+, wasm$/m);
     expect(stdout).toMatch(/^ {2}simt +usable +for tests only/m);
   });
 

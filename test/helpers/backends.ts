@@ -10,7 +10,7 @@ export interface TestBackend {
 }
 
 /** Whether this machine has a GPU for the CUDA backend. */
-export const hasGpu = describeBackends().some(({ name, usable }) => name === 'cuda' && usable);
+export const hasGpu = (await describeBackends()).some(({ name, usable }) => name === 'cuda' && usable);
 
 /** The CPU with other numbers of threads, and the CUDA kernels on their stand-in with other orders of threads. */
 export const testBackends: readonly TestBackend[] = [

@@ -14,6 +14,7 @@ import {
   precisions,
 } from '../device.ts';
 import { type Arena, arenas, initialValues, type ParameterStore, Parameters, placeParameters } from '../parameters.ts';
+import { CommandProgram } from '../program.ts';
 import {
   type Addon,
   type Handle,
@@ -142,11 +143,7 @@ class NativeStore implements ParameterStore {
   }
 }
 
-class NativeProgram implements Program {
-  readonly graph: Graph;
-  readonly batchSize: number;
-  readonly parameters: Parameters;
-  readonly #device: NativeDevice;
+class NativeProgram extends CommandProgram {
   readonly #addon: Addon;
   readonly #handle: Handle;
 
@@ -158,12 +155,9 @@ class NativeProgram implements Program {
     batchSize: number,
     parameters: Parameters,
   ) {
-    this.#device = device;
+    super(device, graph, batchSize, parameters);
     this.#addon = addon;
     this.#handle = handle;
-    this.graph = graph;
-    this.batchSize = batchSize;
-    this.parameters = parameters;
   }
 
   memory() {
@@ -171,41 +165,10 @@ class NativeProgram implements Program {
     return { evaluate, weights, alpha, both };
   }
 
-  gradients(options: OptionsOf<'gradients'>): Promise<Outcome> {
-    return this.#one({ ...options, kind: 'gradients', program: this }, options);
-  }
-
-  evaluate(options: OptionsOf<'evaluate'>): Promise<Outcome> {
-    return this.#one({ ...options, kind: 'evaluate', program: this }, options);
-  }
-
-  hypergradient(options: OptionsOf<'hypergradient'>): Promise<Outcome> {
-    return this.#one({ ...options, kind: 'hypergradient', program: this }, options);
-  }
-
-  vjp(options: OptionsOf<'vjp'>): Promise<Outcome> {
-    return this.#one({ ...options, kind: 'vjp', program: this }, options);
-  }
-
   dispose(): void {
     this.#addon.disposeProgram(this.#handle);
   }
-
-  [Symbol.dispose](): void {
-    this.dispose();
-  }
-
-  async #one(command: Command, { signal }: ExecuteOptions): Promise<Outcome> {
-    return (await this.#device.execute([command], { signal }))[0];
-  }
 }
-
-/** What a program's method of that name takes. */
-type OptionsOf<Name extends 'gradients' | 'evaluate' | 'hypergradient' | 'vjp'> = Program[Name] extends (
-  options: infer Options,
-) => unknown
-  ? Options
-  : never;
 
 function readOutcome(outcome: NativeOutcome, command: Command): Outcome {
   const { loss, correct, gradientNorm, profile } = outcome;

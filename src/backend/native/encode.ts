@@ -2,7 +2,8 @@
 import { invalid } from '../../errors.ts';
 import type { Graph, Node } from '../../graph/graph.ts';
 import { purposes } from '../../random/philox.ts';
-import type { Augmentation, Batch, Command, DropoutDraw, GradientTarget, Mixing } from '../device.ts';
+import type { Batch, Command, DropoutDraw, GradientTarget, Mixing } from '../device.ts';
+import { normalisationTable } from '../normalisation.ts';
 import type { ParameterMap } from '../parameters.ts';
 import type { Handle } from './addon.ts';
 
@@ -74,15 +75,6 @@ function encodeMixing(mixing: Mixing, map: ParameterMap): object {
     }
     return [place.offset, weights];
   });
-}
-
-/** Every pixel value after scaling to [0, 1] and normalisation: [channels, 256], in float32. */
-function normalisationTable({ mean, deviation }: Augmentation): Float32Array {
-  const table = new Float32Array(mean.length * 256);
-  for (let c = 0; c < mean.length; c++) {
-    for (let value = 0; value < 256; value++) table[c * 256 + value] = (value / 255 - mean[c]) / deviation[c];
-  }
-  return table;
 }
 
 function encodeDropout({ seed, epoch, step, pathFactor = 1 }: DropoutDraw): object {

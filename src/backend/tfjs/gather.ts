@@ -1,0 +1,63 @@
+// Batches of images, augmented as the native backends do: the same Philox stream, the same arithmetic.
+
+import type { ImageArrays } from '../../data/dataset.ts';
+import { randomBlock } from '../../random/philox.ts';
+import type { Augmentation } from '../device.ts';
+import { normalisationTable } from '../normalisation.ts';
+
+/** `word` as a number below `bound`. */
+const below = (word: number, bound: number) => Math.floor((word * bound) / 2 ** 32);
+
+/** What happens to one image, drawn from one block: crop row and column, mirror, centre of the hole. */
+function draw({ stream, pad, flip }: Augmentation, sample: number, height: number, width: number) {
+  if (stream === undefined) return { top: 0, left: 0, mirror: false };
+  const [a, b, c, d] = randomBlock(stream, sample);
+  return {
+    top: below(a, 2 * pad + 1) - pad,
+    left: below(b, 2 * pad + 1) - pad,
+    mirror: flip && c >= 2 ** 31,
+    hole: [below((d & 0xffff0000) >>> 0, height), below((d << 16) >>> 0, width)] as const,
+  };
+}
+
+/** Images `[batch, height, width, channels]` and labels of dataset positions. */
+export function gatherBatch(
+  { images, labels, shape }: ImageArrays,
+  indices: Uint32Array,
+  augmentation: Augmentation,
+): { images: Float32Array; labels: Int32Array } {
+  const [height, width, channels] = shape;
+  const size = height * width * channels;
+  const table = normalisationTable(augmentation);
+  const output = new Float32Array(indices.length * size);
+  indices.forEach((index, sample) => {
+    const source = images.subarray(index * size, (index + 1) * size);
+    const target = output.subarray(sample * size, (sample + 1) * size);
+    const { top, left, mirror, hole } = draw(augmentation, sample, height, width);
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) {
+        const [row, column] = [y + top, (mirror ? width - 1 - x : x) + left];
+        const inside = row >= 0 && row < height && column >= 0 && column < width;
+        for (let c = 0; c < channels; c++) {
+          const value = inside ? source[(row * width + column) * channels + c] : 0;
+          target[(y * width + x) * channels + c] = table[c * 256 + value];
+        }
+      }
+    }
+    if (hole !== undefined && augmentation.cutout > 0) cutOut(target, shape, hole, augmentation.cutout);
+  });
+  return { images: output, labels: Int32Array.from(indices, (index) => labels[index]) };
+}
+
+function cutOut(
+  image: Float32Array,
+  [height, width, channels]: readonly [number, number, number],
+  [row, column]: readonly [number, number],
+  side: number,
+): void {
+  const [top, left] = [row - Math.floor(side / 2), column - Math.floor(side / 2)];
+  const [first, last] = [Math.max(0, left), Math.min(width, left + side)];
+  for (let y = Math.max(0, top); y < Math.min(height, top + side); y++) {
+    if (first < last) image.fill(0, (y * width + first) * channels, (y * width + last) * channels);
+  }
+}

@@ -1,0 +1,195 @@
+// Each node of a graph as TensorFlow.js has it. What it lacks is composed of what it has, so that its own autodiff gives every
+// gradient: windows are padded beforehand, dense convolutions are products of matrices.
+import type { Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D } from '@tensorflow/tfjs';
+import { BackendError } from '../../errors.ts';
+import type { AvgPoolNode, BatchNormNode, Conv2dNode, LinearNode, Node, Pair } from '../../graph/graph.ts';
+import type { Tf } from './platform.ts';
+
+/** Statistics of one batch normalisation over a batch. */
+export interface BatchStatistics {
+  readonly mean: Tensor1D;
+  readonly variance: Tensor1D;
+}
+
+/** What nodes compute with beside their inputs. */
+export interface Surroundings {
+  readonly tf: Tf;
+  parameter(name: string): Tensor;
+  /** Of a mixed node's branches, in order; undefined for those that do not count. */
+  mixing(node: Extract<Node, { op: 'mixed' }>): readonly (Tensor | undefined)[];
+  input(name: string): Tensor;
+  /** One-hot labels. */
+  readonly labels?: Tensor;
+  readonly batchSize: number;
+  /** Statistics that are given, by batch norm; without them the batch's own are taken and told to `measured`. */
+  running(node: BatchNormNode): BatchStatistics | undefined;
+  measured(node: BatchNormNode, statistics: BatchStatistics): void;
+  /** What a dropout multiplies its input by; undefined where nothing is dropped. */
+  mask(node: Extract<Node, { op: 'dropout' }>): Tensor | undefined;
+}
+
+/** The value of a node; `outputs` holds those of earlier ones, undefined for branches that are left out. */
+export function runNode(node: Node, outputs: readonly (Tensor | undefined)[], around: Surroundings): Tensor {
+  const { tf } = around;
+  const inputs = node.op === 'mixed' ? [] : node.inputs.map((id) => outputs[id] as Tensor);
+  const [x] = inputs;
+  switch (node.op) {
+    case 'input':
+      return around.input(node.name);
+    case 'conv2d':
+      return conv2d(tf, x as Tensor4D, around.parameter(node.weight) as Tensor4D, node);
+    case 'batchNorm':
+      return batchNorm(around, x, node);
+    case 'relu':
+      return tf.relu(x);
+    case 'maxPool':
+      return tf.maxPool(padded(tf, x as Tensor4D, node.padding, -3e38), [...node.kernel], [...node.stride], 'valid');
+    case 'avgPool':
+      return avgPool(tf, x as Tensor4D, node);
+    case 'globalAvgPool':
+      return tf.mean(x, [1, 2]);
+    case 'linear':
+      return linear(around, x, node);
+    case 'add':
+      return tf.addN(inputs);
+    case 'concat':
+      return tf.concat(inputs, 3);
+    case 'crop':
+      return tf.slice(x, [0, node.top, node.left, 0], [-1, -1, -1, -1]);
+    case 'dropout': {
+      const mask = around.mask(node);
+      return mask === undefined ? tf.clone(x) : tf.mul(x, mask);
+    }
+    case 'zero':
+      return tf.zeros([around.batchSize, ...node.shape]);
+    case 'mixed': {
+      const terms = around.mixing(node).flatMap((weight, k) => {
+        const branch = outputs[node.branches[k].output];
+        return branch === undefined || weight === undefined ? [] : [tf.mul(branch, weight)];
+      });
+      return terms.length === 0 ? tf.zeros([around.batchSize, ...node.shape]) : tf.addN(terms);
+    }
+    case 'softmaxCrossEntropy': {
+      if (around.labels === undefined) throw new BackendError('[softmaxCrossEntropy] expected labels in the batch');
+      return tf.neg(tf.div(tf.sum(tf.mul(tf.logSoftmax(x), around.labels)), around.batchSize));
+    }
+  }
+}
+
+function padded(tf: Tf, x: Tensor4D, [down, across]: Pair, value: number): Tensor4D {
+  if (down === 0 && across === 0) return x;
+  return tf.pad(x, [[0, 0], [down, down], [across, across], [0, 0]], value); // biome-ignore format: one axis after another
+}
+
+/** Dense convolutions are products of matrices, whose gradients every platform has. */
+function conv2d(tf: Tf, input: Tensor4D, weight: Tensor4D, node: Conv2dNode): Tensor {
+  const x = padded(tf, input, node.padding, 0);
+  const inputs = x.shape[3] / node.groups;
+  const outputs = weight.shape[3] / node.groups;
+  if (inputs === 1 && outputs === 1 && node.stride[0] === node.stride[1]) return depthwise(tf, x, weight, node);
+  const columns = tapsOf(tf, x, node);
+  const parts = Array.from({ length: node.groups }, (_, group) => {
+    const own = columns.map((column) => (node.groups === 1 ? column : channelsOf(tf, column, group * inputs, inputs)));
+    const matrix = tf.reshape(own.length === 1 ? own[0] : tf.concat(own, 3), [-1, own.length * inputs]) as Tensor2D;
+    const filter = tf.reshape(channelsOf(tf, weight, group * outputs, outputs), [-1, outputs]) as Tensor2D;
+    const [batch, height, width] = columns[0].shape;
+    return tf.reshape(tf.matMul(matrix, filter), [batch, height, width, outputs]);
+  });
+  return parts.length === 1 ? parts[0] : tf.concat(parts, 3);
+}
+
+/** With zeros between its taps where it is dilated: TensorFlow.js has no gradient of a dilated convolution. */
+function depthwise(tf: Tf, x: Tensor4D, weight: Tensor4D, { dilation, stride }: Conv2dNode): Tensor {
+  const [height, width, , channels] = weight.shape;
+  const rows = spread(tf, tf.reshape(weight, [1, height, width * channels]) as Tensor3D, dilation[0]);
+  const both = spread(tf, tf.reshape(rows, [rows.shape[1], width, channels]) as Tensor3D, dilation[1]);
+  const filter = tf.reshape(both, [both.shape[0], both.shape[1], channels, 1]) as Tensor4D;
+  return tf.depthwiseConv2d(x, filter, [...stride], 'valid');
+}
+
+/** [a, n, c] with `step` - 1 zeros behind every entry of the middle axis but the last. */
+function spread(tf: Tf, x: Tensor3D, step: number): Tensor3D {
+  if (step === 1) return x;
+  const [outer, count, inner] = x.shape;
+  const wide = tf.pad(tf.reshape(x, [outer * count, 1, inner]), [[0, 0], [0, step - 1], [0, 0]]); // biome-ignore format: axes
+  const all = tf.reshape(wide, [outer, count * step, inner]) as Tensor3D;
+  return tf.slice(all, [0, 0, 0], [outer, (count - 1) * step + 1, inner]);
+}
+
+/**
+ * What each tap of a window sees, in row order: `[batch, outputHeight, outputWidth, channels]` each. Slices are of rows as a
+ * whole, since WebAssembly copies along the last axis only.
+ */
+function tapsOf(tf: Tf, x: Tensor4D, { kernel, stride, dilation, shape }: Conv2dNode): Tensor4D[] {
+  const [batch, height, width, channels] = x.shape;
+  const [rows, columns] = [(shape[0] - 1) * stride[0] + 1, (shape[1] - 1) * stride[1] + 1];
+  const lines = tf.reshape(x, [batch, height, width * channels]) as Tensor3D;
+  return Array.from({ length: kernel[0] * kernel[1] }, (_, tap) => {
+    const [top, left] = [Math.floor(tap / kernel[1]) * dilation[0], (tap % kernel[1]) * dilation[1]];
+    const all = batch * height * width * channels === batch * rows * columns * channels;
+    const window = all ? lines : tf.slice(lines, [0, top, left * channels], [batch, rows, columns * channels]);
+    return everyOther(tf, window, stride, [shape[0], shape[1], channels]);
+  });
+}
+
+/** Every `stride`-th row and column of `[batch, rows, columns * channels]`, beginning with the first. */
+function everyOther(
+  tf: Tf,
+  x: Tensor3D,
+  [down, across]: Pair,
+  [height, width, channels]: readonly [number, number, number],
+): Tensor4D {
+  const [batch, rows, line] = x.shape;
+  let kept: Tensor = x;
+  if (down > 1) {
+    const full = tf.pad(x, [[0, 0], [0, height * down - rows], [0, 0]]); // biome-ignore format: one axis after another
+    kept = tf.slice(tf.reshape(full, [batch * height, down * line]) as Tensor2D, [0, 0], [batch * height, line]);
+  }
+  if (across > 1) {
+    const full = tf.pad(tf.reshape(kept, [batch * height, line]) as Tensor2D, [[0, 0], [0, width * across * channels - line]]); // biome-ignore format: one axis after another
+    const pixels = batch * height * width;
+    kept = tf.slice(tf.reshape(full, [pixels, across * channels]) as Tensor2D, [0, 0], [pixels, channels]);
+  }
+  return tf.reshape(kept, [batch, height, width, channels]) as Tensor4D;
+}
+
+function channelsOf(tf: Tf, x: Tensor4D, first: number, count: number): Tensor4D {
+  return first === 0 && count === x.shape[3] ? x : tf.slice(x, [0, 0, 0, first], [-1, -1, -1, count]);
+}
+
+function avgPool(tf: Tf, x: Tensor4D, node: AvgPoolNode): Tensor {
+  const pool = (values: Tensor4D) =>
+    tf.avgPool(padded(tf, values, node.padding, 0), [...node.kernel], [...node.stride], 'valid');
+  if (node.countIncludePad || (node.padding[0] === 0 && node.padding[1] === 0)) return pool(x);
+  // The share of each window that lies within the image.
+  const [, height, width] = x.shape;
+  return tf.div(pool(x), pool(tf.ones([1, height, width, 1])));
+}
+
+/** Axis after axis: WebAssembly sums in float32, and short sums lose less. */
+function meanOfChannels(tf: Tf, x: Tensor): Tensor1D {
+  let mean = x;
+  while (mean.shape.length > 1) mean = tf.mean(mean, mean.shape.length - 2);
+  return mean as Tensor1D;
+}
+
+function batchNorm(around: Surroundings, x: Tensor, node: BatchNormNode): Tensor {
+  const { tf } = around;
+  let statistics = around.running(node);
+  let centred: Tensor;
+  if (statistics === undefined) {
+    const mean = meanOfChannels(tf, x);
+    centred = tf.sub(x, mean);
+    statistics = { mean, variance: meanOfChannels(tf, tf.square(centred)) };
+    around.measured(node, statistics);
+  } else {
+    centred = tf.sub(x, statistics.mean);
+  }
+  const normalised = tf.mul(centred, tf.rsqrt(tf.add(statistics.variance, node.epsilon)));
+  if (node.scale === undefined || node.shift === undefined) return normalised;
+  return tf.add(tf.mul(normalised, around.parameter(node.scale)), around.parameter(node.shift));
+}
+
+function linear({ tf, parameter }: Surroundings, x: Tensor, node: LinearNode): Tensor {
+  return tf.add(tf.matMul(x as never, parameter(node.weight) as never), parameter(node.bias));
+}

@@ -1,0 +1,76 @@
+// Optimisers and the arithmetic of the hypergradient over whole arenas, as native/cpu/sweeps.cc has them.
+import type { AdamCommand, HypergradientCommand, SgdCommand } from '../device.ts';
+import type { Arenas } from './pass.ts';
+
+/** Euclidean norm, summed in float64. */
+export function normOf(values: Float32Array): number {
+  let sum = 0;
+  for (const value of values) sum += value * value;
+  return Math.sqrt(sum);
+}
+
+/** Momentum and weight decay on the weights; gives the gradient's norm before clipping. */
+export function sgd({ weights, momentum, weightGradients }: Arenas, command: SgdCommand): number {
+  const norm = normOf(weightGradients);
+  const ratio = command.maxNorm / (norm + 1e-6);
+  const clip = ratio < 1 ? Math.fround(ratio) : 1;
+  for (let i = 0; i < weights.length; i++) {
+    const gradient = Math.fround(clip * weightGradients[i] + command.weightDecay * weights[i]);
+    momentum[i] = command.momentum * momentum[i] + gradient;
+    weights[i] -= command.learningRate * momentum[i];
+  }
+  return norm;
+}
+
+/** Adam on alpha. */
+export function adam({ alpha, alphaGradients, alphaMean, alphaVariance }: Arenas, command: AdamCommand): void {
+  const { learningRate, betas, epsilon, weightDecay, step } = command;
+  const correction1 = 1 - betas[0] ** step;
+  const correction2 = Math.sqrt(1 - betas[1] ** step);
+  for (let i = 0; i < alpha.length; i++) {
+    const gradient = alphaGradients[i] + weightDecay * alpha[i];
+    const mean = betas[0] * alphaMean[i] + (1 - betas[0]) * gradient;
+    const variance = betas[1] * alphaVariance[i] + (1 - betas[1]) * gradient * gradient;
+    alphaMean[i] = mean;
+    alphaVariance[i] = variance;
+    alpha[i] -= ((learningRate / correction1) * mean) / (Math.sqrt(variance) / correction2 + epsilon);
+  }
+}
+
+/** Passes that a hypergradient takes: each leaves its gradients in the arenas. */
+export interface HypergradientPasses {
+  /** ∇w of the training batch; moves the running statistics. */
+  trainWeights(): void;
+  /** Both gradients of the validation batch at w'; running statistics stay. Gives its loss and hits. */
+  validation(): { loss?: number; correct?: number };
+  /** ∇α of the training batch. */
+  trainAlpha(): void;
+}
+
+/** DESIGN section 4. The weights keep their bits whatever happens. */
+export function hypergradient(arenas: Arenas, command: HypergradientCommand, passes: HypergradientPasses) {
+  const { weights, momentum, weightGradients, alphaGradients } = arenas;
+  const { learningRate, momentum: rate, weightDecay, radius = 0.01 } = command;
+  const kept = weights.slice();
+  try {
+    passes.trainWeights();
+    for (let i = 0; i < weights.length; i++) {
+      weights[i] = kept[i] - learningRate * (rate * momentum[i] + weightGradients[i] + weightDecay * kept[i]);
+    }
+    const outcome = passes.validation();
+    const [direction, direct] = [weightGradients.slice(), alphaGradients.slice()];
+    const norm = normOf(direction);
+    const perturbed = (sign: number) => {
+      const factor = norm > 0 ? Math.fround((sign * radius) / norm) : 0;
+      for (let i = 0; i < weights.length; i++) weights[i] = kept[i] + factor * direction[i];
+      passes.trainAlpha();
+      return alphaGradients.slice();
+    };
+    const [plus, minus] = [perturbed(1), perturbed(-1)];
+    const factor = norm > 0 ? Math.fround((learningRate * norm) / (2 * radius)) : 0;
+    for (let i = 0; i < direct.length; i++) alphaGradients[i] = direct[i] - factor * Math.fround(plus[i] - minus[i]);
+    return outcome;
+  } finally {
+    weights.set(kept);
+  }
+}

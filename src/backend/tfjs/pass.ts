@@ -1,0 +1,337 @@
+// One pass over a graph: forward, and TensorFlow.js's own gradients of the output.
+import type { Tensor } from '@tensorflow/tfjs';
+import { AbortedError } from '../../errors.ts';
+import type { BatchNormNode, DropoutNode, Graph, MixedNode, Node } from '../../graph/graph.ts';
+import { randomBlock } from '../../random/philox.ts';
+import type { DropoutDraw, Mixing } from '../device.ts';
+import type { Arena, ParameterMap } from '../parameters.ts';
+import { runNode, type Surroundings } from './operations.ts';
+import type { Tf } from './platform.ts';
+
+/** A parameter's arenas on the host. */
+export type Arenas = Readonly<Record<Arena, Float32Array>>;
+
+/** What a pass is run on. */
+export interface PassOptions {
+  readonly tf: Tf;
+  readonly graph: Graph;
+  readonly map: ParameterMap;
+  readonly arenas: Arenas;
+  readonly batchSize: number;
+  /** By input node's name, `[batch, ...shape]`. */
+  readonly inputs: Readonly<Record<string, Float32Array>>;
+  readonly labels?: Int32Array;
+  readonly dropout?: DropoutDraw;
+  readonly mixing?: Mixing;
+  /** `training` takes the batch's statistics and moves the running ones. */
+  readonly statistics: 'running' | 'batch' | 'training';
+  /** Which gradients are wanted. */
+  readonly gradients: { readonly weights: boolean; readonly alpha: boolean; readonly inputs: boolean };
+  /** Of an output that is no loss. */
+  readonly outputGradient?: Float32Array;
+  readonly read: readonly number[];
+  readonly signal?: AbortSignal;
+}
+
+/** What a pass gives; gradients are left in the arenas. */
+export interface PassResult {
+  readonly loss?: number;
+  readonly correct?: number;
+  readonly outputs: ReadonlyMap<number, Float32Array>;
+  readonly inputGradients: Readonly<Record<string, Float32Array>>;
+}
+
+/** Something that is differentiated by: a parameter, given mixing weights, or an input. */
+interface Source {
+  readonly kind: 'weight' | 'alpha' | 'input';
+  readonly name: string;
+  readonly tensor: Tensor;
+}
+
+/** Runs a pass. Throws AbortedError between two nodes. */
+export function runPass(options: PassOptions): PassResult {
+  const { tf } = options;
+  const kept: Tensor[] = [];
+  let result: PassResult | undefined;
+  try {
+    tf.tidy(() => {
+      result = new Pass(options, kept).run();
+    });
+    return result as unknown as PassResult;
+  } finally {
+    for (const tensor of kept) tensor.dispose();
+  }
+}
+
+class Pass {
+  readonly #options: PassOptions;
+  readonly #kept: Tensor[];
+  readonly #needed: ReadonlySet<number>;
+  readonly #values = new Map<string, Tensor>();
+  readonly #inputs = new Map<string, Tensor>();
+  readonly #measured: { node: BatchNormNode; mean: Tensor; variance: Tensor }[] = [];
+  readonly #read = new Map<number, Tensor>();
+
+  constructor(options: PassOptions, kept: Tensor[]) {
+    this.#options = options;
+    this.#kept = kept;
+    this.#needed = neededNodes(options.graph, options.map, options.mixing);
+  }
+
+  run(): PassResult {
+    const { graph, gradients } = this.#options;
+    this.#makeTensors();
+    const sources = this.#sources();
+    const differentiates = gradients.weights || gradients.alpha || gradients.inputs;
+    if (differentiates) this.#clear();
+    if (!differentiates) this.#forward();
+    else if (sources.length === 0) this.#forward();
+    else this.#differentiate(sources);
+    if (this.#options.statistics === 'training') this.#moveStatistics();
+    const output = graph.nodes[graph.output];
+    const reads = new Map(
+      this.#options.read.map((id) => [id, Float32Array.from(this.#read.get(id)?.dataSync() ?? [])] as const),
+    );
+    return {
+      ...(output.op === 'softmaxCrossEntropy' ? this.#lossResult(output) : {}),
+      outputs: reads,
+      inputGradients: this.#inputGradients,
+    };
+  }
+
+  #inputGradients: Record<string, Float32Array> = {};
+
+  #makeTensors(): void {
+    const { tf, graph, map, arenas, inputs, mixing, batchSize } = this.#options;
+    for (const [name, { spec, offset, size }] of map.places) {
+      const arena = ({ weight: 'weights', buffer: 'buffers', alpha: 'alpha' } as const)[spec.role];
+      const values = mixing?.[name] ?? arenas[arena].slice(offset, offset + size);
+      // A table of architecture parameters is flat: its rows may differ in length.
+      this.#values.set(name, tf.tensor(values, spec.role === 'alpha' ? [size] : [...spec.shape], 'float32'));
+    }
+    for (const node of graph.nodes) {
+      if (node.op !== 'input') continue;
+      this.#inputs.set(node.name, tf.tensor(inputs[node.name].slice(), [batchSize, ...node.shape], 'float32'));
+    }
+  }
+
+  /** What the output depends on, among what gradients are wanted of. */
+  #sources(): Source[] {
+    const { graph, map, gradients } = this.#options;
+    const counts = (node: Node) =>
+      this.#needed.has(node.id) && (node.op !== 'mixed' || readBy(node, map, this.#options.mixing).length > 0);
+    const names = new Set(graph.nodes.filter(counts).flatMap(parameterNames));
+    const sources: Source[] = [];
+    for (const [name, { spec }] of map.places) {
+      const wanted = spec.role === 'weight' ? gradients.weights : spec.role === 'alpha' && gradients.alpha;
+      if (wanted && names.has(name)) sources.push({ kind: spec.role as 'weight', name, tensor: this.#value(name) });
+    }
+    if (!gradients.inputs) return sources;
+    const reachable = readNodes(graph, this.#needed, map, this.#options.mixing);
+    for (const node of graph.nodes) {
+      if (node.op !== 'input' || !reachable.has(node.id)) continue;
+      sources.push({ kind: 'input', name: node.name, tensor: this.#inputs.get(node.name) as Tensor });
+    }
+    return sources;
+  }
+
+  #value(name: string): Tensor {
+    return this.#values.get(name) as Tensor;
+  }
+
+  #forward(): Tensor {
+    const { graph, signal } = this.#options;
+    const around = this.#surroundings();
+    const outputs: (Tensor | undefined)[] = [];
+    for (const node of graph.nodes) {
+      if (signal?.aborted) throw new AbortedError();
+      const output = this.#needed.has(node.id) ? runNode(node, outputs, around) : undefined;
+      outputs.push(output);
+      if (output !== undefined && this.#isRead(node)) this.#read.set(node.id, this.#keep(output));
+    }
+    return outputs[graph.output] as Tensor;
+  }
+
+  #isRead({ id }: Node): boolean {
+    const { graph, read } = this.#options;
+    const output = graph.nodes[graph.output];
+    const logits = output.op === 'softmaxCrossEntropy' ? output.inputs[0] : undefined;
+    return read.includes(id) || id === logits || id === graph.output;
+  }
+
+  #keep(tensor: Tensor): Tensor {
+    const kept = this.#options.tf.keep(tensor.clone());
+    this.#kept.push(kept);
+    return kept;
+  }
+
+  #surroundings(): Surroundings {
+    const { tf, batchSize, statistics } = this.#options;
+    return {
+      tf,
+      batchSize,
+      labels: this.#oneHot(),
+      parameter: (name) => this.#value(name),
+      input: (name) => this.#inputs.get(name) as Tensor,
+      mixing: (node) => this.#mixing(node),
+      mask: (node) => this.#mask(node),
+      running: (node) => {
+        if (statistics !== 'running') return undefined;
+        const [mean, variance] = [node.runningMean, node.runningVariance].map((name) => this.#value(name));
+        return { mean, variance } as ReturnType<Surroundings['running']>;
+      },
+      measured: (node, { mean, variance }) => {
+        if (statistics === 'training') {
+          this.#measured.push({ node, mean: this.#keep(mean), variance: this.#keep(variance) });
+        }
+      },
+    };
+  }
+
+  /** Labels as rows of zeros and a one, where the output is a loss. */
+  #oneHot(): Tensor | undefined {
+    const { tf, graph, batchSize, labels } = this.#options;
+    const output = graph.nodes[graph.output];
+    if (output.op !== 'softmaxCrossEntropy' || labels === undefined) return undefined;
+    const classes = graph.nodes[output.inputs[0]].shape[0];
+    const rows = new Float32Array(batchSize * classes);
+    labels.forEach((label, sample) => {
+      rows[sample * classes + label] = 1;
+    });
+    return tf.tensor(rows, [batchSize, classes], 'float32');
+  }
+
+  #mixing(node: MixedNode): (Tensor | undefined)[] {
+    const { tf, map, mixing } = this.#options;
+    const [offset, length] = rowPlace(map, node);
+    const row = tf.slice(this.#value(node.alpha), [offset], [length]);
+    const weights =
+      mixing?.[node.alpha] !== undefined ? row : node.activation === 'sigmoid' ? tf.sigmoid(row) : tf.softmax(row);
+    const given = mixing?.[node.alpha];
+    return node.branches.map((_, k) => (given?.[offset + k] === 0 ? undefined : tf.slice(weights, [k], [1])));
+  }
+
+  #mask({ rate, drops, number, shape }: DropoutNode): Tensor | undefined {
+    const { tf, dropout, batchSize } = this.#options;
+    if (dropout === undefined) return undefined;
+    const { seed, epoch, step, pathFactor = 1 } = dropout;
+    const whole = drops === 'samples';
+    const effective = Math.fround(rate) * (whole ? Math.fround(pathFactor) : 1);
+    const stream = { seed, epoch, step, purpose: 'dropout', part: number } as const;
+    const maskShape = whole ? [batchSize, ...shape.map(() => 1)] : [batchSize, ...shape];
+    const mask = new Float32Array(maskShape.reduce((product, size) => product * size, 1));
+    for (let first = 0; first < mask.length; first += 4) {
+      const block = randomBlock(stream, first / 4);
+      for (let i = first; i < Math.min(first + 4, mask.length); i++) {
+        mask[i] = block[i - first] < Math.floor(effective * 2 ** 32) ? 0 : 1 / (1 - effective);
+      }
+    }
+    return tf.tensor(mask, maskShape, 'float32');
+  }
+
+  #clear(): void {
+    const { arenas, gradients } = this.#options;
+    if (gradients.weights) arenas.weightGradients.fill(0);
+    if (gradients.alpha) arenas.alphaGradients.fill(0);
+  }
+
+  #differentiate(sources: readonly Source[]): void {
+    const { tf, graph, batchSize, outputGradient, map, arenas } = this.#options;
+    const output = graph.nodes[graph.output];
+    const isLoss = output.op === 'softmaxCrossEntropy';
+    const slope = isLoss
+      ? tf.scalar(1)
+      : tf.tensor((outputGradient ?? new Float32Array()).slice(), [batchSize, ...output.shape], 'float32');
+    const differentiate = tf.valueAndGrads(() => this.#forward());
+    const { grads } = differentiate(
+      sources.map(({ tensor }) => tensor),
+      slope as never,
+    );
+    sources.forEach(({ kind, name }, i) => {
+      const values = grads[i].dataSync() as Float32Array;
+      if (kind === 'input') this.#inputGradients[name] = values.slice();
+      else arenas[kind === 'weight' ? 'weightGradients' : 'alphaGradients'].set(values, map.places.get(name)?.offset);
+    });
+  }
+
+  /** Running statistics move as in PyTorch: the variance is the unbiased one. */
+  #moveStatistics(): void {
+    const { arenas, map, graph, batchSize } = this.#options;
+    for (const { node, mean, variance } of this.#measured) {
+      const pixels = graph.nodes[node.inputs[0]].shape
+        .slice(0, -1)
+        .reduce((product, size) => product * size, batchSize);
+      const unbiased = pixels > 1 ? pixels / (pixels - 1) : 1;
+      const move = (name: string, values: ArrayLike<number>, factor: number) => {
+        const offset = map.places.get(name)?.offset ?? 0;
+        for (let c = 0; c < values.length; c++) {
+          const old = arenas.buffers[offset + c];
+          arenas.buffers[offset + c] = (1 - node.momentum) * old + node.momentum * values[c] * factor;
+        }
+      };
+      move(node.runningMean, mean.dataSync(), 1);
+      move(node.runningVariance, variance.dataSync(), unbiased);
+    }
+  }
+
+  #lossResult(output: Node): { loss: number; correct: number } {
+    const { labels = new Int32Array(), batchSize, graph } = this.#options;
+    const loss = this.#read.get(output.id)?.dataSync()[0] ?? Number.NaN;
+    const logits = this.#read.get(output.inputs[0])?.dataSync() ?? [];
+    const classes = graph.nodes[output.inputs[0]].shape[0];
+    let correct = 0;
+    for (let sample = 0; sample < batchSize; sample++) {
+      let best = 0;
+      for (let c = 1; c < classes; c++) if (logits[sample * classes + c] > logits[sample * classes + best]) best = c;
+      if (best === labels[sample]) correct++;
+    }
+    return { loss, correct };
+  }
+}
+
+function parameterNames(node: Node): string[] {
+  switch (node.op) {
+    case 'conv2d':
+      return [node.weight];
+    case 'linear':
+      return [node.weight, node.bias];
+    case 'batchNorm':
+      return [node.scale, node.shift].filter((name) => name !== undefined);
+    case 'mixed':
+      return [node.alpha];
+    default:
+      return [];
+  }
+}
+
+/** Offset and length of a mixed node's row within its table. */
+function rowPlace(map: ParameterMap, node: MixedNode): [number, number] {
+  const lengths = map.places.get(node.alpha)?.spec.rowLengths ?? [];
+  return [lengths.slice(0, node.row).reduce((sum, length) => sum + length, 0), lengths[node.row]];
+}
+
+/** What a node reads: of a mixed node the branches whose weight was not given as 0. */
+function readBy(node: Node, map: ParameterMap, mixing: Mixing | undefined): readonly number[] {
+  if (node.op !== 'mixed') return node.inputs;
+  const [offset] = rowPlace(map, node);
+  const given = mixing?.[node.alpha];
+  return node.branches.flatMap(({ output }, k) => (given?.[offset + k] === 0 ? [] : [output]));
+}
+
+/** The output and all it depends on. */
+function neededNodes(graph: Graph, map: ParameterMap, mixing: Mixing | undefined): Set<number> {
+  const needed = new Set([graph.output]);
+  for (const node of [...graph.nodes].reverse()) {
+    if (needed.has(node.id)) for (const input of readBy(node, map, mixing)) needed.add(input);
+  }
+  return needed;
+}
+
+/** Nodes that a needed one reads; the output as well. */
+function readNodes(graph: Graph, needed: ReadonlySet<number>, map: ParameterMap, mixing: Mixing | undefined) {
+  const read = new Set([graph.output]);
+  for (const node of graph.nodes) {
+    if (needed.has(node.id)) for (const input of readBy(node, map, mixing)) read.add(input);
+  }
+  return read;
+}

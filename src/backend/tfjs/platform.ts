@@ -1,0 +1,104 @@
+// Which TensorFlow.js there is: the fastest package that loads here.
+import { createRequire } from 'node:module';
+import { dirname, sep } from 'node:path';
+import type * as TensorFlow from '@tensorflow/tfjs';
+import { BackendError } from '../../errors.ts';
+import { fillIn } from './missing_kernels.ts';
+
+/** The TensorFlow.js API. */
+export type Tf = typeof TensorFlow;
+
+/** Platforms in the order of preference. The first two a user installs; the others come with dartsmith. */
+export const platforms = ['node-gpu', 'node', 'wasm', 'cpu'] as const;
+export type Platform = (typeof platforms)[number];
+
+/** A platform that is ready. */
+export interface OpenPlatform {
+  readonly tf: Tf;
+  readonly platform: Platform;
+  /** For people, such as `TensorFlow.js 4.22.0, wasm`. */
+  readonly description: string;
+}
+
+/** Whether a platform can be used, and why not. */
+export interface PlatformReport {
+  readonly platform: Platform;
+  readonly usable: boolean;
+  readonly reason: string;
+}
+
+const packages: Readonly<Record<Platform, string>> = {
+  'node-gpu': '@tensorflow/tfjs-node-gpu',
+  node: '@tensorflow/tfjs-node',
+  wasm: '@tensorflow/tfjs-backend-wasm',
+  cpu: '@tensorflow/tfjs',
+};
+
+const opened = new Map<Platform, Promise<OpenPlatform>>();
+
+/**
+ * Opens the platform that was asked for, or the best. Throws BackendError, saying what to install, where there is none.
+ * TensorFlow.js has one platform a process: opening another moves all to it.
+ */
+export async function openPlatform(wanted?: Platform): Promise<OpenPlatform> {
+  const faults: string[] = [];
+  for (const platform of wanted === undefined ? platforms : [wanted]) {
+    try {
+      const found = await load(platform);
+      await found.tf.setBackend(backendName(platform));
+      return found;
+    } catch (error) {
+      faults.push(`${packages[platform]}: ${(error as Error).message.split('\n')[0]}`);
+    }
+  }
+  throw new BackendError(
+    `TensorFlow.js cannot be used (${faults.join('; ')}): npm install ${packages[wanted ?? 'cpu']}`,
+  );
+}
+
+/** Every platform and whether it loads here; never throws. */
+export async function describePlatforms(): Promise<PlatformReport[]> {
+  const reports: PlatformReport[] = [];
+  for (const platform of platforms) {
+    try {
+      const { description } = await load(platform);
+      reports.push({ platform, usable: true, reason: description });
+    } catch (error) {
+      reports.push({ platform, usable: false, reason: (error as Error).message.split('\n')[0] });
+    }
+  }
+  return reports;
+}
+
+function load(platform: Platform): Promise<OpenPlatform> {
+  const known = opened.get(platform);
+  if (known !== undefined) return known;
+  const loading = loadFresh(platform);
+  opened.set(platform, loading);
+  loading.catch(() => opened.delete(platform));
+  return loading;
+}
+
+async function loadFresh(platform: Platform): Promise<OpenPlatform> {
+  // biome-ignore lint/suspicious/noExplicitAny: packages that may be missing where this is compiled
+  const found: any = await import(packages[platform]);
+  // biome-ignore lint/suspicious/noExplicitAny: the same
+  const api: any = platform === 'wasm' ? await import(packages.cpu) : found;
+  const tf: Tf = api.default ?? api;
+  // Without it TensorFlow.js advertises its other packages.
+  tf.enableProdMode();
+  if (platform === 'wasm') {
+    await tf.setBackend('cpu');
+    const folder = dirname(createRequire(import.meta.url).resolve(packages.wasm));
+    (found.default ?? found).setWasmPaths(`${folder}${sep}`);
+    if (!(await tf.setBackend('wasm'))) throw new Error('WebAssembly does not start');
+    fillIn(tf);
+  }
+  if (!(await tf.setBackend(backendName(platform)))) throw new Error(`${backendName(platform)} does not start`);
+  await tf.ready();
+  return { tf, platform, description: `TensorFlow.js ${tf.version_core}, ${platform}` };
+}
+
+function backendName(platform: Platform): string {
+  return platform === 'node-gpu' || platform === 'node' ? 'tensorflow' : platform;
+}
