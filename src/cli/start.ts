@@ -4,12 +4,13 @@ import { quoted } from './shell.ts';
 
 /** Lines for people as a search begins: where it goes on, its data and what is to be known of them, network and device. */
 export function startLines(event: StartEvent): string[] {
-  const { dataset, trainImages, validationImages, imageShape, layers, parameters, device } = event;
+  const { dataset, trainImages, validationImages, imageShape, layers, parameters, device, previousDevice } = event;
+  const before = previousDevice === undefined ? '' : ` (until now on ${previousDevice})`;
   return [
     ...resumption(event),
     `${dataset}: ${trainImages} training and ${validationImages} validation images ${imageShape.join('x')}`,
     ...event.notices,
-    `supernet: ${layers} cells, ${formatCount(parameters)} parameters, on ${device}`,
+    `supernet: ${layers} cells, ${formatCount(parameters)} parameters, on ${device}${before}`,
   ];
 }
 

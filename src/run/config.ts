@@ -9,8 +9,8 @@ export interface RunConfig {
   /** Of the run directory; a change of its meaning changes the number. */
   readonly format: typeof runFormat;
   readonly versions: { readonly dartsmith: string; readonly node: string };
-  /** For people. */
-  readonly device: string;
+  /** The device that the run began on, and each other one that it went on with. */
+  readonly devices: readonly RunDevice[];
   readonly seed: number;
   readonly settings: SearchSettings;
   readonly dataset: {
@@ -35,8 +35,16 @@ export interface RunConfig {
   };
 }
 
+/** From where on a run was computed on a device: results of different devices agree to round-off, not to the bit. */
+export interface RunDevice {
+  /** For people, such as 'cpu (avx512, 2 threads)'. */
+  readonly device: string;
+  readonly epoch: number;
+  readonly step: number;
+}
+
 /** The format that this version writes and reads. */
-export const runFormat = 2;
+export const runFormat = 3;
 
 /** Versions of this package and of Node, for the record. */
 export function runVersions(): RunConfig['versions'] {
@@ -60,10 +68,16 @@ export function parseConfig(text: string, path: string): RunConfig {
   const fail = (field: string, expectation: string): never => {
     throw new FileError(`${path} is damaged: expected ${expectation} for ${field}`);
   };
-  const { seed, versions, device, settings, dataset, space } = config;
+  const { seed, versions, devices, settings, dataset, space } = config;
   if (!Number.isSafeInteger(seed) || (seed as number) < 0) fail('seed', 'a non-negative integer');
   if (!isRecord(versions)) return fail('versions', 'an object');
-  if (typeof device !== 'string') fail('device', 'a string');
+  if (!Array.isArray(devices) || devices.length === 0) return fail('devices', 'a list of at least one');
+  for (const [index, entry] of devices.entries()) {
+    if (!isRecord(entry)) return fail(`devices[${index}]`, 'an object');
+    checkFields(entry, { device: 'string', epoch: 'number', step: 'number' }, (field, type) =>
+      fail(`devices[${index}].${field}`, type),
+    );
+  }
   if (!isRecord(settings)) return fail('settings', 'an object');
   checkSettings(settings, path);
   if (!isRecord(dataset)) return fail('dataset', 'an object');

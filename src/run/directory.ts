@@ -54,6 +54,11 @@ export async function beginRun(files: RunFiles, config: RunConfig): Promise<void
     throw fileError('write', directory, error);
   });
   await removeDrafts(directory);
+  await writeConfig(files, config);
+}
+
+/** Writes config.json. Throws FileError. */
+export async function writeConfig(files: RunFiles, config: RunConfig): Promise<void> {
   await writeFileAtomic(files.config, `${JSON.stringify(config, null, 2)}\n`);
 }
 

@@ -22,6 +22,8 @@ export interface StartEvent {
   readonly parameters: number;
   /** For people, such as 'cpu (avx512, 2 threads)'. */
   readonly device: string;
+  /** The one that a resumed run was on before, where it goes on with another. */
+  readonly previousDevice?: string;
   readonly seed: number;
   readonly epochs: number;
   /** Of each epoch. */

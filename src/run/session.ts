@@ -11,7 +11,7 @@ import { type BatchSource, stepsPerEpoch } from '../search/batches.ts';
 import { createProgramSet, type ProgramSet } from '../search/programs.ts';
 import { initialProgress, loadCheckpoint, type Progress } from './checkpoint.ts';
 import { graphDigest, type RunConfig, runFormat, runVersions } from './config.ts';
-import { beginRun, type RunFiles } from './directory.ts';
+import { beginRun, type RunFiles, writeConfig } from './directory.ts';
 import type { StartEvent } from './events.ts';
 import { type MetricsLog, openMetrics, type Position } from './metrics.ts';
 import type { SearchPlan } from './options.ts';
@@ -86,6 +86,7 @@ async function openSession(plan: SearchPlan, cleanup: Cleanup): Promise<Session>
   programs.programFor(Math.min(settings.batchSize, split.train.length));
   await settleConfig(plan, dataset, supernet, device);
   const { log, progress } = await openLog(plan, parameters, steps, cleanup);
+  await recordDevice(plan, device, progress);
   const start = startEvent(plan, { dataset, split, supernet, device, steps, position: progress });
   return { plan, start, device, supernet, parameters, programs, source, steps, log, progress };
 }
@@ -120,7 +121,7 @@ function describeRun(
   return {
     format: runFormat,
     versions: runVersions(),
-    device,
+    devices: [{ device, epoch: 0, step: 0 }],
     seed,
     settings,
     dataset: {
@@ -138,6 +139,13 @@ function describeRun(
       graphDigest: digests.graph,
     },
   };
+}
+
+/** Tells in the configuration of a resumed run that it goes on with another device. */
+async function recordDevice({ files, config }: SearchPlan, { description }: Device, at: Position): Promise<void> {
+  if (files === undefined || config === undefined || config.devices.at(-1)?.device === description) return;
+  const { epoch, step } = at;
+  await writeConfig(files, { ...config, devices: [...config.devices, { device: description, epoch, step }] });
 }
 
 async function openLog(

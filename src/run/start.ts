@@ -22,6 +22,7 @@ export function startEvent(
   { settings, seed, files, config }: SearchPlan,
   { dataset, split, supernet, device, steps, position }: Opened,
 ): StartEvent {
+  const previous = config?.devices.at(-1)?.device;
   return {
     type: 'start',
     dataset: dataset.name,
@@ -34,6 +35,7 @@ export function startEvent(
     layers: settings.layers,
     parameters: costOf(supernet.graph).parameters,
     device: device.description,
+    previousDevice: previous === device.description ? undefined : previous,
     seed,
     epochs: settings.epochs,
     steps,

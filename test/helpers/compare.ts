@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import type { Shape } from '../../src/graph/graph.ts';
+import { placeOf, worstDifference } from './difference.ts';
 import type { PreparedCase } from './kernel_case.ts';
 
 /** How an array is compared: what it is (op, case, tensor), the absolute error allowed, and its axes for the message. */
@@ -16,21 +17,12 @@ export function expectClose(actual: Float32Array, expected: Float64Array, compar
   if (actual.length !== expected.length) {
     expect.fail(`${name}: expected ${expected.length} elements but got ${actual.length}`);
   }
-  let worst = -1;
-  let largest = 0;
-  let wrong = 0;
-  for (let i = 0; i < expected.length; i++) {
-    const error = Number.isNaN(actual[i]) ? Infinity : Math.abs(actual[i] - expected[i]);
-    if (!(error <= tolerance)) wrong++;
-    if (error > largest || (worst < 0 && !(error <= tolerance))) {
-      largest = error;
-      worst = i;
-    }
-  }
+  const wrong = expected.reduce((count, value, i) => count + (Math.abs(actual[i] - value) <= tolerance ? 0 : 1), 0);
   if (wrong === 0) return;
+  const { index, error } = worstDifference(actual, expected);
   expect.fail(
     `${name}: ${wrong} of ${expected.length} elements are off by more than ${tolerance.toExponential(2)}; the worst, at ` +
-      `${place(worst, comparison.shape)}, is ${actual[worst]} instead of ${expected[worst]} (off by ${largest.toExponential(2)})`,
+      `${placeOf(index, comparison.shape)}, is ${actual[index]} instead of ${expected[index]} (off by ${error.toExponential(2)})`,
   );
 }
 
@@ -44,7 +36,7 @@ export function expectSameBits(actual: Float32Array, expected: Float32Array, nam
   const first = actualBits.findIndex((bits, i) => bits !== expectedBits[i]);
   if (first < 0) return;
   const [a, e] = [actualBits[first], expectedBits[first]].map((bits) => `0x${bits.toString(16).padStart(8, '0')}`);
-  expect.fail(`${name}: ${place(first, shape)} is ${actual[first]} (${a}) instead of ${expected[first]} (${e})`);
+  expect.fail(`${name}: ${placeOf(first, shape)} is ${actual[first]} (${a}) instead of ${expected[first]} (${e})`);
 }
 
 /** Evaluation leaves batch-norm buffers as they were. */
@@ -57,16 +49,4 @@ export function expectUntouched(
     const before = Float32Array.from(prepared.parameters.get(name) ?? []);
     expectSameBits(values, before, `${title} / ${name} after evaluation`);
   }
-}
-
-/** Coordinates of a flat index, such as `[1, 4, 2, 15]`. */
-function place(index: number, shape: Shape | undefined): string {
-  if (shape === undefined) return `index ${index}`;
-  const coordinates: number[] = [];
-  let rest = index;
-  for (const length of [...shape].reverse()) {
-    coordinates.unshift(rest % length);
-    rest = Math.floor(rest / length);
-  }
-  return `[${coordinates.join(', ')}]`;
 }

@@ -18,7 +18,7 @@ import { CommandProgram } from '../program.ts';
 import { gatherBatch } from './gather.ts';
 import { adam, hypergradient, sgd } from './optimisers.ts';
 import { type Arenas, type PassOptions, type PassResult, runPass } from './pass.ts';
-import { type OpenPlatform, openPlatform, type Platform, type Tf } from './platform.ts';
+import { type OpenPlatform, openPlatform, type Platform } from './platform.ts';
 
 /** Options of {@link openTfjsDevice}. */
 export interface TfjsDeviceOptions {
@@ -35,7 +35,7 @@ class TfjsDevice implements Device {
   readonly backend = 'tfjs';
   readonly description: string;
   readonly recordedKernels = 0;
-  readonly #tf: Tf;
+  readonly #platform: OpenPlatform;
   readonly #arenas = new WeakMap<Parameters, Arenas>();
   readonly #datasets = new WeakMap<DeviceDataset, ImageArrays>();
   readonly #programs = new WeakSet<Program>();
@@ -43,9 +43,9 @@ class TfjsDevice implements Device {
   #last: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
-  constructor({ tf, description }: OpenPlatform) {
-    this.#tf = tf;
-    this.description = `tfjs (${description})`;
+  constructor(platform: OpenPlatform) {
+    this.#platform = platform;
+    this.description = `tfjs (${platform.description})`;
   }
 
   async measurePeak(): Promise<Peak> {
@@ -105,6 +105,7 @@ class TfjsDevice implements Device {
         // Lets the event loop breathe, and an abort arrive.
         await new Promise((resolve) => setImmediate(resolve));
         if (signal?.aborted) throw new AbortedError();
+        await this.#platform.activate();
         outcomes.push(this.#run(command, signal));
       }
       return outcomes;
@@ -190,7 +191,7 @@ class TfjsDevice implements Device {
     const { read = [] } = options;
     return runPass({
       ...options,
-      tf: this.#tf,
+      tf: this.#platform.tf,
       graph,
       map: parameters.map,
       arenas: this.#arenasOf(parameters),

@@ -1,6 +1,7 @@
-// Kernels that the wasm platform lacks or has wrong and our networks need, gradients above all: the plain CPU platform does
-// those, said once for each.
-import type { KernelConfig, NamedTensorInfoMap, TensorInfo } from '@tensorflow/tfjs';
+// Kernels that the wasm platform lacks or has wrong and our networks need, gradients above all: composed of what it has, or
+// else the plain CPU platform does those, said once for each.
+import type { KernelConfig, NamedAttrMap, NamedTensorInfoMap, Tensor4D, TensorInfo } from '@tensorflow/tfjs';
+import { composedKernels } from './composed_kernels.ts';
 import type { Tf } from './platform.ts';
 
 /** What a platform's storage looks like from outside. */
@@ -17,8 +18,25 @@ export function fillIn(tf: Tf): void {
     const { kernelName } = kernel;
     if (own.has(kernelName) && !wrong.has(kernelName)) continue;
     if (own.has(kernelName)) tf.unregisterKernel(kernelName, 'wasm');
-    tf.registerKernel(borrowed(tf, kernel));
+    tf.registerKernel(composed(tf, borrowed(tf, kernel)));
   }
+}
+
+/** The composition of a kernel where there is one that takes its attributes. */
+function composed(tf: Tf, kernel: KernelConfig): KernelConfig {
+  const { kernelName, kernelFunc } = kernel;
+  const compose = composedKernels[kernelName];
+  if (compose === undefined) return kernel;
+  return {
+    ...kernel,
+    kernelFunc: (call) => {
+      const tensors = Object.fromEntries(
+        Object.entries(call.inputs as NamedTensorInfoMap).map(([name, info]) => [name, info as Tensor4D]),
+      );
+      const result = tf.tidy(() => compose(tf, tensors, call.attrs as NamedAttrMap) as Tensor4D);
+      return result ?? kernelFunc(call);
+    },
+  };
 }
 
 const said = new Set<string>();

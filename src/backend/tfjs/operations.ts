@@ -1,9 +1,10 @@
 // Each node of a graph as TensorFlow.js has it. What it lacks is composed of what it has, so that its own autodiff gives every
 // gradient: windows are padded beforehand, dense convolutions are products of matrices.
-import type { Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D } from '@tensorflow/tfjs';
+import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs';
 import { BackendError } from '../../errors.ts';
 import type { AvgPoolNode, BatchNormNode, Conv2dNode, LinearNode, Node, Pair } from '../../graph/graph.ts';
 import type { Tf } from './platform.ts';
+import { spread, tapOf } from './windows.ts';
 
 /** Statistics of one batch normalisation over a batch. */
 export interface BatchStatistics {
@@ -87,7 +88,7 @@ function conv2d(tf: Tf, input: Tensor4D, weight: Tensor4D, node: Conv2dNode): Te
   const inputs = x.shape[3] / node.groups;
   const outputs = weight.shape[3] / node.groups;
   if (inputs === 1 && outputs === 1 && node.stride[0] === node.stride[1]) return depthwise(tf, x, weight, node);
-  const columns = tapsOf(tf, x, node);
+  const columns = Array.from({ length: node.kernel[0] * node.kernel[1] }, (_, tap) => tapOf(tf, x, node, tap));
   const parts = Array.from({ length: node.groups }, (_, group) => {
     const own = columns.map((column) => (node.groups === 1 ? column : channelsOf(tf, column, group * inputs, inputs)));
     const matrix = tf.reshape(own.length === 1 ? own[0] : tf.concat(own, 3), [-1, own.length * inputs]) as Tensor2D;
@@ -101,56 +102,10 @@ function conv2d(tf: Tf, input: Tensor4D, weight: Tensor4D, node: Conv2dNode): Te
 /** With zeros between its taps where it is dilated: TensorFlow.js has no gradient of a dilated convolution. */
 function depthwise(tf: Tf, x: Tensor4D, weight: Tensor4D, { dilation, stride }: Conv2dNode): Tensor {
   const [height, width, , channels] = weight.shape;
-  const rows = spread(tf, tf.reshape(weight, [1, height, width * channels]) as Tensor3D, dilation[0]);
-  const both = spread(tf, tf.reshape(rows, [rows.shape[1], width, channels]) as Tensor3D, dilation[1]);
-  const filter = tf.reshape(both, [both.shape[0], both.shape[1], channels, 1]) as Tensor4D;
+  const dense = tf.reshape(weight, [1, height, width, channels]) as Tensor4D;
+  const wide = spread(tf, dense, dilation);
+  const filter = tf.reshape(wide, [wide.shape[1], wide.shape[2], channels, 1]) as Tensor4D;
   return tf.depthwiseConv2d(x, filter, [...stride], 'valid');
-}
-
-/** [a, n, c] with `step` - 1 zeros behind every entry of the middle axis but the last. */
-function spread(tf: Tf, x: Tensor3D, step: number): Tensor3D {
-  if (step === 1) return x;
-  const [outer, count, inner] = x.shape;
-  const wide = tf.pad(tf.reshape(x, [outer * count, 1, inner]), [[0, 0], [0, step - 1], [0, 0]]); // biome-ignore format: axes
-  const all = tf.reshape(wide, [outer, count * step, inner]) as Tensor3D;
-  return tf.slice(all, [0, 0, 0], [outer, (count - 1) * step + 1, inner]);
-}
-
-/**
- * What each tap of a window sees, in row order: `[batch, outputHeight, outputWidth, channels]` each. Slices are of rows as a
- * whole, since WebAssembly copies along the last axis only.
- */
-function tapsOf(tf: Tf, x: Tensor4D, { kernel, stride, dilation, shape }: Conv2dNode): Tensor4D[] {
-  const [batch, height, width, channels] = x.shape;
-  const [rows, columns] = [(shape[0] - 1) * stride[0] + 1, (shape[1] - 1) * stride[1] + 1];
-  const lines = tf.reshape(x, [batch, height, width * channels]) as Tensor3D;
-  return Array.from({ length: kernel[0] * kernel[1] }, (_, tap) => {
-    const [top, left] = [Math.floor(tap / kernel[1]) * dilation[0], (tap % kernel[1]) * dilation[1]];
-    const all = batch * height * width * channels === batch * rows * columns * channels;
-    const window = all ? lines : tf.slice(lines, [0, top, left * channels], [batch, rows, columns * channels]);
-    return everyOther(tf, window, stride, [shape[0], shape[1], channels]);
-  });
-}
-
-/** Every `stride`-th row and column of `[batch, rows, columns * channels]`, beginning with the first. */
-function everyOther(
-  tf: Tf,
-  x: Tensor3D,
-  [down, across]: Pair,
-  [height, width, channels]: readonly [number, number, number],
-): Tensor4D {
-  const [batch, rows, line] = x.shape;
-  let kept: Tensor = x;
-  if (down > 1) {
-    const full = tf.pad(x, [[0, 0], [0, height * down - rows], [0, 0]]); // biome-ignore format: one axis after another
-    kept = tf.slice(tf.reshape(full, [batch * height, down * line]) as Tensor2D, [0, 0], [batch * height, line]);
-  }
-  if (across > 1) {
-    const full = tf.pad(tf.reshape(kept, [batch * height, line]) as Tensor2D, [[0, 0], [0, width * across * channels - line]]); // biome-ignore format: one axis after another
-    const pixels = batch * height * width;
-    kept = tf.slice(tf.reshape(full, [pixels, across * channels]) as Tensor2D, [0, 0], [pixels, channels]);
-  }
-  return tf.reshape(kept, [batch, height, width, channels]) as Tensor4D;
 }
 
 function channelsOf(tf: Tf, x: Tensor4D, first: number, count: number): Tensor4D {

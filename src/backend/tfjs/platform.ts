@@ -18,6 +18,8 @@ export interface OpenPlatform {
   readonly platform: Platform;
   /** For people, such as `TensorFlow.js 4.22.0, wasm`. */
   readonly description: string;
+  /** Makes it the one that TensorFlow.js computes on: a process may have opened several. */
+  activate(): Promise<void>;
 }
 
 /** Whether a platform can be used, and why not. */
@@ -38,14 +40,13 @@ const opened = new Map<Platform, Promise<OpenPlatform>>();
 
 /**
  * Opens the platform that was asked for, or the best. Throws BackendError, saying what to install, where there is none.
- * TensorFlow.js has one platform a process: opening another moves all to it.
  */
 export async function openPlatform(wanted?: Platform): Promise<OpenPlatform> {
   const faults: string[] = [];
   for (const platform of wanted === undefined ? platforms : [wanted]) {
     try {
       const found = await load(platform);
-      await found.tf.setBackend(backendName(platform));
+      await found.activate();
       return found;
     } catch (error) {
       faults.push(`${packages[platform]}: ${(error as Error).message.split('\n')[0]}`);
@@ -96,7 +97,14 @@ async function loadFresh(platform: Platform): Promise<OpenPlatform> {
   }
   if (!(await tf.setBackend(backendName(platform)))) throw new Error(`${backendName(platform)} does not start`);
   await tf.ready();
-  return { tf, platform, description: `TensorFlow.js ${tf.version_core}, ${platform}` };
+  return {
+    tf,
+    platform,
+    description: `TensorFlow.js ${tf.version_core}, ${platform}`,
+    activate: async () => {
+      if (tf.getBackend() !== backendName(platform)) await tf.setBackend(backendName(platform));
+    },
+  };
 }
 
 function backendName(platform: Platform): string {

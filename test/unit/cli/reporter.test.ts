@@ -144,4 +144,9 @@ describe('the line of a resumed run', () => {
     const [line] = startLines({ ...start, epochs: 3, directory: 'my runs/a', resumed });
     expect(line).toBe(text);
   });
+
+  it('tells that a run goes on with another device', () => {
+    const lines = startLines({ ...start, resumed: { epoch: 0, step: 1 }, previousDevice: 'tfjs (wasm)' });
+    expect(lines.at(-1)).toMatch(/on cpu \(avx2, 2 threads\) \(until now on tfjs \(wasm\)\)$/);
+  });
 });

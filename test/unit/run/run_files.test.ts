@@ -58,7 +58,7 @@ describe('config.json', () => {
   const config: RunConfig = {
     format: runFormat,
     versions: runVersions(),
-    device: 'cpu',
+    devices: [{ device: 'cpu', epoch: 0, step: 0 }],
     seed: 1,
     settings: presets.paper.settings,
     dataset: { name: 'mnist', given: false, limit: 10, imageShape: [28, 28, 1], classes: 10, digest: 'd' },
@@ -73,10 +73,14 @@ describe('config.json', () => {
 
   const { epochs: _, ...withoutEpochs } = config.settings;
   it.each<[object, RegExp]>([
-    [{ format: 1 }, /expected format 2 but got 1/],
+    [{ format: 1 }, /expected format 3 but got 1/],
     [{ seed: -1 }, /for seed/],
     [{ versions: null }, /for versions/],
-    [{ device: 3 }, /for device/],
+    [{ devices: 'cpu' }, /for devices/],
+    [{ devices: [] }, /for devices/],
+    [{ devices: [3] }, /for devices\[0\]/],
+    [{ devices: [{ device: 3, epoch: 0, step: 0 }] }, /for devices\[0\].device/],
+    [{ devices: [{ device: 'cpu', epoch: '0', step: 0 }] }, /for devices\[0\].epoch/],
     [{ settings: [] }, /an object for settings/],
     [{ settings: withoutEpochs }, /a value for settings.epochs/],
     [{ settings: { ...config.settings, epochs: 'ten' } }, /epochs.*'ten'/],

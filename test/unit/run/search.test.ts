@@ -123,7 +123,7 @@ describe('search', () => {
     ];
     expect(readdirSync(out).toSorted()).toEqual(names);
     const config = JSON.parse(readFileSync(join(out, 'config.json'), 'utf8'));
-    expect(config).toMatchObject({ format: 2, seed: 5, device: 'fake', settings: tinySettings });
+    expect(config).toMatchObject({ seed: 5, devices: [{ device: 'fake', epoch: 0, step: 0 }], settings: tinySettings });
     expect(config.dataset).toMatchObject({ name: 'tiny', given: true, imageShape: [8, 8, 1], classes: 3 });
     expect(config.dataset.digest).toMatch(/^[0-9a-f]{64}$/);
     expect(parseGenotype(readFileSync(join(out, 'genotype.txt'), 'utf8'))).toEqual(genotype);
