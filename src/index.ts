@@ -99,9 +99,9 @@ export {
   presets,
   resolveSettings,
   type SearchSettings,
-  type SettingRule,
   settingRules,
 } from './search/settings.ts';
+export type { SettingRule } from './setting_rules.ts';
 export {
   type Candidate,
   type EdgePlace,

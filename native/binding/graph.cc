@@ -48,6 +48,13 @@ float optional_number(const Napi::Object& node, const char* name) {
   return value.IsUndefined() ? 0.0f : static_cast<float>(number(value, name));
 }
 
+void read_loss_weights(const Napi::Value& value, float* weights) {
+  if (value.IsUndefined()) return;
+  const Napi::Array list = array(value, "weights");
+  if (list.Length() > kMostLogits) fail("weights", "expected at most ", kMostLogits, " but got ", list.Length());
+  for (uint32_t i = 0; i < list.Length(); ++i) weights[i] = static_cast<float>(number(list.Get(i), "weights"));
+}
+
 Node read_node(const Napi::Object& value) {
   Node node;
   node.op = op_from_name(text(value, "op"));
@@ -66,6 +73,8 @@ Node read_node(const Napi::Object& value) {
   node.rate = optional_number(value, "rate");
   node.whole_samples = value.Get("drops").IsString() && text(value, "drops") == "samples";
   node.number = optional_integer(value, "number", 0);
+  node.smoothing = optional_number(value, "smoothing");
+  read_loss_weights(value.Get("weights"), node.loss_weights);
   node.weight = read_place(value, "weight");
   node.bias = read_place(value, "bias");
   node.running_mean = read_place(value, "runningMean");

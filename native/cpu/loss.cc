@@ -1,4 +1,5 @@
-// softmaxCrossEntropy: mean over the batch of -log softmax(logits)[label]; saves the probabilities.
+// softmaxCrossEntropy: mean over the batch of the cross-entropy of softmax(logits) against the smoothed labels, for
+// each input times its weight; saves the probabilities [inputs, batch, classes].
 #include <cmath>
 
 #include "cpu/kernels.h"
@@ -11,41 +12,57 @@ struct SampleLoss {
   bool correct;
 };
 
-SampleLoss sample_forward(const float* logits, int64_t classes, int32_t label, float* probabilities) {
+SampleLoss sample_forward(const float* logits, int64_t classes, int32_t label, double smoothing, float* probabilities) {
   int64_t best = 0;
   for (int64_t c = 1; c < classes; ++c) best = logits[c] > logits[best] ? c : best;
   double total = 0;
-  for (int64_t c = 0; c < classes; ++c) total += std::exp(double{logits[c]} - logits[best]);
+  double behind = 0;  // sum over the classes of how far they are behind the best
+  for (int64_t c = 0; c < classes; ++c) {
+    total += std::exp(double{logits[c]} - logits[best]);
+    behind += double{logits[c]} - logits[best];
+  }
   for (int64_t c = 0; c < classes; ++c) {
     probabilities[c] = static_cast<float>(std::exp(double{logits[c]} - logits[best]) / total);
   }
-  return {std::log(total) - (double{logits[label]} - logits[best]), best == label};
+  const double own = double{logits[label]} - logits[best];
+  return {std::log(total) - ((1 - smoothing) * own + smoothing / static_cast<double>(classes) * behind), best == label};
 }
 
 void forward(Stream&, const KernelCall& call) {
-  const Tensor& logits = call.inputs[0];
+  const int64_t batch = call.inputs[0].batch, classes = call.inputs[0].channels;
   double loss = 0;
   int64_t correct = 0;
-  for (int64_t n = 0; n < logits.batch; ++n) {
-    const int64_t at = n * logits.channels;
-    const SampleLoss sample = sample_forward(logits.data + at, logits.channels, call.labels[n], call.saved + at);
-    loss += sample.loss;
-    correct += sample.correct;
-    call.output.data[n] = static_cast<float>(sample.loss);
+  for (int64_t n = 0; n < batch; ++n) {
+    double sum = 0;
+    for (int i = 0; i < call.input_count; ++i) {
+      float* probabilities = call.saved + (i * batch + n) * classes;
+      const SampleLoss sample = sample_forward(call.inputs[i].data + n * classes, classes, call.labels[n],
+                                               call.node->smoothing, probabilities);
+      sum += call.node->loss_weights[i] * sample.loss;
+      if (i == 0) correct += sample.correct;
+    }
+    loss += sum;
+    call.output.data[n] = static_cast<float>(sum);
   }
-  *call.loss = {loss / static_cast<double>(logits.batch), correct};
+  *call.loss = {loss / static_cast<double>(batch), correct};
 }
 
 void backward(Stream&, const KernelCall& call) {
-  const Tensor& logits = call.inputs[0];
-  const GradientTarget& target = call.input_gradients[0];
-  if (target.mode == GradientMode::kIgnore) return;
-  const float share = 1.0f / static_cast<float>(logits.batch);
-  for (int64_t n = 0; n < logits.batch; ++n) {
-    for (int64_t c = 0; c < logits.channels; ++c) {
-      const int64_t at = n * logits.channels + c;
-      const float gradient = (call.saved[at] - (c == call.labels[n] ? 1.0f : 0.0f)) * share;
-      target.data[at] = (target.mode == GradientMode::kAccumulate ? target.data[at] : 0) + gradient;
+  const int64_t batch = call.inputs[0].batch, classes = call.inputs[0].channels;
+  const float smoothing = call.node->smoothing;
+  const float spread = smoothing / static_cast<float>(classes);
+  for (int i = 0; i < call.input_count; ++i) {
+    const GradientTarget& target = call.input_gradients[i];
+    if (target.mode == GradientMode::kIgnore) continue;
+    const float share = call.node->loss_weights[i] / static_cast<float>(batch);
+    const float* probabilities = call.saved + i * batch * classes;
+    for (int64_t n = 0; n < batch; ++n) {
+      for (int64_t c = 0; c < classes; ++c) {
+        const int64_t at = n * classes + c;
+        const float wanted = (c == call.labels[n] ? 1.0f - smoothing : 0.0f) + spread;
+        const float gradient = (probabilities[at] - wanted) * share;
+        target.data[at] = (target.mode == GradientMode::kAccumulate ? target.data[at] : 0) + gradient;
+      }
     }
   }
 }

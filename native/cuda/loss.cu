@@ -1,5 +1,5 @@
-// softmaxCrossEntropy: mean over the batch of -log softmax(logits)[label]; saves the probabilities. One block: a batch
-// of logits is small.
+// softmaxCrossEntropy: mean over the batch of the cross-entropy of softmax(logits) against the smoothed labels, for
+// each input times its weight; saves the probabilities [inputs, batch, classes]. One block: a batch of logits is small.
 #include "cuda/kernels.h"
 
 namespace dartsmith::cuda {
@@ -13,8 +13,8 @@ struct Parts {
 };
 
 __global__ void __launch_bounds__(kThreads)
-    loss_forward_kernel(const float* logits, const int32_t* labels, int64_t batch, int64_t classes,
-                        float* probabilities, float* losses, LossResult* result) {
+    loss_forward_kernel(const float* logits, const int32_t* labels, int64_t batch, int64_t classes, float smoothing,
+                        float weight, bool first, float* probabilities, float* losses, LossResult* result) {
   Shared shared(shared_memory());
   const Parts parts(shared);
   double sum = 0;
@@ -24,12 +24,19 @@ __global__ void __launch_bounds__(kThreads)
     int64_t best = 0;
     for (int64_t c = 1; c < classes; ++c) best = z[c] > z[best] ? c : best;
     double total = 0;
-    for (int64_t c = 0; c < classes; ++c) total += exp(static_cast<double>(z[c]) - z[best]);
+    double behind = 0;  // sum over the classes of how far they are behind the best
+    for (int64_t c = 0; c < classes; ++c) {
+      total += exp(static_cast<double>(z[c]) - z[best]);
+      behind += static_cast<double>(z[c]) - z[best];
+    }
     for (int64_t c = 0; c < classes; ++c) {
       probabilities[n * classes + c] = static_cast<float>(exp(static_cast<double>(z[c]) - z[best]) / total);
     }
-    const double loss = log(total) - (static_cast<double>(z[labels[n]]) - z[best]);
-    losses[n] = static_cast<float>(loss);
+    const double keep = 1 - static_cast<double>(smoothing);
+    const double spread = static_cast<double>(smoothing) / static_cast<double>(classes);
+    const double own = static_cast<double>(z[labels[n]]) - z[best];
+    const double loss = weight * (log(total) - (keep * own + spread * behind));
+    losses[n] = first ? static_cast<float>(loss) : losses[n] + static_cast<float>(loss);
     sum += loss;
     correct += best == labels[n] ? 1u : 0u;
   }
@@ -43,34 +50,43 @@ __global__ void __launch_bounds__(kThreads)
     mean += parts.losses[t];
     right += parts.correct[t];
   }
-  result->loss = mean / static_cast<double>(batch);
-  result->correct = right;
+  mean /= static_cast<double>(batch);
+  result->loss = first ? mean : result->loss + mean;
+  if (first) result->correct = right;
 }
 
 __global__ void __launch_bounds__(kThreads)
     loss_backward_kernel(const float* probabilities, const int32_t* labels, int64_t batch, int64_t classes,
-                         float* target, bool accumulate) {
-  const float share = 1.0f / static_cast<float>(batch);
+                         float smoothing, float weight, float* target, bool accumulate) {
+  const float share = weight / static_cast<float>(batch);
+  const float spread = smoothing / static_cast<float>(classes);
   for_grid(batch * classes, [&](Index item) {
     const Index count = static_cast<Index>(classes);
     const bool label = static_cast<int64_t>(item % count) == labels[item / count];
-    const float gradient = (probabilities[item] - (label ? 1.0f : 0.0f)) * share;
+    const float wanted = (label ? 1.0f - smoothing : 0.0f) + spread;
+    const float gradient = (probabilities[item] - wanted) * share;
     target[item] = accumulate ? target[item] + gradient : gradient;
   });
 }
 
 void forward(Stream& stream, const KernelCall& call) {
-  const Tensor& logits = call.inputs[0];
-  launch(CudaStream::of(stream), loss_forward_kernel, {1, shared_bytes<Parts>()}, logits.data, call.labels,
-         logits.batch, logits.channels, call.saved, call.output.data, call.loss);
+  const int64_t batch = call.inputs[0].batch, classes = call.inputs[0].channels;
+  for (int i = 0; i < call.input_count; ++i) {
+    launch(CudaStream::of(stream), loss_forward_kernel, {1, shared_bytes<Parts>()}, call.inputs[i].data, call.labels,
+           batch, classes, call.node->smoothing, call.node->loss_weights[i], i == 0, call.saved + i * batch * classes,
+           call.output.data, call.loss);
+  }
 }
 
 void backward(Stream& stream, const KernelCall& call) {
-  const Tensor& logits = call.inputs[0];
-  const GradientTarget& target = call.input_gradients[0];
-  if (target.mode == GradientMode::kIgnore) return;
-  launch(CudaStream::of(stream), loss_backward_kernel, {divide_up(logits.batch * logits.channels, kThreads)},
-         call.saved, call.labels, logits.batch, logits.channels, target.data, target.mode == GradientMode::kAccumulate);
+  const int64_t batch = call.inputs[0].batch, classes = call.inputs[0].channels;
+  for (int i = 0; i < call.input_count; ++i) {
+    const GradientTarget& target = call.input_gradients[i];
+    if (target.mode == GradientMode::kIgnore) continue;
+    launch(CudaStream::of(stream), loss_backward_kernel, {divide_up(batch * classes, kThreads)},
+           call.saved + i * batch * classes, call.labels, batch, classes, call.node->smoothing,
+           call.node->loss_weights[i], target.data, target.mode == GradientMode::kAccumulate);
+  }
 }
 
 }  // namespace

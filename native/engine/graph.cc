@@ -114,8 +114,7 @@ class Validator {
       case Op::kMixed:
         return infer_mixed(node, id);
       case Op::kSoftmaxCrossEntropy:
-        expect_inputs(node, 1);
-        if (input(node).height * input(node).width != 1) fail("softmaxCrossEntropy", "expected a vector of logits");
+        check_loss(node);
         return {1, 1, 1};
       case Op::kDropout:
         expect_inputs(node, 1);
@@ -129,6 +128,20 @@ class Validator {
         break;
     }
     fail("graph", "unknown op");
+  }
+
+  void check_loss(const Node& node) {
+    if (node.inputs.empty() || node.inputs.size() > kMostLogits) {
+      fail("softmaxCrossEntropy", "expected 1 to ", kMostLogits, " inputs but got ", node.inputs.size());
+    }
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      if (input(node, i).height * input(node, i).width != 1 || !(input(node, i) == input(node))) {
+        fail("softmaxCrossEntropy", "expected vectors of logits of one length");
+      }
+    }
+    if (!(node.smoothing >= 0 && node.smoothing < 1)) {
+      fail("softmaxCrossEntropy", "expected a smoothing from 0 to below 1");
+    }
   }
 
   Shape infer_pool(const Node& node) {

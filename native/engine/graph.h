@@ -75,24 +75,29 @@ struct Branch {
   int output = 0;
 };
 
+// Inputs that a loss may have: the network's logits and those of auxiliary heads.
+inline constexpr int kMostLogits = 4;
+
 struct Node {
   Op op = Op::kInput;
   std::vector<int> inputs;
   Shape shape;
-  Window window;                   // conv2d, maxPool, avgPool, separable, pooledMoments
-  int groups = 1;                  // conv2d
-  bool count_include_pad = false;  // avgPool
-  Op pool = Op::kInput;            // pooledMoments: maxPool or avgPool, with its window
-  float epsilon = 0;               // batchNorm
-  float momentum = 0;              // batchNorm
-  int top = 0, left = 0;           // crop
-  float rate = 0;                  // dropout
-  bool whole_samples = false;      // dropout
-  int number = 0;                  // dropout: tells those of a graph apart
-  ParameterPlace weight;           // conv2d, linear, batchNorm's scale, separable's depthwise weight
-  ParameterPlace bias;             // linear, batchNorm's shift, separable's pointwise weight
-  ParameterPlace scale, shift;     // of the lazy batch-norm that a separable or moments node holds the statistics of
-  ParameterPlace running_mean;     // batchNorm, in the buffer arena
+  Window window;                          // conv2d, maxPool, avgPool, separable, pooledMoments
+  int groups = 1;                         // conv2d
+  bool count_include_pad = false;         // avgPool
+  Op pool = Op::kInput;                   // pooledMoments: maxPool or avgPool, with its window
+  float epsilon = 0;                      // batchNorm
+  float momentum = 0;                     // batchNorm
+  int top = 0, left = 0;                  // crop
+  float rate = 0;                         // dropout
+  bool whole_samples = false;             // dropout
+  int number = 0;                         // dropout: tells those of a graph apart
+  float smoothing = 0;                    // softmaxCrossEntropy
+  float loss_weights[kMostLogits] = {1};  // softmaxCrossEntropy: one an input
+  ParameterPlace weight;                  // conv2d, linear, batchNorm's scale, separable's depthwise weight
+  ParameterPlace bias;                    // linear, batchNorm's shift, separable's pointwise weight
+  ParameterPlace scale, shift;  // of the lazy batch-norm that a separable or moments node holds the statistics of
+  ParameterPlace running_mean;  // batchNorm, in the buffer arena
   ParameterPlace running_variance;
   ParameterPlace alpha;  // mixed: its row in the alpha arena
   MixingActivation activation = MixingActivation::kSoftmax;

@@ -204,7 +204,7 @@ class Planner {
       case Op::kPooledMoments:  // mean, reciprocal standard deviation
         return 2 * node(id).shape.channels;
       case Op::kSoftmaxCrossEntropy:  // probabilities
-        return batch_ * node(inputs(id)[0].id).shape.elements();
+        return batch_ * node(inputs(id)[0].id).shape.elements() * static_cast<int64_t>(inputs(id).size());
       default:
         return 0;
     }

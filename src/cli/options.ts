@@ -1,14 +1,7 @@
 // Command line values: read strictly, refused in one line that names the option.
 import { Option } from 'commander';
 import { invalid } from '../errors.ts';
-import {
-  describeRule,
-  isAllowed,
-  presets,
-  type SearchSettings,
-  type SettingRule,
-  settingRules,
-} from '../search/settings.ts';
+import { describeRule, isAllowed, type Presets, type SettingRule, type SettingRules } from '../setting_rules.ts';
 
 /** Turns the text of an option into its value. Throws ArgumentError. */
 export type OptionParser<T> = (text: string) => T;
@@ -58,27 +51,41 @@ export function flagOf(name: string): string {
   return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
-/** Every search setting as an option under the originals' name, with the presets' values in its help. */
-export function settingOptions(): Option[] {
-  return settingNames().map((name) => {
-    const rule = settingRules[name];
-    const help = `${rule.help} ${defaultsOf(name)}`;
-    if (rule.kind === 'flag') return new Option(flagOf(name), help);
-    if (rule.kind === 'choice') {
-      return new Option(`${flagOf(name)} <name>`, help).argParser(choiceParser(flagOf(name), rule.words));
+/** Every setting as an option under the originals' name, with the presets' values in its help. */
+export function settingOptions<Settings, Name extends string>(
+  rules: SettingRules<Settings>,
+  presets: Presets<Settings, Name>,
+): Option[] {
+  return settingNames(rules).flatMap((name) => {
+    const rule = rules[name];
+    const flag = flagOf(name);
+    const values = presetNames(presets).map((preset) => [preset, presets[preset].settings[name]] as const);
+    const help = `${rule.help} ${defaults(values)}`;
+    if (rule.kind === 'flag') {
+      const off = values.some(([, value]) => value === true)
+        ? [new Option(`--no-${flag.slice(2)}`, 'turns it off')]
+        : [];
+      return [new Option(flag, help), ...off];
     }
-    return new Option(`${flagOf(name)} <number>`, help).argParser(settingParser(flagOf(name), rule));
+    if (rule.kind === 'choice') {
+      return [new Option(`${flag} <name>`, help).argParser(choiceParser(flag, rule.words))];
+    }
+    return [new Option(`${flag} <number>`, help).argParser(settingParser(flag, rule))];
   });
 }
 
 /** The settings among parsed options; those not given are absent. */
-export function givenSettings(options: Partial<SearchSettings>): Partial<SearchSettings> {
-  const given = settingNames().filter((name) => options[name] !== undefined);
-  return Object.fromEntries(given.map((name) => [name, options[name]]));
+export function givenSettings<Settings>(rules: SettingRules<Settings>, options: Partial<Settings>): Partial<Settings> {
+  const given = settingNames(rules).filter((name) => options[name] !== undefined);
+  return Object.fromEntries(given.map((name) => [name, options[name]])) as Partial<Settings>;
 }
 
-function settingNames(): (keyof SearchSettings)[] {
-  return Object.keys(settingRules) as (keyof SearchSettings)[];
+function settingNames<Settings>(rules: SettingRules<Settings>): (keyof Settings & string)[] {
+  return Object.keys(rules) as (keyof Settings & string)[];
+}
+
+function presetNames<Name extends string>(presets: Readonly<Record<Name, unknown>>): Name[] {
+  return Object.keys(presets) as Name[];
 }
 
 function settingParser(flag: string, rule: SettingRule): OptionParser<number> {
@@ -89,11 +96,12 @@ function settingParser(flag: string, rule: SettingRule): OptionParser<number> {
   };
 }
 
-function defaultsOf(name: keyof SearchSettings): string {
-  const [quick, paper] = [presets.quick.settings[name], presets.paper.settings[name]];
-  return quick === paper ? `(default: ${shown(paper)})` : `(quick: ${shown(quick)}, paper: ${shown(paper)})`;
+function defaults(values: readonly (readonly [preset: string, value: unknown])[]): string {
+  const [[, first]] = values;
+  if (values.every(([, value]) => value === first)) return `(default: ${shown(first)})`;
+  return `(${values.map(([preset, value]) => `${preset}: ${shown(value)}`).join(', ')})`;
 }
 
-function shown(value: number | boolean | string): string {
+function shown(value: unknown): string {
   return typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value);
 }

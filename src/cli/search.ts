@@ -8,7 +8,7 @@ import { AbortedError, ArgumentError } from '../errors.ts';
 import { runFiles } from '../run/directory.ts';
 import type { SearchOptions } from '../run/options.ts';
 import { search } from '../run/search.ts';
-import { type PresetName, presets, type SearchSettings } from '../search/settings.ts';
+import { type PresetName, presets, type SearchSettings, settingRules } from '../search/settings.ts';
 import { spaces } from '../space/space.ts';
 import { listenForInterrupt } from './interrupt.ts';
 import {
@@ -108,7 +108,7 @@ export function addSearchCommand(program: Command): void {
     )
     .option('--json', 'print events as JSON Lines on stdout, everything else on stderr')
     .optionsGroup('Settings, under the names of the published code:');
-  for (const option of settingOptions()) command.addOption(option);
+  for (const option of settingOptions(settingRules, presets)) command.addOption(option);
   command.addHelpText('after', examples).action(runSearchCommand);
 }
 
@@ -139,7 +139,17 @@ function toSearchOptions(flags: SearchFlags, directory: string, signal: AbortSig
   const runtime = { threads, backend, index: gpu, checkpointSeconds, signal };
   if (resume !== undefined) return { ...runtime, resume };
   const { preset, dataset, dataDir, limit, space, seed } = flags;
-  return { ...runtime, preset, dataset, dataDir, limit, space, seed, settings: givenSettings(flags), out: directory };
+  return {
+    ...runtime,
+    preset,
+    dataset,
+    dataDir,
+    limit,
+    space,
+    seed,
+    settings: givenSettings<SearchSettings>(settingRules, flags),
+    out: directory,
+  };
 }
 
 function refuseBesideResume({ resume, ...flags }: SearchFlags): void {

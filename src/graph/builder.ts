@@ -17,6 +17,14 @@ export interface Conv2dOptions {
   readonly groups?: number;
 }
 
+/** Options of {@link GraphBuilder.softmaxCrossEntropy}. */
+export interface CrossEntropyOptions {
+  /** Share of the label's probability that is spread over all classes; 0 when absent. */
+  readonly smoothing?: number;
+  /** Logits of auxiliary heads, whose losses are added with a weight each. */
+  readonly auxiliary?: readonly { readonly logits: Tensor; readonly weight: number }[];
+}
+
 /** Options of a pooling; numbers stand for both axes. */
 export interface PoolOptions {
   readonly kernel: number | Pair;
@@ -257,10 +265,24 @@ export class GraphBuilder {
     );
   }
 
-  /** Mean softmax cross-entropy of logits [classes] against the batch's labels; shape []. */
-  softmaxCrossEntropy(logits: Tensor): Tensor {
+  /**
+   * Mean softmax cross-entropy of logits [classes] against the batch's labels, with label smoothing; plus that of auxiliary
+   * logits, each times its weight. Shape [].
+   */
+  softmaxCrossEntropy(logits: Tensor, options: CrossEntropyOptions = {}): Tensor {
+    const { smoothing = 0, auxiliary = [] } = options;
+    if (!(smoothing >= 0 && smoothing < 1)) throw invalid('smoothing', 'a number in [0, 1)', smoothing);
+    if (auxiliary.length > mostAuxiliaryLogits) {
+      throw invalid('auxiliary', `at most ${mostAuxiliaryLogits} auxiliary logits`, auxiliary.length);
+    }
     if (logits.shape.length !== 1) throw invalid('the logits', 'a vector [classes]', logits.shape);
-    return this.#node({ op: 'softmaxCrossEntropy' }, [logits], []);
+    for (const { logits: more, weight } of auxiliary) {
+      sameShape('softmaxCrossEntropy', logits, more);
+      if (!Number.isFinite(weight)) throw invalid('the weight of auxiliary logits', 'a finite number', weight);
+    }
+    const inputs = [logits, ...auxiliary.map((term) => term.logits)];
+    const weights = [1, ...auxiliary.map(({ weight }) => weight)];
+    return this.#node({ op: 'softmaxCrossEntropy', smoothing, weights }, inputs, []);
   }
 
   /** The finished graph with `output` as what programs return. */
@@ -292,6 +314,8 @@ export class GraphBuilder {
     return { id, shape };
   }
 }
+
+const mostAuxiliaryLogits = 3;
 
 function positive(name: string, value: number): void {
   if (!(Number.isInteger(value) && value > 0)) throw invalid(name, 'a positive integer', value);

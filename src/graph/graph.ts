@@ -159,9 +159,16 @@ export interface MixedNode extends NodeBase {
   readonly branches: readonly MixedBranch[];
 }
 
-/** Mean over the batch of -log softmax(logits)[label]; its shape is []. */
+/**
+ * Mean over the batch of the cross-entropy of softmax(logits) against the labels, for each input of logits, summed with
+ * `weights`; its shape is []. Label smoothing (Szegedy et al., arXiv:1512.00567) takes the share `smoothing` of the label's
+ * probability and spreads it over all classes. Right predictions are those of the first input.
+ */
 export interface CrossEntropyNode extends NodeBase {
   readonly op: 'softmaxCrossEntropy';
+  readonly smoothing: number;
+  /** One an input. */
+  readonly weights: readonly number[];
 }
 
 /** Any node of the graph, told apart by `op`. */

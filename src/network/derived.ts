@@ -2,7 +2,7 @@ import { invalid } from '../errors.ts';
 import { GraphBuilder, type Tensor } from '../graph/builder.ts';
 import type { Genotype, GenotypeEdge } from './genotype.ts';
 import { checkGenotype } from './genotype-rules.ts';
-import { buildNetwork, type CellBuilder, type CellPlace, type Network } from './macro.ts';
+import { buildNetwork, type CellBuilder, type CellPlace, type Network, type StemForm } from './macro.ts';
 import { applyOperation, type Operation, operations } from './operations.ts';
 
 /** Options of {@link buildDerivedNetwork}; the defaults are those of the published evaluation on CIFAR-10. */
@@ -15,29 +15,48 @@ export interface DerivedNetworkOptions {
   readonly initChannels?: number;
   /** Number of cells; 20 when absent. */
   readonly layers?: number;
+  /** `small` images keep their size in the stem (CIFAR), `large` ones are reduced eightfold (ImageNet); `small` when absent. */
+  readonly stem?: StemForm;
+  /** For training: the weight of the auxiliary head's loss (0.4 as published); no such head when absent. */
+  readonly auxiliaryWeight?: number;
+  /**
+   * For training: the largest probability with which an operation's output is dropped from a sample, unless it is the identity;
+   * a batch's `dropout.pathFactor` scales it. No drop path when absent or 0.
+   */
+  readonly dropPath?: number;
+  /** For training: share of a label's probability that is spread over all classes; 0 when absent. */
+  readonly labelSmoothing?: number;
   /** Operations of your own that the genotype names, by name. */
   readonly operations?: Readonly<Record<string, Operation>>;
 }
 
 /**
- * Builds the evaluation network of a genotype for small images (arXiv:1806.09055, section 3.2), without auxiliary head and
- * drop path. The graph's input is `images`, its output the loss; parameters are named as in the published code. Throws
- * ArgumentError for a faulty option or an operation that nobody defines.
+ * Builds the evaluation network of a genotype (arXiv:1806.09055, section 3.2). The graph's input is `images`, its output the
+ * loss; parameters are named as in the published code. What only training needs (auxiliary head, drop path, smoothing) is left out
+ * unless asked for; a program of the plain network runs on the parameters of the other. Throws ArgumentError for a faulty option
+ * or an operation that nobody defines.
  */
 export function buildDerivedNetwork(options: DerivedNetworkOptions): Network {
   const { genotype, inputShape, classes, initChannels = 36, layers = 20 } = options;
   checkGenotype(genotype);
-  const macro = { inputShape, classes, initChannels, layers, stemMultiplier: 3, affine: true };
-  return buildNetwork(new GraphBuilder(), macro, cellBuilder(genotype, options.operations ?? {}));
+  const { stem, auxiliaryWeight, labelSmoothing, dropPath = 0 } = options;
+  if (!(dropPath >= 0 && dropPath < 1)) throw invalid('dropPath', 'a number in [0, 1)', dropPath);
+  const training = { stem, auxiliaryWeight, labelSmoothing };
+  const macro = { inputShape, classes, initChannels, layers, stemMultiplier: 3, affine: true, ...training };
+  return buildNetwork(new GraphBuilder(), macro, cellBuilder(genotype, options.operations ?? {}, dropPath));
 }
 
-function cellBuilder(genotype: Genotype, own: Readonly<Record<string, Operation>>): CellBuilder {
+function cellBuilder(genotype: Genotype, own: Readonly<Record<string, Operation>>, dropPath: number): CellBuilder {
   return (builder, inputs, place) => {
     const { nodes, concat } = genotype[place.type];
     const states: Tensor[] = [...inputs];
     let position = 0;
     for (const edges of nodes) {
-      const outputs = edges.map((edge) => buildEdge(builder, states[edge.input], edge, position++, place, own));
+      const outputs = edges.map((edge) => {
+        const output = buildEdge(builder, states[edge.input], edge, position++, place, own);
+        const isIdentity = output.id === states[edge.input].id;
+        return isIdentity || dropPath === 0 ? output : builder.dropout(output, { rate: dropPath, drops: 'samples' });
+      });
       states.push(builder.add(outputs));
     }
     return builder.concat(concat.map((state) => states[state]));

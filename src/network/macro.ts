@@ -1,4 +1,4 @@
-import { invalid } from '../errors.ts';
+import { ArgumentError, invalid } from '../errors.ts';
 import type { GraphBuilder, Tensor } from '../graph/builder.ts';
 import type { Graph } from '../graph/graph.ts';
 import { factorizedReduce, reluConvBn } from './operations.ts';
@@ -19,7 +19,19 @@ export interface MacroOptions {
   readonly stemMultiplier: number;
   /** Whether batch normalisations of the cells have an affine part. */
   readonly affine: boolean;
+  /** `small` images keep their size in the stem (CIFAR), `large` ones are reduced eightfold (ImageNet); `small` when absent. */
+  readonly stem?: StemForm;
+  /** An auxiliary head in training: the weight of its loss; none when absent. */
+  readonly auxiliaryWeight?: number;
+  /** Label smoothing of the loss; 0 when absent. */
+  readonly labelSmoothing?: number;
 }
+
+/** The forms of a network's stem. */
+export const stemForms = ['small', 'large'] as const;
+
+/** One of {@link stemForms}. */
+export type StemForm = (typeof stemForms)[number];
 
 /** Where a cell stands in a network. */
 export interface CellPlace {
@@ -40,17 +52,17 @@ export interface Network {
 }
 
 /**
- * The macro structure for small images (arXiv:1806.09055, section 3.1): stem, cells of which those at 1/3 and 2/3 of the
- * depth reduce, global average pooling, linear classifier. The images are the input `images`.
+ * The macro structure (arXiv:1806.09055, section 3.1): stem, cells of which those at 1/3 and 2/3 of the depth reduce, global
+ * average pooling, linear classifier; an auxiliary head behind the second reduction where one is asked for. The images are the
+ * input `images`.
  */
 export function buildNetwork(builder: GraphBuilder, options: MacroOptions, buildCell: CellBuilder): Network {
   checkOptions(options);
   let channels = options.initChannels;
   const images = builder.input('images', options.inputShape);
-  const stem = builder.conv2d('stem.0', images, { channels: channels * options.stemMultiplier, kernel: 3, padding: 1 });
-  let twoBack = builder.batchNorm('stem.1', stem, { affine: true });
-  let oneBack = twoBack;
-  let previousType: CellType = 'normal';
+  let { twoBack, oneBack, previousType } =
+    options.stem === 'large' ? largeStem(builder, images, options) : smallStem(builder, images, options);
+  let auxiliary: Tensor | undefined;
   for (let index = 0; index < options.layers; index++) {
     const type = cellType(index, options.layers);
     if (type === 'reduce') channels *= 2;
@@ -64,9 +76,58 @@ export function buildNetwork(builder: GraphBuilder, options: MacroOptions, build
     ] as const;
     [twoBack, oneBack] = [oneBack, buildCell(cell, inputs, { type, layer, channels })];
     previousType = type;
+    if (options.auxiliaryWeight !== undefined && index === Math.floor((2 * options.layers) / 3)) {
+      auxiliary = auxiliaryHead(builder.within('auxiliary_head'), oneBack, options);
+    }
   }
   const logits = builder.linear('classifier', builder.globalAvgPool(oneBack), options.classes);
-  return { graph: builder.finish(builder.softmaxCrossEntropy(logits)), logits: logits.id };
+  const loss = builder.softmaxCrossEntropy(logits, {
+    smoothing: options.labelSmoothing,
+    auxiliary: auxiliary && [{ logits: auxiliary, weight: options.auxiliaryWeight ?? 0 }],
+  });
+  return { graph: builder.finish(loss), logits: logits.id };
+}
+
+/** What the first cell takes. */
+interface Stem {
+  readonly twoBack: Tensor;
+  readonly oneBack: Tensor;
+  readonly previousType: CellType;
+}
+
+function smallStem(builder: GraphBuilder, images: Tensor, { initChannels, stemMultiplier }: MacroOptions): Stem {
+  const stem = builder.conv2d('stem.0', images, { channels: initChannels * stemMultiplier, kernel: 3, padding: 1 });
+  const norm = builder.batchNorm('stem.1', stem, { affine: true });
+  return { twoBack: norm, oneBack: norm, previousType: 'normal' };
+}
+
+/** Three convolutions of stride 2; the first cell takes the second's output, twice as large, and the third's. */
+function largeStem(builder: GraphBuilder, images: Tensor, { initChannels }: MacroOptions): Stem {
+  const down = (name: string, input: Tensor, channels: number) =>
+    builder.conv2d(name, input, { channels, kernel: 3, stride: 2, padding: 1 });
+  const first = builder.batchNorm('stem0.1', down('stem0.0', images, initChannels / 2), { affine: true });
+  const twoBack = builder.batchNorm('stem0.4', down('stem0.3', builder.relu(first), initChannels), { affine: true });
+  const oneBack = builder.batchNorm('stem1.2', down('stem1.1', builder.relu(twoBack), initChannels), { affine: true });
+  return { twoBack, oneBack, previousType: 'reduce' };
+}
+
+/** Pooled to 2x2 pixels where the image is 6 to 8 pixels wide, as on all published sizes. */
+function auxiliaryHead(builder: GraphBuilder, input: Tensor, { classes, stem }: MacroOptions): Tensor {
+  const [height, width] = input.shape;
+  const least = Math.min(height, width);
+  if (least < 6) {
+    throw new ArgumentError(
+      `the auxiliary head expected at least 6x6 pixels but got ${height}x${width}: larger images, or no auxiliary head`,
+    );
+  }
+  const features = builder.within('features');
+  const stride = Math.min(3, least - 5);
+  const pooled = features.avgPool(features.relu(input), { kernel: 5, stride });
+  const narrow = features.batchNorm(3, features.conv2d(2, pooled, { channels: 128, kernel: 1 }), { affine: true });
+  const wide = features.conv2d(5, features.relu(narrow), { channels: 768, kernel: 2 });
+  // The published network for ImageNet leaves the second batch-norm out.
+  const last = stem === 'large' ? wide : features.batchNorm(6, wide, { affine: true });
+  return builder.linear('classifier', builder.globalAvgPool(features.relu(last)), classes);
 }
 
 /** The type of the cell at a depth: reduction at floor(layers / 3) and floor(2 · layers / 3), so both types only from 3 layers. */
@@ -74,7 +135,14 @@ export function cellType(index: number, layers: number): CellType {
   return index === Math.floor(layers / 3) || index === Math.floor((2 * layers) / 3) ? 'reduce' : 'normal';
 }
 
-function checkOptions({ inputShape, ...sizes }: MacroOptions): void {
+function checkOptions({ inputShape, stem = 'small', auxiliaryWeight = 0, ...sizes }: MacroOptions): void {
+  if (!stemForms.includes(stem)) throw invalid('stem', `one of ${stemForms.join(', ')}`, stem);
+  if (stem === 'large' && sizes.initChannels % 2 !== 0) {
+    throw invalid('initChannels', 'an even number for a large stem', sizes.initChannels);
+  }
+  if (!(Number.isFinite(auxiliaryWeight) && auxiliaryWeight >= 0)) {
+    throw invalid('auxiliaryWeight', 'a number of at least 0', auxiliaryWeight);
+  }
   if (!Array.isArray(inputShape) || inputShape.length !== 3 || !inputShape.every(isPositiveInteger)) {
     throw invalid('inputShape', 'three positive integers [height, width, channels]', inputShape);
   }

@@ -103,7 +103,6 @@ export function runReference(graph: Graph, options: ReferenceOptions): Reference
 
 /** Nodes that neither the output nor anything it needs reads: a mixed node does not read a branch of given weight 0. */
 function skippedNodes(graph: Graph, options: ReferenceOptions): Set<number> {
-  if (options.mixing === undefined) return new Set();
   const needed = new Set([graph.output]);
   for (const node of [...graph.nodes].reverse()) {
     if (!needed.has(node.id)) continue;
@@ -194,8 +193,9 @@ function forward(run: Run, node: Node): Float64Array {
     case 'mixed':
       return mixed(run, node);
     case 'softmaxCrossEntropy': {
-      const { loss, correct } = reference.softmaxCrossEntropy(x, labels(run));
-      Object.assign(run, { loss, correct });
+      const terms = inputs.map((logits) => reference.softmaxCrossEntropy(logits, labels(run), node.smoothing));
+      const loss = terms.reduce((sum, term, i) => sum + node.weights[i] * term.loss, 0);
+      Object.assign(run, { loss, correct: terms[0].correct });
       return Float64Array.of(loss);
     }
   }
@@ -277,6 +277,9 @@ function backward(run: Run, node: Node, dy: Float64Array): void {
     case 'mixed':
       mixedBackward(run, node, dy);
       break;
+    case 'softmaxCrossEntropy':
+      crossEntropyBackward(run, node, dy);
+      break;
     default:
       accumulate(run, node.inputs[0], inputGradient(run, node, dy));
   }
@@ -285,7 +288,7 @@ function backward(run: Run, node: Node, dy: Float64Array): void {
 /** Gradient of the only input of an op without parameters. */
 function inputGradient(
   run: Run,
-  node: ReluNode | MaxPoolNode | AvgPoolNode | GlobalAvgPoolNode | CropNode | DropoutNode | CrossEntropyNode,
+  node: ReluNode | MaxPoolNode | AvgPoolNode | GlobalAvgPoolNode | CropNode | DropoutNode,
   dy: Float64Array,
 ): Float64Array {
   const x = run.outputs[node.inputs[0]];
@@ -303,9 +306,14 @@ function inputGradient(
       return reference.cropBackward(size, node.top, node.left, dy);
     case 'dropout':
       return dropped(run, node, dy);
-    case 'softmaxCrossEntropy':
-      return scaled(reference.softmaxCrossEntropy(x, labels(run)).gradient, dy[0]);
   }
+}
+
+function crossEntropyBackward(run: Run, { inputs, weights, smoothing }: CrossEntropyNode, dy: Float64Array): void {
+  inputs.forEach((id, i) => {
+    const { gradient } = reference.softmaxCrossEntropy(run.outputs[id], labels(run), smoothing);
+    accumulate(run, id, scaled(gradient, weights[i] * dy[0]));
+  });
 }
 
 function dropped(run: Run, node: DropoutNode, values: Float64Array): Float64Array {

@@ -388,6 +388,7 @@ export function mixingBackward(p: Float64Array, dp: Float64Array, activation: Mi
 export function softmaxCrossEntropy(
   logits: Float64Array,
   labels: Int32Array,
+  smoothing = 0,
 ): { loss: number; correct: number; gradient: Float64Array } {
   const classes = logits.length / labels.length;
   const gradient = new Float64Array(logits.length);
@@ -397,10 +398,12 @@ export function softmaxCrossEntropy(
     const row = logits.subarray(sample * classes, (sample + 1) * classes);
     const largest = Math.max(...row);
     const total = row.reduce((sum, logit) => sum + Math.exp(logit - largest), 0);
-    loss += (Math.log(total) + largest - row[label]) / labels.length;
+    const target = row.map((_, k) => (k === label ? 1 - smoothing : 0) + smoothing / classes);
+    const logTotal = Math.log(total) + largest;
+    loss += target.reduce((sum, share, k) => sum + share * (logTotal - row[k]), 0) / labels.length;
     if (row.indexOf(largest) === label) correct++;
     row.forEach((logit, k) => {
-      gradient[sample * classes + k] = (Math.exp(logit - largest) / total - (k === label ? 1 : 0)) / labels.length;
+      gradient[sample * classes + k] = (Math.exp(logit - largest) / total - target[k]) / labels.length;
     });
   });
   return { loss, correct, gradient };

@@ -1,5 +1,5 @@
 import { type Precision, precisions } from '../backend/device.ts';
-import { invalid } from '../errors.ts';
+import { choice, flag, integer, number, type Presets, resolvePreset, type SettingRules } from '../setting_rules.ts';
 
 /** Settings of a DARTS search; names and defaults are the published ones (arXiv:1806.09055). */
 export interface SearchSettings {
@@ -54,22 +54,16 @@ const paper: SearchSettings = {
  * Ready-made settings: `paper` is the published search, `quick` a small one that a laptop finishes in minutes. `limit` is
  * how many training images a preset uses (all when absent).
  */
-export const presets: Readonly<Record<PresetName, { readonly settings: SearchSettings; readonly limit?: number }>> = {
-  paper: { settings: paper },
+export const presets: Presets<SearchSettings, PresetName> = {
   quick: {
     settings: { ...paper, batchSize: 32, epochs: 3, initChannels: 8, layers: 5, archLearningRate: 6e-3 },
     limit: 2000,
   },
+  paper: { settings: paper },
 };
 
-/** What a setting may be (bounds are inclusive), and what help says of it. */
-export type SettingRule =
-  | { readonly kind: 'flag'; readonly help: string }
-  | { readonly kind: 'choice'; readonly words: readonly string[]; readonly help: string }
-  | { readonly kind: 'integer' | 'number'; readonly low: number; readonly high: number; readonly help: string };
-
 /** The rule of every setting, in the order in which help lists them. */
-export const settingRules: Readonly<Record<keyof SearchSettings, SettingRule>> = {
+export const settingRules: SettingRules<SearchSettings> = {
   batchSize: integer(1, 65536, 'images a step'),
   epochs: integer(1, 1e6, 'passes over the training half'),
   initChannels: integer(1, 4096, 'channels of the first cell'),
@@ -88,50 +82,7 @@ export const settingRules: Readonly<Record<keyof SearchSettings, SettingRule>> =
   precision: choice(precisions, 'fp32 is exact; bf16 rounds activations to half of the memory; tf32 is for GPUs'),
 };
 
-/** Whether a setting may have a value. */
-export function isAllowed(rule: SettingRule, value: unknown): boolean {
-  if (rule.kind === 'flag') return typeof value === 'boolean';
-  if (rule.kind === 'choice') return typeof value === 'string' && rule.words.includes(value);
-  if (typeof value !== 'number' || !(value >= rule.low && value <= rule.high)) return false;
-  return rule.kind === 'number' || Number.isInteger(value);
-}
-
-/** What a setting may be in words, such as 'a number from 0 to 100'. */
-export function describeRule(rule: SettingRule): string {
-  if (rule.kind === 'flag') return 'true or false';
-  if (rule.kind === 'choice') return `one of ${rule.words.join(', ')}`;
-  const noun = rule.kind === 'integer' ? 'an integer' : 'a number';
-  // An upper bound that nobody comes near would only distract.
-  return rule.high >= 1e6 ? `${noun} of at least ${rule.low}` : `${noun} from ${rule.low} to ${rule.high}`;
-}
-
 /** The settings of a preset with some replaced. Throws ArgumentError for an unknown name or a value out of range. */
 export function resolveSettings(preset: PresetName, overrides: Partial<SearchSettings> = {}): SearchSettings {
-  if (!Object.hasOwn(presets, preset)) throw invalid('preset', `one of ${Object.keys(presets).join(', ')}`, preset);
-  const given = Object.entries(overrides).filter(([, value]) => value !== undefined);
-  for (const [name, value] of given) {
-    if (!isSetting(name)) throw invalid('settings', `names among ${Object.keys(settingRules).join(', ')}`, name);
-    if (!isAllowed(settingRules[name], value)) throw invalid(name, describeRule(settingRules[name]), value);
-  }
-  return { ...presets[preset].settings, ...Object.fromEntries(given) };
-}
-
-function isSetting(name: string): name is keyof SearchSettings {
-  return Object.hasOwn(settingRules, name);
-}
-
-function integer(low: number, high: number, help: string): SettingRule {
-  return { kind: 'integer', low, high, help };
-}
-
-function number(low: number, high: number, help: string): SettingRule {
-  return { kind: 'number', low, high, help };
-}
-
-function choice(words: readonly string[], help: string): SettingRule {
-  return { kind: 'choice', words, help };
-}
-
-function flag(help: string): SettingRule {
-  return { kind: 'flag', help };
+  return resolvePreset(settingRules, presets, preset, overrides);
 }

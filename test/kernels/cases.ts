@@ -595,6 +595,29 @@ const softmaxCrossEntropy: readonly KernelCase[] = [
   loss(64, 64, 100),
   loss(3, 8, 1000),
   loss(8, 16, 10, 'large'),
+  single('smoothed', 6, [9], (builder, x) =>
+    builder.softmaxCrossEntropy(builder.linear('a', x, 7), { smoothing: 0.1 }),
+  ),
+  single('of three heads, smoothed', 5, [8], (builder, x) =>
+    builder.softmaxCrossEntropy(builder.linear('a', x, 6), {
+      smoothing: 0.2,
+      auxiliary: [
+        { logits: builder.linear('b', x, 6), weight: 0.4 },
+        { logits: builder.linear('c', x, 6), weight: -2 },
+      ],
+    }),
+  ),
+  single('whose logits two heads share', 5, [8], (builder, x) => {
+    const logits = builder.linear('a', x, 6);
+    return builder.softmaxCrossEntropy(logits, { auxiliary: [{ logits, weight: 0.4 }] });
+  }),
+  single('beside another loss', 4, [8], (builder, x) => {
+    const logits = builder.linear('a', x, 6);
+    builder.softmaxCrossEntropy(builder.linear('b', x, 6));
+    const loss = builder.softmaxCrossEntropy(logits);
+    builder.softmaxCrossEntropy(builder.linear('c', x, 6));
+    return loss;
+  }),
 ];
 
 const input: readonly KernelCase[] = [

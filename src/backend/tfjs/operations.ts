@@ -2,7 +2,15 @@
 // gradient: windows are padded beforehand, dense convolutions are products of matrices.
 import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs';
 import { BackendError } from '../../errors.ts';
-import type { AvgPoolNode, BatchNormNode, Conv2dNode, LinearNode, Node, Pair } from '../../graph/graph.ts';
+import type {
+  AvgPoolNode,
+  BatchNormNode,
+  Conv2dNode,
+  CrossEntropyNode,
+  LinearNode,
+  Node,
+  Pair,
+} from '../../graph/graph.ts';
 import type { Tf } from './platform.ts';
 import { spread, tapOf } from './windows.ts';
 
@@ -72,7 +80,7 @@ export function runNode(node: Node, outputs: readonly (Tensor | undefined)[], ar
     }
     case 'softmaxCrossEntropy': {
       if (around.labels === undefined) throw new BackendError('[softmaxCrossEntropy] expected labels in the batch');
-      return tf.neg(tf.div(tf.sum(tf.mul(tf.logSoftmax(x), around.labels)), around.batchSize));
+      return crossEntropy(around, around.labels, inputs, node);
     }
   }
 }
@@ -143,6 +151,18 @@ function batchNorm(around: Surroundings, x: Tensor, node: BatchNormNode): Tensor
   const normalised = tf.mul(centred, tf.rsqrt(tf.add(statistics.variance, node.epsilon)));
   if (node.scale === undefined || node.shift === undefined) return normalised;
   return tf.add(tf.mul(normalised, around.parameter(node.scale)), around.parameter(node.shift));
+}
+
+function crossEntropy(
+  { tf, batchSize }: Surroundings,
+  labels: Tensor,
+  logits: readonly Tensor[],
+  { smoothing, weights }: CrossEntropyNode,
+): Tensor {
+  const [, classes] = labels.shape as [number, number];
+  const target = smoothing === 0 ? labels : tf.add(tf.mul(labels, 1 - smoothing), smoothing / classes);
+  const terms = logits.map((one, i) => tf.mul(tf.sum(tf.mul(tf.logSoftmax(one), target)), -weights[i] / batchSize));
+  return terms.length === 1 ? terms[0] : tf.addN(terms);
 }
 
 function linear({ tf, parameter }: Surroundings, x: Tensor, node: LinearNode): Tensor {

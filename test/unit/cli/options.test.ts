@@ -11,12 +11,12 @@ import {
   textParser,
 } from '../../../src/cli/options.ts';
 import { ArgumentError } from '../../../src/errors.ts';
-import { presets, type SearchSettings } from '../../../src/search/settings.ts';
+import { presets, type SearchSettings, settingRules } from '../../../src/search/settings.ts';
 
 function parseSettings(...args: string[]): Partial<SearchSettings> {
   const command = new Command().exitOverride();
-  for (const option of settingOptions()) command.addOption(option);
-  return givenSettings(command.parse(args, { from: 'user' }).opts());
+  for (const option of settingOptions(settingRules, presets)) command.addOption(option);
+  return givenSettings<SearchSettings>(settingRules, command.parse(args, { from: 'user' }).opts());
 }
 
 describe('readNumber', () => {
@@ -67,7 +67,7 @@ describe('parsers', () => {
 
 describe('settings', () => {
   it('has an option for every setting, named in kebab case', () => {
-    const flags = settingOptions().map((option) => option.long);
+    const flags = settingOptions(settingRules, presets).map((option) => option.long);
     expect(flags).toEqual(Object.keys(presets.paper.settings).map(flagOf));
     expect(flags).toContain('--arch-learning-rate');
   });
@@ -95,7 +95,7 @@ describe('settings', () => {
   });
 
   it('shows the defaults of the presets', () => {
-    const help = new Map(settingOptions().map((option) => [option.long, option.description]));
+    const help = new Map(settingOptions(settingRules, presets).map((option) => [option.long, option.description]));
     expect(help.get('--epochs')).toContain(`(quick: ${presets.quick.settings.epochs}, paper: 50)`);
     expect(help.get('--momentum')).toContain('(default: 0.9)');
     expect(help.get('--unrolled')).toContain('(default: off)');

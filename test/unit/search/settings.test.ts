@@ -1,13 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ArgumentError } from '../../../src/errors.ts';
-import {
-  describeRule,
-  isAllowed,
-  presets,
-  resolveSettings,
-  type SearchSettings,
-  settingRules,
-} from '../../../src/search/settings.ts';
+import { presets, resolveSettings, type SearchSettings, settingRules } from '../../../src/search/settings.ts';
+import { describeRule, isAllowed } from '../../../src/setting_rules.ts';
 
 const names = Object.keys(settingRules) as (keyof SearchSettings)[];
 

@@ -1,0 +1,67 @@
+// What a trained network scores on images, from its logits.
+import type { Device, ExecuteOptions, GatheredBatch, Program } from '../backend/device.ts';
+import type { ImageArrays } from '../data/dataset.ts';
+
+/** How well a network classifies a set of images. */
+export interface Score {
+  /** Mean cross-entropy, without smoothing and auxiliary head. */
+  readonly loss: number;
+  /** Share of images whose label has the largest logit. */
+  readonly accuracy: number;
+  /** Share of images whose label is among the five largest logits. */
+  readonly top5: number;
+  /** `[label][prediction]`: numbers of images. */
+  readonly confusion: readonly (readonly number[])[];
+}
+
+/** Options of {@link scoreImages}. */
+export interface ScoreOptions extends ExecuteOptions {
+  readonly device: Device;
+  /** Programs of the plain network, by batch size. */
+  readonly programFor: (batchSize: number) => Program;
+  /** The node of its logits. */
+  readonly logits: number;
+  readonly classes: number;
+  readonly batches: readonly GatheredBatch[];
+  /** Labels of the dataset that the batches are taken from. */
+  readonly labels: ImageArrays['labels'];
+  /** Told how many images are done. */
+  readonly onProgress?: (images: number) => void;
+}
+
+/** Scores batches with running statistics; sums run in the order of the batches. Rejects with AbortedError on a signal. */
+export async function scoreImages(options: ScoreOptions): Promise<Score> {
+  const { device, programFor, logits, classes, batches, labels, signal, onProgress } = options;
+  const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
+  let [lossSum, correct, amongFive, count] = [0, 0, 0, 0];
+  for (const batch of batches) {
+    const program = programFor(batch.indices.length);
+    const [outcome] = await device.execute(
+      [{ kind: 'evaluate', program, batch, statistics: 'running', read: [logits] }],
+      { signal },
+    );
+    const values = outcome.outputs?.get(logits) ?? new Float32Array(0);
+    batch.indices.forEach((index, sample) => {
+      const label = labels[index];
+      const row = values.subarray(sample * classes, (sample + 1) * classes);
+      const { best, rank } = rankOf(row, label);
+      confusion[label][best]++;
+      if (best === label) correct++;
+      if (rank < 5) amongFive++;
+    });
+    lossSum += (outcome.loss ?? Number.NaN) * batch.indices.length;
+    count += batch.indices.length;
+    onProgress?.(count);
+  }
+  return { loss: lossSum / count, accuracy: correct / count, top5: amongFive / count, confusion };
+}
+
+/** The class with the largest logit, the first of equal ones, and how many classes come before the label. */
+export function rankOf(logits: ArrayLike<number>, label: number): { best: number; rank: number } {
+  let [best, rank] = [0, 0];
+  for (let c = 0; c < logits.length; c++) {
+    if (logits[c] > logits[best]) best = c;
+    if (logits[c] > logits[label] || (logits[c] === logits[label] && c < label)) rank++;
+  }
+  return { best, rank };
+}
