@@ -2,21 +2,21 @@ import { access } from 'node:fs/promises';
 import type { Parameters } from '../backend/parameters.ts';
 import { FileError } from '../errors.ts';
 import { fileError, isMissing } from '../io/file_error.ts';
-import type { Validation } from '../search/validate.ts';
 import type { Position } from './metrics.ts';
+import type { Validation } from './work.ts';
 
-/** How far a search is, beside its parameters. */
+/** How far a run is, beside its parameters. */
 export interface Progress extends Position {
   /** Over the epoch's training images so far. */
   readonly lossSum: number;
   readonly correct: number;
-  readonly alphaUpdates: number;
+  readonly updates: number;
   /** Of the last finished epoch. */
   readonly validation?: Validation;
 }
 
-/** Where every search starts. */
-export const initialProgress: Progress = { epoch: 0, step: 0, lossSum: 0, correct: 0, alphaUpdates: 0 };
+/** Where every run starts. */
+export const initialProgress: Progress = { epoch: 0, step: 0, lossSum: 0, correct: 0, updates: 0 };
 
 /** Writes parameters, optimiser state and progress as one file; equal states give equal bytes. Throws FileError. */
 export async function saveCheckpoint(path: string, parameters: Parameters, progress: Progress): Promise<void> {
@@ -34,11 +34,11 @@ export async function loadCheckpoint(
 ): Promise<Progress | undefined> {
   if (!(await exists(path))) return undefined;
   const { metadata, optimizer } = await parameters.load(path);
-  if (!optimizer) throw new FileError(`${path} is no checkpoint of a search: expected optimiser state`);
+  if (!optimizer) throw new FileError(`${path} is no checkpoint of a run: expected optimiser state`);
   const progress = fromMetadata(metadata, path);
-  const { epoch, step, alphaUpdates, validation } = progress;
+  const { epoch, step, updates, validation } = progress;
   const consistent = epoch < epochs ? step <= steps : epoch === epochs && step === 0;
-  if (!consistent || alphaUpdates !== epoch * steps + step || epoch > 0 !== (validation !== undefined)) {
+  if (!consistent || updates !== epoch * steps + step || epoch > 0 !== (validation !== undefined)) {
     throw new FileError(
       `${path} does not fit its run: epoch ${epoch}, step ${step} of ${epochs} epochs of ${steps} steps`,
     );
@@ -57,16 +57,17 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /** Decimal strings as JavaScript prints them, which give the same double back. */
-function toMetadata({ epoch, step, lossSum, correct, alphaUpdates, validation }: Progress): Record<string, string> {
+function toMetadata({ epoch, step, lossSum, correct, updates, validation }: Progress): Record<string, string> {
   return {
     epoch: String(epoch),
     step: String(step),
     loss_sum: String(lossSum),
     correct: String(correct),
-    alpha_updates: String(alphaUpdates),
+    updates: String(updates),
     ...(validation && {
       validation_loss: String(validation.loss),
       validation_accuracy: String(validation.accuracy),
+      ...(validation.top5 !== undefined && { validation_top5: String(validation.top5) }),
     }),
   };
 }
@@ -86,9 +87,13 @@ function fromMetadata(metadata: Readonly<Record<string, string>>, path: string):
     step: integer('step'),
     lossSum: number('loss_sum'),
     correct: integer('correct'),
-    alphaUpdates: integer('alpha_updates'),
+    updates: integer('updates'),
     ...('validation_loss' in metadata && {
-      validation: { loss: number('validation_loss'), accuracy: number('validation_accuracy') },
+      validation: {
+        loss: number('validation_loss'),
+        accuracy: number('validation_accuracy'),
+        ...('validation_top5' in metadata && { top5: number('validation_top5') }),
+      },
     }),
   };
 }

@@ -1,18 +1,20 @@
 import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { DartsmithError, FileError } from '../errors.ts';
+import { resolveTrainSettings, type TrainSettings } from '../evaluate/settings.ts';
 import type { Graph } from '../graph/graph.ts';
+import type { Genotype } from '../network/genotype.ts';
+import { checkGenotype } from '../network/genotype-rules.ts';
 import { resolveSettings, type SearchSettings } from '../search/settings.ts';
 
-/** What config.json holds: all that decides a run's bits, and what made it. */
-export interface RunConfig {
+/** What config.json holds of every run: all that decides its bits, and what made it. */
+interface CommonConfig {
   /** Of the run directory; a change of its meaning changes the number. */
   readonly format: typeof runFormat;
   readonly versions: { readonly dartsmith: string; readonly node: string };
   /** The device that the run began on, and each other one that it went on with. */
   readonly devices: readonly RunDevice[];
   readonly seed: number;
-  readonly settings: SearchSettings;
   readonly dataset: {
     readonly name: string;
     /** Given as an object, so it must be given again on resume. */
@@ -26,6 +28,12 @@ export interface RunConfig {
     /** Of the training images and labels. */
     readonly digest: string;
   };
+}
+
+/** Of a search. */
+export interface SearchConfig extends CommonConfig {
+  readonly kind: 'search';
+  readonly settings: SearchSettings;
   readonly space: {
     readonly name: string;
     /** Given as an object, so it must be given again on resume. */
@@ -34,6 +42,19 @@ export interface RunConfig {
     readonly graphDigest: string;
   };
 }
+
+/** Of the training of a derived network. */
+export interface TrainConfig extends CommonConfig {
+  readonly kind: 'train';
+  readonly settings: TrainSettings;
+  readonly architecture: { readonly genotype: Genotype; readonly graphDigest: string };
+}
+
+/** Of any run. */
+export type RunConfig = SearchConfig | TrainConfig;
+
+/** What the runs of a kind are called. */
+export const runNames: Readonly<Record<RunConfig['kind'], string>> = { search: 'search', train: 'training' };
 
 /** From where on a run was computed on a device: results of different devices agree to round-off, not to the bit. */
 export interface RunDevice {
@@ -68,7 +89,8 @@ export function parseConfig(text: string, path: string): RunConfig {
   const fail = (field: string, expectation: string): never => {
     throw new FileError(`${path} is damaged: expected ${expectation} for ${field}`);
   };
-  const { seed, versions, devices, settings, dataset, space } = config;
+  const { kind, seed, versions, devices, settings, dataset, space, architecture } = config;
+  if (kind !== 'search' && kind !== 'train') return fail('kind', "'search' or 'train'");
   if (!Number.isSafeInteger(seed) || (seed as number) < 0) fail('seed', 'a non-negative integer');
   if (!isRecord(versions)) return fail('versions', 'an object');
   if (!Array.isArray(devices) || devices.length === 0) return fail('devices', 'a list of at least one');
@@ -79,7 +101,7 @@ export function parseConfig(text: string, path: string): RunConfig {
     );
   }
   if (!isRecord(settings)) return fail('settings', 'an object');
-  checkSettings(settings, path);
+  checkSettings(kind, settings, path);
   if (!isRecord(dataset)) return fail('dataset', 'an object');
   checkFields(dataset, { name: 'string', given: 'boolean', digest: 'string' }, (field, type) =>
     fail(`dataset.${field}`, type),
@@ -88,6 +110,12 @@ export function parseConfig(text: string, path: string): RunConfig {
   if (!['number', 'undefined'].includes(typeof dataset['limit'])) fail('dataset.limit', 'a number');
   if (!isImageShape(dataset['imageShape'])) fail('dataset.imageShape', 'three positive integers');
   if (!isPositiveInteger(dataset['classes'])) fail('dataset.classes', 'a positive integer');
+  if (kind === 'train') {
+    if (!isRecord(architecture)) return fail('architecture', 'an object');
+    checkFields(architecture, { graphDigest: 'string' }, (field, type) => fail(`architecture.${field}`, type));
+    checkRecordedGenotype(architecture['genotype'], path);
+    return config as unknown as RunConfig;
+  }
   if (!isRecord(space)) return fail('space', 'an object');
   checkFields(space, { name: 'string', given: 'boolean', graphDigest: 'string' }, (field, type) =>
     fail(`space.${field}`, type),
@@ -106,14 +134,22 @@ function parseObject(text: string, path: string): Record<string, unknown> {
 }
 
 /** Every setting must be there: a default would silently change the run. */
-function checkSettings(settings: Record<string, unknown>, path: string): void {
+function checkSettings(kind: RunConfig['kind'], settings: Record<string, unknown>, path: string): void {
   try {
-    const whole = resolveSettings('paper', settings as Partial<SearchSettings>);
+    const whole = kind === 'search' ? resolveSettings('paper', settings) : resolveTrainSettings('cifar10', settings);
     const missing = Object.keys(whole).find((name) => !Object.hasOwn(settings, name));
     if (missing !== undefined) throw new FileError(`${path} is damaged: expected a value for settings.${missing}`);
   } catch (error) {
     if (error instanceof FileError || !(error instanceof DartsmithError)) throw error;
     throw new FileError(`${path} is damaged: ${error.message}`, { cause: error });
+  }
+}
+
+function checkRecordedGenotype(genotype: unknown, path: string): void {
+  try {
+    checkGenotype(genotype as Genotype);
+  } catch (error) {
+    throw new FileError(`${path} is damaged: ${(error as Error).message}`, { cause: error });
   }
 }
 

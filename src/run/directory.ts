@@ -5,7 +5,7 @@ import { removeDrafts, writeFileAtomic } from '../io/atomic.ts';
 import { fileError, isMissing } from '../io/file_error.ts';
 import { formatGenotype, type Genotype } from '../network/genotype.ts';
 import { drawGenotype } from '../report/draw.ts';
-import { parseConfig, type RunConfig } from './config.ts';
+import { parseConfig, type RunConfig, runNames } from './config.ts';
 
 /** The files of a run directory. */
 export interface RunFiles {
@@ -13,6 +13,8 @@ export interface RunFiles {
   readonly config: string;
   readonly metrics: string;
   readonly checkpoint: string;
+  /** The weights of a finished training. */
+  readonly weights: string;
   readonly genotype: string;
   readonly python: string;
   readonly cells: string;
@@ -25,6 +27,7 @@ export function runFiles(directory: string): RunFiles {
     config: join(directory, 'config.json'),
     metrics: join(directory, 'metrics.jsonl'),
     checkpoint: join(directory, 'checkpoint.safetensors'),
+    weights: join(directory, 'weights.safetensors'),
     genotype: join(directory, 'genotype.json'),
     python: join(directory, 'genotype.txt'),
     cells: join(directory, 'cells.svg'),
@@ -62,12 +65,20 @@ export async function writeConfig(files: RunFiles, config: RunConfig): Promise<v
   await writeFileAtomic(files.config, `${JSON.stringify(config, null, 2)}\n`);
 }
 
-/** Opens the folder of an interrupted run. Throws FileError when it holds none or its configuration is damaged. */
-export async function openRunDirectory(directory: string): Promise<{ files: RunFiles; config: RunConfig }> {
+/** Opens the folder of an interrupted run. Throws FileError when it holds none of the kind or its configuration is damaged. */
+export async function openRunDirectory<Config extends RunConfig>(
+  directory: string,
+  kind: Config['kind'],
+): Promise<{ files: RunFiles; config: Config }> {
   const files = runFiles(directory);
   const config = await readConfig(files);
+  if (config.kind !== kind) {
+    throw new FileError(
+      `${directory} expected a ${runNames[kind]} but holds a ${runNames[config.kind]}: dartsmith ${config.kind} --resume goes on with it`,
+    );
+  }
   await removeDrafts(directory);
-  return { files, config };
+  return { files, config: config as Config };
 }
 
 /** Reads config.json and changes nothing, so that a run may go on meanwhile. Throws FileError as above. */

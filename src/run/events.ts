@@ -1,24 +1,26 @@
 import type { Genotype } from '../network/genotype.ts';
+import type { RunConfig } from './config.ts';
 
-/** Before the first step: what the search works on. */
+/** Before the first step: what the run works on. */
 export interface StartEvent {
   readonly type: 'start';
+  readonly run: RunConfig['kind'];
   /** Name of the dataset. */
   readonly dataset: string;
   /** What a user should know of it, such as batches that are missing; one line each. */
   readonly notices: readonly string[];
   /** Images that the weights learn on. */
   readonly trainImages: number;
-  /** Images that alpha learns on. */
+  /** Images that a search's alpha learns on, or that a training is tested on; the network is validated on them. */
   readonly validationImages: number;
   /** [height, width, channels] */
   readonly imageShape: readonly [number, number, number];
   readonly classes: number;
   /** Name of the search space. */
-  readonly space: string;
-  /** Cells of the supernet. */
+  readonly space?: string;
+  /** Cells of the network. */
   readonly layers: number;
-  /** Trained weights of the supernet. */
+  /** Trained weights of the network. */
   readonly parameters: number;
   /** For people, such as 'cpu (avx512, 2 threads)'. */
   readonly device: string;
@@ -34,7 +36,7 @@ export interface StartEvent {
   readonly resumed?: { readonly epoch: number; readonly step: number };
 }
 
-/** After each search step. */
+/** After each step. */
 export interface StepEvent {
   readonly type: 'step';
   /** From 0. */
@@ -47,11 +49,11 @@ export interface StepEvent {
   readonly loss: number;
   /** Share of this step's training batch classified right. */
   readonly accuracy: number;
-  /** Loss of this step's validation batch, the one alpha learned from. */
-  readonly validationLoss: number;
+  /** Of a search: loss of this step's validation batch, the one alpha learned from. */
+  readonly validationLoss?: number;
   /** Training images a second, over this step. */
   readonly imagesPerSecond: number;
-  /** Estimated seconds until the search ends. */
+  /** Estimated seconds until the run ends. */
   readonly secondsLeft: number;
 }
 
@@ -64,9 +66,11 @@ export interface EpochEvent {
   /** Means over the epoch's training batches. */
   readonly trainLoss: number;
   readonly trainAccuracy: number;
-  /** On the whole validation split, with running statistics. */
+  /** On all images that are kept for it, with running statistics. */
   readonly validationLoss: number;
   readonly validationAccuracy: number;
+  /** Share of those images whose label is among the five likeliest classes (a training's). */
+  readonly validationTop5?: number;
   readonly seconds: number;
 }
 
@@ -86,8 +90,11 @@ export interface CheckpointEvent {
   readonly file: string;
 }
 
-/** What a run reports while it goes on, told apart by `type`. */
+/** What a search reports while it goes on, told apart by `type`. */
 export type SearchEvent = StartEvent | StepEvent | EpochEvent | GenotypeEvent | CheckpointEvent;
+
+/** What a training reports while it goes on, told apart by `type`. */
+export type TrainEvent = StartEvent | StepEvent | EpochEvent | CheckpointEvent;
 
 /** What a finished search gives. */
 export interface SearchResult {
@@ -97,6 +104,17 @@ export interface SearchResult {
   readonly validationLoss: number;
   /** Mixing weights of each architecture parameter table, one row an edge. */
   readonly mixing: Readonly<Record<string, readonly (readonly number[])[]>>;
+  /** Absent when nothing was written. */
+  readonly directory?: string;
+}
+
+/** What a finished training gives. */
+export interface TrainResult {
+  readonly genotype: Genotype;
+  /** Of the last epoch, on the test images. */
+  readonly testAccuracy: number;
+  readonly testTop5: number;
+  readonly testLoss: number;
   /** Absent when nothing was written. */
   readonly directory?: string;
 }

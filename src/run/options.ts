@@ -1,150 +1,32 @@
-import { resolve } from 'node:path';
-import type { BackendName, Device } from '../backend/device.ts';
-import type { Dataset } from '../data/dataset.ts';
-import type { DatasetName } from '../data/load.ts';
-import { ArgumentError, FileError, invalid } from '../errors.ts';
 import { type PresetName, presets, resolveSettings, type SearchSettings } from '../search/settings.ts';
 import type { SearchSpace } from '../space/space.ts';
-import type { RunConfig } from './config.ts';
-import { openRunDirectory, planRunDirectory, type RunFiles } from './directory.ts';
+import type { SearchConfig } from './config.ts';
+import { planNewRun, planResumedRun, type RunOptions, type RunPlan, sameKind } from './run_options.ts';
 
 /** Options of a search; all have defaults. */
-export interface SearchOptions {
-  /** A known dataset's name or images in memory; `mnist` when absent. */
-  readonly dataset?: DatasetName | Dataset;
-  /** Folder of a named dataset's files. */
-  readonly dataDir?: string;
-  /** Use only so many training images of a named dataset; the preset's number when absent. */
-  readonly limit?: number;
+export interface SearchOptions extends RunOptions {
   /** Ready-made settings; `quick` when absent. */
   readonly preset?: PresetName;
   /** Settings that replace the preset's. */
   readonly settings?: Partial<SearchSettings>;
   /** A known space's name or one of your own; `darts` when absent. */
   readonly space?: string | SearchSpace;
-  /** Decides every random choice; 0 when absent. */
-  readonly seed?: number;
-  readonly backend?: 'auto' | BackendName;
-  readonly threads?: number;
-  /** Which GPU, as `dartsmith doctor` numbers them. */
-  readonly index?: number;
-  /** Run on this device instead of opening one; it is not disposed. */
-  readonly device?: Device;
-  /** Folder for the run's files; nothing is written when absent. It must hold no run yet. */
-  readonly out?: string;
-  /**
-   * Folder of a run to go on with, to the same bits as if it had never stopped. Beside it only `backend`, `threads`,
-   * `index`, `device`, `signal` and `checkpointSeconds` may be given, and `dataset` and `space` where the run began with objects.
-   */
-  readonly resume?: string;
-  /** Ends the search after the current step and a checkpoint, with AbortedError. */
-  readonly signal?: AbortSignal;
-  /** Time between checkpoints within an epoch; 60 when absent, 0 for one after each step. One ends each epoch anyway. */
-  readonly checkpointSeconds?: number;
-}
-
-/** How a search runs, without influence on its bits. */
-export interface Runtime {
-  readonly backend?: 'auto' | BackendName;
-  readonly threads?: number;
-  readonly index?: number;
-  readonly device?: Device;
-  readonly signal?: AbortSignal;
-  readonly checkpointSeconds: number;
 }
 
 /** A checked search, new or resumed, with every default filled in. */
-export interface SearchPlan {
-  readonly dataset: DatasetName | Dataset;
-  readonly dataDir?: string;
-  readonly limit?: number;
-  readonly settings: SearchSettings;
+export interface SearchPlan extends RunPlan<SearchConfig> {
   readonly space: string | SearchSpace;
-  readonly seed: number;
-  readonly runtime: Runtime;
-  readonly files?: RunFiles;
-  /** Of the run that goes on. */
-  readonly config?: RunConfig;
 }
 
 const fixedOnResume = ['dataDir', 'limit', 'preset', 'settings', 'seed', 'out'] as const;
 
 /** Checks options and the run directory, and fills in the defaults. Throws ArgumentError or FileError. */
 export async function planSearch(options: SearchOptions): Promise<SearchPlan> {
-  return options.resume === undefined ? planNew(options) : planResumed(options, options.resume);
-}
-
-async function planNew(options: SearchOptions): Promise<SearchPlan> {
-  const { dataset = 'mnist', preset = 'quick', space = 'darts', seed = 0, dataDir, out } = options;
-  const settings = resolveSettings(preset, options.settings);
-  const runtime = planRuntime(options);
-  if (!(Number.isSafeInteger(seed) && seed >= 0)) throw invalid('seed', 'an integer from 0 to 2^53 - 1', seed);
-  if (typeof dataset !== 'string') {
-    for (const name of ['dataDir', 'limit'] as const) {
-      if (options[name] !== undefined) throw invalid(name, 'nothing beside a dataset in memory', options[name]);
-    }
+  const { preset = 'quick', space, resume } = options;
+  if (resume === undefined) {
+    const settings = resolveSettings(preset, options.settings);
+    return { ...(await planNewRun<SearchConfig>(options, settings, presets[preset].limit)), space: space ?? 'darts' };
   }
-  return {
-    dataset,
-    dataDir: dataDir === undefined ? undefined : resolve(dataDir),
-    limit: typeof dataset === 'string' ? (options.limit ?? presets[preset].limit) : undefined,
-    settings,
-    space,
-    seed,
-    runtime,
-    files: out === undefined ? undefined : await planRunDirectory(folder('out', out)),
-  };
-}
-
-async function planResumed(options: SearchOptions, directory: string): Promise<SearchPlan> {
-  const runtime = planRuntime(options);
-  for (const name of fixedOnResume) {
-    if (options[name] !== undefined) throw new ArgumentError(`${name} cannot be given with resume: the run fixed it`);
-  }
-  const { files, config } = await openRunDirectory(folder('resume', directory));
-  return {
-    dataset: sameKind('dataset', options.dataset, config.dataset, files) as DatasetName | Dataset,
-    dataDir: config.dataset.dataDir,
-    limit: config.dataset.limit,
-    settings: config.settings,
-    space: sameKind('space', options.space, config.space, files),
-    seed: config.seed,
-    runtime,
-    files,
-    config,
-  };
-}
-
-/** What a run began with: its name, or the object, which no file can hold and the caller gives again. */
-function sameKind<T extends object>(
-  option: 'dataset' | 'space',
-  value: string | T | undefined,
-  recorded: { readonly name: string; readonly given: boolean },
-  files: RunFiles,
-): string | T {
-  if (recorded.given) {
-    if (typeof value === 'object' && value !== null) return value;
-    throw new ArgumentError(
-      `${files.directory} began with a ${option} of its own, '${recorded.name}': resume it from a program that gives it again`,
-    );
-  }
-  if (value !== undefined) throw new ArgumentError(`${option} cannot be given with resume: the run fixed it`);
-  return recorded.name;
-}
-
-function planRuntime({ device, signal, checkpointSeconds = 60, ...options }: SearchOptions): Runtime {
-  const { backend, threads, index } = options;
-  if (device !== undefined && [backend, threads, index].some((option) => option !== undefined)) {
-    throw new ArgumentError('backend, threads and index cannot be given with device: it was opened with its own');
-  }
-  if (!(typeof checkpointSeconds === 'number' && checkpointSeconds >= 0)) {
-    throw invalid('checkpointSeconds', 'a number of at least 0', checkpointSeconds);
-  }
-  return { backend, threads, index, device, signal, checkpointSeconds };
-}
-
-function folder(option: string, path: string): string {
-  if (typeof path !== 'string' || path === '') throw invalid(option, 'the path of a folder', path);
-  if (path.includes('\0')) throw new FileError(`the path for ${option} holds a NUL character`);
-  return path;
+  const plan = await planResumedRun<SearchConfig, SearchOptions>('search', options, resume, fixedOnResume);
+  return { ...plan, space: sameKind('space', space, plan.config.space, plan.files) };
 }

@@ -4,18 +4,16 @@ import type { Parameters } from '../backend/parameters.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { datasetDigest } from '../data/digest.ts';
 import { loadDataset } from '../data/load.ts';
-import { splitIndices } from '../data/split.ts';
 import { AbortedError, FileError } from '../errors.ts';
-import { buildSupernet, type Supernet } from '../network/supernet.ts';
-import { type BatchSource, stepsPerEpoch } from '../search/batches.ts';
-import { createProgramSet, type ProgramSet } from '../search/programs.ts';
+import type { Graph } from '../graph/graph.ts';
+import { costOf } from '../report/cost.ts';
 import { initialProgress, loadCheckpoint, type Progress } from './checkpoint.ts';
 import { graphDigest, type RunConfig, runFormat, runVersions } from './config.ts';
 import { beginRun, type RunFiles, writeConfig } from './directory.ts';
 import type { StartEvent } from './events.ts';
 import { type MetricsLog, openMetrics, type Position } from './metrics.ts';
-import type { SearchPlan } from './options.ts';
-import { startEvent } from './start.ts';
+import type { RunPlan } from './run_options.ts';
+import type { Work } from './work.ts';
 
 /** The files of a run that is going on. */
 export interface RunLog {
@@ -25,20 +23,29 @@ export interface RunLog {
   saved?: Position;
 }
 
-/** Everything a search holds while it runs. */
-export interface Session {
-  readonly plan: SearchPlan;
+/** Everything a run holds while it goes on. */
+export interface Session<W extends Work = Work> {
+  readonly plan: RunPlan;
   readonly start: StartEvent;
   readonly device: Device;
-  readonly supernet: Supernet;
   readonly parameters: Parameters;
-  readonly programs: ProgramSet;
-  readonly source: BatchSource;
-  /** Steps of an epoch. */
-  readonly steps: number;
+  readonly work: W;
   /** Absent when nothing is written. */
   readonly log?: RunLog;
   progress: Progress;
+}
+
+/** A kind of run, made ready for a dataset. */
+export interface Method<W extends Work> {
+  /** Whose parameters the run trains. */
+  readonly graph: Graph;
+  /** What the first event tells beside what all runs tell. */
+  readonly about: Pick<StartEvent, 'run' | 'space' | 'layers' | 'trainImages' | 'validationImages'>;
+  /** What config.json says beside what it says of all runs. */
+  describe(graphDigest: string): object;
+  /** Throws FileError where a resumed run began with another network than that of `graphDigest`. */
+  check(config: RunConfig, graphDigest: string, files: RunFiles): void;
+  open(device: Device, parameters: Parameters): W;
 }
 
 /** Something to undo at the end, in reverse order. */
@@ -48,75 +55,102 @@ type Cleanup = (() => void | Promise<void>)[];
  * Opens what a plan needs, passes it to `work` and frees it afterwards, whatever happens. Throws the errors of the
  * dataset, the device and the run directory.
  */
-export async function withSession<T>(plan: SearchPlan, work: (session: Session) => Promise<T>): Promise<T> {
+export async function withSession<W extends Work, T>(
+  plan: RunPlan,
+  prepare: (dataset: Dataset) => Method<W>,
+  work: (session: Session<W>) => Promise<T>,
+): Promise<T> {
   const cleanup: Cleanup = [];
   try {
-    return await work(await openSession(plan, cleanup));
+    return await work(await openSession(plan, prepare, cleanup));
   } finally {
     for (const undo of cleanup.reverse()) await undo();
   }
 }
 
-async function openSession(plan: SearchPlan, cleanup: Cleanup): Promise<Session> {
-  const { settings, seed, runtime } = plan;
+async function openSession<W extends Work>(
+  plan: RunPlan,
+  prepare: (dataset: Dataset) => Method<W>,
+  cleanup: Cleanup,
+): Promise<Session<W>> {
+  const { seed, runtime } = plan;
   if (runtime.signal?.aborted) throw new AbortedError();
   const dataset = await resolveDataset(plan);
-  const supernet = buildSupernet({
-    space: plan.space,
-    inputShape: dataset.train.shape,
-    classes: dataset.classes,
-    initChannels: settings.initChannels,
-    layers: settings.layers,
-  });
-  const split = splitIndices(dataset.train.labels.length, settings.trainPortion, seed);
+  const method = prepare(dataset);
   const { backend, threads, index } = runtime;
   const device = runtime.device ?? (await openDevice({ backend, threads, index }));
   if (runtime.device === undefined) cleanup.push(() => device.dispose());
-  const parameters = await device.createParameters(supernet.graph, { seed });
+  const parameters = await device.createParameters(method.graph, { seed });
   cleanup.push(() => parameters.dispose());
-  const images = device.createDataset(dataset.train);
-  cleanup.push(() => images.dispose());
-  const programs = createProgramSet(device, supernet.graph, parameters, settings.precision);
-  cleanup.push(() => programs.dispose());
-  // Not the dataset whole: its images are the device's now.
-  const { mean, deviation, augmentation } = dataset;
-  const source = { images, statistics: { mean, deviation, augmentation }, ...split, settings, seed };
-  const steps = stepsPerEpoch(source);
   // Before anything is written: the device may refuse the precision.
-  programs.programFor(Math.min(settings.batchSize, split.train.length));
-  await settleConfig(plan, dataset, supernet, device);
-  const { log, progress } = await openLog(plan, parameters, steps, cleanup);
+  const work = method.open(device, parameters);
+  cleanup.push(() => work[Symbol.dispose]());
+  await settleConfig(plan, dataset, method, device);
+  const { log, progress } = await openLog(plan, parameters, work.steps, cleanup);
   await recordDevice(plan, device, progress);
-  const start = startEvent(plan, { dataset, split, supernet, device, steps, position: progress });
-  return { plan, start, device, supernet, parameters, programs, source, steps, log, progress };
+  const start = startEvent(plan, method, dataset, device, work.steps, progress);
+  return { plan, start, device, parameters, work, log, progress };
 }
 
-async function resolveDataset({ dataset, dataDir, limit, runtime }: SearchPlan): Promise<Dataset> {
+function startEvent(
+  { files, config, seed, settings }: RunPlan,
+  { about, graph }: Pick<Method<Work>, 'about' | 'graph'>,
+  { name, notices, train, classes }: Dataset,
+  { description }: Device,
+  steps: number,
+  { epoch, step }: Position,
+): StartEvent {
+  const previous = config?.devices.at(-1)?.device;
+  return {
+    type: 'start',
+    dataset: name,
+    notices,
+    imageShape: train.shape,
+    classes,
+    ...about,
+    parameters: costOf(graph).parameters,
+    device: description,
+    previousDevice: previous === description ? undefined : previous,
+    seed,
+    epochs: settings.epochs,
+    steps,
+    directory: files?.directory,
+    resumed: config && { epoch, step },
+  };
+}
+
+async function resolveDataset({ dataset, dataDir, limit, runtime }: RunPlan): Promise<Dataset> {
   return typeof dataset === 'string' ? loadDataset(dataset, { dataDir, limit, signal: runtime.signal }) : dataset;
 }
 
 /** Records a new run's configuration, or holds a resumed run's data and network to the recorded one. */
-async function settleConfig(plan: SearchPlan, dataset: Dataset, supernet: Supernet, device: Device): Promise<void> {
-  if (plan.files === undefined) return;
-  const digests = { data: datasetDigest(dataset), graph: graphDigest(supernet.graph) };
-  if (plan.config === undefined) {
-    await beginRun(plan.files, describeRun(plan, dataset, device.description, digests));
+async function settleConfig<W extends Work>(
+  plan: RunPlan,
+  dataset: Dataset,
+  method: Method<W>,
+  device: Device,
+): Promise<void> {
+  const { files, config } = plan;
+  if (files === undefined) return;
+  const [data, graph] = [datasetDigest(dataset), graphDigest(method.graph)];
+  if (config === undefined) {
+    // The plan's settings are those of the method's kind.
+    const described: unknown = { ...describeRun(plan, dataset, device.description, data), ...method.describe(graph) };
+    await beginRun(files, described as RunConfig);
     return;
   }
-  if (plan.config.dataset.digest !== digests.data) {
-    throw new FileError(`${plan.files.config} expects other training images: dataset '${dataset.name}' has changed`);
+  if (config.dataset.digest !== data) {
+    throw new FileError(`${files.config} expects other training images: dataset '${dataset.name}' has changed`);
   }
-  if (plan.config.space.graphDigest !== digests.graph) {
-    throw new FileError(`${plan.files.config} expects another supernet: space '${supernet.space.name}' has changed`);
-  }
+  method.check(config, graph, files);
 }
 
 function describeRun(
-  { dataset, dataDir, limit, space, seed, settings }: SearchPlan,
+  { dataset, dataDir, limit, seed, settings }: RunPlan,
   { name, classes, train }: Dataset,
   device: string,
-  digests: { readonly data: string; readonly graph: string },
-): RunConfig {
+  digest: string,
+) {
   const named = typeof dataset === 'string';
   return {
     format: runFormat,
@@ -131,25 +165,20 @@ function describeRun(
       limit,
       imageShape: train.shape,
       classes,
-      digest: digests.data,
-    },
-    space: {
-      name: typeof space === 'string' ? space : space.name,
-      given: typeof space !== 'string',
-      graphDigest: digests.graph,
+      digest,
     },
   };
 }
 
 /** Tells in the configuration of a resumed run that it goes on with another device. */
-async function recordDevice({ files, config }: SearchPlan, { description }: Device, at: Position): Promise<void> {
+async function recordDevice({ files, config }: RunPlan, { description }: Device, at: Position): Promise<void> {
   if (files === undefined || config === undefined || config.devices.at(-1)?.device === description) return;
   const { epoch, step } = at;
   await writeConfig(files, { ...config, devices: [...config.devices, { device: description, epoch, step }] });
 }
 
 async function openLog(
-  { files, config, settings }: SearchPlan,
+  { files, config, settings }: RunPlan,
   parameters: Parameters,
   steps: number,
   cleanup: Cleanup,

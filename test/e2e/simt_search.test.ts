@@ -37,7 +37,7 @@ interface Found {
 async function follow(run: ReturnType<typeof search>): Promise<number[]> {
   const losses: number[] = [];
   for await (const event of run as AsyncIterable<SearchEvent>) {
-    if (event.type === 'step') losses.push(event.loss, event.validationLoss);
+    if (event.type === 'step') losses.push(event.loss, event.validationLoss ?? Number.NaN);
     if (event.type === 'epoch') losses.push(event.trainLoss, event.validationLoss);
   }
   return losses;

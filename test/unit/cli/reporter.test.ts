@@ -7,6 +7,7 @@ import type { EpochEvent, SearchEvent, SearchResult, StartEvent, StepEvent } fro
 const genotype = genotypes['DARTS_V2'];
 const start: StartEvent = {
   type: 'start',
+  run: 'search',
   dataset: 'mnist',
   notices: ['a file is missing'],
   trainImages: 2000,

@@ -2,7 +2,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { FileError } from '../../../src/errors.ts';
-import { parseConfig, type RunConfig, runFormat, runVersions } from '../../../src/run/config.ts';
+import { trainPresets } from '../../../src/evaluate/settings.ts';
+import { genotypes } from '../../../src/network/published.ts';
+import { parseConfig, runFormat, runVersions, type SearchConfig, type TrainConfig } from '../../../src/run/config.ts';
 import { EventQueue } from '../../../src/run/event_queue.ts';
 import type { EpochEvent, StepEvent } from '../../../src/run/events.ts';
 import { openMetrics } from '../../../src/run/metrics.ts';
@@ -55,8 +57,9 @@ describe('metrics.jsonl', () => {
 });
 
 describe('config.json', () => {
-  const config: RunConfig = {
+  const config: SearchConfig = {
     format: runFormat,
+    kind: 'search',
     versions: runVersions(),
     devices: [{ device: 'cpu', epoch: 0, step: 0 }],
     seed: 1,
@@ -93,10 +96,35 @@ describe('config.json', () => {
     [{ dataset: { ...config.dataset, classes: undefined } }, /a positive integer for dataset.classes/],
     [{ space: { ...config.space, given: 'no' } }, /a boolean for space.given/],
     [{ space: 'darts' }, /an object for space/],
+    [{ kind: 'test' }, /for kind/],
   ])('refuses %j', (changes, message) => {
     expect(() => parse(changes)).toThrow(FileError);
     expect(() => parse(changes)).toThrow(message);
     expect(() => parse(changes)).toThrow('config.json');
+  });
+
+  const { space: _space, settings: _settings, ...common } = config;
+  const training: TrainConfig = {
+    ...common,
+    kind: 'train',
+    settings: trainPresets.cifar10.settings,
+    architecture: { genotype: genotypes['DARTS_V2'], graphDigest: 'g' },
+  };
+  const parseTraining = (changes: object) => parseConfig(JSON.stringify({ ...training, ...changes }), 'config.json');
+
+  it('of a training is read as it was written', () => {
+    expect(parseTraining({})).toEqual(training);
+  });
+
+  it.each<[object, RegExp]>([
+    [{ settings: config.settings }, /trainPortion/],
+    [{ architecture: undefined }, /an object for architecture/],
+    [{ architecture: { ...training.architecture, graphDigest: 1 } }, /a string for architecture.graphDigest/],
+    [{ architecture: { ...training.architecture, genotype: { normal: 1 } } }, /is damaged: /],
+    [{ architecture: { ...training.architecture, genotype: undefined } }, /is damaged: /],
+  ])('of a training refuses %j', (changes, message) => {
+    expect(() => parseTraining(changes)).toThrow(FileError);
+    expect(() => parseTraining(changes)).toThrow(message);
   });
 
   it('refuses text that is no JSON object', () => {

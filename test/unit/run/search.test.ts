@@ -72,6 +72,7 @@ describe('search', () => {
     const graph = buildSupernet({ inputShape: [8, 8, 1], classes: 3, initChannels: 2, layers: 3 }).graph;
     expect(first).toEqual({
       type: 'start',
+      run: 'search',
       dataset: 'tiny',
       notices: ['a batch is missing'],
       trainImages: 24,

@@ -64,6 +64,6 @@ describe('resolveSettings', () => {
   });
 
   it('refuses a preset that there is not', () => {
-    expect(() => resolveSettings('slow' as 'quick')).toThrow('one of paper, quick');
+    expect(() => resolveSettings('slow' as 'quick')).toThrow('one of quick, paper');
   });
 });

@@ -1,0 +1,120 @@
+import type { Device } from '../backend/device.ts';
+import type { Parameters } from '../backend/parameters.ts';
+import type { Dataset } from '../data/dataset.ts';
+import { splitIndices } from '../data/split.ts';
+import { FileError } from '../errors.ts';
+import { buildSupernet, type Supernet } from '../network/supernet.ts';
+import { type Architecture, readArchitecture } from '../search/architecture.ts';
+import {
+  type BatchSource,
+  type EpochBatches,
+  epochBatches,
+  stepsPerEpoch,
+  validationBatches,
+} from '../search/batches.ts';
+import { dartsStep, dartsStepOutcome } from '../search/darts.ts';
+import { createProgramSet, type ProgramSet } from '../search/programs.ts';
+import { cosineLearningRate } from '../search/schedule.ts';
+import { validate } from '../search/validate.ts';
+import type { SearchPlan } from './options.ts';
+import type { Method } from './session.ts';
+import type { StepResult, Validation, Work } from './work.ts';
+
+/** A search by DARTS on a dataset. */
+export function searchMethod(plan: SearchPlan, dataset: Dataset): Method<SearchWork> {
+  const { settings, seed } = plan;
+  const supernet = buildSupernet({
+    space: plan.space,
+    inputShape: dataset.train.shape,
+    classes: dataset.classes,
+    initChannels: settings.initChannels,
+    layers: settings.layers,
+  });
+  const split = splitIndices(dataset.train.labels.length, settings.trainPortion, seed);
+  return {
+    graph: supernet.graph,
+    about: {
+      run: 'search',
+      space: supernet.space.name,
+      layers: settings.layers,
+      trainImages: split.train.length,
+      validationImages: split.validation.length,
+    },
+    describe: (graphDigest) => {
+      const given = typeof plan.space !== 'string';
+      return { kind: 'search', space: { name: supernet.space.name, given, graphDigest } };
+    },
+    check: (config, graphDigest, files) => {
+      if (config.kind === 'search' && config.space.graphDigest === graphDigest) return;
+      throw new FileError(`${files.config} expects another supernet: space '${supernet.space.name}' has changed`);
+    },
+    open: (device, parameters) => {
+      const images = device.createDataset(dataset.train);
+      // Not the dataset whole: its images are the device's now.
+      const { mean, deviation, augmentation } = dataset;
+      const source = { images, statistics: { mean, deviation, augmentation }, ...split, settings, seed };
+      return new SearchWork(device, supernet, parameters, source);
+    },
+  };
+}
+
+/** The steps and epochs of a search. */
+export class SearchWork implements Work {
+  readonly trainImages: number;
+  readonly steps: number;
+  readonly #device: Device;
+  readonly #supernet: Supernet;
+  readonly #parameters: Parameters;
+  readonly #source: BatchSource;
+  readonly #programs: ProgramSet;
+  #batches?: { readonly epoch: number; readonly batches: EpochBatches };
+
+  constructor(device: Device, supernet: Supernet, parameters: Parameters, source: BatchSource) {
+    const { settings, train } = source;
+    this.#device = device;
+    this.#supernet = supernet;
+    this.#parameters = parameters;
+    this.#source = source;
+    this.#programs = createProgramSet(device, supernet.graph, parameters, settings.precision);
+    this.#programs.programFor(Math.min(settings.batchSize, train.length));
+    this.trainImages = train.length;
+    this.steps = stepsPerEpoch(source);
+  }
+
+  learningRate(epoch: number): number {
+    return cosineLearningRate(this.#source.settings, epoch);
+  }
+
+  async step(epoch: number, step: number, update: number): Promise<StepResult> {
+    if (this.#batches?.epoch !== epoch) this.#batches = { epoch, batches: epochBatches(this.#source, epoch) };
+    const { batches } = this.#batches;
+    const train = batches.train(step);
+    const count = train.indices.length;
+    const commands = dartsStep({
+      program: this.#programs.programFor(count),
+      train,
+      validation: batches.validation(step),
+      settings: this.#source.settings,
+      learningRate: this.learningRate(epoch),
+      alphaUpdate: update + 1,
+    });
+    return { count, ...dartsStepOutcome(await this.#device.execute(commands)) };
+  }
+
+  validate(signal: AbortSignal | undefined): Promise<Validation> {
+    return validate(this.#device, this.#programs.programFor, validationBatches(this.#source), { signal });
+  }
+
+  architecture(): Promise<Architecture> {
+    return readArchitecture(this.#supernet, this.#parameters);
+  }
+
+  async genotype() {
+    return (await this.architecture()).genotype;
+  }
+
+  [Symbol.dispose](): void {
+    this.#programs.dispose();
+    this.#source.images.dispose();
+  }
+}

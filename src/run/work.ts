@@ -1,0 +1,34 @@
+import type { Genotype } from '../network/genotype.ts';
+import type { Validation as MeanScore } from '../search/validate.ts';
+
+/** What one step of a run came to. */
+export interface StepResult {
+  /** Training images of the step. */
+  readonly count: number;
+  readonly loss: number;
+  readonly correct: number;
+  /** Of a search: the loss that alpha learned from. */
+  readonly validationLoss?: number;
+  readonly gradientNorm: number;
+}
+
+/** How well the network does on images that it does not learn from. */
+export interface Validation extends MeanScore {
+  /** Share of images whose label is among the five largest logits, where that is counted. */
+  readonly top5?: number;
+}
+
+/** What a run does, step by step and epoch by epoch: the part in which kinds of run differ. */
+export interface Work extends Disposable {
+  /** Images of an epoch. */
+  readonly trainImages: number;
+  /** Of each epoch. */
+  readonly steps: number;
+  learningRate(epoch: number): number;
+  /** Takes a step; `update` counts all steps of the run from 0. */
+  step(epoch: number, step: number, update: number): Promise<StepResult>;
+  /** Rejects with AbortedError on a signal. */
+  validate(signal: AbortSignal | undefined): Promise<Validation>;
+  /** What a search has found so far. */
+  genotype?(): Promise<Genotype>;
+}
