@@ -48,9 +48,18 @@ export {
   type ErrorCode,
   FileError,
 } from './errors.ts';
+export type { Score } from './evaluate/score.ts';
+export {
+  resolveTrainSettings,
+  type TrainPresetName,
+  type TrainSettings,
+  trainPresets,
+  trainSettingRules,
+} from './evaluate/settings.ts';
 export {
   type BranchBuilder,
   type Conv2dOptions,
+  type CrossEntropyOptions,
   GraphBuilder,
   type PoolOptions,
   type Tensor,
@@ -76,7 +85,7 @@ export {
   type GenotypeEdge,
   parseGenotype,
 } from './network/genotype.ts';
-export type { CellType, Network } from './network/macro.ts';
+export type { CellType, Network, StemForm } from './network/macro.ts';
 export { mixingWeights } from './network/mixing.ts';
 export { type NamedOperation, type Operation, type OperationContext, operations } from './network/operations.ts';
 export { genotypes } from './network/published.ts';
@@ -91,9 +100,15 @@ export type {
   SearchResult,
   StartEvent,
   StepEvent,
+  TrainEvent,
+  TrainResult,
 } from './run/events.ts';
 export type { SearchOptions } from './run/options.ts';
+export type { RunOptions } from './run/run_options.ts';
 export { type SearchRun, search } from './run/search.ts';
+export { type TestOptions, type TestResult, test } from './run/test.ts';
+export { type TrainRun, train } from './run/train.ts';
+export type { TrainOptions } from './run/train_options.ts';
 export {
   type PresetName,
   presets,

@@ -15,6 +15,11 @@ export function formatShare(share: number): string {
   return `${(100 * share).toFixed(1)}%`;
 }
 
+/** Images a second: 2.4, 189. */
+export function formatRate(rate: number): string {
+  return rate < 10 ? rate.toFixed(1) : rate.toFixed(0);
+}
+
 /** A count to four digits: 812, 1.931 M, 295.8 M. */
 export function formatCount(count: number): string {
   return scaled(count, 1000, ['', ' k', ' M', ' G', ' T']);

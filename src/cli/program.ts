@@ -5,12 +5,15 @@ import { addDrawCommand } from './draw.ts';
 import { endingOf, exitCodes } from './failure.ts';
 import { addInfoCommand } from './info.ts';
 import { addSearchCommand } from './search.ts';
+import { addTestCommand } from './test.ts';
+import { addTrainCommand } from './train.ts';
 import { version } from './version.ts';
 
 const examples = `
 Examples:
   dartsmith search
   dartsmith search --dataset cifar10 --data-dir cifar-10-batches-bin --preset paper
+  dartsmith train --arch DARTS_V2
   dartsmith draw DARTS_V2 --out cells.svg
   dartsmith info supernet
   dartsmith bench separable mixedEdge
@@ -34,7 +37,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
 
 function createProgram(): Command {
   const program = new Command('dartsmith')
-    .description('Searches neural architectures by gradient descent (the DARTS family).')
+    .description('Searches neural architectures by gradient descent (the DARTS family) and trains them.')
     .version(version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand('help [command]', 'print the help of a command')
@@ -43,6 +46,8 @@ function createProgram(): Command {
     // Commander's own report of an error would be a second one.
     .configureOutput({ outputError: () => {} });
   addSearchCommand(program);
+  addTrainCommand(program);
+  addTestCommand(program);
   addDrawCommand(program);
   addInfoCommand(program);
   addBenchCommand(program);

@@ -2,7 +2,7 @@
 import { ArgumentError } from '../errors.ts';
 import { formatGenotype, type Genotype, type GenotypeCell } from '../network/genotype.ts';
 import type { EpochEvent, StepEvent } from '../run/events.ts';
-import { formatDuration, formatShare } from './format.ts';
+import { formatDuration, formatRate, formatShare } from './format.ts';
 import type { Paint } from './paint.ts';
 
 const widestBar = 30;
@@ -77,9 +77,17 @@ export function epochLine(event: EpochEvent, paint: Paint): string {
   return [
     paint('bold', `epoch ${fraction(event.epoch + 1, event.epochs)}`),
     `train ${formatShare(event.trainAccuracy)} (loss ${formatLoss(event.trainLoss)})`,
-    `validation ${paint('green', formatShare(event.validationAccuracy))} (loss ${formatLoss(event.validationLoss)})`,
+    validationText(event, paint),
     paint('dim', formatDuration(event.seconds)),
   ].join('  ');
+}
+
+/** Top 5 are counted on the test images of a training. */
+function validationText({ validationAccuracy, validationTop5, validationLoss }: EpochEvent, paint: Paint): string {
+  const accuracy = paint('green', formatShare(validationAccuracy));
+  const loss = formatLoss(validationLoss);
+  if (validationTop5 === undefined) return `validation ${accuracy} (loss ${loss})`;
+  return `test ${accuracy} (top-5 ${formatShare(validationTop5)}, loss ${loss})`;
 }
 
 /** Both cells as sums, one node a line, `3 = skip_connect(0) + sep_conv_3x3(1)`; side by side where they fit. */
@@ -132,8 +140,4 @@ function fraction(count: number, total: number): string {
 
 function formatLoss(loss: number): string {
   return loss.toFixed(loss < 1000 ? 3 : 0);
-}
-
-function formatRate(rate: number): string {
-  return rate < 10 ? rate.toFixed(1) : rate.toFixed(0);
 }

@@ -1,4 +1,5 @@
-import type { EpochEvent, SearchEvent, SearchResult, StartEvent, StepEvent } from '../run/events.ts';
+import type { EpochEvent, SearchEvent, SearchResult, StartEvent, StepEvent, TrainResult } from '../run/events.ts';
+import { formatShare } from './format.ts';
 import { createLiveLine, roomOf, type TerminalStream } from './live_line.ts';
 import { createPaint, isLiveTerminal, takesColour } from './paint.ts';
 import {
@@ -20,7 +21,7 @@ export interface Reporter {
   event(event: SearchEvent): void;
   /** A line for people on stderr. */
   notice(text: string): void;
-  result(result: SearchResult): void;
+  result(result: SearchResult | TrainResult): void;
   /** Leaves the terminal as other programs expect it. Call it however the search ended. */
   close(): void;
 }
@@ -109,9 +110,22 @@ function createLiveReporter({ stdout, stderr }: ReporterStreams, colour: boolean
 }
 
 /** The outcome and what to do with it. */
-function summary({ genotype, directory }: SearchResult): string[] {
+function summary(result: SearchResult | TrainResult): string[] {
+  const { genotype, directory } = result;
+  if ('testAccuracy' in result) return trainSummary(result);
   const text = genotypeText(genotype);
   if (directory === undefined) return [text];
   const run = quoted(directory);
-  return [text, `run:  ${directory}`, `next: dartsmith draw ${run} --out cells.png`, `      dartsmith info ${run}`];
+  return [
+    text,
+    `run:  ${directory}`,
+    `next: dartsmith draw ${run} --out cells.png`,
+    `      dartsmith train --arch ${run}`,
+  ];
+}
+
+function trainSummary({ testAccuracy, testTop5, testLoss, directory }: TrainResult): string[] {
+  const score = `test accuracy ${formatShare(testAccuracy)}, top-5 ${formatShare(testTop5)}, loss ${testLoss.toFixed(4)}`;
+  if (directory === undefined) return [score];
+  return [score, `run:  ${directory}`, `next: dartsmith test --arch ${quoted(directory)}`];
 }

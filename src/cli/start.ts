@@ -6,11 +6,12 @@ import { quoted } from './shell.ts';
 export function startLines(event: StartEvent): string[] {
   const { dataset, trainImages, validationImages, imageShape, layers, parameters, device, previousDevice } = event;
   const before = previousDevice === undefined ? '' : ` (until now on ${previousDevice})`;
+  const isSearch = event.run === 'search';
   return [
     ...resumption(event),
-    `${dataset}: ${trainImages} training and ${validationImages} validation images ${imageShape.join('x')}`,
+    `${dataset}: ${trainImages} training and ${validationImages} ${isSearch ? 'validation' : 'test'} images ${imageShape.join('x')}`,
     ...event.notices,
-    `supernet: ${layers} cells, ${formatCount(parameters)} parameters, on ${device}${before}`,
+    `${isSearch ? 'supernet' : 'network'}: ${layers} cells, ${formatCount(parameters)} parameters, on ${device}${before}`,
   ];
 }
 

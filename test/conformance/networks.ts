@@ -1,5 +1,8 @@
-// Supernets of several spaces, sizes and strides: small enough for the float64 reference, which says how errors grow in them.
+// Supernets of several spaces, sizes and strides, and derived networks: small enough for the float64 reference, which says how
+// errors grow in them.
 import type { Graph } from '../../src/graph/graph.ts';
+import { buildDerivedNetwork } from '../../src/network/derived.ts';
+import { genotypes } from '../../src/network/published.ts';
 import { buildSupernet } from '../../src/network/supernet.ts';
 import { type SearchSpace, spaces } from '../../src/space/space.ts';
 
@@ -57,7 +60,21 @@ export function graphOf({ space, image, channels, layers }: NetworkCase): Graph 
   return buildSupernet({ space, inputShape: image, classes: 5, initChannels: channels, layers }).graph;
 }
 
+/** Derived networks as they are trained: auxiliary head, drop path, label smoothing; cells of other forms in the second. */
+export const derivedCases: readonly (Omit<NetworkCase, 'space'> & { readonly genotype: keyof typeof genotypes })[] = [
+  { name: 'DARTS_V2', genotype: 'DARTS_V2', batchSize: 3, image: [24, 24, 3], channels: 4, layers: 4 },
+  { name: 'AmoebaNet', genotype: 'AmoebaNet', batchSize: 2, image: [24, 28, 1], channels: 4, layers: 3 },
+];
+
+/** A derived network's graph for training, with five classes. */
+export function derivedGraphOf({ genotype, image, channels, layers }: (typeof derivedCases)[number]): Graph {
+  return buildDerivedNetwork({
+    ...{ genotype: genotypes[genotype], inputShape: image, classes: 5, initChannels: channels, layers },
+    ...{ auxiliaryWeight: 0.4, dropPath: 0.3, labelSmoothing: 0.1 },
+  }).graph;
+}
+
 /** Such as `darts, 3 cells, 8x8x8x3, C 4`. */
-export function titleOf({ name, batchSize, image, channels, layers }: NetworkCase): string {
+export function titleOf({ name, batchSize, image, channels, layers }: Omit<NetworkCase, 'space'>): string {
   return `${name}, ${layers} cells, ${[batchSize, ...image].join('x')}, C ${channels}`;
 }

@@ -2,7 +2,7 @@ import type { Device } from '../../src/backend/device.ts';
 import type { Allowed } from './tolerances.ts';
 
 /** The parts of the suite, in the order of running. */
-export const parts = ['nodes', 'supernets', 'hypergradient', 'ten steps'] as const;
+export const parts = ['nodes', 'supernets', 'derived networks', 'hypergradient', 'ten steps'] as const;
 
 /** One of {@link parts}. */
 export type Part = (typeof parts)[number];

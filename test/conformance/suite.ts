@@ -1,9 +1,9 @@
 import { type Comparison, compareTensors } from './compare.ts';
 import { hypergradientSubjects } from './hypergradients.ts';
 import { nodeSubjects } from './nodes.ts';
+import { networkSubjects } from './passes.ts';
 import { type Place, pairsOf } from './places.ts';
 import type { Subject, Tensors } from './subject.ts';
-import { supernetSubjects } from './supernets.ts';
 import { tenStepSubjects } from './ten_steps.ts';
 
 /** A subject's outcome for every pair of places, in the order of `pairsOf`. */
@@ -16,7 +16,7 @@ export interface Result {
 export function subjects(quick: boolean): Subject[] {
   return [
     ...nodeSubjects(quick ? 4 : undefined),
-    ...supernetSubjects(),
+    ...networkSubjects(),
     ...hypergradientSubjects(),
     ...tenStepSubjects(),
   ];

@@ -4,7 +4,7 @@
 // | --------------------------- | --------------- | ---------------------------------------------------------------------- |
 // | a node, forward             | each element    | 2·a(n, c) of the tensor's largest magnitude, n terms forward           |
 // | a node, backward            | each element    | 2·a(n, c), n terms forward and backward                                |
-// | a supernet                  | each element    | the same, n and c summed over all of its nodes                         |
+// | a supernet, derived network | each element    | the same, n and c summed over all of its nodes                         |
 // | its hypergradient           | each element    | 2·(A(V) + ξ/(2ε)·(A(T, w+εv) + A(T, w-εv))), A the error of ∇α         |
 // | ten steps: losses, w, α     | each element    | 10·2·a(n, c), n and c those of one pass backward through the supernet  |
 // | counts of right predictions | equal           | 0                                                                      |

@@ -1,0 +1,146 @@
+// What `search` and `train` have in common: options of a run, its directory, its events on the terminal, Ctrl-C.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import type { BackendName } from '../backend/device.ts';
+import { backendNames } from '../backend/open.ts';
+import { type DatasetName, datasetNames } from '../data/load.ts';
+import { AbortedError, ArgumentError } from '../errors.ts';
+import { type RunConfig, runNames } from '../run/config.ts';
+import { runFiles } from '../run/directory.ts';
+import type { SearchEvent, SearchResult, TrainEvent, TrainResult } from '../run/events.ts';
+import type { Run } from '../run/run.ts';
+import type { RunOptions } from '../run/run_options.ts';
+import type { Presets, SettingRules } from '../setting_rules.ts';
+import { listenForInterrupt } from './interrupt.ts';
+import { choiceParser, flagOf, integerParser, numberParser, settingOptions, textParser } from './options.ts';
+import { createReporter } from './reporter.ts';
+import { quoted } from './shell.ts';
+
+/** Options that every run takes. */
+export interface RunFlags {
+  readonly dataset?: DatasetName;
+  readonly dataDir?: string;
+  readonly limit?: number;
+  readonly seed?: number;
+  readonly threads?: number;
+  readonly backend?: 'auto' | BackendName;
+  readonly gpu?: number;
+  readonly out?: string;
+  readonly resume?: string;
+  readonly checkpointSeconds?: number;
+  readonly json?: boolean;
+}
+
+/** How a run is done, not what it computes: the only options that may change on resume. */
+const freeOnResume: readonly string[] = ['resume', 'threads', 'backend', 'gpu', 'checkpointSeconds', 'json'];
+
+const backends = ['auto', ...backendNames] as const;
+
+/** Adds the option of a preset, those that `own` adds, those of every run, and one a setting. */
+export function addRunOptions<Settings, Name extends string>(
+  command: Command,
+  rules: SettingRules<Settings>,
+  presets: Presets<Settings, Name>,
+  own: (command: Command) => void = () => {},
+): void {
+  const names = Object.keys(presets) as Name[];
+  const limits = names.map((name) => `${name}: ${presets[name].limit ?? 'all'}`).join(', ');
+  const last = names.length > 2 ? `${names.slice(0, -1).join(', ')} or ${names.at(-1)}` : names.join(' or ');
+  command
+    .option('--preset <name>', `${last} (default: ${names[0]})`, choiceParser('--preset', names))
+    .option('--dataset <name>', `${datasetNames.join(', ')} (default: mnist)`, choiceParser('--dataset', datasetNames))
+    .option('--data-dir <folder>', 'its files; mnist does without', textParser('--data-dir', 'a folder'))
+    .option('--limit <number>', `use only so many training images (${limits})`, integerParser('--limit', 2));
+  own(command);
+  command.option('--seed <number>', 'decides every random choice (default: 0)', integerParser('--seed', 0));
+  addDeviceOptions(command);
+  command
+    .option('--out <run>', 'new run directory (default: runs/DATASET-DATE-TIME)', textParser('--out', 'a folder'))
+    .option(
+      '--resume <run>',
+      'go on with an interrupted run, to the same bits',
+      textParser('--resume', 'a run directory'),
+    )
+    .option(
+      '--checkpoint-seconds <number>',
+      'time between checkpoints within an epoch (default: 60)',
+      numberParser('--checkpoint-seconds', 0),
+    )
+    .option('--json', 'print events as JSON Lines on stdout, everything else on stderr')
+    .optionsGroup('Settings, under the names of the published code:');
+  for (const option of settingOptions(rules, presets)) command.addOption(option);
+}
+
+/** Adds the options that choose a device. */
+export function addDeviceOptions(command: Command): void {
+  command
+    .option(
+      '--threads <number>',
+      'CPU threads (default: all cores); no influence on results',
+      integerParser('--threads', 1),
+    )
+    .option(
+      '--backend <name>',
+      `${backends.join(', ')} (default: auto, a GPU where there is one); tfjs is slow; simt is for tests only`,
+      choiceParser('--backend', backends),
+    )
+    .option('--gpu <number>', 'which GPU, as dartsmith doctor numbers them (default: 0)', integerParser('--gpu', 0));
+}
+
+/** Of a run: what the library takes, beside what is the kind's own. */
+export function runOptionsOf(flags: RunFlags, directory: string, signal: AbortSignal): RunOptions {
+  const { threads, backend, gpu, checkpointSeconds, resume, dataset, dataDir, limit, seed } = flags;
+  const runtime = { threads, backend, index: gpu, checkpointSeconds, signal };
+  return resume === undefined ? { ...runtime, dataset, dataDir, limit, seed, out: directory } : { ...runtime, resume };
+}
+
+/** Runs a command's search or training and shows its events until it ends. */
+export async function followRun(
+  kind: RunConfig['kind'],
+  flags: RunFlags,
+  start: (directory: string, signal: AbortSignal) => Run<SearchEvent, SearchResult> | Run<TrainEvent, TrainResult>,
+): Promise<void> {
+  refuseBesideResume(flags);
+  const directory = flags.resume ?? flags.out ?? newRunDirectory(flags.dataset ?? 'mnist', new Date());
+  const reporter = createReporter(flags.json ?? false, process, process.env);
+  const interrupt = listenForInterrupt(() => reporter.notice('finishing the step; press Ctrl-C again to quit at once'));
+  try {
+    const run = start(directory, interrupt.signal);
+    for await (const event of run) reporter.event(event);
+    reporter.result(await run.result);
+  } catch (error) {
+    throw error instanceof AbortedError ? interruption(kind, directory) : error;
+  } finally {
+    reporter.close();
+    interrupt[Symbol.dispose]();
+  }
+}
+
+function refuseBesideResume({ resume, ...flags }: RunFlags): void {
+  if (resume === undefined) return;
+  const given = Object.keys(flags).filter((name) => !freeOnResume.includes(name));
+  if (given.length === 0) return;
+  const names = given.map(flagOf).join(', ');
+  throw new ArgumentError(`--resume goes on with the settings that the run began with: leave out ${names}`);
+}
+
+/** Where a run lies when the user does not say: a folder that does not exist yet. */
+function newRunDirectory(dataset: string, now: Date): string {
+  const two = (value: number) => String(value).padStart(2, '0');
+  const date = `${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}`;
+  const base = join(
+    'runs',
+    `${dataset}-${date}-${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}`,
+  );
+  let directory = base;
+  for (let count = 2; existsSync(directory); count++) directory = `${base}-${count}`;
+  return directory;
+}
+
+function interruption(kind: RunConfig['kind'], directory: string): AbortedError {
+  const next = existsSync(runFiles(directory).config)
+    ? `go on with: dartsmith ${kind} --resume ${quoted(directory)}`
+    : `the ${runNames[kind]} had not begun, so nothing was kept`;
+  return new AbortedError(`interrupted; ${next}`);
+}

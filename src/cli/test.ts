@@ -1,0 +1,184 @@
+import { stat } from 'node:fs/promises';
+import type { Command } from 'commander';
+import type { DatasetName } from '../data/load.ts';
+import { datasetNames } from '../data/load.ts';
+import { AbortedError, ArgumentError } from '../errors.ts';
+import { type TrainSettings, trainPresets } from '../evaluate/settings.ts';
+import { stemForms } from '../network/macro.ts';
+import { readConfig, runFiles } from '../run/directory.ts';
+import { type TestOptions, type TestResult, test } from '../run/test.ts';
+import { formatRate, formatShare, formatTable } from './format.ts';
+import { genotypeArgument, genotypeArgumentHelp } from './genotype_argument.ts';
+import { listenForInterrupt } from './interrupt.ts';
+import { createLiveLine } from './live_line.ts';
+import { choiceParser, integerParser, textParser } from './options.ts';
+import { isLiveTerminal } from './paint.ts';
+import { addDeviceOptions, type RunFlags } from './run_command.ts';
+
+interface TestFlags
+  extends Pick<RunFlags, 'dataset' | 'dataDir' | 'threads' | 'backend' | 'gpu' | 'json'>,
+    Partial<Pick<TrainSettings, 'initChannels' | 'layers' | 'stem' | 'batchSize'>> {
+  readonly arch?: string;
+  readonly weights?: string;
+}
+
+const examples = `
+Examples:
+  dartsmith test --arch runs/mine-trained
+  dartsmith test --arch DARTS_V2 --weights weights.safetensors --dataset cifar10 --data-dir cifar-10-batches-bin
+
+The run directory of a training brings its weights, its data and the size of its network.`;
+
+const published = trainPresets.cifar10.settings;
+/** Rows of a confusion matrix that fit a screen. */
+const mostShownClasses = 20;
+
+/** Adds `dartsmith test`. */
+export function addTestCommand(program: Command): void {
+  const command = program
+    .command('test')
+    .summary('score a trained network on test images')
+    .description('Scores a trained network: accuracy, loss, accuracy by class, confusion matrix, images a second.')
+    .option('--arch <genotype>', genotypeArgumentHelp, textParser('--arch', 'a genotype'))
+    .option(
+      '--weights <file>',
+      'safetensors file (default: that of the run that --arch names)',
+      textParser('--weights', 'a file'),
+    )
+    .option(
+      '--dataset <name>',
+      `${datasetNames.join(', ')} (default: the run's)`,
+      choiceParser('--dataset', datasetNames),
+    )
+    .option('--data-dir <folder>', "its files (default: the run's)", textParser('--data-dir', 'a folder'))
+    .option(
+      '--init-channels <number>',
+      `channels of the first cell (default: the run's, ${published.initChannels})`,
+      integerParser('--init-channels', 1),
+    )
+    .option(
+      '--layers <number>',
+      `number of cells (default: the run's, ${published.layers})`,
+      integerParser('--layers', 1),
+    )
+    .option(
+      '--stem <name>',
+      `${stemForms.join(' or ')} (default: the run's, ${published.stem})`,
+      choiceParser('--stem', stemForms),
+    )
+    .option(
+      '--batch-size <number>',
+      `images at a time (default: ${published.batchSize})`,
+      integerParser('--batch-size', 1),
+    );
+  addDeviceOptions(command);
+  command.option('--json', 'print one JSON object').addHelpText('after', examples).action(runTestCommand);
+}
+
+async function runTestCommand(flags: TestFlags): Promise<void> {
+  const interrupt = listenForInterrupt(() => {});
+  const live = flags.json || !isLiveTerminal(process.stdout, process.env) ? undefined : createLiveLine(process.stdout);
+  try {
+    const options = await optionsOf(flags);
+    const result = await test({
+      ...options,
+      signal: interrupt.signal,
+      onProgress: (done, images) => live?.draw(() => `${done} of ${images} images`, done === images),
+    });
+    live?.close();
+    const { confusion, ...figures } = result;
+    process.stdout.write(
+      flags.json ? `${JSON.stringify({ ...figures, confusion })}\n` : `${reportLines(result).join('\n')}\n`,
+    );
+  } catch (error) {
+    throw error instanceof AbortedError ? new AbortedError('interrupted') : error;
+  } finally {
+    live?.close();
+    interrupt[Symbol.dispose]();
+  }
+}
+
+async function optionsOf(flags: TestFlags): Promise<Omit<TestOptions, 'signal' | 'onProgress'>> {
+  const { arch, weights, dataset, dataDir, threads, backend, gpu, batchSize } = flags;
+  if (arch === undefined) {
+    throw new ArgumentError('expected --arch, the run directory of a training, or a genotype beside --weights');
+  }
+  const { genotype, run } = await genotypeArgument(arch);
+  const known = run === undefined ? undefined : await trainingOf(run);
+  const { initChannels = known?.network.initChannels ?? published.initChannels } = flags;
+  const { layers = known?.network.layers ?? published.layers, stem = known?.network.stem ?? published.stem } = flags;
+  const file = weights ?? known?.weights;
+  if (file === undefined) {
+    throw new ArgumentError(`expected --weights beside --arch ${arch}: only the run of a training brings its own`);
+  }
+  const name = dataset ?? known?.dataset;
+  if (name === undefined) throw new ArgumentError(`expected --dataset, one of ${datasetNames.join(', ')}`);
+  return {
+    ...{ genotype, weights: file, network: { initChannels, layers, stem }, batchSize },
+    ...{ dataset: name, dataDir: dataDir ?? (dataset === undefined ? known?.dataDir : undefined) },
+    ...{ threads, backend, index: gpu },
+  };
+}
+
+/** What a training's run directory brings; undefined where it is a search's. */
+async function trainingOf(directory: string) {
+  const files = runFiles(directory);
+  const config = await readConfig(files);
+  if (config.kind !== 'train') return undefined;
+  const finished = await stat(files.weights).catch(() => undefined);
+  const { name, given, dataDir } = config.dataset;
+  return {
+    network: config.settings,
+    // Of a training that goes on, the last checkpoint.
+    weights: finished === undefined ? files.checkpoint : files.weights,
+    dataset: given ? undefined : (name as DatasetName),
+    dataDir,
+  };
+}
+
+function reportLines({
+  images,
+  loss,
+  accuracy,
+  top5,
+  confusion,
+  classNames,
+  imagesPerSecond,
+  device,
+}: TestResult): string[] {
+  const nameOf = (label: number) => classNames[label] ?? String(label);
+  const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0);
+  const classes = confusion.map((row, label) => {
+    const predicted = sum(confusion.map((other) => other[label]));
+    const mistaken = row.map((count, other) => [count, other] as const).filter(([, other]) => other !== label);
+    const [most, as] = mistaken.reduce((worst, next) => (next[0] > worst[0] ? next : worst), [0, label] as const);
+    return [
+      nameOf(label),
+      String(sum(row)),
+      sum(row) === 0 ? '-' : formatShare(row[label] / sum(row)),
+      predicted === 0 ? '-' : formatShare(row[label] / predicted),
+      most === 0 ? '' : `${most} as ${nameOf(as)}`,
+    ];
+  });
+  const fits = confusion.length <= mostShownClasses;
+  const numbers = confusion.map((_, label) => label + 1);
+  return [
+    `accuracy ${formatShare(accuracy)}, top-5 ${formatShare(top5)}, loss ${loss.toFixed(4)}: ${images} test images`,
+    `${formatRate(imagesPerSecond)} images/s on ${device}`,
+    '',
+    ...formatTable([['class', 'images', 'recall', 'precision', 'most often mistaken'], ...classes], [1, 2, 3]),
+    ...(fits
+      ? [
+          '',
+          'confusion matrix: a row a class, a column a prediction',
+          ...formatTable(
+            [
+              ['', ...confusion.map((_, label) => nameOf(label))],
+              ...confusion.map((row, label) => [nameOf(label), ...row.map(String)]),
+            ],
+            numbers,
+          ),
+        ]
+      : []),
+  ];
+}

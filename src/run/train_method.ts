@@ -1,0 +1,146 @@
+import type { Device } from '../backend/device.ts';
+import type { Parameters } from '../backend/parameters.ts';
+import type { Dataset, ImageArrays } from '../data/dataset.ts';
+import { DataError, FileError } from '../errors.ts';
+import { type TrainSource, testBatches, trainBatches } from '../evaluate/batches.ts';
+import { trainLearningRate } from '../evaluate/schedule.ts';
+import { scoreImages } from '../evaluate/score.ts';
+import type { TrainSettings } from '../evaluate/settings.ts';
+import { trainStep, trainStepOutcome } from '../evaluate/step.ts';
+import { buildDerivedNetwork } from '../network/derived.ts';
+import type { Genotype } from '../network/genotype.ts';
+import type { Network } from '../network/macro.ts';
+import { createProgramSet, type ProgramSet } from '../search/programs.ts';
+import type { Method } from './session.ts';
+import type { TrainPlan } from './train_options.ts';
+import type { StepResult, Validation, Work } from './work.ts';
+
+/** The two forms of a genotype's network for a dataset: to learn with, and the plain one to score. */
+export interface TrainNetworks {
+  readonly training: Network;
+  readonly plain: Network;
+}
+
+/** What decides the networks. */
+export type NetworkSettings = Pick<
+  TrainSettings,
+  'initChannels' | 'layers' | 'stem' | 'auxiliary' | 'auxiliaryWeight' | 'dropPathProb' | 'labelSmooth'
+>;
+
+/** Builds both; they share the parameters of the first. Throws ArgumentError. */
+export function buildTrainNetworks(
+  genotype: Genotype,
+  { train, classes }: Pick<Dataset, 'train' | 'classes'>,
+  settings: NetworkSettings,
+): TrainNetworks {
+  const { initChannels, layers, stem, auxiliary, auxiliaryWeight, dropPathProb, labelSmooth } = settings;
+  const plain = { genotype, inputShape: train.shape, classes, initChannels, layers, stem };
+  return {
+    plain: buildDerivedNetwork(plain),
+    training: buildDerivedNetwork({
+      ...plain,
+      auxiliaryWeight: auxiliary ? auxiliaryWeight : undefined,
+      dropPath: dropPathProb,
+      labelSmoothing: labelSmooth,
+    }),
+  };
+}
+
+/** The training of a derived network on a dataset. Throws DataError where there are no test images. */
+export function trainMethod({ genotype, settings, seed }: TrainPlan, dataset: Dataset): Method<TrainWork> {
+  const { test, train, classes } = dataset;
+  if (test === undefined)
+    throw new DataError(`dataset '${dataset.name}' has no test images: a training is scored on them`);
+  const networks = buildTrainNetworks(genotype, dataset, settings);
+  return {
+    graph: networks.training.graph,
+    about: {
+      run: 'train',
+      layers: settings.layers,
+      trainImages: train.labels.length,
+      validationImages: test.labels.length,
+    },
+    describe: (graphDigest) => ({ kind: 'train', architecture: { genotype, graphDigest } }),
+    check: (config, graphDigest, files) => {
+      if (config.kind === 'train' && config.architecture.graphDigest === graphDigest) return;
+      throw new FileError(`${files.config} expects another network: this version builds its genotype otherwise`);
+    },
+    open: (device, parameters) => {
+      const { mean, deviation, augmentation } = dataset;
+      const images = device.createDataset(train);
+      const source = { images, statistics: { mean, deviation, augmentation }, settings, seed };
+      return new TrainWork(device, networks, parameters, source, test, classes);
+    },
+  };
+}
+
+/** The steps and epochs of a training. */
+export class TrainWork implements Work {
+  readonly trainImages: number;
+  readonly steps: number;
+  readonly #device: Device;
+  readonly #source: TrainSource;
+  readonly #test: { readonly images: ReturnType<Device['createDataset']>; readonly labels: ImageArrays['labels'] };
+  readonly #classes: number;
+  readonly #logits: number;
+  readonly #training: ProgramSet;
+  readonly #plain: ProgramSet;
+  #batches?: { readonly epoch: number; readonly batch: ReturnType<typeof trainBatches> };
+
+  constructor(
+    device: Device,
+    { training, plain }: TrainNetworks,
+    parameters: Parameters,
+    source: TrainSource,
+    test: ImageArrays,
+    classes: number,
+  ) {
+    const { settings, images } = source;
+    this.#device = device;
+    this.#source = source;
+    this.#test = { images: device.createDataset(test), labels: test.labels };
+    this.#classes = classes;
+    this.#logits = plain.logits;
+    this.#training = createProgramSet(device, training.graph, parameters, settings.precision);
+    this.#plain = createProgramSet(device, plain.graph, parameters, settings.precision);
+    this.#training.programFor(Math.min(settings.batchSize, images.count));
+    this.trainImages = images.count;
+    this.steps = Math.ceil(images.count / settings.batchSize);
+  }
+
+  learningRate(epoch: number): number {
+    return trainLearningRate(this.#source.settings, epoch);
+  }
+
+  async step(epoch: number, step: number): Promise<StepResult> {
+    if (this.#batches?.epoch !== epoch) this.#batches = { epoch, batch: trainBatches(this.#source, epoch) };
+    const batch = this.#batches.batch(step);
+    const count = batch.indices.length;
+    const program = this.#training.programFor(count);
+    const learningRate = this.learningRate(epoch);
+    const commands = trainStep({ program, batch, settings: this.#source.settings, learningRate });
+    return { count, ...trainStepOutcome(await this.#device.execute(commands)) };
+  }
+
+  async validate(signal: AbortSignal | undefined): Promise<Validation> {
+    const { statistics, settings } = this.#source;
+    const { images, labels } = this.#test;
+    const { loss, accuracy, top5 } = await scoreImages({
+      device: this.#device,
+      programFor: this.#plain.programFor,
+      logits: this.#logits,
+      classes: this.#classes,
+      batches: testBatches(images, statistics, settings.batchSize),
+      labels,
+      signal,
+    });
+    return { loss, accuracy, top5 };
+  }
+
+  [Symbol.dispose](): void {
+    this.#training.dispose();
+    this.#plain.dispose();
+    this.#source.images.dispose();
+    this.#test.images.dispose();
+  }
+}

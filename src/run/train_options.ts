@@ -1,0 +1,36 @@
+import { invalid } from '../errors.ts';
+import { resolveTrainSettings, type TrainPresetName, type TrainSettings, trainPresets } from '../evaluate/settings.ts';
+import type { Genotype } from '../network/genotype.ts';
+import { checkGenotype } from '../network/genotype-rules.ts';
+import type { TrainConfig } from './config.ts';
+import { planNewRun, planResumedRun, type RunOptions, type RunPlan } from './run_options.ts';
+
+/** Options of a training. */
+export interface TrainOptions extends RunOptions {
+  /** Whose network is trained; required unless `resume` is given. */
+  readonly genotype?: Genotype;
+  /** Ready-made settings; `quick` when absent. */
+  readonly preset?: TrainPresetName;
+  /** Settings that replace the preset's. */
+  readonly settings?: Partial<TrainSettings>;
+}
+
+/** A checked training, new or resumed, with every default filled in. */
+export interface TrainPlan extends RunPlan<TrainConfig> {
+  readonly genotype: Genotype;
+}
+
+const fixedOnResume = ['dataDir', 'limit', 'preset', 'settings', 'seed', 'out', 'genotype'] as const;
+
+/** Checks options and the run directory, and fills in the defaults. Throws ArgumentError or FileError. */
+export async function planTraining(options: TrainOptions): Promise<TrainPlan> {
+  const { preset = 'quick', genotype, resume } = options;
+  if (resume !== undefined) {
+    const plan = await planResumedRun<TrainConfig, TrainOptions>('train', options, resume, fixedOnResume);
+    return { ...plan, genotype: plan.config.architecture.genotype };
+  }
+  if (genotype === undefined) throw invalid('genotype', 'the genotype whose network is trained', genotype);
+  checkGenotype(genotype);
+  const settings = resolveTrainSettings(preset, options.settings);
+  return { ...(await planNewRun<TrainConfig>(options, settings, trainPresets[preset].limit)), genotype };
+}

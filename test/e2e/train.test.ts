@@ -1,0 +1,229 @@
+// Training a derived network: in the library, on the command line, killed and resumed, and what `test` makes of its weights.
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Dataset, ImageArrays } from '../../src/data/dataset.ts';
+import { AbortedError } from '../../src/errors.ts';
+import type { TrainSettings } from '../../src/evaluate/settings.ts';
+import { genotypes } from '../../src/network/published.ts';
+import { randomBlock } from '../../src/random/philox.ts';
+import type { TrainEvent } from '../../src/run/events.ts';
+import { test as testNetwork } from '../../src/run/test.ts';
+import { train } from '../../src/run/train.ts';
+import type { TrainOptions } from '../../src/run/train_options.ts';
+import { scratch } from '../helpers/scratch.ts';
+
+const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const genotype = genotypes['DARTS_V2'];
+/** All that the published training has, in small: three steps an epoch, the last of two images. */
+const settings: Partial<TrainSettings> = {
+  ...{ batchSize: 8, epochs: 2, initChannels: 2, layers: 3, learningRate: 0.05 },
+  ...{ auxiliary: true, dropPathProb: 0.3, labelSmooth: 0.1, cutout: true, cutoutLength: 6 },
+};
+// Float32 sums in another order: some units in the last place in a step, grown by the steps before it.
+const lossTolerance = 1e-4;
+
+/** Random images of 24x24 in six classes. */
+function images(count: number, seed: number): ImageArrays {
+  const stream = { seed, purpose: 'split', epoch: 0, step: 0 } as const;
+  return {
+    images: Uint8Array.from({ length: count * 576 }, (_, i) => randomBlock(stream, i)[0] & 255),
+    labels: Int32Array.from({ length: count }, (_, i) => i % 6),
+    shape: [24, 24, 1],
+  };
+}
+
+const dataset: Dataset = {
+  ...{ name: 'tiny', train: images(18, 1), test: images(11, 2), classes: 6, classNames: [] },
+  ...{ mean: [0.5], deviation: [0.25], augmentation: { pad: 2, flip: true }, notices: [] },
+};
+
+async function follow(options: Partial<TrainOptions>): Promise<TrainEvent[]> {
+  const events: TrainEvent[] = [];
+  for await (const event of train({ dataset, ...options })) events.push(event);
+  return events;
+}
+
+const lossesOf = (events: readonly TrainEvent[]) =>
+  events.flatMap((event) =>
+    event.type === 'step' ? [event.loss] : event.type === 'epoch' ? [event.trainLoss, event.validationLoss] : [],
+  );
+
+describe('train', () => {
+  let folder: string;
+  let out: string;
+  let events: TrainEvent[];
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'dartsmith-test-'));
+    out = join(folder, 'run');
+    events = await follow({ genotype, settings, out, backend: 'cpu' });
+  });
+
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('tells what it works on, each step and each epoch', () => {
+    const epoch = ['step', 'step', 'step', 'epoch', 'checkpoint'];
+    expect(events.map(({ type }) => type)).toEqual(['start', ...epoch, ...epoch]);
+    const about = { run: 'train', trainImages: 18, validationImages: 11, layers: 3, steps: 3, epochs: 2, classes: 6 };
+    expect(events[0]).toMatchObject(about);
+    expect(events[0]).not.toHaveProperty('space');
+    expect(events[9]).toMatchObject({ type: 'epoch', epoch: 1, validationTop5: expect.any(Number) });
+  });
+
+  it('writes a run directory that stands for its genotype', () => {
+    expect(readdirSync(out).toSorted()).toEqual([
+      ...['cells.svg', 'checkpoint.safetensors', 'config.json', 'genotype.json', 'genotype.txt'],
+      ...['metrics.jsonl', 'weights.safetensors'],
+    ]);
+    const config = JSON.parse(readFileSync(join(out, 'config.json'), 'utf8'));
+    expect(config).toMatchObject({ kind: 'train', settings, architecture: { genotype } });
+  });
+
+  it('has the same bits with another number of threads, and after an abort and a resume', async () => {
+    const read = (folder: string, file: string) => readFileSync(join(folder, file));
+    const again = join(scratch(), 'run');
+    const controller = new AbortController();
+    let steps = 0;
+    const first = train({
+      dataset,
+      genotype,
+      settings,
+      out: again,
+      threads: 1,
+      backend: 'cpu',
+      signal: controller.signal,
+    });
+    await expect(
+      (async () => {
+        for await (const event of first) if (event.type === 'step' && ++steps === 4) controller.abort();
+      })(),
+    ).rejects.toThrow(AbortedError);
+    expect(existsSync(join(again, 'weights.safetensors'))).toBe(false);
+    const resumed = await follow({ resume: again, backend: 'cpu', threads: 2 });
+    expect(resumed[0]).toMatchObject({ type: 'start', resumed: { epoch: 1 } });
+    for (const file of ['checkpoint.safetensors', 'weights.safetensors']) {
+      expect(read(again, file).equals(read(out, file)), file).toBe(true);
+    }
+  });
+
+  it('leaves weights that test scores as the training did', async () => {
+    const result = await testNetwork({
+      ...{ genotype, dataset, weights: join(out, 'weights.safetensors'), backend: 'cpu' },
+      network: { initChannels: 2, layers: 3, stem: 'small' },
+    });
+    const last = events.at(-2);
+    if (last?.type !== 'epoch') throw new Error('expected an epoch');
+    expect(result.accuracy).toBe(last.validationAccuracy);
+    expect(result.top5).toBe(last.validationTop5);
+    expect(result.loss).toBeCloseTo(last.validationLoss, 6);
+    expect(result.images).toBe(11);
+    const { confusion } = result;
+    expect(confusion.map((row) => row.reduce((sum, count) => sum + count))).toEqual([2, 2, 2, 2, 2, 1]);
+    expect(confusion.reduce((sum, row, label) => sum + row[label], 0) / 11).toBe(result.accuracy);
+  });
+
+  it('goes the same way on tfjs', { timeout: 120_000 }, async () => {
+    const one = { ...settings, epochs: 1 };
+    const expected = lossesOf(await follow({ genotype, settings: one, backend: 'cpu' }));
+    const losses = lossesOf(await follow({ genotype, settings: one, backend: 'tfjs' }));
+    expect(losses.length).toBe(expected.length);
+    losses.forEach((loss, i) => {
+      expect(Math.abs(loss - expected[i]), `loss ${i}: ${loss}, on the CPU ${expected[i]}`).toBeLessThan(lossTolerance);
+    });
+  });
+
+  it('takes label smoothing, auxiliary head and drop path into account', async () => {
+    const first = async (changes: Partial<TrainSettings>) =>
+      lossesOf(await follow({ genotype, backend: 'cpu', settings: { ...settings, epochs: 1, ...changes } }))[0];
+    const whole = await first({});
+    // Drop path begins in the second epoch.
+    expect(await first({ dropPathProb: 0 })).toBeCloseTo(whole, 5);
+    expect(await first({ labelSmooth: 0 })).not.toBeCloseTo(whole, 3);
+    expect(await first({ auxiliaryWeight: 0 })).toBeLessThan(whole - 0.3);
+    const second = lossesOf(await follow({ genotype, backend: 'cpu', settings: { ...settings, dropPathProb: 0 } }));
+    const [, , , , , dropped] = lossesOf(events);
+    expect(second[5]).not.toBeCloseTo(dropped, 3);
+  });
+
+  it('refuses what it cannot train', async () => {
+    const rejects = (options: Partial<TrainOptions>) => expect(follow({ backend: 'cpu', ...options })).rejects;
+    await rejects({ settings }).toThrow('genotype');
+    await rejects({ genotype, dataset: { ...dataset, test: undefined } }).toThrow('no test images');
+    await rejects({ genotype, settings: { ...settings, layers: 0 } }).toThrow('layers');
+    await rejects({ resume: out, genotype }).toThrow('genotype cannot be given with resume');
+    const small = { ...dataset, train: { ...images(18, 1), shape: [12, 48, 1] } } as Dataset;
+    await rejects({ genotype, settings, dataset: small }).toThrow(
+      'auxiliary head expected at least 6x6 pixels but got 3x12',
+    );
+  });
+});
+
+describe('the command line', () => {
+  const run = (...args: string[]) =>
+    spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8', timeout: 120_000 });
+  const tiny = ['--limit', '40', '--epochs', '2', '--batch-size', '16', '--init-channels', '2', '--layers', '3'];
+
+  it('trains, survives kill -9, and tests', { timeout: 180_000 }, async () => {
+    const folder = scratch();
+    const arch = ['train', '--arch', 'DARTS_V2', ...tiny];
+    const whole = join(folder, 'whole');
+    const done = run(...arch, '--out', whole);
+    expect(done.stderr).toMatch(/mnist: 40 training and 10000 test images 28x28x1\nnetwork: 3 cells, /);
+    expect(done.stdout).toMatch(
+      /test accuracy [\d.]+%, top-5 [\d.]+%, loss [\d.]+\nrun: .*\nnext: dartsmith test --arch/,
+    );
+    const killed = join(folder, 'killed');
+    const child = spawn(process.execPath, [cli, ...arch, '--json', '--out', killed, '--checkpoint-seconds', '0']);
+    let seen = '';
+    child.stdout.on('data', (text) => {
+      seen += text;
+      if (seen.split('"type":"step"').length > 2) child.kill('SIGKILL');
+    });
+    await new Promise((resolve) => child.on('close', resolve));
+    expect(child.signalCode).toBe('SIGKILL');
+    expect(run('train', '--resume', killed).status).toBe(0);
+    const weights = (directory: string) => readFileSync(join(directory, 'weights.safetensors'));
+    expect(weights(killed).equals(weights(whole))).toBe(true);
+
+    const tested = run('test', '--arch', whole);
+    expect(tested.stderr).toBe('');
+    expect(tested.stdout).toMatch(
+      /^accuracy [\d.]+%, top-5 [\d.]+%, loss [\d.]+: 10000 test images\n[\d.]+ images\/s on cpu/,
+    );
+    expect(tested.stdout).toContain('confusion matrix');
+    const json = JSON.parse(run('test', '--arch', whole, '--json').stdout);
+    expect(json.confusion.flat().reduce((sum: number, count: number) => sum + count)).toBe(10_000);
+  });
+
+  it.each([
+    [['train'], 2, 'expected --arch'],
+    [['train', '--arch', 'DARTS_V9'], 2, 'a published name'],
+    [['train', '--arch', 'DARTS_V2', '--drop-path-prob', '2'], 2, '--drop-path-prob'],
+    [['test'], 2, 'expected --arch'],
+    [['test', '--arch', 'DARTS_V2'], 2, 'expected --weights'],
+    [['test', '--arch', 'DARTS_V2', '--weights', 'none.safetensors'], 2, 'expected --dataset'],
+    [['test', '--arch', 'DARTS_V2', '--weights', 'none.safetensors', '--dataset', 'mnist'], 1, 'none.safetensors'],
+  ])('%j is refused in one line', (args, status, message) => {
+    const { stderr, ...ended } = run(...args);
+    expect(ended.status, stderr).toBe(status);
+    expect(stderr).toContain(message);
+    expect(stderr.trimEnd().split('\n').length).toBe(1);
+  });
+
+  it('refuses weights of another network, and a search to resume', { timeout: 60_000 }, () => {
+    const folder = scratch();
+    const file = join(folder, 'weights.safetensors');
+    writeFileSync(file, 'no weights');
+    const broken = run('test', '--arch', 'DARTS_V2', '--weights', file, '--dataset', 'mnist');
+    expect(broken.status).toBe(1);
+    expect(broken.stderr).toContain(file);
+    const searched = join(folder, 'searched');
+    mkdirSync(searched);
+    expect(run('search', ...tiny, '--out', searched).status).toBe(0);
+    const mixed = run('train', '--resume', searched);
+    expect(mixed.stderr).toContain('expected a training but holds a search: dartsmith search --resume');
+  });
+});

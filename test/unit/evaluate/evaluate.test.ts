@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest';
+import type { DeviceDataset } from '../../../src/backend/device.ts';
+import { testBatches, trainBatches } from '../../../src/evaluate/batches.ts';
+import { dropPathFactor, trainLearningRate } from '../../../src/evaluate/schedule.ts';
+import { rankOf } from '../../../src/evaluate/score.ts';
+import { resolveTrainSettings, trainPresets, trainSettingRules } from '../../../src/evaluate/settings.ts';
+import { isAllowed } from '../../../src/setting_rules.ts';
+
+describe('learning rates', () => {
+  const cosine = trainPresets.cifar10.settings;
+  const exponential = trainPresets.imagenet.settings;
+
+  it('fall by the published cosine from 0.025 to 0', () => {
+    expect(trainLearningRate(cosine, 0)).toBe(0.025);
+    expect(trainLearningRate(cosine, 300)).toBeCloseTo(0.0125, 12);
+    expect(trainLearningRate(cosine, 599)).toBeCloseTo(0.0125 * (1 + Math.cos((Math.PI * 599) / 600)), 12);
+  });
+
+  it('fall by a factor an epoch', () => {
+    expect(trainLearningRate(exponential, 0)).toBe(0.1);
+    expect(trainLearningRate(exponential, 3)).toBeCloseTo(0.1 * 0.97 ** 3, 12);
+  });
+
+  it('are warmed up: an epoch of five after the other', () => {
+    const warm = { ...exponential, warmupEpochs: 5 };
+    expect(
+      [0, 1, 4, 5].map((epoch) => (trainLearningRate(warm, epoch) / trainLearningRate(exponential, epoch)).toFixed(12)),
+    ).toEqual([0.2, 0.4, 1, 1].map((share) => share.toFixed(12)));
+  });
+
+  it('leave drop path to rise from 0', () => {
+    expect([0, 300, 599].map((epoch) => dropPathFactor(cosine, epoch))).toEqual([0, 0.5, 599 / 600]);
+  });
+});
+
+describe('settings', () => {
+  it.each(Object.entries(trainPresets))('of the preset %s keep their rules', (_, { settings }) => {
+    expect(Object.keys(settings).sort()).toEqual(Object.keys(trainSettingRules).sort());
+    for (const [name, value] of Object.entries(settings)) {
+      expect(isAllowed(trainSettingRules[name as keyof typeof settings], value), name).toBe(true);
+    }
+  });
+
+  it('refuse what is out of range', () => {
+    expect(() => resolveTrainSettings('quick', { dropPathProb: 1 })).toThrow('dropPathProb');
+    expect(() => resolveTrainSettings('quick', { schedule: 'linear' as 'cosine' })).toThrow(
+      'one of cosine, exponential',
+    );
+  });
+});
+
+describe('batches', () => {
+  const images = { count: 10, shape: [4, 4, 1] } as unknown as DeviceDataset;
+  const statistics = { mean: [0.5], deviation: [0.25], augmentation: { pad: 2, flip: true } };
+  const settings = { ...trainPresets.cifar10.settings, batchSize: 4, epochs: 4 };
+  const all = (epoch: number) =>
+    [0, 1, 2].flatMap((step) => [...trainBatches({ images, statistics, settings, seed: 3 }, epoch)(step).indices]);
+
+  it('of training take every image once, in an order of the epoch, the last batch as small as what is left', () => {
+    expect(all(0).toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(all(1)).not.toEqual(all(0));
+    expect(all(0)).toEqual(all(0));
+    expect(trainBatches({ images, statistics, settings, seed: 3 }, 0)(2).indices.length).toBe(2);
+  });
+
+  it('of training are augmented, and drop paths as the epoch says', () => {
+    const batch = trainBatches({ images, statistics, settings, seed: 3 }, 1)(2);
+    expect(batch.augmentation).toEqual({
+      ...{ mean: [0.5], deviation: [0.25], pad: 2, flip: true, cutout: 16 },
+      stream: { seed: 3, purpose: 'trainAugmentation', epoch: 1, step: 2 },
+    });
+    expect(batch.dropout).toEqual({ seed: 3, epoch: 1, step: 2, pathFactor: 0.25 });
+    const plain = trainBatches({ images, statistics, settings: { ...settings, dropPathProb: 0 }, seed: 3 }, 1)(2);
+    expect(plain).not.toHaveProperty('dropout');
+  });
+
+  it('of a test come in order, as they are', () => {
+    const batches = testBatches(images, statistics, 4);
+    expect(batches.map(({ indices }) => [...indices])).toEqual([
+      [0, 1, 2, 3],
+      [4, 5, 6, 7],
+      [8, 9],
+    ]);
+    expect(batches[0].augmentation).toEqual({ mean: [0.5], deviation: [0.25], pad: 0, flip: false, cutout: 0 });
+  });
+});
+
+describe('rankOf', () => {
+  it.each([
+    [[3, 1, 2], 0, { best: 0, rank: 0 }],
+    [[3, 1, 2], 1, { best: 0, rank: 2 }],
+    [[1, 1, 1], 1, { best: 0, rank: 1 }],
+    [[0, 5, 5], 2, { best: 1, rank: 1 }],
+  ])('of %j and label %d', (logits, label, expected) => {
+    expect(rankOf(logits, label)).toEqual(expected);
+  });
+});
