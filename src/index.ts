@@ -57,6 +57,14 @@ export {
   trainSettingRules,
 } from './evaluate/settings.ts';
 export {
+  type ExportedNetwork,
+  type ExportFormat,
+  type ExportOptions,
+  exportFormats,
+  exportNetwork,
+} from './exchange/export.ts';
+export { readWeights, type WeightFile } from './exchange/weights.ts';
+export {
   type BranchBuilder,
   type Conv2dOptions,
   type CrossEntropyOptions,

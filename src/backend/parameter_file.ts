@@ -2,7 +2,7 @@
 import { FileError } from '../errors.ts';
 import type { ParameterSpec } from '../graph/graph.ts';
 import { fromTorch, torchShape, toTorch } from '../io/layout.ts';
-import type { TensorData, TensorFile } from '../io/safetensors.ts';
+import type { TensorData, WeightTensor } from '../io/safetensors.ts';
 import type { Arena, ParameterMap, ParameterPlace } from './parameters.ts';
 
 interface Section {
@@ -53,7 +53,11 @@ export function arenasToTensors(
 }
 
 /** Whole arenas from a file's tensors. Throws FileError for missing or unexpected names and wrong shapes, all in one line. */
-export function tensorsToArenas(map: ParameterMap, { tensors }: TensorFile, path: string): Map<Arena, Float32Array> {
+export function tensorsToArenas(
+  map: ParameterMap,
+  tensors: ReadonlyMap<string, WeightTensor>,
+  path: string,
+): Map<Arena, Float32Array> {
   const expected = items(map, hasOptimizer(tensors.keys()));
   checkNames(expected, tensors.keys(), path);
   const arenas = new Map<Arena, Float32Array>();

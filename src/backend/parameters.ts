@@ -4,7 +4,7 @@ import { invalid } from '../errors.ts';
 import type { Graph, ParameterSpec } from '../graph/graph.ts';
 import { writeFileAtomic } from '../io/atomic.ts';
 import { fileError } from '../io/file_error.ts';
-import { decodeSafetensors, encodeSafetensors } from '../io/safetensors.ts';
+import { decodeSafetensors, encodeSafetensors, type WeightTensor } from '../io/safetensors.ts';
 import { normal, type Purpose, uniform } from '../random/philox.ts';
 import { arenasToTensors, fileArenas, hasOptimizer, tensorsToArenas } from './parameter_file.ts';
 
@@ -150,9 +150,17 @@ export class Parameters implements Disposable {
       throw fileError('read', path, error);
     });
     const file = decodeSafetensors(bytes, path);
-    const values = tensorsToArenas(this.map, file, path);
-    await Promise.all([...values].map(([arena, data]) => this.store.write(arena, 0, data)));
+    await this.assign(file.tensors, path);
     return { metadata: file.metadata, optimizer: hasOptimizer(file.tensors.keys()) };
+  }
+
+  /**
+   * Replaces all values by named tensors in PyTorch's layout, as {@link load} does by those of a file. `source` names them in
+   * errors.
+   */
+  async assign(tensors: ReadonlyMap<string, WeightTensor>, source: string): Promise<void> {
+    const values = tensorsToArenas(this.map, tensors, source);
+    await Promise.all([...values].map(([arena, data]) => this.store.write(arena, 0, data)));
   }
 
   /** Frees the arenas; later calls reject with BackendError. */

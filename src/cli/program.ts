@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { addBenchCommand } from './bench.ts';
 import { addDoctorCommand } from './doctor.ts';
 import { addDrawCommand } from './draw.ts';
+import { addExportCommand, addImportCommand } from './export.ts';
 import { endingOf, exitCodes } from './failure.ts';
 import { addInfoCommand } from './info.ts';
 import { addSearchCommand } from './search.ts';
@@ -48,6 +49,8 @@ function createProgram(): Command {
   addSearchCommand(program);
   addTrainCommand(program);
   addTestCommand(program);
+  addExportCommand(program);
+  addImportCommand(program);
   addDrawCommand(program);
   addInfoCommand(program);
   addBenchCommand(program);

@@ -127,5 +127,10 @@ function summary(result: SearchResult | TrainResult): string[] {
 function trainSummary({ testAccuracy, testTop5, testLoss, directory }: TrainResult): string[] {
   const score = `test accuracy ${formatShare(testAccuracy)}, top-5 ${formatShare(testTop5)}, loss ${testLoss.toFixed(4)}`;
   if (directory === undefined) return [score];
-  return [score, `run:  ${directory}`, `next: dartsmith test --arch ${quoted(directory)}`];
+  return [
+    score,
+    `run:  ${directory}`,
+    `next: dartsmith test --arch ${quoted(directory)}`,
+    `      dartsmith export --arch ${quoted(directory)} --out network.onnx`,
+  ];
 }

@@ -1,11 +1,7 @@
-import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
-import type { DatasetName } from '../data/load.ts';
 import { datasetNames } from '../data/load.ts';
 import { AbortedError, ArgumentError } from '../errors.ts';
 import { type TrainSettings, trainPresets } from '../evaluate/settings.ts';
-import { stemForms } from '../network/macro.ts';
-import { readConfig, runFiles } from '../run/directory.ts';
 import { type TestOptions, type TestResult, test } from '../run/test.ts';
 import { formatRate, formatShare, formatTable } from './format.ts';
 import { genotypeArgument, genotypeArgumentHelp } from './genotype_argument.ts';
@@ -14,10 +10,11 @@ import { createLiveLine } from './live_line.ts';
 import { choiceParser, integerParser, textParser } from './options.ts';
 import { isLiveTerminal } from './paint.ts';
 import { addDeviceOptions, type RunFlags } from './run_command.ts';
+import { trainingOf } from './training_run.ts';
 
 interface TestFlags
   extends Pick<RunFlags, 'dataset' | 'dataDir' | 'threads' | 'backend' | 'gpu' | 'json'>,
-    Partial<Pick<TrainSettings, 'initChannels' | 'layers' | 'stem' | 'batchSize'>> {
+    Partial<Pick<TrainSettings, 'batchSize'>> {
   readonly arch?: string;
   readonly weights?: string;
 }
@@ -27,7 +24,7 @@ Examples:
   dartsmith test --arch runs/mine-trained
   dartsmith test --arch DARTS_V2 --weights weights.safetensors --dataset cifar10 --data-dir cifar-10-batches-bin
 
-The run directory of a training brings its weights, its data and the size of its network.`;
+The run directory of a training brings its weights and its data.`;
 
 const published = trainPresets.cifar10.settings;
 /** Rows of a confusion matrix that fit a screen. */
@@ -42,7 +39,7 @@ export function addTestCommand(program: Command): void {
     .option('--arch <genotype>', genotypeArgumentHelp, textParser('--arch', 'a genotype'))
     .option(
       '--weights <file>',
-      'safetensors file (default: that of the run that --arch names)',
+      'safetensors or PyTorch file (default: that of the run that --arch names)',
       textParser('--weights', 'a file'),
     )
     .option(
@@ -51,21 +48,6 @@ export function addTestCommand(program: Command): void {
       choiceParser('--dataset', datasetNames),
     )
     .option('--data-dir <folder>', "its files (default: the run's)", textParser('--data-dir', 'a folder'))
-    .option(
-      '--init-channels <number>',
-      `channels of the first cell (default: the run's, ${published.initChannels})`,
-      integerParser('--init-channels', 1),
-    )
-    .option(
-      '--layers <number>',
-      `number of cells (default: the run's, ${published.layers})`,
-      integerParser('--layers', 1),
-    )
-    .option(
-      '--stem <name>',
-      `${stemForms.join(' or ')} (default: the run's, ${published.stem})`,
-      choiceParser('--stem', stemForms),
-    )
     .option(
       '--batch-size <number>',
       `images at a time (default: ${published.batchSize})`,
@@ -105,8 +87,6 @@ async function optionsOf(flags: TestFlags): Promise<Omit<TestOptions, 'signal' |
   }
   const { genotype, run } = await genotypeArgument(arch);
   const known = run === undefined ? undefined : await trainingOf(run);
-  const { initChannels = known?.network.initChannels ?? published.initChannels } = flags;
-  const { layers = known?.network.layers ?? published.layers, stem = known?.network.stem ?? published.stem } = flags;
   const file = weights ?? known?.weights;
   if (file === undefined) {
     throw new ArgumentError(`expected --weights beside --arch ${arch}: only the run of a training brings its own`);
@@ -114,25 +94,9 @@ async function optionsOf(flags: TestFlags): Promise<Omit<TestOptions, 'signal' |
   const name = dataset ?? known?.dataset;
   if (name === undefined) throw new ArgumentError(`expected --dataset, one of ${datasetNames.join(', ')}`);
   return {
-    ...{ genotype, weights: file, network: { initChannels, layers, stem }, batchSize },
+    ...{ genotype, weights: file, batchSize },
     ...{ dataset: name, dataDir: dataDir ?? (dataset === undefined ? known?.dataDir : undefined) },
     ...{ threads, backend, index: gpu },
-  };
-}
-
-/** What a training's run directory brings; undefined where it is a search's. */
-async function trainingOf(directory: string) {
-  const files = runFiles(directory);
-  const config = await readConfig(files);
-  if (config.kind !== 'train') return undefined;
-  const finished = await stat(files.weights).catch(() => undefined);
-  const { name, given, dataDir } = config.dataset;
-  return {
-    network: config.settings,
-    // Of a training that goes on, the last checkpoint.
-    weights: finished === undefined ? files.checkpoint : files.weights,
-    dataset: given ? undefined : (name as DatasetName),
-    dataDir,
   };
 }
 

@@ -9,11 +9,15 @@ export interface TensorData {
   readonly data: Float32Array;
 }
 
-/** A tensor that was read. F32, F16 and BF16 come as Float32Array, F64 and I64 as Float64Array (I64 rounded to it). */
-export interface StoredTensor {
-  readonly dtype: DataType;
+/** A named tensor of any file, in PyTorch's layout where it is a weight. */
+export interface WeightTensor {
   readonly shape: readonly number[];
   readonly data: Float32Array | Float64Array;
+}
+
+/** A tensor that was read. F32, F16 and BF16 come as Float32Array, F64 and I64 as Float64Array (I64 rounded to it). */
+export interface StoredTensor extends WeightTensor {
+  readonly dtype: DataType;
 }
 
 /** What a safetensors file holds. */

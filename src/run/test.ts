@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import type { BackendName, Device } from '../backend/device.ts';
 import { openDevice } from '../backend/open.ts';
 import type { Dataset } from '../data/dataset.ts';
@@ -6,9 +5,8 @@ import { type DatasetName, loadDataset } from '../data/load.ts';
 import { AbortedError, DataError } from '../errors.ts';
 import { testBatches } from '../evaluate/batches.ts';
 import { type Score, scoreImages } from '../evaluate/score.ts';
-import type { TrainSettings } from '../evaluate/settings.ts';
-import { fileError } from '../io/file_error.ts';
-import { decodeSafetensors } from '../io/safetensors.ts';
+import { sizesOfWeights } from '../exchange/network_sizes.ts';
+import { readWeights } from '../exchange/weights.ts';
 import type { Genotype } from '../network/genotype.ts';
 import { createProgramSet } from '../search/programs.ts';
 import { buildTrainNetworks } from './train_method.ts';
@@ -16,10 +14,8 @@ import { buildTrainNetworks } from './train_method.ts';
 /** Options of a test. */
 export interface TestOptions {
   readonly genotype: Genotype;
-  /** A safetensors file with the network's weights under the published names; optimiser state in it is not looked at. */
+  /** A file of the network's weights under the published names, safetensors or of PyTorch; its size follows from them. */
   readonly weights: string;
-  /** The network's size and form. */
-  readonly network: Pick<TrainSettings, 'initChannels' | 'layers' | 'stem'>;
   /** A known dataset's name or images in memory. */
   readonly dataset: DatasetName | Dataset;
   /** Folder of a named dataset's files. */
@@ -49,7 +45,7 @@ export interface TestResult extends Score {
  * AbortedError.
  */
 export async function test(options: TestOptions): Promise<TestResult> {
-  const { genotype, weights, network, signal, batchSize = 96 } = options;
+  const { genotype, weights, signal, batchSize = 96 } = options;
   if (signal?.aborted) throw new AbortedError();
   const dataset =
     typeof options.dataset === 'string'
@@ -57,13 +53,14 @@ export async function test(options: TestOptions): Promise<TestResult> {
       : options.dataset;
   const { test: images, classes, classNames } = dataset;
   if (images === undefined) throw new DataError(`dataset '${dataset.name}' has no test images`);
-  const auxiliary = await hasAuxiliaryHead(weights);
-  const networks = buildTrainNetworks(genotype, dataset, { ...plainTraining, ...network, auxiliary });
+  const file = await readWeights(weights);
+  const sizes = sizesOfWeights(file.tensors, weights);
+  const networks = buildTrainNetworks(genotype, dataset, { ...plainTraining, ...sizes });
   const { backend, threads, index } = options;
   const device = options.device ?? (await openDevice({ backend, threads, index }));
   try {
     using parameters = await device.createParameters(networks.training.graph, { seed: 0 });
-    await parameters.load(weights);
+    await parameters.assign(file.tensors, weights);
     using programs = createProgramSet(device, networks.plain.graph, parameters, 'fp32');
     using onDevice = device.createDataset(images);
     const began = performance.now();
@@ -87,10 +84,3 @@ export async function test(options: TestOptions): Promise<TestResult> {
 
 /** The network as it is scored; what only training needs has no parameters. */
 const plainTraining = { auxiliaryWeight: 0, dropPathProb: 0, labelSmooth: 0 };
-
-async function hasAuxiliaryHead(path: string): Promise<boolean> {
-  const bytes = await readFile(path).catch((error: unknown) => {
-    throw fileError('read', path, error);
-  });
-  return [...decodeSafetensors(bytes, path).tensors.keys()].some((name) => name.startsWith('auxiliary_head.'));
-}

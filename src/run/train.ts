@@ -21,14 +21,14 @@ export function train(options: TrainOptions): TrainRun {
       plan,
       (dataset) => trainMethod(plan, dataset),
       async (session) => {
-        const { log, parameters } = session;
+        const { log, parameters, work } = session;
         // A training is given where a genotype is asked for, as a search is.
         if (log !== undefined) await writeGenotype(log.files, genotype);
         emit(session.start);
         await runToEnd(session, (event) => {
           if (event.type !== 'genotype') emit(event);
         });
-        if (log !== undefined) await parameters.save(log.files.weights);
+        if (log !== undefined) await parameters.save(log.files.weights, { metadata: work.metadata });
         const { loss, accuracy, top5 = 0 } = session.progress.validation!;
         const directory = log?.files.directory;
         return { genotype, testAccuracy: accuracy, testTop5: top5, testLoss: loss, directory };

@@ -7,6 +7,7 @@ import { trainLearningRate } from '../evaluate/schedule.ts';
 import { scoreImages } from '../evaluate/score.ts';
 import type { TrainSettings } from '../evaluate/settings.ts';
 import { trainStep, trainStepOutcome } from '../evaluate/step.ts';
+import { encodeMetadata } from '../exchange/weight_metadata.ts';
 import { buildDerivedNetwork } from '../network/derived.ts';
 import type { Genotype } from '../network/genotype.ts';
 import type { Network } from '../network/macro.ts';
@@ -69,15 +70,25 @@ export function trainMethod({ genotype, settings, seed }: TrainPlan, dataset: Da
       const { mean, deviation, augmentation } = dataset;
       const images = device.createDataset(train);
       const source = { images, statistics: { mean, deviation, augmentation }, settings, seed };
-      return new TrainWork(device, networks, parameters, source, test, classes);
+      const metadata = encodeMetadata(genotype, dataset);
+      return new TrainWork(device, networks, parameters, source, { test, classes, metadata });
     },
   };
+}
+
+/** What a training is scored on, and what its weights file tells of that. */
+interface ScoredOn {
+  readonly test: ImageArrays;
+  readonly classes: number;
+  readonly metadata: Readonly<Record<string, string>>;
 }
 
 /** The steps and epochs of a training. */
 export class TrainWork implements Work {
   readonly trainImages: number;
   readonly steps: number;
+  /** Goes into the weights file. */
+  readonly metadata: Readonly<Record<string, string>>;
   readonly #device: Device;
   readonly #source: TrainSource;
   readonly #test: { readonly images: ReturnType<Device['createDataset']>; readonly labels: ImageArrays['labels'] };
@@ -92,14 +103,14 @@ export class TrainWork implements Work {
     { training, plain }: TrainNetworks,
     parameters: Parameters,
     source: TrainSource,
-    test: ImageArrays,
-    classes: number,
+    { test, classes, metadata }: ScoredOn,
   ) {
     const { settings, images } = source;
     this.#device = device;
     this.#source = source;
     this.#test = { images: device.createDataset(test), labels: test.labels };
     this.#classes = classes;
+    this.metadata = metadata;
     this.#logits = plain.logits;
     this.#training = createProgramSet(device, training.graph, parameters, settings.precision);
     this.#plain = createProgramSet(device, plain.graph, parameters, settings.precision);

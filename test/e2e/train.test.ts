@@ -112,7 +112,6 @@ describe('train', () => {
   it('leaves weights that test scores as the training did', async () => {
     const result = await testNetwork({
       ...{ genotype, dataset, weights: join(out, 'weights.safetensors'), backend: 'cpu' },
-      network: { initChannels: 2, layers: 3, stem: 'small' },
     });
     const last = events.at(-2);
     if (last?.type !== 'epoch') throw new Error('expected an epoch');

@@ -1,0 +1,41 @@
+import { FileError } from '../errors.ts';
+import type { WeightTensor } from '../io/safetensors.ts';
+import type { StemForm } from '../network/macro.ts';
+
+/** What the weights of a derived network tell of it. */
+export interface NetworkSizes {
+  readonly initChannels: number;
+  readonly layers: number;
+  readonly stem: StemForm;
+  readonly classes: number;
+  readonly imageChannels: number;
+  /** Whether there are weights of an auxiliary head. */
+  readonly auxiliary: boolean;
+}
+
+/** Reads the sizes off named weights. Throws FileError, naming `source`, where they are not those of a derived network. */
+export function sizesOfWeights(tensors: ReadonlyMap<string, WeightTensor>, source: string): NetworkSizes {
+  const shapeOf = (name: string, axes: number): readonly number[] => {
+    const shape = tensors.get(name)?.shape;
+    if (shape?.length === axes && shape.every((size) => size > 0)) return shape;
+    const found = shape === undefined ? 'none' : `[${shape}]`;
+    throw new FileError(
+      `${source} holds no derived network: expected a tensor of ${axes} axes named ${name} but got ${found}`,
+    );
+  };
+  const names = [...tensors.keys()];
+  const stem: StemForm = tensors.has('stem0.0.weight') ? 'large' : 'small';
+  const [channels] = shapeOf(stem === 'large' ? 'stem1.1.weight' : 'stem.0.weight', 4);
+  const [, imageChannels] = shapeOf(stem === 'large' ? 'stem0.0.weight' : 'stem.0.weight', 4);
+  const [classes] = shapeOf('classifier.weight', 2);
+  const cells = names.flatMap((name) => /^cells\.(\d{1,4})\./.exec(name)?.[1] ?? []).map(Number);
+  return {
+    // The small stem has three times the channels of the first cell.
+    initChannels: stem === 'large' ? channels : channels / 3,
+    layers: Math.max(-1, ...cells) + 1,
+    stem,
+    classes,
+    imageChannels,
+    auxiliary: names.some((name) => name.startsWith('auxiliary_head.')),
+  };
+}

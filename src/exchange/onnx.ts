@@ -1,0 +1,232 @@
+// A trained network as an ONNX model (https://onnx.ai, operator set 17) that other runtimes serve.
+import { ArgumentError } from '../errors.ts';
+import type { AvgPoolNode, BatchNormNode, Conv2dNode, Graph, MaxPoolNode, Node } from '../graph/graph.ts';
+import type { WeightTensor } from '../io/safetensors.ts';
+import { attributeTypes, elementTypes, encodeModel } from './onnx_schema.ts';
+
+/** Options of {@link encodeOnnx}. */
+export interface OnnxOptions {
+  readonly graph: Graph;
+  /** The node that the model puts out, such as the logits. */
+  readonly output: number;
+  /** Values of the graph's parameters under their names, in PyTorch's layout. */
+  readonly weights: ReadonlyMap<string, WeightTensor>;
+  /**
+   * Per channel, of pixels scaled to [0, 1]. With it the model takes such pixels and normalises them itself; without it, images
+   * that are normalised already.
+   */
+  readonly normalisation?: { readonly mean: readonly number[]; readonly deviation: readonly number[] };
+  /** Kept in the file for people and programs. */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/** A tensor of the model. */
+interface Initializer {
+  readonly dims: readonly number[];
+  readonly dataType: number;
+  readonly name: string;
+  readonly rawData: Uint8Array;
+}
+
+/** An operator with its attributes as plain numbers. */
+interface Operator {
+  readonly opType: string;
+  readonly inputs: readonly string[];
+  readonly attributes?: Readonly<Record<string, number | readonly number[]>>;
+}
+
+const opset = 17;
+const irVersion = 8;
+
+/**
+ * The bytes of a model with one input `images` `[batch, channels, height, width]` and one output `logits` `[batch, classes]`, for
+ * batches of any size. Throws ArgumentError where the graph holds what only a search needs, or a weight is missing.
+ */
+export function encodeOnnx(options: OnnxOptions): Uint8Array {
+  const { graph, output, weights, normalisation, metadata = {} } = options;
+  const model = new ModelBuilder(graph, weights);
+  const needed = nodesBehind(graph, output);
+  const input = needed.find((node) => node.op === 'input');
+  if (input === undefined || needed.filter(({ op }) => op === 'input').length !== 1) {
+    throw new ArgumentError('[onnx] expected a graph with one input of images');
+  }
+  for (const node of needed) model.add(node, normalisation);
+  const [height, width, channels] = input.shape;
+  const type = (name: string, sizes: readonly number[]) => ({
+    name,
+    type: {
+      tensorType: {
+        elemType: elementTypes.float32,
+        shape: { dim: [{ dimParam: 'batch' }, ...sizes.map((dimValue) => ({ dimValue }))] },
+      },
+    },
+  });
+  return encodeModel({
+    irVersion,
+    producerName: 'dartsmith',
+    opsetImport: [{ domain: '', version: opset }],
+    metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
+    graph: {
+      name: 'network',
+      node: [...model.nodes, model.node({ opType: 'Identity', inputs: [model.value(output)] }, 'logits')],
+      initializer: model.initializers,
+      input: [type('images', [channels, height, width])],
+      output: [type('logits', graph.nodes[output].shape)],
+    },
+  });
+}
+
+/** The nodes that an output needs, in order. */
+function nodesBehind(graph: Graph, output: number): Node[] {
+  const needed = new Set([output]);
+  for (const node of [...graph.nodes].reverse()) {
+    if (needed.has(node.id)) for (const id of node.inputs) needed.add(id);
+  }
+  return graph.nodes.filter(({ id }) => needed.has(id));
+}
+
+class ModelBuilder {
+  readonly nodes: object[] = [];
+  readonly initializers: Initializer[] = [];
+  readonly #graph: Graph;
+  readonly #weights: ReadonlyMap<string, WeightTensor>;
+
+  constructor(graph: Graph, weights: ReadonlyMap<string, WeightTensor>) {
+    this.#graph = graph;
+    this.#weights = weights;
+  }
+
+  /** What the value of a node is called. */
+  value(id: number): string {
+    return `value_${id}`;
+  }
+
+  node({ opType, inputs, attributes = {} }: Operator, output: string): object {
+    const attribute = Object.entries(attributes).map(([name, value]) =>
+      typeof value !== 'number'
+        ? { name, ints: value, type: attributeTypes.ints }
+        : Number.isInteger(value)
+          ? { name, i: value, type: attributeTypes.int }
+          : { name, f: value, type: attributeTypes.float },
+    );
+    return { opType, input: inputs, output: [output], name: output, attribute };
+  }
+
+  add(node: Node, normalisation: OnnxOptions['normalisation']): void {
+    const inputs = node.inputs.map((id) => this.value(id));
+    const put = (operator: Operator, output = this.value(node.id)) => {
+      this.nodes.push(this.node(operator, output));
+      return output;
+    };
+    switch (node.op) {
+      case 'input': {
+        if (normalisation === undefined) return void put({ opType: 'Identity', inputs: ['images'] });
+        const [mean, deviation] = (['mean', 'deviation'] as const).map((name) =>
+          this.#floats(name, [node.shape[2], 1, 1], Float32Array.from(normalisation[name])),
+        );
+        const centred = put({ opType: 'Sub', inputs: ['images', mean] }, 'centred');
+        return void put({ opType: 'Div', inputs: [centred, deviation] });
+      }
+      case 'conv2d':
+        return void put({
+          opType: 'Conv',
+          inputs: [...inputs, this.#weight(node.weight)],
+          attributes: convolution(node),
+        });
+      case 'batchNorm':
+        return void put({
+          opType: 'BatchNormalization',
+          inputs: [...inputs, ...this.#statistics(node)],
+          attributes: { epsilon: node.epsilon },
+        });
+      case 'relu':
+        return void put({ opType: 'Relu', inputs });
+      case 'maxPool':
+        return void put({ opType: 'MaxPool', inputs, attributes: pooling(node) });
+      case 'avgPool': {
+        const attributes = { ...pooling(node), count_include_pad: node.countIncludePad ? 1 : 0 };
+        return void put({ opType: 'AveragePool', inputs, attributes });
+      }
+      case 'globalAvgPool': {
+        const pooled = put({ opType: 'GlobalAveragePool', inputs }, `pooled_${node.id}`);
+        return void put({ opType: 'Flatten', inputs: [pooled], attributes: { axis: 1 } });
+      }
+      case 'linear': {
+        const operands = [...inputs, this.#weight(node.weight), this.#weight(node.bias)];
+        return void put({ opType: 'Gemm', inputs: operands, attributes: { transB: 1 } });
+      }
+      case 'add':
+        return void put({ opType: 'Sum', inputs });
+      case 'concat':
+        return void put({ opType: 'Concat', inputs, attributes: { axis: 1 } });
+      case 'crop': {
+        const starts = this.#integers(`starts_${node.id}`, [node.top, node.left]);
+        const [height, width] = this.#graph.nodes[node.inputs[0]].shape;
+        const ends = this.#integers(`ends_${node.id}`, [height, width]);
+        const axes = this.#integers(`axes_${node.id}`, [2, 3]);
+        return void put({ opType: 'Slice', inputs: [...inputs, starts, ends, axes] });
+      }
+      case 'dropout':
+        return void put({ opType: 'Identity', inputs });
+      case 'zero':
+      case 'mixed':
+      case 'softmaxCrossEntropy':
+        throw new ArgumentError(
+          `[onnx] expected the network of a genotype but got a ${node.op} node: that is for searches`,
+        );
+    }
+  }
+
+  #weight(name: string): string {
+    const spec = this.#graph.parameters.find((parameter) => parameter.name === name);
+    const tensor = this.#weights.get(name);
+    if (spec === undefined || tensor === undefined) throw new ArgumentError(`[onnx] expected a weight named ${name}`);
+    return this.#floats(name, tensor.shape, Float32Array.from(tensor.data));
+  }
+
+  /** Scale, shift, mean and variance; the former are 1 and 0 without an affine part. */
+  #statistics({ scale, shift, runningMean, runningVariance, shape }: BatchNormNode): string[] {
+    const channels = shape[shape.length - 1];
+    const constant = (value: number) =>
+      this.#floats(`all_${value}_${channels}`, [channels], new Float32Array(channels).fill(value));
+    return [
+      scale === undefined ? constant(1) : this.#weight(scale),
+      shift === undefined ? constant(0) : this.#weight(shift),
+      this.#weight(runningMean),
+      this.#weight(runningVariance),
+    ];
+  }
+
+  #floats(name: string, dims: readonly number[], values: Float32Array): string {
+    const rawData = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    return this.#initializer({ name, dims, dataType: elementTypes.float32, rawData });
+  }
+
+  #integers(name: string, values: readonly number[]): string {
+    const { buffer } = BigInt64Array.from(values, BigInt);
+    return this.#initializer({
+      name,
+      dims: [values.length],
+      dataType: elementTypes.int64,
+      rawData: new Uint8Array(buffer),
+    });
+  }
+
+  #initializer(initializer: Initializer): string {
+    const { name } = initializer;
+    if (!this.initializers.some((known) => known.name === name)) this.initializers.push(initializer);
+    return name;
+  }
+}
+
+function convolution({ kernel, stride, padding, dilation, groups }: Conv2dNode) {
+  return { ...windowOf(kernel, stride, padding), dilations: dilation, group: groups };
+}
+
+function pooling({ kernel, stride, padding }: MaxPoolNode | AvgPoolNode) {
+  return windowOf(kernel, stride, padding);
+}
+
+function windowOf(kernel: readonly number[], strides: readonly number[], [down, across]: readonly number[]) {
+  return { kernel_shape: kernel, strides, pads: [down, across, down, across] };
+}
