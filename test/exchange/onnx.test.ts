@@ -1,0 +1,231 @@
+// Exported networks under onnxruntime: its logits on real images are ours, whatever the cells and the size of the batch.
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { openDevice } from '../../src/backend/open.ts';
+import { loadDataset } from '../../src/data/load.ts';
+import { exportNetwork } from '../../src/exchange/export.ts';
+import { encodeOnnx } from '../../src/exchange/onnx.ts';
+import { encodeMetadata } from '../../src/exchange/weight_metadata.ts';
+import { readWeights } from '../../src/exchange/weights.ts';
+import { buildDerivedNetwork, type DerivedNetworkOptions } from '../../src/network/derived.ts';
+import { genotypes } from '../../src/network/published.ts';
+import { buildSupernet } from '../../src/network/supernet.ts';
+import { normal } from '../../src/random/philox.ts';
+import { root } from '../helpers/process.ts';
+import { scratch } from '../helpers/scratch.ts';
+
+const example = join(root, 'examples/serve');
+const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+
+// onnxruntime-node belongs to the example that serves with it: its install script, which would fetch CUDA, is left out.
+beforeAll(() => {
+  if (existsSync(join(example, 'node_modules/onnxruntime-node'))) return;
+  const { status, stderr } = spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], {
+    cwd: example,
+    encoding: 'utf8',
+  });
+  expect(status, stderr).toBe(0);
+}, 120_000);
+
+interface Runtime {
+  readonly InferenceSession: {
+    create(bytes: Uint8Array): Promise<{ run(feeds: object): Promise<Record<string, { data: Float32Array }>> }>;
+  };
+  readonly Tensor: new (type: 'float32', data: Float32Array, dims: readonly number[]) => object;
+}
+
+async function runOnnx(bytes: Uint8Array, images: Float32Array, dims: readonly number[]): Promise<Float32Array> {
+  const { InferenceSession, Tensor } = createRequire(join(example, 'serve.js'))('onnxruntime-node') as Runtime;
+  const session = await InferenceSession.create(bytes);
+  return (await session.run({ images: new Tensor('float32', images, dims) }))['logits'].data;
+}
+
+/** A network with random weights in a file, and its logits on images. */
+async function savedNetwork(options: DerivedNetworkOptions, images: Float32Array, batch: number, metadata = {}) {
+  using device = await openDevice({ backend: 'cpu' });
+  const { graph, logits } = buildDerivedNetwork(options);
+  using parameters = await device.createParameters(graph, { seed: 4 });
+  // Running statistics and affine parts as no network begins with.
+  let step = 0;
+  for (const { name, role, initialiser } of graph.parameters) {
+    if (initialiser.kind !== 'constant') continue;
+    const { data } = await parameters.get(name);
+    const noise = normal({ seed: 4, purpose: 'split', epoch: 0, step: step++ }, data.length);
+    await parameters.set(
+      name,
+      data.map((value, i) => (role === 'buffer' && value === 1 ? 1 + noise[i] ** 2 : value + 0.3 * noise[i])),
+    );
+  }
+  const path = join(scratch(), 'weights.safetensors');
+  await parameters.save(path, { metadata });
+  using program = device.compile(graph, { batchSize: batch, parameters });
+  const labels = new Int32Array(batch);
+  const { outputs } = await program.evaluate({
+    batch: { inputs: { images }, labels },
+    statistics: 'running',
+    read: [logits],
+  });
+  return { path, expected: outputs!.get(logits)!, graph, logits };
+}
+
+/** [N, H, W, C] to [N, C, H, W]. */
+function planes(images: Float32Array, [height, width, channels]: readonly [number, number, number]): Float32Array {
+  const pixels = height * width;
+  return images.map((_, i) => {
+    const sample = Math.floor(i / (pixels * channels));
+    const [channel, pixel] = [Math.floor(i / pixels) % channels, i % pixels];
+    return images[(sample * pixels + pixel) * channels + channel];
+  });
+}
+
+function expectLogits(actual: Float32Array, expected: Float32Array): void {
+  expect(actual.length).toBe(expected.length);
+  const largest = Math.max(...expected.map(Math.abs));
+  actual.forEach((value, i) => {
+    expect(Math.abs(value - expected[i]), `logit ${i}: ${value}, ours ${expected[i]}`).toBeLessThan(
+      1e-4 * Math.max(1, largest),
+    );
+  });
+}
+
+describe('logits under onnxruntime', () => {
+  it.each([
+    ['DARTS_V2', 'small', [28, 28, 1]],
+    ['DARTS_V1', 'small', [32, 28, 3]],
+    ['NASNet', 'small', [32, 32, 3]],
+    ['AmoebaNet', 'small', [24, 24, 3]],
+    ['DARTS_V2', 'large', [64, 96, 3]],
+  ] as const)('of %s, stem %s, images %j, batches of 5 and 1', async (name, stem, inputShape) => {
+    const genotype = genotypes[name];
+    const sizes = { genotype, inputShape, classes: 7, initChannels: 4, layers: 4, stem };
+    const images = Float32Array.from(
+      normal({ seed: 9, purpose: 'split', epoch: 0, step: 0 }, 5 * inputShape[0] * inputShape[1] * inputShape[2]),
+    );
+    const { path, expected } = await savedNetwork(sizes, images, 5);
+    const exported = await exportNetwork({
+      weights: path,
+      genotype,
+      format: 'onnx',
+      imageSize: [inputShape[0], inputShape[1]],
+    });
+    expect(exported).toMatchObject({
+      initChannels: 4,
+      layers: 4,
+      stem,
+      classes: 7,
+      normalises: false,
+      auxiliary: false,
+    });
+    const dims = [inputShape[2], inputShape[0], inputShape[1]];
+    const nchw = planes(images, inputShape);
+    expectLogits(await runOnnx(exported.bytes, nchw, [5, ...dims]), expected);
+    const first = await runOnnx(exported.bytes, nchw.slice(0, nchw.length / 5), [1, ...dims]);
+    expectLogits(first, expected.slice(0, 7));
+  });
+
+  it('on real images, which the model normalises itself', async () => {
+    const { test, ...mnist } = await loadDataset('mnist', { limit: 2 });
+    const genotype = genotypes['DARTS_V2'];
+    const sizes = {
+      genotype,
+      inputShape: [28, 28, 1],
+      classes: 10,
+      initChannels: 8,
+      layers: 5,
+      auxiliaryWeight: 0.4,
+    } as const;
+    const pixels = Float32Array.from(test!.images.subarray(0, 64 * 784), (byte) => byte / 255);
+    const normalised = pixels.map((value) => (value - mnist.mean[0]) / mnist.deviation[0]);
+    const { path, expected } = await savedNetwork(sizes, normalised, 64, encodeMetadata(genotype, mnist));
+    // Genotype, size and normalisation are told by the file.
+    const exported = await exportNetwork({ weights: path, format: 'onnx' });
+    expect(exported).toMatchObject({ genotype, inputShape: [28, 28, 1], normalises: true, auxiliary: true });
+    expectLogits(await runOnnx(exported.bytes, pixels, [64, 1, 28, 28]), expected);
+  });
+});
+
+describe('other forms', () => {
+  const genotype = genotypes['DARTS_V1'];
+  const sizes = {
+    genotype,
+    inputShape: [32, 32, 3],
+    classes: 10,
+    initChannels: 2,
+    layers: 3,
+    auxiliaryWeight: 0.4,
+  } as const;
+
+  it('keep every weight on the way to PyTorch and back', async () => {
+    const { path } = await savedNetwork(sizes, new Float32Array(2 * 3072), 2);
+    const pt = join(scratch(), 'weights.pt');
+    writeFileSync(pt, (await exportNetwork({ weights: path, genotype, format: 'pt' })).bytes);
+    const back = join(scratch(), 'back.safetensors');
+    writeFileSync(back, (await exportNetwork({ weights: pt, genotype, format: 'safetensors' })).bytes);
+    const [before, after] = [await readWeights(path), await readWeights(back)];
+    expect([...after.tensors]).toEqual([...before.tensors]);
+    expect(after.metadata['genotype']).toContain('sep_conv_3x3');
+  });
+
+  it('refuse the weights of another network, and a genotype that nobody tells', async () => {
+    const { path, graph, logits } = await savedNetwork(sizes, new Float32Array(2 * 3072), 2);
+    await expect(exportNetwork({ weights: path, format: 'onnx' })).rejects.toThrow('expected the genotype (--arch)');
+    const other = exportNetwork({ weights: path, genotype: genotypes['NASNet'], format: 'onnx' });
+    await expect(other).rejects.toThrow(/does not fit .*missing cells\.0.*unexpected/);
+    const fixture = join(root, 'test/fixtures/torch/zip.pt');
+    await expect(exportNetwork({ weights: fixture, genotype, format: 'pt' })).rejects.toThrow(
+      'holds no derived network',
+    );
+    expect(() => encodeOnnx({ graph, output: logits, weights: new Map() })).toThrow('expected a weight named');
+    const supernet = buildSupernet({ inputShape: [8, 8, 3], classes: 3, initChannels: 2, layers: 3 });
+    const tensors = new Map(
+      supernet.graph.parameters.map(({ name, shape }) => [name, { shape, data: new Float32Array(0) }]),
+    );
+    expect(() => encodeOnnx({ graph: supernet.graph, output: supernet.logits, weights: tensors })).toThrow(
+      /for searches/,
+    );
+  });
+});
+
+it('a search, its training, the export and a server: the whole way on the command line', {
+  timeout: 180_000,
+}, async () => {
+  const folder = scratch();
+  const run = (...args: string[]) => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args], { cwd: folder, encoding: 'utf8' });
+    expect(status, stderr).toBe(0);
+    return stdout;
+  };
+  const size = ['--init-channels', '4', '--layers', '3', '--epochs', '1'];
+  run('search', '--limit', '64', '--batch-size', '16', ...size, '--out', 'searched');
+  run('train', '--arch', 'searched', '--limit', '640', '--batch-size', '16', ...size, '--out', 'trained');
+  expect(run('test', '--arch', 'trained')).toContain('10000 test images');
+  run('draw', 'trained', '--out', 'cells.png');
+  expect(run('export', '--arch', 'trained', '--out', 'network.onnx')).toContain(
+    'images [batch, 1, 28, 28] of pixels from 0 to 1',
+  );
+
+  const server = spawn(process.execPath, [join(example, 'serve.js'), join(folder, 'network.onnx'), '0']);
+  try {
+    const port = await new Promise<string>((resolve, reject) => {
+      server.stdout.on('data', (text) => resolve(/port (\d+)/.exec(String(text))![1]));
+      server.on('exit', reject);
+    });
+    const { test } = await loadDataset('mnist', { limit: 2 });
+    const score = JSON.parse(run('test', '--arch', 'trained', '--json'));
+    const answers: number[] = [];
+    for (let i = 0; i < 40; i++) {
+      const body = Buffer.from(test!.images.subarray(i * 784, (i + 1) * 784));
+      answers.push(Number(await (await fetch(`http://localhost:${port}`, { method: 'POST', body })).text()));
+    }
+    const right = answers.filter((answer, i) => answer === test!.labels[i]).length;
+    // A sample of 40 of the images that the score is of.
+    expect(Math.abs(right / 40 - score.accuracy)).toBeLessThan(0.3);
+    expect(new Set(answers).size).toBeGreaterThan(1);
+  } finally {
+    server.kill();
+  }
+});

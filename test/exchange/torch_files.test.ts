@@ -1,0 +1,170 @@
+// Files of torch.save: those that PyTorch wrote (test/fixtures/torch), hostile ones, broken ones; and ours, read by PyTorch.
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { zipSync } from 'fflate';
+import { describe, expect, it } from 'vitest';
+import { FileError } from '../../src/errors.ts';
+import { readTorchFile } from '../../src/exchange/torch_read.ts';
+import { encodeTorchFile } from '../../src/exchange/torch_write.ts';
+import { readWeights } from '../../src/exchange/weights.ts';
+import type { WeightTensor } from '../../src/io/safetensors.ts';
+import { uniform } from '../../src/random/philox.ts';
+import { root } from '../helpers/process.ts';
+import { scratch } from '../helpers/scratch.ts';
+
+const fixtures = join(root, 'test/fixtures/torch');
+const fixture = (name: string) => readFileSync(join(fixtures, name));
+const expected = JSON.parse(readFileSync(join(fixtures, 'expected.json'), 'utf8')) as Record<
+  string,
+  [number[], number[]]
+>;
+
+function plain(tensors: ReadonlyMap<string, WeightTensor>): Record<string, [number[], number[]]> {
+  return Object.fromEntries([...tensors].map(([name, { shape, data }]) => [name, [[...shape], [...data]]]));
+}
+
+describe('files of PyTorch', () => {
+  it.each(['zip.pt', 'legacy.pt', 'wrapped.pth.tar'])('%s: every type, views and wrappers', async (name) => {
+    const { format, tensors } = await readWeights(join(fixtures, name));
+    expect(format).toBe('torch');
+    expect(plain(tensors)).toEqual(expected);
+  });
+
+  it('of version 1.13 in the legacy format', async () => {
+    const { tensors } = await readWeights(join(fixtures, 'legacy_1_13.pt'));
+    expect(Object.keys(plain(tensors))).toEqual(Object.keys(expected));
+  });
+
+  it('that hold a module are refused by its name', () => {
+    expect(() => readTorchFile(fixture('module.pt'), 'm.pt')).toThrow(
+      'm.pt cannot be read: refused the global torch.nn.modules.linear.Linear: only tensors and containers are read',
+    );
+  });
+});
+
+describe('ours', () => {
+  const tensors = new Map<string, WeightTensor>([
+    ['a.weight', { shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) }],
+    ['scalar', { shape: [], data: Float32Array.of(-0.5) }],
+    ['ünïcode', { shape: [2], data: Float64Array.of(0.25, 1e9) }],
+    ['empty', { shape: [0], data: new Float32Array(0) }],
+  ]);
+
+  it('are read back, and have the same bytes every time', () => {
+    const bytes = encodeTorchFile(tensors);
+    expect(plain(readTorchFile(bytes, 'ours'))).toEqual(plain(tensors));
+    expect(Buffer.from(encodeTorchFile(tensors)).equals(bytes)).toBe(true);
+  });
+
+  const python = process.env['DARTSMITH_PYTHON'] ?? '/usr/bin/python3';
+  const hasTorch = python !== 'none' && spawnSync(python, ['-c', 'import torch']).status === 0;
+  it.skipIf(!hasTorch)('are read by PyTorch', { timeout: 60_000 }, () => {
+    const path = join(scratch(), 'ours.pt');
+    writeFileSync(path, encodeTorchFile(tensors));
+    const program = `
+import json, sys, torch
+state = torch.load(sys.argv[1], map_location='cpu')
+print(json.dumps({name: [list(x.shape), x.flatten().tolist()] for name, x in state.items()}))`;
+    const { stdout, stderr } = spawnSync(python, ['-c', program, path], { encoding: 'utf8' });
+    expect(JSON.parse(stdout || `"${stderr}"`)).toEqual(plain(tensors));
+  });
+});
+
+/** A zip archive around a pickle, with one storage of four floats. */
+function archive(pickle: string | Uint8Array, level: 0 | 9 = 0): Uint8Array {
+  const bytes = typeof pickle === 'string' ? Buffer.from(pickle, 'latin1') : pickle;
+  return zipSync({ 'a/data.pkl': [bytes, { level }], 'a/data/0': [new Uint8Array(16), { level: 0 }] });
+}
+
+/** An entry `w` of a dict: a tensor of float storage 0, with so many elements said, at an offset, of a shape with strides. */
+function tensorPickle(count: string, offset: string, shape: string, strides: string): string {
+  const storage = `((U\x07storagectorch\nFloatStorage\nU\x010U\x03cpu${count}tQ`;
+  return `\x80\x02}(U\x01wctorch._utils\n_rebuild_tensor_v2\n${storage}${offset}${shape}${strides}\x89NtRu.`;
+}
+const four = 'K\x04';
+
+describe('hostile files', () => {
+  const read = (pickle: string | Uint8Array) => () => readTorchFile(archive(pickle), 'evil.pt');
+
+  it('with a tensor that fits are read, which is what the next ones are made of', () => {
+    const { w } = plain(read(tensorPickle(four, 'K\x00', 'K\x02K\x02\x86', 'K\x02K\x01\x86'))());
+    expect(w).toEqual([
+      [2, 2],
+      [0, 0, 0, 0],
+    ]);
+  });
+
+  it.each([
+    ['a command', '\x80\x02cos\nsystem\n(U\x02lstR.', 'refused the global os.system'],
+    ['a command of protocol 0', "cposix\nsystem\np0\n(S'ls'\np1\ntp2\nRp3\n.", 'refused the global posix.system'],
+    ['a builtin', '\x80\x02c__builtin__\neval\n(U\x011tR.', 'refused the global __builtin__.eval'],
+    ['a name from the stack', '\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x02ls\x85R.', 'refused the global os.system'],
+    ['an instance', '\x80\x02(U\x02lsios\nsystem\n.', 'refused the global os.system'],
+    ['a property of objects', '\x80\x02ctorch\nconstructor\n.', 'refused the global torch.constructor'],
+    ['an extension', '\x80\x02\x82\x01.', 'refused the extension 1'],
+    ['a length below zero', '\x80\x03B\xfb\xff\xff\xff.', 'expected a length of at least 0'],
+    ['a tensor beyond its storage', tensorPickle(four, 'K\x03', 'K\x02\x85', 'K\x01\x85'), 'lies beyond its storage'],
+    [
+      'more elements than bytes',
+      tensorPickle('J\x00\x00\x00\x40', 'K\x00', `${four}\x85`, 'K\x01\x85'),
+      'bytes in storage 0',
+    ],
+    [
+      'many elements of one',
+      tensorPickle(four, 'K\x00', 'J\xff\xff\xff\x7f\x85', 'K\x00\x85'),
+      'more elements than its storage',
+    ],
+    [
+      'strides that are none',
+      tensorPickle(four, 'K\x00', `${four}\x85`, 'U\x01a\x85'),
+      'expected offset, shape and strides',
+    ],
+    ['a storage that is none', '\x80\x02U\x01xQ.', 'expected the identifier of a storage'],
+    ['no tensors', '\x80\x02}U\x01aK\x01s.', 'expected a dict of named tensors'],
+    ['a call of what is none', '\x80\x02K\x01)R.', 'cannot be read'],
+    ['no end', '\x80\x02}', 'cannot be read'],
+  ])('with %s are refused', (_, pickle, message) => {
+    expect(read(pickle)).toThrow(FileError);
+    expect(read(pickle)).toThrow('evil.pt');
+    expect(read(pickle)).toThrow(message);
+  });
+
+  it('that are compressed, without a pickle or without a storage are refused', () => {
+    const pickle = tensorPickle(four, 'K\x00', `${four}\x85`, 'K\x01\x85');
+    expect(() => readTorchFile(archive(pickle.padEnd(500, '.'), 9), 'e')).toThrow('uncompressed');
+    expect(() => readTorchFile(zipSync({ 'a/version': Buffer.from('3') }), 'e')).toThrow('expected data.pkl');
+    expect(() => readTorchFile(zipSync({ 'a/data.pkl': [Buffer.from(pickle, 'latin1'), { level: 0 }] }), 'e')).toThrow(
+      'expected the storage data/0',
+    );
+    expect(() => readTorchFile(Buffer.from('something else'), 'e')).toThrow('expected a safetensors file or one that');
+  });
+
+  it('leave nothing behind in this process', () => {
+    // Sets attributes, one of them the prototype, of a function and of a dict that were made for it.
+    for (const target of ['ccollections\nOrderedDict\n', 'ccollections\nOrderedDict\n)R', '}']) {
+      const pickle = `\x80\x02${target}}(U\x09__proto__}U\x08pollutedK\x01su}U\x08polluted2K\x01sub.`;
+      expect(read(pickle)).toThrow(FileError);
+    }
+    expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+    expect((() => {}) as unknown as Record<string, unknown>).not.toHaveProperty('polluted2');
+  });
+
+  it.each(['zip.pt', 'legacy.pt'])('cut at any byte or with bytes changed give a FileError or tensors: %s', (name) => {
+    const whole = fixture(name);
+    const tried = (bytes: Uint8Array) => {
+      try {
+        readTorchFile(bytes, 'fuzz');
+      } catch (error) {
+        expect(error).toBeInstanceOf(FileError);
+      }
+    };
+    for (let length = 0; length < whole.length; length += 7) tried(whole.subarray(0, length));
+    const draws = uniform({ seed: 5, purpose: 'split', epoch: 0, step: 0 }, 3000);
+    for (let i = 0; i < draws.length; i += 2) {
+      const bytes = Uint8Array.from(whole);
+      bytes[Math.floor(draws[i] * bytes.length)] = Math.floor(draws[i + 1] * 256);
+      tried(bytes);
+    }
+  });
+});
