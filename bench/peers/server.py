@@ -1,4 +1,4 @@
-"""Serves the PyTorch supernet and chain to bench/peers/torch.ts: one JSON request a line on stdin, one JSON answer a line on stdout.
+"""Serves the PyTorch supernet, chain and evaluation network to bench/peers/torch.ts: one JSON request a line on stdin, one JSON answer a line on stdout.
 
 A server and not a script, so that a driver can take turns with it (A B A B) while both sides stay warm.
 """
@@ -13,11 +13,11 @@ import time
 import numpy
 import torch
 
-from chain_step import ChainStep
 from darts_supernet import Supernet, multiply_accumulates
 from execution import Execution
 from search_step import SearchStep, hypergradient
 from tensor_file import read_tensors, write_tensors
+from weight_step import WeightStep
 
 steps = {}
 
@@ -43,20 +43,20 @@ def peak_bytes():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def time_step(form, work, batch, channels, layers, threads, size=32, **options):
-    """Seconds of one step, and the peak memory of the setting's first one; `options` are those of Execution.
+def time_step(form, work, batch, channels, layers, threads, size=32, inference=False, **options):
+    """Seconds of one step (of `inference`: of the logits), and the peak memory of the setting's first one; `options` are Execution's.
 
     That first step meets cold memory, so its time is not one to report.
     """
     torch.set_num_threads(threads)
     execution = Execution(**options)
     sizes = (work, batch, channels, layers, size)
-    key = (form, execution, *sizes)
+    key = (form, execution, inference, *sizes)
     first = key not in steps
     on_gpu = execution.device != "cpu"
     if first:
         # Other sizes come in turn, never again: what they hold must not count.
-        for old in [old for old in steps if old[2:] != sizes]:
+        for old in [old for old in steps if old[3:] != sizes]:
             del steps[old]
         gc.collect()
         if on_gpu:
@@ -64,11 +64,11 @@ def time_step(form, work, batch, channels, layers, threads, size=32, **options):
             torch.cuda.reset_peak_memory_stats()
         else:
             reset_peak()
-        step = ChainStep(form, *sizes) if work == "chain" else SearchStep(form, *sizes, execution)
+        step = SearchStep(form, *sizes, execution) if "order" in work else WeightStep(form, *sizes)
     else:
         step = steps[key]["step"]
     start = time.perf_counter()
-    loss = step()
+    loss = step.logits().sum().item() if inference else step()
     seconds = time.perf_counter() - start
     if first:
         # Only now: one that fails must not hold its memory.

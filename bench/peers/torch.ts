@@ -25,6 +25,8 @@ export interface TorchTimeOptions extends StepSizes, TorchExecution {
   readonly work: Work;
   /** Side of the images; 32 when absent. */
   readonly size?: number;
+  /** Logits with running statistics instead of a step (evaluation only). */
+  readonly inference?: boolean;
 }
 
 /** What a step took. */

@@ -2,7 +2,10 @@ import type { Batch, Command, Device, DeviceDataset, Precision, Program } from '
 import { openDevice } from '../../src/backend/open.ts';
 import { GraphBuilder } from '../../src/graph/builder.ts';
 import type { Graph } from '../../src/graph/graph.ts';
+import { buildDerivedNetwork } from '../../src/network/derived.ts';
+import type { Network } from '../../src/network/macro.ts';
 import { applyOperation, operations } from '../../src/network/operations.ts';
+import { genotypes } from '../../src/network/published.ts';
 import { buildSupernet } from '../../src/network/supernet.ts';
 import { uniform } from '../../src/random/philox.ts';
 import { presets } from '../../src/search/settings.ts';
@@ -58,11 +61,21 @@ export async function openOurStep(options: StepOptions): Promise<OurStep> {
 
 /** The network that a step trains. */
 export function networkOf(work: Work, sizes: StepSizes): Graph {
-  return work === 'chain' ? chain(sizes) : supernet(sizes);
+  if (work === 'chain') return chain(sizes);
+  return work === 'evaluation' ? evaluationNetwork(sizes, 0.4).graph : supernet(sizes);
 }
 
 function supernet({ channels, layers }: StepSizes): Graph {
   return buildSupernet({ inputShape: shape, classes, initChannels: channels, layers }).graph;
+}
+
+/** The network of DARTS_V2, with an auxiliary head of that weight. */
+export function evaluationNetwork(
+  { channels, layers }: Pick<StepSizes, 'channels' | 'layers'>,
+  auxiliaryWeight?: number,
+): Network {
+  const genotype = genotypes['DARTS_V2'];
+  return buildDerivedNetwork({ genotype, inputShape: shape, classes, initChannels: channels, layers, auxiliaryWeight });
 }
 
 /** A convolution, then separable convolutions with affine batch norms one after another. */
@@ -111,7 +124,7 @@ function commandsOf(work: Work, program: Program, dataset: DeviceDataset, step: 
     { kind: 'gradients', program, batch: train, target: 'weights' },
     { kind: 'sgd', parameters, learningRate, momentum, weightDecay, maxNorm: gradClip },
   ];
-  if (work === 'chain') return weightStep;
+  if (work === 'chain' || work === 'evaluation') return weightStep;
   const validation = batch(batchSize, 'validationAugmentation');
   return [
     work === 'first order'

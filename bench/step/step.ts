@@ -1,5 +1,6 @@
 // One step on the CPU, ours and PyTorch's in turn in one run: first- and second-order search steps and a chain of separable
-// convolutions, at batch 16 and 64. Options: --work first-order,second-order,chain --batch 16,64 --channels --layers
+// convolutions at batch 16 and 64, the evaluation network at 32. Options: --work first-order,second-order,chain,evaluation
+// --batch 16,64 --channels --layers
 // --threads --rounds, --profile (our search step by kernel, nothing else), --precision (of --profile), --json FILE.
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -36,8 +37,17 @@ interface StepResult extends Measurement {
   readonly peakBytes: number;
 }
 
-/** The published search's sizes, and a chain as wide and deep as the published evaluation network. */
-const defaults = { search: { channels: 16, layers: 8 }, chain: { channels: 36, layers: 20 } } as const;
+/** The published sizes of search and evaluation, and a chain as wide and deep as the latter. */
+const search = { channels: 16, layers: 8, batches: '16,64' };
+const wide = { channels: 36, layers: 20 };
+const defaults: Readonly<
+  Record<Work, { readonly channels: number; readonly layers: number; readonly batches: string }>
+> = {
+  'first order': search,
+  'second order': search,
+  chain: { ...wide, batches: '16,64' },
+  evaluation: { ...wide, batches: '32' },
+};
 
 /** Measures steps and prints them as a table. Throws ArgumentError for a bad option. */
 export async function benchStep(args: readonly string[]): Promise<void> {
@@ -45,7 +55,7 @@ export async function benchStep(args: readonly string[]): Promise<void> {
     args: [...args],
     options: {
       work: { type: 'string' },
-      batch: { type: 'string', default: '16,64' },
+      batch: { type: 'string' },
       channels: { type: 'string' },
       layers: { type: 'string' },
       threads: { type: 'string' },
@@ -57,7 +67,7 @@ export async function benchStep(args: readonly string[]): Promise<void> {
   });
   const threads = count('threads', values.threads, availableParallelism());
   const sizesOf = (work: Work, batch: number): StepSizes => {
-    const { channels, layers } = defaults[work === 'chain' ? 'chain' : 'search'];
+    const { channels, layers } = defaults[work];
     return {
       batch,
       channels: count('channels', values.channels, channels),
@@ -65,10 +75,11 @@ export async function benchStep(args: readonly string[]): Promise<void> {
       threads,
     };
   };
-  const batches = values.batch.split(',').map((text) => count('batch', text, 0));
+  const batchesOf = (work: Work) =>
+    (values.batch ?? defaults[work].batches).split(',').map((text) => count('batch', text, 0));
   const chosen = chosenWorks(values.work);
   if (values.profile) {
-    const sizes = sizesOf('first order', batches[batches.length - 1]);
+    const sizes = sizesOf('first order', batchesOf('first order').at(-1)!);
     const ours = await openOurStep({ work: 'first order', ...sizes, precision: precisionOf(values.precision) });
     await profilePasses(ours.program);
     return ours.close();
@@ -85,7 +96,7 @@ export async function benchStep(args: readonly string[]): Promise<void> {
     );
     const results: StepResult[] = [];
     for (const work of chosen) {
-      for (const batch of batches) results.push(...(await measure(sides, work, sizesOf(work, batch), rounds)));
+      for (const batch of batchesOf(work)) results.push(...(await measure(sides, work, sizesOf(work, batch), rounds)));
     }
     printTable(results.map((result) => row(result, peak)));
     if (values.json) writeJson(values.json, { machine: machine(), torch: torch?.version, peak, results });
@@ -98,7 +109,7 @@ function chosenWorks(text: string | undefined): readonly Work[] {
   if (text === undefined) return works;
   return text.split(',').map((name) => {
     const work = works.find((candidate) => candidate.replace(' ', '-') === name);
-    if (work === undefined) throw invalid('--work', 'names among first-order, second-order, chain', name);
+    if (work === undefined) throw invalid('--work', 'names among first-order, second-order, chain, evaluation', name);
     return work;
   });
 }

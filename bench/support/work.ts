@@ -1,25 +1,30 @@
 /**
- * What one measured step does: a first- or second-order search step, or a training step of a chain of separable
- * convolutions with affine batch norms, which is what a derived network mostly consists of.
+ * What one measured step does: a first- or second-order search step, or a training step, of a chain of separable convolutions
+ * with affine batch norms, or of the network of DARTS_V2 with its auxiliary head.
  */
-export type Work = 'first order' | 'second order' | 'chain';
+export type Work = 'first order' | 'second order' | 'chain' | 'evaluation';
 
 /** Every kind of work, in the order of the tables. */
-export const works: readonly Work[] = ['first order', 'second order', 'chain'];
+export const works: readonly Work[] = ['first order', 'second order', 'chain', 'evaluation'];
 
 /**
  * Passes of a step, each counted as the arithmetic of one forward pass: alpha 2 (forward, data gradients), weights 3 (and
  * weight gradients). First order: 2 + 3. Second order: 3 for the unrolled step, 3 at the unrolled weights, twice 2 for the
  * finite difference, 3 for the weight step.
  */
-export const passes: Readonly<Record<Work, number>> = { 'first order': 5, 'second order': 13, chain: 3 };
+export const passes: Readonly<Record<Work, number>> = {
+  'first order': 5,
+  'second order': 13,
+  chain: 3,
+  evaluation: 3,
+};
 
 /** Sizes of a step; images are 32x32x3 of 10 classes. */
 export interface StepSizes {
   readonly batch: number;
-  /** Of the supernet's first cell, or of every layer of the chain. */
+  /** Of the first cell, or of every layer of the chain. */
   readonly channels: number;
-  /** Cells of the supernet, or separable convolutions of the chain. */
+  /** Cells of the network, or separable convolutions of the chain. */
   readonly layers: number;
   readonly threads: number;
 }

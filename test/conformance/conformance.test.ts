@@ -8,7 +8,8 @@ import type { Subject } from './subject.ts';
 import { type Result, runSubject, subjects } from './suite.ts';
 
 const all = subjects(true);
-// Those that take minutes on simt are left to `npm run conformance` there.
+// Those that take minutes on simt are left to `npm run conformance` there, and steps of second order altogether:
+// test/tfjs/training.test.ts takes ten of a smaller net.
 const isLong = ({ part, row }: Subject) =>
   part === 'ten steps' || (part === 'hypergradient' && !row.startsWith('sigmoid'));
 let places: Place[];
@@ -40,9 +41,10 @@ describe('every two backends agree', () => {
     expect(results.every(({ comparisons }) => comparisons.length === 3)).toBe(true);
   });
 
-  it('on hypergradients and ten steps of a search of both orders', { timeout: 240_000 }, async () => {
+  it('on hypergradients and ten steps of a search', { timeout: 240_000 }, async () => {
     const fast = places.filter(({ name }) => name !== 'simt');
-    const results = await run(all.filter(isLong), fast);
+    const chosen = all.filter((subject) => isLong(subject) && !subject.row.endsWith('second order'));
+    const results = await run(chosen, fast);
     expect(allAgree(results), matrixLines(fast, results).join('\n')).toBe(true);
   });
 });

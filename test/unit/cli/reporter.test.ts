@@ -126,7 +126,7 @@ describe('live', () => {
     expect(stdout).toContain(' 0/20');
     expect(stdout).toContain('validating');
     expect(stdout).toContain('\r\x1b[J');
-    expect(stdout.trimEnd().endsWith("dartsmith info 'runs/it'\\''s'")).toBe(true);
+    expect(stdout.trimEnd().endsWith("dartsmith train --arch 'runs/it'\\''s'")).toBe(true);
   });
 
   it('has no colour with NO_COLOR', () => {
@@ -144,6 +144,28 @@ describe('the line of a resumed run', () => {
   ])('at %j', (resumed, text) => {
     const [line] = startLines({ ...start, epochs: 3, directory: 'my runs/a', resumed });
     expect(line).toBe(text);
+  });
+
+  it('tells what a training works on, and what it came to', () => {
+    const lines = startLines({ ...start, run: 'train', space: undefined });
+    expect(lines[0]).toBe('mnist: 2000 training and 2000 test images 28x28x1');
+    expect(lines.at(-1)).toMatch(/^network: 5 cells, 103.4 k parameters, on cpu/);
+    let text = '';
+    const write = (more: string) => {
+      text += more;
+    };
+    const stream = { write, on() {}, off() {} };
+    const reporter = createReporter(false, { stdout: stream, stderr: stream }, {});
+    reporter.event({ ...epoch, validationTop5: 0.875 });
+    reporter.result({ genotype, testAccuracy: 0.5, testTop5: 0.875, testLoss: 1.25, directory: 'runs/t' });
+    expect(text.split('\n')).toEqual([
+      'epoch 1/1  train 25.0% (loss 2.000)  test 50.0% (top-5 87.5%, loss 1.500)  0:12',
+      'test accuracy 50.0%, top-5 87.5%, loss 1.2500',
+      'run:  runs/t',
+      'next: dartsmith test --arch runs/t',
+      '      dartsmith export --arch runs/t --out network.onnx',
+      '',
+    ]);
   });
 
   it('tells that a run goes on with another device', () => {
