@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <mutex>
 #include <new>
+#include <vector>
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
@@ -123,6 +125,47 @@ size_t page_bytes() {
   return static_cast<size_t>(sysconf(_SC_PAGESIZE));
 }
 
+// Stacks of fibers that are gone, for fibers of whatever thread comes next: every device has a thread of its own, and
+// where devices are many, mapping fresh stacks takes longer than what runs on them.
+class StackPool {
+ public:
+  // Begins with a page that nobody may touch: a stack that overflows ends there.
+  void* take() {
+    {
+      std::lock_guard lock(mutex_);
+      if (!stacks_.empty()) {
+        void* stack = stacks_.back();
+        stacks_.pop_back();
+        return stack;
+      }
+    }
+    const size_t page = page_bytes();
+    void* stack =
+        mmap(nullptr, kStackBytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (stack == MAP_FAILED) throw std::bad_alloc();
+    mprotect(stack, page, PROT_NONE);
+    return stack;
+  }
+
+  void give(void* stack) {
+    {
+      std::lock_guard lock(mutex_);
+      if (stacks_.size() < kMostKept) return stacks_.push_back(stack);
+    }
+    munmap(stack, kStackBytes + page_bytes());
+  }
+
+ private:
+  static constexpr size_t kMostKept = 8192;
+  std::mutex mutex_;
+  std::vector<void*> stacks_;
+};
+
+StackPool& stack_pool() {
+  static auto* pool = new StackPool;  // never destroyed: threads may end after the statics
+  return *pool;
+}
+
 }  // namespace
 
 void switch_context(Context& from, Context& to, [[maybe_unused]] bool finished) {
@@ -148,12 +191,8 @@ void fiber_started() {
 }
 
 Fiber::Fiber() {
-  const size_t page = page_bytes();
-  memory_ =
-      mmap(nullptr, kStackBytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (memory_ == MAP_FAILED) throw std::bad_alloc();
-  mprotect(memory_, page, PROT_NONE);  // a stack that overflows ends there
-  context.stack_bottom = static_cast<char*>(memory_) + page;
+  memory_ = stack_pool().take();
+  context.stack_bottom = static_cast<char*>(memory_) + page_bytes();
   context.stack_bytes = kStackBytes;
 #if defined(__SANITIZE_THREAD__)
   context.thread_state = __tsan_create_fiber(0);
@@ -168,7 +207,7 @@ Fiber::~Fiber() {
 #if defined(__SANITIZE_THREAD__)
   __tsan_destroy_fiber(context.thread_state);
 #endif
-  munmap(memory_, kStackBytes + page_bytes());
+  stack_pool().give(memory_);
 }
 
 void Fiber::prepare(void (*entry)(void*), void* argument) {
