@@ -131,7 +131,7 @@ function install() {
     // A developer wants to see this fail, not another build succeed.
     if (force && missing === undefined) break;
   }
-  console.warn(`dartsmith: no native addon was built: searching falls back on TensorFlow.js, hundreds of times as slowly.
+  console.warn(`dartsmith: no native addon was built: searching falls back on TensorFlow.js, about a hundred times as slowly.
 Install a C++20 compiler (g++ 11 or clang 14 and later) and make or cmake, then run: npm rebuild dartsmith
 ${faults.join('\n')}`);
   if (force || choice !== 'auto') process.exitCode = 1;

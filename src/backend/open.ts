@@ -53,7 +53,7 @@ function bestBackend({ threads, instructionSet, index }: OpenDeviceOptions): Bac
     const { trouble } = loadAddon().addon.surveyCuda();
     return trouble === '' && threads === undefined ? 'cuda' : 'cpu';
   } catch (error) {
-    process.emitWarning(`${(error as Error).message}. TensorFlow.js takes its place, hundreds of times as slowly`, {
+    process.emitWarning(`${(error as Error).message}. TensorFlow.js takes its place, about a hundred times as slowly`, {
       code: 'DARTSMITH_NO_ADDON',
     });
     return 'tfjs';
