@@ -60,14 +60,17 @@ export function tensorsToArenas(
 ): Map<Arena, Float32Array> {
   const expected = items(map, hasOptimizer(tensors.keys()));
   checkNames(expected, tensors.keys(), path);
-  const arenas = new Map<Arena, Float32Array>();
-  for (const { name, arena, place } of expected) {
-    const { spec, offset, size } = place;
-    const { shape, data } = tensors.get(name)!;
-    const wanted = torchShape(spec.layout, spec.shape);
+  for (const { name, place } of expected) {
+    const { shape } = tensors.get(name)!;
+    const wanted = torchShape(place.spec.layout, place.spec.shape);
     if (shape.length !== wanted.length || shape.some((length, axis) => length !== wanted[axis])) {
       throw new FileError(`${path} does not fit: expected shape [${wanted}] for ${name} but got [${shape}]`);
     }
+  }
+  const arenas = new Map<Arena, Float32Array>();
+  for (const { name, arena, place } of expected) {
+    const { spec, offset, size } = place;
+    const { data } = tensors.get(name)!;
     const values = arenas.get(arena) ?? new Float32Array(map.totals[spec.role]);
     fromTorch(spec.layout, spec.shape, data, values.subarray(offset, offset + size));
     arenas.set(arena, values);

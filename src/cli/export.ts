@@ -89,6 +89,9 @@ export function addImportCommand(program: Command): void {
 async function runExport({ arch, weights, format, imageSize, out }: ExportFlags): Promise<void> {
   const chosen = format ?? extensions[extname(out).toLowerCase()];
   if (chosen === undefined) throw invalid('--out', 'a name that ends in .onnx, .pt or .safetensors, or --format', out);
+  if (imageSize !== undefined && chosen !== 'onnx') {
+    throw new ArgumentError('--image-size is for ONNX: weights have no image size, leave it out');
+  }
   const given = arch === undefined ? undefined : await genotypeArgument(arch);
   const training = given?.run === undefined ? undefined : await trainingOf(given.run);
   const file = weights ?? training?.weights;

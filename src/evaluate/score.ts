@@ -1,6 +1,7 @@
 // What a trained network scores on images, from its logits.
 import type { Device, ExecuteOptions, GatheredBatch, Program } from '../backend/device.ts';
 import type { ImageArrays } from '../data/dataset.ts';
+import { BackendError } from '../errors.ts';
 
 /** How well a network classifies a set of images. */
 export interface Score {
@@ -40,7 +41,8 @@ export async function scoreImages(options: ScoreOptions): Promise<Score> {
       [{ kind: 'evaluate', program, batch, statistics: 'running', read: [logits] }],
       { signal },
     );
-    const values = outcome.outputs?.get(logits) ?? new Float32Array(0);
+    const values = outcome.outputs?.get(logits);
+    if (values === undefined) throw new BackendError('[score] expected the logits of a batch');
     batch.indices.forEach((index, sample) => {
       const label = labels[index];
       const row = values.subarray(sample * classes, (sample + 1) * classes);
@@ -58,7 +60,8 @@ export async function scoreImages(options: ScoreOptions): Promise<Score> {
 
 /** The class with the largest logit, the first of equal ones, and how many classes come before the label. */
 export function rankOf(logits: ArrayLike<number>, label: number): { best: number; rank: number } {
-  let [best, rank] = [0, 0];
+  // A label whose logit is no number comes last.
+  let [best, rank] = [0, Number.isNaN(logits[label]) ? logits.length : 0];
   for (let c = 0; c < logits.length; c++) {
     if (logits[c] > logits[best]) best = c;
     if (logits[c] > logits[label] || (logits[c] === logits[label] && c < label)) rank++;

@@ -1,9 +1,10 @@
 import { tensorsToArenas } from '../backend/parameter_file.ts';
 import { placeParameters } from '../backend/parameters.ts';
-import { ArgumentError, FileError } from '../errors.ts';
+import { ArgumentError, FileError, invalid } from '../errors.ts';
 import { encodeSafetensors } from '../io/safetensors.ts';
 import { buildDerivedNetwork } from '../network/derived.ts';
 import { formatGenotype, type Genotype } from '../network/genotype.ts';
+import type { StemForm } from '../network/macro.ts';
 import { type NetworkSizes, sizesOfWeights } from './network_sizes.ts';
 import { encodeOnnx } from './onnx.ts';
 import { encodeTorchFile } from './torch_write.ts';
@@ -44,6 +45,7 @@ export interface ExportedNetwork extends NetworkSizes {
  */
 export async function exportNetwork(options: ExportOptions): Promise<ExportedNetwork> {
   const { weights: path, format } = options;
+  if (!exportFormats.includes(format)) throw invalid('format', `one of ${exportFormats.join(', ')}`, format);
   const file = await readWeights(path);
   const known = decodeMetadata(file.metadata);
   const genotype = options.genotype ?? known.genotype;
@@ -72,7 +74,10 @@ function checkWeights({ auxiliary, ...network }: Described, { tensors }: WeightF
       `${path} holds no derived network: expected a stem of three times the first cell's channels, and cells`,
     );
   }
-  const { graph } = buildDerivedNetwork({ ...network, auxiliaryWeight: auxiliary ? 0 : undefined });
+  // At a size that has room for the head; names and shapes do not depend on it.
+  const side = usualSide[network.stem];
+  const inputShape = [side, side, network.imageChannels] as const;
+  const { graph } = buildDerivedNetwork({ ...network, inputShape, auxiliaryWeight: auxiliary ? 0 : undefined });
   tensorsToArenas(placeParameters(graph), tensors, path);
 }
 
@@ -91,8 +96,11 @@ function encodeModel(
   });
 }
 
+/** Of the images of CIFAR and of ImageNet. */
+const usualSide: Readonly<Record<StemForm, number>> = { small: 32, large: 224 };
+
 function shapeOf({ imageSize }: ExportOptions, { imageShape }: WeightMetadata, { stem, imageChannels }: NetworkSizes) {
-  const usual = stem === 'large' ? 224 : 32;
+  const usual = usualSide[stem];
   const [height, width] = imageSize ?? imageShape ?? [usual, usual];
   return [height, width, imageChannels] as const;
 }

@@ -13,6 +13,8 @@ export interface NetworkSizes {
   readonly auxiliary: boolean;
 }
 
+const mostLayers = 256;
+
 /** Reads the sizes off named weights. Throws FileError, naming `source`, where they are not those of a derived network. */
 export function sizesOfWeights(tensors: ReadonlyMap<string, WeightTensor>, source: string): NetworkSizes {
   const shapeOf = (name: string, axes: number): readonly number[] => {
@@ -28,11 +30,14 @@ export function sizesOfWeights(tensors: ReadonlyMap<string, WeightTensor>, sourc
   const [channels] = shapeOf(stem === 'large' ? 'stem1.1.weight' : 'stem.0.weight', 4);
   const [, imageChannels] = shapeOf(stem === 'large' ? 'stem0.0.weight' : 'stem.0.weight', 4);
   const [classes] = shapeOf('classifier.weight', 2);
-  const cells = names.flatMap((name) => /^cells\.(\d{1,4})\./.exec(name)?.[1] ?? []).map(Number);
+  const cells = new Set(names.flatMap((name) => /^cells\.(\d{1,9})\./.exec(name)?.[1] ?? []).map(Number));
+  const layers = Math.max(-1, ...cells) + 1;
+  if (layers > mostLayers)
+    throw new FileError(`${source} holds no derived network: expected at most ${mostLayers} cells`);
   return {
     // The small stem has three times the channels of the first cell.
     initChannels: stem === 'large' ? channels : channels / 3,
-    layers: Math.max(-1, ...cells) + 1,
+    layers,
     stem,
     classes,
     imageChannels,

@@ -1,10 +1,10 @@
 // Tensors of files that torch.save wrote, in the zip format (PyTorch 1.6 and later) and the legacy one before it. The pickle in
 // them is read without running anything: a global that is not among a few names of tensors and containers is refused.
 import { unzipSync } from 'fflate';
-import { BufferReader, Parser } from 'pickleparser';
 import { DartsmithError, FileError } from '../errors.ts';
 import type { WeightTensor } from '../io/safetensors.ts';
 import { decodeElements, elementBytes, type TorchType, torchStorages } from './torch_types.ts';
+import { type PickleGlobal, type PickleNames, unpickle } from './unpickle.ts';
 
 /** Where the numbers of a storage come from, by its key. */
 type Storages = (key: string, type: TorchType, count: number) => Float32Array | Float64Array;
@@ -64,12 +64,17 @@ export function readTorchFile(bytes: Uint8Array, path: string): Map<string, Weig
 }
 
 function readZip(bytes: Uint8Array): Map<string, WeightTensor> {
+  let [entries, unpacked] = [0, 0];
   const files = unzipSync(bytes, {
     filter: ({ name, size, originalSize, compression }) => {
+      // An entry of the directory takes 46 bytes at least; entries may share their bytes, so that sizes are summed.
+      if (++entries * 46 > bytes.length) throw new Error('expected fewer entries in the zip archive');
       if (!/\/data\/[^/]+$|\/data\.pkl$|\/byteorder$/.test(name)) return false;
-      // torch.save compresses nothing, so that what is unpacked cannot be larger than the file.
-      if (compression !== 0 || size !== originalSize)
+      if (compression !== 0 || size !== originalSize) {
         throw new Error(`expected ${name} as torch.save stores it, uncompressed`);
+      }
+      unpacked += size;
+      if (unpacked > bytes.length) throw new Error('expected a zip archive whose entries do not overlap');
       return true;
     },
   });
@@ -81,8 +86,8 @@ function readZip(bytes: Uint8Array): Map<string, WeightTensor> {
   if (order !== undefined && new TextDecoder().decode(order) !== 'little') {
     throw new Error('expected little-endian numbers');
   }
-  const value = unpickle(new StrictReader(files[pickle]));
-  return tensorsOf(value, (key, type, count) => {
+  const { value } = unpickle(files[pickle], 0, torchNames);
+  return tensorsOf(value, bytes.length, (key, type, count) => {
     const stored = files[`${folder}data/${key}`];
     if (stored === undefined) throw new Error(`expected the storage data/${key} in the zip archive`);
     return elementsOf(stored, type, count, key);
@@ -91,15 +96,16 @@ function readZip(bytes: Uint8Array): Map<string, WeightTensor> {
 
 function readLegacy(bytes: Uint8Array): Map<string, WeightTensor> {
   // Magic number, protocol, what machine wrote it, the object, the keys of its storages; then these, each behind its length.
-  const reader = new StrictReader(bytes.subarray(legacyMagic.length));
-  unpickle(reader);
-  const system = unpickle(reader);
-  if (system instanceof Map && system.get('little_endian') === false) throw new Error('expected little-endian numbers');
-  const value = unpickle(reader);
-  const keys = unpickle(reader);
+  const protocol = unpickle(bytes, legacyMagic.length, torchNames);
+  const system = unpickle(bytes, protocol.end, torchNames);
+  if (system.value instanceof Map && system.value.get('little_endian') === false) {
+    throw new Error('expected little-endian numbers');
+  }
+  const { value, end } = unpickle(bytes, system.end, torchNames);
+  const { value: keys, end: begin } = unpickle(bytes, end, torchNames);
   if (!Array.isArray(keys) || !keys.every((key) => typeof key === 'string'))
     throw new Error('expected a list of storages');
-  let at = legacyMagic.length + reader.position;
+  let at = begin;
   const types = storageTypes(value);
   const places = new Map<string, Uint8Array>();
   for (const key of keys as string[]) {
@@ -112,64 +118,42 @@ function readLegacy(bytes: Uint8Array): Map<string, WeightTensor> {
     places.set(key, bytes.subarray(at, at + size));
     at += size;
   }
-  return tensorsOf(value, (key, type, count) => {
+  return tensorsOf(value, bytes.length, (key, type, count) => {
     const stored = places.get(key);
     if (stored === undefined) throw new Error(`expected the storage ${key}`);
     return elementsOf(stored, type, count, key);
   });
 }
 
-/** Never goes back, so that a pickle with a negative length cannot be read for ever. */
-class StrictReader extends BufferReader {
-  override skip(offset: number): void {
-    if (!(offset >= 0)) throw new Error('expected a length of at least 0');
-    super.skip(offset);
-  }
-}
+const torchNames: PickleNames = { global: allowedGlobal, persistent: storageReference };
 
-/** Reads one pickle. */
-function unpickle(reader: StrictReader): unknown {
-  const parser = new Parser({
-    unpicklingTypeOfDictionary: 'Map',
-    nameResolver: { resolve: (module, name) => allowedGlobal(module, name) },
-    persistentResolver: { resolve: (id: unknown) => storageReference(id) },
-    extensionResolver: {
-      resolve: (code) => {
-        throw new Error(`refused the extension ${code}: only tensors and containers are read`);
-      },
-    },
-  });
-  return parser.read(reader);
-}
-
-type Callable = (...args: never[]) => unknown;
-
-/** Made anew for every global, so that nothing that a pickle does to one outlives it. */
-function allowedGlobal(module: string, name: string): Callable {
+/** The names of tensors and containers; any other is refused. */
+function allowedGlobal(module: string, name: string): PickleGlobal {
   const type = module === 'torch' ? torchStorages[name] : undefined;
-  // A type that is only named in the identifier of a storage; calling it gives the name.
+  // A type that is only named in the identifier of a storage.
   if (type !== undefined) return Object.assign(() => type, { torchType: type });
   switch (`${module}.${name}`) {
     case 'collections.OrderedDict':
-      return () => new Map();
+      return ([items = []]) => new Map(items as Iterable<readonly [unknown, unknown]>);
     case 'torch.Size':
-      return (sizes: readonly unknown[]) => sizes;
+      return ([sizes]) => sizes;
     case 'torch._utils._rebuild_tensor':
     case 'torch._utils._rebuild_tensor_v2':
-      return (storage: unknown, offset: unknown, shape: unknown, strides: unknown) =>
-        new TensorReference(storage, offset, shape, strides);
+      return ([storage, offset, shape, strides]) => new TensorReference(storage, offset, shape, strides);
     case 'torch._utils._rebuild_parameter':
-      return (tensor: unknown) => tensor;
+      return ([tensor]) => tensor;
   }
   throw new Error(`refused the global ${module}.${name}: only tensors and containers are read`);
 }
 
 function storageReference(id: unknown): StorageReference {
-  const [kind, type, key, , count] = Array.isArray(id) ? id : [];
+  const [kind, type, key, , count, view] = Array.isArray(id) ? id : [];
   const torchType = (type as { torchType?: TorchType } | undefined)?.torchType;
   if (kind !== 'storage' || torchType === undefined || typeof key !== 'string' || !isCount(count)) {
     throw new Error('expected the identifier of a storage');
   }
+  // Files of before 0.4 may have storages that are parts of others.
+  if (view !== undefined && view !== null) throw new Error(`expected a storage of its own but got a view for ${key}`);
   return new StorageReference(torchType, key, count);
 }
 
@@ -183,22 +167,27 @@ function storageTypes(value: unknown): Map<string, TorchType> {
     if (typeof next !== 'object' || next === null || seen.has(next)) continue;
     seen.add(next);
     if (next instanceof TensorReference) types.set(next.storage.key, next.storage.type);
-    else if (next instanceof Map) pending.push(...next.values());
-    else if (Array.isArray(next)) pending.push(...next);
+    else if (next instanceof Map || Array.isArray(next)) for (const item of next.values()) pending.push(item);
   }
   return types;
 }
 
-function tensorsOf(value: unknown, storages: Storages): Map<string, WeightTensor> {
+/** `fileBytes` bounds what views of few storages may come to. */
+function tensorsOf(value: unknown, fileBytes: number, storages: Storages): Map<string, WeightTensor> {
   const state = stateDict(value);
   const known = new Map<string, Float32Array | Float64Array>();
   const tensors = new Map<string, WeightTensor>();
+  let gatheredBytes = 0;
   for (const [name, tensor] of state) {
     if (typeof name !== 'string' || !(tensor instanceof TensorReference)) continue;
     const { key, type, count } = tensor.storage;
     const numbers = known.get(key) ?? storages(key, type, count);
     known.set(key, numbers);
-    tensors.set(name, { shape: tensor.shape, data: gathered(tensor, numbers, name) });
+    const data = gathered(tensor, numbers, name);
+    gatheredBytes += data.byteLength;
+    // Bytes become floats, four times as large; beyond twice that the same numbers have many names.
+    if (gatheredBytes > 8 * fileBytes) throw new Error('expected tensors that are not all of the same few numbers');
+    tensors.set(name, { shape: tensor.shape, data });
   }
   if (tensors.size === 0) throw new Error('expected a dict of named tensors');
   return tensors;

@@ -16,10 +16,10 @@ const reasons: Readonly<Record<string, string>> = {
 
 /** A file system's error as one line that says what to do; errors of this library pass through as they are. */
 export function fileError(action: 'read' | 'write', path: string, error: unknown): Error {
-  if (!(error instanceof Error) || !('code' in error) || !('syscall' in error)) {
-    return error instanceof Error ? error : new FileError(`cannot ${action} ${path}: ${String(error)}`);
-  }
-  const code = String(error.code);
+  if (!(error instanceof Error)) return new FileError(`cannot ${action} ${path}: ${String(error)}`);
+  const code = 'code' in error ? String(error.code) : '';
+  // The latter of files that are too large for Node.
+  if (!('syscall' in error) && !code.startsWith('ERR_FS_')) return error;
   return new FileError(`cannot ${action} ${path}: ${reasons[code] ?? error.message} (${code})`, { cause: error });
 }
 

@@ -18,9 +18,14 @@ export interface Progress extends Position {
 /** Where every run starts. */
 export const initialProgress: Progress = { epoch: 0, step: 0, lossSum: 0, correct: 0, updates: 0 };
 
-/** Writes parameters, optimiser state and progress as one file; equal states give equal bytes. Throws FileError. */
-export async function saveCheckpoint(path: string, parameters: Parameters, progress: Progress): Promise<void> {
-  await parameters.save(path, { optimizer: true, metadata: toMetadata(progress) });
+/** Writes parameters, optimiser state, progress and more metadata as one file; equal states give equal bytes. Throws FileError. */
+export async function saveCheckpoint(
+  path: string,
+  parameters: Parameters,
+  progress: Progress,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  await parameters.save(path, { optimizer: true, metadata: { ...metadata, ...toMetadata(progress) } });
 }
 
 /**

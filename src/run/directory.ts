@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FileError } from '../errors.ts';
+import { ArgumentError, FileError } from '../errors.ts';
 import { removeDrafts, writeFileAtomic } from '../io/atomic.ts';
 import { fileError, isMissing } from '../io/file_error.ts';
 import { formatGenotype, type Genotype } from '../network/genotype.ts';
@@ -93,9 +93,20 @@ export async function readConfig(files: RunFiles): Promise<RunConfig> {
   return parseConfig(text, files.config);
 }
 
+/** Undefined for cells that the published form has no words for: nodes of other than two edges. */
+function pythonForm(genotype: Genotype): string | undefined {
+  try {
+    return formatGenotype(genotype, 'python');
+  } catch (error) {
+    if (error instanceof ArgumentError) return undefined;
+    throw error;
+  }
+}
+
 /** Writes the genotype in its JSON form, in its Python form for the published programs, and as a picture. */
 export async function writeGenotype(files: RunFiles, genotype: Genotype): Promise<void> {
   await writeFileAtomic(files.genotype, `${formatGenotype(genotype, 'json')}\n`);
-  await writeFileAtomic(files.python, `${formatGenotype(genotype, 'python')}\n`);
+  const python = pythonForm(genotype);
+  if (python !== undefined) await writeFileAtomic(files.python, `${python}\n`);
   await writeFileAtomic(files.cells, await drawGenotype(genotype, 'svg'));
 }

@@ -127,13 +127,13 @@ async function stopIfAborted(session: Session, emit: Emit): Promise<void> {
 
 /** Writes the state unless the disk has it already. A state that is not finite is refused, and the last good one stays. */
 async function checkpoint(session: Session, emit: Emit): Promise<void> {
-  const { log, parameters, progress } = session;
+  const { log, parameters, progress, work } = session;
   const { epoch, step } = progress;
   const bad = await firstNonFinite(parameters);
   if (bad !== undefined) throw diverged(session, progress.updates - 1, `${bad} became NaN or infinite`);
   if (log === undefined || (log.saved?.epoch === epoch && log.saved.step === step)) return;
   await log.metrics.sync();
-  await saveCheckpoint(log.files.checkpoint, parameters, progress);
+  await saveCheckpoint(log.files.checkpoint, parameters, progress, work.metadata);
   log.saved = { epoch, step };
   emit({ type: 'checkpoint', epoch, step, file: log.files.checkpoint });
 }

@@ -2,11 +2,12 @@ import type { BackendName, Device } from '../backend/device.ts';
 import { openDevice } from '../backend/open.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { type DatasetName, loadDataset } from '../data/load.ts';
-import { AbortedError, DataError } from '../errors.ts';
+import { AbortedError, DataError, invalid } from '../errors.ts';
 import { testBatches } from '../evaluate/batches.ts';
 import { type Score, scoreImages } from '../evaluate/score.ts';
 import { sizesOfWeights } from '../exchange/network_sizes.ts';
-import { readWeights } from '../exchange/weights.ts';
+import { decodeMetadata } from '../exchange/weight_metadata.ts';
+import { readWeights, type WeightFile } from '../exchange/weights.ts';
 import type { Genotype } from '../network/genotype.ts';
 import { createProgramSet } from '../search/programs.ts';
 import { buildTrainNetworks } from './train_method.ts';
@@ -47,6 +48,7 @@ export interface TestResult extends Score {
 export async function test(options: TestOptions): Promise<TestResult> {
   const { genotype, weights, signal, batchSize = 96 } = options;
   if (signal?.aborted) throw new AbortedError();
+  if (!(Number.isInteger(batchSize) && batchSize >= 1)) throw invalid('batchSize', 'a positive integer', batchSize);
   const dataset =
     typeof options.dataset === 'string'
       ? await loadDataset(options.dataset, { dataDir: options.dataDir, signal })
@@ -70,7 +72,7 @@ export async function test(options: TestOptions): Promise<TestResult> {
       programFor: programs.programFor,
       logits: networks.plain.logits,
       classes,
-      batches: testBatches(onDevice, dataset, batchSize),
+      batches: testBatches(onDevice, statisticsOf(file, dataset), batchSize),
       labels: images.labels,
       signal,
       onProgress: (done) => options.onProgress?.(done, count),
@@ -84,3 +86,10 @@ export async function test(options: TestOptions): Promise<TestResult> {
 
 /** The network as it is scored; what only training needs has no parameters. */
 const plainTraining = { auxiliaryWeight: 0, dropPathProb: 0, labelSmooth: 0 };
+
+/** The training's where its weights tell them: those of a dataset may depend on how many images were read. */
+function statisticsOf({ metadata }: WeightFile, dataset: Dataset): Pick<Dataset, 'mean' | 'deviation'> {
+  const { mean, deviation } = decodeMetadata(metadata);
+  const channels = dataset.train.shape[2];
+  return mean?.length === channels && deviation?.length === channels ? { mean, deviation } : dataset;
+}

@@ -52,6 +52,11 @@ export function trainMethod({ genotype, settings, seed }: TrainPlan, dataset: Da
   const { test, train, classes } = dataset;
   if (test === undefined)
     throw new DataError(`dataset '${dataset.name}' has no test images: a training is scored on them`);
+  if (test.shape.some((size, axis) => size !== train.shape[axis])) {
+    throw new DataError(
+      `expected test images of ${train.shape.join('x')}, as those to learn from, but got ${test.shape.join('x')}`,
+    );
+  }
   const networks = buildTrainNetworks(genotype, dataset, settings);
   return {
     graph: networks.training.graph,

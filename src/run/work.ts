@@ -24,6 +24,8 @@ export interface Work extends Disposable {
   readonly trainImages: number;
   /** Of each epoch. */
   readonly steps: number;
+  /** Goes into files of weights, so that they can be used by themselves. */
+  readonly metadata?: Readonly<Record<string, string>>;
   learningRate(epoch: number): number;
   /** Takes a step; `update` counts all steps of the run from 0. */
   step(epoch: number, step: number, update: number): Promise<StepResult>;

@@ -8,6 +8,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Dataset, ImageArrays } from '../../src/data/dataset.ts';
 import { AbortedError } from '../../src/errors.ts';
 import type { TrainSettings } from '../../src/evaluate/settings.ts';
+import { decodeMetadata } from '../../src/exchange/weight_metadata.ts';
+import { readWeights } from '../../src/exchange/weights.ts';
 import { genotypes } from '../../src/network/published.ts';
 import { randomBlock } from '../../src/random/philox.ts';
 import type { TrainEvent } from '../../src/run/events.ts';
@@ -147,13 +149,40 @@ describe('train', () => {
     expect(second[5]).not.toBeCloseTo(dropped, 3);
   });
 
+  it('tells in its checkpoints what its network takes', async () => {
+    const { metadata } = await readWeights(join(out, 'checkpoint.safetensors'));
+    expect(decodeMetadata(metadata)).toMatchObject({
+      genotype,
+      imageShape: [24, 24, 1],
+      mean: [0.5],
+      deviation: [0.25],
+    });
+  });
+
+  it('trains cells that the published form of a genotype has no words for', async () => {
+    const cell = { nodes: [[{ operation: 'sep_conv_3x3', input: 1 }]], concat: [2] };
+    const one = join(scratch(), 'run');
+    await follow({
+      genotype: { normal: cell, reduce: cell },
+      settings: { ...settings, epochs: 1 },
+      out: one,
+      backend: 'cpu',
+    });
+    expect(readdirSync(one)).toContain('genotype.json');
+    expect(readdirSync(one)).not.toContain('genotype.txt');
+  });
+
   it('refuses what it cannot train', async () => {
     const rejects = (options: Partial<TrainOptions>) => expect(follow({ backend: 'cpu', ...options })).rejects;
     await rejects({ settings }).toThrow('genotype');
     await rejects({ genotype, dataset: { ...dataset, test: undefined } }).toThrow('no test images');
     await rejects({ genotype, settings: { ...settings, layers: 0 } }).toThrow('layers');
     await rejects({ resume: out, genotype }).toThrow('genotype cannot be given with resume');
-    const small = { ...dataset, train: { ...images(18, 1), shape: [12, 48, 1] } } as Dataset;
+    const flat = (arrays: ImageArrays) => ({ ...arrays, shape: [12, 48, 1] as const });
+    await rejects({ genotype, settings, dataset: { ...dataset, train: flat(dataset.train) } }).toThrow(
+      'test images of 12x48x1',
+    );
+    const small = { ...dataset, train: flat(images(18, 1)), test: flat(images(11, 2)) };
     await rejects({ genotype, settings, dataset: small }).toThrow(
       'auxiliary head expected at least 6x6 pixels but got 3x12',
     );

@@ -11,7 +11,7 @@ export type ComposedKernel = (tf: Tf, inputs: Record<string, Tensor4D>, attrs: N
 export const composedKernels: Readonly<Record<string, ComposedKernel>> = {
   DepthwiseConv2dNativeBackpropInput: (tf, { dy, filter }, attrs) => {
     const stride = strideOf(attrs);
-    if (stride === undefined) return undefined;
+    if (stride === undefined || filter.shape[3] !== 1) return undefined;
     const [, height, width] = attrs['inputShape'] as number[];
     const [rows, columns] = filter.shape;
     // A convolution of what was spread by the stride with the filter turned round.
