@@ -2,7 +2,6 @@ import { parseArgs } from 'node:util';
 import type { BackendName } from '../../src/backend/device.ts';
 import { backendNames } from '../../src/backend/open.ts';
 import { invalid } from '../../src/errors.ts';
-import { count } from '../support/arguments.ts';
 import { type StageName, stageNames } from './stages.ts';
 
 /** What `npm run gpu:check` was asked for. */
@@ -52,9 +51,15 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
     quick: values.quick,
     stages: values.stages === undefined ? stageNames : values.stages.split(',').map(stageOf),
     out: values.out ?? (environment.OUT || '.'),
-    seconds: values.minutes === undefined ? Number.POSITIVE_INFINITY : 60 * count('minutes', values.minutes, 1),
+    seconds: values.minutes === undefined ? Number.POSITIVE_INFINITY : 60 * minutesOf(values.minutes),
     child: values.child === undefined ? undefined : stageOf(values.child),
   };
+}
+
+function minutesOf(text: string): number {
+  const minutes = Number(text);
+  if (!(minutes > 0)) throw invalid('--minutes', 'a number above 0', text);
+  return minutes;
 }
 
 function stageOf(text: string): StageName {

@@ -5,13 +5,13 @@ import { openTfjsPeer, type TfjsPeer } from '../peers/tfjs.ts';
 import { findTorch, serveTorch, type TorchExecution, type TorchForm, type TorchPeer } from '../peers/torch.ts';
 import type { Context } from './context.ts';
 import type { Order } from './search_steps.ts';
-import type { NetworkSize } from './sizes.ts';
+import type { NetworkSize, Sizes } from './sizes.ts';
 
 /** Another library, or another form of one. */
 export interface Rival {
   readonly name: string;
-  /** Takes one step and gives its seconds. */
-  time(order: Order): Promise<number>;
+  /** Takes one step and gives its seconds; fails when it has not come to an end after so many. */
+  time(order: Order, secondsLeft?: number): Promise<number>;
 }
 
 /** Those that can be asked, and why others cannot. */
@@ -42,7 +42,7 @@ const torchForms: readonly (TorchExecution & { readonly name: string; readonly f
 /** Finds every rival and starts it. Off a GPU the eager forms run on the CPU, to try the check; the others then fail. */
 export async function openRivals(
   { backend, progress }: Pick<Context, 'backend' | 'progress'>,
-  size: NetworkSize,
+  { step: size, compiledRivals }: Pick<Sizes, 'step' | 'compiledRivals'>,
 ): Promise<Rivals> {
   const leftOut: Record<string, string> = {};
   const rivals: Rival[] = [];
@@ -52,14 +52,16 @@ export async function openRivals(
   });
   let server: TorchPeer | undefined;
   if (python !== undefined) {
-    const ask = torchForms.map(
+    const forms = torchForms.filter(({ compiled }) => compiledRivals || !compiled);
+    if (forms.length < torchForms.length) leftOut['PyTorch, compiled'] = 'it takes minutes: not with --quick';
+    const ask = forms.map(
       ({ name, ...form }): Rival => ({
         name: `${name} (${python.version})`,
-        time: async (order) => {
+        time: async (order, secondsLeft = Number.POSITIVE_INFINITY) => {
           server ??= serveTorch(python);
           const asked = server;
           const { seconds } = await limited(
-            timeLimit(form),
+            Math.min(timeLimit(form), secondsLeft),
             asked.time({ ...form, ...stepOf(order, size, backend) }),
             () => {
               // Whoever comes next gets a new one.
@@ -108,7 +110,7 @@ async function limited<T>(seconds: number, work: Promise<T>, stop: () => Promise
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      reject(new Error(`a step took longer than ${seconds} s`));
+      reject(new Error(`a step took longer than ${Math.round(seconds)} s`));
       void stop();
     }, seconds * 1000);
   });

@@ -39,6 +39,8 @@ export interface Sizes {
   /** Whole search steps are timed on this one. */
   readonly step: NetworkSize;
   readonly stepRounds: number;
+  /** Whether rivals that take minutes to compile are asked too. */
+  readonly compiledRivals: boolean;
 }
 
 const published: NetworkSize = { batch: 64, image: [32, 32, 3], channels: 16, layers: 8 };
@@ -79,6 +81,7 @@ const full: Sizes = {
   chained: [2, 10],
   step: published,
   stepRounds: 20,
+  compiledRivals: true,
 };
 
 const quick: Sizes = {
@@ -90,6 +93,7 @@ const quick: Sizes = {
   timedShapes: full.timedShapes.slice(0, 1),
   kernelRuns: 10,
   stepRounds: 8,
+  compiledRivals: false,
 };
 
 /** For devices that are thousands of times as slow, where only the check itself is tried. */
@@ -110,6 +114,7 @@ const least: Sizes = {
   chained: [1, 2],
   step: tiny,
   stepRounds: 1,
+  compiledRivals: true,
 };
 
 /** The sizes for a backend. */

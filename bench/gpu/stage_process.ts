@@ -36,8 +36,15 @@ export function runStage(
     const elapsed = (performance.now() - begun) / 1000;
     return { stage: name, title, kind, status, seconds: elapsed, ...outcome, error: why };
   };
-  const minutes = Number.isFinite(seconds) ? ['--minutes', String(Math.max(1, Math.round(seconds / 60)))] : [];
-  const args = ['--child', name, '--backend', backend, ...(quick ? ['--quick'] : []), ...minutes];
+  const args = [
+    '--child',
+    name,
+    '--backend',
+    backend,
+    ...(quick ? ['--quick'] : []),
+    '--minutes',
+    String(seconds / 60),
+  ];
   const child = fork(script, args, { stdio: ['ignore', 'inherit', 'pipe', 'ipc'], serialization: 'advanced' });
   let stderr = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {

@@ -15,11 +15,11 @@ struct Work {
   size_t shared_bytes = 0;
 };
 
+// Lets a kernel have as much shared memory as a block can. Never less, since that holds for the whole device: another
+// stream's launch of the same kernel with more would no longer be allowed.
 template <typename... Parameters>
-void allow_shared_memory(void (*kernel)(Parameters...), size_t bytes) {
-  constexpr size_t kAlwaysAllowed = 48 << 10;
-  if (bytes <= kAlwaysAllowed) return;
-  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)),
+void allow_shared_memory(const CudaStream& stream, void (*kernel)(Parameters...)) {
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, stream.most_shared_bytes()),
         "asking for shared memory");
 }
 
@@ -49,7 +49,8 @@ void launch(CudaStream& stream, void (*kernel)(Parameters...), const Work& work,
   constexpr int64_t kMostBlocks = 1 << 20;
   if (work.tasks <= 0) return;
   check_tasks(work);
-  allow_shared_memory(kernel, work.shared_bytes);
+  constexpr size_t kAlwaysAllowed = 48 << 10;
+  if (work.shared_bytes > kAlwaysAllowed) allow_shared_memory(stream, kernel);
   start(stream, kernel, std::min(work.tasks, kMostBlocks), work.shared_bytes, false, arguments...);
 }
 
@@ -59,7 +60,7 @@ void launch_cooperative(CudaStream& stream, void (*kernel)(Parameters...), const
                         const Arguments&... arguments) {
   check_tasks(work);
   const int resident = stream.resident_blocks(reinterpret_cast<const void*>(kernel), work.shared_bytes, [&] {
-    allow_shared_memory(kernel, work.shared_bytes);
+    allow_shared_memory(stream, kernel);
     int blocks = 0;
     check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, kThreads, work.shared_bytes),
           "asking how many blocks fit");

@@ -32,6 +32,8 @@ class CudaStream final : public Stream {
   std::unique_ptr<PendingChain>& pending() { return pending_; }
   void start_pending();
   int multiprocessors() const { return multiprocessors_; }
+  // Of a block.
+  int most_shared_bytes() const { return most_shared_bytes_; }
   void wait() { check(cudaStreamSynchronize(handle()), "running a kernel"); }
 
   // Blocks of a kernel that the device holds at once; remembered by kernel and shared memory.
@@ -45,6 +47,7 @@ class CudaStream final : public Stream {
  private:
   int device_;
   int multiprocessors_ = 0;
+  int most_shared_bytes_ = 0;
   cudaStream_t handle_ = nullptr;
   std::unique_ptr<PendingChain> pending_;
   std::map<std::pair<const void*, size_t>, int> resident_;

@@ -34,11 +34,12 @@ struct Fault : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Blocks that run at once in a cooperative launch at most, and the shared memory that one may have.
+// Blocks that run at once in a cooperative launch at most.
 inline constexpr int kMultiprocessors = 3;
-inline constexpr size_t kSharedBytes = 99 << 10;
-// The zones between its parts come on top.
-inline constexpr size_t kSharedBytesWithZones = 256 << 10;
+// Shared memory that a block may have when it was asked for, more than GPUs have for the zones between its parts, and
+// else.
+inline constexpr size_t kSharedBytes = 256 << 10;
+inline constexpr size_t kSharedBytesUnasked = 48 << 10;
 
 // Runs `kernel` once a thread. Throws Fault.
 void run_grid(const Launch& launch, const Order& order, const std::function<void()>& kernel);

@@ -55,6 +55,13 @@ std::map<void*, GuardedMemory>& allocations() {
 }
 size_t allocated_bytes = 0;
 
+// What cudaFuncSetAttribute asked for last, by device and kernel.
+std::mutex allowed_mutex;
+std::map<std::pair<int, const void*>, size_t>& allowed_bytes() {
+  static auto* map = new std::map<std::pair<int, const void*>, size_t>;
+  return *map;
+}
+
 // Only zones are looked at, so that other threads may write their memory meanwhile.
 bool memory_intact() {
   const std::lock_guard lock(memory_mutex);
@@ -401,16 +408,34 @@ std::vector<Traced> take_trace(int device) {
   return std::exchange(traces[device], {});
 }
 
+cudaError_t allow_shared_memory(const void* symbol, int bytes) {
+  if (bytes < 0 || static_cast<size_t>(bytes) > kSharedBytes) return report(cudaErrorInvalidValue);
+  const std::lock_guard lock(allowed_mutex);
+  allowed_bytes()[{device_now, symbol}] = static_cast<size_t>(bytes);
+  return cudaSuccess;
+}
+
+size_t allowed_shared_bytes(const void* symbol) {
+  const std::lock_guard lock(allowed_mutex);
+  const auto known = allowed_bytes().find({device_now, symbol});
+  return known == allowed_bytes().end() ? kSharedBytesUnasked : known->second;
+}
+
 cudaError_t enqueue_kernel(const cudaLaunchConfig_t& config, const void* symbol, std::function<void()> kernel) {
   Launch launch{{config.gridDim.x, config.gridDim.y, config.gridDim.z},
                 {config.blockDim.x, config.blockDim.y, config.blockDim.z},
                 config.dynamicSmemBytes};
   for (unsigned i = 0; i < config.numAttrs; ++i) launch.cooperative = config.attrs[i].val.cooperative != 0;
-  if (launch.grid.count() == 0 || launch.block.count() == 0 || launch.block.count() > 1024 ||
-      launch.shared_bytes > kSharedBytesWithZones || launch.grid.y > 65535 || launch.grid.z > 65535) {
+  if (launch.grid.count() == 0 || launch.block.count() == 0 || launch.block.count() > 1024 || launch.grid.y > 65535 ||
+      launch.grid.z > 65535) {
     return report(cudaErrorInvalidValue);
   }
-  if (launch.cooperative && launch.grid.count() > kMultiprocessors) return report(cudaErrorCooperativeLaunchTooLarge);
+  // As the real one: more shared memory than allowed is an invalid value, or room for no block at all.
+  const bool fits = launch.shared_bytes <= allowed_shared_bytes(symbol);
+  if (launch.cooperative && launch.grid.count() > (fits ? kMultiprocessors : 0)) {
+    return report(cudaErrorCooperativeLaunchTooLarge);
+  }
+  if (!fits) return report(cudaErrorInvalidValue);
   const int device = config.stream->device;
   const int64_t parts = std::exchange(next_parts, 1);
   if (!kDevices[device].runs) {

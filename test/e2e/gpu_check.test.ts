@@ -122,7 +122,7 @@ describe('gpu:check on simt', () => {
   it.each([
     [['--backend', 'abacus'], "for --backend but received 'abacus'"],
     [['--stages', 'kernels,tea'], "for --stages but received 'tea'"],
-    [['--minutes', '0'], "expected an integer of at least 1 for --minutes but received '0'"],
+    [['--minutes', '0'], "expected a number above 0 for --minutes but received '0'"],
     [['--speed'], '--speed'],
   ])('%j is wrong usage', async (args, message) => {
     const { code, stderr } = await gpuCheck(args);

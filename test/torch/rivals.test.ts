@@ -3,12 +3,12 @@ import { expect, it } from 'vitest';
 import { openRivals } from '../../bench/gpu/rivals.ts';
 
 const around = { backend: 'cpu', progress: () => {} } as const;
-const size = { batch: 2, image: [8, 8, 3], channels: 2, layers: 3 } as const;
+const sizes = { step: { batch: 2, image: [8, 8, 3], channels: 2, layers: 3 }, compiledRivals: true } as const;
 
 it('takes steps with the forms that work here and goes on after those that do not', {
   timeout: 120_000,
 }, async (context) => {
-  const { rivals, leftOut, close } = await openRivals(around, size);
+  const { rivals, leftOut, close } = await openRivals(around, sizes);
   if (leftOut.PyTorch !== undefined) return context.skip(leftOut.PyTorch);
   try {
     for (const order of ['first order', 'second order'] as const) {

@@ -30,7 +30,7 @@ export async function timeSteps(context: Context): Promise<StageOutcome> {
   const peak = await device.measurePeak();
   const ours = await openSides(context);
   const { profiles } = ours;
-  const rivals = await openRivals(context, sizes.step);
+  const rivals = await openRivals(context, sizes);
   const leftOut: Record<string, string> = { ...rivals.leftOut };
   const results: StepTimes[] = [];
   const outcome = (): StageOutcome => ({
@@ -42,10 +42,14 @@ export async function timeSteps(context: Context): Promise<StageOutcome> {
     },
   });
   try {
-    for (const order of orders) {
+    for (const [index, order] of orders.entries()) {
+      // The orders after this one get their share of the time.
+      const own = context.secondsLeft() / (orders.length - index);
+      const end = performance.now() / 1000 + own - secondsOfRounds;
+      const left = () => end - performance.now() / 1000;
       const sides: Side[] = [];
       for (const side of [...ours.sides, ...rivals.rivals]) {
-        const reason = await warmUp(side, order, context);
+        const reason = await warmUp(side, order, left(), context);
         if (reason === undefined) sides.push(side);
         else leftOut[`${side.name}, ${order}`] = reason;
         keep(outcome());
@@ -95,13 +99,20 @@ async function openSides({ device, sizes, precisions, progress }: Context) {
   return { sides, profiles };
 }
 
+/** Kept for the rounds of an order when its first steps are taken. */
+const secondsOfRounds = 20;
+
 /** Takes the first step, which plans and compiles. Gives why the side is left out, or undefined. */
-async function warmUp(side: Side, order: Order, { progress, secondsLeft }: Context): Promise<string | undefined> {
-  // Rounds need time as well.
-  if (secondsLeft() < 60) return 'there was no time left';
+async function warmUp(
+  side: Side,
+  order: Order,
+  secondsLeft: number,
+  { progress }: Context,
+): Promise<string | undefined> {
+  if (secondsLeft < 5) return 'there was no time left';
   progress(`${order}, first step: ${side.name}`);
   try {
-    await side.time(order);
+    await side.time(order, secondsLeft);
     return undefined;
   } catch (error) {
     return (error as Error).message.split('\n')[0];

@@ -215,6 +215,10 @@ enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
 namespace dartsmith::simt {
 // `symbol` is the kernel function, which names it.
 cudaError_t enqueue_kernel(const cudaLaunchConfig_t& config, const void* symbol, std::function<void()> kernel);
+// Shared memory that a block of a kernel may have on the device in use: what was last asked for, be it less than
+// before.
+cudaError_t allow_shared_memory(const void* symbol, int bytes);
+size_t allowed_shared_bytes(const void* symbol);
 }  // namespace dartsmith::simt
 
 template <typename... Expected, typename... Actual>
@@ -224,11 +228,12 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
                                            [kernel, kept] { std::apply(kernel, kept); });
 }
 template <typename Kernel>
-cudaError_t cudaFuncSetAttribute(Kernel*, cudaFuncAttribute, int) {
-  return cudaSuccess;
+cudaError_t cudaFuncSetAttribute(Kernel* kernel, cudaFuncAttribute, int bytes) {
+  return ::dartsmith::simt::allow_shared_memory(reinterpret_cast<const void*>(kernel), bytes);
 }
 template <typename Kernel>
-cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, Kernel*, int, size_t shared_bytes) {
-  *blocks = shared_bytes <= ::dartsmith::simt::kSharedBytesWithZones ? 1 : 0;
+cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, Kernel* kernel, int, size_t shared_bytes) {
+  const size_t allowed = ::dartsmith::simt::allowed_shared_bytes(reinterpret_cast<const void*>(kernel));
+  *blocks = shared_bytes <= allowed ? 1 : 0;
   return cudaSuccess;
 }
