@@ -11,6 +11,18 @@ namespace {
 
 using namespace combine;
 
+// The inputs of a launch from the `first` on, those first that are not pooled on the way.
+std::vector<int> inputs_from(const KernelCall& call, int first) {
+  std::vector<int> inputs;
+  const int end = static_cast<int>(smaller(first + kInputs, call.input_count));
+  for (const bool pooled : {false, true}) {
+    for (int k = first; k < end; ++k) {
+      if ((call.links[k].pool != nullptr) == pooled) inputs.push_back(k);
+    }
+  }
+  return inputs;
+}
+
 CombineInput input_of(const KernelCall& call, int k) {
   const InputLink& link = call.links[k];
   CombineInput input{};
@@ -30,10 +42,15 @@ std::vector<unsigned char> packed(const Combine& c) {
   return {first, first + offsetof(Combine, inputs) + c.count * sizeof(CombineInput)};
 }
 
-Combine combine_of(const KernelCall& call, int first) {
+Combine combine_of(const KernelCall& call, const std::vector<int>& inputs) {
   Combine c{};
-  c.count = static_cast<int>(smaller(kInputs, call.input_count - first));
-  for (int k = 0; k < c.count; ++k) c.inputs[k] = input_of(call, first + k);
+  c.layout = view_of(call.output).layout();
+  for (const int k : inputs) {
+    const CombineInput input = input_of(call, k);
+    if (input.y.layout() != c.layout) c.layout = Layout::kAny;
+    if (!input.pooled) ++c.plain;
+    c.inputs[c.count++] = input;
+  }
   c.output = view_of(call.output);
   c.pixels = pixels_of(call.output);
   c.pieces = divide_up(c.pixels, kPixels);
@@ -44,7 +61,7 @@ Combine combine_of(const KernelCall& call, int first) {
 void forward(Stream& stream, const KernelCall& call) {
   // Without inputs (all weights given as 0) the sum is 0.
   for (int first = 0; first == 0 || first < call.input_count; first += kInputs) {
-    Combine c = combine_of(call, first);
+    Combine c = combine_of(call, inputs_from(call, first));
     c.accumulate = first > 0;
     const Work work{c.tasks(), shared_bytes<ForwardParts>(c.count)};
     append(CudaStream::of(stream), {Phase::kCombine, false, call.precision, work, packed(c)});
@@ -53,16 +70,18 @@ void forward(Stream& stream, const KernelCall& call) {
 
 void backward(Stream& stream, const KernelCall& call) {
   for (int first = 0; first < call.input_count; first += kInputs) {
-    Combine c = combine_of(call, first);
-    for (int k = 0; k < c.count; ++k) {
-      const InputLink& link = call.links[first + k];
-      const GradientTarget& target = call.input_gradients[first + k];
-      CombineInput& input = c.inputs[k];
+    const std::vector<int> inputs = inputs_from(call, first);
+    Combine c = combine_of(call, inputs);
+    for (int i = 0; i < c.count; ++i) {
+      const int k = inputs[i];
+      const InputLink& link = call.links[k];
+      const GradientTarget& target = call.input_gradients[k];
+      CombineInput& input = c.inputs[i];
       input.mixing_gradient = link.mixing_gradient;
       input.scale_gradient = link.scale_gradient;
       input.shift_gradient = link.shift_gradient;
       input.gradient_map = link.gradient_map;
-      input.target = input_gradient_of(call, first + k);
+      input.target = input_gradient_of(call, k);
       input.mode = target.mode;
     }
     c.output = output_gradient_of(call);

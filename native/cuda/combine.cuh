@@ -1,7 +1,7 @@
 // combine: out = sum over inputs of p_k * y_k, normalised inputs as p_k * (rstd_k * (y_k - mean_k) * scale_k +
 // shift_k), in one pass over memory; a pooled input is pooled on the way. Backward: one pass gives, for all inputs, the
 // batch-norm gradient sums, the dot products that are dL/dp_k, and the gradients of plain inputs; then the pieces are
-// joined.
+// joined. A thread has several pixels and asks for what several inputs hold of them before it uses any.
 #pragma once
 #include "cuda/moments.h"
 #include "cuda/pool.h"
@@ -10,6 +10,7 @@ namespace dartsmith::cuda::combine {
 
 inline constexpr int kInputs = 40;   // of one launch: five edges of eight candidates
 inline constexpr int kPixels = 128;  // of a piece
+inline constexpr int kTogether = 2;  // pixels of a thread at once
 // Channels at once: backward keeps a sum of every input, so that fewer fit.
 inline constexpr int kBackwardChunk = 32;
 
@@ -30,11 +31,13 @@ struct CombineInput {
 
 struct alignas(16) Combine {
   int count;
+  int plain;    // of them first, pooled ones behind
   View output;  // or its gradient
   bool accumulate;
   int64_t pixels;
   int64_t pieces;
   int chunks;
+  Layout layout;                 // of the inputs, forward of the output too
   Partials partials;             // of the gradient; of gradient * (y_k - mean_k), an input after another
   double* contributions;         // to the mixing weights' gradients [inputs, channels]
   CombineInput inputs[kInputs];  // `count` of them
@@ -42,8 +45,9 @@ struct alignas(16) Combine {
   __host__ __device__ int64_t tasks() const { return pieces * chunks; }
 };
 
-__device__ __forceinline__ float4 load_input(const CombineInput& input, int64_t pixel, int channel) {
-  return input.pooled ? input.window.value(input.y, pixel, channel) : input.y.load(pixel, channel);
+template <Layout layout>
+__device__ __forceinline__ float4 load_input(const CombineInput& input, bool pooled, int64_t pixel, int channel) {
+  return pooled ? input.window.value<layout>(input.y, pixel, channel) : input.y.load<layout>(pixel, channel);
 }
 
 __device__ __forceinline__ float mixing_of(const CombineInput& input) {
@@ -55,6 +59,34 @@ struct ForwardParts {
   __host__ __device__ ForwardParts(Shared& shared, int inputs)
       : factors(shared.take<float4>(int64_t{inputs} * 3 * kChunk / 4)) {}
 };
+
+// A thread's pixels of a piece that ends before `end`; `factors` are those of its vector of channels.
+template <Layout layout>
+__device__ __forceinline__ void forward_piece(const Combine& c, int64_t first, int64_t end, int rows, int channel,
+                                              const float4* factors) {
+  constexpr int kVectors = kChunk / 4;
+  for (int64_t p = first; p < end; p += kTogether * rows) {
+    int64_t pixels[kTogether];
+    float4 sums[kTogether];
+    for (int i = 0; i < kTogether; ++i) {
+      pixels[i] = smaller(p + i * rows, end - 1);  // the last once more where there are no more
+      sums[i] = c.accumulate ? c.output.load<layout>(pixels[i], channel) : splat(0);
+    }
+    const auto add = [&](int k, bool pooled) {
+      const float4* own = factors + k * 3 * kVectors;
+      for (int i = 0; i < kTogether; ++i) {
+        const float4 y = load_input<layout>(c.inputs[k], pooled, pixels[i], channel);
+        sums[i] = sums[i] + fused(y - own[0], own[kVectors], own[2 * kVectors]);
+      }
+    };
+#pragma unroll 4
+    for (int k = 0; k < c.plain; ++k) add(k, false);
+    for (int k = c.plain; k < c.count; ++k) add(k, true);
+    for (int i = 0; i < kTogether; ++i) {
+      if (p + i * rows < end) c.output.store(pixels[i], channel, sums[i]);
+    }
+  }
+}
 
 __device__ __forceinline__ void forward(const Combine& c, Shared& shared) {
   constexpr int kVectors = kChunk / 4;
@@ -76,15 +108,10 @@ __device__ __forceinline__ void forward(const Combine& c, Shared& shared) {
     const Spread spread(channels - chunk);
     const int channel = chunk + spread.vector * 4;
     if (channel >= channels) return;
-    for (int64_t p = first + spread.row; p < smaller(first + kPixels, c.pixels); p += spread.rows) {
-      float4 sum = c.accumulate ? c.output.load(p, channel) : splat(0);
-      for (int k = 0; k < c.count; ++k) {
-        const float4* factors = parts.factors + k * 3 * kVectors + spread.vector;
-        const float4 y = load_input(c.inputs[k], p, channel);
-        sum = sum + fused(y - factors[0], factors[kVectors], factors[2 * kVectors]);
-      }
-      c.output.store(p, channel, sum);
-    }
+    with_layout(c.layout, [&](auto layout) {
+      forward_piece<layout.value>(c, first + spread.row, smaller(first + kPixels, c.pixels), spread.rows, channel,
+                                  parts.factors + spread.vector);
+    });
   });
 }
 
@@ -93,11 +120,9 @@ __device__ __forceinline__ bool needs_sums(const CombineInput& input) {
 }
 
 struct BackwardParts {
-  float4* gradient;  // [kPixels, kBackwardChunk / 4]
-  float4* sums;      // [1 + inputs, kWarps, kBackwardChunk / 4]
+  float4* sums;  // [1 + inputs, kWarps, kBackwardChunk / 4]
   __host__ __device__ BackwardParts(Shared& shared, int inputs)
-      : gradient(shared.take<float4>(kPixels * kBackwardChunk / 4)),
-        sums(shared.take<float4>(int64_t{1 + inputs} * kWarps * kBackwardChunk / 4)) {}
+      : sums(shared.take<float4>(int64_t{1 + inputs} * kWarps * kBackwardChunk / 4)) {}
 };
 
 // A warp's sum over its rows, left in `sums` for the block to add up.
@@ -109,40 +134,68 @@ __device__ __forceinline__ void keep_warp_sum(const Spread& spread, float4 sum, 
   if (lane < spread.vectors) sums[static_cast<int>(threadIdx.x) / kLanes * spread.vectors + lane] = sum;
 }
 
-__device__ inline void backward_input(const CombineInput& input, const Spread& spread, int64_t first, int pixels,
-                                      int channel, const float4* gradient, float4* sums) {
-  const bool inside = channel < input.y.channels;
-  const bool measured = needs_sums(input);
-  const bool passes_on = input.mode != GradientMode::kIgnore && input.reading.statistics == nullptr;
-  const float4 mean = channel_values(input.reading.statistics, channel, input.y.channels);
-  const float4 mixing = splat(mixing_of(input));
-  float4 sum = splat(0);
-  for (int p = spread.row; inside && p < pixels; p += spread.rows) {
-    const float4 g = gradient[p * spread.vectors + spread.vector];
-    if (measured) sum = fused(g, load_input(input, first + p, channel) - mean, sum);
-    if (passes_on) input.target.add(first + p, channel, mixing * g, input.mode == GradientMode::kAccumulate);
+// A thread's pixels of a piece, those that there are, and the gradient of the output there.
+struct OwnPixels {
+  static constexpr int kCount = kPixels * kBackwardChunk / 4 / kThreads;
+  Index pixels[kCount];
+  bool exist[kCount];
+  float4 gradients[kCount];
+
+  __device__ __forceinline__ OwnPixels(const Combine& c, const Spread& spread, Index first, int channel) {
+    const int64_t end = smaller(int64_t{first} + kPixels, c.pixels);
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) {
+      const int own = spread.row + i * spread.rows;
+      exist[i] = own < kPixels && first + own < end && channel < c.output.channels;
+      pixels[i] = exist[i] ? first + own : first;
+    }
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) gradients[i] = exist[i] ? c.output.load(pixels[i], channel) : splat(0);
   }
-  if (measured) keep_warp_sum(spread, sum, sums);
+};
+
+template <Layout layout>
+__device__ __forceinline__ void backward_input(const CombineInput& input, bool pooled, const Spread& spread,
+                                               const OwnPixels& own, int channel, float4* sums) {
+  const bool measured = needs_sums(input);
+  if (measured) {
+    const float4 mean = channel_values(input.reading.statistics, channel, input.y.channels);
+    float4 values[OwnPixels::kCount], sum = splat(0);
+#pragma unroll
+    for (int i = 0; i < OwnPixels::kCount; ++i) {
+      values[i] = own.exist[i] ? load_input<layout>(input, pooled, own.pixels[i], channel) : mean;
+    }
+#pragma unroll
+    for (int i = 0; i < OwnPixels::kCount; ++i) sum = fused(own.gradients[i], values[i] - mean, sum);
+    keep_warp_sum(spread, sum, sums);
+  }
+  if (input.mode == GradientMode::kIgnore || input.reading.statistics != nullptr) return;
+  const float4 mixing = splat(mixing_of(input));
+#pragma unroll
+  for (int i = 0; i < OwnPixels::kCount; ++i) {
+    if (!own.exist[i]) continue;
+    input.target.add(own.pixels[i], channel, mixing * own.gradients[i], input.mode == GradientMode::kAccumulate);
+  }
 }
 
 __device__ inline void backward_piece(const Combine& c, Index task, const BackwardParts& parts) {
-  const int64_t piece = task / c.chunks, first = piece * kPixels;
+  const Index piece = task / c.chunks;
   const int chunk = static_cast<int>(task % c.chunks) * kBackwardChunk, channels = c.output.channels;
-  const int pixels = static_cast<int>(smaller(kPixels, c.pixels - first));
   const Spread spread(channels - chunk, kBackwardChunk);
   const int channel = chunk + spread.vector * 4, per_sum = kWarps * spread.vectors;
+  const OwnPixels own(c, spread, piece * kPixels, channel);
   __syncthreads();
   float4 total = splat(0);
-  for (int p = spread.row; p < pixels; p += spread.rows) {
-    const float4 g = channel < channels ? c.output.load(first + p, channel) : splat(0);
-    parts.gradient[p * spread.vectors + spread.vector] = g;
-    total = total + g;
-  }
+#pragma unroll
+  for (int i = 0; i < OwnPixels::kCount; ++i) total = total + own.gradients[i];
   keep_warp_sum(spread, total, parts.sums);
-  // Each thread reads only what it wrote of `gradient`.
-  for (int k = 0; k < c.count; ++k) {
-    backward_input(c.inputs[k], spread, first, pixels, channel, parts.gradient, parts.sums + (1 + k) * per_sum);
-  }
+  with_layout(c.layout, [&](auto layout) {
+    const auto take = [&](int k, bool pooled) {
+      backward_input<layout.value>(c.inputs[k], pooled, spread, own, channel, parts.sums + (1 + k) * per_sum);
+    };
+    for (int k = 0; k < c.plain; ++k) take(k, false);
+    for (int k = c.plain; k < c.count; ++k) take(k, true);
+  });
   __syncthreads();
   for_block((1 + c.count) * spread.vectors, [&](int item) {
     const int which = item / spread.vectors, vector = item % spread.vectors;

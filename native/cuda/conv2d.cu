@@ -21,6 +21,7 @@ struct Convolution {
   int inputs, outputs;  // channels, all groups
   int groups;
   int64_t batch;
+  bool direct;  // 1 x 1, stride 1, not padded: pixels and channels as they are, without a division
 
   __host__ __device__ int taps() const { return kernel[0] * kernel[1]; }
   __host__ __device__ int group_inputs() const { return inputs / groups; }
@@ -29,8 +30,18 @@ struct Convolution {
   __host__ __device__ int64_t out_pixels() const { return batch * out_height * out_width; }
   __host__ __device__ int64_t weights() const { return int64_t{taps()} * group_inputs() * outputs; }
 
+  // A row of weights: its tap, and its channel of `channels` a tap.
+  struct Row {
+    int tap, channel;
+  };
+  __device__ __forceinline__ Row row_of(Index inner, int channels) const {
+    if (direct) return {0, static_cast<int>(inner)};
+    const Index tap = inner / static_cast<Index>(channels);
+    return {static_cast<int>(tap), static_cast<int>(inner - tap * static_cast<Index>(channels))};
+  }
   // The input pixel that an output pixel reads through a tap, -1 for none.
   __device__ __forceinline__ int64_t source(Index output, int tap) const {
+    if (direct) return output;
     const Index area = static_cast<Index>(out_height * out_width);
     const int within = static_cast<int>(output % area);
     const int row = within / out_width * stride[0] + tap / kernel[1] * dilation[0] - padding[0];
@@ -40,6 +51,7 @@ struct Convolution {
   }
   // The output pixel that reads an input pixel through a tap, -1 for none.
   __device__ __forceinline__ int64_t target(Index input, int tap) const {
+    if (direct) return input;
     const Index area = static_cast<Index>(in_height * in_width);
     const int within = static_cast<int>(input % area);
     const int row = within / in_width + padding[0] - tap / kernel[1] * dilation[0];
@@ -68,6 +80,10 @@ Convolution convolution_of(const KernelCall& call) {
   c.outputs = static_cast<int>(out.channels);
   c.groups = call.node->groups;
   c.batch = in.batch;
+  c.direct = true;
+  for (int axis = 0; axis < 2; ++axis) {
+    c.direct = c.direct && c.kernel[axis] == 1 && c.stride[axis] == 1 && c.padding[axis] == 0;
+  }
   return c;
 }
 
@@ -97,15 +113,16 @@ struct Parts {
 };
 
 // One task's product, inner dimension [begin, end), into parts.result; left(row, inner) and right(inner, column) give
-// the factors, 0 where there is none. Left factors are loaded with `inner` side by side, right ones with `column`.
-template <Precision precision, typename Left, typename Right>
+// the factors, 0 where there is none. Neighbouring threads load what lies side by side: left factors by `inner`, or by
+// row, right ones by column.
+template <Precision precision, bool by_row = false, typename Left, typename Right>
 __device__ void multiply(Index begin, Index end, const Parts<precision>& parts, const Left& left, const Right& right) {
   using P = Parts<precision>;
   Product<precision> product(kRows, kColumns);
   for (Index inner = begin; inner < end; inner += kInner) {
     __syncthreads();
     for_block(kRows * kInner, [&](int item) {
-      const int row = item / kInner, k = item % kInner;
+      const int row = by_row ? item % kRows : item / kInner, k = by_row ? item / kRows : item % kInner;
       parts.left[row * P::kLeftPitch + k] = Factor<precision>::of(inner + k < end ? left(row, inner + k) : 0.0f);
     });
     for_block(kInner * kColumns, [&](int item) {
@@ -170,8 +187,9 @@ __device__ void forward_tile(const Member& m, Index task, const Parts<precision>
       0, static_cast<Index>(c.taps() * inputs), parts,
       [&](int row, Index inner) {
         if (first + row >= c.out_pixels()) return 0.0f;
-        const int64_t source = c.source(first + row, static_cast<int>(inner / static_cast<Index>(inputs)));
-        return source < 0 ? 0.0f : m.x.get(source * c.inputs + group * inputs + inner % static_cast<Index>(inputs));
+        const auto [tap, channel] = c.row_of(inner, inputs);
+        const int64_t source = c.source(first + row, tap);
+        return source < 0 ? 0.0f : m.x.get(source * c.inputs + group * inputs + channel);
       },
       [&](Index inner, int column) {
         return column0 + column < outputs
@@ -251,14 +269,14 @@ __device__ void data_tile(const Backward& b, Index task, const Parts<precision>&
       0, static_cast<Index>(c.taps() * outputs), parts,
       [&](int row, Index inner) {
         if (first + row >= c.in_pixels()) return 0.0f;
-        const int64_t target = c.target(first + row, static_cast<int>(inner / static_cast<Index>(outputs)));
-        return target < 0 ? 0.0f : b.dy.get(target * c.outputs + group * outputs + inner % static_cast<Index>(outputs));
+        const auto [tap, channel] = c.row_of(inner, outputs);
+        const int64_t target = c.target(first + row, tap);
+        return target < 0 ? 0.0f : b.dy.get(target * c.outputs + group * outputs + channel);
       },
       [&](Index inner, int column) {
         if (column0 + column >= inputs) return 0.0f;
-        return b.weight[(static_cast<int64_t>(inner / static_cast<Index>(outputs)) * inputs + column0 + column) *
-                            c.outputs +
-                        group * outputs + inner % static_cast<Index>(outputs)];
+        const auto [tap, channel] = c.row_of(inner, outputs);
+        return b.weight[(int64_t{tap} * inputs + column0 + column) * c.outputs + group * outputs + channel];
       });
   for_results(parts.result, c.in_pixels() - first, inputs - column0, [&](int row, int column, float value) {
     b.dx.add(int64_t{first + row} * c.inputs + group * inputs + column0 + column, value, b.accumulate);
@@ -292,14 +310,14 @@ __device__ void weight_tile(const Backward& b, Index item, const Parts<precision
   const Index first = tiles.row(task);
   const int inputs = c.group_inputs(), outputs = c.group_outputs(), group = tiles.group(task);
   const int column0 = tiles.column(task);
-  multiply<precision>(
+  multiply<precision, true>(
       static_cast<Index>(piece * b.pieces.pixels),
       static_cast<Index>(smaller(c.out_pixels(), (int64_t{piece} + 1) * b.pieces.pixels)), parts,
       [&](int row, Index pixel) {
         if (first + row >= rows) return 0.0f;
-        const int64_t source = c.source(pixel, static_cast<int>((first + row) / static_cast<Index>(inputs)));
-        return source < 0 ? 0.0f
-                          : b.x.get(source * c.inputs + group * inputs + (first + row) % static_cast<Index>(inputs));
+        const auto [tap, channel] = c.row_of(first + row, inputs);
+        const int64_t source = c.source(pixel, tap);
+        return source < 0 ? 0.0f : b.x.get(source * c.inputs + group * inputs + channel);
       },
       [&](Index pixel, int column) {
         return column0 + column < outputs ? b.dy.get(int64_t{pixel} * c.outputs + group * outputs + column0 + column)

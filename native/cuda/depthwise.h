@@ -1,12 +1,15 @@
 // Depthwise convolution of a tile that lies in shared memory with its halo, or of an image in device memory where the
 // halo is too large for that.
 #pragma once
+#include <type_traits>
+
 #include "cuda/task.h"
 #include "engine/graph.h"
 
 namespace dartsmith::cuda {
 
-// Channels of a tile in shared memory.
+// Channels of a tile in shared memory, at least and at most.
+inline constexpr int kLeastTileChannels = 16;
 inline constexpr int kTileChannels = 32;
 // Pixels side by side that a thread computes: a loaded pixel serves all that it touches.
 inline constexpr int kQuad = 4;
@@ -14,6 +17,14 @@ inline constexpr int kQuad = 4;
 inline constexpr int64_t kFrameBytes = 52 << 10;
 // Depthwise weights in shared memory; a larger window reads them from device memory.
 inline constexpr int kTapsKept = 49;
+
+// Of the windows that with_square() knows.
+inline constexpr int kMostKernel = 5;
+
+// Channels that a tile of a tensor holds at once.
+__host__ __device__ constexpr int tile_channels(int64_t channels) {
+  return channels <= kLeastTileChannels ? kLeastTileChannels : kTileChannels;
+}
 
 struct DepthwiseWindow {
   int kernel[2], stride[2], padding[2], dilation[2];
@@ -38,6 +49,7 @@ struct DepthwiseWindow {
 struct Tiling {
   int height, width;  // of an image of outputs
   int tile_height, tile_width;
+  int width_bits;    // the width is a power of two
   int down, across;  // tiles of an image
 
   Tiling() = default;
@@ -49,6 +61,8 @@ struct Tiling {
     };
     tile_width = power(width, kQuad, pixels >= 64 ? (pixels >= 128 ? 16 : 8) : 4);
     tile_height = power(height, 16 / tile_width > 1 ? 16 / tile_width : 1, pixels / tile_width);
+    for (width_bits = 0; 1 << width_bits < tile_width; ++width_bits) {
+    }
     down = static_cast<int>(divide_up(height, tile_height));
     across = static_cast<int>(divide_up(width, tile_width));
   }
@@ -57,17 +71,31 @@ struct Tiling {
   __host__ __device__ int quads() const { return pixels() / kQuad; }
   __host__ __device__ int top(int tile) const { return tile / across * tile_height; }
   __host__ __device__ int left(int tile) const { return tile % across * tile_width; }
+  // Where a tile's pixel lies in it.
+  __device__ __forceinline__ int row(int pixel) const { return pixel >> width_bits; }
+  __device__ __forceinline__ int column(int pixel) const { return pixel & (tile_width - 1); }
   // Of a tile, within the image.
-  __host__ __device__ int rows(int tile) const { return static_cast<int>(smaller(tile_height, height - top(tile))); }
-  __host__ __device__ int columns(int tile) const { return static_cast<int>(smaller(tile_width, width - left(tile))); }
-  __host__ __device__ int count(int tile) const { return rows(tile) * columns(tile); }
-  // Calls for each pixel within the image: body(pixel of the tile, pixel of the image).
-  __device__ __forceinline__ int within_tile(int tile, int index) const {
-    return index / columns(tile) * tile_width + index % columns(tile);
+  __host__ __device__ int count(int tile) const {
+    return static_cast<int>(smaller(tile_height, height - top(tile)) * smaller(tile_width, width - left(tile)));
   }
-  __device__ __forceinline__ int64_t within_image(int tile, int index) const {
-    return int64_t{top(tile) + index / columns(tile)} * width + left(tile) + index % columns(tile);
-  }
+};
+
+// A tile's place in an image: which of its pixels there are, and where.
+struct Place {
+  int top, left;
+  int rows, columns;  // within the image
+  int64_t first;      // pixel of the tensor
+  int pitch;
+
+  __device__ Place(const Tiling& t, int64_t image, int tile)
+      : top(t.top(tile)),
+        left(t.left(tile)),
+        rows(t.height - top),
+        columns(t.width - left),
+        first((image * t.height + top) * t.width + left),
+        pitch(t.width) {}
+  __device__ __forceinline__ bool has(int row, int column) const { return row < rows && column < columns; }
+  __device__ __forceinline__ int64_t pixel(int row, int column) const { return first + row * pitch + column; }
 };
 
 // Output pixels of a tile at a stride: a larger stride needs a larger piece of the input.
@@ -82,9 +110,14 @@ struct Frame {
   int low[2];
   int size[2];
   int stride[2];
+  int vectors;  // of channels
+  int pitch;    // vectors from one pixel to the next; odd where quads side by side would meet in one bank
+  // 2^20 / width, rounded up: divides the numbers of a frame's pixels, which are few.
+  uint32_t reciprocal;
 
   Frame() = default;
-  Frame(const Tiling& tiling, const DepthwiseWindow* const* windows, int count) {
+  Frame(const Tiling& tiling, const DepthwiseWindow* const* windows, int count, int channels)
+      : vectors(channels / 4), pitch(vectors == 4 ? 5 : vectors) {
     const int tile[2] = {tiling.tile_height, tiling.tile_width};
     for (int axis = 0; axis < 2; ++axis) {
       int lowest = 0, highest = 0;
@@ -99,37 +132,44 @@ struct Frame {
       const int64_t extent = int64_t{tile[axis] - 1} * stride[axis] + highest - lowest + 1;
       size[axis] = static_cast<int>(smaller(extent, 1 << 20));
     }
+    reciprocal = static_cast<uint32_t>(divide_up(1 << 20, size[1]));
   }
-  __host__ __device__ int64_t elements() const { return int64_t{size[0]} * size[1] * kTileChannels; }
+  __host__ __device__ int64_t elements() const { return int64_t{size[0]} * size[1] * pitch * 4; }
   __host__ __device__ bool fits() const { return elements() * static_cast<int64_t>(sizeof(float)) <= kFrameBytes; }
 };
 
-// Fills a frame: channels [first, first + kTileChannels) of one image through map(value, channel), 0 around it.
+// Fills a frame: channels [first, first + 4 * vectors) of one image, each thread's through its map(value), 0 around it.
 template <typename Map>
 __device__ void load_frame(const Frame& frame, const Tiling& tiling, int tile, const View& x, int64_t image, int height,
-                           int width, int first, float4* target, const Map& map) {
-  constexpr int kVectors = kTileChannels / 4;
+                           int width, int first, float4* target, const Map& map_of) {
+  const Spread spread(frame.vectors * 4);
+  const int channel = first + spread.vector * 4, pixels = frame.size[0] * frame.size[1];
   const int top = tiling.top(tile) * frame.stride[0] + frame.low[0];
   const int left = tiling.left(tile) * frame.stride[1] + frame.low[1];
-  for_block(frame.size[0] * frame.size[1] * kVectors, [&](int item) {
-    const int pixel = item / kVectors, channel = first + item % kVectors * 4;
-    const int row = top + pixel / frame.size[1], column = left + pixel % frame.size[1];
-    const bool inside = row >= 0 && row < height && column >= 0 && column < width && channel < x.channels;
-    target[item] =
-        inside ? map(x.load(image * height * width + int64_t{row} * width + column, channel), channel) : splat(0);
-  });
+  const bool exists = channel < x.channels;
+  const auto map = map_of(channel);
+  const int64_t first_pixel = image * height * width;
+#pragma unroll 4
+  for (int pixel = spread.row; pixel < pixels; pixel += spread.rows) {
+    const int down = static_cast<int>(static_cast<uint32_t>(pixel) * frame.reciprocal >> 20);
+    const int row = top + down, column = left + pixel - down * frame.size[1];
+    const bool inside = exists && row >= 0 && row < height && column >= 0 && column < width;
+    target[pixel * frame.pitch + spread.vector] =
+        inside ? map(x.load(first_pixel + row * width + column, channel)) : splat(0);
+  }
 }
 
-// Depthwise weights [taps, kTileChannels] of a chunk of channels.
+// Depthwise weights [taps, vectors] of a chunk of channels.
 __device__ inline void load_taps(const DepthwiseWindow& window, const float* weights, int channels, int first,
-                                 bool turned, float4* target) {
-  constexpr int kVectors = kTileChannels / 4;
+                                 int vectors, bool turned, float4* target) {
+  const Spread spread(vectors * 4);
   const int taps = window.taps();
   if (taps > kTapsKept) return;
-  for_block(taps * kVectors, [&](int item) {
-    const int tap = item / kVectors, from = turned ? taps - 1 - tap : tap;
-    target[item] = channel_values(weights + int64_t{from} * channels, first + item % kVectors * 4, channels);
-  });
+  for (int tap = spread.row; tap < taps; tap += spread.rows) {
+    const int from = turned ? taps - 1 - tap : tap;
+    target[tap * vectors + spread.vector] =
+        channel_values(weights + int64_t{from} * channels, first + spread.vector * 4, channels);
+  }
 }
 
 // Where a quad's sums come from.
@@ -142,44 +182,44 @@ struct DepthwiseSource {
   int first;  // channel of the chunk
 };
 
-// Walks that know their kernel: square, stride 1.
-template <int kKernel, int kDilation>
+// Walks that know their kernel: square, its strides and dilations the same in both directions.
+template <int kKernel, int kDilation, int kStride>
 __device__ void walk_square(const Frame& frame, const DepthwiseWindow& w, const DepthwiseSource& source, int row,
                             int column, int vector, float4 (&sums)[kQuad]) {
-  constexpr int kVectors = kTileChannels / 4;
-  constexpr int kSpan = kQuad + (kKernel - 1) * kDilation;
-  const int top = row - w.padding[0] - frame.low[0], left = column - w.padding[1] - frame.low[1];
-  const float4* line = source.frame + (top * frame.size[1] + left) * kVectors + vector;
+  constexpr int kSpan = (kQuad - 1) * kStride + (kKernel - 1) * kDilation + 1;
+  const int top = row * kStride - w.padding[0] - frame.low[0], left = column * kStride - w.padding[1] - frame.low[1];
+  const float4* line = source.frame + (top * frame.size[1] + left) * frame.pitch + vector;
   const float4* weights = source.taps + vector;
   // Not unrolled: that would keep so many loads in flight that registers run out.
 #pragma unroll 1
   for (int ky = 0; ky < kKernel; ++ky) {
     float4 weight[kKernel];
 #pragma unroll
-    for (int kx = 0; kx < kKernel; ++kx) weight[kx] = weights[kx * kVectors];
+    for (int kx = 0; kx < kKernel; ++kx) weight[kx] = weights[kx * frame.vectors];
 #pragma unroll
     for (int i = 0; i < kSpan; ++i) {
-      const float4 value = line[i * kVectors];
+      const float4 value = line[i * frame.pitch];
 #pragma unroll
       for (int kx = 0; kx < kKernel; ++kx) {
         const int target = i - kx * kDilation;
-        if (target >= 0 && target < kQuad) sums[target] = fused(weight[kx], value, sums[target]);
+        if (target >= 0 && target % kStride == 0 && target / kStride < kQuad) {
+          sums[target / kStride] = fused(weight[kx], value, sums[target / kStride]);
+        }
       }
     }
-    line += kDilation * frame.size[1] * kVectors;
-    weights += kKernel * kVectors;
+    line += kDilation * frame.size[1] * frame.pitch;
+    weights += kKernel * frame.vectors;
   }
 }
 
 // Any window; read(row, column) gives an input pixel relative to the tile's first times the stride, halo included.
 template <typename Read>
-__device__ void walk_any(const DepthwiseWindow& w, const DepthwiseSource& source, int row, int column, int vector,
-                         const Read& read, float4 (&sums)[kQuad]) {
-  constexpr int kVectors = kTileChannels / 4;
+__device__ void walk_any(const DepthwiseWindow& w, const DepthwiseSource& source, int vectors, int row, int column,
+                         int vector, const Read& read, float4 (&sums)[kQuad]) {
   const int taps = w.taps();
   for (int tap = 0; tap < taps; ++tap) {
     const int ky = tap / w.kernel[1], kx = tap % w.kernel[1], from = source.turned ? taps - 1 - tap : tap;
-    const float4 weight = taps <= kTapsKept ? source.taps[tap * kVectors + vector]
+    const float4 weight = taps <= kTapsKept ? source.taps[tap * vectors + vector]
                                             : channel_values(source.weights + int64_t{from} * source.channels,
                                                              source.first + vector * 4, source.channels);
     for (int i = 0; i < kQuad; ++i) {
@@ -191,23 +231,75 @@ __device__ void walk_any(const DepthwiseWindow& w, const DepthwiseSource& source
   }
 }
 
+// Calls body(kernel, dilation, stride), constants, for the windows of the published operations; false for any other.
+template <typename Body>
+__device__ __forceinline__ bool with_square(const DepthwiseWindow& w, const Body& body) {
+  if (w.kernel[0] != w.kernel[1] || w.dilation[0] != w.dilation[1] || w.stride[0] != w.stride[1]) return false;
+  using std::integral_constant;
+  const auto with_stride = [&](auto kernel, auto dilation) {
+    if (w.stride[0] == 1) return body(kernel, dilation, integral_constant<int, 1>{}), true;
+    if (w.stride[0] == 2) return body(kernel, dilation, integral_constant<int, 2>{}), true;
+    return false;
+  };
+  const auto with_dilation = [&](auto kernel) {
+    if (w.dilation[0] == 1) return with_stride(kernel, integral_constant<int, 1>{});
+    if (w.dilation[0] == 2) return with_stride(kernel, integral_constant<int, 2>{});
+    return false;
+  };
+  if (w.kernel[0] == 3) return with_dilation(integral_constant<int, 3>{});
+  if (w.kernel[0] == 5) return with_dilation(integral_constant<int, 5>{});
+  return false;
+}
+
 // Adds to the sums of four outputs of a tile, from (row, column) on.
 __device__ inline void walk_frame(const Frame& frame, const DepthwiseWindow& w, const DepthwiseSource& source, int row,
                                   int column, int vector, float4 (&sums)[kQuad]) {
-  constexpr int kVectors = kTileChannels / 4;
-  const bool square =
-      w.kernel[0] == w.kernel[1] && w.dilation[0] == w.dilation[1] && w.stride[0] == 1 && w.stride[1] == 1;
-  const int kernel = square ? w.kernel[0] : 0, dilation = w.dilation[0];
-  if (kernel == 3 && dilation == 1) return walk_square<3, 1>(frame, w, source, row, column, vector, sums);
-  if (kernel == 5 && dilation == 1) return walk_square<5, 1>(frame, w, source, row, column, vector, sums);
-  if (kernel == 3 && dilation == 2) return walk_square<3, 2>(frame, w, source, row, column, vector, sums);
-  if (kernel == 5 && dilation == 2) return walk_square<5, 2>(frame, w, source, row, column, vector, sums);
+  const bool walked = with_square(w, [&](auto kernel, auto dilation, auto stride) {
+    walk_square<kernel.value, dilation.value, stride.value>(frame, w, source, row, column, vector, sums);
+  });
+  if (walked) return;
   walk_any(
-      w, source, row, column, vector,
+      w, source, frame.vectors, row, column, vector,
       [&](int y, int x) {
-        return source.frame[((y - frame.low[0]) * frame.size[1] + x - frame.low[1]) * kVectors + vector];
+        return source.frame[((y - frame.low[0]) * frame.size[1] + x - frame.low[1]) * frame.pitch + vector];
       },
       sums);
+}
+
+// What a tile adds to the gradients of one row of a square kernel's weights, for every `slices`-th row of its pixels:
+// `gradient` [pixels, pitch] of the outputs, 0 outside the image. From one output to the next the inputs move on by one
+// tap or by two, so that most of them stay in registers; where taps lie apart, every second output comes first.
+template <int kKernel, int kDilation, int kStride>
+__device__ void correlate_square(const Frame& frame, const DepthwiseWindow& w, const Tiling& t, const float4* inputs,
+                                 const float* gradient, int gradient_pitch, int vector, int ky, int slice, int slices,
+                                 float4 (&sums)[kMostKernel]) {
+  constexpr int kStep = kDilation > kStride ? kDilation / kStride : 1;
+  constexpr int kAdvance = kStride > kDilation ? kStride / kDilation : 1;
+  const int tap = kDilation * frame.pitch;
+  for (int row = slice; row < t.tile_height; row += slices) {
+    const int y = row * kStride + ky * kDilation - w.padding[0] - frame.low[0];
+#pragma unroll
+    for (int phase = 0; phase < kStep; ++phase) {
+      const float4* x =
+          inputs + (y * frame.size[1] + phase * kStride - w.padding[1] - frame.low[1]) * frame.pitch + vector;
+      const float* g = gradient + (row * t.tile_width + phase) * gradient_pitch + vector * 4;
+      float4 window[kKernel];
+#pragma unroll
+      for (int kx = 0; kx < kKernel - kAdvance; ++kx) window[kx] = x[kx * tap];
+#pragma unroll 4
+      for (int column = phase; column < t.tile_width; column += kStep) {
+#pragma unroll
+        for (int kx = kKernel - kAdvance; kx < kKernel; ++kx) window[kx] = x[kx * tap];
+        const float4 value = *reinterpret_cast<const float4*>(g);
+#pragma unroll
+        for (int kx = 0; kx < kKernel; ++kx) sums[kx] = fused(value, window[kx], sums[kx]);
+#pragma unroll
+        for (int kx = 0; kx < kKernel - kAdvance; ++kx) window[kx] = window[kx + kAdvance];
+        x += kAdvance * tap;
+        g += kStep * gradient_pitch;
+      }
+    }
+  }
 }
 
 }  // namespace dartsmith::cuda

@@ -50,25 +50,28 @@ __device__ inline double join_pieces(const Partials& partials, int value, int ch
   return warp_sum(sum);
 }
 
-// Mean and squared deviations of `pixels` loaded by load(pixel) for this thread's vector of channels, to the partials.
-// All threads of the block take part. `scratch`: [kWarps * kChunk / 4].
-template <typename Load>
-__device__ void piece_moments(const Spread& spread, int pixels, int channel, const Load& load, float4* scratch,
-                              const Partials& partials, int64_t piece) {
+// Mean and squared deviations of those of `pixels` that has(pixel), `count` of them, loaded by load(pixel) for this
+// thread's vector of channels, to the partials. All threads of the block take part. `scratch`: [kWarps * kChunk / 4].
+template <typename Has, typename Load>
+__device__ void piece_moments(const Spread& spread, int pixels, int count, int channel, const Has& has,
+                              const Load& load, float4* scratch, const Partials& partials, int64_t piece) {
   const bool inside = channel < partials.channels;
   float4 sum = splat(0);
   if (inside) {
-    for (int p = spread.row; p < pixels; p += spread.rows) sum = sum + load(p);
+    for (int p = spread.row; p < pixels; p += spread.rows) {
+      if (has(p)) sum = sum + load(p);
+    }
   }
   sum = sum_rows(spread, sum, scratch);
   // The first row knows the mean: everybody gets it.
   __syncthreads();
-  if (spread.row == 0) scratch[spread.vector] = map4(sum, [=](float s) { return s / static_cast<float>(pixels); });
+  if (spread.row == 0) scratch[spread.vector] = map4(sum, [=](float s) { return s / static_cast<float>(count); });
   __syncthreads();
   const float4 mean = scratch[spread.vector];
   float4 deviations = splat(0);
   if (inside) {
     for (int p = spread.row; p < pixels; p += spread.rows) {
+      if (!has(p)) continue;
       const float4 d = load(p) - mean;
       deviations = fused(d, d, deviations);
     }
@@ -79,6 +82,14 @@ __device__ void piece_moments(const Spread& spread, int pixels, int channel, con
     partials.store(1, channel, piece, deviations);
   }
   __syncthreads();
+}
+
+// The same where there are all.
+template <typename Load>
+__device__ void piece_moments(const Spread& spread, int pixels, int channel, const Load& load, float4* scratch,
+                              const Partials& partials, int64_t piece) {
+  piece_moments(
+      spread, pixels, pixels, channel, [](int) { return true; }, load, scratch, partials, piece);
 }
 
 // Joins the pieces of one channel, a warp together; pixels(piece) says how many each has. Writes what the batch-norm

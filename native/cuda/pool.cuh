@@ -18,7 +18,9 @@ __device__ __forceinline__ void forward(const Group<PoolForward>& group) {
     if (item >= f.items) return;
     const Index vectors = static_cast<Index>(f.x.channels + 3) / 4;
     const int channel = static_cast<int>(item % vectors) * 4;
-    f.y.store(item / vectors, channel, f.window.value(f.x, item / vectors, channel));
+    with_layout(f.x.layout(), [&](auto layout) {
+      f.y.store(item / vectors, channel, f.window.value<layout.value>(f.x, item / vectors, channel));
+    });
   });
 }
 
@@ -185,9 +187,11 @@ __device__ inline void measure_piece(const PooledMoments& m, Index task, const P
   const int chunk = static_cast<int>(task % m.chunks) * kChunk;
   const Spread spread(m.x.channels - chunk);
   const int channel = chunk + spread.vector * 4;
-  for (int p = spread.row; p < m.count(piece) && channel < m.x.channels; p += spread.rows) {
-    parts.piece[p * spread.vectors + spread.vector] = m.window.value(m.x, first + p, channel);
-  }
+  with_layout(m.x.layout(), [&](auto layout) {
+    for (int p = spread.row; p < m.count(piece) && channel < m.x.channels; p += spread.rows) {
+      parts.piece[p * spread.vectors + spread.vector] = m.window.value<layout.value>(m.x, first + p, channel);
+    }
+  });
   __syncthreads();
   piece_moments(
       spread, m.count(piece), channel, [&](int p) { return parts.piece[p * spread.vectors + spread.vector]; },

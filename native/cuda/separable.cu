@@ -15,6 +15,13 @@ using namespace separable;
 
 inline constexpr int kSeparables = 32;  // members of a phase at most
 
+// The smallest power of two that is not less.
+int64_t power_of_two(int64_t size) {
+  int64_t result = 1;
+  while (result < size) result *= 2;
+  return result;
+}
+
 // What a phase takes, before it is laid out one behind another.
 struct Arguments {
   Separable header{};
@@ -31,35 +38,43 @@ struct Arguments {
   }
 };
 
+// Pixels of a tile at stride 1, so that each thread has a quad of them, or of a square of the product.
+int tile_pixels_of(const KernelCall& call) {
+  const int64_t channels = larger(call.inputs[0].channels, call.output.channels);
+  return static_cast<int>(kProductArea / smaller(kColumns, larger(kLeastTileChannels, power_of_two(channels))));
+}
+
 Tiling tiling_of(const KernelCall& call) {
-  return {call.output.height, call.output.width, tile_pixels(call.node->window.stride, kTilePixels)};
+  return {call.output.height, call.output.width, tile_pixels(call.node->window.stride, tile_pixels_of(call))};
 }
 
 // Of the data gradient; one thread a quad and vector of channels.
 Tiling input_tiling_of(const KernelCall& call) {
-  return {call.inputs[0].height, call.inputs[0].width, kGradientPixels};
+  const Tensor& in = call.inputs[0];
+  return {in.height, in.width, kThreads * kQuad * 4 / tile_channels(in.channels)};
 }
 
 bool same_run(const KernelCall& a, const KernelCall& b) {
   return a.inputs[0].data == b.inputs[0].data && a.links[0].statistics == b.links[0].statistics &&
          a.output.height == b.output.height && a.output.width == b.output.width &&
-         a.node->window.stride[0] == b.node->window.stride[0] && a.node->window.stride[1] == b.node->window.stride[1];
+         tile_pixels_of(a) == tile_pixels_of(b) && a.node->window.stride[0] == b.node->window.stride[0] &&
+         a.node->window.stride[1] == b.node->window.stride[1];
 }
 
 // Where a call's workspace holds what, in bytes; the partial sums of backward come first.
 struct Workspace {
-  int64_t tiles, tasks, tiles_a_task, weight_elements;
+  int64_t tiles, slices, tiles_a_slice, weight_elements;
   int64_t depthwise_gradient, input_sums, bytes;
 
   Workspace(const KernelCall& call, bool half) {
     const Tensor& in = call.inputs[0];
     tiles = in.batch * tiling_of(call).tiles();
-    tiles_a_task = divide_up(tiles, kWeightTasks);
-    tasks = divide_up(tiles, tiles_a_task);
+    tiles_a_slice = divide_up(tiles, kWeightTasks);
+    slices = divide_up(tiles, tiles_a_slice);
     const int64_t taps = int64_t{call.node->window.kernel[0]} * call.node->window.kernel[1];
     const bool wants_weights = call.weight_gradient != nullptr;
     weight_elements = wants_weights ? taps * in.channels + in.channels * call.output.channels : 0;
-    depthwise_gradient = round_up(tasks * weight_elements * static_cast<int64_t>(sizeof(float)), 64);
+    depthwise_gradient = round_up(slices * weight_elements * static_cast<int64_t>(sizeof(float)), 64);
     const int64_t elements = pixels_of(call.output) * in.channels;
     input_sums = depthwise_gradient + round_up(elements * static_cast<int64_t>(half ? 2 : sizeof(float)), 64);
     const int64_t pieces = in.batch * input_tiling_of(call).tiles();
@@ -87,8 +102,8 @@ Member member_of(const KernelCall& call, bool backward) {
   m.weight_gradient = call.weight_gradient;
   m.pointwise_gradient = call.bias_gradient;
   m.weight_partials = reinterpret_cast<float*>(memory);
-  m.tasks = workspace.tasks;
-  m.tiles_a_task = workspace.tiles_a_task;
+  m.slices = static_cast<Index>(workspace.slices);
+  m.tiles_a_slice = static_cast<Index>(workspace.tiles_a_slice);
   return m;
 }
 
@@ -103,9 +118,11 @@ Run run_of_calls(const Arguments& s, const KernelCall& call, int first, int coun
   run.tiling = tiling_of(call);
   const DepthwiseWindow* windows[kSeparables];
   for (int m = 0; m < count; ++m) windows[m] = &s.members[first + m].window;
-  run.frame = Frame(run.tiling, windows, count);
+  run.chunk = tile_channels(run.input.channels);
+  run.columns = static_cast<int>(smaller(kColumns, kProductArea / run.tiling.pixels()));
+  run.frame = Frame(run.tiling, windows, count, run.chunk);
   const int64_t places = s.header.batch * run.tiling.tiles();
-  run.members_a_task = static_cast<int>(larger(1, smaller(count, count * places / kEnoughTasks)));
+  run.members_a_task = static_cast<int>(larger(1, smaller(count, divide_up(count * places, kEnoughTasks))));
   run.tasks = places * divide_up(count, run.members_a_task);
   return run;
 }
@@ -127,13 +144,13 @@ void add_gradient(const Arguments& s, const KernelCall& call, Run& run) {
     windows[m] = &turned[m];
     unit = unit && turned[m].stride[0] == 1 && turned[m].stride[1] == 1;
   }
-  run.gradient_frame = Frame(run.input_tiling, windows, run.count);
+  run.gradient_frame = Frame(run.input_tiling, windows, run.count, run.chunk);
   run.by_frame = unit && run.gradient_frame.fits();
   const Workspace workspace(call, call.output.precision == Precision::kBf16);
   const int64_t places = s.header.batch * run.input_tiling.tiles();
   run.sums = {reinterpret_cast<float*>(static_cast<unsigned char*>(call.workspace) + workspace.input_sums),
               run.input.channels, places};
-  run.gradient_tasks = places * divide_up(run.input.channels, kTileChannels);
+  run.gradient_tasks = places * divide_up(run.input.channels, run.chunk);
 }
 
 // Calls that read one input, brought together; as many as one phase takes.
@@ -142,7 +159,6 @@ Arguments arguments_of(const KernelCall* const* calls, int count, bool backward)
   Separable& header = s.header;
   header.count = count;
   header.batch = calls[0]->inputs[0].batch;
-  header.wants_weights = backward && calls[0]->weight_gradient != nullptr;
   for (int m = 0; m < count; ++m) s.members.push_back(member_of(*calls[m], backward));
   for (int first = 0; first < count;) {
     int next = first + 1;
@@ -154,20 +170,21 @@ Arguments arguments_of(const KernelCall* const* calls, int count, bool backward)
     run.first_gradient_task = header.gradient_tasks;
     header.gradient_tasks += run.gradient_tasks;
     for (int m = first; m < next; ++m) s.members[m].run = header.run_count;
-    if (run.frame.fits()) header.frame_elements = larger(header.frame_elements, run.frame.elements());
-    if (run.by_frame) {
-      header.gradient_frame_elements = larger(header.gradient_frame_elements, run.gradient_frame.elements());
-    }
-    header.pixels = static_cast<int>(larger(header.pixels, run.tiling.pixels()));
+    header.extent.cover(run);
     s.runs.push_back(run);
     ++header.run_count;
     first = next;
   }
   for (Member& member : s.members) {
-    member.first_task = header.strip_tasks;
-    header.strip_tasks += member.tasks;
-    header.columns =
-        static_cast<int>(larger(header.columns, smaller(kProductColumns, round_up(member.output.channels, 16))));
+    const Run& run = s.runs[member.run];
+    member.first_task = header.tile_tasks;
+    header.tile_tasks += header.batch * run.tiling.tiles();
+    member.first_weight_task = header.weight_tasks;
+    if (member.weight_gradient != nullptr) {
+      member.weight_tasks =
+          member.slices * divide_up(run.input.channels, run.chunk) * divide_up(member.output.channels, run.columns);
+    }
+    header.weight_tasks += member.weight_tasks;
   }
   return s;
 }
@@ -205,10 +222,13 @@ void backward_group(Stream& stream, const KernelCall* calls, int count) {
     const Arguments s = arguments_of(part, size, true);
     with_precision(part[0]->precision, [&](auto precision) {
       Shared counted(nullptr);
-      StripParts<precision.value>(counted, s.header);
+      TileParts<precision.value>(counted, s.header);
+      counted.start_over();
+      if (s.header.weight_tasks > 0) WeightParts<precision.value>(counted, s.header);
       counted.start_over();
       GradientParts(counted, s.header);
-      const Work work{larger(s.header.strip_tasks, s.header.gradient_tasks), counted.bytes()};
+      const int64_t tasks = larger(s.header.tile_tasks, larger(s.header.weight_tasks, s.header.gradient_tasks));
+      const Work work{tasks, counted.bytes()};
       append(CudaStream::of(stream), {Phase::kSeparable, true, precision.value, work, s.packed()});
     });
   });

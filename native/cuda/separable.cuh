@@ -1,10 +1,12 @@
 // separable: relu, depthwise, pointwise, and the statistics of the batch-norm that follows. A block takes one tile of
 // an image: the input is normalised and activated once while it is loaded with its halo, every member of the group that
-// reads it computes its depthwise outputs from there, and the pointwise product goes on from shared memory. Backward:
-// first, per tile, the gradient map of the output is applied while loading, the product with the transposed weights
-// gives the depthwise output's gradient, and both weight gradients come from the same tile (the depthwise output is
-// recomputed rather than stored); then the data gradients of all members that read one input are summed in registers,
-// masked by the relu, and measured for the input's batch-norm; last, the partial sums are joined in fixed order.
+// reads it computes its depthwise outputs from there, and the pointwise product goes on from shared memory. Tiles are
+// such that every thread has a quad of pixels of four channels: the fewer channels, the more pixels. Backward: first,
+// per tile, the gradient map of the output is applied while loading, and the product with the transposed weights gives
+// the depthwise output's gradient; then the weight gradients, summed in registers over the tiles of a task (the
+// depthwise output is recomputed rather than stored), beside the data gradients, where all members that read one input
+// are summed, masked by the relu, and measured for the input's batch-norm; last, partial sums are joined in fixed
+// order.
 #pragma once
 #include "cuda/depthwise.h"
 #include "cuda/moments.h"
@@ -12,11 +14,10 @@
 
 namespace dartsmith::cuda::separable {
 
-inline constexpr int kTilePixels = 64;
-inline constexpr int kGradientPixels = 128;   // of a tile of the input's gradient: a quad a thread
+inline constexpr int kColumns = 64;           // of a product at most: outputs at once
 inline constexpr int64_t kEnoughTasks = 256;  // blocks that keep a large GPU busy
-inline constexpr int64_t kWeightTasks = 32;   // partial sums of a member's weight gradients
-inline constexpr int kVectors = kTileChannels / 4;
+inline constexpr int64_t kWeightTasks = 64;   // partial sums of a member's weight gradients
+inline constexpr int64_t kSumElements = larger(kSlicedElements, kThreads* kMostKernel * 4);
 
 struct Member {
   DepthwiseWindow window;
@@ -25,16 +26,17 @@ struct Member {
   const float* pointwise;  // [inputs, outputs]
   Normalisation norm;
   Partials moments;
+  int run;
   // Backward.
   View gradient;
   const float* gradient_map;
   View depthwise_gradient;    // of the depthwise output, workspace [batch, height, width, inputs]
+  int64_t first_task;         // of its tiles
   float* weight_gradient;     // null where not wanted, [taps, inputs]
   float* pointwise_gradient;  // [inputs, outputs]
-  float* weight_partials;     // workspace [tasks, taps * inputs + inputs * outputs]
-  int64_t first_task, tasks;  // of tiles whose weight gradients are summed at once
-  int64_t tiles_a_task;
-  int run;
+  float* weight_partials;     // workspace [slices, taps * inputs + inputs * outputs]
+  Index slices, tiles_a_slice;
+  int64_t first_weight_task, weight_tasks;  // slices of chunks of inputs and outputs
 };
 
 // Members that read one input and agree in what they make of a tile.
@@ -45,6 +47,7 @@ struct Run {
   int height, width;  // of an input image
   Tiling tiling;
   Frame frame;
+  int chunk, columns;  // inputs and outputs at once
   int members_a_task;
   int64_t first_task, tasks;
   // Backward: of the data gradient.
@@ -60,21 +63,56 @@ struct Run {
   int64_t first_gradient_task, gradient_tasks;
 };
 
+// What shared memory has to hold of a run: the largest of them.
+struct Extent {
+  int64_t frame, gradient_frame;  // elements
+  int64_t pixels, chunk, columns;
+  int64_t inputs, outputs, weights;  // elements of factors: pixels * chunk, pixels * columns, chunk * columns
+
+  void cover(const Run& run) {
+    if (run.frame.fits()) frame = larger(frame, run.frame.elements());
+    if (run.by_frame) gradient_frame = larger(gradient_frame, run.gradient_frame.elements());
+    pixels = larger(pixels, run.tiling.pixels());
+    chunk = larger(chunk, run.chunk);
+    columns = larger(columns, run.columns);
+    inputs = larger(inputs, int64_t{run.tiling.pixels()} * run.chunk);
+    outputs = larger(outputs, int64_t{run.tiling.pixels()} * run.columns);
+    weights = larger(weights, int64_t{run.chunk} * run.columns);
+  }
+};
+
 // The runs follow in memory, then the members.
 struct alignas(16) Separable {
   int count, run_count;
   int64_t batch;
-  int64_t tasks, strip_tasks, gradient_tasks;
-  int64_t frame_elements;  // of the largest frame in shared memory
-  int64_t gradient_frame_elements;
-  int pixels, columns;  // of the largest product
-  bool wants_weights;
+  int64_t tasks, tile_tasks, weight_tasks, gradient_tasks;
+  Extent extent;
 
   __device__ __forceinline__ const Run& run(int r) const { return reinterpret_cast<const Run*>(this + 1)[r]; }
   __device__ __forceinline__ const Member& member(int m) const {
     return reinterpret_cast<const Member*>(&run(run_count))[m];
   }
+  // The member that a task belongs to.
+  __device__ __forceinline__ const Member& owner(Index task, int64_t Member::*first) const {
+    int m = 0;
+    while (m + 1 < count && task >= member(m + 1).*first) ++m;
+    return member(m);
+  }
 };
+
+// Bytes of a matrix of factors or sums, `pad` elements behind each row.
+template <typename Type>
+__host__ __device__ int64_t matrix_bytes(int64_t elements, int64_t rows, int pad) {
+  return round_up((elements + rows * pad) * static_cast<int64_t>(sizeof(Type)), 32);
+}
+// A part of shared memory, aligned as tensor cores want it.
+__host__ __device__ inline unsigned char* take_aligned(Shared& shared, int64_t bytes) {
+  unsigned char* part = shared.take<unsigned char>(bytes + 32);
+  return part + (32 - reinterpret_cast<uintptr_t>(part) % 32) % 32;
+}
+__host__ __device__ inline float4* take_taps(Shared& shared, const Extent& e) {
+  return shared.take<float4>(kTapsKept * e.chunk / 4);
+}
 
 __device__ __forceinline__ int inputs_of(const Run& run) {
   return run.input.channels;
@@ -82,19 +120,31 @@ __device__ __forceinline__ int inputs_of(const Run& run) {
 
 // Fills the frame with the activated input.
 __device__ inline void load_input(const Run& run, int64_t image, int tile, int first, float4* frame) {
-  load_frame(run.frame, run.tiling, tile, run.input, image, run.height, run.width, first, frame,
-             [&](float4 x, int channel) { return relu(Preactivation(run.reading, channel, run.input.channels)(x)); });
+  load_frame(run.frame, run.tiling, tile, run.input, image, run.height, run.width, first, frame, [&](int channel) {
+    return [before = Preactivation(run.reading, channel, inputs_of(run))](float4 x) { return relu(before(x)); };
+  });
 }
 
-// Depthwise outputs of a tile for a chunk of channels: calls keep(pixel of the tile, vector, value).
-template <typename Keep>
-__device__ void depthwise_tile(const Run& run, const Member& member, int64_t image, int tile, int first,
-                               const float4* frame, const float4* taps, const Keep& keep) {
-  const Spread spread(inputs_of(run) - first, kTileChannels);
+// Four factors of a product side by side.
+template <Precision precision>
+__device__ __forceinline__ void keep_factors(typename Factor<precision>::Type* target, float4 value) {
+  for (int i = 0; i < 4; ++i) target[i] = Factor<precision>::of(at(value, i));
+}
+
+// Channels of a chunk, rounded up to what a product takes.
+__device__ __forceinline__ int chunk_channels(int channels, int first, int chunk) {
+  return static_cast<int>(round_up(smaller(chunk, channels - first), 16));
+}
+
+// Depthwise outputs of a tile for a chunk of channels, 0 past the last: [pixels, pitch of the chunk].
+template <Precision precision>
+__device__ void depthwise_factors(const Run& run, const Member& member, int64_t image, int tile, int first,
+                                  const float4* frame, const float4* taps, typename Factor<precision>::Type* target) {
+  const Spread spread(run.chunk);
   const DepthwiseSource source{frame, taps, member.depthwise, inputs_of(run), false, first};
-  const int channel = first + spread.vector * 4;
+  const int channel = first + spread.vector * 4, pitch = pitch_of<precision>(run.chunk);
   for (int quad = spread.row; quad < run.tiling.quads(); quad += spread.rows) {
-    const int pixel = quad * kQuad, row = pixel / run.tiling.tile_width, column = pixel % run.tiling.tile_width;
+    const int pixel = quad * kQuad, row = run.tiling.row(pixel), column = run.tiling.column(pixel);
     float4 sums[kQuad] = {splat(0), splat(0), splat(0), splat(0)};
     if (run.frame.fits()) {
       walk_frame(run.frame, member.window, source, row, column, spread.vector, sums);
@@ -103,7 +153,7 @@ __device__ void depthwise_tile(const Run& run, const Member& member, int64_t ima
       const int top = run.tiling.top(tile) * member.window.stride[0];
       const int left = run.tiling.left(tile) * member.window.stride[1];
       walk_any(
-          member.window, source, row, column, spread.vector,
+          member.window, source, run.frame.vectors, row, column, spread.vector,
           [&](int y, int x) {
             const int at_row = top + y, at_column = left + x;
             if (at_row < 0 || at_row >= run.height || at_column < 0 || at_column >= run.width) return splat(0);
@@ -111,54 +161,28 @@ __device__ void depthwise_tile(const Run& run, const Member& member, int64_t ima
           },
           sums);
     }
-    for (int i = 0; i < kQuad; ++i) keep(pixel + i, spread.vector, sums[i]);
+#pragma unroll
+    for (int i = 0; i < kQuad; ++i) keep_factors<precision>(target + (pixel + i) * pitch + spread.vector * 4, sums[i]);
   }
-}
-
-// Four factors of a product side by side; the channels of a chunk that a narrow spread leaves out are cleared apart.
-template <Precision precision>
-__device__ __forceinline__ void keep_factors(typename Factor<precision>::Type* row, int vector, float4 value) {
-  for (int i = 0; i < 4; ++i) row[vector * 4 + i] = Factor<precision>::of(at(value, i));
-}
-
-// Channels of a chunk, rounded up to what a product takes.
-__device__ __forceinline__ int chunk_channels(int channels, int first, int chunk) {
-  return static_cast<int>(round_up(smaller(chunk, channels - first), 16));
-}
-
-template <Precision precision>
-__device__ void depthwise_factors(const Run& run, const Member& member, int64_t image, int tile, int first,
-                                  const float4* frame, const float4* taps, typename Factor<precision>::Type* target) {
-  constexpr int kPitch = pitch_of<precision>(kTileChannels);
-  const Spread spread(inputs_of(run) - first, kTileChannels);
-  depthwise_tile(run, member, image, tile, first, frame, taps, [&](int pixel, int vector, float4 value) {
-    keep_factors<precision>(target + pixel * kPitch, vector, value);
-  });
-  const int missing = chunk_channels(inputs_of(run), first, kTileChannels) / 4 - spread.vectors;
-  if (missing <= 0) return;
-  for_block(run.tiling.pixels() * missing, [&](int item) {
-    keep_factors<precision>(target + item / missing * kPitch, spread.vectors + item % missing, splat(0));
-  });
 }
 
 template <Precision precision>
 struct ForwardParts {
   using Type = typename Factor<precision>::Type;
   float4* frame;
-  float4* taps;     // [kTapsKept, kVectors]
-  Type* depthwise;  // [pixels, kTileChannels]
-  Type* pointwise;  // [kTileChannels, columns]
+  float4* taps;
+  Type* depthwise;  // [pixels, chunk]
+  Type* pointwise;  // [chunk, columns]
   float* result;    // [pixels, columns], in the place of both
   float4* scratch;
 
   __host__ __device__ ForwardParts(Shared& shared, const Separable& s)
-      : frame(shared.take<float4>(s.frame_elements / 4)), taps(shared.take<float4>(kTapsKept * kVectors)) {
-    const int64_t left = round_up(int64_t{s.pixels} * pitch_of<precision>(kTileChannels) * sizeof(Type), 32);
-    const int64_t right = int64_t{kTileChannels} * pitch_of<precision>(s.columns) * sizeof(Type);
-    const int64_t product = int64_t{s.pixels} * (s.columns + kResultPad) * sizeof(float);
-    unsigned char* both = shared.take<unsigned char>(larger(left + right, product) + 32);
-    // Tensor cores want 32 bytes.
-    both += (32 - reinterpret_cast<uintptr_t>(both) % 32) % 32;
+      : frame(shared.take<float4>(s.extent.frame / 4)), taps(take_taps(shared, s.extent)) {
+    const Extent& e = s.extent;
+    const int64_t left = matrix_bytes<Type>(e.inputs, e.pixels, Factor<precision>::kPad);
+    const int64_t right = matrix_bytes<Type>(e.weights, e.chunk, Factor<precision>::kPad);
+    unsigned char* both =
+        take_aligned(shared, larger(left + right, matrix_bytes<float>(e.outputs, e.pixels, kResultPad)));
     depthwise = reinterpret_cast<Type*>(both);
     pointwise = reinterpret_cast<Type*>(both + left);
     result = reinterpret_cast<float*>(both);
@@ -166,12 +190,11 @@ struct ForwardParts {
   }
 };
 
-// Pointwise weights of chunks: [kTileChannels, columns], 0 around them.
+// Pointwise weights of chunks: [inputs, outputs], 0 around them.
 template <Precision precision>
-__device__ void load_pointwise(const Member& member, int inputs, int first_input, int first_output, int columns,
-                               typename Factor<precision>::Type* target) {
+__device__ void load_pointwise(const Member& member, int inputs, int first_input, int rows, int first_output,
+                               int columns, typename Factor<precision>::Type* target) {
   const int outputs = member.output.channels;
-  const int rows = chunk_channels(inputs, first_input, kTileChannels);
   for_block(rows * columns, [&](int item) {
     const int row = item / columns, column = item % columns;
     const int input = first_input + row, output = first_output + column;
@@ -184,48 +207,43 @@ __device__ void load_pointwise(const Member& member, int inputs, int first_input
 // statistics are those of what is kept.
 __device__ inline void keep_result(const Run& run, const Member& member, int64_t image, int tile, int first,
                                    int columns, float* result, float4* scratch) {
+  const Tiling& t = run.tiling;
   const int pitch = columns + kResultPad, outputs = member.output.channels;
-  const int vectors = static_cast<int>(divide_up(smaller(columns, outputs - first), 4));
-  const int count = run.tiling.count(tile);
-  const int64_t first_pixel = image * run.tiling.height * run.tiling.width;
-  for_block(count * vectors, [&](int item) {
-    const int index = item / vectors, channel = item % vectors * 4;
-    float* from = result + run.tiling.within_tile(tile, index) * pitch + channel;
-    float4 value = *reinterpret_cast<float4*>(from);
-    if (member.output.half) {
-      value = map4(value, [](float x) { return rounded(x, true); });
-      *reinterpret_cast<float4*>(from) = value;
-    }
-    member.output.store(first_pixel + run.tiling.within_image(tile, index), first + channel, value);
-  });
+  const Spread spread(static_cast<int>(smaller(columns, outputs - first)));
+  const int channel = first + spread.vector * 4;
+  const Place place(t, image, tile);
+  for (int pixel = spread.row; channel < outputs && pixel < t.pixels(); pixel += spread.rows) {
+    if (!place.has(t.row(pixel), t.column(pixel))) continue;
+    float4* from = reinterpret_cast<float4*>(result + pixel * pitch + spread.vector * 4);
+    if (member.output.half) *from = map4(*from, [](float x) { return rounded(x, true); });
+    member.output.store(place.pixel(t.row(pixel), t.column(pixel)), channel, *from);
+  }
   if (member.norm.statistics == Statistics::kRunning) return;
-  __syncthreads();
-  const Spread spread(outputs - first);
-  const auto load = [&](int p) {
-    return *reinterpret_cast<const float4*>(result + run.tiling.within_tile(tile, p) * pitch + spread.vector * 4);
-  };
-  piece_moments(spread, count, first + spread.vector * 4, load, scratch, member.moments,
-                image * run.tiling.tiles() + tile);
+  // Each thread reads only what it wrote of `result`.
+  piece_moments(
+      spread, t.pixels(), t.count(tile), channel, [&](int pixel) { return place.has(t.row(pixel), t.column(pixel)); },
+      [&](int pixel) { return *reinterpret_cast<const float4*>(result + pixel * pitch + spread.vector * 4); }, scratch,
+      member.moments, image * t.tiles() + tile);
 }
 
 template <Precision precision>
 __device__ void forward_member(const Run& run, const Member& member, int64_t image, int tile, int& loaded,
                                const ForwardParts<precision>& parts) {
   const int inputs = inputs_of(run), outputs = member.output.channels;
-  for (int first = 0; first < outputs; first += kProductColumns) {
-    const int columns = chunk_channels(outputs, first, kProductColumns);
+  for (int first = 0; first < outputs; first += run.columns) {
+    const int columns = chunk_channels(outputs, first, run.columns);
     Product<precision> product(run.tiling.pixels(), columns);
-    for (int input = 0; input < inputs; input += kTileChannels) {
+    for (int input = 0; input < inputs; input += run.chunk) {
+      const int rows = chunk_channels(inputs, input, run.chunk);
       __syncthreads();
       if (loaded != input && run.frame.fits()) load_input(run, image, tile, input, parts.frame);
       loaded = input;
-      load_taps(member.window, member.depthwise, inputs, input, false, parts.taps);
-      load_pointwise<precision>(member, inputs, input, first, columns, parts.pointwise);
+      load_taps(member.window, member.depthwise, inputs, input, run.frame.vectors, false, parts.taps);
+      load_pointwise<precision>(member, inputs, input, rows, first, columns, parts.pointwise);
       __syncthreads();
       depthwise_factors<precision>(run, member, image, tile, input, parts.frame, parts.taps, parts.depthwise);
       __syncthreads();
-      product.add(parts.depthwise, pitch_of<precision>(kTileChannels), parts.pointwise, pitch_of<precision>(columns),
-                  chunk_channels(inputs, input, kTileChannels));
+      product.add(parts.depthwise, pitch_of<precision>(run.chunk), parts.pointwise, pitch_of<precision>(columns), rows);
     }
     __syncthreads();
     product.store(parts.result, columns + kResultPad);
@@ -273,108 +291,175 @@ __device__ __forceinline__ void forward(const Separable& s, Shared& shared) {
 // --- Backward
 
 template <Precision precision>
-struct StripParts {
+struct TileParts {
   using Type = typename Factor<precision>::Type;
-  Type* gradient;             // of the output [pixels, kProductColumns]
-  Type* transposed;           // pointwise weights [kProductColumns, kTileChannels]
-  float* depthwise_gradient;  // [pixels, kTileChannels]
-  float* product;  // of the pointwise weights' gradient [kTileChannels, kProductColumns], in the place of `transposed`
-  float4* frame;
-  float4* taps;
-  Type* depthwise;  // [pixels, kTileChannels]
+  Type* gradient;    // of the output [pixels, columns]
+  Type* transposed;  // pointwise weights [columns, chunk]
+  float* result;     // of the depthwise output [pixels, chunk]
 
-  __host__ __device__ StripParts(Shared& shared, const Separable& s) {
-    const int64_t transposed_bytes =
-        larger(int64_t{kProductColumns} * pitch_of<precision>(kTileChannels) * static_cast<int64_t>(sizeof(Type)),
-               int64_t{kTileChannels} * (kProductColumns + kResultPad) * static_cast<int64_t>(sizeof(float)));
-    gradient = take(shared, int64_t{s.pixels} * pitch_of<precision>(kProductColumns));
-    transposed = take(shared, transposed_bytes / static_cast<int64_t>(sizeof(Type)));
-    product = reinterpret_cast<float*>(transposed);
-    depthwise_gradient = reinterpret_cast<float*>(take(
-        shared, int64_t{s.pixels} * (kTileChannels + kResultPad) * static_cast<int64_t>(sizeof(float) / sizeof(Type))));
-    taps = shared.take<float4>(s.wants_weights ? kTapsKept * kVectors : 0);
-    frame = shared.take<float4>(s.wants_weights ? s.frame_elements / 4 : 0);
-    depthwise = take(shared, s.wants_weights ? int64_t{s.pixels} * pitch_of<precision>(kTileChannels) : 0);
-  }
-
- private:
-  // Aligned as tensor cores want it.
-  __host__ __device__ static Type* take(Shared& shared, int64_t count) {
-    unsigned char* part = shared.take<unsigned char>(count * static_cast<int64_t>(sizeof(Type)) + 32);
-    return reinterpret_cast<Type*>(part + (32 - reinterpret_cast<uintptr_t>(part) % 32) % 32);
+  __host__ __device__ TileParts(Shared& shared, const Separable& s) {
+    const Extent& e = s.extent;
+    constexpr int kPad = Factor<precision>::kPad;
+    gradient = reinterpret_cast<Type*>(take_aligned(shared, matrix_bytes<Type>(e.outputs, e.pixels, kPad)));
+    transposed = reinterpret_cast<Type*>(take_aligned(shared, matrix_bytes<Type>(e.weights, e.columns, kPad)));
+    result = reinterpret_cast<float*>(take_aligned(shared, matrix_bytes<float>(e.inputs, e.pixels, kResultPad)));
   }
 };
 
 // The output's gradient of a tile, A * g + B * y + D, for a chunk of channels; 0 outside the image.
 template <Precision precision>
-__device__ void load_gradient(const Run& run, const Member& member, int64_t image, int tile, int first,
+__device__ void load_gradient(const Run& run, const Member& member, int64_t image, int tile, int first, int columns,
                               typename Factor<precision>::Type* target) {
   const Tiling& t = run.tiling;
-  const int outputs = member.output.channels, vectors = chunk_channels(outputs, first, kProductColumns) / 4;
-  const int64_t first_pixel = image * t.height * t.width;
-  for_block(t.pixels() * vectors, [&](int item) {
-    const int pixel = item / vectors, vector = item % vectors, channel = first + vector * 4;
-    const int row = t.top(tile) + pixel / t.tile_width, column = t.left(tile) + pixel % t.tile_width;
+  const Spread spread(columns);
+  const int outputs = member.output.channels, channel = first + spread.vector * 4, pitch = pitch_of<precision>(columns);
+  if (spread.vector * 4 >= columns) return;
+  const Place place(t, image, tile);
+  const GradientMap map(member.gradient_map, channel, outputs);
+#pragma unroll 4
+  for (int pixel = spread.row; pixel < t.pixels(); pixel += spread.rows) {
+    const int row = t.row(pixel), column = t.column(pixel);
     float4 value = splat(0);
-    if (row < t.height && column < t.width && channel < outputs) {
-      const int64_t at = first_pixel + int64_t{row} * t.width + column;
-      value = GradientMap(member.gradient_map, channel, outputs)(member.gradient.load(at, channel),
-                                                                 member.output.load(at, channel));
+    if (place.has(row, column) && channel < outputs) {
+      const int64_t at = place.pixel(row, column);
+      value = map(member.gradient.load(at, channel), member.output.load(at, channel));
     }
-    keep_factors<precision>(target + pixel * pitch_of<precision>(kProductColumns), vector, value);
-  });
+    keep_factors<precision>(target + pixel * pitch + spread.vector * 4, value);
+  }
 }
 
 // Pointwise weights of chunks the other way round: [outputs, inputs], 0 around them.
 template <Precision precision>
-__device__ void load_transposed(const Member& member, int inputs, int first_input, int first_output,
-                                typename Factor<precision>::Type* target) {
+__device__ void load_transposed(const Member& member, int inputs, int first_input, int columns, int first_output,
+                                int rows, typename Factor<precision>::Type* target) {
   const int outputs = member.output.channels;
-  const int rows = chunk_channels(outputs, first_output, kProductColumns);
-  const int columns = chunk_channels(inputs, first_input, kTileChannels);
   for_block(rows * columns, [&](int item) {
     const int row = item % rows, column = item / rows;  // neighbours read neighbouring weights
     const int input = first_input + column, output = first_output + row;
     const float weight = input < inputs && output < outputs ? member.pointwise[int64_t{input} * outputs + output] : 0;
-    target[row * pitch_of<precision>(kTileChannels) + column] = Factor<precision>::of(weight);
+    target[row * pitch_of<precision>(columns) + column] = Factor<precision>::of(weight);
   });
 }
+
+// One tile of one member: the depthwise output's gradient.
+template <Precision precision>
+__device__ void backward_tile(const Run& run, const Member& member, int64_t image, int tile,
+                              const TileParts<precision>& parts) {
+  const int inputs = inputs_of(run), outputs = member.output.channels;
+  const Tiling& t = run.tiling;
+  const Place place(t, image, tile);
+  int held = -1;  // chunk of the gradient in shared memory
+  for (int input = 0; input < inputs; input += run.chunk) {
+    const int columns = chunk_channels(inputs, input, run.chunk);
+    Product<precision> product(t.pixels(), columns);
+    for (int first = 0; first < outputs; first += run.columns) {
+      const int inner = chunk_channels(outputs, first, run.columns);
+      __syncthreads();
+      if (held != first) load_gradient<precision>(run, member, image, tile, first, inner, parts.gradient);
+      held = first;
+      load_transposed<precision>(member, inputs, input, columns, first, inner, parts.transposed);
+      __syncthreads();
+      product.add(parts.gradient, pitch_of<precision>(inner), parts.transposed, pitch_of<precision>(columns), inner);
+    }
+    product.store(parts.result, columns + kResultPad);
+    __syncthreads();
+    const Spread spread(columns);
+    const int channel = input + spread.vector * 4;
+    for (int pixel = spread.row; channel < inputs && pixel < t.pixels(); pixel += spread.rows) {
+      if (!place.has(t.row(pixel), t.column(pixel))) continue;
+      const float* from = parts.result + pixel * (columns + kResultPad) + spread.vector * 4;
+      member.depthwise_gradient.store(place.pixel(t.row(pixel), t.column(pixel)), channel,
+                                      *reinterpret_cast<const float4*>(from));
+    }
+  }
+}
+
+template <Precision precision>
+struct WeightParts {
+  using Type = typename Factor<precision>::Type;
+  Type* gradient;             // of the output [pixels, columns]
+  Type* depthwise;            // outputs [pixels, chunk]
+  float* depthwise_gradient;  // the same, in their place
+  float4* taps;
+  float4* frame;
+  float* sums;  // of threads, in the place of the frame
+
+  __host__ __device__ WeightParts(Shared& shared, const Separable& s) {
+    const Extent& e = s.extent;
+    constexpr int kPad = Factor<precision>::kPad;
+    gradient = reinterpret_cast<Type*>(take_aligned(shared, matrix_bytes<Type>(e.outputs, e.pixels, kPad)));
+    depthwise_gradient =
+        reinterpret_cast<float*>(take_aligned(shared, larger(matrix_bytes<Type>(e.inputs, e.pixels, kPad),
+                                                             matrix_bytes<float>(e.inputs, e.pixels, kResultPad))));
+    depthwise = reinterpret_cast<Type*>(depthwise_gradient);
+    taps = take_taps(shared, e);
+    sums = reinterpret_cast<float*>(
+        take_aligned(shared, larger(e.frame, kSumElements) * static_cast<int64_t>(sizeof(float))));
+    frame = reinterpret_cast<float4*>(sums);
+  }
+};
+
+// The depthwise output's gradient of a tile, 0 outside the image: [pixels, chunk + kResultPad].
+__device__ inline void load_depthwise_gradient(const Run& run, const Member& member, int64_t image, int tile, int first,
+                                               float* target) {
+  const Tiling& t = run.tiling;
+  const Spread spread(run.chunk);
+  const int channel = first + spread.vector * 4;
+  const Place place(t, image, tile);
+#pragma unroll 4
+  for (int pixel = spread.row; pixel < t.pixels(); pixel += spread.rows) {
+    const int row = t.row(pixel), column = t.column(pixel);
+    const bool inside = place.has(row, column) && channel < inputs_of(run);
+    *reinterpret_cast<float4*>(target + pixel * (run.chunk + kResultPad) + spread.vector * 4) =
+        inside ? member.depthwise_gradient.load(place.pixel(row, column), channel) : splat(0);
+  }
+}
+
+// A thread's share of a square kernel's weights: a row of them for every `slices`-th row of pixels.
+struct TapShare {
+  int kernel, vectors, slices;
+  int vector, ky, slice;
+
+  __device__ TapShare(const Run& run, const DepthwiseWindow& w) : kernel(w.kernel[0]), vectors(run.frame.vectors) {
+    const int together = kernel * vectors, thread = static_cast<int>(threadIdx.x);
+    slices = static_cast<int>(larger(1, smaller(kThreads / together, run.tiling.tile_height)));
+    vector = thread % vectors;
+    ky = thread / vectors % kernel;
+    slice = thread / together;
+  }
+  __device__ bool has_any() const { return slice < slices; }
+};
 
 // target (=|+=) value: the first tile of a task overwrites.
 __device__ __forceinline__ void keep_sum(float* target, float value, bool first) {
   *target = first ? value : *target + value;
 }
 
-// What one tile adds to the gradient of a chunk of depthwise weights.
-__device__ inline void correlate_depthwise(const Run& run, const Member& member, int64_t image, int tile, int first,
-                                           const float4* frame, const float* gradient, float* partial,
-                                           bool first_tile) {
+// What one tile adds to the gradient of a chunk of any depthwise weights.
+__device__ inline void correlate_any(const Run& run, const Member& member, int64_t image, int tile, int first,
+                                     const float4* frame, const float* gradient, float* partial, bool first_tile) {
   const Tiling& t = run.tiling;
   const DepthwiseWindow& w = member.window;
-  const int inputs = inputs_of(run), vectors = static_cast<int>(divide_up(smaller(kTileChannels, inputs - first), 4));
-  const int rows = t.rows(tile), columns = t.columns(tile);
+  const int inputs = inputs_of(run), vectors = static_cast<int>(divide_up(smaller(run.chunk, inputs - first), 4));
   for_block(w.taps() * vectors, [&](int item) {
     const int tap = item / vectors, vector = item % vectors, channel = first + vector * 4;
     const int down = tap / w.kernel[1] * w.dilation[0] - w.padding[0];
     const int right = tap % w.kernel[1] * w.dilation[1] - w.padding[1];
     const Preactivation before(run.reading, channel, inputs);
     float4 sum = splat(0);
-    for (int row = 0; row < rows; ++row) {
-      for (int column = 0; column < columns; ++column) {
-        const float4 g = *reinterpret_cast<const float4*>(
-            gradient + (row * t.tile_width + column) * (kTileChannels + kResultPad) + vector * 4);
-        const int y = row * w.stride[0] + down, x = column * w.stride[1] + right;
-        float4 value = splat(0);
-        if (run.frame.fits()) {
-          value = frame[((y - run.frame.low[0]) * run.frame.size[1] + x - run.frame.low[1]) * kVectors + vector];
-        } else {
-          const int at_row = t.top(tile) * w.stride[0] + y, at_column = t.left(tile) * w.stride[1] + x;
-          if (at_row >= 0 && at_row < run.height && at_column >= 0 && at_column < run.width) {
-            value = relu(before(run.input.load((image * run.height + at_row) * run.width + at_column, channel)));
-          }
+    for (int pixel = 0; pixel < t.pixels(); ++pixel) {
+      const float4 g = *reinterpret_cast<const float4*>(gradient + pixel * (run.chunk + kResultPad) + vector * 4);
+      const int y = t.row(pixel) * w.stride[0] + down, x = t.column(pixel) * w.stride[1] + right;
+      float4 value = splat(0);
+      if (run.frame.fits()) {
+        value = frame[((y - run.frame.low[0]) * run.frame.size[1] + x - run.frame.low[1]) * run.frame.pitch + vector];
+      } else {
+        const int at_row = t.top(tile) * w.stride[0] + y, at_column = t.left(tile) * w.stride[1] + x;
+        if (at_row >= 0 && at_row < run.height && at_column >= 0 && at_column < run.width) {
+          value = relu(before(run.input.load((image * run.height + at_row) * run.width + at_column, channel)));
         }
-        sum = fused(g, value, sum);
       }
+      sum = fused(g, value, sum);
     }
     for (int i = 0; i < 4 && channel + i < inputs; ++i) {
       keep_sum(partial + int64_t{tap} * inputs + channel + i, at(sum, i), first_tile);
@@ -382,85 +467,106 @@ __device__ inline void correlate_depthwise(const Run& run, const Member& member,
   });
 }
 
-// What one tile adds to the weight gradients of a chunk of inputs.
+// Where the weight gradients of a task are, and of what they are.
+struct WeightTask {
+  int input, rows;      // chunk of inputs, what a product takes of it
+  int output, columns;  // of outputs
+  Index slice;
+
+  __device__ WeightTask(const Run& run, const Member& member, Index task) {
+    const int inputs = inputs_of(run), outputs = member.output.channels;
+    slice = task % member.slices;
+    const int pair = static_cast<int>(task / member.slices), chunks = (inputs + run.chunk - 1) / run.chunk;
+    input = pair % chunks * run.chunk;
+    output = pair / chunks * run.columns;
+    rows = chunk_channels(inputs, input, run.chunk);
+    columns = chunk_channels(outputs, output, run.columns);
+  }
+};
+
+// The sums of a product's slices, to where the pointwise weights' partial sums are kept.
 template <Precision precision>
-__device__ void weight_gradients(const Run& run, const Member& member, int64_t image, int tile, int input, int& held,
-                                 const StripParts<precision>& parts, float* partial, bool first_tile) {
-  const int inputs = inputs_of(run), outputs = member.output.channels;
-  if (run.frame.fits()) load_input(run, image, tile, input, parts.frame);
-  load_taps(member.window, member.depthwise, inputs, input, false, parts.taps);
+__device__ void keep_product(const SlicedProduct<precision>& product, const WeightTask& task, int inputs, int outputs,
+                             float* sums, float* pointwise) {
   __syncthreads();
-  depthwise_factors<precision>(run, member, image, tile, input, parts.frame, parts.taps, parts.depthwise);
-  correlate_depthwise(run, member, image, tile, input, parts.frame, parts.depthwise_gradient, partial, first_tile);
-  float* pointwise = partial + int64_t{member.window.taps()} * inputs;
-  const int rows = chunk_channels(inputs, input, kTileChannels);
-  for (int first = 0; first < outputs; first += kProductColumns) {
-    const int columns = chunk_channels(outputs, first, kProductColumns);
-    __syncthreads();
-    if (held != first) load_gradient<precision>(run, member, image, tile, first, parts.gradient);
-    held = first;
-    __syncthreads();
-    Product<precision> product(rows, columns);
-    product.add_transposed(parts.depthwise, pitch_of<precision>(kTileChannels), parts.gradient,
-                           pitch_of<precision>(kProductColumns), run.tiling.pixels());
-    product.store(parts.product, columns + kResultPad);
-    __syncthreads();
-    for_block(rows * columns, [&](int item) {
-      const int from = input + item / columns, to = first + item % columns;
-      if (from >= inputs || to >= outputs) return;
-      keep_sum(pointwise + int64_t{from} * outputs + to,
-               parts.product[item / columns * (columns + kResultPad) + item % columns], first_tile);
-    });
-  }
+  product.store(sums);
+  __syncthreads();
+  const int pitch = task.columns + kResultPad;
+  for_block(task.rows * task.columns, [&](int item) {
+    const int row = item / task.columns, column = item % task.columns;
+    if (task.input + row >= inputs || task.output + column >= outputs) return;
+    float sum = 0;
+    for (int slice = 0; slice < product.slices(); ++slice) sum += sums[(slice * task.rows + row) * pitch + column];
+    pointwise[int64_t{task.input + row} * outputs + task.output + column] = sum;
+  });
 }
 
-// One tile of one member: the depthwise output's gradient, and what the tile adds to the weight gradients.
-template <Precision precision>
-__device__ void backward_tile(const Run& run, const Member& member, int64_t image, int tile,
-                              const StripParts<precision>& parts, float* partial, bool first_tile) {
-  const int inputs = inputs_of(run), outputs = member.output.channels;
-  const Tiling& t = run.tiling;
-  int held = -1;  // chunk of the gradient in shared memory
-  for (int input = 0; input < inputs; input += kTileChannels) {
-    Product<precision> product(t.pixels(), chunk_channels(inputs, input, kTileChannels));
-    for (int first = 0; first < outputs; first += kProductColumns) {
-      __syncthreads();
-      if (held != first) load_gradient<precision>(run, member, image, tile, first, parts.gradient);
-      held = first;
-      load_transposed<precision>(member, inputs, input, first, parts.transposed);
-      __syncthreads();
-      product.add(parts.gradient, pitch_of<precision>(kProductColumns), parts.transposed,
-                  pitch_of<precision>(kTileChannels), chunk_channels(outputs, first, kProductColumns));
+// The threads' sums, to where the depthwise weights' partial sums are kept.
+__device__ inline void keep_taps(const TapShare& share, const float4 (&own)[kMostKernel], int first, int inputs,
+                                 float4* sums, float* partial) {
+  __syncthreads();
+  const int taps = share.kernel * share.kernel;
+  if (share.has_any()) {
+#pragma unroll
+    for (int kx = 0; kx < kMostKernel; ++kx) {
+      if (kx >= share.kernel) break;
+      sums[(share.slice * taps + share.ky * share.kernel + kx) * share.vectors + share.vector] = own[kx];
     }
-    product.store(parts.depthwise_gradient, kTileChannels + kResultPad);
-    __syncthreads();
-    const int vectors = static_cast<int>(divide_up(smaller(kTileChannels, inputs - input), 4));
-    for_block(t.count(tile) * vectors, [&](int item) {
-      const int index = item / vectors, channel = item % vectors * 4;
-      const float* from =
-          parts.depthwise_gradient + t.within_tile(tile, index) * (kTileChannels + kResultPad) + channel;
-      member.depthwise_gradient.store(image * t.height * t.width + t.within_image(tile, index), input + channel,
-                                      *reinterpret_cast<const float4*>(from));
-    });
-    if (member.weight_gradient != nullptr) {
-      weight_gradients<precision>(run, member, image, tile, input, held, parts, partial, first_tile);
-    }
-    __syncthreads();
   }
+  __syncthreads();
+  for_block(taps * share.vectors, [&](int item) {
+    const int tap = item / share.vectors, channel = first + item % share.vectors * 4;
+    float4 sum = splat(0);
+    for (int slice = 0; slice < share.slices; ++slice) sum = sum + sums[slice * taps * share.vectors + item];
+    store_channels(partial + int64_t{tap} * inputs, channel, inputs, sum);
+  });
 }
 
-// The tiles of a task, whose weight gradients are summed.
+// The tiles of a task: what they add to the weight gradients of its chunks.
 template <Precision precision>
-__device__ void backward_tiles(const Separable& s, const Member& member, Index task,
-                               const StripParts<precision>& parts) {
+__device__ void weight_gradients(const Separable& s, const Member& member, Index own_task,
+                                 const WeightParts<precision>& parts) {
   const Run& run = s.run(member.run);
-  const Index in_image = static_cast<Index>(run.tiling.tiles()), tiles = static_cast<Index>(s.batch) * in_image;
-  const int64_t inputs = inputs_of(run), elements = member.window.taps() * inputs + inputs * member.output.channels;
-  const Index first = task * static_cast<Index>(member.tiles_a_task);
-  for (Index at = first; at < tiles && at < first + member.tiles_a_task; ++at) {
-    backward_tile<precision>(run, member, at / in_image, static_cast<int>(at % in_image), parts,
-                             member.weight_partials + task * elements, at == first);
+  const Tiling& t = run.tiling;
+  const DepthwiseWindow& w = member.window;
+  const int inputs = inputs_of(run), outputs = member.output.channels;
+  const WeightTask task(run, member, own_task);
+  const bool correlates = task.output == 0;  // the others have the same inputs
+  const bool in_registers = run.frame.fits() && with_square(w, [](auto, auto, auto) {});
+  const TapShare share(run, w);
+  float* partial = member.weight_partials + task.slice * int64_t{w.taps() * inputs + inputs * outputs};
+  SlicedProduct<precision> product(task.rows, task.columns);
+  float4 taps[kMostKernel] = {splat(0), splat(0), splat(0), splat(0), splat(0)};
+  const Index in_image = static_cast<Index>(t.tiles()), tiles = static_cast<Index>(s.batch) * in_image;
+  const Index begin = task.slice * member.tiles_a_slice;
+  for (Index at = begin; at < tiles && at < begin + member.tiles_a_slice; ++at) {
+    const int64_t image = at / in_image;
+    const int tile = static_cast<int>(at % in_image);
+    __syncthreads();
+    load_gradient<precision>(run, member, image, tile, task.output, task.columns, parts.gradient);
+    if (run.frame.fits()) load_input(run, image, tile, task.input, parts.frame);
+    if (at == begin) load_taps(w, member.depthwise, inputs, task.input, run.frame.vectors, false, parts.taps);
+    __syncthreads();
+    depthwise_factors<precision>(run, member, image, tile, task.input, parts.frame, parts.taps, parts.depthwise);
+    __syncthreads();
+    product.add(parts.depthwise, pitch_of<precision>(run.chunk), parts.gradient, pitch_of<precision>(task.columns),
+                t.pixels());
+    if (!correlates) continue;
+    __syncthreads();
+    load_depthwise_gradient(run, member, image, tile, task.input, parts.depthwise_gradient);
+    __syncthreads();
+    if (!in_registers) {
+      correlate_any(run, member, image, tile, task.input, parts.frame, parts.depthwise_gradient, partial, at == begin);
+    } else if (share.has_any()) {
+      with_square(w, [&](auto kernel, auto dilation, auto stride) {
+        correlate_square<kernel.value, dilation.value, stride.value>(
+            run.frame, w, t, parts.frame, parts.depthwise_gradient, run.chunk + kResultPad, share.vector, share.ky,
+            share.slice, share.slices, taps);
+      });
+    }
   }
+  keep_product(product, task, inputs, outputs, parts.sums, partial + int64_t{w.taps()} * inputs);
+  if (correlates && in_registers) keep_taps(share, taps, task.input, inputs, parts.frame, partial);
 }
 
 struct GradientParts {
@@ -468,8 +574,8 @@ struct GradientParts {
   float4* taps;
   float4* scratch;
   __host__ __device__ GradientParts(Shared& shared, const Separable& s)
-      : frame(shared.take<float4>(s.gradient_frame_elements / 4)),
-        taps(shared.take<float4>(kTapsKept * kVectors)),
+      : frame(shared.take<float4>(s.extent.gradient_frame / 4)),
+        taps(take_taps(shared, s.extent)),
         scratch(shared.take<float4>(kWarps * kChunk / 4)) {}
 };
 
@@ -498,7 +604,7 @@ __device__ inline float4 gather_gradient(const Run& run, const Member& member, i
 __device__ inline void sum_members(const Separable& s, const Run& run, int64_t image, int tile, int first,
                                    const Spread& spread, const GradientParts& parts, float4 (&sums)[kQuad]) {
   const Tiling& t = run.input_tiling;
-  const int pixel = spread.row * kQuad, row = pixel / t.tile_width, column = pixel % t.tile_width;
+  const int pixel = spread.row * kQuad, row = t.row(pixel), column = t.column(pixel);
   const int channel = first + spread.vector * 4;
   const bool active = spread.row < t.quads();
   for (int m = run.first; m < run.first + run.count; ++m) {
@@ -513,8 +619,8 @@ __device__ inline void sum_members(const Separable& s, const Run& run, int64_t i
     }
     __syncthreads();
     load_frame(run.gradient_frame, t, tile, member.depthwise_gradient, image, run.tiling.height, run.tiling.width,
-               first, parts.frame, [](float4 g, int) { return g; });
-    load_taps(member.window, member.depthwise, inputs_of(run), first, true, parts.taps);
+               first, parts.frame, [](int) { return [](float4 g) { return g; }; });
+    load_taps(member.window, member.depthwise, inputs_of(run), first, run.gradient_frame.vectors, true, parts.taps);
     __syncthreads();
     if (!active) continue;
     DepthwiseWindow turned = member.window;
@@ -528,12 +634,12 @@ __device__ inline void sum_members(const Separable& s, const Run& run, int64_t i
 __device__ inline void input_gradient(const Separable& s, Index task, const GradientParts& parts) {
   const Run& run = run_of(s, task, &Run::first_gradient_task, &Run::gradient_tasks);
   const Tiling& t = run.input_tiling;
-  const Index chunks = static_cast<Index>(inputs_of(run) + kTileChannels - 1) / kTileChannels;
+  const Index chunks = static_cast<Index>((inputs_of(run) + run.chunk - 1) / run.chunk);
   const Index own = static_cast<Index>(task - run.first_gradient_task), place = own / chunks;
-  const int first = static_cast<int>(own % chunks) * kTileChannels;
+  const int first = static_cast<int>(own % chunks) * run.chunk;
   const int64_t image = place / static_cast<Index>(t.tiles());
   const int tile = static_cast<int>(place % static_cast<Index>(t.tiles()));
-  const Spread spread(inputs_of(run) - first, kTileChannels);
+  const Spread spread(run.chunk);
   const int channel = first + spread.vector * 4;
   float4 sums[kQuad] = {splat(0), splat(0), splat(0), splat(0)};
   sum_members(s, run, image, tile, first, spread, parts, sums);
@@ -542,7 +648,7 @@ __device__ inline void input_gradient(const Separable& s, Index task, const Grad
     const Preactivation before(run.reading, channel, inputs_of(run));
     for (int i = 0; i < kQuad; ++i) {
       const int pixel = spread.row * kQuad + i;
-      const int row = t.top(tile) + pixel / t.tile_width, column = t.left(tile) + pixel % t.tile_width;
+      const int row = t.top(tile) + t.row(pixel), column = t.left(tile) + t.column(pixel);
       if (pixel >= t.pixels() || row >= t.height || column >= t.width) continue;
       const int64_t at = (image * t.height + row) * t.width + column;
       const float4 x = run.input.load(at, channel);
@@ -580,7 +686,7 @@ __device__ inline void reduce_weights(const Member& member, int inputs) {
   const int64_t elements = depthwise + int64_t{inputs} * member.output.channels;
   for_grid(elements, [&](Index e) {
     float sum = 0;
-    for (Index task = 0; task < member.tasks; ++task) sum += member.weight_partials[task * elements + e];
+    for (Index slice = 0; slice < member.slices; ++slice) sum += member.weight_partials[slice * elements + e];
     (e < depthwise ? member.weight_gradient[e] : member.pointwise_gradient[e - depthwise]) = sum;
   });
 }
@@ -588,24 +694,34 @@ __device__ inline void reduce_weights(const Member& member, int inputs) {
 template <Precision precision>
 __device__ __forceinline__ void backward(const Separable& s, Shared& shared) {
   {
-    const StripParts<precision> parts(shared, s);
-    for_tasks(s.strip_tasks, [&](Index task) {
-      int m = 0;
-      while (m + 1 < s.count && task >= s.member(m + 1).first_task) ++m;
-      const Member& member = s.member(m);
-      backward_tiles<precision>(s, member, task - static_cast<Index>(member.first_task), parts);
+    const TileParts<precision> parts(shared, s);
+    for_tasks(s.tile_tasks, [&](Index task) {
+      const Member& member = s.owner(task, &Member::first_task);
+      const Run& run = s.run(member.run);
+      const Index tiles = static_cast<Index>(run.tiling.tiles()), own = static_cast<Index>(task - member.first_task);
+      backward_tile<precision>(run, member, own / tiles, static_cast<int>(own % tiles), parts);
     });
   }
   wait_for_grid();
+  if (s.weight_tasks > 0) {
+    shared.start_over();
+    const WeightParts<precision> parts(shared, s);
+    for_tasks(s.weight_tasks, [&](Index task) {
+      const Member& member = s.owner(task, &Member::first_weight_task);
+      weight_gradients<precision>(s, member, static_cast<Index>(task - member.first_weight_task), parts);
+    });
+    __syncthreads();
+  }
   if (s.gradient_tasks > 0) {
     shared.start_over();
     const GradientParts parts(shared, s);
     for_tasks(s.gradient_tasks, [&](Index task) { input_gradient(s, task, parts); });
   }
-  for (int m = 0; m < s.count && s.wants_weights; ++m) {
-    reduce_weights(s.member(m), inputs_of(s.run(s.member(m).run)));
-  }
   wait_for_grid();
+  for (int m = 0; m < s.count && s.weight_tasks > 0; ++m) {
+    const Member& member = s.member(m);
+    if (member.weight_tasks > 0) reduce_weights(member, inputs_of(s.run(member.run)));
+  }
   for (int r = 0; r < s.run_count; ++r) {
     const Run& run = s.run(r);
     if (run.gradient_map == nullptr || run.mode == GradientMode::kIgnore) continue;

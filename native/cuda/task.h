@@ -4,6 +4,7 @@
 #include <cuda_runtime.h>
 
 #include <cstdint>
+#include <type_traits>
 
 #include "engine/error.h"
 #include "engine/kernel.h"
@@ -14,16 +15,16 @@ inline constexpr int kThreads = 256;  // of every block
 inline constexpr int kLanes = 32;
 inline constexpr int kWarps = kThreads / kLanes;
 
-__host__ __device__ inline int64_t divide_up(int64_t a, int64_t b) {
+__host__ __device__ constexpr int64_t divide_up(int64_t a, int64_t b) {
   return (a + b - 1) / b;
 }
-__host__ __device__ inline int64_t round_up(int64_t a, int64_t b) {
+__host__ __device__ constexpr int64_t round_up(int64_t a, int64_t b) {
   return divide_up(a, b) * b;
 }
-__host__ __device__ inline int64_t smaller(int64_t a, int64_t b) {
+__host__ __device__ constexpr int64_t smaller(int64_t a, int64_t b) {
   return a < b ? a : b;
 }
-__host__ __device__ inline int64_t larger(int64_t a, int64_t b) {
+__host__ __device__ constexpr int64_t larger(int64_t a, int64_t b) {
   return a > b ? a : b;
 }
 
@@ -150,23 +151,44 @@ __device__ __forceinline__ float rounded(float value, bool half) {
   return half ? from_bfloat16(to_bfloat16(value)) : value;
 }
 
+// How four channels of a tensor lie: as a vector of floats or of bfloat16, or either way with a rest.
+enum class Layout { kFloats, kHalves, kAny };
+
 // [pixels, channels] in device memory, channels contiguous.
 struct View {
   void* data = nullptr;
   int channels = 1;
   bool half = false;  // bfloat16
 
+  __host__ __device__ Layout layout() const {
+    return channels % 4 != 0 ? Layout::kAny : half ? Layout::kHalves : Layout::kFloats;
+  }
+
   // Channels [channel, channel + 4) of a pixel, 0 past the last; `channel` is a multiple of 4.
   __device__ __forceinline__ float4 load(int64_t pixel, int channel) const {
+    switch (layout()) {
+      case Layout::kFloats:
+        return load<Layout::kFloats>(pixel, channel);
+      case Layout::kHalves:
+        return load<Layout::kHalves>(pixel, channel);
+      default:
+        return load<Layout::kAny>(pixel, channel);
+    }
+  }
+  // The same of a view in that layout: without a branch, so that several can be under way at once.
+  template <Layout layout>
+  __device__ __forceinline__ float4 load(int64_t pixel, int channel) const {
     const int64_t at = pixel * channels + channel;
-    if (channels % 4 == 0) {
-      if (!half) return *reinterpret_cast<const float4*>(static_cast<const float*>(data) + at);
+    if constexpr (layout == Layout::kFloats) {
+      return *reinterpret_cast<const float4*>(static_cast<const float*>(data) + at);
+    } else if constexpr (layout == Layout::kHalves) {
       const uint2 bits = *reinterpret_cast<const uint2*>(static_cast<const uint16_t*>(data) + at);
       return make_float4(from_bfloat16(bits.x & 0xffffu), from_bfloat16(bits.x >> 16), from_bfloat16(bits.y & 0xffffu),
                          from_bfloat16(bits.y >> 16));
+    } else {
+      const int left = channels - channel;
+      return make_float4(one(at, left > 0), one(at + 1, left > 1), one(at + 2, left > 2), one(at + 3, left > 3));
     }
-    const int left = channels - channel;
-    return make_float4(one(at, left > 0), one(at + 1, left > 1), one(at + 2, left > 2), one(at + 3, left > 3));
   }
   __device__ __forceinline__ void store(int64_t pixel, int channel, float4 value) const {
     const int64_t at = pixel * channels + channel;
@@ -206,6 +228,19 @@ struct View {
   __device__ __forceinline__ float one(int64_t at, bool exists) const { return exists ? get(at) : 0; }
 };
 
+// Calls body(std::integral_constant) for a layout known when running.
+template <typename Body>
+__device__ __forceinline__ void with_layout(Layout layout, const Body& body) {
+  switch (layout) {
+    case Layout::kFloats:
+      return body(std::integral_constant<Layout, Layout::kFloats>{});
+    case Layout::kHalves:
+      return body(std::integral_constant<Layout, Layout::kHalves>{});
+    case Layout::kAny:
+      return body(std::integral_constant<Layout, Layout::kAny>{});
+  }
+}
+
 // Throws Error for a tensor that kernels cannot count.
 inline View view_of(const Tensor& tensor) {
   const int64_t vectors = tensor.batch * tensor.height * tensor.width * divide_up(tensor.channels, 4);
@@ -234,6 +269,9 @@ inline int64_t items_of(const Tensor& tensor) {
 // Four of a vector over channels, `missing` past the last or where there is none.
 __device__ __forceinline__ float4 channel_values(const float* values, int channel, int channels, float missing = 0) {
   if (values == nullptr) return splat(missing);
+  if (channel + 4 <= channels && (reinterpret_cast<uintptr_t>(values + channel) & 15) == 0) {
+    return *reinterpret_cast<const float4*>(values + channel);
+  }
   float4 result = splat(missing);
   for (int i = 0; i < 4; ++i) {
     if (channel + i < channels) at(result, i) = values[channel + i];
@@ -263,11 +301,13 @@ struct Spread {
   int vector;  // of this thread
   int row;
 
-  __device__ explicit Spread(int channels, int chunk = kChunk) : vectors(1) {
-    while (vectors * 4 < channels && vectors * 4 < chunk) vectors *= 2;
-    rows = kThreads / vectors;
-    vector = static_cast<int>(threadIdx.x) % vectors;
-    row = static_cast<int>(threadIdx.x) / vectors;
+  __device__ explicit Spread(int channels, int chunk = kChunk) {
+    int bits = 0;
+    while (4 << bits < channels && 4 << bits < chunk) ++bits;
+    vectors = 1 << bits;
+    rows = kThreads >> bits;
+    vector = static_cast<int>(threadIdx.x) & (vectors - 1);
+    row = static_cast<int>(threadIdx.x) >> bits;
   }
 };
 
