@@ -17,17 +17,17 @@ __device__ __forceinline__ const Arguments& as(const unsigned char* arguments) {
   return *reinterpret_cast<const Arguments*>(arguments);
 }
 
-template <Precision precision>
+template <Precision precision, Layout layout>
 __device__ __forceinline__ void run_forward(Phase phase, const unsigned char* arguments, Shared& shared) {
   switch (phase) {
     case Phase::kSeparable:
-      return separable::forward<precision>(as<separable::Separable>(arguments), shared);
+      return separable::forward<precision, layout>(as<separable::Separable>(arguments), shared);
     case Phase::kCombine:
-      return combine::forward(as<combine::Combine>(arguments), shared);
+      return combine::forward<layout>(as<combine::Combine>(arguments), shared);
     case Phase::kPool:
-      return pool::forward(as<Group<pool::PoolForward>>(arguments));
+      return pool::forward<layout>(as<Group<pool::PoolForward>>(arguments));
     case Phase::kPooledMoments:
-      return pool::measure(as<Group<pool::PooledMoments>>(arguments), shared);
+      return pool::measure<layout>(as<Group<pool::PooledMoments>>(arguments), shared);
     case Phase::kRelu:
       return elementwise::apply_relu<false>(as<Group<elementwise::Relu>>(arguments));
     case Phase::kCopy:
@@ -37,15 +37,15 @@ __device__ __forceinline__ void run_forward(Phase phase, const unsigned char* ar
   }
 }
 
-template <Precision precision>
+template <Precision precision, Layout layout>
 __device__ __forceinline__ void run_backward(Phase phase, const unsigned char* arguments, Shared& shared) {
   switch (phase) {
     case Phase::kSeparable:
-      return separable::backward<precision>(as<separable::Separable>(arguments), shared);
+      return separable::backward<precision, layout>(as<separable::Separable>(arguments), shared);
     case Phase::kCombine:
-      return combine::backward(as<combine::Combine>(arguments), shared);
+      return combine::backward<layout>(as<combine::Combine>(arguments), shared);
     case Phase::kPool:
-      return pool::backward(as<pool::PoolBackward>(arguments));
+      return pool::backward<layout>(as<pool::PoolBackward>(arguments));
     case Phase::kPooledMoments:  // as a pooling
       return;
     case Phase::kRelu:
@@ -65,7 +65,7 @@ constexpr int kBlocks = 1;
 constexpr int kBlocks = 2;
 #endif
 
-template <Precision precision, bool backward>
+template <Precision precision, Layout layout, bool backward>
 __global__ void __launch_bounds__(kThreads, kBlocks) chain_kernel(DARTSMITH_ARGUMENT(Chain) chain) {
   Shared shared(shared_memory());
   for (int l = 0; l < chain.count; ++l) {
@@ -75,22 +75,29 @@ __global__ void __launch_bounds__(kThreads, kBlocks) chain_kernel(DARTSMITH_ARGU
     }
     const Chain::Link link = chain.links[l];
     if constexpr (backward) {
-      run_backward<precision>(link.phase, chain.arguments + link.place, shared);
+      run_backward<precision, layout>(link.phase, chain.arguments + link.place, shared);
     } else {
-      run_forward<precision>(link.phase, chain.arguments + link.place, shared);
+      run_forward<precision, layout>(link.phase, chain.arguments + link.place, shared);
     }
   }
+}
+
+template <Precision precision, Layout layout>
+auto kernel_of(bool backward) {
+  return backward ? chain_kernel<precision, layout, true> : chain_kernel<precision, layout, false>;
 }
 
 }  // namespace
 
 bool PendingChain::takes(const PhaseCall& call) const {
-  return call.backward == backward_ && call.precision == precision_ && chain_.count < Chain::kPhases &&
+  return call.backward == backward_ && call.precision == precision_ &&
+         (!call.layout || !layout_ || *call.layout == *layout_) && chain_.count < Chain::kPhases &&
          used_ + static_cast<int>(call.arguments.size()) <= Chain::kArgumentBytes;
 }
 
 void PendingChain::add(const PhaseCall& call) {
   check_tasks(call.work);
+  if (call.layout) layout_ = call.layout;
   const auto bytes = static_cast<int>(call.arguments.size());
   chain_.links[chain_.count++] = {call.phase, used_};
   std::memcpy(chain_.arguments + used_, call.arguments.data(), bytes);
@@ -101,7 +108,9 @@ void PendingChain::add(const PhaseCall& call) {
 
 void PendingChain::start(CudaStream& stream) const {
   with_precision(precision_, [&](auto precision) {
-    const auto kernel = backward_ ? chain_kernel<precision.value, true> : chain_kernel<precision.value, false>;
+    constexpr Layout kVectors = precision.value == Precision::kBf16 ? Layout::kHalves : Layout::kFloats;
+    const auto kernel = layout_.value_or(kVectors) == kVectors ? kernel_of<precision.value, kVectors>(backward_)
+                                                               : kernel_of<precision.value, Layout::kAny>(backward_);
 #ifdef DARTSMITH_SIMT
     simt::count_parts(chain_.count);
 #endif

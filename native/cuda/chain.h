@@ -2,6 +2,7 @@
 // few of these, not a kernel for every node.
 #pragma once
 #include <cstddef>
+#include <optional>
 #include <vector>
 
 #include "cuda/launch.h"
@@ -31,6 +32,7 @@ struct PhaseCall {
   Precision precision;
   Work work;
   std::vector<unsigned char> arguments;
+  std::optional<Layout> layout = std::nullopt;  // of every tensor that it touches; absent where it finds out itself
 };
 
 // Phases that wait to be started together.
@@ -45,6 +47,7 @@ class PendingChain {
  private:
   bool backward_;
   Precision precision_;
+  std::optional<Layout> layout_;
   Work work_{0, 0};
   int used_ = 0;  // of the arguments
   Chain chain_;

@@ -44,10 +44,8 @@ std::vector<unsigned char> packed(const Combine& c) {
 
 Combine combine_of(const KernelCall& call, const std::vector<int>& inputs) {
   Combine c{};
-  c.layout = view_of(call.output).layout();
   for (const int k : inputs) {
     const CombineInput input = input_of(call, k);
-    if (input.y.layout() != c.layout) c.layout = Layout::kAny;
     if (!input.pooled) ++c.plain;
     c.inputs[c.count++] = input;
   }
@@ -58,13 +56,23 @@ Combine combine_of(const KernelCall& call, const std::vector<int>& inputs) {
   return c;
 }
 
+// Of what a launch touches.
+Layout layout_of(const Combine& c) {
+  Layout layout = c.output.layout();
+  for (int k = 0; k < c.count; ++k) {
+    layout = shared_layout(layout, c.inputs[k].y.layout());
+    if (c.inputs[k].target.data != nullptr) layout = shared_layout(layout, c.inputs[k].target.layout());
+  }
+  return layout;
+}
+
 void forward(Stream& stream, const KernelCall& call) {
   // Without inputs (all weights given as 0) the sum is 0.
   for (int first = 0; first == 0 || first < call.input_count; first += kInputs) {
     Combine c = combine_of(call, inputs_from(call, first));
     c.accumulate = first > 0;
     const Work work{c.tasks(), shared_bytes<ForwardParts>(c.count)};
-    append(CudaStream::of(stream), {Phase::kCombine, false, call.precision, work, packed(c)});
+    append(CudaStream::of(stream), {Phase::kCombine, false, call.precision, work, packed(c), layout_of(c)});
   }
 }
 
@@ -90,7 +98,7 @@ void backward(Stream& stream, const KernelCall& call) {
     c.partials = {reinterpret_cast<float*>(c.contributions + kInputs * call.output.channels),
                   static_cast<int>(call.output.channels), c.pieces};
     const Work work{c.tasks(), shared_bytes<BackwardParts>(c.count)};
-    append(CudaStream::of(stream), {Phase::kCombine, true, call.precision, work, packed(c)});
+    append(CudaStream::of(stream), {Phase::kCombine, true, call.precision, work, packed(c), layout_of(c)});
   }
 }
 

@@ -37,7 +37,6 @@ struct alignas(16) Combine {
   int64_t pixels;
   int64_t pieces;
   int chunks;
-  Layout layout;                 // of the inputs, forward of the output too
   Partials partials;             // of the gradient; of gradient * (y_k - mean_k), an input after another
   double* contributions;         // to the mixing weights' gradients [inputs, channels]
   CombineInput inputs[kInputs];  // `count` of them
@@ -83,11 +82,12 @@ __device__ __forceinline__ void forward_piece(const Combine& c, int64_t first, i
     for (int k = 0; k < c.plain; ++k) add(k, false);
     for (int k = c.plain; k < c.count; ++k) add(k, true);
     for (int i = 0; i < kTogether; ++i) {
-      if (p + i * rows < end) c.output.store(pixels[i], channel, sums[i]);
+      if (p + i * rows < end) c.output.store<layout>(pixels[i], channel, sums[i]);
     }
   }
 }
 
+template <Layout layout>
 __device__ __forceinline__ void forward(const Combine& c, Shared& shared) {
   constexpr int kVectors = kChunk / 4;
   const ForwardParts parts(shared, c.count);
@@ -108,10 +108,8 @@ __device__ __forceinline__ void forward(const Combine& c, Shared& shared) {
     const Spread spread(channels - chunk);
     const int channel = chunk + spread.vector * 4;
     if (channel >= channels) return;
-    with_layout(c.layout, [&](auto layout) {
-      forward_piece<layout.value>(c, first + spread.row, smaller(first + kPixels, c.pixels), spread.rows, channel,
-                                  parts.factors + spread.vector);
-    });
+    forward_piece<layout>(c, first + spread.row, smaller(first + kPixels, c.pixels), spread.rows, channel,
+                          parts.factors + spread.vector);
   });
 }
 
@@ -135,6 +133,7 @@ __device__ __forceinline__ void keep_warp_sum(const Spread& spread, float4 sum, 
 }
 
 // A thread's pixels of a piece, those that there are, and the gradient of the output there.
+template <Layout layout>
 struct OwnPixels {
   static constexpr int kCount = kPixels * kBackwardChunk / 4 / kThreads;
   Index pixels[kCount];
@@ -150,52 +149,50 @@ struct OwnPixels {
       pixels[i] = exist[i] ? first + own : first;
     }
 #pragma unroll
-    for (int i = 0; i < kCount; ++i) gradients[i] = exist[i] ? c.output.load(pixels[i], channel) : splat(0);
+    for (int i = 0; i < kCount; ++i) gradients[i] = exist[i] ? c.output.load<layout>(pixels[i], channel) : splat(0);
   }
 };
 
 template <Layout layout>
 __device__ __forceinline__ void backward_input(const CombineInput& input, bool pooled, const Spread& spread,
-                                               const OwnPixels& own, int channel, float4* sums) {
+                                               const OwnPixels<layout>& own, int channel, float4* sums) {
   const bool measured = needs_sums(input);
   if (measured) {
     const float4 mean = channel_values(input.reading.statistics, channel, input.y.channels);
-    float4 values[OwnPixels::kCount], sum = splat(0);
+    float4 values[own.kCount], sum = splat(0);
 #pragma unroll
-    for (int i = 0; i < OwnPixels::kCount; ++i) {
+    for (int i = 0; i < own.kCount; ++i) {
       values[i] = own.exist[i] ? load_input<layout>(input, pooled, own.pixels[i], channel) : mean;
     }
 #pragma unroll
-    for (int i = 0; i < OwnPixels::kCount; ++i) sum = fused(own.gradients[i], values[i] - mean, sum);
+    for (int i = 0; i < own.kCount; ++i) sum = fused(own.gradients[i], values[i] - mean, sum);
     keep_warp_sum(spread, sum, sums);
   }
   if (input.mode == GradientMode::kIgnore || input.reading.statistics != nullptr) return;
   const float4 mixing = splat(mixing_of(input));
 #pragma unroll
-  for (int i = 0; i < OwnPixels::kCount; ++i) {
+  for (int i = 0; i < own.kCount; ++i) {
     if (!own.exist[i]) continue;
-    input.target.add(own.pixels[i], channel, mixing * own.gradients[i], input.mode == GradientMode::kAccumulate);
+    input.target.add<layout>(own.pixels[i], channel, mixing * own.gradients[i],
+                             input.mode == GradientMode::kAccumulate);
   }
 }
 
-__device__ inline void backward_piece(const Combine& c, Index task, const BackwardParts& parts) {
+template <Layout layout>
+__device__ __forceinline__ void backward_piece(const Combine& c, Index task, const BackwardParts& parts) {
   const Index piece = task / c.chunks;
   const int chunk = static_cast<int>(task % c.chunks) * kBackwardChunk, channels = c.output.channels;
   const Spread spread(channels - chunk, kBackwardChunk);
   const int channel = chunk + spread.vector * 4, per_sum = kWarps * spread.vectors;
-  const OwnPixels own(c, spread, piece * kPixels, channel);
+  const OwnPixels<layout> own(c, spread, piece * kPixels, channel);
   __syncthreads();
   float4 total = splat(0);
 #pragma unroll
-  for (int i = 0; i < OwnPixels::kCount; ++i) total = total + own.gradients[i];
+  for (int i = 0; i < own.kCount; ++i) total = total + own.gradients[i];
   keep_warp_sum(spread, total, parts.sums);
-  with_layout(c.layout, [&](auto layout) {
-    const auto take = [&](int k, bool pooled) {
-      backward_input<layout.value>(c.inputs[k], pooled, spread, own, channel, parts.sums + (1 + k) * per_sum);
-    };
-    for (int k = 0; k < c.plain; ++k) take(k, false);
-    for (int k = c.plain; k < c.count; ++k) take(k, true);
-  });
+  for (int k = 0; k < c.count; ++k) {
+    backward_input<layout>(c.inputs[k], k >= c.plain, spread, own, channel, parts.sums + (1 + k) * per_sum);
+  }
   __syncthreads();
   for_block((1 + c.count) * spread.vectors, [&](int item) {
     const int which = item / spread.vectors, vector = item % spread.vectors;
@@ -254,9 +251,10 @@ __device__ inline void add_mixing_gradients(const Combine& c) {
   });
 }
 
+template <Layout layout>
 __device__ __forceinline__ void backward(const Combine& c, Shared& shared) {
   const BackwardParts parts(shared, c.count);
-  for_tasks(c.tasks(), [&](Index task) { backward_piece(c, task, parts); });
+  for_tasks(c.tasks(), [&](Index task) { backward_piece<layout>(c, task, parts); });
   wait_for_grid();
   const int channels = c.output.channels;
   for_warps(int64_t{c.count} * channels, [&](Index item) {

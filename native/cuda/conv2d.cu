@@ -11,8 +11,8 @@ namespace {
 inline constexpr int kRows = 64;  // of a task's product
 inline constexpr int kColumns = 64;
 inline constexpr int kInner = 32;
-inline constexpr int64_t kMostPieces = 64;    // of a weight gradient
-inline constexpr int64_t kPiecePixels = 512;  // at least, of a piece
+inline constexpr int64_t kMostPieces = 256;   // of a weight gradient
+inline constexpr int64_t kPiecePixels = 256;  // at least, of a piece
 inline constexpr int kSmallGroup = 8;         // channels a group below which a product would be mostly padding
 
 struct Convolution {
@@ -112,25 +112,74 @@ struct Parts {
   }
 };
 
-// One task's product, inner dimension [begin, end), into parts.result; left(row, inner) and right(inner, column) give
-// the factors, 0 where there is none. Neighbouring threads load what lies side by side: left factors by `inner`, or by
-// row, right ones by column.
+// Elements of a tensor, 0 for those below 0: all are asked for before any is there.
+template <int count>
+__device__ __forceinline__ void gather(const View& x, const int64_t (&at)[count], float (&values)[count]) {
+  if (x.half) {
+#pragma unroll
+    for (int i = 0; i < count; ++i) {
+      values[i] = at[i] >= 0 ? from_bfloat16(static_cast<const uint16_t*>(x.data)[at[i]]) : 0.0f;
+    }
+  } else {
+#pragma unroll
+    for (int i = 0; i < count; ++i) values[i] = at[i] >= 0 ? static_cast<const float*>(x.data)[at[i]] : 0.0f;
+  }
+}
+
+__device__ __forceinline__ View weights_view(const float* weights) {
+  return {const_cast<float*>(weights), 1, false};
+}
+
+// What a factor is read from: at(row or column, inner) gives the element, below 0 for none.
+template <typename At>
+struct Source {
+  View x;
+  At at;
+};
+template <typename At>
+Source(View, At) -> Source<At>;
+
+// One task's product, inner dimension [begin, end), into parts.result. Neighbouring threads load what lies side by
+// side: left factors by `inner`, or by row, right ones by column. While a step is multiplied, the next one is on its
+// way.
 template <Precision precision, bool by_row = false, typename Left, typename Right>
-__device__ void multiply(Index begin, Index end, const Parts<precision>& parts, const Left& left, const Right& right) {
+__device__ void multiply(Index begin, Index end, const Parts<precision>& parts, const Source<Left>& left,
+                         const Source<Right>& right) {
   using P = Parts<precision>;
+  constexpr int kLefts = kRows * kInner / kThreads, kRights = kInner * kColumns / kThreads;
+  float lefts[kLefts], rights[kRights];
+  const auto row_of = [](int item) { return by_row ? item % kRows : item / kInner; };
+  const auto left_inner_of = [](int item) { return by_row ? item / kRows : item % kInner; };
+  const auto item_of = [](int i) { return static_cast<int>(threadIdx.x) + i * kThreads; };
+  const auto fetch = [&](Index inner) {
+    int64_t from[kLefts], from_right[kRights];
+#pragma unroll
+    for (int i = 0; i < kLefts; ++i) {
+      const Index k = inner + left_inner_of(item_of(i));
+      from[i] = k < end ? left.at(row_of(item_of(i)), k) : -1;
+    }
+    gather(left.x, from, lefts);
+#pragma unroll
+    for (int i = 0; i < kRights; ++i) {
+      const Index k = inner + item_of(i) / kColumns;
+      from_right[i] = k < end ? right.at(item_of(i) % kColumns, k) : -1;
+    }
+    gather(right.x, from_right, rights);
+  };
   Product<precision> product(kRows, kColumns);
+  fetch(begin);
   for (Index inner = begin; inner < end; inner += kInner) {
     __syncthreads();
-    for_block(kRows * kInner, [&](int item) {
-      const int row = by_row ? item % kRows : item / kInner, k = by_row ? item / kRows : item % kInner;
-      parts.left[row * P::kLeftPitch + k] = Factor<precision>::of(inner + k < end ? left(row, inner + k) : 0.0f);
-    });
-    for_block(kInner * kColumns, [&](int item) {
-      const int k = item / kColumns, column = item % kColumns;
-      parts.right[k * P::kRightPitch + column] =
-          Factor<precision>::of(inner + k < end ? right(inner + k, column) : 0.0f);
-    });
+#pragma unroll
+    for (int i = 0; i < kLefts; ++i) {
+      parts.left[row_of(item_of(i)) * P::kLeftPitch + left_inner_of(item_of(i))] = Factor<precision>::of(lefts[i]);
+    }
+#pragma unroll
+    for (int i = 0; i < kRights; ++i) {
+      parts.right[item_of(i) / kColumns * P::kRightPitch + item_of(i) % kColumns] = Factor<precision>::of(rights[i]);
+    }
     __syncthreads();
+    if (inner + kInner < end) fetch(inner + kInner);
     product.add(parts.left, P::kLeftPitch, parts.right, P::kRightPitch, kInner);
   }
   __syncthreads();
@@ -183,19 +232,17 @@ __device__ void forward_tile(const Member& m, Index task, const Parts<precision>
   const Index first = tiles.row(task);
   const int inputs = c.group_inputs(), outputs = c.group_outputs(), group = tiles.group(task);
   const int column0 = tiles.column(task);
-  multiply<precision>(
-      0, static_cast<Index>(c.taps() * inputs), parts,
-      [&](int row, Index inner) {
-        if (first + row >= c.out_pixels()) return 0.0f;
-        const auto [tap, channel] = c.row_of(inner, inputs);
-        const int64_t source = c.source(first + row, tap);
-        return source < 0 ? 0.0f : m.x.get(source * c.inputs + group * inputs + channel);
-      },
-      [&](Index inner, int column) {
-        return column0 + column < outputs
-                   ? m.weight[static_cast<int64_t>(inner) * c.outputs + group * outputs + column0 + column]
-                   : 0.0f;
-      });
+  const Source pixels{m.x, [&](int row, Index inner) -> int64_t {
+                        if (first + row >= c.out_pixels()) return -1;
+                        const auto [tap, channel] = c.row_of(inner, inputs);
+                        const int64_t source = c.source(first + row, tap);
+                        return source < 0 ? -1 : source * c.inputs + group * inputs + channel;
+                      }};
+  const Source weights{weights_view(m.weight), [&](int column, Index inner) -> int64_t {
+                         if (column0 + column >= outputs) return -1;
+                         return static_cast<int64_t>(inner) * c.outputs + group * outputs + column0 + column;
+                       }};
+  multiply<precision>(0, static_cast<Index>(c.taps() * inputs), parts, pixels, weights);
   for_results(parts.result, c.out_pixels() - first, outputs - column0, [&](int row, int column, float value) {
     const int channel = group * outputs + column0 + column;
     m.y.set(int64_t{first + row} * c.outputs + channel, m.bias == nullptr ? value : value + m.bias[channel]);
@@ -265,19 +312,18 @@ __device__ void data_tile(const Backward& b, Index task, const Parts<precision>&
   const Index first = tiles.row(task);
   const int inputs = c.group_inputs(), outputs = c.group_outputs(), group = tiles.group(task);
   const int column0 = tiles.column(task);
-  multiply<precision>(
-      0, static_cast<Index>(c.taps() * outputs), parts,
-      [&](int row, Index inner) {
-        if (first + row >= c.in_pixels()) return 0.0f;
-        const auto [tap, channel] = c.row_of(inner, outputs);
-        const int64_t target = c.target(first + row, tap);
-        return target < 0 ? 0.0f : b.dy.get(target * c.outputs + group * outputs + channel);
-      },
-      [&](Index inner, int column) {
-        if (column0 + column >= inputs) return 0.0f;
-        const auto [tap, channel] = c.row_of(inner, outputs);
-        return b.weight[(int64_t{tap} * inputs + column0 + column) * c.outputs + group * outputs + channel];
-      });
+  const Source pixels{b.dy, [&](int row, Index inner) -> int64_t {
+                        if (first + row >= c.in_pixels()) return -1;
+                        const auto [tap, channel] = c.row_of(inner, outputs);
+                        const int64_t target = c.target(first + row, tap);
+                        return target < 0 ? -1 : target * c.outputs + group * outputs + channel;
+                      }};
+  const Source weights{weights_view(b.weight), [&](int column, Index inner) -> int64_t {
+                         if (column0 + column >= inputs) return -1;
+                         const auto [tap, channel] = c.row_of(inner, outputs);
+                         return (int64_t{tap} * inputs + column0 + column) * c.outputs + group * outputs + channel;
+                       }};
+  multiply<precision>(0, static_cast<Index>(c.taps() * outputs), parts, pixels, weights);
   for_results(parts.result, c.in_pixels() - first, inputs - column0, [&](int row, int column, float value) {
     b.dx.add(int64_t{first + row} * c.inputs + group * inputs + column0 + column, value, b.accumulate);
   });
@@ -310,19 +356,19 @@ __device__ void weight_tile(const Backward& b, Index item, const Parts<precision
   const Index first = tiles.row(task);
   const int inputs = c.group_inputs(), outputs = c.group_outputs(), group = tiles.group(task);
   const int column0 = tiles.column(task);
-  multiply<precision, true>(
-      static_cast<Index>(piece * b.pieces.pixels),
-      static_cast<Index>(smaller(c.out_pixels(), (int64_t{piece} + 1) * b.pieces.pixels)), parts,
-      [&](int row, Index pixel) {
-        if (first + row >= rows) return 0.0f;
-        const auto [tap, channel] = c.row_of(first + row, inputs);
-        const int64_t source = c.source(pixel, tap);
-        return source < 0 ? 0.0f : b.x.get(source * c.inputs + group * inputs + channel);
-      },
-      [&](Index pixel, int column) {
-        return column0 + column < outputs ? b.dy.get(int64_t{pixel} * c.outputs + group * outputs + column0 + column)
-                                          : 0.0f;
-      });
+  const Source pixels{b.x, [&](int row, Index pixel) -> int64_t {
+                        if (first + row >= rows) return -1;
+                        const auto [tap, channel] = c.row_of(first + row, inputs);
+                        const int64_t source = c.source(pixel, tap);
+                        return source < 0 ? -1 : source * c.inputs + group * inputs + channel;
+                      }};
+  const Source gradients{b.dy, [&](int column, Index pixel) -> int64_t {
+                           if (column0 + column >= outputs) return -1;
+                           return int64_t{pixel} * c.outputs + group * outputs + column0 + column;
+                         }};
+  multiply<precision, true>(static_cast<Index>(piece * b.pieces.pixels),
+                            static_cast<Index>(smaller(c.out_pixels(), (int64_t{piece} + 1) * b.pieces.pixels)), parts,
+                            pixels, gradients);
   float* partial = b.partials + piece * c.weights();
   for_results(parts.result, rows - first, outputs - column0, [&](int row, int column, float value) {
     partial[int64_t{first + row} * c.outputs + group * outputs + column0 + column] = value;
@@ -352,10 +398,13 @@ __device__ void weight_element(const Backward& b, Index item) {
 
 __device__ void join_weights(const Backward& b) {
   if (b.weight_gradient != nullptr) {
-    for_grid(b.c.weights(), [&](Index w) {
+    for_warps(b.c.weights(), [&](Index w) {
       double sum = 0;
-      for (int64_t piece = 0; piece < b.pieces.count; ++piece) sum += b.partials[piece * b.c.weights() + w];
-      b.weight_gradient[w] = static_cast<float>(sum);
+      for (int64_t piece = threadIdx.x % kLanes; piece < b.pieces.count; piece += kLanes) {
+        sum += b.partials[piece * b.c.weights() + w];
+      }
+      sum = warp_sum(sum);
+      if (threadIdx.x % kLanes == 0) b.weight_gradient[w] = static_cast<float>(sum);
     });
   }
   if (b.bias_gradient == nullptr) return;

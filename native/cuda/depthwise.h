@@ -36,6 +36,11 @@ struct DepthwiseWindow {
         padding{w.padding[0], w.padding[1]},
         dilation{w.dilation[0], w.dilation[1]} {}
   __host__ __device__ int taps() const { return kernel[0] * kernel[1]; }
+  // size / stride where that is a whole number, else -1. Strides are 1 or 2 but for rare ones.
+  __device__ __forceinline__ int unstrided(int size, int axis) const {
+    if (stride[axis] <= 2) return (size & (stride[axis] - 1)) == 0 ? size >> (stride[axis] - 1) : -1;
+    return size % stride[axis] == 0 ? size / stride[axis] : -1;
+  }
   __host__ __device__ int reach(int axis) const { return dilation[axis] * (kernel[axis] - 1); }
   // Of the data gradient at stride 1: the same walk with the kernel turned round.
   DepthwiseWindow turned() const {
@@ -139,7 +144,7 @@ struct Frame {
 };
 
 // Fills a frame: channels [first, first + 4 * vectors) of one image, each thread's through its map(value), 0 around it.
-template <typename Map>
+template <Layout layout, typename Map>
 __device__ void load_frame(const Frame& frame, const Tiling& tiling, int tile, const View& x, int64_t image, int height,
                            int width, int first, float4* target, const Map& map_of) {
   const Spread spread(frame.vectors * 4);
@@ -155,7 +160,7 @@ __device__ void load_frame(const Frame& frame, const Tiling& tiling, int tile, c
     const int row = top + down, column = left + pixel - down * frame.size[1];
     const bool inside = exists && row >= 0 && row < height && column >= 0 && column < width;
     target[pixel * frame.pitch + spread.vector] =
-        inside ? map(x.load(first_pixel + row * width + column, channel)) : splat(0);
+        inside ? map(x.load<layout>(first_pixel + row * width + column, channel)) : splat(0);
   }
 }
 

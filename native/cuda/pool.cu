@@ -16,12 +16,14 @@ using namespace pool;
 void pool_forward(Stream& stream, const KernelCall* calls, int count) {
   for_parts(calls, count, [&](const KernelCall* part, int size) {
     Group<PoolForward> group;
+    Layout layout = view_of(part->output).layout();
     for (const KernelCall* call = part; call < part + size; ++call) {
+      layout = shared_layout(layout, shared_layout(view_of(call->inputs[0]).layout(), view_of(call->output).layout()));
       const PoolWindow window(*call->node, call->node->op, call->inputs[0], call->output.height, call->output.width);
       const int64_t items = items_of(call->output);
       group.add({window, view_of(call->inputs[0]), view_of(call->output), items, 0}, divide_up(items, kThreads));
     }
-    append(CudaStream::of(stream), {Phase::kPool, false, part->precision, {group.tasks}, packed(group)});
+    append(CudaStream::of(stream), {Phase::kPool, false, part->precision, {group.tasks}, packed(group), layout});
   });
 }
 
@@ -53,13 +55,22 @@ void join(PoolSet& set, const KernelCall& call) {
   ++set.members;
 }
 
+// Of what a set touches.
+Layout layout_of(const PoolSet& set) {
+  Layout layout = shared_layout(set.x.layout(), shared_layout(set.shares.layout(), set.target.layout()));
+  for (int m = 0; m < set.members; ++m) layout = shared_layout(layout, set.gradients[m].layout());
+  return layout;
+}
+
 void start_backward(Stream& stream, Precision precision, const PoolSet* sets, int count) {
   PoolBackward b{};
   b.count = count;
+  Layout layout = layout_of(sets[0]);
   int lead = 0;
   for (int m = 0; m < count; ++m) {
     PoolSet& set = b.sets[m];
     set = sets[m];
+    layout = shared_layout(layout, layout_of(set));
     set.first_task = b.tasks;
     b.tasks += divide_up(set.output_items, kThreads);
     if (m > 0 && set.target.data == b.sets[lead].target.data) {
@@ -74,7 +85,7 @@ void start_backward(Stream& stream, Precision precision, const PoolSet* sets, in
   const auto* first = reinterpret_cast<const unsigned char*>(&b);
   std::vector<unsigned char> bytes(first, first + offsetof(PoolBackward, sets) + b.count * sizeof(PoolSet));
   const Work work{larger(b.tasks, b.input_tasks)};
-  append(CudaStream::of(stream), {Phase::kPool, true, precision, work, std::move(bytes)});
+  append(CudaStream::of(stream), {Phase::kPool, true, precision, work, std::move(bytes), layout});
 }
 
 // Sets of one target side by side, so many a launch; a launch that goes on with a target adds to it.
@@ -119,9 +130,13 @@ void for_sets(const KernelCall* calls, int count, const Body& body) {
 
 void pooled_moments_forward(Stream& stream, const KernelCall* calls, int count) {
   Group<PooledMoments> group;
+  Layout layout = view_of(calls->inputs[0]).layout();
+  for (const KernelCall* call = calls; call < calls + count; ++call) {
+    layout = shared_layout(layout, view_of(call->inputs[0]).layout());
+  }
   const auto start = [&] {
     const Work work{group.tasks, shared_bytes<PooledParts>()};
-    append(CudaStream::of(stream), {Phase::kPooledMoments, false, calls->precision, work, packed(group)});
+    append(CudaStream::of(stream), {Phase::kPooledMoments, false, calls->precision, work, packed(group), layout});
     group = {};
   };
   for_sets(calls, count, [&](const KernelCall* set, int members) {

@@ -12,15 +12,14 @@ struct PoolForward {
   int64_t first_task;
 };
 
+template <Layout layout>
 __device__ __forceinline__ void forward(const Group<PoolForward>& group) {
   for_members(group, [&](const PoolForward& f, Index task) {
     const int64_t item = task * kThreads + threadIdx.x;
     if (item >= f.items) return;
     const Index vectors = static_cast<Index>(f.x.channels + 3) / 4;
     const int channel = static_cast<int>(item % vectors) * 4;
-    with_layout(f.x.layout(), [&](auto layout) {
-      f.y.store(item / vectors, channel, f.window.value<layout.value>(f.x, item / vectors, channel));
-    });
+    f.y.store<layout>(item / vectors, channel, f.window.value<layout>(f.x, item / vectors, channel));
   });
 }
 
@@ -49,24 +48,26 @@ struct alignas(16) PoolBackward {
 };
 
 // Sum over members of A * g + B * y + D.
-__device__ inline float4 joined_gradient(const PoolSet& b, int64_t pixel, int channel, float4 y) {
+template <Layout layout>
+__device__ __forceinline__ float4 joined_gradient(const PoolSet& b, int64_t pixel, int channel, float4 y) {
   float4 sum = splat(0);
   for (int m = 0; m < b.members; ++m) {
-    const float4 g = b.gradients[m].load(pixel, channel);
+    const float4 g = b.gradients[m].load<layout>(pixel, channel);
     sum = sum + (b.maps[m] == nullptr ? g : GradientMap(b.maps[m], channel, b.x.channels)(g, y));
   }
   return sum;
 }
 
 // The first largest element of a window, in row order, a byte a channel; 255 for none.
-__device__ inline unsigned choose(const PoolWindow& window, const View& x, int64_t image, int row, int column,
-                                  int channel, float4 largest) {
+template <Layout layout>
+__device__ __forceinline__ unsigned choose(const PoolWindow& window, const View& x, int64_t image, int row, int column,
+                                           int channel, float4 largest) {
   const PoolWindow::Span s = window.span(row, column);
   const int top = row * window.stride[0] - window.padding[0], left = column * window.stride[1] - window.padding[1];
   unsigned chosen = 0xffffffffu;
   for (int y = s.top; y < s.bottom; ++y) {
     for (int c = s.left; c < s.right; ++c) {
-      float4 value = x.load(image + int64_t{y} * window.in_width + c, channel);
+      float4 value = x.load<layout>(image + int64_t{y} * window.in_width + c, channel);
       const unsigned element = static_cast<unsigned>((y - top) * window.kernel[1] + c - left);
       for (int i = 0; i < 4; ++i) {
         const bool open = (chosen >> (8 * i) & 0xffu) == 0xffu;
@@ -78,7 +79,8 @@ __device__ inline unsigned choose(const PoolWindow& window, const View& x, int64
 }
 
 // Gathers an input pixel's gradient from the windows that hold it.
-__device__ inline float4 gather_gradient(const PoolSet& b, int64_t image, int row, int column, int channel) {
+template <Layout layout>
+__device__ __forceinline__ float4 gather_gradient(const PoolSet& b, int64_t image, int row, int column, int channel) {
   const PoolWindow& w = b.window;
   const int vectors = (b.x.channels + 3) / 4;
   float4 sum = splat(0);
@@ -89,7 +91,7 @@ __device__ inline float4 gather_gradient(const PoolSet& b, int64_t image, int ro
       const int from_column = column + w.padding[1] - kx;
       if (from_column < 0 || from_column % w.stride[1] != 0 || from_column / w.stride[1] >= w.out_width) continue;
       const int64_t output = (image * w.out_height + from_row / w.stride[0]) * w.out_width + from_column / w.stride[1];
-      float4 share = b.shares.load(output, channel);
+      float4 share = b.shares.load<layout>(output, channel);
       if (w.takes_max) {
         const unsigned chosen = b.choices[output * vectors + channel / 4];
         const unsigned element = static_cast<unsigned>(ky * w.kernel[1] + kx);
@@ -101,7 +103,8 @@ __device__ inline float4 gather_gradient(const PoolSet& b, int64_t image, int ro
   return sum;
 }
 
-__device__ inline void share_gradient(const PoolSet& b, Index item) {
+template <Layout layout>
+__device__ __forceinline__ void share_gradient(const PoolSet& b, Index item) {
   const PoolWindow& w = b.window;
   const Index vectors = static_cast<Index>(b.x.channels + 3) / 4;
   const Index area = static_cast<Index>(w.out_height * w.out_width);
@@ -111,18 +114,19 @@ __device__ inline void share_gradient(const PoolSet& b, Index item) {
   const int row = within / w.out_width, column = within % w.out_width;
   const int64_t first = int64_t{image} * w.in_height * w.in_width;
   const bool needs_value = w.takes_max || b.maps[0] != nullptr;
-  const float4 value = needs_value ? w.value(b.x, first, row, column, channel) : splat(0);
-  float4 share = joined_gradient(b, pixel, channel, value);
+  const float4 value = needs_value ? w.value<layout>(b.x, first, row, column, channel) : splat(0);
+  float4 share = joined_gradient<layout>(b, pixel, channel, value);
   if (w.takes_max) {
-    b.choices[item] = choose(w, b.x, first, row, column, channel, value);
+    b.choices[item] = choose<layout>(w, b.x, first, row, column, channel, value);
   } else {
     share = share * splat(w.reciprocal(w.span(row, column)));
   }
-  b.shares.store(pixel, channel, share);
+  b.shares.store<layout>(pixel, channel, share);
 }
 
 // The sum over all sets of a target.
-__device__ inline void gather_input(const PoolSet* sets, Index item) {
+template <Layout layout>
+__device__ __forceinline__ void gather_input(const PoolSet* sets, Index item) {
   const PoolSet& lead = *sets;
   const PoolWindow& w = lead.window;
   const Index vectors = static_cast<Index>(lead.x.channels + 3) / 4;
@@ -132,17 +136,18 @@ __device__ inline void gather_input(const PoolSet* sets, Index item) {
   const int within = static_cast<int>(pixel - image * area);
   float4 gradient = splat(0);
   for (int i = 0; i < lead.sharing; ++i) {
-    gradient = gradient + gather_gradient(sets[i], image, within / w.in_width, within % w.in_width, channel);
+    gradient = gradient + gather_gradient<layout>(sets[i], image, within / w.in_width, within % w.in_width, channel);
   }
-  lead.target.add(pixel, channel, gradient, lead.accumulate);
+  lead.target.add<layout>(pixel, channel, gradient, lead.accumulate);
 }
 
+template <Layout layout>
 __device__ __forceinline__ void backward(const PoolBackward& b) {
   for_tasks(b.tasks, [&](Index task) {
     int m = 0;
     while (m + 1 < b.count && task >= b.sets[m + 1].first_task) ++m;
     const int64_t item = (task - b.sets[m].first_task) * kThreads + threadIdx.x;
-    if (item < b.sets[m].output_items) share_gradient(b.sets[m], item);
+    if (item < b.sets[m].output_items) share_gradient<layout>(b.sets[m], item);
   });
   wait_for_grid();
   for_tasks(b.input_tasks, [&](Index task) {
@@ -151,7 +156,7 @@ __device__ __forceinline__ void backward(const PoolBackward& b) {
       m += b.sets[m].sharing;
     }
     const int64_t item = (task - b.sets[m].first_input_task) * kThreads + threadIdx.x;
-    if (item < b.sets[m].input_items) gather_input(b.sets + m, item);
+    if (item < b.sets[m].input_items) gather_input<layout>(b.sets + m, item);
   });
 }
 
@@ -182,26 +187,26 @@ struct PooledMoments {
   }
 };
 
-__device__ inline void measure_piece(const PooledMoments& m, Index task, const PooledParts& parts) {
+template <Layout layout>
+__device__ __forceinline__ void measure_piece(const PooledMoments& m, Index task, const PooledParts& parts) {
   const Index piece = task / m.chunks, first = piece * kPooledPixels;
   const int chunk = static_cast<int>(task % m.chunks) * kChunk;
   const Spread spread(m.x.channels - chunk);
   const int channel = chunk + spread.vector * 4;
-  with_layout(m.x.layout(), [&](auto layout) {
-    for (int p = spread.row; p < m.count(piece) && channel < m.x.channels; p += spread.rows) {
-      parts.piece[p * spread.vectors + spread.vector] = m.window.value<layout.value>(m.x, first + p, channel);
-    }
-  });
+  for (int p = spread.row; p < m.count(piece) && channel < m.x.channels; p += spread.rows) {
+    parts.piece[p * spread.vectors + spread.vector] = m.window.value<layout>(m.x, first + p, channel);
+  }
   __syncthreads();
   piece_moments(
       spread, m.count(piece), channel, [&](int p) { return parts.piece[p * spread.vectors + spread.vector]; },
       parts.scratch, m.partials, piece);
 }
 
+template <Layout layout>
 __device__ __forceinline__ void measure(const Group<PooledMoments>& group, Shared& shared) {
   const PooledParts parts(shared);
   if (group.members[0].norms[0].statistics != Statistics::kRunning) {
-    for_members(group, [&](const PooledMoments& m, Index task) { measure_piece(m, task, parts); });
+    for_members(group, [&](const PooledMoments& m, Index task) { measure_piece<layout>(m, task, parts); });
   }
   wait_for_grid();
   for (int i = 0; i < group.count; ++i) {

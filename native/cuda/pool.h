@@ -37,7 +37,7 @@ struct PoolWindow {
   }
 
   // Four channels of a pooled pixel; `image` is the index of the image's first pixel.
-  template <Layout layout = Layout::kAny>
+  template <Layout layout>
   __device__ __forceinline__ float4 value(const View& x, int64_t image, int row, int column, int channel) const {
     const Span s = span(row, column);
     float4 result = splat(takes_max ? -INFINITY : 0);
@@ -48,20 +48,20 @@ struct PoolWindow {
       for (int i = 0; i < 9; ++i) {
         const int y = top + i / 3, at = left + i % 3;
         const bool inside = y >= s.top && y < s.bottom && at >= s.left && at < s.right;
-        values[i] = inside ? load<layout>(x, image + int64_t{y} * in_width + at, channel) : result;
+        values[i] = inside ? x.load<layout>(image + int64_t{y} * in_width + at, channel) : result;
       }
 #pragma unroll
       for (int i = 0; i < 9; ++i) result = joined(values[i], result);
     } else {
       for (int y = s.top; y < s.bottom; ++y) {
         for (int left = s.left; left < s.right; ++left) {
-          result = joined(load<layout>(x, image + int64_t{y} * in_width + left, channel), result);
+          result = joined(x.load<layout>(image + int64_t{y} * in_width + left, channel), result);
         }
       }
     }
     return takes_max ? result : result * splat(reciprocal(s));
   }
-  template <Layout layout = Layout::kAny>
+  template <Layout layout>
   __device__ __forceinline__ float4 value(const View& x, Index pixel, int channel) const {
     const Index area = static_cast<Index>(out_height) * static_cast<Index>(out_width);
     const int64_t image = pixel / area;
@@ -74,12 +74,6 @@ struct PoolWindow {
   __device__ __forceinline__ float4 joined(float4 value, float4 so_far) const {
     return takes_max ? map4(value, so_far, [](float v, float best) { return v > best || v != v ? v : best; })
                      : so_far + value;
-  }
-  // Any layout finds out by itself.
-  template <Layout layout>
-  __device__ __forceinline__ static float4 load(const View& x, int64_t pixel, int channel) {
-    if constexpr (layout == Layout::kAny) return x.load(pixel, channel);
-    return x.load<layout>(pixel, channel);
   }
 };
 

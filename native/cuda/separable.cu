@@ -63,14 +63,13 @@ bool same_run(const KernelCall& a, const KernelCall& b) {
 
 // Where a call's workspace holds what, in bytes; the partial sums of backward come first.
 struct Workspace {
-  int64_t tiles, slices, tiles_a_slice, weight_elements;
+  int64_t tiles, slices, weight_elements;
   int64_t depthwise_gradient, input_sums, bytes;
 
   Workspace(const KernelCall& call, bool half) {
     const Tensor& in = call.inputs[0];
     tiles = in.batch * tiling_of(call).tiles();
-    tiles_a_slice = divide_up(tiles, kWeightTasks);
-    slices = divide_up(tiles, tiles_a_slice);
+    slices = smaller(tiles, kWeightTasks);
     const int64_t taps = int64_t{call.node->window.kernel[0]} * call.node->window.kernel[1];
     const bool wants_weights = call.weight_gradient != nullptr;
     weight_elements = wants_weights ? taps * in.channels + in.channels * call.output.channels : 0;
@@ -102,8 +101,6 @@ Member member_of(const KernelCall& call, bool backward) {
   m.weight_gradient = call.weight_gradient;
   m.pointwise_gradient = call.bias_gradient;
   m.weight_partials = reinterpret_cast<float*>(memory);
-  m.slices = static_cast<Index>(workspace.slices);
-  m.tiles_a_slice = static_cast<Index>(workspace.tiles_a_slice);
   return m;
 }
 
@@ -175,14 +172,21 @@ Arguments arguments_of(const KernelCall* const* calls, int count, bool backward)
     ++header.run_count;
     first = next;
   }
+  const int64_t weighed =
+      std::ranges::count_if(s.members, [](const Member& m) { return m.weight_gradient != nullptr; });
   for (Member& member : s.members) {
     const Run& run = s.runs[member.run];
     member.first_task = header.tile_tasks;
     header.tile_tasks += header.batch * run.tiling.tiles();
     member.first_weight_task = header.weight_tasks;
     if (member.weight_gradient != nullptr) {
-      member.weight_tasks =
-          member.slices * divide_up(run.input.channels, run.chunk) * divide_up(member.output.channels, run.columns);
+      const int64_t tiles = header.batch * run.tiling.tiles();
+      const int64_t pairs = divide_up(run.input.channels, run.chunk) * divide_up(member.output.channels, run.columns);
+      // No more than keep the device busy: each begins and ends with work of its own.
+      const int64_t slices = larger(1, smaller(kWeightTasks, kEnoughTasks / (weighed * pairs)));
+      member.tiles_a_slice = static_cast<Index>(divide_up(tiles, slices));
+      member.slices = static_cast<Index>(divide_up(tiles, member.tiles_a_slice));
+      member.weight_tasks = member.slices * pairs;
     }
     header.weight_tasks += member.weight_tasks;
   }
@@ -207,12 +211,27 @@ void for_launches(const KernelCall* calls, int count, const Body& body) {
   }
 }
 
+// Of what a launch touches.
+Layout layout_of(const Arguments& s) {
+  Layout layout = s.runs[0].input.layout();
+  for (const Run& run : s.runs) {
+    layout = shared_layout(layout, run.input.layout());
+    if (run.target.data != nullptr) layout = shared_layout(layout, run.target.layout());
+  }
+  for (const Member& member : s.members) {
+    for (const View& view : {member.output, member.gradient, member.depthwise_gradient}) {
+      if (view.data != nullptr) layout = shared_layout(layout, view.layout());
+    }
+  }
+  return layout;
+}
+
 void forward_group(Stream& stream, const KernelCall* calls, int count) {
   for_launches(calls, count, [&](const KernelCall* const* part, int size) {
     const Arguments s = arguments_of(part, size, false);
     with_precision(part[0]->precision, [&](auto precision) {
       const Work work{s.header.tasks, shared_bytes<ForwardParts<precision.value>>(s.header)};
-      append(CudaStream::of(stream), {Phase::kSeparable, false, precision.value, work, s.packed()});
+      append(CudaStream::of(stream), {Phase::kSeparable, false, precision.value, work, s.packed(), layout_of(s)});
     });
   });
 }
@@ -229,7 +248,7 @@ void backward_group(Stream& stream, const KernelCall* calls, int count) {
       GradientParts(counted, s.header);
       const int64_t tasks = larger(s.header.tile_tasks, larger(s.header.weight_tasks, s.header.gradient_tasks));
       const Work work{tasks, counted.bytes()};
-      append(CudaStream::of(stream), {Phase::kSeparable, true, precision.value, work, s.packed()});
+      append(CudaStream::of(stream), {Phase::kSeparable, true, precision.value, work, s.packed(), layout_of(s)});
     });
   });
 }

@@ -119,10 +119,12 @@ __device__ __forceinline__ int inputs_of(const Run& run) {
 }
 
 // Fills the frame with the activated input.
+template <Layout layout>
 __device__ inline void load_input(const Run& run, int64_t image, int tile, int first, float4* frame) {
-  load_frame(run.frame, run.tiling, tile, run.input, image, run.height, run.width, first, frame, [&](int channel) {
-    return [before = Preactivation(run.reading, channel, inputs_of(run))](float4 x) { return relu(before(x)); };
-  });
+  load_frame<layout>(
+      run.frame, run.tiling, tile, run.input, image, run.height, run.width, first, frame, [&](int channel) {
+        return [before = Preactivation(run.reading, channel, inputs_of(run))](float4 x) { return relu(before(x)); };
+      });
 }
 
 // Four factors of a product side by side.
@@ -137,7 +139,7 @@ __device__ __forceinline__ int chunk_channels(int channels, int first, int chunk
 }
 
 // Depthwise outputs of a tile for a chunk of channels, 0 past the last: [pixels, pitch of the chunk].
-template <Precision precision>
+template <Precision precision, Layout layout>
 __device__ void depthwise_factors(const Run& run, const Member& member, int64_t image, int tile, int first,
                                   const float4* frame, const float4* taps, typename Factor<precision>::Type* target) {
   const Spread spread(run.chunk);
@@ -157,7 +159,7 @@ __device__ void depthwise_factors(const Run& run, const Member& member, int64_t 
           [&](int y, int x) {
             const int at_row = top + y, at_column = left + x;
             if (at_row < 0 || at_row >= run.height || at_column < 0 || at_column >= run.width) return splat(0);
-            return relu(before(run.input.load((image * run.height + at_row) * run.width + at_column, channel)));
+            return relu(before(run.input.load<layout>((image * run.height + at_row) * run.width + at_column, channel)));
           },
           sums);
     }
@@ -205,6 +207,7 @@ __device__ void load_pointwise(const Member& member, int inputs, int first_input
 
 // Of one tile, its result to where it is kept, and its moments. In bfloat16 the result itself is rounded too: its
 // statistics are those of what is kept.
+template <Layout layout>
 __device__ inline void keep_result(const Run& run, const Member& member, int64_t image, int tile, int first,
                                    int columns, float* result, float4* scratch) {
   const Tiling& t = run.tiling;
@@ -216,7 +219,7 @@ __device__ inline void keep_result(const Run& run, const Member& member, int64_t
     if (!place.has(t.row(pixel), t.column(pixel))) continue;
     float4* from = reinterpret_cast<float4*>(result + pixel * pitch + spread.vector * 4);
     if (member.output.half) *from = map4(*from, [](float x) { return rounded(x, true); });
-    member.output.store(place.pixel(t.row(pixel), t.column(pixel)), channel, *from);
+    member.output.store<layout>(place.pixel(t.row(pixel), t.column(pixel)), channel, *from);
   }
   if (member.norm.statistics == Statistics::kRunning) return;
   // Each thread reads only what it wrote of `result`.
@@ -226,7 +229,7 @@ __device__ inline void keep_result(const Run& run, const Member& member, int64_t
       member.moments, image * t.tiles() + tile);
 }
 
-template <Precision precision>
+template <Precision precision, Layout layout>
 __device__ void forward_member(const Run& run, const Member& member, int64_t image, int tile, int& loaded,
                                const ForwardParts<precision>& parts) {
   const int inputs = inputs_of(run), outputs = member.output.channels;
@@ -236,19 +239,19 @@ __device__ void forward_member(const Run& run, const Member& member, int64_t ima
     for (int input = 0; input < inputs; input += run.chunk) {
       const int rows = chunk_channels(inputs, input, run.chunk);
       __syncthreads();
-      if (loaded != input && run.frame.fits()) load_input(run, image, tile, input, parts.frame);
+      if (loaded != input && run.frame.fits()) load_input<layout>(run, image, tile, input, parts.frame);
       loaded = input;
       load_taps(member.window, member.depthwise, inputs, input, run.frame.vectors, false, parts.taps);
       load_pointwise<precision>(member, inputs, input, rows, first, columns, parts.pointwise);
       __syncthreads();
-      depthwise_factors<precision>(run, member, image, tile, input, parts.frame, parts.taps, parts.depthwise);
+      depthwise_factors<precision, layout>(run, member, image, tile, input, parts.frame, parts.taps, parts.depthwise);
       __syncthreads();
       product.add(parts.depthwise, pitch_of<precision>(run.chunk), parts.pointwise, pitch_of<precision>(columns), rows);
     }
     __syncthreads();
     product.store(parts.result, columns + kResultPad);
     __syncthreads();
-    keep_result(run, member, image, tile, first, columns, parts.result, parts.scratch);
+    keep_result<layout>(run, member, image, tile, first, columns, parts.result, parts.scratch);
   }
 }
 
@@ -259,7 +262,7 @@ __device__ __forceinline__ const Run& run_of(const Separable& s, Index task, int
   return s.run(r);
 }
 
-template <Precision precision>
+template <Precision precision, Layout layout>
 __device__ __forceinline__ void forward(const Separable& s, Shared& shared) {
   const ForwardParts<precision> parts(shared, s);
   for_tasks(s.tasks, [&](Index task) {
@@ -271,7 +274,8 @@ __device__ __forceinline__ void forward(const Separable& s, Shared& shared) {
     const int end = static_cast<int>(smaller(begin + run.members_a_task, run.first + run.count));
     int loaded = -1;
     for (int m = begin; m < end; ++m) {
-      forward_member<precision>(run, s.member(m), place / tiles, static_cast<int>(place % tiles), loaded, parts);
+      forward_member<precision, layout>(run, s.member(m), place / tiles, static_cast<int>(place % tiles), loaded,
+                                        parts);
     }
   });
   wait_for_grid();
@@ -307,7 +311,7 @@ struct TileParts {
 };
 
 // The output's gradient of a tile, A * g + B * y + D, for a chunk of channels; 0 outside the image.
-template <Precision precision>
+template <Precision precision, Layout layout>
 __device__ void load_gradient(const Run& run, const Member& member, int64_t image, int tile, int first, int columns,
                               typename Factor<precision>::Type* target) {
   const Tiling& t = run.tiling;
@@ -322,7 +326,7 @@ __device__ void load_gradient(const Run& run, const Member& member, int64_t imag
     float4 value = splat(0);
     if (place.has(row, column) && channel < outputs) {
       const int64_t at = place.pixel(row, column);
-      value = map(member.gradient.load(at, channel), member.output.load(at, channel));
+      value = map(member.gradient.load<layout>(at, channel), member.output.load<layout>(at, channel));
     }
     keep_factors<precision>(target + pixel * pitch + spread.vector * 4, value);
   }
@@ -342,7 +346,7 @@ __device__ void load_transposed(const Member& member, int inputs, int first_inpu
 }
 
 // One tile of one member: the depthwise output's gradient.
-template <Precision precision>
+template <Precision precision, Layout layout>
 __device__ void backward_tile(const Run& run, const Member& member, int64_t image, int tile,
                               const TileParts<precision>& parts) {
   const int inputs = inputs_of(run), outputs = member.output.channels;
@@ -355,7 +359,7 @@ __device__ void backward_tile(const Run& run, const Member& member, int64_t imag
     for (int first = 0; first < outputs; first += run.columns) {
       const int inner = chunk_channels(outputs, first, run.columns);
       __syncthreads();
-      if (held != first) load_gradient<precision>(run, member, image, tile, first, inner, parts.gradient);
+      if (held != first) load_gradient<precision, layout>(run, member, image, tile, first, inner, parts.gradient);
       held = first;
       load_transposed<precision>(member, inputs, input, columns, first, inner, parts.transposed);
       __syncthreads();
@@ -368,8 +372,8 @@ __device__ void backward_tile(const Run& run, const Member& member, int64_t imag
     for (int pixel = spread.row; channel < inputs && pixel < t.pixels(); pixel += spread.rows) {
       if (!place.has(t.row(pixel), t.column(pixel))) continue;
       const float* from = parts.result + pixel * (columns + kResultPad) + spread.vector * 4;
-      member.depthwise_gradient.store(place.pixel(t.row(pixel), t.column(pixel)), channel,
-                                      *reinterpret_cast<const float4*>(from));
+      member.depthwise_gradient.store<layout>(place.pixel(t.row(pixel), t.column(pixel)), channel,
+                                              *reinterpret_cast<const float4*>(from));
     }
   }
 }
@@ -400,6 +404,7 @@ struct WeightParts {
 };
 
 // The depthwise output's gradient of a tile, 0 outside the image: [pixels, chunk + kResultPad].
+template <Layout layout>
 __device__ inline void load_depthwise_gradient(const Run& run, const Member& member, int64_t image, int tile, int first,
                                                float* target) {
   const Tiling& t = run.tiling;
@@ -411,7 +416,7 @@ __device__ inline void load_depthwise_gradient(const Run& run, const Member& mem
     const int row = t.row(pixel), column = t.column(pixel);
     const bool inside = place.has(row, column) && channel < inputs_of(run);
     *reinterpret_cast<float4*>(target + pixel * (run.chunk + kResultPad) + spread.vector * 4) =
-        inside ? member.depthwise_gradient.load(place.pixel(row, column), channel) : splat(0);
+        inside ? member.depthwise_gradient.load<layout>(place.pixel(row, column), channel) : splat(0);
   }
 }
 
@@ -436,6 +441,7 @@ __device__ __forceinline__ void keep_sum(float* target, float value, bool first)
 }
 
 // What one tile adds to the gradient of a chunk of any depthwise weights.
+template <Layout layout>
 __device__ inline void correlate_any(const Run& run, const Member& member, int64_t image, int tile, int first,
                                      const float4* frame, const float* gradient, float* partial, bool first_tile) {
   const Tiling& t = run.tiling;
@@ -456,7 +462,7 @@ __device__ inline void correlate_any(const Run& run, const Member& member, int64
       } else {
         const int at_row = t.top(tile) * w.stride[0] + y, at_column = t.left(tile) * w.stride[1] + x;
         if (at_row >= 0 && at_row < run.height && at_column >= 0 && at_column < run.width) {
-          value = relu(before(run.input.load((image * run.height + at_row) * run.width + at_column, channel)));
+          value = relu(before(run.input.load<layout>((image * run.height + at_row) * run.width + at_column, channel)));
         }
       }
       sum = fused(g, value, sum);
@@ -523,7 +529,7 @@ __device__ inline void keep_taps(const TapShare& share, const float4 (&own)[kMos
 }
 
 // The tiles of a task: what they add to the weight gradients of its chunks.
-template <Precision precision>
+template <Precision precision, Layout layout>
 __device__ void weight_gradients(const Separable& s, const Member& member, Index own_task,
                                  const WeightParts<precision>& parts) {
   const Run& run = s.run(member.run);
@@ -543,20 +549,22 @@ __device__ void weight_gradients(const Separable& s, const Member& member, Index
     const int64_t image = at / in_image;
     const int tile = static_cast<int>(at % in_image);
     __syncthreads();
-    load_gradient<precision>(run, member, image, tile, task.output, task.columns, parts.gradient);
-    if (run.frame.fits()) load_input(run, image, tile, task.input, parts.frame);
+    load_gradient<precision, layout>(run, member, image, tile, task.output, task.columns, parts.gradient);
+    if (run.frame.fits()) load_input<layout>(run, image, tile, task.input, parts.frame);
     if (at == begin) load_taps(w, member.depthwise, inputs, task.input, run.frame.vectors, false, parts.taps);
     __syncthreads();
-    depthwise_factors<precision>(run, member, image, tile, task.input, parts.frame, parts.taps, parts.depthwise);
+    depthwise_factors<precision, layout>(run, member, image, tile, task.input, parts.frame, parts.taps,
+                                         parts.depthwise);
     __syncthreads();
     product.add(parts.depthwise, pitch_of<precision>(run.chunk), parts.gradient, pitch_of<precision>(task.columns),
                 t.pixels());
     if (!correlates) continue;
     __syncthreads();
-    load_depthwise_gradient(run, member, image, tile, task.input, parts.depthwise_gradient);
+    load_depthwise_gradient<layout>(run, member, image, tile, task.input, parts.depthwise_gradient);
     __syncthreads();
     if (!in_registers) {
-      correlate_any(run, member, image, tile, task.input, parts.frame, parts.depthwise_gradient, partial, at == begin);
+      correlate_any<layout>(run, member, image, tile, task.input, parts.frame, parts.depthwise_gradient, partial,
+                            at == begin);
     } else if (share.has_any()) {
       with_square(w, [&](auto kernel, auto dilation, auto stride) {
         correlate_square<kernel.value, dilation.value, stride.value>(
@@ -580,27 +588,29 @@ struct GradientParts {
 };
 
 // One member's data gradient at an input pixel, whatever its strides.
+template <Layout layout>
 __device__ inline float4 gather_gradient(const Run& run, const Member& member, int64_t image, int row, int column,
                                          int channel) {
   const DepthwiseWindow& w = member.window;
   const Tiling& t = run.tiling;
   float4 sum = splat(0);
   for (int ky = 0; ky < w.kernel[0]; ++ky) {
-    const int from_row = row + w.padding[0] - ky * w.dilation[0];
-    if (from_row < 0 || from_row % w.stride[0] != 0 || from_row / w.stride[0] >= t.height) continue;
+    const int from_row = w.unstrided(row + w.padding[0] - ky * w.dilation[0], 0);
+    if (from_row < 0 || from_row >= t.height) continue;
     for (int kx = 0; kx < w.kernel[1]; ++kx) {
-      const int from_column = column + w.padding[1] - kx * w.dilation[1];
-      if (from_column < 0 || from_column % w.stride[1] != 0 || from_column / w.stride[1] >= t.width) continue;
-      const int64_t pixel = (image * t.height + from_row / w.stride[0]) * t.width + from_column / w.stride[1];
+      const int from_column = w.unstrided(column + w.padding[1] - kx * w.dilation[1], 1);
+      if (from_column < 0 || from_column >= t.width) continue;
+      const int64_t pixel = (image * t.height + from_row) * t.width + from_column;
       const float4 weight =
           channel_values(member.depthwise + int64_t{ky * w.kernel[1] + kx} * inputs_of(run), channel, inputs_of(run));
-      sum = fused(weight, member.depthwise_gradient.load(pixel, channel), sum);
+      sum = fused(weight, member.depthwise_gradient.load<layout>(pixel, channel), sum);
     }
   }
   return sum;
 }
 
 // The sum over a run's members for four input pixels of a tile.
+template <Layout layout>
 __device__ inline void sum_members(const Separable& s, const Run& run, int64_t image, int tile, int first,
                                    const Spread& spread, const GradientParts& parts, float4 (&sums)[kQuad]) {
   const Tiling& t = run.input_tiling;
@@ -613,13 +623,13 @@ __device__ inline void sum_members(const Separable& s, const Run& run, int64_t i
       for (int i = 0; i < kQuad && active && channel < inputs_of(run); ++i) {
         const int at_row = t.top(tile) + row, at_column = t.left(tile) + column + i;
         if (at_row >= t.height || at_column >= t.width) continue;
-        sums[i] = sums[i] + gather_gradient(run, member, image, at_row, at_column, channel);
+        sums[i] = sums[i] + gather_gradient<layout>(run, member, image, at_row, at_column, channel);
       }
       continue;
     }
     __syncthreads();
-    load_frame(run.gradient_frame, t, tile, member.depthwise_gradient, image, run.tiling.height, run.tiling.width,
-               first, parts.frame, [](int) { return [](float4 g) { return g; }; });
+    load_frame<layout>(run.gradient_frame, t, tile, member.depthwise_gradient, image, run.tiling.height,
+                       run.tiling.width, first, parts.frame, [](int) { return [](float4 g) { return g; }; });
     load_taps(member.window, member.depthwise, inputs_of(run), first, run.gradient_frame.vectors, true, parts.taps);
     __syncthreads();
     if (!active) continue;
@@ -631,6 +641,7 @@ __device__ inline void sum_members(const Separable& s, const Run& run, int64_t i
 }
 
 // The input's gradient of one tile and chunk of channels: where the relu let the input through.
+template <Layout layout>
 __device__ inline void input_gradient(const Separable& s, Index task, const GradientParts& parts) {
   const Run& run = run_of(s, task, &Run::first_gradient_task, &Run::gradient_tasks);
   const Tiling& t = run.input_tiling;
@@ -642,7 +653,7 @@ __device__ inline void input_gradient(const Separable& s, Index task, const Grad
   const Spread spread(run.chunk);
   const int channel = first + spread.vector * 4;
   float4 sums[kQuad] = {splat(0), splat(0), splat(0), splat(0)};
-  sum_members(s, run, image, tile, first, spread, parts, sums);
+  sum_members<layout>(s, run, image, tile, first, spread, parts, sums);
   float4 gradients = splat(0), products = splat(0);
   if (channel < inputs_of(run)) {
     const Preactivation before(run.reading, channel, inputs_of(run));
@@ -651,12 +662,12 @@ __device__ inline void input_gradient(const Separable& s, Index task, const Grad
       const int row = t.top(tile) + t.row(pixel), column = t.left(tile) + t.column(pixel);
       if (pixel >= t.pixels() || row >= t.height || column >= t.width) continue;
       const int64_t at = (image * t.height + row) * t.width + column;
-      const float4 x = run.input.load(at, channel);
+      const float4 x = run.input.load<layout>(at, channel);
       const float4 g =
           map4(before(x), sums[i], [](float value, float gradient) { return value > 0 ? gradient : 0.0f; });
       gradients = gradients + g;
       products = fused(g, x - before.mean, products);
-      run.target.add(at, channel, g, run.mode == GradientMode::kAccumulate);
+      run.target.add<layout>(at, channel, g, run.mode == GradientMode::kAccumulate);
     }
   }
   if (run.gradient_map == nullptr) return;
@@ -691,7 +702,7 @@ __device__ inline void reduce_weights(const Member& member, int inputs) {
   });
 }
 
-template <Precision precision>
+template <Precision precision, Layout layout>
 __device__ __forceinline__ void backward(const Separable& s, Shared& shared) {
   {
     const TileParts<precision> parts(shared, s);
@@ -699,7 +710,7 @@ __device__ __forceinline__ void backward(const Separable& s, Shared& shared) {
       const Member& member = s.owner(task, &Member::first_task);
       const Run& run = s.run(member.run);
       const Index tiles = static_cast<Index>(run.tiling.tiles()), own = static_cast<Index>(task - member.first_task);
-      backward_tile<precision>(run, member, own / tiles, static_cast<int>(own % tiles), parts);
+      backward_tile<precision, layout>(run, member, own / tiles, static_cast<int>(own % tiles), parts);
     });
   }
   wait_for_grid();
@@ -708,14 +719,14 @@ __device__ __forceinline__ void backward(const Separable& s, Shared& shared) {
     const WeightParts<precision> parts(shared, s);
     for_tasks(s.weight_tasks, [&](Index task) {
       const Member& member = s.owner(task, &Member::first_weight_task);
-      weight_gradients<precision>(s, member, static_cast<Index>(task - member.first_weight_task), parts);
+      weight_gradients<precision, layout>(s, member, static_cast<Index>(task - member.first_weight_task), parts);
     });
     __syncthreads();
   }
   if (s.gradient_tasks > 0) {
     shared.start_over();
     const GradientParts parts(shared, s);
-    for_tasks(s.gradient_tasks, [&](Index task) { input_gradient(s, task, parts); });
+    for_tasks(s.gradient_tasks, [&](Index task) { input_gradient<layout>(s, task, parts); });
   }
   wait_for_grid();
   for (int m = 0; m < s.count && s.weight_tasks > 0; ++m) {

@@ -151,7 +151,7 @@ __device__ __forceinline__ float rounded(float value, bool half) {
   return half ? from_bfloat16(to_bfloat16(value)) : value;
 }
 
-// How four channels of a tensor lie: as a vector of floats or of bfloat16, or either way with a rest.
+// How four channels of a tensor lie: as a vector of floats or of bfloat16; or a kernel finds out when it runs.
 enum class Layout { kFloats, kHalves, kAny };
 
 // [pixels, channels] in device memory, channels contiguous.
@@ -160,23 +160,11 @@ struct View {
   int channels = 1;
   bool half = false;  // bfloat16
 
-  __host__ __device__ Layout layout() const {
-    return channels % 4 != 0 ? Layout::kAny : half ? Layout::kHalves : Layout::kFloats;
-  }
+  Layout layout() const { return channels % 4 != 0 ? Layout::kAny : half ? Layout::kHalves : Layout::kFloats; }
 
-  // Channels [channel, channel + 4) of a pixel, 0 past the last; `channel` is a multiple of 4.
-  __device__ __forceinline__ float4 load(int64_t pixel, int channel) const {
-    switch (layout()) {
-      case Layout::kFloats:
-        return load<Layout::kFloats>(pixel, channel);
-      case Layout::kHalves:
-        return load<Layout::kHalves>(pixel, channel);
-      default:
-        return load<Layout::kAny>(pixel, channel);
-    }
-  }
-  // The same of a view in that layout: without a branch, so that several can be under way at once.
-  template <Layout layout>
+  // Channels [channel, channel + 4) of a pixel, 0 past the last; `channel` is a multiple of 4. A kernel that knows the
+  // layout has no branch here, so that several loads can be under way at once.
+  template <Layout layout = Layout::kAny>
   __device__ __forceinline__ float4 load(int64_t pixel, int channel) const {
     const int64_t at = pixel * channels + channel;
     if constexpr (layout == Layout::kFloats) {
@@ -186,27 +174,33 @@ struct View {
       return make_float4(from_bfloat16(bits.x & 0xffffu), from_bfloat16(bits.x >> 16), from_bfloat16(bits.y & 0xffffu),
                          from_bfloat16(bits.y >> 16));
     } else {
+      if (channels % 4 == 0) {
+        return half ? load<Layout::kHalves>(pixel, channel) : load<Layout::kFloats>(pixel, channel);
+      }
       const int left = channels - channel;
       return make_float4(one(at, left > 0), one(at + 1, left > 1), one(at + 2, left > 2), one(at + 3, left > 3));
     }
   }
+  template <Layout layout = Layout::kAny>
   __device__ __forceinline__ void store(int64_t pixel, int channel, float4 value) const {
     const int64_t at = pixel * channels + channel;
-    if (channels % 4 == 0) {
-      if (!half) {
-        *reinterpret_cast<float4*>(static_cast<float*>(data) + at) = value;
-      } else {
-        *reinterpret_cast<uint2*>(static_cast<uint16_t*>(data) + at) =
-            make_uint2(to_bfloat16(value.x) | unsigned{to_bfloat16(value.y)} << 16,
-                       to_bfloat16(value.z) | unsigned{to_bfloat16(value.w)} << 16);
+    if constexpr (layout == Layout::kFloats) {
+      *reinterpret_cast<float4*>(static_cast<float*>(data) + at) = value;
+    } else if constexpr (layout == Layout::kHalves) {
+      *reinterpret_cast<uint2*>(static_cast<uint16_t*>(data) + at) =
+          make_uint2(to_bfloat16(value.x) | unsigned{to_bfloat16(value.y)} << 16,
+                     to_bfloat16(value.z) | unsigned{to_bfloat16(value.w)} << 16);
+    } else {
+      if (channels % 4 == 0) {
+        return half ? store<Layout::kHalves>(pixel, channel, value) : store<Layout::kFloats>(pixel, channel, value);
       }
-      return;
+      const float values[4] = {value.x, value.y, value.z, value.w};
+      for (int i = 0; i < 4 && channel + i < channels; ++i) set(at + i, values[i]);
     }
-    const float values[4] = {value.x, value.y, value.z, value.w};
-    for (int i = 0; i < 4 && channel + i < channels; ++i) set(at + i, values[i]);
   }
+  template <Layout layout = Layout::kAny>
   __device__ __forceinline__ void add(int64_t pixel, int channel, float4 value, bool accumulate) const {
-    store(pixel, channel, accumulate ? load(pixel, channel) + value : value);
+    store<layout>(pixel, channel, accumulate ? load<layout>(pixel, channel) + value : value);
   }
 
   // One element.
@@ -228,17 +222,9 @@ struct View {
   __device__ __forceinline__ float one(int64_t at, bool exists) const { return exists ? get(at) : 0; }
 };
 
-// Calls body(std::integral_constant) for a layout known when running.
-template <typename Body>
-__device__ __forceinline__ void with_layout(Layout layout, const Body& body) {
-  switch (layout) {
-    case Layout::kFloats:
-      return body(std::integral_constant<Layout, Layout::kFloats>{});
-    case Layout::kHalves:
-      return body(std::integral_constant<Layout, Layout::kHalves>{});
-    case Layout::kAny:
-      return body(std::integral_constant<Layout, Layout::kAny>{});
-  }
+// The layout that several tensors share.
+inline Layout shared_layout(Layout a, Layout b) {
+  return a == b ? a : Layout::kAny;
 }
 
 // Throws Error for a tensor that kernels cannot count.
