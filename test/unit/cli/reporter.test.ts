@@ -157,7 +157,14 @@ describe('the line of a resumed run', () => {
     const stream = { write, on() {}, off() {} };
     const reporter = createReporter(false, { stdout: stream, stderr: stream }, {});
     reporter.event({ ...epoch, validationTop5: 0.875 });
-    reporter.result({ genotype, testAccuracy: 0.5, testTop5: 0.875, testLoss: 1.25, directory: 'runs/t' });
+    reporter.result({
+      genotype,
+      testAccuracy: 0.5,
+      testTop5: 0.875,
+      unreadableImages: 0,
+      testLoss: 1.25,
+      directory: 'runs/t',
+    });
     expect(text.split('\n')).toEqual([
       'epoch 1/1  train 25.0% (loss 2.000)  test 50.0% (top-5 87.5%, loss 1.500)  0:12',
       'test accuracy 50.0%, top-5 87.5%, loss 1.2500',

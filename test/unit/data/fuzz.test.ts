@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import type { Dataset } from '../../../src/data/dataset.ts';
-import { type DatasetName, loadDataset } from '../../../src/data/load.ts';
+import { loadDataset, type MemoryDatasetName } from '../../../src/data/load.ts';
 import { DataError } from '../../../src/errors.ts';
 import { uniform } from '../../../src/random/philox.ts';
 import { cifarFile, folderOf, idxSet } from './fixtures.ts';
@@ -12,7 +12,7 @@ function packed(): Record<string, Buffer> {
   return Object.fromEntries(Object.entries(idxSet()).map(([name, content]) => [`${name}.gz`, gzipSync(content)]));
 }
 
-const sets: readonly (readonly [DatasetName, string, Record<string, Buffer>])[] = [
+const sets: readonly (readonly [MemoryDatasetName, string, Record<string, Buffer>])[] = [
   ['idx', 'plain', idxSet()],
   ['mnist', 'gzipped', packed()],
   ['cifar10', 'one batch', { 'data_batch_1.bin': cifarFile([[1], [2]]), 'test_batch.bin': cifarFile([[3]]) }],
