@@ -18,6 +18,8 @@ const margin = 256 / 224;
 /** Larger images are refused: a small hostile file may claim any size. */
 const mostPixels = 2 ** 26;
 const mostBytes = 2 ** 28;
+/** Resizing the shorter side of a narrower one would make the longer one huge. */
+const mostAspect = 64;
 
 /** The package. Throws DataError, saying what to do, where it is not installed. */
 export async function loadSharp(
@@ -54,6 +56,9 @@ export async function decodeImage(path: string, frame: (height: number, width: n
   if (status.size > mostBytes) throw new DataError(`expected at most ${mostBytes} bytes, found ${status.size}`);
   const file = sharp(path, { failOn: 'error', limitInputPixels: mostPixels });
   const { height, width } = await file.metadata();
+  if (Math.max(height, width) > mostAspect * Math.min(height, width)) {
+    throw new DataError(`expected sides of at most ${mostAspect} to 1, found ${height}x${width}`);
+  }
   const { before, size, after } = frame(height, width);
   if (before !== undefined) file.extract(before);
   // A triangle filter as wide as the reduction: what PIL, and with it torchvision, calls bilinear.

@@ -40,5 +40,6 @@ async function settleSharp(): Promise<void> {
 
 function firstLine(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  return text.split('\n', 1)[0].trim();
+  // libvips keeps one text for all threads, which another one may have taken.
+  return text === 'Unknown error' ? 'a damaged image' : text.split('\n', 1)[0].trim();
 }
