@@ -49,7 +49,7 @@ export function equalize(image: Image): Image {
 
 /** Factor 0 is black, 1 the image. */
 export function brightness(image: Image, factor: number): Image {
-  return blend(image, () => 0, factor);
+  return mapValues(image, (value) => mix(0, value, factor));
 }
 
 /** Factor 0 is an even grey, 1 the image. */
@@ -58,17 +58,20 @@ export function contrast(image: Image, factor: number): Image {
   let sum = 0;
   for (let i = 0; i < pixels.length; i += 3) sum += greyOf(pixels[i], pixels[i + 1], pixels[i + 2]);
   const mean = Math.floor(sum / (pixels.length / 3) + 0.5);
-  return blend(image, () => mean, factor);
+  return mapValues(image, (value) => mix(mean, value, factor));
 }
 
 /** Saturation: factor 0 is shades of grey, 1 the image. */
 export function saturation(image: Image, factor: number): Image {
   const { pixels } = image;
-  const grey = (i: number) => {
-    const first = i - (i % 3);
-    return greyOf(pixels[first], pixels[first + 1], pixels[first + 2]);
-  };
-  return blend(image, grey, factor);
+  const greys = new Uint8Array(pixels.length);
+  for (let i = 0; i < pixels.length; i += 3) {
+    const grey = greyOf(pixels[i], pixels[i + 1], pixels[i + 2]);
+    greys[i] = grey;
+    greys[i + 1] = grey;
+    greys[i + 2] = grey;
+  }
+  return blend(image, greys, factor);
 }
 
 /** Factor 0 is smoothed by a 3x3 window of weights 1 around a 5 (its border stays), 1 the image. */
@@ -76,16 +79,16 @@ export function sharpness(image: Image, factor: number): Image {
   const { pixels, shape } = image;
   const [height, width, channels] = shape;
   const row = width * channels;
-  const smooth = (i: number) => {
-    const y = Math.floor(i / row);
-    const x = Math.floor((i % row) / channels);
-    if (y === 0 || y === height - 1 || x === 0 || x === width - 1) return pixels[i];
-    let sum = 4 * pixels[i];
-    for (let line = i - row; line <= i + row; line += row) {
-      sum += pixels[line - channels] + pixels[line] + pixels[line + channels];
+  const smooth = pixels.slice();
+  for (let y = 1; y < height - 1; y++) {
+    for (let i = y * row + channels; i < (y + 1) * row - channels; i++) {
+      let sum = 4 * pixels[i];
+      for (let line = i - row; line <= i + row; line += row) {
+        sum += pixels[line - channels] + pixels[line] + pixels[line + channels];
+      }
+      smooth[i] = Math.floor(sum / 13 + 0.5);
     }
-    return Math.floor(sum / 13 + 0.5);
-  };
+  }
   return blend(image, smooth, factor);
 }
 
@@ -118,19 +121,22 @@ function modulo(value: number, divisor: number): number {
   return value - divisor * Math.floor(value / divisor);
 }
 
-/** other + factor * (image - other), cut off to a byte; `other` gives a value by its place. */
-function blend({ pixels, shape }: Image, other: (i: number) => number, factor: number): Image {
+/** Each value of an image mixed with that of another, cut off to a byte. */
+function blend({ pixels, shape }: Image, others: Uint8Array, factor: number): Image {
   const blended = new Uint8ClampedArray(pixels.length);
-  for (let i = 0; i < pixels.length; i++) {
-    const from = other(i);
-    blended[i] = Math.trunc(from + factor * (pixels[i] - from));
-  }
+  for (let i = 0; i < pixels.length; i++) blended[i] = mix(others[i], pixels[i], factor);
   return { pixels: new Uint8Array(blended.buffer), shape };
 }
 
+function mix(other: number, value: number, factor: number): number {
+  return Math.trunc(other + factor * (value - other));
+}
+
 function mapValues({ pixels, shape }: Image, map: (value: number) => number): Image {
-  const table = Uint8Array.from({ length: values }, (_, value) => map(value));
-  return { pixels: pixels.map((value) => table[value]), shape };
+  const table = Uint8ClampedArray.from({ length: values }, (_, value) => map(value));
+  const mapped = new Uint8Array(pixels.length);
+  for (let i = 0; i < pixels.length; i++) mapped[i] = table[pixels[i]];
+  return { pixels: mapped, shape };
 }
 
 /** Maps each channel by what its histogram says; undefined leaves it alone. */

@@ -1,5 +1,6 @@
 // Image files through sharp (libvips), an optional package.
 import { stat } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { central, type Rectangle } from '../augment/crop.ts';
 import type { Image } from '../augment/image.ts';
 import { DataError } from '../errors.ts';
@@ -35,6 +36,15 @@ export async function loadSharp(
       },
     );
   }
+}
+
+/** What to tell where libvips, which works on Node's own threads, has fewer of them than the machine has cores. */
+export function decodingNotices(cores = availableParallelism(), threads = process.env['UV_THREADPOOL_SIZE']): string[] {
+  const count = Number(threads ?? 4);
+  if (count >= cores) return [];
+  return [
+    `image files are decoded by ${count} threads of ${cores} cores: UV_THREADPOOL_SIZE=${cores} before dartsmith takes all`,
+  ];
 }
 
 /** The middle of an image as ImageNet's validation sees it. */

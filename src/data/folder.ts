@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DataError } from '../errors.ts';
 import { isMissing } from '../io/file_error.ts';
 import type { ImageFiles } from './dataset.ts';
-import { loadSharp } from './decode.ts';
+import { decodingNotices, loadSharp } from './decode.ts';
 import { listFolder, missing, unreadable, yieldToEventLoop } from './files.ts';
 import type { ImageSource, ReadOptions } from './source.ts';
 
@@ -35,7 +35,7 @@ export async function readImageFolder(
     test: tested ? await listTestImages(join(folder, 'val'), classNames, shape, signal) : undefined,
     classes: classNames.length,
     classNames,
-    notices: tested ? [] : [`${folder} has no val: there are no test images`],
+    notices: [...(tested ? [] : [`${folder} has no val: there are no test images`]), ...decodingNotices()],
   };
 }
 

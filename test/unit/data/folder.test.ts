@@ -2,7 +2,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Dataset, ImageFiles, ImageSet } from '../../../src/data/dataset.ts';
-import { loadSharp } from '../../../src/data/decode.ts';
+import { decodingNotices, loadSharp } from '../../../src/data/decode.ts';
 import { datasetDigest } from '../../../src/data/digest.ts';
 import { pathOf } from '../../../src/data/folder.ts';
 import { loadDataset } from '../../../src/data/load.ts';
@@ -42,7 +42,7 @@ describe('a folder of image files', () => {
 
   it('keeps the first of a limit, of all classes', async () => {
     const { train, notices } = await load(folderWith(files), 2);
-    expect([namesOf(train), notices]).toEqual([['cat/1.png', 'dog/a.jpg'], []]);
+    expect([namesOf(train), notices]).toEqual([['cat/1.png', 'dog/a.jpg'], decodingNotices()]);
     expect((await load(folderWith(files), 9)).notices[0]).toContain('more than the 5 training images');
   });
 
@@ -67,7 +67,10 @@ describe('a folder of image files', () => {
     expect(namesOf((await load(dataDir)).test!)).toEqual(['dog/x.JPEG']);
     rmSync(join(dataDir, 'val'), { recursive: true });
     const { test, notices } = await load(dataDir);
-    expect([test, notices]).toEqual([undefined, [`${dataDir} has no val: there are no test images`]]);
+    expect([test, notices]).toEqual([
+      undefined,
+      [`${dataDir} has no val: there are no test images`, ...decodingNotices()],
+    ]);
   });
 
   it.each([
@@ -92,6 +95,13 @@ describe('a folder of image files', () => {
       'ARGUMENT',
       'expected none with dataset mnist for imageSize (--image-size) but received 32',
     ]);
+  });
+
+  it('tells where Node has too few threads to decode on', () => {
+    expect(decodingNotices(16, undefined)).toEqual([
+      'image files are decoded by 4 threads of 16 cores: UV_THREADPOOL_SIZE=16 before dartsmith takes all',
+    ]);
+    expect([decodingNotices(16, '16'), decodingNotices(4, undefined)]).toEqual([[], []]);
   });
 
   it('says what to do where sharp is not installed', async () => {
