@@ -1,5 +1,5 @@
 // What is done to an image before it goes to a device; padding and cropping, mirroring and cutout follow there.
-import { invalid } from '../errors.ts';
+import { ArgumentError } from '../errors.ts';
 import { autoAugment } from './auto_augment.ts';
 import { drawCrop, enlarge } from './crop.ts';
 import type { Image } from './image.ts';
@@ -29,12 +29,8 @@ export function augmentsImages({ randomResizedCrop, ...settings }: AugmentSettin
 /** Throws ArgumentError where a setting needs colours that the images do not have. */
 export function checkAugmentation(settings: AugmentSettings, [, , channels]: Image['shape']): void {
   if (channels === 3 || !changesColours(settings)) return;
-  const name = (['autoAugment', 'colorJitter', 'hueJitter'] as const).find((name) => isOn(settings[name]))!;
-  throw invalid(
-    name,
-    `none for images of ${channels} channel${channels === 1 ? '' : 's'}, since it needs three`,
-    settings[name],
-  );
+  const name = (['autoAugment', 'colorJitter', 'hueJitter'] as const).find((setting) => isOn(settings[setting]));
+  throw new ArgumentError(`${name} takes images of three channels, but these have ${channels}`);
 }
 
 /** Crops and recolours an image in memory. */

@@ -1,9 +1,8 @@
 // How images reach a device: those that lie there whole, and those that are prepared batch by batch, behind one interface.
-import { type AugmentSettings, augmentsImages } from '../augment/augment.ts';
+import { augmentsImages } from '../augment/augment.ts';
 import type { Device, DeviceDataset } from '../backend/device.ts';
 import type { ImageArrays, ImageSet } from '../data/dataset.ts';
-import { ImageLoader, type PassOptions, type UnreadableImage } from '../load/loader.ts';
-import type { ImagePool } from '../load/pool.ts';
+import { ImageLoader, type LoaderOptions, type PassOptions, type UnreadableImage } from '../load/loader.ts';
 
 /** Images of a batch that lie on a device, until it is disposed. */
 export interface FedImages extends Disposable {
@@ -23,19 +22,12 @@ export interface ImageFeed extends Disposable {
   takeUnreadable(): readonly UnreadableImage[];
 }
 
-/** How images are prepared, where they have to be. */
-export interface FeedOptions {
-  readonly pool: ImagePool;
-  /** Of images to learn from. */
-  readonly augment?: AugmentSettings;
-  readonly seed: number;
-}
-
-/** Images in memory that nothing is to be done to lie on the device; others are prepared by the pool. */
-export function openFeed(device: Device, images: ImageSet, { augment, ...options }: FeedOptions): ImageFeed {
+/** Images in memory that nothing is to be done to lie on the device; others are prepared as `options` say. */
+export function openFeed(device: Device, images: ImageSet, options: LoaderOptions): ImageFeed {
+  const { augment } = options;
   const changed = augment !== undefined && augmentsImages(augment);
   if ('images' in images && !changed) return residentFeed(device, images);
-  return loadedFeed(device, images.labels.length, new ImageLoader(images, { ...options, augment }));
+  return loadedFeed(device, images.labels.length, new ImageLoader(images, options));
 }
 
 function residentFeed(device: Device, images: ImageArrays): ImageFeed {
@@ -54,7 +46,6 @@ function residentFeed(device: Device, images: ImageArrays): ImageFeed {
   };
 }
 
-/** The pool is whoever's it was. */
 function loadedFeed(device: Device, count: number, loader: ImageLoader): ImageFeed {
   return {
     count,

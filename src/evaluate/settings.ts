@@ -114,7 +114,10 @@ export const trainSettingRules: SettingRules<TrainSettings> = {
   cutout: flag('hide a random square of each training image'),
   cutoutLength: integer(1, 4096, 'side of that square in pixels'),
   randomResizedCrop: flag('train on a random part of each image, resized, in place of padding and cropping'),
-  autoAugment: choice(autoAugmentChoices, 'apply a policy of AutoAugment to each training image'),
+  autoAugment: choice(
+    autoAugmentChoices,
+    `apply a policy of AutoAugment to each training image: ${autoAugmentChoices.join(', ')}`,
+  ),
   colorJitter: number(0, 1, 'how far brightness, contrast and saturation may change, as factors around 1'),
   hueJitter: number(0, 0.5, 'how far the hue may turn either way, as a share of the colour circle'),
   precision: choice(precisions, 'fp32 is exact; bf16 rounds activations to half of the memory; tf32 is for GPUs'),

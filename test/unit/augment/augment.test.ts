@@ -73,6 +73,44 @@ describe('AutoAugment', () => {
     },
   );
 
+  it('has the published sub-policies', () => {
+    const { cifar10, imagenet, svhn } = policies;
+    expect([cifar10[0], cifar10[13], cifar10[24]]).toEqual([
+      [
+        ['invert', 0.1],
+        ['contrast', 0.2, 6],
+      ],
+      [
+        ['brightness', 0.9, 6],
+        ['color', 0.2, 8],
+      ],
+      [
+        ['translateY', 0.7, 9],
+        ['autoContrast', 0.9],
+      ],
+    ]);
+    expect([imagenet[0], imagenet[17]]).toEqual([
+      [
+        ['posterize', 0.4, 8],
+        ['rotate', 0.6, 9],
+      ],
+      [
+        ['sharpness', 0.4, 7],
+        ['invert', 0.6],
+      ],
+    ]);
+    expect([svhn[0], svhn[18]]).toEqual([
+      [
+        ['shearX', 0.9, 4],
+        ['invert', 0.2],
+      ],
+      [
+        ['shearY', 0.3, 7],
+        ['translateX', 0.9, 3],
+      ],
+    ]);
+  });
+
   it.each(policyNames)('%s applies each sub-policy to some images, the same every time', (name) => {
     const results = Array.from({ length: 120 }, (_, i) => autoAugment(picture, name, draws(i)));
     const again = Array.from({ length: 120 }, (_, i) => autoAugment(picture, name, draws(i)));
@@ -187,7 +225,7 @@ describe('augment', () => {
   it('refuses colours where there are none', () => {
     expect(() => checkAugmentation({ ...off, autoAugment: 'cifar10' }, [28, 28, 1])).toThrow(ArgumentError);
     expect(() => checkAugmentation({ ...off, hueJitter: 0.1 }, [28, 28, 1])).toThrow(
-      'expected none for images of 1 channel, since it needs three for hueJitter but received 0.1',
+      'hueJitter takes images of three channels, but these have 1',
     );
     expect(() => checkAugmentation({ ...off, randomResizedCrop: true }, [28, 28, 1])).not.toThrow();
     expect(() => checkAugmentation({ ...off, autoAugment: 'svhn' }, [32, 32, 3])).not.toThrow();

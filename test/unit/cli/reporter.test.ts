@@ -175,6 +175,26 @@ describe('the line of a resumed run', () => {
     ]);
   });
 
+  it.each([
+    ['plain', false, false],
+    ['live', false, true],
+    ['json', true, false],
+  ])('names an image file that cannot be read, %s', (_, json, isTTY) => {
+    let text = '';
+    const stream = (kept: boolean) => ({
+      ...{ columns: 100, isTTY, on() {}, off() {} },
+      write(more: string) {
+        if (kept) text += more;
+      },
+    });
+    const reporter = createReporter(json, { stdout: stream(false), stderr: stream(true) }, {});
+    reporter.event({ type: 'unreadable', file: 'train/a/1.jpg', reason: 'premature end', count: 1 });
+    expect(text).toBe(
+      'cannot read train/a/1.jpg (premature end): another image stands in for it, and no test counts it\n',
+    );
+    reporter.close();
+  });
+
   it('tells that a run goes on with another device', () => {
     const lines = startLines({ ...start, resumed: { epoch: 0, step: 1 }, previousDevice: 'tfjs (wasm)' });
     expect(lines.at(-1)).toMatch(/on cpu \(avx2, 2 threads\) \(until now on tfjs \(wasm\)\)$/);
