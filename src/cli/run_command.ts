@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { BackendName } from '../backend/device.ts';
 import { backendNames } from '../backend/open.ts';
-import { type DatasetName, datasetNames } from '../data/load.ts';
+import type { DatasetName } from '../data/load.ts';
 import { AbortedError, ArgumentError } from '../errors.ts';
 import { type RunConfig, runNames } from '../run/config.ts';
 import { runFiles } from '../run/directory.ts';
@@ -39,11 +39,12 @@ const freeOnResume: readonly string[] = ['resume', 'threads', 'backend', 'gpu', 
 
 const backends = ['auto', ...backendNames] as const;
 
-/** Adds the option of a preset, those that `own` adds, those of every run, and one a setting. */
+/** Adds the option of a preset and of a dataset among `datasets`, those that `own` adds, those of every run, and one a setting. */
 export function addRunOptions<Settings, Name extends string>(
   command: Command,
   rules: SettingRules<Settings>,
   presets: Presets<Settings, Name>,
+  datasets: readonly DatasetName[],
   own: (command: Command) => void = () => {},
 ): void {
   const names = Object.keys(presets) as Name[];
@@ -51,7 +52,7 @@ export function addRunOptions<Settings, Name extends string>(
   const last = names.length > 2 ? `${names.slice(0, -1).join(', ')} or ${names.at(-1)}` : names.join(' or ');
   command
     .option('--preset <name>', `${last} (default: ${names[0]})`, choiceParser('--preset', names))
-    .option('--dataset <name>', `${datasetNames.join(', ')} (default: mnist)`, choiceParser('--dataset', datasetNames))
+    .option('--dataset <name>', `${datasets.join(', ')} (default: mnist)`, choiceParser('--dataset', datasets))
     .option('--data-dir <folder>', 'its files; mnist does without', textParser('--data-dir', 'a folder'))
     .option('--limit <number>', `use only so many training images (${limits})`, integerParser('--limit', 2));
   own(command);

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { datasetNames } from '../data/load.ts';
 import { ArgumentError } from '../errors.ts';
 import { type TrainPresetName, type TrainSettings, trainPresets, trainSettingRules } from '../evaluate/settings.ts';
 import { train } from '../run/train.ts';
@@ -30,7 +31,7 @@ export function addTrainCommand(program: Command): void {
       'Trains the derived network of a genotype from scratch (arXiv:1806.09055, section 3.2), scores it on the test images after each epoch and writes its weights to a run directory.',
     )
     .option('--arch <genotype>', genotypeArgumentHelp, textParser('--arch', 'a genotype'));
-  addRunOptions(command, trainSettingRules, trainPresets, addImageOptions);
+  addRunOptions(command, trainSettingRules, trainPresets, datasetNames, addImageOptions);
   command.addHelpText('after', examples).action(runTrainCommand);
 }
 
