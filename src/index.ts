@@ -1,5 +1,6 @@
 // The public API: everything that a program may import from 'dartsmith', and nothing else.
 
+export { type AugmentSettings, autoAugmentChoices } from './augment/augment.ts';
 export {
   type AdamCommand,
   type Augmentation,
@@ -36,8 +37,15 @@ export type {
   Parameters,
   SaveOptions,
 } from './backend/parameters.ts';
-export type { Dataset, ImageArrays } from './data/dataset.ts';
-export { type DatasetName, datasetNames, type LoadOptions, loadDataset } from './data/load.ts';
+export type { Dataset, ImageArrays, ImageFiles, ImageSet } from './data/dataset.ts';
+export {
+  type DatasetName,
+  datasetNames,
+  type FileDatasetName,
+  type LoadOptions,
+  loadDataset,
+  type MemoryDatasetName,
+} from './data/load.ts';
 export {
   AbortedError,
   ArgumentError,
@@ -110,6 +118,7 @@ export type {
   StepEvent,
   TrainEvent,
   TrainResult,
+  UnreadableEvent,
 } from './run/events.ts';
 export type { SearchOptions } from './run/options.ts';
 export type { RunOptions } from './run/run_options.ts';

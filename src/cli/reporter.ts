@@ -1,4 +1,12 @@
-import type { EpochEvent, SearchEvent, SearchResult, StartEvent, StepEvent, TrainResult } from '../run/events.ts';
+import type {
+  EpochEvent,
+  RunEvent,
+  SearchResult,
+  StartEvent,
+  StepEvent,
+  TrainResult,
+  UnreadableEvent,
+} from '../run/events.ts';
 import { formatShare } from './format.ts';
 import { createLiveLine, roomOf, type TerminalStream } from './live_line.ts';
 import { createPaint, isLiveTerminal, takesColour } from './paint.ts';
@@ -18,7 +26,7 @@ import { startLines } from './start.ts';
 
 /** Shows a search as it goes on. */
 export interface Reporter {
-  event(event: SearchEvent): void;
+  event(event: RunEvent): void;
   /** A line for people on stderr. */
   notice(text: string): void;
   result(result: SearchResult | TrainResult): void;
@@ -46,6 +54,7 @@ function createJsonReporter({ stdout, stderr }: ReporterStreams): Reporter {
     event(event) {
       stdout.write(`${JSON.stringify(event)}\n`);
       if (event.type === 'start') startLines(event).forEach(notice);
+      else if (event.type === 'unreadable') notice(unreadableLine(event));
     },
     notice,
     result: (result) => stdout.write(`${JSON.stringify({ type: 'result', ...result })}\n`),
@@ -66,6 +75,7 @@ function createPlainReporter({ stdout, stderr }: ReporterStreams): Reporter {
       else if (event.type === 'step' && isListedStep(event)) print(stepLine(event));
       else if (event.type === 'epoch') print(epochLine(event, plain));
       else if (event.type === 'genotype') genotypeLines(event.genotype, plainRoom).forEach(print);
+      else if (event.type === 'unreadable') notice(unreadableLine(event));
     },
     notice,
     result: (result) => summary(result).forEach(print),
@@ -99,6 +109,7 @@ function createLiveReporter({ stdout, stderr }: ReporterStreams, colour: boolean
       else if (event.type === 'step') draw(event);
       else if (event.type === 'epoch') finishEpoch(event);
       else if (event.type === 'genotype') print(genotypeLines(event.genotype, roomOf(stdout)));
+      else if (event.type === 'unreadable') notice(unreadableLine(event));
     },
     notice,
     result(result) {
@@ -124,11 +135,16 @@ function summary(result: SearchResult | TrainResult): string[] {
   ];
 }
 
-function trainSummary({ testAccuracy, testTop5, testLoss, directory }: TrainResult): string[] {
+function unreadableLine({ file, reason }: UnreadableEvent): string {
+  return `cannot read ${file} (${reason}): another image stands in for it, and no test counts it`;
+}
+
+function trainSummary({ testAccuracy, testTop5, testLoss, unreadableImages, directory }: TrainResult): string[] {
   const score = `test accuracy ${formatShare(testAccuracy)}, top-5 ${formatShare(testTop5)}, loss ${testLoss.toFixed(4)}`;
-  if (directory === undefined) return [score];
+  const told = unreadableImages === 0 ? [score] : [score, `image files that cannot be read: ${unreadableImages}`];
+  if (directory === undefined) return told;
   return [
-    score,
+    ...told,
     `run:  ${directory}`,
     `next: dartsmith test --arch ${quoted(directory)}`,
     `      dartsmith export --arch ${quoted(directory)} --out network.onnx`,

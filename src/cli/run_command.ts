@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { BackendName } from '../backend/device.ts';
 import { backendNames } from '../backend/open.ts';
-import { type DatasetName, datasetNames } from '../data/load.ts';
+import type { DatasetName } from '../data/load.ts';
 import { AbortedError, ArgumentError } from '../errors.ts';
 import { type RunConfig, runNames } from '../run/config.ts';
 import { runFiles } from '../run/directory.ts';
@@ -22,10 +22,12 @@ export interface RunFlags {
   readonly dataset?: DatasetName;
   readonly dataDir?: string;
   readonly limit?: number;
+  readonly imageSize?: number;
   readonly seed?: number;
   readonly threads?: number;
   readonly backend?: 'auto' | BackendName;
   readonly gpu?: number;
+  readonly workers?: number;
   readonly out?: string;
   readonly resume?: string;
   readonly checkpointSeconds?: number;
@@ -33,15 +35,16 @@ export interface RunFlags {
 }
 
 /** How a run is done, not what it computes: the only options that may change on resume. */
-const freeOnResume: readonly string[] = ['resume', 'threads', 'backend', 'gpu', 'checkpointSeconds', 'json'];
+const freeOnResume: readonly string[] = ['resume', 'threads', 'backend', 'gpu', 'workers', 'checkpointSeconds', 'json'];
 
 const backends = ['auto', ...backendNames] as const;
 
-/** Adds the option of a preset, those that `own` adds, those of every run, and one a setting. */
+/** Adds the option of a preset and of a dataset among `datasets`, those that `own` adds, those of every run, and one a setting. */
 export function addRunOptions<Settings, Name extends string>(
   command: Command,
   rules: SettingRules<Settings>,
   presets: Presets<Settings, Name>,
+  datasets: readonly DatasetName[],
   own: (command: Command) => void = () => {},
 ): void {
   const names = Object.keys(presets) as Name[];
@@ -49,7 +52,7 @@ export function addRunOptions<Settings, Name extends string>(
   const last = names.length > 2 ? `${names.slice(0, -1).join(', ')} or ${names.at(-1)}` : names.join(' or ');
   command
     .option('--preset <name>', `${last} (default: ${names[0]})`, choiceParser('--preset', names))
-    .option('--dataset <name>', `${datasetNames.join(', ')} (default: mnist)`, choiceParser('--dataset', datasetNames))
+    .option('--dataset <name>', `${datasets.join(', ')} (default: mnist)`, choiceParser('--dataset', datasets))
     .option('--data-dir <folder>', 'its files; mnist does without', textParser('--data-dir', 'a folder'))
     .option('--limit <number>', `use only so many training images (${limits})`, integerParser('--limit', 2));
   own(command);
@@ -90,9 +93,26 @@ export function addDeviceOptions(command: Command): void {
 
 /** Of a run: what the library takes, beside what is the kind's own. */
 export function runOptionsOf(flags: RunFlags, directory: string, signal: AbortSignal): RunOptions {
-  const { threads, backend, gpu, checkpointSeconds, resume, dataset, dataDir, limit, seed } = flags;
-  const runtime = { threads, backend, index: gpu, checkpointSeconds, signal };
-  return resume === undefined ? { ...runtime, dataset, dataDir, limit, seed, out: directory } : { ...runtime, resume };
+  const { threads, backend, gpu, workers, checkpointSeconds, resume } = flags;
+  const runtime = { threads, backend, index: gpu, workers, checkpointSeconds, signal };
+  if (resume !== undefined) return { ...runtime, resume };
+  const { dataset, dataDir, limit, imageSize, seed } = flags;
+  return { ...runtime, dataset, dataDir, limit, imageSize, seed, out: directory };
+}
+
+/** Adds the options of image files, and of what prepares images. */
+export function addImageOptions(command: Command): void {
+  command
+    .option(
+      '--image-size <number>',
+      "height and width that image files are brought to (default: 224, a trained network's own)",
+      integerParser('--image-size', 1),
+    )
+    .option(
+      '--workers <number>',
+      'threads that read and augment images ahead (default: all cores, 16 at most); no influence on results',
+      integerParser('--workers', 1),
+    );
 }
 
 /** Runs a command's search or training and shows its events until it ends. */

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { memoryDatasetNames } from '../data/load.ts';
 import { search } from '../run/search.ts';
 import { type PresetName, presets, type SearchSettings, settingRules } from '../search/settings.ts';
 import { spaces } from '../space/space.ts';
@@ -27,7 +28,7 @@ export function addSearchCommand(program: Command): void {
     .summary('search an architecture')
     .description('Searches an architecture with DARTS (arXiv:1806.09055) and writes it to a run directory.');
   const names = Object.keys(spaces);
-  addRunOptions(command, settingRules, presets, (own) =>
+  addRunOptions(command, settingRules, presets, memoryDatasetNames, (own) =>
     own.option('--space <name>', `search space: ${names.join(', ')} (default: darts)`, choiceParser('--space', names)),
   );
   command.addHelpText('after', examples).action(runSearchCommand);

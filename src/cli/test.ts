@@ -9,11 +9,11 @@ import { listenForInterrupt } from './interrupt.ts';
 import { createLiveLine } from './live_line.ts';
 import { choiceParser, integerParser, textParser } from './options.ts';
 import { isLiveTerminal } from './paint.ts';
-import { addDeviceOptions, type RunFlags } from './run_command.ts';
+import { addDeviceOptions, addImageOptions, type RunFlags } from './run_command.ts';
 import { trainingOf } from './training_run.ts';
 
 interface TestFlags
-  extends Pick<RunFlags, 'dataset' | 'dataDir' | 'threads' | 'backend' | 'gpu' | 'json'>,
+  extends Pick<RunFlags, 'dataset' | 'dataDir' | 'imageSize' | 'workers' | 'threads' | 'backend' | 'gpu' | 'json'>,
     Partial<Pick<TrainSettings, 'batchSize'>> {
   readonly arch?: string;
   readonly weights?: string;
@@ -53,6 +53,7 @@ export function addTestCommand(program: Command): void {
       `images at a time (default: ${published.batchSize})`,
       integerParser('--batch-size', 1),
     );
+  addImageOptions(command);
   addDeviceOptions(command);
   command.option('--json', 'print one JSON object').addHelpText('after', examples).action(runTestCommand);
 }
@@ -81,7 +82,7 @@ async function runTestCommand(flags: TestFlags): Promise<void> {
 }
 
 async function optionsOf(flags: TestFlags): Promise<Omit<TestOptions, 'signal' | 'onProgress'>> {
-  const { arch, weights, dataset, dataDir, threads, backend, gpu, batchSize } = flags;
+  const { arch, weights, dataset, dataDir, imageSize, workers, threads, backend, gpu, batchSize } = flags;
   if (arch === undefined) {
     throw new ArgumentError('expected --arch, the run directory of a training, or a genotype beside --weights');
   }
@@ -96,7 +97,7 @@ async function optionsOf(flags: TestFlags): Promise<Omit<TestOptions, 'signal' |
   return {
     ...{ genotype, weights: file, batchSize },
     ...{ dataset: name, dataDir: dataDir ?? (dataset === undefined ? known?.dataDir : undefined) },
-    ...{ threads, backend, index: gpu },
+    ...{ imageSize, workers, threads, backend, index: gpu },
   };
 }
 
@@ -107,6 +108,7 @@ function reportLines({
   top5,
   confusion,
   classNames,
+  unreadable,
   imagesPerSecond,
   device,
 }: TestResult): string[] {
@@ -129,6 +131,7 @@ function reportLines({
   return [
     `accuracy ${formatShare(accuracy)}, top-5 ${formatShare(top5)}, loss ${loss.toFixed(4)}: ${images} test images`,
     `${formatRate(imagesPerSecond)} images/s on ${device}`,
+    ...unreadable.map(({ file, reason }) => `left out, since it cannot be read: ${file} (${reason})`),
     '',
     ...formatTable([['class', 'images', 'recall', 'precision', 'most often mistaken'], ...classes], [1, 2, 3]),
     ...(fits

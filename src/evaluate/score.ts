@@ -1,7 +1,7 @@
 // What a trained network scores on images, from its logits.
-import type { Device, ExecuteOptions, GatheredBatch, Program } from '../backend/device.ts';
-import type { ImageArrays } from '../data/dataset.ts';
+import type { Device, ExecuteOptions, Program } from '../backend/device.ts';
 import { BackendError } from '../errors.ts';
+import type { FedBatch } from './batches.ts';
 
 /** How well a network classifies a set of images. */
 export interface Score {
@@ -13,6 +13,8 @@ export interface Score {
   readonly top5: number;
   /** `[label][prediction]`: numbers of images. */
   readonly confusion: readonly (readonly number[])[];
+  /** Number of images that were scored. */
+  readonly images: number;
 }
 
 /** Options of {@link scoreImages}. */
@@ -23,19 +25,19 @@ export interface ScoreOptions extends ExecuteOptions {
   /** The node of its logits. */
   readonly logits: number;
   readonly classes: number;
-  readonly batches: readonly GatheredBatch[];
-  /** Labels of the dataset that the batches are taken from. */
-  readonly labels: ImageArrays['labels'];
+  readonly batches: AsyncIterable<FedBatch>;
   /** Told how many images are done. */
   readonly onProgress?: (images: number) => void;
 }
 
 /** Scores batches with running statistics; sums run in the order of the batches. Rejects with AbortedError on a signal. */
 export async function scoreImages(options: ScoreOptions): Promise<Score> {
-  const { device, programFor, logits, classes, batches, labels, signal, onProgress } = options;
+  const { device, programFor, logits, classes, batches, signal, onProgress } = options;
   const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
   let [lossSum, correct, amongFive, count] = [0, 0, 0, 0];
-  for (const batch of batches) {
+  for await (const fed of batches) {
+    using held = fed;
+    const { batch, labels } = held;
     const program = programFor(batch.indices.length);
     const [outcome] = await device.execute(
       [{ kind: 'evaluate', program, batch, statistics: 'running', read: [logits] }],
@@ -43,19 +45,18 @@ export async function scoreImages(options: ScoreOptions): Promise<Score> {
     );
     const values = outcome.outputs?.get(logits);
     if (values === undefined) throw new BackendError('[score] expected the logits of a batch');
-    batch.indices.forEach((index, sample) => {
-      const label = labels[index];
+    labels.forEach((label, sample) => {
       const row = values.subarray(sample * classes, (sample + 1) * classes);
       const { best, rank } = rankOf(row, label);
       confusion[label][best]++;
       if (best === label) correct++;
       if (rank < 5) amongFive++;
     });
-    lossSum += (outcome.loss ?? Number.NaN) * batch.indices.length;
-    count += batch.indices.length;
+    lossSum += (outcome.loss ?? Number.NaN) * labels.length;
+    count += labels.length;
     onProgress?.(count);
   }
-  return { loss: lossSum / count, accuracy: correct / count, top5: amongFive / count, confusion };
+  return { loss: lossSum / count, accuracy: correct / count, top5: amongFive / count, confusion, images: count };
 }
 
 /** The class with the largest logit, the first of equal ones, and how many classes come before the label. */

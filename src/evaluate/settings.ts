@@ -1,3 +1,4 @@
+import { type AugmentSettings, autoAugmentChoices } from '../augment/augment.ts';
 import { type Precision, precisions } from '../backend/device.ts';
 import { type StemForm, stemForms } from '../network/macro.ts';
 import { choice, flag, integer, number, type Presets, resolvePreset, type SettingRules } from '../setting_rules.ts';
@@ -6,7 +7,7 @@ import { choice, flag, integer, number, type Presets, resolvePreset, type Settin
 export const schedules = ['cosine', 'exponential'] as const;
 
 /** Settings of the training of a derived network; names and defaults are the published ones (arXiv:1806.09055). */
-export interface TrainSettings {
+export interface TrainSettings extends AugmentSettings {
   readonly batchSize: number;
   readonly epochs: number;
   /** Channels of the first cell. */
@@ -60,6 +61,10 @@ const cifar10: TrainSettings = {
   labelSmooth: 0,
   cutout: true,
   cutoutLength: 16,
+  randomResizedCrop: false,
+  autoAugment: 'off',
+  colorJitter: 0,
+  hueJitter: 0,
   precision: 'fp32',
 };
 
@@ -68,6 +73,7 @@ const imagenet: TrainSettings = {
   ...{ batchSize: 128, epochs: 250, initChannels: 48, layers: 14, stem: 'large' },
   ...{ learningRate: 0.1, schedule: 'exponential', weightDecay: 3e-5 },
   ...{ dropPathProb: 0, labelSmooth: 0.1, cutout: false },
+  ...{ randomResizedCrop: true, colorJitter: 0.4, hueJitter: 0.2 },
 };
 
 /**
@@ -107,6 +113,13 @@ export const trainSettingRules: SettingRules<TrainSettings> = {
   labelSmooth: number(0, 0.99, "share of a label's probability that is spread over all classes"),
   cutout: flag('hide a random square of each training image'),
   cutoutLength: integer(1, 4096, 'side of that square in pixels'),
+  randomResizedCrop: flag('train on a random part of each image, resized, in place of padding and cropping'),
+  autoAugment: choice(
+    autoAugmentChoices,
+    `apply a policy of AutoAugment to each training image: ${autoAugmentChoices.join(', ')}`,
+  ),
+  colorJitter: number(0, 1, 'how far brightness, contrast and saturation may change, as factors around 1'),
+  hueJitter: number(0, 0.5, 'how far the hue may turn either way, as a share of the colour circle'),
   precision: choice(precisions, 'fp32 is exact; bf16 rounds activations to half of the memory; tf32 is for GPUs'),
 };
 

@@ -1,5 +1,5 @@
 // What a training writes into its weights file beside the weights, so that the file can be served by itself.
-import type { Dataset } from '../data/dataset.ts';
+import type { Dataset, ImageSet } from '../data/dataset.ts';
 import { formatGenotype, type Genotype, parseGenotype } from '../network/genotype.ts';
 
 /** What is known of a network's images and classes; parts are absent where the file does not tell them. */
@@ -14,7 +14,7 @@ export interface WeightMetadata {
 }
 
 /** As the strings of a file. */
-export function encodeMetadata(genotype: Genotype, dataset: Dataset): Record<string, string> {
+export function encodeMetadata(genotype: Genotype, dataset: Dataset<ImageSet>): Record<string, string> {
   const { train, mean, deviation, classNames } = dataset;
   return {
     genotype: formatGenotype(genotype, 'json'),

@@ -12,6 +12,7 @@ export const purposes = {
   trainAugmentation: 6,
   validationAugmentation: 7,
   dropout: 8,
+  imageAugmentation: 9,
 } as const;
 
 /** The name of a random stream. */

@@ -22,6 +22,8 @@ interface CommonConfig {
     /** Absolute. */
     readonly dataDir?: string;
     readonly limit?: number;
+    /** Of image files, where it was given. */
+    readonly imageSize?: number;
     /** [height, width, channels] */
     readonly imageShape: readonly [number, number, number];
     readonly classes: number;
@@ -65,7 +67,7 @@ export interface RunDevice {
 }
 
 /** The format that this version writes and reads. */
-export const runFormat = 3;
+export const runFormat = 4;
 
 /** Versions of this package and of Node, for the record. */
 export function runVersions(): RunConfig['versions'] {
@@ -107,7 +109,9 @@ export function parseConfig(text: string, path: string): RunConfig {
     fail(`dataset.${field}`, type),
   );
   if (!['string', 'undefined'].includes(typeof dataset['dataDir'])) fail('dataset.dataDir', 'a string');
-  if (!['number', 'undefined'].includes(typeof dataset['limit'])) fail('dataset.limit', 'a number');
+  for (const field of ['limit', 'imageSize']) {
+    if (!['number', 'undefined'].includes(typeof dataset[field])) fail(`dataset.${field}`, 'a number');
+  }
   if (!isImageShape(dataset['imageShape'])) fail('dataset.imageShape', 'three positive integers');
   if (!isPositiveInteger(dataset['classes'])) fail('dataset.classes', 'a positive integer');
   if (kind === 'train') {

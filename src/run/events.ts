@@ -1,3 +1,4 @@
+import type { UnreadableImage } from '../load/loader.ts';
 import type { Genotype } from '../network/genotype.ts';
 import type { RunConfig } from './config.ts';
 
@@ -90,11 +91,24 @@ export interface CheckpointEvent {
   readonly file: string;
 }
 
+/**
+ * An image file that cannot be read, once a process. The next readable one of the dataset stands in for it where the network
+ * learns; where it is scored the file is left out.
+ */
+export interface UnreadableEvent extends UnreadableImage {
+  readonly type: 'unreadable';
+  /** Number of such files so far. */
+  readonly count: number;
+}
+
 /** What a search reports while it goes on, told apart by `type`. */
 export type SearchEvent = StartEvent | StepEvent | EpochEvent | GenotypeEvent | CheckpointEvent;
 
 /** What a training reports while it goes on, told apart by `type`. */
-export type TrainEvent = StartEvent | StepEvent | EpochEvent | CheckpointEvent;
+export type TrainEvent = StartEvent | StepEvent | EpochEvent | CheckpointEvent | UnreadableEvent;
+
+/** What any run reports. */
+export type RunEvent = SearchEvent | TrainEvent;
 
 /** What a finished search gives. */
 export interface SearchResult {
@@ -115,6 +129,8 @@ export interface TrainResult {
   readonly testAccuracy: number;
   readonly testTop5: number;
   readonly testLoss: number;
+  /** Number of image files that could not be read, since this process began or resumed the training. */
+  readonly unreadableImages: number;
   /** Absent when nothing was written. */
   readonly directory?: string;
 }

@@ -2,12 +2,12 @@ import { AbortedError, DivergedError } from '../errors.ts';
 import { firstNonFinite } from '../search/finite.ts';
 import { saveCheckpoint } from './checkpoint.ts';
 import { writeGenotype } from './directory.ts';
-import type { SearchEvent, StepEvent } from './events.ts';
+import type { RunEvent, StepEvent } from './events.ts';
 import type { Session } from './session.ts';
 import type { StepResult, Validation } from './work.ts';
 
 /** Told of what happens. */
-export type Emit = (event: SearchEvent) => void;
+export type Emit = (event: RunEvent) => void;
 
 /** When this process began, for estimates; a resumed run counts from its resumption. */
 interface Clock {
@@ -33,6 +33,7 @@ async function trainEpoch(session: Session, clock: Clock, emit: Emit): Promise<v
   while (session.progress.step < work.steps) {
     await stopIfAborted(session, emit);
     const event = await takeStep(session, clock);
+    reportUnreadable(session, emit);
     await log?.metrics.append(event);
     emit(event);
     if (performance.now() - clock.lastCheckpoint < plan.runtime.checkpointSeconds * 1000) continue;
@@ -108,6 +109,7 @@ async function validateEpoch(session: Session, emit: Emit): Promise<Validation> 
   await stopIfAborted(session, emit);
   try {
     const validation = await work.validate(plan.runtime.signal);
+    reportUnreadable(session, emit);
     if (!Number.isFinite(validation.loss)) {
       throw diverged(session, progress.updates - 1, `the epoch's validation loss became ${validation.loss}`);
     }
@@ -115,6 +117,13 @@ async function validateEpoch(session: Session, emit: Emit): Promise<Validation> 
   } catch (error) {
     await stopIfAborted(session, emit);
     throw error;
+  }
+}
+
+function reportUnreadable(session: Session, emit: Emit): void {
+  for (const image of session.work.takeUnreadable?.() ?? []) {
+    session.unreadableImages++;
+    emit({ type: 'unreadable', ...image, count: session.unreadableImages });
   }
 }
 

@@ -1,7 +1,7 @@
 // What every run can be told: a search and a training alike.
 import { resolve } from 'node:path';
 import type { BackendName, Device } from '../backend/device.ts';
-import type { Dataset } from '../data/dataset.ts';
+import type { Dataset, ImageSet } from '../data/dataset.ts';
 import type { DatasetName } from '../data/load.ts';
 import { ArgumentError, FileError, invalid } from '../errors.ts';
 import type { RunConfig } from './config.ts';
@@ -9,25 +9,29 @@ import { openRunDirectory, planRunDirectory, type RunFiles } from './directory.t
 
 /** Options of a run; all have defaults. */
 export interface RunOptions {
-  /** A known dataset's name or images in memory; `mnist` when absent. */
-  readonly dataset?: DatasetName | Dataset;
+  /** A known dataset's name or images of your own; `mnist` when absent. */
+  readonly dataset?: DatasetName | Dataset<ImageSet>;
   /** Folder of a named dataset's files. */
   readonly dataDir?: string;
   /** Use only so many training images of a named dataset; the preset's number when absent. */
   readonly limit?: number;
+  /** Height and width that the image files of a named dataset are brought to; 224 when absent. */
+  readonly imageSize?: number;
   /** Decides every random choice; 0 when absent. */
   readonly seed?: number;
   readonly backend?: 'auto' | BackendName;
   readonly threads?: number;
   /** Which GPU, as `dartsmith doctor` numbers them. */
   readonly index?: number;
+  /** Threads that read and augment a training's images ahead of its steps; one per core, 16 at most, when absent. */
+  readonly workers?: number;
   /** Run on this device instead of opening one; it is not disposed. */
   readonly device?: Device;
   /** Folder for the run's files; nothing is written when absent. It must hold no run yet. */
   readonly out?: string;
   /**
    * Folder of a run to go on with, to the same bits as if it had never stopped. Beside it only `backend`, `threads`,
-   * `index`, `device`, `signal` and `checkpointSeconds` may be given, and what the run began with as an object.
+   * `index`, `workers`, `device`, `signal` and `checkpointSeconds` may be given, and what the run began with as an object.
    */
   readonly resume?: string;
   /** Ends the run after the current step and a checkpoint, with AbortedError. */
@@ -41,6 +45,7 @@ export interface Runtime {
   readonly backend?: 'auto' | BackendName;
   readonly threads?: number;
   readonly index?: number;
+  readonly workers?: number;
   readonly device?: Device;
   readonly signal?: AbortSignal;
   readonly checkpointSeconds: number;
@@ -48,9 +53,10 @@ export interface Runtime {
 
 /** A checked run, new or resumed, with every default filled in. */
 export interface RunPlan<Config extends RunConfig = RunConfig> {
-  readonly dataset: DatasetName | Dataset;
+  readonly dataset: DatasetName | Dataset<ImageSet>;
   readonly dataDir?: string;
   readonly limit?: number;
+  readonly imageSize?: number;
   readonly settings: Config['settings'];
   readonly seed: number;
   readonly runtime: Runtime;
@@ -69,14 +75,15 @@ export async function planNewRun<Config extends RunConfig>(
   const runtime = planRuntime(options);
   if (!(Number.isSafeInteger(seed) && seed >= 0)) throw invalid('seed', 'an integer from 0 to 2^53 - 1', seed);
   if (typeof dataset !== 'string') {
-    for (const name of ['dataDir', 'limit'] as const) {
-      if (options[name] !== undefined) throw invalid(name, 'nothing beside a dataset in memory', options[name]);
+    for (const name of ['dataDir', 'limit', 'imageSize'] as const) {
+      if (options[name] !== undefined) throw invalid(name, 'nothing beside a dataset of your own', options[name]);
     }
   }
   return {
     dataset,
     dataDir: dataDir === undefined ? undefined : resolve(dataDir),
     limit: typeof dataset === 'string' ? (options.limit ?? limit) : undefined,
+    imageSize: options.imageSize,
     settings,
     seed,
     runtime,
@@ -100,9 +107,10 @@ export async function planResumedRun<Config extends RunConfig, Options extends R
   }
   const { files, config } = await openRunDirectory<Config>(folder('resume', directory), kind);
   return {
-    dataset: sameKind('dataset', options.dataset, config.dataset, files) as DatasetName | Dataset,
+    dataset: sameKind('dataset', options.dataset, config.dataset, files) as DatasetName | Dataset<ImageSet>,
     dataDir: config.dataset.dataDir,
     limit: config.dataset.limit,
+    imageSize: config.dataset.imageSize,
     settings: config.settings,
     seed: config.seed,
     runtime,
@@ -128,7 +136,7 @@ export function sameKind<T extends object>(
   return recorded.name;
 }
 
-function planRuntime({ device, signal, checkpointSeconds = 60, ...options }: RunOptions): Runtime {
+function planRuntime({ workers, device, signal, checkpointSeconds = 60, ...options }: RunOptions): Runtime {
   const { backend, threads, index } = options;
   if (device !== undefined && [backend, threads, index].some((option) => option !== undefined)) {
     throw new ArgumentError('backend, threads and index cannot be given with device: it was opened with its own');
@@ -136,7 +144,10 @@ function planRuntime({ device, signal, checkpointSeconds = 60, ...options }: Run
   if (!(typeof checkpointSeconds === 'number' && checkpointSeconds >= 0)) {
     throw invalid('checkpointSeconds', 'a number of at least 0', checkpointSeconds);
   }
-  return { backend, threads, index, device, signal, checkpointSeconds };
+  if (workers !== undefined && !(Number.isInteger(workers) && workers >= 1 && workers <= 1024)) {
+    throw invalid('workers', 'an integer from 1 to 1024', workers);
+  }
+  return { backend, threads, index, workers, device, signal, checkpointSeconds };
 }
 
 function folder(option: string, path: string): string {

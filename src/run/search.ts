@@ -20,7 +20,9 @@ export function search(options: SearchOptions = {}): SearchRun {
       (dataset) => searchMethod(plan, dataset),
       async (session) => {
         emit(session.start);
-        await runToEnd(session, emit);
+        await runToEnd(session, (event) => {
+          if (event.type !== 'unreadable') emit(event);
+        });
         const { loss, accuracy } = session.progress.validation!;
         return {
           ...(await session.work.architecture()),

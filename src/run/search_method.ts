@@ -1,8 +1,8 @@
 import type { Device } from '../backend/device.ts';
 import type { Parameters } from '../backend/parameters.ts';
-import type { Dataset } from '../data/dataset.ts';
+import { type Dataset, type ImageSet, isInMemory } from '../data/dataset.ts';
 import { splitIndices } from '../data/split.ts';
-import { FileError } from '../errors.ts';
+import { FileError, invalid } from '../errors.ts';
 import { buildSupernet, type Supernet } from '../network/supernet.ts';
 import { type Architecture, readArchitecture } from '../search/architecture.ts';
 import {
@@ -20,8 +20,9 @@ import type { SearchPlan } from './options.ts';
 import type { Method } from './session.ts';
 import type { StepResult, Validation, Work } from './work.ts';
 
-/** A search by DARTS on a dataset. */
-export function searchMethod(plan: SearchPlan, dataset: Dataset): Method<SearchWork> {
+/** A search by DARTS on a dataset, which lies on the device whole. Throws ArgumentError for images in files. */
+export function searchMethod(plan: SearchPlan, dataset: Dataset<ImageSet>): Method<SearchWork> {
+  if (!isInMemory(dataset)) throw invalid('dataset', 'one in memory to search on', dataset.name);
   const { settings, seed } = plan;
   const supernet = buildSupernet({
     space: plan.space,

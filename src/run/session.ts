@@ -1,7 +1,7 @@
 import type { Device } from '../backend/device.ts';
 import { openDevice } from '../backend/open.ts';
 import type { Parameters } from '../backend/parameters.ts';
-import type { Dataset } from '../data/dataset.ts';
+import type { Dataset, ImageSet } from '../data/dataset.ts';
 import { datasetDigest } from '../data/digest.ts';
 import { loadDataset } from '../data/load.ts';
 import { AbortedError, FileError } from '../errors.ts';
@@ -33,6 +33,8 @@ export interface Session<W extends Work = Work> {
   /** Absent when nothing is written. */
   readonly log?: RunLog;
   progress: Progress;
+  /** So far, in this process. */
+  unreadableImages: number;
 }
 
 /** A kind of run, made ready for a dataset. */
@@ -57,7 +59,7 @@ type Cleanup = (() => void | Promise<void>)[];
  */
 export async function withSession<W extends Work, T>(
   plan: RunPlan,
-  prepare: (dataset: Dataset) => Method<W>,
+  prepare: (dataset: Dataset<ImageSet>) => Method<W>,
   work: (session: Session<W>) => Promise<T>,
 ): Promise<T> {
   const cleanup: Cleanup = [];
@@ -70,7 +72,7 @@ export async function withSession<W extends Work, T>(
 
 async function openSession<W extends Work>(
   plan: RunPlan,
-  prepare: (dataset: Dataset) => Method<W>,
+  prepare: (dataset: Dataset<ImageSet>) => Method<W>,
   cleanup: Cleanup,
 ): Promise<Session<W>> {
   const { seed, runtime } = plan;
@@ -89,13 +91,13 @@ async function openSession<W extends Work>(
   const { log, progress } = await openLog(plan, parameters, work.steps, cleanup);
   await recordDevice(plan, device, progress);
   const start = startEvent(plan, method, dataset, device, work.steps, progress);
-  return { plan, start, device, parameters, work, log, progress };
+  return { plan, start, device, parameters, work, log, progress, unreadableImages: 0 };
 }
 
 function startEvent(
   { files, config, seed, settings }: RunPlan,
   { about, graph }: Pick<Method<Work>, 'about' | 'graph'>,
-  { name, notices, train, classes }: Dataset,
+  { name, notices, train, classes }: Dataset<ImageSet>,
   { description }: Device,
   steps: number,
   { epoch, step }: Position,
@@ -119,14 +121,15 @@ function startEvent(
   };
 }
 
-async function resolveDataset({ dataset, dataDir, limit, runtime }: RunPlan): Promise<Dataset> {
-  return typeof dataset === 'string' ? loadDataset(dataset, { dataDir, limit, signal: runtime.signal }) : dataset;
+async function resolveDataset({ dataset, dataDir, limit, imageSize, runtime }: RunPlan): Promise<Dataset<ImageSet>> {
+  if (typeof dataset !== 'string') return dataset;
+  return loadDataset(dataset, { dataDir, limit, imageSize, signal: runtime.signal });
 }
 
 /** Records a new run's configuration, or holds a resumed run's data and network to the recorded one. */
 async function settleConfig<W extends Work>(
   plan: RunPlan,
-  dataset: Dataset,
+  dataset: Dataset<ImageSet>,
   method: Method<W>,
   device: Device,
 ): Promise<void> {
@@ -146,8 +149,8 @@ async function settleConfig<W extends Work>(
 }
 
 function describeRun(
-  { dataset, dataDir, limit, seed, settings }: RunPlan,
-  { name, classes, train }: Dataset,
+  { dataset, dataDir, limit, imageSize, seed, settings }: RunPlan,
+  { name, classes, train }: Dataset<ImageSet>,
   device: string,
   digest: string,
 ) {
@@ -163,6 +166,7 @@ function describeRun(
       given: !named,
       dataDir,
       limit,
+      imageSize,
       imageShape: train.shape,
       classes,
       digest,

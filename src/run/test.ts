@@ -1,13 +1,16 @@
 import type { BackendName, Device } from '../backend/device.ts';
 import { openDevice } from '../backend/open.ts';
-import type { Dataset } from '../data/dataset.ts';
-import { type DatasetName, loadDataset } from '../data/load.ts';
+import type { Dataset, ImageSet } from '../data/dataset.ts';
+import { type DatasetName, isInFiles, loadDataset } from '../data/load.ts';
 import { AbortedError, DataError, invalid } from '../errors.ts';
 import { testBatches } from '../evaluate/batches.ts';
+import { openFeed } from '../evaluate/feed.ts';
 import { type Score, scoreImages } from '../evaluate/score.ts';
 import { sizesOfWeights } from '../exchange/network_sizes.ts';
 import { decodeMetadata } from '../exchange/weight_metadata.ts';
 import { readWeights, type WeightFile } from '../exchange/weights.ts';
+import type { UnreadableImage } from '../load/loader.ts';
+import { ImagePool } from '../load/pool.ts';
 import type { Genotype } from '../network/genotype.ts';
 import { createProgramSet } from '../search/programs.ts';
 import { buildTrainNetworks } from './train_method.ts';
@@ -17,14 +20,18 @@ export interface TestOptions {
   readonly genotype: Genotype;
   /** A file of the network's weights under the published names, safetensors or of PyTorch; its size follows from them. */
   readonly weights: string;
-  /** A known dataset's name or images in memory. */
-  readonly dataset: DatasetName | Dataset;
+  /** A known dataset's name or images of your own. */
+  readonly dataset: DatasetName | Dataset<ImageSet>;
   /** Folder of a named dataset's files. */
   readonly dataDir?: string;
+  /** Height and width that the image files of a named dataset are brought to; the training's when absent, or else 224. */
+  readonly imageSize?: number;
   readonly batchSize?: number;
   readonly backend?: 'auto' | BackendName;
   readonly threads?: number;
   readonly index?: number;
+  /** Threads that read images ahead; one per core, 16 at most, when absent. */
+  readonly workers?: number;
   /** Run on this device instead of opening one; it is not disposed. */
   readonly device?: Device;
   readonly signal?: AbortSignal;
@@ -34,7 +41,8 @@ export interface TestOptions {
 
 /** What a network scores on the test images. */
 export interface TestResult extends Score {
-  readonly images: number;
+  /** Image files that could not be read and were left out. */
+  readonly unreadable: readonly UnreadableImage[];
   readonly classNames: readonly string[];
   readonly imagesPerSecond: number;
   /** For people. */
@@ -49,13 +57,10 @@ export async function test(options: TestOptions): Promise<TestResult> {
   const { genotype, weights, signal, batchSize = 96 } = options;
   if (signal?.aborted) throw new AbortedError();
   if (!(Number.isInteger(batchSize) && batchSize >= 1)) throw invalid('batchSize', 'a positive integer', batchSize);
-  const dataset =
-    typeof options.dataset === 'string'
-      ? await loadDataset(options.dataset, { dataDir: options.dataDir, signal })
-      : options.dataset;
+  const file = await readWeights(weights);
+  const dataset = await resolveDataset(options, file);
   const { test: images, classes, classNames } = dataset;
   if (images === undefined) throw new DataError(`dataset '${dataset.name}' has no test images`);
-  const file = await readWeights(weights);
   const sizes = sizesOfWeights(file.tensors, weights);
   const networks = buildTrainNetworks(genotype, dataset, { ...plainTraining, ...sizes });
   const { backend, threads, index } = options;
@@ -64,7 +69,8 @@ export async function test(options: TestOptions): Promise<TestResult> {
     using parameters = await device.createParameters(networks.training.graph, { seed: 0 });
     await parameters.assign(file.tensors, weights);
     using programs = createProgramSet(device, networks.plain.graph, parameters, 'fp32');
-    using onDevice = device.createDataset(images);
+    using pool = new ImagePool(options.workers);
+    using feed = openFeed(device, images, { pool, seed: 0 });
     const began = performance.now();
     const count = images.labels.length;
     const score = await scoreImages({
@@ -72,23 +78,32 @@ export async function test(options: TestOptions): Promise<TestResult> {
       programFor: programs.programFor,
       logits: networks.plain.logits,
       classes,
-      batches: testBatches(onDevice, statisticsOf(file, dataset), batchSize),
-      labels: images.labels,
+      batches: testBatches(feed, statisticsOf(file, dataset), batchSize, signal),
       signal,
       onProgress: (done) => options.onProgress?.(done, count),
     });
-    const imagesPerSecond = (1000 * count) / (performance.now() - began);
-    return { ...score, images: count, classNames, imagesPerSecond, device: device.description };
+    const imagesPerSecond = (1000 * score.images) / (performance.now() - began);
+    const unreadable = feed.takeUnreadable();
+    return { ...score, unreadable, classNames, imagesPerSecond, device: device.description };
   } finally {
     if (options.device === undefined) device.dispose();
   }
+}
+
+async function resolveDataset(
+  { dataset, dataDir, imageSize, signal }: TestOptions,
+  { metadata }: WeightFile,
+): Promise<Dataset<ImageSet>> {
+  if (typeof dataset !== 'string') return dataset;
+  const trained = isInFiles(dataset) ? decodeMetadata(metadata).imageShape?.[0] : undefined;
+  return loadDataset(dataset, { dataDir, imageSize: imageSize ?? trained, signal });
 }
 
 /** The network as it is scored; what only training needs has no parameters. */
 const plainTraining = { auxiliaryWeight: 0, dropPathProb: 0, labelSmooth: 0 };
 
 /** The training's where its weights tell them: those of a dataset may depend on how many images were read. */
-function statisticsOf({ metadata }: WeightFile, dataset: Dataset): Pick<Dataset, 'mean' | 'deviation'> {
+function statisticsOf({ metadata }: WeightFile, dataset: Dataset<ImageSet>): Pick<Dataset, 'mean' | 'deviation'> {
   const { mean, deviation } = decodeMetadata(metadata);
   const channels = dataset.train.shape[2];
   return mean?.length === channels && deviation?.length === channels ? { mean, deviation } : dataset;

@@ -29,9 +29,10 @@ export function train(options: TrainOptions): TrainRun {
           if (event.type !== 'genotype') emit(event);
         });
         if (log !== undefined) await parameters.save(log.files.weights, { metadata: work.metadata });
-        const { loss, accuracy, top5 = 0 } = session.progress.validation!;
+        const { unreadableImages, progress } = session;
+        const { loss, accuracy, top5 = 0 } = progress.validation!;
         const directory = log?.files.directory;
-        return { genotype, testAccuracy: accuracy, testTop5: top5, testLoss: loss, directory };
+        return { genotype, testAccuracy: accuracy, testTop5: top5, testLoss: loss, unreadableImages, directory };
       },
     );
   });

@@ -1,13 +1,17 @@
+import { checkAugmentation } from '../augment/augment.ts';
 import type { Device } from '../backend/device.ts';
 import type { Parameters } from '../backend/parameters.ts';
-import type { Dataset, ImageArrays } from '../data/dataset.ts';
+import type { Dataset, ImageSet } from '../data/dataset.ts';
 import { DataError, FileError } from '../errors.ts';
-import { type TrainSource, testBatches, trainBatches } from '../evaluate/batches.ts';
+import { type FedBatch, type TrainSource, testBatches, trainBatches } from '../evaluate/batches.ts';
+import { type ImageFeed, openFeed } from '../evaluate/feed.ts';
 import { trainLearningRate } from '../evaluate/schedule.ts';
 import { scoreImages } from '../evaluate/score.ts';
 import type { TrainSettings } from '../evaluate/settings.ts';
 import { trainStep, trainStepOutcome } from '../evaluate/step.ts';
 import { encodeMetadata } from '../exchange/weight_metadata.ts';
+import type { UnreadableImage } from '../load/loader.ts';
+import { ImagePool } from '../load/pool.ts';
 import { buildDerivedNetwork } from '../network/derived.ts';
 import type { Genotype } from '../network/genotype.ts';
 import type { Network } from '../network/macro.ts';
@@ -31,7 +35,7 @@ export type NetworkSettings = Pick<
 /** Builds both; they share the parameters of the first. Throws ArgumentError. */
 export function buildTrainNetworks(
   genotype: Genotype,
-  { train, classes }: Pick<Dataset, 'train' | 'classes'>,
+  { train, classes }: Pick<Dataset<ImageSet>, 'train' | 'classes'>,
   settings: NetworkSettings,
 ): TrainNetworks {
   const { initChannels, layers, stem, auxiliary, auxiliaryWeight, dropPathProb, labelSmooth } = settings;
@@ -47,8 +51,11 @@ export function buildTrainNetworks(
   };
 }
 
-/** The training of a derived network on a dataset. Throws DataError where there are no test images. */
-export function trainMethod({ genotype, settings, seed }: TrainPlan, dataset: Dataset): Method<TrainWork> {
+/** The training of a derived network on a dataset. Throws DataError where there are no test images, and ArgumentError. */
+export function trainMethod(
+  { genotype, settings, seed, runtime }: TrainPlan,
+  dataset: Dataset<ImageSet>,
+): Method<TrainWork> {
   const { test, train, classes } = dataset;
   if (test === undefined)
     throw new DataError(`dataset '${dataset.name}' has no test images: a training is scored on them`);
@@ -57,6 +64,7 @@ export function trainMethod({ genotype, settings, seed }: TrainPlan, dataset: Da
       `expected test images of ${train.shape.join('x')}, as those to learn from, but got ${test.shape.join('x')}`,
     );
   }
+  checkAugmentation(settings, train.shape);
   const networks = buildTrainNetworks(genotype, dataset, settings);
   return {
     graph: networks.training.graph,
@@ -73,18 +81,21 @@ export function trainMethod({ genotype, settings, seed }: TrainPlan, dataset: Da
     },
     open: (device, parameters) => {
       const { mean, deviation, augmentation } = dataset;
-      const images = device.createDataset(train);
+      const pool = new ImagePool(runtime.workers);
+      const images = openFeed(device, train, { pool, augment: settings, seed });
       const source = { images, statistics: { mean, deviation, augmentation }, settings, seed };
+      const scored = { images: openFeed(device, test, { pool, seed }), classes };
       const metadata = encodeMetadata(genotype, dataset);
-      return new TrainWork(device, networks, parameters, source, { test, classes, metadata });
+      return new TrainWork(device, networks, parameters, source, { ...scored, pool, metadata });
     },
   };
 }
 
-/** What a training is scored on, and what its weights file tells of that. */
-interface ScoredOn {
-  readonly test: ImageArrays;
+/** What a training is scored on, what prepares images, and what its weights file tells of them. */
+interface Surroundings {
+  readonly images: ImageFeed;
   readonly classes: number;
+  readonly pool: ImagePool;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
@@ -96,24 +107,27 @@ export class TrainWork implements Work {
   readonly metadata: Readonly<Record<string, string>>;
   readonly #device: Device;
   readonly #source: TrainSource;
-  readonly #test: { readonly images: ReturnType<Device['createDataset']>; readonly labels: ImageArrays['labels'] };
+  readonly #test: ImageFeed;
+  readonly #pool: ImagePool;
   readonly #classes: number;
   readonly #logits: number;
   readonly #training: ProgramSet;
   readonly #plain: ProgramSet;
-  #batches?: { readonly epoch: number; readonly batch: ReturnType<typeof trainBatches> };
+  /** The batches that follow, from a step on. */
+  #batches?: { readonly epoch: number; step: number; readonly next: AsyncGenerator<FedBatch> };
 
   constructor(
     device: Device,
     { training, plain }: TrainNetworks,
     parameters: Parameters,
     source: TrainSource,
-    { test, classes, metadata }: ScoredOn,
+    { images: test, classes, pool, metadata }: Surroundings,
   ) {
     const { settings, images } = source;
     this.#device = device;
     this.#source = source;
-    this.#test = { images: device.createDataset(test), labels: test.labels };
+    this.#test = test;
+    this.#pool = pool;
     this.#classes = classes;
     this.metadata = metadata;
     this.#logits = plain.logits;
@@ -129,8 +143,8 @@ export class TrainWork implements Work {
   }
 
   async step(epoch: number, step: number): Promise<StepResult> {
-    if (this.#batches?.epoch !== epoch) this.#batches = { epoch, batch: trainBatches(this.#source, epoch) };
-    const batch = this.#batches.batch(step);
+    using fed = await this.#nextBatch(epoch, step);
+    const { batch } = fed;
     const count = batch.indices.length;
     const program = this.#training.programFor(count);
     const learningRate = this.learningRate(epoch);
@@ -138,16 +152,27 @@ export class TrainWork implements Work {
     return { count, ...trainStepOutcome(await this.#device.execute(commands)) };
   }
 
+  async #nextBatch(epoch: number, step: number): Promise<FedBatch> {
+    if (this.#batches?.epoch !== epoch || this.#batches.step !== step) {
+      await this.#batches?.next.return(undefined);
+      this.#batches = { epoch, step, next: trainBatches(this.#source, epoch, step) };
+    }
+    this.#batches.step++;
+    return (await this.#batches.next.next()).value;
+  }
+
+  takeUnreadable(): readonly UnreadableImage[] {
+    return [...this.#source.images.takeUnreadable(), ...this.#test.takeUnreadable()];
+  }
+
   async validate(signal: AbortSignal | undefined): Promise<Validation> {
     const { statistics, settings } = this.#source;
-    const { images, labels } = this.#test;
     const { loss, accuracy, top5 } = await scoreImages({
       device: this.#device,
       programFor: this.#plain.programFor,
       logits: this.#logits,
       classes: this.#classes,
-      batches: testBatches(images, statistics, settings.batchSize),
-      labels,
+      batches: testBatches(this.#test, statistics, settings.batchSize, signal),
       signal,
     });
     return { loss, accuracy, top5 };
@@ -156,7 +181,8 @@ export class TrainWork implements Work {
   [Symbol.dispose](): void {
     this.#training.dispose();
     this.#plain.dispose();
-    this.#source.images.dispose();
-    this.#test.images.dispose();
+    this.#source.images[Symbol.dispose]();
+    this.#test[Symbol.dispose]();
+    this.#pool[Symbol.dispose]();
   }
 }

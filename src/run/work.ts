@@ -1,3 +1,4 @@
+import type { UnreadableImage } from '../load/loader.ts';
 import type { Genotype } from '../network/genotype.ts';
 import type { Validation as MeanScore } from '../search/validate.ts';
 
@@ -31,6 +32,8 @@ export interface Work extends Disposable {
   step(epoch: number, step: number, update: number): Promise<StepResult>;
   /** Rejects with AbortedError on a signal. */
   validate(signal: AbortSignal | undefined): Promise<Validation>;
+  /** Image files that turned out to be unreadable since this was last called. */
+  takeUnreadable?(): readonly UnreadableImage[];
   /** What a search has found so far. */
   genotype?(): Promise<Genotype>;
 }

@@ -157,7 +157,14 @@ describe('the line of a resumed run', () => {
     const stream = { write, on() {}, off() {} };
     const reporter = createReporter(false, { stdout: stream, stderr: stream }, {});
     reporter.event({ ...epoch, validationTop5: 0.875 });
-    reporter.result({ genotype, testAccuracy: 0.5, testTop5: 0.875, testLoss: 1.25, directory: 'runs/t' });
+    reporter.result({
+      genotype,
+      testAccuracy: 0.5,
+      testTop5: 0.875,
+      unreadableImages: 0,
+      testLoss: 1.25,
+      directory: 'runs/t',
+    });
     expect(text.split('\n')).toEqual([
       'epoch 1/1  train 25.0% (loss 2.000)  test 50.0% (top-5 87.5%, loss 1.500)  0:12',
       'test accuracy 50.0%, top-5 87.5%, loss 1.2500',
@@ -166,6 +173,26 @@ describe('the line of a resumed run', () => {
       '      dartsmith export --arch runs/t --out network.onnx',
       '',
     ]);
+  });
+
+  it.each([
+    ['plain', false, false],
+    ['live', false, true],
+    ['json', true, false],
+  ])('names an image file that cannot be read, %s', (_, json, isTTY) => {
+    let text = '';
+    const stream = (kept: boolean) => ({
+      ...{ columns: 100, isTTY, on() {}, off() {} },
+      write(more: string) {
+        if (kept) text += more;
+      },
+    });
+    const reporter = createReporter(json, { stdout: stream(false), stderr: stream(true) }, {});
+    reporter.event({ type: 'unreadable', file: 'train/a/1.jpg', reason: 'premature end', count: 1 });
+    expect(text).toBe(
+      'cannot read train/a/1.jpg (premature end): another image stands in for it, and no test counts it\n',
+    );
+    reporter.close();
   });
 
   it('tells that a run goes on with another device', () => {

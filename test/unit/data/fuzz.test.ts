@@ -3,19 +3,31 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import type { Dataset } from '../../../src/data/dataset.ts';
-import { type DatasetName, loadDataset } from '../../../src/data/load.ts';
+import { loadDataset, type MemoryDatasetName } from '../../../src/data/load.ts';
 import { DataError } from '../../../src/errors.ts';
 import { uniform } from '../../../src/random/philox.ts';
-import { cifarFile, folderOf, idxSet } from './fixtures.ts';
+import { byteAt, cifarFile, folderOf, idxSet } from './fixtures.ts';
+import { svhnFile } from './mat_file.ts';
 
 function packed(): Record<string, Buffer> {
   return Object.fromEntries(Object.entries(idxSet()).map(([name, content]) => [`${name}.gz`, gzipSync(content)]));
 }
 
-const sets: readonly (readonly [DatasetName, string, Record<string, Buffer>])[] = [
+function svhn(compressed: boolean): Record<string, Buffer> {
+  const pixel = (image: number, row: number, column: number, channel: number) =>
+    byteAt(image + row + 7 * column + channel);
+  return {
+    'train_32x32.mat': svhnFile([1, 2, 10], pixel, { compressed }),
+    'test_32x32.mat': svhnFile([4], pixel, { compressed }),
+  };
+}
+
+const sets: readonly (readonly [MemoryDatasetName, string, Record<string, Buffer>])[] = [
   ['idx', 'plain', idxSet()],
   ['mnist', 'gzipped', packed()],
   ['cifar10', 'one batch', { 'data_batch_1.bin': cifarFile([[1], [2]]), 'test_batch.bin': cifarFile([[3]]) }],
+  ['svhn', 'plain', svhn(false)],
+  ['svhn', 'compressed', svhn(true)],
   ['cifar100', 'whole', { 'train.bin': cifarFile([[1, 2]]), 'test.bin': cifarFile([[3, 4]]) }],
 ];
 

@@ -1,9 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import type { DeviceDataset } from '../../../src/backend/device.ts';
-import { testBatches, trainBatches } from '../../../src/evaluate/batches.ts';
+import type { Device, DeviceDataset, GatheredBatch } from '../../../src/backend/device.ts';
+import { type FedBatch, testBatches, trainBatches } from '../../../src/evaluate/batches.ts';
+import { openFeed } from '../../../src/evaluate/feed.ts';
 import { dropPathFactor, trainLearningRate } from '../../../src/evaluate/schedule.ts';
 import { rankOf } from '../../../src/evaluate/score.ts';
-import { resolveTrainSettings, trainPresets, trainSettingRules } from '../../../src/evaluate/settings.ts';
+import {
+  resolveTrainSettings,
+  type TrainSettings,
+  trainPresets,
+  trainSettingRules,
+} from '../../../src/evaluate/settings.ts';
+import { ImagePool } from '../../../src/load/pool.ts';
 import { isAllowed } from '../../../src/setting_rules.ts';
 
 describe('learning rates', () => {
@@ -49,33 +56,52 @@ describe('settings', () => {
   });
 });
 
+async function collect(batches: AsyncIterable<FedBatch>): Promise<GatheredBatch[]> {
+  const all: GatheredBatch[] = [];
+  for await (const { batch } of batches) all.push(batch);
+  return all;
+}
+
 describe('batches', () => {
-  const images = { count: 10, shape: [4, 4, 1] } as unknown as DeviceDataset;
+  const dataset = { count: 10, shape: [4, 4, 1], dispose() {} } as unknown as DeviceDataset;
+  const device = { createDataset: () => dataset } as unknown as Device;
+  const arrays = { images: new Uint8Array(160), labels: new Int32Array(10), shape: [4, 4, 1] } as const;
+  const images = openFeed(device, arrays, { pool: new ImagePool(), seed: 3 });
   const statistics = { mean: [0.5], deviation: [0.25], augmentation: { pad: 2, flip: true } };
   const settings = { ...trainPresets.cifar10.settings, batchSize: 4, epochs: 4 };
-  const all = (epoch: number) =>
-    [0, 1, 2].flatMap((step) => [...trainBatches({ images, statistics, settings, seed: 3 }, epoch)(step).indices]);
+  const batchesOf = async (epoch: number, changes: Partial<TrainSettings> = {}, first = 0) =>
+    collect(trainBatches({ images, statistics, settings: { ...settings, ...changes }, seed: 3 }, epoch, first));
+  const all = async (epoch: number) => (await batchesOf(epoch)).flatMap(({ indices }) => [...indices]);
 
-  it('of training take every image once, in an order of the epoch, the last batch as small as what is left', () => {
-    expect(all(0).toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
-    expect(all(1)).not.toEqual(all(0));
-    expect(all(0)).toEqual(all(0));
-    expect(trainBatches({ images, statistics, settings, seed: 3 }, 0)(2).indices.length).toBe(2);
+  it('of training take every image once, in an order of the epoch, the last batch as small as what is left', async () => {
+    expect((await all(0)).toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(await all(1)).not.toEqual(await all(0));
+    expect(await all(0)).toEqual(await all(0));
+    expect((await batchesOf(0))[2].indices.length).toBe(2);
   });
 
-  it('of training are augmented, and drop paths as the epoch says', () => {
-    const batch = trainBatches({ images, statistics, settings, seed: 3 }, 1)(2);
+  it('of training begin at any step with the same batches', async () => {
+    expect(await batchesOf(1, {}, 1)).toEqual((await batchesOf(1)).slice(1));
+    expect(await batchesOf(1, {}, 3)).toEqual([]);
+  });
+
+  it('of training are not padded where a random resized crop takes the place of that', async () => {
+    expect((await batchesOf(0, { randomResizedCrop: true }))[0].augmentation).toMatchObject({ pad: 0, flip: true });
+  });
+
+  it('of training are augmented, and drop paths as the epoch says', async () => {
+    const batch = (await batchesOf(1))[2];
     expect(batch.augmentation).toEqual({
       ...{ mean: [0.5], deviation: [0.25], pad: 2, flip: true, cutout: 16 },
       stream: { seed: 3, purpose: 'trainAugmentation', epoch: 1, step: 2 },
     });
     expect(batch.dropout).toEqual({ seed: 3, epoch: 1, step: 2, pathFactor: 0.25 });
-    const plain = trainBatches({ images, statistics, settings: { ...settings, dropPathProb: 0 }, seed: 3 }, 1)(2);
+    const plain = (await batchesOf(1, { dropPathProb: 0 }))[2];
     expect(plain).not.toHaveProperty('dropout');
   });
 
-  it('of a test come in order, as they are', () => {
-    const batches = testBatches(images, statistics, 4);
+  it('of a test come in order, as they are', async () => {
+    const batches = await collect(testBatches(images, statistics, 4));
     expect(batches.map(({ indices }) => [...indices])).toEqual([
       [0, 1, 2, 3],
       [4, 5, 6, 7],

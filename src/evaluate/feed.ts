@@ -1,0 +1,62 @@
+// How images reach a device: those that lie there whole, and those that are prepared batch by batch, behind one interface.
+import { augmentsImages } from '../augment/augment.ts';
+import type { Device, DeviceDataset } from '../backend/device.ts';
+import type { ImageArrays, ImageSet } from '../data/dataset.ts';
+import { ImageLoader, type LoaderOptions, type PassOptions, type UnreadableImage } from '../load/loader.ts';
+
+/** Images of a batch that lie on a device, until it is disposed. */
+export interface FedImages extends Disposable {
+  readonly dataset: DeviceDataset;
+  /** Where they are in `dataset`. */
+  readonly indices: Uint32Array;
+  /** One each. */
+  readonly labels: Int32Array;
+}
+
+/** A set of images, to be had batch by batch on a device. */
+export interface ImageFeed extends Disposable {
+  readonly count: number;
+  /** Batches of positions of the set, in order. Rejects with AbortedError, or DataError where images cannot be read. */
+  batches(positions: readonly Uint32Array[], options: PassOptions): AsyncIterable<FedImages>;
+  /** Image files that turned out to be unreadable since this was last called. */
+  takeUnreadable(): readonly UnreadableImage[];
+}
+
+/** Images in memory that nothing is to be done to lie on the device; others are prepared as `options` say. */
+export function openFeed(device: Device, images: ImageSet, options: LoaderOptions): ImageFeed {
+  const { augment } = options;
+  const changed = augment !== undefined && augmentsImages(augment);
+  if ('images' in images && !changed) return residentFeed(device, images);
+  return loadedFeed(device, images.labels.length, new ImageLoader(images, options));
+}
+
+function residentFeed(device: Device, images: ImageArrays): ImageFeed {
+  const dataset = device.createDataset(images);
+  // Not the images themselves, which are the device's now.
+  const { labels } = images;
+  return {
+    count: labels.length,
+    async *batches(positions) {
+      for (const indices of positions) {
+        yield { dataset, indices, labels: Int32Array.from(indices, (index) => labels[index]), [Symbol.dispose]() {} };
+      }
+    },
+    takeUnreadable: () => [],
+    [Symbol.dispose]: () => dataset.dispose(),
+  };
+}
+
+function loadedFeed(device: Device, count: number, loader: ImageLoader): ImageFeed {
+  return {
+    count,
+    async *batches(positions, options) {
+      for await (const images of loader.batches(positions, options)) {
+        const dataset = device.createDataset(images);
+        const indices = Uint32Array.from(images.labels, (_, i) => i);
+        yield { dataset, indices, labels: images.labels, [Symbol.dispose]: () => dataset.dispose() };
+      }
+    },
+    takeUnreadable: () => loader.takeUnreadable(),
+    [Symbol.dispose]() {},
+  };
+}

@@ -1,0 +1,108 @@
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import { AbortedError, BackendError } from '../errors.ts';
+import type { PrepareTask } from './prepare.ts';
+import type { PreparedImage, Reply, Request } from './worker.ts';
+
+interface Job {
+  readonly task: PrepareTask;
+  readonly signal?: AbortSignal;
+  readonly resolve: (image: PreparedImage) => void;
+  readonly reject: (error: Error) => void;
+}
+
+interface Thread {
+  readonly worker: Worker;
+  /** Those that it was sent, by number. */
+  readonly jobs: Map<number, Job>;
+}
+
+/** The second waits at the thread while libvips decodes for the first. */
+const jobsPerThread = 2;
+
+/** More read no faster than a disk gives, and each takes some 50 MB. */
+const mostDefaultWorkers = 16;
+
+/** Threads that are started when nobody says how many. */
+export function defaultWorkers(): number {
+  return Math.min(mostDefaultWorkers, availableParallelism());
+}
+
+/** Threads that prepare images, started when there is work. */
+export class ImagePool implements Disposable {
+  readonly #size: number;
+  #threads: Thread[] = [];
+  #waiting: Job[] = [];
+  #sent = 0;
+  /** Why it takes no more work. */
+  #ended?: Error;
+
+  constructor(size = defaultWorkers()) {
+    this.#size = size;
+  }
+
+  /** Prepares an image, in the order of asking. Rejects with AbortedError, or BackendError where a thread died. */
+  prepare(task: PrepareTask, signal?: AbortSignal): Promise<PreparedImage> {
+    return new Promise((resolve, reject) => {
+      if (this.#ended !== undefined) return reject(this.#ended);
+      this.#waiting.push({ task, signal, resolve, reject });
+      this.#deal();
+    });
+  }
+
+  #deal(): void {
+    for (let thread = this.#idlest(); thread !== undefined && this.#waiting.length > 0; thread = this.#idlest()) {
+      const job = this.#waiting.shift()!;
+      if (job.signal?.aborted) {
+        job.reject(new AbortedError());
+        continue;
+      }
+      const id = this.#sent++;
+      thread.jobs.set(id, job);
+      thread.worker.postMessage({ id, task: job.task } satisfies Request);
+    }
+  }
+
+  /** The thread to give the next job; undefined where all are busy. */
+  #idlest(): Thread | undefined {
+    const free = this.#threads.filter(({ jobs }) => jobs.size < jobsPerThread);
+    const idle = free.find(({ jobs }) => jobs.size === 0);
+    if (idle !== undefined) return idle;
+    return this.#threads.length < this.#size ? this.#start() : free[0];
+  }
+
+  #start(): Thread {
+    const thread = { worker: new Worker(workerFile()), jobs: new Map<number, Job>() };
+    thread.worker.on('message', (reply: Reply) => {
+      thread.jobs.get(reply.id)?.resolve(reply);
+      thread.jobs.delete(reply.id);
+      this.#deal();
+    });
+    thread.worker.on('error', (error: Error) => {
+      this.#end(new BackendError(`a thread that reads images failed: ${error.message}`, { cause: error }));
+    });
+    this.#threads.push(thread);
+    return thread;
+  }
+
+  #end(reason: Error): void {
+    this.#ended ??= reason;
+    for (const job of this.#waiting.splice(0)) job.reject(reason);
+    for (const { jobs, worker } of this.#threads.splice(0)) {
+      for (const job of jobs.values()) job.reject(reason);
+      // Not terminated: libvips may be at work for it.
+      worker.postMessage(undefined satisfies Request);
+    }
+  }
+
+  /** Ends the threads once they are done with what they have; work that waits is rejected with AbortedError. */
+  [Symbol.dispose](): void {
+    this.#end(new AbortedError());
+  }
+}
+
+/** Threads of Node 20 run no TypeScript: a checkout's sources are served by what was compiled of them. */
+function workerFile(): URL {
+  const compiled = import.meta.filename.endsWith('.ts') ? '../../dist/load/worker.js' : './worker.js';
+  return new URL(compiled, import.meta.url);
+}
