@@ -24,14 +24,26 @@ export async function timed(work: () => Promise<unknown>): Promise<number> {
   return (performance.now() - start) / 1000;
 }
 
+/** How {@link alternate} goes about it. */
+export interface AlternateOptions {
+  /** Contestants have run already: without the run that does not count. */
+  readonly warm?: boolean;
+  /** Asked before each round but the first: whether those so far have to do. */
+  readonly isEnough?: () => boolean;
+}
+
 /**
  * Measures contestants in turns (A B A B), so that a slow spell of the machine falls on all alike. Each warms up with one
  * run that does not count.
  */
-export async function alternate(contestants: readonly Contestant[], rounds: number): Promise<Measurement[]> {
-  for (const contestant of contestants) await contestant.run();
+export async function alternate(
+  contestants: readonly Contestant[],
+  rounds: number,
+  { warm = false, isEnough = () => false }: AlternateOptions = {},
+): Promise<Measurement[]> {
+  if (!warm) for (const contestant of contestants) await contestant.run();
   const seconds: number[][] = contestants.map(() => []);
-  for (let round = 0; round < rounds; round++) {
+  for (let round = 0; round < rounds && (round === 0 || !isEnough()); round++) {
     for (const [index, contestant] of contestants.entries()) seconds[index].push(await contestant.run());
   }
   return contestants.map(({ name }, index) => ({

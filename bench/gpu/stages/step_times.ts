@@ -63,7 +63,13 @@ export async function timeSteps(context: Context): Promise<StageOutcome> {
           return side.time(order);
         },
       }));
-      const measured = await alternate(contestants, sizes.stepRounds);
+      const begun = performance.now();
+      let rounds = 0;
+      const measured = await alternate(contestants, sizes.stepRounds, {
+        warm: true,
+        // Another round takes as long as one so far.
+        isEnough: () => left() + secondsOfRounds < (performance.now() - begun) / 1000 / ++rounds,
+      });
       measured.forEach((result, index) => {
         const { precision, kernels } = sides[index];
         results.push({ ...result, order, precision, kernels: kernels?.() });
@@ -100,7 +106,7 @@ async function openSides({ device, sizes, precisions, progress }: Context) {
 }
 
 /** Kept for the rounds of an order when its first steps are taken. */
-const secondsOfRounds = 20;
+const secondsOfRounds = 30;
 
 /** Takes the first step, which plans and compiles. Gives why the side is left out, or undefined. */
 async function warmUp(
