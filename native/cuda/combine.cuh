@@ -45,7 +45,7 @@ struct alignas(16) Combine {
 };
 
 template <Layout layout>
-__device__ __forceinline__ float4 load_input(const CombineInput& input, bool pooled, int64_t pixel, int channel) {
+__device__ __forceinline__ float4 load_input(const CombineInput& input, bool pooled, Index pixel, int channel) {
   return pooled ? input.window.value<layout>(input.y, pixel, channel) : input.y.load<layout>(pixel, channel);
 }
 
@@ -65,10 +65,10 @@ __device__ __forceinline__ void forward_piece(const Combine& c, int64_t first, i
                                               const float4* factors) {
   constexpr int kVectors = kChunk / 4;
   for (int64_t p = first; p < end; p += kTogether * rows) {
-    int64_t pixels[kTogether];
+    Index pixels[kTogether];
     float4 sums[kTogether];
     for (int i = 0; i < kTogether; ++i) {
-      pixels[i] = smaller(p + i * rows, end - 1);  // the last once more where there are no more
+      pixels[i] = static_cast<Index>(smaller(p + i * rows, end - 1));  // the last once more where there are no more
       sums[i] = c.accumulate ? c.output.load<layout>(pixels[i], channel) : splat(0);
     }
     const auto add = [&](int k, bool pooled) {

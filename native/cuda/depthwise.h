@@ -89,18 +89,21 @@ struct Tiling {
 struct Place {
   int top, left;
   int rows, columns;  // within the image
-  int64_t first;      // pixel of the tensor
+  Index first;        // pixel of the tensor
   int pitch;
 
-  __device__ Place(const Tiling& t, int64_t image, int tile)
+  __device__ Place(const Tiling& t, Index image, int tile)
       : top(t.top(tile)),
         left(t.left(tile)),
         rows(t.height - top),
         columns(t.width - left),
-        first((image * t.height + top) * t.width + left),
+        first((image * static_cast<Index>(t.height) + static_cast<Index>(top)) * static_cast<Index>(t.width) +
+              static_cast<Index>(left)),
         pitch(t.width) {}
   __device__ __forceinline__ bool has(int row, int column) const { return row < rows && column < columns; }
-  __device__ __forceinline__ int64_t pixel(int row, int column) const { return first + row * pitch + column; }
+  __device__ __forceinline__ Index pixel(int row, int column) const {
+    return first + static_cast<Index>(row * pitch + column);
+  }
 };
 
 // Output pixels of a tile at a stride: a larger stride needs a larger piece of the input.
@@ -145,7 +148,7 @@ struct Frame {
 
 // Fills a frame: channels [first, first + 4 * vectors) of one image, each thread's through its map(value), 0 around it.
 template <Layout layout, typename Map>
-__device__ void load_frame(const Frame& frame, const Tiling& tiling, int tile, const View& x, int64_t image, int height,
+__device__ void load_frame(const Frame& frame, const Tiling& tiling, int tile, const View& x, Index image, int height,
                            int width, int first, float4* target, const Map& map_of) {
   const Spread spread(frame.vectors * 4);
   const int channel = first + spread.vector * 4, pixels = frame.size[0] * frame.size[1];
@@ -153,14 +156,14 @@ __device__ void load_frame(const Frame& frame, const Tiling& tiling, int tile, c
   const int left = tiling.left(tile) * frame.stride[1] + frame.low[1];
   const bool exists = channel < x.channels;
   const auto map = map_of(channel);
-  const int64_t first_pixel = image * height * width;
+  const Index first_pixel = image * static_cast<Index>(height * width);
 #pragma unroll 4
   for (int pixel = spread.row; pixel < pixels; pixel += spread.rows) {
     const int down = static_cast<int>(static_cast<uint32_t>(pixel) * frame.reciprocal >> 20);
     const int row = top + down, column = left + pixel - down * frame.size[1];
     const bool inside = exists && row >= 0 && row < height && column >= 0 && column < width;
     target[pixel * frame.pitch + spread.vector] =
-        inside ? map(x.load<layout>(first_pixel + row * width + column, channel)) : splat(0);
+        inside ? map(x.load<layout>(first_pixel + static_cast<Index>(row * width + column), channel)) : splat(0);
   }
 }
 

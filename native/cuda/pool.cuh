@@ -49,7 +49,7 @@ struct alignas(16) PoolBackward {
 
 // Sum over members of A * g + B * y + D.
 template <Layout layout>
-__device__ __forceinline__ float4 joined_gradient(const PoolSet& b, int64_t pixel, int channel, float4 y) {
+__device__ __forceinline__ float4 joined_gradient(const PoolSet& b, Index pixel, int channel, float4 y) {
   float4 sum = splat(0);
   for (int m = 0; m < b.members; ++m) {
     const float4 g = b.gradients[m].load<layout>(pixel, channel);
@@ -60,14 +60,14 @@ __device__ __forceinline__ float4 joined_gradient(const PoolSet& b, int64_t pixe
 
 // The first largest element of a window, in row order, a byte a channel; 255 for none.
 template <Layout layout>
-__device__ __forceinline__ unsigned choose(const PoolWindow& window, const View& x, int64_t image, int row, int column,
+__device__ __forceinline__ unsigned choose(const PoolWindow& window, const View& x, Index image, int row, int column,
                                            int channel, float4 largest) {
   const PoolWindow::Span s = window.span(row, column);
   const int top = row * window.stride[0] - window.padding[0], left = column * window.stride[1] - window.padding[1];
   unsigned chosen = 0xffffffffu;
   for (int y = s.top; y < s.bottom; ++y) {
     for (int c = s.left; c < s.right; ++c) {
-      float4 value = x.load<layout>(image + int64_t{y} * window.in_width + c, channel);
+      float4 value = x.load<layout>(image + static_cast<Index>(y * window.in_width + c), channel);
       const unsigned element = static_cast<unsigned>((y - top) * window.kernel[1] + c - left);
       for (int i = 0; i < 4; ++i) {
         const bool open = (chosen >> (8 * i) & 0xffu) == 0xffu;
@@ -80,7 +80,7 @@ __device__ __forceinline__ unsigned choose(const PoolWindow& window, const View&
 
 // Gathers an input pixel's gradient from the windows that hold it.
 template <Layout layout>
-__device__ __forceinline__ float4 gather_gradient(const PoolSet& b, int64_t image, int row, int column, int channel) {
+__device__ __forceinline__ float4 gather_gradient(const PoolSet& b, Index image, int row, int column, int channel) {
   const PoolWindow& w = b.window;
   const int vectors = (b.x.channels + 3) / 4;
   float4 sum = splat(0);
@@ -90,7 +90,8 @@ __device__ __forceinline__ float4 gather_gradient(const PoolSet& b, int64_t imag
     for (int kx = 0; kx < w.kernel[1]; ++kx) {
       const int from_column = column + w.padding[1] - kx;
       if (from_column < 0 || from_column % w.stride[1] != 0 || from_column / w.stride[1] >= w.out_width) continue;
-      const int64_t output = (image * w.out_height + from_row / w.stride[0]) * w.out_width + from_column / w.stride[1];
+      const Index output = image * static_cast<Index>(w.out_height * w.out_width) +
+                           static_cast<Index>(from_row / w.stride[0] * w.out_width + from_column / w.stride[1]);
       float4 share = b.shares.load<layout>(output, channel);
       if (w.takes_max) {
         const unsigned chosen = b.choices[output * vectors + channel / 4];
@@ -112,7 +113,7 @@ __device__ __forceinline__ void share_gradient(const PoolSet& b, Index item) {
   const int channel = static_cast<int>(item % vectors) * 4;
   const int within = static_cast<int>(pixel - image * area);
   const int row = within / w.out_width, column = within % w.out_width;
-  const int64_t first = int64_t{image} * w.in_height * w.in_width;
+  const Index first = image * static_cast<Index>(w.in_height * w.in_width);
   const bool needs_value = w.takes_max || b.maps[0] != nullptr;
   const float4 value = needs_value ? w.value<layout>(b.x, first, row, column, channel) : splat(0);
   float4 share = joined_gradient<layout>(b, pixel, channel, value);

@@ -38,7 +38,7 @@ struct PoolWindow {
 
   // Four channels of a pooled pixel; `image` is the index of the image's first pixel.
   template <Layout layout>
-  __device__ __forceinline__ float4 value(const View& x, int64_t image, int row, int column, int channel) const {
+  __device__ __forceinline__ float4 value(const View& x, Index image, int row, int column, int channel) const {
     const Span s = span(row, column);
     float4 result = splat(takes_max ? -INFINITY : 0);
     if (kernel[0] == 3 && kernel[1] == 3) {
@@ -48,14 +48,14 @@ struct PoolWindow {
       for (int i = 0; i < 9; ++i) {
         const int y = top + i / 3, at = left + i % 3;
         const bool inside = y >= s.top && y < s.bottom && at >= s.left && at < s.right;
-        values[i] = inside ? x.load<layout>(image + int64_t{y} * in_width + at, channel) : result;
+        values[i] = inside ? x.load<layout>(image + static_cast<Index>(y * in_width + at), channel) : result;
       }
 #pragma unroll
       for (int i = 0; i < 9; ++i) result = joined(values[i], result);
     } else {
       for (int y = s.top; y < s.bottom; ++y) {
         for (int left = s.left; left < s.right; ++left) {
-          result = joined(x.load<layout>(image + int64_t{y} * in_width + left, channel), result);
+          result = joined(x.load<layout>(image + static_cast<Index>(y * in_width + left), channel), result);
         }
       }
     }
@@ -64,9 +64,10 @@ struct PoolWindow {
   template <Layout layout>
   __device__ __forceinline__ float4 value(const View& x, Index pixel, int channel) const {
     const Index area = static_cast<Index>(out_height) * static_cast<Index>(out_width);
-    const int64_t image = pixel / area;
+    const Index image = pixel / area;
     const int within = static_cast<int>(pixel % area);
-    return value<layout>(x, image * in_height * in_width, within / out_width, within % out_width, channel);
+    return value<layout>(x, image * static_cast<Index>(in_height * in_width), within / out_width, within % out_width,
+                         channel);
   }
 
  private:

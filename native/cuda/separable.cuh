@@ -118,9 +118,14 @@ __device__ __forceinline__ int inputs_of(const Run& run) {
   return run.input.channels;
 }
 
+// Of the input.
+__device__ __forceinline__ Index pixel_of(const Run& run, Index image, int row, int column) {
+  return image * static_cast<Index>(run.height * run.width) + static_cast<Index>(row * run.width + column);
+}
+
 // Fills the frame with the activated input.
 template <Layout layout>
-__device__ inline void load_input(const Run& run, int64_t image, int tile, int first, float4* frame) {
+__device__ inline void load_input(const Run& run, Index image, int tile, int first, float4* frame) {
   load_frame<layout>(
       run.frame, run.tiling, tile, run.input, image, run.height, run.width, first, frame, [&](int channel) {
         return [before = Preactivation(run.reading, channel, inputs_of(run))](float4 x) { return relu(before(x)); };
@@ -140,7 +145,7 @@ __device__ __forceinline__ int chunk_channels(int channels, int first, int chunk
 
 // Depthwise outputs of a tile for a chunk of channels, 0 past the last: [pixels, pitch of the chunk].
 template <Precision precision, Layout layout>
-__device__ void depthwise_factors(const Run& run, const Member& member, int64_t image, int tile, int first,
+__device__ void depthwise_factors(const Run& run, const Member& member, Index image, int tile, int first,
                                   const float4* frame, const float4* taps, typename Factor<precision>::Type* target) {
   const Spread spread(run.chunk);
   const DepthwiseSource source{frame, taps, member.depthwise, inputs_of(run), false, first};
@@ -159,7 +164,7 @@ __device__ void depthwise_factors(const Run& run, const Member& member, int64_t 
           [&](int y, int x) {
             const int at_row = top + y, at_column = left + x;
             if (at_row < 0 || at_row >= run.height || at_column < 0 || at_column >= run.width) return splat(0);
-            return relu(before(run.input.load<layout>((image * run.height + at_row) * run.width + at_column, channel)));
+            return relu(before(run.input.load<layout>(pixel_of(run, image, at_row, at_column), channel)));
           },
           sums);
     }
@@ -208,8 +213,8 @@ __device__ void load_pointwise(const Member& member, int inputs, int first_input
 // Of one tile, its result to where it is kept, and its moments. In bfloat16 the result itself is rounded too: its
 // statistics are those of what is kept.
 template <Layout layout>
-__device__ inline void keep_result(const Run& run, const Member& member, int64_t image, int tile, int first,
-                                   int columns, float* result, float4* scratch) {
+__device__ inline void keep_result(const Run& run, const Member& member, Index image, int tile, int first, int columns,
+                                   float* result, float4* scratch) {
   const Tiling& t = run.tiling;
   const int pitch = columns + kResultPad, outputs = member.output.channels;
   const Spread spread(static_cast<int>(smaller(columns, outputs - first)));
@@ -230,7 +235,7 @@ __device__ inline void keep_result(const Run& run, const Member& member, int64_t
 }
 
 template <Precision precision, Layout layout>
-__device__ void forward_member(const Run& run, const Member& member, int64_t image, int tile, int& loaded,
+__device__ void forward_member(const Run& run, const Member& member, Index image, int tile, int& loaded,
                                const ForwardParts<precision>& parts) {
   const int inputs = inputs_of(run), outputs = member.output.channels;
   for (int first = 0; first < outputs; first += run.columns) {
@@ -312,7 +317,7 @@ struct TileParts {
 
 // The output's gradient of a tile, A * g + B * y + D, for a chunk of channels; 0 outside the image.
 template <Precision precision, Layout layout>
-__device__ void load_gradient(const Run& run, const Member& member, int64_t image, int tile, int first, int columns,
+__device__ void load_gradient(const Run& run, const Member& member, Index image, int tile, int first, int columns,
                               typename Factor<precision>::Type* target) {
   const Tiling& t = run.tiling;
   const Spread spread(columns);
@@ -325,7 +330,7 @@ __device__ void load_gradient(const Run& run, const Member& member, int64_t imag
     const int row = t.row(pixel), column = t.column(pixel);
     float4 value = splat(0);
     if (place.has(row, column) && channel < outputs) {
-      const int64_t at = place.pixel(row, column);
+      const Index at = place.pixel(row, column);
       value = map(member.gradient.load<layout>(at, channel), member.output.load<layout>(at, channel));
     }
     keep_factors<precision>(target + pixel * pitch + spread.vector * 4, value);
@@ -347,7 +352,7 @@ __device__ void load_transposed(const Member& member, int inputs, int first_inpu
 
 // One tile of one member: the depthwise output's gradient.
 template <Precision precision, Layout layout>
-__device__ void backward_tile(const Run& run, const Member& member, int64_t image, int tile,
+__device__ void backward_tile(const Run& run, const Member& member, Index image, int tile,
                               const TileParts<precision>& parts) {
   const int inputs = inputs_of(run), outputs = member.output.channels;
   const Tiling& t = run.tiling;
@@ -405,7 +410,7 @@ struct WeightParts {
 
 // The depthwise output's gradient of a tile, 0 outside the image: [pixels, chunk + kResultPad].
 template <Layout layout>
-__device__ inline void load_depthwise_gradient(const Run& run, const Member& member, int64_t image, int tile, int first,
+__device__ inline void load_depthwise_gradient(const Run& run, const Member& member, Index image, int tile, int first,
                                                float* target) {
   const Tiling& t = run.tiling;
   const Spread spread(run.chunk);
@@ -442,7 +447,7 @@ __device__ __forceinline__ void keep_sum(float* target, float value, bool first)
 
 // What one tile adds to the gradient of a chunk of any depthwise weights.
 template <Layout layout>
-__device__ inline void correlate_any(const Run& run, const Member& member, int64_t image, int tile, int first,
+__device__ inline void correlate_any(const Run& run, const Member& member, Index image, int tile, int first,
                                      const float4* frame, const float* gradient, float* partial, bool first_tile) {
   const Tiling& t = run.tiling;
   const DepthwiseWindow& w = member.window;
@@ -462,7 +467,7 @@ __device__ inline void correlate_any(const Run& run, const Member& member, int64
       } else {
         const int at_row = t.top(tile) * w.stride[0] + y, at_column = t.left(tile) * w.stride[1] + x;
         if (at_row >= 0 && at_row < run.height && at_column >= 0 && at_column < run.width) {
-          value = relu(before(run.input.load<layout>((image * run.height + at_row) * run.width + at_column, channel)));
+          value = relu(before(run.input.load<layout>(pixel_of(run, image, at_row, at_column), channel)));
         }
       }
       sum = fused(g, value, sum);
@@ -546,7 +551,7 @@ __device__ void weight_gradients(const Separable& s, const Member& member, Index
   const Index in_image = static_cast<Index>(t.tiles()), tiles = static_cast<Index>(s.batch) * in_image;
   const Index begin = task.slice * member.tiles_a_slice;
   for (Index at = begin; at < tiles && at < begin + member.tiles_a_slice; ++at) {
-    const int64_t image = at / in_image;
+    const Index image = at / in_image;
     const int tile = static_cast<int>(at % in_image);
     __syncthreads();
     load_gradient<precision, layout>(run, member, image, tile, task.output, task.columns, parts.gradient);
@@ -589,7 +594,7 @@ struct GradientParts {
 
 // One member's data gradient at an input pixel, whatever its strides.
 template <Layout layout>
-__device__ inline float4 gather_gradient(const Run& run, const Member& member, int64_t image, int row, int column,
+__device__ inline float4 gather_gradient(const Run& run, const Member& member, Index image, int row, int column,
                                          int channel) {
   const DepthwiseWindow& w = member.window;
   const Tiling& t = run.tiling;
@@ -600,7 +605,8 @@ __device__ inline float4 gather_gradient(const Run& run, const Member& member, i
     for (int kx = 0; kx < w.kernel[1]; ++kx) {
       const int from_column = w.unstrided(column + w.padding[1] - kx * w.dilation[1], 1);
       if (from_column < 0 || from_column >= t.width) continue;
-      const int64_t pixel = (image * t.height + from_row) * t.width + from_column;
+      const Index pixel =
+          image * static_cast<Index>(t.height * t.width) + static_cast<Index>(from_row * t.width + from_column);
       const float4 weight =
           channel_values(member.depthwise + int64_t{ky * w.kernel[1] + kx} * inputs_of(run), channel, inputs_of(run));
       sum = fused(weight, member.depthwise_gradient.load<layout>(pixel, channel), sum);
@@ -611,7 +617,7 @@ __device__ inline float4 gather_gradient(const Run& run, const Member& member, i
 
 // The sum over a run's members for four input pixels of a tile.
 template <Layout layout>
-__device__ inline void sum_members(const Separable& s, const Run& run, int64_t image, int tile, int first,
+__device__ inline void sum_members(const Separable& s, const Run& run, Index image, int tile, int first,
                                    const Spread& spread, const GradientParts& parts, float4 (&sums)[kQuad]) {
   const Tiling& t = run.input_tiling;
   const int pixel = spread.row * kQuad, row = t.row(pixel), column = t.column(pixel);
@@ -648,7 +654,7 @@ __device__ inline void input_gradient(const Separable& s, Index task, const Grad
   const Index chunks = static_cast<Index>((inputs_of(run) + run.chunk - 1) / run.chunk);
   const Index own = static_cast<Index>(task - run.first_gradient_task), place = own / chunks;
   const int first = static_cast<int>(own % chunks) * run.chunk;
-  const int64_t image = place / static_cast<Index>(t.tiles());
+  const Index image = place / static_cast<Index>(t.tiles());
   const int tile = static_cast<int>(place % static_cast<Index>(t.tiles()));
   const Spread spread(run.chunk);
   const int channel = first + spread.vector * 4;
@@ -661,7 +667,7 @@ __device__ inline void input_gradient(const Separable& s, Index task, const Grad
       const int pixel = spread.row * kQuad + i;
       const int row = t.top(tile) + t.row(pixel), column = t.left(tile) + t.column(pixel);
       if (pixel >= t.pixels() || row >= t.height || column >= t.width) continue;
-      const int64_t at = (image * t.height + row) * t.width + column;
+      const Index at = pixel_of(run, image, row, column);
       const float4 x = run.input.load<layout>(at, channel);
       const float4 g =
           map4(before(x), sums[i], [](float value, float gradient) { return value > 0 ? gradient : 0.0f; });

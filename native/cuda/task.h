@@ -165,41 +165,41 @@ struct View {
   // Channels [channel, channel + 4) of a pixel, 0 past the last; `channel` is a multiple of 4. A kernel that knows the
   // layout has no branch here, so that several loads can be under way at once.
   template <Layout layout = Layout::kAny>
-  __device__ __forceinline__ float4 load(int64_t pixel, int channel) const {
-    const int64_t at = pixel * channels + channel;
+  __device__ __forceinline__ float4 load(Index pixel, int channel) const {
     if constexpr (layout == Layout::kFloats) {
-      return *reinterpret_cast<const float4*>(static_cast<const float*>(data) + at);
+      return static_cast<const float4*>(data)[vector_at(pixel, channel)];
     } else if constexpr (layout == Layout::kHalves) {
-      const uint2 bits = *reinterpret_cast<const uint2*>(static_cast<const uint16_t*>(data) + at);
+      const uint2 bits = static_cast<const uint2*>(data)[vector_at(pixel, channel)];
       return make_float4(from_bfloat16(bits.x & 0xffffu), from_bfloat16(bits.x >> 16), from_bfloat16(bits.y & 0xffffu),
                          from_bfloat16(bits.y >> 16));
     } else {
       if (channels % 4 == 0) {
         return half ? load<Layout::kHalves>(pixel, channel) : load<Layout::kFloats>(pixel, channel);
       }
+      const int64_t at = int64_t{pixel} * channels + channel;
       const int left = channels - channel;
       return make_float4(one(at, left > 0), one(at + 1, left > 1), one(at + 2, left > 2), one(at + 3, left > 3));
     }
   }
   template <Layout layout = Layout::kAny>
-  __device__ __forceinline__ void store(int64_t pixel, int channel, float4 value) const {
-    const int64_t at = pixel * channels + channel;
+  __device__ __forceinline__ void store(Index pixel, int channel, float4 value) const {
     if constexpr (layout == Layout::kFloats) {
-      *reinterpret_cast<float4*>(static_cast<float*>(data) + at) = value;
+      static_cast<float4*>(data)[vector_at(pixel, channel)] = value;
     } else if constexpr (layout == Layout::kHalves) {
-      *reinterpret_cast<uint2*>(static_cast<uint16_t*>(data) + at) =
+      static_cast<uint2*>(data)[vector_at(pixel, channel)] =
           make_uint2(to_bfloat16(value.x) | unsigned{to_bfloat16(value.y)} << 16,
                      to_bfloat16(value.z) | unsigned{to_bfloat16(value.w)} << 16);
     } else {
       if (channels % 4 == 0) {
         return half ? store<Layout::kHalves>(pixel, channel, value) : store<Layout::kFloats>(pixel, channel, value);
       }
+      const int64_t at = int64_t{pixel} * channels + channel;
       const float values[4] = {value.x, value.y, value.z, value.w};
       for (int i = 0; i < 4 && channel + i < channels; ++i) set(at + i, values[i]);
     }
   }
   template <Layout layout = Layout::kAny>
-  __device__ __forceinline__ void add(int64_t pixel, int channel, float4 value, bool accumulate) const {
+  __device__ __forceinline__ void add(Index pixel, int channel, float4 value, bool accumulate) const {
     store<layout>(pixel, channel, accumulate ? load<layout>(pixel, channel) + value : value);
   }
 
@@ -219,6 +219,10 @@ struct View {
   }
 
  private:
+  // The host refuses tensors whose vectors 32 bits cannot count.
+  __device__ __forceinline__ Index vector_at(Index pixel, int channel) const {
+    return pixel * (static_cast<Index>(channels) / 4) + static_cast<Index>(channel) / 4;
+  }
   __device__ __forceinline__ float one(int64_t at, bool exists) const { return exists ? get(at) : 0; }
 };
 
