@@ -32,6 +32,8 @@ GatheredBatch read_gathered(const Device& device, const Napi::Object& value) {
     reject(value.Env(), "expected pad and cutout from 0");
   }
   settings.flip = boolean(value, "flip");
+  settings.share = static_cast<float>(number(value, "share"));
+  if (!(settings.share >= 0 && settings.share <= 1)) reject(value.Env(), "expected a share from 0 to 1");
   const Napi::Value stream = value.Get("stream");
   if (stream.IsUndefined()) return batch;
   const Napi::Object key = object(stream, "stream");

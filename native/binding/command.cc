@@ -93,6 +93,19 @@ AdamCommand read_adam(const Device& device, const Napi::Object& value) {
   return command;
 }
 
+AverageCommand read_average(const Device& device, const Napi::Object& value) {
+  const auto held = from_handle_of<DeviceParameters>(device, value.Get("parameters"));
+  AverageCommand command;
+  command.device = held->device;
+  command.parameters = held->parameters;
+  command.averages = from_handle_of<DeviceParameters>(device, value.Get("averages"))->parameters;
+  command.settings.decay = single(value, "decay");
+  if (!(command.settings.decay >= 0 && command.settings.decay <= 1)) {
+    reject(value.Env(), "expected a decay from 0 to 1");
+  }
+  return command;
+}
+
 }  // namespace
 
 Command read_command(const Device& device, const Napi::Object& value) {
@@ -101,6 +114,7 @@ Command read_command(const Device& device, const Napi::Object& value) {
   if (kind == "hypergradient") return read_hypergradient(device, value);
   if (kind == "sgd") return read_sgd(device, value);
   if (kind == "adam") return read_adam(device, value);
+  if (kind == "average") return read_average(device, value);
   reject(value.Env(), "expected a known command but got '" + kind + "'");
 }
 

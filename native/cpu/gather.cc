@@ -58,13 +58,30 @@ void gather_image(const GatherCall& call, int64_t sample) {
     }
   }
   if (call.settings->random && call.settings->cutout > 0) cut_out(call, d, out);
-  call.labels[sample] = call.all_labels[call.indices[sample]];
+  const int32_t label = call.all_labels[call.indices[sample]];
+  call.labels[sample] = label;
+  call.labels[call.batch + partner_of(sample, call.batch)] = label;
+}
+
+// Two images that are each other's partners; one that is its own stays as it is.
+void mix_images(const GatherCall& call, int64_t sample) {
+  const int64_t image = call.height * call.width * call.channels;
+  const float share = call.settings->share, rest = 1 - share;
+  float* a = call.output + sample * image;
+  float* b = call.output + partner_of(sample, call.batch) * image;
+  for (int64_t i = 0; i < image; ++i) {
+    const float own = a[i], other = b[i];
+    a[i] = share * own + rest * other;
+    b[i] = share * other + rest * own;
+  }
 }
 
 }  // namespace
 
 void gather(Stream& stream, const GatherCall& call) {
   parallel(stream, call.batch, [&](int64_t sample, int) { gather_image(call, sample); });
+  if (call.settings->share == 1) return;
+  parallel(stream, call.batch / 2, [&](int64_t sample, int) { mix_images(call, sample); });
 }
 
 }  // namespace dartsmith::cpu::DARTSMITH_ISA

@@ -12,7 +12,21 @@ struct SampleLoss {
   bool correct;
 };
 
-SampleLoss sample_forward(const float* logits, int64_t classes, int32_t label, double smoothing, float* probabilities) {
+// A sample's labels: its own, and that of its partner for the rest of 1.
+struct Labels {
+  int32_t own, other;
+  float share;
+
+  Labels(const KernelCall& call, int64_t batch, int64_t sample)
+      : own(call.labels[sample]),
+        other(call.label_share == nullptr ? own : call.labels[batch + sample]),
+        share(call.label_share == nullptr ? 1 : *call.label_share) {}
+  // Of a class.
+  float wanted(int64_t c) const { return (c == own ? share : 0) + (c == other ? 1 - share : 0); }
+};
+
+SampleLoss sample_forward(const float* logits, int64_t classes, const Labels& labels, double smoothing,
+                          float* probabilities) {
   int64_t best = 0;
   for (int64_t c = 1; c < classes; ++c) best = logits[c] > logits[best] ? c : best;
   double total = 0;
@@ -24,8 +38,12 @@ SampleLoss sample_forward(const float* logits, int64_t classes, int32_t label, d
   for (int64_t c = 0; c < classes; ++c) {
     probabilities[c] = static_cast<float>(std::exp(double{logits[c]} - logits[best]) / total);
   }
-  const double own = double{logits[label]} - logits[best];
-  return {std::log(total) - ((1 - smoothing) * own + smoothing / static_cast<double>(classes) * behind), best == label};
+  double own = double{logits[labels.own]} - logits[best];
+  if (labels.share != 1) {
+    own = labels.share * own + (1 - double{labels.share}) * (double{logits[labels.other]} - logits[best]);
+  }
+  return {std::log(total) - ((1 - smoothing) * own + smoothing / static_cast<double>(classes) * behind),
+          best == labels.own};
 }
 
 void forward(Stream&, const KernelCall& call) {
@@ -36,7 +54,7 @@ void forward(Stream&, const KernelCall& call) {
     double sum = 0;
     for (int i = 0; i < call.input_count; ++i) {
       float* probabilities = call.saved + (i * batch + n) * classes;
-      const SampleLoss sample = sample_forward(call.inputs[i].data + n * classes, classes, call.labels[n],
+      const SampleLoss sample = sample_forward(call.inputs[i].data + n * classes, classes, Labels(call, batch, n),
                                                call.node->smoothing, probabilities);
       sum += call.node->loss_weights[i] * sample.loss;
       if (i == 0) correct += sample.correct;
@@ -57,9 +75,10 @@ void backward(Stream&, const KernelCall& call) {
     const float share = call.node->loss_weights[i] / static_cast<float>(batch);
     const float* probabilities = call.saved + i * batch * classes;
     for (int64_t n = 0; n < batch; ++n) {
+      const Labels labels(call, batch, n);
       for (int64_t c = 0; c < classes; ++c) {
         const int64_t at = n * classes + c;
-        const float wanted = (c == call.labels[n] ? 1.0f - smoothing : 0.0f) + spread;
+        const float wanted = (1.0f - smoothing) * labels.wanted(c) + spread;
         const float gradient = (probabilities[at] - wanted) * share;
         target.data[at] = (target.mode == GradientMode::kAccumulate ? target.data[at] : 0) + gradient;
       }

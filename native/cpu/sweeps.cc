@@ -52,6 +52,14 @@ void sgd(Stream& stream, const SgdUpdate& update) {
   });
 }
 
+void average(Stream& stream, const AverageUpdate& update) {
+  const Vec decay = splat(update.settings->decay), rest = splat(1 - update.settings->decay);
+  sweep(stream, update.count, [&](int64_t i, Lanes lanes) {
+    const Vec moved = decay * load_first(update.average + i, lanes) + rest * load_first(update.values + i, lanes);
+    store_first(update.average + i, moved, lanes);
+  });
+}
+
 void adam(Stream& stream, const AdamUpdate& update) {
   const AdamSettings& settings = *update.settings;
   const double correction1 = 1 - std::pow(settings.beta1, static_cast<double>(settings.step));
@@ -106,6 +114,7 @@ const Sweeps sweep_kernels = {
     .squared_norm_workspace_bytes = squared_norm_workspace_bytes,
     .sgd = sgd,
     .adam = adam,
+    .average = average,
     .unrolled_step = unrolled_step,
     .perturb = perturb,
     .combine_hypergradient = combine_hypergradient,

@@ -12,9 +12,22 @@ struct Parts {
       : losses(shared.take<double>(kThreads)), correct(shared.take<unsigned>(kThreads)) {}
 };
 
+// The labels of a batch: [batch] own ones, and those of partners for the rest of 1 where there is a share.
+struct Labels {
+  const int32_t* labels;
+  const float* share;  // null for 1
+  int64_t batch;
+
+  __device__ float own_share() const { return share == nullptr ? 1 : *share; }
+  __device__ int32_t own(int64_t sample) const { return labels[sample]; }
+  __device__ int32_t other(int64_t sample) const { return labels[share == nullptr ? sample : batch + sample]; }
+};
+
 __global__ void __launch_bounds__(kThreads)
-    loss_forward_kernel(const float* logits, const int32_t* labels, int64_t batch, int64_t classes, float smoothing,
-                        float weight, bool first, float* probabilities, float* losses, LossResult* result) {
+    loss_forward_kernel(const float* logits, Labels labels, int64_t classes, float smoothing, float weight, bool first,
+                        float* probabilities, float* losses, LossResult* result) {
+  const int64_t batch = labels.batch;
+  const float share = labels.own_share();
   Shared shared(shared_memory());
   const Parts parts(shared);
   double sum = 0;
@@ -34,11 +47,15 @@ __global__ void __launch_bounds__(kThreads)
     }
     const double keep = 1 - static_cast<double>(smoothing);
     const double spread = static_cast<double>(smoothing) / static_cast<double>(classes);
-    const double own = static_cast<double>(z[labels[n]]) - z[best];
+    double own = static_cast<double>(z[labels.own(n)]) - z[best];
+    if (share != 1) {
+      const double other = static_cast<double>(z[labels.other(n)]) - z[best];
+      own = share * own + (1 - static_cast<double>(share)) * other;
+    }
     const double loss = weight * (log(total) - (keep * own + spread * behind));
     losses[n] = first ? static_cast<float>(loss) : losses[n] + static_cast<float>(loss);
     sum += loss;
-    correct += best == labels[n] ? 1u : 0u;
+    correct += best == labels.own(n) ? 1u : 0u;
   }
   parts.losses[threadIdx.x] = sum;
   parts.correct[threadIdx.x] = correct;
@@ -56,15 +73,18 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 __global__ void __launch_bounds__(kThreads)
-    loss_backward_kernel(const float* probabilities, const int32_t* labels, int64_t batch, int64_t classes,
-                         float smoothing, float weight, float* target, bool accumulate) {
-  const float share = weight / static_cast<float>(batch);
+    loss_backward_kernel(const float* probabilities, Labels labels, int64_t classes, float smoothing, float weight,
+                         float* target, bool accumulate) {
+  const int64_t batch = labels.batch;
+  const float scale = weight / static_cast<float>(batch), own = labels.own_share();
   const float spread = smoothing / static_cast<float>(classes);
   for_grid(batch * classes, [&](Index item) {
     const Index count = static_cast<Index>(classes);
-    const bool label = static_cast<int64_t>(item % count) == labels[item / count];
-    const float wanted = (label ? 1.0f - smoothing : 0.0f) + spread;
-    const float gradient = (probabilities[item] - wanted) * share;
+    const int32_t c = static_cast<int32_t>(item % count);
+    const Index sample = item / count;
+    const float label = (c == labels.own(sample) ? own : 0) + (c == labels.other(sample) ? 1 - own : 0);
+    const float wanted = (1.0f - smoothing) * label + spread;
+    const float gradient = (probabilities[item] - wanted) * scale;
     target[item] = accumulate ? target[item] + gradient : gradient;
   });
 }
@@ -72,9 +92,9 @@ __global__ void __launch_bounds__(kThreads)
 void forward(Stream& stream, const KernelCall& call) {
   const int64_t batch = call.inputs[0].batch, classes = call.inputs[0].channels;
   for (int i = 0; i < call.input_count; ++i) {
-    launch(CudaStream::of(stream), loss_forward_kernel, {1, shared_bytes<Parts>()}, call.inputs[i].data, call.labels,
-           batch, classes, call.node->smoothing, call.node->loss_weights[i], i == 0, call.saved + i * batch * classes,
-           call.output.data, call.loss);
+    launch(CudaStream::of(stream), loss_forward_kernel, {1, shared_bytes<Parts>()}, call.inputs[i].data,
+           Labels{call.labels, call.label_share, batch}, classes, call.node->smoothing, call.node->loss_weights[i],
+           i == 0, call.saved + i * batch * classes, call.output.data, call.loss);
   }
 }
 
@@ -84,8 +104,8 @@ void backward(Stream& stream, const KernelCall& call) {
     const GradientTarget& target = call.input_gradients[i];
     if (target.mode == GradientMode::kIgnore) continue;
     launch(CudaStream::of(stream), loss_backward_kernel, {divide_up(batch * classes, kThreads)},
-           call.saved + i * batch * classes, call.labels, batch, classes, call.node->smoothing,
-           call.node->loss_weights[i], target.data, target.mode == GradientMode::kAccumulate);
+           call.saved + i * batch * classes, Labels{call.labels, call.label_share, batch}, classes,
+           call.node->smoothing, call.node->loss_weights[i], target.data, target.mode == GradientMode::kAccumulate);
   }
 }
 

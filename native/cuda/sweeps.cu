@@ -78,6 +78,15 @@ void sgd(Stream& stream, const SgdUpdate& update) {
   launch(CudaStream::of(stream), sgd_kernel, elementwise(update.count), update);
 }
 
+__global__ void __launch_bounds__(kThreads) average_kernel(AverageUpdate u) {
+  const float decay = u.settings->decay, rest = 1 - decay;
+  for_grid(u.count, [&](Index i) { u.average[i] = decay * u.average[i] + rest * u.values[i]; });
+}
+
+void average(Stream& stream, const AverageUpdate& update) {
+  launch(CudaStream::of(stream), average_kernel, elementwise(update.count), update);
+}
+
 __global__ void __launch_bounds__(kThreads) adam_kernel(AdamUpdate u) {
   const AdamSettings s = *u.settings;
   const double correction1 = 1 - pow(s.beta1, static_cast<double>(s.step));
@@ -204,14 +213,13 @@ __device__ int64_t below(uint32_t word, int64_t bound) {
 }
 
 // One thread a pixel; each draws its image's augmentation anew, which costs less than a second kernel.
-__global__ void __launch_bounds__(kThreads) gather_kernel(GatherCall g) {
-  const GatherSettings settings = *g.settings;
-  const Index width = static_cast<Index>(g.width), area = static_cast<Index>(g.height) * width;
-  for_grid(g.batch * area, [&](Index item) {
-    const Index sample = item / area;
-    const int64_t y = item % area / width, x = item % width;
+// Where a pixel of an augmented image comes from: its first channel within the dataset, below 0 outside the image.
+struct PixelSource {
+  int64_t at = -1;
+  bool hole = false;
+
+  __device__ PixelSource(const GatherCall& g, const GatherSettings& settings, Index sample, Index y, Index x) {
     int64_t source_y = y, source_x = x;
-    bool hole = false;
     if (settings.random != 0) {
       const PhiloxBlock block = philox(settings.stream, static_cast<uint32_t>(sample));
       const bool mirror = settings.flip != 0 && (block.word[2] >> 31) != 0;
@@ -221,13 +229,34 @@ __global__ void __launch_bounds__(kThreads) gather_kernel(GatherCall g) {
       const int64_t left = below(block.word[3] << 16, g.width) - settings.cutout / 2;
       hole = y >= top && y < top + settings.cutout && x >= left && x < left + settings.cutout;
     }
-    const bool inside = source_y >= 0 && source_y < g.height && source_x >= 0 && source_x < g.width;
-    const int64_t image = static_cast<int64_t>(g.indices[sample]) * area;
-    for (int64_t c = 0; c < g.channels; ++c) {
-      const unsigned value = inside ? g.images[(image + source_y * g.width + source_x) * g.channels + c] : 0;
-      g.output[item * g.channels + c] = hole ? 0.0f : g.table[c * 256 + value];
+    if (source_y < 0 || source_y >= g.height || source_x < 0 || source_x >= g.width) return;
+    at = ((g.indices[sample] * g.height + source_y) * g.width + source_x) * g.channels;
+  }
+  __device__ float value(const GatherCall& g, int64_t channel) const {
+    const unsigned byte = at < 0 ? 0 : g.images[at + channel];
+    return hole ? 0.0f : g.table[channel * 256 + byte];
+  }
+};
+
+__global__ void __launch_bounds__(kThreads) gather_kernel(GatherCall g) {
+  const GatherSettings settings = *g.settings;
+  const Index width = static_cast<Index>(g.width), area = static_cast<Index>(g.height) * width;
+  const float rest = 1 - settings.share;
+  for_grid(g.batch * area, [&](Index item) {
+    const Index sample = item / area, y = item % area / width, x = item % width;
+    const Index partner = static_cast<Index>(partner_of(sample, g.batch));
+    const PixelSource own(g, settings, sample, y, x);
+    if (settings.share == 1 || partner == sample) {
+      for (int64_t c = 0; c < g.channels; ++c) g.output[item * g.channels + c] = own.value(g, c);
+    } else {
+      const PixelSource other(g, settings, partner, y, x);
+      for (int64_t c = 0; c < g.channels; ++c) {
+        g.output[item * g.channels + c] = settings.share * own.value(g, c) + rest * other.value(g, c);
+      }
     }
-    if (item % area == 0) g.labels[sample] = g.all_labels[g.indices[sample]];
+    if (item % area != 0) return;
+    g.labels[sample] = g.all_labels[g.indices[sample]];
+    g.labels[g.batch + sample] = g.all_labels[g.indices[partner]];
   });
 }
 
@@ -242,6 +271,7 @@ const Sweeps sweep_kernels = {
     .squared_norm_workspace_bytes = squared_norm_workspace_bytes,
     .sgd = sgd,
     .adam = adam,
+    .average = average,
     .unrolled_step = unrolled_step,
     .perturb = perturb,
     .combine_hypergradient = combine_hypergradient,

@@ -57,6 +57,12 @@ void check(const HypergradientCommand& command) {
 
 void check(const SgdCommand&) {}
 void check(const AdamCommand&) {}
+void check(const AverageCommand& command) {
+  for (const Arena arena : {Arena::kWeights, Arena::kBuffers}) {
+    if (command.averages->elements(arena) == command.parameters->elements(arena)) continue;
+    fail("average", "expected averages laid out as the parameters");
+  }
+}
 
 // What a command put into the step's memory, and where its result will lie.
 struct Prepared {
@@ -236,6 +242,10 @@ class Execution {
     prepared.settings = memory_.add(command.settings);
   }
 
+  void prepare(const AverageCommand& command, Prepared& prepared, const Batch*&, const Batch*&) {
+    prepared.settings = memory_.add(command.settings);
+  }
+
   void queue() {
     if (!device_.backend->records() || !repeatable()) return queue_commands();
     // What would be left of many programs is dropped; those in use are soon recorded again.
@@ -291,6 +301,8 @@ class Execution {
              << static_cast<int>(pass->statistics) << ' ' << dataset(pass->batch);
       } else if (const auto* hyper = std::get_if<HypergradientCommand>(&command)) {
         text << hyper->program->serial() << ' ' << dataset(hyper->train) << ' ' << dataset(hyper->validation);
+      } else if (const auto* average = std::get_if<AverageCommand>(&command)) {
+        text << average->averages->serial();
       }
       text << ';';
     }
@@ -342,6 +354,16 @@ class Execution {
                                              .settings = memory_.address<AdamSettings>(prepared.settings)});
   }
 
+  void queue(const AverageCommand& command, const Prepared& prepared) {
+    Backend& backend = *device_.backend;
+    for (const Arena arena : {Arena::kWeights, Arena::kBuffers}) {
+      backend.sweeps().average(backend.stream(), {.average = command.averages->data(arena),
+                                                  .values = command.parameters->data(arena),
+                                                  .count = command.parameters->elements(arena),
+                                                  .settings = memory_.address<AverageSettings>(prepared.settings)});
+    }
+  }
+
   Outcome outcome(const PassCommand& command, Prepared& prepared) const {
     Outcome outcome;
     outcome.pass = std::move(prepared.pass);
@@ -359,6 +381,7 @@ class Execution {
     return outcome;
   }
   Outcome outcome(const AdamCommand&, const Prepared&) const { return {}; }
+  Outcome outcome(const AverageCommand&, const Prepared&) const { return {}; }
 
   Device& device_;
   StepMemory& memory_;

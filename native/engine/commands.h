@@ -42,7 +42,15 @@ struct AdamCommand {
   AdamSettings settings{};
 };
 
-using Command = std::variant<PassCommand, HypergradientCommand, SgdCommand, AdamCommand>;
+// Moves averages of weights and buffers towards the parameters' own.
+struct AverageCommand {
+  std::shared_ptr<Device> device;
+  std::shared_ptr<Parameters> parameters;
+  std::shared_ptr<Parameters> averages;
+  AverageSettings settings{};
+};
+
+using Command = std::variant<PassCommand, HypergradientCommand, SgdCommand, AdamCommand, AverageCommand>;
 
 struct Outcome {
   std::optional<LossResult> loss;

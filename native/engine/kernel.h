@@ -92,7 +92,8 @@ struct KernelCall {
   const float* bias = nullptr;
   float* running_mean = nullptr;
   float* running_variance = nullptr;
-  const int32_t* labels = nullptr;           // loss: [batch]
+  const int32_t* labels = nullptr;           // loss: [batch], behind them the partners'
+  const float* label_share = nullptr;        // loss: of a sample's own label; null for all
   LossResult* loss = nullptr;                // loss
   const DropoutSettings* dropout = nullptr;  // dropout
   // Backward only.
@@ -155,6 +156,18 @@ struct AdamUpdate {
   const AdamSettings* settings;
 };
 
+struct AverageSettings {
+  float decay;
+};
+
+// average = decay * average + (1 - decay) * values
+struct AverageUpdate {
+  float* average;
+  const float* values;
+  int64_t count;
+  const AverageSettings* settings;
+};
+
 struct HypergradientSettings {
   float learning_rate, momentum, weight_decay, radius;
 };
@@ -190,12 +203,19 @@ struct HypergradientCombination {
   const HypergradientSettings* settings;
 };
 
-// How images are augmented; nothing is where `random` is not set.
+// How images are augmented; nothing is where `random` is not set. Below 1, `share` is an image's own part of what
+// becomes of it; the rest is that of its partner.
 struct GatherSettings {
   RandomStream stream;
   int32_t random, flip;
   int32_t pad, cutout;
+  float share = 1;
 };
+
+// The sample that is mixed with a sample of a batch (mixup), and that it is the partner of.
+constexpr int64_t partner_of(int64_t sample, int64_t batch) {
+  return batch - 1 - sample;
+}
 
 // A batch of images gathered from uint8 [count, height, width, channels] into float [batch, height, width, channels].
 struct GatherCall {
@@ -203,7 +223,7 @@ struct GatherCall {
   const int32_t* all_labels;
   const uint32_t* indices;  // [batch]
   float* output;
-  int32_t* labels;  // [batch]
+  int32_t* labels;  // [2, batch]: own ones, the partners'
   int64_t batch, height, width, channels;
   const float* table;  // [channels, 256]: a pixel value after normalisation
   const GatherSettings* settings;
@@ -228,6 +248,7 @@ struct Sweeps {
   size_t (*squared_norm_workspace_bytes)(int64_t count);
   void (*sgd)(Stream&, const SgdUpdate&);
   void (*adam)(Stream&, const AdamUpdate&);
+  void (*average)(Stream&, const AverageUpdate&);
   void (*unrolled_step)(Stream&, const UnrolledStep&);
   void (*perturb)(Stream&, const Perturbation&);
   void (*combine_hypergradient)(Stream&, const HypergradientCombination&);

@@ -250,6 +250,7 @@ class Executor {
     if (n.running_mean) call.running_mean = parameters_.data(Arena::kBuffers) + n.running_mean.offset;
     if (n.running_variance) call.running_variance = parameters_.data(Arena::kBuffers) + n.running_variance.offset;
     call.labels = program_.labels_.as<int32_t>();
+    if (request_.addresses.settings != nullptr) call.label_share = &request_.addresses.settings->share;
     call.loss = request_.loss;
     call.dropout = request_.addresses.dropout;
     call.precision = plan_.precision;
@@ -412,7 +413,7 @@ Program::Program(std::shared_ptr<Device> device, Graph graph, int64_t batch, boo
   }
   mixing_ = Buffer(backend, graph_.alpha_elements * sizeof(float));
   mixing_gradients_ = Buffer(backend, graph_.alpha_elements * sizeof(double));
-  labels_ = Buffer(backend, batch * sizeof(int32_t));
+  labels_ = Buffer(backend, 2 * batch * sizeof(int32_t));
 }
 
 const Plan& Program::plan(PassKind kind, bool fuse) {

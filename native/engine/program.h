@@ -109,7 +109,7 @@ class Program {
   std::vector<MixingRow> rows_;
   Buffer mixing_;            // float [alpha elements]
   Buffer mixing_gradients_;  // double [alpha elements]
-  Buffer labels_;            // int32 [batch]
+  Buffer labels_;            // int32 [2, batch]: own ones, those of mixed images' partners
   const uint64_t serial_ = next_serial();
   std::array<std::optional<Plan>, 2 * kPassKindCount> plans_;
   std::mutex plan_mutex_;  // memory() asks from the JavaScript thread

@@ -33,6 +33,11 @@ export interface Augmentation {
   readonly cutout: number;
   /** Absent when nothing is random. */
   readonly stream?: StreamKey;
+  /**
+   * Mixup (arXiv:1710.09412): an image's own share, from 0 to 1, in what becomes of it; the rest is that of its partner, the image as
+   * far from the batch's end as it is from the start. Losses weigh the labels likewise; hits count the own label. 1 when absent.
+   */
+  readonly share?: number;
 }
 
 /** What the dropout nodes of a graph draw from; all of a pass, and of a hypergradient's passes over one batch, is named by it. */
@@ -117,6 +122,16 @@ export interface SgdCommand {
   readonly maxNorm: number;
 }
 
+/** Moves averages of weights and buffers towards the parameters' own: average = decay·average + (1 - decay)·value. */
+export interface AverageCommand {
+  readonly kind: 'average';
+  readonly parameters: Parameters;
+  /** Laid out for the same graph. */
+  readonly averages: Parameters;
+  /** From 0 to 1. */
+  readonly decay: number;
+}
+
 /** Adam (Kingma and Ba, arXiv:1412.6980) on alpha with the L2 term in the gradient. */
 export interface AdamCommand {
   readonly kind: 'adam';
@@ -142,7 +157,14 @@ export interface VjpCommand {
 }
 
 /** One piece of work for a device. */
-export type Command = GradientsCommand | EvaluateCommand | HypergradientCommand | SgdCommand | AdamCommand | VjpCommand;
+export type Command =
+  | GradientsCommand
+  | EvaluateCommand
+  | HypergradientCommand
+  | SgdCommand
+  | AdamCommand
+  | AverageCommand
+  | VjpCommand;
 
 /** What one kernel of a pass cost. */
 export interface KernelProfile {

@@ -78,6 +78,19 @@ export function tensorsToArenas(
   return arenas;
 }
 
+/** What names of averages begin with. */
+export const averagePrefix = 'average.';
+
+/** A file's own tensors, and the averages that it holds, without their prefix. */
+export function splitAverages<T>(tensors: ReadonlyMap<string, T>): { own: Map<string, T>; average: Map<string, T> } {
+  const [own, average] = [new Map<string, T>(), new Map<string, T>()];
+  for (const [name, tensor] of tensors) {
+    if (name.startsWith(averagePrefix)) average.set(name.slice(averagePrefix.length), tensor);
+    else own.set(name, tensor);
+  }
+  return { own, average };
+}
+
 /** Whether names of a file include optimiser state. */
 export function hasOptimizer(names: Iterable<string>): boolean {
   for (const name of names) if (name.startsWith(optimizerPrefix)) return true;

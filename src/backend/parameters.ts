@@ -4,9 +4,16 @@ import { invalid } from '../errors.ts';
 import type { Graph, ParameterSpec } from '../graph/graph.ts';
 import { writeFileAtomic } from '../io/atomic.ts';
 import { fileError } from '../io/file_error.ts';
-import { decodeSafetensors, encodeSafetensors, type WeightTensor } from '../io/safetensors.ts';
+import { decodeSafetensors, encodeSafetensors, type TensorData, type WeightTensor } from '../io/safetensors.ts';
 import { normal, type Purpose, uniform } from '../random/philox.ts';
-import { arenasToTensors, fileArenas, hasOptimizer, tensorsToArenas } from './parameter_file.ts';
+import {
+  arenasToTensors,
+  averagePrefix,
+  fileArenas,
+  hasOptimizer,
+  splitAverages,
+  tensorsToArenas,
+} from './parameter_file.ts';
 
 /** The contiguous arenas of a graph's parameters; those of one group have equal length and share offsets. */
 export type Arena =
@@ -78,6 +85,8 @@ export interface NamedTensor {
 export interface SaveOptions {
   /** Whether momentum and Adam's moments are written as well; false when absent. */
   readonly optimizer?: boolean;
+  /** Averages of the same graph's parameters, written as well, under `average.`. */
+  readonly averages?: Parameters;
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
@@ -133,24 +142,30 @@ export class Parameters implements Disposable {
    * `optimizer` also momentum and Adam's moments under `optimizer.`. Replaces the file as a whole. Throws FileError.
    */
   async save(path: string, options: SaveOptions = {}): Promise<void> {
-    const optimizer = options.optimizer ?? false;
-    const names = fileArenas(optimizer);
-    const values = await Promise.all(names.map((arena) => this.store.read(arena)));
-    const tensors = arenasToTensors(this.map, new Map(names.map((arena, i) => [arena, values[i]])), optimizer);
+    const tensors = await this.#tensors(options.optimizer ?? false);
+    const { averages } = options;
+    for (const [name, tensor] of averages ? await averages.#tensors(false) : []) {
+      tensors.set(averagePrefix + name, tensor);
+    }
     await writeFileAtomic(path, encodeSafetensors(tensors, options.metadata));
   }
 
   /**
    * Replaces all values by those of a safetensors file in PyTorch's layout, and the optimiser state when the file holds
    * any. Throws FileError, and changes nothing, unless the file holds exactly these names (num_batches_tracked is
-   * ignored) and shapes.
+   * ignored) and shapes. Averages of the file go to `averages`, which then have to be there, or are left alone.
    */
-  async load(path: string): Promise<LoadedFile> {
+  async load(path: string, { averages }: { readonly averages?: Parameters } = {}): Promise<LoadedFile> {
     const bytes = await readFile(path).catch((error: unknown) => {
       throw fileError('read', path, error);
     });
     const file = decodeSafetensors(bytes, path);
-    await this.assign(file.tensors, path);
+    const { own, average } = splitAverages(file.tensors);
+    // Both are checked before either is changed.
+    const values = tensorsToArenas(this.map, own, path);
+    const averaged = averages && tensorsToArenas(averages.map, average, `${path} (averages)`);
+    await this.#write(values);
+    if (averages && averaged) await averages.#write(averaged);
     return { metadata: file.metadata, optimizer: hasOptimizer(file.tensors.keys()) };
   }
 
@@ -159,8 +174,7 @@ export class Parameters implements Disposable {
    * errors.
    */
   async assign(tensors: ReadonlyMap<string, WeightTensor>, source: string): Promise<void> {
-    const values = tensorsToArenas(this.map, tensors, source);
-    await Promise.all([...values].map(([arena, data]) => this.store.write(arena, 0, data)));
+    await this.#write(tensorsToArenas(this.map, tensors, source));
   }
 
   /** Frees the arenas; later calls reject with BackendError. */
@@ -170,6 +184,17 @@ export class Parameters implements Disposable {
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  /** As a file has them. */
+  async #tensors(optimizer: boolean): Promise<Map<string, TensorData>> {
+    const names = fileArenas(optimizer);
+    const values = await Promise.all(names.map((arena) => this.store.read(arena)));
+    return arenasToTensors(this.map, new Map(names.map((arena, i) => [arena, values[i]])), optimizer);
+  }
+
+  async #write(values: ReadonlyMap<Arena, Float32Array>): Promise<void> {
+    await Promise.all([...values].map(([arena, data]) => this.store.write(arena, 0, data)));
   }
 
   #place(name: string): ParameterPlace {

@@ -3,6 +3,7 @@ import type { GatheredBatch } from '../backend/device.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { permutation } from '../random/philox.ts';
 import type { FedImages, ImageFeed } from './feed.ts';
+import { mixupShare } from './mixup.ts';
 import { dropPathFactor } from './schedule.ts';
 import type { TrainSettings } from './settings.ts';
 
@@ -33,9 +34,10 @@ export async function* trainBatches(source: TrainSource, epoch: number, first = 
   let step = first;
   for await (const fed of images.batches(parts(order, settings.batchSize, first), { epoch })) {
     const stream = { seed, purpose: 'trainAugmentation', epoch, step } as const;
+    const share = settings.mixup > 0 ? mixupShare(settings.mixup, { seed, purpose: 'mixup', epoch, step }) : undefined;
     const dropout = { seed, epoch, step, pathFactor: dropPathFactor(settings, epoch) };
     yield fedBatch(fed, {
-      augmentation: { mean, deviation, pad, flip: augmentation.flip, cutout, stream },
+      augmentation: { mean, deviation, pad, flip: augmentation.flip, cutout, stream, share },
       ...(settings.dropPathProb > 0 && { dropout }),
     });
     step++;

@@ -34,6 +34,10 @@ export interface TrainSettings extends AugmentSettings {
   readonly labelSmooth: number;
   readonly cutout: boolean;
   readonly cutoutLength: number;
+  /** α of mixup's Beta distribution (arXiv:1710.09412); 0 for none. */
+  readonly mixup: number;
+  /** Decay a step of the averages of the weights that are scored and kept instead of the weights; 0 for none. */
+  readonly emaDecay: number;
   /** What products are computed in and activations are stored in: see CompileOptions. */
   readonly precision: Precision;
 }
@@ -61,6 +65,8 @@ const cifar10: TrainSettings = {
   labelSmooth: 0,
   cutout: true,
   cutoutLength: 16,
+  mixup: 0,
+  emaDecay: 0,
   randomResizedCrop: false,
   autoAugment: 'off',
   colorJitter: 0,
@@ -113,6 +119,8 @@ export const trainSettingRules: SettingRules<TrainSettings> = {
   labelSmooth: number(0, 0.99, "share of a label's probability that is spread over all classes"),
   cutout: flag('hide a random square of each training image'),
   cutoutLength: integer(1, 4096, 'side of that square in pixels'),
+  mixup: number(0, 1, 'mix images and labels in pairs, by shares of Beta(A, A); 0 for none'),
+  emaDecay: number(0, 1, 'score and keep averages of the weights, such as 0.9999; 0 for none'),
   randomResizedCrop: flag('train on a random part of each image, resized, in place of padding and cropping'),
   autoAugment: choice(
     autoAugmentChoices,

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { splitAverages } from '../backend/parameter_file.ts';
 import { FileError } from '../errors.ts';
 import { fileError } from '../io/file_error.ts';
 import { decodeSafetensors, type WeightTensor } from '../io/safetensors.ts';
@@ -16,7 +17,7 @@ const wrappers = ['module.', '_orig_mod.', 'model.'];
 
 /**
  * Reads weights from a safetensors file or a PyTorch checkpoint (zip or legacy format; a state dict, or a dict that holds one as
- * `state_dict`), told apart by their first bytes. Optimiser state is left out, and prefixes that wrap every name are taken off.
+ * `state_dict`), told apart by their first bytes. Optimiser state is left out, averages take the place of the weights, and prefixes that wrap every name are taken off.
  * Throws FileError that names the file.
  */
 export async function readWeights(path: string): Promise<WeightFile> {
@@ -26,7 +27,9 @@ export async function readWeights(path: string): Promise<WeightFile> {
   const file: WeightFile = isSafetensors(bytes)
     ? { format: 'safetensors', ...decodeSafetensors(bytes, path) }
     : { format: 'torch', metadata: {}, tensors: readTorchFile(bytes, path) };
-  const weights = [...file.tensors].filter(([name]) => !name.startsWith('optimizer.'));
+  const { own, average } = splitAverages(file.tensors);
+  // A training that keeps averages means them to be used.
+  const weights = [...(average.size > 0 ? average : own)].filter(([name]) => !name.startsWith('optimizer.'));
   if (weights.length === 0) throw new FileError(`${path} holds no weights`);
   return { ...file, tensors: new Map(unwrapped(weights)) };
 }

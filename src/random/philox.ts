@@ -13,6 +13,7 @@ export const purposes = {
   validationAugmentation: 7,
   dropout: 8,
   imageAugmentation: 9,
+  mixup: 10,
 } as const;
 
 /** The name of a random stream. */

@@ -15,17 +15,23 @@ export interface Progress extends Position {
   readonly validation?: Validation;
 }
 
+/** What a run trains, and the averages of it that some keep. */
+export interface TrainedParameters {
+  readonly parameters: Parameters;
+  readonly averages?: Parameters;
+}
+
 /** Where every run starts. */
 export const initialProgress: Progress = { epoch: 0, step: 0, lossSum: 0, correct: 0, updates: 0 };
 
 /** Writes parameters, optimiser state, progress and more metadata as one file; equal states give equal bytes. Throws FileError. */
 export async function saveCheckpoint(
   path: string,
-  parameters: Parameters,
+  { parameters, averages }: TrainedParameters,
   progress: Progress,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  await parameters.save(path, { optimizer: true, metadata: { ...metadata, ...toMetadata(progress) } });
+  await parameters.save(path, { optimizer: true, averages, metadata: { ...metadata, ...toMetadata(progress) } });
 }
 
 /**
@@ -34,11 +40,11 @@ export async function saveCheckpoint(
  */
 export async function loadCheckpoint(
   path: string,
-  parameters: Parameters,
+  { parameters, averages }: TrainedParameters,
   { epochs, steps }: { readonly epochs: number; readonly steps: number },
 ): Promise<Progress | undefined> {
   if (!(await exists(path))) return undefined;
-  const { metadata, optimizer } = await parameters.load(path);
+  const { metadata, optimizer } = await parameters.load(path, { averages });
   if (!optimizer) throw new FileError(`${path} is no checkpoint of a run: expected optimiser state`);
   const progress = fromMetadata(metadata, path);
   const { epoch, step, updates, validation } = progress;

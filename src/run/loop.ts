@@ -142,7 +142,7 @@ async function checkpoint(session: Session, emit: Emit): Promise<void> {
   if (bad !== undefined) throw diverged(session, progress.updates - 1, `${bad} became NaN or infinite`);
   if (log === undefined || (log.saved?.epoch === epoch && log.saved.step === step)) return;
   await log.metrics.sync();
-  await saveCheckpoint(log.files.checkpoint, parameters, progress, work.metadata);
+  await saveCheckpoint(log.files.checkpoint, { parameters, averages: work.averages }, progress, work.metadata);
   log.saved = { epoch, step };
   emit({ type: 'checkpoint', epoch, step, file: log.files.checkpoint });
 }

@@ -47,7 +47,7 @@ export interface Method<W extends Work> {
   describe(graphDigest: string): object;
   /** Throws FileError where a resumed run began with another network than that of `graphDigest`. */
   check(config: RunConfig, graphDigest: string, files: RunFiles): void;
-  open(device: Device, parameters: Parameters): W;
+  open(device: Device, parameters: Parameters): W | Promise<W>;
 }
 
 /** Something to undo at the end, in reverse order. */
@@ -85,10 +85,10 @@ async function openSession<W extends Work>(
   const parameters = await device.createParameters(method.graph, { seed });
   cleanup.push(() => parameters.dispose());
   // Before anything is written: the device may refuse the precision.
-  const work = method.open(device, parameters);
+  const work = await method.open(device, parameters);
   cleanup.push(() => work[Symbol.dispose]());
   await settleConfig(plan, dataset, method, device);
-  const { log, progress } = await openLog(plan, parameters, work.steps, cleanup);
+  const { log, progress } = await openLog(plan, parameters, work, cleanup);
   await recordDevice(plan, device, progress);
   const start = startEvent(plan, method, dataset, device, work.steps, progress);
   return { plan, start, device, parameters, work, log, progress, unreadableImages: 0 };
@@ -184,12 +184,13 @@ async function recordDevice({ files, config }: RunPlan, { description }: Device,
 async function openLog(
   { files, config, settings }: RunPlan,
   parameters: Parameters,
-  steps: number,
+  { steps, averages }: Work,
   cleanup: Cleanup,
 ): Promise<{ log?: RunLog; progress: Progress }> {
   if (files === undefined) return { progress: initialProgress };
   // A run killed before its first checkpoint has none and starts from the beginning.
-  const saved = config && (await loadCheckpoint(files.checkpoint, parameters, { epochs: settings.epochs, steps }));
+  const trained = { parameters, averages };
+  const saved = config && (await loadCheckpoint(files.checkpoint, trained, { epochs: settings.epochs, steps }));
   const progress = saved ?? initialProgress;
   const metrics = await openMetrics(files.metrics, progress);
   // Its lines were synced with the last checkpoint; an error here must not hide the one that ended the run.

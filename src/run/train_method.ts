@@ -8,7 +8,7 @@ import { type ImageFeed, openFeed } from '../evaluate/feed.ts';
 import { trainLearningRate } from '../evaluate/schedule.ts';
 import { scoreImages } from '../evaluate/score.ts';
 import type { TrainSettings } from '../evaluate/settings.ts';
-import { trainStep, trainStepOutcome } from '../evaluate/step.ts';
+import { averageDecay, trainStep, trainStepOutcome } from '../evaluate/step.ts';
 import { encodeMetadata } from '../exchange/weight_metadata.ts';
 import type { UnreadableImage } from '../load/loader.ts';
 import { ImagePool } from '../load/pool.ts';
@@ -16,6 +16,7 @@ import { buildDerivedNetwork } from '../network/derived.ts';
 import type { Genotype } from '../network/genotype.ts';
 import type { Network } from '../network/macro.ts';
 import { createProgramSet, type ProgramSet } from '../search/programs.ts';
+import type { TrainedParameters } from './checkpoint.ts';
 import type { Method } from './session.ts';
 import type { TrainPlan } from './train_options.ts';
 import type { StepResult, Validation, Work } from './work.ts';
@@ -79,14 +80,17 @@ export function trainMethod(
       if (config.kind === 'train' && config.architecture.graphDigest === graphDigest) return;
       throw new FileError(`${files.config} expects another network: this version builds its genotype otherwise`);
     },
-    open: (device, parameters) => {
+    open: async (device, parameters) => {
       const { mean, deviation, augmentation } = dataset;
       const pool = new ImagePool(runtime.workers);
       const images = openFeed(device, train, { pool, augment: settings, seed });
       const source = { images, statistics: { mean, deviation, augmentation }, settings, seed };
       const scored = { images: openFeed(device, test, { pool, seed }), classes };
       const metadata = encodeMetadata(genotype, dataset);
-      return new TrainWork(device, networks, parameters, source, { ...scored, pool, metadata });
+      // Averages start where the weights do.
+      const { graph } = networks.training;
+      const averages = settings.emaDecay > 0 ? await device.createParameters(graph, { seed }) : undefined;
+      return new TrainWork(device, networks, { parameters, averages }, source, { ...scored, pool, metadata });
     },
   };
 }
@@ -103,6 +107,7 @@ interface Surroundings {
 export class TrainWork implements Work {
   readonly trainImages: number;
   readonly steps: number;
+  readonly averages?: Parameters;
   /** Goes into the weights file. */
   readonly metadata: Readonly<Record<string, string>>;
   readonly #device: Device;
@@ -119,7 +124,7 @@ export class TrainWork implements Work {
   constructor(
     device: Device,
     { training, plain }: TrainNetworks,
-    parameters: Parameters,
+    { parameters, averages }: TrainedParameters,
     source: TrainSource,
     { images: test, classes, pool, metadata }: Surroundings,
   ) {
@@ -130,9 +135,10 @@ export class TrainWork implements Work {
     this.#pool = pool;
     this.#classes = classes;
     this.metadata = metadata;
+    this.averages = averages;
     this.#logits = plain.logits;
     this.#training = createProgramSet(device, training.graph, parameters, settings.precision);
-    this.#plain = createProgramSet(device, plain.graph, parameters, settings.precision);
+    this.#plain = createProgramSet(device, plain.graph, averages ?? parameters, settings.precision);
     this.#training.programFor(Math.min(settings.batchSize, images.count));
     this.trainImages = images.count;
     this.steps = Math.ceil(images.count / settings.batchSize);
@@ -142,13 +148,18 @@ export class TrainWork implements Work {
     return trainLearningRate(this.#source.settings, epoch);
   }
 
-  async step(epoch: number, step: number): Promise<StepResult> {
+  async step(epoch: number, step: number, update: number): Promise<StepResult> {
     using fed = await this.#nextBatch(epoch, step);
     const { batch } = fed;
     const count = batch.indices.length;
     const program = this.#training.programFor(count);
     const learningRate = this.learningRate(epoch);
-    const commands = trainStep({ program, batch, settings: this.#source.settings, learningRate });
+    const { settings } = this.#source;
+    const averages = this.averages && {
+      parameters: this.averages,
+      decay: averageDecay(settings.emaDecay, update),
+    };
+    const commands = trainStep({ program, batch, settings, learningRate, averages });
     return { count, ...trainStepOutcome(await this.#device.execute(commands)) };
   }
 
@@ -181,6 +192,7 @@ export class TrainWork implements Work {
   [Symbol.dispose](): void {
     this.#training.dispose();
     this.#plain.dispose();
+    this.averages?.dispose();
     this.#source.images[Symbol.dispose]();
     this.#test[Symbol.dispose]();
     this.#pool[Symbol.dispose]();

@@ -1,3 +1,4 @@
+import type { Parameters } from '../backend/parameters.ts';
 import type { UnreadableImage } from '../load/loader.ts';
 import type { Genotype } from '../network/genotype.ts';
 import type { Validation as MeanScore } from '../search/validate.ts';
@@ -25,6 +26,8 @@ export interface Work extends Disposable {
   readonly trainImages: number;
   /** Of each epoch. */
   readonly steps: number;
+  /** Kept with the parameters, where the run averages them. */
+  readonly averages?: Parameters;
   /** Goes into files of weights, so that they can be used by themselves. */
   readonly metadata?: Readonly<Record<string, string>>;
   learningRate(epoch: number): number;

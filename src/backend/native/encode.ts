@@ -99,6 +99,7 @@ function encodeBatch(batch: Batch, graph: Graph, handles: HandleLookup): object 
       pad: augmentation.pad,
       flip: augmentation.flip,
       cutout: augmentation.cutout,
+      share: augmentation.share ?? 1,
       stream: stream && { ...stream, purpose: purposes[stream.purpose] },
       dropout,
     };
@@ -115,6 +116,10 @@ function encodeBatch(batch: Batch, graph: Graph, handles: HandleLookup): object 
 /** One command; see native/binding/command.cc. */
 export function encodeCommand(command: Command, handles: HandleLookup): object {
   if (command.kind === 'adam' && !(command.epsilon > 0)) throw invalid('epsilon', 'a positive number', command.epsilon);
+  if (command.kind === 'average') {
+    const { parameters, averages } = command;
+    return { ...command, parameters: handles.parameters(parameters), averages: handles.parameters(averages) };
+  }
   if (command.kind === 'sgd' || command.kind === 'adam') {
     return { ...command, parameters: handles.parameters(command.parameters) };
   }

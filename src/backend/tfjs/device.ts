@@ -15,8 +15,8 @@ import type {
 } from '../device.ts';
 import { type Arena, arenas, initialValues, type ParameterStore, Parameters, placeParameters } from '../parameters.ts';
 import { CommandProgram } from '../program.ts';
-import { gatherBatch } from './gather.ts';
-import { adam, hypergradient, sgd } from './optimisers.ts';
+import { gatherBatch, type MixedLabels } from './gather.ts';
+import { adam, average, hypergradient, sgd } from './optimisers.ts';
 import { type Arenas, type PassOptions, type PassResult, runPass } from './pass.ts';
 import { type OpenPlatform, openPlatform, type Platform } from './platform.ts';
 
@@ -137,6 +137,16 @@ class TfjsDevice implements Device {
         if (!(command.epsilon > 0)) throw invalid('epsilon', 'a positive number', command.epsilon);
         adam(this.#arenasOf(command.parameters), command);
         return {};
+      case 'average': {
+        const { parameters, averages, decay } = command;
+        if (!(decay >= 0 && decay <= 1)) throw invalid('decay', 'a number from 0 to 1', decay);
+        const [from, to] = [this.#arenasOf(parameters), this.#arenasOf(averages)];
+        if (from.weights.length !== to.weights.length || from.buffers.length !== to.buffers.length) {
+          throw new BackendError('[average] expected averages laid out as the parameters');
+        }
+        average(to, from, decay);
+        return {};
+      }
       case 'hypergradient': {
         const { program, train, validation } = command;
         const pass = (batch: Batch, weights: boolean, alpha: boolean, statistics: PassOptions['statistics']) =>
@@ -187,7 +197,7 @@ class TfjsDevice implements Device {
     if (!this.#programs.has(program)) throw invalid('program', 'a program of this device', 'one of another');
     const { graph, batchSize, parameters } = program;
     checkMixing(options.mixing, parameters);
-    const { inputs, labels } = this.#inputs(graph, batchSize, batch);
+    const { inputs, labels, mixed } = this.#inputs(graph, batchSize, batch);
     const { read = [] } = options;
     return runPass({
       ...options,
@@ -198,6 +208,7 @@ class TfjsDevice implements Device {
       batchSize,
       inputs,
       labels,
+      mixed,
       dropout: batch.dropout,
       read,
     });
@@ -207,6 +218,7 @@ class TfjsDevice implements Device {
   #inputs(graph: Graph, batchSize: number, batch: Batch) {
     const images = graph.nodes.filter((node) => node.op === 'input');
     let labels: Int32Array | undefined;
+    let mixed: MixedLabels | undefined;
     let inputs: Readonly<Record<string, Float32Array>>;
     if ('dataset' in batch) {
       const dataset = this.#datasets.get(batch.dataset);
@@ -219,7 +231,7 @@ class TfjsDevice implements Device {
       }
       const gathered = gatherBatch(dataset, batch.indices, batch.augmentation);
       inputs = { [images[0].name]: gathered.images };
-      labels = gathered.labels;
+      ({ labels, mixed } = gathered);
     } else {
       ({ inputs, labels } = batch);
     }
@@ -230,7 +242,7 @@ class TfjsDevice implements Device {
       }
     }
     checkLabels(graph, batchSize, labels);
-    return { inputs, labels };
+    return { inputs, labels, mixed };
   }
 
   #arenasOf(parameters: Parameters): Arenas {

@@ -1,6 +1,7 @@
 // Batches of images, augmented as the native backends do: the same Philox stream, the same arithmetic.
 
 import type { ImageArrays } from '../../data/dataset.ts';
+import { invalid } from '../../errors.ts';
 import { randomBlock } from '../../random/philox.ts';
 import type { Augmentation } from '../device.ts';
 import { normalisationTable } from '../normalisation.ts';
@@ -20,12 +21,18 @@ function draw({ stream, pad, flip }: Augmentation, sample: number, height: numbe
   };
 }
 
+/** Labels of mixed images: those of their partners, and the share of their own. */
+export interface MixedLabels {
+  readonly partners: Int32Array;
+  readonly share: number;
+}
+
 /** Images `[batch, height, width, channels]` and labels of dataset positions. */
 export function gatherBatch(
   { images, labels, shape }: ImageArrays,
   indices: Uint32Array,
   augmentation: Augmentation,
-): { images: Float32Array; labels: Int32Array } {
+): { images: Float32Array; labels: Int32Array; mixed?: MixedLabels } {
   const [height, width, channels] = shape;
   const size = height * width * channels;
   const table = normalisationTable(augmentation);
@@ -46,7 +53,26 @@ export function gatherBatch(
     }
     if (hole !== undefined && augmentation.cutout > 0) cutOut(target, shape, hole, augmentation.cutout);
   });
-  return { images: output, labels: Int32Array.from(indices, (index) => labels[index]) };
+  const own = Int32Array.from(indices, (index) => labels[index]);
+  const share = Math.fround(augmentation.share ?? 1);
+  if (!(share >= 0 && share <= 1)) throw invalid('augmentation.share', 'a number from 0 to 1', augmentation.share);
+  if (share === 1) return { images: output, labels: own };
+  mixPartners(output, size, share);
+  return { images: output, labels: own, mixed: { partners: own.toReversed(), share } };
+}
+
+/** Each image with the one as far from the end as it is from the start. */
+function mixPartners(images: Float32Array, size: number, share: number): void {
+  const rest = Math.fround(1 - share);
+  const count = images.length / size;
+  for (let first = 0; first < Math.floor(count / 2); first++) {
+    const [a, b] = [first, count - 1 - first].map((at) => images.subarray(at * size, (at + 1) * size));
+    for (let i = 0; i < size; i++) {
+      const [own, other] = [a[i], b[i]];
+      a[i] = Math.fround(share * own) + Math.fround(rest * other);
+      b[i] = Math.fround(share * other) + Math.fround(rest * own);
+    }
+  }
 }
 
 function cutOut(

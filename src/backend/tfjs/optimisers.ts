@@ -22,6 +22,16 @@ export function sgd({ weights, momentum, weightGradients }: Arenas, command: Sgd
   return norm;
 }
 
+/** Moves averages of weights and buffers. */
+export function average(averages: Arenas, values: Arenas, decay: number): void {
+  const [kept, rest] = [Math.fround(decay), Math.fround(1 - Math.fround(decay))];
+  for (const arena of ['weights', 'buffers'] as const) {
+    for (let i = 0; i < values[arena].length; i++) {
+      averages[arena][i] = Math.fround(kept * averages[arena][i]) + Math.fround(rest * values[arena][i]);
+    }
+  }
+}
+
 /** Adam on alpha. */
 export function adam({ alpha, alphaGradients, alphaMean, alphaVariance }: Arenas, command: AdamCommand): void {
   const { learningRate, betas, epsilon, weightDecay, step } = command;

@@ -5,6 +5,7 @@ import type { BatchNormNode, DropoutNode, Graph, MixedNode, Node } from '../../g
 import { randomBlock } from '../../random/philox.ts';
 import type { DropoutDraw, Mixing } from '../device.ts';
 import type { Arena, ParameterMap } from '../parameters.ts';
+import type { MixedLabels } from './gather.ts';
 import { runNode, type Surroundings } from './operations.ts';
 import type { Tf } from './platform.ts';
 
@@ -21,6 +22,7 @@ export interface PassOptions {
   /** By input node's name, `[batch, ...shape]`. */
   readonly inputs: Readonly<Record<string, Float32Array>>;
   readonly labels?: Int32Array;
+  readonly mixed?: MixedLabels;
   readonly dropout?: DropoutDraw;
   readonly mixing?: Mixing;
   /** `training` takes the batch's statistics and moves the running ones. */
@@ -188,15 +190,18 @@ class Pass {
     };
   }
 
-  /** Labels as rows of zeros and a one, where the output is a loss. */
+  /** Labels as rows of zeros and a one, or of two shares of one, where the output is a loss. */
   #oneHot(): Tensor | undefined {
-    const { tf, graph, batchSize, labels } = this.#options;
+    const { tf, graph, batchSize, labels, mixed } = this.#options;
     const output = graph.nodes[graph.output];
     if (output.op !== 'softmaxCrossEntropy' || labels === undefined) return undefined;
     const classes = graph.nodes[output.inputs[0]].shape[0];
     const rows = new Float32Array(batchSize * classes);
     labels.forEach((label, sample) => {
-      rows[sample * classes + label] = 1;
+      rows[sample * classes + label] = mixed?.share ?? 1;
+    });
+    mixed?.partners.forEach((label, sample) => {
+      rows[sample * classes + label] += 1 - mixed.share;
     });
     return tf.tensor(rows, [batchSize, classes], 'float32');
   }
