@@ -1,5 +1,6 @@
 #include "cpu/gather.h"
 
+#include <cmath>
 #include <cstring>
 
 namespace dartsmith::cpu::DARTSMITH_ISA {
@@ -63,7 +64,8 @@ void gather_image(const GatherCall& call, int64_t sample) {
   call.labels[call.batch + partner_of(sample, call.batch)] = label;
 }
 
-// Two images that are each other's partners; one that is its own stays as it is.
+// Two images that are each other's partners; one that is its own stays as it is. The second product is rounded, the sum
+// once more: the same bits whatever a compiler makes of a sum of products.
 void mix_images(const GatherCall& call, int64_t sample) {
   const int64_t image = call.height * call.width * call.channels;
   const float share = call.settings->share, rest = 1 - share;
@@ -71,8 +73,8 @@ void mix_images(const GatherCall& call, int64_t sample) {
   float* b = call.output + partner_of(sample, call.batch) * image;
   for (int64_t i = 0; i < image; ++i) {
     const float own = a[i], other = b[i];
-    a[i] = share * own + rest * other;
-    b[i] = share * other + rest * own;
+    a[i] = std::fma(share, own, rest * other);
+    b[i] = std::fma(share, other, rest * own);
   }
 }
 

@@ -251,7 +251,7 @@ __global__ void __launch_bounds__(kThreads) gather_kernel(GatherCall g) {
     } else {
       const PixelSource other(g, settings, partner, y, x);
       for (int64_t c = 0; c < g.channels; ++c) {
-        g.output[item * g.channels + c] = settings.share * own.value(g, c) + rest * other.value(g, c);
+        g.output[item * g.channels + c] = fmaf(settings.share, own.value(g, c), rest * other.value(g, c));
       }
     }
     if (item % area != 0) return;

@@ -28,7 +28,8 @@ export function train(options: TrainOptions): TrainRun {
         await runToEnd(session, (event) => {
           if (event.type !== 'genotype') emit(event);
         });
-        if (log !== undefined) await parameters.save(log.files.weights, { metadata: work.metadata });
+        const { averages = parameters, metadata } = work;
+        if (log !== undefined) await averages.save(log.files.weights, { metadata });
         const { unreadableImages, progress } = session;
         const { loss, accuracy, top5 = 0 } = progress.validation!;
         const directory = log?.files.directory;

@@ -24,6 +24,7 @@ const genotype = genotypes['DARTS_V2'];
 const settings: Partial<TrainSettings> = {
   ...{ batchSize: 8, epochs: 2, initChannels: 2, layers: 3, learningRate: 0.05 },
   ...{ auxiliary: true, dropPathProb: 0.3, labelSmooth: 0.1, cutout: true, cutoutLength: 6 },
+  ...{ mixup: 0.4, emaDecay: 0.9 },
 };
 // Float32 sums in another order: some units in the last place in a step, grown by the steps before it.
 const lossTolerance = 1e-4;

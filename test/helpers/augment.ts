@@ -37,7 +37,20 @@ export function augmentBatch(source: ImageArrays, indices: Uint32Array, augmenta
     const pixels = source.images.subarray(index * length, (index + 1) * length);
     batch.set(augmentImage(pixels, source.shape, augmentation, position), position * length);
   });
-  return batch;
+  return augmentation.share === undefined ? batch : mixed(batch, indices.length, augmentation.share);
+}
+
+/** Images mixed with their partners, from the other end of the batch: of float32 numbers, the partner's product and the sum rounded. */
+function mixed(batch: Float64Array, count: number, share: number): Float64Array {
+  const length = batch.length / count;
+  const [own, rest] = [Math.fround(share), Math.fround(1 - Math.fround(share))];
+  return batch.map((value, i) => {
+    const position = Math.floor(i / length);
+    const partner = count - 1 - position;
+    if (partner === position) return Math.fround(value);
+    const other = Math.fround(batch[partner * length + (i % length)]);
+    return Math.fround(own * Math.fround(value) + Math.fround(rest * other));
+  });
 }
 
 function augmentImage(

@@ -145,6 +145,15 @@ function run(command: Command): Outcome {
       }
       return { gradientNorm: norm };
     }
+    case 'average': {
+      const [from, to] = [storeOf(command.parameters), storeOf(command.averages)];
+      for (const arena of ['weights', 'buffers'] as const) {
+        for (let i = 0; i < to[arena].length; i++) {
+          to[arena][i] = command.decay * to[arena][i] + (1 - command.decay) * from[arena][i];
+        }
+      }
+      return {};
+    }
     case 'adam': {
       const { alpha, alphaGradients, alphaMean, alphaVariance } = storeOf(command.parameters);
       const [beta1, beta2] = command.betas;

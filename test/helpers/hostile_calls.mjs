@@ -65,6 +65,7 @@ const gathered = {
   pad: 1,
   cutout: 2,
   flip: true,
+  share: 1,
 };
 const stream = { seed: 1, purpose: 6, epoch: 0, step: 0 };
 const pass = { kind: 'pass', program, parameters, batch: direct, pass: 3, statistics: 'training' };
@@ -338,6 +339,12 @@ const hostile = {
   'signed indices': () => runGathered({ indices: Int32Array.of(0, 1) }),
   'a short normalisation table': () => runGathered({ table: new Float32Array(511) }),
   'a huge padding of images': () => runGathered({ pad: 2 ** 31 - 1, stream }),
+  'a share above 1': () => runGathered({ share: 2, stream }),
+  'a share that is no number': () => runGathered({ share: 'half', stream }),
+  'averages that are no parameters': () => execute({ kind: 'average', parameters, averages: dataset, decay: 0.9 }),
+  'averages of another size': () =>
+    execute({ kind: 'average', parameters, averages: addon.createParameters(device, 64, 32, 16), decay: 0.9 }),
+  'a decay above 1': () => execute({ kind: 'average', parameters, averages: parameters, decay: 2 }),
   'a negative cutout': () => runGathered({ cutout: -1, stream }),
   'a NaN seed': () => runGathered({ stream: { ...stream, seed: Number.NaN } }),
   'a stream without a step': () => runGathered({ stream: { ...stream, step: undefined } }),

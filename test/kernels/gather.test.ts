@@ -1,6 +1,6 @@
 // Batches gathered and augmented natively against an independent float64 version, to the last bit on every backend.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Augmentation, Device, Outcome } from '../../src/backend/device.ts';
+import type { Augmentation, Batch, Device, Outcome } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
 import type { ImageArrays } from '../../src/data/dataset.ts';
 import { DartsmithError } from '../../src/errors.ts';
@@ -10,7 +10,7 @@ import { randomBlock, type StreamKey, uniform } from '../../src/random/philox.ts
 import { runReference } from '../../src/reference/interpreter.ts';
 import { augmentBatch, drawAugmentation } from '../helpers/augment.ts';
 import { testBackends } from '../helpers/backends.ts';
-import { expectSameBits } from '../helpers/compare.ts';
+import { expectClose, expectSameBits } from '../helpers/compare.ts';
 
 type ImageShape = ImageArrays['shape'];
 
@@ -69,6 +69,14 @@ const cases: readonly Case[] = [
   { name: 'everything, MNIST', shape: [28, 28, 1], batchSize: 8, options: everything },
   { name: 'everything, batch of one', shape: [13, 11, 3], batchSize: 1, options: everything },
   { name: 'everything, one pixel', shape: [1, 1, 1], batchSize: 3, options: everything },
+  { name: 'mixed in pairs', shape: [7, 5, 3], batchSize: 6, options: { share: 0.7 } },
+  {
+    name: 'everything, mixed, one without a partner',
+    shape: [9, 8, 3],
+    batchSize: 7,
+    options: { ...everything, share: 0.55 },
+  },
+  { name: 'nothing of their own', shape: [4, 4, 1], batchSize: 4, options: { share: 0 } },
 ];
 
 /** The gathered images, the loss and the hits of one batch. */
@@ -105,16 +113,18 @@ describe.each(testBackends)('on $name', (backend) => {
 
     it('gives the labels of the images', async () => {
       const { source, graph, indices, plan, outcome, weights } = await gather(device, one);
-      const expected = runReference(graph, {
-        batchSize: one.batchSize,
-        parameters: weights,
-        inputs: { images: augmentBatch(source, indices, plan) },
-        labels: Int32Array.from(indices, (index) => source.labels[index]),
-        training: false,
-      });
+      const labels = Int32Array.from(indices, (index) => source.labels[index]);
+      const common = { batchSize: one.batchSize, parameters: weights, training: false };
+      const inputs = { images: augmentBatch(source, indices, plan) };
+      // Of mixed images the loss is that of their own labels and that of their partners', by their shares.
+      const [own, other] = [labels, labels.toReversed()].map((of) =>
+        runReference(graph, { ...common, inputs, labels: of }),
+      );
+      const { share = 1 } = plan;
+      const loss = share * (own.loss ?? 0) + (1 - share) * (other.loss ?? 0);
       // Means over at most a thousand pixels and ten logits of order 1.
-      expect(Math.abs((outcome.loss ?? Number.NaN) - (expected.loss ?? 0))).toBeLessThan(5e-6);
-      expect(outcome.correct).toBe(expected.correct);
+      expect(Math.abs((outcome.loss ?? Number.NaN) - loss)).toBeLessThan(5e-6);
+      expect(outcome.correct).toBe(own.correct);
     });
 
     it('gives the same bits however threads run', async () => {
@@ -126,6 +136,31 @@ describe.each(testBackends)('on $name', (backend) => {
         expect(again.outcome.loss).toBe(outcome.loss);
       }
     });
+  });
+
+  it('gives mixed images the gradients of both labels, by their shares', async () => {
+    const shape = [6, 5, 3] as const;
+    const [batchSize, share] = [5, 0.65];
+    const source = randomImages(shape, 23);
+    const graph = classifier(shape);
+    using dataset = device.createDataset(source);
+    using parameters = await device.createParameters(graph, { seed: 4 });
+    using program = device.compile(graph, { batchSize, parameters });
+    const indices = someIndices(batchSize, source.labels.length);
+    const plan = augmentation(3, { ...everything, share });
+    const labels = Int32Array.from(indices, (index) => source.labels[index]);
+    const inputs = { images: Float32Array.from(augmentBatch(source, indices, plan)) };
+    const gradientOf = async (batch: Batch) => {
+      await program.gradients({ batch, target: 'weights' });
+      return parameters.store.read('weightGradients');
+    };
+    const actual = await gradientOf({ dataset, indices, augmentation: plan });
+    const own = await gradientOf({ inputs, labels });
+    const other = await gradientOf({ inputs, labels: labels.toReversed() });
+    const expected = Float64Array.from(own, (value, i) => share * value + (1 - share) * other[i]);
+    // Gradients of order 1, float32.
+    expectClose(actual, expected, { name: 'gradients', tolerance: 1e-6 });
+    expect(expected.some((value) => Math.abs(value) > 0.01)).toBe(true);
   });
 
   it('changes with the step', async () => {
@@ -142,6 +177,9 @@ describe.each(testBackends)('on $name', (backend) => {
       ['a padding that is no number', { pad: Number.NaN }],
       ['a negative cutout', { cutout: -2 }],
       ['means of fewer channels', { mean: [0.5] }],
+      ['a share above 1', { share: 1.5 }],
+      ['a negative share', { share: -0.1 }],
+      ['a share that is no number', { share: Number.NaN }],
     ])('%s', async (_, options) => {
       const one: Case = { name: 'refused', shape: [4, 4, 3], batchSize: 2, options: { stream, ...options } };
       await expect(gather(device, one)).rejects.toThrow(DartsmithError);

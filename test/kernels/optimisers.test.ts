@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AdamCommand, Device, SgdCommand } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
 import type { Arena, Parameters } from '../../src/backend/parameters.ts';
+import { DartsmithError } from '../../src/errors.ts';
 import { GraphBuilder } from '../../src/graph/builder.ts';
 import { largestMagnitude } from '../../src/reference/tolerance.ts';
 import { testBackends } from '../helpers/backends.ts';
@@ -77,6 +78,37 @@ describe.each(testBackends)('on $name', (backend) => {
       `gaps of ${arena}`,
     ).toBe(true);
   }
+
+  describe('average', () => {
+    it('moves weights and buffers towards the parameters, and nothing else', async () => {
+      using averages = await device.createParameters(graph, { seed: 4 });
+      const decays = [0, 0.9, 0.999, 1];
+      for (const arena of ['weights', 'buffers'] as const) {
+        const [values, before] = [await inDouble(arena), Float64Array.from(await averages.store.read(arena))];
+        let expected = before;
+        for (const decay of decays) {
+          await device.execute([{ kind: 'average', parameters, averages, decay }]);
+          expected = expected.map((value, i) => decay * value + (1 - decay) * values[i]);
+          const tolerance = 4 * decays.length * 2 ** -24 * largestMagnitude(expected);
+          expectClose(await averages.store.read(arena), expected, { name: `${arena}, ${decay}`, tolerance });
+        }
+        expectClose(await parameters.store.read(arena), values, { name: arena, tolerance: 0 });
+      }
+    });
+
+    it('refuses averages of another layout and decays that are none', async () => {
+      const builder = new GraphBuilder();
+      const other = builder.finish(
+        builder.linear('last', builder.globalAvgPool(builder.input('images', [5, 5, 3])), 7),
+      );
+      using averages = await device.createParameters(other, { seed: 4 });
+      await expect(device.execute([{ kind: 'average', parameters, averages, decay: 0.9 }])).rejects.toThrow(/laid out/);
+      for (const decay of [-0.1, 1.1, Number.NaN]) {
+        const command = { kind: 'average', parameters, averages: parameters, decay } as const;
+        await expect(async () => device.execute([command])).rejects.toThrow(DartsmithError);
+      }
+    });
+  });
 
   describe('sgd', () => {
     const plain: SgdOptions = { learningRate: 0.1, momentum: 0, weightDecay: 0, maxNorm: Infinity };

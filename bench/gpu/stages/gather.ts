@@ -22,6 +22,12 @@ const cases: readonly Case[] = [
   { name: 'cut out', shape: [11, 13, 1], batch: 16, change: { cutout: 5, stream } },
   { name: 'all of it, CIFAR', shape: [32, 32, 3], batch: 64, change: { pad: 4, flip: true, cutout: 16, stream } },
   { name: 'all of it, MNIST', shape: [28, 28, 1], batch: 17, change: { pad: 4, flip: true, cutout: 6, stream } },
+  {
+    name: 'mixed in pairs',
+    shape: [9, 8, 3],
+    batch: 7,
+    change: { pad: 2, flip: true, cutout: 3, share: 0.55, stream },
+  },
   { name: 'all of it, one pixel', shape: [1, 1, 1], batch: 3, change: { pad: 4, flip: true, cutout: 6, stream } },
 ];
 

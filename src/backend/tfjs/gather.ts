@@ -69,8 +69,8 @@ function mixPartners(images: Float32Array, size: number, share: number): void {
     const [a, b] = [first, count - 1 - first].map((at) => images.subarray(at * size, (at + 1) * size));
     for (let i = 0; i < size; i++) {
       const [own, other] = [a[i], b[i]];
-      a[i] = Math.fround(share * own) + Math.fround(rest * other);
-      b[i] = Math.fround(share * other) + Math.fround(rest * own);
+      a[i] = share * own + Math.fround(rest * other);
+      b[i] = share * other + Math.fround(rest * own);
     }
   }
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Device, DeviceDataset, GatheredBatch } from '../../../src/backend/device.ts';
 import { type FedBatch, testBatches, trainBatches } from '../../../src/evaluate/batches.ts';
 import { openFeed } from '../../../src/evaluate/feed.ts';
+import { mixupShare } from '../../../src/evaluate/mixup.ts';
 import { dropPathFactor, trainLearningRate } from '../../../src/evaluate/schedule.ts';
 import { rankOf } from '../../../src/evaluate/score.ts';
 import {
@@ -10,6 +11,7 @@ import {
   trainPresets,
   trainSettingRules,
 } from '../../../src/evaluate/settings.ts';
+import { averageDecay } from '../../../src/evaluate/step.ts';
 import { ImagePool } from '../../../src/load/pool.ts';
 import { isAllowed } from '../../../src/setting_rules.ts';
 
@@ -100,6 +102,15 @@ describe('batches', () => {
     expect(plain).not.toHaveProperty('dropout');
   });
 
+  it('of training are mixed by shares of their own where mixup is on', async () => {
+    const shares = async (mixup: number) =>
+      (await batchesOf(1, { mixup })).map(({ augmentation }) => augmentation.share);
+    expect(await shares(0)).toEqual([undefined, undefined, undefined]);
+    const some = await shares(1);
+    expect(new Set(some).size).toBe(3);
+    expect(await shares(1)).toEqual(some);
+  });
+
   it('of a test come in order, as they are', async () => {
     const batches = await collect(testBatches(images, statistics, 4));
     expect(batches.map(({ indices }) => [...indices])).toEqual([
@@ -108,6 +119,38 @@ describe('batches', () => {
       [8, 9],
     ]);
     expect(batches[0].augmentation).toEqual({ mean: [0.5], deviation: [0.25], pad: 0, flip: false, cutout: 0 });
+  });
+});
+
+describe('mixupShare', () => {
+  const drawn = (alpha: number) =>
+    Array.from({ length: 4000 }, (_, step) => mixupShare(alpha, { seed: 3, purpose: 'mixup', epoch: 0, step }));
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+  it.each([1, 0.4, 0.2])('has the moments of the larger part of Beta(%d, %d)', (alpha) => {
+    const shares = drawn(alpha);
+    expect(shares.every((share) => share >= 0.5 && share <= 1)).toBe(true);
+    // λ and 1 - λ have the same variance about a half: 1 / (4 (2α + 1)).
+    const variance = mean(shares.map((share) => (share - 0.5) ** 2));
+    expect(Math.abs(variance - 1 / (4 * (2 * alpha + 1)))).toBeLessThan((5 * 0.125) / Math.sqrt(shares.length));
+  });
+
+  it('is even for α of 1', () => {
+    expect(Math.abs(mean(drawn(1)) - 0.75)).toBeLessThan(5 * Math.sqrt(1 / 48 / 4000));
+  });
+
+  it('is a number for the smallest α', () => {
+    expect(
+      drawn(1e-6)
+        .slice(0, 100)
+        .every((share) => share > 0.999 && share <= 1),
+    ).toBe(true);
+  });
+});
+
+describe('averageDecay', () => {
+  it('rises to that of the settings', () => {
+    expect([0, 10, 1e6].map((update) => averageDecay(0.99, update))).toEqual([0.1, 0.55, 0.99]);
   });
 });
 
