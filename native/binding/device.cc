@@ -144,6 +144,26 @@ Napi::Value create_dataset(const Napi::CallbackInfo& info) {
   return new_handle(info.Env(), std::make_shared<DeviceDataset>(DeviceDataset{device, std::move(dataset)}), bytes);
 }
 
+// Queued behind the commands so far, so that a recorded run finds other images where it was recorded.
+Napi::Value replace_images(const Napi::CallbackInfo& info) {
+  const auto held = from_handle<DeviceDataset>(info[0]);
+  auto images = std::make_shared<std::vector<uint8_t>>(copy_array<uint8_t>(info[1], "images"));
+  auto labels = std::make_shared<std::vector<int32_t>>(copy_array<int32_t>(info[2], "labels"));
+  Dataset& dataset = *held->dataset;
+  if (images->size() != dataset.images.bytes() || static_cast<int64_t>(labels->size()) != dataset.count) {
+    reject(info.Env(), "expected as many images and labels as there are, of the same size");
+  }
+  if (*std::ranges::min_element(*labels) < 0) reject(info.Env(), "expected labels from 0");
+  // Commands that come later are checked against it; earlier ones have been.
+  dataset.classes = int64_t{*std::ranges::max_element(*labels)} + 1;
+  return Job::start(info.Env(), held->device, [held, images, labels](const std::atomic<bool>&) -> Job::Settle {
+    Backend& backend = *held->device->backend;
+    backend.upload(held->dataset->images.as<void>(), images->data(), images->size());
+    backend.upload(held->dataset->labels.as<void>(), labels->data(), labels->size() * sizeof(int32_t));
+    return [](Napi::Env env) { return env.Undefined(); };
+  });
+}
+
 Precision read_precision(const Napi::Value& value) {
   const int64_t index = integer(value, "precision");
   if (index < 0 || index > static_cast<int64_t>(Precision::kBf16)) reject(value.Env(), "expected a precision");
@@ -251,6 +271,7 @@ void export_device_functions(Napi::Env env, Napi::Object exports) {
   exports.Set("readParameters", Napi::Function::New<guarded<read_parameters>>(env));
   exports.Set("writeParameters", Napi::Function::New<guarded<write_parameters>>(env));
   exports.Set("createDataset", Napi::Function::New<guarded<create_dataset>>(env));
+  exports.Set("replaceImages", Napi::Function::New<guarded<replace_images>>(env));
   exports.Set("compile", Napi::Function::New<guarded<compile>>(env));
   exports.Set("programMemory", Napi::Function::New<guarded<program_memory>>(env));
   exports.Set("execute", Napi::Function::New<guarded<execute_commands>>(env));

@@ -208,6 +208,8 @@ export interface DeviceDataset extends Disposable {
   readonly count: number;
   /** [height, width, channels] */
   readonly shape: readonly [number, number, number];
+  /** Puts as many other images and labels in the place of these, behind the device's commands so far. */
+  replace(images: Uint8Array, labels: Int32Array): Promise<void>;
   dispose(): void;
 }
 

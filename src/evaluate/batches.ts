@@ -15,8 +15,8 @@ export interface TrainSource {
   readonly seed: number;
 }
 
-/** A batch for a command, on its device until it is disposed. */
-export interface FedBatch extends Disposable {
+/** A batch for a command, on its device until the next one is asked for. */
+export interface FedBatch {
   readonly batch: GatheredBatch;
   readonly labels: Int32Array;
 }
@@ -59,7 +59,7 @@ export async function* testBatches(
 
 function fedBatch(fed: FedImages, rest: Pick<GatheredBatch, 'augmentation' | 'dropout'>): FedBatch {
   const { dataset, indices, labels } = fed;
-  return { batch: { dataset, indices, ...rest }, labels, [Symbol.dispose]: () => fed[Symbol.dispose]() };
+  return { batch: { dataset, indices, ...rest }, labels };
 }
 
 function parts(order: Uint32Array, batchSize: number, first = 0): Uint32Array[] {

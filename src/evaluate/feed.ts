@@ -4,8 +4,8 @@ import type { Device, DeviceDataset } from '../backend/device.ts';
 import type { ImageArrays, ImageSet } from '../data/dataset.ts';
 import { ImageLoader, type LoaderOptions, type PassOptions, type UnreadableImage } from '../load/loader.ts';
 
-/** Images of a batch that lie on a device, until it is disposed. */
-export interface FedImages extends Disposable {
+/** Images of a batch that lie on a device, until the next one is asked for. */
+export interface FedImages {
   readonly dataset: DeviceDataset;
   /** Where they are in `dataset`. */
   readonly indices: Uint32Array;
@@ -38,7 +38,7 @@ function residentFeed(device: Device, images: ImageArrays): ImageFeed {
     count: labels.length,
     async *batches(positions) {
       for (const indices of positions) {
-        yield { dataset, indices, labels: Int32Array.from(indices, (index) => labels[index]), [Symbol.dispose]() {} };
+        yield { dataset, indices, labels: Int32Array.from(indices, (index) => labels[index]) };
       }
     },
     takeUnreadable: () => [],
@@ -46,17 +46,30 @@ function residentFeed(device: Device, images: ImageArrays): ImageFeed {
   };
 }
 
+/** One dataset on the device for each size of batch: a GPU replays what it recorded only with images in the same place. */
 function loadedFeed(device: Device, count: number, loader: ImageLoader): ImageFeed {
+  const places = new Map<number, DeviceDataset>();
+  const placed = async (images: ImageArrays): Promise<DeviceDataset> => {
+    const known = places.get(images.labels.length);
+    if (known === undefined) {
+      const dataset = device.createDataset(images);
+      places.set(dataset.count, dataset);
+      return dataset;
+    }
+    await known.replace(images.images, images.labels);
+    return known;
+  };
   return {
     count,
     async *batches(positions, options) {
       for await (const images of loader.batches(positions, options)) {
-        const dataset = device.createDataset(images);
-        const indices = Uint32Array.from(images.labels, (_, i) => i);
-        yield { dataset, indices, labels: images.labels, [Symbol.dispose]: () => dataset.dispose() };
+        const dataset = await placed(images);
+        yield { dataset, indices: Uint32Array.from(images.labels, (_, i) => i), labels: images.labels };
       }
     },
     takeUnreadable: () => loader.takeUnreadable(),
-    [Symbol.dispose]() {},
+    [Symbol.dispose]() {
+      for (const dataset of places.values()) dataset.dispose();
+    },
   };
 }

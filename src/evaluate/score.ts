@@ -35,9 +35,7 @@ export async function scoreImages(options: ScoreOptions): Promise<Score> {
   const { device, programFor, logits, classes, batches, signal, onProgress } = options;
   const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
   let [lossSum, correct, amongFive, count] = [0, 0, 0, 0];
-  for await (const fed of batches) {
-    using held = fed;
-    const { batch, labels } = held;
+  for await (const { batch, labels } of batches) {
     const program = programFor(batch.indices.length);
     const [outcome] = await device.execute(
       [{ kind: 'evaluate', program, batch, statistics: 'running', read: [logits] }],

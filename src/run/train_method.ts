@@ -149,8 +149,7 @@ export class TrainWork implements Work {
   }
 
   async step(epoch: number, step: number, update: number): Promise<StepResult> {
-    using fed = await this.#nextBatch(epoch, step);
-    const { batch } = fed;
+    const { batch } = await this.#nextBatch(epoch, step);
     const count = batch.indices.length;
     const program = this.#training.programFor(count);
     const learningRate = this.learningRate(epoch);

@@ -85,6 +85,7 @@ export function createFakeDevice(options: FakeOptions = {}): FakeDevice {
     createDataset: ({ shape, labels }): DeviceDataset => ({
       count: labels.length,
       shape,
+      replace: async () => {},
       dispose,
       [Symbol.dispose]: dispose,
     }),

@@ -201,6 +201,14 @@ const hostile = {
   'images of a size that overflows': () =>
     addon.createDataset(device, new Uint8Array(0), Int32Array.of(0), 2 ** 32, 2 ** 32, 1),
   'a NaN image size': () => addon.createDataset(device, new Uint8Array(32), Int32Array.of(0), Number.NaN, 4, 2),
+  'other images for no dataset': () =>
+    addon.replaceImages(parameters, new Uint8Array(96), Int32Array.of(0, 1, 4)).promise,
+  'fewer other images': () => addon.replaceImages(dataset, new Uint8Array(64), Int32Array.of(0, 1)).promise,
+  'other images of floats': () => addon.replaceImages(dataset, new Float32Array(96), Int32Array.of(0, 1, 4)).promise,
+  'other images with negative labels': () =>
+    addon.replaceImages(dataset, new Uint8Array(96), Int32Array.of(0, 1, -4)).promise,
+  'other images that are detached': () =>
+    addon.replaceImages(dataset, detached(new Uint8Array(96)), Int32Array.of(0, 1, 4)).promise,
   'negative labels': () => addon.createDataset(device, new Uint8Array(32), Int32Array.of(-1), 4, 4, 2),
   'detached images': () => addon.createDataset(device, detached(new Uint8Array(32)), Int32Array.of(0), 4, 4, 2),
   'images of floats': () => addon.createDataset(device, new Float32Array(32), Int32Array.of(0), 4, 4, 2),

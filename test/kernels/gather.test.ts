@@ -163,6 +163,40 @@ describe.each(testBackends)('on $name', (backend) => {
     expect(expected.some((value) => Math.abs(value) > 0.01)).toBe(true);
   });
 
+  it('takes other images in the place of those that there were, where commands are recorded too', async () => {
+    const shape = [5, 4, 3] as const;
+    const graph = classifier(shape);
+    const sets = [1, 2, 3, 4].map((seed) => {
+      const { images, labels } = randomImages(shape, 6);
+      return {
+        images: images.map((byte) => (byte * (2 * seed + 1)) & 255),
+        labels: labels.map((label) => (label + seed) % classes),
+        shape,
+      };
+    });
+    using dataset = device.createDataset(sets[0]);
+    using parameters = await device.createParameters(graph, { seed: 4 });
+    using program = device.compile(graph, { batchSize: 6, parameters });
+    const indices = Uint32Array.from([0, 1, 2, 3, 4, 5]);
+    const plan = augmentation(3);
+    const lossOf = async (batch: Batch) => {
+      const [{ loss }] = await device.execute([{ kind: 'gradients', program, batch, target: 'weights' }]);
+      return loss;
+    };
+    for (const set of sets) {
+      await dataset.replace(set.images, set.labels);
+      const inputs = { images: Float32Array.from(augmentBatch(set, indices, plan)) };
+      expect(await lossOf({ dataset, indices, augmentation: plan })).toBe(await lossOf({ inputs, labels: set.labels }));
+    }
+    await expect(async () => dataset.replace(sets[0].images.subarray(1), sets[0].labels)).rejects.toThrow(
+      /as many images/,
+    );
+    await expect(async () => dataset.replace(sets[0].images, new Int32Array(5))).rejects.toThrow(/as many images/);
+    await expect(async () => dataset.replace(sets[0].images, new Int32Array(6).fill(-1))).rejects.toThrow(
+      DartsmithError,
+    );
+  });
+
   it('changes with the step', async () => {
     const one: Case = { name: 'step', shape: [8, 8, 3], batchSize: 4, options: everything };
     const first = await gather(device, one);

@@ -62,6 +62,7 @@ export interface Addon {
     width: number,
     channels: number,
   ): Handle;
+  replaceImages(dataset: Handle, images: Uint8Array, labels: Int32Array): NativeJob<undefined>;
   compile(device: Handle, graph: object, batchSize: number, fuse: boolean, precision: number): Handle;
   programMemory(program: Handle): number[];
   execute(device: Handle, commands: readonly object[]): NativeJob<NativeOutcome[]>;

@@ -77,7 +77,10 @@ class NativeDevice implements Device {
     const [height, width, channels] = shape;
     const handle = translated(() => this.#addon.createDataset(this.#handle, images, labels, height, width, channels));
     const dispose = () => this.#addon.disposeDataset(handle);
-    const dataset = { count: labels.length, shape, dispose, [Symbol.dispose]: dispose };
+    const replace = async (images: Uint8Array, labels: Int32Array) => {
+      await settled(() => this.#addon.replaceImages(handle, images, labels));
+    };
+    const dataset = { count: labels.length, shape, replace, dispose, [Symbol.dispose]: dispose };
     this.#handles.set(dataset, handle);
     return dataset;
   }

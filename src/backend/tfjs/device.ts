@@ -74,9 +74,20 @@ class TfjsDevice implements Device {
 
   createDataset(images: ImageArrays): DeviceDataset {
     const dispose = () => this.#datasets.delete(dataset);
+    const { count, shape } = { count: images.labels.length, shape: images.shape };
+    const replace = (pixels: Uint8Array, labels: Int32Array) =>
+      this.#queue(() => {
+        if (!this.#datasets.has(dataset)) throw new BackendError('the dataset was disposed');
+        if (pixels.length !== images.images.length || labels.length !== count) {
+          throw new BackendError('[dataset] expected as many images and labels as there are, of the same size');
+        }
+        if (labels.some((label) => label < 0)) throw new BackendError('[dataset] expected labels from 0');
+        this.#datasets.set(dataset, { images: pixels, labels, shape });
+      });
     const dataset: DeviceDataset = {
-      count: images.labels.length,
-      shape: images.shape,
+      count,
+      shape,
+      replace,
       dispose,
       [Symbol.dispose]: dispose,
     };
