@@ -1,5 +1,7 @@
 import type { Device } from '../backend/device.ts';
 import type { Parameters } from '../backend/parameters.ts';
+import { createProgramSet, type ProgramSet } from '../backend/programs.ts';
+import { cosineLearningRate } from '../cosine.ts';
 import { type Dataset, type ImageSet, isInMemory } from '../data/dataset.ts';
 import { splitIndices } from '../data/split.ts';
 import { FileError, invalid } from '../errors.ts';
@@ -13,8 +15,6 @@ import {
   validationBatches,
 } from '../search/batches.ts';
 import { dartsStep, dartsStepOutcome } from '../search/darts.ts';
-import { createProgramSet, type ProgramSet } from '../search/programs.ts';
-import { cosineLearningRate } from '../search/schedule.ts';
 import { validate } from '../search/validate.ts';
 import type { SearchPlan } from './options.ts';
 import type { Method } from './session.ts';

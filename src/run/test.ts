@@ -1,5 +1,6 @@
 import type { BackendName, Device } from '../backend/device.ts';
 import { openDevice } from '../backend/open.ts';
+import { createProgramSet } from '../backend/programs.ts';
 import type { Dataset, ImageSet } from '../data/dataset.ts';
 import { type DatasetName, isInFiles, loadDataset } from '../data/load.ts';
 import { AbortedError, DataError, invalid } from '../errors.ts';
@@ -12,7 +13,6 @@ import { readWeights, type WeightFile } from '../exchange/weights.ts';
 import type { UnreadableImage } from '../load/loader.ts';
 import { ImagePool } from '../load/pool.ts';
 import type { Genotype } from '../network/genotype.ts';
-import { createProgramSet } from '../search/programs.ts';
 import { buildTrainNetworks } from './train_method.ts';
 
 /** Options of a test. */

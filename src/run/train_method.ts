@@ -1,6 +1,7 @@
 import { checkAugmentation } from '../augment/augment.ts';
 import type { Device } from '../backend/device.ts';
 import type { Parameters } from '../backend/parameters.ts';
+import { createProgramSet, type ProgramSet } from '../backend/programs.ts';
 import type { Dataset, ImageSet } from '../data/dataset.ts';
 import { DataError, FileError } from '../errors.ts';
 import { type FedBatch, type TrainSource, testBatches, trainBatches } from '../evaluate/batches.ts';
@@ -15,7 +16,6 @@ import { ImagePool } from '../load/pool.ts';
 import { buildDerivedNetwork } from '../network/derived.ts';
 import type { Genotype } from '../network/genotype.ts';
 import type { Network } from '../network/macro.ts';
-import { createProgramSet, type ProgramSet } from '../search/programs.ts';
 import type { Method } from './session.ts';
 import type { TrainPlan } from './train_options.ts';
 import type { StepResult, Validation, Work } from './work.ts';
