@@ -31,10 +31,10 @@ export function isNni(text: string): boolean {
 /**
  * Reads an architecture that Microsoft NNI exported (github.com/microsoft/nni), which names the choice made at each place:
  *
- * - `normal_n3_p0`, `normal_n3_switch` of the DARTS example (examples/nas/darts/model.py of v1 to v2.2, later
- *   examples/nas/oneshot/darts): the operation on the edge from state 0 to state 3, and which edges enter that state;
- * - `normal/op_3_0`, `normal/input_3_0` of the DARTS space in the hub (nni/retiarii/hub/pytorch/nasnet.py of v2.9, later
- *   nni/nas/hub): the operation and the source of the first edge that enters state 3. Sizes beside them are passed over.
+ * - `normal_n3_p0`, `normal_n3_switch` of the DARTS example (examples/nas/darts/model.py, later examples/nas/oneshot/darts): the
+ *   operation on the edge from state 0 to state 3, and which edges enter that state;
+ * - `normal/op_3_0`, `normal/input_3_0` of the DARTS space in the hub (nni/retiarii/hub/pytorch/nasnet.py, later nni/nas/hub): the
+ *   operation and the source of the first edge that enters state 3. Sizes beside them are passed over.
  *
  * Both concatenate all nodes. Throws ArgumentError that names the key at fault.
  */
@@ -48,8 +48,8 @@ export function readNni(text: string): Genotype {
 }
 
 /**
- * Prints a genotype as the mutation JSON of NNI's DARTS example, in the form of v1.9 to v2.2: names, and `[]` for what is not
- * chosen. Throws ArgumentError for a genotype that it cannot say.
+ * Prints a genotype as the mutation JSON of NNI's DARTS example, in the form that its pull request 2389 gave it: names, and `[]`
+ * for what is not chosen. Throws ArgumentError for a genotype that it cannot say.
  */
 export function formatNni(genotype: Genotype): string {
   const choices = cellTypes.flatMap((type) => {
@@ -95,17 +95,13 @@ function readMutatedCell(choices: Choices, type: CellType): GenotypeCell {
 }
 
 function readMutatedNode(choices: Choices, node: string, states: number): GenotypeEdge[] {
-  const inputs = choices.take(
-    `${node}_switch`,
-    Array.from({ length: states }, (_, input) => `${node}_p${input}`),
-  );
+  const keys = Array.from({ length: states }, (_, input) => `${node}_p${input}`);
+  const inputs = choices.take(`${node}_switch`, keys);
   if (inputs.length === 0) throw invalid(`genotype.${node}_switch`, 'at least one edge', inputs);
-  const taken = Array.from({ length: states }, (_, input) => {
-    return choices.take(`${node}_p${input}`, Object.keys(operations));
-  });
+  // Edges that are not chosen may say what they like, but must be there.
+  const taken = keys.map((key) => choices.take(key, Object.keys(operations)));
   return inputs.map((input) => {
-    const [choice] = onlyChoice(taken[input], `${node}_p${input}`);
-    return { operation: Object.values(operations)[choice], input };
+    return { operation: Object.values(operations)[onlyChoice(taken[input], keys[input])], input };
   });
 }
 
@@ -114,19 +110,18 @@ function readHubCell(choices: Choices, type: CellType): GenotypeCell {
   const nodes = Array.from({ length: hubNodes }, (_, node) => {
     const states = node + 2;
     return [0, 1].map((edge) => {
-      const place = `${states}_${edge}`;
-      const [operation] = onlyChoice(choices.take(`${type}/op_${place}`, hubOperations), `${type}/op_${place}`);
+      const [operationKey, inputKey] = [`${type}/op_${states}_${edge}`, `${type}/input_${states}_${edge}`];
       const earlier = Array.from({ length: states }, (_, state) => String(state));
-      const [input] = onlyChoice(choices.take(`${type}/input_${place}`, earlier), `${type}/input_${place}`);
-      return { operation: hubOperations[operation], input };
+      const operation = onlyChoice(choices.take(operationKey, hubOperations), operationKey);
+      return { operation: hubOperations[operation], input: onlyChoice(choices.take(inputKey, earlier), inputKey) };
     });
   });
   return { nodes, concat: nodes.map((_, node) => node + 2) };
 }
 
-function onlyChoice(indices: readonly number[], key: string): readonly number[] {
+function onlyChoice(indices: readonly number[], key: string): number {
   if (indices.length !== 1) throw invalid(`genotype.${key}`, 'exactly one choice', indices);
-  return indices;
+  return indices[0];
 }
 
 /** The keys of an exported architecture, each to be taken once. */
@@ -151,8 +146,8 @@ class Choices {
   }
 
   /**
-   * The candidates that a key chooses, by index. NNI writes the name of one, its index, a list of either, or a list with true or
-   * false for each candidate (FixedArchitecture in nni/nas/pytorch/fixed.py).
+   * The candidates that a key chooses, by index. NNI writes the name of one, its index, a list of either or, at first, a list with
+   * true or false for each candidate (FixedArchitecture in nni/nas/pytorch/fixed.py reads all of them).
    */
   take(key: string, candidates: readonly string[]): readonly number[] {
     const value = this.#values.get(key);

@@ -131,10 +131,13 @@ describe('logits under onnxruntime', () => {
     } as const;
     const pixels = Float32Array.from(test!.images.subarray(0, 64 * 784), (byte) => byte / 255);
     const normalised = pixels.map((value) => (value - mnist.mean[0]) / mnist.deviation[0]);
-    const { path, expected } = await savedNetwork(sizes, normalised, 64, encodeMetadata(genotype, mnist));
+    const classNames = Array.from({ length: 10 }, (_, digit) => `digit ${digit}`);
+    const metadata = encodeMetadata(genotype, { ...mnist, classNames });
+    const { path, expected } = await savedNetwork(sizes, normalised, 64, metadata);
     // Genotype, size and normalisation are told by the file.
     const exported = await exportNetwork({ weights: path, format: 'onnx' });
     expect(exported).toMatchObject({ genotype, inputShape: [28, 28, 1], normalises: true, auxiliary: true });
+    expect(Buffer.from(exported.bytes).includes(JSON.stringify(classNames))).toBe(true);
     expectLogits(await runOnnx(exported.bytes, pixels, [64, 1, 28, 28]), expected);
   });
 });

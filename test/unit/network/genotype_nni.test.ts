@@ -14,7 +14,7 @@ const operations = [
   ['dilconv5x5', 'dil_conv_5x5'],
 ] as const;
 
-/** DARTS_V2 as the retraining example of NNI 1.9 to 2.2 takes it; the keys as search.py exports them, the values by hand. */
+/** DARTS_V2 by hand, as the search of NNI's DARTS example exports since its pull request 2389. */
 const mutation = {
   normal_n2_p0: 'sepconv3x3',
   normal_n2_p1: 'sepconv3x3',
@@ -116,7 +116,7 @@ function sayable(seed: number): Genotype {
 }
 
 describe('architectures of NNI', () => {
-  it('reads the names that v1.9 to v2.2 wrote', () => {
+  it('reads the names that the example exports', () => {
     expect(parseGenotype(` ${JSON.stringify(mutation, null, 2)}\n`)).toEqual(genotypes.DARTS_V2);
   });
 
@@ -127,12 +127,12 @@ describe('architectures of NNI', () => {
     expect(parseGenotype(respelled((chosen) => chosen))).toEqual(genotypes.DARTS_V2);
   });
 
-  it('reads true or false for each candidate, as v1 wrote', () => {
+  it('reads true or false for each candidate, as it first exported', () => {
     const flags = respelled((chosen, count) => Array.from({ length: count }, (_, index) => chosen.includes(index)));
     expect(parseGenotype(flags)).toEqual(sorted(genotypes.DARTS_V2));
   });
 
-  it('reads what v2.3 on wrote: an operation on every edge, indices in the switch', () => {
+  it('reads what its Retiarii form exports: an operation on every edge, indices in the switch', () => {
     const all = respelled((chosen, _, key) => {
       return key.endsWith('switch') ? chosen : operations[chosen[0] ?? 2][0];
     });
@@ -145,7 +145,7 @@ describe('architectures of NNI', () => {
     expect(parseGenotype(JSON.stringify({ ...sizes, ...hubChoices((state) => state) }))).toEqual(genotypes.DARTS_V2);
   });
 
-  it('writes the names that v1.9 to v2.2 wrote', () => {
+  it('writes the names that the example exports', () => {
     expect(JSON.parse(formatGenotype(genotypes.DARTS_V2, 'nni'))).toEqual(mutation);
   });
 
