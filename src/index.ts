@@ -99,6 +99,7 @@ export {
   type Genotype,
   type GenotypeCell,
   type GenotypeEdge,
+  type GenotypeForm,
   parseGenotype,
 } from './network/genotype.ts';
 export type { CellType, Network, StemForm } from './network/macro.ts';

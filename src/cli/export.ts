@@ -17,7 +17,7 @@ interface ExportFlags {
 }
 
 interface ImportFlags {
-  readonly arch: string;
+  readonly arch?: string;
   readonly out: string;
 }
 
@@ -32,6 +32,7 @@ const exportExamples = `
 Examples:
   dartsmith export --arch runs/mine-trained --out network.onnx
   dartsmith export --arch DARTS_V2 --weights weights.pt --out network.onnx --image-size 32
+  dartsmith export --weights runs/mine/checkpoint.safetensors --out supernet.pt
 
 An ONNX model takes images as [batch, channels, height, width] and gives logits. Of a training of ours it takes pixels from 0 to 1 and
 normalises them itself; of other weights it takes images that are normalised as for their training.`;
@@ -39,6 +40,7 @@ normalises them itself; of other weights it takes images that are normalised as 
 const importExamples = `
 Examples:
   dartsmith import cifar10_model.pt --arch DARTS_V2 --out weights.safetensors
+  dartsmith import supernet.pt --out supernet.safetensors
 
 Reads what torch.save wrote (zip and legacy format; a state dict, or a dict with one under state_dict) without running anything in it.`;
 
@@ -47,7 +49,9 @@ export function addExportCommand(program: Command): void {
   program
     .command('export')
     .summary('write a trained network as ONNX, for PyTorch, or as safetensors')
-    .description('Writes a trained derived network in a form that other programs read.')
+    .description(
+      'Writes a trained derived network, or for PyTorch the supernet of a search, in a form that other programs read.',
+    )
     .option(
       '--arch <genotype>',
       `${genotypeArgumentHelp} (default: what the weights tell)`,
@@ -78,9 +82,13 @@ export function addImportCommand(program: Command): void {
   program
     .command('import')
     .summary('read weights that PyTorch wrote')
-    .description('Reads the weights of a derived network from a PyTorch checkpoint and writes them as safetensors.')
+    .description('Reads the weights of a network from a PyTorch checkpoint and writes them as safetensors.')
     .argument('<file>', 'what torch.save wrote, or safetensors')
-    .requiredOption('--arch <genotype>', genotypeArgumentHelp, textParser('--arch', 'a genotype'))
+    .option(
+      '--arch <genotype>',
+      `${genotypeArgumentHelp}; none for a supernet, which has alphas`,
+      textParser('--arch', 'a genotype'),
+    )
     .requiredOption('-o, --out <file>', 'the safetensors file to write', textParser('--out', 'a file name'))
     .addHelpText('after', importExamples)
     .action(runImport);
@@ -105,15 +113,15 @@ async function runExport({ arch, weights, format, imageSize, out }: ExportFlags)
 }
 
 async function runImport(path: string, { arch, out }: ImportFlags): Promise<void> {
-  const { genotype } = await genotypeArgument(arch);
-  const imported = await exportNetwork({ weights: path, genotype, format: 'safetensors' });
+  const given = arch === undefined ? undefined : await genotypeArgument(arch);
+  const imported = await exportNetwork({ weights: path, genotype: given?.genotype, format: 'safetensors' });
   await writeFileAtomic(out, imported.bytes);
   process.stdout.write(`${describe(imported)}\n${describeFile(out, 'safetensors', imported)}\n`);
 }
 
-function describe({ initChannels, layers, classes, stem, auxiliary }: ExportedNetwork): string {
+function describe({ supernet, initChannels, layers, classes, stem, auxiliary }: ExportedNetwork): string {
   const parts = [`${initChannels} channels`, `${layers} cells`, `${classes} classes`, `${stem} stem`];
-  return `network: ${[...parts, ...(auxiliary ? ['auxiliary head'] : [])].join(', ')}`;
+  return `${supernet ? 'supernet' : 'network'}: ${[...parts, ...(auxiliary ? ['auxiliary head'] : [])].join(', ')}`;
 }
 
 function describeFile(out: string, format: ExportFormat, { bytes, inputShape, normalises }: ExportedNetwork): string {

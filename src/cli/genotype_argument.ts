@@ -6,7 +6,7 @@ import { runFiles } from '../run/directory.ts';
 
 /** How the help of a command describes its genotype argument. */
 export const genotypeArgumentHelp =
-  'a published name, Genotype(...) or JSON text, a file that holds either, or a run directory';
+  "a published name, Genotype(...) or JSON text (ours or NNI's), a file that holds either, or a run directory";
 
 const largestFileBytes = 1 << 20;
 

@@ -69,10 +69,7 @@ async function runTestCommand(flags: TestFlags): Promise<void> {
       onProgress: (done, images) => live?.draw(() => `${done} of ${images} images`, done === images),
     });
     live?.close();
-    const { confusion, ...figures } = result;
-    process.stdout.write(
-      flags.json ? `${JSON.stringify({ ...figures, confusion })}\n` : `${reportLines(result).join('\n')}\n`,
-    );
+    process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : `${reportLines(result).join('\n')}\n`);
   } catch (error) {
     throw error instanceof AbortedError ? new AbortedError('interrupted') : error;
   } finally {
@@ -92,13 +89,10 @@ async function optionsOf(flags: TestFlags): Promise<Omit<TestOptions, 'signal' |
   if (file === undefined) {
     throw new ArgumentError(`expected --weights beside --arch ${arch}: only the run of a training brings its own`);
   }
-  const name = dataset ?? known?.dataset;
-  if (name === undefined) throw new ArgumentError(`expected --dataset, one of ${datasetNames.join(', ')}`);
-  return {
-    ...{ genotype, weights: file, batchSize },
-    ...{ dataset: name, dataDir: dataDir ?? (dataset === undefined ? known?.dataDir : undefined) },
-    ...{ imageSize, workers, threads, backend, index: gpu },
-  };
+  const common = { genotype, weights: file, batchSize, imageSize, workers, threads, backend, index: gpu };
+  if (dataset !== undefined) return { ...common, dataset, dataDir };
+  if (known?.dataset === undefined) throw new ArgumentError(`expected --dataset, one of ${datasetNames.join(', ')}`);
+  return { ...common, dataset: known.dataset, dataDir: dataDir ?? known.dataDir, limit: known.limit };
 }
 
 function reportLines({

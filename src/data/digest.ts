@@ -1,16 +1,24 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import type { Dataset, ImageSet } from './dataset.ts';
 
 /**
- * SHA-256, in hexadecimal, over shape, labels and pixels of the training images; the same on every machine. Of images in files
- * their names stand for the pixels: reading all of them would take as long as an epoch.
+ * SHA-256, in hexadecimal, over all of a dataset that decides a run's bits: shape, labels and pixels of its images, to learn from and
+ * to be scored on, normalisation and augmentation; the same on every machine. Of images in files their names stand for the pixels:
+ * reading all of them would take as long as an epoch.
  */
-export function datasetDigest({ train }: Dataset<ImageSet>): string {
-  const head = [...train.shape, train.labels.length];
-  const hash = createHash('sha256').update(littleEndian(head)).update(littleEndian(train.labels));
-  if ('images' in train) return hash.update(train.images).digest('hex');
-  for (const names of [train.classFolders, train.names]) hash.update(`${names.join('\0')}\0`);
+export function datasetDigest({ train, test, mean, deviation, augmentation }: Dataset<ImageSet>): string {
+  const { pad, flip } = augmentation;
+  const hash = createHash('sha256').update(JSON.stringify([mean, deviation, pad, flip]));
+  addImages(hash, train);
+  if (test !== undefined) addImages(hash, test);
   return hash.digest('hex');
+}
+
+function addImages(hash: Hash, set: ImageSet): void {
+  // With the number of labels, so that no two sets run into one another.
+  hash.update(littleEndian([...set.shape, set.labels.length])).update(littleEndian(set.labels));
+  if ('images' in set) hash.update(set.images);
+  else for (const names of [set.classFolders, set.names]) hash.update(`${names.join('\0')}\0`);
 }
 
 function littleEndian(values: ArrayLike<number>): DataView {

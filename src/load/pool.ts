@@ -51,7 +51,10 @@ export class ImagePool implements Disposable {
   }
 
   #deal(): void {
-    for (let thread = this.#idlest(); thread !== undefined && this.#waiting.length > 0; thread = this.#idlest()) {
+    // Asks for a thread only where there is work: the last replies come after the end, when nobody would stop a new one.
+    while (this.#waiting.length > 0) {
+      const thread = this.#idlest();
+      if (thread === undefined) return;
       const job = this.#waiting.shift()!;
       if (job.signal?.aborted) {
         job.reject(new AbortedError());

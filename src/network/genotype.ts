@@ -1,5 +1,6 @@
 import { ArgumentError, invalid } from '../errors.ts';
 import { readJson, readPython } from './genotype-grammar.ts';
+import { formatNni, isNni, readNni } from './genotype-nni.ts';
 import { checkGenotype } from './genotype-rules.ts';
 import { genotypes } from './published.ts';
 
@@ -24,9 +25,13 @@ export interface Genotype {
   readonly reduce: GenotypeCell;
 }
 
+/** The forms in which a genotype can be printed. */
+export type GenotypeForm = 'python' | 'json' | 'nni';
+
 /**
  * Reads a genotype from a published name (`DARTS_V2`), the originals' Python form (`Genotype(normal=[...], ...)`, also with
- * `name =` before it, as their logs print it) or the JSON form. Throws ArgumentError with line and column of the fault.
+ * `name =` before it, as their logs print it), the JSON form, or what Microsoft NNI exports. Throws ArgumentError with line and
+ * column of the fault, of NNI's forms with the key.
  */
 export function parseGenotype(text: string): Genotype {
   if (typeof text !== 'string') throw invalid('genotype', 'a text', text);
@@ -34,22 +39,25 @@ export function parseGenotype(text: string): Genotype {
   if (Object.hasOwn(genotypes, trimmed)) return genotypes[trimmed];
   const names = Object.keys(genotypes).join(', ');
   if (/^\w*$/.test(trimmed)) {
-    throw invalid('genotype', `one of ${names}, or the Python or JSON form of a genotype`, trimmed);
+    throw invalid('genotype', `one of ${names}, or the Python, JSON or NNI form of a genotype`, trimmed);
   }
-  return trimmed.startsWith('{') ? readJson(text) : readPython(text);
+  if (!trimmed.startsWith('{')) return readPython(text);
+  return isNni(text) ? readNni(text) : readJson(text);
 }
 
 /**
- * Prints a genotype so that {@link parseGenotype} reads it back: in the originals' Python form, or as JSON on one line.
- * Throws ArgumentError for a faulty genotype, and for one that the Python form, with its two edges a node, cannot say.
+ * Prints a genotype so that {@link parseGenotype} reads it back: in the originals' Python form, as JSON on one line,
+ * or as the mutation JSON of Microsoft NNI. Throws ArgumentError for a faulty genotype, and for one that the form cannot say: Python's
+ * has two edges a node; NNI's seven operations, one an edge, and all nodes concatenated.
  */
-export function formatGenotype(genotype: Genotype, form: 'python' | 'json' = 'python'): string {
+export function formatGenotype(genotype: Genotype, form: GenotypeForm = 'python'): string {
   checkGenotype(genotype);
+  if (form === 'nni') return formatNni(genotype);
   if (form === 'python') {
     const cells = (['normal', 'reduce'] as const).map((type) => formatPythonCell(type, genotype[type]));
     return `Genotype(${cells.join(', ')})`;
   }
-  if (form !== 'json') throw invalid('form', "'python' or 'json'", form);
+  if (form !== 'json') throw invalid('form', "'python', 'json' or 'nni'", form);
   const cell = ({ nodes, concat }: GenotypeCell) => ({
     nodes: nodes.map((edges) => edges.map(({ operation, input }) => ({ operation, input }))),
     concat,

@@ -27,7 +27,7 @@ interface CommonConfig {
     /** [height, width, channels] */
     readonly imageShape: readonly [number, number, number];
     readonly classes: number;
-    /** Of the training images and labels. */
+    /** Of the images and labels and of what is done to them; see datasetDigest. */
     readonly digest: string;
   };
 }
@@ -67,7 +67,7 @@ export interface RunDevice {
 }
 
 /** The format that this version writes and reads. */
-export const runFormat = 4;
+export const runFormat = 5;
 
 /** Versions of this package and of Node, for the record. */
 export function runVersions(): RunConfig['versions'] {

@@ -1,5 +1,5 @@
+import { firstNonFinite } from '../backend/finite.ts';
 import { AbortedError, DivergedError } from '../errors.ts';
-import { firstNonFinite } from '../search/finite.ts';
 import { saveCheckpoint } from './checkpoint.ts';
 import { writeGenotype } from './directory.ts';
 import type { RunEvent, StepEvent } from './events.ts';

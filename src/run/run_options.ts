@@ -55,7 +55,9 @@ export interface Runtime {
 export interface RunPlan<Config extends RunConfig = RunConfig> {
   readonly dataset: DatasetName | Dataset<ImageSet>;
   readonly dataDir?: string;
+  /** Of the training images, where the user gave one; `usualLimit` is that of a preset or of the run that goes on. */
   readonly limit?: number;
+  readonly usualLimit?: number;
   readonly imageSize?: number;
   readonly settings: Config['settings'];
   readonly seed: number;
@@ -65,30 +67,35 @@ export interface RunPlan<Config extends RunConfig = RunConfig> {
   readonly config?: Config;
 }
 
-/** Checks the options of a new run. `settings` and `limit` are those of its preset. Throws ArgumentError or FileError. */
+/** Checks the options of a new run. `settings` and `usualLimit` are those of its preset. Throws ArgumentError or FileError. */
 export async function planNewRun<Config extends RunConfig>(
   options: RunOptions,
   settings: Config['settings'],
-  limit: number | undefined,
+  usualLimit: number | undefined,
 ): Promise<RunPlan<Config>> {
-  const { dataset = 'mnist', seed = 0, dataDir, out } = options;
+  const { dataset = 'mnist', seed = 0, dataDir, limit, out } = options;
   const runtime = planRuntime(options);
   if (!(Number.isSafeInteger(seed) && seed >= 0)) throw invalid('seed', 'an integer from 0 to 2^53 - 1', seed);
-  if (typeof dataset !== 'string') {
-    for (const name of ['dataDir', 'limit', 'imageSize'] as const) {
-      if (options[name] !== undefined) throw invalid(name, 'nothing beside a dataset of your own', options[name]);
-    }
-  }
+  refuseBesideOwnDataset(options);
   return {
     dataset,
     dataDir: dataDir === undefined ? undefined : resolve(dataDir),
-    limit: typeof dataset === 'string' ? (options.limit ?? limit) : undefined,
+    limit,
+    usualLimit,
     imageSize: options.imageSize,
     settings,
     seed,
     runtime,
     files: out === undefined ? undefined : await planRunDirectory(folder('out', out)),
   };
+}
+
+/** Throws ArgumentError for what tells where a named dataset comes from beside a dataset that is given itself. */
+export function refuseBesideOwnDataset(options: Pick<RunOptions, 'dataset' | 'dataDir' | 'limit' | 'imageSize'>): void {
+  if (options.dataset === undefined || typeof options.dataset === 'string') return;
+  for (const name of ['dataDir', 'limit', 'imageSize'] as const) {
+    if (options[name] !== undefined) throw invalid(name, 'nothing beside a dataset of your own', options[name]);
+  }
 }
 
 /**
@@ -109,7 +116,7 @@ export async function planResumedRun<Config extends RunConfig, Options extends R
   return {
     dataset: sameKind('dataset', options.dataset, config.dataset, files) as DatasetName | Dataset<ImageSet>,
     dataDir: config.dataset.dataDir,
-    limit: config.dataset.limit,
+    usualLimit: config.dataset.limit,
     imageSize: config.dataset.imageSize,
     settings: config.settings,
     seed: config.seed,

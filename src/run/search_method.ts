@@ -1,9 +1,12 @@
 import type { Device } from '../backend/device.ts';
 import type { Parameters } from '../backend/parameters.ts';
+import { createProgramSet, type ProgramSet } from '../backend/programs.ts';
+import { cosineLearningRate } from '../cosine.ts';
 import { type Dataset, type ImageSet, isInMemory } from '../data/dataset.ts';
 import { splitIndices } from '../data/split.ts';
 import { FileError, invalid } from '../errors.ts';
 import { buildSupernet, type Supernet } from '../network/supernet.ts';
+import { Resources } from '../resources.ts';
 import { type Architecture, readArchitecture } from '../search/architecture.ts';
 import {
   type BatchSource,
@@ -13,8 +16,6 @@ import {
   validationBatches,
 } from '../search/batches.ts';
 import { dartsStep, dartsStepOutcome } from '../search/darts.ts';
-import { createProgramSet, type ProgramSet } from '../search/programs.ts';
-import { cosineLearningRate } from '../search/schedule.ts';
 import { validate } from '../search/validate.ts';
 import type { SearchPlan } from './options.ts';
 import type { Method } from './session.ts';
@@ -50,11 +51,12 @@ export function searchMethod(plan: SearchPlan, dataset: Dataset<ImageSet>): Meth
       throw new FileError(`${files.config} expects another supernet: space '${supernet.space.name}' has changed`);
     },
     open: (device, parameters) => {
-      const images = device.createDataset(dataset.train);
+      using resources = new Resources();
+      const images = resources.use(device.createDataset(dataset.train));
       // Not the dataset whole: its images are the device's now.
       const { mean, deviation, augmentation } = dataset;
       const source = { images, statistics: { mean, deviation, augmentation }, ...split, settings, seed };
-      return new SearchWork(device, supernet, parameters, source);
+      return new SearchWork(device, supernet, parameters, source, resources);
     },
   };
 }
@@ -68,18 +70,21 @@ export class SearchWork implements Work {
   readonly #parameters: Parameters;
   readonly #source: BatchSource;
   readonly #programs: ProgramSet;
+  readonly #resources: Resources;
   #batches?: { readonly epoch: number; readonly batches: EpochBatches };
 
-  constructor(device: Device, supernet: Supernet, parameters: Parameters, source: BatchSource) {
+  /** Takes what `resources` hold once nothing can fail any more. */
+  constructor(device: Device, supernet: Supernet, parameters: Parameters, source: BatchSource, resources: Resources) {
     const { settings, train } = source;
     this.#device = device;
     this.#supernet = supernet;
     this.#parameters = parameters;
     this.#source = source;
-    this.#programs = createProgramSet(device, supernet.graph, parameters, settings.precision);
+    this.#programs = resources.use(createProgramSet(device, supernet.graph, parameters, settings.precision));
     this.#programs.programFor(Math.min(settings.batchSize, train.length));
     this.trainImages = train.length;
     this.steps = stepsPerEpoch(source);
+    this.#resources = resources.move();
   }
 
   learningRate(epoch: number): number {
@@ -115,7 +120,6 @@ export class SearchWork implements Work {
   }
 
   [Symbol.dispose](): void {
-    this.#programs.dispose();
-    this.#source.images.dispose();
+    this.#resources[Symbol.dispose]();
   }
 }

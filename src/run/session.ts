@@ -121,9 +121,10 @@ function startEvent(
   };
 }
 
-async function resolveDataset({ dataset, dataDir, limit, imageSize, runtime }: RunPlan): Promise<Dataset<ImageSet>> {
+async function resolveDataset(plan: RunPlan): Promise<Dataset<ImageSet>> {
+  const { dataset, dataDir, limit, usualLimit, imageSize, runtime } = plan;
   if (typeof dataset !== 'string') return dataset;
-  return loadDataset(dataset, { dataDir, limit, imageSize, signal: runtime.signal });
+  return loadDataset(dataset, { dataDir, limit, usualLimit, imageSize, signal: runtime.signal });
 }
 
 /** Records a new run's configuration, or holds a resumed run's data and network to the recorded one. */
@@ -143,13 +144,15 @@ async function settleConfig<W extends Work>(
     return;
   }
   if (config.dataset.digest !== data) {
-    throw new FileError(`${files.config} expects other training images: dataset '${dataset.name}' has changed`);
+    throw new FileError(
+      `${files.config} expects other images or another normalisation: dataset '${dataset.name}' has changed`,
+    );
   }
   method.check(config, graph, files);
 }
 
 function describeRun(
-  { dataset, dataDir, limit, imageSize, seed, settings }: RunPlan,
+  { dataset, dataDir, limit, usualLimit, imageSize, seed, settings }: RunPlan,
   { name, classes, train }: Dataset<ImageSet>,
   device: string,
   digest: string,
@@ -165,7 +168,7 @@ function describeRun(
       name: named ? dataset : name,
       given: !named,
       dataDir,
-      limit,
+      limit: named ? (limit ?? usualLimit) : undefined,
       imageSize,
       imageShape: train.shape,
       classes,

@@ -1,5 +1,6 @@
 import type { BackendName, Device } from '../backend/device.ts';
 import { openDevice } from '../backend/open.ts';
+import { createProgramSet } from '../backend/programs.ts';
 import type { Dataset, ImageSet } from '../data/dataset.ts';
 import { type DatasetName, isInFiles, loadDataset } from '../data/load.ts';
 import { AbortedError, DataError, invalid } from '../errors.ts';
@@ -7,12 +8,12 @@ import { testBatches } from '../evaluate/batches.ts';
 import { openFeed } from '../evaluate/feed.ts';
 import { type Score, scoreImages } from '../evaluate/score.ts';
 import { sizesOfWeights } from '../exchange/network_sizes.ts';
-import { decodeMetadata } from '../exchange/weight_metadata.ts';
-import { readWeights, type WeightFile } from '../exchange/weights.ts';
+import { decodeMetadata, type WeightMetadata } from '../exchange/weight_metadata.ts';
+import { readWeights } from '../exchange/weights.ts';
 import type { UnreadableImage } from '../load/loader.ts';
 import { ImagePool } from '../load/pool.ts';
 import type { Genotype } from '../network/genotype.ts';
-import { createProgramSet } from '../search/programs.ts';
+import { refuseBesideOwnDataset } from './run_options.ts';
 import { buildTrainNetworks } from './train_method.ts';
 
 /** Options of a test. */
@@ -24,6 +25,8 @@ export interface TestOptions {
   readonly dataset: DatasetName | Dataset<ImageSet>;
   /** Folder of a named dataset's files. */
   readonly dataDir?: string;
+  /** Training images that a training used; they decide a dataset's statistics where the weights do not tell them. */
+  readonly limit?: number;
   /** Height and width that the image files of a named dataset are brought to; the training's when absent, or else 224. */
   readonly imageSize?: number;
   readonly batchSize?: number;
@@ -43,6 +46,7 @@ export interface TestOptions {
 export interface TestResult extends Score {
   /** Image files that could not be read and were left out. */
   readonly unreadable: readonly UnreadableImage[];
+  /** The dataset's or, where it names none, those that the weights tell; empty where nobody does. */
   readonly classNames: readonly string[];
   readonly imagesPerSecond: number;
   /** For people. */
@@ -57,9 +61,11 @@ export async function test(options: TestOptions): Promise<TestResult> {
   const { genotype, weights, signal, batchSize = 96 } = options;
   if (signal?.aborted) throw new AbortedError();
   if (!(Number.isInteger(batchSize) && batchSize >= 1)) throw invalid('batchSize', 'a positive integer', batchSize);
+  refuseBesideOwnDataset(options);
   const file = await readWeights(weights);
-  const dataset = await resolveDataset(options, file);
-  const { test: images, classes, classNames } = dataset;
+  const known = decodeMetadata(file.metadata);
+  const dataset = await resolveDataset(options, known);
+  const { test: images, classes } = dataset;
   if (images === undefined) throw new DataError(`dataset '${dataset.name}' has no test images`);
   const sizes = sizesOfWeights(file.tensors, weights);
   const networks = buildTrainNetworks(genotype, dataset, { ...plainTraining, ...sizes });
@@ -78,12 +84,13 @@ export async function test(options: TestOptions): Promise<TestResult> {
       programFor: programs.programFor,
       logits: networks.plain.logits,
       classes,
-      batches: testBatches(feed, statisticsOf(file, dataset), batchSize, signal),
+      batches: testBatches(feed, statisticsOf(known, dataset), batchSize, signal),
       signal,
       onProgress: (done) => options.onProgress?.(done, count),
     });
     const imagesPerSecond = (1000 * score.images) / (performance.now() - began);
     const unreadable = feed.takeUnreadable();
+    const classNames = classNamesOf(known, dataset);
     return { ...score, unreadable, classNames, imagesPerSecond, device: device.description };
   } finally {
     if (options.device === undefined) device.dispose();
@@ -91,20 +98,28 @@ export async function test(options: TestOptions): Promise<TestResult> {
 }
 
 async function resolveDataset(
-  { dataset, dataDir, imageSize, signal }: TestOptions,
-  { metadata }: WeightFile,
+  { dataset, dataDir, limit, imageSize, signal }: TestOptions,
+  { imageShape }: WeightMetadata,
 ): Promise<Dataset<ImageSet>> {
   if (typeof dataset !== 'string') return dataset;
-  const trained = isInFiles(dataset) ? decodeMetadata(metadata).imageShape?.[0] : undefined;
-  return loadDataset(dataset, { dataDir, imageSize: imageSize ?? trained, signal });
+  const trained = isInFiles(dataset) ? imageShape?.[0] : undefined;
+  return loadDataset(dataset, { dataDir, limit, imageSize: imageSize ?? trained, signal });
 }
 
 /** The network as it is scored; what only training needs has no parameters. */
 const plainTraining = { auxiliaryWeight: 0, dropPathProb: 0, labelSmooth: 0 };
 
 /** The training's where its weights tell them: those of a dataset may depend on how many images were read. */
-function statisticsOf({ metadata }: WeightFile, dataset: Dataset<ImageSet>): Pick<Dataset, 'mean' | 'deviation'> {
-  const { mean, deviation } = decodeMetadata(metadata);
+function statisticsOf(
+  { mean, deviation }: WeightMetadata,
+  dataset: Dataset<ImageSet>,
+): Pick<Dataset, 'mean' | 'deviation'> {
   const channels = dataset.train.shape[2];
   return mean?.length === channels && deviation?.length === channels ? { mean, deviation } : dataset;
+}
+
+/** Images in memory often come without names, but the training may have known them. */
+function classNamesOf(known: WeightMetadata, { classNames, classes }: Dataset<ImageSet>): readonly string[] {
+  if (classNames.length > 0) return classNames;
+  return known.classNames?.length === classes ? known.classNames : [];
 }

@@ -1,6 +1,7 @@
 import { checkAugmentation } from '../augment/augment.ts';
 import type { Device } from '../backend/device.ts';
 import type { Parameters } from '../backend/parameters.ts';
+import { createProgramSet, type ProgramSet } from '../backend/programs.ts';
 import type { Dataset, ImageSet } from '../data/dataset.ts';
 import { DataError, FileError } from '../errors.ts';
 import { type FedBatch, type TrainSource, testBatches, trainBatches } from '../evaluate/batches.ts';
@@ -15,7 +16,7 @@ import { ImagePool } from '../load/pool.ts';
 import { buildDerivedNetwork } from '../network/derived.ts';
 import type { Genotype } from '../network/genotype.ts';
 import type { Network } from '../network/macro.ts';
-import { createProgramSet, type ProgramSet } from '../search/programs.ts';
+import { Resources } from '../resources.ts';
 import type { TrainedParameters } from './checkpoint.ts';
 import type { Method } from './session.ts';
 import type { TrainPlan } from './train_options.ts';
@@ -82,24 +83,25 @@ export function trainMethod(
     },
     open: async (device, parameters) => {
       const { mean, deviation, augmentation } = dataset;
-      const pool = new ImagePool(runtime.workers);
-      const images = openFeed(device, train, { pool, augment: settings, seed });
+      using resources = new Resources();
+      const pool = resources.use(new ImagePool(runtime.workers));
+      const images = resources.use(openFeed(device, train, { pool, augment: settings, seed }));
       const source = { images, statistics: { mean, deviation, augmentation }, settings, seed };
-      const scored = { images: openFeed(device, test, { pool, seed }), classes };
+      const scored = { images: resources.use(openFeed(device, test, { pool, seed })), classes };
       const metadata = encodeMetadata(genotype, dataset);
       // Averages start where the weights do.
       const { graph } = networks.training;
-      const averages = settings.emaDecay > 0 ? await device.createParameters(graph, { seed }) : undefined;
-      return new TrainWork(device, networks, { parameters, averages }, source, { ...scored, pool, metadata });
+      const averages =
+        settings.emaDecay > 0 ? resources.use(await device.createParameters(graph, { seed })) : undefined;
+      return new TrainWork(device, networks, { parameters, averages }, source, { ...scored, metadata }, resources);
     },
   };
 }
 
-/** What a training is scored on, what prepares images, and what its weights file tells of them. */
+/** What a training is scored on, and what its weights file tells of it. */
 interface Surroundings {
   readonly images: ImageFeed;
   readonly classes: number;
-  readonly pool: ImagePool;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
@@ -113,35 +115,37 @@ export class TrainWork implements Work {
   readonly #device: Device;
   readonly #source: TrainSource;
   readonly #test: ImageFeed;
-  readonly #pool: ImagePool;
   readonly #classes: number;
   readonly #logits: number;
   readonly #training: ProgramSet;
   readonly #plain: ProgramSet;
+  readonly #resources: Resources;
   /** The batches that follow, from a step on. */
   #batches?: { readonly epoch: number; step: number; readonly next: AsyncGenerator<FedBatch> };
 
+  /** Takes what `resources` hold once nothing can fail any more. */
   constructor(
     device: Device,
     { training, plain }: TrainNetworks,
     { parameters, averages }: TrainedParameters,
     source: TrainSource,
-    { images: test, classes, pool, metadata }: Surroundings,
+    { images: test, classes, metadata }: Surroundings,
+    resources: Resources,
   ) {
     const { settings, images } = source;
     this.#device = device;
     this.#source = source;
     this.#test = test;
-    this.#pool = pool;
     this.#classes = classes;
     this.metadata = metadata;
     this.averages = averages;
     this.#logits = plain.logits;
-    this.#training = createProgramSet(device, training.graph, parameters, settings.precision);
-    this.#plain = createProgramSet(device, plain.graph, averages ?? parameters, settings.precision);
+    this.#training = resources.use(createProgramSet(device, training.graph, parameters, settings.precision));
+    this.#plain = resources.use(createProgramSet(device, plain.graph, averages ?? parameters, settings.precision));
     this.#training.programFor(Math.min(settings.batchSize, images.count));
     this.trainImages = images.count;
     this.steps = Math.ceil(images.count / settings.batchSize);
+    this.#resources = resources.move();
   }
 
   learningRate(epoch: number): number {
@@ -189,11 +193,6 @@ export class TrainWork implements Work {
   }
 
   [Symbol.dispose](): void {
-    this.#training.dispose();
-    this.#plain.dispose();
-    this.averages?.dispose();
-    this.#source.images[Symbol.dispose]();
-    this.#test[Symbol.dispose]();
-    this.#pool[Symbol.dispose]();
+    this.#resources[Symbol.dispose]();
   }
 }

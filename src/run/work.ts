@@ -1,7 +1,6 @@
 import type { Parameters } from '../backend/parameters.ts';
 import type { UnreadableImage } from '../load/loader.ts';
 import type { Genotype } from '../network/genotype.ts';
-import type { Validation as MeanScore } from '../search/validate.ts';
 
 /** What one step of a run came to. */
 export interface StepResult {
@@ -15,7 +14,10 @@ export interface StepResult {
 }
 
 /** How well the network does on images that it does not learn from. */
-export interface Validation extends MeanScore {
+export interface Validation {
+  /** Mean over the images. */
+  readonly loss: number;
+  readonly accuracy: number;
   /** Share of images whose label is among the five largest logits, where that is counted. */
   readonly top5?: number;
 }

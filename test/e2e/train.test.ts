@@ -5,9 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { trainingOf } from '../../src/cli/training_run.ts';
 import type { Dataset, ImageArrays } from '../../src/data/dataset.ts';
+import { loadDataset } from '../../src/data/load.ts';
 import { AbortedError } from '../../src/errors.ts';
 import type { TrainSettings } from '../../src/evaluate/settings.ts';
+import { encodeTorchFile } from '../../src/exchange/torch_write.ts';
 import { decodeMetadata } from '../../src/exchange/weight_metadata.ts';
 import { readWeights } from '../../src/exchange/weights.ts';
 import { genotypes } from '../../src/network/published.ts';
@@ -17,6 +20,7 @@ import { test as testNetwork } from '../../src/run/test.ts';
 import { train } from '../../src/run/train.ts';
 import type { TrainOptions } from '../../src/run/train_options.ts';
 import { scratch } from '../helpers/scratch.ts';
+import { folderOf, idxImages, idxLabels } from '../unit/data/fixtures.ts';
 
 const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const genotype = genotypes['DARTS_V2'];
@@ -127,6 +131,44 @@ describe('train', () => {
     expect(confusion.reduce((sum, row, label) => sum + row[label], 0) / 11).toBe(result.accuracy);
   });
 
+  it('names classes as the training did where the dataset has no names, and refuses files beside a dataset', async () => {
+    const one = join(scratch(), 'run');
+    const classNames = ['ant', 'bee', 'cat', 'dog', 'eel', 'fox'];
+    await follow({
+      genotype,
+      settings: { ...settings, epochs: 1 },
+      dataset: { ...dataset, classNames },
+      out: one,
+      backend: 'cpu',
+    });
+    const options = { genotype, dataset, weights: join(one, 'weights.safetensors'), backend: 'cpu' } as const;
+    expect((await testNetwork(options)).classNames).toEqual(classNames);
+    const own = { ...dataset, classNames: ['a', 'b', 'c', 'd', 'e', 'f'] };
+    expect((await testNetwork({ ...options, dataset: own })).classNames).toEqual(own.classNames);
+    const unknown = { ...options, weights: join(out, 'weights.safetensors') };
+    expect((await testNetwork(unknown)).classNames).toEqual([]);
+    for (const beside of [{ dataDir: 'x' }, { limit: 9 }, { imageSize: 24 }]) {
+      await expect(testNetwork({ ...options, ...beside })).rejects.toThrow('nothing beside a dataset of your own');
+    }
+  });
+
+  it('is scored with the statistics of the images that it learned from', async () => {
+    const { tensors } = await readWeights(join(out, 'weights.safetensors'));
+    const weights = join(scratch(), 'silent.pt');
+    writeFileSync(weights, encodeTorchFile(tensors));
+    const dataDir = folderOf({
+      'train-images-idx3-ubyte': idxImages(6, 24, 24).fill(0, 16 + 2 * 576),
+      'train-labels-idx1-ubyte': idxLabels([0, 1, 2, 3, 4, 5]),
+      't10k-images-idx3-ubyte': idxImages(3, 24, 24),
+      't10k-labels-idx1-ubyte': idxLabels([2, 0, 1]),
+    });
+    const options = { genotype, weights, backend: 'cpu' } as const;
+    const limited = await testNetwork({ ...options, dataset: 'idx', dataDir, limit: 2 });
+    const loaded = await loadDataset('idx', { dataDir, limit: 2 });
+    expect(limited.loss).toBe((await testNetwork({ ...options, dataset: loaded })).loss);
+    expect(limited.loss).not.toBe((await testNetwork({ ...options, dataset: 'idx', dataDir })).loss);
+  });
+
   it('goes the same way on tfjs', { timeout: 120_000 }, async () => {
     const one = { ...settings, epochs: 1 };
     const expected = lossesOf(await follow({ genotype, settings: one, backend: 'cpu' }));
@@ -223,6 +265,7 @@ describe('the command line', () => {
       /^accuracy [\d.]+%, top-5 [\d.]+%, loss [\d.]+: 10000 test images\n[\d.]+ images\/s on cpu/,
     );
     expect(tested.stdout).toContain('confusion matrix');
+    expect(await trainingOf(whole)).toMatchObject({ dataset: 'mnist', limit: 40 });
     const json = JSON.parse(run('test', '--arch', whole, '--json').stdout);
     expect(json.confusion.flat().reduce((sum: number, count: number) => sum + count)).toBe(10_000);
   });

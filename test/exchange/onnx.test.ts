@@ -16,6 +16,7 @@ import { genotypes } from '../../src/network/published.ts';
 import { buildSupernet } from '../../src/network/supernet.ts';
 import { normal } from '../../src/random/philox.ts';
 import { root } from '../helpers/process.ts';
+import { scatter } from '../helpers/scattered.ts';
 import { scratch } from '../helpers/scratch.ts';
 
 const example = join(root, 'examples/serve');
@@ -49,17 +50,7 @@ async function savedNetwork(options: DerivedNetworkOptions, images: Float32Array
   using device = await openDevice({ backend: 'cpu' });
   const { graph, logits } = buildDerivedNetwork(options);
   using parameters = await device.createParameters(graph, { seed: 4 });
-  // Running statistics and affine parts as no network begins with.
-  let step = 0;
-  for (const { name, role, initialiser } of graph.parameters) {
-    if (initialiser.kind !== 'constant') continue;
-    const { data } = await parameters.get(name);
-    const noise = normal({ seed: 4, purpose: 'split', epoch: 0, step: step++ }, data.length);
-    await parameters.set(
-      name,
-      data.map((value, i) => (role === 'buffer' && value === 1 ? 1 + noise[i] ** 2 : value + 0.3 * noise[i])),
-    );
-  }
+  await scatter(parameters, 4);
   const path = join(scratch(), 'weights.safetensors');
   await parameters.save(path, { metadata });
   using program = device.compile(graph, { batchSize: batch, parameters });
@@ -140,10 +131,13 @@ describe('logits under onnxruntime', () => {
     } as const;
     const pixels = Float32Array.from(test!.images.subarray(0, 64 * 784), (byte) => byte / 255);
     const normalised = pixels.map((value) => (value - mnist.mean[0]) / mnist.deviation[0]);
-    const { path, expected } = await savedNetwork(sizes, normalised, 64, encodeMetadata(genotype, mnist));
+    const classNames = Array.from({ length: 10 }, (_, digit) => `digit ${digit}`);
+    const metadata = encodeMetadata(genotype, { ...mnist, classNames });
+    const { path, expected } = await savedNetwork(sizes, normalised, 64, metadata);
     // Genotype, size and normalisation are told by the file.
     const exported = await exportNetwork({ weights: path, format: 'onnx' });
     expect(exported).toMatchObject({ genotype, inputShape: [28, 28, 1], normalises: true, auxiliary: true });
+    expect(Buffer.from(exported.bytes).includes(JSON.stringify(classNames))).toBe(true);
     expectLogits(await runOnnx(exported.bytes, pixels, [64, 1, 28, 28]), expected);
   });
 });
@@ -176,9 +170,7 @@ describe('other forms', () => {
     const other = exportNetwork({ weights: path, genotype: genotypes['NASNet'], format: 'onnx' });
     await expect(other).rejects.toThrow(/does not fit .*missing cells\.0.*unexpected/);
     const fixture = join(root, 'test/fixtures/torch/zip.pt');
-    await expect(exportNetwork({ weights: fixture, genotype, format: 'pt' })).rejects.toThrow(
-      'holds no derived network',
-    );
+    await expect(exportNetwork({ weights: fixture, genotype, format: 'pt' })).rejects.toThrow('holds no network');
     expect(() => encodeOnnx({ graph, output: logits, weights: new Map() })).toThrow('expected a weight named');
     const supernet = buildSupernet({ inputShape: [8, 8, 3], classes: 3, initChannels: 2, layers: 3 });
     const tensors = new Map(

@@ -5,8 +5,7 @@ import { openTorchPeer, type TorchCheck } from '../../bench/peers/torch.ts';
 import type { Device, Outcome } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
 import type { Parameters } from '../../src/backend/parameters.ts';
-import { median } from '../../src/kernels/statistics.ts';
-import { batchSize, deviations, givenValues, network, rates, supernet, torchTensors, toTorch } from './exchange.ts';
+import { batchSize, givenValues, network, rates, strays, supernet, torchTensors, toTorch } from './exchange.ts';
 
 let reason = '';
 const peer = await openTorchPeer((text) => {
@@ -56,14 +55,7 @@ describe.skipIf(peer === undefined)(`the supernet against PyTorch${reason}`, () 
   it.each(['logits', 'gradient.', 'buffer.', 'hypergradient.'])('strays no further than float32 must: %s', (prefix) => {
     const names = [...exact.tensors.keys()].filter((name) => name.startsWith(prefix));
     expect(names.length).toBeGreaterThan(0);
-    // The yardstick is PyTorch's own float32: the same rounding in another order. Ten times it is still far below what a
-    // wrong term would make; the median stands in for tensors where PyTorch was lucky.
-    const theirs = deviations(names, single.tensors, exact.tensors);
-    const worse = deviations(names, ours, exact.tensors).flatMap((value, index) => {
-      const limit = 10 * Math.max(theirs[index], median(theirs));
-      return value <= limit ? [] : [`${names[index]}: ${value.toExponential(2)} above ${limit.toExponential(2)}`];
-    });
-    expect(worse).toEqual([]);
+    expect(strays(names, ours, single.tensors, exact.tensors)).toEqual([]);
   });
 
   async function collectPass(parameters: Parameters): Promise<void> {

@@ -28,7 +28,7 @@ describe('genotype argument', () => {
     expect(await genotypeArgument(`genotype = ${formatGenotype(wanted)}`)).toEqual({ genotype: wanted });
   });
 
-  it.each(['python', 'json'] as const)('is a file of %s text', async (form) => {
+  it.each(['python', 'json', 'nni'] as const)('is a file of %s text', async (form) => {
     const file = join(folder, `cells.${form}`);
     writeFileSync(file, `${formatGenotype(wanted, form)}\n`);
     expect(await genotypeArgument(file)).toEqual({ genotype: wanted });

@@ -63,6 +63,10 @@ describe('an IDX folder', () => {
     const all = await loadDataset('idx', { dataDir, limit: 7 });
     expect(all.train.labels.length).toBe(6);
     expect(all.notices).toEqual(['the limit of 7 is more than the 6 training images there are: all are used']);
+    const usual = await loadDataset('idx', { dataDir, usualLimit: 2 });
+    expect(usual).toEqual(few);
+    expect((await loadDataset('idx', { dataDir, limit: 6, usualLimit: 2 })).train.labels.length).toBe(6);
+    expect((await loadDataset('idx', { dataDir, usualLimit: 7 })).notices).toEqual([]);
   });
 
   it('does without test images, with a notice', async () => {

@@ -63,23 +63,37 @@ describe('datasetDigest', () => {
   };
   const digest = datasetDigest(dataset);
 
-  it('is SHA-256 of shape, count and labels as little-endian int32, then pixels', () => {
+  it('is SHA-256 of normalisation and augmentation, then of shape, count and labels as little-endian int32, then pixels', () => {
     const bytes = [2, 1, 1, 2, 0, 1].flatMap((value) => [value, 0, 0, 0]);
     expect(digest).toBe(
       createHash('sha256')
+        .update('[[0],[1],0,false]')
         .update(Uint8Array.from([...bytes, 1, 2, 3, 4]))
         .digest('hex'),
     );
   });
 
-  it('changes with shape, labels and pixels, and with nothing else', () => {
+  it('changes with images, normalisation and augmentation, and with nothing else', () => {
     const changed: readonly Partial<ImageArrays>[] = [
       { shape: [1, 2, 1] },
       { labels: Int32Array.of(1, 0) },
       { images: Uint8Array.of(1, 2, 3, 5) },
     ];
-    for (const change of changed)
-      expect(datasetDigest({ ...dataset, train: { ...train, ...change } })).not.toBe(digest);
-    expect(datasetDigest({ ...dataset, name: 'other', classes: 9, test: train, notices: ['x'] })).toBe(digest);
+    const others: readonly Dataset[] = [
+      ...changed.flatMap((change) => {
+        const set = { ...train, ...change };
+        return [
+          { ...dataset, train: set },
+          { ...dataset, test: set },
+        ];
+      }),
+      { ...dataset, test: train },
+      { ...dataset, mean: [0.5] },
+      { ...dataset, deviation: [0.5] },
+      { ...dataset, augmentation: { pad: 1, flip: false } },
+      { ...dataset, augmentation: { pad: 0, flip: true } },
+    ];
+    expect(new Set([digest, ...others.map(datasetDigest)]).size).toBe(1 + others.length);
+    expect(datasetDigest({ ...dataset, name: 'other', classes: 9, notices: ['x'] })).toBe(digest);
   });
 });

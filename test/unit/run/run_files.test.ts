@@ -76,7 +76,7 @@ describe('config.json', () => {
 
   const { epochs: _, ...withoutEpochs } = config.settings;
   it.each<[object, RegExp]>([
-    [{ format: 1 }, /expected format 4 but got 1/],
+    [{ format: 1 }, /expected format 5 but got 1/],
     [{ seed: -1 }, /for seed/],
     [{ versions: null }, /for versions/],
     [{ devices: 'cpu' }, /for devices/],

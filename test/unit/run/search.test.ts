@@ -2,16 +2,19 @@ import { createHash } from 'node:crypto';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
+import type { ImageArrays } from '../../../src/data/dataset.ts';
 import { ArgumentError, BackendError, DivergedError, FileError } from '../../../src/errors.ts';
-import { parseGenotype } from '../../../src/network/genotype.ts';
+import { genotypes, parseGenotype } from '../../../src/network/genotype.ts';
 import { buildSupernet } from '../../../src/network/supernet.ts';
 import { costOf } from '../../../src/report/cost.ts';
 import type { SearchEvent } from '../../../src/run/events.ts';
 import type { SearchOptions } from '../../../src/run/options.ts';
 import { type SearchRun, search } from '../../../src/run/search.ts';
+import { train } from '../../../src/run/train.ts';
 import { createFakeDevice, type FakeOptions } from '../../helpers/fake_device.ts';
 import { scratch } from '../../helpers/scratch.ts';
 import { tinyDataset, tinySettings } from '../../helpers/tiny_search.ts';
+import { folderOf, idxImages, idxLabels } from '../data/fixtures.ts';
 
 const opened = vi.hoisted(() => ({ options: [] as unknown[], disposed: 0 }));
 
@@ -179,6 +182,53 @@ describe('search', () => {
     expect(existsSync(out)).toBe(false);
   });
 
+  it('tells of a limit beyond the images only where it was given', async () => {
+    const files = {
+      'train-images-idx3-ubyte': idxImages(6, 8, 8),
+      'train-labels-idx1-ubyte': idxLabels([0, 1, 2, 0, 1, 2]),
+    };
+    const idx = { dataset: 'idx', dataDir: folderOf(files) } as const;
+    const notices = async (run: SearchRun) => {
+      const [first] = await eventsOf(run);
+      return first.type === 'start' && first.notices.filter((notice) => notice.includes('limit'));
+    };
+    expect(await notices(start(idx))).toEqual([]);
+    const out = join(scratch(), 'run');
+    expect(await notices(start({ ...idx, limit: 7, out }))).toEqual([
+      'the limit of 7 is more than the 6 training images there are: all are used',
+    ]);
+    expect(JSON.parse(readFileSync(join(out, 'config.json'), 'utf8')).dataset.limit).toBe(7);
+    expect(await notices(resume(out, { dataset: undefined }))).toEqual([]);
+  });
+
+  it('frees what it opened on a device of the caller that refuses the precision', async () => {
+    const freed = vi.fn();
+    const fake = createFakeDevice();
+    const device = {
+      ...fake,
+      createDataset: (arrays: ImageArrays) => ({
+        ...fake.createDataset(arrays),
+        dispose: freed,
+        [Symbol.dispose]: freed,
+      }),
+      compile: () => {
+        throw new BackendError('no such precision');
+      },
+    };
+    await expect(start({ device }).result).rejects.toThrow('no such precision');
+    expect(freed).toHaveBeenCalledTimes(1);
+    const dataset = { ...tinyDataset(), test: tinyDataset(2).train };
+    const { layers, initChannels } = tinySettings;
+    const training = train({
+      device,
+      dataset,
+      genotype: genotypes.DARTS_V2,
+      settings: { layers, initChannels, auxiliary: false },
+    });
+    await expect(training.result).rejects.toThrow('no such precision');
+    expect(freed).toHaveBeenCalledTimes(3);
+  });
+
   it('opens and disposes the device when none is given', async () => {
     await search({ dataset: tinyDataset(), settings: { ...tinySettings, epochs: 1 }, backend: 'cpu', threads: 2 })
       .result;
@@ -298,7 +348,10 @@ describe('resume', () => {
     const space = { name: 'mine', nodes: 2, candidates: ['none', 'skip_connect', 'max_pool_3x3'] };
     await start({ out, space }).result;
     await expect(resume(out, { space, dataset: tinyDataset(2) }).result).rejects.toThrow(
-      /expects other training images/,
+      /expects other images or another normalisation: dataset 'tiny' has changed/,
+    );
+    await expect(resume(out, { space, dataset: { ...tinyDataset(), mean: [0.4] } }).result).rejects.toThrow(
+      /expects other images or another normalisation/,
     );
     await expect(resume(out).result).rejects.toThrow(/space of its own, 'mine'/);
     const changed = { ...space, candidates: ['none', 'skip_connect', 'avg_pool_3x3'] };

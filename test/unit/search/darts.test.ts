@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { GatheredBatch, Program } from '../../../src/backend/device.ts';
+import { firstNonFinite } from '../../../src/backend/finite.ts';
+import { cosineLearningRate } from '../../../src/cosine.ts';
 import { buildSupernet } from '../../../src/network/supernet.ts';
 import { type BatchSource, epochBatches, stepsPerEpoch, validationBatches } from '../../../src/search/batches.ts';
 import { dartsStep, dartsStepOutcome } from '../../../src/search/darts.ts';
-import { firstNonFinite } from '../../../src/search/finite.ts';
-import { cosineLearningRate } from '../../../src/search/schedule.ts';
 import { resolveSettings } from '../../../src/search/settings.ts';
 import { createFakeDevice, fakeParameters } from '../../helpers/fake_device.ts';
 import { tinyDataset, tinySettings } from '../../helpers/tiny_search.ts';

@@ -1,4 +1,4 @@
-import type { Parameters } from '../backend/parameters.ts';
+import type { Parameters } from './parameters.ts';
 
 const arenaOf = { weight: 'weights', buffer: 'buffers', alpha: 'alpha' } as const;
 

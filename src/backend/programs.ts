@@ -1,6 +1,6 @@
-import type { Device, Precision, Program } from '../backend/device.ts';
-import type { Parameters } from '../backend/parameters.ts';
 import type { Graph } from '../graph/graph.ts';
+import type { Device, Precision, Program } from './device.ts';
+import type { Parameters } from './parameters.ts';
 
 /** A graph's programs by batch size, compiled when first asked for; they share the parameters. */
 export interface ProgramSet extends Disposable {

@@ -1,0 +1,18 @@
+// A file of its own: `process` tells of every thread, of other tests' too.
+import { once } from 'node:events';
+import type { Worker } from 'node:worker_threads';
+import { expect, it, vi } from 'vitest';
+import { AbortedError } from '../../../src/errors.ts';
+import { ImagePool } from '../../../src/load/pool.ts';
+
+it('ends every thread when it is disposed of, and starts none for the last replies', async () => {
+  const started: Worker[] = [];
+  process.on('worker', (worker: Worker) => started.push(worker));
+  const pool = new ImagePool(1);
+  const work = pool.prepare({ source: { pixels: new Uint8Array(192) }, shape: [8, 8, 3] });
+  pool[Symbol.dispose]();
+  await expect(work).rejects.toThrow(AbortedError);
+  await vi.waitFor(() => expect(started.length).toBe(1));
+  await once(started[0], 'exit');
+  expect(started.length).toBe(1);
+});
