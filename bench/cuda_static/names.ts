@@ -17,7 +17,18 @@ export function shortName(demangledName: string): string | undefined {
   if (match === null) return undefined;
   const [, name, parameters] = match;
   if (parameters === undefined) return name;
-  return `${name}<${parameters.replaceAll(/\(Precision\)(\d)/g, (_, index) => precisions[Number(index)])}>`;
+  const named = parameters
+    .replaceAll(/\(Precision\)(\d)/g, (_, index) => precisions[Number(index)])
+    .replaceAll(/\(Layout\)(\d)/g, (_, index) => layouts[Number(index)]);
+  return `${name}<${named}>`;
+}
+
+/** As native/cuda/task.h numbers them: how the channels of tensors lie that a kernel is compiled for. */
+const layouts = ['floats', 'halves', 'any'] as const;
+
+/** A short name without the layout, which phases that find it out themselves take from those that they run with. */
+export function withoutLayout(name: string): string {
+  return name.replace(/, (floats|halves|any)\b/, '');
 }
 
 /** Kernel functions of a shared library by their place in its file, found by `nm`. */

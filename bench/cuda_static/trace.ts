@@ -7,7 +7,7 @@ import type { Parameters } from '../../src/backend/parameters.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { dartsStep } from '../../src/search/darts.ts';
 import { presets } from '../../src/search/settings.ts';
-import { kernelsByPlace } from './names.ts';
+import { kernelsByPlace, withoutLayout } from './names.ts';
 import type { LaunchWork } from './roofline.ts';
 
 /** Of the stand-in's devices: see native/simt/runtime.cc. */
@@ -193,7 +193,8 @@ function operationsOf(pass: readonly Launch[], operations: readonly Operation[],
     const { launch, parts } = operation;
     const steps = pass.slice(done, done + parts);
     const alike = steps.every(
-      ({ kernel, cooperative }) => kernel === launch.kernel && cooperative === launch.cooperative,
+      ({ kernel, cooperative }) =>
+        withoutLayout(kernel) === withoutLayout(launch.kernel) && cooperative === launch.cooperative,
     );
     const needed = Math.max(...steps.map(({ dynamicSharedBytes }) => dynamicSharedBytes));
     if (steps.length < parts || !alike || needed !== launch.dynamicSharedBytes) return undefined;

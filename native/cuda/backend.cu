@@ -211,6 +211,7 @@ class CudaBackend final : public Backend {
     stream_.select();
     check(cudaMemsetAsync(device, 0, bytes, stream_.handle()), "clearing memory");
   }
+  void drop_pending() noexcept override { stream_.drop_pending(); }
   void finish() override {
     stream_.select();
     stream_.wait();

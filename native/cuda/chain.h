@@ -25,6 +25,15 @@ struct Chain {
   alignas(16) unsigned char arguments[kArgumentBytes];
 };
 
+#ifdef DARTSMITH_SIMT
+using ChainKernel = void (*)(const Chain&);
+#else
+using ChainKernel = void (*)(Chain);
+#endif
+// The kernels of the two directions (chain_forward.cu, chain_backward.cu).
+ChainKernel forward_chain_kernel(Precision precision, Layout layout);
+ChainKernel backward_chain_kernel(Precision precision, Layout layout);
+
 // A phase to do behind those that were appended before.
 struct PhaseCall {
   Phase phase;

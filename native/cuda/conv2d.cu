@@ -249,11 +249,11 @@ __device__ void forward_tile(const Member& m, Index task, const Parts<precision>
   });
 }
 
-__device__ void forward_element(const Member& m, Index item) {
+__device__ void forward_element(const Member& m, int64_t item) {
   const Convolution& c = m.c;
   if (item >= c.out_pixels() * c.outputs) return;
-  const Index pixel = item / static_cast<Index>(c.outputs);
-  const int channel = static_cast<int>(item % static_cast<Index>(c.outputs)), inputs = c.group_inputs();
+  const Index pixel = static_cast<Index>(item / c.outputs);
+  const int channel = static_cast<int>(item % c.outputs), inputs = c.group_inputs();
   const int first = channel / c.group_outputs() * inputs;
   float sum = 0;
   for (int tap = 0; tap < c.taps(); ++tap) {
@@ -272,7 +272,7 @@ __global__ void __launch_bounds__(kThreads) conv2d_forward_kernel(DARTSMITH_ARGU
   const Parts<precision> parts(shared);
   for_members(group, [&](const Member& m, Index task) {
     if (m.by_elements) {
-      forward_element(m, task * kThreads + threadIdx.x);
+      forward_element(m, int64_t{task} * kThreads + threadIdx.x);
     } else {
       forward_tile<precision>(m, task, parts);
     }
@@ -329,12 +329,11 @@ __device__ void data_tile(const Backward& b, Index task, const Parts<precision>&
   });
 }
 
-__device__ void data_element(const Backward& b, Index item) {
+__device__ void data_element(const Backward& b, int64_t item) {
   const Convolution& c = b.c;
   if (item >= c.in_pixels() * c.inputs) return;
-  const Index pixel = item / static_cast<Index>(c.inputs);
-  const int channel = static_cast<int>(item % static_cast<Index>(c.inputs)), inputs = c.group_inputs(),
-            outputs = c.group_outputs();
+  const Index pixel = static_cast<Index>(item / c.inputs);
+  const int channel = static_cast<int>(item % c.inputs), inputs = c.group_inputs(), outputs = c.group_outputs();
   const int first = channel / inputs * outputs;
   float sum = 0;
   for (int tap = 0; tap < c.taps(); ++tap) {
@@ -425,7 +424,7 @@ __global__ void __launch_bounds__(kThreads) conv2d_backward_kernel(DARTSMITH_ARG
   for_members(group, [&](const Backward& b, Index task) {
     if (task < b.data_tasks) {
       if (b.by_elements) {
-        data_element(b, task * kThreads + threadIdx.x);
+        data_element(b, int64_t{task} * kThreads + threadIdx.x);
       } else {
         data_tile<precision>(b, task, parts);
       }

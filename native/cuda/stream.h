@@ -31,6 +31,7 @@ class CudaStream final : public Stream {
   // What waits to be started (chain.h); null for nothing.
   std::unique_ptr<PendingChain>& pending() { return pending_; }
   void start_pending();
+  void drop_pending() noexcept;
   int multiprocessors() const { return multiprocessors_; }
   // Of a block.
   int most_shared_bytes() const { return most_shared_bytes_; }
@@ -39,9 +40,12 @@ class CudaStream final : public Stream {
   // Blocks of a kernel that the device holds at once; remembered by kernel and shared memory.
   template <typename Find>
   int resident_blocks(const void* kernel, size_t shared_bytes, const Find& find) {
-    const auto [entry, fresh] = resident_.try_emplace({kernel, shared_bytes}, 0);
-    if (fresh) entry->second = find();
-    return entry->second;
+    const auto known = resident_.find({kernel, shared_bytes});
+    if (known != resident_.end()) return known->second;
+    // Before anything is kept: it may throw.
+    const int blocks = find();
+    resident_.emplace(std::pair{kernel, shared_bytes}, blocks);
+    return blocks;
   }
 
  private:

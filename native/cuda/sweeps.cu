@@ -212,7 +212,6 @@ __device__ int64_t below(uint32_t word, int64_t bound) {
   return static_cast<int64_t>((static_cast<uint64_t>(word) * static_cast<uint64_t>(bound)) >> 32);
 }
 
-// One thread a pixel; each draws its image's augmentation anew, which costs less than a second kernel.
 // Where a pixel of an augmented image comes from: its first channel within the dataset, below 0 outside the image.
 struct PixelSource {
   int64_t at = -1;
@@ -238,6 +237,8 @@ struct PixelSource {
   }
 };
 
+// One thread a pixel; each draws the augmentation of its image, and of a partner, anew, which costs less than a second
+// kernel.
 __global__ void __launch_bounds__(kThreads) gather_kernel(GatherCall g) {
   const GatherSettings settings = *g.settings;
   const Index width = static_cast<Index>(g.width), area = static_cast<Index>(g.height) * width;

@@ -54,6 +54,8 @@ class Backend {
     (void)bytes;
     return false;
   }
+  // Forgets what waits to be started with more behind it: queueing the rest failed, and what it works on may go away.
+  virtual void drop_pending() noexcept {}
   // Waits for all that was queued. Throws Error where some of it failed.
   virtual void finish() {}
 

@@ -270,9 +270,14 @@ class Execution {
   }
 
   void queue_commands() {
-    for (size_t i = 0; i < commands_.size(); ++i) {
-      if (cancelled_) throw Cancelled();
-      std::visit([&](const auto& c) { queue(c, prepared_[i]); }, commands_[i]);
+    try {
+      for (size_t i = 0; i < commands_.size(); ++i) {
+        if (cancelled_) throw Cancelled();
+        std::visit([&](const auto& c) { queue(c, prepared_[i]); }, commands_[i]);
+      }
+    } catch (...) {
+      device_.backend->drop_pending();
+      throw;
     }
   }
 

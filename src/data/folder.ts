@@ -28,7 +28,7 @@ export async function readImageFolder(
   if (!names.has('train')) throw missing(folder, folderFiles, names);
   const shape = [imageSize, imageSize, 3] as const;
   const classNames = await subfolders(join(folder, 'train'));
-  const train = await listImages(join(folder, 'train'), classNames, shape, signal);
+  const train = await listImages(join(folder, 'train'), classNames, { shape, signal, mayLackClasses: false });
   const tested = names.has('val');
   return {
     train: firstFiles(train, limit),
@@ -57,25 +57,36 @@ async function listTestImages(
   const unknown = (await subfolders(folder)).find((name) => !classNames.includes(name));
   if (unknown !== undefined)
     throw new DataError(`${folder}: expected only classes that are in train, found ${unknown}`);
-  return listImages(folder, classNames, shape, signal);
+  return listImages(folder, classNames, { shape, signal, mayLackClasses: true });
+}
+
+interface ListOptions {
+  readonly shape: ImageFiles['shape'];
+  readonly signal?: AbortSignal;
+  /** Of test images. */
+  readonly mayLackClasses: boolean;
 }
 
 async function listImages(
   folder: string,
   classFolders: readonly string[],
-  shape: ImageFiles['shape'],
-  signal?: AbortSignal,
+  { shape, signal, mayLackClasses }: ListOptions,
 ): Promise<ImageFiles> {
   const perClass: string[][] = [];
   for (const name of classFolders) {
     await yieldToEventLoop(signal);
     const path = join(folder, name);
     const found = await readdir(path).catch((error: unknown) => {
-      // Test images may lack classes.
-      if (isMissing(error)) return [];
+      if (isMissing(error) && mayLackClasses) return [];
       throw unreadable(path, 'a folder of images', error);
     });
     perClass.push(found.filter((file) => imageName.test(file)).sort(byCodeUnits));
+  }
+  const empty = perClass.findIndex((files) => files.length === 0);
+  if (empty >= 0 && !mayLackClasses && perClass.some((files) => files.length > 0)) {
+    throw new DataError(
+      `${join(folder, classFolders[empty])}: expected images (.JPEG, .jpg or .png) of this class, found none`,
+    );
   }
   const most = perClass.reduce((longest, files) => Math.max(longest, files.length), 0);
   if (most === 0)

@@ -124,12 +124,12 @@ async function readSplit(
   return { images: pixels, labels, shape };
 }
 
-/** A copy of the first images, so that the rest can be freed. */
+/** A copy of the first images, so that the rest can be freed: slice() of a file's Buffer would be a view. */
 function firstImages(arrays: ImageArrays, limit = Number.POSITIVE_INFINITY): ImageArrays {
   if (limit >= arrays.labels.length) return arrays;
   const [height, width, channels] = arrays.shape;
   return {
-    images: arrays.images.slice(0, limit * height * width * channels),
+    images: new Uint8Array(arrays.images.subarray(0, limit * height * width * channels)),
     labels: arrays.labels.slice(0, limit),
     shape: arrays.shape,
   };

@@ -2,6 +2,7 @@
 import { augmentsImages } from '../augment/augment.ts';
 import type { Device, DeviceDataset } from '../backend/device.ts';
 import type { ImageArrays, ImageSet } from '../data/dataset.ts';
+import { AbortedError } from '../errors.ts';
 import { ImageLoader, type LoaderOptions, type PassOptions, type UnreadableImage } from '../load/loader.ts';
 
 /** Images of a batch that lie on a device, until the next one is asked for. */
@@ -36,8 +37,9 @@ function residentFeed(device: Device, images: ImageArrays): ImageFeed {
   const { labels } = images;
   return {
     count: labels.length,
-    async *batches(positions) {
+    async *batches(positions, { signal }) {
       for (const indices of positions) {
+        if (signal?.aborted) throw new AbortedError();
         yield { dataset, indices, labels: Int32Array.from(indices, (index) => labels[index]) };
       }
     },

@@ -27,9 +27,10 @@ export async function readWeights(path: string): Promise<WeightFile> {
   const file: WeightFile = isSafetensors(bytes)
     ? { format: 'safetensors', ...decodeSafetensors(bytes, path) }
     : { format: 'torch', metadata: {}, tensors: readTorchFile(bytes, path) };
+  // A training of ours that keeps averages means them to be used.
   const { own, average } = splitAverages(file.tensors);
-  // A training that keeps averages means them to be used.
-  const weights = [...(average.size > 0 ? average : own)].filter(([name]) => !name.startsWith('optimizer.'));
+  const isAveraged = average.size > 0 && [...average.keys()].every((name) => own.has(name));
+  const weights = [...(isAveraged ? average : file.tensors)].filter(([name]) => !name.startsWith('optimizer.'));
   if (weights.length === 0) throw new FileError(`${path} holds no weights`);
   return { ...file, tensors: new Map(unwrapped(weights)) };
 }

@@ -81,7 +81,7 @@ export class ImageLoader {
         some = true;
         yield this.#assemble(loaded);
       }
-      if (!some) throw new DataError(`expected images that can be read, found none: ${[...this.#known].join(', ')}`);
+      if (!some) throw new DataError(`expected images that can be read, found none: ${this.#someKnown()}`);
     } finally {
       stop.abort();
     }
@@ -98,7 +98,8 @@ export class ImageLoader {
   /** The image at a position, or the one that stands in for it. */
   async #load(position: number, epoch: number | undefined, signal: AbortSignal): Promise<Loaded | undefined> {
     const { labels } = this.#images;
-    for (let tried = 0; tried < mostReplacements; tried++) {
+    const most = Math.min(mostReplacements, labels.length);
+    for (let tried = 0; tried < most; tried++) {
       const image = (position + tried) % labels.length;
       // The random numbers of the one that it stands in for, so that no two of a batch are the same.
       const prepared = await this.#options.pool.prepare(this.#task(image, position, epoch), signal);
@@ -106,9 +107,14 @@ export class ImageLoader {
       this.#report(image, prepared.reason);
       if (epoch === undefined) return undefined;
     }
-    throw new DataError(
-      `expected images that can be read, found ${mostReplacements} in a row that cannot: ${[...this.#known].slice(-3).join(', ')}...`,
-    );
+    throw new DataError(`expected images that can be read, found ${most} in a row that cannot: ${this.#someKnown()}`);
+  }
+
+  /** Some unreadable files for a message, and how many there are. */
+  #someKnown(): string {
+    const files = [...this.#known];
+    const shown = files.slice(0, 3).join(', ');
+    return files.length > 3 ? `${shown} and ${files.length - 3} more` : shown;
   }
 
   #task(image: number, position: number, epoch: number | undefined): PrepareTask {
@@ -124,8 +130,8 @@ export class ImageLoader {
     if (!('images' in images)) return { path: pathOf(images, image) };
     const [height, width, channels] = images.shape;
     const size = height * width * channels;
-    // A copy of its own: a message would carry the whole buffer behind a view.
-    return { pixels: images.images.slice(image * size, (image + 1) * size) };
+    // A copy of its own, since a message would carry the whole buffer behind a view; slice() of a Buffer is one.
+    return { pixels: new Uint8Array(images.images.subarray(image * size, (image + 1) * size)) };
   }
 
   #report(image: number, reason: string): void {

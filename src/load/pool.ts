@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { AbortedError, BackendError } from '../errors.ts';
+import { AbortedError, BackendError, invalid } from '../errors.ts';
 import type { PrepareTask } from './prepare.ts';
 import type { PreparedImage, Reply, Request } from './worker.ts';
 
@@ -28,6 +28,12 @@ export function defaultWorkers(): number {
   return Math.min(mostDefaultWorkers, availableParallelism());
 }
 
+/** A number of threads. Throws ArgumentError. */
+export function checkWorkers(workers: number): number {
+  if (Number.isInteger(workers) && workers >= 1 && workers <= 1024) return workers;
+  throw invalid('workers', 'an integer from 1 to 1024', workers);
+}
+
 /** Threads that prepare images, started when there is work. */
 export class ImagePool implements Disposable {
   readonly #size: number;
@@ -37,8 +43,9 @@ export class ImagePool implements Disposable {
   /** Why it takes no more work. */
   #ended?: Error;
 
+  /** Throws ArgumentError for a number of threads that is none. */
   constructor(size = defaultWorkers()) {
-    this.#size = size;
+    this.#size = checkWorkers(size);
   }
 
   /** Prepares an image, in the order of asking. Rejects with AbortedError, or BackendError where a thread died. */
@@ -74,15 +81,31 @@ export class ImagePool implements Disposable {
     return this.#threads.length < this.#size ? this.#start() : free[0];
   }
 
-  #start(): Thread {
-    const thread = { worker: new Worker(workerFile()), jobs: new Map<number, Job>() };
+  /** Undefined where the system gives no thread, which ends the pool. */
+  #openWorker(): Worker | undefined {
+    try {
+      return new Worker(workerFile());
+    } catch (error) {
+      this.#end(new BackendError(`no thread to read images: ${(error as Error).message}`, { cause: error }));
+      return undefined;
+    }
+  }
+
+  #start(): Thread | undefined {
+    const worker = this.#openWorker();
+    if (worker === undefined) return undefined;
+    const thread = { worker, jobs: new Map<number, Job>() };
     thread.worker.on('message', (reply: Reply) => {
       thread.jobs.get(reply.id)?.resolve(reply);
       thread.jobs.delete(reply.id);
       this.#deal();
     });
-    thread.worker.on('error', (error: Error) => {
+    const fail = (error: Error) =>
       this.#end(new BackendError(`a thread that reads images failed: ${error.message}`, { cause: error }));
+    thread.worker.on('error', fail);
+    thread.worker.on('messageerror', fail);
+    thread.worker.on('exit', () => {
+      if (thread.jobs.size > 0) fail(new Error('it ended with work to do'));
     });
     this.#threads.push(thread);
     return thread;

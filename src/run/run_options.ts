@@ -4,6 +4,7 @@ import type { BackendName, Device } from '../backend/device.ts';
 import type { Dataset, ImageSet } from '../data/dataset.ts';
 import type { DatasetName } from '../data/load.ts';
 import { ArgumentError, FileError, invalid } from '../errors.ts';
+import { checkWorkers } from '../load/pool.ts';
 import type { RunConfig } from './config.ts';
 import { openRunDirectory, planRunDirectory, type RunFiles } from './directory.ts';
 
@@ -151,9 +152,7 @@ function planRuntime({ workers, device, signal, checkpointSeconds = 60, ...optio
   if (!(typeof checkpointSeconds === 'number' && checkpointSeconds >= 0)) {
     throw invalid('checkpointSeconds', 'a number of at least 0', checkpointSeconds);
   }
-  if (workers !== undefined && !(Number.isInteger(workers) && workers >= 1 && workers <= 1024)) {
-    throw invalid('workers', 'an integer from 1 to 1024', workers);
-  }
+  if (workers !== undefined) checkWorkers(workers);
   return { backend, threads, index, workers, device, signal, checkpointSeconds };
 }
 

@@ -3,7 +3,7 @@ import { openDevice } from '../backend/open.ts';
 import { createProgramSet } from '../backend/programs.ts';
 import type { Dataset, ImageSet } from '../data/dataset.ts';
 import { type DatasetName, isInFiles, loadDataset } from '../data/load.ts';
-import { AbortedError, DataError, invalid } from '../errors.ts';
+import { AbortedError, invalid } from '../errors.ts';
 import { testBatches } from '../evaluate/batches.ts';
 import { openFeed } from '../evaluate/feed.ts';
 import { type Score, scoreImages } from '../evaluate/score.ts';
@@ -11,10 +11,10 @@ import { sizesOfWeights } from '../exchange/network_sizes.ts';
 import { decodeMetadata, type WeightMetadata } from '../exchange/weight_metadata.ts';
 import { readWeights } from '../exchange/weights.ts';
 import type { UnreadableImage } from '../load/loader.ts';
-import { ImagePool } from '../load/pool.ts';
+import { checkWorkers, ImagePool } from '../load/pool.ts';
 import type { Genotype } from '../network/genotype.ts';
 import { refuseBesideOwnDataset } from './run_options.ts';
-import { buildTrainNetworks } from './train_method.ts';
+import { buildTrainNetworks, testImagesOf } from './train_method.ts';
 
 /** Options of a test. */
 export interface TestOptions {
@@ -61,12 +61,13 @@ export async function test(options: TestOptions): Promise<TestResult> {
   const { genotype, weights, signal, batchSize = 96 } = options;
   if (signal?.aborted) throw new AbortedError();
   if (!(Number.isInteger(batchSize) && batchSize >= 1)) throw invalid('batchSize', 'a positive integer', batchSize);
+  if (options.workers !== undefined) checkWorkers(options.workers);
   refuseBesideOwnDataset(options);
   const file = await readWeights(weights);
   const known = decodeMetadata(file.metadata);
   const dataset = await resolveDataset(options, known);
-  const { test: images, classes } = dataset;
-  if (images === undefined) throw new DataError(`dataset '${dataset.name}' has no test images`);
+  const { classes } = dataset;
+  const images = testImagesOf(dataset);
   const sizes = sizesOfWeights(file.tensors, weights);
   const networks = buildTrainNetworks(genotype, dataset, { ...plainTraining, ...sizes });
   const { backend, threads, index } = options;

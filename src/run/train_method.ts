@@ -53,19 +53,22 @@ export function buildTrainNetworks(
   };
 }
 
+/** The images that a network is scored on. Throws DataError where there are none, or of another shape than those to learn from. */
+export function testImagesOf({ name, test, train }: Pick<Dataset<ImageSet>, 'name' | 'test' | 'train'>): ImageSet {
+  if (test === undefined) throw new DataError(`dataset '${name}' has no test images to score a network on`);
+  if (test.shape.every((size, axis) => size === train.shape[axis])) return test;
+  throw new DataError(
+    `expected test images of ${train.shape.join('x')}, as those to learn from, but got ${test.shape.join('x')}`,
+  );
+}
+
 /** The training of a derived network on a dataset. Throws DataError where there are no test images, and ArgumentError. */
 export function trainMethod(
   { genotype, settings, seed, runtime }: TrainPlan,
   dataset: Dataset<ImageSet>,
 ): Method<TrainWork> {
-  const { test, train, classes } = dataset;
-  if (test === undefined)
-    throw new DataError(`dataset '${dataset.name}' has no test images: a training is scored on them`);
-  if (test.shape.some((size, axis) => size !== train.shape[axis])) {
-    throw new DataError(
-      `expected test images of ${train.shape.join('x')}, as those to learn from, but got ${test.shape.join('x')}`,
-    );
-  }
+  const { train, classes } = dataset;
+  const test = testImagesOf(dataset);
   checkAugmentation(settings, train.shape);
   const networks = buildTrainNetworks(genotype, dataset, settings);
   return {

@@ -149,7 +149,7 @@ describe('a folder of image files', () => {
     const failed = run(...started('--out', join(folder, 'failed')).map((word) => (word === data ? none : word)));
     expect(failed.status).toBe(1);
     expect(failed.stderr.trimEnd().split('\n').at(-1)).toMatch(
-      /^dartsmith: expected images that can be read, found 16 in a row/,
+      /^dartsmith: expected images that can be read, found \d+ in a row/,
     );
   });
 

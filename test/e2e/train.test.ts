@@ -149,6 +149,11 @@ describe('train', () => {
     expect((await testNetwork(unknown)).classNames).toEqual([]);
     for (const beside of [{ dataDir: 'x' }, { limit: 9 }, { imageSize: 24 }]) {
       await expect(testNetwork({ ...options, ...beside })).rejects.toThrow('nothing beside a dataset of your own');
+      await expect(testNetwork({ ...options, workers: 0 })).rejects.toThrow('an integer from 1 to 1024 for workers');
+      const flat = { ...options.dataset.test, shape: [12, 48, 1] } as ImageArrays;
+      await expect(testNetwork({ ...options, dataset: { ...options.dataset, test: flat } })).rejects.toThrow(
+        'expected test images of 24x24x1, as those to learn from, but got 12x48x1',
+      );
     }
   });
 

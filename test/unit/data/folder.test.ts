@@ -77,6 +77,10 @@ describe('a folder of image files', () => {
     [['val/cat/1.png'], 'expected a folder with train/CLASS/*.JPEG'],
     [['train/1.png'], 'expected a folder for each class, found only files'],
     [['train/cat/notes.txt'], 'expected images (.JPEG, .jpg or .png) in its class folders, found none'],
+    [
+      ['train/cat/1.png', 'train/dog/notes.txt'],
+      'train/dog: expected images (.JPEG, .jpg or .png) of this class, found none',
+    ],
     [['train/cat/1.png', 'val/cow/1.png'], 'expected only classes that are in train, found cow'],
     [['train/cat/1.png', 'val/cat/notes.txt'], 'expected images'],
   ])('of %j is refused', async (paths, message) => {

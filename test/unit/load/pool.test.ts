@@ -16,3 +16,7 @@ it('ends every thread when it is disposed of, and starts none for the last repli
   await once(started[0], 'exit');
   expect(started.length).toBe(1);
 });
+
+it.each([0, -1, 1.5, Number.NaN, 1025])('refuses %d threads', (workers) => {
+  expect(() => new ImagePool(workers)).toThrow('an integer from 1 to 1024 for workers');
+});
