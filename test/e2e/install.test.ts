@@ -108,6 +108,8 @@ console.log(types.join(), formatGenotype((await run.result).genotype));
     succeeded(
       await runProcess('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', packed.tarball], {
         cwd: project,
+        // Without the CUDA kernels, which take minutes: `npm ci` of .ci/run compiles them.
+        environment: { DARTSMITH_CUDA: 'OFF' },
         background: true,
       }),
     );
