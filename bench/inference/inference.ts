@@ -1,6 +1,6 @@
 // Images a second of the published evaluation network (DARTS_V2): ours, PyTorch's and, on the exported file, onnxruntime's, in
-// turn in one run. Options: --batch 32 --channels --layers --threads --rounds --json FILE. onnxruntime takes part where
-// examples/serve is installed (npm ci --ignore-scripts there).
+// turn in one run. Options: --batch 32 --channels --layers --threads --rounds --json FILE, --profile (ours by kernel, nothing
+// else). onnxruntime takes part where examples/serve is installed (npm ci --ignore-scripts there).
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -15,6 +15,7 @@ import type { Network } from '../../src/network/macro.ts';
 import { costOf } from '../../src/report/cost.ts';
 import { openTorchPeer, type TorchForm } from '../peers/torch.ts';
 import { evaluationNetwork } from '../step/ours.ts';
+import { printProfile } from '../step/profile.ts';
 import { count } from '../support/arguments.ts';
 import { machine } from '../support/machine.ts';
 import { alternate, type Contestant, timed } from '../support/measure.ts';
@@ -39,6 +40,7 @@ export async function benchInference(args: readonly string[]): Promise<void> {
       threads: { type: 'string' },
       rounds: { type: 'string' },
       json: { type: 'string' },
+      profile: { type: 'boolean' },
     },
   });
   const batch = count('batch', values.batch, 32);
@@ -50,7 +52,13 @@ export async function benchInference(args: readonly string[]): Promise<void> {
   using parameters = await device.createParameters(network.graph, { seed: 0 });
   using program = device.compile(network.graph, { batchSize: batch, parameters });
   const { inputs, labels } = drawBatch(network.graph, batch, 0);
-  const evaluate = () => program.evaluate({ batch: { inputs, labels }, statistics: 'running', read: [network.logits] });
+  const pass = { batch: { inputs, labels }, statistics: 'running', read: [network.logits] } as const;
+  const evaluate = () => program.evaluate(pass);
+  if (values.profile) {
+    await evaluate();
+    const { profile = [] } = await program.evaluate({ ...pass, profile: true });
+    return printProfile('inference', profile);
+  }
   const contestants: Contestant[] = [{ name: 'dartsmith', run: () => timed(evaluate) }];
   const onnx = await openOnnx(network, parameters, inputs['images'], batch, threads);
   if (onnx !== undefined) contestants.push({ name: 'onnxruntime', run: () => timed(onnx) });

@@ -1,4 +1,4 @@
-import type { Program } from '../../src/backend/device.ts';
+import type { KernelProfile, Program } from '../../src/backend/device.ts';
 import { figure, printTable } from '../support/report.ts';
 
 interface Total {
@@ -22,20 +22,25 @@ export async function profilePasses(program: Program): Promise<void> {
   for (const target of ['alpha', 'weights'] as const) {
     await program.gradients({ batch, target });
     const { profile = [] } = await program.gradients({ batch, target, profile: true });
-    const totals = new Map<string, Total>();
-    for (const { kernel, seconds, flops, bytes } of profile) {
-      const total = totals.get(kernel) ?? { calls: 0, seconds: 0, flops: 0, bytes: 0 };
-      totals.set(kernel, total);
-      total.calls++;
-      total.seconds += seconds;
-      total.flops += flops;
-      total.bytes += bytes;
-    }
-    const sum = profile.reduce((seconds, kernel) => seconds + kernel.seconds, 0);
-    console.log(`\npass for ${target}: ${figure(sum * 1e3)} ms in ${profile.length} kernels`);
-    const rows = [...totals].sort(([, a], [, b]) => b.seconds - a.seconds);
-    printTable(rows.map(([kernel, total]) => row(kernel, total, sum)));
+    printProfile(`pass for ${target}`, profile);
   }
+}
+
+/** Prints where the time of a pass goes, by kernel. */
+export function printProfile(title: string, profile: readonly KernelProfile[]): void {
+  const totals = new Map<string, Total>();
+  for (const { kernel, seconds, flops, bytes } of profile) {
+    const total = totals.get(kernel) ?? { calls: 0, seconds: 0, flops: 0, bytes: 0 };
+    totals.set(kernel, total);
+    total.calls++;
+    total.seconds += seconds;
+    total.flops += flops;
+    total.bytes += bytes;
+  }
+  const sum = profile.reduce((seconds, kernel) => seconds + kernel.seconds, 0);
+  console.log(`\n${title}: ${figure(sum * 1e3)} ms in ${profile.length} kernels`);
+  const rows = [...totals].sort(([, a], [, b]) => b.seconds - a.seconds);
+  printTable(rows.map(([kernel, total]) => row(kernel, total, sum)));
 }
 
 function row(kernel: string, { calls, seconds, flops, bytes }: Total, sum: number) {

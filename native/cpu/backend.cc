@@ -5,7 +5,11 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
+#include <memory>
+#include <mutex>
 #include <thread>
+#include <vector>
 
 #include "cpu/kernel_table.h"
 #include "cpu/thread_pool.h"
@@ -63,7 +67,9 @@ constexpr size_t kHugePage = size_t{2} << 20;
 
 class CpuBackend final : public Backend {
  public:
-  CpuBackend(int threads, const InstructionSet& set) : set_(set), pool_(threads) {}
+  CpuBackend(int threads, const InstructionSet& set) : set_(set), pool_(threads) {
+    for (int thread = 0; thread < threads; ++thread) alone_.push_back(std::make_unique<ThreadPool>(1));
+  }
 
   std::string description() const override {
     const int threads = pool_.threads();
@@ -78,6 +84,27 @@ class CpuBackend final : public Backend {
   }
   bool computes_in(Precision precision) const override { return precision != Precision::kTf32; }
   const Sweeps& sweeps() const override { return *set_.kernels->sweeps; }
+
+  int slice_workers() const override { return pool_.threads(); }
+  void run_slices(int64_t count, const Slice& body) override {
+    std::mutex mutex;
+    std::exception_ptr failure;
+    const auto run = [&](int64_t slice, int worker) {
+      try {
+        body(slice, worker, *alone_[worker]);
+      } catch (...) {
+        std::lock_guard lock(mutex);
+        failure = std::current_exception();
+      }
+    };
+    pool_.run(
+        count,
+        [](const void* context, int64_t slice, int worker) {
+          (*static_cast<const decltype(run)*>(context))(slice, worker);
+        },
+        &run);
+    if (failure) std::rethrow_exception(failure);
+  }
 
   void* allocate(size_t bytes) override {
     const size_t alignment = bytes >= kHugePage ? kHugePage : 64;
@@ -113,6 +140,7 @@ class CpuBackend final : public Backend {
  private:
   const InstructionSet set_;
   ThreadPool pool_;
+  std::vector<std::unique_ptr<ThreadPool>> alone_;  // by thread: a pool that is that thread and no other
 };
 
 }  // namespace

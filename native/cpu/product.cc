@@ -8,7 +8,7 @@ namespace dartsmith::cpu::DARTSMITH_ISA {
 namespace {
 
 // Sums held in registers: rows x vectors, with room left for a row of the matrix and a broadcast.
-inline constexpr int kRows = kRegisters == 32 ? 8 : kLanes == 8 ? 6 : 4;
+inline constexpr int kRows = kProductRows;
 inline constexpr int kVectors = kRegisters == 32 ? 3 : 2;
 
 // The pixel that each of a run of consecutive flat positions (image, row, column) stands for.

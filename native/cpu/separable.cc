@@ -13,7 +13,7 @@ namespace dartsmith::cpu::DARTSMITH_ISA {
 namespace {
 
 // Output elements of a strip: with its tile rows, small enough for the first-level cache.
-inline constexpr int64_t kStripElements = 2048;
+inline constexpr int64_t kStripElements = 4096;
 
 // Elements that are copied out at once: about as many stores as wait without holding up the core.
 inline constexpr int64_t kCopyElements = 1024;
@@ -141,25 +141,37 @@ void keep_pixels(const Tensor& output, int64_t first, float* result, int64_t ele
   }
 }
 
+// The pointwise output of a strip's `pixels`, kept from element `first` of the output on. Returns where it can be read.
+const float* pointwise_strip(const KernelCall& call, const Sizes& sizes, const float* depthwise, int64_t pixels,
+                             int64_t first, float* result) {
+  const Tensor& output = call.output;
+  if (output.precision == Precision::kFp32 && stays_cached(output)) {
+    multiply_rows(depthwise, pixels, sizes.inputs, call.bias, sizes.outputs, output.data + first);
+    return output.data + first;
+  }
+  // Bit by bit, so that the copies leave while the next product is computed.
+  const int64_t copied = max(1, kCopyElements / sizes.outputs / kProductRows) * kProductRows;  // pixels
+  for (int64_t at = 0; at < pixels; at += copied) {
+    const int64_t count = min(copied, pixels - at);
+    float* row = result + at * sizes.outputs;
+    multiply_rows(depthwise + at * sizes.inputs, count, sizes.inputs, call.bias, sizes.outputs, row);
+    keep_pixels(output, first + at * sizes.outputs, row, count * sizes.outputs);
+  }
+  return result;
+}
+
 void forward_image(const KernelCall& call, int64_t image, const Tile& tile, float* depthwise, float* result) {
   const Sizes sizes(call);
   const WindowMap map = window_map(call);
-  const int64_t first = image * sizes.output_pixels * sizes.outputs;
-  const int64_t copied = max(1, kCopyElements / sizes.outputs);  // pixels
   float* moments = static_cast<float*>(call.workspace) + image * sizes.strips * 2 * sizes.outputs;
   for (int64_t strip = 0; strip < sizes.strips; ++strip) {
-    const int64_t begin = sizes.strip_begin(strip);
-    const int64_t pixels = (sizes.strip_end(strip) - begin) * sizes.output_width;
+    const int64_t begin = sizes.strip_begin(strip) * sizes.output_width;
+    const int64_t pixels = sizes.strip_end(strip) * sizes.output_width - begin;
+    const int64_t first = (image * sizes.output_pixels + begin) * sizes.outputs;
     depthwise_strip(call, sizes, map, tile, strip, depthwise);
-    // Bit by bit, so that the copies leave while the next product is computed.
-    for (int64_t at = 0; at < pixels; at += copied) {
-      const int64_t count = min(copied, pixels - at);
-      float* row = result + at * sizes.outputs;
-      multiply_rows(depthwise + at * sizes.inputs, count, sizes.inputs, call.bias, sizes.outputs, row);
-      keep_pixels(call.output, first + (begin * sizes.output_width + at) * sizes.outputs, row, count * sizes.outputs);
-    }
+    const float* kept = pointwise_strip(call, sizes, depthwise, pixels, first, result);
     if (call.statistics != Statistics::kRunning) {
-      piece_moments(result, pixels, sizes.outputs, moments + strip * 2 * sizes.outputs);
+      piece_moments(kept, pixels, sizes.outputs, moments + strip * 2 * sizes.outputs);
     }
   }
 }

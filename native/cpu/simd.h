@@ -142,6 +142,19 @@ inline void fill(float* target, int64_t count, float value) {
   for (int64_t i = 0; i < count; ++i) target[i] = value;
 }
 
+inline int64_t pixels_of(const Tensor& t) {
+  return t.batch * t.height * t.width;
+}
+inline int64_t elements_of(const Tensor& t) {
+  return pixels_of(t) * t.channels;
+}
+
+// Whether a tensor that a kernel has written is in a core's cache when the next one reads it.
+inline bool stays_cached(const Tensor& tensor) {
+  constexpr int64_t kCachedBytes = 1 << 20;
+  return elements_of(tensor) * element_bytes(tensor.precision) <= kCachedBytes;
+}
+
 // Copies to memory that nobody reads soon, past the caches with AVX-512: the lines are not fetched first. A task that
 // does so ends with finish_copies().
 inline void copy_out(float* to, const float* from, int64_t count) {
@@ -198,12 +211,6 @@ inline int64_t min(int64_t a, int64_t b) {
 }
 inline int64_t max(int64_t a, int64_t b) {
   return a > b ? a : b;
-}
-inline int64_t pixels_of(const Tensor& t) {
-  return t.batch * t.height * t.width;
-}
-inline int64_t elements_of(const Tensor& t) {
-  return pixels_of(t) * t.channels;
 }
 
 inline ThreadPool& pool(Stream& stream) {

@@ -59,6 +59,15 @@ class Backend {
   // Waits for all that was queued. Throws Error where some of it failed.
   virtual void finish() {}
 
+  // Workers that run_slices() keeps busy; 0 where a pass gains nothing by being cut into slices (Plan).
+  virtual int slice_workers() const { return 0; }
+  // Calls body(slice, worker, stream) for every slice below `count`, a worker's one after another. Kernels on such a
+  // stream run on the worker alone. Throws what a body throws, when all are done.
+  using Slice = std::function<void(int64_t slice, int worker, Stream& stream)>;
+  virtual void run_slices(int64_t count, const Slice& body) {
+    for (int64_t slice = 0; slice < count; ++slice) body(slice, 0, stream());
+  }
+
   // How long what `queue` queues takes, nothing else beside it. Throws as finish().
   virtual double seconds_of(const std::function<void()>& queue) {
     finish();

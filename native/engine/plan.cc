@@ -8,8 +8,10 @@ namespace {
 
 class Planner {
  public:
-  Planner(Lowered graph, int64_t batch, PassKind kind, Precision precision, const Backend& backend)
+  Planner(Lowered graph, int64_t batch, PassKind kind, Precision precision, const Backend& backend,
+          std::optional<Slicing> slicing)
       : batch_(batch), backend_(backend), consumers_(graph.nodes.size()) {
+    plan_.slicing = slicing;
     plan_.kind = kind;
     plan_.precision = precision;
     plan_.halves_images = backend.halves_images();
@@ -29,11 +31,7 @@ class Planner {
     assign_values();
     assign_gradients();
     assign_workspaces();
-    for (Lifetime& lifetime : lifetimes_) lifetime.bytes += static_cast<int64_t>(backend_.zone_bytes());
-    Placement placement = place_buffers(lifetimes_);
-    plan_.lifetimes = std::move(lifetimes_);
-    plan_.offsets = std::move(placement.offsets);
-    plan_.arena_bytes = placement.total_bytes;
+    place();
     return std::move(plan_);
   }
 
@@ -43,6 +41,17 @@ class Planner {
   Op op(int id) const { return node(id).op; }
   const std::vector<LoweredInput>& inputs(int id) const { return plan_.graph.nodes[id].inputs; }
   PlannedNode& planned(int id) { return plan_.nodes[id]; }
+
+  // Whether a node computes a slice of samples at a time: the loss is a mean over the batch.
+  bool sliced(int id) const { return plan_.slicing && op(id) != Op::kSoftmaxCrossEntropy; }
+
+  // Whether its value is that of a slice: inputs are there from the start, and the loss reads the batch.
+  bool slices_value(int id) const {
+    return sliced(id) && op(id) != Op::kInput &&
+           std::ranges::all_of(consumers_[id], [&](int consumer) { return sliced(consumer); });
+  }
+
+  int64_t samples(bool sliced) const { return sliced ? plan_.slicing->samples : batch_; }
 
   bool has_wanted_parameter(int id) const {
     if (plan_.wants_weights && (node(id).weight || node(id).bias || node(id).scale)) return true;
@@ -71,7 +80,7 @@ class Planner {
   }
 
   void add_step(const std::vector<int>& ids, bool backward, std::vector<int>& times) {
-    plan_.steps.push_back({{}, backward});
+    plan_.steps.push_back({{}, backward, sliced(ids.front())});
     for (int id : ids) {
       plan_.steps.back().nodes.push_back({id});
       times[id] = static_cast<int>(plan_.steps.size()) - 1;
@@ -188,10 +197,12 @@ class Planner {
     return last;
   }
 
-  int new_buffer(int64_t bytes, int first, int last) {
+  int new_buffer(int64_t bytes, int first, int last, bool sliced) {
     lifetimes_.push_back({bytes, first, last});
+    plan_.sliced.push_back(sliced);
     return static_cast<int>(lifetimes_.size()) - 1;
   }
+  int new_buffer(int64_t bytes, int first, int last) { return new_buffer(bytes, first, last, false); }
 
   void extend(int buffer, int last) { lifetimes_[buffer].last = std::max(lifetimes_[buffer].last, last); }
 
@@ -214,11 +225,13 @@ class Planner {
     for (int id = 0; id < count(); ++id) {
       if (const int64_t saved = saved_elements(id); saved > 0) {
         const int last = std::max(backward_time_[id], last_value_use(id));
-        planned(id).saved = new_buffer(saved * static_cast<int64_t>(sizeof(float)), forward_time_[id], last);
+        planned(id).saved =
+            new_buffer(saved * static_cast<int64_t>(sizeof(float)), forward_time_[id], last, sliced(id));
       }
       const int source = inputs(id).empty() ? -1 : inputs(id)[0].id;
       const bool elementwise = op(id) == Op::kRelu || (op(id) == Op::kBatchNorm && !node(id).weight);
-      const bool in_place = elementwise && op(source) != Op::kInput && last_value_use(source) == forward_time_[id] &&
+      const bool in_place = elementwise && op(source) != Op::kInput && slices_value(source) == slices_value(id) &&
+                            last_value_use(source) == forward_time_[id] &&
                             std::ranges::count(consumers_[source], forward_time_[id],
                                                [&](int reader) { return forward_time_[reader]; }) == 1;
       if (in_place || borrows_value(op(id))) {
@@ -226,7 +239,8 @@ class Planner {
         extend(planned(id).value, last_value_use(id));
       } else {
         planned(id).value =
-            new_buffer(batch_ * plan_.value_bytes(id), std::max(0, forward_time_[id]), std::max(0, last_value_use(id)));
+            new_buffer(samples(slices_value(id)) * plan_.value_bytes(id), std::max(0, forward_time_[id]),
+                       std::max(0, last_value_use(id)), slices_value(id));
       }
     }
   }
@@ -283,7 +297,7 @@ class Planner {
       const bool backward = plan_.steps[time].backward;
       for (StepNode& step_node : plan_.steps[time].nodes) {
         const auto bytes = workspace_bytes(step_node.id, backward);
-        if (bytes > 0) step_node.workspace = new_buffer(bytes, time, time);
+        if (bytes > 0) step_node.workspace = new_buffer(bytes, time, time, plan_.steps[time].sliced);
       }
     }
   }
@@ -292,12 +306,13 @@ class Planner {
     const OpKernels& kernels = backend_.kernels(op(id));
     if (kernels.workspace_bytes == nullptr) return 0;
     std::vector<Tensor> tensors;
-    for (const LoweredInput& input : inputs(id)) tensors.push_back(tensor(input.id));
+    const int64_t batch = samples(sliced(id));
+    for (const LoweredInput& input : inputs(id)) tensors.push_back(tensor(input.id, batch));
     KernelCall call;
     call.node = &node(id);
     call.inputs = tensors.data();
     call.input_count = static_cast<int>(tensors.size());
-    call.output = tensor(id);
+    call.output = tensor(id, batch);
     call.gradient_precision = plan_.gradient_precision_of(id);
     // Only whether it is null counts here: nobody looks where it points.
     static float somewhere = 0;
@@ -305,9 +320,36 @@ class Planner {
     return static_cast<int64_t>(kernels.workspace_bytes(call, backward));
   }
 
-  Tensor tensor(int id) const {
+  Tensor tensor(int id, int64_t batch) const {
     const Shape& shape = node(id).shape;
-    return {nullptr, batch_, shape.height, shape.width, shape.channels, plan_.precision_of(id)};
+    return {nullptr, batch, shape.height, shape.width, shape.channels, plan_.precision_of(id)};
+  }
+
+  // Slices do not go through the steps together: what holds the batch lives as long as the pass then.
+  void place() {
+    for (size_t b = 0; b < lifetimes_.size(); ++b) {
+      lifetimes_[b].bytes += static_cast<int64_t>(backend_.zone_bytes());
+      if (plan_.slicing && !plan_.sliced[b]) lifetimes_[b] = {lifetimes_[b].bytes, 0, end_time_};
+    }
+    plan_.offsets.resize(lifetimes_.size());
+    plan_.batch_bytes = place(false);
+    plan_.slice_bytes = place(true);
+    plan_.arena_bytes = plan_.batch_bytes + (plan_.slicing ? plan_.slicing->workers * plan_.slice_bytes : 0);
+    plan_.lifetimes = std::move(lifetimes_);
+  }
+
+  // Of the buffers that hold slices, or the batch. Returns their bytes.
+  int64_t place(bool sliced) {
+    std::vector<Lifetime> lifetimes;
+    for (size_t b = 0; b < lifetimes_.size(); ++b) {
+      if (plan_.sliced[b] == sliced) lifetimes.push_back(lifetimes_[b]);
+    }
+    const Placement placement = place_buffers(lifetimes);
+    size_t next = 0;
+    for (size_t b = 0; b < lifetimes_.size(); ++b) {
+      if (plan_.sliced[b] == sliced) plan_.offsets[b] = placement.offsets[next++];
+    }
+    return placement.total_bytes;
   }
 
   const int64_t batch_;
@@ -323,8 +365,19 @@ class Planner {
 
 }  // namespace
 
-Plan make_plan(Lowered graph, int64_t batch, PassKind kind, Precision precision, const Backend& backend) {
-  return Planner(std::move(graph), batch, kind, precision, backend).make();
+Slicing slice(const Lowered& graph, int64_t batch, Precision precision, const Backend& backend) {
+  constexpr int64_t kCacheBytes = int64_t{1} << 20;
+  const int workers = backend.slice_workers();
+  const Plan one = make_plan(graph, batch, PassKind::kEvaluate, precision, backend, Slicing{1, workers});
+  const int64_t affordable = std::max<int64_t>(1, kCacheBytes / std::max<int64_t>(1, one.slice_bytes));
+  const auto divide_up = [](int64_t a, int64_t b) { return (a + b - 1) / b; };
+  const int64_t slices = divide_up(divide_up(batch, affordable), workers) * workers;
+  return {divide_up(batch, slices), workers};
+}
+
+Plan make_plan(Lowered graph, int64_t batch, PassKind kind, Precision precision, const Backend& backend,
+               std::optional<Slicing> slicing) {
+  return Planner(std::move(graph), batch, kind, precision, backend, slicing).make();
 }
 
 }  // namespace dartsmith

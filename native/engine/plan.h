@@ -1,6 +1,7 @@
 // A graph planned for one kind of pass: which kernels run in which order and where every buffer lies in one arena.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "engine/backend.h"
@@ -32,7 +33,18 @@ struct StepNode {
 struct Step {
   std::vector<StepNode> nodes;
   bool backward;
+  bool sliced = false;  // runs on the samples of one slice after another
 };
+
+// How a plan cuts its batch where no sample meets another before the loss: each slice goes through all of the steps
+// before the next does, so that what lies between them stays in a core's cache, and workers take slices side by side.
+struct Slicing {
+  int64_t samples;  // a slice; the last may have fewer
+  int workers;
+};
+
+// As many samples a slice as a core's cache holds the buffers of, and slices that share out evenly.
+Slicing slice(const Lowered& graph, int64_t batch, Precision precision, const Backend& backend);
 
 class Plan {
  public:
@@ -45,8 +57,12 @@ class Plan {
   Lowered graph;
   std::vector<PlannedNode> nodes;
   std::vector<Step> steps;
-  std::vector<int64_t> offsets;     // of each buffer, in bytes
+  std::optional<Slicing> slicing;
+  std::vector<int64_t> offsets;     // of each buffer, in bytes; in a plan with slices, of a slice's from its worker's
   std::vector<Lifetime> lifetimes;  // of each buffer, by steps; the zone behind it included
+  std::vector<bool> sliced;         // by buffer: holds a slice's samples; workers have one each
+  int64_t batch_bytes = 0;          // of the buffers that hold the batch
+  int64_t slice_bytes = 0;          // of one worker's buffers, behind those
   int64_t arena_bytes = 0;
 
   // How a node's value is stored.
@@ -71,6 +87,8 @@ class Plan {
   }
 };
 
-Plan make_plan(Lowered graph, int64_t batch, PassKind kind, Precision precision, const Backend& backend);
+// Slices are for evaluation with running statistics.
+Plan make_plan(Lowered graph, int64_t batch, PassKind kind, Precision precision, const Backend& backend,
+               std::optional<Slicing> slicing = std::nullopt);
 
 }  // namespace dartsmith

@@ -87,10 +87,7 @@ KernelProfile count_work(const Plan& plan, const std::vector<int>& ids, bool bac
     const LoweredNode& lowered = plan.graph.nodes[ids[i]];
     const bool joining = !lowered.inputs.empty() && !loaded.insert({lowered.inputs[0].id, lowered.node.pool}).second;
     if (i == 0) continue;
-    const KernelProfile other = count_node(plan, ids[i], backward, batch, joining, gradients);
-    total.flops += other.flops;
-    total.product_flops += other.product_flops;
-    total.bytes += other.bytes;
+    total += count_node(plan, ids[i], backward, batch, joining, gradients);
   }
   return total;
 }

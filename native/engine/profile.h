@@ -18,6 +18,16 @@ struct KernelProfile {
   int64_t bytes = 0;
   // Scratch memory, which a kernel writes and reads once more than those.
   int64_t workspace_bytes = 0;
+
+  // More work of the same kernel.
+  KernelProfile& operator+=(const KernelProfile& other) {
+    seconds += other.seconds;
+    flops += other.flops;
+    product_flops += other.product_flops;
+    bytes += other.bytes;
+    workspace_bytes += other.workspace_bytes;
+    return *this;
+  }
 };
 
 // The counted part of the profile of nodes that ran as one step; `seconds` and `workspace_bytes` are left 0.

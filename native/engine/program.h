@@ -1,10 +1,8 @@
 // A graph compiled for one batch size: plans made on first use, run against parameters and a batch.
 #pragma once
-#include <array>
 #include <atomic>
 #include <map>
 #include <memory>
-#include <optional>
 #include <variant>
 #include <vector>
 
@@ -71,6 +69,15 @@ struct PassResult {
   std::vector<KernelProfile> profile;                 // where asked for, in the order of running
 };
 
+// Which plan of a program.
+struct PlanKey {
+  PassKind kind;
+  bool fused;
+  bool sliced;
+
+  auto operator<=>(const PlanKey&) const = default;
+};
+
 class Program {
  public:
   // Throws Error where the graph is malformed.
@@ -85,7 +92,8 @@ class Program {
   // between two kernels once `cancelled`.
   PassResult run(const PassRequest& request, const Parameters& parameters, const std::atomic<bool>& cancelled);
 
-  int64_t arena_bytes(PassKind kind) { return plan(kind, fuse_).arena_bytes; }
+  // Of a pass that is not cut into slices: those need less.
+  int64_t arena_bytes(PassKind kind) { return plan({kind, fuse_, false}).arena_bytes; }
   const Graph& graph() const { return graph_; }
   int64_t batch() const { return batch_; }
   Device& device() const { return *device_; }
@@ -95,9 +103,10 @@ class Program {
  private:
   void check(const GatheredBatch& batch) const;
   void check(const DirectBatch& batch) const;
-  [[noreturn]] void refuse_memory(const Plan& plan, const OutOfMemory& error) const;
-  const Plan& plan(PassKind kind, bool fuse);
-  const Plan& plan_for(const PassRequest& request);
+  [[noreturn]] void refuse_memory(const PlanKey& key, const OutOfMemory& error);
+  const Plan& plan(const PlanKey& key);
+  PlanKey key_for(const PassRequest& request);
+  bool slices(const PassRequest& request) const;
 
   std::shared_ptr<Device> device_;
   Graph graph_;
@@ -111,7 +120,7 @@ class Program {
   Buffer mixing_gradients_;  // double [alpha elements]
   Buffer labels_;            // int32 [2, batch]: own ones, those of mixed images' partners
   const uint64_t serial_ = next_serial();
-  std::array<std::optional<Plan>, 2 * kPassKindCount> plans_;
+  std::map<PlanKey, Plan> plans_;
   std::mutex plan_mutex_;  // memory() asks from the JavaScript thread
 
   friend class Executor;

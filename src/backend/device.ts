@@ -91,6 +91,8 @@ export interface EvaluateCommand {
   readonly statistics: 'running' | 'batch';
   readonly mixing?: Mixing;
   readonly read?: readonly number[];
+  /** Also measure every kernel. */
+  readonly profile?: boolean;
 }
 
 /**
@@ -191,7 +193,7 @@ export interface Outcome {
   readonly gradientNorm?: number;
   /** Output of each node asked for with `read`, and of the output node of a vjp: `[batch, ...shape]`. */
   readonly outputs?: ReadonlyMap<number, Float32Array>;
-  /** Of every kernel, in the order of running (gradients and vjp with `profile`). */
+  /** Of every kernel, in the order of running (passes with `profile`). */
   readonly profile?: readonly KernelProfile[];
   /** Gradient of each graph input (vjp). */
   readonly inputGradients?: Readonly<Record<string, Float32Array>>;
@@ -238,7 +240,7 @@ export interface Program extends Disposable {
   readonly graph: Graph;
   readonly batchSize: number;
   readonly parameters: Parameters;
-  /** Planned working memory in bytes of each kind of pass. */
+  /** Planned working memory in bytes of each kind of pass; `evaluate` with running statistics takes less on a CPU. */
   memory(): Readonly<Record<'evaluate' | GradientTarget, number>>;
   /** One `gradients` command. */
   gradients(options: Omit<GradientsCommand, 'kind' | 'program'> & ExecuteOptions): Promise<Outcome>;

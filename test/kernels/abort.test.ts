@@ -47,6 +47,7 @@ describe('an AbortSignal', () => {
 
   const passes: readonly [string, (signal?: AbortSignal) => Promise<unknown>][] = [
     ['gradients', (signal) => program.gradients({ batch, target: 'both', signal })],
+    ['evaluation in slices', (signal) => program.evaluate({ batch, statistics: 'running', signal })],
     ['hypergradient', (signal) => program.hypergradient({ train: batch, validation: batch, ...unrolling, signal })],
   ];
 

@@ -135,18 +135,13 @@ export function encodeCommand(command: Command, handles: HandleLookup): object {
     kind: 'pass',
     batch: encodeBatch(command.batch, program.graph, handles),
     mixing: command.mixing && encodeMixing(command.mixing, program.parameters.map),
+    profile: command.profile,
   };
   switch (command.kind) {
     case 'evaluate':
       return { ...pass, pass: passes.evaluate, statistics: command.statistics, read: command.read };
     case 'gradients':
-      return {
-        ...pass,
-        pass: passes[command.target],
-        statistics: 'training',
-        read: command.read,
-        profile: command.profile,
-      };
+      return { ...pass, pass: passes[command.target], statistics: 'training', read: command.read };
     case 'vjp':
       return {
         ...pass,
@@ -154,7 +149,6 @@ export function encodeCommand(command: Command, handles: HandleLookup): object {
         statistics: 'training',
         read: [program.graph.output],
         outputGradient: command.outputGradient,
-        profile: command.profile,
       };
   }
 }

@@ -171,7 +171,8 @@ class TfjsDevice implements Device {
         return { loss, correct };
       }
       case 'evaluate': {
-        const { program, batch, statistics, mixing, read } = command;
+        const { program, batch, statistics, mixing, read, profile } = command;
+        refuseProfile(profile);
         const gradients = { weights: false, alpha: false, inputs: false };
         return outcomeOf(this.#pass(program, batch, { statistics, gradients, mixing, read, signal }));
       }

@@ -1,0 +1,422 @@
+#include "engine/executor.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "engine/bfloat16.h"
+#include "engine/error.h"
+
+namespace dartsmith {
+
+// One run of a plan: where its buffers lie now and which gradients have been written so far.
+class Executor {
+ public:
+  Executor(Program& program, const Plan& plan, const PassRequest& request, const Parameters& parameters)
+      : program_(program),
+        plan_(plan),
+        request_(request),
+        parameters_(parameters),
+        backend_(*program.device_->backend),
+        arena_(program.device_->arena(static_cast<size_t>(plan.arena_bytes))),
+        whole_{0, program.batch_, 0, &backend_.stream()},
+        needed_(plan.nodes.size(), false),
+        written_(plan.nodes.size(), false),
+        given_(program.graph_.alpha_elements, 1.0f) {}
+
+  PassResult run(const std::atomic<bool>& cancelled) {
+    if (!program_.rows_.empty()) prepare_mixing();
+    find_needed();
+    if (const auto* gathered = std::get_if<GatheredBatch>(request_.batch)) {
+      gather(*gathered);
+    } else {
+      upload(std::get<DirectBatch>(*request_.batch));
+    }
+    PassResult result;
+    for (int id : request_.read) {
+      const Node& read_node = program_.graph_.nodes[id];
+      result.outputs[id].resize(static_cast<size_t>(program_.batch_ * read_node.shape.elements()));
+      if (read_node.op == Op::kInput) read(id, whole_, result);
+    }
+    if (plan_.slicing) run_slices(cancelled, result);
+    bool backward_started = false;
+    for (size_t time = 0; time < plan_.steps.size(); ++time) {
+      const Step& step = plan_.steps[time];
+      if (step.sliced) continue;
+      if (cancelled.load(std::memory_order_relaxed)) throw Cancelled();
+      mark_zones(static_cast<int>(time));
+      if (step.backward && !backward_started) {
+        backward_started = true;
+        start_backward();
+      }
+      run(step, whole_, result, result.profile);
+      check_zones(static_cast<int>(time));
+    }
+    if (!backward_started && plan_.kind != PassKind::kEvaluate) start_backward();  // no kernel between output and input
+    finish(result);
+    return result;
+  }
+
+ private:
+  // Samples [first, first + count) of the batch, and who computes them.
+  struct Slice {
+    int64_t first, count;
+    int worker;
+    Stream* stream;
+  };
+
+  void run_slices(const std::atomic<bool>& cancelled, PassResult& result) {
+    const int64_t samples = plan_.slicing->samples, count = (program_.batch_ + samples - 1) / samples;
+    std::vector<std::vector<KernelProfile>> profiles(static_cast<size_t>(count));
+    backend_.run_slices(count, [&](int64_t index, int worker, Stream& stream) {
+      const int64_t first = index * samples;
+      const Slice slice{first, std::min(samples, program_.batch_ - first), worker, &stream};
+      for (const Step& step : plan_.steps) {
+        if (!step.sliced) continue;
+        if (cancelled.load(std::memory_order_relaxed)) throw Cancelled();
+        run(step, slice, result, profiles[index]);
+      }
+    });
+    join(profiles, result.profile);
+  }
+
+  // Sums over slices, whose kernels ran beside those of other slices.
+  void join(const std::vector<std::vector<KernelProfile>>& slices, std::vector<KernelProfile>& profile) const {
+    const int64_t beside = std::min<int64_t>(plan_.slicing->workers, static_cast<int64_t>(slices.size()));
+    for (size_t kernel = 0; kernel < slices.front().size(); ++kernel) {
+      KernelProfile& total = profile.emplace_back(slices.front()[kernel]);
+      for (size_t slice = 1; slice < slices.size(); ++slice) total += slices[slice][kernel];
+      total.seconds /= static_cast<double>(beside);
+    }
+  }
+
+  void run(const Step& step, const Slice& slice, PassResult& result, std::vector<KernelProfile>& profile) {
+    std::vector<Call> calls;
+    std::vector<int> ids;
+    for (const StepNode& node : step.nodes) {
+      // A node whose output's gradient nobody wrote has a zero gradient: nothing flows through it.
+      if (!needed_[node.id] || (step.backward && !written_[node.id])) continue;
+      ids.push_back(node.id);
+      calls.push_back(call(node, step.backward, slice));
+    }
+    if (calls.empty()) return;
+    if (request_.profile) {
+      const double seconds = backend_.seconds_of([&] { launch(step, calls, *slice.stream); });
+      profile.push_back(count_work(plan_, ids, step.backward, slice.count));
+      profile.back().seconds = seconds;
+      profile.back().workspace_bytes = workspace_bytes(calls, step.backward);
+    } else {
+      launch(step, calls, *slice.stream);
+    }
+    if (!step.backward) read_outputs(step, slice, result);
+  }
+
+  std::byte* zone_behind(size_t buffer) const {
+    const auto zone = static_cast<int64_t>(backend_.zone_bytes());
+    return arena_ + plan_.offsets[buffer] + plan_.lifetimes[buffer].bytes - zone;
+  }
+  void mark_zones(int time) const {
+    if (!checks_zones()) return;
+    for (size_t b = 0; b < plan_.lifetimes.size(); ++b) {
+      if (plan_.lifetimes[b].first == time) backend_.mark_zone(zone_behind(b));
+    }
+  }
+  void check_zones(int time) const {
+    if (!checks_zones()) return;
+    for (size_t b = 0; b < plan_.lifetimes.size(); ++b) {
+      if (plan_.lifetimes[b].last == time) backend_.check_zone(zone_behind(b));
+    }
+  }
+  // Not while a run is recorded: it ran before.
+  bool checks_zones() const { return backend_.zone_bytes() > 0 && !request_.recording; }
+
+  void read_outputs(const Step& step, const Slice& slice, PassResult& result) const {
+    for (const StepNode& node : step.nodes) {
+      for (int id : request_.read) {
+        if (lowered(id) == node.id) read(id, slice, result);
+      }
+    }
+  }
+
+  const LoweredNode& lowered_node(int id) const { return plan_.graph.nodes[id]; }
+  const Node& node(int id) const { return plan_.graph.nodes[id].node; }
+  int lowered(int original) const { return plan_.graph.of_original[original]; }
+  const PlannedNode& planned(int id) const { return plan_.nodes[id]; }
+
+  template <typename T = float>
+  T* buffer(int index, int worker = 0) const {
+    if (index < 0) return nullptr;
+    std::byte* region = plan_.sliced[index] ? arena_ + plan_.batch_bytes + worker * plan_.slice_bytes : arena_;
+    return reinterpret_cast<T*>(region + plan_.offsets[index]);
+  }
+
+  // A slice of a node's value.
+  Tensor tensor(int id, const Slice& slice) const {
+    const Shape& shape = node(id).shape;
+    const int value = planned(id).value;
+    std::byte* data = buffer<std::byte>(value, slice.worker);
+    if (!plan_.sliced[value]) data += slice.first * plan_.value_bytes(id);
+    return {reinterpret_cast<float*>(data), slice.count, shape.height, shape.width, shape.channels,
+            plan_.precision_of(id)};
+  }
+
+  void upload_values(float* target, const std::vector<float>& values, Precision precision) const {
+    if (precision != Precision::kBf16) return backend_.upload(target, values.data(), values.size() * sizeof(float));
+    std::vector<Bfloat16> halves(values.size());
+    std::ranges::transform(values, halves.begin(), to_bfloat16);
+    backend_.upload(target, halves.data(), halves.size() * sizeof(Bfloat16));
+  }
+
+  void download_values(float* target, const float* source, size_t count, Precision precision) const {
+    if (precision != Precision::kBf16) return backend_.download(target, source, count * sizeof(float));
+    std::vector<Bfloat16> halves(count);
+    backend_.download(halves.data(), source, count * sizeof(Bfloat16));
+    std::ranges::transform(halves, target, from_bfloat16);
+  }
+
+  void prepare_mixing() {
+    float* mixing = program_.mixing_.as<float>();
+    backend_.sweeps().mixing_forward(backend_.stream(), program_.rows_.data(),
+                                     static_cast<int64_t>(program_.rows_.size()), parameters_.data(Arena::kAlpha),
+                                     mixing);
+    for (const GivenMixing& given : request_.mixing) {
+      backend_.upload(mixing + given.offset, given.weights.data(), given.weights.size() * sizeof(float));
+      std::ranges::copy(given.weights, given_.begin() + given.offset);
+    }
+  }
+
+  void gather(const GatheredBatch& batch) {
+    const Shape& shape = batch.dataset->shape;
+    backend_.sweeps().gather(backend_.stream(), {.images = batch.dataset->images.as<uint8_t>(),
+                                                 .all_labels = batch.dataset->labels.as<int32_t>(),
+                                                 .indices = request_.addresses.indices,
+                                                 .output = buffer(planned(input_node()).value),
+                                                 .labels = program_.labels_.as<int32_t>(),
+                                                 .batch = program_.batch_,
+                                                 .height = shape.height,
+                                                 .width = shape.width,
+                                                 .channels = shape.channels,
+                                                 .table = request_.addresses.table,
+                                                 .settings = request_.addresses.settings});
+  }
+
+  // The only input of a graph that takes gathered batches.
+  int input_node() const {
+    for (size_t id = 0; id < plan_.nodes.size(); ++id) {
+      if (node(static_cast<int>(id)).op == Op::kInput) return static_cast<int>(id);
+    }
+    return -1;
+  }
+
+  void upload(const DirectBatch& batch) {
+    if (!batch.staged.empty()) backend_.wait_for_staged();
+    for (const auto& [id, values] : batch.inputs) {
+      float* target = buffer(planned(lowered(id)).value);
+      const auto staged = batch.staged.find(id);
+      if (staged == batch.staged.end()) {
+        backend_.upload(target, values.data(), values.size() * sizeof(float));
+      } else {
+        backend_.copy(target, staged->second.as<float>(), values.size() * sizeof(float));
+      }
+    }
+    if (program_.has_loss_) {
+      backend_.upload(program_.labels_.as<void>(), batch.labels.data(), batch.labels.size() * sizeof(int32_t));
+    }
+  }
+
+  // What the output and the nodes to read depend on, through branches that count.
+  void find_needed() {
+    needed_[plan_.graph.output] = true;
+    for (int id : request_.read) needed_[lowered(id)] = true;
+    for (int id = static_cast<int>(needed_.size()) - 1; id >= 0; --id) {
+      if (!needed_[id]) continue;
+      for (const LoweredInput& input : lowered_node(id).inputs) needed_[input.id] = needed_[input.id] || counts(input);
+    }
+  }
+
+  // Only a weight given as exactly 0 takes a candidate out; one that follows from alpha never does.
+  bool counts(int64_t mixing) const { return given_[mixing] != 0.0f; }
+  bool counts(const LoweredInput& input) const { return input.mixing < 0 || counts(input.mixing); }
+
+  // A call and the arrays that it points to.
+  struct Call : KernelCall {
+    std::vector<Tensor> tensors;
+    std::vector<InputLink> input_links;
+    std::vector<GradientTarget> targets;
+  };
+
+  InputLink link(const LoweredInput& input, bool backward, int worker) const {
+    InputLink link;
+    if (node(input.id).op == Op::kPooledMoments) link.pool = &node(input.id);
+    if (input.normalised) link.statistics = buffer(planned(input.id).saved, worker);
+    if (node(input.id).scale) add_affine(node(input.id), backward, link);
+    if (input.normalised && backward) link.gradient_map = buffer(planned(input.id).gradient_map);
+    if (input.mixing >= 0) link.mixing = program_.mixing_.as<float>() + input.mixing;
+    if (input.mixing >= 0 && backward && plan_.wants_alpha) {
+      link.mixing_gradient = program_.mixing_gradients_.as<double>() + input.mixing;
+    }
+    return link;
+  }
+
+  void add_affine(const Node& norm, bool backward, InputLink& link) const {
+    link.scale = parameters_.data(Arena::kWeights) + norm.scale.offset;
+    link.shift = parameters_.data(Arena::kWeights) + norm.shift.offset;
+    if (!backward || !plan_.wants_weights) return;
+    link.scale_gradient = parameters_.data(Arena::kWeightGradients) + norm.scale.offset;
+    link.shift_gradient = parameters_.data(Arena::kWeightGradients) + norm.shift.offset;
+  }
+
+  Call call(const StepNode& step_node, bool backward, const Slice& slice) {
+    const int id = step_node.id;
+    const Node& n = node(id);
+    Call call;
+    // Inputs of weight 0 are left out: they were not computed.
+    for (const LoweredInput& input : lowered_node(id).inputs) {
+      if (!counts(input)) continue;
+      call.tensors.push_back(tensor(input.id, slice));
+      call.input_links.push_back(link(input, backward, slice.worker));
+      if (backward) call.targets.push_back(gradient_target(n, input));
+    }
+    call.node = &n;
+    call.input_count = static_cast<int>(call.tensors.size());
+    call.output = tensor(id, slice);
+    call.saved = buffer(planned(id).saved, slice.worker);
+    call.workspace = buffer<void>(step_node.workspace, slice.worker);
+    call.statistics = request_.statistics;
+    if (n.weight) call.weight = parameters_.data(Arena::kWeights) + n.weight.offset;
+    if (n.bias) call.bias = parameters_.data(Arena::kWeights) + n.bias.offset;
+    if (n.running_mean) call.running_mean = parameters_.data(Arena::kBuffers) + n.running_mean.offset;
+    if (n.running_variance) call.running_variance = parameters_.data(Arena::kBuffers) + n.running_variance.offset;
+    call.labels = program_.labels_.as<int32_t>();
+    if (request_.addresses.settings != nullptr) call.label_share = &request_.addresses.settings->share;
+    call.loss = request_.loss;
+    call.dropout = request_.addresses.dropout;
+    call.precision = plan_.precision;
+    if (!backward) return call;
+    call.output_gradient = buffer(planned(id).gradient);
+    call.gradient_precision = plan_.gradient_precision_of(id);
+    call.output_gradient_map = buffer(planned(id).gradient_map);
+    float* gradients = parameters_.data(Arena::kWeightGradients);
+    if (plan_.wants_weights && n.weight) call.weight_gradient = gradients + n.weight.offset;
+    if (plan_.wants_weights && n.bias) call.bias_gradient = gradients + n.bias.offset;
+    return call;
+  }
+
+  void launch(const Step& step, std::vector<Call>& calls, Stream& stream) const {
+    std::vector<KernelCall> launched;
+    for (Call& call : calls) {
+      call.inputs = call.tensors.data();
+      call.links = call.input_links.data();
+      call.input_gradients = call.targets.data();
+      launched.push_back(call);
+    }
+    const OpKernels& kernels = backend_.kernels(node(step.nodes.front().id).op);
+    const auto group = step.backward ? kernels.backward_group : kernels.forward_group;
+    if (group != nullptr) return group(stream, launched.data(), static_cast<int>(launched.size()));
+    const auto single = step.backward ? kernels.backward : kernels.forward;
+    for (const KernelCall& call : launched) single(stream, call);
+  }
+
+  // Of a step; nodes that measure one pooling share the first one's.
+  int64_t workspace_bytes(const std::vector<Call>& calls, bool backward) const {
+    const auto count = backend_.kernels(calls.front().node->op).workspace_bytes;
+    if (count == nullptr) return 0;
+    std::set<std::pair<const float*, Op>> measured;
+    int64_t total = 0;
+    for (const Call& call : calls) {
+      const bool pooled = call.node->op == Op::kPooledMoments;
+      if (pooled && !measured.insert({call.inputs[0].data, call.node->pool}).second) continue;
+      total += static_cast<int64_t>(count(call, backward));
+    }
+    return total;
+  }
+
+  void start_backward() {
+    if (plan_.wants_weights) clear(Arena::kWeightGradients);
+    if (plan_.wants_alpha && !program_.rows_.empty()) {
+      backend_.clear(program_.mixing_gradients_.as<void>(), program_.mixing_gradients_.bytes());
+    }
+    const int output = plan_.graph.output;
+    written_[output] = true;
+    if (planned(output).gradient >= 0) {
+      upload_values(buffer(planned(output).gradient), request_.output_gradient, plan_.gradient_precision_of(output));
+    }
+  }
+
+  void clear(Arena arena) const {
+    if (parameters_.elements(arena) > 0) {
+      backend_.clear(parameters_.data(arena), parameters_.elements(arena) * sizeof(float));
+    }
+  }
+
+  // Marks the input's gradient as written, and says how the kernel writes it.
+  GradientTarget gradient_target(const Node& n, const LoweredInput& input) {
+    const PlannedNode& source = planned(input.id);
+    if (!source.has_gradient) return {};
+    const bool had_gradient = written_[input.id];
+    written_[input.id] = true;
+    const bool handed_on = source.shares_gradient && (n.op == Op::kAdd || n.op == Op::kCombine);
+    if (handed_on) return {};
+    return {buffer(source.gradient), had_gradient ? GradientMode::kAccumulate : GradientMode::kOverwrite,
+            plan_.gradient_precision_of(input.id)};
+  }
+
+  void finish(PassResult& result) {
+    if (plan_.wants_alpha && !program_.rows_.empty()) write_alpha_gradients();
+    if (!plan_.wants_inputs) return;
+    for (size_t original = 0; original < program_.graph_.nodes.size(); ++original) {
+      const Node& input = program_.graph_.nodes[original];
+      if (input.op != Op::kInput) continue;
+      std::vector<float> values(program_.batch_ * input.shape.elements(), 0.0f);
+      const int id = lowered(static_cast<int>(original));
+      if (id >= 0 && written_[id]) {
+        backend_.download(values.data(), buffer(planned(id).gradient), values.size() * sizeof(float));
+      }
+      result.input_gradients.emplace(static_cast<int>(original), std::move(values));
+    }
+  }
+
+  // Where mixing weights were given there is no alpha to differentiate: the gradient is that of the mixing weights.
+  void write_alpha_gradients() {
+    clear(Arena::kAlphaGradients);
+    float* target = parameters_.data(Arena::kAlphaGradients);
+    const double* gradients = program_.mixing_gradients_.as<double>();
+    backend_.sweeps().mixing_backward(backend_.stream(), program_.rows_.data(),
+                                      static_cast<int64_t>(program_.rows_.size()), program_.mixing_.as<float>(),
+                                      gradients, target);
+    for (const GivenMixing& given : request_.mixing) {
+      std::vector<double> exact(given.weights.size());
+      backend_.download(exact.data(), gradients + given.offset, exact.size() * sizeof(double));
+      const std::vector<float> rounded(exact.begin(), exact.end());
+      backend_.upload(target + given.offset, rounded.data(), rounded.size() * sizeof(float));
+    }
+  }
+
+  void read(int original, const Slice& slice, PassResult& result) const {
+    const Tensor value = tensor(lowered(original), slice);
+    const int64_t elements = value.height * value.width * value.channels;
+    std::vector<float>& output = result.outputs.at(original);
+    download_values(output.data() + slice.first * elements, value.data, static_cast<size_t>(slice.count * elements),
+                    value.precision);
+  }
+
+  Program& program_;
+  const Plan& plan_;
+  const PassRequest& request_;
+  const Parameters& parameters_;
+  Backend& backend_;
+  std::byte* arena_;
+  const Slice whole_;
+  std::vector<bool> needed_;   // by lowered node: something wants its value in this run
+  std::vector<bool> written_;  // by lowered node: its output's gradient holds a value
+
+  std::vector<float> given_;  // by place in the alpha arena: the given mixing weight, 1 where none was given
+};
+
+PassResult execute(Program& program, const Plan& plan, const PassRequest& request, const Parameters& parameters,
+                   const std::atomic<bool>& cancelled) {
+  return Executor(program, plan, request, parameters).run(cancelled);
+}
+
+}  // namespace dartsmith
