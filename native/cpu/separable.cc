@@ -18,6 +18,9 @@ inline constexpr int64_t kStripElements = 4096;
 // Elements that are copied out at once: about as many stores as wait without holding up the core.
 inline constexpr int64_t kCopyElements = 1024;
 
+// Pixels of the input's gradient that are masked at once, while the next ones are fetched.
+inline constexpr int64_t kMaskedPixels = 32;
+
 struct Sizes {
   int64_t inputs, outputs;              // channels
   int64_t input_pixels, output_pixels;  // an image
@@ -366,28 +369,29 @@ void backward_image(const KernelCall& call, int64_t image, BackwardBuffers& buff
 template <typename Element>
 void mask_input_gradient(const KernelCall& call, const Sizes& sizes, const Element* x, int64_t first,
                          const float* gradient, float* sums) {
-  const int64_t channels = sizes.inputs;
+  const int64_t channels = sizes.inputs, pixels = sizes.input_pixels;
   const GradientTarget& target = call.input_gradients[0];
-  for_channels(channels, [&](int64_t c, Lanes lanes) {
-    const Preactivation before(call.links[0], channels, c, lanes);
-    Vec gradients = {}, products = {};
-    for (int64_t begin = 0; begin < sizes.input_pixels; begin += kPiecePixels) {
-      Vec piece_gradients = {}, piece_products = {};
-      for (int64_t p = begin; p < min(sizes.input_pixels, begin + kPiecePixels); ++p) {
-        const int64_t at = p * channels + c;
+  const bool accumulates = target.mode == GradientMode::kAccumulate;
+  fill(sums, 2 * channels, 0);
+  for (int64_t begin = 0; begin < pixels; begin += kMaskedPixels) {
+    const int64_t end = min(pixels, begin + kMaskedPixels), ahead = (min(pixels, end + kMaskedPixels) - end) * channels;
+    fetch_ahead(x + end * channels, ahead);
+    if (accumulates) fetch_ahead(target.data + first + end * channels, ahead);
+    for_channels(channels, [&](int64_t c, Lanes lanes) {
+      const Preactivation before(call.links[0], channels, c, lanes);
+      Vec gradients = {}, products = {};
+      for (int64_t at = begin * channels + c; at < end * channels; at += channels) {
         const Vec value = load_first(x + at, lanes);
         Vec g = before(value) > Vec{} ? load_first(gradient + at, lanes) : Vec{};
-        piece_gradients += g;
-        piece_products += g * (value - before.mean);
-        if (target.mode == GradientMode::kAccumulate) g += load_first(target.data + first + at, lanes);
+        gradients += g;
+        products += g * (value - before.mean);
+        if (accumulates) g += load_first(target.data + first + at, lanes);
         store_first(target.data + first + at, g, lanes);
       }
-      gradients += piece_gradients;
-      products += piece_products;
-    }
-    store_first(sums + c, gradients, lanes);
-    store_first(sums + channels + c, products, lanes);
-  });
+      store_first(sums + c, load_first(sums + c, lanes) + gradients, lanes);
+      store_first(sums + channels + c, load_first(sums + channels + c, lanes) + products, lanes);
+    });
+  }
 }
 
 // The gradients of a normalised input's scale and shift, and the map of its own.

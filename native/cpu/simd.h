@@ -178,10 +178,10 @@ inline void finish_copies() {
 // prefetcher follows, and more would take the few buffers that loads wait for.
 template <typename Element>
 void fetch_ahead(const Element* from, int64_t count) {
-  constexpr int64_t kTouchBytes = 256;
+  constexpr int64_t kTouchBytes = 64;
   const char* bytes = reinterpret_cast<const char*>(from);
   for (int64_t i = 0; i < count * static_cast<int64_t>(sizeof(Element)); i += kTouchBytes) {
-    __builtin_prefetch(bytes + i, 0, 2);
+    __builtin_prefetch(bytes + i, 0, 3);
   }
 }
 

@@ -81,7 +81,9 @@ void load_tile(const Tile& tile, const Element* image, int64_t height, int64_t w
   fill_outside(tile, height, width, outside);
   const Frame& frame = tile.frame;
   const int64_t first = max(0, frame.left), inside = min(width, frame.left + frame.width) - first;
-  for (int64_t y = max(0, frame.top); y < min(height, frame.top + frame.height); ++y) {
+  const int64_t end = min(height, frame.top + frame.height), row = width * tile.channels;
+  for (int64_t y = max(0, frame.top); y < end; ++y) {
+    if (y + 1 < end) fetch_ahead(image + (y + 1) * row, row);
     for (int64_t c = 0; c < tile.channels; c += kLanes) {
       const Lanes lanes(tile.channels - c);
       const auto change = transform(c, lanes);
