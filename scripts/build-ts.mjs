@@ -14,7 +14,7 @@ const next = `${root}/dist-${process.pid}`;
 const args = [tsc, '-p', 'tsconfig.build.json', '--outDir', next];
 const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' });
 if (status === 0) {
-  chmodSync(`${next}/cli/main.js`, 0o755);
+  chmodSync(`${next}/cli/bin.cjs`, 0o755);
   rmSync(`${root}/dist`, { recursive: true, force: true });
   renameSync(next, `${root}/dist`);
 }

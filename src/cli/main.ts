@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { exitCodes } from './failure.ts';
 import { runCommandLine } from './program.ts';
 

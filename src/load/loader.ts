@@ -62,25 +62,26 @@ export class ImageLoader {
   }
 
   /**
-   * Batches of dataset positions, in order; those without a readable image are left out. Rejects with AbortedError, or DataError where
-   * no image can be read.
+   * Batches of dataset positions, in order, as long as the first; where an image is left out those behind it move up, so that only the
+   * last batch is shorter. Rejects with AbortedError, or DataError where no image can be read.
    */
   async *batches(positions: readonly Uint32Array[], { epoch, signal }: PassOptions): AsyncGenerator<ImageArrays> {
     const stop = new AbortController();
     const either = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
     const begun: Promise<Loaded[]>[] = [];
+    const ready: Loaded[] = [];
     let some = false;
     try {
       for (let next = 0; next < positions.length; next++) {
         while (begun.length < positions.length && begun.length <= next + batchesAhead) {
           begun.push(this.#prepare(positions[begun.length], epoch, either));
         }
-        const loaded = await unlessAborted(begun[next], signal);
+        ready.push(...(await unlessAborted(begun[next], signal)));
         begun[next] = released;
-        if (loaded.length === 0) continue;
-        some = true;
-        yield this.#assemble(loaded);
+        some ||= ready.length > 0;
+        if (ready.length >= positions[0].length) yield this.#assemble(ready.splice(0, positions[0].length));
       }
+      if (ready.length > 0) yield this.#assemble(ready);
       if (!some) throw new DataError(`expected images that can be read, found none: ${this.#someKnown()}`);
     } finally {
       stop.abort();

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { type Ended, root, runProcess } from '../helpers/process.ts';
 
-const main = `${root}/dist/cli/main.js`;
+const main = `${root}/dist/cli/bin.cjs`;
 const bench = (...args: string[]): Promise<Ended> =>
   runProcess(process.execPath, [main, 'bench', ...args], { cwd: tmpdir() });
 const tiny = ['--shape', '2x6x6x4', '--runs', '2', '--threads', '1'];

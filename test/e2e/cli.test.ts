@@ -1,13 +1,13 @@
-// The command as a user runs it: dist/cli/main.js in a process of its own.
+// The command as a user runs it: dist/cli/bin.cjs in a process of its own.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasGpu } from '../helpers/backends.ts';
 
-const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const main = fileURLToPath(new URL('../../dist/cli/bin.cjs', import.meta.url));
 const tiny = [
   'search --dataset mnist --limit 64 --epochs 1 --batch-size 16 --init-channels 2 --layers 3',
   '--threads 1 --checkpoint-seconds 0',
@@ -64,6 +64,23 @@ async function interruptAfterStep(out: string, signal: NodeJS.Signals): Promise<
   });
   return ended;
 }
+
+describe('the threads that decode images', () => {
+  const count = (given = '') => {
+    const tell = 'process.on("exit",()=>console.log(process.env.UV_THREADPOOL_SIZE))';
+    return bash(`${given} ${process.execPath} --import 'data:text/javascript,${tell}' ${main} --version`);
+  };
+
+  it('are one a core, four at least', async () => {
+    expect((await count('env -u UV_THREADPOOL_SIZE')).stdout).toMatch(
+      new RegExp(`\\n${Math.max(4, availableParallelism())}\\n$`),
+    );
+  });
+
+  it('are as many as the user says', async () => {
+    expect((await count('UV_THREADPOOL_SIZE=3')).stdout).toMatch(/\n3\n$/);
+  });
+});
 
 describe('help and version', () => {
   it('lists the commands', async () => {

@@ -19,7 +19,7 @@ import { scratch } from '../helpers/scratch.ts';
 import { noise } from '../unit/augment/images.ts';
 import { svhnFile } from '../unit/data/mat_file.ts';
 
-const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const cli = fileURLToPath(new URL('../../dist/cli/bin.cjs', import.meta.url));
 const run = (...args: string[]) => spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8', timeout: 120_000 });
 const weightsOf = (directory: string) => readFileSync(join(directory, 'weights.safetensors'));
 const genotype = genotypes['DARTS_V2'];

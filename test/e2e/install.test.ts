@@ -65,7 +65,7 @@ function pathWithout(name: string, hidden: RegExp): NodeJS.ProcessEnv {
 const install = (cwd: string, environment: NodeJS.ProcessEnv, ...args: string[]) =>
   runProcess(process.execPath, ['scripts/install.mjs', ...args], { cwd, environment, background: true });
 const dartsmith = (cwd: string, ...args: string[]) =>
-  runProcess(process.execPath, [join(cwd, 'dist/cli/main.js'), ...args], { cwd });
+  runProcess(process.execPath, [join(cwd, 'dist/cli/bin.cjs'), ...args], { cwd });
 const succeeded = (ended: Ended) => expect(ended, ended.stderr).toMatchObject({ code: 0 });
 
 describe('the tarball', () => {

@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { uniform } from '../../src/random/philox.ts';
 import { scratch } from '../helpers/scratch.ts';
 
-const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const cli = fileURLToPath(new URL('../../dist/cli/bin.cjs', import.meta.url));
 const tiny = [
   '--dataset',
   'mnist',

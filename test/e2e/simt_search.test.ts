@@ -124,7 +124,7 @@ it('an aborted search goes on to the same bits, on another device', { timeout: 1
 });
 
 describe('the command line', () => {
-  const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+  const main = fileURLToPath(new URL('../../dist/cli/bin.cjs', import.meta.url));
 
   /** IDX files of eight random images of 4x4. */
   function idxFolder(): string {

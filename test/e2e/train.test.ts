@@ -22,7 +22,7 @@ import type { TrainOptions } from '../../src/run/train_options.ts';
 import { scratch } from '../helpers/scratch.ts';
 import { folderOf, idxImages, idxLabels } from '../unit/data/fixtures.ts';
 
-const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const cli = fileURLToPath(new URL('../../dist/cli/bin.cjs', import.meta.url));
 const genotype = genotypes['DARTS_V2'];
 /** All that the published training has, in small: three steps an epoch, the last of two images. */
 const settings: Partial<TrainSettings> = {

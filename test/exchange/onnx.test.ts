@@ -20,7 +20,7 @@ import { scatter } from '../helpers/scattered.ts';
 import { scratch } from '../helpers/scratch.ts';
 
 const example = join(root, 'examples/serve');
-const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const cli = fileURLToPath(new URL('../../dist/cli/bin.cjs', import.meta.url));
 
 // onnxruntime-node belongs to the example that serves with it: its install script, which would fetch CUDA, is left out.
 beforeAll(() => {

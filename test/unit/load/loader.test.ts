@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { AugmentSettings } from '../../../src/augment/augment.ts';
 import type { Dataset, ImageArrays, ImageFiles, ImageSet } from '../../../src/data/dataset.ts';
+import { pathOf } from '../../../src/data/folder.ts';
 import { loadDataset } from '../../../src/data/load.ts';
 import { AbortedError, DataError } from '../../../src/errors.ts';
 import { ImageLoader, type PassOptions } from '../../../src/load/loader.ts';
@@ -14,6 +15,7 @@ import { scratch } from '../../helpers/scratch.ts';
 import { noise } from '../augment/images.ts';
 
 const augment: AugmentSettings = { randomResizedCrop: true, autoAugment: 'imagenet', colorJitter: 0.4, hueJitter: 0.2 };
+const range = (first: number, end: number) => Array.from({ length: end - first }, (_, i) => first + i);
 const parts = (...sizes: readonly (readonly number[])[]) => sizes.map((part) => Uint32Array.from(part));
 
 function pool(workers: number): ImagePool {
@@ -107,10 +109,19 @@ describe('batches of image files', () => {
     expect(loader.takeUnreadable()).toEqual([]);
   });
 
-  it('that are scored leave it out, batches of nothing as well', async () => {
-    const { train } = await files();
-    const { batches } = await collect(train, parts([3, 4], [4], [5]), {});
-    expect(batches.map(({ labels }) => [...labels])).toEqual([[0], [2]]);
+  it('that are scored leave it out, and those behind it move up', async () => {
+    const broken = ['train/n02/n02_1.JPEG', 'train/n03/n03_1.JPEG', 'train/n03/n03_2.JPEG'];
+    const { train } = await files(broken);
+    const { batches } = await collect(train, parts([3, 4, 5], [6, 7, 8], [9, 10, 11], [12, 13]), {});
+    const lost = broken.map((name) => join(train.folder, '..', name));
+    const readable = range(3, 14).filter((image) => !lost.includes(pathOf(train, image)));
+    expect(readable.length).toBe(8);
+    const alone = await collect(train, parts(...readable.map((image) => [image])), {});
+    expect(batches.map(({ labels }) => labels.length)).toEqual([3, 3, 2]);
+    for (const kind of ['images', 'labels'] as const) {
+      const joined = (of: readonly ImageArrays[]) => of.flatMap((batch) => [...batch[kind]]);
+      expect(joined(batches)).toEqual(joined(alone.batches));
+    }
   });
 
   it('reject where nothing can be read', async () => {
