@@ -1,6 +1,8 @@
 // combine: out = sum over inputs of p_k * y_k, normalised inputs as p_k * (rstd_k * (y_k - mean_k) * scale_k +
-// shift_k), in one pass over memory; a pooled input is pooled on the way. Backward: one pass gives, for all inputs, the
-// batch-norm gradient sums, the dot products that are dL/dp_k, and the gradients of plain inputs.
+// shift_k), in one pass over memory; a pooled input is pooled on the way, and samples are dropped as p_k = 0. Backward:
+// one pass gives, for all inputs, the batch-norm gradient sums, the dot products that are dL/dp_k, and the gradients of
+// plain inputs.
+#include "cpu/dropout.h"
 #include "cpu/kernels.h"
 #include "cpu/moments.h"
 #include "cpu/pool.h"
@@ -58,9 +60,9 @@ float weight_of(const InputLink& link) {
   return link.mixing == nullptr ? 1 : *link.mixing;
 }
 
-// Adds input k, `from` [pixels, channels], to `sums`.
+// Adds input k, `from` [pixels, channels], times `weight` to `sums`.
 template <typename Element>
-void add_input(const KernelCall& call, int k, const Element* from, int64_t pixels, float* sums) {
+void add_input(const KernelCall& call, int k, float weight, const Element* from, int64_t pixels, float* sums) {
   const int64_t channels = call.output.channels;
   const InputLink& link = call.links[k];
   for_channels(channels, [&](int64_t c, Lanes lanes) {
@@ -69,8 +71,8 @@ void add_input(const KernelCall& call, int k, const Element* from, int64_t pixel
     const Vec deviation = normalised ? load_first(link.statistics + channels + c, lanes) : splat(1);
     const bool affine = link.scale != nullptr;
     const Vec scale = affine ? load_first(link.scale + c, lanes) : splat(1);
-    const Vec factor = splat(weight_of(link)) * scale * deviation;
-    const Vec shift = affine ? splat(weight_of(link)) * load_first(link.shift + c, lanes) : Vec{};
+    const Vec factor = splat(weight) * scale * deviation;
+    const Vec shift = affine ? splat(weight) * load_first(link.shift + c, lanes) : Vec{};
     for (int64_t i = c; i < pixels * channels; i += channels) {
       const Vec term = factor * (load_first(from + i, lanes) - mean) + shift;
       store_first(sums + i, load_first(sums + i, lanes) + term, lanes);
@@ -87,8 +89,11 @@ void forward(Stream& stream, const KernelCall& call) {
     float* sums = call.output.data + (image * runs.height + begin) * row;
     fill(sums, (end - begin) * row, 0);
     for (int k = 0; k < call.input_count; ++k) {
-      with_rows(call, k, image, begin, end, scratch,
-                [&](const auto* from) { add_input(call, k, from, (end - begin) * runs.width, sums); });
+      const float kept = sample_factor(call, call.links[k].dropout, image);
+      if (kept == 0) continue;
+      with_rows(call, k, image, begin, end, scratch, [&](const auto* from) {
+        add_input(call, k, kept * weight_of(call.links[k]), from, (end - begin) * runs.width, sums);
+      });
     }
   });
 }
@@ -121,8 +126,8 @@ void sum_products(const float* gradient, const Element* from, const float* stati
   });
 }
 
-// Of one run, per channel: the gradient's sum, then for each input the sum of gradient * (input - mean).
-// sums: [1 + inputs, channels]
+// Of one run, per channel: the gradient's sum, then for each input the sum of gradient * (input - mean), as if its
+// sample were not dropped. sums: [1 + inputs, channels]
 void backward_run(const KernelCall& call, const Runs& runs, int64_t run, float* scratch, float* sums) {
   const int64_t channels = runs.channels, row = runs.row_elements(), image = runs.image(run);
   const int64_t begin = runs.row_begin(run), end = runs.row_end(run), pixels = (end - begin) * runs.width;
@@ -134,11 +139,12 @@ void backward_run(const KernelCall& call, const Runs& runs, int64_t run, float* 
   });
   for (int k = 0; k < call.input_count; ++k) {
     const float* statistics = call.links[k].statistics;
+    const float kept = sample_factor(call, call.links[k].dropout, image);
     if (statistics == nullptr) {
-      scale_into(call.input_gradients[k], call.output_gradient, weight_of(call.links[k]), first,
+      scale_into(call.input_gradients[k], call.output_gradient, kept * weight_of(call.links[k]), first,
                  first + pixels * channels);
     }
-    if (!needs_sums(call.links[k])) continue;
+    if (!needs_sums(call.links[k]) || kept == 0) continue;
     with_rows(call, k, image, begin, end, scratch, [&](const auto* from) {
       sum_products(gradient, from, statistics, pixels, channels, sums + (1 + k) * channels);
     });
@@ -147,17 +153,22 @@ void backward_run(const KernelCall& call, const Runs& runs, int64_t run, float* 
 
 // Joins the runs' sums of input k: writes its gradient map and the gradients of its scale and shift, returns its
 // weight's gradient.
-double finish_input(const KernelCall& call, int k, const float* sums, int64_t runs, GradientSums* joined) {
+double finish_input(const KernelCall& call, int k, const float* sums, const Runs& cut, GradientSums* joined) {
   const InputLink& link = call.links[k];
   if (!needs_sums(link)) return 0;
   const int64_t channels = call.output.channels, stride = (1 + call.input_count) * channels;
+  for (int64_t c = 0; c < channels; ++c) joined[c] = {0, 0};
+  for (int64_t run = 0; run < call.output.batch * cut.a_image; ++run) {
+    const double kept = sample_factor(call, link.dropout, cut.image(run));
+    if (kept == 0) continue;
+    const float *gradients = sums + run * stride, *products = gradients + (1 + k) * channels;
+    for (int64_t c = 0; c < channels; ++c) {
+      joined[c].gradient += kept * gradients[c];
+      joined[c].centred_product += kept * products[c];
+    }
+  }
   double weight_gradient = 0;
   for (int64_t c = 0; c < channels; ++c) {
-    joined[c] = {0, 0};
-    for (int64_t run = 0; run < runs; ++run) {
-      joined[c].gradient += sums[run * stride + c];
-      joined[c].centred_product += sums[run * stride + (1 + k) * channels + c];
-    }
     const double deviation = link.statistics == nullptr ? 1 : link.statistics[channels + c];
     const double product = deviation * joined[c].centred_product;
     const bool affine = link.scale != nullptr;
@@ -184,7 +195,7 @@ void backward(Stream& stream, const KernelCall& call) {
     backward_run(call, cut, run, thread_scratch<float>(stream, thread, scratch_elements), sums + run * stride);
   });
   parallel(stream, call.input_count, [&](int64_t k, int) {
-    weights[k] = finish_input(call, static_cast<int>(k), sums, runs, joined + k * channels);
+    weights[k] = finish_input(call, static_cast<int>(k), sums, cut, joined + k * channels);
   });
   // Inputs may share a weight: one after another.
   for (int k = 0; k < call.input_count; ++k) {
@@ -202,6 +213,7 @@ size_t workspace_bytes(const KernelCall& call, bool backward) {
 
 }  // namespace
 
-const OpKernels combine_kernels = {forward, backward, workspace_bytes};
+const OpKernels combine_kernels = {
+    .forward = forward, .backward = backward, .workspace_bytes = workspace_bytes, .drops_inputs = true};
 
 }  // namespace dartsmith::cpu::DARTSMITH_ISA

@@ -1,18 +1,18 @@
 // dropout, of elements or of whole samples: the mask is drawn again on the way back.
 #include "engine/dropout.h"
 
+#include "cpu/dropout.h"
 #include "cpu/kernels.h"
 
 namespace dartsmith::cpu::DARTSMITH_ISA {
 namespace {
 
-Dropping dropping_of(const KernelCall& call) {
-  const Node& node = *call.node;
+Dropping dropping_of(const KernelCall& call, const Node& node) {
   return {*call.dropout, node.rate, node.whole_samples, static_cast<uint32_t>(node.number)};
 }
 
 void drop_samples(Stream& stream, const KernelCall& call, const float* from, float* to, bool accumulate) {
-  const Dropping dropping = dropping_of(call);
+  const Dropping dropping = dropping_of(call, *call.node);
   const int64_t elements = elements_of(call.output) / call.output.batch;
   parallel_ranges(stream, call.output.batch, max(1, kElementGrain / elements), [&](int64_t begin, int64_t end) {
     for (int64_t sample = begin; sample < end; ++sample) {
@@ -26,7 +26,7 @@ void drop_samples(Stream& stream, const KernelCall& call, const float* from, flo
 }
 
 void drop_elements(Stream& stream, const KernelCall& call, const float* from, float* to, bool accumulate) {
-  const Dropping dropping = dropping_of(call);
+  const Dropping dropping = dropping_of(call, *call.node);
   const int64_t elements = elements_of(call.output);
   parallel_ranges(stream, (elements + 3) / 4, kElementGrain / 4, [&](int64_t begin, int64_t end) {
     for (int64_t block = begin; block < end; ++block) {
@@ -54,6 +54,12 @@ void backward(Stream& stream, const KernelCall& call) {
 }
 
 }  // namespace
+
+float sample_factor(const KernelCall& call, const Node* dropout, int64_t sample) {
+  if (dropout == nullptr) return 1;
+  const Dropping dropping = dropping_of(call, *dropout);
+  return dropping.apply(1, dropping.draw(sample));
+}
 
 constinit const OpKernels dropout_kernels = {forward, backward, nullptr};
 

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "cpu/dropout.h"
 #include "cpu/kernels.h"
 
 namespace dartsmith::cpu::DARTSMITH_ISA {
@@ -16,15 +17,27 @@ void forward(Stream& stream, const KernelCall& call) {
   find_moments(stream, call);
 }
 
+// Cuts the pixels of all images into pieces that lie in one image each, and calls body(image, begin, end) for each.
+template <typename Body>
+void for_image_ranges(Stream& stream, const Tensor& tensor, const Body& body) {
+  const int64_t pixels = tensor.height * tensor.width, grain = max(1, kElementGrain / tensor.channels);
+  const int64_t a_image = divide_up(pixels, grain);
+  parallel(stream, tensor.batch * a_image, [&](int64_t piece, int) {
+    const int64_t image = piece / a_image, begin = piece % a_image * grain;
+    body(image, image * pixels + begin, image * pixels + min(pixels, begin + grain));
+  });
+}
+
 void backward(Stream& stream, const KernelCall& call) {
   const Tensor& x = call.inputs[0];
   const GradientTarget& target = call.input_gradients[0];
   if (target.mode == GradientMode::kIgnore) return;
   const int64_t channels = x.channels;
   const float* map = call.output_gradient_map;
-  parallel_ranges(stream, pixels_of(x), max(1, kElementGrain / channels), [&](int64_t begin, int64_t end) {
+  for_image_ranges(stream, x, [&](int64_t image, int64_t begin, int64_t end) {
+    const float kept = sample_factor(call, call.output_dropout, image);
     for_channels(channels, [&](int64_t c, Lanes lanes) {
-      const Vec a = load_first(map + c, lanes), b = load_first(map + channels + c, lanes);
+      const Vec a = splat(kept) * load_first(map + c, lanes), b = load_first(map + channels + c, lanes);
       const Vec d = load_first(map + 2 * channels + c, lanes);
       for (int64_t p = begin; p < end; ++p) {
         const int64_t at = p * channels + c;

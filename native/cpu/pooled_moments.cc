@@ -1,6 +1,7 @@
 // pooledMoments: the statistics of lazy batch-norms of one pooling of the input, and the gradient that flows through it
 // into the input. The pooling is computed strip by strip where it is needed and never stored; the members of a group
 // share it.
+#include "cpu/dropout.h"
 #include "cpu/kernels.h"
 #include "cpu/moments.h"
 #include "cpu/pool.h"
@@ -51,7 +52,8 @@ void sum_gradients(const KernelCall* calls, int count, int64_t image, float* gra
       store_first(gradient + at, slope * load_first(gradient + at, lanes) + shift, lanes);
     }
     for (int m = 0; m < count; ++m) {
-      const Vec factor = load_first(calls[m].output_gradient_map + c, lanes);
+      const float kept = sample_factor(calls[m], calls[m].output_dropout, image);
+      const Vec factor = splat(kept) * load_first(calls[m].output_gradient_map + c, lanes);
       const float* from = calls[m].output_gradient + image * elements;
       for (int64_t at = c; at < elements; at += channels) {
         store_first(gradient + at, load_first(gradient + at, lanes) + factor * load_first(from + at, lanes), lanes);

@@ -5,6 +5,7 @@
 // the depthwise output is recomputed rather than stored, and for a normalised input the batch-norm's gradient sums come
 // out of the same pass.
 #include "cpu/depthwise.h"
+#include "cpu/dropout.h"
 #include "cpu/kernels.h"
 #include "cpu/moments.h"
 #include "cpu/product.h"
@@ -299,14 +300,15 @@ struct BackwardBuffers {
   }
 };
 
-// The gradient of the pointwise output, A * g + B * y + D, of pixels [first, first + pixels) of the batch.
-void apply_gradient_map(const KernelCall& call, int64_t first, int64_t pixels, float* target) {
+// The gradient of the pointwise output, A * g + B * y + D, of pixels [first, first + pixels) of the batch; `kept` is
+// what their sample's g is multiplied by.
+void apply_gradient_map(const KernelCall& call, int64_t first, int64_t pixels, float kept, float* target) {
   const int64_t channels = call.output.channels;
   const float* map = call.output_gradient_map;
   const float* gradient = call.output_gradient + first * channels;
   with_elements(call.output, first * channels, [&](const auto* value) {
     for_channels(channels, [&](int64_t c, Lanes lanes) {
-      const Vec a = load_first(map + c, lanes), b = load_first(map + channels + c, lanes);
+      const Vec a = splat(kept) * load_first(map + c, lanes), b = load_first(map + channels + c, lanes);
       const Vec d = load_first(map + 2 * channels + c, lanes);
       for (int64_t at = c; at < pixels * channels; at += channels) {
         const Vec g = load_first(gradient + at, lanes);
@@ -330,13 +332,14 @@ void backward_strips(const KernelCall& call, const Sizes& sizes, int64_t image, 
   const BackwardWorkspace workspace(call);
   const bool wants_weights = call.weight_gradient != nullptr;
   const WindowMap map = window_map(call);
+  const float kept = sample_factor(call, call.output_dropout, image);
   const Tile& gradients = buffers.gradients;
   const int64_t images = images_a_task(call.inputs[0].batch), task = image / images, width = sizes.output_width;
   float* depthwise_partial = workspace.depthwise_partials + task * sizes.taps * sizes.inputs;
   float* pointwise_partial = workspace.pointwise_partials + task * sizes.inputs * sizes.outputs;
   for (int64_t strip = 0; strip < sizes.strips; ++strip) {
     const int64_t begin = sizes.strip_begin(strip), end = sizes.strip_end(strip);
-    apply_gradient_map(call, image * sizes.output_pixels + begin * width, (end - begin) * width,
+    apply_gradient_map(call, image * sizes.output_pixels + begin * width, (end - begin) * width, kept,
                        buffers.strip_gradient);
     for (int64_t row = begin; row < end; ++row) fetch_gradient_row(call, sizes, image, row + sizes.strip_rows);
     multiply_into_tile(buffers.strip_gradient, end - begin, width, sizes.outputs, workspace.transposed, gradients,

@@ -249,6 +249,7 @@ class Executor {
   InputLink link(const LoweredInput& input, bool backward, int worker) const {
     InputLink link;
     if (node(input.id).op == Op::kPooledMoments) link.pool = &node(input.id);
+    link.dropout = dropout(input.dropout);
     if (input.normalised) link.statistics = buffer(planned(input.id).saved, worker);
     if (node(input.id).scale) add_affine(node(input.id), backward, link);
     if (input.normalised && backward) link.gradient_map = buffer(planned(input.id).gradient_map);
@@ -258,6 +259,8 @@ class Executor {
     }
     return link;
   }
+
+  const Node* dropout(int original) const { return original < 0 ? nullptr : &program_.graph_.nodes[original]; }
 
   void add_affine(const Node& norm, bool backward, InputLink& link) const {
     link.scale = parameters_.data(Arena::kWeights) + norm.scale.offset;
@@ -297,6 +300,7 @@ class Executor {
     call.output_gradient = buffer(planned(id).gradient);
     call.gradient_precision = plan_.gradient_precision_of(id);
     call.output_gradient_map = buffer(planned(id).gradient_map);
+    call.output_dropout = dropout(planned(id).dropout);
     float* gradients = parameters_.data(Arena::kWeightGradients);
     if (plan_.wants_weights && n.weight) call.weight_gradient = gradients + n.weight.offset;
     if (plan_.wants_weights && n.bias) call.bias_gradient = gradients + n.bias.offset;

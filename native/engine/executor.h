@@ -6,8 +6,8 @@
 
 namespace dartsmith {
 
-// Queues the plan's kernels on the program's device; what the result holds has been waited for. Throws Cancelled between
-// two kernels once `cancelled`.
+// Queues the plan's kernels on the program's device; what the result holds has been waited for. Throws Cancelled
+// between two kernels once `cancelled`.
 PassResult execute(Program& program, const Plan& plan, const PassRequest& request, const Parameters& parameters,
                    const std::atomic<bool>& cancelled);
 

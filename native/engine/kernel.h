@@ -53,6 +53,7 @@ enum class Statistics { kRunning, kBatch, kBatchUpdating };
 // but as a map over channels, d = A * g + B * x + D, for the kernel that produced the tensor to apply.
 struct InputLink {
   const Node* pool = nullptr;         // combine: the input is this pooledMoments node's pooling of the tensor
+  const Node* dropout = nullptr;      // combine: drops whole samples of the input, once it is normalised
   const float* statistics = nullptr;  // mean, reciprocal deviation [2, channels]; null for a plain input
   const float* scale = nullptr;       // what the normalised input is multiplied by and
   const float* shift = nullptr;       // then moved by, [channels] each; null for neither
@@ -100,6 +101,7 @@ struct KernelCall {
   const float* output_gradient = nullptr;           // null for the loss itself: its gradient is 1
   Precision gradient_precision = Precision::kFp32;  // of the output's gradient as it is stored
   const float* output_gradient_map = nullptr;       // A, B, D of an output that its consumer normalised: see InputLink
+  const Node* output_dropout = nullptr;             // what dropped samples of it then: their g is 0, others' is larger
   const GradientTarget* input_gradients = nullptr;
   float* weight_gradient = nullptr;
   float* bias_gradient = nullptr;
@@ -119,6 +121,8 @@ struct OpKernels {
   size_t (*workspace_bytes)(const KernelCall&, bool backward) = nullptr;
   // Whether the members of a group may read different inputs and differ in shape.
   bool groups_inputs = false;
+  // Whether the op's inputs may be dropped by whole samples on the way in (InputLink::dropout): of combine.
+  bool drops_inputs = false;
   // Whether members that read one input may run backward together: the gradient that they share is summed as below.
   bool sums_inputs = false;
   // Instead of the former for ops that take all their nodes of one input at once (Step). The calls want the same kinds

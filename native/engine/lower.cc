@@ -25,8 +25,9 @@ std::vector<int> value_inputs(const Node& node) {
 
 class Lowering {
  public:
-  explicit Lowering(const Graph& graph)
+  Lowering(const Graph& graph, const Backend& backend)
       : graph_(graph),
+        drops_inputs_(backend.kernels(Op::kCombine).drops_inputs),
         canonical_(graph.nodes.size()),
         live_(graph.nodes.size(), false),
         consumers_(graph.nodes.size()),
@@ -85,28 +86,40 @@ class Lowering {
 
   int only_consumer(int id) const { return consumers_[id].size() == 1 ? consumers_[id][0] : -1; }
 
-  // Mixed nodes, and sums of what a combine can take apart: mixed nodes that feed only the sum (`absorbed_`, they have
-  // no kernel of their own) and batch-norms.
+  // Whether a combine drops the samples: drop path between a node's operation and its sum.
+  bool dropped_by_combine(int id) const { return node(id).op == Op::kDropout && absorbed_[id]; }
+
+  // The only one that reads the value, dropped or not.
+  int only_reader(int id) const {
+    const int consumer = only_consumer(id);
+    return consumer >= 0 && dropped_by_combine(consumer) ? only_consumer(consumer) : consumer;
+  }
+
+  // Mixed nodes, and sums of what a combine can take apart: mixed nodes that feed only the sum and drop paths in front
+  // of it (`absorbed_`, they have no kernel of their own), and batch-norms.
   void find_combines() {
     for (int id = 0; id < count(); ++id) {
       if (!live_[id]) continue;
       if (node(id).op == Op::kMixed) combined_[id] = true;
       if (node(id).op != Op::kAdd) continue;
-      for (int in : node(id).inputs) {
-        const Op op = node(canonical_[in]).op;
-        if (only_consumer(canonical_[in]) != id || (op != Op::kMixed && op != Op::kBatchNorm)) continue;
+      for (int original : node(id).inputs) {
+        const int in = canonical_[original];
+        if (only_consumer(in) != id) continue;
+        const Op op = node(in).op;
+        const bool drops = drops_inputs_ && op == Op::kDropout && node(in).whole_samples;
+        if (op != Op::kMixed && op != Op::kBatchNorm && !drops) continue;
         combined_[id] = true;
-        absorbed_[canonical_[in]] = op == Op::kMixed;
+        absorbed_[in] = op == Op::kMixed || drops;
       }
     }
   }
 
-  // A batch-norm is lazy when its one consumer can normalise while it loads: a combine or a separable. Consumers come
+  // A batch-norm is lazy when its one reader can normalise while it loads: a combine or a separable. Consumers come
   // later, so going backwards finds them decided. A separable that nobody takes so is followed by a combine of its own.
   void find_lazy(int id) {
     if (!live_[id] || node(id).op != Op::kBatchNorm) return;
-    const int consumer = only_consumer(id);
-    lazy_[id] = consumer >= 0 && (absorbed_relu(consumer) || combined_[consumer]);
+    const int reader = only_reader(id);
+    lazy_[id] = reader >= 0 && (absorbed_relu(reader) || combined_[reader]);
     if (separable(id)) {
       const int pointwise = input(id), depthwise = input(pointwise), relu = input(depthwise);
       absorbed_[pointwise] = absorbed_[depthwise] = true;
@@ -119,7 +132,7 @@ class Lowering {
     if (!live_[id] || !pools(id) || id == canonical_[graph_.output]) return false;
     const Node& n = node(id);
     if (n.window.stride[0] != 1 || n.window.stride[1] != 1 || !(n.shape == node(input(id)).shape)) return false;
-    return std::ranges::all_of(consumers_[id], [&](int norm) { return lazy_[norm] && combined_[only_consumer(norm)]; });
+    return std::ranges::all_of(consumers_[id], [&](int norm) { return lazy_[norm] && combined_[only_reader(norm)]; });
   }
 
   // A crop that only dense convolutions without padding read: they start further into the image instead.
@@ -212,7 +225,10 @@ class Lowering {
   // An input's lowered node; a lazy batch-norm's is the node that holds its statistics.
   LoweredInput link(int original, int64_t mixing = -1) const {
     const int id = canonical_[original];
-    return {placed_[id], lazy_[id], mixing};
+    if (!dropped_by_combine(id)) return {placed_[id], lazy_[id], mixing};
+    LoweredInput dropped = link(node(id).inputs[0], mixing);
+    dropped.dropout = id;
+    return dropped;
   }
 
   void emit(int id) {
@@ -266,7 +282,7 @@ class Lowering {
     LoweredNode combine;
     combine.node.op = Op::kCombine;
     combine.node.shape = node(id).shape;
-    combine.inputs = {{placed_[id], true, -1}};
+    combine.inputs = {{placed_[id], true}};
     return combine;
   }
 
@@ -290,6 +306,7 @@ class Lowering {
   }
 
   const Graph& graph_;
+  const bool drops_inputs_;                  // of the backend's combine
   std::vector<int> canonical_;               // the node that computes the same value; itself mostly
   std::vector<bool> live_;                   // canonical, and the output depends on it
   std::vector<std::vector<int>> consumers_;  // live, canonical; twice where an input is used twice
@@ -317,8 +334,8 @@ bool same_group(const LoweredNode& a, const LoweredNode& b) {
   }
 }
 
-Lowered lower(const Graph& graph, bool fuse) {
-  return Lowering(graph).run(fuse);
+Lowered lower(const Graph& graph, bool fuse, const Backend& backend) {
+  return Lowering(graph, backend).run(fuse);
 }
 
 }  // namespace dartsmith

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/backend.h"
 #include "engine/graph.h"
 
 namespace dartsmith {
@@ -13,6 +14,7 @@ struct LoweredInput {
   int id = 0;
   bool normalised = false;
   int64_t mixing = -1;  // combine: place of its mixing weight in the alpha arena
+  int dropout = -1;     // combine: node of the original graph that drops samples of it, on the way in
 };
 
 struct LoweredNode {
@@ -31,7 +33,8 @@ bool same_group(const LoweredNode& a, const LoweredNode& b);
 
 // With `fuse`, batch-norms move into their consumers where those can normalise, relu-depthwise-pointwise-batch-norm
 // chains become one separable node (side by side where they read the same input), poolings that only combine nodes read
-// are not stored, and the mixed operations that a node sums become one combine node (DESIGN section 5).
-Lowered lower(const Graph& graph, bool fuse);
+// are not stored, and the mixed operations that a node sums become one combine node (DESIGN section 5), which drops
+// samples of its terms itself where the backend's can.
+Lowered lower(const Graph& graph, bool fuse, const Backend& backend);
 
 }  // namespace dartsmith

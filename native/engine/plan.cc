@@ -269,13 +269,15 @@ class Planner {
     if (input.normalised) {
       const int64_t bytes = 3 * node(input.id).shape.channels * static_cast<int64_t>(sizeof(float));
       source.gradient_map = new_buffer(bytes, backward_time_[id], backward_time_[input.id]);
+      source.dropout = input.dropout;
       shared.resize(lifetimes_.size(), false);
     }
     const int gradient = planned(id).gradient;
     // A graph input's gradient must outlive the pass, and a zero has no kernel to hand it to.
     const bool takes = op(input.id) != Op::kInput && op(input.id) != Op::kZero && consumers_[input.id].size() == 1 &&
                        plan_.gradient_precision_of(input.id) == plan_.gradient_precision_of(id);
-    const bool share = op(id) == Op::kAdd || (op(id) == Op::kCombine && (input.normalised || input.mixing < 0));
+    const bool summed = op(id) == Op::kAdd || (op(id) == Op::kCombine && input.mixing < 0 && input.dropout < 0);
+    const bool share = summed || (op(id) == Op::kCombine && input.normalised);
     const bool in_place = (op(id) == Op::kRelu || op(id) == Op::kBatchNorm) && gradient >= 0 && !shared[gradient];
     if (gradient < 0 || !takes || !(share || in_place)) return;
     source.gradient = gradient;

@@ -21,6 +21,7 @@ struct PlannedNode {
   int gradient_map = -1;  // where its consumer normalises it: see InputLink
   int saved = -1;
   bool shares_gradient = false;  // `gradient` is that of its only consumer: a sum, or a combine that normalises it
+  int dropout = -1;              // what the consumer that normalises it drops samples of it by: see LoweredInput
 };
 
 // One node of a step.

@@ -58,7 +58,7 @@ const Plan& Program::plan(const PlanKey& key) {
   const auto known = plans_.find(key);
   if (known != plans_.end()) return known->second;
   const Backend& backend = *device_->backend;
-  Lowered lowered = lower(graph_, key.fused);
+  Lowered lowered = lower(graph_, key.fused, backend);
   std::optional<Slicing> slicing;
   if (key.sliced) slicing = slice(lowered, batch_, precision_, backend);
   return plans_.emplace(key, make_plan(std::move(lowered), batch_, key.kind, precision_, backend, slicing))
@@ -155,7 +155,8 @@ void Program::refuse_memory(const PlanKey& key, const OutOfMemory& error) {
   int64_t fits = 0, fails = batch_;
   while (fails - fits > 1) {
     const int64_t batch = (fits + fails) / 2;
-    const Plan smaller = make_plan(lower(graph_, key.fused), batch, key.kind, precision_, *device_->backend);
+    const Plan smaller =
+        make_plan(lower(graph_, key.fused, *device_->backend), batch, key.kind, precision_, *device_->backend);
     (static_cast<size_t>(smaller.arena_bytes) <= error.free_bytes ? fits : fails) = batch;
   }
   std::ostringstream advice;

@@ -300,6 +300,23 @@ const draw: DropoutDraw = { seed: 2 ** 40 + 17, epoch: 3, step: 5 };
 /** The same with something to draw from. */
 const drawing = (kernelCase: KernelCase, dropout = draw): KernelCase => ({ ...kernelCase, dropout });
 
+/** Drop path between a node's operations and their sum: of separables, a pooling, a plain convolution, a bare tensor and twice one. */
+const dropPath = (name: string, batchSize: number, shape: readonly [number, number, number], affine: boolean) =>
+  single(name, batchSize, shape, (builder, x) => {
+    const [, , channels] = shape;
+    const norm = (term: string, y: Tensor) => builder.batchNorm(term, y, { affine });
+    const dropped = (y: Tensor) => builder.dropout(y, { rate: 0.4, drops: 'samples' });
+    const chain = (term: string, dilation: number) => {
+      const shared = { kernel: 3, padding: dilation, dilation, channels, groups: channels };
+      const depthwise = builder.conv2d(`${term}.depthwise`, builder.relu(x), shared);
+      return norm(`${term}.norm`, builder.conv2d(`${term}.pointwise`, depthwise, { channels, kernel: 1 }));
+    };
+    const pool = builder.maxPool(x, { kernel: 3, padding: 1 });
+    const convolved = builder.conv2d('conv', x, { channels, kernel: 1 });
+    const node = builder.add([dropped(chain('a', 1)), dropped(chain('b', 2)), x, dropped(norm('pool', pool))]);
+    const bare = builder.avgPool(x, { kernel: 3, padding: 1, countIncludePad: false });
+    return builder.add([dropped(norm('conv.norm', convolved)), dropped(bare), dropped(builder.relu(node)), node]);
+  });
 const dropout: readonly KernelCase[] = [
   single('without anything to draw from', 2, [3, 5, 7], (builder, x) => builder.dropout(x, { rate: 0.5 })),
   drawing(single('a tenth', 3, [5, 7, 16], (builder, x) => builder.dropout(x, { rate: 0.1 }))),
@@ -326,6 +343,11 @@ const dropout: readonly KernelCase[] = [
       return builder.batchNorm('norm', builder.dropout(y, { rate: 0.3 }), { affine: true });
     }),
   ),
+
+  drawing(dropPath('drop path before a sum, affine', 6, [9, 8, 20], true)),
+  drawing(dropPath('drop path before a sum of many images', 33, [3, 3, 8], false)),
+  drawing(dropPath('drop path before a sum, several strips and pieces an image', 3, [20, 21, 16], false)),
+  dropPath('drop path with nothing to draw from', 4, [5, 5, 8], true),
 ];
 
 const separable = depthwiseSeparable(3);
