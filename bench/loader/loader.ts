@@ -1,6 +1,6 @@
 // Images a second that the threads of the loader prepare, by their number: JPEG files of ImageNet's usual size under the published
 // augmentation, and 32x32 images in memory under AutoAugment. Options: --images 512 --batch 128 --workers 1,2,4 --rounds 5
-// --need IMAGES_A_SECOND (of a step on such files, to compare with) --json FILE. Run npm run build:ts first: threads run what is compiled.
+// --need IMAGES_A_SECOND (of a step on such files, to compare with) --json FILE. Threads run what npm run build:ts compiled.
 import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -86,7 +86,7 @@ class CpuBackend final : public Backend {
   const Sweeps& sweeps() const override { return *set_.kernels->sweeps; }
 
   int slice_workers() const override { return pool_.threads(); }
-  void run_slices(int64_t count, const Slice& body) override {
+  void run_slices(int64_t count, const SliceBody& body) override {
     std::mutex mutex;
     std::exception_ptr failure;
     const auto run = [&](int64_t slice, int worker) {

@@ -174,13 +174,13 @@ inline void finish_copies() {
 #endif
 }
 
-// Starts fetching what is read soon while something else is computed. One touch in four lines: the hardware's
-// prefetcher follows, and more would take the few buffers that loads wait for.
+// Starts fetching what is read soon while something else is computed. Every line: what is read in steps of a pixel
+// gives the hardware's prefetcher little to follow.
 template <typename Element>
 void fetch_ahead(const Element* from, int64_t count) {
-  constexpr int64_t kTouchBytes = 64;
+  constexpr int64_t kLineBytes = 64;
   const char* bytes = reinterpret_cast<const char*>(from);
-  for (int64_t i = 0; i < count * static_cast<int64_t>(sizeof(Element)); i += kTouchBytes) {
+  for (int64_t i = 0; i < count * static_cast<int64_t>(sizeof(Element)); i += kLineBytes) {
     __builtin_prefetch(bytes + i, 0, 3);
   }
 }

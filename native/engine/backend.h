@@ -62,13 +62,11 @@ class Backend {
   // Workers that run_slices() keeps busy; 0 where a pass gains nothing by being cut into slices (Plan).
   virtual int slice_workers() const { return 0; }
   // Calls body(slice, worker, stream) for every slice below `count`, a worker's one after another. Kernels on such a
-  // stream run on the worker alone. Throws what a body throws, when all are done.
-  using Slice = std::function<void(int64_t slice, int worker, Stream& stream)>;
-  virtual void run_slices(int64_t count, const Slice& body) {
-    for (int64_t slice = 0; slice < count; ++slice) body(slice, 0, stream());
-  }
+  // stream run on the worker alone. Throws what a body throws, when all are done. Of a backend with workers only.
+  using SliceBody = std::function<void(int64_t slice, int worker, Stream& stream)>;
+  virtual void run_slices(int64_t count, const SliceBody& body) { (void)count, (void)body; }
 
-  // How long what `queue` queues takes, nothing else beside it. Throws as finish().
+  // How long what `queue` queues takes, nothing else beside it but other slices. Throws as finish().
   virtual double seconds_of(const std::function<void()>& queue) {
     finish();
     const auto start = std::chrono::steady_clock::now();

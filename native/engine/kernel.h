@@ -22,7 +22,7 @@ struct Bfloat16 {
 };
 
 // Of one stored number.
-inline int64_t element_bytes(Precision precision) {
+DARTSMITH_ANY_DEVICE int64_t element_bytes(Precision precision) {
   return precision == Precision::kBf16 ? 2 : 4;
 }
 
@@ -96,7 +96,7 @@ struct KernelCall {
   const int32_t* labels = nullptr;           // loss: [batch], behind them the partners'
   const float* label_share = nullptr;        // loss: of a sample's own label; null for all
   LossResult* loss = nullptr;                // loss
-  const DropoutSettings* dropout = nullptr;  // dropout
+  const DropoutSettings* dropout = nullptr;  // what this and neighbouring dropout nodes draw from
   // Backward only.
   const float* output_gradient = nullptr;           // null for the loss itself: its gradient is 1
   Precision gradient_precision = Precision::kFp32;  // of the output's gradient as it is stored

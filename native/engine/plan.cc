@@ -51,7 +51,7 @@ class Planner {
            std::ranges::all_of(consumers_[id], [&](int consumer) { return sliced(consumer); });
   }
 
-  int64_t samples(bool sliced) const { return sliced ? plan_.slicing->samples : batch_; }
+  int64_t samples(bool a_slice) const { return a_slice ? plan_.slicing->samples : batch_; }
 
   bool has_wanted_parameter(int id) const {
     if (plan_.wants_weights && (node(id).weight || node(id).bias || node(id).scale)) return true;
@@ -197,9 +197,9 @@ class Planner {
     return last;
   }
 
-  int new_buffer(int64_t bytes, int first, int last, bool sliced) {
+  int new_buffer(int64_t bytes, int first, int last, bool a_slice) {
     lifetimes_.push_back({bytes, first, last});
-    plan_.sliced.push_back(sliced);
+    plan_.sliced.push_back(a_slice);
     return static_cast<int>(lifetimes_.size()) - 1;
   }
   int new_buffer(int64_t bytes, int first, int last) { return new_buffer(bytes, first, last, false); }
@@ -341,15 +341,15 @@ class Planner {
   }
 
   // Of the buffers that hold slices, or the batch. Returns their bytes.
-  int64_t place(bool sliced) {
+  int64_t place(bool slices) {
     std::vector<Lifetime> lifetimes;
     for (size_t b = 0; b < lifetimes_.size(); ++b) {
-      if (plan_.sliced[b] == sliced) lifetimes.push_back(lifetimes_[b]);
+      if (plan_.sliced[b] == slices) lifetimes.push_back(lifetimes_[b]);
     }
     const Placement placement = place_buffers(lifetimes);
     size_t next = 0;
     for (size_t b = 0; b < lifetimes_.size(); ++b) {
-      if (plan_.sliced[b] == sliced) plan_.offsets[b] = placement.offsets[next++];
+      if (plan_.sliced[b] == slices) plan_.offsets[b] = placement.offsets[next++];
     }
     return placement.total_bytes;
   }
@@ -367,7 +367,7 @@ class Planner {
 
 }  // namespace
 
-Slicing slice(const Lowered& graph, int64_t batch, Precision precision, const Backend& backend) {
+Slicing choose_slicing(const Lowered& graph, int64_t batch, Precision precision, const Backend& backend) {
   constexpr int64_t kCacheBytes = int64_t{1} << 20;
   const int workers = backend.slice_workers();
   const Plan one = make_plan(graph, batch, PassKind::kEvaluate, precision, backend, Slicing{1, workers});

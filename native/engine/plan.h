@@ -45,7 +45,7 @@ struct Slicing {
 };
 
 // As many samples a slice as a core's cache holds the buffers of, and slices that share out evenly.
-Slicing slice(const Lowered& graph, int64_t batch, Precision precision, const Backend& backend);
+Slicing choose_slicing(const Lowered& graph, int64_t batch, Precision precision, const Backend& backend);
 
 class Plan {
  public:

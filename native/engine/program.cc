@@ -60,7 +60,7 @@ const Plan& Program::plan(const PlanKey& key) {
   const Backend& backend = *device_->backend;
   Lowered lowered = lower(graph_, key.fused, backend);
   std::optional<Slicing> slicing;
-  if (key.sliced) slicing = slice(lowered, batch_, precision_, backend);
+  if (key.sliced) slicing = choose_slicing(lowered, batch_, precision_, backend);
   return plans_.emplace(key, make_plan(std::move(lowered), batch_, key.kind, precision_, backend, slicing))
       .first->second;
 }

@@ -92,7 +92,7 @@ class Program {
   // between two kernels once `cancelled`.
   PassResult run(const PassRequest& request, const Parameters& parameters, const std::atomic<bool>& cancelled);
 
-  // Of a pass that is not cut into slices: those need less.
+  // Of a pass that is not cut into slices.
   int64_t arena_bytes(PassKind kind) { return plan({kind, fuse_, false}).arena_bytes; }
   const Graph& graph() const { return graph_; }
   int64_t batch() const { return batch_; }

@@ -172,6 +172,7 @@ export type Command =
 export interface KernelProfile {
   /** Op and direction, such as 'separable backward'. */
   readonly kernel: string;
+  /** Of an evaluation that a CPU cut into slices: the sum over those, divided by the threads that took them. */
   readonly seconds: number;
   /** Of the outputs and gradients that were asked for; what a kernel recomputes does not count. */
   readonly flops: number;
@@ -240,7 +241,7 @@ export interface Program extends Disposable {
   readonly graph: Graph;
   readonly batchSize: number;
   readonly parameters: Parameters;
-  /** Planned working memory in bytes of each kind of pass; `evaluate` with running statistics takes less on a CPU. */
+  /** Planned working memory in bytes of each kind of pass; with running statistics a CPU mostly takes less to evaluate. */
   memory(): Readonly<Record<'evaluate' | GradientTarget, number>>;
   /** One `gradients` command. */
   gradients(options: Omit<GradientsCommand, 'kind' | 'program'> & ExecuteOptions): Promise<Outcome>;

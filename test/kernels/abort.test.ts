@@ -33,7 +33,7 @@ describe('an AbortSignal', () => {
   let program: Program;
 
   beforeAll(async () => {
-    device = await openDevice();
+    device = await openDevice({ threads: 2 });
     parameters = await device.createParameters(graph, { seed: 1 });
     program = device.compile(graph, { batchSize: slowBatchSize, parameters });
     await parameters.store.write('momentum', 0, await parameters.store.read('weights'));

@@ -348,6 +348,13 @@ const dropout: readonly KernelCase[] = [
   drawing(dropPath('drop path before a sum of many images', 33, [3, 3, 8], false)),
   drawing(dropPath('drop path before a sum, several strips and pieces an image', 3, [20, 21, 16], false)),
   dropPath('drop path with nothing to draw from', 4, [5, 5, 8], true),
+  drawing(
+    single('of samples of mixed operations before a sum', 6, [6, 5, 8], (builder, x) => {
+      const alpha = builder.alpha('alphas', [2]);
+      const mixed = builder.mixed(x, [depthwiseSeparable(3), identity], { alpha, row: 0 });
+      return builder.add([builder.dropout(mixed, { rate: 0.4, drops: 'samples' }), builder.relu(x)]);
+    }),
+  ),
 ];
 
 const separable = depthwiseSeparable(3);

@@ -6,6 +6,7 @@ import type { Arena, Parameters } from '../../src/backend/parameters.ts';
 import { BackendError } from '../../src/errors.ts';
 import { type BranchBuilder, GraphBuilder } from '../../src/graph/builder.ts';
 import type { Graph } from '../../src/graph/graph.ts';
+import { runReference } from '../../src/reference/interpreter.ts';
 import { errorGrowth, tolerance } from '../../src/reference/tolerance.ts';
 import { depthwiseSeparable, pooling } from '../helpers/candidates.ts';
 import { expectClose, expectSameBits } from '../helpers/compare.ts';
@@ -101,22 +102,23 @@ describe('reading', () => {
   /** A zero that only mixed nodes take is never written: it has no output to read. */
   const readable = graph.nodes.filter(({ op }) => op !== 'zero' && op !== 'softmaxCrossEntropy').map(({ id }) => id);
   const { outputs } = referenceOf(prepared);
-  const growth = errorGrowth(graph, batchSize, outputs);
 
-  function expectReference(outcome: Outcome, id: number): void {
+  function expectReference(outcome: Outcome, id: number, reference: readonly Float64Array[] = outputs): void {
     const { op, shape } = graph.nodes[id];
+    const growth = errorGrowth(graph, batchSize, reference);
     const comparison = {
       name: `${op} at node ${id}`,
-      tolerance: tolerance(outputs[id], growth, 'forward'),
+      tolerance: tolerance(reference[id], growth, 'forward'),
       shape: [batchSize, ...shape],
     };
-    expectClose(outcome.outputs?.get(id) ?? new Float32Array(0), outputs[id], comparison);
+    expectClose(outcome.outputs?.get(id) ?? new Float32Array(0), reference[id], comparison);
   }
 
-  it('gives any node of an evaluation as the reference has it', async () => {
-    const outcome = await program.evaluate({ batch, statistics: 'batch', read: readable });
+  it.each(['batch', 'running'] as const)('gives any node of an evaluation with %s statistics', async (statistics) => {
+    const outcome = await program.evaluate({ batch, statistics, read: readable });
     expect(outcome.outputs?.size).toBe(readable.length);
-    for (const id of readable) expectReference(outcome, id);
+    const reference = runReference(graph, { ...prepared, training: statistics === 'batch' });
+    for (const id of readable) expectReference(outcome, id, reference.outputs);
   });
 
   it.each(['weights', 'alpha', 'both'] as const)('gives any node of a pass for %s', async (target) => {

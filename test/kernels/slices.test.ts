@@ -1,111 +1,144 @@
-// Evaluation with running statistics cuts its batch into slices that threads take side by side. A batch
-// of one image on two threads is not cut: it is the oracle, image by image.
+// Evaluation with running statistics cuts its batch into slices that threads take side by side. A batch of one image on two threads
+// is not cut: it is the oracle, image by image.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Device, EvaluateCommand, Outcome } from '../../src/backend/device.ts';
-import { openDevice } from '../../src/backend/open.ts';
-import type { Parameters } from '../../src/backend/parameters.ts';
+import type { Device, EvaluateCommand, Outcome, Precision } from '../../src/backend/device.ts';
+import { instructionSets, openDevice } from '../../src/backend/open.ts';
 import { GraphBuilder } from '../../src/graph/builder.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { expectSameBits } from '../helpers/compare.ts';
+import { gaussian } from '../helpers/kernel_case.ts';
 import { imagesOf, randomNet } from '../helpers/random_net.ts';
 
 const batchSizes = [2, 3, 4, 5, 8, 13];
 const classes = 5;
+const sets = instructionSets();
+const places: readonly (readonly [string, Precision])[] = [
+  ...sets.map((set) => [set, 'fp32'] as const),
+  [sets[0], 'bf16'],
+];
 
-let device: Device;
-beforeAll(async () => {
-  device = await openDevice({ backend: 'cpu', threads: 2 });
-});
-afterAll(() => device.dispose());
+type Inputs = Readonly<Record<string, Float32Array>>;
 
-type Options = Pick<EvaluateCommand, 'mixing' | 'profile'>;
-
-/** Evaluates images [batch, ...] as one batch. */
-async function evaluate(
-  { graph, parameters }: { graph: Graph; parameters: Parameters },
-  images: Float32Array,
-  read: readonly number[],
-  options: Options = {},
-): Promise<Outcome> {
-  const [input] = graph.nodes;
-  const batchSize = images.length / input.shape.reduce((product, length) => product * length, 1);
-  using program = device.compile(graph, { batchSize, parameters });
-  const labels = Int32Array.from({ length: batchSize }, (_, sample) => sample % classes);
-  return program.evaluate({ batch: { inputs: { images }, labels }, statistics: 'running', read, ...options });
+/** Inputs of a graph for a batch, by name. */
+function inputsOf({ nodes }: Graph, batchSize: number): Inputs {
+  const entries = nodes.flatMap((node, i) => {
+    if (node.op !== 'input') return [];
+    return [[node.name, Float32Array.from(gaussian(batchSize * elementsOf(node.shape), i))] as const];
+  });
+  return Object.fromEntries(entries);
 }
 
-/** What is read of a random net: its images and its logits. */
-async function netOf(seed: number) {
+/** A random supernet with the largest batch of images, its input and its logits. */
+function supernetOf(seed: number) {
   const net = randomNet(seed);
-  const parameters = await device.createParameters(net.graph, { seed });
-  const { graph } = net;
   const images = imagesOf({ ...net, batchSize: Math.max(...batchSizes) }, seed);
-  const logits = graph.nodes[graph.output].inputs[0];
-  const size = net.shape.reduce((product, length) => product * length, 1);
-  return { graph, parameters, images, size, read: [0, logits], logits, [Symbol.dispose]: () => parameters.dispose() };
+  return { graph: net.graph, inputs: { images }, logits: net.graph.nodes[net.graph.output].inputs[0] };
 }
 
-describe('a batch in slices', () => {
-  it('gives the bits of its images one by one, and their mean loss, in random supernets', async () => {
-    for (let seed = 0; seed < 40; seed++) {
-      using net = await netOf(seed);
-      const batchSize = batchSizes[seed % batchSizes.length];
-      const images = net.images.subarray(0, batchSize * net.size);
-      const together = await evaluate(net, images, net.read);
-      for (let sample = 0; sample < batchSize; sample++) {
-        const image = images.subarray(sample * net.size, (sample + 1) * net.size);
-        const alone = await evaluate(net, image, net.read);
-        for (const [id, expected] of alone.outputs ?? []) {
-          const part = together.outputs!.get(id)!.subarray(sample * expected.length, (sample + 1) * expected.length);
-          expectSameBits(part, expected, `net ${seed}, sample ${sample} of ${batchSize}, node ${id}`);
-        }
+/** Two inputs, and images so large that a slice is one: threads use their buffers again and again. */
+function largeNet(): Graph {
+  const builder = new GraphBuilder();
+  const stems = ['left', 'right'].map((name) => {
+    const input = builder.input(name, [48, 48, 3]);
+    return builder.conv2d(`${name}.stem`, input, { channels: 40, kernel: 3, padding: 1 });
+  });
+  let x = builder.batchNorm('norm', builder.add(stems), { affine: true });
+  for (const layer of ['a', 'b', 'c']) {
+    x = builder.batchNorm(`${layer}.norm`, builder.conv2d(layer, builder.relu(x), { channels: 40, kernel: 1 }), {
+      affine: true,
+    });
+  }
+  return builder.finish(builder.add([x, builder.maxPool(x, { kernel: 3, padding: 1 })]));
+}
+
+describe.each(places)('a batch in slices, %s, %s', (instructionSet, precision) => {
+  let device: Device;
+  beforeAll(async () => {
+    device = await openDevice({ backend: 'cpu', threads: 2, instructionSet });
+  });
+  afterAll(() => device.dispose());
+
+  /** Evaluates samples [begin, end) as one batch. */
+  async function evaluate(
+    graph: Graph,
+    inputs: Inputs,
+    [begin, end]: readonly [number, number],
+    options: Pick<EvaluateCommand, 'mixing' | 'profile' | 'read'>,
+  ): Promise<Outcome> {
+    using parameters = await device.createParameters(graph, { seed: 1 });
+    using program = device.compile(graph, { batchSize: end - begin, parameters, precision });
+    const part = graph.nodes.flatMap((node) => {
+      if (node.op !== 'input') return [];
+      const size = elementsOf(node.shape);
+      return [[node.name, inputs[node.name].subarray(begin * size, end * size)] as const];
+    });
+    const labels = Int32Array.from({ length: end - begin }, (_, i) => labelOf(begin + i));
+    const batch = { inputs: Object.fromEntries(part), labels };
+    return program.evaluate({ batch, statistics: 'running', ...options });
+  }
+
+  /** Evaluates a batch and each of its samples alone, and compares what is read. */
+  async function expectSamples(graph: Graph, inputs: Inputs, batchSize: number, read: readonly number[], name: string) {
+    const together = await evaluate(graph, inputs, [0, batchSize], { read });
+    for (let sample = 0; sample < batchSize; sample++) {
+      const alone = await evaluate(graph, inputs, [sample, sample + 1], { read });
+      for (const [id, expected] of alone.outputs ?? []) {
+        const part = together.outputs!.get(id)!.subarray(sample * expected.length, (sample + 1) * expected.length);
+        expectSameBits(part, expected, `${name}, sample ${sample} of ${batchSize}, node ${id}`);
       }
-      const expected = meanLoss(together.outputs!.get(net.logits)!, batchSize);
+    }
+    return together;
+  }
+
+  it('gives the bits of its images one by one, and their mean loss, in random supernets', async () => {
+    for (let seed = 0; seed < 20; seed++) {
+      const { graph, inputs, logits } = supernetOf(seed);
+      const batchSize = batchSizes[seed % batchSizes.length];
+      const together = await expectSamples(graph, inputs, batchSize, [0, logits], `net ${seed}`);
+      const expected = meanLoss(together.outputs!.get(logits)!, batchSize);
       expect(together.loss, `net ${seed}`).toBeCloseTo(expected.loss, 5);
       expect(together.correct, `net ${seed}`).toBe(expected.correct);
     }
   });
 
+  it('gives those of every node, fused or not, of two inputs, in more slices than threads', async () => {
+    const graph = largeNet();
+    const fused = [graph.output, graph.nodes.findIndex(({ op }) => op === 'conv2d')];
+    const all = graph.nodes.map(({ id }) => id);
+    for (const read of [fused, all]) await expectSamples(graph, inputsOf(graph, 7), 7, read, `${read.length} nodes`);
+  });
+
   it('leaves out candidates of weight 0 as a whole batch does', async () => {
-    using net = await netOf(7);
-    const alphas = net.graph.parameters.filter(({ role }) => role === 'alpha');
+    const { graph, inputs, logits } = supernetOf(7);
+    const alphas = graph.parameters.filter(({ role }) => role === 'alpha');
     const mixing = Object.fromEntries(
-      alphas.map(({ name, shape }) => [
-        name,
-        new Float32Array(shape.reduce((a, b) => a * b)).map((_, i) => (i + 1) % 2),
-      ]),
+      alphas.map(({ name, shape }) => [name, new Float32Array(elementsOf(shape)).map((_, i) => (i + 1) % 2)]),
     );
-    const images = net.images.subarray(0, 4 * net.size);
-    const together = await evaluate(net, images, [net.logits], { mixing });
-    const free = await evaluate(net, images, [net.logits]);
-    expect(together.loss).not.toBe(free.loss);
-    const alone = await evaluate(net, images.subarray(0, net.size), [net.logits], { mixing });
-    const logits = together.outputs!.get(net.logits)!.subarray(0, classes);
-    expectSameBits(logits, alone.outputs!.get(net.logits)!, 'logits of the first sample');
+    const read = [logits];
+    const together = await evaluate(graph, inputs, [0, 4], { read, mixing });
+    expect(together.loss).not.toBe((await evaluate(graph, inputs, [0, 4], { read })).loss);
+    const alone = await evaluate(graph, inputs, [0, 1], { read, mixing });
+    const first = together.outputs!.get(logits)!.subarray(0, classes);
+    expectSameBits(first, alone.outputs!.get(logits)!, 'logits of the first sample');
   });
 
   it('is profiled with the work of the whole batch', async () => {
-    using net = await netOf(3);
-    const images = net.images.subarray(0, 8 * net.size);
-    const together = await evaluate(net, images, [], { profile: true });
-    const alone = await evaluate(net, images.subarray(0, net.size), [], { profile: true });
+    const { graph, inputs } = supernetOf(3);
+    const together = await evaluate(graph, inputs, [0, 8], { profile: true });
+    const alone = await evaluate(graph, inputs, [0, 1], { profile: true });
     expect(together.profile?.map(({ kernel }) => kernel)).toEqual(alone.profile?.map(({ kernel }) => kernel));
     together.profile!.forEach(({ flops, bytes, seconds }, i) => {
       expect([flops, bytes]).toEqual([8 * alone.profile![i].flops, 8 * alone.profile![i].bytes]);
       expect(seconds).toBeGreaterThan(0);
     });
   });
-});
 
-describe('a batch whose dropout is active', () => {
-  it('draws by the place of a sample in the batch, whichever the statistics', async () => {
+  it('is not cut while dropout is active: that draws by the place of a sample in the batch', async () => {
     const builder = new GraphBuilder();
-    const images = builder.input('images', [2, 2, 3]);
-    const graph = builder.finish(
-      builder.dropout(builder.dropout(images, { rate: 0.3 }), { rate: 0.5, drops: 'samples' }),
-    );
+    const dropped = builder.dropout(builder.input('images', [2, 2, 3]), { rate: 0.3 });
+    const graph = builder.finish(builder.dropout(dropped, { rate: 0.5, drops: 'samples' }));
     using parameters = await device.createParameters(graph, { seed: 0 });
-    using program = device.compile(graph, { batchSize: 16, parameters });
+    using program = device.compile(graph, { batchSize: 16, parameters, precision });
     const batch = { inputs: { images: new Float32Array(16 * 12).fill(1) }, dropout: { seed: 1, epoch: 0, step: 0 } };
     const [running, drawn] = await Promise.all(
       (['running', 'batch'] as const).map((statistics) =>
@@ -118,15 +151,20 @@ describe('a batch whose dropout is active', () => {
   });
 });
 
-/** In double, from float32 logits [batch, classes]; sample i is of class i % classes. */
+const labelOf = (sample: number) => sample % classes;
+
+function elementsOf(shape: readonly number[]): number {
+  return shape.reduce((product, length) => product * length, 1);
+}
+
+/** In double, from float32 logits [batch, classes]. */
 function meanLoss(logits: Float32Array, batchSize: number) {
   let loss = 0;
   let correct = 0;
   for (let sample = 0; sample < batchSize; sample++) {
     const row = [...logits.subarray(sample * classes, (sample + 1) * classes)];
-    const own = row[sample % classes];
-    loss += (Math.log(row.reduce((sum, value) => sum + Math.exp(value), 0)) - own) / batchSize;
-    if (row.indexOf(Math.max(...row)) === sample % classes) correct++;
+    loss += (Math.log(row.reduce((sum, value) => sum + Math.exp(value), 0)) - row[labelOf(sample)]) / batchSize;
+    if (row.indexOf(Math.max(...row)) === labelOf(sample)) correct++;
   }
   return { loss, correct };
 }
