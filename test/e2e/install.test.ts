@@ -71,7 +71,7 @@ const succeeded = (ended: Ended) => expect(ended, ended.stderr).toMatchObject({ 
 describe('the tarball', () => {
   it('holds the compiled package, what a build needs, and nothing else', () => {
     const expected =
-      /^(dist\/.*\.(js|d\.ts)|native\/(?!simt)(.*\.(cc|cuh?|h)|sources\.json)|cmake\/cuda\.cmake|scripts\/(install|sources)\.mjs|binding\.gyp|CMakeLists\.txt|package\.json|[A-Z]+\.md|LICENSE)$/;
+      /^(dist\/.*\.(js|d\.ts|cjs|d\.cts)|native\/(?!simt)(.*\.(cc|cuh?|h)|sources\.json)|cmake\/cuda\.cmake|scripts\/(install|sources)\.mjs|binding\.gyp|CMakeLists\.txt|package\.json|[A-Z]+\.md|LICENSE)$/;
     expect(packed.paths.filter((path) => !expected.test(path))).toEqual([]);
     expect(packed.unpackedSize).toBeLessThan(2e6);
   });
