@@ -33,7 +33,9 @@ Examples:
   dartsmith export --arch runs/mine-trained --out network.onnx
   dartsmith export --arch DARTS_V2 --weights weights.pt --out network.onnx --image-size 32
   dartsmith export --weights runs/mine/checkpoint.safetensors --out supernet.pt
+  dartsmith export --arch runs/mine-trained --format pt-legacy --out weights.pt
 
+pt is the format of torch.save since PyTorch 1.6, pt-legacy the one before, in what PyTorch 0.3 of the published code reads.
 An ONNX model takes images as [batch, channels, height, width] and gives logits. Of a training of ours it takes pixels from 0 to 1 and
 normalises them itself; of other weights it takes images that are normalised as for their training.`;
 

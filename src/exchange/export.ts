@@ -10,12 +10,12 @@ import { buildSupernet, genotypeOf } from '../network/supernet.ts';
 import type { SearchSpace } from '../space/space.ts';
 import { type NetworkSizes, sizesOfWeights } from './network_sizes.ts';
 import { encodeOnnx } from './onnx.ts';
-import { encodeTorchFile } from './torch_write.ts';
+import { encodeLegacyTorchFile, encodeTorchFile } from './torch_write.ts';
 import { decodeMetadata, type WeightMetadata } from './weight_metadata.ts';
 import { readWeights, type WeightFile } from './weights.ts';
 
-/** The forms in which a trained network can be written. */
-export const exportFormats = ['onnx', 'pt', 'safetensors'] as const;
+/** The forms in which a trained network can be written; `pt-legacy` is for PyTorch before 1.6. */
+export const exportFormats = ['onnx', 'pt', 'pt-legacy', 'safetensors'] as const;
 
 /** One of {@link exportFormats}. */
 export type ExportFormat = (typeof exportFormats)[number];
@@ -59,12 +59,14 @@ export async function exportNetwork(options: ExportOptions): Promise<ExportedNet
   const genotype = sizes.supernet ? checkSupernet(options, sizes, file) : checkDerived(options, known, sizes, file);
   const network = { genotype, inputShape: shapeOf(options, known, sizes), ...sizes };
   const normalisation = normalisationOf(known, sizes);
-  const bytes =
-    format === 'onnx'
-      ? encodeModel(network, file, normalisation)
-      : format === 'pt'
-        ? encodeTorchFile(file.tensors)
-        : encodeSafetensors(singles(file), { ...file.metadata, genotype: formatGenotype(genotype, 'json') });
+  const encoders: Readonly<Record<ExportFormat, () => Uint8Array>> = {
+    onnx: () => encodeModel(network, file, normalisation),
+    pt: () => encodeTorchFile(file.tensors),
+    'pt-legacy': () => encodeLegacyTorchFile(file.tensors),
+    safetensors: () =>
+      encodeSafetensors(singles(file), { ...file.metadata, genotype: formatGenotype(genotype, 'json') }),
+  };
+  const bytes = encoders[format]();
   return { bytes, ...network, normalises: format === 'onnx' && normalisation !== undefined };
 }
 

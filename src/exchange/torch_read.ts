@@ -3,7 +3,7 @@
 import { unzipSync } from 'fflate';
 import { DartsmithError, FileError } from '../errors.ts';
 import type { WeightTensor } from '../io/safetensors.ts';
-import { decodeElements, elementBytes, type TorchType, torchStorages } from './torch_types.ts';
+import { decodeElements, elementBytes, legacyMagic, type TorchType, torchStorages } from './torch_types.ts';
 import { type PickleGlobal, type PickleNames, unpickle } from './unpickle.ts';
 
 /** Where the numbers of a storage come from, by its key. */
@@ -40,9 +40,6 @@ class TensorReference {
     this.strides = strides;
   }
 }
-
-/** What the legacy format begins with: a pickle of its magic number. */
-const legacyMagic = Uint8Array.of(0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e);
 
 /** Of one tensor; more would not fit a typed array. */
 const mostElements = 2 ** 31;

@@ -17,6 +17,25 @@ export const torchStorages: Readonly<Record<string, TorchType | undefined>> = Ob
   BoolStorage: 'uint8',
 });
 
+/** What a file of the legacy format begins with: a pickle of its magic number. */
+export const legacyMagic = Uint8Array.of(
+  0x80,
+  2,
+  0x8a,
+  10,
+  0x6c,
+  0xfc,
+  0x9c,
+  0x46,
+  0xf9,
+  0x20,
+  0x6a,
+  0xa8,
+  0x50,
+  0x19,
+  0x2e,
+);
+
 const codecs: Readonly<
   Record<TorchType, { bytes: number; decode: (buffer: ArrayBuffer) => Float32Array | Float64Array }>
 > = {

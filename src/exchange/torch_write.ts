@@ -1,21 +1,40 @@
-// A state dict as torch.save writes it in its zip format: an OrderedDict of float32 tensors, each with a storage of its own.
+// A state dict as torch.save writes it: an OrderedDict of float32 tensors, each with a storage of its own.
 import { type Zippable, zipSync } from 'fflate';
 import type { WeightTensor } from '../io/safetensors.ts';
+import { legacyMagic } from './torch_types.ts';
 
-/** The bytes of a file that torch.load reads, with `weights_only` as well. The same input gives the same bytes. */
-export function encodeTorchFile(tensors: ReadonlyMap<string, WeightTensor>): Uint8Array {
-  const storages = [...tensors.values()].map(({ data }) => Float32Array.from(data));
+type Tensors = ReadonlyMap<string, WeightTensor>;
+
+/** The bytes of a file in the zip format, which torch.load reads, with `weights_only` as well. The same input gives the same bytes. */
+export function encodeTorchFile(tensors: Tensors): Uint8Array {
   const text = (value: string) => new TextEncoder().encode(value);
   const files: Zippable = {
-    'archive/data.pkl': pickleOf(tensors),
+    'archive/data.pkl': stateDict(tensors, 'zip'),
     'archive/byteorder': text('little'),
     'archive/version': text('3\n'),
   };
-  storages.forEach((values, key) => {
+  storagesOf(tensors).forEach((values, key) => {
     files[`archive/data/${key}`] = new Uint8Array(values.buffer);
   });
   // A fixed date: nothing of the machine or the day is in the file.
   return zipSync(files, { level: 0, mtime: new Date(2000, 0, 1) });
+}
+
+/** The same in the format from before PyTorch 1.6, in what PyTorch 0.3 knows: the published code's. */
+export function encodeLegacyTorchFile(tensors: Tensors): Uint8Array {
+  const storages = storagesOf(tensors);
+  const parts = [legacyMagic, pickled(writeProtocol), pickled(writeSystem), stateDict(tensors, 'legacy')];
+  parts.push(pickled((pickle) => pickle.list(storages.map((_, key) => String(key)))));
+  for (const values of storages) parts.push(littleEndian(values.length, 8), new Uint8Array(values.buffer));
+  return Uint8Array.from(Buffer.concat(parts));
+}
+
+type Format = 'zip' | 'legacy';
+
+const legacyProtocol = 1001;
+
+function storagesOf(tensors: Tensors): Float32Array[] {
+  return [...tensors.values()].map(({ data }) => Float32Array.from(data));
 }
 
 /** Opcodes of pickle protocol 2 (https://docs.python.org/3/library/pickletools.html). */
@@ -30,23 +49,58 @@ const opcode = {
   unicode: 0x58,
   int: 0x4a,
   long: 0x8a,
+  none: 0x4e,
+  true: 0x88,
   false: 0x89,
+  emptyDict: 0x7d,
+  emptyList: 0x5d,
+  appends: 0x65,
   persistentId: 0x51,
   stop: 0x2e,
 } as const;
 
-function pickleOf(tensors: ReadonlyMap<string, WeightTensor>): Uint8Array {
+function pickled(write: (pickle: PickleWriter) => void): Uint8Array {
   const pickle = new PickleWriter();
   pickle.op(opcode.proto, 2);
-  pickle.emptyOrderedDict();
-  pickle.op(opcode.mark);
-  let key = 0;
-  for (const [name, { shape }] of tensors) {
-    pickle.text(name);
-    pickle.tensor(String(key++), shape);
-  }
-  pickle.op(opcode.setItems, opcode.stop);
+  write(pickle);
+  pickle.op(opcode.stop);
   return pickle.bytes();
+}
+
+function stateDict(tensors: Tensors, format: Format): Uint8Array {
+  return pickled((pickle) => {
+    pickle.emptyOrderedDict();
+    pickle.items(() => {
+      let key = 0;
+      for (const [name, { shape }] of tensors) {
+        pickle.text(name);
+        pickle.tensor(String(key++), shape, format);
+      }
+    });
+  });
+}
+
+function writeProtocol(pickle: PickleWriter): void {
+  pickle.integer(legacyProtocol);
+}
+
+/** What wrote the file: sizes of types in bytes. */
+function writeSystem(pickle: PickleWriter): void {
+  pickle.op(opcode.emptyDict);
+  pickle.items(() => {
+    pickle.text('protocol_version');
+    pickle.integer(legacyProtocol);
+    pickle.text('little_endian');
+    pickle.op(opcode.true);
+    pickle.text('type_sizes');
+    pickle.op(opcode.emptyDict);
+    pickle.items(() => {
+      for (const [type, bytes] of Object.entries({ short: 2, int: 4, long: 4 })) {
+        pickle.text(type);
+        pickle.integer(bytes);
+      }
+    });
+  });
 }
 
 class PickleWriter {
@@ -77,16 +131,29 @@ class PickleWriter {
     this.op(opcode.tuple);
   }
 
+  /** Keys and values of the dictionary before them. */
+  items(write: () => void): void {
+    this.op(opcode.mark);
+    write();
+    this.op(opcode.setItems);
+  }
+
+  list(values: readonly string[]): void {
+    this.op(opcode.emptyList, opcode.mark);
+    for (const value of values) this.text(value);
+    this.op(opcode.appends);
+  }
+
   emptyOrderedDict(): void {
     this.global('collections', 'OrderedDict');
     this.op(opcode.emptyTuple, opcode.reduce);
   }
 
   /** A contiguous float32 tensor that is all of its storage. */
-  tensor(key: string, shape: readonly number[]): void {
+  tensor(key: string, shape: readonly number[], format: Format): void {
     const count = shape.reduce((product, size) => product * size, 1);
     const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((product, size) => product * size, 1));
-    this.global('torch._utils', '_rebuild_tensor_v2');
+    this.global('torch._utils', format === 'zip' ? '_rebuild_tensor_v2' : '_rebuild_tensor');
     this.tuple(() => {
       this.tuple(() => {
         this.text('storage');
@@ -94,6 +161,7 @@ class PickleWriter {
         this.text(key);
         this.text('cpu');
         this.integer(count);
+        if (format === 'legacy') this.op(opcode.none); // a view of no other storage
       });
       this.op(opcode.persistentId);
       this.integer(0);
@@ -102,6 +170,7 @@ class PickleWriter {
           for (const size of sizes) this.integer(size);
         });
       }
+      if (format === 'legacy') return;
       this.op(opcode.false);
       this.emptyOrderedDict();
     });

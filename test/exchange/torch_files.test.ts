@@ -6,7 +6,7 @@ import { zipSync } from 'fflate';
 import { describe, expect, it } from 'vitest';
 import { FileError } from '../../src/errors.ts';
 import { readTorchFile } from '../../src/exchange/torch_read.ts';
-import { encodeTorchFile } from '../../src/exchange/torch_write.ts';
+import { encodeLegacyTorchFile, encodeTorchFile } from '../../src/exchange/torch_write.ts';
 import { readWeights } from '../../src/exchange/weights.ts';
 import type { WeightTensor } from '../../src/io/safetensors.ts';
 import { uniform } from '../../src/random/philox.ts';
@@ -43,7 +43,10 @@ describe('files of PyTorch', () => {
   });
 });
 
-describe('ours', () => {
+describe.each([
+  ['zip', encodeTorchFile],
+  ['legacy', encodeLegacyTorchFile],
+])('ours in the %s format', (_, encode) => {
   const tensors = new Map<string, WeightTensor>([
     ['a.weight', { shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) }],
     ['scalar', { shape: [], data: Float32Array.of(-0.5) }],
@@ -52,16 +55,16 @@ describe('ours', () => {
   ]);
 
   it('are read back, and have the same bytes every time', () => {
-    const bytes = encodeTorchFile(tensors);
+    const bytes = encode(tensors);
     expect(plain(readTorchFile(bytes, 'ours'))).toEqual(plain(tensors));
-    expect(Buffer.from(encodeTorchFile(tensors)).equals(bytes)).toBe(true);
+    expect(Buffer.from(encode(tensors)).equals(bytes)).toBe(true);
   });
 
   const python = process.env['DARTSMITH_PYTHON'] ?? '/usr/bin/python3';
   const hasTorch = python !== 'none' && spawnSync(python, ['-c', 'import torch']).status === 0;
   it.skipIf(!hasTorch)('are read by PyTorch', { timeout: 60_000 }, () => {
     const path = join(scratch(), 'ours.pt');
-    writeFileSync(path, encodeTorchFile(tensors));
+    writeFileSync(path, encode(tensors));
     const program = `
 import json, sys, torch
 state = torch.load(sys.argv[1], map_location='cpu')

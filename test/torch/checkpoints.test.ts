@@ -69,13 +69,13 @@ const searched: Compared = {
 };
 
 describe.skipIf(torch === undefined)(`checkpoints and passes of PyTorch${reason}`, () => {
-  it.each<[string, Compared]>([
-    ['DARTS_V2', derived('DARTS_V2', { channels: 8, layers: 4, size: 32 })],
-    ['DARTS_V1 on 28x28', derived('DARTS_V1', { channels: 4, layers: 5, size: 28 })],
-    ['NASNet', derived('NASNet', { channels: 4, layers: 3, size: 32 })],
-    ['AmoebaNet', derived('AmoebaNet', { channels: 4, layers: 3, size: 32 })],
-    ['the supernet', searched],
-  ])('%s', { timeout: 120_000 }, async (_, compared) => {
+  it.each<[string, Compared, ExportFormat]>([
+    ['DARTS_V2', derived('DARTS_V2', { channels: 8, layers: 4, size: 32 }), 'pt'],
+    ['DARTS_V1 on 28x28', derived('DARTS_V1', { channels: 4, layers: 5, size: 28 }), 'pt-legacy'],
+    ['NASNet', derived('NASNet', { channels: 4, layers: 3, size: 32 }), 'pt'],
+    ['AmoebaNet', derived('AmoebaNet', { channels: 4, layers: 3, size: 32 }), 'pt-legacy'],
+    ['the supernet', searched, 'pt-legacy'],
+  ])('%s', { timeout: 120_000 }, async (_, compared, format) => {
     const folder = scratch();
     using device = await openDevice({ backend: 'cpu', threads: 2 });
     using parameters = await device.createParameters(compared.training.graph, { seed: 6 });
@@ -85,7 +85,7 @@ describe.skipIf(torch === undefined)(`checkpoints and passes of PyTorch${reason}
     const batch = drawBatch(compared.training.graph, batchSize, 3) as DirectBatch;
     writeFileSync(join(folder, 'batch.pt'), encodeTorchFile(theirBatch(compared, batch)));
 
-    const single = await theirPass(compared, saved, 'pt', 'float32', folder);
+    const single = await theirPass(compared, saved, format, 'float32', folder);
     const exact = await theirPass(compared, saved, 'safetensors', 'float64', folder);
     for (const pass of [single, exact]) {
       for (const checkpoint of pass.checkpoints) {
