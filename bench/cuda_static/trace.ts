@@ -74,7 +74,7 @@ export async function traceStep(options: TraceOptions): Promise<StepTrace> {
   const pixels = shape[0] * shape[1] * shape[2];
   const count = 2 * batchSize;
   const labels = Int32Array.from({ length: count }, (_, index) => index % classes);
-  const dataset = device.createDataset({ images: new Uint8Array(count * pixels), labels, shape });
+  const dataset = await device.createDataset({ images: new Uint8Array(count * pixels), labels, shape });
   const batch = (first: number): GatheredBatch => ({
     dataset,
     indices: Uint32Array.from({ length: batchSize }, (_, index) => first + index),

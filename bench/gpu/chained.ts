@@ -65,7 +65,7 @@ async function openChain(
   const graph = chainOf(definition, shape, times);
   const parameters = await device.createParameters(graph, { seed: 0 });
   const program = device.compile(graph, { batchSize, parameters, precision });
-  const dataset = device.createDataset(randomImages(shape, batchSize));
+  const dataset = await device.createDataset(randomImages(shape, batchSize));
   const channels = shape[2];
   const batch = {
     dataset,

@@ -31,7 +31,7 @@ export async function openSearch(device: Device, size: NetworkSize, options: Pas
   const graph = supernetOf(size);
   const parameters = await device.createParameters(graph, { seed });
   const program = device.compile(graph, { batchSize: size.batch, parameters, ...options });
-  const dataset = device.createDataset(randomImages(size.image, 2 * size.batch));
+  const dataset = await device.createDataset(randomImages(size.image, 2 * size.batch));
   const batch = (
     first: number,
     purpose: 'trainAugmentation' | 'validationAugmentation',

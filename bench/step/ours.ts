@@ -41,7 +41,7 @@ export async function openOurStep(options: StepOptions): Promise<OurStep> {
   const graph = networkOf(work, options);
   const parameters = await device.createParameters(graph, { seed });
   const program = device.compile(graph, { batchSize: batch, parameters, precision });
-  const dataset = device.createDataset(randomImages(2 * batch));
+  const dataset = await device.createDataset(randomImages(2 * batch));
   let step = 0;
   let peak = 0;
   return {

@@ -100,9 +100,6 @@ AverageCommand read_average(const Device& device, const Napi::Object& value) {
   command.parameters = held->parameters;
   command.averages = from_handle_of<DeviceParameters>(device, value.Get("averages"))->parameters;
   command.settings.decay = single(value, "decay");
-  if (!(command.settings.decay >= 0 && command.settings.decay <= 1)) {
-    reject(value.Env(), "expected a decay from 0 to 1");
-  }
   return command;
 }
 

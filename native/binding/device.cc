@@ -1,7 +1,10 @@
 #include "binding/device.h"
 
-#include <system_error>
+#include <algorithm>
+#include <array>
+#include <utility>
 
+#include "binding/guarded.h"
 #include "binding/handle.h"
 #include "binding/job.h"
 #include "binding/readers.h"
@@ -11,20 +14,6 @@
 
 namespace dartsmith::binding {
 namespace {
-
-// Turns engine errors into JavaScript ones.
-template <Napi::Value (*function)(const Napi::CallbackInfo&)>
-Napi::Value guarded(const Napi::CallbackInfo& info) {
-  try {
-    return function(info);
-  } catch (const Error& error) {
-    throw Napi::Error::New(info.Env(), error.what());
-  } catch (const std::bad_alloc&) {
-    throw Napi::Error::New(info.Env(), "[memory] out of memory");
-  } catch (const std::system_error& error) {
-    throw Napi::Error::New(info.Env(), std::string("[threads] cannot start a thread: ") + error.what());
-  }
-}
 
 Napi::Value instruction_sets(const Napi::CallbackInfo& info) {
   Napi::Array names = Napi::Array::New(info.Env());
@@ -58,12 +47,19 @@ std::shared_ptr<Backend> open_cuda(const Napi::Object& options) {
 }
 
 Napi::Value open_device(const Napi::CallbackInfo& info) {
-  const Napi::Object options = object(info[0], "options");
-  const std::string name = text(options, "backend");
-  if (name != "cpu" && name != "cuda") reject(info.Env(), "expected backend 'cpu' or 'cuda' but got '" + name + "'");
-  auto backend = name == "cpu" ? open_cpu(options) : open_cuda(options);
-  return new_handle(info.Env(), std::make_shared<Device>(std::move(backend)), 0);
+  return new_handle(info.Env(), std::make_shared<Device>(open_backend(object(info[0], "options"))), 0);
 }
+
+}  // namespace
+
+std::shared_ptr<Backend> open_backend(const Napi::Object& options) {
+  const std::string name = text(options, "backend");
+  if (name == "cpu") return open_cpu(options);
+  if (name == "cuda") return open_cuda(options);
+  reject(options.Env(), "expected backend 'cpu' or 'cuda' but got '" + name + "'");
+}
+
+namespace {
 
 Napi::Value describe_device(const Napi::CallbackInfo& info) {
   const auto device = from_handle<Device>(info[0]);
@@ -100,13 +96,20 @@ Arena read_arena(const Napi::Value& value) {
   return static_cast<Arena>(index);
 }
 
+// `count` values from `offset` on; all of the arena where neither is given.
 Napi::Value read_parameters(const Napi::CallbackInfo& info) {
   const auto held = from_handle<DeviceParameters>(info[0]);
   const Arena arena = read_arena(info[1]);
-  return Job::start(info.Env(), held->device, [held, arena](const std::atomic<bool>&) -> Job::Settle {
-    auto values = std::make_shared<std::vector<float>>(held->parameters->elements(arena));
-    held->device->backend->download(values->data(), held->parameters->data(arena), values->size() * sizeof(float));
-    return [values](Napi::Env env) { return new_array(env, *values); };
+  const int64_t elements = held->parameters->elements(arena);
+  const int64_t offset = info[2].IsUndefined() ? 0 : integer(info[2], "offset");
+  const int64_t count = info[3].IsUndefined() ? elements - offset : integer(info[3], "count");
+  if (offset < 0 || count < 0 || offset > elements - count) {
+    reject(info.Env(), "expected a part of the arena");
+  }
+  return Job::start(info.Env(), held->device, [held, arena, offset, count](const std::atomic<bool>&) -> Job::Settle {
+    auto values = std::make_shared<std::vector<float>>(count);
+    held->device->backend->download(values->data(), held->parameters->data(arena) + offset, count * sizeof(float));
+    return [values](Napi::Env env) { return hand_over(env, std::move(*values)); };
   });
 }
 
@@ -119,47 +122,44 @@ Napi::Value write_parameters(const Napi::CallbackInfo& info) {
     reject(info.Env(), "expected values within the arena");
   }
   return Job::start(info.Env(), held->device, [held, arena, offset, values](const std::atomic<bool>&) -> Job::Settle {
-    held->device->backend->upload(held->parameters->data(arena) + offset, values->data(),
-                                  values->size() * sizeof(float));
+    held->parameters->write(arena, offset, *values);
     return [](Napi::Env env) { return env.Undefined(); };
   });
 }
 
+// Room for images; write_images fills it.
 Napi::Value create_dataset(const Napi::CallbackInfo& info) {
   const auto device = from_handle<Device>(info[0]);
-  const auto images = typed_array<uint8_t>(info[1], "images");
-  const auto labels = typed_array<int32_t>(info[2], "labels");
-  const Shape shape{integer(info[3], "height"), integer(info[4], "width"), integer(info[5], "channels")};
-  const auto count = static_cast<int64_t>(labels.ElementLength());
-  constexpr int64_t kMaxSide = 65536;
+  const int64_t count = integer(info[1], "count");
+  const Shape shape{integer(info[2], "height"), integer(info[3], "width"), integer(info[4], "channels")};
+  constexpr int64_t kMaxSide = 65536, kMaxBytes = int64_t{1} << 46;
   for (int64_t size : {shape.height, shape.width, shape.channels}) {
     if (size < 1 || size > kMaxSide) reject(info.Env(), "expected image sizes from 1 to 65536");
   }
-  if (count < 1 || static_cast<int64_t>(images.ElementLength()) / count != shape.elements() ||
-      static_cast<int64_t>(images.ElementLength()) % count != 0) {
-    reject(info.Env(), "expected as many images as labels");
-  }
-  auto dataset = std::make_shared<Dataset>(device->backend, images.Data(), labels.Data(), count, shape);
+  if (count < 1 || count > kMaxBytes / shape.elements()) reject(info.Env(), "expected a sensible number of images");
+  auto dataset = std::make_shared<Dataset>(device->backend, count, shape);
   const auto bytes = static_cast<int64_t>(dataset->images.bytes() + dataset->labels.bytes());
   return new_handle(info.Env(), std::make_shared<DeviceDataset>(DeviceDataset{device, std::move(dataset)}), bytes);
 }
 
-// Queued behind the commands so far, so that a recorded run finds other images where it was recorded.
-Napi::Value replace_images(const Napi::CallbackInfo& info) {
+// Puts images and their labels at positions from `first` on. Queued behind the commands so far, so that a recorded run
+// finds other images where it was recorded.
+Napi::Value write_images(const Napi::CallbackInfo& info) {
   const auto held = from_handle<DeviceDataset>(info[0]);
-  auto images = std::make_shared<std::vector<uint8_t>>(copy_array<uint8_t>(info[1], "images"));
-  auto labels = std::make_shared<std::vector<int32_t>>(copy_array<int32_t>(info[2], "labels"));
+  const int64_t first = integer(info[1], "first");
+  auto images = std::make_shared<std::vector<uint8_t>>(copy_array<uint8_t>(info[2], "images"));
+  auto labels = std::make_shared<std::vector<int32_t>>(copy_array<int32_t>(info[3], "labels"));
   Dataset& dataset = *held->dataset;
-  if (images->size() != dataset.images.bytes() || static_cast<int64_t>(labels->size()) != dataset.count) {
-    reject(info.Env(), "expected as many images and labels as there are, of the same size");
+  const auto count = static_cast<int64_t>(labels->size());
+  if (first < 0 || count < 1 || first > dataset.count - count ||
+      static_cast<int64_t>(images->size()) != count * dataset.shape.elements()) {
+    reject(info.Env(), "expected images of the dataset's size with a label each, at positions that it has");
   }
   if (*std::ranges::min_element(*labels) < 0) reject(info.Env(), "expected labels from 0");
   // Commands that come later are checked against it; earlier ones have been.
-  dataset.classes = int64_t{*std::ranges::max_element(*labels)} + 1;
-  return Job::start(info.Env(), held->device, [held, images, labels](const std::atomic<bool>&) -> Job::Settle {
-    Backend& backend = *held->device->backend;
-    backend.upload(held->dataset->images.as<void>(), images->data(), images->size());
-    backend.upload(held->dataset->labels.as<void>(), labels->data(), labels->size() * sizeof(int32_t));
+  dataset.classes = std::max(first == 0 ? 0 : dataset.classes, int64_t{*std::ranges::max_element(*labels)} + 1);
+  return Job::start(info.Env(), held->device, [held, first, images, labels](const std::atomic<bool>&) -> Job::Settle {
+    held->dataset->write(*held->device->backend, first, *images, *labels);
     return [](Napi::Env env) { return env.Undefined(); };
   });
 }
@@ -191,21 +191,26 @@ Napi::Value measure_peak(const Napi::CallbackInfo& info) {
   });
 }
 
+// A job, since it plans what was not planned yet.
 Napi::Value program_memory(const Napi::CallbackInfo& info) {
   const auto program = from_handle<Program>(info[0]);
-  Napi::Array result = Napi::Array::New(info.Env());
-  for (int kind = 0; kind < kPassKindCount; ++kind) {
-    result.Set(kind, static_cast<double>(program->arena_bytes(static_cast<PassKind>(kind))));
-  }
-  return result;
+  return Job::start(info.Env(), program->shared_device(), [program](const std::atomic<bool>&) -> Job::Settle {
+    std::array<int64_t, kPassKindCount> bytes;
+    for (int kind = 0; kind < kPassKindCount; ++kind) bytes[kind] = program->arena_bytes(static_cast<PassKind>(kind));
+    return [bytes](Napi::Env env) -> Napi::Value {
+      Napi::Array result = Napi::Array::New(env);
+      for (int kind = 0; kind < kPassKindCount; ++kind) result.Set(kind, static_cast<double>(bytes[kind]));
+      return result;
+    };
+  });
 }
 
-Napi::Value tensors(Napi::Env env, const std::map<int, std::vector<float>>& values) {
+Napi::Value tensors(Napi::Env env, std::map<int, std::vector<float>>&& values) {
   Napi::Array result = Napi::Array::New(env);
-  for (const auto& [node, data] : values) {
+  for (auto& [node, data] : values) {
     Napi::Array entry = Napi::Array::New(env, 2);
     entry.Set(0u, node);
-    entry.Set(1u, new_array(env, data));
+    entry.Set(1u, hand_over(env, std::move(data)));
     result.Set(result.Length(), entry);
   }
   return result;
@@ -226,15 +231,15 @@ Napi::Value profile_value(Napi::Env env, const std::vector<KernelProfile>& profi
   return result;
 }
 
-Napi::Value outcome_value(Napi::Env env, const Outcome& outcome) {
+Napi::Value outcome_value(Napi::Env env, Outcome&& outcome) {
   Napi::Object result = Napi::Object::New(env);
   if (outcome.loss) {
     result.Set("loss", outcome.loss->loss);
     result.Set("correct", static_cast<double>(outcome.loss->correct));
   }
   if (outcome.gradient_norm) result.Set("gradientNorm", *outcome.gradient_norm);
-  result.Set("outputs", tensors(env, outcome.pass.outputs));
-  result.Set("inputGradients", tensors(env, outcome.pass.input_gradients));
+  result.Set("outputs", tensors(env, std::move(outcome.pass.outputs)));
+  result.Set("inputGradients", tensors(env, std::move(outcome.pass.input_gradients)));
   if (!outcome.pass.profile.empty()) result.Set("profile", profile_value(env, outcome.pass.profile));
   return result;
 }
@@ -247,13 +252,13 @@ Napi::Value execute_commands(const Napi::CallbackInfo& info) {
     commands->push_back(read_command(*device, object(list.Get(i), "command")));
     check(commands->back());
   }
-  for (Command& command : *commands) stage(*device, command);
+  stage(*device, *commands);
   Device* runner = device.get();
   return Job::start(info.Env(), device, [runner, commands](const std::atomic<bool>& cancelled) -> Job::Settle {
     auto outcomes = std::make_shared<std::vector<Outcome>>(execute(*runner, *commands, cancelled));
     return [outcomes](Napi::Env env) -> Napi::Value {
       Napi::Array result = Napi::Array::New(env, outcomes->size());
-      for (uint32_t i = 0; i < outcomes->size(); ++i) result.Set(i, outcome_value(env, (*outcomes)[i]));
+      for (uint32_t i = 0; i < outcomes->size(); ++i) result.Set(i, outcome_value(env, std::move((*outcomes)[i])));
       return result;
     };
   });
@@ -271,7 +276,7 @@ void export_device_functions(Napi::Env env, Napi::Object exports) {
   exports.Set("readParameters", Napi::Function::New<guarded<read_parameters>>(env));
   exports.Set("writeParameters", Napi::Function::New<guarded<write_parameters>>(env));
   exports.Set("createDataset", Napi::Function::New<guarded<create_dataset>>(env));
-  exports.Set("replaceImages", Napi::Function::New<guarded<replace_images>>(env));
+  exports.Set("writeImages", Napi::Function::New<guarded<write_images>>(env));
   exports.Set("compile", Napi::Function::New<guarded<compile>>(env));
   exports.Set("programMemory", Napi::Function::New<guarded<program_memory>>(env));
   exports.Set("execute", Napi::Function::New<guarded<execute_commands>>(env));

@@ -1,5 +1,6 @@
 #include "binding/job.h"
 
+#include <exception>
 #include <new>
 #include <utility>
 
@@ -57,13 +58,10 @@ void Job::run() {
   try {
     if (*cancelled_) throw Cancelled();
     settle_ = work_(*cancelled_);
-  } catch (const Cancelled& cancelled) {
-    was_cancelled_ = true;
-    error_ = cancelled.what();
-  } catch (const std::bad_alloc&) {
-    error_ = "[memory] out of memory: use a smaller batch";
-  } catch (const std::exception& error) {
-    error_ = error.what();
+  } catch (...) {
+    // What is still queued works on memory that may be freed as soon as JavaScript hears of the failure.
+    device_->backend->abandon();
+    remember(std::current_exception());
   }
   Napi::ThreadSafeFunction completion = completion_;
   const napi_status status =
@@ -75,6 +73,21 @@ void Job::run() {
   if (status != napi_closing) completion.Release();  // a closing environment has released it
   *finished = true;
   finished->notify_all();
+}
+
+void Job::remember(const std::exception_ptr& failure) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const Cancelled& cancelled) {
+    was_cancelled_ = true;
+    error_ = cancelled.what();
+  } catch (const std::bad_alloc&) {
+    error_ = "[memory] out of memory: use a smaller batch";
+  } catch (const std::exception& error) {
+    error_ = error.what();
+  } catch (...) {
+    error_ = "[engine] failed for an unknown reason";
+  }
 }
 
 void Job::settle(Napi::Env env) {

@@ -1,6 +1,7 @@
 // Work on a device's thread that settles a promise; no JavaScript runs there.
 #pragma once
 #include <atomic>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <set>
@@ -29,6 +30,7 @@ class Job {
   Job(const Job&) = delete;
   Job& operator=(const Job&) = delete;
   void run();
+  void remember(const std::exception_ptr& failure);
   void settle(Napi::Env env);
 
   std::shared_ptr<Device> device_;

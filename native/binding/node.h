@@ -4,7 +4,9 @@
 
 #include <cmath>
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace dartsmith::binding {
@@ -24,24 +26,30 @@ inline double number(const Napi::Object& object, const char* name) {
   return number(object.Get(name), name);
 }
 
-inline int64_t integer(const Napi::Value& value, const char* name) {
-  const double result = number(value, name);
-  if (!(std::abs(result) <= 9007199254740991.0) || result != std::floor(result)) {
-    reject(value.Env(), std::string("expected an integer for ") + name);
+inline int64_t checked_integer(Napi::Env env, double value, const char* name) {
+  if (!(std::abs(value) <= 9007199254740991.0) || value != std::floor(value)) {
+    reject(env, std::string("expected an integer for ") + name);
   }
-  return static_cast<int64_t>(result);
+  return static_cast<int64_t>(value);
+}
+
+// One that fits an int.
+inline int checked_small_integer(Napi::Env env, double value, const char* name) {
+  const int64_t result = checked_integer(env, value, name);
+  if (result < INT32_MIN || result > INT32_MAX) reject(env, std::string("expected a small integer for ") + name);
+  return static_cast<int>(result);
+}
+
+inline int64_t integer(const Napi::Value& value, const char* name) {
+  return checked_integer(value.Env(), number(value, name), name);
 }
 
 inline int64_t integer(const Napi::Object& object, const char* name) {
   return integer(object.Get(name), name);
 }
 
-// An integer that fits an int.
 inline int small_integer(const Napi::Value& value, const char* name) {
-  const int64_t result = integer(value, name);
-  if (result < INT32_MIN || result > INT32_MAX)
-    reject(value.Env(), std::string("expected a small integer for ") + name);
-  return static_cast<int>(result);
+  return checked_small_integer(value.Env(), number(value, name), name);
 }
 
 inline bool boolean(const Napi::Object& object, const char* name) {
@@ -69,6 +77,10 @@ struct TypedArrayOf;
 template <>
 struct TypedArrayOf<float> {
   static constexpr napi_typedarray_type type = napi_float32_array;
+};
+template <>
+struct TypedArrayOf<double> {
+  static constexpr napi_typedarray_type type = napi_float64_array;
 };
 template <>
 struct TypedArrayOf<uint8_t> {
@@ -110,6 +122,22 @@ Napi::Value new_array(Napi::Env env, const std::vector<T>& values) {
   auto result = Napi::TypedArrayOf<T>::New(env, values.size());
   std::copy(values.begin(), values.end(), result.Data());
   return result;
+}
+
+// Gives the values to JavaScript as they lie: copying the arenas of a large network would block the event loop. Small
+// ones, and those of a runtime that takes no memory of others, are copied.
+inline Napi::Value hand_over(Napi::Env env, std::vector<float>&& values) {
+  constexpr size_t kWorthIt = size_t{1} << 16;
+  if (values.size() < kWorthIt) return new_array(env, values);
+  auto owned = std::make_unique<std::vector<float>>(std::move(values));
+  const auto finalize = [](napi_env, void*, void* hint) { delete static_cast<std::vector<float>*>(hint); };
+  napi_value buffer = nullptr;
+  const napi_status status = napi_create_external_arraybuffer(env, owned->data(), owned->size() * sizeof(float),
+                                                              finalize, owned.get(), &buffer);
+  if (status != napi_ok) return new_array(env, *owned);
+  const size_t count = owned->size();
+  owned.release();  // NOLINT: the finaliser owns it now
+  return Napi::Float32Array::New(env, count, Napi::ArrayBuffer(env, buffer), 0);
 }
 
 }  // namespace dartsmith::binding

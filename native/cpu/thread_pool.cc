@@ -3,9 +3,12 @@
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <exception>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #if defined(__x86_64__)
@@ -58,14 +61,16 @@ struct ThreadPool::State {
   std::atomic<int> unfinished = 0;
   std::atomic<uint32_t> generation = 0;  // bumped for each run, so that workers wake
   std::atomic<bool> stopping = false;
-  std::atomic<bool> out_of_memory = false;
+  std::mutex failure_mutex;
+  std::exception_ptr failure;  // of the first task that failed
 
-  // A task fails only for want of scratch memory; that must reach the caller, not end a thread and the process.
+  // What a task throws must reach the caller, not end a thread and the process.
   void take_tasks(int thread) {
     try {
       for (int64_t i = next.fetch_add(1); i < count; i = next.fetch_add(1)) task(context, i, thread);
-    } catch (const std::bad_alloc&) {
-      out_of_memory.store(true);
+    } catch (...) {
+      const std::lock_guard lock(failure_mutex);
+      if (failure == nullptr) failure = std::current_exception();
     }
   }
 
@@ -126,7 +131,7 @@ void ThreadPool::run(int64_t count, Task task, const void* context) {
   s.take_tasks(0);
   for (int spin = 0; spin < kSpins && s.unfinished.load() != 0; ++spin) relax();
   for (int left = s.unfinished.load(); left != 0; left = s.unfinished.load()) s.unfinished.wait(left);
-  if (s.out_of_memory.exchange(false)) throw std::bad_alloc();
+  if (s.failure != nullptr) std::rethrow_exception(std::exchange(s.failure, nullptr));
 }
 
 void* ThreadPool::scratch(int thread, size_t bytes) {

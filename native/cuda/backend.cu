@@ -105,8 +105,7 @@ class CudaRecording final : public Recording {
     check(cudaGraphInstantiate(&exec_, graph, 0), "making a graph ready");
   }
   ~CudaRecording() override {
-    stream_.select();
-    cudaGraphExecDestroy(exec_);
+    cudaGraphExecDestroy(exec_);  // belongs to its context, whichever device the thread has chosen
   }
   void replay() override { check(cudaGraphLaunch(exec_, stream_.handle()), "launching a graph"); }
   int64_t kernels() const override { return kernels_; }
@@ -186,14 +185,14 @@ class CudaBackend final : public Backend {
     setups_.stream().wait();
   }
 
-  // After all kernels so far, which may still read what is there, and before all to come.
+  // After all kernels so far, which may still read what is there.
   void upload(void* device, const void* host, size_t bytes) override {
     if (bytes == 0) return;
     stream_.select();
     check(cudaEventRecord(reached_, stream_.handle()), "uploading");
     check(cudaStreamWaitEvent(uploads_.stream().handle(), reached_, 0), "uploading");
     uploads_.upload(device, host, bytes);
-    check(cudaStreamWaitEvent(stream_.handle(), uploads_.last(), 0), "uploading");
+    uploads_.stream().wait();
   }
   void download(void* host, const void* device, size_t bytes) override {
     if (bytes == 0) return;
@@ -211,7 +210,15 @@ class CudaBackend final : public Backend {
     stream_.select();
     check(cudaMemsetAsync(device, 0, bytes, stream_.handle()), "clearing memory");
   }
-  void drop_pending() noexcept override { stream_.drop_pending(); }
+  void settle_staged() noexcept override {
+    const std::lock_guard lock(setup_mutex_);
+    setups_.stream().abandon();
+  }
+  void abandon() noexcept override {
+    stream_.abandon();
+    uploads_.stream().abandon();
+    settle_staged();
+  }
   void finish() override {
     stream_.select();
     stream_.wait();
@@ -254,6 +261,7 @@ class CudaBackend final : public Backend {
     try {
       queue();
     } catch (...) {
+      stream_.drop_pending();
       cudaStreamEndCapture(stream_.handle(), &graph);
       if (graph != nullptr) cudaGraphDestroy(graph);
       throw;

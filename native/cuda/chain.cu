@@ -51,6 +51,13 @@ void CudaStream::drop_pending() noexcept {
   pending_.reset();
 }
 
+void CudaStream::abandon() noexcept {
+  drop_pending();
+  cudaSetDevice(device_);
+  cudaStreamSynchronize(handle_);
+  cudaGetLastError();
+}
+
 void CudaStream::start_pending() {
   const std::unique_ptr<PendingChain> started = std::move(pending_);
   if (started != nullptr) started->start(*this);

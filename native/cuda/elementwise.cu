@@ -1,5 +1,4 @@
 // relu, dropout, add, concat, crop, zero.
-#include <optional>
 
 #include "cuda/chain.h"
 #include "cuda/elementwise.cuh"
@@ -122,17 +121,17 @@ class Copies {
  public:
   Copies(Stream& stream, const KernelCall& call, bool backward)
       : stream_(CudaStream::of(stream)), precision_(call.precision), backward_(backward) {}
-  ~Copies() noexcept(false) { start(); }
   void add(const WindowCopy& copy) {
     if (group_.count == kMembers) start();
     group_.add(copy, divide_up(copy.items(), kItemsATask));
   }
-
- private:
+  // Those added since the last time.
   void start() {
     append(stream_, {Phase::kCopy, backward_, precision_, {group_.tasks}, packed(group_)});
     group_ = {};
   }
+
+ private:
   CudaStream& stream_;
   Precision precision_;
   bool backward_;
@@ -164,6 +163,7 @@ void concat_forward(Stream& stream, const KernelCall* calls, int count) {
       channel += static_cast<int>(call->inputs[k].channels);
     }
   }
+  copies.start();
 }
 
 // Whether an earlier input of the call has the same gradient: that one must be written first.
@@ -175,22 +175,29 @@ bool repeats(const KernelCall& call, int k) {
 }
 
 void concat_backward(Stream& stream, const KernelCall* calls, int count) {
-  std::optional<Copies> copies(std::in_place, stream, *calls, true);
+  Copies copies(stream, *calls, true);
   for (const KernelCall* call = calls; call < calls + count; ++call) {
     int channel = 0;
     for (int k = 0; k < call->input_count; ++k) {
       if (wanted(*call, k)) {
-        if (repeats(*call, k)) copies.emplace(stream, *calls, true);
+        if (repeats(*call, k)) copies.start();
         WindowCopy copy = copy_of(call->inputs[k]);
         copy.from = output_gradient_of(*call);
         copy.from_channel = channel;
         copy.to = input_gradient_of(*call, k);
         copy.accumulate = accumulates(*call, k);
-        copies->add(copy);
+        copies.add(copy);
       }
       channel += static_cast<int>(call->inputs[k].channels);
     }
   }
+  copies.start();
+}
+
+void copy_alone(Stream& stream, const KernelCall& call, bool backward, const WindowCopy& copy) {
+  Copies copies(stream, call, backward);
+  copies.add(copy);
+  copies.start();
 }
 
 void crop_forward(Stream& stream, const KernelCall& call) {
@@ -201,7 +208,7 @@ void crop_forward(Stream& stream, const KernelCall& call) {
   copy.from_top = call.node->top;
   copy.from_left = call.node->left;
   copy.to = view_of(call.output);
-  Copies(stream, call, false).add(copy);
+  copy_alone(stream, call, false, copy);
 }
 
 void clear_tensor(Stream& stream, float* data, const Tensor& like, Precision precision) {
@@ -222,7 +229,7 @@ void crop_backward(Stream& stream, const KernelCall& call) {
   copy.to_top = call.node->top;
   copy.to_left = call.node->left;
   copy.accumulate = true;
-  Copies(stream, call, true).add(copy);
+  copy_alone(stream, call, true, copy);
 }
 
 void zero_forward(Stream& stream, const KernelCall& call) {

@@ -32,6 +32,8 @@ class CudaStream final : public Stream {
   std::unique_ptr<PendingChain>& pending() { return pending_; }
   void start_pending();
   void drop_pending() noexcept;
+  // Drops what waits to be started and waits for the rest, whatever became of it.
+  void abandon() noexcept;
   int multiprocessors() const { return multiprocessors_; }
   // Of a block.
   int most_shared_bytes() const { return most_shared_bytes_; }

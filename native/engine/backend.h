@@ -54,8 +54,11 @@ class Backend {
     (void)bytes;
     return false;
   }
-  // Forgets what waits to be started with more behind it: queueing the rest failed, and what it works on may go away.
-  virtual void drop_pending() noexcept {}
+  // Waits until what was staged has arrived, whatever became of it. From any thread.
+  virtual void settle_staged() noexcept {}
+  // After a failure: forgets what waits to be started with more behind it, and waits for all that was queued or staged,
+  // whatever becomes of it. What that works on may be freed after.
+  virtual void abandon() noexcept {}
   // Waits for all that was queued. Throws Error where some of it failed.
   virtual void finish() {}
 

@@ -48,16 +48,60 @@ void check(const PassCommand& command) {
   }
 }
 
+// Numbers that make no sense are refused before anything runs: they would silently turn all values into NaN.
+void check_finite(const char* op, const char* name, double value) {
+  if (!std::isfinite(value)) fail(op, "expected a finite number for ", name, " but got ", value);
+}
+
+void check_least(const char* op, const char* name, double value, double least) {
+  check_finite(op, name, value);
+  if (value < least) fail(op, "expected at least ", least, " for ", name, " but got ", value);
+}
+
+void check_positive(const char* op, const char* name, double value) {
+  if (!(value > 0)) fail(op, "expected more than 0 for ", name, " but got ", value);
+}
+
+// From 0, and below 1.
+void check_share(const char* op, const char* name, double value) {
+  if (!(value >= 0 && value < 1)) fail(op, "expected at least 0 and less than 1 for ", name, " but got ", value);
+}
+
 void check(const HypergradientCommand& command) {
   check_parameters(*command.program, *command.parameters);
   command.program->check(command.train);
   command.program->check(command.validation);
   if (!has_loss(*command.program)) fail("hypergradient", "expected a graph whose output is a loss");
+  const HypergradientSettings& settings = command.settings;
+  check_least("hypergradient", "the learning rate", settings.learning_rate, 0);
+  check_least("hypergradient", "the momentum", settings.momentum, 0);
+  check_least("hypergradient", "the weight decay", settings.weight_decay, 0);
+  check_finite("hypergradient", "the radius", settings.radius);
+  check_positive("hypergradient", "the radius", settings.radius);
 }
 
-void check(const SgdCommand&) {}
-void check(const AdamCommand&) {}
+void check(const SgdCommand& command) {
+  const SgdSettings& settings = command.settings;
+  check_least("sgd", "the learning rate", settings.learning_rate, 0);
+  check_least("sgd", "the momentum", settings.momentum, 0);
+  check_least("sgd", "the weight decay", settings.weight_decay, 0);
+  check_positive("sgd", "the largest norm", settings.max_norm);  // infinite where nothing is clipped
+}
+
+void check(const AdamCommand& command) {
+  const AdamSettings& settings = command.settings;
+  check_least("adam", "the learning rate", settings.learning_rate, 0);
+  check_share("adam", "the first beta", settings.beta1);
+  check_share("adam", "the second beta", settings.beta2);
+  check_least("adam", "epsilon", settings.epsilon, 0);
+  check_least("adam", "the weight decay", settings.weight_decay, 0);
+  check_least("adam", "the step", static_cast<double>(settings.step), 1);
+}
+
 void check(const AverageCommand& command) {
+  if (!(command.settings.decay >= 0 && command.settings.decay <= 1)) {
+    fail("average", "expected a decay from 0 to 1 but got ", command.settings.decay);
+  }
   for (const Arena arena : {Arena::kWeights, Arena::kBuffers}) {
     if (command.averages->elements(arena) == command.parameters->elements(arena)) continue;
     fail("average", "expected averages laid out as the parameters");
@@ -98,7 +142,7 @@ struct BatchPlaces {
   }
 };
 
-// DESIGN section 4. Weights are restored from a copy whatever happens in between.
+// arXiv:1806.09055, equations 7 and 8. Weights are restored from a copy whatever happens in between.
 class Hypergradient {
  public:
   Hypergradient(const HypergradientCommand& command, const Prepared& prepared, StepMemory& memory,
@@ -116,9 +160,31 @@ class Hypergradient {
     backend_.copy(memory_.weights.as<float>(), weights(), memory_.weights.bytes());
   }
 
-  ~Hypergradient() { backend_.copy(weights(), memory_.weights.as<float>(), memory_.weights.bytes()); }
-
   void run() {
+    try {
+      compute();
+      restore();
+    } catch (...) {
+      restore_after_failure();
+      throw;
+    }
+  }
+
+ private:
+  void restore() const { backend_.copy(weights(), memory_.weights.as<float>(), memory_.weights.bytes()); }
+
+  // What failed may have been the restoring itself. Where it fails again the weights are gone, and say so when used.
+  void restore_after_failure() const noexcept {
+    if (recording_) return;  // nothing has run
+    try {
+      backend_.abandon();
+      restore();
+    } catch (...) {
+      parameters_.lose_weights();
+    }
+  }
+
+  void compute() {
     gradients(PassKind::kWeights, command_.train, prepared_.batch, Statistics::kBatchUpdating);
     backend_.sweeps().unrolled_step(backend_.stream(), {.unrolled = weights(),
                                                         .weights = memory_.weights.as<float>(),
@@ -144,7 +210,6 @@ class Hypergradient {
     backend_.copy(alpha_gradients(), memory_.alpha_direct.as<float>(), memory_.alpha_direct.bytes());
   }
 
- private:
   float* weights() const { return parameters_.data(Arena::kWeights); }
   float* alpha_gradients() const { return parameters_.data(Arena::kAlphaGradients); }
 
@@ -208,6 +273,7 @@ class Execution {
     std::vector<std::pair<BatchPlaces, BatchPlaces>> places;
     static const Batch none = DirectBatch{};
     for (const Command& command : commands_) {
+      std::visit([](const auto& c) { c.parameters->expect_weights(); }, command);
       Prepared prepared;
       const Batch *first = &none, *second = &none;
       std::visit([&](const auto& c) { prepare(c, prepared, first, second); }, command);
@@ -270,14 +336,9 @@ class Execution {
   }
 
   void queue_commands() {
-    try {
-      for (size_t i = 0; i < commands_.size(); ++i) {
-        if (cancelled_) throw Cancelled();
-        std::visit([&](const auto& c) { queue(c, prepared_[i]); }, commands_[i]);
-      }
-    } catch (...) {
-      device_.backend->drop_pending();
-      throw;
+    for (size_t i = 0; i < commands_.size(); ++i) {
+      if (cancelled_) throw Cancelled();
+      std::visit([&](const auto& c) { queue(c, prepared_[i]); }, commands_[i]);
     }
   }
 
@@ -397,26 +458,34 @@ class Execution {
   bool recording_ = false;
 };
 
+void stage(const Device& device, Batch& batch) {
+  auto* direct = std::get_if<DirectBatch>(&batch);
+  if (direct == nullptr) return;
+  for (const auto& [id, values] : direct->inputs) {
+    if (!device.backend->stages(values.size() * sizeof(float))) continue;
+    Buffer& buffer = direct->staged[id] = Buffer(device.backend, values.size() * sizeof(float));
+    device.backend->stage(buffer.as<void>(), values.data(), buffer.bytes());
+  }
+}
+
 }  // namespace
 
 void check(const Command& command) {
   std::visit([](const auto& c) { check(c); }, command);
 }
 
-void stage(const Device& device, Command& command) {
-  const auto send = [&](Batch& batch) {
-    auto* direct = std::get_if<DirectBatch>(&batch);
-    if (direct == nullptr) return;
-    for (const auto& [id, values] : direct->inputs) {
-      if (!device.backend->stages(values.size() * sizeof(float))) continue;
-      Buffer& buffer = direct->staged[id] = Buffer(device.backend, values.size() * sizeof(float));
-      device.backend->stage(buffer.as<void>(), values.data(), buffer.bytes());
+void stage(const Device& device, std::vector<Command>& commands) {
+  try {
+    for (Command& command : commands) {
+      if (auto* pass = std::get_if<PassCommand>(&command)) stage(device, pass->batch);
+      if (auto* hyper = std::get_if<HypergradientCommand>(&command)) {
+        stage(device, hyper->train);
+        stage(device, hyper->validation);
+      }
     }
-  };
-  if (auto* pass = std::get_if<PassCommand>(&command)) send(pass->batch);
-  if (auto* hyper = std::get_if<HypergradientCommand>(&command)) {
-    send(hyper->train);
-    send(hyper->validation);
+  } catch (...) {
+    device.backend->settle_staged();  // the commands, and where they were staged, go now
+    throw;
   }
 }
 

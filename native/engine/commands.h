@@ -61,12 +61,13 @@ struct Outcome {
 // Throws Error where a command does not fit its program; nothing has run then.
 void check(const Command& command);
 
-// Sends the batches of a checked command on their way while earlier work still runs, where the device gains by that.
+// Sends the batches of checked commands on their way while earlier work still runs, where the device gains by that.
 // From any thread.
-void stage(const Device& device, Command& command);
+void stage(const Device& device, std::vector<Command>& commands);
 
 // Runs checked commands one after another; outcomes in the same order. A run that comes again is recorded and replayed
-// where the backend can. Throws Cancelled; weights are whole then, gradients are not.
+// where the backend can. Throws Cancelled; weights are whole then, gradients are not. After any exception the backend
+// has to be told to abandon() what is still queued.
 std::vector<Outcome> execute(Device& device, const std::vector<Command>& commands, const std::atomic<bool>& cancelled);
 
 }  // namespace dartsmith

@@ -20,6 +20,7 @@ class Device {
     if (arena_.bytes() < bytes) {
       recordings.clear();  // they know where the old one lies
       backend->finish();
+      arena_bytes_ = 0;
       arena_ = Buffer();  // free first: the two need not fit together
       arena_ = Buffer(backend, bytes);
       arena_bytes_ = bytes;

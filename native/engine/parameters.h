@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "engine/backend.h"
+#include "engine/error.h"
 #include "engine/serial.h"
 
 namespace dartsmith {
@@ -76,6 +78,18 @@ class Parameters {
     return *hypergradient_;
   }
 
+  // A device that failed did not give the weights back. Until they are written anew nothing may use them. These three
+  // on the device's thread.
+  void lose_weights() const { weights_lost_ = true; }
+  void expect_weights() const {
+    if (weights_lost_) fail("parameters", "the weights were lost when the device failed: load or write them anew");
+  }
+  void write(Arena arena, int64_t offset, const std::vector<float>& values) {
+    const auto count = static_cast<int64_t>(values.size());
+    backend_->upload(data(arena) + offset, values.data(), values.size() * sizeof(float));
+    if (arena == Arena::kWeights && offset == 0 && count == weights_) weights_lost_ = false;
+  }
+
   // Tells these from all others that ever were.
   uint64_t serial() const { return serial_; }
 
@@ -89,6 +103,7 @@ class Parameters {
   const std::shared_ptr<Backend> backend_;
   const uint64_t serial_ = next_serial();
   int64_t weights_, buffers_, alpha_;
+  mutable bool weights_lost_ = false;
   Buffer norm_workspace_;
   mutable std::optional<HypergradientMemory> hypergradient_;
   std::array<Buffer, kArenaCount> arenas_;

@@ -54,7 +54,6 @@ Program::Program(std::shared_ptr<Device> device, Graph graph, int64_t batch, boo
 }
 
 const Plan& Program::plan(const PlanKey& key) {
-  std::lock_guard lock(plan_mutex_);
   const auto known = plans_.find(key);
   if (known != plans_.end()) return known->second;
   const Backend& backend = *device_->backend;

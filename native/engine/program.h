@@ -92,11 +92,12 @@ class Program {
   // between two kernels once `cancelled`.
   PassResult run(const PassRequest& request, const Parameters& parameters, const std::atomic<bool>& cancelled);
 
-  // Of a pass that is not cut into slices.
+  // Of a pass that is not cut into slices. On the device's thread, since it plans where nothing is planned yet.
   int64_t arena_bytes(PassKind kind) { return plan({kind, fuse_, false}).arena_bytes; }
   const Graph& graph() const { return graph_; }
   int64_t batch() const { return batch_; }
   Device& device() const { return *device_; }
+  const std::shared_ptr<Device>& shared_device() const { return device_; }
   // Tells it from all others that ever were.
   uint64_t serial() const { return serial_; }
 
@@ -121,7 +122,6 @@ class Program {
   Buffer labels_;            // int32 [2, batch]: own ones, those of mixed images' partners
   const uint64_t serial_ = next_serial();
   std::map<PlanKey, Plan> plans_;
-  std::mutex plan_mutex_;  // memory() asks from the JavaScript thread
 
   friend class Executor;
 };

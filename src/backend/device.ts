@@ -242,7 +242,7 @@ export interface Program extends Disposable {
   readonly batchSize: number;
   readonly parameters: Parameters;
   /** Planned working memory in bytes of each kind of pass; with running statistics a CPU mostly takes less to evaluate. */
-  memory(): Readonly<Record<'evaluate' | GradientTarget, number>>;
+  memory(): Promise<Readonly<Record<'evaluate' | GradientTarget, number>>>;
   /** One `gradients` command. */
   gradients(options: Omit<GradientsCommand, 'kind' | 'program'> & ExecuteOptions): Promise<Outcome>;
   /** One `evaluate` command. */
@@ -276,7 +276,8 @@ export interface Device extends Disposable {
   measurePeak(): Promise<Peak>;
   /** Allocates a graph's parameters and draws their first values from `seed`. */
   createParameters(graph: Graph, options: { seed: number }): Promise<Parameters>;
-  createDataset(arrays: ImageArrays): DeviceDataset;
+  /** Copies images to the device, part by part; they must stay as they are until it is done. */
+  createDataset(arrays: ImageArrays): Promise<DeviceDataset>;
   compile(graph: Graph, options: CompileOptions): Program;
   /** Runs commands one after another with one crossing into the backend; outcomes in the same order. */
   execute(commands: readonly Command[], options?: ExecuteOptions): Promise<Outcome[]>;

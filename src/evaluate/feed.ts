@@ -24,15 +24,15 @@ export interface ImageFeed extends Disposable {
 }
 
 /** Images in memory that nothing is to be done to lie on the device; others are prepared as `options` say. */
-export function openFeed(device: Device, images: ImageSet, options: LoaderOptions): ImageFeed {
+export async function openFeed(device: Device, images: ImageSet, options: LoaderOptions): Promise<ImageFeed> {
   const { augment } = options;
   const changed = augment !== undefined && augmentsImages(augment);
   if ('images' in images && !changed) return residentFeed(device, images);
   return loadedFeed(device, images.labels.length, new ImageLoader(images, options));
 }
 
-function residentFeed(device: Device, images: ImageArrays): ImageFeed {
-  const dataset = device.createDataset(images);
+async function residentFeed(device: Device, images: ImageArrays): Promise<ImageFeed> {
+  const dataset = await device.createDataset(images);
   // Not the images themselves, which are the device's now.
   const { labels } = images;
   return {
@@ -54,7 +54,7 @@ function loadedFeed(device: Device, count: number, loader: ImageLoader): ImageFe
   const placed = async (images: ImageArrays): Promise<DeviceDataset> => {
     const known = places.get(images.labels.length);
     if (known === undefined) {
-      const dataset = device.createDataset(images);
+      const dataset = await device.createDataset(images);
       places.set(dataset.count, dataset);
       return dataset;
     }

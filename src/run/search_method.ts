@@ -50,9 +50,9 @@ export function searchMethod(plan: SearchPlan, dataset: Dataset<ImageSet>): Meth
       if (config.kind === 'search' && config.space.graphDigest === graphDigest) return;
       throw new FileError(`${files.config} expects another supernet: space '${supernet.space.name}' has changed`);
     },
-    open: (device, parameters) => {
+    open: async (device, parameters) => {
       using resources = new Resources();
-      const images = resources.use(device.createDataset(dataset.train));
+      const images = resources.use(await device.createDataset(dataset.train));
       // Not the dataset whole: its images are the device's now.
       const { mean, deviation, augmentation } = dataset;
       const source = { images, statistics: { mean, deviation, augmentation }, ...split, settings, seed };

@@ -77,7 +77,7 @@ export async function test(options: TestOptions): Promise<TestResult> {
     await parameters.assign(file.tensors, weights);
     using programs = createProgramSet(device, networks.plain.graph, parameters, 'fp32');
     using pool = new ImagePool(options.workers);
-    using feed = openFeed(device, images, { pool, seed: 0 });
+    using feed = await openFeed(device, images, { pool, seed: 0 });
     const began = performance.now();
     const count = images.labels.length;
     const score = await scoreImages({

@@ -88,9 +88,9 @@ export function trainMethod(
       const { mean, deviation, augmentation } = dataset;
       using resources = new Resources();
       const pool = resources.use(new ImagePool(runtime.workers));
-      const images = resources.use(openFeed(device, train, { pool, augment: settings, seed }));
+      const images = resources.use(await openFeed(device, train, { pool, augment: settings, seed }));
       const source = { images, statistics: { mean, deviation, augmentation }, settings, seed };
-      const scored = { images: resources.use(openFeed(device, test, { pool, seed })), classes };
+      const scored = { images: resources.use(await openFeed(device, test, { pool, seed })), classes };
       const metadata = encodeMetadata(genotype, dataset);
       // Averages start where the weights do.
       const { graph } = networks.training;

@@ -28,7 +28,7 @@ export function smallNet(): Graph {
 }
 
 /** Random images of {@link smallNet} with labels. */
-export function smallDataset(device: Device, seed = 1): DeviceDataset {
+export function smallDataset(device: Device, seed = 1): Promise<DeviceDataset> {
   const stream = { seed, purpose: 'split', epoch: 0, step: 0 } as const;
   const length = count * shape[0] * shape[1] * shape[2];
   const images = Uint8Array.from({ length }, (_, i) => randomBlock(stream, i)[0] & 255);
@@ -63,7 +63,7 @@ export async function smallPlace(options: OpenDeviceOptions, batchSize = 4, seed
   const graph = smallNet();
   const parameters = await device.createParameters(graph, { seed });
   const program = device.compile(graph, { batchSize, parameters });
-  const dataset = smallDataset(device);
+  const dataset = await smallDataset(device);
   const dispose = () => {
     for (const each of [program, parameters, dataset, device]) each.dispose();
   };

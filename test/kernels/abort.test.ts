@@ -154,7 +154,7 @@ async function workplace() {
   const parameters = await device.createParameters(graph, { seed: 2 });
   const program = device.compile(graph, { batchSize, parameters });
   const labels = Int32Array.of(0, 1, 2, 3, 4);
-  const dataset = device.createDataset({ images: new Uint8Array(5 * 8 * 8 * 3), labels, shape: [8, 8, 3] });
+  const dataset = await device.createDataset({ images: new Uint8Array(5 * 8 * 8 * 3), labels, shape: [8, 8, 3] });
   const dispose = () => {
     for (const each of [program, parameters, dataset, device]) each.dispose();
   };
@@ -345,7 +345,7 @@ describe('a batch that does not fit gives a BackendError:', () => {
   ] as const)('a dataset with %s', async (_, shape, classes) => {
     using place = await workplace();
     const pixels = new Uint8Array(shape[0] * shape[1] * shape[2]);
-    using dataset = place.device.createDataset({ images: pixels, labels: Int32Array.from(classes), shape });
+    using dataset = await place.device.createDataset({ images: pixels, labels: Int32Array.from(classes), shape });
     const wrong = gathered(dataset, [0, 0, 0, 0]);
     await expect(place.program.evaluate({ batch: wrong, statistics: 'batch' })).rejects.toThrow(BackendError);
   });

@@ -90,7 +90,7 @@ describe('dropout in a recorded step', () => {
     using parameters = await device.createParameters(graph, { seed: 3 });
     using program = device.compile(graph, { batchSize: 4, parameters });
     const images = Uint8Array.from({ length: 4 * pixels }, (_, i) => (i * 37) % 256);
-    using dataset = device.createDataset({ images, labels: Int32Array.of(0, 1, 2, 0), shape: [4, 4, 3] });
+    using dataset = await device.createDataset({ images, labels: Int32Array.of(0, 1, 2, 0), shape: [4, 4, 3] });
     const augmentation = { mean: [0.5, 0.5, 0.5], deviation: [0.2, 0.2, 0.2], pad: 0, flip: false, cutout: 0 };
     const results: number[] = [];
     for (const step of steps) {

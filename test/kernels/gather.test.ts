@@ -83,7 +83,7 @@ const cases: readonly Case[] = [
 async function gather(device: Device, { shape, batchSize, options }: Case) {
   const source = randomImages(shape, 23);
   const graph = classifier(shape);
-  using dataset = device.createDataset(source);
+  using dataset = await device.createDataset(source);
   using parameters = await device.createParameters(graph, { seed: 4 });
   using program = device.compile(graph, { batchSize, parameters });
   const indices = someIndices(batchSize, source.labels.length);
@@ -143,7 +143,7 @@ describe.each(testBackends)('on $name', (backend) => {
     const [batchSize, share] = [5, 0.65];
     const source = randomImages(shape, 23);
     const graph = classifier(shape);
-    using dataset = device.createDataset(source);
+    using dataset = await device.createDataset(source);
     using parameters = await device.createParameters(graph, { seed: 4 });
     using program = device.compile(graph, { batchSize, parameters });
     const indices = someIndices(batchSize, source.labels.length);
@@ -174,7 +174,7 @@ describe.each(testBackends)('on $name', (backend) => {
         shape,
       };
     });
-    using dataset = device.createDataset(sets[0]);
+    using dataset = await device.createDataset(sets[0]);
     using parameters = await device.createParameters(graph, { seed: 4 });
     using program = device.compile(graph, { batchSize: 6, parameters });
     const indices = Uint32Array.from([0, 1, 2, 3, 4, 5]);

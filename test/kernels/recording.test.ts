@@ -30,7 +30,7 @@ async function eagerly(
   { batchSize = 4, seed = 1 } = {},
 ): Promise<{ outcomes: Outcome[]; state: State }> {
   using fresh = await smallPlace({ backend: 'simt' }, batchSize);
-  using dataset = smallDataset(fresh.device, seed);
+  using dataset = await smallDataset(fresh.device, seed);
   await setState(fresh.parameters, before);
   const outcomes = await fresh.device.execute(commands(fresh.program, dataset));
   expect(fresh.device.recordedKernels).toBe(0);
@@ -104,16 +104,16 @@ describe('after a recording, the bits of an eager run come from', () => {
   beforeEach(() => record());
 
   it('another dataset, also after its replay, and the first one again', async () => {
-    using dataset = smallDataset(place.device, 2);
+    using dataset = await smallDataset(place.device, 2);
     for (let step = 1; step <= 3; step++) await expectEagerBits({ step }, { dataset, seed: 2 });
     await expectEagerBits({ step: 4 });
   });
 
   it('a dataset in the place of one that was disposed', async () => {
-    const first = smallDataset(place.device, 2);
+    const first = await smallDataset(place.device, 2);
     for (let run = 0; run < 3; run++) await place.device.execute(smallStep(place.program, first, { step: 1 }));
     first.dispose();
-    using second = smallDataset(place.device, 3);
+    using second = await smallDataset(place.device, 3);
     for (let step = 1; step <= 3; step++) await expectEagerBits({ step }, { dataset: second, seed: 3 });
   });
 
@@ -161,7 +161,7 @@ describe('after a recording, the bits of an eager run come from', () => {
 
   it('many kinds of runs, more than are kept', async () => {
     for (let kind = 0; kind < 40; kind++) {
-      using dataset = smallDataset(place.device, kind);
+      using dataset = await smallDataset(place.device, kind);
       await place.device.execute(smallStep(place.program, dataset, { step: kind }));
     }
     for (let step = 1; step <= 3; step++) await expectEagerBits({ step });

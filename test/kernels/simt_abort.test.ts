@@ -128,7 +128,7 @@ it('while commands are recorded leaves nothing of them behind', async () => {
   let aborted = 0;
   // What comes again is recorded once: every try takes a dataset of its own.
   for (let attempt = 0; attempt < 10 && aborted < 3; attempt++) {
-    using dataset = smallDataset(device, attempt);
+    using dataset = await smallDataset(device, attempt);
     const evaluate: Command = {
       kind: 'evaluate',
       program,
@@ -167,4 +167,39 @@ it('before the commands start keeps all of them from running', async () => {
   await place.device.execute(smallStep(place.program, place.dataset, { step: 0 }));
   const again = await stateOf(place.parameters);
   for (const arena of kept) expectSameBits(after.get(arena)!, again.get(arena)!, arena);
+});
+
+describe('commands that were queued when an abort came', () => {
+  it('do not write to what takes the place of their parameters', async () => {
+    const { device, program } = place;
+    const adam: Command = {
+      kind: 'adam',
+      parameters: place.parameters,
+      ...{ learningRate: 0.1, betas: [0.5, 0.999], epsilon: 1e-8, weightDecay: 0.1, step: 1 },
+    };
+    let aborted = 0;
+    for (let run = 0; run < 8; run++) {
+      const parameters = await device.createParameters(program.graph, { seed: run });
+      const commands = Array.from({ length: 20_000 }, () => ({ ...adam, parameters }));
+      if (await abortAfter(() => sleep(1), commands)) aborted++;
+      parameters.dispose();
+      using fresh = await device.createParameters(program.graph, { seed: run });
+      // Long enough for what would still be under way to arrive.
+      await sleep(5);
+      expect(await fresh.store.read('alphaMean')).toEqual(new Float32Array(fresh.map.totals.alpha));
+    }
+    expect(aborted).toBeGreaterThan(0);
+  });
+});
+
+describe('a write', () => {
+  it('is done when its promise settles: what takes the place of its parameters keeps its values', async () => {
+    const { device, program } = place;
+    const parameters = await device.createParameters(program.graph, { seed: 1 });
+    const zeros = new Float32Array(parameters.map.totals.alpha);
+    await parameters.store.write('alphaMean', 0, zeros.map(() => 7));
+    parameters.dispose();
+    using fresh = await device.createParameters(program.graph, { seed: 1 });
+    expect(await fresh.store.read('alphaMean')).toEqual(zeros);
+  });
 });

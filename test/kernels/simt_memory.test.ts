@@ -107,7 +107,7 @@ describe('memory is used again', () => {
     for (let round = 0; round < 40; round++) {
       const count = 100 + 37 * (round % 9);
       const images = new Uint8Array(count * 32 * 32).fill(round);
-      using dataset = device.createDataset({ images, labels: new Int32Array(count), shape: [32, 32, 1] });
+      using dataset = await device.createDataset({ images, labels: new Int32Array(count), shape: [32, 32, 1] });
       expect(dataset.count).toBe(count);
       using parameters = await device.createParameters(graph, { seed: round });
       const { loss } = await pass(device, parameters, 1 + (round % 3));
@@ -120,7 +120,7 @@ describe('memory is used again', () => {
     for (let round = 0; round < 8; round++) {
       using device = await openDevice({ backend: 'simt', index: round % 5 });
       const images = new Uint8Array(300 * mebibyte);
-      using dataset = device.createDataset({ images, labels: new Int32Array(300), shape: [1024, 1024, 1] });
+      using dataset = await device.createDataset({ images, labels: new Int32Array(300), shape: [1024, 1024, 1] });
       expect(dataset.count).toBe(300);
     }
   });

@@ -51,7 +51,7 @@ async function gather(device: Device, { shape, batch, change }: Case) {
   const images = builder.input('images', shape);
   const logits = builder.linear('classifier', builder.globalAvgPool(images), classes);
   const graph = builder.finish(builder.softmaxCrossEntropy(logits));
-  using dataset = device.createDataset(randomImages(shape, 23));
+  using dataset = await device.createDataset(randomImages(shape, 23));
   using parameters = await device.createParameters(graph, { seed: 4 });
   using program = device.compile(graph, { batchSize: batch, parameters });
   const indices = Uint32Array.from({ length: batch }, (_, position) => (7 * position + 3) % 23);

@@ -52,19 +52,13 @@ export interface Addon {
   describeDevice(device: Handle): { description: string; arenaBytes: number; recordedKernels: number };
   measurePeak(device: Handle): NativeJob<Peak>;
   createParameters(device: Handle, weights: number, buffers: number, alpha: number): Handle;
-  readParameters(parameters: Handle, arena: number): NativeJob<Float32Array>;
+  /** `count` elements from `offset` on, all of the arena where neither is given. */
+  readParameters(parameters: Handle, arena: number, offset?: number, count?: number): NativeJob<Float32Array>;
   writeParameters(parameters: Handle, arena: number, offset: number, values: Float32Array): NativeJob<undefined>;
-  createDataset(
-    device: Handle,
-    images: Uint8Array,
-    labels: Int32Array,
-    height: number,
-    width: number,
-    channels: number,
-  ): Handle;
-  replaceImages(dataset: Handle, images: Uint8Array, labels: Int32Array): NativeJob<undefined>;
+  createDataset(device: Handle, count: number, height: number, width: number, channels: number): Handle;
+  writeImages(dataset: Handle, first: number, images: Uint8Array, labels: Int32Array): NativeJob<undefined>;
   compile(device: Handle, graph: object, batchSize: number, fuse: boolean, precision: number): Handle;
-  programMemory(program: Handle): number[];
+  programMemory(program: Handle): NativeJob<number[]>;
   execute(device: Handle, commands: readonly object[]): NativeJob<NativeOutcome[]>;
   disposeDevice(handle: Handle): void;
   disposeParameters(handle: Handle): void;

@@ -28,12 +28,20 @@ import { encodeCommand, encodeGraph, type HandleLookup } from './encode.ts';
 /** Opens a device of the engine. Throws BackendError. */
 export function openNativeDevice(backend: BackendName, options: NativeDeviceOptions): Device {
   const { addon } = loadAddon(backend === 'simt' ? 'simt' : 'dartsmith');
-  return new NativeDevice(
+  return deviceOf(
     backend,
     addon,
     translated(() => addon.openDevice(options)),
   );
 }
+
+/** The device behind an addon's handle. */
+export function deviceOf(backend: BackendName, addon: Addon, handle: Handle): Device {
+  return new NativeDevice(backend, addon, handle);
+}
+
+/** Of images that cross the border at once: copying more would block the event loop. */
+const bytesAPart = 4 << 20;
 
 class NativeDevice implements Device {
   readonly backend: BackendName;
@@ -73,12 +81,31 @@ class NativeDevice implements Device {
     return parameters;
   }
 
-  createDataset({ images, labels, shape }: ImageArrays): DeviceDataset {
+  async createDataset({ images, labels, shape }: ImageArrays): Promise<DeviceDataset> {
     const [height, width, channels] = shape;
-    const handle = translated(() => this.#addon.createDataset(this.#handle, images, labels, height, width, channels));
+    const pixels = height * width * channels;
+    if (images.length !== labels.length * pixels) {
+      throw invalid('images', `${labels.length * pixels} bytes, as many images as labels`, images);
+    }
+    const handle = translated(() =>
+      this.#addon.createDataset(this.#handle, labels.length, height, width, channels),
+    );
+    const write = (first: number, images: Uint8Array, labels: Int32Array) =>
+      settled(() => this.#addon.writeImages(handle, first, images, labels));
     const dispose = () => this.#addon.disposeDataset(handle);
+    try {
+      const part = Math.max(1, Math.floor(bytesAPart / pixels));
+      for (let first = 0; first < labels.length; first += part) {
+        const end = first + part;
+        await write(first, images.subarray(first * pixels, end * pixels), labels.subarray(first, end));
+      }
+    } catch (error) {
+      dispose();
+      throw error;
+    }
     const replace = async (images: Uint8Array, labels: Int32Array) => {
-      await settled(() => this.#addon.replaceImages(handle, images, labels));
+      if (labels.length !== dataset.count) throw invalid('labels', `${dataset.count} labels`, labels);
+      await write(0, images, labels);
     };
     const dataset = { count: labels.length, shape, replace, dispose, [Symbol.dispose]: dispose };
     this.#handles.set(dataset, handle);
@@ -163,8 +190,8 @@ class NativeProgram extends CommandProgram {
     this.#handle = handle;
   }
 
-  memory() {
-    const [evaluate, weights, alpha, both] = translated(() => this.#addon.programMemory(this.#handle));
+  async memory() {
+    const [evaluate, weights, alpha, both] = await settled(() => this.#addon.programMemory(this.#handle));
     return { evaluate, weights, alpha, both };
   }
 

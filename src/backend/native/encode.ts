@@ -6,6 +6,7 @@ import type { Batch, Command, DropoutDraw, GradientTarget, Mixing } from '../dev
 import { normalisationTable } from '../normalisation.ts';
 import type { ParameterMap } from '../parameters.ts';
 import type { Handle } from './addon.ts';
+import { type EncodedNodes, encodeNodes, type Place, type Places } from './encode_nodes.ts';
 
 /** Kinds of pass, numbered as PassKind in native/engine/plan.h. */
 const passes: Readonly<Record<'evaluate' | GradientTarget | 'vjp', number>> = {
@@ -23,17 +24,23 @@ export interface HandleLookup {
   dataset(dataset: object): Handle;
 }
 
-type Place = readonly [offset: number, size: number];
+/** A graph as the addon reads it. */
+export interface EncodedGraph extends EncodedNodes {
+  readonly output: number;
+  readonly weightElements: number;
+  readonly bufferElements: number;
+  readonly alphaElements: number;
+}
 
 /** The graph with parameter names replaced by [offset, size]. */
-export function encodeGraph(graph: Graph, map: ParameterMap): object {
+export function encodeGraph(graph: Graph, map: ParameterMap): EncodedGraph {
   const place = (name: string): Place => {
     const found = map.places.get(name);
     if (found === undefined) throw invalid('parameters', `a parameter named ${name}, as the graph has`, 'none');
     return [found.offset, found.size];
   };
   return {
-    nodes: graph.nodes.map((node) => ({ ...node, ...places(node, place, map) })),
+    ...encodeNodes(graph.nodes, (node) => places(node, place, map)),
     output: graph.output,
     weightElements: map.totals.weight,
     bufferElements: map.totals.buffer,
@@ -41,7 +48,7 @@ export function encodeGraph(graph: Graph, map: ParameterMap): object {
   };
 }
 
-function places(node: Node, place: (name: string) => Place, map: ParameterMap): Record<string, unknown> {
+function places(node: Node, place: (name: string) => Place, map: ParameterMap): Places {
   switch (node.op) {
     case 'conv2d':
       return { weight: place(node.weight) };
@@ -51,8 +58,8 @@ function places(node: Node, place: (name: string) => Place, map: ParameterMap): 
       return {
         runningMean: place(node.runningMean),
         runningVariance: place(node.runningVariance),
-        weight: node.scale && place(node.scale),
-        bias: node.shift && place(node.shift),
+        weight: node.scale === undefined ? undefined : place(node.scale),
+        bias: node.shift === undefined ? undefined : place(node.shift),
       };
     case 'mixed': {
       const [offset] = place(node.alpha);

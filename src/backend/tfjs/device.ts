@@ -72,7 +72,7 @@ class TfjsDevice implements Device {
     return parameters;
   }
 
-  createDataset(images: ImageArrays): DeviceDataset {
+  async createDataset(images: ImageArrays): Promise<DeviceDataset> {
     const dispose = () => this.#datasets.delete(dataset);
     const { count, shape } = { count: images.labels.length, shape: images.shape };
     const replace = (pixels: Uint8Array, labels: Int32Array) =>
@@ -332,7 +332,7 @@ class HostStore implements ParameterStore {
 
 class TfjsProgram extends CommandProgram {
   /** What the nodes' outputs take; gradients as much again. TensorFlow.js plans nothing. */
-  memory() {
+  async memory() {
     const elements = this.graph.nodes.reduce((sum, { shape }) => sum + elementsOf(shape, this.batchSize), 0);
     const evaluate = 4 * elements;
     return { evaluate, weights: 2 * evaluate, alpha: 2 * evaluate, both: 2 * evaluate };

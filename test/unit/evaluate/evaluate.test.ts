@@ -68,7 +68,7 @@ describe('batches', () => {
   const dataset = { count: 10, shape: [4, 4, 1], dispose() {} } as unknown as DeviceDataset;
   const device = { createDataset: () => dataset } as unknown as Device;
   const arrays = { images: new Uint8Array(160), labels: new Int32Array(10), shape: [4, 4, 1] } as const;
-  const images = openFeed(device, arrays, { pool: new ImagePool(), seed: 3 });
+  const images = await openFeed(device, arrays, { pool: new ImagePool(), seed: 3 });
   const statistics = { mean: [0.5], deviation: [0.25], augmentation: { pad: 2, flip: true } };
   const settings = { ...trainPresets.cifar10.settings, batchSize: 4, epochs: 4 };
   const batchesOf = async (epoch: number, changes: Partial<TrainSettings> = {}, first = 0) =>
