@@ -1,24 +1,22 @@
-# Finds nvcc and says how CUDA sources are compiled: WITH_CUDA, cuda_target(target).
+# Finds nvcc and says how CUDA sources are compiled: cuda_target(target).
 include(CheckLanguage)
 check_language(CUDA)
-if(CMAKE_CUDA_COMPILER)
-  if(DARTSMITH_CUDA_ARCHITECTURES)
-    set(CMAKE_CUDA_ARCHITECTURES "${DARTSMITH_CUDA_ARCHITECTURES}")
-  else()
-    # One architecture keeps an install quick; PTX serves GPUs that are newer.
-    execute_process(COMMAND nvidia-smi --query-gpu=compute_cap --format=csv,noheader
-      OUTPUT_VARIABLE found ERROR_QUIET RESULT_VARIABLE status OUTPUT_STRIP_TRAILING_WHITESPACE)
-    if(status EQUAL 0 AND found MATCHES "^([0-9]+)\\.([0-9])")
-      set(CMAKE_CUDA_ARCHITECTURES "${CMAKE_MATCH_1}${CMAKE_MATCH_2}")
-    else()
-      set(CMAKE_CUDA_ARCHITECTURES "80")
-    endif()
-  endif()
-  enable_language(CUDA)
-  set(WITH_CUDA ON)
-elseif(DARTSMITH_CUDA STREQUAL "ON")
+if(NOT CMAKE_CUDA_COMPILER)
   message(FATAL_ERROR "DARTSMITH_CUDA=ON but nvcc is not on the PATH")
 endif()
+if(DARTSMITH_CUDA_ARCHITECTURES)
+  set(CMAKE_CUDA_ARCHITECTURES "${DARTSMITH_CUDA_ARCHITECTURES}")
+else()
+  # One architecture keeps an install quick; PTX serves GPUs that are newer.
+  execute_process(COMMAND nvidia-smi --query-gpu=compute_cap --format=csv,noheader
+    OUTPUT_VARIABLE found ERROR_QUIET RESULT_VARIABLE status OUTPUT_STRIP_TRAILING_WHITESPACE)
+  if(status EQUAL 0 AND found MATCHES "^([0-9]+)\\.([0-9])")
+    set(CMAKE_CUDA_ARCHITECTURES "${CMAKE_MATCH_1}${CMAKE_MATCH_2}")
+  else()
+    set(CMAKE_CUDA_ARCHITECTURES "80")
+  endif()
+endif()
+enable_language(CUDA)
 
 json_list(NVCC_FLAGS nvcc flags)
 function(cuda_target target)

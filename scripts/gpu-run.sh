@@ -46,7 +46,7 @@ logged() {
 build_addon() {
   local cuda=ON targets=(dartsmith) options=()
   case " $* " in
-    *" --backend simt "* | *" --backend=simt "*) cuda=auto targets+=(simt) options+=(-DDARTSMITH_SIMT=ON) ;;
+    *" --backend simt "* | *" --backend=simt "*) cuda=OFF targets+=(simt) options+=(-DDARTSMITH_SIMT=ON) ;;
     *" --backend cpu "* | *" --backend=cpu "*) cuda=OFF ;;
   esac
   if ! command -v make > /dev/null && command -v ninja > /dev/null; then options+=(-G Ninja); fi

@@ -1,73 +1,71 @@
-// Makes the native addon: a prebuilt one where there is one, else cmake-js, else node-gyp, else none, with a notice. It
-// builds what is missing or older than its sources; --force (npm run build:native) asks the build tool in any case.
-// DARTSMITH_BUILD=auto|cmake|gyp|none chooses. Only auto never fails an install: without its addon the package still
-// draws, reads and counts networks. DARTSMITH_WERROR=1 makes the warnings of a cmake build errors. DARTSMITH_CUDA=OFF leaves
-// the CUDA kernels out where nvcc is there, DARTSMITH_CUDA=ON fails where it is not.
+// Sees to it that there is a native addon: a platform package's where one is installed, else one built on the spot by cmake-js
+// or node-gyp, else none, with a notice. It builds what is missing or older than its sources; --force (npm run build:native)
+// asks the build tool in any case and shows all it prints. docs/environment.md lists the variables that change this.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
-import { fileURLToPath } from 'node:url';
+import { buildersFor, lack, root, run } from './builders.mjs';
+import { answers, bestInstructionSet, hasGpu, platformPackage } from './machine.mjs';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
 const require = createRequire(import.meta.url);
-const choices = ['auto', 'cmake', 'gyp', 'none'];
-const choice = process.env.DARTSMITH_BUILD || 'auto';
 const force = process.argv.includes('--force');
-const warningsAreErrors = process.env.DARTSMITH_WERROR === '1' ? 'ON' : 'OFF';
-// Only a checkout has tests, which need the stand-in for CUDA.
-const simt = existsSync(join(root, 'test')) ? 'ON' : 'OFF';
-const cuda = process.env.DARTSMITH_CUDA || 'auto';
-const prebuilt = join(root, 'prebuilds', `${process.platform}-${process.arch}`, 'dartsmith.node');
+const choices = {
+  DARTSMITH_BUILD: ['auto', 'cmake', 'gyp', 'none'],
+  DARTSMITH_CUDA: ['auto', 'ON', 'OFF'],
+  DARTSMITH_ISA: ['auto', 'all', 'avx512', 'avx2', 'baseline', 'neon'],
+  DARTSMITH_SIMT: ['auto', 'ON', 'OFF'],
+};
+const chosen = (name) => process.env[name] || 'auto';
 
-const builders = [
-  {
-    name: 'cmake',
-    addon: join(root, 'build-cmake', 'Release', 'dartsmith.node'),
-    needs: 'cmake',
-    tool: 'cmake-js',
-    // A folder that was configured before would keep its options.
-    commands: ['configure', 'compile'],
-    args: [
-      ...['--out', 'build-cmake', '--parallel', '0', `--CDDARTSMITH_WERROR=${warningsAreErrors}`],
-      ...[`--CDDARTSMITH_SIMT=${simt}`, `--CDDARTSMITH_CUDA=${cuda}`],
-    ],
-  },
-  {
-    name: 'gyp',
-    addon: join(root, 'build', 'Release', 'dartsmith.node'),
-    needs: 'make',
-    tool: 'node-gyp',
-    commands: ['configure', 'build'],
-    args: ['--jobs', 'max', ...headersHere()],
-  },
-];
-
-/** Node's headers where they lie beside node itself, as in its own archives, so that node-gyp need not download them. */
-function headersHere() {
-  const prefix = dirname(dirname(process.execPath));
-  const chosen = process.env.npm_config_nodedir !== undefined;
-  return !chosen && existsSync(join(prefix, 'include', 'node', 'node_api.h')) ? [`--nodedir=${prefix}`] : [];
+/** What the addon shall hold. */
+function wanted() {
+  const cuda = chosen('DARTSMITH_CUDA');
+  const isa = chosen('DARTSMITH_ISA');
+  return {
+    // Compiling the kernels takes minutes: not for a toolkit alone.
+    cuda: cuda === 'ON' || (cuda === 'auto' && answers('nvcc') && hasGpu()),
+    isa: isa === 'auto' ? bestInstructionSet() : isa,
+    simt: chosen('DARTSMITH_SIMT') === 'ON',
+    warningsAreErrors: process.env.DARTSMITH_WERROR === '1',
+  };
 }
-
-const answers = (program) => spawnSync(program, ['--version']).status === 0;
 
 /** Why the addon does not load, or undefined when it does. A process of its own: a broken addon may take its process down. */
 function fault(addon) {
-  const script = `require(${JSON.stringify(addon)}).instructionSets()`;
+  const script = `if (require(${JSON.stringify(addon)}).instructionSets().length === 0) throw new Error('its instruction sets are not those of this machine')`;
   const { status, signal, stderr } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' });
   if (status === 0) return undefined;
   return `it does not load: ${/^\w*Error: .*/m.exec(stderr)?.[0] ?? `node ended with ${signal ?? status}`}`;
 }
 
-/** What the builder lacks on this machine, or undefined. On Windows the tools find their compiler themselves. */
-function lack({ needs }) {
-  if (process.platform === 'win32')
-    return needs === 'cmake' && !answers('cmake') ? 'cmake is not on the PATH' : undefined;
-  if (!answers(needs)) return `${needs} is not on the PATH`;
-  const compilers = [process.env.CXX, 'c++', 'g++', 'clang++'].filter(Boolean);
-  return compilers.some(answers) ? undefined : `no C++ compiler is on the PATH (${compilers.join(', ')})`;
+/** The note beside an addon of what it holds. */
+const noteOf = (addon) => join(dirname(addon), 'built.json');
+
+/** What an addon that was built here holds; undefined where nobody noted it. */
+function contents(addon) {
+  try {
+    return JSON.parse(readFileSync(noteOf(addon), 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether an addon holds all that is wanted; more is fine. */
+function holds(addon, { has }) {
+  const found = contents(addon);
+  if (found === undefined) return false;
+  return (found.isa === 'all' || found.isa === has.isa) && (found.simt || !has.simt) && (found.cuda || !has.cuda);
+}
+
+/** What is wanted and what an addon holds already: a build for tests that came first is not made smaller by npm ci. */
+function widened(builder, wanted) {
+  const found = existsSync(builder.addon) ? contents(builder.addon) : undefined;
+  if (found === undefined) return builder;
+  const isa = found.isa === 'all' ? 'all' : wanted.isa;
+  const wider = { ...wanted, isa, simt: wanted.simt || found.simt, cuda: wanted.cuda || found.cuda };
+  return buildersFor(wider).find(({ name }) => name === builder.name);
 }
 
 /** Whether a source changed since the addon was built: a checkout that was updated, say. */
@@ -88,53 +86,102 @@ function gist(output) {
 }
 
 /** Runs the builder. Gives why there is no addon now, or undefined when there is one that loads. */
-function build({ addon, tool, commands, args }) {
-  console.log(`dartsmith: building the native addon with ${tool} (a minute or two)`);
-  const manifest = require.resolve(`${tool}/package.json`);
-  const { bin } = require(manifest);
-  const program = join(dirname(manifest), typeof bin === 'string' ? bin : bin[tool]);
-  const stdio = force ? 'inherit' : 'pipe';
-  let output = '';
-  const done = commands.every((command) => {
-    const run = spawnSync(process.execPath, [program, command, ...args], { cwd: root, stdio, encoding: 'utf8' });
-    output += `${run.stdout ?? ''}\n${run.stderr ?? ''}`;
-    return run.status === 0;
-  });
+async function build(builder) {
+  const { addon, tool, has } = builder;
+  const parts = [has.isa === 'all' ? 'every instruction set' : has.isa, has.cuda && 'CUDA', has.simt && 'its stand-in'];
+  console.log(`dartsmith: building the native addon with ${tool} (${parts.filter(Boolean).join(', ')})`);
+  const { done, output } = await run(builder, { verbose: force });
   const trouble = done ? fault(addon) : gist(output) || 'it failed';
-  // What is left of an older build would be loaded in its place.
-  if (trouble !== undefined) rmSync(addon, { force: true });
+  if (trouble !== undefined) {
+    rmSync(addon, { force: true }); // what is left of an older build would be loaded in its place
+    return trouble;
+  }
+  writeFileSync(noteOf(addon), JSON.stringify(has));
   // A change that leads to no new link (a comment in a header that nothing includes) must not look stale for ever.
-  else utimesSync(addon, new Date(), new Date());
-  return trouble;
+  utimesSync(addon, new Date(), new Date());
+  return undefined;
 }
 
-function install() {
-  if (!choices.includes(choice)) {
-    console.error(`dartsmith: expected one of ${choices.join(', ')} for DARTSMITH_BUILD but received '${choice}'`);
-    process.exitCode = 1;
-    return;
+/** Whether the package of this platform is installed and loads. */
+function hasPlatformPackage() {
+  try {
+    return fault(require.resolve(`${platformPackage()}/dartsmith.node`)) === undefined;
+  } catch {
+    return false;
   }
-  if (choice === 'none') return console.log('dartsmith: DARTSMITH_BUILD=none, so no native addon was built');
-  if (choice === 'auto' && !force && existsSync(prebuilt) && fault(prebuilt) === undefined) return;
+}
+
+/** Builds with the first builder that can, unless there is an addon already. Gives why none could, undefined when one did. */
+async function buildFirst(choice, wanted) {
   const faults = [];
-  for (const builder of builders) {
+  for (const narrow of buildersFor(wanted)) {
+    if (choice !== 'auto' && choice !== narrow.name) continue;
+    const builder = widened(narrow, wanted);
     const { name, addon } = builder;
-    if (choice !== 'auto' && choice !== name) continue;
     const usable = existsSync(addon) && fault(addon) === undefined;
-    if (usable && !force && !stale(addon)) return;
+    if (usable && !force && !stale(addon) && holds(addon, narrow)) return undefined;
     const missing = lack(builder);
     // Kept although it is old: there is nothing here to make a newer one with.
-    if (missing !== undefined && usable && !force) return;
-    const trouble = missing ?? build(builder);
-    if (trouble === undefined) return console.log(`dartsmith: native addon ready (${name})`);
+    if (missing !== undefined && usable && !force) return undefined;
+    const trouble = missing ?? (await build(builder));
+    if (trouble === undefined) {
+      console.log(`dartsmith: native addon ready (${name})`);
+      return undefined;
+    }
     faults.push(`${name}: ${trouble}`);
     // A developer wants to see this fail, not another build succeed.
     if (force && missing === undefined) break;
   }
-  console.warn(`dartsmith: no native addon was built: searching falls back on TensorFlow.js, about a hundred times as slowly.
-Install a C++20 compiler (g++ 11 or clang 14 and later) and make or cmake, then run: npm rebuild dartsmith
+  return faults;
+}
+
+const fallback = 'npm install @tensorflow/tfjs @tensorflow/tfjs-backend-wasm';
+
+/** Says what there is instead of an addon, and keeps the reason for whoever asks later (src/backend/native/addon.ts). */
+function giveUp(faults) {
+  console.warn(`dartsmith: no native addon was built: install a C++20 compiler (g++ 11 or clang 14 and later) and make or cmake, then run
+  npm rebuild dartsmith
+or search with TensorFlow.js, about a hundred times as slowly, after
+  ${fallback}
 ${faults.join('\n')}`);
+  note(faults.join('; '));
+}
+
+/** Empty where there is an addon. */
+function note(trouble) {
+  const path = join(root, 'install-note.txt');
+  if (trouble === '') return rmSync(path, { force: true });
+  try {
+    writeFileSync(path, `${trouble}\n`);
+  } catch {
+    // A folder that cannot be written keeps no note.
+  }
+}
+
+async function install() {
+  for (const [name, words] of Object.entries(choices)) {
+    if (words.includes(chosen(name))) continue;
+    console.error(`dartsmith: expected one of ${words.join(', ')} for ${name} but received '${process.env[name]}'`);
+    process.exitCode = 1;
+    return;
+  }
+  const choice = chosen('DARTSMITH_BUILD');
+  if (choice === 'none') {
+    console.log('dartsmith: DARTSMITH_BUILD=none, so no native addon was built');
+    return note('the install ran with DARTSMITH_BUILD=none');
+  }
+  if (process.platform === 'win32') {
+    console.warn(`dartsmith: there is no native engine for Windows: use WSL, where it builds as on Linux, or search with TensorFlow.js, about a hundred times as slowly, after
+  ${fallback}`);
+    return note('there is no native engine for Windows: use WSL');
+  }
+  const parts = wanted();
+  // A platform package has no CUDA kernels, which somebody with a GPU and nvcc wants.
+  if (choice === 'auto' && !force && !parts.cuda && hasPlatformPackage()) return note('');
+  const faults = await buildFirst(choice, parts);
+  if (faults === undefined) return note('');
+  giveUp(faults);
   if (force || choice !== 'auto') process.exitCode = 1;
 }
 
-install();
+await install();

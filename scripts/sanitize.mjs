@@ -48,6 +48,7 @@ for (const name of names) {
     '0',
     `--CDDARTSMITH_SANITIZE=${name}`,
     '--CDDARTSMITH_SIMT=ON',
+    '--CDDARTSMITH_ISA=all',
   ]);
   const vitest = join(dirname(require.resolve('vitest/package.json')), 'vitest.mjs');
   // Left out: tests of the process (memory limits, killed workers, delays in milliseconds), which a sanitizer changes.

@@ -36,7 +36,7 @@ Napi::Value survey_cuda(const Napi::CallbackInfo& info) {
 
 std::shared_ptr<Backend> open_cpu(const Napi::Object& options) {
   const int threads = small_integer(options.Get("threads"), "threads");
-  if (threads < 0 || threads > 1024) reject(options.Env(), "expected 0 to 1024 threads");
+  if (threads < 1 || threads > 1024) reject(options.Env(), "expected 1 to 1024 threads");
   return cpu::open_backend(threads, text(options, "instructionSet"));
 }
 

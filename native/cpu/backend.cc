@@ -8,7 +8,6 @@
 #include <exception>
 #include <memory>
 #include <mutex>
-#include <thread>
 #include <vector>
 
 #include "cpu/kernel_table.h"
@@ -17,8 +16,7 @@
 
 namespace dartsmith::cpu {
 
-// One table a build of the kernel files; native/sources.json lists the builds.
-#if defined(__x86_64__)
+// One table a build of the kernel files; native/sources.json lists the builds, of which this addon may hold some only.
 namespace baseline {
 extern const KernelTable kernel_table;
 }
@@ -28,15 +26,9 @@ extern const KernelTable kernel_table;
 namespace avx512 {
 extern const KernelTable kernel_table;
 }
-#elif defined(__aarch64__)
 namespace neon {
 extern const KernelTable kernel_table;
 }
-#else
-namespace baseline {
-extern const KernelTable kernel_table;
-}
-#endif
 
 namespace {
 
@@ -46,21 +38,33 @@ struct InstructionSet {
   bool runs_here;
 };
 
+#if defined(__x86_64__)
+bool runs_avx2() {
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+bool runs_avx512() {
+  return runs_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
+}
+#endif
+
 // Best first.
 std::vector<InstructionSet> built() {
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  const bool avx2_here = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  const bool avx512_here = avx2_here && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-                           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
-  return {{"avx512", &avx512::kernel_table, avx512_here},
-          {"avx2", &avx2::kernel_table, avx2_here},
-          {"baseline", &baseline::kernel_table, true}};
-#elif defined(__aarch64__)
-  return {{"neon", &neon::kernel_table, true}};
-#else
-  return {{"baseline", &baseline::kernel_table, true}};
+  std::vector<InstructionSet> sets;
+#if defined(DARTSMITH_WITH_AVX512)
+  sets.push_back({"avx512", &avx512::kernel_table, runs_avx512()});
 #endif
+#if defined(DARTSMITH_WITH_AVX2)
+  sets.push_back({"avx2", &avx2::kernel_table, runs_avx2()});
+#endif
+#if defined(DARTSMITH_WITH_NEON)
+  sets.push_back({"neon", &neon::kernel_table, true});
+#endif
+#if defined(DARTSMITH_WITH_BASELINE)
+  sets.push_back({"baseline", &baseline::kernel_table, true});
+#endif
+  return sets;
 }
 
 constexpr size_t kHugePage = size_t{2} << 20;
@@ -154,12 +158,14 @@ std::vector<std::string> instruction_sets() {
 }
 
 std::shared_ptr<Backend> open_backend(int threads, const std::string& instruction_set) {
-  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   for (const InstructionSet& set : built()) {
     if (!set.runs_here || (!instruction_set.empty() && instruction_set != set.name)) continue;
-    return std::make_shared<CpuBackend>(threads > 0 ? threads : cores, set);
+    return std::make_shared<CpuBackend>(threads, set);
   }
-  fail("cpu", "this machine does not run instruction set '", instruction_set, "'");
+  if (instruction_set.empty()) {
+    fail("cpu", "the addon was built for another processor, whose instructions this one lacks: npm rebuild dartsmith");
+  }
+  fail("cpu", "this addon on this machine does not run instruction set '", instruction_set, "'");
 }
 
 }  // namespace dartsmith::cpu

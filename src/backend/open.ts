@@ -1,6 +1,6 @@
 import { invalid } from '../errors.ts';
 import type { BackendName, Device } from './device.ts';
-import { loadAddon } from './native/addon.ts';
+import { fallbackCommand, loadAddon } from './native/addon.ts';
 import { openNativeDevice } from './native/device.ts';
 
 /** Options of {@link openDevice}. */
@@ -53,9 +53,10 @@ function bestBackend({ threads, instructionSet, index }: OpenDeviceOptions): Bac
     const { trouble } = loadAddon().addon.surveyCuda();
     return trouble === '' && threads === undefined ? 'cuda' : 'cpu';
   } catch (error) {
-    process.emitWarning(`${(error as Error).message}. TensorFlow.js takes its place, about a hundred times as slowly`, {
-      code: 'DARTSMITH_NO_ADDON',
-    });
+    process.emitWarning(
+      `${(error as Error).message}. TensorFlow.js takes its place, about a hundred times as slowly, after ${fallbackCommand}`,
+      { code: 'DARTSMITH_NO_ADDON' },
+    );
     return 'tfjs';
   }
 }

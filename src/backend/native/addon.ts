@@ -1,5 +1,5 @@
 // The native addon as TypeScript sees it, and where it is found.
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -69,16 +69,48 @@ export interface Addon {
 /** The addon itself, and the one that runs its CUDA kernels on the CPU, for tests. */
 export type AddonName = 'dartsmith' | 'simt';
 
-/** Where an addon may lie, in the order of preference; see scripts/install.mjs. */
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+const require = createRequire(import.meta.url);
+
+/** Where an addon may lie, in the order of preference: built here, else of the platform's package; see scripts/install.mjs. */
 function candidates(name: AddonName): string[] {
-  const root = fileURLToPath(new URL('../../..', import.meta.url));
   const chosen = process.env['DARTSMITH_ADDON'];
   if (chosen !== undefined) return [name === 'dartsmith' ? chosen : join(dirname(chosen), `${name}.node`)];
-  return [
-    join(root, 'prebuilds', `${process.platform}-${process.arch}`, `${name}.node`),
-    join(root, 'build-cmake', 'Release', `${name}.node`),
-    join(root, 'build', 'Release', `${name}.node`),
-  ];
+  const built = ['build-cmake', 'build'].map((folder) => join(root, folder, 'Release', `${name}.node`));
+  return name === 'dartsmith' ? [...built, ...prebuilt()] : built;
+}
+
+/** The addon of the platform's package, where that is installed. */
+function prebuilt(): string[] {
+  try {
+    return [require.resolve(`${platformPackage()}/dartsmith.node`)];
+  } catch {
+    return [];
+  }
+}
+
+/** As scripts/machine.mjs names it. */
+function platformPackage(): string {
+  if (process.platform !== 'linux') return `dartsmith-${process.platform}-${process.arch}`;
+  const report = process.report as NodeJS.ProcessReport & { excludeNetwork: boolean };
+  report.excludeNetwork = true; // else it may ask for names for seconds
+  const { header } = report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
+  return `dartsmith-linux-${process.arch}-${header.glibcVersionRuntime === undefined ? 'musl' : 'glibc'}`;
+}
+
+/** What TensorFlow.js needs to take an addon's place. */
+export const fallbackCommand = 'npm install @tensorflow/tfjs @tensorflow/tfjs-backend-wasm';
+
+/** Why nothing was built, and what helps: another thing where the install script never ran than where it found no compiler. */
+function reasonNotBuilt(name: AddonName): string {
+  if (name === 'simt')
+    return 'is not built: it is made for tests, in a checkout with cmake, by DARTSMITH_SIMT=ON npm run build:native';
+  const path = join(root, 'install-note.txt');
+  if (existsSync(path)) {
+    const note = readFileSync(path, 'utf8').trim().split('\n')[0];
+    return `is not built (${note}): npm rebuild dartsmith builds it where there is a C++20 compiler`;
+  }
+  return 'is not built since the install script did not run (npm --ignore-scripts, or pnpm before pnpm approve-builds): npm rebuild dartsmith runs it';
 }
 
 const loaded = new Map<AddonName, { addon: Addon; path: string }>();
@@ -88,7 +120,6 @@ export function loadAddon(name: AddonName = 'dartsmith'): { readonly addon: Addo
   const known = loaded.get(name);
   if (known !== undefined) return known;
   const faults: string[] = [];
-  const require = createRequire(import.meta.url);
   for (const path of candidates(name)) {
     if (!existsSync(path)) continue;
     try {
@@ -99,10 +130,9 @@ export function loadAddon(name: AddonName = 'dartsmith'): { readonly addon: Addo
       faults.push(`${path}: ${(error as Error).message.split('\n')[0]}`);
     }
   }
-  const reason = faults.length > 0 ? `does not load (${faults.join('; ')})` : 'is not built';
-  const remedy =
-    name === 'simt'
-      ? 'it is made for tests, in a checkout, by npm run build:native with cmake'
-      : 'install a C++20 compiler and run npm rebuild dartsmith';
-  throw new BackendError(`the native addon ${name === 'simt' ? 'simt ' : ''}${reason}: ${remedy}`);
+  const reason =
+    faults.length > 0
+      ? `does not load (${faults.join('; ')}): npm rebuild dartsmith builds it anew`
+      : reasonNotBuilt(name);
+  throw new BackendError(`the native addon ${name === 'simt' ? 'simt ' : ''}${reason}`);
 }

@@ -87,9 +87,7 @@ class NativeDevice implements Device {
     if (images.length !== labels.length * pixels) {
       throw invalid('images', `${labels.length * pixels} bytes, as many images as labels`, images);
     }
-    const handle = translated(() =>
-      this.#addon.createDataset(this.#handle, labels.length, height, width, channels),
-    );
+    const handle = translated(() => this.#addon.createDataset(this.#handle, labels.length, height, width, channels));
     const write = (first: number, images: Uint8Array, labels: Int32Array) =>
       settled(() => this.#addon.writeImages(handle, first, images, labels));
     const dispose = () => this.#addon.disposeDataset(handle);

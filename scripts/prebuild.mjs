@@ -1,0 +1,116 @@
+// Makes what is published: prebuilt/*.tgz, a package for each platform that can be built here, which holds nothing but the addon
+// with every instruction set, and dartsmith itself, which asks for them as optional dependencies. An install takes the one that
+// fits (os, cpu, libc) and compiles nothing. `npm run prebuild [PLATFORM...]`, all that have a compiler here by default.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { answers, platformPackage } from './machine.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const out = join(root, 'prebuilt');
+const require = createRequire(import.meta.url);
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+/** By package name: npm's words for the platform, and the cross compiler that makes its addon on another one. */
+const platforms = {
+  'dartsmith-linux-x64-glibc': { os: 'linux', cpu: 'x64', libc: 'glibc', compiler: 'x86_64-linux-gnu-g++' },
+  'dartsmith-linux-x64-musl': { os: 'linux', cpu: 'x64', libc: 'musl', compiler: 'x86_64-linux-musl-g++' },
+  'dartsmith-linux-arm64-glibc': { os: 'linux', cpu: 'arm64', libc: 'glibc', compiler: 'aarch64-linux-gnu-g++' },
+  'dartsmith-linux-arm64-musl': { os: 'linux', cpu: 'arm64', libc: 'musl', compiler: 'aarch64-linux-musl-g++' },
+  'dartsmith-darwin-x64': { os: 'darwin', cpu: 'x64' },
+  'dartsmith-darwin-arm64': { os: 'darwin', cpu: 'arm64' },
+};
+
+const isHere = (name) => name === platformPackage();
+const canBuild = ([name, { compiler }]) => isHere(name) || (compiler !== undefined && answers(compiler));
+
+function run(command, args, options = {}) {
+  const { status } = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options });
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed`);
+}
+
+/** Compiles a platform's addon; gives its file. */
+function compile(name, { os, cpu, compiler }) {
+  const folder = join('build-prebuilt', name);
+  const cmakeJs = join(dirname(require.resolve('cmake-js/package.json')), 'bin', 'cmake-js');
+  const processor = { x64: 'x86_64', arm64: 'aarch64' }[cpu];
+  const cross = isHere(name)
+    ? []
+    : [`--CDCMAKE_CXX_COMPILER=${compiler}`, `--CDCMAKE_SYSTEM_NAME=Linux`, `--CDCMAKE_SYSTEM_PROCESSOR=${processor}`];
+  const runtime = os === 'linux' ? ['--CDDARTSMITH_STATIC_RUNTIME=ON'] : [];
+  const args = ['--out', folder, '--parallel', '0', '--CDDARTSMITH_ISA=all', ...cross, ...runtime];
+  for (const command of ['configure', 'compile']) run(process.execPath, [cmakeJs, command, ...args]);
+  return join(root, folder, 'Release', 'dartsmith.node');
+}
+
+/** The oldest C library that an addon runs with, such as 'glibc 2.34'; empty where objdump does not tell. */
+function oldestLibc(addon, libc) {
+  if (libc !== 'glibc') return libc ?? '';
+  const { stdout } = spawnSync('objdump', ['-T', addon], { encoding: 'utf8' });
+  const versions = [...(stdout ?? '').matchAll(/GLIBC_(\d+)\.(\d+)/g)].map(([, major, minor]) => [+major, +minor]);
+  const [newest] = versions.sort(([a, b], [c, d]) => c - a || d - b);
+  return newest === undefined ? 'glibc' : `glibc ${newest.join('.')} or later`;
+}
+
+/** Packs a folder; gives the tarball's name. */
+function pack(folder) {
+  const args = ['pack', '--ignore-scripts', '--json', '--pack-destination', out];
+  return JSON.parse(execFileSync('npm', args, { cwd: folder, encoding: 'utf8' }))[0].filename;
+}
+
+function packPlatform(name, platform) {
+  const { os, cpu, libc } = platform;
+  const addon = compile(name, platform);
+  const folder = join(out, name);
+  mkdirSync(folder, { recursive: true });
+  copyFileSync(addon, join(folder, 'dartsmith.node'));
+  copyFileSync(join(root, 'LICENSE'), join(folder, 'LICENSE'));
+  const needs = [os, cpu, oldestLibc(addon, libc)].filter(Boolean).join(', ');
+  writeFileSync(
+    join(folder, 'README.md'),
+    `The native addon of [dartsmith](https://www.npmjs.com/package/dartsmith) for ${needs}.\n`,
+  );
+  const { version, license, repository } = manifest;
+  const described = {
+    ...{ name, version, description: `The native addon of dartsmith for ${needs}`, license, repository },
+    ...{ main: 'dartsmith.node', files: ['dartsmith.node'], os: [os], cpu: [cpu], ...(libc && { libc: [libc] }) },
+  };
+  writeFileSync(join(folder, 'package.json'), `${JSON.stringify(described, undefined, 2)}\n`);
+  return pack(folder);
+}
+
+/** dartsmith itself, with the platforms' packages as optional dependencies, which a checkout cannot have: its lock file would name them. */
+function packMain(names) {
+  const tarball = join(out, pack(root));
+  const folder = join(out, 'package');
+  run('tar', ['-xzf', tarball, '-C', out]);
+  const packages = Object.fromEntries(names.map((name) => [name, manifest.version]));
+  const changed = { ...manifest, optionalDependencies: { ...manifest.optionalDependencies, ...packages } };
+  writeFileSync(join(folder, 'package.json'), `${JSON.stringify(changed, undefined, 2)}\n`);
+  return pack(folder);
+}
+
+const asked = process.argv.slice(2);
+for (const name of asked.filter((name) => !(name in platforms))) {
+  console.error(`prebuild: expected platforms among ${Object.keys(platforms).join(', ')} but received '${name}'`);
+  process.exit(2);
+}
+const entries = Object.entries(platforms).filter(([name]) => asked.length === 0 || asked.includes(name));
+rmSync(out, { recursive: true, force: true });
+mkdirSync(out, { recursive: true });
+const made = [];
+for (const entry of entries) {
+  const [name, { compiler }] = entry;
+  if (canBuild(entry)) made.push([name, packPlatform(...entry)]);
+  else
+    console.log(
+      `prebuild: ${name} is left out: ${compiler ? `${compiler} is not on the PATH` : 'it is built on macOS'}`,
+    );
+}
+const main = packMain(made.map(([name]) => name));
+console.log(
+  ['', ...made.map(([, tarball]) => tarball), main].map((name) => (name ? join('prebuilt', name) : name)).join('\n'),
+);
