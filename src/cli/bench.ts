@@ -5,12 +5,12 @@ import { AbortedError, ArgumentError, invalid } from '../errors.ts';
 import { type KernelName, kernelNames } from '../kernels/catalogue.ts';
 import { checkKernel } from '../kernels/check.ts';
 import { type Contestant, measureKernel } from '../kernels/measure.ts';
+import { suggestion } from '../suggest.ts';
 import { type BenchCase, type BenchShape, checkBatchSize, planCases } from './bench_cases.ts';
 import { type BenchProgress, createBenchProgress } from './bench_progress.ts';
 import { type BenchResult, benchLines, describeBench } from './bench_report.ts';
 import { listenForInterrupt } from './interrupt.ts';
 import { integerParser } from './options.ts';
-import { suggestion } from './suggest.ts';
 
 interface BenchFlags {
   readonly backend?: readonly BackendName[];

@@ -3,7 +3,7 @@ import { checkBatchSize, planCases } from '../../../src/cli/bench_cases.ts';
 import { createBenchProgress } from '../../../src/cli/bench_progress.ts';
 import { type BenchReport, benchLines, describeBench } from '../../../src/cli/bench_report.ts';
 import { checkoutCommit } from '../../../src/cli/checkout.ts';
-import { suggestion } from '../../../src/cli/suggest.ts';
+import { suggestion } from '../../../src/suggest.ts';
 import { version } from '../../../src/cli/version.ts';
 import { ArgumentError } from '../../../src/errors.ts';
 import { kernelNames, kernels } from '../../../src/kernels.ts';
