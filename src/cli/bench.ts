@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { BackendName } from '../backend/device.ts';
 import { backendNames, describeBackends, openDevice } from '../backend/open.ts';
-import { AbortedError, ArgumentError, invalid } from '../errors.ts';
+import { AbortedError, ArgumentError, invalid, throwIfAborted } from '../errors.ts';
 import { type KernelName, kernelNames } from '../kernels/catalogue.ts';
 import { checkKernel } from '../kernels/check.ts';
 import { type Contestant, measureKernel } from '../kernels/measure.ts';
@@ -111,7 +111,7 @@ async function openContestants(
       device.dispose();
       throw error;
     }
-    if (signal.aborted) throw new AbortedError();
+    throwIfAborted(signal);
   }
 }
 

@@ -4,7 +4,7 @@ import type { Parameters } from '../backend/parameters.ts';
 import type { Dataset, ImageSet } from '../data/dataset.ts';
 import { datasetDigest } from '../data/digest.ts';
 import { loadDataset } from '../data/load.ts';
-import { AbortedError, FileError } from '../errors.ts';
+import { FileError, throwIfAborted } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { costOf } from '../report/cost.ts';
 import { initialProgress, loadCheckpoint, type Progress } from './checkpoint.ts';
@@ -76,7 +76,7 @@ async function openSession<W extends Work>(
   cleanup: Cleanup,
 ): Promise<Session<W>> {
   const { seed, runtime } = plan;
-  if (runtime.signal?.aborted) throw new AbortedError();
+  throwIfAborted(runtime.signal);
   const dataset = await resolveDataset(plan);
   const method = prepare(dataset);
   const { backend, threads, index } = runtime;

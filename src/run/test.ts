@@ -3,7 +3,7 @@ import { openDevice } from '../backend/open.ts';
 import { createProgramSet } from '../backend/programs.ts';
 import type { Dataset, ImageSet } from '../data/dataset.ts';
 import { type DatasetName, isInFiles, loadDataset } from '../data/load.ts';
-import { AbortedError, invalid } from '../errors.ts';
+import { invalid, throwIfAborted } from '../errors.ts';
 import { testBatches } from '../evaluate/batches.ts';
 import { openFeed } from '../evaluate/feed.ts';
 import { type Score, scoreImages } from '../evaluate/score.ts';
@@ -59,7 +59,7 @@ export interface TestResult extends Score {
  */
 export async function test(options: TestOptions): Promise<TestResult> {
   const { genotype, weights, signal, batchSize = 96 } = options;
-  if (signal?.aborted) throw new AbortedError();
+  throwIfAborted(signal);
   if (!(Number.isInteger(batchSize) && batchSize >= 1)) throw invalid('batchSize', 'a positive integer', batchSize);
   if (options.workers !== undefined) checkWorkers(options.workers);
   refuseBesideOwnDataset(options);
