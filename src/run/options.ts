@@ -18,7 +18,7 @@ export interface SearchPlan extends RunPlan<SearchConfig> {
   readonly space: string | SearchSpace;
 }
 
-const fixedOnResume = ['dataDir', 'limit', 'imageSize', 'preset', 'settings', 'seed', 'out'] as const;
+const fixedOnResume = ['limit', 'imageSize', 'preset', 'settings', 'seed', 'out'] as const;
 
 /** Checks options and the run directory, and fills in the defaults. Throws ArgumentError or FileError. */
 export async function planSearch(options: SearchOptions): Promise<SearchPlan> {

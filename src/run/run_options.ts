@@ -32,7 +32,8 @@ export interface RunOptions {
   readonly out?: string;
   /**
    * Folder of a run to go on with, to the same bits as if it had never stopped. Beside it only `backend`, `threads`,
-   * `index`, `workers`, `device`, `signal` and `checkpointSeconds` may be given, and what the run began with as an object.
+   * `index`, `workers`, `device`, `signal` and `checkpointSeconds` may be given, what the run began with as an object, and `dataDir`
+   * where the same data lie elsewhere now.
    */
   readonly resume?: string;
   /** Ends the run after the current step and a checkpoint, with AbortedError. */
@@ -110,13 +111,14 @@ export async function planResumedRun<Config extends RunConfig, Options extends R
   fixed: readonly (keyof Options & string)[],
 ): Promise<RunPlan<Config> & { readonly files: RunFiles; readonly config: Config }> {
   const runtime = planRuntime(options);
+  refuseBesideOwnDataset(options);
   for (const name of fixed) {
     if (options[name] !== undefined) throw new ArgumentError(`${name} cannot be given with resume: the run fixed it`);
   }
   const { files, config } = await openRunDirectory<Config>(folder('resume', directory), kind);
   return {
     dataset: sameKind('dataset', options.dataset, config.dataset, files) as DatasetName | Dataset<ImageSet>,
-    dataDir: config.dataset.dataDir,
+    dataDir: options.dataDir === undefined ? config.dataset.dataDir : resolve(folder('dataDir', options.dataDir)),
     usualLimit: config.dataset.limit,
     imageSize: config.dataset.imageSize,
     settings: config.settings,

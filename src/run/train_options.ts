@@ -20,7 +20,7 @@ export interface TrainPlan extends RunPlan<TrainConfig> {
   readonly genotype: Genotype;
 }
 
-const fixedOnResume = ['dataDir', 'limit', 'imageSize', 'preset', 'settings', 'seed', 'out', 'genotype'] as const;
+const fixedOnResume = ['limit', 'imageSize', 'preset', 'settings', 'seed', 'out', 'genotype'] as const;
 
 /** Checks options and the run directory, and fills in the defaults. Throws ArgumentError or FileError. */
 export async function planTraining(options: TrainOptions): Promise<TrainPlan> {
