@@ -50,7 +50,7 @@ export async function planRunDirectory(directory: string): Promise<RunFiles> {
 }
 
 /** Makes a folder that was not there: `base`, or where that is taken `base-2` and so on. Throws FileError. */
-export async function makeRunDirectory(base: string): Promise<string> {
+export async function makeRunDirectory(base: string, tries = 3): Promise<string> {
   try {
     await mkdir(dirname(base), { recursive: true });
     for (let count = 1; ; count++) {
@@ -58,6 +58,8 @@ export async function makeRunDirectory(base: string): Promise<string> {
       if (await makeFolder(directory)) return directory;
     }
   } catch (error) {
+    // A run that never began may have taken the empty folder around it away.
+    if (isMissing(error) && tries > 1) return makeRunDirectory(base, tries - 1);
     throw fileError('write', base, error);
   }
 }
