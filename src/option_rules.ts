@@ -95,6 +95,7 @@ export const abortSignal: OptionRule = like(
     isRecord(value) && typeof value['aborted'] === 'boolean' && typeof value['addEventListener'] === 'function',
 );
 
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+/** Whether a value is an object that is no list. */
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
