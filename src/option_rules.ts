@@ -1,25 +1,24 @@
 // What the options of a function may be: one table a function, held against what the caller gave before anything begins.
+import { isRecord, type Rule } from './checks.ts';
 import { ArgumentError, invalid } from './errors.ts';
-import { invalidWord, suggestion } from './suggest.ts';
+import { suggestion } from './suggest.ts';
 
-/** What an option may be, in words and as a test. */
-export interface OptionRule {
-  readonly expected: string;
-  readonly allows: (value: unknown) => boolean;
-  /** Those that it has to be one of, so that the nearest can be suggested. */
-  readonly words?: readonly string[];
+/** What an option may be. */
+export interface OptionRule extends Rule {
+  /** Words among which the nearest can be suggested. */
+  readonly choices?: readonly string[];
   /** Whether it must be given. */
   readonly required?: boolean;
 }
 
-/** A rule for every option of a function: a type check tells of one that has none. */
+/** A rule for every option of a function: the type check tells of one that has none. */
 export type OptionRules<Options> = Readonly<Record<keyof Options & string, OptionRule>>;
 
 /**
  * Holds the options of the function `name` to its rules; one that is undefined counts as absent. Throws ArgumentError for what is no
  * object, a name that the function does not know, and a value that the rule does not allow.
  */
-export function checkOptions<Options extends object>(
+export function checkOptionRules<Options extends object>(
   name: string,
   options: Options,
   rules: OptionRules<Options>,
@@ -38,10 +37,9 @@ export function checkOptions<Options extends object>(
 export function checkFields(prefix: string, fields: object, rules: Readonly<Record<string, OptionRule>>): void {
   for (const [name, rule] of Object.entries(rules)) {
     const value: unknown = fields[name as keyof typeof fields];
-    if (value === undefined ? !rule.required : rule.allows(value)) continue;
-    throw rule.words === undefined
-      ? invalid(prefix + name, rule.expected, value)
-      : invalidWord(prefix + name, rule.words, value);
+    if (value === undefined ? !rule.required : rule.holds(value)) continue;
+    const { message } = invalid(prefix + name, rule.words, value);
+    throw new ArgumentError(message + (typeof value === 'string' ? suggestion(value, rule.choices ?? []) : ''));
   }
 }
 
@@ -50,52 +48,28 @@ export function required(rule: OptionRule): OptionRule {
   return { ...rule, required: true };
 }
 
-/** Whatever a test of its own allows; also what the function itself looks at more closely. */
-export function like(expected: string, allows: (value: unknown) => boolean): OptionRule {
-  return { expected, allows };
-}
-
 /** Any text but the empty one. */
-export function text(expected: string): OptionRule {
-  return { expected, allows: (value) => typeof value === 'string' && value !== '' };
+export function text(words: string): OptionRule {
+  return { words, holds: (value) => typeof value === 'string' && value !== '' };
 }
 
 /** One of some words. */
-export function word(words: readonly string[]): OptionRule {
-  return { expected: `one of ${words.join(', ')}`, allows: (value) => words.includes(value as string), words };
+export function word(choices: readonly string[]): OptionRule {
+  return { words: `one of ${choices.join(', ')}`, holds: (value) => choices.includes(value as string), choices };
 }
 
-/** An integer from `low` to `high`, both included. */
-export function whole(low: number, high = Number.MAX_SAFE_INTEGER): OptionRule {
-  const expected =
-    high === Number.MAX_SAFE_INTEGER ? `an integer of at least ${low}` : `an integer from ${low} to ${high}`;
-  return { expected, allows: (value) => Number.isInteger(value) && Number(value) >= low && Number(value) <= high };
+/** One of some words, or an object that the function itself looks at more closely. */
+export function wordOr(choices: readonly string[], object: string): OptionRule {
+  const words = `one of ${choices.join(', ')}, or ${object}`;
+  return { words, holds: (value) => choices.includes(value as string) || isRecord(value), choices };
+}
+
+/** An object that the function itself looks at more closely. */
+export function record(words: string): OptionRule {
+  return { words, holds: isRecord };
 }
 
 /** A number of at least `low`; infinity is one. */
 export function atLeast(low: number): OptionRule {
-  return { expected: `a number of at least ${low}`, allows: (value) => typeof value === 'number' && value >= low };
-}
-
-/** True or false. */
-export const flag: OptionRule = { expected: 'true or false', allows: (value) => typeof value === 'boolean' };
-
-/** A function. */
-export const callback: OptionRule = { expected: 'a function', allows: (value) => typeof value === 'function' };
-
-/** An object that is no list. */
-export function record(expected: string): OptionRule {
-  return { expected, allows: isRecord };
-}
-
-/** Of any realm, so it is known by what it can do. */
-export const abortSignal: OptionRule = like(
-  'an AbortSignal',
-  (value) =>
-    isRecord(value) && typeof value['aborted'] === 'boolean' && typeof value['addEventListener'] === 'function',
-);
-
-/** Whether a value is an object that is no list. */
-export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return { words: `a number of at least ${low}`, holds: (value) => typeof value === 'number' && value >= low };
 }

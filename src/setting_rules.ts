@@ -1,6 +1,7 @@
 // What settings of a search or a training may be, and what help says of them.
+
+import { isRecord } from './checks.ts';
 import { ArgumentError, invalid } from './errors.ts';
-import { isRecord } from './option_rules.ts';
 import { invalidWord, suggestion } from './suggest.ts';
 
 /** What a setting may be (bounds are inclusive), and what help says of it. */

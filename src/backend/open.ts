@@ -1,5 +1,7 @@
+import { anInteger } from '../checks.ts';
 import { invalid } from '../errors.ts';
-import type { BackendName, Device } from './device.ts';
+import { checkOptionRules, type OptionRules, word } from '../option_rules.ts';
+import { type BackendName, backendNames, type Device } from './device.ts';
 import { loadAddon } from './native/addon.ts';
 import { openNativeDevice } from './native/device.ts';
 
@@ -17,6 +19,14 @@ export interface OpenDeviceOptions {
   readonly memoryLimitBytes?: number;
 }
 
+const deviceRules: OptionRules<OpenDeviceOptions> = {
+  backend: word(['auto', ...backendNames]),
+  threads: anInteger(1, 1024),
+  instructionSet: { words: 'the name of an instruction set', holds: (value) => typeof value === 'string' },
+  index: anInteger(0, 1023),
+  memoryLimitBytes: anInteger(1),
+};
+
 /** One backend as `dartsmith doctor` shows it. */
 export interface BackendReport {
   readonly name: string;
@@ -26,17 +36,13 @@ export interface BackendReport {
   readonly details: Readonly<Record<string, string>>;
 }
 
-/** The backends that this version can open, best first. */
-export const backendNames: readonly BackendName[] = ['cuda', 'cpu', 'tfjs', 'simt'];
-
 /**
  * Opens a device to compile and run graphs on. Throws ArgumentError for a bad option and BackendError, saying what to do,
  * where the backend cannot be used on this machine.
  */
 export async function openDevice(options: OpenDeviceOptions = {}): Promise<Device> {
+  checkOptionRules('openDevice', options, deviceRules);
   const { backend = 'auto' } = options;
-  const choices = ['auto', ...backendNames];
-  if (!choices.includes(backend)) throw invalid('backend', `one of ${choices.join(', ')}`, backend);
   const chosen = backend === 'auto' ? bestBackend(options) : backend;
   if (chosen === 'tfjs') return openTfjs(options);
   return chosen === 'cpu' ? openCpu(options) : openGpu(chosen, options);
@@ -70,9 +76,6 @@ async function openTfjs({ instructionSet, index, memoryLimitBytes }: OpenDeviceO
 }
 
 function openCpu({ threads, instructionSet = '' }: OpenDeviceOptions): Device {
-  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 1024)) {
-    throw invalid('threads', 'an integer from 1 to 1024', threads);
-  }
   if (instructionSet !== '' && !instructionSets().includes(instructionSet)) {
     throw invalid('instructionSet', `one of ${instructionSets().join(', ')}`, instructionSet);
   }
@@ -80,11 +83,6 @@ function openCpu({ threads, instructionSet = '' }: OpenDeviceOptions): Device {
 }
 
 function openGpu(backend: 'cuda' | 'simt', { index = 0, memoryLimitBytes }: OpenDeviceOptions): Device {
-  if (!(Number.isInteger(index) && index >= 0 && index < 1024)) throw invalid('index', 'a device number', index);
-  const isLimit = Number.isSafeInteger(memoryLimitBytes) && Number(memoryLimitBytes) > 0;
-  if (memoryLimitBytes !== undefined && !isLimit) {
-    throw invalid('memoryLimitBytes', 'a positive number of bytes', memoryLimitBytes);
-  }
   return openNativeDevice(backend, { backend: 'cuda', index, memoryLimitBytes: memoryLimitBytes ?? 0 });
 }
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import type { BackendName } from '../backend/device.ts';
-import { backendNames, describeBackends, openDevice } from '../backend/open.ts';
+import { type BackendName, backendNames } from '../backend/device.ts';
+import { describeBackends, openDevice } from '../backend/open.ts';
 import { ArgumentError, invalid, throwIfAborted } from '../errors.ts';
 import { type KernelName, kernelNames } from '../kernels/catalogue.ts';
 import { checkKernel } from '../kernels/check.ts';
