@@ -48,6 +48,9 @@ export function required(rule: OptionRule): OptionRule {
   return { ...rule, required: true };
 }
 
+/** Anything: it is looked at where it is used. */
+export const checkedLater: OptionRule = { words: 'anything', holds: () => true };
+
 /** Any text but the empty one. */
 export function text(words: string): OptionRule {
   return { words, holds: (value) => typeof value === 'string' && value !== '' };
