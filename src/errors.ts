@@ -52,11 +52,21 @@ export class DivergedError extends DartsmithError {
   }
 }
 
-/** The work was stopped through its AbortSignal. */
+/** The work was stopped through its AbortSignal, whose reason is the cause. */
 export class AbortedError extends DartsmithError {
-  constructor(message = 'stopped by the AbortSignal') {
-    super('ABORTED', message);
+  constructor(message = 'stopped by the AbortSignal', options?: ErrorOptions) {
+    super('ABORTED', message, options);
   }
+}
+
+/** The error for work that a signal stops; its cause is the reason that was given to the AbortController. */
+export function abortedBy(signal: AbortSignal | undefined): AbortedError {
+  return new AbortedError(undefined, { cause: signal?.reason });
+}
+
+/** Throws AbortedError once the signal is aborted. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw abortedBy(signal);
 }
 
 /** The one form of "expected X for NAME but received Y" that every validation uses. */

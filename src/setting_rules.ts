@@ -1,5 +1,8 @@
 // What settings of a search or a training may be, and what help says of them.
-import { invalid } from './errors.ts';
+
+import { isRecord } from './checks.ts';
+import { ArgumentError, invalid } from './errors.ts';
+import { invalidWord, suggestion } from './suggest.ts';
 
 /** What a setting may be (bounds are inclusive), and what help says of it. */
 export type SettingRule =
@@ -39,11 +42,16 @@ export function resolvePreset<Settings, Name extends string>(
   preset: Name,
   overrides: Partial<Settings> = {},
 ): Settings {
-  if (!Object.hasOwn(presets, preset)) throw invalid('preset', `one of ${Object.keys(presets).join(', ')}`, preset);
+  if (!Object.hasOwn(presets, preset)) throw invalidWord('preset', Object.keys(presets), preset);
+  if (!isRecord(overrides)) throw invalid('settings', 'an object', overrides);
   const given = Object.entries(overrides).filter(([, value]) => value !== undefined);
   for (const [name, value] of given) {
-    if (!Object.hasOwn(rules, name)) throw invalid('settings', `names among ${Object.keys(rules).join(', ')}`, name);
+    if (!Object.hasOwn(rules, name)) {
+      const { message } = invalid('settings', `names among ${Object.keys(rules).join(', ')}`, name);
+      throw new ArgumentError(message + suggestion(name, Object.keys(rules)));
+    }
     const rule = rules[name as keyof Settings & string];
+    if (rule.kind === 'choice' && !isAllowed(rule, value)) throw invalidWord(name, rule.words, value);
     if (!isAllowed(rule, value)) throw invalid(name, describeRule(rule), value);
   }
   return { ...presets[preset].settings, ...Object.fromEntries(given) };

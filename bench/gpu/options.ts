@@ -1,6 +1,5 @@
 import { parseArgs } from 'node:util';
-import type { BackendName } from '../../src/backend/device.ts';
-import { backendNames } from '../../src/backend/open.ts';
+import { type BackendName, backendNames } from '../../src/backend/device.ts';
 import { invalid } from '../../src/errors.ts';
 import { type StageName, stageNames } from './stages.ts';
 

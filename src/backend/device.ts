@@ -9,7 +9,10 @@ import type { Parameters } from './parameters.ts';
  * A backend's name. `simt` runs the kernels of `cuda` on the CPU, thousands of times as slowly, to test them: its device
  * `index` chooses an order of threads (0 forward, 1 reverse, 2 to 4 random), which must make no difference.
  */
-export type BackendName = 'cuda' | 'cpu' | 'tfjs' | 'simt';
+export type BackendName = (typeof backendNames)[number];
+
+/** The backends that this version can open, best first. */
+export const backendNames = ['cuda', 'cpu', 'tfjs', 'simt'] as const;
 
 /** Which gradients a pass computes; kernels for the others do not run. */
 export type GradientTarget = 'weights' | 'alpha' | 'both';

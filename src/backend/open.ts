@@ -1,6 +1,8 @@
-import { invalid } from '../errors.ts';
-import type { BackendName, Device } from './device.ts';
-import { fallbackCommand, loadAddon } from './native/addon.ts';
+import { anInteger } from '../checks.ts';
+import { BackendError, invalid } from '../errors.ts';
+import { checkOptionRules, type OptionRules, word } from '../option_rules.ts';
+import { type BackendName, backendNames, type Device } from './device.ts';
+import { type Addon, loadAddon } from './native/addon.ts';
 import { openNativeDevice } from './native/device.ts';
 
 /** Options of {@link openDevice}. */
@@ -17,6 +19,14 @@ export interface OpenDeviceOptions {
   readonly memoryLimitBytes?: number;
 }
 
+const deviceRules: OptionRules<OpenDeviceOptions> = {
+  backend: word(['auto', ...backendNames]),
+  threads: anInteger(1, 1024),
+  instructionSet: { words: 'the name of an instruction set', holds: (value) => typeof value === 'string' },
+  index: anInteger(0, 1023),
+  memoryLimitBytes: anInteger(1),
+};
+
 /** One backend as `dartsmith doctor` shows it. */
 export interface BackendReport {
   readonly name: string;
@@ -26,38 +36,42 @@ export interface BackendReport {
   readonly details: Readonly<Record<string, string>>;
 }
 
-/** The backends that this version can open, best first. */
-export const backendNames: readonly BackendName[] = ['cuda', 'cpu', 'tfjs', 'simt'];
-
 /**
  * Opens a device to compile and run graphs on. Throws ArgumentError for a bad option and BackendError, saying what to do,
  * where the backend cannot be used on this machine.
  */
 export async function openDevice(options: OpenDeviceOptions = {}): Promise<Device> {
-  const { backend = 'auto' } = options;
-  const choices = ['auto', ...backendNames];
-  if (!choices.includes(backend)) throw invalid('backend', `one of ${choices.join(', ')}`, backend);
-  const chosen = backend === 'auto' ? bestBackend(options) : backend;
-  if (chosen === 'tfjs') return openTfjs(options);
-  return chosen === 'cpu' ? openCpu(options) : openGpu(chosen, options);
+  checkOptionRules('openDevice', options, deviceRules);
+  const { backend = 'auto', threads, instructionSet, index } = options;
+  if (backend === 'tfjs') return openTfjs(options);
+  if (backend === 'cpu') return openCpu(options);
+  if (backend !== 'auto') return openGpu(backend, options);
+  if (index !== undefined) return openGpu('cuda', options);
+  if (instructionSet !== undefined) return openCpu(options);
+  const { addon, trouble } = findAddon();
+  if (addon === undefined) return openFallback(options, trouble);
+  return threads === undefined && addon.surveyCuda().trouble === '' ? openGpu('cuda', options) : openCpu(options);
 }
 
-/**
- * A GPU where one is chosen, the CPU where its own options are given, else a GPU that can be used, else the CPU; TensorFlow.js,
- * with a warning, where there is no addon.
- */
-function bestBackend({ threads, instructionSet, index }: OpenDeviceOptions): BackendName {
-  if (index !== undefined) return 'cuda';
-  if (instructionSet !== undefined) return 'cpu';
+function findAddon(): { readonly addon?: Addon; readonly trouble: string } {
   try {
-    const { trouble } = loadAddon().addon.surveyCuda();
-    return trouble === '' && threads === undefined ? 'cuda' : 'cpu';
+    return { addon: loadAddon().addon, trouble: '' };
   } catch (error) {
-    process.emitWarning(
-      `${(error as Error).message}. TensorFlow.js takes its place, about a hundred times as slowly, after ${fallbackCommand}`,
-      { code: 'DARTSMITH_NO_ADDON' },
-    );
-    return 'tfjs';
+    return { trouble: (error as Error).message };
+  }
+}
+
+/** TensorFlow.js, with a warning; where that is not there either, an error that says what to do about both. */
+async function openFallback(options: OpenDeviceOptions, trouble: string): Promise<Device> {
+  try {
+    const device = await openTfjs(options);
+    process.emitWarning(`${trouble}. TensorFlow.js takes its place, about a hundred times as slowly`, {
+      code: 'DARTSMITH_NO_ADDON',
+    });
+    return device;
+  } catch (error) {
+    if (!(error instanceof BackendError)) throw error;
+    throw new BackendError(`${trouble}. ${error.message}`, { cause: error });
   }
 }
 
@@ -71,9 +85,6 @@ async function openTfjs({ instructionSet, index, memoryLimitBytes }: OpenDeviceO
 }
 
 function openCpu({ threads, instructionSet = '' }: OpenDeviceOptions): Device {
-  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 1024)) {
-    throw invalid('threads', 'an integer from 1 to 1024', threads);
-  }
   if (instructionSet !== '' && !instructionSets().includes(instructionSet)) {
     throw invalid('instructionSet', `one of ${instructionSets().join(', ')}`, instructionSet);
   }
@@ -81,11 +92,6 @@ function openCpu({ threads, instructionSet = '' }: OpenDeviceOptions): Device {
 }
 
 function openGpu(backend: 'cuda' | 'simt', { index = 0, memoryLimitBytes }: OpenDeviceOptions): Device {
-  if (!(Number.isInteger(index) && index >= 0 && index < 1024)) throw invalid('index', 'a device number', index);
-  const isLimit = Number.isSafeInteger(memoryLimitBytes) && Number(memoryLimitBytes) > 0;
-  if (memoryLimitBytes !== undefined && !isLimit) {
-    throw invalid('memoryLimitBytes', 'a positive number of bytes', memoryLimitBytes);
-  }
   return openNativeDevice(backend, { backend: 'cuda', index, memoryLimitBytes: memoryLimitBytes ?? 0 });
 }
 
@@ -101,10 +107,10 @@ export async function describeBackends(): Promise<BackendReport[]> {
 
 async function describeTfjs(): Promise<BackendReport> {
   try {
-    const { describePlatforms } = await import('./tfjs/platform.ts');
+    const { describePlatforms, installCommand } = await import('./tfjs/platform.ts');
     const reports = await describePlatforms();
     const best = reports.find(({ usable }) => usable);
-    const reason = best === undefined ? 'no package of TensorFlow.js loads' : `the reference, slow: ${best.reason}`;
+    const reason = best === undefined ? `not installed: ${installCommand}` : `the reference, slow: ${best.reason}`;
     const details = Object.fromEntries(
       reports.map(({ platform, usable, reason }) => [platform, usable ? 'loads' : reason]),
     );

@@ -1,16 +1,16 @@
 import type { Command } from 'commander';
-import type { BackendName } from '../backend/device.ts';
-import { backendNames, describeBackends, openDevice } from '../backend/open.ts';
-import { AbortedError, ArgumentError, invalid } from '../errors.ts';
+import { type BackendName, backendNames } from '../backend/device.ts';
+import { describeBackends, openDevice } from '../backend/open.ts';
+import { ArgumentError, invalid, throwIfAborted } from '../errors.ts';
 import { type KernelName, kernelNames } from '../kernels/catalogue.ts';
 import { checkKernel } from '../kernels/check.ts';
 import { type Contestant, measureKernel } from '../kernels/measure.ts';
+import { suggestion } from '../suggest.ts';
 import { type BenchCase, type BenchShape, checkBatchSize, planCases } from './bench_cases.ts';
 import { type BenchProgress, createBenchProgress } from './bench_progress.ts';
 import { type BenchResult, benchLines, describeBench } from './bench_report.ts';
-import { listenForInterrupt } from './interrupt.ts';
+import { listenForInterrupt, worded } from './interrupt.ts';
 import { integerParser } from './options.ts';
-import { suggestion } from './suggest.ts';
 
 interface BenchFlags {
   readonly backend?: readonly BackendName[];
@@ -87,7 +87,7 @@ async function bench(words: readonly string[], flags: BenchFlags): Promise<void>
     const report = describeBench({ shape, runs, contestants, results, skipped });
     process.stdout.write(`${json ? JSON.stringify(report) : benchLines(report).join('\n')}\n`);
   } catch (error) {
-    throw error instanceof AbortedError ? new AbortedError('interrupted') : error;
+    throw worded(error);
   } finally {
     progress.close();
     interrupt[Symbol.dispose]();
@@ -111,7 +111,7 @@ async function openContestants(
       device.dispose();
       throw error;
     }
-    if (signal.aborted) throw new AbortedError();
+    throwIfAborted(signal);
   }
 }
 

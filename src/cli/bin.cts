@@ -1,7 +1,17 @@
 #!/usr/bin/env node
-// The command's first file. libuv reads the number of its threads, on which images are decoded, when it first needs one, which an
-// ES module's import already does: so this one is CommonJS.
-const { availableParallelism } = require('node:os') as typeof import('node:os');
+// The command's first file, in words that Node 12 can read, so that an old Node is told what is wanted instead of failing somewhere.
+// It is CommonJS since libuv reads the number of its threads, on which images are decoded, when it first needs one: an ES module's
+// import already does.
+const wanted = [20, 19];
+const found = process.versions.node.split('.').map(Number);
 
-process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, availableParallelism()));
+if (found[0] < wanted[0] || (found[0] === wanted[0] && found[1] < wanted[1])) {
+  console.error(`dartsmith: expected Node ${wanted.join('.')} or later, but this is Node ${process.versions.node}`);
+  process.exit(1);
+}
+
+if (process.env.UV_THREADPOOL_SIZE === undefined) {
+  const { availableParallelism } = require('node:os') as typeof import('node:os');
+  process.env.UV_THREADPOOL_SIZE = String(Math.max(4, availableParallelism()));
+}
 void import('./main.ts');

@@ -1,12 +1,13 @@
 import { CommanderError } from 'commander';
 import { AbortedError, ArgumentError, DartsmithError } from '../errors.ts';
+import { Interruption } from './interrupt.ts';
 
-/** The command's exit codes. */
+/** The command's exit codes; an {@link Interruption} has its own. */
 export const exitCodes = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
 /** How a command that did not simply finish ends: its exit code, and the line to print where there is one. */
 export interface Ending {
-  readonly exitCode: (typeof exitCodes)[keyof typeof exitCodes];
+  readonly exitCode: number;
   readonly line?: string;
 }
 
@@ -14,7 +15,10 @@ export interface Ending {
 export function endingOf(error: unknown): Ending {
   if (error instanceof CommanderError) return endingOfCommander(error);
   if (error instanceof ArgumentError) return { exitCode: exitCodes.usage, line: oneLine(error.message) };
-  if (error instanceof AbortedError) return { exitCode: exitCodes.interrupted, line: oneLine(error.message) };
+  if (error instanceof AbortedError) {
+    const exitCode = error.cause instanceof Interruption ? error.cause.exitCode : exitCodes.interrupted;
+    return { exitCode, line: oneLine(error.message) };
+  }
   if (error instanceof DartsmithError) return { exitCode: exitCodes.failed, line: oneLine(error.message) };
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return { exitCode: exitCodes.failed, line: `unexpected ${oneLine(text)} (DARTSMITH_DEBUG=1 shows where)` };

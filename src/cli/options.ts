@@ -2,6 +2,7 @@
 import { Option } from 'commander';
 import { invalid } from '../errors.ts';
 import { describeRule, isAllowed, type Presets, type SettingRule, type SettingRules } from '../setting_rules.ts';
+import { invalidWord } from '../suggest.ts';
 
 /** Turns the text of an option into its value. Throws ArgumentError. */
 export type OptionParser<T> = (text: string) => T;
@@ -33,7 +34,7 @@ export function numberParser(flag: string, low: number): OptionParser<number> {
 export function choiceParser<T extends string>(flag: string, choices: readonly T[]): OptionParser<T> {
   return (text) => {
     const choice = choices.find((word) => word === text);
-    if (choice === undefined) throw invalid(flag, `one of ${choices.join(', ')}`, text);
+    if (choice === undefined) throw invalidWord(flag, choices, text);
     return choice;
   };
 }

@@ -1,18 +1,18 @@
 // What `search` and `train` have in common: options of a run, its directory, its events on the terminal, Ctrl-C.
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { rmdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
-import type { BackendName } from '../backend/device.ts';
-import { backendNames } from '../backend/open.ts';
+import { type BackendName, backendNames } from '../backend/device.ts';
 import type { DatasetName } from '../data/load.ts';
-import { AbortedError, ArgumentError } from '../errors.ts';
+import { ArgumentError } from '../errors.ts';
 import { type RunConfig, runNames } from '../run/config.ts';
-import { runFiles } from '../run/directory.ts';
+import { makeRunDirectory, runFiles } from '../run/directory.ts';
 import type { SearchEvent, SearchResult, TrainEvent, TrainResult } from '../run/events.ts';
 import type { Run } from '../run/run.ts';
 import type { RunOptions } from '../run/run_options.ts';
 import type { Presets, SettingRules } from '../setting_rules.ts';
-import { listenForInterrupt } from './interrupt.ts';
+import { listenForInterrupt, worded } from './interrupt.ts';
 import { choiceParser, flagOf, integerParser, numberParser, settingOptions, textParser } from './options.ts';
 import { createReporter } from './reporter.ts';
 import { quoted } from './shell.ts';
@@ -34,8 +34,17 @@ export interface RunFlags {
   readonly json?: boolean;
 }
 
-/** How a run is done, not what it computes: the only options that may change on resume. */
-const freeOnResume: readonly string[] = ['resume', 'threads', 'backend', 'gpu', 'workers', 'checkpointSeconds', 'json'];
+/** How a run is done and where its data lie, not what it computes: the only options that may change on resume. */
+const freeOnResume: readonly string[] = [
+  'resume',
+  'dataDir',
+  'threads',
+  'backend',
+  'gpu',
+  'workers',
+  'checkpointSeconds',
+  'json',
+];
 
 const backends = ['auto', ...backendNames] as const;
 
@@ -53,7 +62,11 @@ export function addRunOptions<Settings, Name extends string>(
   command
     .option('--preset <name>', `${last} (default: ${names[0]})`, choiceParser('--preset', names))
     .option('--dataset <name>', `${datasets.join(', ')} (default: mnist)`, choiceParser('--dataset', datasets))
-    .option('--data-dir <folder>', 'its files; mnist does without', textParser('--data-dir', 'a folder'))
+    .option(
+      '--data-dir <folder>',
+      'its files; mnist does without; beside --resume: where they lie now',
+      textParser('--data-dir', 'a folder'),
+    )
     .option('--limit <number>', `use only so many training images (${limits})`, integerParser('--limit', 2));
   own(command);
   command.option('--seed <number>', 'decides every random choice (default: 0)', integerParser('--seed', 0));
@@ -94,10 +107,10 @@ export function addDeviceOptions(command: Command): void {
 /** Of a run: what the library takes, beside what is the kind's own. */
 export function runOptionsOf(flags: RunFlags, directory: string, signal: AbortSignal): RunOptions {
   const { threads, backend, gpu, workers, checkpointSeconds, resume } = flags;
-  const runtime = { threads, backend, index: gpu, workers, checkpointSeconds, signal };
-  if (resume !== undefined) return { ...runtime, resume };
   const { dataset, dataDir, limit, imageSize, seed } = flags;
-  return { ...runtime, dataset, dataDir, limit, imageSize, seed, out: directory };
+  const runtime = { threads, backend, index: gpu, workers, checkpointSeconds, dataDir, signal };
+  if (resume !== undefined) return { ...runtime, resume };
+  return { ...runtime, dataset, limit, imageSize, seed, out: directory };
 }
 
 /** Adds the options of image files, and of what prepares images. */
@@ -122,16 +135,18 @@ export async function followRun(
   start: (directory: string, signal: AbortSignal) => Run<SearchEvent, SearchResult> | Run<TrainEvent, TrainResult>,
 ): Promise<void> {
   refuseBesideResume(flags);
-  const directory = flags.resume ?? flags.out ?? newRunDirectory(flags.dataset ?? 'mnist', new Date());
-  const reporter = createReporter(flags.json ?? false, process, process.env);
-  const interrupt = listenForInterrupt(() => reporter.notice('finishing the step; press Ctrl-C again to quit at once'));
+  const { resume, out, dataset = 'mnist', json = false } = flags;
+  const directory = resume ?? out ?? (await makeRunDirectory(runName(dataset, new Date())));
+  const reporter = createReporter(json, process, process.env);
+  const interrupt = listenForInterrupt(({ notice }) => reporter.notice(notice));
   try {
     const run = start(directory, interrupt.signal);
     for await (const event of run) reporter.event(event);
     reporter.result(await run.result);
   } catch (error) {
-    throw error instanceof AbortedError ? interruption(kind, directory) : error;
+    throw worded(error, nextAfter(kind, directory));
   } finally {
+    if (resume === undefined && out === undefined) await removeUnused(directory);
     reporter.close();
     interrupt[Symbol.dispose]();
   }
@@ -145,22 +160,22 @@ function refuseBesideResume({ resume, ...flags }: RunFlags): void {
   throw new ArgumentError(`--resume goes on with the settings that the run began with: leave out ${names}`);
 }
 
-/** Where a run lies when the user does not say: a folder that does not exist yet. */
-function newRunDirectory(dataset: string, now: Date): string {
+/** Where a run lies when the user does not say. */
+function runName(dataset: string, now: Date): string {
   const two = (value: number) => String(value).padStart(2, '0');
   const date = `${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}`;
-  const base = join(
-    'runs',
-    `${dataset}-${date}-${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}`,
-  );
-  let directory = base;
-  for (let count = 2; existsSync(directory); count++) directory = `${base}-${count}`;
-  return directory;
+  return join('runs', `${dataset}-${date}-${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}`);
 }
 
-function interruption(kind: RunConfig['kind'], directory: string): AbortedError {
-  const next = existsSync(runFiles(directory).config)
+/** Takes away the folder of a run that never began, and the folder around it: only empty ones can be removed so. */
+async function removeUnused(directory: string): Promise<void> {
+  await rmdir(directory)
+    .then(() => rmdir(dirname(directory)))
+    .catch(() => {});
+}
+
+function nextAfter(kind: RunConfig['kind'], directory: string): string {
+  return existsSync(runFiles(directory).config)
     ? `go on with: dartsmith ${kind} --resume ${quoted(directory)}`
     : `the ${runNames[kind]} had not begun, so nothing was kept`;
-  return new AbortedError(`interrupted; ${next}`);
 }

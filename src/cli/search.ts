@@ -19,7 +19,8 @@ Examples:
   dartsmith search --resume runs/mine --threads 4
   dartsmith search --json > events.jsonl
 
-Ctrl-C finishes the step, writes a checkpoint and says how to go on; the second one quits at once.`;
+Ctrl-C finishes the step, writes a checkpoint and says how to go on; the second one quits at once. SIGTERM, SIGHUP and output that
+nobody reads any more (| head) do the same.`;
 
 /** Adds `dartsmith search`. */
 export function addSearchCommand(program: Command): void {

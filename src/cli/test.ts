@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { datasetNames } from '../data/load.ts';
-import { AbortedError, ArgumentError } from '../errors.ts';
+import { ArgumentError } from '../errors.ts';
 import { type TrainSettings, trainPresets } from '../evaluate/settings.ts';
 import { type TestOptions, type TestResult, test } from '../run/test.ts';
 import { formatRate, formatShare, formatTable } from './format.ts';
 import { genotypeArgument, genotypeArgumentHelp } from './genotype_argument.ts';
-import { listenForInterrupt } from './interrupt.ts';
+import { listenForInterrupt, worded } from './interrupt.ts';
 import { createLiveLine } from './live_line.ts';
 import { choiceParser, integerParser, textParser } from './options.ts';
 import { isLiveTerminal } from './paint.ts';
@@ -71,7 +71,7 @@ async function runTestCommand(flags: TestFlags): Promise<void> {
     live?.close();
     process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : `${reportLines(result).join('\n')}\n`);
   } catch (error) {
-    throw error instanceof AbortedError ? new AbortedError('interrupted') : error;
+    throw worded(error);
   } finally {
     live?.close();
     interrupt[Symbol.dispose]();

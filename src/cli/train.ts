@@ -20,7 +20,8 @@ Examples:
   dartsmith train --arch DARTS_V2 --preset imagenet --dataset imagenet --data-dir ILSVRC2012 --out runs/imagenet
   dartsmith train --resume runs/mine-trained
 
-Ctrl-C finishes the step, writes a checkpoint and says how to go on; the second one quits at once.`;
+Ctrl-C finishes the step, writes a checkpoint and says how to go on; the second one quits at once. SIGTERM, SIGHUP and output that
+nobody reads any more (| head) do the same.`;
 
 /** Adds `dartsmith train`. */
 export function addTrainCommand(program: Command): void {

@@ -2,7 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import { AbortedError, DataError } from '../errors.ts';
+import { abortedBy, DataError, throwIfAborted } from '../errors.ts';
 
 /** A data file in memory, unpacked where it was gzipped. */
 export interface DataFile {
@@ -23,7 +23,7 @@ export function corrupt(path: string, offset: number, expected: string, found: s
 /** Lets other work run between two stretches of a long loop. Throws AbortedError once the signal is aborted. */
 export async function yieldToEventLoop(signal?: AbortSignal): Promise<void> {
   await nextTurn();
-  if (signal?.aborted) throw new AbortedError();
+  throwIfAborted(signal);
 }
 
 /** The names in a data folder, which must not be empty; `expected` says what belongs there. Throws DataError. */
@@ -48,7 +48,7 @@ export async function readDataFile(path: string, signal?: AbortSignal): Promise<
   await yieldToEventLoop(signal);
   const bytes = await readRegularFile(path, signal).catch((error: unknown) => {
     if (error instanceof DataError) throw error;
-    throw signal?.aborted ? new AbortedError() : unreadable(path, 'a readable file', error);
+    throw signal?.aborted ? abortedBy(signal) : unreadable(path, 'a readable file', error);
   });
   // By content and not by name, since browsers unpack some .gz downloads and keep the name.
   const gzipped = bytes.length >= 2 && bytes[0] === 0x1f && bytes[1] === 0x8b;

@@ -1,4 +1,7 @@
+import { anInteger, aSignal } from '../checks.ts';
 import { invalid } from '../errors.ts';
+import { checkedLater, checkOptionRules, type OptionRules } from '../option_rules.ts';
+import { invalidWord } from '../suggest.ts';
 import { cifar10Layout, cifar100Layout, cifarFiles, readCifarFolder } from './cifar.ts';
 import type { Dataset, ImageArrays, ImageFiles, ImageSet } from './dataset.ts';
 import { folderFiles, readImageFolder } from './folder.ts';
@@ -43,6 +46,14 @@ export interface LoadOptions extends ReadOptions {
   /** Height and width that image files are brought to; 224 when absent. Images in memory keep their own. */
   readonly imageSize?: number;
 }
+
+const loadRules: OptionRules<LoadOptions> = {
+  dataDir: checkedLater,
+  limit: checkedLater,
+  usualLimit: anInteger(2),
+  imageSize: checkedLater,
+  signal: aSignal,
+};
 
 interface Recipe<Images extends ImageSet = ImageArrays> {
   /** What the folder must hold, for messages. */
@@ -134,7 +145,8 @@ const fileRecipe: Recipe<ImageFiles> = {
 export async function loadDataset(name: MemoryDatasetName, options?: LoadOptions): Promise<Dataset>;
 export async function loadDataset(name: DatasetName, options?: LoadOptions): Promise<Dataset<ImageSet>>;
 export async function loadDataset(name: DatasetName, options: LoadOptions = {}): Promise<Dataset<ImageSet>> {
-  if (!datasetNames.includes(name)) throw invalid('dataset', `one of ${datasetNames.join(', ')}`, name);
+  if (!datasetNames.includes(name)) throw invalidWord('dataset', datasetNames, name);
+  checkOptionRules('loadDataset', options, loadRules);
   checkSizes(name, options);
   return isInFiles(name) ? load(name, fileRecipe, options) : load(name, recipes[name], options);
 }

@@ -2,7 +2,7 @@
 import { augmentsImages } from '../augment/augment.ts';
 import type { Device, DeviceDataset } from '../backend/device.ts';
 import type { ImageArrays, ImageSet } from '../data/dataset.ts';
-import { AbortedError } from '../errors.ts';
+import { throwIfAborted } from '../errors.ts';
 import { ImageLoader, type LoaderOptions, type PassOptions, type UnreadableImage } from '../load/loader.ts';
 
 /** Images of a batch that lie on a device, until the next one is asked for. */
@@ -39,7 +39,7 @@ async function residentFeed(device: Device, images: ImageArrays): Promise<ImageF
     count: labels.length,
     async *batches(positions, { signal }) {
       for (const indices of positions) {
-        if (signal?.aborted) throw new AbortedError();
+        throwIfAborted(signal);
         yield { dataset, indices, labels: Int32Array.from(indices, (index) => labels[index]) };
       }
     },

@@ -1,13 +1,15 @@
 import { tensorsToArenas } from '../backend/parameter_file.ts';
 import { placeParameters } from '../backend/parameters.ts';
-import { ArgumentError, invalid } from '../errors.ts';
+import { anInteger, listOfLength } from '../checks.ts';
+import { ArgumentError } from '../errors.ts';
 import { encodeSafetensors } from '../io/safetensors.ts';
 import { buildDerivedNetwork } from '../network/derived.ts';
 import { formatGenotype, type Genotype } from '../network/genotype.ts';
 import type { StemForm } from '../network/macro.ts';
 import { mixingWeights } from '../network/mixing.ts';
 import { buildSupernet, genotypeOf } from '../network/supernet.ts';
-import type { SearchSpace } from '../space/space.ts';
+import { checkOptionRules, type OptionRules, record, required, text, word, wordOr } from '../option_rules.ts';
+import { type SearchSpace, spaces } from '../space/space.ts';
 import { type NetworkSizes, sizesOfWeights } from './network_sizes.ts';
 import { encodeOnnx } from './onnx.ts';
 import { encodeLegacyTorchFile, encodeTorchFile } from './torch_write.ts';
@@ -33,6 +35,14 @@ export interface ExportOptions {
   readonly imageSize?: readonly [height: number, width: number];
 }
 
+const exportRules: OptionRules<ExportOptions> = {
+  weights: required(text('a file of weights')),
+  genotype: record('a genotype'),
+  space: wordOr(Object.keys(spaces), 'a search space of your own'),
+  format: required(word(exportFormats)),
+  imageSize: listOfLength(2, anInteger(1), '[height, width]'),
+};
+
 /** A network in another form. */
 export interface ExportedNetwork extends NetworkSizes {
   readonly bytes: Uint8Array;
@@ -51,8 +61,8 @@ export interface ExportedNetwork extends NetworkSizes {
  * or too many, and ArgumentError where nobody tells the genotype.
  */
 export async function exportNetwork(options: ExportOptions): Promise<ExportedNetwork> {
+  checkOptionRules('exportNetwork', options, exportRules);
   const { weights: path, format } = options;
-  if (!exportFormats.includes(format)) throw invalid('format', `one of ${exportFormats.join(', ')}`, format);
   const file = await readWeights(path);
   const known = decodeMetadata(file.metadata);
   const sizes = sizesOfWeights(file.tensors, path);

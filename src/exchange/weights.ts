@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { splitAverages } from '../backend/parameter_file.ts';
-import { FileError } from '../errors.ts';
+import { FileError, invalid } from '../errors.ts';
 import { fileError } from '../io/file_error.ts';
 import { decodeSafetensors, type WeightTensor } from '../io/safetensors.ts';
 import { readTorchFile } from './torch_read.ts';
@@ -21,6 +21,7 @@ const wrappers = ['module.', '_orig_mod.', 'model.'];
  * Throws FileError that names the file.
  */
 export async function readWeights(path: string): Promise<WeightFile> {
+  if (typeof path !== 'string') throw invalid('path', 'the path of a file', path);
   const bytes = await readFile(path).catch((error: unknown) => {
     throw fileError('read', path, error);
   });

@@ -1,5 +1,5 @@
 import type { Device } from '../backend/device.ts';
-import { AbortedError, BackendError } from '../errors.ts';
+import { BackendError, throwIfAborted } from '../errors.ts';
 import type { ReferenceResult } from '../reference/interpreter.ts';
 import { errorGrowth, tolerance } from '../reference/tolerance.ts';
 import { type KernelDefinition, referencePass } from './definition.ts';
@@ -69,7 +69,7 @@ export async function compareKernel(
   const parameters: Record<string, Float32Array> = {};
   for (const name of kernel.parameters.names()) parameters[name] = (await kernel.parameters.get(name)).data;
   const actual = await kernel.backward(batch.inputs, batch.outputGradient, { ...batch, signal });
-  if (signal?.aborted) throw new AbortedError();
+  throwIfAborted(signal);
   const expected = referencePass(graph, { ...batch, batchSize, parameters });
   const growth = errorGrowth(graph, batchSize, expected.outputs);
   return comparisons(kernel, actual, expected).map(({ direction, ...comparison }) => ({

@@ -1,5 +1,5 @@
 import type { Device, KernelProfile, Peak, Precision } from '../backend/device.ts';
-import { AbortedError } from '../errors.ts';
+import { throwIfAborted } from '../errors.ts';
 import type { KernelDefinition } from './definition.ts';
 import { drawBatch, type KernelBatch } from './draw.ts';
 import { type Kernel, openKernel } from './open.ts';
@@ -101,7 +101,7 @@ async function runRounds(kernels: readonly Kernel<string>[], batch: KernelBatch,
   const { inputs, outputGradient, labels, dropout } = batch;
   const rounds: Round[] = [];
   for (let count = 1 - warmUps; count <= runs; count++) {
-    if (signal?.aborted) throw new AbortedError();
+    throwIfAborted(signal);
     if (count >= 1) onRound?.(count);
     const round = [];
     for (const kernel of kernels) round.push(await kernel.measure(inputs, outputGradient, { labels, dropout, signal }));

@@ -1,7 +1,7 @@
 import type { AugmentSettings } from '../augment/augment.ts';
 import type { ImageArrays, ImageSet } from '../data/dataset.ts';
 import { pathOf } from '../data/folder.ts';
-import { AbortedError, DataError } from '../errors.ts';
+import { abortedBy, DataError } from '../errors.ts';
 import type { ImagePool } from './pool.ts';
 import type { PrepareTask } from './prepare.ts';
 
@@ -161,7 +161,7 @@ const released = Promise.resolve<Loaded[]>([]);
 function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work;
   return new Promise((resolve, reject) => {
-    const abort = () => reject(new AbortedError());
+    const abort = () => reject(abortedBy(signal));
     if (signal.aborted) return abort();
     signal.addEventListener('abort', abort, { once: true });
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));

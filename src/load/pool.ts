@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { AbortedError, BackendError, invalid } from '../errors.ts';
+import { AbortedError, abortedBy, BackendError, invalid } from '../errors.ts';
 import type { PrepareTask } from './prepare.ts';
 import type { PreparedImage, Reply, Request } from './worker.ts';
 
@@ -64,7 +64,7 @@ export class ImagePool implements Disposable {
       if (thread === undefined) return;
       const job = this.#waiting.shift()!;
       if (job.signal?.aborted) {
-        job.reject(new AbortedError());
+        job.reject(abortedBy(job.signal));
         continue;
       }
       const id = this.#sent++;

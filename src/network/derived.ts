@@ -1,3 +1,4 @@
+import { checkRecord } from '../checks.ts';
 import { invalid } from '../errors.ts';
 import { GraphBuilder, type Tensor } from '../graph/builder.ts';
 import type { Genotype, GenotypeEdge } from './genotype.ts';
@@ -37,6 +38,7 @@ export interface DerivedNetworkOptions {
  * or an operation that nobody defines.
  */
 export function buildDerivedNetwork(options: DerivedNetworkOptions): Network {
+  checkRecord('options', options, 'genotype, inputShape and classes');
   const { genotype, inputShape, classes, initChannels = 36, layers = 20 } = options;
   checkGenotype(genotype);
   const { stem, auxiliaryWeight, labelSmoothing, dropPath = 0 } = options;

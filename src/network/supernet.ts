@@ -1,3 +1,4 @@
+import { checkRecord, isRecord } from '../checks.ts';
 import { invalid } from '../errors.ts';
 import { GraphBuilder, type Tensor } from '../graph/builder.ts';
 import { type ResolvedEdge, type ResolvedSpace, resolveSpace, type SearchSpace } from '../space/space.ts';
@@ -45,6 +46,7 @@ const keptEdges = 2;
  * layers every cell reduces, and the normal cell's table gets no gradient. Throws ArgumentError for a faulty option.
  */
 export function buildSupernet(options: SupernetOptions): Supernet {
+  checkRecord('options', options, 'inputShape and classes');
   const { inputShape, classes, initChannels = 16, layers = 8, stemMultiplier = 3 } = options;
   const space = resolveSpace(options.space ?? 'darts');
   const builder = new GraphBuilder();
@@ -60,9 +62,12 @@ export function buildSupernet(options: SupernetOptions): Supernet {
  * `mixing` holds by table name one row an edge. Throws ArgumentError for rows that do not fit.
  */
 export function genotypeOf(
-  { space, tables }: Pick<Supernet, 'space' | 'tables'>,
+  supernet: Pick<Supernet, 'space' | 'tables'>,
   mixing: Readonly<Record<string, readonly (readonly number[])[]>>,
 ): Genotype {
+  if (!(isRecord(supernet?.space) && isRecord(supernet.tables))) throw invalid('supernet', 'a supernet', supernet);
+  if (!isRecord(mixing)) throw invalid('mixing', 'an object of rows by table', mixing);
+  const { space, tables } = supernet;
   const cell = (table: AlphaTable): GenotypeCell => {
     const rows = mixing[table.name];
     checkMixing(table, rows);

@@ -1,3 +1,4 @@
+import { invalid } from '../errors.ts';
 import type { Conv2dNode, Graph, LinearNode, ParameterRole, Shape } from '../graph/graph.ts';
 
 /** Layers that multiply: `depthwise` has one input channel a group, `pointwise` a 1x1 kernel, `convolution` is any other. */
@@ -31,6 +32,7 @@ const bytesPerValue = 4;
 
 /** Counts what a graph costs; of a mixed operation all candidates count. */
 export function costOf(graph: Graph): Cost {
+  if (!(Array.isArray(graph?.nodes) && Array.isArray(graph.parameters))) throw invalid('graph', 'a graph', graph);
   const shapes = new Map(graph.parameters.map(({ name, shape }) => [name, shape]));
   const byKind = {
     depthwise: { parameters: 0, multiplyAccumulates: 0 },

@@ -1,11 +1,12 @@
 import { mkdir, readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { ArgumentError, FileError } from '../errors.ts';
 import { removeDrafts, writeFileAtomic } from '../io/atomic.ts';
 import { fileError, isMissing } from '../io/file_error.ts';
 import { formatGenotype, type Genotype } from '../network/genotype.ts';
 import { drawGenotype } from '../report/draw.ts';
 import { parseConfig, type RunConfig, runNames } from './config.ts';
+import { type Lock, takeLock } from './lock.ts';
 
 /** The files of a run directory. */
 export interface RunFiles {
@@ -48,16 +49,60 @@ export async function planRunDirectory(directory: string): Promise<RunFiles> {
   return runFiles(directory);
 }
 
-/** Makes the folder of a new run and writes config.json. Throws FileError. */
-export async function beginRun(files: RunFiles, config: RunConfig): Promise<void> {
+/** Makes a folder that was not there: `base`, or where that is taken `base-2` and so on. Throws FileError. */
+export async function makeRunDirectory(base: string, tries = 3): Promise<string> {
+  try {
+    await mkdir(dirname(base), { recursive: true });
+    for (let count = 1; ; count++) {
+      const directory = count === 1 ? base : `${base}-${count}`;
+      if (await makeFolder(directory)) return directory;
+    }
+  } catch (error) {
+    // A run that never began may have taken the empty folder around it away.
+    if (isMissing(error) && tries > 1) return makeRunDirectory(base, tries - 1);
+    throw fileError('write', base, error);
+  }
+}
+
+/** Of several that make one folder at once one succeeds. */
+async function makeFolder(path: string): Promise<boolean> {
+  try {
+    await mkdir(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** Makes the folder of a new run, takes hold of it and writes config.json. Throws FileError. */
+export async function beginRun(files: RunFiles, config: RunConfig): Promise<Lock> {
   const { directory } = files;
-  // Again: another run may have begun there while this one read its images.
-  await planRunDirectory(directory);
   await mkdir(directory, { recursive: true }).catch((error: unknown) => {
     throw fileError('write', directory, error);
   });
-  await removeDrafts(directory);
-  await writeConfig(files, config);
+  const lock = await holdRun(files);
+  try {
+    // Again: another run may have begun there while this one read its images.
+    await planRunDirectory(directory);
+    await writeConfig(files, config);
+    return lock;
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+/** Takes hold of a run directory, and sweeps what a killed writer left. Throws FileError that names who holds it. */
+export async function holdRun({ directory }: RunFiles): Promise<Lock> {
+  const lock = await takeLock(directory);
+  try {
+    await removeDrafts(directory);
+    return lock;
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
 }
 
 /** Writes config.json. Throws FileError. */
@@ -65,7 +110,7 @@ export async function writeConfig(files: RunFiles, config: RunConfig): Promise<v
   await writeFileAtomic(files.config, `${JSON.stringify(config, null, 2)}\n`);
 }
 
-/** Opens the folder of an interrupted run. Throws FileError when it holds none of the kind or its configuration is damaged. */
+/** Reads the folder of an interrupted run. Throws FileError when it holds none of the kind or its configuration is damaged. */
 export async function openRunDirectory<Config extends RunConfig>(
   directory: string,
   kind: Config['kind'],
@@ -77,7 +122,6 @@ export async function openRunDirectory<Config extends RunConfig>(
       `${directory} expected a ${runNames[kind]} but holds a ${runNames[config.kind]}: dartsmith ${config.kind} --resume goes on with it`,
     );
   }
-  await removeDrafts(directory);
   return { files, config: config as Config };
 }
 

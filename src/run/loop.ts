@@ -1,5 +1,5 @@
 import { firstNonFinite } from '../backend/finite.ts';
-import { AbortedError, DivergedError } from '../errors.ts';
+import { abortedBy, DivergedError } from '../errors.ts';
 import { saveCheckpoint } from './checkpoint.ts';
 import { writeGenotype } from './directory.ts';
 import type { RunEvent, StepEvent } from './events.ts';
@@ -129,9 +129,10 @@ function reportUnreadable(session: Session, emit: Emit): void {
 
 /** A signal ends the run between steps, never within one, so that a checkpoint can follow. */
 async function stopIfAborted(session: Session, emit: Emit): Promise<void> {
-  if (!session.plan.runtime.signal?.aborted) return;
+  const { signal } = session.plan.runtime;
+  if (!signal?.aborted) return;
   await checkpoint(session, emit);
-  throw new AbortedError();
+  throw abortedBy(signal);
 }
 
 /** Writes the state unless the disk has it already. A state that is not finite is refused, and the last good one stays. */

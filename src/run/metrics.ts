@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { fileError } from '../io/file_error.ts';
+import { linesBackward } from '../io/lines_backward.ts';
 import type { EpochEvent, StepEvent } from './events.ts';
 
 /** A place in a search: the epoch and the step within it that come next. */
@@ -42,14 +43,12 @@ export async function openMetrics(path: string, position: Position): Promise<Met
   };
 }
 
+/** Looks from the end, since a log may be gigabytes and little of it lies behind a checkpoint. */
 async function truncateAt(file: FileHandle, position: Position): Promise<void> {
-  const text = await file.readFile('utf8');
-  let end = 0;
-  for (let next = text.indexOf('\n'); next >= 0; next = text.indexOf('\n', end)) {
-    if (!isBefore(text.slice(end, next), position)) break;
-    end = next + 1;
+  for await (const { text, end } of linesBackward(file)) {
+    if (isBefore(text, position)) return file.truncate(end);
   }
-  await file.truncate(Buffer.byteLength(text.slice(0, end)));
+  await file.truncate(0);
 }
 
 /** Whether a line tells of something that the run at `position` has behind it. */

@@ -1,7 +1,8 @@
+import { checkOptionRules, type OptionRules, record, word, wordOr } from '../option_rules.ts';
 import { type PresetName, presets, resolveSettings, type SearchSettings } from '../search/settings.ts';
-import type { SearchSpace } from '../space/space.ts';
+import { type SearchSpace, spaces } from '../space/space.ts';
 import type { SearchConfig } from './config.ts';
-import { planNewRun, planResumedRun, type RunOptions, type RunPlan, sameKind } from './run_options.ts';
+import { planNewRun, planResumedRun, type RunOptions, type RunPlan, runRules, sameKind } from './run_options.ts';
 
 /** Options of a search; all have defaults. */
 export interface SearchOptions extends RunOptions {
@@ -18,10 +19,18 @@ export interface SearchPlan extends RunPlan<SearchConfig> {
   readonly space: string | SearchSpace;
 }
 
-const fixedOnResume = ['dataDir', 'limit', 'imageSize', 'preset', 'settings', 'seed', 'out'] as const;
+const searchRules: OptionRules<SearchOptions> = {
+  ...runRules,
+  preset: word(Object.keys(presets)),
+  settings: record('an object of settings'),
+  space: wordOr(Object.keys(spaces), 'a search space of your own'),
+};
+
+const fixedOnResume = ['limit', 'imageSize', 'preset', 'settings', 'seed', 'out'] as const;
 
 /** Checks options and the run directory, and fills in the defaults. Throws ArgumentError or FileError. */
 export async function planSearch(options: SearchOptions): Promise<SearchPlan> {
+  checkOptionRules('search', options, searchRules);
   const { preset = 'quick', space, resume } = options;
   if (resume === undefined) {
     const settings = resolveSettings(preset, options.settings);

@@ -1,11 +1,14 @@
 // What every run can be told: a search and a training alike.
 import { resolve } from 'node:path';
 import type { BackendName, Device } from '../backend/device.ts';
+import { anInteger } from '../checks.ts';
+import { checkDataset } from '../data/check_dataset.ts';
 import type { Dataset, ImageSet } from '../data/dataset.ts';
-import type { DatasetName } from '../data/load.ts';
+import { type DatasetName, datasetNames } from '../data/load.ts';
 import { ArgumentError, FileError, invalid } from '../errors.ts';
-import { checkWorkers } from '../load/pool.ts';
+import { atLeast, type OptionRules, text, wordOr } from '../option_rules.ts';
 import type { RunConfig } from './config.ts';
+import { deviceRules } from './device_rules.ts';
 import { openRunDirectory, planRunDirectory, type RunFiles } from './directory.ts';
 
 /** Options of a run; all have defaults. */
@@ -32,7 +35,8 @@ export interface RunOptions {
   readonly out?: string;
   /**
    * Folder of a run to go on with, to the same bits as if it had never stopped. Beside it only `backend`, `threads`,
-   * `index`, `workers`, `device`, `signal` and `checkpointSeconds` may be given, and what the run began with as an object.
+   * `index`, `workers`, `device`, `signal` and `checkpointSeconds` may be given, what the run began with as an object, and `dataDir`
+   * where the same data lie elsewhere now.
    */
   readonly resume?: string;
   /** Ends the run after the current step and a checkpoint, with AbortedError. */
@@ -40,6 +44,21 @@ export interface RunOptions {
   /** Time between checkpoints within an epoch; 60 when absent, 0 for one after each step. One ends each epoch anyway. */
   readonly checkpointSeconds?: number;
 }
+
+const aFolder = text('the path of a folder');
+
+/** What options of a run may be; what they mean together is looked at when the run is planned. */
+export const runRules: OptionRules<RunOptions> = {
+  dataset: wordOr(datasetNames, 'a dataset of your own'),
+  dataDir: aFolder,
+  limit: anInteger(2),
+  imageSize: anInteger(1),
+  seed: { ...anInteger(0), words: 'an integer from 0 to 2^53 - 1' },
+  ...deviceRules,
+  out: aFolder,
+  resume: aFolder,
+  checkpointSeconds: atLeast(0),
+};
 
 /** How a run goes on, without influence on its bits. */
 export interface Runtime {
@@ -76,8 +95,7 @@ export async function planNewRun<Config extends RunConfig>(
 ): Promise<RunPlan<Config>> {
   const { dataset = 'mnist', seed = 0, dataDir, limit, out } = options;
   const runtime = planRuntime(options);
-  if (!(Number.isSafeInteger(seed) && seed >= 0)) throw invalid('seed', 'an integer from 0 to 2^53 - 1', seed);
-  refuseBesideOwnDataset(options);
+  checkOwnDataset(options);
   return {
     dataset,
     dataDir: dataDir === undefined ? undefined : resolve(dataDir),
@@ -91,9 +109,10 @@ export async function planNewRun<Config extends RunConfig>(
   };
 }
 
-/** Throws ArgumentError for what tells where a named dataset comes from beside a dataset that is given itself. */
-export function refuseBesideOwnDataset(options: Pick<RunOptions, 'dataset' | 'dataDir' | 'limit' | 'imageSize'>): void {
+/** Throws ArgumentError for a faulty dataset that is given itself, and for what tells where a named one comes from beside it. */
+export function checkOwnDataset(options: Pick<RunOptions, 'dataset' | 'dataDir' | 'limit' | 'imageSize'>): void {
   if (options.dataset === undefined || typeof options.dataset === 'string') return;
+  checkDataset(options.dataset);
   for (const name of ['dataDir', 'limit', 'imageSize'] as const) {
     if (options[name] !== undefined) throw invalid(name, 'nothing beside a dataset of your own', options[name]);
   }
@@ -110,13 +129,14 @@ export async function planResumedRun<Config extends RunConfig, Options extends R
   fixed: readonly (keyof Options & string)[],
 ): Promise<RunPlan<Config> & { readonly files: RunFiles; readonly config: Config }> {
   const runtime = planRuntime(options);
+  checkOwnDataset(options);
   for (const name of fixed) {
     if (options[name] !== undefined) throw new ArgumentError(`${name} cannot be given with resume: the run fixed it`);
   }
   const { files, config } = await openRunDirectory<Config>(folder('resume', directory), kind);
   return {
     dataset: sameKind('dataset', options.dataset, config.dataset, files) as DatasetName | Dataset<ImageSet>,
-    dataDir: config.dataset.dataDir,
+    dataDir: options.dataDir === undefined ? config.dataset.dataDir : resolve(folder('dataDir', options.dataDir)),
     usualLimit: config.dataset.limit,
     imageSize: config.dataset.imageSize,
     settings: config.settings,
@@ -149,15 +169,10 @@ function planRuntime({ workers, device, signal, checkpointSeconds = 60, ...optio
   if (device !== undefined && [backend, threads, index].some((option) => option !== undefined)) {
     throw new ArgumentError('backend, threads and index cannot be given with device: it was opened with its own');
   }
-  if (!(typeof checkpointSeconds === 'number' && checkpointSeconds >= 0)) {
-    throw invalid('checkpointSeconds', 'a number of at least 0', checkpointSeconds);
-  }
-  if (workers !== undefined) checkWorkers(workers);
   return { backend, threads, index, workers, device, signal, checkpointSeconds };
 }
 
 function folder(option: string, path: string): string {
-  if (typeof path !== 'string' || path === '') throw invalid(option, 'the path of a folder', path);
   if (path.includes('\0')) throw new FileError(`the path for ${option} holds a NUL character`);
   return path;
 }

@@ -1,16 +1,18 @@
+import { existsSync } from 'node:fs';
 import type { Device } from '../backend/device.ts';
 import { openDevice } from '../backend/open.ts';
 import type { Parameters } from '../backend/parameters.ts';
 import type { Dataset, ImageSet } from '../data/dataset.ts';
 import { datasetDigest } from '../data/digest.ts';
 import { loadDataset } from '../data/load.ts';
-import { AbortedError, FileError } from '../errors.ts';
+import { DataError, FileError, throwIfAborted } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { costOf } from '../report/cost.ts';
 import { initialProgress, loadCheckpoint, type Progress } from './checkpoint.ts';
 import { graphDigest, type RunConfig, runFormat, runVersions } from './config.ts';
-import { beginRun, type RunFiles, writeConfig } from './directory.ts';
+import { beginRun, holdRun, type RunFiles, readConfig, writeConfig } from './directory.ts';
 import type { StartEvent } from './events.ts';
+import type { Lock } from './lock.ts';
 import { type MetricsLog, openMetrics, type Position } from './metrics.ts';
 import type { RunPlan } from './run_options.ts';
 import type { Work } from './work.ts';
@@ -71,12 +73,13 @@ export async function withSession<W extends Work, T>(
 }
 
 async function openSession<W extends Work>(
-  plan: RunPlan,
+  given: RunPlan,
   prepare: (dataset: Dataset<ImageSet>) => Method<W>,
   cleanup: Cleanup,
 ): Promise<Session<W>> {
+  throwIfAborted(given.runtime.signal);
+  const { plan, lock } = await holdResumed(given, cleanup);
   const { seed, runtime } = plan;
-  if (runtime.signal?.aborted) throw new AbortedError();
   const dataset = await resolveDataset(plan);
   const method = prepare(dataset);
   const { backend, threads, index } = runtime;
@@ -87,10 +90,12 @@ async function openSession<W extends Work>(
   // Before anything is written: the device may refuse the precision.
   const work = await method.open(device, parameters);
   cleanup.push(() => work[Symbol.dispose]());
-  await settleConfig(plan, dataset, method, device);
+  const { notices = [] } = lock ?? (await settleNew(plan, dataset, method, device, cleanup)) ?? {};
+  checkResumed(plan, dataset, method);
   const { log, progress } = await openLog(plan, parameters, work, cleanup);
-  await recordDevice(plan, device, progress);
-  const start = startEvent(plan, method, dataset, device, work.steps, progress);
+  await recordChanges(plan, device, progress);
+  const told = { ...dataset, notices: [...notices, ...dataset.notices] };
+  const start = startEvent(plan, method, told, device, work.steps, progress);
   return { plan, start, device, parameters, work, log, progress, unreadableImages: 0 };
 }
 
@@ -121,34 +126,59 @@ function startEvent(
   };
 }
 
-async function resolveDataset(plan: RunPlan): Promise<Dataset<ImageSet>> {
-  const { dataset, dataDir, limit, usualLimit, imageSize, runtime } = plan;
-  if (typeof dataset !== 'string') return dataset;
-  return loadDataset(dataset, { dataDir, limit, usualLimit, imageSize, signal: runtime.signal });
+/** Takes hold of a run that goes on, before anything that takes long. */
+async function holdResumed(plan: RunPlan, cleanup: Cleanup): Promise<{ plan: RunPlan; lock?: Lock }> {
+  const { files, config } = plan;
+  if (files === undefined || config === undefined) return { plan };
+  const lock = await holdRun(files);
+  cleanup.push(lock.release);
+  // Again: whoever held it until now may have changed it.
+  return { plan: { ...plan, config: await readConfig(files) }, lock };
 }
 
-/** Records a new run's configuration, or holds a resumed run's data and network to the recorded one. */
-async function settleConfig<W extends Work>(
+async function resolveDataset(plan: RunPlan): Promise<Dataset<ImageSet>> {
+  const { dataset, dataDir, limit, usualLimit, imageSize, config, runtime } = plan;
+  if (typeof dataset !== 'string') return dataset;
+  try {
+    return await loadDataset(dataset, { dataDir, limit, usualLimit, imageSize, signal: runtime.signal });
+  } catch (error) {
+    const moved = config !== undefined && dataDir !== undefined && !existsSync(dataDir);
+    if (!(error instanceof DataError && moved)) throw error;
+    throw new DataError(`${error.message}; dataDir (--data-dir) says where the data lie now`, { cause: error });
+  }
+}
+
+/** Makes the directory of a new run and records its configuration; nothing for a run that writes nothing. */
+async function settleNew<W extends Work>(
   plan: RunPlan,
   dataset: Dataset<ImageSet>,
   method: Method<W>,
   device: Device,
-): Promise<void> {
-  const { files, config } = plan;
-  if (files === undefined) return;
-  const [data, graph] = [datasetDigest(dataset), graphDigest(method.graph)];
-  if (config === undefined) {
-    // The plan's settings are those of the method's kind.
-    const described: unknown = { ...describeRun(plan, dataset, device.description, data), ...method.describe(graph) };
-    await beginRun(files, described as RunConfig);
-    return;
-  }
-  if (config.dataset.digest !== data) {
+  cleanup: Cleanup,
+): Promise<Lock | undefined> {
+  if (plan.files === undefined) return undefined;
+  const about = describeRun(plan, dataset, device.description, datasetDigest(dataset));
+  // The plan's settings are those of the method's kind.
+  const described: unknown = { ...about, ...method.describe(graphDigest(method.graph)) };
+  const lock = await beginRun(plan.files, described as RunConfig);
+  cleanup.push(lock.release);
+  return lock;
+}
+
+/** Holds a resumed run's data and network to the recorded ones: the data may lie elsewhere, but not be others. */
+function checkResumed<W extends Work>(
+  { files, config, dataDir }: RunPlan,
+  dataset: Dataset<ImageSet>,
+  method: Method<W>,
+): void {
+  if (files === undefined || config === undefined) return;
+  if (config.dataset.digest !== datasetDigest(dataset)) {
+    const place = dataDir === undefined ? '' : ` in ${dataDir}`;
     throw new FileError(
-      `${files.config} expects other images or another normalisation: dataset '${dataset.name}' has changed`,
+      `${files.config} expects other images or another normalisation: dataset '${dataset.name}'${place} has changed`,
     );
   }
-  method.check(config, graph, files);
+  method.check(config, graphDigest(method.graph), files);
 }
 
 function describeRun(
@@ -177,11 +207,14 @@ function describeRun(
   };
 }
 
-/** Tells in the configuration of a resumed run that it goes on with another device. */
-async function recordDevice({ files, config }: RunPlan, { description }: Device, at: Position): Promise<void> {
-  if (files === undefined || config === undefined || config.devices.at(-1)?.device === description) return;
+/** Tells in the configuration of a resumed run that it goes on with another device, or with data that lie elsewhere. */
+async function recordChanges({ files, config, dataDir }: RunPlan, device: Device, at: Position): Promise<void> {
+  if (files === undefined || config === undefined) return;
+  const isSame = config.devices.at(-1)?.device === device.description;
+  if (isSame && config.dataset.dataDir === dataDir) return;
   const { epoch, step } = at;
-  await writeConfig(files, { ...config, devices: [...config.devices, { device: description, epoch, step }] });
+  const devices = isSame ? config.devices : [...config.devices, { device: device.description, epoch, step }];
+  await writeConfig(files, { ...config, devices, dataset: { ...config.dataset, dataDir } });
 }
 
 async function openLog(

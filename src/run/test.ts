@@ -1,9 +1,10 @@
 import type { BackendName, Device } from '../backend/device.ts';
 import { openDevice } from '../backend/open.ts';
 import { createProgramSet } from '../backend/programs.ts';
+import { aFunction, anInteger } from '../checks.ts';
 import type { Dataset, ImageSet } from '../data/dataset.ts';
 import { type DatasetName, isInFiles, loadDataset } from '../data/load.ts';
-import { AbortedError, invalid } from '../errors.ts';
+import { throwIfAborted } from '../errors.ts';
 import { testBatches } from '../evaluate/batches.ts';
 import { openFeed } from '../evaluate/feed.ts';
 import { type Score, scoreImages } from '../evaluate/score.ts';
@@ -11,9 +12,11 @@ import { sizesOfWeights } from '../exchange/network_sizes.ts';
 import { decodeMetadata, type WeightMetadata } from '../exchange/weight_metadata.ts';
 import { readWeights } from '../exchange/weights.ts';
 import type { UnreadableImage } from '../load/loader.ts';
-import { checkWorkers, ImagePool } from '../load/pool.ts';
+import { ImagePool } from '../load/pool.ts';
 import type { Genotype } from '../network/genotype.ts';
-import { refuseBesideOwnDataset } from './run_options.ts';
+import { checkOptionRules, type OptionRules, record, required, text } from '../option_rules.ts';
+import { deviceRules } from './device_rules.ts';
+import { checkOwnDataset, runRules } from './run_options.ts';
 import { buildTrainNetworks, testImagesOf } from './train_method.ts';
 
 /** Options of a test. */
@@ -42,6 +45,18 @@ export interface TestOptions {
   readonly onProgress?: (done: number, images: number) => void;
 }
 
+const testRules: OptionRules<TestOptions> = {
+  genotype: required(record('a genotype')),
+  weights: required(text('a file of weights')),
+  dataset: required(runRules.dataset),
+  dataDir: runRules.dataDir,
+  limit: runRules.limit,
+  imageSize: runRules.imageSize,
+  batchSize: anInteger(1),
+  ...deviceRules,
+  onProgress: aFunction,
+};
+
 /** What a network scores on the test images. */
 export interface TestResult extends Score {
   /** Image files that could not be read and were left out. */
@@ -58,11 +73,10 @@ export interface TestResult extends Score {
  * AbortedError.
  */
 export async function test(options: TestOptions): Promise<TestResult> {
+  checkOptionRules('test', options, testRules);
   const { genotype, weights, signal, batchSize = 96 } = options;
-  if (signal?.aborted) throw new AbortedError();
-  if (!(Number.isInteger(batchSize) && batchSize >= 1)) throw invalid('batchSize', 'a positive integer', batchSize);
-  if (options.workers !== undefined) checkWorkers(options.workers);
-  refuseBesideOwnDataset(options);
+  throwIfAborted(signal);
+  checkOwnDataset(options);
   const file = await readWeights(weights);
   const known = decodeMetadata(file.metadata);
   const dataset = await resolveDataset(options, known);

@@ -2,8 +2,9 @@ import { invalid } from '../errors.ts';
 import { resolveTrainSettings, type TrainPresetName, type TrainSettings, trainPresets } from '../evaluate/settings.ts';
 import type { Genotype } from '../network/genotype.ts';
 import { checkGenotype } from '../network/genotype-rules.ts';
+import { checkOptionRules, type OptionRules, record, word } from '../option_rules.ts';
 import type { TrainConfig } from './config.ts';
-import { planNewRun, planResumedRun, type RunOptions, type RunPlan } from './run_options.ts';
+import { planNewRun, planResumedRun, type RunOptions, type RunPlan, runRules } from './run_options.ts';
 
 /** Options of a training. */
 export interface TrainOptions extends RunOptions {
@@ -20,10 +21,18 @@ export interface TrainPlan extends RunPlan<TrainConfig> {
   readonly genotype: Genotype;
 }
 
-const fixedOnResume = ['dataDir', 'limit', 'imageSize', 'preset', 'settings', 'seed', 'out', 'genotype'] as const;
+const trainRules: OptionRules<TrainOptions> = {
+  ...runRules,
+  genotype: record('a genotype'),
+  preset: word(Object.keys(trainPresets)),
+  settings: record('an object of settings'),
+};
+
+const fixedOnResume = ['limit', 'imageSize', 'preset', 'settings', 'seed', 'out', 'genotype'] as const;
 
 /** Checks options and the run directory, and fills in the defaults. Throws ArgumentError or FileError. */
 export async function planTraining(options: TrainOptions): Promise<TrainPlan> {
+  checkOptionRules('train', options, trainRules);
   const { preset = 'quick', genotype, resume } = options;
   if (resume !== undefined) {
     const plan = await planResumedRun<TrainConfig, TrainOptions>('train', options, resume, fixedOnResume);

@@ -1,10 +1,11 @@
 // The command as a user runs it: dist/cli/bin.cjs in a process of its own.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { availableParallelism, hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { takeLock } from '../../src/run/lock.ts';
 import { hasGpu } from '../helpers/backends.ts';
 
 const main = fileURLToPath(new URL('../../dist/cli/bin.cjs', import.meta.url));
@@ -82,6 +83,22 @@ describe('the threads that decode images', () => {
   });
 });
 
+describe('an old Node', () => {
+  it('is told in one line what is wanted, by a file that it can read', async () => {
+    const older = `Object.defineProperty(process,"versions",{value:{...process.versions,node:"18.20.4"}})`;
+    writeFileSync(join(folder, 'older.cjs'), older);
+    const { code, stdout, stderr } = await start(process.execPath, ['--require', './older.cjs', main, '--version'])
+      .ended;
+    expect({ code, stdout, stderr }).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'dartsmith: expected Node 20.19 or later, but this is Node 18.20.4\n',
+    });
+    // Syntax that came after Node 12.
+    expect(readFileSync(main, 'utf8')).not.toMatch(/\?\?|\?\.|&&=|\|\|=|^import |#\w+\(/m);
+  });
+});
+
 describe('help and version', () => {
   it('lists the commands', async () => {
     const { code, stdout, stderr } = await dartsmith('--help');
@@ -120,6 +137,7 @@ describe('wrong usage is one line and exit code 2', () => {
     [['search', '--epochs', '-1'], "expected an integer of at least 1 for --epochs but received '-1'"],
     [['search', '--learning-rate', '1e3'], "expected a number from 0 to 100 for --learning-rate but received '1e3'"],
     [['search', '--dataset', 'imagenet'], "but received 'imagenet'"],
+    [['search', '--dataset', 'CIFAR10'], "for --dataset but received 'CIFAR10' (Did you mean cifar10?)"],
     [['search', '--dataset', 'cifar10'], 'for dataDir (--data-dir)'],
     [['search', '--resume', 'x', '--epochs', '3', '--seed', '1'], 'leave out --epochs, --seed'],
     [['search', '--backend', 'tpu'], "expected one of auto, cuda, cpu, tfjs, simt for --backend but received 'tpu'"],
@@ -303,14 +321,44 @@ describe('search', () => {
     expect(existsSync(join(folder, directory, 'config.json'))).toBe(true);
   });
 
-  it.each(['SIGINT', 'SIGTERM'] as const)('finishes the step on %s, and --resume goes on after it', async (signal) => {
-    const interrupted = await interruptAfterStep(signal, signal);
+  it.each([
+    ['SIGTERM', 143, 'ended by SIGTERM'],
+    ['SIGHUP', 129, 'ended by SIGHUP, since the terminal has gone'],
+  ] as const)('writes a checkpoint on %s and says so, with exit code %i', async (signal, code, words) => {
+    const ended = await interruptAfterStep(signal, signal);
+    expect(ended.code).toBe(code);
+    expect(ended.stderr).not.toContain('Ctrl-C');
+    expect(ended.stderr).toContain(`dartsmith: ${words}; go on with: dartsmith search --resume ${signal}\n`);
+    expect(existsSync(join(folder, signal, 'checkpoint.safetensors'))).toBe(true);
+  });
+
+  it('writes a checkpoint when the reader of its output goes away, and does not say that it is done', async () => {
+    const args = [...tiny, '--epochs', '100', '--json', '--out', 'piped'].join(' ');
+    const { stdout, stderr } = await bash(
+      `"${process.execPath}" "${main}" ${args} | head -n 3; echo "\${PIPESTATUS[0]}"`,
+    );
+    expect(parseLines(stdout).at(-1)).toBe(141);
+    expect(stderr).toMatch(/dartsmith: whoever read stdout has gone; go on with: dartsmith search --resume piped\n$/);
+    expect(existsSync(join(folder, 'piped', 'checkpoint.safetensors'))).toBe(true);
+    expect(existsSync(join(folder, 'piped', 'lock.json'))).toBe(false);
+  });
+
+  it('finishes the step on SIGINT, and --resume goes on after it, of one process at a time', async () => {
+    const interrupted = await interruptAfterStep('SIGINT', 'SIGINT');
     expect(interrupted.code).toBe(130);
     expect(interrupted.stderr).toContain('finishing the step; press Ctrl-C again to quit at once');
-    expect(interrupted.stderr).toContain(`dartsmith: interrupted; go on with: dartsmith search --resume ${signal}\n`);
+    expect(interrupted.stderr).toContain('dartsmith: interrupted; go on with: dartsmith search --resume SIGINT\n');
     const last = parseLines(interrupted.stdout).findLast(({ type }) => type === 'step');
 
-    const resumed = await dartsmith('search', '--resume', signal, '--json', '--threads', '2');
+    const lock = await takeLock(join(folder, 'SIGINT'));
+    const refused = await dartsmith('search', '--resume', 'SIGINT');
+    await lock.release();
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(
+      new RegExp(`^dartsmith: SIGINT is in use by process ${process.pid} on ${hostname()} since [^\n]+\n$`),
+    );
+
+    const resumed = await dartsmith('search', '--resume', 'SIGINT', '--json', '--threads', '2');
     expect(resumed.code).toBe(0);
     const events = parseLines(resumed.stdout);
     const first = events.find(({ type }) => type === 'step');

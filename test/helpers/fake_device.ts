@@ -20,7 +20,7 @@ import {
   Parameters,
   placeParameters,
 } from '../../src/backend/parameters.ts';
-import { AbortedError } from '../../src/errors.ts';
+import { throwIfAborted } from '../../src/errors.ts';
 import type { Graph, ParameterRole } from '../../src/graph/graph.ts';
 
 /** A fake device and what it was asked for. */
@@ -93,7 +93,7 @@ export function createFakeDevice(options: FakeOptions = {}): FakeDevice {
     execute: async (commands, { signal }: ExecuteOptions = {}) => {
       const call = calls.push(commands) - 1;
       options.before?.(call);
-      if (signal?.aborted) throw new AbortedError();
+      throwIfAborted(signal);
       const outcomes = commands.map(run);
       return options.spoil?.(outcomes, call) ?? outcomes;
     },

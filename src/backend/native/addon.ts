@@ -98,9 +98,6 @@ function platformPackage(): string {
   return `dartsmith-linux-${process.arch}-${header.glibcVersionRuntime === undefined ? 'musl' : 'glibc'}`;
 }
 
-/** What TensorFlow.js needs to take an addon's place. */
-export const fallbackCommand = 'npm install @tensorflow/tfjs @tensorflow/tfjs-backend-wasm';
-
 /** Why nothing was built, and what helps: another thing where the install script never ran than where it found no compiler. */
 function reasonNotBuilt(name: AddonName): string {
   if (name === 'simt')

@@ -1,5 +1,5 @@
 import type { ImageArrays } from '../../data/dataset.ts';
-import { AbortedError, BackendError, DartsmithError, invalid } from '../../errors.ts';
+import { abortedBy, BackendError, DartsmithError, invalid, throwIfAborted } from '../../errors.ts';
 import type { Graph } from '../../graph/graph.ts';
 import {
   type BackendName,
@@ -124,7 +124,7 @@ class NativeDevice implements Device {
   }
 
   async execute(commands: readonly Command[], { signal }: ExecuteOptions = {}): Promise<Outcome[]> {
-    if (signal?.aborted) throw new AbortedError();
+    throwIfAborted(signal);
     const lookup = (kind: string) => (object: object) => {
       const handle = this.#handles.get(object);
       if (handle === undefined) throw invalid(kind, `a ${kind} of this device`, 'one of another');
@@ -226,14 +226,14 @@ async function settled<T>(start: () => NativeJob<T>, signal?: AbortSignal): Prom
   try {
     return await job.promise;
   } catch (error) {
-    throw translate(error);
+    throw translate(error, signal);
   } finally {
     signal?.removeEventListener('abort', cancel);
   }
 }
 
-function translate(error: unknown): Error {
+function translate(error: unknown, signal?: AbortSignal): Error {
   if (error instanceof DartsmithError) return error;
   const { message, cancelled } = error as Error & { cancelled?: boolean };
-  return cancelled ? new AbortedError() : new BackendError(message, { cause: error });
+  return cancelled ? abortedBy(signal) : new BackendError(message, { cause: error });
 }

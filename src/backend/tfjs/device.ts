@@ -1,6 +1,6 @@
 // The Device of TensorFlow.js: the reference that is not ours, and the fallback where no addon can be built.
 import type { ImageArrays } from '../../data/dataset.ts';
-import { AbortedError, BackendError, invalid } from '../../errors.ts';
+import { BackendError, invalid, throwIfAborted } from '../../errors.ts';
 import type { Graph } from '../../graph/graph.ts';
 import type {
   Batch,
@@ -115,7 +115,7 @@ class TfjsDevice implements Device {
       for (const command of commands) {
         // Lets the event loop breathe, and an abort arrive.
         await new Promise((resolve) => setImmediate(resolve));
-        if (signal?.aborted) throw new AbortedError();
+        throwIfAborted(signal);
         await this.#platform.activate();
         outcomes.push(this.#run(command, signal));
       }

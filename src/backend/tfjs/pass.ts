@@ -1,6 +1,6 @@
 // One pass over a graph: forward, and TensorFlow.js's own gradients of the output.
 import type { Tensor } from '@tensorflow/tfjs';
-import { AbortedError } from '../../errors.ts';
+import { throwIfAborted } from '../../errors.ts';
 import type { BatchNormNode, DropoutNode, Graph, MixedNode, Node } from '../../graph/graph.ts';
 import { randomBlock } from '../../random/philox.ts';
 import type { DropoutDraw, Mixing } from '../device.ts';
@@ -146,7 +146,7 @@ class Pass {
     const around = this.#surroundings();
     const outputs: (Tensor | undefined)[] = [];
     for (const node of graph.nodes) {
-      if (signal?.aborted) throw new AbortedError();
+      throwIfAborted(signal);
       const output = this.#needed.has(node.id) ? runNode(node, outputs, around) : undefined;
       outputs.push(output);
       if (output !== undefined && this.#isRead(node)) this.#read.set(node.id, this.#keep(output));

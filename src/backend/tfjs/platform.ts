@@ -8,7 +8,10 @@ import { fillIn } from './missing_kernels.ts';
 /** The TensorFlow.js API. */
 export type Tf = typeof TensorFlow;
 
-/** Platforms in the order of preference. The first two a user installs; the others come with dartsmith. */
+/** What installs the platforms that need no download beside npm's packages. */
+export const installCommand = 'npm install @tensorflow/tfjs @tensorflow/tfjs-backend-wasm';
+
+/** Platforms in the order of preference; a user installs the packages of those that are wanted. */
 export const platforms = ['node-gpu', 'node', 'wasm', 'cpu'] as const;
 export type Platform = (typeof platforms)[number];
 
@@ -49,12 +52,16 @@ export async function openPlatform(wanted?: Platform): Promise<OpenPlatform> {
       await found.activate();
       return found;
     } catch (error) {
-      faults.push(`${packages[platform]}: ${(error as Error).message.split('\n')[0]}`);
+      faults.push(`${packages[platform]} ${faultOf(error)}`);
     }
   }
-  throw new BackendError(
-    `TensorFlow.js cannot be used (${faults.join('; ')}): npm install ${packages[wanted ?? 'cpu']}`,
-  );
+  const command = wanted === undefined ? installCommand : `npm install ${packages[wanted]}`;
+  throw new BackendError(`TensorFlow.js cannot be used (${faults.join('; ')}): ${command}`);
+}
+
+function faultOf(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code === 'ERR_MODULE_NOT_FOUND' ? 'is not installed' : `does not load: ${message.split('\n')[0]}`;
 }
 
 /** Every platform and whether it loads here; never throws. */
@@ -65,7 +72,7 @@ export async function describePlatforms(): Promise<PlatformReport[]> {
       const { description } = await load(platform);
       reports.push({ platform, usable: true, reason: description });
     } catch (error) {
-      reports.push({ platform, usable: false, reason: (error as Error).message.split('\n')[0] });
+      reports.push({ platform, usable: false, reason: faultOf(error) });
     }
   }
   return reports;

@@ -3,10 +3,10 @@ import { checkBatchSize, planCases } from '../../../src/cli/bench_cases.ts';
 import { createBenchProgress } from '../../../src/cli/bench_progress.ts';
 import { type BenchReport, benchLines, describeBench } from '../../../src/cli/bench_report.ts';
 import { checkoutCommit } from '../../../src/cli/checkout.ts';
-import { suggestion } from '../../../src/cli/suggest.ts';
 import { version } from '../../../src/cli/version.ts';
 import { ArgumentError } from '../../../src/errors.ts';
 import { kernelNames, kernels } from '../../../src/kernels.ts';
+import { suggestion } from '../../../src/suggest.ts';
 
 const figures = {
   seconds: [0.001, 0.002, 0.003],

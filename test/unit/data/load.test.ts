@@ -58,7 +58,7 @@ describe('loadDataset', () => {
     const unknown = await failure(loadDataset('cifar' as DatasetName, {}));
     expect(unknown.code).toBe('ARGUMENT');
     expect(unknown.message).toBe(
-      "expected one of mnist, fashionmnist, cifar10, cifar100, svhn, svhn-extra, idx, imagenet, folder for dataset but received 'cifar'",
+      "expected one of mnist, fashionmnist, cifar10, cifar100, svhn, svhn-extra, idx, imagenet, folder for dataset but received 'cifar' (Did you mean cifar10?)",
     );
     for (const limit of [1, 0, -5, 2.5, Number.NaN, Number.POSITIVE_INFINITY, '3' as unknown as number]) {
       const error = await failure(loadDataset('mnist', { limit }));

@@ -1,29 +1,57 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type * as FileSystem from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { FileError } from '../../../src/errors.ts';
-import { removeDrafts, writeFileAtomic } from '../../../src/io/atomic.ts';
+import { createFileAtomic, removeDrafts, writeFileAtomic } from '../../../src/io/atomic.ts';
 import { fileError } from '../../../src/io/file_error.ts';
 import { scratch } from '../../helpers/scratch.ts';
 
-const disk = vi.hoisted(() => ({ full: false }));
+const disk = vi.hoisted(() => ({ full: false, folderSync: '', folderOpen: '', link: '' }));
 
 vi.mock('node:fs/promises', async (importOriginal) => {
   const original = await importOriginal<typeof FileSystem>();
+  const failing = (code: string, syscall: string) => async () => {
+    throw Object.assign(new Error(code), { code, syscall });
+  };
   const open: typeof original.open = async (...args) => {
+    const isFolder = args[1] === 'r';
+    if (isFolder && disk.folderOpen !== '') await failing(disk.folderOpen, 'open')();
     const file = await original.open(...args);
+    if (isFolder && disk.folderSync !== '') file.sync = failing(disk.folderSync, 'fsync');
     if (disk.full) {
-      file.writeFile = async () => {
-        throw Object.assign(new Error('no space'), { code: 'ENOSPC', syscall: 'write' });
-      };
+      file.writeFile = failing('ENOSPC', 'write');
     }
     return file;
   };
-  return { ...original, open };
+  const link: typeof original.link = (...args) =>
+    disk.link === '' ? original.link(...args) : failing(disk.link, 'link')();
+  return { ...original, open, link };
 });
 
+afterEach(() => Object.assign(disk, { full: false, folderSync: '', folderOpen: '', link: '' }));
+
 describe('writeFileAtomic', () => {
+  // As shares, FUSE and folders that one may write but not read answer, when the file is in its place already.
+  it.each(['EINVAL', 'ENOTSUP', 'EPERM', 'EACCES'])(
+    'has written where a folder answers %s to its sync',
+    async (code) => {
+      const path = join(scratch(), 'a.json');
+      for (const call of ['folderSync', 'folderOpen'] as const) {
+        disk[call] = code;
+        await writeFileAtomic(path, call);
+        disk[call] = '';
+        expect(readFileSync(path, 'utf8')).toBe(call);
+      }
+    },
+  );
+
+  it('fails where the disk fails while the folder is synced', async () => {
+    const path = join(scratch(), 'a.json');
+    disk.folderSync = 'EIO';
+    await expect(writeFileAtomic(path, '')).rejects.toThrow(`cannot write ${path}: the disk reported an error (EIO)`);
+  });
+
   it('writes a new file, replaces an old one and leaves nothing else', async () => {
     const folder = scratch();
     const path = join(folder, 'a.json');
@@ -46,6 +74,17 @@ describe('writeFileAtomic', () => {
     );
     expect(readFileSync(path, 'utf8')).toBe('old');
     expect(readdirSync(folder)).toEqual(['a.json']);
+  });
+
+  it.each(['', 'EPERM', 'ENOTSUP'])('makes a file once, however many try (links answer %j)', async (code) => {
+    const folder = scratch();
+    const path = join(folder, 'a.json');
+    disk.link = code;
+    const made = await Promise.all(['one', 'two', 'three'].map((text) => createFileAtomic(path, text)));
+    expect(made.filter((done) => done)).toHaveLength(1);
+    expect(readFileSync(path, 'utf8')).toBe(['one', 'two', 'three'][made.indexOf(true)]);
+    expect(readdirSync(folder)).toEqual(['a.json']);
+    await expect(createFileAtomic(join(folder, 'none', 'x'), '')).rejects.toThrow(/no such file or folder/);
   });
 
   it('says what is in the way', async () => {

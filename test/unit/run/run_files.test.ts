@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { FileError } from '../../../src/errors.ts';
@@ -45,6 +45,17 @@ describe('metrics.jsonl', () => {
       expect(readFileSync(path, 'utf8')).toBe(`${stepLine(0, 0)}\n`);
     },
   );
+
+  it('may be longer than any text that Node holds', async () => {
+    const path = join(scratch(), 'metrics.jsonl');
+    const size = 513 * 2 ** 20;
+    writeFileSync(path, '');
+    // Sparse, so that it costs neither time nor disk.
+    truncateSync(path, size);
+    appendFileSync(path, `\n${stepLine(7, 8)}\n${stepLine(7, 9)}\n{"torn`);
+    await (await openMetrics(path, { epoch: 7, step: 9 })).close();
+    expect(statSync(path).size).toBe(size + 1 + stepLine(7, 8).length + 1);
+  });
 
   it('says what is in the way', async () => {
     const folder = scratch();

@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import type { ImageArrays } from '../../../src/data/dataset.ts';
-import { ArgumentError, BackendError, DivergedError, FileError } from '../../../src/errors.ts';
+import { AbortedError, ArgumentError, BackendError, DivergedError, FileError } from '../../../src/errors.ts';
 import { genotypes, parseGenotype } from '../../../src/network/genotype.ts';
 import { buildSupernet } from '../../../src/network/supernet.ts';
 import { costOf } from '../../../src/report/cost.ts';
+import { makeRunDirectory } from '../../../src/run/directory.ts';
 import type { SearchEvent } from '../../../src/run/events.ts';
+import { thisHolder } from '../../../src/run/holder.ts';
 import type { SearchOptions } from '../../../src/run/options.ts';
 import { type SearchRun, search } from '../../../src/run/search.ts';
 import { train } from '../../../src/run/train.ts';
@@ -60,6 +62,9 @@ function contents(directory: string): Record<string, string> {
       .map((name) => [name, read(name)]),
   );
 }
+
+/** Not the lock, which is gone when the run has ended. */
+const isKept = (path: string) => !path.endsWith('lock.json');
 
 async function uninterrupted(options: SearchOptions = {}): Promise<Record<string, string>> {
   const out = join(scratch(), 'run');
@@ -384,6 +389,105 @@ describe('resume', () => {
   });
 });
 
+describe('a run directory', () => {
+  it('is resumed by one run at a time, which records each step once', async () => {
+    const whole = await uninterrupted();
+    const out = join(scratch(), 'run');
+    const controller = new AbortController();
+    const stop = (call: number) => call === 2 && controller.abort();
+    await expect(start({ out, signal: controller.signal }, { before: stop }).result).rejects.toThrow();
+    const both = await Promise.allSettled([resume(out).result, resume(out).result]);
+    expect(both.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+    const refused = both.find((one) => one.status === 'rejected');
+    expect(refused?.reason).toBeInstanceOf(FileError);
+    expect(refused?.reason.message).toContain(`${out} is in use by process ${process.pid} on `);
+    expect(contents(out)).toEqual(whole);
+  });
+
+  it('is begun by one of two that start at once', async () => {
+    const out = join(scratch(), 'run');
+    const both = await Promise.allSettled([start({ out }).result, start({ out }).result]);
+    expect(both.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+    const refused = both.find((one) => one.status === 'rejected');
+    expect(refused?.reason.message).toMatch(/is in use by process|holds a run already/);
+    expect(contents(out)).toEqual(await uninterrupted());
+  });
+
+  it('that a killed process held is taken over, which the start tells', async () => {
+    const out = join(scratch(), 'run');
+    await start({ out }).result;
+    const lock = { ...thisHolder(), token: '00000001-0000-0000-0000-000000000000', started: '1' };
+    writeFileSync(join(out, 'lock.json'), JSON.stringify(lock));
+    const [first] = await eventsOf(resume(out));
+    expect(first).toMatchObject({ notices: [expect.stringContaining('the lock was taken over')] });
+    expect(existsSync(join(out, 'lock.json'))).toBe(false);
+  });
+
+  it('whose name is free to choose is made by each that asks, under a name of its own', async () => {
+    const base = join(scratch(), 'runs', 'mnist-1');
+    const made = await Promise.all(Array.from({ length: 5 }, () => makeRunDirectory(base)));
+    expect(made.toSorted()).toEqual([base, ...[2, 3, 4, 5].map((count) => `${base}-${count}`)]);
+    expect(readdirSync(join(base, '..'))).toHaveLength(5);
+    writeFileSync(join(base, 'file'), '');
+    await expect(makeRunDirectory(join(base, 'file', 'x'))).rejects.toThrow(FileError);
+  });
+});
+
+describe('data that lie elsewhere when a run is resumed', () => {
+  const labels = Array.from({ length: 40 }, (_, i) => i % 3);
+  const files = (shade: number) => ({
+    'train-images-idx3-ubyte': idxImages(40, 8, 8).map((byte, i) => (i < 16 ? byte : (byte + shade) & 255)),
+    'train-labels-idx1-ubyte': idxLabels(labels),
+  });
+  const interrupted = async () => {
+    const out = join(scratch(), 'run');
+    const controller = new AbortController();
+    const stop = (call: number) => call === 2 && controller.abort();
+    const run = start(
+      { dataset: 'idx', dataDir: folderOf(files(0)), out, signal: controller.signal },
+      { before: stop },
+    );
+    await expect(run.result).rejects.toThrow();
+    const { dataDir } = JSON.parse(readFileSync(join(out, 'config.json'), 'utf8')).dataset;
+    rmSync(dataDir, { recursive: true });
+    return { out, dataDir: dataDir as string };
+  };
+
+  it('are named by dataDir, which config.json tells from then on', async () => {
+    const { out } = await interrupted();
+    const moved = folderOf(files(0));
+    await resume(out, { dataset: undefined, dataDir: relative('.', moved) }).result;
+    expect(JSON.parse(readFileSync(join(out, 'config.json'), 'utf8')).dataset.dataDir).toBe(moved);
+    await resume(out, { dataset: undefined }).result;
+  });
+
+  it('are refused where they are others, and missed with a hint', async () => {
+    const { out, dataDir } = await interrupted();
+    const others = folderOf(files(1));
+    await expect(resume(out, { dataset: undefined, dataDir: others }).result).rejects.toThrow(
+      `expects other images or another normalisation: dataset 'idx' in ${others} has changed`,
+    );
+    expect(JSON.parse(readFileSync(join(out, 'config.json'), 'utf8')).dataset.dataDir).toBe(dataDir);
+    await expect(resume(out, { dataset: undefined }).result).rejects.toThrow(
+      /dataDir \(--data-dir\) says where the data lie now/,
+    );
+    await expect(resume(out, { dataDir: others }).result).rejects.toThrow(/nothing beside a dataset of your own/);
+  });
+});
+
+describe('the reason of an abort', () => {
+  it.each(['before', 'in a step', 'in a validation'])('is the cause of the error: %s', async (moment) => {
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    const call = { before: -1, 'in a step': 1, 'in a validation': 3 }[moment];
+    if (call === -1) controller.abort(reason);
+    const run = start({ signal: controller.signal }, { before: (made) => made === call && controller.abort(reason) });
+    const error = await run.result.catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(AbortedError);
+    expect((error as AbortedError).cause).toBe(reason);
+  });
+});
+
 describe('failures', () => {
   it('does not start where a run lies', async () => {
     const out = join(scratch(), 'run');
@@ -432,7 +536,7 @@ describe('failures', () => {
     const run = start(
       { out, checkpointSeconds: 0 },
       {
-        before: (call) => call === failing && cpSync(out, join(folder, 'good'), { recursive: true }),
+        before: (call) => call === failing && cpSync(out, join(folder, 'good'), { recursive: true, filter: isKept }),
         spoil: (outcomes, call) =>
           call === failing
             ? outcomes.map((outcome, i) => (i === command ? { ...outcome, [field]: value } : outcome))

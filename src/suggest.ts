@@ -1,3 +1,11 @@
+import { ArgumentError, invalid } from './errors.ts';
+
+/** The refusal of a word that is none of `words`, with the nearest one where one is near. */
+export function invalidWord(name: string, words: readonly string[], actual: unknown): ArgumentError {
+  const { message } = invalid(name, `one of ${words.join(', ')}`, actual);
+  return new ArgumentError(message + (typeof actual === 'string' ? suggestion(actual, words) : ''));
+}
+
 /** ` (Did you mean separable?)` for the nearest known word, in commander's form; nothing where none is near. */
 export function suggestion(word: string, known: readonly string[]): string {
   const ranked = known
