@@ -1,4 +1,5 @@
 import { invalid } from '../errors.ts';
+import { allowedProcessors } from '../processors.ts';
 import type { BackendName, Device } from './device.ts';
 import { loadAddon } from './native/addon.ts';
 import { openNativeDevice } from './native/device.ts';
@@ -7,7 +8,7 @@ import { openNativeDevice } from './native/device.ts';
 export interface OpenDeviceOptions {
   /** `auto` takes the best backend that this machine can use: a GPU, else the CPU. */
   readonly backend?: 'auto' | BackendName;
-  /** CPU threads; one per core when absent. Results do not depend on it. */
+  /** CPU threads; one for each processor that the process may use when absent. Results do not depend on it. */
   readonly threads?: number;
   /** One of {@link instructionSets}; the best when absent. Results differ between them by round-off. */
   readonly instructionSet?: string;
@@ -25,6 +26,8 @@ export interface BackendReport {
   readonly reason: string;
   readonly details: Readonly<Record<string, string>>;
 }
+
+const mostThreads = 1024;
 
 /** The backends that this version can open, best first. */
 export const backendNames: readonly BackendName[] = ['cuda', 'cpu', 'tfjs', 'simt'];
@@ -70,13 +73,18 @@ async function openTfjs({ instructionSet, index, memoryLimitBytes }: OpenDeviceO
 }
 
 function openCpu({ threads, instructionSet = '' }: OpenDeviceOptions): Device {
-  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 1024)) {
-    throw invalid('threads', 'an integer from 1 to 1024', threads);
+  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= mostThreads)) {
+    throw invalid('threads', `an integer from 1 to ${mostThreads}`, threads);
   }
   if (instructionSet !== '' && !instructionSets().includes(instructionSet)) {
     throw invalid('instructionSet', `one of ${instructionSets().join(', ')}`, instructionSet);
   }
-  return openNativeDevice('cpu', { backend: 'cpu', threads: threads ?? 0, instructionSet });
+  return openNativeDevice('cpu', { backend: 'cpu', threads: threads ?? defaultThreads(), instructionSet });
+}
+
+/** The most that the engine takes bounds it. */
+function defaultThreads(): number {
+  return Math.min(mostThreads, allowedProcessors());
 }
 
 function openGpu(backend: 'cuda' | 'simt', { index = 0, memoryLimitBytes }: OpenDeviceOptions): Device {

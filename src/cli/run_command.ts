@@ -80,7 +80,7 @@ export function addDeviceOptions(command: Command): void {
   command
     .option(
       '--threads <number>',
-      'CPU threads (default: all cores); no influence on results',
+      'CPU threads (default: one a core that may be used); no influence on results',
       integerParser('--threads', 1),
     )
     .option(
@@ -110,7 +110,7 @@ export function addImageOptions(command: Command): void {
     )
     .option(
       '--workers <number>',
-      'threads that read and augment images ahead (default: all cores, 16 at most); no influence on results',
+      'threads that read and augment images ahead (default: one a core that may be used, 16 at most); no influence on results',
       integerParser('--workers', 1),
     );
 }

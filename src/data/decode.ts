@@ -1,9 +1,9 @@
 // Image files through sharp (libvips), an optional package.
 import { stat } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { central, type Rectangle } from '../augment/crop.ts';
 import type { Image } from '../augment/image.ts';
 import { DataError } from '../errors.ts';
+import { allowedProcessors } from '../processors.ts';
 
 type Sharp = typeof import('sharp').default;
 
@@ -38,8 +38,8 @@ export async function loadSharp(
   }
 }
 
-/** What to tell where libvips, which works on Node's own threads, has fewer of them than the machine has cores. */
-export function decodingNotices(cores = availableParallelism(), threads = process.env['UV_THREADPOOL_SIZE']): string[] {
+/** What to tell where libvips, which works on Node's own threads, has fewer of them than cores that it may use. */
+export function decodingNotices(cores = allowedProcessors(), threads = process.env['UV_THREADPOOL_SIZE']): string[] {
   const count = Number(threads ?? 4);
   if (count >= cores) return [];
   return [

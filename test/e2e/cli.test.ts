@@ -1,10 +1,11 @@
 // The command as a user runs it: dist/cli/bin.cjs in a process of its own.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { allowedProcessors } from '../../src/processors.ts';
 import { hasGpu } from '../helpers/backends.ts';
 
 const main = fileURLToPath(new URL('../../dist/cli/bin.cjs', import.meta.url));
@@ -73,7 +74,7 @@ describe('the threads that decode images', () => {
 
   it('are one a core, four at least', async () => {
     expect((await count('env -u UV_THREADPOOL_SIZE')).stdout).toMatch(
-      new RegExp(`\\n${Math.max(4, availableParallelism())}\\n$`),
+      new RegExp(`\\n${Math.max(4, allowedProcessors())}\\n$`),
     );
   });
 
