@@ -2,7 +2,6 @@
 // architecture, and how long a search step takes at the least on an A100, an H100 and an RTX 4090, from the launches that
 // the engine makes, their counted bytes and FLOPs, and the data sheets. Everything here is computed, nothing measured.
 // Options: --precision fp32,tf32,bf16 --batch --channels --layers (of the published search) --jobs N --json FILE.
-
 import { parseArgs } from 'node:util';
 import { type Precision, precisions } from '../../src/backend/device.ts';
 import { invalid } from '../../src/errors.ts';

@@ -1,6 +1,5 @@
 // Single ops, forward and backward, through Benchmark.js. Options: --batch --threads, --filter TEXT (names that contain
 // it), --json FILE. Nothing is subtracted: a repeat's time includes its share of the stem and the head.
-
 import { parseArgs } from 'node:util';
 import Benchmark from 'benchmark';
 import type { Device } from '../../src/backend/device.ts';

@@ -2,7 +2,6 @@
 // convolutions at batch 16 and 64, the evaluation network at 32. Options: --work first-order,second-order,chain,evaluation
 // --batch 16,64 --channels --layers
 // --threads --rounds, --profile (our search step by kernel, nothing else), --precision (of --profile), --json FILE.
-
 import { parseArgs } from 'node:util';
 import { type Peak, type Precision, precisions } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';

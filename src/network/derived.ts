@@ -2,6 +2,7 @@ import { invalid } from '../errors.ts';
 import { GraphBuilder, type Tensor } from '../graph/builder.ts';
 import type { Genotype, GenotypeEdge } from './genotype.ts';
 import { checkGenotype } from './genotype-rules.ts';
+import { buildForSize } from './image_size.ts';
 import { buildNetwork, type CellBuilder, type CellPlace, type Network, type StemForm } from './macro.ts';
 import { applyOperation, type Operation, operations } from './operations.ts';
 
@@ -42,8 +43,11 @@ export function buildDerivedNetwork(options: DerivedNetworkOptions): Network {
   const { stem, auxiliaryWeight, labelSmoothing, dropPath = 0 } = options;
   if (!(dropPath >= 0 && dropPath < 1)) throw invalid('dropPath', 'a number in [0, 1)', dropPath);
   const training = { stem, auxiliaryWeight, labelSmoothing };
-  const macro = { inputShape, classes, initChannels, layers, stemMultiplier: 3, affine: true, ...training };
-  return buildNetwork(new GraphBuilder(), macro, cellBuilder(genotype, options.operations ?? {}, dropPath));
+  const macro = { classes, initChannels, layers, stemMultiplier: 3, affine: true, ...training };
+  const buildCell = cellBuilder(genotype, options.operations ?? {}, dropPath);
+  return buildForSize(inputShape, (shape) =>
+    buildNetwork(new GraphBuilder(), { ...macro, inputShape: shape }, buildCell),
+  );
 }
 
 function cellBuilder(genotype: Genotype, own: Readonly<Record<string, Operation>>, dropPath: number): CellBuilder {

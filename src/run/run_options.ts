@@ -1,7 +1,7 @@
 // What every run can be told: a search and a training alike.
 import { resolve } from 'node:path';
 import type { BackendName, Device } from '../backend/device.ts';
-import type { Dataset, ImageSet } from '../data/dataset.ts';
+import { type ColourProfile, type Dataset, type ImageSet, isInMemory } from '../data/dataset.ts';
 import type { DatasetName } from '../data/load.ts';
 import { ArgumentError, FileError, invalid } from '../errors.ts';
 import { checkWorkers } from '../load/pool.ts';
@@ -16,8 +16,10 @@ export interface RunOptions {
   readonly dataDir?: string;
   /** Use only so many training images of a named dataset; the preset's number when absent. */
   readonly limit?: number;
-  /** Height and width that the image files of a named dataset are brought to; 224 when absent. */
+  /** Height and width that the image files of a named dataset are brought to; 224 when absent, 32 for a search. */
   readonly imageSize?: number;
+  /** What becomes of colour profiles in image files of a named dataset; `convert` when absent, as a viewer does. */
+  readonly colourProfile?: ColourProfile;
   /** Decides every random choice; 0 when absent. */
   readonly seed?: number;
   readonly backend?: 'auto' | BackendName;
@@ -60,6 +62,9 @@ export interface RunPlan<Config extends RunConfig = RunConfig> {
   readonly limit?: number;
   readonly usualLimit?: number;
   readonly imageSize?: number;
+  readonly colourProfile?: ColourProfile;
+  /** Share of the training images that a training is scored on instead of test images. */
+  readonly validationPortion?: number;
   readonly settings: Config['settings'];
   readonly seed: number;
   readonly runtime: Runtime;
@@ -84,6 +89,7 @@ export async function planNewRun<Config extends RunConfig>(
     limit,
     usualLimit,
     imageSize: options.imageSize,
+    colourProfile: options.colourProfile,
     settings,
     seed,
     runtime,
@@ -92,11 +98,18 @@ export async function planNewRun<Config extends RunConfig>(
 }
 
 /** Throws ArgumentError for what tells where a named dataset comes from beside a dataset that is given itself. */
-export function refuseBesideOwnDataset(options: Pick<RunOptions, 'dataset' | 'dataDir' | 'limit' | 'imageSize'>): void {
+export function refuseBesideOwnDataset(
+  options: Pick<RunOptions, 'dataset' | 'dataDir' | 'limit' | 'imageSize' | 'colourProfile'>,
+): void {
   if (options.dataset === undefined || typeof options.dataset === 'string') return;
-  for (const name of ['dataDir', 'limit', 'imageSize'] as const) {
+  for (const name of ['dataDir', 'limit', 'imageSize', 'colourProfile'] as const) {
     if (options[name] !== undefined) throw invalid(name, 'nothing beside a dataset of your own', options[name]);
   }
+}
+
+/** What decides the size of a dataset's images, as its user knows it. */
+export function sizeOption(dataset: Dataset<ImageSet>): string {
+  return isInMemory(dataset) ? `the images of dataset '${dataset.name}'` : 'imageSize (--image-size)';
 }
 
 /**
@@ -119,6 +132,8 @@ export async function planResumedRun<Config extends RunConfig, Options extends R
     dataDir: config.dataset.dataDir,
     usualLimit: config.dataset.limit,
     imageSize: config.dataset.imageSize,
+    colourProfile: config.dataset.colourProfile,
+    validationPortion: config.dataset.validationPortion,
     settings: config.settings,
     seed: config.seed,
     runtime,

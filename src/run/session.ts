@@ -1,6 +1,7 @@
 import type { Device } from '../backend/device.ts';
 import { openDevice } from '../backend/open.ts';
 import type { Parameters } from '../backend/parameters.ts';
+import { emptyClassNotices } from '../data/classes.ts';
 import type { Dataset, ImageSet } from '../data/dataset.ts';
 import { datasetDigest } from '../data/digest.ts';
 import { loadDataset } from '../data/load.ts';
@@ -39,6 +40,8 @@ export interface Session<W extends Work = Work> {
 
 /** A kind of run, made ready for a dataset. */
 export interface Method<W extends Work> {
+  /** The run's images: those that were loaded, or what the run makes of them. */
+  readonly dataset: Dataset<ImageSet>;
   /** Whose parameters the run trains. */
   readonly graph: Graph;
   /** What the first event tells beside what all runs tell. */
@@ -59,7 +62,7 @@ type Cleanup = (() => void | Promise<void>)[];
  */
 export async function withSession<W extends Work, T>(
   plan: RunPlan,
-  prepare: (dataset: Dataset<ImageSet>) => Method<W>,
+  prepare: (dataset: Dataset<ImageSet>) => Method<W> | Promise<Method<W>>,
   work: (session: Session<W>) => Promise<T>,
 ): Promise<T> {
   const cleanup: Cleanup = [];
@@ -72,13 +75,12 @@ export async function withSession<W extends Work, T>(
 
 async function openSession<W extends Work>(
   plan: RunPlan,
-  prepare: (dataset: Dataset<ImageSet>) => Method<W>,
+  prepare: (dataset: Dataset<ImageSet>) => Method<W> | Promise<Method<W>>,
   cleanup: Cleanup,
 ): Promise<Session<W>> {
   const { seed, runtime } = plan;
   if (runtime.signal?.aborted) throw new AbortedError();
-  const dataset = await resolveDataset(plan);
-  const method = prepare(dataset);
+  const method = await prepare(await resolveDataset(plan));
   const { backend, threads, index } = runtime;
   const device = runtime.device ?? (await openDevice({ backend, threads, index }));
   if (runtime.device === undefined) cleanup.push(() => device.dispose());
@@ -87,26 +89,26 @@ async function openSession<W extends Work>(
   // Before anything is written: the device may refuse the precision.
   const work = await method.open(device, parameters);
   cleanup.push(() => work[Symbol.dispose]());
-  await settleConfig(plan, dataset, method, device);
+  await settleConfig(plan, method, device);
   const { log, progress } = await openLog(plan, parameters, work, cleanup);
   await recordDevice(plan, device, progress);
-  const start = startEvent(plan, method, dataset, device, work.steps, progress);
+  const start = startEvent(plan, method, device, work.steps, progress);
   return { plan, start, device, parameters, work, log, progress, unreadableImages: 0 };
 }
 
 function startEvent(
   { files, config, seed, settings }: RunPlan,
-  { about, graph }: Pick<Method<Work>, 'about' | 'graph'>,
-  { name, notices, train, classes }: Dataset<ImageSet>,
+  { about, graph, dataset }: Pick<Method<Work>, 'about' | 'graph' | 'dataset'>,
   { description }: Device,
   steps: number,
   { epoch, step }: Position,
 ): StartEvent {
+  const { name, train, classes } = dataset;
   const previous = config?.devices.at(-1)?.device;
   return {
     type: 'start',
     dataset: name,
-    notices,
+    notices: [...dataset.notices, ...emptyClassNotices(train, dataset, 'training')],
     imageShape: train.shape,
     classes,
     ...about,
@@ -122,20 +124,16 @@ function startEvent(
 }
 
 async function resolveDataset(plan: RunPlan): Promise<Dataset<ImageSet>> {
-  const { dataset, dataDir, limit, usualLimit, imageSize, runtime } = plan;
+  const { dataset, dataDir, limit, usualLimit, imageSize, colourProfile, runtime } = plan;
   if (typeof dataset !== 'string') return dataset;
-  return loadDataset(dataset, { dataDir, limit, usualLimit, imageSize, signal: runtime.signal });
+  return loadDataset(dataset, { dataDir, limit, usualLimit, imageSize, colourProfile, signal: runtime.signal });
 }
 
 /** Records a new run's configuration, or holds a resumed run's data and network to the recorded one. */
-async function settleConfig<W extends Work>(
-  plan: RunPlan,
-  dataset: Dataset<ImageSet>,
-  method: Method<W>,
-  device: Device,
-): Promise<void> {
+async function settleConfig<W extends Work>(plan: RunPlan, method: Method<W>, device: Device): Promise<void> {
   const { files, config } = plan;
   if (files === undefined) return;
+  const { dataset } = method;
   const [data, graph] = [datasetDigest(dataset), graphDigest(method.graph)];
   if (config === undefined) {
     // The plan's settings are those of the method's kind.
@@ -152,7 +150,7 @@ async function settleConfig<W extends Work>(
 }
 
 function describeRun(
-  { dataset, dataDir, limit, usualLimit, imageSize, seed, settings }: RunPlan,
+  { dataset, dataDir, limit, usualLimit, imageSize, colourProfile, validationPortion, seed, settings }: RunPlan,
   { name, classes, train }: Dataset<ImageSet>,
   device: string,
   digest: string,
@@ -170,6 +168,8 @@ function describeRun(
       dataDir,
       limit: named ? (limit ?? usualLimit) : undefined,
       imageSize,
+      colourProfile,
+      validationPortion,
       imageShape: train.shape,
       classes,
       digest,

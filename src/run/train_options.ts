@@ -1,3 +1,4 @@
+import { checkPortion } from '../data/split.ts';
 import { invalid } from '../errors.ts';
 import { resolveTrainSettings, type TrainPresetName, type TrainSettings, trainPresets } from '../evaluate/settings.ts';
 import type { Genotype } from '../network/genotype.ts';
@@ -11,6 +12,11 @@ export interface TrainOptions extends RunOptions {
   readonly genotype?: Genotype;
   /** Ready-made settings; `quick` when absent. */
   readonly preset?: TrainPresetName;
+  /**
+   * Score the network on this share of the training images, drawn from each class by the seed and not learned from, instead of on
+   * test images; needed where there are none.
+   */
+  readonly validationPortion?: number;
   /** Settings that replace the preset's. */
   readonly settings?: Partial<TrainSettings>;
 }
@@ -20,7 +26,18 @@ export interface TrainPlan extends RunPlan<TrainConfig> {
   readonly genotype: Genotype;
 }
 
-const fixedOnResume = ['dataDir', 'limit', 'imageSize', 'preset', 'settings', 'seed', 'out', 'genotype'] as const;
+const fixedOnResume = [
+  'dataDir',
+  'limit',
+  'imageSize',
+  'colourProfile',
+  'validationPortion',
+  'preset',
+  'settings',
+  'seed',
+  'out',
+  'genotype',
+] as const;
 
 /** Checks options and the run directory, and fills in the defaults. Throws ArgumentError or FileError. */
 export async function planTraining(options: TrainOptions): Promise<TrainPlan> {
@@ -31,6 +48,9 @@ export async function planTraining(options: TrainOptions): Promise<TrainPlan> {
   }
   if (genotype === undefined) throw invalid('genotype', 'the genotype whose network is trained', genotype);
   checkGenotype(genotype);
+  const { validationPortion } = options;
+  if (validationPortion !== undefined) checkPortion(validationPortion);
   const settings = resolveTrainSettings(preset, options.settings);
-  return { ...(await planNewRun<TrainConfig>(options, settings, trainPresets[preset].limit)), genotype };
+  const plan = await planNewRun<TrainConfig>(options, settings, trainPresets[preset].limit);
+  return { ...plan, validationPortion, genotype };
 }

@@ -120,7 +120,7 @@ describe('wrong usage is one line and exit code 2', () => {
     [['search', '--epochs', '1.5'], "expected an integer of at least 1 for --epochs but received '1.5'"],
     [['search', '--epochs', '-1'], "expected an integer of at least 1 for --epochs but received '-1'"],
     [['search', '--learning-rate', '1e3'], "expected a number from 0 to 100 for --learning-rate but received '1e3'"],
-    [['search', '--dataset', 'imagenet'], "but received 'imagenet'"],
+    [['search', '--dataset', 'imagenet'], 'expected a folder with train/CLASS/*.JPEG'],
     [['search', '--dataset', 'cifar10'], 'for dataDir (--data-dir)'],
     [['search', '--resume', 'x', '--epochs', '3', '--seed', '1'], 'leave out --epochs, --seed'],
     [['search', '--backend', 'tpu'], "expected one of auto, cuda, cpu, tfjs, simt for --backend but received 'tpu'"],
@@ -130,7 +130,7 @@ describe('wrong usage is one line and exit code 2', () => {
     [['draw', 'DARTS_V9'], 'DARTS_V1, DARTS_V2'],
     [['draw', 'DARTS_V2', '--out', 'x.gif'], "that ends in .svg, .png or .dot for --out but received 'x.gif'"],
     [['info', 'DARTS_V2', '--space', 'darts'], '--space belongs to the supernet'],
-    [['info', 'supernet', '--image-size', '27'], 'factorized reduce expected an even height and width'],
+    [['info', 'supernet', '--image-size', '27'], 'expected 24 or 28 for --image-size but received 27'],
   ])('%j', async (args, message) => {
     const { code, stdout, stderr } = await dartsmith(...args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
@@ -277,7 +277,9 @@ describe('search', () => {
     expect(events.filter(({ type }) => type === 'step').map(({ step }) => step)).toEqual([0, 1]);
     expect(events.filter(({ type }) => type === 'epoch')).toHaveLength(1);
     expect(events.at(-1)).toMatchObject({ type: 'result', directory: 'json' });
-    expect(stderr).toMatch(/^mnist: 32 training and 32 validation images 28x28x1\nsupernet: 3 cells, .* on cpu .*\n$/);
+    expect(stderr).toMatch(
+      /^mnist: 32 training and 32 validation images 28x28x1 of 10 classes\nsupernet: 3 cells, .* on cpu .*\n$/,
+    );
   });
 
   it('prints plain lines into a pipe, and a run that draw and info take', async () => {
