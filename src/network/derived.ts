@@ -36,6 +36,11 @@ export interface DerivedNetworkOptions {
  * loss; parameters are named as in the published code. What only training needs (auxiliary head, drop path, smoothing) is left out
  * unless asked for; a program of the plain network runs on the parameters of the other. Throws ArgumentError for a faulty option
  * or an operation that nobody defines.
+ *
+ * One deviation from the published code, in training with an auxiliary head and at most 3 layers: that code's head begins with a ReLU
+ * that works in place, on the output of cell floor(2 · layers / 3). Cells behind it begin with a ReLU themselves, so nothing changes;
+ * but where that cell is the last one, the classifier learns from its rectified output and is scored on the other. Here it
+ * learns from what it is scored on. No published network is that shallow.
  */
 export function buildDerivedNetwork(options: DerivedNetworkOptions): Network {
   const { genotype, inputShape, classes, initChannels = 36, layers = 20 } = options;
