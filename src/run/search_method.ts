@@ -72,7 +72,7 @@ export async function searchMethod(plan: SearchPlan, given: Dataset<ImageSet>): 
 async function loadedWhole(dataset: Dataset<ImageSet>, { runtime }: SearchPlan): Promise<Dataset> {
   if (isInMemory(dataset)) return dataset;
   using pool = new ImagePool(runtime.workers);
-  return intoMemory(dataset as Dataset<ImageFiles>, { pool, signal: runtime.signal });
+  return await intoMemory(dataset as Dataset<ImageFiles>, { pool, signal: runtime.signal });
 }
 
 /** The steps and epochs of a search. */
