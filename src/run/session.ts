@@ -1,6 +1,7 @@
 import type { Device } from '../backend/device.ts';
 import { openDevice } from '../backend/open.ts';
 import type { Parameters } from '../backend/parameters.ts';
+import { checkedDataset } from '../data/check.ts';
 import { emptyClassNotices } from '../data/classes.ts';
 import type { Dataset, ImageSet } from '../data/dataset.ts';
 import { datasetDigest } from '../data/digest.ts';
@@ -103,12 +104,16 @@ function startEvent(
   steps: number,
   { epoch, step }: Position,
 ): StartEvent {
-  const { name, train, classes } = dataset;
+  const { name, train, test, classes } = dataset;
   const previous = config?.devices.at(-1)?.device;
   return {
     type: 'start',
     dataset: name,
-    notices: [...dataset.notices, ...emptyClassNotices(train, dataset, 'training')],
+    notices: [
+      ...dataset.notices,
+      ...emptyClassNotices(train, dataset, 'training'),
+      ...(about.run === 'train' && test ? emptyClassNotices(test, dataset, 'test') : []),
+    ],
     imageShape: train.shape,
     classes,
     ...about,
@@ -125,7 +130,7 @@ function startEvent(
 
 async function resolveDataset(plan: RunPlan): Promise<Dataset<ImageSet>> {
   const { dataset, dataDir, limit, usualLimit, imageSize, colourProfile, runtime } = plan;
-  if (typeof dataset !== 'string') return dataset;
+  if (typeof dataset !== 'string') return checkedDataset(dataset);
   return loadDataset(dataset, { dataDir, limit, usualLimit, imageSize, colourProfile, signal: runtime.signal });
 }
 

@@ -1,6 +1,7 @@
 import type { BackendName, Device } from '../backend/device.ts';
 import { openDevice } from '../backend/open.ts';
 import { createProgramSet } from '../backend/programs.ts';
+import { checkedDataset } from '../data/check.ts';
 import { emptyClassNotices, type KnownClasses, labelledFor } from '../data/classes.ts';
 import type { ColourProfile, Dataset, ImageSet } from '../data/dataset.ts';
 import { type DatasetName, followsImages, isInFiles, loadDataset } from '../data/load.ts';
@@ -121,7 +122,7 @@ async function resolveDataset(
   known: WeightMetadata,
   { imageChannels }: NetworkSizes,
 ): Promise<Dataset<ImageSet>> {
-  const loaded = typeof dataset === 'string' ? await load(dataset) : dataset;
+  const loaded = typeof dataset === 'string' ? await load(dataset) : checkedDataset(dataset);
   return validationPortion === undefined ? loaded : holdOut(loaded, validationPortion, seed);
 
   function load(name: DatasetName): Promise<Dataset<ImageSet>> {

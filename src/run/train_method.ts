@@ -66,9 +66,8 @@ export function testImagesOf({
   train,
 }: Pick<Dataset<ImageSet>, 'name' | 'test' | 'lacksTest' | 'train'>): ImageSet {
   if (test === undefined) {
-    const found = lacksTest ?? `dataset '${name}' has none`;
     throw new DataError(
-      `${found}: expected test images to score a network on, or --validation-portion 0.1 (validationPortion) to score it on that share of the training images`,
+      `${lacksTest ?? `dataset '${name}'`}: no test images to score a network on: add some, or keep a share of the training images for it, such as --validation-portion 0.1 (validationPortion)`,
     );
   }
   if (test.shape.every((size, axis) => size === train.shape[axis])) return test;
