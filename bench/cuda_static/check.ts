@@ -1,9 +1,9 @@
 // Compiles native/cuda for every architecture with warnings as errors, and fails on a spill to local memory that
 // scripts/cuda_spills.json does not list. Option: --jobs N.
 import { readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { allowedProcessors } from '../../src/processors.ts';
 import { count } from '../support/arguments.ts';
 import { printTable } from '../support/report.ts';
 import { type CompiledKernel, compileKernels, cudaSources, findToolkit, root, type Toolkit } from './compile.ts';
@@ -44,7 +44,7 @@ export function reportSpills(kernels: readonly CompiledKernel[]): SpillVerdict &
 /** Runs the check; gives the exit code. */
 export async function checkCuda(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({ args: [...args], options: { jobs: { type: 'string' } } });
-  const jobs = count('jobs', values.jobs, availableParallelism());
+  const jobs = count('jobs', values.jobs, allowedProcessors());
   const toolkit = findToolkit();
   if (toolkit === undefined) {
     console.log('check:cuda skipped: no nvcc on the PATH');

@@ -2,11 +2,11 @@
 // architecture, and how long a search step takes at the least on an A100, an H100 and an RTX 4090, from the launches that
 // the engine makes, their counted bytes and FLOPs, and the data sheets. Everything here is computed, nothing measured.
 // Options: --precision fp32,tf32,bf16 --batch --channels --layers (of the published search) --jobs N --json FILE.
-import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { type Precision, precisions } from '../../src/backend/device.ts';
 import { invalid } from '../../src/errors.ts';
 import { buildSupernet } from '../../src/network/supernet.ts';
+import { allowedProcessors } from '../../src/processors.ts';
 import { presets } from '../../src/search/settings.ts';
 import { count } from '../support/arguments.ts';
 import { machine } from '../support/machine.ts';
@@ -54,7 +54,7 @@ export async function benchCudaStatic(args: readonly string[]): Promise<void> {
     layers: count('layers', values.layers, settings.layers),
   };
   const chosen = values.precision.split(',').map(precisionOf);
-  const jobs = count('jobs', values.jobs, availableParallelism());
+  const jobs = count('jobs', values.jobs, allowedProcessors());
 
   console.log('Computed, not measured: no kernel ran. What is assumed stands beside each table.\n');
   const steps = await traceSteps(chosen, sizes);

@@ -1,6 +1,6 @@
 // Who takes a search step beside us: PyTorch in its forms, TensorFlow.js. Whoever is not here, or fails, is left out with a
 // reason.
-import { availableParallelism } from 'node:os';
+import { allowedProcessors } from '../../src/processors.ts';
 import { openTfjsPeer, type TfjsPeer } from '../peers/tfjs.ts';
 import { findTorch, serveTorch, type TorchExecution, type TorchForm, type TorchPeer } from '../peers/torch.ts';
 import type { Context } from './context.ts';
@@ -96,7 +96,7 @@ export async function openRivals(
 function stepOf(order: Order, { batch, image, channels, layers }: NetworkSize, backend: Context['backend']) {
   const device = backend === 'cuda' ? 'cuda' : 'cpu';
   // Off a GPU nothing is measured: threads that wait for each other would only be slow on a busy machine.
-  const threads = device === 'cuda' ? availableParallelism() : 1;
+  const threads = device === 'cuda' ? allowedProcessors() : 1;
   return { work: order, batch, channels, layers, size: image[0], device, threads } as const;
 }
 

@@ -2,7 +2,6 @@
 // turn in one run. Options: --batch 32 --channels --layers --threads --rounds --json FILE, --profile (ours by kernel, nothing
 // else). onnxruntime takes part where examples/serve is installed (npm ci --ignore-scripts there).
 import { createRequire } from 'node:module';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openDevice } from '../../src/backend/open.ts';
@@ -12,6 +11,7 @@ import { torchShape, toTorch } from '../../src/io/layout.ts';
 import type { WeightTensor } from '../../src/io/safetensors.ts';
 import { drawBatch } from '../../src/kernels/draw.ts';
 import type { Network } from '../../src/network/macro.ts';
+import { allowedProcessors } from '../../src/processors.ts';
 import { costOf } from '../../src/report/cost.ts';
 import { openTorchPeer, type TorchForm } from '../peers/torch.ts';
 import { evaluationNetwork } from '../step/ours.ts';
@@ -44,7 +44,7 @@ export async function benchInference(args: readonly string[]): Promise<void> {
     },
   });
   const batch = count('batch', values.batch, 32);
-  const threads = count('threads', values.threads, availableParallelism());
+  const threads = count('threads', values.threads, allowedProcessors());
   const sizes = { channels: count('channels', values.channels, 36), layers: count('layers', values.layers, 20) };
   const network = evaluationNetwork(sizes);
   using device = await openDevice({ backend: 'cpu', threads });

@@ -1,11 +1,11 @@
 // Single ops, forward and backward, through Benchmark.js. Options: --batch --threads, --filter TEXT (names that contain
 // it), --json FILE. Nothing is subtracted: a repeat's time includes its share of the stem and the head.
-import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import Benchmark from 'benchmark';
 import type { Device } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
 import { median, spread } from '../../src/kernels/statistics.ts';
+import { allowedProcessors } from '../../src/processors.ts';
 import { normal } from '../../src/random/philox.ts';
 import { count } from '../support/arguments.ts';
 import { machine } from '../support/machine.ts';
@@ -34,7 +34,7 @@ export async function benchKernels(args: readonly string[]): Promise<void> {
     },
   });
   const batch = count('batch', values.batch, 64);
-  const threads = count('threads', values.threads, availableParallelism());
+  const threads = count('threads', values.threads, allowedProcessors());
   const device = await openDevice({ backend: 'cpu', threads });
   try {
     console.log(`kernels, forward and backward: batch ${batch}, ${device.description}\n`);

@@ -2,7 +2,7 @@
 // augmentation, and 32x32 images in memory under AutoAugment. Options: --images 512 --batch 128 --workers 1,2,4 --rounds 5
 // --need IMAGES_A_SECOND (of a step on such files, to compare with) --json FILE. Threads run what npm run build:ts compiled.
 import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import sharp from 'sharp';
@@ -12,6 +12,7 @@ import { loadDataset } from '../../src/data/load.ts';
 import { trainPresets } from '../../src/evaluate/settings.ts';
 import { ImageLoader } from '../../src/load/loader.ts';
 import { ImagePool } from '../../src/load/pool.ts';
+import { allowedProcessors } from '../../src/processors.ts';
 import { randomBlock } from '../../src/random/philox.ts';
 import { count } from '../support/arguments.ts';
 import { machine } from '../support/machine.ts';
@@ -74,7 +75,7 @@ export async function benchLoader(args: readonly string[]): Promise<void> {
 }
 
 function usualWorkers(): number[] {
-  const cores = availableParallelism();
+  const cores = allowedProcessors();
   return [1, 2, 4, 8, 16].filter((size) => size <= 2 * cores);
 }
 

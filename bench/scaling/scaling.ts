@@ -1,9 +1,9 @@
 // How a first-order search step grows with batch, channels, cells and threads. Options: --rounds, --json FILE, --svg FILE
 // (default bench/scaling.svg).
 import { writeFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { median } from '../../src/kernels/statistics.ts';
+import { allowedProcessors } from '../../src/processors.ts';
 import { costOf } from '../../src/report/cost.ts';
 import { openOurStep } from '../step/ours.ts';
 import { count } from '../support/arguments.ts';
@@ -20,12 +20,12 @@ const { values } = parseArgs({
   },
 });
 const rounds = count('rounds', values.rounds, 3);
-const base: StepSizes = { batch: 16, channels: 16, layers: 8, threads: availableParallelism() };
+const base: StepSizes = { batch: 16, channels: 16, layers: 8, threads: allowedProcessors() };
 const sweeps: Readonly<Record<keyof StepSizes, readonly number[]>> = {
   batch: [1, 2, 4, 8, 16, 32, 64, 128],
   channels: [4, 8, 16, 32, 64],
   layers: [2, 4, 8, 12, 16, 20],
-  threads: Array.from({ length: availableParallelism() }, (_, i) => i + 1),
+  threads: Array.from({ length: allowedProcessors() }, (_, i) => i + 1),
 };
 
 /** Median seconds of a step after one to warm up, and its multiply-accumulates an image. */

@@ -2,11 +2,11 @@
 // convolutions at batch 16 and 64, the evaluation network at 32. Options: --work first-order,second-order,chain,evaluation
 // --batch 16,64 --channels --layers
 // --threads --rounds, --profile (our search step by kernel, nothing else), --precision (of --profile), --json FILE.
-import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { type Peak, type Precision, precisions } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
 import { invalid } from '../../src/errors.ts';
+import { allowedProcessors } from '../../src/processors.ts';
 import { costOf } from '../../src/report/cost.ts';
 import { type JsonLinesProcess, startJsonLines } from '../peers/json_lines.ts';
 import { openTorchPeer, type TorchForm, type TorchPeer } from '../peers/torch.ts';
@@ -65,7 +65,7 @@ export async function benchStep(args: readonly string[]): Promise<void> {
       json: { type: 'string' },
     },
   });
-  const threads = count('threads', values.threads, availableParallelism());
+  const threads = count('threads', values.threads, allowedProcessors());
   const sizesOf = (work: Work, batch: number): StepSizes => {
     const { channels, layers } = defaults[work];
     return {

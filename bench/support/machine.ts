@@ -1,5 +1,6 @@
-import { availableParallelism, cpus } from 'node:os';
+import { cpus } from 'node:os';
 import { checkoutCommit } from '../../src/cli/checkout.ts';
+import { allowedProcessors } from '../../src/processors.ts';
 
 /** Where and from what a figure was measured. */
 export interface Machine {
@@ -17,7 +18,7 @@ export interface Machine {
 export function machine(): Machine {
   return {
     cpu: cpus()[0]?.model ?? 'unknown',
-    cores: availableParallelism(),
+    cores: allowedProcessors(),
     platform: `${process.platform} ${process.arch}`,
     node: process.version,
     commit: checkoutCommit() ?? 'unknown',

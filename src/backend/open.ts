@@ -1,6 +1,7 @@
 import { anInteger } from '../checks.ts';
 import { BackendError, invalid } from '../errors.ts';
 import { checkOptionRules, type OptionRules, word } from '../option_rules.ts';
+import { allowedProcessors } from '../processors.ts';
 import { type BackendName, backendNames, type Device } from './device.ts';
 import { type Addon, loadAddon } from './native/addon.ts';
 import { openNativeDevice } from './native/device.ts';
@@ -9,7 +10,7 @@ import { openNativeDevice } from './native/device.ts';
 export interface OpenDeviceOptions {
   /** `auto` takes the best backend that this machine can use: a GPU, else the CPU. */
   readonly backend?: 'auto' | BackendName;
-  /** CPU threads; one per core when absent. Results do not depend on it. */
+  /** CPU threads; one for each processor that the process may use when absent. Results do not depend on it. */
   readonly threads?: number;
   /** One of {@link instructionSets}; the best when absent. Results differ between them by round-off. */
   readonly instructionSet?: string;
@@ -35,6 +36,8 @@ export interface BackendReport {
   readonly reason: string;
   readonly details: Readonly<Record<string, string>>;
 }
+
+const mostThreads = 1024;
 
 /**
  * Opens a device to compile and run graphs on. Throws ArgumentError for a bad option and BackendError, saying what to do,
@@ -88,7 +91,12 @@ function openCpu({ threads, instructionSet = '' }: OpenDeviceOptions): Device {
   if (instructionSet !== '' && !instructionSets().includes(instructionSet)) {
     throw invalid('instructionSet', `one of ${instructionSets().join(', ')}`, instructionSet);
   }
-  return openNativeDevice('cpu', { backend: 'cpu', threads: threads ?? 0, instructionSet });
+  return openNativeDevice('cpu', { backend: 'cpu', threads: threads ?? defaultThreads(), instructionSet });
+}
+
+/** The most that the engine takes bounds it. */
+function defaultThreads(): number {
+  return Math.min(mostThreads, allowedProcessors());
 }
 
 function openGpu(backend: 'cuda' | 'simt', { index = 0, memoryLimitBytes }: OpenDeviceOptions): Device {

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The command's first file, in words that Node 12 can read, so that an old Node is told what is wanted instead of failing somewhere.
-// It is CommonJS since libuv reads the number of its threads, on which images are decoded, when it first needs one: an ES module's
-// import already does.
+// It is CommonJS since libuv reads the number of its threads, on which images are decoded, when it first needs one, which an ES
+// module's import already does, but not its require.
 const wanted = [20, 19];
 const found = process.versions.node.split('.').map(Number);
 
@@ -11,7 +11,7 @@ if (found[0] < wanted[0] || (found[0] === wanted[0] && found[1] < wanted[1])) {
 }
 
 if (process.env.UV_THREADPOOL_SIZE === undefined) {
-  const { availableParallelism } = require('node:os') as typeof import('node:os');
-  process.env.UV_THREADPOOL_SIZE = String(Math.max(4, availableParallelism()));
+  const { allowedProcessors } = require('../processors.js') as { allowedProcessors(): number };
+  process.env.UV_THREADPOOL_SIZE = String(Math.max(4, allowedProcessors()));
 }
 void import('./main.ts');

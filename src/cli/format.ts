@@ -52,6 +52,11 @@ function scaled(value: number, base: number, units: readonly string[]): string {
   return `${unit === 0 ? rest : rest.toPrecision(4)}${units[unit]}`;
 }
 
+/** 1 class, 10 classes. */
+export function formatClasses(count: number): string {
+  return `${formatExact(count)} ${count === 1 ? 'class' : 'classes'}`;
+}
+
 /** Rows as aligned columns two spaces apart, without trailing spaces; columns named in `right` are set flush right. */
 export function formatTable(rows: readonly (readonly string[])[], right: readonly number[] = []): string[] {
   const columns = Math.max(0, ...rows.map((row) => row.length));

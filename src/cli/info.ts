@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { ArgumentError } from '../errors.ts';
 import { buildDerivedNetwork } from '../network/derived.ts';
 import type { Genotype } from '../network/genotype.ts';
+import { callingSize } from '../network/image_size.ts';
 import type { Network } from '../network/macro.ts';
 import { buildSupernet } from '../network/supernet.ts';
 import { type Cost, costOf } from '../report/cost.ts';
@@ -79,7 +80,7 @@ async function info(argument: string, flags: InfoFlags): Promise<void> {
 
 function describeSupernet(flags: InfoFlags): { subject: Subject } & Pick<Network, 'graph'> {
   const sizes = sizesOf(flags, supernetDefaults);
-  const { graph, space } = buildSupernet({ ...sizes, space: flags.space });
+  const { graph, space } = callingSize('--image-size', () => buildSupernet({ ...sizes, space: flags.space }));
   return { subject: { network: 'supernet', space: space.name, ...sizes }, graph };
 }
 
@@ -93,7 +94,7 @@ async function describeDerived(
   const { genotype, run } = await genotypeArgument(argument);
   const searched = run === undefined ? {} : await searchedOn(run);
   const sizes = sizesOf(flags, { ...derivedDefaults, ...searched });
-  const { graph } = buildDerivedNetwork({ genotype, ...sizes });
+  const { graph } = callingSize('--image-size', () => buildDerivedNetwork({ genotype, ...sizes }));
   return { subject: { network: 'derived', genotype, ...sizes }, graph };
 }
 

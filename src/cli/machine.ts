@@ -1,14 +1,16 @@
 // What this machine offers, for `dartsmith doctor`. Nothing here throws: what cannot be asked counts as not found.
 import { execFile } from 'node:child_process';
 import { access } from 'node:fs/promises';
-import { arch, availableParallelism, cpus, platform } from 'node:os';
+import { arch, cpus, platform } from 'node:os';
 import { promisify } from 'node:util';
+import { allowedProcessors } from '../processors.ts';
 
 /** Processor and runtime. */
 export interface HostReport {
   readonly node: string;
   readonly platform: string;
   readonly cpu: string;
+  /** Those that this process may use. */
   readonly cores: number;
 }
 
@@ -46,7 +48,7 @@ export function describeHost(): HostReport {
     node: process.version,
     platform: `${platform()} ${arch()}`,
     cpu: first?.model.trim() || 'unknown processor',
-    cores: availableParallelism(),
+    cores: allowedProcessors(),
   };
 }
 

@@ -1,7 +1,7 @@
 // What a search looks like while it goes on: pure functions from events to text. Epochs and steps count from 1 for people.
 import { ArgumentError } from '../errors.ts';
 import { formatGenotype, type Genotype, type GenotypeCell } from '../network/genotype.ts';
-import type { EpochEvent, StepEvent } from '../run/events.ts';
+import type { EpochEvent, StartEvent, StepEvent } from '../run/events.ts';
 import { formatDuration, formatRate, formatShare } from './format.ts';
 import type { Paint } from './paint.ts';
 
@@ -72,22 +72,25 @@ export function isListedStep(event: StepEvent): boolean {
   return (event.step + 1) % every === 0 || isLastStep(event);
 }
 
-/** What an epoch came to. */
-export function epochLine(event: EpochEvent, paint: Paint): string {
+/** What an epoch of a kind of run came to. */
+export function epochLine(event: EpochEvent, paint: Paint, run: StartEvent['run']): string {
   return [
     paint('bold', `epoch ${fraction(event.epoch + 1, event.epochs)}`),
     `train ${formatShare(event.trainAccuracy)} (loss ${formatLoss(event.trainLoss)})`,
-    validationText(event, paint),
+    validationText(event, paint, run),
     paint('dim', formatDuration(event.seconds)),
   ].join('  ');
 }
 
-/** Top 5 are counted on the test images of a training. */
-function validationText({ validationAccuracy, validationTop5, validationLoss }: EpochEvent, paint: Paint): string {
+/** A training is validated on the images that are kept to test it. */
+function validationText(
+  { validationAccuracy, validationTop5, validationLoss }: EpochEvent,
+  paint: Paint,
+  run: StartEvent['run'],
+): string {
   const accuracy = paint('green', formatShare(validationAccuracy));
-  const loss = formatLoss(validationLoss);
-  if (validationTop5 === undefined) return `validation ${accuracy} (loss ${loss})`;
-  return `test ${accuracy} (top-5 ${formatShare(validationTop5)}, loss ${loss})`;
+  const top5 = validationTop5 === undefined ? '' : `top-5 ${formatShare(validationTop5)}, `;
+  return `${run === 'train' ? 'test' : 'validation'} ${accuracy} (${top5}loss ${formatLoss(validationLoss)})`;
 }
 
 /** Both cells as sums, one node a line, `3 = skip_connect(0) + sep_conv_3x3(1)`; side by side where they fit. */

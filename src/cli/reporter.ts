@@ -69,11 +69,16 @@ function createPlainReporter({ stdout, stderr }: ReporterStreams): Reporter {
   const print = (text: string) => stdout.write(`${text}\n`);
   const plain = createPaint(false);
   const notice = (text: string) => stderr.write(`${text}\n`);
+  let run: StartEvent['run'] = 'search';
+  const begin = (event: StartEvent) => {
+    run = event.run;
+    startLines(event).forEach(notice);
+  };
   return {
     event(event) {
-      if (event.type === 'start') startLines(event).forEach(notice);
+      if (event.type === 'start') begin(event);
       else if (event.type === 'step' && isListedStep(event)) print(stepLine(event));
-      else if (event.type === 'epoch') print(epochLine(event, plain));
+      else if (event.type === 'epoch') print(epochLine(event, plain, run));
       else if (event.type === 'genotype') genotypeLines(event.genotype, plainRoom).forEach(print);
       else if (event.type === 'unreadable') notice(unreadableLine(event));
     },
@@ -89,18 +94,20 @@ function createLiveReporter({ stdout, stderr }: ReporterStreams, colour: boolean
   const print = (lines: readonly string[]) => live.aside(() => stdout.write(`${lines.join('\n')}\n`));
   const notice = (text: string) => live.aside(() => stderr.write(`${text}\n`));
   let steps = 0;
+  let run: StartEvent['run'] = 'search';
   const wait = (advance: Advance) => {
     if (advance.epoch < advance.epochs) live.draw((room) => waitingLine(advance, room, paint), true);
   };
   const begin = (event: StartEvent) => {
     startLines(event).forEach(notice);
     steps = event.steps;
+    run = event.run;
     const { epoch, step } = event.resumed ?? { epoch: 0, step: 0 };
     wait({ epoch, epochs: event.epochs, done: step, steps });
   };
   const finishEpoch = (event: EpochEvent) => {
     wait({ epoch: event.epoch + 1, epochs: event.epochs, done: 0, steps });
-    print([epochLine(event, paint)]);
+    print([epochLine(event, paint, run)]);
   };
   const draw = (event: StepEvent) => live.draw((room) => progressLine(event, room, paint), isLastStep(event));
   return {
@@ -140,7 +147,8 @@ function unreadableLine({ file, reason }: UnreadableEvent): string {
 }
 
 function trainSummary({ testAccuracy, testTop5, testLoss, unreadableImages, directory }: TrainResult): string[] {
-  const score = `test accuracy ${formatShare(testAccuracy)}, top-5 ${formatShare(testTop5)}, loss ${testLoss.toFixed(4)}`;
+  const top5 = testTop5 === undefined ? '' : `, top-5 ${formatShare(testTop5)}`;
+  const score = `test accuracy ${formatShare(testAccuracy)}${top5}, loss ${testLoss.toFixed(4)}`;
   const told = unreadableImages === 0 ? [score] : [score, `image files that cannot be read: ${unreadableImages}`];
   if (directory === undefined) return told;
   return [

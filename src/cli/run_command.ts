@@ -4,6 +4,7 @@ import { rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { type BackendName, backendNames } from '../backend/device.ts';
+import { type ColourProfile, colourProfiles } from '../data/dataset.ts';
 import type { DatasetName } from '../data/load.ts';
 import { ArgumentError } from '../errors.ts';
 import { type RunConfig, runNames } from '../run/config.ts';
@@ -23,6 +24,8 @@ export interface RunFlags {
   readonly dataDir?: string;
   readonly limit?: number;
   readonly imageSize?: number;
+  readonly colourProfile?: ColourProfile;
+  readonly validationPortion?: number;
   readonly seed?: number;
   readonly threads?: number;
   readonly backend?: 'auto' | BackendName;
@@ -93,7 +96,7 @@ export function addDeviceOptions(command: Command): void {
   command
     .option(
       '--threads <number>',
-      'CPU threads (default: all cores); no influence on results',
+      'CPU threads (default: one a core that may be used); no influence on results',
       integerParser('--threads', 1),
     )
     .option(
@@ -107,10 +110,10 @@ export function addDeviceOptions(command: Command): void {
 /** Of a run: what the library takes, beside what is the kind's own. */
 export function runOptionsOf(flags: RunFlags, directory: string, signal: AbortSignal): RunOptions {
   const { threads, backend, gpu, workers, checkpointSeconds, resume } = flags;
-  const { dataset, dataDir, limit, imageSize, seed } = flags;
+  const { dataset, dataDir, limit, imageSize, colourProfile, seed } = flags;
   const runtime = { threads, backend, index: gpu, workers, checkpointSeconds, dataDir, signal };
   if (resume !== undefined) return { ...runtime, resume };
-  return { ...runtime, dataset, limit, imageSize, seed, out: directory };
+  return { ...runtime, dataset, limit, imageSize, colourProfile, seed, out: directory };
 }
 
 /** Adds the options of image files, and of what prepares images. */
@@ -118,14 +121,28 @@ export function addImageOptions(command: Command): void {
   command
     .option(
       '--image-size <number>',
-      "height and width that image files are brought to (default: 224, a trained network's own)",
+      "height and width that image files are brought to (default: 224, a trained network's own; 32 for a search)",
       integerParser('--image-size', 1),
     )
     .option(
+      '--colour-profile <name>',
+      'convert shows the colours that a file means (P3, CMYK); ignore takes its numbers as the published trainings did (default: convert)',
+      choiceParser('--colour-profile', colourProfiles),
+    )
+    .option(
       '--workers <number>',
-      'threads that read and augment images ahead (default: all cores, 16 at most); no influence on results',
+      'threads that read and augment images ahead (default: one a core that may be used, 16 at most); no influence on results',
       integerParser('--workers', 1),
     );
+}
+
+/** Adds the option of what a training is scored on where there are no test images. */
+export function addPortionOption(command: Command): void {
+  command.option(
+    '--validation-portion <share>',
+    'score on this share of the training images, which are not learned from, instead of test images',
+    numberParser('--validation-portion', 0),
+  );
 }
 
 /** Runs a command's search or training and shows its events until it ends. */

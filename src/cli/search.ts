@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
-import { memoryDatasetNames } from '../data/load.ts';
+import { datasetNames } from '../data/load.ts';
 import { search } from '../run/search.ts';
 import { type PresetName, presets, type SearchSettings, settingRules } from '../search/settings.ts';
 import { spaces } from '../space/space.ts';
 import { choiceParser, givenSettings } from './options.ts';
-import { addRunOptions, followRun, type RunFlags, runOptionsOf } from './run_command.ts';
+import { addImageOptions, addRunOptions, followRun, type RunFlags, runOptionsOf } from './run_command.ts';
 
 interface SearchFlags extends RunFlags, Partial<SearchSettings> {
   readonly preset?: PresetName;
@@ -15,7 +15,7 @@ const examples = `
 Examples:
   dartsmith search
   dartsmith search --dataset cifar10 --data-dir cifar-10-batches-bin --preset paper --unrolled
-  dartsmith search --dataset idx --data-dir my-images --epochs 10 --out runs/mine
+  dartsmith search --dataset folder --data-dir photographs --image-size 64 --epochs 10 --out runs/mine
   dartsmith search --resume runs/mine --threads 4
   dartsmith search --json > events.jsonl
 
@@ -29,9 +29,10 @@ export function addSearchCommand(program: Command): void {
     .summary('search an architecture')
     .description('Searches an architecture with DARTS (arXiv:1806.09055) and writes it to a run directory.');
   const names = Object.keys(spaces);
-  addRunOptions(command, settingRules, presets, memoryDatasetNames, (own) =>
-    own.option('--space <name>', `search space: ${names.join(', ')} (default: darts)`, choiceParser('--space', names)),
-  );
+  addRunOptions(command, settingRules, presets, datasetNames, (own) => {
+    own.option('--space <name>', `search space: ${names.join(', ')} (default: darts)`, choiceParser('--space', names));
+    addImageOptions(own);
+  });
   command.addHelpText('after', examples).action(runSearchCommand);
 }
 

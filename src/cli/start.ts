@@ -1,15 +1,16 @@
 import type { StartEvent } from '../run/events.ts';
-import { formatCount } from './format.ts';
+import { formatClasses, formatCount } from './format.ts';
 import { quoted } from './shell.ts';
 
 /** Lines for people as a search begins: where it goes on, its data and what is to be known of them, network and device. */
 export function startLines(event: StartEvent): string[] {
-  const { dataset, trainImages, validationImages, imageShape, layers, parameters, device, previousDevice } = event;
+  const { dataset, trainImages, validationImages, imageShape, classes, layers, parameters, device, previousDevice } =
+    event;
   const before = previousDevice === undefined ? '' : ` (until now on ${previousDevice})`;
   const isSearch = event.run === 'search';
   return [
     ...resumption(event),
-    `${dataset}: ${trainImages} training and ${validationImages} ${isSearch ? 'validation' : 'test'} images ${imageShape.join('x')}`,
+    `${dataset}: ${trainImages} training and ${validationImages} ${isSearch ? 'validation' : 'test'} images ${imageShape.join('x')} of ${formatClasses(classes)}`,
     ...event.notices,
     `${isSearch ? 'supernet' : 'network'}: ${layers} cells, ${formatCount(parameters)} parameters, on ${device}${before}`,
   ];

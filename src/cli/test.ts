@@ -3,17 +3,29 @@ import { datasetNames } from '../data/load.ts';
 import { ArgumentError } from '../errors.ts';
 import { type TrainSettings, trainPresets } from '../evaluate/settings.ts';
 import { type TestOptions, type TestResult, test } from '../run/test.ts';
-import { formatRate, formatShare, formatTable } from './format.ts';
+import { formatClasses, formatRate, formatShare, formatTable } from './format.ts';
 import { genotypeArgument, genotypeArgumentHelp } from './genotype_argument.ts';
 import { listenForInterrupt, worded } from './interrupt.ts';
 import { createLiveLine } from './live_line.ts';
 import { choiceParser, integerParser, textParser } from './options.ts';
 import { isLiveTerminal } from './paint.ts';
-import { addDeviceOptions, addImageOptions, type RunFlags } from './run_command.ts';
+import { addDeviceOptions, addImageOptions, addPortionOption, type RunFlags } from './run_command.ts';
 import { trainingOf } from './training_run.ts';
 
 interface TestFlags
-  extends Pick<RunFlags, 'dataset' | 'dataDir' | 'imageSize' | 'workers' | 'threads' | 'backend' | 'gpu' | 'json'>,
+  extends Pick<
+      RunFlags,
+      | 'dataset'
+      | 'dataDir'
+      | 'imageSize'
+      | 'colourProfile'
+      | 'validationPortion'
+      | 'workers'
+      | 'threads'
+      | 'backend'
+      | 'gpu'
+      | 'json'
+    >,
     Partial<Pick<TrainSettings, 'batchSize'>> {
   readonly arch?: string;
   readonly weights?: string;
@@ -22,9 +34,11 @@ interface TestFlags
 const examples = `
 Examples:
   dartsmith test --arch runs/mine-trained
+  dartsmith test --arch runs/mine-trained --data-dir photographs
   dartsmith test --arch DARTS_V2 --weights weights.safetensors --dataset cifar10 --data-dir cifar-10-batches-bin
 
-The run directory of a training brings its weights and its data.`;
+The run directory of a training brings its weights and its data. Classes are matched by name where weights and images tell names;
+there may be fewer than the network knows. Of image files the folder val is enough.`;
 
 const published = trainPresets.cifar10.settings;
 /** Rows of a confusion matrix that fit a screen. */
@@ -54,6 +68,7 @@ export function addTestCommand(program: Command): void {
       integerParser('--batch-size', 1),
     );
   addImageOptions(command);
+  addPortionOption(command);
   addDeviceOptions(command);
   command.option('--json', 'print one JSON object').addHelpText('after', examples).action(runTestCommand);
 }
@@ -69,6 +84,7 @@ async function runTestCommand(flags: TestFlags): Promise<void> {
       onProgress: (done, images) => live?.draw(() => `${done} of ${images} images`, done === images),
     });
     live?.close();
+    if (flags.json) for (const notice of result.notices) process.stderr.write(`${notice}\n`);
     process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : `${reportLines(result).join('\n')}\n`);
   } catch (error) {
     throw worded(error);
@@ -79,7 +95,7 @@ async function runTestCommand(flags: TestFlags): Promise<void> {
 }
 
 async function optionsOf(flags: TestFlags): Promise<Omit<TestOptions, 'signal' | 'onProgress'>> {
-  const { arch, weights, dataset, dataDir, imageSize, workers, threads, backend, gpu, batchSize } = flags;
+  const { arch, weights, dataset, dataDir, validationPortion, workers, threads, backend, gpu, batchSize } = flags;
   if (arch === undefined) {
     throw new ArgumentError('expected --arch, the run directory of a training, or a genotype beside --weights');
   }
@@ -89,57 +105,74 @@ async function optionsOf(flags: TestFlags): Promise<Omit<TestOptions, 'signal' |
   if (file === undefined) {
     throw new ArgumentError(`expected --weights beside --arch ${arch}: only the run of a training brings its own`);
   }
-  const common = { genotype, weights: file, batchSize, imageSize, workers, threads, backend, index: gpu };
+  const { imageSize, colourProfile } = flags;
+  const images = { imageSize, colourProfile, validationPortion, seed: known?.seed };
+  const common = { genotype, weights: file, batchSize, ...images, workers, threads, backend, index: gpu };
   if (dataset !== undefined) return { ...common, dataset, dataDir };
   if (known?.dataset === undefined) throw new ArgumentError(`expected --dataset, one of ${datasetNames.join(', ')}`);
-  return { ...common, dataset: known.dataset, dataDir: dataDir ?? known.dataDir, limit: known.limit };
+  const { limit } = known;
+  if (dataDir !== undefined) return { ...common, dataset: known.dataset, dataDir, limit };
+  const portion = validationPortion ?? known.validationPortion;
+  return { ...common, dataset: known.dataset, dataDir: known.dataDir, limit, validationPortion: portion };
 }
 
-function reportLines({
-  images,
-  loss,
-  accuracy,
-  top5,
-  confusion,
-  classNames,
-  unreadable,
-  imagesPerSecond,
-  device,
-}: TestResult): string[] {
+function reportLines(result: TestResult): string[] {
+  const { images, loss, accuracy, top5, confusion, classNames, notices, unreadable, imagesPerSecond, device } = result;
   const nameOf = (label: number) => classNames[label] ?? String(label);
-  const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0);
-  const classes = confusion.map((row, label) => {
-    const predicted = sum(confusion.map((other) => other[label]));
-    const mistaken = row.map((count, other) => [count, other] as const).filter(([, other]) => other !== label);
-    const [most, as] = mistaken.reduce((worst, next) => (next[0] > worst[0] ? next : worst), [0, label] as const);
-    return [
-      nameOf(label),
-      String(sum(row)),
-      sum(row) === 0 ? '-' : formatShare(row[label] / sum(row)),
-      predicted === 0 ? '-' : formatShare(row[label] / predicted),
-      most === 0 ? '' : `${most} as ${nameOf(as)}`,
-    ];
-  });
-  const fits = confusion.length <= mostShownClasses;
-  const numbers = confusion.map((_, label) => label + 1);
+  // Of the classes that there is something to tell of: a test may have fewer than the network.
+  const shown = confusion.flatMap((row, label) => (sum(row) + sum(column(confusion, label)) > 0 ? [label] : []));
+  const scored = confusion.filter((row) => sum(row) > 0).length;
+  const best = top5 === undefined ? '' : `top-5 ${formatShare(top5)}, `;
   return [
-    `accuracy ${formatShare(accuracy)}, top-5 ${formatShare(top5)}, loss ${loss.toFixed(4)}: ${images} test images`,
+    `accuracy ${formatShare(accuracy)}, ${best}loss ${loss.toFixed(4)}: ${images} test images of ${formatClasses(scored)}`,
     `${formatRate(imagesPerSecond)} images/s on ${device}`,
+    ...notices,
     ...unreadable.map(({ file, reason }) => `left out, since it cannot be read: ${file} (${reason})`),
     '',
-    ...formatTable([['class', 'images', 'recall', 'precision', 'most often mistaken'], ...classes], [1, 2, 3]),
-    ...(fits
-      ? [
+    ...formatTable(
+      [
+        ['class', 'images', 'recall', 'precision', 'most often mistaken'],
+        ...shown.map((label) => classRow(confusion, label, nameOf)),
+      ],
+      [1, 2, 3],
+    ),
+    ...(shown.length > mostShownClasses
+      ? []
+      : [
           '',
           'confusion matrix: a row a class, a column a prediction',
           ...formatTable(
             [
-              ['', ...confusion.map((_, label) => nameOf(label))],
-              ...confusion.map((row, label) => [nameOf(label), ...row.map(String)]),
+              ['', ...shown.map(nameOf)],
+              ...shown.map((label) => [nameOf(label), ...shown.map((other) => String(confusion[label][other]))]),
             ],
-            numbers,
+            shown.map((_, place) => place + 1),
           ),
-        ]
-      : []),
+        ]),
   ];
+}
+
+type Confusion = TestResult['confusion'];
+
+/** Name, images, recall, precision, what it was most often taken for. */
+function classRow(confusion: Confusion, label: number, nameOf: (label: number) => string): string[] {
+  const row = confusion[label];
+  const predicted = sum(column(confusion, label));
+  const mistaken = row.map((count, other) => [count, other] as const).filter(([, other]) => other !== label);
+  const [most, as] = mistaken.reduce((worst, next) => (next[0] > worst[0] ? next : worst), [0, label] as const);
+  return [
+    nameOf(label),
+    String(sum(row)),
+    sum(row) === 0 ? '-' : formatShare(row[label] / sum(row)),
+    predicted === 0 ? '-' : formatShare(row[label] / predicted),
+    most === 0 ? '' : `${most} as ${nameOf(as)}`,
+  ];
+}
+
+function column(confusion: Confusion, label: number): number[] {
+  return confusion.map((row) => row[label]);
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0);
 }

@@ -8,12 +8,14 @@ export async function trainingOf(directory: string) {
   const config = await readConfig(files);
   if (config.kind !== 'train') return undefined;
   const finished = await stat(files.weights).catch(() => undefined);
-  const { name, given, dataDir, limit } = config.dataset;
+  const { name, given, dataDir, limit, validationPortion } = config.dataset;
   return {
     // Of a training that goes on, the last checkpoint.
     weights: finished === undefined ? files.checkpoint : files.weights,
     dataset: given ? undefined : (name as DatasetName),
     dataDir,
     limit,
+    validationPortion,
+    seed: config.seed,
   };
 }

@@ -10,7 +10,7 @@ import {
   type Rule,
   typedArray,
 } from '../checks.ts';
-import { ArgumentError } from '../errors.ts';
+import { invalid } from '../errors.ts';
 import { checkFields, record, required, text } from '../option_rules.ts';
 import type { Dataset, ImageSet } from './dataset.ts';
 
@@ -32,7 +32,10 @@ export function checkDataset(dataset: Dataset<ImageSet>): void {
     augmentation: required(record('an object with pad and flip')),
     notices: required(listOf(aText, 'a list of lines, which may be empty')),
   });
-  const { train, test, classes, augmentation } = dataset;
+  const { train, test, classes, classNames, augmentation } = dataset;
+  if (classNames.length > 0 && classNames.length !== classes) {
+    throw invalid('dataset.classNames', `${classes} names, one a class, or none`, classNames);
+  }
   checkFields('dataset.augmentation.', augmentation, { pad: required(anInteger(0)), flip: required(aBoolean) });
   checkImages('dataset.train.', train, classes);
   if (test !== undefined) checkImages('dataset.test.', test, classes);
@@ -60,8 +63,6 @@ function checkImages(prefix: string, set: ImageSet, classes: number): void {
       names: required(listOfLength(count, aText, `a list of ${count} files, one a label`)),
     });
   }
-  const wrong = set.labels.find((label) => label < 0 || label >= classes);
-  if (wrong !== undefined) {
-    throw new ArgumentError(`expected labels from 0 to ${classes - 1} for ${prefix}labels but received ${wrong}`);
-  }
+  const wrong = set.labels.findIndex((label) => label < 0 || label >= classes);
+  if (wrong >= 0) throw invalid(`${prefix}labels[${wrong}]`, `a label from 0 to ${classes - 1}`, set.labels[wrong]);
 }

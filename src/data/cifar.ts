@@ -1,12 +1,15 @@
 // The binary layouts of CIFAR-10 and CIFAR-100 (https://www.cs.toronto.edu/~kriz/cifar.html): records of label bytes and
 // 3072 pixel bytes, the red plane first, then green and blue, each 32x32 in row order.
 import { join } from 'node:path';
-import type { ImageArrays } from './dataset.ts';
-import { corrupt, type DataFile, listFolder, missing, readDataFile, yieldToEventLoop } from './files.ts';
+import { DataError } from '../errors.ts';
+import { type ImageArrays, noImages } from './dataset.ts';
+import { corrupt, type DataFile, inOtherCase, listFolder, missing, readDataFile, yieldToEventLoop } from './files.ts';
 import type { ImageSource, ReadOptions } from './source.ts';
 
 /** Files and record layout of one of the two sets. */
 export interface CifarLayout {
+  /** The published archive of the binary version. */
+  readonly archive: string;
   /** In the order in which their images are numbered. */
   readonly trainFiles: readonly string[];
   readonly testFile: string;
@@ -17,6 +20,7 @@ export interface CifarLayout {
 
 /** CIFAR-10: one label byte, five training batches. */
 export const cifar10Layout: CifarLayout = {
+  archive: 'cifar-10-binary.tar.gz',
   trainFiles: [1, 2, 3, 4, 5].map((batch) => `data_batch_${batch}.bin`),
   testFile: 'test_batch.bin',
   classNameFile: 'batches.meta.txt',
@@ -25,6 +29,7 @@ export const cifar10Layout: CifarLayout = {
 
 /** CIFAR-100: a coarse and a fine label byte, one training file. */
 export const cifar100Layout: CifarLayout = {
+  archive: 'cifar-100-binary.tar.gz',
   trainFiles: ['train.bin'],
   testFile: 'test.bin',
   classNameFile: 'fine_label_names.txt',
@@ -85,20 +90,18 @@ export async function parseCifarRecords(
  */
 export async function readCifarFolder(folder: string, layout: CifarLayout, options: ReadOptions): Promise<ImageSource> {
   const names = await listFolder(folder, cifarFiles(layout));
+  const { testFile } = layout;
+  const tested = names.has(testFile);
   const present = layout.trainFiles.filter((name) => names.has(name));
-  if (present.length === 0) throw missing(folder, cifarFiles(layout), names);
+  if (options.testOnly ? !tested : present.length === 0) throw await lacking(folder, layout, names);
   const notices: string[] = [];
   const absent = layout.trainFiles.filter((name) => !names.has(name));
-  if (absent.length > 0) {
+  if (absent.length > 0 && !options.testOnly) {
     notices.push(`${folder} has no ${absent.join(', ')}: training images come from ${present.join(', ')}`);
   }
-  const train = await readImages(folder, present, layout, options);
-  let test: ImageArrays | undefined;
-  if (names.has(layout.testFile)) {
-    test = await readImages(folder, [layout.testFile], layout, { signal: options.signal });
-  } else {
-    notices.push(`${folder} has no ${layout.testFile}: there are no test images`);
-  }
+  const train = options.testOnly ? noImages([side, side, 3]) : await readImages(folder, present, layout, options);
+  const test = tested ? await readImages(folder, [testFile], layout, { signal: options.signal }) : undefined;
+  const lacksTest = tested ? undefined : `${folder} has no ${testFile}${inOtherCase(names, [testFile]) ?? ''}`;
   const { classes } = layout.labels[layout.labels.length - 1];
   let classNames: readonly string[] = [];
   if (names.has(layout.classNameFile)) {
@@ -108,8 +111,22 @@ export async function readCifarFolder(folder: string, layout: CifarLayout, optio
       classNames = [];
     }
   }
-  return { train, test, classes, classNames, notices };
+  return { train, test, lacksTest, classes, classNames, notices };
 }
+
+/** The error for a folder that lacks what must be there, whatever lies there in its place. */
+function lacking(folder: string, layout: CifarLayout, names: ReadonlySet<string>): Promise<DataError> | DataError {
+  const refused = (found: string) =>
+    new DataError(`${folder}: expected ${cifarFiles(layout)} (${layout.archive}, unpacked), found ${found}`);
+  const other = [...names].find((name) => otherVersion.test(name));
+  if (other !== undefined) return refused(`CIFAR's Python or Matlab version (${other}), not the binary one`);
+  if (names.has(layout.archive)) return refused(`${layout.archive}, which is packed still`);
+  return missing(folder, cifarFiles(layout), names, [...layout.trainFiles, layout.testFile]);
+}
+
+/** Files of the Python and the Matlab version, and the folders and archives that they come in. */
+const otherVersion =
+  /^(data_batch_\d|test_batch|train|test|meta)(\.mat)?$|^cifar-100?-(batches-py|(python|matlab)\b.*)$/;
 
 async function readImages(
   folder: string,

@@ -17,7 +17,18 @@ export interface ImageFiles {
   readonly labels: Int32Array;
   /** [height, width, channels] that they are brought to. */
   readonly shape: readonly [number, number, number];
+  /** What becomes of an embedded colour profile; `convert` when absent. */
+  readonly colourProfile?: ColourProfile;
 }
+
+/** What may become of a colour profile that an image embeds, and of CMYK. */
+export const colourProfiles = ['convert', 'ignore'] as const;
+
+/**
+ * `convert` gives the sRGB colours that a viewer would show. `ignore` takes the numbers for sRGB as they are, and CMYK's by plain
+ * multiplication, as PIL's convert('RGB') does in the published trainings.
+ */
+export type ColourProfile = (typeof colourProfiles)[number];
 
 /** Labelled images, in memory or in files. */
 export type ImageSet = ImageArrays | ImageFiles;
@@ -28,6 +39,8 @@ export interface Dataset<Images extends ImageSet = ImageArrays> {
   readonly train: Images;
   /** Absent where the source has no test images. */
   readonly test?: Images;
+  /** Where test images were looked for in vain, for messages, such as 'D has no val (found train)'. */
+  readonly lacksTest?: string;
   /** Number of classes; every label is below it. */
   readonly classes: number;
   /** Empty where the source names none. */
@@ -39,6 +52,11 @@ export interface Dataset<Images extends ImageSet = ImageArrays> {
   readonly augmentation: { readonly pad: number; readonly flip: boolean };
   /** What a user should know, such as batches that are missing; one line each. */
   readonly notices: readonly string[];
+}
+
+/** No images of a shape. */
+export function noImages(shape: ImageArrays['shape']): ImageArrays {
+  return { images: new Uint8Array(0), labels: new Int32Array(0), shape };
 }
 
 /** Whether a dataset's images lie in memory. */

@@ -17,8 +17,13 @@ export function datasetDigest({ train, test, mean, deviation, augmentation }: Da
 function addImages(hash: Hash, set: ImageSet): void {
   // With the number of labels, so that no two sets run into one another.
   hash.update(littleEndian([...set.shape, set.labels.length])).update(littleEndian(set.labels));
-  if ('images' in set) hash.update(set.images);
-  else for (const names of [set.classFolders, set.names]) hash.update(`${names.join('\0')}\0`);
+  if ('images' in set) {
+    hash.update(set.images);
+    return;
+  }
+  for (const names of [set.classFolders, set.names]) hash.update(`${names.join('\0')}\0`);
+  // As before there was a choice, unless it was made.
+  if (set.colourProfile === 'ignore') hash.update('ignore');
 }
 
 function littleEndian(values: ArrayLike<number>): DataView {

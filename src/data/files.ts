@@ -1,4 +1,5 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
@@ -26,21 +27,60 @@ export async function yieldToEventLoop(signal?: AbortSignal): Promise<void> {
   throwIfAborted(signal);
 }
 
-/** The names in a data folder, which must not be empty; `expected` says what belongs there. Throws DataError. */
+/** Whether a file or folder is what a program left there and no data: hidden ones, and those of macOS and Synology. */
+export function isStray(name: string): boolean {
+  return name.startsWith('.') || name === '__MACOSX' || name === '@eaDir';
+}
+
+/** The names in a data folder but for strays; there must be some. `expected` says what belongs there. Throws DataError. */
 export async function listFolder(folder: string, expected: string): Promise<ReadonlySet<string>> {
-  const names = await readdir(folder).catch((error: unknown) => {
+  const all = await readdir(folder).catch((error: unknown) => {
     throw unreadable(folder, `a folder with ${expected}`, error);
   });
-  if (names.length === 0) throw missing(folder, expected, names);
+  const names = all.filter((name) => !isStray(name));
+  if (names.length === 0) throw new DataError(`${folder}: expected a folder with ${expected}, found an empty folder`);
   return new Set(names);
 }
 
-/** The error for a folder that lacks files which must be there. */
-export function missing(folder: string, expected: string, names: Iterable<string>): DataError {
+/** The error for a folder that lacks files which must be there; `wanted` are their names, to suggest what may have been meant. */
+export async function missing(
+  folder: string,
+  expected: string,
+  names: Iterable<string>,
+  wanted: readonly string[],
+): Promise<DataError> {
   const all = [...names].sort();
-  const shown = all.length > 6 ? [...all.slice(0, 6), `${all.length - 6} more`] : all;
-  const found = all.length === 0 ? 'an empty folder' : `only ${shown.join(', ')}`;
-  return new DataError(`${folder}: expected a folder with ${expected}, found ${found}`);
+  const hint = inOtherCase(all, wanted) ?? (await nearby(folder, all, wanted)) ?? '';
+  return new DataError(`${folder}: expected a folder with ${expected}, found only ${listed(all)}${hint}`);
+}
+
+/** Asks whether a wanted name was meant by one that differs in case; undefined where there is none. */
+export function inOtherCase(names: Iterable<string>, wanted: readonly string[]): string | undefined {
+  for (const name of names) {
+    const meant = wanted.find((other) => other !== name && other.toLowerCase() === name.toLowerCase());
+    if (meant !== undefined) return ` (did you mean ${meant} by ${name}? rename it)`;
+  }
+  return undefined;
+}
+
+/** Asks whether the folder above, or one within, was meant. */
+async function nearby(
+  folder: string,
+  names: readonly string[],
+  wanted: readonly string[],
+): Promise<string | undefined> {
+  const above = dirname(folder);
+  for (const place of [...names.slice(0, 64).map((name) => join(folder, name)), above]) {
+    const found = await readdir(place).catch(() => []);
+    if (found.some((name) => wanted.includes(name))) return ` (did you mean ${place}?)`;
+  }
+  return undefined;
+}
+
+/** Some of many names, for messages. */
+export function listed(names: readonly string[], most = 6): string {
+  const shown = names.length > most ? [...names.slice(0, most), `${names.length - most} more`] : names;
+  return shown.join(', ');
 }
 
 /** Reads a whole data file and unpacks it if its content is gzip. Throws DataError, or AbortedError. */

@@ -1,7 +1,7 @@
 // The IDX format of MNIST (http://yann.lecun.com/exdb/mnist): big-endian 32-bit header fields, then one byte an element.
 import { join } from 'node:path';
-import type { ImageArrays } from './dataset.ts';
-import { corrupt, type DataFile, listFolder, missing, readDataFile } from './files.ts';
+import { type ImageArrays, noImages } from './dataset.ts';
+import { corrupt, type DataFile, inOtherCase, listFolder, missing, readDataFile } from './files.ts';
 import type { ImageSource, ReadOptions } from './source.ts';
 
 /** Images of an IDX file. */
@@ -58,21 +58,28 @@ export async function readIdxFolder(
   options: ReadOptions & { readonly classes?: number },
 ): Promise<ImageSource> {
   const names = await listFolder(folder, idxFiles);
-  const trainFiles = splitFiles(names, 'train');
-  if (!trainFiles.images || !trainFiles.labels) throw missing(folder, idxFiles, names);
-  const train = await readSplit(folder, [trainFiles.images, trainFiles.labels], options);
-
+  const trainFiles = options.testOnly ? undefined : splitFiles(names, 'train');
   const testFiles = splitFiles(names, 't10k');
-  const notices: string[] = [];
-  let test: ImageArrays | undefined;
+  const needed = trainFiles ?? testFiles;
+  if (!needed.images || !needed.labels) throw await missing(folder, idxFiles, names, idxFiles.match(/\S+ubyte/g) ?? []);
+  const first = await readSplit(folder, [needed.images, needed.labels], options);
+  if (trainFiles === undefined) return sourceOf(noImages(first.shape), first, options);
   if (testFiles.images && testFiles.labels) {
-    test = await readSplit(folder, [testFiles.images, testFiles.labels], options, train.shape);
-  } else {
-    const absent = testFiles.images ? 't10k-labels-idx1-ubyte' : 't10k-images-idx3-ubyte';
-    notices.push(`${folder} has no ${absent}: there are no test images`);
+    const test = await readSplit(folder, [testFiles.images, testFiles.labels], options, first.shape);
+    return sourceOf(first, test, options);
   }
-  const classes = options.classes ?? Math.max(largest(train.labels), largest(test?.labels ?? [])) + 1;
-  return { train: firstImages(train, options.limit), test, classes, classNames: [], notices };
+  const absent = testFiles.images ? 't10k-labels-idx1-ubyte' : 't10k-images-idx3-ubyte';
+  const lacksTest = `${folder} has no ${absent}${inOtherCase(names, [absent]) ?? ''}`;
+  return { ...sourceOf(first, undefined, options), lacksTest };
+}
+
+function sourceOf(
+  train: ImageArrays,
+  test: ImageArrays | undefined,
+  { classes, limit }: ReadOptions & { readonly classes?: number },
+): ImageSource {
+  const known = classes ?? Math.max(largest(train.labels), largest(test?.labels ?? [])) + 1;
+  return { train: firstImages(train, limit), test, classes: known, classNames: [], notices: [] };
 }
 
 /** The header's fields after the magic number. */

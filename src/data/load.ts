@@ -1,10 +1,17 @@
-import { anInteger, aSignal } from '../checks.ts';
+import { aBoolean, anInteger, aSignal } from '../checks.ts';
 import { invalid } from '../errors.ts';
 import { checkedLater, checkOptionRules, type OptionRules } from '../option_rules.ts';
 import { invalidWord } from '../suggest.ts';
 import { cifar10Layout, cifar100Layout, cifarFiles, readCifarFolder } from './cifar.ts';
-import type { Dataset, ImageArrays, ImageFiles, ImageSet } from './dataset.ts';
-import { folderFiles, readImageFolder } from './folder.ts';
+import {
+  type ColourProfile,
+  colourProfiles,
+  type Dataset,
+  type ImageArrays,
+  type ImageFiles,
+  type ImageSet,
+} from './dataset.ts';
+import { type FileOptions, folderFiles, readImageFolder } from './folder.ts';
 import { idxFiles, readIdxFolder } from './idx.ts';
 import { mnistPackageFolder } from './mnist.ts';
 import type { ImageSource, ReadOptions } from './source.ts';
@@ -12,15 +19,7 @@ import { channelStatistics } from './statistics.ts';
 import { readSvhnFolder, svhnFiles, svhnTrainFiles } from './svhn.ts';
 
 /** The datasets that are loaded into memory; `idx` is any folder of IDX files. */
-export const memoryDatasetNames = [
-  'mnist',
-  'fashionmnist',
-  'cifar10',
-  'cifar100',
-  'svhn',
-  'svhn-extra',
-  'idx',
-] as const;
+const memoryDatasetNames = ['mnist', 'fashionmnist', 'cifar10', 'cifar100', 'svhn', 'svhn-extra', 'idx'] as const;
 
 /** The datasets whose images stay in files; `folder` is any folder of class folders. */
 export const fileDatasetNames = ['imagenet', 'folder'] as const;
@@ -45,6 +44,8 @@ export interface LoadOptions extends ReadOptions {
   readonly usualLimit?: number;
   /** Height and width that image files are brought to; 224 when absent. Images in memory keep their own. */
   readonly imageSize?: number;
+  /** What becomes of a colour profile that an image file embeds, and of CMYK: see {@link ColourProfile}; `convert` when absent. */
+  readonly colourProfile?: ColourProfile;
 }
 
 const loadRules: OptionRules<LoadOptions> = {
@@ -52,16 +53,15 @@ const loadRules: OptionRules<LoadOptions> = {
   limit: checkedLater,
   usualLimit: anInteger(2),
   imageSize: checkedLater,
+  colourProfile: checkedLater,
+  testOnly: aBoolean,
   signal: aSignal,
 };
 
 interface Recipe<Images extends ImageSet = ImageArrays> {
   /** What the folder must hold, for messages. */
   readonly files: string;
-  readonly read: (
-    folder: string,
-    options: ReadOptions & { readonly imageSize: number },
-  ) => Promise<ImageSource<Images>>;
+  readonly read: (folder: string, options: ReadOptions & FileOptions) => Promise<ImageSource<Images>>;
   /** Where the files are when the user names no folder. */
   readonly defaultFolder?: () => string;
   /** Known, or how to compute them from the training images. */
@@ -132,7 +132,7 @@ function svhnRecipe(name: keyof typeof svhnTrainFiles): Recipe {
 /** What is resized and cropped needs no padding; photographs may be mirrored. */
 const fileRecipe: Recipe<ImageFiles> = {
   files: folderFiles,
-  read: (folder, { imageSize, ...options }) => readImageFolder(folder, imageSize, options),
+  read: readImageFolder,
   statistics: { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] },
   augmentation: { pad: 0, flip: true },
 };
@@ -151,14 +151,26 @@ export async function loadDataset(name: DatasetName, options: LoadOptions = {}):
   return isInFiles(name) ? load(name, fileRecipe, options) : load(name, recipes[name], options);
 }
 
+/** Whether mean and deviation of a dataset are those of the training images that are read. */
+export function followsImages(name: DatasetName): boolean {
+  return !isInFiles(name) && typeof recipes[name].statistics === 'function';
+}
+
 /** Whether a dataset's images stay in files. */
 export function isInFiles(name: DatasetName): name is FileDatasetName {
   return (fileDatasetNames as readonly string[]).includes(name);
 }
 
-function checkSizes(name: DatasetName, { usualLimit, limit = usualLimit, imageSize }: LoadOptions): void {
+function checkSizes(
+  name: DatasetName,
+  { usualLimit, limit = usualLimit, imageSize, colourProfile }: LoadOptions,
+): void {
   if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 2)) {
     throw invalid('limit (--limit)', 'an integer of at least 2', limit);
+  }
+  if (colourProfile !== undefined && !(isInFiles(name) && colourProfiles.includes(colourProfile))) {
+    const expectation = isInFiles(name) ? `one of ${colourProfiles.join(', ')}` : `none with dataset ${name}`;
+    throw invalid('colourProfile (--colour-profile)', expectation, colourProfile);
   }
   if (imageSize === undefined) return;
   if (!isInFiles(name)) throw invalid('imageSize (--image-size)', `none with dataset ${name}`, imageSize);
@@ -171,13 +183,15 @@ function checkSizes(name: DatasetName, { usualLimit, limit = usualLimit, imageSi
 async function load<Images extends ImageSet>(
   name: DatasetName,
   recipe: Recipe<Images>,
-  { dataDir, limit, usualLimit, imageSize = usualImageSize, signal }: LoadOptions,
+  { dataDir, limit, usualLimit, imageSize = usualImageSize, ...options }: LoadOptions,
 ): Promise<Dataset<Images>> {
-  const source = await recipe.read(dataFolder(recipe, dataDir), { limit: limit ?? usualLimit, imageSize, signal });
+  const source = await recipe.read(dataFolder(recipe, dataDir), { ...options, limit: limit ?? usualLimit, imageSize });
   const { statistics, augmentation } = recipe;
+  const { signal } = options;
   const count = source.train.labels.length;
+  const lacking = source.lacksTest === undefined ? [] : [`${source.lacksTest}: there are no test images`];
   const surplus =
-    limit !== undefined && limit > count
+    limit !== undefined && limit > count && !options.testOnly
       ? [`the limit of ${limit} is more than the ${count} training images there are: all are used`]
       : [];
   return {
@@ -185,7 +199,7 @@ async function load<Images extends ImageSet>(
     ...source,
     ...(typeof statistics === 'function' ? await statistics(source.train, signal) : statistics),
     augmentation,
-    notices: [...source.notices, ...surplus],
+    notices: [...source.notices, ...lacking, ...surplus],
   };
 }
 

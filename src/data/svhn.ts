@@ -2,8 +2,8 @@
 // [count, 1], which calls the digit 0 class 10.
 import { join } from 'node:path';
 import { DataError } from '../errors.ts';
-import type { ImageArrays } from './dataset.ts';
-import { type DataFile, listFolder, missing, readDataFile, yieldToEventLoop } from './files.ts';
+import { type ImageArrays, noImages } from './dataset.ts';
+import { type DataFile, inOtherCase, listFolder, missing, readDataFile, yieldToEventLoop } from './files.ts';
 import { type MatArray, parseMatFile } from './matlab.ts';
 import type { ImageSource, ReadOptions } from './source.ts';
 
@@ -49,26 +49,39 @@ export async function parseSvhnFile(
 export async function readSvhnFolder(
   folder: string,
   trainFiles: readonly string[],
-  { limit = Number.POSITIVE_INFINITY, signal }: ReadOptions,
+  options: ReadOptions,
 ): Promise<ImageSource> {
-  const names = await listFolder(folder, svhnFiles(trainFiles));
-  if (trainFiles.some((name) => !names.has(name))) throw missing(folder, svhnFiles(trainFiles), names);
+  const { testOnly, signal } = options;
+  const expected = svhnFiles(trainFiles);
+  const names = await listFolder(folder, expected);
+  const needed = testOnly ? [testFile] : trainFiles;
+  if (needed.some((name) => !names.has(name))) throw await missing(folder, expected, names, [...trainFiles, testFile]);
+  const tested = names.has(testFile);
+  return {
+    train: testOnly ? noImages([side, side, channels]) : await readParts(folder, trainFiles, options),
+    test: tested ? await parseSvhnFile(await readDataFile(join(folder, testFile), signal), { signal }) : undefined,
+    lacksTest: tested ? undefined : `${folder} has no ${testFile}${inOtherCase(names, [testFile]) ?? ''}`,
+    classes,
+    classNames: [],
+    notices: [],
+  };
+}
+
+/** The first `limit` digits of some files. */
+async function readParts(
+  folder: string,
+  files: readonly string[],
+  { limit = Number.POSITIVE_INFINITY, signal }: ReadOptions,
+): Promise<ImageArrays> {
   const parts: ImageArrays[] = [];
   let count = 0;
-  for (const name of trainFiles) {
+  for (const name of files) {
     if (count >= limit) break;
     const part = await parseSvhnFile(await readDataFile(join(folder, name), signal), { limit: limit - count, signal });
     count += part.labels.length;
     parts.push(part);
   }
-  const tested = names.has(testFile);
-  return {
-    train: parts.length === 1 ? parts[0] : joined(parts),
-    test: tested ? await parseSvhnFile(await readDataFile(join(folder, testFile), signal), { signal }) : undefined,
-    classes,
-    classNames: [],
-    notices: tested ? [] : [`${folder} has no ${testFile}: there are no test images`],
-  };
+  return parts.length === 1 ? parts[0] : joined(parts);
 }
 
 function images({ path }: DataFile, array: MatArray | undefined): Uint8Array {

@@ -9,8 +9,8 @@ export interface Score {
   readonly loss: number;
   /** Share of images whose label has the largest logit. */
   readonly accuracy: number;
-  /** Share of images whose label is among the five largest logits. */
-  readonly top5: number;
+  /** Share of images whose label is among the five largest logits; absent where all are: see {@link tellsTopFive}. */
+  readonly top5?: number;
   /** `[label][prediction]`: numbers of images. */
   readonly confusion: readonly (readonly number[])[];
   /** Number of images that were scored. */
@@ -30,8 +30,13 @@ export interface ScoreOptions extends ExecuteOptions {
   readonly onProgress?: (images: number) => void;
 }
 
+/** Whether five are not all of the classes, so that being among the five likeliest tells something. */
+export function tellsTopFive(classes: number): boolean {
+  return classes > 5;
+}
+
 /** Scores batches with running statistics; sums run in the order of the batches. Rejects with AbortedError on a signal. */
-export async function scoreImages(options: ScoreOptions): Promise<Score> {
+export async function scoreImages(options: ScoreOptions): Promise<Score & { readonly top5: number }> {
   const { device, programFor, logits, classes, batches, signal, onProgress } = options;
   const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
   let [lossSum, correct, amongFive, count] = [0, 0, 0, 0];

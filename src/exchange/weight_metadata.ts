@@ -1,5 +1,5 @@
 // What a training writes into its weights file beside the weights, so that the file can be served by itself.
-import type { Dataset, ImageSet } from '../data/dataset.ts';
+import { type ColourProfile, colourProfiles, type Dataset, type ImageSet } from '../data/dataset.ts';
 import { formatGenotype, type Genotype, parseGenotype } from '../network/genotype.ts';
 
 /** What is known of a network's images and classes; parts are absent where the file does not tell them. */
@@ -11,6 +11,8 @@ export interface WeightMetadata {
   readonly mean?: readonly number[];
   readonly deviation?: readonly number[];
   readonly classNames?: readonly string[];
+  /** What became of colour profiles in image files, where it was not the usual. */
+  readonly colourProfile?: ColourProfile;
 }
 
 /** As the strings of a file. */
@@ -22,6 +24,7 @@ export function encodeMetadata(genotype: Genotype, dataset: Dataset<ImageSet>): 
     mean: JSON.stringify(mean),
     deviation: JSON.stringify(deviation),
     ...(classNames.length > 0 && { class_names: JSON.stringify(classNames) }),
+    ...('names' in train && train.colourProfile === 'ignore' && { colour_profile: train.colourProfile }),
   };
 }
 
@@ -36,6 +39,7 @@ export function decodeMetadata(metadata: Readonly<Record<string, string>>): Weig
     mean: numbers(metadata['mean']),
     deviation: deviation?.every((value) => value > 0) ? deviation : undefined,
     classNames: list(metadata['class_names'])?.map(String),
+    colourProfile: colourProfiles.find((profile) => profile === metadata['colour_profile']),
   };
 }
 

@@ -123,7 +123,8 @@ export class ImageLoader {
     const { shape } = this.#images;
     const stream = { seed, purpose: 'imageAugmentation', epoch: epoch ?? 0, step: position } as const;
     const augmentation = augment === undefined || epoch === undefined ? undefined : { settings: augment, stream };
-    return { source: this.#sourceOf(image), shape, augmentation };
+    const colourProfile = 'images' in this.#images ? undefined : this.#images.colourProfile;
+    return { source: this.#sourceOf(image), shape, colourProfile, augmentation };
   }
 
   #sourceOf(image: number): PrepareTask['source'] {

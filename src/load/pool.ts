@@ -1,6 +1,6 @@
-import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { AbortedError, abortedBy, BackendError, invalid } from '../errors.ts';
+import { allowedProcessors } from '../processors.ts';
 import type { PrepareTask } from './prepare.ts';
 import type { PreparedImage, Reply, Request } from './worker.ts';
 
@@ -25,7 +25,7 @@ const mostDefaultWorkers = 16;
 
 /** Threads that are started when nobody says how many. */
 export function defaultWorkers(): number {
-  return Math.min(mostDefaultWorkers, availableParallelism());
+  return Math.min(mostDefaultWorkers, allowedProcessors());
 }
 
 /** A number of threads. Throws ArgumentError. */

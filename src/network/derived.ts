@@ -3,6 +3,7 @@ import { invalid } from '../errors.ts';
 import { GraphBuilder, type Tensor } from '../graph/builder.ts';
 import type { Genotype, GenotypeEdge } from './genotype.ts';
 import { checkGenotype } from './genotype-rules.ts';
+import { buildForSize } from './image_size.ts';
 import { buildNetwork, type CellBuilder, type CellPlace, type Network, type StemForm } from './macro.ts';
 import { applyOperation, type Operation, operations } from './operations.ts';
 
@@ -36,6 +37,11 @@ export interface DerivedNetworkOptions {
  * loss; parameters are named as in the published code. What only training needs (auxiliary head, drop path, smoothing) is left out
  * unless asked for; a program of the plain network runs on the parameters of the other. Throws ArgumentError for a faulty option
  * or an operation that nobody defines.
+ *
+ * One deviation from the published code, in training with an auxiliary head and at most 3 layers: that code's head begins with a ReLU
+ * that works in place, on the output of cell floor(2 · layers / 3). Cells behind it begin with a ReLU themselves, so nothing changes;
+ * but where that cell is the last one, the classifier learns from its rectified output and is scored on the other. Here it
+ * learns from what it is scored on. No published network is that shallow.
  */
 export function buildDerivedNetwork(options: DerivedNetworkOptions): Network {
   checkRecord('options', options, 'genotype, inputShape and classes');
@@ -44,8 +50,11 @@ export function buildDerivedNetwork(options: DerivedNetworkOptions): Network {
   const { stem, auxiliaryWeight, labelSmoothing, dropPath = 0 } = options;
   if (!(dropPath >= 0 && dropPath < 1)) throw invalid('dropPath', 'a number in [0, 1)', dropPath);
   const training = { stem, auxiliaryWeight, labelSmoothing };
-  const macro = { inputShape, classes, initChannels, layers, stemMultiplier: 3, affine: true, ...training };
-  return buildNetwork(new GraphBuilder(), macro, cellBuilder(genotype, options.operations ?? {}, dropPath));
+  const macro = { classes, initChannels, layers, stemMultiplier: 3, affine: true, ...training };
+  const buildCell = cellBuilder(genotype, options.operations ?? {}, dropPath);
+  return buildForSize(inputShape, (shape) =>
+    buildNetwork(new GraphBuilder(), { ...macro, inputShape: shape }, buildCell),
+  );
 }
 
 function cellBuilder(genotype: Genotype, own: Readonly<Record<string, Operation>>, dropPath: number): CellBuilder {

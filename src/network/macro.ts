@@ -1,6 +1,7 @@
-import { ArgumentError, invalid } from '../errors.ts';
+import { invalid } from '../errors.ts';
 import type { GraphBuilder, Tensor } from '../graph/builder.ts';
 import type { Graph } from '../graph/graph.ts';
+import { LayerSizeError } from './image_size.ts';
 import { factorizedReduce, reluConvBn } from './operations.ts';
 
 /** The two types of cell; a `reduce` cell halves height and width and doubles the channels. */
@@ -116,7 +117,7 @@ function auxiliaryHead(builder: GraphBuilder, input: Tensor, { classes, stem }: 
   const [height, width] = input.shape;
   const least = Math.min(height, width);
   if (least < 6) {
-    throw new ArgumentError(
+    throw new LayerSizeError(
       `the auxiliary head expected at least 6x6 pixels but got ${height}x${width}: larger images, or no auxiliary head`,
     );
   }

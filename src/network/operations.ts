@@ -1,5 +1,6 @@
 import { ArgumentError, invalid } from '../errors.ts';
 import type { GraphBuilder, Tensor } from '../graph/builder.ts';
+import { LayerSizeError } from './image_size.ts';
 
 /** What an operation is to be: its output is [ceil(H / stride), ceil(W / stride), channels]. */
 export interface OperationContext {
@@ -69,7 +70,9 @@ export function factorizedReduce(
 ): Tensor {
   const [height, width] = input.shape;
   if (height % 2 !== 0 || width % 2 !== 0) {
-    throw new ArgumentError(`${layer}: factorized reduce expected an even height and width but got ${height}x${width}`);
+    throw new LayerSizeError(
+      `${layer}: factorized reduce expected an even height and width but got ${height}x${width}`,
+    );
   }
   if (channels % 2 !== 0) throw invalid(`the channels of ${layer} (factorized reduce)`, 'an even number', channels);
   const active = builder.relu(input);

@@ -3,6 +3,7 @@ import { invalid } from '../errors.ts';
 import { GraphBuilder, type Tensor } from '../graph/builder.ts';
 import { type ResolvedEdge, type ResolvedSpace, resolveSpace, type SearchSpace } from '../space/space.ts';
 import type { Genotype, GenotypeCell, GenotypeEdge } from './genotype.ts';
+import { buildForSize } from './image_size.ts';
 import { buildNetwork, type CellBuilder, type CellPlace, type CellType, type Network } from './macro.ts';
 import { applyOperation, noneName } from './operations.ts';
 
@@ -49,11 +50,13 @@ export function buildSupernet(options: SupernetOptions): Supernet {
   checkRecord('options', options, 'inputShape and classes');
   const { inputShape, classes, initChannels = 16, layers = 8, stemMultiplier = 3 } = options;
   const space = resolveSpace(options.space ?? 'darts');
-  const builder = new GraphBuilder();
-  const tables = { normal: declareTable(builder, space, 'normal'), reduce: declareTable(builder, space, 'reduce') };
-  const macro = { inputShape, classes, initChannels, layers, stemMultiplier, affine: false };
-  const network = buildNetwork(builder, macro, cellBuilder(space, tables));
-  return { ...network, space, tables };
+  const macro = { classes, initChannels, layers, stemMultiplier, affine: false };
+  return buildForSize(inputShape, (shape) => {
+    const builder = new GraphBuilder();
+    const tables = { normal: declareTable(builder, space, 'normal'), reduce: declareTable(builder, space, 'reduce') };
+    const network = buildNetwork(builder, { ...macro, inputShape: shape }, cellBuilder(space, tables));
+    return { ...network, space, tables };
+  });
 }
 
 /**

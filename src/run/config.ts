@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
+import { type ColourProfile, colourProfiles } from '../data/dataset.ts';
 import { DartsmithError, FileError } from '../errors.ts';
 import { resolveTrainSettings, type TrainSettings } from '../evaluate/settings.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -24,6 +25,10 @@ interface CommonConfig {
     readonly limit?: number;
     /** Of image files, where it was given. */
     readonly imageSize?: number;
+    /** What becomes of colour profiles, where it was given. */
+    readonly colourProfile?: ColourProfile;
+    /** Share of the training images that a training is scored on, where it was given. */
+    readonly validationPortion?: number;
     /** [height, width, channels] */
     readonly imageShape: readonly [number, number, number];
     readonly classes: number;
@@ -109,7 +114,10 @@ export function parseConfig(text: string, path: string): RunConfig {
     fail(`dataset.${field}`, type),
   );
   if (!['string', 'undefined'].includes(typeof dataset['dataDir'])) fail('dataset.dataDir', 'a string');
-  for (const field of ['limit', 'imageSize']) {
+  if (![undefined, ...colourProfiles].includes(dataset['colourProfile'] as ColourProfile | undefined)) {
+    fail('dataset.colourProfile', `one of ${colourProfiles.join(', ')}`);
+  }
+  for (const field of ['limit', 'imageSize', 'validationPortion']) {
     if (!['number', 'undefined'].includes(typeof dataset[field])) fail(`dataset.${field}`, 'a number');
   }
   if (!isImageShape(dataset['imageShape'])) fail('dataset.imageShape', 'three positive integers');

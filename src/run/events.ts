@@ -70,7 +70,7 @@ export interface EpochEvent {
   /** On all images that are kept for it, with running statistics. */
   readonly validationLoss: number;
   readonly validationAccuracy: number;
-  /** Share of those images whose label is among the five likeliest classes (a training's). */
+  /** Share of those images whose label is among the five likeliest classes (a training's, where there are more). */
   readonly validationTop5?: number;
   readonly seconds: number;
 }
@@ -127,7 +127,8 @@ export interface TrainResult {
   readonly genotype: Genotype;
   /** Of the last epoch, on the test images. */
   readonly testAccuracy: number;
-  readonly testTop5: number;
+  /** Absent where there are no more than five classes. */
+  readonly testTop5?: number;
   readonly testLoss: number;
   /** Number of image files that could not be read, since this process began or resumed the training. */
   readonly unreadableImages: number;

@@ -1,5 +1,6 @@
 import { firstNonFinite } from '../backend/finite.ts';
 import { abortedBy, DivergedError } from '../errors.ts';
+import { tellsTopFive } from '../evaluate/score.ts';
 import { saveCheckpoint } from './checkpoint.ts';
 import { writeGenotype } from './directory.ts';
 import type { RunEvent, StepEvent } from './events.ts';
@@ -89,7 +90,7 @@ async function finishEpoch(session: Session, clock: Clock, emit: Emit): Promise<
     trainAccuracy: correct / work.trainImages,
     validationLoss: validation.loss,
     validationAccuracy: validation.accuracy,
-    ...(validation.top5 !== undefined && { validationTop5: validation.top5 }),
+    ...(validation.top5 !== undefined && tellsTopFive(session.start.classes) && { validationTop5: validation.top5 }),
     seconds: (performance.now() - clock.epochStart) / 1000,
   } as const;
   const genotype = await work.genotype?.();

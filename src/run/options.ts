@@ -1,3 +1,4 @@
+import { isInFiles } from '../data/load.ts';
 import { checkOptionRules, type OptionRules, record, word, wordOr } from '../option_rules.ts';
 import { type PresetName, presets, resolveSettings, type SearchSettings } from '../search/settings.ts';
 import { type SearchSpace, spaces } from '../space/space.ts';
@@ -26,7 +27,7 @@ const searchRules: OptionRules<SearchOptions> = {
   space: wordOr(Object.keys(spaces), 'a search space of your own'),
 };
 
-const fixedOnResume = ['limit', 'imageSize', 'preset', 'settings', 'seed', 'out'] as const;
+const fixedOnResume = ['limit', 'imageSize', 'colourProfile', 'preset', 'settings', 'seed', 'out'] as const;
 
 /** Checks options and the run directory, and fills in the defaults. Throws ArgumentError or FileError. */
 export async function planSearch(options: SearchOptions): Promise<SearchPlan> {
@@ -34,8 +35,14 @@ export async function planSearch(options: SearchOptions): Promise<SearchPlan> {
   const { preset = 'quick', space, resume } = options;
   if (resume === undefined) {
     const settings = resolveSettings(preset, options.settings);
-    return { ...(await planNewRun<SearchConfig>(options, settings, presets[preset].limit)), space: space ?? 'darts' };
+    const plan = await planNewRun<SearchConfig>(options, settings, presets[preset].limit);
+    return { ...plan, imageSize: plan.imageSize ?? usualSize(plan.dataset), space: space ?? 'darts' };
   }
   const plan = await planResumedRun<SearchConfig, SearchOptions>('search', options, resume, fixedOnResume);
   return { ...plan, space: sameKind('space', space, plan.config.space, plan.files) };
+}
+
+/** Of image files: that of the published search. */
+function usualSize(dataset: SearchPlan['dataset']): number | undefined {
+  return typeof dataset === 'string' && isInFiles(dataset) ? 32 : undefined;
 }

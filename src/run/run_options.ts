@@ -3,10 +3,10 @@ import { resolve } from 'node:path';
 import type { BackendName, Device } from '../backend/device.ts';
 import { anInteger } from '../checks.ts';
 import { checkDataset } from '../data/check_dataset.ts';
-import type { Dataset, ImageSet } from '../data/dataset.ts';
+import { type ColourProfile, colourProfiles, type Dataset, type ImageSet, isInMemory } from '../data/dataset.ts';
 import { type DatasetName, datasetNames } from '../data/load.ts';
 import { ArgumentError, FileError, invalid } from '../errors.ts';
-import { atLeast, type OptionRules, text, wordOr } from '../option_rules.ts';
+import { atLeast, type OptionRules, text, word, wordOr } from '../option_rules.ts';
 import type { RunConfig } from './config.ts';
 import { deviceRules } from './device_rules.ts';
 import { openRunDirectory, planRunDirectory, type RunFiles } from './directory.ts';
@@ -19,8 +19,10 @@ export interface RunOptions {
   readonly dataDir?: string;
   /** Use only so many training images of a named dataset; the preset's number when absent. */
   readonly limit?: number;
-  /** Height and width that the image files of a named dataset are brought to; 224 when absent. */
+  /** Height and width that the image files of a named dataset are brought to; 224 when absent, 32 for a search. */
   readonly imageSize?: number;
+  /** What becomes of colour profiles in image files of a named dataset; `convert` when absent, as a viewer does. */
+  readonly colourProfile?: ColourProfile;
   /** Decides every random choice; 0 when absent. */
   readonly seed?: number;
   readonly backend?: 'auto' | BackendName;
@@ -53,6 +55,7 @@ export const runRules: OptionRules<RunOptions> = {
   dataDir: aFolder,
   limit: anInteger(2),
   imageSize: anInteger(1),
+  colourProfile: word(colourProfiles),
   seed: { ...anInteger(0), words: 'an integer from 0 to 2^53 - 1' },
   ...deviceRules,
   out: aFolder,
@@ -79,6 +82,9 @@ export interface RunPlan<Config extends RunConfig = RunConfig> {
   readonly limit?: number;
   readonly usualLimit?: number;
   readonly imageSize?: number;
+  readonly colourProfile?: ColourProfile;
+  /** Share of the training images that a training is scored on instead of test images. */
+  readonly validationPortion?: number;
   readonly settings: Config['settings'];
   readonly seed: number;
   readonly runtime: Runtime;
@@ -102,6 +108,7 @@ export async function planNewRun<Config extends RunConfig>(
     limit,
     usualLimit,
     imageSize: options.imageSize,
+    colourProfile: options.colourProfile,
     settings,
     seed,
     runtime,
@@ -110,12 +117,19 @@ export async function planNewRun<Config extends RunConfig>(
 }
 
 /** Throws ArgumentError for a faulty dataset that is given itself, and for what tells where a named one comes from beside it. */
-export function checkOwnDataset(options: Pick<RunOptions, 'dataset' | 'dataDir' | 'limit' | 'imageSize'>): void {
+export function checkOwnDataset(
+  options: Pick<RunOptions, 'dataset' | 'dataDir' | 'limit' | 'imageSize' | 'colourProfile'>,
+): void {
   if (options.dataset === undefined || typeof options.dataset === 'string') return;
   checkDataset(options.dataset);
-  for (const name of ['dataDir', 'limit', 'imageSize'] as const) {
+  for (const name of ['dataDir', 'limit', 'imageSize', 'colourProfile'] as const) {
     if (options[name] !== undefined) throw invalid(name, 'nothing beside a dataset of your own', options[name]);
   }
+}
+
+/** What decides the size of a dataset's images, as its user knows it. */
+export function sizeOption(dataset: Dataset<ImageSet>): string {
+  return isInMemory(dataset) ? `the images of dataset '${dataset.name}'` : 'imageSize (--image-size)';
 }
 
 /**
@@ -139,6 +153,8 @@ export async function planResumedRun<Config extends RunConfig, Options extends R
     dataDir: options.dataDir === undefined ? config.dataset.dataDir : resolve(folder('dataDir', options.dataDir)),
     usualLimit: config.dataset.limit,
     imageSize: config.dataset.imageSize,
+    colourProfile: config.dataset.colourProfile,
+    validationPortion: config.dataset.validationPortion,
     settings: config.settings,
     seed: config.seed,
     runtime,

@@ -2,9 +2,12 @@ import type { Device } from '../backend/device.ts';
 import type { Parameters } from '../backend/parameters.ts';
 import { createProgramSet, type ProgramSet } from '../backend/programs.ts';
 import { cosineLearningRate } from '../cosine.ts';
-import { type Dataset, type ImageSet, isInMemory } from '../data/dataset.ts';
+import { type Dataset, type ImageFiles, type ImageSet, isInMemory } from '../data/dataset.ts';
 import { splitIndices } from '../data/split.ts';
-import { FileError, invalid } from '../errors.ts';
+import { FileError } from '../errors.ts';
+import { intoMemory } from '../load/into_memory.ts';
+import { ImagePool } from '../load/pool.ts';
+import { callingSize } from '../network/image_size.ts';
 import { buildSupernet, type Supernet } from '../network/supernet.ts';
 import { Resources } from '../resources.ts';
 import { type Architecture, readArchitecture } from '../search/architecture.ts';
@@ -18,22 +21,27 @@ import {
 import { dartsStep, dartsStepOutcome } from '../search/darts.ts';
 import { validate } from '../search/validate.ts';
 import type { SearchPlan } from './options.ts';
+import { sizeOption } from './run_options.ts';
 import type { Method } from './session.ts';
 import type { StepResult, Validation, Work } from './work.ts';
 
-/** A search by DARTS on a dataset, which lies on the device whole. Throws ArgumentError for images in files. */
-export function searchMethod(plan: SearchPlan, dataset: Dataset<ImageSet>): Method<SearchWork> {
-  if (!isInMemory(dataset)) throw invalid('dataset', 'one in memory to search on', dataset.name);
+/** A search by DARTS on a dataset, which lies on the device whole: images in files are decoded first. Rejects with what that throws. */
+export async function searchMethod(plan: SearchPlan, given: Dataset<ImageSet>): Promise<Method<SearchWork>> {
   const { settings, seed } = plan;
-  const supernet = buildSupernet({
-    space: plan.space,
-    inputShape: dataset.train.shape,
-    classes: dataset.classes,
-    initChannels: settings.initChannels,
-    layers: settings.layers,
-  });
+  const supernet = callingSize(sizeOption(given), () =>
+    buildSupernet({
+      space: plan.space,
+      inputShape: given.train.shape,
+      classes: given.classes,
+      initChannels: settings.initChannels,
+      layers: settings.layers,
+    }),
+  );
+  // Not before the supernet: it may refuse the size.
+  const dataset = await loadedWhole(given, plan);
   const split = splitIndices(dataset.train.labels.length, settings.trainPortion, seed);
   return {
+    dataset,
     graph: supernet.graph,
     about: {
       run: 'search',
@@ -59,6 +67,12 @@ export function searchMethod(plan: SearchPlan, dataset: Dataset<ImageSet>): Meth
       return new SearchWork(device, supernet, parameters, source, resources);
     },
   };
+}
+
+async function loadedWhole(dataset: Dataset<ImageSet>, { runtime }: SearchPlan): Promise<Dataset> {
+  if (isInMemory(dataset)) return dataset;
+  using pool = new ImagePool(runtime.workers);
+  return await intoMemory(dataset as Dataset<ImageFiles>, { pool, signal: runtime.signal });
 }
 
 /** The steps and epochs of a search. */

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import type { Device } from '../backend/device.ts';
 import { openDevice } from '../backend/open.ts';
 import type { Parameters } from '../backend/parameters.ts';
+import { emptyClassNotices } from '../data/classes.ts';
 import type { Dataset, ImageSet } from '../data/dataset.ts';
 import { datasetDigest } from '../data/digest.ts';
 import { loadDataset } from '../data/load.ts';
@@ -41,6 +42,8 @@ export interface Session<W extends Work = Work> {
 
 /** A kind of run, made ready for a dataset. */
 export interface Method<W extends Work> {
+  /** The run's images: those that were loaded, or what the run makes of them. */
+  readonly dataset: Dataset<ImageSet>;
   /** Whose parameters the run trains. */
   readonly graph: Graph;
   /** What the first event tells beside what all runs tell. */
@@ -61,7 +64,7 @@ type Cleanup = (() => void | Promise<void>)[];
  */
 export async function withSession<W extends Work, T>(
   plan: RunPlan,
-  prepare: (dataset: Dataset<ImageSet>) => Method<W>,
+  prepare: (dataset: Dataset<ImageSet>) => Method<W> | Promise<Method<W>>,
   work: (session: Session<W>) => Promise<T>,
 ): Promise<T> {
   const cleanup: Cleanup = [];
@@ -74,14 +77,13 @@ export async function withSession<W extends Work, T>(
 
 async function openSession<W extends Work>(
   given: RunPlan,
-  prepare: (dataset: Dataset<ImageSet>) => Method<W>,
+  prepare: (dataset: Dataset<ImageSet>) => Method<W> | Promise<Method<W>>,
   cleanup: Cleanup,
 ): Promise<Session<W>> {
   throwIfAborted(given.runtime.signal);
   const { plan, lock } = await holdResumed(given, cleanup);
   const { seed, runtime } = plan;
-  const dataset = await resolveDataset(plan);
-  const method = prepare(dataset);
+  const method = await prepare(await resolveDataset(plan));
   const { backend, threads, index } = runtime;
   const device = runtime.device ?? (await openDevice({ backend, threads, index }));
   if (runtime.device === undefined) cleanup.push(() => device.dispose());
@@ -90,28 +92,33 @@ async function openSession<W extends Work>(
   // Before anything is written: the device may refuse the precision.
   const work = await method.open(device, parameters);
   cleanup.push(() => work[Symbol.dispose]());
-  const { notices = [] } = lock ?? (await settleNew(plan, dataset, method, device, cleanup)) ?? {};
-  checkResumed(plan, dataset, method);
+  const { notices = [] } = lock ?? (await settleNew(plan, method, device, cleanup)) ?? {};
+  checkResumed(plan, method);
   const { log, progress } = await openLog(plan, parameters, work, cleanup);
   await recordChanges(plan, device, progress);
-  const told = { ...dataset, notices: [...notices, ...dataset.notices] };
-  const start = startEvent(plan, method, told, device, work.steps, progress);
+  const start = startEvent(plan, method, notices, device, work.steps, progress);
   return { plan, start, device, parameters, work, log, progress, unreadableImages: 0 };
 }
 
 function startEvent(
   { files, config, seed, settings }: RunPlan,
-  { about, graph }: Pick<Method<Work>, 'about' | 'graph'>,
-  { name, notices, train, classes }: Dataset<ImageSet>,
+  { about, graph, dataset }: Pick<Method<Work>, 'about' | 'graph' | 'dataset'>,
+  notices: readonly string[],
   { description }: Device,
   steps: number,
   { epoch, step }: Position,
 ): StartEvent {
+  const { name, train, test, classes } = dataset;
   const previous = config?.devices.at(-1)?.device;
   return {
     type: 'start',
     dataset: name,
-    notices,
+    notices: [
+      ...notices,
+      ...dataset.notices,
+      ...emptyClassNotices(train, dataset, 'training'),
+      ...(about.run === 'train' && test ? emptyClassNotices(test, dataset, 'test') : []),
+    ],
     imageShape: train.shape,
     classes,
     ...about,
@@ -137,10 +144,11 @@ async function holdResumed(plan: RunPlan, cleanup: Cleanup): Promise<{ plan: Run
 }
 
 async function resolveDataset(plan: RunPlan): Promise<Dataset<ImageSet>> {
-  const { dataset, dataDir, limit, usualLimit, imageSize, config, runtime } = plan;
+  const { dataset, dataDir, limit, usualLimit, imageSize, colourProfile, config, runtime } = plan;
   if (typeof dataset !== 'string') return dataset;
   try {
-    return await loadDataset(dataset, { dataDir, limit, usualLimit, imageSize, signal: runtime.signal });
+    const { signal } = runtime;
+    return await loadDataset(dataset, { dataDir, limit, usualLimit, imageSize, colourProfile, signal });
   } catch (error) {
     const moved = config !== undefined && dataDir !== undefined && !existsSync(dataDir);
     if (!(error instanceof DataError && moved)) throw error;
@@ -151,27 +159,25 @@ async function resolveDataset(plan: RunPlan): Promise<Dataset<ImageSet>> {
 /** Makes the directory of a new run and records its configuration; nothing for a run that writes nothing. */
 async function settleNew<W extends Work>(
   plan: RunPlan,
-  dataset: Dataset<ImageSet>,
   method: Method<W>,
   device: Device,
   cleanup: Cleanup,
 ): Promise<Lock | undefined> {
-  if (plan.files === undefined) return undefined;
+  const { files, config } = plan;
+  if (files === undefined || config !== undefined) return undefined;
+  const { dataset } = method;
   const about = describeRun(plan, dataset, device.description, datasetDigest(dataset));
   // The plan's settings are those of the method's kind.
   const described: unknown = { ...about, ...method.describe(graphDigest(method.graph)) };
-  const lock = await beginRun(plan.files, described as RunConfig);
+  const lock = await beginRun(files, described as RunConfig);
   cleanup.push(lock.release);
   return lock;
 }
 
 /** Holds a resumed run's data and network to the recorded ones: the data may lie elsewhere, but not be others. */
-function checkResumed<W extends Work>(
-  { files, config, dataDir }: RunPlan,
-  dataset: Dataset<ImageSet>,
-  method: Method<W>,
-): void {
+function checkResumed<W extends Work>({ files, config, dataDir }: RunPlan, method: Method<W>): void {
   if (files === undefined || config === undefined) return;
+  const { dataset } = method;
   if (config.dataset.digest !== datasetDigest(dataset)) {
     const place = dataDir === undefined ? '' : ` in ${dataDir}`;
     throw new FileError(
@@ -182,7 +188,7 @@ function checkResumed<W extends Work>(
 }
 
 function describeRun(
-  { dataset, dataDir, limit, usualLimit, imageSize, seed, settings }: RunPlan,
+  { dataset, dataDir, limit, usualLimit, imageSize, colourProfile, validationPortion, seed, settings }: RunPlan,
   { name, classes, train }: Dataset<ImageSet>,
   device: string,
   digest: string,
@@ -200,6 +206,8 @@ function describeRun(
       dataDir,
       limit: named ? (limit ?? usualLimit) : undefined,
       imageSize,
+      colourProfile,
+      validationPortion,
       imageShape: train.shape,
       classes,
       digest,

@@ -2,13 +2,15 @@ import type { BackendName, Device } from '../backend/device.ts';
 import { openDevice } from '../backend/open.ts';
 import { createProgramSet } from '../backend/programs.ts';
 import { aFunction, anInteger } from '../checks.ts';
-import type { Dataset, ImageSet } from '../data/dataset.ts';
-import { type DatasetName, isInFiles, loadDataset } from '../data/load.ts';
-import { throwIfAborted } from '../errors.ts';
+import { emptyClassNotices, type KnownClasses, labelledFor } from '../data/classes.ts';
+import type { ColourProfile, Dataset, ImageSet } from '../data/dataset.ts';
+import { type DatasetName, followsImages, isInFiles, loadDataset } from '../data/load.ts';
+import { aPortion, holdOut } from '../data/split.ts';
+import { DataError, throwIfAborted } from '../errors.ts';
 import { testBatches } from '../evaluate/batches.ts';
 import { openFeed } from '../evaluate/feed.ts';
-import { type Score, scoreImages } from '../evaluate/score.ts';
-import { sizesOfWeights } from '../exchange/network_sizes.ts';
+import { type Score, scoreImages, tellsTopFive } from '../evaluate/score.ts';
+import { type NetworkSizes, sizesOfWeights } from '../exchange/network_sizes.ts';
 import { decodeMetadata, type WeightMetadata } from '../exchange/weight_metadata.ts';
 import { readWeights } from '../exchange/weights.ts';
 import type { UnreadableImage } from '../load/loader.ts';
@@ -32,6 +34,12 @@ export interface TestOptions {
   readonly limit?: number;
   /** Height and width that the image files of a named dataset are brought to; the training's when absent, or else 224. */
   readonly imageSize?: number;
+  /** What becomes of colour profiles in image files; the training's when absent. */
+  readonly colourProfile?: ColourProfile;
+  /** Score on the share of the training images that a training by `seed` kept for it, instead of on test images. */
+  readonly validationPortion?: number;
+  /** Of that training; 0 when absent. */
+  readonly seed?: number;
   readonly batchSize?: number;
   readonly backend?: 'auto' | BackendName;
   readonly threads?: number;
@@ -52,6 +60,9 @@ const testRules: OptionRules<TestOptions> = {
   dataDir: runRules.dataDir,
   limit: runRules.limit,
   imageSize: runRules.imageSize,
+  colourProfile: runRules.colourProfile,
+  validationPortion: aPortion,
+  seed: runRules.seed,
   batchSize: anInteger(1),
   ...deviceRules,
   onProgress: aFunction,
@@ -61,15 +72,18 @@ const testRules: OptionRules<TestOptions> = {
 export interface TestResult extends Score {
   /** Image files that could not be read and were left out. */
   readonly unreadable: readonly UnreadableImage[];
-  /** The dataset's or, where it names none, those that the weights tell; empty where nobody does. */
+  /** The network's, as its weights tell them, or else the dataset's; empty where nobody does. */
   readonly classNames: readonly string[];
+  /** What a user should know of the images; one line each. */
+  readonly notices: readonly string[];
   readonly imagesPerSecond: number;
   /** For people. */
   readonly device: string;
 }
 
 /**
- * Scores a trained network on a dataset's test images. Rejects with ArgumentError, DataError, FileError, BackendError or
+ * Scores a trained network on a dataset's test images. Their classes are those of the network that have the same names, where its
+ * weights and the dataset tell names; they may be fewer. Rejects with ArgumentError, DataError, FileError, BackendError or
  * AbortedError.
  */
 export async function test(options: TestOptions): Promise<TestResult> {
@@ -79,11 +93,10 @@ export async function test(options: TestOptions): Promise<TestResult> {
   checkOwnDataset(options);
   const file = await readWeights(weights);
   const known = decodeMetadata(file.metadata);
-  const dataset = await resolveDataset(options, known);
-  const { classes } = dataset;
-  const images = testImagesOf(dataset);
   const sizes = sizesOfWeights(file.tensors, weights);
-  const networks = buildTrainNetworks(genotype, dataset, { ...plainTraining, ...sizes });
+  const dataset = await resolveDataset(options, known, sizes);
+  const images = testImagesFor(dataset, known, sizes);
+  const networks = buildTrainNetworks(genotype, { ...dataset, classes: sizes.classes }, { ...plainTraining, ...sizes });
   const { backend, threads, index } = options;
   const device = options.device ?? (await openDevice({ backend, threads, index }));
   try {
@@ -98,27 +111,68 @@ export async function test(options: TestOptions): Promise<TestResult> {
       device,
       programFor: programs.programFor,
       logits: networks.plain.logits,
-      classes,
+      classes: sizes.classes,
       batches: testBatches(feed, statisticsOf(known, dataset), batchSize, signal),
       signal,
       onProgress: (done) => options.onProgress?.(done, count),
     });
     const imagesPerSecond = (1000 * score.images) / (performance.now() - began);
     const unreadable = feed.takeUnreadable();
-    const classNames = classNamesOf(known, dataset);
-    return { ...score, unreadable, classNames, imagesPerSecond, device: device.description };
+    const { top5, ...rest } = score;
+    return {
+      ...rest,
+      ...(tellsTopFive(sizes.classes) && { top5 }),
+      unreadable,
+      ...tellClasses(dataset, images, networkClasses(known, sizes)),
+      imagesPerSecond,
+      device: device.description,
+    };
   } finally {
     if (options.device === undefined) device.dispose();
   }
 }
 
 async function resolveDataset(
-  { dataset, dataDir, limit, imageSize, signal }: TestOptions,
-  { imageShape }: WeightMetadata,
+  { dataset, dataDir, limit, validationPortion, seed = 0, signal, ...options }: TestOptions,
+  known: WeightMetadata,
+  { imageChannels }: NetworkSizes,
 ): Promise<Dataset<ImageSet>> {
-  if (typeof dataset !== 'string') return dataset;
-  const trained = isInFiles(dataset) ? imageShape?.[0] : undefined;
-  return loadDataset(dataset, { dataDir, limit, imageSize: imageSize ?? trained, signal });
+  const loaded = typeof dataset === 'string' ? await load(dataset) : dataset;
+  return validationPortion === undefined ? loaded : holdOut(loaded, validationPortion, seed);
+
+  function load(name: DatasetName): Promise<Dataset<ImageSet>> {
+    // The weights tell what the training images were for.
+    const told = known.mean?.length === imageChannels && known.deviation?.length === imageChannels;
+    const testOnly = validationPortion === undefined && (told || !followsImages(name));
+    const { imageSize = known.imageShape?.[0], colourProfile = known.colourProfile } = options;
+    const trained = isInFiles(name) ? { imageSize, colourProfile } : options;
+    return loadDataset(name, { dataDir, limit, testOnly, ...trained, signal });
+  }
+}
+
+function networkClasses({ classNames }: WeightMetadata, { classes }: NetworkSizes): KnownClasses {
+  return { count: classes, names: classNames?.length === classes ? classNames : undefined };
+}
+
+/** The dataset's test images with the network's labels. Throws DataError where there are none, or none that the network takes. */
+function testImagesFor(dataset: Dataset<ImageSet>, known: WeightMetadata, sizes: NetworkSizes): ImageSet {
+  const images = testImagesOf(dataset);
+  const channels = images.shape[2];
+  if (channels !== sizes.imageChannels) {
+    throw new DataError(
+      `dataset '${dataset.name}' expected images of ${sizes.imageChannels} channels, as the network takes, found ${channels}`,
+    );
+  }
+  return labelledFor(images, dataset, networkClasses(known, sizes));
+}
+
+function tellClasses(
+  { classNames: own, notices }: Dataset<ImageSet>,
+  images: ImageSet,
+  { count, names = own.length === count ? own : [] }: KnownClasses,
+): Pick<TestResult, 'classNames' | 'notices'> {
+  const empty = emptyClassNotices(images, { classes: count, classNames: names }, 'test');
+  return { classNames: names, notices: [...notices, ...empty] };
 }
 
 /** The network as it is scored; what only training needs has no parameters. */
@@ -131,10 +185,4 @@ function statisticsOf(
 ): Pick<Dataset, 'mean' | 'deviation'> {
   const channels = dataset.train.shape[2];
   return mean?.length === channels && deviation?.length === channels ? { mean, deviation } : dataset;
-}
-
-/** Images in memory often come without names, but the training may have known them. */
-function classNamesOf(known: WeightMetadata, { classNames, classes }: Dataset<ImageSet>): readonly string[] {
-  if (classNames.length > 0) return classNames;
-  return known.classNames?.length === classes ? known.classNames : [];
 }

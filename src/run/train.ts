@@ -1,3 +1,4 @@
+import { tellsTopFive } from '../evaluate/score.ts';
 import { writeGenotype } from './directory.ts';
 import type { TrainEvent, TrainResult } from './events.ts';
 import { runToEnd } from './loop.ts';
@@ -31,9 +32,15 @@ export function train(options: TrainOptions): TrainRun {
         const { averages = parameters, metadata } = work;
         if (log !== undefined) await averages.save(log.files.weights, { metadata });
         const { unreadableImages, progress } = session;
-        const { loss, accuracy, top5 = 0 } = progress.validation!;
-        const directory = log?.files.directory;
-        return { genotype, testAccuracy: accuracy, testTop5: top5, testLoss: loss, unreadableImages, directory };
+        const { loss, accuracy, top5 } = progress.validation!;
+        return {
+          genotype,
+          testAccuracy: accuracy,
+          ...(tellsTopFive(session.start.classes) && { testTop5: top5 }),
+          testLoss: loss,
+          unreadableImages,
+          directory: log?.files.directory,
+        };
       },
     );
   });

@@ -3,6 +3,7 @@ import type { Device } from '../backend/device.ts';
 import type { Parameters } from '../backend/parameters.ts';
 import { createProgramSet, type ProgramSet } from '../backend/programs.ts';
 import type { Dataset, ImageSet } from '../data/dataset.ts';
+import { holdOut } from '../data/split.ts';
 import { DataError, FileError } from '../errors.ts';
 import { type FedBatch, type TrainSource, testBatches, trainBatches } from '../evaluate/batches.ts';
 import { type ImageFeed, openFeed } from '../evaluate/feed.ts';
@@ -15,9 +16,11 @@ import type { UnreadableImage } from '../load/loader.ts';
 import { ImagePool } from '../load/pool.ts';
 import { buildDerivedNetwork } from '../network/derived.ts';
 import type { Genotype } from '../network/genotype.ts';
+import { callingSize } from '../network/image_size.ts';
 import type { Network } from '../network/macro.ts';
 import { Resources } from '../resources.ts';
 import type { TrainedParameters } from './checkpoint.ts';
+import { sizeOption } from './run_options.ts';
 import type { Method } from './session.ts';
 import type { TrainPlan } from './train_options.ts';
 import type { StepResult, Validation, Work } from './work.ts';
@@ -37,25 +40,36 @@ export type NetworkSettings = Pick<
 /** Builds both; they share the parameters of the first. Throws ArgumentError. */
 export function buildTrainNetworks(
   genotype: Genotype,
-  { train, classes }: Pick<Dataset<ImageSet>, 'train' | 'classes'>,
+  dataset: Dataset<ImageSet>,
   settings: NetworkSettings,
 ): TrainNetworks {
+  const { train, classes } = dataset;
   const { initChannels, layers, stem, auxiliary, auxiliaryWeight, dropPathProb, labelSmooth } = settings;
   const plain = { genotype, inputShape: train.shape, classes, initChannels, layers, stem };
-  return {
-    plain: buildDerivedNetwork(plain),
-    training: buildDerivedNetwork({
-      ...plain,
-      auxiliaryWeight: auxiliary ? auxiliaryWeight : undefined,
-      dropPath: dropPathProb,
-      labelSmoothing: labelSmooth,
-    }),
+  const training = {
+    ...plain,
+    auxiliaryWeight: auxiliary ? auxiliaryWeight : undefined,
+    dropPath: dropPathProb,
+    labelSmoothing: labelSmooth,
   };
+  return callingSize(sizeOption(dataset), () => ({
+    training: buildDerivedNetwork(training),
+    plain: buildDerivedNetwork(plain),
+  }));
 }
 
 /** The images that a network is scored on. Throws DataError where there are none, or of another shape than those to learn from. */
-export function testImagesOf({ name, test, train }: Pick<Dataset<ImageSet>, 'name' | 'test' | 'train'>): ImageSet {
-  if (test === undefined) throw new DataError(`dataset '${name}' has no test images to score a network on`);
+export function testImagesOf({
+  name,
+  test,
+  lacksTest,
+  train,
+}: Pick<Dataset<ImageSet>, 'name' | 'test' | 'lacksTest' | 'train'>): ImageSet {
+  if (test === undefined) {
+    throw new DataError(
+      `${lacksTest ?? `dataset '${name}'`}: no test images to score a network on: add some, or keep a share of the training images for it, such as --validation-portion 0.1 (validationPortion)`,
+    );
+  }
   if (test.shape.every((size, axis) => size === train.shape[axis])) return test;
   throw new DataError(
     `expected test images of ${train.shape.join('x')}, as those to learn from, but got ${test.shape.join('x')}`,
@@ -64,14 +78,16 @@ export function testImagesOf({ name, test, train }: Pick<Dataset<ImageSet>, 'nam
 
 /** The training of a derived network on a dataset. Throws DataError where there are no test images, and ArgumentError. */
 export function trainMethod(
-  { genotype, settings, seed, runtime }: TrainPlan,
-  dataset: Dataset<ImageSet>,
+  { genotype, settings, seed, runtime, validationPortion }: TrainPlan,
+  given: Dataset<ImageSet>,
 ): Method<TrainWork> {
+  const dataset = validationPortion === undefined ? given : holdOut(given, validationPortion, seed);
   const { train, classes } = dataset;
   const test = testImagesOf(dataset);
   checkAugmentation(settings, train.shape);
   const networks = buildTrainNetworks(genotype, dataset, settings);
   return {
+    dataset,
     graph: networks.training.graph,
     about: {
       run: 'train',

@@ -1,3 +1,4 @@
+import { aPortion } from '../data/split.ts';
 import { invalid } from '../errors.ts';
 import { resolveTrainSettings, type TrainPresetName, type TrainSettings, trainPresets } from '../evaluate/settings.ts';
 import type { Genotype } from '../network/genotype.ts';
@@ -12,6 +13,11 @@ export interface TrainOptions extends RunOptions {
   readonly genotype?: Genotype;
   /** Ready-made settings; `quick` when absent. */
   readonly preset?: TrainPresetName;
+  /**
+   * Score the network on this share of the training images, drawn from each class by the seed and not learned from, instead of on
+   * test images; needed where there are none.
+   */
+  readonly validationPortion?: number;
   /** Settings that replace the preset's. */
   readonly settings?: Partial<TrainSettings>;
 }
@@ -25,10 +31,21 @@ const trainRules: OptionRules<TrainOptions> = {
   ...runRules,
   genotype: record('a genotype'),
   preset: word(Object.keys(trainPresets)),
+  validationPortion: aPortion,
   settings: record('an object of settings'),
 };
 
-const fixedOnResume = ['limit', 'imageSize', 'preset', 'settings', 'seed', 'out', 'genotype'] as const;
+const fixedOnResume = [
+  'limit',
+  'imageSize',
+  'colourProfile',
+  'validationPortion',
+  'preset',
+  'settings',
+  'seed',
+  'out',
+  'genotype',
+] as const;
 
 /** Checks options and the run directory, and fills in the defaults. Throws ArgumentError or FileError. */
 export async function planTraining(options: TrainOptions): Promise<TrainPlan> {
@@ -40,6 +57,8 @@ export async function planTraining(options: TrainOptions): Promise<TrainPlan> {
   }
   if (genotype === undefined) throw invalid('genotype', 'the genotype whose network is trained', genotype);
   checkGenotype(genotype);
+  const { validationPortion } = options;
   const settings = resolveTrainSettings(preset, options.settings);
-  return { ...(await planNewRun<TrainConfig>(options, settings, trainPresets[preset].limit)), genotype };
+  const plan = await planNewRun<TrainConfig>(options, settings, trainPresets[preset].limit);
+  return { ...plan, validationPortion, genotype };
 }

@@ -1,10 +1,11 @@
 // The command as a user runs it: dist/cli/bin.cjs in a process of its own.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, hostname, tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { allowedProcessors } from '../../src/processors.ts';
 import { takeLock } from '../../src/run/lock.ts';
 import { hasGpu } from '../helpers/backends.ts';
 
@@ -74,7 +75,7 @@ describe('the threads that decode images', () => {
 
   it('are one a core, four at least', async () => {
     expect((await count('env -u UV_THREADPOOL_SIZE')).stdout).toMatch(
-      new RegExp(`\\n${Math.max(4, availableParallelism())}\\n$`),
+      new RegExp(`\\n${Math.max(4, allowedProcessors())}\\n$`),
     );
   });
 
@@ -136,7 +137,7 @@ describe('wrong usage is one line and exit code 2', () => {
     [['search', '--epochs', '1.5'], "expected an integer of at least 1 for --epochs but received '1.5'"],
     [['search', '--epochs', '-1'], "expected an integer of at least 1 for --epochs but received '-1'"],
     [['search', '--learning-rate', '1e3'], "expected a number from 0 to 100 for --learning-rate but received '1e3'"],
-    [['search', '--dataset', 'imagenet'], "but received 'imagenet'"],
+    [['search', '--dataset', 'imagenet'], 'expected a folder with train/CLASS/*.JPEG'],
     [['search', '--dataset', 'CIFAR10'], "for --dataset but received 'CIFAR10' (Did you mean cifar10?)"],
     [['search', '--dataset', 'cifar10'], 'for dataDir (--data-dir)'],
     [['search', '--resume', 'x', '--epochs', '3', '--seed', '1'], 'leave out --epochs, --seed'],
@@ -147,7 +148,7 @@ describe('wrong usage is one line and exit code 2', () => {
     [['draw', 'DARTS_V9'], 'DARTS_V1, DARTS_V2'],
     [['draw', 'DARTS_V2', '--out', 'x.gif'], "that ends in .svg, .png or .dot for --out but received 'x.gif'"],
     [['info', 'DARTS_V2', '--space', 'darts'], '--space belongs to the supernet'],
-    [['info', 'supernet', '--image-size', '27'], 'factorized reduce expected an even height and width'],
+    [['info', 'supernet', '--image-size', '27'], 'expected 24 or 28 for --image-size but received 27'],
   ])('%j', async (args, message) => {
     const { code, stdout, stderr } = await dartsmith(...args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
@@ -294,7 +295,9 @@ describe('search', () => {
     expect(events.filter(({ type }) => type === 'step').map(({ step }) => step)).toEqual([0, 1]);
     expect(events.filter(({ type }) => type === 'epoch')).toHaveLength(1);
     expect(events.at(-1)).toMatchObject({ type: 'result', directory: 'json' });
-    expect(stderr).toMatch(/^mnist: 32 training and 32 validation images 28x28x1\nsupernet: 3 cells, .* on cpu .*\n$/);
+    expect(stderr).toMatch(
+      /^mnist: 32 training and 32 validation images 28x28x1 of 10 classes\nsupernet: 3 cells, .* on cpu .*\n$/,
+    );
   });
 
   it('prints plain lines into a pipe, and a run that draw and info take', async () => {

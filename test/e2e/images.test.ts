@@ -1,20 +1,22 @@
 // Trainings whose images are prepared by threads: augmented in memory, or read from files of which some are damaged.
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Dataset, ImageArrays } from '../../src/data/dataset.ts';
-import { loadDataset } from '../../src/data/load.ts';
 import { AbortedError, ArgumentError } from '../../src/errors.ts';
 import type { TrainSettings } from '../../src/evaluate/settings.ts';
+import { decodeMetadata } from '../../src/exchange/weight_metadata.ts';
+import { readWeights } from '../../src/exchange/weights.ts';
 import { genotypes } from '../../src/network/published.ts';
-import type { TrainEvent } from '../../src/run/events.ts';
+import type { SearchEvent, TrainEvent } from '../../src/run/events.ts';
 import { search } from '../../src/run/search.ts';
+import { test } from '../../src/run/test.ts';
 import { train } from '../../src/run/train.ts';
 import type { TrainOptions } from '../../src/run/train_options.ts';
-import { imageFolder } from '../helpers/image_folder.ts';
+import { encodedImage, imageFolder } from '../helpers/image_folder.ts';
 import { scratch } from '../helpers/scratch.ts';
 import { noise } from '../unit/augment/images.ts';
 import { svhnFile } from '../unit/data/mat_file.ts';
@@ -102,7 +104,7 @@ describe('a folder of image files', () => {
     const whole = join(folder, 'whole');
     const done = run(...started('--workers', '1', '--out', whole));
     expect(done.status, done.stderr).toBe(0);
-    expect(done.stderr).toContain('imagenet: 18 training and 9 test images 48x48x3');
+    expect(done.stderr).toContain('imagenet: 18 training and 9 test images 48x48x3 of 3 classes');
     expect(done.stderr).toMatch(/cannot read \S*train\/n02\/n02_1.JPEG \(.*unsupported image format\): another/);
     expect(done.stderr).toMatch(/cannot read \S*val\/n03\/n03_1.JPEG \(.*(premature end|damaged)/);
     expect(done.stderr.match(/cannot read/g)).toHaveLength(2);
@@ -153,16 +155,113 @@ describe('a folder of image files', () => {
     );
   });
 
-  it('is refused by a search, and a size by images in memory', async () => {
-    const files = await loadDataset('folder', { dataDir: data, imageSize: 32 });
-    await expect(search({ dataset: files, backend: 'cpu' }).result).rejects.toThrow(
-      'expected one in memory to search on for dataset',
-    );
+  it('gives no size to images in memory', async () => {
     const refused = run('train', '--arch', 'DARTS_V2', '--image-size', '64');
     expect([refused.status, refused.stderr]).toEqual([
       2,
       'dartsmith: expected none with dataset mnist for imageSize (--image-size) but received 64\n',
     ]);
+  });
+});
+
+describe("images of a user's own", () => {
+  const own = { dataset: 'folder', backend: 'cpu', imageSize: 16, seed: 3 } as const;
+  const small = { batchSize: 8, epochs: 2, initChannels: 2, layers: 3 };
+
+  /** `train` images a class in three classes, and `val` where there are to be any. */
+  async function photographs(train: number, val: number): Promise<string> {
+    const dataDir = scratch();
+    await imageFolder(dataDir, train, val);
+    return dataDir;
+  }
+
+  it('are searched on, decoded once; a resume elsewhere gives the same bits, other pixels are refused', async () => {
+    const dataDir = await photographs(8, 0);
+    const [whole, again] = [join(scratch(), 'run'), join(scratch(), 'run')];
+    const checkpoint = (directory: string) => readFileSync(join(directory, 'checkpoint.safetensors'));
+    const events: SearchEvent[] = [];
+    for await (const event of search({ ...own, dataDir, settings: small, out: whole, workers: 1 })) events.push(event);
+    expect(events[0]).toMatchObject({ trainImages: 12, validationImages: 12, imageShape: [16, 16, 3], classes: 3 });
+    const controller = new AbortController();
+    const first = search({ ...own, dataDir, settings: small, out: again, signal: controller.signal });
+    await expect(
+      (async () => {
+        for await (const event of first) if (event.type === 'step' && event.epoch === 1) controller.abort();
+      })(),
+    ).rejects.toThrow(AbortedError);
+    await search({ resume: again, backend: 'cpu' }).result;
+    expect(checkpoint(again).equals(checkpoint(whole))).toBe(true);
+    const { dataset } = JSON.parse(readFileSync(join(whole, 'config.json'), 'utf8'));
+    expect(dataset).toMatchObject({ name: 'folder', imageSize: 16, imageShape: [16, 16, 3], classes: 3 });
+    writeFileSync(join(dataDir, 'train/n01/n01_0.JPEG'), await encodedImage([9, 9, 9], 20, 20));
+    await expect(search({ resume: whole, backend: 'cpu' }).result).rejects.toThrow("dataset 'folder' has changed");
+  });
+
+  it('of a size that no network halves are refused before any is read, by the name of the option', async () => {
+    const dataDir = await photographs(1, 1);
+    writeFileSync(join(dataDir, 'train/n01/n01_0.JPEG'), 'not an image');
+    const odd = { ...own, dataDir, imageSize: 30, settings: { ...small, layers: 4 } };
+    const message = 'expected 28 or 32 for imageSize (--image-size) but received 30';
+    await expect(search(odd).result).rejects.toThrow(message);
+    const trained = { ...odd, genotype, settings: { ...settings, layers: 4 } };
+    await expect(train(trained).result).rejects.toThrow(message);
+    await expect(train({ ...trained, imageSize: 16, settings: { layers: 4 } }).result).rejects.toThrow(
+      'expected 24 for imageSize (--image-size) but received 16',
+    );
+  });
+
+  it('without test images are trained on but for a share, which scores the network, resumed and tested alike', async () => {
+    const dataDir = await photographs(8, 0);
+    const out = join(scratch(), 'run');
+    const options = { ...own, dataDir, settings: { ...settings, layers: 3 } };
+    await expect(train({ ...options, genotype }).result).rejects.toThrow(
+      /no val with class folders beside train, found only train: no test images .*--validation-portion 0\.1/,
+    );
+    const controller = new AbortController();
+    const training = train({ ...options, genotype, validationPortion: 0.25, out, signal: controller.signal });
+    const events: TrainEvent[] = [];
+    await expect(
+      (async () => {
+        for await (const event of training) {
+          events.push(event);
+          if (event.type === 'step' && event.epoch === 1) controller.abort();
+        }
+      })(),
+    ).rejects.toThrow(AbortedError);
+    expect(events[0]).toMatchObject({ trainImages: 18, validationImages: 6, classes: 3 });
+    expect(events.find(({ type }) => type === 'epoch')).not.toHaveProperty('validationTop5');
+    const { testAccuracy, ...result } = await train({ resume: out, backend: 'cpu' }).result;
+    expect(result).not.toHaveProperty('testTop5');
+    const weights = join(out, 'weights.safetensors');
+    const scored = await test({ ...own, genotype, weights, dataDir, validationPortion: 0.25 });
+    expect([scored.images, scored.accuracy]).toEqual([6, testAccuracy]);
+    expect(scored).not.toHaveProperty('top5');
+    // The command takes share and seed from the run.
+    expect(JSON.parse(run('test', '--arch', out, '--json').stdout)).toMatchObject({
+      images: 6,
+      accuracy: testAccuracy,
+    });
+  });
+
+  it('are tested by the names of their classes, of which there may be fewer, on val alone', async () => {
+    const dataDir = await photographs(4, 2);
+    const out = join(scratch(), 'run');
+    await train({ ...own, dataDir, genotype, settings: { ...settings, epochs: 6 }, colourProfile: 'ignore', out })
+      .result;
+    const weights = join(out, 'weights.safetensors');
+    const tested = { ...own, genotype, weights };
+    const all = await test({ ...tested, dataDir });
+    rmSync(join(dataDir, 'train'), { recursive: true });
+    rmSync(join(dataDir, 'val/n01'), { recursive: true });
+    const some = await test({ ...tested, dataDir });
+    expect(some.confusion).toEqual([[0, 0, 0], ...all.confusion.slice(1)]);
+    expect([some.images, some.classNames]).toEqual([4, ['n01', 'n02', 'n03']]);
+    expect(some.notices).toEqual(['1 of 3 classes has no test images: n01']);
+    renameSync(join(dataDir, 'val/n03'), join(dataDir, 'val/n04'));
+    await expect(test({ ...tested, dataDir })).rejects.toThrow(
+      "dataset 'folder' expected only classes that the network was trained on (n01, n02, n03), found n04",
+    );
+    expect(decodeMetadata((await readWeights(weights)).metadata).colourProfile).toBe('ignore');
   });
 });
 
@@ -194,7 +293,7 @@ describe('SVHN', () => {
     const out = join(folder, 'trained');
     const trained = run('train', '--arch', join(folder, 'found'), ...tiny, '--auto-augment', 'svhn', '--out', out);
     expect(trained.status, trained.stderr).toBe(0);
-    expect(trained.stderr).toContain('svhn: 24 training and 10 test images 32x32x3');
+    expect(trained.stderr).toContain('svhn: 24 training and 10 test images 32x32x3 of 10 classes');
     expect(JSON.parse(run('test', '--arch', out, '--json').stdout)).toMatchObject({ images: 10, unreadable: [] });
   });
 });

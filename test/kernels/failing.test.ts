@@ -76,7 +76,8 @@ describe.each(backends)('a backend that fails: %s', (backend) => {
       await expect(hypergradient(place), `call ${call}`).rejects.toThrow(/planted/);
       failAt(0);
       const after = await stateOf(parameters);
-      for (const arena of ['weights', 'momentum', 'alpha'] as const) expect(after.get(arena)).toEqual(before.get(arena));
+      for (const arena of ['weights', 'momentum', 'alpha'] as const)
+        expect(after.get(arena)).toEqual(before.get(arena));
       await setState(parameters, before);
       await hypergradient(place);
       expect(await stateOf(parameters)).toEqual(expected);

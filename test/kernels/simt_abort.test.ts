@@ -197,7 +197,11 @@ describe('a write', () => {
     const { device, program } = place;
     const parameters = await device.createParameters(program.graph, { seed: 1 });
     const zeros = new Float32Array(parameters.map.totals.alpha);
-    await parameters.store.write('alphaMean', 0, zeros.map(() => 7));
+    await parameters.store.write(
+      'alphaMean',
+      0,
+      zeros.map(() => 7),
+    );
     parameters.dispose();
     using fresh = await device.createParameters(program.graph, { seed: 1 });
     expect(await fresh.store.read('alphaMean')).toEqual(zeros);

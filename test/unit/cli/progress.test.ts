@@ -119,7 +119,7 @@ describe('plain lines', () => {
   it('sums an epoch up', () => {
     const event = { type: 'epoch', epoch: 0, epochs: 3, learningRate: 0.025, seconds: 12 } as const;
     const outcome = { trainLoss: 1.5, trainAccuracy: 0.451, validationLoss: 1.25, validationAccuracy: 0.5234 };
-    expect(epochLine({ ...event, ...outcome }, plain)).toBe(
+    expect(epochLine({ ...event, ...outcome }, plain, 'search')).toBe(
       'epoch 1/3  train 45.1% (loss 1.500)  validation 52.3% (loss 1.250)  0:12',
     );
   });

@@ -62,7 +62,7 @@ const result: SearchResult = {
 };
 
 const startText = [
-  'mnist: 2000 training and 2000 validation images 28x28x1',
+  'mnist: 2000 training and 2000 validation images 28x28x1 of 10 classes',
   'a file is missing',
   'supernet: 5 cells, 103.4 k parameters, on cpu (avx2, 2 threads)',
   'finishing the step',
@@ -148,7 +148,7 @@ describe('the line of a resumed run', () => {
 
   it('tells what a training works on, and what it came to', () => {
     const lines = startLines({ ...start, run: 'train', space: undefined });
-    expect(lines[0]).toBe('mnist: 2000 training and 2000 test images 28x28x1');
+    expect(lines[0]).toBe('mnist: 2000 training and 2000 test images 28x28x1 of 10 classes');
     expect(lines.at(-1)).toMatch(/^network: 5 cells, 103.4 k parameters, on cpu/);
     let text = '';
     const write = (more: string) => {
@@ -156,7 +156,10 @@ describe('the line of a resumed run', () => {
     };
     const stream = { write, on() {}, off() {} };
     const reporter = createReporter(false, { stdout: stream, stderr: stream }, {});
+    reporter.event({ ...start, run: 'train' });
+    text = '';
     reporter.event({ ...epoch, validationTop5: 0.875 });
+    reporter.event(epoch);
     reporter.result({
       genotype,
       testAccuracy: 0.5,
@@ -167,6 +170,7 @@ describe('the line of a resumed run', () => {
     });
     expect(text.split('\n')).toEqual([
       'epoch 1/1  train 25.0% (loss 2.000)  test 50.0% (top-5 87.5%, loss 1.500)  0:12',
+      'epoch 1/1  train 25.0% (loss 2.000)  test 50.0% (loss 1.500)  0:12',
       'test accuracy 50.0%, top-5 87.5%, loss 1.2500',
       'run:  runs/t',
       'next: dartsmith test --arch runs/t',

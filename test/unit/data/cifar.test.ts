@@ -1,3 +1,4 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadDataset } from '../../../src/data/load.ts';
@@ -158,6 +159,32 @@ describe('a broken CIFAR file is an error that names file and byte', () => {
     expect(error.message).toBe(`${join(dataDir, name)}: ${message}`);
   });
 
+  it.each([
+    ['cifar-10-batches-py', 'cifar10'],
+    ['cifar-10-python.tar.gz', 'cifar10'],
+    ['test_batch', 'cifar10'],
+    ['data_batch_3.mat', 'cifar10'],
+    ['cifar-100-python', 'cifar100'],
+    ['meta', 'cifar100'],
+  ] as const)('that is another version, as %s tells, is named', async (name, set) => {
+    const { message } = await failure(loadDataset(set, { dataDir: folderOf({ [name]: 'pickled' }) }));
+    const archive = `${set.replace('cifar', 'cifar-')}-binary.tar.gz`;
+    expect(message).toContain(`(${archive}, unpacked), found CIFAR's Python or Matlab version (${name})`);
+  });
+
+  it('that is packed, in another folder or in another case is asked for', async () => {
+    const message = async (dataDir: string) => (await failure(loadDataset('cifar10', { dataDir }))).message;
+    const packed = folderOf({ 'cifar-10-binary.tar.gz': '' });
+    expect(await message(packed)).toContain('found cifar-10-binary.tar.gz, which is packed still');
+    expect(await message(folderOf({ 'Data_Batch_1.bin': '' }))).toContain(
+      'did you mean data_batch_1.bin by Data_Batch_1',
+    );
+    const above = scratchFolder();
+    mkdirSync(join(above, 'cifar'));
+    writeFileSync(join(above, 'cifar', 'test_batch.bin'), '');
+    expect(await message(above)).toContain(`found only cifar (did you mean ${join(above, 'cifar')}?)`);
+  });
+
   it('a folder without training images', async () => {
     const cases = [
       ['cifar10', 'data_batch_1.bin to data_batch_5.bin and test_batch.bin'],
@@ -170,7 +197,7 @@ describe('a broken CIFAR file is an error that names file and byte', () => {
       );
       const other = folderOf({ data_batch_1: 'pickled' });
       expect((await failure(loadDataset(set, { dataDir: other }))).message).toBe(
-        `${other}: expected a folder with ${files}, found only data_batch_1`,
+        `${other}: expected ${files} (${set.replace('cifar', 'cifar-')}-binary.tar.gz, unpacked), found CIFAR's Python or Matlab version (data_batch_1), not the binary one`,
       );
     }
   });

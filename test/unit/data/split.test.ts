@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import type { Dataset, ImageArrays } from '../../../src/data/dataset.ts';
+import type { Dataset, ImageArrays, ImageFiles } from '../../../src/data/dataset.ts';
 import { datasetDigest } from '../../../src/data/digest.ts';
-import { splitIndices } from '../../../src/data/split.ts';
+import { holdOut, splitIndices } from '../../../src/data/split.ts';
 import { ArgumentError } from '../../../src/errors.ts';
 
 describe('splitIndices', () => {
@@ -95,5 +95,68 @@ describe('datasetDigest', () => {
     ];
     expect(new Set([digest, ...others.map(datasetDigest)]).size).toBe(1 + others.length);
     expect(datasetDigest({ ...dataset, name: 'other', classes: 9, notices: ['x'] })).toBe(digest);
+  });
+});
+
+describe('holdOut', () => {
+  const counts = [20, 1, 2, 9];
+  const labels = counts.flatMap((count, label) => new Array<number>(count).fill(label));
+  const train: ImageArrays = {
+    images: Uint8Array.from(labels, (_, i) => i),
+    labels: Int32Array.from(labels),
+    shape: [1, 1, 1],
+  };
+  const dataset: Dataset = {
+    ...{ name: 'own', train, lacksTest: 'D has no val', classes: 4, classNames: [], mean: [0], deviation: [1] },
+    ...{ augmentation: { pad: 0, flip: false }, notices: ['D has no val: there are no test images', 'another'] },
+  };
+  const counted = (set: ImageArrays) => [0, 1, 2, 3].map((label) => set.labels.filter((own) => own === label).length);
+
+  it('keeps a share of each class, at least one and never all, and every image once', () => {
+    const held = holdOut(dataset, 0.1, 5);
+    expect([counted(held.test!), counted(held.train)]).toEqual([
+      [2, 0, 1, 1],
+      [18, 1, 1, 8],
+    ]);
+    expect([...held.train.images, ...held.test!.images].sort((a, b) => a - b)).toEqual([...train.images]);
+    for (const set of [held.train, held.test!]) {
+      expect([...set.images].map((image) => labels[image])).toEqual([...set.labels]);
+    }
+    expect([held.lacksTest, held.notices]).toEqual([
+      undefined,
+      ['another', 'scored on 4 of the training images, which are not learned from'],
+    ]);
+  });
+
+  it('depends on the seed, which the digest covers', () => {
+    const digest = datasetDigest(holdOut(dataset, 0.3, 5));
+    expect(datasetDigest(holdOut(dataset, 0.3, 5))).toBe(digest);
+    expect(datasetDigest(holdOut(dataset, 0.3, 6))).not.toBe(digest);
+    expect(datasetDigest(holdOut(dataset, 0.4, 5))).not.toBe(digest);
+  });
+
+  it('takes image files too, and leaves test images alone', () => {
+    const names = labels.map((_, i) => `${i}.png`);
+    const files: ImageFiles = {
+      folder: 'd',
+      classFolders: ['a', 'b', 'c', 'd'],
+      names,
+      labels: train.labels,
+      shape: [8, 8, 3],
+    };
+    const held = holdOut({ ...dataset, lacksTest: undefined, train: files, test: files }, 0.5, 1);
+    expect(held.test!.names.length).toBe(10 + 0 + 1 + 5);
+    expect(new Set([...held.train.names, ...held.test!.names])).toEqual(new Set(names));
+    expect(held.notices.at(-1)).toContain('which are not learned from; the test images are left alone');
+  });
+
+  it('refuses what is no share, and classes of one image', () => {
+    for (const portion of [0, 1, -0.1, Number.NaN, '0.1' as unknown as number]) {
+      expect(() => holdOut(dataset, portion, 1)).toThrow(
+        'expected a number above 0 and below 1, such as 0.1 for validationPortion (--validation-portion)',
+      );
+    }
+    const single = { ...dataset, train: { ...train, images: train.images.slice(0, 1), labels: Int32Array.of(0) } };
+    expect(() => holdOut(single, 0.5, 1)).toThrow('none where no class has two images');
   });
 });

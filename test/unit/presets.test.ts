@@ -1,0 +1,111 @@
+// Every ready-made setting against the numbers of the papers, written out: a slip in one of them costs a user days.
+import { describe, expect, it } from 'vitest';
+import { type TrainPresetName, type TrainSettings, trainPresets } from '../../src/evaluate/settings.ts';
+import { type PresetName, presets, type SearchSettings } from '../../src/search/settings.ts';
+
+/** arXiv:1806.09055, section 3.1 and the published search. */
+const search: SearchSettings = {
+  batchSize: 64,
+  epochs: 50,
+  initChannels: 16,
+  layers: 8,
+  trainPortion: 0.5,
+  learningRate: 0.025,
+  learningRateMin: 0.001,
+  momentum: 0.9,
+  weightDecay: 0.0003,
+  gradClip: 5,
+  archLearningRate: 0.0003,
+  archWeightDecay: 0.001,
+  unrolled: false,
+  cutout: false,
+  cutoutLength: 16,
+  precision: 'fp32',
+};
+
+/** arXiv:1806.09055, section 3.2 and the published evaluation on CIFAR-10. */
+const cifar10: TrainSettings = {
+  batchSize: 96,
+  epochs: 600,
+  initChannels: 36,
+  layers: 20,
+  stem: 'small',
+  learningRate: 0.025,
+  schedule: 'cosine',
+  learningRateMin: 0,
+  gamma: 0.97,
+  warmupEpochs: 0,
+  momentum: 0.9,
+  weightDecay: 0.0003,
+  gradClip: 5,
+  auxiliary: true,
+  auxiliaryWeight: 0.4,
+  dropPathProb: 0.2,
+  labelSmooth: 0,
+  cutout: true,
+  cutoutLength: 16,
+  mixup: 0,
+  emaDecay: 0,
+  randomResizedCrop: false,
+  autoAugment: 'off',
+  colorJitter: 0,
+  hueJitter: 0,
+  precision: 'fp32',
+};
+
+/** arXiv:1806.09055, section 3.3 and the published evaluation on ImageNet in the mobile setting. */
+const imagenet: TrainSettings = {
+  batchSize: 128,
+  epochs: 250,
+  initChannels: 48,
+  layers: 14,
+  stem: 'large',
+  learningRate: 0.1,
+  schedule: 'exponential',
+  learningRateMin: 0,
+  gamma: 0.97,
+  warmupEpochs: 0,
+  momentum: 0.9,
+  weightDecay: 0.00003,
+  gradClip: 5,
+  auxiliary: true,
+  auxiliaryWeight: 0.4,
+  dropPathProb: 0,
+  labelSmooth: 0.1,
+  cutout: false,
+  cutoutLength: 16,
+  mixup: 0,
+  emaDecay: 0,
+  randomResizedCrop: true,
+  autoAugment: 'off',
+  colorJitter: 0.4,
+  hueJitter: 0.2,
+  precision: 'fp32',
+};
+
+/** Ours, no paper's: as the published ones but for what makes them small. */
+const quickSearch = { ...search, batchSize: 32, epochs: 3, initChannels: 8, layers: 5, archLearningRate: 0.006 };
+const quickTraining = {
+  ...cifar10,
+  ...{ batchSize: 32, epochs: 5, initChannels: 8, layers: 5, dropPathProb: 0, cutout: false },
+};
+
+describe('presets', () => {
+  const searches: Record<PresetName, object> = {
+    quick: { settings: quickSearch, limit: 2000 },
+    paper: { settings: search },
+  };
+  const trainings: Record<TrainPresetName, object> = {
+    quick: { settings: quickTraining, limit: 4000 },
+    cifar10: { settings: cifar10 },
+    imagenet: { settings: imagenet },
+  };
+
+  it('of a search are the published ones', () => {
+    expect(presets).toStrictEqual(searches);
+  });
+
+  it('of a training are the published ones', () => {
+    expect(trainPresets).toStrictEqual(trainings);
+  });
+});
