@@ -69,7 +69,7 @@ export function holdOut<Images extends ImageSet>(
 
 /** Share of images that are held out. */
 export const aPortion: Rule = {
-  words: 'a number above 0 and below 1, such as 0.1,',
+  words: 'a number above 0 and below 1, such as 0.1',
   holds: (value) => typeof value === 'number' && value > 0 && value < 1,
 };
 

@@ -82,7 +82,7 @@ export function createFakeDevice(options: FakeOptions = {}): FakeDevice {
     calls,
     measurePeak: async () => ({ flopsPerSecond: 1, bytesPerSecond: 1 }),
     createParameters: async (graph, { seed }) => fakeParameters(graph, seed),
-    createDataset: ({ shape, labels }): DeviceDataset => ({
+    createDataset: async ({ shape, labels }): Promise<DeviceDataset> => ({
       count: labels.length,
       shape,
       replace: async () => {},

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Command, DeviceDataset, Program } from '../../src/backend/device.ts';
+import type { DeviceDataset, Program } from '../../src/backend/device.ts';
 import type { Parameters } from '../../src/backend/parameters.ts';
 import { BackendError } from '../../src/errors.ts';
 import { type FailingDevice, openFailing, runFailingTasks } from '../helpers/failing.ts';

@@ -57,7 +57,7 @@ it('gives the batches of the CPU engine to the bit', async () => {
     using device = await openDevice({ backend });
     using parameters = await device.createParameters(graph, { seed: 0 });
     using program = device.compile(graph, { batchSize: 6, parameters });
-    using dataset = smallDataset(device);
+    using dataset = await smallDataset(device);
     const batch = smallBatch(dataset, 6, 3);
     const { outputs } = await program.evaluate({ batch, statistics: 'batch', read: [graph.output] });
     images.push(outputs!.get(graph.output)!);

@@ -64,9 +64,9 @@ async function collect(batches: AsyncIterable<FedBatch>): Promise<GatheredBatch[
   return all;
 }
 
-describe('batches', () => {
+describe('batches', async () => {
   const dataset = { count: 10, shape: [4, 4, 1], dispose() {} } as unknown as DeviceDataset;
-  const device = { createDataset: () => dataset } as unknown as Device;
+  const device = { createDataset: async () => dataset } as unknown as Device;
   const arrays = { images: new Uint8Array(160), labels: new Int32Array(10), shape: [4, 4, 1] } as const;
   const images = await openFeed(device, arrays, { pool: new ImagePool(), seed: 3 });
   const statistics = { mean: [0.5], deviation: [0.25], augmentation: { pad: 2, flip: true } };

@@ -101,7 +101,7 @@ describe('a dataset of one of the caller that is faulty', () => {
     [{ ...images, train: undefined }, 'for dataset.train but received undefined'],
     [{ ...images, notices: undefined }, 'for dataset.notices but received undefined'],
     [{ ...images, classes: 0 }, 'for dataset.classes but received 0'],
-    [{ ...images, classes: 2 }, 'labels from 0 to 1 for dataset.train.labels but received 2'],
+    [{ ...images, classes: 2 }, 'a label from 0 to 1 for dataset.train.labels[2] but received 2'],
     [{ ...images, mean: [0, 0, 0] }, 'a list of 1, one number a channel for dataset.mean but received [0,0,0]'],
     [{ ...images, deviation: [0] }, 'one positive number a channel for dataset.deviation but received [0]'],
     [{ ...images, augmentation: { pad: 2 } }, 'true or false for dataset.augmentation.flip but received undefined'],

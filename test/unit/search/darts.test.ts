@@ -11,10 +11,12 @@ import { tinyDataset, tinySettings } from '../../helpers/tiny_search.ts';
 
 const settings = resolveSettings('paper', tinySettings);
 
+const dataset = tinyDataset();
+const images = await createFakeDevice().createDataset(dataset.train);
+
 function source(overrides: Partial<BatchSource> = {}): BatchSource {
-  const dataset = tinyDataset();
   return {
-    images: createFakeDevice().createDataset(dataset.train),
+    images,
     statistics: dataset,
     train: Uint32Array.from({ length: 20 }, (_, i) => 2 * i),
     validation: Uint32Array.from({ length: 11 }, (_, i) => 2 * i + 1),
