@@ -5,6 +5,7 @@ import { checkedDataset } from '../data/check.ts';
 import { emptyClassNotices } from '../data/classes.ts';
 import type { Dataset, ImageSet } from '../data/dataset.ts';
 import { datasetDigest } from '../data/digest.ts';
+import { listed } from '../data/files.ts';
 import { loadDataset } from '../data/load.ts';
 import { AbortedError, FileError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -151,12 +152,20 @@ async function settleConfig<W extends Work>(plan: RunPlan, method: Method<W>, de
       `${files.config} expects other images or another normalisation: dataset '${dataset.name}' has changed`,
     );
   }
+  checkClassNames(config, dataset, files);
   method.check(config, graph, files);
+}
+
+/** The digest of images in memory knows labels by number alone. */
+function checkClassNames({ dataset }: RunConfig, { classNames }: Dataset<ImageSet>, { config }: RunFiles): void {
+  const recorded = dataset.classNames;
+  if (recorded === undefined || recorded.join('\0') === classNames.join('\0')) return;
+  throw new FileError(`${config} expects the classes ${listed(recorded)}, found ${listed(classNames)}`);
 }
 
 function describeRun(
   { dataset, dataDir, limit, usualLimit, imageSize, colourProfile, validationPortion, seed, settings }: RunPlan,
-  { name, classes, train }: Dataset<ImageSet>,
+  { name, classes, classNames, train }: Dataset<ImageSet>,
   device: string,
   digest: string,
 ) {
@@ -177,6 +186,7 @@ function describeRun(
       validationPortion,
       imageShape: train.shape,
       classes,
+      classNames: classNames.length > 0 ? classNames : undefined,
       digest,
     },
   };
