@@ -37,7 +37,7 @@ export type {
   Parameters,
   SaveOptions,
 } from './backend/parameters.ts';
-export type { Dataset, ImageArrays, ImageFiles, ImageSet } from './data/dataset.ts';
+export type { ColourProfile, Dataset, ImageArrays, ImageFiles, ImageSet } from './data/dataset.ts';
 export {
   type DatasetName,
   datasetNames,

@@ -92,7 +92,9 @@ async function listTest(
   const own = await classesOf(folder, options.signal);
   const unknown = own.filter((name) => !classNames.includes(name));
   if (unknown.length > 0) {
-    throw new DataError(`${folder}: expected only classes that are in train, found ${listed(unknown)}`);
+    throw new DataError(
+      `${folder}: expected only classes that are in train (${listed(classNames)}), found ${listed(unknown)}`,
+    );
   }
   const names = await listFolder(folder, 'a folder for each class');
   if (!names.has(annotationFile)) return listSplit(folder, classNames, options, notices, own);

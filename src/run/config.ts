@@ -32,6 +32,8 @@ interface CommonConfig {
     /** [height, width, channels] */
     readonly imageShape: readonly [number, number, number];
     readonly classes: number;
+    /** Absent where the dataset names none, and in runs of versions that did not record them. */
+    readonly classNames?: readonly string[];
     /** Of the images and labels and of what is done to them; see datasetDigest. */
     readonly digest: string;
   };
@@ -122,6 +124,10 @@ export function parseConfig(text: string, path: string): RunConfig {
   }
   if (!isImageShape(dataset['imageShape'])) fail('dataset.imageShape', 'three positive integers');
   if (!isPositiveInteger(dataset['classes'])) fail('dataset.classes', 'a positive integer');
+  const { classNames = [] } = dataset;
+  if (!(Array.isArray(classNames) && classNames.every((name) => typeof name === 'string'))) {
+    fail('dataset.classNames', 'a list of strings');
+  }
   if (kind === 'train') {
     if (!isRecord(architecture)) return fail('architecture', 'an object');
     checkFields(architecture, { graphDigest: 'string' }, (field, type) => fail(`architecture.${field}`, type));

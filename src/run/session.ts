@@ -5,6 +5,7 @@ import type { Parameters } from '../backend/parameters.ts';
 import { emptyClassNotices } from '../data/classes.ts';
 import type { Dataset, ImageSet } from '../data/dataset.ts';
 import { datasetDigest } from '../data/digest.ts';
+import { listed } from '../data/files.ts';
 import { loadDataset } from '../data/load.ts';
 import { DataError, FileError, throwIfAborted } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -184,12 +185,20 @@ function checkResumed<W extends Work>({ files, config, dataDir }: RunPlan, metho
       `${files.config} expects other images or another normalisation: dataset '${dataset.name}'${place} has changed`,
     );
   }
+  checkClassNames(config, dataset, files);
   method.check(config, graphDigest(method.graph), files);
+}
+
+/** The digest of images in memory knows labels by number alone. */
+function checkClassNames({ dataset }: RunConfig, { classNames }: Dataset<ImageSet>, { config }: RunFiles): void {
+  const recorded = dataset.classNames;
+  if (recorded === undefined || recorded.join('\0') === classNames.join('\0')) return;
+  throw new FileError(`${config} expects the classes ${listed(recorded)}, found ${listed(classNames)}`);
 }
 
 function describeRun(
   { dataset, dataDir, limit, usualLimit, imageSize, colourProfile, validationPortion, seed, settings }: RunPlan,
-  { name, classes, train }: Dataset<ImageSet>,
+  { name, classes, classNames, train }: Dataset<ImageSet>,
   device: string,
   digest: string,
 ) {
@@ -210,6 +219,7 @@ function describeRun(
       validationPortion,
       imageShape: train.shape,
       classes,
+      classNames: classNames.length > 0 ? classNames : undefined,
       digest,
     },
   };

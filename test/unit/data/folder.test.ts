@@ -82,7 +82,7 @@ describe('a folder of image files', () => {
     [['train/cat/.hidden.png'], 'expected images (.JPEG, .jpg, .png'],
     [['train/cat/1.png', 'train/dog/notes.txt'], 'of this class, found 1 .txt'],
     [['train/cat/1.png', 'train/dog/1.bmp', 'train/dog/2.BMP'], 'of this class, found 2 .bmp'],
-    [['train/cat/1.png', 'val/cow/1.png'], 'expected only classes that are in train, found cow'],
+    [['train/cat/1.png', 'val/cow/1.png'], 'expected only classes that are in train (cat), found cow'],
     [['Train/cat/1.png'], 'found only Train (did you mean train by Train? rename it)'],
     [['photographs/train/cat/1.png'], 'photographs?)'],
     [['.DS_Store'], 'found an empty folder'],
@@ -177,7 +177,9 @@ describe('a folder of image files', () => {
     writeFileSync(table, 'val_1.JPEG n01\n');
     expect((await failure(load(dataDir))).message).toContain('line 1: expected an image and its class, parted by tabs');
     writeFileSync(table, 'val_0.JPEG\tn01\nval_1.JPEG\tn07\n');
-    expect((await failure(load(dataDir))).message).toContain('expected only classes that are in train, found n07');
+    expect((await failure(load(dataDir))).message).toContain(
+      'expected only classes that are in train (n01, n02), found n07',
+    );
   });
 
   it('has a choice of colour profiles, which the digest tells only where it is not the usual one', async () => {

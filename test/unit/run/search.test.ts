@@ -348,6 +348,15 @@ describe('resume', () => {
     await expect(run.result).rejects.toThrow(message);
   });
 
+  it('refuses the same labels under other names of classes', async () => {
+    const out = join(scratch(), 'run');
+    const named = (classNames: string[]) => ({ ...tinyDataset(), classNames });
+    await start({ out, dataset: named(['cat', 'dog', 'fox']), settings: { ...tinySettings, epochs: 1 } }).result;
+    await expect(resume(out, { dataset: named(['dog', 'fox', 'cat']) }).result).rejects.toThrow(
+      'config.json expects the classes cat, dog, fox, found dog, fox, cat',
+    );
+  });
+
   it('refuses other images and a changed space', async () => {
     const out = join(scratch(), 'run');
     const space = { name: 'mine', nodes: 2, candidates: ['none', 'skip_connect', 'max_pool_3x3'] };
