@@ -33,26 +33,28 @@ function run(command, args, options = {}) {
 }
 
 /** Compiles a platform's addon; gives its file. */
-function compile(name, { os, cpu, compiler }) {
+function compile(name, { cpu, compiler }) {
   const folder = join('build-prebuilt', name);
   const cmakeJs = join(dirname(require.resolve('cmake-js/package.json')), 'bin', 'cmake-js');
   const processor = { x64: 'x86_64', arm64: 'aarch64' }[cpu];
   const cross = isHere(name)
     ? []
     : [`--CDCMAKE_CXX_COMPILER=${compiler}`, `--CDCMAKE_SYSTEM_NAME=Linux`, `--CDCMAKE_SYSTEM_PROCESSOR=${processor}`];
-  const runtime = os === 'linux' ? ['--CDDARTSMITH_STATIC_RUNTIME=ON'] : [];
-  const args = ['--out', folder, '--parallel', '0', '--CDDARTSMITH_ISA=all', ...cross, ...runtime];
+  const args = ['--out', folder, '--parallel', '0', '--CDDARTSMITH_ISA=all', ...cross];
   for (const command of ['configure', 'compile']) run(process.execPath, [cmakeJs, command, ...args]);
   return join(root, folder, 'Release', 'dartsmith.node');
 }
 
-/** The oldest C library that an addon runs with, such as 'glibc 2.34'; empty where objdump does not tell. */
-function oldestLibc(addon, libc) {
+/** The oldest C and C++ libraries that an addon runs with, as objdump tells; where it does not load, an install compiles. */
+function oldestLibraries(addon, libc) {
   if (libc !== 'glibc') return libc ?? '';
   const { stdout } = spawnSync('objdump', ['-T', addon], { encoding: 'utf8' });
-  const versions = [...(stdout ?? '').matchAll(/GLIBC_(\d+)\.(\d+)/g)].map(([, major, minor]) => [+major, +minor]);
-  const [newest] = versions.sort(([a, b], [c, d]) => c - a || d - b);
-  return newest === undefined ? 'glibc' : `glibc ${newest.join('.')} or later`;
+  const newest = (name) => {
+    const versions = [...(stdout ?? '').matchAll(new RegExp(`${name}_([\\d.]+)`, 'g'))].map(([, version]) => version);
+    const [last] = versions.sort((a, b) => b.localeCompare(a, undefined, { numeric: true }));
+    return last && `${name} ${last} or later`;
+  };
+  return ['GLIBC', 'GLIBCXX'].map(newest).filter(Boolean).join(', ') || libc;
 }
 
 /** Packs a folder; gives the tarball's name. */
@@ -68,7 +70,7 @@ function packPlatform(name, platform) {
   mkdirSync(folder, { recursive: true });
   copyFileSync(addon, join(folder, 'dartsmith.node'));
   copyFileSync(join(root, 'LICENSE'), join(folder, 'LICENSE'));
-  const needs = [os, cpu, oldestLibc(addon, libc)].filter(Boolean).join(', ');
+  const needs = [os, cpu, oldestLibraries(addon, libc)].filter(Boolean).join(', ');
   writeFileSync(
     join(folder, 'README.md'),
     `The native addon of [dartsmith](https://www.npmjs.com/package/dartsmith) for ${needs}.\n`,
@@ -99,6 +101,7 @@ for (const name of asked.filter((name) => !(name in platforms))) {
   process.exit(2);
 }
 const entries = Object.entries(platforms).filter(([name]) => asked.length === 0 || asked.includes(name));
+run(process.execPath, ['scripts/build-ts.mjs']);
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 const made = [];

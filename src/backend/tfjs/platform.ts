@@ -56,12 +56,17 @@ export async function openPlatform(wanted?: Platform): Promise<OpenPlatform> {
     }
   }
   const command = wanted === undefined ? installCommand : `npm install ${packages[wanted]}`;
-  throw new BackendError(`TensorFlow.js cannot be used (${faults.join('; ')}): ${command}`);
+  const trouble = faults.every((fault) => fault.endsWith(notInstalled))
+    ? notInstalled
+    : `cannot be used (${faults.join('; ')})`;
+  throw new BackendError(`TensorFlow.js ${trouble}: ${command}`);
 }
+
+const notInstalled = 'is not installed';
 
 function faultOf(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
-  return code === 'ERR_MODULE_NOT_FOUND' ? 'is not installed' : `does not load: ${message.split('\n')[0]}`;
+  return code === 'ERR_MODULE_NOT_FOUND' ? notInstalled : `does not load: ${message.split('\n')[0]}`;
 }
 
 /** Every platform and whether it loads here; never throws. */
