@@ -21,7 +21,7 @@ export function checkOptional(name: string, value: unknown, rule: Rule): void {
 
 /** Whether a value has fields to be read by name. */
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !types.isProxy(value);
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Throws ArgumentError unless a value is an object; `contents` says what it holds, such as 'inputShape and classes'. */
@@ -79,11 +79,9 @@ export const positive: Rule = {
 };
 
 /** One of some words. */
-export function oneOf(words: readonly string[]): Rule {
-  const quoted = words.map((word) => `'${word}'`);
-  const last = quoted.pop();
-  const list = quoted.length === 0 ? `${last}` : `${quoted.join(', ')} or ${last}`;
-  return { words: list, holds: (value) => typeof value === 'string' && words.includes(value) };
+export function oneOf(choices: readonly string[]): Rule {
+  const words = choices.length <= 2 ? choices.map((word) => `'${word}'`).join(' or ') : `one of ${choices.join(', ')}`;
+  return { words, holds: (value) => typeof value === 'string' && choices.includes(value) };
 }
 
 export const aBoolean: Rule = { words: 'true or false', holds: (value) => typeof value === 'boolean' };

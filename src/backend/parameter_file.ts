@@ -1,8 +1,9 @@
 // How parameters lie in a safetensors file: published names, PyTorch layout, optimiser state under a prefix of its own.
 import { FileError } from '../errors.ts';
 import type { ParameterSpec } from '../graph/graph.ts';
-import { fromTorch, torchShape, toTorch } from '../io/layout.ts';
+import { fromTorchSteps, torchShape, toTorchSteps } from '../io/layout.ts';
 import type { TensorData, WeightTensor } from '../io/safetensors.ts';
+import { atOnce, type Steps } from '../slices.ts';
 import type { Arena, ParameterMap, ParameterPlace } from './parameters.ts';
 
 interface Section {
@@ -37,17 +38,18 @@ export function fileArenas(optimizer: boolean): Arena[] {
 }
 
 /** A file's tensors from the arenas of {@link fileArenas}, in the order of sections, then of the graph. */
-export function arenasToTensors(
+export function* arenasToTensors(
   map: ParameterMap,
   arenas: ReadonlyMap<Arena, Float32Array>,
   optimizer: boolean,
-): Map<string, TensorData> {
+): Steps<Map<string, TensorData>> {
   const tensors = new Map<string, TensorData>();
   for (const { name, arena, place } of items(map, optimizer)) {
     const { spec, offset, size } = place;
     const values = arenas.get(arena)!.subarray(offset, offset + size);
     const shape = torchShape(spec.layout, spec.shape);
-    tensors.set(name, { shape, data: toTorch(spec.layout, spec.shape, values) });
+    tensors.set(name, { shape, data: yield* toTorchSteps(spec.layout, spec.shape, values) });
+    yield;
   }
   return tensors;
 }
@@ -58,6 +60,15 @@ export function tensorsToArenas(
   tensors: ReadonlyMap<string, WeightTensor>,
   path: string,
 ): Map<Arena, Float32Array> {
+  return atOnce(tensorsToArenasSteps(map, tensors, path));
+}
+
+/** {@link tensorsToArenas} as work that may rest. */
+export function* tensorsToArenasSteps(
+  map: ParameterMap,
+  tensors: ReadonlyMap<string, WeightTensor>,
+  path: string,
+): Steps<Map<Arena, Float32Array>> {
   const expected = items(map, hasOptimizer(tensors.keys()));
   checkNames(expected, tensors.keys(), path);
   for (const { name, place } of expected) {
@@ -72,8 +83,9 @@ export function tensorsToArenas(
     const { spec, offset, size } = place;
     const { data } = tensors.get(name)!;
     const values = arenas.get(arena) ?? new Float32Array(map.totals[spec.role]);
-    fromTorch(spec.layout, spec.shape, data, values.subarray(offset, offset + size));
+    yield* fromTorchSteps(spec.layout, spec.shape, data, values.subarray(offset, offset + size));
     arenas.set(arena, values);
+    yield;
   }
   return arenas;
 }

@@ -1,5 +1,6 @@
 // The safetensors format: 8 bytes of header length, a JSON header, then the tensors' bytes without gaps.
 import { FileError } from '../errors.ts';
+import { atOnce, type Steps } from '../slices.ts';
 import { type DataType, dataTypes } from './data_types.ts';
 import { duplicateKey } from './json_keys.ts';
 
@@ -34,6 +35,9 @@ interface Entry {
   readonly end: number;
 }
 
+/** What is copied in some 100 microseconds. */
+const stepBytes = 1 << 19;
+
 const maxHeaderBytes = 100_000_000; // the reference implementation's bound
 
 /** The bytes of a safetensors file with F32 tensors in the map's order. The same input gives the same bytes. */
@@ -41,6 +45,14 @@ export function encodeSafetensors(
   tensors: ReadonlyMap<string, TensorData>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
+  return atOnce(encodeSteps(tensors, metadata));
+}
+
+/** {@link encodeSafetensors} as work that may rest. */
+export function* encodeSteps(
+  tensors: ReadonlyMap<string, TensorData>,
+  metadata: Readonly<Record<string, string>> = {},
+): Steps<Uint8Array> {
   const header: [string, unknown][] = Object.keys(metadata).length > 0 ? [['__metadata__', metadata]] : [];
   let end = 0;
   for (const [name, { shape, data }] of tensors) {
@@ -55,14 +67,23 @@ export function encodeSafetensors(
   file.set(json, 8);
   let offset = start;
   for (const { data } of tensors.values()) {
-    file.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
-    offset += data.byteLength;
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    for (let first = 0; first < bytes.length; first += stepBytes) {
+      file.set(bytes.subarray(first, first + stepBytes), offset + first);
+      yield;
+    }
+    offset += bytes.length;
   }
   return file;
 }
 
 /** Reads the bytes of a safetensors file. Throws FileError naming `path` and what was expected for anything malformed. */
 export function decodeSafetensors(bytes: Uint8Array, path: string): TensorFile {
+  return atOnce(decodeSteps(bytes, path));
+}
+
+/** {@link decodeSafetensors} as work that may rest. */
+export function* decodeSteps(bytes: Uint8Array, path: string): Steps<TensorFile> {
   const { header, start } = readHeader(bytes, path);
   const metadata = readMetadata(header.get('__metadata__'), path);
   header.delete('__metadata__');
@@ -74,6 +95,7 @@ export function decodeSafetensors(bytes: Uint8Array, path: string): TensorFile {
     const copy = new Uint8Array(bytes.subarray(start + begin, start + end));
     const data = dataTypes[dtype].decode(copy.buffer);
     tensors.set(name, { dtype, shape, data });
+    yield;
   }
   return { metadata, tensors };
 }

@@ -136,7 +136,7 @@ async function settleConfig<W extends Work>(
 ): Promise<void> {
   const { files, config } = plan;
   if (files === undefined) return;
-  const [data, graph] = [datasetDigest(dataset), graphDigest(method.graph)];
+  const [data, graph] = [await datasetDigest(dataset), graphDigest(method.graph)];
   if (config === undefined) {
     // The plan's settings are those of the method's kind.
     const described: unknown = { ...describeRun(plan, dataset, device.description, data), ...method.describe(graph) };

@@ -52,7 +52,8 @@ export interface Addon {
   describeDevice(device: Handle): { description: string; arenaBytes: number; recordedKernels: number };
   measurePeak(device: Handle): NativeJob<Peak>;
   createParameters(device: Handle, weights: number, buffers: number, alpha: number): Handle;
-  readParameters(parameters: Handle, arena: number): NativeJob<Float32Array>;
+  /** All of an arena, or `length` elements from `offset`. */
+  readParameters(parameters: Handle, arena: number, offset?: number, length?: number): NativeJob<Float32Array>;
   writeParameters(parameters: Handle, arena: number, offset: number, values: Float32Array): NativeJob<undefined>;
   createDataset(
     device: Handle,
@@ -64,7 +65,8 @@ export interface Addon {
   ): Handle;
   replaceImages(dataset: Handle, images: Uint8Array, labels: Int32Array): NativeJob<undefined>;
   compile(device: Handle, graph: object, batchSize: number, fuse: boolean, precision: number): Handle;
-  programMemory(program: Handle): number[];
+  /** Bytes by kind of pass; plans those that are not yet planned. */
+  programMemory(program: Handle): number[] | NativeJob<number[]>;
   execute(device: Handle, commands: readonly object[]): NativeJob<NativeOutcome[]>;
   disposeDevice(handle: Handle): void;
   disposeParameters(handle: Handle): void;
