@@ -31,6 +31,7 @@ interface Place {
 }
 
 type FieldCheck = (name: string, value: unknown, place: Place) => void;
+type FieldChecks = Readonly<Record<string, FieldCheck>>;
 
 const meets =
   (rule: Rule): FieldCheck =>
@@ -109,13 +110,13 @@ const maxNorm: Rule = {
 };
 
 /** Beyond it the finite difference is lost in float32, or overflows. */
-const radius = aNumber(1e-12, 1e12);
+const radius: Rule = { ...aNumber(1e-12, 1e12), words: 'a number from 1e-12 to 1e12' };
 
 const passFields = { mixing, profile: mayMeet(aBoolean) };
 const stepFields = { learningRate: meets(notNegative), weightDecay: meets(notNegative) };
 
 /** In the order in which they are looked at: a field may rely on those before it. */
-const table: Readonly<Record<Command['kind'], Readonly<Record<string, FieldCheck>>>> = {
+const table: Readonly<Record<Command['kind'], FieldChecks>> = {
   evaluate: { program, batch, statistics: meets(oneOf(['running', 'batch'])), read, ...passFields },
   gradients: {
     program: programWithLoss,
@@ -154,29 +155,27 @@ export function checkCommands(commands: unknown, owner: Belongings): void {
     const name = `commands[${index}]`;
     if (!isRecord(command)) throw invalid(name, 'a command', command);
     check(`${name}.kind`, command['kind'], kinds);
-    checkFields(command, `${name}.`, owner, ['kind']);
+    const fields = table[command['kind'] as Command['kind']];
+    const known = ['kind', ...Object.keys(fields)];
+    checkKnown(`a field of ${name}`, command, known, known);
+    checkFields(command, `${name}.`, fields, owner);
   }
 }
 
 /** The same for the one command of a program's method; fields have the names that the method's options have. */
 export function checkCommand(command: Command, owner: Belongings): void {
-  checkFields({ ...command }, '', owner, ['kind']);
+  const fields = table[command.kind];
+  const own = Object.keys(fields).filter((field) => field !== 'program');
+  checkKnown('an option', command, ['kind', 'program', ...own], [...own, 'signal']);
+  checkFields({ ...command }, '', fields, owner);
 }
 
-function checkFields(
-  command: Readonly<Record<string, unknown>>,
-  prefix: string,
-  owner: Belongings,
-  others: readonly string[],
-): void {
-  const fields = table[command['kind'] as Command['kind']];
-  for (const key of Object.keys(command)) {
-    if (Object.hasOwn(fields, key) || others.includes(key) || command[key] === undefined) continue;
-    throw invalid(
-      `a field of ${prefix.slice(0, -1) || 'the options'}`,
-      `one of ${Object.keys(fields).join(', ')}`,
-      key,
-    );
+function checkKnown(name: string, command: object, known: readonly string[], offered: readonly string[]): void {
+  for (const [key, value] of Object.entries(command)) {
+    if (value !== undefined && !known.includes(key)) throw invalid(name, `one of ${offered.join(', ')}`, key);
   }
+}
+
+function checkFields(command: Place['command'], prefix: string, fields: FieldChecks, owner: Belongings): void {
   for (const [field, look] of Object.entries(fields)) look(prefix + field, command[field], { command, owner });
 }
