@@ -70,8 +70,9 @@ export function* tensorsToArenasSteps(
   path: string,
 ): Steps<Map<Arena, Float32Array>> {
   const expected = items(map, hasOptimizer(tensors.keys()));
-  checkNames(expected, tensors.keys(), path);
-  for (const { name, place } of expected) {
+  yield* checkNames(expected, tensors.keys(), path);
+  for (const [index, { name, place }] of expected.entries()) {
+    if (index % stepNames === 0) yield;
     const { shape } = tensors.get(name)!;
     const wanted = torchShape(place.spec.layout, place.spec.shape);
     if (shape.length !== wanted.length || shape.some((length, axis) => length !== wanted[axis])) {
@@ -121,9 +122,16 @@ function items(map: ParameterMap, optimizer: boolean): Item[] {
   );
 }
 
-function checkNames(expected: readonly Item[], actual: Iterable<string>, path: string): void {
+/** Names that are compared in some 100 microseconds. */
+const stepNames = 128;
+
+function* checkNames(expected: readonly Item[], actual: Iterable<string>, path: string): Steps<void> {
   const unexpected = new Set(actual);
-  const missing = expected.map(({ name }) => name).filter((name) => !unexpected.delete(name));
+  const missing: string[] = [];
+  for (const [index, { name }] of expected.entries()) {
+    if (index % stepNames === 0) yield;
+    if (!unexpected.delete(name)) missing.push(name);
+  }
   // PyTorch counts batches in every batch-norm; nothing here uses it.
   const extra = [...unexpected].filter((name) => !name.endsWith('num_batches_tracked'));
   const complaints = [

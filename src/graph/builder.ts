@@ -17,6 +17,7 @@ import {
   type Rule,
 } from '../checks.ts';
 import { ArgumentError, invalid } from '../errors.ts';
+import { markSound } from './check.ts';
 import type { Graph, MixedBranch, MixingActivation, Node, Pair, ParameterSpec, Shape } from './graph.ts';
 
 /** A node's output while a graph is being built. */
@@ -129,7 +130,7 @@ export class GraphBuilder {
     checkRecord('options', options, 'affine');
     check('affine', options.affine, aBoolean);
     checkOptional('epsilon', options.epsilon, positiveNumber);
-    checkOptional('momentum', options.momentum, aNumber(0, 1));
+    checkOptional('momentum', options.momentum, fraction);
     const shape = [input.shape[input.shape.length - 1]];
     const constant = (suffix: string, role: 'weight' | 'buffer', value: number) =>
       this.#parameter(`${name}.${suffix}`, {
@@ -236,7 +237,7 @@ export class GraphBuilder {
     checkRecord('options', options, 'rate');
     const { rate, drops = 'elements' } = options;
     check('rate', rate, aShareBelowOne);
-    check('drops', drops, oneOf(['elements', 'samples']));
+    check('drops', drops, dropForms);
     const number = this.#state.dropouts;
     const output = this.#node({ op: 'dropout', rate, drops, number }, [input], input.shape);
     this.#state.dropouts++;
@@ -251,7 +252,7 @@ export class GraphBuilder {
   /** Declares a table of architecture parameters, one row a mixed operation, drawn from deviation·N(0,1). */
   alpha(name: string, rowLengths: readonly number[], deviation = 1e-3): string {
     check('name', name, aName);
-    check('rowLengths', rowLengths, listOf(anInteger(1), 'a list of positive integers, one a row,'));
+    check('rowLengths', rowLengths, rows);
     check('deviation', deviation, notNegative);
     const total = rowLengths.reduce((sum, length) => sum + length, 0);
     const uniform = rowLengths.every((length) => length === rowLengths[0]);
@@ -277,7 +278,7 @@ export class GraphBuilder {
     checkBranches(branches);
     checkRecord('mixing', mixing, 'alpha and row');
     const { activation = 'softmax' } = mixing;
-    check('activation', activation, oneOf(['softmax', 'sigmoid']));
+    check('activation', activation, activations);
     const rowLengths = this.#state.parameters.get(mixing.alpha)?.rowLengths;
     if (rowLengths === undefined) throw invalid('alpha', 'the name of a declared table', mixing.alpha);
     if (!Number.isInteger(mixing.row) || rowLengths[mixing.row] !== branches.length) {
@@ -315,7 +316,7 @@ export class GraphBuilder {
     checkRecord('options', options, 'smoothing and auxiliary');
     const { smoothing = 0, auxiliary = [] } = options;
     check('smoothing', smoothing, aShareBelowOne);
-    check('auxiliary', auxiliary, listOf({ words: '', holds: isRecord }, 'a list of logits with a weight each'));
+    check('auxiliary', auxiliary, terms);
     if (auxiliary.length > mostAuxiliaryLogits) {
       throw invalid('auxiliary', `at most ${mostAuxiliaryLogits} auxiliary logits`, auxiliary.length);
     }
@@ -334,7 +335,10 @@ export class GraphBuilder {
   finish(output: Tensor): Graph {
     checkTensor('finish', output);
     this.#checkOwn('finish', output);
-    return { nodes: [...this.#state.nodes], parameters: [...this.#state.parameters.values()], output: output.id };
+    const { nodes, parameters } = this.#state;
+    const graph = { nodes: [...nodes], parameters: [...parameters.values()], output: output.id };
+    markSound(graph);
+    return graph;
   }
 
   #name(name: string): string {
@@ -363,20 +367,29 @@ export class GraphBuilder {
 
 const mostAuxiliaryLogits = 3;
 
+const size = anInteger(1);
+const offset = anInteger(0);
+const fraction = aNumber(0, 1);
+const sizes = listOf(size, '[height, width, channels] or [channels] of positive integers');
+const rows = listOf(size, 'a list of positive integers, one a row,');
+const dropForms = oneOf(['elements', 'samples']);
+const activations = oneOf(['softmax', 'sigmoid']);
+const terms = listOf({ words: 'a term', holds: isRecord }, 'a list of logits with a weight each');
+
 /** What a builder's prefix and a layer may be called. */
 const aLabel: Rule = {
   words: 'a name or a number',
-  holds: (value) => aName.holds(value) || anInteger(0).holds(value),
+  holds: (value) => aName.holds(value) || offset.holds(value),
 };
 
 function checkShape(shape: Shape): void {
-  check('shape', shape, listOf(anInteger(1), '[height, width, channels] or [channels] of positive integers'));
+  check('shape', shape, sizes);
   if (shape.length !== 1 && shape.length !== 3)
     throw invalid('shape', '[height, width, channels] or [channels]', shape);
 }
 
 function checkTensor(op: string, tensor: Tensor): void {
-  if (isRecord(tensor) && Array.isArray(tensor.shape) && anInteger(0).holds(tensor.id)) return;
+  if (isRecord(tensor) && Array.isArray(tensor.shape) && offset.holds(tensor.id)) return;
   throw invalid(`the input of ${op}`, 'a Tensor, as the methods of GraphBuilder give it,', tensor);
 }
 
@@ -399,7 +412,7 @@ function checkBranches(branches: readonly BranchBuilder[]): void {
 }
 
 function positive(name: string, value: number): void {
-  check(name, value, anInteger(1));
+  check(name, value, size);
 }
 
 function pair(name: string, value: number | Pair): Pair {

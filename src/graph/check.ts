@@ -18,7 +18,7 @@ import {
 import { ArgumentError, invalid } from '../errors.ts';
 import type { Graph, MixedNode, Node, ParameterRole, ParameterSpec } from './graph.ts';
 
-/** Graphs that were found sound: they are read-only, and checked again and again for programs of other batch sizes. */
+/** Graphs that were found sound, or that GraphBuilder made: they are read-only, and used for program after program. */
 const sound = new WeakSet<object>();
 
 /**
@@ -41,6 +41,11 @@ export function checkGraph(name: string, graph: Graph): void {
   sound.add(graph);
 }
 
+/** Enters a graph whose every node was checked when it was made. */
+export function markSound(graph: Graph): void {
+  sound.add(graph);
+}
+
 function isGraphLike(value: unknown): value is Graph {
   return isRecord(value) && Array.isArray(value['nodes']) && Array.isArray(value['parameters']);
 }
@@ -59,19 +64,24 @@ function checkParameters(graph: string, parameters: readonly ParameterSpec[]): S
   for (const [index, spec] of parameters.entries()) {
     const at = `${graph}.parameters[${index}]`;
     if (!isRecord(spec)) throw invalid(at, 'a parameter', spec);
-    check(`${at}.name`, spec.name, aName);
+    checkFields(at, spec, parameterFields);
     if (specs.has(spec.name)) throw invalid(`${at}.name`, 'each name once', spec.name);
-    check(`${at}.role`, spec.role, oneOf(['weight', 'buffer', 'alpha']));
-    check(`${at}.shape`, spec.shape, sizes);
-    check(`${at}.layout`, spec.layout, oneOf(['conv', 'linear', 'plain']));
-    if (spec.layout !== 'plain' && spec.shape.length < 2)
+    if (spec.layout !== 'plain' && spec.shape.length < 2) {
       throw invalid(`${at}.shape`, 'at least two sizes', spec.shape);
+    }
     if (spec.role === 'alpha') checkRows(at, spec);
     checkInitialiser(`${at}.initialiser`, spec.initialiser);
     specs.set(spec.name, spec);
   }
   return specs;
 }
+
+const parameterFields = {
+  name: aName,
+  role: oneOf(['weight', 'buffer', 'alpha']),
+  shape: sizes,
+  layout: oneOf(['conv', 'linear', 'plain']),
+};
 
 function checkRows(at: string, { shape, rowLengths = [] }: ParameterSpec): void {
   check(`${at}.rowLengths`, rowLengths, sizes);
@@ -123,37 +133,47 @@ const references: Readonly<Partial<Record<Node['op'], Readonly<Record<string, Pa
 
 /** Ops without an input. */
 const sources: ReadonlySet<Node['op']> = new Set(['input', 'zero']);
+const ops = oneOf(Object.keys(fields));
 
 function checkNode(at: string, node: Node, id: number, specs: Specs): void {
   if (!isRecord(node)) throw invalid(at, 'a node', node);
-  check(`${at}.op`, node.op, oneOf(Object.keys(fields)));
-  check(`${at}.id`, node.id, { words: `its position ${id}`, holds: (value) => value === id });
-  check(`${at}.inputs`, node.inputs, listOf(anInteger(0, id - 1), 'ids of earlier nodes'));
+  check(`${at}.op`, node.op, ops);
+  if (node.id !== id) throw invalid(`${at}.id`, `its position ${id}`, node.id);
+  const earlier = anInteger(0, id - 1);
+  if (!Array.isArray(node.inputs) || !node.inputs.every(earlier.holds)) {
+    throw invalid(`${at}.inputs`, 'ids of earlier nodes', node.inputs);
+  }
   if ((node.inputs.length === 0) !== sources.has(node.op)) {
     throw invalid(`${at}.inputs`, sources.has(node.op) ? 'no input' : 'at least one input', node.inputs);
   }
-  check(`${at}.shape`, node.shape, sizes);
-  const given: Readonly<Record<string, unknown>> = { ...node };
-  for (const [field, rule] of Object.entries(fields[node.op])) check(`${at}.${field}`, given[field], rule);
+  const given = node as unknown as Readonly<Record<string, unknown>>;
+  checkFields(at, given, { shape: sizes, ...fields[node.op] });
   for (const [field, role] of Object.entries(references[node.op] ?? {})) {
-    const isAffine = field === 'scale' || field === 'shift';
-    if (isAffine && given[field] === undefined) continue;
-    const words = `the name of a parameter of the graph with role ${role}`;
-    check(`${at}.${field}`, given[field], { words, holds: (value) => specs.get(value)?.role === role });
+    const isAbsent = given[field] === undefined && (field === 'scale' || field === 'shift');
+    if (isAbsent || specs.get(given[field])?.role === role) continue;
+    throw invalid(`${at}.${field}`, `the name of a parameter of the graph with role ${role}`, given[field]);
   }
   if (node.op === 'mixed') checkBranches(at, node, specs);
+}
+
+function checkFields(
+  at: string,
+  given: Readonly<Record<string, unknown>>,
+  rules: Readonly<Record<string, Rule>>,
+): void {
+  for (const [field, rule] of Object.entries(rules)) {
+    if (!rule.holds(given[field])) throw invalid(`${at}.${field}`, rule.words, given[field]);
+  }
 }
 
 function checkBranches(at: string, { branches, alpha, row, id }: MixedNode, specs: Specs): void {
   if (!Array.isArray(branches)) throw invalid(`${at}.branches`, 'a list of branches', branches);
   const entries = specs.get(alpha)?.rowLengths?.[row];
   if (entries !== branches.length) throw invalid(`${at}.row`, `a row of ${alpha} with ${branches.length} entries`, row);
+  const places = { begin: anInteger(0, id), end: anInteger(0, id), output: anInteger(0, id - 1) };
   for (const [index, branch] of branches.entries()) {
     const span: unknown = branch;
     if (!isRecord(span)) throw invalid(`${at}.branches[${index}]`, 'a branch', span);
-    for (const field of ['begin', 'end'] as const) {
-      check(`${at}.branches[${index}].${field}`, span[field], anInteger(0, id));
-    }
-    check(`${at}.branches[${index}].output`, span['output'], anInteger(0, id - 1));
+    checkFields(`${at}.branches[${index}]`, span, places);
   }
 }

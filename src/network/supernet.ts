@@ -1,8 +1,16 @@
+import { check, checkOptions, checkRecord, finite, listOfLength } from '../checks.ts';
 import { invalid } from '../errors.ts';
 import { GraphBuilder, type Tensor } from '../graph/builder.ts';
 import { type ResolvedEdge, type ResolvedSpace, resolveSpace, type SearchSpace } from '../space/space.ts';
 import type { Genotype, GenotypeCell, GenotypeEdge } from './genotype.ts';
-import { buildNetwork, type CellBuilder, type CellPlace, type CellType, type Network } from './macro.ts';
+import {
+  buildNetwork,
+  type CellBuilder,
+  type CellPlace,
+  type CellType,
+  descriptionNames,
+  type Network,
+} from './macro.ts';
 import { applyOperation, noneName } from './operations.ts';
 
 /** Options of {@link buildSupernet}; the defaults are those of the published search on CIFAR-10. */
@@ -36,6 +44,8 @@ export interface Supernet extends Network {
   readonly tables: Readonly<Record<CellType, AlphaTable>>;
 }
 
+const optionNames = ['space', 'inputShape', 'classes', 'initChannels', 'layers', 'stemMultiplier'];
+
 /** A cell keeps this many edges into each node. */
 const keptEdges = 2;
 
@@ -45,6 +55,7 @@ const keptEdges = 2;
  * layers every cell reduces, and the normal cell's table gets no gradient. Throws ArgumentError for a faulty option.
  */
 export function buildSupernet(options: SupernetOptions): Supernet {
+  checkOptions('options', options, optionNames, descriptionNames);
   const { inputShape, classes, initChannels = 16, layers = 8, stemMultiplier = 3 } = options;
   const space = resolveSpace(options.space ?? 'darts');
   const builder = new GraphBuilder();
@@ -60,9 +71,17 @@ export function buildSupernet(options: SupernetOptions): Supernet {
  * `mixing` holds by table name one row an edge. Throws ArgumentError for rows that do not fit.
  */
 export function genotypeOf(
-  { space, tables }: Pick<Supernet, 'space' | 'tables'>,
+  supernet: Pick<Supernet, 'space' | 'tables'>,
   mixing: Readonly<Record<string, readonly (readonly number[])[]>>,
 ): Genotype {
+  checkRecord('supernet', supernet, 'space and tables');
+  checkRecord('mixing', mixing, 'rows by table');
+  const { space, tables } = supernet;
+  checkRecord('supernet.space', space, 'nodes');
+  checkRecord('supernet.tables', tables, 'normal and reduce');
+  for (const type of ['normal', 'reduce'] as const) {
+    checkRecord(`supernet.tables.${type}`, tables[type], 'name, rowLengths and edges');
+  }
   const cell = (table: AlphaTable): GenotypeCell => {
     const rows = mixing[table.name];
     checkMixing(table, rows);
@@ -133,11 +152,11 @@ function strongestCandidate(
 }
 
 function checkMixing({ name, rowLengths }: AlphaTable, rows: readonly (readonly number[])[] | undefined): void {
-  if (rows?.length !== rowLengths.length)
+  if (!Array.isArray(rows) || rows.length !== rowLengths.length) {
     throw invalid(`mixing.${name}`, `${rowLengths.length} rows, one an edge`, rows);
-  rows.forEach((row, index) => {
-    if (row.length !== rowLengths[index] || !row.every(Number.isFinite)) {
-      throw invalid(`mixing.${name}[${index}]`, `${rowLengths[index]} finite numbers, one a candidate`, row);
-    }
-  });
+  }
+  for (const [index, row] of rows.entries()) {
+    const length = rowLengths[index];
+    check(`mixing.${name}[${index}]`, row, listOfLength(length, finite, `${length} finite numbers, one a candidate`));
+  }
 }
