@@ -29,11 +29,19 @@ export function checkRecord(name: string, value: unknown, contents: string): voi
   if (!isRecord(value)) throw invalid(name, `an object with ${contents}`, value);
 }
 
-/** Throws ArgumentError where options are no object or hold one that is not known, such as a misspelt one. */
-export function checkOptions(name: string, options: unknown, known: readonly string[]): void {
+/**
+ * Throws ArgumentError where options are no object or hold one that is not known, such as a misspelt one. Those in `ignored` may be
+ * there for others to read.
+ */
+export function checkOptions(
+  name: string,
+  options: unknown,
+  known: readonly string[],
+  ignored: readonly string[] = [],
+): void {
   if (!isRecord(options)) throw invalid(name, `an object with ${known.join(', ')}`, options);
   for (const key of Object.keys(options)) {
-    if (options[key] !== undefined && !known.includes(key)) {
+    if (options[key] !== undefined && !known.includes(key) && !ignored.includes(key)) {
       throw invalid(`a field of ${name}`, `one of ${known.join(', ')}`, key);
     }
   }

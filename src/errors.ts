@@ -1,3 +1,5 @@
+import { describe, oneLine } from './describe.ts';
+
 /** What went wrong, for programs that branch on it; see the class of the same name for the cases. */
 export type ErrorCode = 'ARGUMENT' | 'DATA' | 'FILE' | 'BACKEND' | 'DIVERGED' | 'ABORTED';
 
@@ -69,18 +71,12 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw abortedBy(signal);
 }
 
-/** The one form of "expected X for NAME but received Y" that every validation uses. */
+/** The one form of "expected X for NAME but received Y" that every validation uses. Whatever the value, it is one line. */
 export function invalid(name: string, expectation: string, actual: unknown): ArgumentError {
-  return new ArgumentError(`expected ${expectation} for ${name} but received ${describe(actual)}`);
+  return unexpected(name, expectation, describe(actual));
 }
 
-function describe(value: unknown): string {
-  if (typeof value === 'string') return `'${value}'`;
-  if (typeof value === 'function') return 'a function';
-  if (ArrayBuffer.isView(value)) return `${value.constructor.name} of ${value.byteLength} bytes`;
-  if (typeof value === 'object' && value !== null) {
-    const text = JSON.stringify(value);
-    return text.length > 80 ? `${text.slice(0, 77)}...` : text;
-  }
-  return String(value);
+/** The same with words of one's own for what was received. */
+export function unexpected(name: string, expectation: string, received: string): ArgumentError {
+  return new ArgumentError(oneLine(`expected ${expectation} for ${name} but received ${received}`));
 }

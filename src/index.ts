@@ -24,6 +24,7 @@ export {
   type Peak,
   type Precision,
   type Program,
+  type ProgramMemory,
   precisions,
   type SgdCommand,
   type VjpCommand,

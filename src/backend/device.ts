@@ -239,13 +239,16 @@ export interface CompileOptions {
   readonly precision?: Precision;
 }
 
+/** Bytes of working memory by kind of pass. */
+export type ProgramMemory = Readonly<Record<'evaluate' | GradientTarget, number>>;
+
 /** A graph planned for one batch size. Programs of one device share its working memory and may share parameters. */
 export interface Program extends Disposable {
   readonly graph: Graph;
   readonly batchSize: number;
   readonly parameters: Parameters;
   /** Planned working memory in bytes of each kind of pass; with running statistics a CPU mostly takes less to evaluate. */
-  memory(): Promise<Readonly<Record<'evaluate' | GradientTarget, number>>>;
+  memory(): Promise<ProgramMemory>;
   /** One `gradients` command. */
   gradients(options: Omit<GradientsCommand, 'kind' | 'program'> & ExecuteOptions): Promise<Outcome>;
   /** One `evaluate` command. */

@@ -1,3 +1,4 @@
+import { inSlices, type Steps, stepElements } from '../slices.ts';
 import type { Parameters } from './parameters.ts';
 
 const arenaOf = { weight: 'weights', buffer: 'buffers', alpha: 'alpha' } as const;
@@ -6,13 +7,20 @@ const arenaOf = { weight: 'weights', buffer: 'buffers', alpha: 'alpha' } as cons
 export async function firstNonFinite(parameters: Parameters): Promise<string | undefined> {
   for (const role of ['weight', 'buffer', 'alpha'] as const) {
     const values = await parameters.store.read(arenaOf[role]);
-    // A sum in double precision of finite float32 cannot overflow, so it is finite exactly when all of them are.
-    let sum = 0;
-    for (let i = 0; i < values.length; i++) sum += values[i];
-    if (Number.isFinite(sum)) continue;
+    if (Number.isFinite(await inSlices(sumSteps(values)))) continue;
     for (const { spec, offset, size } of parameters.map.places.values()) {
       if (spec.role === role && !values.subarray(offset, offset + size).every(Number.isFinite)) return spec.name;
     }
   }
   return undefined;
+}
+
+/** A sum in double precision of finite float32 cannot overflow, so it is finite exactly when all of them are. */
+function* sumSteps(values: Float32Array): Steps<number> {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) {
+    sum += values[i];
+    if (i % stepElements === 0) yield;
+  }
+  return sum;
 }

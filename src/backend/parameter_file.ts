@@ -1,8 +1,9 @@
 // How parameters lie in a safetensors file: published names, PyTorch layout, optimiser state under a prefix of its own.
 import { FileError } from '../errors.ts';
 import type { ParameterSpec } from '../graph/graph.ts';
-import { fromTorch, torchShape, toTorch } from '../io/layout.ts';
+import { fromTorchSteps, torchShape, toTorchSteps } from '../io/layout.ts';
 import type { TensorData, WeightTensor } from '../io/safetensors.ts';
+import { atOnce, type Steps } from '../slices.ts';
 import type { Arena, ParameterMap, ParameterPlace } from './parameters.ts';
 
 interface Section {
@@ -37,17 +38,18 @@ export function fileArenas(optimizer: boolean): Arena[] {
 }
 
 /** A file's tensors from the arenas of {@link fileArenas}, in the order of sections, then of the graph. */
-export function arenasToTensors(
+export function* arenasToTensors(
   map: ParameterMap,
   arenas: ReadonlyMap<Arena, Float32Array>,
   optimizer: boolean,
-): Map<string, TensorData> {
+): Steps<Map<string, TensorData>> {
   const tensors = new Map<string, TensorData>();
   for (const { name, arena, place } of items(map, optimizer)) {
     const { spec, offset, size } = place;
     const values = arenas.get(arena)!.subarray(offset, offset + size);
     const shape = torchShape(spec.layout, spec.shape);
-    tensors.set(name, { shape, data: toTorch(spec.layout, spec.shape, values) });
+    tensors.set(name, { shape, data: yield* toTorchSteps(spec.layout, spec.shape, values) });
+    yield;
   }
   return tensors;
 }
@@ -58,9 +60,19 @@ export function tensorsToArenas(
   tensors: ReadonlyMap<string, WeightTensor>,
   path: string,
 ): Map<Arena, Float32Array> {
+  return atOnce(tensorsToArenasSteps(map, tensors, path));
+}
+
+/** {@link tensorsToArenas} as work that may rest. */
+export function* tensorsToArenasSteps(
+  map: ParameterMap,
+  tensors: ReadonlyMap<string, WeightTensor>,
+  path: string,
+): Steps<Map<Arena, Float32Array>> {
   const expected = items(map, hasOptimizer(tensors.keys()));
-  checkNames(expected, tensors.keys(), path);
-  for (const { name, place } of expected) {
+  yield* checkNames(expected, tensors.keys(), path);
+  for (const [index, { name, place }] of expected.entries()) {
+    if (index % stepNames === 0) yield;
     const { shape } = tensors.get(name)!;
     const wanted = torchShape(place.spec.layout, place.spec.shape);
     if (shape.length !== wanted.length || shape.some((length, axis) => length !== wanted[axis])) {
@@ -72,8 +84,9 @@ export function tensorsToArenas(
     const { spec, offset, size } = place;
     const { data } = tensors.get(name)!;
     const values = arenas.get(arena) ?? new Float32Array(map.totals[spec.role]);
-    fromTorch(spec.layout, spec.shape, data, values.subarray(offset, offset + size));
+    yield* fromTorchSteps(spec.layout, spec.shape, data, values.subarray(offset, offset + size));
     arenas.set(arena, values);
+    yield;
   }
   return arenas;
 }
@@ -109,9 +122,16 @@ function items(map: ParameterMap, optimizer: boolean): Item[] {
   );
 }
 
-function checkNames(expected: readonly Item[], actual: Iterable<string>, path: string): void {
+/** Names that are compared in some 100 microseconds. */
+const stepNames = 128;
+
+function* checkNames(expected: readonly Item[], actual: Iterable<string>, path: string): Steps<void> {
   const unexpected = new Set(actual);
-  const missing = expected.map(({ name }) => name).filter((name) => !unexpected.delete(name));
+  const missing: string[] = [];
+  for (const [index, { name }] of expected.entries()) {
+    if (index % stepNames === 0) yield;
+    if (!unexpected.delete(name)) missing.push(name);
+  }
   // PyTorch counts batches in every batch-norm; nothing here uses it.
   const extra = [...unexpected].filter((name) => !name.endsWith('num_batches_tracked'));
   const complaints = [

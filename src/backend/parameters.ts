@@ -1,18 +1,30 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { readFile } from 'node:fs/promises';
+import {
+  aBoolean,
+  aName,
+  anInteger,
+  check,
+  checkOptional,
+  checkOptions,
+  isRecord,
+  listOf,
+  oneOf,
+  typedArray,
+} from '../checks.ts';
 import { invalid } from '../errors.ts';
 import type { Graph, ParameterSpec } from '../graph/graph.ts';
 import { writeFileAtomic } from '../io/atomic.ts';
 import { fileError } from '../io/file_error.ts';
-import { decodeSafetensors, encodeSafetensors, type TensorData, type WeightTensor } from '../io/safetensors.ts';
-import { normal, type Purpose, uniform } from '../random/philox.ts';
+import { decodeSteps, encodeSteps, type TensorData, type WeightTensor } from '../io/safetensors.ts';
+import { inSlices } from '../slices.ts';
 import {
   arenasToTensors,
   averagePrefix,
   fileArenas,
   hasOptimizer,
   splitAverages,
-  tensorsToArenas,
+  tensorsToArenasSteps,
 } from './parameter_file.ts';
 
 /** The contiguous arenas of a graph's parameters; those of one group have equal length and share offsets. */
@@ -37,6 +49,18 @@ export const arenas: readonly Arena[] = [
   'alphaMean',
   'alphaVariance',
 ];
+
+/** The role of the parameters that lie in each arena. */
+export const arenaRoles: Readonly<Record<Arena, ParameterSpec['role']>> = {
+  weights: 'weight',
+  weightGradients: 'weight',
+  momentum: 'weight',
+  buffers: 'buffer',
+  alpha: 'alpha',
+  alphaGradients: 'alpha',
+  alphaMean: 'alpha',
+  alphaVariance: 'alpha',
+};
 
 /** Arenas that a search must keep to go on with the same bits; the rest is recomputed each step. */
 export const stateArenas: readonly Arena[] = ['weights', 'momentum', 'buffers', 'alpha', 'alphaMean', 'alphaVariance'];
@@ -70,7 +94,8 @@ export function placeParameters(graph: Graph): ParameterMap {
 
 /** How a backend stores arenas. Reads and writes queue behind the device's commands. */
 export interface ParameterStore {
-  read(arena: Arena): Promise<Float32Array>;
+  /** All of an arena, or `length` elements from `offset`; at the cost of what is read. */
+  read(arena: Arena, offset?: number, length?: number): Promise<Float32Array>;
   write(arena: Arena, offset: number, values: Float32Array): Promise<void>;
   dispose(): void;
 }
@@ -111,30 +136,28 @@ export class Parameters implements Disposable {
 
   /** Names in the order of the graph. */
   names(role?: ParameterSpec['role']): string[] {
+    checkOptional('role', role, oneOf(['weight', 'buffer', 'alpha']));
     return [...this.map.places.values()].filter(({ spec }) => !role || spec.role === role).map(({ spec }) => spec.name);
   }
 
   /** A parameter's values in native layout (convolutions HWIO). Throws ArgumentError for an unknown name. */
   async get(name: string): Promise<NamedTensor> {
     const { spec } = this.#place(name);
-    return this.#slice(name, ({ weight: 'weights', buffer: 'buffers', alpha: 'alpha' } as const)[spec.role]);
+    return this.#read(name, valueArenas[spec.role]);
   }
 
   /** The gradient of the last pass that computed it. Throws ArgumentError for an unknown name or a buffer. */
   async gradient(name: string): Promise<NamedTensor> {
     const { spec } = this.#place(name);
     if (spec.role === 'buffer') throw invalid('name', 'a weight or an architecture parameter', name);
-    return this.#slice(name, spec.role === 'weight' ? 'weightGradients' : 'alphaGradients');
+    return this.#read(name, spec.role === 'weight' ? 'weightGradients' : 'alphaGradients');
   }
 
   /** Replaces a parameter's values, in native layout. Throws ArgumentError for an unknown name or a wrong length. */
   async set(name: string, data: Float32Array): Promise<void> {
     const { spec, offset, size } = this.#place(name);
-    if (!(data instanceof Float32Array) || data.length !== size) {
-      throw invalid(name, `a Float32Array of ${size} elements`, data);
-    }
-    const arena = ({ weight: 'weights', buffer: 'buffers', alpha: 'alpha' } as const)[spec.role];
-    await this.store.write(arena, offset, data);
+    check(name, data, typedArray('Float32Array', size));
+    await this.store.write(valueArenas[spec.role], offset, data);
   }
 
   /**
@@ -142,12 +165,16 @@ export class Parameters implements Disposable {
    * `optimizer` also momentum and Adam's moments under `optimizer.`. Replaces the file as a whole. Throws FileError.
    */
   async save(path: string, options: SaveOptions = {}): Promise<void> {
-    const tensors = await this.#tensors(options.optimizer ?? false);
-    const { averages } = options;
-    for (const [name, tensor] of averages ? await averages.#tensors(false) : []) {
-      tensors.set(averagePrefix + name, tensor);
-    }
-    await writeFileAtomic(path, encodeSafetensors(tensors, options.metadata));
+    check('path', path, aName);
+    checkSaveOptions(options);
+    const { averages, optimizer = false, metadata } = options;
+    // All is read at once: commands that come later must not show in a part of it.
+    const [tensors, averaged] = await Promise.all([
+      this.#tensors(optimizer),
+      averages ? averages.#tensors(false) : undefined,
+    ]);
+    for (const [name, tensor] of averaged ?? []) tensors.set(averagePrefix + name, tensor);
+    await writeFileAtomic(path, await inSlices(encodeSteps(tensors, metadata)));
   }
 
   /**
@@ -155,15 +182,19 @@ export class Parameters implements Disposable {
    * any. Throws FileError, and changes nothing, unless the file holds exactly these names (num_batches_tracked is
    * ignored) and shapes. Averages of the file go to `averages`, which then have to be there, or are left alone.
    */
-  async load(path: string, { averages }: { readonly averages?: Parameters } = {}): Promise<LoadedFile> {
+  async load(path: string, options: { readonly averages?: Parameters } = {}): Promise<LoadedFile> {
+    check('path', path, aName);
+    checkOptions('options', options, ['averages']);
+    const { averages } = options;
+    checkAverages(averages);
     const bytes = await readFile(path).catch((error: unknown) => {
       throw fileError('read', path, error);
     });
-    const file = decodeSafetensors(bytes, path);
+    const file = await inSlices(decodeSteps(bytes, path));
     const { own, average } = splitAverages(file.tensors);
     // Both are checked before either is changed.
-    const values = tensorsToArenas(this.map, own, path);
-    const averaged = averages && tensorsToArenas(averages.map, average, `${path} (averages)`);
+    const values = await inSlices(tensorsToArenasSteps(this.map, own, path));
+    const averaged = averages && (await inSlices(tensorsToArenasSteps(averages.map, average, `${path} (averages)`)));
     await this.#write(values);
     if (averages && averaged) await averages.#write(averaged);
     return { metadata: file.metadata, optimizer: hasOptimizer(file.tensors.keys()) };
@@ -174,7 +205,9 @@ export class Parameters implements Disposable {
    * errors.
    */
   async assign(tensors: ReadonlyMap<string, WeightTensor>, source: string): Promise<void> {
-    await this.#write(tensorsToArenas(this.map, tensors, source));
+    checkTensors(tensors);
+    check('source', source, aName);
+    await this.#write(await inSlices(tensorsToArenasSteps(this.map, tensors, source)));
   }
 
   /** Frees the arenas; later calls reject with BackendError. */
@@ -190,7 +223,7 @@ export class Parameters implements Disposable {
   async #tensors(optimizer: boolean): Promise<Map<string, TensorData>> {
     const names = fileArenas(optimizer);
     const values = await Promise.all(names.map((arena) => this.store.read(arena)));
-    return arenasToTensors(this.map, new Map(names.map((arena, i) => [arena, values[i]])), optimizer);
+    return inSlices(arenasToTensors(this.map, new Map(names.map((arena, i) => [arena, values[i]])), optimizer));
   }
 
   async #write(values: ReadonlyMap<Arena, Float32Array>): Promise<void> {
@@ -203,26 +236,41 @@ export class Parameters implements Disposable {
     return place;
   }
 
-  async #slice(name: string, arena: Arena): Promise<NamedTensor> {
+  async #read(name: string, arena: Arena): Promise<NamedTensor> {
     const { spec, offset, size } = this.#place(name);
-    return { shape: spec.shape, data: (await this.store.read(arena)).slice(offset, offset + size) };
+    return { shape: spec.shape, data: await this.store.read(arena, offset, size) };
   }
 }
 
-/** The first values of an arena: each parameter's initialiser, drawn from the stream of its position in the graph. */
-export function initialValues(map: ParameterMap, role: ParameterSpec['role'], seed: number): Float32Array {
-  const values = new Float32Array(map.totals[role]);
-  const purpose: Purpose = role === 'alpha' ? 'architecture' : 'weights';
-  let position = 0;
-  for (const { spec, offset, size } of map.places.values()) {
-    const stream = { seed, purpose, epoch: 0, step: position++ };
-    if (spec.role !== role) continue;
-    const { initialiser } = spec;
-    const target = values.subarray(offset, offset + size);
-    if (initialiser.kind === 'constant') target.fill(initialiser.value);
-    else if (initialiser.kind === 'uniform')
-      target.set(uniform(stream, size).map((u) => (2 * u - 1) * initialiser.bound));
-    else target.set(normal(stream, size).map((x) => x * initialiser.deviation));
+const valueArenas = { weight: 'weights', buffer: 'buffers', alpha: 'alpha' } as const;
+
+function checkSaveOptions(options: SaveOptions): void {
+  checkOptions('options', options, ['optimizer', 'averages', 'metadata']);
+  const { optimizer, averages, metadata } = options;
+  checkOptional('optimizer', optimizer, aBoolean);
+  checkAverages(averages);
+  if (metadata === undefined) return;
+  if (!isRecord(metadata)) throw invalid('metadata', 'an object of texts', metadata);
+  for (const [key, text] of Object.entries(metadata)) {
+    check(`metadata.${key}`, text, { words: 'a text', holds: (value) => typeof value === 'string' });
   }
-  return values;
+}
+
+function checkAverages(averages: unknown): void {
+  if (averages === undefined || averages instanceof Parameters) return;
+  throw invalid('averages', 'parameters of the same graph', averages);
+}
+
+/** What a file's reader promises of tensors, of those that came otherwise. */
+function checkTensors(tensors: unknown): void {
+  if (!(tensors instanceof Map)) throw invalid('tensors', 'a Map of tensors by name', tensors);
+  for (const [name, tensor] of tensors as Map<unknown, unknown>) {
+    if (typeof name !== 'string') throw invalid('tensors', 'names as keys', name);
+    if (!isRecord(tensor)) throw invalid(`tensors.${name}`, 'a tensor with shape and data', tensor);
+    const { shape, data } = tensor;
+    check(`tensors.${name}.shape`, shape, listOf(anInteger(0), 'a list of sizes'));
+    const size = (shape as readonly number[]).reduce((product, length) => product * length, 1);
+    if ((data instanceof Float32Array || data instanceof Float64Array) && data.length === size) continue;
+    throw invalid(`tensors.${name}.data`, `a Float32Array or Float64Array of ${size} elements`, data);
+  }
 }

@@ -1,16 +1,25 @@
+import { checkRecord } from '../checks.ts';
 import type { Graph } from '../graph/graph.ts';
-import type { Command, Device, ExecuteOptions, Outcome, Program } from './device.ts';
+import type { Belongings } from './belongings.ts';
+import { checkCommand, checkExecuteOptions } from './check_commands.ts';
+import type { Command, ExecuteOptions, Outcome, Program } from './device.ts';
 import type { Parameters } from './parameters.ts';
+
+/** What runs a program's commands: its device, behind the checks of `execute`. */
+export interface Runner {
+  readonly belongings: Belongings;
+  run(commands: readonly Command[], signal: AbortSignal | undefined): Promise<Outcome[]>;
+}
 
 /** A program whose methods are commands of its device. */
 export abstract class CommandProgram implements Program {
   readonly graph: Graph;
   readonly batchSize: number;
   readonly parameters: Parameters;
-  readonly #device: Pick<Device, 'execute'>;
+  readonly #runner: Runner;
 
-  constructor(device: Pick<Device, 'execute'>, graph: Graph, batchSize: number, parameters: Parameters) {
-    this.#device = device;
+  constructor(runner: Runner, graph: Graph, batchSize: number, parameters: Parameters) {
+    this.#runner = runner;
     this.graph = graph;
     this.batchSize = batchSize;
     this.parameters = parameters;
@@ -20,33 +29,36 @@ export abstract class CommandProgram implements Program {
   abstract dispose(): void;
 
   gradients(options: OptionsOf<'gradients'>): Promise<Outcome> {
-    return this.#one({ ...options, kind: 'gradients', program: this }, options);
+    return this.#one('gradients', options);
   }
 
   evaluate(options: OptionsOf<'evaluate'>): Promise<Outcome> {
-    return this.#one({ ...options, kind: 'evaluate', program: this }, options);
+    return this.#one('evaluate', options);
   }
 
   hypergradient(options: OptionsOf<'hypergradient'>): Promise<Outcome> {
-    return this.#one({ ...options, kind: 'hypergradient', program: this }, options);
+    return this.#one('hypergradient', options);
   }
 
   vjp(options: OptionsOf<'vjp'>): Promise<Outcome> {
-    return this.#one({ ...options, kind: 'vjp', program: this }, options);
+    return this.#one('vjp', options);
   }
 
   [Symbol.dispose](): void {
     this.dispose();
   }
 
-  async #one(command: Command, { signal }: ExecuteOptions): Promise<Outcome> {
-    return (await this.#device.execute([command], { signal }))[0];
+  async #one<Name extends Method>(kind: Name, options: OptionsOf<Name> & ExecuteOptions): Promise<Outcome> {
+    checkRecord('options', options, 'what the command takes');
+    const { signal, ...fields } = options;
+    const command = { ...fields, kind, program: this } as unknown as Command;
+    checkExecuteOptions({ signal });
+    checkCommand(command, this.#runner.belongings);
+    return (await this.#runner.run([command], signal))[0];
   }
 }
 
+type Method = 'gradients' | 'evaluate' | 'hypergradient' | 'vjp';
+
 /** What a program's method of that name takes. */
-type OptionsOf<Name extends 'gradients' | 'evaluate' | 'hypergradient' | 'vjp'> = Program[Name] extends (
-  options: infer Options,
-) => unknown
-  ? Options
-  : never;
+type OptionsOf<Name extends Method> = Program[Name] extends (options: infer Options) => unknown ? Options : never;

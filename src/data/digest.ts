@@ -1,4 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
+import { inSlices, type Steps, stepElements } from '../slices.ts';
 import type { Dataset, ImageSet } from './dataset.ts';
 
 /**
@@ -6,24 +7,50 @@ import type { Dataset, ImageSet } from './dataset.ts';
  * to be scored on, normalisation and augmentation; the same on every machine. Of images in files their names stand for the pixels:
  * reading all of them would take as long as an epoch.
  */
-export function datasetDigest({ train, test, mean, deviation, augmentation }: Dataset<ImageSet>): string {
+export async function datasetDigest(dataset: Dataset<ImageSet>): Promise<string> {
+  return inSlices(digestSteps(dataset));
+}
+
+function* digestSteps({ train, test, mean, deviation, augmentation }: Dataset<ImageSet>): Steps<string> {
   const { pad, flip } = augmentation;
   const hash = createHash('sha256').update(JSON.stringify([mean, deviation, pad, flip]));
-  addImages(hash, train);
-  if (test !== undefined) addImages(hash, test);
+  yield* addImages(hash, train);
+  if (test !== undefined) yield* addImages(hash, test);
   return hash.digest('hex');
 }
 
-function addImages(hash: Hash, set: ImageSet): void {
+function* addImages(hash: Hash, set: ImageSet): Steps<void> {
   // With the number of labels, so that no two sets run into one another.
-  hash.update(littleEndian([...set.shape, set.labels.length])).update(littleEndian(set.labels));
+  hash.update(littleEndian([...set.shape, set.labels.length]));
+  yield* addPieces(set.labels.length, stepElements, (begin, end) => {
+    hash.update(littleEndian(set.labels.subarray(begin, end)));
+  });
   if ('images' in set) {
-    hash.update(set.images);
+    yield* addPieces(set.images.length, stepBytes, (begin, end) => {
+      hash.update(set.images.subarray(begin, end));
+    });
     return;
   }
-  for (const names of [set.classFolders, set.names]) hash.update(`${names.join('\0')}\0`);
+  for (const names of [set.classFolders, set.names]) {
+    yield* addPieces(names.length, stepNames, (begin, end) => {
+      hash.update(names.slice(begin, end).join('\0'));
+      if (end < names.length) hash.update('\0');
+    });
+    hash.update('\0');
+  }
   // As before there was a choice, unless it was made.
   if (set.colourProfile === 'ignore') hash.update('ignore');
+}
+
+/** What is hashed in some 100 microseconds. */
+const stepBytes = 1 << 17;
+const stepNames = 512;
+
+function* addPieces(length: number, piece: number, add: (begin: number, end: number) => void): Steps<void> {
+  for (let begin = 0; begin < length; begin += piece) {
+    add(begin, Math.min(begin + piece, length));
+    yield;
+  }
 }
 
 function littleEndian(values: ArrayLike<number>): DataView {

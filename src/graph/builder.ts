@@ -1,4 +1,23 @@
+import {
+  aBoolean,
+  aFunction,
+  aName,
+  aNumber,
+  anInteger,
+  aShareBelowOne,
+  check,
+  checkOptional,
+  checkRecord,
+  finite,
+  isRecord,
+  listOf,
+  notNegative,
+  oneOf,
+  positive as positiveNumber,
+  type Rule,
+} from '../checks.ts';
 import { ArgumentError, invalid } from '../errors.ts';
+import { markSound } from './check.ts';
 import type { Graph, MixedBranch, MixingActivation, Node, Pair, ParameterSpec, Shape } from './graph.ts';
 
 /** A node's output while a graph is being built. */
@@ -41,6 +60,8 @@ export interface BranchBuilder {
 interface State {
   readonly nodes: Node[];
   readonly parameters: Map<string, ParameterSpec>;
+  /** Dropout nodes so far. */
+  dropouts: number;
 }
 
 /** What distinguishes a node of some op: its own fields, without those that every node has. */
@@ -51,35 +72,33 @@ type Fields<N> = N extends Node ? Omit<N, 'id' | 'inputs' | 'shape'> : never;
  * {@link GraphBuilder.within} gives another builder of the same graph with a longer one.
  */
 export class GraphBuilder {
-  readonly #state: State;
-  readonly #prefix: string;
-
-  constructor(state: State = { nodes: [], parameters: new Map() }, prefix = '') {
-    this.#state = state;
-    this.#prefix = prefix;
-  }
+  #state: State = { nodes: [], parameters: new Map(), dropouts: 0 };
+  #prefix = '';
 
   /** A builder of the same graph whose parameters are named `${prefix}.${name}`. */
   within(name: string | number): GraphBuilder {
-    return new GraphBuilder(this.#state, this.#name(String(name)));
+    check('name', name, aLabel);
+    const inner = new GraphBuilder();
+    inner.#state = this.#state;
+    inner.#prefix = this.#name(String(name));
+    return inner;
   }
 
   /** A tensor given with each batch. */
   input(name: string, shape: Shape): Tensor {
-    for (const size of shape) positive('input shape', size);
+    check('name', name, aName);
+    checkShape(shape);
     return this.#node({ op: 'input', name }, [], shape);
   }
 
   /** Cross-correlation without bias on [H, W, C]; weight `${name}.weight`, uniform in ±1/sqrt(fan-in). */
   conv2d(name: string | number, input: Tensor, options: Conv2dOptions): Tensor {
+    check('name', name, aLabel);
+    checkRecord('options', options, 'channels and kernel');
     const [height, width, inputChannels] = image('conv2d', input);
     const groups = options.groups ?? 1;
-    const dilation = pair(options.dilation ?? 1);
-    const window = {
-      kernel: pair(options.kernel),
-      stride: pair(options.stride ?? 1),
-      padding: pair(options.padding ?? 0),
-    };
+    const dilation = pair('dilation', options.dilation ?? 1);
+    const window = slidingWindow(options);
     positive('channels', options.channels);
     positive('groups', groups);
     if (inputChannels % groups !== 0 || options.channels % groups !== 0) {
@@ -106,6 +125,12 @@ export class GraphBuilder {
     input: Tensor,
     options: { affine: boolean; epsilon?: number; momentum?: number },
   ): Tensor {
+    check('name', name, aLabel);
+    checkTensor('batchNorm', input);
+    checkRecord('options', options, 'affine');
+    check('affine', options.affine, aBoolean);
+    checkOptional('epsilon', options.epsilon, positiveNumber);
+    checkOptional('momentum', options.momentum, fraction);
     const shape = [input.shape[input.shape.length - 1]];
     const constant = (suffix: string, role: 'weight' | 'buffer', value: number) =>
       this.#parameter(`${name}.${suffix}`, {
@@ -132,6 +157,7 @@ export class GraphBuilder {
   }
 
   relu(input: Tensor): Tensor {
+    checkTensor('relu', input);
     return this.#node({ op: 'relu' }, [input], input.shape);
   }
 
@@ -149,6 +175,7 @@ export class GraphBuilder {
     const window = poolWindow(options);
     const [height, width, channels] = image('avgPool', input);
     const countIncludePad = options.countIncludePad ?? false;
+    check('countIncludePad', countIncludePad, aBoolean);
     const shape = [...windowed('avgPool', [height, width], window), channels];
     return this.#node({ op: 'avgPool', ...window, countIncludePad }, [input], shape);
   }
@@ -161,6 +188,8 @@ export class GraphBuilder {
 
   /** Fully connected layer on [C], with bias; both uniform in ±1/sqrt(C). */
   linear(name: string, input: Tensor, outputs: number): Tensor {
+    check('name', name, aName);
+    checkTensor('linear', input);
     if (input.shape.length !== 1) throw invalid('the input of linear', 'a vector [C]', input.shape);
     positive('outputs', outputs);
     const initialiser = { kind: 'uniform', bound: 1 / Math.sqrt(input.shape[0]) } as const;
@@ -176,14 +205,14 @@ export class GraphBuilder {
 
   /** Sum of tensors of one shape. */
   add(inputs: readonly Tensor[]): Tensor {
-    if (inputs.length === 0) throw invalid('the inputs of add', 'at least one tensor', inputs);
+    checkTensors('add', inputs);
     for (const input of inputs) sameShape('add', inputs[0], input);
     return inputs.length === 1 ? inputs[0] : this.#node({ op: 'add' }, inputs, inputs[0].shape);
   }
 
   /** Concatenation along channels. */
   concat(inputs: readonly Tensor[]): Tensor {
-    if (inputs.length === 0) throw invalid('the inputs of concat', 'at least one tensor', inputs);
+    checkTensors('concat', inputs);
     const [height, width] = image('concat', inputs[0]);
     for (const input of inputs) {
       if (input.shape[0] !== height || input.shape[1] !== width) {
@@ -197,27 +226,34 @@ export class GraphBuilder {
   /** Drops the first `top` rows and `left` columns. */
   crop(input: Tensor, top: number, left: number): Tensor {
     const [height, width, channels] = image('crop', input);
-    if (!(Number.isInteger(top) && top >= 0 && top < height)) throw invalid('top', `an integer in [0, ${height})`, top);
-    if (!(Number.isInteger(left) && left >= 0 && left < width))
-      throw invalid('left', `an integer in [0, ${width})`, left);
+    check('top', top, anInteger(0, height - 1));
+    check('left', left, anInteger(0, width - 1));
     return this.#node({ op: 'crop', top, left }, [input], [height - top, width - left, channels]);
   }
 
   /** Drops elements (or whole samples: drop path) with probability `rate` in training; see {@link DropoutNode}. */
   dropout(input: Tensor, options: { rate: number; drops?: 'elements' | 'samples' }): Tensor {
+    checkTensor('dropout', input);
+    checkRecord('options', options, 'rate');
     const { rate, drops = 'elements' } = options;
-    if (!(rate >= 0 && rate < 1)) throw invalid('rate', 'a number in [0, 1)', rate);
-    if (drops !== 'elements' && drops !== 'samples') throw invalid('drops', "'elements' or 'samples'", drops);
-    const number = this.#state.nodes.filter(({ op }) => op === 'dropout').length;
-    return this.#node({ op: 'dropout', rate, drops, number }, [input], input.shape);
+    check('rate', rate, aShareBelowOne);
+    check('drops', drops, dropForms);
+    const number = this.#state.dropouts;
+    const output = this.#node({ op: 'dropout', rate, drops, number }, [input], input.shape);
+    this.#state.dropouts++;
+    return output;
   }
 
   zero(shape: Shape): Tensor {
+    checkShape(shape);
     return this.#node({ op: 'zero' }, [], shape);
   }
 
   /** Declares a table of architecture parameters, one row a mixed operation, drawn from deviation·N(0,1). */
   alpha(name: string, rowLengths: readonly number[], deviation = 1e-3): string {
+    check('name', name, aName);
+    check('rowLengths', rowLengths, rows);
+    check('deviation', deviation, notNegative);
     const total = rowLengths.reduce((sum, length) => sum + length, 0);
     const uniform = rowLengths.every((length) => length === rowLengths[0]);
     return this.#parameter(name, {
@@ -238,9 +274,14 @@ export class GraphBuilder {
     branches: readonly BranchBuilder[],
     mixing: { alpha: string; row: number; activation?: MixingActivation },
   ): Tensor {
+    checkTensor('mixed', input);
+    checkBranches(branches);
+    checkRecord('mixing', mixing, 'alpha and row');
+    const { activation = 'softmax' } = mixing;
+    check('activation', activation, activations);
     const rowLengths = this.#state.parameters.get(mixing.alpha)?.rowLengths;
     if (rowLengths === undefined) throw invalid('alpha', 'the name of a declared table', mixing.alpha);
-    if (rowLengths[mixing.row] !== branches.length) {
+    if (!Number.isInteger(mixing.row) || rowLengths[mixing.row] !== branches.length) {
       throw invalid('row', `a row of ${mixing.alpha} with ${branches.length} entries`, mixing.row);
     }
     const outputs: Tensor[] = [];
@@ -248,6 +289,7 @@ export class GraphBuilder {
     branches.forEach((branch, index) => {
       const begin = this.#state.nodes.length;
       const output = branch.build(this.within(`_ops.${index}`), input);
+      checkTensor(`mixed: candidate ${branch.name}`, output);
       if (outputs.length > 0) sameShape(`mixed: candidate ${branch.name}`, outputs[0], output);
       outputs.push(output);
       spans.push({ name: branch.name, begin, end: this.#state.nodes.length, output: output.id });
@@ -257,7 +299,7 @@ export class GraphBuilder {
         op: 'mixed',
         alpha: mixing.alpha,
         row: mixing.row,
-        activation: mixing.activation ?? 'softmax',
+        activation,
         branches: spans,
       },
       [input, ...outputs],
@@ -270,15 +312,19 @@ export class GraphBuilder {
    * logits, each times its weight. Shape [].
    */
   softmaxCrossEntropy(logits: Tensor, options: CrossEntropyOptions = {}): Tensor {
+    checkTensor('softmaxCrossEntropy', logits);
+    checkRecord('options', options, 'smoothing and auxiliary');
     const { smoothing = 0, auxiliary = [] } = options;
-    if (!(smoothing >= 0 && smoothing < 1)) throw invalid('smoothing', 'a number in [0, 1)', smoothing);
+    check('smoothing', smoothing, aShareBelowOne);
+    check('auxiliary', auxiliary, terms);
     if (auxiliary.length > mostAuxiliaryLogits) {
       throw invalid('auxiliary', `at most ${mostAuxiliaryLogits} auxiliary logits`, auxiliary.length);
     }
     if (logits.shape.length !== 1) throw invalid('the logits', 'a vector [classes]', logits.shape);
     for (const { logits: more, weight } of auxiliary) {
+      checkTensor('softmaxCrossEntropy', more);
       sameShape('softmaxCrossEntropy', logits, more);
-      if (!Number.isFinite(weight)) throw invalid('the weight of auxiliary logits', 'a finite number', weight);
+      check('the weight of auxiliary logits', weight, finite);
     }
     const inputs = [logits, ...auxiliary.map((term) => term.logits)];
     const weights = [1, ...auxiliary.map(({ weight }) => weight)];
@@ -287,7 +333,12 @@ export class GraphBuilder {
 
   /** The finished graph with `output` as what programs return. */
   finish(output: Tensor): Graph {
-    return { nodes: [...this.#state.nodes], parameters: [...this.#state.parameters.values()], output: output.id };
+    checkTensor('finish', output);
+    this.#checkOwn('finish', output);
+    const { nodes, parameters } = this.#state;
+    const graph = { nodes: [...nodes], parameters: [...parameters.values()], output: output.id };
+    markSound(graph);
+    return graph;
   }
 
   #name(name: string): string {
@@ -303,34 +354,84 @@ export class GraphBuilder {
 
   #node(fields: Fields<Node>, inputs: readonly Tensor[], shape: Shape): Tensor {
     const id = this.#state.nodes.length;
-    for (const input of inputs) {
-      if (this.#state.nodes[input.id]?.shape !== input.shape) {
-        throw new ArgumentError(
-          `[${fields.op}] expected inputs of the same graph but got tensor ${input.id} of another`,
-        );
-      }
-    }
+    for (const input of inputs) this.#checkOwn(fields.op, input);
     this.#state.nodes.push({ ...fields, id, inputs: inputs.map((input) => input.id), shape } as Node);
     return { id, shape };
+  }
+
+  #checkOwn(op: string, { id, shape }: Tensor): void {
+    if (this.#state.nodes[id]?.shape === shape) return;
+    throw new ArgumentError(`[${op}] expected tensors of the same graph but got tensor ${id} of another`);
   }
 }
 
 const mostAuxiliaryLogits = 3;
 
-function positive(name: string, value: number): void {
-  if (!(Number.isInteger(value) && value > 0)) throw invalid(name, 'a positive integer', value);
+const size = anInteger(1);
+const offset = anInteger(0);
+const fraction = aNumber(0, 1);
+const sizes = listOf(size, '[height, width, channels] or [channels] of positive integers');
+const rows = listOf(size, 'a list of positive integers, one a row,');
+const dropForms = oneOf(['elements', 'samples']);
+const activations = oneOf(['softmax', 'sigmoid']);
+const terms = listOf({ words: 'a term', holds: isRecord }, 'a list of logits with a weight each');
+
+/** What a builder's prefix and a layer may be called. */
+const aLabel: Rule = {
+  words: 'a name or a number',
+  holds: (value) => aName.holds(value) || offset.holds(value),
+};
+
+function checkShape(shape: Shape): void {
+  check('shape', shape, sizes);
+  if (shape.length !== 1 && shape.length !== 3)
+    throw invalid('shape', '[height, width, channels] or [channels]', shape);
 }
 
-function pair(value: number | Pair): Pair {
-  return typeof value === 'number' ? [value, value] : value;
+function checkTensor(op: string, tensor: Tensor): void {
+  if (isRecord(tensor) && Array.isArray(tensor.shape) && offset.holds(tensor.id)) return;
+  throw invalid(`the input of ${op}`, 'a Tensor, as the methods of GraphBuilder give it,', tensor);
+}
+
+function checkTensors(op: string, tensors: readonly Tensor[]): void {
+  if (!Array.isArray(tensors) || tensors.length === 0) {
+    throw invalid(`the inputs of ${op}`, 'a list of at least one tensor', tensors);
+  }
+  for (const tensor of tensors.values()) checkTensor(op, tensor);
+}
+
+function checkBranches(branches: readonly BranchBuilder[]): void {
+  if (!Array.isArray(branches) || branches.length === 0) {
+    throw invalid('branches', 'a list of at least one branch', branches);
+  }
+  for (const [index, branch] of branches.entries()) {
+    checkRecord(`branches[${index}]`, branch, 'name and build');
+    check(`branches[${index}].name`, branch.name, aName);
+    check(`branches[${index}].build`, branch.build, aFunction);
+  }
+}
+
+function positive(name: string, value: number): void {
+  check(name, value, size);
+}
+
+function pair(name: string, value: number | Pair): Pair {
+  if (typeof value === 'number') return [value, value];
+  if (!Array.isArray(value) || value.length !== 2) throw invalid(name, 'a number or a pair of them', value);
+  return value;
+}
+
+function slidingWindow(options: PoolOptions) {
+  return {
+    kernel: pair('kernel', options.kernel),
+    stride: pair('stride', options.stride ?? 1),
+    padding: pair('padding', options.padding ?? 0),
+  };
 }
 
 function poolWindow(options: PoolOptions) {
-  const window = {
-    kernel: pair(options.kernel),
-    stride: pair(options.stride ?? 1),
-    padding: pair(options.padding ?? 0),
-  };
+  checkRecord('options', options, 'kernel');
+  const window = slidingWindow(options);
   for (const axis of [0, 1] as const) {
     if (2 * window.padding[axis] > window.kernel[axis]) {
       throw invalid('padding', `at most half of the kernel ${window.kernel[axis]}`, window.padding[axis]);
@@ -340,6 +441,7 @@ function poolWindow(options: PoolOptions) {
 }
 
 function image(op: string, input: Tensor): readonly [number, number, number] {
+  checkTensor(op, input);
   if (input.shape.length !== 3)
     throw new ArgumentError(`[${op}] expected [height, width, channels] but got [${input.shape}]`);
   return [input.shape[0], input.shape[1], input.shape[2]];

@@ -1,7 +1,8 @@
 // The safetensors format: 8 bytes of header length, a JSON header, then the tensors' bytes without gaps.
 import { FileError } from '../errors.ts';
+import { atOnce, type Steps } from '../slices.ts';
 import { type DataType, dataTypes } from './data_types.ts';
-import { duplicateKey } from './json_keys.ts';
+import { duplicateKeySteps } from './json_keys.ts';
 
 /** A tensor to write: stored as F32. */
 export interface TensorData {
@@ -34,6 +35,12 @@ interface Entry {
   readonly end: number;
 }
 
+/** What is copied in some 100 microseconds. */
+const stepBytes = 1 << 19;
+
+/** Entries of a header that are read or made in some 100 microseconds. */
+const stepEntries = 128;
+
 const maxHeaderBytes = 100_000_000; // the reference implementation's bound
 
 /** The bytes of a safetensors file with F32 tensors in the map's order. The same input gives the same bytes. */
@@ -41,32 +48,75 @@ export function encodeSafetensors(
   tensors: ReadonlyMap<string, TensorData>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
-  const header: [string, unknown][] = Object.keys(metadata).length > 0 ? [['__metadata__', metadata]] : [];
-  let end = 0;
-  for (const [name, { shape, data }] of tensors) {
-    const begin = end;
-    end += data.byteLength;
-    header.push([name, { dtype: 'F32', shape, data_offsets: [begin, end] }]);
-  }
-  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
-  const start = 8 + Math.ceil(json.length / 8) * 8; // padded so that tensors are aligned
-  const file = new Uint8Array(start + end).fill(0x20, 8, start);
+  return atOnce(encodeSteps(tensors, metadata));
+}
+
+/** {@link encodeSafetensors} as work that may rest. */
+export function* encodeSteps(
+  tensors: ReadonlyMap<string, TensorData>,
+  metadata: Readonly<Record<string, string>> = {},
+): Steps<Uint8Array> {
+  const header = yield* encodeHeader(tensors, metadata);
+  const headerBytes = header.reduce((sum, piece) => sum + piece.length, 0);
+  const start = 8 + Math.ceil(headerBytes / 8) * 8; // padded so that tensors are aligned
+  let end = start;
+  for (const { data } of tensors.values()) end += data.byteLength;
+  const file = new Uint8Array(end).fill(0x20, 8, start);
   new DataView(file.buffer).setBigUint64(0, BigInt(start - 8), true);
-  file.set(json, 8);
-  let offset = start;
+  let offset = 8;
+  for (const piece of header) {
+    file.set(piece, offset);
+    offset += piece.length;
+  }
+  offset = start;
   for (const { data } of tensors.values()) {
-    file.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
-    offset += data.byteLength;
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    for (let first = 0; first < bytes.length; first += stepBytes) {
+      file.set(bytes.subarray(first, first + stepBytes), offset + first);
+      yield;
+    }
+    offset += bytes.length;
   }
   return file;
 }
 
+/** The JSON header, as JSON.stringify gives it, in pieces. */
+function* encodeHeader(
+  tensors: ReadonlyMap<string, TensorData>,
+  metadata: Readonly<Record<string, string>>,
+): Steps<Uint8Array[]> {
+  const entries: string[] = Object.keys(metadata).length > 0 ? [`"__metadata__":${JSON.stringify(metadata)}`] : [];
+  const pieces: Uint8Array[] = [];
+  const encoder = new TextEncoder();
+  let end = 0;
+  for (const [name, { shape, data }] of tensors) {
+    const begin = end;
+    end += data.byteLength;
+    entries.push(`${JSON.stringify(name)}:${JSON.stringify({ dtype: 'F32', shape, data_offsets: [begin, end] })}`);
+    if (entries.length < stepEntries) continue;
+    pieces.push(encoder.encode(`${pieces.length === 0 ? '{' : ','}${entries.splice(0).join(',')}`));
+    yield;
+  }
+  const separator = pieces.length === 0 ? '{' : entries.length === 0 ? '' : ',';
+  pieces.push(encoder.encode(`${separator}${entries.join(',')}}`));
+  return pieces;
+}
+
 /** Reads the bytes of a safetensors file. Throws FileError naming `path` and what was expected for anything malformed. */
 export function decodeSafetensors(bytes: Uint8Array, path: string): TensorFile {
-  const { header, start } = readHeader(bytes, path);
+  return atOnce(decodeSteps(bytes, path));
+}
+
+/** {@link decodeSafetensors} as work that may rest. */
+export function* decodeSteps(bytes: Uint8Array, path: string): Steps<TensorFile> {
+  const { header, start } = yield* readHeader(bytes, path);
   const metadata = readMetadata(header.get('__metadata__'), path);
   header.delete('__metadata__');
-  const entries = [...header].map(([name, value]) => readEntry(name, value, path));
+  const entries: Entry[] = [];
+  for (const [name, value] of header) {
+    entries.push(readEntry(name, value, path));
+    if (entries.length % stepEntries === 0) yield;
+  }
   checkCover(entries, bytes.length - start, path);
   const tensors = new Map<string, StoredTensor>();
   for (const { name, dtype, shape, begin, end } of entries) {
@@ -74,11 +124,12 @@ export function decodeSafetensors(bytes: Uint8Array, path: string): TensorFile {
     const copy = new Uint8Array(bytes.subarray(start + begin, start + end));
     const data = dataTypes[dtype].decode(copy.buffer);
     tensors.set(name, { dtype, shape, data });
+    yield;
   }
   return { metadata, tensors };
 }
 
-function readHeader(bytes: Uint8Array, path: string): { header: Map<string, unknown>; start: number } {
+function* readHeader(bytes: Uint8Array, path: string): Steps<{ header: Map<string, unknown>; start: number }> {
   if (bytes.length < 8) throw malformed(path, `at least 8 bytes but got ${bytes.length}`);
   const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
   const most = Math.min(bytes.length - 8, maxHeaderBytes);
@@ -94,7 +145,8 @@ function readHeader(bytes: Uint8Array, path: string): { header: Map<string, unkn
     throw malformed(path, `a JSON header in UTF-8 at bytes 8 to ${start}`);
   }
   if (!isRecord(header)) throw malformed(path, 'a JSON object as the header');
-  const twice = duplicateKey(text);
+  yield;
+  const twice = yield* duplicateKeySteps(text);
   if (twice !== undefined) throw malformed(path, `every key of the header once but got '${twice}' twice`);
   return { header: new Map(Object.entries(header)), start };
 }

@@ -1,4 +1,6 @@
-import type { ImageShape } from './arguments.ts';
+import { isRecord } from '../checks.ts';
+import { invalid } from '../errors.ts';
+import { type ImageShape, imageShape } from './arguments.ts';
 import type { KernelDefinition } from './definition.ts';
 import { factorizedReduce, mixedEdge, mixedNode, normalisedSum, pointwise, pooling, separable } from './fused.ts';
 import {
@@ -26,27 +28,37 @@ import {
  * ```
  */
 export const kernels = {
-  separable,
-  pointwise,
-  factorizedReduce,
-  pooling,
-  normalisedSum,
-  mixedEdge,
-  mixedNode,
-  conv2d,
-  depthwise,
-  batchNorm,
-  relu,
-  maxPool,
-  avgPool,
-  globalAvgPool,
-  linear,
-  add,
-  concat,
-  crop,
-  dropout,
-  softmaxCrossEntropy,
+  separable: taking(separable),
+  pointwise: taking(pointwise),
+  factorizedReduce: taking(factorizedReduce),
+  pooling: taking(pooling),
+  normalisedSum: taking(normalisedSum),
+  mixedEdge: taking(mixedEdge),
+  mixedNode: taking(mixedNode),
+  conv2d: taking(conv2d),
+  depthwise: taking(depthwise),
+  batchNorm: taking(batchNorm),
+  relu: taking(relu),
+  maxPool: taking(maxPool),
+  avgPool: taking(avgPool),
+  globalAvgPool: taking(globalAvgPool),
+  linear: taking(linear),
+  add: taking(add),
+  concat: taking(concat),
+  crop: taking(crop),
+  dropout: taking(dropout),
+  softmaxCrossEntropy: taking(softmaxCrossEntropy),
 } as const;
+
+/** A kernel that refuses options which are none before it looks into them. */
+function taking<Options extends object, Definition>(
+  make: (options: Options) => Definition,
+): (options: Options) => Definition {
+  return (options) => {
+    if (!isRecord(options)) throw invalid('options', 'an object of options', options);
+    return make(options);
+  };
+}
 
 /** A name of the catalogue. */
 export type KernelName = keyof typeof kernels;
@@ -96,7 +108,8 @@ const variants: Readonly<Record<KernelName, (shape: ImageShape) => KernelDefinit
  * odd one does not suit `factorizedReduce`.
  */
 export function kernelVariants(name: KernelName, shape: ImageShape): KernelDefinition[] {
-  return variants[name](shape);
+  if (!kernelNames.includes(name)) throw invalid('name', `one of ${kernelNames.join(', ')}`, name);
+  return variants[name](imageShape(shape));
 }
 
 /** Whether a reduction cell takes the shape. */

@@ -1,10 +1,11 @@
 import type { Device } from '../backend/device.ts';
+import { aSignal, checkOptional, checkRecord } from '../checks.ts';
 import { BackendError, throwIfAborted } from '../errors.ts';
 import type { ReferenceResult } from '../reference/interpreter.ts';
 import { errorGrowth, tolerance } from '../reference/tolerance.ts';
 import { type KernelDefinition, referencePass } from './definition.ts';
 import { drawBatch } from './draw.ts';
-import { type Kernel, type KernelGradients, openKernel } from './open.ts';
+import { checkDevice, type Kernel, type KernelGradients, openKernel } from './open.ts';
 
 /** Options of {@link checkKernel}. */
 export interface CheckOptions {
@@ -30,7 +31,11 @@ const draws = 3;
  * float32 sums of that many terms make them (src/reference/tolerance.ts). Throws BackendError that names the tensor.
  */
 export async function checkKernel(device: Device, definition: KernelDefinition, options: CheckOptions): Promise<void> {
+  checkDevice(device);
+  checkRecord('definition', definition, 'inputs and build');
+  checkRecord('options', options, 'batchSize');
   const { batchSize, signal } = options;
+  checkOptional('signal', signal, aSignal);
   let fault: Fault | undefined;
   for (let seed = 0; seed < draws; seed++) {
     using kernel = await openKernel(device, { ...definition, batchSize, seed });

@@ -1,4 +1,6 @@
+import { checkDropout } from '../backend/check_batch.ts';
 import type { DropoutDraw } from '../backend/device.ts';
+import { aName, check, checkRecord } from '../checks.ts';
 import { invalid } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { type ReferenceResult, runReference } from '../reference/interpreter.ts';
@@ -45,6 +47,7 @@ export interface KernelDefinition<Name extends string = string> extends KernelSo
 
 /** Makes a kernel of your own one like those of the catalogue. Throws ArgumentError where it cannot be built. */
 export function defineKernel<Name extends string>(name: string, source: KernelSource<Name>): KernelDefinition<Name> {
+  check('name', name, aName);
   const graph = buildGraph(source);
   return {
     name,
@@ -66,7 +69,10 @@ export function defineKernel<Name extends string>(name: string, source: KernelSo
 
 /** The reference's training pass over a kernel's graph, with every node's output. Throws ArgumentError. */
 export function referencePass<Name extends string>(graph: Graph, values: ReferenceValues<Name>): ReferenceResult {
+  checkRecord('values', values, 'batchSize and inputs');
   const { batchSize, inputs, parameters = {}, outputGradient, labels, dropout } = values;
+  checkRecord('parameters', parameters, 'numbers by name');
+  if (dropout !== undefined) checkDropout('dropout', dropout);
   if (!(Number.isInteger(batchSize) && batchSize >= 1)) throw invalid('batchSize', 'a positive integer', batchSize);
   if (isLoss(graph) && !(labels instanceof Int32Array && labels.length === batchSize)) {
     throw invalid('labels', `an Int32Array of [${batchSize}]`, labels);

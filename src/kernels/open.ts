@@ -1,4 +1,6 @@
 // Single ops, or chains of them, run and timed on plain arrays.
+
+import { checkDropout } from '../backend/check_batch.ts';
 import type {
   Device,
   DirectBatch,
@@ -10,6 +12,7 @@ import type {
   Program,
 } from '../backend/device.ts';
 import type { Parameters } from '../backend/parameters.ts';
+import { checkRecord, isRecord } from '../checks.ts';
 import { BackendError, invalid } from '../errors.ts';
 import type { Graph, Shape } from '../graph/graph.ts';
 import { buildGraph, elementsOf, isLoss, type KernelSource, outputLength } from './source.ts';
@@ -108,6 +111,8 @@ export async function openKernel<Name extends string>(
   device: Device,
   options: KernelOptions<Name>,
 ): Promise<Kernel<Name>> {
+  checkDevice(device);
+  checkRecord('options', options, 'inputs, build and batchSize');
   const { batchSize, seed = 0, precision } = options;
   const graph = buildGraph(options);
   const parameters = await device.createParameters(graph, { seed });
@@ -117,6 +122,13 @@ export async function openKernel<Name extends string>(
     parameters.dispose();
     throw error;
   }
+}
+
+/** Throws ArgumentError unless a value can be used as a device. */
+export function checkDevice(device: Device): void {
+  const methods = ['createParameters', 'compile', 'execute'] as const;
+  if (isRecord(device) && methods.every((method) => typeof device[method] === 'function')) return;
+  throw invalid('device', 'a Device, as openDevice gives it,', device);
 }
 
 function kernelOf<Name extends string>(program: Program): Kernel<Name> {
@@ -193,8 +205,11 @@ async function timeRuns(run: () => Promise<unknown>, { runs = 20, warmUp = 3 }: 
 function checkedBatch(
   { graph, batchSize }: Program,
   inputs: Readonly<Record<string, Float32Array>>,
-  { labels, dropout }: KernelPassOptions,
+  options: KernelPassOptions,
 ): DirectBatch {
+  checkRecord('options', options, 'labels, dropout and signal');
+  const { labels, dropout } = options;
+  if (dropout !== undefined) checkDropout('dropout', dropout);
   for (const node of graph.nodes) {
     if (node.op === 'input') checkArray(`inputs.${node.name}`, inputs?.[node.name], batchSize, node.shape);
   }

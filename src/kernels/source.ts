@@ -1,4 +1,5 @@
 // What a kernel is made from: its inputs and how it is built on them.
+import { aFunction, check, checkRecord } from '../checks.ts';
 import { invalid } from '../errors.ts';
 import { GraphBuilder, type Tensor } from '../graph/builder.ts';
 import type { Graph, Shape } from '../graph/graph.ts';
@@ -13,7 +14,10 @@ export interface KernelSource<Name extends string> {
 
 /** The graph of a kernel; its inputs have the kernel's names. Throws ArgumentError for what does not fit together. */
 export function buildGraph<Name extends string>(source: KernelSource<Name>): Graph {
+  checkRecord('source', source, 'inputs and build');
   const { inputs } = source;
+  checkRecord('inputs', inputs, 'shapes by name');
+  check('build', source.build, aFunction);
   const builder = new GraphBuilder();
   const names = Object.keys(inputs) as Name[];
   const tensors = Object.fromEntries(names.map((name) => [name, builder.input(name, inputs[name])]));

@@ -4,7 +4,7 @@ import { totalmem } from 'node:os';
 import type { Dataset, ImageArrays, ImageFiles } from '../data/dataset.ts';
 import { listed } from '../data/files.ts';
 import { pathOf } from '../data/folder.ts';
-import { AbortedError, DataError } from '../errors.ts';
+import { DataError, throwIfAborted } from '../errors.ts';
 import type { ImagePool } from './pool.ts';
 
 /** How image files are decoded. */
@@ -85,7 +85,7 @@ async function decodeAll(
         kept.push(labels[begin + i]);
       } else unreadable.push(`${pathOf(files, begin + i)} (${prepared.reason})`);
     }
-    if (signal?.aborted) throw new AbortedError();
+    throwIfAborted(signal);
   }
   if (kept.length === 0) throw new DataError(`expected images that can be read, found none: ${listed(unreadable, 3)}`);
   return {

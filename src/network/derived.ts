@@ -1,11 +1,18 @@
-import { checkRecord } from '../checks.ts';
+import { aFunction, aShareBelowOne, check, checkOptional, checkOptions, checkRecord } from '../checks.ts';
 import { invalid } from '../errors.ts';
 import { GraphBuilder, type Tensor } from '../graph/builder.ts';
 import type { Genotype, GenotypeEdge } from './genotype.ts';
 import { checkGenotype } from './genotype-rules.ts';
 import { buildForSize } from './image_size.ts';
-import { buildNetwork, type CellBuilder, type CellPlace, type Network, type StemForm } from './macro.ts';
-import { applyOperation, type Operation, operations } from './operations.ts';
+import {
+  buildNetwork,
+  type CellBuilder,
+  type CellPlace,
+  descriptionNames,
+  type Network,
+  type StemForm,
+} from './macro.ts';
+import { applyOperation, operations as knownOperations, type Operation } from './operations.ts';
 
 /** Options of {@link buildDerivedNetwork}; the defaults are those of the published evaluation on CIFAR-10. */
 export interface DerivedNetworkOptions {
@@ -32,6 +39,19 @@ export interface DerivedNetworkOptions {
   readonly operations?: Readonly<Record<string, Operation>>;
 }
 
+const optionNames = [
+  'genotype',
+  'inputShape',
+  'classes',
+  'initChannels',
+  'layers',
+  'stem',
+  'auxiliaryWeight',
+  'dropPath',
+  'labelSmoothing',
+  'operations',
+];
+
 /**
  * Builds the evaluation network of a genotype (arXiv:1806.09055, section 3.2). The graph's input is `images`, its output the
  * loss; parameters are named as in the published code. What only training needs (auxiliary head, drop path, smoothing) is left out
@@ -44,14 +64,17 @@ export interface DerivedNetworkOptions {
  * learns from what it is scored on. No published network is that shallow.
  */
 export function buildDerivedNetwork(options: DerivedNetworkOptions): Network {
-  checkRecord('options', options, 'genotype, inputShape and classes');
+  checkOptions('options', options, optionNames, descriptionNames);
   const { genotype, inputShape, classes, initChannels = 36, layers = 20 } = options;
   checkGenotype(genotype);
-  const { stem, auxiliaryWeight, labelSmoothing, dropPath = 0 } = options;
-  if (!(dropPath >= 0 && dropPath < 1)) throw invalid('dropPath', 'a number in [0, 1)', dropPath);
+  const { stem, auxiliaryWeight, labelSmoothing, dropPath = 0, operations = {} } = options;
+  check('dropPath', dropPath, aShareBelowOne);
+  checkOptional('labelSmoothing', labelSmoothing, aShareBelowOne);
+  checkRecord('operations', operations, 'functions by name');
+  for (const [name, build] of Object.entries(operations)) check(`operations.${name}`, build, aFunction);
   const training = { stem, auxiliaryWeight, labelSmoothing };
   const macro = { classes, initChannels, layers, stemMultiplier: 3, affine: true, ...training };
-  const buildCell = cellBuilder(genotype, options.operations ?? {}, dropPath);
+  const buildCell = cellBuilder(genotype, operations, dropPath);
   return buildForSize(inputShape, (shape) =>
     buildNetwork(new GraphBuilder(), { ...macro, inputShape: shape }, buildCell),
   );
@@ -93,7 +116,7 @@ function buildEdge(
 }
 
 function findOperation(name: string, own: Readonly<Record<string, Operation>>): Operation {
-  for (const table of [own, operations]) if (Object.hasOwn(table, name)) return table[name];
-  const known = Object.keys({ ...operations, ...own }).join(', ');
+  for (const table of [own, knownOperations]) if (Object.hasOwn(table, name)) return table[name];
+  const known = Object.keys({ ...knownOperations, ...own }).join(', ');
   throw invalid('an operation of the genotype', `one of ${known} (give your own as options.operations)`, name);
 }

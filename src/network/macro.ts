@@ -1,3 +1,4 @@
+import { anInteger, check, notNegative } from '../checks.ts';
 import { invalid } from '../errors.ts';
 import type { GraphBuilder, Tensor } from '../graph/builder.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -27,6 +28,12 @@ export interface MacroOptions {
   /** Label smoothing of the loss; 0 when absent. */
   readonly labelSmoothing?: number;
 }
+
+/** What else descriptions of a network hold, which are spread into a builder's options: of these it takes its part. */
+export const descriptionNames = [
+  ...['genotype', 'space', 'stem', 'stemMultiplier', 'auxiliary', 'auxiliaryWeight', 'dropPath', 'labelSmoothing'],
+  ...['operations', 'imageChannels', 'supernet', 'nodes'],
+];
 
 /** The forms of a network's stem. */
 export const stemForms = ['small', 'large'] as const;
@@ -141,17 +148,14 @@ function checkOptions({ inputShape, stem = 'small', auxiliaryWeight = 0, ...size
   if (stem === 'large' && sizes.initChannels % 2 !== 0) {
     throw invalid('initChannels', 'an even number for a large stem', sizes.initChannels);
   }
-  if (!(Number.isFinite(auxiliaryWeight) && auxiliaryWeight >= 0)) {
-    throw invalid('auxiliaryWeight', 'a number of at least 0', auxiliaryWeight);
-  }
-  if (!Array.isArray(inputShape) || inputShape.length !== 3 || !inputShape.every(isPositiveInteger)) {
+  check('auxiliaryWeight', auxiliaryWeight, notNegative);
+  if (!Array.isArray(inputShape) || inputShape.length !== 3 || !inputShape.every(positiveInteger.holds)) {
     throw invalid('inputShape', 'three positive integers [height, width, channels]', inputShape);
   }
-  for (const name of ['classes', 'initChannels', 'layers', 'stemMultiplier'] as const) {
-    if (!isPositiveInteger(sizes[name])) throw invalid(name, 'a positive integer', sizes[name]);
-  }
+  for (const name of ['classes', 'initChannels', 'stemMultiplier'] as const) check(name, sizes[name], positiveInteger);
+  check('layers', sizes.layers, depths);
 }
 
-function isPositiveInteger(value: unknown): boolean {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0;
-}
+const positiveInteger = anInteger(1);
+/** Every layer takes memory of its own before anyone can refuse the graph. */
+const depths = anInteger(1, 1000);

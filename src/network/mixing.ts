@@ -1,5 +1,8 @@
-import { invalid } from '../errors.ts';
+import { anInteger, check, listOf, oneOf, typedArray } from '../checks.ts';
 import type { MixingActivation } from '../graph/graph.ts';
+
+const rows = listOf(anInteger(1), 'a list of positive integers, one a row,');
+const activations = oneOf(['softmax', 'sigmoid']);
 
 /**
  * Mixing weights of one table of architecture parameters, in float64, one row an edge: softmax over the row
@@ -10,8 +13,10 @@ export function mixingWeights(
   rowLengths: readonly number[],
   activation: MixingActivation,
 ): number[][] {
+  check('rowLengths', rowLengths, rows);
+  check('activation', activation, activations);
   const total = rowLengths.reduce((sum, length) => sum + length, 0);
-  if (alpha.length !== total) throw invalid('alpha', `${total} values, one a candidate`, alpha);
+  check('alpha', alpha, typedArray('Float32Array', total, 'values, one a candidate'));
   let offset = 0;
   return rowLengths.map((length) => {
     const row = [...alpha.subarray(offset, offset + length)];

@@ -1,5 +1,6 @@
+import { anInteger, check, checkRecord, isRecord } from '../checks.ts';
 import { ArgumentError, invalid } from '../errors.ts';
-import type { GraphBuilder, Tensor } from '../graph/builder.ts';
+import { GraphBuilder, type Tensor } from '../graph/builder.ts';
 import { LayerSizeError } from './image_size.ts';
 
 /** What an operation is to be: its output is [ceil(H / stride), ceil(W / stride), channels]. */
@@ -28,7 +29,7 @@ export interface NamedOperation {
 export const noneName = 'none';
 
 /** The candidate operations of DARTS and of the cells it is compared with (arXiv:1806.09055, section 3.1), by name. */
-export const operations: Readonly<Record<string, Operation>> = {
+export const operations: Readonly<Record<string, Operation>> = checkedOperations({
   [noneName]: (builder, input, context) => builder.zero(outputShape(input, context)),
   max_pool_3x3: pooling('maxPool'),
   avg_pool_3x3: pooling('avgPool'),
@@ -39,7 +40,22 @@ export const operations: Readonly<Record<string, Operation>> = {
   dil_conv_3x3: dilatedConv(3),
   dil_conv_5x5: dilatedConv(5),
   conv_7x1_1x7: factorizedConv,
-};
+});
+
+/** Operations that refuse what no cell gives them. */
+function checkedOperations(table: Readonly<Record<string, Operation>>): Readonly<Record<string, Operation>> {
+  const checked = (build: Operation): Operation => {
+    return (builder, input, context) => {
+      if (!(builder instanceof GraphBuilder)) throw invalid('builder', 'a GraphBuilder', builder);
+      checkRecord('context', context, 'layer, channels, stride, affine and normalisePooling');
+      check('channels', context.channels, anInteger(1));
+      if (context.stride !== 1 && context.stride !== 2) throw invalid('stride', '1 or 2', context.stride);
+      if (!isRecord(input) || input.shape?.length !== 3) throw invalid('input', 'a Tensor of [H, W, C]', input);
+      return build(builder, input, context);
+    };
+  };
+  return Object.fromEntries(Object.entries(table).map(([name, build]) => [name, checked(build)]));
+}
 
 /** Builds an operation and checks the shape of what it gave. Throws ArgumentError naming operation and layer. */
 export function applyOperation(

@@ -1,10 +1,17 @@
-import { checkRecord, isRecord } from '../checks.ts';
+import { check, checkOptions, checkRecord, finite, listOfLength } from '../checks.ts';
 import { invalid } from '../errors.ts';
 import { GraphBuilder, type Tensor } from '../graph/builder.ts';
 import { type ResolvedEdge, type ResolvedSpace, resolveSpace, type SearchSpace } from '../space/space.ts';
 import type { Genotype, GenotypeCell, GenotypeEdge } from './genotype.ts';
 import { buildForSize } from './image_size.ts';
-import { buildNetwork, type CellBuilder, type CellPlace, type CellType, type Network } from './macro.ts';
+import {
+  buildNetwork,
+  type CellBuilder,
+  type CellPlace,
+  type CellType,
+  descriptionNames,
+  type Network,
+} from './macro.ts';
 import { applyOperation, noneName } from './operations.ts';
 
 /** Options of {@link buildSupernet}; the defaults are those of the published search on CIFAR-10. */
@@ -38,6 +45,8 @@ export interface Supernet extends Network {
   readonly tables: Readonly<Record<CellType, AlphaTable>>;
 }
 
+const optionNames = ['space', 'inputShape', 'classes', 'initChannels', 'layers', 'stemMultiplier'];
+
 /** A cell keeps this many edges into each node. */
 const keptEdges = 2;
 
@@ -47,7 +56,7 @@ const keptEdges = 2;
  * layers every cell reduces, and the normal cell's table gets no gradient. Throws ArgumentError for a faulty option.
  */
 export function buildSupernet(options: SupernetOptions): Supernet {
-  checkRecord('options', options, 'inputShape and classes');
+  checkOptions('options', options, optionNames, descriptionNames);
   const { inputShape, classes, initChannels = 16, layers = 8, stemMultiplier = 3 } = options;
   const space = resolveSpace(options.space ?? 'darts');
   const macro = { classes, initChannels, layers, stemMultiplier, affine: false };
@@ -68,9 +77,14 @@ export function genotypeOf(
   supernet: Pick<Supernet, 'space' | 'tables'>,
   mixing: Readonly<Record<string, readonly (readonly number[])[]>>,
 ): Genotype {
-  if (!(isRecord(supernet?.space) && isRecord(supernet.tables))) throw invalid('supernet', 'a supernet', supernet);
-  if (!isRecord(mixing)) throw invalid('mixing', 'an object of rows by table', mixing);
+  checkRecord('supernet', supernet, 'space and tables');
+  checkRecord('mixing', mixing, 'rows by table');
   const { space, tables } = supernet;
+  checkRecord('supernet.space', space, 'nodes');
+  checkRecord('supernet.tables', tables, 'normal and reduce');
+  for (const type of ['normal', 'reduce'] as const) {
+    checkRecord(`supernet.tables.${type}`, tables[type], 'name, rowLengths and edges');
+  }
   const cell = (table: AlphaTable): GenotypeCell => {
     const rows = mixing[table.name];
     checkMixing(table, rows);
@@ -141,11 +155,11 @@ function strongestCandidate(
 }
 
 function checkMixing({ name, rowLengths }: AlphaTable, rows: readonly (readonly number[])[] | undefined): void {
-  if (rows?.length !== rowLengths.length)
+  if (!Array.isArray(rows) || rows.length !== rowLengths.length) {
     throw invalid(`mixing.${name}`, `${rowLengths.length} rows, one an edge`, rows);
-  rows.forEach((row, index) => {
-    if (row.length !== rowLengths[index] || !row.every(Number.isFinite)) {
-      throw invalid(`mixing.${name}[${index}]`, `${rowLengths[index]} finite numbers, one a candidate`, row);
-    }
-  });
+  }
+  for (const [index, row] of rows.entries()) {
+    const length = rowLengths[index];
+    check(`mixing.${name}[${index}]`, row, listOfLength(length, finite, `${length} finite numbers, one a candidate`));
+  }
 }

@@ -73,21 +73,24 @@ export function randomBlock(stream: StreamKey, index: number): [number, number, 
   return philox([purpose, stream.epoch >>> 0, stream.step >>> 0, index >>> 0], key);
 }
 
-/** `count` uniform numbers in [0, 1), each a multiple of 2^-24 and so exact in float32. */
-export function uniform(stream: StreamKey, count: number): Float64Array {
+/**
+ * `count` uniform numbers in [0, 1), each a multiple of 2^-24 and so exact in float32: those of the stream from the `first` on,
+ * which must be a multiple of 4.
+ */
+export function uniform(stream: StreamKey, count: number, first = 0): Float64Array {
   const values = new Float64Array(count);
   for (let i = 0; i < count; i += 4) {
-    const block = randomBlock(stream, i / 4);
+    const block = randomBlock(stream, (first + i) / 4);
     for (let j = 0; j < 4 && i + j < count; j++) values[i + j] = (block[j] >>> 8) * 2 ** -24;
   }
   return values;
 }
 
-/** `count` standard normal numbers by the Box-Muller transform. */
-export function normal(stream: StreamKey, count: number): Float64Array {
+/** `count` standard normal numbers by the Box-Muller transform: those of the stream from the `first` on, which must be even. */
+export function normal(stream: StreamKey, count: number, first = 0): Float64Array {
   const values = new Float64Array(count);
   for (let i = 0; i < count; i += 2) {
-    const block = randomBlock(stream, i / 2);
+    const block = randomBlock(stream, (first + i) / 2);
     const radius = Math.sqrt(-2 * Math.log((block[0] + 1) * 2 ** -32));
     const angle = 2 * Math.PI * block[1] * 2 ** -32;
     values[i] = radius * Math.cos(angle);

@@ -113,10 +113,10 @@ function skippedNodes(graph: Graph, options: ReferenceOptions): Set<number> {
   return new Set(graph.nodes.filter(isDead).map(({ id }) => id));
 }
 
-/** The edge's input and the outputs of the branches whose weight was not given as 0. */
+/** The outputs of the branches whose weight was not given as 0: what only the others need is not computed, the edge's input included. */
 function countedBranches(graph: Graph, node: MixedNode, options: ReferenceOptions): number[] {
   const given = options.mixing?.[node.alpha]?.subarray(...rowRange(graph, node));
-  return [node.inputs[0], ...node.branches.flatMap(({ output }, k) => (given?.[k] === 0 ? [] : [output]))];
+  return node.branches.flatMap(({ output }, k) => (given?.[k] === 0 ? [] : [output]));
 }
 
 /** Where a mixed node's row begins and ends within its table. */

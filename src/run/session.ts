@@ -94,7 +94,7 @@ async function openSession<W extends Work>(
   const work = await method.open(device, parameters);
   cleanup.push(() => work[Symbol.dispose]());
   const { notices = [] } = lock ?? (await settleNew(plan, method, device, cleanup)) ?? {};
-  checkResumed(plan, method);
+  await checkResumed(plan, method);
   const { log, progress } = await openLog(plan, parameters, work, cleanup);
   await recordChanges(plan, device, progress);
   const start = startEvent(plan, method, notices, device, work.steps, progress);
@@ -167,7 +167,7 @@ async function settleNew<W extends Work>(
   const { files, config } = plan;
   if (files === undefined || config !== undefined) return undefined;
   const { dataset } = method;
-  const about = describeRun(plan, dataset, device.description, datasetDigest(dataset));
+  const about = describeRun(plan, dataset, device.description, await datasetDigest(dataset));
   // The plan's settings are those of the method's kind.
   const described: unknown = { ...about, ...method.describe(graphDigest(method.graph)) };
   const lock = await beginRun(files, described as RunConfig);
@@ -176,10 +176,10 @@ async function settleNew<W extends Work>(
 }
 
 /** Holds a resumed run's data and network to the recorded ones: the data may lie elsewhere, but not be others. */
-function checkResumed<W extends Work>({ files, config, dataDir }: RunPlan, method: Method<W>): void {
+async function checkResumed<W extends Work>({ files, config, dataDir }: RunPlan, method: Method<W>): Promise<void> {
   if (files === undefined || config === undefined) return;
   const { dataset } = method;
-  if (config.dataset.digest !== datasetDigest(dataset)) {
+  if (config.dataset.digest !== (await datasetDigest(dataset))) {
     const place = dataDir === undefined ? '' : ` in ${dataDir}`;
     throw new FileError(
       `${files.config} expects other images or another normalisation: dataset '${dataset.name}'${place} has changed`,

@@ -12,14 +12,8 @@ import type {
   Outcome,
   Program,
 } from '../../src/backend/device.ts';
-import {
-  type Arena,
-  arenas,
-  initialValues,
-  type ParameterStore,
-  Parameters,
-  placeParameters,
-} from '../../src/backend/parameters.ts';
+import { initialValues } from '../../src/backend/initial_values.ts';
+import { type Arena, arenas, type ParameterStore, Parameters, placeParameters } from '../../src/backend/parameters.ts';
 import { throwIfAborted } from '../../src/errors.ts';
 import type { Graph, ParameterRole } from '../../src/graph/graph.ts';
 
@@ -44,8 +38,8 @@ class FakeStore implements ParameterStore {
     this.arenas = arrays;
   }
 
-  async read(arena: Arena): Promise<Float32Array> {
-    return this.arenas[arena].slice();
+  async read(arena: Arena, offset = 0, length = this.arenas[arena].length - offset): Promise<Float32Array> {
+    return this.arenas[arena].slice(offset, offset + length);
   }
 
   async write(arena: Arena, offset: number, values: Float32Array): Promise<void> {
@@ -109,7 +103,7 @@ function fakeProgram(graph: Graph, batchSize: number, parameters: Parameters): P
     graph,
     batchSize,
     parameters,
-    memory: () => ({ evaluate: 0, weights: 0, alpha: 0, both: 0 }),
+    memory: async () => ({ evaluate: 0, weights: 0, alpha: 0, both: 0 }),
     gradients: unused,
     evaluate: unused,
     hypergradient: unused,

@@ -615,6 +615,16 @@ const mixedCases: readonly KernelCase[] = [
     }),
     mixing: { given: [0.25, 0.75] },
   },
+  {
+    // Running statistics of its batch-norm, which nobody computes, must stay as they are.
+    ...single('of zeros, which alone reads a node', 2, [5, 5, 8], (builder, x) => {
+      const convolved = builder.conv2d('alone.conv', x, { channels: 8, kernel: 1 });
+      const alone = builder.batchNorm('alone.bn', convolved, { affine: true });
+      const mixing = { alpha: builder.alpha('alphas', [2]), row: 0 };
+      return builder.add([builder.mixed(alone, [identity, separable], mixing), x]);
+    }),
+    mixing: { alphas: [0, 0] },
+  },
 ];
 
 const softmaxCrossEntropy: readonly KernelCase[] = [

@@ -112,7 +112,7 @@ describe('a supernet in bf16', () => {
     for (const name of [...parameters.names('weight'), ...parameters.names('alpha')]) {
       values.set(name, (await parameters.gradient(name)).data);
     }
-    return { loss: loss ?? Number.NaN, values, memory: program.memory() };
+    return { loss: loss ?? Number.NaN, values, memory: await program.memory() };
   }
 
   it('takes little more than half of the memory', async () => {

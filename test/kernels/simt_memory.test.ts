@@ -32,7 +32,7 @@ async function pass(device: Device, parameters: Parameters, batchSize: number) {
   const images = new Float32Array(batchSize * 16 * 16 * 3).fill(0.5);
   const batch = { inputs: { images }, labels: new Int32Array(batchSize) };
   const { loss } = await program.gradients({ batch, target: 'weights' });
-  return { loss, bytes: program.memory().weights };
+  return { loss, bytes: (await program.memory()).weights };
 }
 
 /** The batch that the error of a batch that is too large says would fit. */
@@ -45,7 +45,7 @@ async function advised(device: Device, parameters: Parameters, batchSize: number
   const [, needed, fits] = form.exec((error as Error).message) ?? [];
   expect(fits, (error as Error).message).toBeDefined();
   using program = device.compile(graph, { batchSize, parameters });
-  expect(Number(needed)).toBe(Math.ceil(program.memory().weights / mebibyte));
+  expect(Number(needed)).toBe(Math.ceil((await program.memory()).weights / mebibyte));
   return Number(fits);
 }
 

@@ -26,7 +26,7 @@ async function pass(precision: Precision, index = 0) {
   const { loss } = await program.gradients({ batch: directBatch(prepared), target: 'both' });
   const roles = [await readGradients(parameters, 'weight'), await readGradients(parameters, 'alpha')];
   const gradient = Float32Array.from(roles.flatMap((role) => [...role.values()].flatMap((values) => [...values])));
-  return { loss: loss ?? Number.NaN, gradient, memory: program.memory() };
+  return { loss: loss ?? Number.NaN, gradient, memory: await program.memory() };
 }
 
 function relativeDistance(actual: Float32Array, expected: Float32Array): number {

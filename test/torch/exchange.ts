@@ -2,7 +2,8 @@
 // layouts are converted here and not by src/io, which these tests are to find fault with.
 import type { TorchTensor } from '../../bench/peers/tensor_file.ts';
 import type { DirectBatch } from '../../src/backend/device.ts';
-import { initialValues, type NamedTensor, type ParameterMap, placeParameters } from '../../src/backend/parameters.ts';
+import { initialValues } from '../../src/backend/initial_values.ts';
+import { type NamedTensor, type ParameterMap, placeParameters } from '../../src/backend/parameters.ts';
 import type { ParameterLayout } from '../../src/graph/graph.ts';
 import { median } from '../../src/kernels/statistics.ts';
 import { buildSupernet } from '../../src/network/supernet.ts';

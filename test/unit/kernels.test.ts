@@ -150,7 +150,7 @@ describe('openKernel', () => {
 
   it('refuses what does not fit, in one line', async () => {
     const refusal = (changes: Partial<KernelOptions<'x' | 'y'>>) => openKernel(device, { ...chain, ...changes });
-    await expect(refusal({ batchSize: 0 })).rejects.toThrow(/a positive integer for batchSize/);
+    await expect(refusal({ batchSize: 0 })).rejects.toThrow(/an integer from 1 to 65536 for batchSize/);
     await expect(refusal({ seed: -1 })).rejects.toThrow(/for seed/);
     await expect(refusal({ inputs: { x: [0, 1, 1], y: [1] } })).rejects.toThrow(ArgumentError);
     await expect(refusal({ build: () => undefined as never })).rejects.toThrow(

@@ -58,6 +58,7 @@ export interface Addon {
   createDataset(device: Handle, count: number, height: number, width: number, channels: number): Handle;
   writeImages(dataset: Handle, first: number, images: Uint8Array, labels: Int32Array): NativeJob<undefined>;
   compile(device: Handle, graph: object, batchSize: number, fuse: boolean, precision: number): Handle;
+  /** Bytes by kind of pass; plans those that are not yet planned. */
   programMemory(program: Handle): NativeJob<number[]>;
   execute(device: Handle, commands: readonly object[]): NativeJob<NativeOutcome[]>;
   disposeDevice(handle: Handle): void;

@@ -1,6 +1,11 @@
 import type { ImageArrays } from '../../data/dataset.ts';
-import { abortedBy, BackendError, DartsmithError, invalid, throwIfAborted } from '../../errors.ts';
+import { abortedBy, BackendError, DartsmithError, throwIfAborted } from '../../errors.ts';
 import type { Graph } from '../../graph/graph.ts';
+import { inSlices } from '../../slices.ts';
+import { Belongings } from '../belongings.ts';
+import { checkCommands, checkExecuteOptions } from '../check_commands.ts';
+import { checkCompile, checkCreateParameters } from '../check_compile.ts';
+import { checkImages, type DatasetStore, HeldDataset } from '../dataset.ts';
 import {
   type BackendName,
   type Command,
@@ -11,10 +16,20 @@ import {
   type Outcome,
   type Peak,
   type Program,
+  type ProgramMemory,
   precisions,
 } from '../device.ts';
-import { type Arena, arenas, initialValues, type ParameterStore, Parameters, placeParameters } from '../parameters.ts';
-import { CommandProgram } from '../program.ts';
+import { initialValueSteps } from '../initial_values.ts';
+import {
+  type Arena,
+  arenaRoles,
+  arenas,
+  type ParameterMap,
+  type ParameterStore,
+  Parameters,
+  placeParameters,
+} from '../parameters.ts';
+import { CommandProgram, type Runner } from '../program.ts';
 import {
   type Addon,
   type Handle,
@@ -23,7 +38,7 @@ import {
   type NativeJob,
   type NativeOutcome,
 } from './addon.ts';
-import { encodeCommand, encodeGraph, type HandleLookup } from './encode.ts';
+import { encodeCommand, encodeGraph, type Handles } from './encode.ts';
 
 /** Opens a device of the engine. Throws BackendError. */
 export function openNativeDevice(backend: BackendName, options: NativeDeviceOptions): Device {
@@ -48,8 +63,11 @@ class NativeDevice implements Device {
   readonly description: string;
   readonly #addon: Addon;
   readonly #handle: Handle;
-  /** Handles of what this device made, so that an object of another device is refused by name. */
-  readonly #handles = new WeakMap<object, Handle>();
+  readonly #belongings: Handles = new Belongings();
+  readonly #runner: Runner = {
+    belongings: this.#belongings,
+    run: (commands, signal) => this.#run(commands, signal),
+  };
 
   constructor(backend: BackendName, addon: Addon, handle: Handle) {
     this.backend = backend;
@@ -67,75 +85,62 @@ class NativeDevice implements Device {
     return settled(() => this.#addon.measurePeak(this.#handle));
   }
 
-  async createParameters(graph: Graph, { seed }: { seed: number }): Promise<Parameters> {
-    if (!Number.isSafeInteger(seed) || seed < 0) throw invalid('seed', 'a non-negative integer below 2^53', seed);
+  async createParameters(graph: Graph, options: { seed: number }): Promise<Parameters> {
+    checkCreateParameters(graph, options);
     const map = placeParameters(graph);
     const { weight, buffer, alpha } = map.totals;
     const handle = translated(() => this.#addon.createParameters(this.#handle, weight, buffer, alpha));
-    const store = new NativeStore(this.#addon, handle);
-    await store.write('weights', 0, initialValues(map, 'weight', seed));
-    await store.write('buffers', 0, initialValues(map, 'buffer', seed));
-    await store.write('alpha', 0, initialValues(map, 'alpha', seed));
+    const store = new NativeStore(this.#addon, handle, map.totals);
+    for (const [arena, role] of [
+      ['weights', 'weight'],
+      ['buffers', 'buffer'],
+      ['alpha', 'alpha'],
+    ] as const) {
+      await store.write(arena, 0, await inSlices(initialValueSteps(map, role, options.seed)));
+    }
     const parameters = new Parameters(map, store);
-    this.#handles.set(parameters, handle);
+    this.#belongings.add('parameters', parameters, handle);
     return parameters;
   }
 
-  async createDataset({ images, labels, shape }: ImageArrays): Promise<DeviceDataset> {
+  async createDataset(arrays: ImageArrays): Promise<DeviceDataset> {
+    const classes = checkImages(arrays);
+    const { images, labels, shape } = arrays;
     const [height, width, channels] = shape;
-    const pixels = height * width * channels;
-    if (images.length !== labels.length * pixels) {
-      throw invalid('images', `${labels.length * pixels} bytes, as many images as labels`, images);
-    }
     const handle = translated(() => this.#addon.createDataset(this.#handle, labels.length, height, width, channels));
-    const write = (first: number, images: Uint8Array, labels: Int32Array) =>
-      settled(() => this.#addon.writeImages(handle, first, images, labels));
-    const dispose = () => this.#addon.disposeDataset(handle);
+    const store = new NativeImages(this.#addon, handle, height * width * channels);
     try {
-      const part = Math.max(1, Math.floor(bytesAPart / pixels));
-      for (let first = 0; first < labels.length; first += part) {
-        const end = first + part;
-        await write(first, images.subarray(first * pixels, end * pixels), labels.subarray(first, end));
-      }
+      await store.fill(images, labels);
     } catch (error) {
-      dispose();
+      store.dispose();
       throw error;
     }
-    const replace = async (images: Uint8Array, labels: Int32Array) => {
-      if (labels.length !== dataset.count) throw invalid('labels', `${dataset.count} labels`, labels);
-      await write(0, images, labels);
-    };
-    const dataset = { count: labels.length, shape, replace, dispose, [Symbol.dispose]: dispose };
-    this.#handles.set(dataset, handle);
+    const dataset = new HeldDataset(arrays, classes, store);
+    this.#belongings.add('dataset', dataset, handle);
     return dataset;
   }
 
-  compile(graph: Graph, { batchSize, parameters, fusion = 'on', precision = 'fp32' }: CompileOptions): Program {
-    if (!(Number.isInteger(batchSize) && batchSize >= 1)) throw invalid('batchSize', 'a positive integer', batchSize);
-    if (fusion !== 'on' && fusion !== 'off') throw invalid('fusion', "'on' or 'off'", fusion);
-    if (!precisions.includes(precision)) throw invalid('precision', `one of ${precisions.join(', ')}`, precision);
+  compile(graph: Graph, options: CompileOptions): Program {
+    checkCompile(graph, options, this.#belongings);
+    const { batchSize, parameters, fusion = 'on', precision = 'fp32' } = options;
     const encoded = encodeGraph(graph, parameters.map);
     const handle = translated(() =>
       this.#addon.compile(this.#handle, encoded, batchSize, fusion === 'on', precisions.indexOf(precision)),
     );
-    const program = new NativeProgram(this, this.#addon, handle, graph, batchSize, parameters);
-    this.#handles.set(program, handle);
+    const program = new NativeProgram(this.#runner, this.#addon, handle, graph, batchSize, parameters);
+    this.#belongings.add('program', program, handle);
     return program;
   }
 
-  async execute(commands: readonly Command[], { signal }: ExecuteOptions = {}): Promise<Outcome[]> {
+  async execute(commands: readonly Command[], options: ExecuteOptions = {}): Promise<Outcome[]> {
+    checkExecuteOptions(options);
+    checkCommands(commands, this.#belongings);
+    return this.#run(commands, options.signal);
+  }
+
+  async #run(commands: readonly Command[], signal: AbortSignal | undefined): Promise<Outcome[]> {
     throwIfAborted(signal);
-    const lookup = (kind: string) => (object: object) => {
-      const handle = this.#handles.get(object);
-      if (handle === undefined) throw invalid(kind, `a ${kind} of this device`, 'one of another');
-      return handle;
-    };
-    const handles: HandleLookup = {
-      program: lookup('program'),
-      parameters: lookup('parameters'),
-      dataset: lookup('dataset'),
-    };
-    const encoded = commands.map((command) => encodeCommand(command, handles));
+    const encoded = commands.map((command) => encodeCommand(command, this.#belongings));
     const outcomes = await settled(() => this.#addon.execute(this.#handle, encoded), signal);
     return outcomes.map((outcome, i) => readOutcome(outcome, commands[i]));
   }
@@ -149,25 +154,88 @@ class NativeDevice implements Device {
   }
 }
 
+/** Elements that cross the border at once: the addon copies them on this thread, a few hundred microseconds for that many. */
+const pieceElements = 1 << 19;
+
 class NativeStore implements ParameterStore {
   readonly #addon: Addon;
   readonly #handle: Handle;
+  readonly #totals: ParameterMap['totals'];
 
-  constructor(addon: Addon, handle: Handle) {
+  constructor(addon: Addon, handle: Handle, totals: ParameterMap['totals']) {
     this.#addon = addon;
     this.#handle = handle;
+    this.#totals = totals;
   }
 
-  read(arena: Arena): Promise<Float32Array> {
-    return settled(() => this.#addon.readParameters(this.#handle, arenas.indexOf(arena)));
+  async read(arena: Arena, offset = 0, length = this.#totals[arenaRoles[arena]] - offset): Promise<Float32Array> {
+    if (length <= pieceElements) return this.#readPiece(arena, offset, length);
+    const values = new Float32Array(length);
+    // All asked for at once, so that no command comes between two pieces.
+    const pieces = pieceStarts(length).map(async (first) => {
+      const count = Math.min(pieceElements, length - first);
+      values.set(await this.#readPiece(arena, offset + first, count), first);
+    });
+    await Promise.all(pieces);
+    return values;
   }
 
   async write(arena: Arena, offset: number, values: Float32Array): Promise<void> {
-    await settled(() => this.#addon.writeParameters(this.#handle, arenas.indexOf(arena), offset, values));
+    for (const first of pieceStarts(values.length)) {
+      const piece = values.subarray(first, first + pieceElements);
+      await settled(() => this.#addon.writeParameters(this.#handle, arenas.indexOf(arena), offset + first, piece));
+    }
   }
 
   dispose(): void {
     this.#addon.disposeParameters(this.#handle);
+  }
+
+  async #readPiece(arena: Arena, offset: number, count: number): Promise<Float32Array> {
+    const values = await settled(() => this.#addon.readParameters(this.#handle, arenas.indexOf(arena), offset, count));
+    // An addon of before it could read a part gives the whole arena.
+    return values.length === count ? values : values.slice(offset, offset + count);
+  }
+}
+
+function pieceStarts(length: number): number[] {
+  return Array.from({ length: Math.ceil(length / pieceElements) }, (_, piece) => piece * pieceElements);
+}
+
+/** A dataset's images on the device. */
+class NativeImages implements DatasetStore {
+  readonly #addon: Addon;
+  readonly #handle: Handle;
+  /** Of one image. */
+  readonly #pixels: number;
+
+  constructor(addon: Addon, handle: Handle, pixels: number) {
+    this.#addon = addon;
+    this.#handle = handle;
+    this.#pixels = pixels;
+  }
+
+  /** The first images, part by part. */
+  async fill(images: Uint8Array, labels: Int32Array): Promise<void> {
+    const part = Math.max(1, Math.floor(bytesAPart / this.#pixels));
+    for (let first = 0; first < labels.length; first += part) {
+      const end = first + part;
+      const pixels = images.subarray(first * this.#pixels, end * this.#pixels);
+      await this.#write(first, pixels, labels.subarray(first, end));
+    }
+  }
+
+  /** At once, so that no command finds a part of them. */
+  async replace(images: Uint8Array, labels: Int32Array): Promise<void> {
+    await this.#write(0, images, labels);
+  }
+
+  dispose(): void {
+    this.#addon.disposeDataset(this.#handle);
+  }
+
+  #write(first: number, images: Uint8Array, labels: Int32Array): Promise<undefined> {
+    return settled(() => this.#addon.writeImages(this.#handle, first, images, labels));
   }
 }
 
@@ -175,20 +243,13 @@ class NativeProgram extends CommandProgram {
   readonly #addon: Addon;
   readonly #handle: Handle;
 
-  constructor(
-    device: NativeDevice,
-    addon: Addon,
-    handle: Handle,
-    graph: Graph,
-    batchSize: number,
-    parameters: Parameters,
-  ) {
-    super(device, graph, batchSize, parameters);
+  constructor(runner: Runner, addon: Addon, handle: Handle, graph: Graph, batchSize: number, parameters: Parameters) {
+    super(runner, graph, batchSize, parameters);
     this.#addon = addon;
     this.#handle = handle;
   }
 
-  async memory() {
+  async memory(): Promise<ProgramMemory> {
     const [evaluate, weights, alpha, both] = await settled(() => this.#addon.programMemory(this.#handle));
     return { evaluate, weights, alpha, both };
   }

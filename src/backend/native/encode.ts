@@ -1,10 +1,12 @@
 // Graphs, batches and commands in the form that native/binding reads: names resolved to places in the arenas.
-import { invalid } from '../../errors.ts';
 import type { Graph, Node } from '../../graph/graph.ts';
 import { purposes } from '../../random/philox.ts';
+import type { Belongings } from '../belongings.ts';
+import { isGathered } from '../check_batch.ts';
 import type { Batch, Command, DropoutDraw, GradientTarget, Mixing } from '../device.ts';
+import { endsOf } from '../graph_ends.ts';
 import { normalisationTable } from '../normalisation.ts';
-import type { ParameterMap } from '../parameters.ts';
+import type { ParameterMap, Parameters } from '../parameters.ts';
 import type { Handle } from './addon.ts';
 import { type EncodedNodes, encodeNodes, type Place, type Places } from './encode_nodes.ts';
 
@@ -17,12 +19,8 @@ const passes: Readonly<Record<'evaluate' | GradientTarget | 'vjp', number>> = {
   vjp: 4,
 };
 
-/** Handles of the objects that commands name; throws where one belongs to another device. */
-export interface HandleLookup {
-  program(program: object): Handle;
-  parameters(parameters: object): Handle;
-  dataset(dataset: object): Handle;
-}
+/** Handles of the objects that commands name, which were found to be the device's own. */
+export type Handles = Belongings<{ program: Handle; parameters: Handle; dataset: Handle }>;
 
 /** A graph as the addon reads it. */
 export interface EncodedGraph extends EncodedNodes {
@@ -35,9 +33,8 @@ export interface EncodedGraph extends EncodedNodes {
 /** The graph with parameter names replaced by [offset, size]. */
 export function encodeGraph(graph: Graph, map: ParameterMap): EncodedGraph {
   const place = (name: string): Place => {
-    const found = map.places.get(name);
-    if (found === undefined) throw invalid('parameters', `a parameter named ${name}, as the graph has`, 'none');
-    return [found.offset, found.size];
+    const { offset, size } = map.places.get(name)!;
+    return [offset, size];
   };
   return {
     ...encodeNodes(graph.nodes, (node) => places(node, place, map)),
@@ -73,65 +70,46 @@ function places(node: Node, place: (name: string) => Place, map: ParameterMap): 
 }
 
 /** Given mixing weights as [offset, weights] pairs in the alpha arena; tables that are not given follow from alpha. */
-function encodeMixing(mixing: Mixing, map: ParameterMap): object {
-  return Object.entries(mixing).map(([name, weights]) => {
-    const place = map.places.get(name);
-    if (place?.spec.role !== 'alpha') throw invalid('mixing', 'names of architecture parameter tables', name);
-    if (!(weights instanceof Float32Array) || weights.length !== place.size) {
-      throw invalid(`mixing.${name}`, `a Float32Array of ${place.size} weights`, weights);
-    }
-    return [place.offset, weights];
-  });
+function encodeMixing(mixing: Mixing, { places }: ParameterMap): object {
+  return Object.entries(mixing).map(([name, weights]) => [places.get(name)!.offset, weights]);
 }
 
 function encodeDropout({ seed, epoch, step, pathFactor = 1 }: DropoutDraw): object {
-  if (!(pathFactor >= 0 && pathFactor <= 1)) throw invalid('dropout.pathFactor', 'a number in [0, 1]', pathFactor);
   return { seed, epoch, step, pathFactor, purpose: purposes.dropout };
 }
 
-function encodeBatch(batch: Batch, graph: Graph, handles: HandleLookup): object {
+function encodeBatch(batch: Batch, graph: Graph, handles: Handles): object {
   const dropout = batch.dropout && encodeDropout(batch.dropout);
-  if ('dataset' in batch) {
-    const { augmentation } = batch;
-    const { stream, mean, deviation } = augmentation;
-    const channels = batch.dataset.shape[2];
-    if (mean.length !== channels) throw invalid('augmentation.mean', `${channels} numbers`, mean);
-    if (deviation.length !== channels || !deviation.every((value) => value > 0)) {
-      throw invalid('augmentation.deviation', `${channels} positive numbers`, deviation);
-    }
-    return {
-      dataset: handles.dataset(batch.dataset),
-      indices: batch.indices,
-      table: normalisationTable(augmentation),
-      pad: augmentation.pad,
-      flip: augmentation.flip,
-      cutout: augmentation.cutout,
-      share: augmentation.share ?? 1,
-      stream: stream && { ...stream, purpose: purposes[stream.purpose] },
-      dropout,
-    };
+  if (!isGathered(batch)) {
+    const inputs = endsOf(graph).inputs.map(({ id, name }) => [id, batch.inputs[name]]);
+    return { inputs, labels: batch.labels, dropout };
   }
-  const inputs = graph.nodes.flatMap((node) => {
-    if (node.op !== 'input') return [];
-    const values = batch.inputs[node.name];
-    if (!(values instanceof Float32Array)) throw invalid(`inputs.${node.name}`, 'a Float32Array', values);
-    return [[node.id, values] as const];
-  });
-  return { inputs, labels: batch.labels, dropout };
+  const { augmentation } = batch;
+  const { stream } = augmentation;
+  return {
+    dataset: handles.of('dataset', batch.dataset),
+    indices: batch.indices,
+    table: normalisationTable(augmentation),
+    pad: augmentation.pad,
+    flip: augmentation.flip,
+    cutout: augmentation.cutout,
+    share: augmentation.share ?? 1,
+    stream: stream && { ...stream, purpose: purposes[stream.purpose] },
+    dropout,
+  };
 }
 
 /** One command; see native/binding/command.cc. */
-export function encodeCommand(command: Command, handles: HandleLookup): object {
-  if (command.kind === 'adam' && !(command.epsilon > 0)) throw invalid('epsilon', 'a positive number', command.epsilon);
+export function encodeCommand(command: Command, handles: Handles): object {
+  const handleOf = (parameters: Parameters) => handles.of('parameters', parameters);
   if (command.kind === 'average') {
-    const { parameters, averages } = command;
-    return { ...command, parameters: handles.parameters(parameters), averages: handles.parameters(averages) };
+    return { ...command, parameters: handleOf(command.parameters), averages: handleOf(command.averages) };
   }
   if (command.kind === 'sgd' || command.kind === 'adam') {
-    return { ...command, parameters: handles.parameters(command.parameters) };
+    return { ...command, parameters: handleOf(command.parameters) };
   }
   const { program } = command;
-  const common = { program: handles.program(program), parameters: handles.parameters(program.parameters) };
+  const common = { program: handles.of('program', program), parameters: handleOf(program.parameters) };
   if (command.kind === 'hypergradient') {
     const train = encodeBatch(command.train, program.graph, handles);
     const validation = encodeBatch(command.validation, program.graph, handles);

@@ -1,7 +1,14 @@
 // The Device of TensorFlow.js: the reference that is not ours, and the fallback where no addon can be built.
+import { checkOptional, checkOptions, oneOf } from '../../checks.ts';
 import type { ImageArrays } from '../../data/dataset.ts';
-import { BackendError, invalid, throwIfAborted } from '../../errors.ts';
+import { BackendError, throwIfAborted } from '../../errors.ts';
 import type { Graph } from '../../graph/graph.ts';
+import { inSlices } from '../../slices.ts';
+import { Belongings } from '../belongings.ts';
+import { isGathered } from '../check_batch.ts';
+import { checkCommands, checkExecuteOptions } from '../check_commands.ts';
+import { checkCompile, checkCreateParameters } from '../check_compile.ts';
+import { checkImages, HeldDataset } from '../dataset.ts';
 import type {
   Batch,
   Command,
@@ -12,13 +19,16 @@ import type {
   Outcome,
   Peak,
   Program,
+  ProgramMemory,
 } from '../device.ts';
-import { type Arena, arenas, initialValues, type ParameterStore, Parameters, placeParameters } from '../parameters.ts';
-import { CommandProgram } from '../program.ts';
-import { gatherBatch, type MixedLabels } from './gather.ts';
+import { elementsOf, endsOf } from '../graph_ends.ts';
+import { initialValueSteps } from '../initial_values.ts';
+import { type Arena, arenas, type ParameterStore, Parameters, placeParameters } from '../parameters.ts';
+import { CommandProgram, type Runner } from '../program.ts';
+import { gatherBatch } from './gather.ts';
 import { adam, average, hypergradient, sgd } from './optimisers.ts';
 import { type Arenas, type PassOptions, type PassResult, runPass } from './pass.ts';
-import { type OpenPlatform, openPlatform, type Platform } from './platform.ts';
+import { type OpenPlatform, openPlatform, type Platform, platforms } from './platform.ts';
 
 /** Options of {@link openTfjsDevice}. */
 export interface TfjsDeviceOptions {
@@ -26,9 +36,17 @@ export interface TfjsDeviceOptions {
   readonly platform?: Platform;
 }
 
-/** Opens a device of TensorFlow.js. Throws BackendError, saying what to install. */
-export async function openTfjsDevice({ platform }: TfjsDeviceOptions = {}): Promise<Device> {
+/** Opens a device of TensorFlow.js. Throws ArgumentError for a bad option and BackendError, saying what to install. */
+export async function openTfjsDevice(options: TfjsDeviceOptions = {}): Promise<Device> {
+  checkOptions('options', options, ['platform']);
+  const { platform } = options;
+  checkOptional('platform', platform, oneOf(platforms));
   return new TfjsDevice(await openPlatform(platform));
+}
+
+/** What a dataset holds; nothing once it was disposed of. */
+interface HostImages {
+  arrays?: ImageArrays;
 }
 
 class TfjsDevice implements Device {
@@ -36,9 +54,11 @@ class TfjsDevice implements Device {
   readonly description: string;
   readonly recordedKernels = 0;
   readonly #platform: OpenPlatform;
-  readonly #arenas = new WeakMap<Parameters, Arenas>();
-  readonly #datasets = new WeakMap<DeviceDataset, ImageArrays>();
-  readonly #programs = new WeakSet<Program>();
+  readonly #belongings = new Belongings<{ program: undefined; parameters: Arenas; dataset: HostImages }>();
+  readonly #runner: Runner = {
+    belongings: this.#belongings,
+    run: (commands, signal) => this.#execute(commands, signal),
+  };
   /** Ends when all commands so far are done. */
   #last: Promise<unknown> = Promise.resolve();
   #disposed = false;
@@ -52,65 +72,64 @@ class TfjsDevice implements Device {
     throw new BackendError('TensorFlow.js does not measure what the machine does at best');
   }
 
-  async createParameters(graph: Graph, { seed }: { seed: number }): Promise<Parameters> {
-    if (!Number.isSafeInteger(seed) || seed < 0) throw invalid('seed', 'a non-negative integer below 2^53', seed);
+  async createParameters(graph: Graph, options: { seed: number }): Promise<Parameters> {
+    checkCreateParameters(graph, options);
     const map = placeParameters(graph);
-    const { weight, buffer, alpha } = map.totals;
+    const { weight, alpha } = map.totals;
+    const drawn = (role: 'weight' | 'buffer' | 'alpha') => inSlices(initialValueSteps(map, role, options.seed));
     const values: Record<Arena, Float32Array> = {
-      weights: initialValues(map, 'weight', seed),
+      weights: await drawn('weight'),
       weightGradients: new Float32Array(weight),
       momentum: new Float32Array(weight),
-      buffers: initialValues(map, 'buffer', seed),
-      alpha: initialValues(map, 'alpha', seed),
+      buffers: await drawn('buffer'),
+      alpha: await drawn('alpha'),
       alphaGradients: new Float32Array(alpha),
       alphaMean: new Float32Array(alpha),
       alphaVariance: new Float32Array(alpha),
     };
-    if (values.buffers.length !== buffer) throw new BackendError('expected buffers as the graph has them');
     const parameters = new Parameters(map, new HostStore(values, (work) => this.#queue(work)));
-    this.#arenas.set(parameters, values);
+    this.#belongings.add('parameters', parameters, values);
     return parameters;
   }
 
-  async createDataset(images: ImageArrays): Promise<DeviceDataset> {
-    const dispose = () => this.#datasets.delete(dataset);
-    const { count, shape } = { count: images.labels.length, shape: images.shape };
-    const replace = (pixels: Uint8Array, labels: Int32Array) =>
-      this.#queue(() => {
-        if (!this.#datasets.has(dataset)) throw new BackendError('the dataset was disposed');
-        if (pixels.length !== images.images.length || labels.length !== count) {
-          throw new BackendError('[dataset] expected as many images and labels as there are, of the same size');
-        }
-        if (labels.some((label) => label < 0)) throw new BackendError('[dataset] expected labels from 0');
-        this.#datasets.set(dataset, { images: pixels, labels, shape });
-      });
-    const dataset: DeviceDataset = {
-      count,
-      shape,
-      replace,
-      dispose,
-      [Symbol.dispose]: dispose,
-    };
-    this.#datasets.set(dataset, images);
+  async createDataset(arrays: ImageArrays): Promise<DeviceDataset> {
+    const classes = checkImages(arrays);
+    const held: HostImages = { arrays };
+    const dataset = new HeldDataset(arrays, classes, {
+      replace: (images, labels) =>
+        this.#queue(() => {
+          held.arrays = { ...imagesOf(held), images, labels };
+        }),
+      dispose: () => {
+        held.arrays = undefined;
+      },
+    });
+    this.#belongings.add('dataset', dataset, held);
     return dataset;
   }
 
-  compile(graph: Graph, { batchSize, parameters, fusion = 'on', precision = 'fp32' }: CompileOptions): Program {
-    if (!(Number.isInteger(batchSize) && batchSize >= 1)) throw invalid('batchSize', 'a positive integer', batchSize);
-    if (fusion !== 'on' && fusion !== 'off') throw invalid('fusion', "'on' or 'off'", fusion);
+  compile(graph: Graph, options: CompileOptions): Program {
+    checkCompile(graph, options, this.#belongings);
+    const { batchSize, parameters, precision = 'fp32' } = options;
     if (precision !== 'fp32') {
       throw new BackendError(
         `[compile] expected precision fp32 but got ${precision}: TensorFlow.js computes in float32`,
       );
     }
-    if (!this.#arenas.has(parameters)) throw invalid('parameters', 'parameters of this device', 'those of another');
-    const program = new TfjsProgram(this, graph, batchSize, parameters);
-    this.#programs.add(program);
+    const program = new TfjsProgram(this.#runner, graph, batchSize, parameters);
+    this.#belongings.add('program', program, undefined);
     return program;
   }
 
-  execute(commands: readonly Command[], { signal }: ExecuteOptions = {}): Promise<Outcome[]> {
+  async execute(commands: readonly Command[], options: ExecuteOptions = {}): Promise<Outcome[]> {
+    checkExecuteOptions(options);
+    checkCommands(commands, this.#belongings);
+    return this.#execute(commands, options.signal);
+  }
+
+  #execute(commands: readonly Command[], signal: AbortSignal | undefined): Promise<Outcome[]> {
     return this.#queue(async () => {
+      throwIfAborted(signal);
       const outcomes: Outcome[] = [];
       for (const command of commands) {
         // Lets the event loop breathe, and an abort arrive.
@@ -145,17 +164,11 @@ class TfjsDevice implements Device {
       case 'sgd':
         return { gradientNorm: sgd(this.#arenasOf(command.parameters), command) };
       case 'adam':
-        if (!(command.epsilon > 0)) throw invalid('epsilon', 'a positive number', command.epsilon);
         adam(this.#arenasOf(command.parameters), command);
         return {};
       case 'average': {
         const { parameters, averages, decay } = command;
-        if (!(decay >= 0 && decay <= 1)) throw invalid('decay', 'a number from 0 to 1', decay);
-        const [from, to] = [this.#arenasOf(parameters), this.#arenasOf(averages)];
-        if (from.weights.length !== to.weights.length || from.buffers.length !== to.buffers.length) {
-          throw new BackendError('[average] expected averages laid out as the parameters');
-        }
-        average(to, from, decay);
+        average(this.#arenasOf(averages), this.#arenasOf(parameters), decay);
         return {};
       }
       case 'hypergradient': {
@@ -206,10 +219,8 @@ class TfjsDevice implements Device {
       readonly read?: readonly number[];
     },
   ): PassResult {
-    if (!this.#programs.has(program)) throw invalid('program', 'a program of this device', 'one of another');
     const { graph, batchSize, parameters } = program;
-    checkMixing(options.mixing, parameters);
-    const { inputs, labels, mixed } = this.#inputs(graph, batchSize, batch);
+    const { inputs, labels, mixed } = this.#inputs(graph, batch);
     const { read = [] } = options;
     return runPass({
       ...options,
@@ -226,69 +237,26 @@ class TfjsDevice implements Device {
     });
   }
 
-  /** Tensors of a batch by input node; refuses what does not fit. */
-  #inputs(graph: Graph, batchSize: number, batch: Batch) {
-    const images = graph.nodes.filter((node) => node.op === 'input');
-    let labels: Int32Array | undefined;
-    let mixed: MixedLabels | undefined;
-    let inputs: Readonly<Record<string, Float32Array>>;
-    if ('dataset' in batch) {
-      const dataset = this.#datasets.get(batch.dataset);
-      if (dataset === undefined) throw invalid('dataset', 'a dataset of this device', 'one of another');
-      if (images.length !== 1)
-        throw new BackendError('[batch] expected a graph with one input for images of a dataset');
-      if (batch.indices.length !== batchSize) throw invalid('indices', `${batchSize} positions`, batch.indices.length);
-      if (batch.indices.some((index) => index >= dataset.labels.length)) {
-        throw invalid('indices', `positions below ${dataset.labels.length}`, Math.max(...batch.indices));
-      }
-      const gathered = gatherBatch(dataset, batch.indices, batch.augmentation);
-      inputs = { [images[0].name]: gathered.images };
-      ({ labels, mixed } = gathered);
-    } else {
-      ({ inputs, labels } = batch);
-    }
-    for (const { name, shape } of images) {
-      const count = elementsOf(shape, batchSize);
-      if (!(inputs[name] instanceof Float32Array) || inputs[name].length !== count) {
-        throw invalid(`inputs.${name}`, `a Float32Array of ${count} elements`, inputs[name]);
-      }
-    }
-    checkLabels(graph, batchSize, labels);
-    return { inputs, labels, mixed };
+  /** Tensors of a batch by input node. */
+  #inputs(graph: Graph, batch: Batch) {
+    if (!isGathered(batch)) return { inputs: batch.inputs, labels: batch.labels, mixed: undefined };
+    const arrays = imagesOf(this.#belongings.of('dataset', batch.dataset));
+    const { images, labels, mixed } = gatherBatch(arrays, batch.indices, batch.augmentation);
+    return { inputs: { [endsOf(graph).inputs[0].name]: images }, labels, mixed };
   }
 
   #arenasOf(parameters: Parameters): Arenas {
-    const found = this.#arenas.get(parameters);
-    if (found === undefined) throw invalid('parameters', 'parameters of this device', 'those of another');
-    return found;
+    return this.#belongings.of('parameters', parameters);
   }
 }
 
-function elementsOf(shape: readonly number[], batchSize: number): number {
-  return shape.reduce((product, size) => product * size, batchSize);
+function imagesOf({ arrays }: HostImages): ImageArrays {
+  if (arrays === undefined) throw new BackendError('the dataset was disposed of');
+  return arrays;
 }
 
 function refuseProfile(profile: boolean | undefined): void {
   if (profile) throw new BackendError('TensorFlow.js does not measure kernels one by one');
-}
-
-function checkMixing(mixing: PassOptions['mixing'], { map }: Parameters): void {
-  for (const [name, weights] of Object.entries(mixing ?? {})) {
-    const place = map.places.get(name);
-    if (place?.spec.role !== 'alpha') throw invalid('mixing', 'names of architecture parameter tables', name);
-    if (!(weights instanceof Float32Array) || weights.length !== place.size) {
-      throw invalid(`mixing.${name}`, `a Float32Array of ${place.size} weights`, weights);
-    }
-  }
-}
-
-function checkLabels(graph: Graph, batchSize: number, labels: Int32Array | undefined): void {
-  const output = graph.nodes[graph.output];
-  if (output.op !== 'softmaxCrossEntropy') return;
-  if (labels?.length !== batchSize) throw invalid('labels', `an Int32Array of ${batchSize} labels`, labels);
-  const classes = graph.nodes[output.inputs[0]].shape[0];
-  const wrong = labels.find((label) => label < 0 || label >= classes);
-  if (wrong !== undefined) throw invalid('labels', `labels below ${classes}`, wrong);
 }
 
 function outcomeOf({ loss, correct, outputs }: PassResult): Outcome {
@@ -306,8 +274,8 @@ class HostStore implements ParameterStore {
     this.#queue = queue;
   }
 
-  read(arena: Arena): Promise<Float32Array> {
-    return this.#queue(() => this.#alive()[arena].slice());
+  read(arena: Arena, offset = 0, length?: number): Promise<Float32Array> {
+    return this.#queue(() => this.#alive()[arena].slice(offset, length === undefined ? undefined : offset + length));
   }
 
   write(arena: Arena, offset: number, values: Float32Array): Promise<void> {
@@ -332,7 +300,7 @@ class HostStore implements ParameterStore {
 
 class TfjsProgram extends CommandProgram {
   /** What the nodes' outputs take; gradients as much again. TensorFlow.js plans nothing. */
-  async memory() {
+  async memory(): Promise<ProgramMemory> {
     const elements = this.graph.nodes.reduce((sum, { shape }) => sum + elementsOf(shape, this.batchSize), 0);
     const evaluate = 4 * elements;
     return { evaluate, weights: 2 * evaluate, alpha: 2 * evaluate, both: 2 * evaluate };

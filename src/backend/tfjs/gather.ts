@@ -1,7 +1,6 @@
 // Batches of images, augmented as the native backends do: the same Philox stream, the same arithmetic.
 
 import type { ImageArrays } from '../../data/dataset.ts';
-import { invalid } from '../../errors.ts';
 import { randomBlock } from '../../random/philox.ts';
 import type { Augmentation } from '../device.ts';
 import { normalisationTable } from '../normalisation.ts';
@@ -55,7 +54,6 @@ export function gatherBatch(
   });
   const own = Int32Array.from(indices, (index) => labels[index]);
   const share = Math.fround(augmentation.share ?? 1);
-  if (!(share >= 0 && share <= 1)) throw invalid('augmentation.share', 'a number from 0 to 1', augmentation.share);
   if (share === 1) return { images: output, labels: own };
   mixPartners(output, size, share);
   return { images: output, labels: own, mixed: { partners: own.toReversed(), share } };

@@ -1,6 +1,6 @@
 // One pass over a graph: forward, and TensorFlow.js's own gradients of the output.
 import type { Tensor } from '@tensorflow/tfjs';
-import { throwIfAborted } from '../../errors.ts';
+import { BackendError, throwIfAborted } from '../../errors.ts';
 import type { BatchNormNode, DropoutNode, Graph, MixedNode, Node } from '../../graph/graph.ts';
 import { randomBlock } from '../../random/philox.ts';
 import type { DropoutDraw, Mixing } from '../device.ts';
@@ -91,9 +91,7 @@ class Pass {
     else this.#differentiate(sources);
     if (this.#options.statistics === 'training') this.#moveStatistics();
     const output = graph.nodes[graph.output];
-    const reads = new Map(
-      this.#options.read.map((id) => [id, Float32Array.from(this.#read.get(id)?.dataSync() ?? [])] as const),
-    );
+    const reads = new Map(this.#options.read.map((id) => [id, this.#outputOf(id)] as const));
     return {
       ...(output.op === 'softmaxCrossEntropy' ? this.#lossResult(output) : {}),
       outputs: reads,
@@ -152,6 +150,12 @@ class Pass {
       if (output !== undefined && this.#isRead(node)) this.#read.set(node.id, this.#keep(output));
     }
     return outputs[graph.output] as Tensor;
+  }
+
+  #outputOf(id: number): Float32Array {
+    const output = this.#read.get(id);
+    if (output !== undefined) return Float32Array.from(output.dataSync());
+    throw new BackendError("[read] expected nodes that are computed on the way to the graph's output");
   }
 
   #isRead({ id }: Node): boolean {

@@ -53,12 +53,12 @@ describe('a folder of image files', () => {
 
   it('has a digest of the names and the size', async () => {
     const dataDir = folderWith(files);
-    const digest = datasetDigest(await load(dataDir));
-    expect(datasetDigest(await load(folderWith(files)))).toBe(digest);
+    const digest = await datasetDigest(await load(dataDir));
+    expect(await datasetDigest(await load(folderWith(files)))).toBe(digest);
     const others: Dataset<ImageSet>[] = [await load(dataDir, 4), await loadDataset('folder', { dataDir })];
     writeFileSync(join(dataDir, 'train/dog/c.png'), '');
     others.push(await load(dataDir));
-    expect(new Set([digest, ...others.map(datasetDigest)]).size).toBe(4);
+    expect(new Set([digest, ...(await Promise.all(others.map(datasetDigest)))]).size).toBe(4);
   });
 
   it('does without test images, or with test images of some classes', async () => {

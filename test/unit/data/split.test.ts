@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { describe, expect, it } from 'vitest';
-import type { Dataset, ImageArrays, ImageFiles } from '../../../src/data/dataset.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Dataset, ImageArrays, ImageFiles, ImageSet } from '../../../src/data/dataset.ts';
 import { datasetDigest } from '../../../src/data/digest.ts';
 import { holdOut, splitIndices } from '../../../src/data/split.ts';
 import { ArgumentError } from '../../../src/errors.ts';
@@ -61,7 +61,11 @@ describe('datasetDigest', () => {
     augmentation: { pad: 0, flip: false },
     notices: [],
   };
-  const digest = datasetDigest(dataset);
+  let digest: string;
+
+  beforeAll(async () => {
+    digest = await datasetDigest(dataset);
+  });
 
   it('is SHA-256 of normalisation and augmentation, then of shape, count and labels as little-endian int32, then pixels', () => {
     const bytes = [2, 1, 1, 2, 0, 1].flatMap((value) => [value, 0, 0, 0]);
@@ -73,7 +77,7 @@ describe('datasetDigest', () => {
     );
   });
 
-  it('changes with images, normalisation and augmentation, and with nothing else', () => {
+  it('changes with images, normalisation and augmentation, and with nothing else', async () => {
     const changed: readonly Partial<ImageArrays>[] = [
       { shape: [1, 2, 1] },
       { labels: Int32Array.of(1, 0) },
@@ -93,8 +97,30 @@ describe('datasetDigest', () => {
       { ...dataset, augmentation: { pad: 1, flip: false } },
       { ...dataset, augmentation: { pad: 0, flip: true } },
     ];
-    expect(new Set([digest, ...others.map(datasetDigest)]).size).toBe(1 + others.length);
-    expect(datasetDigest({ ...dataset, name: 'other', classes: 9, notices: ['x'] })).toBe(digest);
+    expect(new Set([digest, ...(await Promise.all(others.map(datasetDigest)))]).size).toBe(1 + others.length);
+    expect(await datasetDigest({ ...dataset, name: 'other', classes: 9, notices: ['x'] })).toBe(digest);
+  });
+
+  it('does not depend on the pieces in which it is taken', async () => {
+    const int32s = (...values: number[]) => new Uint8Array(Int32Array.from(values).buffer);
+    const labels = Int32Array.from({ length: 40_000 }, (_, i) => i % 3);
+    const images = Uint8Array.from({ length: 400_000 }, (_, i) => i % 251);
+    const hash = () => createHash('sha256').update('[[0],[1],0,false]');
+    const large: Dataset = { ...dataset, train: { images, labels, shape: [1, 10, 1] } };
+    const expected = hash()
+      .update(int32s(1, 10, 1, 40_000, ...labels))
+      .update(images);
+    expect(await datasetDigest(large)).toBe(expected.digest('hex'));
+    for (const count of [0, 1, 512, 513, 1300]) {
+      const names = Array.from({ length: count }, (_, i) => `${i}.png`);
+      const files = { folder: '', classFolders: ['a', 'b'], names, labels: new Int32Array(count), shape: [1, 1, 3] };
+      const listed = { ...dataset, train: files } as unknown as Dataset<ImageSet>;
+      const expected = hash()
+        .update(int32s(1, 1, 3, count))
+        .update(new Uint8Array(4 * count));
+      expected.update(`a\0b\0${names.join('\0')}\0`);
+      expect(await datasetDigest(listed), `${count} names`).toBe(expected.digest('hex'));
+    }
   });
 });
 
@@ -128,11 +154,12 @@ describe('holdOut', () => {
     ]);
   });
 
-  it('depends on the seed, which the digest covers', () => {
-    const digest = datasetDigest(holdOut(dataset, 0.3, 5));
-    expect(datasetDigest(holdOut(dataset, 0.3, 5))).toBe(digest);
-    expect(datasetDigest(holdOut(dataset, 0.3, 6))).not.toBe(digest);
-    expect(datasetDigest(holdOut(dataset, 0.4, 5))).not.toBe(digest);
+  it('depends on the seed, which the digest covers', async () => {
+    const digestOf = (portion: number, seed: number) => datasetDigest(holdOut(dataset, portion, seed));
+    const digest = await digestOf(0.3, 5);
+    expect(await digestOf(0.3, 5)).toBe(digest);
+    expect(await digestOf(0.3, 6)).not.toBe(digest);
+    expect(await digestOf(0.4, 5)).not.toBe(digest);
   });
 
   it('takes image files too, and leaves test images alone', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { ArgumentError } from '../../../src/errors.ts';
 import { mixingWeights } from '../../../src/network/mixing.ts';
 
 describe('mixingWeights', () => {
@@ -21,9 +22,22 @@ describe('mixingWeights', () => {
     expect(mixingWeights(Float32Array.of(1e30, -1e30), [2], 'sigmoid')).toEqual([[1, 0]]);
   });
 
+  it.each<[readonly unknown[], string]>([
+    [[new Float32Array(2), [2], 'softmin'], "expected 'softmax' or 'sigmoid' for activation but received 'softmin'"],
+    [[new Float32Array(2), [2]], "expected 'softmax' or 'sigmoid' for activation but received undefined"],
+    [[[1, 2], [2], 'softmax'], 'expected a Float32Array of 2 values, one a candidate for alpha but received [1,2]'],
+    [[new Float64Array(2), [2], 'softmax'], 'for alpha but received Float64Array of 16 bytes'],
+    [[new Float32Array(2), 2, 'softmax'], 'for rowLengths but received 2'],
+    [[new Float32Array(2), [-1, 3], 'softmax'], 'for rowLengths but received [-1,3]'],
+  ])('refuses %o', (given, message) => {
+    const call = () => (mixingWeights as (...given: readonly unknown[]) => unknown)(...given);
+    expect(call).toThrow(ArgumentError);
+    expect(call).toThrow(message);
+  });
+
   it('refuses a table of another size', () => {
     expect(() => mixingWeights(new Float32Array(5), [2, 2], 'softmax')).toThrow(
-      /expected 4 values, one a candidate for alpha/,
+      'expected a Float32Array of 4 values, one a candidate for alpha',
     );
   });
 });

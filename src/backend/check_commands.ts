@@ -1,0 +1,181 @@
+// What commands may hold, as a table: a rule a field of each kind. Every backend asks here before anything runs, so that all refuse
+// the same with the same words.
+import {
+  aBoolean,
+  aNumber,
+  anInteger,
+  aShareBelowOne,
+  aSignal,
+  check,
+  checkOptional,
+  checkOptions,
+  isRecord,
+  isTypedArray,
+  notNegative,
+  oneOf,
+  positive,
+  type Rule,
+  typedArray,
+} from '../checks.ts';
+import { invalid, unexpected } from '../errors.ts';
+import type { Belongings } from './belongings.ts';
+import { checkBatch } from './check_batch.ts';
+import type { Command, ExecuteOptions, Program } from './device.ts';
+import { elementsOf, endsOf } from './graph_ends.ts';
+import type { Parameters } from './parameters.ts';
+
+/** Where a field is looked at: its command, and what the device that is to run it has made. */
+interface Place {
+  readonly command: Readonly<Record<string, unknown>>;
+  readonly owner: Belongings;
+}
+
+type FieldCheck = (name: string, value: unknown, place: Place) => void;
+type FieldChecks = Readonly<Record<string, FieldCheck>>;
+
+const meets =
+  (rule: Rule): FieldCheck =>
+  (name, value) =>
+    check(name, value, rule);
+
+const mayMeet =
+  (rule: Rule): FieldCheck =>
+  (name, value) =>
+    checkOptional(name, value, rule);
+
+const program: FieldCheck = (name, value, { owner }) => owner.check('program', name, value);
+const parameters: FieldCheck = (name, value, { owner }) => owner.check('parameters', name, value);
+
+const programWithLoss: FieldCheck = (name, value, place) => {
+  program(name, value, place);
+  if (endsOf((value as Program).graph).classes !== undefined) return;
+  throw unexpected(name, 'a program whose graph ends in a loss', 'one of another output');
+};
+
+const batch: FieldCheck = (name, value, { command, owner }) =>
+  checkBatch(name, value, command['program'] as Program, owner);
+
+const directBatch: FieldCheck = (name, value, place) => {
+  if (isRecord(value) && value['dataset'] !== undefined) throw invalid(name, 'a batch of inputs', value);
+  batch(name, value, place);
+};
+
+const averages: FieldCheck = (name, value, place) => {
+  parameters(name, value, place);
+  const [own, other] = [place.command['parameters'], value].map((each) => (each as Parameters).map);
+  const fits = own.totals.weight === other.totals.weight && own.totals.buffer === other.totals.buffer;
+  if (!fits || own.places.size !== other.places.size) {
+    throw unexpected(name, 'averages laid out as the parameters', 'those of another graph');
+  }
+};
+
+const mixing: FieldCheck = (name, value, { command }) => {
+  if (value === undefined) return;
+  if (!isRecord(value)) throw invalid(name, 'mixing weights by table', value);
+  const { places } = (command['program'] as Program).parameters.map;
+  for (const [table, weights] of Object.entries(value)) {
+    const place = places.get(table);
+    if (place?.spec.role !== 'alpha') throw invalid(name, 'names of architecture parameter tables', table);
+    check(`${name}.${table}`, weights, typedArray('Float32Array', place.size, 'weights'));
+    const wrong = (weights as Float32Array).find((weight) => !Number.isFinite(weight));
+    if (wrong !== undefined) throw invalid(`${name}.${table}`, 'finite weights', wrong);
+  }
+};
+
+const read: FieldCheck = (name, value, { command }) => {
+  if (value === undefined) return;
+  if (!Array.isArray(value)) throw invalid(name, 'a list of nodes', value);
+  const node = anInteger(0, (command['program'] as Program).graph.nodes.length - 1);
+  for (const [index, id] of value.entries()) check(`${name}[${index}]`, id, node);
+};
+
+const outputGradient: FieldCheck = (name, value, { command }) => {
+  const { graph, batchSize } = command['program'] as Program;
+  const { classes, shape } = endsOf(graph);
+  const isLoss = classes !== undefined;
+  const words = isLoss ? 'an empty Float32Array, as for any loss,' : `a Float32Array of [${[batchSize, ...shape]}]`;
+  const length = isLoss ? 0 : elementsOf(shape, batchSize);
+  check(name, value, { words, holds: (given) => isTypedArray('Float32Array', given) && given.length === length });
+};
+
+const betas: FieldCheck = (name, value) => {
+  if (!Array.isArray(value) || value.length !== 2) throw invalid(name, 'two numbers in [0, 1)', value);
+  for (const [index, beta] of value.entries()) check(`${name}[${index}]`, beta, aShareBelowOne);
+};
+
+/** Infinity clips nothing, and what float32 cannot hold is as good. */
+const maxNorm: Rule = {
+  words: 'a positive number (Infinity for no clipping)',
+  holds: (value) => typeof value === 'number' && Math.fround(value) > 0,
+};
+
+/** Beyond it the finite difference is lost in float32, or overflows. */
+const radius: Rule = { ...aNumber(1e-12, 1e12), words: 'a number from 1e-12 to 1e12' };
+
+const passFields = { mixing, profile: mayMeet(aBoolean) };
+const stepFields = { learningRate: meets(notNegative), weightDecay: meets(notNegative) };
+
+/** In the order in which they are looked at: a field may rely on those before it. */
+const table: Readonly<Record<Command['kind'], FieldChecks>> = {
+  evaluate: { program, batch, statistics: meets(oneOf(['running', 'batch'])), read, ...passFields },
+  gradients: {
+    program: programWithLoss,
+    batch,
+    target: meets(oneOf(['weights', 'alpha', 'both'])),
+    read,
+    ...passFields,
+  },
+  vjp: { program, batch: directBatch, outputGradient, ...passFields },
+  hypergradient: {
+    program: programWithLoss,
+    train: batch,
+    validation: batch,
+    ...stepFields,
+    momentum: meets(aNumber(0, 1)),
+    radius: mayMeet(radius),
+  },
+  sgd: { parameters, ...stepFields, momentum: meets(aNumber(0, 1)), maxNorm: meets(maxNorm) },
+  average: { parameters, averages, decay: meets(aNumber(0, 1)) },
+  // An epsilon of 0 divides 0 by 0 where a gradient was always 0.
+  adam: { parameters, ...stepFields, betas, epsilon: meets(positive), step: meets(anInteger(1)) },
+};
+
+const kinds = oneOf(Object.keys(table));
+
+/** Throws ArgumentError for options of a run that are none. */
+export function checkExecuteOptions(options: ExecuteOptions): void {
+  checkOptions('options', options, ['signal']);
+  checkOptional('signal', options.signal, aSignal);
+}
+
+/** Throws ArgumentError, naming the field as in `commands[2].learningRate`, where a device is to run what makes no sense. */
+export function checkCommands(commands: unknown, owner: Belongings): void {
+  if (!Array.isArray(commands)) throw invalid('commands', 'a list of commands', commands);
+  for (const [index, command] of commands.entries()) {
+    const name = `commands[${index}]`;
+    if (!isRecord(command)) throw invalid(name, 'a command', command);
+    check(`${name}.kind`, command['kind'], kinds);
+    const fields = table[command['kind'] as Command['kind']];
+    const known = ['kind', ...Object.keys(fields)];
+    checkKnown(`a field of ${name}`, command, known, known);
+    checkFields(command, `${name}.`, fields, owner);
+  }
+}
+
+/** The same for the one command of a program's method; fields have the names that the method's options have. */
+export function checkCommand(command: Command, owner: Belongings): void {
+  const fields = table[command.kind];
+  const own = Object.keys(fields).filter((field) => field !== 'program');
+  checkKnown('an option', command, ['kind', 'program', ...own], [...own, 'signal']);
+  checkFields({ ...command }, '', fields, owner);
+}
+
+function checkKnown(name: string, command: object, known: readonly string[], offered: readonly string[]): void {
+  for (const [key, value] of Object.entries(command)) {
+    if (value !== undefined && !known.includes(key)) throw invalid(name, `one of ${offered.join(', ')}`, key);
+  }
+}
+
+function checkFields(command: Place['command'], prefix: string, fields: FieldChecks, owner: Belongings): void {
+  for (const [field, look] of Object.entries(fields)) look(prefix + field, command[field], { command, owner });
+}

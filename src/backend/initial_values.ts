@@ -1,0 +1,37 @@
+import type { Initialiser, ParameterSpec } from '../graph/graph.ts';
+import { normal, type Purpose, type StreamKey, uniform } from '../random/philox.ts';
+import { atOnce, type Steps, stepElements } from '../slices.ts';
+import type { ParameterMap } from './parameters.ts';
+
+/** The first values of an arena: each parameter's initialiser, drawn from the stream of its position in the graph. */
+export function initialValues(map: ParameterMap, role: ParameterSpec['role'], seed: number): Float32Array {
+  return atOnce(initialValueSteps(map, role, seed));
+}
+
+/** {@link initialValues} as work that may rest: a large network's takes a third of a second. */
+export function* initialValueSteps(map: ParameterMap, role: ParameterSpec['role'], seed: number): Steps<Float32Array> {
+  const values = new Float32Array(map.totals[role]);
+  const purpose: Purpose = role === 'alpha' ? 'architecture' : 'weights';
+  let position = 0;
+  for (const { spec, offset, size } of map.places.values()) {
+    const stream = { seed, purpose, epoch: 0, step: position++ };
+    if (spec.role !== role) continue;
+    for (let first = 0; first < size; first += stepElements) {
+      const count = Math.min(stepElements, size - first);
+      draw(spec.initialiser, stream, first, values.subarray(offset + first, offset + first + count));
+      yield;
+    }
+  }
+  return values;
+}
+
+/** Values from the `first` of a stream on; a multiple of four, as many as come from a block. */
+function draw(initialiser: Initialiser, stream: StreamKey, first: number, target: Float32Array): void {
+  if (initialiser.kind === 'constant') {
+    target.fill(initialiser.value);
+  } else if (initialiser.kind === 'uniform') {
+    target.set(uniform(stream, target.length, first).map((u) => (2 * u - 1) * initialiser.bound));
+  } else {
+    target.set(normal(stream, target.length, first).map((x) => x * initialiser.deviation));
+  }
+}

@@ -1,0 +1,179 @@
+// A graph is plain data that may come from anywhere: what is read of it is checked before anyone reads it.
+import {
+  aBoolean,
+  aName,
+  aNumber,
+  anInteger,
+  aShareBelowOne,
+  check,
+  finite,
+  isRecord,
+  listOf,
+  listOfLength,
+  notNegative,
+  oneOf,
+  positive,
+  type Rule,
+} from '../checks.ts';
+import { ArgumentError, invalid } from '../errors.ts';
+import type { Graph, MixedNode, Node, ParameterRole, ParameterSpec } from './graph.ts';
+
+/** Graphs that were found sound, or that GraphBuilder made: they are read-only, and used for program after program. */
+const sound = new WeakSet<object>();
+
+/**
+ * Throws ArgumentError naming `name` unless a value has the form of a graph: known ops with their fields, inputs that come earlier,
+ * parameters that exist. Whether shapes follow from one another is the engine's to say.
+ */
+export function checkGraph(name: string, graph: Graph): void {
+  if (isRecord(graph) && sound.has(graph)) return;
+  const given: unknown = graph;
+  if (isRecord(given) && isGraphLike(given['graph'])) {
+    throw new ArgumentError(
+      `expected a Graph for ${name} but received a network: pass its graph, as in supernet.graph`,
+    );
+  }
+  if (!isGraphLike(given)) throw invalid(name, 'a Graph, as GraphBuilder makes it,', graph);
+  const specs = checkParameters(name, graph.parameters);
+  if (graph.nodes.length === 0) throw invalid(`${name}.nodes`, 'at least one node', graph.nodes);
+  for (const [id, node] of graph.nodes.entries()) checkNode(`${name}.nodes[${id}]`, node, id, specs);
+  check(`${name}.output`, graph.output, anInteger(0, graph.nodes.length - 1));
+  sound.add(graph);
+}
+
+/** Enters a graph whose every node was checked when it was made. */
+export function markSound(graph: Graph): void {
+  sound.add(graph);
+}
+
+function isGraphLike(value: unknown): value is Graph {
+  return isRecord(value) && Array.isArray(value['nodes']) && Array.isArray(value['parameters']);
+}
+
+type Specs = ReadonlyMap<unknown, ParameterSpec>;
+
+const size = anInteger(1);
+const offset = anInteger(0);
+const sizes = listOf(size, 'a list of positive integers');
+const pair = (rule: Rule, words: string) => listOfLength(2, rule, words);
+const sizePair = pair(size, 'two positive integers');
+const kinds = oneOf(['constant', 'uniform', 'normal']);
+
+function checkParameters(graph: string, parameters: readonly ParameterSpec[]): Specs {
+  const specs = new Map<unknown, ParameterSpec>();
+  for (const [index, spec] of parameters.entries()) {
+    const at = `${graph}.parameters[${index}]`;
+    if (!isRecord(spec)) throw invalid(at, 'a parameter', spec);
+    checkFields(at, spec, parameterFields);
+    if (specs.has(spec.name)) throw invalid(`${at}.name`, 'each name once', spec.name);
+    if (spec.layout !== 'plain' && spec.shape.length < 2) {
+      throw invalid(`${at}.shape`, 'at least two sizes', spec.shape);
+    }
+    if (spec.role === 'alpha') checkRows(at, spec);
+    checkInitialiser(`${at}.initialiser`, spec.initialiser);
+    specs.set(spec.name, spec);
+  }
+  return specs;
+}
+
+const parameterFields = {
+  name: aName,
+  role: oneOf(['weight', 'buffer', 'alpha']),
+  shape: sizes,
+  layout: oneOf(['conv', 'linear', 'plain']),
+};
+
+function checkRows(at: string, { shape, rowLengths = [] }: ParameterSpec): void {
+  check(`${at}.rowLengths`, rowLengths, sizes);
+  const total = rowLengths.reduce((sum, length) => sum + length, 0);
+  const elements = shape.reduce((product, length) => product * length, 1);
+  if (total !== elements) throw invalid(`${at}.rowLengths`, `lengths whose sum is ${elements}`, rowLengths);
+}
+
+function checkInitialiser(at: string, initialiser: ParameterSpec['initialiser']): void {
+  if (!isRecord(initialiser)) throw invalid(at, 'an initialiser', initialiser);
+  check(`${at}.kind`, initialiser.kind, kinds);
+  if (initialiser.kind === 'constant') check(`${at}.value`, initialiser.value, finite);
+  else if (initialiser.kind === 'uniform') check(`${at}.bound`, initialiser.bound, notNegative);
+  else check(`${at}.deviation`, initialiser.deviation, notNegative);
+}
+
+const slidingWindow = {
+  kernel: sizePair,
+  stride: sizePair,
+  padding: pair(offset, 'two integers of at least 0'),
+};
+
+/** The fields that each op reads, beside parameters. */
+const fields: Readonly<Record<Node['op'], Readonly<Record<string, Rule>>>> = {
+  input: { name: aName },
+  conv2d: { ...slidingWindow, dilation: sizePair, groups: size },
+  batchNorm: { epsilon: positive, momentum: aNumber(0, 1) },
+  relu: {},
+  maxPool: slidingWindow,
+  avgPool: { ...slidingWindow, countIncludePad: aBoolean },
+  globalAvgPool: {},
+  linear: {},
+  add: {},
+  concat: {},
+  crop: { top: offset, left: offset },
+  dropout: { rate: aShareBelowOne, drops: oneOf(['elements', 'samples']), number: offset },
+  zero: {},
+  mixed: { row: offset, activation: oneOf(['softmax', 'sigmoid']) },
+  softmaxCrossEntropy: { smoothing: aShareBelowOne, weights: listOf(finite, 'a list of finite numbers') },
+};
+
+/** The parameters that each op names. */
+const references: Readonly<Partial<Record<Node['op'], Readonly<Record<string, ParameterRole>>>>> = {
+  conv2d: { weight: 'weight' },
+  linear: { weight: 'weight', bias: 'weight' },
+  batchNorm: { runningMean: 'buffer', runningVariance: 'buffer', scale: 'weight', shift: 'weight' },
+  mixed: { alpha: 'alpha' },
+};
+
+/** Ops without an input. */
+const sources: ReadonlySet<Node['op']> = new Set(['input', 'zero']);
+const ops = oneOf(Object.keys(fields));
+
+function checkNode(at: string, node: Node, id: number, specs: Specs): void {
+  if (!isRecord(node)) throw invalid(at, 'a node', node);
+  check(`${at}.op`, node.op, ops);
+  if (node.id !== id) throw invalid(`${at}.id`, `its position ${id}`, node.id);
+  const earlier = anInteger(0, id - 1);
+  if (!Array.isArray(node.inputs) || !node.inputs.every(earlier.holds)) {
+    throw invalid(`${at}.inputs`, 'ids of earlier nodes', node.inputs);
+  }
+  if ((node.inputs.length === 0) !== sources.has(node.op)) {
+    throw invalid(`${at}.inputs`, sources.has(node.op) ? 'no input' : 'at least one input', node.inputs);
+  }
+  const given = node as unknown as Readonly<Record<string, unknown>>;
+  checkFields(at, given, { shape: sizes, ...fields[node.op] });
+  for (const [field, role] of Object.entries(references[node.op] ?? {})) {
+    const isAbsent = given[field] === undefined && (field === 'scale' || field === 'shift');
+    if (isAbsent || specs.get(given[field])?.role === role) continue;
+    throw invalid(`${at}.${field}`, `the name of a parameter of the graph with role ${role}`, given[field]);
+  }
+  if (node.op === 'mixed') checkBranches(at, node, specs);
+}
+
+function checkFields(
+  at: string,
+  given: Readonly<Record<string, unknown>>,
+  rules: Readonly<Record<string, Rule>>,
+): void {
+  for (const [field, rule] of Object.entries(rules)) {
+    if (!rule.holds(given[field])) throw invalid(`${at}.${field}`, rule.words, given[field]);
+  }
+}
+
+function checkBranches(at: string, { branches, alpha, row, id }: MixedNode, specs: Specs): void {
+  if (!Array.isArray(branches)) throw invalid(`${at}.branches`, 'a list of branches', branches);
+  const entries = specs.get(alpha)?.rowLengths?.[row];
+  if (entries !== branches.length) throw invalid(`${at}.row`, `a row of ${alpha} with ${branches.length} entries`, row);
+  const places = { begin: anInteger(0, id), end: anInteger(0, id), output: anInteger(0, id - 1) };
+  for (const [index, branch] of branches.entries()) {
+    const span: unknown = branch;
+    if (!isRecord(span)) throw invalid(`${at}.branches[${index}]`, 'a branch', span);
+    checkFields(`${at}.branches[${index}]`, span, places);
+  }
+}
