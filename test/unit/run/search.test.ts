@@ -511,6 +511,9 @@ describe('failures', () => {
     writeFileSync(file, '');
     await expect(start({ out: file }).result).rejects.toThrow(FileError);
     await expect(start({ out: join(file, 'run') }).result).rejects.toThrow(/a part of the path is a file/);
+    // Nothing can be made there, though the folder around it is there.
+    if (existsSync('/proc'))
+      await expect(start({ out: '/proc/run' }).result).rejects.toThrow('cannot write /proc/run: ');
   });
 
   it.each(['checkpoint.safetensors', 'genotype.json'])(
