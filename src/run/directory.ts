@@ -139,6 +139,8 @@ export async function readConfig(files: RunFiles): Promise<RunConfig> {
   try {
     text = await readFile(files.config, 'utf8');
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR')
+      throw new FileError(`${files.directory} is a file: expected the folder of a run`);
     if (!isMissing(error)) throw fileError('read', files.config, error);
     throw new FileError(`${files.directory} holds no run: there is no config.json`);
   }

@@ -386,6 +386,7 @@ describe('resume', () => {
     expect(contents(out)).toEqual(whole);
     rmSync(join(out, 'config.json'));
     await expect(resume(out).result).rejects.toThrow(/holds no run: there is no config.json/);
+    await expect(resume(checkpoint).result).rejects.toThrow(`${checkpoint} is a file: expected the folder of a run`);
   });
 });
 
