@@ -12,7 +12,9 @@ export function suggestion(word: string, known: readonly string[]): string {
     .map((candidate) => ({ candidate, distance: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance);
   const [best] = ranked;
-  if (best === undefined || best.distance > 0.4 * Math.max(word.length, best.candidate.length)) return '';
+  // So short a word is another one where a letter differs: gpu is no slip for cpu.
+  const most = word.length <= 3 ? 0 : 0.4 * Math.max(word.length, best?.candidate.length ?? 0);
+  if (best === undefined || best.distance > most) return '';
   return ` (Did you mean ${best.candidate}?)`;
 }
 

@@ -5,7 +5,7 @@ import { ArgumentError, invalid, throwIfAborted } from '../errors.ts';
 import { type KernelName, kernelNames } from '../kernels/catalogue.ts';
 import { checkKernel } from '../kernels/check.ts';
 import { type Contestant, measureKernel } from '../kernels/measure.ts';
-import { suggestion } from '../suggest.ts';
+import { invalidWord, suggestion } from '../suggest.ts';
 import { type BenchCase, type BenchShape, checkBatchSize, planCases } from './bench_cases.ts';
 import { type BenchProgress, createBenchProgress } from './bench_progress.ts';
 import { type BenchResult, benchLines, describeBench } from './bench_report.ts';
@@ -157,7 +157,7 @@ function readKernel(word: string): KernelName {
 function readBackends(text: string, before: readonly BackendName[] = []): readonly BackendName[] {
   const names = text.split(',').map((word) => {
     const name = backendNames.find((known) => known === word.trim());
-    if (name === undefined) throw invalid('--backend', `one of ${backendNames.join(', ')}`, word.trim());
+    if (name === undefined) throw invalidWord('--backend', backendNames, word.trim());
     return name;
   });
   return [...new Set([...before, ...names])];

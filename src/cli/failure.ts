@@ -1,9 +1,7 @@
 import { CommanderError } from 'commander';
 import { AbortedError, ArgumentError, DartsmithError } from '../errors.ts';
+import { exitCodes } from './exit_codes.ts';
 import { Interruption } from './interrupt.ts';
-
-/** The command's exit codes; an {@link Interruption} has its own. */
-export const exitCodes = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
 /** How a command that did not simply finish ends: its exit code, and the line to print where there is one. */
 export interface Ending {

@@ -3,6 +3,7 @@ import { ArgumentError, FileError, invalid } from '../errors.ts';
 import { type Genotype, parseGenotype } from '../network/genotype.ts';
 import { genotypes } from '../network/published.ts';
 import { runFiles } from '../run/directory.ts';
+import { suggestion } from '../suggest.ts';
 
 /** How the help of a command describes its genotype argument. */
 export const genotypeArgumentHelp =
@@ -26,12 +27,10 @@ export async function genotypeArgument(argument: string): Promise<GivenGenotype>
   const found = await stat(argument).catch((error: NodeJS.ErrnoException) => error);
   if (found instanceof Error) {
     if (found.code !== 'ENOENT') throw new FileError(`cannot read ${argument}: ${found.message}`, { cause: found });
-    const names = Object.keys(genotypes).join(', ');
-    throw invalid(
-      'the genotype',
-      `a published name (${names}), Genotype(...) text, a file or a run directory`,
-      argument,
-    );
+    const names = Object.keys(genotypes);
+    const forms = `a published name (${names.join(', ')}), Genotype(...) text, a file or a run directory`;
+    const { message } = invalid('the genotype', forms, argument);
+    throw new ArgumentError(message + suggestion(argument, names));
   }
   if (!found.isDirectory()) return { genotype: await readGenotypeFile(argument, found.size) };
   return { genotype: await readRunGenotype(argument), run: argument };

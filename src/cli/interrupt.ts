@@ -1,6 +1,7 @@
 // What stops a command before its end: Ctrl-C, signals of the system, output that nobody takes any more.
 import type { EventEmitter } from 'node:events';
 import { AbortedError } from '../errors.ts';
+import { exitCodes } from './exit_codes.ts';
 
 /** The reason that a command is stopped for. Its message is how the command ends, in words. */
 export class Interruption extends Error {
@@ -18,18 +19,18 @@ export class Interruption extends Error {
 
 type Signal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
 
-/** By signal: words and, as shells count them, 128 and the signal's number. */
+/** By signal: how the command ends, and what to tell until then. */
 const bySignal: Readonly<Record<Signal, readonly [message: string, exitCode: number, notice: string]>> = {
-  SIGINT: ['interrupted', 130, 'finishing the step; press Ctrl-C again to quit at once'],
-  SIGTERM: ['ended by SIGTERM', 143, 'SIGTERM: finishing the step; a second one ends it at once'],
-  SIGHUP: ['ended by SIGHUP, since the terminal has gone', 129, 'SIGHUP: finishing the step'],
+  SIGINT: ['interrupted', exitCodes.interrupted, 'finishing the step; press Ctrl-C again to quit at once'],
+  SIGTERM: ['ended by SIGTERM', exitCodes.terminated, 'SIGTERM: finishing the step; a second one ends it at once'],
+  SIGHUP: ['ended by SIGHUP, since the terminal has gone', exitCodes.hungUp, 'SIGHUP: finishing the step'],
 };
 
 /** Why output cannot be written. A closed pipe counts as SIGPIPE, from which other programs end. */
 function outputLost(name: string, { code, message }: NodeJS.ErrnoException): Interruption {
   const finishing = 'finishing the step';
-  if (code === 'EPIPE') return new Interruption(`whoever read ${name} has gone`, 141, finishing);
-  return new Interruption(`cannot write to ${name}: ${message}`, 1, finishing);
+  if (code === 'EPIPE') return new Interruption(`whoever read ${name} has gone`, exitCodes.outputClosed, finishing);
+  return new Interruption(`cannot write to ${name}: ${message}`, exitCodes.failed, finishing);
 }
 
 /** Interruptions as an AbortSignal, whose reason is an {@link Interruption}. */

@@ -1,4 +1,5 @@
-import { exitCodes } from './failure.ts';
+import { isatty } from 'node:tty';
+import { exitCodes } from './exit_codes.ts';
 import { runCommandLine } from './program.ts';
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -12,4 +13,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 // What cannot be said there cannot be said at all; the exit code tells it.
 process.stderr.on('error', () => {});
 
-process.exitCode = await runCommandLine(process.argv.slice(2));
+const onTerminal = [0, 1, 2].some(isatty);
+const exitCode = await runCommandLine(process.argv.slice(2));
+// Node aborts where it cannot set back a terminal that has gone. The signal itself ends the process, which shells count as the same.
+if (exitCode === exitCodes.hungUp && onTerminal) process.kill(process.pid, 'SIGHUP');
+process.exitCode = exitCode;

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ArgumentError, FileError } from '../errors.ts';
@@ -52,7 +53,7 @@ export async function planRunDirectory(directory: string): Promise<RunFiles> {
 /** Makes a folder that was not there: `base`, or where that is taken `base-2` and so on. Throws FileError. */
 export async function makeRunDirectory(base: string, tries = 3): Promise<string> {
   try {
-    await mkdir(dirname(base), { recursive: true });
+    await makeFolders(dirname(base));
     for (let count = 1; ; count++) {
       const directory = count === 1 ? base : `${base}-${count}`;
       if (await makeFolder(directory)) return directory;
@@ -62,6 +63,13 @@ export async function makeRunDirectory(base: string, tries = 3): Promise<string>
     if (isMissing(error) && tries > 1) return makeRunDirectory(base, tries - 1);
     throw fileError('write', base, error);
   }
+}
+
+/** Makes a folder where there is none, and those around it. Not by `recursive`, which never comes back from below /proc. */
+async function makeFolders(path: string): Promise<void> {
+  if (existsSync(path)) return;
+  await makeFolders(dirname(path));
+  await makeFolder(path);
 }
 
 /** Of several that make one folder at once one succeeds. */
@@ -78,7 +86,7 @@ async function makeFolder(path: string): Promise<boolean> {
 /** Makes the folder of a new run, takes hold of it and writes config.json. Throws FileError. */
 export async function beginRun(files: RunFiles, config: RunConfig): Promise<Lock> {
   const { directory } = files;
-  await mkdir(directory, { recursive: true }).catch((error: unknown) => {
+  await makeFolders(directory).catch((error: unknown) => {
     throw fileError('write', directory, error);
   });
   const lock = await holdRun(files);
@@ -131,6 +139,8 @@ export async function readConfig(files: RunFiles): Promise<RunConfig> {
   try {
     text = await readFile(files.config, 'utf8');
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR')
+      throw new FileError(`${files.directory} is a file: expected the folder of a run`);
     if (!isMissing(error)) throw fileError('read', files.config, error);
     throw new FileError(`${files.directory} holds no run: there is no config.json`);
   }

@@ -151,5 +151,10 @@ describe('suggestion', () => {
     ['', ''],
   ])('%j', (word, text) => expect(suggestion(word, kernelNames)).toBe(text));
 
+  it('takes a short word for another only where the case alone differs', () => {
+    expect(suggestion('GPU', ['cuda', 'cpu'])).toBe('');
+    expect(suggestion('CPU', ['cuda', 'cpu'])).toBe(' (Did you mean cpu?)');
+  });
+
   it('knows nothing without words', () => expect(suggestion('relu', [])).toBe(''));
 });

@@ -63,6 +63,10 @@ describe('genotype argument', () => {
     await expect(genotypeArgument(large)).rejects.toThrow('expected at most 1048576 bytes');
   });
 
+  it('suggests the published name that is near', async () => {
+    await expect(genotypeArgument('darts_v2')).rejects.toThrow("but received 'darts_v2' (Did you mean DARTS_V2?)");
+  });
+
   it('names the directory that is no run', async () => {
     await expect(genotypeArgument(tmpdir())).rejects.toThrow('holds no genotype.json');
     await expect(genotypeArgument(join(folder, 'notes.txt', 'x'))).rejects.toBeInstanceOf(FileError);

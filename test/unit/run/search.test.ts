@@ -395,6 +395,7 @@ describe('resume', () => {
     expect(contents(out)).toEqual(whole);
     rmSync(join(out, 'config.json'));
     await expect(resume(out).result).rejects.toThrow(/holds no run: there is no config.json/);
+    await expect(resume(checkpoint).result).rejects.toThrow(`${checkpoint} is a file: expected the folder of a run`);
   });
 });
 
@@ -520,6 +521,9 @@ describe('failures', () => {
     writeFileSync(file, '');
     await expect(start({ out: file }).result).rejects.toThrow(FileError);
     await expect(start({ out: join(file, 'run') }).result).rejects.toThrow(/a part of the path is a file/);
+    // Nothing can be made there, though the folder around it is there.
+    if (existsSync('/proc'))
+      await expect(start({ out: '/proc/run' }).result).rejects.toThrow('cannot write /proc/run: ');
   });
 
   it.each(['checkpoint.safetensors', 'genotype.json'])(
