@@ -2,10 +2,11 @@ import { tensorsToArenas } from '../backend/parameter_file.ts';
 import { placeParameters } from '../backend/parameters.ts';
 import { ArgumentError, invalid } from '../errors.ts';
 import { encodeSafetensors } from '../io/safetensors.ts';
-import { buildDerivedNetwork } from '../network/derived.ts';
+import { buildDerivedNetwork, type DerivedNetworkOptions } from '../network/derived.ts';
 import { formatGenotype, type Genotype } from '../network/genotype.ts';
 import type { StemForm } from '../network/macro.ts';
 import { mixingWeights } from '../network/mixing.ts';
+import type { Operation } from '../network/operations.ts';
 import { buildSupernet, genotypeOf } from '../network/supernet.ts';
 import type { SearchSpace } from '../space/space.ts';
 import { type NetworkSizes, sizesOfWeights } from './network_sizes.ts';
@@ -26,6 +27,8 @@ export interface ExportOptions {
   readonly weights: string;
   /** Whose derived network it is; what the file tells when absent. */
   readonly genotype?: Genotype;
+  /** Operations of your own that the genotype names, by name. */
+  readonly operations?: Readonly<Record<string, Operation>>;
   /** Of a supernet; `darts` when absent. */
   readonly space?: string | SearchSpace;
   readonly format: ExportFormat;
@@ -60,7 +63,7 @@ export async function exportNetwork(options: ExportOptions): Promise<ExportedNet
   const network = { genotype, inputShape: shapeOf(options, known, sizes), ...sizes };
   const normalisation = normalisationOf(known, sizes);
   const encoders: Readonly<Record<ExportFormat, () => Uint8Array>> = {
-    onnx: () => encodeModel(network, file, normalisation),
+    onnx: () => encodeModel({ ...network, operations: options.operations }, file, normalisation),
     pt: () => encodeTorchFile(file.tensors),
     'pt-legacy': () => encodeLegacyTorchFile(file.tensors),
     safetensors: () =>
@@ -77,11 +80,12 @@ function checkDerived(
   sizes: NetworkSizes,
   { tensors }: WeightFile,
 ): Genotype {
-  const { weights: path, genotype = known.genotype } = options;
+  const { weights: path, genotype = known.genotype, operations } = options;
   if (genotype === undefined)
     throw new ArgumentError(`expected the genotype (--arch) of the network in ${path}: the file does not tell`);
   const auxiliaryWeight = sizes.auxiliary ? 0 : undefined;
-  const { graph } = buildDerivedNetwork({ ...sizes, genotype, inputShape: usualShape(sizes), auxiliaryWeight });
+  const inputShape = usualShape(sizes);
+  const { graph } = buildDerivedNetwork({ ...sizes, genotype, operations, inputShape, auxiliaryWeight });
   tensorsToArenas(placeParameters(graph), tensors, path);
   return genotype;
 }
@@ -104,7 +108,7 @@ function checkSupernet(
   return genotypeOf(supernet, Object.fromEntries(mixing));
 }
 
-type Described = NetworkSizes & { readonly genotype: Genotype; readonly inputShape: readonly [number, number, number] };
+type Described = NetworkSizes & Pick<DerivedNetworkOptions, 'genotype' | 'inputShape' | 'operations'>;
 
 function encodeModel(
   { genotype, ...network }: Described,
