@@ -69,6 +69,7 @@ async function runTestCommand(flags: TestFlags): Promise<void> {
       onProgress: (done, images) => live?.draw(() => `${done} of ${images} images`, done === images),
     });
     live?.close();
+    for (const notice of result.notices) process.stderr.write(`${notice}\n`);
     process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : `${reportLines(result).join('\n')}\n`);
   } catch (error) {
     throw error instanceof AbortedError ? new AbortedError('interrupted') : error;

@@ -1,15 +1,18 @@
 import { tensorsToArenas } from '../backend/parameter_file.ts';
 import { placeParameters } from '../backend/parameters.ts';
 import { ArgumentError, invalid } from '../errors.ts';
-import { encodeSafetensors } from '../io/safetensors.ts';
+import { encodeSafetensors, type WeightTensor } from '../io/safetensors.ts';
 import { buildDerivedNetwork, type DerivedNetworkOptions } from '../network/derived.ts';
 import { formatGenotype, type Genotype } from '../network/genotype.ts';
 import type { StemForm } from '../network/macro.ts';
 import { mixingWeights } from '../network/mixing.ts';
 import type { Operation } from '../network/operations.ts';
-import { buildSupernet, genotypeOf } from '../network/supernet.ts';
-import type { SearchSpace } from '../space/space.ts';
+import { buildSupernet, genotypeOf, type Supernet } from '../network/supernet.ts';
+import { type SearchSpace, spaces } from '../space/space.ts';
+import { alphaNames, readAlphas } from './alphas.ts';
+import { withCounters, withoutCounters } from './batch_counters.ts';
 import { type NetworkSizes, sizesOfWeights } from './network_sizes.ts';
+import { notFinite } from './not_finite.ts';
 import { encodeOnnx } from './onnx.ts';
 import { encodeLegacyTorchFile, encodeTorchFile } from './torch_write.ts';
 import { decodeMetadata, type WeightMetadata } from './weight_metadata.ts';
@@ -32,6 +35,18 @@ export interface ExportOptions {
   /** Of a supernet; `darts` when absent. */
   readonly space?: string | SearchSpace;
   readonly format: ExportFormat;
+  /** Whether averaged weights are taken where a file holds them beside the plain ones; true when absent. */
+  readonly averages?: boolean;
+  /**
+   * Of a supernet: a file of its architecture parameters, which the published code keeps out of the state dict; safetensors, of
+   * PyTorch or JSON. Those of `weights` when absent, or else zeros.
+   */
+  readonly alphas?: string;
+  /**
+   * Of a supernet for PyTorch: write a dict with `state_dict`, which the published code's strict load_state_dict takes, and
+   * `alphas_normal` and `alphas_reduce` beside it; false when absent.
+   */
+  readonly separateAlphas?: boolean;
   /** Height and width of the images, for ONNX; what the file tells when absent, else 32, 224 for a large stem. */
   readonly imageSize?: readonly [height: number, width: number];
 }
@@ -39,38 +54,51 @@ export interface ExportOptions {
 /** A network in another form. */
 export interface ExportedNetwork extends NetworkSizes {
   readonly bytes: Uint8Array;
-  /** Of a supernet the one that its architecture parameters select. */
-  readonly genotype: Genotype;
+  /** Of a supernet the one that its architecture parameters select; absent where nobody gave them. */
+  readonly genotype?: Genotype;
   /** [height, width, channels] */
   readonly inputShape: readonly [number, number, number];
   /** Whether an ONNX model normalises pixels from 0 to 1 itself. */
   readonly normalises: boolean;
+  /** What a user should know, such as which of several networks of a file was taken, or that weights are NaN; one line each. */
+  readonly notices: readonly string[];
 }
 
 /**
  * Reads the weights of a network and gives them in another form: an ONNX model with its logits, a state dict that torch.load
- * reads, or safetensors. A file with `alphas_normal` and `alphas_reduce` holds a supernet, which has no ONNX form. Throws
- * FileError where the weights are not those of the genotype's network or of the space's supernet, with the names that are missing
- * or too many, and ArgumentError where nobody tells the genotype.
+ * reads, or safetensors. The names in a file tell a supernet, which has no ONNX form. Throws FileError where the weights are not
+ * those of the genotype's network or of the space's supernet, with the names that are missing or too many, and ArgumentError where
+ * nobody tells the genotype.
  */
 export async function exportNetwork(options: ExportOptions): Promise<ExportedNetwork> {
-  const { weights: path, format } = options;
+  const { weights: path, format, operations } = options;
   if (!exportFormats.includes(format)) throw invalid('format', `one of ${exportFormats.join(', ')}`, format);
-  const file = await readWeights(path);
+  const file = await readWeights(path, options);
   const known = decodeMetadata(file.metadata);
   const sizes = sizesOfWeights(file.tensors, path);
-  const genotype = sizes.supernet ? checkSupernet(options, sizes, file) : checkDerived(options, known, sizes, file);
-  const network = { genotype, inputShape: shapeOf(options, known, sizes), ...sizes };
+  if (!sizes.supernet) refuseOfDerived(options);
+  const network = { inputShape: shapeOf(options, known, sizes), ...sizes };
+  const { genotype, tensors, notices } = sizes.supernet
+    ? await checkSupernet(options, sizes, file)
+    : { ...file, genotype: checkDerived(options, known, sizes, file) };
   const normalisation = normalisationOf(known, sizes);
+  const metadata = { ...file.metadata, ...(genotype && { genotype: formatGenotype(genotype, 'json') }) };
   const encoders: Readonly<Record<ExportFormat, () => Uint8Array>> = {
-    onnx: () => encodeModel({ ...network, operations: options.operations }, file, normalisation),
-    pt: () => encodeTorchFile(file.tensors),
-    'pt-legacy': () => encodeLegacyTorchFile(file.tensors),
-    safetensors: () =>
-      encodeSafetensors(singles(file), { ...file.metadata, genotype: formatGenotype(genotype, 'json') }),
+    onnx: () => encodeModel({ ...network, genotype: genotype!, operations }, tensors, normalisation, metadata),
+    pt: () => encodeTorchFile(withCounters(tensors), options.separateAlphas ? alphaNames : []),
+    // PyTorch 0.3 of the published code knows no counters, and newer ones do without in a file of this format.
+    'pt-legacy': () => encodeLegacyTorchFile(withoutCounters(tensors), options.separateAlphas ? alphaNames : []),
+    safetensors: () => encodeSafetensors(singles(tensors), metadata),
   };
   const bytes = encoders[format]();
-  return { bytes, ...network, normalises: format === 'onnx' && normalisation !== undefined };
+  return { bytes, ...network, genotype, notices, normalises: format === 'onnx' && normalisation !== undefined };
+}
+
+function refuseOfDerived({ weights, alphas, separateAlphas }: ExportOptions): void {
+  const name = alphas !== undefined ? 'alphas' : separateAlphas ? 'separateAlphas' : undefined;
+  if (name !== undefined) {
+    throw new ArgumentError(`${weights} holds no supernet: expected no ${name}, which is of architecture parameters`);
+  }
 }
 
 /** Names and shapes have to be those of the genotype's network, auxiliary head included where there is one. */
@@ -90,39 +118,64 @@ function checkDerived(
   return genotype;
 }
 
-/** Names and shapes have to be those of the space's supernet. */
-function checkSupernet(
-  { weights: path, genotype, space, format }: ExportOptions,
-  sizes: NetworkSizes,
-  { tensors }: WeightFile,
-): Genotype {
+/** A supernet with all of its architecture parameters. */
+interface CheckedSupernet extends Pick<WeightFile, 'tensors' | 'notices'> {
+  /** Absent where nobody gave them, or numbers that are none. */
+  readonly genotype?: Genotype;
+}
+
+/** Names and shapes have to be those of the space's supernet; architecture parameters that nobody gives are zeros. */
+async function checkSupernet(
+  { weights: path, genotype, space, format, alphas, separateAlphas }: ExportOptions,
+  { nodes = spaces.darts.nodes, ...sizes }: NetworkSizes,
+  file: WeightFile,
+): Promise<CheckedSupernet> {
   if (format === 'onnx') throw new ArgumentError(`${path} holds a supernet: expected pt or safetensors as its form`);
+  if (format === 'safetensors' && separateAlphas)
+    throw new ArgumentError('separate alphas are for PyTorch: expected pt or pt-legacy');
   if (genotype !== undefined)
     throw new ArgumentError(`${path} holds a supernet: expected no genotype (--arch), which its alphas tell`);
-  const supernet = buildSupernet({ ...sizes, space, inputShape: usualShape(sizes) });
-  tensorsToArenas(placeParameters(supernet.graph), tensors, path);
+  const supernet = buildSupernet({
+    ...{ ...sizes, space: space ?? { ...spaces.darts, nodes }, inputShape: usualShape(sizes) },
+  });
+  const given = alphas === undefined ? undefined : await readAlphas(alphas);
+  const isKnown = given !== undefined || alphaNames.some((name) => file.tensors.has(name));
+  const tensors = new Map([...file.tensors, ...(given ?? (isKnown ? [] : zeroAlphas(supernet)))]);
+  tensorsToArenas(placeParameters(supernet.graph), tensors, alphas === undefined ? path : `${path} with ${alphas}`);
   const mixing = Object.values(supernet.tables).map(({ name, rowLengths }) => {
     const alpha = Float32Array.from(tensors.get(name)!.data);
     return [name, mixingWeights(alpha, rowLengths, supernet.space.activation)] as const;
   });
-  return genotypeOf(supernet, Object.fromEntries(mixing));
+  const isTold = isKnown && mixing.every(([, rows]) => rows.flat().every(Number.isFinite));
+  return {
+    tensors,
+    notices: [...file.notices, ...(given ? notFinite(given, alphas!) : []), ...(isKnown ? [] : [absence(path)])],
+    ...(isTold && { genotype: genotypeOf(supernet, Object.fromEntries(mixing)) }),
+  };
 }
+
+function zeroAlphas({ graph }: Supernet): [string, WeightTensor][] {
+  const specs = graph.parameters.filter(({ role }) => role === 'alpha');
+  return specs.map(({ name, shape }) => [name, { shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)) }]);
+}
+
+function absence(path: string): string {
+  const [normal, reduce] = alphaNames;
+  return `${path} holds no architecture parameters: ${normal} and ${reduce} are 0, all candidates alike (--alphas gives a file of them)`;
+}
+
+type Tensors = WeightFile['tensors'];
 
 type Described = NetworkSizes & Pick<DerivedNetworkOptions, 'genotype' | 'inputShape' | 'operations'>;
 
 function encodeModel(
-  { genotype, ...network }: Described,
-  { tensors, metadata }: WeightFile,
+  network: Described,
+  weights: Tensors,
   normalisation: ReturnType<typeof normalisationOf>,
+  metadata: WeightFile['metadata'],
 ): Uint8Array {
-  const { graph, logits } = buildDerivedNetwork({ genotype, ...network });
-  return encodeOnnx({
-    graph,
-    output: logits,
-    weights: tensors,
-    normalisation,
-    metadata: { ...metadata, genotype: formatGenotype(genotype, 'json') },
-  });
+  const { graph, logits } = buildDerivedNetwork(network);
+  return encodeOnnx({ graph, output: logits, weights, normalisation, metadata });
 }
 
 /** Of the images of CIFAR and of ImageNet. */
@@ -143,7 +196,7 @@ function normalisationOf({ mean, deviation }: WeightMetadata, { imageChannels }:
   return isKnown ? { mean, deviation } : undefined;
 }
 
-function singles({ tensors }: WeightFile) {
+function singles(tensors: Tensors) {
   return new Map(
     [...tensors].map(([name, { shape, data }]) => [name, { shape, data: Float32Array.from(data) }] as const),
   );

@@ -51,6 +51,8 @@ export interface TestResult extends Score {
   readonly imagesPerSecond: number;
   /** For people. */
   readonly device: string;
+  /** What a user should know of the weights, such as that some are NaN; one line each. */
+  readonly notices: readonly string[];
 }
 
 /**
@@ -92,7 +94,8 @@ export async function test(options: TestOptions): Promise<TestResult> {
     const imagesPerSecond = (1000 * score.images) / (performance.now() - began);
     const unreadable = feed.takeUnreadable();
     const classNames = classNamesOf(known, dataset);
-    return { ...score, unreadable, classNames, imagesPerSecond, device: device.description };
+    const { notices } = file;
+    return { ...score, unreadable, classNames, imagesPerSecond, device: device.description, notices };
   } finally {
     if (options.device === undefined) device.dispose();
   }
