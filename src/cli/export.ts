@@ -34,6 +34,9 @@ const extensions: Readonly<Record<string, ExportFormat>> = {
   '.safetensors': 'safetensors',
 };
 
+/** Of --no-averages. */
+export const plainWeightsHelp = 'the plain weights where a file holds averaged ones (ema, swa) beside them';
+
 const exportExamples = `
 Examples:
   dartsmith export --arch runs/mine-trained --out network.onnx
@@ -115,7 +118,7 @@ function addSourceOptions(command: Command): void {
       "of a supernet: a file of its alphas (default: the weights')",
       textParser('--alphas', 'a file'),
     )
-    .option('--no-averages', 'the plain weights where a file holds averaged ones (ema, swa) beside them');
+    .option('--no-averages', plainWeightsHelp);
 }
 
 async function runExport({ arch, weights, format, imageSize, out, ...rest }: ExportFlags): Promise<void> {

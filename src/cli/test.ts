@@ -3,6 +3,7 @@ import { datasetNames } from '../data/load.ts';
 import { AbortedError, ArgumentError } from '../errors.ts';
 import { type TrainSettings, trainPresets } from '../evaluate/settings.ts';
 import { type TestOptions, type TestResult, test } from '../run/test.ts';
+import { plainWeightsHelp } from './export.ts';
 import { formatRate, formatShare, formatTable } from './format.ts';
 import { genotypeArgument, genotypeArgumentHelp } from './genotype_argument.ts';
 import { listenForInterrupt } from './interrupt.ts';
@@ -17,6 +18,7 @@ interface TestFlags
     Partial<Pick<TrainSettings, 'batchSize'>> {
   readonly arch?: string;
   readonly weights?: string;
+  readonly averages: boolean;
 }
 
 const examples = `
@@ -42,6 +44,7 @@ export function addTestCommand(program: Command): void {
       'safetensors or PyTorch file (default: that of the run that --arch names)',
       textParser('--weights', 'a file'),
     )
+    .option('--no-averages', plainWeightsHelp)
     .option(
       '--dataset <name>',
       `${datasetNames.join(', ')} (default: the run's)`,
@@ -80,7 +83,7 @@ async function runTestCommand(flags: TestFlags): Promise<void> {
 }
 
 async function optionsOf(flags: TestFlags): Promise<Omit<TestOptions, 'signal' | 'onProgress'>> {
-  const { arch, weights, dataset, dataDir, imageSize, workers, threads, backend, gpu, batchSize } = flags;
+  const { arch, weights, averages, dataset, dataDir, imageSize, workers, threads, backend, gpu, batchSize } = flags;
   if (arch === undefined) {
     throw new ArgumentError('expected --arch, the run directory of a training, or a genotype beside --weights');
   }
@@ -90,7 +93,7 @@ async function optionsOf(flags: TestFlags): Promise<Omit<TestOptions, 'signal' |
   if (file === undefined) {
     throw new ArgumentError(`expected --weights beside --arch ${arch}: only the run of a training brings its own`);
   }
-  const common = { genotype, weights: file, batchSize, imageSize, workers, threads, backend, index: gpu };
+  const common = { genotype, weights: file, averages, batchSize, imageSize, workers, threads, backend, index: gpu };
   if (dataset !== undefined) return { ...common, dataset, dataDir };
   if (known?.dataset === undefined) throw new ArgumentError(`expected --dataset, one of ${datasetNames.join(', ')}`);
   return { ...common, dataset: known.dataset, dataDir: dataDir ?? known.dataDir, limit: known.limit };

@@ -95,10 +95,9 @@ export async function exportNetwork(options: ExportOptions): Promise<ExportedNet
 }
 
 function refuseOfDerived({ weights, alphas, separateAlphas }: ExportOptions): void {
-  const name = alphas !== undefined ? 'alphas' : separateAlphas ? 'separateAlphas' : undefined;
-  if (name !== undefined) {
-    throw new ArgumentError(`${weights} holds no supernet: expected no ${name}, which is of architecture parameters`);
-  }
+  if (alphas === undefined && !separateAlphas) return;
+  const option = alphas === undefined ? 'separate alphas (--separate-alphas)' : 'alphas (--alphas)';
+  throw new ArgumentError(`${weights} holds no supernet: expected no ${option}, which a derived network does not have`);
 }
 
 /** Names and shapes have to be those of the genotype's network, auxiliary head included where there is one. */
@@ -132,7 +131,9 @@ async function checkSupernet(
 ): Promise<CheckedSupernet> {
   if (format === 'onnx') throw new ArgumentError(`${path} holds a supernet: expected pt or safetensors as its form`);
   if (format === 'safetensors' && separateAlphas)
-    throw new ArgumentError('separate alphas are for PyTorch: expected pt or pt-legacy');
+    throw new ArgumentError(
+      'separate alphas (--separate-alphas) are for PyTorch: expected pt or pt-legacy as the form',
+    );
   if (genotype !== undefined)
     throw new ArgumentError(`${path} holds a supernet: expected no genotype (--arch), which its alphas tell`);
   const supernet = buildSupernet({

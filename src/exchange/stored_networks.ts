@@ -18,6 +18,9 @@ const averageName = /(?:^|[._])(?:ema|swa|avg|average|averaged|shadow)(?=[._]|$)
 const candidateName = /^cells\.\d+\._ops\.\d+\._ops\.\d+\./;
 const partName = /^(?:stem\d?|cells|classifier|auxiliary_head)\.|^alphas_\w+$/;
 
+/** A file of more was not written by a training. */
+const mostNetworks = 16;
+
 /** The networks of a file, plain weights before averages, short names before long ones. */
 export function findNetworks(paths: readonly string[]): StoredNetwork[] {
   const known = new Set(paths);
@@ -26,7 +29,8 @@ export function findNetworks(paths: readonly string[]): StoredNetwork[] {
     .map((path) => path.slice(0, -last.length))
     .filter((prefix) => stems.some((names) => names.every((name) => known.has(prefix + name))))
     .map((prefix) => ({ prefix, isAverage: averageName.test(prefix) }))
-    .sort((a, b) => Number(a.isAverage) - Number(b.isAverage) || a.prefix.length - b.prefix.length);
+    .sort((a, b) => Number(a.isAverage) - Number(b.isAverage) || a.prefix.length - b.prefix.length)
+    .slice(0, mostNetworks);
 }
 
 /** Whether names are those of a search's network: edges that hold several operations. */

@@ -27,13 +27,12 @@ export function tensorPaths(root: unknown): Map<string, TensorReference> {
   return found;
 }
 
-/** What a value holds; the key of what counts as itself is undefined. */
+/** What a value holds; the key of what counts as itself is undefined. Shared containers come whole, to be looked through once. */
 function* entriesOf(value: unknown): Iterable<readonly [key: unknown, item: unknown]> {
   if (value instanceof Map || Array.isArray(value)) yield* value.entries();
   if (!(value instanceof Opaque)) return;
-  // Attributes, or a pair of attributes and slots.
-  for (const state of Array.isArray(value.state) ? value.state : [value.state]) yield [undefined, state];
-  yield* value.args.entries();
+  yield [undefined, value.state];
+  yield [undefined, value.args];
   yield* value.items ?? [];
 }
 

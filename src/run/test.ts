@@ -21,6 +21,8 @@ export interface TestOptions {
   readonly genotype: Genotype;
   /** A file of the network's weights under the published names, safetensors or of PyTorch; its size follows from them. */
   readonly weights: string;
+  /** Whether averaged weights are taken where the file holds them beside the plain ones; true when absent. */
+  readonly averages?: boolean;
   /** A known dataset's name or images of your own. */
   readonly dataset: DatasetName | Dataset<ImageSet>;
   /** Folder of a named dataset's files. */
@@ -65,7 +67,7 @@ export async function test(options: TestOptions): Promise<TestResult> {
   if (!(Number.isInteger(batchSize) && batchSize >= 1)) throw invalid('batchSize', 'a positive integer', batchSize);
   if (options.workers !== undefined) checkWorkers(options.workers);
   refuseBesideOwnDataset(options);
-  const file = await readWeights(weights);
+  const file = await readWeights(weights, options);
   const known = decodeMetadata(file.metadata);
   const dataset = await resolveDataset(options, known);
   const { classes } = dataset;

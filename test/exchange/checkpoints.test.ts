@@ -2,12 +2,14 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { ArgumentError } from '../../src/errors.ts';
 import { exportNetwork } from '../../src/exchange/export.ts';
 import { readWeights } from '../../src/exchange/weights.ts';
 import { torchShape } from '../../src/io/layout.ts';
 import { encodeSafetensors, type TensorData } from '../../src/io/safetensors.ts';
 import { buildDerivedNetwork } from '../../src/network/derived.ts';
 import { genotypes } from '../../src/network/published.ts';
+import { test } from '../../src/run/test.ts';
 import { scratch } from '../helpers/scratch.ts';
 
 const genotype = genotypes['DARTS_V2'];
@@ -95,6 +97,32 @@ describe('weights of a checkpoint', () => {
     expect((await exportNetwork({ weights: often, genotype, format: 'safetensors' })).notices).toEqual([
       `${often}: ${size + 1} weights are NaN or infinite, in 2 tensors, the first of them stem.1.running_var`,
     ]);
+  });
+
+  it('that are scored come with that word as well', async () => {
+    const images = { shape: [8, 8, 3], images: new Uint8Array(2 * 192), labels: Int32Array.of(0, 2) } as const;
+    const { notices } = await test({
+      ...{ genotype, weights: saved(weights(Number.NaN)), backend: 'cpu', threads: 1 },
+      dataset: {
+        ...{ name: 'two images', train: images, test: images, classes: 3, classNames: [], notices: [] },
+        ...{ mean: [0.5, 0.5, 0.5], deviation: [1, 1, 1], augmentation: { pad: 0, flip: false } },
+      },
+    });
+    expect(notices).toEqual([
+      expect.stringMatching(/weights are NaN or infinite, in \d+ tensors, the first of them stem/),
+    ]);
+  });
+
+  it('of a derived network have no alphas', async () => {
+    const path = saved(weights(1));
+    for (const [options, name] of [
+      [{ alphas: path }, '(--alphas)'],
+      [{ separateAlphas: true }, '(--separate-alphas)'],
+    ] as const) {
+      const exported = exportNetwork({ weights: path, genotype, format: 'pt', ...options });
+      await expect(exported).rejects.toThrow(ArgumentError);
+      await expect(exported).rejects.toThrow(name);
+    }
   });
 
   it('that were exported for PyTorch have its counters of batches, but not in the format of before it had any', async () => {

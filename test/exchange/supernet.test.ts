@@ -86,7 +86,7 @@ describe('the supernet of a search', () => {
       /alphas.json .*expected JSON/,
     );
     await expect(exportNetwork({ weights: plain, separateAlphas: true, format: 'safetensors' })).rejects.toThrow(
-      'separate alphas are for PyTorch',
+      'separate alphas (--separate-alphas) are for PyTorch',
     );
   });
 });

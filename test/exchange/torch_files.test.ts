@@ -201,6 +201,9 @@ describe('hostile files', () => {
     const call = 'ccollections\nOrderedDict\nh\x00\x85R0';
     const pickle = `\x80\x02${pairs}${call.repeat(1e4)}.`;
     expect(read(pickle)).toThrow('objects in a pickle');
+    // Each of 100,000 opaque objects with the same 100,000 arguments, and the same state.
+    const shared = `(${'N'.repeat(1e5)}tq\x00cos\nx\nq\x01`;
+    expect(read(`\x80\x02(${shared}${'h\x01h\x00Rh\x00b'.repeat(1e5)}t.`)).toThrow('a list without tensors');
   });
 
   it('that would unpack to far more than they are, or than they say, are refused before they do', () => {
