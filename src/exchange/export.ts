@@ -1,19 +1,16 @@
 import { tensorsToArenas } from '../backend/parameter_file.ts';
 import { placeParameters } from '../backend/parameters.ts';
 import { ArgumentError, invalid } from '../errors.ts';
-import { encodeSafetensors, type WeightTensor } from '../io/safetensors.ts';
+import { encodeSafetensors } from '../io/safetensors.ts';
 import { buildDerivedNetwork, type DerivedNetworkOptions } from '../network/derived.ts';
 import { formatGenotype, type Genotype } from '../network/genotype.ts';
-import type { StemForm } from '../network/macro.ts';
-import { mixingWeights } from '../network/mixing.ts';
 import type { Operation } from '../network/operations.ts';
-import { buildSupernet, genotypeOf, type Supernet } from '../network/supernet.ts';
-import { type SearchSpace, spaces } from '../space/space.ts';
-import { alphaNames, readAlphas } from './alphas.ts';
+import type { SearchSpace } from '../space/space.ts';
+import { alphaNames } from './alphas.ts';
 import { withCounters, withoutCounters } from './batch_counters.ts';
-import { type NetworkSizes, sizesOfWeights } from './network_sizes.ts';
-import { notFinite } from './not_finite.ts';
+import { type NetworkSizes, sizesOfWeights, usualShape } from './network_sizes.ts';
 import { encodeOnnx } from './onnx.ts';
+import { completeSupernet } from './supernet_weights.ts';
 import { encodeLegacyTorchFile, encodeTorchFile } from './torch_write.ts';
 import { decodeMetadata, type WeightMetadata } from './weight_metadata.ts';
 import { readWeights, type WeightFile } from './weights.ts';
@@ -76,10 +73,10 @@ export async function exportNetwork(options: ExportOptions): Promise<ExportedNet
   const file = await readWeights(path, options);
   const known = decodeMetadata(file.metadata);
   const sizes = sizesOfWeights(file.tensors, path);
-  if (!sizes.supernet) refuseOfDerived(options);
+  (sizes.supernet ? refuseOfSupernet : refuseOfDerived)(options);
   const network = { inputShape: shapeOf(options, known, sizes), ...sizes };
   const { genotype, tensors, notices } = sizes.supernet
-    ? await checkSupernet(options, sizes, file)
+    ? await completeSupernet(options, sizes, file)
     : { ...file, genotype: checkDerived(options, known, sizes, file) };
   const normalisation = normalisationOf(known, sizes);
   const metadata = { ...file.metadata, ...(genotype && { genotype: formatGenotype(genotype, 'json') }) };
@@ -100,6 +97,17 @@ function refuseOfDerived({ weights, alphas, separateAlphas }: ExportOptions): vo
   throw new ArgumentError(`${weights} holds no supernet: expected no ${option}, which a derived network does not have`);
 }
 
+function refuseOfSupernet({ weights, genotype, format, separateAlphas }: ExportOptions): void {
+  if (format === 'onnx') throw new ArgumentError(`${weights} holds a supernet: expected pt or safetensors as its form`);
+  if (format === 'safetensors' && separateAlphas) {
+    throw new ArgumentError(
+      'separate alphas (--separate-alphas) are for PyTorch: expected pt or pt-legacy as the form',
+    );
+  }
+  if (genotype === undefined) return;
+  throw new ArgumentError(`${weights} holds a supernet: expected no genotype (--arch), which its alphas tell`);
+}
+
 /** Names and shapes have to be those of the genotype's network, auxiliary head included where there is one. */
 function checkDerived(
   options: ExportOptions,
@@ -117,54 +125,6 @@ function checkDerived(
   return genotype;
 }
 
-/** A supernet with all of its architecture parameters. */
-interface CheckedSupernet extends Pick<WeightFile, 'tensors' | 'notices'> {
-  /** Absent where nobody gave them, or numbers that are none. */
-  readonly genotype?: Genotype;
-}
-
-/** Names and shapes have to be those of the space's supernet; architecture parameters that nobody gives are zeros. */
-async function checkSupernet(
-  { weights: path, genotype, space, format, alphas, separateAlphas }: ExportOptions,
-  { nodes = spaces.darts.nodes, ...sizes }: NetworkSizes,
-  file: WeightFile,
-): Promise<CheckedSupernet> {
-  if (format === 'onnx') throw new ArgumentError(`${path} holds a supernet: expected pt or safetensors as its form`);
-  if (format === 'safetensors' && separateAlphas)
-    throw new ArgumentError(
-      'separate alphas (--separate-alphas) are for PyTorch: expected pt or pt-legacy as the form',
-    );
-  if (genotype !== undefined)
-    throw new ArgumentError(`${path} holds a supernet: expected no genotype (--arch), which its alphas tell`);
-  const supernet = buildSupernet({
-    ...{ ...sizes, space: space ?? { ...spaces.darts, nodes }, inputShape: usualShape(sizes) },
-  });
-  const given = alphas === undefined ? undefined : await readAlphas(alphas);
-  const isKnown = given !== undefined || alphaNames.some((name) => file.tensors.has(name));
-  const tensors = new Map([...file.tensors, ...(given ?? (isKnown ? [] : zeroAlphas(supernet)))]);
-  tensorsToArenas(placeParameters(supernet.graph), tensors, alphas === undefined ? path : `${path} with ${alphas}`);
-  const mixing = Object.values(supernet.tables).map(({ name, rowLengths }) => {
-    const alpha = Float32Array.from(tensors.get(name)!.data);
-    return [name, mixingWeights(alpha, rowLengths, supernet.space.activation)] as const;
-  });
-  const isTold = isKnown && mixing.every(([, rows]) => rows.flat().every(Number.isFinite));
-  return {
-    tensors,
-    notices: [...file.notices, ...(given ? notFinite(given, alphas!) : []), ...(isKnown ? [] : [absence(path)])],
-    ...(isTold && { genotype: genotypeOf(supernet, Object.fromEntries(mixing)) }),
-  };
-}
-
-function zeroAlphas({ graph }: Supernet): [string, WeightTensor][] {
-  const specs = graph.parameters.filter(({ role }) => role === 'alpha');
-  return specs.map(({ name, shape }) => [name, { shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)) }]);
-}
-
-function absence(path: string): string {
-  const [normal, reduce] = alphaNames;
-  return `${path} holds no architecture parameters: ${normal} and ${reduce} are 0, all candidates alike (--alphas gives a file of them)`;
-}
-
 type Tensors = WeightFile['tensors'];
 
 type Described = NetworkSizes & Pick<DerivedNetworkOptions, 'genotype' | 'inputShape' | 'operations'>;
@@ -177,14 +137,6 @@ function encodeModel(
 ): Uint8Array {
   const { graph, logits } = buildDerivedNetwork(network);
   return encodeOnnx({ graph, output: logits, weights, normalisation, metadata });
-}
-
-/** Of the images of CIFAR and of ImageNet. */
-const usualSide: Readonly<Record<StemForm, number>> = { small: 32, large: 224 };
-
-/** At which there is room for an auxiliary head; names and shapes of weights do not depend on it. */
-function usualShape({ stem, imageChannels }: NetworkSizes) {
-  return [usualSide[stem], usualSide[stem], imageChannels] as const;
 }
 
 function shapeOf({ imageSize }: ExportOptions, { imageShape }: WeightMetadata, sizes: NetworkSizes) {

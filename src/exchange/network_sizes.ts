@@ -70,3 +70,11 @@ function cellChannels(shapeOf: ShapeOf, layers: number): number {
 function largest(names: readonly string[], pattern: RegExp): number {
   return names.reduce((most, name) => Math.max(most, Number(pattern.exec(name)?.[1] ?? -1)), -1);
 }
+
+/** Of the images of CIFAR and of ImageNet. */
+const usualSide: Readonly<Record<StemForm, number>> = { small: 32, large: 224 };
+
+/** An image's [height, width, channels] at which there is room for an auxiliary head; names and shapes of weights do not depend on it. */
+export function usualShape({ stem, imageChannels }: NetworkSizes) {
+  return [usualSide[stem], usualSide[stem], imageChannels] as const;
+}

@@ -6,7 +6,8 @@ export function notFinite(tensors: ReadonlyMap<string, WeightTensor>, source: st
   const names: string[] = [];
   for (const [name, { data }] of tensors) {
     const before = count;
-    for (const value of data) if (!Number.isFinite(value)) count++;
+    // As the float32 that they become.
+    for (const value of data) if (!Number.isFinite(Math.fround(value))) count++;
     if (count > before) names.push(name);
   }
   if (count === 0) return [];

@@ -1,7 +1,7 @@
 import { ArgumentError, invalid } from '../errors.ts';
 import { readJson } from './genotype-grammar.ts';
 import { formatNni, isNni, readNni } from './genotype-nni.ts';
-import { type FoundGenotype, isDictionary, readDictionary, readPython } from './genotype-python.ts';
+import { type FoundGenotype, isDictionary, isPython, readDictionary, readPython } from './genotype-python.ts';
 import { checkGenotype } from './genotype-rules.ts';
 import { genotypes } from './published.ts';
 
@@ -48,7 +48,8 @@ export function findGenotype(text: string): FoundGenotype {
   if (/^\w*$/.test(trimmed)) {
     throw invalid('genotype', `one of ${names}, or the Python, JSON or NNI form of a genotype`, trimmed);
   }
-  if (!trimmed.startsWith('{')) return readPython(text);
+  // A call within braces is one that a log of JSON lines quotes.
+  if (!trimmed.startsWith('{') || isPython(text)) return readPython(text);
   if (isDictionary(text)) return alone(readDictionary(text));
   return alone(isNni(text) ? readNni(text) : readJson(text));
 }

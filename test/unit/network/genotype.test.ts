@@ -131,6 +131,7 @@ describe('parseGenotype', () => {
       dartsV2Text.replace("3', 0)", "3', numpy.uint8(0))").replace("3', 1)", "3', np.intp(1))"),
     ],
     ['states of PyTorch', dartsV2Text.replace(/, (\d)\)/g, ", tensor($1, device='cuda:0'))")],
+    ['lines of JSON that quote it', `{"epoch": 1}\n${JSON.stringify({ epoch: 2, genotype: dartsV2Text })}\n`],
     ["Python's dict", `{${fields.replace(/(\w+)=/g, "'$1': ").replaceAll('range(2, 6)', '[2, 3, 4, 5]')}}`],
     [
       'what json makes of the dict',
