@@ -72,7 +72,7 @@ export {
   exportFormats,
   exportNetwork,
 } from './exchange/export.ts';
-export { readWeights, type WeightFile } from './exchange/weights.ts';
+export { type ReadWeightsOptions, readWeights, type WeightFile } from './exchange/weights.ts';
 export {
   type BranchBuilder,
   type Conv2dOptions,

@@ -8,17 +8,23 @@ import { genotypeArgument, genotypeArgumentHelp } from './genotype_argument.ts';
 import { choiceParser, integerParser, textParser } from './options.ts';
 import { trainingOf } from './training_run.ts';
 
-interface ExportFlags {
+/** What both commands take. */
+interface SourceFlags {
+  readonly alphas?: string;
+  readonly averages: boolean;
+  readonly out: string;
+}
+
+interface ExportFlags extends SourceFlags {
   readonly arch?: string;
   readonly weights?: string;
   readonly format?: ExportFormat;
   readonly imageSize?: number;
-  readonly out: string;
+  readonly separateAlphas?: boolean;
 }
 
-interface ImportFlags {
+interface ImportFlags extends SourceFlags {
   readonly arch?: string;
-  readonly out: string;
 }
 
 const extensions: Readonly<Record<string, ExportFormat>> = {
@@ -28,27 +34,37 @@ const extensions: Readonly<Record<string, ExportFormat>> = {
   '.safetensors': 'safetensors',
 };
 
+/** Of --no-averages. */
+export const plainWeightsHelp = 'the plain weights where a file holds averaged ones (ema, swa) beside them';
+
 const exportExamples = `
 Examples:
   dartsmith export --arch runs/mine-trained --out network.onnx
   dartsmith export --arch DARTS_V2 --weights weights.pt --out network.onnx --image-size 32
   dartsmith export --weights runs/mine/checkpoint.safetensors --out supernet.pt
+  dartsmith export --weights runs/mine/checkpoint.safetensors --separate-alphas --out supernet.pt
   dartsmith export --arch runs/mine-trained --format pt-legacy --out weights.pt
 
 pt is the format of torch.save since PyTorch 1.6, pt-legacy the one before, in what PyTorch 0.3 of the published code reads.
 An ONNX model takes images as [batch, channels, height, width] and gives logits. Of a training of ours it takes pixels from 0 to 1 and
-normalises them itself; of other weights it takes images that are normalised as for their training.`;
+normalises them itself; of other weights it takes images that are normalised as for their training.
+The published code keeps the alphas of a search out of its state dict: with --separate-alphas its strict load_state_dict takes
+torch.load(file)['state_dict'], and alphas_normal and alphas_reduce are entries beside it.`;
 
 const importExamples = `
 Examples:
   dartsmith import cifar10_model.pt --arch DARTS_V2 --out weights.safetensors
   dartsmith import supernet.pt --out supernet.safetensors
+  dartsmith import search-weights.pt --alphas alphas.json --out supernet.safetensors
 
-Reads what torch.save wrote (zip and legacy format; a state dict, or a dict with one under state_dict) without running anything in it.`;
+Reads what torch.save wrote (zip and legacy format) without running anything in it: a state dict, a checkpoint that holds one, or a
+whole module. The names tell a supernet of a search and its sizes, so that it needs no --arch. Its alphas are those of the state dict
+or beside it (alphas_normal and alphas_reduce, or arch_parameters), or of --alphas: the same in safetensors, of torch.save, or
+JSON such as {"alphas_normal": [[0.1, ...], ...], "alphas_reduce": [...]}; else zeros.`;
 
 /** Adds `dartsmith export`. */
 export function addExportCommand(program: Command): void {
-  program
+  const command = program
     .command('export')
     .summary('write a trained network as ONNX, for PyTorch, or as safetensors')
     .description(
@@ -74,29 +90,38 @@ export function addExportCommand(program: Command): void {
       "height and width of an image, for ONNX (default: the training's, 32)",
       integerParser('--image-size', 1),
     )
+    .option('--separate-alphas', 'of a supernet for PyTorch: alphas beside the state dict (default: in it)')
     .requiredOption('-o, --out <file>', 'the file to write', textParser('--out', 'a file name'))
     .addHelpText('after', exportExamples)
     .action(runExport);
+  addSourceOptions(command);
 }
 
 /** Adds `dartsmith import`. */
 export function addImportCommand(program: Command): void {
-  program
+  const command = program
     .command('import')
     .summary('read weights that PyTorch wrote')
     .description('Reads the weights of a network from a PyTorch checkpoint and writes them as safetensors.')
     .argument('<file>', 'what torch.save wrote, or safetensors')
-    .option(
-      '--arch <genotype>',
-      `${genotypeArgumentHelp}; none for a supernet, which has alphas`,
-      textParser('--arch', 'a genotype'),
-    )
+    .option('--arch <genotype>', `${genotypeArgumentHelp}; none for a supernet`, textParser('--arch', 'a genotype'))
     .requiredOption('-o, --out <file>', 'the safetensors file to write', textParser('--out', 'a file name'))
     .addHelpText('after', importExamples)
     .action(runImport);
+  addSourceOptions(command);
 }
 
-async function runExport({ arch, weights, format, imageSize, out }: ExportFlags): Promise<void> {
+function addSourceOptions(command: Command): void {
+  command
+    .option(
+      '--alphas <file>',
+      "of a supernet: a file of its alphas (default: the weights')",
+      textParser('--alphas', 'a file'),
+    )
+    .option('--no-averages', plainWeightsHelp);
+}
+
+async function runExport({ arch, weights, format, imageSize, out, ...rest }: ExportFlags): Promise<void> {
   const chosen = format ?? extensions[extname(out).toLowerCase()];
   if (chosen === undefined) throw invalid('--out', 'a name that ends in .onnx, .pt or .safetensors, or --format', out);
   if (imageSize !== undefined && chosen !== 'onnx') {
@@ -107,18 +132,22 @@ async function runExport({ arch, weights, format, imageSize, out }: ExportFlags)
   const file = weights ?? training?.weights;
   if (file === undefined) throw new ArgumentError('expected --weights, or the run directory of a training as --arch');
   const exported = await exportNetwork({
-    ...{ weights: file, genotype: given?.genotype, format: chosen },
+    ...{ ...rest, weights: file, genotype: given?.genotype, format: chosen },
     imageSize: imageSize === undefined ? undefined : [imageSize, imageSize],
   });
-  await writeFileAtomic(out, exported.bytes);
-  process.stdout.write(`${describe(exported)}\n${describeFile(out, chosen, exported)}\n`);
+  await writeNetwork(out, chosen, exported);
 }
 
-async function runImport(path: string, { arch, out }: ImportFlags): Promise<void> {
+async function runImport(path: string, { arch, out, ...rest }: ImportFlags): Promise<void> {
   const given = arch === undefined ? undefined : await genotypeArgument(arch);
-  const imported = await exportNetwork({ weights: path, genotype: given?.genotype, format: 'safetensors' });
-  await writeFileAtomic(out, imported.bytes);
-  process.stdout.write(`${describe(imported)}\n${describeFile(out, 'safetensors', imported)}\n`);
+  const options = { ...rest, weights: path, genotype: given?.genotype, format: 'safetensors' } as const;
+  await writeNetwork(out, 'safetensors', await exportNetwork(options));
+}
+
+async function writeNetwork(out: string, format: ExportFormat, exported: ExportedNetwork): Promise<void> {
+  await writeFileAtomic(out, exported.bytes);
+  for (const notice of exported.notices) process.stderr.write(`${notice}\n`);
+  process.stdout.write(`${describe(exported)}\n${describeFile(out, format, exported)}\n`);
 }
 
 function describe({ supernet, initChannels, layers, classes, stem, auxiliary }: ExportedNetwork): string {

@@ -1,15 +1,16 @@
 import { readFile, stat } from 'node:fs/promises';
 import { ArgumentError, FileError, invalid } from '../errors.ts';
-import { type Genotype, parseGenotype } from '../network/genotype.ts';
+import { findGenotype, type Genotype, parseGenotype } from '../network/genotype.ts';
+import { isPython } from '../network/genotype-python.ts';
 import { genotypes } from '../network/published.ts';
 import { runFiles } from '../run/directory.ts';
 import { suggestion } from '../suggest.ts';
 
 /** How the help of a command describes its genotype argument. */
 export const genotypeArgumentHelp =
-  "a published name, Genotype(...) or JSON text (ours or NNI's), a file that holds either, or a run directory";
+  "a published name, Genotype(...) or JSON text (ours or NNI's), a file or log that holds either, or a run directory";
 
-const largestFileBytes = 1 << 20;
+const largestFileBytes = 1 << 26;
 
 /** A genotype and, where it was searched by a run that the argument named, that run's directory. */
 export interface GivenGenotype {
@@ -17,13 +18,19 @@ export interface GivenGenotype {
   readonly run?: string;
 }
 
+type Notice = (text: string) => void;
+
+const toStderr: Notice = (text) => process.stderr.write(`${text}\n`);
+
 /**
  * The genotype that a command line argument means: a published name, the text itself, a file or a run directory. Throws
- * ArgumentError where it is none of them, FileError where a file or a run holds no genotype.
+ * ArgumentError where it is none of them, FileError where a file or a run holds no genotype. Tells `notice` which of a log's
+ * genotypes it took.
  */
-export async function genotypeArgument(argument: string): Promise<GivenGenotype> {
+export async function genotypeArgument(argument: string, notice = toStderr): Promise<GivenGenotype> {
   if (Object.hasOwn(genotypes, argument)) return { genotype: genotypes[argument] };
-  if (/^\s*(\{|(\w+\s*=\s*)?Genotype\b)/.test(argument)) return { genotype: parseGenotype(argument) };
+  if (/^\s*(\{|(\w+\s*=\s*)?Genotype\b)/.test(argument) || isPython(argument))
+    return { genotype: parseGenotype(argument) };
   const found = await stat(argument).catch((error: NodeJS.ErrnoException) => error);
   if (found instanceof Error) {
     if (found.code !== 'ENOENT') throw new FileError(`cannot read ${argument}: ${found.message}`, { cause: found });
@@ -32,20 +39,20 @@ export async function genotypeArgument(argument: string): Promise<GivenGenotype>
     const { message } = invalid('the genotype', forms, argument);
     throw new ArgumentError(message + suggestion(argument, names));
   }
-  if (!found.isDirectory()) return { genotype: await readGenotypeFile(argument, found.size) };
-  return { genotype: await readRunGenotype(argument), run: argument };
+  if (!found.isDirectory()) return { genotype: await readGenotypeFile(argument, found.size, notice) };
+  return { genotype: await readRunGenotype(argument, notice), run: argument };
 }
 
-async function readRunGenotype(directory: string): Promise<Genotype> {
+async function readRunGenotype(directory: string, notice: Notice): Promise<Genotype> {
   const file = runFiles(directory).genotype;
   const found = await stat(file).catch(() => undefined);
   if (found === undefined) {
     throw new FileError(`${directory} holds no genotype.json: expected a run directory with at least one epoch done`);
   }
-  return readGenotypeFile(file, found.size);
+  return readGenotypeFile(file, found.size, notice);
 }
 
-async function readGenotypeFile(file: string, bytes: number): Promise<Genotype> {
+async function readGenotypeFile(file: string, bytes: number, notice: Notice): Promise<Genotype> {
   if (bytes > largestFileBytes) {
     throw new FileError(
       `${file} holds no genotype: expected at most ${largestFileBytes} bytes of text, found ${bytes}`,
@@ -55,7 +62,9 @@ async function readGenotypeFile(file: string, bytes: number): Promise<Genotype> 
     throw new FileError(`cannot read ${file}: ${error.message}`, { cause: error });
   });
   try {
-    return parseGenotype(text);
+    const { genotype, count, line } = findGenotype(text);
+    if (count > 1) notice(`${file} holds ${count} genotypes: the last one, at line ${line}, is taken`);
+    return genotype;
   } catch (error) {
     if (!(error instanceof ArgumentError)) throw error;
     throw new FileError(`${file} holds no genotype: ${error.message}`, { cause: error });

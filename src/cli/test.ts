@@ -3,6 +3,7 @@ import { datasetNames } from '../data/load.ts';
 import { ArgumentError } from '../errors.ts';
 import { type TrainSettings, trainPresets } from '../evaluate/settings.ts';
 import { type TestOptions, type TestResult, test } from '../run/test.ts';
+import { plainWeightsHelp } from './export.ts';
 import { formatClasses, formatRate, formatShare, formatTable } from './format.ts';
 import { genotypeArgument, genotypeArgumentHelp } from './genotype_argument.ts';
 import { listenForInterrupt, worded } from './interrupt.ts';
@@ -29,6 +30,7 @@ interface TestFlags
     Partial<Pick<TrainSettings, 'batchSize'>> {
   readonly arch?: string;
   readonly weights?: string;
+  readonly averages: boolean;
 }
 
 const examples = `
@@ -56,6 +58,7 @@ export function addTestCommand(program: Command): void {
       'safetensors or PyTorch file (default: that of the run that --arch names)',
       textParser('--weights', 'a file'),
     )
+    .option('--no-averages', plainWeightsHelp)
     .option(
       '--dataset <name>',
       `${datasetNames.join(', ')} (default: the run's)`,
@@ -95,7 +98,7 @@ async function runTestCommand(flags: TestFlags): Promise<void> {
 }
 
 async function optionsOf(flags: TestFlags): Promise<Omit<TestOptions, 'signal' | 'onProgress'>> {
-  const { arch, weights, dataset, dataDir, validationPortion, workers, threads, backend, gpu, batchSize } = flags;
+  const { arch, weights, averages, dataset, dataDir, validationPortion, workers, threads, backend, gpu } = flags;
   if (arch === undefined) {
     throw new ArgumentError('expected --arch, the run directory of a training, or a genotype beside --weights');
   }
@@ -105,9 +108,9 @@ async function optionsOf(flags: TestFlags): Promise<Omit<TestOptions, 'signal' |
   if (file === undefined) {
     throw new ArgumentError(`expected --weights beside --arch ${arch}: only the run of a training brings its own`);
   }
-  const { imageSize, colourProfile } = flags;
+  const { imageSize, colourProfile, batchSize } = flags;
   const images = { imageSize, colourProfile, validationPortion, seed: known?.seed };
-  const common = { genotype, weights: file, batchSize, ...images, workers, threads, backend, index: gpu };
+  const common = { genotype, weights: file, averages, batchSize, ...images, workers, threads, backend, index: gpu };
   if (dataset !== undefined) return { ...common, dataset, dataDir };
   if (known?.dataset === undefined) throw new ArgumentError(`expected --dataset, one of ${datasetNames.join(', ')}`);
   const { limit } = known;

@@ -1,17 +1,18 @@
 import { tensorsToArenas } from '../backend/parameter_file.ts';
 import { placeParameters } from '../backend/parameters.ts';
-import { anInteger, listOfLength } from '../checks.ts';
+import { aBoolean, anInteger, listOfLength } from '../checks.ts';
 import { ArgumentError } from '../errors.ts';
 import { encodeSafetensors } from '../io/safetensors.ts';
-import { buildDerivedNetwork } from '../network/derived.ts';
+import { buildDerivedNetwork, type DerivedNetworkOptions } from '../network/derived.ts';
 import { formatGenotype, type Genotype } from '../network/genotype.ts';
-import type { StemForm } from '../network/macro.ts';
-import { mixingWeights } from '../network/mixing.ts';
-import { buildSupernet, genotypeOf } from '../network/supernet.ts';
+import type { Operation } from '../network/operations.ts';
 import { checkOptionRules, type OptionRules, record, required, text, word, wordOr } from '../option_rules.ts';
 import { type SearchSpace, spaces } from '../space/space.ts';
-import { type NetworkSizes, sizesOfWeights } from './network_sizes.ts';
+import { alphaNames } from './alphas.ts';
+import { withCounters, withoutCounters } from './batch_counters.ts';
+import { type NetworkSizes, sizesOfWeights, usualShape } from './network_sizes.ts';
 import { encodeOnnx } from './onnx.ts';
+import { completeSupernet } from './supernet_weights.ts';
 import { encodeLegacyTorchFile, encodeTorchFile } from './torch_write.ts';
 import { decodeMetadata, type WeightMetadata } from './weight_metadata.ts';
 import { readWeights, type WeightFile } from './weights.ts';
@@ -28,9 +29,23 @@ export interface ExportOptions {
   readonly weights: string;
   /** Whose derived network it is; what the file tells when absent. */
   readonly genotype?: Genotype;
+  /** Operations of your own that the genotype names, by name. */
+  readonly operations?: Readonly<Record<string, Operation>>;
   /** Of a supernet; `darts` when absent. */
   readonly space?: string | SearchSpace;
   readonly format: ExportFormat;
+  /** Whether averaged weights are taken where a file holds them beside the plain ones; true when absent. */
+  readonly averages?: boolean;
+  /**
+   * Of a supernet: a file of its architecture parameters, which the published code keeps out of the state dict; safetensors, of
+   * PyTorch or JSON. Those of `weights` when absent, or else zeros.
+   */
+  readonly alphas?: string;
+  /**
+   * Of a supernet for PyTorch: write a dict with `state_dict`, which the published code's strict load_state_dict takes, and
+   * `alphas_normal` and `alphas_reduce` beside it; false when absent.
+   */
+  readonly separateAlphas?: boolean;
   /** Height and width of the images, for ONNX; what the file tells when absent, else 32, 224 for a large stem. */
   readonly imageSize?: readonly [height: number, width: number];
 }
@@ -38,46 +53,73 @@ export interface ExportOptions {
 const exportRules: OptionRules<ExportOptions> = {
   weights: required(text('a file of weights')),
   genotype: record('a genotype'),
+  operations: record('functions by name'),
   space: wordOr(Object.keys(spaces), 'a search space of your own'),
   format: required(word(exportFormats)),
+  averages: aBoolean,
+  alphas: text('a file of architecture parameters'),
+  separateAlphas: aBoolean,
   imageSize: listOfLength(2, anInteger(1), '[height, width]'),
 };
 
 /** A network in another form. */
 export interface ExportedNetwork extends NetworkSizes {
   readonly bytes: Uint8Array;
-  /** Of a supernet the one that its architecture parameters select. */
-  readonly genotype: Genotype;
+  /** Of a supernet the one that its architecture parameters select; absent where nobody gave them. */
+  readonly genotype?: Genotype;
   /** [height, width, channels] */
   readonly inputShape: readonly [number, number, number];
   /** Whether an ONNX model normalises pixels from 0 to 1 itself. */
   readonly normalises: boolean;
+  /** What a user should know, such as which of several networks of a file was taken, or that weights are NaN; one line each. */
+  readonly notices: readonly string[];
 }
 
 /**
  * Reads the weights of a network and gives them in another form: an ONNX model with its logits, a state dict that torch.load
- * reads, or safetensors. A file with `alphas_normal` and `alphas_reduce` holds a supernet, which has no ONNX form. Throws
- * FileError where the weights are not those of the genotype's network or of the space's supernet, with the names that are missing
- * or too many, and ArgumentError where nobody tells the genotype.
+ * reads, or safetensors. The names in a file tell a supernet, which has no ONNX form. Throws FileError where the weights are not
+ * those of the genotype's network or of the space's supernet, with the names that are missing or too many, and ArgumentError where
+ * nobody tells the genotype.
  */
 export async function exportNetwork(options: ExportOptions): Promise<ExportedNetwork> {
   checkOptionRules('exportNetwork', options, exportRules);
-  const { weights: path, format } = options;
-  const file = await readWeights(path);
+  const { weights: path, format, operations } = options;
+  const file = await readWeights(path, options);
   const known = decodeMetadata(file.metadata);
   const sizes = sizesOfWeights(file.tensors, path);
-  const genotype = sizes.supernet ? checkSupernet(options, sizes, file) : checkDerived(options, known, sizes, file);
-  const network = { genotype, inputShape: shapeOf(options, known, sizes), ...sizes };
+  (sizes.supernet ? refuseOfSupernet : refuseOfDerived)(options);
+  const network = { inputShape: shapeOf(options, known, sizes), ...sizes };
+  const { genotype, tensors, notices } = sizes.supernet
+    ? await completeSupernet(options, sizes, file)
+    : { ...file, genotype: checkDerived(options, known, sizes, file) };
   const normalisation = normalisationOf(known, sizes);
+  const metadata = { ...file.metadata, ...(genotype && { genotype: formatGenotype(genotype, 'json') }) };
   const encoders: Readonly<Record<ExportFormat, () => Uint8Array>> = {
-    onnx: () => encodeModel(network, file, normalisation),
-    pt: () => encodeTorchFile(file.tensors),
-    'pt-legacy': () => encodeLegacyTorchFile(file.tensors),
-    safetensors: () =>
-      encodeSafetensors(singles(file), { ...file.metadata, genotype: formatGenotype(genotype, 'json') }),
+    onnx: () => encodeModel({ ...network, genotype: genotype!, operations }, tensors, normalisation, metadata),
+    pt: () => encodeTorchFile(withCounters(tensors), options.separateAlphas ? alphaNames : []),
+    // PyTorch 0.3 of the published code knows no counters, and newer ones do without in a file of this format.
+    'pt-legacy': () => encodeLegacyTorchFile(withoutCounters(tensors), options.separateAlphas ? alphaNames : []),
+    safetensors: () => encodeSafetensors(singles(tensors), metadata),
   };
   const bytes = encoders[format]();
-  return { bytes, ...network, normalises: format === 'onnx' && normalisation !== undefined };
+  return { bytes, ...network, genotype, notices, normalises: format === 'onnx' && normalisation !== undefined };
+}
+
+function refuseOfDerived({ weights, alphas, separateAlphas }: ExportOptions): void {
+  if (alphas === undefined && !separateAlphas) return;
+  const option = alphas === undefined ? 'separate alphas (--separate-alphas)' : 'alphas (--alphas)';
+  throw new ArgumentError(`${weights} holds no supernet: expected no ${option}, which a derived network does not have`);
+}
+
+function refuseOfSupernet({ weights, genotype, format, separateAlphas }: ExportOptions): void {
+  if (format === 'onnx') throw new ArgumentError(`${weights} holds a supernet: expected pt or safetensors as its form`);
+  if (format === 'safetensors' && separateAlphas) {
+    throw new ArgumentError(
+      'separate alphas (--separate-alphas) are for PyTorch: expected pt or pt-legacy as the form',
+    );
+  }
+  if (genotype === undefined) return;
+  throw new ArgumentError(`${weights} holds a supernet: expected no genotype (--arch), which its alphas tell`);
 }
 
 /** Names and shapes have to be those of the genotype's network, auxiliary head included where there is one. */
@@ -87,56 +129,28 @@ function checkDerived(
   sizes: NetworkSizes,
   { tensors }: WeightFile,
 ): Genotype {
-  const { weights: path, genotype = known.genotype } = options;
+  const { weights: path, genotype = known.genotype, operations } = options;
   if (genotype === undefined)
     throw new ArgumentError(`expected the genotype (--arch) of the network in ${path}: the file does not tell`);
   const auxiliaryWeight = sizes.auxiliary ? 0 : undefined;
-  const { graph } = buildDerivedNetwork({ ...sizes, genotype, inputShape: usualShape(sizes), auxiliaryWeight });
+  const inputShape = usualShape(sizes);
+  const { graph } = buildDerivedNetwork({ ...sizes, genotype, operations, inputShape, auxiliaryWeight });
   tensorsToArenas(placeParameters(graph), tensors, path);
   return genotype;
 }
 
-/** Names and shapes have to be those of the space's supernet. */
-function checkSupernet(
-  { weights: path, genotype, space, format }: ExportOptions,
-  sizes: NetworkSizes,
-  { tensors }: WeightFile,
-): Genotype {
-  if (format === 'onnx') throw new ArgumentError(`${path} holds a supernet: expected pt or safetensors as its form`);
-  if (genotype !== undefined)
-    throw new ArgumentError(`${path} holds a supernet: expected no genotype (--arch), which its alphas tell`);
-  const supernet = buildSupernet({ ...sizes, space, inputShape: usualShape(sizes) });
-  tensorsToArenas(placeParameters(supernet.graph), tensors, path);
-  const mixing = Object.values(supernet.tables).map(({ name, rowLengths }) => {
-    const alpha = Float32Array.from(tensors.get(name)!.data);
-    return [name, mixingWeights(alpha, rowLengths, supernet.space.activation)] as const;
-  });
-  return genotypeOf(supernet, Object.fromEntries(mixing));
-}
+type Tensors = WeightFile['tensors'];
 
-type Described = NetworkSizes & { readonly genotype: Genotype; readonly inputShape: readonly [number, number, number] };
+type Described = NetworkSizes & Pick<DerivedNetworkOptions, 'genotype' | 'inputShape' | 'operations'>;
 
 function encodeModel(
-  { genotype, ...network }: Described,
-  { tensors, metadata }: WeightFile,
+  network: Described,
+  weights: Tensors,
   normalisation: ReturnType<typeof normalisationOf>,
+  metadata: WeightFile['metadata'],
 ): Uint8Array {
-  const { graph, logits } = buildDerivedNetwork({ genotype, ...network });
-  return encodeOnnx({
-    graph,
-    output: logits,
-    weights: tensors,
-    normalisation,
-    metadata: { ...metadata, genotype: formatGenotype(genotype, 'json') },
-  });
-}
-
-/** Of the images of CIFAR and of ImageNet. */
-const usualSide: Readonly<Record<StemForm, number>> = { small: 32, large: 224 };
-
-/** At which there is room for an auxiliary head; names and shapes of weights do not depend on it. */
-function usualShape({ stem, imageChannels }: NetworkSizes) {
-  return [usualSide[stem], usualSide[stem], imageChannels] as const;
+  const { graph, logits } = buildDerivedNetwork(network);
+  return encodeOnnx({ graph, output: logits, weights, normalisation, metadata });
 }
 
 function shapeOf({ imageSize }: ExportOptions, { imageShape }: WeightMetadata, sizes: NetworkSizes) {
@@ -149,7 +163,7 @@ function normalisationOf({ mean, deviation }: WeightMetadata, { imageChannels }:
   return isKnown ? { mean, deviation } : undefined;
 }
 
-function singles({ tensors }: WeightFile) {
+function singles(tensors: Tensors) {
   return new Map(
     [...tensors].map(([name, { shape, data }]) => [name, { shape, data: Float32Array.from(data) }] as const),
   );

@@ -46,8 +46,9 @@ export function encodeOnnx(options: OnnxOptions): Uint8Array {
   const { graph, output, weights, normalisation, metadata = {} } = options;
   const model = new ModelBuilder(graph, weights);
   const needed = nodesBehind(graph, output);
-  const input = needed.find((node) => node.op === 'input');
-  if (input === undefined || needed.filter(({ op }) => op === 'input').length !== 1) {
+  // Of the graph: logits of cells that are all zeros need no image.
+  const [input, ...others] = graph.nodes.filter(({ op }) => op === 'input');
+  if (input === undefined || others.length > 0) {
     throw new ArgumentError('[onnx] expected a graph with one input of images');
   }
   for (const node of needed) model.add(node, normalisation);
@@ -168,7 +169,16 @@ class ModelBuilder {
       }
       case 'dropout':
         return void put({ opType: 'Identity', inputs });
-      case 'zero':
+      case 'zero': {
+        // Zeros have no input, but there are as many as images.
+        const count = put(
+          { opType: 'Shape', inputs: ['images'], attributes: { start: 0, end: 1 } },
+          `count_${node.id}`,
+        );
+        const sample = this.#integers(`sample_${node.id}`, [...node.shape.slice(-1), ...node.shape.slice(0, -1)]);
+        const sizes = put({ opType: 'Concat', inputs: [count, sample], attributes: { axis: 0 } }, `sizes_${node.id}`);
+        return void put({ opType: 'ConstantOfShape', inputs: [sizes] });
+      }
       case 'mixed':
       case 'softmaxCrossEntropy':
         throw new ArgumentError(

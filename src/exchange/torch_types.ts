@@ -1,21 +1,60 @@
-import { dataTypes } from '../io/data_types.ts';
+import { type DataType, dataTypes } from '../io/data_types.ts';
 
-/** Element types of PyTorch that are read. */
-export type TorchType = 'float32' | 'float64' | 'float16' | 'bfloat16' | 'int64' | 'int32' | 'int16' | 'int8' | 'uint8';
+/** Element types of PyTorch that are read, by PyTorch's names. */
+const torchTypes: Readonly<Record<string, DataType>> = {
+  float32: 'F32',
+  float64: 'F64',
+  float16: 'F16',
+  bfloat16: 'BF16',
+  int64: 'I64',
+  int32: 'I32',
+  int16: 'I16',
+  int8: 'I8',
+  uint64: 'U64',
+  uint32: 'U32',
+  uint16: 'U16',
+  uint8: 'U8',
+  bool: 'BOOL',
+};
 
-/** The type of each kind of storage, by its name in the module torch. */
-export const torchStorages: Readonly<Record<string, TorchType | undefined>> = Object.assign(Object.create(null), {
-  FloatStorage: 'float32',
-  DoubleStorage: 'float64',
-  HalfStorage: 'float16',
-  BFloat16Storage: 'bfloat16',
-  LongStorage: 'int64',
-  IntStorage: 'int32',
-  ShortStorage: 'int16',
-  CharStorage: 'int8',
-  ByteStorage: 'uint8',
-  BoolStorage: 'uint8',
-});
+/** PyTorch's name of the elements of each kind of storage, and their size; those of other names are only passed over. */
+const storages: Readonly<Record<string, readonly [type: string, bytes: number]>> = {
+  FloatStorage: ['float32', 4],
+  DoubleStorage: ['float64', 8],
+  HalfStorage: ['float16', 2],
+  BFloat16Storage: ['bfloat16', 2],
+  LongStorage: ['int64', 8],
+  IntStorage: ['int32', 4],
+  ShortStorage: ['int16', 2],
+  CharStorage: ['int8', 1],
+  ByteStorage: ['uint8', 1],
+  BoolStorage: ['bool', 1],
+  ComplexFloatStorage: ['complex64', 8],
+  ComplexDoubleStorage: ['complex128', 16],
+  QInt8Storage: ['qint8', 1],
+  QUInt8Storage: ['quint8', 1],
+  QInt32Storage: ['qint32', 4],
+  UntypedStorage: ['bytes', 1],
+};
+
+/** A kind of storage. */
+export class StorageType {
+  /** Of the elements, such as float32. */
+  readonly type: string;
+  /** Of one element. */
+  readonly bytes: number;
+
+  constructor(type: string, bytes: number) {
+    this.type = type;
+    this.bytes = bytes;
+  }
+}
+
+/** The kind of storage that a global names. */
+export function storageType(module: string, name: string): StorageType | undefined {
+  const isStorage = /^torch(?:\.storage|\.cuda)?$/.test(module) && Object.hasOwn(storages, name);
+  return isStorage ? new StorageType(...storages[name]) : undefined;
+}
 
 /** What a file of the legacy format begins with: a pickle of its magic number. */
 export const legacyMagic = Uint8Array.of(
@@ -36,26 +75,20 @@ export const legacyMagic = Uint8Array.of(
   0x2e,
 );
 
-const codecs: Readonly<
-  Record<TorchType, { bytes: number; decode: (buffer: ArrayBuffer) => Float32Array | Float64Array }>
-> = {
-  float32: dataTypes.F32,
-  float64: dataTypes.F64,
-  float16: dataTypes.F16,
-  bfloat16: dataTypes.BF16,
-  int64: dataTypes.I64,
-  int32: { bytes: 4, decode: (buffer) => Float64Array.from(new Int32Array(buffer)) },
-  int16: { bytes: 2, decode: (buffer) => Float32Array.from(new Int16Array(buffer)) },
-  int8: { bytes: 1, decode: (buffer) => Float32Array.from(new Int8Array(buffer)) },
-  uint8: { bytes: 1, decode: (buffer) => Float32Array.from(new Uint8Array(buffer)) },
-};
-
-/** Of one element. */
-export function elementBytes(type: TorchType): number {
-  return codecs[type].bytes;
+/** Elements as numbers, from a buffer that is changed. Throws Error for a type that is not read. */
+export function decodeElements(type: string, buffer: ArrayBuffer, isBigEndian: boolean): Float32Array | Float64Array {
+  if (!Object.hasOwn(torchTypes, type)) {
+    throw new Error(`expected elements of a type among ${Object.keys(torchTypes).join(', ')} but got ${type}`);
+  }
+  const { bytes, decode } = dataTypes[torchTypes[type]];
+  const whole =
+    buffer.byteLength % bytes === 0 ? buffer : buffer.slice(0, buffer.byteLength - (buffer.byteLength % bytes));
+  if (isBigEndian) swap(Buffer.from(whole), bytes);
+  return decode(whole);
 }
 
-/** Little-endian elements as numbers: 64-bit integers are rounded to doubles. */
-export function decodeElements(type: TorchType, buffer: ArrayBuffer): Float32Array | Float64Array {
-  return codecs[type].decode(buffer);
+function swap(buffer: Buffer, elementBytes: number): void {
+  if (elementBytes === 2) buffer.swap16();
+  if (elementBytes === 4) buffer.swap32();
+  if (elementBytes === 8) buffer.swap64();
 }

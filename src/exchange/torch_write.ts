@@ -1,15 +1,19 @@
-// A state dict as torch.save writes it: an OrderedDict of float32 tensors, each with a storage of its own.
+// A state dict as torch.save writes it: an OrderedDict of tensors, each with a storage of its own; float32, counters of batches int64.
 import { type Zippable, zipSync } from 'fflate';
 import type { WeightTensor } from '../io/safetensors.ts';
+import { isCounter } from './batch_counters.ts';
 import { legacyMagic } from './torch_types.ts';
 
 type Tensors = ReadonlyMap<string, WeightTensor>;
 
-/** The bytes of a file in the zip format, which torch.load reads, with `weights_only` as well. The same input gives the same bytes. */
-export function encodeTorchFile(tensors: Tensors): Uint8Array {
+/**
+ * The bytes of a file in the zip format, which torch.load reads, with `weights_only` as well: a state dict, or with `apart` a dict of
+ * the tensors of these names and of a `state_dict` without them. The same input gives the same bytes.
+ */
+export function encodeTorchFile(tensors: Tensors, apart: readonly string[] = []): Uint8Array {
   const text = (value: string) => new TextEncoder().encode(value);
   const files: Zippable = {
-    'archive/data.pkl': stateDict(tensors, 'zip'),
+    'archive/data.pkl': checkpoint(tensors, apart, 'zip'),
     'archive/byteorder': text('little'),
     'archive/version': text('3\n'),
   };
@@ -21,9 +25,9 @@ export function encodeTorchFile(tensors: Tensors): Uint8Array {
 }
 
 /** The same in the format from before PyTorch 1.6, in what PyTorch 0.3 knows: the published code's. */
-export function encodeLegacyTorchFile(tensors: Tensors): Uint8Array {
+export function encodeLegacyTorchFile(tensors: Tensors, apart: readonly string[] = []): Uint8Array {
   const storages = storagesOf(tensors);
-  const parts = [legacyMagic, pickled(writeProtocol), pickled(writeSystem), stateDict(tensors, 'legacy')];
+  const parts = [legacyMagic, pickled(writeProtocol), pickled(writeSystem), checkpoint(tensors, apart, 'legacy')];
   parts.push(pickled((pickle) => pickle.list(storages.map((_, key) => String(key)))));
   for (const values of storages) parts.push(littleEndian(values.length, 8), new Uint8Array(values.buffer));
   return Uint8Array.from(Buffer.concat(parts));
@@ -33,8 +37,10 @@ type Format = 'zip' | 'legacy';
 
 const legacyProtocol = 1001;
 
-function storagesOf(tensors: Tensors): Float32Array[] {
-  return [...tensors.values()].map(({ data }) => Float32Array.from(data));
+function storagesOf(tensors: Tensors): (Float32Array | BigInt64Array)[] {
+  return [...tensors].map(([name, { data }]) =>
+    isCounter(name) ? BigInt64Array.from(data, (value) => BigInt(Math.trunc(value) || 0)) : Float32Array.from(data),
+  );
 }
 
 /** Opcodes of pickle protocol 2 (https://docs.python.org/3/library/pickletools.html). */
@@ -67,16 +73,31 @@ function pickled(write: (pickle: PickleWriter) => void): Uint8Array {
   return pickle.bytes();
 }
 
-function stateDict(tensors: Tensors, format: Format): Uint8Array {
+function checkpoint(tensors: Tensors, apart: readonly string[], format: Format): Uint8Array {
+  const keys = new Map([...tensors.keys()].map((name, key) => [name, String(key)]));
+  const inside = [...tensors.keys()].filter((name) => !apart.includes(name));
   return pickled((pickle) => {
-    pickle.emptyOrderedDict();
-    pickle.items(() => {
-      let key = 0;
-      for (const [name, { shape }] of tensors) {
+    const write = (names: readonly string[]) => {
+      for (const name of names) {
         pickle.text(name);
-        pickle.tensor(String(key++), shape, format);
+        pickle.tensor(
+          keys.get(name)!,
+          tensors.get(name)!.shape,
+          isCounter(name) ? 'LongStorage' : 'FloatStorage',
+          format,
+        );
       }
-    });
+    };
+    if (apart.length > 0) {
+      pickle.op(opcode.emptyDict, opcode.mark);
+      pickle.text('state_dict');
+    }
+    pickle.emptyOrderedDict();
+    pickle.items(() => write(inside));
+    if (apart.length > 0) {
+      write(apart);
+      pickle.op(opcode.setItems);
+    }
   });
 }
 
@@ -149,15 +170,15 @@ class PickleWriter {
     this.op(opcode.emptyTuple, opcode.reduce);
   }
 
-  /** A contiguous float32 tensor that is all of its storage. */
-  tensor(key: string, shape: readonly number[], format: Format): void {
+  /** A contiguous tensor that is all of its storage. */
+  tensor(key: string, shape: readonly number[], storage: string, format: Format): void {
     const count = shape.reduce((product, size) => product * size, 1);
     const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((product, size) => product * size, 1));
     this.global('torch._utils', format === 'zip' ? '_rebuild_tensor_v2' : '_rebuild_tensor');
     this.tuple(() => {
       this.tuple(() => {
         this.text('storage');
-        this.global('torch', 'FloatStorage');
+        this.global('torch', storage);
         this.text(key);
         this.text('cpu');
         this.integer(count);

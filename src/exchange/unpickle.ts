@@ -1,24 +1,46 @@
-// The pickles that torch.save writes (protocol 2 and the newer codes of protocol 4), read without running anything. Our own
-// reader: the npm packages of this kind set properties on any object that a file names, which a hostile file can make abort the
-// process (a list's length) or get past checks.
+// The pickles that torch.save writes (protocols 2 to 5), read without running anything: a global that is not among a few names of
+// tensors and containers becomes an opaque value that keeps what the file gives it. Our own reader: the npm packages of this kind
+// set properties on any object that a file names, which a hostile file can make abort the process (a list's length) or get past
+// checks.
 import { Buffer } from 'node:buffer';
 
 /** Something that a pickle may call; it is given the arguments as they are, never spread. */
 export type PickleGlobal = (args: readonly unknown[]) => unknown;
 
+/** What a name or a call of one stands for that this reader does not know. */
+export class Opaque {
+  /** Module and name, such as argparse.Namespace. */
+  readonly name: string;
+  /** What it was called with; none of a name alone. */
+  readonly args: readonly unknown[];
+  /** What it was to be restored from, such as its attributes. */
+  state: unknown;
+  /** Of a dict's subclass its entries, of a list's its items by index. */
+  items: Map<unknown, unknown> | undefined;
+
+  constructor(name: string, args: readonly unknown[] = []) {
+    this.name = name;
+    this.args = args;
+  }
+}
+
 /** Where a pickle's names lead. */
 export interface PickleNames {
-  /** A global by module and name. Throws for one that is refused. */
-  global(module: string, name: string): PickleGlobal;
+  /** A PickleGlobal or another value by module and name; undefined for one that is opaque. */
+  global(module: string, name: string): unknown;
   /** What a persistent identifier stands for. Throws for one that is refused. */
   persistent(id: unknown): unknown;
 }
 
-/** Containers that a pickle may make; a checkpoint of thousands of tensors has some ten thousand. */
-const mostContainers = 2 ** 20;
+/** Objects that a pickle may make, and items that its calls may copy; a checkpoint of thousands of tensors has some ten thousand. */
+const mostObjects = 2 ** 21;
 const mostProtocol = 5;
+const longestName = 1000;
 
-/** Reads one pickle from `start` on; dicts are Maps, tuples and lists are arrays. Throws Error for what torch.save does not write. */
+/**
+ * Reads one pickle from `start` on; dicts are Maps, tuples, lists and sets are arrays, texts of bytes and integers of more than 8
+ * bytes are bytes. Throws Error for what torch.save does not write.
+ */
 export function unpickle(bytes: Uint8Array, start: number, names: PickleNames): { value: unknown; end: number } {
   const reader = new Unpickler(bytes, start, names);
   const value = reader.read();
@@ -31,7 +53,7 @@ class Unpickler {
   readonly #stack: unknown[] = [];
   readonly #marks: number[] = [];
   readonly #memo = new Map<number, unknown>();
-  #containers = 0;
+  #objects = 0;
   position: number;
 
   constructor(bytes: Uint8Array, start: number, names: PickleNames) {
@@ -42,14 +64,14 @@ class Unpickler {
 
   read(): unknown {
     for (;;) {
-      const opcode = this.#integer(1);
+      const opcode = this.#bytes[this.position++];
       if (opcode === 0x2e) return this.#pop();
       this.#run(opcode);
     }
   }
 
   /** What it returns means nothing. */
-  #run(opcode: number): unknown {
+  #run(opcode: number | undefined): unknown {
     switch (opcode) {
       case 0x80: // PROTO
         if (this.#integer(1) > mostProtocol) throw new Error('expected a pickle protocol of at most 5');
@@ -60,6 +82,10 @@ class Unpickler {
       case 0x28: // MARK
         this.#marks.push(this.#stack.length);
         return;
+      case 0x30: // POP, of a tuple that holds itself
+        return this.#stack.length > (this.#marks.at(-1) ?? 0) ? this.#pop() : this.#marked();
+      case 0x31: // POP_MARK
+        return this.#marked();
       case 0x4e: // NONE
         return this.#push(null);
       case 0x88: // NEWTRUE
@@ -73,7 +99,9 @@ class Unpickler {
       case 0x4d: // BININT2
         return this.#push(this.#integer(2));
       case 0x8a: // LONG1
-        return this.#push(this.#long());
+        return this.#push(this.#long(this.#integer(1)));
+      case 0x8b: // LONG4
+        return this.#push(this.#long(this.#integer(4)));
       case 0x47: // BINFLOAT
         return this.#push(this.#take(8).readDoubleBE());
       case 0x58: // BINUNICODE
@@ -82,10 +110,21 @@ class Unpickler {
       case 0x8c: // SHORT_BINUNICODE
       case 0x55: // SHORT_BINSTRING
         return this.#push(this.#take(this.#integer(1)).toString('utf8'));
+      case 0x8d: // BINUNICODE8
+        return this.#push(this.#take(this.#size()).toString('utf8'));
+      case 0x43: // SHORT_BINBYTES
+        return this.#push(this.#take(this.#integer(1)));
+      case 0x42: // BINBYTES
+        return this.#push(this.#take(this.#integer(4)));
+      case 0x8e: // BINBYTES8
+      case 0x96: // BYTEARRAY8
+        return this.#push(this.#take(this.#size()));
       case 0x29: // EMPTY_TUPLE
       case 0x5d: // EMPTY_LIST
+      case 0x8f: // EMPTY_SET
         return this.#push(this.#container([]));
       case 0x74: // TUPLE
+      case 0x91: // FROZENSET
         return this.#push(this.#container(this.#marked()));
       case 0x85: // TUPLE1
       case 0x86: // TUPLE2
@@ -94,6 +133,7 @@ class Unpickler {
       case 0x61: // APPEND
         return this.#append([this.#pop()]);
       case 0x65: // APPENDS
+      case 0x90: // ADDITEMS
         return this.#append(this.#marked());
       case 0x7d: // EMPTY_DICT
         return this.#push(this.#container(new Map()));
@@ -102,19 +142,24 @@ class Unpickler {
       case 0x75: // SETITEMS
         return this.#setItems(this.#marked());
       case 0x63: // GLOBAL
-        return this.#push(this.#names.global(this.#line(), this.#line()));
+        return this.#push(this.#global(this.#line(), this.#line()));
       case 0x93: {
         const [name, module] = [this.#pop(), this.#pop()]; // STACK_GLOBAL
-        return this.#push(this.#names.global(String(module), String(name)));
+        return this.#push(this.#global(module, name));
       }
       case 0x52: // REDUCE
-        return this.#reduce();
+      case 0x81: {
+        const [args, callable] = [this.#pop(), this.#pop()]; // NEWOBJ
+        return this.#push(this.#call(callable, args));
+      }
+      case 0x92: {
+        const [named, args, callable] = [this.#pop(), this.#pop(), this.#pop()]; // NEWOBJ_EX
+        return this.#push(this.#call(callable, [args, named]));
+      }
       case 0x51: // BINPERSID
         return this.#push(this.#names.persistent(this.#pop()));
-      case 0x62: // BUILD: torch.save gives dicts attributes of their own, which nobody reads
-        this.#pop();
-        this.#top(Map, 'a dict');
-        return;
+      case 0x62: // BUILD
+        return this.#build(this.#pop());
       case 0x71: // BINPUT
         return void this.#memo.set(this.#integer(1), this.#peek());
       case 0x72: // LONG_BINPUT
@@ -125,6 +170,8 @@ class Unpickler {
         return this.#push(this.#recall(this.#integer(1)));
       case 0x6a: // LONG_BINGET
         return this.#push(this.#recall(this.#integer(4)));
+      case undefined:
+        throw new Error('the pickle ends too early');
       default:
         throw new Error(`refused the pickle's opcode 0x${opcode.toString(16)}: torch.save does not write it`);
     }
@@ -142,14 +189,19 @@ class Unpickler {
     return this.#take(bytes).readUIntLE(0, bytes);
   }
 
-  #long(): number {
-    const length = this.#integer(1);
-    if (length > 8) throw new Error('expected an integer of at most 8 bytes');
+  #size(): number {
+    const size = this.#take(8).readBigUInt64LE();
+    if (size > BigInt(this.#bytes.length)) throw new Error('the pickle ends too early');
+    return Number(size);
+  }
+
+  /** Longer ones, such as the state of a random generator, are nothing that is read. */
+  #long(length: number): number | bigint | Uint8Array {
     const bytes = this.#take(length);
+    if (length > 8) return bytes;
     const value =
       length === 0 ? 0n : BigInt.asIntN(8 * length, BigInt(`0x${Buffer.from(bytes).reverse().toString('hex')}`));
-    if (!Number.isSafeInteger(Number(value))) throw new Error('expected an integer below 2^53');
-    return Number(value);
+    return Number.isSafeInteger(Number(value)) ? Number(value) : value;
   }
 
   #line(): string {
@@ -165,9 +217,13 @@ class Unpickler {
   }
 
   #container<T extends object>(container: T): T {
-    if (++this.#containers > mostContainers)
-      throw new Error(`expected at most ${mostContainers} containers in a pickle`);
+    this.#count(1);
     return container;
+  }
+
+  #count(objects: number): void {
+    this.#objects += objects;
+    if (this.#objects > mostObjects) throw new Error(`expected at most ${mostObjects} objects in a pickle`);
   }
 
   /** No pop may reach below the last mark. */
@@ -187,27 +243,49 @@ class Unpickler {
     return this.#stack.splice(mark);
   }
 
-  #top<T>(type: abstract new (...args: never[]) => T, what: string): T {
-    const top = this.#peek();
-    if (!(top instanceof type)) throw new Error(`expected ${what} on top of the pickle's stack`);
-    return top;
+  #global(module: unknown, name: unknown): unknown {
+    if (typeof module !== 'string' || typeof name !== 'string' || module.length + name.length > longestName) {
+      throw new Error('expected the name of a global');
+    }
+    return this.#names.global(module, name) ?? this.#container(new Opaque(`${module}.${name}`));
+  }
+
+  #call(callable: unknown, args: unknown): unknown {
+    if (!Array.isArray(args)) throw new Error('expected the arguments of a global');
+    this.#count(1);
+    if (callable instanceof Opaque) return new Opaque(callable.name, args);
+    if (typeof callable !== 'function') throw new Error('expected a global and its arguments');
+    // What it may copy of them, which files of a few bytes could ask for again and again.
+    this.#count(args.length);
+    for (const arg of args) this.#count(Array.isArray(arg) ? arg.length : arg instanceof Map ? arg.size : 0);
+    return (callable as PickleGlobal)(args);
   }
 
   #append(items: readonly unknown[]): void {
-    const list = this.#top(Array<unknown>, 'a list');
-    for (const item of items) list.push(item);
+    const list = this.#peek();
+    if (list instanceof Opaque) {
+      list.items ??= new Map();
+      for (const item of items) list.items.set(list.items.size, item);
+    } else if (Array.isArray(list)) for (const item of items) list.push(item);
+    else throw new Error("expected a list on top of the pickle's stack");
   }
 
   #setItems(items: readonly unknown[]): void {
-    const dict = this.#top(Map<unknown, unknown>, 'a dict');
+    const dict = this.#peek();
+    if (dict instanceof Opaque) dict.items ??= new Map();
+    const entries = dict instanceof Opaque ? dict.items : dict;
+    if (!(entries instanceof Map)) throw new Error("expected a dict on top of the pickle's stack");
     if (items.length % 2 !== 0) throw new Error('expected a value for every key of a dict');
-    for (let i = 0; i < items.length; i += 2) dict.set(items[i], items[i + 1]);
+    for (let i = 0; i < items.length; i += 2) entries.set(items[i], items[i + 1]);
   }
 
-  #reduce(): void {
-    const [args, callable] = [this.#pop(), this.#pop()];
-    if (typeof callable !== 'function' || !Array.isArray(args)) throw new Error('expected a global and its arguments');
-    this.#push((callable as PickleGlobal)(args));
+  /** Attributes of dicts and tensors are nothing that is read. */
+  #build(state: unknown): void {
+    const target = this.#peek();
+    if (typeof target !== 'object' || target === null || Array.isArray(target)) {
+      throw new Error("expected an object on top of the pickle's stack");
+    }
+    if (target instanceof Opaque) target.state = state;
   }
 
   #recall(key: number): unknown {

@@ -1,48 +1,121 @@
-import { readFile } from 'node:fs/promises';
 import { splitAverages } from '../backend/parameter_file.ts';
-import { FileError, invalid } from '../errors.ts';
-import { fileError } from '../io/file_error.ts';
-import { decodeSafetensors, type WeightTensor } from '../io/safetensors.ts';
-import { readTorchFile } from './torch_read.ts';
+import { check } from '../checks.ts';
+import { FileError } from '../errors.ts';
+import type { WeightTensor } from '../io/safetensors.ts';
+import { text } from '../option_rules.ts';
+import { alphaNames, alphaPaths } from './alphas.ts';
+import { notFinite } from './not_finite.ts';
+import { openTensors } from './open_tensors.ts';
+import { findNetworks, isPart, isSupernet, type StoredNetwork } from './stored_networks.ts';
+import type { TensorSource } from './tensor_source.ts';
+
+/** Options of {@link readWeights}. */
+export interface ReadWeightsOptions {
+  /** Whether weights that were averaged over a training are taken where a file holds them beside the plain ones; true when absent. */
+  readonly averages?: boolean;
+}
 
 /** The weights that a file holds. */
 export interface WeightFile {
   readonly format: 'safetensors' | 'torch';
   readonly metadata: Readonly<Record<string, string>>;
   readonly tensors: ReadonlyMap<string, WeightTensor>;
+  /** What a user should know of them, such as which of several networks they are, or that some are NaN; one line each. */
+  readonly notices: readonly string[];
+}
+
+/** Which tensors are wanted: their paths in the file by the names that the network has for them. */
+interface Choice {
+  readonly paths: ReadonlyMap<string, string>;
+  readonly notices: readonly string[];
 }
 
 /** Prefixes that data-parallel and compiled modules put before every name. */
 const wrappers = ['module.', '_orig_mod.', 'model.'];
 
+const mostShown = 5;
+
 /**
- * Reads weights from a safetensors file or a PyTorch checkpoint (zip or legacy format; a state dict, or a dict that holds one as
- * `state_dict`), told apart by their first bytes. Optimiser state is left out, averages take the place of the weights, and prefixes that wrap every name are taken off.
- * Throws FileError that names the file.
+ * Reads weights from a safetensors file or a PyTorch checkpoint (zip or legacy format), told apart by their first bytes. A network is
+ * found wherever it is in the file, under whatever prefix; other tensors, such as an optimiser's, are left out. Architecture
+ * parameters beside a supernet become its own. Nothing of a file is run. Throws FileError that names the file.
  */
-export async function readWeights(path: string): Promise<WeightFile> {
-  if (typeof path !== 'string') throw invalid('path', 'the path of a file', path);
-  const bytes = await readFile(path).catch((error: unknown) => {
-    throw fileError('read', path, error);
-  });
-  const file: WeightFile = isSafetensors(bytes)
-    ? { format: 'safetensors', ...decodeSafetensors(bytes, path) }
-    : { format: 'torch', metadata: {}, tensors: readTorchFile(bytes, path) };
-  // A training of ours that keeps averages means them to be used.
-  const { own, average } = splitAverages(file.tensors);
-  const isAveraged = average.size > 0 && [...average.keys()].every((name) => own.has(name));
-  const weights = [...(isAveraged ? average : file.tensors)].filter(([name]) => !name.startsWith('optimizer.'));
-  if (weights.length === 0) throw new FileError(`${path} holds no weights`);
-  return { ...file, tensors: new Map(unwrapped(weights)) };
+export async function readWeights(path: string, options: ReadWeightsOptions = {}): Promise<WeightFile> {
+  check('path', path, text('the path of a file'));
+  const { source, ...file } = await openTensors(path);
+  const networks = findNetworks(source.paths.filter((name) => !isOptimizer(name)));
+  const { paths, notices } =
+    networks.length > 0 ? chooseNetwork(source, networks, path, options) : chooseAll(source, options);
+  if (paths.size === 0) throw new FileError(`${path} holds no weights`);
+  const read = source.read([...paths.values()]);
+  const tensors = new Map([...paths].map(([name, at]) => [name, read.get(at)!] as const));
+  return { ...file, tensors, notices: [...notices, ...notFinite(tensors, path)] };
 }
 
-/** A length of eight bytes, then the JSON header. */
-function isSafetensors(bytes: Uint8Array): boolean {
-  return bytes.length > 8 && bytes[8] === 0x7b && bytes[6] === 0 && bytes[7] === 0;
+/** Averages of a training are meant to be used. */
+function chooseNetwork(
+  { paths }: TensorSource,
+  networks: readonly StoredNetwork[],
+  path: string,
+  { averages = true }: ReadWeightsOptions,
+): Choice {
+  const chosen = networks.find(({ isAverage }) => isAverage === averages) ?? networks[0];
+  const others = networks.filter((network) => network !== chosen);
+  const named = paths
+    .filter((name) => name.startsWith(chosen.prefix) && !isOptimizer(name))
+    .filter((name) => !others.some(({ prefix }) => prefix.length > chosen.prefix.length && name.startsWith(prefix)))
+    .map((name) => [name.slice(chosen.prefix.length), name] as const);
+  const own = new Map(named.filter(([name]) => isPart(name)));
+  const hasAlphas = alphaNames.some((name) => own.has(name));
+  const alphas = isSupernet(own.keys()) && !hasAlphas ? alphaPaths(paths) : new Map<string, string>();
+  const strays = named.filter(([name, at]) => !isPart(name) && ![...alphas.values()].includes(at));
+  return {
+    paths: new Map([...own, ...alphas]),
+    notices: [
+      ...choiceNotices(chosen, others, path),
+      ...(alphas.size > 0
+        ? [`took ${[...alphas.values()].join(' and ')} of ${path} as its architecture parameters`]
+        : []),
+      ...strayNotices(
+        strays.map(([name]) => name),
+        path,
+      ),
+    ],
+  };
 }
 
-function unwrapped<T>(entries: readonly (readonly [string, T])[]): (readonly [string, T])[] {
-  const wrapper = wrappers.find((prefix) => entries.every(([name]) => name.startsWith(prefix)));
-  if (wrapper === undefined) return [...entries];
+/** Of a file that holds no whole network: all of its state dict, or the averages of all of it. */
+function chooseAll({ paths, root }: TensorSource, { averages = true }: ReadWeightsOptions): Choice {
+  const named = paths
+    .filter((path) => path.startsWith(root))
+    .map((path) => [path.slice(root.length), path] as const)
+    .filter(([name]) => !isOptimizer(name));
+  const { own, average } = splitAverages(new Map(named));
+  const isAveraged = averages && average.size > 0 && [...average.keys()].every((name) => own.has(name));
+  return { paths: new Map(unwrapped(isAveraged ? [...average] : named)), notices: [] };
+}
+
+function unwrapped<T>(entries: readonly (readonly [string, T])[]): readonly (readonly [string, T])[] {
+  const wrapper = wrappers.find((prefix) => entries.length > 0 && entries.every(([name]) => name.startsWith(prefix)));
+  if (wrapper === undefined) return entries;
   return unwrapped(entries.map(([name, value]) => [name.slice(wrapper.length), value] as const));
+}
+
+function choiceNotices(chosen: StoredNetwork, others: readonly StoredNetwork[], path: string): string[] {
+  if (others.length === 0) return [];
+  const describe = ({ prefix, isAverage }: StoredNetwork) =>
+    `the ${isAverage ? 'averaged' : 'plain'} weights${prefix && ` ${prefix.slice(0, -1)}`}`;
+  const plain = others.some(({ isAverage }) => !isAverage);
+  const hint = chosen.isAverage && plain ? ' (--no-averages takes plain ones)' : '';
+  return [`took ${describe(chosen)} of ${path}, not ${others.map(describe).join(' or ')}${hint}`];
+}
+
+function strayNotices(strays: readonly string[], path: string): string[] {
+  if (strays.length === 0) return [];
+  const more = strays.length > mostShown ? ` and ${strays.length - mostShown} more` : '';
+  return [`left out of ${path}, since no network has them: ${strays.slice(0, mostShown).join(', ')}${more}`];
+}
+
+function isOptimizer(name: string): boolean {
+  return /^optim\w*\./.test(name);
 }

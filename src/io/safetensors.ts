@@ -16,7 +16,7 @@ export interface WeightTensor {
   readonly data: Float32Array | Float64Array;
 }
 
-/** A tensor that was read. F32, F16 and BF16 come as Float32Array, F64 and I64 as Float64Array (I64 rounded to it). */
+/** A tensor that was read: what fits float32 comes as Float32Array, F64 and integers of 32 bits and more as Float64Array. */
 export interface StoredTensor extends WeightTensor {
   readonly dtype: DataType;
 }
@@ -164,7 +164,9 @@ function readEntry(name: string, value: unknown, path: string): Entry {
   if (!isRecord(value)) throw malformed(path, `an object for tensor '${name}'`);
   const { dtype, shape, data_offsets: offsets } = value;
   if (typeof dtype !== 'string' || !Object.hasOwn(dataTypes, dtype)) {
-    throw malformed(path, `a type among ${Object.keys(dataTypes).join(', ')} for tensor '${name}' but got ${dtype}`);
+    // Such as F8_E4M3: the file is whole.
+    const types = Object.keys(dataTypes).join(', ');
+    throw new FileError(`${path} cannot be read: expected a type among ${types} for tensor '${name}' but got ${dtype}`);
   }
   if (!isSizes(shape)) throw malformed(path, `a list of sizes as the shape of tensor '${name}'`);
   if (!isSizes(offsets) || offsets.length !== 2 || offsets[0] > offsets[1]) {

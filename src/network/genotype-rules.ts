@@ -74,12 +74,14 @@ function* concatFaults(type: string, { nodes, concat }: GenotypeCell): Generator
     return;
   }
   const last = nodes.length + 1;
+  const seen = new Set<number>();
   for (const [index, state] of concat.entries()) {
     if (!isIntegerWithin(state, 2, last)) {
       yield { path: `${path}[${index}]`, expectation: `the state of a node (2 to ${last})`, actual: state };
-    } else if (concat.indexOf(state) < index) {
+    } else if (seen.has(state)) {
       yield { path: `${path}[${index}]`, expectation: 'each state once', actual: state };
     }
+    seen.add(state);
   }
 }
 

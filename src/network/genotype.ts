@@ -1,6 +1,7 @@
 import { ArgumentError, invalid } from '../errors.ts';
-import { readJson, readPython } from './genotype-grammar.ts';
+import { readJson } from './genotype-grammar.ts';
 import { formatNni, isNni, readNni } from './genotype-nni.ts';
+import { type FoundGenotype, isDictionary, isPython, readDictionary, readPython } from './genotype-python.ts';
 import { checkGenotype } from './genotype-rules.ts';
 import { genotypes } from './published.ts';
 
@@ -29,20 +30,28 @@ export interface Genotype {
 export type GenotypeForm = 'python' | 'json' | 'nni';
 
 /**
- * Reads a genotype from a published name (`DARTS_V2`), the originals' Python form (`Genotype(normal=[...], ...)`, also with
- * `name =` before it, as their logs print it), the JSON form, or what Microsoft NNI exports. Throws ArgumentError with line and
- * column of the fault, of NNI's forms with the key.
+ * Reads a genotype from a published name (`DARTS_V2`), the originals' Python form (`Genotype(normal=[...], ...)`), the same fields as
+ * a dict, the JSON form, or what Microsoft NNI exports. The Python form may stand anywhere in a text, such as a log or a module; of
+ * several the last one is taken. Throws ArgumentError with line and column of the fault, of NNI's forms with the key.
  */
 export function parseGenotype(text: string): Genotype {
+  return findGenotype(text).genotype;
+}
+
+/** The same, and how many genotypes the text holds. */
+export function findGenotype(text: string): FoundGenotype {
   if (typeof text !== 'string') throw invalid('genotype', 'a text', text);
   const trimmed = text.trim();
-  if (Object.hasOwn(genotypes, trimmed)) return genotypes[trimmed];
+  const alone = (genotype: Genotype) => ({ genotype, count: 1, line: 1 });
+  if (Object.hasOwn(genotypes, trimmed)) return alone(genotypes[trimmed]);
   const names = Object.keys(genotypes).join(', ');
   if (/^\w*$/.test(trimmed)) {
     throw invalid('genotype', `one of ${names}, or the Python, JSON or NNI form of a genotype`, trimmed);
   }
-  if (!trimmed.startsWith('{')) return readPython(text);
-  return isNni(text) ? readNni(text) : readJson(text);
+  // A call within braces is one that a log of JSON lines quotes.
+  if (!trimmed.startsWith('{') || isPython(text)) return readPython(text);
+  if (isDictionary(text)) return alone(readDictionary(text));
+  return alone(isNni(text) ? readNni(text) : readJson(text));
 }
 
 /**

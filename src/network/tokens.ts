@@ -15,32 +15,40 @@ export interface Token {
 const patterns: readonly (readonly [TokenKind, RegExp])[] = [
   ['symbol', /[()[\]{},:=]/y],
   ['integer', /-?\d+/y],
-  ['name', /[A-Za-z_]\w*/y],
+  ['name', /[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*/y],
 ];
+
+const blank = /\s+/y;
+const comment = /#.*/y;
+
+/** What Python may put before a quote. */
+const stringPrefix = /[ubrUBR]{1,2}(?=['"])/y;
 
 /** Reads a genotype's text token by token; every complaint gives line and column. */
 export class TokenReader {
   readonly #text: string;
-  #position = 0;
-  #token: Token;
+  #position: number;
+  #token: Token | undefined;
 
-  constructor(text: string) {
+  /** `position` is where to begin; what lies behind the last token that is asked for is never looked at. */
+  constructor(text: string, position = 0) {
     this.#text = text;
-    this.#token = this.#scan();
+    this.#position = position;
   }
 
   /** The token that the next `take` returns. */
   get next(): Token {
+    this.#token ??= this.#scan();
     return this.#token;
   }
 
   /** Takes the next token, which must be of this kind and, where given, of this text. */
   take(kind: TokenKind, expectation: string, text?: string): Token {
-    const token = this.#token;
+    const token = this.next;
     if (token.kind !== kind || (text !== undefined && token.text !== text)) {
       throw this.fault(expectation, token.position, found(token));
     }
-    if (kind !== 'end') this.#token = this.#scan();
+    this.#token = undefined;
     return token;
   }
 
@@ -51,12 +59,17 @@ export class TokenReader {
 
   /** Whether the next token is this bracket, comma or the like. */
   at(text: string): boolean {
-    return this.#token.kind === 'symbol' && this.#token.text === text;
+    return this.next.kind === 'symbol' && this.next.text === text;
   }
 
   /** Reads `open item, item, ... close`, with or without a comma at the end; returns the closing token. */
   items(open: string, close: string, item: () => void): Token {
     this.symbol(open);
+    return this.rest(close, item);
+  }
+
+  /** The same behind its opening token. */
+  rest(close: string, item: () => void): Token {
     while (!this.at(close)) {
       item();
       if (!this.at(close)) this.take('symbol', `',' or '${close}'`, ',');
@@ -72,11 +85,12 @@ export class TokenReader {
   }
 
   #scan(): Token {
-    while (/\s/.test(this.#text.charAt(this.#position))) this.#position++;
+    while (this.#skip(blank) || this.#skip(comment));
     const position = this.#position;
     if (position === this.#text.length) return { kind: 'end', text: '', position };
-    const first = this.#text[position];
-    if (first === "'" || first === '"') return this.#scanString(first, position);
+    this.#skip(stringPrefix);
+    const first = this.#text[this.#position];
+    if (first === "'" || first === '"') return this.#scanString(first, this.#position);
     for (const [kind, pattern] of patterns) {
       pattern.lastIndex = position;
       const text = pattern.exec(this.#text)?.[0];
@@ -85,6 +99,14 @@ export class TokenReader {
       return { kind, text, position };
     }
     throw this.fault('a name, a number, a quoted text or a bracket', position, quoted(first));
+  }
+
+  /** Whether there was something to skip. */
+  #skip(pattern: RegExp): boolean {
+    pattern.lastIndex = this.#position;
+    if (!pattern.test(this.#text)) return false;
+    this.#position = pattern.lastIndex;
+    return true;
   }
 
   #scanString(quote: string, position: number): Token {

@@ -1,7 +1,7 @@
 import type { BackendName, Device } from '../backend/device.ts';
 import { openDevice } from '../backend/open.ts';
 import { createProgramSet } from '../backend/programs.ts';
-import { aFunction, anInteger } from '../checks.ts';
+import { aBoolean, aFunction, anInteger } from '../checks.ts';
 import { emptyClassNotices, type KnownClasses, labelledFor } from '../data/classes.ts';
 import type { ColourProfile, Dataset, ImageSet } from '../data/dataset.ts';
 import { type DatasetName, followsImages, isInFiles, loadDataset } from '../data/load.ts';
@@ -26,6 +26,8 @@ export interface TestOptions {
   readonly genotype: Genotype;
   /** A file of the network's weights under the published names, safetensors or of PyTorch; its size follows from them. */
   readonly weights: string;
+  /** Whether averaged weights are taken where the file holds them beside the plain ones; true when absent. */
+  readonly averages?: boolean;
   /** A known dataset's name or images of your own. */
   readonly dataset: DatasetName | Dataset<ImageSet>;
   /** Folder of a named dataset's files. */
@@ -56,6 +58,7 @@ export interface TestOptions {
 const testRules: OptionRules<TestOptions> = {
   genotype: required(record('a genotype')),
   weights: required(text('a file of weights')),
+  averages: aBoolean,
   dataset: required(runRules.dataset),
   dataDir: runRules.dataDir,
   limit: runRules.limit,
@@ -74,7 +77,7 @@ export interface TestResult extends Score {
   readonly unreadable: readonly UnreadableImage[];
   /** The network's, as its weights tell them, or else the dataset's; empty where nobody does. */
   readonly classNames: readonly string[];
-  /** What a user should know of the images; one line each. */
+  /** What a user should know of the weights, such as that some are NaN, and of the images; one line each. */
   readonly notices: readonly string[];
   readonly imagesPerSecond: number;
   /** For people. */
@@ -91,7 +94,7 @@ export async function test(options: TestOptions): Promise<TestResult> {
   const { genotype, weights, signal, batchSize = 96 } = options;
   throwIfAborted(signal);
   checkOwnDataset(options);
-  const file = await readWeights(weights);
+  const file = await readWeights(weights, options);
   const known = decodeMetadata(file.metadata);
   const sizes = sizesOfWeights(file.tensors, weights);
   const dataset = await resolveDataset(options, known, sizes);
@@ -119,11 +122,13 @@ export async function test(options: TestOptions): Promise<TestResult> {
     const imagesPerSecond = (1000 * score.images) / (performance.now() - began);
     const unreadable = feed.takeUnreadable();
     const { top5, ...rest } = score;
+    const { classNames, notices } = tellClasses(dataset, images, networkClasses(known, sizes));
     return {
       ...rest,
       ...(tellsTopFive(sizes.classes) && { top5 }),
       unreadable,
-      ...tellClasses(dataset, images, networkClasses(known, sizes)),
+      classNames,
+      notices: [...file.notices, ...notices],
       imagesPerSecond,
       device: device.description,
     };

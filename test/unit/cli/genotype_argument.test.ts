@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -34,6 +34,19 @@ describe('genotype argument', () => {
     expect(await genotypeArgument(file)).toEqual({ genotype: wanted });
   });
 
+  it('is text with a module in front', async () => {
+    expect(await genotypeArgument(`genotypes.${formatGenotype(wanted)}`)).toEqual({ genotype: wanted });
+  });
+
+  it('is a log, of which the last genotype is taken and said', async () => {
+    const file = join(folder, 'log.txt');
+    const line = (name: string) => `07/08 05:56:53 AM genotype = ${formatGenotype(genotypes[name])}\n`;
+    writeFileSync(file, `07/08 epoch 0\n${line('DARTS_V1')}07/08 epoch 1\n${line('DARTS_V2')}`);
+    const notices: string[] = [];
+    expect(await genotypeArgument(file, (text) => notices.push(text))).toEqual({ genotype: wanted });
+    expect(notices).toEqual([`${file} holds 2 genotypes: the last one, at line 4, is taken`]);
+  });
+
   it('is a run directory', async () => {
     writeFileSync(join(folder, 'genotype.json'), formatGenotype(wanted, 'json'));
     expect(await genotypeArgument(folder)).toEqual({ genotype: wanted, run: folder });
@@ -59,8 +72,9 @@ describe('genotype argument', () => {
     await expect(refusal).rejects.toBeInstanceOf(FileError);
     await expect(refusal).rejects.toThrow(`${file} holds no genotype`);
     const large = join(folder, 'large');
-    writeFileSync(large, Buffer.alloc((1 << 20) + 1));
-    await expect(genotypeArgument(large)).rejects.toThrow('expected at most 1048576 bytes');
+    writeFileSync(large, '');
+    truncateSync(large, (1 << 26) + 1);
+    await expect(genotypeArgument(large)).rejects.toThrow('expected at most 67108864 bytes');
   });
 
   it('suggests the published name that is near', async () => {

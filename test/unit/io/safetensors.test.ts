@@ -52,6 +52,14 @@ describe('safetensors', () => {
     const bytesOf = (array: ArrayBufferView) => new Uint8Array(array.buffer);
     expect(read('F64', bytesOf(Float64Array.of(0.1)))).toEqual([0.1]);
     expect(read('I64', bytesOf(BigInt64Array.of(-5n)))).toEqual([-5]);
+    expect(read('U64', bytesOf(BigUint64Array.of(2n ** 63n)))).toEqual([2 ** 63]);
+    expect(read('I32', bytesOf(Int32Array.of(-5, 2 ** 30 + 1)), [2])).toEqual([-5, 2 ** 30 + 1]);
+    expect(read('U32', bytesOf(Uint32Array.of(2 ** 32 - 1)))).toEqual([2 ** 32 - 1]);
+    expect(read('I16', bytesOf(Int16Array.of(-5)))).toEqual([-5]);
+    expect(read('U16', bytesOf(Uint16Array.of(65535)))).toEqual([65535]);
+    expect(read('I8', bytesOf(Int8Array.of(-5, 7, 1)), [3])).toEqual([-5, 7, 1]);
+    expect(read('U8', Uint8Array.of(255))).toEqual([255]);
+    expect(read('BOOL', Uint8Array.of(1, 0), [2])).toEqual([1, 0]);
     expect(read('BF16', bytesOf(Uint16Array.of(0x3f80, 0xc040)), [2])).toEqual([1, -3]);
     const halves = [0x3c00, 0xc000, 0x0001, 0x7bff, 0x7c00, 0xfc00, 0x7e00, 0x3555];
     expect(read('F16', bytesOf(Uint16Array.from(halves)), [8])).toEqual([
@@ -109,6 +117,13 @@ describe('safetensors', () => {
     expect(() => decodeSafetensors(bytes, path)).toThrow(FileError);
     expect(() => decodeSafetensors(bytes, path)).toThrow(message);
     expect(() => decodeSafetensors(bytes, path)).toThrow(path);
+  });
+
+  it.each(['F8_E4M3', 'F8_E5M2', 'C64'])('refuses the type %s by its name, not the file as damaged', (dtype) => {
+    const bytes = file({ x: { dtype, shape: [4], data_offsets: [0, 4] } }, new Uint8Array(4));
+    expect(() => decodeSafetensors(bytes, path)).toThrow(
+      new RegExp(`^${path} cannot be read: expected a type among F32, .* for tensor 'x' but got ${dtype}$`),
+    );
   });
 
   it('refuses every truncation', () => {

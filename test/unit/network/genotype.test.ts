@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { ArgumentError } from '../../../src/errors.ts';
-import { formatGenotype, type Genotype, genotypes, parseGenotype } from '../../../src/network/genotype.ts';
+import {
+  findGenotype,
+  formatGenotype,
+  type Genotype,
+  genotypes,
+  parseGenotype,
+} from '../../../src/network/genotype.ts';
 import { randomGenotype } from './random_genotype.ts';
 
 const dartsV2Text =
@@ -94,6 +100,78 @@ describe('parseGenotype', () => {
     }
   });
 
+  const nodes = (pairs: string) => pairs.replace(/(\('\w+', \d\), \('\w+', \d\))/g, '[$1]');
+  const fields = dartsV2Text.slice('Genotype('.length, -1);
+  it.each([
+    ['a list a node', nodes(dartsV2Text)],
+    ['tuples for nodes and states', nodes(dartsV2Text).replaceAll('[', '(').replaceAll(']', ')')],
+    ['lists for edges', dartsV2Text.replace(/\(('\w+', \d)\)/g, '[$1]')],
+    ["a line of the published code's log", `07/08 05:56:53 AM genotype = ${dartsV2Text}`],
+    ['a line with something behind it', `epoch 3: ${dartsV2Text}, valid_acc 97.24`],
+    ['comments', `# of seed 3\nFOUND = ${dartsV2Text.replaceAll('), ', '), # ( an edge\n')}  # seed 3 (`],
+    [
+      'several lines with commas at the ends',
+      dartsV2Text.replaceAll(/([)\]]), /g, '$1,\r\n    ').replace(/\)$/, ',\n)\n'),
+    ],
+    ['a module in front', `genotypes.${dartsV2Text}`],
+    ['fields without names', dartsV2Text.replace(/\w+=/g, '')],
+    ['some fields without names', dartsV2Text.replace('normal=', '').replace('normal_concat=', '')],
+    ['double quotes', dartsV2Text.replaceAll("'", '"')],
+    ["Python 2's texts", dartsV2Text.replaceAll("('", "(u'").replaceAll('range', 'xrange')],
+    ['a list', dartsV2Text.replaceAll('range(2, 6)', '[2, 3, 4, 5]')],
+    ['a tuple', dartsV2Text.replaceAll('range(2, 6)', '(2, 3, 4, 5,)')],
+    ['a list of a range', dartsV2Text.replaceAll('range(2, 6)', 'list(range(2, 6))')],
+    ['a tuple of a range with its step', dartsV2Text.replaceAll('range(2, 6)', 'tuple(range(2, 6, 1))')],
+    ['an array', dartsV2Text.replaceAll('range(2, 6)', 'array([2, 3, 4, 5])')],
+    ['an array with its type', dartsV2Text.replaceAll('range(2, 6)', 'np.array([2, 3, 4, 5], dtype=np.int64)')],
+    ['a range of numpy', dartsV2Text.replaceAll('range(2, 6)', 'list(numpy.arange(2, 6))')],
+    ['scalars of numpy 2', dartsV2Text.replace(/, (\d)\)/g, ', np.int64($1))').replaceAll(/('\w+')/g, 'np.str_($1)')],
+    [
+      'scalars of several kinds',
+      dartsV2Text.replace("3', 0)", "3', numpy.uint8(0))").replace("3', 1)", "3', np.intp(1))"),
+    ],
+    ['states of PyTorch', dartsV2Text.replace(/, (\d)\)/g, ", tensor($1, device='cuda:0'))")],
+    ['lines of JSON that quote it', `{"epoch": 1}\n${JSON.stringify({ epoch: 2, genotype: dartsV2Text })}\n`],
+    ["Python's dict", `{${fields.replace(/(\w+)=/g, "'$1': ").replaceAll('range(2, 6)', '[2, 3, 4, 5]')}}`],
+    [
+      'what json makes of the dict',
+      `{${fields
+        .replaceAll('range(2, 6)', '[2, 3, 4, 5]')
+        .replaceAll('(', '[')
+        .replaceAll(')', ']')
+        .replaceAll("'", '"')
+        .replace(/(\w+)=/g, '"$1": ')}}`,
+    ],
+  ])('reads %s', (_, text) => {
+    expect(parseGenotype(text)).toEqual(genotypes.DARTS_V2);
+  });
+
+  it('reads any number of edges where every node has its list', () => {
+    const text = tinyText.replace(
+      "[('none', 0), ('skip_connect', 1)]",
+      "[[('none', 0)], [['a', 2], ('b', 0), ('c', 1)]]",
+    );
+    expect(parseGenotype(text).normal.nodes).toEqual([[edge('none', 0)], [edge('a', 2), edge('b', 0), edge('c', 1)]]);
+  });
+
+  it('takes the last genotype of a log or a module, no comment and no definition, and counts them', () => {
+    const log = `07/08 05:56:53 AM gpu device = 0\n07/08 05:57 AM genotype = ${tinyText}\ntensor([[0.1249, 0.12]])\n`;
+    expect(findGenotype(`${log}07/09 epoch 1 lr 2.5e-2\n07/09 genotype = ${dartsV2Text}\ntrain 000 [§\n`)).toEqual({
+      ...{ genotype: genotypes.DARTS_V2, count: 2, line: 5 },
+    });
+    const module = `Genotype = namedtuple('Genotype', 'normal')\n#OLD = ${tinyText}\nDARTS_V2 = ${dartsV2Text}\n  # ${tinyText}\n`;
+    expect(findGenotype(module)).toEqual({ genotype: genotypes.DARTS_V2, count: 1, line: 3 });
+    expect(findGenotype(`# ${dartsV2Text}`)).toMatchObject({ genotype: genotypes.DARTS_V2, count: 1 });
+    expect(() => parseGenotype(`${log}07/09 genotype = ${dartsV2Text.slice(0, 60)}`)).toThrow(/line 4/);
+  });
+
+  it('finds the last of many in a long text at once', () => {
+    const line = `${' '.repeat(500)}07/08 genotype = ${tinyText}`;
+    // 40 MB in lines, and 10 MB in one.
+    expect(findGenotype(`${line}\n`.repeat(6e4)).count).toBe(6e4);
+    expect(findGenotype(line.repeat(1.5e4)).count).toBe(1.5e4);
+  });
+
   // A mark stands before the character that the message must point at.
   it.each([
     ['range(2, 6)', '^range(2, 7)', 'the state of a node (2 to 5)', '6'],
@@ -101,7 +179,14 @@ describe('parseGenotype', () => {
     ['range(2, 6)', '^[]', 'at least one state', '[]'],
     ['range(2, 6)', '^range(6, 2)', 'at least one state', '[]'],
     ['range(2, 6)', '^range(2, 2000000000)', 'a range of at most 1000 states', 'range(2, 2000000000)'],
-    ['range(2, 6)', '^list(2, 6)', "'range' or '['", '"list"'],
+    ['range(2, 6)', 'list(^2, 6)', "'['", '"2"'],
+    ['range(2, 6)', '^slice(2, 6)', "'range', '[' or '('", '"slice"'],
+    ['range(2, 6)', '^range(2, 6, 0)', 'a range of at most 1000 states', 'range(2, 6, 0)'],
+    ['range(2, 6)', 'list(list(list(list(^list(2)))))', "'range', '[' or '('", '"list"'],
+    ['range(2, 6)', 'list([2], ^[3])', "a keyword or ')'", '"["'],
+    ["('dil_conv_3x3', 2)", "('dil_conv_3x3', ^float(2))", 'an integer', '"float"'],
+    ["('dil_conv_3x3', 2)", "('dil_conv_3x3', 2^]", "')'", '"]"'],
+    ["('dil_conv_3x3', 2)", "^[('dil_conv_3x3', 2)]", 'edges that are all in a list of their node, or none,', '"("'],
     ["('dil_conv_3x3', 2)", "('dil_conv_3x3', ^5)", 'an earlier state (0 to 4)', '5'],
     ["('dil_conv_3x3', 2)", "('dil_conv_3x3', ^-1)", 'an earlier state (0 to 4)', '-1'],
     ["('dil_conv_3x3', 2)", `('dil_conv_3x3', ^${'9'.repeat(400)})`, 'an earlier state (0 to 4)', 'Infinity'],
@@ -149,8 +234,13 @@ describe('parseGenotype', () => {
       `{"normal":${'['.repeat(1e5)}`,
       `Genotype(${'a'.repeat(1e6)}=1)`,
       `Genotype(normal=[('${'\\'.repeat(1e6)}`,
-      `${tinyText} ${tinyText}`,
-      `${tinyText}; process.exit()`,
+      `${'# '.repeat(1e6)}\n${'Genotype('.repeat(1e5)}`,
+      `Genotype(normal=[('a', ${'np.int64('.repeat(1e5)}`,
+      `Genotype(${'['.repeat(1e6)}`,
+      `Genotype(normal=[('a', 0), ('a', 1)], normal_concat=${'list('.repeat(1e5)}`,
+      `Genotype(normal=[], normal_concat=[${'2,'.repeat(1e5)}]`,
+      'genotypes.Genotype',
+      'class Genotype(NamedTuple): pass',
       'Genotype',
       'Genotype(',
       '{}',

@@ -1,0 +1,86 @@
+// The architecture parameters of a search. The published code keeps them out of the state dict; programs save them beside it, as
+// tensors with names or as a list of both.
+import { readFile } from 'node:fs/promises';
+import { FileError } from '../errors.ts';
+import { fileError } from '../io/file_error.ts';
+import type { WeightTensor } from '../io/safetensors.ts';
+import { openTensors } from './open_tensors.ts';
+import type { TensorSource } from './tensor_source.ts';
+
+/** The tables of a supernet, in the order of the published code's list. */
+export const alphaNames = ['alphas_normal', 'alphas_reduce'] as const;
+
+/** What they are called elsewhere, at the end of a path. */
+const endings = [
+  /(?:^|\.)(?:alphas?[._]normal|_?arch_?param\w*\.(?:0|normal|alphas?_normal)|_?alphas?\.0)$/i,
+  /(?:^|\.)(?:alphas?[._](?:reduce|reduction)|_?arch_?param\w*\.(?:1|reduce|reduction|alphas?_reduce)|_?alphas?\.1)$/i,
+];
+
+/** In a file of nothing else. */
+const bareEndings = [/^(?:0|normal)$/, /^(?:1|reduce|reduction)$/];
+
+const largestTextBytes = 2 ** 24;
+const deepest = 6;
+
+/** The paths of a file's architecture parameters by the names of their tables; of several the shortest. */
+export function alphaPaths(paths: readonly string[], patterns: readonly RegExp[] = endings): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const [index, name] of alphaNames.entries()) {
+    const [path] = paths
+      .filter((candidate) => patterns[index].test(candidate) && !/^optim/.test(candidate))
+      .sort((a, b) => a.length - b.length);
+    if (path !== undefined) found.set(name, path);
+  }
+  return found;
+}
+
+/**
+ * Reads the architecture parameters of a search from a file of their own: safetensors, what torch.save wrote of them by name or as a
+ * list of both, or the same as JSON. Throws FileError.
+ */
+export async function readAlphas(path: string): Promise<Map<string, WeightTensor>> {
+  const source = (await openJson(path)) ?? (await openTensors(path)).source;
+  const named = alphaPaths(source.paths);
+  const paths = named.size > 0 ? named : alphaPaths(source.paths, bareEndings);
+  const missing = alphaNames.filter((name) => !paths.has(name));
+  if (missing.length > 0) {
+    throw new FileError(
+      `${path}: expected ${alphaNames.join(' and ')}, or a list of both, but found no ${missing.join(', ')}`,
+    );
+  }
+  const tensors = source.read([...paths.values()]);
+  return new Map([...paths].map(([name, at]) => [name, tensors.get(at)!]));
+}
+
+async function openJson(path: string): Promise<Pick<TensorSource, 'paths' | 'read'> | undefined> {
+  const text = await readFile(path).catch((error: unknown) => {
+    throw fileError('read', path, error);
+  });
+  if (text.length > largestTextBytes || !/^\s*[[{]/.test(text.toString('latin1', 0, 100))) return undefined;
+  const found = new Map<string, WeightTensor>();
+  try {
+    collect(JSON.parse(text.toString()), '', found, 0);
+  } catch (error) {
+    throw new FileError(`${path} cannot be read: expected JSON: ${(error as Error).message}`, { cause: error });
+  }
+  return { paths: [...found.keys()], read: () => found };
+}
+
+/** Every table of numbers within a value of JSON by its path. */
+function collect(value: unknown, path: string, found: Map<string, WeightTensor>, depth: number): void {
+  if (typeof value !== 'object' || value === null || depth > deepest) return;
+  if (isTable(value)) {
+    const [{ length: columns }] = value;
+    // Rows of several lengths come one behind another.
+    const shape = value.every((row) => row.length === columns) ? [value.length, columns] : [value.flat().length];
+    found.set(path, { shape, data: Float64Array.from(value.flat()) });
+    return;
+  }
+  for (const [key, item] of Object.entries(value))
+    collect(item, path === '' ? key : `${path}.${key}`, found, depth + 1);
+}
+
+function isTable(value: object): value is number[][] {
+  const isRow = (row: unknown) => Array.isArray(row) && row.length > 0 && row.every((item) => typeof item === 'number');
+  return Array.isArray(value) && value.length > 0 && value.every(isRow);
+}

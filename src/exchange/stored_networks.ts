@@ -1,0 +1,45 @@
+// Whole networks among the tensors of a file: the weights of a checkpoint, those that were averaged beside them, a teacher's.
+
+/** A network in a file. */
+export interface StoredNetwork {
+  /** What its names begin with there, such as `state_dict.module.`. */
+  readonly prefix: string;
+  /** Whether its weights are averages over a training, by what it is called. */
+  readonly isAverage: boolean;
+}
+
+const last = 'classifier.weight';
+/** One of each form of stem: a weight and a running statistic, which gradients and moments of weights do not have. */
+const stems = [
+  ['stem.0.weight', 'stem.1.running_mean'],
+  ['stem0.0.weight', 'stem0.1.running_mean'],
+];
+const averageName = /(?:^|[._])(?:ema|swa|avg|average|averaged|shadow)(?=[._]|$)/i;
+const candidateName = /^cells\.\d+\._ops\.\d+\._ops\.\d+\./;
+const partName = /^(?:stem\d?|cells|classifier|auxiliary_head)\.|^alphas_\w+$/;
+
+/** A file of more was not written by a training. */
+const mostNetworks = 16;
+
+/** The networks of a file, plain weights before averages, short names before long ones. */
+export function findNetworks(paths: readonly string[]): StoredNetwork[] {
+  const known = new Set(paths);
+  return paths
+    .filter((path) => path === last || path.endsWith(`.${last}`))
+    .map((path) => path.slice(0, -last.length))
+    .filter((prefix) => stems.some((names) => names.every((name) => known.has(prefix + name))))
+    .map((prefix) => ({ prefix, isAverage: averageName.test(prefix) }))
+    .sort((a, b) => Number(a.isAverage) - Number(b.isAverage) || a.prefix.length - b.prefix.length)
+    .slice(0, mostNetworks);
+}
+
+/** Whether names are those of a search's network: edges that hold several operations. */
+export function isSupernet(names: Iterable<string>): boolean {
+  for (const name of names) if (candidateName.test(name) || name.startsWith('alphas_')) return true;
+  return false;
+}
+
+/** Whether a network may have a parameter of that name. */
+export function isPart(name: string): boolean {
+  return partName.test(name);
+}

@@ -1,0 +1,63 @@
+import { tensorsToArenas } from '../backend/parameter_file.ts';
+import { placeParameters } from '../backend/parameters.ts';
+import type { WeightTensor } from '../io/safetensors.ts';
+import type { Genotype } from '../network/genotype.ts';
+import { mixingWeights } from '../network/mixing.ts';
+import { buildSupernet, genotypeOf, type Supernet } from '../network/supernet.ts';
+import { type SearchSpace, spaces } from '../space/space.ts';
+import { alphaNames, readAlphas } from './alphas.ts';
+import { type NetworkSizes, usualShape } from './network_sizes.ts';
+import { notFinite } from './not_finite.ts';
+import type { WeightFile } from './weights.ts';
+
+/** Where architecture parameters are, and what they belong to. */
+interface SupernetOptions {
+  readonly weights: string;
+  readonly space?: string | SearchSpace;
+  /** A file of them alone. */
+  readonly alphas?: string;
+}
+
+/** A supernet with all of its architecture parameters. */
+interface CompleteSupernet extends Pick<WeightFile, 'tensors' | 'notices'> {
+  /** Absent where nobody gave them, or numbers that are none. */
+  readonly genotype?: Genotype;
+}
+
+/**
+ * Adds the architecture parameters to the weights of a supernet; those that nobody gives are zeros. Throws FileError unless names
+ * and shapes are those of the space's supernet.
+ */
+export async function completeSupernet(
+  { weights: path, space, alphas }: SupernetOptions,
+  { nodes = spaces.darts.nodes, ...sizes }: NetworkSizes,
+  file: WeightFile,
+): Promise<CompleteSupernet> {
+  const supernet = buildSupernet({
+    ...{ ...sizes, space: space ?? { ...spaces.darts, nodes }, inputShape: usualShape(sizes) },
+  });
+  const given = alphas === undefined ? undefined : await readAlphas(alphas);
+  const isKnown = given !== undefined || alphaNames.some((name) => file.tensors.has(name));
+  const tensors = new Map([...file.tensors, ...(given ?? (isKnown ? [] : zeroAlphas(supernet)))]);
+  tensorsToArenas(placeParameters(supernet.graph), tensors, alphas === undefined ? path : `${path} with ${alphas}`);
+  const mixing = Object.values(supernet.tables).map(({ name, rowLengths }) => {
+    const alpha = Float32Array.from(tensors.get(name)!.data);
+    return [name, mixingWeights(alpha, rowLengths, supernet.space.activation)] as const;
+  });
+  const isTold = isKnown && mixing.every(([, rows]) => rows.flat().every(Number.isFinite));
+  return {
+    tensors,
+    notices: [...file.notices, ...(given ? notFinite(given, alphas!) : []), ...(isKnown ? [] : [absence(path)])],
+    ...(isTold && { genotype: genotypeOf(supernet, Object.fromEntries(mixing)) }),
+  };
+}
+
+function zeroAlphas({ graph }: Supernet): [string, WeightTensor][] {
+  const specs = graph.parameters.filter(({ role }) => role === 'alpha');
+  return specs.map(({ name, shape }) => [name, { shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)) }]);
+}
+
+function absence(path: string): string {
+  const [normal, reduce] = alphaNames;
+  return `${path} holds no architecture parameters: ${normal} and ${reduce} are 0, all candidates alike (--alphas gives a file of them)`;
+}
