@@ -5,14 +5,20 @@ import type * as TensorFlow from '@tensorflow/tfjs';
 import { BackendError } from '../../errors.ts';
 import { fillIn } from './missing_kernels.ts';
 
-/** The TensorFlow.js API. */
+/**
+ * The TensorFlow.js API. Not among the package's types, which work without TensorFlow.js.
+ * @internal
+ */
 export type Tf = typeof TensorFlow;
 
 /** Platforms in the order of preference. The first two a user installs; the others come with dartsmith. */
 export const platforms = ['node-gpu', 'node', 'wasm', 'cpu'] as const;
 export type Platform = (typeof platforms)[number];
 
-/** A platform that is ready. */
+/**
+ * A platform that is ready.
+ * @internal
+ */
 export interface OpenPlatform {
   readonly tf: Tf;
   readonly platform: Platform;
@@ -40,6 +46,7 @@ const opened = new Map<Platform, Promise<OpenPlatform>>();
 
 /**
  * Opens the platform that was asked for, or the best. Throws BackendError, saying what to install, where there is none.
+ * @internal
  */
 export async function openPlatform(wanted?: Platform): Promise<OpenPlatform> {
   const faults: string[] = [];
