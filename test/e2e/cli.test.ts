@@ -57,7 +57,7 @@ const parseLines = (text: string) =>
 
 /** Interrupts a search that prints JSON once it has done a step. */
 async function interruptAfterStep(out: string, signal: NodeJS.Signals): Promise<Ended> {
-  const { child, ended } = start(process.execPath, [main, ...tiny, '--epochs', '10', '--json', '--out', out]);
+  const { child, ended } = start(process.execPath, [main, ...tiny, '--epochs', '5', '--json', '--out', out]);
   let seen = '';
   child.stdout?.on('data', (data) => {
     const before = seen.includes('"step"');

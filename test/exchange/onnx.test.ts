@@ -1,9 +1,7 @@
 // Exported networks under onnxruntime: its logits on real images are ours, whatever the cells and the size of the batch.
-import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openDevice } from '../../src/backend/open.ts';
 import { loadDataset } from '../../src/data/load.ts';
@@ -19,19 +17,9 @@ import { normal } from '../../src/random/philox.ts';
 import { root } from '../helpers/process.ts';
 import { scatter } from '../helpers/scattered.ts';
 import { scratch } from '../helpers/scratch.ts';
+import { example, installExample } from '../helpers/serve_example.ts';
 
-const example = join(root, 'examples/serve');
-const cli = fileURLToPath(new URL('../../dist/cli/bin.cjs', import.meta.url));
-
-// onnxruntime-node belongs to the example that serves with it: its install script, which would fetch CUDA, is left out.
-beforeAll(() => {
-  if (existsSync(join(example, 'node_modules/onnxruntime-node'))) return;
-  const { status, stderr } = spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], {
-    cwd: example,
-    encoding: 'utf8',
-  });
-  expect(status, stderr).toBe(0);
-}, 120_000);
+beforeAll(installExample, 120_000);
 
 interface Runtime {
   readonly InferenceSession: {
@@ -213,44 +201,4 @@ describe('other forms', () => {
       /for searches/,
     );
   });
-});
-
-it('a search, its training, the export and a server: the whole way on the command line', {
-  timeout: 180_000,
-}, async () => {
-  const folder = scratch();
-  const run = (...args: string[]) => {
-    const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args], { cwd: folder, encoding: 'utf8' });
-    expect(status, stderr).toBe(0);
-    return stdout;
-  };
-  const size = ['--init-channels', '4', '--layers', '3', '--epochs', '1'];
-  run('search', '--limit', '64', '--batch-size', '16', ...size, '--out', 'searched');
-  run('train', '--arch', 'searched', '--limit', '640', '--batch-size', '16', ...size, '--out', 'trained');
-  expect(run('test', '--arch', 'trained')).toContain('10000 test images');
-  run('draw', 'trained', '--out', 'cells.png');
-  expect(run('export', '--arch', 'trained', '--out', 'network.onnx')).toContain(
-    'images [batch, 1, 28, 28] of pixels from 0 to 1',
-  );
-
-  const server = spawn(process.execPath, [join(example, 'serve.js'), join(folder, 'network.onnx'), '0']);
-  try {
-    const port = await new Promise<string>((resolve, reject) => {
-      server.stdout.on('data', (text) => resolve(/port (\d+)/.exec(String(text))![1]));
-      server.on('exit', reject);
-    });
-    const { test } = await loadDataset('mnist', { limit: 2 });
-    const score = JSON.parse(run('test', '--arch', 'trained', '--json'));
-    const answers: number[] = [];
-    for (let i = 0; i < 40; i++) {
-      const body = Buffer.from(test!.images.subarray(i * 784, (i + 1) * 784));
-      answers.push(Number(await (await fetch(`http://localhost:${port}`, { method: 'POST', body })).text()));
-    }
-    const right = answers.filter((answer, i) => answer === test!.labels[i]).length;
-    // A sample of 40 of the images that the score is of.
-    expect(Math.abs(right / 40 - score.accuracy)).toBeLessThan(0.3);
-    expect(new Set(answers).size).toBeGreaterThan(1);
-  } finally {
-    server.kill();
-  }
 });

@@ -1,9 +1,10 @@
 // `node terminated_workers.mjs COUNT SIDE LAYERS`: starts COUNT workers one after another that train a stack of LAYERS
-// convolutions on images of SIDE pixels without end, terminates each in the middle, and prints what is left as JSON. A
-// process of its own, because what it looks for ends the process.
+// convolutions on images of SIDE pixels without end, terminates each in the middle, and prints what is left as JSON, after the
+// time of a pass that nobody ends. A process of its own, because what it looks for ends the process.
 import { existsSync, readdirSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { GraphBuilder } from '../../dist/index.js';
+import { train } from './training_worker.mjs';
 
 const [count, side, layers] = process.argv.slice(2).map(Number);
 const batchSize = 4;
@@ -15,6 +16,14 @@ function network() {
   let y = builder.mixed(builder.input('images', [side, side, 16]), [skip], { alpha, row: 0 });
   for (let i = 0; i < layers; i++) y = builder.conv2d(`layers.${i}`, y, { channels: 16, kernel: 3, padding: 1 });
   return builder.finish(builder.softmaxCrossEntropy(builder.linear('classifier', builder.globalAvgPool(y), 10)));
+}
+
+/** Of one step that runs to its end, in milliseconds. */
+async function passMillis() {
+  await train({ ...workerData, steps: 1 });
+  const begin = performance.now();
+  await train({ ...workerData, steps: 1 });
+  return performance.now() - begin;
 }
 
 const images = new Float32Array(batchSize * side * side * 16);
@@ -40,4 +49,5 @@ const threads = () => (existsSync('/proc/self/task') ? readdirSync('/proc/self/t
 const workers = [await terminated(0)];
 const threadsAtFirst = threads();
 for (let round = 1; round < count; round++) workers.push(await terminated(round));
-console.log(JSON.stringify({ workers, threadsAtFirst, threadsAtLast: threads() }));
+const threadsAtLast = threads();
+console.log(JSON.stringify({ workers, threadsAtFirst, threadsAtLast, passMillis: await passMillis() }));

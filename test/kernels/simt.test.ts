@@ -38,7 +38,7 @@ describe.each(ops)('%s on simt', (op) => {
       const other = Float64Array.from(onCpu.get(tensor) ?? none);
       expectClose(actual, other, { ...comparison, name: `${title} against the CPU engine` });
     }
-    for (const [index, order] of threadOrders.entries()) {
+    for (const [index, order] of [...threadOrders.entries()].slice(1)) {
       const other = await deviceTensors(devices[index], prepared);
       expect([...other.keys()]).toEqual([...forward.keys()]);
       for (const [tensor, values] of other) {

@@ -82,6 +82,12 @@ export function toTorch(
   return permuted({ shape, data: Float64Array.from(data) }, axes);
 }
 
+/** What {@link toTorch} makes of a parameter, in our layout again. */
+export function fromTorch({ shape, data }: TorchTensor, layout: ParameterLayout): TorchTensor {
+  const axes = { conv: [2, 3, 1, 0], linear: [1, 0], plain: shape.map((_, axis) => axis) }[layout];
+  return permuted({ shape, data }, axes);
+}
+
 /**
  * ‖actual - expected‖ / ‖expected‖ of each tensor; infinite where one is missing, has another shape or holds a NaN. A tensor
  * whose values should vanish is measured against a thousandth of what the named tensors usually hold.

@@ -5,7 +5,10 @@ import type * as TensorFlow from '@tensorflow/tfjs';
 import { BackendError } from '../../errors.ts';
 import { fillIn } from './missing_kernels.ts';
 
-/** The TensorFlow.js API. */
+/**
+ * The TensorFlow.js API. Not among the package's types, which work without TensorFlow.js.
+ * @internal
+ */
 export type Tf = typeof TensorFlow;
 
 /** What installs the platforms that need no download beside npm's packages. */
@@ -15,7 +18,10 @@ export const installCommand = 'npm install @tensorflow/tfjs @tensorflow/tfjs-bac
 export const platforms = ['node-gpu', 'node', 'wasm', 'cpu'] as const;
 export type Platform = (typeof platforms)[number];
 
-/** A platform that is ready. */
+/**
+ * A platform that is ready.
+ * @internal
+ */
 export interface OpenPlatform {
   readonly tf: Tf;
   readonly platform: Platform;
@@ -43,6 +49,7 @@ const opened = new Map<Platform, Promise<OpenPlatform>>();
 
 /**
  * Opens the platform that was asked for, or the best. Throws BackendError, saying what to install, where there is none.
+ * @internal
  */
 export async function openPlatform(wanted?: Platform): Promise<OpenPlatform> {
   const faults: string[] = [];

@@ -5,7 +5,7 @@ import { openTorchPeer, type TorchCheck } from '../../bench/peers/torch.ts';
 import type { Device, Outcome } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
 import type { Parameters } from '../../src/backend/parameters.ts';
-import { batchSize, givenValues, network, rates, strays, supernet, torchTensors, toTorch } from './exchange.ts';
+import { batchSize, givenValues, network, rates, strays, supernet, torchTensors, toTorch } from '../torch/exchange.ts';
 
 let reason = '';
 const peer = await openTorchPeer((text) => {

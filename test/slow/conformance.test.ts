@@ -1,11 +1,11 @@
 // The conformance suite on the backends that every machine has, in small; and that it finds a fault and says where.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Outcome } from '../../src/backend/device.ts';
+import { allAgree, matrixLines } from '../conformance/matrix.ts';
+import { openPlaces, type Place, usablePlaces } from '../conformance/places.ts';
+import type { Subject } from '../conformance/subject.ts';
+import { type Result, runSubject, subjects } from '../conformance/suite.ts';
 import { wrapDevice } from '../helpers/wrapped_device.ts';
-import { allAgree, matrixLines } from './matrix.ts';
-import { openPlaces, type Place, usablePlaces } from './places.ts';
-import type { Subject } from './subject.ts';
-import { type Result, runSubject, subjects } from './suite.ts';
 
 const all = subjects(true);
 // Those that take minutes on simt are left to `npm run conformance` there, and steps of second order altogether:

@@ -11,7 +11,7 @@ import { root, runProcess } from '../helpers/process.ts';
 import { scratch } from '../helpers/scratch.ts';
 
 const check = join(root, 'bench', 'gpu', 'check.ts');
-/** PyTorch takes long to start; its forms have a test of their own, test/torch/rivals.test.ts. */
+/** PyTorch takes long to start; its forms have a test of their own, torch_rivals.test.ts. */
 const environment = { DARTSMITH_PYTHON: '/nonexistent/python' };
 
 /** Runs the check from the checkout; `preload` is loaded into every process of it. */

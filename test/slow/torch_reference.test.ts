@@ -3,7 +3,16 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TorchTensor } from '../../bench/peers/tensor_file.ts';
 import { openTorchPeer, type TorchCheck } from '../../bench/peers/torch.ts';
 import { type ReferenceResult, runReference } from '../../src/reference/interpreter.ts';
-import { batchSize, deviations, givenValues, network, rates, supernet, torchTensors, toTorch } from './exchange.ts';
+import {
+  batchSize,
+  deviations,
+  givenValues,
+  network,
+  rates,
+  supernet,
+  torchTensors,
+  toTorch,
+} from '../torch/exchange.ts';
 
 let reason = '';
 const peer = await openTorchPeer((text) => {

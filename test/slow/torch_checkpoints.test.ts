@@ -22,7 +22,7 @@ import { genotypes } from '../../src/network/published.ts';
 import { root } from '../helpers/process.ts';
 import { scatter } from '../helpers/scattered.ts';
 import { scratch } from '../helpers/scratch.ts';
-import { imageShape, network, permuted, strays, supernet, toTorch } from './exchange.ts';
+import { imageShape, network, permuted, strays, supernet, toTorch } from '../torch/exchange.ts';
 
 let reason = '';
 const torch = await findTorch((text) => {

@@ -1,0 +1,69 @@
+// Whether the float64 reference differentiates: its gradients against central differences of its own values.
+import { describe, expect, it } from 'vitest';
+import { runReference } from '../../src/reference/interpreter.ts';
+import * as reference from '../../src/reference/primitives.ts';
+import { caseTables, ops } from '../kernels/cases.ts';
+import { gaussian, type PreparedCase, prepareCase, referenceOf } from './kernel_case.ts';
+
+const none = new Float64Array(0);
+/** Elements of a small case's inputs, at most: the few larger cases take as long as all small ones. */
+const mostElements = 2500;
+
+/** Tests of the small or of the large cases of every table. */
+export function describeGradients(size: 'small' | 'large'): void {
+  describe.each(ops)('reference gradients of %s', (op) => {
+    for (const kernelCase of caseTables[op]) {
+      const prepared = prepareCase(kernelCase, 'normal');
+      const elements = Object.values(prepared.inputs).reduce((sum, values) => sum + values.length, 0);
+      if (elements <= mostElements === (size === 'small')) it(kernelCase.name, () => checkGradients(prepared));
+    }
+  });
+}
+
+/** What a case's gradients are of: its loss, or its output times the given gradient. */
+function objective(prepared: PreparedCase): number {
+  const { outputs, loss } = runReference(prepared.graph, { ...prepared, training: true });
+  return loss ?? reference.dot(outputs[prepared.graph.output], prepared.outputGradient ?? none);
+}
+
+/** The case with one of its arrays (a parameter, a given table of mixing weights or an input) replaced. */
+function replaced(
+  prepared: PreparedCase,
+  kind: 'parameter' | 'input',
+  name: string,
+  values: Float64Array,
+): PreparedCase {
+  if (kind === 'input') return { ...prepared, inputs: { ...prepared.inputs, [name]: values } };
+  if (prepared.mixing?.[name] !== undefined) return { ...prepared, mixing: { ...prepared.mixing, [name]: values } };
+  return { ...prepared, parameters: new Map(prepared.parameters).set(name, values) };
+}
+
+/** Compares the gradient of every weight, table and input with central differences along a random direction. */
+export function checkGradients(prepared: PreparedCase): void {
+  const { gradients, inputGradients } = referenceOf(prepared);
+  const step = 1e-6;
+  const check = (kind: 'parameter' | 'input', name: string, values: Float64Array, gradient: Float64Array) => {
+    // A branch of given weight 0 is left out, which is no function of its weight to differentiate.
+    const direction = gaussian(values.length, 999).map((value, i) => (prepared.mixing?.[name]?.[i] === 0 ? 0 : value));
+    const at = (sign: number) =>
+      objective(
+        replaced(
+          prepared,
+          kind,
+          name,
+          values.map((value, i) => value + sign * step * direction[i]),
+        ),
+      );
+    const difference = (at(1) - at(-1)) / (2 * step);
+    const norm = Math.sqrt(reference.dot(gradient, gradient));
+    const error = Math.abs(reference.dot(gradient, direction) - difference);
+    // Differences of sums of about 1e4 are good to 1e-12 / step; kinks of ReLU within the step add a little.
+    expect(error, `${kind} ${name}: ${reference.dot(gradient, direction)} instead of ${difference}`).toBeLessThan(
+      1e-6 + 1e-5 * norm,
+    );
+  };
+  for (const [name, gradient] of gradients) {
+    check('parameter', name, prepared.mixing?.[name] ?? prepared.parameters.get(name) ?? none, gradient);
+  }
+  for (const [name, gradient] of Object.entries(inputGradients)) check('input', name, prepared.inputs[name], gradient);
+}

@@ -1,3 +1,0 @@
-import { describeRoundedCases } from './rounded_cases.ts';
-
-describeRoundedCases('bf16');

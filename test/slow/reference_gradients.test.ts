@@ -1,0 +1,3 @@
+import { describeGradients } from '../helpers/reference_gradients.ts';
+
+describeGradients('large');

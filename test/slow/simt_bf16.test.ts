@@ -1,0 +1,3 @@
+import { describeRoundedCases } from '../kernels/rounded_cases.ts';
+
+describeRoundedCases('bf16', { orders: [1, 2, 3, 4] });

@@ -1,0 +1,183 @@
+// Supernet, search and derived networks on a backend against what PyTorch gave in float64, where there is no PyTorch.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { TorchTensor } from '../../bench/peers/tensor_file.ts';
+import type { BackendName, Device, Program } from '../../src/backend/device.ts';
+import { openDevice } from '../../src/backend/open.ts';
+import type { Parameters } from '../../src/backend/parameters.ts';
+import { buildDerivedNetwork } from '../../src/network/derived.ts';
+import type { Genotype } from '../../src/network/genotype.ts';
+import type { Network } from '../../src/network/macro.ts';
+import { genotypes } from '../../src/network/published.ts';
+import { buildSupernet } from '../../src/network/supernet.ts';
+import { dartsStep, dartsStepOutcome } from '../../src/search/darts.ts';
+import { resolveSettings } from '../../src/search/settings.ts';
+import { toTorch } from './exchange.ts';
+import {
+  arch,
+  batchSize,
+  classes,
+  derived,
+  digest,
+  distances,
+  drawArenas,
+  drawBatch,
+  drawBytes,
+  gradClip,
+  otherOperations,
+  rates,
+  readGolden,
+  searched,
+  searchSteps,
+  training,
+} from './goldens.ts';
+
+type Tensors = Map<string, TorchTensor>;
+
+/** The supernet of the goldens. */
+export const supernet = buildSupernet({
+  inputShape: [searched.size, searched.size, 3],
+  classes,
+  initChannels: searched.channels,
+  layers: searched.layers,
+});
+
+/** Derived networks by golden: one for training, and the same without what only training needs. */
+export const derivedNetworks: Readonly<Record<string, { trained: Network; plain: Network }>> = {
+  derived_darts_v2: derivedNetwork(genotypes.DARTS_V2, training),
+  derived_other_operations: derivedNetwork(otherOperations, { labelSmoothing: training.labelSmoothing }),
+};
+
+function derivedNetwork(genotype: Genotype, forTraining: object): { trained: Network; plain: Network } {
+  const { channels: initChannels, layers, size } = derived;
+  const options = { genotype, inputShape: [size, size, 3] as const, classes, initChannels, layers };
+  return { trained: buildDerivedNetwork({ ...options, ...forTraining }), plain: buildDerivedNetwork(options) };
+}
+
+/** Tests of every golden on a backend, of the CPU with one of its instruction sets. */
+export function describeGoldens(backend: BackendName, instructionSet?: string): void {
+  describe(`PyTorch's goldens on ${instructionSet ?? backend}`, () => {
+    let device: Device;
+    beforeAll(async () => {
+      device = await openDevice({ backend, threads: 2, instructionSet });
+    });
+    afterAll(() => device?.dispose());
+
+    it('a pass of the supernet and its hypergradient', async () => {
+      using parameters = await startOf(device, supernet);
+      await parameters.store.write('momentum', 0, drawArenas(parameters.map).momentum);
+      using program = device.compile(supernet.graph, { batchSize, parameters });
+      const [train, validation] = ['train', 'validation'].map((name) => drawBatch(name, searched.size));
+      const pass = await program.gradients({ batch: train, target: 'both', read: [supernet.logits] });
+      const ours: Tensors = new Map([
+        ['logits', logits(pass.outputs!.get(supernet.logits)!)],
+        ['loss', scalar(pass.loss!)],
+        ...(await gradientsAndBuffers(parameters)),
+      ]);
+      const unrolled = await program.hypergradient({ train, validation, ...rates });
+      ours.set('unrolledLoss', scalar(unrolled.loss!));
+      for (const name of parameters.names('alpha')) {
+        ours.set(`hypergradient.${name}`, toTorch(await parameters.gradient(name), 'plain'));
+      }
+      expectGolden('supernet', ours);
+    });
+
+    it.each([
+      ['first', false],
+      ['second', true],
+    ])('five steps of a search of %s order', async (order, unrolled) => {
+      using parameters = await startOf(device, supernet);
+      using program = device.compile(supernet.graph, { batchSize, parameters });
+      const ours = await search(device, program, unrolled);
+      for (const [name, { spec }] of parameters.map.places) {
+        const values = toTorch(await parameters.get(name), spec.layout);
+        if (spec.role === 'alpha') ours.set(`alpha.${name}`, values);
+        else if (spec.role === 'weight' || !unrolled) ours.set(`${spec.role}.${name}`, digest(values));
+      }
+      expectGolden(`search_${order}_order`, ours);
+    });
+
+    it.each(Object.entries(derivedNetworks))('a derived network: %s', async (golden, { trained, plain }) => {
+      using parameters = await startOf(device, trained);
+      using tester = device.compile(plain.graph, { batchSize, parameters });
+      using trainer = device.compile(trained.graph, { batchSize, parameters });
+      const batch = drawBatch('train', derived.size);
+      const tested = await tester.evaluate({ batch, statistics: 'running', read: [plain.logits] });
+      const pass = await trainer.gradients({ batch, target: 'both', read: [trained.logits] });
+      const ours: Tensors = new Map([
+        ['testLogits', logits(tested.outputs!.get(plain.logits)!)],
+        ['logits', logits(pass.outputs!.get(trained.logits)!)],
+        ['loss', scalar(pass.loss!)],
+        ...(await gradientsAndBuffers(parameters)),
+      ]);
+      expectGolden(golden, ours);
+    });
+  });
+}
+
+/** Parameters as PyTorch's side begins with them. */
+async function startOf(device: Device, { graph }: Network): Promise<Parameters> {
+  const parameters = await device.createParameters(graph, { seed: 0 });
+  const { weights, alpha } = drawArenas(parameters.map);
+  await parameters.store.write('weights', 0, weights);
+  if (alpha.length > 0) await parameters.store.write('alpha', 0, alpha);
+  return parameters;
+}
+
+/** Steps on images that the device gathers, as a search takes them: what each reported. */
+async function search(device: Device, program: Program, unrolled: boolean): Promise<Tensors> {
+  const { momentum, weightDecay, learningRate } = rates;
+  const settings = resolveSettings('paper', { ...arch, momentum, weightDecay, gradClip, unrolled });
+  const figures = { loss: [] as number[], validationLoss: [] as number[], gradientNorm: [] as number[] };
+  for (let step = 0; step < searchSteps; step++) {
+    const [train, validation] = [await gathered(device, `train ${step}`), await gathered(device, `validation ${step}`)];
+    const commands = dartsStep({ program, train, validation, settings, learningRate, alphaUpdate: step + 1 });
+    const outcome = dartsStepOutcome(await device.execute(commands));
+    for (const name of ['loss', 'validationLoss', 'gradientNorm'] as const) figures[name].push(outcome[name]);
+    for (const { dataset } of [train, validation]) dataset.dispose();
+  }
+  return new Map(
+    Object.entries(figures).map(([name, values]) => [name, { shape: [searchSteps], data: Float64Array.from(values) }]),
+  );
+}
+
+/** The whole of a dataset of one batch. */
+async function gathered(device: Device, name: string) {
+  const shape = [searched.size, searched.size, 3] as const;
+  const stream = { seed: 0, purpose: 'trainAugmentation', epoch: 0, step: 0 } as const;
+  return {
+    dataset: await device.createDataset({ ...drawBytes(name, searched.size), shape }),
+    indices: Uint32Array.from({ length: batchSize }, (_, index) => index),
+    augmentation: { mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5], pad: 0, flip: false, cutout: 0, stream },
+  };
+}
+
+async function gradientsAndBuffers(parameters: Parameters): Promise<Tensors> {
+  const tensors: Tensors = new Map();
+  for (const [name, { spec }] of parameters.map.places) {
+    if (spec.role === 'buffer') tensors.set(`buffer.${name}`, digest(toTorch(await parameters.get(name), 'plain')));
+    else tensors.set(`gradient.${name}`, digest(toTorch(await parameters.gradient(name), spec.layout)));
+  }
+  return tensors;
+}
+
+/** The same names as PyTorch's, and no value further from its float64 than float32 must be. */
+function expectGolden(name: string, ours: Tensors): void {
+  const golden = readGolden(name);
+  expect([...ours.keys()].sort()).toEqual([...golden.exact.keys()].sort());
+  for (const [group, distance] of distances(golden, ours)) {
+    // The yardstick is PyTorch's own float32, the same rounding in another order, at its worst: with as few as two elements a
+    // tensor the luck of one says nothing, and less than float32's spacing is luck. Ten times it is still far below what a wrong
+    // term would make.
+    expect(distance, group).toBeLessThan(10 * Math.max(golden.float32.get(group)!, 2 ** -23));
+  }
+}
+
+/** Of a batch. */
+export function logits(data: Float32Array | Float64Array): TorchTensor {
+  return { shape: [batchSize, classes], data: Float64Array.from(data) };
+}
+
+/** A loss. */
+export function scalar(value: number): TorchTensor {
+  return { shape: [], data: Float64Array.of(value) };
+}

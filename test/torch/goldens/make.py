@@ -1,0 +1,216 @@
+"""Makes the goldens beside it from the PyTorch models of bench/peers: python3 make.py [FOLDER]. test/torch/goldens.ts reads them.
+
+Everything is computed in float64. What the networks start from is no part of a golden: `draw` gives it by name, here and there.
+A tensor of more than 16 elements is kept as its `digest`. `float32.GROUP` says how far PyTorch's own float32 is from a group's
+tensors where it is furthest: the yardstick of tolerances.
+"""
+
+import os
+import sys
+import zlib
+
+import numpy
+import torch
+from torch import nn
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../../../bench/peers"))
+sys.dont_write_bytecode = True
+
+from darts_supernet import Supernet  # noqa: E402
+from derived_network import DerivedNetwork  # noqa: E402
+from search_step import hypergradient  # noqa: E402
+from tensor_file import write_tensors  # noqa: E402
+from weight_step import DARTS_V2  # noqa: E402
+
+CLASSES, BATCH, STEPS = 10, 4, 5
+SEARCH = {"channels": 2, "layers": 3, "size": 8}
+DERIVED = {"channels": 4, "layers": 4, "size": 32}
+LEARNING_RATE, MOMENTUM, WEIGHT_DECAY, CLIP = 0.025, 0.9, 3e-4, 5.0
+# Of the alphas: far larger than published, so that five steps move them visibly.
+ARCH_LEARNING_RATE, ARCH_WEIGHT_DECAY = 0.02, 1e-3
+# Of the batches: one of those where five steps of second order come out alike in float32 and in float64, and after weights were
+# moved by 1e-7. In others a rectifier stands so near its kink that its side, and by the difference quotient all digits, hang on that.
+DRAWING = "c"
+SMOOTHING, AUXILIARY_WEIGHT = 0.1, 0.4
+KEPT = 16
+
+# All of NASNet's operations that DARTS_V2 lacks: 5x5 separables, average pooling, 5x5 dilated and 7x1 convolutions.
+OTHER_OPERATIONS = {
+    "normal": {
+        "nodes": [
+            [{"operation": "sep_conv_5x5", "input": 1}, {"operation": "avg_pool_3x3", "input": 0}],
+            [{"operation": "conv_7x1_1x7", "input": 0}, {"operation": "dil_conv_5x5", "input": 2}],
+        ],
+        "concat": [2, 3],
+    },
+    "reduce": {
+        "nodes": [
+            [{"operation": "conv_7x1_1x7", "input": 0}, {"operation": "skip_connect", "input": 1}],
+            [{"operation": "sep_conv_5x5", "input": 1}, {"operation": "avg_pool_3x3", "input": 0}],
+        ],
+        "concat": [2, 3],
+    },
+}
+
+
+def draw(name, count):
+    """`count` numbers of [-1, 1), exact in float32: a hash of the name and the position, so that every language has them."""
+    x = numpy.arange(count, dtype=numpy.uint32) * numpy.uint32(0x9E3779B9) + numpy.uint32(zlib.crc32(name.encode()))
+    x ^= x >> 16
+    x *= numpy.uint32(0x7FEB352D)
+    x ^= x >> 15
+    x *= numpy.uint32(0x846CA68B)
+    x ^= x >> 16
+    return (x >> 8) / 2.0**23 - 1
+
+
+def given(name, shape):
+    """A parameter's value by its name and PyTorch's shape: uniform within 1 / sqrt(inputs of a sum), norms around their initial values."""
+    values = draw(name, int(numpy.prod(shape))).reshape(shape)
+    if len(shape) == 1:
+        values = values / 4 + (1 if name.endswith("weight") else 0)
+    elif not name.startswith("alphas_"):
+        values = values / numpy.sqrt(numpy.prod(shape[1:]))
+    return values.astype(numpy.float32)
+
+
+def start(model, dtype):
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(torch.from_numpy(given(name, tuple(parameter.shape))))
+    return model.to(dtype)
+
+
+def batch(name, size, dtype):
+    """Images and labels of one batch, from bytes as a dataset holds them, normalised to [-1, 1)."""
+    name = f"{name} {DRAWING}"
+    values = numpy.floor((draw(name, BATCH * size * size * 3) + 1) * 128).reshape(BATCH, size, size, 3)
+    images = torch.from_numpy(((values / 255 - 0.5) / 0.5).astype(numpy.float32)).permute(0, 3, 1, 2).contiguous().to(dtype)
+    return images, (torch.arange(BATCH) * 7 + zlib.crc32(name.encode())) % CLASSES
+
+
+def digest(tensor):
+    """A small tensor whole; of another one, elements at equal distances and, last, a sum with random signs that no element can leave unseen."""
+    values = tensor.detach().double().flatten().numpy().copy()
+    if values.size <= KEPT:
+        return values
+    places = numpy.arange(KEPT - 1) * values.size // (KEPT - 1)
+    signs = numpy.where(draw("signs", values.size) < 0, -1.0, 1.0)
+    return numpy.append(values[places], (signs * values).sum() / numpy.sqrt(values.size))
+
+
+def named(prefix, tensors):
+    return {f"{prefix}.{name}": digest(value) for name, value in tensors if value.ndim > 0}
+
+
+def supernet(dtype):
+    return start(Supernet(SEARCH["channels"], SEARCH["layers"], CLASSES), dtype)
+
+
+def supernet_pass(dtype):
+    """A pass over one batch, and the hypergradient with another one."""
+    model = supernet(dtype)
+    train, validation = (batch(name, SEARCH["size"], dtype) for name in ("train", "validation"))
+    logits = model(train[0])
+    loss = nn.functional.cross_entropy(logits, train[1])
+    loss.backward()
+    results = {"logits": logits.detach().numpy(), "loss": loss.detach().numpy()}
+    results |= named("gradient", ((name, parameter.grad) for name, parameter in model.named_parameters()))
+    results |= named("buffer", model.named_buffers())
+    momenta = [0.01 * torch.from_numpy(draw(f"momentum.{name}", weight.numel())).reshape(weight.shape) for name, weight in model.named_weights()]
+    momenta = [values.float().to(dtype) for values in momenta]
+    unrolled_loss, gradients = hypergradient(model, train, validation, momenta, LEARNING_RATE, MOMENTUM, WEIGHT_DECAY)
+    results["unrolledLoss"] = unrolled_loss.numpy()
+    for (name, _), values in zip(alphas_of(model), gradients):
+        results[f"hypergradient.{name}"] = values.numpy()
+    return results
+
+
+def alphas_of(model):
+    return [(name, value) for name, value in model.named_parameters() if name.startswith("alphas_")]
+
+
+def search(unrolled, dtype):
+    """Five steps of a search, each of an alpha step on one batch and a weight step on another, as algorithm 1 of the paper has it."""
+    model = supernet(dtype)
+    sgd = torch.optim.SGD(model.weights(), LEARNING_RATE, MOMENTUM, weight_decay=WEIGHT_DECAY)
+    adam = torch.optim.Adam(model.alphas(), ARCH_LEARNING_RATE, betas=(0.5, 0.999), weight_decay=ARCH_WEIGHT_DECAY)
+    figures = {"loss": [], "validationLoss": [], "gradientNorm": []}
+    for step in range(STEPS):
+        train, validation = (batch(f"{name} {step}", SEARCH["size"], dtype) for name in ("train", "validation"))
+        if unrolled:
+            momenta = [sgd.state[weight].get("momentum_buffer", torch.zeros_like(weight)) for weight in model.weights()]
+            loss, gradients = hypergradient(model, train, validation, momenta, LEARNING_RATE, MOMENTUM, WEIGHT_DECAY)
+        else:
+            loss = model.loss(*validation)
+            gradients = torch.autograd.grad(loss, model.alphas())
+        figures["validationLoss"].append(loss.item())
+        for alpha, gradient in zip(model.alphas(), gradients):
+            alpha.grad = gradient
+        adam.step()
+        sgd.zero_grad()
+        loss = model.loss(*train)
+        loss.backward()
+        figures["loss"].append(loss.item())
+        figures["gradientNorm"].append(nn.utils.clip_grad_norm_(model.weights(), CLIP).item())
+        sgd.step()
+    results = {name: numpy.array(values) for name, values in figures.items()}
+    results |= {f"alpha.{name}": value.detach().numpy() for name, value in alphas_of(model)}
+    results |= named("weight", model.named_weights())
+    # The published second order moves the running statistics in all of its passes, ours in one.
+    return results if unrolled else results | named("buffer", model.named_buffers())
+
+
+def derived(genotype, auxiliary, dtype):
+    """The logits of a derived network before a training pass, with running statistics, and that pass."""
+    model = start(DerivedNetwork(genotype, DERIVED["channels"], DERIVED["layers"], CLASSES, auxiliary=auxiliary), dtype)
+    images, labels = batch("train", DERIVED["size"], dtype)
+    model.eval()
+    with torch.no_grad():
+        results = {"testLogits": model(images)[0].numpy()}
+    model.train()
+    logits = []
+    model.classifier.register_forward_hook(lambda *call: logits.append(call[2].detach()))
+    loss = model.loss(images, labels, SMOOTHING, AUXILIARY_WEIGHT)
+    loss.backward()
+    results |= {"logits": logits[0].numpy(), "loss": loss.detach().numpy()}
+    results |= named("gradient", ((name, parameter.grad) for name, parameter in model.named_parameters()))
+    return results | named("buffer", model.named_buffers())
+
+
+GOLDENS = {
+    "supernet": supernet_pass,
+    "search_first_order": lambda dtype: search(False, dtype),
+    "search_second_order": lambda dtype: search(True, dtype),
+    "derived_darts_v2": lambda dtype: derived(DARTS_V2, True, dtype),
+    "derived_other_operations": lambda dtype: derived(OTHER_OPERATIONS, False, dtype),
+}
+
+
+def root_mean_square(values):
+    return numpy.sqrt(numpy.square(values).mean())
+
+
+def float32_errors(exact, single):
+    """How far float32 is from float64, by group. `deviations` of test/torch/exchange.ts is the same measure."""
+    errors = {}
+    for group in dict.fromkeys(name.split(".")[0] for name in exact):
+        sizes = {name: root_mean_square(exact[name]) for name in exact if name.split(".")[0] == group}
+        floor = 1e-3 * numpy.median(list(sizes.values()))
+        errors[f"float32.{group}"] = max(
+            root_mean_square(single[name] - exact[name]) / max(size, floor) for name, size in sizes.items()
+        )
+    return errors
+
+
+def main(folder):
+    # One order of sums.
+    torch.set_num_threads(1)
+    for name, compute in GOLDENS.items():
+        exact, single = compute(torch.float64), compute(torch.float32)
+        write_tensors(os.path.join(folder, f"{name}.safetensors"), exact | float32_errors(exact, single))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else HERE)
