@@ -7,7 +7,7 @@ export function notFinite(tensors: ReadonlyMap<string, WeightTensor>, source: st
   for (const [name, { data }] of tensors) {
     const before = count;
     // As the float32 that they become.
-    for (const value of data) if (!Number.isFinite(Math.fround(value))) count++;
+    for (let i = 0; i < data.length; i++) if (!Number.isFinite(Math.fround(data[i]))) count++;
     if (count > before) names.push(name);
   }
   if (count === 0) return [];
