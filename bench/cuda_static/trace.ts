@@ -146,9 +146,9 @@ function launchOf(
 }
 
 /**
- * The launches of a pass that was profiled, with the engine's counts. The engine waits before and after each step that it
- * profiles, so that the k-th step's launches lie between waits 2k and 2k + 1; a step's counts are shared out equally among its
- * launches. Scratch memory is written once and read once.
+ * The launches of a pass that was profiled, with the engine's counts. The engine waits for the upload of what a run takes, then
+ * before and after each step that it profiles, so that the k-th step's launches lie between waits 2k + 1 and 2k + 2; a step's
+ * counts are shared out equally among its launches. Scratch memory is written once and read once.
  */
 function attributed(
   trace: readonly Traced[],
@@ -157,7 +157,7 @@ function attributed(
   launch: (traced: Traced) => Launch,
 ): Launch[] {
   const between: Traced[][] = [[]];
-  for (const traced of trace) {
+  for (const traced of trace.slice(1 + trace.findIndex(({ kind }) => kind === 'wait'))) {
     if (traced.kind === 'wait') between.push([]);
     else between[between.length - 1].push(traced);
   }

@@ -87,7 +87,10 @@ class Parameters {
   void write(Arena arena, int64_t offset, const std::vector<float>& values) {
     const auto count = static_cast<int64_t>(values.size());
     backend_->upload(data(arena) + offset, values.data(), values.size() * sizeof(float));
-    if (arena == Arena::kWeights && offset == 0 && count == weights_) weights_lost_ = false;
+    if (arena != Arena::kWeights || !weights_lost_) return;
+    if (offset == 0) rewritten_ = 0;
+    if (offset == rewritten_) rewritten_ += count;
+    weights_lost_ = rewritten_ < weights_;
   }
 
   // Tells these from all others that ever were.
@@ -104,6 +107,7 @@ class Parameters {
   const uint64_t serial_ = next_serial();
   int64_t weights_, buffers_, alpha_;
   mutable bool weights_lost_ = false;
+  int64_t rewritten_ = 0;  // of lost weights, from the first on
   Buffer norm_workspace_;
   mutable std::optional<HypergradientMemory> hypergradient_;
   std::array<Buffer, kArenaCount> arenas_;

@@ -50,18 +50,6 @@ export const arenas: readonly Arena[] = [
   'alphaVariance',
 ];
 
-/** The role of the parameters that lie in each arena. */
-export const arenaRoles: Readonly<Record<Arena, ParameterSpec['role']>> = {
-  weights: 'weight',
-  weightGradients: 'weight',
-  momentum: 'weight',
-  buffers: 'buffer',
-  alpha: 'alpha',
-  alphaGradients: 'alpha',
-  alphaMean: 'alpha',
-  alphaVariance: 'alpha',
-};
-
 /** Arenas that a search must keep to go on with the same bits; the rest is recomputed each step. */
 export const stateArenas: readonly Arena[] = ['weights', 'momentum', 'buffers', 'alpha', 'alphaMean', 'alphaVariance'];
 

@@ -22,9 +22,7 @@ import {
 import { initialValueSteps } from '../initial_values.ts';
 import {
   type Arena,
-  arenaRoles,
   arenas,
-  type ParameterMap,
   type ParameterStore,
   Parameters,
   placeParameters,
@@ -55,8 +53,8 @@ export function deviceOf(backend: BackendName, addon: Addon, handle: Handle): De
   return new NativeDevice(backend, addon, handle);
 }
 
-/** Of images that cross the border at once: copying more would block the event loop. */
-const bytesAPart = 4 << 20;
+/** What crosses the border at once: the addon copies it on this thread, a few hundred microseconds for that much. */
+const bytesAPart = 2 << 20;
 
 class NativeDevice implements Device {
   readonly backend: BackendName;
@@ -90,7 +88,7 @@ class NativeDevice implements Device {
     const map = placeParameters(graph);
     const { weight, buffer, alpha } = map.totals;
     const handle = translated(() => this.#addon.createParameters(this.#handle, weight, buffer, alpha));
-    const store = new NativeStore(this.#addon, handle, map.totals);
+    const store = new NativeStore(this.#addon, handle);
     for (const [arena, role] of [
       ['weights', 'weight'],
       ['buffers', 'buffer'],
@@ -154,52 +152,30 @@ class NativeDevice implements Device {
   }
 }
 
-/** Elements that cross the border at once: the addon copies them on this thread, a few hundred microseconds for that many. */
-const pieceElements = 1 << 19;
-
 class NativeStore implements ParameterStore {
   readonly #addon: Addon;
   readonly #handle: Handle;
-  readonly #totals: ParameterMap['totals'];
 
-  constructor(addon: Addon, handle: Handle, totals: ParameterMap['totals']) {
+  constructor(addon: Addon, handle: Handle) {
     this.#addon = addon;
     this.#handle = handle;
-    this.#totals = totals;
   }
 
-  async read(arena: Arena, offset = 0, length = this.#totals[arenaRoles[arena]] - offset): Promise<Float32Array> {
-    if (length <= pieceElements) return this.#readPiece(arena, offset, length);
-    const values = new Float32Array(length);
-    // All asked for at once, so that no command comes between two pieces.
-    const pieces = pieceStarts(length).map(async (first) => {
-      const count = Math.min(pieceElements, length - first);
-      values.set(await this.#readPiece(arena, offset + first, count), first);
-    });
-    await Promise.all(pieces);
-    return values;
+  read(arena: Arena, offset?: number, length?: number): Promise<Float32Array> {
+    return settled(() => this.#addon.readParameters(this.#handle, arenas.indexOf(arena), offset, length));
   }
 
   async write(arena: Arena, offset: number, values: Float32Array): Promise<void> {
-    for (const first of pieceStarts(values.length)) {
-      const piece = values.subarray(first, first + pieceElements);
-      await settled(() => this.#addon.writeParameters(this.#handle, arenas.indexOf(arena), offset + first, piece));
+    const part = bytesAPart / values.BYTES_PER_ELEMENT;
+    for (let first = 0; first < values.length; first += part) {
+      const some = values.subarray(first, first + part);
+      await settled(() => this.#addon.writeParameters(this.#handle, arenas.indexOf(arena), offset + first, some));
     }
   }
 
   dispose(): void {
     this.#addon.disposeParameters(this.#handle);
   }
-
-  async #readPiece(arena: Arena, offset: number, count: number): Promise<Float32Array> {
-    const values = await settled(() => this.#addon.readParameters(this.#handle, arenas.indexOf(arena), offset, count));
-    // An addon of before it could read a part gives the whole arena.
-    return values.length === count ? values : values.slice(offset, offset + count);
-  }
-}
-
-function pieceStarts(length: number): number[] {
-  return Array.from({ length: Math.ceil(length / pieceElements) }, (_, piece) => piece * pieceElements);
 }
 
 /** A dataset's images on the device. */

@@ -185,9 +185,9 @@ describe('a folder of image files', () => {
   it('has a choice of colour profiles, which the digest tells only where it is not the usual one', async () => {
     const dataDir = folderWith(files);
     const choose = (colourProfile: ColourProfile) => loadDataset('folder', { dataDir, imageSize: 32, colourProfile });
-    const digest = datasetDigest(await load(dataDir));
-    expect(datasetDigest(await choose('convert'))).toBe(digest);
-    expect(datasetDigest(await choose('ignore'))).not.toBe(digest);
+    const digest = await datasetDigest(await load(dataDir));
+    expect(await datasetDigest(await choose('convert'))).toBe(digest);
+    expect(await datasetDigest(await choose('ignore'))).not.toBe(digest);
     const message = (await failure(choose('p3' as ColourProfile))).message;
     expect(message).toBe("expected one of convert, ignore for colourProfile (--colour-profile) but received 'p3'");
     const memory = await failure(loadDataset('mnist', { colourProfile: 'ignore' }));
