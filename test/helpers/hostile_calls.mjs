@@ -2,6 +2,7 @@
 // the FIRST on and prints a JSON line before and after each, so that whoever started it knows which one ended the process.
 import { writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { encodeNodes } from '../../dist/backend/native/encode_nodes.js';
 
 const addon = createRequire(import.meta.url)(process.argv[2]);
 const backend = process.argv[3];
@@ -14,8 +15,15 @@ const open = (changes) => addon.openDevice({ ...options, ...changes });
 const device = open();
 const other = open();
 
-/** A small sound graph as src/backend/native/encode.ts writes it, after `change` had its way with it. */
-function network(change = () => {}) {
+/** As src/backend/native/encode.ts writes it. */
+function encoded({ nodes, ...graph }, change = () => {}) {
+  const result = { ...encodeNodes(nodes, (node) => node), ...graph };
+  change(result);
+  return result;
+}
+
+/** A small sound graph, after `change` had its way with its nodes and `changeEncoded` with what they are written as. */
+function network(change = () => {}, changeEncoded) {
   const window = { kernel: [3, 3], stride: [1, 1], padding: [1, 1], dilation: [1, 1] };
   const statistics = { runningMean: [0, 3], runningVariance: [16, 3], weight: [64, 3], bias: [80, 3] };
   const branches = [
@@ -39,7 +47,14 @@ function network(change = () => {}) {
     alphaElements: 16,
   };
   change(graph, graph.nodes);
-  return graph;
+  return encoded(graph, changeEncoded);
+}
+
+/** Images on a device. */
+async function datasetOf(images, labels, height, width, channels) {
+  const made = addon.createDataset(device, labels.length, height, width, channels);
+  await addon.writeImages(made, 0, images, labels).promise;
+  return made;
 }
 
 const batchSize = 2;
@@ -55,7 +70,7 @@ const headless = addon.compile(
   fp32,
 );
 const parameters = addon.createParameters(device, 128, 32, 16);
-const dataset = addon.createDataset(device, new Uint8Array(96), Int32Array.of(0, 1, 4), 4, 4, 2);
+const dataset = await datasetOf(new Uint8Array(96), Int32Array.of(0, 1, 4), 4, 4, 2);
 const images = new Float32Array(64);
 const direct = { inputs: [[0, images]], labels: Int32Array.of(0, 4) };
 const gathered = {
@@ -82,12 +97,14 @@ const run = (changes) => execute({ ...pass, ...changes });
 const runBatch = (changes) => run({ batch: { ...direct, ...changes } });
 const runGathered = (changes) => run({ batch: { ...gathered, ...changes } });
 const compile = (change, precision = fp32) => addon.compile(device, network(change), batchSize, true, precision);
+/** The sound graph, written in another way. */
+const compileEncoded = (change) => addon.compile(device, network(undefined, change), batchSize, true, fp32);
 const compileOnce = (size, fuse = true, precision = fp32) => addon.compile(device, network(), size, fuse, precision);
 /** A graph of its own: compiled, then evaluated on no images. */
 const evaluate = (nodes) => {
   const empty = { nodes, output: nodes.length - 1, weightElements: 0, bufferElements: 0, alphaElements: 0 };
   const batch = { inputs: [] };
-  const compiled = addon.compile(device, empty, 1, true, fp32);
+  const compiled = addon.compile(device, encoded(empty), 1, true, fp32);
   return run({ program: compiled, parameters: addon.createParameters(device, 0, 0, 0), batch, pass: 0 });
 };
 const disposed = (handle, dispose) => {
@@ -115,12 +132,29 @@ const sound = {
     for (let i = 0; i < 4; i++) await runGathered({ stream });
   },
   'a recorded run whose dataset is disposed of while it waits': async () => {
-    const images = addon.createDataset(device, new Uint8Array(96), Int32Array.of(0, 1, 4), 4, 4, 2);
+    const images = await datasetOf(new Uint8Array(96), Int32Array.of(0, 1, 4), 4, 4, 2);
     for (let i = 0; i < 3; i++) await runGathered({ dataset: images });
     const running = runGathered({ dataset: images });
     addon.disposeDataset(images);
     await running;
   },
+  // Whatever comes of it: what is refused is refused, what is not runs.
+  'any number at any place of a graph': async () => {
+    const count = network().numbers.length;
+    for (let place = 0; place < count; place++) {
+      for (const value of [Number.NaN, -1, 0, 1, 0.5, 3, 2 ** 31, 2 ** 53, Number.NEGATIVE_INFINITY]) {
+        try {
+          await run({ program: compileEncoded(({ numbers }) => (numbers[place] = value)) });
+        } catch {}
+      }
+    }
+  },
+  'a dataset whose images nobody wrote': () => {
+    const empty = addon.createDataset(device, 3, 4, 4, 2);
+    return runGathered({ dataset: empty });
+  },
+  'the memory of a program': () => addon.programMemory(program).promise,
+  'a part of an arena': () => addon.readParameters(parameters, 0, 127, 1).promise,
 };
 
 const badNumbers = ['2', null, undefined, Number.NaN, 0.5, -3, 2 ** 53, Number.POSITIVE_INFINITY];
@@ -169,7 +203,7 @@ const hostile = {
     return run({ parameters: gone });
   },
   'a disposed dataset': () => {
-    const gone = addon.createDataset(device, new Uint8Array(32), Int32Array.of(0), 4, 4, 2);
+    const gone = addon.createDataset(device, 1, 4, 4, 2);
     return runGathered({ dataset: disposed(gone, 'disposeDataset') });
   },
   'a program of another device': () => execute(pass, other),
@@ -194,28 +228,35 @@ const hostile = {
   'a write of doubles': () => addon.writeParameters(parameters, 0, 0, new Float64Array(2)).promise,
   'a write of a list': () => addon.writeParameters(parameters, 0, 0, [1, 2]).promise,
 
-  'fewer images than labels': () => addon.createDataset(device, new Uint8Array(32), Int32Array.of(0, 1), 4, 4, 2),
-  'a broken last image': () => addon.createDataset(device, new Uint8Array(33), Int32Array.of(0), 4, 4, 2),
-  'no images': () => addon.createDataset(device, new Uint8Array(0), new Int32Array(0), 4, 4, 2),
-  'images without pixels': () => addon.createDataset(device, new Uint8Array(0), Int32Array.of(0), 0, 4, 2),
-  'images of a size that overflows': () =>
-    addon.createDataset(device, new Uint8Array(0), Int32Array.of(0), 2 ** 32, 2 ** 32, 1),
-  'a NaN image size': () => addon.createDataset(device, new Uint8Array(32), Int32Array.of(0), Number.NaN, 4, 2),
+  'a read before an arena': () => addon.readParameters(parameters, 0, -1, 1).promise,
+  'a read past an arena': () => addon.readParameters(parameters, 0, 127, 2).promise,
+  'a read far past an arena': () => addon.readParameters(parameters, 0, 2 ** 53 - 1, 2 ** 53 - 1).promise,
+  'a read of fewer than none': () => addon.readParameters(parameters, 0, 0, -1).promise,
+  'a read of half a value': () => addon.readParameters(parameters, 0, 0, 0.5).promise,
+
+  'no images': () => addon.createDataset(device, 0, 4, 4, 2),
+  'fewer images than none': () => addon.createDataset(device, -1, 4, 4, 2),
+  'more images than any machine holds': () => addon.createDataset(device, 2 ** 53 - 1, 4, 4, 2),
+  'images without pixels': () => addon.createDataset(device, 1, 0, 4, 2),
+  'images of a size that overflows': () => addon.createDataset(device, 1, 2 ** 32, 2 ** 32, 1),
+  'a NaN image size': () => addon.createDataset(device, 1, Number.NaN, 4, 2),
   'other images for no dataset': () =>
-    addon.replaceImages(parameters, new Uint8Array(96), Int32Array.of(0, 1, 4)).promise,
-  'fewer other images': () => addon.replaceImages(dataset, new Uint8Array(64), Int32Array.of(0, 1)).promise,
-  'other images of floats': () => addon.replaceImages(dataset, new Float32Array(96), Int32Array.of(0, 1, 4)).promise,
+    addon.writeImages(parameters, 0, new Uint8Array(96), Int32Array.of(0, 1, 4)).promise,
+  'fewer images than labels': () => addon.writeImages(dataset, 0, new Uint8Array(32), Int32Array.of(0, 1)).promise,
+  'other images of floats': () => addon.writeImages(dataset, 0, new Float32Array(96), Int32Array.of(0, 1, 4)).promise,
   'other images with negative labels': () =>
-    addon.replaceImages(dataset, new Uint8Array(96), Int32Array.of(0, 1, -4)).promise,
+    addon.writeImages(dataset, 0, new Uint8Array(96), Int32Array.of(0, 1, -4)).promise,
   'other images that are detached': () =>
-    addon.replaceImages(dataset, detached(new Uint8Array(96)), Int32Array.of(0, 1, 4)).promise,
-  'negative labels': () => addon.createDataset(device, new Uint8Array(32), Int32Array.of(-1), 4, 4, 2),
-  'detached images': () => addon.createDataset(device, detached(new Uint8Array(32)), Int32Array.of(0), 4, 4, 2),
-  'images of floats': () => addon.createDataset(device, new Float32Array(32), Int32Array.of(0), 4, 4, 2),
+    addon.writeImages(dataset, 0, detached(new Uint8Array(96)), Int32Array.of(0, 1, 4)).promise,
+  'images behind the last': () => addon.writeImages(dataset, 3, new Uint8Array(32), Int32Array.of(0)).promise,
+  'images before the first': () => addon.writeImages(dataset, -1, new Uint8Array(32), Int32Array.of(0)).promise,
+  'images far behind the last': () =>
+    addon.writeImages(dataset, 2 ** 53 - 1, new Uint8Array(32), Int32Array.of(0)).promise,
+  'a broken last image': () => addon.writeImages(dataset, 0, new Uint8Array(33), Int32Array.of(0)).promise,
+  'images of nothing': () => addon.writeImages(dataset, 0, new Uint8Array(0), new Int32Array(0)).promise,
 
   'no graph': () => addon.compile(device, null, batchSize, true, fp32),
   'nodes that are no list': () => compile((graph) => (graph.nodes = { length: 3 })),
-  'a list of empty places as nodes': () => compile((graph) => (graph.nodes = new Array(2 ** 32 - 1))),
   'no nodes': () => compile((graph) => (graph.nodes = [])),
   'a node of null': () => compile((_, nodes) => (nodes[3] = null)),
   'a node that throws': () =>
@@ -234,6 +275,18 @@ const hostile = {
   'an input beyond the graph': () => compile((_, nodes) => (nodes[7].inputs = [2 ** 31 - 1])),
   'a NaN input': () => compile((_, nodes) => (nodes[1].inputs = [Number.NaN])),
   'no inputs': () => compile((_, nodes) => (nodes[1].inputs = [])),
+  'numbers that are no array': () => compileEncoded((graph) => (graph.numbers = { length: 9 })),
+  'numbers of another type': () => compileEncoded((graph) => (graph.numbers = Float32Array.from(graph.numbers))),
+  'no numbers': () => compileEncoded((graph) => (graph.numbers = new Float64Array(0))),
+  'numbers that are detached': () => compileEncoded((graph) => detached(graph.numbers)),
+  'a number too few': () => compileEncoded((graph) => (graph.numbers = graph.numbers.slice(0, -1))),
+  'a number too many': () => compileEncoded((graph) => (graph.numbers = Float64Array.from([...graph.numbers, 0]))),
+  'more nodes than there are': () => compileEncoded(({ numbers }) => numbers[0]++),
+  'fewer nodes than there are': () => compileEncoded(({ numbers }) => numbers[0]--),
+  'an op without a name': () => compileEncoded(({ ops }) => ops.pop()),
+  'names of ops that are no list': () => compileEncoded((graph) => (graph.ops = 'relu')),
+  'names of ops that are no texts': () => compileEncoded(({ ops }) => (ops[0] = 7)),
+  'an input without a name': () => compileEncoded((graph) => (graph.inputs = [])),
   'a negative output': () => compile((graph) => (graph.output = -1)),
   'an output beyond the graph': () => compile((graph) => (graph.output = 8)),
   'a shape of two sizes': () => compile((_, nodes) => (nodes[0].shape = [4, 8])),
@@ -357,11 +410,11 @@ const hostile = {
   'a NaN seed': () => runGathered({ stream: { ...stream, seed: Number.NaN } }),
   'a stream without a step': () => runGathered({ stream: { ...stream, step: undefined } }),
   'a dataset of another image size': () => {
-    const larger = addon.createDataset(device, new Uint8Array(50), Int32Array.of(0), 5, 5, 2);
+    const larger = addon.createDataset(device, 1, 5, 5, 2);
     return runGathered({ dataset: larger, indices: new Uint32Array(2) });
   },
-  'a dataset of more classes': () => {
-    const wider = addon.createDataset(device, new Uint8Array(32), Int32Array.of(5), 4, 4, 2);
+  'a dataset of more classes': async () => {
+    const wider = await datasetOf(new Uint8Array(32), Int32Array.of(5), 4, 4, 2);
     return runGathered({ dataset: wider, indices: new Uint32Array(2) });
   },
   'mixing weights before alpha': () => run({ mixing: [[-1, new Float32Array(2)]] }),
@@ -379,6 +432,32 @@ const hostile = {
   'a hypergradient with half a batch': () => execute({ ...hypergradient, validation: { inputs: [] } }),
   'an sgd step of no parameters': () => execute({ ...sgd, parameters: program }),
   'an sgd step with a text for a rate': () => execute({ ...sgd, learningRate: '0.1' }),
+  ...Object.fromEntries(
+    [
+      [sgd, 'learningRate', -1],
+      [sgd, 'learningRate', Number.NaN],
+      [sgd, 'momentum', Number.NaN],
+      [sgd, 'weightDecay', Number.POSITIVE_INFINITY],
+      [sgd, 'maxNorm', Number.NaN],
+      [sgd, 'maxNorm', 0],
+      [sgd, 'maxNorm', -1],
+      [adam, 'learningRate', Number.NaN],
+      [adam, 'betas', [1, 0.9]],
+      [adam, 'betas', [0.5, -0.1]],
+      [adam, 'epsilon', Number.NaN],
+      [adam, 'weightDecay', -1],
+      [adam, 'step', 0],
+      [adam, 'step', -1],
+      [hypergradient, 'radius', 0],
+      [hypergradient, 'radius', Number.NaN],
+      [hypergradient, 'radius', Number.POSITIVE_INFINITY],
+      [hypergradient, 'learningRate', Number.NaN],
+      [hypergradient, 'momentum', -1],
+    ].map(([command, name, value]) => [
+      `${command.kind} with ${name} ${value}`,
+      () => execute({ ...command, [name]: value }),
+    ]),
+  ),
   'an adam step without betas': () => execute({ ...adam, betas: undefined }),
   'an adam step with one beta': () => execute({ ...adam, betas: [0.5] }),
   'a fractional adam step': () => execute({ ...adam, step: 0.5 }),
