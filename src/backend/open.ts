@@ -1,4 +1,3 @@
-import { checkOptions } from '../checks.ts';
 import { invalid } from '../errors.ts';
 import type { BackendName, Device } from './device.ts';
 import { loadAddon } from './native/addon.ts';
@@ -35,7 +34,6 @@ export const backendNames: readonly BackendName[] = ['cuda', 'cpu', 'tfjs', 'sim
  * where the backend cannot be used on this machine.
  */
 export async function openDevice(options: OpenDeviceOptions = {}): Promise<Device> {
-  checkOptions('options', options, ['backend', 'threads', 'instructionSet', 'index', 'memoryLimitBytes']);
   const { backend = 'auto' } = options;
   const choices = ['auto', ...backendNames];
   if (!choices.includes(backend)) throw invalid('backend', `one of ${choices.join(', ')}`, backend);
