@@ -112,7 +112,7 @@ export interface HypergradientCommand {
   readonly learningRate: number;
   readonly momentum: number;
   readonly weightDecay: number;
-  /** r of ε = r / ‖v‖; 0.01 as published. */
+  /** r of ε = r / ‖v‖, from 1e-12 to 1e12; 0.01 as published. */
   readonly radius?: number;
 }
 
@@ -123,7 +123,7 @@ export interface SgdCommand {
   readonly learningRate: number;
   readonly momentum: number;
   readonly weightDecay: number;
-  /** Infinity for no clipping. */
+  /** Above 0; Infinity for no clipping. */
   readonly maxNorm: number;
 }
 
@@ -142,7 +142,9 @@ export interface AdamCommand {
   readonly kind: 'adam';
   readonly parameters: Parameters;
   readonly learningRate: number;
+  /** In [0, 1). */
   readonly betas: readonly [number, number];
+  /** Above 0: a gradient that was always 0 would divide 0 by it. */
   readonly epsilon: number;
   readonly weightDecay: number;
   /** Number of this update, from 1, for the bias correction. */
@@ -161,7 +163,7 @@ export interface VjpCommand {
   readonly profile?: boolean;
 }
 
-/** One piece of work for a device. */
+/** One piece of work for a device. Rates and decays of weights are finite numbers of at least 0, momentum is from 0 to 1. */
 export type Command =
   | GradientsCommand
   | EvaluateCommand
@@ -280,12 +282,19 @@ export interface Device extends Disposable {
   readonly recordedKernels: number;
   /** Takes a second or so. */
   measurePeak(): Promise<Peak>;
-  /** Allocates a graph's parameters and draws their first values from `seed`. */
+  /** Allocates a graph's parameters and draws their first values from `seed`. Rejects with ArgumentError or BackendError. */
   createParameters(graph: Graph, options: { seed: number }): Promise<Parameters>;
-  /** Copies images to the device, part by part; they must stay as they are until it is done. */
+  /**
+   * Copies images to the device, part by part: they must stay as they are until it is done. Rejects with ArgumentError for arrays that
+   * do not belong together, BackendError where memory ends.
+   */
   createDataset(arrays: ImageArrays): Promise<DeviceDataset>;
+  /** Throws ArgumentError for what is no graph or does not fit the parameters, BackendError where the backend refuses it. */
   compile(graph: Graph, options: CompileOptions): Program;
-  /** Runs commands one after another with one crossing into the backend; outcomes in the same order. */
+  /**
+   * Runs commands one after another with one crossing into the backend; outcomes in the same order. Rejects with ArgumentError, before
+   * anything runs, for a command that makes no sense: its message names the field, such as `commands[2].learningRate`.
+   */
   execute(commands: readonly Command[], options?: ExecuteOptions): Promise<Outcome[]>;
   /** Frees the device; its programs, parameters and datasets are then unusable. */
   dispose(): void;

@@ -253,6 +253,7 @@ export class GraphBuilder {
   alpha(name: string, rowLengths: readonly number[], deviation = 1e-3): string {
     check('name', name, aName);
     check('rowLengths', rowLengths, rows);
+    if (rowLengths.length === 0) throw invalid('rowLengths', rows.words, rowLengths);
     check('deviation', deviation, notNegative);
     const total = rowLengths.reduce((sum, length) => sum + length, 0);
     const uniform = rowLengths.every((length) => length === rowLengths[0]);

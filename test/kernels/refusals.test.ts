@@ -407,6 +407,21 @@ describe.each<BackendName>(['cpu', 'tfjs', 'simt'])('%s', (backend) => {
     expect((error as Error).message).toContain(message);
   });
 
+  it('reads parts of arenas', async () => {
+    const { store } = place.parameters;
+    for (const arena of ['weights', 'buffers', 'alpha', 'momentum'] as const) {
+      const whole = await store.read(arena);
+      for (const [offset, length] of [
+        [0, 1],
+        [3, 2],
+        [1, whole.length - 1],
+        [whole.length, 0],
+      ]) {
+        expect(await store.read(arena, offset, length)).toEqual(whole.slice(offset, offset + length));
+      }
+    }
+  });
+
   it('refuses names and tensors that are none', async () => {
     const { parameters, dataset } = place;
     const calls: readonly (() => unknown)[] = [

@@ -34,6 +34,27 @@ async function filled(seed: number) {
 const state = (parameters: ReturnType<typeof fakeParameters>) =>
   Promise.all(stateArenas.map((arena) => parameters.store.read(arena)));
 
+it('reads of an arena what belongs to a name, and no more', async () => {
+  const parameters = await filled(1);
+  const { store } = parameters;
+  const read: unknown[][] = [];
+  Object.defineProperty(parameters, 'store', {
+    value: {
+      read: (...given: Parameters<typeof store.read>) => {
+        read.push(given);
+        return store.read(...given);
+      },
+    },
+  });
+  const { offset, size } = parameters.map.places.get('fc.weight')!;
+  expect((await parameters.get('fc.weight')).data).toEqual((await store.read('weights')).slice(offset, offset + size));
+  await parameters.gradient('alphas');
+  expect(read).toEqual([
+    ['weights', offset, size],
+    ['alphaGradients', 0, 5],
+  ]);
+});
+
 describe('Parameters.save and load', () => {
   it('writes convolutions OIHW and linear [out, in] under their names', async () => {
     const path = join(scratch(), 'p.safetensors');
