@@ -76,18 +76,22 @@ Napi::Value dispose_device(const Napi::CallbackInfo& info) {
   return dispose<Device>(info);
 }
 
+// A job, since clearing the arenas of a large network takes long.
 Napi::Value create_parameters(const Napi::CallbackInfo& info) {
   const auto device = from_handle<Device>(info[0]);
-  int64_t elements[3];
+  std::array<int64_t, 3> elements;
   for (size_t i = 0; i < 3; ++i) {
     elements[i] = integer(info[i + 1], "elements");
     if (elements[i] < 0 || elements[i] > (int64_t{1} << 36))
       reject(info.Env(), "expected a sensible number of elements");
   }
-  auto parameters = std::make_shared<Parameters>(device->backend, elements[0], elements[1], elements[2]);
-  const auto bytes = static_cast<int64_t>(parameters->bytes());
-  auto held = std::make_shared<DeviceParameters>(DeviceParameters{device, std::move(parameters)});
-  return new_handle(info.Env(), std::move(held), bytes);
+  return Job::start(info.Env(), device, [device, elements](const std::atomic<bool>&) -> Job::Settle {
+    auto parameters = std::make_shared<Parameters>(device->backend, elements[0], elements[1], elements[2]);
+    return [device, parameters](Napi::Env env) -> Napi::Value {
+      const auto bytes = static_cast<int64_t>(parameters->bytes());
+      return new_handle(env, std::make_shared<DeviceParameters>(DeviceParameters{device, parameters}), bytes);
+    };
+  });
 }
 
 Arena read_arena(const Napi::Value& value) {

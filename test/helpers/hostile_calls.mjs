@@ -69,7 +69,8 @@ const headless = addon.compile(
   true,
   fp32,
 );
-const parameters = addon.createParameters(device, 128, 32, 16);
+const parametersOf = (...sizes) => addon.createParameters(device, ...sizes).promise;
+const parameters = await parametersOf(128, 32, 16);
 const dataset = await datasetOf(new Uint8Array(96), Int32Array.of(0, 1, 4), 4, 4, 2);
 const images = new Float32Array(64);
 const direct = { inputs: [[0, images]], labels: Int32Array.of(0, 4) };
@@ -101,11 +102,11 @@ const compile = (change, precision = fp32) => addon.compile(device, network(chan
 const compileEncoded = (change) => addon.compile(device, network(undefined, change), batchSize, true, fp32);
 const compileOnce = (size, fuse = true, precision = fp32) => addon.compile(device, network(), size, fuse, precision);
 /** A graph of its own: compiled, then evaluated on no images. */
-const evaluate = (nodes) => {
+const evaluate = async (nodes) => {
   const empty = { nodes, output: nodes.length - 1, weightElements: 0, bufferElements: 0, alphaElements: 0 };
   const batch = { inputs: [] };
   const compiled = addon.compile(device, encoded(empty), 1, true, fp32);
-  return run({ program: compiled, parameters: addon.createParameters(device, 0, 0, 0), batch, pass: 0 });
+  return run({ program: compiled, parameters: await parametersOf(0, 0, 0), batch, pass: 0 });
 };
 const disposed = (handle, dispose) => {
   addon[dispose](handle);
@@ -198,8 +199,8 @@ const hostile = {
   'a description of a disposed device': () => addon.describeDevice(disposed(open(), 'disposeDevice')),
   'the peak of a disposed device': () => addon.measurePeak(disposed(open(), 'disposeDevice')).promise,
   'a disposed program': () => run({ program: disposed(compile(), 'disposeProgram') }),
-  'disposed parameters': () => {
-    const gone = disposed(addon.createParameters(device, 128, 32, 16), 'disposeParameters');
+  'disposed parameters': async () => {
+    const gone = disposed(await parametersOf(128, 32, 16), 'disposeParameters');
     return run({ parameters: gone });
   },
   'a disposed dataset': () => {
@@ -207,7 +208,8 @@ const hostile = {
     return runGathered({ dataset: disposed(gone, 'disposeDataset') });
   },
   'a program of another device': () => execute(pass, other),
-  'parameters of another device': () => run({ parameters: addon.createParameters(other, 128, 32, 16) }),
+  'parameters of another device': async () =>
+    run({ parameters: await addon.createParameters(other, 128, 32, 16).promise }),
   'an sgd step of another device': () => execute(sgd, other),
 
   'options that are none': () => addon.openDevice(null),
@@ -216,10 +218,10 @@ const hostile = {
   'a backend that is no text': () => open({ backend: 7 }),
   ...hostileOptions[backend],
 
-  'NaN parameters': () => addon.createParameters(device, Number.NaN, 0, 0),
-  'negative parameters': () => addon.createParameters(device, 16, -1, 0),
-  'parameters that fit no machine': () => addon.createParameters(device, 2 ** 36, 2 ** 36, 2 ** 36),
-  'parameters beyond counting': () => addon.createParameters(device, 2 ** 53, 0, 0),
+  'NaN parameters': () => parametersOf(Number.NaN, 0, 0),
+  'negative parameters': () => parametersOf(16, -1, 0),
+  'parameters that fit no machine': () => parametersOf(2 ** 36, 2 ** 36, 2 ** 36),
+  'parameters beyond counting': () => parametersOf(2 ** 53, 0, 0),
   'an arena after the last': () => addon.readParameters(parameters, 8).promise,
   'a negative arena': () => addon.readParameters(parameters, -1).promise,
   'a write before an arena': () => addon.writeParameters(parameters, 0, -1, new Float32Array(1)).promise,
@@ -357,7 +359,7 @@ const hostile = {
   'an unknown command': () => run({ kind: 'reset' }),
   'an unknown kind of pass': () => run({ pass: 5 }),
   'a NaN kind of pass': () => run({ pass: Number.NaN }),
-  'parameters of another layout': () => run({ parameters: addon.createParameters(device, 16, 32, 16) }),
+  'parameters of another layout': async () => run({ parameters: await parametersOf(16, 32, 16) }),
   'no images in the batch': () => runBatch({ inputs: [] }),
   'too few images': () => runBatch({ inputs: [[0, new Float32Array(63)]] }),
   'images of doubles': () => runBatch({ inputs: [[0, new Float64Array(64)]] }),
@@ -403,8 +405,8 @@ const hostile = {
   'a share above 1': () => runGathered({ share: 2, stream }),
   'a share that is no number': () => runGathered({ share: 'half', stream }),
   'averages that are no parameters': () => execute({ kind: 'average', parameters, averages: dataset, decay: 0.9 }),
-  'averages of another size': () =>
-    execute({ kind: 'average', parameters, averages: addon.createParameters(device, 64, 32, 16), decay: 0.9 }),
+  'averages of another size': async () =>
+    execute({ kind: 'average', parameters, averages: await parametersOf(64, 32, 16), decay: 0.9 }),
   'a decay above 1': () => execute({ kind: 'average', parameters, averages: parameters, decay: 2 }),
   'a negative cutout': () => runGathered({ cutout: -1, stream }),
   'a NaN seed': () => runGathered({ stream: { ...stream, seed: Number.NaN } }),

@@ -91,7 +91,7 @@ describe('a program that needs more than the limit', () => {
     const { device } = await limited(mebibyte);
     const images = new Uint8Array(2 * mebibyte);
     const labels = new Int32Array(2 * 1024);
-    expect(() => device.createDataset({ images, labels, shape: [32, 32, 1] })).toThrow(
+    await expect(device.createDataset({ images, labels, shape: [32, 32, 1] })).rejects.toThrow(
       /of the limit of 1 MiB are in use/,
     );
     const builder = new GraphBuilder();

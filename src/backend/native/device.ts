@@ -81,7 +81,7 @@ class NativeDevice implements Device {
     checkCreateParameters(graph, options);
     const map = placeParameters(graph);
     const { weight, buffer, alpha } = map.totals;
-    const handle = translated(() => this.#addon.createParameters(this.#handle, weight, buffer, alpha));
+    const handle = await settled(() => this.#addon.createParameters(this.#handle, weight, buffer, alpha));
     const store = new NativeStore(this.#addon, handle);
     for (const [arena, role] of [
       ['weights', 'weight'],
