@@ -1,0 +1,3 @@
+import { describeCases } from '../tfjs/table.ts';
+
+describeCases('cpu');
