@@ -1,7 +1,10 @@
 // One step on the CPU, ours and PyTorch's in turn in one run: first- and second-order search steps and a chain of separable
 // convolutions at batch 16 and 64, the evaluation network at 32. Options: --work first-order,second-order,chain,evaluation
 // --batch 16,64 --channels --layers
-// --threads --rounds, --profile (our search step by kernel, nothing else), --precision (of --profile), --json FILE.
+// --threads --rounds, --profile (our search step by kernel, nothing else), --precision (of --profile), --json FILE, --against FOLDER
+// (another checkout of ours, built, in the same turns).
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type Peak, type Precision, precisions } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
@@ -63,6 +66,7 @@ export async function benchStep(args: readonly string[]): Promise<void> {
       profile: { type: 'boolean', default: false },
       precision: { type: 'string', default: 'fp32' },
       json: { type: 'string' },
+      against: { type: 'string' },
     },
   });
   const threads = count('threads', values.threads, allowedProcessors());
@@ -88,7 +92,8 @@ export async function benchStep(args: readonly string[]): Promise<void> {
   // Before anybody else is started.
   const { description, peak } = await measurePeak(threads);
   const torch = await openTorchPeer((reason) => console.log(`PyTorch is left out: ${reason}`));
-  const sides = [ourSide('fp32'), ourSide('bf16'), ...(torch ? torchSides(torch) : [])];
+  const other = values.against === undefined ? [] : [ourSide('fp32', resolve(values.against))];
+  const sides = [ourSide('fp32'), ...other, ourSide('bf16'), ...(torch ? torchSides(torch) : [])];
   try {
     console.log(`dartsmith: ${description}${torch ? `; PyTorch ${torch.version}` : ''}; ${rounds} rounds in turn`);
     console.log(
@@ -125,18 +130,21 @@ async function measurePeak(threads: number): Promise<{ description: string; peak
   return { description: device.description, peak: await device.measurePeak() };
 }
 
+/** This checkout. */
+const here = fileURLToPath(new URL('../..', import.meta.url));
+
 /** Ours in a process of its own, a new one for each kind of step: what an earlier one held must not count. */
-function ourSide(precision: Precision): Side {
+function ourSide(precision: Precision, checkout = here): Side {
   let server: JsonLinesProcess | undefined;
   let key = '';
   return {
-    name: `dartsmith, ${precision}`,
+    name: `${checkout === here ? 'dartsmith' : checkout}, ${precision}`,
     time: async (work, sizes) => {
       const options: StepOptions = { work, ...sizes, precision };
       if (key !== JSON.stringify(options)) {
         await server?.close();
         key = JSON.stringify(options);
-        server = startJsonLines(process.execPath, ['--import', 'tsx', `${import.meta.dirname}/server.ts`, key]);
+        server = startJsonLines(process.execPath, ['--import', 'tsx', join(checkout, 'bench/step/server.ts'), key]);
       }
       return (await server?.ask({})) as unknown as Timing;
     },
