@@ -11,13 +11,18 @@ const mostElements = 2500;
 
 /** Tests of the small or of the large cases of every table. */
 export function describeGradients(size: 'small' | 'large'): void {
-  describe.each(ops)('reference gradients of %s', (op) => {
-    for (const kernelCase of caseTables[op]) {
-      const prepared = prepareCase(kernelCase, 'normal');
-      const elements = Object.values(prepared.inputs).reduce((sum, values) => sum + values.length, 0);
-      if (elements <= mostElements === (size === 'small')) it(kernelCase.name, () => checkGradients(prepared));
-    }
-  });
+  for (const op of ops) {
+    const cases = caseTables[op].map((kernelCase) => [kernelCase.name, prepareCase(kernelCase, 'normal')] as const);
+    const chosen = cases.filter(([, { inputs }]) => elementsOf(inputs) <= mostElements === (size === 'small'));
+    if (chosen.length === 0) continue;
+    describe(`reference gradients of ${op}`, () => {
+      it.each(chosen)('%s', (_, prepared) => checkGradients(prepared));
+    });
+  }
+}
+
+function elementsOf(inputs: PreparedCase['inputs']): number {
+  return Object.values(inputs).reduce((sum, values) => sum + values.length, 0);
 }
 
 /** What a case's gradients are of: its loss, or its output times the given gradient. */
