@@ -72,7 +72,7 @@ async function bench(words: readonly string[], flags: BenchFlags): Promise<void>
   const { json, runs = 20, shape = publishedShape } = flags;
   const { cases, skipped } = planCases(words.map(readKernel), shape);
   const progress = createBenchProgress(process.stderr, process.env, cases.length);
-  const interrupt = listenForInterrupt(() => progress.notice('stopping; press Ctrl-C again to quit at once'));
+  const interrupt = listenForInterrupt(({ notice }) => progress.notice(notice));
   const contestants: Contestant[] = [];
   try {
     await openContestants(flags, contestants, progress, interrupt.signal);

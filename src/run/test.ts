@@ -138,7 +138,7 @@ export async function test(options: TestOptions): Promise<TestResult> {
 }
 
 async function resolveDataset(
-  { dataset, dataDir, limit, validationPortion, seed = 0, signal, ...options }: TestOptions,
+  { dataset, dataDir, limit, imageSize, colourProfile, validationPortion, seed = 0, signal }: TestOptions,
   known: WeightMetadata,
   { imageChannels }: NetworkSizes,
 ): Promise<Dataset<ImageSet>> {
@@ -149,9 +149,10 @@ async function resolveDataset(
     // The weights tell what the training images were for.
     const told = known.mean?.length === imageChannels && known.deviation?.length === imageChannels;
     const testOnly = validationPortion === undefined && (told || !followsImages(name));
-    const { imageSize = known.imageShape?.[0], colourProfile = known.colourProfile } = options;
-    const trained = isInFiles(name) ? { imageSize, colourProfile } : options;
-    return loadDataset(name, { dataDir, limit, testOnly, ...trained, signal });
+    // How files were read for it, unless told otherwise.
+    const trained = isInFiles(name) ? { imageSize: known.imageShape?.[0], colourProfile: known.colourProfile } : {};
+    const read = { imageSize: imageSize ?? trained.imageSize, colourProfile: colourProfile ?? trained.colourProfile };
+    return loadDataset(name, { dataDir, limit, testOnly, ...read, signal });
   }
 }
 

@@ -194,7 +194,9 @@ describe("images of a user's own", () => {
     const { dataset } = JSON.parse(readFileSync(join(whole, 'config.json'), 'utf8'));
     expect(dataset).toMatchObject({ name: 'folder', imageSize: 16, imageShape: [16, 16, 3], classes: 3 });
     writeFileSync(join(dataDir, 'train/n01/n01_0.JPEG'), await encodedImage([9, 9, 9], 20, 20));
-    await expect(search({ resume: whole, backend: 'cpu' }).result).rejects.toThrow("dataset 'folder' has changed");
+    await expect(search({ resume: whole, backend: 'cpu' }).result).rejects.toThrow(
+      `dataset 'folder' in ${dataDir} has changed`,
+    );
   });
 
   it('of a size that no network halves are refused before any is read, by the name of the option', async () => {

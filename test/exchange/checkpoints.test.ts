@@ -100,11 +100,11 @@ describe('weights of a checkpoint', () => {
   });
 
   it('that are scored come with that word as well', async () => {
-    const images = { shape: [8, 8, 3], images: new Uint8Array(2 * 192), labels: Int32Array.of(0, 2) } as const;
+    const images = { shape: [8, 8, 3], images: new Uint8Array(3 * 192), labels: Int32Array.of(0, 1, 2) } as const;
     const { notices } = await test({
       ...{ genotype, weights: saved(weights(Number.NaN)), backend: 'cpu', threads: 1 },
       dataset: {
-        ...{ name: 'two images', train: images, test: images, classes: 3, classNames: [], notices: [] },
+        ...{ name: 'three images', train: images, test: images, classes: 3, classNames: [], notices: [] },
         ...{ mean: [0.5, 0.5, 0.5], deviation: [1, 1, 1], augmentation: { pad: 0, flip: false } },
       },
     });
