@@ -1,0 +1,3 @@
+import { describeFailing } from '../kernels/failing_cases.ts';
+
+describeFailing('simt', 15);
