@@ -7,7 +7,7 @@ const run = search({ dataset: 'mnist', limit: images, settings: { epochs }, seed
 for await (const event of run) {
   if (event.type !== 'epoch') continue;
   const accuracy = (100 * event.validationAccuracy).toFixed(1);
-  console.log(`epoch ${event.epoch + 1} of ${epochs}: ${accuracy} % of the validation images right`);
+  console.log(`epoch ${event.epoch + 1} of ${epochs}: ${accuracy} % of validation images right`);
 }
 
 const { genotype } = await run.result;
