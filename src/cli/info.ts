@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { ArgumentError } from '../errors.ts';
+import type { Genotype } from '../genotype/genotype.ts';
 import { buildDerivedNetwork } from '../network/derived.ts';
-import type { Genotype } from '../network/genotype.ts';
 import { callingSize } from '../network/image_size.ts';
 import type { Network } from '../network/macro.ts';
 import { buildSupernet } from '../network/supernet.ts';

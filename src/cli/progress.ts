@@ -1,6 +1,7 @@
 // What a search looks like while it goes on: pure functions from events to text. Epochs and steps count from 1 for people.
 import { ArgumentError } from '../errors.ts';
-import { formatGenotype, type Genotype, type GenotypeCell } from '../network/genotype.ts';
+import type { Genotype, GenotypeCell } from '../genotype/genotype.ts';
+import { formatGenotype } from '../genotype/text.ts';
 import type { EpochEvent, StartEvent, StepEvent } from '../run/events.ts';
 import { formatDuration, formatRate, formatShare } from './format.ts';
 import type { Paint } from './paint.ts';

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { datasetNames } from '../data/load.ts';
+import { type PresetName, presets, type SearchSettings, settingRules } from '../methods/darts/settings.ts';
 import { search } from '../run/search.ts';
-import { type PresetName, presets, type SearchSettings, settingRules } from '../search/settings.ts';
 import { spaces } from '../space/space.ts';
 import { choiceParser, givenSettings } from './options.ts';
 import { addImageOptions, addRunOptions, followRun, type RunFlags, runOptionsOf } from './run_command.ts';

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { datasetNames } from '../data/load.ts';
 import { ArgumentError } from '../errors.ts';
-import { type TrainSettings, trainPresets } from '../evaluate/settings.ts';
+import { type TrainSettings, trainPresets } from '../methods/train/settings.ts';
 import { type TestOptions, type TestResult, test } from '../run/test.ts';
 import { plainWeightsHelp } from './export.ts';
 import { formatClasses, formatRate, formatShare, formatTable } from './format.ts';

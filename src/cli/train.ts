@@ -1,7 +1,12 @@
 import type { Command } from 'commander';
 import { datasetNames } from '../data/load.ts';
 import { ArgumentError } from '../errors.ts';
-import { type TrainPresetName, type TrainSettings, trainPresets, trainSettingRules } from '../evaluate/settings.ts';
+import {
+  type TrainPresetName,
+  type TrainSettings,
+  trainPresets,
+  trainSettingRules,
+} from '../methods/train/settings.ts';
 import { train } from '../run/train.ts';
 import { genotypeArgument, genotypeArgumentHelp } from './genotype_argument.ts';
 import { givenSettings, textParser } from './options.ts';

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { type ColourProfile, colourProfiles } from '../data/dataset.ts';
 import { DartsmithError, FileError } from '../errors.ts';
-import { resolveTrainSettings, type TrainSettings } from '../evaluate/settings.ts';
+import type { Genotype } from '../genotype/genotype.ts';
+import { checkGenotype } from '../genotype/rules.ts';
 import type { Graph } from '../graph/graph.ts';
-import type { Genotype } from '../network/genotype.ts';
-import { checkGenotype } from '../network/genotype-rules.ts';
-import { resolveSettings, type SearchSettings } from '../search/settings.ts';
+import { resolveSettings, type SearchSettings } from '../methods/darts/settings.ts';
+import { resolveTrainSettings, type TrainSettings } from '../methods/train/settings.ts';
 
 /** What config.json holds of every run: all that decides its bits, and what made it. */
 interface CommonConfig {

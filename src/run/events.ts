@@ -1,5 +1,5 @@
+import type { Genotype } from '../genotype/genotype.ts';
 import type { UnreadableImage } from '../load/loader.ts';
-import type { Genotype } from '../network/genotype.ts';
 import type { RunConfig } from './config.ts';
 
 /** Before the first step: what the run works on. */

@@ -1,6 +1,6 @@
-import { firstNonFinite } from '../backend/finite.ts';
 import { abortedBy, DivergedError } from '../errors.ts';
-import { tellsTopFive } from '../evaluate/score.ts';
+import { firstNonFinite } from '../learn/finite.ts';
+import { tellsTopFive } from '../learn/score.ts';
 import { saveCheckpoint } from './checkpoint.ts';
 import { writeGenotype } from './directory.ts';
 import type { RunEvent, StepEvent } from './events.ts';

@@ -1,6 +1,6 @@
 import { isInFiles } from '../data/load.ts';
+import { type PresetName, presets, resolveSettings, type SearchSettings } from '../methods/darts/settings.ts';
 import { checkOptionRules, type OptionRules, record, word, wordOr } from '../option_rules.ts';
-import { type PresetName, presets, resolveSettings, type SearchSettings } from '../search/settings.ts';
 import { type SearchSpace, spaces } from '../space/space.ts';
 import type { SearchConfig } from './config.ts';
 import { planNewRun, planResumedRun, type RunOptions, type RunPlan, runRules, sameKind } from './run_options.ts';

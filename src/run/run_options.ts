@@ -8,8 +8,8 @@ import { type DatasetName, datasetNames } from '../data/load.ts';
 import { ArgumentError, FileError, invalid } from '../errors.ts';
 import { atLeast, type OptionRules, text, word, wordOr } from '../option_rules.ts';
 import type { RunConfig } from './config.ts';
-import { deviceRules } from './device_rules.ts';
 import { openRunDirectory, planRunDirectory, type RunFiles } from './directory.ts';
+import { deviceRules, type Runtime } from './runtime.ts';
 
 /** Options of a run; all have defaults. */
 export interface RunOptions {
@@ -62,17 +62,6 @@ export const runRules: OptionRules<RunOptions> = {
   resume: aFolder,
   checkpointSeconds: atLeast(0),
 };
-
-/** How a run goes on, without influence on its bits. */
-export interface Runtime {
-  readonly backend?: 'auto' | BackendName;
-  readonly threads?: number;
-  readonly index?: number;
-  readonly workers?: number;
-  readonly device?: Device;
-  readonly signal?: AbortSignal;
-  readonly checkpointSeconds: number;
-}
 
 /** A checked run, new or resumed, with every default filled in. */
 export interface RunPlan<Config extends RunConfig = RunConfig> {

@@ -1,25 +1,26 @@
 import type { Device } from '../backend/device.ts';
 import type { Parameters } from '../backend/parameters.ts';
-import { createProgramSet, type ProgramSet } from '../backend/programs.ts';
-import { cosineLearningRate } from '../cosine.ts';
 import { type Dataset, type ImageFiles, type ImageSet, isInMemory } from '../data/dataset.ts';
 import { splitIndices } from '../data/split.ts';
 import { FileError } from '../errors.ts';
-import { intoMemory } from '../load/into_memory.ts';
-import { ImagePool } from '../load/pool.ts';
-import { callingSize } from '../network/image_size.ts';
-import { buildSupernet, type Supernet } from '../network/supernet.ts';
-import { Resources } from '../resources.ts';
-import { type Architecture, readArchitecture } from '../search/architecture.ts';
+import { cosineLearningRate } from '../learn/cosine.ts';
+import { createProgramSet, type ProgramSet } from '../learn/program_set.ts';
 import {
   type BatchSource,
   type EpochBatches,
   epochBatches,
   stepsPerEpoch,
   validationBatches,
-} from '../search/batches.ts';
-import { dartsStep, dartsStepOutcome } from '../search/darts.ts';
-import { validate } from '../search/validate.ts';
+} from '../learn/search_batches.ts';
+import { validate } from '../learn/validate.ts';
+import { intoMemory } from '../load/into_memory.ts';
+import { ImagePool } from '../load/pool.ts';
+import type { SearchSettings } from '../methods/darts/settings.ts';
+import { dartsStep, dartsStepOutcome } from '../methods/darts/step.ts';
+import { callingSize } from '../network/image_size.ts';
+import { buildSupernet, type Supernet } from '../network/supernet.ts';
+import { Resources } from '../resources.ts';
+import { type Architecture, readArchitecture } from '../select/architecture.ts';
 import type { SearchPlan } from './options.ts';
 import { sizeOption } from './run_options.ts';
 import type { Method } from './session.ts';
@@ -75,6 +76,11 @@ async function loadedWhole(dataset: Dataset<ImageSet>, { runtime }: SearchPlan):
   return await intoMemory(dataset as Dataset<ImageFiles>, { pool, signal: runtime.signal });
 }
 
+/** Where batches come from, and what is done with them. */
+interface SearchSource extends BatchSource {
+  readonly settings: SearchSettings;
+}
+
 /** The steps and epochs of a search. */
 export class SearchWork implements Work {
   readonly trainImages: number;
@@ -82,13 +88,13 @@ export class SearchWork implements Work {
   readonly #device: Device;
   readonly #supernet: Supernet;
   readonly #parameters: Parameters;
-  readonly #source: BatchSource;
+  readonly #source: SearchSource;
   readonly #programs: ProgramSet;
   readonly #resources: Resources;
   #batches?: { readonly epoch: number; readonly batches: EpochBatches };
 
   /** Takes what `resources` hold once nothing can fail any more. */
-  constructor(device: Device, supernet: Supernet, parameters: Parameters, source: BatchSource, resources: Resources) {
+  constructor(device: Device, supernet: Supernet, parameters: Parameters, source: SearchSource, resources: Resources) {
     const { settings, train } = source;
     this.#device = device;
     this.#supernet = supernet;

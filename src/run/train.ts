@@ -1,4 +1,4 @@
-import { tellsTopFive } from '../evaluate/score.ts';
+import { tellsTopFive } from '../learn/score.ts';
 import { writeGenotype } from './directory.ts';
 import type { TrainEvent, TrainResult } from './events.ts';
 import { runToEnd } from './loop.ts';

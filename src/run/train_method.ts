@@ -1,21 +1,21 @@
 import { checkAugmentation } from '../augment/augment.ts';
 import type { Device } from '../backend/device.ts';
 import type { Parameters } from '../backend/parameters.ts';
-import { createProgramSet, type ProgramSet } from '../backend/programs.ts';
 import type { Dataset, ImageSet } from '../data/dataset.ts';
 import { holdOut } from '../data/split.ts';
 import { DataError, FileError } from '../errors.ts';
-import { type FedBatch, type TrainSource, testBatches, trainBatches } from '../evaluate/batches.ts';
-import { type ImageFeed, openFeed } from '../evaluate/feed.ts';
-import { trainLearningRate } from '../evaluate/schedule.ts';
-import { scoreImages } from '../evaluate/score.ts';
-import type { TrainSettings } from '../evaluate/settings.ts';
-import { averageDecay, trainStep, trainStepOutcome } from '../evaluate/step.ts';
 import { encodeMetadata } from '../exchange/weight_metadata.ts';
+import type { Genotype } from '../genotype/genotype.ts';
+import { type ImageFeed, openFeed } from '../learn/feed.ts';
+import { createProgramSet, type ProgramSet } from '../learn/program_set.ts';
+import { trainLearningRate } from '../learn/schedule.ts';
+import { scoreImages } from '../learn/score.ts';
+import { type FedBatch, type TrainSource, testBatches, trainBatches } from '../learn/train_batches.ts';
 import type { UnreadableImage } from '../load/loader.ts';
 import { ImagePool } from '../load/pool.ts';
+import type { TrainSettings } from '../methods/train/settings.ts';
+import { averageDecay, trainStep, trainStepOutcome } from '../methods/train/step.ts';
 import { buildDerivedNetwork } from '../network/derived.ts';
-import type { Genotype } from '../network/genotype.ts';
 import { callingSize } from '../network/image_size.ts';
 import type { Network } from '../network/macro.ts';
 import { Resources } from '../resources.ts';
@@ -124,6 +124,11 @@ interface Surroundings {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** Where batches come from, and what is done with them. */
+interface RunSource extends TrainSource {
+  readonly settings: TrainSettings;
+}
+
 /** The steps and epochs of a training. */
 export class TrainWork implements Work {
   readonly trainImages: number;
@@ -132,7 +137,7 @@ export class TrainWork implements Work {
   /** Goes into the weights file. */
   readonly metadata: Readonly<Record<string, string>>;
   readonly #device: Device;
-  readonly #source: TrainSource;
+  readonly #source: RunSource;
   readonly #test: ImageFeed;
   readonly #classes: number;
   readonly #logits: number;
@@ -147,7 +152,7 @@ export class TrainWork implements Work {
     device: Device,
     { training, plain }: TrainNetworks,
     { parameters, averages }: TrainedParameters,
-    source: TrainSource,
+    source: RunSource,
     { images: test, classes, metadata }: Surroundings,
     resources: Resources,
   ) {

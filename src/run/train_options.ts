@@ -1,8 +1,13 @@
 import { aPortion } from '../data/split.ts';
 import { invalid } from '../errors.ts';
-import { resolveTrainSettings, type TrainPresetName, type TrainSettings, trainPresets } from '../evaluate/settings.ts';
-import type { Genotype } from '../network/genotype.ts';
-import { checkGenotype } from '../network/genotype-rules.ts';
+import type { Genotype } from '../genotype/genotype.ts';
+import { checkGenotype } from '../genotype/rules.ts';
+import {
+  resolveTrainSettings,
+  type TrainPresetName,
+  type TrainSettings,
+  trainPresets,
+} from '../methods/train/settings.ts';
 import { checkOptionRules, type OptionRules, record, word } from '../option_rules.ts';
 import type { TrainConfig } from './config.ts';
 import { planNewRun, planResumedRun, type RunOptions, type RunPlan, runRules } from './run_options.ts';

@@ -1,6 +1,6 @@
 import type { Parameters } from '../backend/parameters.ts';
+import type { Genotype } from '../genotype/genotype.ts';
 import type { UnreadableImage } from '../load/loader.ts';
-import type { Genotype } from '../network/genotype.ts';
 
 /** What one step of a run came to. */
 export interface StepResult {

@@ -13,7 +13,8 @@ import type {
   Program,
 } from '../../src/backend/device.ts';
 import { initialValues } from '../../src/backend/initial_values.ts';
-import { type Arena, arenas, type ParameterStore, Parameters, placeParameters } from '../../src/backend/parameters.ts';
+import { type Arena, arenas, placeParameters } from '../../src/backend/parameter_map.ts';
+import { type ParameterStore, Parameters } from '../../src/backend/parameters.ts';
 import { throwIfAborted } from '../../src/errors.ts';
 import type { Graph, ParameterRole } from '../../src/graph/graph.ts';
 

@@ -4,13 +4,13 @@ import type { TorchTensor } from '../../bench/peers/tensor_file.ts';
 import type { BackendName, Device, Program } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
 import type { Parameters } from '../../src/backend/parameters.ts';
+import type { Genotype } from '../../src/genotype/genotype.ts';
+import { genotypes } from '../../src/genotype/published.ts';
+import { resolveSettings } from '../../src/methods/darts/settings.ts';
+import { dartsStep, dartsStepOutcome } from '../../src/methods/darts/step.ts';
 import { buildDerivedNetwork } from '../../src/network/derived.ts';
-import type { Genotype } from '../../src/network/genotype.ts';
 import type { Network } from '../../src/network/macro.ts';
-import { genotypes } from '../../src/network/published.ts';
 import { buildSupernet } from '../../src/network/supernet.ts';
-import { dartsStep, dartsStepOutcome } from '../../src/search/darts.ts';
-import { resolveSettings } from '../../src/search/settings.ts';
 import { toTorch } from './exchange.ts';
 import {
   arch,

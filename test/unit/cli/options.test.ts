@@ -11,7 +11,7 @@ import {
   textParser,
 } from '../../../src/cli/options.ts';
 import { ArgumentError } from '../../../src/errors.ts';
-import { presets, type SearchSettings, settingRules } from '../../../src/search/settings.ts';
+import { presets, type SearchSettings, settingRules } from '../../../src/methods/darts/settings.ts';
 
 function parseSettings(...args: string[]): Partial<SearchSettings> {
   const command = new Command().exitOverride();

@@ -10,7 +10,7 @@ import {
   stepLine,
   waitingLine,
 } from '../../../src/cli/progress.ts';
-import type { Genotype } from '../../../src/network/genotype.ts';
+import type { Genotype } from '../../../src/genotype/genotype.ts';
 import type { StepEvent } from '../../../src/run/events.ts';
 
 const plain = createPaint(false);

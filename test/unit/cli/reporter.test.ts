@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createReporter } from '../../../src/cli/reporter.ts';
 import { startLines } from '../../../src/cli/start.ts';
-import { genotypes } from '../../../src/network/published.ts';
+import { genotypes } from '../../../src/genotype/published.ts';
 import type { EpochEvent, SearchEvent, SearchResult, StartEvent, StepEvent } from '../../../src/run/events.ts';
 
 const genotype = genotypes['DARTS_V2'];

@@ -2,13 +2,13 @@ import { appendFileSync, readFileSync, statSync, truncateSync, writeFileSync } f
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { FileError } from '../../../src/errors.ts';
-import { trainPresets } from '../../../src/evaluate/settings.ts';
-import { genotypes } from '../../../src/network/published.ts';
+import { genotypes } from '../../../src/genotype/published.ts';
+import { presets } from '../../../src/methods/darts/settings.ts';
+import { trainPresets } from '../../../src/methods/train/settings.ts';
 import { parseConfig, runFormat, runVersions, type SearchConfig, type TrainConfig } from '../../../src/run/config.ts';
 import { EventQueue } from '../../../src/run/event_queue.ts';
 import type { EpochEvent, StepEvent } from '../../../src/run/events.ts';
 import { openMetrics } from '../../../src/run/metrics.ts';
-import { presets } from '../../../src/search/settings.ts';
 import { scratch } from '../../helpers/scratch.ts';
 
 const stepLine = (epoch: number, step: number) => JSON.stringify({ type: 'step', epoch, step });
