@@ -117,12 +117,10 @@ export type {
   TrainResult,
   UnreadableEvent,
 } from './run/events.ts';
-export type { SearchOptions } from './run/options.ts';
-export type { RunOptions } from './run/run_options.ts';
+export type { RunOptions, SearchOptions, TrainOptions } from './run/options.ts';
 export { type SearchRun, search } from './run/search.ts';
 export { type TestOptions, type TestResult, test } from './run/test.ts';
 export { type TrainRun, train } from './run/train.ts';
-export type { TrainOptions } from './run/train_options.ts';
 export { genotypeOf } from './select/strongest_edges.ts';
 export type { SettingRule } from './setting_rules.ts';
 export {

@@ -82,7 +82,7 @@ export async function traceStep(options: TraceOptions): Promise<StepTrace> {
   });
   const [train, validation] = [batch(0), batch(batchSize)];
   const settings = { ...presets.paper.settings, unrolled };
-  const step = { program, train, validation, settings, learningRate: settings.learningRate, alphaUpdate: 1 };
+  const step = { program, train, validation, settings, learningRate: settings.learningRate, update: 0 };
 
   const sweeps = sweepWork(parameters, batchSize * pixels);
   const passes: Launch[][] = [];

@@ -55,7 +55,7 @@ export async function openSearch(device: Device, size: NetworkSize, options: Pas
       validation: batch(size.batch, 'validationAugmentation', step),
       settings: { ...presets.paper.settings, unrolled: order === 'second order' },
       learningRate: presets.paper.settings.learningRate,
-      alphaUpdate: step + 1,
+      update: step,
     });
   const dispose = () => {
     program.dispose();

@@ -1,9 +1,12 @@
 import type { Device, ExecuteOptions, GatheredBatch, Program } from '../backend/device.ts';
 
-/** Mean loss and share of right answers over a set of images. */
+/** How well a network does on images that it does not learn from. */
 export interface Validation {
+  /** Mean over the images. */
   readonly loss: number;
   readonly accuracy: number;
+  /** Share of images whose label is among the five largest logits, where that is counted. */
+  readonly top5?: number;
 }
 
 // Few crossings, yet progress in between: an abort is noticed and memory for outcomes stays small.

@@ -14,12 +14,16 @@ import { openFeed } from '../learn/feed.ts';
 import { createProgramSet } from '../learn/program_set.ts';
 import { type Score, scoreImages, tellsTopFive } from '../learn/score.ts';
 import { testBatches } from '../learn/train_batches.ts';
+import { buildTrainNetworks, testImagesOf } from '../learn/train_networks.ts';
 import type { UnreadableImage } from '../load/loader.ts';
 import { ImagePool } from '../load/pool.ts';
 import { checkOptionRules, type OptionRules, record, required, text } from '../option_rules.ts';
-import { checkOwnDataset, runRules } from './run_options.ts';
+import { checkOwnDataset } from './describe.ts';
+import { runRules } from './options.ts';
 import { deviceRules } from './runtime.ts';
-import { buildTrainNetworks, testImagesOf } from './train_method.ts';
+
+/** Images at a time where nobody says otherwise: those of the published evaluation on CIFAR-10. */
+export const usualBatchSize = 96;
 
 /** Options of a test. */
 export interface TestOptions {
@@ -91,7 +95,7 @@ export interface TestResult extends Score {
  */
 export async function test(options: TestOptions): Promise<TestResult> {
   checkOptionRules('test', options, testRules);
-  const { genotype, weights, signal, batchSize = 96 } = options;
+  const { genotype, weights, signal, batchSize = usualBatchSize } = options;
   throwIfAborted(signal);
   checkOwnDataset(options);
   const file = await readWeights(weights, options);

@@ -130,7 +130,7 @@ async function search(device: Device, program: Program, unrolled: boolean): Prom
   const figures = { loss: [] as number[], validationLoss: [] as number[], gradientNorm: [] as number[] };
   for (let step = 0; step < searchSteps; step++) {
     const [train, validation] = [await gathered(device, `train ${step}`), await gathered(device, `validation ${step}`)];
-    const commands = dartsStep({ program, train, validation, settings, learningRate, alphaUpdate: step + 1 });
+    const commands = dartsStep({ program, train, validation, settings, learningRate, update: step });
     const outcome = dartsStepOutcome(await device.execute(commands));
     for (const name of ['loss', 'validationLoss', 'gradientNorm'] as const) figures[name].push(outcome[name]);
     for (const { dataset } of [train, validation]) dataset.dispose();

@@ -1,26 +1,15 @@
 // DARTS (Liu, Simonyan, Yang, arXiv:1806.09055): alpha and weights learn in turn, on two halves of the training images.
-import type { Command, GatheredBatch, Outcome, Program } from '../../backend/device.ts';
+import type { Command, Outcome } from '../../backend/device.ts';
+import { type WeightStepOutcome, weightStep, weightStepOutcome } from '../../learn/weight_step.ts';
+import type { AlternatingStep } from '../alternating_search.ts';
 import type { SearchSettings } from './settings.ts';
 
-/** What one search step works on. Both batches have the program's batch size. */
-export interface DartsStepOptions {
-  readonly program: Program;
-  readonly train: GatheredBatch;
-  readonly validation: GatheredBatch;
-  readonly settings: SearchSettings;
-  /** Of the weights; also ξ of the unrolled step. */
-  readonly learningRate: number;
-  /** Number of this alpha update in the search, from 1. */
-  readonly alphaUpdate: number;
-}
+/** What one search step works on. */
+export type DartsStepOptions = AlternatingStep<SearchSettings>;
 
 /** What one search step reports; losses and counts are those before the weights' update. */
-export interface DartsStepOutcome {
-  readonly loss: number;
-  readonly correct: number;
+export interface DartsStepOutcome extends WeightStepOutcome {
   readonly validationLoss: number;
-  /** Norm of the weight gradient before clipping. */
-  readonly gradientNorm: number;
 }
 
 /**
@@ -28,33 +17,29 @@ export interface DartsStepOutcome {
  * or, with `unrolled`, by the hypergradient; then the weights by SGD at the new alpha.
  */
 export function dartsStep(options: DartsStepOptions): Command[] {
-  const { program, train, settings, learningRate, alphaUpdate } = options;
-  const { parameters } = program;
-  const { momentum, weightDecay } = settings;
+  return [...alphaStep(options), ...weightStep({ ...options, batch: options.train })];
+}
+
+/** Reads the outcomes of {@link dartsStep}'s commands; what a backend left out counts as NaN. */
+export function dartsStepOutcome([alpha, , ...weights]: readonly Outcome[]): DartsStepOutcome {
+  return { ...weightStepOutcome(weights), validationLoss: alpha.loss ?? Number.NaN };
+}
+
+/** Alpha's share of a search step: its gradient, and Adam. */
+export function alphaStep(options: DartsStepOptions): Command[] {
+  const { program, settings, update } = options;
   return [
     alphaGradient(options),
     {
       kind: 'adam',
-      parameters,
+      parameters: program.parameters,
       learningRate: settings.archLearningRate,
       betas: [0.5, 0.999],
       epsilon: 1e-8,
       weightDecay: settings.archWeightDecay,
-      step: alphaUpdate,
+      step: update + 1,
     },
-    { kind: 'gradients', program, batch: train, target: 'weights' },
-    { kind: 'sgd', parameters, learningRate, momentum, weightDecay, maxNorm: settings.gradClip },
   ];
-}
-
-/** Reads the outcomes of {@link dartsStep}'s commands; what a backend left out counts as NaN. */
-export function dartsStepOutcome([alpha, , weights, sgd]: readonly Outcome[]): DartsStepOutcome {
-  return {
-    loss: weights.loss ?? Number.NaN,
-    correct: weights.correct ?? Number.NaN,
-    validationLoss: alpha.loss ?? Number.NaN,
-    gradientNorm: sgd.gradientNorm ?? Number.NaN,
-  };
 }
 
 function alphaGradient({ program, train, validation, settings, learningRate }: DartsStepOptions): Command {

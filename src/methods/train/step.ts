@@ -1,13 +1,9 @@
-import type { Command, GatheredBatch, Outcome, Program } from '../../backend/device.ts';
+import type { Command } from '../../backend/device.ts';
 import type { Parameters } from '../../backend/parameters.ts';
-import type { TrainSettings } from './settings.ts';
+import { type WeightStepOptions, weightStep } from '../../learn/weight_step.ts';
 
 /** What one training step works on. */
-export interface TrainStepOptions {
-  readonly program: Program;
-  readonly batch: GatheredBatch;
-  readonly settings: Pick<TrainSettings, 'momentum' | 'weightDecay' | 'gradClip'>;
-  readonly learningRate: number;
+export interface TrainStepOptions extends WeightStepOptions {
   /** Averages of the weights, moved behind the step. */
   readonly averages?: Averages;
 }
@@ -26,32 +22,13 @@ export function averageDecay(emaDecay: number, update: number): number {
   return Math.min(emaDecay, (1 + update) / (10 + update));
 }
 
-/** What one training step reports, before the weights' update; the loss includes the auxiliary head's. */
-export interface TrainStepOutcome {
-  readonly loss: number;
-  readonly correct: number;
-  /** Norm of the gradient before clipping. */
-  readonly gradientNorm: number;
-}
-
 /** The commands of one training step, for one `device.execute`. */
-export function trainStep({ program, batch, settings, learningRate, averages }: TrainStepOptions): Command[] {
-  const { momentum, weightDecay, gradClip } = settings;
-  const { parameters } = program;
+export function trainStep({ averages, ...options }: TrainStepOptions): Command[] {
+  const { parameters } = options.program;
   return [
-    { kind: 'gradients', program, batch, target: 'weights' },
-    { kind: 'sgd', parameters, learningRate, momentum, weightDecay, maxNorm: gradClip },
+    ...weightStep(options),
     ...(averages
       ? [{ kind: 'average', parameters, averages: averages.parameters, decay: averages.decay } as const]
       : []),
   ];
-}
-
-/** Reads the outcomes of {@link trainStep}'s commands; what a backend left out counts as NaN. */
-export function trainStepOutcome([gradients, sgd]: readonly Outcome[]): TrainStepOutcome {
-  return {
-    loss: gradients.loss ?? Number.NaN,
-    correct: gradients.correct ?? Number.NaN,
-    gradientNorm: sgd.gradientNorm ?? Number.NaN,
-  };
 }

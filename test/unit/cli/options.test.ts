@@ -16,7 +16,7 @@ import { presets, type SearchSettings, settingRules } from '../../../src/methods
 function parseSettings(...args: string[]): Partial<SearchSettings> {
   const command = new Command().exitOverride();
   for (const option of settingOptions(settingRules, presets)) command.addOption(option);
-  return givenSettings<SearchSettings>(settingRules, command.parse(args, { from: 'user' }).opts());
+  return givenSettings(settingRules, command.parse(args, { from: 'user' }).opts());
 }
 
 describe('readNumber', () => {

@@ -8,6 +8,7 @@ const genotype = genotypes['DARTS_V2'];
 const start: StartEvent = {
   type: 'start',
   run: 'search',
+  method: 'darts',
   dataset: 'mnist',
   notices: ['a file is missing'],
   trainImages: 2000,
@@ -156,7 +157,7 @@ describe('the line of a resumed run', () => {
     };
     const stream = { write, on() {}, off() {} };
     const reporter = createReporter(false, { stdout: stream, stderr: stream }, {});
-    reporter.event({ ...start, run: 'train' });
+    reporter.event({ ...start, run: 'train', method: 'train' });
     text = '';
     reporter.event({ ...epoch, validationTop5: 0.875 });
     reporter.event(epoch);

@@ -100,7 +100,7 @@ describe('dartsStep', () => {
     validation: batches.validation(0),
     settings,
     learningRate: 0.02,
-    alphaUpdate: 7,
+    update: 6,
   };
 
   it('first order: alpha on the validation batch, then weights on the training batch', () => {
