@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
@@ -15,6 +14,7 @@ import type { SearchOptions } from '../../../src/run/options.ts';
 import { type SearchRun, search } from '../../../src/run/search.ts';
 import { train } from '../../../src/run/train.ts';
 import { createFakeDevice, type FakeOptions } from '../../helpers/fake_device.ts';
+import { contentsOf as contents } from '../../helpers/run_contents.ts';
 import { scratch } from '../../helpers/scratch.ts';
 import { tinyDataset, tinySettings } from '../../helpers/tiny_search.ts';
 import { folderOf, idxImages, idxLabels } from '../data/fixtures.ts';
@@ -48,22 +48,6 @@ async function eventsOf(run: SearchRun): Promise<SearchEvent[]> {
   const events: SearchEvent[] = [];
   for await (const event of run) events.push(event);
   return events;
-}
-
-/** A run directory's files, the journal without starts and what the clock decides, and the checkpoint as its digest. */
-function contents(directory: string): Record<string, string> {
-  const read = (name: string) => {
-    const bytes = readFileSync(join(directory, name));
-    if (name.endsWith('.safetensors')) return createHash('sha256').update(bytes).digest('hex');
-    // A run that was resumed has started more often.
-    const lines = bytes.toString().replace(/^\{"type":"start".*\n/gm, '');
-    return lines.replace(/"(imagesPerSecond|secondsLeft|seconds)":[^,}]+/g, '"$1":0');
-  };
-  return Object.fromEntries(
-    readdirSync(directory)
-      .toSorted()
-      .map((name) => [name, read(name)]),
-  );
 }
 
 /** Not the lock, which is gone when the run has ended. */
