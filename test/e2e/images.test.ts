@@ -7,15 +7,15 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Dataset, ImageArrays } from '../../src/data/dataset.ts';
 import { AbortedError, ArgumentError } from '../../src/errors.ts';
-import type { TrainSettings } from '../../src/evaluate/settings.ts';
 import { decodeMetadata } from '../../src/exchange/weight_metadata.ts';
 import { readWeights } from '../../src/exchange/weights.ts';
-import { genotypes } from '../../src/network/published.ts';
+import { genotypes } from '../../src/genotype/published.ts';
+import type { TrainSettings } from '../../src/methods/train/settings.ts';
 import type { SearchEvent, TrainEvent } from '../../src/run/events.ts';
+import type { TrainOptions } from '../../src/run/options.ts';
 import { search } from '../../src/run/search.ts';
 import { test } from '../../src/run/test.ts';
 import { train } from '../../src/run/train.ts';
-import type { TrainOptions } from '../../src/run/train_options.ts';
 import { encodedImage, imageFolder } from '../helpers/image_folder.ts';
 import { scratch } from '../helpers/scratch.ts';
 import { noise } from '../unit/augment/images.ts';
@@ -133,7 +133,8 @@ describe('a folder of image files', () => {
     expect(unreadable.map(({ count }) => count)).toEqual(unreadable.map((_, i) => i + 1));
     expect(events.at(-1)).toMatchObject({ type: 'result', unreadableImages: unreadable.length });
 
-    const last = JSON.parse(readFileSync(join(whole, 'metrics.jsonl'), 'utf8').trimEnd().split('\n').at(-1)!);
+    const lines = readFileSync(join(whole, 'journal.jsonl'), 'utf8').trimEnd().split('\n');
+    const last = lines.map((line) => JSON.parse(line)).findLast(({ type }) => type === 'epoch');
     const tested = run('test', '--arch', whole, '--workers', '2', '--json');
     expect(tested.status, tested.stderr).toBe(0);
     const result = JSON.parse(tested.stdout);

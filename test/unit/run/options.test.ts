@@ -5,14 +5,15 @@ import { loadDataset } from '../../../src/data/load.ts';
 import { ArgumentError } from '../../../src/errors.ts';
 import { exportNetwork } from '../../../src/exchange/export.ts';
 import { readWeights } from '../../../src/exchange/weights.ts';
+import { genotypes } from '../../../src/genotype/published.ts';
+import { resolveSettings } from '../../../src/methods/darts/settings.ts';
 import { buildDerivedNetwork } from '../../../src/network/derived.ts';
-import { genotypes } from '../../../src/network/published.ts';
-import { buildSupernet, genotypeOf } from '../../../src/network/supernet.ts';
+import { buildSupernet } from '../../../src/network/supernet.ts';
 import { costOf } from '../../../src/report/cost.ts';
 import { search } from '../../../src/run/search.ts';
 import { test } from '../../../src/run/test.ts';
 import { train } from '../../../src/run/train.ts';
-import { resolveSettings } from '../../../src/search/settings.ts';
+import { genotypeOf } from '../../../src/select/strongest_edges.ts';
 import { tinyDataset } from '../../helpers/tiny_search.ts';
 
 const genotype = genotypes['DARTS_V2'];
