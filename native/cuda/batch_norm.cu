@@ -1,7 +1,7 @@
 // Batch normalisation (Ioffe and Szegedy, arXiv:1502.03167), materialised, and the statistics of lazy ones (moments).
 // Cooperative: pieces, then their join, then a pass over the tensor.
 #include "cuda/kernels.h"
-#include "cuda/moments.h"
+#include "cuda/moments.cuh"
 
 namespace dartsmith::cuda {
 namespace {

@@ -3,7 +3,7 @@
 // inputs) x pixels for the weight gradient, whose pieces are joined in fixed order. Groups of few channels (depthwise
 // ones that no separable takes) go element by element.
 #include "cuda/kernels.h"
-#include "cuda/product.h"
+#include "cuda/product.cuh"
 
 namespace dartsmith::cuda {
 namespace {

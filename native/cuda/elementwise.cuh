@@ -1,6 +1,6 @@
 // relu, dropout, and copies of windows (concat, crop): one pass over memory, four channels a thread.
 #pragma once
-#include "cuda/task.h"
+#include "cuda/task.cuh"
 #include "engine/dropout.h"
 
 namespace dartsmith::cuda::elementwise {

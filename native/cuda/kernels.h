@@ -1,7 +1,7 @@
 // The tables that the kernel files fill.
 #pragma once
 #include "cuda/launch.h"
-#include "cuda/task.h"
+#include "cuda/task.cuh"
 #include "engine/graph.h"
 #include "engine/kernel.h"
 

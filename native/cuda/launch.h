@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "cuda/stream.h"
-#include "cuda/task.h"
+#include "cuda/task.cuh"
 
 namespace dartsmith::cuda {
 

@@ -1,7 +1,7 @@
 // maxPool, avgPool, and pooledMoments: the statistics of lazy batch-norms of a pooling that nobody stores.
 #pragma once
-#include "cuda/moments.h"
-#include "cuda/pool.h"
+#include "cuda/moments.cuh"
+#include "cuda/pool_window.cuh"
 
 namespace dartsmith::cuda::pool {
 

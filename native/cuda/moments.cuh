@@ -1,7 +1,7 @@
 // Batch-norm statistics by pieces: mean and squared deviations of a piece in float, joined in double in a fixed order
 // (Chan, Golub, LeVeque 1983), so that a mean far from zero costs no digits.
 #pragma once
-#include "cuda/task.h"
+#include "cuda/task.cuh"
 #include "engine/graph.h"
 
 namespace dartsmith::cuda {

@@ -3,7 +3,7 @@
 #pragma once
 #include <type_traits>
 
-#include "cuda/task.h"
+#include "cuda/task.cuh"
 #include "engine/graph.h"
 
 namespace dartsmith::cuda {

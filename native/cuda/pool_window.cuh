@@ -1,6 +1,6 @@
 // Max and average pooling of one window.
 #pragma once
-#include "cuda/task.h"
+#include "cuda/task.cuh"
 #include "engine/graph.h"
 
 namespace dartsmith::cuda {
