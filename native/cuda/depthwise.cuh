@@ -4,7 +4,7 @@
 #include <type_traits>
 
 #include "cuda/task.cuh"
-#include "engine/graph.h"
+#include "engine/attributes.h"
 
 namespace dartsmith::cuda {
 

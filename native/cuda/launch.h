@@ -15,6 +15,11 @@ struct Work {
   size_t shared_bytes = 0;
 };
 
+// One thread an item.
+inline Work a_thread_each(int64_t items) {
+  return {divide_up(items, kThreads)};
+}
+
 // Lets a kernel have as much shared memory as a block can. Never less, since that holds for the whole device: another
 // stream's launch of the same kernel with more would no longer be allowed.
 template <typename... Parameters>
