@@ -7,7 +7,8 @@
 
 namespace dartsmith::cuda {
 
-#define DARTSMITH_DECLARED(op, name) extern const OpKernels name##_kernels;
+// Hidden, so that the linker misses what no file defines.
+#define DARTSMITH_DECLARED(op, name) [[gnu::visibility("hidden")]] extern const OpKernels name##_kernels;
 #define DARTSMITH_NONE(op, name)
 DARTSMITH_OPS(DARTSMITH_DECLARED, DARTSMITH_NONE)
 #undef DARTSMITH_DECLARED

@@ -100,7 +100,8 @@ struct OpDescriptor {
   static Work passes(const WorkSizes& sizes, int64_t macs, int64_t products, bool weights);
 };
 
-#define DARTSMITH_DECLARED(op, name) extern const OpDescriptor name##_op;
+// Hidden, so that the linker misses what no file defines.
+#define DARTSMITH_DECLARED(op, name) [[gnu::visibility("hidden")]] extern const OpDescriptor name##_op;
 DARTSMITH_OPS(DARTSMITH_DECLARED, DARTSMITH_DECLARED)
 #undef DARTSMITH_DECLARED
 
