@@ -23,7 +23,7 @@ export function shortName(demangledName: string): string | undefined {
   return `${name}<${named}>`;
 }
 
-/** As native/cuda/task.h numbers them: how the channels of tensors lie that a kernel is compiled for. */
+/** As native/cuda/task.cuh numbers them: how the channels of tensors lie that a kernel is compiled for. */
 const layouts = ['floats', 'halves', 'any'] as const;
 
 /** A short name without the layout, which phases that find it out themselves take from those that they run with. */

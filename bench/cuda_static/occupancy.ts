@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type CompiledKernel, cacheFolder, hashOf, root, type Toolkit } from './compile.ts';
 import { multiprocessors } from './hardware.ts';
 
-/** Of every block: kThreads in native/cuda/task.h. */
+/** Of every block: kThreads in native/cuda/task.cuh. */
 export const blockThreads = 256;
 
 /** One kernel on one architecture. */

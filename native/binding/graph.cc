@@ -1,34 +1,41 @@
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "binding/readers.h"
+#include "engine/ops/descriptor.h"
 
 namespace dartsmith::binding {
 namespace {
 
 // The numbers of a graph, one after another: an object a node would cost ten times as long to read, on the JavaScript
 // thread. Every number is checked; what is left out or too much is an error.
-class Numbers {
+class Numbers final : public AttributeReader {
  public:
-  explicit Numbers(const Napi::Value& value)
-      : env_(value.Env()), values_(typed_array<double>(value, "numbers")), count_(values_.ElementLength()) {}
+  // `inputs`: what the graph's inputs are called, in their order.
+  Numbers(const Napi::Value& value, std::vector<std::string> inputs)
+      : env_(value.Env()),
+        values_(typed_array<double>(value, "numbers")),
+        count_(values_.ElementLength()),
+        inputs_(std::move(inputs)) {}
 
-  double number(const char* name) {
+  double number(const char* name) override {
     if (next_ >= count_) reject(env_, std::string("expected a number for ") + name + " but the graph ends");
     return values_.Data()[next_++];
   }
-  int64_t integer(const char* name) { return binding::checked_integer(env_, number(name), name); }
-  int small_integer(const char* name) { return binding::checked_small_integer(env_, number(name), name); }
-  float single(const char* name) { return static_cast<float>(number(name)); }
-  bool flag(const char* name) { return small_integer(name) != 0; }
-  // Of a list whose entries follow.
-  int count(const char* name) {
-    const int result = small_integer(name);
+  int integer(const char* name) override { return binding::checked_small_integer(env_, number(name), name); }
+  int count(const char* name) override {
+    const int result = integer(name);
     if (result < 0 || static_cast<size_t>(result) > count_ - next_) {
       reject(env_, std::string("expected as many numbers as announced for ") + name);
     }
     return result;
   }
+  std::string text(const char* name) override {
+    if (next_input_ >= inputs_.size()) reject(env_, std::string("expected a ") + name + " for every input");
+    return inputs_[next_input_++];
+  }
+  int64_t large_integer(const char* name) { return binding::checked_integer(env_, number(name), name); }
   void finish() const {
     if (next_ != count_) reject(env_, "expected no numbers behind the last node");
   }
@@ -39,80 +46,40 @@ class Numbers {
   Napi::TypedArrayOf<double> values_;
   size_t count_;
   size_t next_ = 0;
+  std::vector<std::string> inputs_;
+  size_t next_input_ = 0;
 };
-
-void read_pair(Numbers& numbers, const char* name, int (&pair)[2]) {
-  for (int& axis : pair) axis = numbers.small_integer(name);
-}
 
 // [offset, size]; a size of 0 where the node has none.
 ParameterPlace read_place(Numbers& numbers, const char* name) {
-  const int64_t offset = numbers.integer(name);
-  return {offset, numbers.integer(name)};
+  const int64_t offset = numbers.large_integer(name);
+  return {offset, numbers.large_integer(name)};
 }
 
 Shape read_shape(Numbers& numbers) {
   const int rank = numbers.count("shape");
   if (rank == 0) return {1, 1, 1};
-  if (rank == 1) return {1, 1, numbers.integer("shape")};
+  if (rank == 1) return {1, 1, numbers.large_integer("shape")};
   if (rank != 3) reject(numbers.env(), "expected a shape of zero, one or three sizes");
-  const int64_t height = numbers.integer("shape"), width = numbers.integer("shape");
-  return {height, width, numbers.integer("shape")};
+  const int64_t height = numbers.large_integer("shape"), width = numbers.large_integer("shape");
+  return {height, width, numbers.large_integer("shape")};
 }
 
-void read_loss_weights(Numbers& numbers, float* weights) {
-  const int count = numbers.count("weights");
-  if (count > kMostLogits) fail("weights", "expected at most ", kMostLogits, " but got ", count);
-  for (int i = 0; i < count; ++i) weights[i] = numbers.single("weights");
-}
-
-// What the ops and the graph's inputs are called.
-struct Names {
-  std::vector<Op> ops;
-  std::vector<std::string> inputs;
-  size_t next_input = 0;
-};
-
-// In the order in which src/backend/native/encode.ts writes a node.
-Node read_node(Numbers& numbers, Names& names) {
+// In the order in which src/backend/native/encode_nodes.ts writes a node; `ops`: what its numbers of ops mean.
+Node read_node(Numbers& numbers, const std::vector<Op>& ops) {
   Node node;
-  const int op = numbers.small_integer("op");
-  if (op < 0 || op >= static_cast<int>(names.ops.size())) reject(numbers.env(), "expected one of the ops named");
-  node.op = names.ops[op];
+  const int op = numbers.integer("op");
+  if (op < 0 || op >= static_cast<int>(ops.size())) reject(numbers.env(), "expected one of the ops named");
+  node.op = ops[op];
   node.inputs.resize(numbers.count("inputs"));
-  for (int& input : node.inputs) input = numbers.small_integer("inputs");
+  for (int& input : node.inputs) input = numbers.integer("inputs");
   node.shape = read_shape(numbers);
-  read_pair(numbers, "kernel", node.window.kernel);
-  read_pair(numbers, "stride", node.window.stride);
-  read_pair(numbers, "padding", node.window.padding);
-  read_pair(numbers, "dilation", node.window.dilation);
-  node.groups = numbers.small_integer("groups");
-  node.count_include_pad = numbers.flag("countIncludePad");
-  node.epsilon = numbers.single("epsilon");
-  node.momentum = numbers.single("momentum");
-  node.top = numbers.small_integer("top");
-  node.left = numbers.small_integer("left");
-  node.rate = numbers.single("rate");
-  node.whole_samples = numbers.flag("drops");
-  node.number = numbers.small_integer("number");
-  node.smoothing = numbers.single("smoothing");
-  read_loss_weights(numbers, node.loss_weights);
   node.weight = read_place(numbers, "weight");
   node.bias = read_place(numbers, "bias");
   node.running_mean = read_place(numbers, "runningMean");
   node.running_variance = read_place(numbers, "runningVariance");
   node.alpha = read_place(numbers, "alpha");
-  node.activation = numbers.flag("activation") ? MixingActivation::kSigmoid : MixingActivation::kSoftmax;
-  node.branches.resize(numbers.count("branches"));
-  for (Branch& branch : node.branches) {
-    branch.begin = numbers.small_integer("begin");
-    branch.end = numbers.small_integer("end");
-    branch.output = numbers.small_integer("output");
-  }
-  if (node.op == Op::kInput) {
-    if (names.next_input >= names.inputs.size()) reject(numbers.env(), "expected a name for every input");
-    node.name = names.inputs[names.next_input++];
-  }
+  node.attributes = descriptor_of(node.op).read(numbers);
   return node;
 }
 
@@ -130,14 +97,13 @@ std::vector<std::string> texts(const Napi::Object& value, const char* name) {
 }  // namespace
 
 Graph read_graph(const Napi::Object& value) {
-  Names names;
-  for (const std::string& op : texts(value, "ops")) names.ops.push_back(op_from_name(op));
-  names.inputs = texts(value, "inputs");
-  Numbers numbers(value.Get("numbers"));
+  std::vector<Op> ops;
+  for (const std::string& op : texts(value, "ops")) ops.push_back(op_from_name(op));
+  Numbers numbers(value.Get("numbers"), texts(value, "inputs"));
   Graph graph;
   const int nodes = numbers.count("nodes");
   graph.nodes.reserve(nodes);
-  for (int i = 0; i < nodes; ++i) graph.nodes.push_back(read_node(numbers, names));
+  for (int i = 0; i < nodes; ++i) graph.nodes.push_back(read_node(numbers, ops));
   numbers.finish();
   graph.output = small_integer(value.Get("output"), "output");
   graph.weight_elements = integer(value, "weightElements");

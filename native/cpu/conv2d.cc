@@ -7,12 +7,20 @@
 namespace dartsmith::cpu::DARTSMITH_ISA {
 namespace {
 
-bool is_depthwise(const KernelCall& call) {
-  return call.node->groups == call.inputs[0].channels && call.output.channels == call.inputs[0].channels;
+const Window& window_of(const KernelCall& call) {
+  return attributes_of<Conv2dAttributes>(call).window;
 }
 
-int64_t taps_of(const Node& node) {
-  return int64_t{node.window.kernel[0]} * node.window.kernel[1];
+int groups_of(const KernelCall& call) {
+  return attributes_of<Conv2dAttributes>(call).groups;
+}
+
+bool is_depthwise(const KernelCall& call) {
+  return groups_of(call) == call.inputs[0].channels && call.output.channels == call.inputs[0].channels;
+}
+
+int64_t taps_of(const Window& window) {
+  return int64_t{window.kernel[0]} * window.kernel[1];
 }
 
 // Sizes of one group of a dense convolution.
@@ -22,13 +30,13 @@ struct Group {
 };
 
 Group group_of(const KernelCall& call) {
-  const int64_t groups = call.node->groups;
+  const int64_t groups = groups_of(call);
   return {call.inputs[0].channels / groups, call.output.channels / groups};
 }
 
 // A plain product of pixels [pixels, depth] with a matrix [depth, width]: a convolution of 1x1, a linear layer.
 bool is_plain_product(const KernelCall& call) {
-  return call.node->window == Window{} && call.node->groups == 1;
+  return window_of(call) == Window{} && groups_of(call) == 1;
 }
 
 void multiply_pixels(Stream& stream, const float* source, int64_t pixels, int64_t depth, const float* matrix,
@@ -45,9 +53,9 @@ void dense_forward(Stream& stream, const KernelCall& call) {
     return multiply_pixels(stream, in.data, pixels_of(in), in.channels, call.weight, out.channels, out.data,
                            GradientMode::kOverwrite);
   }
-  const WindowMap map = forward_map(call.node->window, in, out);
+  const WindowMap map = forward_map(window_of(call), in, out);
   const Group group = group_of(call);
-  for (int g = 0; g < call.node->groups; ++g) {
+  for (int g = 0; g < groups_of(call); ++g) {
     row_product(stream, map,
                 {.source = in.data + g * group.inputs,
                  .source_channels = in.channels,
@@ -61,7 +69,7 @@ void dense_forward(Stream& stream, const KernelCall& call) {
                  .matrix_row_stride = out.channels,
                  .depth = group.inputs,
                  .width = group.outputs,
-                 .kernel_columns = call.node->window.kernel[1],
+                 .kernel_columns = window_of(call).kernel[1],
                  .mode = GradientMode::kOverwrite});
   }
 }
@@ -70,13 +78,13 @@ void dense_input_gradient(Stream& stream, const KernelCall& call) {
   const Tensor &in = call.inputs[0], &out = call.output;
   const Group group = group_of(call);
   auto* transposed = static_cast<float*>(call.workspace);
-  transpose(call.weight, taps_of(*call.node), group.inputs, out.channels, transposed);
+  transpose(call.weight, taps_of(window_of(call)), group.inputs, out.channels, transposed);
   if (is_plain_product(call)) {
     return multiply_pixels(stream, call.output_gradient, pixels_of(out), out.channels, transposed, in.channels,
                            call.input_gradients[0].data, call.input_gradients[0].mode);
   }
-  for_backward_maps(call.node->window, in, out, [&](const WindowMap& map) {
-    for (int g = 0; g < call.node->groups; ++g) {
+  for_backward_maps(window_of(call), in, out, [&](const WindowMap& map) {
+    for (int g = 0; g < groups_of(call); ++g) {
       row_product(stream, map,
                   {.source = call.output_gradient + g * group.outputs,
                    .source_channels = out.channels,
@@ -90,7 +98,7 @@ void dense_input_gradient(Stream& stream, const KernelCall& call) {
                    .matrix_row_stride = group.inputs,
                    .depth = group.outputs,
                    .width = group.inputs,
-                   .kernel_columns = call.node->window.kernel[1],
+                   .kernel_columns = window_of(call).kernel[1],
                    .mode = call.input_gradients[0].mode});
     }
   });
@@ -98,9 +106,9 @@ void dense_input_gradient(Stream& stream, const KernelCall& call) {
 
 void dense_weight_gradient(Stream& stream, const KernelCall& call) {
   const Tensor &in = call.inputs[0], &out = call.output;
-  const WindowMap map = forward_map(call.node->window, in, out);
+  const WindowMap map = forward_map(window_of(call), in, out);
   const Group group = group_of(call);
-  for (int g = 0; g < call.node->groups; ++g) {
+  for (int g = 0; g < groups_of(call); ++g) {
     row_correlation(stream, map,
                     {.source = in.data + g * group.inputs,
                      .source_channels = in.channels,
@@ -111,8 +119,8 @@ void dense_weight_gradient(Stream& stream, const KernelCall& call) {
                      .gradient_row_stride = out.channels,
                      .depth = group.inputs,
                      .width = group.outputs,
-                     .kernel_columns = call.node->window.kernel[1],
-                     .taps = taps_of(*call.node)},
+                     .kernel_columns = window_of(call).kernel[1],
+                     .taps = taps_of(window_of(call))},
                     static_cast<float*>(call.workspace));
   }
 }
@@ -126,13 +134,13 @@ DepthwiseWalk depthwise_call(const KernelCall& call, const float* source, float*
           .channels = shape.channels,
           .target_height = shape.height,
           .target_width = shape.width,
-          .kernel_columns = call.node->window.kernel[1],
+          .kernel_columns = window_of(call).kernel[1],
           .mode = mode};
 }
 
 void forward(Stream& stream, const KernelCall& call) {
   if (!is_depthwise(call)) return dense_forward(stream, call);
-  depthwise_walk(stream, forward_map(call.node->window, call.inputs[0], call.output),
+  depthwise_walk(stream, forward_map(window_of(call), call.inputs[0], call.output),
                  depthwise_call(call, call.inputs[0].data, call.output.data, call.output, GradientMode::kOverwrite));
 }
 
@@ -140,13 +148,13 @@ void depthwise_backward(Stream& stream, const KernelCall& call) {
   const Tensor &in = call.inputs[0], &out = call.output;
   const GradientTarget& target = call.input_gradients[0];
   if (target.mode != GradientMode::kIgnore) {
-    for_backward_maps(call.node->window, in, out, [&](const WindowMap& map) {
+    for_backward_maps(window_of(call), in, out, [&](const WindowMap& map) {
       depthwise_walk(stream, map, depthwise_call(call, call.output_gradient, target.data, in, target.mode));
     });
   }
   if (call.weight_gradient != nullptr) {
-    depthwise_weight_gradient(stream, forward_map(call.node->window, in, out), in, call.output_gradient,
-                              call.node->window.kernel[1], taps_of(*call.node), call.weight_gradient,
+    depthwise_weight_gradient(stream, forward_map(window_of(call), in, out), in, call.output_gradient,
+                              window_of(call).kernel[1], taps_of(window_of(call)), call.weight_gradient,
                               static_cast<float*>(call.workspace));
   }
 }
@@ -160,8 +168,8 @@ void backward(Stream& stream, const KernelCall& call) {
 size_t workspace_bytes(const KernelCall& call, bool backward) {
   if (!backward) return 0;
   const Tensor& in = call.inputs[0];
-  const WindowMap map = forward_map(call.node->window, in, call.output);
-  const int64_t taps = taps_of(*call.node);
+  const WindowMap map = forward_map(window_of(call), in, call.output);
+  const int64_t taps = taps_of(window_of(call));
   if (is_depthwise(call)) return static_cast<size_t>(depthwise_partials(map, in, taps)) * sizeof(float);
   const Group group = group_of(call);
   const int64_t transposed = taps * group.inputs * call.output.channels;

@@ -7,12 +7,12 @@
 namespace dartsmith::cpu::DARTSMITH_ISA {
 namespace {
 
-Dropping dropping_of(const KernelCall& call, const Node& node) {
-  return {*call.dropout, node.rate, node.whole_samples, static_cast<uint32_t>(node.number)};
+Dropping dropping_of(const KernelCall& call, const DropoutAttributes& dropout) {
+  return {*call.dropout, dropout.rate, dropout.whole_samples, static_cast<uint32_t>(dropout.number)};
 }
 
 void drop_samples(Stream& stream, const KernelCall& call, const float* from, float* to, bool accumulate) {
-  const Dropping dropping = dropping_of(call, *call.node);
+  const Dropping dropping = dropping_of(call, attributes_of<DropoutAttributes>(call));
   const int64_t elements = elements_of(call.output) / call.output.batch;
   parallel_ranges(stream, call.output.batch, max(1, kElementGrain / elements), [&](int64_t begin, int64_t end) {
     for (int64_t sample = begin; sample < end; ++sample) {
@@ -26,7 +26,7 @@ void drop_samples(Stream& stream, const KernelCall& call, const float* from, flo
 }
 
 void drop_elements(Stream& stream, const KernelCall& call, const float* from, float* to, bool accumulate) {
-  const Dropping dropping = dropping_of(call, *call.node);
+  const Dropping dropping = dropping_of(call, attributes_of<DropoutAttributes>(call));
   const int64_t elements = elements_of(call.output);
   parallel_ranges(stream, (elements + 3) / 4, kElementGrain / 4, [&](int64_t begin, int64_t end) {
     for (int64_t block = begin; block < end; ++block) {
@@ -40,7 +40,8 @@ void drop_elements(Stream& stream, const KernelCall& call, const float* from, fl
 }
 
 void drop(Stream& stream, const KernelCall& call, const float* from, float* to, bool accumulate) {
-  (call.node->whole_samples ? drop_samples : drop_elements)(stream, call, from, to, accumulate);
+  const bool whole_samples = attributes_of<DropoutAttributes>(call).whole_samples;
+  (whole_samples ? drop_samples : drop_elements)(stream, call, from, to, accumulate);
 }
 
 void forward(Stream& stream, const KernelCall& call) {
@@ -55,7 +56,7 @@ void backward(Stream& stream, const KernelCall& call) {
 
 }  // namespace
 
-float sample_factor(const KernelCall& call, const Node* dropout, int64_t sample) {
+float sample_factor(const KernelCall& call, const DropoutAttributes* dropout, int64_t sample) {
   if (dropout == nullptr) return 1;
   const Dropping dropping = dropping_of(call, *dropout);
   return dropping.apply(1, dropping.draw(sample));

@@ -1,24 +1,12 @@
 // relu, add, concat, crop, zero.
+#include "cpu/elementwise.h"
+
 #include <cstring>
 
 #include "cpu/kernels.h"
 
 namespace dartsmith::cpu::DARTSMITH_ISA {
 namespace {
-
-// target (=|+=) value(i, lanes) over [0, count), in vectors.
-template <typename Value>
-void map_elements(Stream& stream, int64_t count, float* target, GradientMode mode, const Value& value) {
-  if (mode == GradientMode::kIgnore) return;
-  parallel_ranges(stream, count, kElementGrain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; i += kLanes) {
-      const Lanes lanes(end - i);
-      Vec result = value(i, lanes);
-      if (mode == GradientMode::kAccumulate) result += load_first(target + i, lanes);
-      store_first(target + i, result, lanes);
-    }
-  });
-}
 
 // Rows of `count` elements from one pitch to another.
 void copy_rows(Stream& stream, int64_t rows, int64_t count, const float* from, int64_t from_pitch, float* to,
@@ -93,17 +81,19 @@ void concat_backward(Stream& stream, const KernelCall& call) {
 }
 
 void crop_forward(Stream& stream, const KernelCall& call) {
+  const CropAttributes& crop = attributes_of<CropAttributes>(call);
   const Tensor &in = call.inputs[0], &out = call.output;
   const int64_t row = out.width * out.channels;
   parallel(stream, out.batch, [&](int64_t n, int) {
     for (int64_t y = 0; y < out.height; ++y) {
-      const int64_t from = ((n * in.height + y + call.node->top) * in.width + call.node->left) * in.channels;
+      const int64_t from = ((n * in.height + y + crop.top) * in.width + crop.left) * in.channels;
       std::memcpy(out.data + (n * out.height + y) * row, in.data + from, static_cast<size_t>(row) * sizeof(float));
     }
   });
 }
 
 void crop_backward(Stream& stream, const KernelCall& call) {
+  const CropAttributes& crop = attributes_of<CropAttributes>(call);
   const Tensor &in = call.inputs[0], &out = call.output;
   const GradientTarget& target = call.input_gradients[0];
   if (target.mode == GradientMode::kIgnore) return;
@@ -113,7 +103,7 @@ void crop_backward(Stream& stream, const KernelCall& call) {
       std::memset(target.data + n * image, 0, static_cast<size_t>(image) * sizeof(float));
     }
     for (int64_t y = 0; y < out.height; ++y) {
-      float* to = target.data + ((n * in.height + y + call.node->top) * in.width + call.node->left) * in.channels;
+      float* to = target.data + ((n * in.height + y + crop.top) * in.width + crop.left) * in.channels;
       const float* from = call.output_gradient + (n * out.height + y) * row;
       for (int64_t i = 0; i < row; ++i) to[i] += from[i];
     }

@@ -1,7 +1,7 @@
 // What each build of the kernel files offers to the backend.
 #pragma once
-#include "engine/graph.h"
 #include "engine/kernel.h"
+#include "engine/op.h"
 
 namespace dartsmith::cpu {
 

@@ -1,4 +1,4 @@
-// The kernels of one instruction set: one table a namespace, and the functions that its files put into it.
+// The kernels of one instruction set: one table a namespace, and what its files put into it.
 #pragma once
 #include "cpu/kernel_table.h"
 #include "cpu/simd.h"
@@ -9,23 +9,12 @@ namespace DARTSMITH_ISA {
 
 extern const KernelTable kernel_table;
 
-extern const OpKernels conv2d_kernels;
-extern const OpKernels linear_kernels;
-extern const OpKernels batch_norm_kernels;
-extern const OpKernels relu_kernels;
-extern const OpKernels max_pool_kernels;
-extern const OpKernels avg_pool_kernels;
-extern const OpKernels global_avg_pool_kernels;
-extern const OpKernels add_kernels;
-extern const OpKernels concat_kernels;
-extern const OpKernels crop_kernels;
-extern const OpKernels zero_kernels;
-extern const OpKernels combine_kernels;
-extern const OpKernels separable_kernels;
-extern const OpKernels moments_kernels;
-extern const OpKernels pooled_moments_kernels;
-extern const OpKernels softmax_cross_entropy_kernels;
-extern const OpKernels dropout_kernels;
+// Hidden, so that the linker misses what no file defines.
+#define DARTSMITH_DECLARED(op, name) [[gnu::visibility("hidden")]] extern const OpKernels name##_kernels;
+#define DARTSMITH_NONE(op, name)
+DARTSMITH_OPS(DARTSMITH_DECLARED, DARTSMITH_NONE)
+#undef DARTSMITH_DECLARED
+#undef DARTSMITH_NONE
 extern const Sweeps sweep_kernels;
 
 }  // namespace DARTSMITH_ISA

@@ -18,9 +18,9 @@ struct Labels {
   float share;
 
   Labels(const KernelCall& call, int64_t batch, int64_t sample)
-      : own(call.labels[sample]),
-        other(call.label_share == nullptr ? own : call.labels[batch + sample]),
-        share(call.label_share == nullptr ? 1 : *call.label_share) {}
+      : own(call.loss->labels[sample]),
+        other(call.loss->label_share == nullptr ? own : call.loss->labels[batch + sample]),
+        share(call.loss->label_share == nullptr ? 1 : *call.loss->label_share) {}
   // Of a class.
   float wanted(int64_t c) const { return (c == own ? share : 0) + (c == other ? 1 - share : 0); }
 };
@@ -47,6 +47,7 @@ SampleLoss sample_forward(const float* logits, int64_t classes, const Labels& la
 }
 
 void forward(Stream&, const KernelCall& call) {
+  const auto& attributes = attributes_of<SoftmaxCrossEntropyAttributes>(call);
   const int64_t batch = call.inputs[0].batch, classes = call.inputs[0].channels;
   double loss = 0;
   int64_t correct = 0;
@@ -55,24 +56,25 @@ void forward(Stream&, const KernelCall& call) {
     for (int i = 0; i < call.input_count; ++i) {
       float* probabilities = call.saved + (i * batch + n) * classes;
       const SampleLoss sample = sample_forward(call.inputs[i].data + n * classes, classes, Labels(call, batch, n),
-                                               call.node->smoothing, probabilities);
-      sum += call.node->loss_weights[i] * sample.loss;
+                                               attributes.smoothing, probabilities);
+      sum += attributes.weights[i] * sample.loss;
       if (i == 0) correct += sample.correct;
     }
     loss += sum;
     call.output.data[n] = static_cast<float>(sum);
   }
-  *call.loss = {loss / static_cast<double>(batch), correct};
+  *call.loss->result = {loss / static_cast<double>(batch), correct};
 }
 
 void backward(Stream&, const KernelCall& call) {
+  const auto& attributes = attributes_of<SoftmaxCrossEntropyAttributes>(call);
   const int64_t batch = call.inputs[0].batch, classes = call.inputs[0].channels;
-  const float smoothing = call.node->smoothing;
+  const float smoothing = attributes.smoothing;
   const float spread = smoothing / static_cast<float>(classes);
   for (int i = 0; i < call.input_count; ++i) {
     const GradientTarget& target = call.input_gradients[i];
     if (target.mode == GradientMode::kIgnore) continue;
-    const float share = call.node->loss_weights[i] / static_cast<float>(batch);
+    const float share = attributes.weights[i] / static_cast<float>(batch);
     const float* probabilities = call.saved + i * batch * classes;
     for (int64_t n = 0; n < batch; ++n) {
       const Labels labels(call, batch, n);

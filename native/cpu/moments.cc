@@ -9,8 +9,8 @@
 namespace dartsmith::cpu::DARTSMITH_ISA {
 namespace {
 
-float reciprocal_deviation(double variance, const Node& node) {
-  return static_cast<float>(1 / std::sqrt(variance + static_cast<double>(node.epsilon)));
+float reciprocal_deviation(double variance, const NormCall& norm) {
+  return static_cast<float>(1 / std::sqrt(variance + static_cast<double>(norm.attributes.epsilon)));
 }
 
 void forward(Stream& stream, const KernelCall& call) {
@@ -103,26 +103,27 @@ void join_channels(const float* moments, int64_t channels, int64_t first, int64_
 void running_moments(const KernelCall& call) {
   const int64_t channels = call.output.channels;
   for (int64_t c = 0; c < channels; ++c) {
-    call.saved[c] = call.running_mean[c];
-    call.saved[channels + c] = reciprocal_deviation(call.running_variance[c], *call.node);
+    call.saved[c] = call.norm->running_mean[c];
+    call.saved[channels + c] = reciprocal_deviation(call.norm->running_variance[c], *call.norm);
   }
 }
 
 void save_moments(const KernelCall& call, int64_t c, double mean, double deviations, double pixels) {
+  const NormCall& norm = *call.norm;
   const double variance = deviations / pixels;
   call.saved[c] = static_cast<float>(mean);
-  call.saved[call.output.channels + c] = reciprocal_deviation(variance, *call.node);
-  if (call.statistics != Statistics::kBatchUpdating) return;
+  call.saved[call.output.channels + c] = reciprocal_deviation(variance, norm);
+  if (norm.statistics != Statistics::kBatchUpdating) return;
   const double unbiased = pixels > 1 ? deviations / (pixels - 1) : variance;
-  const double momentum = call.node->momentum;
-  call.running_mean[c] = static_cast<float>((1 - momentum) * call.running_mean[c] + momentum * mean);
-  call.running_variance[c] = static_cast<float>((1 - momentum) * call.running_variance[c] + momentum * unbiased);
+  const double momentum = norm.attributes.momentum;
+  norm.running_mean[c] = static_cast<float>((1 - momentum) * norm.running_mean[c] + momentum * mean);
+  norm.running_variance[c] = static_cast<float>((1 - momentum) * norm.running_variance[c] + momentum * unbiased);
 }
 
 }  // namespace
 
 void finish_moments(const KernelCall& call, const float* moments, const Pieces& pieces) {
-  if (call.statistics == Statistics::kRunning) return running_moments(call);
+  if (call.norm->statistics == Statistics::kRunning) return running_moments(call);
   const int64_t channels = call.output.channels;
   double mean[kJoinedChannels], deviations[kJoinedChannels];
   for (int64_t first = 0; first < channels; first += kJoinedChannels) {
@@ -138,7 +139,7 @@ void find_moments(Stream& stream, const KernelCall& call) {
   const Tensor& x = call.inputs[0];
   const int64_t pixels = pixels_of(x), channels = x.channels;
   auto* moments = static_cast<float*>(call.workspace);
-  if (call.statistics != Statistics::kRunning) {
+  if (call.norm->statistics != Statistics::kRunning) {
     parallel(stream, pieces_of(x), [&](int64_t piece, int) {
       const int64_t begin = piece * kPiecePixels;
       piece_moments(x.data + begin * channels, min(kPiecePixels, pixels - begin), channels,

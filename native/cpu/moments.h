@@ -2,7 +2,6 @@
 // float, joined in double in a fixed order (Chan, Golub, LeVeque 1983), so that a mean far from zero costs no digits.
 #pragma once
 #include "cpu/simd.h"
-#include "engine/graph.h"
 
 namespace dartsmith::cpu::DARTSMITH_ISA {
 

@@ -1,4 +1,4 @@
-// maxPool, avgPool, globalAvgPool.
+// maxPool, avgPool.
 #include "cpu/pool.h"
 
 #include <limits>
@@ -52,8 +52,9 @@ int64_t image_elements(const Tensor& tensor) {
 }
 
 void max_forward(Stream& stream, const KernelCall& call) {
+  const PoolAttributes& pool = attributes_of<PoolAttributes>(call);
   const Tensor &in = call.inputs[0], &out = call.output;
-  const WindowMap map = forward_map(call.node->window, in, out);
+  const WindowMap map = forward_map(pool.window, in, out);
   const Strips strips(map, in.channels);
   parallel(stream, in.batch * strips.count, [&](int64_t task, int thread) {
     const int64_t image = task / strips.count, strip = task % strips.count;
@@ -126,10 +127,11 @@ void max_unpool_image(const WindowMap& map, int64_t channels, const float* image
 
 // One image a task: windows overlap.
 void max_backward(Stream& stream, const KernelCall& call) {
+  const PoolAttributes& pool = attributes_of<PoolAttributes>(call);
   const Tensor& in = call.inputs[0];
   const GradientTarget& target = call.input_gradients[0];
   if (target.mode == GradientMode::kIgnore) return;
-  const WindowMap map = forward_map(call.node->window, in, call.output);
+  const WindowMap map = forward_map(pool.window, in, call.output);
   const int64_t elements = 2 * Tile::elements(pooled_frame(map), in.channels);
   parallel(stream, in.batch, [&](int64_t image, int thread) {
     const int64_t first = image * image_elements(in);
@@ -145,25 +147,26 @@ int64_t counted(const AxisMap& axis, int64_t position, bool include_pad) {
   return min(axis.source_size, first + axis.tap_count) - max(0, first);
 }
 
-float reciprocal_count(const Node& pool, const WindowMap& map, int64_t row, int64_t column) {
+float reciprocal_count(const PoolAttributes& pool, const WindowMap& map, int64_t row, int64_t column) {
   return 1.0f / static_cast<float>(counted(map.rows, row, pool.count_include_pad) *
                                    counted(map.columns, column, pool.count_include_pad));
 }
 
 // Of each output pixel. [height, width]
-void reciprocal_counts(const KernelCall& call, const WindowMap& map, float* reciprocals) {
+void reciprocal_counts(const PoolAttributes& pool, const WindowMap& map, float* reciprocals) {
   for (int64_t y = 0; y < map.rows.count; ++y) {
     for (int64_t x = 0; x < map.columns.count; ++x) {
-      reciprocals[y * map.columns.count + x] = reciprocal_count(*call.node, map, y, x);
+      reciprocals[y * map.columns.count + x] = reciprocal_count(pool, map, y, x);
     }
   }
 }
 
 void avg_forward(Stream& stream, const KernelCall& call) {
+  const PoolAttributes& pool = attributes_of<PoolAttributes>(call);
   const Tensor &in = call.inputs[0], &out = call.output;
-  const WindowMap map = forward_map(call.node->window, in, out);
+  const WindowMap map = forward_map(pool.window, in, out);
   auto* reciprocals = static_cast<float*>(call.workspace);
-  reciprocal_counts(call, map, reciprocals);
+  reciprocal_counts(pool, map, reciprocals);
   depthwise_walk(stream, map,
                  {.source = in.data,
                   .target = out.data,
@@ -172,16 +175,17 @@ void avg_forward(Stream& stream, const KernelCall& call) {
                   .channels = out.channels,
                   .target_height = out.height,
                   .target_width = out.width,
-                  .kernel_columns = call.node->window.kernel[1],
+                  .kernel_columns = pool.window.kernel[1],
                   .scale = reciprocals});
 }
 
 void avg_backward(Stream& stream, const KernelCall& call) {
+  const PoolAttributes& pool = attributes_of<PoolAttributes>(call);
   const Tensor &in = call.inputs[0], &out = call.output;
   if (call.input_gradients[0].mode == GradientMode::kIgnore) return;
   auto* reciprocals = static_cast<float*>(call.workspace);
-  reciprocal_counts(call, forward_map(call.node->window, in, out), reciprocals);
-  for_backward_maps(call.node->window, in, out, [&](const WindowMap& map) {
+  reciprocal_counts(pool, forward_map(pool.window, in, out), reciprocals);
+  for_backward_maps(pool.window, in, out, [&](const WindowMap& map) {
     depthwise_walk(stream, map,
                    {.source = call.output_gradient,
                     .target = call.input_gradients[0].data,
@@ -190,7 +194,7 @@ void avg_backward(Stream& stream, const KernelCall& call) {
                     .channels = in.channels,
                     .target_height = in.height,
                     .target_width = in.width,
-                    .kernel_columns = call.node->window.kernel[1],
+                    .kernel_columns = pool.window.kernel[1],
                     .source_scale = reciprocals,
                     .mode = call.input_gradients[0].mode});
   });
@@ -198,35 +202,6 @@ void avg_backward(Stream& stream, const KernelCall& call) {
 
 size_t avg_workspace_bytes(const KernelCall& call, bool) {
   return static_cast<size_t>(call.output.height * call.output.width) * sizeof(float);
-}
-
-void global_forward(Stream& stream, const KernelCall& call) {
-  const Tensor& in = call.inputs[0];
-  const int64_t pixels = in.height * in.width, channels = in.channels;
-  parallel(stream, in.batch, [&](int64_t n, int) {
-    for (int64_t c = 0; c < channels; ++c) {
-      double sum = 0;
-      for (int64_t p = 0; p < pixels; ++p) sum += in.data[(n * pixels + p) * channels + c];
-      call.output.data[n * channels + c] = static_cast<float>(sum / static_cast<double>(pixels));
-    }
-  });
-}
-
-void global_backward(Stream& stream, const KernelCall& call) {
-  const Tensor& in = call.inputs[0];
-  const GradientTarget& target = call.input_gradients[0];
-  if (target.mode == GradientMode::kIgnore) return;
-  const int64_t pixels = in.height * in.width, channels = in.channels;
-  const float share = 1.0f / static_cast<float>(pixels);
-  parallel(stream, in.batch, [&](int64_t n, int) {
-    const float* dy = call.output_gradient + n * channels;
-    for (int64_t p = 0; p < pixels; ++p) {
-      float* to = target.data + (n * pixels + p) * channels;
-      for (int64_t c = 0; c < channels; ++c) {
-        to[c] = (target.mode == GradientMode::kAccumulate ? to[c] : 0) + share * dy[c];
-      }
-    }
-  });
 }
 
 // Calls emit(i, lanes, join of element i of all `sources`) for each of `elements`; three, as most windows have, are
@@ -278,9 +253,8 @@ Vec added(Vec value, Vec sum) {
 
 const OpKernels max_pool_kernels = {max_forward, max_backward, nullptr};
 const OpKernels avg_pool_kernels = {avg_forward, avg_backward, avg_workspace_bytes};
-const OpKernels global_avg_pool_kernels = {global_forward, global_backward, nullptr};
 
-Pooling::Pooling(const Node& pool, const Tensor& input)
+Pooling::Pooling(const PoolAttributes& pool, const Tensor& input)
     : pool_(pool),
       map_(forward_map(pool.window, input, input)),
       back_{backward_axis(pool.window, 0, input.height, input.height, 0),
@@ -315,7 +289,7 @@ void Pooling::for_averaged_rows(int64_t row_begin, int64_t row_end, float* recip
 
 void Pooling::pool_rows(const float* image, int64_t row_begin, int64_t row_end, float* target, float* scratch) const {
   const int64_t elements = map_.columns.count * channels_;
-  if (pool_.pool == Op::kMaxPool) {
+  if (pool_.takes_max) {
     for (int64_t row = row_begin; row < row_end; ++row, target += elements) {
       pool_image_row(map_, channels_, image, row, kLowest, scratch, larger,
                      [&](int64_t i, Lanes lanes, Vec value) { store_first(target + i, value, lanes); });
@@ -336,7 +310,7 @@ int64_t Pooling::unpool_elements() const {
 
 void Pooling::unpool(const float* image, float* pooled_gradient, float* target, GradientMode mode,
                      float* scratch) const {
-  if (pool_.pool == Op::kMaxPool) {
+  if (pool_.takes_max) {
     return max_unpool_image(map_, channels_, image, pooled_gradient, target, mode, scratch);
   }
   const int64_t elements = map_.columns.count * channels_;

@@ -4,10 +4,10 @@
 
 namespace dartsmith::cpu::DARTSMITH_ISA {
 
-// The pooling of a pooledMoments node: of images [height, width, channels].
+// A pooling of images [height, width, channels].
 class Pooling {
  public:
-  Pooling(const Node& pool, const Tensor& input);
+  Pooling(const PoolAttributes& pool, const Tensor& input);
 
   // Output rows [row_begin, row_end) of an image, to `target` [rows, width, channels]; `scratch`: scratch_elements().
   void pool_rows(const float* image, int64_t row_begin, int64_t row_end, float* target, float* scratch) const;
@@ -24,7 +24,7 @@ class Pooling {
   template <typename Body>
   void for_averaged_rows(int64_t row_begin, int64_t row_end, float* reciprocals, const Body& body) const;
 
-  const Node& pool_;
+  const PoolAttributes& pool_;
   const WindowMap map_;   // output from input
   const WindowMap back_;  // input gradient from output gradient
   const int64_t channels_;

@@ -24,10 +24,10 @@ int64_t image_elements(const Tensor& input) {
 // All members measure the same tensor: its pieces are measured once, each member moves its own running statistics.
 void forward_group(Stream& stream, const KernelCall* calls, int count) {
   const Tensor& x = calls[0].inputs[0];
-  const Pooling pooling(*calls[0].node, x);
+  const Pooling pooling(attributes_of<PooledMomentsAttributes>(calls[0]).pool, x);
   const int64_t rows = strip_rows(x), strips = strips_of(x), strip_elements = rows * x.width * x.channels;
   auto* moments = static_cast<float*>(calls[0].workspace);  // [batch, strips, 2, channels]
-  if (calls[0].statistics != Statistics::kRunning) {
+  if (calls[0].norm->statistics != Statistics::kRunning) {
     parallel(stream, x.batch * strips, [&](int64_t task, int thread) {
       float* strip = thread_scratch<float>(stream, thread, strip_elements + pooling.scratch_elements());
       const int64_t begin = task % strips * rows, end = min(x.height, begin + rows);
@@ -66,7 +66,7 @@ void backward_group(Stream& stream, const KernelCall* calls, int count) {
   const Tensor& x = calls[0].inputs[0];
   const GradientTarget& target = calls[0].input_gradients[0];
   if (target.mode == GradientMode::kIgnore) return;
-  const Pooling pooling(*calls[0].node, x);
+  const Pooling pooling(attributes_of<PooledMomentsAttributes>(calls[0]).pool, x);
   const int64_t elements = image_elements(x);
   const int64_t scratch_elements = max(pooling.scratch_elements(), pooling.unpool_elements());
   parallel(stream, x.batch, [&](int64_t image, int thread) {

@@ -35,7 +35,8 @@ struct Sizes {
         input_pixels(call.inputs[0].height * call.inputs[0].width),
         output_pixels(call.output.height * call.output.width),
         output_width(call.output.width),
-        taps(int64_t{call.node->window.kernel[0]} * call.node->window.kernel[1]),
+        taps(int64_t{attributes_of<SeparableAttributes>(call).window.kernel[0]} *
+             attributes_of<SeparableAttributes>(call).window.kernel[1]),
         strip_rows(min(call.output.height, max(1, kStripElements / (output_width * max(inputs, outputs))))),
         strips(divide_up(call.output.height, strip_rows)) {}
 
@@ -92,7 +93,7 @@ void load_input(const KernelCall& call, int64_t image, const Tile& tile) {
 }
 
 WindowMap window_map(const KernelCall& call) {
-  return forward_map(call.node->window, call.inputs[0], call.output);
+  return forward_map(attributes_of<SeparableAttributes>(call).window, call.inputs[0], call.output);
 }
 
 // What the members of a group read of their input.
@@ -108,7 +109,7 @@ Frame gradient_frame(const KernelCall* calls, int count) {
   for (int m = 0; m < count; ++m) {
     const KernelCall& call = calls[m];
     frame = unite(frame, {0, 0, call.output.height, call.output.width});
-    for_backward_maps(call.node->window, call.inputs[0], call.output,
+    for_backward_maps(attributes_of<SeparableAttributes>(call).window, call.inputs[0], call.output,
                       [&](const WindowMap& map) { frame = unite(frame, frame_of(map)); });
   }
   return frame;
@@ -122,7 +123,7 @@ DepthwiseWalk walk_of(const KernelCall& call, const Tensor& target, GradientMode
           .channels = call.inputs[0].channels,
           .target_height = target.height,
           .target_width = target.width,
-          .kernel_columns = call.node->window.kernel[1],
+          .kernel_columns = attributes_of<SeparableAttributes>(call).window.kernel[1],
           .mode = mode};
 }
 
@@ -174,7 +175,7 @@ void forward_image(const KernelCall& call, int64_t image, const Tile& tile, floa
     const int64_t first = (image * sizes.output_pixels + begin) * sizes.outputs;
     depthwise_strip(call, sizes, map, tile, strip, depthwise);
     const float* kept = pointwise_strip(call, sizes, depthwise, pixels, first, result);
-    if (call.statistics != Statistics::kRunning) {
+    if (call.norm->statistics != Statistics::kRunning) {
       piece_moments(kept, pixels, sizes.outputs, moments + strip * 2 * sizes.outputs);
     }
   }
@@ -350,8 +351,8 @@ void backward_strips(const KernelCall& call, const Sizes& sizes, int64_t image, 
     depthwise_strip(call, sizes, map, buffers.tile, strip, buffers.strip_depthwise);
     correlate_rows(buffers.strip_depthwise, (end - begin) * width, sizes.inputs, buffers.strip_gradient, sizes.outputs,
                    pointwise_partial, mode);
-    correlate_tile(map, buffers.tile, begin, end, GradientImage(gradients), call.node->window.kernel[1],
-                   depthwise_partial, mode);
+    correlate_tile(map, buffers.tile, begin, end, GradientImage(gradients),
+                   attributes_of<SeparableAttributes>(call).window.kernel[1], depthwise_partial, mode);
   }
 }
 
@@ -363,7 +364,7 @@ void backward_image(const KernelCall& call, int64_t image, BackwardBuffers& buff
   backward_strips(call, sizes, image, buffers);
   if (call.input_gradients[0].mode == GradientMode::kIgnore) return;
   const DepthwiseWalk walk = walk_of(call, in, first ? GradientMode::kOverwrite : GradientMode::kAccumulate);
-  for_backward_maps(call.node->window, in, call.output, [&](const WindowMap& map) {
+  for_backward_maps(attributes_of<SeparableAttributes>(call).window, in, call.output, [&](const WindowMap& map) {
     walk_rows(map, walk, buffers.gradients, 0, map.rows.count, buffers.input_gradient);
   });
 }

@@ -2,7 +2,7 @@
 // poolings are the same walk with other maps, so each kernel is written once over these.
 #pragma once
 #include "cpu/simd.h"
-#include "engine/graph.h"
+#include "engine/attributes.h"
 
 namespace dartsmith::cpu::DARTSMITH_ISA {
 

@@ -11,27 +11,11 @@
 namespace dartsmith::cuda {
 namespace {
 
-const OpKernels* const kKernels[kOpCount] = {
-    nullptr,  // input
-    &conv2d_kernels,
-    &batch_norm_kernels,
-    &relu_kernels,
-    &max_pool_kernels,
-    &avg_pool_kernels,
-    &global_avg_pool_kernels,
-    &linear_kernels,
-    &add_kernels,
-    &concat_kernels,
-    &crop_kernels,
-    &zero_kernels,
-    nullptr,  // mixed: lowered to combine
-    &softmax_cross_entropy_kernels,
-    &dropout_kernels,
-    &combine_kernels,
-    &separable_kernels,
-    &moments_kernels,
-    &pooled_moments_kernels,
-};
+#define DARTSMITH_ENTRY(op, name) &name##_kernels,
+#define DARTSMITH_NONE(op, name) nullptr,
+constexpr const OpKernels* kKernels[kOpCount] = {DARTSMITH_OPS(DARTSMITH_ENTRY, DARTSMITH_NONE)};
+#undef DARTSMITH_ENTRY
+#undef DARTSMITH_NONE
 
 // Host memory that the device reads and writes by itself.
 class PinnedMemory {

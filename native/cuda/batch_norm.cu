@@ -1,96 +1,17 @@
-// Batch normalisation (Ioffe and Szegedy, arXiv:1502.03167), materialised, and the statistics of lazy ones (moments).
-// Cooperative: pieces, then their join, then a pass over the tensor.
+// Batch normalisation (Ioffe and Szegedy, arXiv:1502.03167), materialised; lazy ones are moments applied by their
+// consumer. Cooperative: pieces, then their join, then a pass over the tensor.
+#include "cuda/batch_norm.cuh"
 #include "cuda/kernels.h"
-#include "cuda/moments.h"
 
 namespace dartsmith::cuda {
 namespace {
 
-// A tensor cut into pieces of pixels and chunks of channels.
-struct Cut {
-  int64_t pixels;
-  int channels;
-  int64_t pieces;
-  int chunks;
+using namespace batch_norm;
 
-  Cut() = default;
-  explicit Cut(const Tensor& tensor)
-      : pixels(pixels_of(tensor)),
-        channels(static_cast<int>(tensor.channels)),
-        pieces(divide_up(pixels, kPiecePixels)),
-        chunks(static_cast<int>(divide_up(channels, kChunk))) {}
-  __host__ __device__ int64_t tasks() const { return pieces * chunks; }
-  __host__ __device__ Index piece(Index task) const { return task / chunks; }
-  __host__ __device__ int chunk(Index task) const { return static_cast<int>(task % chunks) * kChunk; }
-  __host__ __device__ int64_t begin(Index piece) const { return piece * kPiecePixels; }
-  __host__ __device__ int count(Index piece) const {
-    return static_cast<int>(smaller(kPiecePixels, pixels - begin(piece)));
-  }
-};
-
-struct Parts {
-  float4* scratch;
-  __host__ __device__ explicit Parts(Shared& shared) : scratch(shared.take<float4>(kWarps * kChunk / 4)) {}
-};
-
-// What a thread works on in a task.
-struct Lane {
-  Spread spread;
-  int channel;
-  int64_t piece, first;
-  int pixels;
-
-  __device__ Lane(const Cut& cut, Index task)
-      : spread(cut.channels - cut.chunk(task)),
-        channel(cut.chunk(task) + spread.vector * 4),
-        piece(cut.piece(task)),
-        first(cut.begin(piece)),
-        pixels(cut.count(piece)) {}
-  // Calls body(pixel) for this thread's pixels.
-  template <typename Body>
-  __device__ __forceinline__ void for_pixels(const Body& body) const {
-    for (int p = spread.row; p < pixels; p += spread.rows) body(first + p);
-  }
-};
-
-// --- Forward
-
-struct Forward {
-  Cut cut;
-  View x, y;
-  Normalisation norm;
-  const float* scale;
-  const float* shift;
-  Partials partials;
-  int64_t first_task;
-};
-
-__device__ void find_moments(const Group<Forward>& group, float4* scratch) {
-  if (group.members[0].norm.statistics != Statistics::kRunning) {
-    for_members(group, [&](const Forward& f, Index task) {
-      const Lane lane(f.cut, task);
-      piece_moments(
-          lane.spread, lane.pixels, lane.channel, [&](int p) { return f.x.load(lane.first + p, lane.channel); },
-          scratch, f.partials, lane.piece);
-    });
-  }
-  wait_for_grid();
-  for (int m = 0; m < group.count; ++m) {
-    const Forward& f = group.members[m];
-    for_warps(f.cut.channels, [&](Index channel) {
-      finish_moments(f.norm, f.partials, static_cast<int>(channel), static_cast<double>(f.cut.pixels),
-                     [&](Index piece) { return f.cut.count(piece); });
-    });
-  }
-}
-
-// Statistics only, or with the normalised tensor.
-template <bool materialise>
-__global__ void __launch_bounds__(kThreads) moments_kernel(DARTSMITH_ARGUMENT(Group<Forward>) group) {
+__global__ void __launch_bounds__(kThreads) batch_norm_forward_kernel(DARTSMITH_ARGUMENT(Group<Forward>) group) {
   Shared shared(shared_memory());
   const Parts parts(shared);
   find_moments(group, parts.scratch);
-  if constexpr (!materialise) return;
   wait_for_grid();
   for_members(group, [&](const Forward& f, Index task) {
     const Lane lane(f.cut, task);
@@ -100,64 +21,12 @@ __global__ void __launch_bounds__(kThreads) moments_kernel(DARTSMITH_ARGUMENT(Gr
   });
 }
 
-Partials partials_of(const KernelCall& call, const Cut& cut) {
-  return {static_cast<float*>(call.workspace), cut.channels, cut.pieces};
-}
-
-template <bool materialise>
 void forward(Stream& stream, const KernelCall* calls, int count) {
   for_parts(calls, count, [&](const KernelCall* part, int size) {
-    Group<Forward> group;
-    for (const KernelCall* call = part; call < part + size; ++call) {
-      const Cut cut(call->inputs[0]);
-      group.add({cut, view_of(call->inputs[0]), view_of(call->output), normalisation_of(*call), call->weight,
-                 call->bias, partials_of(*call, cut), 0},
-                cut.tasks());
-    }
-    launch_cooperative(CudaStream::of(stream), moments_kernel<materialise>, {group.tasks, shared_bytes<Parts>()},
-                       group);
+    const Group<Forward> group = forward_group(part, size);
+    launch_cooperative(CudaStream::of(stream), batch_norm_forward_kernel, {group.tasks, shared_bytes<Parts>()}, group);
   });
 }
-
-// --- Backward of lazy batch-norms: their gradient map applied
-
-struct MomentsBackward {
-  Cut cut;
-  View x, gradient;
-  const float* map;
-  View target;
-  bool accumulate;
-  int64_t first_task;
-};
-
-__global__ void __launch_bounds__(kThreads) moments_backward_kernel(DARTSMITH_ARGUMENT(Group<MomentsBackward>) group) {
-  for_members(group, [&](const MomentsBackward& b, Index task) {
-    const Lane lane(b.cut, task);
-    if (lane.channel >= b.cut.channels) return;
-    const GradientMap apply(b.map, lane.channel, b.cut.channels);
-    lane.for_pixels([&](int64_t pixel) {
-      const float4 dx = apply(b.gradient.load(pixel, lane.channel), b.x.load(pixel, lane.channel));
-      b.target.add(pixel, lane.channel, dx, b.accumulate);
-    });
-  });
-}
-
-void moments_backward(Stream& stream, const KernelCall* calls, int count) {
-  for_parts(calls, count, [&](const KernelCall* part, int size) {
-    Group<MomentsBackward> group;
-    for (const KernelCall* call = part; call < part + size; ++call) {
-      const GradientTarget& target = call->input_gradients[0];
-      if (target.mode == GradientMode::kIgnore) continue;
-      const Cut cut(call->inputs[0]);
-      group.add({cut, view_of(call->inputs[0]), output_gradient_of(*call), call->output_gradient_map,
-                 input_gradient_of(*call, 0), target.mode == GradientMode::kAccumulate, 0},
-                cut.tasks());
-    }
-    launch(CudaStream::of(stream), moments_backward_kernel, {group.tasks}, group);
-  });
-}
-
-// --- Backward of materialised ones
 
 struct Backward {
   Cut cut;
@@ -256,7 +125,7 @@ Backward backward_of(const KernelCall& call) {
           .first_task = 0};
 }
 
-void batch_norm_backward(Stream& stream, const KernelCall* calls, int count) {
+void backward(Stream& stream, const KernelCall* calls, int count) {
   for_parts(calls, count, [&](const KernelCall* part, int size) {
     Group<Backward> group;
     for (const KernelCall* call = part; call < part + size; ++call) {
@@ -272,19 +141,8 @@ size_t workspace_bytes(const KernelCall& call, bool backward) {
   return static_cast<size_t>((cut.pieces + (backward ? 1 : 0)) * 2 * cut.channels) * sizeof(float);
 }
 
-size_t moments_workspace_bytes(const KernelCall& call, bool backward) {
-  return backward ? 0 : workspace_bytes(call, false);
-}
-
 }  // namespace
 
-const OpKernels batch_norm_kernels = {.workspace_bytes = workspace_bytes,
-                                      .groups_inputs = true,
-                                      .forward_group = forward<true>,
-                                      .backward_group = batch_norm_backward};
-const OpKernels moments_kernels = {.workspace_bytes = moments_workspace_bytes,
-                                   .groups_inputs = true,
-                                   .forward_group = forward<false>,
-                                   .backward_group = moments_backward};
-
+const OpKernels batch_norm_kernels = {
+    .workspace_bytes = workspace_bytes, .groups_inputs = true, .forward_group = forward, .backward_group = backward};
 }  // namespace dartsmith::cuda

@@ -2,8 +2,10 @@
 #pragma once
 #include "cuda/chain.h"
 #include "cuda/combine.cuh"
+#include "cuda/dropout.cuh"
 #include "cuda/elementwise.cuh"
 #include "cuda/pool.cuh"
+#include "cuda/pooled_moments.cuh"
 #include "cuda/separable.cuh"
 
 namespace dartsmith::cuda {
@@ -23,13 +25,13 @@ __device__ __forceinline__ void run_forward(Phase phase, const unsigned char* ar
     case Phase::kPool:
       return pool::forward<layout>(as<Group<pool::PoolForward>>(arguments));
     case Phase::kPooledMoments:
-      return pool::measure<layout>(as<Group<pool::PooledMoments>>(arguments), shared);
+      return pooled_moments::forward<layout>(as<Group<pooled_moments::Measured>>(arguments), shared);
     case Phase::kRelu:
       return elementwise::apply_relu<false>(as<Group<elementwise::Relu>>(arguments));
     case Phase::kCopy:
       return elementwise::copy_windows(as<Group<elementwise::WindowCopy>>(arguments));
     case Phase::kDropout:
-      return elementwise::drop(as<Group<elementwise::Dropout>>(arguments));
+      return dropout::drop(as<Group<dropout::Dropout>>(arguments));
   }
 }
 
@@ -49,7 +51,7 @@ __device__ __forceinline__ void run_backward(Phase phase, const unsigned char* a
     case Phase::kCopy:
       return elementwise::copy_windows(as<Group<elementwise::WindowCopy>>(arguments));
     case Phase::kDropout:
-      return elementwise::drop(as<Group<elementwise::Dropout>>(arguments));
+      return dropout::drop(as<Group<dropout::Dropout>>(arguments));
   }
 }
 

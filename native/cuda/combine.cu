@@ -31,7 +31,7 @@ CombineInput input_of(const KernelCall& call, int k) {
   input.mixing = link.mixing;
   input.pooled = link.pool != nullptr;
   if (input.pooled) {
-    input.window = {*link.pool, link.pool->pool, call.inputs[k], call.output.height, call.output.width};
+    input.window = {*link.pool, call.inputs[k], call.output.height, call.output.width};
   }
   return input;
 }

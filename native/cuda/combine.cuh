@@ -3,8 +3,8 @@
 // batch-norm gradient sums, the dot products that are dL/dp_k, and the gradients of plain inputs; then the pieces are
 // joined. A thread has several pixels and asks for what several inputs hold of them before it uses any.
 #pragma once
-#include "cuda/moments.h"
-#include "cuda/pool.h"
+#include "cuda/moments.cuh"
+#include "cuda/pool_window.cuh"
 
 namespace dartsmith::cuda::combine {
 

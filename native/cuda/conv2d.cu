@@ -3,7 +3,7 @@
 // inputs) x pixels for the weight gradient, whose pieces are joined in fixed order. Groups of few channels (depthwise
 // ones that no separable takes) go element by element.
 #include "cuda/kernels.h"
-#include "cuda/product.h"
+#include "cuda/product.cuh"
 
 namespace dartsmith::cuda {
 namespace {
@@ -63,7 +63,7 @@ struct Convolution {
 };
 
 Convolution convolution_of(const KernelCall& call) {
-  const Window& w = call.node->window;
+  const auto& [w, groups] = attributes_of<Conv2dAttributes>(call);
   const Tensor &in = call.inputs[0], &out = call.output;
   Convolution c{};
   for (int axis = 0; axis < 2; ++axis) {
@@ -78,7 +78,7 @@ Convolution convolution_of(const KernelCall& call) {
   c.out_width = static_cast<int>(out.width);
   c.inputs = static_cast<int>(in.channels);
   c.outputs = static_cast<int>(out.channels);
-  c.groups = call.node->groups;
+  c.groups = groups;
   c.batch = in.batch;
   c.direct = true;
   for (int axis = 0; axis < 2; ++axis) {

@@ -1,5 +1,4 @@
-// relu, dropout, add, concat, crop, zero.
-
+// relu, add, concat, crop, zero.
 #include "cuda/chain.h"
 #include "cuda/elementwise.cuh"
 #include "cuda/kernels.h"
@@ -45,36 +44,6 @@ void relu_backward(Stream& stream, const KernelCall* calls, int count) {
     }
     append(CudaStream::of(stream), {Phase::kRelu, true, part->precision, {group.tasks}, packed(group)});
   });
-}
-
-Dropout dropout_of(const KernelCall& call, const View& from, const View& to, bool accumulate) {
-  const Tensor& out = call.output;
-  return {from,
-          to,
-          call.dropout,
-          call.node->rate,
-          call.node->whole_samples,
-          accumulate,
-          static_cast<uint32_t>(call.node->number),
-          out.height * out.width,
-          items_of(out),
-          0};
-}
-
-void dropout(Stream& stream, const KernelCall& call, const Dropout& member, bool backward) {
-  Group<Dropout> group;
-  group.add(member, divide_up(member.items, kItemsATask));
-  append(CudaStream::of(stream), {Phase::kDropout, backward, call.precision, {group.tasks}, packed(group)});
-}
-
-void dropout_forward(Stream& stream, const KernelCall& call) {
-  dropout(stream, call, dropout_of(call, view_of(call.inputs[0]), view_of(call.output), false), false);
-}
-
-void dropout_backward(Stream& stream, const KernelCall& call) {
-  if (!wanted(call, 0)) return;
-  const View to = input_gradient_of(call, 0);
-  dropout(stream, call, dropout_of(call, output_gradient_of(call), to, accumulates(call, 0)), true);
 }
 
 // Sums are taken so many at a time; a later launch goes on with the sum so far.
@@ -201,12 +170,13 @@ void copy_alone(Stream& stream, const KernelCall& call, bool backward, const Win
 }
 
 void crop_forward(Stream& stream, const KernelCall& call) {
+  const CropAttributes& crop = attributes_of<CropAttributes>(call);
   WindowCopy copy = copy_of(call.output);
   copy.from = view_of(call.inputs[0]);
   copy.from_height = static_cast<int>(call.inputs[0].height);
   copy.from_width = static_cast<int>(call.inputs[0].width);
-  copy.from_top = call.node->top;
-  copy.from_left = call.node->left;
+  copy.from_top = crop.top;
+  copy.from_left = crop.left;
   copy.to = view_of(call.output);
   copy_alone(stream, call, false, copy);
 }
@@ -218,6 +188,7 @@ void clear_tensor(Stream& stream, float* data, const Tensor& like, Precision pre
 
 void crop_backward(Stream& stream, const KernelCall& call) {
   if (!wanted(call, 0)) return;
+  const CropAttributes& crop = attributes_of<CropAttributes>(call);
   const Tensor& in = call.inputs[0];
   const GradientTarget& target = call.input_gradients[0];
   if (!accumulates(call, 0)) clear_tensor(stream, target.data, in, target.precision);
@@ -226,8 +197,8 @@ void crop_backward(Stream& stream, const KernelCall& call) {
   copy.to = input_gradient_of(call, 0);
   copy.to_height = static_cast<int>(in.height);
   copy.to_width = static_cast<int>(in.width);
-  copy.to_top = call.node->top;
-  copy.to_left = call.node->left;
+  copy.to_top = crop.top;
+  copy.to_left = crop.left;
   copy.accumulate = true;
   copy_alone(stream, call, true, copy);
 }
@@ -239,7 +210,6 @@ void zero_forward(Stream& stream, const KernelCall& call) {
 }  // namespace
 
 const OpKernels relu_kernels = {.groups_inputs = true, .forward_group = relu_forward, .backward_group = relu_backward};
-const OpKernels dropout_kernels = {dropout_forward, dropout_backward, nullptr};
 const OpKernels add_kernels = {add_forward, add_backward, nullptr};
 const OpKernels concat_kernels = {
     .groups_inputs = true, .forward_group = concat_forward, .backward_group = concat_backward};

@@ -4,10 +4,6 @@
 namespace dartsmith::cuda {
 namespace {
 
-Work elementwise(int64_t items) {
-  return {divide_up(items, kThreads)};
-}
-
 struct GlobalParts {
   float4* scratch;
   __host__ __device__ explicit GlobalParts(Shared& shared) : scratch(shared.take<float4>(kWarps * kChunk / 4)) {}
@@ -56,7 +52,7 @@ void global_backward(Stream& stream, const KernelCall& call) {
   const Tensor& x = call.inputs[0];
   const GradientTarget& target = call.input_gradients[0];
   if (target.mode == GradientMode::kIgnore) return;
-  launch(CudaStream::of(stream), global_unpool_kernel, elementwise(items_of(x)), output_gradient_of(call),
+  launch(CudaStream::of(stream), global_unpool_kernel, a_thread_each(items_of(x)), output_gradient_of(call),
          input_gradient_of(call, 0), x.height * x.width, target.mode == GradientMode::kAccumulate, items_of(x));
 }
 

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "cuda/stream.h"
-#include "cuda/task.h"
+#include "cuda/task.cuh"
 
 namespace dartsmith::cuda {
 
@@ -14,6 +14,11 @@ struct Work {
   int64_t tasks = 1;
   size_t shared_bytes = 0;
 };
+
+// One thread an item.
+inline Work a_thread_each(int64_t items) {
+  return {divide_up(items, kThreads)};
+}
 
 // Lets a kernel have as much shared memory as a block can. Never less, since that holds for the whole device: another
 // stream's launch of the same kernel with more would no longer be allowed.

@@ -89,23 +89,29 @@ __global__ void __launch_bounds__(kThreads)
   });
 }
 
+Labels labels_of(const KernelCall& call) {
+  return {call.loss->labels, call.loss->label_share, call.inputs[0].batch};
+}
+
 void forward(Stream& stream, const KernelCall& call) {
+  const auto& attributes = attributes_of<SoftmaxCrossEntropyAttributes>(call);
   const int64_t batch = call.inputs[0].batch, classes = call.inputs[0].channels;
   for (int i = 0; i < call.input_count; ++i) {
     launch(CudaStream::of(stream), loss_forward_kernel, {1, shared_bytes<Parts>()}, call.inputs[i].data,
-           Labels{call.labels, call.label_share, batch}, classes, call.node->smoothing, call.node->loss_weights[i],
-           i == 0, call.saved + i * batch * classes, call.output.data, call.loss);
+           labels_of(call), classes, attributes.smoothing, attributes.weights[i], i == 0,
+           call.saved + i * batch * classes, call.output.data, call.loss->result);
   }
 }
 
 void backward(Stream& stream, const KernelCall& call) {
+  const auto& attributes = attributes_of<SoftmaxCrossEntropyAttributes>(call);
   const int64_t batch = call.inputs[0].batch, classes = call.inputs[0].channels;
   for (int i = 0; i < call.input_count; ++i) {
     const GradientTarget& target = call.input_gradients[i];
     if (target.mode == GradientMode::kIgnore) continue;
     launch(CudaStream::of(stream), loss_backward_kernel, {divide_up(batch * classes, kThreads)},
-           call.saved + i * batch * classes, Labels{call.labels, call.label_share, batch}, classes,
-           call.node->smoothing, call.node->loss_weights[i], target.data, target.mode == GradientMode::kAccumulate);
+           call.saved + i * batch * classes, labels_of(call), classes, attributes.smoothing, attributes.weights[i],
+           target.data, target.mode == GradientMode::kAccumulate);
   }
 }
 

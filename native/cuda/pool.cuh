@@ -1,7 +1,7 @@
-// maxPool, avgPool, and pooledMoments: the statistics of lazy batch-norms of a pooling that nobody stores.
+// maxPool, avgPool, and the way back through a pooling that nobody stored (pooledMoments).
 #pragma once
-#include "cuda/moments.h"
-#include "cuda/pool.h"
+#include "cuda/moments.cuh"
+#include "cuda/pool_window.cuh"
 
 namespace dartsmith::cuda::pool {
 
@@ -159,65 +159,6 @@ __device__ __forceinline__ void backward(const PoolBackward& b) {
     const int64_t item = (task - b.sets[m].first_input_task) * kThreads + threadIdx.x;
     if (item < b.sets[m].input_items) gather_input<layout>(b.sets + m, item);
   });
-}
-
-// --- pooledMoments
-
-inline constexpr int kPooledPixels = 128;  // of a piece
-
-struct PooledParts {
-  float4* scratch;
-  float4* piece;  // [kPooledPixels, kChunk / 4]
-  __host__ __device__ explicit PooledParts(Shared& shared)
-      : scratch(shared.take<float4>(kWarps * kChunk / 4)), piece(shared.take<float4>(kPooledPixels * kChunk / 4)) {}
-};
-
-// Nodes that measure one pooling of one tensor: it is pooled once, each moves its own running statistics.
-struct PooledMoments {
-  PoolWindow window;
-  View x;
-  Normalisation norms[kMembers];
-  int members;
-  Partials partials;
-  int64_t pixels;
-  int chunks;
-  int64_t first_task;
-
-  __device__ __forceinline__ int count(Index piece) const {
-    return static_cast<int>(smaller(kPooledPixels, pixels - piece * kPooledPixels));
-  }
-};
-
-template <Layout layout>
-__device__ __forceinline__ void measure_piece(const PooledMoments& m, Index task, const PooledParts& parts) {
-  const Index piece = task / m.chunks, first = piece * kPooledPixels;
-  const int chunk = static_cast<int>(task % m.chunks) * kChunk;
-  const Spread spread(m.x.channels - chunk);
-  const int channel = chunk + spread.vector * 4;
-  for (int p = spread.row; p < m.count(piece) && channel < m.x.channels; p += spread.rows) {
-    parts.piece[p * spread.vectors + spread.vector] = m.window.value<layout>(m.x, first + p, channel);
-  }
-  __syncthreads();
-  piece_moments(
-      spread, m.count(piece), channel, [&](int p) { return parts.piece[p * spread.vectors + spread.vector]; },
-      parts.scratch, m.partials, piece);
-}
-
-template <Layout layout>
-__device__ __forceinline__ void measure(const Group<PooledMoments>& group, Shared& shared) {
-  const PooledParts parts(shared);
-  if (group.members[0].norms[0].statistics != Statistics::kRunning) {
-    for_members(group, [&](const PooledMoments& m, Index task) { measure_piece<layout>(m, task, parts); });
-  }
-  wait_for_grid();
-  for (int i = 0; i < group.count; ++i) {
-    const PooledMoments& m = group.members[i];
-    for_warps(int64_t{m.members} * m.x.channels, [&](Index item) {
-      finish_moments(m.norms[item / static_cast<Index>(m.x.channels)], m.partials,
-                     static_cast<int>(item % static_cast<Index>(m.x.channels)), static_cast<double>(m.pixels),
-                     [&](Index piece) { return m.count(piece); });
-    });
-  }
 }
 
 }  // namespace dartsmith::cuda::pool

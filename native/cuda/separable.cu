@@ -38,6 +38,10 @@ struct Arguments {
   }
 };
 
+const Window& window_of(const KernelCall& call) {
+  return attributes_of<SeparableAttributes>(call).window;
+}
+
 // Pixels of a tile at stride 1, so that each thread has a quad of them, or of a square of the product.
 int tile_pixels_of(const KernelCall& call) {
   const int64_t channels = larger(call.inputs[0].channels, call.output.channels);
@@ -45,7 +49,7 @@ int tile_pixels_of(const KernelCall& call) {
 }
 
 Tiling tiling_of(const KernelCall& call) {
-  return {call.output.height, call.output.width, tile_pixels(call.node->window.stride, tile_pixels_of(call))};
+  return {call.output.height, call.output.width, tile_pixels(window_of(call).stride, tile_pixels_of(call))};
 }
 
 // Of the data gradient; one thread a quad and vector of channels.
@@ -57,8 +61,8 @@ Tiling input_tiling_of(const KernelCall& call) {
 bool same_run(const KernelCall& a, const KernelCall& b) {
   return a.inputs[0].data == b.inputs[0].data && a.links[0].statistics == b.links[0].statistics &&
          a.output.height == b.output.height && a.output.width == b.output.width &&
-         tile_pixels_of(a) == tile_pixels_of(b) && a.node->window.stride[0] == b.node->window.stride[0] &&
-         a.node->window.stride[1] == b.node->window.stride[1];
+         tile_pixels_of(a) == tile_pixels_of(b) && window_of(a).stride[0] == window_of(b).stride[0] &&
+         window_of(a).stride[1] == window_of(b).stride[1];
 }
 
 // Where a call's workspace holds what, in bytes; the partial sums of backward come first.
@@ -70,7 +74,7 @@ struct Workspace {
     const Tensor& in = call.inputs[0];
     tiles = in.batch * tiling_of(call).tiles();
     slices = smaller(tiles, kWeightTasks);
-    const int64_t taps = int64_t{call.node->window.kernel[0]} * call.node->window.kernel[1];
+    const int64_t taps = int64_t{window_of(call).kernel[0]} * window_of(call).kernel[1];
     const bool wants_weights = call.weight_gradient != nullptr;
     weight_elements = wants_weights ? taps * in.channels + in.channels * call.output.channels : 0;
     depthwise_gradient = round_up(slices * weight_elements * static_cast<int64_t>(sizeof(float)), 64);
@@ -83,7 +87,7 @@ struct Workspace {
 
 Member member_of(const KernelCall& call, bool backward) {
   Member m{};
-  m.window = DepthwiseWindow(call.node->window);
+  m.window = DepthwiseWindow(window_of(call));
   m.output = view_of(call.output);
   m.depthwise = call.weight;
   m.pointwise = call.bias;

@@ -8,9 +8,9 @@
 // are summed, masked by the relu, and measured for the input's batch-norm; last, partial sums are joined in fixed
 // order.
 #pragma once
-#include "cuda/depthwise.h"
-#include "cuda/moments.h"
-#include "cuda/product.h"
+#include "cuda/depthwise.cuh"
+#include "cuda/moments.cuh"
+#include "cuda/product.cuh"
 
 namespace dartsmith::cuda::separable {
 

@@ -1,14 +1,11 @@
-// Whole-arena sweeps: optimisers, norms, the unrolled step and its perturbations; mixing weights; batches from uint8
-// images.
+// Whole-arena sweeps: optimisers, norms, the unrolled step and its perturbations.
+#include "cuda/gather.h"
 #include "cuda/kernels.h"
+#include "cuda/mixing.h"
 #include "cuda/peak.h"
 
 namespace dartsmith::cuda {
 namespace {
-
-Work elementwise(int64_t items) {
-  return {divide_up(items, kThreads)};
-}
 
 inline constexpr int64_t kNormPiece = 4096;
 
@@ -75,7 +72,7 @@ __global__ void __launch_bounds__(kThreads) sgd_kernel(SgdUpdate u) {
 }
 
 void sgd(Stream& stream, const SgdUpdate& update) {
-  launch(CudaStream::of(stream), sgd_kernel, elementwise(update.count), update);
+  launch(CudaStream::of(stream), sgd_kernel, a_thread_each(update.count), update);
 }
 
 __global__ void __launch_bounds__(kThreads) average_kernel(AverageUpdate u) {
@@ -84,7 +81,7 @@ __global__ void __launch_bounds__(kThreads) average_kernel(AverageUpdate u) {
 }
 
 void average(Stream& stream, const AverageUpdate& update) {
-  launch(CudaStream::of(stream), average_kernel, elementwise(update.count), update);
+  launch(CudaStream::of(stream), average_kernel, a_thread_each(update.count), update);
 }
 
 __global__ void __launch_bounds__(kThreads) adam_kernel(AdamUpdate u) {
@@ -103,7 +100,7 @@ __global__ void __launch_bounds__(kThreads) adam_kernel(AdamUpdate u) {
 }
 
 void adam(Stream& stream, const AdamUpdate& update) {
-  launch(CudaStream::of(stream), adam_kernel, elementwise(update.count), update);
+  launch(CudaStream::of(stream), adam_kernel, a_thread_each(update.count), update);
 }
 
 __global__ void __launch_bounds__(kThreads) unrolled_step_kernel(UnrolledStep s) {
@@ -116,7 +113,7 @@ __global__ void __launch_bounds__(kThreads) unrolled_step_kernel(UnrolledStep s)
 }
 
 void unrolled_step(Stream& stream, const UnrolledStep& step) {
-  launch(CudaStream::of(stream), unrolled_step_kernel, elementwise(step.count), step);
+  launch(CudaStream::of(stream), unrolled_step_kernel, a_thread_each(step.count), step);
 }
 
 __global__ void __launch_bounds__(kThreads) perturb_kernel(Perturbation p) {
@@ -126,7 +123,7 @@ __global__ void __launch_bounds__(kThreads) perturb_kernel(Perturbation p) {
 }
 
 void perturb(Stream& stream, const Perturbation& perturbation) {
-  launch(CudaStream::of(stream), perturb_kernel, elementwise(perturbation.count), perturbation);
+  launch(CudaStream::of(stream), perturb_kernel, a_thread_each(perturbation.count), perturbation);
 }
 
 __global__ void __launch_bounds__(kThreads) combine_hypergradient_kernel(HypergradientCombination c) {
@@ -137,132 +134,7 @@ __global__ void __launch_bounds__(kThreads) combine_hypergradient_kernel(Hypergr
 }
 
 void combine_hypergradient(Stream& stream, const HypergradientCombination& combination) {
-  launch(CudaStream::of(stream), combine_hypergradient_kernel, elementwise(combination.count), combination);
-}
-
-// --- Mixing weights
-
-inline constexpr int kRows = 64;  // of one launch
-
-struct Rows {
-  MixingRow rows[kRows];
-  int count;
-};
-
-// Calls body(rows) for parts of the rows that a launch takes.
-template <typename Body>
-void for_rows(const MixingRow* rows, int64_t count, const Body& body) {
-  for (int64_t first = 0; first < count; first += kRows) {
-    Rows part{};
-    part.count = static_cast<int>(smaller(kRows, count - first));
-    for (int r = 0; r < part.count; ++r) part.rows[r] = rows[first + r];
-    body(part);
-  }
-}
-
-__global__ void __launch_bounds__(kThreads)
-    mixing_forward_kernel(DARTSMITH_ARGUMENT(Rows) rows, const float* alpha, float* mixing) {
-  for_grid(rows.count, [&](Index r) {
-    const MixingRow& row = rows.rows[r];
-    const float* in = alpha + row.offset;
-    float* out = mixing + row.offset;
-    double largest = in[0], total = 0;
-    for (int64_t k = 1; k < row.length; ++k) largest = in[k] > largest ? in[k] : largest;
-    for (int64_t k = 0; k < row.length; ++k) total += exp(in[k] - largest);
-    for (int64_t k = 0; k < row.length; ++k) {
-      out[k] =
-          static_cast<float>(row.sigmoid ? 1 / (1 + exp(-static_cast<double>(in[k]))) : exp(in[k] - largest) / total);
-    }
-  });
-}
-
-void mixing_forward(Stream& stream, const MixingRow* rows, int64_t count, const float* alpha, float* mixing) {
-  for_rows(rows, count, [&](const Rows& part) {
-    launch(CudaStream::of(stream), mixing_forward_kernel, elementwise(part.count), part, alpha, mixing);
-  });
-}
-
-__global__ void __launch_bounds__(kThreads) mixing_backward_kernel(DARTSMITH_ARGUMENT(Rows) rows, const float* mixing,
-                                                                   const double* gradients, float* alpha_gradients) {
-  for_grid(rows.count, [&](Index r) {
-    const MixingRow& row = rows.rows[r];
-    const float* p = mixing + row.offset;
-    const double* g = gradients + row.offset;
-    double mean = 0;
-    for (int64_t k = 0; k < row.length; ++k) mean += p[k] * g[k];
-    for (int64_t k = 0; k < row.length; ++k) {
-      const double slope = row.sigmoid ? (1 - static_cast<double>(p[k])) * g[k] : g[k] - mean;
-      alpha_gradients[row.offset + k] = static_cast<float>(p[k] * slope);
-    }
-  });
-}
-
-void mixing_backward(Stream& stream, const MixingRow* rows, int64_t count, const float* mixing,
-                     const double* mixing_gradients, float* alpha_gradients) {
-  for_rows(rows, count, [&](const Rows& part) {
-    launch(CudaStream::of(stream), mixing_backward_kernel, elementwise(part.count), part, mixing, mixing_gradients,
-           alpha_gradients);
-  });
-}
-
-// --- Batches
-
-// `word` as a number below `bound`.
-__device__ int64_t below(uint32_t word, int64_t bound) {
-  return static_cast<int64_t>((static_cast<uint64_t>(word) * static_cast<uint64_t>(bound)) >> 32);
-}
-
-// Where a pixel of an augmented image comes from: its first channel within the dataset, below 0 outside the image.
-struct PixelSource {
-  int64_t at = -1;
-  bool hole = false;
-
-  __device__ PixelSource(const GatherCall& g, const GatherSettings& settings, Index sample, Index y, Index x) {
-    int64_t source_y = y, source_x = x;
-    if (settings.random != 0) {
-      const PhiloxBlock block = philox(settings.stream, static_cast<uint32_t>(sample));
-      const bool mirror = settings.flip != 0 && (block.word[2] >> 31) != 0;
-      source_y = y + below(block.word[0], 2 * int64_t{settings.pad} + 1) - settings.pad;
-      source_x = (mirror ? g.width - 1 - x : x) + below(block.word[1], 2 * int64_t{settings.pad} + 1) - settings.pad;
-      const int64_t top = below(block.word[3] & 0xffff0000u, g.height) - settings.cutout / 2;
-      const int64_t left = below(block.word[3] << 16, g.width) - settings.cutout / 2;
-      hole = y >= top && y < top + settings.cutout && x >= left && x < left + settings.cutout;
-    }
-    if (source_y < 0 || source_y >= g.height || source_x < 0 || source_x >= g.width) return;
-    at = ((g.indices[sample] * g.height + source_y) * g.width + source_x) * g.channels;
-  }
-  __device__ float value(const GatherCall& g, int64_t channel) const {
-    const unsigned byte = at < 0 ? 0 : g.images[at + channel];
-    return hole ? 0.0f : g.table[channel * 256 + byte];
-  }
-};
-
-// One thread a pixel; each draws the augmentation of its image, and of a partner, anew, which costs less than a second
-// kernel.
-__global__ void __launch_bounds__(kThreads) gather_kernel(GatherCall g) {
-  const GatherSettings settings = *g.settings;
-  const Index width = static_cast<Index>(g.width), area = static_cast<Index>(g.height) * width;
-  const float rest = 1 - settings.share;
-  for_grid(g.batch * area, [&](Index item) {
-    const Index sample = item / area, y = item % area / width, x = item % width;
-    const Index partner = static_cast<Index>(partner_of(sample, g.batch));
-    const PixelSource own(g, settings, sample, y, x);
-    if (settings.share == 1 || partner == sample) {
-      for (int64_t c = 0; c < g.channels; ++c) g.output[item * g.channels + c] = own.value(g, c);
-    } else {
-      const PixelSource other(g, settings, partner, y, x);
-      for (int64_t c = 0; c < g.channels; ++c) {
-        g.output[item * g.channels + c] = fmaf(settings.share, own.value(g, c), rest * other.value(g, c));
-      }
-    }
-    if (item % area != 0) return;
-    g.labels[sample] = g.all_labels[g.indices[sample]];
-    g.labels[g.batch + sample] = g.all_labels[g.indices[partner]];
-  });
-}
-
-void gather(Stream& stream, const GatherCall& call) {
-  launch(CudaStream::of(stream), gather_kernel, elementwise(call.batch * call.height * call.width), call);
+  launch(CudaStream::of(stream), combine_hypergradient_kernel, a_thread_each(combination.count), combination);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/error.h"
+#include "engine/ops/descriptor.h"
 
 namespace dartsmith {
 namespace {
@@ -20,7 +21,7 @@ void check_parameters(const Program& program, const Parameters& parameters) {
 }
 
 bool has_loss(const Program& program) {
-  return program.graph().nodes[program.graph().output].op == Op::kSoftmaxCrossEntropy;
+  return descriptor_of(program.graph().nodes[program.graph().output].op).is_loss;
 }
 
 void check(const PassCommand& command) {

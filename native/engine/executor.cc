@@ -1,6 +1,7 @@
 #include "engine/executor.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <utility>
 #include <vector>
@@ -105,7 +106,7 @@ class Executor {
       const double seconds = backend_.seconds_of([&] { launch(step, calls, *slice.stream); });
       profile.push_back(count_work(plan_, ids, step.backward, slice.count));
       profile.back().seconds = seconds;
-      profile.back().workspace_bytes = workspace_bytes(calls, step.backward);
+      profile.back().workspace_bytes = workspace_bytes(step, ids, calls);
     } else {
       launch(step, calls, *slice.stream);
     }
@@ -239,33 +240,48 @@ class Executor {
   bool counts(int64_t mixing) const { return given_[mixing] != 0.0f; }
   bool counts(const LoweredInput& input) const { return input.mixing < 0 || counts(input.mixing); }
 
-  // A call and the arrays that it points to.
+  // A call and what it points to.
   struct Call : KernelCall {
     std::vector<Tensor> tensors;
     std::vector<InputLink> input_links;
     std::vector<GradientTarget> targets;
+    std::optional<NormCall> own_norm;
+    std::optional<LossCall> own_loss;
   };
+
+  NormCall norm_call(const Node& n, const BatchNormAttributes& norm) const {
+    float* buffers = parameters_.data(Arena::kBuffers);
+    return {request_.statistics, norm, buffers + n.running_mean.offset, buffers + n.running_variance.offset};
+  }
+
+  LossCall loss_call() const {
+    const GatherSettings* settings = request_.addresses.settings;
+    return {program_.labels_.as<int32_t>(), settings == nullptr ? nullptr : &settings->share, request_.loss};
+  }
 
   InputLink link(const LoweredInput& input, bool backward, int worker) const {
     InputLink link;
-    if (node(input.id).op == Op::kPooledMoments) link.pool = &node(input.id);
+    const auto* measured = std::get_if<PooledMomentsAttributes>(&node(input.id).attributes);
+    if (measured != nullptr) link.pool = &measured->pool;
     link.dropout = dropout(input.dropout);
     if (input.normalised) link.statistics = buffer(planned(input.id).saved, worker);
     if (node(input.id).scale) add_affine(node(input.id), backward, link);
     if (input.normalised && backward) link.gradient_map = buffer(planned(input.id).gradient_map);
     if (input.mixing >= 0) link.mixing = program_.mixing_.as<float>() + input.mixing;
-    if (input.mixing >= 0 && backward && plan_.wants_alpha) {
+    if (input.mixing >= 0 && backward && plan_.wants.alpha) {
       link.mixing_gradient = program_.mixing_gradients_.as<double>() + input.mixing;
     }
     return link;
   }
 
-  const Node* dropout(int original) const { return original < 0 ? nullptr : &program_.graph_.nodes[original]; }
+  const DropoutAttributes* dropout(int original) const {
+    return original < 0 ? nullptr : &program_.graph_.nodes[original].own<DropoutAttributes>();
+  }
 
   void add_affine(const Node& norm, bool backward, InputLink& link) const {
     link.scale = parameters_.data(Arena::kWeights) + norm.scale.offset;
     link.shift = parameters_.data(Arena::kWeights) + norm.shift.offset;
-    if (!backward || !plan_.wants_weights) return;
+    if (!backward || !plan_.wants.weights) return;
     link.scale_gradient = parameters_.data(Arena::kWeightGradients) + norm.scale.offset;
     link.shift_gradient = parameters_.data(Arena::kWeightGradients) + norm.shift.offset;
   }
@@ -279,21 +295,17 @@ class Executor {
       if (!counts(input)) continue;
       call.tensors.push_back(tensor(input.id, slice));
       call.input_links.push_back(link(input, backward, slice.worker));
-      if (backward) call.targets.push_back(gradient_target(n, input));
+      if (backward) call.targets.push_back(gradient_target(input));
     }
-    call.node = &n;
+    call.attributes = attributes_address(n);
     call.input_count = static_cast<int>(call.tensors.size());
     call.output = tensor(id, slice);
     call.saved = buffer(planned(id).saved, slice.worker);
     call.workspace = buffer<void>(step_node.workspace, slice.worker);
-    call.statistics = request_.statistics;
     if (n.weight) call.weight = parameters_.data(Arena::kWeights) + n.weight.offset;
     if (n.bias) call.bias = parameters_.data(Arena::kWeights) + n.bias.offset;
-    if (n.running_mean) call.running_mean = parameters_.data(Arena::kBuffers) + n.running_mean.offset;
-    if (n.running_variance) call.running_variance = parameters_.data(Arena::kBuffers) + n.running_variance.offset;
-    call.labels = program_.labels_.as<int32_t>();
-    if (request_.addresses.settings != nullptr) call.label_share = &request_.addresses.settings->share;
-    call.loss = request_.loss;
+    if (const BatchNormAttributes* norm = descriptor_of(n.op).norm(n)) call.own_norm = norm_call(n, *norm);
+    if (descriptor_of(n.op).is_loss) call.own_loss = loss_call();
     call.dropout = request_.addresses.dropout;
     call.precision = plan_.precision;
     if (!backward) return call;
@@ -302,8 +314,8 @@ class Executor {
     call.output_gradient_map = buffer(planned(id).gradient_map);
     call.output_dropout = dropout(planned(id).dropout);
     float* gradients = parameters_.data(Arena::kWeightGradients);
-    if (plan_.wants_weights && n.weight) call.weight_gradient = gradients + n.weight.offset;
-    if (plan_.wants_weights && n.bias) call.bias_gradient = gradients + n.bias.offset;
+    if (plan_.wants.weights && n.weight) call.weight_gradient = gradients + n.weight.offset;
+    if (plan_.wants.weights && n.bias) call.bias_gradient = gradients + n.bias.offset;
     return call;
   }
 
@@ -313,6 +325,8 @@ class Executor {
       call.inputs = call.tensors.data();
       call.links = call.input_links.data();
       call.input_gradients = call.targets.data();
+      if (call.own_norm) call.norm = &*call.own_norm;
+      if (call.own_loss) call.loss = &*call.own_loss;
       launched.push_back(call);
     }
     const OpKernels& kernels = backend_.kernels(node(step.nodes.front().id).op);
@@ -323,22 +337,22 @@ class Executor {
   }
 
   // Of a step; nodes that measure one pooling share the first one's.
-  int64_t workspace_bytes(const std::vector<Call>& calls, bool backward) const {
-    const auto count = backend_.kernels(calls.front().node->op).workspace_bytes;
+  int64_t workspace_bytes(const Step& step, const std::vector<int>& ids, const std::vector<Call>& calls) const {
+    const auto count = backend_.kernels(node(step.nodes.front().id).op).workspace_bytes;
     if (count == nullptr) return 0;
-    std::set<std::pair<const float*, Op>> measured;
+    std::set<std::pair<const float*, int>> measured;
     int64_t total = 0;
-    for (const Call& call : calls) {
-      const bool pooled = call.node->op == Op::kPooledMoments;
-      if (pooled && !measured.insert({call.inputs[0].data, call.node->pool}).second) continue;
-      total += static_cast<int64_t>(count(call, backward));
+    for (size_t i = 0; i < calls.size(); ++i) {
+      const int pooling = measured_pooling(node(ids[i]));
+      if (pooling != 0 && !measured.insert({calls[i].inputs[0].data, pooling}).second) continue;
+      total += static_cast<int64_t>(count(calls[i], step.backward));
     }
     return total;
   }
 
   void start_backward() {
-    if (plan_.wants_weights) clear(Arena::kWeightGradients);
-    if (plan_.wants_alpha && !program_.rows_.empty()) {
+    if (plan_.wants.weights) clear(Arena::kWeightGradients);
+    if (plan_.wants.alpha && !program_.rows_.empty()) {
       backend_.clear(program_.mixing_gradients_.as<void>(), program_.mixing_gradients_.bytes());
     }
     const int output = plan_.graph.output;
@@ -355,19 +369,18 @@ class Executor {
   }
 
   // Marks the input's gradient as written, and says how the kernel writes it.
-  GradientTarget gradient_target(const Node& n, const LoweredInput& input) {
+  GradientTarget gradient_target(const LoweredInput& input) {
     const PlannedNode& source = planned(input.id);
     if (!source.has_gradient) return {};
     const bool had_gradient = written_[input.id];
     written_[input.id] = true;
-    const bool handed_on = source.shares_gradient && (n.op == Op::kAdd || n.op == Op::kCombine);
-    if (handed_on) return {};
+    if (source.shares_gradient) return {};
     return {buffer(source.gradient), had_gradient ? GradientMode::kAccumulate : GradientMode::kOverwrite,
             plan_.gradient_precision_of(input.id)};
   }
 
   void finish(PassResult& result) {
-    if (plan_.wants_alpha && !program_.rows_.empty()) write_alpha_gradients();
+    if (plan_.wants.alpha && !program_.rows_.empty()) write_alpha_gradients();
     if (!plan_.wants_inputs) return;
     for (size_t original = 0; original < program_.graph_.nodes.size(); ++original) {
       const Node& input = program_.graph_.nodes[original];

@@ -5,11 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "engine/attributes.h"
 #include "engine/philox.h"
 
 namespace dartsmith {
-
-struct Node;
 
 // What a program computes with. kFp32 is exact. kTf32 multiplies on tensor cores with 11 bits of precision. kBf16 also
 // stores activations in half the memory, rounded to 8 bits before anything else is computed from them: which ones, a
@@ -52,12 +51,12 @@ enum class Statistics { kRunning, kBatch, kBatchUpdating };
 // kernel applies `statistics` while loading, and its backward leaves the gradient of the tensor itself not as a tensor
 // but as a map over channels, d = A * g + B * x + D, for the kernel that produced the tensor to apply.
 struct InputLink {
-  const Node* pool = nullptr;         // combine: the input is this pooledMoments node's pooling of the tensor
-  const Node* dropout = nullptr;      // combine: drops whole samples of the input, once it is normalised
-  const float* statistics = nullptr;  // mean, reciprocal deviation [2, channels]; null for a plain input
-  const float* scale = nullptr;       // what the normalised input is multiplied by and
-  const float* shift = nullptr;       // then moved by, [channels] each; null for neither
-  float* scale_gradient = nullptr;    // backward, overwritten; null when not wanted
+  const PoolAttributes* pool = nullptr;        // combine: the input is this pooling of the tensor, which nobody stored
+  const DropoutAttributes* dropout = nullptr;  // combine: drops whole samples of the input, once it is normalised
+  const float* statistics = nullptr;           // mean, reciprocal deviation [2, channels]; null for a plain input
+  const float* scale = nullptr;                // what the normalised input is multiplied by and
+  const float* shift = nullptr;                // then moved by, [channels] each; null for neither
+  float* scale_gradient = nullptr;             // backward, overwritten; null when not wanted
   float* shift_gradient = nullptr;
   float* gradient_map = nullptr;      // backward of a normalised input: A, B, D [3, channels]
   const float* mixing = nullptr;      // combine: the input's weight; null for 1
@@ -77,35 +76,52 @@ struct DropoutSettings {
   int32_t active = 0;
 };
 
+// Of batch-norms, and of ops that hold the statistics of one.
+struct NormCall {
+  Statistics statistics = Statistics::kBatch;
+  BatchNormAttributes attributes;
+  float* running_mean = nullptr;
+  float* running_variance = nullptr;
+};
+
+// Of losses against labels.
+struct LossCall {
+  const int32_t* labels = nullptr;     // [batch], behind them the partners'
+  const float* label_share = nullptr;  // of a sample's own label; null for all
+  LossResult* result = nullptr;
+};
+
 // One node's forward or backward on a backend; pointers are the backend's memory. Backward kernels overwrite parameter
 // gradients and treat each input gradient by its mode; a null or ignored target is not computed.
 struct KernelCall {
-  const Node* node = nullptr;
+  const void* attributes = nullptr;  // the op's own: see attributes_of()
   const Tensor* inputs = nullptr;
   int input_count = 0;
   Precision precision = Precision::kFp32;  // of products, where the backend's products have one
   const InputLink* links = nullptr;        // one an input
   Tensor output;
-  float* saved = nullptr;     // what forward leaves for backward: saved_elements() floats
+  float* saved = nullptr;     // what forward leaves for backward: as many floats as the op's descriptor says
   void* workspace = nullptr;  // workspace_bytes() of scratch, dead after the call
-  Statistics statistics = Statistics::kBatch;
   const float* weight = nullptr;
   const float* bias = nullptr;
-  float* running_mean = nullptr;
-  float* running_variance = nullptr;
-  const int32_t* labels = nullptr;           // loss: [batch], behind them the partners'
-  const float* label_share = nullptr;        // loss: of a sample's own label; null for all
-  LossResult* loss = nullptr;                // loss
+  const NormCall* norm = nullptr;            // null for ops that normalise nothing
+  const LossCall* loss = nullptr;            // null for ops that are no loss
   const DropoutSettings* dropout = nullptr;  // what this and neighbouring dropout nodes draw from
   // Backward only.
   const float* output_gradient = nullptr;           // null for the loss itself: its gradient is 1
   Precision gradient_precision = Precision::kFp32;  // of the output's gradient as it is stored
   const float* output_gradient_map = nullptr;       // A, B, D of an output that its consumer normalised: see InputLink
-  const Node* output_dropout = nullptr;             // what dropped samples of it then: their g is 0, others' is larger
+  const DropoutAttributes* output_dropout = nullptr;  // what dropped samples of it then: their g is 0, others' larger
   const GradientTarget* input_gradients = nullptr;
   float* weight_gradient = nullptr;
   float* bias_gradient = nullptr;
 };
+
+// A call's attributes, of the type that its op has.
+template <typename T>
+DARTSMITH_ANY_DEVICE const T& attributes_of(const KernelCall& call) {
+  return *static_cast<const T*>(call.attributes);
+}
 
 // A backend's execution resource (thread pool, CUDA stream): kernels cast it to their own.
 class Stream {
@@ -114,7 +130,7 @@ class Stream {
 };
 
 // One op's kernels; `workspace_bytes` says what one call of either direction needs, null for nothing. It looks at the
-// call's node, shapes and precision, and at whether a weight gradient is wanted.
+// call's attributes, shapes and precision, and at whether a weight gradient is wanted.
 struct OpKernels {
   void (*forward)(Stream&, const KernelCall&) = nullptr;
   void (*backward)(Stream&, const KernelCall&) = nullptr;

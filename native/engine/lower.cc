@@ -3,19 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/ops/descriptor.h"
+
 namespace dartsmith {
 namespace {
-
-// Ops whose value follows from inputs and attributes alone: equal ones are computed once. The candidates of a supernet
-// repeat the same relu and pooling of a state on every edge that leaves it.
-bool shareable(Op op) {
-  return op == Op::kRelu || op == Op::kMaxPool || op == Op::kAvgPool || op == Op::kCrop;
-}
-
-bool same_computation(const Node& a, const Node& b) {
-  return a.op == b.op && a.window == b.window && a.count_include_pad == b.count_include_pad && a.top == b.top &&
-         a.left == b.left;
-}
 
 // A mixed node computes from its branches' outputs; its first input only tells where they start.
 std::vector<int> value_inputs(const Node& node) {
@@ -59,9 +50,10 @@ class Lowering {
     std::vector<std::vector<int>> shared(count());
     for (int id = 0; id < count(); ++id) {
       canonical_[id] = id;
-      if (!shareable(node(id).op)) continue;
+      if (!descriptor_of(node(id).op).computed_once) continue;
       std::vector<int>& others = shared[input(id)];
-      const auto equal = std::ranges::find_if(others, [&](int o) { return same_computation(node(id), node(o)); });
+      const auto equal = std::ranges::find_if(
+          others, [&](int o) { return node(id).op == node(o).op && node(id).attributes == node(o).attributes; });
       if (equal != others.end()) {
         canonical_[id] = *equal;
       } else {
@@ -89,6 +81,10 @@ class Lowering {
   // Whether a combine drops the samples: drop path between a node's operation and its sum.
   bool dropped_by_combine(int id) const { return node(id).op == Op::kDropout && absorbed_[id]; }
 
+  bool drops_samples(int id) const {
+    return node(id).op == Op::kDropout && node(id).own<DropoutAttributes>().whole_samples;
+  }
+
   // The only one that reads the value, dropped or not.
   int only_reader(int id) const {
     const int consumer = only_consumer(id);
@@ -106,7 +102,7 @@ class Lowering {
         const int in = canonical_[original];
         if (only_consumer(in) != id) continue;
         const Op op = node(in).op;
-        const bool drops = drops_inputs_ && op == Op::kDropout && node(in).whole_samples;
+        const bool drops = drops_inputs_ && drops_samples(in);
         if (op != Op::kMixed && op != Op::kBatchNorm && !drops) continue;
         combined_[id] = true;
         absorbed_[in] = op == Op::kMixed || drops;
@@ -131,7 +127,8 @@ class Lowering {
   bool only_pools_for_combines(int id) const {
     if (!live_[id] || !pools(id) || id == canonical_[graph_.output]) return false;
     const Node& n = node(id);
-    if (n.window.stride[0] != 1 || n.window.stride[1] != 1 || !(n.shape == node(input(id)).shape)) return false;
+    const auto& stride = n.own<PoolAttributes>().window.stride;
+    if (stride[0] != 1 || stride[1] != 1 || !(n.shape == node(input(id)).shape)) return false;
     return std::ranges::all_of(consumers_[id], [&](int norm) { return lazy_[norm] && combined_[only_reader(norm)]; });
   }
 
@@ -139,9 +136,9 @@ class Lowering {
   bool only_crops_for_convolutions(int id) const {
     if (!live_[id] || node(id).op != Op::kCrop || id == canonical_[graph_.output]) return false;
     return std::ranges::all_of(consumers_[id], [&](int consumer) {
-      const Node& conv = node(consumer);
-      const bool unpadded = conv.window.padding[0] == 0 && conv.window.padding[1] == 0;
-      return conv.op == Op::kConv2d && !absorbed_[consumer] && conv.groups == 1 && unpadded;
+      if (node(consumer).op != Op::kConv2d || absorbed_[consumer]) return false;
+      const auto& [window, groups] = node(consumer).own<Conv2dAttributes>();
+      return groups == 1 && window.padding[0] == 0 && window.padding[1] == 0;
     });
   }
 
@@ -159,13 +156,12 @@ class Lowering {
   bool separable(int id) const {
     const int pointwise = input(id);
     if (node(pointwise).op != Op::kConv2d || only_consumer(pointwise) != id) return false;
-    const Node& p = node(pointwise);
-    if (!(p.window == Window{}) || p.groups != 1) return false;
+    if (!(node(pointwise).attributes == Attributes(Conv2dAttributes{}))) return false;
     const int depthwise = input(pointwise);
     if (node(depthwise).op != Op::kConv2d || only_consumer(depthwise) != pointwise) return false;
-    const Node& d = node(depthwise);
+    const auto& [window, groups] = node(depthwise).own<Conv2dAttributes>();
     const int64_t channels = node(input(depthwise)).shape.channels;
-    return d.groups == channels && d.shape.channels == channels && channels > 1 && within_halo(d.window) &&
+    return groups == channels && node(depthwise).shape.channels == channels && channels > 1 && within_halo(window) &&
            node(input(depthwise)).op == Op::kRelu;
   }
 
@@ -241,16 +237,16 @@ class Lowering {
     if (is_separable(id)) {
       const int pointwise = input(id), depthwise = input(pointwise), relu = separable_relu(id);
       lowered.node.op = Op::kSeparable;
-      lowered.node.window = node(depthwise).window;
+      lowered.node.attributes =
+          SeparableAttributes{node(depthwise).own<Conv2dAttributes>().window, node(id).own<BatchNormAttributes>()};
       lowered.node.weight = node(depthwise).weight;
       lowered.node.bias = node(pointwise).weight;
       lowered.inputs = {link(node(relu).inputs[0])};
     } else if (pooled(id)) {
       const Node& pool = node(input(id));
       lowered.node.op = Op::kPooledMoments;
-      lowered.node.pool = pool.op;
-      lowered.node.window = pool.window;
-      lowered.node.count_include_pad = pool.count_include_pad;
+      lowered.node.attributes =
+          PooledMomentsAttributes{pool.own<PoolAttributes>(), node(id).own<BatchNormAttributes>()};
       lowered.inputs = {link(pool.inputs[0])};
     } else if (lazy_[id]) {
       lowered.node.op = Op::kMoments;
@@ -262,10 +258,11 @@ class Lowering {
       lowered.node.op = Op::kCombine;
       for (int in : node(id).inputs) add_term(in, lowered);
     } else if (node(id).op == Op::kConv2d && absorbed_[input(id)] && node(input(id)).op == Op::kCrop) {
-      const Node& crop = node(input(id));
-      lowered.node.window.padding[0] = -crop.top;
-      lowered.node.window.padding[1] = -crop.left;
-      lowered.inputs = {link(crop.inputs[0])};
+      const auto& [top, left] = node(input(id)).own<CropAttributes>();
+      Window& window = std::get<Conv2dAttributes>(lowered.node.attributes).window;
+      window.padding[0] = -top;
+      window.padding[1] = -left;
+      lowered.inputs = {link(node(input(id)).inputs[0])};
     } else {
       for (int in : node(id).inputs) lowered.inputs.push_back(link(in));
     }
@@ -298,7 +295,7 @@ class Lowering {
 
   // Zero branches are left out: they add nothing, and the gradient of their weight is zero.
   void add_branches(int mixed, LoweredNode& combine) const {
-    for (size_t k = 0; k < node(mixed).branches.size(); ++k) {
+    for (size_t k = 0; k < node(mixed).own<MixedAttributes>().branches.size(); ++k) {
       const int branch = node(mixed).inputs[k + 1];
       if (node(canonical_[branch]).op == Op::kZero) continue;
       combine.inputs.push_back(link(branch, node(mixed).alpha.offset + static_cast<int64_t>(k)));
@@ -318,21 +315,6 @@ class Lowering {
 };
 
 }  // namespace
-
-bool same_group(const LoweredNode& a, const LoweredNode& b) {
-  if (a.node.op != b.node.op) return false;
-  const auto same_plain_input = [&] {
-    return !a.inputs[0].normalised && !b.inputs[0].normalised && a.inputs[0].id == b.inputs[0].id;
-  };
-  switch (a.node.op) {
-    case Op::kSeparable:
-      return same_plain_input();
-    case Op::kPooledMoments:
-      return same_plain_input() && a.node.pool == b.node.pool && same_computation(a.node, b.node);
-    default:
-      return false;
-  }
-}
 
 Lowered lower(const Graph& graph, bool fuse, const Backend& backend) {
   return Lowering(graph, backend).run(fuse);

@@ -15,8 +15,8 @@ class Planner {
     plan_.kind = kind;
     plan_.precision = precision;
     plan_.halves_images = backend.halves_images();
-    plan_.wants_weights = kind == PassKind::kWeights || kind == PassKind::kBoth || kind == PassKind::kVjp;
-    plan_.wants_alpha = kind == PassKind::kAlpha || kind == PassKind::kBoth || kind == PassKind::kVjp;
+    plan_.wants.weights = kind == PassKind::kWeights || kind == PassKind::kBoth || kind == PassKind::kVjp;
+    plan_.wants.alpha = kind == PassKind::kAlpha || kind == PassKind::kBoth || kind == PassKind::kVjp;
     plan_.wants_inputs = kind == PassKind::kVjp;
     plan_.nodes.resize(graph.nodes.size());
     plan_.graph = std::move(graph);
@@ -39,11 +39,12 @@ class Planner {
   int count() const { return static_cast<int>(plan_.nodes.size()); }
   const Node& node(int id) const { return plan_.graph.nodes[id].node; }
   Op op(int id) const { return node(id).op; }
+  const OpDescriptor& descriptor(int id) const { return descriptor_of(op(id)); }
   const std::vector<LoweredInput>& inputs(int id) const { return plan_.graph.nodes[id].inputs; }
   PlannedNode& planned(int id) { return plan_.nodes[id]; }
 
   // Whether a node computes a slice of samples at a time: the loss is a mean over the batch.
-  bool sliced(int id) const { return plan_.slicing && op(id) != Op::kSoftmaxCrossEntropy; }
+  bool sliced(int id) const { return plan_.slicing && !descriptor(id).is_loss; }
 
   // Whether its value is that of a slice: inputs are there from the start, and the loss reads the batch.
   bool slices_value(int id) const {
@@ -54,9 +55,9 @@ class Planner {
   int64_t samples(bool a_slice) const { return a_slice ? plan_.slicing->samples : batch_; }
 
   bool has_wanted_parameter(int id) const {
-    if (plan_.wants_weights && (node(id).weight || node(id).bias || node(id).scale)) return true;
+    if (plan_.wants.weights && (node(id).weight || node(id).bias || node(id).scale)) return true;
     const auto mixes = [](const LoweredInput& input) { return input.mixing >= 0; };
-    if (plan_.wants_alpha && std::ranges::any_of(inputs(id), mixes)) return true;
+    if (plan_.wants.alpha && std::ranges::any_of(inputs(id), mixes)) return true;
     return plan_.wants_inputs && op(id) == Op::kInput;
   }
 
@@ -98,7 +99,7 @@ class Planner {
     };
     for (auto member = group.rbegin(); member != group.rend(); ++member) {
       const int id = *member;
-      if (op(id) == Op::kZero || !planned(id).has_gradient) continue;
+      if (!planned(id).has_gradient) continue;
       const bool apart = groups_inputs() && !kernels(id).sums_inputs;
       const auto shares = [&](const LoweredInput& input) { return read.contains(input.id); };
       if (apart && std::ranges::any_of(inputs(id), shares)) add();
@@ -156,31 +157,12 @@ class Planner {
     }
   }
 
-  bool grouped(int a, int b) const { return same_group(plan_.graph.nodes[a], plan_.graph.nodes[b]); }
-
-  bool backward_reads_input(int id, const LoweredInput& input) const {
-    if (backward_time_[id] < 0) return false;
-    switch (op(id)) {
-      case Op::kConv2d:
-      case Op::kLinear:
-        return plan_.wants_weights;
-      case Op::kMaxPool:
-      case Op::kSeparable:
-        return true;
-      case Op::kBatchNorm:
-        return static_cast<bool>(node(id).weight);
-      case Op::kCombine:
-        return input.normalised || (plan_.wants_alpha && input.mixing >= 0);
-      default:
-        return false;
-    }
+  bool grouped(int a, int b) const {
+    return op(a) == op(b) && descriptor(a).joins(plan_.graph.nodes[a], plan_.graph.nodes[b]);
   }
 
-  // Moments and separables apply their output's gradient map, which reads the output; a batch-norm without affine has
-  // its normalised input as output.
-  bool backward_reads_output(int id) const {
-    if (op(id) == Op::kBatchNorm) return !node(id).weight;
-    return op(id) == Op::kRelu || borrows_value(op(id)) || op(id) == Op::kSeparable;
+  bool backward_reads_input(int id, const LoweredInput& input) const {
+    return backward_time_[id] >= 0 && descriptor(id).backward_reads_input(node(id), input, plan_.wants);
   }
 
   // The last time that anything reads the node's value; the value of moments is their input's.
@@ -188,12 +170,12 @@ class Planner {
     int last = forward_time_[id];
     for (int consumer : consumers_[id]) {
       last = std::max(last, forward_time_[consumer]);
-      if (borrows_value(op(consumer))) last = std::max(last, last_value_use(consumer));
+      if (descriptor(consumer).borrows_value) last = std::max(last, last_value_use(consumer));
       for (const LoweredInput& input : inputs(consumer)) {
         if (input.id == id && backward_reads_input(consumer, input)) last = std::max(last, backward_time_[consumer]);
       }
     }
-    if (backward_reads_output(id)) last = std::max(last, backward_time_[id]);
+    if (descriptor(id).backward_reads_output(node(id))) last = std::max(last, backward_time_[id]);
     return last;
   }
 
@@ -206,19 +188,10 @@ class Planner {
 
   void extend(int buffer, int last) { lifetimes_[buffer].last = std::max(lifetimes_[buffer].last, last); }
 
-  // Floats that a node's forward leaves for its backward and for consumers that normalise it.
   int64_t saved_elements(int id) const {
-    switch (op(id)) {
-      case Op::kBatchNorm:
-      case Op::kSeparable:
-      case Op::kMoments:
-      case Op::kPooledMoments:  // mean, reciprocal standard deviation
-        return 2 * node(id).shape.channels;
-      case Op::kSoftmaxCrossEntropy:  // probabilities
-        return batch_ * node(inputs(id)[0].id).shape.elements() * static_cast<int64_t>(inputs(id).size());
-      default:
-        return 0;
-    }
+    const Shape none{0, 0, 0};
+    const Shape& input = inputs(id).empty() ? none : node(inputs(id)[0].id).shape;
+    return descriptor(id).saved_elements({node(id), input, static_cast<int64_t>(inputs(id).size()), batch_});
   }
 
   void assign_values() {
@@ -229,12 +202,11 @@ class Planner {
             new_buffer(saved * static_cast<int64_t>(sizeof(float)), forward_time_[id], last, sliced(id));
       }
       const int source = inputs(id).empty() ? -1 : inputs(id)[0].id;
-      const bool elementwise = op(id) == Op::kRelu || (op(id) == Op::kBatchNorm && !node(id).weight);
-      const bool in_place = elementwise && op(source) != Op::kInput && slices_value(source) == slices_value(id) &&
-                            last_value_use(source) == forward_time_[id] &&
+      const bool in_place = descriptor(id).overwrites_input(node(id)) && op(source) != Op::kInput &&
+                            slices_value(source) == slices_value(id) && last_value_use(source) == forward_time_[id] &&
                             std::ranges::count(consumers_[source], forward_time_[id],
                                                [&](int reader) { return forward_time_[reader]; }) == 1;
-      if (in_place || borrows_value(op(id))) {
+      if (in_place || descriptor(id).borrows_value) {
         planned(id).value = planned(source).value;
         extend(planned(id).value, last_value_use(id));
       } else {
@@ -254,7 +226,7 @@ class Planner {
       const int own_time = backward_time_[id] >= 0 ? backward_time_[id] : end_time_;
       if (planned(id).gradient >= 0) {
         extend(planned(id).gradient, own_time);
-      } else if (op(id) != Op::kSoftmaxCrossEntropy) {
+      } else if (!descriptor(id).is_loss) {
         planned(id).gradient = new_buffer(batch_ * plan_.gradient_bytes(id), first_gradient_time(id), own_time);
       }
       shared.resize(lifetimes_.size(), false);
@@ -273,12 +245,12 @@ class Planner {
       shared.resize(lifetimes_.size(), false);
     }
     const int gradient = planned(id).gradient;
-    // A graph input's gradient must outlive the pass, and a zero has no kernel to hand it to.
-    const bool takes = op(input.id) != Op::kInput && op(input.id) != Op::kZero && consumers_[input.id].size() == 1 &&
+    // A graph input's gradient must outlive the pass.
+    const bool takes = op(input.id) != Op::kInput && consumers_[input.id].size() == 1 &&
                        plan_.gradient_precision_of(input.id) == plan_.gradient_precision_of(id);
-    const bool summed = op(id) == Op::kAdd || (op(id) == Op::kCombine && input.mixing < 0 && input.dropout < 0);
-    const bool share = summed || (op(id) == Op::kCombine && input.normalised);
-    const bool in_place = (op(id) == Op::kRelu || op(id) == Op::kBatchNorm) && gradient >= 0 && !shared[gradient];
+    const InputGradient where = descriptor(id).input_gradient(input);
+    const bool share = where == InputGradient::kOutputs;
+    const bool in_place = where == InputGradient::kInPlace && gradient >= 0 && !shared[gradient];
     if (gradient < 0 || !takes || !(share || in_place)) return;
     source.gradient = gradient;
     source.shares_gradient = share;
@@ -311,14 +283,14 @@ class Planner {
     const int64_t batch = samples(sliced(id));
     for (const LoweredInput& input : inputs(id)) tensors.push_back(tensor(input.id, batch));
     KernelCall call;
-    call.node = &node(id);
+    call.attributes = attributes_address(node(id));
     call.inputs = tensors.data();
     call.input_count = static_cast<int>(tensors.size());
     call.output = tensor(id, batch);
     call.gradient_precision = plan_.gradient_precision_of(id);
     // Only whether it is null counts here: nobody looks where it points.
     static float somewhere = 0;
-    if (backward && plan_.wants_weights && node(id).weight) call.weight_gradient = &somewhere;
+    if (backward && plan_.wants.weights && node(id).weight) call.weight_gradient = &somewhere;
     return static_cast<int64_t>(kernels.workspace_bytes(call, backward));
   }
 

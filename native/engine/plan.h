@@ -5,8 +5,9 @@
 #include <vector>
 
 #include "engine/backend.h"
-#include "engine/lower.h"
+#include "engine/lowered.h"
 #include "engine/memory.h"
+#include "engine/ops/descriptor.h"
 
 namespace dartsmith {
 
@@ -30,7 +31,7 @@ struct StepNode {
   int workspace = -1;
 };
 
-// One thing to run: a node, or nodes of one input that a kernel takes at once (see same_group).
+// One thing to run: a node, or nodes that a kernel takes at once (OpDescriptor::joins).
 struct Step {
   std::vector<StepNode> nodes;
   bool backward;
@@ -52,8 +53,7 @@ class Plan {
   PassKind kind = PassKind::kEvaluate;
   Precision precision = Precision::kFp32;
   bool halves_images = false;  // see Backend
-  bool wants_weights = false;
-  bool wants_alpha = false;
+  WantedGradients wants;
   bool wants_inputs = false;
   Lowered graph;
   std::vector<PlannedNode> nodes;
@@ -69,9 +69,10 @@ class Plan {
   // How a node's value is stored.
   Precision precision_of(int id) const {
     const LoweredNode& lowered = graph.nodes[id];
-    if (borrows_value(lowered.node.op)) return precision_of(lowered.inputs[0].id);
+    const OpDescriptor& descriptor = descriptor_of(lowered.node.op);
+    if (descriptor.borrows_value) return precision_of(lowered.inputs[0].id);
     if (halves_images) return image_precision(lowered.node);
-    return lowered.node.op == Op::kSeparable ? precision : Precision::kFp32;
+    return descriptor.stores_rounded ? precision : Precision::kFp32;
   }
   Precision gradient_precision_of(int id) const {
     return halves_images ? image_precision(graph.nodes[id].node) : Precision::kFp32;

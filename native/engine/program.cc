@@ -6,6 +6,8 @@
 
 #include "engine/error.h"
 #include "engine/executor.h"
+#include "engine/lower.h"
+#include "engine/ops/descriptor.h"
 
 namespace dartsmith {
 namespace {
@@ -19,8 +21,9 @@ std::vector<MixingRow> mixing_rows(const Graph& graph) {
     if (node.op != Op::kMixed) continue;
     const auto known = std::ranges::find(rows, node.alpha.offset, &MixingRow::offset);
     if (known == rows.end()) {
-      rows.push_back({node.alpha.offset, node.alpha.size, node.activation == MixingActivation::kSigmoid});
-    } else if (known->sigmoid != (node.activation == MixingActivation::kSigmoid)) {
+      rows.push_back(
+          {node.alpha.offset, node.alpha.size, node.own<MixedAttributes>().activation == MixingActivation::kSigmoid});
+    } else if (known->sigmoid != (node.own<MixedAttributes>().activation == MixingActivation::kSigmoid)) {
       fail("mixed", "expected one activation for all mixed nodes that share a row");
     }
   }
@@ -44,7 +47,7 @@ Program::Program(std::shared_ptr<Device> device, Graph graph, int64_t batch, boo
   rows_ = mixing_rows(graph_);
   const std::shared_ptr<Backend>& backend = device_->backend;
   for (const Node& node : graph_.nodes) {
-    if (node.op != Op::kSoftmaxCrossEntropy) continue;
+    if (!descriptor_of(node.op).is_loss) continue;
     has_loss_ = true;
     label_limit_ = std::min(label_limit_, graph_.nodes[node.inputs[0]].shape.channels);
   }
@@ -119,12 +122,13 @@ void Program::check(const DirectBatch& batch) const {
     }
     const int64_t elements = batch_ * graph_.nodes[id].shape.elements();
     if (static_cast<int64_t>(values.size()) != elements) {
-      fail("batch", "expected ", elements, " elements for input '", graph_.nodes[id].name, "' but got ", values.size());
+      fail("batch", "expected ", elements, " elements for input '", graph_.nodes[id].own<InputAttributes>().name,
+           "' but got ", values.size());
     }
   }
   for (size_t id = 0; id < graph_.nodes.size(); ++id) {
     if (graph_.nodes[id].op == Op::kInput && !batch.inputs.contains(static_cast<int>(id))) {
-      fail("batch", "expected input '", graph_.nodes[id].name, "'");
+      fail("batch", "expected input '", graph_.nodes[id].own<InputAttributes>().name, "'");
     }
   }
   // Without a loss nobody reads labels: any number may be given, and none are kept.

@@ -39,7 +39,7 @@ function network(change = () => {}, changeEncoded) {
       { op: 'mixed', alpha: [0, 2], activation: 'softmax', branches, inputs: [2, 2, 3], shape: [4, 4, 3] },
       { op: 'globalAvgPool', inputs: [4], shape: [3] },
       { op: 'linear', weight: [96, 15], bias: [112, 5], inputs: [5], shape: [5] },
-      { op: 'softmaxCrossEntropy', inputs: [6], shape: [] },
+      { op: 'softmaxCrossEntropy', smoothing: 0, weights: [1], inputs: [6], shape: [] },
     ],
     output: 7,
     weightElements: 128,
@@ -325,7 +325,7 @@ const hostile = {
         shape: [4, 4, 3],
       };
       nodes[6] = { op: 'globalAvgPool', inputs: [5], shape: [3] };
-      nodes[7] = { op: 'softmaxCrossEntropy', inputs: [6], shape: [] };
+      nodes[7] = { op: 'softmaxCrossEntropy', smoothing: 0, weights: [1], inputs: [6], shape: [] };
     }),
   'a branch that ends before it begins': () => compile((_, nodes) => (nodes[4].branches[1].end = 2)),
   'a branch past its mixed node': () => compile((_, nodes) => (nodes[4].branches[1].end = 6)),

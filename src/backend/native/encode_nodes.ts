@@ -1,5 +1,5 @@
 // The nodes of a graph as one array of numbers: read in a hundredth of the time that objects take, on the event loop's thread.
-import type { Node } from '../../graph/graph.ts';
+import type { Node, Pair } from '../../graph/graph.ts';
 
 /** Where a parameter lies in the arenas of its role, in elements. */
 export type Place = readonly [offset: number, size: number];
@@ -23,18 +23,6 @@ export interface EncodedNodes {
   readonly inputs: readonly string[];
 }
 
-/** Every field that any op has, so that one order serves all. */
-type Fields = { readonly op: string; readonly inputs: readonly number[]; readonly shape: readonly number[] } & Partial<
-  Record<'kernel' | 'stride' | 'padding' | 'dilation', readonly number[]> &
-    Record<'groups' | 'epsilon' | 'momentum' | 'top' | 'left' | 'rate' | 'number' | 'smoothing', number> & {
-      readonly countIncludePad: boolean;
-      readonly drops: string;
-      readonly weights: readonly number[];
-      readonly activation: string;
-      readonly branches: readonly { readonly begin: number; readonly end: number; readonly output: number }[];
-    }
->;
-
 /** Writes all nodes; `placesOf` resolves the parameters that one names. */
 export function encodeNodes(nodes: readonly Node[], placesOf: (node: Node) => Places): EncodedNodes {
   const ops: string[] = [];
@@ -44,7 +32,7 @@ export function encodeNodes(nodes: readonly Node[], placesOf: (node: Node) => Pl
   for (const node of nodes) {
     if (!ops.includes(node.op)) ops.push(node.op);
     if (node.op === 'input') inputs.push(node.name);
-    writeNode(numbers, ops.indexOf(node.op), node as Fields, placesOf(node));
+    writeNode(numbers, ops.indexOf(node.op), node, placesOf(node));
   }
   return { numbers: numbers.written(), ops, inputs };
 }
@@ -85,41 +73,70 @@ class NumberWriter {
   }
 }
 
-const none: readonly number[] = [];
-const ones = [1, 1];
-const zeros = [0, 0];
+const nowhere: Place = [0, 0];
 
 /** In the order in which read_node (native/binding/graph.cc) reads. */
-function writeNode(numbers: NumberWriter, op: number, node: Fields, places: Places): void {
+function writeNode(numbers: NumberWriter, op: number, node: Node, places: Places): void {
   numbers.put(op);
   numbers.list(node.inputs);
   numbers.list(node.shape);
-  numbers.pair(node.kernel ?? ones);
-  numbers.pair(node.stride ?? ones);
-  numbers.pair(node.padding ?? zeros);
-  numbers.pair(node.dilation ?? ones);
-  numbers.put(node.groups ?? 1);
-  numbers.put(node.countIncludePad ? 1 : 0);
-  numbers.put(node.epsilon ?? 0);
-  numbers.put(node.momentum ?? 0);
-  numbers.put(node.top ?? 0);
-  numbers.put(node.left ?? 0);
-  numbers.put(node.rate ?? 0);
-  numbers.put(node.drops === 'samples' ? 1 : 0);
-  numbers.put(node.number ?? 0);
-  numbers.put(node.smoothing ?? 0);
-  numbers.list(node.weights ?? none);
-  numbers.pair(places.weight ?? zeros);
-  numbers.pair(places.bias ?? zeros);
-  numbers.pair(places.runningMean ?? zeros);
-  numbers.pair(places.runningVariance ?? zeros);
-  numbers.pair(places.alpha ?? zeros);
-  numbers.put(node.activation === 'sigmoid' ? 1 : 0);
-  const branches = node.branches ?? [];
-  numbers.put(branches.length);
-  for (const { begin, end, output } of branches) {
-    numbers.put(begin);
-    numbers.put(end);
-    numbers.put(output);
+  numbers.pair(places.weight ?? nowhere);
+  numbers.pair(places.bias ?? nowhere);
+  numbers.pair(places.runningMean ?? nowhere);
+  numbers.pair(places.runningVariance ?? nowhere);
+  numbers.pair(places.alpha ?? nowhere);
+  writeAttributes(numbers, node);
+}
+
+/** An op's own, in the order in which its descriptor (native/engine/ops) reads them. */
+function writeAttributes(numbers: NumberWriter, node: Node): void {
+  switch (node.op) {
+    case 'conv2d':
+      writeWindow(numbers, node);
+      numbers.pair(node.dilation);
+      numbers.put(node.groups);
+      break;
+    case 'batchNorm':
+      numbers.put(node.epsilon);
+      numbers.put(node.momentum);
+      break;
+    case 'maxPool':
+      writeWindow(numbers, node);
+      break;
+    case 'avgPool':
+      writeWindow(numbers, node);
+      numbers.put(node.countIncludePad ? 1 : 0);
+      break;
+    case 'crop':
+      numbers.put(node.top);
+      numbers.put(node.left);
+      break;
+    case 'dropout':
+      numbers.put(node.rate);
+      numbers.put(node.drops === 'samples' ? 1 : 0);
+      numbers.put(node.number);
+      break;
+    case 'softmaxCrossEntropy':
+      numbers.put(node.smoothing);
+      numbers.list(node.weights);
+      break;
+    case 'mixed':
+      numbers.put(node.activation === 'sigmoid' ? 1 : 0);
+      numbers.put(node.branches.length);
+      for (const { begin, end, output } of node.branches) {
+        numbers.put(begin);
+        numbers.put(end);
+        numbers.put(output);
+      }
+      break;
   }
+}
+
+function writeWindow(
+  numbers: NumberWriter,
+  { kernel, stride, padding }: { readonly kernel: Pair; readonly stride: Pair; readonly padding: Pair },
+): void {
+  numbers.pair(kernel);
+  numbers.pair(stride);
+  numbers.pair(padding);
 }

@@ -3,8 +3,8 @@
 #pragma once
 #include <type_traits>
 
-#include "cuda/task.h"
-#include "engine/graph.h"
+#include "cuda/task.cuh"
+#include "engine/attributes.h"
 
 namespace dartsmith::cuda {
 

@@ -5,7 +5,7 @@
 #include <cuda_bf16.h>
 #include <mma.h>
 
-#include "cuda/task.h"
+#include "cuda/task.cuh"
 
 namespace dartsmith::cuda {
 

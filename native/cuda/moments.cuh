@@ -1,8 +1,7 @@
 // Batch-norm statistics by pieces: mean and squared deviations of a piece in float, joined in double in a fixed order
 // (Chan, Golub, LeVeque 1983), so that a mean far from zero costs no digits.
 #pragma once
-#include "cuda/task.h"
-#include "engine/graph.h"
+#include "cuda/task.cuh"
 
 namespace dartsmith::cuda {
 
@@ -20,11 +19,11 @@ struct Normalisation {
 
 inline Normalisation normalisation_of(const KernelCall& call) {
   return {call.saved,
-          call.running_mean,
-          call.running_variance,
-          call.node->epsilon,
-          call.node->momentum,
-          call.statistics,
+          call.norm->running_mean,
+          call.norm->running_variance,
+          call.norm->attributes.epsilon,
+          call.norm->attributes.momentum,
+          call.norm->statistics,
           static_cast<int>(call.output.channels)};
 }
 

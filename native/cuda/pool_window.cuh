@@ -1,7 +1,7 @@
 // Max and average pooling of one window.
 #pragma once
-#include "cuda/task.h"
-#include "engine/graph.h"
+#include "cuda/task.cuh"
+#include "engine/attributes.h"
 
 namespace dartsmith::cuda {
 
@@ -11,16 +11,16 @@ struct PoolWindow {
   bool takes_max, count_include_pad;
 
   PoolWindow() = default;
-  PoolWindow(const Node& node, Op pool, const Tensor& input, int64_t height, int64_t width)
-      : kernel{node.window.kernel[0], node.window.kernel[1]},
-        stride{node.window.stride[0], node.window.stride[1]},
-        padding{node.window.padding[0], node.window.padding[1]},
+  PoolWindow(const PoolAttributes& pool, const Tensor& input, int64_t height, int64_t width)
+      : kernel{pool.window.kernel[0], pool.window.kernel[1]},
+        stride{pool.window.stride[0], pool.window.stride[1]},
+        padding{pool.window.padding[0], pool.window.padding[1]},
         in_height(static_cast<int>(input.height)),
         in_width(static_cast<int>(input.width)),
         out_height(static_cast<int>(height)),
         out_width(static_cast<int>(width)),
-        takes_max(pool == Op::kMaxPool),
-        count_include_pad(node.count_include_pad) {}
+        takes_max(pool.takes_max),
+        count_include_pad(pool.count_include_pad) {}
 
   // What the window at an output pixel covers of the image.
   struct Span {

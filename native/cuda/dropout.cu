@@ -1,0 +1,35 @@
+// dropout, of elements or of whole samples: the mask is drawn again on the way back.
+#include "cuda/chain.h"
+#include "cuda/dropout.cuh"
+#include "cuda/kernels.h"
+
+namespace dartsmith::cuda {
+namespace {
+
+using dropout::Dropout;
+
+void start(Stream& stream, const KernelCall& call, bool backward, const View& from, const View& to, bool accumulate) {
+  const auto& [rate, whole_samples, number] = attributes_of<DropoutAttributes>(call);
+  const Tensor& out = call.output;
+  Group<Dropout> group;
+  group.add({from, to, call.dropout, rate, whole_samples, accumulate, static_cast<uint32_t>(number),
+             out.height * out.width, items_of(out), 0},
+            divide_up(items_of(out), dropout::kItemsATask));
+  append(CudaStream::of(stream), {Phase::kDropout, backward, call.precision, {group.tasks}, packed(group)});
+}
+
+void forward(Stream& stream, const KernelCall& call) {
+  start(stream, call, false, view_of(call.inputs[0]), view_of(call.output), false);
+}
+
+void backward(Stream& stream, const KernelCall& call) {
+  const GradientMode mode = call.input_gradients[0].mode;
+  if (mode == GradientMode::kIgnore) return;
+  start(stream, call, true, output_gradient_of(call), input_gradient_of(call, 0), mode == GradientMode::kAccumulate);
+}
+
+}  // namespace
+
+const OpKernels dropout_kernels = {forward, backward, nullptr};
+
+}  // namespace dartsmith::cuda

@@ -1,0 +1,69 @@
+// moments: the statistics of a lazy batch-norm, and the gradient of the tensor that its consumer normalised.
+#include "cuda/batch_norm.cuh"
+#include "cuda/kernels.h"
+
+namespace dartsmith::cuda {
+namespace {
+
+using namespace batch_norm;
+
+__global__ void __launch_bounds__(kThreads) moments_forward_kernel(DARTSMITH_ARGUMENT(Group<Forward>) group) {
+  Shared shared(shared_memory());
+  const Parts parts(shared);
+  find_moments(group, parts.scratch);
+}
+
+void forward(Stream& stream, const KernelCall* calls, int count) {
+  for_parts(calls, count, [&](const KernelCall* part, int size) {
+    const Group<Forward> group = forward_group(part, size);
+    launch_cooperative(CudaStream::of(stream), moments_forward_kernel, {group.tasks, shared_bytes<Parts>()}, group);
+  });
+}
+
+struct Backward {
+  Cut cut;
+  View x, gradient;
+  const float* map;
+  View target;
+  bool accumulate;
+  int64_t first_task;
+};
+
+__global__ void __launch_bounds__(kThreads) moments_backward_kernel(DARTSMITH_ARGUMENT(Group<Backward>) group) {
+  for_members(group, [&](const Backward& b, Index task) {
+    const Lane lane(b.cut, task);
+    if (lane.channel >= b.cut.channels) return;
+    const GradientMap apply(b.map, lane.channel, b.cut.channels);
+    lane.for_pixels([&](int64_t pixel) {
+      const float4 dx = apply(b.gradient.load(pixel, lane.channel), b.x.load(pixel, lane.channel));
+      b.target.add(pixel, lane.channel, dx, b.accumulate);
+    });
+  });
+}
+
+void backward(Stream& stream, const KernelCall* calls, int count) {
+  for_parts(calls, count, [&](const KernelCall* part, int size) {
+    Group<Backward> group;
+    for (const KernelCall* call = part; call < part + size; ++call) {
+      const GradientTarget& target = call->input_gradients[0];
+      if (target.mode == GradientMode::kIgnore) continue;
+      const Cut cut(call->inputs[0]);
+      group.add({cut, view_of(call->inputs[0]), output_gradient_of(*call), call->output_gradient_map,
+                 input_gradient_of(*call, 0), target.mode == GradientMode::kAccumulate, 0},
+                cut.tasks());
+    }
+    launch(CudaStream::of(stream), moments_backward_kernel, {group.tasks}, group);
+  });
+}
+
+size_t workspace_bytes(const KernelCall& call, bool backward) {
+  const Cut cut(call.inputs[0]);
+  return backward ? 0 : static_cast<size_t>(cut.pieces * 2 * cut.channels) * sizeof(float);
+}
+
+}  // namespace
+
+const OpKernels moments_kernels = {
+    .workspace_bytes = workspace_bytes, .groups_inputs = true, .forward_group = forward, .backward_group = backward};
+
+}  // namespace dartsmith::cuda

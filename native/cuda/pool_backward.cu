@@ -1,0 +1,88 @@
+#include <algorithm>
+#include <cstddef>
+#include <functional>
+
+#include "cuda/chain.h"
+#include "cuda/pool_backward.h"
+
+namespace dartsmith::cuda::pool {
+namespace {
+
+// Where the workspace of backward holds what, in bytes; `pooled` has the pooled shape.
+struct Workspace {
+  int64_t choices, bytes;
+  Workspace(const KernelCall& call, const Tensor& pooled)
+      : choices(round_up(pixels_of(pooled) * pooled.channels * element_bytes(call.gradient_precision), 16)),
+        bytes(choices + items_of(pooled) * static_cast<int64_t>(sizeof(unsigned))) {}
+};
+
+// Of what a set touches.
+Layout layout_of(const PoolSet& set) {
+  Layout layout = shared_layout(set.x.layout(), shared_layout(set.shares.layout(), set.target.layout()));
+  for (int m = 0; m < set.members; ++m) layout = shared_layout(layout, set.gradients[m].layout());
+  return layout;
+}
+
+void start_backward(Stream& stream, Precision precision, const PoolSet* sets, int count) {
+  PoolBackward b{};
+  b.count = count;
+  Layout layout = layout_of(sets[0]);
+  int lead = 0;
+  for (int m = 0; m < count; ++m) {
+    PoolSet& set = b.sets[m];
+    set = sets[m];
+    layout = shared_layout(layout, layout_of(set));
+    set.first_task = b.tasks;
+    b.tasks += divide_up(set.output_items, kThreads);
+    if (m > 0 && set.target.data == b.sets[lead].target.data) {
+      ++b.sets[lead].sharing;
+      continue;
+    }
+    lead = m;
+    set.sharing = 1;
+    set.first_input_task = b.input_tasks;
+    b.input_tasks += divide_up(set.input_items, kThreads);
+  }
+  const auto* first = reinterpret_cast<const unsigned char*>(&b);
+  std::vector<unsigned char> bytes(first, first + offsetof(PoolBackward, sets) + b.count * sizeof(PoolSet));
+  const Work work{larger(b.tasks, b.input_tasks)};
+  append(CudaStream::of(stream), {Phase::kPool, true, precision, work, std::move(bytes), layout});
+}
+
+}  // namespace
+
+PoolSet set_of(const KernelCall& call, const PoolAttributes& pool, const Tensor& pooled) {
+  PoolSet set{};
+  set.window = {pool, call.inputs[0], pooled.height, pooled.width};
+  set.x = view_of(call.inputs[0]);
+  set.shares = view_of(static_cast<float*>(call.workspace), pooled.channels, call.gradient_precision);
+  set.choices =
+      reinterpret_cast<unsigned*>(static_cast<unsigned char*>(call.workspace) + Workspace(call, pooled).choices);
+  set.target = input_gradient_of(call, 0);
+  set.accumulate = call.input_gradients[0].mode == GradientMode::kAccumulate;
+  set.output_items = items_of(pooled);
+  set.input_items = items_of(call.inputs[0]);
+  return set;
+}
+
+void join(PoolSet& set, const KernelCall& call) {
+  set.gradients[set.members] = output_gradient_of(call);
+  set.maps[set.members] = call.output_gradient_map;
+  ++set.members;
+}
+
+// Sets of one target side by side, so many a launch; a launch that goes on with a target adds to it.
+void start_backward(Stream& stream, Precision precision, std::vector<PoolSet>& sets) {
+  std::ranges::stable_sort(sets, std::less<>(), [](const PoolSet& set) { return set.target.data; });
+  for (size_t first = 0; first < sets.size(); first += kMembers) {
+    if (first > 0 && sets[first].target.data == sets[first - 1].target.data) sets[first].accumulate = true;
+    start_backward(stream, precision, sets.data() + first,
+                   static_cast<int>(std::min<size_t>(kMembers, sets.size() - first)));
+  }
+}
+
+size_t backward_bytes(const KernelCall& call, const Tensor& pooled) {
+  return static_cast<size_t>(Workspace(call, pooled).bytes);
+}
+
+}  // namespace dartsmith::cuda::pool

@@ -1,0 +1,86 @@
+// pooledMoments as phases.
+#include <vector>
+
+#include "cuda/chain.h"
+#include "cuda/kernels.h"
+#include "cuda/pool_backward.h"
+#include "cuda/pooled_moments.cuh"
+
+namespace dartsmith::cuda {
+namespace {
+
+using namespace pooled_moments;
+
+const PoolAttributes& pool_of(const KernelCall& call) {
+  return attributes_of<PooledMomentsAttributes>(call).pool;
+}
+
+// Whether two nodes measure the same pooling of the same tensor.
+bool same_pooling(const KernelCall& a, const KernelCall& b) {
+  return a.inputs[0].data == b.inputs[0].data && pool_of(a) == pool_of(b);
+}
+
+// Calls body(calls, count) for each run of calls that measure the same pooling, as many as a set holds.
+template <typename Body>
+void for_sets(const KernelCall* calls, int count, const Body& body) {
+  for (int first = 0; first < count;) {
+    int next = first + 1;
+    while (next < count && next - first < kMembers && same_pooling(calls[first], calls[next])) ++next;
+    body(calls + first, next - first);
+    first = next;
+  }
+}
+
+void forward(Stream& stream, const KernelCall* calls, int count) {
+  Group<Measured> group;
+  Layout layout = view_of(calls->inputs[0]).layout();
+  for (const KernelCall* call = calls; call < calls + count; ++call) {
+    layout = shared_layout(layout, view_of(call->inputs[0]).layout());
+  }
+  const auto start = [&] {
+    const Work work{group.tasks, shared_bytes<Parts>()};
+    append(CudaStream::of(stream), {Phase::kPooledMoments, false, calls->precision, work, packed(group), layout});
+    group = {};
+  };
+  for_sets(calls, count, [&](const KernelCall* set, int members) {
+    if (group.count == kMembers) start();
+    const Tensor& x = set->inputs[0];
+    Measured m{};
+    m.window = {pool_of(*set), x, x.height, x.width};
+    m.x = view_of(x);
+    m.members = members;
+    for (int i = 0; i < members; ++i) m.norms[i] = normalisation_of(set[i]);
+    m.pixels = pixels_of(x);
+    m.chunks = static_cast<int>(divide_up(x.channels, kChunk));
+    m.partials = {static_cast<float*>(set->workspace), static_cast<int>(x.channels),
+                  divide_up(m.pixels, kPooledPixels)};
+    group.add(m, m.partials.pieces * m.chunks);
+  });
+  start();
+}
+
+void backward(Stream& stream, const KernelCall* calls, int count) {
+  std::vector<pool::PoolSet> sets;
+  for_sets(calls, count, [&](const KernelCall* first, int members) {
+    if (first->input_gradients[0].data == nullptr) return;
+    pool::PoolSet& set = sets.emplace_back(pool::set_of(*first, pool_of(*first), first->inputs[0]));
+    for (int i = 0; i < members; ++i) pool::join(set, first[i]);
+  });
+  pool::start_backward(stream, calls->precision, sets);
+}
+
+size_t workspace_bytes(const KernelCall& call, bool backward) {
+  const Tensor& x = call.inputs[0];
+  if (backward) return pool::backward_bytes(call, x);
+  return static_cast<size_t>(divide_up(pixels_of(x), kPooledPixels) * 2 * x.channels) * sizeof(float);
+}
+
+}  // namespace
+
+const OpKernels pooled_moments_kernels = {.workspace_bytes = workspace_bytes,
+                                          .groups_inputs = true,
+                                          .sums_inputs = true,
+                                          .forward_group = forward,
+                                          .backward_group = backward};
+
+}  // namespace dartsmith::cuda

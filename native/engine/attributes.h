@@ -1,0 +1,73 @@
+// What single ops have beside inputs, shape and parameters. Plain data: kernels read it too, for which engine/kernel.h
+// tells why nothing here may need a std template.
+#pragma once
+#include <cstdint>
+
+namespace dartsmith {
+
+// Vertical, then horizontal. Lowering makes the padding of a convolution of a crop negative.
+struct Window {
+  int kernel[2] = {1, 1};
+  int stride[2] = {1, 1};
+  int padding[2] = {0, 0};
+  int dilation[2] = {1, 1};
+  bool operator==(const Window&) const = default;
+};
+
+struct Conv2dAttributes {
+  Window window;
+  int groups = 1;
+  bool operator==(const Conv2dAttributes&) const = default;
+};
+
+// batchNorm, moments.
+struct BatchNormAttributes {
+  float epsilon = 0;
+  float momentum = 0;
+  bool operator==(const BatchNormAttributes&) const = default;
+};
+
+// maxPool, avgPool.
+struct PoolAttributes {
+  Window window;
+  bool takes_max = false;
+  bool count_include_pad = false;
+  bool operator==(const PoolAttributes&) const = default;
+};
+
+struct CropAttributes {
+  int top = 0, left = 0;
+  bool operator==(const CropAttributes&) const = default;
+};
+
+struct DropoutAttributes {
+  float rate = 0;
+  bool whole_samples = false;
+  int number = 0;  // tells those of a graph apart
+  bool operator==(const DropoutAttributes&) const = default;
+};
+
+// Inputs that a loss may have: the network's logits and those of auxiliary heads.
+inline constexpr int kMostLogits = 4;
+
+struct SoftmaxCrossEntropyAttributes {
+  float smoothing = 0;
+  float weights[kMostLogits] = {1};  // one an input
+  bool operator==(const SoftmaxCrossEntropyAttributes&) const = default;
+};
+
+// Relu, depthwise convolution of this window, pointwise convolution, and the statistics of this batch-norm.
+struct SeparableAttributes {
+  Window window;
+  BatchNormAttributes norm;
+  bool operator==(const SeparableAttributes&) const = default;
+};
+
+// The statistics of this batch-norm of this pooling.
+struct PooledMomentsAttributes {
+  PoolAttributes pool;
+  BatchNormAttributes norm;
+  bool operator==(const PooledMomentsAttributes&) const = default;
+};
+
+}  // namespace dartsmith
