@@ -84,6 +84,8 @@ function storyteller(methods: readonly Method[]): (record: JournalRecord) => str
         genotype = text;
         return genotypeLines(record.genotype, room);
       }
+      case 'stage':
+        return [`stage ${record.name}: ${record.epochs} epochs`];
       case 'decision':
         return [`decision: ${JSON.stringify(record.decision)}`];
       case 'result':
