@@ -117,10 +117,10 @@ export type {
   TrainResult,
   UnreadableEvent,
 } from './run/events.ts';
-export type { RunOptions, SearchOptions, TrainOptions } from './run/options.ts';
-export { type SearchRun, search } from './run/search.ts';
+export type { RunOptions } from './run/options.ts';
 export { type TestOptions, type TestResult, test } from './run/test.ts';
-export { type TrainRun, train } from './run/train.ts';
+export type { SearchOptions } from './search.ts';
+export { type SearchRun, search } from './search.ts';
 export { genotypeOf } from './select/strongest_edges.ts';
 export type { SettingRule } from './setting_rules.ts';
 export {
@@ -132,3 +132,5 @@ export {
   type SearchSpace,
   spaces,
 } from './space/space.ts';
+export type { TrainOptions } from './train.ts';
+export { type TrainRun, train } from './train.ts';

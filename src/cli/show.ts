@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import { FileError } from '../errors.ts';
-import { fileError } from '../io/file_error.ts';
+import { fileError, isMissing } from '../io/file_error.ts';
 import type { Method } from '../methods/method.ts';
 import { runFiles } from '../run/directory.ts';
 import type { EpochEvent } from '../run/events.ts';
@@ -55,6 +55,7 @@ async function* recordsOf(directory: string): AsyncGenerator<JournalRecord> {
       if (record !== undefined) yield record;
     }
   } catch (error) {
+    if (isMissing(error)) throw new FileError(`${directory} holds no journal: expected the directory of a run`);
     throw fileError('read', path, error);
   } finally {
     stream.destroy();
@@ -83,6 +84,8 @@ function storyteller(methods: readonly Method[]): (record: JournalRecord) => str
         genotype = text;
         return genotypeLines(record.genotype, room);
       }
+      case 'stage':
+        return [`stage ${record.name}: ${record.epochs} epochs`];
       case 'decision':
         return [`decision: ${JSON.stringify(record.decision)}`];
       case 'result':
@@ -98,7 +101,7 @@ function startLines(start: StartRecord, method: Method | undefined): string[] {
   const name = method === undefined ? start.method : `${start.method} (${method.title}, ${method.paper})`;
   const settings = Object.entries(start.settings).map(([setting, value]) => `${flagOf(setting).slice(2)} ${value}`);
   return [
-    `${run} by ${name}, begun ${day(time)} with dartsmith ${versions.dartsmith} on ${device}`,
+    `${run} by ${name}, ${start.resumed ? 'gone on with' : 'begun'} ${day(time)} with dartsmith ${versions.dartsmith} on ${device}`,
     `data: ${dataset}, ${trainImages} images to learn from, ${validationImages} to validate on`,
     `network: ${layers} cells${space === undefined ? '' : ` of space ${space}`}; seed ${seed}`,
     `settings: ${settings.join(', ')}`,

@@ -22,6 +22,13 @@ export type StartRecord = Omit<StartEvent, 'directory' | 'resumed'> &
     readonly resumed: boolean;
   };
 
+/** A stage but the first begins. */
+export interface StageRecord extends Place {
+  readonly type: 'stage';
+  readonly name: string;
+  readonly epochs: number;
+}
+
 /** Architecture parameters at an epoch's end. */
 export interface AlphaRecord extends Place {
   readonly type: 'alpha';
@@ -40,6 +47,7 @@ export type ResultRecord = Place & { readonly type: 'result' } & (SearchResult |
 /** A line of the journal. */
 export type JournalRecord =
   | StartRecord
+  | StageRecord
   | (Place & StepEvent)
   | (Place & EpochEvent)
   | (Place & GenotypeEvent)
@@ -99,6 +107,7 @@ function isBefore(line: string, position: Pick<Position, 'stage' | 'epoch' | 'st
   const { type, stage = 0, epoch } = record;
   if (stage !== position.stage) return stage < position.stage;
   if (epoch !== position.epoch) return epoch < position.epoch;
+  if (type === 'stage') return true;
   if (type === 'start') return record.step <= position.step;
   return type === 'step' && record.step < position.step;
 }

@@ -29,8 +29,10 @@ export async function runToEnd(run: OpenRun, emit: Emit): Promise<void> {
       await takeEpoch(run, stage, clock, emit);
       await finishEpoch(run, stage, clock, emit);
     }
-    if ((await run.running.stage(run.at.stage + 1)) === undefined) return;
+    const next = await run.running.stage(run.at.stage + 1);
+    if (next === undefined) return;
     run.at = { ...run.at, stage: run.at.stage + 1, epoch: 0, step: 0 };
+    await record(run, { type: 'stage', epoch: 0, name: next.name, epochs: next.epochs });
   }
 }
 

@@ -5,10 +5,8 @@ import { type ColourProfile, colourProfiles, type Dataset, type ImageSet } from 
 import { type DatasetName, datasetNames } from '../data/load.ts';
 import { aPortion } from '../data/split.ts';
 import type { Genotype } from '../genotype/genotype.ts';
-import type { PresetName, SearchSettings } from '../methods/darts/settings.ts';
 import type { Method, RunCommand } from '../methods/method.ts';
 import { methodsOf } from '../methods/registry.ts';
-import type { TrainPresetName, TrainSettings } from '../methods/train/settings.ts';
 import { atLeast, type OptionRule, type OptionRules, record, text, word, wordOr } from '../option_rules.ts';
 import type { SearchSpace } from '../space/space.ts';
 import { deviceRules } from './runtime.ts';
@@ -47,33 +45,6 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** Time between checkpoints within an epoch; 60 when absent, 0 for one after each step. One ends each epoch anyway. */
   readonly checkpointSeconds?: number;
-}
-
-/** Options of a search; all have defaults. */
-export interface SearchOptions extends RunOptions {
-  /** How to search: the name of a method, as `dartsmith methods` lists them; `darts` when absent. */
-  readonly method?: string;
-  /** Ready-made settings; the method's first, `quick`, when absent. */
-  readonly preset?: PresetName;
-  /** Settings that replace the preset's. */
-  readonly settings?: Partial<SearchSettings>;
-  /** A known space's name or one of your own; `darts` when absent. */
-  readonly space?: string | SearchSpace;
-}
-
-/** Options of a training. */
-export interface TrainOptions extends RunOptions {
-  /** Whose network is trained; required unless `resume` is given. */
-  readonly genotype?: Genotype;
-  /** Ready-made settings; `quick` when absent. */
-  readonly preset?: TrainPresetName;
-  /**
-   * Score the network on this share of the training images, drawn from each class by the seed and not learned from, instead of on
-   * test images; needed where there are none.
-   */
-  readonly validationPortion?: number;
-  /** Settings that replace the preset's. */
-  readonly settings?: Partial<TrainSettings>;
 }
 
 /** What a run of any method can be told. */

@@ -15,9 +15,9 @@ import { genotypes } from '../../src/genotype/published.ts';
 import type { TrainSettings } from '../../src/methods/train/settings.ts';
 import { randomBlock } from '../../src/random/philox.ts';
 import type { TrainEvent } from '../../src/run/events.ts';
-import type { TrainOptions } from '../../src/run/options.ts';
 import { test as testNetwork } from '../../src/run/test.ts';
-import { train } from '../../src/run/train.ts';
+import type { TrainOptions } from '../../src/train.ts';
+import { train } from '../../src/train.ts';
 import { scratch } from '../helpers/scratch.ts';
 import { folderOf, idxImages, idxLabels } from '../unit/data/fixtures.ts';
 

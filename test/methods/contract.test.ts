@@ -14,13 +14,14 @@ import { contentsOf } from '../helpers/run_contents.ts';
 import { scratch } from '../helpers/scratch.ts';
 import { tinyDataset, tinySettings } from '../helpers/tiny_search.ts';
 import { randomSearch } from './random_search.ts';
+import { twoStages } from './two_stages.ts';
 
 // Graphviz has its own tests and would take most of the time here.
 vi.mock('../../src/report/draw.ts', () => ({
   drawGenotype: async (genotype: unknown) => `<svg>${JSON.stringify(genotype)}</svg>`,
 }));
 
-const entries: readonly Method[] = [...methods, randomSearch];
+const entries: readonly Method[] = [...methods, randomSearch, twoStages];
 const dataset = { ...tinyDataset(), test: tinyDataset(2).train };
 
 function optionsOf(method: Method, settings: object = {}): MethodOptions {
@@ -139,7 +140,9 @@ describe.each(entries.map((method) => [method.name, method] as const))('the meth
     const records = readFileSync(join(out, 'journal.jsonl'), 'utf8')
       .trimEnd()
       .split('\n')
-      .map((line) => JSON.parse(line));
+      .map((line) => JSON.parse(line))
+      // Of which events say nothing.
+      .map(({ stage: _, ...record }) => record);
     const told = (type: string) => events.filter((event) => event.type === type);
     for (const type of ['step', 'epoch', 'genotype']) {
       expect(records.filter((record) => record.type === type)).toEqual(told(type));

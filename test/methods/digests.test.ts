@@ -6,8 +6,8 @@ import { describe, expect, it } from 'vitest';
 import type { Device } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
 import { genotypes } from '../../src/genotype/published.ts';
-import { search } from '../../src/run/search.ts';
-import { train } from '../../src/run/train.ts';
+import { search } from '../../src/search.ts';
+import { train } from '../../src/train.ts';
 import { scratch } from '../helpers/scratch.ts';
 import { tinyDataset, tinySettings } from '../helpers/tiny_search.ts';
 

@@ -12,7 +12,7 @@ import { buildSupernet } from '../../src/network/supernet.ts';
 import type { Operation } from '../../src/operation/operations.ts';
 import { normal, uniform } from '../../src/random/philox.ts';
 import type { SearchEvent } from '../../src/run/events.ts';
-import { type SearchRun, search } from '../../src/run/search.ts';
+import { type SearchRun, search } from '../../src/search.ts';
 import type { Candidate, EdgePlace, SearchSpace } from '../../src/space/space.ts';
 import { scratch } from '../helpers/scratch.ts';
 

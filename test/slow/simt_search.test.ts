@@ -10,7 +10,7 @@ import { type OpenDeviceOptions, openDevice } from '../../src/backend/open.ts';
 import { AbortedError } from '../../src/errors.ts';
 import type { SearchSettings } from '../../src/methods/darts/settings.ts';
 import type { SearchEvent, SearchResult } from '../../src/run/events.ts';
-import { search } from '../../src/run/search.ts';
+import { search } from '../../src/search.ts';
 import type { SearchSpace } from '../../src/space/space.ts';
 import { scratch } from '../helpers/scratch.ts';
 import { tinyDataset } from '../helpers/tiny_search.ts';

@@ -20,7 +20,7 @@ const layers = [
 ];
 
 /** What programs import, above everything. */
-const entries = ['index.ts', 'kernels.ts', 'tfjs.ts'];
+const entries = ['index.ts', 'kernels.ts', 'search.ts', 'tfjs.ts', 'train.ts'];
 
 const root = fileURLToPath(new URL('../../src', import.meta.url));
 
@@ -47,10 +47,14 @@ function depthOf(name: string): number {
   return depth;
 }
 
+/** Of src itself for a file that lies there. */
+function folderOf(name: string): string {
+  return dirname(name).split('/')[0];
+}
+
 /** Of imports that do not point downwards. */
 function upward(imports: ReadonlyMap<string, readonly string[]>): string[] {
-  const isUpward = (from: string, to: string) =>
-    depthOf(to) <= depthOf(from) && dirname(from).split('/')[0] !== dirname(to).split('/')[0];
+  const isUpward = (from: string, to: string) => depthOf(to) <= depthOf(from) && folderOf(from) !== folderOf(to);
   return [...imports].flatMap(([from, to]) =>
     to.filter((name) => isUpward(from, name)).map((name) => `${from} imports ${name}`),
   );
@@ -91,6 +95,15 @@ describe('the layers of src', () => {
   it('import downwards only', () => {
     expect(upward(imports)).toEqual([]);
     expect(upward(new Map([['graph/a.ts', ['cli/b.ts']]]))).toEqual(['graph/a.ts imports cli/b.ts']);
+  });
+
+  it('know methods by their description: a method is named in the registry and in what programs import alone', () => {
+    const named = [...imports].flatMap(([from, to]) =>
+      folderOf(from) === 'methods' || entries.includes(from)
+        ? []
+        : to.filter((name) => /^methods\/\w+\//.test(name)).map((name) => `${from} imports ${name}`),
+    );
+    expect(named).toEqual([]);
   });
 
   it('have no circle among files', () => {

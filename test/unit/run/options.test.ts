@@ -10,10 +10,10 @@ import { resolveSettings } from '../../../src/methods/darts/settings.ts';
 import { buildDerivedNetwork } from '../../../src/network/derived.ts';
 import { buildSupernet } from '../../../src/network/supernet.ts';
 import { costOf } from '../../../src/report/cost.ts';
-import { search } from '../../../src/run/search.ts';
 import { test } from '../../../src/run/test.ts';
-import { train } from '../../../src/run/train.ts';
+import { search } from '../../../src/search.ts';
 import { genotypeOf } from '../../../src/select/strongest_edges.ts';
+import { train } from '../../../src/train.ts';
 import { tinyDataset } from '../../helpers/tiny_search.ts';
 
 const genotype = genotypes['DARTS_V2'];

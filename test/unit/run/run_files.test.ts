@@ -47,6 +47,27 @@ describe('journal.jsonl', () => {
     },
   );
 
+  it('keeps starts and the stage in which a run goes on', async () => {
+    const path = join(scratch(), 'journal.jsonl');
+    const start = (epoch: number, step: number, stage?: number) => ({ type: 'start', stage, epoch, step });
+    const step = (at: number, stage?: number) => ({ type: 'step', stage, epoch: 0, step: at });
+    const kept = [start(0, 0), step(0), { type: 'epoch', epoch: 0 }, { type: 'stage', stage: 1, epoch: 0 }];
+    const records = [...kept, start(0, 0, 1), step(0, 1), start(0, 1, 1), step(1, 1), { type: 'result', epoch: 1 }];
+    const counts = [
+      [0, 0, 0, 1],
+      [0, 1, 0, 3],
+      [1, 0, 0, 5],
+      [1, 0, 1, 7],
+      [1, 0, 2, 8],
+      [1, 1, 0, 8],
+    ];
+    for (const [stage, epoch, step, count] of counts) {
+      writeFileSync(path, records.map((record) => `${JSON.stringify(record)}\n`).join(''));
+      await (await openJournal(path, { stage, epoch, step })).close();
+      expect(readFileSync(path, 'utf8').trimEnd().split('\n'), `${stage}, ${epoch}, ${step}`).toHaveLength(count);
+    }
+  });
+
   it('may be longer than any text that Node holds', async () => {
     const path = join(scratch(), 'journal.jsonl');
     const size = 513 * 2 ** 20;

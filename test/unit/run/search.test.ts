@@ -1,4 +1,4 @@
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import type { ImageArrays } from '../../../src/data/dataset.ts';
@@ -10,9 +10,9 @@ import { costOf } from '../../../src/report/cost.ts';
 import { makeRunDirectory } from '../../../src/run/directory.ts';
 import type { SearchEvent } from '../../../src/run/events.ts';
 import { thisHolder } from '../../../src/run/holder.ts';
-import type { SearchOptions } from '../../../src/run/options.ts';
-import { type SearchRun, search } from '../../../src/run/search.ts';
-import { train } from '../../../src/run/train.ts';
+import type { SearchOptions } from '../../../src/search.ts';
+import { type SearchRun, search } from '../../../src/search.ts';
+import { train } from '../../../src/train.ts';
 import { createFakeDevice, type FakeOptions } from '../../helpers/fake_device.ts';
 import { contentsOf as contents } from '../../helpers/run_contents.ts';
 import { scratch } from '../../helpers/scratch.ts';
@@ -298,6 +298,23 @@ describe('resume', () => {
     expect(device.calls).toEqual([]);
     const epoch = events.find((event) => event.type === 'epoch')!;
     expect(await again.result).toMatchObject({ validationLoss: epoch.validationLoss, directory: out });
+  });
+
+  it('goes on with a run of format 5, whose lines were in metrics.jsonl', async () => {
+    const whole = await uninterrupted();
+    const out = join(scratch(), 'run');
+    const controller = new AbortController();
+    const stop = (call: number) => call === 5 && controller.abort();
+    await expect(start({ out, signal: controller.signal }, { before: stop }).result).rejects.toThrow();
+    const { command, method: _, graphs, ...config } = JSON.parse(whole['config.json']);
+    const space = { ...config.space, graphDigest: graphs.supernet };
+    writeFileSync(join(out, 'config.json'), JSON.stringify({ ...config, format: 5, kind: command, space }));
+    renameSync(join(out, 'journal.jsonl'), join(out, 'metrics.jsonl'));
+    await resume(out).result;
+    expect(contents(out)['checkpoint.safetensors']).toBe(whole['checkpoint.safetensors']);
+    // What lies behind it stays where it was told.
+    const [first] = readFileSync(join(out, 'journal.jsonl'), 'utf8').split('\n');
+    expect(JSON.parse(first)).toMatchObject({ type: 'start', resumed: true, epoch: 1, step: 2 });
   });
 
   it('sweeps temporary files of a killed writer', async () => {
