@@ -101,7 +101,7 @@ for (const name of asked.filter((name) => !(name in platforms))) {
   process.exit(2);
 }
 const entries = Object.entries(platforms).filter(([name]) => asked.length === 0 || asked.includes(name));
-run(process.execPath, ['scripts/build-ts.mjs']);
+run(process.execPath, ['scripts/build_ts.mjs']);
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 const made = [];

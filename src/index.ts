@@ -30,14 +30,8 @@ export {
   type VjpCommand,
 } from './backend/device.ts';
 export { type BackendReport, describeBackends, openDevice } from './backend/open.ts';
-export type {
-  LoadedFile,
-  NamedTensor,
-  ParameterMap,
-  ParameterPlace,
-  Parameters,
-  SaveOptions,
-} from './backend/parameters.ts';
+export type { ParameterMap, ParameterPlace } from './backend/parameter_map.ts';
+export type { LoadedFile, NamedTensor, Parameters, SaveOptions } from './backend/parameters.ts';
 export type { ColourProfile, Dataset, ImageArrays, ImageFiles, ImageSet } from './data/dataset.ts';
 export {
   type DatasetName,
@@ -57,14 +51,6 @@ export {
   type ErrorCode,
   FileError,
 } from './errors.ts';
-export type { Score } from './evaluate/score.ts';
-export {
-  resolveTrainSettings,
-  type TrainPresetName,
-  type TrainSettings,
-  trainPresets,
-  trainSettingRules,
-} from './evaluate/settings.ts';
 export {
   type ExportedNetwork,
   type ExportFormat,
@@ -73,6 +59,9 @@ export {
   exportNetwork,
 } from './exchange/export.ts';
 export { type ReadWeightsOptions, readWeights, type WeightFile } from './exchange/weights.ts';
+export type { CellType, Genotype, GenotypeCell, GenotypeEdge } from './genotype/genotype.ts';
+export { genotypes } from './genotype/published.ts';
+export { formatGenotype, type GenotypeForm, parseGenotype } from './genotype/text.ts';
 export {
   type BranchBuilder,
   type Conv2dOptions,
@@ -94,20 +83,26 @@ export type {
   ParameterSpec,
   Shape,
 } from './graph/graph.ts';
-export { buildDerivedNetwork, type DerivedNetworkOptions } from './network/derived.ts';
+export type { Score } from './learn/score.ts';
 export {
-  formatGenotype,
-  type Genotype,
-  type GenotypeCell,
-  type GenotypeEdge,
-  type GenotypeForm,
-  parseGenotype,
-} from './network/genotype.ts';
-export type { CellType, Network, StemForm } from './network/macro.ts';
+  type PresetName,
+  presets,
+  resolveSettings,
+  type SearchSettings,
+  settingRules,
+} from './methods/darts/settings.ts';
+export {
+  resolveTrainSettings,
+  type TrainPresetName,
+  type TrainSettings,
+  trainPresets,
+  trainSettingRules,
+} from './methods/train/settings.ts';
+export { buildDerivedNetwork, type DerivedNetworkOptions } from './network/derived.ts';
+export type { Network, StemForm } from './network/macro.ts';
 export { mixingWeights } from './network/mixing.ts';
-export { type NamedOperation, type Operation, type OperationContext, operations } from './network/operations.ts';
-export { genotypes } from './network/published.ts';
-export { type AlphaTable, buildSupernet, genotypeOf, type Supernet, type SupernetOptions } from './network/supernet.ts';
+export { type AlphaTable, buildSupernet, type Supernet, type SupernetOptions } from './network/supernet.ts';
+export { type NamedOperation, type Operation, type OperationContext, operations } from './operation/operations.ts';
 export { type Cost, costOf, type LayerCost, type LayerKind } from './report/cost.ts';
 export { drawGenotype, type PictureFormat } from './report/draw.ts';
 export type {
@@ -122,19 +117,11 @@ export type {
   TrainResult,
   UnreadableEvent,
 } from './run/events.ts';
-export type { SearchOptions } from './run/options.ts';
-export type { RunOptions } from './run/run_options.ts';
-export { type SearchRun, search } from './run/search.ts';
+export type { RunOptions } from './run/options.ts';
 export { type TestOptions, type TestResult, test } from './run/test.ts';
-export { type TrainRun, train } from './run/train.ts';
-export type { TrainOptions } from './run/train_options.ts';
-export {
-  type PresetName,
-  presets,
-  resolveSettings,
-  type SearchSettings,
-  settingRules,
-} from './search/settings.ts';
+export type { SearchOptions } from './search.ts';
+export { type SearchRun, search } from './search.ts';
+export { genotypeOf } from './select/strongest_edges.ts';
 export type { SettingRule } from './setting_rules.ts';
 export {
   type Candidate,
@@ -145,3 +132,5 @@ export {
   type SearchSpace,
   spaces,
 } from './space/space.ts';
+export type { TrainOptions } from './train.ts';
+export { type TrainRun, train } from './train.ts';

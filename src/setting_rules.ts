@@ -1,22 +1,68 @@
-// What settings of a search or a training may be, and what help says of them.
+// Settings of a method as a table: what each may be, where it stands when nobody says otherwise, and what help says of it.
 
 import { isRecord } from './checks.ts';
 import { ArgumentError, invalid } from './errors.ts';
 import { invalidWord, suggestion } from './suggest.ts';
 
-/** What a setting may be (bounds are inclusive), and what help says of it. */
-export type SettingRule =
-  | { readonly kind: 'flag'; readonly help: string }
-  | { readonly kind: 'choice'; readonly words: readonly string[]; readonly help: string }
-  | { readonly kind: 'integer' | 'number'; readonly low: number; readonly high: number; readonly help: string };
+/** True or false. */
+export interface FlagRule {
+  readonly kind: 'flag';
+  readonly default: boolean;
+  readonly help: string;
+}
+
+/** One of some words. */
+export interface ChoiceRule<Word extends string = string> {
+  readonly kind: 'choice';
+  readonly default: Word;
+  readonly words: readonly Word[];
+  readonly help: string;
+}
+
+/** A number within bounds, both included. */
+export interface NumberRule {
+  readonly kind: 'integer' | 'number';
+  readonly default: number;
+  readonly low: number;
+  readonly high: number;
+  readonly help: string;
+}
+
+/** What a setting may be, its default, and what help says of it. */
+export type SettingRule = FlagRule | ChoiceRule | NumberRule;
 
 /** A rule for every setting, in the order in which help lists them. */
-export type SettingRules<Settings> = Readonly<Record<keyof Settings & string, SettingRule>>;
+export type SettingTable = Readonly<Record<string, SettingRule>>;
 
-/** Ready-made settings by name; `limit` is how many training images are used (all when absent). */
-export type Presets<Settings, Name extends string> = Readonly<
-  Record<Name, { readonly settings: Settings; readonly limit?: number }>
->;
+/** The settings that a table describes. */
+export type SettingsOf<Table extends SettingTable> = { readonly [Name in keyof Table]: ValueOf<Table[Name]> };
+
+type ValueOf<Rule> = Rule extends FlagRule ? boolean : Rule extends ChoiceRule<infer Word> ? Word : number;
+
+/** Settings by name, where it does not matter of which method. */
+export type Settings = SettingsOf<SettingTable>;
+
+/** Ready-made settings; `limit` is how many training images are used (all when absent). */
+export interface Preset<Values> {
+  readonly settings: Values;
+  readonly limit?: number;
+}
+
+/** Presets by name; the first is the default. */
+export type Presets<Values, Name extends string = string> = Readonly<Record<Name, Preset<Values>>>;
+
+/** Presets from what each changes of a table's defaults. */
+export function presetsOf<Table extends SettingTable, Name extends string>(
+  table: Table,
+  changes: Readonly<Record<Name, Preset<Partial<SettingsOf<Table>>>>>,
+): Presets<SettingsOf<Table>, Name> {
+  const defaults = Object.fromEntries(Object.entries(table).map(([name, rule]) => [name, rule.default]));
+  const filled = Object.entries<Preset<object>>(changes).map(([name, { settings, ...rest }]) => [
+    name,
+    { settings: { ...defaults, ...settings }, ...rest },
+  ]);
+  return Object.fromEntries(filled) as Presets<SettingsOf<Table>, Name>;
+}
 
 /** Whether a setting may have a value. */
 export function isAllowed(rule: SettingRule, value: unknown): boolean {
@@ -36,43 +82,52 @@ export function describeRule(rule: SettingRule): string {
 }
 
 /** The settings of a preset with some replaced. Throws ArgumentError for an unknown name or a value out of range. */
-export function resolvePreset<Settings, Name extends string>(
-  rules: SettingRules<Settings>,
-  presets: Presets<Settings, Name>,
+export function resolvePreset<Values extends object, Name extends string>(
+  table: SettingTable,
+  presets: Presets<Values, Name>,
   preset: Name,
-  overrides: Partial<Settings> = {},
-): Settings {
+  overrides: Partial<Values> = {},
+): Values {
   if (!Object.hasOwn(presets, preset)) throw invalidWord('preset', Object.keys(presets), preset);
-  if (!isRecord(overrides)) throw invalid('settings', 'an object', overrides);
-  const given = Object.entries(overrides).filter(([, value]) => value !== undefined);
+  return { ...presets[preset].settings, ...checkSettings(table, overrides) };
+}
+
+/** Those of some settings that are given. Throws ArgumentError for an unknown name or a value out of range. */
+export function checkSettings(table: SettingTable, settings: object): object {
+  if (!isRecord(settings)) throw invalid('settings', 'an object', settings);
+  const given = Object.entries(settings).filter(([, value]) => value !== undefined);
   for (const [name, value] of given) {
-    if (!Object.hasOwn(rules, name)) {
-      const { message } = invalid('settings', `names among ${Object.keys(rules).join(', ')}`, name);
-      throw new ArgumentError(message + suggestion(name, Object.keys(rules)));
+    if (!Object.hasOwn(table, name)) {
+      const { message } = invalid('settings', `names among ${Object.keys(table).join(', ')}`, name);
+      throw new ArgumentError(message + suggestion(name, Object.keys(table)));
     }
-    const rule = rules[name as keyof Settings & string];
+    const rule = table[name];
     if (rule.kind === 'choice' && !isAllowed(rule, value)) throw invalidWord(name, rule.words, value);
     if (!isAllowed(rule, value)) throw invalid(name, describeRule(rule), value);
   }
-  return { ...presets[preset].settings, ...Object.fromEntries(given) };
+  return Object.fromEntries(given);
 }
 
 /** An integer from `low` to `high`. */
-export function integer(low: number, high: number, help: string): SettingRule {
-  return { kind: 'integer', low, high, help };
+export function integer(usual: number, low: number, high: number, help: string): NumberRule {
+  return { kind: 'integer', default: usual, low, high, help };
 }
 
 /** A number from `low` to `high`. */
-export function number(low: number, high: number, help: string): SettingRule {
-  return { kind: 'number', low, high, help };
+export function number(usual: number, low: number, high: number, help: string): NumberRule {
+  return { kind: 'number', default: usual, low, high, help };
 }
 
 /** One of some words. */
-export function choice(words: readonly string[], help: string): SettingRule {
-  return { kind: 'choice', words, help };
+export function choice<const Word extends string>(
+  usual: NoInfer<Word>,
+  words: readonly Word[],
+  help: string,
+): ChoiceRule<Word> {
+  return { kind: 'choice', default: usual, words, help };
 }
 
 /** True or false. */
-export function flag(help: string): SettingRule {
-  return { kind: 'flag', help };
+export function flag(usual: boolean, help: string): FlagRule {
+  return { kind: 'flag', default: usual, help };
 }

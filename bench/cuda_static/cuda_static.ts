@@ -5,9 +5,9 @@
 import { parseArgs } from 'node:util';
 import { type Precision, precisions } from '../../src/backend/device.ts';
 import { invalid } from '../../src/errors.ts';
+import { presets } from '../../src/methods/darts/settings.ts';
 import { buildSupernet } from '../../src/network/supernet.ts';
 import { allowedProcessors } from '../../src/processors.ts';
-import { presets } from '../../src/search/settings.ts';
 import { count } from '../support/arguments.ts';
 import { machine } from '../support/machine.ts';
 import { figure, printTable, type Row, writeJson } from '../support/report.ts';

@@ -5,8 +5,8 @@ import { type Addon, loadAddon } from '../../src/backend/native/addon.ts';
 import { openDevice } from '../../src/backend/open.ts';
 import type { Parameters } from '../../src/backend/parameters.ts';
 import type { Graph } from '../../src/graph/graph.ts';
-import { dartsStep } from '../../src/search/darts.ts';
-import { presets } from '../../src/search/settings.ts';
+import { presets } from '../../src/methods/darts/settings.ts';
+import { dartsStep } from '../../src/methods/darts/step.ts';
 import { kernelsByPlace, withoutLayout } from './names.ts';
 import type { LaunchWork } from './roofline.ts';
 
@@ -82,7 +82,7 @@ export async function traceStep(options: TraceOptions): Promise<StepTrace> {
   });
   const [train, validation] = [batch(0), batch(batchSize)];
   const settings = { ...presets.paper.settings, unrolled };
-  const step = { program, train, validation, settings, learningRate: settings.learningRate, alphaUpdate: 1 };
+  const step = { program, train, validation, settings, learningRate: settings.learningRate, update: 0 };
 
   const sweeps = sweepWork(parameters, batchSize * pixels);
   const passes: Launch[][] = [];

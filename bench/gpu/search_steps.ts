@@ -2,9 +2,9 @@
 import type { Command, Device, GatheredBatch, Program } from '../../src/backend/device.ts';
 import type { Parameters } from '../../src/backend/parameters.ts';
 import type { ImageArrays } from '../../src/data/dataset.ts';
+import { presets } from '../../src/methods/darts/settings.ts';
+import { dartsStep } from '../../src/methods/darts/step.ts';
 import { uniform } from '../../src/random/philox.ts';
-import { dartsStep } from '../../src/search/darts.ts';
-import { presets } from '../../src/search/settings.ts';
 import { type PassOptions, supernetOf } from './pass.ts';
 import type { NetworkSize } from './sizes.ts';
 
@@ -55,7 +55,7 @@ export async function openSearch(device: Device, size: NetworkSize, options: Pas
       validation: batch(size.batch, 'validationAugmentation', step),
       settings: { ...presets.paper.settings, unrolled: order === 'second order' },
       learningRate: presets.paper.settings.learningRate,
-      alphaUpdate: step + 1,
+      update: step,
     });
   const dispose = () => {
     program.dispose();

@@ -1,7 +1,7 @@
 // A search step in TensorFlow.js on its GPU backend, from our graph: every node as TensorFlow.js has it. Windows are padded by
 // hand, since its gradients know no padding of one's own; running statistics, which it would only store, are left out.
 import { initialValues } from '../../src/backend/initial_values.ts';
-import { placeParameters } from '../../src/backend/parameters.ts';
+import { placeParameters } from '../../src/backend/parameter_map.ts';
 import type { Graph, Node } from '../../src/graph/graph.ts';
 import { normal } from '../../src/random/philox.ts';
 import { supernetOf } from '../gpu/pass.ts';

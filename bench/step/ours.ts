@@ -1,14 +1,14 @@
 import type { Batch, Command, Device, DeviceDataset, Precision, Program } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
+import { genotypes } from '../../src/genotype/published.ts';
 import { GraphBuilder } from '../../src/graph/builder.ts';
 import type { Graph } from '../../src/graph/graph.ts';
+import { presets } from '../../src/methods/darts/settings.ts';
 import { buildDerivedNetwork } from '../../src/network/derived.ts';
 import type { Network } from '../../src/network/macro.ts';
-import { applyOperation, operations } from '../../src/network/operations.ts';
-import { genotypes } from '../../src/network/published.ts';
 import { buildSupernet } from '../../src/network/supernet.ts';
+import { applyOperation, operations } from '../../src/operation/operations.ts';
 import { uniform } from '../../src/random/philox.ts';
-import { presets } from '../../src/search/settings.ts';
 import { timed } from '../support/measure.ts';
 import { peakMemory, resetPeakMemory } from '../support/memory.ts';
 import type { StepSizes, Work } from '../support/work.ts';

@@ -5,7 +5,7 @@ import { checkGraph } from '../graph/check.ts';
 import type { Graph, ParameterSpec } from '../graph/graph.ts';
 import type { Belongings } from './belongings.ts';
 import { type CompileOptions, precisions } from './device.ts';
-import type { ParameterMap } from './parameters.ts';
+import type { ParameterMap } from './parameter_map.ts';
 
 /** The engine's bound. */
 const batchSizes = anInteger(1, 65536);

@@ -1,7 +1,7 @@
 import type { Initialiser, ParameterSpec } from '../graph/graph.ts';
 import { normal, type Purpose, type StreamKey, uniform } from '../random/philox.ts';
 import { atOnce, type Steps, stepElements } from '../slices.ts';
-import type { ParameterMap } from './parameters.ts';
+import type { ParameterMap } from './parameter_map.ts';
 
 /** The first values of an arena: each parameter's initialiser, drawn from the stream of its position in the graph. */
 export function initialValues(map: ParameterMap, role: ParameterSpec['role'], seed: number): Float32Array {

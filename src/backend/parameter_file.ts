@@ -4,7 +4,7 @@ import type { ParameterSpec } from '../graph/graph.ts';
 import { fromTorchSteps, torchShape, toTorchSteps } from '../io/layout.ts';
 import type { TensorData, WeightTensor } from '../io/safetensors.ts';
 import { atOnce, type Steps } from '../slices.ts';
-import type { Arena, ParameterMap, ParameterPlace } from './parameters.ts';
+import type { Arena, ParameterMap, ParameterPlace } from './parameter_map.ts';
 
 interface Section {
   readonly prefix: string;

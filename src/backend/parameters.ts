@@ -13,7 +13,7 @@ import {
   typedArray,
 } from '../checks.ts';
 import { invalid } from '../errors.ts';
-import type { Graph, ParameterSpec } from '../graph/graph.ts';
+import type { ParameterSpec } from '../graph/graph.ts';
 import { writeFileAtomic } from '../io/atomic.ts';
 import { fileError } from '../io/file_error.ts';
 import { decodeSteps, encodeSteps, type TensorData, type WeightTensor } from '../io/safetensors.ts';
@@ -26,59 +26,7 @@ import {
   splitAverages,
   tensorsToArenasSteps,
 } from './parameter_file.ts';
-
-/** The contiguous arenas of a graph's parameters; those of one group have equal length and share offsets. */
-export type Arena =
-  | 'weights'
-  | 'weightGradients'
-  | 'momentum'
-  | 'buffers'
-  | 'alpha'
-  | 'alphaGradients'
-  | 'alphaMean'
-  | 'alphaVariance';
-
-/** Every arena, in the numbering that the native side uses. */
-export const arenas: readonly Arena[] = [
-  'weights',
-  'weightGradients',
-  'momentum',
-  'buffers',
-  'alpha',
-  'alphaGradients',
-  'alphaMean',
-  'alphaVariance',
-];
-
-/** Arenas that a search must keep to go on with the same bits; the rest is recomputed each step. */
-export const stateArenas: readonly Arena[] = ['weights', 'momentum', 'buffers', 'alpha', 'alphaMean', 'alphaVariance'];
-
-/** Where a parameter lies within the arenas of its role. */
-export interface ParameterPlace {
-  readonly spec: ParameterSpec;
-  /** In elements; a multiple of 16, so that every parameter starts a cache line. */
-  readonly offset: number;
-  readonly size: number;
-}
-
-/** Where every parameter of a graph lies; gaps between parameters hold zeros. */
-export interface ParameterMap {
-  readonly places: ReadonlyMap<string, ParameterPlace>;
-  /** Elements of each role's arenas. */
-  readonly totals: Readonly<Record<ParameterSpec['role'], number>>;
-}
-
-/** Lays a graph's parameters out; every backend uses this one layout. */
-export function placeParameters(graph: Graph): ParameterMap {
-  const totals = { weight: 0, buffer: 0, alpha: 0 };
-  const places = new Map<string, ParameterPlace>();
-  for (const spec of graph.parameters) {
-    const size = spec.shape.reduce((product, length) => product * length, 1);
-    places.set(spec.name, { spec, offset: totals[spec.role], size });
-    totals[spec.role] += Math.ceil(size / 16) * 16;
-  }
-  return { places, totals };
-}
+import type { Arena, ParameterMap, ParameterPlace } from './parameter_map.ts';
 
 /** How a backend stores arenas. Reads and writes queue behind the device's commands. */
 export interface ParameterStore {

@@ -1,8 +1,9 @@
 import { readFile, stat } from 'node:fs/promises';
 import { ArgumentError, FileError, invalid } from '../errors.ts';
-import { findGenotype, type Genotype, parseGenotype } from '../network/genotype.ts';
-import { isPython } from '../network/genotype-python.ts';
-import { genotypes } from '../network/published.ts';
+import { isPython } from '../genotype/forms/python.ts';
+import type { Genotype } from '../genotype/genotype.ts';
+import { genotypes } from '../genotype/published.ts';
+import { findGenotype, parseGenotype } from '../genotype/text.ts';
 import { runFiles } from '../run/directory.ts';
 import { suggestion } from '../suggest.ts';
 

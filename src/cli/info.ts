@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
 import { ArgumentError } from '../errors.ts';
+import type { Genotype } from '../genotype/genotype.ts';
 import { buildDerivedNetwork } from '../network/derived.ts';
-import type { Genotype } from '../network/genotype.ts';
 import { callingSize } from '../network/image_size.ts';
 import type { Network } from '../network/macro.ts';
 import { buildSupernet } from '../network/supernet.ts';
 import { type Cost, costOf } from '../report/cost.ts';
-import { readConfig, runFiles } from '../run/directory.ts';
+import { readRun } from '../run/directory.ts';
 import { formatBytes, formatCount, formatExact, formatShare, formatTable } from './format.ts';
 import { genotypeArgument, genotypeArgumentHelp } from './genotype_argument.ts';
 import { integerParser, textParser } from './options.ts';
@@ -100,7 +100,7 @@ async function describeDerived(
 
 /** The images and classes of a run's dataset. */
 async function searchedOn(run: string): Promise<Pick<Sizes, 'classes' | 'inputShape'>> {
-  const { dataset } = await readConfig(runFiles(run));
+  const { dataset } = (await readRun(run)).config;
   return { classes: dataset.classes, inputShape: dataset.imageShape };
 }
 

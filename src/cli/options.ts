@@ -1,7 +1,14 @@
 // Command line values: read strictly, refused in one line that names the option.
 import { Option } from 'commander';
 import { invalid } from '../errors.ts';
-import { describeRule, isAllowed, type Presets, type SettingRule, type SettingRules } from '../setting_rules.ts';
+import {
+  describeRule,
+  isAllowed,
+  type Presets,
+  type SettingRule,
+  type Settings,
+  type SettingTable,
+} from '../setting_rules.ts';
 import { invalidWord } from '../suggest.ts';
 
 /** Turns the text of an option into its value. Throws ArgumentError. */
@@ -53,14 +60,10 @@ export function flagOf(name: string): string {
 }
 
 /** Every setting as an option under the originals' name, with the presets' values in its help. */
-export function settingOptions<Settings, Name extends string>(
-  rules: SettingRules<Settings>,
-  presets: Presets<Settings, Name>,
-): Option[] {
-  return settingNames(rules).flatMap((name) => {
-    const rule = rules[name];
+export function settingOptions(table: SettingTable, presets: Presets<Settings>): Option[] {
+  return Object.entries(table).flatMap(([name, rule]) => {
     const flag = flagOf(name);
-    const values = presetNames(presets).map((preset) => [preset, presets[preset].settings[name]] as const);
+    const values = Object.entries(presets).map(([preset, { settings }]) => [preset, settings[name]] as const);
     const help = `${rule.help} ${defaults(values)}`;
     if (rule.kind === 'flag') {
       const off = values.some(([, value]) => value === true)
@@ -76,17 +79,9 @@ export function settingOptions<Settings, Name extends string>(
 }
 
 /** The settings among parsed options; those not given are absent. */
-export function givenSettings<Settings>(rules: SettingRules<Settings>, options: Partial<Settings>): Partial<Settings> {
-  const given = settingNames(rules).filter((name) => options[name] !== undefined);
-  return Object.fromEntries(given.map((name) => [name, options[name]])) as Partial<Settings>;
-}
-
-function settingNames<Settings>(rules: SettingRules<Settings>): (keyof Settings & string)[] {
-  return Object.keys(rules) as (keyof Settings & string)[];
-}
-
-function presetNames<Name extends string>(presets: Readonly<Record<Name, unknown>>): Name[] {
-  return Object.keys(presets) as Name[];
+export function givenSettings(table: SettingTable, options: Readonly<Record<string, unknown>>): object {
+  const given = Object.keys(table).filter((name) => options[name] !== undefined);
+  return Object.fromEntries(given.map((name) => [name, options[name]]));
 }
 
 function settingParser(flag: string, rule: SettingRule): OptionParser<number> {

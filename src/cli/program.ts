@@ -1,4 +1,6 @@
 import { Command } from 'commander';
+import { type Method, runCommands } from '../methods/method.ts';
+import { methods as builtInMethods } from '../methods/registry.ts';
 import { addBenchCommand } from './bench.ts';
 import { addDoctorCommand } from './doctor.ts';
 import { addDrawCommand } from './draw.ts';
@@ -6,9 +8,10 @@ import { exitCodes } from './exit_codes.ts';
 import { addExportCommand, addImportCommand } from './export.ts';
 import { endingOf } from './failure.ts';
 import { addInfoCommand } from './info.ts';
-import { addSearchCommand } from './search.ts';
+import { addMethodCommand } from './method_command.ts';
+import { addMethodsCommand } from './methods.ts';
+import { addShowCommand } from './show.ts';
 import { addTestCommand } from './test.ts';
-import { addTrainCommand } from './train.ts';
 import { version } from './version.ts';
 
 const examples = `
@@ -24,9 +27,12 @@ Exit codes: 0 done, 1 failed, 2 wrong usage; before the end 130 by Ctrl-C, 143 b
 reads the output any more. DARTSMITH_DEBUG=1 adds the stack to an error.`;
 
 /** Runs one command line (without node and script) and gives the exit code. Errors become one line on stderr. */
-export async function runCommandLine(args: readonly string[]): Promise<number> {
+export async function runCommandLine(
+  args: readonly string[],
+  methods: readonly Method[] = builtInMethods,
+): Promise<number> {
   try {
-    await createProgram().parseAsync(args, { from: 'user' });
+    await createProgram(args, methods).parseAsync(args, { from: 'user' });
     return exitCodes.done;
   } catch (error) {
     const { exitCode, line } = endingOf(error);
@@ -38,7 +44,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
   }
 }
 
-function createProgram(): Command {
+function createProgram(args: readonly string[], methods: readonly Method[]): Command {
   const program = new Command('dartsmith')
     .description('Searches neural architectures by gradient descent (the DARTS family) and trains them.')
     .version(version, '-V, --version', 'print the version')
@@ -48,13 +54,14 @@ function createProgram(): Command {
     .exitOverride()
     // Commander's own report of an error would be a second one.
     .configureOutput({ outputError: () => {} });
-  addSearchCommand(program);
-  addTrainCommand(program);
+  for (const command of runCommands) addMethodCommand(program, command, args, methods);
   addTestCommand(program);
   addExportCommand(program);
   addImportCommand(program);
+  addShowCommand(program, methods);
   addDrawCommand(program);
   addInfoCommand(program);
+  addMethodsCommand(program, methods);
   addBenchCommand(program);
   addDoctorCommand(program);
   return program;

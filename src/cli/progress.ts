@@ -1,8 +1,10 @@
 // What a search looks like while it goes on: pure functions from events to text. Epochs and steps count from 1 for people.
 import { ArgumentError } from '../errors.ts';
-import { formatGenotype, type Genotype, type GenotypeCell } from '../network/genotype.ts';
-import type { EpochEvent, StartEvent, StepEvent } from '../run/events.ts';
-import { formatDuration, formatRate, formatShare } from './format.ts';
+import type { Genotype, GenotypeCell } from '../genotype/genotype.ts';
+import { formatGenotype } from '../genotype/text.ts';
+import type { Measure } from '../methods/method.ts';
+import type { EpochEvent, StepEvent } from '../run/events.ts';
+import { formatDuration, formatFigure, formatRate, formatShare } from './format.ts';
 import type { Paint } from './paint.ts';
 
 const widestBar = 30;
@@ -27,11 +29,11 @@ interface Field {
  * Where it is narrow the rate goes first, then accuracy, time left, the bar and the loss. After the last step of an epoch
  * it says that validation goes on, which takes its time without a further step.
  */
-export function progressLine(event: StepEvent, room: number, paint: Paint): string {
+export function progressLine(event: StepEvent, measures: readonly Measure[], room: number, paint: Paint): string {
   const { epoch, epochs, step, steps } = event;
-  const [loss, accuracy, rate, left] = stepFields(event);
-  const last = isLastStep(event) ? { text: 'validating', keep: 1 } : rate;
-  return advanceLine({ epoch, epochs, done: step + 1, steps }, [loss, accuracy, last, left], room, paint);
+  const told = measureFields(event, measures);
+  const last = isLastStep(event) ? { text: 'validating', keep: 1 } : rateField(event);
+  return advanceLine({ epoch, epochs, done: step + 1, steps }, [...told, last, leftField(event)], room, paint);
 }
 
 /** The line of {@link progressLine} before an epoch's first step, which may take long. */
@@ -61,9 +63,10 @@ function advanceLine(advance: Advance, wanted: readonly Field[], room: number, p
 }
 
 /** A step as a plain line, for pipes and files. */
-export function stepLine(event: StepEvent): string {
+export function stepLine(event: StepEvent, measures: readonly Measure[]): string {
   const place = `epoch ${fraction(event.epoch + 1, event.epochs)}  step ${fraction(event.step + 1, event.steps)}`;
-  return [place, ...stepFields(event).map((field) => field.text)].join('  ');
+  const fields = [...measureFields(event, measures), rateField(event), leftField(event)];
+  return [place, ...fields.map((field) => field.text)].join('  ');
 }
 
 /** Whether a step is among the about ten of its epoch that plain output lists. */
@@ -72,25 +75,31 @@ export function isListedStep(event: StepEvent): boolean {
   return (event.step + 1) % every === 0 || isLastStep(event);
 }
 
-/** What an epoch of a kind of run came to. */
-export function epochLine(event: EpochEvent, paint: Paint, run: StartEvent['run']): string {
+/** What an epoch came to: its measures by group, such as `train 93.1% (loss 0.210)`. */
+export function epochLine(event: EpochEvent, measures: readonly Measure[], paint: Paint): string {
+  const told = measures.filter((measure) => measure.of === 'epoch' && valueOf(event, measure) !== undefined);
+  const groups = [...new Set(told.flatMap(({ group = [] }) => group))];
+  const texts = groups.map((group, index) => {
+    const [first, ...rest] = told.filter((measure) => measure.group === group);
+    const value = formatMeasure(first, valueOf(event, first));
+    const beside = rest.map((measure) => `${measure.label} ${formatMeasure(measure, valueOf(event, measure))}`);
+    const main = index === groups.length - 1 ? paint('green', value) : value;
+    return `${group} ${main}${beside.length > 0 ? ` (${beside.join(', ')})` : ''}`;
+  });
   return [
     paint('bold', `epoch ${fraction(event.epoch + 1, event.epochs)}`),
-    `train ${formatShare(event.trainAccuracy)} (loss ${formatLoss(event.trainLoss)})`,
-    validationText(event, paint, run),
+    ...texts,
     paint('dim', formatDuration(event.seconds)),
   ].join('  ');
 }
 
-/** A training is validated on the images that are kept to test it. */
-function validationText(
-  { validationAccuracy, validationTop5, validationLoss }: EpochEvent,
-  paint: Paint,
-  run: StartEvent['run'],
-): string {
-  const accuracy = paint('green', formatShare(validationAccuracy));
-  const top5 = validationTop5 === undefined ? '' : `top-5 ${formatShare(validationTop5)}, `;
-  return `${run === 'train' ? 'test' : 'validation'} ${accuracy} (${top5}loss ${formatLoss(validationLoss)})`;
+function valueOf(event: StepEvent | EpochEvent, { name }: Measure): number | undefined {
+  return event[name as keyof typeof event] as number | undefined;
+}
+
+function formatMeasure({ unit }: Measure, value = Number.NaN): string {
+  if (unit === 'share') return formatShare(value);
+  return unit === 'loss' ? formatLoss(value) : formatFigure(value);
 }
 
 /** Both cells as sums, one node a line, `3 = skip_connect(0) + sep_conv_3x3(1)`; side by side where they fit. */
@@ -122,13 +131,23 @@ function cellLines(name: string, cell: GenotypeCell): string[] {
   });
 }
 
-function stepFields(event: StepEvent): [Field, Field, Field, Field] {
-  return [
-    { text: `loss ${formatLoss(event.loss)}`, keep: 4 },
-    { text: `acc ${formatShare(event.accuracy).padStart(5)}`, keep: 2 },
-    { text: `${formatRate(event.imagesPerSecond).padStart(4)} img/s`, keep: 1 },
-    { text: `${formatDuration(event.secondsLeft)} left`, keep: 3 },
-  ];
+/** The first one stays longest where a line is narrow. */
+function measureFields(event: StepEvent, measures: readonly Measure[]): Field[] {
+  return measures
+    .filter(({ of, group }) => of === 'step' && group !== undefined)
+    .map((measure, index) => {
+      const value = formatMeasure(measure, valueOf(event, measure));
+      const text = `${measure.label} ${measure.unit === 'share' ? value.padStart(5) : value}`;
+      return { text, keep: index === 0 ? 4 : 2 };
+    });
+}
+
+function rateField({ imagesPerSecond }: StepEvent): Field {
+  return { text: `${formatRate(imagesPerSecond).padStart(4)} img/s`, keep: 1 };
+}
+
+function leftField({ secondsLeft }: StepEvent): Field {
+  return { text: `${formatDuration(secondsLeft)} left`, keep: 3 };
 }
 
 function drawBar(done: number, width: number, paint: Paint): string {

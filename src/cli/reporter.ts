@@ -1,3 +1,5 @@
+import type { Measure, Method } from '../methods/method.ts';
+import { methods as builtInMethods } from '../methods/registry.ts';
 import type {
   EpochEvent,
   RunEvent,
@@ -41,11 +43,16 @@ export interface ReporterStreams {
 }
 
 /** The reporter that suits the options and where stdout goes: JSON Lines, a live terminal, or plain lines. */
-export function createReporter(json: boolean, streams: ReporterStreams, environment: NodeJS.ProcessEnv): Reporter {
+export function createReporter(
+  json: boolean,
+  streams: ReporterStreams,
+  environment: NodeJS.ProcessEnv,
+  methods: readonly Method[] = builtInMethods,
+): Reporter {
   if (json) return createJsonReporter(streams);
   return isLiveTerminal(streams.stdout, environment)
-    ? createLiveReporter(streams, takesColour(streams.stdout, environment))
-    : createPlainReporter(streams);
+    ? createLiveReporter(streams, methods, takesColour(streams.stdout, environment))
+    : createPlainReporter(streams, methods);
 }
 
 function createJsonReporter({ stdout, stderr }: ReporterStreams): Reporter {
@@ -65,20 +72,20 @@ function createJsonReporter({ stdout, stderr }: ReporterStreams): Reporter {
 /** Columns of text that goes to no terminal. */
 const plainRoom = 100;
 
-function createPlainReporter({ stdout, stderr }: ReporterStreams): Reporter {
+function createPlainReporter({ stdout, stderr }: ReporterStreams, methods: readonly Method[]): Reporter {
   const print = (text: string) => stdout.write(`${text}\n`);
   const plain = createPaint(false);
   const notice = (text: string) => stderr.write(`${text}\n`);
-  let run: StartEvent['run'] = 'search';
+  let measures: readonly Measure[] = [];
   const begin = (event: StartEvent) => {
-    run = event.run;
+    measures = measuresOf(event, methods);
     startLines(event).forEach(notice);
   };
   return {
     event(event) {
       if (event.type === 'start') begin(event);
-      else if (event.type === 'step' && isListedStep(event)) print(stepLine(event));
-      else if (event.type === 'epoch') print(epochLine(event, plain, run));
+      else if (event.type === 'step' && isListedStep(event)) print(stepLine(event, measures));
+      else if (event.type === 'epoch') print(epochLine(event, measures, plain));
       else if (event.type === 'genotype') genotypeLines(event.genotype, plainRoom).forEach(print);
       else if (event.type === 'unreadable') notice(unreadableLine(event));
     },
@@ -88,28 +95,32 @@ function createPlainReporter({ stdout, stderr }: ReporterStreams): Reporter {
   };
 }
 
-function createLiveReporter({ stdout, stderr }: ReporterStreams, colour: boolean): Reporter {
+function createLiveReporter(
+  { stdout, stderr }: ReporterStreams,
+  methods: readonly Method[],
+  colour: boolean,
+): Reporter {
   const live = createLiveLine(stdout);
   const paint = createPaint(colour);
   const print = (lines: readonly string[]) => live.aside(() => stdout.write(`${lines.join('\n')}\n`));
   const notice = (text: string) => live.aside(() => stderr.write(`${text}\n`));
   let steps = 0;
-  let run: StartEvent['run'] = 'search';
+  let measures: readonly Measure[] = [];
   const wait = (advance: Advance) => {
     if (advance.epoch < advance.epochs) live.draw((room) => waitingLine(advance, room, paint), true);
   };
   const begin = (event: StartEvent) => {
     startLines(event).forEach(notice);
     steps = event.steps;
-    run = event.run;
+    measures = measuresOf(event, methods);
     const { epoch, step } = event.resumed ?? { epoch: 0, step: 0 };
     wait({ epoch, epochs: event.epochs, done: step, steps });
   };
   const finishEpoch = (event: EpochEvent) => {
     wait({ epoch: event.epoch + 1, epochs: event.epochs, done: 0, steps });
-    print([epochLine(event, paint, run)]);
+    print([epochLine(event, measures, paint)]);
   };
-  const draw = (event: StepEvent) => live.draw((room) => progressLine(event, room, paint), isLastStep(event));
+  const draw = (event: StepEvent) => live.draw((room) => progressLine(event, measures, room, paint), isLastStep(event));
   return {
     event(event) {
       if (event.type === 'start') begin(event);
@@ -125,6 +136,11 @@ function createLiveReporter({ stdout, stderr }: ReporterStreams, colour: boolean
     },
     close: () => live.close(),
   };
+}
+
+/** What the events of a run tell, by its method. */
+function measuresOf({ method }: StartEvent, methods: readonly Method[]): readonly Measure[] {
+  return methods.find(({ name }) => name === method)?.measures ?? [];
 }
 
 /** The outcome and what to do with it. */

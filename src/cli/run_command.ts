@@ -1,25 +1,38 @@
-// What `search` and `train` have in common: options of a run, its directory, its events on the terminal, Ctrl-C.
+// What the commands of all methods have in common: options of a run, its directory, its events on the terminal, Ctrl-C.
 import { existsSync } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { type BackendName, backendNames } from '../backend/device.ts';
 import { type ColourProfile, colourProfiles } from '../data/dataset.ts';
-import type { DatasetName } from '../data/load.ts';
+import { type DatasetName, datasetNames } from '../data/load.ts';
 import { ArgumentError } from '../errors.ts';
-import { type RunConfig, runNames } from '../run/config.ts';
+import type { Method, RunCommand } from '../methods/method.ts';
+import { runNames } from '../run/config.ts';
 import { makeRunDirectory, runFiles } from '../run/directory.ts';
-import type { SearchEvent, SearchResult, TrainEvent, TrainResult } from '../run/events.ts';
+import type { RunEvent, SearchResult, TrainResult } from '../run/events.ts';
+import type { MethodOptions } from '../run/options.ts';
 import type { Run } from '../run/run.ts';
-import type { RunOptions } from '../run/run_options.ts';
-import type { Presets, SettingRules } from '../setting_rules.ts';
+import { genotypeArgumentHelp } from './genotype_argument.ts';
 import { listenForInterrupt, worded } from './interrupt.ts';
-import { choiceParser, flagOf, integerParser, numberParser, settingOptions, textParser } from './options.ts';
+import {
+  choiceParser,
+  flagOf,
+  givenSettings,
+  integerParser,
+  numberParser,
+  settingOptions,
+  textParser,
+} from './options.ts';
 import { createReporter } from './reporter.ts';
 import { quoted } from './shell.ts';
 
 /** Options that every run takes. */
 export interface RunFlags {
+  readonly method?: string;
+  readonly preset?: string;
+  readonly space?: string;
+  readonly arch?: string;
   readonly dataset?: DatasetName;
   readonly dataDir?: string;
   readonly limit?: number;
@@ -51,27 +64,31 @@ const freeOnResume: readonly string[] = [
 
 const backends = ['auto', ...backendNames] as const;
 
-/** Adds the option of a preset and of a dataset among `datasets`, those that `own` adds, those of every run, and one a setting. */
-export function addRunOptions<Settings, Name extends string>(
-  command: Command,
-  rules: SettingRules<Settings>,
-  presets: Presets<Settings, Name>,
-  datasets: readonly DatasetName[],
-  own: (command: Command) => void = () => {},
-): void {
-  const names = Object.keys(presets) as Name[];
+/** Adds the options of every run of a command: those of `method` among them. */
+export function addRunOptions(command: Command, method: Method, among: readonly Method[]): void {
+  const { presets, spaces, needs, data } = method;
+  const names = Object.keys(presets);
   const limits = names.map((name) => `${name}: ${presets[name].limit ?? 'all'}`).join(', ');
   const last = names.length > 2 ? `${names.slice(0, -1).join(', ')} or ${names.at(-1)}` : names.join(' or ');
+  if (method.command === 'search') addMethodOption(command, among);
+  if (needs === 'genotype') {
+    command.option('--arch <genotype>', genotypeArgumentHelp, textParser('--arch', 'a genotype'));
+  }
   command
     .option('--preset <name>', `${last} (default: ${names[0]})`, choiceParser('--preset', names))
-    .option('--dataset <name>', `${datasets.join(', ')} (default: mnist)`, choiceParser('--dataset', datasets))
+    .option('--dataset <name>', `${datasetNames.join(', ')} (default: mnist)`, choiceParser('--dataset', datasetNames))
     .option(
       '--data-dir <folder>',
       'its files; mnist does without; beside --resume: where they lie now',
       textParser('--data-dir', 'a folder'),
     )
     .option('--limit <number>', `use only so many training images (${limits})`, integerParser('--limit', 2));
-  own(command);
+  if (spaces !== undefined) {
+    const help = `search space: ${spaces.join(', ')} (default: ${spaces[0]})`;
+    command.option('--space <name>', help, choiceParser('--space', spaces));
+  }
+  if (data === 'images') addImageOptions(command);
+  if (method.command === 'train') addPortionOption(command);
   command.option('--seed <number>', 'decides every random choice (default: 0)', integerParser('--seed', 0));
   addDeviceOptions(command);
   command
@@ -88,7 +105,13 @@ export function addRunOptions<Settings, Name extends string>(
     )
     .option('--json', 'print events as JSON Lines on stdout, everything else on stderr')
     .optionsGroup('Settings, under the names of the published code:');
-  for (const option of settingOptions(rules, presets)) command.addOption(option);
+  for (const option of settingOptions(method.settings, presets)) command.addOption(option);
+}
+
+function addMethodOption(command: Command, among: readonly Method[]): void {
+  const names = among.map(({ name }) => name);
+  const help = `how to search: ${names.join(', ')} (default: ${names[0]}); its settings and presets are those below`;
+  command.option('--method <name>', help, choiceParser('--method', names));
 }
 
 /** Adds the options that choose a device. */
@@ -107,13 +130,21 @@ export function addDeviceOptions(command: Command): void {
     .option('--gpu <number>', 'which GPU, as dartsmith doctor numbers them (default: 0)', integerParser('--gpu', 0));
 }
 
-/** Of a run: what the library takes, beside what is the kind's own. */
-export function runOptionsOf(flags: RunFlags, directory: string, signal: AbortSignal): RunOptions {
+/** What the library takes for a run of a method, but for the genotype. */
+export function runOptionsOf(
+  { settings: table }: Method,
+  flags: RunFlags,
+  directory: string,
+  signal: AbortSignal,
+): MethodOptions {
   const { threads, backend, gpu, workers, checkpointSeconds, resume } = flags;
   const { dataset, dataDir, limit, imageSize, colourProfile, seed } = flags;
   const runtime = { threads, backend, index: gpu, workers, checkpointSeconds, dataDir, signal };
   if (resume !== undefined) return { ...runtime, resume };
-  return { ...runtime, dataset, limit, imageSize, colourProfile, seed, out: directory };
+  const { method, preset, space, validationPortion } = flags;
+  const settings = givenSettings(table, flags as Readonly<Record<string, unknown>>);
+  const data = { dataset, limit, imageSize, colourProfile, validationPortion };
+  return { ...runtime, ...data, method, preset, space, settings, seed, out: directory };
 }
 
 /** Adds the options of image files, and of what prepares images. */
@@ -147,21 +178,22 @@ export function addPortionOption(command: Command): void {
 
 /** Runs a command's search or training and shows its events until it ends. */
 export async function followRun(
-  kind: RunConfig['kind'],
+  command: RunCommand,
   flags: RunFlags,
-  start: (directory: string, signal: AbortSignal) => Run<SearchEvent, SearchResult> | Run<TrainEvent, TrainResult>,
+  methods: readonly Method[],
+  start: (directory: string, signal: AbortSignal) => Run<RunEvent, SearchResult | TrainResult>,
 ): Promise<void> {
   refuseBesideResume(flags);
   const { resume, out, dataset = 'mnist', json = false } = flags;
   const directory = resume ?? out ?? (await makeRunDirectory(runName(dataset, new Date())));
-  const reporter = createReporter(json, process, process.env);
+  const reporter = createReporter(json, process, process.env, methods);
   const interrupt = listenForInterrupt(({ notice }) => reporter.notice(notice));
   try {
     const run = start(directory, interrupt.signal);
     for await (const event of run) reporter.event(event);
     reporter.result(await run.result);
   } catch (error) {
-    throw worded(error, nextAfter(kind, directory));
+    throw worded(error, nextAfter(command, directory));
   } finally {
     if (resume === undefined && out === undefined) await removeUnused(directory);
     reporter.close();
@@ -191,8 +223,8 @@ async function removeUnused(directory: string): Promise<void> {
     .catch(() => {});
 }
 
-function nextAfter(kind: RunConfig['kind'], directory: string): string {
+function nextAfter(command: RunCommand, directory: string): string {
   return existsSync(runFiles(directory).config)
-    ? `go on with: dartsmith ${kind} --resume ${quoted(directory)}`
-    : `the ${runNames[kind]} had not begun, so nothing was kept`;
+    ? `go on with: dartsmith ${command} --resume ${quoted(directory)}`
+    : `the ${runNames[command]} had not begun, so nothing was kept`;
 }

@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
 import { datasetNames } from '../data/load.ts';
 import { ArgumentError } from '../errors.ts';
-import { type TrainSettings, trainPresets } from '../evaluate/settings.ts';
-import { type TestOptions, type TestResult, test } from '../run/test.ts';
+import { type TestOptions, type TestResult, test, usualBatchSize } from '../run/test.ts';
 import { plainWeightsHelp } from './export.ts';
 import { formatClasses, formatRate, formatShare, formatTable } from './format.ts';
 import { genotypeArgument, genotypeArgumentHelp } from './genotype_argument.ts';
@@ -15,19 +14,19 @@ import { trainingOf } from './training_run.ts';
 
 interface TestFlags
   extends Pick<
-      RunFlags,
-      | 'dataset'
-      | 'dataDir'
-      | 'imageSize'
-      | 'colourProfile'
-      | 'validationPortion'
-      | 'workers'
-      | 'threads'
-      | 'backend'
-      | 'gpu'
-      | 'json'
-    >,
-    Partial<Pick<TrainSettings, 'batchSize'>> {
+    RunFlags,
+    | 'dataset'
+    | 'dataDir'
+    | 'imageSize'
+    | 'colourProfile'
+    | 'validationPortion'
+    | 'workers'
+    | 'threads'
+    | 'backend'
+    | 'gpu'
+    | 'json'
+  > {
+  readonly batchSize?: number;
   readonly arch?: string;
   readonly weights?: string;
   readonly averages: boolean;
@@ -42,7 +41,6 @@ Examples:
 The run directory of a training brings its weights and its data. Classes are matched by name where weights and images tell names;
 there may be fewer than the network knows. Of image files the folder val is enough.`;
 
-const published = trainPresets.cifar10.settings;
 /** Rows of a confusion matrix that fit a screen. */
 const mostShownClasses = 20;
 
@@ -65,11 +63,7 @@ export function addTestCommand(program: Command): void {
       choiceParser('--dataset', datasetNames),
     )
     .option('--data-dir <folder>', "its files (default: the run's)", textParser('--data-dir', 'a folder'))
-    .option(
-      '--batch-size <number>',
-      `images at a time (default: ${published.batchSize})`,
-      integerParser('--batch-size', 1),
-    );
+    .option('--batch-size <number>', `images at a time (default: ${usualBatchSize})`, integerParser('--batch-size', 1));
   addImageOptions(command);
   addPortionOption(command);
   addDeviceOptions(command);

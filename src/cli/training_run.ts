@@ -1,12 +1,11 @@
 import { stat } from 'node:fs/promises';
 import type { DatasetName } from '../data/load.ts';
-import { readConfig, runFiles } from '../run/directory.ts';
+import { readRun } from '../run/directory.ts';
 
 /** What a training's run directory brings; undefined where it is a search's. */
 export async function trainingOf(directory: string) {
-  const files = runFiles(directory);
-  const config = await readConfig(files);
-  if (config.kind !== 'train') return undefined;
+  const { files, config } = await readRun(directory);
+  if (config.command !== 'train') return undefined;
   const finished = await stat(files.weights).catch(() => undefined);
   const { name, given, dataDir, limit, validationPortion } = config.dataset;
   return {

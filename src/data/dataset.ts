@@ -63,3 +63,8 @@ export function noImages(shape: ImageArrays['shape']): ImageArrays {
 export function isInMemory(dataset: Dataset<ImageSet>): dataset is Dataset {
   return 'images' in dataset.train;
 }
+
+/** What decides the size of a dataset's images, as its user knows it. */
+export function sizeOption(dataset: Dataset<ImageSet>): string {
+  return isInMemory(dataset) ? `the images of dataset '${dataset.name}'` : 'imageSize (--image-size)';
+}

@@ -1,11 +1,12 @@
 import { tensorsToArenas } from '../backend/parameter_file.ts';
-import { placeParameters } from '../backend/parameters.ts';
+import { placeParameters } from '../backend/parameter_map.ts';
 import { aBoolean, anInteger, listOfLength } from '../checks.ts';
 import { ArgumentError } from '../errors.ts';
+import type { Genotype } from '../genotype/genotype.ts';
+import { formatGenotype } from '../genotype/text.ts';
 import { encodeSafetensors } from '../io/safetensors.ts';
 import { buildDerivedNetwork, type DerivedNetworkOptions } from '../network/derived.ts';
-import { formatGenotype, type Genotype } from '../network/genotype.ts';
-import type { Operation } from '../network/operations.ts';
+import type { Operation } from '../operation/operations.ts';
 import { checkOptionRules, type OptionRules, record, required, text, word, wordOr } from '../option_rules.ts';
 import { type SearchSpace, spaces } from '../space/space.ts';
 import { alphaNames } from './alphas.ts';

@@ -1,9 +1,10 @@
 import { tensorsToArenas } from '../backend/parameter_file.ts';
-import { placeParameters } from '../backend/parameters.ts';
+import { placeParameters } from '../backend/parameter_map.ts';
+import type { Genotype } from '../genotype/genotype.ts';
 import type { WeightTensor } from '../io/safetensors.ts';
-import type { Genotype } from '../network/genotype.ts';
 import { mixingWeights } from '../network/mixing.ts';
-import { buildSupernet, genotypeOf, type Supernet } from '../network/supernet.ts';
+import { buildSupernet, type Supernet } from '../network/supernet.ts';
+import { genotypeOf } from '../select/strongest_edges.ts';
 import { type SearchSpace, spaces } from '../space/space.ts';
 import { alphaNames, readAlphas } from './alphas.ts';
 import { type NetworkSizes, usualShape } from './network_sizes.ts';

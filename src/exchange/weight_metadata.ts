@@ -1,6 +1,7 @@
 // What a training writes into its weights file beside the weights, so that the file can be served by itself.
 import { type ColourProfile, colourProfiles, type Dataset, type ImageSet } from '../data/dataset.ts';
-import { formatGenotype, type Genotype, parseGenotype } from '../network/genotype.ts';
+import type { Genotype } from '../genotype/genotype.ts';
+import { formatGenotype, parseGenotype } from '../genotype/text.ts';
 
 /** What is known of a network's images and classes; parts are absent where the file does not tell them. */
 export interface WeightMetadata {

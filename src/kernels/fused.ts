@@ -4,7 +4,7 @@
 import { invalid } from '../errors.ts';
 import type { BranchBuilder, GraphBuilder, Tensor } from '../graph/builder.ts';
 import type { MixingActivation } from '../graph/graph.ts';
-import { applyOperation, factorizedReduce as buildFactorizedReduce, reluConvBn } from '../network/operations.ts';
+import { applyOperation, factorizedReduce as buildFactorizedReduce, reluConvBn } from '../operation/operations.ts';
 import { type Candidate, resolveSpace, spaces } from '../space/space.ts';
 import {
   choice,

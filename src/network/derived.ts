@@ -1,8 +1,9 @@
 import { aFunction, aShareBelowOne, check, checkOptional, checkOptions, checkRecord } from '../checks.ts';
 import { invalid } from '../errors.ts';
+import type { Genotype, GenotypeEdge } from '../genotype/genotype.ts';
+import { checkGenotype } from '../genotype/rules.ts';
 import { GraphBuilder, type Tensor } from '../graph/builder.ts';
-import type { Genotype, GenotypeEdge } from './genotype.ts';
-import { checkGenotype } from './genotype-rules.ts';
+import { applyOperation, operations as knownOperations, type Operation } from '../operation/operations.ts';
 import { buildForSize } from './image_size.ts';
 import {
   buildNetwork,
@@ -12,7 +13,6 @@ import {
   type Network,
   type StemForm,
 } from './macro.ts';
-import { applyOperation, operations as knownOperations, type Operation } from './operations.ts';
 
 /** Options of {@link buildDerivedNetwork}; the defaults are those of the published evaluation on CIFAR-10. */
 export interface DerivedNetworkOptions {

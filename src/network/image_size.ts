@@ -1,8 +1,6 @@
 // Sizes of images that a network takes: told where it does not take one.
 import { ArgumentError } from '../errors.ts';
-
-/** Why some layer cannot take the size that images have where it stands. */
-export class LayerSizeError extends ArgumentError {}
+import { LayerSizeError } from '../operation/layer_size.ts';
 
 type Size = readonly [height: number, width: number];
 

@@ -1,12 +1,10 @@
 import { anInteger, check, notNegative } from '../checks.ts';
 import { invalid } from '../errors.ts';
+import type { CellType } from '../genotype/genotype.ts';
 import type { GraphBuilder, Tensor } from '../graph/builder.ts';
 import type { Graph } from '../graph/graph.ts';
-import { LayerSizeError } from './image_size.ts';
-import { factorizedReduce, reluConvBn } from './operations.ts';
-
-/** The two types of cell; a `reduce` cell halves height and width and doubles the channels. */
-export type CellType = 'normal' | 'reduce';
+import { LayerSizeError } from '../operation/layer_size.ts';
+import { factorizedReduce, reluConvBn } from '../operation/operations.ts';
 
 /** What the cells are stacked into; the same for supernets and derived networks. */
 export interface MacroOptions {

@@ -1,5 +1,5 @@
-import type { Genotype, GenotypeCell } from '../network/genotype.ts';
-import { checkGenotype } from '../network/genotype-rules.ts';
+import type { Genotype, GenotypeCell } from '../genotype/genotype.ts';
+import { checkGenotype } from '../genotype/rules.ts';
 
 /** Fill and outline of an operation's label. */
 interface Colours {

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { BackendError, invalid } from '../errors.ts';
-import type { Genotype } from '../network/genotype.ts';
+import type { Genotype } from '../genotype/genotype.ts';
 import { cellsToDot } from './dot.ts';
 
 /** The formats of a picture: Graphviz's own language, vectors, pixels. */

@@ -1,60 +1,48 @@
 import { access } from 'node:fs/promises';
-import type { Parameters } from '../backend/parameters.ts';
 import { FileError } from '../errors.ts';
 import { fileError, isMissing } from '../io/file_error.ts';
-import type { Position } from './metrics.ts';
-import type { Validation } from './work.ts';
-
-/** How far a run is, beside its parameters. */
-export interface Progress extends Position {
-  /** Over the epoch's training images so far. */
-  readonly lossSum: number;
-  readonly correct: number;
-  readonly updates: number;
-  /** Of the last finished epoch. */
-  readonly validation?: Validation;
-}
-
-/** What a run trains, and the averages of it that some keep. */
-export interface TrainedParameters {
-  readonly parameters: Parameters;
-  readonly averages?: Parameters;
-}
+import type { JsonValue, MethodRun, Position } from '../methods/method.ts';
 
 /** Where every run starts. */
-export const initialProgress: Progress = { epoch: 0, step: 0, lossSum: 0, correct: 0, updates: 0 };
+export const firstPosition: Position = { stage: 0, epoch: 0, step: 0, updates: 0 };
 
-/** Writes parameters, optimiser state, progress and more metadata as one file; equal states give equal bytes. Throws FileError. */
+/** The values that a run begins with, in the order in which checkpoints have them. */
+export type FirstValues = readonly string[];
+
+/** Writes what a run trains, its optimiser state, values and position as one file; equal states give equal bytes. Throws FileError. */
 export async function saveCheckpoint(
   path: string,
-  { parameters, averages }: TrainedParameters,
-  progress: Progress,
-  metadata: Readonly<Record<string, string>> = {},
+  { state, metadata }: Pick<MethodRun, 'state' | 'metadata'>,
+  at: Position,
+  first: FirstValues,
 ): Promise<void> {
-  await parameters.save(path, { optimizer: true, averages, metadata: { ...metadata, ...toMetadata(progress) } });
+  const { trained, averages } = state.parameters;
+  const progress = toMetadata(at, state.values, first);
+  await trained.save(path, { optimizer: true, averages, metadata: { ...metadata, ...progress } });
 }
 
 /**
- * Loads what {@link saveCheckpoint} wrote into the parameters and returns the progress; absent when there is no file.
- * Throws FileError when the file is damaged or of another run.
+ * Loads what {@link saveCheckpoint} wrote into a run's state and returns its position; absent when there is no file. Throws FileError when
+ * the file is damaged or of another run.
  */
-export async function loadCheckpoint(
-  path: string,
-  { parameters, averages }: TrainedParameters,
-  { epochs, steps }: { readonly epochs: number; readonly steps: number },
-): Promise<Progress | undefined> {
+export async function loadCheckpoint(path: string, run: MethodRun): Promise<Position | undefined> {
   if (!(await exists(path))) return undefined;
-  const { metadata, optimizer } = await parameters.load(path, { averages });
+  const { trained, averages } = run.state.parameters;
+  const { metadata, optimizer } = await trained.load(path, { averages });
   if (!optimizer) throw new FileError(`${path} is no checkpoint of a run: expected optimiser state`);
-  const progress = fromMetadata(metadata, path);
-  const { epoch, step, updates, validation } = progress;
-  const consistent = epoch < epochs ? step <= steps : epoch === epochs && step === 0;
-  if (!consistent || updates !== epoch * steps + step || epoch > 0 !== (validation !== undefined)) {
-    throw new FileError(
-      `${path} does not fit its run: epoch ${epoch}, step ${step} of ${epochs} epochs of ${steps} steps`,
-    );
+  const at = positionOf(metadata, path);
+  for (const [name, text] of Object.entries(metadata)) {
+    if (Object.hasOwn(firstPosition, name) || Object.hasOwn(run.metadata ?? {}, name)) continue;
+    run.state.values[name] = readValue(name, text, path);
   }
-  return progress;
+  const stage = await run.stage(at.stage);
+  const { epoch, step, updates } = at;
+  const fits = stage && (epoch < stage.epochs ? step <= stage.steps : epoch === stage.epochs && step === 0);
+  if (!fits || (at.stage === 0 && updates < step)) {
+    const whole = stage === undefined ? 'no such stage' : `${stage.epochs} epochs of ${stage.steps} steps`;
+    throw new FileError(`${path} does not fit its run: epoch ${epoch}, step ${step} of ${whole}`);
+  }
+  return at;
 }
 
 async function exists(path: string): Promise<boolean> {
@@ -67,44 +55,41 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-/** Decimal strings as JavaScript prints them, which give the same double back. */
-function toMetadata({ epoch, step, lossSum, correct, updates, validation }: Progress): Record<string, string> {
+/**
+ * Numbers as JavaScript prints them, which give the same double back. The updates stand behind the values that a run begins with, as
+ * they did when those were written out here: the bytes of files that were written then are those of today.
+ */
+function toMetadata(
+  { stage, epoch, step, updates }: Position,
+  values: Readonly<Record<string, JsonValue>>,
+  first: FirstValues,
+): Record<string, string> {
+  const texts = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, JSON.stringify(value)]));
   return {
-    epoch: String(epoch),
-    step: String(step),
-    loss_sum: String(lossSum),
-    correct: String(correct),
+    ...(stage > 0 && { stage: String(stage) }),
+    ...{ epoch: String(epoch), step: String(step) },
+    ...Object.fromEntries(first.map((name) => [name, texts[name]])),
     updates: String(updates),
-    ...(validation && {
-      validation_loss: String(validation.loss),
-      validation_accuracy: String(validation.accuracy),
-      ...(validation.top5 !== undefined && { validation_top5: String(validation.top5) }),
-    }),
+    ...texts,
   };
 }
 
-function fromMetadata(metadata: Readonly<Record<string, string>>, path: string): Progress {
-  const number = (name: string): number => {
+function positionOf(metadata: Readonly<Record<string, string>>, path: string): Position {
+  const integer = (name: keyof Position): number => {
     const value = Number.parseFloat(metadata[name]);
-    if (String(value) === metadata[name] && value >= 0) return value;
-    throw new FileError(`${path} is damaged: expected a number for the metadata ${name} but got ${metadata[name]}`);
-  };
-  const integer = (name: string): number => {
-    if (Number.isSafeInteger(number(name))) return number(name);
+    if (String(value) === metadata[name] && value >= 0 && Number.isSafeInteger(value)) return value;
     throw new FileError(`${path} is damaged: expected an integer for the metadata ${name} but got ${metadata[name]}`);
   };
   return {
-    epoch: integer('epoch'),
-    step: integer('step'),
-    lossSum: number('loss_sum'),
-    correct: integer('correct'),
-    updates: integer('updates'),
-    ...('validation_loss' in metadata && {
-      validation: {
-        loss: number('validation_loss'),
-        accuracy: number('validation_accuracy'),
-        ...('validation_top5' in metadata && { top5: number('validation_top5') }),
-      },
-    }),
+    stage: 'stage' in metadata ? integer('stage') : 0,
+    ...{ epoch: integer('epoch'), step: integer('step'), updates: integer('updates') },
   };
+}
+
+function readValue(name: string, text: string, path: string): JsonValue {
+  try {
+    return JSON.parse(text) as JsonValue;
+  } catch {
+    throw new FileError(`${path} is damaged: expected JSON for the metadata ${name} but got ${text}`);
+  }
 }

@@ -2,20 +2,25 @@ import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { type ColourProfile, colourProfiles } from '../data/dataset.ts';
 import { DartsmithError, FileError } from '../errors.ts';
-import { resolveTrainSettings, type TrainSettings } from '../evaluate/settings.ts';
+import type { Genotype } from '../genotype/genotype.ts';
+import { checkGenotype } from '../genotype/rules.ts';
 import type { Graph } from '../graph/graph.ts';
-import type { Genotype } from '../network/genotype.ts';
-import { checkGenotype } from '../network/genotype-rules.ts';
-import { resolveSettings, type SearchSettings } from '../search/settings.ts';
+import { type Method, type RunCommand, runCommands } from '../methods/method.ts';
+import { methodsOf } from '../methods/registry.ts';
+import { checkSettings, type Settings } from '../setting_rules.ts';
 
-/** What config.json holds of every run: all that decides its bits, and what made it. */
-interface CommonConfig {
+/** What config.json holds: all that decides a run's bits, and what made it. */
+export interface RunConfig {
   /** Of the run directory; a change of its meaning changes the number. */
   readonly format: typeof runFormat;
+  readonly command: RunCommand;
+  /** Its name. */
+  readonly method: string;
   readonly versions: { readonly dartsmith: string; readonly node: string };
   /** The device that the run began on, and each other one that it went on with. */
   readonly devices: readonly RunDevice[];
   readonly seed: number;
+  readonly settings: Settings;
   readonly dataset: {
     readonly name: string;
     /** Given as an object, so it must be given again on resume. */
@@ -37,33 +42,16 @@ interface CommonConfig {
     /** Of the images and labels and of what is done to them; see datasetDigest. */
     readonly digest: string;
   };
+  /** Where the method has spaces; `given` as a dataset is. */
+  readonly space?: { readonly name: string; readonly given: boolean };
+  /** Where the method needs one. */
+  readonly genotype?: Genotype;
+  /** Digests of the run's graphs by name: another space, other candidates or another image shape change them. */
+  readonly graphs: Readonly<Record<string, string>>;
 }
 
-/** Of a search. */
-export interface SearchConfig extends CommonConfig {
-  readonly kind: 'search';
-  readonly settings: SearchSettings;
-  readonly space: {
-    readonly name: string;
-    /** Given as an object, so it must be given again on resume. */
-    readonly given: boolean;
-    /** Of the supernet's graph: another space, other candidates or another image shape change it. */
-    readonly graphDigest: string;
-  };
-}
-
-/** Of the training of a derived network. */
-export interface TrainConfig extends CommonConfig {
-  readonly kind: 'train';
-  readonly settings: TrainSettings;
-  readonly architecture: { readonly genotype: Genotype; readonly graphDigest: string };
-}
-
-/** Of any run. */
-export type RunConfig = SearchConfig | TrainConfig;
-
-/** What the runs of a kind are called. */
-export const runNames: Readonly<Record<RunConfig['kind'], string>> = { search: 'search', train: 'training' };
+/** What the runs of a command are called. */
+export const runNames: Readonly<Record<RunCommand, string>> = { search: 'search', train: 'training' };
 
 /** From where on a run was computed on a device: results of different devices agree to round-off, not to the bit. */
 export interface RunDevice {
@@ -74,7 +62,7 @@ export interface RunDevice {
 }
 
 /** The format that this version writes and reads. */
-export const runFormat = 5;
+export const runFormat = 6;
 
 /** Versions of this package and of Node, for the record. */
 export function runVersions(): RunConfig['versions'] {
@@ -87,9 +75,16 @@ export function graphDigest(graph: Graph): string {
   return createHash('sha256').update(JSON.stringify(graph)).digest('hex');
 }
 
-/** Reads the text of config.json. Throws FileError that names `path` and the field at fault. */
-export function parseConfig(text: string, path: string): RunConfig {
-  const config = parseObject(text, path);
+/**
+ * Reads the text of config.json, and finds its method among `methods`. Throws FileError that names `path` and the field at fault, and for
+ * a method that there is not.
+ */
+export function parseConfig(
+  text: string,
+  path: string,
+  methods: readonly Method[],
+): { readonly config: RunConfig; readonly method: Method } {
+  const config = upgraded(parseObject(text, path));
   if (config['format'] !== runFormat) {
     throw new FileError(
       `${path}: expected format ${runFormat} but got ${config['format']}; another version wrote this run`,
@@ -98,8 +93,9 @@ export function parseConfig(text: string, path: string): RunConfig {
   const fail = (field: string, expectation: string): never => {
     throw new FileError(`${path} is damaged: expected ${expectation} for ${field}`);
   };
-  const { kind, seed, versions, devices, settings, dataset, space, architecture } = config;
-  if (kind !== 'search' && kind !== 'train') return fail('kind', "'search' or 'train'");
+  const { command, seed, versions, devices, settings, dataset, space, graphs } = config;
+  if (!runCommands.includes(command as RunCommand)) return fail('command', `one of ${runCommands.join(', ')}`);
+  const method = recordedMethod(command as RunCommand, config['method'], path, methods);
   if (!Number.isSafeInteger(seed) || (seed as number) < 0) fail('seed', 'a non-negative integer');
   if (!isRecord(versions)) return fail('versions', 'an object');
   if (!Array.isArray(devices) || devices.length === 0) return fail('devices', 'a list of at least one');
@@ -110,8 +106,46 @@ export function parseConfig(text: string, path: string): RunConfig {
     );
   }
   if (!isRecord(settings)) return fail('settings', 'an object');
-  checkSettings(kind, settings, path);
+  checkRecordedSettings(method, settings, path);
   if (!isRecord(dataset)) return fail('dataset', 'an object');
+  checkRecordedDataset(dataset, fail);
+  if (!isRecord(graphs) || !Object.values(graphs).every((digest) => typeof digest === 'string')) {
+    fail('graphs', 'digests by name');
+  }
+  if (method.needs === 'genotype') checkRecordedGenotype(config['genotype'], path);
+  if (method.spaces !== undefined) {
+    if (!isRecord(space)) return fail('space', 'an object');
+    checkFields(space, { name: 'string', given: 'boolean' }, (field, type) => fail(`space.${field}`, type));
+  }
+  return { config: config as unknown as RunConfig, method };
+}
+
+/** A configuration of format 5, which knew one method a command, in the form of today; any other as it is. */
+function upgraded(config: Record<string, unknown>): Record<string, unknown> {
+  if (config['format'] !== 5) return config;
+  const { kind, space, architecture, ...rest } = config;
+  const common = { ...rest, format: runFormat, command: kind };
+  if (kind === 'search' && isRecord(space)) {
+    const { graphDigest, ...named } = space;
+    return { ...common, method: 'darts', space: named, graphs: { supernet: graphDigest } };
+  }
+  if (kind !== 'train' || !isRecord(architecture)) return common;
+  const { genotype, graphDigest } = architecture;
+  return { ...common, method: 'train', genotype, graphs: { network: graphDigest } };
+}
+
+function recordedMethod(command: RunCommand, name: unknown, path: string, methods: readonly Method[]): Method {
+  const known = methodsOf(command, methods);
+  const found = known.find((method) => method.name === name);
+  if (found !== undefined) return found;
+  const names = known.map((method) => method.name).join(', ');
+  throw new FileError(`${path}: expected a method among ${names} but got '${name}'; another version wrote this run`);
+}
+
+function checkRecordedDataset(
+  dataset: Record<string, unknown>,
+  fail: (field: string, expectation: string) => never,
+): void {
   checkFields(dataset, { name: 'string', given: 'boolean', digest: 'string' }, (field, type) =>
     fail(`dataset.${field}`, type),
   );
@@ -128,17 +162,6 @@ export function parseConfig(text: string, path: string): RunConfig {
   if (!(Array.isArray(classNames) && classNames.every((name) => typeof name === 'string'))) {
     fail('dataset.classNames', 'a list of strings');
   }
-  if (kind === 'train') {
-    if (!isRecord(architecture)) return fail('architecture', 'an object');
-    checkFields(architecture, { graphDigest: 'string' }, (field, type) => fail(`architecture.${field}`, type));
-    checkRecordedGenotype(architecture['genotype'], path);
-    return config as unknown as RunConfig;
-  }
-  if (!isRecord(space)) return fail('space', 'an object');
-  checkFields(space, { name: 'string', given: 'boolean', graphDigest: 'string' }, (field, type) =>
-    fail(`space.${field}`, type),
-  );
-  return config as unknown as RunConfig;
 }
 
 function parseObject(text: string, path: string): Record<string, unknown> {
@@ -152,10 +175,10 @@ function parseObject(text: string, path: string): Record<string, unknown> {
 }
 
 /** Every setting must be there: a default would silently change the run. */
-function checkSettings(kind: RunConfig['kind'], settings: Record<string, unknown>, path: string): void {
+function checkRecordedSettings({ settings: table }: Method, settings: Record<string, unknown>, path: string): void {
   try {
-    const whole = kind === 'search' ? resolveSettings('paper', settings) : resolveTrainSettings('cifar10', settings);
-    const missing = Object.keys(whole).find((name) => !Object.hasOwn(settings, name));
+    checkSettings(table, settings);
+    const missing = Object.keys(table).find((name) => !Object.hasOwn(settings, name));
     if (missing !== undefined) throw new FileError(`${path} is damaged: expected a value for settings.${missing}`);
   } catch (error) {
     if (error instanceof FileError || !(error instanceof DartsmithError)) throw error;

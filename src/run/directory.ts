@@ -1,10 +1,13 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ArgumentError, FileError } from '../errors.ts';
+import type { Genotype } from '../genotype/genotype.ts';
+import { formatGenotype } from '../genotype/text.ts';
 import { removeDrafts, writeFileAtomic } from '../io/atomic.ts';
 import { fileError, isMissing } from '../io/file_error.ts';
-import { formatGenotype, type Genotype } from '../network/genotype.ts';
+import type { Method, RunCommand } from '../methods/method.ts';
+import { methods as builtInMethods } from '../methods/registry.ts';
 import { drawGenotype } from '../report/draw.ts';
 import { parseConfig, type RunConfig, runNames } from './config.ts';
 import { type Lock, takeLock } from './lock.ts';
@@ -13,7 +16,7 @@ import { type Lock, takeLock } from './lock.ts';
 export interface RunFiles {
   readonly directory: string;
   readonly config: string;
-  readonly metrics: string;
+  readonly journal: string;
   readonly checkpoint: string;
   /** The weights of a finished training. */
   readonly weights: string;
@@ -27,7 +30,7 @@ export function runFiles(directory: string): RunFiles {
   return {
     directory,
     config: join(directory, 'config.json'),
-    metrics: join(directory, 'metrics.jsonl'),
+    journal: join(directory, 'journal.jsonl'),
     checkpoint: join(directory, 'checkpoint.safetensors'),
     weights: join(directory, 'weights.safetensors'),
     genotype: join(directory, 'genotype.json'),
@@ -37,14 +40,14 @@ export function runFiles(directory: string): RunFiles {
 }
 
 /** The files of a run that is to begin; touches nothing. Throws FileError when the folder holds a run already. */
-export async function planRunDirectory(directory: string): Promise<RunFiles> {
+export async function freeRunFiles(directory: string): Promise<RunFiles> {
   let names: string[] = [];
   try {
     names = await readdir(directory);
   } catch (error) {
     if (!isMissing(error)) throw fileError('write', directory, error);
   }
-  if (names.some((name) => ['config.json', 'metrics.jsonl', 'checkpoint.safetensors'].includes(name))) {
+  if (names.some((name) => ['config.json', 'journal.jsonl', 'checkpoint.safetensors'].includes(name))) {
     throw new FileError(`${directory} holds a run already: resume it, or choose another folder for a new run`);
   }
   return runFiles(directory);
@@ -92,7 +95,7 @@ export async function beginRun(files: RunFiles, config: RunConfig): Promise<Lock
   const lock = await holdRun(files);
   try {
     // Again: another run may have begun there while this one read its images.
-    await planRunDirectory(directory);
+    await freeRunFiles(directory);
     await writeConfig(files, config);
     return lock;
   } catch (error) {
@@ -118,23 +121,29 @@ export async function writeConfig(files: RunFiles, config: RunConfig): Promise<v
   await writeFileAtomic(files.config, `${JSON.stringify(config, null, 2)}\n`);
 }
 
-/** Reads the folder of an interrupted run. Throws FileError when it holds none of the kind or its configuration is damaged. */
-export async function openRunDirectory<Config extends RunConfig>(
+/** A run directory that was read. */
+export interface RecordedRun {
+  readonly files: RunFiles;
+  readonly config: RunConfig;
+  readonly method: Method;
+}
+
+/** Reads the folder of an interrupted run. Throws FileError when it holds none of the command or its configuration is damaged. */
+export async function openRunDirectory(
   directory: string,
-  kind: Config['kind'],
-): Promise<{ files: RunFiles; config: Config }> {
-  const files = runFiles(directory);
-  const config = await readConfig(files);
-  if (config.kind !== kind) {
-    throw new FileError(
-      `${directory} expected a ${runNames[kind]} but holds a ${runNames[config.kind]}: dartsmith ${config.kind} --resume goes on with it`,
-    );
-  }
-  return { files, config: config as Config };
+  command: RunCommand,
+  methods: readonly Method[],
+): Promise<RecordedRun> {
+  const run = await readRun(directory, methods);
+  if (run.config.command === command) return run;
+  throw new FileError(
+    `${directory} expected a ${runNames[command]} but holds a ${runNames[run.config.command]}: dartsmith ${run.config.command} --resume goes on with it`,
+  );
 }
 
 /** Reads config.json and changes nothing, so that a run may go on meanwhile. Throws FileError as above. */
-export async function readConfig(files: RunFiles): Promise<RunConfig> {
+export async function readRun(directory: string, methods: readonly Method[] = builtInMethods): Promise<RecordedRun> {
+  const files = runFiles(directory);
   let text: string;
   try {
     text = await readFile(files.config, 'utf8');
@@ -144,7 +153,7 @@ export async function readConfig(files: RunFiles): Promise<RunConfig> {
     if (!isMissing(error)) throw fileError('read', files.config, error);
     throw new FileError(`${files.directory} holds no run: there is no config.json`);
   }
-  return parseConfig(text, files.config);
+  return { files, ...parseConfig(text, files.config, methods) };
 }
 
 /** Undefined for cells that the published form has no words for: nodes of other than two edges. */
@@ -161,6 +170,8 @@ function pythonForm(genotype: Genotype): string | undefined {
 export async function writeGenotype(files: RunFiles, genotype: Genotype): Promise<void> {
   await writeFileAtomic(files.genotype, `${formatGenotype(genotype, 'json')}\n`);
   const python = pythonForm(genotype);
-  if (python !== undefined) await writeFileAtomic(files.python, `${python}\n`);
+  // One that a former epoch left would say what is no longer so.
+  if (python === undefined) await rm(files.python, { force: true });
+  else await writeFileAtomic(files.python, `${python}\n`);
   await writeFileAtomic(files.cells, await drawGenotype(genotype, 'svg'));
 }

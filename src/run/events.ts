@@ -1,11 +1,13 @@
+import type { Genotype } from '../genotype/genotype.ts';
 import type { UnreadableImage } from '../load/loader.ts';
-import type { Genotype } from '../network/genotype.ts';
-import type { RunConfig } from './config.ts';
+import type { RunCommand } from '../methods/method.ts';
 
 /** Before the first step: what the run works on. */
 export interface StartEvent {
   readonly type: 'start';
-  readonly run: RunConfig['kind'];
+  readonly run: RunCommand;
+  /** Name of the method. */
+  readonly method: string;
   /** Name of the dataset. */
   readonly dataset: string;
   /** What a user should know of it, such as batches that are missing; one line each. */

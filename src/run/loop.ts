@@ -1,11 +1,11 @@
-import { firstNonFinite } from '../backend/finite.ts';
 import { abortedBy, DivergedError } from '../errors.ts';
-import { tellsTopFive } from '../evaluate/score.ts';
+import { firstNonFinite } from '../learn/finite.ts';
+import type { EpochReport, Measure, Position, Stage, StepReport } from '../methods/method.ts';
 import { saveCheckpoint } from './checkpoint.ts';
 import { writeGenotype } from './directory.ts';
-import type { RunEvent, StepEvent } from './events.ts';
-import type { Session } from './session.ts';
-import type { StepResult, Validation } from './work.ts';
+import type { EpochEvent, RunEvent, StepEvent } from './events.ts';
+import type { AlphaRecord, JournalRecord } from './journal.ts';
+import type { OpenRun } from './open.ts';
 
 /** Told of what happens. */
 export type Emit = (event: RunEvent) => void;
@@ -18,151 +18,171 @@ interface Clock {
   stepsDone: number;
 }
 
-/** Runs a session from its position to the end. Throws AbortedError, DivergedError or what the device and the disk throw. */
-export async function runToEnd(session: Session, emit: Emit): Promise<void> {
+/** Takes a run from its position to the end. Throws AbortedError, DivergedError or what the device and the disk throw. */
+export async function runToEnd(run: OpenRun, emit: Emit): Promise<void> {
   const now = performance.now();
   const clock: Clock = { start: now, epochStart: now, lastCheckpoint: now, stepsDone: 0 };
-  while (session.progress.epoch < session.plan.settings.epochs) {
-    await trainEpoch(session, clock, emit);
-    await finishEpoch(session, clock, emit);
+  for (;;) {
+    const stage = await run.running.stage(run.at.stage);
+    if (stage === undefined) return;
+    while (run.at.epoch < stage.epochs) {
+      await takeEpoch(run, stage, clock, emit);
+      await finishEpoch(run, stage, clock, emit);
+    }
+    if ((await run.running.stage(run.at.stage + 1)) === undefined) return;
+    run.at = { ...run.at, stage: run.at.stage + 1, epoch: 0, step: 0 };
   }
 }
 
-async function trainEpoch(session: Session, clock: Clock, emit: Emit): Promise<void> {
-  const { plan, work, log } = session;
+async function takeEpoch(run: OpenRun, stage: Stage, clock: Clock, emit: Emit): Promise<void> {
   clock.epochStart = performance.now();
-  while (session.progress.step < work.steps) {
-    await stopIfAborted(session, emit);
-    const event = await takeStep(session, clock);
-    reportUnreadable(session, emit);
-    await log?.metrics.append(event);
+  let last = run.at.step >= stage.steps;
+  while (!last) {
+    await stopIfAborted(run, emit);
+    const { event, report } = await takeStep(run, stage, clock);
+    last = report.last;
+    reportUnreadable(run, emit);
+    await record(run, event);
     emit(event);
-    if (performance.now() - clock.lastCheckpoint < plan.runtime.checkpointSeconds * 1000) continue;
-    await checkpoint(session, emit);
+    if (performance.now() - clock.lastCheckpoint < run.description.runtime.checkpointSeconds * 1000) continue;
+    await checkpoint(run, emit);
     clock.lastCheckpoint = performance.now();
   }
 }
 
-async function takeStep(session: Session, clock: Clock): Promise<StepEvent> {
-  const { plan, work, progress } = session;
-  const { epoch, step } = progress;
+async function takeStep(
+  run: OpenRun,
+  { epochs, steps }: Stage,
+  clock: Clock,
+): Promise<{ readonly event: StepEvent; readonly report: StepReport }> {
+  const { at } = run;
   const began = performance.now();
-  const result = await work.step(epoch, step, progress.updates);
-  checkResult(session, result);
-  const { count, loss, correct, validationLoss } = result;
-  session.progress = {
-    ...progress,
-    step: step + 1,
-    lossSum: progress.lossSum + loss * count,
-    correct: progress.correct + correct,
-    updates: progress.updates + 1,
-  };
+  const report = await run.running.step(at);
+  checkStep(run, report);
+  run.at = { ...at, step: at.step + 1, updates: at.updates + 1 };
   clock.stepsDone++;
-  return {
-    type: 'step',
-    epoch,
-    epochs: plan.settings.epochs,
-    step,
-    steps: work.steps,
-    loss,
-    accuracy: correct / count,
-    ...(validationLoss !== undefined && { validationLoss }),
-    imagesPerSecond: (count * 1000) / (performance.now() - began),
-    secondsLeft: secondsLeft(session, clock),
-  };
-}
-
-function secondsLeft({ plan, work, progress }: Session, { start, stepsDone }: Clock): number {
-  const stepsLeft = plan.settings.epochs * work.steps - progress.updates;
-  return ((performance.now() - start) / 1000 / stepsDone) * stepsLeft;
-}
-
-async function finishEpoch(session: Session, clock: Clock, emit: Emit): Promise<void> {
-  const { plan, work, progress, log } = session;
-  const { epoch, lossSum, correct } = progress;
-  const validation = await validateEpoch(session, emit);
+  const stepsLeft = (epochs - at.epoch) * steps - run.at.step;
   const event = {
-    type: 'epoch',
-    epoch,
-    epochs: plan.settings.epochs,
-    learningRate: work.learningRate(epoch),
-    trainLoss: lossSum / work.trainImages,
-    trainAccuracy: correct / work.trainImages,
-    validationLoss: validation.loss,
-    validationAccuracy: validation.accuracy,
-    ...(validation.top5 !== undefined && tellsTopFive(session.start.classes) && { validationTop5: validation.top5 }),
-    seconds: (performance.now() - clock.epochStart) / 1000,
-  } as const;
-  const genotype = await work.genotype?.();
-  await log?.metrics.append(event);
+    type: 'step',
+    epoch: at.epoch,
+    epochs,
+    step: at.step,
+    steps,
+    ...report.measures,
+    imagesPerSecond: (report.samples * 1000) / (performance.now() - began),
+    secondsLeft: ((performance.now() - clock.start) / 1000 / clock.stepsDone) * stepsLeft,
+  };
+  // The measures are what the method says that its events have.
+  return { event: event as unknown as StepEvent, report };
+}
+
+async function finishEpoch(run: OpenRun, { epochs }: Stage, clock: Clock, emit: Emit): Promise<void> {
+  const { at, log } = run;
+  const { epoch } = at;
+  const { measures, architecture, decisions = [] } = await endEpoch(run, emit);
+  const told = { type: 'epoch', epoch, epochs, ...measures, seconds: (performance.now() - clock.epochStart) / 1000 };
+  // As for steps.
+  const event = told as unknown as EpochEvent;
+  await record(run, event);
   emit(event);
-  if (genotype !== undefined) {
+  for (const decision of decisions) await record(run, { type: 'decision', epoch, decision });
+  if (architecture !== undefined) {
+    const { genotype, alpha } = architecture;
+    await record(run, { type: 'genotype', epoch, genotype });
+    await record(run, alphaRecord(epoch, alpha));
     if (log !== undefined) await writeGenotype(log.files, genotype);
     emit({ type: 'genotype', epoch, genotype });
   }
-  session.progress = { ...progress, epoch: epoch + 1, step: 0, lossSum: 0, correct: 0, validation };
-  await checkpoint(session, emit);
+  run.at = { ...at, epoch: epoch + 1, step: 0 };
+  await checkpoint(run, emit);
   clock.lastCheckpoint = performance.now();
 }
 
-async function validateEpoch(session: Session, emit: Emit): Promise<Validation> {
-  const { plan, work, progress } = session;
-  await stopIfAborted(session, emit);
+/** Nine digits tell every float32 from its neighbours. */
+function alphaRecord(epoch: number, alpha: AlphaRecord['tables']): AlphaRecord {
+  const compact = (row: readonly number[]) => row.map((value) => Number(value.toPrecision(9)));
+  const tables = Object.entries(alpha).map(([name, rows]) => [name, rows.map(compact)]);
+  return { type: 'alpha', epoch, tables: Object.fromEntries(tables) };
+}
+
+async function endEpoch(run: OpenRun, emit: Emit): Promise<EpochReport> {
+  await stopIfAborted(run, emit);
   try {
-    const validation = await work.validate(plan.runtime.signal);
-    reportUnreadable(session, emit);
-    if (!Number.isFinite(validation.loss)) {
-      throw diverged(session, progress.updates - 1, `the epoch's validation loss became ${validation.loss}`);
+    const report = await run.running.endEpoch(run.at, run.description.runtime.signal);
+    reportUnreadable(run, emit);
+    for (const { name } of lossesOf(run, 'epoch')) {
+      const value = report.measures[name];
+      if (value === undefined || Number.isFinite(value)) continue;
+      throw diverged(run, { ...run.at, step: run.at.step - 1 }, `the epoch's ${inWords(name)} became ${value}`);
     }
-    return validation;
+    return report;
   } catch (error) {
-    await stopIfAborted(session, emit);
+    await stopIfAborted(run, emit);
     throw error;
   }
 }
 
-function reportUnreadable(session: Session, emit: Emit): void {
-  for (const image of session.work.takeUnreadable?.() ?? []) {
-    session.unreadableImages++;
-    emit({ type: 'unreadable', ...image, count: session.unreadableImages });
+/** Appends a line to the journal, where there is one. */
+export async function record({ log, at }: OpenRun, line: JournalRecord): Promise<void> {
+  await log?.journal.append(at.stage > 0 ? { ...line, stage: at.stage } : line);
+}
+
+function reportUnreadable(run: OpenRun, emit: Emit): void {
+  for (const image of run.running.takeUnreadable?.() ?? []) {
+    run.unreadableImages++;
+    emit({ type: 'unreadable', ...image, count: run.unreadableImages });
   }
 }
 
 /** A signal ends the run between steps, never within one, so that a checkpoint can follow. */
-async function stopIfAborted(session: Session, emit: Emit): Promise<void> {
-  const { signal } = session.plan.runtime;
+async function stopIfAborted(run: OpenRun, emit: Emit): Promise<void> {
+  const { signal } = run.description.runtime;
   if (!signal?.aborted) return;
-  await checkpoint(session, emit);
+  await checkpoint(run, emit);
   throw abortedBy(signal);
 }
 
 /** Writes the state unless the disk has it already. A state that is not finite is refused, and the last good one stays. */
-async function checkpoint(session: Session, emit: Emit): Promise<void> {
-  const { log, parameters, progress, work } = session;
-  const { epoch, step } = progress;
-  const bad = await firstNonFinite(parameters);
-  if (bad !== undefined) throw diverged(session, progress.updates - 1, `${bad} became NaN or infinite`);
-  if (log === undefined || (log.saved?.epoch === epoch && log.saved.step === step)) return;
-  await log.metrics.sync();
-  await saveCheckpoint(log.files.checkpoint, { parameters, averages: work.averages }, progress, work.metadata);
-  log.saved = { epoch, step };
-  emit({ type: 'checkpoint', epoch, step, file: log.files.checkpoint });
+async function checkpoint(run: OpenRun, emit: Emit): Promise<void> {
+  const { log, running, at, firstValues } = run;
+  const bad = await firstNonFinite(running.state.parameters.trained);
+  if (bad !== undefined) throw diverged(run, await stepBefore(run), `${bad} became NaN or infinite`);
+  if (log === undefined || isSame(log.saved, at)) return;
+  await log.journal.sync();
+  await saveCheckpoint(log.files.checkpoint, running, at, firstValues);
+  log.saved = at;
+  emit({ type: 'checkpoint', epoch: at.epoch, step: at.step, file: log.files.checkpoint });
 }
 
-function checkResult(session: Session, result: StepResult): void {
-  const { updates } = session.progress;
-  const names = { validationLoss: 'the validation loss', loss: 'the loss', gradientNorm: 'the gradient norm' } as const;
-  for (const field of ['validationLoss', 'loss', 'gradientNorm'] as const) {
-    const value = result[field];
-    if (value !== undefined && !Number.isFinite(value))
-      throw diverged(session, updates, `${names[field]} became ${value}`);
+function isSame(saved: Position | undefined, { stage, epoch, step }: Position): boolean {
+  return saved?.stage === stage && saved.epoch === epoch && saved.step === step;
+}
+
+function checkStep(run: OpenRun, { measures, gradientNorm }: StepReport): void {
+  const losses = lossesOf(run, 'step').map(({ name }) => [name, measures[name]] as const);
+  for (const [name, value] of [...losses, ['gradientNorm', gradientNorm] as const]) {
+    if (value === undefined || Number.isFinite(value)) continue;
+    throw diverged(run, run.at, `the ${inWords(name)} became ${value}`);
   }
 }
 
-/** `update` counts the run's steps from 0, over all epochs. */
-function diverged({ log, work }: Session, update: number, what: string): DivergedError {
-  const epoch = Math.floor(update / work.steps);
-  const step = update % work.steps;
+function lossesOf({ description }: OpenRun, of: Measure['of']): readonly Measure[] {
+  return description.method.measures.filter((measure) => measure.of === of && measure.unit === 'loss');
+}
+
+/** validationLoss as validation loss. */
+function inWords(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+}
+
+/** The step that led to where a run is. */
+async function stepBefore({ running, at }: OpenRun): Promise<Pick<Position, 'epoch' | 'step'>> {
+  if (at.step > 0 || at.epoch === 0) return { epoch: at.epoch, step: at.step - 1 };
+  const { steps = 1 } = (await running.stage(at.stage)) ?? {};
+  return { epoch: at.epoch - 1, step: steps - 1 };
+}
+
+function diverged({ log }: OpenRun, { epoch, step }: Pick<Position, 'epoch' | 'step'>, what: string): DivergedError {
   const kept = log?.saved === undefined ? '' : '; the last good checkpoint was kept';
   return new DivergedError(
     `${what} in epoch ${epoch} at step ${step} (both from 0)${kept}; try a lower learning rate`,

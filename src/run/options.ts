@@ -1,48 +1,97 @@
-import { isInFiles } from '../data/load.ts';
-import { checkOptionRules, type OptionRules, record, word, wordOr } from '../option_rules.ts';
-import { type PresetName, presets, resolveSettings, type SearchSettings } from '../search/settings.ts';
-import { type SearchSpace, spaces } from '../space/space.ts';
-import type { SearchConfig } from './config.ts';
-import { planNewRun, planResumedRun, type RunOptions, type RunPlan, runRules, sameKind } from './run_options.ts';
+// What runs can be told, by program and by command line alike.
+import type { BackendName, Device } from '../backend/device.ts';
+import { anInteger, isRecord } from '../checks.ts';
+import { type ColourProfile, colourProfiles, type Dataset, type ImageSet } from '../data/dataset.ts';
+import { type DatasetName, datasetNames } from '../data/load.ts';
+import { aPortion } from '../data/split.ts';
+import type { Genotype } from '../genotype/genotype.ts';
+import type { Method, RunCommand } from '../methods/method.ts';
+import { methodsOf } from '../methods/registry.ts';
+import { atLeast, type OptionRule, type OptionRules, record, text, word, wordOr } from '../option_rules.ts';
+import type { SearchSpace } from '../space/space.ts';
+import { deviceRules } from './runtime.ts';
 
-/** Options of a search; all have defaults. */
-export interface SearchOptions extends RunOptions {
-  /** Ready-made settings; `quick` when absent. */
-  readonly preset?: PresetName;
-  /** Settings that replace the preset's. */
-  readonly settings?: Partial<SearchSettings>;
-  /** A known space's name or one of your own; `darts` when absent. */
+/** Options of a run; all have defaults. */
+export interface RunOptions {
+  /** A known dataset's name or images of your own; `mnist` when absent. */
+  readonly dataset?: DatasetName | Dataset<ImageSet>;
+  /** Folder of a named dataset's files. */
+  readonly dataDir?: string;
+  /** Use only so many training images of a named dataset; the preset's number when absent. */
+  readonly limit?: number;
+  /** Height and width that the image files of a named dataset are brought to; 224 when absent, 32 for a search. */
+  readonly imageSize?: number;
+  /** What becomes of colour profiles in image files of a named dataset; `convert` when absent, as a viewer does. */
+  readonly colourProfile?: ColourProfile;
+  /** Decides every random choice; 0 when absent. */
+  readonly seed?: number;
+  readonly backend?: 'auto' | BackendName;
+  readonly threads?: number;
+  /** Which GPU, as `dartsmith doctor` numbers them. */
+  readonly index?: number;
+  /** Threads that read and augment a training's images ahead of its steps; one per core, 16 at most, when absent. */
+  readonly workers?: number;
+  /** Run on this device instead of opening one; it is not disposed. */
+  readonly device?: Device;
+  /** Folder for the run's files; nothing is written when absent. It must hold no run yet. */
+  readonly out?: string;
+  /**
+   * Folder of a run to go on with, to the same bits as if it had never stopped. Beside it only `backend`, `threads`,
+   * `index`, `workers`, `device`, `signal` and `checkpointSeconds` may be given, what the run began with as an object, and `dataDir`
+   * where the same data lie elsewhere now.
+   */
+  readonly resume?: string;
+  /** Ends the run after the current step and a checkpoint, with AbortedError. */
+  readonly signal?: AbortSignal;
+  /** Time between checkpoints within an epoch; 60 when absent, 0 for one after each step. One ends each epoch anyway. */
+  readonly checkpointSeconds?: number;
+}
+
+/** What a run of any method can be told. */
+export interface MethodOptions extends RunOptions {
+  readonly method?: string;
+  readonly preset?: string;
+  readonly settings?: object;
   readonly space?: string | SearchSpace;
+  readonly genotype?: Genotype;
+  readonly validationPortion?: number;
 }
 
-/** A checked search, new or resumed, with every default filled in. */
-export interface SearchPlan extends RunPlan<SearchConfig> {
-  readonly space: string | SearchSpace;
-}
+const aFolder = text('the path of a folder');
 
-const searchRules: OptionRules<SearchOptions> = {
-  ...runRules,
-  preset: word(Object.keys(presets)),
-  settings: record('an object of settings'),
-  space: wordOr(Object.keys(spaces), 'a search space of your own'),
+/** What options of a run may be; what they mean together is looked at when the run is described. */
+export const runRules: OptionRules<RunOptions> = {
+  dataset: wordOr(datasetNames, 'a dataset of your own'),
+  dataDir: aFolder,
+  limit: anInteger(2),
+  imageSize: anInteger(1),
+  colourProfile: word(colourProfiles),
+  seed: { ...anInteger(0), words: 'an integer from 0 to 2^53 - 1' },
+  ...deviceRules,
+  out: aFolder,
+  resume: aFolder,
+  checkpointSeconds: atLeast(0),
 };
 
-const fixedOnResume = ['limit', 'imageSize', 'colourProfile', 'preset', 'settings', 'seed', 'out'] as const;
-
-/** Checks options and the run directory, and fills in the defaults. Throws ArgumentError or FileError. */
-export async function planSearch(options: SearchOptions): Promise<SearchPlan> {
-  checkOptionRules('search', options, searchRules);
-  const { preset = 'quick', space, resume } = options;
-  if (resume === undefined) {
-    const settings = resolveSettings(preset, options.settings);
-    const plan = await planNewRun<SearchConfig>(options, settings, presets[preset].limit);
-    return { ...plan, imageSize: plan.imageSize ?? usualSize(plan.dataset), space: space ?? 'darts' };
-  }
-  const plan = await planResumedRun<SearchConfig, SearchOptions>('search', options, resume, fixedOnResume);
-  return { ...plan, space: sameKind('space', space, plan.config.space, plan.files) };
+/** The rules of a method's options. */
+export function rulesOf(
+  { command, presets, spaces, needs }: Method,
+  among: readonly Method[],
+): Readonly<Record<string, OptionRule>> {
+  return {
+    ...runRules,
+    ...(command === 'search' && { method: word(methodsOf(command, among).map(({ name }) => name)) }),
+    preset: word(Object.keys(presets)),
+    settings: record('an object of settings'),
+    ...(spaces !== undefined && { space: wordOr(spaces, 'a search space of your own') }),
+    ...(needs === 'genotype' && { genotype: record('a genotype') }),
+    ...(command === 'train' && { validationPortion: aPortion }),
+  };
 }
 
-/** Of image files: that of the published search. */
-function usualSize(dataset: SearchPlan['dataset']): number | undefined {
-  return typeof dataset === 'string' && isInFiles(dataset) ? 32 : undefined;
+/** The method that options name or leave to the default, before anything of them was checked: its rules say what is wrong. */
+export function namedMethod(command: RunCommand, options: unknown, among: readonly Method[]): Method {
+  const known = methodsOf(command, among);
+  const name = isRecord(options) ? options['method'] : undefined;
+  return known.find((method) => method.name === name) ?? known[0];
 }

@@ -1,25 +1,29 @@
 import type { BackendName, Device } from '../backend/device.ts';
 import { openDevice } from '../backend/open.ts';
-import { createProgramSet } from '../backend/programs.ts';
 import { aBoolean, aFunction, anInteger } from '../checks.ts';
 import { emptyClassNotices, type KnownClasses, labelledFor } from '../data/classes.ts';
 import type { ColourProfile, Dataset, ImageSet } from '../data/dataset.ts';
 import { type DatasetName, followsImages, isInFiles, loadDataset } from '../data/load.ts';
 import { aPortion, holdOut } from '../data/split.ts';
 import { DataError, throwIfAborted } from '../errors.ts';
-import { testBatches } from '../evaluate/batches.ts';
-import { openFeed } from '../evaluate/feed.ts';
-import { type Score, scoreImages, tellsTopFive } from '../evaluate/score.ts';
 import { type NetworkSizes, sizesOfWeights } from '../exchange/network_sizes.ts';
 import { decodeMetadata, type WeightMetadata } from '../exchange/weight_metadata.ts';
 import { readWeights } from '../exchange/weights.ts';
+import type { Genotype } from '../genotype/genotype.ts';
+import { openFeed } from '../learn/feed.ts';
+import { createProgramSet } from '../learn/program_set.ts';
+import { type Score, scoreImages, tellsTopFive } from '../learn/score.ts';
+import { testBatches } from '../learn/train_batches.ts';
+import { buildTrainNetworks, testImagesOf } from '../learn/train_networks.ts';
 import type { UnreadableImage } from '../load/loader.ts';
 import { ImagePool } from '../load/pool.ts';
-import type { Genotype } from '../network/genotype.ts';
 import { checkOptionRules, type OptionRules, record, required, text } from '../option_rules.ts';
-import { deviceRules } from './device_rules.ts';
-import { checkOwnDataset, runRules } from './run_options.ts';
-import { buildTrainNetworks, testImagesOf } from './train_method.ts';
+import { checkOwnDataset } from './describe.ts';
+import { runRules } from './options.ts';
+import { deviceRules } from './runtime.ts';
+
+/** Images at a time where nobody says otherwise: those of the published evaluation on CIFAR-10. */
+export const usualBatchSize = 96;
 
 /** Options of a test. */
 export interface TestOptions {
@@ -91,7 +95,7 @@ export interface TestResult extends Score {
  */
 export async function test(options: TestOptions): Promise<TestResult> {
   checkOptionRules('test', options, testRules);
-  const { genotype, weights, signal, batchSize = 96 } = options;
+  const { genotype, weights, signal, batchSize = usualBatchSize } = options;
   throwIfAborted(signal);
   checkOwnDataset(options);
   const file = await readWeights(weights, options);

@@ -1,8 +1,8 @@
 import { invalid } from '../errors.ts';
+import type { CellType } from '../genotype/genotype.ts';
+import { isOperationName, operationNameExpectation } from '../genotype/rules.ts';
 import type { MixingActivation } from '../graph/graph.ts';
-import { isOperationName, operationNameExpectation } from '../network/genotype-rules.ts';
-import type { CellType } from '../network/macro.ts';
-import { type NamedOperation, noneName, type Operation, operations } from '../network/operations.ts';
+import { type NamedOperation, noneName, type Operation, operations } from '../operation/operations.ts';
 
 /** A candidate operation: the name of a known one, or one of your own built from primitive nodes. */
 export type Candidate = string | { readonly name: string; readonly build: Operation };

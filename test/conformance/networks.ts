@@ -1,8 +1,9 @@
 // Supernets of several spaces, sizes and strides, and derived networks: small enough for the float64 reference, which says how
 // errors grow in them.
+
+import { genotypes } from '../../src/genotype/published.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { buildDerivedNetwork } from '../../src/network/derived.ts';
-import { genotypes } from '../../src/network/published.ts';
 import { buildSupernet } from '../../src/network/supernet.ts';
 import { type SearchSpace, spaces } from '../../src/space/space.ts';
 

@@ -1,6 +1,6 @@
 import { type Order, openSearch, orders } from '../../bench/gpu/search_steps.ts';
 import type { Device } from '../../src/backend/device.ts';
-import type { Arena } from '../../src/backend/parameters.ts';
+import type { Arena } from '../../src/backend/parameter_map.ts';
 import { allowedError, errorGrowth } from '../../src/reference/tolerance.ts';
 import { prepareGraph, referenceOf } from '../helpers/kernel_case.ts';
 import { graphOf, searchedCase, titleOf } from './networks.ts';

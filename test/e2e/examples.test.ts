@@ -1,7 +1,8 @@
 // The examples as the README says to run them, on few images.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { type GenotypeCell, parseGenotype } from '../../src/network/genotype.ts';
+import type { GenotypeCell } from '../../src/genotype/genotype.ts';
+import { parseGenotype } from '../../src/genotype/text.ts';
 import { root, runProcess } from '../helpers/process.ts';
 
 /** Lines that an example prints, which must end well and without a word on stderr. */

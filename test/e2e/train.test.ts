@@ -8,16 +8,16 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Dataset, ImageArrays } from '../../src/data/dataset.ts';
 import { loadDataset } from '../../src/data/load.ts';
 import { AbortedError } from '../../src/errors.ts';
-import type { TrainSettings } from '../../src/evaluate/settings.ts';
 import { encodeTorchFile } from '../../src/exchange/torch_write.ts';
 import { decodeMetadata } from '../../src/exchange/weight_metadata.ts';
 import { readWeights } from '../../src/exchange/weights.ts';
-import { genotypes } from '../../src/network/published.ts';
+import { genotypes } from '../../src/genotype/published.ts';
+import type { TrainSettings } from '../../src/methods/train/settings.ts';
 import { randomBlock } from '../../src/random/philox.ts';
 import type { TrainEvent } from '../../src/run/events.ts';
 import { test as testNetwork } from '../../src/run/test.ts';
-import { train } from '../../src/run/train.ts';
-import type { TrainOptions } from '../../src/run/train_options.ts';
+import type { TrainOptions } from '../../src/train.ts';
+import { train } from '../../src/train.ts';
 import { scratch } from '../helpers/scratch.ts';
 import { folderOf, idxImages, idxLabels } from '../unit/data/fixtures.ts';
 
@@ -82,10 +82,10 @@ describe('train', () => {
   it('writes a run directory that stands for its genotype', () => {
     expect(readdirSync(out).toSorted()).toEqual([
       ...['cells.svg', 'checkpoint.safetensors', 'config.json', 'genotype.json', 'genotype.txt'],
-      ...['metrics.jsonl', 'weights.safetensors'],
+      ...['journal.jsonl', 'weights.safetensors'],
     ]);
     const config = JSON.parse(readFileSync(join(out, 'config.json'), 'utf8'));
-    expect(config).toMatchObject({ kind: 'train', settings, architecture: { genotype } });
+    expect(config).toMatchObject({ command: 'train', method: 'train', settings, genotype });
   });
 
   it('has the same bits with another number of threads, and after an abort and a resume', async () => {

@@ -5,10 +5,10 @@ import { describe, expect, it } from 'vitest';
 import { ArgumentError } from '../../src/errors.ts';
 import { exportNetwork } from '../../src/exchange/export.ts';
 import { readWeights } from '../../src/exchange/weights.ts';
+import { genotypes } from '../../src/genotype/published.ts';
 import { torchShape } from '../../src/io/layout.ts';
 import { encodeSafetensors, type TensorData } from '../../src/io/safetensors.ts';
 import { buildDerivedNetwork } from '../../src/network/derived.ts';
-import { genotypes } from '../../src/network/published.ts';
 import { test } from '../../src/run/test.ts';
 import { scratch } from '../helpers/scratch.ts';
 

@@ -8,10 +8,11 @@ import { exportNetwork } from '../../src/exchange/export.ts';
 import { readTorchFile as openTorchFile } from '../../src/exchange/torch_read.ts';
 import { encodeLegacyTorchFile, encodeTorchFile } from '../../src/exchange/torch_write.ts';
 import { readWeights } from '../../src/exchange/weights.ts';
+import { genotypes } from '../../src/genotype/published.ts';
 import { decodeSafetensors, type WeightTensor } from '../../src/io/safetensors.ts';
-import { genotypes } from '../../src/network/published.ts';
 import { buildSupernet } from '../../src/network/supernet.ts';
-import { readArchitecture } from '../../src/search/architecture.ts';
+import { readAlpha } from '../../src/select/alpha.ts';
+import { genotypeOf } from '../../src/select/strongest_edges.ts';
 import { type SearchSpace, spaces } from '../../src/space/space.ts';
 import { scatter } from '../helpers/scattered.ts';
 import { scratch } from '../helpers/scratch.ts';
@@ -27,7 +28,7 @@ async function checkpoint(space: string | SearchSpace) {
   const [path, plain] = [join(scratch(), 'checkpoint.safetensors'), join(scratch(), 'plain.safetensors')];
   await parameters.save(path, { optimizer: true });
   await parameters.save(plain);
-  const { genotype } = await readArchitecture(supernet, parameters);
+  const genotype = genotypeOf(supernet, (await readAlpha(supernet, parameters)).mixing);
   return { path, plain, genotype };
 }
 
@@ -134,7 +135,7 @@ describe("the published code's search checkpoint", () => {
     const whole = join(scratch(), 'whole.safetensors');
     await parameters.save(whole);
     const { tensors } = await readWeights(whole);
-    const { genotype } = await readArchitecture(supernet, parameters);
+    const genotype = genotypeOf(supernet, (await readAlpha(supernet, parameters)).mixing);
     const [normal, reduce] = ['alphas_normal', 'alphas_reduce'].map((name) => tensors.get(name)!);
     const weights = withCounters(new Map([...tensors].filter(([name]) => !name.startsWith('alphas_'))));
     const path = join(scratch(), 'weights.pt');

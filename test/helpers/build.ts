@@ -8,7 +8,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
  * every instruction set beside the stand-in for CUDA, which npm ci leaves out.
  */
 export function setup(): void {
-  run('src does not compile', ['scripts/build-ts.mjs'], 'pipe');
+  run('src does not compile', ['scripts/build_ts.mjs'], 'pipe');
   const parts = { DARTSMITH_ISA: 'all', DARTSMITH_SIMT: 'ON', DARTSMITH_BUILD: 'cmake' };
   // An addon that was named is tested as it is (scripts/sanitize.mjs).
   if (process.env['DARTSMITH_ADDON'] === undefined)

@@ -13,7 +13,8 @@ import type {
   Program,
 } from '../../src/backend/device.ts';
 import { initialValues } from '../../src/backend/initial_values.ts';
-import { type Arena, arenas, type ParameterStore, Parameters, placeParameters } from '../../src/backend/parameters.ts';
+import { type Arena, arenas, placeParameters } from '../../src/backend/parameter_map.ts';
+import { type ParameterStore, Parameters } from '../../src/backend/parameters.ts';
 import { throwIfAborted } from '../../src/errors.ts';
 import type { Graph, ParameterRole } from '../../src/graph/graph.ts';
 
@@ -179,7 +180,7 @@ function gradients(program: Program, batch: Batch, target: GradientTarget, train
   const { weights, weightGradients, buffers, alpha, alphaGradients } = storeOf(program.parameters);
   const images = checkedBatch(program, batch);
   const mark = fingerprint(images);
-  const level = weights[0] + alpha[0] + buffers[0];
+  const level = weights[0] + (alpha[0] ?? 0) + buffers[0];
   const set = (target: Float32Array, role: ParameterRole, value: (i: number) => number) =>
     fill(target, program.parameters, role, value);
   if (target !== 'alpha') set(weightGradients, 'weight', (i) => Math.sin(weights[i] + mark + i));
@@ -188,10 +189,18 @@ function gradients(program: Program, batch: Batch, target: GradientTarget, train
   return { loss: 2 + Math.sin(level + mark), correct: Math.floor(images.indices.length * Math.abs(Math.sin(mark))) };
 }
 
-function evaluate({ program, batch }: EvaluateCommand): Outcome {
+function evaluate({ program, batch, read = [] }: EvaluateCommand): Outcome {
   const copy = { ...storeOf(program.parameters) };
   const parameters = new Parameters(program.parameters.map, new FakeStore(copy));
-  return gradients({ ...program, parameters }, batch, 'alpha', false);
+  const outcome = gradients({ ...program, parameters }, batch, 'alpha', false);
+  const outputs = new Map(read.map((node) => [node, outputOf(program, node, outcome.loss ?? 0)]));
+  return read.length === 0 ? outcome : { ...outcome, outputs };
+}
+
+/** Values of a node that follow from the loss. */
+function outputOf({ graph, batchSize }: Program, node: number, loss: number): Float32Array {
+  const length = graph.nodes[node].shape.reduce((product, size) => product * size, batchSize);
+  return Float32Array.from({ length }, (_, i) => Math.sin(loss + i));
 }
 
 function checkedBatch(program: Program, batch: Batch): GatheredBatch {

@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import type { Device } from '../../src/backend/device.ts';
 import { GraphBuilder, type Tensor } from '../../src/graph/builder.ts';
 import type { Graph } from '../../src/graph/graph.ts';
-import { applyOperation, type OperationContext, operations } from '../../src/network/operations.ts';
+import { applyOperation, type OperationContext, operations } from '../../src/operation/operations.ts';
 import { normal, uniform } from '../../src/random/philox.ts';
 import { runReference } from '../../src/reference/interpreter.ts';
 

@@ -8,7 +8,8 @@ import type {
   Program,
 } from '../../src/backend/device.ts';
 import { type OpenDeviceOptions, openDevice } from '../../src/backend/open.ts';
-import { type Arena, arenas, type Parameters } from '../../src/backend/parameters.ts';
+import { type Arena, arenas } from '../../src/backend/parameter_map.ts';
+import type { Parameters } from '../../src/backend/parameters.ts';
 import { GraphBuilder } from '../../src/graph/builder.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { randomBlock } from '../../src/random/philox.ts';

@@ -1,6 +1,6 @@
 import type { Dataset, ImageArrays } from '../../src/data/dataset.ts';
+import type { SearchSettings } from '../../src/methods/darts/settings.ts';
 import { randomBlock } from '../../src/random/philox.ts';
-import type { SearchSettings } from '../../src/search/settings.ts';
 
 /** Three steps an epoch on {@link tinyDataset}, the last of 4 images. */
 export const tinySettings: Partial<SearchSettings> = { batchSize: 8, epochs: 2, initChannels: 2, layers: 3 };

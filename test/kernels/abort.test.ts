@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Command, Device, DeviceDataset, GatheredBatch, Program } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
-import type { Arena, Parameters } from '../../src/backend/parameters.ts';
+import type { Arena } from '../../src/backend/parameter_map.ts';
+import type { Parameters } from '../../src/backend/parameters.ts';
 import { AbortedError, ArgumentError, BackendError } from '../../src/errors.ts';
 import { GraphBuilder } from '../../src/graph/builder.ts';
 import { expectSameBits } from '../helpers/compare.ts';

@@ -4,7 +4,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Device, Program } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
-import type { Arena, Parameters } from '../../src/backend/parameters.ts';
+import type { Arena } from '../../src/backend/parameter_map.ts';
+import type { Parameters } from '../../src/backend/parameters.ts';
 import type { ReferenceResult } from '../../src/reference/interpreter.ts';
 import { largestMagnitude } from '../../src/reference/tolerance.ts';
 import { testBackends } from '../helpers/backends.ts';

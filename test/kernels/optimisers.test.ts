@@ -2,7 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AdamCommand, Device, SgdCommand } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
-import type { Arena, Parameters } from '../../src/backend/parameters.ts';
+import type { Arena } from '../../src/backend/parameter_map.ts';
+import type { Parameters } from '../../src/backend/parameters.ts';
 import { DartsmithError } from '../../src/errors.ts';
 import { GraphBuilder } from '../../src/graph/builder.ts';
 import { largestMagnitude } from '../../src/reference/tolerance.ts';

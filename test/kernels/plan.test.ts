@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Device, Outcome, Program } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
-import type { Arena, Parameters } from '../../src/backend/parameters.ts';
+import type { Arena } from '../../src/backend/parameter_map.ts';
+import type { Parameters } from '../../src/backend/parameters.ts';
 import { ArgumentError } from '../../src/errors.ts';
 import { type BranchBuilder, GraphBuilder } from '../../src/graph/builder.ts';
 import type { Graph } from '../../src/graph/graph.ts';

@@ -2,7 +2,7 @@
 // leave when a fresh device runs them kernel by kernel, whatever has changed since they were recorded.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Command, DeviceDataset, Outcome, Program } from '../../src/backend/device.ts';
-import type { Arena } from '../../src/backend/parameters.ts';
+import type { Arena } from '../../src/backend/parameter_map.ts';
 import { expectSameBits } from '../helpers/compare.ts';
 import {
   type SmallPlace,

@@ -2,7 +2,7 @@
 // after it, weights are whole, and the device goes on.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Command } from '../../src/backend/device.ts';
-import type { Arena } from '../../src/backend/parameters.ts';
+import type { Arena } from '../../src/backend/parameter_map.ts';
 import { AbortedError } from '../../src/errors.ts';
 import { GraphBuilder } from '../../src/graph/builder.ts';
 import { normal } from '../../src/random/philox.ts';

@@ -6,13 +6,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Device } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
 import type { Dataset } from '../../src/data/dataset.ts';
-import type { Genotype } from '../../src/network/genotype.ts';
-import type { Operation } from '../../src/network/operations.ts';
+import type { Genotype } from '../../src/genotype/genotype.ts';
+import type { SearchSettings } from '../../src/methods/darts/settings.ts';
 import { buildSupernet } from '../../src/network/supernet.ts';
+import type { Operation } from '../../src/operation/operations.ts';
 import { normal, uniform } from '../../src/random/philox.ts';
 import type { SearchEvent } from '../../src/run/events.ts';
-import { type SearchRun, search } from '../../src/run/search.ts';
-import type { SearchSettings } from '../../src/search/settings.ts';
+import { type SearchRun, search } from '../../src/search.ts';
 import type { Candidate, EdgePlace, SearchSpace } from '../../src/space/space.ts';
 import { scratch } from '../helpers/scratch.ts';
 

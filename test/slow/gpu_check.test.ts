@@ -136,7 +136,7 @@ describe('the pack', () => {
     const addon = join(root, 'build-cmake', 'Release', 'dartsmith.node');
     const [tree, out] = [scratch(), scratch()];
     const pack = join(tree, 'gpu-pack');
-    const packed = await runProcess(process.execPath, ['scripts/gpu-pack.mjs', '--out', pack, '--without-node'], {
+    const packed = await runProcess(process.execPath, ['scripts/gpu_pack.mjs', '--out', pack, '--without-node'], {
       cwd: root,
     });
     expect({ code: packed.code, stderr: packed.stderr }).toEqual({ code: 0, stderr: '' });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import * as tensorflow from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
 import { openDevice } from '../../src/backend/open.ts';
-import type { Arena } from '../../src/backend/parameters.ts';
+import type { Arena } from '../../src/backend/parameter_map.ts';
 import { openTfjsDevice } from '../../src/backend/tfjs/device.ts';
 import { GraphBuilder } from '../../src/graph/builder.ts';
 import { scratch } from '../helpers/scratch.ts';

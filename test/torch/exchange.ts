@@ -3,7 +3,8 @@
 import type { TorchTensor } from '../../bench/peers/tensor_file.ts';
 import type { DirectBatch } from '../../src/backend/device.ts';
 import { initialValues } from '../../src/backend/initial_values.ts';
-import { type NamedTensor, type ParameterMap, placeParameters } from '../../src/backend/parameters.ts';
+import { type ParameterMap, placeParameters } from '../../src/backend/parameter_map.ts';
+import type { NamedTensor } from '../../src/backend/parameters.ts';
 import type { ParameterLayout } from '../../src/graph/graph.ts';
 import { median } from '../../src/kernels/statistics.ts';
 import { buildSupernet } from '../../src/network/supernet.ts';

@@ -4,13 +4,13 @@ import type { TorchTensor } from '../../bench/peers/tensor_file.ts';
 import type { BackendName, Device, Program } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
 import type { Parameters } from '../../src/backend/parameters.ts';
+import type { Genotype } from '../../src/genotype/genotype.ts';
+import { genotypes } from '../../src/genotype/published.ts';
+import { resolveSettings } from '../../src/methods/darts/settings.ts';
+import { dartsStep, dartsStepOutcome } from '../../src/methods/darts/step.ts';
 import { buildDerivedNetwork } from '../../src/network/derived.ts';
-import type { Genotype } from '../../src/network/genotype.ts';
 import type { Network } from '../../src/network/macro.ts';
-import { genotypes } from '../../src/network/published.ts';
 import { buildSupernet } from '../../src/network/supernet.ts';
-import { dartsStep, dartsStepOutcome } from '../../src/search/darts.ts';
-import { resolveSettings } from '../../src/search/settings.ts';
 import { toTorch } from './exchange.ts';
 import {
   arch,
@@ -130,7 +130,7 @@ async function search(device: Device, program: Program, unrolled: boolean): Prom
   const figures = { loss: [] as number[], validationLoss: [] as number[], gradientNorm: [] as number[] };
   for (let step = 0; step < searchSteps; step++) {
     const [train, validation] = [await gathered(device, `train ${step}`), await gathered(device, `validation ${step}`)];
-    const commands = dartsStep({ program, train, validation, settings, learningRate, alphaUpdate: step + 1 });
+    const commands = dartsStep({ program, train, validation, settings, learningRate, update: step });
     const outcome = dartsStepOutcome(await device.execute(commands));
     for (const name of ['loss', 'validationLoss', 'gradientNorm'] as const) figures[name].push(outcome[name]);
     for (const { dataset } of [train, validation]) dataset.dispose();

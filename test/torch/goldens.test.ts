@@ -1,7 +1,7 @@
 // Ours against PyTorch where there is no PyTorch. The other backends, and whether the goldens are still PyTorch's: test/slow.
 import { describe, expect, it } from 'vitest';
 import type { TorchTensor } from '../../bench/peers/tensor_file.ts';
-import { type ParameterMap, placeParameters } from '../../src/backend/parameters.ts';
+import { type ParameterMap, placeParameters } from '../../src/backend/parameter_map.ts';
 import { runReference } from '../../src/reference/interpreter.ts';
 import { toTorch } from './exchange.ts';
 import { derivedNetworks, describeGoldens, logits, scalar, supernet } from './golden_cases.ts';

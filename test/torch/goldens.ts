@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { readTensors, type TorchTensor } from '../../bench/peers/tensor_file.ts';
 import type { DirectBatch } from '../../src/backend/device.ts';
-import type { ParameterMap, ParameterPlace } from '../../src/backend/parameters.ts';
-import type { GenotypeCell, GenotypeEdge } from '../../src/network/genotype.ts';
+import type { ParameterMap, ParameterPlace } from '../../src/backend/parameter_map.ts';
+import type { GenotypeCell, GenotypeEdge } from '../../src/genotype/genotype.ts';
 import { root } from '../helpers/process.ts';
 import { deviations, fromTorch, toTorch } from './exchange.ts';
 

@@ -41,6 +41,7 @@ export async function runs(signal: AbortSignal): Promise<Genotype> {
   }
   // @ts-expect-error Settings are told by name.
   search({ settings: { epoch: 1 } });
+  search({ method: 'darts' });
   // @ts-expect-error No such backend.
   search({ backend: 'gpu' });
   const { genotype } = await run.result;

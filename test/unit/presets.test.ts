@@ -1,7 +1,7 @@
 // Every ready-made setting against the numbers of the papers, written out: a slip in one of them costs a user days.
 import { describe, expect, it } from 'vitest';
-import { type TrainPresetName, type TrainSettings, trainPresets } from '../../src/evaluate/settings.ts';
-import { type PresetName, presets, type SearchSettings } from '../../src/search/settings.ts';
+import { type PresetName, presets, type SearchSettings } from '../../src/methods/darts/settings.ts';
+import { type TrainPresetName, type TrainSettings, trainPresets } from '../../src/methods/train/settings.ts';
 
 /** arXiv:1806.09055, section 3.1 and the published search. */
 const search: SearchSettings = {

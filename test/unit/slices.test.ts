@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { initialValueSteps, initialValues } from '../../src/backend/initial_values.ts';
-import { placeParameters } from '../../src/backend/parameters.ts';
+import { placeParameters } from '../../src/backend/parameter_map.ts';
 import { GraphBuilder } from '../../src/graph/builder.ts';
 import { fromTorch, toTorch } from '../../src/io/layout.ts';
 import { decodeSafetensors, encodeSafetensors } from '../../src/io/safetensors.ts';

@@ -1,4 +1,4 @@
-import { type Arena, stateArenas } from '../../../src/backend/parameters.ts';
+import { type Arena, stateArenas } from '../../../src/backend/parameter_map.ts';
 import { firstDifference } from '../compare.ts';
 import type { Context } from '../context.ts';
 import type { Check, StageOutcome } from '../outcome.ts';

@@ -20,7 +20,8 @@ import {
   precisions,
 } from '../device.ts';
 import { initialValueSteps } from '../initial_values.ts';
-import { type Arena, arenas, type ParameterStore, Parameters, placeParameters } from '../parameters.ts';
+import { type Arena, arenas, placeParameters } from '../parameter_map.ts';
+import { type ParameterStore, Parameters } from '../parameters.ts';
 import { CommandProgram, type Runner } from '../program.ts';
 import {
   type Addon,

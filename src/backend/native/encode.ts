@@ -6,7 +6,8 @@ import { isGathered } from '../check_batch.ts';
 import type { Batch, Command, DropoutDraw, GradientTarget, Mixing } from '../device.ts';
 import { endsOf } from '../graph_ends.ts';
 import { normalisationTable } from '../normalisation.ts';
-import type { ParameterMap, Parameters } from '../parameters.ts';
+import type { ParameterMap } from '../parameter_map.ts';
+import type { Parameters } from '../parameters.ts';
 import type { Handle } from './addon.ts';
 import { type EncodedNodes, encodeNodes, type Place, type Places } from './encode_nodes.ts';
 

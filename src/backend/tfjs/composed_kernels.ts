@@ -1,7 +1,7 @@
 // Gradients that WebAssembly has no right kernels of, composed of operations that it has.
 import type { NamedAttrMap, Tensor, Tensor4D } from '@tensorflow/tfjs';
 import type { Pair } from '../../graph/graph.ts';
-import type { Tf } from './platform.ts';
+import type { Tf } from './tf.ts';
 import { spread, tapOf } from './windows.ts';
 
 /** A kernel on tensors; undefined where it does not take the attributes. */

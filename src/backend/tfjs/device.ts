@@ -23,7 +23,8 @@ import type {
 } from '../device.ts';
 import { elementsOf, endsOf } from '../graph_ends.ts';
 import { initialValueSteps } from '../initial_values.ts';
-import { type Arena, arenas, type ParameterStore, Parameters, placeParameters } from '../parameters.ts';
+import { type Arena, arenas, placeParameters } from '../parameter_map.ts';
+import { type ParameterStore, Parameters } from '../parameters.ts';
 import { CommandProgram, type Runner } from '../program.ts';
 import { gatherBatch } from './gather.ts';
 import { adam, average, hypergradient, sgd } from './optimisers.ts';

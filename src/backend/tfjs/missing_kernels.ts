@@ -2,7 +2,7 @@
 // else the plain CPU platform does those, said once for each.
 import type { KernelConfig, NamedAttrMap, NamedTensorInfoMap, Tensor4D, TensorInfo } from '@tensorflow/tfjs';
 import { composedKernels } from './composed_kernels.ts';
-import type { Tf } from './platform.ts';
+import type { Tf } from './tf.ts';
 
 /** What a platform's storage looks like from outside. */
 // biome-ignore lint/suspicious/noExplicitAny: the platforms' own classes are not part of the API

@@ -11,7 +11,7 @@ import type {
   Node,
   Pair,
 } from '../../graph/graph.ts';
-import type { Tf } from './platform.ts';
+import type { Tf } from './tf.ts';
 import { spread, tapOf } from './windows.ts';
 
 /** Statistics of one batch normalisation over a batch. */

@@ -57,7 +57,7 @@ export interface HypergradientPasses {
   trainAlpha(): void;
 }
 
-/** DESIGN section 4. The weights keep their bits whatever happens. */
+/** The weights keep their bits whatever happens. */
 export function hypergradient(arenas: Arenas, command: HypergradientCommand, passes: HypergradientPasses) {
   const { weights, momentum, weightGradients, alphaGradients } = arenas;
   const { learningRate, momentum: rate, weightDecay, radius = 0.01 } = command;

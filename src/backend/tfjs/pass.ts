@@ -4,10 +4,10 @@ import { BackendError, throwIfAborted } from '../../errors.ts';
 import type { BatchNormNode, DropoutNode, Graph, MixedNode, Node } from '../../graph/graph.ts';
 import { randomBlock } from '../../random/philox.ts';
 import type { DropoutDraw, Mixing } from '../device.ts';
-import type { Arena, ParameterMap } from '../parameters.ts';
+import type { Arena, ParameterMap } from '../parameter_map.ts';
 import type { MixedLabels } from './gather.ts';
 import { runNode, type Surroundings } from './operations.ts';
-import type { Tf } from './platform.ts';
+import type { Tf } from './tf.ts';
 
 /** A parameter's arenas on the host. */
 export type Arenas = Readonly<Record<Arena, Float32Array>>;

@@ -1,15 +1,9 @@
 // Which TensorFlow.js there is: the fastest package that loads here.
 import { createRequire } from 'node:module';
 import { dirname, sep } from 'node:path';
-import type * as TensorFlow from '@tensorflow/tfjs';
 import { BackendError } from '../../errors.ts';
 import { fillIn } from './missing_kernels.ts';
-
-/**
- * The TensorFlow.js API. Not among the package's types, which work without TensorFlow.js.
- * @internal
- */
-export type Tf = typeof TensorFlow;
+import type { Tf } from './tf.ts';
 
 /** What installs the platforms that need no download beside npm's packages. */
 export const installCommand = 'npm install @tensorflow/tfjs @tensorflow/tfjs-backend-wasm';

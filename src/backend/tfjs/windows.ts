@@ -1,7 +1,7 @@
 // How windows lie on images, in operations that every platform of TensorFlow.js has.
 import type { Tensor, Tensor2D, Tensor3D, Tensor4D } from '@tensorflow/tfjs';
 import type { Pair, Shape } from '../../graph/graph.ts';
-import type { Tf } from './platform.ts';
+import type { Tf } from './tf.ts';
 
 /** Windows over an image that was padded. */
 export interface Windows {

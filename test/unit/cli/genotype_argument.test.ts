@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { genotypeArgument } from '../../../src/cli/genotype_argument.ts';
 import { ArgumentError, FileError } from '../../../src/errors.ts';
-import { formatGenotype } from '../../../src/network/genotype.ts';
-import { genotypes } from '../../../src/network/published.ts';
+import { genotypes } from '../../../src/genotype/published.ts';
+import { formatGenotype } from '../../../src/genotype/text.ts';
 
 let folder: string;
 beforeAll(() => {

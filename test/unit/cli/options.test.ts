@@ -11,12 +11,12 @@ import {
   textParser,
 } from '../../../src/cli/options.ts';
 import { ArgumentError } from '../../../src/errors.ts';
-import { presets, type SearchSettings, settingRules } from '../../../src/search/settings.ts';
+import { presets, type SearchSettings, settingRules } from '../../../src/methods/darts/settings.ts';
 
 function parseSettings(...args: string[]): Partial<SearchSettings> {
   const command = new Command().exitOverride();
   for (const option of settingOptions(settingRules, presets)) command.addOption(option);
-  return givenSettings<SearchSettings>(settingRules, command.parse(args, { from: 'user' }).opts());
+  return givenSettings(settingRules, command.parse(args, { from: 'user' }).opts());
 }
 
 describe('readNumber', () => {

@@ -10,10 +10,12 @@ import {
   stepLine,
   waitingLine,
 } from '../../../src/cli/progress.ts';
-import type { Genotype } from '../../../src/network/genotype.ts';
+import type { Genotype } from '../../../src/genotype/genotype.ts';
+import { darts } from '../../../src/methods/darts/darts.ts';
 import type { StepEvent } from '../../../src/run/events.ts';
 
 const plain = createPaint(false);
+const { measures } = darts;
 const step: StepEvent = {
   type: 'step',
   epoch: 11,
@@ -57,19 +59,19 @@ const genotype: Genotype = {
 
 describe('progressLine', () => {
   it('shows everything in the 79 columns of a usual terminal', () => {
-    expect(progressLine(step, 79, plain)).toBe(
+    expect(progressLine(step, measures, 79, plain)).toBe(
       'epoch 12/50 ██░░░░░░░░ 120/391  loss 1.235  acc 56.3%   812 img/s  1:23:45 left',
     );
   });
 
   it.each(Array.from({ length: 140 }, (_, room) => room))('never exceeds %i columns', (room) => {
-    const line = progressLine(step, room, plain);
+    const line = progressLine(step, measures, room, plain);
     expect(line.length).toBeLessThanOrEqual(room);
-    expect(stripVTControlCharacters(progressLine(step, room, createPaint(true)))).toBe(line);
+    expect(stripVTControlCharacters(progressLine(step, measures, room, createPaint(true)))).toBe(line);
   });
 
   it('gives up the least important first', () => {
-    const at = (room: number) => progressLine(step, room, plain);
+    const at = (room: number) => progressLine(step, measures, room, plain);
     expect(at(60)).not.toContain('img/s');
     expect(at(60)).toContain('left');
     expect(at(40)).toContain('loss 1.235');
@@ -79,16 +81,16 @@ describe('progressLine', () => {
   });
 
   it('fills the bar over the whole search', () => {
-    const filled = (event: StepEvent) => progressLine(event, 120, plain).match(/█/g)?.length ?? 0;
+    const filled = (event: StepEvent) => progressLine(event, measures, 120, plain).match(/█/g)?.length ?? 0;
     expect(filled({ ...step, epoch: 0, step: 0 })).toBe(0);
     expect(filled({ ...step, epoch: 24, step: 390 })).toBe(15);
     expect(filled({ ...step, epoch: 49, step: 390 })).toBe(30);
   });
 
   it('says that the validation of an epoch goes on', () => {
-    const line = progressLine({ ...step, step: 390 }, 100, plain);
+    const line = progressLine({ ...step, step: 390 }, measures, 100, plain);
     expect(line).toContain('391/391  loss 1.235  acc 56.3%  validating  1:23:45 left');
-    expect(stepLine({ ...step, step: 390 })).toContain('812 img/s');
+    expect(stepLine({ ...step, step: 390 }, measures)).toContain('812 img/s');
   });
 
   it('stands before the first step', () => {
@@ -98,7 +100,12 @@ describe('progressLine', () => {
   });
 
   it('bears values that are not known yet', () => {
-    const line = progressLine({ ...step, loss: Number.NaN, secondsLeft: Number.POSITIVE_INFINITY }, 100, plain);
+    const line = progressLine(
+      { ...step, loss: Number.NaN, secondsLeft: Number.POSITIVE_INFINITY },
+      measures,
+      100,
+      plain,
+    );
     expect(line).toContain('loss NaN');
     expect(line).toContain('-:-- left');
   });
@@ -106,7 +113,7 @@ describe('progressLine', () => {
 
 describe('plain lines', () => {
   it('counts from 1', () => {
-    expect(stepLine(step)).toBe('epoch 12/50  step 120/391  loss 1.235  acc 56.3%   812 img/s  1:23:45 left');
+    expect(stepLine(step, measures)).toBe('epoch 12/50  step 120/391  loss 1.235  acc 56.3%   812 img/s  1:23:45 left');
   });
 
   it.each([1, 2, 9, 10, 11, 31, 391, 1000])('lists about ten of %i steps, the last among them', (steps) => {
@@ -119,7 +126,7 @@ describe('plain lines', () => {
   it('sums an epoch up', () => {
     const event = { type: 'epoch', epoch: 0, epochs: 3, learningRate: 0.025, seconds: 12 } as const;
     const outcome = { trainLoss: 1.5, trainAccuracy: 0.451, validationLoss: 1.25, validationAccuracy: 0.5234 };
-    expect(epochLine({ ...event, ...outcome }, plain, 'search')).toBe(
+    expect(epochLine({ ...event, ...outcome }, measures, plain)).toBe(
       'epoch 1/3  train 45.1% (loss 1.500)  validation 52.3% (loss 1.250)  0:12',
     );
   });

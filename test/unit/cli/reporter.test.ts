@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { createReporter } from '../../../src/cli/reporter.ts';
 import { startLines } from '../../../src/cli/start.ts';
-import { genotypes } from '../../../src/network/published.ts';
+import { genotypes } from '../../../src/genotype/published.ts';
 import type { EpochEvent, SearchEvent, SearchResult, StartEvent, StepEvent } from '../../../src/run/events.ts';
 
 const genotype = genotypes['DARTS_V2'];
 const start: StartEvent = {
   type: 'start',
   run: 'search',
+  method: 'darts',
   dataset: 'mnist',
   notices: ['a file is missing'],
   trainImages: 2000,
@@ -156,7 +157,7 @@ describe('the line of a resumed run', () => {
     };
     const stream = { write, on() {}, off() {} };
     const reporter = createReporter(false, { stdout: stream, stderr: stream }, {});
-    reporter.event({ ...start, run: 'train' });
+    reporter.event({ ...start, run: 'train', method: 'train' });
     text = '';
     reporter.event({ ...epoch, validationTop5: 0.875 });
     reporter.event(epoch);

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { arenas, stateArenas } from '../../../src/backend/parameters.ts';
+import { arenas, stateArenas } from '../../../src/backend/parameter_map.ts';
 import { FileError } from '../../../src/errors.ts';
 import { GraphBuilder } from '../../../src/graph/builder.ts';
 import { decodeSafetensors, encodeSafetensors } from '../../../src/io/safetensors.ts';

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { Genotype } from '../../../src/genotype/genotype.ts';
+import { genotypes } from '../../../src/genotype/published.ts';
 import { buildDerivedNetwork } from '../../../src/network/derived.ts';
-import { type Genotype, genotypes } from '../../../src/network/genotype.ts';
 import { costOf } from '../../../src/report/cost.ts';
 
 const cifar = { inputShape: [32, 32, 3], classes: 10 } as const;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { ArgumentError } from '../../../src/errors.ts';
+import { genotypes } from '../../../src/genotype/published.ts';
 import { buildDerivedNetwork } from '../../../src/network/derived.ts';
 import { callingSize } from '../../../src/network/image_size.ts';
-import { genotypes } from '../../../src/network/published.ts';
 import { buildSupernet } from '../../../src/network/supernet.ts';
 
 const sizes = { classes: 10, initChannels: 4, layers: 6 };

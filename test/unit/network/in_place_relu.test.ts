@@ -1,8 +1,8 @@
 // The published auxiliary head begins with a ReLU in place: whoever reads the cell's output behind it reads it rectified.
 import { describe, expect, it } from 'vitest';
+import type { GenotypeCell } from '../../../src/genotype/genotype.ts';
 import type { Graph } from '../../../src/graph/graph.ts';
 import { buildDerivedNetwork } from '../../../src/network/derived.ts';
-import type { GenotypeCell } from '../../../src/network/genotype.ts';
 import { normal } from '../../../src/random/philox.ts';
 import { type ReferenceResult, runReference } from '../../../src/reference/interpreter.ts';
 

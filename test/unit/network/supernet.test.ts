@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { MixedNode } from '../../../src/graph/graph.ts';
 import { mixingWeights } from '../../../src/network/mixing.ts';
-import { buildSupernet, genotypeOf } from '../../../src/network/supernet.ts';
+import { buildSupernet } from '../../../src/network/supernet.ts';
 import { normal } from '../../../src/random/philox.ts';
+import { genotypeOf } from '../../../src/select/strongest_edges.ts';
 import type { SearchSpace } from '../../../src/space/space.ts';
 
 const cifar = { inputShape: [32, 32, 3], classes: 10 } as const;

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { ArgumentError } from '../../../src/errors.ts';
-import { type Genotype, genotypes } from '../../../src/network/genotype.ts';
+import type { Genotype } from '../../../src/genotype/genotype.ts';
+import { genotypes } from '../../../src/genotype/published.ts';
 import { cellsToDot } from '../../../src/report/dot.ts';
 import { drawGenotype, type PictureFormat } from '../../../src/report/draw.ts';
-import { randomGenotype } from '../network/random_genotype.ts';
+import { randomGenotype } from '../genotype/random_genotype.ts';
 
 const hostileName = '"]; <b> & &lt; \\N \\';
 const cell = { nodes: [[{ operation: hostileName, input: 0 }]], concat: [2] };

@@ -2,19 +2,20 @@ import { appendFileSync, readFileSync, statSync, truncateSync, writeFileSync } f
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { FileError } from '../../../src/errors.ts';
-import { trainPresets } from '../../../src/evaluate/settings.ts';
-import { genotypes } from '../../../src/network/published.ts';
-import { parseConfig, runFormat, runVersions, type SearchConfig, type TrainConfig } from '../../../src/run/config.ts';
+import { genotypes } from '../../../src/genotype/published.ts';
+import { presets } from '../../../src/methods/darts/settings.ts';
+import { methods } from '../../../src/methods/registry.ts';
+import { trainPresets } from '../../../src/methods/train/settings.ts';
+import { parseConfig, type RunConfig, runFormat, runVersions } from '../../../src/run/config.ts';
 import { EventQueue } from '../../../src/run/event_queue.ts';
 import type { EpochEvent, StepEvent } from '../../../src/run/events.ts';
-import { openMetrics } from '../../../src/run/metrics.ts';
-import { presets } from '../../../src/search/settings.ts';
+import { openJournal } from '../../../src/run/journal.ts';
 import { scratch } from '../../helpers/scratch.ts';
 
 const stepLine = (epoch: number, step: number) => JSON.stringify({ type: 'step', epoch, step });
 const epochLine = (epoch: number) => JSON.stringify({ type: 'epoch', epoch });
 
-describe('metrics.jsonl', () => {
+describe('journal.jsonl', () => {
   const lines = [stepLine(0, 0), stepLine(0, 1), epochLine(0), stepLine(1, 0), stepLine(1, 1), epochLine(1)];
 
   it.each([
@@ -26,9 +27,9 @@ describe('metrics.jsonl', () => {
     [1, 2, 5],
     [2, 0, 6],
   ])('keeps what lies before epoch %i, step %i: %i lines', async (epoch, step, count) => {
-    const path = join(scratch(), 'metrics.jsonl');
+    const path = join(scratch(), 'journal.jsonl');
     writeFileSync(path, lines.map((line) => `${line}\n`).join(''));
-    const log = await openMetrics(path, { epoch, step });
+    const log = await openJournal(path, { stage: 0, epoch, step });
     await log.append({ type: 'step', epoch: 9 } as StepEvent);
     await log.sync();
     await log.close();
@@ -39,28 +40,28 @@ describe('metrics.jsonl', () => {
   it.each(['{"type":"st', 'null\n', '\n', '{"type":"step","epoch":"0"}\n', 'ünfinished'])(
     'drops the torn line %j',
     async (torn) => {
-      const path = join(scratch(), 'metrics.jsonl');
+      const path = join(scratch(), 'journal.jsonl');
       writeFileSync(path, `${stepLine(0, 0)}\n${torn}`);
-      await (await openMetrics(path, { epoch: 5, step: 0 })).close();
+      await (await openJournal(path, { stage: 0, epoch: 5, step: 0 })).close();
       expect(readFileSync(path, 'utf8')).toBe(`${stepLine(0, 0)}\n`);
     },
   );
 
   it('may be longer than any text that Node holds', async () => {
-    const path = join(scratch(), 'metrics.jsonl');
+    const path = join(scratch(), 'journal.jsonl');
     const size = 513 * 2 ** 20;
     writeFileSync(path, '');
     // Sparse, so that it costs neither time nor disk.
     truncateSync(path, size);
     appendFileSync(path, `\n${stepLine(7, 8)}\n${stepLine(7, 9)}\n{"torn`);
-    await (await openMetrics(path, { epoch: 7, step: 9 })).close();
+    await (await openJournal(path, { stage: 0, epoch: 7, step: 9 })).close();
     expect(statSync(path).size).toBe(size + 1 + stepLine(7, 8).length + 1);
   });
 
   it('says what is in the way', async () => {
     const folder = scratch();
-    await expect(openMetrics(folder, { epoch: 0, step: 0 })).rejects.toThrow(/it is a folder/);
-    const log = await openMetrics(join(folder, 'm'), { epoch: 0, step: 0 });
+    await expect(openJournal(folder, { stage: 0, epoch: 0, step: 0 })).rejects.toThrow(/it is a folder/);
+    const log = await openJournal(join(folder, 'm'), { stage: 0, epoch: 0, step: 0 });
     await log.append({ type: 'epoch' } as EpochEvent);
     await log.close();
     expect(readFileSync(join(folder, 'm'), 'utf8')).toBe('{"type":"epoch"}\n');
@@ -68,17 +69,20 @@ describe('metrics.jsonl', () => {
 });
 
 describe('config.json', () => {
-  const config: SearchConfig = {
+  const config: RunConfig = {
     format: runFormat,
-    kind: 'search',
+    command: 'search',
+    method: 'darts',
     versions: runVersions(),
     devices: [{ device: 'cpu', epoch: 0, step: 0 }],
     seed: 1,
     settings: presets.paper.settings,
     dataset: { name: 'mnist', given: false, limit: 10, imageShape: [28, 28, 1], classes: 10, digest: 'd' },
-    space: { name: 'darts', given: false, graphDigest: 'g' },
+    space: { name: 'darts', given: false },
+    graphs: { supernet: 'g' },
   };
-  const parse = (changes: object) => parseConfig(JSON.stringify({ ...config, ...changes }), 'config.json');
+  const parse = (changes: object) =>
+    parseConfig(JSON.stringify({ ...config, ...changes }), 'config.json', methods).config;
 
   it('is read as it was written', () => {
     expect(parse({})).toEqual(config);
@@ -87,7 +91,7 @@ describe('config.json', () => {
 
   const { epochs: _, ...withoutEpochs } = config.settings;
   it.each<[object, RegExp]>([
-    [{ format: 1 }, /expected format 5 but got 1/],
+    [{ format: 1 }, /expected format 6 but got 1/],
     [{ seed: -1 }, /for seed/],
     [{ versions: null }, /for versions/],
     [{ devices: 'cpu' }, /for devices/],
@@ -107,7 +111,9 @@ describe('config.json', () => {
     [{ dataset: { ...config.dataset, classes: undefined } }, /a positive integer for dataset.classes/],
     [{ space: { ...config.space, given: 'no' } }, /a boolean for space.given/],
     [{ space: 'darts' }, /an object for space/],
-    [{ kind: 'test' }, /for kind/],
+    [{ command: 'test' }, /one of search, train for command/],
+    [{ method: 'other' }, /expected a method among darts but got 'other'/],
+    [{ graphs: { supernet: 1 } }, /digests by name for graphs/],
   ])('refuses %j', (changes, message) => {
     expect(() => parse(changes)).toThrow(FileError);
     expect(() => parse(changes)).toThrow(message);
@@ -115,13 +121,16 @@ describe('config.json', () => {
   });
 
   const { space: _space, settings: _settings, ...common } = config;
-  const training: TrainConfig = {
+  const training: RunConfig = {
     ...common,
-    kind: 'train',
+    command: 'train',
+    method: 'train',
     settings: trainPresets.cifar10.settings,
-    architecture: { genotype: genotypes['DARTS_V2'], graphDigest: 'g' },
+    genotype: genotypes['DARTS_V2'],
+    graphs: { network: 'g' },
   };
-  const parseTraining = (changes: object) => parseConfig(JSON.stringify({ ...training, ...changes }), 'config.json');
+  const parseTraining = (changes: object) =>
+    parseConfig(JSON.stringify({ ...training, ...changes }), 'config.json', methods).config;
 
   it('of a training is read as it was written', () => {
     expect(parseTraining({})).toEqual(training);
@@ -129,18 +138,34 @@ describe('config.json', () => {
 
   it.each<[object, RegExp]>([
     [{ settings: config.settings }, /trainPortion/],
-    [{ architecture: undefined }, /an object for architecture/],
-    [{ architecture: { ...training.architecture, graphDigest: 1 } }, /a string for architecture.graphDigest/],
-    [{ architecture: { ...training.architecture, genotype: { normal: 1 } } }, /is damaged: /],
-    [{ architecture: { ...training.architecture, genotype: undefined } }, /is damaged: /],
+    [{ genotype: { normal: 1 } }, /is damaged: /],
+    [{ genotype: undefined }, /is damaged: /],
   ])('of a training refuses %j', (changes, message) => {
     expect(() => parseTraining(changes)).toThrow(FileError);
     expect(() => parseTraining(changes)).toThrow(message);
   });
 
+  it('of format 5 is read in the form of today', () => {
+    const { command: _c, method: _m, graphs: _g, space: _s, genotype: _o, ...old } = { ...config, ...training };
+    const search = { ...old, format: 5, kind: 'search', settings: config.settings };
+    const space = { name: 'darts', given: false };
+    expect(
+      parse({
+        ...search,
+        command: undefined,
+        method: undefined,
+        graphs: undefined,
+        space: { ...space, graphDigest: 'g' },
+      }),
+    ).toEqual(config);
+    const architecture = { genotype: training.genotype, graphDigest: 'g' };
+    const train = { ...old, format: 5, kind: 'train', settings: training.settings, architecture };
+    expect(parseConfig(JSON.stringify(train), 'config.json', methods).config).toEqual(training);
+  });
+
   it('refuses text that is no JSON object', () => {
     for (const text of ['', '{', '[]', 'null', '"a"'])
-      expect(() => parseConfig(text, 'c')).toThrow('expected a JSON object');
+      expect(() => parseConfig(text, 'c', methods)).toThrow('expected a JSON object');
   });
 });
 

@@ -1,19 +1,20 @@
-import { createHash } from 'node:crypto';
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import type { ImageArrays } from '../../../src/data/dataset.ts';
 import { AbortedError, ArgumentError, BackendError, DivergedError, FileError } from '../../../src/errors.ts';
-import { genotypes, parseGenotype } from '../../../src/network/genotype.ts';
+import { genotypes } from '../../../src/genotype/published.ts';
+import { parseGenotype } from '../../../src/genotype/text.ts';
 import { buildSupernet } from '../../../src/network/supernet.ts';
 import { costOf } from '../../../src/report/cost.ts';
 import { makeRunDirectory } from '../../../src/run/directory.ts';
 import type { SearchEvent } from '../../../src/run/events.ts';
 import { thisHolder } from '../../../src/run/holder.ts';
-import type { SearchOptions } from '../../../src/run/options.ts';
-import { type SearchRun, search } from '../../../src/run/search.ts';
-import { train } from '../../../src/run/train.ts';
+import type { SearchOptions } from '../../../src/search.ts';
+import { type SearchRun, search } from '../../../src/search.ts';
+import { train } from '../../../src/train.ts';
 import { createFakeDevice, type FakeOptions } from '../../helpers/fake_device.ts';
+import { contentsOf as contents } from '../../helpers/run_contents.ts';
 import { scratch } from '../../helpers/scratch.ts';
 import { tinyDataset, tinySettings } from '../../helpers/tiny_search.ts';
 import { folderOf, idxImages, idxLabels } from '../data/fixtures.ts';
@@ -49,20 +50,6 @@ async function eventsOf(run: SearchRun): Promise<SearchEvent[]> {
   return events;
 }
 
-/** A run directory's files, metrics without what the clock decides, and the checkpoint as its digest. */
-function contents(directory: string): Record<string, string> {
-  const read = (name: string) => {
-    const bytes = readFileSync(join(directory, name));
-    if (name.endsWith('.safetensors')) return createHash('sha256').update(bytes).digest('hex');
-    return bytes.toString().replace(/"(imagesPerSecond|secondsLeft|seconds)":[^,}]+/g, '"$1":0');
-  };
-  return Object.fromEntries(
-    readdirSync(directory)
-      .toSorted()
-      .map((name) => [name, read(name)]),
-  );
-}
-
 /** Not the lock, which is gone when the run has ended. */
 const isKept = (path: string) => !path.endsWith('lock.json');
 
@@ -81,6 +68,7 @@ describe('search', () => {
     expect(first).toEqual({
       type: 'start',
       run: 'search',
+      method: 'darts',
       dataset: 'tiny',
       notices: ['a batch is missing'],
       trainImages: 24,
@@ -128,7 +116,7 @@ describe('search', () => {
       'config.json',
       'genotype.json',
       'genotype.txt',
-      'metrics.jsonl',
+      'journal.jsonl',
     ];
     expect(readdirSync(out).toSorted()).toEqual(names);
     const config = JSON.parse(readFileSync(join(out, 'config.json'), 'utf8'));
@@ -138,17 +126,9 @@ describe('search', () => {
     expect(parseGenotype(readFileSync(join(out, 'genotype.txt'), 'utf8'))).toEqual(genotype);
     expect(parseGenotype(readFileSync(join(out, 'genotype.json'), 'utf8'))).toEqual(genotype);
     expect(readFileSync(join(out, 'cells.svg'), 'utf8')).toBe(`<svg>${JSON.stringify(genotype)}</svg>`);
-    const lines = readFileSync(join(out, 'metrics.jsonl'), 'utf8').trimEnd().split('\n');
-    expect(lines.map((line) => JSON.parse(line).type)).toEqual([
-      'step',
-      'step',
-      'step',
-      'epoch',
-      'step',
-      'step',
-      'step',
-      'epoch',
-    ]);
+    const lines = readFileSync(join(out, 'journal.jsonl'), 'utf8').trimEnd().split('\n');
+    const epoch = ['step', 'step', 'step', 'epoch', 'genotype', 'alpha'];
+    expect(lines.map((line) => JSON.parse(line).type)).toEqual(['start', ...epoch, ...epoch, 'result']);
   });
 
   it('counts the means of an epoch over its images', async () => {
@@ -318,6 +298,23 @@ describe('resume', () => {
     expect(device.calls).toEqual([]);
     const epoch = events.find((event) => event.type === 'epoch')!;
     expect(await again.result).toMatchObject({ validationLoss: epoch.validationLoss, directory: out });
+  });
+
+  it('goes on with a run of format 5, whose lines were in metrics.jsonl', async () => {
+    const whole = await uninterrupted();
+    const out = join(scratch(), 'run');
+    const controller = new AbortController();
+    const stop = (call: number) => call === 5 && controller.abort();
+    await expect(start({ out, signal: controller.signal }, { before: stop }).result).rejects.toThrow();
+    const { command, method: _, graphs, ...config } = JSON.parse(whole['config.json']);
+    const space = { ...config.space, graphDigest: graphs.supernet };
+    writeFileSync(join(out, 'config.json'), JSON.stringify({ ...config, format: 5, kind: command, space }));
+    renameSync(join(out, 'journal.jsonl'), join(out, 'metrics.jsonl'));
+    await resume(out).result;
+    expect(contents(out)['checkpoint.safetensors']).toBe(whole['checkpoint.safetensors']);
+    // What lies behind it stays where it was told.
+    const [first] = readFileSync(join(out, 'journal.jsonl'), 'utf8').split('\n');
+    expect(JSON.parse(first)).toMatchObject({ type: 'start', resumed: true, epoch: 1, step: 2 });
   });
 
   it('sweeps temporary files of a killed writer', async () => {

@@ -1,0 +1,55 @@
+import { invalid } from '../errors.ts';
+import { formatJson, readJson } from './forms/json.ts';
+import { formatNni, isNni, readNni } from './forms/nni.ts';
+import {
+  type FoundGenotype,
+  formatPython,
+  isDictionary,
+  isPython,
+  readDictionary,
+  readPython,
+} from './forms/python.ts';
+import type { Genotype } from './genotype.ts';
+import { genotypes } from './published.ts';
+import { checkGenotype } from './rules.ts';
+
+/** The forms in which a genotype can be printed. */
+export type GenotypeForm = 'python' | 'json' | 'nni';
+
+/**
+ * Reads a genotype from a published name (`DARTS_V2`), the originals' Python form (`Genotype(normal=[...], ...)`), the same fields as
+ * a dict, the JSON form, or what Microsoft NNI exports. The Python form may stand anywhere in a text, such as a log or a module; of
+ * several the last one is taken. Throws ArgumentError with line and column of the fault, of NNI's forms with the key.
+ */
+export function parseGenotype(text: string): Genotype {
+  return findGenotype(text).genotype;
+}
+
+/** The same, and how many genotypes the text holds. */
+export function findGenotype(text: string): FoundGenotype {
+  if (typeof text !== 'string') throw invalid('genotype', 'a text', text);
+  const trimmed = text.trim();
+  const alone = (genotype: Genotype) => ({ genotype, count: 1, line: 1 });
+  if (Object.hasOwn(genotypes, trimmed)) return alone(genotypes[trimmed]);
+  const names = Object.keys(genotypes).join(', ');
+  if (/^\w*$/.test(trimmed)) {
+    throw invalid('genotype', `one of ${names}, or the Python, JSON or NNI form of a genotype`, trimmed);
+  }
+  // A call within braces is one that a log of JSON lines quotes.
+  if (!trimmed.startsWith('{') || isPython(text)) return readPython(text);
+  if (isDictionary(text)) return alone(readDictionary(text));
+  return alone(isNni(text) ? readNni(text) : readJson(text));
+}
+
+/**
+ * Prints a genotype so that {@link parseGenotype} reads it back: in the originals' Python form, as JSON on one line,
+ * or as the mutation JSON of Microsoft NNI. Throws ArgumentError for a faulty genotype, and for one that the form cannot say: Python's
+ * has two edges a node; NNI's seven operations, one an edge, and all nodes concatenated.
+ */
+export function formatGenotype(genotype: Genotype, form: GenotypeForm = 'python'): string {
+  checkGenotype(genotype);
+  if (form === 'nni') return formatNni(genotype);
+  if (form === 'python') return formatPython(genotype);
+  if (form !== 'json') throw invalid('form', "'python', 'json' or 'nni'", form);
+  return formatJson(genotype);
+}

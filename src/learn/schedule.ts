@@ -1,0 +1,25 @@
+import { type CosineSchedule, cosineLearningRate } from './cosine.ts';
+
+/** How the learning rate falls from epoch to epoch. */
+export const schedules = ['cosine', 'exponential'] as const;
+
+/** What decides the learning rate of an epoch. */
+export interface WarmSchedule extends CosineSchedule {
+  readonly schedule: (typeof schedules)[number];
+  /** Factor an epoch of the exponential schedule. */
+  readonly gamma: number;
+  /** Epochs over which the learning rate rises linearly to what the schedule says. */
+  readonly warmupEpochs: number;
+}
+
+/** The learning rate in an epoch (from 0), constant within it: what the schedule says, times the share that is warmed up. */
+export function trainLearningRate(settings: WarmSchedule, epoch: number): number {
+  const { schedule, learningRate, gamma, warmupEpochs } = settings;
+  const scheduled = schedule === 'cosine' ? cosineLearningRate(settings, epoch) : learningRate * gamma ** epoch;
+  return epoch < warmupEpochs ? (scheduled * (epoch + 1)) / warmupEpochs : scheduled;
+}
+
+/** What the probability of drop path is multiplied by in an epoch (from 0): it rises linearly, as published. */
+export function dropPathFactor({ epochs }: Pick<CosineSchedule, 'epochs'>, epoch: number): number {
+  return epoch / epochs;
+}

@@ -1,0 +1,184 @@
+// What a method is to everything that runs it: its description, from which command line, files and documents follow, and its run.
+import type { Device } from '../backend/device.ts';
+import type { Parameters } from '../backend/parameters.ts';
+import type { Dataset, ImageSet } from '../data/dataset.ts';
+import type { Genotype } from '../genotype/genotype.ts';
+import type { Graph } from '../graph/graph.ts';
+import type { UnreadableImage } from '../load/loader.ts';
+import type { Presets, SettingsOf, SettingTable } from '../setting_rules.ts';
+import type { SearchSpace } from '../space/space.ts';
+
+/** The commands that a method may belong to. */
+export const runCommands = ['search', 'train'] as const;
+
+/** One of {@link runCommands}. */
+export type RunCommand = (typeof runCommands)[number];
+
+/** What a method reports of steps or epochs. */
+export interface Measure {
+  /** Among the fields of step or epoch events. */
+  readonly name: string;
+  readonly of: 'step' | 'epoch';
+  /** In lines for people. */
+  readonly label: string;
+  /** Of an epoch: those of one group are told together. Without one a measure is recorded, but in no line. */
+  readonly group?: string;
+  /** A share is from 0 to 1; a loss that is no longer finite ends the run. */
+  readonly unit: 'share' | 'loss' | 'rate';
+  readonly better?: 'lower' | 'higher';
+}
+
+/** A method, described once. */
+export interface Method<Table extends SettingTable = SettingTable> {
+  /** As `--method` and config.json name it. */
+  readonly name: string;
+  readonly command: RunCommand;
+  /** In a few words, such as 'DARTS'. */
+  readonly title: string;
+  /** Such as 'arXiv:1806.09055'. */
+  readonly paper: string;
+  /** A sentence: what a run does. */
+  readonly description: string;
+  /** Arguments of command lines that help shows. */
+  readonly examples: readonly string[];
+  readonly data: 'images';
+  /** Height and width that image files are brought to where the user names none; 224 when absent. */
+  readonly imageSize?: number;
+  readonly settings: Table;
+  /** The first is the default. */
+  readonly presets: Presets<SettingsOf<Table>>;
+  /** Names of search spaces, the first of which is the default. */
+  readonly spaces?: readonly string[];
+  /** What a run starts from beside its data. */
+  readonly needs?: 'genotype';
+  readonly measures: readonly Measure[];
+  /** What a run works on; nothing is opened on a device yet. Throws ArgumentError or DataError for what it cannot work on. */
+  describe(context: MethodContext<SettingsOf<Table>>): Promise<MethodDescription>;
+}
+
+/** What a run of a method is made from. */
+export interface MethodContext<Values> {
+  readonly settings: Values;
+  readonly seed: number;
+  /** As it was loaded. */
+  readonly dataset: Dataset<ImageSet>;
+  /** Where the method has spaces. */
+  readonly space: string | SearchSpace;
+  /** Where the method needs one. */
+  readonly genotype?: Genotype;
+  /** Share of the training images that a training is scored on, in place of test images. */
+  readonly validationPortion?: number;
+  /** Threads that read and augment images ahead. */
+  readonly workers?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** What a run works on, before anything lies on a device. */
+export interface MethodDescription {
+  /** The run's images: those that were loaded, or what the run makes of them. */
+  readonly dataset: Dataset<ImageSet>;
+  /** By name: another space, genotype or image shape changes them. The first one's parameters are those that are counted. */
+  readonly graphs: Readonly<Record<string, Graph>>;
+  /** Name of the search space. */
+  readonly space?: string;
+  /** Cells of the network. */
+  readonly layers: number;
+  /** Images that the weights learn on, and images that they are validated on. */
+  readonly trainImages: number;
+  readonly validationImages: number;
+  /** Lays parameters and images on a device. */
+  open(device: Device): Promise<MethodRun>;
+}
+
+/** A run of a method: what it does step by step and epoch by epoch. */
+export interface MethodRun extends Disposable {
+  readonly state: RunState;
+  /** Goes into files of weights, so that they can be used by themselves. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** The stage of a number from 0; undefined where the run is done. Asked when the one before has ended. */
+  stage(index: number): Promise<Stage | undefined>;
+  step(at: Position): Promise<StepReport>;
+  /** Rejects with AbortedError on a signal. */
+  endEpoch(at: Position, signal?: AbortSignal): Promise<EpochReport>;
+  result(): Promise<MethodResult>;
+  /** Image files that turned out to be unreadable since this was last called. */
+  takeUnreadable?(): readonly UnreadableImage[];
+}
+
+/** What JSON can say. */
+export type JsonValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly JsonValue[]
+  | { readonly [name: string]: JsonValue };
+
+/** All that must survive a kill; everything else of a run is a function of it and of the seed. */
+export interface RunState {
+  /** What the run trains and, as `averages`, averages of it. */
+  readonly parameters: { readonly trained: Parameters; readonly averages?: Parameters };
+  /** Small values, such as sums over the epoch so far. */
+  readonly values: Record<string, JsonValue>;
+}
+
+/** A part of a run, whose candidates may follow from the one before. */
+export interface Stage {
+  readonly name: string;
+  readonly epochs: number;
+  /** Of each epoch; of a text whose steps differ in length, about. */
+  readonly steps: number;
+}
+
+/** A place in a run: the step that comes next. All count from 0. */
+export interface Position {
+  readonly stage: number;
+  readonly epoch: number;
+  readonly step: number;
+  /** Steps of the whole run so far. */
+  readonly updates: number;
+}
+
+/** What a step came to. */
+export interface StepReport {
+  /** Images that it took. */
+  readonly samples: number;
+  /** By name, those of steps. */
+  readonly measures: Readonly<Record<string, number>>;
+  /** Before clipping. */
+  readonly gradientNorm: number;
+  /** Whether the epoch ends with it. */
+  readonly last: boolean;
+}
+
+/** What a search has found so far. */
+export interface ArchitectureReport {
+  readonly genotype: Genotype;
+  /** Architecture parameters by name of their table, one row an edge. */
+  readonly alpha: Readonly<Record<string, readonly (readonly number[])[]>>;
+}
+
+/** What an epoch came to. */
+export interface EpochReport {
+  /** By name, those of epochs. */
+  readonly measures: Readonly<Record<string, number>>;
+  readonly architecture?: ArchitectureReport;
+  /** Choices that were made, for the journal. */
+  readonly decisions?: readonly { readonly [name: string]: JsonValue }[];
+}
+
+/** What a run came to. */
+export interface MethodResult {
+  readonly genotype: Genotype;
+  /** Mixing weights of each table of architecture parameters, one row an edge. */
+  readonly mixing?: Readonly<Record<string, readonly (readonly number[])[]>>;
+  /** Scores of the last epoch, by the names that the result has. */
+  readonly scores: Readonly<Record<string, number>>;
+  /** What is kept of a training. */
+  readonly weights?: Parameters;
+}
+
+/** A method, with the types of its settings inferred from its table. */
+export function defineMethod<Table extends SettingTable>(method: Method<Table>): Method<Table> {
+  return method;
+}

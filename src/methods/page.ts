@@ -1,0 +1,58 @@
+// docs/methods.md: the methods as their descriptions tell them.
+import { describeRule, type SettingRule } from '../setting_rules.ts';
+import type { Method } from './method.ts';
+
+/** The whole page in Markdown. */
+export function methodsPage(methods: readonly Method[]): string {
+  const head = [
+    '# Methods',
+    '',
+    '<!-- Written by `npm run docs:methods` from src/methods; a test holds it to that. -->',
+    '',
+    ...table([
+      ['command', 'method', 'what it is', 'paper', 'presets', 'spaces'],
+      ...methods.map(({ command, name, title, paper, presets, spaces = [] }) => [
+        `\`dartsmith ${command}\``,
+        `[\`${name}\`](#${name})`,
+        title,
+        paper,
+        Object.keys(presets).join(', '),
+        spaces.join(', '),
+      ]),
+    ]),
+  ];
+  return `${[...head, ...methods.flatMap(section)].join('\n')}\n`;
+}
+
+function section(method: Method): string[] {
+  const { name, command, description, examples, presets, settings, measures } = method;
+  const names = Object.keys(presets);
+  const reported = measures.map((measure) => `\`${measure.name}\` (${measure.of})`).join(', ');
+  return [
+    ...['', `## ${name}`, '', description, ''],
+    ...['```sh', ...examples.map((example) => `dartsmith ${command} ${example}`.trimEnd()), '```', ''],
+    ...table([
+      ['setting', 'may be', ...names, 'meaning'],
+      ...Object.entries(settings).map(([setting, rule]) => [
+        `\`${setting}\``,
+        describeRule(rule),
+        ...names.map((preset) => String(presets[preset].settings[setting])),
+        meaning(rule),
+      ]),
+    ]),
+    ...[
+      '',
+      `Images that a preset uses: ${names.map((preset) => `${preset} ${presets[preset].limit ?? 'all'}`).join(', ')}.`,
+    ],
+    ...['', `Events and journal report ${reported}.`],
+  ];
+}
+
+function meaning({ help }: SettingRule): string {
+  return help.replaceAll('|', '\\|');
+}
+
+function table([head, ...rows]: readonly (readonly string[])[]): string[] {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)];
+}

@@ -1,0 +1,198 @@
+import { checkAugmentation } from '../../augment/augment.ts';
+import type { Device } from '../../backend/device.ts';
+import { holdOut } from '../../data/split.ts';
+import { invalid } from '../../errors.ts';
+import { encodeMetadata } from '../../exchange/weight_metadata.ts';
+import type { Genotype } from '../../genotype/genotype.ts';
+import { EpochMeans } from '../../learn/epoch_means.ts';
+import { type ImageFeed, openFeed } from '../../learn/feed.ts';
+import { createProgramSet, type ProgramSet } from '../../learn/program_set.ts';
+import { trainLearningRate } from '../../learn/schedule.ts';
+import { scoreImages, tellsTopFive } from '../../learn/score.ts';
+import { type FedBatch, type TrainSource, testBatches, trainBatches } from '../../learn/train_batches.ts';
+import { buildTrainNetworks, type TrainNetworks, testImagesOf } from '../../learn/train_networks.ts';
+import { weightStepOutcome } from '../../learn/weight_step.ts';
+import type { UnreadableImage } from '../../load/loader.ts';
+import { ImagePool } from '../../load/pool.ts';
+import { Resources } from '../../resources.ts';
+import type {
+  EpochReport,
+  MethodContext,
+  MethodDescription,
+  MethodResult,
+  MethodRun,
+  Position,
+  RunState,
+  Stage,
+  StepReport,
+} from '../method.ts';
+import type { TrainSettings } from './settings.ts';
+import { averageDecay, trainStep } from './step.ts';
+
+/** The training of a derived network on a dataset. Rejects with DataError where there are no test images, and ArgumentError. */
+export async function describeTraining(context: MethodContext<TrainSettings>): Promise<MethodDescription> {
+  const { settings, seed, genotype, validationPortion } = context;
+  if (genotype === undefined) throw invalid('genotype', 'the genotype whose network is trained', genotype);
+  const given = context.dataset;
+  const dataset = validationPortion === undefined ? given : holdOut(given, validationPortion, seed);
+  const { train, classes } = dataset;
+  const test = testImagesOf(dataset);
+  checkAugmentation(settings, train.shape);
+  const networks = buildTrainNetworks(genotype, dataset, settings);
+  const { graph } = networks.training;
+  return {
+    dataset,
+    graphs: { network: graph },
+    layers: settings.layers,
+    trainImages: train.labels.length,
+    validationImages: test.labels.length,
+    open: async (device) => {
+      const { mean, deviation, augmentation } = dataset;
+      using resources = new Resources();
+      const trained = resources.use(await device.createParameters(graph, { seed }));
+      const pool = resources.use(new ImagePool(context.workers));
+      const images = resources.use(await openFeed(device, train, { pool, augment: settings, seed }));
+      const source = { images, statistics: { mean, deviation, augmentation }, settings, seed };
+      const scored = resources.use(await openFeed(device, test, { pool, seed }));
+      // Averages start where the weights do.
+      const averages =
+        settings.emaDecay > 0 ? resources.use(await device.createParameters(graph, { seed })) : undefined;
+      const about = { genotype, classes, metadata: encodeMetadata(genotype, dataset) };
+      return new TrainingRun(device, networks, { trained, averages }, source, { scored, ...about }, resources);
+    },
+  };
+}
+
+/** Where batches come from, and what is done with them. */
+interface Source extends TrainSource {
+  readonly settings: TrainSettings;
+}
+
+/** What a training is scored on, and what its weights file tells of it. */
+interface Surroundings {
+  readonly scored: ImageFeed;
+  readonly genotype: Genotype;
+  readonly classes: number;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+class TrainingRun implements MethodRun {
+  readonly state: RunState;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly #device: Device;
+  readonly #source: Source;
+  readonly #surroundings: Surroundings;
+  readonly #logits: number;
+  readonly #training: ProgramSet;
+  readonly #plain: ProgramSet;
+  readonly #steps: number;
+  readonly #means: EpochMeans;
+  readonly #resources: Resources;
+  /** The batches that follow, from a step on. */
+  #batches?: { readonly epoch: number; step: number; readonly next: AsyncGenerator<FedBatch> };
+
+  /** Takes what `resources` hold once nothing can fail any more. */
+  constructor(
+    device: Device,
+    { training, plain }: TrainNetworks,
+    parameters: RunState['parameters'],
+    source: Source,
+    surroundings: Surroundings,
+    resources: Resources,
+  ) {
+    const { settings, images } = source;
+    const { trained, averages } = parameters;
+    this.#device = device;
+    this.#source = source;
+    this.#surroundings = surroundings;
+    this.metadata = surroundings.metadata;
+    this.#logits = plain.logits;
+    this.#training = resources.use(createProgramSet(device, training.graph, trained, settings.precision));
+    this.#plain = resources.use(createProgramSet(device, plain.graph, averages ?? trained, settings.precision));
+    this.#training.programFor(Math.min(settings.batchSize, images.count));
+    this.#steps = Math.ceil(images.count / settings.batchSize);
+    this.state = { parameters, values: {} };
+    this.#means = new EpochMeans(this.state.values, images.count);
+    this.#resources = resources.move();
+  }
+
+  async stage(index: number): Promise<Stage | undefined> {
+    const { epochs } = this.#source.settings;
+    return index === 0 ? { name: 'train', epochs, steps: this.#steps } : undefined;
+  }
+
+  async step(at: Position): Promise<StepReport> {
+    const { batch } = await this.#nextBatch(at);
+    const samples = batch.indices.length;
+    const { settings } = this.#source;
+    const { averages } = this.state.parameters;
+    const commands = trainStep({
+      program: this.#training.programFor(samples),
+      batch,
+      settings,
+      learningRate: trainLearningRate(settings, at.epoch),
+      averages: averages && { parameters: averages, decay: averageDecay(settings.emaDecay, at.updates) },
+    });
+    const { loss, correct, gradientNorm } = weightStepOutcome(await this.#device.execute(commands));
+    this.#means.add(samples, { loss, correct });
+    return {
+      samples,
+      measures: { loss, accuracy: correct / samples },
+      gradientNorm,
+      last: at.step + 1 === this.#steps,
+    };
+  }
+
+  async #nextBatch({ epoch, step }: Position): Promise<FedBatch> {
+    if (this.#batches?.epoch !== epoch || this.#batches.step !== step) {
+      await this.#batches?.next.return(undefined);
+      this.#batches = { epoch, step, next: trainBatches(this.#source, epoch, step) };
+    }
+    this.#batches.step++;
+    return (await this.#batches.next.next()).value;
+  }
+
+  takeUnreadable(): readonly UnreadableImage[] {
+    return [...this.#source.images.takeUnreadable(), ...this.#surroundings.scored.takeUnreadable()];
+  }
+
+  async endEpoch({ epoch }: Position, signal?: AbortSignal): Promise<EpochReport> {
+    const { statistics, settings } = this.#source;
+    const { scored, classes } = this.#surroundings;
+    const { loss, accuracy, top5 } = await scoreImages({
+      device: this.#device,
+      programFor: this.#plain.programFor,
+      logits: this.#logits,
+      classes,
+      batches: testBatches(scored, statistics, settings.batchSize, signal),
+      signal,
+    });
+    const measures = this.#means.end({ loss, accuracy, top5 });
+    return {
+      measures: {
+        learningRate: trainLearningRate(settings, epoch),
+        ...measures,
+        ...(tellsTopFive(classes) && { validationTop5: top5 }),
+      },
+    };
+  }
+
+  async result(): Promise<MethodResult> {
+    const { genotype, classes } = this.#surroundings;
+    const { loss, accuracy, top5 } = this.#means.validation;
+    const { trained, averages = trained } = this.state.parameters;
+    return {
+      genotype,
+      scores: {
+        testAccuracy: accuracy,
+        ...(tellsTopFive(classes) && top5 !== undefined && { testTop5: top5 }),
+        testLoss: loss,
+      },
+      weights: averages,
+    };
+  }
+
+  [Symbol.dispose](): void {
+    this.#resources[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,84 @@
+import { autoAugmentChoices } from '../../augment/augment.ts';
+import { precisions } from '../../backend/device.ts';
+import { schedules } from '../../learn/schedule.ts';
+import { stemForms } from '../../network/macro.ts';
+import {
+  choice,
+  flag,
+  integer,
+  number,
+  type Presets,
+  presetsOf,
+  resolvePreset,
+  type SettingsOf,
+  type SettingTable,
+} from '../../setting_rules.ts';
+
+/** The rule of every setting of the training of a derived network; names and defaults are the published ones (arXiv:1806.09055). */
+export const trainSettingRules = {
+  batchSize: integer(96, 1, 65536, 'images a step'),
+  epochs: integer(600, 1, 1e6, 'passes over the training images'),
+  initChannels: integer(36, 1, 4096, 'channels of the first cell'),
+  layers: integer(20, 1, 256, 'number of cells'),
+  stem: choice('small', stemForms, 'small keeps the size of the images, large reduces them eightfold'),
+  learningRate: number(0.025, 0, 100, 'at the start'),
+  schedule: choice('cosine', schedules, 'how the learning rate falls from epoch to epoch'),
+  learningRateMin: number(0, 0, 100, 'where the cosine schedule ends'),
+  gamma: number(0.97, 0, 1, 'factor an epoch of the exponential schedule'),
+  warmupEpochs: integer(0, 0, 1e6, 'epochs over which the learning rate rises'),
+  momentum: number(0.9, 0, 1, 'of the weights'),
+  weightDecay: number(3e-4, 0, 100, 'of the weights'),
+  gradClip: number(5, 1e-12, Number.MAX_VALUE, 'largest norm of the gradient'),
+  auxiliary: flag(true, 'also learn from an auxiliary head behind the second reduction'),
+  auxiliaryWeight: number(0.4, 0, 100, "of the auxiliary head's loss"),
+  dropPathProb: number(0.2, 0, 0.99, "probability of dropping an operation's output at the end; rises from 0"),
+  labelSmooth: number(0, 0, 0.99, "share of a label's probability that is spread over all classes"),
+  cutout: flag(true, 'hide a random square of each training image'),
+  cutoutLength: integer(16, 1, 4096, 'side of that square in pixels'),
+  mixup: number(0, 0, 1, 'mix images and labels in pairs, by shares of Beta(A, A); 0 for none'),
+  emaDecay: number(0, 0, 1, 'score and keep averages of the weights, such as 0.9999; 0 for none'),
+  randomResizedCrop: flag(false, 'train on a random part of each image, resized, in place of padding and cropping'),
+  autoAugment: choice(
+    'off',
+    autoAugmentChoices,
+    `apply a policy of AutoAugment to each training image: ${autoAugmentChoices.join(', ')}`,
+  ),
+  colorJitter: number(0, 0, 1, 'how far brightness, contrast and saturation may change, as factors around 1'),
+  hueJitter: number(0, 0, 0.5, 'how far the hue may turn either way, as a share of the colour circle'),
+  precision: choice(
+    'fp32',
+    precisions,
+    'fp32 is exact; bf16 rounds activations to half of the memory; tf32 is for GPUs',
+  ),
+} satisfies SettingTable;
+
+/** Settings of a training; what each means is told in {@link trainSettingRules}. */
+export type TrainSettings = SettingsOf<typeof trainSettingRules>;
+
+/** The names of the ready-made settings. */
+export type TrainPresetName = 'quick' | 'cifar10' | 'imagenet';
+
+/**
+ * Ready-made settings: `cifar10` and `imagenet` are the published evaluations, `quick` is a small one that a laptop finishes in
+ * minutes. `limit` is how many training images a preset uses (all when absent).
+ */
+export const trainPresets: Presets<TrainSettings, TrainPresetName> = presetsOf(trainSettingRules, {
+  quick: {
+    settings: { batchSize: 32, epochs: 5, initChannels: 8, layers: 5, dropPathProb: 0, cutout: false },
+    limit: 4000,
+  },
+  cifar10: { settings: {} },
+  imagenet: {
+    settings: {
+      ...{ batchSize: 128, epochs: 250, initChannels: 48, layers: 14, stem: 'large' },
+      ...{ learningRate: 0.1, schedule: 'exponential', weightDecay: 3e-5 },
+      ...{ dropPathProb: 0, labelSmooth: 0.1, cutout: false },
+      ...{ randomResizedCrop: true, colorJitter: 0.4, hueJitter: 0.2 },
+    },
+  },
+});
+
+/** The settings of a preset with some replaced. Throws ArgumentError for an unknown name or a value out of range. */
+export function resolveTrainSettings(preset: TrainPresetName, overrides: Partial<TrainSettings> = {}): TrainSettings {
+  return resolvePreset(trainSettingRules, trainPresets, preset, overrides);
+}

@@ -1,0 +1,4 @@
+import { ArgumentError } from '../errors.ts';
+
+/** Why some layer cannot take the size that images have where it stands. */
+export class LayerSizeError extends ArgumentError {}

@@ -1,0 +1,155 @@
+// The first of the three calls that open a run: what it is, by its options and, of one that goes on, by its directory.
+import { resolve } from 'node:path';
+import { checkDataset } from '../data/check_dataset.ts';
+import type { ColourProfile, Dataset, ImageSet } from '../data/dataset.ts';
+import { type DatasetName, isInFiles } from '../data/load.ts';
+import { ArgumentError, FileError, invalid } from '../errors.ts';
+import type { Genotype } from '../genotype/genotype.ts';
+import { checkGenotype } from '../genotype/rules.ts';
+import type { Method, RunCommand } from '../methods/method.ts';
+import { checkOptionRules } from '../option_rules.ts';
+import { resolvePreset, type Settings } from '../setting_rules.ts';
+import type { SearchSpace } from '../space/space.ts';
+import type { RunConfig } from './config.ts';
+import { freeRunFiles, openRunDirectory, type RunFiles } from './directory.ts';
+import { type MethodOptions, namedMethod, type RunOptions, rulesOf } from './options.ts';
+import type { Runtime } from './runtime.ts';
+
+/** A checked run, new or resumed, with every default filled in. */
+export interface RunDescription {
+  readonly method: Method;
+  readonly settings: Settings;
+  readonly seed: number;
+  readonly dataset: DatasetName | Dataset<ImageSet>;
+  readonly dataDir?: string;
+  /** Of the training images, where the user gave one; `usualLimit` is that of a preset or of the run that goes on. */
+  readonly limit?: number;
+  readonly usualLimit?: number;
+  readonly imageSize?: number;
+  readonly colourProfile?: ColourProfile;
+  readonly validationPortion?: number;
+  readonly space?: string | SearchSpace;
+  readonly genotype?: Genotype;
+  readonly runtime: Runtime;
+  readonly files?: RunFiles;
+  /** Of the run that goes on. */
+  readonly config?: RunConfig;
+}
+
+/** What the run itself has fixed. */
+const fixedOnResume = [
+  'method',
+  'limit',
+  'imageSize',
+  'colourProfile',
+  'validationPortion',
+  'preset',
+  'settings',
+  'seed',
+  'out',
+  'genotype',
+] as const;
+
+/** Checks options and the run directory, and fills in the defaults. Throws ArgumentError or FileError. */
+export async function describeRun(
+  command: RunCommand,
+  options: MethodOptions,
+  methods: readonly Method[],
+): Promise<RunDescription> {
+  const method = namedMethod(command, options, methods);
+  checkOptionRules(command, options, rulesOf(method, methods));
+  const { resume } = options;
+  if (resume !== undefined) return describeResumed(command, options, resume, methods);
+  const runtime = runtimeOf(options);
+  const { needs, spaces, presets } = method;
+  const { genotype, space = spaces?.[0], preset = Object.keys(presets)[0] } = options;
+  if (needs === 'genotype') {
+    if (genotype === undefined) throw invalid('genotype', 'the genotype whose network is trained', genotype);
+    checkGenotype(genotype);
+  }
+  const settings = resolvePreset(method.settings, presets, preset, options.settings);
+  checkOwnDataset(options);
+  const { dataset = 'mnist', seed = 0, dataDir, limit, colourProfile, validationPortion, out } = options;
+  return {
+    ...{ method, settings, seed, dataset, limit, colourProfile, validationPortion, space, genotype, runtime },
+    dataDir: dataDir === undefined ? undefined : resolve(dataDir),
+    usualLimit: presets[preset].limit,
+    imageSize: options.imageSize ?? usualSize(dataset, method),
+    files: out === undefined ? undefined : await freeRunFiles(folder('out', out)),
+  };
+}
+
+/** Of image files. */
+function usualSize(dataset: RunDescription['dataset'], { imageSize }: Method): number | undefined {
+  return typeof dataset === 'string' && isInFiles(dataset) ? imageSize : undefined;
+}
+
+async function describeResumed(
+  command: RunCommand,
+  options: MethodOptions,
+  directory: string,
+  methods: readonly Method[],
+): Promise<RunDescription> {
+  const runtime = runtimeOf(options);
+  checkOwnDataset(options);
+  for (const name of fixedOnResume) {
+    if (options[name] !== undefined) throw new ArgumentError(`${name} cannot be given with resume: the run fixed it`);
+  }
+  const { files, config, method } = await openRunDirectory(folder('resume', directory), command, methods);
+  const { dataset } = config;
+  return {
+    method,
+    settings: config.settings,
+    seed: config.seed,
+    dataset: sameKind('dataset', options.dataset, dataset, files) as RunDescription['dataset'],
+    dataDir: options.dataDir === undefined ? dataset.dataDir : resolve(folder('dataDir', options.dataDir)),
+    usualLimit: dataset.limit,
+    imageSize: dataset.imageSize,
+    colourProfile: dataset.colourProfile,
+    validationPortion: dataset.validationPortion,
+    space: config.space && sameKind('space', options.space, config.space, files),
+    genotype: config.genotype,
+    ...{ runtime, files, config },
+  };
+}
+
+/** Throws ArgumentError for a faulty dataset that is given itself, and for what tells where a named one comes from beside it. */
+export function checkOwnDataset(
+  options: Pick<RunOptions, 'dataset' | 'dataDir' | 'limit' | 'imageSize' | 'colourProfile'>,
+): void {
+  if (options.dataset === undefined || typeof options.dataset === 'string') return;
+  checkDataset(options.dataset);
+  for (const name of ['dataDir', 'limit', 'imageSize', 'colourProfile'] as const) {
+    if (options[name] !== undefined) throw invalid(name, 'nothing beside a dataset of your own', options[name]);
+  }
+}
+
+/** What a run began with: its name, or the object, which no file can hold and the caller gives again. */
+function sameKind<T extends object>(
+  option: 'dataset' | 'space',
+  value: string | T | undefined,
+  recorded: { readonly name: string; readonly given: boolean },
+  files: RunFiles,
+): string | T {
+  if (recorded.given) {
+    if (typeof value === 'object' && value !== null) return value;
+    throw new ArgumentError(
+      `${files.directory} began with a ${option} of its own, '${recorded.name}': resume it from a program that gives it again`,
+    );
+  }
+  if (value !== undefined) throw new ArgumentError(`${option} cannot be given with resume: the run fixed it`);
+  return recorded.name;
+}
+
+function runtimeOf({ workers, device, signal, checkpointSeconds = 60, ...options }: RunOptions): Runtime {
+  const { backend, threads, index } = options;
+  if (device !== undefined && [backend, threads, index].some((option) => option !== undefined)) {
+    throw new ArgumentError('backend, threads and index cannot be given with device: it was opened with its own');
+  }
+  return { backend, threads, index, workers, device, signal, checkpointSeconds };
+}
+
+function folder(option: string, path: string): string {
+  if (path.includes('\0')) throw new FileError(`the path for ${option} holds a NUL character`);
+  return path;
+}

@@ -1,0 +1,114 @@
+// journal.jsonl: what a run was for. Every line is a record; lines are appended and never rewritten, and a run that goes on cuts
+// off what lies behind its checkpoint, since it will write it again. It may be gigabytes: nothing reads it whole into memory.
+import { type FileHandle, open } from 'node:fs/promises';
+import { fileError } from '../io/file_error.ts';
+import { linesBackward } from '../io/lines_backward.ts';
+import type { ArchitectureReport, JsonValue, Position } from '../methods/method.ts';
+import type { RunConfig } from './config.ts';
+import type { EpochEvent, GenotypeEvent, SearchResult, StartEvent, StepEvent, TrainResult } from './events.ts';
+
+/** Where a record stands; `stage` is told from the second one on. */
+interface Place {
+  readonly stage?: number;
+  readonly epoch: number;
+}
+
+/** Each time that a process begins or resumes the run: what works where, and when, in ISO 8601. */
+export type StartRecord = Omit<StartEvent, 'directory' | 'resumed'> &
+  Place &
+  Pick<RunConfig, 'settings' | 'versions'> & {
+    readonly step: number;
+    readonly time: string;
+    readonly resumed: boolean;
+  };
+
+/** Architecture parameters at an epoch's end. */
+export interface AlphaRecord extends Place {
+  readonly type: 'alpha';
+  readonly tables: ArchitectureReport['alpha'];
+}
+
+/** A choice that was made at an epoch's end. */
+export interface DecisionRecord extends Place {
+  readonly type: 'decision';
+  readonly decision: { readonly [name: string]: JsonValue };
+}
+
+/** What the run came to, at its end. */
+export type ResultRecord = Place & { readonly type: 'result' } & (SearchResult | TrainResult);
+
+/** A line of the journal. */
+export type JournalRecord =
+  | StartRecord
+  | (Place & StepEvent)
+  | (Place & EpochEvent)
+  | (Place & GenotypeEvent)
+  | AlphaRecord
+  | DecisionRecord
+  | ResultRecord;
+
+/** The journal, open for appending. */
+export interface Journal {
+  append(record: JournalRecord): Promise<void>;
+  /** Returns when all lines are on the disk. */
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the journal of a run that goes on at `position`, and cuts off the lines from there on, torn ones included. Throws FileError.
+ */
+export async function openJournal(
+  path: string,
+  position: Pick<Position, 'stage' | 'epoch' | 'step'>,
+): Promise<Journal> {
+  const guarded = async <T>(work: Promise<T>): Promise<T> => {
+    try {
+      return await work;
+    } catch (error) {
+      throw fileError('write', path, error);
+    }
+  };
+  const file = await guarded(open(path, 'a+'));
+  try {
+    await guarded(truncateAt(file, position));
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+  return {
+    append: (record) => guarded(file.appendFile(`${JSON.stringify(record)}\n`)),
+    sync: () => guarded(file.sync()),
+    close: () => guarded(file.close()),
+  };
+}
+
+/** Looks from the end, since little lies behind a checkpoint. */
+async function truncateAt(file: FileHandle, position: Pick<Position, 'stage' | 'epoch' | 'step'>): Promise<void> {
+  for await (const { text, end } of linesBackward(file)) {
+    if (isBefore(text, position)) return file.truncate(end);
+  }
+  await file.truncate(0);
+}
+
+/** Whether a line tells of something that the run at a position has behind it. */
+function isBefore(line: string, position: Pick<Position, 'stage' | 'epoch' | 'step'>): boolean {
+  const record = parseRecord(line);
+  // A run that is at its end tells its result again.
+  if (record === undefined || record.type === 'result') return false;
+  const { type, stage = 0, epoch } = record;
+  if (stage !== position.stage) return stage < position.stage;
+  if (epoch !== position.epoch) return epoch < position.epoch;
+  if (type === 'start') return record.step <= position.step;
+  return type === 'step' && record.step < position.step;
+}
+
+/** The record of a line; undefined for one that is torn. */
+export function parseRecord(line: string): JournalRecord | undefined {
+  try {
+    const record = JSON.parse(line) as Partial<JournalRecord> | null;
+    return typeof record?.type === 'string' && typeof record.epoch === 'number' ? (record as JournalRecord) : undefined;
+  } catch {
+    return undefined;
+  }
+}

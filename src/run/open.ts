@@ -1,0 +1,256 @@
+// The second and the third call that open a run: what it needs in memory and on a device, and where it stands on the disk.
+import { existsSync } from 'node:fs';
+import type { Device } from '../backend/device.ts';
+import { openDevice } from '../backend/open.ts';
+import { emptyClassNotices } from '../data/classes.ts';
+import type { Dataset, ImageSet } from '../data/dataset.ts';
+import { datasetDigest } from '../data/digest.ts';
+import { listed } from '../data/files.ts';
+import { loadDataset } from '../data/load.ts';
+import { DataError, FileError, throwIfAborted } from '../errors.ts';
+import type { Method, MethodDescription, MethodRun, Position } from '../methods/method.ts';
+import { costOf } from '../report/cost.ts';
+import { type FirstValues, firstPosition, loadCheckpoint } from './checkpoint.ts';
+import { graphDigest, type RunConfig, runFormat, runVersions } from './config.ts';
+import type { RunDescription } from './describe.ts';
+import { beginRun, holdRun, type RunFiles, readRun, writeConfig } from './directory.ts';
+import type { StartEvent } from './events.ts';
+import { type Journal, openJournal } from './journal.ts';
+import type { Lock } from './lock.ts';
+
+/** The files of a run that is going on. */
+export interface RunLog {
+  readonly files: RunFiles;
+  readonly journal: Journal;
+  /** Position of the checkpoint on the disk. */
+  saved?: Position;
+}
+
+/** Everything a run holds while it goes on. */
+export interface OpenRun {
+  readonly description: RunDescription;
+  readonly start: StartEvent;
+  readonly running: MethodRun;
+  readonly firstValues: FirstValues;
+  /** Absent when nothing is written. */
+  readonly log?: RunLog;
+  at: Position;
+  /** So far, in this process. */
+  unreadableImages: number;
+}
+
+/** Something to undo at the end, in reverse order. */
+type Cleanup = (() => void | Promise<void>)[];
+
+/**
+ * Opens what a run needs, passes it to `work` and frees it afterwards, whatever happens. Throws the errors of the
+ * dataset, the device and the run directory.
+ */
+export async function withRun<T>(
+  description: RunDescription,
+  methods: readonly Method[],
+  work: (run: OpenRun) => Promise<T>,
+): Promise<T> {
+  const cleanup: Cleanup = [];
+  try {
+    return await work(await openRun(description, methods, cleanup));
+  } finally {
+    for (const undo of cleanup.reverse()) await undo();
+  }
+}
+
+async function openRun(given: RunDescription, methods: readonly Method[], cleanup: Cleanup): Promise<OpenRun> {
+  throwIfAborted(given.runtime.signal);
+  const { description, lock } = await holdResumed(given, methods, cleanup);
+  const { method, runtime, settings, seed, space = '', genotype, validationPortion } = description;
+  const { backend, threads, index, workers, signal } = runtime;
+  const dataset = await resolveDataset(description);
+  const context = { settings, seed, dataset, space, genotype, validationPortion, workers, signal };
+  const described = await method.describe(context);
+  const device = runtime.device ?? (await openDevice({ backend, threads, index }));
+  if (runtime.device === undefined) cleanup.push(() => device.dispose());
+  // Before anything is written: the device may refuse the precision.
+  const running = await described.open(device);
+  cleanup.push(() => running[Symbol.dispose]());
+  const firstValues = Object.keys(running.state.values);
+  const { notices = [] } = lock ?? (await settleNew(description, described, device, cleanup)) ?? {};
+  await checkResumed(description, described);
+  const { log, at } = await restore(description, running, cleanup);
+  await recordChanges(description, device, at);
+  const stage = (await running.stage(at.stage)) ?? { epochs: 0, steps: 0 };
+  const start = startEvent(description, described, notices, device, stage, at);
+  return { description, start, running, firstValues, log, at, unreadableImages: 0 };
+}
+
+function startEvent(
+  { files, config, seed, method }: RunDescription,
+  { dataset, graphs, space, layers, trainImages, validationImages }: MethodDescription,
+  notices: readonly string[],
+  { description }: Device,
+  { epochs, steps }: { readonly epochs: number; readonly steps: number },
+  { epoch, step }: Position,
+): StartEvent {
+  const { name, train, test, classes } = dataset;
+  const previous = config?.devices.at(-1)?.device;
+  return {
+    type: 'start',
+    dataset: name,
+    notices: [
+      ...notices,
+      ...dataset.notices,
+      ...emptyClassNotices(train, dataset, 'training'),
+      ...(method.command === 'train' && test ? emptyClassNotices(test, dataset, 'test') : []),
+    ],
+    imageShape: train.shape,
+    classes,
+    run: method.command,
+    method: method.name,
+    ...(space !== undefined && { space }),
+    layers,
+    trainImages,
+    validationImages,
+    parameters: costOf(Object.values(graphs)[0]).parameters,
+    device: description,
+    previousDevice: previous === description ? undefined : previous,
+    seed,
+    epochs,
+    steps,
+    directory: files?.directory,
+    resumed: config && { epoch, step },
+  };
+}
+
+/** Takes hold of a run that goes on, before anything that takes long. */
+async function holdResumed(
+  description: RunDescription,
+  methods: readonly Method[],
+  cleanup: Cleanup,
+): Promise<{ description: RunDescription; lock?: Lock }> {
+  const { files, config } = description;
+  if (files === undefined || config === undefined) return { description };
+  const lock = await holdRun(files);
+  cleanup.push(lock.release);
+  // Again: whoever held it until now may have changed it.
+  const { config: current } = await readRun(files.directory, methods);
+  return { description: { ...description, config: current }, lock };
+}
+
+async function resolveDataset(description: RunDescription): Promise<Dataset<ImageSet>> {
+  const { dataset, dataDir, limit, usualLimit, imageSize, colourProfile, config, runtime } = description;
+  if (typeof dataset !== 'string') return dataset;
+  try {
+    const { signal } = runtime;
+    return await loadDataset(dataset, { dataDir, limit, usualLimit, imageSize, colourProfile, signal });
+  } catch (error) {
+    const moved = config !== undefined && dataDir !== undefined && !existsSync(dataDir);
+    if (!(error instanceof DataError && moved)) throw error;
+    throw new DataError(`${error.message}; dataDir (--data-dir) says where the data lie now`, { cause: error });
+  }
+}
+
+/** Makes the directory of a new run and records its configuration; nothing for a run that writes nothing. */
+async function settleNew(
+  description: RunDescription,
+  described: MethodDescription,
+  device: Device,
+  cleanup: Cleanup,
+): Promise<Lock | undefined> {
+  const { files, config } = description;
+  if (files === undefined || config !== undefined) return undefined;
+  const digest = await datasetDigest(described.dataset);
+  const lock = await beginRun(files, configOf(description, described, device.description, digest));
+  cleanup.push(lock.release);
+  return lock;
+}
+
+function configOf(
+  { method, settings, seed, space, genotype, ...description }: RunDescription,
+  { dataset: { name, classes, classNames, train }, graphs, space: spaceName = '' }: MethodDescription,
+  device: string,
+  digest: string,
+): RunConfig {
+  const { dataset, dataDir, limit, usualLimit, imageSize, colourProfile, validationPortion } = description;
+  const named = typeof dataset === 'string';
+  return {
+    format: runFormat,
+    command: method.command,
+    method: method.name,
+    versions: runVersions(),
+    devices: [{ device, epoch: 0, step: 0 }],
+    seed,
+    settings,
+    dataset: {
+      name: named ? dataset : name,
+      given: !named,
+      dataDir,
+      limit: named ? (limit ?? usualLimit) : undefined,
+      imageSize,
+      colourProfile,
+      validationPortion,
+      imageShape: train.shape,
+      classes,
+      classNames: classNames.length > 0 ? classNames : undefined,
+      digest,
+    },
+    ...(space !== undefined && { space: { name: spaceName, given: typeof space !== 'string' } }),
+    ...(genotype !== undefined && { genotype }),
+    graphs: digestsOf(graphs),
+  };
+}
+
+function digestsOf(graphs: MethodDescription['graphs']): RunConfig['graphs'] {
+  return Object.fromEntries(Object.entries(graphs).map(([name, graph]) => [name, graphDigest(graph)]));
+}
+
+/** Holds a resumed run's data and networks to the recorded ones: the data may lie elsewhere, but not be others. */
+async function checkResumed(
+  { files, config, dataDir }: RunDescription,
+  { dataset, graphs, space }: MethodDescription,
+): Promise<void> {
+  if (files === undefined || config === undefined) return;
+  if (config.dataset.digest !== (await datasetDigest(dataset))) {
+    const place = dataDir === undefined ? '' : ` in ${dataDir}`;
+    throw new FileError(
+      `${files.config} expects other images or another normalisation: dataset '${dataset.name}'${place} has changed`,
+    );
+  }
+  checkClassNames(config, dataset, files);
+  for (const [name, digest] of Object.entries(digestsOf(graphs))) {
+    if (config.graphs[name] === digest) continue;
+    const why = space === undefined ? 'this version builds its genotype otherwise' : `space '${space}' has changed`;
+    throw new FileError(`${files.config} expects another ${name}: ${why}`);
+  }
+}
+
+/** The digest of images in memory knows labels by number alone. */
+function checkClassNames({ dataset }: RunConfig, { classNames }: Dataset<ImageSet>, { config }: RunFiles): void {
+  const recorded = dataset.classNames;
+  if (recorded === undefined || recorded.join('\0') === classNames.join('\0')) return;
+  throw new FileError(`${config} expects the classes ${listed(recorded)}, found ${listed(classNames)}`);
+}
+
+/** Tells in the configuration of a resumed run that it goes on with another device, or with data that lie elsewhere. */
+async function recordChanges({ files, config, dataDir }: RunDescription, device: Device, at: Position): Promise<void> {
+  if (files === undefined || config === undefined) return;
+  const isSame = config.devices.at(-1)?.device === device.description;
+  if (isSame && config.dataset.dataDir === dataDir) return;
+  const { epoch, step } = at;
+  const devices = isSame ? config.devices : [...config.devices, { device: device.description, epoch, step }];
+  await writeConfig(files, { ...config, devices, dataset: { ...config.dataset, dataDir } });
+}
+
+/** Where a run stands on the disk: at its last checkpoint, behind which its journal is cut off. */
+async function restore(
+  { files, config }: RunDescription,
+  running: MethodRun,
+  cleanup: Cleanup,
+): Promise<{ log?: RunLog; at: Position }> {
+  if (files === undefined) return { at: firstPosition };
+  // A run killed before its first checkpoint has none and starts from the beginning.
+  const saved = config && (await loadCheckpoint(files.checkpoint, running));
+  const at = saved ?? firstPosition;
+  const journal = await openJournal(files.journal, at);
+  // Its lines were synced with the last checkpoint; an error here must not hide the one that ended the run.
+  cleanup.push(() => journal.close().catch(() => {}));
+  return { log: { files, journal, saved }, at };
+}

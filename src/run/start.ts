@@ -1,0 +1,56 @@
+import type { Method, RunCommand } from '../methods/method.ts';
+import { methods as builtIn } from '../methods/registry.ts';
+import { runVersions } from './config.ts';
+import { describeRun } from './describe.ts';
+import { writeGenotype } from './directory.ts';
+import type { RunEvent, SearchResult, TrainResult } from './events.ts';
+import { record, runToEnd } from './loop.ts';
+import { type OpenRun, withRun } from './open.ts';
+import type { MethodOptions } from './options.ts';
+import { type Run, startRun } from './run.ts';
+
+/** Begins or resumes a run of a command. Every error, of options too, comes through the run. */
+export function startMethod(
+  command: RunCommand,
+  options: MethodOptions,
+  methods: readonly Method[] = builtIn,
+): Run<RunEvent, SearchResult | TrainResult> {
+  return startRun(async (emit) => {
+    const description = await describeRun(command, options, methods);
+    return withRun(description, methods, async (run) => {
+      const { genotype } = description;
+      // A training is given where a genotype is asked for, as a search is.
+      if (run.log !== undefined && genotype !== undefined) await writeGenotype(run.log.files, genotype);
+      await recordStart(run);
+      emit(run.start);
+      await runToEnd(run, emit);
+      return finish(run);
+    });
+  });
+}
+
+async function recordStart(run: OpenRun): Promise<void> {
+  const { directory: _, resumed, ...start } = run.start;
+  const { settings } = run.description;
+  const { epoch, step } = run.at;
+  const time = new Date().toISOString();
+  const told = { settings, versions: runVersions(), time, epoch, step, resumed: resumed !== undefined };
+  await record(run, { ...start, ...told });
+}
+
+async function finish(run: OpenRun): Promise<SearchResult | TrainResult> {
+  const { log, running, unreadableImages, at } = run;
+  const { genotype, mixing, scores, weights } = await running.result();
+  if (log !== undefined && weights !== undefined) {
+    await weights.save(log.files.weights, { metadata: running.metadata });
+  }
+  const found = {
+    genotype,
+    ...(mixing !== undefined && { mixing }),
+    ...scores,
+    ...(running.takeUnreadable !== undefined && { unreadableImages }),
+  };
+  // The scores are those that the command's results have.
+  await record(run, { type: 'result', epoch: at.epoch, ...(found as unknown as SearchResult) });
+  return { ...(found as unknown as SearchResult), directory: log?.files.directory };
+}

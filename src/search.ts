@@ -1,0 +1,30 @@
+import type { PresetName, SearchSettings } from './methods/darts/settings.ts';
+import type { SearchEvent, SearchResult } from './run/events.ts';
+import type { RunOptions } from './run/options.ts';
+import type { Run } from './run/run.ts';
+import { startMethod } from './run/start.ts';
+import type { SearchSpace } from './space/space.ts';
+
+/** Options of a search; all have defaults. */
+export interface SearchOptions extends RunOptions {
+  /** How to search: the name of a method, as `dartsmith methods` lists them; `darts` when absent. */
+  readonly method?: string;
+  /** Ready-made settings; the method's first, `quick`, when absent. */
+  readonly preset?: PresetName;
+  /** Settings that replace the preset's. */
+  readonly settings?: Partial<SearchSettings>;
+  /** A known space's name or one of your own; `darts` when absent. */
+  readonly space?: string | SearchSpace;
+}
+
+/** A search that goes on. */
+export type SearchRun = Run<SearchEvent, SearchResult>;
+
+/**
+ * Searches an architecture, with DARTS (arXiv:1806.09055) unless `method` says otherwise. Starts at once, off the event loop, and throws
+ * nothing itself: every error, of options too, comes through the run.
+ */
+export function search(options: SearchOptions = {}): SearchRun {
+  // Of a search: its events and its result are these.
+  return startMethod('search', options) as SearchRun;
+}

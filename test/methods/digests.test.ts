@@ -1,0 +1,69 @@
+// Runs whose bits were written down: whatever moves in the code above the engine, the same seeds and settings give the same tensors.
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { Device } from '../../src/backend/device.ts';
+import { openDevice } from '../../src/backend/open.ts';
+import { genotypes } from '../../src/genotype/published.ts';
+import { search } from '../../src/search.ts';
+import { train } from '../../src/train.ts';
+import { scratch } from '../helpers/scratch.ts';
+import { tinyDataset, tinySettings } from '../helpers/tiny_search.ts';
+
+const fused = ['d969b9240fa955de62dd0966', 'd19f89b25f8be016290f6581', 'f44d808ab067fefa4d8324df'];
+
+/** Of the runs below, by instruction set: without fused multiply-add sums round otherwise. */
+const expected: Readonly<Record<string, readonly string[]>> = {
+  avx512: fused,
+  avx2: fused,
+  baseline: ['08939fb61f557aadd6393bb4', '903a91352c9d75575a4c19b1', 'e00400090b5b53a9d2826aea'],
+};
+
+const runs: Readonly<Record<string, (device: Device, out: string) => { readonly result: Promise<unknown> }>> = {
+  'a search of first order': (device, out) =>
+    search({ device, out, dataset: tinyDataset(), settings: tinySettings, seed: 3 }),
+  'a search of second order': (device, out) =>
+    search({
+      device,
+      out,
+      dataset: tinyDataset(),
+      settings: { ...tinySettings, unrolled: true, cutout: true, cutoutLength: 3 },
+      seed: 4,
+    }),
+  'a training': (device, out) =>
+    train({
+      ...{ device, out, genotype: genotypes['DARTS_V2'], seed: 5 },
+      dataset: { ...tinyDataset(), test: tinyDataset(2).train },
+      settings: { ...tinySettings, auxiliary: false, dropPathProb: 0.2, labelSmooth: 0.1, mixup: 0.2, emaDecay: 0.9 },
+    }),
+};
+
+/** Of what follows the header of a safetensors file, which tells names, sizes and progress. */
+function digestOfTensors(file: string): string {
+  const bytes = readFileSync(file);
+  const header = Number(bytes.readBigUInt64LE(0));
+  return createHash('sha256')
+    .update(bytes.subarray(8 + header))
+    .digest('hex')
+    .slice(0, 24);
+}
+
+describe.each(Object.keys(expected))('the bits with %s', (instructionSet) => {
+  const isOffered = openDevice({ backend: 'cpu', instructionSet }).then(
+    (device) => {
+      device.dispose();
+      return true;
+    },
+    () => false,
+  );
+
+  it.each(Object.keys(runs).map((name, index) => [name, index] as const))('of %s', async (name, index) => {
+    // A machine may lack it.
+    if (!(await isOffered)) return;
+    using device = await openDevice({ backend: 'cpu', threads: 2, instructionSet });
+    const out = join(scratch(), 'run');
+    await runs[name](device, out).result;
+    expect(digestOfTensors(join(out, 'checkpoint.safetensors'))).toBe(expected[instructionSet][index]);
+  });
+});

@@ -1,0 +1,98 @@
+// Every setting of every method does something: a changed one changes what the device is asked for.
+import { createHash } from 'node:crypto';
+import { describe, expect, it, vi } from 'vitest';
+import type { CompileOptions, Program } from '../../src/backend/device.ts';
+import type { Dataset, ImageArrays } from '../../src/data/dataset.ts';
+import { genotypes } from '../../src/genotype/published.ts';
+import type { Method } from '../../src/methods/method.ts';
+import { methods } from '../../src/methods/registry.ts';
+import { startMethod } from '../../src/run/start.ts';
+import type { SettingRule } from '../../src/setting_rules.ts';
+import { createFakeDevice } from '../helpers/fake_device.ts';
+import { tinyDataset } from '../helpers/tiny_search.ts';
+import { randomSearch } from './random_search.ts';
+
+vi.mock('../../src/report/draw.ts', () => ({ drawGenotype: async () => '' }));
+
+const entries: readonly Method[] = [...methods, randomSearch];
+
+/** Settings that do something only beside others. */
+const companions: Readonly<Record<string, object>> = {
+  cutoutLength: { cutout: true },
+  auxiliaryWeight: { auxiliary: true },
+  gamma: { schedule: 'exponential' },
+};
+
+/** Large enough for an auxiliary head, and coloured. */
+function images(seed: number): ImageArrays {
+  const { train } = tinyDataset(seed);
+  const data = Uint8Array.from({ length: 12 * 32 * 32 * 3 }, (_, i) => train.images[i % train.images.length]);
+  return { images: data, labels: train.labels.slice(0, 12), shape: [32, 32, 3] };
+}
+
+const dataset: Dataset = {
+  ...{ ...tinyDataset(), train: images(1), test: images(2) },
+  ...{ mean: [0.5, 0.5, 0.5], deviation: [0.25, 0.25, 0.25] },
+};
+
+const base = { batchSize: 4, epochs: 2, initChannels: 2, layers: 3, auxiliary: false, cutout: false };
+
+function known(method: Method, settings: object): object {
+  return Object.fromEntries(Object.entries(settings).filter(([name]) => Object.hasOwn(method.settings, name)));
+}
+
+/** Another value that the rule allows. */
+function otherValue(rule: SettingRule, value: unknown): unknown {
+  if (rule.kind === 'flag') return !value;
+  if (rule.kind === 'choice') return rule.words.find((word) => word !== value);
+  const near = Number(value) === 0 ? rule.low + Math.min(0.5, (rule.high - rule.low) / 2) : Number(value) / 2;
+  const wanted = rule.kind === 'integer' ? Number(value) + 2 : near;
+  return Math.min(rule.high, Math.max(rule.low, wanted));
+}
+
+/** A digest of all that a run asks of its device, and of what it found. */
+async function digestOf(method: Method, settings: object): Promise<string> {
+  const hash = createHash('sha256');
+  const fake = createFakeDevice();
+  const names = new Map<Program, string>();
+  const device: typeof fake = {
+    ...fake,
+    compile: (graph, options: CompileOptions) => {
+      const program = fake.compile(graph, options);
+      names.set(program, JSON.stringify([graph, options.batchSize, options.precision]));
+      return program;
+    },
+    createDataset: (arrays) => {
+      hash.update(arrays.images);
+      return fake.createDataset(arrays);
+    },
+    execute: (commands, options) => {
+      const replacer = (key: string, value: unknown) => {
+        if (key === 'program') return names.get(value as Program);
+        return ['parameters', 'averages', 'dataset'].includes(key) ? undefined : value;
+      };
+      hash.update(JSON.stringify(commands, replacer));
+      return fake.execute(commands, options);
+    },
+  };
+  const { result } = startMethod(
+    method.command,
+    {
+      ...{ dataset, device, settings: known(method, settings), workers: 1 },
+      ...(method.command === 'search' && { method: method.name }),
+      ...(method.needs === 'genotype' && { genotype: genotypes['DARTS_V2'] }),
+    },
+    entries,
+  );
+  return hash.update(JSON.stringify((await result).genotype)).digest('hex');
+}
+
+describe.each(entries.map((method) => [method.name, method] as const))('of the method %s', (_, method) => {
+  const usual = Object.fromEntries(Object.entries(method.settings).map(([name, rule]) => [name, rule.default]));
+
+  it.each(Object.entries(method.settings))('the setting %s does something', async (name, rule) => {
+    const without = { ...usual, ...base, ...companions[name] };
+    const value = otherValue(rule, without[name as keyof typeof without]);
+    expect(await digestOf(method, { ...without, [name]: value })).not.toBe(await digestOf(method, without));
+  });
+});
