@@ -15,7 +15,10 @@ export async function readAlpha(
   for (const { name, rowLengths } of Object.values(tables)) {
     const { data } = await parameters.get(name);
     let offset = 0;
-    alpha[name] = rowLengths.map((length) => [...data.subarray(offset, (offset += length))]);
+    alpha[name] = rowLengths.map((length) => {
+      offset += length;
+      return [...data.subarray(offset - length, offset)];
+    });
     mixing[name] = mixingWeights(data, rowLengths, space.activation);
   }
   return { alpha, mixing };
