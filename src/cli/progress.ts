@@ -77,12 +77,12 @@ export function isListedStep(event: StepEvent): boolean {
 
 /** What an epoch came to: its measures by group, such as `train 93.1% (loss 0.210)`. */
 export function epochLine(event: EpochEvent, measures: readonly Measure[], paint: Paint): string {
-  const told = measures.filter((measure) => measure.of === 'epoch' && valueOf(event, measure) !== undefined);
+  const told = measures.filter((measure) => measure.of === 'epoch' && measured(event, measure) !== undefined);
   const groups = [...new Set(told.flatMap(({ group = [] }) => group))];
   const texts = groups.map((group, index) => {
     const [first, ...rest] = told.filter((measure) => measure.group === group);
-    const value = formatMeasure(first, valueOf(event, first));
-    const beside = rest.map((measure) => `${measure.label} ${formatMeasure(measure, valueOf(event, measure))}`);
+    const value = formatMeasure(first, measured(event, first));
+    const beside = rest.map((measure) => `${measure.label} ${formatMeasure(measure, measured(event, measure))}`);
     const main = index === groups.length - 1 ? paint('green', value) : value;
     return `${group} ${main}${beside.length > 0 ? ` (${beside.join(', ')})` : ''}`;
   });
@@ -93,7 +93,7 @@ export function epochLine(event: EpochEvent, measures: readonly Measure[], paint
   ].join('  ');
 }
 
-function valueOf(event: StepEvent | EpochEvent, { name }: Measure): number | undefined {
+function measured(event: StepEvent | EpochEvent, { name }: Measure): number | undefined {
   return event[name as keyof typeof event] as number | undefined;
 }
 
@@ -136,7 +136,7 @@ function measureFields(event: StepEvent, measures: readonly Measure[]): Field[] 
   return measures
     .filter(({ of, group }) => of === 'step' && group !== undefined)
     .map((measure, index) => {
-      const value = formatMeasure(measure, valueOf(event, measure));
+      const value = formatMeasure(measure, measured(event, measure));
       const text = `${measure.label} ${measure.unit === 'share' ? value.padStart(5) : value}`;
       return { text, keep: index === 0 ? 4 : 2 };
     });

@@ -14,9 +14,16 @@ export async function readAlpha(
   const mixing: Record<string, number[][]> = {};
   for (const { name, rowLengths } of Object.values(tables)) {
     const { data } = await parameters.get(name);
-    let offset = 0;
-    alpha[name] = rowLengths.map((length) => [...data.subarray(offset, (offset += length))]);
+    alpha[name] = rowsOf(data, rowLengths);
     mixing[name] = mixingWeights(data, rowLengths, space.activation);
   }
   return { alpha, mixing };
+}
+
+function rowsOf(data: Float32Array, lengths: readonly number[]): number[][] {
+  let offset = 0;
+  return lengths.map((length) => {
+    offset += length;
+    return [...data.subarray(offset - length, offset)];
+  });
 }
