@@ -5,18 +5,17 @@ import { openDevice } from '../backend/open.ts';
 import { emptyClassNotices } from '../data/classes.ts';
 import type { Dataset, ImageSet } from '../data/dataset.ts';
 import { datasetDigest } from '../data/digest.ts';
-import { listed } from '../data/files.ts';
 import { loadDataset } from '../data/load.ts';
-import { DataError, FileError, throwIfAborted } from '../errors.ts';
+import { DataError, throwIfAborted } from '../errors.ts';
 import type { Method, MethodDescription, MethodRun, Position } from '../methods/method.ts';
 import { costOf } from '../report/cost.ts';
 import { type FirstValues, firstPosition, loadCheckpoint } from './checkpoint.ts';
-import { graphDigest, type RunConfig, runFormat, runVersions } from './config.ts';
 import type { RunDescription } from './describe.ts';
-import { beginRun, holdRun, type RunFiles, readRun, writeConfig } from './directory.ts';
+import { beginRun, holdRun, type RunFiles, readRun } from './directory.ts';
 import type { StartEvent } from './events.ts';
 import { type Journal, openJournal } from './journal.ts';
 import type { Lock } from './lock.ts';
+import { checkResumed, configOf, recordChanges } from './recorded.ts';
 
 /** The files of a run that is going on. */
 export interface RunLog {
@@ -161,82 +160,6 @@ async function settleNew(
   const lock = await beginRun(files, configOf(description, described, device.description, digest));
   cleanup.push(lock.release);
   return lock;
-}
-
-function configOf(
-  { method, settings, seed, space, genotype, ...description }: RunDescription,
-  { dataset: { name, classes, classNames, train }, graphs, space: spaceName = '' }: MethodDescription,
-  device: string,
-  digest: string,
-): RunConfig {
-  const { dataset, dataDir, limit, usualLimit, imageSize, colourProfile, validationPortion } = description;
-  const named = typeof dataset === 'string';
-  return {
-    format: runFormat,
-    command: method.command,
-    method: method.name,
-    versions: runVersions(),
-    devices: [{ device, epoch: 0, step: 0 }],
-    seed,
-    settings,
-    dataset: {
-      name: named ? dataset : name,
-      given: !named,
-      dataDir,
-      limit: named ? (limit ?? usualLimit) : undefined,
-      imageSize,
-      colourProfile,
-      validationPortion,
-      imageShape: train.shape,
-      classes,
-      classNames: classNames.length > 0 ? classNames : undefined,
-      digest,
-    },
-    ...(space !== undefined && { space: { name: spaceName, given: typeof space !== 'string' } }),
-    ...(genotype !== undefined && { genotype }),
-    graphs: digestsOf(graphs),
-  };
-}
-
-function digestsOf(graphs: MethodDescription['graphs']): RunConfig['graphs'] {
-  return Object.fromEntries(Object.entries(graphs).map(([name, graph]) => [name, graphDigest(graph)]));
-}
-
-/** Holds a resumed run's data and networks to the recorded ones: the data may lie elsewhere, but not be others. */
-async function checkResumed(
-  { files, config, dataDir }: RunDescription,
-  { dataset, graphs, space }: MethodDescription,
-): Promise<void> {
-  if (files === undefined || config === undefined) return;
-  if (config.dataset.digest !== (await datasetDigest(dataset))) {
-    const place = dataDir === undefined ? '' : ` in ${dataDir}`;
-    throw new FileError(
-      `${files.config} expects other images or another normalisation: dataset '${dataset.name}'${place} has changed`,
-    );
-  }
-  checkClassNames(config, dataset, files);
-  for (const [name, digest] of Object.entries(digestsOf(graphs))) {
-    if (config.graphs[name] === digest) continue;
-    const why = space === undefined ? 'this version builds its genotype otherwise' : `space '${space}' has changed`;
-    throw new FileError(`${files.config} expects another ${name}: ${why}`);
-  }
-}
-
-/** The digest of images in memory knows labels by number alone. */
-function checkClassNames({ dataset }: RunConfig, { classNames }: Dataset<ImageSet>, { config }: RunFiles): void {
-  const recorded = dataset.classNames;
-  if (recorded === undefined || recorded.join('\0') === classNames.join('\0')) return;
-  throw new FileError(`${config} expects the classes ${listed(recorded)}, found ${listed(classNames)}`);
-}
-
-/** Tells in the configuration of a resumed run that it goes on with another device, or with data that lie elsewhere. */
-async function recordChanges({ files, config, dataDir }: RunDescription, device: Device, at: Position): Promise<void> {
-  if (files === undefined || config === undefined) return;
-  const isSame = config.devices.at(-1)?.device === device.description;
-  if (isSame && config.dataset.dataDir === dataDir) return;
-  const { epoch, step } = at;
-  const devices = isSame ? config.devices : [...config.devices, { device: device.description, epoch, step }];
-  await writeConfig(files, { ...config, devices, dataset: { ...config.dataset, dataDir } });
 }
 
 /** Where a run stands on the disk: at its last checkpoint, behind which its journal is cut off. */

@@ -1,4 +1,4 @@
-import { appendFileSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { FileError } from '../../../src/errors.ts';
@@ -7,6 +7,7 @@ import { presets } from '../../../src/methods/darts/settings.ts';
 import { methods } from '../../../src/methods/registry.ts';
 import { trainPresets } from '../../../src/methods/train/settings.ts';
 import { parseConfig, type RunConfig, runFormat, runVersions } from '../../../src/run/config.ts';
+import { runFiles, writeGenotype } from '../../../src/run/directory.ts';
 import { EventQueue } from '../../../src/run/event_queue.ts';
 import type { EpochEvent, StepEvent } from '../../../src/run/events.ts';
 import { openJournal } from '../../../src/run/journal.ts';
@@ -187,6 +188,18 @@ describe('config.json', () => {
   it('refuses text that is no JSON object', () => {
     for (const text of ['', '{', '[]', 'null', '"a"'])
       expect(() => parseConfig(text, 'c', methods)).toThrow('expected a JSON object');
+  });
+});
+
+describe('the genotype of a run', () => {
+  it('leaves no Python form of a former one where the new one has none', async () => {
+    const files = runFiles(scratch());
+    await writeGenotype(files, genotypes['DARTS_V2']);
+    expect(existsSync(files.python)).toBe(true);
+    const cell = { nodes: [[{ operation: 'skip_connect', input: 0 }]], concat: [2] };
+    await writeGenotype(files, { normal: cell, reduce: cell });
+    expect(existsSync(files.python)).toBe(false);
+    expect(JSON.parse(readFileSync(files.genotype, 'utf8'))).toEqual({ normal: cell, reduce: cell });
   });
 });
 

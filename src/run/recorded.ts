@@ -1,0 +1,91 @@
+// What config.json tells of a run: written when it begins, held against what it is when it goes on.
+import type { Device } from '../backend/device.ts';
+import type { Dataset, ImageSet } from '../data/dataset.ts';
+import { datasetDigest } from '../data/digest.ts';
+import { listed } from '../data/files.ts';
+import { FileError } from '../errors.ts';
+import type { MethodDescription, Position } from '../methods/method.ts';
+import { graphDigest, type RunConfig, runFormat, runVersions } from './config.ts';
+import type { RunDescription } from './describe.ts';
+import { type RunFiles, writeConfig } from './directory.ts';
+
+/** What config.json tells of a new run. */
+export function configOf(
+  { method, settings, seed, space, genotype, ...description }: RunDescription,
+  { dataset: { name, classes, classNames, train }, graphs, space: spaceName = '' }: MethodDescription,
+  device: string,
+  digest: string,
+): RunConfig {
+  const { dataset, dataDir, limit, usualLimit, imageSize, colourProfile, validationPortion } = description;
+  const named = typeof dataset === 'string';
+  return {
+    format: runFormat,
+    command: method.command,
+    method: method.name,
+    versions: runVersions(),
+    devices: [{ device, epoch: 0, step: 0 }],
+    seed,
+    settings,
+    dataset: {
+      name: named ? dataset : name,
+      given: !named,
+      dataDir,
+      limit: named ? (limit ?? usualLimit) : undefined,
+      imageSize,
+      colourProfile,
+      validationPortion,
+      imageShape: train.shape,
+      classes,
+      classNames: classNames.length > 0 ? classNames : undefined,
+      digest,
+    },
+    ...(space !== undefined && { space: { name: spaceName, given: typeof space !== 'string' } }),
+    ...(genotype !== undefined && { genotype }),
+    graphs: digestsOf(graphs),
+  };
+}
+
+function digestsOf(graphs: MethodDescription['graphs']): RunConfig['graphs'] {
+  return Object.fromEntries(Object.entries(graphs).map(([name, graph]) => [name, graphDigest(graph)]));
+}
+
+/** Holds a resumed run's data and networks to the recorded ones: the data may lie elsewhere, but not be others. Throws FileError. */
+export async function checkResumed(
+  { files, config, dataDir }: RunDescription,
+  { dataset, graphs, space }: MethodDescription,
+): Promise<void> {
+  if (files === undefined || config === undefined) return;
+  if (config.dataset.digest !== (await datasetDigest(dataset))) {
+    const place = dataDir === undefined ? '' : ` in ${dataDir}`;
+    throw new FileError(
+      `${files.config} expects other images or another normalisation: dataset '${dataset.name}'${place} has changed`,
+    );
+  }
+  checkClassNames(config, dataset, files);
+  for (const [name, digest] of Object.entries(digestsOf(graphs))) {
+    if (config.graphs[name] === digest) continue;
+    const why = space === undefined ? 'this version builds its genotype otherwise' : `space '${space}' has changed`;
+    throw new FileError(`${files.config} expects another ${name}: ${why}`);
+  }
+}
+
+/** The digest of images in memory knows labels by number alone. */
+function checkClassNames({ dataset }: RunConfig, { classNames }: Dataset<ImageSet>, { config }: RunFiles): void {
+  const recorded = dataset.classNames;
+  if (recorded === undefined || recorded.join('\0') === classNames.join('\0')) return;
+  throw new FileError(`${config} expects the classes ${listed(recorded)}, found ${listed(classNames)}`);
+}
+
+/** Tells in the configuration of a resumed run that it goes on with another device, or with data that lie elsewhere. */
+export async function recordChanges(
+  { files, config, dataDir }: RunDescription,
+  device: Device,
+  at: Position,
+): Promise<void> {
+  if (files === undefined || config === undefined) return;
+  const isSame = config.devices.at(-1)?.device === device.description;
+  if (isSame && config.dataset.dataDir === dataDir) return;
+  const { epoch, step } = at;
+  const devices = isSame ? config.devices : [...config.devices, { device: device.description, epoch, step }];
+  await writeConfig(files, { ...config, devices, dataset: { ...config.dataset, dataDir } });
+}
