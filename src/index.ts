@@ -31,7 +31,8 @@ export {
 } from './backend/device.ts';
 export { type BackendReport, describeBackends, openDevice } from './backend/open.ts';
 export type { ParameterMap, ParameterPlace } from './backend/parameter_map.ts';
-export type { LoadedFile, NamedTensor, Parameters, SaveOptions } from './backend/parameters.ts';
+export type { LoadedFile } from './backend/parameter_sets.ts';
+export type { NamedTensor, Parameters, SaveOptions } from './backend/parameters.ts';
 export type { ColourProfile, Dataset, ImageArrays, ImageFiles, ImageSet } from './data/dataset.ts';
 export {
   type DatasetName,

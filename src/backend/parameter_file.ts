@@ -91,8 +91,10 @@ export function* tensorsToArenasSteps(
   return arenas;
 }
 
-/** What names of averages begin with. */
-export const averagePrefix = 'average.';
+/** Under which name averages of a network lie in a file beside it. */
+export const averageName = 'average';
+
+const averagePrefix = `${averageName}.`;
 
 /** A file's own tensors, and the averages that it holds, without their prefix. */
 export function splitAverages<T>(tensors: ReadonlyMap<string, T>): { own: Map<string, T>; average: Map<string, T> } {

@@ -1,5 +1,4 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { readFile } from 'node:fs/promises';
 import {
   aBoolean,
   aName,
@@ -14,19 +13,17 @@ import {
 } from '../checks.ts';
 import { invalid } from '../errors.ts';
 import type { ParameterSpec } from '../graph/graph.ts';
-import { writeFileAtomic } from '../io/atomic.ts';
-import { fileError } from '../io/file_error.ts';
-import { decodeSteps, encodeSteps, type TensorData, type WeightTensor } from '../io/safetensors.ts';
+import type { TensorData, WeightTensor } from '../io/safetensors.ts';
 import { inSlices } from '../slices.ts';
-import {
-  arenasToTensors,
-  averagePrefix,
-  fileArenas,
-  hasOptimizer,
-  splitAverages,
-  tensorsToArenasSteps,
-} from './parameter_file.ts';
+import { arenasToTensors, averageName, fileArenas, tensorsToArenasSteps } from './parameter_file.ts';
 import type { Arena, ParameterMap, ParameterPlace } from './parameter_map.ts';
+import {
+  type LoadedFile,
+  loadParameterSets,
+  type ParameterSet,
+  type ParameterSets,
+  saveParameterSets,
+} from './parameter_sets.ts';
 
 /** How a backend stores arenas. Reads and writes queue behind the device's commands. */
 export interface ParameterStore {
@@ -49,13 +46,6 @@ export interface SaveOptions {
   /** Averages of the same graph's parameters, written as well, under `average.`. */
   readonly averages?: Parameters;
   readonly metadata?: Readonly<Record<string, string>>;
-}
-
-/** What {@link Parameters.load} found beside the values. */
-export interface LoadedFile {
-  readonly metadata: Readonly<Record<string, string>>;
-  /** Whether the file held optimiser state. */
-  readonly optimizer: boolean;
 }
 
 /** The named parameters of a graph on a device: weights, batch-norm buffers, architecture parameters, optimiser state. */
@@ -104,13 +94,7 @@ export class Parameters implements Disposable {
     check('path', path, aName);
     checkSaveOptions(options);
     const { averages, optimizer = false, metadata } = options;
-    // All is read at once: commands that come later must not show in a part of it.
-    const [tensors, averaged] = await Promise.all([
-      this.#tensors(optimizer),
-      averages ? averages.#tensors(false) : undefined,
-    ]);
-    for (const [name, tensor] of averaged ?? []) tensors.set(averagePrefix + name, tensor);
-    await writeFileAtomic(path, await inSlices(encodeSteps(tensors, metadata)));
+    await saveParameterSets(path, withAverages({ parameters: this, optimizer }, averages), metadata);
   }
 
   /**
@@ -123,17 +107,7 @@ export class Parameters implements Disposable {
     checkOptions('options', options, ['averages']);
     const { averages } = options;
     checkAverages(averages);
-    const bytes = await readFile(path).catch((error: unknown) => {
-      throw fileError('read', path, error);
-    });
-    const file = await inSlices(decodeSteps(bytes, path));
-    const { own, average } = splitAverages(file.tensors);
-    // Both are checked before either is changed.
-    const values = await inSlices(tensorsToArenasSteps(this.map, own, path));
-    const averaged = averages && (await inSlices(tensorsToArenasSteps(averages.map, average, `${path} (averages)`)));
-    await this.#write(values);
-    if (averages && averaged) await averages.#write(averaged);
-    return { metadata: file.metadata, optimizer: hasOptimizer(file.tensors.keys()) };
+    return loadParameterSets(path, withAverages({ parameters: this, optimizer: true }, averages));
   }
 
   /**
@@ -143,7 +117,7 @@ export class Parameters implements Disposable {
   async assign(tensors: ReadonlyMap<string, WeightTensor>, source: string): Promise<void> {
     checkTensors(tensors);
     check('source', source, aName);
-    await this.#write(await inSlices(tensorsToArenasSteps(this.map, tensors, source)));
+    await this.write(await inSlices(tensorsToArenasSteps(this.map, tensors, source)));
   }
 
   /** Frees the arenas; later calls reject with BackendError. */
@@ -155,14 +129,15 @@ export class Parameters implements Disposable {
     this.dispose();
   }
 
-  /** As a file has them. */
-  async #tensors(optimizer: boolean): Promise<Map<string, TensorData>> {
+  /** As a file has them. @internal */
+  async tensors(optimizer: boolean): Promise<Map<string, TensorData>> {
     const names = fileArenas(optimizer);
     const values = await Promise.all(names.map((arena) => this.store.read(arena)));
     return inSlices(arenasToTensors(this.map, new Map(names.map((arena, i) => [arena, values[i]])), optimizer));
   }
 
-  async #write(values: ReadonlyMap<Arena, Float32Array>): Promise<void> {
+  /** Whole arenas. @internal */
+  async write(values: ReadonlyMap<Arena, Float32Array>): Promise<void> {
     await Promise.all([...values].map(([arena, data]) => this.store.write(arena, 0, data)));
   }
 
@@ -176,6 +151,10 @@ export class Parameters implements Disposable {
     const { spec, offset, size } = this.#place(name);
     return { shape: spec.shape, data: await this.store.read(arena, offset, size) };
   }
+}
+
+function withAverages(own: ParameterSet, averages: Parameters | undefined): ParameterSets {
+  return { own, ...(averages && { [averageName]: { parameters: averages, optimizer: false } }) };
 }
 
 const valueArenas = { weight: 'weights', buffer: 'buffers', alpha: 'alpha' } as const;

@@ -137,6 +137,7 @@ class AlternatingRun<Settings extends AlternatingSettings> implements MethodRun 
   readonly state: RunState;
   readonly #device: Device;
   readonly #supernet: Supernet;
+  readonly #parameters: Parameters;
   readonly #source: SearchSource<Settings>;
   readonly #parts: AlternatingParts<Settings>;
   readonly #programs: ProgramSet;
@@ -160,7 +161,8 @@ class AlternatingRun<Settings extends AlternatingSettings> implements MethodRun 
     this.#parts = parts;
     this.#programs = resources.use(createProgramSet(device, supernet.graph, parameters, settings.precision));
     this.#programs.programFor(Math.min(settings.batchSize, train.length));
-    this.state = { parameters: { trained: parameters }, values: {} };
+    this.#parameters = parameters;
+    this.state = { parameters: { supernet: { parameters, optimizer: true } }, values: {} };
     this.#means = new EpochMeans(this.state.values, train.length);
     this.#resources = resources.move();
   }
@@ -222,7 +224,7 @@ class AlternatingRun<Settings extends AlternatingSettings> implements MethodRun 
   }
 
   async #architecture() {
-    const { alpha, mixing } = await readAlpha(this.#supernet, this.state.parameters.trained);
+    const { alpha, mixing } = await readAlpha(this.#supernet, this.#parameters);
     return { genotype: this.#parts.select(this.#supernet, mixing), mixing, alpha };
   }
 

@@ -1,5 +1,6 @@
 // What a method is to everything that runs it: its description, from which command line, files and documents follow, and its run.
 import type { Device } from '../backend/device.ts';
+import type { ParameterSets } from '../backend/parameter_sets.ts';
 import type { Parameters } from '../backend/parameters.ts';
 import type { Dataset, ImageSet } from '../data/dataset.ts';
 import type { Genotype } from '../genotype/genotype.ts';
@@ -116,8 +117,10 @@ export type JsonValue =
 
 /** All that must survive a kill; everything else of a run is a function of it and of the seed. */
 export interface RunState {
-  /** What the run trains and, as `averages`, averages of it. */
-  readonly parameters: { readonly trained: Parameters; readonly averages?: Parameters };
+  /**
+   * By name, such as `supernet`. In files the first lies under the published names, each other, such as `average`, under its own.
+   */
+  readonly parameters: ParameterSets<Parameters>;
   /** Small values, such as sums over the epoch so far. */
   readonly values: Record<string, JsonValue>;
 }

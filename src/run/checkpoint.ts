@@ -1,4 +1,5 @@
 import { access } from 'node:fs/promises';
+import { loadParameterSets, saveParameterSets } from '../backend/parameter_sets.ts';
 import { FileError } from '../errors.ts';
 import { fileError, isMissing } from '../io/file_error.ts';
 import type { JsonValue, MethodRun, Position } from '../methods/method.ts';
@@ -16,9 +17,7 @@ export async function saveCheckpoint(
   at: Position,
   first: FirstValues,
 ): Promise<void> {
-  const { trained, averages } = state.parameters;
-  const progress = toMetadata(at, state.values, first);
-  await trained.save(path, { optimizer: true, averages, metadata: { ...metadata, ...progress } });
+  await saveParameterSets(path, state.parameters, { ...metadata, ...toMetadata(at, state.values, first) });
 }
 
 /**
@@ -27,8 +26,7 @@ export async function saveCheckpoint(
  */
 export async function loadCheckpoint(path: string, run: MethodRun): Promise<Position | undefined> {
   if (!(await exists(path))) return undefined;
-  const { trained, averages } = run.state.parameters;
-  const { metadata, optimizer } = await trained.load(path, { averages });
+  const { metadata, optimizer } = await loadParameterSets(path, run.state.parameters);
   if (!optimizer) throw new FileError(`${path} is no checkpoint of a run: expected optimiser state`);
   const at = positionOf(metadata, path);
   for (const [name, text] of Object.entries(metadata)) {

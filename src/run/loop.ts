@@ -147,8 +147,10 @@ async function stopIfAborted(run: OpenRun, emit: Emit): Promise<void> {
 /** Writes the state unless the disk has it already. A state that is not finite is refused, and the last good one stays. */
 async function checkpoint(run: OpenRun, emit: Emit): Promise<void> {
   const { log, running, at, firstValues } = run;
-  const bad = await firstNonFinite(running.state.parameters.trained);
-  if (bad !== undefined) throw diverged(run, await stepBefore(run), `${bad} became NaN or infinite`);
+  for (const { parameters, optimizer } of Object.values(running.state.parameters)) {
+    const bad = optimizer ? await firstNonFinite(parameters) : undefined;
+    if (bad !== undefined) throw diverged(run, await stepBefore(run), `${bad} became NaN or infinite`);
+  }
   if (log === undefined || isSame(log.saved, at)) return;
   await log.journal.sync();
   await saveCheckpoint(log.files.checkpoint, running, at, firstValues);

@@ -1,5 +1,6 @@
 import { checkAugmentation } from '../../augment/augment.ts';
 import type { Device } from '../../backend/device.ts';
+import type { Parameters } from '../../backend/parameters.ts';
 import { holdOut } from '../../data/split.ts';
 import { invalid } from '../../errors.ts';
 import { encodeMetadata } from '../../exchange/weight_metadata.ts';
@@ -63,6 +64,12 @@ export async function describeTraining(context: MethodContext<TrainSettings>): P
   };
 }
 
+/** What a training trains, and averages of it. */
+interface TrainedParameters {
+  readonly trained: Parameters;
+  readonly averages?: Parameters;
+}
+
 /** Where batches come from, and what is done with them. */
 interface Source extends TrainSource {
   readonly settings: TrainSettings;
@@ -78,6 +85,8 @@ interface Surroundings {
 
 class TrainingRun implements MethodRun {
   readonly state: RunState;
+  readonly #trained: Parameters;
+  readonly #averages?: Parameters;
   readonly metadata: Readonly<Record<string, string>>;
   readonly #device: Device;
   readonly #source: Source;
@@ -95,13 +104,14 @@ class TrainingRun implements MethodRun {
   constructor(
     device: Device,
     { training, plain }: TrainNetworks,
-    parameters: RunState['parameters'],
+    { trained, averages }: TrainedParameters,
     source: Source,
     surroundings: Surroundings,
     resources: Resources,
   ) {
     const { settings, images } = source;
-    const { trained, averages } = parameters;
+    this.#trained = trained;
+    this.#averages = averages;
     this.#device = device;
     this.#source = source;
     this.#surroundings = surroundings;
@@ -111,7 +121,8 @@ class TrainingRun implements MethodRun {
     this.#plain = resources.use(createProgramSet(device, plain.graph, averages ?? trained, settings.precision));
     this.#training.programFor(Math.min(settings.batchSize, images.count));
     this.#steps = Math.ceil(images.count / settings.batchSize);
-    this.state = { parameters, values: {} };
+    const average = averages && { average: { parameters: averages, optimizer: false } };
+    this.state = { parameters: { network: { parameters: trained, optimizer: true }, ...average }, values: {} };
     this.#means = new EpochMeans(this.state.values, images.count);
     this.#resources = resources.move();
   }
@@ -125,7 +136,7 @@ class TrainingRun implements MethodRun {
     const { batch } = await this.#nextBatch(at);
     const samples = batch.indices.length;
     const { settings } = this.#source;
-    const { averages } = this.state.parameters;
+    const averages = this.#averages;
     const commands = trainStep({
       program: this.#training.programFor(samples),
       batch,
@@ -180,7 +191,6 @@ class TrainingRun implements MethodRun {
   async result(): Promise<MethodResult> {
     const { genotype, classes } = this.#surroundings;
     const { loss, accuracy, top5 } = this.#means.validation;
-    const { trained, averages = trained } = this.state.parameters;
     return {
       genotype,
       scores: {
@@ -188,7 +198,7 @@ class TrainingRun implements MethodRun {
         ...(tellsTopFive(classes) && top5 !== undefined && { testTop5: top5 }),
         testLoss: loss,
       },
-      weights: averages,
+      weights: this.#averages ?? this.#trained,
     };
   }
 

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { arenas, stateArenas } from '../../../src/backend/parameter_map.ts';
+import { loadParameterSets, saveParameterSets } from '../../../src/backend/parameter_sets.ts';
 import { FileError } from '../../../src/errors.ts';
 import { GraphBuilder } from '../../../src/graph/builder.ts';
 import { decodeSafetensors, encodeSafetensors } from '../../../src/io/safetensors.ts';
@@ -129,5 +130,30 @@ describe('Parameters.save and load', () => {
     const text = readFileSync(path, 'latin1').replace('"shape":[5,3]', '"shape":[3,5]');
     writeFileSync(path, text, 'latin1');
     await expect(parameters.load(path)).rejects.toThrow('expected shape [5,3] for fc.weight but got [3,5]');
+  });
+});
+
+describe('several sets of parameters in one file', () => {
+  it('come back with the optimiser state of those that are trained, each under its own name', async () => {
+    const path = join(scratch(), 'sets.safetensors');
+    const sets = async (seed: number) => ({
+      supernet: { parameters: await filled(seed), optimizer: true },
+      evaluation: { parameters: await filled(seed + 1), optimizer: true },
+      average: { parameters: await filled(seed + 2), optimizer: false },
+    });
+    const saved = await sets(3);
+    await saveParameterSets(path, saved, { epoch: '2' });
+    const names = [...decodeSafetensors(readFileSync(path), path).tensors.keys()];
+    expect(names).toContain('conv.weight');
+    expect(names).toContain('evaluation.optimizer.momentum.conv.weight');
+    expect(names.filter((name) => name.startsWith('average.optimizer'))).toEqual([]);
+    const loaded = await sets(9);
+    expect(await loadParameterSets(path, loaded)).toMatchObject({ metadata: { epoch: '2' }, optimizer: true });
+    expect(await state(loaded.supernet.parameters)).toEqual(await state(saved.supernet.parameters));
+    expect(await state(loaded.evaluation.parameters)).toEqual(await state(saved.evaluation.parameters));
+    const weights = (each: typeof loaded) => each.average.parameters.store.read('weights');
+    expect(await weights(loaded)).toEqual(await weights(saved));
+    // The first alone is what a file of weights holds: others beside it are told, averages are left alone.
+    await expect(filled(5).then((own) => own.load(path))).rejects.toThrow(/evaluation\./);
   });
 });

@@ -1,0 +1,88 @@
+// Several sets of parameters in one safetensors file: the first under the published names, each other under a name of its own.
+import { readFile } from 'node:fs/promises';
+import { writeFileAtomic } from '../io/atomic.ts';
+import { fileError } from '../io/file_error.ts';
+import { decodeSteps, encodeSteps, type TensorData, type WeightTensor } from '../io/safetensors.ts';
+import { inSlices } from '../slices.ts';
+import { averageName, hasOptimizer, tensorsToArenasSteps } from './parameter_file.ts';
+import type { Arena, ParameterMap } from './parameter_map.ts';
+
+/** What a file needs of {@link Parameters}. */
+interface Stored {
+  readonly map: ParameterMap;
+  /** As a file has them. */
+  tensors(optimizer: boolean): Promise<Map<string, TensorData>>;
+  /** Whole arenas. */
+  write(values: ReadonlyMap<Arena, Float32Array>): Promise<void>;
+}
+
+/** Parameters, and whether a file holds momentum and Adam's moments of them as well. */
+export interface ParameterSet<Of extends Stored = Stored> {
+  readonly parameters: Of;
+  readonly optimizer: boolean;
+}
+
+/** By name; the first one's own does not show in a file. */
+export type ParameterSets<Of extends Stored = Stored> = Readonly<Record<string, ParameterSet<Of>>>;
+
+/** What was found in a file beside the values. */
+export interface LoadedFile {
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Whether the file held optimiser state. */
+  readonly optimizer: boolean;
+}
+
+/** Replaces the file as a whole. Throws FileError. */
+export async function saveParameterSets(
+  path: string,
+  sets: ParameterSets,
+  metadata?: Readonly<Record<string, string>>,
+): Promise<void> {
+  // All are read at once: commands that come later must not show in a part of them.
+  const read = await Promise.all(Object.values(sets).map(({ parameters, optimizer }) => parameters.tensors(optimizer)));
+  const prefixes = prefixesOf(sets);
+  const tensors = new Map(
+    read.flatMap((tensors, i) => [...tensors].map(([name, tensor]) => [prefixes[i] + name, tensor] as const)),
+  );
+  await writeFileAtomic(path, await inSlices(encodeSteps(tensors, metadata)));
+}
+
+/**
+ * Replaces the values of every set, and optimiser state where the file holds any. Throws FileError, and changes nothing, unless the file
+ * holds exactly the names and shapes of the sets; averages that nobody asks for are left alone.
+ */
+export async function loadParameterSets(path: string, sets: ParameterSets): Promise<LoadedFile> {
+  const bytes = await readFile(path).catch((error: unknown) => {
+    throw fileError('read', path, error);
+  });
+  const file = await inSlices(decodeSteps(bytes, path));
+  const parts = split(file.tensors, [...prefixesOf(sets).slice(1), `${averageName}.`]);
+  // All are checked before one is changed.
+  const values = [];
+  for (const [i, [name, { parameters }]] of Object.entries(sets).entries()) {
+    const place = i === 0 ? path : `${path} (${name})`;
+    values.push(
+      await inSlices(tensorsToArenasSteps(parameters.map, parts.get(prefixesOf(sets)[i]) ?? new Map(), place)),
+    );
+  }
+  for (const [i, { parameters }] of Object.values(sets).entries()) await parameters.write(values[i]);
+  return { metadata: file.metadata, optimizer: hasOptimizer(parts.get('')?.keys() ?? []) };
+}
+
+function prefixesOf(sets: ParameterSets): string[] {
+  return Object.keys(sets).map((name, i) => (i === 0 ? '' : `${name}.`));
+}
+
+/** By prefix, which is taken off; what has none of them is the first set's. */
+function split(
+  tensors: ReadonlyMap<string, WeightTensor>,
+  prefixes: readonly string[],
+): Map<string, Map<string, WeightTensor>> {
+  const parts = new Map<string, Map<string, WeightTensor>>();
+  for (const [name, tensor] of tensors) {
+    const prefix = prefixes.find((prefix) => name.startsWith(prefix)) ?? '';
+    if (!parts.has(prefix)) parts.set(prefix, new Map());
+    parts.get(prefix)!.set(name.slice(prefix.length), tensor);
+  }
+  return parts;
+}
