@@ -30,6 +30,7 @@ export default defineConfig({
           name: 'slow',
           include: ['test/slow/**/*.test.ts'],
           testTimeout: 900_000,
+          hookTimeout: 900_000,
           sequence: { groupOrder: 1 },
         },
       },

@@ -79,7 +79,7 @@ describe('kill -9 and resume', () => {
     ['first order', []],
     ['second order', ['--unrolled']],
     ['activations in bf16', ['--precision', 'bf16']],
-  ])('%s: the same bytes, with another thread count as well', { timeout: 180_000 }, async (_, mode) => {
+  ])('%s: the same bytes, with another thread count as well', async (_, mode) => {
     const folder = scratch();
     const whole = join(folder, 'whole');
     const { millis } = await finish(['--out', whole, ...tiny, ...mode, '--threads', '1']);

@@ -80,7 +80,7 @@ describe.each([
   ['first order', false],
   ['second order', true],
 ])('a search of %s', (_, unrolled) => {
-  it("has the CPU's genotype and nearly its losses", { timeout: 120_000 }, async () => {
+  it("has the CPU's genotype and nearly its losses", async () => {
     const cpu = await searchOn({ backend: 'cpu', threads: 2 }, unrolled);
     const simt = await searchOn({ backend: 'simt' }, unrolled);
     expect(simt.result.genotype).toEqual(cpu.result.genotype);
@@ -93,7 +93,7 @@ describe.each([
     expect(devices.at(-1)?.recordedKernels, 'steps are recorded').toBeGreaterThan(20);
   });
 
-  it('has the same bits under another order of threads', { timeout: 120_000 }, async () => {
+  it('has the same bits under another order of threads', async () => {
     const forward = await searchOn({ backend: 'simt' }, unrolled);
     const random = await searchOn({ backend: 'simt', index: 2 }, unrolled);
     expect(random.losses).toEqual(forward.losses);
@@ -102,7 +102,7 @@ describe.each([
   });
 });
 
-it('an aborted search goes on to the same bits, on another device', { timeout: 120_000 }, async () => {
+it('an aborted search goes on to the same bits, on another device', async () => {
   const whole = await searchOn({ backend: 'simt' }, false);
   const out = join(scratch(), 'run');
   const controller = new AbortController();
@@ -140,7 +140,7 @@ describe('the command line', () => {
     return folder;
   }
 
-  it('searches on simt, prints events, names the device and goes on with it', { timeout: 120_000 }, async () => {
+  it('searches on simt, prints events, names the device and goes on with it', async () => {
     const out = join(scratch(), 'run');
     const args = ['search', '--dataset', 'idx', '--data-dir', idxFolder(), '--backend', 'simt', '--gpu', '1', '--json'];
     const small = ['--epochs', '1', '--batch-size', '4', '--init-channels', '2', '--layers', '1', '--out', out];

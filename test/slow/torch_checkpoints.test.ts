@@ -75,7 +75,7 @@ describe.skipIf(torch === undefined)(`checkpoints and passes of PyTorch${reason}
     ['NASNet', derived('NASNet', { channels: 4, layers: 3, size: 32 }), 'pt'],
     ['AmoebaNet', derived('AmoebaNet', { channels: 4, layers: 3, size: 32 }), 'pt-legacy'],
     ['the supernet', searched, 'pt-legacy'],
-  ])('%s', { timeout: 120_000 }, async (_, compared, format) => {
+  ])('%s', async (_, compared, format) => {
     const folder = scratch();
     using device = await openDevice({ backend: 'cpu', threads: 2 });
     using parameters = await device.createParameters(compared.training.graph, { seed: 6 });

@@ -12,7 +12,7 @@ const peer = await openTorchPeer((text) => {
 describe.skipIf(peer === undefined)(`the PyTorch peer${reason}`, () => {
   afterAll(() => peer?.close());
 
-  it('is the network that we build: names, parameters and multiply-accumulates', { timeout: 30_000 }, async () => {
+  it('is the network that we build: names, parameters and multiply-accumulates', async () => {
     const sizes = { channels: 16, layers: 8, classes: 10 };
     const theirs = await peer!.describe({ ...sizes, inputs: 3, size: 32 });
     const { graph } = buildSupernet({ inputShape: [32, 32, 3], classes: 10, initChannels: 16, layers: 8 });
@@ -24,7 +24,7 @@ describe.skipIf(peer === undefined)(`the PyTorch peer${reason}`, () => {
     expect({ parameters, macs: multiplyAccumulates }).toEqual({ parameters: theirs.parameters, macs: theirs.macs });
   });
 
-  it.each(works)('computes the same steps in both forms: %s', { timeout: 30_000 }, async (work) => {
+  it.each(works)('computes the same steps in both forms: %s', async (work) => {
     const options = { work, batch: 4, channels: 2, layers: 3, threads: 1 };
     for (let step = 0; step < 2; step++) {
       const published = await peer!.time({ form: 'published', ...options });
@@ -36,7 +36,7 @@ describe.skipIf(peer === undefined)(`the PyTorch peer${reason}`, () => {
     }
   });
 
-  it('reports a failure and goes on', { timeout: 30_000 }, async () => {
+  it('reports a failure and goes on', async () => {
     const bad = peer!.describe({ channels: 2, layers: 3, classes: 10, inputs: 0, size: 8 });
     await expect(bad).rejects.toThrow(/Error: /);
     const good = await peer!.describe({ channels: 2, layers: 3, classes: 10, inputs: 3, size: 8 });

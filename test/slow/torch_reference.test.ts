@@ -40,7 +40,7 @@ describe.skipIf(peer === undefined)(`the float64 reference against PyTorch${reas
       const [prefix, values] = spec.role === 'buffer' ? ['buffer', result.buffers] : ['gradient', result.gradients];
       ours.set(`${prefix}.${name}`, toTorch({ shape: spec.shape, data: values.get(name)! }, spec.layout));
     }
-  }, 60_000);
+  });
 
   afterAll(() => peer?.close());
 

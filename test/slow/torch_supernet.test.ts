@@ -35,7 +35,7 @@ describe.skipIf(peer === undefined)(`the supernet against PyTorch${reason}`, () 
     for (const name of parameters.names('alpha')) {
       ours.set(`hypergradient.${name}`, toTorch(await parameters.gradient(name), 'plain'));
     }
-  }, 60_000);
+  });
 
   afterAll(async () => {
     device?.dispose();
