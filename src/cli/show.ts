@@ -120,7 +120,9 @@ function day(time: string): string {
 function resultLines(result: ResultRecord): string[] {
   const scores = Object.entries(result).flatMap(([name, value]) => {
     if (typeof value !== 'number' || ['epoch', 'stage'].includes(name)) return [];
-    const words = name.replace(/[A-Z0-9]/, (letter) => ` ${letter.toLowerCase()}`);
+    if (name === 'unreadableImages' && value === 0) return [];
+    // testTop5 as test top-5.
+    const words = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`).replace(/\d+/, '-$&');
     return [`${words} ${/accuracy|top5/i.test(name) ? formatShare(value) : Number(value.toFixed(4))}`];
   });
   return [`result: ${scores.join(', ')}`, genotypeText(result.genotype)];
