@@ -113,7 +113,8 @@ class ModelBuilder {
     return { opType, input: inputs, output: [output], name: output, attribute };
   }
 
-  add(node: Node, normalisation: OnnxOptions['normalisation']): void {
+  /** Gives the name of the node's value; an op without a case fails the type check. */
+  add(node: Node, normalisation: OnnxOptions['normalisation']): string {
     const inputs = node.inputs.map((id) => this.value(id));
     const put = (operator: Operator, output = this.value(node.id)) => {
       this.nodes.push(this.node(operator, output));
@@ -121,54 +122,54 @@ class ModelBuilder {
     };
     switch (node.op) {
       case 'input': {
-        if (normalisation === undefined) return void put({ opType: 'Identity', inputs: ['images'] });
+        if (normalisation === undefined) return put({ opType: 'Identity', inputs: ['images'] });
         const [mean, deviation] = (['mean', 'deviation'] as const).map((name) =>
           this.#floats(name, [node.shape[2], 1, 1], Float32Array.from(normalisation[name])),
         );
         const centred = put({ opType: 'Sub', inputs: ['images', mean] }, 'centred');
-        return void put({ opType: 'Div', inputs: [centred, deviation] });
+        return put({ opType: 'Div', inputs: [centred, deviation] });
       }
       case 'conv2d':
-        return void put({
+        return put({
           opType: 'Conv',
           inputs: [...inputs, this.#weight(node.weight)],
           attributes: convolution(node),
         });
       case 'batchNorm':
-        return void put({
+        return put({
           opType: 'BatchNormalization',
           inputs: [...inputs, ...this.#statistics(node)],
           attributes: { epsilon: node.epsilon },
         });
       case 'relu':
-        return void put({ opType: 'Relu', inputs });
+        return put({ opType: 'Relu', inputs });
       case 'maxPool':
-        return void put({ opType: 'MaxPool', inputs, attributes: pooling(node) });
+        return put({ opType: 'MaxPool', inputs, attributes: pooling(node) });
       case 'avgPool': {
         const attributes = { ...pooling(node), count_include_pad: node.countIncludePad ? 1 : 0 };
-        return void put({ opType: 'AveragePool', inputs, attributes });
+        return put({ opType: 'AveragePool', inputs, attributes });
       }
       case 'globalAvgPool': {
         const pooled = put({ opType: 'GlobalAveragePool', inputs }, `pooled_${node.id}`);
-        return void put({ opType: 'Flatten', inputs: [pooled], attributes: { axis: 1 } });
+        return put({ opType: 'Flatten', inputs: [pooled], attributes: { axis: 1 } });
       }
       case 'linear': {
         const operands = [...inputs, this.#weight(node.weight), this.#weight(node.bias)];
-        return void put({ opType: 'Gemm', inputs: operands, attributes: { transB: 1 } });
+        return put({ opType: 'Gemm', inputs: operands, attributes: { transB: 1 } });
       }
       case 'add':
-        return void put({ opType: 'Sum', inputs });
+        return put({ opType: 'Sum', inputs });
       case 'concat':
-        return void put({ opType: 'Concat', inputs, attributes: { axis: 1 } });
+        return put({ opType: 'Concat', inputs, attributes: { axis: 1 } });
       case 'crop': {
         const starts = this.#integers(`starts_${node.id}`, [node.top, node.left]);
         const [height, width] = this.#graph.nodes[node.inputs[0]].shape;
         const ends = this.#integers(`ends_${node.id}`, [height, width]);
         const axes = this.#integers(`axes_${node.id}`, [2, 3]);
-        return void put({ opType: 'Slice', inputs: [...inputs, starts, ends, axes] });
+        return put({ opType: 'Slice', inputs: [...inputs, starts, ends, axes] });
       }
       case 'dropout':
-        return void put({ opType: 'Identity', inputs });
+        return put({ opType: 'Identity', inputs });
       case 'zero': {
         // Zeros have no input, but there are as many as images.
         const count = put(
@@ -177,7 +178,7 @@ class ModelBuilder {
         );
         const sample = this.#integers(`sample_${node.id}`, [...node.shape.slice(-1), ...node.shape.slice(0, -1)]);
         const sizes = put({ opType: 'Concat', inputs: [count, sample], attributes: { axis: 0 } }, `sizes_${node.id}`);
-        return void put({ opType: 'ConstantOfShape', inputs: [sizes] });
+        return put({ opType: 'ConstantOfShape', inputs: [sizes] });
       }
       case 'mixed':
       case 'softmaxCrossEntropy':
