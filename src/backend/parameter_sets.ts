@@ -47,26 +47,37 @@ export async function saveParameterSets(
   await writeFileAtomic(path, await inSlices(encodeSteps(tensors, metadata)));
 }
 
-/**
- * Replaces the values of every set, and optimiser state where the file holds any. Throws FileError, and changes nothing, unless the file
- * holds exactly the names and shapes of the sets; averages that nobody asks for are left alone.
- */
-export async function loadParameterSets(path: string, sets: ParameterSets): Promise<LoadedFile> {
+/** A file that is read, before anybody knows which sets it is for: its metadata may have to tell. */
+export interface ParameterFile extends LoadedFile {
+  /**
+   * Replaces the values of every set, and optimiser state where the file holds any. Throws FileError, and changes nothing, unless the
+   * file holds exactly the names and shapes of the sets; averages that nobody asks for are left alone.
+   */
+  into(sets: ParameterSets): Promise<void>;
+}
+
+/** Reads a file of {@link saveParameterSets}. Throws FileError. */
+export async function openParameterFile(path: string): Promise<ParameterFile> {
   const bytes = await readFile(path).catch((error: unknown) => {
     throw fileError('read', path, error);
   });
-  const file = await inSlices(decodeSteps(bytes, path));
-  const parts = split(file.tensors, [...prefixesOf(sets).slice(1), `${averageName}.`]);
-  // All are checked before one is changed.
-  const values = [];
-  for (const [i, [name, { parameters }]] of Object.entries(sets).entries()) {
-    const place = i === 0 ? path : `${path} (${name})`;
-    values.push(
-      await inSlices(tensorsToArenasSteps(parameters.map, parts.get(prefixesOf(sets)[i]) ?? new Map(), place)),
-    );
-  }
-  for (const [i, { parameters }] of Object.values(sets).entries()) await parameters.write(values[i]);
-  return { metadata: file.metadata, optimizer: hasOptimizer(parts.get('')?.keys() ?? []) };
+  const { metadata, tensors } = await inSlices(decodeSteps(bytes, path));
+  return {
+    metadata,
+    optimizer: hasOptimizer(tensors.keys()),
+    into: async (sets) => {
+      const prefixes = prefixesOf(sets);
+      const parts = split(tensors, [...prefixes.slice(1), `${averageName}.`]);
+      // All are checked before one is changed.
+      const values = [];
+      for (const [i, [name, { parameters }]] of Object.entries(sets).entries()) {
+        const place = i === 0 ? path : `${path} (${name})`;
+        const part = parts.get(prefixes[i]) ?? new Map<string, WeightTensor>();
+        values.push(await inSlices(tensorsToArenasSteps(parameters.map, part, place)));
+      }
+      for (const [i, { parameters }] of Object.values(sets).entries()) await parameters.write(values[i]);
+    },
+  };
 }
 
 function prefixesOf(sets: ParameterSets): string[] {

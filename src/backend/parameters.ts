@@ -19,7 +19,7 @@ import { arenasToTensors, averageName, fileArenas, tensorsToArenasSteps } from '
 import type { Arena, ParameterMap, ParameterPlace } from './parameter_map.ts';
 import {
   type LoadedFile,
-  loadParameterSets,
+  openParameterFile,
   type ParameterSet,
   type ParameterSets,
   saveParameterSets,
@@ -107,7 +107,9 @@ export class Parameters implements Disposable {
     checkOptions('options', options, ['averages']);
     const { averages } = options;
     checkAverages(averages);
-    return loadParameterSets(path, withAverages({ parameters: this, optimizer: true }, averages));
+    const { metadata, optimizer, into } = await openParameterFile(path);
+    await into(withAverages({ parameters: this, optimizer }, averages));
+    return { metadata, optimizer };
   }
 
   /**

@@ -96,7 +96,10 @@ export interface MethodRun extends Disposable {
   readonly state: RunState;
   /** Goes into files of weights, so that they can be used by themselves. */
   readonly metadata?: Readonly<Record<string, string>>;
-  /** The stage of a number from 0; undefined where the run is done. Asked when the one before has ended. */
+  /**
+   * The stage of a number from 0; undefined where the run is done. Asked when the one before has ended, and on a resume before the state's
+   * parameters are loaded, its values being there: a stage may so begin with parameters of its own.
+   */
   stage(index: number): Promise<Stage | undefined>;
   step(at: Position): Promise<StepReport>;
   /** Rejects with AbortedError on a signal. */

@@ -1,5 +1,5 @@
 import { access } from 'node:fs/promises';
-import { loadParameterSets, saveParameterSets } from '../backend/parameter_sets.ts';
+import { openParameterFile, saveParameterSets } from '../backend/parameter_sets.ts';
 import { FileError } from '../errors.ts';
 import { fileError, isMissing } from '../io/file_error.ts';
 import type { JsonValue, MethodRun, Position } from '../methods/method.ts';
@@ -26,7 +26,7 @@ export async function saveCheckpoint(
  */
 export async function loadCheckpoint(path: string, run: MethodRun): Promise<Position | undefined> {
   if (!(await exists(path))) return undefined;
-  const { metadata, optimizer } = await loadParameterSets(path, run.state.parameters);
+  const { metadata, optimizer, into } = await openParameterFile(path);
   if (!optimizer) throw new FileError(`${path} is no checkpoint of a run: expected optimiser state`);
   const at = positionOf(metadata, path);
   for (const [name, text] of Object.entries(metadata)) {
@@ -40,6 +40,8 @@ export async function loadCheckpoint(path: string, run: MethodRun): Promise<Posi
     const whole = stage === undefined ? 'no such stage' : `${stage.epochs} epochs of ${stage.steps} steps`;
     throw new FileError(`${path} does not fit its run: epoch ${epoch}, step ${step} of ${whole}`);
   }
+  // The stage may have put other sets in the place of those before.
+  await into(run.state.parameters);
   return at;
 }
 

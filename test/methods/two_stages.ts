@@ -1,5 +1,6 @@
-// A method in two stages, each of the epochs of its settings: what comes after the first begins where that one ended.
-import { defineMethod, type MethodRun } from '../../src/methods/method.ts';
+// A method in two stages, each of the epochs of its settings: the second begins with parameters of its own.
+import type { Device } from '../../src/backend/device.ts';
+import { defineMethod, type MethodDescription, type MethodRun } from '../../src/methods/method.ts';
 import { randomSearch } from './random_search.ts';
 
 const names = ['first', 'second'];
@@ -11,20 +12,39 @@ export const twoStages = defineMethod({
   title: 'two stages',
   describe: async (context) => {
     const description = await randomSearch.describe(context);
-    return { ...description, open: async (device) => inTwoStages(await description.open(device)) };
+    return { ...description, open: (device) => openTwoStages(device, description) };
   },
 });
 
-function inTwoStages(run: MethodRun): MethodRun {
+async function openTwoStages(device: Device, description: MethodDescription): Promise<MethodRun> {
+  const runs = [await description.open(device)];
+  const current = () => runs[runs.length - 1];
+  const begin = async (index: number) => {
+    if (index < runs.length) return;
+    const next = await description.open(device);
+    Object.assign(next.state.values, current().state.values);
+    runs.push(next);
+  };
   return {
-    state: run.state,
-    stage: async (index) => {
-      const only = await run.stage(0);
-      return only && index < names.length ? { ...only, name: names[index] } : undefined;
+    state: {
+      get parameters() {
+        return current().state.parameters;
+      },
+      get values() {
+        return current().state.values;
+      },
     },
-    step: (at) => run.step(at),
-    endEpoch: (at, signal) => run.endEpoch(at, signal),
-    result: () => run.result(),
-    [Symbol.dispose]: () => run[Symbol.dispose](),
+    stage: async (index) => {
+      if (index >= names.length) return undefined;
+      await begin(index);
+      const only = await runs[index].stage(0);
+      return only && { ...only, name: names[index] };
+    },
+    step: (at) => current().step(at),
+    endEpoch: (at, signal) => current().endEpoch(at, signal),
+    result: () => current().result(),
+    [Symbol.dispose]: () => {
+      for (const run of runs) run[Symbol.dispose]();
+    },
   };
 }
