@@ -82,7 +82,8 @@ describe.skipIf(torch === undefined)(`checkpoints and passes of PyTorch${reason}
     await scatter(parameters, 6);
     const saved = join(folder, 'saved.safetensors');
     await parameters.save(saved);
-    const batch = drawBatch(compared.training.graph, batchSize, 3) as DirectBatch;
+    const { inputs, labels } = drawBatch(compared.training.graph, batchSize, 3);
+    const batch: DirectBatch = { inputs, labels };
     writeFileSync(join(folder, 'batch.pt'), encodeTorchFile(theirBatch(compared, batch)));
 
     const single = await theirPass(compared, saved, format, 'float32', folder);
