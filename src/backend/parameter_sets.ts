@@ -17,13 +17,13 @@ interface Stored {
 }
 
 /** Parameters, and whether a file holds momentum and Adam's moments of them as well. */
-export interface ParameterSet<Of extends Stored = Stored> {
+export interface ParameterSet<Of = Stored> {
   readonly parameters: Of;
   readonly optimizer: boolean;
 }
 
 /** By name; the first one's own does not show in a file. */
-export type ParameterSets<Of extends Stored = Stored> = Readonly<Record<string, ParameterSet<Of>>>;
+export type ParameterSets<Of = Stored> = Readonly<Record<string, ParameterSet<Of>>>;
 
 /** What was found in a file beside the values. */
 export interface LoadedFile {
