@@ -20,11 +20,19 @@ export interface OpenDeviceOptions {
   readonly memoryLimitBytes?: number;
 }
 
-const deviceRules: OptionRules<OpenDeviceOptions> = {
+/** The most that the engine takes bounds threads. */
+const mostThreads = 1024;
+
+/** What options that choose a device may be, wherever they are given. */
+export const deviceRules: OptionRules<Pick<OpenDeviceOptions, 'backend' | 'threads' | 'index'>> = {
   backend: word(['auto', ...backendNames]),
-  threads: anInteger(1, 1024),
-  instructionSet: { words: 'the name of an instruction set', holds: (value) => typeof value === 'string' },
+  threads: anInteger(1, mostThreads),
   index: anInteger(0, 1023),
+};
+
+const openRules: OptionRules<OpenDeviceOptions> = {
+  ...deviceRules,
+  instructionSet: { words: 'the name of an instruction set', holds: (value) => typeof value === 'string' },
   memoryLimitBytes: anInteger(1),
 };
 
@@ -37,14 +45,12 @@ export interface BackendReport {
   readonly details: Readonly<Record<string, string>>;
 }
 
-const mostThreads = 1024;
-
 /**
  * Opens a device to compile and run graphs on. Throws ArgumentError for a bad option and BackendError, saying what to do,
  * where the backend cannot be used on this machine.
  */
 export async function openDevice(options: OpenDeviceOptions = {}): Promise<Device> {
-  checkOptionRules('openDevice', options, deviceRules);
+  checkOptionRules('openDevice', options, openRules);
   const { backend = 'auto', threads, instructionSet, index } = options;
   if (backend === 'tfjs') return openTfjs(options);
   if (backend === 'cpu') return openCpu(options);
@@ -94,7 +100,6 @@ function openCpu({ threads, instructionSet = '' }: OpenDeviceOptions): Device {
   return openNativeDevice('cpu', { backend: 'cpu', threads: threads ?? defaultThreads(), instructionSet });
 }
 
-/** The most that the engine takes bounds it. */
 function defaultThreads(): number {
   return Math.min(mostThreads, allowedProcessors());
 }

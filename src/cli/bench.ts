@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { type BackendName, backendNames } from '../backend/device.ts';
 import { describeBackends, openDevice } from '../backend/open.ts';
-import { ArgumentError, invalid, throwIfAborted } from '../errors.ts';
+import { invalid, throwIfAborted } from '../errors.ts';
 import { type KernelName, kernelNames } from '../kernels/catalogue.ts';
 import { checkKernel } from '../kernels/check.ts';
 import { type Contestant, measureKernel } from '../kernels/measure.ts';
-import { invalidWord, suggestion } from '../suggest.ts';
+import { invalidWord } from '../suggest.ts';
 import { type BenchCase, type BenchShape, checkBatchSize, planCases } from './bench_cases.ts';
 import { type BenchProgress, createBenchProgress } from './bench_progress.ts';
 import { type BenchResult, benchLines, describeBench } from './bench_report.ts';
@@ -26,10 +26,8 @@ const publishedShape: BenchShape = [64, 32, 32, 16];
 /** Of a tensor: 4 GiB. */
 const maxElements = 2 ** 30;
 
-const kernelList = kernelNames.join(', ');
-
 const examples = `
-Kernels: ${wrapped(kernelList)}.
+Kernels: ${wrapped(kernelNames.join(', '))}.
 Each is what 'dartsmith/kernels' exports under that name, in the forms that the published networks use.
 
 Before a kernel is timed, its output and all gradients are checked once against a float64 reference, on 8x8 images (smaller
@@ -149,8 +147,7 @@ async function usableBackends(): Promise<readonly BackendName[]> {
 function readKernel(word: string): KernelName {
   const name = kernelNames.find((known) => known === word);
   if (name !== undefined) return name;
-  const { message } = invalid('KERNEL', `one of ${kernelList}`, word);
-  throw new ArgumentError(message + suggestion(word, kernelNames));
+  throw invalidWord('KERNEL', kernelNames, word);
 }
 
 /** One `--backend`, after those before it. */

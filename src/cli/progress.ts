@@ -1,7 +1,6 @@
 // What a search looks like while it goes on: pure functions from events to text. Epochs and steps count from 1 for people.
-import { ArgumentError } from '../errors.ts';
 import type { Genotype, GenotypeCell } from '../genotype/genotype.ts';
-import { formatGenotype } from '../genotype/text.ts';
+import { formatGenotype, pythonForm } from '../genotype/text.ts';
 import type { Measure } from '../methods/method.ts';
 import type { EpochEvent, StepEvent } from '../run/events.ts';
 import { formatDuration, formatFigure, formatRate, formatShare } from './format.ts';
@@ -116,12 +115,7 @@ export function genotypeLines(genotype: Genotype, room: number): string[] {
 
 /** The originals' Python form; JSON for a genotype that has none (nodes with other than two edges). */
 export function genotypeText(genotype: Genotype): string {
-  try {
-    return formatGenotype(genotype, 'python');
-  } catch (error) {
-    if (error instanceof ArgumentError) return formatGenotype(genotype, 'json');
-    throw error;
-  }
+  return pythonForm(genotype) ?? formatGenotype(genotype, 'json');
 }
 
 function cellLines(name: string, cell: GenotypeCell): string[] {

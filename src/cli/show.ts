@@ -7,6 +7,7 @@ import type { Method } from '../methods/method.ts';
 import { runFiles } from '../run/directory.ts';
 import type { EpochEvent } from '../run/events.ts';
 import { type JournalRecord, parseRecord, type ResultRecord, type StartRecord } from '../run/journal.ts';
+import { inUtc, inWords } from '../words.ts';
 import { formatShare } from './format.ts';
 import { flagOf } from './options.ts';
 import { createPaint } from './paint.ts';
@@ -101,7 +102,7 @@ function startLines(start: StartRecord, method: Method | undefined): string[] {
   const name = method === undefined ? start.method : `${start.method} (${method.title}, ${method.paper})`;
   const settings = Object.entries(start.settings).map(([setting, value]) => `${flagOf(setting).slice(2)} ${value}`);
   return [
-    `${run} by ${name}, ${start.resumed ? 'gone on with' : 'begun'} ${day(time)} with dartsmith ${versions.dartsmith} on ${device}`,
+    `${run} by ${name}, ${start.resumed ? 'gone on with' : 'begun'} ${inUtc(time)} with dartsmith ${versions.dartsmith} on ${device}`,
     `data: ${dataset}, ${trainImages} images to learn from, ${validationImages} to validate on`,
     `network: ${layers} cells${space === undefined ? '' : ` of space ${space}`}; seed ${seed}`,
     `settings: ${settings.join(', ')}`,
@@ -110,11 +111,7 @@ function startLines(start: StartRecord, method: Method | undefined): string[] {
 
 /** Epochs and steps count from 1 for people. */
 function resumptionLine({ time, device, epoch, step }: StartRecord): string {
-  return `resumed ${day(time)} at epoch ${epoch + 1}, step ${step + 1} on ${device}`;
-}
-
-function day(time: string): string {
-  return time.replace('T', ' ').replace(/\..*/, ' UTC');
+  return `resumed ${inUtc(time)} at epoch ${epoch + 1}, step ${step + 1} on ${device}`;
 }
 
 function resultLines(result: ResultRecord): string[] {
@@ -122,7 +119,7 @@ function resultLines(result: ResultRecord): string[] {
     if (typeof value !== 'number' || ['epoch', 'stage'].includes(name)) return [];
     if (name === 'unreadableImages' && value === 0) return [];
     // testTop5 as test top-5.
-    const words = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`).replace(/\d+/, '-$&');
+    const words = inWords(name).replace(/\d+/, '-$&');
     return [`${words} ${/accuracy|top5/i.test(name) ? formatShare(value) : Number(value.toFixed(4))}`];
   });
   return [`result: ${scores.join(', ')}`, genotypeText(result.genotype)];

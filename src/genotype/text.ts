@@ -1,4 +1,4 @@
-import { invalid } from '../errors.ts';
+import { ArgumentError, invalid } from '../errors.ts';
 import { formatJson, readJson } from './forms/json.ts';
 import { formatNni, isNni, readNni } from './forms/nni.ts';
 import {
@@ -52,4 +52,14 @@ export function formatGenotype(genotype: Genotype, form: GenotypeForm = 'python'
   if (form === 'python') return formatPython(genotype);
   if (form !== 'json') throw invalid('form', "'python', 'json' or 'nni'", form);
   return formatJson(genotype);
+}
+
+/** The originals' Python form; undefined for a genotype that it has no words for: nodes of other than two edges. */
+export function pythonForm(genotype: Genotype): string | undefined {
+  try {
+    return formatGenotype(genotype, 'python');
+  } catch (error) {
+    if (error instanceof ArgumentError) return undefined;
+    throw error;
+  }
 }

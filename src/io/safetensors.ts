@@ -1,4 +1,5 @@
 // The safetensors format: 8 bytes of header length, a JSON header, then the tensors' bytes without gaps.
+import { isRecord } from '../checks.ts';
 import { FileError } from '../errors.ts';
 import { atOnce, type Steps } from '../slices.ts';
 import { type DataType, dataTypes } from './data_types.ts';
@@ -188,10 +189,6 @@ function checkCover(entries: readonly Entry[], dataBytes: number, path: string):
     covered = end;
   }
   if (covered !== dataBytes) throw malformed(path, `${covered} bytes of tensor data but got ${dataBytes}`);
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isSizes(value: unknown): value is number[] {

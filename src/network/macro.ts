@@ -63,7 +63,7 @@ export interface Network {
  * input `images`.
  */
 export function buildNetwork(builder: GraphBuilder, options: MacroOptions, buildCell: CellBuilder): Network {
-  checkOptions(options);
+  checkMacroOptions(options);
   let channels = options.initChannels;
   const images = builder.input('images', options.inputShape);
   let { twoBack, oneBack, previousType } =
@@ -141,7 +141,7 @@ export function cellType(index: number, layers: number): CellType {
   return index === Math.floor(layers / 3) || index === Math.floor((2 * layers) / 3) ? 'reduce' : 'normal';
 }
 
-function checkOptions({ inputShape, stem = 'small', auxiliaryWeight = 0, ...sizes }: MacroOptions): void {
+function checkMacroOptions({ inputShape, stem = 'small', auxiliaryWeight = 0, ...sizes }: MacroOptions): void {
   if (!stemForms.includes(stem)) throw invalid('stem', `one of ${stemForms.join(', ')}`, stem);
   if (stem === 'large' && sizes.initChannels % 2 !== 0) {
     throw invalid('initChannels', 'an even number for a large stem', sizes.initChannels);

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
+import { isRecord } from '../checks.ts';
 import { type ColourProfile, colourProfiles } from '../data/dataset.ts';
 import { DartsmithError, FileError } from '../errors.ts';
 import type { Genotype } from '../genotype/genotype.ts';
@@ -121,7 +122,7 @@ export function parseConfig(
 }
 
 /** A configuration of format 5, which knew one method a command, in the form of today; any other as it is. */
-function upgraded(config: Record<string, unknown>): Record<string, unknown> {
+function upgraded(config: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   if (config['format'] !== 5) return config;
   const { kind, space, architecture, ...rest } = config;
   const common = { ...rest, format: runFormat, command: kind };
@@ -143,7 +144,7 @@ function recordedMethod(command: RunCommand, name: unknown, path: string, method
 }
 
 function checkRecordedDataset(
-  dataset: Record<string, unknown>,
+  dataset: Readonly<Record<string, unknown>>,
   fail: (field: string, expectation: string) => never,
 ): void {
   checkFields(dataset, { name: 'string', given: 'boolean', digest: 'string' }, (field, type) =>
@@ -164,7 +165,7 @@ function checkRecordedDataset(
   }
 }
 
-function parseObject(text: string, path: string): Record<string, unknown> {
+function parseObject(text: string, path: string): Readonly<Record<string, unknown>> {
   try {
     const value: unknown = JSON.parse(text);
     if (isRecord(value)) return value;
@@ -175,7 +176,11 @@ function parseObject(text: string, path: string): Record<string, unknown> {
 }
 
 /** Every setting must be there: a default would silently change the run. */
-function checkRecordedSettings({ settings: table }: Method, settings: Record<string, unknown>, path: string): void {
+function checkRecordedSettings(
+  { settings: table }: Method,
+  settings: Readonly<Record<string, unknown>>,
+  path: string,
+): void {
   try {
     checkSettings(table, settings);
     const missing = Object.keys(table).find((name) => !Object.hasOwn(settings, name));
@@ -195,7 +200,7 @@ function checkRecordedGenotype(genotype: unknown, path: string): void {
 }
 
 function checkFields(
-  record: Record<string, unknown>,
+  record: Readonly<Record<string, unknown>>,
   types: Readonly<Record<string, string>>,
   fail: (field: string, expectation: string) => never,
 ): void {
@@ -210,8 +215,4 @@ function isImageShape(value: unknown): boolean {
 
 function isPositiveInteger(value: unknown): boolean {
   return typeof value === 'number' && Number.isSafeInteger(value) && value > 0;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

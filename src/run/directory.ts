@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { ArgumentError, FileError } from '../errors.ts';
+import { FileError } from '../errors.ts';
 import type { Genotype } from '../genotype/genotype.ts';
-import { formatGenotype } from '../genotype/text.ts';
+import { formatGenotype, pythonForm } from '../genotype/text.ts';
 import { removeDrafts, writeFileAtomic } from '../io/atomic.ts';
 import { fileError, isMissing } from '../io/file_error.ts';
 import type { Method, RunCommand } from '../methods/method.ts';
@@ -154,16 +154,6 @@ export async function readRun(directory: string, methods: readonly Method[] = bu
     throw new FileError(`${files.directory} holds no run: there is no config.json`);
   }
   return { files, ...parseConfig(text, files.config, methods) };
-}
-
-/** Undefined for cells that the published form has no words for: nodes of other than two edges. */
-function pythonForm(genotype: Genotype): string | undefined {
-  try {
-    return formatGenotype(genotype, 'python');
-  } catch (error) {
-    if (error instanceof ArgumentError) return undefined;
-    throw error;
-  }
 }
 
 /** Writes the genotype in its JSON form, in its Python form for the published programs, and as a picture. */

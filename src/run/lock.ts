@@ -7,6 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { FileError } from '../errors.ts';
 import { createFileAtomic } from '../io/atomic.ts';
 import { fileError, isMissing } from '../io/file_error.ts';
+import { inUtc } from '../words.ts';
 import { type Holder, stateOf, thisHolder } from './holder.ts';
 
 /** A run directory that is held. */
@@ -138,7 +139,7 @@ function refuseHeld(directory: string, { token, holder }: LockRecord): void {
 }
 
 function nameOf({ pid, host, since }: Holder): string {
-  return `process ${pid} on ${host} since ${since.replace('T', ' ').replace(/\..*/, ' UTC')}`;
+  return `process ${pid} on ${host} since ${inUtc(since)}`;
 }
 
 function takeoverNotice({ holder }: LockRecord): string {

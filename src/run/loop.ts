@@ -1,6 +1,7 @@
 import { abortedBy, DivergedError } from '../errors.ts';
 import { firstNonFinite } from '../learn/finite.ts';
 import type { EpochReport, Measure, Position, Stage, StepReport } from '../methods/method.ts';
+import { inWords } from '../words.ts';
 import { saveCheckpoint } from './checkpoint.ts';
 import { writeGenotype } from './directory.ts';
 import type { EpochEvent, RunEvent, StepEvent } from './events.ts';
@@ -22,17 +23,16 @@ interface Clock {
 export async function runToEnd(run: OpenRun, emit: Emit): Promise<void> {
   const now = performance.now();
   const clock: Clock = { start: now, epochStart: now, lastCheckpoint: now, stepsDone: 0 };
-  for (;;) {
-    const stage = await run.running.stage(run.at.stage);
-    if (stage === undefined) return;
+  let stage = await run.running.stage(run.at.stage);
+  while (stage !== undefined) {
     while (run.at.epoch < stage.epochs) {
       await takeEpoch(run, stage, clock, emit);
       await finishEpoch(run, stage, clock, emit);
     }
-    const next = await run.running.stage(run.at.stage + 1);
-    if (next === undefined) return;
+    stage = await run.running.stage(run.at.stage + 1);
+    if (stage === undefined) return;
     run.at = { ...run.at, stage: run.at.stage + 1, epoch: 0, step: 0 };
-    await record(run, { type: 'stage', epoch: 0, name: next.name, epochs: next.epochs });
+    await record(run, { type: 'stage', epoch: 0, name: stage.name, epochs: stage.epochs });
   }
 }
 
@@ -172,11 +172,6 @@ function checkStep(run: OpenRun, { measures, gradientNorm }: StepReport): void {
 
 function lossesOf({ description }: OpenRun, of: Measure['of']): readonly Measure[] {
   return description.method.measures.filter((measure) => measure.of === of && measure.unit === 'loss');
-}
-
-/** validationLoss as validation loss. */
-function inWords(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }
 
 /** The step that led to where a run is. */

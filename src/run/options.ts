@@ -1,5 +1,4 @@
 // What runs can be told, by program and by command line alike.
-import type { BackendName, Device } from '../backend/device.ts';
 import { anInteger, isRecord } from '../checks.ts';
 import { type ColourProfile, colourProfiles, type Dataset, type ImageSet } from '../data/dataset.ts';
 import { type DatasetName, datasetNames } from '../data/load.ts';
@@ -9,10 +8,10 @@ import type { Method, RunCommand } from '../methods/method.ts';
 import { methodsOf } from '../methods/registry.ts';
 import { atLeast, type OptionRule, type OptionRules, record, text, word, wordOr } from '../option_rules.ts';
 import type { SearchSpace } from '../space/space.ts';
-import { deviceRules } from './runtime.ts';
+import { type PlaceOptions, placeRules } from './runtime.ts';
 
 /** Options of a run; all have defaults. */
-export interface RunOptions {
+export interface RunOptions extends PlaceOptions {
   /** A known dataset's name or images of your own; `mnist` when absent. */
   readonly dataset?: DatasetName | Dataset<ImageSet>;
   /** Folder of a named dataset's files. */
@@ -25,14 +24,6 @@ export interface RunOptions {
   readonly colourProfile?: ColourProfile;
   /** Decides every random choice; 0 when absent. */
   readonly seed?: number;
-  readonly backend?: 'auto' | BackendName;
-  readonly threads?: number;
-  /** Which GPU, as `dartsmith doctor` numbers them. */
-  readonly index?: number;
-  /** Threads that read and augment a training's images ahead of its steps; one per core, 16 at most, when absent. */
-  readonly workers?: number;
-  /** Run on this device instead of opening one; it is not disposed. */
-  readonly device?: Device;
   /** Folder for the run's files; nothing is written when absent. It must hold no run yet. */
   readonly out?: string;
   /**
@@ -67,7 +58,7 @@ export const runRules: OptionRules<RunOptions> = {
   imageSize: anInteger(1),
   colourProfile: word(colourProfiles),
   seed: { ...anInteger(0), words: 'an integer from 0 to 2^53 - 1' },
-  ...deviceRules,
+  ...placeRules,
   out: aFolder,
   resume: aFolder,
   checkpointSeconds: atLeast(0),

@@ -1,28 +1,31 @@
-import { type BackendName, backendNames, type Device } from '../backend/device.ts';
+// Where runs and tests do their work.
+import type { Device } from '../backend/device.ts';
+import { deviceRules, type OpenDeviceOptions } from '../backend/open.ts';
 import { aFunction, anInteger, aSignal, isRecord } from '../checks.ts';
-import { type OptionRule, type OptionRules, word } from '../option_rules.ts';
+import type { OptionRule, OptionRules } from '../option_rules.ts';
+
+/** Options that say where work is done, without influence on its bits. */
+export interface PlaceOptions extends Pick<OpenDeviceOptions, 'backend' | 'threads' | 'index'> {
+  /** Threads that read and augment images ahead; one per core, 16 at most, when absent. */
+  readonly workers?: number;
+  /** Run on this device instead of opening one; it is not disposed. */
+  readonly device?: Device;
+  readonly signal?: AbortSignal;
+}
+
+/** How a run goes on. */
+export interface Runtime extends PlaceOptions {
+  readonly checkpointSeconds: number;
+}
 
 const aDevice: OptionRule = {
   words: 'a device as openDevice gives it',
   holds: (value) => isRecord(value) && aFunction.holds(value['execute']) && aFunction.holds(value['compile']),
 };
 
-/** How a run goes on, without influence on its bits. */
-export interface Runtime {
-  readonly backend?: 'auto' | BackendName;
-  readonly threads?: number;
-  readonly index?: number;
-  readonly workers?: number;
-  readonly device?: Device;
-  readonly signal?: AbortSignal;
-  readonly checkpointSeconds: number;
-}
-
-/** What options that say where work is done may be: of runs and of tests. */
-export const deviceRules: OptionRules<Omit<Runtime, 'checkpointSeconds'>> = {
-  backend: word(['auto', ...backendNames]),
-  threads: anInteger(1, 1024),
-  index: anInteger(0, 1023),
+/** What {@link PlaceOptions} may be. */
+export const placeRules: OptionRules<PlaceOptions> = {
+  ...deviceRules,
   workers: anInteger(1, 1024),
   device: aDevice,
   signal: aSignal,

@@ -1,4 +1,3 @@
-import type { BackendName, Device } from '../backend/device.ts';
 import { openDevice } from '../backend/open.ts';
 import { aBoolean, aFunction, anInteger } from '../checks.ts';
 import { emptyClassNotices, type KnownClasses, labelledFor } from '../data/classes.ts';
@@ -20,13 +19,13 @@ import { ImagePool } from '../load/pool.ts';
 import { checkOptionRules, type OptionRules, record, required, text } from '../option_rules.ts';
 import { checkOwnDataset } from './describe.ts';
 import { runRules } from './options.ts';
-import { deviceRules } from './runtime.ts';
+import { type PlaceOptions, placeRules } from './runtime.ts';
 
 /** Images at a time where nobody says otherwise: those of the published evaluation on CIFAR-10. */
 export const usualBatchSize = 96;
 
 /** Options of a test. */
-export interface TestOptions {
+export interface TestOptions extends PlaceOptions {
   readonly genotype: Genotype;
   /** A file of the network's weights under the published names, safetensors or of PyTorch; its size follows from them. */
   readonly weights: string;
@@ -47,14 +46,6 @@ export interface TestOptions {
   /** Of that training; 0 when absent. */
   readonly seed?: number;
   readonly batchSize?: number;
-  readonly backend?: 'auto' | BackendName;
-  readonly threads?: number;
-  readonly index?: number;
-  /** Threads that read images ahead; one per core, 16 at most, when absent. */
-  readonly workers?: number;
-  /** Run on this device instead of opening one; it is not disposed. */
-  readonly device?: Device;
-  readonly signal?: AbortSignal;
   /** Told how many of the images are done. */
   readonly onProgress?: (done: number, images: number) => void;
 }
@@ -71,7 +62,7 @@ const testRules: OptionRules<TestOptions> = {
   validationPortion: aPortion,
   seed: runRules.seed,
   batchSize: anInteger(1),
-  ...deviceRules,
+  ...placeRules,
   onProgress: aFunction,
 };
 

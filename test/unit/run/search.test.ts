@@ -21,7 +21,8 @@ import { folderOf, idxImages, idxLabels } from '../data/fixtures.ts';
 
 const opened = vi.hoisted(() => ({ options: [] as unknown[], disposed: 0 }));
 
-vi.mock('../../../src/backend/open.ts', () => ({
+vi.mock('../../../src/backend/open.ts', async (importOriginal) => ({
+  ...(await importOriginal<typeof import('../../../src/backend/open.ts')>()),
   openDevice: async (options: unknown) => {
     opened.options.push(options);
     return { ...createFakeDevice(), dispose: () => opened.disposed++ };
