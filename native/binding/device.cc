@@ -50,17 +50,6 @@ Napi::Value open_device(const Napi::CallbackInfo& info) {
   return new_handle(info.Env(), std::make_shared<Device>(open_backend(object(info[0], "options"))), 0);
 }
 
-}  // namespace
-
-std::shared_ptr<Backend> open_backend(const Napi::Object& options) {
-  const std::string name = text(options, "backend");
-  if (name == "cpu") return open_cpu(options);
-  if (name == "cuda") return open_cuda(options);
-  reject(options.Env(), "expected backend 'cpu' or 'cuda' but got '" + name + "'");
-}
-
-namespace {
-
 Napi::Value describe_device(const Napi::CallbackInfo& info) {
   const auto device = from_handle<Device>(info[0]);
   Napi::Object result = Napi::Object::New(info.Env());
@@ -269,6 +258,13 @@ Napi::Value execute_commands(const Napi::CallbackInfo& info) {
 }
 
 }  // namespace
+
+std::shared_ptr<Backend> open_backend(const Napi::Object& options) {
+  const std::string name = text(options, "backend");
+  if (name == "cpu") return open_cpu(options);
+  if (name == "cuda") return open_cuda(options);
+  reject(options.Env(), "expected backend 'cpu' or 'cuda' but got '" + name + "'");
+}
 
 void export_device_functions(Napi::Env env, Napi::Object exports) {
   exports.Set("instructionSets", Napi::Function::New<guarded<instruction_sets>>(env));

@@ -23,7 +23,7 @@ class Numbers final : public AttributeReader {
     if (next_ >= count_) reject(env_, std::string("expected a number for ") + name + " but the graph ends");
     return values_.Data()[next_++];
   }
-  int integer(const char* name) override { return binding::checked_small_integer(env_, number(name), name); }
+  int integer(const char* name) override { return checked_small_integer(env_, number(name), name); }
   int count(const char* name) override {
     const int result = integer(name);
     if (result < 0 || static_cast<size_t>(result) > count_ - next_) {
@@ -35,7 +35,7 @@ class Numbers final : public AttributeReader {
     if (next_input_ >= inputs_.size()) reject(env_, std::string("expected a ") + name + " for every input");
     return inputs_[next_input_++];
   }
-  int64_t large_integer(const char* name) { return binding::checked_integer(env_, number(name), name); }
+  int64_t large_integer(const char* name) { return checked_integer(env_, number(name), name); }
   void finish() const {
     if (next_ != count_) reject(env_, "expected no numbers behind the last node");
   }

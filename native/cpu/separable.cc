@@ -22,6 +22,10 @@ inline constexpr int64_t kCopyElements = 1024;
 // Pixels of the input's gradient that are masked at once, while the next ones are fetched.
 inline constexpr int64_t kMaskedPixels = 32;
 
+const Window& window_of(const KernelCall& call) {
+  return attributes_of<SeparableAttributes>(call).window;
+}
+
 struct Sizes {
   int64_t inputs, outputs;              // channels
   int64_t input_pixels, output_pixels;  // an image
@@ -35,8 +39,7 @@ struct Sizes {
         input_pixels(call.inputs[0].height * call.inputs[0].width),
         output_pixels(call.output.height * call.output.width),
         output_width(call.output.width),
-        taps(int64_t{attributes_of<SeparableAttributes>(call).window.kernel[0]} *
-             attributes_of<SeparableAttributes>(call).window.kernel[1]),
+        taps(int64_t{window_of(call).kernel[0]} * window_of(call).kernel[1]),
         strip_rows(min(call.output.height, max(1, kStripElements / (output_width * max(inputs, outputs))))),
         strips(divide_up(call.output.height, strip_rows)) {}
 
@@ -93,7 +96,7 @@ void load_input(const KernelCall& call, int64_t image, const Tile& tile) {
 }
 
 WindowMap window_map(const KernelCall& call) {
-  return forward_map(attributes_of<SeparableAttributes>(call).window, call.inputs[0], call.output);
+  return forward_map(window_of(call), call.inputs[0], call.output);
 }
 
 // What the members of a group read of their input.
@@ -109,7 +112,7 @@ Frame gradient_frame(const KernelCall* calls, int count) {
   for (int m = 0; m < count; ++m) {
     const KernelCall& call = calls[m];
     frame = unite(frame, {0, 0, call.output.height, call.output.width});
-    for_backward_maps(attributes_of<SeparableAttributes>(call).window, call.inputs[0], call.output,
+    for_backward_maps(window_of(call), call.inputs[0], call.output,
                       [&](const WindowMap& map) { frame = unite(frame, frame_of(map)); });
   }
   return frame;
@@ -123,7 +126,7 @@ DepthwiseWalk walk_of(const KernelCall& call, const Tensor& target, GradientMode
           .channels = call.inputs[0].channels,
           .target_height = target.height,
           .target_width = target.width,
-          .kernel_columns = attributes_of<SeparableAttributes>(call).window.kernel[1],
+          .kernel_columns = window_of(call).kernel[1],
           .mode = mode};
 }
 
@@ -351,8 +354,8 @@ void backward_strips(const KernelCall& call, const Sizes& sizes, int64_t image, 
     depthwise_strip(call, sizes, map, buffers.tile, strip, buffers.strip_depthwise);
     correlate_rows(buffers.strip_depthwise, (end - begin) * width, sizes.inputs, buffers.strip_gradient, sizes.outputs,
                    pointwise_partial, mode);
-    correlate_tile(map, buffers.tile, begin, end, GradientImage(gradients),
-                   attributes_of<SeparableAttributes>(call).window.kernel[1], depthwise_partial, mode);
+    correlate_tile(map, buffers.tile, begin, end, GradientImage(gradients), window_of(call).kernel[1],
+                   depthwise_partial, mode);
   }
 }
 
@@ -364,7 +367,7 @@ void backward_image(const KernelCall& call, int64_t image, BackwardBuffers& buff
   backward_strips(call, sizes, image, buffers);
   if (call.input_gradients[0].mode == GradientMode::kIgnore) return;
   const DepthwiseWalk walk = walk_of(call, in, first ? GradientMode::kOverwrite : GradientMode::kAccumulate);
-  for_backward_maps(attributes_of<SeparableAttributes>(call).window, in, call.output, [&](const WindowMap& map) {
+  for_backward_maps(window_of(call), in, call.output, [&](const WindowMap& map) {
     walk_rows(map, walk, buffers.gradients, 0, map.rows.count, buffers.input_gradient);
   });
 }

@@ -1,7 +1,6 @@
 // What single ops have beside inputs, shape and parameters. Plain data: kernels read it too, for which engine/kernel.h
 // tells why nothing here may need a std template.
 #pragma once
-#include <cstdint>
 
 namespace dartsmith {
 

@@ -19,11 +19,11 @@ std::vector<MixingRow> mixing_rows(const Graph& graph) {
   std::vector<MixingRow> rows;
   for (const Node& node : graph.nodes) {
     if (node.op != Op::kMixed) continue;
+    const bool sigmoid = node.own<MixedAttributes>().activation == MixingActivation::kSigmoid;
     const auto known = std::ranges::find(rows, node.alpha.offset, &MixingRow::offset);
     if (known == rows.end()) {
-      rows.push_back(
-          {node.alpha.offset, node.alpha.size, node.own<MixedAttributes>().activation == MixingActivation::kSigmoid});
-    } else if (known->sigmoid != (node.own<MixedAttributes>().activation == MixingActivation::kSigmoid)) {
+      rows.push_back({node.alpha.offset, node.alpha.size, sigmoid});
+    } else if (known->sigmoid != sigmoid) {
       fail("mixed", "expected one activation for all mixed nodes that share a row");
     }
   }

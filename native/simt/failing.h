@@ -1,9 +1,10 @@
-// A backend whose calls fail when they are told to: to show that whatever fails, wherever, ends in an error and no
-// worse.
+// A backend whose calls fail when they are told to, and tasks that throw: to show that whatever fails, wherever, ends
+// in an error and no worse.
 #pragma once
 #include <atomic>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "cpu/thread_pool.h"
 #include "engine/backend.h"

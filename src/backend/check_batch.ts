@@ -17,11 +17,12 @@ import {
 } from '../checks.ts';
 import { invalid, unexpected } from '../errors.ts';
 import type { InputNode } from '../graph/graph.ts';
+import { elementsOf } from '../graph/shape.ts';
 import { purposes } from '../random/philox.ts';
 import type { Belongings } from './belongings.ts';
 import type { HeldDataset } from './dataset.ts';
 import type { Augmentation, Batch, DirectBatch, DropoutDraw, GatheredBatch, Program } from './device.ts';
-import { elementsOf, endsOf } from './graph_ends.ts';
+import { endsOf } from './graph_ends.ts';
 
 /** Whether a batch is gathered from a dataset. */
 export function isGathered(batch: Batch): batch is GatheredBatch {

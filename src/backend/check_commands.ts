@@ -18,10 +18,11 @@ import {
   typedArray,
 } from '../checks.ts';
 import { invalid, unexpected } from '../errors.ts';
+import { elementsOf } from '../graph/shape.ts';
 import type { Belongings } from './belongings.ts';
 import { checkBatch } from './check_batch.ts';
 import type { Command, ExecuteOptions, Program } from './device.ts';
-import { elementsOf, endsOf } from './graph_ends.ts';
+import { endsOf } from './graph_ends.ts';
 import type { Parameters } from './parameters.ts';
 
 /** Where a field is looked at: its command, and what the device that is to run it has made. */

@@ -1,8 +1,10 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // A dataset on a device: what is checked of its arrays before a backend gets them, and after.
+
 import { anInteger, check, checkRecord, isTypedArray, listOfLength, typedArray } from '../checks.ts';
 import type { ImageArrays } from '../data/dataset.ts';
 import { invalid } from '../errors.ts';
+import { elementsOf } from '../graph/shape.ts';
 import type { DeviceDataset } from './device.ts';
 
 /** How a backend stores a dataset. */
@@ -63,7 +65,7 @@ export function checkImages(arrays: ImageArrays): number {
 }
 
 function checkPixels(images: Uint8Array, count: number, shape: ImageArrays['shape']): void {
-  const bytes = shape.reduce((product, size) => product * size, count);
+  const bytes = elementsOf(shape, count);
   check('images', images, typedArray('Uint8Array', bytes, `bytes, [${[count, ...shape]}]`));
 }
 

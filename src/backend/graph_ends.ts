@@ -25,8 +25,3 @@ export function endsOf(graph: Graph): GraphEnds {
   known.set(graph, ends);
   return ends;
 }
-
-/** Elements of a shape for a batch. */
-export function elementsOf(shape: Shape, batchSize: number): number {
-  return shape.reduce((product, size) => product * size, batchSize);
-}

@@ -1,4 +1,5 @@
 import type { Graph, ParameterSpec } from '../graph/graph.ts';
+import { elementsOf } from '../graph/shape.ts';
 
 /** The contiguous arenas of a graph's parameters; those of one group have equal length and share offsets. */
 export type Arena =
@@ -23,6 +24,9 @@ export const arenas: readonly Arena[] = [
   'alphaVariance',
 ];
 
+/** Where the values of each role lie. */
+export const valueArenas = { weight: 'weights', buffer: 'buffers', alpha: 'alpha' } as const;
+
 /** Arenas that a search must keep to go on with the same bits; the rest is recomputed each step. */
 export const stateArenas: readonly Arena[] = ['weights', 'momentum', 'buffers', 'alpha', 'alphaMean', 'alphaVariance'];
 
@@ -46,7 +50,7 @@ export function placeParameters(graph: Graph): ParameterMap {
   const totals = { weight: 0, buffer: 0, alpha: 0 };
   const places = new Map<string, ParameterPlace>();
   for (const spec of graph.parameters) {
-    const size = spec.shape.reduce((product, length) => product * length, 1);
+    const size = elementsOf(spec.shape);
     places.set(spec.name, { spec, offset: totals[spec.role], size });
     totals[spec.role] += Math.ceil(size / 16) * 16;
   }

@@ -1,4 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+
 import {
   aBoolean,
   aName,
@@ -13,10 +14,11 @@ import {
 } from '../checks.ts';
 import { invalid } from '../errors.ts';
 import type { ParameterSpec } from '../graph/graph.ts';
+import { elementsOf } from '../graph/shape.ts';
 import type { TensorData, WeightTensor } from '../io/safetensors.ts';
 import { inSlices } from '../slices.ts';
 import { arenasToTensors, averageName, fileArenas, tensorsToArenasSteps } from './parameter_file.ts';
-import type { Arena, ParameterMap, ParameterPlace } from './parameter_map.ts';
+import { type Arena, type ParameterMap, type ParameterPlace, valueArenas } from './parameter_map.ts';
 import {
   type LoadedFile,
   openParameterFile,
@@ -159,8 +161,6 @@ function withAverages(own: ParameterSet, averages: Parameters | undefined): Para
   return { own, ...(averages && { [averageName]: { parameters: averages, optimizer: false } }) };
 }
 
-const valueArenas = { weight: 'weights', buffer: 'buffers', alpha: 'alpha' } as const;
-
 function checkSaveOptions(options: SaveOptions): void {
   checkOptions('options', options, ['optimizer', 'averages', 'metadata']);
   const { optimizer, averages, metadata } = options;
@@ -186,7 +186,7 @@ function checkTensors(tensors: unknown): void {
     if (!isRecord(tensor)) throw invalid(`tensors.${name}`, 'a tensor with shape and data', tensor);
     const { shape, data } = tensor;
     check(`tensors.${name}.shape`, shape, listOf(anInteger(0), 'a list of sizes'));
-    const size = (shape as readonly number[]).reduce((product, length) => product * length, 1);
+    const size = elementsOf(shape as readonly number[]);
     if ((data instanceof Float32Array || data instanceof Float64Array) && data.length === size) continue;
     throw invalid(`tensors.${name}.data`, `a Float32Array or Float64Array of ${size} elements`, data);
   }

@@ -27,7 +27,7 @@ export function parseAnnotations(path: string, text: string): ReadonlyMap<string
 
 /** The classes that the table of a folder names, sorted by code units. Throws DataError. */
 export async function annotatedClasses(folder: string, signal?: AbortSignal): Promise<string[]> {
-  return [...new Set((await readTable(folder, signal)).values())].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+  return [...new Set((await readTable(folder, signal)).values())].sort();
 }
 
 /** The images of the folder, labelled by the table. Throws DataError. */

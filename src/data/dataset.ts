@@ -68,3 +68,8 @@ export function isInMemory(dataset: Dataset<ImageSet>): dataset is Dataset {
 export function sizeOption(dataset: Dataset<ImageSet>): string {
   return isInMemory(dataset) ? `the images of dataset '${dataset.name}'` : 'imageSize (--image-size)';
 }
+
+/** The notice of a dataset without test images, whose `lacksTest` says why. */
+export function lackNotice(lacksTest: string): string {
+  return `${lacksTest}: there are no test images`;
+}

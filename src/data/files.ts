@@ -4,6 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { abortedBy, DataError, throwIfAborted } from '../errors.ts';
+import { errorCode } from '../io/file_error.ts';
 
 /** A data file in memory, unpacked where it was gzipped. */
 export interface DataFile {
@@ -131,10 +132,6 @@ export function unreadable(path: string, expected: string, error: unknown): Data
   return new DataError(`${path}: expected ${expected}, found ${reasons[errorCode(error)] ?? text(error)}`, {
     cause: error,
   });
-}
-
-function errorCode(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
 function text(error: unknown): string {

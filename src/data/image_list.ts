@@ -2,7 +2,7 @@
 import type { Dirent } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { isMissing } from '../io/file_error.ts';
+import { errorCode, isMissing } from '../io/file_error.ts';
 import { isStray, listed, unreadable, yieldToEventLoop } from './files.ts';
 
 /** What sharp reads and people keep photographs in, for messages. */
@@ -78,14 +78,10 @@ async function resolved(folder: string, entry: Dirent, passed: PassedOver): Prom
   try {
     return { name, isFolder: (await stat(path)).isDirectory(), isLink: true };
   } catch (error) {
-    if (!isMissing(error) && !isLoop(error)) throw unreadable(path, 'a readable file or folder', error);
+    if (!isMissing(error) && errorCode(error) !== 'ELOOP') throw unreadable(path, 'a readable file or folder', error);
     passed.link(path);
     return undefined;
   }
-}
-
-function isLoop(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ELOOP';
 }
 
 /**

@@ -10,6 +10,7 @@ import {
   type ImageArrays,
   type ImageFiles,
   type ImageSet,
+  lackNotice,
 } from './dataset.ts';
 import { type FileOptions, folderFiles, readImageFolder } from './folder.ts';
 import { idxFiles, readIdxFolder } from './idx.ts';
@@ -189,7 +190,7 @@ async function load<Images extends ImageSet>(
   const { statistics, augmentation } = recipe;
   const { signal } = options;
   const count = source.train.labels.length;
-  const lacking = source.lacksTest === undefined ? [] : [`${source.lacksTest}: there are no test images`];
+  const lacking = source.lacksTest === undefined ? [] : [lackNotice(source.lacksTest)];
   const surplus =
     limit !== undefined && limit > count && !options.testOnly
       ? [`the limit of ${limit} is more than the ${count} training images there are: all are used`]

@@ -1,7 +1,7 @@
 import { check, type Rule } from '../checks.ts';
 import { invalid } from '../errors.ts';
 import { permutation } from '../random/philox.ts';
-import type { Dataset, ImageSet } from './dataset.ts';
+import { type Dataset, type ImageSet, lackNotice } from './dataset.ts';
 
 /** Dataset positions of the two parts of a split. */
 export interface SplitIndices {
@@ -61,7 +61,7 @@ export function holdOut<Images extends ImageSet>(
     ),
     lacksTest: undefined,
     notices: [
-      ...notices.filter((notice) => lacksTest === undefined || !notice.startsWith(lacksTest)),
+      ...notices.filter((notice) => lacksTest === undefined || notice !== lackNotice(lacksTest)),
       `scored on ${held.size} of the training images, which are not learned from${own}`,
     ],
   };

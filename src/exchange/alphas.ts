@@ -1,10 +1,8 @@
 // The architecture parameters of a search. The published code keeps them out of the state dict; programs save them beside it, as
 // tensors with names or as a list of both.
-import { readFile } from 'node:fs/promises';
 import { FileError } from '../errors.ts';
-import { fileError } from '../io/file_error.ts';
 import type { WeightTensor } from '../io/safetensors.ts';
-import { openTensors } from './open_tensors.ts';
+import { readBytes, tensorsOf } from './open_tensors.ts';
 import type { TensorSource } from './tensor_source.ts';
 
 /** The tables of a supernet, in the order of the published code's list. */
@@ -39,7 +37,8 @@ export function alphaPaths(paths: readonly string[], patterns: readonly RegExp[]
  * list of both, or the same as JSON. Throws FileError.
  */
 export async function readAlphas(path: string): Promise<Map<string, WeightTensor>> {
-  const source = (await openJson(path)) ?? (await openTensors(path)).source;
+  const bytes = await readBytes(path);
+  const source = jsonTensors(bytes, path) ?? tensorsOf(bytes, path).source;
   const named = alphaPaths(source.paths);
   const paths = named.size > 0 ? named : alphaPaths(source.paths, bareEndings);
   const missing = alphaNames.filter((name) => !paths.has(name));
@@ -52,10 +51,8 @@ export async function readAlphas(path: string): Promise<Map<string, WeightTensor
   return new Map([...paths].map(([name, at]) => [name, tensors.get(at)!]));
 }
 
-async function openJson(path: string): Promise<Pick<TensorSource, 'paths' | 'read'> | undefined> {
-  const text = await readFile(path).catch((error: unknown) => {
-    throw fileError('read', path, error);
-  });
+/** Undefined for a file that is no JSON. */
+function jsonTensors(text: Buffer, path: string): Pick<TensorSource, 'paths' | 'read'> | undefined {
   if (text.length > largestTextBytes || !/^\s*[[{]/.test(text.toString('latin1', 0, 100))) return undefined;
   const found = new Map<string, WeightTensor>();
   try {

@@ -13,9 +13,18 @@ export interface TensorFile {
 
 /** Opens a safetensors file or one of PyTorch, told apart by their first bytes. Throws FileError. */
 export async function openTensors(path: string): Promise<TensorFile> {
-  const bytes = await readFile(path).catch((error: unknown) => {
+  return tensorsOf(await readBytes(path), path);
+}
+
+/** All of a file. Throws FileError. */
+export async function readBytes(path: string): Promise<Buffer> {
+  return await readFile(path).catch((error: unknown) => {
     throw fileError('read', path, error);
   });
+}
+
+/** The same of a file that was read. */
+export function tensorsOf(bytes: Uint8Array, path: string): TensorFile {
   if (!isSafetensors(bytes)) return { format: 'torch', metadata: {}, source: readTorchFile(bytes, path) };
   const { metadata, tensors } = decodeSafetensors(bytes, path);
   const read = (paths: readonly string[]) => new Map(paths.map((name) => [name, tensors.get(name)!] as const));

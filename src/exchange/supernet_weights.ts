@@ -1,6 +1,7 @@
 import { tensorsToArenas } from '../backend/parameter_file.ts';
 import { placeParameters } from '../backend/parameter_map.ts';
 import type { Genotype } from '../genotype/genotype.ts';
+import { elementsOf } from '../graph/shape.ts';
 import type { WeightTensor } from '../io/safetensors.ts';
 import { mixingWeights } from '../network/mixing.ts';
 import { buildSupernet, type Supernet } from '../network/supernet.ts';
@@ -35,7 +36,9 @@ export async function completeSupernet(
   file: WeightFile,
 ): Promise<CompleteSupernet> {
   const supernet = buildSupernet({
-    ...{ ...sizes, space: space ?? { ...spaces.darts, nodes }, inputShape: usualShape(sizes) },
+    ...sizes,
+    space: space ?? { ...spaces.darts, nodes },
+    inputShape: usualShape(sizes),
   });
   const given = alphas === undefined ? undefined : await readAlphas(alphas);
   const isKnown = given !== undefined || alphaNames.some((name) => file.tensors.has(name));
@@ -55,7 +58,7 @@ export async function completeSupernet(
 
 function zeroAlphas({ graph }: Supernet): [string, WeightTensor][] {
   const specs = graph.parameters.filter(({ role }) => role === 'alpha');
-  return specs.map(({ name, shape }) => [name, { shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)) }]);
+  return specs.map(({ name, shape }) => [name, { shape, data: new Float32Array(elementsOf(shape)) }]);
 }
 
 function absence(path: string): string {

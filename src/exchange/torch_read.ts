@@ -1,5 +1,7 @@
 // Tensors of files that torch.save wrote.
+
 import { DartsmithError, FileError } from '../errors.ts';
+import { elementsOf } from '../graph/shape.ts';
 import type { WeightTensor } from '../io/safetensors.ts';
 import { tensorPaths } from './tensor_paths.ts';
 import type { TensorSource } from './tensor_source.ts';
@@ -71,7 +73,7 @@ function numbersOf(archive: TorchArchive, { storage, type }: TensorReference, na
 
 /** The elements of a view in row order. */
 function gathered({ offset, shape, strides }: TensorReference, numbers: Numbers, name: string): Numbers {
-  const count = shape.reduce((product, size) => product * size, 1);
+  const count = elementsOf(shape);
   const last = shape.reduce((end, size, axis) => end + (size - 1) * strides[axis], offset);
   if (count > mostElements) throw new Error(`expected fewer than 2^31 elements in ${name}`);
   if (count > 0 && last >= numbers.length)

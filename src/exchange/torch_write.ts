@@ -1,5 +1,7 @@
 // A state dict as torch.save writes it: an OrderedDict of tensors, each with a storage of its own; float32, counters of batches int64.
+
 import { type Zippable, zipSync } from 'fflate';
+import { elementsOf } from '../graph/shape.ts';
 import type { WeightTensor } from '../io/safetensors.ts';
 import { isCounter } from './batch_counters.ts';
 import { legacyMagic } from './torch_types.ts';
@@ -172,8 +174,8 @@ class PickleWriter {
 
   /** A contiguous tensor that is all of its storage. */
   tensor(key: string, shape: readonly number[], storage: string, format: Format): void {
-    const count = shape.reduce((product, size) => product * size, 1);
-    const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((product, size) => product * size, 1));
+    const count = elementsOf(shape);
+    const strides = shape.map((_, axis) => elementsOf(shape.slice(axis + 1)));
     this.global('torch._utils', format === 'zip' ? '_rebuild_tensor_v2' : '_rebuild_tensor');
     this.tuple(() => {
       this.tuple(() => {

@@ -1,4 +1,5 @@
 // A graph is plain data that may come from anywhere: what is read of it is checked before anyone reads it.
+
 import {
   aBoolean,
   aName,
@@ -17,6 +18,7 @@ import {
 } from '../checks.ts';
 import { ArgumentError, invalid } from '../errors.ts';
 import type { Graph, MixedNode, Node, ParameterRole, ParameterSpec } from './graph.ts';
+import { elementsOf } from './shape.ts';
 
 /** Graphs that were found sound, or that GraphBuilder made: they are read-only, and used for program after program. */
 const sound = new WeakSet<object>();
@@ -86,7 +88,7 @@ const parameterFields = {
 function checkRows(at: string, { shape, rowLengths = [] }: ParameterSpec): void {
   check(`${at}.rowLengths`, rowLengths, sizes);
   const total = rowLengths.reduce((sum, length) => sum + length, 0);
-  const elements = shape.reduce((product, length) => product * length, 1);
+  const elements = elementsOf(shape);
   if (total !== elements) throw invalid(`${at}.rowLengths`, `lengths whose sum is ${elements}`, rowLengths);
 }
 
@@ -162,7 +164,7 @@ function checkFields(
   rules: Readonly<Record<string, Rule>>,
 ): void {
   for (const [field, rule] of Object.entries(rules)) {
-    if (!rule.holds(given[field])) throw invalid(`${at}.${field}`, rule.words, given[field]);
+    check(`${at}.${field}`, given[field], rule);
   }
 }
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { link, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { fileError } from './file_error.ts';
+import { errorCode, fileError } from './file_error.ts';
 
 const temporary = /^\..+\.[0-9a-f-]{36}\.tmp$/;
 
@@ -96,5 +96,5 @@ function isNotOffered(error: unknown): boolean {
 }
 
 function hasCode(error: unknown, codes: readonly string[]): boolean {
-  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
+  return codes.includes(errorCode(error));
 }

@@ -17,7 +17,7 @@ const reasons: Readonly<Record<string, string>> = {
 /** A file system's error as one line that says what to do; errors of this library pass through as they are. */
 export function fileError(action: 'read' | 'write', path: string, error: unknown): Error {
   if (!(error instanceof Error)) return new FileError(`cannot ${action} ${path}: ${String(error)}`);
-  const code = 'code' in error ? String(error.code) : '';
+  const code = errorCode(error);
   // The latter of files that are too large for Node.
   if (!('syscall' in error) && !code.startsWith('ERR_FS_')) return error;
   return new FileError(`cannot ${action} ${path}: ${reasons[code] ?? error.message} (${code})`, { cause: error });
@@ -25,5 +25,10 @@ export function fileError(action: 'read' | 'write', path: string, error: unknown
 
 /** Whether a file system call failed because there is nothing at the path. */
 export function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+  return errorCode(error) === 'ENOENT';
+}
+
+/** Such as EEXIST; empty for an error that has none. */
+export function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }

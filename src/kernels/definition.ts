@@ -3,8 +3,9 @@ import type { DropoutDraw } from '../backend/device.ts';
 import { aName, check, checkRecord } from '../checks.ts';
 import { invalid } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
+import { elementsOf } from '../graph/shape.ts';
 import { type ReferenceResult, runReference } from '../reference/interpreter.ts';
-import { buildGraph, elementsOf, isLoss, type KernelSource, outputLength } from './source.ts';
+import { buildGraph, isLoss, type KernelSource, outputLength } from './source.ts';
 import { countWork, type KernelWork } from './work.ts';
 
 /** Numbers in any array. */

@@ -1,7 +1,8 @@
 import type { DropoutDraw } from '../backend/device.ts';
 import type { Graph } from '../graph/graph.ts';
+import { elementsOf } from '../graph/shape.ts';
 import { normal, type StreamKey, uniform } from '../random/philox.ts';
-import { elementsOf, isLoss, outputLength } from './source.ts';
+import { isLoss, outputLength } from './source.ts';
 
 /** What a pass of a kernel takes. */
 export interface KernelBatch {

@@ -15,7 +15,8 @@ import type { Parameters } from '../backend/parameters.ts';
 import { checkRecord, isRecord } from '../checks.ts';
 import { BackendError, invalid } from '../errors.ts';
 import type { Graph, Shape } from '../graph/graph.ts';
-import { buildGraph, elementsOf, isLoss, type KernelSource, outputLength } from './source.ts';
+import { elementsOf } from '../graph/shape.ts';
+import { buildGraph, isLoss, type KernelSource, outputLength } from './source.ts';
 
 /** Options of {@link openKernel}: a kernel of the catalogue, or one of your own, and its batch. */
 export interface KernelOptions<Name extends string> extends KernelSource<Name> {

@@ -1,8 +1,10 @@
 // What a kernel is made from: its inputs and how it is built on them.
+
 import { aFunction, check, checkRecord } from '../checks.ts';
 import { invalid } from '../errors.ts';
 import { GraphBuilder, type Tensor } from '../graph/builder.ts';
 import type { Graph, Shape } from '../graph/graph.ts';
+import { elementsOf } from '../graph/shape.ts';
 
 /** A kernel before it has a batch and a backend. */
 export interface KernelSource<Name extends string> {
@@ -34,9 +36,4 @@ export function isLoss(graph: Graph): boolean {
 /** Numbers that a graph puts out for a batch. */
 export function outputLength(graph: Graph, batchSize: number): number {
   return isLoss(graph) ? 1 : elementsOf(graph.nodes[graph.output].shape, batchSize);
-}
-
-/** Elements of a shape, times those of a batch. */
-export function elementsOf(shape: Shape, batchSize = 1): number {
-  return shape.reduce((product, length) => product * length, batchSize);
 }

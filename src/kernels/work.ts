@@ -1,6 +1,8 @@
 // What a kernel has to compute and to move, whatever the backend: the yardstick of its figures.
+
 import type { Graph, Node, Shape } from '../graph/graph.ts';
-import { elementsOf, isLoss, outputLength } from './source.ts';
+import { elementsOf } from '../graph/shape.ts';
+import { isLoss, outputLength } from './source.ts';
 
 /** What one pass has to do. */
 export interface PassWork {

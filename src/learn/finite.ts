@@ -1,12 +1,11 @@
+import { valueArenas } from '../backend/parameter_map.ts';
 import type { Parameters } from '../backend/parameters.ts';
 import { inSlices, type Steps, stepElements } from '../slices.ts';
-
-const arenaOf = { weight: 'weights', buffer: 'buffers', alpha: 'alpha' } as const;
 
 /** The name of the first parameter that holds a NaN or an infinity; absent when all are finite. */
 export async function firstNonFinite(parameters: Parameters): Promise<string | undefined> {
   for (const role of ['weight', 'buffer', 'alpha'] as const) {
-    const values = await parameters.store.read(arenaOf[role]);
+    const values = await parameters.store.read(valueArenas[role]);
     if (Number.isFinite(await inSlices(sumSteps(values)))) continue;
     for (const { spec, offset, size } of parameters.map.places.values()) {
       if (spec.role === role && !values.subarray(offset, offset + size).every(Number.isFinite)) return spec.name;

@@ -6,6 +6,7 @@ import type { Dataset, ImageSet } from '../data/dataset.ts';
 import type { Genotype } from '../genotype/genotype.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { UnreadableImage } from '../load/loader.ts';
+import type { RowsByTable } from '../select/alpha.ts';
 import type { Presets, SettingsOf, SettingTable } from '../setting_rules.ts';
 import type { SearchSpace } from '../space/space.ts';
 
@@ -161,7 +162,7 @@ export interface StepReport {
 export interface ArchitectureReport {
   readonly genotype: Genotype;
   /** Architecture parameters by name of their table, one row an edge. */
-  readonly alpha: Readonly<Record<string, readonly (readonly number[])[]>>;
+  readonly alpha: RowsByTable;
 }
 
 /** What an epoch came to. */
@@ -177,7 +178,7 @@ export interface EpochReport {
 export interface MethodResult {
   readonly genotype: Genotype;
   /** Mixing weights of each table of architecture parameters, one row an edge. */
-  readonly mixing?: Readonly<Record<string, readonly (readonly number[])[]>>;
+  readonly mixing?: RowsByTable;
   /** Scores of the last epoch, by the names that the result has. */
   readonly scores: Readonly<Record<string, number>>;
   /** What is kept of a training. */

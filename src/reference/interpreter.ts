@@ -16,6 +16,7 @@ import type {
   ReluNode,
   Shape,
 } from '../graph/graph.ts';
+import { elementsOf } from '../graph/shape.ts';
 import * as reference from './primitives.ts';
 
 /** What a graph is run on; every array is flat, activations `[batch, ...shape]`, parameters in native layout. */
@@ -138,7 +139,7 @@ function optional(run: Run, name: string | undefined): Float64Array | undefined 
 
 function elements(run: Run, node: Node): number {
   if (node.op === 'softmaxCrossEntropy') return 1;
-  return node.shape.reduce((product, length) => product * length, run.options.batchSize);
+  return elementsOf(node.shape, run.options.batchSize);
 }
 
 function imageSize(run: Run, shape: Shape): reference.ImageSize {

@@ -4,7 +4,9 @@
 // "A new approach to probabilistic rounding error analysis", 2019). Batch normalisation subtracts the mean, which keeps the
 // absolute error of inputs that are |x|/deviation times larger than what remains. Both are relative to the tensor's largest
 // magnitude; `safety` covers the constants (several roundings a term, tails of the distribution).
+
 import type { Graph, Node } from '../graph/graph.ts';
+import { elementsOf } from '../graph/shape.ts';
 
 const roundoff = 2 ** -24;
 const safety = 4;
@@ -48,7 +50,7 @@ export function errorGrowth(graph: Graph, batchSize: number, outputs: readonly F
 }
 
 function summedTerms(graph: Graph, node: Node, batchSize: number): { forward: number; backward: number } {
-  const elements = node.shape.reduce((product, length) => product * length, 1);
+  const elements = elementsOf(node.shape);
   switch (node.op) {
     case 'conv2d': {
       const taps = node.kernel[0] * node.kernel[1];

@@ -1,5 +1,6 @@
 import { invalid } from '../errors.ts';
 import type { Conv2dNode, Graph, LinearNode, ParameterRole, Shape } from '../graph/graph.ts';
+import { elementsOf } from '../graph/shape.ts';
 
 /** Layers that multiply: `depthwise` has one input channel a group, `pointwise` a 1x1 kernel, `convolution` is any other. */
 export type LayerKind = 'depthwise' | 'pointwise' | 'convolution' | 'linear';
@@ -44,14 +45,14 @@ export function costOf(graph: Graph): Cost {
     if (node.op !== 'conv2d' && node.op !== 'linear') continue;
     const weight = shapes.get(node.weight) ?? [];
     const cost = byKind[kindOf(node, weight)];
-    cost.parameters += sizeOf(weight) + (node.op === 'linear' ? sizeOf(node.shape) : 0);
-    cost.multiplyAccumulates += sizeOf(weight) * (node.op === 'linear' ? 1 : node.shape[0] * node.shape[1]);
+    cost.parameters += elementsOf(weight) + (node.op === 'linear' ? elementsOf(node.shape) : 0);
+    cost.multiplyAccumulates += elementsOf(weight) * (node.op === 'linear' ? 1 : node.shape[0] * node.shape[1]);
   }
   return {
     parameters: sizeOfRole(graph, 'weight'),
     architectureParameters: sizeOfRole(graph, 'alpha'),
     multiplyAccumulates: Object.values(byKind).reduce((sum, cost) => sum + cost.multiplyAccumulates, 0),
-    activationBytes: graph.nodes.reduce((sum, { shape }) => sum + sizeOf(shape) * bytesPerValue, 0),
+    activationBytes: graph.nodes.reduce((sum, { shape }) => sum + elementsOf(shape) * bytesPerValue, 0),
     byKind,
   };
 }
@@ -63,9 +64,5 @@ function kindOf(node: Conv2dNode | LinearNode, weight: Shape): LayerKind {
 }
 
 function sizeOfRole(graph: Graph, role: ParameterRole): number {
-  return graph.parameters.filter((spec) => spec.role === role).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-}
-
-function sizeOf(shape: Shape): number {
-  return shape.reduce((product, length) => product * length, 1);
+  return graph.parameters.filter((spec) => spec.role === role).reduce((sum, { shape }) => sum + elementsOf(shape), 0);
 }

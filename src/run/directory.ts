@@ -5,7 +5,7 @@ import { FileError } from '../errors.ts';
 import type { Genotype } from '../genotype/genotype.ts';
 import { formatGenotype, pythonForm } from '../genotype/text.ts';
 import { removeDrafts, writeFileAtomic } from '../io/atomic.ts';
-import { fileError, isMissing } from '../io/file_error.ts';
+import { errorCode, fileError, isMissing } from '../io/file_error.ts';
 import type { Method, RunCommand } from '../methods/method.ts';
 import { methods as builtInMethods } from '../methods/registry.ts';
 import { drawGenotype } from '../report/draw.ts';
@@ -81,7 +81,7 @@ async function makeFolder(path: string): Promise<boolean> {
     await mkdir(path);
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    if (errorCode(error) === 'EEXIST') return false;
     throw error;
   }
 }
@@ -148,7 +148,7 @@ export async function readRun(directory: string, methods: readonly Method[] = bu
   try {
     text = await readFile(files.config, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR')
+    if (errorCode(error) === 'ENOTDIR')
       throw new FileError(`${files.directory} is a file: expected the folder of a run`);
     if (!isMissing(error)) throw fileError('read', files.config, error);
     throw new FileError(`${files.directory} holds no run: there is no config.json`);

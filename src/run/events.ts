@@ -1,6 +1,7 @@
 import type { Genotype } from '../genotype/genotype.ts';
 import type { UnreadableImage } from '../load/loader.ts';
 import type { RunCommand } from '../methods/method.ts';
+import type { RowsByTable } from '../select/alpha.ts';
 
 /** Before the first step: what the run works on. */
 export interface StartEvent {
@@ -119,7 +120,7 @@ export interface SearchResult {
   readonly validationAccuracy: number;
   readonly validationLoss: number;
   /** Mixing weights of each architecture parameter table, one row an edge. */
-  readonly mixing: Readonly<Record<string, readonly (readonly number[])[]>>;
+  readonly mixing: RowsByTable;
   /** Absent when nothing was written. */
   readonly directory?: string;
 }

@@ -4,6 +4,7 @@ import type { Genotype, GenotypeCell, GenotypeEdge } from '../genotype/genotype.
 import type { AlphaTable, Supernet } from '../network/supernet.ts';
 import { noneName } from '../operation/operations.ts';
 import type { ResolvedEdge } from '../space/space.ts';
+import type { RowsByTable } from './alpha.ts';
 
 /** A cell keeps this many edges into each node. */
 const keptEdges = 2;
@@ -13,10 +14,7 @@ const keptEdges = 2;
  * weight of a candidate other than `none`, strongest first, and that candidate on each; ties go to the lower index.
  * `mixing` holds by table name one row an edge. Throws ArgumentError for rows that do not fit.
  */
-export function genotypeOf(
-  supernet: Pick<Supernet, 'space' | 'tables'>,
-  mixing: Readonly<Record<string, readonly (readonly number[])[]>>,
-): Genotype {
+export function genotypeOf(supernet: Pick<Supernet, 'space' | 'tables'>, mixing: RowsByTable): Genotype {
   checkRecord('supernet', supernet, 'space and tables');
   checkRecord('mixing', mixing, 'rows by table');
   const { space, tables } = supernet;

@@ -2,11 +2,10 @@
 import { spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import { type Ended, root, runProcess } from '../helpers/process.ts';
+import { cli, type Ended, runProcess } from '../helpers/process.ts';
 
-const main = `${root}/dist/cli/bin.cjs`;
 const bench = (...args: string[]): Promise<Ended> =>
-  runProcess(process.execPath, [main, 'bench', ...args], { cwd: tmpdir() });
+  runProcess(process.execPath, [cli, 'bench', ...args], { cwd: tmpdir() });
 const tiny = ['--shape', '2x6x6x4', '--runs', '2', '--threads', '1'];
 
 describe('dartsmith bench', () => {
@@ -82,7 +81,7 @@ describe('dartsmith bench', () => {
     ['SIGTERM', 143, 'SIGTERM: finishing the step; a second one ends it at once', 'ended by SIGTERM'],
   ] as const)('ends cleanly on %s', async (signal, expected, notice, end) => {
     // The notice about a kernel that an odd shape does not suit tells that the devices are open.
-    const args = [main, 'bench', '--shape', '2x7x7x4', '--runs', '1000000', '--backend', 'cpu'];
+    const args = [cli, 'bench', '--shape', '2x7x7x4', '--runs', '1000000', '--backend', 'cpu'];
     const child = spawn(process.execPath, args, { cwd: tmpdir(), stdio: ['ignore', 'pipe', 'pipe'] });
     let [stdout, stderr] = ['', ''];
     child.stdout.on('data', (text) => {

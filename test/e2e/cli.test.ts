@@ -3,13 +3,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { allowedProcessors } from '../../src/processors.ts';
 import { takeLock } from '../../src/run/lock.ts';
 import { hasGpu } from '../helpers/backends.ts';
+import { cli } from '../helpers/process.ts';
 
-const main = fileURLToPath(new URL('../../dist/cli/bin.cjs', import.meta.url));
 const tiny = [
   'search --dataset mnist --limit 64 --epochs 1 --batch-size 16 --init-channels 2 --layers 3',
   '--threads 1 --checkpoint-seconds 0',
@@ -47,7 +46,7 @@ function start(command: string, args: readonly string[]): { child: ChildProcess;
   return { child, ended };
 }
 
-const dartsmith = (...args: string[]) => start(process.execPath, [main, ...args]).ended;
+const dartsmith = (...args: string[]) => start(process.execPath, [cli, ...args]).ended;
 const bash = (script: string) => start('bash', ['-c', `set -o pipefail; ${script}`]).ended;
 const parseLines = (text: string) =>
   text
@@ -57,7 +56,7 @@ const parseLines = (text: string) =>
 
 /** Interrupts a search that prints JSON once it has done a step. */
 async function interruptAfterStep(out: string, signal: NodeJS.Signals): Promise<Ended> {
-  const { child, ended } = start(process.execPath, [main, ...tiny, '--epochs', '5', '--json', '--out', out]);
+  const { child, ended } = start(process.execPath, [cli, ...tiny, '--epochs', '5', '--json', '--out', out]);
   let seen = '';
   child.stdout?.on('data', (data) => {
     const before = seen.includes('"step"');
@@ -70,7 +69,7 @@ async function interruptAfterStep(out: string, signal: NodeJS.Signals): Promise<
 describe('the threads that decode images', () => {
   const count = (given = '') => {
     const tell = 'process.on("exit",()=>console.log(process.env.UV_THREADPOOL_SIZE))';
-    return bash(`${given} ${process.execPath} --import 'data:text/javascript,${tell}' ${main} --version`);
+    return bash(`${given} ${process.execPath} --import 'data:text/javascript,${tell}' ${cli} --version`);
   };
 
   it('are one a core, four at least', async () => {
@@ -88,7 +87,7 @@ describe('an old Node', () => {
   it('is told in one line what is wanted, by a file that it can read', async () => {
     const older = `Object.defineProperty(process,"versions",{value:{...process.versions,node:"18.20.4"}})`;
     writeFileSync(join(folder, 'older.cjs'), older);
-    const { code, stdout, stderr } = await start(process.execPath, ['--require', './older.cjs', main, '--version'])
+    const { code, stdout, stderr } = await start(process.execPath, ['--require', './older.cjs', cli, '--version'])
       .ended;
     expect({ code, stdout, stderr }).toEqual({
       code: 1,
@@ -96,7 +95,7 @@ describe('an old Node', () => {
       stderr: 'dartsmith: expected Node 20.19 or later, but this is Node 18.20.4\n',
     });
     // Syntax that came after Node 12.
-    expect(readFileSync(main, 'utf8')).not.toMatch(/\?\?|\?\.|&&=|\|\|=|^import |#\w+\(/m);
+    expect(readFileSync(cli, 'utf8')).not.toMatch(/\?\?|\?\.|&&=|\|\|=|^import |#\w+\(/m);
   });
 });
 
@@ -186,7 +185,7 @@ describe('a failure is one line and exit code 1', () => {
   });
 
   it.skipIf(!existsSync('/dev/full'))('reports a stdout that takes nothing', async () => {
-    const { code, stderr } = await bash(`"${process.execPath}" "${main}" info DARTS_V2 > /dev/full`);
+    const { code, stderr } = await bash(`"${process.execPath}" "${cli}" info DARTS_V2 > /dev/full`);
     expect(code).toBe(1);
     expect(stderr).toMatch(/^dartsmith: cannot write to stdout: [^\n]+\n$/);
   });
@@ -209,7 +208,7 @@ describe('a failure is one line and exit code 1', () => {
   });
 
   it('adds the stack only on demand', async () => {
-    const { stderr } = await bash(`DARTSMITH_DEBUG=1 "${process.execPath}" "${main}" draw notes.txt`);
+    const { stderr } = await bash(`DARTSMITH_DEBUG=1 "${process.execPath}" "${cli}" draw notes.txt`);
     expect(stderr).toMatch(/\n {4}at /);
   });
 });
@@ -259,7 +258,7 @@ describe('info', () => {
   });
 
   it('ends quietly when the reader has seen enough', async () => {
-    const { code, stderr } = await bash(`"${process.execPath}" "${main}" search --help | head -n 1`);
+    const { code, stderr } = await bash(`"${process.execPath}" "${cli}" search --help | head -n 1`);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   });
 });
@@ -338,7 +337,7 @@ describe('search', () => {
   it('writes a checkpoint when the reader of its output goes away, and does not say that it is done', async () => {
     const args = [...tiny, '--epochs', '100', '--json', '--out', 'piped'].join(' ');
     const { stdout, stderr } = await bash(
-      `"${process.execPath}" "${main}" ${args} | head -n 3; echo "\${PIPESTATUS[0]}"`,
+      `"${process.execPath}" "${cli}" ${args} | head -n 3; echo "\${PIPESTATUS[0]}"`,
     );
     expect(parseLines(stdout).at(-1)).toBe(141);
     expect(stderr).toMatch(/dartsmith: whoever read stdout has gone; go on with: dartsmith search --resume piped\n$/);
@@ -371,7 +370,7 @@ describe('search', () => {
 
   it('quits at once on the second Ctrl-C', async () => {
     const slow = ['--init-channels', '16', '--layers', '8', '--batch-size', '32', '--epochs', '100', '--json'];
-    const { child, ended } = start(process.execPath, [main, ...tiny, ...slow, '--out', 'twice']);
+    const { child, ended } = start(process.execPath, [cli, ...tiny, ...slow, '--out', 'twice']);
     child.stderr?.once('data', () => {
       child.kill('SIGINT');
       setTimeout(() => child.kill('SIGINT'), 300);

@@ -1,9 +1,8 @@
 // Trainings whose images are prepared by threads: augmented in memory, or read from files of which some are damaged.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Dataset, ImageArrays } from '../../src/data/dataset.ts';
 import { AbortedError, ArgumentError } from '../../src/errors.ts';
@@ -17,11 +16,11 @@ import { search } from '../../src/search.ts';
 import type { TrainOptions } from '../../src/train.ts';
 import { train } from '../../src/train.ts';
 import { encodedImage, imageFolder } from '../helpers/image_folder.ts';
+import { cli, killAfterSteps } from '../helpers/process.ts';
 import { scratch } from '../helpers/scratch.ts';
 import { noise } from '../unit/augment/images.ts';
 import { svhnFile } from '../unit/data/mat_file.ts';
 
-const cli = fileURLToPath(new URL('../../dist/cli/bin.cjs', import.meta.url));
 const run = (...args: string[]) => spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8', timeout: 120_000 });
 const weightsOf = (directory: string) => readFileSync(join(directory, 'weights.safetensors'));
 const genotype = genotypes['DARTS_V2'];
@@ -111,17 +110,8 @@ describe('a folder of image files', () => {
     expect(done.stdout).toContain('image files that cannot be read: 2\n');
 
     const killed = join(folder, 'killed');
-    const child = spawn(process.execPath, [
-      cli,
-      ...started('--workers', '2', '--json', '--out', killed, '--checkpoint-seconds', '0'),
-    ]);
-    let seen = '';
-    child.stdout.on('data', (text) => {
-      seen += text;
-      if (seen.split('"type":"step"').length > 2) child.kill('SIGKILL');
-    });
-    await new Promise((resolve) => child.on('close', resolve));
-    expect(child.signalCode).toBe('SIGKILL');
+    const args = started('--workers', '2', '--json', '--out', killed, '--checkpoint-seconds', '0');
+    expect(await killAfterSteps(args)).toBe('SIGKILL');
     const resumed = run('train', '--resume', killed, '--workers', '3', '--json');
     expect(resumed.status, resumed.stderr).toBe(0);
     expect(weightsOf(killed).equals(weightsOf(whole))).toBe(true);

@@ -3,7 +3,6 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Dataset, ImageArrays } from '../../src/data/dataset.ts';
 import { loadDataset } from '../../src/data/load.ts';
@@ -18,10 +17,10 @@ import type { TrainEvent } from '../../src/run/events.ts';
 import { test as testNetwork } from '../../src/run/test.ts';
 import type { TrainOptions } from '../../src/train.ts';
 import { train } from '../../src/train.ts';
+import { cli } from '../helpers/process.ts';
 import { scratch } from '../helpers/scratch.ts';
 import { folderOf, idxImages, idxLabels } from '../unit/data/fixtures.ts';
 
-const cli = fileURLToPath(new URL('../../dist/cli/bin.cjs', import.meta.url));
 const genotype = genotypes['DARTS_V2'];
 /** All that the published training has, in small: three steps an epoch, the last of two images. */
 const settings: Partial<TrainSettings> = {

@@ -1,7 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-
-const root = fileURLToPath(new URL('../..', import.meta.url));
+import { root } from './process.ts';
 
 /**
  * Compiles src to dist before any test runs, since the end-to-end tests run the command line as users do; and the addon with

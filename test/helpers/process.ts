@@ -1,9 +1,13 @@
 import { spawn } from 'node:child_process';
 import { constants, setPriority } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** Folder of the package. */
 export const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** The command as users start it. */
+export const cli = join(root, 'dist/cli/bin.cjs');
 
 /** How a process ended and what it printed. */
 export interface Ended {
@@ -48,4 +52,16 @@ export function runProcess(
 function cleanEnvironment(): NodeJS.ProcessEnv {
   const inner = /^(npm_(package|lifecycle)_|npm_config_(local_)?prefix$|INIT_CWD$|DARTSMITH_)/;
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !inner.test(name)));
+}
+
+/** Runs the command with --json among `args`, kills it hard once it has told of some steps, and gives the signal that ended it. */
+export async function killAfterSteps(args: readonly string[], steps = 2): Promise<NodeJS.Signals | null> {
+  const child = spawn(process.execPath, [cli, ...args]);
+  let seen = '';
+  child.stdout.on('data', (text) => {
+    seen += text;
+    if (seen.split('"type":"step"').length > steps) child.kill('SIGKILL');
+  });
+  await new Promise((resolve) => child.on('close', resolve));
+  return child.signalCode;
 }

@@ -15,7 +15,7 @@ export interface TerminatedWorkers {
 export function terminateWorkers({ count, side, layers }: Readonly<Record<'count' | 'side' | 'layers', number>>) {
   const child = fileURLToPath(new URL('terminated_workers.mjs', import.meta.url));
   const args = [child, ...[count, side, layers].map(String)];
-  const { status, signal, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 60_000 });
   if (status !== 0) throw new Error(`the process of the workers ended with ${status ?? signal}:\n${stderr}`);
   return JSON.parse(stdout) as TerminatedWorkers;
 }

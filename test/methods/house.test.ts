@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { runCommandLine } from '../../src/cli/program.ts';
 import { parseGenotype } from '../../src/genotype/text.ts';
+import type { Method } from '../../src/methods/method.ts';
 import { methods } from '../../src/methods/registry.ts';
 import { contentsOf } from '../helpers/run_contents.ts';
 import { scratch } from '../helpers/scratch.ts';
@@ -14,7 +15,11 @@ const tiny = '--limit 48 --batch-size 8 --epochs 2 --init-channels 2 --backend c
 afterEach(() => vi.restoreAllMocks());
 
 /** A command line with the method at hand; `each` is told each piece of its output. */
-async function dartsmith(args: readonly string[], each: (text: string) => void = () => {}) {
+async function dartsmith(
+  args: readonly string[],
+  each: (text: string) => void = () => {},
+  known: readonly Method[] = [...methods, randomSearch],
+) {
   let [stdout, stderr] = ['', ''];
   vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
     stdout += text;
@@ -25,7 +30,7 @@ async function dartsmith(args: readonly string[], each: (text: string) => void =
     stderr += text;
     return true;
   });
-  const code = await runCommandLine(args, [...methods, randomSearch]);
+  const code = await runCommandLine(args, known);
   vi.restoreAllMocks();
   return { code, stdout, stderr };
 }
@@ -94,12 +99,8 @@ describe('a method of at most 80 lines', () => {
   it('whose run a program without it does not know is refused', async () => {
     const out = join(scratch(), 'run');
     await dartsmith(['search', '--method', 'random', ...tiny, '--epochs', '1', '--out', out]);
-    let stderr = '';
-    vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-      stderr += text;
-      return true;
-    });
-    expect(await runCommandLine(['search', '--resume', out])).toBe(1);
+    const { code, stderr } = await dartsmith(['search', '--resume', out], undefined, methods);
+    expect(code).toBe(1);
     expect(stderr).toContain("expected a method among darts but got 'random'; another version wrote this run");
   });
 });

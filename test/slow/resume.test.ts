@@ -2,12 +2,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { uniform } from '../../src/random/philox.ts';
+import { cli } from '../helpers/process.ts';
 import { scratch } from '../helpers/scratch.ts';
 
-const cli = fileURLToPath(new URL('../../dist/cli/bin.cjs', import.meta.url));
 const tiny = [
   '--dataset',
   'mnist',

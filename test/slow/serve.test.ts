@@ -2,11 +2,9 @@ import { spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { loadDataset } from '../../src/data/load.ts';
-import { root } from '../helpers/process.ts';
+import { cli } from '../helpers/process.ts';
 import { scratch } from '../helpers/scratch.ts';
 import { example, installExample } from '../helpers/serve_example.ts';
-
-const cli = join(root, 'dist/cli/bin.cjs');
 
 beforeAll(installExample, 120_000);
 

@@ -3,7 +3,6 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Device } from '../../src/backend/device.ts';
 import { type OpenDeviceOptions, openDevice } from '../../src/backend/open.ts';
@@ -12,6 +11,7 @@ import type { SearchSettings } from '../../src/methods/darts/settings.ts';
 import type { SearchEvent, SearchResult } from '../../src/run/events.ts';
 import { search } from '../../src/search.ts';
 import type { SearchSpace } from '../../src/space/space.ts';
+import { cli } from '../helpers/process.ts';
 import { scratch } from '../helpers/scratch.ts';
 import { tinyDataset } from '../helpers/tiny_search.ts';
 
@@ -124,8 +124,6 @@ it('an aborted search goes on to the same bits, on another device', async () => 
 });
 
 describe('the command line', () => {
-  const main = fileURLToPath(new URL('../../dist/cli/bin.cjs', import.meta.url));
-
   /** IDX files of eight random images of 4x4. */
   function idxFolder(): string {
     const folder = join(scratch(), 'idx');
@@ -144,7 +142,7 @@ describe('the command line', () => {
     const out = join(scratch(), 'run');
     const args = ['search', '--dataset', 'idx', '--data-dir', idxFolder(), '--backend', 'simt', '--gpu', '1', '--json'];
     const small = ['--epochs', '1', '--batch-size', '4', '--init-channels', '2', '--layers', '1', '--out', out];
-    const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args, ...small], { encoding: 'utf8' });
+    const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args, ...small], { encoding: 'utf8' });
     expect({ status, stderr }, stderr).toMatchObject({ status: 0 });
     const events = stdout
       .trimEnd()
@@ -154,14 +152,14 @@ describe('the command line', () => {
     expect(events.map(({ type }) => type)).toEqual(expect.arrayContaining(['step', 'epoch', 'genotype', 'result']));
     expect(stderr).toMatch(/ on simt \(1: /);
     const again = ['search', '--resume', out, '--backend', 'simt', '--gpu', '0', '--json'];
-    const resumed = spawnSync(process.execPath, [main, ...again], { encoding: 'utf8' });
+    const resumed = spawnSync(process.execPath, [cli, ...again], { encoding: 'utf8' });
     expect(resumed.status, resumed.stderr).toBe(0);
     expect(JSON.parse(resumed.stdout.trimEnd().split('\n').at(-1)!)).toMatchObject({ type: 'result' });
   });
 
   it('names a GPU that is not there in one line', () => {
     const args = ['search', '--dataset', 'idx', '--data-dir', idxFolder(), '--backend', 'simt', '--gpu', '99'];
-    const { status, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8', cwd: scratch() });
+    const { status, stderr } = spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8', cwd: scratch() });
     expect(status).toBe(1);
     expect(stderr).toMatch(/^dartsmith: \[cuda\] expected a device index below \d+ but got 99\n$/);
   });

@@ -1,12 +1,11 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { trainingOf } from '../../src/cli/training_run.ts';
-import { root } from '../helpers/process.ts';
+import { cli, killAfterSteps } from '../helpers/process.ts';
 import { scratch } from '../helpers/scratch.ts';
 
-const cli = join(root, 'dist/cli/bin.cjs');
 const run = (...args: string[]) => spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8' });
 const tiny = ['--limit', '40', '--epochs', '2', '--batch-size', '16', '--init-channels', '2', '--layers', '3'];
 
@@ -20,14 +19,7 @@ it('the command line trains, survives kill -9, and tests', async () => {
     /test accuracy [\d.]+%, top-5 [\d.]+%, loss [\d.]+\nrun: .*\nnext: dartsmith test --arch/,
   );
   const killed = join(folder, 'killed');
-  const child = spawn(process.execPath, [cli, ...arch, '--json', '--out', killed, '--checkpoint-seconds', '0']);
-  let seen = '';
-  child.stdout.on('data', (text) => {
-    seen += text;
-    if (seen.split('"type":"step"').length > 2) child.kill('SIGKILL');
-  });
-  await new Promise((resolve) => child.on('close', resolve));
-  expect(child.signalCode).toBe('SIGKILL');
+  expect(await killAfterSteps([...arch, '--json', '--out', killed, '--checkpoint-seconds', '0'])).toBe('SIGKILL');
   expect(run('train', '--resume', killed).status).toBe(0);
   const weights = (directory: string) => readFileSync(join(directory, 'weights.safetensors'));
   expect(weights(killed).equals(weights(whole))).toBe(true);

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Device, Program } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
 import { loopDelays } from '../helpers/loop_delay.ts';
+import { threadMillis } from '../helpers/main_thread.ts';
 import { slowBatch, slowBatchSize, slowNetwork } from '../helpers/slow_network.ts';
 
 const network = slowNetwork();
@@ -38,9 +39,9 @@ it('is not held up by queueing a step', async () => {
   await program.gradients({ batch, target: 'both' });
   const times: number[] = [];
   for (let attempt = 0; attempt < 10; attempt++) {
-    const begin = performance.now();
+    const begin = threadMillis();
     const pending = program.gradients({ batch, target: 'both' });
-    times.push(performance.now() - begin);
+    times.push(threadMillis() - begin);
     await pending;
   }
   // The best of the tries: that the machine is busy is not queueing's fault.

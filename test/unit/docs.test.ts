@@ -57,5 +57,9 @@ describe('documents', () => {
 
   it('cite nothing that is not in the repository', () => {
     expect(pages.filter((page) => /\bDESIGN\b/.test(read(page)))).toEqual([]);
+    const cited = /`((?:src|test|bench|scripts|native|docs|examples|cmake)\/[\w./-]+)`/g;
+    const paths = pages.flatMap((page) => [...read(page).matchAll(cited)].map(([, path]) => path));
+    expect(paths.length).toBeGreaterThan(20);
+    expect(paths.filter((path) => !existsSync(join(root, path)))).toEqual([]);
   });
 });

@@ -3,6 +3,7 @@ import { checkOptional, checkOptions, oneOf } from '../../checks.ts';
 import type { ImageArrays } from '../../data/dataset.ts';
 import { BackendError, throwIfAborted } from '../../errors.ts';
 import type { Graph } from '../../graph/graph.ts';
+import { elementsOf } from '../../graph/shape.ts';
 import { inSlices } from '../../slices.ts';
 import { Belongings } from '../belongings.ts';
 import { isGathered } from '../check_batch.ts';
@@ -21,7 +22,7 @@ import type {
   Program,
   ProgramMemory,
 } from '../device.ts';
-import { elementsOf, endsOf } from '../graph_ends.ts';
+import { endsOf } from '../graph_ends.ts';
 import { initialValueSteps } from '../initial_values.ts';
 import { type Arena, arenas, placeParameters } from '../parameter_map.ts';
 import { type ParameterStore, Parameters } from '../parameters.ts';

@@ -1,10 +1,12 @@
 // One pass over a graph: forward, and TensorFlow.js's own gradients of the output.
+
 import type { Tensor } from '@tensorflow/tfjs';
 import { BackendError, throwIfAborted } from '../../errors.ts';
 import type { BatchNormNode, DropoutNode, Graph, MixedNode, Node } from '../../graph/graph.ts';
+import { elementsOf } from '../../graph/shape.ts';
 import { randomBlock } from '../../random/philox.ts';
 import type { DropoutDraw, Mixing } from '../device.ts';
-import type { Arena, ParameterMap } from '../parameter_map.ts';
+import { type Arena, type ParameterMap, valueArenas } from '../parameter_map.ts';
 import type { MixedLabels } from './gather.ts';
 import { runNode, type Surroundings } from './operations.ts';
 import type { Tf } from './tf.ts';
@@ -104,8 +106,7 @@ class Pass {
   #makeTensors(): void {
     const { tf, graph, map, arenas, inputs, mixing, batchSize } = this.#options;
     for (const [name, { spec, offset, size }] of map.places) {
-      const arena = ({ weight: 'weights', buffer: 'buffers', alpha: 'alpha' } as const)[spec.role];
-      const values = mixing?.[name] ?? arenas[arena].slice(offset, offset + size);
+      const values = mixing?.[name] ?? arenas[valueArenas[spec.role]].slice(offset, offset + size);
       // A table of architecture parameters is flat: its rows may differ in length.
       this.#values.set(name, tf.tensor(values, spec.role === 'alpha' ? [size] : [...spec.shape], 'float32'));
     }
@@ -228,7 +229,7 @@ class Pass {
     const effective = Math.fround(rate) * (whole ? Math.fround(pathFactor) : 1);
     const stream = { seed, epoch, step, purpose: 'dropout', part: number } as const;
     const maskShape = whole ? [batchSize, ...shape.map(() => 1)] : [batchSize, ...shape];
-    const mask = new Float32Array(maskShape.reduce((product, size) => product * size, 1));
+    const mask = new Float32Array(elementsOf(maskShape));
     for (let first = 0; first < mask.length; first += 4) {
       const block = randomBlock(stream, first / 4);
       for (let i = first; i < Math.min(first + 4, mask.length); i++) {
@@ -267,9 +268,7 @@ class Pass {
   #moveStatistics(): void {
     const { arenas, map, graph, batchSize } = this.#options;
     for (const { node, mean, variance } of this.#measured) {
-      const pixels = graph.nodes[node.inputs[0]].shape
-        .slice(0, -1)
-        .reduce((product, size) => product * size, batchSize);
+      const pixels = elementsOf(graph.nodes[node.inputs[0]].shape.slice(0, -1), batchSize);
       const unbiased = pixels > 1 ? pixels / (pixels - 1) : 1;
       const move = (name: string, values: ArrayLike<number>, factor: number) => {
         const offset = map.places.get(name)?.offset ?? 0;

@@ -103,6 +103,10 @@ describe('factorizedReduce', () => {
     expect(() => factorizedReduce(builder, odd, make)).toThrow(
       'cells.6.preprocess0: factorized reduce expected an even height and width but got 8x7',
     );
+    // What a program branches on.
+    expect(() => factorizedReduce(builder, odd, make)).toThrow(
+      expect.objectContaining({ name: 'ArgumentError', code: 'ARGUMENT' }),
+    );
     const even = builder.input('even', [8, 8, 3]);
     expect(() => factorizedReduce(builder, even, { ...make, channels: 5 })).toThrow(/cells.6.preprocess0.*5/);
   });

@@ -41,6 +41,13 @@ function start(options: SearchOptions = {}, fake: FakeOptions = {}): SearchRun {
   return search({ dataset: tinyDataset(), settings: tinySettings, device: createFakeDevice(fake), ...options });
 }
 
+/** A run that is aborted at a call of its device. */
+async function stopAt(call: number, options: SearchOptions): Promise<void> {
+  const controller = new AbortController();
+  const before = (at: number) => at === call && controller.abort();
+  await expect(start({ ...options, signal: controller.signal }, { before }).result).rejects.toThrow(AbortedError);
+}
+
 function resume(directory: string, options: SearchOptions = {}, fake: FakeOptions = {}): SearchRun {
   return search({ resume: directory, dataset: tinyDataset(), device: createFakeDevice(fake), ...options });
 }
@@ -287,9 +294,7 @@ describe('resume', () => {
 
   it('goes on where it was, and returns at once from the end', async () => {
     const out = join(scratch(), 'run');
-    const controller = new AbortController();
-    const stop = (call: number) => call === 4 && controller.abort();
-    await expect(start({ out, signal: controller.signal }, { before: stop }).result).rejects.toThrow();
+    await stopAt(4, { out });
     const events = await eventsOf(resume(out));
     expect(events[0]).toMatchObject({ type: 'start', resumed: { epoch: 1, step: 1 } });
     expect(events[1]).toMatchObject({ type: 'step', epoch: 1, step: 1 });
@@ -304,9 +309,7 @@ describe('resume', () => {
   it('goes on with a run of format 5, whose lines were in metrics.jsonl', async () => {
     const whole = await uninterrupted();
     const out = join(scratch(), 'run');
-    const controller = new AbortController();
-    const stop = (call: number) => call === 5 && controller.abort();
-    await expect(start({ out, signal: controller.signal }, { before: stop }).result).rejects.toThrow();
+    await stopAt(5, { out });
     const { command, method: _, graphs, ...config } = JSON.parse(whole['config.json']);
     const space = { ...config.space, graphDigest: graphs.supernet };
     writeFileSync(join(out, 'config.json'), JSON.stringify({ ...config, format: 5, kind: command, space }));
@@ -401,9 +404,7 @@ describe('a run directory', () => {
   it('is resumed by one run at a time, which records each step once', async () => {
     const whole = await uninterrupted();
     const out = join(scratch(), 'run');
-    const controller = new AbortController();
-    const stop = (call: number) => call === 2 && controller.abort();
-    await expect(start({ out, signal: controller.signal }, { before: stop }).result).rejects.toThrow();
+    await stopAt(2, { out });
     const both = await Promise.allSettled([resume(out).result, resume(out).result]);
     expect(both.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
     const refused = both.find((one) => one.status === 'rejected');
@@ -449,13 +450,7 @@ describe('data that lie elsewhere when a run is resumed', () => {
   });
   const interrupted = async () => {
     const out = join(scratch(), 'run');
-    const controller = new AbortController();
-    const stop = (call: number) => call === 2 && controller.abort();
-    const run = start(
-      { dataset: 'idx', dataDir: folderOf(files(0)), out, signal: controller.signal },
-      { before: stop },
-    );
-    await expect(run.result).rejects.toThrow();
+    await stopAt(2, { dataset: 'idx', dataDir: folderOf(files(0)), out });
     const { dataDir } = JSON.parse(readFileSync(join(out, 'config.json'), 'utf8')).dataset;
     rmSync(dataDir, { recursive: true });
     return { out, dataDir: dataDir as string };
