@@ -3,11 +3,15 @@ export interface GenotypeEdge {
   readonly operation: string;
   /** Index of the earlier state that it reads: 0 and 1 are the cell's inputs, 2 the first node. */
   readonly input: number;
+  /** Constant factor of the operation's output in its node's sum; 1 when absent. */
+  readonly weight?: number;
 }
 
 /** A cell: for each node the edges that enter it, and the states whose concatenation is the cell's output. */
 export interface GenotypeCell {
+  /** Of a cell of triples a node may be isolated, its list empty, and one input may come several times: several operations on an edge. */
   readonly nodes: readonly (readonly GenotypeEdge[])[];
+  /** Of a cell of triples the nodes that an entry has as its target, in the order in which they are computed. */
   readonly concat: readonly number[];
 }
 
@@ -15,7 +19,12 @@ export interface GenotypeCell {
 export interface Genotype {
   readonly normal: GenotypeCell;
   readonly reduce: GenotypeCell;
+  /**
+   * How its entries are published: `triples` (op, to, from) of FairDARTS (arXiv:1911.12126), whose network sums the operations of an edge,
+   * then the edges of a node; pairs (op, from) of DARTS when absent.
+   */
+  readonly entries?: 'triples';
 }
 
 /** The two cells. */
-export type CellType = keyof Genotype;
+export type CellType = 'normal' | 'reduce';

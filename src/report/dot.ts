@@ -1,4 +1,4 @@
-import type { Genotype, GenotypeCell } from '../genotype/genotype.ts';
+import type { CellType, Genotype, GenotypeCell } from '../genotype/genotype.ts';
 import { checkGenotype } from '../genotype/rules.ts';
 
 /** Fill and outline of an operation's label. */
@@ -40,7 +40,7 @@ export function cellsToDot(genotype: Genotype): string {
   return `digraph genotype {\n${lines.map((line) => `  ${line}\n`).join('')}}\n`;
 }
 
-function cellLines(type: keyof Genotype, title: string, { nodes, concat }: GenotypeCell): string[] {
+function cellLines(type: CellType, title: string, { nodes, concat }: GenotypeCell): string[] {
   const names = ['c_{k-2}', 'c_{k-1}', ...nodes.keys()].map((state) => quote(`${type} ${state}`));
   const output = quote(`${type} c_{k}`);
   const lines = [
