@@ -19,10 +19,22 @@ DropoutSettings read_dropout(const Napi::Value& value) {
   return {read_stream(dropout), factor, noise, 1};
 }
 
+// [node, values] pairs
+std::map<int, std::vector<float>> read_inputs(const Napi::Value& value) {
+  std::map<int, std::vector<float>> inputs;
+  const Napi::Array list = array(value, "inputs");
+  for (uint32_t i = 0; i < list.Length(); ++i) {
+    const Napi::Array input = array(list.Get(i), "input");
+    inputs.emplace(small_integer(input.Get(0u), "input"), copy_array<float>(input.Get(1u), "input"));
+  }
+  return inputs;
+}
+
 GatheredBatch read_gathered(const Device& device, const Napi::Object& value) {
   GatheredBatch batch;
   batch.dataset = from_handle_of<DeviceDataset>(device, value.Get("dataset"))->dataset;
   batch.indices = copy_array<uint32_t>(value.Get("indices"), "indices");
+  if (!value.Get("inputs").IsUndefined()) batch.inputs = read_inputs(value.Get("inputs"));
   batch.table = copy_array<float>(value.Get("table"), "table");
   if (static_cast<int64_t>(batch.table.size()) != batch.dataset->shape.channels * 256) {
     reject(value.Env(), "expected a normalisation table of 256 values a channel");
@@ -46,11 +58,7 @@ GatheredBatch read_gathered(const Device& device, const Napi::Object& value) {
 
 DirectBatch read_direct(const Napi::Object& value) {
   DirectBatch batch;
-  const Napi::Array inputs = array(value.Get("inputs"), "inputs");  // [node, values] pairs
-  for (uint32_t i = 0; i < inputs.Length(); ++i) {
-    const Napi::Array input = array(inputs.Get(i), "input");
-    batch.inputs.emplace(small_integer(input.Get(0u), "input"), copy_array<float>(input.Get(1u), "input"));
-  }
+  batch.inputs = read_inputs(value.Get("inputs"));
   if (!value.Get("labels").IsUndefined()) batch.labels = copy_array<int32_t>(value.Get("labels"), "labels");
   return batch;
 }

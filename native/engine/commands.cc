@@ -434,13 +434,17 @@ class Execution {
   bool repeatable() const {
     return std::ranges::all_of(commands_, [](const Command& command) {
       if (const auto* pass = std::get_if<PassCommand>(&command)) {
-        return std::holds_alternative<GatheredBatch>(pass->batch) && pass->read.empty() &&
-               pass->output_gradient.empty() && !pass->profile && pass->kind != PassKind::kVjp;
+        return is_repeatable(pass->batch) && pass->read.empty() && pass->output_gradient.empty() && !pass->profile &&
+               pass->kind != PassKind::kVjp;
       }
       const auto* hyper = std::get_if<HypergradientCommand>(&command);
-      return hyper == nullptr || (std::holds_alternative<GatheredBatch>(hyper->train) &&
-                                  std::holds_alternative<GatheredBatch>(hyper->validation));
+      return hyper == nullptr || (is_repeatable(hyper->train) && is_repeatable(hyper->validation));
     });
+  }
+
+  static bool is_repeatable(const Batch& batch) {
+    const auto* gathered = std::get_if<GatheredBatch>(&batch);
+    return gathered != nullptr && gathered->inputs.empty();
   }
 
   // Two runs with the same description differ in the step's memory only.

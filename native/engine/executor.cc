@@ -190,11 +190,14 @@ class Executor {
   }
 
   void gather(const GatheredBatch& batch) {
+    for (const auto& [id, values] : batch.inputs) {
+      backend_.upload(buffer(planned(lowered(id)).value), values.data(), values.size() * sizeof(float));
+    }
     const Shape& shape = batch.dataset->shape;
     backend_.sweeps().gather(backend_.stream(), {.images = batch.dataset->images.as<uint8_t>(),
                                                  .all_labels = batch.dataset->labels.as<int32_t>(),
                                                  .indices = request_.addresses.indices,
-                                                 .output = buffer(planned(input_node()).value),
+                                                 .output = buffer(planned(image_node(batch)).value),
                                                  .labels = program_.labels_.as<int32_t>(),
                                                  .batch = program_.batch_,
                                                  .height = shape.height,
@@ -204,10 +207,11 @@ class Executor {
                                                  .settings = request_.addresses.settings});
   }
 
-  // The only input of a graph that takes gathered batches.
-  int input_node() const {
-    for (size_t id = 0; id < plan_.nodes.size(); ++id) {
-      if (node(static_cast<int>(id)).op == Op::kInput) return static_cast<int>(id);
+  // The only input that is not given.
+  int image_node(const GatheredBatch& batch) const {
+    for (size_t id = 0; id < program_.graph_.nodes.size(); ++id) {
+      const int original = static_cast<int>(id);
+      if (program_.graph_.nodes[id].op == Op::kInput && !batch.inputs.contains(original)) return lowered(original);
     }
     return -1;
   }

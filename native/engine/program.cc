@@ -107,17 +107,19 @@ void Program::check(const GatheredBatch& batch) const {
   if (batch.dataset->classes > label_limit_) {
     fail("batch", "expected labels below ", label_limit_, " but the dataset has ", batch.dataset->classes - 1);
   }
-  int inputs = 0;
-  for (const Node& node : graph_.nodes) {
-    if (node.op != Op::kInput) continue;
-    ++inputs;
+  check_inputs(batch.inputs);
+  int left = 0;
+  for (size_t id = 0; id < graph_.nodes.size(); ++id) {
+    const Node& node = graph_.nodes[id];
+    if (node.op != Op::kInput || batch.inputs.contains(static_cast<int>(id))) continue;
+    ++left;
     if (!(node.shape == batch.dataset->shape)) fail("batch", "expected images of the input's shape");
   }
-  if (inputs != 1) fail("batch", "expected a graph with one input but it has ", inputs);
+  if (left != 1) fail("batch", "expected one input that is not given, for the images, but there are ", left);
 }
 
-void Program::check(const DirectBatch& batch) const {
-  for (const auto& [id, values] : batch.inputs) {
+void Program::check_inputs(const std::map<int, std::vector<float>>& inputs) const {
+  for (const auto& [id, values] : inputs) {
     if (id < 0 || id >= static_cast<int>(graph_.nodes.size()) || graph_.nodes[id].op != Op::kInput) {
       fail("batch", "expected values for inputs of the graph but got some for node ", id);
     }
@@ -127,6 +129,10 @@ void Program::check(const DirectBatch& batch) const {
            "' but got ", values.size());
     }
   }
+}
+
+void Program::check(const DirectBatch& batch) const {
+  check_inputs(batch.inputs);
   for (size_t id = 0; id < graph_.nodes.size(); ++id) {
     if (graph_.nodes[id].op == Op::kInput && !batch.inputs.contains(static_cast<int>(id))) {
       fail("batch", "expected input '", graph_.nodes[id].own<InputAttributes>().name, "'");

@@ -19,12 +19,13 @@ struct BatchBase {
   DropoutSettings dropout;
 };
 
-// Images of a dataset, augmented; fills the graph's only input and the labels.
+// Images of a dataset, augmented; they fill the labels and the one input of the graph that is not given.
 struct GatheredBatch : BatchBase {
   std::shared_ptr<Dataset> dataset;
   std::vector<uint32_t> indices;
   std::vector<float> table;  // [channels, 256]
   GatherSettings settings{};
+  std::map<int, std::vector<float>> inputs;  // the others, as of a direct batch
 };
 
 // Tensors given directly: by input node, [batch, ...shape].
@@ -112,6 +113,7 @@ class Program {
  private:
   void check(const GatheredBatch& batch) const;
   void check(const DirectBatch& batch) const;
+  void check_inputs(const std::map<int, std::vector<float>>& inputs) const;
   [[noreturn]] void refuse_memory(const PlanKey& key, const OutOfMemory& error);
   const Plan& plan(const PlanKey& key);
   PlanKey key_for(const PassRequest& request);

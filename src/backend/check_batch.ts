@@ -22,7 +22,7 @@ import { purposes } from '../random/philox.ts';
 import type { Belongings } from './belongings.ts';
 import type { HeldDataset } from './dataset.ts';
 import type { Augmentation, Batch, DirectBatch, DropoutDraw, GatheredBatch, Program } from './device.ts';
-import { endsOf } from './graph_ends.ts';
+import { endsOf, inputsLeft } from './graph_ends.ts';
 
 /** Whether a batch is gathered from a dataset. */
 export function isGathered(batch: Batch): batch is GatheredBatch {
@@ -60,14 +60,9 @@ function checkDirect(name: string, batch: DirectBatch, { graph, batchSize }: Pro
   checkOptions(name, batch, ['inputs', 'labels', 'dropout']);
   const { inputs: nodes, classes } = endsOf(graph);
   const { inputs, labels } = batch;
-  checkOptions(
-    `${name}.inputs`,
-    inputs,
-    nodes.map((node) => node.name),
-  );
-  for (const { name: input, shape } of nodes) {
-    const words = `elements [${[batchSize, ...shape]}]`;
-    check(`${name}.inputs.${input}`, inputs[input], typedArray('Float32Array', elementsOf(shape, batchSize), words));
+  checkInputs(`${name}.inputs`, inputs, nodes, batchSize);
+  for (const { name: input } of nodes) {
+    if (inputs[input] === undefined) throw invalid(`${name}.inputs.${input}`, 'a Float32Array', undefined);
   }
   if (classes === undefined) {
     // Nobody reads them.
@@ -79,12 +74,33 @@ function checkDirect(name: string, batch: DirectBatch, { graph, batchSize }: Pro
   if (wrong !== undefined) throw invalid(`${name}.labels`, `labels below ${classes}`, wrong);
 }
 
+/** Those that are given. */
+function checkInputs(
+  name: string,
+  inputs: Readonly<Record<string, Float32Array>>,
+  nodes: readonly InputNode[],
+  batchSize: number,
+): void {
+  checkOptions(
+    name,
+    inputs,
+    nodes.map((node) => node.name),
+  );
+  for (const { name: input, shape } of nodes) {
+    const words = `elements [${[batchSize, ...shape]}]`;
+    const rule = typedArray('Float32Array', elementsOf(shape, batchSize), words);
+    checkOptional(`${name}.${input}`, inputs[input], rule);
+  }
+}
+
 function checkGathered(name: string, batch: GatheredBatch, program: Program, owner: Belongings): void {
-  checkOptions(name, batch, ['dataset', 'indices', 'augmentation', 'dropout']);
+  checkOptions(name, batch, ['dataset', 'indices', 'augmentation', 'inputs', 'dropout']);
   owner.check('dataset', `${name}.dataset`, batch.dataset);
   const { indices, augmentation } = batch;
   const dataset = batch.dataset as HeldDataset;
-  checkFit(`${name}.dataset`, dataset, program);
+  const { inputs = {} } = batch;
+  checkInputs(`${name}.inputs`, inputs, endsOf(program.graph).inputs, program.batchSize);
+  checkFit(`${name}.dataset`, dataset, program, inputs);
   check(`${name}.indices`, indices, typedArray('Uint32Array', program.batchSize, 'positions'));
   const wrong = indices.find((index) => index >= dataset.count);
   if (wrong !== undefined) throw invalid(`${name}.indices`, `positions below ${dataset.count}`, wrong);
@@ -92,12 +108,19 @@ function checkGathered(name: string, batch: GatheredBatch, program: Program, own
 }
 
 /** Whether a dataset's images and labels are those that a program's graph takes. */
-function checkFit(name: string, { shape, classes }: HeldDataset, { graph }: Program): void {
+function checkFit(
+  name: string,
+  { shape, classes }: HeldDataset,
+  { graph }: Program,
+  given: Readonly<Record<string, Float32Array>>,
+): void {
   const ends = endsOf(graph);
-  if (ends.inputs.length !== 1) {
-    throw unexpected(name, `no dataset: the graph has ${ends.inputs.length} inputs`, 'one');
+  const left = inputsLeft(graph, given);
+  if (left.length !== 1) {
+    const told = Object.keys(given).length > 0 ? ` that are not given` : '';
+    throw unexpected(name, `no dataset: the graph has ${left.length} inputs${told}`, 'one');
   }
-  const [input]: readonly InputNode[] = ends.inputs;
+  const [input]: readonly InputNode[] = left;
   if (input.shape.length !== 3 || input.shape.some((size, axis) => size !== shape[axis])) {
     throw unexpected(name, `images of [${input.shape}], as the graph has,`, `some of [${shape}]`);
   }

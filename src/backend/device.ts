@@ -63,6 +63,8 @@ export interface GatheredBatch {
   /** One dataset position a sample; as many as the program's batch size. */
   readonly indices: Uint32Array;
   readonly augmentation: Augmentation;
+  /** The graph's other inputs, where it has more than the one for the images: `[batch, ...shape]`. */
+  readonly inputs?: Readonly<Record<string, Float32Array>>;
   /** Absent: nothing is dropped and no noise added. */
   readonly dropout?: DropoutDraw;
 }

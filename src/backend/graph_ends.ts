@@ -29,3 +29,8 @@ export function endsOf(graph: Graph): GraphEnds {
   known.set(graph, ends);
   return ends;
 }
+
+/** The inputs of a graph that are not among given ones: that of gathered images. */
+export function inputsLeft(graph: Graph, given: Readonly<Record<string, unknown>> = {}): readonly InputNode[] {
+  return endsOf(graph).inputs.filter(({ name }) => given[name] === undefined);
+}

@@ -9,7 +9,7 @@ import type { Graph } from '../../src/graph/graph.ts';
 import { randomBlock, type StreamKey, uniform } from '../../src/random/philox.ts';
 import { runReference } from '../../src/reference/interpreter.ts';
 import { augmentBatch, drawAugmentation } from '../helpers/augment.ts';
-import { testBackends } from '../helpers/backends.ts';
+import { allBackends, testBackends } from '../helpers/backends.ts';
 import { expectClose, expectSameBits } from '../helpers/compare.ts';
 
 type ImageShape = ImageArrays['shape'];
@@ -238,5 +238,69 @@ describe('the draws of a batch', () => {
     for (const draw of drawn) counts[value(draw)]++;
     const expected = drawn.length / values;
     for (const count of counts) expect(Math.abs(count - expected)).toBeLessThan(5 * Math.sqrt(expected));
+  });
+});
+
+describe.each(allBackends)('beside given inputs, on $name', (backend) => {
+  const shape = [5, 4, 3] as const;
+  const batchSize = 4;
+
+  /** Images, and a vector given beside them. */
+  function graphOfTwo() {
+    const builder = new GraphBuilder();
+    const teacher = builder.input('teacher', [classes]);
+    const features = builder.globalAvgPool(builder.input('images', shape));
+    const logits = builder.linear('classifier', features, classes);
+    const terms = [
+      { loss: builder.softmaxCrossEntropy(logits), weight: 1 },
+      { loss: builder.distillation(logits, teacher), weight: 2 },
+    ];
+    return { graph: builder.finish(builder.lossSum(terms)), images: 1, logits: logits.id };
+  }
+
+  it('gathers what is left, and takes the rest as given, step after step', async () => {
+    const source = randomImages(shape, 9);
+    const { graph, images } = graphOfTwo();
+    using device = await openDevice(backend.device);
+    using dataset = await device.createDataset(source);
+    using parameters = await device.createParameters(graph, { seed: 4 });
+    using program = device.compile(graph, { batchSize, parameters });
+    const indices = someIndices(batchSize, 9);
+    const plan = augmentation(3, { flip: true, stream });
+    for (const step of [1, 2, 3]) {
+      const teacher = Float32Array.from(uniform({ ...stream, step }, batchSize * classes));
+      const batch = { dataset, indices, augmentation: plan, inputs: { teacher } };
+      const { outputs, terms, loss } = await program.gradients({ batch, target: 'weights', read: [images] });
+      const gathered = outputs?.get(images) ?? new Float32Array();
+      expectClose(gathered, Float64Array.from(augmentBatch(source, indices, plan)), {
+        name: 'images',
+        tolerance: 1e-6,
+      });
+      const labels = Int32Array.from(indices, (index) => source.labels[index]);
+      const direct = await program.gradients({
+        batch: { inputs: { images: gathered, teacher }, labels },
+        target: 'weights',
+      });
+      expect(loss).toBe(direct.loss);
+      expect(terms).toEqual(direct.terms);
+    }
+  });
+
+  it('refuses a batch that leaves none for the images, or more than one', async () => {
+    const { graph } = graphOfTwo();
+    using device = await openDevice(backend.device);
+    using dataset = await device.createDataset(randomImages(shape, 9));
+    using parameters = await device.createParameters(graph, { seed: 4 });
+    using program = device.compile(graph, { batchSize, parameters });
+    const gathered = { dataset, indices: someIndices(batchSize, 9), augmentation: augmentation(3) };
+    const teacher = new Float32Array(batchSize * classes);
+    const images = new Float32Array(batchSize * 60);
+    const run = (inputs?: Record<string, Float32Array>) =>
+      program.gradients({ batch: { ...gathered, inputs }, target: 'weights' });
+    await expect(run()).rejects.toThrow(/no dataset: the graph has 2 inputs/);
+    await expect(run({ teacher, images })).rejects.toThrow(/0 inputs that are not given/);
+    await expect(run({ images })).rejects.toThrow(/images of \[10\], as the graph has/);
+    await expect(run({ teacher: teacher.subarray(1) })).rejects.toThrow(/inputs\.teacher/);
+    await expect(run({ other: teacher })).rejects.toThrow(/other/);
   });
 });

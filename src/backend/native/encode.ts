@@ -91,17 +91,22 @@ function encodeDropout({ seed, epoch, step, pathFactor = 1, noiseScale = 1 }: Dr
   return { seed, epoch, step, pathFactor, noiseScale, purpose: purposes.dropout };
 }
 
+/** Given inputs as [node, values] pairs. */
+function encodeInputs(given: Readonly<Record<string, Float32Array>>, graph: Graph): object {
+  return endsOf(graph).inputs.flatMap(({ id, name }) => (given[name] === undefined ? [] : [[id, given[name]]]));
+}
+
 function encodeBatch(batch: Batch, graph: Graph, handles: Handles): object {
   const dropout = batch.dropout && encodeDropout(batch.dropout);
   if (!isGathered(batch)) {
-    const inputs = endsOf(graph).inputs.map(({ id, name }) => [id, batch.inputs[name]]);
-    return { inputs, labels: batch.labels, dropout };
+    return { inputs: encodeInputs(batch.inputs, graph), labels: batch.labels, dropout };
   }
   const { augmentation } = batch;
   const { stream } = augmentation;
   return {
     dataset: handles.of('dataset', batch.dataset),
     indices: batch.indices,
+    inputs: batch.inputs && encodeInputs(batch.inputs, graph),
     table: normalisationTable(augmentation),
     pad: augmentation.pad,
     flip: augmentation.flip,

@@ -24,7 +24,7 @@ import type {
   Program,
   ProgramMemory,
 } from '../device.ts';
-import { endsOf } from '../graph_ends.ts';
+import { inputsLeft } from '../graph_ends.ts';
 import { initialValueSteps } from '../initial_values.ts';
 import { type Arena, arenas } from '../parameter_map.ts';
 import { type ParameterStore, Parameters } from '../parameters.ts';
@@ -261,7 +261,8 @@ class TfjsDevice implements Device {
     if (!isGathered(batch)) return { inputs: batch.inputs, labels: batch.labels, mixed: undefined };
     const arrays = imagesOf(this.#belongings.of('dataset', batch.dataset));
     const { images, labels, mixed } = gatherBatch(arrays, batch.indices, batch.augmentation);
-    return { inputs: { [endsOf(graph).inputs[0].name]: images }, labels, mixed };
+    const [{ name }] = inputsLeft(graph, batch.inputs);
+    return { inputs: { ...batch.inputs, [name]: images }, labels, mixed };
   }
 
   #arenasOf(parameters: Parameters): Arenas {
