@@ -121,6 +121,8 @@ AverageCommand read_average(const Device& device, const Napi::Object& value) {
   command.device = held->device;
   command.parameters = held->parameters;
   command.averages = from_handle_of<DeviceParameters>(device, value.Get("averages"))->parameters;
+  command.range = {integer(value, "offset"), integer(value, "count")};
+  command.buffers = boolean(value, "buffers");
   command.settings.decay = single(value, "decay");
   return command;
 }

@@ -135,6 +135,11 @@ void check(const AverageCommand& command) {
     if (command.averages->elements(arena) == command.parameters->elements(arena)) continue;
     fail("average", "expected averages laid out as the parameters");
   }
+  const auto& [offset, count] = command.range;
+  const int64_t weights = command.parameters->elements(Arena::kWeights);
+  if (offset < 0 || count < 0 || offset > weights - count) {
+    fail("average", "expected a part of ", weights, " weights but got ", count, " at ", offset);
+  }
 }
 
 void check(const PenaltyCommand& command) {
@@ -463,7 +468,8 @@ class Execution {
         text << hyper->program->serial() << ' ' << dataset(hyper->train) << ' ' << dataset(hyper->validation);
         describe(hyper->mixing, text);
       } else if (const auto* average = std::get_if<AverageCommand>(&command)) {
-        text << average->averages->serial();
+        text << average->averages->serial() << ' ' << average->range.offset << ':' << average->range.count << ' '
+             << average->buffers;
       } else if (const auto* sgd = std::get_if<SgdCommand>(&command)) {
         describe(sgd->moved, text);
       } else if (const auto* adam = std::get_if<AdamCommand>(&command)) {
@@ -594,13 +600,17 @@ class Execution {
   }
 
   void queue(const AverageCommand& command, const Prepared& prepared) {
+    move_average(command, prepared, Arena::kWeights, command.range);
+    const int64_t buffers = command.parameters->elements(Arena::kBuffers);
+    if (command.buffers) move_average(command, prepared, Arena::kBuffers, {0, buffers});
+  }
+
+  void move_average(const AverageCommand& command, const Prepared& prepared, Arena arena, const WeightRange& range) {
     Backend& backend = *device_.backend;
-    for (const Arena arena : {Arena::kWeights, Arena::kBuffers}) {
-      backend.sweeps().average(backend.stream(), {.average = command.averages->data(arena),
-                                                  .values = command.parameters->data(arena),
-                                                  .count = command.parameters->elements(arena),
-                                                  .settings = memory_.address<AverageSettings>(prepared.settings)});
-    }
+    backend.sweeps().average(backend.stream(), {.average = command.averages->data(arena) + range.offset,
+                                                .values = command.parameters->data(arena) + range.offset,
+                                                .count = range.count,
+                                                .settings = memory_.address<AverageSettings>(prepared.settings)});
   }
 
   void queue(const CopyCommand& command, const Prepared&) {

@@ -54,11 +54,13 @@ struct AdamCommand {
   AdamSettings settings{};
 };
 
-// Moves averages of weights and buffers towards the parameters' own.
+// Moves averages of a part of the weights, or of all and of buffers, towards the parameters' own.
 struct AverageCommand {
   std::shared_ptr<Device> device;
   std::shared_ptr<Parameters> parameters;
   std::shared_ptr<Parameters> averages;
+  WeightRange range;
+  bool buffers = true;
   AverageSettings settings{};
 };
 

@@ -26,6 +26,7 @@ import { checkBatch } from './check_batch.ts';
 import { copiedNames } from './copied_parts.ts';
 import { type Command, type CopyCommand, type ExecuteOptions, type Program, penalties } from './device.ts';
 import { endsOf } from './graph_ends.ts';
+import type { ParameterMap } from './parameter_map.ts';
 import type { Parameters } from './parameters.ts';
 
 /** Where a field is looked at: its command, and what the device that is to run it has made. */
@@ -68,7 +69,8 @@ const averages: FieldCheck = (name, value, place) => {
   parameters(name, value, place);
   const [own, other] = [place.command['parameters'], value].map((each) => (each as Parameters).map);
   const fits = own.totals.weight === other.totals.weight && own.totals.buffer === other.totals.buffer;
-  if (!fits || own.places.size !== other.places.size) {
+  const groups = (map: ParameterMap) => JSON.stringify([...map.groups]);
+  if (!fits || own.places.size !== other.places.size || groups(own) !== groups(other)) {
     throw unexpected(name, 'averages laid out as the parameters', 'those of another graph');
   }
 };
@@ -229,7 +231,7 @@ const table: Readonly<Record<Command['kind'], FieldChecks>> = {
     mixing,
   },
   sgd: { parameters, ...movedFields, ...stepFields, momentum: meets(aNumber(0, 1)), maxNorm: meets(maxNorm) },
-  average: { parameters, averages, decay: meets(aNumber(0, 1)) },
+  average: { parameters, averages, group, decay: meets(aNumber(0, 1)) },
   penalty: {
     parameters,
     penalty: meets(oneOf(penalties)),

@@ -148,12 +148,17 @@ export interface SgdCommand extends Moved {
   readonly maxNorm: number;
 }
 
-/** Moves averages of weights and buffers towards the parameters' own: average = decay·average + (1 - decay)·value. */
+/**
+ * Moves averages of weights and buffers towards the parameters' own: average = decay·average + (1 - decay)·value. A decay of (n - 1) / n in
+ * the n-th step gives the mean of all steps, as averaged SGD keeps it (Polyak and Juditsky, 1992).
+ */
 export interface AverageCommand {
   readonly kind: 'average';
   readonly parameters: Parameters;
   /** Laid out for the same graph. */
   readonly averages: Parameters;
+  /** One group of the weights, no buffers; all when absent. */
+  readonly group?: string;
   /** From 0 to 1. */
   readonly decay: number;
 }

@@ -1,10 +1,9 @@
 import type { AdamCommand, SgdCommand } from './device.ts';
+import { type WeightRange, weightRange } from './parameter_map.ts';
 
 /** The part of an arena that an optimiser moves. */
-export interface MovedPart {
+export interface MovedPart extends WeightRange {
   readonly of: 'weights' | 'alpha';
-  readonly offset: number;
-  readonly size: number;
 }
 
 /** What each moves where it is not told. */
@@ -12,7 +11,6 @@ const usual = { sgd: 'weights', adam: 'alpha' } as const;
 
 /** The part that a checked command moves. */
 export function movedPart({ kind, parameters, of = usual[kind], group }: SgdCommand | AdamCommand): MovedPart {
-  const { totals, groups } = parameters.map;
-  if (of === 'alpha') return { of, offset: 0, size: totals.alpha };
-  return { of, ...(group === undefined ? { offset: 0, size: totals.weight } : groups.get(group)!) };
+  const { map } = parameters;
+  return { of, ...(of === 'alpha' ? { offset: 0, size: map.totals.alpha } : weightRange(map, group)) };
 }

@@ -85,6 +85,11 @@ export function placeParameters(
   return { places: new Map(placed), totals, groups, secondMoments };
 }
 
+/** Where a group that there is lies; all weights when absent. */
+export function weightRange({ totals, groups }: ParameterMap, group: string | undefined): WeightRange {
+  return group === undefined ? { offset: 0, size: totals.weight } : groups.get(group)!;
+}
+
 function groupOf({ group = defaultGroup }: ParameterSpec): string {
   return group;
 }

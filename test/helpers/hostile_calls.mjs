@@ -104,6 +104,12 @@ const penalty = {
   penalty: 'zeroOneL2',
   ...{ weight: 1, share: 0.5, sigmoid: true, rows: [[0, 2]], counted: new Uint8Array(16).fill(1) },
 };
+const average = {
+  kind: 'average',
+  parameters,
+  averages: parameters,
+  ...{ offset: 0, count: 128, buffers: true, decay: 0.9 },
+};
 const copy = { kind: 'copy', parameters, target: parameters, parts: [[0, 0, 64, 32]] };
 
 const execute = (command, on = device) => addon.execute(on, [command]).promise;
@@ -138,6 +144,7 @@ const sound = {
   'a hypergradient': () => execute(hypergradient),
   'an sgd step': () => execute(sgd),
   'an adam step': () => execute(adam),
+  'averages of itself': () => execute(average),
   'a penalty': () => execute(penalty),
   'a penalty of no rows': () => execute({ ...penalty, rows: [] }),
   'a copy': () => execute(copy),
@@ -424,10 +431,11 @@ const hostile = {
   'a huge padding of images': () => runGathered({ pad: 2 ** 31 - 1, stream }),
   'a share above 1': () => runGathered({ share: 2, stream }),
   'a share that is no number': () => runGathered({ share: 'half', stream }),
-  'averages that are no parameters': () => execute({ kind: 'average', parameters, averages: dataset, decay: 0.9 }),
-  'averages of another size': async () =>
-    execute({ kind: 'average', parameters, averages: await parametersOf(64, 32, 16), decay: 0.9 }),
-  'a decay above 1': () => execute({ kind: 'average', parameters, averages: parameters, decay: 2 }),
+  'averages that are no parameters': () => execute({ ...average, averages: dataset }),
+  'averages of another size': async () => execute({ ...average, averages: await parametersOf(64, 32, 16) }),
+  'a decay above 1': () => execute({ ...average, decay: 2 }),
+  'averages past the weights': () => execute({ ...average, count: 129 }),
+  'averages before the weights': () => execute({ ...average, offset: -1 }),
   'a negative cutout': () => runGathered({ cutout: -1, stream }),
   'a NaN seed': () => runGathered({ stream: { ...stream, seed: Number.NaN } }),
   'a stream without a step': () => runGathered({ stream: { ...stream, step: undefined } }),

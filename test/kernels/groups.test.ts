@@ -154,6 +154,23 @@ describe.each(allBackends)('on $name', (backend) => {
     }
   });
 
+  it('averages of one group move, and nothing else; a decay of (n - 1) / n gives the mean of all steps', async () => {
+    using averages = await device.createParameters(graph, { seed: 5, secondMoments: true });
+    const { offset, size } = parameters.map.groups.get('cells')!;
+    const [before, buffers] = [await averages.store.read('weights'), await averages.store.read('buffers')];
+    const steps: Float32Array[] = [];
+    for (const n of [1, 2, 3]) {
+      await parameters.store.write('weights', 0, Float32Array.from(gaussian(parameters.map.totals.weight, n)));
+      steps.push(await read('weights'));
+      await device.execute([{ kind: 'average', parameters, averages, group: 'cells', decay: (n - 1) / n }]);
+    }
+    const expected = Float64Array.from(before, (value, i) =>
+      i >= offset && i < offset + size ? steps.reduce((sum, step) => sum + step[i] / 3, 0) : value,
+    );
+    expectClose(await averages.store.read('weights'), expected, { name: 'averages', tolerance: 1e-6 });
+    expectSameBits(await averages.store.read('buffers'), buffers, 'buffers');
+  });
+
   it('Adam may clip its gradient, whose norm it tells then', async () => {
     await device.execute([gradients(1)]);
     const gradient = await read('weightGradients');
@@ -248,6 +265,11 @@ describe.each(allBackends)('on $name', (backend) => {
     ['groups of alpha', () => ({ ...gradients(1), target: 'alpha', groups: ['stem'] }), /none for gradients of alpha/],
     ['accumulate that is no switch', () => ({ ...gradients(1), accumulate: 1 }), /commands\[0\]\.accumulate/],
     ['a group to move that there is not', () => ({ ...sgd(), group: 'other' }), /commands\[0\]\.group/],
+    [
+      'averages of a group that there is not',
+      () => ({ kind: 'average', parameters, averages: parameters, decay: 0, group: 'other' }),
+      /commands\[0\]\.group/,
+    ],
     ['a group of alpha', () => ({ ...sgd(), of: 'alpha', group: 'stem' }), /none of alpha/],
     ['something else to move', () => ({ ...sgd(), of: 'buffers' }), /commands\[0\]\.of/],
     ['a copy of what there is not', () => ({ ...copy(), tensors: ['other'] }), /tensors of the target/],

@@ -9,7 +9,7 @@ import { endsOf } from '../graph_ends.ts';
 import { givenRows } from '../mixing_rows.ts';
 import { movedPart } from '../moved_part.ts';
 import { normalisationTable } from '../normalisation.ts';
-import { arenas, type ParameterMap } from '../parameter_map.ts';
+import { arenas, type ParameterMap, weightRange } from '../parameter_map.ts';
 import type { Parameters } from '../parameters.ts';
 import { penaltyRows } from '../penalty_rows.ts';
 import type { Handle } from './addon.ts';
@@ -82,7 +82,7 @@ function encodeMixing(mixing: Mixing | undefined, map: ParameterMap): object {
 /** Groups of weights as [offset, size] pairs. */
 function encodeGroups(groups: readonly string[], map: ParameterMap): object {
   return groups.map((group) => {
-    const { offset, size } = map.groups.get(group)!;
+    const { offset, size } = weightRange(map, group);
     return [offset, size];
   });
 }
@@ -131,7 +131,10 @@ function encodePenalty(command: PenaltyCommand, parameters: Handle): object {
 export function encodeCommand(command: Command, handles: Handles): object {
   const handleOf = (parameters: Parameters) => handles.of('parameters', parameters);
   if (command.kind === 'average') {
-    return { ...command, parameters: handleOf(command.parameters), averages: handleOf(command.averages) };
+    const { parameters, averages, group, decay } = command;
+    const { offset, size } = weightRange(parameters.map, group);
+    const part = { offset, count: size, buffers: group === undefined };
+    return { kind: 'average', parameters: handleOf(parameters), averages: handleOf(averages), decay, ...part };
   }
   if (command.kind === 'sgd' || command.kind === 'adam') {
     const { of, offset, size } = movedPart(command);

@@ -171,8 +171,7 @@ class TfjsDevice implements Device {
       case 'adam':
         return { gradientNorm: adam(this.#arenasOf(command.parameters), command) };
       case 'average': {
-        const { parameters, averages, decay } = command;
-        average(this.#arenasOf(averages), this.#arenasOf(parameters), decay);
+        average(this.#arenasOf(command.averages), this.#arenasOf(command.parameters), command);
         return {};
       }
       case 'copy': {

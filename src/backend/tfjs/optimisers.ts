@@ -1,7 +1,7 @@
 // Optimisers and the arithmetic of the hypergradient over whole arenas, as native/cpu/sweeps.cc has them.
-import type { AdamCommand, HypergradientCommand, SgdCommand } from '../device.ts';
+import type { AdamCommand, AverageCommand, HypergradientCommand, SgdCommand } from '../device.ts';
 import { movedPart } from '../moved_part.ts';
-import type { Arena } from '../parameter_map.ts';
+import { type Arena, weightRange } from '../parameter_map.ts';
 import type { Arenas } from './pass.ts';
 
 /** Euclidean norm, summed in float64. */
@@ -40,13 +40,17 @@ function movedArrays(arenas: Arenas, command: SgdCommand | AdamCommand) {
   return { values: part(values), gradients: part(gradients), mean: part(mean), variance: part(variance) };
 }
 
-/** Moves averages of weights and buffers. */
-export function average(averages: Arenas, values: Arenas, decay: number): void {
+/** Moves averages of a group of weights, or of all and of buffers. */
+export function average(averages: Arenas, values: Arenas, { parameters, group, decay }: AverageCommand): void {
+  const { offset, size } = weightRange(parameters.map, group);
+  moveAverage(averages.weights.subarray(offset, offset + size), values.weights.subarray(offset, offset + size), decay);
+  if (group === undefined) moveAverage(averages.buffers, values.buffers, decay);
+}
+
+function moveAverage(averages: Float32Array, values: Float32Array, decay: number): void {
   const [kept, rest] = [Math.fround(decay), Math.fround(1 - Math.fround(decay))];
-  for (const arena of ['weights', 'buffers'] as const) {
-    for (let i = 0; i < values[arena].length; i++) {
-      averages[arena][i] = Math.fround(kept * averages[arena][i]) + Math.fround(rest * values[arena][i]);
-    }
+  for (let i = 0; i < values.length; i++) {
+    averages[i] = Math.fround(kept * averages[i]) + Math.fround(rest * values[i]);
   }
 }
 
