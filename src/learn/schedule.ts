@@ -1,4 +1,4 @@
-import { type CosineSchedule, cosineLearningRate } from './cosine.ts';
+import { type CosineSchedule, cosineLearningRate, scheduledEpoch } from './cosine.ts';
 
 /** How the learning rate falls from epoch to epoch. */
 export const schedules = ['cosine', 'exponential'] as const;
@@ -15,7 +15,10 @@ export interface WarmSchedule extends CosineSchedule {
 /** The learning rate in an epoch (from 0), constant within it: what the schedule says, times the share that is warmed up. */
 export function trainLearningRate(settings: WarmSchedule, epoch: number): number {
   const { schedule, learningRate, gamma, warmupEpochs } = settings;
-  const scheduled = schedule === 'cosine' ? cosineLearningRate(settings, epoch) : learningRate * gamma ** epoch;
+  const scheduled =
+    schedule === 'cosine'
+      ? cosineLearningRate(settings, epoch)
+      : learningRate * gamma ** scheduledEpoch(settings, epoch);
   return epoch < warmupEpochs ? (scheduled * (epoch + 1)) / warmupEpochs : scheduled;
 }
 

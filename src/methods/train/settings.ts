@@ -1,5 +1,6 @@
 import { autoAugmentChoices } from '../../augment/augment.ts';
 import { precisions } from '../../backend/device.ts';
+import { scheduleAheadRule } from '../../learn/cosine.ts';
 import { schedules } from '../../learn/schedule.ts';
 import { stemForms } from '../../network/macro.ts';
 import {
@@ -25,6 +26,7 @@ export const trainSettingRules = {
   schedule: choice('cosine', schedules, 'how the learning rate falls from epoch to epoch'),
   learningRateMin: number(0, 0, 100, 'where the cosine schedule ends'),
   gamma: number(0.97, 0, 1, 'factor an epoch of the exponential schedule'),
+  scheduleAhead: scheduleAheadRule,
   warmupEpochs: integer(0, 0, 1e6, 'epochs over which the learning rate rises'),
   momentum: number(0.9, 0, 1, 'of the weights'),
   weightDecay: number(3e-4, 0, 100, 'of the weights'),
