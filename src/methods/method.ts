@@ -183,6 +183,8 @@ export interface MethodResult {
   readonly scores: Readonly<Record<string, number>>;
   /** What is kept of a training. */
   readonly weights?: Parameters;
+  /** What a user should know of it, a line each. */
+  readonly notices?: readonly string[];
 }
 
 /** A method, with the types of its settings inferred from its table. */

@@ -1,3 +1,4 @@
+import { check, notNegative } from '../checks.ts';
 import { invalid } from '../errors.ts';
 import type { CellType } from '../genotype/genotype.ts';
 import { isOperationName, operationNameExpectation } from '../genotype/rules.ts';
@@ -24,6 +25,8 @@ export interface SearchSpace {
   readonly candidates: readonly Candidate[] | ((edge: EdgePlace) => readonly Candidate[]);
   /** How architecture parameters become mixing weights; `softmax` when absent. */
   readonly activation?: MixingActivation;
+  /** Of the normal distribution that architecture parameters begin with, around 0: 0 for all of them 0; 1e-3 when absent. */
+  readonly alphaDeviation?: number;
 }
 
 /** An edge with its candidates: row `row` of the architecture parameters of its cell type. */
@@ -37,26 +40,29 @@ export interface ResolvedSpace {
   readonly name: string;
   readonly nodes: number;
   readonly activation: MixingActivation;
+  readonly alphaDeviation: number;
   /** By cell type, ordered by node, then by input. */
   readonly edges: Readonly<Record<CellType, readonly ResolvedEdge[]>>;
 }
 
-/** The known search spaces by name: `darts` with its 8 candidates (arXiv:1806.09055, section 3.1). */
+const withoutNone = [
+  'max_pool_3x3',
+  'avg_pool_3x3',
+  'skip_connect',
+  'sep_conv_3x3',
+  'sep_conv_5x5',
+  'dil_conv_3x3',
+  'dil_conv_5x5',
+];
+
+/** The known search spaces by name. */
 export const spaces: Readonly<Record<string, SearchSpace>> = {
-  darts: {
-    name: 'darts',
-    nodes: 4,
-    candidates: [
-      'none',
-      'max_pool_3x3',
-      'avg_pool_3x3',
-      'skip_connect',
-      'sep_conv_3x3',
-      'sep_conv_5x5',
-      'dil_conv_3x3',
-      'dil_conv_5x5',
-    ],
-  },
+  /** The 8 candidates of DARTS (arXiv:1806.09055, section 3.1). */
+  darts: { name: 'darts', nodes: 4, candidates: [noneName, ...withoutNone] },
+  /** The 7 of FairDARTS (arXiv:1911.12126), each weighed by itself: all begin with a weight of 0.5. */
+  fairdarts: { name: 'fairdarts', nodes: 4, candidates: withoutNone, activation: 'sigmoid', alphaDeviation: 0 },
+  /** The same 7, competing as those of DARTS do. */
+  darts_without_none: { name: 'darts_without_none', nodes: 4, candidates: withoutNone },
 };
 
 /** Checks a search space, given whole or by name, and writes its edges out. Throws ArgumentError for a faulty one. */
@@ -66,7 +72,7 @@ export function resolveSpace(space: string | SearchSpace): ResolvedSpace {
     return resolveSpace(spaces[space]);
   }
   if (typeof space !== 'object' || space === null) throw invalid('space', 'a name or a search space', space);
-  const { name, nodes, activation = 'softmax' } = space;
+  const { name, nodes, activation = 'softmax', alphaDeviation = 1e-3 } = space;
   if (typeof name !== 'string' || name === '') throw invalid('space.name', 'a name', name);
   if (!(Number.isInteger(nodes) && nodes >= 1 && nodes <= 100)) {
     throw invalid('space.nodes', 'an integer from 1 to 100', nodes);
@@ -74,8 +80,9 @@ export function resolveSpace(space: string | SearchSpace): ResolvedSpace {
   if (activation !== 'softmax' && activation !== 'sigmoid') {
     throw invalid('space.activation', "'softmax' or 'sigmoid'", activation);
   }
+  check('space.alphaDeviation', alphaDeviation, notNegative);
   const edges = { normal: resolveEdges(space, 'normal'), reduce: resolveEdges(space, 'reduce') };
-  return { name, nodes, activation, edges };
+  return { name, nodes, activation, alphaDeviation, edges };
 }
 
 function resolveEdges({ nodes, candidates }: SearchSpace, cell: CellType): ResolvedEdge[] {
