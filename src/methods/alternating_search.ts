@@ -23,8 +23,10 @@ import { callingSize } from '../network/image_size.ts';
 import { buildSupernet, type Supernet } from '../network/supernet.ts';
 import { Resources } from '../resources.ts';
 import { readAlpha } from '../select/alpha.ts';
+import { layoutOf } from '../select/layout.ts';
 import type {
   EpochReport,
+  InitialArchitecture,
   Measure,
   MethodContext,
   MethodDescription,
@@ -210,7 +212,7 @@ class AlternatingRun<Settings extends AlternatingSettings> implements MethodRun 
   async endEpoch({ epoch }: Position, signal?: AbortSignal): Promise<EpochReport> {
     const { settings } = this.#source;
     const score = await validate(this.#device, this.#programs.programFor, validationBatches(this.#source), { signal });
-    const { genotype, alpha } = await this.#architecture();
+    const { genotype, alpha } = await this.#found();
     return {
       measures: { learningRate: cosineLearningRate(settings, epoch), ...this.#means.end(score) },
       architecture: { genotype, alpha },
@@ -218,12 +220,17 @@ class AlternatingRun<Settings extends AlternatingSettings> implements MethodRun 
   }
 
   async result(): Promise<MethodResult> {
-    const { genotype, mixing } = await this.#architecture();
+    const { genotype, mixing } = await this.#found();
     const { loss, accuracy } = this.#means.validation;
     return { genotype, mixing, scores: { validationAccuracy: accuracy, validationLoss: loss } };
   }
 
-  async #architecture() {
+  async architecture(): Promise<InitialArchitecture> {
+    const { alpha } = await readAlpha(this.#supernet, this.#parameters);
+    return { alpha, layout: layoutOf(this.#supernet), activation: this.#supernet.space.activation };
+  }
+
+  async #found() {
     const { alpha, mixing } = await readAlpha(this.#supernet, this.#parameters);
     return { genotype: this.#parts.select(this.#supernet, mixing), mixing, alpha };
   }

@@ -5,6 +5,9 @@ import type { CellType } from '../genotype/genotype.ts';
 import { noneName } from '../operation/operations.ts';
 import type { RowsByTable } from './alpha.ts';
 
+/** Both, in the order in which everything is told of them. */
+export const cellTypes = ['normal', 'reduce'] as const;
+
 /** One table of mixing weights as selection sees it: the place of each row and the names of its candidates. */
 export interface SelectableTable {
   readonly name: string;
@@ -46,7 +49,7 @@ export function weightedCells(supernet: Selectable, mixing: RowsByTable): Readon
   const { space, tables } = supernet;
   checkRecord('supernet.space', space, 'nodes');
   checkRecord('supernet.tables', tables, 'normal and reduce');
-  for (const type of ['normal', 'reduce'] as const) {
+  for (const type of cellTypes) {
     checkRecord(`supernet.tables.${type}`, tables[type], 'name, rowLengths and edges');
   }
   const cell = (table: SelectableTable) => weightedCell(table, mixing[table.name], space.nodes);

@@ -1,7 +1,7 @@
 // What to say of a selection that left a cell without any entry: no network can be made of it.
 import type { CellType, Genotype } from '../genotype/genotype.ts';
 import type { RowsByTable } from './alpha.ts';
-import { type Selectable, type WeightedCandidate, type WeightedCell, weightedCells } from './candidates.ts';
+import { cellTypes, type Selectable, type WeightedCandidate, type WeightedCell, weightedCells } from './candidates.ts';
 
 /** Mixing weights of one cell type, counted; `none` is not among them. */
 export interface ThresholdCount {
@@ -42,10 +42,10 @@ export function emptyCellNotice(
   option = '--threshold',
 ): string | undefined {
   const isEmpty = (type: CellType) => genotype[type].nodes.every((entries) => entries.length === 0);
-  const empty = (['normal', 'reduce'] as const).filter(isEmpty);
+  const empty = cellTypes.filter(isEmpty);
   if (empty.length === 0) return undefined;
   const counts = countAtThreshold(supernet, mixing, threshold);
-  const told = (['normal', 'reduce'] as const).map((type) => cellLine(cellNames[type], counts[type])).join('; ');
+  const told = cellTypes.map((type) => cellLine(cellNames[type], counts[type])).join('; ');
   const lowest = Math.min(...empty.map((type) => counts[type].largest.weight));
   const cells = empty.map((type) => cellNames[type]).join(' and the ');
   return (
