@@ -26,9 +26,11 @@ import { ImagePool } from '../load/pool.ts';
 import { callingSize } from '../network/image_size.ts';
 import { buildSupernet, type Supernet } from '../network/supernet.ts';
 import { Resources } from '../resources.ts';
-import { readAlpha } from '../select/alpha.ts';
+import { type RowsByTable, readAlpha } from '../select/alpha.ts';
+import { layoutOf } from '../select/layout.ts';
 import type {
   EpochReport,
+  InitialArchitecture,
   Measure,
   MethodContext,
   MethodDescription,
@@ -90,9 +92,9 @@ export interface AlternatingParts<Settings> {
   /** What the graph's noise is scaled by in an epoch; no noise when absent. */
   noiseScale?(epoch: number): number;
   /** The genotype that mixing weights stand for. */
-  select(supernet: Supernet, mixing: MethodResult['mixing'] & object): Genotype;
+  select(supernet: Supernet, mixing: RowsByTable): Genotype;
   /** What a user should know of the genotype that was found. */
-  notices?(genotype: Genotype): readonly string[];
+  notices?(supernet: Supernet, mixing: RowsByTable, genotype: Genotype): readonly string[];
 }
 
 /** What such a search reports. */
@@ -284,10 +286,10 @@ class AlternatingRun<Settings extends AlternatingSettings> implements MethodRun 
   }
 
   async endEpoch({ epoch }: Position, signal?: AbortSignal): Promise<EpochReport> {
-    const { settings, validationImages, ...source } = this.#source;
+    const { settings, validationImages } = this.#source;
     const { classes, supernet } = this.#searched;
     const augmentedIn = settings.augmentedValidation ? { epoch } : undefined;
-    const planned = validationBatches({ ...source, validationImages, settings }, augmentedIn);
+    const planned = validationBatches(this.#source, augmentedIn);
     const draws = augmentedIn && { ...augmentedIn, firstDraw: stepsPerEpoch(this.#source) };
     const score = await scoreImages({
       device: this.#device,
@@ -298,7 +300,7 @@ class AlternatingRun<Settings extends AlternatingSettings> implements MethodRun 
       signal,
     });
     const { loss, accuracy, top5 } = score;
-    const { genotype, alpha } = await this.#architecture();
+    const { genotype, alpha } = await this.#found();
     return {
       measures: {
         learningRate: cosineLearningRate(settings, epoch),
@@ -310,13 +312,24 @@ class AlternatingRun<Settings extends AlternatingSettings> implements MethodRun 
   }
 
   async result(): Promise<MethodResult> {
-    const { genotype, mixing } = await this.#architecture();
+    const { genotype, mixing } = await this.#found();
     const { loss, accuracy } = this.#means.validation;
-    const notices = this.#parts.notices?.(genotype) ?? [];
-    return { genotype, mixing, scores: { validationAccuracy: accuracy, validationLoss: loss }, notices };
+    const notices = this.#parts.notices?.(this.#searched.supernet, mixing, genotype) ?? [];
+    return {
+      genotype,
+      mixing,
+      scores: { validationAccuracy: accuracy, validationLoss: loss },
+      ...(notices.length > 0 && { notices }),
+    };
   }
 
-  async #architecture() {
+  async architecture(): Promise<InitialArchitecture> {
+    const { supernet, parameters } = this.#searched;
+    const { alpha } = await readAlpha(supernet, parameters);
+    return { alpha, layout: layoutOf(supernet), activation: supernet.space.activation };
+  }
+
+  async #found() {
     const { supernet, parameters } = this.#searched;
     const { alpha, mixing } = await readAlpha(supernet, parameters);
     return { genotype: this.#parts.select(supernet, mixing), mixing, alpha };
@@ -329,8 +342,8 @@ class AlternatingRun<Settings extends AlternatingSettings> implements MethodRun 
 
 /** Where alpha's first command is a pass, it has the loss that alpha learned from. */
 export function alternatingOutcome(alpha: readonly Outcome[], weights: readonly Outcome[]): AlternatingOutcome {
-  const measures = alpha.length > 0 ? { validationLoss: alpha[0].loss ?? Number.NaN } : {};
-  return { ...weightStepOutcome(weights), measures };
+  const measures = alpha.map(({ loss = Number.NaN }) => ({ validationLoss: loss }));
+  return { ...weightStepOutcome(weights), measures: measures[0] ?? {} };
 }
 
 /** The batches of one split that an epoch's steps take, from a step on. */

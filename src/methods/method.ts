@@ -4,9 +4,10 @@ import type { ParameterSets } from '../backend/parameter_sets.ts';
 import type { Parameters } from '../backend/parameters.ts';
 import type { Dataset, ImageSet } from '../data/dataset.ts';
 import type { Genotype } from '../genotype/genotype.ts';
-import type { Graph } from '../graph/graph.ts';
+import type { Graph, MixingActivation } from '../graph/graph.ts';
 import type { UnreadableImage } from '../load/loader.ts';
 import type { RowsByTable } from '../select/alpha.ts';
+import type { AlphaLayout } from '../select/layout.ts';
 import type { Presets, SettingsOf, SettingTable } from '../setting_rules.ts';
 import type { SearchSpace } from '../space/space.ts';
 
@@ -106,6 +107,8 @@ export interface MethodRun extends Disposable {
   /** Rejects with AbortedError on a signal. */
   endEpoch(at: Position, signal?: AbortSignal): Promise<EpochReport>;
   result(): Promise<MethodResult>;
+  /** What a search begins with: asked before the first step of a stage, for the journal. */
+  architecture?(): Promise<InitialArchitecture>;
   /** Image files that turned out to be unreadable since this was last called. */
   takeUnreadable?(): readonly UnreadableImage[];
 }
@@ -163,6 +166,14 @@ export interface ArchitectureReport {
   readonly genotype: Genotype;
   /** Architecture parameters by name of their table, one row an edge. */
   readonly alpha: RowsByTable;
+}
+
+/** Architecture parameters before a search's first step, and what each of their numbers is for. */
+export interface InitialArchitecture {
+  readonly alpha: RowsByTable;
+  readonly layout: AlphaLayout;
+  /** How they become mixing weights. */
+  readonly activation: MixingActivation;
 }
 
 /** What an epoch came to. */

@@ -76,7 +76,7 @@ describe('a method of at most 80 lines', () => {
     const records = (await dartsmith(['show', out, '--json'])).stdout.trimEnd().split('\n');
     const types = records.map((record) => JSON.parse(record).type);
     const epoch = ['epoch', 'genotype', 'alpha'];
-    expect(types).toEqual(['start', ...epoch, ...epoch, 'result']);
+    expect(types).toEqual(['start', 'layout', 'alpha', ...epoch, ...epoch, 'result']);
   });
 
   it('is interrupted and resumed to the same bytes, and tells of both', async () => {

@@ -1,3 +1,4 @@
+import { emptyCellNotice } from '../../select/empty_cells.ts';
 import { selectGenotype } from '../../select/rules.ts';
 import { alternatingMeasures, alternatingSearch } from '../alternating_search.ts';
 import { defineMethod } from '../method.ts';
@@ -32,6 +33,10 @@ export const fairdarts = defineMethod({
     return alternatingSearch(context, {
       ...fairdartsParts(context.settings),
       select: (supernet, mixing) => selectGenotype(supernet, mixing, { by, threshold }),
+      notices: (supernet, mixing, genotype) => {
+        const notice = emptyCellNotice(supernet, mixing, genotype, threshold, '--op-threshold');
+        return notice === undefined ? [] : [notice];
+      },
     });
   },
 });
