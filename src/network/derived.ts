@@ -3,7 +3,7 @@ import type { Genotype } from '../genotype/genotype.ts';
 import { checkGenotype } from '../genotype/rules.ts';
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Operation } from '../operation/operations.ts';
-import { type CellSettings, type DropPathUnit, dropPathUnits } from './genotype_operation.ts';
+import { type CellSettings, type DropPathUnit, dropPathUnits, publishedDropPathUnit } from './genotype_operation.ts';
 import { buildForSize } from './image_size.ts';
 import { buildNetwork, type CellBuilder, descriptionNames, type Network, type StemForm } from './macro.ts';
 import { buildPairCell } from './pair_cell.ts';
@@ -29,8 +29,8 @@ export interface DerivedNetworkOptions {
    */
   readonly dropPath?: number;
   /**
-   * What drop path drops: the output of each `operation` but identities, or the sum of each `node`. As published when absent: operations
-   * of a genotype of pairs (arXiv:1806.09055), nodes of one of triples (arXiv:1911.12126).
+   * What drop path drops: the output of each `operation` but identities, or the sum of each `node`, identities included. As published
+   * when absent: operations of a genotype of pairs (arXiv:1806.09055), nodes of one of triples (arXiv:1911.12126).
    */
   readonly dropPathUnit?: DropPathUnit;
   /** For training: share of a label's probability that is spread over all classes; 0 when absent. */
@@ -69,7 +69,7 @@ export function buildDerivedNetwork(options: DerivedNetworkOptions): Network {
   const { genotype, inputShape, classes, initChannels = 36, layers = 20 } = options;
   checkGenotype(genotype);
   const { stem, auxiliaryWeight, labelSmoothing, dropPath = 0, operations = {} } = options;
-  const { dropPathUnit = genotype.entries === 'triples' ? 'node' : 'operation' } = options;
+  const { dropPathUnit = publishedDropPathUnit(genotype) } = options;
   check('dropPath', dropPath, aShareBelowOne);
   check('dropPathUnit', dropPathUnit, oneOf(dropPathUnits));
   checkOptional('labelSmoothing', labelSmoothing, aShareBelowOne);

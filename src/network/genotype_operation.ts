@@ -1,5 +1,5 @@
 import { invalid } from '../errors.ts';
-import type { GenotypeEdge } from '../genotype/genotype.ts';
+import type { Genotype, GenotypeEdge } from '../genotype/genotype.ts';
 import type { GraphBuilder, Tensor } from '../graph/builder.ts';
 import { applyOperation, operations as knownOperations, type Operation } from '../operation/operations.ts';
 import type { CellPlace } from './macro.ts';
@@ -9,6 +9,11 @@ export const dropPathUnits = ['operation', 'node'] as const;
 
 /** One of {@link dropPathUnits}. */
 export type DropPathUnit = (typeof dropPathUnits)[number];
+
+/** What drop path drops as published: operations of pairs (arXiv:1806.09055), nodes of triples (arXiv:1911.12126). */
+export function publishedDropPathUnit({ entries }: Genotype): DropPathUnit {
+  return entries === 'triples' ? 'node' : 'operation';
+}
 
 /** How the cells of a derived network are built. */
 export interface CellSettings {
