@@ -1,4 +1,5 @@
 import { aFunction, aShareBelowOne, check, checkOptional, checkOptions, checkRecord, oneOf } from '../checks.ts';
+import { checkLive } from '../genotype/dead_nodes.ts';
 import type { Genotype } from '../genotype/genotype.ts';
 import { checkGenotype } from '../genotype/rules.ts';
 import { GraphBuilder } from '../graph/builder.ts';
@@ -68,6 +69,7 @@ export function buildDerivedNetwork(options: DerivedNetworkOptions): Network {
   checkOptions('options', options, optionNames, descriptionNames);
   const { genotype, inputShape, classes, initChannels = 36, layers = 20 } = options;
   checkGenotype(genotype);
+  checkLive(genotype);
   const { stem, auxiliaryWeight, labelSmoothing, dropPath = 0, operations = {} } = options;
   const { dropPathUnit = publishedDropPathUnit(genotype) } = options;
   check('dropPath', dropPath, aShareBelowOne);

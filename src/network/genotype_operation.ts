@@ -49,15 +49,16 @@ function findOperation(name: string, own: Readonly<Record<string, Operation>>): 
   throw invalid('an operation of the genotype', `one of ${known} (give your own as options.operations)`, name);
 }
 
-/** An operation's output, dropped where drop path drops operations and this is not the identity of its input. */
-export function droppedOperation(
+/** An operation's output as its node sums it: dropped where drop path drops operations and this is not the identity, then weighed. */
+export function summand(
   builder: GraphBuilder,
   output: Tensor,
   input: Tensor,
+  { weight = 1 }: GenotypeEdge,
   { dropPath, dropPathUnit }: CellSettings,
 ): Tensor {
   const isDropped = dropPath > 0 && dropPathUnit === 'operation' && output.id !== input.id;
-  return isDropped ? builder.dropout(output, { rate: dropPath, drops: 'samples' }) : output;
+  return builder.scale(isDropped ? builder.dropout(output, { rate: dropPath, drops: 'samples' }) : output, weight);
 }
 
 /** A node's sum, dropped where drop path drops nodes. */

@@ -1,6 +1,6 @@
 import type { GenotypeCell } from '../genotype/genotype.ts';
 import type { GraphBuilder, Tensor } from '../graph/builder.ts';
-import { buildOperation, type CellSettings, droppedNode, droppedOperation } from './genotype_operation.ts';
+import { buildOperation, type CellSettings, droppedNode, summand } from './genotype_operation.ts';
 import type { CellPlace } from './macro.ts';
 
 /** A cell of pairs (op, from): its operations are numbered through, its output is what the genotype concatenates. */
@@ -17,7 +17,7 @@ export function buildPairCell(
     const outputs = edges.map((edge) => {
       const source = states[edge.input];
       const output = buildOperation(builder, source, edge, String(position++), place, settings);
-      return droppedOperation(builder, output, source, settings);
+      return summand(builder, output, source, edge, settings);
     });
     states.push(droppedNode(builder, builder.add(outputs), settings));
   }

@@ -1,14 +1,12 @@
-import { ArgumentError } from '../errors.ts';
 import type { GenotypeCell, GenotypeEdge } from '../genotype/genotype.ts';
 import type { GraphBuilder, Tensor } from '../graph/builder.ts';
-import { buildOperation, type CellSettings, droppedNode, droppedOperation } from './genotype_operation.ts';
+import { buildOperation, type CellSettings, droppedNode, summand } from './genotype_operation.ts';
 import type { CellPlace } from './macro.ts';
 
 /**
  * A cell of triples (op, to, from) as FairDARTS' code has it (arXiv:1911.12126): nodes are computed and concatenated in the order in which
  * entries first name them, a node is the sum over its edges of the sums over their operations. A source that is no state yet is passed
- * over: its operations have parameters, which nothing trains. Throws ArgumentError naming the cell where it has no entry, and the node
- * where all of its sources are passed over.
+ * over: its operations have parameters, which nothing trains. The genotype was found live.
  */
 export function buildTripleCell(
   builder: GraphBuilder,
@@ -17,23 +15,17 @@ export function buildTripleCell(
   { nodes, concat }: GenotypeCell,
   settings: CellSettings,
 ): Tensor {
-  if (concat.length === 0) {
-    throw new ArgumentError(`expected at least one entry in the ${place.type} cell of the genotype but got none`);
-  }
   const states = new Map<number, Tensor>(inputs.entries());
   for (const target of concat) {
-    const entries = nodes[target - 2];
     const edges: Tensor[][] = [];
-    for (const [from, operations] of bySource(entries)) {
+    for (const [from, operations] of bySource(nodes[target - 2])) {
       const source = states.get(from);
       const edge = { builder, place, operations, path: `${target}.${from}`, settings };
       if (source === undefined) declareEdge(edge, inputs[0]);
       else edges.push(buildEdge(edge, source));
     }
-    if (edges.length === 0) throw deadNode(place, target, entries);
     states.set(target, droppedNode(builder, sumOf(builder, edges), settings));
   }
-  // No concat holds a state that was not made.
   return builder.concat(concat.map((state) => states.get(state)!));
 }
 
@@ -57,7 +49,7 @@ function bySource(entries: readonly GenotypeEdge[]): (readonly [from: number, op
 function buildEdge({ builder, place, operations, path, settings }: Edge, source: Tensor): Tensor[] {
   return operations.map((entry, k) => {
     const output = buildOperation(builder, source, entry, `${path}.${k}`, place, settings);
-    return droppedOperation(builder, output, source, settings);
+    return summand(builder, output, source, entry, settings);
   });
 }
 
@@ -73,11 +65,4 @@ function declareEdge({ builder, place, operations, path, settings }: Edge, { sha
 /** Sums run from the left, so that the operations of the first edge need none of their own. */
 function sumOf(builder: GraphBuilder, [first, ...others]: readonly Tensor[][]): Tensor {
   return builder.add([...first, ...others.map((outputs) => builder.add(outputs))]);
-}
-
-function deadNode({ type }: CellPlace, target: number, entries: readonly GenotypeEdge[]): ArgumentError {
-  const sources = [...new Set(entries.map(({ input }) => input))].join(', ');
-  return new ArgumentError(
-    `node ${target - 2} (state ${target}) of the genotype's ${type} cell has no live source: nothing makes state ${sources} before it; withoutDeadNodes (--drop-dead-nodes) leaves such nodes out`,
-  );
 }
