@@ -377,6 +377,20 @@ export class GraphBuilder {
     return this.#node({ op: 'softmaxCrossEntropy', smoothing, weights }, inputs, []);
   }
 
+  /**
+   * Declares the parameters of what is built on a tensor of a shape, without its nodes: what files hold and counts count though nothing
+   * runs. No optimiser moves them; see `untrained` of {@link ParameterSpec}.
+   */
+  untrained(shape: Shape, build: (builder: GraphBuilder, input: Tensor) => Tensor): void {
+    checkShape(shape);
+    check('build', build, aFunction);
+    const apart = new GraphBuilder();
+    build(apart, apart.zero(shape));
+    for (const { name, ...spec } of apart.#state.parameters.values()) {
+      this.#parameter(name, { ...spec, role: 'buffer', ...(spec.role === 'weight' && { untrained: true }) });
+    }
+  }
+
   /** The finished graph with `output` as what programs return. */
   finish(output: Tensor): Graph {
     checkTensor('finish', output);

@@ -79,6 +79,9 @@ function checkParameters(graph: string, parameters: readonly ParameterSpec[]): S
       throw invalid(`${at}.shape`, 'at least two sizes', spec.shape);
     }
     if (spec.role === 'alpha') checkRows(at, spec);
+    if (spec.untrained !== undefined && (spec.untrained !== true || spec.role !== 'buffer')) {
+      throw invalid(`${at}.untrained`, 'true of a buffer, or absent', spec.untrained);
+    }
     checkInitialiser(`${at}.initialiser`, spec.initialiser);
     specs.set(spec.name, spec);
   }
