@@ -35,9 +35,9 @@ export function progressLine(event: StepEvent, measures: readonly Measure[], roo
   return advanceLine({ epoch, epochs, done: step + 1, steps }, [...told, last, leftField(event)], room, paint);
 }
 
-/** The line of {@link progressLine} before an epoch's first step, which may take long. */
+/** The line of {@link progressLine} before an epoch's first step, which may take long, and of an epoch without steps. */
 export function waitingLine(advance: Advance, room: number, paint: Paint): string {
-  return advanceLine(advance, [], room, paint);
+  return advanceLine(advance.steps === 0 ? { ...advance, steps: 1 } : advance, [], room, paint);
 }
 
 /** Whether an epoch's validation follows. */
@@ -128,7 +128,7 @@ function cellLines(name: string, cell: GenotypeCell): string[] {
 /** The first one stays longest where a line is narrow. */
 function measureFields(event: StepEvent, measures: readonly Measure[]): Field[] {
   return measures
-    .filter(({ of, group }) => of === 'step' && group !== undefined)
+    .filter((measure) => measure.of === 'step' && measure.group !== undefined && measured(event, measure) !== undefined)
     .map((measure, index) => {
       const value = formatMeasure(measure, measured(event, measure));
       const text = `${measure.label} ${measure.unit === 'share' ? value.padStart(5) : value}`;

@@ -64,7 +64,10 @@ function createJsonReporter({ stdout, stderr }: ReporterStreams): Reporter {
       else if (event.type === 'unreadable') notice(unreadableLine(event));
     },
     notice,
-    result: (result) => stdout.write(`${JSON.stringify({ type: 'result', ...result })}\n`),
+    result(result) {
+      stdout.write(`${JSON.stringify({ type: 'result', ...result })}\n`);
+      noticesOf(result).forEach(notice);
+    },
     close() {},
   };
 }
@@ -90,7 +93,10 @@ function createPlainReporter({ stdout, stderr }: ReporterStreams, methods: reado
       else if (event.type === 'unreadable') notice(unreadableLine(event));
     },
     notice,
-    result: (result) => summary(result).forEach(print),
+    result(result) {
+      summary(result).forEach(print);
+      noticesOf(result).forEach(notice);
+    },
     close() {},
   };
 }
@@ -133,6 +139,7 @@ function createLiveReporter(
     result(result) {
       live.close();
       print(summary(result));
+      noticesOf(result).forEach(notice);
     },
     close: () => live.close(),
   };
@@ -145,17 +152,22 @@ function measuresOf({ method }: StartEvent, methods: readonly Method[]): readonl
 
 /** The outcome and what to do with it. */
 function summary(result: SearchResult | TrainResult): string[] {
-  const { genotype, directory } = result;
   if ('testAccuracy' in result) return trainSummary(result);
-  const text = genotypeText(genotype);
-  if (directory === undefined) return [text];
+  const { genotype, architectures, directory } = result;
+  const named = Object.entries(architectures ?? {}).map(([name, one]) => `${name} = ${genotypeText(one)}`);
+  const texts = named.length > 0 ? named : [genotypeText(genotype)];
+  if (directory === undefined) return texts;
   const run = quoted(directory);
   return [
-    text,
+    ...texts,
     `run:  ${directory}`,
     `next: dartsmith draw ${run} --out cells.png`,
     `      dartsmith train --arch ${run}`,
   ];
+}
+
+function noticesOf(result: SearchResult | TrainResult): readonly string[] {
+  return 'notices' in result ? (result.notices ?? []) : [];
 }
 
 function unreadableLine({ file, reason }: UnreadableEvent): string {

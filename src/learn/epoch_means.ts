@@ -11,7 +11,7 @@ export interface Validation {
 }
 
 /** What an epoch came to, by the names that events have; means that were asked for beside. */
-export interface EpochMeasures extends Readonly<Record<string, number>> {
+export interface EpochTotals extends Readonly<Record<string, number>> {
   readonly trainLoss: number;
   readonly trainAccuracy: number;
   readonly validationLoss: number;
@@ -19,7 +19,7 @@ export interface EpochMeasures extends Readonly<Record<string, number>> {
 }
 
 /** What a step adds: its training batch's, and what else is asked for by name. */
-export interface StepMeasures extends Readonly<Record<string, number>> {
+export interface StepTotals extends Readonly<Record<string, number>> {
   readonly loss: number;
   readonly correct: number;
 }
@@ -42,14 +42,14 @@ export class EpochMeans {
   }
 
   /** Takes in a step with a training batch of `samples` images. */
-  add(samples: number, { loss, correct, ...others }: StepMeasures): void {
+  add(samples: number, { loss, correct, ...others }: StepTotals): void {
     this.#values['loss_sum'] = this.#number('loss_sum') + loss * samples;
     this.#values['correct'] = this.#number('correct') + correct;
     for (const name of this.#others) this.#values[sumOf(name)] = this.#number(sumOf(name)) + others[name] * samples;
   }
 
   /** Ends an epoch with its validation: the next one counts anew. */
-  end({ loss, accuracy, top5 }: Validation): EpochMeasures {
+  end({ loss, accuracy, top5 }: Validation): EpochTotals {
     const others = this.#others.map((name) => [name, this.#number(sumOf(name)) / this.#images]);
     const measures = {
       trainLoss: this.#number('loss_sum') / this.#images,

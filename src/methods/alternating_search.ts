@@ -28,6 +28,7 @@ import { buildSupernet, type Supernet } from '../network/supernet.ts';
 import { Resources } from '../resources.ts';
 import { type RowsByTable, readAlpha } from '../select/alpha.ts';
 import { layoutOf } from '../select/layout.ts';
+import { flag } from '../setting_rules.ts';
 import type {
   EpochReport,
   InitialArchitecture,
@@ -52,6 +53,11 @@ export interface AlternatingSettings extends CosineSchedule, WeightSettings, Sea
   readonly augmentedValidation?: boolean;
   /** The AutoAugment of FairDARTS on images to learn from; off when absent. */
   readonly autoAug?: boolean;
+}
+
+/** The setting of searches that may validate so. */
+export function augmentedValidationRule(usual: boolean) {
+  return flag(usual, 'validate on images augmented as those to learn from, as published codes do');
 }
 
 /** What one step works on. */
@@ -106,7 +112,7 @@ export const alternatingMeasures: readonly Measure[] = [
   { name: 'trainAccuracy', of: 'epoch', label: 'accuracy', group: 'train', unit: 'share', better: 'higher' },
   { name: 'trainLoss', of: 'epoch', label: 'loss', group: 'train', unit: 'loss', better: 'lower' },
   { name: 'validationAccuracy', of: 'epoch', label: 'accuracy', group: 'validation', unit: 'share', better: 'higher' },
-  { name: 'validationTop5', of: 'epoch', label: 'top-5', unit: 'share', better: 'higher' },
+  { name: 'validationTop5', of: 'epoch', label: 'top-5', unit: 'share', better: 'higher', optional: true },
   { name: 'validationLoss', of: 'epoch', label: 'loss', group: 'validation', unit: 'loss', better: 'lower' },
 ];
 

@@ -29,6 +29,8 @@ export interface Measure {
   /** A share is from 0 to 1; a loss that is no longer finite ends the run. */
   readonly unit: 'share' | 'loss' | 'rate';
   readonly better?: 'lower' | 'higher';
+  /** Told by some runs only. */
+  readonly optional?: boolean;
 }
 
 /** A method, described once. */
@@ -188,6 +190,8 @@ export interface EpochReport {
 /** What a run came to. */
 export interface MethodResult {
   readonly genotype: Genotype;
+  /** Where there are several, all of them by name. */
+  readonly architectures?: Readonly<Record<string, Genotype>>;
   /** Mixing weights of each table of architecture parameters, one row an edge. */
   readonly mixing?: RowsByTable;
   /** Scores of the last epoch, by the names that the result has. */

@@ -2,16 +2,20 @@
 import type { Command, Outcome } from '../backend/device.ts';
 import { weightStep, weightStepOutcome } from '../learn/weight_step.ts';
 import { type ZeroOneSettings, zeroOneLoss } from '../learn/zero_one.ts';
-import type { AlternatingOutcome, AlternatingParts, AlternatingSettings, AlternatingStep } from './alternating_search.ts';
+import type {
+  AlternatingOutcome,
+  AlternatingParts,
+  AlternatingSettings,
+  AlternatingStep,
+} from './alternating_search.ts';
 import type { Measure } from './method.ts';
 
 type Settings = AlternatingSettings & ZeroOneSettings;
 
-/** Both terms of alpha's loss, of steps and of epochs; `optional` where a search may do without the zero-one loss. */
+/** Both terms of alpha's loss, but for that of steps which every search reports; `optional` where a search may do without. */
 export function zeroOneMeasures(optional: boolean): readonly Measure[] {
   const common = { group: 'alpha', unit: 'loss', better: 'lower', optional } as const;
   return [
-    { name: 'validationLoss', of: 'step', label: 'search loss', ...common },
     { name: 'zeroOneLoss', of: 'step', label: 'zero-one', ...common },
     { name: 'searchLoss', of: 'epoch', label: 'search loss', ...common },
     { name: 'zeroOneLoss', of: 'epoch', label: 'zero-one', ...common },

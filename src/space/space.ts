@@ -1,9 +1,16 @@
-import { check, notNegative } from '../checks.ts';
+import { check, checkOptional, notNegative, oneOf } from '../checks.ts';
 import { invalid } from '../errors.ts';
 import type { CellType } from '../genotype/genotype.ts';
 import { isOperationName, operationNameExpectation } from '../genotype/rules.ts';
-import type { MixingActivation } from '../graph/graph.ts';
-import { type NamedOperation, noneName, type Operation, operations } from '../operation/operations.ts';
+import { type MixingActivation, type NoiseDistribution, noiseDistributions } from '../graph/graph.ts';
+import {
+  type NamedOperation,
+  noisySkip,
+  noneName,
+  type Operation,
+  operations,
+  skipName,
+} from '../operation/operations.ts';
 
 /** A candidate operation: the name of a known one, or one of your own built from primitive nodes. */
 export type Candidate = string | { readonly name: string; readonly build: Operation };
@@ -27,6 +34,8 @@ export interface SearchSpace {
   readonly activation?: MixingActivation;
   /** Of the normal distribution that architecture parameters begin with, around 0: 0 for all of them 0; 1e-3 when absent. */
   readonly alphaDeviation?: number;
+  /** Noise that skip connections of stride 1 add in training, scaled by a batch's `dropout.noiseScale`; none when absent. */
+  readonly skipNoise?: NoiseDistribution;
 }
 
 /** An edge with its candidates: row `row` of the architecture parameters of its cell type. */
@@ -65,12 +74,16 @@ export const spaces: Readonly<Record<string, SearchSpace>> = {
   darts_without_none: { name: 'darts_without_none', nodes: 4, candidates: withoutNone },
 };
 
+/** A search space that is given whole or by name, as it is. Throws ArgumentError for a name that there is not. */
+export function spaceOf(space: string | SearchSpace): SearchSpace {
+  if (typeof space !== 'string') return space;
+  if (Object.hasOwn(spaces, space)) return spaces[space];
+  throw invalid('space', `one of ${Object.keys(spaces).join(', ')}`, space);
+}
+
 /** Checks a search space, given whole or by name, and writes its edges out. Throws ArgumentError for a faulty one. */
 export function resolveSpace(space: string | SearchSpace): ResolvedSpace {
-  if (typeof space === 'string') {
-    if (!Object.hasOwn(spaces, space)) throw invalid('space', `one of ${Object.keys(spaces).join(', ')}`, space);
-    return resolveSpace(spaces[space]);
-  }
+  if (typeof space === 'string') return resolveSpace(spaceOf(space));
   if (typeof space !== 'object' || space === null) throw invalid('space', 'a name or a search space', space);
   const { name, nodes, activation = 'softmax', alphaDeviation = 1e-3 } = space;
   if (typeof name !== 'string' || name === '') throw invalid('space.name', 'a name', name);
@@ -81,17 +94,22 @@ export function resolveSpace(space: string | SearchSpace): ResolvedSpace {
     throw invalid('space.activation', "'softmax' or 'sigmoid'", activation);
   }
   check('space.alphaDeviation', alphaDeviation, notNegative);
+  checkOptional('space.skipNoise', space.skipNoise, oneOf(noiseDistributions));
   const edges = { normal: resolveEdges(space, 'normal'), reduce: resolveEdges(space, 'reduce') };
   return { name, nodes, activation, alphaDeviation, edges };
 }
 
-function resolveEdges({ nodes, candidates }: SearchSpace, cell: CellType): ResolvedEdge[] {
+function resolveEdges({ nodes, candidates, skipNoise }: SearchSpace, cell: CellType): ResolvedEdge[] {
+  const noisy = (candidate: NamedOperation) =>
+    skipNoise !== undefined && candidate.build === operations[skipName]
+      ? { ...candidate, build: noisySkip(skipNoise) }
+      : candidate;
   const edges: ResolvedEdge[] = [];
   for (let node = 0; node < nodes; node++) {
     for (let input = 0; input < node + 2; input++) {
       const place = { cell, node, input };
       const list: unknown = typeof candidates === 'function' ? candidates(place) : candidates;
-      edges.push({ ...place, row: edges.length, candidates: resolveCandidates(list, place) });
+      edges.push({ ...place, row: edges.length, candidates: resolveCandidates(list, place).map(noisy) });
     }
   }
   return edges;

@@ -1,7 +1,7 @@
 import { emptyCellNotice } from '../../select/empty_cells.ts';
 import { selectGenotype } from '../../select/rules.ts';
 import { alternatingMeasures, alternatingSearch } from '../alternating_search.ts';
-import { defineMethod } from '../method.ts';
+import { defineMethod, type Measure } from '../method.ts';
 import { zeroOneMeasures } from '../zero_one_search.ts';
 import { fairdartsPresets, fairdartsSettingRules } from './settings.ts';
 import { fairdartsParts } from './step.ts';
@@ -27,7 +27,7 @@ export const fairdarts = defineMethod({
   settings: fairdartsSettingRules,
   presets: fairdartsPresets,
   spaces: ['fairdarts', 'darts_without_none', 'darts'],
-  measures: [...alternatingMeasures.filter(({ name, of }) => !(name === 'validationLoss' && of === 'step')), ...zeroOneMeasures(false)],
+  measures: [...alternatingMeasures.map(told), ...zeroOneMeasures(false)],
   describe: (context) => {
     const { parseMethod: by, opThreshold: threshold } = context.settings;
     return alternatingSearch(context, {
@@ -40,3 +40,10 @@ export const fairdarts = defineMethod({
     });
   },
 });
+
+/** Lines for people have what the published code prints: the loss that alpha learned from, and the share among the five likeliest. */
+function told(measure: Measure): Measure {
+  const { name, of } = measure;
+  if (name === 'validationLoss' && of === 'step') return { ...measure, label: 'search loss', group: 'alpha' };
+  return name === 'validationTop5' ? { ...measure, group: 'validation' } : measure;
+}

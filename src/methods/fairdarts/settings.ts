@@ -1,7 +1,8 @@
 import { precisions } from '../../backend/device.ts';
+import { archLrGammaRule } from '../../learn/alpha_step.ts';
 import { scheduleAheadRule } from '../../learn/cosine.ts';
 import { zeroOneRules } from '../../learn/zero_one.ts';
-import { selectionRules } from '../../select/rules.ts';
+import { defaultThreshold, selectionRules } from '../../select/rules.ts';
 import {
   choice,
   flag,
@@ -12,6 +13,7 @@ import {
   type SettingsOf,
   type SettingTable,
 } from '../../setting_rules.ts';
+import { augmentedValidationRule } from '../alternating_search.ts';
 
 /** The rule of every setting of a FairDARTS search; names and defaults are the published ones (arXiv:1911.12126 and its code). */
 export const fairdartsSettingRules = {
@@ -29,11 +31,16 @@ export const fairdartsSettingRules = {
   ...zeroOneRules(10),
   singleLevel: flag(false, 'alpha learns on the batches of the weights, in one pass; the other images only validate'),
   archLearningRate: number(3e-3, 0, 100, 'of alpha'),
-  archLrGamma: number(0.9, 0, 0.999999, "beta1 of alpha's Adam"),
+  archLrGamma: archLrGammaRule(0.9),
   archWeightDecay: number(1e-3, 0, 100, 'of alpha'),
   parseMethod: choice('threshold_sparse', selectionRules, 'how the genotype follows from the mixing weights'),
-  opThreshold: number(0.85, 0, 1, 'mixing weight from which on an operation is in the genotype, by the threshold rules'),
-  augmentedValidation: flag(true, 'validate on images augmented as those to learn from, as the published code does'),
+  opThreshold: number(
+    defaultThreshold,
+    0,
+    1,
+    'mixing weight from which on an operation is in the genotype, by the threshold rules',
+  ),
+  augmentedValidation: augmentedValidationRule(true),
   autoAug: flag(false, 'apply AutoAugment to images to learn from, as the published code has it'),
   cutout: flag(false, 'hide a random square of each training image'),
   cutoutLength: integer(16, 1, 4096, 'side of that square in pixels'),
