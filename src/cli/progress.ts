@@ -120,7 +120,7 @@ export function genotypeText(genotype: Genotype): string {
 
 function cellLines(name: string, cell: GenotypeCell): string[] {
   return cell.nodes.map((edges, index) => {
-    const sum = edges.map((edge) => `${edge.operation}(${edge.input})`).join(' + ');
+    const sum = edges.map((edge) => `${edge.operation}(${edge.input})`).join(' + ') || 'nothing';
     return `  ${index === 0 ? name : ' '.repeat(name.length)} ${index + 2} = ${sum}`;
   });
 }
@@ -155,5 +155,6 @@ function fraction(count: number, total: number): string {
 }
 
 function formatLoss(loss: number): string {
-  return loss.toFixed(loss < 1000 ? 3 : 0);
+  // Not -0.000: a loss may be below 0.
+  return loss.toFixed(loss < 1000 ? 3 : 0).replace(/^-(?=[0.]*$)/, '');
 }

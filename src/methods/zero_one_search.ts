@@ -12,12 +12,15 @@ import type { Measure } from './method.ts';
 
 type Settings = AlternatingSettings & ZeroOneSettings;
 
+/** Under which lines for people tell of alpha's loss. */
+export const searchLossGroup = 'search loss';
+
 /** Both terms of alpha's loss, but for that of steps which every search reports; `optional` where a search may do without. */
 export function zeroOneMeasures(optional: boolean): readonly Measure[] {
-  const common = { group: 'alpha', unit: 'loss', better: 'lower', optional } as const;
+  const common = { group: searchLossGroup, unit: 'loss', better: 'lower', optional } as const;
   return [
     { name: 'zeroOneLoss', of: 'step', label: 'zero-one', ...common },
-    { name: 'searchLoss', of: 'epoch', label: 'search loss', ...common },
+    { name: 'searchLoss', of: 'epoch', label: 'cross-entropy', ...common },
     { name: 'zeroOneLoss', of: 'epoch', label: 'zero-one', ...common },
   ];
 }

@@ -2,7 +2,7 @@ import { emptyCellNotice } from '../../select/empty_cells.ts';
 import { selectGenotype } from '../../select/rules.ts';
 import { alternatingMeasures, alternatingSearch } from '../alternating_search.ts';
 import { defineMethod, type Measure } from '../method.ts';
-import { zeroOneMeasures } from '../zero_one_search.ts';
+import { searchLossGroup, zeroOneMeasures } from '../zero_one_search.ts';
 import { fairdartsPresets, fairdartsSettingRules } from './settings.ts';
 import { fairdartsParts } from './step.ts';
 
@@ -44,6 +44,6 @@ export const fairdarts = defineMethod({
 /** Lines for people have what the published code prints: the loss that alpha learned from, and the share among the five likeliest. */
 function told(measure: Measure): Measure {
   const { name, of } = measure;
-  if (name === 'validationLoss' && of === 'step') return { ...measure, label: 'search loss', group: 'alpha' };
+  if (name === 'validationLoss' && of === 'step') return { ...measure, label: 'search loss', group: searchLossGroup };
   return name === 'validationTop5' ? { ...measure, group: 'validation' } : measure;
 }
