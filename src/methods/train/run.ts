@@ -1,4 +1,4 @@
-import { checkAugmentation } from '../../augment/augment.ts';
+import { checkAugmentation, placementOf } from '../../augment/augment.ts';
 import type { Device } from '../../backend/device.ts';
 import type { Parameters } from '../../backend/parameters.ts';
 import { holdOut } from '../../data/split.ts';
@@ -52,7 +52,8 @@ export async function describeTraining(context: MethodContext<TrainSettings>): P
       using resources = new Resources();
       const trained = resources.use(await device.createParameters(graph, { seed }));
       const pool = resources.use(new ImagePool(context.workers));
-      const images = resources.use(await openFeed(device, train, { pool, augment: settings, seed }));
+      const augment = { ...settings, placement: placementOf(settings, augmentation) };
+      const images = resources.use(await openFeed(device, train, { pool, augment, seed }));
       const source = { images, statistics: { mean, deviation, augmentation }, settings, seed };
       const scored = resources.use(await openFeed(device, test, { pool, seed }));
       // Averages start where the weights do.
