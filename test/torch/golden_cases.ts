@@ -33,6 +33,8 @@ import {
   searched,
   searchSteps,
   training,
+  triples,
+  weighted,
 } from './goldens.ts';
 
 type Tensors = Map<string, TorchTensor>;
@@ -65,6 +67,8 @@ export function fairSettings(golden: keyof typeof fairForms): FairdartsSettings 
 export const derivedNetworks: Readonly<Record<string, { trained: Network; plain: Network }>> = {
   derived_darts_v2: derivedNetwork(genotypes.DARTS_V2, training),
   derived_other_operations: derivedNetwork(otherOperations, { labelSmoothing: training.labelSmoothing }),
+  derived_triples: derivedNetwork(triples, training),
+  derived_weighted: derivedNetwork(weighted, { labelSmoothing: training.labelSmoothing }),
 };
 
 function derivedNetwork(genotype: Genotype, forTraining: object): { trained: Network; plain: Network } {
@@ -150,8 +154,9 @@ export function describeGoldens(backend: BackendName, instructionSet?: string): 
 /** Parameters as PyTorch's side begins with them. */
 async function startOf(device: Device, { graph }: Network): Promise<Parameters> {
   const parameters = await device.createParameters(graph, { seed: 0 });
-  const { weights, alpha } = drawArenas(parameters.map);
+  const { weights, buffers, alpha } = drawArenas(parameters.map);
   await parameters.store.write('weights', 0, weights);
+  await parameters.store.write('buffers', 0, buffers);
   if (alpha.length > 0) await parameters.store.write('alpha', 0, alpha);
   return parameters;
 }
@@ -218,7 +223,7 @@ async function gathered(device: Device, name: string) {
 async function gradientsAndBuffers(parameters: Parameters): Promise<Tensors> {
   const tensors: Tensors = new Map();
   for (const [name, { spec }] of parameters.map.places) {
-    if (spec.role === 'buffer') tensors.set(`buffer.${name}`, digest(toTorch(await parameters.get(name), 'plain')));
+    if (spec.role === 'buffer') tensors.set(`buffer.${name}`, digest(toTorch(await parameters.get(name), spec.layout)));
     else tensors.set(`gradient.${name}`, digest(toTorch(await parameters.gradient(name), spec.layout)));
   }
   return tensors;

@@ -1,7 +1,7 @@
 // Ours against PyTorch where there is no PyTorch. The other backends, and whether the goldens are still PyTorch's: test/slow.
 import { describe, expect, it } from 'vitest';
 import type { TorchTensor } from '../../bench/peers/tensor_file.ts';
-import { type ParameterMap, placeParameters } from '../../src/backend/parameter_map.ts';
+import { type ParameterMap, placeParameters, valueArenas } from '../../src/backend/parameter_map.ts';
 import { runReference } from '../../src/reference/interpreter.ts';
 import { toTorch } from './exchange.ts';
 import { derivedNetworks, describeGoldens, fairSupernet, logits, scalar, supernet } from './golden_cases.ts';
@@ -154,9 +154,7 @@ function startValues(map: ParameterMap): Map<string, Float64Array> {
   const arenas = drawArenas(map);
   return new Map(
     [...map.places].map(([name, { spec, offset, size }]) => {
-      if (spec.role === 'buffer') return [name, new Float64Array(size).fill(name.endsWith('running_var') ? 1 : 0)];
-      const arena = spec.role === 'weight' ? arenas.weights : arenas.alpha;
-      return [name, Float64Array.from(arena.subarray(offset, offset + size))];
+      return [name, Float64Array.from(arenas[valueArenas[spec.role]].subarray(offset, offset + size))];
     }),
   );
 }

@@ -57,6 +57,62 @@ OTHER_OPERATIONS = {
 }
 
 
+# Several operations on edges, a node before others of smaller number, an isolated one, sources that are passed over.
+TRIPLES = {
+    "entries": "triples",
+    "normal": [
+        ("sep_conv_3x3", 5, 1),
+        ("dil_conv_3x3", 2, 0),
+        ("max_pool_3x3", 5, 0),
+        ("skip_connect", 5, 1),
+        ("sep_conv_5x5", 5, 2),
+        ("skip_connect", 5, 0),
+        ("dil_conv_5x5", 4, 3),
+        ("avg_pool_3x3", 4, 2),
+        ("skip_connect", 4, 2),
+        ("sep_conv_3x3", 4, 1),
+        ("max_pool_3x3", 4, 1),
+    ],
+    "reduce": [
+        ("skip_connect", 3, 0),
+        ("sep_conv_3x3", 3, 0),
+        ("avg_pool_3x3", 3, 1),
+        ("dil_conv_3x3", 5, 3),
+        ("skip_connect", 5, 1),
+        ("dil_conv_5x5", 5, 4),
+        ("max_pool_3x3", 4, 1),
+        ("skip_connect", 4, 3),
+    ],
+}
+
+# Nodes w1·op1 + w2·op2 with constant weights.
+WEIGHTED = {
+    "normal": {
+        "nodes": [
+            [
+                {"operation": "skip_connect", "input": 0, "weight": 0.2386},
+                {"operation": "sep_conv_3x3", "input": 1, "weight": 0.234},
+            ],
+            [
+                {"operation": "dil_conv_3x3", "input": 2, "weight": 0.99},
+                {"operation": "max_pool_3x3", "input": 0, "weight": 0.01},
+            ],
+        ],
+        "concat": [2, 3],
+    },
+    "reduce": {
+        "nodes": [
+            [
+                {"operation": "avg_pool_3x3", "input": 0, "weight": 0.1},
+                {"operation": "skip_connect", "input": 1, "weight": 0.9},
+            ],
+            [{"operation": "skip_connect", "input": 2, "weight": 0.5}, {"operation": "max_pool_3x3", "input": 0}],
+        ],
+        "concat": [2, 3],
+    },
+}
+
+
 def draw(name, count):
     """`count` numbers of [-1, 1), exact in float32: a hash of the name and the position, so that every language has them."""
     x = numpy.arange(count, dtype=numpy.uint32) * numpy.uint32(0x9E3779B9) + numpy.uint32(zlib.crc32(name.encode()))
@@ -212,7 +268,10 @@ def derived(genotype, auxiliary, dtype):
     loss = model.loss(images, labels, SMOOTHING, AUXILIARY_WEIGHT)
     loss.backward()
     results |= {"logits": logits[0].numpy(), "loss": loss.detach().numpy()}
-    results |= named("gradient", ((name, parameter.grad) for name, parameter in model.named_parameters()))
+    parameters = list(model.named_parameters())
+    results |= named("gradient", ((name, parameter.grad) for name, parameter in parameters if parameter.grad is not None))
+    # Of operations that are passed over: there, but moved by nothing.
+    results |= named("buffer", ((name, parameter) for name, parameter in parameters if parameter.grad is None))
     return results | named("buffer", model.named_buffers())
 
 
@@ -224,6 +283,8 @@ GOLDENS = {
     "fairdarts_one_level": lambda dtype: fair_search("l1", True, dtype),
     "derived_darts_v2": lambda dtype: derived(DARTS_V2, True, dtype),
     "derived_other_operations": lambda dtype: derived(OTHER_OPERATIONS, False, dtype),
+    "derived_triples": lambda dtype: derived(TRIPLES, True, dtype),
+    "derived_weighted": lambda dtype: derived(WEIGHTED, False, dtype),
 }
 
 
