@@ -41,6 +41,11 @@ export function ticksOf([low, high]: Range, most: number, smallest = 0): number[
   return Array.from({ length: Math.max(0, count) + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
 }
 
+/** The frame of a chart. */
+export function frame(box: Box): string {
+  return shape('rect', { ...box, fill: 'none', stroke: inks.frame, 'stroke-width': 0.8 });
+}
+
 /** Frame, grid lines, ticks and labels of a chart. */
 export function axes(box: Box, options: AxesOptions): string[] {
   const { xTicks, yTicks, size = 10, xLabel, yLabel, format = String } = options;
@@ -57,7 +62,7 @@ export function axes(box: Box, options: AxesOptions): string[] {
         { stroke: inks.grid, 'stroke-width': 0.6 },
       );
     }),
-    shape('rect', { ...box, fill: 'none', stroke: inks.frame, 'stroke-width': 0.8 }),
+    frame(box),
     ...xTicks.map((value) =>
       textAt(scales.x(value), bottom + size + 3, String(value), { size, anchor: 'middle', fill: inks.faint }),
     ),

@@ -91,13 +91,16 @@ const drawings: Readonly<Record<Exclude<HistoryKind, 'skips'>, (named: NamedHist
       const operations = operationsOf(history, cell);
       const counts = operationCounts(history, cell, { by: 'darts', threshold });
       const panels = [
-        areaPanel(counts, operations, 'edges by the operation of their largest weight', (at) => at.largest),
-        areaPanel(
-          counts,
-          operations,
-          `edges by operation with a weight of at least ${threshold}`,
-          (at) => at.atThreshold,
-        ),
+        areaPanel(counts, operations, {
+          title: 'edges by the operation of their largest weight',
+          yLabel: 'edges',
+          tableOf: ({ largest }) => largest,
+        }),
+        areaPanel(counts, operations, {
+          title: `operations whose weight on an edge is at least ${threshold}`,
+          yLabel: 'operations on edges',
+          tableOf: ({ atThreshold }) => atThreshold,
+        }),
         legendPanel(operations),
       ];
       return { heading: cellTitles[cell], panels };

@@ -1,6 +1,6 @@
 // How many edges each operation leads, stacked by epoch: figure 1 of FairDARTS (arXiv:1911.12126).
 import type { OperationCounts } from '../select/statistics.ts';
-import { axes, scalesOf, ticksOf } from './axes.ts';
+import { axes, frame, scalesOf, ticksOf } from './axes.ts';
 import { operationColours } from './colours.ts';
 import type { Panel } from './panels.ts';
 import { type Box, inks, round, shape, textAt } from './svg.ts';
@@ -10,14 +10,20 @@ const inner = { left: 44, top: 22, right: 10, bottom: 38 };
 const legendWidth = 116;
 const lineHeight = 17;
 
+/** What is counted. */
+interface AreaOptions {
+  readonly title: string;
+  readonly yLabel: string;
+  tableOf(counts: OperationCounts): Readonly<Record<string, number>>;
+}
+
 /** Counts of one cell type, operations stacked in the order of `operations` from below. */
 export function areaPanel(
   counts: readonly OperationCounts[],
   operations: readonly string[],
-  title: string,
-  tableOf: (counts: OperationCounts) => Readonly<Record<string, number>>,
+  options: AreaOptions,
 ): Panel {
-  return { ...plot, draw: (place) => stackedPlot(place, counts, operations, title, tableOf) };
+  return { ...plot, draw: (place) => stackedPlot(place, counts, operations, options) };
 }
 
 /** The colours of operations, in the order in which they are stacked. */
@@ -44,8 +50,7 @@ function stackedPlot(
   place: Box,
   counts: readonly OperationCounts[],
   operations: readonly string[],
-  title: string,
-  tableOf: (counts: OperationCounts) => Readonly<Record<string, number>>,
+  { title, yLabel, tableOf }: AreaOptions,
 ): string[] {
   const box = {
     x: place.x + inner.left,
@@ -63,6 +68,7 @@ function stackedPlot(
   const colours = operationColours(operations);
   const floor = tables.map(() => 0);
   const layers = operations.map((operation) => {
+    if (tables.every((table) => table[operation] === 0)) return '';
     const below = floor.map((value, i) => [scales.x(epochs[i]), scales.y(value)] as const);
     for (const [i, table] of tables.entries()) floor[i] += table[operation];
     const above = floor.map((value, i) => [scales.x(epochs[i]), scales.y(value)] as const);
@@ -75,9 +81,14 @@ function stackedPlot(
     });
   });
   const ticks = { xTicks: ticksOf(x, 8, 1), yTicks: ticksOf(y, 7, 1) };
+  const parts = layers.filter((layer) => layer !== '');
+  const middle = [box.x + box.width / 2, box.y + box.height / 2] as const;
   return [
     textAt(place.x + inner.left, place.y + 13, title, { size: 11 }),
-    ...axes(box, { x, y, ...ticks, xLabel: 'epochs done', yLabel: 'edges' }),
-    ...layers,
+    ...axes(box, { x, y, ...ticks, xLabel: 'epochs done', yLabel }),
+    ...parts,
+    ...(parts.length === 0 ? [textAt(...middle, 'none', { size: 12, anchor: 'middle', fill: inks.faint })] : []),
+    // Again, since areas cover it.
+    frame(box),
   ];
 }

@@ -34,7 +34,7 @@ function smallPlot(place: Box, title: string, epochs: readonly number[], values:
     height: place.height - inner.top - inner.bottom,
   };
   const x = padded([epochs[0], epochs.at(-1)!], 1);
-  const y = padded([Math.min(...values), Math.max(...values)], 0.02);
+  const y = padded([Math.min(...values), Math.max(...values)], 0.002);
   const scales = scalesOf(box, x, y);
   const yTicks = ticksOf(y, 3);
   const digits = Math.max(0, ...yTicks.map((value) => (String(value).split('.')[1] ?? '').length));

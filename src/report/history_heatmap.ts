@@ -8,7 +8,7 @@ import type { Panel } from './panels.ts';
 import { type Box, inks, shape, textAt } from './svg.ts';
 
 const tile = { width: 46, height: 21 };
-const edge = { left: 50, top: 84, bar: 74 };
+const edge = { left: 50, top: 70, bar: 74 };
 
 /** Weights of a cell type; those that reach the threshold have a frame. The scale goes from 0 to `most`. */
 export function heatmapPanel(
