@@ -61,6 +61,7 @@ export {
 } from './exchange/export.ts';
 export { type PublishedHistoryOptions, writePublishedHistory } from './exchange/published_history.ts';
 export { type ReadWeightsOptions, readWeights, type WeightFile } from './exchange/weights.ts';
+export { withoutDeadNodes } from './genotype/dead_nodes.ts';
 export type { CellType, Genotype, GenotypeCell, GenotypeEdge } from './genotype/genotype.ts';
 export { genotypes } from './genotype/published.ts';
 export { formatGenotype, type GenotypeForm, parseGenotype } from './genotype/text.ts';

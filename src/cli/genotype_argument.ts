@@ -1,5 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
+import type { Command } from 'commander';
 import { ArgumentError, FileError, invalid } from '../errors.ts';
+import { withoutDeadNodes } from '../genotype/dead_nodes.ts';
 import { isPython } from '../genotype/forms/python.ts';
 import type { Genotype } from '../genotype/genotype.ts';
 import { genotypes } from '../genotype/published.ts';
@@ -17,6 +19,28 @@ const largestFileBytes = 1 << 26;
 export interface GivenGenotype {
   readonly genotype: Genotype;
   readonly run?: string;
+}
+
+/** What commands take that build a genotype's network. */
+export interface NetworkFlags {
+  readonly dropDeadNodes?: boolean;
+}
+
+/** Adds the options of {@link NetworkFlags}. */
+export function addNetworkOptions(command: Command): void {
+  command.option(
+    '--drop-dead-nodes',
+    'of a genotype of triples: leave out nodes without a live source (default: they are refused)',
+  );
+}
+
+/** The genotype that an argument means, as it is built. */
+export async function networkGenotype(
+  argument: string,
+  { dropDeadNodes = false }: NetworkFlags,
+): Promise<GivenGenotype> {
+  const { genotype, run } = await genotypeArgument(argument);
+  return { genotype: dropDeadNodes ? withoutDeadNodes(genotype) : genotype, run };
 }
 
 type Notice = (text: string) => void;

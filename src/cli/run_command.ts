@@ -13,7 +13,7 @@ import { makeRunDirectory, runFiles } from '../run/directory.ts';
 import type { RunEvent, SearchResult, TrainResult } from '../run/events.ts';
 import type { MethodOptions } from '../run/options.ts';
 import type { Run } from '../run/run.ts';
-import { genotypeArgumentHelp } from './genotype_argument.ts';
+import { addNetworkOptions, genotypeArgumentHelp, type NetworkFlags } from './genotype_argument.ts';
 import { listenForInterrupt, worded } from './interrupt.ts';
 import {
   choiceParser,
@@ -28,7 +28,7 @@ import { createReporter } from './reporter.ts';
 import { quoted } from './shell.ts';
 
 /** Options that every run takes. */
-export interface RunFlags {
+export interface RunFlags extends NetworkFlags {
   readonly method?: string;
   readonly preset?: string;
   readonly space?: string;
@@ -73,6 +73,7 @@ export function addRunOptions(command: Command, method: Method, among: readonly 
   if (method.command === 'search') addMethodOption(command, among);
   if (needs === 'genotype') {
     command.option('--arch <genotype>', genotypeArgumentHelp, textParser('--arch', 'a genotype'));
+    addNetworkOptions(command);
   }
   command
     .option('--preset <name>', `${last} (default: ${names[0]})`, choiceParser('--preset', names))

@@ -4,7 +4,7 @@ import { ArgumentError } from '../errors.ts';
 import { type TestOptions, type TestResult, test, usualBatchSize } from '../run/test.ts';
 import { plainWeightsHelp } from './export.ts';
 import { formatClasses, formatRate, formatShare, formatTable } from './format.ts';
-import { genotypeArgument, genotypeArgumentHelp } from './genotype_argument.ts';
+import { addNetworkOptions, genotypeArgumentHelp, networkGenotype } from './genotype_argument.ts';
 import { listenForInterrupt, worded } from './interrupt.ts';
 import { createLiveLine } from './live_line.ts';
 import { choiceParser, integerParser, textParser } from './options.ts';
@@ -15,6 +15,7 @@ import { trainingOf } from './training_run.ts';
 interface TestFlags
   extends Pick<
     RunFlags,
+    | 'dropDeadNodes'
     | 'dataset'
     | 'dataDir'
     | 'imageSize'
@@ -64,6 +65,7 @@ export function addTestCommand(program: Command): void {
     )
     .option('--data-dir <folder>', "its files (default: the run's)", textParser('--data-dir', 'a folder'))
     .option('--batch-size <number>', `images at a time (default: ${usualBatchSize})`, integerParser('--batch-size', 1));
+  addNetworkOptions(command);
   addImageOptions(command);
   addPortionOption(command);
   addDeviceOptions(command);
@@ -96,7 +98,7 @@ async function optionsOf(flags: TestFlags): Promise<Omit<TestOptions, 'signal' |
   if (arch === undefined) {
     throw new ArgumentError('expected --arch, the run directory of a training, or a genotype beside --weights');
   }
-  const { genotype, run } = await genotypeArgument(arch);
+  const { genotype, run } = await networkGenotype(arch, flags);
   const known = run === undefined ? undefined : await trainingOf(run);
   const file = weights ?? known?.weights;
   if (file === undefined) {

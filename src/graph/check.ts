@@ -17,7 +17,14 @@ import {
   type Rule,
 } from '../checks.ts';
 import { ArgumentError, invalid } from '../errors.ts';
-import type { Graph, MixedNode, Node, ParameterRole, ParameterSpec } from './graph.ts';
+import {
+  type Graph,
+  type MixedNode,
+  type Node,
+  noiseDistributions,
+  type ParameterRole,
+  type ParameterSpec,
+} from './graph.ts';
 import { elementsOf } from './shape.ts';
 
 /** Graphs that were found sound, or that GraphBuilder made: they are read-only, and used for program after program. */
@@ -72,6 +79,9 @@ function checkParameters(graph: string, parameters: readonly ParameterSpec[]): S
       throw invalid(`${at}.shape`, 'at least two sizes', spec.shape);
     }
     if (spec.role === 'alpha') checkRows(at, spec);
+    if (spec.untrained !== undefined && (spec.untrained !== true || spec.role !== 'buffer')) {
+      throw invalid(`${at}.untrained`, 'true of a buffer, or absent', spec.untrained);
+    }
     checkInitialiser(`${at}.initialiser`, spec.initialiser);
     specs.set(spec.name, spec);
   }
@@ -112,6 +122,10 @@ const fields: Readonly<Record<Node['op'], Readonly<Record<string, Rule>>>> = {
   conv2d: { ...slidingWindow, dilation: sizePair, groups: size },
   batchNorm: { epsilon: positive, momentum: aNumber(0, 1) },
   relu: {},
+  tanh: {},
+  sigmoid: {},
+  scale: { factor: finite },
+  noise: { distribution: oneOf(noiseDistributions), number: offset },
   maxPool: slidingWindow,
   avgPool: { ...slidingWindow, countIncludePad: aBoolean },
   globalAvgPool: {},

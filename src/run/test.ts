@@ -177,7 +177,7 @@ function tellClasses(
 }
 
 /** The network as it is scored; what only training needs has no parameters. */
-const plainTraining = { auxiliaryWeight: 0, dropPathProb: 0, labelSmooth: 0 };
+const plainTraining = { auxiliaryWeight: 0, dropPathProb: 0, dropPathUnit: 'published', labelSmooth: 0 } as const;
 
 /** The training's where its weights tell them: those of a dataset may depend on how many images were read. */
 function statisticsOf(

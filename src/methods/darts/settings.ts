@@ -1,4 +1,5 @@
 import { precisions } from '../../backend/device.ts';
+import { scheduleAheadRule } from '../../learn/cosine.ts';
 import {
   choice,
   flag,
@@ -20,6 +21,7 @@ export const settingRules = {
   trainPortion: number(0.5, 0.01, 0.99, 'share of the images that weights learn on; alpha learns on the rest'),
   learningRate: number(0.025, 0, 100, 'of the weights, at the start'),
   learningRateMin: number(0.001, 0, 100, 'where the cosine schedule ends'),
+  scheduleAhead: scheduleAheadRule,
   momentum: number(0.9, 0, 1, 'of the weights'),
   weightDecay: number(3e-4, 0, 100, 'of the weights'),
   gradClip: number(5, 1e-12, Number.MAX_VALUE, 'largest norm of the weight gradient'),

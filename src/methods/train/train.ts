@@ -25,6 +25,7 @@ export const train = defineMethod({
     '--arch DARTS_V2',
     '--arch runs/mine --preset cifar10 --dataset cifar10 --data-dir cifar-10-batches-bin --out runs/mine-trained',
     '--arch genotype.json --epochs 20 --no-auxiliary',
+    '--arch FairDARTS_a --preset fairdarts --dataset cifar10 --data-dir cifar-10-batches-bin --out runs/fairdarts',
     '--arch DARTS_V2 --preset imagenet --dataset imagenet --data-dir ILSVRC2012 --out runs/imagenet',
     '--arch runs/mine --dataset folder --data-dir photographs --image-size 64 --validation-portion 0.1',
     '--resume runs/mine-trained',

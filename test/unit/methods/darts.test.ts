@@ -38,6 +38,14 @@ describe('cosineLearningRate', () => {
     expect(cosineLearningRate(paper, 10)).toBeCloseTo(0.001 + (0.024 * (5 + Math.sqrt(5))) / 8, 15);
     expect(cosineLearningRate(paper, 49)).toBeCloseTo(0.026 - cosineLearningRate(paper, 1), 15);
   });
+
+  // arXiv:1911.12126's code under PyTorch 1.1 and later, 0.005 to 0.001 in 50 epochs.
+  it('is one epoch ahead where the published code advances it first', () => {
+    const ahead = { learningRate: 0.005, learningRateMin: 0.001, epochs: 50, scheduleAhead: true };
+    const rates = [0, 1, 48, 49].map((epoch) => cosineLearningRate(ahead, epoch).toFixed(9));
+    expect(rates).toEqual(['0.004996053', '0.004984229', '0.001003947', '0.001000000']);
+    expect(cosineLearningRate({ ...ahead, learningRateMin: 0 }, 49)).toBe(0);
+  });
 });
 
 describe('epochBatches', () => {
