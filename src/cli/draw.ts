@@ -58,7 +58,7 @@ export function addDrawCommand(program: Command): void {
 async function draw(argument: string | undefined, given: Given): Promise<void> {
   const { out, history } = given;
   if (history !== undefined) return drawHistories(argument, history, given);
-  if (argument === undefined) throw invalid('the genotype', genotypeArgumentHelp, argument);
+  if (argument === undefined) throw new ArgumentError('expected a genotype to draw, or --history with a search');
   const surplus = ofHistories.find((name) => given[name] !== undefined);
   if (surplus !== undefined) throw new ArgumentError(`--${surplus} is for --history: a genotype is drawn as it is`);
   // The file name is judged first: it is the cheaper mistake to find.

@@ -1,9 +1,12 @@
 import type { Command } from 'commander';
-import { DataError } from '../errors.ts';
+import { ArgumentError, DataError } from '../errors.ts';
+import { checkLive } from '../genotype/dead_nodes.ts';
+import type { Genotype } from '../genotype/genotype.ts';
 import { formatGenotype } from '../genotype/text.ts';
 import { writeFileAtomic } from '../io/atomic.ts';
 import { type SelectFromOptions, type Selection, selectFrom } from '../run/select.ts';
 import { cellTypes } from '../select/candidates.ts';
+import { momentOf } from '../words.ts';
 import { byOption, historySourceHelp, publishedOptions, thresholdOption } from './history_options.ts';
 import { integerParser, textParser } from './options.ts';
 import { genotypeText } from './progress.ts';
@@ -52,17 +55,27 @@ async function select(source: string, { out, json = false, ...options }: Given):
   else for (const line of countLines(selection)) process.stderr.write(`${line}\n`);
   if (notice !== undefined) throw new DataError(notice);
   if (!json) process.stdout.write(`${genotypeText(genotype)}\n`);
+  tellDead(genotype);
   if (out === undefined) return;
   const text = /\.json$/i.test(out) ? formatGenotype(genotype, 'json') : genotypeText(genotype);
   await writeFileAtomic(out, `${text}\n`);
   process.stderr.write(`wrote ${out}\n`);
 }
 
+/** A selection with entries may still be one that no network can be built of. */
+function tellDead(genotype: Genotype): void {
+  try {
+    checkLive(genotype);
+  } catch (error) {
+    if (!(error instanceof ArgumentError)) throw error;
+    process.stderr.write(`note: ${error.message}\n`);
+  }
+}
+
 function countLines({ by, threshold, epoch, counts }: Selection): string[] {
-  const moment = epoch === undefined ? '' : ` after ${epoch} ${epoch === 1 ? 'epoch' : 'epochs'}`;
   const cells = cellTypes.map((type) => {
     const { weights, atLeastThreshold, largest } = counts[type];
     return `${type}: ${atLeastThreshold} of ${weights} mixing weights reach ${threshold}, the largest is ${largest.weight.toFixed(4)}`;
   });
-  return [`by ${by}${moment}`, ...cells];
+  return [`by ${by}${epoch === undefined ? '' : `, ${momentOf(epoch)}`}`, ...cells];
 }

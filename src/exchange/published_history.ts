@@ -23,7 +23,7 @@ import { readSearchCheckpoint } from './search_checkpoint.ts';
 export interface PublishedHistoryOptions {
   /** Names of the candidates of every edge, in the order of the columns; when absent those of FairDARTS or, of 8 columns, of DARTS. */
   readonly candidates?: readonly string[];
-  /** How alpha of a checkpoint became mixing weights; when absent what its history tells or, without one, sigmoid. */
+  /** How alpha of a checkpoint became mixing weights; when absent what its history tells or, without one, softmax where `none` is among the candidates. */
   readonly activation?: MixingActivation;
 }
 
@@ -87,7 +87,7 @@ async function readCheckpoint(path: string, options: PublishedHistoryOptions): P
   const { alpha, lists, epoch } = readSearchCheckpoint(await readBytes(path), path);
   const earlier = lists && historyOfLists(lists, path);
   const layout = earlier?.layout ?? usualLayout(alpha, options, path);
-  const activation = options.activation ?? earlier?.activation ?? 'sigmoid';
+  const activation = options.activation ?? earlier?.activation ?? usualActivation(layout);
   const mixing = mixingOf(layout, activation, byTable(alpha));
   if (mixing === undefined) throw new FileError(`${path}: expected alpha that fits its history`);
   if (earlier === undefined) return { layout, activation, entries: [{ epoch, mixing }] };
@@ -176,6 +176,11 @@ function usualLayout(rows: RowsByCell, { candidates }: PublishedHistoryOptions, 
   ).flat();
   const table = (type: CellType) => ({ name: tableNames[type], rows: edges });
   return { nodes, tables: { normal: table('normal'), reduce: table('reduce') } };
+}
+
+/** DARTS has rivals for its softmax, `none` among them; FairDARTS has neither. */
+function usualActivation({ tables }: AlphaLayout): MixingActivation {
+  return tables.normal.rows.some(({ candidates }) => candidates.includes(noneName)) ? 'softmax' : 'sigmoid';
 }
 
 /** FairDARTS has the candidates of DARTS in its order, less `none`. */

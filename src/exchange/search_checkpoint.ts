@@ -4,8 +4,8 @@ import { FileError } from '../errors.ts';
 import type { CellType } from '../genotype/genotype.ts';
 import { alphaNames, alphaPaths } from './alphas.ts';
 import { type EdgeLists, edgeLists } from './edge_lists.ts';
+import { tensorsOf } from './open_tensors.ts';
 import { openTorchArchive } from './torch_archive.ts';
-import { readTorchFile } from './torch_read.ts';
 
 /** What is taken of it. */
 export interface SearchCheckpoint {
@@ -18,7 +18,7 @@ export interface SearchCheckpoint {
 
 /** Reads the bytes of one. Throws FileError that names `path`. */
 export function readSearchCheckpoint(bytes: Uint8Array, path: string): SearchCheckpoint {
-  const source = readTorchFile(bytes, path);
+  const { source, format } = tensorsOf(bytes, path);
   const paths = alphaPaths(source.paths);
   const missing = alphaNames.filter((name) => !paths.has(name));
   if (missing.length > 0) {
@@ -33,7 +33,7 @@ export function readSearchCheckpoint(bytes: Uint8Array, path: string): SearchChe
     }
     return Array.from({ length: rows }, (_, row) => [...data.subarray(row * columns, (row + 1) * columns)]);
   });
-  const root = openTorchArchive(bytes).value;
+  const root = format === 'torch' ? openTorchArchive(bytes).value : undefined;
   const states = root instanceof Map ? root.get('network_states') : undefined;
   const epoch: unknown = root instanceof Map ? root.get('epoch') : undefined;
   const [normalLists, reduceLists] = alphaNames.map((name) => {

@@ -6,6 +6,7 @@ import { cellTypes } from '../select/candidates.ts';
 import { type HistoryEntry, isHistory, type MixingHistory } from '../select/history.ts';
 import { defaultThreshold, type SelectionRule, selectionRules, usualRule } from '../select/rules.ts';
 import { operationCounts, operationsOf, skipName } from '../select/statistics.ts';
+import { momentOf } from '../words.ts';
 import { areaPanel, legendPanel } from './history_area.ts';
 import { gridPanel } from './history_grid.ts';
 import { heatmapPanel } from './history_heatmap.ts';
@@ -115,7 +116,7 @@ const drawings: Readonly<Record<Exclude<HistoryKind, 'skips'>, (named: NamedHist
       panels: [heatmapPanel(history, entry, cell, threshold, most)],
     }));
     const subtitle = `${name}; framed: at least ${threshold}`;
-    return panelsPicture(`Mixing weights ${momentOf(entry, history)}`, subtitle, panels);
+    return panelsPicture(`Mixing weights ${titleOf(entry, history)}`, subtitle, panels);
   },
   histogram: ({ name, history }, { cells, threshold }) => {
     const moments = someOf(history.entries);
@@ -124,7 +125,7 @@ const drawings: Readonly<Record<Exclude<HistoryKind, 'skips'>, (named: NamedHist
       const spread = moments.map(({ mixing }) => mixing[history.layout.tables[cell].name].flat());
       const highest = Math.max(...spread.flatMap((weights) => binCounts(weights, most)));
       const panels = spread.map((weights, i) =>
-        histogramPanel(weights, { title: momentOf(moments[i], history), threshold, most, highest }),
+        histogramPanel(weights, { title: titleOf(moments[i], history), threshold, most, highest }),
       );
       return { heading: cellTitles[cell], panels };
     });
@@ -155,8 +156,7 @@ function largestOf({ activation, entries }: MixingHistory): number {
   return Math.ceil(weights.reduce((a, b) => Math.max(a, b), 0) * 20) / 20;
 }
 
-function momentOf({ epoch }: HistoryEntry, { entries }: MixingHistory): string {
-  if (entries.length === 1 && epoch === 0) return 'as they stand';
-  if (epoch === 0) return 'before the first step';
-  return `after ${epoch} ${epoch === 1 ? 'epoch' : 'epochs'}`;
+/** One table of no known epoch may stand for the end of a search. */
+function titleOf({ epoch }: HistoryEntry, { entries }: MixingHistory): string {
+  return entries.length === 1 && epoch === 0 ? 'as they stand' : momentOf(epoch);
 }
