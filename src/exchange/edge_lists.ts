@@ -13,6 +13,7 @@ export interface EdgeLists {
 }
 
 const largestTextBytes = 2 ** 26;
+const mostNumbers = 2 ** 24;
 const keyForm = /^edge: \((\d{1,3}), (\d{1,3})\), op: (.+)$/;
 
 /** Reads the text of such a file. Throws FileError that names `path`. */
@@ -43,6 +44,8 @@ export function edgeLists(lists: ReadonlyMap<unknown, unknown>, path: string): E
       );
     if (!isListOfNumbers(list)) throw wrong(path, `a list of finite numbers for '${key}'`);
     epochs ??= list.length;
+    // A pickle may give one long list under many keys.
+    if (epochs * lists.size > mostNumbers) throw wrong(path, `at most ${mostNumbers} numbers`);
     if (list.length !== epochs)
       throw wrong(path, `${epochs} numbers, one an epoch, for '${key}' but got ${list.length}`);
     const place = Number(node) * 1000 + Number(input);
