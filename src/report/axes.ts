@@ -31,14 +31,17 @@ export function scalesOf(box: Box, x: Range, y: Range): Scales {
   };
 }
 
-/** At most `most` + 1 round values of a range, in steps of 1, 2 or 5 times a power of ten, none below `smallest`. */
+/** Round values within a range, at most `most` + 1, as many as so fit, in steps of 1, 2 or 5 times a power of ten of at least `smallest`. */
 export function ticksOf([low, high]: Range, most: number, smallest = 0): number[] {
   const rough = Math.max((high - low) / most, smallest, Number.MIN_VALUE);
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough * (1 - 1e-9))!;
-  const first = Math.ceil(low / step - 1e-9);
-  const count = Math.floor(high / step + 1e-9) - first;
-  return Array.from({ length: Math.max(0, count) + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
+  const firstOf = (step: number) => Math.ceil(low / step - 1e-9);
+  const countOf = (step: number) => Math.floor(high / step + 1e-9) - firstOf(step) + 1;
+  const steps = [0.5, 1, 2, 5, 10].map((factor) => factor * power);
+  const step = steps.find((candidate) => candidate >= smallest && countOf(candidate) <= most + 1) ?? 10 * power;
+  return Array.from({ length: Math.max(0, countOf(step)) }, (_, i) =>
+    Number(((firstOf(step) + i) * step).toPrecision(12)),
+  );
 }
 
 /** The frame of a chart. */

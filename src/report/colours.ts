@@ -15,9 +15,9 @@ const others = ['#332288', '#88ccee', '#117733', '#ddcc77', '#882255', '#44aa99'
 /** A colour for each operation, the same in every picture for those of DARTS. */
 export function operationColours(operations: readonly string[]): ReadonlyMap<string, string> {
   const unknown = operations.filter((name) => !Object.hasOwn(known, name));
-  return new Map(
-    operations.map((name) => [name, known[name] ?? others[unknown.indexOf(name) % others.length]] as const),
-  );
+  const colourOf = (name: string) =>
+    Object.hasOwn(known, name) ? known[name] : others[unknown.indexOf(name) % others.length];
+  return new Map(operations.map((name) => [name, colourOf(name)] as const));
 }
 
 /** Colours of lines, of which a picture has a few. */
