@@ -91,7 +91,7 @@ function jsonLines(told: readonly Told[], threshold: number): string[] {
 
 /** A row an epoch of every search and cell. */
 function skipTable(told: readonly Told[]): string[] {
-  const head = ['search', 'rule', 'cell', 'epochs', 'genotype', 'skips', 'share', 'edges led', 'share'];
+  const head = ['search', 'rule', 'cell', 'epochs', 'entries', 'skips', 'skip share', 'edges led', 'led share'];
   const rows = told.flatMap(({ source, by, cells }) =>
     cells.flatMap(([cell, counts]) =>
       counts.map(({ epoch, edges, entries, skips, largest }) => {

@@ -75,7 +75,12 @@ function tellDead(genotype: Genotype): void {
 function countLines({ by, threshold, epoch, counts }: Selection): string[] {
   const cells = cellTypes.map((type) => {
     const { weights, atLeastThreshold, largest } = counts[type];
-    return `${type}: ${atLeastThreshold} of ${weights} mixing weights reach ${threshold}, the largest is ${largest.weight.toFixed(4)}`;
+    // DARTS' rule looks at none.
+    const reached =
+      by === 'darts'
+        ? `${weights} mixing weights`
+        : `${atLeastThreshold} of ${weights} mixing weights reach ${threshold}`;
+    return `${type}: ${reached}, the largest is ${largest.weight.toFixed(4)}`;
   });
   return [`by ${by}${epoch === undefined ? '' : `, ${momentOf(epoch)}`}`, ...cells];
 }

@@ -129,7 +129,8 @@ const drawings: Readonly<Record<Exclude<HistoryKind, 'skips'>, (named: NamedHist
       );
       return { heading: cellTitles[cell], panels };
     });
-    return panelsPicture('How mixing weights spread', `${name}; dashed: the threshold ${threshold}`, rows);
+    const subtitle = threshold <= most ? `${name}; dashed: the threshold ${threshold}` : name;
+    return panelsPicture('How mixing weights spread', subtitle, rows);
   },
 };
 

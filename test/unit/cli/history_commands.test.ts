@@ -111,7 +111,7 @@ describe('dartsmith history', () => {
     const { code, stdout } = await dartsmith('history', folder, checkpoint, '--cell', 'normal');
     const lines = stdout.trimEnd().split('\n');
     expect(code).toBe(0);
-    expect(lines[0]).toMatch(/^search +rule +cell +epochs +genotype +skips +share +edges led +share$/);
+    expect(lines[0]).toMatch(/^search +rule +cell +epochs +entries +skips +skip share +edges led +led share$/);
     expect(lines).toHaveLength(9);
     expect(lines[1].split(/\s{2,}/)).toEqual([
       folder,
