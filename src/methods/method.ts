@@ -29,6 +29,8 @@ export interface Measure {
   /** A share is from 0 to 1; a loss that is no longer finite ends the run. */
   readonly unit: 'share' | 'loss' | 'rate';
   readonly better?: 'lower' | 'higher';
+  /** Told by some runs only. */
+  readonly optional?: boolean;
 }
 
 /** A method, described once. */
@@ -188,12 +190,16 @@ export interface EpochReport {
 /** What a run came to. */
 export interface MethodResult {
   readonly genotype: Genotype;
+  /** Where there are several, all of them by name. */
+  readonly architectures?: Readonly<Record<string, Genotype>>;
   /** Mixing weights of each table of architecture parameters, one row an edge. */
   readonly mixing?: RowsByTable;
   /** Scores of the last epoch, by the names that the result has. */
   readonly scores: Readonly<Record<string, number>>;
   /** What is kept of a training. */
   readonly weights?: Parameters;
+  /** What a user should know of it, a line each. */
+  readonly notices?: readonly string[];
 }
 
 /** A method, with the types of its settings inferred from its table. */
