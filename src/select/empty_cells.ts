@@ -49,8 +49,8 @@ export function emptyCellNotice(
   const lowest = Math.min(...empty.map((type) => counts[type].largest.weight));
   const cells = empty.map((type) => cellNames[type]).join(' and the ');
   return (
-    `no network can be built of this selection: no mixing weight of the ${cells} reaches the threshold ${threshold}: ${told}; ` +
-    `lower ${option} to ${floorTo3(lowest)} or less, or select by another rule (darts needs no threshold)`
+    `no network can be built of this selection: no mixing weight reaches the threshold ${threshold} in the ${cells}; ${told}; ` +
+    `lower ${option} to ${floorTo3(lowest)} or less, or select by darts, which needs no threshold`
   );
 }
 

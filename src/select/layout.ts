@@ -25,6 +25,11 @@ export interface AlphaLayout {
   readonly tables: Readonly<Record<CellType, { readonly name: string; readonly rows: readonly LayoutRow[] }>>;
 }
 
+/** What FairDARTS' published code (arXiv:1911.12126) calls a candidate of an edge, in files and in plots. */
+export function edgeKey({ node, input }: Pick<LayoutRow, 'node' | 'input'>, operation: string): string {
+  return `edge: (${node}, ${input}), op: ${operation}`;
+}
+
 /** The layout of a supernet's tables. */
 export function layoutOf({ space, tables }: Pick<Supernet, 'space' | 'tables'>): AlphaLayout {
   const rows = (type: CellType) =>

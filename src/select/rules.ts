@@ -1,6 +1,7 @@
 // The rules by which a genotype follows from mixing weights. A new one is a file in this folder and a row in the table.
 import { aNumber, check, checkOptions } from '../checks.ts';
 import type { Genotype } from '../genotype/genotype.ts';
+import type { MixingActivation } from '../graph/graph.ts';
 import { invalidWord } from '../suggest.ts';
 import type { RowsByTable } from './alpha.ts';
 import type { Selectable } from './candidates.ts';
@@ -27,6 +28,11 @@ export interface SelectionOptions {
 
 /** The published one (arXiv:1911.12126). */
 export const defaultThreshold = 0.85;
+
+/** The rule of FairDARTS, where weights have no rivals, or of DARTS, where they are by softmax. */
+export function usualRule(activation: MixingActivation): SelectionRule {
+  return activation === 'sigmoid' ? 'threshold_sparse' : 'darts';
+}
 
 type Select = (supernet: Selectable, mixing: RowsByTable, threshold: number) => Genotype;
 

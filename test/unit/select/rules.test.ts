@@ -223,17 +223,17 @@ describe('emptyCellNotice', () => {
     mixing['alphas_reduce'][0][0] = 0.9;
     mixing['alphas_reduce'][0][1] = 0.9;
     expect(notice(mixing)).toBe(
-      'no network can be built of this selection: no mixing weight of the normal cell reaches the threshold 0.85: normal ' +
-        'cell: 0 of 98 weights, the largest 0.7320 (sep_conv_5x5 from state 2 to node 2); reduction cell: 2 of 98 weights, the ' +
-        'largest 0.9000 (max_pool_3x3 from state 0 to node 0); lower --op-threshold to 0.731 or less, or select by another rule ' +
-        '(darts needs no threshold)',
+      'no network can be built of this selection: no mixing weight reaches the threshold 0.85 in the normal cell; normal cell: 0 ' +
+        'of 98 weights, the largest 0.7320 (sep_conv_5x5 from state 2 to node 2); reduction cell: 2 of 98 weights, the largest ' +
+        '0.9000 (max_pool_3x3 from state 0 to node 0); lower --op-threshold to 0.731 or less, or select by darts, which needs ' +
+        'no threshold',
     );
     const { nodes } = selectGenotype(fair, mixing, { by: 'threshold_sparse', threshold: 0.731 }).normal;
     expect(nodes.flat()).toHaveLength(1);
   });
 
   it('names both cells where both are empty, and is silent where none is', () => {
-    expect(notice(rowsOf(fair, [0.5]))).toMatch(/of the normal cell and the reduction cell reaches .* to 0.5 or less/);
+    expect(notice(rowsOf(fair, [0.5]))).toMatch(/in the normal cell and the reduction cell; .* to 0.5 or less/);
     expect(notice(rowsOf(fair, [0.9]))).toBeUndefined();
     expect(
       emptyCellNotice(
