@@ -144,7 +144,7 @@ describe('wrong usage is one line and exit code 2', () => {
     [['search', '--gpu', '-1'], "expected an integer of at least 0 for --gpu but received '-1'"],
     [['search', 'now'], 'too many arguments'],
     [['draw'], "missing required argument 'genotype'"],
-    [['draw', 'DARTS_V9'], 'DARTS_V1, DARTS_V2'],
+    [['draw', 'DARTS_V9'], 'a published name such as DARTS_V2'],
     [['draw', 'DARTS_V2', '--out', 'x.gif'], "that ends in .svg, .png or .dot for --out but received 'x.gif'"],
     [['info', 'DARTS_V2', '--space', 'darts'], '--space belongs to the supernet'],
     [['info', 'supernet', '--image-size', '27'], 'expected 24 or 28 for --image-size but received 27'],
