@@ -228,6 +228,14 @@ describe('draw', () => {
     expect(readFileSync(file, 'latin1')).toContain(mark);
   });
 
+  it('lists the published names in its help, series drawn together', async () => {
+    const { stdout } = await dartsmith('draw', '--help');
+    const [, names] = /Published names:\n([^]*)$/.exec(stdout) ?? [];
+    expect(names).toMatch(/^ {2}DARTS_V1, DARTS_V2, DARTS, NASNet, AmoebaNet, FairDARTS_a to g,\n/);
+    expect(names).toContain('DARTS_ID2_FPT_1 to 7');
+    for (const line of names.split('\n')) expect(line.length).toBeLessThan(80);
+  });
+
   it('prints DOT without --out', async () => {
     const { code, stdout } = await dartsmith('draw', 'NASNet');
     expect(code).toBe(0);
