@@ -1,12 +1,11 @@
 import { extname } from 'node:path';
 import type { Command } from 'commander';
 import { invalid } from '../errors.ts';
-import { genotypes } from '../genotype/published.ts';
 import { writeFileAtomic } from '../io/atomic.ts';
 import { drawGenotype, type PictureFormat } from '../report/draw.ts';
-import { wrapped } from './format.ts';
 import { genotypeArgument, genotypeArgumentHelp } from './genotype_argument.ts';
 import { textParser } from './options.ts';
+import { publishedNames } from './published_names.ts';
 
 const formats: readonly PictureFormat[] = ['svg', 'png', 'dot'];
 
@@ -17,7 +16,7 @@ Examples:
   dartsmith draw DARTS_V2 | dot -Tpdf > cells.pdf
 
 Published names:
-  ${wrapped(inSeries(Object.keys(genotypes)).join(', '), 76)}`;
+  ${publishedNames()}`;
 
 /** Adds `dartsmith draw`. */
 export function addDrawCommand(program: Command): void {
@@ -53,20 +52,4 @@ function formatOf(file: string): PictureFormat {
   const format = formats.find((name) => name === extension);
   if (format === undefined) throw invalid('--out', 'a file name that ends in .svg, .png or .dot', file);
   return format;
-}
-
-/** Names, of which three and more that end in consecutive letters or digits stand as one: FairDARTS_a to g. */
-function inSeries(names: readonly string[]): string[] {
-  const series: string[][] = [];
-  for (const name of names) {
-    const last = series.at(-1);
-    if (last !== undefined && isNext(last[last.length - 1], name)) last.push(name);
-    else series.push([name]);
-  }
-  return series.flatMap((list) => (list.length < 3 ? list : [`${list[0]} to ${list[list.length - 1].slice(-1)}`]));
-}
-
-function isNext(name: string, next: string): boolean {
-  const [stem, end] = [name.slice(0, -1), name.charCodeAt(name.length - 1)];
-  return next === stem + String.fromCharCode(end + 1);
 }

@@ -230,7 +230,7 @@ describe('draw', () => {
 
   it('lists the published names in its help, series drawn together', async () => {
     const { stdout } = await dartsmith('draw', '--help');
-    const [, names] = /Published names:\n([^]*)$/.exec(stdout) ?? [];
+    const [, names] = /Published names:\n([\s\S]*)$/.exec(stdout) ?? [];
     expect(names).toMatch(/^ {2}DARTS_V1, DARTS_V2, DARTS, NASNet, AmoebaNet, FairDARTS_a to g,\n/);
     expect(names).toContain('DARTS_ID2_FPT_1 to 7');
     for (const line of names.split('\n')) expect(line.length).toBeLessThan(80);

@@ -23,7 +23,7 @@ const grey = '#e5e7eb';
 
 /** The lines of one cell. */
 function linesOf(genotype: Genotype, type: string): string {
-  return new RegExp(`subgraph "cluster ${type}" \\{([^]*?)\\n {2}\\}`).exec(cellsToDot(genotype))?.[1] ?? '';
+  return new RegExp(`subgraph "cluster ${type}" \\{([\\s\\S]*?)\\n {2}\\}`).exec(cellsToDot(genotype))?.[1] ?? '';
 }
 
 /** Fill colours by number. */
