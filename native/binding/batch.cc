@@ -14,7 +14,9 @@ DropoutSettings read_dropout(const Napi::Value& value) {
   const Napi::Object dropout = object(value, "dropout");
   const auto factor = static_cast<float>(number(dropout, "pathFactor"));
   if (!(factor >= 0 && factor <= 1)) reject(value.Env(), "expected a path factor from 0 to 1");
-  return {read_stream(dropout), factor, 1};
+  const auto noise = static_cast<float>(number(dropout, "noiseScale"));
+  if (!std::isfinite(noise)) reject(value.Env(), "expected a finite noise scale");
+  return {read_stream(dropout), factor, noise, 1};
 }
 
 GatheredBatch read_gathered(const Device& device, const Napi::Object& value) {

@@ -103,6 +103,33 @@ AverageCommand read_average(const Device& device, const Napi::Object& value) {
   return command;
 }
 
+PenaltyForm read_form(const Napi::Object& value) {
+  const std::string form = text(value, "penalty");
+  if (form == "zeroOneL2") return PenaltyForm::kZeroOneL2;
+  if (form == "zeroOneL1") return PenaltyForm::kZeroOneL1;
+  if (form == "l1") return PenaltyForm::kL1;
+  if (form == "beta") return PenaltyForm::kBeta;
+  reject(value.Env(), "expected a known penalty but got '" + form + "'");
+}
+
+PenaltyCommand read_penalty(const Device& device, const Napi::Object& value) {
+  const auto held = from_handle_of<DeviceParameters>(device, value.Get("parameters"));
+  PenaltyCommand command;
+  command.device = held->device;
+  command.parameters = held->parameters;
+  command.form = read_form(value);
+  command.settings.weight = number(value, "weight");
+  command.settings.share = number(value, "share");
+  const bool sigmoid = boolean(value, "sigmoid");
+  const Napi::Array rows = array(value.Get("rows"), "rows");  // [offset, length] pairs
+  for (uint32_t i = 0; i < rows.Length(); ++i) {
+    const Napi::Array row = array(rows.Get(i), "rows");
+    command.rows.push_back({integer(row.Get(0u), "offset"), integer(row.Get(1u), "length"), sigmoid});
+  }
+  command.counted = copy_array<uint8_t>(value.Get("counted"), "counted");
+  return command;
+}
+
 }  // namespace
 
 Command read_command(const Device& device, const Napi::Object& value) {
@@ -112,6 +139,7 @@ Command read_command(const Device& device, const Napi::Object& value) {
   if (kind == "sgd") return read_sgd(device, value);
   if (kind == "adam") return read_adam(device, value);
   if (kind == "average") return read_average(device, value);
+  if (kind == "penalty") return read_penalty(device, value);
   reject(value.Env(), "expected a known command but got '" + kind + "'");
 }
 

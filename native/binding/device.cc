@@ -231,6 +231,7 @@ Napi::Value outcome_value(Napi::Env env, Outcome&& outcome) {
     result.Set("correct", static_cast<double>(outcome.loss->correct));
   }
   if (outcome.gradient_norm) result.Set("gradientNorm", *outcome.gradient_norm);
+  if (outcome.penalty) result.Set("penalty", *outcome.penalty);
   result.Set("outputs", tensors(env, std::move(outcome.pass.outputs)));
   result.Set("inputGradients", tensors(env, std::move(outcome.pass.input_gradients)));
   if (!outcome.pass.profile.empty()) result.Set("profile", profile_value(env, outcome.pass.profile));

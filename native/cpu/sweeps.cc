@@ -5,6 +5,7 @@
 #include "cpu/kernels.h"
 #include "cpu/mixing.h"
 #include "cpu/peak.h"
+#include "cpu/penalty.h"
 
 namespace dartsmith::cpu::DARTSMITH_ISA {
 namespace {
@@ -121,6 +122,7 @@ const Sweeps sweep_kernels = {
     .gather = gather,
     .mixing_forward = mixing_forward,
     .mixing_backward = mixing_backward,
+    .penalty = penalty,
     .measure_peak = measure_peak,
 };
 

@@ -3,6 +3,7 @@
 #include "cuda/kernels.h"
 #include "cuda/mixing.h"
 #include "cuda/peak.h"
+#include "cuda/penalty.h"
 
 namespace dartsmith::cuda {
 namespace {
@@ -151,6 +152,7 @@ const Sweeps sweep_kernels = {
     .gather = gather,
     .mixing_forward = mixing_forward,
     .mixing_backward = mixing_backward,
+    .penalty = penalty,
     .measure_peak = measure_peak,
 };
 

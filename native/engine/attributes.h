@@ -46,6 +46,17 @@ struct DropoutAttributes {
   bool operator==(const DropoutAttributes&) const = default;
 };
 
+struct ScaleAttributes {
+  float factor = 1;
+  bool operator==(const ScaleAttributes&) const = default;
+};
+
+struct NoiseAttributes {
+  bool integers = false;  // -3 to 2, each as likely; standard normal numbers otherwise
+  int number = 0;         // tells those of a graph apart, dropouts among them
+  bool operator==(const NoiseAttributes&) const = default;
+};
+
 // Inputs that a loss may have: the network's logits and those of auxiliary heads.
 inline constexpr int kMostLogits = 4;
 

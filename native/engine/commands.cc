@@ -109,9 +109,22 @@ void check(const AverageCommand& command) {
   }
 }
 
+void check(const PenaltyCommand& command) {
+  check_finite("penalty", "the weight", command.settings.weight);
+  const int64_t elements = command.parameters->elements(Arena::kAlpha);
+  if (static_cast<int64_t>(command.counted.size()) != elements) {
+    fail("penalty", "expected to know of ", elements, " entries whether they count but got ", command.counted.size());
+  }
+  for (const MixingRow& row : command.rows) {
+    if (row.length >= 1 && row.offset >= 0 && row.offset <= elements - row.length) continue;
+    fail("penalty", "expected rows within ", elements, " but got ", row.length, " at ", row.offset);
+  }
+}
+
 // What a command put into the step's memory, and where its result will lie.
 struct Prepared {
   StepPlace settings;
+  StepPlace rows, counted;  // of a penalty
   int result = -1;
   BatchAddresses batch;       // of a pass, or of the hypergradient's training batch
   BatchAddresses validation;  // of the hypergradient
@@ -313,6 +326,13 @@ class Execution {
     prepared.settings = memory_.add(command.settings);
   }
 
+  void prepare(const PenaltyCommand& command, Prepared& prepared, const Batch*&, const Batch*&) {
+    prepared.settings = memory_.add(command.settings);
+    prepared.rows = memory_.add(command.rows.data(), command.rows.size() * sizeof(MixingRow));
+    prepared.counted = memory_.add(command.counted.data(), command.counted.size());
+    prepared.result = results_++;
+  }
+
   void queue() {
     if (!device_.backend->records() || !repeatable()) return queue_commands();
     // What would be left of many programs is dropped; those in use are soon recorded again.
@@ -370,6 +390,8 @@ class Execution {
         text << hyper->program->serial() << ' ' << dataset(hyper->train) << ' ' << dataset(hyper->validation);
       } else if (const auto* average = std::get_if<AverageCommand>(&command)) {
         text << average->averages->serial();
+      } else if (const auto* penalty = std::get_if<PenaltyCommand>(&command)) {
+        text << static_cast<int>(penalty->form) << ' ' << penalty->rows.size();
       }
       text << ';';
     }
@@ -431,6 +453,18 @@ class Execution {
     }
   }
 
+  void queue(const PenaltyCommand& command, const Prepared& prepared) {
+    Backend& backend = *device_.backend;
+    backend.sweeps().penalty(backend.stream(), {.form = command.form,
+                                                .alpha = command.parameters->data(Arena::kAlpha),
+                                                .gradients = command.parameters->data(Arena::kAlphaGradients),
+                                                .rows = memory_.address<MixingRow>(prepared.rows),
+                                                .counted = memory_.address<uint8_t>(prepared.counted),
+                                                .row_count = static_cast<int64_t>(command.rows.size()),
+                                                .settings = memory_.address<PenaltySettings>(prepared.settings),
+                                                .result = memory_.number_address(prepared.result)});
+  }
+
   Outcome outcome(const PassCommand& command, Prepared& prepared) const {
     Outcome outcome;
     outcome.pass = std::move(prepared.pass);
@@ -449,6 +483,11 @@ class Execution {
   }
   Outcome outcome(const AdamCommand&, const Prepared&) const { return {}; }
   Outcome outcome(const AverageCommand&, const Prepared&) const { return {}; }
+  Outcome outcome(const PenaltyCommand&, const Prepared& prepared) const {
+    Outcome outcome;
+    outcome.penalty = memory_.number(prepared.result);
+    return outcome;
+  }
 
   Device& device_;
   StepMemory& memory_;

@@ -50,11 +50,23 @@ struct AverageCommand {
   AverageSettings settings{};
 };
 
-using Command = std::variant<PassCommand, HypergradientCommand, SgdCommand, AdamCommand, AverageCommand>;
+// Adds to alpha's gradient that of a penalty on alpha or on the mixing weights.
+struct PenaltyCommand {
+  std::shared_ptr<Device> device;
+  std::shared_ptr<Parameters> parameters;
+  PenaltyForm form = PenaltyForm::kZeroOneL2;
+  PenaltySettings settings{};
+  std::vector<MixingRow> rows;
+  std::vector<uint8_t> counted;  // by place in the alpha arena
+};
+
+using Command =
+    std::variant<PassCommand, HypergradientCommand, SgdCommand, AdamCommand, AverageCommand, PenaltyCommand>;
 
 struct Outcome {
   std::optional<LossResult> loss;
   std::optional<double> gradient_norm;
+  std::optional<double> penalty;
   PassResult pass;
 };
 

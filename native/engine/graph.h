@@ -56,7 +56,7 @@ struct MixedAttributes {
 // An op's own; nothing for most.
 using Attributes = std::variant<std::monostate, InputAttributes, Conv2dAttributes, BatchNormAttributes, PoolAttributes,
                                 CropAttributes, MixedAttributes, SoftmaxCrossEntropyAttributes, DropoutAttributes,
-                                SeparableAttributes, PooledMomentsAttributes>;
+                                ScaleAttributes, NoiseAttributes, SeparableAttributes, PooledMomentsAttributes>;
 
 struct Node {
   Op op = Op::kInput;

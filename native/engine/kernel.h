@@ -68,11 +68,12 @@ struct LossResult {
   int64_t correct = 0;
 };
 
-// What dropout nodes draw from. `path_factor` multiplies the rates of those that drop whole samples; nothing is dropped
-// where it is not `active`.
+// What dropout and noise nodes draw from. `path_factor` multiplies the rates of those that drop whole samples,
+// `noise_scale` what noise nodes add; nothing is dropped or added where it is not `active`.
 struct DropoutSettings {
   RandomStream stream;
   float path_factor = 1;
+  float noise_scale = 1;
   int32_t active = 0;
 };
 
@@ -106,7 +107,7 @@ struct KernelCall {
   const float* bias = nullptr;
   const NormCall* norm = nullptr;            // null for ops that normalise nothing
   const LossCall* loss = nullptr;            // null for ops that are no loss
-  const DropoutSettings* dropout = nullptr;  // what this and neighbouring dropout nodes draw from
+  const DropoutSettings* dropout = nullptr;  // what this and neighbouring dropout and noise nodes draw from
   // Backward only.
   const float* output_gradient = nullptr;           // null for the loss itself: its gradient is 1
   Precision gradient_precision = Precision::kFp32;  // of the output's gradient as it is stored
@@ -256,6 +257,32 @@ struct MixingRow {
   bool sigmoid;
 };
 
+// Of mixing weights m, or of the architecture parameters themselves: what a penalty adds up, entry by entry or (kBeta)
+// row by row. FairDARTS (arXiv:1911.12126, equations 5 and 6), CDARTS, beta-DARTS (arXiv:2203.01665, equation 11).
+enum class PenaltyForm {
+  kZeroOneL2,  // -(m - 0.5)^2
+  kZeroOneL1,  // -|m - 0.5|
+  kL1,         // |alpha|
+  kBeta        // the logarithm of the sum of exp(alpha) over the row
+};
+
+struct PenaltySettings {
+  double weight;  // of the penalty in the loss whose gradient alpha follows
+  double share;   // of an entry's (kBeta: a row's) term in the penalty: 1 divided by their number for a mean
+};
+
+// Adds weight times the penalty's gradient to `gradients` and leaves the penalty itself in `result`.
+struct PenaltyCall {
+  PenaltyForm form;
+  const float* alpha;
+  float* gradients;
+  const MixingRow* rows;   // [row_count]
+  const uint8_t* counted;  // by place in the arena: whether the entry counts; rows of kBeta count whole
+  int64_t row_count;
+  const PenaltySettings* settings;
+  double* result;
+};
+
 // What a device does at best, measured.
 struct Peak {
   double flops_per_second = 0;  // multiply-adds count twice
@@ -277,6 +304,8 @@ struct Sweeps {
   // Jacobian of the activation applied to dL/dp; overwrites `alpha_gradients`.
   void (*mixing_backward)(Stream&, const MixingRow* rows, int64_t count, const float* mixing,
                           const double* mixing_gradients, float* alpha_gradients);
+  // Rows and settings lie in device memory.
+  void (*penalty)(Stream&, const PenaltyCall&);
   Peak (*measure_peak)(Stream&);
 };
 

@@ -23,6 +23,10 @@ namespace dartsmith {
   ABSTRACT(kMixed, mixed)                                  \
   OP(kSoftmaxCrossEntropy, softmax_cross_entropy)          \
   OP(kDropout, dropout)                                    \
+  OP(kTanh, tanh)                                          \
+  OP(kSigmoid, sigmoid)                                    \
+  OP(kScale, scale)                                        \
+  OP(kNoise, noise)                                        \
   /* Made by lowering (engine/lower.h), never by users. */ \
   OP(kCombine, combine)                                    \
   OP(kSeparable, separable)                                \

@@ -40,10 +40,11 @@ export function checkBatch(name: string, batch: unknown, program: Program, owner
 
 /** Throws ArgumentError unless a value names what dropout draws from. */
 export function checkDropout(name: string, value: unknown): void {
-  checkOptions(name, value, ['seed', 'epoch', 'step', 'pathFactor']);
+  checkOptions(name, value, ['seed', 'epoch', 'step', 'pathFactor', 'noiseScale']);
   const draw = value as DropoutDraw;
   checkCounters(name, draw);
   checkOptional(`${name}.pathFactor`, draw.pathFactor, share);
+  checkOptional(`${name}.noiseScale`, draw.noiseScale, finite);
 }
 
 const word = anInteger(0, 2 ** 32 - 1);

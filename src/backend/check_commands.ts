@@ -9,6 +9,7 @@ import {
   check,
   checkOptional,
   checkOptions,
+  finite,
   isRecord,
   isTypedArray,
   notNegative,
@@ -18,10 +19,11 @@ import {
   typedArray,
 } from '../checks.ts';
 import { invalid, unexpected } from '../errors.ts';
+import type { ParameterSpec } from '../graph/graph.ts';
 import { elementsOf } from '../graph/shape.ts';
 import type { Belongings } from './belongings.ts';
 import { checkBatch } from './check_batch.ts';
-import type { Command, ExecuteOptions, Program } from './device.ts';
+import { type Command, type ExecuteOptions, type Program, penalties } from './device.ts';
 import { endsOf } from './graph_ends.ts';
 import type { Parameters } from './parameters.ts';
 
@@ -104,6 +106,29 @@ const betas: FieldCheck = (name, value) => {
   for (const [index, beta] of value.entries()) check(`${name}[${index}]`, beta, aShareBelowOne);
 };
 
+const entries: FieldCheck = (name, value, { command }) => {
+  if (value === undefined) return;
+  if (!isRecord(value)) throw invalid(name, 'ones and zeros by table', value);
+  const { places } = (command['parameters'] as Parameters).map;
+  for (const [table, counted] of Object.entries(value)) {
+    const place = places.get(table);
+    if (place?.spec.role !== 'alpha') throw invalid(name, 'names of architecture parameter tables', table);
+    check(`${name}.${table}`, counted, typedArray('Uint8Array', place.size, 'ones and zeros'));
+    const wrong = (counted as Uint8Array).find((one) => one > 1);
+    if (wrong !== undefined) throw invalid(`${name}.${table}`, 'ones and zeros', wrong);
+    if (command['penalty'] === 'beta') checkWholeRows(`${name}.${table}`, counted as Uint8Array, place.spec);
+  }
+};
+
+function checkWholeRows(name: string, counted: Uint8Array, { rowLengths = [] }: ParameterSpec): void {
+  let first = 0;
+  for (const [row, length] of rowLengths.entries()) {
+    const whole = counted.subarray(first, first + length).every((one) => one === counted[first]);
+    if (!whole) throw unexpected(name, 'rows that count whole, as beta has them', `a part of row ${row}`);
+    first += length;
+  }
+}
+
 /** Infinity clips nothing, and what float32 cannot hold is as good. */
 const maxNorm: Rule = {
   words: 'a positive number (Infinity for no clipping)',
@@ -137,6 +162,13 @@ const table: Readonly<Record<Command['kind'], FieldChecks>> = {
   },
   sgd: { parameters, ...stepFields, momentum: meets(aNumber(0, 1)), maxNorm: meets(maxNorm) },
   average: { parameters, averages, decay: meets(aNumber(0, 1)) },
+  penalty: {
+    parameters,
+    penalty: meets(oneOf(penalties)),
+    weight: meets(finite),
+    activation: mayMeet(oneOf(['softmax', 'sigmoid'])),
+    entries,
+  },
   // An epsilon of 0 divides 0 by 0 where a gradient was always 0.
   adam: { parameters, ...stepFields, betas, epsilon: meets(positive), step: meets(anInteger(1)) },
 };

@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // What every backend offers to the layers above. Methods (search, select, evaluate) talk to these interfaces only.
 import type { ImageArrays } from '../data/dataset.ts';
-import type { Graph } from '../graph/graph.ts';
+import type { Graph, MixingActivation } from '../graph/graph.ts';
 import type { StreamKey } from '../random/philox.ts';
 import type { Parameters } from './parameters.ts';
 
@@ -43,13 +43,17 @@ export interface Augmentation {
   readonly share?: number;
 }
 
-/** What the dropout nodes of a graph draw from; all of a pass, and of a hypergradient's passes over one batch, is named by it. */
+/**
+ * What the dropout and noise nodes of a graph draw from; all of a pass, and of a hypergradient's passes over one batch, is named by it.
+ */
 export interface DropoutDraw {
   readonly seed: number;
   readonly epoch: number;
   readonly step: number;
   /** Multiplies the rate of nodes that drop whole samples, which grows over the epochs of a training; 1 when absent. */
   readonly pathFactor?: number;
+  /** Multiplies what noise nodes add; 1 when absent. */
+  readonly noiseScale?: number;
 }
 
 /** Images of a device dataset, gathered, augmented and normalised on the device. */
@@ -58,7 +62,7 @@ export interface GatheredBatch {
   /** One dataset position a sample; as many as the program's batch size. */
   readonly indices: Uint32Array;
   readonly augmentation: Augmentation;
-  /** Absent: nothing is dropped. */
+  /** Absent: nothing is dropped and no noise added. */
   readonly dropout?: DropoutDraw;
 }
 
@@ -66,7 +70,7 @@ export interface GatheredBatch {
 export interface DirectBatch {
   readonly inputs: Readonly<Record<string, Float32Array>>;
   readonly labels?: Int32Array;
-  /** Absent: nothing is dropped. */
+  /** Absent: nothing is dropped and no noise added. */
   readonly dropout?: DropoutDraw;
 }
 
@@ -151,6 +155,35 @@ export interface AdamCommand {
   readonly step: number;
 }
 
+/** The forms of a {@link PenaltyCommand}. */
+export const penalties = ['zeroOneL2', 'zeroOneL1', 'l1', 'beta'] as const;
+
+/** One of {@link penalties}. */
+export type Penalty = (typeof penalties)[number];
+
+/**
+ * A loss on architecture parameters α or the mixing weights m that follow from them: adds `weight` times its gradient to alpha's
+ * gradient, which an earlier command has left, and reports it, without the weight.
+ *
+ * - `zeroOneL2`, `zeroOneL1`: mean over the entries of -(m - 0.5)² or -|m - 0.5| (FairDARTS, arXiv:1911.12126, equations 5 and 6);
+ * - `l1`: sum over the entries of |α|, its slope 0 at 0 (CDARTS, arXiv:2006.10724, as Microsoft NNI has it);
+ * - `beta`: mean over the rows of log Σ exp(α) (β-DARTS, arXiv:2203.01665, equation 11).
+ */
+export interface PenaltyCommand {
+  readonly kind: 'penalty';
+  readonly parameters: Parameters;
+  readonly penalty: Penalty;
+  /** Of it in the loss that alpha follows. */
+  readonly weight: number;
+  /** How α becomes mixing weights, as the graph's mixed operations have it; `softmax` when absent. */
+  readonly activation?: MixingActivation;
+  /**
+   * Which entries count, 1 or 0 each, by table; tables left out do not count then. For `beta` rows count whole. All entries of all
+   * tables when absent.
+   */
+  readonly entries?: Readonly<Record<string, Uint8Array>>;
+}
+
 /** Forward in training mode, then backward from a given gradient of the output node (a vector-Jacobian product). */
 export interface VjpCommand {
   readonly kind: 'vjp';
@@ -171,6 +204,7 @@ export type Command =
   | SgdCommand
   | AdamCommand
   | AverageCommand
+  | PenaltyCommand
   | VjpCommand;
 
 /** What one kernel of a pass cost. */
@@ -197,6 +231,8 @@ export interface Outcome {
   readonly correct?: number;
   /** Norm of the gradient before clipping (sgd). */
   readonly gradientNorm?: number;
+  /** Without its weight (penalty). */
+  readonly penalty?: number;
   /** Output of each node asked for with `read`, and of the output node of a vjp: `[batch, ...shape]`. */
   readonly outputs?: ReadonlyMap<number, Float32Array>;
   /** Of every kernel, in the order of running (passes with `profile`). */

@@ -168,6 +168,16 @@ class ModelBuilder {
         const axes = this.#integers(`axes_${node.id}`, [2, 3]);
         return put({ opType: 'Slice', inputs: [...inputs, starts, ends, axes] });
       }
+      case 'tanh':
+        return put({ opType: 'Tanh', inputs });
+      case 'sigmoid':
+        return put({ opType: 'Sigmoid', inputs });
+      case 'scale':
+        return put({
+          opType: 'Mul',
+          inputs: [...inputs, this.#floats(`factor_${node.id}`, [], Float32Array.of(node.factor))],
+        });
+      case 'noise':
       case 'dropout':
         return put({ opType: 'Identity', inputs });
       case 'zero': {

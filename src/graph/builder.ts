@@ -11,6 +11,7 @@ import {
   finite,
   isRecord,
   listOf,
+  listOfLength,
   notNegative,
   oneOf,
   positive as positiveNumber,
@@ -18,7 +19,17 @@ import {
 } from '../checks.ts';
 import { ArgumentError, invalid } from '../errors.ts';
 import { markSound } from './check.ts';
-import type { Graph, MixedBranch, MixingActivation, Node, Pair, ParameterSpec, Shape } from './graph.ts';
+import {
+  type Graph,
+  type MixedBranch,
+  type MixingActivation,
+  type Node,
+  type NoiseDistribution,
+  noiseDistributions,
+  type Pair,
+  type ParameterSpec,
+  type Shape,
+} from './graph.ts';
 
 /** A node's output while a graph is being built. */
 export interface Tensor {
@@ -60,8 +71,8 @@ export interface BranchBuilder {
 interface State {
   readonly nodes: Node[];
   readonly parameters: Map<string, ParameterSpec>;
-  /** Dropout nodes so far. */
-  dropouts: number;
+  /** Nodes so far that draw random numbers. */
+  draws: number;
 }
 
 /** What distinguishes a node of some op: its own fields, without those that every node has. */
@@ -72,7 +83,7 @@ type Fields<N> = N extends Node ? Omit<N, 'id' | 'inputs' | 'shape'> : never;
  * {@link GraphBuilder.within} gives another builder of the same graph with a longer one.
  */
 export class GraphBuilder {
-  #state: State = { nodes: [], parameters: new Map(), dropouts: 0 };
+  #state: State = { nodes: [], parameters: new Map(), draws: 0 };
   #prefix = '';
 
   /** A builder of the same graph whose parameters are named `${prefix}.${name}`. */
@@ -161,6 +172,33 @@ export class GraphBuilder {
     return this.#node({ op: 'relu' }, [input], input.shape);
   }
 
+  tanh(input: Tensor): Tensor {
+    checkTensor('tanh', input);
+    return this.#node({ op: 'tanh' }, [input], input.shape);
+  }
+
+  /** 1 / (1 + exp(-x)). */
+  sigmoid(input: Tensor): Tensor {
+    checkTensor('sigmoid', input);
+    return this.#node({ op: 'sigmoid' }, [input], input.shape);
+  }
+
+  /** A tensor times a constant. */
+  scale(input: Tensor, factor: number): Tensor {
+    checkTensor('scale', input);
+    check('factor', factor, finite);
+    return factor === 1 ? input : this.#node({ op: 'scale', factor }, [input], input.shape);
+  }
+
+  /** A tensor plus noise in training; see {@link NoiseNode}. Standard normal unless told. */
+  noise(input: Tensor, options: { distribution?: NoiseDistribution } = {}): Tensor {
+    checkTensor('noise', input);
+    checkRecord('options', options, 'distribution');
+    const { distribution = 'normal' } = options;
+    check('distribution', distribution, distributions);
+    return this.#node({ op: 'noise', distribution, number: this.#state.draws++ }, [input], input.shape);
+  }
+
   maxPool(input: Tensor, options: PoolOptions): Tensor {
     const window = poolWindow(options);
     const [height, width, channels] = image('maxPool', input);
@@ -203,11 +241,17 @@ export class GraphBuilder {
     return this.#node({ op: 'linear', weight, bias }, [input], [outputs]);
   }
 
-  /** Sum of tensors of one shape. */
-  add(inputs: readonly Tensor[]): Tensor {
+  /** Sum of tensors of one shape, each times its constant weight where there are weights. */
+  add(inputs: readonly Tensor[], options: { weights?: readonly number[] } = {}): Tensor {
     checkTensors('add', inputs);
     for (const input of inputs) sameShape('add', inputs[0], input);
-    return inputs.length === 1 ? inputs[0] : this.#node({ op: 'add' }, inputs, inputs[0].shape);
+    checkRecord('options', options, 'weights');
+    const { weights } = options;
+    if (weights !== undefined) {
+      check('weights', weights, listOfLength(inputs.length, finite, `${inputs.length} numbers, one an input`));
+    }
+    const terms = weights === undefined ? inputs : inputs.map((input, i) => this.scale(input, weights[i]));
+    return terms.length === 1 ? terms[0] : this.#node({ op: 'add' }, terms, inputs[0].shape);
   }
 
   /** Concatenation along channels. */
@@ -238,9 +282,9 @@ export class GraphBuilder {
     const { rate, drops = 'elements' } = options;
     check('rate', rate, aShareBelowOne);
     check('drops', drops, dropForms);
-    const number = this.#state.dropouts;
+    const number = this.#state.draws;
     const output = this.#node({ op: 'dropout', rate, drops, number }, [input], input.shape);
-    this.#state.dropouts++;
+    this.#state.draws++;
     return output;
   }
 
@@ -375,6 +419,7 @@ const sizes = listOf(size, '[height, width, channels] or [channels] of positive 
 const rows = listOf(size, 'a list of positive integers, one a row,');
 const dropForms = oneOf(['elements', 'samples']);
 const activations = oneOf(['softmax', 'sigmoid']);
+const distributions = oneOf(noiseDistributions);
 const terms = listOf({ words: 'a term', holds: isRecord }, 'a list of logits with a weight each');
 
 /** What a builder's prefix and a layer may be called. */

@@ -17,7 +17,14 @@ import {
   type Rule,
 } from '../checks.ts';
 import { ArgumentError, invalid } from '../errors.ts';
-import type { Graph, MixedNode, Node, ParameterRole, ParameterSpec } from './graph.ts';
+import {
+  type Graph,
+  type MixedNode,
+  type Node,
+  noiseDistributions,
+  type ParameterRole,
+  type ParameterSpec,
+} from './graph.ts';
 import { elementsOf } from './shape.ts';
 
 /** Graphs that were found sound, or that GraphBuilder made: they are read-only, and used for program after program. */
@@ -112,6 +119,10 @@ const fields: Readonly<Record<Node['op'], Readonly<Record<string, Rule>>>> = {
   conv2d: { ...slidingWindow, dilation: sizePair, groups: size },
   batchNorm: { epsilon: positive, momentum: aNumber(0, 1) },
   relu: {},
+  tanh: {},
+  sigmoid: {},
+  scale: { factor: finite },
+  noise: { distribution: oneOf(noiseDistributions), number: offset },
   maxPool: slidingWindow,
   avgPool: { ...slidingWindow, countIncludePad: aBoolean },
   globalAvgPool: {},

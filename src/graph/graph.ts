@@ -81,6 +81,37 @@ export interface ReluNode extends NodeBase {
   readonly op: 'relu';
 }
 
+export interface TanhNode extends NodeBase {
+  readonly op: 'tanh';
+}
+
+/** 1 / (1 + exp(-x)). */
+export interface SigmoidNode extends NodeBase {
+  readonly op: 'sigmoid';
+}
+
+/** Its input times a constant. */
+export interface ScaleNode extends NodeBase {
+  readonly op: 'scale';
+  readonly factor: number;
+}
+
+/**
+ * Its input plus d·n, n drawn anew for each element, d the batch's `dropout.noiseScale`; without `dropout` its input. n is standard
+ * normal, or one of the integers from -3 to 2; no gradient flows through it. `number` tells the nodes of a graph apart that draw.
+ */
+export interface NoiseNode extends NodeBase {
+  readonly op: 'noise';
+  readonly distribution: NoiseDistribution;
+  readonly number: number;
+}
+
+/** What noise may be. */
+export const noiseDistributions = ['normal', 'integers'] as const;
+
+/** One of {@link noiseDistributions}. */
+export type NoiseDistribution = (typeof noiseDistributions)[number];
+
 /** Maximum over the window; of equal elements the first in row order takes the gradient. */
 export interface MaxPoolNode extends NodeBase, Window {
   readonly op: 'maxPool';
@@ -124,7 +155,7 @@ export interface CropNode extends NodeBase {
 /**
  * Inverted dropout (Srivastava et al., JMLR 15, 2014): drops elements, or whole samples as drop path does (Larsson et al.,
  * arXiv:1605.07648), with probability `rate` and divides the rest by 1 - rate. What is dropped follows from the batch's
- * `dropout`; without one nothing is. `number` tells the dropouts of a graph apart.
+ * `dropout`; without one nothing is. `number` tells the nodes of a graph apart that draw.
  */
 export interface DropoutNode extends NodeBase {
   readonly op: 'dropout';
@@ -177,6 +208,10 @@ export type Node =
   | Conv2dNode
   | BatchNormNode
   | ReluNode
+  | TanhNode
+  | SigmoidNode
+  | ScaleNode
+  | NoiseNode
   | MaxPoolNode
   | AvgPoolNode
   | GlobalAvgPoolNode

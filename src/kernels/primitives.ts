@@ -1,5 +1,6 @@
 // The primitive ops that networks are made of, each alone. What they compute is said in src/graph/graph.ts.
 import type { PoolOptions } from '../graph/builder.ts';
+import type { NoiseDistribution } from '../graph/graph.ts';
 import {
   choice,
   count,
@@ -49,6 +50,18 @@ export interface DropoutOptions extends ImageOptions {
   readonly drops?: 'elements' | 'samples';
 }
 
+/** Options of {@link scale}. */
+export interface ScaleOptions extends ImageOptions {
+  /** 0.5 when absent. */
+  readonly factor?: number;
+}
+
+/** Options of {@link noise}. */
+export interface NoiseOptions extends ImageOptions {
+  /** `normal` when absent. */
+  readonly distribution?: NoiseDistribution;
+}
+
 /** Options of {@link linear}. */
 export interface LinearOptions {
   readonly inputs: number;
@@ -94,6 +107,32 @@ export function batchNorm({ shape, affine = false }: BatchNormOptions): KernelDe
 /** max(x, 0). */
 export function relu({ shape }: ImageOptions): KernelDefinition<'x'> {
   return defineKernel('relu', { inputs: { x: imageShape(shape) }, build: (builder, { x }) => builder.relu(x) });
+}
+
+/** Hyperbolic tangent. */
+export function tanh({ shape }: ImageOptions): KernelDefinition<'x'> {
+  return defineKernel('tanh', { inputs: { x: imageShape(shape) }, build: (builder, { x }) => builder.tanh(x) });
+}
+
+/** 1 / (1 + exp(-x)). */
+export function sigmoid({ shape }: ImageOptions): KernelDefinition<'x'> {
+  return defineKernel('sigmoid', { inputs: { x: imageShape(shape) }, build: (builder, { x }) => builder.sigmoid(x) });
+}
+
+/** An image times a constant. */
+export function scale({ shape, factor = 0.5 }: ScaleOptions): KernelDefinition<'x'> {
+  return defineKernel('scale', {
+    inputs: { x: imageShape(shape) },
+    build: (builder, { x }) => builder.scale(x, factor),
+  });
+}
+
+/** An image plus noise, drawn by what is given with each pass. */
+export function noise({ shape, distribution = 'normal' }: NoiseOptions): KernelDefinition<'x'> {
+  return defineKernel(distribution === 'normal' ? 'noise' : 'noise of integers', {
+    inputs: { x: imageShape(shape) },
+    build: (builder, { x }) => builder.noise(x, { distribution }),
+  });
 }
 
 /** Maximum over a window. */

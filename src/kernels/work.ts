@@ -70,6 +70,8 @@ const constantSlope: ReadonlySet<Node['op']> = new Set([
   'concat',
   'crop',
   'dropout',
+  'scale',
+  'noise',
 ]);
 
 /** Whether anything that a node's value leads to needs values for its gradients. */
@@ -105,6 +107,13 @@ function flopsOf(graph: Graph, node: Node): { forward: number; backward: number 
     }
     case 'globalAvgPool':
       return { forward: input, backward: output };
+    case 'tanh':
+    case 'sigmoid':
+      // An exponential, a sum and a quotient; backward two products and a difference.
+      return { forward: 3 * output, backward: 3 * output };
+    case 'noise':
+      return { forward: 2 * output, backward: 0 };
+    case 'scale':
     case 'dropout':
       return { forward: output, backward: output };
     case 'add':

@@ -99,6 +99,16 @@ export function normal(stream: StreamKey, count: number, first = 0): Float64Arra
   return values;
 }
 
+/** `count` integers from `low` on, each of the next `size` as likely: those of the stream from the `first` on, a multiple of 4. */
+export function integers(stream: StreamKey, low: number, size: number, count: number, first = 0): Int32Array {
+  const values = new Int32Array(count);
+  for (let i = 0; i < count; i += 4) {
+    const block = randomBlock(stream, (first + i) / 4);
+    for (let j = 0; j < 4 && i + j < count; j++) values[i + j] = low + multiplyHigh(block[j], size);
+  }
+  return values;
+}
+
 /** A permutation of 0..count-1 (Fisher-Yates). */
 export function permutation(stream: StreamKey, count: number): Uint32Array {
   const order = Uint32Array.from({ length: count }, (_, i) => i);

@@ -13,8 +13,12 @@ import type {
   MaxPoolNode,
   MixedNode,
   Node,
+  NoiseNode,
   ReluNode,
+  ScaleNode,
   Shape,
+  SigmoidNode,
+  TanhNode,
 } from '../graph/graph.ts';
 import { elementsOf } from '../graph/shape.ts';
 import * as reference from './primitives.ts';
@@ -171,6 +175,14 @@ function forward(run: Run, node: Node): Float64Array {
       return batchNorm(run, node, x, size.channels);
     case 'relu':
       return reference.relu(x);
+    case 'tanh':
+      return reference.tanh(x);
+    case 'sigmoid':
+      return reference.sigmoid(x);
+    case 'scale':
+      return scaled(x, node.factor);
+    case 'noise':
+      return reference.noise(x, node, run.options.dropout);
     case 'maxPool':
       return reference.maxPool(x, size, node).output;
     case 'avgPool':
@@ -289,7 +301,17 @@ function backward(run: Run, node: Node, dy: Float64Array): void {
 /** Gradient of the only input of an op without parameters. */
 function inputGradient(
   run: Run,
-  node: ReluNode | MaxPoolNode | AvgPoolNode | GlobalAvgPoolNode | CropNode | DropoutNode,
+  node:
+    | ReluNode
+    | TanhNode
+    | SigmoidNode
+    | ScaleNode
+    | NoiseNode
+    | MaxPoolNode
+    | AvgPoolNode
+    | GlobalAvgPoolNode
+    | CropNode
+    | DropoutNode,
   dy: Float64Array,
 ): Float64Array {
   const x = run.outputs[node.inputs[0]];
@@ -297,6 +319,14 @@ function inputGradient(
   switch (node.op) {
     case 'relu':
       return reference.reluBackward(x, dy);
+    case 'tanh':
+      return dy.map((slope, i) => slope * (1 - Math.tanh(x[i]) ** 2));
+    case 'sigmoid':
+      return dy.map((slope, i) => slope / (2 + Math.exp(x[i]) + Math.exp(-x[i])));
+    case 'scale':
+      return scaled(dy, node.factor);
+    case 'noise':
+      return dy;
     case 'maxPool':
       return reference.maxPoolBackward(x.length, reference.maxPool(x, size, node).winners, dy);
     case 'avgPool':

@@ -1,8 +1,8 @@
 // Every op of src/graph/graph.ts as plain float64 loops, forward and backward: the oracle of the engine's kernels. It shares
 // nothing with them but the name of a random number. Images are NHWC with the batch first, convolution weights HWIO.
 import type { DropoutDraw } from '../backend/device.ts';
-import type { DropoutNode, MixingActivation, Pair } from '../graph/graph.ts';
-import { randomBlock } from '../random/philox.ts';
+import type { DropoutNode, MixingActivation, NoiseNode, Pair } from '../graph/graph.ts';
+import { integers, normal, randomBlock } from '../random/philox.ts';
 
 /** Sizes of a batch of images; a vector `[C]` is an image of one pixel. */
 export interface ImageSize {
@@ -414,6 +414,29 @@ export function dot(a: Float64Array, b: Float64Array): number {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
   return sum;
+}
+
+/** Hyperbolic tangent; its slope follows from the output. */
+export function tanh(x: Float64Array): Float64Array {
+  return x.map((value) => Math.tanh(value));
+}
+
+/** Logistic function. */
+export function sigmoid(x: Float64Array): Float64Array {
+  return x.map((value) => 1 / (1 + Math.exp(-value)));
+}
+
+/** Values plus noise, as many random numbers as there are. */
+export function noise(
+  values: Float64Array,
+  { distribution, number }: NoiseNode,
+  draw: DropoutDraw | undefined,
+): Float64Array {
+  if (draw === undefined) return values.slice();
+  const { seed, epoch, step, noiseScale = 1 } = draw;
+  const stream = { seed, epoch, step, purpose: 'dropout', part: number } as const;
+  const drawn = distribution === 'normal' ? normal(stream, values.length) : integers(stream, -3, 6, values.length);
+  return values.map((value, i) => value + Math.fround(noiseScale) * drawn[i]);
 }
 
 /**

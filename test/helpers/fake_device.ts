@@ -163,6 +163,11 @@ function run(command: Command): Outcome {
       }
       return {};
     }
+    case 'penalty': {
+      const { alpha, alphaGradients } = storeOf(command.parameters);
+      fill(alphaGradients, command.parameters, 'alpha', (i) => alphaGradients[i] + command.weight * Math.sin(alpha[i]));
+      return { penalty: alpha.reduce((sum, value) => sum + Math.cos(value), 0) / alpha.length };
+    }
     case 'vjp':
       throw new Error('the search uses no vjp');
   }

@@ -317,6 +317,65 @@ const dropPath = (name: string, batchSize: number, shape: readonly [number, numb
     const bare = builder.avgPool(x, { kernel: 3, padding: 1, countIncludePad: false });
     return builder.add([dropped(norm('conv.norm', convolved)), dropped(bare), dropped(builder.relu(node)), node]);
   });
+const tanh: readonly KernelCase[] = [
+  single('alone', 2, [5, 7, 16], (builder, x) => builder.tanh(x)),
+  single('of odd channels', 3, [3, 5, 7], (builder, x) => builder.tanh(x)),
+  single('of a vector, far out', 5, [33], (builder, x) => builder.tanh(x), 'large'),
+  single('whose input is used again', 2, [4, 4, 8], (builder, x) => {
+    const y = builder.batchNorm('norm', x, { affine: true });
+    return builder.add([builder.tanh(y), builder.tanh(builder.tanh(y)), y]);
+  }),
+];
+
+const sigmoid: readonly KernelCase[] = [
+  single('alone', 2, [5, 7, 16], (builder, x) => builder.sigmoid(x)),
+  single('of odd channels', 3, [3, 5, 7], (builder, x) => builder.sigmoid(x)),
+  single('of a vector, far out', 5, [33], (builder, x) => builder.sigmoid(x), 'large'),
+  single('in place of its input', 2, [4, 4, 8], (builder, x) => {
+    const y = builder.conv2d('conv', x, { channels: 12, kernel: 1 });
+    return builder.relu(builder.sigmoid(builder.tanh(y)));
+  }),
+];
+
+const scale: readonly KernelCase[] = [
+  single('by a half', 2, [5, 7, 16], (builder, x) => builder.scale(x, 0.5)),
+  single('of odd channels, by a negative', 3, [3, 5, 7], (builder, x) => builder.scale(x, -1.7)),
+  single('by nothing', 2, [4, 4, 8], (builder, x) => builder.scale(x, 0)),
+  single('in a weighted sum', 2, [5, 5, 6], (builder, x) => {
+    const terms = [separable.build(builder.within('a'), x), builder.relu(x), x];
+    return builder.add(terms, { weights: [0.24, -3, 1] });
+  }),
+];
+
+const noise: readonly KernelCase[] = [
+  single('without anything to draw from', 2, [3, 5, 7], (builder, x) => builder.noise(x)),
+  drawing(single('normal', 3, [5, 7, 16], (builder, x) => builder.noise(x))),
+  drawing(single('of odd channels', 2, [3, 5, 7], (builder, x) => builder.noise(x))),
+  drawing(
+    single('of integers', 2, [3, 5, 7], (builder, x) => builder.noise(x, { distribution: 'integers' })),
+    { ...draw, noiseScale: 0.3 },
+  ),
+  drawing(single('a vector', 5, [33], (builder, x) => builder.noise(x, { distribution: 'integers' }))),
+  drawing(
+    single('beside dropouts and other noise', 2, [4, 5, 8], (builder, x) => {
+      const first = builder.noise(builder.dropout(x, { rate: 0.5 }));
+      return builder.add([builder.noise(builder.relu(first)), x, first]);
+    }),
+    { ...draw, noiseScale: -0.7 },
+  ),
+  drawing(
+    single('on the skip connection of a mixed operation', 2, [5, 5, 8], (builder, x) => {
+      const alpha = builder.alpha('alphas', [3]);
+      const noisy = { name: 'skip_connect', build: (inner: GraphBuilder, y: Tensor) => inner.noise(y) };
+      return builder.mixed(builder.relu(x), [noisy, separable, pooling('maxPool')], {
+        alpha,
+        row: 0,
+        activation: 'sigmoid',
+      });
+    }),
+  ),
+];
+
 const dropout: readonly KernelCase[] = [
   single('without anything to draw from', 2, [3, 5, 7], (builder, x) => builder.dropout(x, { rate: 0.5 })),
   drawing(single('a tenth', 3, [5, 7, 16], (builder, x) => builder.dropout(x, { rate: 0.1 }))),
@@ -676,6 +735,10 @@ export const caseTables: Readonly<Record<Node['op'], readonly KernelCase[]>> = {
   conv2d,
   batchNorm: [...batchNormCases, ...fusedAffine, ...inPlaceNorms],
   relu,
+  tanh,
+  sigmoid,
+  scale,
+  noise,
   maxPool: maxPoolCases,
   avgPool: avgPoolCases,
   globalAvgPool,

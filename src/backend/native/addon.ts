@@ -22,6 +22,7 @@ export interface NativeOutcome {
   readonly loss?: number;
   readonly correct?: number;
   readonly gradientNorm?: number;
+  readonly penalty?: number;
   readonly outputs: readonly (readonly [number, Float32Array])[];
   readonly inputGradients: readonly (readonly [number, Float32Array])[];
   readonly profile?: readonly KernelProfile[];

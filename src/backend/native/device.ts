@@ -231,8 +231,8 @@ class NativeProgram extends CommandProgram {
 }
 
 function readOutcome(outcome: NativeOutcome, command: Command): Outcome {
-  const { loss, correct, gradientNorm, profile } = outcome;
-  const result: { -readonly [K in keyof Outcome]: Outcome[K] } = { loss, correct, gradientNorm, profile };
+  const { loss, correct, gradientNorm, penalty, profile } = outcome;
+  const result: { -readonly [K in keyof Outcome]: Outcome[K] } = { loss, correct, gradientNorm, penalty, profile };
   if (outcome.outputs.length > 0) result.outputs = new Map(outcome.outputs);
   if (command.kind === 'vjp') {
     const names = new Map(command.program.graph.nodes.map((node) => [node.id, node.op === 'input' ? node.name : '']));

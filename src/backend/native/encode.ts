@@ -3,11 +3,12 @@ import type { Graph, Node } from '../../graph/graph.ts';
 import { purposes } from '../../random/philox.ts';
 import type { Belongings } from '../belongings.ts';
 import { isGathered } from '../check_batch.ts';
-import type { Batch, Command, DropoutDraw, GradientTarget, Mixing } from '../device.ts';
+import type { Batch, Command, DropoutDraw, GradientTarget, Mixing, PenaltyCommand } from '../device.ts';
 import { endsOf } from '../graph_ends.ts';
 import { normalisationTable } from '../normalisation.ts';
 import type { ParameterMap } from '../parameter_map.ts';
 import type { Parameters } from '../parameters.ts';
+import { penaltyRows } from '../penalty_rows.ts';
 import type { Handle } from './addon.ts';
 import { type EncodedNodes, encodeNodes, type Place, type Places } from './encode_nodes.ts';
 
@@ -75,8 +76,8 @@ function encodeMixing(mixing: Mixing, { places }: ParameterMap): object {
   return Object.entries(mixing).map(([name, weights]) => [places.get(name)!.offset, weights]);
 }
 
-function encodeDropout({ seed, epoch, step, pathFactor = 1 }: DropoutDraw): object {
-  return { seed, epoch, step, pathFactor, purpose: purposes.dropout };
+function encodeDropout({ seed, epoch, step, pathFactor = 1, noiseScale = 1 }: DropoutDraw): object {
+  return { seed, epoch, step, pathFactor, noiseScale, purpose: purposes.dropout };
 }
 
 function encodeBatch(batch: Batch, graph: Graph, handles: Handles): object {
@@ -100,6 +101,16 @@ function encodeBatch(batch: Batch, graph: Graph, handles: Handles): object {
   };
 }
 
+function encodePenalty(command: PenaltyCommand, parameters: Handle): object {
+  const { kind, penalty, weight, activation } = command;
+  const { rows, counted, share } = penaltyRows(command);
+  const sigmoid = activation === 'sigmoid';
+  return {
+    ...{ kind, parameters, penalty, weight, share, sigmoid, counted },
+    rows: rows.map(({ offset, length }) => [offset, length]),
+  };
+}
+
 /** One command; see native/binding/command.cc. */
 export function encodeCommand(command: Command, handles: Handles): object {
   const handleOf = (parameters: Parameters) => handles.of('parameters', parameters);
@@ -109,6 +120,7 @@ export function encodeCommand(command: Command, handles: Handles): object {
   if (command.kind === 'sgd' || command.kind === 'adam') {
     return { ...command, parameters: handleOf(command.parameters) };
   }
+  if (command.kind === 'penalty') return encodePenalty(command, handleOf(command.parameters));
   const { program } = command;
   const common = { program: handles.of('program', program), parameters: handleOf(program.parameters) };
   if (command.kind === 'hypergradient') {

@@ -116,6 +116,13 @@ function writeAttributes(numbers: NumberWriter, node: Node): void {
       numbers.put(node.drops === 'samples' ? 1 : 0);
       numbers.put(node.number);
       break;
+    case 'scale':
+      numbers.put(node.factor);
+      break;
+    case 'noise':
+      numbers.put(node.distribution === 'integers' ? 1 : 0);
+      numbers.put(node.number);
+      break;
     case 'softmaxCrossEntropy':
       numbers.put(node.smoothing);
       numbers.list(node.weights);

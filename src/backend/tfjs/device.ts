@@ -30,6 +30,7 @@ import { CommandProgram, type Runner } from '../program.ts';
 import { gatherBatch } from './gather.ts';
 import { adam, average, hypergradient, sgd } from './optimisers.ts';
 import { type Arenas, type PassOptions, type PassResult, runPass } from './pass.ts';
+import { penalise } from './penalty.ts';
 import { type OpenPlatform, openPlatform, type Platform, platforms } from './platform.ts';
 
 /** Options of {@link openTfjsDevice}. */
@@ -173,6 +174,8 @@ class TfjsDevice implements Device {
         average(this.#arenasOf(averages), this.#arenasOf(parameters), decay);
         return {};
       }
+      case 'penalty':
+        return { penalty: penalise(this.#arenasOf(command.parameters), command) };
       case 'hypergradient': {
         const { program, train, validation } = command;
         const pass = (batch: Batch, weights: boolean, alpha: boolean, statistics: PassOptions['statistics']) =>

@@ -35,6 +35,8 @@ export interface Surroundings {
   measured(node: BatchNormNode, statistics: BatchStatistics): void;
   /** What a dropout multiplies its input by; undefined where nothing is dropped. */
   mask(node: Extract<Node, { op: 'dropout' }>): Tensor | undefined;
+  /** What a noise node adds; undefined where nothing is added. */
+  noise(node: Extract<Node, { op: 'noise' }>): Tensor | undefined;
 }
 
 /** The value of a node; `outputs` holds those of earlier ones, undefined for branches that are left out. */
@@ -51,6 +53,16 @@ export function runNode(node: Node, outputs: readonly (Tensor | undefined)[], ar
       return batchNorm(around, x, node);
     case 'relu':
       return tf.relu(x);
+    case 'tanh':
+      return tf.tanh(x);
+    case 'sigmoid':
+      return tf.sigmoid(x);
+    case 'scale':
+      return tf.mul(x, node.factor);
+    case 'noise': {
+      const noise = around.noise(node);
+      return noise === undefined ? tf.clone(x) : tf.add(x, noise);
+    }
     case 'maxPool':
       return tf.maxPool(padded(tf, x as Tensor4D, node.padding, -3e38), [...node.kernel], [...node.stride], 'valid');
     case 'avgPool':

@@ -2,9 +2,9 @@
 
 import type { Tensor } from '@tensorflow/tfjs';
 import { BackendError, throwIfAborted } from '../../errors.ts';
-import type { BatchNormNode, DropoutNode, Graph, MixedNode, Node } from '../../graph/graph.ts';
+import type { BatchNormNode, DropoutNode, Graph, MixedNode, Node, NoiseNode } from '../../graph/graph.ts';
 import { elementsOf } from '../../graph/shape.ts';
-import { randomBlock } from '../../random/philox.ts';
+import { integers, normal, randomBlock } from '../../random/philox.ts';
 import type { DropoutDraw, Mixing } from '../device.ts';
 import { type Arena, type ParameterMap, valueArenas } from '../parameter_map.ts';
 import type { MixedLabels } from './gather.ts';
@@ -182,6 +182,7 @@ class Pass {
       input: (name) => this.#inputs.get(name) as Tensor,
       mixing: (node) => this.#mixing(node),
       mask: (node) => this.#mask(node),
+      noise: (node) => this.#noise(node),
       running: (node) => {
         if (statistics !== 'running') return undefined;
         const [mean, variance] = [node.runningMean, node.runningVariance].map((name) => this.#value(name));
@@ -237,6 +238,17 @@ class Pass {
       }
     }
     return tf.tensor(mask, maskShape, 'float32');
+  }
+
+  #noise({ distribution, number, shape }: NoiseNode): Tensor | undefined {
+    const { tf, dropout, batchSize } = this.#options;
+    if (dropout === undefined) return undefined;
+    const { seed, epoch, step, noiseScale = 1 } = dropout;
+    const stream = { seed, epoch, step, purpose: 'dropout', part: number } as const;
+    const count = elementsOf(shape, batchSize);
+    const drawn = distribution === 'normal' ? normal(stream, count) : integers(stream, -3, 6, count);
+    const scaled = Float32Array.from(drawn, (value) => Math.fround(noiseScale) * Math.fround(value));
+    return tf.tensor(scaled, [batchSize, ...shape], 'float32');
   }
 
   #clear(): void {
