@@ -9,7 +9,8 @@ import { suggestion } from '../suggest.ts';
 
 /** How the help of a command describes its genotype argument. */
 export const genotypeArgumentHelp =
-  "a published name (draw --help lists them), Genotype(...) or JSON text (ours or NNI's), a file or log that holds either, or a run directory";
+  "a published name (draw --help lists them), Genotype(...) or JSON text (ours or NNI's), " +
+  'a file or log that holds either, or a run directory';
 
 const largestFileBytes = 1 << 26;
 

@@ -41,8 +41,8 @@ const faintWire = '#c3c9d2';
 
 /**
  * Draws both cells as one Graphviz digraph, left to right: an operation stands as a label on its edge, coloured by family, so
- * that no line crosses it. An isolated node of a cell of triples, which no entry enters, is drawn grey where an entry reads it, and not
- * at all elsewhere. Throws ArgumentError for a faulty genotype.
+ * that no line crosses it. An isolated node of a cell of triples, which no entry enters, is drawn grey where an entry reads it,
+ * and not at all elsewhere. Throws ArgumentError for a faulty genotype.
  */
 export function cellsToDot(genotype: Genotype): string {
   checkGenotype(genotype);

@@ -5,7 +5,7 @@ import { checkGenotype } from '../../../src/genotype/rules.ts';
 import { formatGenotype, parseGenotype } from '../../../src/genotype/text.ts';
 import { publishedTexts } from './published_texts.ts';
 
-/** Multiply-accumulates in millions as FairDARTS (arXiv:1911.12126) and its code print them, cut; in full where the page has them so. */
+/** Millions of multiply-accumulates as FairDARTS (arXiv:1911.12126) and its code print them, cut; with decimals by its counter's rule. */
 const published: Readonly<Record<string, string>> = {
   DARTS_V2: '528',
   NASNet: '608',
@@ -43,7 +43,7 @@ const published: Readonly<Record<string, string>> = {
   NOISEDARTS_50_3: '489',
 };
 
-/** Multiply-accumulates of an operation of `c` channels whose output has `area` pixels, by the convention of FairDARTS' cost counter. */
+/** Multiply-accumulates of an operation of `c` channels whose output has `area` pixels, by that counter's rule. */
 function costOfOperation(name: string, c: number, area: number, stride: number): number {
   const kernel = Number(/(\d)x\d$/.exec(name)?.[1]);
   const separable = (kernel ** 2 * c + c * c) * area;
