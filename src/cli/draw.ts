@@ -10,6 +10,7 @@ import { cellTypes } from '../select/candidates.ts';
 import { genotypeArgument, genotypeArgumentHelp } from './genotype_argument.ts';
 import { byOption, publishedOf, publishedOptions, thresholdOption } from './history_options.ts';
 import { choiceParser, textParser } from './options.ts';
+import { publishedNames } from './published_names.ts';
 
 const formats: readonly PictureFormat[] = ['svg', 'png', 'dot'];
 
@@ -19,7 +20,10 @@ Examples:
   dartsmith draw runs/mnist-20250101-120000 --out cells.png
   dartsmith draw DARTS_V2 | dot -Tpdf > cells.pdf
   dartsmith draw --history runs/mine --kind area --out area.png
-  dartsmith draw --history runs/darts runs/fairdarts --kind skips --out skips.svg`;
+  dartsmith draw --history runs/darts runs/fairdarts --kind skips --out skips.svg
+
+Published names:
+  ${publishedNames()}`;
 
 /** Options of the command line. */
 interface Given extends PublishedHistoryOptions, Pick<DrawHistoryOptions, 'kind' | 'cell' | 'by' | 'threshold'> {
