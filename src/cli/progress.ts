@@ -119,6 +119,18 @@ export function genotypeText(genotype: Genotype): string {
   return pythonForm(genotype) ?? formatGenotype(genotype, 'json');
 }
 
+/** The genotypes of a result: several by name, or one. */
+export function resultTexts({
+  genotype,
+  architectures = {},
+}: {
+  readonly genotype: Genotype;
+  readonly architectures?: Readonly<Record<string, Genotype>>;
+}): string[] {
+  const named = Object.entries(architectures).map(([name, one]) => `${name} = ${genotypeText(one)}`);
+  return named.length > 0 ? named : [genotypeText(genotype)];
+}
+
 function cellLines(name: string, cell: GenotypeCell): string[] {
   return cell.nodes.map((edges, index) => {
     const sum = edges.map((edge) => `${operationText(edge)}(${edge.input})`).join(' + ');

@@ -17,10 +17,10 @@ import {
   type Advance,
   epochLine,
   genotypeLines,
-  genotypeText,
   isLastStep,
   isListedStep,
   progressLine,
+  resultTexts,
   stepLine,
   waitingLine,
 } from './progress.ts';
@@ -154,9 +154,8 @@ function measuresOf({ method }: StartEvent, methods: readonly Method[]): readonl
 /** The outcome and what to do with it. */
 function summary(result: SearchResult | TrainResult): string[] {
   if ('testAccuracy' in result) return trainSummary(result);
-  const { genotype, architectures, directory } = result;
-  const named = Object.entries(architectures ?? {}).map(([name, one]) => `${name} = ${genotypeText(one)}`);
-  const texts = named.length > 0 ? named : [genotypeText(genotype)];
+  const { genotype, directory } = result;
+  const texts = resultTexts(result);
   if (directory === undefined) return texts;
   const run = quoted(directory);
   if (hasEmptyCell(genotype)) return [...texts, `run:  ${directory}`];

@@ -7,7 +7,7 @@ import { inUtc, inWords } from '../words.ts';
 import { formatShare } from './format.ts';
 import { flagOf } from './options.ts';
 import { createPaint } from './paint.ts';
-import { epochLine, genotypeLines, genotypeText } from './progress.ts';
+import { epochLine, genotypeLines, genotypeText, resultTexts } from './progress.ts';
 
 const examples = `
 Examples:
@@ -100,5 +100,5 @@ function resultLines(result: ResultRecord): string[] {
     const words = inWords(name).replace(/\d+/, '-$&');
     return [`${words} ${/accuracy|top5/i.test(name) ? formatShare(value) : Number(value.toFixed(4))}`];
   });
-  return [`result: ${scores.join(', ')}`, genotypeText(result.genotype)];
+  return [`result: ${scores.join(', ')}`.trimEnd(), ...resultTexts(result)];
 }

@@ -14,7 +14,8 @@ export function reweighted(supernet: Selectable, mixing: RowsByTable, genotype: 
       entries.map((entry) => {
         const candidates = cells[type][node].flat();
         const found = candidates.find(({ operation, input }) => operation === entry.operation && input === entry.input);
-        return { ...entry, weight: found?.weight };
+        // Nine digits tell every float32 from its neighbours.
+        return { ...entry, weight: found && Number(found.weight.toPrecision(9)) };
       }),
     ),
   });

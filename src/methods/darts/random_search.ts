@@ -37,7 +37,7 @@ export const randomRules = {
 
 /** What an architecture that was drawn is told with. */
 export const randomMeasures: readonly Measure[] = [
-  { name: 'megaflops', of: 'epoch', label: 'MFLOPs', group: 'drawn:', unit: 'rate', optional: true },
+  { name: 'megaflops', of: 'epoch', label: 'MFLOPs', group: 'MFLOPs', unit: 'rate', optional: true },
 ];
 
 /** The genotype that mixing weights stand for. */
