@@ -303,6 +303,7 @@ class AlternatingRun<Settings extends AlternatingSettings> implements MethodRun 
       logits: supernet.logits,
       classes,
       batches: fedBatches(validationImages, planned, { ...draws, signal }),
+      batchesPerCall: validationImages.stays ? 16 : 1,
       signal,
     });
     const { loss, accuracy, top5 } = score;
