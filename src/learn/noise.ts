@@ -19,7 +19,7 @@ export const noiseRules = {
   noiseDarts: flag(false, 'add noise that fades to skip connections of stride 1, while alpha and weights learn'),
   noiseType: choice('N', ['N', 'U'], 'of that noise: N is standard normal, U one of the integers from -3 to 2'),
   maxStep: integer(30, 1, 1e6, 'epoch in which that noise is gone'),
-  noiseSchedule: choice('cosine', noiseSchedules, 'how that noise fades'),
+  noiseSchedule: choice('cosine', noiseSchedules, 'how that noise fades: cosine or linear'),
 } satisfies SettingTable;
 
 /** What its letter means. */

@@ -21,7 +21,11 @@ export function zeroOneRules(usual: number) {
       1e6,
       'of the zero-one loss, which pulls mixing weights away from 0.5; late in a search both terms should be of one size',
     ),
-    sepLoss: choice('l2', separationLosses, 'form of the zero-one loss: squared or absolute distances from 0.5'),
+    sepLoss: choice(
+      'l2',
+      separationLosses,
+      'form of the zero-one loss: squared distances from 0.5, or l1 for absolute ones',
+    ),
   } satisfies SettingTable;
 }
 

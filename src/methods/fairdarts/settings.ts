@@ -33,7 +33,11 @@ export const fairdartsSettingRules = {
   archLearningRate: number(3e-3, 0, 100, 'of alpha'),
   archLrGamma: archLrGammaRule(0.9),
   archWeightDecay: number(1e-3, 0, 100, 'of alpha'),
-  parseMethod: choice('threshold_sparse', selectionRules, 'how the genotype follows from the mixing weights'),
+  parseMethod: choice(
+    'threshold_sparse',
+    selectionRules,
+    `how the genotype follows from mixing weights: ${selectionRules.join(', ')}`,
+  ),
   opThreshold: number(
     defaultThreshold,
     0,
