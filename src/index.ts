@@ -95,6 +95,12 @@ export {
   settingRules,
 } from './methods/darts/settings.ts';
 export {
+  type FairdartsPresetName,
+  type FairdartsSettings,
+  fairdartsPresets,
+  fairdartsSettingRules,
+} from './methods/fairdarts/settings.ts';
+export {
   resolveTrainSettings,
   type TrainPresetName,
   type TrainSettings,

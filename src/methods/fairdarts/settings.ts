@@ -58,8 +58,11 @@ export const fairdartsSettingRules = {
 /** Settings of a FairDARTS search; what each means is told in {@link fairdartsSettingRules}. */
 export type FairdartsSettings = SettingsOf<typeof fairdartsSettingRules>;
 
+/** The names of the ready-made settings. */
+export type FairdartsPresetName = 'quick' | 'paper';
+
 /** `paper` is the published search, `quick` a small one that a laptop finishes in minutes. */
-export const fairdartsPresets: Presets<FairdartsSettings, 'quick' | 'paper'> = presetsOf(fairdartsSettingRules, {
+export const fairdartsPresets: Presets<FairdartsSettings, FairdartsPresetName> = presetsOf(fairdartsSettingRules, {
   quick: {
     settings: {
       ...{ batchSize: 32, epochs: 3, initChannels: 8, layers: 5 },
