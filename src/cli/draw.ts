@@ -5,6 +5,7 @@ import { writeFileAtomic } from '../io/atomic.ts';
 import { drawGenotype, type PictureFormat } from '../report/draw.ts';
 import { genotypeArgument, genotypeArgumentHelp } from './genotype_argument.ts';
 import { textParser } from './options.ts';
+import { publishedNames } from './published_names.ts';
 
 const formats: readonly PictureFormat[] = ['svg', 'png', 'dot'];
 
@@ -12,7 +13,10 @@ const examples = `
 Examples:
   dartsmith draw DARTS_V2 --out cells.svg
   dartsmith draw runs/mnist-20250101-120000 --out cells.png
-  dartsmith draw DARTS_V2 | dot -Tpdf > cells.pdf`;
+  dartsmith draw DARTS_V2 | dot -Tpdf > cells.pdf
+
+Published names:
+  ${publishedNames()}`;
 
 /** Adds `dartsmith draw`. */
 export function addDrawCommand(program: Command): void {

@@ -11,7 +11,8 @@ import { suggestion } from '../suggest.ts';
 
 /** How the help of a command describes its genotype argument. */
 export const genotypeArgumentHelp =
-  "a published name, Genotype(...) or JSON text (ours or NNI's), a file or log that holds either, or a run directory";
+  "a published name (draw --help lists them), Genotype(...) or JSON text (ours or NNI's), " +
+  'a file or log that holds either, or a run directory';
 
 const largestFileBytes = 1 << 26;
 
@@ -59,10 +60,10 @@ export async function genotypeArgument(argument: string, notice = toStderr): Pro
   const found = await stat(argument).catch((error: NodeJS.ErrnoException) => error);
   if (found instanceof Error) {
     if (found.code !== 'ENOENT') throw new FileError(`cannot read ${argument}: ${found.message}`, { cause: found });
-    const names = Object.keys(genotypes);
-    const forms = `a published name (${names.join(', ')}), Genotype(...) text, a file or a run directory`;
+    const forms =
+      'a published name such as DARTS_V2 (dartsmith draw --help lists them), Genotype(...) text, a file or a run directory';
     const { message } = invalid('the genotype', forms, argument);
-    throw new ArgumentError(message + suggestion(argument, names));
+    throw new ArgumentError(message + suggestion(argument, Object.keys(genotypes)));
   }
   if (!found.isDirectory()) return { genotype: await readGenotypeFile(argument, found.size, notice) };
   return { genotype: await readRunGenotype(argument, notice), run: argument };

@@ -2,6 +2,7 @@
 import type { Genotype, GenotypeCell } from '../genotype/genotype.ts';
 import { formatGenotype, pythonForm } from '../genotype/text.ts';
 import type { Measure } from '../methods/method.ts';
+import { operationText } from '../report/dot.ts';
 import type { EpochEvent, StepEvent } from '../run/events.ts';
 import { formatDuration, formatFigure, formatRate, formatShare } from './format.ts';
 import type { Paint } from './paint.ts';
@@ -101,7 +102,7 @@ function formatMeasure({ unit }: Measure, value = Number.NaN): string {
   return unit === 'loss' ? formatLoss(value) : formatFigure(value);
 }
 
-/** Both cells as sums, one node a line, `3 = skip_connect(0) + sep_conv_3x3(1)`; side by side where they fit. */
+/** Both cells as sums, one node a line, `3 = skip_connect(0) + sep_conv_3x3(1)` or `3 isolated`; side by side where they fit. */
 export function genotypeLines(genotype: Genotype, room: number): string[] {
   const normal = cellLines('normal', genotype.normal);
   const reduce = cellLines('reduce', genotype.reduce);
@@ -113,15 +114,15 @@ export function genotypeLines(genotype: Genotype, room: number): string[] {
   );
 }
 
-/** The originals' Python form; JSON for a genotype that has none (nodes with other than two edges). */
+/** The originals' Python form; JSON for a genotype that has none. */
 export function genotypeText(genotype: Genotype): string {
   return pythonForm(genotype) ?? formatGenotype(genotype, 'json');
 }
 
 function cellLines(name: string, cell: GenotypeCell): string[] {
   return cell.nodes.map((edges, index) => {
-    const sum = edges.map((edge) => `${edge.operation}(${edge.input})`).join(' + ');
-    return `  ${index === 0 ? name : ' '.repeat(name.length)} ${index + 2} = ${sum}`;
+    const sum = edges.map((edge) => `${operationText(edge)}(${edge.input})`).join(' + ');
+    return `  ${index === 0 ? name : ' '.repeat(name.length)} ${index + 2} ${sum && '= '}${sum || 'isolated'}`;
   });
 }
 

@@ -10,8 +10,8 @@ export interface GenotypeFault {
 }
 
 /**
- * The first fault of a genotype, whatever it was made from; undefined when there is none. A cell of triples without any entry has none:
- * a selection may find nothing, and only a network needs something to be built of.
+ * The first fault of a genotype, whatever it was made from; undefined when there is none. A cell of triples without any entry
+ * has none: a selection may find nothing, and only a network needs something to be built of.
  */
 export function findFault(genotype: Genotype): GenotypeFault | undefined {
   for (const fault of faults(genotype)) return fault;

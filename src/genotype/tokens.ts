@@ -15,7 +15,7 @@ export interface Token {
 const patterns: readonly (readonly [TokenKind, RegExp])[] = [
   ['symbol', /[()[\]{},:=]/y],
   // Python prints small floats with an exponent alone: 1e-05.
-  ['decimal', /-?(?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][+-]?\d+)?/y],
+  ['decimal', /-?(?:(?:\d+\.\d*|\.\d+)(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+)/y],
   ['integer', /-?\d+/y],
   ['name', /[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*/y],
 ];

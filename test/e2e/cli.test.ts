@@ -148,7 +148,7 @@ describe('wrong usage is one line and exit code 2', () => {
     [['search', '--gpu', '-1'], "expected an integer of at least 0 for --gpu but received '-1'"],
     [['search', 'now'], 'too many arguments'],
     [['draw'], "missing required argument 'genotype'"],
-    [['draw', 'DARTS_V9'], 'DARTS_V1, DARTS_V2'],
+    [['draw', 'DARTS_V9'], 'a published name such as DARTS_V2'],
     [['draw', 'DARTS_V2', '--out', 'x.gif'], "that ends in .svg, .png or .dot for --out but received 'x.gif'"],
     [['info', 'DARTS_V2', '--space', 'darts'], '--space belongs to the supernet'],
     [['info', 'supernet', '--image-size', '27'], 'expected 24 or 28 for --image-size but received 27'],
@@ -235,6 +235,14 @@ describe('draw', () => {
       stderr: '',
     });
     expect(readFileSync(file, 'latin1')).toContain(mark);
+  });
+
+  it('lists the published names in its help, series drawn together', async () => {
+    const { stdout } = await dartsmith('draw', '--help');
+    const [, names] = /Published names:\n([\s\S]*)$/.exec(stdout) ?? [];
+    expect(names).toMatch(/^ {2}DARTS_V1, DARTS_V2, DARTS, NASNet, AmoebaNet, FairDARTS_a to g,\n/);
+    expect(names).toContain('DARTS_ID2_FPT_1 to 7');
+    for (const line of names.split('\n')) expect(line.length).toBeLessThan(80);
   });
 
   it('prints DOT without --out', async () => {

@@ -1,4 +1,4 @@
-// Cells of pairs in Python: (operation, from), or (operation, from, weight) in the reweighted genotypes of FairDARTS (arXiv:1911.12126).
+// Cells of pairs in Python: (operation, from), or (operation, from, weight) where FairDARTS (arXiv:1911.12126) reweights them.
 import { ArgumentError } from '../../errors.ts';
 import type { CellType, Genotype, GenotypeEdge } from '../genotype.ts';
 import { type Draft, edgeOf } from './draft.ts';
