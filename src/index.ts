@@ -59,6 +59,7 @@ export {
   exportFormats,
   exportNetwork,
 } from './exchange/export.ts';
+export { type PublishedHistoryOptions, writePublishedHistory } from './exchange/published_history.ts';
 export { type ReadWeightsOptions, readWeights, type WeightFile } from './exchange/weights.ts';
 export { withoutDeadNodes } from './genotype/dead_nodes.ts';
 export type { CellType, Genotype, GenotypeCell, GenotypeEdge } from './genotype/genotype.ts';
@@ -108,6 +109,13 @@ export { type AlphaTable, buildSupernet, type Supernet, type SupernetOptions } f
 export { type NamedOperation, type Operation, type OperationContext, operations } from './operation/operations.ts';
 export { type Cost, costOf, type LayerCost, type LayerKind } from './report/cost.ts';
 export { drawGenotype, type PictureFormat } from './report/draw.ts';
+export {
+  type DrawHistoryOptions,
+  drawHistory,
+  type HistoryKind,
+  historyKinds,
+  type NamedHistory,
+} from './report/draw_history.ts';
 export type {
   CheckpointEvent,
   EpochEvent,
@@ -121,9 +129,22 @@ export type {
   UnreadableEvent,
 } from './run/events.ts';
 export type { RunOptions } from './run/options.ts';
+export { readHistory, type SelectFromOptions, type Selection, selectFrom } from './run/select.ts';
 export { type TestOptions, type TestResult, test } from './run/test.ts';
 export type { SearchOptions } from './search.ts';
 export { type SearchRun, search } from './search.ts';
+export type { Selectable, SelectableTable, WeightedCandidate } from './select/candidates.ts';
+export type { ThresholdCount } from './select/empty_cells.ts';
+export type { HistoryEntry, MixingHistory } from './select/history.ts';
+export type { AlphaLayout, LayoutRow } from './select/layout.ts';
+export {
+  defaultThreshold,
+  type SelectionOptions,
+  type SelectionRule,
+  selectGenotype,
+  selectionRules,
+} from './select/rules.ts';
+export { type OperationCounts, operationCounts } from './select/statistics.ts';
 export { genotypeOf } from './select/strongest_edges.ts';
 export type { SettingRule } from './setting_rules.ts';
 export {

@@ -36,9 +36,9 @@ export function progressLine(event: StepEvent, measures: readonly Measure[], roo
   return advanceLine({ epoch, epochs, done: step + 1, steps }, [...told, last, leftField(event)], room, paint);
 }
 
-/** The line of {@link progressLine} before an epoch's first step, which may take long. */
+/** The line of {@link progressLine} before an epoch's first step, which may take long, and of an epoch without steps. */
 export function waitingLine(advance: Advance, room: number, paint: Paint): string {
-  return advanceLine(advance, [], room, paint);
+  return advanceLine(advance.steps === 0 ? { ...advance, steps: 1 } : advance, [], room, paint);
 }
 
 /** Whether an epoch's validation follows. */
@@ -119,6 +119,18 @@ export function genotypeText(genotype: Genotype): string {
   return pythonForm(genotype) ?? formatGenotype(genotype, 'json');
 }
 
+/** The genotypes of a result: several by name, or one. */
+export function resultTexts({
+  genotype,
+  architectures = {},
+}: {
+  readonly genotype: Genotype;
+  readonly architectures?: Readonly<Record<string, Genotype>>;
+}): string[] {
+  const named = Object.entries(architectures).map(([name, one]) => `${name} = ${genotypeText(one)}`);
+  return named.length > 0 ? named : [genotypeText(genotype)];
+}
+
 function cellLines(name: string, cell: GenotypeCell): string[] {
   return cell.nodes.map((edges, index) => {
     const sum = edges.map((edge) => `${operationText(edge)}(${edge.input})`).join(' + ');
@@ -129,7 +141,7 @@ function cellLines(name: string, cell: GenotypeCell): string[] {
 /** The first one stays longest where a line is narrow. */
 function measureFields(event: StepEvent, measures: readonly Measure[]): Field[] {
   return measures
-    .filter(({ of, group }) => of === 'step' && group !== undefined)
+    .filter((measure) => measure.of === 'step' && measure.group !== undefined && measured(event, measure) !== undefined)
     .map((measure, index) => {
       const value = formatMeasure(measure, measured(event, measure));
       const text = `${measure.label} ${measure.unit === 'share' ? value.padStart(5) : value}`;
@@ -156,5 +168,6 @@ function fraction(count: number, total: number): string {
 }
 
 function formatLoss(loss: number): string {
-  return loss.toFixed(loss < 1000 ? 3 : 0);
+  // Not -0.000: a loss may be below 0.
+  return loss.toFixed(loss < 1000 ? 3 : 0).replace(/^-(?=[0.]*$)/, '');
 }

@@ -306,7 +306,7 @@ export class GraphBuilder {
     return this.#node({ op: 'zero' }, [], shape);
   }
 
-  /** Declares a table of architecture parameters, one row a mixed operation, drawn from deviation·N(0,1). */
+  /** Declares a table of architecture parameters, one row a mixed operation, drawn from deviation·N(0,1): a deviation of 0 is all 0. */
   alpha(name: string, rowLengths: readonly number[], deviation = 1e-3): string {
     check('name', name, aName);
     check('rowLengths', rowLengths, rows);
@@ -318,7 +318,8 @@ export class GraphBuilder {
       role: 'alpha',
       shape: uniform ? [rowLengths.length, rowLengths[0]] : [total],
       layout: 'plain',
-      initialiser: { kind: 'normal', deviation },
+      // Not 0 times a draw, which may be -0.
+      initialiser: deviation === 0 ? { kind: 'constant', value: 0 } : { kind: 'normal', deviation },
       rowLengths,
     });
   }

@@ -21,6 +21,14 @@ const companions: Readonly<Record<string, object>> = {
   cutoutLength: { cutout: true },
   auxiliaryWeight: { auxiliary: true },
   gamma: { schedule: 'exponential' },
+  sepLoss: { auxLossWeight: 1 },
+  parseMethod: { opThreshold: 0.5 },
+  noiseType: { noiseDarts: true },
+  maxStep: { noiseDarts: true },
+  noiseSchedule: { noiseDarts: true, maxStep: 4 },
+  numIdentity: { randomSearch: true, numArch: 1, flopsThreshold: 300 },
+  numArch: { randomSearch: true, flopsThreshold: 300 },
+  flopsThreshold: { randomSearch: true, numArch: 1, flopsThreshold: 560 },
 };
 
 /** Large enough for an auxiliary head, and coloured. */

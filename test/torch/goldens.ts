@@ -18,6 +18,12 @@ export const derived = { channels: 4, layers: 4, size: 32 };
 export const rates = { learningRate: 0.025, momentum: 0.9, weightDecay: 3e-4 };
 export const gradClip = 5;
 export const arch = { archLearningRate: 0.02, archWeightDecay: 1e-3 };
+/** FairDARTS' by golden: its form of the zero-one loss, and of how many levels it is. */
+export const fairForms = {
+  fairdarts_two_levels: { sepLoss: 'l2', singleLevel: false },
+  fairdarts_one_level: { sepLoss: 'l1', singleLevel: true },
+} as const;
+export const fairRates = { archLrGamma: 0.9, auxLossWeight: 10 };
 export const training = { labelSmoothing: 0.1, auxiliaryWeight: 0.4 };
 const drawing = 'c';
 const kept = 16;
@@ -82,6 +88,8 @@ export const goldenNames = [
   'supernet',
   'search_first_order',
   'search_second_order',
+  'fairdarts_two_levels',
+  'fairdarts_one_level',
   'derived_darts_v2',
   'derived_other_operations',
   'derived_triples',

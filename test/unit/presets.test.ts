@@ -1,6 +1,7 @@
 // Every ready-made setting against the numbers of the papers, written out: a slip in one of them costs a user days.
 import { describe, expect, it } from 'vitest';
 import { type PresetName, presets, type SearchSettings } from '../../src/methods/darts/settings.ts';
+import { type FairdartsSettings, fairdartsPresets } from '../../src/methods/fairdarts/settings.ts';
 import { type TrainPresetName, type TrainSettings, trainPresets } from '../../src/methods/train/settings.ts';
 
 /** arXiv:1806.09055, section 3.1 and the published search. */
@@ -17,8 +18,49 @@ const search: SearchSettings = {
   weightDecay: 0.0003,
   gradClip: 5,
   archLearningRate: 0.0003,
+  archLrGamma: 0.5,
   archWeightDecay: 0.001,
   unrolled: false,
+  auxLossWeight: 0,
+  sepLoss: 'l2',
+  noiseDarts: false,
+  noiseType: 'N',
+  maxStep: 30,
+  noiseSchedule: 'cosine',
+  reweight: false,
+  randomSearch: false,
+  numIdentity: 2,
+  numArch: 8,
+  flopsThreshold: 500,
+  augmentedValidation: false,
+  cutout: false,
+  cutoutLength: 16,
+  precision: 'fp32',
+};
+
+/** arXiv:1911.12126 and its code: the table of its search settings. */
+const fairdartsSearch: FairdartsSettings = {
+  batchSize: 128,
+  epochs: 50,
+  initChannels: 16,
+  layers: 8,
+  trainPortion: 0.5,
+  learningRate: 0.005,
+  learningRateMin: 0.001,
+  scheduleAhead: true,
+  momentum: 0.9,
+  weightDecay: 0.0003,
+  gradClip: 5,
+  auxLossWeight: 10,
+  sepLoss: 'l2',
+  singleLevel: false,
+  archLearningRate: 0.003,
+  archLrGamma: 0.9,
+  archWeightDecay: 0.001,
+  parseMethod: 'threshold_sparse',
+  opThreshold: 0.85,
+  augmentedValidation: true,
+  autoAug: false,
   cutout: false,
   cutoutLength: 16,
   precision: 'fp32',
@@ -124,6 +166,10 @@ const fairdarts: TrainSettings = {
 };
 
 /** Ours, no paper's: as the published ones but for what makes them small. */
+const quickFairdarts = {
+  ...fairdartsSearch,
+  ...{ batchSize: 32, epochs: 3, initChannels: 8, layers: 5, learningRate: 0.025, archLearningRate: 0.05 },
+};
 const quickSearch = { ...search, batchSize: 32, epochs: 3, initChannels: 8, layers: 5, archLearningRate: 0.006 };
 const quickTraining = {
   ...cifar10,
@@ -134,6 +180,11 @@ describe('presets', () => {
   const searches: Record<PresetName, object> = {
     quick: { settings: quickSearch, limit: 2000 },
     paper: { settings: search },
+    // Folder `darts` of the code of FairDARTS: DARTS' settings but for beta1, the schedule and what it validates on.
+    fairdarts: {
+      settings: { ...search, scheduleAhead: true, archLrGamma: 0.9, augmentedValidation: true },
+      space: 'darts_without_none',
+    },
   };
   const trainings: Record<TrainPresetName, object> = {
     quick: { settings: quickTraining, limit: 4000 },
@@ -145,6 +196,13 @@ describe('presets', () => {
 
   it('of a search are the published ones', () => {
     expect(presets).toStrictEqual(searches);
+  });
+
+  it('of a FairDARTS search are the published ones', () => {
+    expect(fairdartsPresets).toStrictEqual({
+      quick: { settings: quickFairdarts, limit: 2000 },
+      paper: { settings: fairdartsSearch },
+    });
   });
 
   it('of a training are the published ones', () => {

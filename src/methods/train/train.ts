@@ -9,7 +9,15 @@ const measures: readonly Measure[] = [
   { name: 'trainAccuracy', of: 'epoch', label: 'accuracy', group: 'train', unit: 'share', better: 'higher' },
   { name: 'trainLoss', of: 'epoch', label: 'loss', group: 'train', unit: 'loss', better: 'lower' },
   { name: 'validationAccuracy', of: 'epoch', label: 'accuracy', group: 'test', unit: 'share', better: 'higher' },
-  { name: 'validationTop5', of: 'epoch', label: 'top-5', group: 'test', unit: 'share', better: 'higher' },
+  {
+    name: 'validationTop5',
+    of: 'epoch',
+    label: 'top-5',
+    group: 'test',
+    unit: 'share',
+    better: 'higher',
+    optional: true,
+  },
   { name: 'validationLoss', of: 'epoch', label: 'loss', group: 'test', unit: 'loss', better: 'lower' },
 ];
 

@@ -36,7 +36,7 @@ describe('resolveSpace', () => {
   });
 
   it.each<[unknown, RegExp]>([
-    ['dart', /expected one of darts for space but received 'dart'/],
+    ['dart', /expected one of darts, fairdarts, darts_without_none for space but received 'dart'/],
     ['constructor', /expected one of darts/],
     [null, /a name or a search space/],
     [own({ name: '' }), /space.name/],
