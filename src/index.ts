@@ -108,6 +108,7 @@ export {
   trainSettingRules,
 } from './methods/train/settings.ts';
 export { buildDerivedNetwork, type DerivedNetworkOptions } from './network/derived.ts';
+export type { DropPathUnit } from './network/genotype_operation.ts';
 export type { Network, StemForm } from './network/macro.ts';
 export { mixingWeights } from './network/mixing.ts';
 export { type AlphaTable, buildSupernet, type Supernet, type SupernetOptions } from './network/supernet.ts';

@@ -54,6 +54,7 @@ torch.load(file)['state_dict'], and alphas_normal and alphas_reduce are entries 
 const importExamples = `
 Examples:
   dartsmith import cifar10_model.pt --arch DARTS_V2 --out weights.safetensors
+  dartsmith import FairDARTS-b.tar --arch FairDARTS_b --out weights.safetensors
   dartsmith import supernet.pt --out supernet.safetensors
   dartsmith import search-weights.pt --alphas alphas.json --out supernet.safetensors
 

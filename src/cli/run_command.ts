@@ -85,7 +85,9 @@ export function addRunOptions(command: Command, method: Method, among: readonly 
     )
     .option('--limit <number>', `use only so many training images (${limits})`, integerParser('--limit', 2));
   if (spaces !== undefined) {
-    const help = `search space: ${spaces.join(', ')} (default: ${spaces[0]})`;
+    const own = names.filter((name) => presets[name].space !== undefined);
+    const usual = [`default: ${spaces[0]}`, ...own.map((name) => `${name}: ${presets[name].space}`)].join(', ');
+    const help = `search space: ${spaces.join(', ')} (${usual})`;
     command.option('--space <name>', help, choiceParser('--space', spaces));
   }
   if (data === 'images') addImageOptions(command);

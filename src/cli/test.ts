@@ -3,7 +3,7 @@ import { datasetNames } from '../data/load.ts';
 import { ArgumentError } from '../errors.ts';
 import { type TestOptions, type TestResult, test, usualBatchSize } from '../run/test.ts';
 import { plainWeightsHelp } from './export.ts';
-import { formatClasses, formatRate, formatShare, formatTable } from './format.ts';
+import { formatClasses, formatCount, formatRate, formatShare, formatTable } from './format.ts';
 import { addNetworkOptions, genotypeArgumentHelp, networkGenotype } from './genotype_argument.ts';
 import { listenForInterrupt, worded } from './interrupt.ts';
 import { createLiveLine } from './live_line.ts';
@@ -37,6 +37,7 @@ const examples = `
 Examples:
   dartsmith test --arch runs/mine-trained
   dartsmith test --arch runs/mine-trained --data-dir photographs
+  dartsmith test --arch FairDARTS_b --weights FairDARTS-b.tar --dataset cifar10 --data-dir cifar-10-batches-bin
   dartsmith test --arch DARTS_V2 --weights weights.safetensors --dataset cifar10 --data-dir cifar-10-batches-bin
 
 The run directory of a training brings its weights and its data. Classes are matched by name where weights and images tell names;
@@ -116,7 +117,8 @@ async function optionsOf(flags: TestFlags): Promise<Omit<TestOptions, 'signal' |
 }
 
 function reportLines(result: TestResult): string[] {
-  const { images, loss, accuracy, top5, confusion, classNames, notices, unreadable, imagesPerSecond, device } = result;
+  const { images, loss, accuracy, top5, confusion, classNames, notices, unreadable } = result;
+  const { parameters, flops, imagesPerSecond, device } = result;
   const nameOf = (label: number) => classNames[label] ?? String(label);
   // Of the classes that there is something to tell of: a test may have fewer than the network.
   const shown = confusion.flatMap((row, label) => (sum(row) + sum(column(confusion, label)) > 0 ? [label] : []));
@@ -124,7 +126,7 @@ function reportLines(result: TestResult): string[] {
   const best = top5 === undefined ? '' : `top-5 ${formatShare(top5)}, `;
   return [
     `accuracy ${formatShare(accuracy)}, ${best}loss ${loss.toFixed(4)}: ${images} test images of ${formatClasses(scored)}`,
-    `${formatRate(imagesPerSecond)} images/s on ${device}`,
+    `${formatCount(parameters)} parameters, ${formatCount(flops)} FLOPs an image; ${formatRate(imagesPerSecond)} images/s on ${device}`,
     ...notices,
     ...unreadable.map(({ file, reason }) => `left out, since it cannot be read: ${file} (${reason})`),
     '',

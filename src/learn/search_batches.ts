@@ -60,7 +60,8 @@ export function stepsPerEpoch({ train, settings }: Pick<BatchSource, 'train' | '
 export function epochBatches(source: BatchSource, epoch: number): EpochBatches {
   const { train, validation, seed, settings } = source;
   const { batchSize } = settings;
-  const trainOrder = permutation({ seed, purpose: 'trainOrder', epoch, step: 0 }, train.length);
+  // Whoever asks for the batches of one split need not wait for the order of the other.
+  const order = once(() => permutation({ seed, purpose: 'trainOrder', epoch, step: 0 }, train.length));
   const drawn = source.order === 'draw' ? drawnBatches(source, epoch) : walkedBatches(source, epoch);
   const planned = (step: number, purpose: 'trainAugmentation' | 'validationAugmentation', positions: Uint32Array) => ({
     positions,
@@ -68,12 +69,9 @@ export function epochBatches(source: BatchSource, epoch: number): EpochBatches {
   });
   return {
     train: (step) => {
-      const order = trainOrder.subarray(step * batchSize, (step + 1) * batchSize);
-      return planned(
-        step,
-        'trainAugmentation',
-        Uint32Array.from(order, (place) => train[place]),
-      );
+      const places = order().subarray(step * batchSize, (step + 1) * batchSize);
+      const positions = Uint32Array.from(places, (place) => train[place]);
+      return planned(step, 'trainAugmentation', positions);
     },
     validation: (step) => {
       const positions = Uint32Array.from(drawn(step), (place) => validation[place]);
@@ -82,14 +80,24 @@ export function epochBatches(source: BatchSource, epoch: number): EpochBatches {
   };
 }
 
+/** What `make` gives, made when it is first asked for. */
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
 /** Places of the validation split by step. */
 type Draw = (step: number) => Uint32Array;
 
 function walkedBatches({ train, validation, settings, seed }: BatchSource, epoch: number): Draw {
   const { batchSize } = settings;
-  const order = permutation({ seed, purpose: 'validationOrder', epoch, step: 0 }, validation.length);
+  const order = once(() => permutation({ seed, purpose: 'validationOrder', epoch, step: 0 }, validation.length));
   const sizeOf = (step: number) => Math.min(batchSize, train.length - step * batchSize);
-  return (step) => Uint32Array.from({ length: sizeOf(step) }, (_, i) => order[(step * batchSize + i) % order.length]);
+  return (step) =>
+    Uint32Array.from({ length: sizeOf(step) }, (_, i) => order()[(step * batchSize + i) % validation.length]);
 }
 
 function drawnBatches({ validation, settings, seed }: BatchSource, epoch: number): Draw {

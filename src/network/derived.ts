@@ -57,8 +57,9 @@ const optionNames = [
 /**
  * Builds the evaluation network of a genotype (arXiv:1806.09055, section 3.2). The graph's input is `images`, its output the
  * loss; parameters are named as in the published code. What only training needs (auxiliary head, drop path, smoothing) is left out
- * unless asked for; a program of the plain network runs on the parameters of the other. Throws ArgumentError for a faulty option,
- * an operation that nobody defines, and of triples for a cell without entries or a node without a live source (`withoutDeadNodes` leaves such nodes out).
+ * unless asked for; a program of the plain network runs on the parameters of the other. Cells of triples are those of arXiv:1911.12126.
+ * Throws ArgumentError for a faulty option, an operation that nobody defines, and of triples for a cell without entries or a node without
+ * a live source, which `withoutDeadNodes` leaves out.
  *
  * One deviation from the published code, in training with an auxiliary head and at most 3 layers: that code's head begins with a ReLU
  * that works in place, on the output of cell floor(2 · layers / 3). Cells behind it begin with a ReLU themselves, so nothing changes;

@@ -105,6 +105,12 @@ describe('batches', async () => {
     expect((await batchesOf(0, { randomResizedCrop: true }))[0].augmentation).toMatchObject({ pad: 0, flip: true });
   });
 
+  it('of training are left in place where a policy needs them cropped and mirrored before', async () => {
+    const [{ augmentation }] = await batchesOf(0, { autoAugment: 'fairdarts' });
+    expect(augmentation).toMatchObject({ pad: 0, flip: false, cutout: 16 });
+    expect((await batchesOf(0, { autoAugment: 'cifar10' }))[0].augmentation).toMatchObject({ pad: 2, flip: true });
+  });
+
   it('of training are augmented, and drop paths as the epoch says', async () => {
     const batch = (await batchesOf(1))[2];
     expect(batch.augmentation).toEqual({
