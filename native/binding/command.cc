@@ -25,6 +25,22 @@ std::vector<GivenMixing> read_mixing(const Napi::Value& value) {
   return mixing;
 }
 
+// [offset, count] pairs
+std::vector<WeightRange> read_ranges(const Napi::Value& value) {
+  std::vector<WeightRange> ranges;
+  if (value.IsUndefined()) return ranges;
+  const Napi::Array list = array(value, "ranges");
+  for (uint32_t i = 0; i < list.Length(); ++i) {
+    const Napi::Array range = array(list.Get(i), "ranges");
+    ranges.push_back({integer(range.Get(0u), "offset"), integer(range.Get(1u), "count")});
+  }
+  return ranges;
+}
+
+Moved read_moved(const Napi::Object& value) {
+  return {boolean(value, "alpha"), integer(value, "offset"), integer(value, "count")};
+}
+
 PassKind read_kind(const Napi::Object& value) {
   const int64_t kind = integer(value, "pass");
   if (kind < 0 || kind >= kPassKindCount) reject(value.Env(), "expected a kind of pass");
@@ -49,6 +65,8 @@ PassCommand read_pass(const Device& device, const Napi::Object& value) {
   command.mixing = read_mixing(value.Get("mixing"));
   command.read = integers(value.Get("read"), "read");
   command.output_gradient = optional_floats(value, "outputGradient");
+  command.ranges = read_ranges(value.Get("ranges"));
+  command.accumulate = boolean(value, "accumulate");
   command.profile = boolean(value, "profile");
   return command;
 }
@@ -59,6 +77,7 @@ HypergradientCommand read_hypergradient(const Device& device, const Napi::Object
   command.parameters = from_handle_of<DeviceParameters>(device, value.Get("parameters"))->parameters;
   command.train = read_batch(device, object(value.Get("train"), "train"));
   command.validation = read_batch(device, object(value.Get("validation"), "validation"));
+  command.mixing = read_mixing(value.Get("mixing"));
   command.settings.learning_rate = single(value, "learningRate");
   command.settings.momentum = single(value, "momentum");
   command.settings.weight_decay = single(value, "weightDecay");
@@ -71,6 +90,7 @@ SgdCommand read_sgd(const Device& device, const Napi::Object& value) {
   SgdCommand command;
   command.device = held->device;
   command.parameters = held->parameters;
+  command.moved = read_moved(value);
   command.settings.learning_rate = single(value, "learningRate");
   command.settings.momentum = single(value, "momentum");
   command.settings.weight_decay = single(value, "weightDecay");
@@ -84,6 +104,7 @@ AdamCommand read_adam(const Device& device, const Napi::Object& value) {
   AdamCommand command;
   command.device = held->device;
   command.parameters = held->parameters;
+  command.moved = read_moved(value);
   command.settings.learning_rate = number(value, "learningRate");
   command.settings.beta1 = number(betas.Get(0u), "betas");
   command.settings.beta2 = number(betas.Get(1u), "betas");
@@ -100,6 +121,21 @@ AverageCommand read_average(const Device& device, const Napi::Object& value) {
   command.parameters = held->parameters;
   command.averages = from_handle_of<DeviceParameters>(device, value.Get("averages"))->parameters;
   command.settings.decay = single(value, "decay");
+  return command;
+}
+
+CopyCommand read_copy(const Device& device, const Napi::Object& value) {
+  const auto held = from_handle_of<DeviceParameters>(device, value.Get("parameters"));
+  CopyCommand command;
+  command.device = held->device;
+  command.parameters = held->parameters;
+  command.target = from_handle_of<DeviceParameters>(device, value.Get("target"))->parameters;
+  const Napi::Array parts = array(value.Get("parts"), "parts");  // [arena, from, to, count]
+  for (uint32_t i = 0; i < parts.Length(); ++i) {
+    const Napi::Array part = array(parts.Get(i), "parts");
+    command.parts.push_back({read_arena(part.Get(0u)), integer(part.Get(1u), "from"), integer(part.Get(2u), "to"),
+                             integer(part.Get(3u), "count")});
+  }
   return command;
 }
 
@@ -120,11 +156,11 @@ PenaltyCommand read_penalty(const Device& device, const Napi::Object& value) {
   command.form = read_form(value);
   command.settings.weight = number(value, "weight");
   command.settings.share = number(value, "share");
-  const bool sigmoid = boolean(value, "sigmoid");
+  const MixingForm activation = boolean(value, "sigmoid") ? MixingForm::kSigmoid : MixingForm::kSoftmax;
   const Napi::Array rows = array(value.Get("rows"), "rows");  // [offset, length] pairs
   for (uint32_t i = 0; i < rows.Length(); ++i) {
     const Napi::Array row = array(rows.Get(i), "rows");
-    command.rows.push_back({integer(row.Get(0u), "offset"), integer(row.Get(1u), "length"), sigmoid});
+    command.rows.push_back({integer(row.Get(0u), "offset"), integer(row.Get(1u), "length"), activation});
   }
   command.counted = copy_array<uint8_t>(value.Get("counted"), "counted");
   return command;
@@ -140,6 +176,7 @@ Command read_command(const Device& device, const Napi::Object& value) {
   if (kind == "adam") return read_adam(device, value);
   if (kind == "average") return read_average(device, value);
   if (kind == "penalty") return read_penalty(device, value);
+  if (kind == "copy") return read_copy(device, value);
   reject(value.Env(), "expected a known command but got '" + kind + "'");
 }
 

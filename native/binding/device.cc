@@ -74,19 +74,15 @@ Napi::Value create_parameters(const Napi::CallbackInfo& info) {
     if (elements[i] < 0 || elements[i] > (int64_t{1} << 36))
       reject(info.Env(), "expected a sensible number of elements");
   }
-  return Job::start(info.Env(), device, [device, elements](const std::atomic<bool>&) -> Job::Settle {
-    auto parameters = std::make_shared<Parameters>(device->backend, elements[0], elements[1], elements[2]);
+  const bool second_moments = info[4].ToBoolean();
+  return Job::start(info.Env(), device, [device, elements, second_moments](const std::atomic<bool>&) -> Job::Settle {
+    auto parameters =
+        std::make_shared<Parameters>(device->backend, elements[0], elements[1], elements[2], second_moments);
     return [device, parameters](Napi::Env env) -> Napi::Value {
       const auto bytes = static_cast<int64_t>(parameters->bytes());
       return new_handle(env, std::make_shared<DeviceParameters>(DeviceParameters{device, parameters}), bytes);
     };
   });
-}
-
-Arena read_arena(const Napi::Value& value) {
-  const int64_t index = integer(value, "arena");
-  if (index < 0 || index >= kArenaCount) reject(value.Env(), "expected an arena");
-  return static_cast<Arena>(index);
 }
 
 // `count` values from `offset` on; all of the arena where neither is given.

@@ -3,11 +3,22 @@
 #include <cmath>
 
 namespace dartsmith::cpu::DARTSMITH_ISA {
+namespace {
+
+// From dL/dp of a mixing weight p; `mean` is that of the row, weighed by p.
+double alpha_gradient(MixingForm form, double p, double gradient, double mean) {
+  if (form == MixingForm::kGiven) return gradient;
+  return p * (form == MixingForm::kSigmoid ? (1 - p) * gradient : gradient - mean);
+}
+
+}  // namespace
+
 void mixing_forward(Stream&, const MixingRow* rows, int64_t count, const float* alpha, float* mixing) {
   for (int64_t r = 0; r < count; ++r) {
     const float* in = alpha + rows[r].offset;
     float* out = mixing + rows[r].offset;
-    if (rows[r].sigmoid) {
+    if (rows[r].form == MixingForm::kGiven) continue;
+    if (rows[r].form == MixingForm::kSigmoid) {
       for (int64_t k = 0; k < rows[r].length; ++k) out[k] = static_cast<float>(1 / (1 + std::exp(-double{in[k]})));
       continue;
     }
@@ -26,8 +37,7 @@ void mixing_backward(Stream&, const MixingRow* rows, int64_t count, const float*
     double mean = 0;
     for (int64_t k = 0; k < rows[r].length; ++k) mean += p[k] * g[k];
     for (int64_t k = 0; k < rows[r].length; ++k) {
-      const double slope = rows[r].sigmoid ? (1 - double{p[k]}) * g[k] : g[k] - mean;
-      alpha_gradients[rows[r].offset + k] = static_cast<float>(p[k] * slope);
+      alpha_gradients[rows[r].offset + k] = static_cast<float>(alpha_gradient(rows[r].form, p[k], g[k], mean));
     }
   }
 }

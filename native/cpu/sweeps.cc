@@ -61,6 +61,12 @@ void average(Stream& stream, const AverageUpdate& update) {
   });
 }
 
+void accumulate(Stream& stream, float* target, const float* values, int64_t count) {
+  sweep(stream, count, [&](int64_t i, Lanes lanes) {
+    store_first(target + i, load_first(target + i, lanes) + load_first(values + i, lanes), lanes);
+  });
+}
+
 void adam(Stream& stream, const AdamUpdate& update) {
   const AdamSettings& settings = *update.settings;
   const double correction1 = 1 - std::pow(settings.beta1, static_cast<double>(settings.step));
@@ -116,6 +122,7 @@ const Sweeps sweep_kernels = {
     .sgd = sgd,
     .adam = adam,
     .average = average,
+    .accumulate = accumulate,
     .unrolled_step = unrolled_step,
     .perturb = perturb,
     .combine_hypergradient = combine_hypergradient,

@@ -26,14 +26,15 @@ __global__ void __launch_bounds__(kThreads)
     mixing_forward_kernel(DARTSMITH_ARGUMENT(Rows) rows, const float* alpha, float* mixing) {
   for_grid(rows.count, [&](Index r) {
     const MixingRow& row = rows.rows[r];
+    if (row.form == MixingForm::kGiven) return;
     const float* in = alpha + row.offset;
     float* out = mixing + row.offset;
     double largest = in[0], total = 0;
     for (int64_t k = 1; k < row.length; ++k) largest = in[k] > largest ? in[k] : largest;
     for (int64_t k = 0; k < row.length; ++k) total += exp(in[k] - largest);
     for (int64_t k = 0; k < row.length; ++k) {
-      out[k] =
-          static_cast<float>(row.sigmoid ? 1 / (1 + exp(-static_cast<double>(in[k]))) : exp(in[k] - largest) / total);
+      const bool sigmoid = row.form == MixingForm::kSigmoid;
+      out[k] = static_cast<float>(sigmoid ? 1 / (1 + exp(-static_cast<double>(in[k]))) : exp(in[k] - largest) / total);
     }
   });
 }
@@ -47,8 +48,8 @@ __global__ void __launch_bounds__(kThreads) mixing_backward_kernel(DARTSMITH_ARG
     double mean = 0;
     for (int64_t k = 0; k < row.length; ++k) mean += p[k] * g[k];
     for (int64_t k = 0; k < row.length; ++k) {
-      const double slope = row.sigmoid ? (1 - static_cast<double>(p[k])) * g[k] : g[k] - mean;
-      alpha_gradients[row.offset + k] = static_cast<float>(p[k] * slope);
+      const double slope = row.form == MixingForm::kSigmoid ? (1 - static_cast<double>(p[k])) * g[k] : g[k] - mean;
+      alpha_gradients[row.offset + k] = static_cast<float>(row.form == MixingForm::kGiven ? g[k] : p[k] * slope);
     }
   });
 }

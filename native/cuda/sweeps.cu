@@ -85,6 +85,14 @@ void average(Stream& stream, const AverageUpdate& update) {
   launch(CudaStream::of(stream), average_kernel, a_thread_each(update.count), update);
 }
 
+__global__ void __launch_bounds__(kThreads) accumulate_kernel(float* target, const float* values, int64_t count) {
+  for_grid(count, [&](Index i) { target[i] += values[i]; });
+}
+
+void accumulate(Stream& stream, float* target, const float* values, int64_t count) {
+  launch(CudaStream::of(stream), accumulate_kernel, a_thread_each(count), target, values, count);
+}
+
 __global__ void __launch_bounds__(kThreads) adam_kernel(AdamUpdate u) {
   const AdamSettings s = *u.settings;
   const double correction1 = 1 - pow(s.beta1, static_cast<double>(s.step));
@@ -146,6 +154,7 @@ const Sweeps sweep_kernels = {
     .sgd = sgd,
     .adam = adam,
     .average = average,
+    .accumulate = accumulate,
     .unrolled_step = unrolled_step,
     .perturb = perturb,
     .combine_hypergradient = combine_hypergradient,

@@ -24,20 +24,28 @@ bool has_loss(const Program& program) {
   return descriptor_of(program.graph().nodes[program.graph().output].op).is_loss;
 }
 
+void check_mixing(const Program& program, const std::vector<GivenMixing>& mixing) {
+  const int64_t alpha = program.graph().alpha_elements;
+  for (const auto& [offset, weights] : mixing) {
+    const auto count = static_cast<int64_t>(weights.size());
+    if (offset >= 0 && offset <= alpha - count) continue;
+    fail("execute", "expected mixing weights within ", alpha, " but got ", count, " at ", offset);
+  }
+}
+
 void check(const PassCommand& command) {
   const Program& program = *command.program;
   check_parameters(program, *command.parameters);
+  for (const auto& [offset, count] : command.ranges) {
+    const int64_t weights = program.graph().weight_elements;
+    if (offset >= 0 && count >= 0 && offset <= weights - count) continue;
+    fail("gradients", "expected a part of ", weights, " weights but got ", count, " at ", offset);
+  }
   program.check(command.batch);
   for (int id : command.read) {
     if (id < 0 || id >= static_cast<int>(program.graph().nodes.size())) fail("read", "expected a node but got ", id);
   }
-  const int64_t alpha = program.graph().alpha_elements;
-  for (const GivenMixing& given : command.mixing) {
-    if (given.offset < 0 || given.offset + static_cast<int64_t>(given.weights.size()) > alpha) {
-      fail("execute", "expected mixing weights within ", alpha, " but got ", given.weights.size(), " at ",
-           given.offset);
-    }
-  }
+  check_mixing(program, command.mixing);
   const bool wants_gradient = command.kind == PassKind::kVjp && !has_loss(program);
   const size_t elements =
       wants_gradient ? program.batch() * program.graph().nodes[program.graph().output].shape.elements() : 0;
@@ -72,6 +80,7 @@ void check(const HypergradientCommand& command) {
   check_parameters(*command.program, *command.parameters);
   command.program->check(command.train);
   command.program->check(command.validation);
+  check_mixing(*command.program, command.mixing);
   if (!has_loss(*command.program)) fail("hypergradient", "expected a graph whose output is a loss");
   const HypergradientSettings& settings = command.settings;
   check_least("hypergradient", "the learning rate", settings.learning_rate, 0);
@@ -81,7 +90,14 @@ void check(const HypergradientCommand& command) {
   check_positive("hypergradient", "the radius", settings.radius);
 }
 
+void check_moved(const char* op, const Moved& moved, const Parameters& parameters) {
+  const int64_t elements = parameters.elements(moved.alpha ? Arena::kAlpha : Arena::kWeights);
+  if (moved.offset >= 0 && moved.count >= 0 && moved.offset <= elements - moved.count) return;
+  fail(op, "expected a part of ", elements, " elements but got ", moved.count, " at ", moved.offset);
+}
+
 void check(const SgdCommand& command) {
+  check_moved("sgd", command.moved, *command.parameters);
   const SgdSettings& settings = command.settings;
   check_least("sgd", "the learning rate", settings.learning_rate, 0);
   check_least("sgd", "the momentum", settings.momentum, 0);
@@ -90,6 +106,10 @@ void check(const SgdCommand& command) {
 }
 
 void check(const AdamCommand& command) {
+  check_moved("adam", command.moved, *command.parameters);
+  if (!command.moved.alpha && command.parameters->elements(Arena::kVariance) == 0 && command.moved.count > 0) {
+    fail("adam", "expected parameters that keep second moments of the weights");
+  }
   const AdamSettings& settings = command.settings;
   check_least("adam", "the learning rate", settings.learning_rate, 0);
   check_share("adam", "the first beta", settings.beta1);
@@ -111,6 +131,7 @@ void check(const AverageCommand& command) {
 
 void check(const PenaltyCommand& command) {
   check_finite("penalty", "the weight", command.settings.weight);
+  check_finite("penalty", "the share of a term", command.settings.share);
   const int64_t elements = command.parameters->elements(Arena::kAlpha);
   if (static_cast<int64_t>(command.counted.size()) != elements) {
     fail("penalty", "expected to know of ", elements, " entries whether they count but got ", command.counted.size());
@@ -121,15 +142,36 @@ void check(const PenaltyCommand& command) {
   }
 }
 
+void check(const CopyCommand& command) {
+  for (const auto& [arena, from, to, count] : command.parts) {
+    const int64_t room = command.target->elements(arena), held = command.parameters->elements(arena);
+    if (count < 0 || from < 0 || to < 0 || from > held - count || to > room - count) {
+      fail("copy", "expected parts within the arenas but got ", count, " elements from ", from, " to ", to);
+    }
+    const bool overlaps = from < to + count && to < from + count;
+    if (overlaps && command.target == command.parameters) fail("copy", "expected parts apart from one another");
+  }
+}
+
 // What a command put into the step's memory, and where its result will lie.
 struct Prepared {
   StepPlace settings;
   StepPlace rows, counted;  // of a penalty
+  std::vector<StepPlace> mixing;
   int result = -1;
   BatchAddresses batch;       // of a pass, or of the hypergradient's training batch
   BatchAddresses validation;  // of the hypergradient
   PassResult pass;
 };
+
+std::vector<PlacedMixing> placed(const std::vector<GivenMixing>& mixing, const Prepared& prepared,
+                                 const StepMemory& memory) {
+  std::vector<PlacedMixing> result;
+  for (size_t i = 0; i < mixing.size(); ++i) {
+    result.push_back({&mixing[i], memory.address<float>(prepared.mixing[i])});
+  }
+  return result;
+}
 
 // Places of a batch's parts, turned into addresses once these are known.
 struct BatchPlaces {
@@ -169,9 +211,11 @@ class Hypergradient {
         cancelled_(cancelled),
         backend_(*command.program->device().backend),
         parameters_(*command.parameters),
-        memory_(parameters_.hypergradient_memory()),
+        kept_weights_(parameters_.scratch(Scratch::kWeights)),
+        direction_(parameters_.scratch(Scratch::kDirection)),
+        memory_(parameters_.alpha_memory()),
         count_(parameters_.elements(Arena::kWeights)) {
-    backend_.copy(memory_.weights.as<float>(), weights(), memory_.weights.bytes());
+    backend_.copy(kept_weights_, weights(), weight_bytes());
   }
 
   void run() {
@@ -185,7 +229,8 @@ class Hypergradient {
   }
 
  private:
-  void restore() const { backend_.copy(weights(), memory_.weights.as<float>(), memory_.weights.bytes()); }
+  size_t weight_bytes() const { return count_ * sizeof(float); }
+  void restore() const { backend_.copy(weights(), kept_weights_, weight_bytes()); }
 
   // What failed may have been the restoring itself. Where it fails again the weights are gone, and say so when used.
   void restore_after_failure() const noexcept {
@@ -201,27 +246,27 @@ class Hypergradient {
   void compute() {
     gradients(PassKind::kWeights, command_.train, prepared_.batch, Statistics::kBatchUpdating);
     backend_.sweeps().unrolled_step(backend_.stream(), {.unrolled = weights(),
-                                                        .weights = memory_.weights.as<float>(),
+                                                        .weights = kept_weights_,
                                                         .momentum_buffer = parameters_.data(Arena::kMomentum),
                                                         .gradients = parameters_.data(Arena::kWeightGradients),
                                                         .count = count_,
                                                         .settings = settings_});
     gradients(PassKind::kBoth, command_.validation, prepared_.validation, Statistics::kBatch);
-    backend_.copy(memory_.direction.as<float>(), parameters_.data(Arena::kWeightGradients), memory_.direction.bytes());
-    backend_.copy(memory_.alpha_direct.as<float>(), alpha_gradients(), memory_.alpha_direct.bytes());
-    backend_.sweeps().squared_norm(backend_.stream(), memory_.direction.as<float>(), count_,
-                                   memory_.squared_norm.as<double>(), parameters_.norm_workspace());
+    backend_.copy(direction_, parameters_.data(Arena::kWeightGradients), weight_bytes());
+    backend_.copy(memory_.kept.as<float>(), alpha_gradients(), memory_.kept.bytes());
+    backend_.sweeps().squared_norm(backend_.stream(), direction_, count_, memory_.squared_norm.as<double>(),
+                                   parameters_.norm_workspace());
 
     perturbed_alpha_gradients(1);
-    backend_.copy(memory_.alpha_plus.as<float>(), alpha_gradients(), memory_.alpha_plus.bytes());
+    backend_.copy(memory_.plus.as<float>(), alpha_gradients(), memory_.plus.bytes());
     perturbed_alpha_gradients(-1);
-    backend_.sweeps().combine_hypergradient(backend_.stream(), {.target = memory_.alpha_direct.as<float>(),
-                                                                .plus = memory_.alpha_plus.as<float>(),
+    backend_.sweeps().combine_hypergradient(backend_.stream(), {.target = memory_.kept.as<float>(),
+                                                                .plus = memory_.plus.as<float>(),
                                                                 .minus = alpha_gradients(),
                                                                 .count = parameters_.elements(Arena::kAlpha),
                                                                 .squared_norm = memory_.squared_norm.as<double>(),
                                                                 .settings = settings_});
-    backend_.copy(alpha_gradients(), memory_.alpha_direct.as<float>(), memory_.alpha_direct.bytes());
+    backend_.copy(alpha_gradients(), memory_.kept.as<float>(), memory_.kept.bytes());
   }
 
   float* weights() const { return parameters_.data(Arena::kWeights); }
@@ -234,6 +279,7 @@ class Hypergradient {
     request.statistics = statistics;
     request.batch = &batch;
     request.addresses = addresses;
+    request.mixing = placed(command_.mixing, prepared_, step_memory_);
     request.recording = recording_;
     const bool is_result = kind == PassKind::kBoth;
     request.loss = step_memory_.loss_address(prepared_.result + (is_result ? 0 : 1));
@@ -242,8 +288,8 @@ class Hypergradient {
 
   void perturbed_alpha_gradients(float sign) {
     backend_.sweeps().perturb(backend_.stream(), {.perturbed = weights(),
-                                                  .weights = memory_.weights.as<float>(),
-                                                  .direction = memory_.direction.as<float>(),
+                                                  .weights = kept_weights_,
+                                                  .direction = direction_,
                                                   .count = count_,
                                                   .squared_norm = memory_.squared_norm.as<double>(),
                                                   .settings = settings_,
@@ -259,7 +305,9 @@ class Hypergradient {
   const std::atomic<bool>& cancelled_;
   Backend& backend_;
   const Parameters& parameters_;
-  const HypergradientMemory& memory_;
+  float* const kept_weights_;
+  float* const direction_;
+  const AlphaMemory& memory_;
   const int64_t count_;
 };
 
@@ -303,13 +351,21 @@ class Execution {
     memory_.upload();
   }
 
+  void place_mixing(const std::vector<GivenMixing>& mixing, Prepared& prepared) {
+    for (const auto& [offset, weights] : mixing) {
+      prepared.mixing.push_back(memory_.add(weights.data(), weights.size() * sizeof(float)));
+    }
+  }
+
   void prepare(const PassCommand& command, Prepared& prepared, const Batch*& first, const Batch*&) {
     first = &command.batch;
+    place_mixing(command.mixing, prepared);
     prepared.result = results_++;
   }
   void prepare(const HypergradientCommand& command, Prepared& prepared, const Batch*& first, const Batch*& second) {
     first = &command.train;
     second = &command.validation;
+    place_mixing(command.mixing, prepared);
     prepared.settings = memory_.add(command.settings);
     prepared.result = results_;
     results_ += 2;  // the second is that of passes whose loss nobody wants
@@ -326,6 +382,7 @@ class Execution {
     prepared.settings = memory_.add(command.settings);
   }
 
+  void prepare(const CopyCommand&, Prepared&, const Batch*&, const Batch*&) {}
   void prepare(const PenaltyCommand& command, Prepared& prepared, const Batch*&, const Batch*&) {
     prepared.settings = memory_.add(command.settings);
     prepared.rows = memory_.add(command.rows.data(), command.rows.size() * sizeof(MixingRow));
@@ -367,7 +424,7 @@ class Execution {
   bool repeatable() const {
     return std::ranges::all_of(commands_, [](const Command& command) {
       if (const auto* pass = std::get_if<PassCommand>(&command)) {
-        return std::holds_alternative<GatheredBatch>(pass->batch) && pass->mixing.empty() && pass->read.empty() &&
+        return std::holds_alternative<GatheredBatch>(pass->batch) && pass->read.empty() &&
                pass->output_gradient.empty() && !pass->profile && pass->kind != PassKind::kVjp;
       }
       const auto* hyper = std::get_if<HypergradientCommand>(&command);
@@ -385,17 +442,41 @@ class Execution {
            << ' ';
       if (const auto* pass = std::get_if<PassCommand>(&command)) {
         text << pass->program->serial() << ' ' << static_cast<int>(pass->kind) << ' '
-             << static_cast<int>(pass->statistics) << ' ' << dataset(pass->batch);
+             << static_cast<int>(pass->statistics) << ' ' << dataset(pass->batch) << ' ' << pass->accumulate;
+        for (const auto& [offset, count] : pass->ranges) text << " r" << offset << ':' << count;
+        describe(pass->mixing, text);
       } else if (const auto* hyper = std::get_if<HypergradientCommand>(&command)) {
         text << hyper->program->serial() << ' ' << dataset(hyper->train) << ' ' << dataset(hyper->validation);
+        describe(hyper->mixing, text);
       } else if (const auto* average = std::get_if<AverageCommand>(&command)) {
         text << average->averages->serial();
+      } else if (const auto* sgd = std::get_if<SgdCommand>(&command)) {
+        describe(sgd->moved, text);
+      } else if (const auto* adam = std::get_if<AdamCommand>(&command)) {
+        describe(adam->moved, text);
+      } else if (const auto* copy = std::get_if<CopyCommand>(&command)) {
+        text << copy->target->serial();
+        for (const auto& [arena, from, to, count] : copy->parts) {
+          text << ' ' << static_cast<int>(arena) << ':' << from << ':' << to << ':' << count;
+        }
       } else if (const auto* penalty = std::get_if<PenaltyCommand>(&command)) {
         text << static_cast<int>(penalty->form) << ' ' << penalty->rows.size();
       }
       text << ';';
     }
     return text.str();
+  }
+
+  static void describe(const Moved& moved, std::ostringstream& text) {
+    text << moved.alpha << ':' << moved.offset << ':' << moved.count;
+  }
+
+  // Candidates of weight 0 do not run: which they are belongs to a run, the other weights lie in the step's memory.
+  static void describe(const std::vector<GivenMixing>& mixing, std::ostringstream& text) {
+    for (const auto& [offset, weights] : mixing) {
+      text << " m" << offset << ':';
+      for (const float weight : weights) text << (weight == 0 ? '0' : '1');
+    }
   }
 
   void queue(const PassCommand& command, Prepared& prepared) {
@@ -405,12 +486,48 @@ class Execution {
     request.batch = &command.batch;
     request.addresses = prepared.batch;
     request.loss = memory_.loss_address(prepared.result);
-    request.mixing = command.mixing;
+    request.mixing = placed(command.mixing, prepared, memory_);
     request.read = command.read;
     request.output_gradient = command.output_gradient;
+    request.ranges = command.ranges;
     request.profile = command.profile;
     request.recording = recording_;
+    if (command.accumulate) keep_gradients(command);
     prepared.pass = command.program->run(request, *command.parameters, cancelled_);
+    if (command.accumulate) add_kept_gradients(command);
+  }
+
+  // Kernels overwrite gradients: those that a pass is added to stand aside meanwhile.
+  void keep_gradients(const PassCommand& command) {
+    const Parameters& parameters = *command.parameters;
+    for (const auto& [offset, count] : added_ranges(command)) {
+      device_.backend->copy(parameters.scratch(Scratch::kKept) + offset,
+                            parameters.data(Arena::kWeightGradients) + offset, count * sizeof(float));
+    }
+    if (!adds_alpha(command)) return;
+    const Buffer& kept = parameters.alpha_memory().kept;
+    device_.backend->copy(kept.as<float>(), parameters.data(Arena::kAlphaGradients), kept.bytes());
+  }
+
+  void add_kept_gradients(const PassCommand& command) {
+    const Parameters& parameters = *command.parameters;
+    Backend& backend = *device_.backend;
+    for (const auto& [offset, count] : added_ranges(command)) {
+      backend.sweeps().accumulate(backend.stream(), parameters.data(Arena::kWeightGradients) + offset,
+                                  parameters.scratch(Scratch::kKept) + offset, count);
+    }
+    if (!adds_alpha(command)) return;
+    backend.sweeps().accumulate(backend.stream(), parameters.data(Arena::kAlphaGradients),
+                                parameters.alpha_memory().kept.as<float>(), parameters.elements(Arena::kAlpha));
+  }
+
+  static bool adds_alpha(const PassCommand& command) {
+    return command.kind != PassKind::kWeights && command.parameters->elements(Arena::kAlpha) > 0;
+  }
+  static std::vector<WeightRange> added_ranges(const PassCommand& command) {
+    if (command.kind == PassKind::kAlpha) return {};
+    if (!command.ranges.empty()) return command.ranges;
+    return {{0, command.parameters->elements(Arena::kWeights)}};
   }
 
   void queue(const HypergradientCommand& command, Prepared& prepared) {
@@ -418,28 +535,34 @@ class Execution {
   }
 
   void queue(const SgdCommand& command, Prepared& prepared) {
-    const Parameters& parameters = *command.parameters;
     Backend& backend = *device_.backend;
-    const int64_t count = parameters.elements(Arena::kWeights);
+    const auto at = [&](Arena weights, Arena alpha) { return address(command, weights, alpha); };
+    const float* gradients = at(Arena::kWeightGradients, Arena::kAlphaGradients);
+    const int64_t count = command.moved.count;
     double* norm = memory_.number_address(prepared.result);
-    backend.sweeps().squared_norm(backend.stream(), parameters.data(Arena::kWeightGradients), count, norm,
-                                  parameters.norm_workspace());
-    backend.sweeps().sgd(backend.stream(), {.weights = parameters.data(Arena::kWeights),
-                                            .momentum_buffer = parameters.data(Arena::kMomentum),
-                                            .gradients = parameters.data(Arena::kWeightGradients),
+    backend.sweeps().squared_norm(backend.stream(), gradients, count, norm, command.parameters->norm_workspace());
+    backend.sweeps().sgd(backend.stream(), {.weights = at(Arena::kWeights, Arena::kAlpha),
+                                            .momentum_buffer = at(Arena::kMomentum, Arena::kAlphaMean),
+                                            .gradients = gradients,
                                             .count = count,
                                             .squared_norm = norm,
                                             .settings = memory_.address<SgdSettings>(prepared.settings)});
   }
 
+  // Where an optimiser's part lies in the arena of the role that it moves.
+  template <typename Optimiser>
+  static float* address(const Optimiser& command, Arena weights, Arena alpha) {
+    return command.parameters->data(command.moved.alpha ? alpha : weights) + command.moved.offset;
+  }
+
   void queue(const AdamCommand& command, Prepared& prepared) {
-    const Parameters& parameters = *command.parameters;
     Backend& backend = *device_.backend;
-    backend.sweeps().adam(backend.stream(), {.values = parameters.data(Arena::kAlpha),
-                                             .mean = parameters.data(Arena::kAlphaMean),
-                                             .variance = parameters.data(Arena::kAlphaVariance),
-                                             .gradients = parameters.data(Arena::kAlphaGradients),
-                                             .count = parameters.elements(Arena::kAlpha),
+    const auto at = [&](Arena weights, Arena alpha) { return address(command, weights, alpha); };
+    backend.sweeps().adam(backend.stream(), {.values = at(Arena::kWeights, Arena::kAlpha),
+                                             .mean = at(Arena::kMomentum, Arena::kAlphaMean),
+                                             .variance = at(Arena::kVariance, Arena::kAlphaVariance),
+                                             .gradients = at(Arena::kWeightGradients, Arena::kAlphaGradients),
+                                             .count = command.moved.count,
                                              .settings = memory_.address<AdamSettings>(prepared.settings)});
   }
 
@@ -450,6 +573,13 @@ class Execution {
                                                   .values = command.parameters->data(arena),
                                                   .count = command.parameters->elements(arena),
                                                   .settings = memory_.address<AverageSettings>(prepared.settings)});
+    }
+  }
+
+  void queue(const CopyCommand& command, const Prepared&) {
+    for (const auto& [arena, from, to, count] : command.parts) {
+      device_.backend->copy(command.target->data(arena) + to, command.parameters->data(arena) + from,
+                            count * sizeof(float));
     }
   }
 
@@ -483,6 +613,7 @@ class Execution {
   }
   Outcome outcome(const AdamCommand&, const Prepared&) const { return {}; }
   Outcome outcome(const AverageCommand&, const Prepared&) const { return {}; }
+  Outcome outcome(const CopyCommand&, const Prepared&) const { return {}; }
   Outcome outcome(const PenaltyCommand&, const Prepared& prepared) const {
     Outcome outcome;
     outcome.penalty = memory_.number(prepared.result);

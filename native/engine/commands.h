@@ -19,7 +19,16 @@ struct PassCommand {
   std::vector<GivenMixing> mixing;
   std::vector<int> read;
   std::vector<float> output_gradient;
+  std::vector<WeightRange> ranges;  // of the weights whose gradients are wanted; all without one
+  bool accumulate = false;          // adds to the gradients that are there
   bool profile = false;
+};
+
+// What an optimiser moves: a part of the weights or of alpha, with its gradient and its moments.
+struct Moved {
+  bool alpha = false;
+  int64_t offset = 0;
+  int64_t count = 0;
 };
 
 struct HypergradientCommand {
@@ -27,18 +36,21 @@ struct HypergradientCommand {
   std::shared_ptr<Parameters> parameters;
   Batch train;
   Batch validation;
+  std::vector<GivenMixing> mixing;  // of every pass
   HypergradientSettings settings{};
 };
 
 struct SgdCommand {
   std::shared_ptr<Device> device;
   std::shared_ptr<Parameters> parameters;
+  Moved moved;
   SgdSettings settings{};
 };
 
 struct AdamCommand {
   std::shared_ptr<Device> device;
   std::shared_ptr<Parameters> parameters;
+  Moved moved;
   AdamSettings settings{};
 };
 
@@ -60,8 +72,23 @@ struct PenaltyCommand {
   std::vector<uint8_t> counted;  // by place in the alpha arena
 };
 
-using Command =
-    std::variant<PassCommand, HypergradientCommand, SgdCommand, AdamCommand, AverageCommand, PenaltyCommand>;
+// Part of an arena that is copied to another place of the same arena, of other parameters mostly.
+struct CopiedPart {
+  Arena arena = Arena::kWeights;
+  int64_t from = 0;
+  int64_t to = 0;
+  int64_t count = 0;
+};
+
+struct CopyCommand {
+  std::shared_ptr<Device> device;
+  std::shared_ptr<Parameters> parameters;  // that are copied
+  std::shared_ptr<Parameters> target;
+  std::vector<CopiedPart> parts;
+};
+
+using Command = std::variant<PassCommand, HypergradientCommand, SgdCommand, AdamCommand, AverageCommand, PenaltyCommand,
+                             CopyCommand>;
 
 struct Outcome {
   std::optional<LossResult> loss;

@@ -24,10 +24,11 @@ class Executor {
         whole_{0, program.batch_, 0, &backend_.stream()},
         needed_(plan.nodes.size(), false),
         written_(plan.nodes.size(), false),
-        given_(program.graph_.alpha_elements, 1.0f) {}
+        given_(program.graph_.alpha_elements, 1.0f),
+        rows_(program.rows_) {}
 
   PassResult run(const std::atomic<bool>& cancelled) {
-    if (!program_.rows_.empty()) prepare_mixing();
+    if (!rows_.empty()) prepare_mixing();
     find_needed();
     if (const auto* gathered = std::get_if<GatheredBatch>(request_.batch)) {
       gather(*gathered);
@@ -178,13 +179,14 @@ class Executor {
 
   void prepare_mixing() {
     float* mixing = program_.mixing_.as<float>();
-    backend_.sweeps().mixing_forward(backend_.stream(), program_.rows_.data(),
-                                     static_cast<int64_t>(program_.rows_.size()), parameters_.data(Arena::kAlpha),
-                                     mixing);
-    for (const GivenMixing& given : request_.mixing) {
-      backend_.upload(mixing + given.offset, given.weights.data(), given.weights.size() * sizeof(float));
-      std::ranges::copy(given.weights, given_.begin() + given.offset);
+    for (const auto& [given, address] : request_.mixing) {
+      backend_.copy(mixing + given->offset, address, given->weights.size() * sizeof(float));
+      std::ranges::copy(given->weights, given_.begin() + given->offset);
+      const auto row = std::ranges::find(rows_, given->offset, &MixingRow::offset);
+      if (row != rows_.end()) row->form = MixingForm::kGiven;
     }
+    backend_.sweeps().mixing_forward(backend_.stream(), rows_.data(), static_cast<int64_t>(rows_.size()),
+                                     parameters_.data(Arena::kAlpha), mixing);
   }
 
   void gather(const GatheredBatch& batch) {
@@ -281,9 +283,9 @@ class Executor {
   void add_affine(const Node& norm, bool backward, InputLink& link) const {
     link.scale = parameters_.data(Arena::kWeights) + norm.scale.offset;
     link.shift = parameters_.data(Arena::kWeights) + norm.shift.offset;
-    if (!backward || !plan_.wants.weights) return;
-    link.scale_gradient = parameters_.data(Arena::kWeightGradients) + norm.scale.offset;
-    link.shift_gradient = parameters_.data(Arena::kWeightGradients) + norm.shift.offset;
+    if (!backward || !plan_.wants_weights(norm)) return;
+    link.scale_gradient = gradient_of(norm.scale);
+    link.shift_gradient = gradient_of(norm.shift);
   }
 
   Call call(const StepNode& step_node, bool backward, const Slice& slice) {
@@ -313,10 +315,17 @@ class Executor {
     call.gradient_precision = plan_.gradient_precision_of(id);
     call.output_gradient_map = buffer(planned(id).gradient_map);
     call.output_dropout = dropout(planned(id).dropout);
-    float* gradients = parameters_.data(Arena::kWeightGradients);
-    if (plan_.wants.weights && n.weight) call.weight_gradient = gradients + n.weight.offset;
-    if (plan_.wants.weights && n.bias) call.bias_gradient = gradients + n.bias.offset;
+    if (!plan_.wants_weights(n)) return call;
+    if (n.weight) call.weight_gradient = gradient_of(n.weight);
+    if (n.bias) call.bias_gradient = gradient_of(n.bias);
     return call;
+  }
+
+  // Where the gradient of a weight goes; one that comes with a wanted one goes where nobody looks.
+  float* gradient_of(const ParameterPlace& place) const {
+    float* arena =
+        plan_.wants_weight(place) ? parameters_.data(Arena::kWeightGradients) : parameters_.scratch(Scratch::kUnwanted);
+    return arena + place.offset;
   }
 
   void launch(const Step& step, std::vector<Call>& calls, Stream& stream) const {
@@ -351,8 +360,11 @@ class Executor {
   }
 
   void start_backward() {
-    if (plan_.wants.weights) clear(Arena::kWeightGradients);
-    if (plan_.wants.alpha && !program_.rows_.empty()) {
+    if (plan_.wants.weights && plan_.ranges.empty()) clear(Arena::kWeightGradients);
+    for (const auto& [offset, count] : plan_.ranges) {
+      backend_.clear(parameters_.data(Arena::kWeightGradients) + offset, count * sizeof(float));
+    }
+    if (plan_.wants.alpha && !rows_.empty()) {
       backend_.clear(program_.mixing_gradients_.as<void>(), program_.mixing_gradients_.bytes());
     }
     const int output = plan_.graph.output;
@@ -380,7 +392,7 @@ class Executor {
   }
 
   void finish(PassResult& result) {
-    if (plan_.wants.alpha && !program_.rows_.empty()) write_alpha_gradients();
+    if (plan_.wants.alpha && !rows_.empty()) write_alpha_gradients();
     if (!plan_.wants_inputs) return;
     for (size_t original = 0; original < program_.graph_.nodes.size(); ++original) {
       const Node& input = program_.graph_.nodes[original];
@@ -397,17 +409,9 @@ class Executor {
   // Where mixing weights were given there is no alpha to differentiate: the gradient is that of the mixing weights.
   void write_alpha_gradients() {
     clear(Arena::kAlphaGradients);
-    float* target = parameters_.data(Arena::kAlphaGradients);
-    const double* gradients = program_.mixing_gradients_.as<double>();
-    backend_.sweeps().mixing_backward(backend_.stream(), program_.rows_.data(),
-                                      static_cast<int64_t>(program_.rows_.size()), program_.mixing_.as<float>(),
-                                      gradients, target);
-    for (const GivenMixing& given : request_.mixing) {
-      std::vector<double> exact(given.weights.size());
-      backend_.download(exact.data(), gradients + given.offset, exact.size() * sizeof(double));
-      const std::vector<float> rounded(exact.begin(), exact.end());
-      backend_.upload(target + given.offset, rounded.data(), rounded.size() * sizeof(float));
-    }
+    backend_.sweeps().mixing_backward(backend_.stream(), rows_.data(), static_cast<int64_t>(rows_.size()),
+                                      program_.mixing_.as<float>(), program_.mixing_gradients_.as<double>(),
+                                      parameters_.data(Arena::kAlphaGradients));
   }
 
   void read(int original, const Slice& slice, PassResult& result) const {
@@ -428,7 +432,8 @@ class Executor {
   std::vector<bool> needed_;   // by lowered node: something wants its value in this run
   std::vector<bool> written_;  // by lowered node: its output's gradient holds a value
 
-  std::vector<float> given_;  // by place in the alpha arena: the given mixing weight, 1 where none was given
+  std::vector<float> given_;     // by place in the alpha arena: the given mixing weight, 1 where none was given
+  std::vector<MixingRow> rows_;  // the program's, those that are given marked
 };
 
 PassResult execute(Program& program, const Plan& plan, const PassRequest& request, const Parameters& parameters,

@@ -250,11 +250,14 @@ struct GatherCall {
   const GatherSettings* settings;
 };
 
+// How the mixing weights of a row come about: from its architecture parameters, or given with a pass.
+enum class MixingForm { kSoftmax, kSigmoid, kGiven };
+
 // One row of architecture parameters: `values` [length] within arenas.
 struct MixingRow {
   int64_t offset;
   int64_t length;
-  bool sigmoid;
+  MixingForm form;
 };
 
 // Of mixing weights m, or of the architecture parameters themselves: what a penalty adds up, entry by entry or (kBeta)
@@ -296,12 +299,15 @@ struct Sweeps {
   void (*sgd)(Stream&, const SgdUpdate&);
   void (*adam)(Stream&, const AdamUpdate&);
   void (*average)(Stream&, const AverageUpdate&);
+  // target += values
+  void (*accumulate)(Stream&, float* target, const float* values, int64_t count);
   void (*unrolled_step)(Stream&, const UnrolledStep&);
   void (*perturb)(Stream&, const Perturbation&);
   void (*combine_hypergradient)(Stream&, const HypergradientCombination&);
   void (*gather)(Stream&, const GatherCall&);
+  // Rows that are given are passed over.
   void (*mixing_forward)(Stream&, const MixingRow* rows, int64_t count, const float* alpha, float* mixing);
-  // Jacobian of the activation applied to dL/dp; overwrites `alpha_gradients`.
+  // Jacobian of the activation applied to dL/dp; overwrites `alpha_gradients`. That of a given row is dL/dp itself.
   void (*mixing_backward)(Stream&, const MixingRow* rows, int64_t count, const float* mixing,
                           const double* mixing_gradients, float* alpha_gradients);
   // Rows and settings lie in device memory.

@@ -1,5 +1,6 @@
 // The contiguous arenas of a graph's parameters, and the memory that sweeps over them need.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -21,27 +22,38 @@ enum class Arena {
   kAlpha,
   kAlphaGradients,
   kAlphaMean,
-  kAlphaVariance
+  kAlphaVariance,
+  kVariance  // of the weights' gradients, for Adam; empty unless asked for
 };
-inline constexpr int kArenaCount = 8;
+inline constexpr int kArenaCount = 9;
 
-// What the hypergradient keeps while it moves the weights.
-struct HypergradientMemory {
-  Buffer weights;       // w
-  Buffer direction;     // v
-  Buffer alpha_direct;  // dL_V/dα at w'
-  Buffer alpha_plus;    // dL_T/dα at w + εv
+// Memory of all weights beside the arenas: what the hypergradient keeps while it moves the weights, and gradients.
+enum class Scratch {
+  kWeights,    // w
+  kDirection,  // v
+  kKept,       // gradients while a pass computes others that they are added to
+  kUnwanted    // gradients that come with wanted ones
+};
+inline constexpr int kScratchCount = 4;
+
+// What passes that are put together keep of alpha's gradient.
+struct AlphaMemory {
+  Buffer kept;          // dL_V/dα at w' of the hypergradient, or what a pass is added to
+  Buffer plus;          // dL_T/dα at w + εv
   Buffer squared_norm;  // of v, a double
 };
 
 class Parameters {
  public:
-  Parameters(const std::shared_ptr<Backend>& backend, int64_t weights, int64_t buffers, int64_t alpha)
+  // With `second_moments` Adam can work on the weights.
+  Parameters(const std::shared_ptr<Backend>& backend, int64_t weights, int64_t buffers, int64_t alpha,
+             bool second_moments)
       : backend_(backend),
         weights_(weights),
         buffers_(buffers),
         alpha_(alpha),
-        norm_workspace_(backend, backend->sweeps().squared_norm_workspace_bytes(weights)) {
+        second_moments_(second_moments),
+        norm_workspace_(backend, backend->sweeps().squared_norm_workspace_bytes(std::max(weights, alpha))) {
     for (int i = 0; i < kArenaCount; ++i) {
       const size_t bytes = elements(static_cast<Arena>(i)) * sizeof(float);
       arenas_[i] = Buffer(backend, bytes);
@@ -57,6 +69,8 @@ class Parameters {
         return weights_;
       case Arena::kBuffers:
         return buffers_;
+      case Arena::kVariance:
+        return second_moments_ ? weights_ : 0;
       default:
         return alpha_;
     }
@@ -64,18 +78,22 @@ class Parameters {
 
   float* data(Arena arena) const { return arenas_[static_cast<int>(arena)].as<float>(); }
 
-  // For the norm of the weights' gradients.
+  // For the norm of gradients.
   void* norm_workspace() const { return norm_workspace_.as<void>(); }
 
-  // Made on first use and kept, since recorded runs know where it lies. On the device's thread.
-  const HypergradientMemory& hypergradient_memory() const {
-    if (!hypergradient_) {
-      const size_t weight_bytes = weights_ * sizeof(float), alpha_bytes = alpha_ * sizeof(float);
-      hypergradient_.emplace(HypergradientMemory{Buffer(backend_, weight_bytes), Buffer(backend_, weight_bytes),
-                                                 Buffer(backend_, alpha_bytes), Buffer(backend_, alpha_bytes),
-                                                 Buffer(backend_, sizeof(double))});
+  // These two are made on first use and kept, since recorded runs know where they lie. On the device's thread.
+  float* scratch(Scratch which) const {
+    Buffer& buffer = scratch_[static_cast<int>(which)];
+    if (buffer.bytes() == 0) buffer = Buffer(backend_, weights_ * sizeof(float));
+    return buffer.as<float>();
+  }
+  const AlphaMemory& alpha_memory() const {
+    if (!alpha_memory_) {
+      const size_t bytes = alpha_ * sizeof(float);
+      alpha_memory_.emplace(
+          AlphaMemory{Buffer(backend_, bytes), Buffer(backend_, bytes), Buffer(backend_, sizeof(double))});
     }
-    return *hypergradient_;
+    return *alpha_memory_;
   }
 
   // A device that failed did not give the weights back. Until they are written anew nothing may use them. These three
@@ -108,8 +126,10 @@ class Parameters {
   int64_t weights_, buffers_, alpha_;
   mutable bool weights_lost_ = false;
   int64_t rewritten_ = 0;  // of lost weights, from the first on
+  bool second_moments_;
   Buffer norm_workspace_;
-  mutable std::optional<HypergradientMemory> hypergradient_;
+  mutable std::array<Buffer, kScratchCount> scratch_;
+  mutable std::optional<AlphaMemory> alpha_memory_;
   std::array<Buffer, kArenaCount> arenas_;
 };
 

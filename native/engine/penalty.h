@@ -13,7 +13,7 @@ class PenaltyRow {
         row_(row),
         alpha_(call.alpha + row.offset),
         counted_(call.counted + row.offset),
-        softmax_(call.form == PenaltyForm::kBeta || !row.sigmoid) {
+        softmax_(call.form == PenaltyForm::kBeta || row.form == MixingForm::kSoftmax) {
     largest_ = alpha_[0];
     for (int64_t k = 1; k < row.length; ++k) largest_ = alpha_[k] > largest_ ? alpha_[k] : largest_;
     for (int64_t k = 0; k < row.length; ++k) total_ += exp(alpha_[k] - largest_);

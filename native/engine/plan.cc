@@ -9,7 +9,7 @@ namespace {
 class Planner {
  public:
   Planner(Lowered graph, int64_t batch, PassKind kind, Precision precision, const Backend& backend,
-          std::optional<Slicing> slicing)
+          std::vector<WeightRange> ranges, std::optional<Slicing> slicing)
       : batch_(batch), backend_(backend), consumers_(graph.nodes.size()) {
     plan_.slicing = slicing;
     plan_.kind = kind;
@@ -18,6 +18,7 @@ class Planner {
     plan_.wants.weights = kind == PassKind::kWeights || kind == PassKind::kBoth || kind == PassKind::kVjp;
     plan_.wants.alpha = kind == PassKind::kAlpha || kind == PassKind::kBoth || kind == PassKind::kVjp;
     plan_.wants_inputs = kind == PassKind::kVjp;
+    plan_.ranges = std::move(ranges);
     plan_.nodes.resize(graph.nodes.size());
     plan_.graph = std::move(graph);
     for (int id = 0; id < count(); ++id) {
@@ -43,6 +44,8 @@ class Planner {
   const std::vector<LoweredInput>& inputs(int id) const { return plan_.graph.nodes[id].inputs; }
   PlannedNode& planned(int id) { return plan_.nodes[id]; }
 
+  bool wants_weights(int id) const { return plan_.wants_weights(node(id)); }
+
   // Whether a node computes a slice of samples at a time: the loss is a mean over the batch.
   bool sliced(int id) const { return plan_.slicing && !descriptor(id).is_loss; }
 
@@ -55,7 +58,7 @@ class Planner {
   int64_t samples(bool a_slice) const { return a_slice ? plan_.slicing->samples : batch_; }
 
   bool has_wanted_parameter(int id) const {
-    if (plan_.wants.weights && (node(id).weight || node(id).bias || node(id).scale)) return true;
+    if (wants_weights(id)) return true;
     const auto mixes = [](const LoweredInput& input) { return input.mixing >= 0; };
     if (plan_.wants.alpha && std::ranges::any_of(inputs(id), mixes)) return true;
     return plan_.wants_inputs && op(id) == Op::kInput;
@@ -149,6 +152,7 @@ class Planner {
       std::vector<int>& round = rounds.emplace_back();
       for (int id : ready) {
         const bool joins = kernels(lead).groups_inputs && op(id) == op(lead) &&
+                           wants_weights(id) == wants_weights(lead) &&
                            (urgency[id] == urgency[lead] || grouped(lead, id) ||
                             std::ranges::any_of(round, [&](int member) { return grouped(member, id); }));
         if (id == lead || joins) round.push_back(id);
@@ -158,11 +162,13 @@ class Planner {
   }
 
   bool grouped(int a, int b) const {
-    return op(a) == op(b) && descriptor(a).joins(plan_.graph.nodes[a], plan_.graph.nodes[b]);
+    return op(a) == op(b) && wants_weights(a) == wants_weights(b) &&
+           descriptor(a).joins(plan_.graph.nodes[a], plan_.graph.nodes[b]);
   }
 
   bool backward_reads_input(int id, const LoweredInput& input) const {
-    return backward_time_[id] >= 0 && descriptor(id).backward_reads_input(node(id), input, plan_.wants);
+    const WantedGradients wanted{wants_weights(id), plan_.wants.alpha};
+    return backward_time_[id] >= 0 && descriptor(id).backward_reads_input(node(id), input, wanted);
   }
 
   // The last time that anything reads the node's value; the value of moments is their input's.
@@ -290,7 +296,7 @@ class Planner {
     call.gradient_precision = plan_.gradient_precision_of(id);
     // Only whether it is null counts here: nobody looks where it points.
     static float somewhere = 0;
-    if (backward && plan_.wants.weights && node(id).weight) call.weight_gradient = &somewhere;
+    if (backward && wants_weights(id) && node(id).weight) call.weight_gradient = &somewhere;
     return static_cast<int64_t>(kernels.workspace_bytes(call, backward));
   }
 
@@ -342,7 +348,7 @@ class Planner {
 Slicing choose_slicing(const Lowered& graph, int64_t batch, Precision precision, const Backend& backend) {
   constexpr int64_t kCacheBytes = int64_t{1} << 20;
   const int workers = backend.slice_workers();
-  const Plan one = make_plan(graph, batch, PassKind::kEvaluate, precision, backend, Slicing{1, workers});
+  const Plan one = make_plan(graph, batch, PassKind::kEvaluate, precision, backend, {}, Slicing{1, workers});
   const int64_t affordable = std::max<int64_t>(1, kCacheBytes / std::max<int64_t>(1, one.slice_bytes));
   const auto divide_up = [](int64_t a, int64_t b) { return (a + b - 1) / b; };
   const int64_t slices = divide_up(divide_up(batch, affordable), workers) * workers;
@@ -350,8 +356,8 @@ Slicing choose_slicing(const Lowered& graph, int64_t batch, Precision precision,
 }
 
 Plan make_plan(Lowered graph, int64_t batch, PassKind kind, Precision precision, const Backend& backend,
-               std::optional<Slicing> slicing) {
-  return Planner(std::move(graph), batch, kind, precision, backend, slicing).make();
+               std::vector<WeightRange> ranges, std::optional<Slicing> slicing) {
+  return Planner(std::move(graph), batch, kind, precision, backend, std::move(ranges), slicing).make();
 }
 
 }  // namespace dartsmith

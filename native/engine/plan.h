@@ -1,5 +1,7 @@
 // A graph planned for one kind of pass: which kernels run in which order and where every buffer lies in one arena.
 #pragma once
+#include <algorithm>
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -13,6 +15,16 @@ namespace dartsmith {
 
 enum class PassKind { kEvaluate, kWeights, kAlpha, kBoth, kVjp };
 inline constexpr int kPassKindCount = 5;
+
+// Part of the arena of weights: a group of them.
+struct WeightRange {
+  int64_t offset = 0;
+  int64_t count = 0;
+  bool holds(const ParameterPlace& place) const {
+    return place && place.offset >= offset && place.offset < offset + count;
+  }
+  auto operator<=>(const WeightRange&) const = default;
+};
 
 // What a lowered node owns; buffers are indices into Plan::offsets, -1 for none.
 struct PlannedNode {
@@ -55,6 +67,7 @@ class Plan {
   bool halves_images = false;  // see Backend
   WantedGradients wants;
   bool wants_inputs = false;
+  std::vector<WeightRange> ranges;  // of the weights whose gradients are wanted; all without one
   Lowered graph;
   std::vector<PlannedNode> nodes;
   std::vector<Step> steps;
@@ -65,6 +78,15 @@ class Plan {
   int64_t batch_bytes = 0;          // of the buffers that hold the batch
   int64_t slice_bytes = 0;          // of one worker's buffers, behind those
   int64_t arena_bytes = 0;
+
+  bool wants_weight(const ParameterPlace& place) const {
+    if (!wants.weights || !place) return false;
+    return ranges.empty() || std::ranges::any_of(ranges, [&](const WeightRange& range) { return range.holds(place); });
+  }
+  // Of a node that has several, all are computed where one is wanted.
+  bool wants_weights(const Node& node) const {
+    return wants_weight(node.weight) || wants_weight(node.bias) || wants_weight(node.scale) || wants_weight(node.shift);
+  }
 
   // How a node's value is stored.
   Precision precision_of(int id) const {
@@ -91,6 +113,6 @@ class Plan {
 
 // Slices are for evaluation with running statistics.
 Plan make_plan(Lowered graph, int64_t batch, PassKind kind, Precision precision, const Backend& backend,
-               std::optional<Slicing> slicing = std::nullopt);
+               std::vector<WeightRange> ranges = {}, std::optional<Slicing> slicing = std::nullopt);
 
 }  // namespace dartsmith

@@ -41,7 +41,7 @@ KernelProfile count_node(const Plan& plan, int id, bool backward, int64_t batch,
                                      .input_elements = input_elements,
                                      .backward = backward,
                                      .input_gradients = input_gradients,
-                                     .wants_weights = plan.wants.weights,
+                                     .wants_weights = plan.wants_weights(node),
                                      .joining = joining});
   profile.flops = batch * work.flops;
   profile.product_flops = batch * work.product_flops;

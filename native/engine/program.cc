@@ -20,10 +20,11 @@ std::vector<MixingRow> mixing_rows(const Graph& graph) {
   for (const Node& node : graph.nodes) {
     if (node.op != Op::kMixed) continue;
     const bool sigmoid = node.own<MixedAttributes>().activation == MixingActivation::kSigmoid;
+    const MixingForm form = sigmoid ? MixingForm::kSigmoid : MixingForm::kSoftmax;
     const auto known = std::ranges::find(rows, node.alpha.offset, &MixingRow::offset);
     if (known == rows.end()) {
-      rows.push_back({node.alpha.offset, node.alpha.size, sigmoid});
-    } else if (known->sigmoid != sigmoid) {
+      rows.push_back({node.alpha.offset, node.alpha.size, form});
+    } else if (known->form != form) {
       fail("mixed", "expected one activation for all mixed nodes that share a row");
     }
   }
@@ -63,7 +64,7 @@ const Plan& Program::plan(const PlanKey& key) {
   Lowered lowered = lower(graph_, key.fused, backend);
   std::optional<Slicing> slicing;
   if (key.sliced) slicing = choose_slicing(lowered, batch_, precision_, backend);
-  return plans_.emplace(key, make_plan(std::move(lowered), batch_, key.kind, precision_, backend, slicing))
+  return plans_.emplace(key, make_plan(std::move(lowered), batch_, key.kind, precision_, backend, key.ranges, slicing))
       .first->second;
 }
 
@@ -72,7 +73,7 @@ PlanKey Program::key_for(const PassRequest& request) {
   const auto has_all = [&](const PlanKey& key) {
     return std::ranges::all_of(request.read, [&](int id) { return plan(key).graph.of_original[id] >= 0; });
   };
-  PlanKey key{request.kind, fuse_, slices(request)};
+  PlanKey key{request.kind, fuse_, slices(request), request.ranges};
   if (fuse_ && has_all(key)) return key;
   key.fused = false;
   if (!has_all(key)) fail("read", "expected nodes that are computed on the way to the graph's output");
@@ -158,8 +159,8 @@ void Program::refuse_memory(const PlanKey& key, const OutOfMemory& error) {
   int64_t fits = 0, fails = batch_;
   while (fails - fits > 1) {
     const int64_t batch = (fits + fails) / 2;
-    const Plan smaller =
-        make_plan(lower(graph_, key.fused, *device_->backend), batch, key.kind, precision_, *device_->backend);
+    const Plan smaller = make_plan(lower(graph_, key.fused, *device_->backend), batch, key.kind, precision_,
+                                   *device_->backend, key.ranges);
     (static_cast<size_t>(smaller.arena_bytes) <= error.free_bytes ? fits : fails) = batch;
   }
   std::ostringstream advice;

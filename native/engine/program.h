@@ -36,10 +36,16 @@ struct DirectBatch : BatchBase {
 
 using Batch = std::variant<GatheredBatch, DirectBatch>;
 
-// Mixing weights of part of the alpha arena, given from outside instead of following from alpha.
+// Mixing weights of a row of the alpha arena, given from outside instead of following from alpha.
 struct GivenMixing {
   int64_t offset = 0;
   std::vector<float> weights;
+};
+
+// The same, and where the device finds them.
+struct PlacedMixing {
+  const GivenMixing* given = nullptr;
+  const float* address = nullptr;
 };
 
 // Where the device finds what a batch is made of; the first three of a gathered one.
@@ -56,7 +62,8 @@ struct PassRequest {
   const Batch* batch = nullptr;
   BatchAddresses addresses;
   LossResult* loss = nullptr;  // where the device leaves it
-  std::vector<GivenMixing> mixing;
+  std::vector<PlacedMixing> mixing;
+  std::vector<WeightRange> ranges;     // of the weights whose gradients are wanted; all without one
   std::vector<int> read;               // nodes whose outputs are wanted
   std::vector<float> output_gradient;  // kVjp of a graph whose output is no loss
   bool profile = false;
@@ -74,6 +81,7 @@ struct PlanKey {
   PassKind kind;
   bool fused;
   bool sliced;
+  std::vector<WeightRange> ranges;
 
   auto operator<=>(const PlanKey&) const = default;
 };
@@ -93,7 +101,7 @@ class Program {
   PassResult run(const PassRequest& request, const Parameters& parameters, const std::atomic<bool>& cancelled);
 
   // Of a pass that is not cut into slices. On the device's thread, since it plans where nothing is planned yet.
-  int64_t arena_bytes(PassKind kind) { return plan({kind, fuse_, false}).arena_bytes; }
+  int64_t arena_bytes(PassKind kind) { return plan({kind, fuse_, false, {}}).arena_bytes; }
   const Graph& graph() const { return graph_; }
   int64_t batch() const { return batch_; }
   Device& device() const { return *device_; }

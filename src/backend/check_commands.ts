@@ -23,7 +23,8 @@ import type { ParameterSpec } from '../graph/graph.ts';
 import { elementsOf } from '../graph/shape.ts';
 import type { Belongings } from './belongings.ts';
 import { checkBatch } from './check_batch.ts';
-import { type Command, type ExecuteOptions, type Program, penalties } from './device.ts';
+import { copiedNames } from './copied_parts.ts';
+import { type Command, type CopyCommand, type ExecuteOptions, type Program, penalties } from './device.ts';
 import { endsOf } from './graph_ends.ts';
 import type { Parameters } from './parameters.ts';
 
@@ -79,11 +80,25 @@ const mixing: FieldCheck = (name, value, { command }) => {
   for (const [table, weights] of Object.entries(value)) {
     const place = places.get(table);
     if (place?.spec.role !== 'alpha') throw invalid(name, 'names of architecture parameter tables', table);
-    check(`${name}.${table}`, weights, typedArray('Float32Array', place.size, 'weights'));
-    const wrong = (weights as Float32Array).find((weight) => !Number.isFinite(weight));
-    if (wrong !== undefined) throw invalid(`${name}.${table}`, 'finite weights', wrong);
+    const isRows =
+      Array.isArray(weights) && weights.every((row) => row === undefined || isTypedArray('Float32Array', row));
+    if (isRows) checkMixingRows(`${name}.${table}`, weights, place.spec);
+    else checkWeights(`${name}.${table}`, weights, place.size);
   }
 };
+
+function checkMixingRows(name: string, rows: readonly unknown[], { rowLengths = [] }: ParameterSpec): void {
+  if (rows.length !== rowLengths.length) throw invalid(name, `${rowLengths.length} rows of weights or undefined`, rows);
+  for (const [row, length] of rowLengths.entries()) {
+    if (rows[row] !== undefined) checkWeights(`${name}[${row}]`, rows[row], length);
+  }
+}
+
+function checkWeights(name: string, weights: unknown, count: number): void {
+  check(name, weights, typedArray('Float32Array', count, 'weights'));
+  const wrong = (weights as Float32Array).find((weight) => !Number.isFinite(weight));
+  if (wrong !== undefined) throw invalid(name, 'finite weights', wrong);
+}
 
 const read: FieldCheck = (name, value, { command }) => {
   if (value === undefined) return;
@@ -99,6 +114,56 @@ const outputGradient: FieldCheck = (name, value, { command }) => {
   const words = isLoss ? 'an empty Float32Array, as for any loss,' : `a Float32Array of [${[batchSize, ...shape]}]`;
   const length = isLoss ? 0 : elementsOf(shape, batchSize);
   check(name, value, { words, holds: (given) => isTypedArray('Float32Array', given) && given.length === length });
+};
+
+const groups: FieldCheck = (name, value, { command }) => {
+  if (value === undefined) return;
+  if (!Array.isArray(value) || value.length === 0) throw invalid(name, 'a list of groups of weights', value);
+  for (const [index, group] of value.entries()) {
+    checkGroup(`${name}[${index}]`, group, (command['program'] as Program).parameters);
+  }
+  if (command['target'] === 'alpha') throw unexpected(name, 'none for gradients of alpha', 'some');
+};
+
+const group: FieldCheck = (name, value, { command }) => {
+  if (value === undefined) return;
+  checkGroup(name, value, command['parameters'] as Parameters);
+  if (movedOf(command) === 'alpha') throw unexpected(name, 'none of alpha', 'one');
+};
+
+function checkGroup(name: string, value: unknown, { map }: Parameters): void {
+  check(name, value, oneOf([...map.groups.keys()]));
+}
+
+/** What an optimiser's command moves. */
+function movedOf({ kind, of }: Readonly<Record<string, unknown>>): unknown {
+  return of ?? (kind === 'adam' ? 'alpha' : 'weights');
+}
+
+const withSecondMoments: FieldCheck = (name, value, place) => {
+  parameters(name, value, place);
+  if (movedOf(place.command) !== 'weights' || (value as Parameters).map.secondMoments) return;
+  throw unexpected(name, 'parameters created with secondMoments, which adam on weights needs,', 'some without');
+};
+
+const tensors: FieldCheck = (name, value, { command }) => {
+  const [from, to] = [command['parameters'], command['target']].map((each) => (each as Parameters).map.places);
+  const isList = Array.isArray(value) && value.every((one) => typeof one === 'string');
+  if (value !== undefined && !isList && !isRecord(value))
+    throw invalid(name, 'a list of names, or names by name', value);
+  for (const [own, source] of copiedNames({ ...(command as object), tensors: value } as CopyCommand)) {
+    const [target, origin] = [to.get(own), from.get(source)];
+    if (target === undefined) throw invalid(name, 'names of tensors of the target', own);
+    if (origin === undefined) throw invalid(name, 'names of tensors of the parameters', source);
+    if (target.spec.role !== origin.spec.role || String(target.spec.shape) !== String(origin.spec.shape)) {
+      throw unexpected(
+        name,
+        `a ${target.spec.role} of [${target.spec.shape}] for ${own}`,
+        `${source}, a ${origin.spec.role} of [${origin.spec.shape}]`,
+      );
+    }
+    if (target === origin) throw unexpected(name, 'other tensors than the target has', `${own} itself`);
+  }
 };
 
 const betas: FieldCheck = (name, value) => {
@@ -139,6 +204,7 @@ const maxNorm: Rule = {
 const radius: Rule = { ...aNumber(1e-12, 1e12), words: 'a number from 1e-12 to 1e12' };
 
 const passFields = { mixing, profile: mayMeet(aBoolean) };
+const movedFields = { of: mayMeet(oneOf(['weights', 'alpha'])), group };
 const stepFields = { learningRate: meets(notNegative), weightDecay: meets(notNegative) };
 
 /** In the order in which they are looked at: a field may rely on those before it. */
@@ -148,6 +214,8 @@ const table: Readonly<Record<Command['kind'], FieldChecks>> = {
     program: programWithLoss,
     batch,
     target: meets(oneOf(['weights', 'alpha', 'both'])),
+    groups,
+    accumulate: mayMeet(aBoolean),
     read,
     ...passFields,
   },
@@ -159,8 +227,9 @@ const table: Readonly<Record<Command['kind'], FieldChecks>> = {
     ...stepFields,
     momentum: meets(aNumber(0, 1)),
     radius: mayMeet(radius),
+    mixing,
   },
-  sgd: { parameters, ...stepFields, momentum: meets(aNumber(0, 1)), maxNorm: meets(maxNorm) },
+  sgd: { parameters, ...movedFields, ...stepFields, momentum: meets(aNumber(0, 1)), maxNorm: meets(maxNorm) },
   average: { parameters, averages, decay: meets(aNumber(0, 1)) },
   penalty: {
     parameters,
@@ -169,8 +238,16 @@ const table: Readonly<Record<Command['kind'], FieldChecks>> = {
     activation: mayMeet(oneOf(['softmax', 'sigmoid'])),
     entries,
   },
+  copy: { parameters, target: parameters, tensors },
   // An epsilon of 0 divides 0 by 0 where a gradient was always 0.
-  adam: { parameters, ...stepFields, betas, epsilon: meets(positive), step: meets(anInteger(1)) },
+  adam: {
+    parameters: withSecondMoments,
+    ...movedFields,
+    ...stepFields,
+    betas,
+    epsilon: meets(positive),
+    step: meets(anInteger(1)),
+  },
 };
 
 const kinds = oneOf(Object.keys(table));

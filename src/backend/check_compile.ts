@@ -1,20 +1,26 @@
 // What devices make parameters and programs of.
-import { anInteger, aSeed, check, checkOptional, checkOptions, oneOf } from '../checks.ts';
-import { unexpected } from '../errors.ts';
+import { aBoolean, anInteger, aSeed, check, checkOptional, checkOptions, oneOf } from '../checks.ts';
+import { invalid, unexpected } from '../errors.ts';
 import { checkGraph } from '../graph/check.ts';
 import type { Graph, ParameterSpec } from '../graph/graph.ts';
 import type { Belongings } from './belongings.ts';
-import { type CompileOptions, precisions } from './device.ts';
-import type { ParameterMap } from './parameter_map.ts';
+import { type CompileOptions, type ParametersOptions, precisions } from './device.ts';
+import { type ParameterMap, placeParameters, unionOf } from './parameter_map.ts';
 
 /** The engine's bound. */
 const batchSizes = anInteger(1, 65536);
 
-/** Throws ArgumentError where a device cannot draw parameters from what it was given. */
-export function checkCreateParameters(graph: Graph, options: { seed: number }): void {
-  checkGraph('graph', graph);
-  checkOptions('options', options, ['seed']);
-  check('seed', options.seed, aSeed);
+/** Where the parameters lie that a device is to create. Throws ArgumentError where it cannot, for what it was given. */
+export function checkedParameters(graphs: Graph | readonly Graph[], options: ParametersOptions): ParameterMap {
+  const list = Array.isArray(graphs) ? graphs : undefined;
+  if (list?.length === 0) throw invalid('graphs', 'at least one graph', graphs);
+  if (list === undefined) checkGraph('graph', graphs as Graph);
+  for (const [index, graph] of list?.entries() ?? []) checkGraph(`graphs[${index}]`, graph);
+  checkOptions('options', options, ['seed', 'secondMoments']);
+  const { seed, secondMoments } = options;
+  check('seed', seed, aSeed);
+  checkOptional('secondMoments', secondMoments, aBoolean);
+  return placeParameters(list === undefined ? (graphs as Graph) : unionOf(list), { secondMoments });
 }
 
 /** Throws ArgumentError where a device cannot compile what it was given. */

@@ -18,10 +18,11 @@ export const backendNames = ['cuda', 'cpu', 'tfjs', 'simt'] as const;
 export type GradientTarget = 'weights' | 'alpha' | 'both';
 
 /**
- * Mixing weights given from outside, one array a table (rows one after another). Candidates of weight 0 are not computed,
- * and the gradient of such a table is that of the mixing weights. Tables left out follow from alpha.
+ * Mixing weights given from outside, by table: one array (rows one after another), or a list with an array for each row that is given.
+ * Candidates of weight 0 are not computed, and the gradient of a given row is that of its mixing weights. Tables that are left out and rows
+ * that are undefined follow from alpha.
  */
-export type Mixing = Readonly<Record<string, Float32Array>>;
+export type Mixing = Readonly<Record<string, Float32Array | readonly (Float32Array | undefined)[]>>;
 
 /** How images become a batch: all randomness is named by `stream`, indexed by the position in the batch. */
 export interface Augmentation {
@@ -83,6 +84,10 @@ export interface GradientsCommand {
   readonly program: Program;
   readonly batch: Batch;
   readonly target: GradientTarget;
+  /** The groups of weights whose gradients are wanted: those of others stay as they are. All when absent. */
+  readonly groups?: readonly string[];
+  /** Adds to the gradients that are there, as of another micro-batch, in place of writing over them; false when absent. */
+  readonly accumulate?: boolean;
   readonly mixing?: Mixing;
   /** Nodes whose outputs are wanted. One that fusion leaves without a value makes the whole pass run unfused. */
   readonly read?: readonly number[];
@@ -118,12 +123,22 @@ export interface HypergradientCommand {
   readonly weightDecay: number;
   /** r of ε = r / ‖v‖, from 1e-12 to 1e12; 0.01 as published. */
   readonly radius?: number;
+  /** Of all its passes. */
+  readonly mixing?: Mixing;
+}
+
+/** What an optimiser moves. */
+export interface Moved {
+  readonly parameters: Parameters;
+  /** `weights` by SGD, `alpha` by Adam when absent. */
+  readonly of?: 'weights' | 'alpha';
+  /** One group of the weights; all when absent. */
+  readonly group?: string;
 }
 
 /** w -= lr·m with m = momentum·m + clip(g) + weightDecay·w, g scaled to a global norm of at most `maxNorm`. */
-export interface SgdCommand {
+export interface SgdCommand extends Moved {
   readonly kind: 'sgd';
-  readonly parameters: Parameters;
   readonly learningRate: number;
   readonly momentum: number;
   readonly weightDecay: number;
@@ -141,10 +156,9 @@ export interface AverageCommand {
   readonly decay: number;
 }
 
-/** Adam (Kingma and Ba, arXiv:1412.6980) on alpha with the L2 term in the gradient. */
-export interface AdamCommand {
+/** Adam (Kingma and Ba, arXiv:1412.6980) with the L2 term in the gradient; on weights its first moment takes the place of momentum. */
+export interface AdamCommand extends Moved {
   readonly kind: 'adam';
-  readonly parameters: Parameters;
   readonly learningRate: number;
   /** In [0, 1). */
   readonly betas: readonly [number, number];
@@ -153,6 +167,15 @@ export interface AdamCommand {
   readonly weightDecay: number;
   /** Number of this update, from 1, for the bias correction. */
   readonly step: number;
+}
+
+/** Copies the values of named tensors between parameters, or within them. */
+export interface CopyCommand {
+  readonly kind: 'copy';
+  readonly parameters: Parameters;
+  readonly target: Parameters;
+  /** Those of one name and one shape: their names, or the name that each has in `target` with the one it has in `parameters`. All of `target` when absent. */
+  readonly tensors?: readonly string[] | Readonly<Record<string, string>>;
 }
 
 /** The forms of a {@link PenaltyCommand}. */
@@ -205,6 +228,7 @@ export type Command =
   | AdamCommand
   | AverageCommand
   | PenaltyCommand
+  | CopyCommand
   | VjpCommand;
 
 /** What one kernel of a pass cost. */
@@ -277,6 +301,13 @@ export interface CompileOptions {
   readonly precision?: Precision;
 }
 
+/** Options of {@link Device.createParameters}. */
+export interface ParametersOptions {
+  readonly seed: number;
+  /** Whether there shall be second moments of the weights' gradients, so that `adam` can work on weights; false when absent. */
+  readonly secondMoments?: boolean;
+}
+
 /** Bytes of working memory by kind of pass. */
 export type ProgramMemory = Readonly<Record<'evaluate' | GradientTarget, number>>;
 
@@ -318,8 +349,11 @@ export interface Device extends Disposable {
   readonly recordedKernels: number;
   /** Takes a second or so. */
   measurePeak(): Promise<Peak>;
-  /** Allocates a graph's parameters and draws their first values from `seed`. Rejects with ArgumentError or BackendError. */
-  createParameters(graph: Graph, options: { seed: number }): Promise<Parameters>;
+  /**
+   * Allocates the parameters of a graph, or of several that share those of one name, and draws their first values from `seed`. Rejects
+   * with ArgumentError or BackendError.
+   */
+  createParameters(graph: Graph | readonly Graph[], options: ParametersOptions): Promise<Parameters>;
   /**
    * Copies images to the device, part by part: they must stay as they are until it is done. Rejects with ArgumentError for arrays that
    * do not belong together, BackendError where memory ends.

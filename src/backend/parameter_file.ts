@@ -22,6 +22,7 @@ const optimizerPrefix = 'optimizer.';
 
 const optimizerSections: readonly Section[] = [
   { prefix: `${optimizerPrefix}momentum.`, arena: 'momentum', role: 'weight' },
+  { prefix: `${optimizerPrefix}variance.`, arena: 'variance', role: 'weight' },
   { prefix: `${optimizerPrefix}alpha_mean.`, arena: 'alphaMean', role: 'alpha' },
   { prefix: `${optimizerPrefix}alpha_variance.`, arena: 'alphaVariance', role: 'alpha' },
 ];
@@ -33,8 +34,8 @@ interface Item {
 }
 
 /** The arenas that a file is made of. */
-export function fileArenas(optimizer: boolean): Arena[] {
-  return sections(optimizer).map(({ arena }) => arena);
+export function fileArenas(map: ParameterMap, optimizer: boolean): Arena[] {
+  return sections(map, optimizer).map(({ arena }) => arena);
 }
 
 /** A file's tensors from the arenas of {@link fileArenas}, in the order of sections, then of the graph. */
@@ -112,12 +113,13 @@ export function hasOptimizer(names: Iterable<string>): boolean {
   return false;
 }
 
-function sections(optimizer: boolean): readonly Section[] {
-  return optimizer ? [...valueSections, ...optimizerSections] : valueSections;
+function sections({ secondMoments }: ParameterMap, optimizer: boolean): readonly Section[] {
+  if (!optimizer) return valueSections;
+  return [...valueSections, ...optimizerSections.filter(({ arena }) => arena !== 'variance' || secondMoments)];
 }
 
 function items(map: ParameterMap, optimizer: boolean): Item[] {
-  return sections(optimizer).flatMap(({ prefix, arena, role }) =>
+  return sections(map, optimizer).flatMap(({ prefix, arena, role }) =>
     [...map.places]
       .filter(([, place]) => place.spec.role === role)
       .map(([name, place]) => ({ name: prefix + name, arena, place })),

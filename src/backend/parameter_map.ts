@@ -1,4 +1,5 @@
-import type { Graph, ParameterSpec } from '../graph/graph.ts';
+import { unexpected } from '../errors.ts';
+import { defaultGroup, type Graph, type ParameterSpec } from '../graph/graph.ts';
 import { elementsOf } from '../graph/shape.ts';
 
 /** The contiguous arenas of a graph's parameters; those of one group have equal length and share offsets. */
@@ -10,7 +11,8 @@ export type Arena =
   | 'alpha'
   | 'alphaGradients'
   | 'alphaMean'
-  | 'alphaVariance';
+  | 'alphaVariance'
+  | 'variance';
 
 /** Every arena, in the numbering that the native side uses. */
 export const arenas: readonly Arena[] = [
@@ -22,6 +24,7 @@ export const arenas: readonly Arena[] = [
   'alphaGradients',
   'alphaMean',
   'alphaVariance',
+  'variance',
 ];
 
 /** Where the values of each role lie. */
@@ -38,21 +41,69 @@ export interface ParameterPlace {
   readonly size: number;
 }
 
+/** Part of the arenas of weights. */
+export interface WeightRange {
+  readonly offset: number;
+  readonly size: number;
+}
+
 /** Where every parameter of a graph lies; gaps between parameters hold zeros. */
 export interface ParameterMap {
+  /** In the order of the graph. */
   readonly places: ReadonlyMap<string, ParameterPlace>;
   /** Elements of each role's arenas. */
   readonly totals: Readonly<Record<ParameterSpec['role'], number>>;
+  /** Where the weights of each group lie, all of them side by side. */
+  readonly groups: ReadonlyMap<string, WeightRange>;
+  /** Whether there is an arena of second moments of the weights' gradients, for Adam. */
+  readonly secondMoments: boolean;
 }
 
-/** Lays a graph's parameters out; every backend uses this one layout. */
-export function placeParameters(graph: Graph): ParameterMap {
+/** Lays parameters out; every backend uses this one layout. */
+export function placeParameters(
+  { parameters }: Pick<Graph, 'parameters'>,
+  { secondMoments = false }: { readonly secondMoments?: boolean } = {},
+): ParameterMap {
   const totals = { weight: 0, buffer: 0, alpha: 0 };
-  const places = new Map<string, ParameterPlace>();
-  for (const spec of graph.parameters) {
-    const size = elementsOf(spec.shape);
-    places.set(spec.name, { spec, offset: totals[spec.role], size });
-    totals[spec.role] += Math.ceil(size / 16) * 16;
+  const offsets = new Map<ParameterSpec, number>();
+  const place = (spec: ParameterSpec) => {
+    offsets.set(spec, totals[spec.role]);
+    totals[spec.role] += Math.ceil(elementsOf(spec.shape) / 16) * 16;
+  };
+  for (const spec of parameters) if (spec.role !== 'weight') place(spec);
+  const weights = parameters.filter(({ role }) => role === 'weight');
+  const groups = new Map<string, WeightRange>();
+  for (const group of new Set(weights.map(groupOf))) {
+    const offset = totals.weight;
+    for (const spec of weights) if (groupOf(spec) === group) place(spec);
+    groups.set(group, { offset, size: totals.weight - offset });
   }
-  return { places, totals };
+  const placed = parameters.map((spec): [string, ParameterPlace] => [
+    spec.name,
+    { spec, offset: offsets.get(spec) ?? 0, size: elementsOf(spec.shape) },
+  ]);
+  return { places: new Map(placed), totals, groups, secondMoments };
+}
+
+function groupOf({ group = defaultGroup }: ParameterSpec): string {
+  return group;
+}
+
+/** The parameters of several graphs, those of one name once. Throws ArgumentError where they do not agree on what one is. */
+export function unionOf(graphs: readonly Graph[]): Pick<Graph, 'parameters'> {
+  const union = new Map<string, ParameterSpec>();
+  for (const [index, { parameters }] of graphs.entries()) {
+    for (const spec of parameters) {
+      const known = union.get(spec.name);
+      if (known === undefined) union.set(spec.name, spec);
+      else if (JSON.stringify(inOrder(known)) !== JSON.stringify(inOrder(spec))) {
+        throw unexpected(`graphs[${index}]`, `${spec.name} as an earlier graph has it`, 'another');
+      }
+    }
+  }
+  return { parameters: [...union.values()] };
+}
+
+function inOrder({ name, role, shape, layout, initialiser, group, rowLengths }: ParameterSpec): unknown {
+  return [name, role, shape, layout, Object.entries(initialiser).sort(), group, rowLengths];
 }

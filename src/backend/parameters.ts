@@ -135,7 +135,7 @@ export class Parameters implements Disposable {
 
   /** As a file has them. @internal */
   async tensors(optimizer: boolean): Promise<Map<string, TensorData>> {
-    const names = fileArenas(optimizer);
+    const names = fileArenas(this.map, optimizer);
     const values = await Promise.all(names.map((arena) => this.store.read(arena)));
     return inSlices(arenasToTensors(this.map, new Map(names.map((arena, i) => [arena, values[i]])), optimizer));
   }

@@ -80,18 +80,31 @@ type Fields<N> = N extends Node ? Omit<N, 'id' | 'inputs' | 'shape'> : never;
 
 /**
  * Builds a {@link Graph} node by node, inferring shapes and declaring parameters. A builder carries a name prefix;
- * {@link GraphBuilder.within} gives another builder of the same graph with a longer one.
+ * {@link GraphBuilder.within} gives another builder of the same graph with a longer one, {@link GraphBuilder.inGroup} one with
+ * another group.
  */
 export class GraphBuilder {
   #state: State = { nodes: [], parameters: new Map(), draws: 0 };
   #prefix = '';
+  #group?: string;
 
   /** A builder of the same graph whose parameters are named `${prefix}.${name}`. */
   within(name: string | number): GraphBuilder {
     check('name', name, aLabel);
+    return this.#inner(this.#name(String(name)), this.#group);
+  }
+
+  /** A builder of the same graph, of the same prefix, whose weights belong to a group: see {@link ParameterSpec}. */
+  inGroup(group: string): GraphBuilder {
+    check('group', group, aName);
+    return this.#inner(this.#prefix, group);
+  }
+
+  #inner(prefix: string, group: string | undefined): GraphBuilder {
     const inner = new GraphBuilder();
     inner.#state = this.#state;
-    inner.#prefix = this.#name(String(name));
+    inner.#prefix = prefix;
+    inner.#group = group;
     return inner;
   }
 
@@ -408,7 +421,8 @@ export class GraphBuilder {
   #parameter(name: string, spec: Omit<ParameterSpec, 'name'>): string {
     const full = this.#name(name);
     if (this.#state.parameters.has(full)) throw new ArgumentError(`the graph has a parameter ${full} already`);
-    this.#state.parameters.set(full, { name: full, ...spec });
+    const group = spec.role === 'weight' && this.#group !== undefined ? { group: this.#group } : {};
+    this.#state.parameters.set(full, { name: full, ...spec, ...group });
     return full;
   }
 

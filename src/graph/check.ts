@@ -7,6 +7,7 @@ import {
   anInteger,
   aShareBelowOne,
   check,
+  checkOptional,
   finite,
   isRecord,
   listOf,
@@ -78,6 +79,9 @@ function checkParameters(graph: string, parameters: readonly ParameterSpec[]): S
     if (spec.layout !== 'plain' && spec.shape.length < 2) {
       throw invalid(`${at}.shape`, 'at least two sizes', spec.shape);
     }
+    if (spec.group !== undefined && spec.role !== 'weight')
+      throw invalid(`${at}.group`, 'none, but of weights', spec.group);
+    checkOptional(`${at}.group`, spec.group, aName);
     if (spec.role === 'alpha') checkRows(at, spec);
     if (spec.untrained !== undefined && (spec.untrained !== true || spec.role !== 'buffer')) {
       throw invalid(`${at}.untrained`, 'true of a buffer, or absent', spec.untrained);

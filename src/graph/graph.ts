@@ -34,9 +34,14 @@ export interface ParameterSpec {
    * optimiser moves it.
    */
   readonly untrained?: true;
+  /** Only for `weight`: the name of those that passes and optimisers may take by themselves; `weights` when absent. */
+  readonly group?: string;
   /** Only for `alpha`: the length of each row, in order; `shape` is `[rows, columns]` when all are equal, else `[total]`. */
   readonly rowLengths?: readonly number[];
 }
+
+/** The group of weights that name none. */
+export const defaultGroup = 'weights';
 
 /** How architecture parameters become mixing weights: over the row (softmax) or each for itself (sigmoid). */
 export type MixingActivation = 'softmax' | 'sigmoid';

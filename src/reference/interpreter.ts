@@ -32,8 +32,8 @@ export interface ReferenceOptions {
   readonly labels?: Int32Array;
   /** Batch statistics and a backward pass; otherwise running statistics and forward only. */
   readonly training: boolean;
-  /** Mixing weights in place of the tables' own, rows one after another; branches of weight 0 are left out. */
-  readonly mixing?: Readonly<Record<string, Float64Array>>;
+  /** Mixing weights in place of the tables' own, rows one after another or one by one; branches of weight 0 are left out. */
+  readonly mixing?: Readonly<Record<string, Float64Array | readonly (Float64Array | undefined)[]>>;
   /** What dropout nodes draw from; nothing is dropped without. */
   readonly dropout?: DropoutDraw;
   /** What is kept of a node's output instead of the output itself: rounded values, say. */
@@ -120,8 +120,14 @@ function skippedNodes(graph: Graph, options: ReferenceOptions): Set<number> {
 
 /** The outputs of the branches whose weight was not given as 0: what only the others need is not computed, the edge's input included. */
 function countedBranches(graph: Graph, node: MixedNode, options: ReferenceOptions): number[] {
-  const given = options.mixing?.[node.alpha]?.subarray(...rowRange(graph, node));
+  const given = givenWeights(graph, node, options);
   return node.branches.flatMap(({ output }, k) => (given?.[k] === 0 ? [] : [output]));
+}
+
+/** The mixing weights that are given to a node. */
+function givenWeights(graph: Graph, node: MixedNode, { mixing }: ReferenceOptions): Float64Array | undefined {
+  const table = mixing?.[node.alpha];
+  return table instanceof Float64Array ? table.slice(...rowRange(graph, node)) : table?.[node.row];
 }
 
 /** Where a mixed node's row begins and ends within its table. */
@@ -152,10 +158,8 @@ function imageSize(run: Run, shape: Shape): reference.ImageSize {
 }
 
 function mixing(run: Run, node: MixedNode): Float64Array {
-  const range = rowRange(run.graph, node);
-  const given = run.options.mixing?.[node.alpha];
-  if (given !== undefined) return given.slice(...range);
-  return reference.mixingWeights(parameter(run, node.alpha).slice(...range), node.activation);
+  const row = () => parameter(run, node.alpha).slice(...rowRange(run.graph, node));
+  return givenWeights(run.graph, node, run.options) ?? reference.mixingWeights(row(), node.activation);
 }
 
 function forward(run: Run, node: Node): Float64Array {
@@ -395,7 +399,7 @@ function batchNormBackward(run: Run, node: BatchNormNode, dy: Float64Array): voi
 
 function mixedBackward(run: Run, node: MixedNode, dy: Float64Array): void {
   const weights = mixing(run, node);
-  const given = run.options.mixing?.[node.alpha] !== undefined;
+  const given = givenWeights(run.graph, node, run.options) !== undefined;
   // A branch left out was not computed, so it has no gradient: neither its nodes nor its mixing weight.
   const left = (k: number) => given && weights[k] === 0;
   const slopes = weights.map((_, k) => (left(k) ? 0 : reference.dot(run.outputs[node.branches[k].output], dy)));

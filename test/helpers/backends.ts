@@ -27,3 +27,9 @@ export const testBackends: readonly TestBackend[] = [
       .slice(1),
   },
 ];
+
+/** TensorFlow.js as well, which is too slow for large tables of cases here. */
+export const allBackends: readonly TestBackend[] = [
+  ...testBackends,
+  { name: 'tfjs', device: { backend: 'tfjs' }, others: [] },
+];

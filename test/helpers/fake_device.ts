@@ -1,5 +1,6 @@
 // A device for tests of what runs above one: no network is computed, but losses, gradients and batch-norm buffers are
 // deterministic functions of weights, images and random streams, so any difference in what it is asked for shows.
+import { copiedParts } from '../../src/backend/copied_parts.ts';
 import type {
   Batch,
   Command,
@@ -13,7 +14,7 @@ import type {
   Program,
 } from '../../src/backend/device.ts';
 import { initialValues } from '../../src/backend/initial_values.ts';
-import { type Arena, arenas, placeParameters } from '../../src/backend/parameter_map.ts';
+import { type Arena, arenas, placeParameters, unionOf } from '../../src/backend/parameter_map.ts';
 import { type ParameterStore, Parameters } from '../../src/backend/parameters.ts';
 import { throwIfAborted } from '../../src/errors.ts';
 import type { Graph, ParameterRole } from '../../src/graph/graph.ts';
@@ -51,8 +52,8 @@ class FakeStore implements ParameterStore {
 }
 
 /** Parameters in plain memory with the initial values of `seed`. */
-export function fakeParameters(graph: Graph, seed: number): Parameters {
-  const map = placeParameters(graph);
+export function fakeParameters(graphs: Graph | readonly Graph[], seed: number): Parameters {
+  const map = placeParameters(unionOf([graphs].flat()));
   const sizes = { weight: map.totals.weight, buffer: map.totals.buffer, alpha: map.totals.alpha };
   const roleOf = (arena: Arena) => (arena === 'buffers' ? 'buffer' : arena.startsWith('alpha') ? 'alpha' : 'weight');
   const initial: Partial<Record<Arena, Float32Array>> = {
@@ -76,7 +77,7 @@ export function createFakeDevice(options: FakeOptions = {}): FakeDevice {
     description: 'fake',
     calls,
     measurePeak: async () => ({ flopsPerSecond: 1, bytesPerSecond: 1 }),
-    createParameters: async (graph, { seed }) => fakeParameters(graph, seed),
+    createParameters: async (graphs, { seed }) => fakeParameters(graphs, seed),
     createDataset: async ({ shape, labels }): Promise<DeviceDataset> => ({
       count: labels.length,
       shape,
@@ -160,6 +161,13 @@ function run(command: Command): Outcome {
         const mean = alphaMean[i] / (1 - beta1 ** command.step);
         const variance = alphaVariance[i] / (1 - beta2 ** command.step);
         alpha[i] -= (command.learningRate * mean) / (Math.sqrt(variance) + command.epsilon);
+      }
+      return {};
+    }
+    case 'copy': {
+      const [from, to] = [storeOf(command.parameters), storeOf(command.target)];
+      for (const part of copiedParts(command)) {
+        to[part.arena].set(from[part.arena].slice(part.from, part.from + part.size), part.to);
       }
       return {};
     }

@@ -90,8 +90,21 @@ const hypergradient = {
   ...{ program, parameters, train: direct, validation: direct },
   ...{ learningRate: 0.1, momentum: 0.9, weightDecay: 0, radius: 0.01 },
 };
-const sgd = { kind: 'sgd', parameters, learningRate: 0.1, momentum: 0.9, weightDecay: 0, maxNorm: 5 };
-const adam = { kind: 'adam', parameters, learningRate: 0.1, betas: [0.5, 0.9], epsilon: 1e-8, weightDecay: 0, step: 1 };
+const weightsMoved = { alpha: false, offset: 0, count: 128 };
+const sgd = { kind: 'sgd', parameters, ...weightsMoved, learningRate: 0.1, momentum: 0.9, weightDecay: 0, maxNorm: 5 };
+const adam = {
+  kind: 'adam',
+  parameters,
+  ...{ alpha: true, offset: 0, count: 16 },
+  ...{ learningRate: 0.1, betas: [0.5, 0.9], epsilon: 1e-8, weightDecay: 0, step: 1 },
+};
+const penalty = {
+  kind: 'penalty',
+  parameters,
+  penalty: 'zeroOneL2',
+  ...{ weight: 1, share: 0.5, sigmoid: true, rows: [[0, 2]], counted: new Uint8Array(16).fill(1) },
+};
+const copy = { kind: 'copy', parameters, target: parameters, parts: [[0, 0, 64, 32]] };
 
 const execute = (command, on = device) => addon.execute(on, [command]).promise;
 const run = (changes) => execute({ ...pass, ...changes });
@@ -125,6 +138,13 @@ const sound = {
   'a hypergradient': () => execute(hypergradient),
   'an sgd step': () => execute(sgd),
   'an adam step': () => execute(adam),
+  'a penalty': () => execute(penalty),
+  'a penalty of no rows': () => execute({ ...penalty, rows: [] }),
+  'a copy': () => execute(copy),
+  'a copy of nothing': () => execute({ ...copy, parts: [] }),
+  'gradients of some weights, added': () =>
+    run({ pass: 1, statistics: 'training', ranges: [[0, 16]], accumulate: true }),
+  'gradients of weights that nobody has': () => run({ pass: 1, statistics: 'training', ranges: [[120, 8]] }),
   'a survey of CUDA': () => addon.surveyCuda(),
   'a survey of CUDA with arguments': () => addon.surveyCuda(device, null, 7),
   'a description': () => addon.describeDevice(device),
@@ -222,7 +242,7 @@ const hostile = {
   'negative parameters': () => parametersOf(16, -1, 0),
   'parameters that fit no machine': () => parametersOf(2 ** 36, 2 ** 36, 2 ** 36),
   'parameters beyond counting': () => parametersOf(2 ** 53, 0, 0),
-  'an arena after the last': () => addon.readParameters(parameters, 8).promise,
+  'an arena after the last': () => addon.readParameters(parameters, 9).promise,
   'a negative arena': () => addon.readParameters(parameters, -1).promise,
   'a write before an arena': () => addon.writeParameters(parameters, 0, -1, new Float32Array(1)).promise,
   'a write past an arena': () => addon.writeParameters(parameters, 0, 127, new Float32Array(2)).promise,
@@ -460,6 +480,32 @@ const hostile = {
       () => execute({ ...command, [name]: value }),
     ]),
   ),
+  'an sgd step before its arena': () => execute({ ...sgd, offset: -1 }),
+  'an sgd step past its arena': () => execute({ ...sgd, offset: 1 }),
+  'an sgd step far past its arena': () => execute({ ...sgd, offset: 2 ** 53 - 1, count: 2 ** 53 - 1 }),
+  'an sgd step of fewer than none': () => execute({ ...sgd, count: -1 }),
+  'an adam step past its arena': () => execute({ ...adam, count: 17 }),
+  'an adam step on weights without second moments': () => execute({ ...adam, alpha: false }),
+  'gradients past the weights': () => run({ pass: 1, statistics: 'training', ranges: [[127, 2]] }),
+  'gradients before the weights': () => run({ pass: 1, statistics: 'training', ranges: [[-1, 2]] }),
+  'gradients of ranges that are none': () => run({ pass: 1, statistics: 'training', ranges: [7] }),
+  'a penalty of an unknown form': () => execute({ ...penalty, penalty: 'l3' }),
+  'a NaN penalty': () => execute({ ...penalty, weight: Number.NaN }),
+  'a penalty of a NaN share': () => execute({ ...penalty, share: Number.NaN }),
+  'a penalty of a row past alpha': () => execute({ ...penalty, rows: [[15, 2]] }),
+  'a penalty of a row before alpha': () => execute({ ...penalty, rows: [[-1, 2]] }),
+  'a penalty of a row far past alpha': () => execute({ ...penalty, rows: [[2 ** 53 - 1, 2 ** 53 - 1]] }),
+  'a penalty of an empty row': () => execute({ ...penalty, rows: [[0, 0]] }),
+  'a penalty that knows too few entries': () => execute({ ...penalty, counted: new Uint8Array(2) }),
+  'a penalty of floats': () => execute({ ...penalty, counted: new Float32Array(16) }),
+  'a copy from past an arena': () => execute({ ...copy, parts: [[0, 127, 0, 2]] }),
+  'a copy to past an arena': () => execute({ ...copy, parts: [[0, 0, 127, 2]] }),
+  'a copy from before an arena': () => execute({ ...copy, parts: [[0, -1, 64, 2]] }),
+  'a copy of fewer than none': () => execute({ ...copy, parts: [[0, 0, 64, -1]] }),
+  'a copy far past an arena': () => execute({ ...copy, parts: [[0, 2 ** 53 - 1, 0, 2 ** 53 - 1]] }),
+  'a copy of no arena': () => execute({ ...copy, parts: [[9, 0, 0, 1]] }),
+  'a copy onto itself': () => execute({ ...copy, parts: [[0, 0, 8, 32]] }),
+  'a copy to no parameters': () => execute({ ...copy, target: program }),
   'an adam step without betas': () => execute({ ...adam, betas: undefined }),
   'an adam step with one beta': () => execute({ ...adam, betas: [0.5] }),
   'a fractional adam step': () => execute({ ...adam, step: 0.5 }),

@@ -1,9 +1,9 @@
-import type { Device, DropoutDraw, Precision } from '../../src/backend/device.ts';
+import type { Device, DropoutDraw, Mixing, Precision } from '../../src/backend/device.ts';
 import type { Parameters } from '../../src/backend/parameters.ts';
 import { GraphBuilder, type Tensor } from '../../src/graph/builder.ts';
 import type { Graph, Initialiser, Shape } from '../../src/graph/graph.ts';
 import { normal, uniform } from '../../src/random/philox.ts';
-import { type ReferenceResult, runReference } from '../../src/reference/interpreter.ts';
+import { type ReferenceOptions, type ReferenceResult, runReference } from '../../src/reference/interpreter.ts';
 import { allowedError, errorGrowth, largestMagnitude, tolerance } from '../../src/reference/tolerance.ts';
 
 /**
@@ -19,8 +19,8 @@ export interface KernelCase {
   readonly build: (builder: GraphBuilder) => Tensor;
   /** `normal` unless told. */
   readonly data?: InputData;
-  /** Mixing weights given from outside, a table each. */
-  readonly mixing?: Readonly<Record<string, readonly number[]>>;
+  /** Mixing weights given from outside, a table each, or a row each where some follow from alpha. */
+  readonly mixing?: Readonly<Record<string, readonly number[] | readonly (readonly number[] | undefined)[]>>;
   /** What dropout nodes draw from. */
   readonly dropout?: DropoutDraw;
 }
@@ -35,7 +35,7 @@ export interface PreparedCase {
   readonly labels?: Int32Array;
   /** Only where the output is not a loss. */
   readonly outputGradient?: Float64Array;
-  readonly mixing?: Readonly<Record<string, Float64Array>>;
+  readonly mixing?: ReferenceOptions['mixing'];
   readonly dropout?: DropoutDraw;
 }
 
@@ -68,7 +68,7 @@ export function prepareCase(kernelCase: KernelCase, data: InputData = kernelCase
   const graph = builder.finish(kernelCase.build(builder));
   return {
     ...prepareGraph(graph, kernelCase.batchSize, data),
-    mixing: singles(kernelCase.mixing),
+    mixing: doubles(kernelCase.mixing),
     dropout: kernelCase.dropout,
   };
 }
@@ -170,7 +170,7 @@ export async function deviceTensors(
   using parameters = await parametersOf(device, prepared);
   using program = device.compile(graph, { batchSize, parameters, precision });
   const batch = { inputs: asSingles(prepared.inputs), labels: prepared.labels, dropout: prepared.dropout };
-  const mixing = prepared.mixing && asSingles(prepared.mixing);
+  const mixing = singleMixing(prepared.mixing);
   const read = visibleOutput(graph);
   const outcome =
     prepared.outputGradient === undefined
@@ -197,7 +197,7 @@ export async function evaluateCase(device: Device, prepared: PreparedCase, stati
   using parameters = await parametersOf(device, prepared);
   using program = device.compile(graph, { batchSize, parameters });
   const batch = { inputs: asSingles(prepared.inputs), dropout: prepared.dropout };
-  const mixing = prepared.mixing && asSingles(prepared.mixing);
+  const mixing = singleMixing(prepared.mixing);
   const { outputs } = await program.evaluate({ batch, statistics, mixing, read: [graph.output] });
   const buffers = new Map<string, Float32Array>();
   for (const name of parameters.names('buffer')) buffers.set(name, (await parameters.get(name)).data);
@@ -235,9 +235,23 @@ function drawn(value: number, initialiser: Initialiser): number {
   return initialiser.kind === 'uniform' ? initialiser.bound * value : value;
 }
 
-function singles(mixing: KernelCase['mixing']): PreparedCase['mixing'] {
+/** Exact in float32. */
+function doubles(mixing: KernelCase['mixing']): PreparedCase['mixing'] {
   if (mixing === undefined) return undefined;
-  return Object.fromEntries(
-    Object.entries(mixing).map(([name, values]) => [name, Float64Array.from(Float32Array.from(values))]),
-  );
+  const exact = (values: readonly number[]) => Float64Array.from(Float32Array.from(values));
+  const isTable = (rows: readonly unknown[]): rows is readonly number[] => typeof rows[0] === 'number';
+  const tables = Object.entries(mixing).map(([name, rows]) => [
+    name,
+    isTable(rows) ? exact(rows) : rows.map((row) => row && exact(row)),
+  ]);
+  return Object.fromEntries(tables);
+}
+
+function singleMixing(mixing: PreparedCase['mixing']): Mixing | undefined {
+  if (mixing === undefined) return undefined;
+  const tables = Object.entries(mixing).map(([name, rows]) => [
+    name,
+    rows instanceof Float64Array ? Float32Array.from(rows) : rows.map((row) => row && Float32Array.from(row)),
+  ]);
+  return Object.fromEntries(tables);
 }

@@ -31,6 +31,12 @@ function objective(prepared: PreparedCase): number {
   return loss ?? reference.dot(outputs[prepared.graph.output], prepared.outputGradient ?? none);
 }
 
+/** The mixing weights that are given for a whole table. */
+function tableOf({ mixing }: PreparedCase, name: string): Float64Array | undefined {
+  const table = mixing?.[name];
+  return table instanceof Float64Array ? table : undefined;
+}
+
 /** The case with one of its arrays (a parameter, a given table of mixing weights or an input) replaced. */
 function replaced(
   prepared: PreparedCase,
@@ -39,7 +45,7 @@ function replaced(
   values: Float64Array,
 ): PreparedCase {
   if (kind === 'input') return { ...prepared, inputs: { ...prepared.inputs, [name]: values } };
-  if (prepared.mixing?.[name] !== undefined) return { ...prepared, mixing: { ...prepared.mixing, [name]: values } };
+  if (tableOf(prepared, name) !== undefined) return { ...prepared, mixing: { ...prepared.mixing, [name]: values } };
   return { ...prepared, parameters: new Map(prepared.parameters).set(name, values) };
 }
 
@@ -49,7 +55,7 @@ export function checkGradients(prepared: PreparedCase): void {
   const step = 1e-6;
   const check = (kind: 'parameter' | 'input', name: string, values: Float64Array, gradient: Float64Array) => {
     // A branch of given weight 0 is left out, which is no function of its weight to differentiate.
-    const direction = gaussian(values.length, 999).map((value, i) => (prepared.mixing?.[name]?.[i] === 0 ? 0 : value));
+    const direction = gaussian(values.length, 999).map((value, i) => (tableOf(prepared, name)?.[i] === 0 ? 0 : value));
     const at = (sign: number) =>
       objective(
         replaced(
@@ -68,7 +74,9 @@ export function checkGradients(prepared: PreparedCase): void {
     );
   };
   for (const [name, gradient] of gradients) {
-    check('parameter', name, prepared.mixing?.[name] ?? prepared.parameters.get(name) ?? none, gradient);
+    // Of a table that is given in part, each row's is one of these two: other cases have them.
+    if (Array.isArray(prepared.mixing?.[name])) continue;
+    check('parameter', name, tableOf(prepared, name) ?? prepared.parameters.get(name) ?? none, gradient);
   }
   for (const [name, gradient] of Object.entries(inputGradients)) check('input', name, prepared.inputs[name], gradient);
 }

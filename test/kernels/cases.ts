@@ -666,6 +666,17 @@ const mixedCases: readonly KernelCase[] = [
     mixing: { alphas: [0.5, 0, 0.5] },
   },
   {
+    ...single('some rows given, others from alpha', 2, [5, 5, 8], (builder, x) => {
+      const alpha = builder.alpha('alphas', [2, 3, 2]);
+      const branches = [identity, separable, pooling('avgPool')];
+      const first = builder.within('a').mixed(x, branches.slice(0, 2), { alpha, row: 0 });
+      const second = builder.within('b').mixed(first, branches, { alpha, row: 1 });
+      const third = builder.within('c').mixed(x, branches.slice(0, 2), { alpha, row: 2 });
+      return builder.add([second, third]);
+    }),
+    mixing: { alphas: [undefined, [0.5, 0, 0.25], undefined] },
+  },
+  {
     ...single('one table given, one from alpha', 2, [5, 5, 8], (builder, x) => {
       const given = builder.alpha('given', [2]);
       const first = builder.within('a').mixed(x, [identity, separable], { alpha: given, row: 0 });

@@ -2,7 +2,7 @@
 // w' = w - ξ(μ·m + ∇w L_T(w, α) + λ·w), and against the published approximation of it (arXiv:1806.09055, equations 7 and 8).
 // Every backend meets the same tolerances: what its float32 sums may differ by is far below the differences' own error.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Device, Program } from '../../src/backend/device.ts';
+import type { Device, Mixing, Program } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
 import type { Arena } from '../../src/backend/parameter_map.ts';
 import type { Parameters } from '../../src/backend/parameters.ts';
@@ -37,13 +37,16 @@ function randomTenths(): Map<string, Float64Array> {
   return new Map([...random].map(([name, values]) => [name, values.map((value) => Math.fround(value / 10))]));
 }
 
-function pass(point: ParameterVector, batch: PreparedCase): ReferenceResult {
-  return referenceOf({ ...batch, parameters: point });
+/** Some rows of mixing weights given, the others following from alpha. */
+type Given = PreparedCase['mixing'];
+
+function pass(point: ParameterVector, batch: PreparedCase, mixing?: Given): ReferenceResult {
+  return referenceOf({ ...batch, parameters: point, mixing });
 }
 
 /** w'(α) at the weights and the α of `point`. */
-function unrolled(point: ParameterVector): Map<string, Float64Array> {
-  const gradient = ofRole(graph, pass(point, train).gradients, 'weight');
+function unrolled(point: ParameterVector, mixing?: Given): Map<string, Float64Array> {
+  const gradient = ofRole(graph, pass(point, train, mixing).gradients, 'weight');
   const decayed = moved(gradient, ofRole(graph, point, 'weight'), step.weightDecay);
   return moved(point, moved(decayed, momentum, step.momentum), -step.learningRate);
 }
@@ -64,13 +67,13 @@ function definition(): Map<string, Float64Array> {
 }
 
 /** The published approximation in float64 with the batch-norm buffers that its three training passes leave. */
-function approximation(radius: number) {
-  const first = pass(start, train);
-  const atStep = pass(unrolled(start), validation);
+function approximation(radius: number, mixing?: Given) {
+  const first = pass(start, train, mixing);
+  const atStep = pass(unrolled(start, mixing), validation, mixing);
   const v = ofRole(graph, atStep.gradients, 'weight');
   const epsilon = radius / norm(v);
-  const ahead = pass(moved(new Map([...start, ...first.buffers]), v, epsilon), train);
-  const behind = pass(moved(new Map([...start, ...ahead.buffers]), v, -epsilon), train);
+  const ahead = pass(moved(new Map([...start, ...first.buffers]), v, epsilon), train, mixing);
+  const behind = pass(moved(new Map([...start, ...ahead.buffers]), v, -epsilon), train, mixing);
   const firstOrder = ofRole(graph, atStep.gradients, 'alpha');
   const factor = step.learningRate / (2 * epsilon);
   const withAhead = moved(firstOrder, ofRole(graph, ahead.gradients, 'alpha'), -factor);
@@ -114,12 +117,13 @@ describe.each(testBackends)('on $name', (backend) => {
   });
 
   /** One hypergradient from the start; `radius` as published when absent. */
-  async function hypergradient(radius?: number, owner = parameters, compiled = program) {
+  async function hypergradient(radius?: number, owner = parameters, compiled = program, mixing?: Mixing) {
     await writePoint(owner, start);
     const values = new Float32Array(owner.map.totals.weight);
     for (const [name, momenta] of momentum) values.set(momenta, owner.map.places.get(name)?.offset);
     await owner.store.write('momentum', 0, values);
-    return compiled.hypergradient({ train: directBatch(train), validation: directBatch(validation), ...step, radius });
+    const batches = { train: directBatch(train), validation: directBatch(validation) };
+    return compiled.hypergradient({ ...batches, ...step, radius, mixing });
   }
 
   it('is the published approximation', async () => {
@@ -130,6 +134,23 @@ describe.each(testBackends)('on $name', (backend) => {
       const values = expected.gradient.get(name) ?? new Float64Array(0);
       // Gradients good to 1e-6 differ by about ε, so that their difference is good to 1e-4 of the second-order part.
       expectClose(gradient, values, { name, tolerance: 1e-3 * largestMagnitude(values) });
+    }
+  });
+
+  it('is the same at given mixing weights, of some rows', async () => {
+    const [[name, { rowLengths = [] }]] = graph.parameters.flatMap((spec) =>
+      spec.role === 'alpha' ? [[spec.name, spec] as const] : [],
+    );
+    const rows = rowLengths.map((length, row) =>
+      row % 2 === 0 ? Float64Array.from({ length }, (_, k) => (k === 1 ? 0 : Math.fround(0.3 + 0.1 * k))) : undefined,
+    );
+    const expected = approximation(0.01, { [name]: rows });
+    const mixing = { [name]: rows.map((row) => row && Float32Array.from(row)) };
+    const { loss } = await hypergradient(undefined, parameters, program, mixing);
+    expect(Math.abs((loss ?? Number.NaN) - expected.loss)).toBeLessThan(1e-5);
+    for (const [table, gradient] of await readGradients(parameters, 'alpha')) {
+      const values = expected.gradient.get(table) ?? new Float64Array(0);
+      expectClose(gradient, values, { name: table, tolerance: 1e-3 * largestMagnitude(values) });
     }
   });
 

@@ -6,7 +6,7 @@ import type { Parameters } from '../../src/backend/parameters.ts';
 import { DartsmithError } from '../../src/errors.ts';
 import { GraphBuilder } from '../../src/graph/builder.ts';
 import type { MixingActivation } from '../../src/graph/graph.ts';
-import { testBackends } from '../helpers/backends.ts';
+import { allBackends } from '../helpers/backends.ts';
 import { expectClose } from '../helpers/compare.ts';
 import { gaussian } from '../helpers/kernel_case.ts';
 
@@ -74,7 +74,7 @@ const forms: readonly Form[] = (['zeroOneL2', 'zeroOneL1', 'l1', 'beta'] as cons
   (['softmax', 'sigmoid'] as const).map((activation) => ({ penalty, activation })),
 );
 
-describe.each(testBackends)('penalty on $name', (backend) => {
+describe.each(allBackends)('penalty on $name', (backend) => {
   let device: Device;
   let parameters: Parameters;
 

@@ -180,6 +180,16 @@ const fields: readonly Row[] = [
   ],
   [
     'gradients',
+    { mixing: { alphas: [Float32Array.of(1, 0, 0), undefined] } },
+    'expected 1 rows of weights or undefined for commands[1].mixing.alphas',
+  ],
+  [
+    'gradients',
+    { mixing: { alphas: [Float32Array.of(1, 0)] } },
+    'expected a Float32Array of 3 weights for commands[1].mixing.alphas[0]',
+  ],
+  [
+    'gradients',
     { mixing: { alphas: Float32Array.of(1, Number.NaN, 0) } },
     'expected finite weights for commands[1].mixing.alphas but received NaN',
   ],
@@ -275,7 +285,7 @@ describe.each<BackendName>(['cpu', 'tfjs', 'simt'])('%s', (backend) => {
       'ArgumentError: expected a number from 1e-12 to 1e12 for radius but received 0',
       'ArgumentError: expected an empty Float32Array, as for any loss, for outputGradient but received []',
       'ArgumentError: expected an object with what the command takes for options but received undefined',
-      "ArgumentError: expected one of batch, target, read, mixing, profile, signal for an option but received 'red'",
+      "ArgumentError: expected one of batch, target, groups, accumulate, read, mixing, profile, signal for an option but received 'red'",
     ]);
   });
 
@@ -338,7 +348,7 @@ describe.each<BackendName>(['cpu', 'tfjs', 'simt'])('%s', (backend) => {
     [
       'no options',
       (device) => device.createParameters(smallNet(), undefined as never),
-      'expected an object with seed for options but received undefined',
+      'expected an object with seed, secondMoments for options but received undefined',
     ],
     [
       'no seed',

@@ -1,7 +1,7 @@
 // Fused CUDA kernels against the same graphs run node by node, on the stand-in: random graphs, every kind of pass, given
 // mixing weights with zeros, outputs that are read, gradients of inputs.
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Device, Mixing, Outcome, Program } from '../../src/backend/device.ts';
+import type { Device, Outcome, Program } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
 import type { Graph, Node } from '../../src/graph/graph.ts';
 import { expectSameBits } from '../helpers/compare.ts';
@@ -47,7 +47,7 @@ async function expectAgreement(
   title: string,
   roles: Roles,
   run: Run,
-  mixing?: Mixing,
+  mixing?: WholeTables,
 ): Promise<void> {
   const fused = await resultsOf(net, seed, 'on', roles, run);
   const plain = await resultsOf(net, seed, 'off', roles, run);
@@ -59,10 +59,13 @@ async function expectAgreement(
   expect(distance, `${title}: ${name} differs by ${relative}`).toBeLessThan(kinkDistance);
 }
 
+/** Mixing weights of whole tables. */
+type WholeTables = Readonly<Record<string, Float32Array>>;
+
 interface Selection {
   readonly kind: string;
   readonly roles: Roles;
-  readonly mixing?: Mixing;
+  readonly mixing?: WholeTables;
   readonly run: Run;
 }
 

@@ -52,7 +52,13 @@ export interface Addon {
   openDevice(options: NativeDeviceOptions): Handle;
   describeDevice(device: Handle): { description: string; arenaBytes: number; recordedKernels: number };
   measurePeak(device: Handle): NativeJob<Peak>;
-  createParameters(device: Handle, weights: number, buffers: number, alpha: number): NativeJob<Handle>;
+  createParameters(
+    device: Handle,
+    weights: number,
+    buffers: number,
+    alpha: number,
+    secondMoments: boolean,
+  ): NativeJob<Handle>;
   /** `count` elements from `offset` on, all of the arena where neither is given. */
   readParameters(parameters: Handle, arena: number, offset?: number, count?: number): NativeJob<Float32Array>;
   writeParameters(parameters: Handle, arena: number, offset: number, values: Float32Array): NativeJob<undefined>;

@@ -4,7 +4,7 @@ import type { Graph } from '../../graph/graph.ts';
 import { inSlices } from '../../slices.ts';
 import { Belongings } from '../belongings.ts';
 import { checkCommands, checkExecuteOptions } from '../check_commands.ts';
-import { checkCompile, checkCreateParameters } from '../check_compile.ts';
+import { checkCompile, checkedParameters } from '../check_compile.ts';
 import { checkImages, type DatasetStore, HeldDataset } from '../dataset.ts';
 import {
   type BackendName,
@@ -14,13 +14,14 @@ import {
   type DeviceDataset,
   type ExecuteOptions,
   type Outcome,
+  type ParametersOptions,
   type Peak,
   type Program,
   type ProgramMemory,
   precisions,
 } from '../device.ts';
 import { initialValueSteps } from '../initial_values.ts';
-import { type Arena, arenas, placeParameters } from '../parameter_map.ts';
+import { type Arena, arenas } from '../parameter_map.ts';
 import { type ParameterStore, Parameters } from '../parameters.ts';
 import { CommandProgram, type Runner } from '../program.ts';
 import {
@@ -78,11 +79,12 @@ class NativeDevice implements Device {
     return settled(() => this.#addon.measurePeak(this.#handle));
   }
 
-  async createParameters(graph: Graph, options: { seed: number }): Promise<Parameters> {
-    checkCreateParameters(graph, options);
-    const map = placeParameters(graph);
+  async createParameters(graph: Graph | readonly Graph[], options: ParametersOptions): Promise<Parameters> {
+    const map = checkedParameters(graph, options);
     const { weight, buffer, alpha } = map.totals;
-    const handle = await settled(() => this.#addon.createParameters(this.#handle, weight, buffer, alpha));
+    const handle = await settled(() =>
+      this.#addon.createParameters(this.#handle, weight, buffer, alpha, map.secondMoments),
+    );
     const store = new NativeStore(this.#addon, handle);
     for (const [arena, role] of [
       ['weights', 'weight'],

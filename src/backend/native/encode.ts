@@ -3,10 +3,13 @@ import type { Graph, Node } from '../../graph/graph.ts';
 import { purposes } from '../../random/philox.ts';
 import type { Belongings } from '../belongings.ts';
 import { isGathered } from '../check_batch.ts';
+import { copiedParts } from '../copied_parts.ts';
 import type { Batch, Command, DropoutDraw, GradientTarget, Mixing, PenaltyCommand } from '../device.ts';
 import { endsOf } from '../graph_ends.ts';
+import { givenRows } from '../mixing_rows.ts';
+import { movedPart } from '../moved_part.ts';
 import { normalisationTable } from '../normalisation.ts';
-import type { ParameterMap } from '../parameter_map.ts';
+import { arenas, type ParameterMap } from '../parameter_map.ts';
 import type { Parameters } from '../parameters.ts';
 import { penaltyRows } from '../penalty_rows.ts';
 import type { Handle } from './addon.ts';
@@ -71,9 +74,17 @@ function places(node: Node, place: (name: string) => Place, map: ParameterMap): 
   }
 }
 
-/** Given mixing weights as [offset, weights] pairs in the alpha arena; tables that are not given follow from alpha. */
-function encodeMixing(mixing: Mixing, { places }: ParameterMap): object {
-  return Object.entries(mixing).map(([name, weights]) => [places.get(name)!.offset, weights]);
+/** Given mixing weights as [offset, weights] pairs in the alpha arena, a row each. */
+function encodeMixing(mixing: Mixing | undefined, map: ParameterMap): object {
+  return givenRows(mixing, map).map(({ offset, weights }) => [offset, weights]);
+}
+
+/** Groups of weights as [offset, size] pairs. */
+function encodeGroups(groups: readonly string[], map: ParameterMap): object {
+  return groups.map((group) => {
+    const { offset, size } = map.groups.get(group)!;
+    return [offset, size];
+  });
 }
 
 function encodeDropout({ seed, epoch, step, pathFactor = 1, noiseScale = 1 }: DropoutDraw): object {
@@ -118,7 +129,12 @@ export function encodeCommand(command: Command, handles: Handles): object {
     return { ...command, parameters: handleOf(command.parameters), averages: handleOf(command.averages) };
   }
   if (command.kind === 'sgd' || command.kind === 'adam') {
-    return { ...command, parameters: handleOf(command.parameters) };
+    const { of, offset, size } = movedPart(command);
+    return { ...command, parameters: handleOf(command.parameters), alpha: of === 'alpha', offset, count: size };
+  }
+  if (command.kind === 'copy') {
+    const parts = copiedParts(command).map(({ arena, from, to, size }) => [arenas.indexOf(arena), from, to, size]);
+    return { kind: 'copy', parameters: handleOf(command.parameters), target: handleOf(command.target), parts };
   }
   if (command.kind === 'penalty') return encodePenalty(command, handleOf(command.parameters));
   const { program } = command;
@@ -126,20 +142,28 @@ export function encodeCommand(command: Command, handles: Handles): object {
   if (command.kind === 'hypergradient') {
     const train = encodeBatch(command.train, program.graph, handles);
     const validation = encodeBatch(command.validation, program.graph, handles);
-    return { ...command, ...common, train, validation, radius: command.radius ?? 0.01 };
+    const mixing = encodeMixing(command.mixing, program.parameters.map);
+    return { ...command, ...common, train, validation, mixing, radius: command.radius ?? 0.01 };
   }
   const pass = {
     ...common,
     kind: 'pass',
     batch: encodeBatch(command.batch, program.graph, handles),
-    mixing: command.mixing && encodeMixing(command.mixing, program.parameters.map),
+    mixing: encodeMixing(command.mixing, program.parameters.map),
     profile: command.profile,
   };
   switch (command.kind) {
     case 'evaluate':
       return { ...pass, pass: passes.evaluate, statistics: command.statistics, read: command.read };
     case 'gradients':
-      return { ...pass, pass: passes[command.target], statistics: 'training', read: command.read };
+      return {
+        ...pass,
+        pass: passes[command.target],
+        statistics: 'training',
+        read: command.read,
+        ranges: command.groups && encodeGroups(command.groups, program.parameters.map),
+        accumulate: command.accumulate,
+      };
     case 'vjp':
       return {
         ...pass,

@@ -8,7 +8,8 @@ import { inSlices } from '../../slices.ts';
 import { Belongings } from '../belongings.ts';
 import { isGathered } from '../check_batch.ts';
 import { checkCommands, checkExecuteOptions } from '../check_commands.ts';
-import { checkCompile, checkCreateParameters } from '../check_compile.ts';
+import { checkCompile, checkedParameters } from '../check_compile.ts';
+import { copiedParts } from '../copied_parts.ts';
 import { checkImages, HeldDataset } from '../dataset.ts';
 import type {
   Batch,
@@ -18,13 +19,14 @@ import type {
   DeviceDataset,
   ExecuteOptions,
   Outcome,
+  ParametersOptions,
   Peak,
   Program,
   ProgramMemory,
 } from '../device.ts';
 import { endsOf } from '../graph_ends.ts';
 import { initialValueSteps } from '../initial_values.ts';
-import { type Arena, arenas, placeParameters } from '../parameter_map.ts';
+import { type Arena, arenas } from '../parameter_map.ts';
 import { type ParameterStore, Parameters } from '../parameters.ts';
 import { CommandProgram, type Runner } from '../program.ts';
 import { gatherBatch } from './gather.ts';
@@ -75,9 +77,8 @@ class TfjsDevice implements Device {
     throw new BackendError('TensorFlow.js does not measure what the machine does at best');
   }
 
-  async createParameters(graph: Graph, options: { seed: number }): Promise<Parameters> {
-    checkCreateParameters(graph, options);
-    const map = placeParameters(graph);
+  async createParameters(graph: Graph | readonly Graph[], options: ParametersOptions): Promise<Parameters> {
+    const map = checkedParameters(graph, options);
     const { weight, alpha } = map.totals;
     const drawn = (role: 'weight' | 'buffer' | 'alpha') => inSlices(initialValueSteps(map, role, options.seed));
     const values: Record<Arena, Float32Array> = {
@@ -89,6 +90,7 @@ class TfjsDevice implements Device {
       alphaGradients: new Float32Array(alpha),
       alphaMean: new Float32Array(alpha),
       alphaVariance: new Float32Array(alpha),
+      variance: new Float32Array(map.secondMoments ? weight : 0),
     };
     const parameters = new Parameters(map, new HostStore(values, (work) => this.#queue(work)));
     this.#belongings.add('parameters', parameters, values);
@@ -174,12 +176,19 @@ class TfjsDevice implements Device {
         average(this.#arenasOf(averages), this.#arenasOf(parameters), decay);
         return {};
       }
+      case 'copy': {
+        const [from, to] = [this.#arenasOf(command.parameters), this.#arenasOf(command.target)];
+        for (const part of copiedParts(command)) {
+          to[part.arena].set(from[part.arena].slice(part.from, part.from + part.size), part.to);
+        }
+        return {};
+      }
       case 'penalty':
         return { penalty: penalise(this.#arenasOf(command.parameters), command) };
       case 'hypergradient': {
-        const { program, train, validation } = command;
+        const { program, train, validation, mixing } = command;
         const pass = (batch: Batch, weights: boolean, alpha: boolean, statistics: PassOptions['statistics']) =>
-          this.#pass(program, batch, { statistics, gradients: { weights, alpha, inputs: false }, signal });
+          this.#pass(program, batch, { statistics, gradients: { weights, alpha, inputs: false }, mixing, signal });
         const passes = {
           trainWeights: () => pass(train, true, false, 'training'),
           validation: () => pass(validation, true, true, 'batch'),
@@ -195,9 +204,15 @@ class TfjsDevice implements Device {
         return outcomeOf(this.#pass(program, batch, { statistics, gradients, mixing, read, signal }));
       }
       case 'gradients': {
-        const { program, batch, target, mixing, read, profile } = command;
+        const { program, batch, target, groups, accumulate, mixing, read, profile } = command;
         refuseProfile(profile);
-        const gradients = { weights: target !== 'alpha', alpha: target !== 'weights', inputs: false };
+        const gradients = {
+          weights: target !== 'alpha',
+          alpha: target !== 'weights',
+          inputs: false,
+          groups,
+          accumulate,
+        };
         return outcomeOf(this.#pass(program, batch, { statistics: 'training', gradients, mixing, read, signal }));
       }
       case 'vjp': {

@@ -1,5 +1,7 @@
 // Optimisers and the arithmetic of the hypergradient over whole arenas, as native/cpu/sweeps.cc has them.
 import type { AdamCommand, HypergradientCommand, SgdCommand } from '../device.ts';
+import { movedPart } from '../moved_part.ts';
+import type { Arena } from '../parameter_map.ts';
 import type { Arenas } from './pass.ts';
 
 /** Euclidean norm, summed in float64. */
@@ -9,17 +11,29 @@ export function normOf(values: Float32Array): number {
   return Math.sqrt(sum);
 }
 
-/** Momentum and weight decay on the weights; gives the gradient's norm before clipping. */
-export function sgd({ weights, momentum, weightGradients }: Arenas, command: SgdCommand): number {
-  const norm = normOf(weightGradients);
+/** Momentum and weight decay; gives the gradient's norm before clipping. */
+export function sgd(arenas: Arenas, command: SgdCommand): number {
+  const { values, gradients, mean: momentum } = movedArrays(arenas, command);
+  const norm = normOf(gradients);
   const ratio = command.maxNorm / (norm + 1e-6);
   const clip = ratio < 1 ? Math.fround(ratio) : 1;
-  for (let i = 0; i < weights.length; i++) {
-    const gradient = Math.fround(clip * weightGradients[i] + command.weightDecay * weights[i]);
+  for (let i = 0; i < values.length; i++) {
+    const gradient = Math.fround(clip * gradients[i] + command.weightDecay * values[i]);
     momentum[i] = command.momentum * momentum[i] + gradient;
-    weights[i] -= command.learningRate * momentum[i];
+    values[i] -= command.learningRate * momentum[i];
   }
   return norm;
+}
+
+/** What an optimiser moves, with its gradient and its moments. */
+function movedArrays(arenas: Arenas, command: SgdCommand | AdamCommand) {
+  const { of, offset, size } = movedPart(command);
+  const part = (arena: Arena) => arenas[arena].subarray(offset, offset + size);
+  const [values, gradients, mean, variance] =
+    of === 'alpha'
+      ? (['alpha', 'alphaGradients', 'alphaMean', 'alphaVariance'] as const)
+      : (['weights', 'weightGradients', 'momentum', 'variance'] as const);
+  return { values: part(values), gradients: part(gradients), mean: part(mean), variance: part(variance) };
 }
 
 /** Moves averages of weights and buffers. */
@@ -32,18 +46,19 @@ export function average(averages: Arenas, values: Arenas, decay: number): void {
   }
 }
 
-/** Adam on alpha. */
-export function adam({ alpha, alphaGradients, alphaMean, alphaVariance }: Arenas, command: AdamCommand): void {
+/** Adam. */
+export function adam(arenas: Arenas, command: AdamCommand): void {
+  const { values, gradients, mean: means, variance: variances } = movedArrays(arenas, command);
   const { learningRate, betas, epsilon, weightDecay, step } = command;
   const correction1 = 1 - betas[0] ** step;
   const correction2 = Math.sqrt(1 - betas[1] ** step);
-  for (let i = 0; i < alpha.length; i++) {
-    const gradient = alphaGradients[i] + weightDecay * alpha[i];
-    const mean = betas[0] * alphaMean[i] + (1 - betas[0]) * gradient;
-    const variance = betas[1] * alphaVariance[i] + (1 - betas[1]) * gradient * gradient;
-    alphaMean[i] = mean;
-    alphaVariance[i] = variance;
-    alpha[i] -= ((learningRate / correction1) * mean) / (Math.sqrt(variance) / correction2 + epsilon);
+  for (let i = 0; i < values.length; i++) {
+    const gradient = gradients[i] + weightDecay * values[i];
+    const mean = betas[0] * means[i] + (1 - betas[0]) * gradient;
+    const variance = betas[1] * variances[i] + (1 - betas[1]) * gradient * gradient;
+    means[i] = mean;
+    variances[i] = variance;
+    values[i] -= ((learningRate / correction1) * mean) / (Math.sqrt(variance) / correction2 + epsilon);
   }
 }
 

@@ -2,10 +2,20 @@
 
 import type { Tensor } from '@tensorflow/tfjs';
 import { BackendError, throwIfAborted } from '../../errors.ts';
-import type { BatchNormNode, DropoutNode, Graph, MixedNode, Node, NoiseNode } from '../../graph/graph.ts';
+import {
+  type BatchNormNode,
+  type DropoutNode,
+  defaultGroup,
+  type Graph,
+  type MixedNode,
+  type Node,
+  type NoiseNode,
+  type ParameterSpec,
+} from '../../graph/graph.ts';
 import { elementsOf } from '../../graph/shape.ts';
 import { integers, normal, randomBlock } from '../../random/philox.ts';
 import type { DropoutDraw, Mixing } from '../device.ts';
+import { givenRows } from '../mixing_rows.ts';
 import { type Arena, type ParameterMap, valueArenas } from '../parameter_map.ts';
 import type { MixedLabels } from './gather.ts';
 import { runNode, type Surroundings } from './operations.ts';
@@ -30,7 +40,15 @@ export interface PassOptions {
   /** `training` takes the batch's statistics and moves the running ones. */
   readonly statistics: 'running' | 'batch' | 'training';
   /** Which gradients are wanted. */
-  readonly gradients: { readonly weights: boolean; readonly alpha: boolean; readonly inputs: boolean };
+  readonly gradients: {
+    readonly weights: boolean;
+    readonly alpha: boolean;
+    readonly inputs: boolean;
+    /** Of weights; all when absent. */
+    readonly groups?: readonly string[];
+    /** Adds to the gradients that are there. */
+    readonly accumulate?: boolean;
+  };
   /** Of an output that is no loss. */
   readonly outputGradient?: Float32Array;
   readonly read: readonly number[];
@@ -71,6 +89,7 @@ class Pass {
   readonly #options: PassOptions;
   readonly #kept: Tensor[];
   readonly #needed: ReadonlySet<number>;
+  readonly #given: GivenWeights;
   readonly #values = new Map<string, Tensor>();
   readonly #inputs = new Map<string, Tensor>();
   readonly #measured: { node: BatchNormNode; mean: Tensor; variance: Tensor }[] = [];
@@ -79,7 +98,8 @@ class Pass {
   constructor(options: PassOptions, kept: Tensor[]) {
     this.#options = options;
     this.#kept = kept;
-    this.#needed = neededNodes(options.graph, options.map, options.mixing);
+    this.#given = new Map(givenRows(options.mixing, options.map).map(({ offset, weights }) => [offset, weights]));
+    this.#needed = neededNodes(options.graph, options.map, this.#given);
   }
 
   run(): PassResult {
@@ -104,9 +124,10 @@ class Pass {
   #inputGradients: Record<string, Float32Array> = {};
 
   #makeTensors(): void {
-    const { tf, graph, map, arenas, inputs, mixing, batchSize } = this.#options;
+    const { tf, graph, map, arenas, inputs, batchSize } = this.#options;
     for (const [name, { spec, offset, size }] of map.places) {
-      const values = mixing?.[name] ?? arenas[valueArenas[spec.role]].slice(offset, offset + size);
+      const values = arenas[valueArenas[spec.role]].slice(offset, offset + size);
+      if (spec.role === 'alpha') this.#giveRows(values, offset);
       // A table of architecture parameters is flat: its rows may differ in length.
       this.#values.set(name, tf.tensor(values, spec.role === 'alpha' ? [size] : [...spec.shape], 'float32'));
     }
@@ -116,19 +137,31 @@ class Pass {
     }
   }
 
+  /** Puts given mixing weights in the place of a table's rows. */
+  #giveRows(values: Float32Array, offset: number): void {
+    let first = 0;
+    while (first < values.length) {
+      const given = this.#given.get(offset + first);
+      if (given !== undefined) values.set(given, first);
+      first += given?.length ?? 1;
+    }
+  }
+
   /** What the output depends on, among what gradients are wanted of. */
   #sources(): Source[] {
     const { graph, map, gradients } = this.#options;
     const counts = (node: Node) =>
-      this.#needed.has(node.id) && (node.op !== 'mixed' || readBy(node, map, this.#options.mixing).length > 0);
+      this.#needed.has(node.id) && (node.op !== 'mixed' || readBy(node, map, this.#given).length > 0);
     const names = new Set(graph.nodes.filter(counts).flatMap(parameterNames));
     const sources: Source[] = [];
+    const inGroups = ({ group = defaultGroup }: ParameterSpec) => gradients.groups?.includes(group) ?? true;
     for (const [name, { spec }] of map.places) {
-      const wanted = spec.role === 'weight' ? gradients.weights : spec.role === 'alpha' && gradients.alpha;
+      const wanted =
+        spec.role === 'weight' ? gradients.weights && inGroups(spec) : spec.role === 'alpha' && gradients.alpha;
       if (wanted && names.has(name)) sources.push({ kind: spec.role as 'weight', name, tensor: this.#value(name) });
     }
     if (!gradients.inputs) return sources;
-    const reachable = readNodes(graph, this.#needed, map, this.#options.mixing);
+    const reachable = readNodes(graph, this.#needed, map, this.#given);
     for (const node of graph.nodes) {
       if (node.op !== 'input' || !reachable.has(node.id)) continue;
       sources.push({ kind: 'input', name: node.name, tensor: this.#inputs.get(node.name) as Tensor });
@@ -213,13 +246,11 @@ class Pass {
   }
 
   #mixing(node: MixedNode): (Tensor | undefined)[] {
-    const { tf, map, mixing } = this.#options;
-    const [offset, length] = rowPlace(map, node);
-    const row = tf.slice(this.#value(node.alpha), [offset], [length]);
-    const weights =
-      mixing?.[node.alpha] !== undefined ? row : node.activation === 'sigmoid' ? tf.sigmoid(row) : tf.softmax(row);
-    const given = mixing?.[node.alpha];
-    return node.branches.map((_, k) => (given?.[offset + k] === 0 ? undefined : tf.slice(weights, [k], [1])));
+    const { tf, map } = this.#options;
+    const given = givenTo(node, map, this.#given);
+    const row = tf.slice(this.#value(node.alpha), ...rowPlace(map, node));
+    const weights = given !== undefined ? row : node.activation === 'sigmoid' ? tf.sigmoid(row) : tf.softmax(row);
+    return node.branches.map((_, k) => (given?.[k] === 0 ? undefined : tf.slice(weights, [k], [1])));
   }
 
   #mask({ rate, drops, number, shape }: DropoutNode): Tensor | undefined {
@@ -252,9 +283,13 @@ class Pass {
   }
 
   #clear(): void {
-    const { arenas, gradients } = this.#options;
-    if (gradients.weights) arenas.weightGradients.fill(0);
+    const { arenas, gradients, map } = this.#options;
+    if (gradients.accumulate) return;
     if (gradients.alpha) arenas.alphaGradients.fill(0);
+    if (!gradients.weights) return;
+    for (const [group, { offset, size }] of map.groups) {
+      if (gradients.groups?.includes(group) ?? true) arenas.weightGradients.fill(0, offset, offset + size);
+    }
   }
 
   #differentiate(sources: readonly Source[]): void {
@@ -271,8 +306,16 @@ class Pass {
     );
     sources.forEach(({ kind, name }, i) => {
       const values = grads[i].dataSync() as Float32Array;
-      if (kind === 'input') this.#inputGradients[name] = values.slice();
-      else arenas[kind === 'weight' ? 'weightGradients' : 'alphaGradients'].set(values, map.places.get(name)?.offset);
+      if (kind === 'input') {
+        this.#inputGradients[name] = values.slice();
+        return;
+      }
+      const arena = arenas[kind === 'weight' ? 'weightGradients' : 'alphaGradients'];
+      const { offset = 0 } = map.places.get(name) ?? {};
+      // Zeros, unless they are added to.
+      values.forEach((value, k) => {
+        arena[offset + k] += value;
+      });
     });
   }
 
@@ -324,6 +367,14 @@ function parameterNames(node: Node): string[] {
   }
 }
 
+/** Given mixing weights, by where their row begins in the arena of alpha. */
+type GivenWeights = ReadonlyMap<number, Float32Array>;
+
+/** The mixing weights that are given to a node. */
+function givenTo(node: MixedNode, map: ParameterMap, given: GivenWeights): Float32Array | undefined {
+  return given.get((map.places.get(node.alpha)?.offset ?? 0) + rowPlace(map, node)[0]);
+}
+
 /** Offset and length of a mixed node's row within its table. */
 function rowPlace(map: ParameterMap, node: MixedNode): [number, number] {
   const lengths = map.places.get(node.alpha)?.spec.rowLengths ?? [];
@@ -331,27 +382,26 @@ function rowPlace(map: ParameterMap, node: MixedNode): [number, number] {
 }
 
 /** What a node reads: of a mixed node the branches whose weight was not given as 0. */
-function readBy(node: Node, map: ParameterMap, mixing: Mixing | undefined): readonly number[] {
+function readBy(node: Node, map: ParameterMap, given: GivenWeights): readonly number[] {
   if (node.op !== 'mixed') return node.inputs;
-  const [offset] = rowPlace(map, node);
-  const given = mixing?.[node.alpha];
-  return node.branches.flatMap(({ output }, k) => (given?.[offset + k] === 0 ? [] : [output]));
+  const weights = givenTo(node, map, given);
+  return node.branches.flatMap(({ output }, k) => (weights?.[k] === 0 ? [] : [output]));
 }
 
 /** The output and all it depends on. */
-function neededNodes(graph: Graph, map: ParameterMap, mixing: Mixing | undefined): Set<number> {
+function neededNodes(graph: Graph, map: ParameterMap, given: GivenWeights): Set<number> {
   const needed = new Set([graph.output]);
   for (const node of [...graph.nodes].reverse()) {
-    if (needed.has(node.id)) for (const input of readBy(node, map, mixing)) needed.add(input);
+    if (needed.has(node.id)) for (const input of readBy(node, map, given)) needed.add(input);
   }
   return needed;
 }
 
 /** Nodes that a needed one reads; the output as well. */
-function readNodes(graph: Graph, needed: ReadonlySet<number>, map: ParameterMap, mixing: Mixing | undefined) {
+function readNodes(graph: Graph, needed: ReadonlySet<number>, map: ParameterMap, given: GivenWeights) {
   const read = new Set([graph.output]);
   for (const node of graph.nodes) {
-    if (needed.has(node.id)) for (const input of readBy(node, map, mixing)) read.add(input);
+    if (needed.has(node.id)) for (const input of readBy(node, map, given)) read.add(input);
   }
   return read;
 }

@@ -1,0 +1,289 @@
+// Groups of weights, gradients that add up, optimisers on any of them, parameters that graphs share, and copies: on every backend.
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Command, Device, Program } from '../../src/backend/device.ts';
+import { openDevice } from '../../src/backend/open.ts';
+import type { Arena } from '../../src/backend/parameter_map.ts';
+import type { Parameters } from '../../src/backend/parameters.ts';
+import { DartsmithError } from '../../src/errors.ts';
+import { GraphBuilder } from '../../src/graph/builder.ts';
+import { allBackends } from '../helpers/backends.ts';
+import { depthwiseSeparable, identity } from '../helpers/candidates.ts';
+import { expectClose, expectSameBits } from '../helpers/compare.ts';
+import { gaussian } from '../helpers/kernel_case.ts';
+
+const batchSize = 3;
+const shape = [5, 5, 4] as const;
+const groups = ['stem', 'cells', 'weights'];
+
+/** A stem and an edge in groups of their own, taking turns in the graph; the classifier in none. */
+function network(classes = 3) {
+  const builder = new GraphBuilder();
+  const alpha = builder.alpha('alphas', [2]);
+  const stem = builder.inGroup('stem');
+  const cells = builder.inGroup('cells').within('cells');
+  const first = stem.batchNorm(
+    'bn',
+    stem.conv2d('conv', builder.input('images', shape), { channels: 4, kernel: 3, padding: 1 }),
+    {
+      affine: true,
+    },
+  );
+  const edge = cells.mixed(first, [identity, depthwiseSeparable(3)], { alpha, row: 0 });
+  const second = stem.within('more').conv2d('conv', builder.relu(edge), { channels: 4, kernel: 1 });
+  const last = cells.within('last').conv2d('conv', second, { channels: 6, kernel: 1 });
+  return builder.finish(
+    builder.softmaxCrossEntropy(builder.linear('classifier', builder.globalAvgPool(last), classes)),
+  );
+}
+
+const graph = network();
+
+function batchOf(step: number) {
+  return {
+    inputs: { images: Float32Array.from(gaussian(batchSize * 100, step)) },
+    labels: Int32Array.of(step % 3, 1, 2),
+  };
+}
+
+describe.each(allBackends)('on $name', (backend) => {
+  let device: Device;
+  let parameters: Parameters;
+  let program: Program;
+
+  beforeEach(async () => {
+    device = await openDevice(backend.device);
+    parameters = await device.createParameters(graph, { seed: 3, secondMoments: true });
+    program = device.compile(graph, { batchSize, parameters });
+  });
+
+  afterEach(() => {
+    for (const each of [program, parameters, device]) each.dispose();
+  });
+
+  const read = (arena: Arena) => parameters.store.read(arena);
+  const gradients = (step: number, fields: object = {}): Command =>
+    ({ kind: 'gradients', program, batch: batchOf(step), target: 'both', ...fields }) as Command;
+
+  it('weights of a group lie side by side, whatever their order in the graph', () => {
+    const { map } = parameters;
+    expect([...map.groups.keys()]).toEqual(groups);
+    let end = 0;
+    for (const { offset, size } of map.groups.values()) {
+      expect(offset).toBe(end);
+      end = offset + size;
+    }
+    expect(end).toBe(map.totals.weight);
+    for (const { spec, offset, size } of map.places.values()) {
+      if (spec.role !== 'weight') continue;
+      const group = map.groups.get(spec.group ?? 'weights')!;
+      expect(offset >= group.offset && offset + size <= group.offset + group.size, spec.name).toBe(true);
+    }
+  });
+
+  it.each([[['stem']], [['cells']], [['weights']], [['cells', 'weights']]])(
+    'gradients of %s alone are those of all',
+    async (some) => {
+      await device.execute([gradients(1)]);
+      const [whole, alpha] = [await read('weightGradients'), await read('alphaGradients')];
+      const marked = new Float32Array(whole.length).fill(7);
+      await parameters.store.write('weightGradients', 0, marked);
+      await device.execute([gradients(1, { groups: some })]);
+      const [found, alphaFound] = [await read('weightGradients'), await read('alphaGradients')];
+      const tolerance = 1e-6;
+      expectClose(alphaFound, Float64Array.from(alpha), { name: 'alpha', tolerance });
+      for (const [name, { offset, size }] of parameters.map.groups) {
+        const part = (values: Float32Array) => values.subarray(offset, offset + size);
+        if (some.includes(name)) expectClose(part(found), Float64Array.from(part(whole)), { name, tolerance });
+        else expectSameBits(part(found), part(marked), `gradients of ${name} stay`);
+      }
+    },
+  );
+
+  it.skipIf(backend.name === 'tfjs')('kernels for the gradients of other groups do not run', async () => {
+    const kernels = async (fields: object) => {
+      const [{ profile = [] }] = await device.execute([gradients(1, { target: 'weights', profile: true, ...fields })]);
+      return profile.map(({ kernel }) => kernel);
+    };
+    const whole = await kernels({});
+    const last = await kernels({ groups: ['weights'] });
+    expect(whole.some((kernel) => kernel.startsWith('separable backward'))).toBe(true);
+    expect(last.filter((kernel) => kernel.endsWith('backward')).length).toBeLessThan(4);
+    expect(last.some((kernel) => kernel.startsWith('separable backward'))).toBe(false);
+  });
+
+  it.each<[string, object]>([
+    ['all', {}],
+    ['weights', { target: 'weights' }],
+    ['alpha', { target: 'alpha' }],
+    ['a group', { target: 'weights', groups: ['cells'] }],
+  ])('gradients of %s add up over micro-batches', async (_, fields) => {
+    const parts: { weights: Float32Array; alpha: Float32Array }[] = [];
+    for (const step of [1, 2, 3]) {
+      await parameters.store.write('weightGradients', 0, new Float32Array(parameters.map.totals.weight));
+      await parameters.store.write('alphaGradients', 0, new Float32Array(parameters.map.totals.alpha));
+      await device.execute([gradients(step, fields)]);
+      parts.push({ weights: await read('weightGradients'), alpha: await read('alphaGradients') });
+    }
+    await parameters.store.write('weightGradients', 0, new Float32Array(parameters.map.totals.weight));
+    await parameters.store.write('alphaGradients', 0, new Float32Array(parameters.map.totals.alpha));
+    await device.execute([1, 2, 3].map((step) => gradients(step, { ...fields, accumulate: true })));
+    const sum = (name: 'weights' | 'alpha') =>
+      Float64Array.from(parts[0][name], (_, i) => parts.reduce((total, part) => total + part[name][i], 0));
+    expectClose(await read('weightGradients'), sum('weights'), { name: 'weights', tolerance: 1e-6 });
+    expectClose(await read('alphaGradients'), sum('alpha'), { name: 'alpha', tolerance: 1e-6 });
+  });
+
+  it('an optimiser moves one group, with a norm of its own, and leaves the others alone', async () => {
+    await device.execute([gradients(1)]);
+    const before = await Promise.all((['weights', 'momentum', 'weightGradients'] as const).map(read));
+    const { offset, size } = parameters.map.groups.get('cells')!;
+    const rates = { learningRate: 0.3, momentum: 0.9, weightDecay: 0.01, maxNorm: 0.05 };
+    const [{ gradientNorm = Number.NaN }] = await device.execute([
+      { kind: 'sgd', parameters, group: 'cells', ...rates },
+    ]);
+    const [weights, momentum] = [await read('weights'), await read('momentum')];
+    const own = before[2].subarray(offset, offset + size);
+    expect(gradientNorm).toBeCloseTo(Math.sqrt(own.reduce((sum, g) => sum + g * g, 0)), 5);
+    for (let i = 0; i < weights.length; i++) {
+      const inside = i >= offset && i < offset + size;
+      const step = before[2][i] * Math.min(1, rates.maxNorm / (gradientNorm + 1e-6)) + rates.weightDecay * before[0][i];
+      expect(Math.abs(momentum[i] - (inside ? step : before[1][i]))).toBeLessThan(1e-6);
+      expect(Math.abs(weights[i] - (inside ? before[0][i] - rates.learningRate * step : before[0][i]))).toBeLessThan(
+        1e-6,
+      );
+    }
+  });
+
+  it('Adam works on weights, SGD on alpha', async () => {
+    await device.execute([gradients(1)]);
+    const [weights, gradient] = [await read('weights'), await read('weightGradients')];
+    const [alpha, alphaGradient] = [await read('alpha'), await read('alphaGradients')];
+    const adam = { learningRate: 0.1, betas: [0.9, 0.99] as const, epsilon: 1e-8, weightDecay: 0.1, step: 1 };
+    await device.execute([
+      { kind: 'adam', parameters, of: 'weights', group: 'stem', ...adam },
+      { kind: 'sgd', parameters, of: 'alpha', learningRate: 0.5, momentum: 0.9, weightDecay: 0, maxNorm: Infinity },
+    ]);
+    const { offset, size } = parameters.map.groups.get('stem')!;
+    // In the first step the moments are the gradient and its square.
+    const expected = Float64Array.from(weights, (w, i) => {
+      const g = gradient[i] + adam.weightDecay * w;
+      return i >= offset && i < offset + size && g !== 0
+        ? w - (adam.learningRate * g) / (Math.abs(g) + adam.epsilon)
+        : w;
+    });
+    expectClose(await read('weights'), expected, { name: 'weights', tolerance: 2e-6 });
+    const stepped = Float64Array.from(alpha, (a, i) => a - 0.5 * alphaGradient[i]);
+    expectClose(await read('alpha'), stepped, { name: 'alpha', tolerance: 1e-6 });
+  });
+
+  it('two graphs share what they name alike', async () => {
+    const other = network();
+    const extra = (() => {
+      const builder = new GraphBuilder();
+      const stem = builder.inGroup('stem');
+      const image = stem.conv2d('conv', builder.input('images', shape), { channels: 4, kernel: 3, padding: 1 });
+      return builder.finish(builder.softmaxCrossEntropy(builder.linear('second', builder.globalAvgPool(image), 2)));
+    })();
+    using shared = await device.createParameters([other, extra], { seed: 3 });
+    expect(shared.names().sort()).toEqual(
+      [...new Set([...other.parameters, ...extra.parameters].map(({ name }) => name))].sort(),
+    );
+    using first = device.compile(other, { batchSize, parameters: shared });
+    using second = device.compile(extra, { batchSize, parameters: shared });
+    // The first values are those of the first graph alone.
+    expectSameBits((await shared.get('conv.weight')).data, (await parameters.get('conv.weight')).data, 'conv.weight');
+    const batch = batchOf(1);
+    await device.execute([
+      { kind: 'gradients', program: second, batch: { ...batch, labels: Int32Array.of(0, 1, 0) }, target: 'weights' },
+      { kind: 'sgd', parameters: shared, learningRate: 1, momentum: 0, weightDecay: 0, maxNorm: Infinity },
+    ]);
+    expect((await shared.get('conv.weight')).data).not.toEqual((await parameters.get('conv.weight')).data);
+    const { loss } = await first.evaluate({ batch, statistics: 'batch' });
+    expect(Number.isFinite(loss)).toBe(true);
+  });
+
+  it('copies tensors by name, all of them, or under another name', async () => {
+    using from = await device.createParameters(graph, { seed: 8 });
+    const values = async (owner: Parameters, name: string) => (await owner.get(name)).data;
+    const before = await values(parameters, 'classifier.weight');
+    await device.execute([
+      { kind: 'copy', parameters: from, target: parameters, tensors: ['conv.weight', 'bn.running_mean', 'alphas'] },
+    ]);
+    expectSameBits(await values(parameters, 'conv.weight'), await values(from, 'conv.weight'), 'conv.weight');
+    expectSameBits(await values(parameters, 'alphas'), await values(from, 'alphas'), 'alphas');
+    expectSameBits(await values(parameters, 'classifier.weight'), before, 'classifier.weight');
+    const tensors = { 'bn.bias': 'bn.weight' };
+    await device.execute([{ kind: 'copy', parameters, target: parameters, tensors }]);
+    expectSameBits(await values(parameters, 'bn.bias'), await values(parameters, 'bn.weight'), 'bn.bias');
+    await device.execute([{ kind: 'copy', parameters: from, target: parameters }]);
+    for (const name of parameters.names())
+      expectSameBits(await values(parameters, name), await values(from, name), name);
+  });
+
+  it.each<[string, (fields: { parameters: Parameters; program: Program }) => object, RegExp]>([
+    ['a group that there is not', () => ({ ...gradients(1), groups: ['other'] }), /stem.*commands\[0\]\.groups\[0\]/],
+    ['no group', () => ({ ...gradients(1), groups: [] }), /commands\[0\]\.groups/],
+    ['groups of alpha', () => ({ ...gradients(1), target: 'alpha', groups: ['stem'] }), /none for gradients of alpha/],
+    ['accumulate that is no switch', () => ({ ...gradients(1), accumulate: 1 }), /commands\[0\]\.accumulate/],
+    ['a group to move that there is not', () => ({ ...sgd(), group: 'other' }), /commands\[0\]\.group/],
+    ['a group of alpha', () => ({ ...sgd(), of: 'alpha', group: 'stem' }), /none of alpha/],
+    ['something else to move', () => ({ ...sgd(), of: 'buffers' }), /commands\[0\]\.of/],
+    ['a copy of what there is not', () => ({ ...copy(), tensors: ['other'] }), /tensors of the target/],
+    [
+      'a copy of another shape',
+      () => ({ ...copy(), tensors: { 'bn.bias': 'conv.weight' } }),
+      /a weight of \[4\] for bn\.bias/,
+    ],
+    ['a copy of a tensor to itself', () => ({ ...copy(), tensors: ['bn.bias'] }), /itself/],
+    ['a copy of no list', () => ({ ...copy(), tensors: 'bn.bias' }), /list of names/],
+  ])('refuses %s', async (_, make, message) => {
+    const refused = device.execute([make({ parameters, program }) as Command]);
+    await expect(refused).rejects.toThrow(DartsmithError);
+    await expect(refused).rejects.toThrow(message);
+  });
+
+  const sgd = () => ({ kind: 'sgd', parameters, learningRate: 1, momentum: 0, weightDecay: 0, maxNorm: 1 });
+  const copy = () => ({ kind: 'copy', parameters, target: parameters });
+
+  it('refuses Adam on weights without second moments, graphs that disagree, and none', async () => {
+    using plain = await device.createParameters(graph, { seed: 3 });
+    const adam = {
+      kind: 'adam',
+      parameters: plain,
+      of: 'weights',
+      learningRate: 1,
+      betas: [0.9, 0.99],
+      epsilon: 1e-8,
+      weightDecay: 0,
+      step: 1,
+    } as const;
+    await expect(device.execute([adam])).rejects.toThrow(/secondMoments/);
+    await expect(device.createParameters([graph, network(5)], { seed: 0 })).rejects.toThrow(
+      /classifier\.weight.*graphs\[1\]/,
+    );
+    await expect(device.createParameters([], { seed: 0 })).rejects.toThrow(/at least one graph/);
+  });
+
+  it('second moments go into files of optimiser state and come back', async () => {
+    await device.execute([
+      gradients(1),
+      {
+        kind: 'adam',
+        parameters,
+        of: 'weights',
+        learningRate: 0.1,
+        betas: [0.9, 0.99],
+        epsilon: 1e-8,
+        weightDecay: 0,
+        step: 1,
+      },
+    ]);
+    const tensors = await parameters.tensors(true);
+    expect(tensors.has('optimizer.variance.conv.weight')).toBe(true);
+    using other = await device.createParameters(graph, { seed: 4, secondMoments: true });
+    await other.assign(tensors, 'a file');
+    for (const arena of ['weights', 'momentum', 'variance'] as const) {
+      expectSameBits(await other.store.read(arena), await read(arena), arena);
+    }
+  });
+});
