@@ -143,7 +143,7 @@ describe('wrong usage is one line and exit code 2', () => {
     [['search', '--backend', 'tpu'], "expected one of auto, cuda, cpu, tfjs, simt for --backend but received 'tpu'"],
     [['search', '--gpu', '-1'], "expected an integer of at least 0 for --gpu but received '-1'"],
     [['search', 'now'], 'too many arguments'],
-    [['draw'], "missing required argument 'genotype'"],
+    [['draw'], 'expected a genotype to draw, or --history with a search'],
     [['draw', 'DARTS_V9'], 'DARTS_V1, DARTS_V2'],
     [['draw', 'DARTS_V2', '--out', 'x.gif'], "that ends in .svg, .png or .dot for --out but received 'x.gif'"],
     [['info', 'DARTS_V2', '--space', 'darts'], '--space belongs to the supernet'],

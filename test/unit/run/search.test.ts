@@ -136,7 +136,14 @@ describe('search', () => {
     expect(readFileSync(join(out, 'cells.svg'), 'utf8')).toBe(`<svg>${JSON.stringify(genotype)}</svg>`);
     const lines = readFileSync(join(out, 'journal.jsonl'), 'utf8').trimEnd().split('\n');
     const epoch = ['step', 'step', 'step', 'epoch', 'genotype', 'alpha'];
-    expect(lines.map((line) => JSON.parse(line).type)).toEqual(['start', ...epoch, ...epoch, 'result']);
+    expect(lines.map((line) => JSON.parse(line).type)).toEqual([
+      'start',
+      'layout',
+      'alpha',
+      ...epoch,
+      ...epoch,
+      'result',
+    ]);
   });
 
   it('counts the means of an epoch over its images', async () => {
