@@ -23,7 +23,10 @@ import { readSearchCheckpoint } from './search_checkpoint.ts';
 export interface PublishedHistoryOptions {
   /** Names of the candidates of every edge, in the order of the columns; when absent those of FairDARTS or, of 8 columns, of DARTS. */
   readonly candidates?: readonly string[];
-  /** How alpha of a checkpoint became mixing weights; when absent what its history tells or, without one, softmax where `none` is among the candidates. */
+  /**
+   * How alpha of a checkpoint became mixing weights; when absent what its history tells or, without one, softmax where `none` is among
+   * the candidates.
+   */
   readonly activation?: MixingActivation;
 }
 
