@@ -3,7 +3,7 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { aName, check } from '../checks.ts';
-import { FileError } from '../errors.ts';
+import { FileError, invalid } from '../errors.ts';
 import type { CellType } from '../genotype/genotype.ts';
 import type { MixingActivation } from '../graph/graph.ts';
 import { writeFileAtomic } from '../io/atomic.ts';
@@ -12,7 +12,7 @@ import { formatNpy, parseNpy } from '../io/npy.ts';
 import { noneName } from '../operation/operations.ts';
 import { cellTypes } from '../select/candidates.ts';
 import { activationOf, checkHistory, type HistoryEntry, type MixingHistory } from '../select/history.ts';
-import { type AlphaLayout, mixingOf } from '../select/layout.ts';
+import { type AlphaLayout, isLayout, mixingOf } from '../select/layout.ts';
 import { spaces } from '../space/space.ts';
 import { alphaNames } from './alphas.ts';
 import { type EdgeLists, formatEdgeLists, parseEdgeLists } from './edge_lists.ts';
@@ -23,7 +23,10 @@ import { readSearchCheckpoint } from './search_checkpoint.ts';
 export interface PublishedHistoryOptions {
   /** Names of the candidates of every edge, in the order of the columns; when absent those of FairDARTS or, of 8 columns, of DARTS. */
   readonly candidates?: readonly string[];
-  /** How alpha of a checkpoint became mixing weights; when absent what its history tells or, without one, softmax where `none` is among the candidates. */
+  /**
+   * How alpha of a checkpoint became mixing weights; when absent what its history tells or, without one, softmax where `none` is among
+   * the candidates.
+   */
   readonly activation?: MixingActivation;
 }
 
@@ -175,7 +178,11 @@ function usualLayout(rows: RowsByCell, { candidates }: PublishedHistoryOptions, 
     Array.from({ length: node + 2 }, (_, input) => ({ node, input, candidates: names })),
   ).flat();
   const table = (type: CellType) => ({ name: tableNames[type], rows: edges });
-  return { nodes, tables: { normal: table('normal'), reduce: table('reduce') } };
+  const layout = { nodes, tables: { normal: table('normal'), reduce: table('reduce') } };
+  if (!isLayout(layout)) {
+    throw invalid('candidates', 'names of operations, each once and one at least other than none,', candidates);
+  }
+  return layout;
 }
 
 /** DARTS has rivals for its softmax, `none` among them; FairDARTS has neither. */
@@ -190,8 +197,8 @@ function usualCandidates(columns: number): readonly string[] | undefined {
 }
 
 /**
- * Writes a history as the published code does: both `history_weight.json` with the entries before each epoch, and the last entry as
- * `normal_weight.npy` and `reduce_weight.npy`. Weights are float32. Throws FileError.
+ * Writes a history as the published code does: both `history_weight.json` with the entries before each epoch, where there are some, and
+ * the last entry as `normal_weight.npy` and `reduce_weight.npy`. Weights are float32. Gives the paths that it wrote. Throws FileError.
  */
 export async function writePublishedHistory(folder: string, history: MixingHistory): Promise<string[]> {
   check('folder', folder, aName);
@@ -203,8 +210,10 @@ export async function writePublishedHistory(folder: string, history: MixingHisto
     const { name, rows } = layout.tables[type];
     const tables = entries.map(({ mixing }) => mixing[name]);
     await makeFolder(dirname(files.history[type]));
-    await writeFileAtomic(files.history[type], formatEdgeLists(rows, tables.slice(0, -1)));
-    written.push(files.history[type]);
+    if (tables.length > 1) {
+      await writeFileAtomic(files.history[type], formatEdgeLists(rows, tables.slice(0, -1)));
+      written.push(files.history[type]);
+    }
     const [columns, ...others] = new Set(rows.map(({ candidates }) => candidates.length));
     // A table whose rows differ in length is no array.
     if (others.length > 0) continue;

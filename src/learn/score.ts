@@ -26,7 +26,7 @@ export interface ScoreOptions extends ExecuteOptions {
   readonly logits: number;
   readonly classes: number;
   readonly batches: AsyncIterable<FedBatch>;
-  /** Few crossings, yet progress in between, where batches stay on their device while others follow; 1 when absent. */
+  /** Batches to one crossing, where they stay on their device while others follow; 1 when absent. */
   readonly batchesPerCall?: number;
   /** Told how many images are done. */
   readonly onProgress?: (images: number) => void;

@@ -187,6 +187,9 @@ async function openImages(
   };
 }
 
+/** Few crossings, yet an abort is noticed in between, and memory for logits stays small. */
+const batchesPerCall = 16;
+
 /** What a search trains. */
 interface Searched {
   readonly supernet: Supernet;
@@ -303,7 +306,7 @@ class AlternatingRun<Settings extends AlternatingSettings> implements MethodRun 
       logits: supernet.logits,
       classes,
       batches: fedBatches(validationImages, planned, { ...draws, signal }),
-      batchesPerCall: validationImages.stays ? 16 : 1,
+      batchesPerCall: validationImages.stays ? batchesPerCall : 1,
       signal,
     });
     const { loss, accuracy, top5 } = score;

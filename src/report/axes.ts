@@ -31,7 +31,7 @@ export function scalesOf(box: Box, x: Range, y: Range): Scales {
   };
 }
 
-/** Round values within a range, at most `most` + 1, as many as so fit, in steps of 1, 2 or 5 times a power of ten of at least `smallest`. */
+/** Round values within a range, at most `most` + 1 of them, in steps of 1, 2 or 5 times a power of ten, at least `smallest` apart. */
 export function ticksOf([low, high]: Range, most: number, smallest = 0): number[] {
   const rough = Math.max((high - low) / most, smallest, Number.MIN_VALUE);
   const power = 10 ** Math.floor(Math.log10(rough));

@@ -53,8 +53,8 @@ interface Drawing {
 const optionNames = ['kind', 'format', 'cell', 'by', 'threshold'];
 
 /**
- * Draws histories of mixing weights, of which only `skips` takes several. PNG has 2 pixels a point. Throws ArgumentError, and
- * BackendError where the PNG renderer has no build for this platform.
+ * Draws histories of mixing weights, of which only `skips` takes several. PNG has 2 pixels a point, very large pictures fewer. Throws
+ * ArgumentError, and BackendError where the PNG renderer has no build for this platform.
  */
 export async function drawHistory(
   histories: readonly NamedHistory[],

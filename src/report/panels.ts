@@ -36,7 +36,8 @@ export function panelsPicture(title: string, subtitle: string, rows: readonly Pa
     y += headingHeight;
     let x = margin;
     for (const panel of panels) {
-      parts.push(...panel.draw({ x, y, width: panel.width, height: panel.height }));
+      // Not all at once as arguments: a grid has very many.
+      for (const part of panel.draw({ x, y, width: panel.width, height: panel.height })) parts.push(part);
       x += panel.width + gap;
     }
     width = Math.max(width, x - gap);

@@ -135,18 +135,15 @@ function isBefore(line: string, position: Pick<Position, 'stage' | 'epoch' | 'st
 }
 
 /**
- * The records of a run, one after another, those of steps only where they are asked for; lines that are torn, as the last one may be
- * while the run goes on, are passed over. Throws FileError.
+ * The records of a run, one after another, all but those of steps; lines that are torn, as the last one may be while the run goes on, are
+ * passed over. Throws FileError.
  */
-export async function* readJournal(
-  directory: string,
-  { steps = false }: { readonly steps?: boolean } = {},
-): AsyncGenerator<JournalRecord, void, undefined> {
+export async function* readJournal(directory: string): AsyncGenerator<JournalRecord, void, undefined> {
   const path = runFiles(directory).journal;
   try {
     for await (const line of linesForward(path, longestLine)) {
       // Most lines by far: they are not even decoded.
-      if (!steps && line.subarray(0, stepStart.length).equals(stepStart)) continue;
+      if (line.subarray(0, stepStart.length).equals(stepStart)) continue;
       const record = parseRecord(line.toString());
       if (record !== undefined) yield record;
     }

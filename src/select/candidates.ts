@@ -58,15 +58,14 @@ export function weightedCells(supernet: Selectable, mixing: RowsByTable): Readon
 
 function weightedCell(table: SelectableTable, rows: RowsByTable[string] | undefined, nodes: number): WeightedCell {
   const checked = checkedRows(table, rows);
-  return Array.from({ length: nodes }, (_, node) =>
-    table.edges
-      .filter((edge) => edge.node === node)
-      .map(({ input, row, candidates }) =>
-        candidates
-          .map(({ name }, index) => ({ operation: name, input, weight: Math.fround(checked[row][index]) }))
-          .filter(({ operation }) => operation !== noneName),
-      ),
-  );
+  const candidatesOf = ({ input, row, candidates }: SelectableTable['edges'][number]) => {
+    const weighted = candidates
+      .map(({ name }, index) => ({ operation: name, input, weight: Math.fround(checked[row][index]) }))
+      .filter(({ operation }) => operation !== noneName);
+    if (weighted.length > 0) return weighted;
+    throw invalid(`the candidates of row ${row} of ${table.name}`, `one at least other than ${noneName}`, candidates);
+  };
+  return Array.from({ length: nodes }, (_, node) => table.edges.filter((edge) => edge.node === node).map(candidatesOf));
 }
 
 function checkedRows({ name, rowLengths }: SelectableTable, rows: RowsByTable[string] | undefined) {

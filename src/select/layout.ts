@@ -5,6 +5,7 @@ import { isOperationName } from '../genotype/rules.ts';
 import type { MixingActivation } from '../graph/graph.ts';
 import { mixingWeights } from '../network/mixing.ts';
 import type { Supernet } from '../network/supernet.ts';
+import { noneName } from '../operation/operations.ts';
 import type { RowsByTable } from './alpha.ts';
 import { cellTypes, type Selectable } from './candidates.ts';
 
@@ -107,5 +108,7 @@ function isIntegerBelow(value: unknown, end: number): value is number {
 
 function isListOfNames(value: unknown): boolean {
   if (!Array.isArray(value) || value.length > mostCandidates) return false;
-  return value.every(isOperationName) && value.some((name) => name !== 'none');
+  return (
+    value.every(isOperationName) && new Set(value).size === value.length && value.some((name) => name !== noneName)
+  );
 }

@@ -90,6 +90,15 @@ describe('readPublishedHistory', () => {
       /7 columns of FairDARTS or 8 of DARTS but got 2: name the candidates/,
     );
     await expect(readPublishedHistory(own, { candidates: ['a'] })).rejects.toThrow(/expected 1 columns but got 2/);
+    for (const candidates of [
+      ['none', 'none'],
+      ['a', 'a'],
+      ['a', '\n'],
+    ]) {
+      await expect(readPublishedHistory(own, { candidates })).rejects.toThrow(
+        /each once and one at least other than none/,
+      );
+    }
     const { layout } = await readPublishedHistory(own, { candidates: ['skip_connect', 'sep_conv_3x3'] });
     expect(layout.tables.normal.rows).toHaveLength(2);
   });
@@ -247,6 +256,15 @@ describe('writePublishedHistory', () => {
       const npy = (at: string) => readFileSync(join(at, `${type}_weight.npy`));
       expect(npy(copy).equals(npy(folder))).toBe(true);
     }
+    expect(await readPublishedHistory(copy)).toEqual(history);
+  });
+
+  it('writes a single table as .npy alone', async () => {
+    const copy = join(scratch(), 'written');
+    const history = await readPublishedHistory(join(folder, 'normal_weight.npy'));
+    expect(await writePublishedHistory(copy, history)).toEqual(
+      ['normal', 'reduce'].map((type) => join(copy, `${type}_weight.npy`)),
+    );
     expect(await readPublishedHistory(copy)).toEqual(history);
   });
 

@@ -6,6 +6,7 @@ import { ticksOf } from '../../../src/report/axes.ts';
 import { heatColour, operationColours } from '../../../src/report/colours.ts';
 import { drawHistory, type HistoryKind, historyKinds } from '../../../src/report/draw_history.ts';
 import { binCounts, someOf } from '../../../src/report/history_histogram.ts';
+import { zoomOf } from '../../../src/report/rasterise.ts';
 import { readHistory } from '../../../src/run/select.ts';
 import type { MixingHistory } from '../../../src/select/history.ts';
 import { root } from '../../helpers/process.ts';
@@ -167,6 +168,13 @@ describe('what charts are made of', () => {
     expect(ticksOf([-0.3, 0.31], 3)).toEqual([-0.2, 0, 0.2]);
     expect(ticksOf([0, 3], 8, 1)).toEqual([0, 1, 2, 3]);
     expect(ticksOf([0.49, 0.51], 3)).toEqual([0.49, 0.5, 0.51]);
+  });
+
+  it('draws 2 pixels a point, and of what is very large fewer', () => {
+    expect(zoomOf('<svg xmlns="x" width="300" height="200" viewBox="0 0 300 200">')).toBe(2);
+    expect(zoomOf('<?xml version="1.0"?>\n<svg width="782pt" height="684pt"\n viewBox="0 0 1 1">')).toBe(2);
+    expect(zoomOf('<svg width="8192" height="32768">')).toBe(0.5);
+    expect(zoomOf('<svg>')).toBe(2);
   });
 
   it('counts a weight of the upper end in the last bin', () => {

@@ -103,6 +103,13 @@ describe('the journal of a search', () => {
     }
   });
 
+  it('is cut behind records of any length', async () => {
+    const long = { type: 'alpha', epoch: 0, tables: { alphas_normal: [new Array(60_000).fill(0.123456789)] } };
+    const directory = withJournal([{ type: 'epoch', epoch: 0 }, long, { type: 'step', epoch: 1, step: 0 }]);
+    await (await openJournal(join(directory, 'journal.jsonl'), { stage: 0, epoch: 1, step: 0 })).close();
+    expect(linesOf(directory).map(({ type }) => type)).toEqual(['epoch', 'alpha']);
+  });
+
   it('of a run with several stages is read by stage', async () => {
     const directory = join(scratch(), 'run');
     const options = {

@@ -84,17 +84,20 @@ function entriesOf({ nodes }: Genotype['normal']): [string, number, number][] {
 
 function expectAgreement(seed: number, numbers: ArrayLike<number>, threshold: number): void {
   const mixing = rowsOf(fair, numbers);
-  for (const by of selectionRules) {
-    const genotype = selectGenotype(fair, mixing, { by, threshold });
-    for (const type of ['normal', 'reduce'] as const) {
-      const expected = entriesByPage(by, mixing[`alphas_${type}`], primitives, threshold);
-      expect(entriesOf(genotype[type]), `${by} of table ${seed}, ${type}`).toEqual(expected);
-      const targets = by === 'darts' ? [2, 3, 4, 5] : [...new Set(expected.map(([, to]) => to))];
-      expect(genotype[type].concat).toEqual(targets);
-      expect(genotype[type].nodes).toHaveLength(4);
-    }
-    expect(genotype.entries).toBe(by === 'darts' ? undefined : 'triples');
-  }
+  const told = selectionRules.map((by) => {
+    const { entries, ...cells } = selectGenotype(fair, mixing, { by, threshold });
+    const cell = ({ nodes, concat }: Genotype['normal']) => [nodes.length, concat, entriesOf({ nodes, concat })];
+    return [by, entries, cell(cells.normal), cell(cells.reduce)];
+  });
+  const expected = selectionRules.map((by) => {
+    const cell = (rows: readonly (readonly number[])[]) => {
+      const entries = entriesByPage(by, rows, primitives, threshold);
+      return [4, by === 'darts' ? [2, 3, 4, 5] : [...new Set(entries.map(([, to]) => to))], entries];
+    };
+    const form = by === 'darts' ? undefined : 'triples';
+    return [by, form, cell(mixing['alphas_normal']), cell(mixing['alphas_reduce'])];
+  });
+  expect(told, `table ${seed}`).toEqual(expected);
 }
 
 describe('selectGenotype', () => {
@@ -196,6 +199,23 @@ describe('selectGenotype', () => {
     const select = () => selectGenotype(fair, rowsOf(fair, [0.5]), options as never);
     expect(select).toThrow(ArgumentError);
     expect(select).toThrow(message);
+  });
+
+  it('refuses an edge that has nothing to select', () => {
+    const { space, tables } = searched(1, ['none', 'skip_connect']);
+    const edges = tables.normal.edges.map((edge) => ({ ...edge, candidates: [{ name: 'none' }, { name: 'none' }] }));
+    const own = { space, tables: { ...tables, normal: { ...tables.normal, edges } } };
+    const mixing = {
+      alphas_normal: [
+        [0.5, 0.5],
+        [0.5, 0.5],
+      ],
+      alphas_reduce: [
+        [0.5, 0.5],
+        [0.5, 0.5],
+      ],
+    };
+    expect(() => selectGenotype(own, mixing, { by: 'darts', threshold: 0.5 })).toThrow(/one at least other than none/);
   });
 
   it('refuses rows that do not fit', () => {
