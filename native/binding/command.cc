@@ -110,6 +110,7 @@ AdamCommand read_adam(const Device& device, const Napi::Object& value) {
   command.settings.beta2 = number(betas.Get(1u), "betas");
   command.settings.epsilon = number(value, "epsilon");
   command.settings.weight_decay = number(value, "weightDecay");
+  command.settings.max_norm = number(value, "maxNorm");
   command.settings.step = integer(value, "step");
   return command;
 }

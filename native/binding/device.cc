@@ -226,6 +226,11 @@ Napi::Value outcome_value(Napi::Env env, Outcome&& outcome) {
     result.Set("loss", outcome.loss->loss);
     result.Set("correct", static_cast<double>(outcome.loss->correct));
   }
+  if (!outcome.terms.empty()) {
+    Napi::Array terms = Napi::Array::New(env, outcome.terms.size());
+    for (uint32_t i = 0; i < outcome.terms.size(); ++i) terms.Set(i, outcome.terms[i]);
+    result.Set("terms", terms);
+  }
   if (outcome.gradient_norm) result.Set("gradientNorm", *outcome.gradient_norm);
   if (outcome.penalty) result.Set("penalty", *outcome.penalty);
   result.Set("outputs", tensors(env, std::move(outcome.pass.outputs)));

@@ -74,7 +74,7 @@ void backward(Stream&, const KernelCall& call) {
   for (int i = 0; i < call.input_count; ++i) {
     const GradientTarget& target = call.input_gradients[i];
     if (target.mode == GradientMode::kIgnore) continue;
-    const float share = attributes.weights[i] / static_cast<float>(batch);
+    const float share = call.loss->weight * attributes.weights[i] / static_cast<float>(batch);
     const float* probabilities = call.saved + i * batch * classes;
     for (int64_t n = 0; n < batch; ++n) {
       const Labels labels(call, batch, n);

@@ -37,11 +37,8 @@ size_t squared_norm_workspace_bytes(int64_t count) {
 }
 
 void sgd(Stream& stream, const SgdUpdate& update) {
-  const double norm = std::sqrt(*update.squared_norm);
-  // The published code's clipping adds 1e-6 to the norm.
   const SgdSettings& settings = *update.settings;
-  const double ratio = static_cast<double>(settings.max_norm) / (norm + 1e-6);
-  const Vec clip = splat(ratio < 1 ? static_cast<float>(ratio) : 1.0f);
+  const Vec clip = splat(clip_factor(*update.squared_norm, settings.max_norm));
   const Vec momentum = splat(settings.momentum), decay = splat(settings.weight_decay);
   const Vec rate = splat(settings.learning_rate);
   sweep(stream, update.count, [&](int64_t i, Lanes lanes) {
@@ -71,9 +68,10 @@ void adam(Stream& stream, const AdamUpdate& update) {
   const AdamSettings& settings = *update.settings;
   const double correction1 = 1 - std::pow(settings.beta1, static_cast<double>(settings.step));
   const double correction2 = std::sqrt(1 - std::pow(settings.beta2, static_cast<double>(settings.step)));
+  const float clip = update.squared_norm == nullptr ? 1 : clip_factor(*update.squared_norm, settings.max_norm);
   parallel_ranges(stream, update.count, kElementGrain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const double gradient = update.gradients[i] + settings.weight_decay * update.values[i];
+      const double gradient = clip * update.gradients[i] + settings.weight_decay * update.values[i];
       const double mean = settings.beta1 * update.mean[i] + (1 - settings.beta1) * gradient;
       const double variance = settings.beta2 * update.variance[i] + (1 - settings.beta2) * gradient * gradient;
       update.mean[i] = static_cast<float>(mean);

@@ -110,8 +110,8 @@ void backward(Stream& stream, const KernelCall& call) {
     const GradientTarget& target = call.input_gradients[i];
     if (target.mode == GradientMode::kIgnore) continue;
     launch(CudaStream::of(stream), loss_backward_kernel, {divide_up(batch * classes, kThreads)},
-           call.saved + i * batch * classes, labels_of(call), classes, attributes.smoothing, attributes.weights[i],
-           target.data, target.mode == GradientMode::kAccumulate);
+           call.saved + i * batch * classes, labels_of(call), classes, attributes.smoothing,
+           call.loss->weight * attributes.weights[i], target.data, target.mode == GradientMode::kAccumulate);
   }
 }
 

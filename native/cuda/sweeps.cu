@@ -60,9 +60,7 @@ size_t squared_norm_workspace_bytes(int64_t count) {
 
 __global__ void __launch_bounds__(kThreads) sgd_kernel(SgdUpdate u) {
   const SgdSettings settings = *u.settings;
-  // The published code's clipping adds 1e-6 to the norm.
-  const double ratio = static_cast<double>(settings.max_norm) / (sqrt(*u.squared_norm) + 1e-6);
-  const float clip = ratio < 1 ? static_cast<float>(ratio) : 1.0f;
+  const float clip = clip_factor(*u.squared_norm, settings.max_norm);
   for_grid(u.count, [&](Index i) {
     const float w = u.weights[i];
     const float gradient = clip * u.gradients[i] + settings.weight_decay * w;
@@ -97,8 +95,9 @@ __global__ void __launch_bounds__(kThreads) adam_kernel(AdamUpdate u) {
   const AdamSettings s = *u.settings;
   const double correction1 = 1 - pow(s.beta1, static_cast<double>(s.step));
   const double correction2 = sqrt(1 - pow(s.beta2, static_cast<double>(s.step)));
+  const float clip = u.squared_norm == nullptr ? 1 : clip_factor(*u.squared_norm, s.max_norm);
   for_grid(u.count, [&](Index i) {
-    const double gradient = u.gradients[i] + s.weight_decay * u.values[i];
+    const double gradient = clip * u.gradients[i] + s.weight_decay * u.values[i];
     const double mean = s.beta1 * u.mean[i] + (1 - s.beta1) * gradient;
     const double variance = s.beta2 * u.variance[i] + (1 - s.beta2) * gradient * gradient;
     u.mean[i] = static_cast<float>(mean);

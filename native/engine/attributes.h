@@ -66,6 +66,21 @@ struct SoftmaxCrossEntropyAttributes {
   bool operator==(const SoftmaxCrossEntropyAttributes&) const = default;
 };
 
+struct DistillationAttributes {
+  float temperature = 1;
+  bool operator==(const DistillationAttributes&) const = default;
+};
+
+// Losses that a sum may have.
+inline constexpr int kMostLosses = 16;
+
+struct LossSumAttributes {
+  int count = 0;
+  float weights[kMostLosses] = {};  // one an input
+  int counted = -1;                 // the input whose hits are those of the sum; none where no input has any
+  bool operator==(const LossSumAttributes&) const = default;
+};
+
 // Relu, depthwise convolution of this window, pointwise convolution, and the statistics of this batch-norm.
 struct SeparableAttributes {
   Window window;

@@ -20,6 +20,13 @@ void check_parameters(const Program& program, const Parameters& parameters) {
   }
 }
 
+// Results of a pass: its own, and those of the terms of a sum of losses.
+int results_of(const Program& program) {
+  const Graph& graph = program.graph();
+  const auto* sum = std::get_if<LossSumAttributes>(&graph.nodes[graph.output].attributes);
+  return 1 + (sum == nullptr ? 0 : sum->count);
+}
+
 bool has_loss(const Program& program) {
   return descriptor_of(program.graph().nodes[program.graph().output].op).is_loss;
 }
@@ -116,6 +123,7 @@ void check(const AdamCommand& command) {
   check_share("adam", "the second beta", settings.beta2);
   check_least("adam", "epsilon", settings.epsilon, 0);
   check_least("adam", "the weight decay", settings.weight_decay, 0);
+  check_positive("adam", "the largest norm", settings.max_norm);  // infinite where nothing is clipped
   check_least("adam", "the step", static_cast<double>(settings.step), 1);
 }
 
@@ -282,7 +290,7 @@ class Hypergradient {
     request.mixing = placed(command_.mixing, prepared_, step_memory_);
     request.recording = recording_;
     const bool is_result = kind == PassKind::kBoth;
-    request.loss = step_memory_.loss_address(prepared_.result + (is_result ? 0 : 1));
+    request.loss = step_memory_.loss_address(prepared_.result + (is_result ? 0 : results_of(*command_.program)));
     command_.program->run(request, parameters_, cancelled_);
   }
 
@@ -360,7 +368,8 @@ class Execution {
   void prepare(const PassCommand& command, Prepared& prepared, const Batch*& first, const Batch*&) {
     first = &command.batch;
     place_mixing(command.mixing, prepared);
-    prepared.result = results_++;
+    prepared.result = results_;
+    results_ += results_of(*command.program);
   }
   void prepare(const HypergradientCommand& command, Prepared& prepared, const Batch*& first, const Batch*& second) {
     first = &command.train;
@@ -368,7 +377,7 @@ class Execution {
     place_mixing(command.mixing, prepared);
     prepared.settings = memory_.add(command.settings);
     prepared.result = results_;
-    results_ += 2;  // the second is that of passes whose loss nobody wants
+    results_ += 2 * results_of(*command.program);  // the second ones are those of passes whose loss nobody wants
   }
   void prepare(const SgdCommand& command, Prepared& prepared, const Batch*&, const Batch*&) {
     prepared.settings = memory_.add(command.settings);
@@ -376,6 +385,7 @@ class Execution {
   }
   void prepare(const AdamCommand& command, Prepared& prepared, const Batch*&, const Batch*&) {
     prepared.settings = memory_.add(command.settings);
+    prepared.result = results_++;
   }
 
   void prepare(const AverageCommand& command, Prepared& prepared, const Batch*&, const Batch*&) {
@@ -454,6 +464,7 @@ class Execution {
         describe(sgd->moved, text);
       } else if (const auto* adam = std::get_if<AdamCommand>(&command)) {
         describe(adam->moved, text);
+        text << ' ' << clips(*adam);
       } else if (const auto* copy = std::get_if<CopyCommand>(&command)) {
         text << copy->target->serial();
         for (const auto& [arena, from, to, count] : copy->parts) {
@@ -534,13 +545,22 @@ class Execution {
     Hypergradient(command, prepared, memory_, cancelled_, recording_).run();
   }
 
+  // Of an optimiser's gradients, in its result.
+  template <typename Optimiser>
+  const double* measure_norm(const Optimiser& command, const float* gradients, const Prepared& prepared) {
+    Backend& backend = *device_.backend;
+    double* norm = memory_.number_address(prepared.result);
+    backend.sweeps().squared_norm(backend.stream(), gradients, command.moved.count, norm,
+                                  command.parameters->norm_workspace());
+    return norm;
+  }
+
   void queue(const SgdCommand& command, Prepared& prepared) {
     Backend& backend = *device_.backend;
     const auto at = [&](Arena weights, Arena alpha) { return address(command, weights, alpha); };
     const float* gradients = at(Arena::kWeightGradients, Arena::kAlphaGradients);
     const int64_t count = command.moved.count;
-    double* norm = memory_.number_address(prepared.result);
-    backend.sweeps().squared_norm(backend.stream(), gradients, count, norm, command.parameters->norm_workspace());
+    const double* norm = measure_norm(command, gradients, prepared);
     backend.sweeps().sgd(backend.stream(), {.weights = at(Arena::kWeights, Arena::kAlpha),
                                             .momentum_buffer = at(Arena::kMomentum, Arena::kAlphaMean),
                                             .gradients = gradients,
@@ -558,11 +578,14 @@ class Execution {
   void queue(const AdamCommand& command, Prepared& prepared) {
     Backend& backend = *device_.backend;
     const auto at = [&](Arena weights, Arena alpha) { return address(command, weights, alpha); };
+    const float* gradients = at(Arena::kWeightGradients, Arena::kAlphaGradients);
+    const double* norm = clips(command) ? measure_norm(command, gradients, prepared) : nullptr;
     backend.sweeps().adam(backend.stream(), {.values = at(Arena::kWeights, Arena::kAlpha),
                                              .mean = at(Arena::kMomentum, Arena::kAlphaMean),
                                              .variance = at(Arena::kVariance, Arena::kAlphaVariance),
-                                             .gradients = at(Arena::kWeightGradients, Arena::kAlphaGradients),
+                                             .gradients = gradients,
                                              .count = command.moved.count,
+                                             .squared_norm = norm,
                                              .settings = memory_.address<AdamSettings>(prepared.settings)});
   }
 
@@ -599,19 +622,31 @@ class Execution {
     Outcome outcome;
     outcome.pass = std::move(prepared.pass);
     if (has_loss(*command.program)) outcome.loss = memory_.loss(prepared.result);
+    add_terms(*command.program, prepared, outcome);
     return outcome;
   }
-  Outcome outcome(const HypergradientCommand&, const Prepared& prepared) const {
+  Outcome outcome(const HypergradientCommand& command, const Prepared& prepared) const {
     Outcome outcome;
     outcome.loss = memory_.loss(prepared.result);
+    add_terms(*command.program, prepared, outcome);
     return outcome;
+  }
+  void add_terms(const Program& program, const Prepared& prepared, Outcome& outcome) const {
+    for (int term = 1; term < results_of(program); ++term) {
+      outcome.terms.push_back(memory_.loss(prepared.result + term).loss);
+    }
   }
   Outcome outcome(const SgdCommand&, const Prepared& prepared) const {
     Outcome outcome;
     outcome.gradient_norm = std::sqrt(memory_.number(prepared.result));
     return outcome;
   }
-  Outcome outcome(const AdamCommand&, const Prepared&) const { return {}; }
+  static bool clips(const AdamCommand& command) { return std::isfinite(command.settings.max_norm); }
+  Outcome outcome(const AdamCommand& command, const Prepared& prepared) const {
+    Outcome outcome;
+    if (clips(command)) outcome.gradient_norm = std::sqrt(memory_.number(prepared.result));
+    return outcome;
+  }
   Outcome outcome(const AverageCommand&, const Prepared&) const { return {}; }
   Outcome outcome(const CopyCommand&, const Prepared&) const { return {}; }
   Outcome outcome(const PenaltyCommand&, const Prepared& prepared) const {

@@ -92,6 +92,7 @@ using Command = std::variant<PassCommand, HypergradientCommand, SgdCommand, Adam
 
 struct Outcome {
   std::optional<LossResult> loss;
+  std::vector<double> terms;  // of a sum of losses, without their weights
   std::optional<double> gradient_norm;
   std::optional<double> penalty;
   PassResult pass;

@@ -223,7 +223,7 @@ class Executor {
         backend_.copy(target, staged->second.as<float>(), values.size() * sizeof(float));
       }
     }
-    if (program_.has_loss_) {
+    if (program_.reads_labels_) {
       backend_.upload(program_.labels_.as<void>(), batch.labels.data(), batch.labels.size() * sizeof(int32_t));
     }
   }
@@ -256,9 +256,21 @@ class Executor {
     return {request_.statistics, norm, buffers + n.running_mean.offset, buffers + n.running_variance.offset};
   }
 
-  LossCall loss_call() const {
+  // The results of a sum's terms lie behind its own.
+  LossCall loss_call(int id) const {
     const GatherSettings* settings = request_.addresses.settings;
-    return {program_.labels_.as<int32_t>(), settings == nullptr ? nullptr : &settings->share, request_.loss};
+    LossCall call{program_.labels_.as<int32_t>(), settings == nullptr ? nullptr : &settings->share, request_.loss};
+    const LoweredNode& output = lowered_node(plan_.graph.output);
+    const auto* sum = std::get_if<LossSumAttributes>(&output.node.attributes);
+    if (sum == nullptr) return call;
+    if (id == plan_.graph.output) {
+      call.terms = request_.loss + 1;
+      return call;
+    }
+    const auto term = std::ranges::find(output.inputs, id, &LoweredInput::id) - output.inputs.begin();
+    call.weight = sum->weights[term];
+    call.result = request_.loss + 1 + term;
+    return call;
   }
 
   InputLink link(const LoweredInput& input, bool backward, int worker) const {
@@ -307,7 +319,7 @@ class Executor {
     if (n.weight) call.weight = parameters_.data(Arena::kWeights) + n.weight.offset;
     if (n.bias) call.bias = parameters_.data(Arena::kWeights) + n.bias.offset;
     if (const BatchNormAttributes* norm = descriptor_of(n.op).norm(n)) call.own_norm = norm_call(n, *norm);
-    if (descriptor_of(n.op).is_loss) call.own_loss = loss_call();
+    if (descriptor_of(n.op).is_loss) call.own_loss = loss_call(id);
     call.dropout = request_.addresses.dropout;
     call.precision = plan_.precision;
     if (!backward) return call;

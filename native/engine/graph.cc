@@ -12,8 +12,8 @@ void check(const Graph& graph, int id) {
   const Node& node = node_check.node();
   for (int input : node.inputs) {
     if (input < 0 || input >= id) node_check.fail("expected inputs before node ", id, " but got ", input);
-    if (descriptor_of(graph.nodes[input].op).is_loss) {
-      node_check.fail("expected other inputs than a loss: a loss can only be the output");
+    if (descriptor_of(graph.nodes[input].op).is_loss && !descriptor_of(node.op).sums_losses) {
+      node_check.fail("expected other inputs than a loss: a loss can only be the output or a term of it");
     }
   }
   const Shape& shape = node.shape;

@@ -54,9 +54,10 @@ struct MixedAttributes {
 };
 
 // An op's own; nothing for most.
-using Attributes = std::variant<std::monostate, InputAttributes, Conv2dAttributes, BatchNormAttributes, PoolAttributes,
-                                CropAttributes, MixedAttributes, SoftmaxCrossEntropyAttributes, DropoutAttributes,
-                                ScaleAttributes, NoiseAttributes, SeparableAttributes, PooledMomentsAttributes>;
+using Attributes =
+    std::variant<std::monostate, InputAttributes, Conv2dAttributes, BatchNormAttributes, PoolAttributes, CropAttributes,
+                 MixedAttributes, SoftmaxCrossEntropyAttributes, DropoutAttributes, ScaleAttributes, NoiseAttributes,
+                 DistillationAttributes, LossSumAttributes, SeparableAttributes, PooledMomentsAttributes>;
 
 struct Node {
   Op op = Op::kInput;

@@ -2,6 +2,7 @@
 // instruction sets that the running machine may lack, and a shared inline function of theirs must not be picked by
 // others.
 #pragma once
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 
@@ -85,11 +86,13 @@ struct NormCall {
   float* running_variance = nullptr;
 };
 
-// Of losses against labels.
+// Of losses.
 struct LossCall {
   const int32_t* labels = nullptr;     // [batch], behind them the partners'
   const float* label_share = nullptr;  // of a sample's own label; null for all
   LossResult* result = nullptr;
+  float weight = 1;                   // in the sum whose gradient is wanted
+  const LossResult* terms = nullptr;  // of a sum: the results of its inputs, one after another
 };
 
 // One node's forward or backward on a backend; pointers are the backend's memory. Backward kernels overwrite parameter
@@ -164,7 +167,7 @@ struct SgdUpdate {
 };
 
 struct AdamSettings {
-  double learning_rate, beta1, beta2, epsilon, weight_decay;
+  double learning_rate, beta1, beta2, epsilon, weight_decay, max_norm;
   int64_t step;
 };
 
@@ -174,8 +177,16 @@ struct AdamUpdate {
   float* variance;
   const float* gradients;
   int64_t count;
+  const double* squared_norm;  // of the gradients; null where nothing is clipped
   const AdamSettings* settings;
 };
+
+// What gradients of a norm are multiplied by so that it is at most the largest one. The published code's clipping adds
+// 1e-6 to the norm.
+DARTSMITH_ANY_DEVICE float clip_factor(double squared_norm, double max_norm) {
+  const double ratio = max_norm / (sqrt(squared_norm) + 1e-6);
+  return ratio < 1 ? static_cast<float>(ratio) : 1.0f;
+}
 
 struct AverageSettings {
   float decay;

@@ -27,6 +27,10 @@ namespace dartsmith {
   OP(kSigmoid, sigmoid)                                    \
   OP(kScale, scale)                                        \
   OP(kNoise, noise)                                        \
+  OP(kDetach, detach)                                      \
+  OP(kDistillation, distillation)                          \
+  OP(kSmoothL1, smooth_l1)                                 \
+  OP(kLossSum, loss_sum)                                   \
   /* Made by lowering (engine/lower.h), never by users. */ \
   OP(kCombine, combine)                                    \
   OP(kSeparable, separable)                                \

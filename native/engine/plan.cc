@@ -67,6 +67,7 @@ class Planner {
   void find_gradients() {
     if (plan_.kind == PassKind::kEvaluate) return;
     for (int id = 0; id < count(); ++id) {
+      if (descriptor(id).detaches) continue;
       planned(id).has_gradient =
           has_wanted_parameter(id) ||
           std::ranges::any_of(inputs(id), [&](const LoweredInput& input) { return planned(input.id).has_gradient; });

@@ -48,8 +48,8 @@ Program::Program(std::shared_ptr<Device> device, Graph graph, int64_t batch, boo
   rows_ = mixing_rows(graph_);
   const std::shared_ptr<Backend>& backend = device_->backend;
   for (const Node& node : graph_.nodes) {
-    if (!descriptor_of(node.op).is_loss) continue;
-    has_loss_ = true;
+    if (!descriptor_of(node.op).reads_labels) continue;
+    reads_labels_ = true;
     label_limit_ = std::min(label_limit_, graph_.nodes[node.inputs[0]].shape.channels);
   }
   mixing_ = Buffer(backend, graph_.alpha_elements * sizeof(float));
@@ -132,8 +132,8 @@ void Program::check(const DirectBatch& batch) const {
       fail("batch", "expected input '", graph_.nodes[id].own<InputAttributes>().name, "'");
     }
   }
-  // Without a loss nobody reads labels: any number may be given, and none are kept.
-  if (!has_loss_) return;
+  // Without a loss that nobody reads labels for any number may be given, and none are kept.
+  if (!reads_labels_) return;
   if (static_cast<int64_t>(batch.labels.size()) != batch_) {
     fail("batch", "expected ", batch_, " labels but got ", batch.labels.size());
   }

@@ -122,7 +122,7 @@ class Program {
   int64_t batch_;
   bool fuse_;
   Precision precision_;
-  bool has_loss_ = false;
+  bool reads_labels_ = false;
   int64_t label_limit_ = INT32_MAX;  // labels must be below it: the fewest classes of any loss
   std::vector<MixingRow> rows_;
   Buffer mixing_;            // float [alpha elements]

@@ -52,7 +52,7 @@ const parameters: FieldCheck = (name, value, { owner }) => owner.check('paramete
 
 const programWithLoss: FieldCheck = (name, value, place) => {
   program(name, value, place);
-  if (endsOf((value as Program).graph).classes !== undefined) return;
+  if (endsOf((value as Program).graph).isLoss) return;
   throw unexpected(name, 'a program whose graph ends in a loss', 'one of another output');
 };
 
@@ -109,8 +109,7 @@ const read: FieldCheck = (name, value, { command }) => {
 
 const outputGradient: FieldCheck = (name, value, { command }) => {
   const { graph, batchSize } = command['program'] as Program;
-  const { classes, shape } = endsOf(graph);
-  const isLoss = classes !== undefined;
+  const { isLoss, shape } = endsOf(graph);
   const words = isLoss ? 'an empty Float32Array, as for any loss,' : `a Float32Array of [${[batchSize, ...shape]}]`;
   const length = isLoss ? 0 : elementsOf(shape, batchSize);
   check(name, value, { words, holds: (given) => isTypedArray('Float32Array', given) && given.length === length });
@@ -247,6 +246,7 @@ const table: Readonly<Record<Command['kind'], FieldChecks>> = {
     betas,
     epsilon: meets(positive),
     step: meets(anInteger(1)),
+    maxNorm: mayMeet(maxNorm),
   },
 };
 

@@ -167,6 +167,8 @@ export interface AdamCommand extends Moved {
   readonly weightDecay: number;
   /** Number of this update, from 1, for the bias correction. */
   readonly step: number;
+  /** Largest norm that gradients may have, as for `sgd`; nothing is clipped when absent. */
+  readonly maxNorm?: number;
 }
 
 /** Copies the values of named tensors between parameters, or within them. */
@@ -251,9 +253,11 @@ export interface KernelProfile {
 export interface Outcome {
   /** Mean loss of the batch. */
   readonly loss?: number;
+  /** The terms of a sum of losses, without their weights. */
+  readonly terms?: readonly number[];
   /** Samples whose largest logit is the label's. */
   readonly correct?: number;
-  /** Norm of the gradient before clipping (sgd). */
+  /** Norm of the gradient before clipping (sgd, and adam with `maxNorm`). */
   readonly gradientNorm?: number;
   /** Without its weight (penalty). */
   readonly penalty?: number;

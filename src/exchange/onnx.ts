@@ -178,6 +178,7 @@ class ModelBuilder {
           inputs: [...inputs, this.#floats(`factor_${node.id}`, [], Float32Array.of(node.factor))],
         });
       case 'noise':
+      case 'detach':
       case 'dropout':
         return put({ opType: 'Identity', inputs });
       case 'zero': {
@@ -191,6 +192,9 @@ class ModelBuilder {
         return put({ opType: 'ConstantOfShape', inputs: [sizes] });
       }
       case 'mixed':
+      case 'distillation':
+      case 'smoothL1':
+      case 'lossSum':
       case 'softmaxCrossEntropy':
         throw new ArgumentError(
           `[onnx] expected the network of a genotype but got a ${node.op} node: that is for searches`,

@@ -30,6 +30,7 @@ import {
   type ParameterSpec,
   type Shape,
 } from './graph.ts';
+import { isTerm } from './losses.ts';
 
 /** A node's output while a graph is being built. */
 export interface Tensor {
@@ -404,6 +405,50 @@ export class GraphBuilder {
     }
   }
 
+  /** A tensor through which no gradient flows back. */
+  detach(input: Tensor): Tensor {
+    checkTensor('detach', input);
+    return this.#node({ op: 'detach' }, [input], input.shape);
+  }
+
+  /** How far a student's logits [classes] are from a teacher's at a temperature; see {@link DistillationNode}. Shape []. */
+  distillation(student: Tensor, teacher: Tensor, options: { temperature?: number } = {}): Tensor {
+    checkVectors('distillation', student, teacher);
+    checkRecord('options', options, 'temperature');
+    const { temperature = 1 } = options;
+    check('temperature', temperature, positiveNumber);
+    return this.#node({ op: 'distillation', temperature }, [student, teacher], []);
+  }
+
+  /** Smooth L1 loss between two vectors; see {@link SmoothL1Node}. Shape []. */
+  smoothL1(first: Tensor, second: Tensor): Tensor {
+    checkVectors('smoothL1', first, second);
+    return this.#node({ op: 'smoothL1' }, [first, second], []);
+  }
+
+  /** A sum of losses of this graph, each times its weight. Shape []. */
+  lossSum(terms: readonly { readonly loss: Tensor; readonly weight: number }[]): Tensor {
+    check('terms', terms, lossTerms);
+    if (terms.length === 0 || terms.length > mostLosses) {
+      throw invalid('terms', `1 to ${mostLosses} losses`, terms.length);
+    }
+    for (const [index, { loss, weight }] of terms.entries()) {
+      checkTensor(`lossSum: term ${index}`, loss);
+      this.#checkOwn('lossSum', loss);
+      if (!isTerm(this.#state.nodes[loss.id])) throw invalid(`terms[${index}].loss`, 'a loss that is no sum', loss);
+      if (terms.some((term, other) => other < index && term.loss.id === loss.id)) {
+        throw invalid(`terms[${index}].loss`, 'each loss once', loss);
+      }
+      check(`terms[${index}].weight`, weight, finite);
+    }
+    const weights = terms.map(({ weight }) => weight);
+    return this.#node(
+      { op: 'lossSum', weights },
+      terms.map(({ loss }) => loss),
+      [],
+    );
+  }
+
   /** The finished graph with `output` as what programs return. */
   finish(output: Tensor): Graph {
     checkTensor('finish', output);
@@ -440,6 +485,8 @@ export class GraphBuilder {
 }
 
 const mostAuxiliaryLogits = 3;
+/** As the engine has it. */
+const mostLosses = 16;
 
 const size = anInteger(1);
 const offset = anInteger(0);
@@ -449,7 +496,9 @@ const rows = listOf(size, 'a list of positive integers, one a row,');
 const dropForms = oneOf(['elements', 'samples']);
 const activations = oneOf(['softmax', 'sigmoid']);
 const distributions = oneOf(noiseDistributions);
-const terms = listOf({ words: 'a term', holds: isRecord }, 'a list of logits with a weight each');
+const term: Rule = { words: 'a term', holds: isRecord };
+const terms = listOf(term, 'a list of logits with a weight each');
+const lossTerms = listOf(term, 'a list of losses with a weight each');
 
 /** What a builder's prefix and a layer may be called. */
 const aLabel: Rule = {
@@ -473,6 +522,12 @@ function checkTensors(op: string, tensors: readonly Tensor[]): void {
     throw invalid(`the inputs of ${op}`, 'a list of at least one tensor', tensors);
   }
   for (const tensor of tensors.values()) checkTensor(op, tensor);
+}
+
+function checkVectors(op: string, first: Tensor, second: Tensor): void {
+  checkTensors(op, [first, second]);
+  if (first.shape.length !== 1) throw invalid(`the inputs of ${op}`, 'vectors [C]', first.shape);
+  sameShape(op, first, second);
 }
 
 function checkBranches(branches: readonly BranchBuilder[]): void {

@@ -20,12 +20,14 @@ import {
 import { ArgumentError, invalid } from '../errors.ts';
 import {
   type Graph,
+  type LossSumNode,
   type MixedNode,
   type Node,
   noiseDistributions,
   type ParameterRole,
   type ParameterSpec,
 } from './graph.ts';
+import { isTerm } from './losses.ts';
 import { elementsOf } from './shape.ts';
 
 /** Graphs that were found sound, or that GraphBuilder made: they are read-only, and used for program after program. */
@@ -46,7 +48,7 @@ export function checkGraph(name: string, graph: Graph): void {
   if (!isGraphLike(given)) throw invalid(name, 'a Graph, as GraphBuilder makes it,', graph);
   const specs = checkParameters(name, graph.parameters);
   if (graph.nodes.length === 0) throw invalid(`${name}.nodes`, 'at least one node', graph.nodes);
-  for (const [id, node] of graph.nodes.entries()) checkNode(`${name}.nodes[${id}]`, node, id, specs);
+  for (const [id, node] of graph.nodes.entries()) checkNode(`${name}.nodes[${id}]`, node, id, graph.nodes, specs);
   check(`${name}.output`, graph.output, anInteger(0, graph.nodes.length - 1));
   sound.add(graph);
 }
@@ -140,6 +142,10 @@ const fields: Readonly<Record<Node['op'], Readonly<Record<string, Rule>>>> = {
   dropout: { rate: aShareBelowOne, drops: oneOf(['elements', 'samples']), number: offset },
   zero: {},
   mixed: { row: offset, activation: oneOf(['softmax', 'sigmoid']) },
+  detach: {},
+  distillation: { temperature: positive },
+  smoothL1: {},
+  lossSum: { weights: listOf(finite, 'a list of finite numbers') },
   softmaxCrossEntropy: { smoothing: aShareBelowOne, weights: listOf(finite, 'a list of finite numbers') },
 };
 
@@ -155,7 +161,7 @@ const references: Readonly<Partial<Record<Node['op'], Readonly<Record<string, Pa
 const sources: ReadonlySet<Node['op']> = new Set(['input', 'zero']);
 const ops = oneOf(Object.keys(fields));
 
-function checkNode(at: string, node: Node, id: number, specs: Specs): void {
+function checkNode(at: string, node: Node, id: number, nodes: readonly Node[], specs: Specs): void {
   if (!isRecord(node)) throw invalid(at, 'a node', node);
   check(`${at}.op`, node.op, ops);
   if (node.id !== id) throw invalid(`${at}.id`, `its position ${id}`, node.id);
@@ -174,6 +180,7 @@ function checkNode(at: string, node: Node, id: number, specs: Specs): void {
     throw invalid(`${at}.${field}`, `the name of a parameter of the graph with role ${role}`, given[field]);
   }
   if (node.op === 'mixed') checkBranches(at, node, specs);
+  if (node.op === 'lossSum') checkTerms(at, node, nodes);
 }
 
 function checkFields(
@@ -184,6 +191,13 @@ function checkFields(
   for (const [field, rule] of Object.entries(rules)) {
     check(`${at}.${field}`, given[field], rule);
   }
+}
+
+function checkTerms(at: string, { inputs, weights }: LossSumNode, nodes: readonly Node[]): void {
+  const wrong = inputs.find((input, index) => !isTerm(nodes[input]) || inputs.indexOf(input) < index);
+  if (wrong !== undefined) throw invalid(`${at}.inputs`, 'losses that are no sums, each once', inputs);
+  if (weights.length !== inputs.length)
+    throw invalid(`${at}.weights`, `${inputs.length} weights, one an input`, weights);
 }
 
 function checkBranches(at: string, { branches, alpha, row, id }: MixedNode, specs: Specs): void {

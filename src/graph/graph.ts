@@ -212,6 +212,36 @@ export interface CrossEntropyNode extends NodeBase {
   readonly weights: readonly number[];
 }
 
+/** Its input, through which no gradient flows back. */
+export interface DetachNode extends NodeBase {
+  readonly op: 'detach';
+}
+
+/**
+ * Mean over the batch of the divergence of a student's distribution p = softmax(s / T) from a teacher's q = softmax(t / T), Σ q·(log q -
+ * log p) (Hinton, Vinyals, Dean, arXiv:1503.02531, without its factor T²); `inputs` are the student's logits and the teacher's, and
+ * gradients flow to both. Its shape is [].
+ */
+export interface DistillationNode extends NodeBase {
+  readonly op: 'distillation';
+  readonly temperature: number;
+}
+
+/**
+ * Mean over all elements of d²/2 where |d| < 1, else |d| - 1/2, d being the difference of its two inputs (Girshick, arXiv:1504.08083,
+ * equation 3). Its shape is [].
+ */
+export interface SmoothL1Node extends NodeBase {
+  readonly op: 'smoothL1';
+}
+
+/** Sum of losses, each times its constant weight; hits are those of the first cross-entropy among them. Its shape is []. */
+export interface LossSumNode extends NodeBase {
+  readonly op: 'lossSum';
+  /** One an input. */
+  readonly weights: readonly number[];
+}
+
 /** Any node of the graph, told apart by `op`. */
 export type Node =
   | InputNode
@@ -232,7 +262,11 @@ export type Node =
   | DropoutNode
   | ZeroNode
   | MixedNode
-  | CrossEntropyNode;
+  | CrossEntropyNode
+  | DetachNode
+  | DistillationNode
+  | SmoothL1Node
+  | LossSumNode;
 
 /** A finished graph: nodes in an order in which they can run, and the parameters they name. */
 export interface Graph {

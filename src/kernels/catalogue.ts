@@ -11,14 +11,17 @@ import {
   conv2d,
   crop,
   depthwise,
+  distillation,
   dropout,
   globalAvgPool,
   linear,
+  lossSum,
   maxPool,
   noise,
   relu,
   scale,
   sigmoid,
+  smoothL1,
   softmaxCrossEntropy,
   tanh,
 } from './primitives.ts';
@@ -56,6 +59,9 @@ export const kernels = {
   crop: taking(crop),
   dropout: taking(dropout),
   softmaxCrossEntropy: taking(softmaxCrossEntropy),
+  distillation: taking(distillation),
+  smoothL1: taking(smoothL1),
+  lossSum: taking(lossSum),
 } as const;
 
 /** A kernel that refuses options which are none before it looks into them. */
@@ -113,6 +119,9 @@ const variants: Readonly<Record<KernelName, (shape: ImageShape) => KernelDefinit
   crop: (shape) => [crop({ shape })],
   dropout: (shape) => [dropout({ shape }), dropout({ shape, drops: 'samples' })],
   softmaxCrossEntropy: () => [softmaxCrossEntropy({ classes })],
+  distillation: () => [distillation({ classes })],
+  smoothL1: () => [smoothL1({ classes })],
+  lossSum: () => [lossSum({ classes })],
 };
 
 /**

@@ -3,9 +3,10 @@ import type { DropoutDraw } from '../backend/device.ts';
 import { aName, check, checkRecord } from '../checks.ts';
 import { invalid } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
+import { readsLabels } from '../graph/losses.ts';
 import { elementsOf } from '../graph/shape.ts';
 import { type ReferenceResult, runReference } from '../reference/interpreter.ts';
-import { buildGraph, isLoss, type KernelSource, outputLength } from './source.ts';
+import { buildGraph, type KernelSource, outputLength } from './source.ts';
 import { countWork, type KernelWork } from './work.ts';
 
 /** Numbers in any array. */
@@ -75,7 +76,7 @@ export function referencePass<Name extends string>(graph: Graph, values: Referen
   checkRecord('parameters', parameters, 'numbers by name');
   if (dropout !== undefined) checkDropout('dropout', dropout);
   if (!(Number.isInteger(batchSize) && batchSize >= 1)) throw invalid('batchSize', 'a positive integer', batchSize);
-  if (isLoss(graph) && !(labels instanceof Int32Array && labels.length === batchSize)) {
+  if (readsLabels(graph) && !(labels instanceof Int32Array && labels.length === batchSize)) {
     throw invalid('labels', `an Int32Array of [${batchSize}]`, labels);
   }
   const given: Readonly<Record<string, Numbers>> = inputs ?? {};

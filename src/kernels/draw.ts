@@ -1,8 +1,9 @@
 import type { DropoutDraw } from '../backend/device.ts';
 import type { Graph } from '../graph/graph.ts';
+import { crossEntropiesOf, isLoss } from '../graph/losses.ts';
 import { elementsOf } from '../graph/shape.ts';
 import { normal, type StreamKey, uniform } from '../random/philox.ts';
-import { isLoss, outputLength } from './source.ts';
+import { outputLength } from './source.ts';
 
 /** What a pass of a kernel takes. */
 export interface KernelBatch {
@@ -23,7 +24,9 @@ export function drawBatch(graph: Graph, batchSize: number, seed: number): Kernel
   );
   const batch = { inputs: Object.fromEntries(inputs), dropout: { seed, epoch: 0, step: 0 } };
   if (!isLoss(graph)) return { ...batch, outputGradient: gaussian(outputLength(graph, batchSize)) };
-  const [classes] = graph.nodes[graph.nodes[graph.output].inputs[0]].shape;
+  const [loss] = crossEntropiesOf(graph);
+  if (loss === undefined) return { ...batch, outputGradient: Float32Array.of(1) };
+  const [classes] = graph.nodes[loss.inputs[0]].shape;
   const labels = Int32Array.from(uniform(stream(), batchSize), (value) => Math.floor(value * classes));
   return { ...batch, labels, outputGradient: Float32Array.of(1) };
 }

@@ -15,8 +15,9 @@ import type { Parameters } from '../backend/parameters.ts';
 import { checkRecord, isRecord } from '../checks.ts';
 import { BackendError, invalid } from '../errors.ts';
 import type { Graph, Shape } from '../graph/graph.ts';
+import { isLoss, readsLabels } from '../graph/losses.ts';
 import { elementsOf } from '../graph/shape.ts';
-import { buildGraph, isLoss, type KernelSource, outputLength } from './source.ts';
+import { buildGraph, type KernelSource, outputLength } from './source.ts';
 
 /** Options of {@link openKernel}: a kernel of the catalogue, or one of your own, and its batch. */
 export interface KernelOptions<Name extends string> extends KernelSource<Name> {
@@ -214,7 +215,7 @@ function checkedBatch(
   for (const node of graph.nodes) {
     if (node.op === 'input') checkArray(`inputs.${node.name}`, inputs?.[node.name], batchSize, node.shape);
   }
-  if (!isLoss(graph)) return { inputs, dropout };
+  if (!readsLabels(graph)) return { inputs, dropout };
   if (labels instanceof Int32Array && labels.length === batchSize) return { inputs, labels, dropout };
   throw invalid('labels', `an Int32Array of [${batchSize}]`, labels);
 }

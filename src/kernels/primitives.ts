@@ -68,7 +68,13 @@ export interface LinearOptions {
   readonly outputs: number;
 }
 
-/** Options of {@link softmaxCrossEntropy}. */
+/** Options of {@link distillation}. */
+export interface DistillationOptions extends LossOptions {
+  /** 2 when absent. */
+  readonly temperature?: number;
+}
+
+/** Options of losses. */
 export interface LossOptions {
   readonly classes: number;
 }
@@ -210,4 +216,37 @@ export function softmaxCrossEntropy({ classes }: LossOptions): KernelDefinition<
     inputs: { x: [count('classes', classes)] },
     build: (builder, { x }) => builder.softmaxCrossEntropy(x),
   });
+}
+
+/** Divergence of a student's logits `x0` `[classes]` from a teacher's `x1`. Its output is a loss. */
+export function distillation({ classes, temperature = 2 }: DistillationOptions): KernelDefinition<`x${number}`> {
+  return defineKernel('distillation', {
+    inputs: logitPair(classes),
+    build: (builder, { x0, x1 }) => builder.distillation(x0, x1, { temperature }),
+  });
+}
+
+/** Smooth L1 loss between vectors `x0` and `x1`. Its output is a loss. */
+export function smoothL1({ classes }: LossOptions): KernelDefinition<`x${number}`> {
+  return defineKernel('smoothL1', {
+    inputs: logitPair(classes),
+    build: (builder, { x0, x1 }) => builder.smoothL1(x0, x1),
+  });
+}
+
+/** What a student `x0` learns of labels and of a teacher `x1`, who learns nothing of it. Its output is a loss. */
+export function lossSum({ classes }: LossOptions): KernelDefinition<`x${number}`> {
+  return defineKernel('lossSum', {
+    inputs: logitPair(classes),
+    build: (builder, { x0, x1 }) =>
+      builder.lossSum([
+        { loss: builder.softmaxCrossEntropy(x0), weight: 1 },
+        { loss: builder.distillation(x0, builder.detach(x1)), weight: 4 },
+      ]),
+  });
+}
+
+function logitPair(classes: number) {
+  const shape = [count('classes', classes)];
+  return { x0: shape, x1: shape };
 }

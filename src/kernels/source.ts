@@ -4,6 +4,7 @@ import { aFunction, check, checkRecord } from '../checks.ts';
 import { invalid } from '../errors.ts';
 import { GraphBuilder, type Tensor } from '../graph/builder.ts';
 import type { Graph, Shape } from '../graph/graph.ts';
+import { isLoss } from '../graph/losses.ts';
 import { elementsOf } from '../graph/shape.ts';
 
 /** A kernel before it has a batch and a backend. */
@@ -26,11 +27,6 @@ export function buildGraph<Name extends string>(source: KernelSource<Name>): Gra
   const output = source.build(builder, tensors as Record<Name, Tensor>);
   if (!Array.isArray(output?.shape)) throw invalid('the output of build', 'a tensor of its builder', output);
   return builder.finish(output);
-}
-
-/** Whether a graph ends in a loss, one number for the whole batch. */
-export function isLoss(graph: Graph): boolean {
-  return graph.nodes[graph.output].op === 'softmaxCrossEntropy';
 }
 
 /** Numbers that a graph puts out for a batch. */

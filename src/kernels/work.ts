@@ -1,8 +1,9 @@
 // What a kernel has to compute and to move, whatever the backend: the yardstick of its figures.
 
 import type { Graph, Node, Shape } from '../graph/graph.ts';
+import { readsLabels } from '../graph/losses.ts';
 import { elementsOf } from '../graph/shape.ts';
-import { isLoss, outputLength } from './source.ts';
+import { outputLength } from './source.ts';
 
 /** What one pass has to do. */
 export interface PassWork {
@@ -57,8 +58,8 @@ function movedNumbers(graph: Graph, batchSize: number) {
       trained.map(({ shape }) => shape),
       1,
     ),
-    // A loss also reads one label a sample.
-    output: outputLength(graph, batchSize) + (isLoss(graph) ? batchSize : 0),
+    // A loss against labels also reads one a sample.
+    output: outputLength(graph, batchSize) + (readsLabels(graph) ? batchSize : 0),
   };
 }
 
@@ -126,6 +127,14 @@ function flopsOf(graph: Graph, node: Node): { forward: number; backward: number 
     case 'softmaxCrossEntropy':
       // Forward: maximum, difference, exponential, sum. Backward: quotient, difference.
       return { forward: 4 * input, backward: 2 * input };
+    case 'distillation':
+      // Two softmaxes, then a difference and a product; backward the same and quotients.
+      return { forward: 10 * input, backward: 16 * input };
+    case 'smoothL1':
+      return { forward: 4 * input, backward: 3 * input };
+    case 'lossSum':
+      return { forward: 2 * node.inputs.length, backward: 0 };
+    case 'detach':
     case 'input':
     case 'concat':
     case 'crop':

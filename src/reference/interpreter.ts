@@ -6,6 +6,7 @@ import type {
   Conv2dNode,
   CropNode,
   CrossEntropyNode,
+  DistillationNode,
   DropoutNode,
   GlobalAvgPoolNode,
   Graph,
@@ -18,8 +19,10 @@ import type {
   ScaleNode,
   Shape,
   SigmoidNode,
+  SmoothL1Node,
   TanhNode,
 } from '../graph/graph.ts';
+import { crossEntropiesOf, isLossNode } from '../graph/losses.ts';
 import { elementsOf } from '../graph/shape.ts';
 import * as reference from './primitives.ts';
 
@@ -67,6 +70,8 @@ interface Run {
   readonly slopes: Map<number, Float64Array>;
   loss?: number;
   correct?: number;
+  /** Samples classified right, by loss. */
+  readonly hits: Map<number, number>;
 }
 
 /** Runs a graph in float64, forward and (in training, from a loss or a given gradient) backward. */
@@ -80,6 +85,7 @@ export function runReference(graph: Graph, options: ReferenceOptions): Reference
     buffers: new Map(),
     gradients: new Map(),
     slopes: new Map(),
+    hits: new Map(),
   };
   for (const { name, role } of graph.parameters) {
     const values = parameter(run, name);
@@ -96,7 +102,7 @@ export function runReference(graph: Graph, options: ReferenceOptions): Reference
     run.outputs.push(options.keep?.(node, output) ?? output);
   }
   const last = graph.nodes[graph.output];
-  const start = options.outputGradient ?? (last.op === 'softmaxCrossEntropy' ? Float64Array.of(1) : undefined);
+  const start = options.outputGradient ?? (isLossNode(last) ? Float64Array.of(1) : undefined);
   if (options.training && start !== undefined) backpropagate(run, start);
   const inputs = graph.nodes.filter((node) => node.op === 'input');
   const { outputs, loss, correct, gradients, buffers } = run;
@@ -148,7 +154,7 @@ function optional(run: Run, name: string | undefined): Float64Array | undefined 
 }
 
 function elements(run: Run, node: Node): number {
-  if (node.op === 'softmaxCrossEntropy') return 1;
+  if (isLossNode(node)) return 1;
   return elementsOf(node.shape, run.options.batchSize);
 }
 
@@ -209,11 +215,23 @@ function forward(run: Run, node: Node): Float64Array {
       return new Float64Array(elements(run, node));
     case 'mixed':
       return mixed(run, node);
+    case 'detach':
+      return x;
+    case 'distillation':
+      return lossOf(run, reference.distillation(x, inputs[1], size.channels, node.temperature).loss);
+    case 'smoothL1':
+      return lossOf(run, reference.smoothL1(x, inputs[1]).loss);
+    case 'lossSum':
+      return lossOf(
+        run,
+        node.weights.reduce((sum, weight, i) => sum + weight * inputs[i][0], 0),
+        run.hits.get(crossEntropiesOf(run.graph)[0]?.id),
+      );
     case 'softmaxCrossEntropy': {
       const terms = inputs.map((logits) => reference.softmaxCrossEntropy(logits, labels(run), node.smoothing));
       const loss = terms.reduce((sum, term, i) => sum + node.weights[i] * term.loss, 0);
-      Object.assign(run, { loss, correct: terms[0].correct });
-      return Float64Array.of(loss);
+      run.hits.set(node.id, terms[0].correct);
+      return lossOf(run, loss, terms[0].correct);
     }
   }
 }
@@ -297,6 +315,17 @@ function backward(run: Run, node: Node, dy: Float64Array): void {
     case 'softmaxCrossEntropy':
       crossEntropyBackward(run, node, dy);
       break;
+    case 'detach':
+      break;
+    case 'distillation':
+    case 'smoothL1':
+      pairBackward(run, node, dy[0]);
+      break;
+    case 'lossSum':
+      node.inputs.forEach((id, i) => {
+        accumulate(run, id, Float64Array.of(node.weights[i] * dy[0]));
+      });
+      break;
     default:
       accumulate(run, node.inputs[0], inputGradient(run, node, dy));
   }
@@ -348,6 +377,24 @@ function crossEntropyBackward(run: Run, { inputs, weights, smoothing }: CrossEnt
   inputs.forEach((id, i) => {
     const { gradient } = reference.softmaxCrossEntropy(run.outputs[id], labels(run), smoothing);
     accumulate(run, id, scaled(gradient, weights[i] * dy[0]));
+  });
+}
+
+/** What a loss gives; the last one is the graph's. */
+function lossOf(run: Run, loss: number, correct = 0): Float64Array {
+  Object.assign(run, { loss, correct });
+  return Float64Array.of(loss);
+}
+
+function pairBackward(run: Run, node: DistillationNode | SmoothL1Node, slope: number): void {
+  const [first, second] = node.inputs.map((id) => run.outputs[id]);
+  const [channels] = run.graph.nodes[node.inputs[0]].shape;
+  const { gradients } =
+    node.op === 'smoothL1'
+      ? reference.smoothL1(first, second)
+      : reference.distillation(first, second, channels, node.temperature);
+  node.inputs.forEach((id, i) => {
+    accumulate(run, id, scaled(gradients[i], slope));
   });
 }
 

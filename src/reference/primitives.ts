@@ -409,6 +409,49 @@ export function softmaxCrossEntropy(
   return { loss, correct, gradient };
 }
 
+/** A loss between two outputs, with its gradients. */
+interface PairLoss {
+  readonly loss: number;
+  readonly gradients: readonly [Float64Array, Float64Array];
+}
+
+/** Mean over samples of the divergence of softmax(s / T) from softmax(t / T); arrays `[batch, classes]`. */
+export function distillation(
+  student: Float64Array,
+  teacher: Float64Array,
+  classes: number,
+  temperature: number,
+): PairLoss {
+  const batch = student.length / classes;
+  const gradients = [new Float64Array(student.length), new Float64Array(student.length)] as const;
+  let loss = 0;
+  for (let first = 0; first < student.length; first += classes) {
+    const logarithms = (logits: Float64Array) => {
+      const row = [...logits.subarray(first, first + classes)].map((logit) => logit / temperature);
+      const largest = Math.max(...row);
+      const total = Math.log(row.reduce((sum, logit) => sum + Math.exp(logit - largest), 0));
+      return row.map((logit) => logit - largest - total);
+    };
+    const [p, q] = [logarithms(student), logarithms(teacher)];
+    const divergence = q.reduce((sum, log, c) => sum + Math.exp(log) * (log - p[c]), 0);
+    loss += divergence / batch;
+    for (let c = 0; c < classes; c++) {
+      gradients[0][first + c] = (Math.exp(p[c]) - Math.exp(q[c])) / (temperature * batch);
+      gradients[1][first + c] = (Math.exp(q[c]) * (q[c] - p[c] - divergence)) / (temperature * batch);
+    }
+  }
+  return { loss, gradients };
+}
+
+/** Mean over all elements of d²/2 where |d| < 1, else |d| - 1/2. */
+export function smoothL1(first: Float64Array, second: Float64Array): PairLoss {
+  const differences = first.map((value, i) => value - second[i]);
+  const terms = differences.map((d) => (Math.abs(d) < 1 ? d ** 2 / 2 : Math.abs(d) - 0.5));
+  const slopes = differences.map((d) => Math.max(-1, Math.min(1, d)) / first.length);
+  const loss = terms.reduce((sum, term) => sum + term, 0) / first.length;
+  return { loss, gradients: [slopes, slopes.map((slope) => -slope)] };
+}
+
 /** Sum of products. */
 export function dot(a: Float64Array, b: Float64Array): number {
   let sum = 0;

@@ -5,7 +5,7 @@
 // absolute error of inputs that are |x|/deviation times larger than what remains. Both are relative to the tensor's largest
 // magnitude; `safety` covers the constants (several roundings a term, tails of the distribution).
 
-import type { Graph, Node } from '../graph/graph.ts';
+import type { DistillationNode, Graph, Node } from '../graph/graph.ts';
 import { elementsOf } from '../graph/shape.ts';
 
 const roundoff = 2 ** -24;
@@ -17,7 +17,10 @@ export interface ErrorGrowth {
   readonly forward: number;
   /** The same on the way to a gradient. */
   readonly backward: number;
-  /** Sum over batch-norm nodes of the largest ratio of a channel's root mean square to its deviation. */
+  /**
+   * Sum over batch-norm nodes of the largest ratio of a channel's root mean square to its deviation; and over distillations of the largest
+   * exponent, whose rounding is relative to the exponential.
+   */
   readonly cancellation: number;
 }
 
@@ -44,6 +47,7 @@ export function errorGrowth(graph: Graph, batchSize: number, outputs: readonly F
     const terms = summedTerms(graph, node, batchSize);
     growth.forward += terms.forward;
     growth.backward += terms.forward + terms.backward;
+    if (node.op === 'distillation') growth.cancellation += exponents(node, outputs);
     if (node.op === 'batchNorm') growth.cancellation += cancellation(outputs[node.inputs[0]], node.shape, node.epsilon);
   }
   return growth;
@@ -75,11 +79,17 @@ function summedTerms(graph: Graph, node: Node, batchSize: number): { forward: nu
       return { forward: graph.nodes[node.inputs[0]].shape[0], backward: Math.max(elements, batchSize) };
     case 'mixed':
       return { forward: node.branches.length, backward: batchSize * elements };
+    case 'distillation':
+    case 'smoothL1':
     case 'softmaxCrossEntropy':
       return { forward: graph.nodes[node.inputs[0]].shape[0] + batchSize, backward: 1 };
     default:
       return { forward: node.inputs.length, backward: node.inputs.length };
   }
+}
+
+function exponents({ inputs, temperature }: DistillationNode, outputs: readonly Float64Array[]): number {
+  return Math.max(...inputs.map((id) => largestMagnitude(outputs[id]))) / temperature;
 }
 
 function cancellation(x: Float64Array, shape: readonly number[], epsilon: number): number {

@@ -266,6 +266,31 @@ describe('train', () => {
     expect(ofWeight(trained)).not.toEqual((await began(trained)).toSorted((a, b) => a - b));
   });
 
+  it('follows Adam, its norm clipped, to the same bits after a resume', async () => {
+    const adam = { ...settings, optimizer: 'adam', learningRate: 1e-3, weightDecay: 0, auxiliary: false } as const;
+    const options = { genotype, settings: adam, backend: 'cpu', threads: 1 } as const;
+    const [whole, broken] = [join(scratch(), 'run'), join(scratch(), 'run')];
+    const steps = (await follow({ ...options, out: whole })).flatMap((event) => (event.type === 'step' ? [event] : []));
+    const controller = new AbortController();
+    const first = train({ ...options, dataset, out: broken, signal: controller.signal });
+    await expect(
+      (async () => {
+        for await (const event of first) if (event.type === 'step') controller.abort();
+      })(),
+    ).rejects.toThrow(AbortedError);
+    await follow({ resume: broken, backend: 'cpu' });
+    const read = (folder: string, file: string) => readFileSync(join(folder, file));
+    for (const file of ['checkpoint.safetensors', 'weights.safetensors']) {
+      expect(read(broken, file).equals(read(whole, file)), file).toBe(true);
+    }
+    // Adam's first step is as long whatever the gradient's norm; later ones remember how much each batch was clipped.
+    const clipped = await follow({ ...options, settings: { ...adam, gradClip: 0.1 } });
+    const losses = clipped.flatMap((event) => (event.type === 'step' ? [event.loss] : []));
+    expect(losses[0]).toBe(steps[0].loss);
+    expect(losses[1]).toBeCloseTo(steps[1].loss, 3);
+    expect(losses[5]).not.toBe(steps[5].loss);
+  });
+
   it('refuses what it cannot train', async () => {
     const rejects = (options: Partial<TrainOptions>) => expect(follow({ backend: 'cpu', ...options })).rejects;
     await rejects({ settings }).toThrow('genotype');

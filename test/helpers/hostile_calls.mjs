@@ -96,7 +96,7 @@ const adam = {
   kind: 'adam',
   parameters,
   ...{ alpha: true, offset: 0, count: 16 },
-  ...{ learningRate: 0.1, betas: [0.5, 0.9], epsilon: 1e-8, weightDecay: 0, step: 1 },
+  ...{ learningRate: 0.1, betas: [0.5, 0.9], epsilon: 1e-8, weightDecay: 0, step: 1, maxNorm: 5 },
 };
 const penalty = {
   kind: 'penalty',
@@ -468,6 +468,8 @@ const hostile = {
       [adam, 'betas', [0.5, -0.1]],
       [adam, 'epsilon', Number.NaN],
       [adam, 'weightDecay', -1],
+      [adam, 'maxNorm', 0],
+      [adam, 'maxNorm', Number.NaN],
       [adam, 'step', 0],
       [adam, 'step', -1],
       [hypergradient, 'radius', 0],

@@ -2,6 +2,7 @@ import type { Device, DropoutDraw, Mixing, Precision } from '../../src/backend/d
 import type { Parameters } from '../../src/backend/parameters.ts';
 import { GraphBuilder, type Tensor } from '../../src/graph/builder.ts';
 import type { Graph, Initialiser, Shape } from '../../src/graph/graph.ts';
+import { crossEntropiesOf, isLoss, isLossNode } from '../../src/graph/losses.ts';
 import { normal, uniform } from '../../src/random/philox.ts';
 import { type ReferenceOptions, type ReferenceResult, runReference } from '../../src/reference/interpreter.ts';
 import { allowedError, errorGrowth, largestMagnitude, tolerance } from '../../src/reference/tolerance.ts';
@@ -93,13 +94,21 @@ export function prepareGraph(graph: Graph, batchSize: number, data: InputData = 
     inputs[node.name] = values.map((value, i) => Math.fround(inputValues[data](value, i % channels)));
   }
   const output = graph.nodes[graph.output];
-  if (output.op !== 'softmaxCrossEntropy') {
+  if (!isLoss(graph)) {
     const outputGradient = gaussian(tensorLength(batchSize, output.shape), step++);
     return { graph, batchSize, parameters, inputs, outputGradient };
   }
-  const classes = graph.nodes[output.inputs[0]].shape[0];
+  const classes = crossEntropiesOf(graph).map(({ inputs: [logits] }) => graph.nodes[logits].shape[0]);
+  // None where no loss reads labels.
+  if (classes.length === 0) return { graph, batchSize, parameters, inputs };
   const draws = uniform({ seed, purpose: 'weights', epoch: 1, step }, batchSize);
-  return { graph, batchSize, parameters, inputs, labels: Int32Array.from(draws, (u) => Math.floor(u * classes)) };
+  return {
+    graph,
+    batchSize,
+    parameters,
+    inputs,
+    labels: Int32Array.from(draws, (u) => Math.floor(u * Math.min(...classes))),
+  };
 }
 
 /** The reference's result for a case, in training. */
@@ -219,10 +228,10 @@ export function asSingles(arrays: Readonly<Record<string, Float64Array>>): Recor
   return Object.fromEntries(Object.entries(arrays).map(([name, values]) => [name, Float32Array.from(values)]));
 }
 
-/** The node whose output is compared: of a loss, its logits. */
-function visibleOutput(graph: Graph): number {
-  const output = graph.nodes[graph.output];
-  return output.op === 'softmaxCrossEntropy' ? output.inputs[0] : output.id;
+/** The node whose output is compared: of a loss what it is of, of a sum of losses what its first one is of. */
+function visibleOutput(graph: Graph, id = graph.output): number {
+  const node = graph.nodes[id];
+  return isLossNode(node) ? visibleOutput(graph, node.inputs[0]) : node.id;
 }
 
 function tensorLength(batchSize: number, shape: Shape): number {

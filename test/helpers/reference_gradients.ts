@@ -11,7 +11,8 @@ const mostElements = 2500;
 
 /** Tests of the small or of the large cases of every table. */
 export function describeGradients(size: 'small' | 'large'): void {
-  for (const op of ops) {
+  // What detach lets through is no derivative of what it is of.
+  for (const op of ops.filter((op) => op !== 'detach')) {
     const cases = caseTables[op].map((kernelCase) => [kernelCase.name, prepareCase(kernelCase, 'normal')] as const);
     const chosen = cases.filter(([, { inputs }]) => elementsOf(inputs) <= mostElements === (size === 'small'));
     if (chosen.length === 0) continue;

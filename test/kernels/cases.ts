@@ -729,6 +729,72 @@ const softmaxCrossEntropy: readonly KernelCase[] = [
   }),
 ];
 
+/** A loss between two outputs of one input. */
+function pairLoss(
+  name: string,
+  batchSize: number,
+  sizes: readonly [inputs: number, outputs: number],
+  loss: (builder: GraphBuilder, first: Tensor, second: Tensor) => Tensor,
+  data?: InputData,
+): KernelCase {
+  const build = (builder: GraphBuilder, x: Tensor) =>
+    loss(builder, builder.linear('first', x, sizes[1]), builder.linear('second', x, sizes[1]));
+  return single(name, batchSize, [sizes[0]], build, data);
+}
+
+const distillation: readonly KernelCase[] = [
+  pairLoss('plain', 7, [16, 10], (builder, s, t) => builder.distillation(s, t)),
+  pairLoss('at a temperature', 64, [17, 100], (builder, s, t) => builder.distillation(s, t, { temperature: 2.5 })),
+  pairLoss('of two classes', 1, [5, 2], (builder, s, t) => builder.distillation(t, s, { temperature: 0.5 })),
+  pairLoss('of logits rather far apart', 8, [16, 10], (builder, s, t) =>
+    builder.distillation(builder.scale(s, 3), builder.scale(t, -3)),
+  ),
+  pairLoss('of logits that share a layer', 5, [8, 6], (builder, s, t) =>
+    builder.distillation(builder.add([s, t]), builder.scale(s, -0.5)),
+  ),
+  pairLoss('of one output with itself', 3, [8, 6], (builder, s) => builder.distillation(s, s)),
+];
+
+const smoothL1: readonly KernelCase[] = [
+  pairLoss('near', 7, [16, 10], (builder, a, b) => builder.smoothL1(a, b)),
+  pairLoss('far apart', 9, [17, 33], (builder, a, b) => builder.smoothL1(a, b), 'large'),
+  pairLoss('of one element', 1, [5, 1], (builder, a, b) => builder.smoothL1(b, a)),
+];
+
+const lossSum: readonly KernelCase[] = [
+  pairLoss('of every loss', 6, [12, 7], (builder, s, t) => {
+    const terms = [
+      { loss: builder.distillation(s, t, { temperature: 2 }), weight: 4 },
+      { loss: builder.softmaxCrossEntropy(t, { smoothing: 0.1 }), weight: 0.5 },
+      { loss: builder.softmaxCrossEntropy(s, { auxiliary: [{ logits: t, weight: 0.4 }] }), weight: 1 },
+      { loss: builder.smoothL1(s, t), weight: -0.3 },
+    ];
+    return builder.lossSum(terms);
+  }),
+  pairLoss('of one', 3, [8, 5], (builder, s) => builder.lossSum([{ loss: builder.softmaxCrossEntropy(s), weight: 2 }])),
+  pairLoss('of losses of different classes, one of them weighing nothing', 5, [8, 6], (builder, s, t) =>
+    builder.lossSum([
+      { loss: builder.softmaxCrossEntropy(builder.linear('third', s, 4)), weight: 1 },
+      { loss: builder.softmaxCrossEntropy(t), weight: 0 },
+    ]),
+  ),
+];
+
+const detach: readonly KernelCase[] = [
+  single('beside what it is of', 2, [5, 7, 16], (builder, x) => builder.add([builder.detach(builder.relu(x)), x])),
+  single('of odd channels, alone', 3, [3, 5, 7], (builder, x) => builder.detach(x)),
+  single('behind weights', 2, [4, 4, 8], (builder, x) => {
+    const y = builder.batchNorm('norm', builder.conv2d('conv', x, { channels: 6, kernel: 1 }), { affine: true });
+    return builder.add([builder.detach(y), builder.scale(y, 0.5)]);
+  }),
+  pairLoss('a teacher that does not learn', 6, [12, 7], (builder, s, t) =>
+    builder.lossSum([
+      { loss: builder.distillation(s, builder.detach(t), { temperature: 2 }), weight: 4 },
+      { loss: builder.softmaxCrossEntropy(t), weight: 1 },
+    ]),
+  ),
+];
+
 const input: readonly KernelCase[] = [
   {
     name: 'two of different shapes',
@@ -761,6 +827,10 @@ export const caseTables: Readonly<Record<Node['op'], readonly KernelCase[]>> = {
   zero,
   mixed: [...mixedCases, ...fusionCases],
   softmaxCrossEntropy,
+  distillation,
+  smoothL1,
+  lossSum,
+  detach,
 };
 
 /** Every op of the Node type, in the tables' order. */

@@ -154,6 +154,28 @@ describe.each(allBackends)('on $name', (backend) => {
     }
   });
 
+  it('Adam may clip its gradient, whose norm it tells then', async () => {
+    await device.execute([gradients(1)]);
+    const gradient = await read('weightGradients');
+    const norm = Math.sqrt(gradient.reduce((sum, g) => sum + g * g, 0));
+    const adam = {
+      kind: 'adam',
+      of: 'weights',
+      learningRate: 0.1,
+      betas: [0.9, 0.99],
+      epsilon: 1e-8,
+      weightDecay: 0,
+      step: 1,
+    } as const;
+    const [plain] = await device.execute([{ ...adam, parameters, learningRate: 0 }]);
+    expect(plain.gradientNorm).toBeUndefined();
+    const [{ gradientNorm }] = await device.execute([{ ...adam, parameters, maxNorm: norm / 4 }]);
+    expect(gradientNorm).toBeCloseTo(norm, 5);
+    // The first moment: what the step before has left of the whole gradient, and a tenth of the clipped one.
+    const expected = Float64Array.from(gradient, (g) => 0.09 * g + 0.025 * g);
+    expectClose(await read('momentum'), expected, { name: 'first moment', tolerance: 1e-6 });
+  });
+
   it('Adam works on weights, SGD on alpha', async () => {
     await device.execute([gradients(1)]);
     const [weights, gradient] = [await read('weights'), await read('weightGradients')];

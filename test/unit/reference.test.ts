@@ -89,6 +89,35 @@ describe('reference values worked out by hand', () => {
     expectArray(reference.mixingWeights(array(0, Math.log(3)), 'sigmoid'), [0.5, 0.75]);
   });
 
+  it('distillation: a fair coin against one of three to one, both ways', () => {
+    const [fair, biased] = [array(0, 0), array(Math.log(3), 0)];
+    const forwards = reference.distillation(fair, biased, 2, 1);
+    expect(forwards.loss).toBeCloseTo(0.75 * Math.log(1.5) + 0.25 * Math.log(0.5), 12);
+    expectArray(forwards.gradients[0], [-0.25, 0.25]);
+    const backwards = reference.distillation(biased, fair, 2, 1);
+    expect(backwards.loss).toBeCloseTo(0.5 * Math.log(2 / 3) + 0.5 * Math.log(2), 12);
+    // A temperature of 2 takes the root of the odds; a batch of two halves each sample's share.
+    const warm = reference.distillation(array(0, 0, 0, 0), array(Math.log(9), 0, 0, 0), 2, 2);
+    expect(warm.loss).toBeCloseTo(forwards.loss / 2, 12);
+    expectArray(warm.gradients[0], [-0.0625, 0.0625, 0, 0]);
+  });
+
+  it('smoothL1', () => {
+    const { loss, gradients } = reference.smoothL1(array(1, 2, 5, 0), array(0.5, 2, 2, 3));
+    expect(loss).toBeCloseTo((0.125 + 0 + 2.5 + 2.5) / 4, 12);
+    expectArray(gradients[0], [0.125, 0, 0.25, -0.25]);
+    expectArray(gradients[1], [-0.125, 0, -0.25, 0.25]);
+  });
+
+  it('detach lets its input through, and no gradient', () => {
+    const prepared = prepareCase(caseTables.detach[1]);
+    const { outputs, inputGradients } = referenceOf(prepared);
+    expect(outputs[prepared.graph.output]).toEqual(prepared.inputs['x']);
+    expect(inputGradients['x'].every((slope) => slope === 0)).toBe(true);
+    const beside = prepareCase(caseTables.detach[0]);
+    expect(referenceOf(beside).inputGradients['x']).toEqual(beside.outputGradient);
+  });
+
   it('softmaxCrossEntropy', () => {
     const logits = array(0, Math.log(3), 1000, 0);
     const { loss, correct, gradient } = reference.softmaxCrossEntropy(logits, Int32Array.of(0, 0));

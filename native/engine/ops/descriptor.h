@@ -57,8 +57,13 @@ struct OpDescriptor {
   // makes, which graphs cannot name.
   Shape (*shape)(const NodeCheck& check) = nullptr;
 
-  // A mean over the batch against labels: only ever the output, whose gradient is 1.
+  // A mean over the batch: only ever the output, whose gradient is 1, or a term of a sum of losses that is. Its value
+  // holds the samples' own.
   bool is_loss = false;
+  bool sums_losses = false;
+  bool reads_labels = false;
+  // Lets no gradient through.
+  bool detaches = false;
   // The value follows from inputs and attributes alone: equal nodes are computed once. The candidates of a supernet
   // repeat the same relu and pooling of a state on every edge that leaves it.
   bool computed_once = false;

@@ -1,6 +1,13 @@
 #include "engine/ops/node_check.h"
 
+#include "engine/ops/descriptor.h"
+
 namespace dartsmith {
+
+bool NodeCheck::is_term(size_t index) const {
+  const OpDescriptor& descriptor = descriptor_of(graph_.nodes[node().inputs[index]].op);
+  return descriptor.is_loss && !descriptor.sums_losses;
+}
 
 void NodeCheck::expect_inputs(size_t count) const {
   if (inputs() != count) fail("expected ", count, " inputs but got ", inputs());

@@ -19,6 +19,8 @@ class NodeCheck {
   [[noreturn]] void fail(const Parts&... parts) const {
     dartsmith::fail(op_name(node().op), parts...);
   }
+  // Whether an input is a loss that a sum of losses may have.
+  bool is_term(size_t index) const;
   void expect_inputs(size_t count) const;
   void expect_input() const;  // at least one
   void expect_weight(const char* what, const ParameterPlace& place, int64_t size) const;

@@ -33,6 +33,7 @@ constinit const OpDescriptor softmax_cross_entropy_op = {
     .read = read,
     .shape = shape,
     .is_loss = true,
+    .reads_labels = true,
     // Probabilities, of each input.
     .saved_elements = [](const SavedSizes& sizes) { return sizes.batch * sizes.input.elements() * sizes.inputs; },
 };

@@ -21,6 +21,7 @@ export interface NativeJob<T> {
 export interface NativeOutcome {
   readonly loss?: number;
   readonly correct?: number;
+  readonly terms?: readonly number[];
   readonly gradientNorm?: number;
   readonly penalty?: number;
   readonly outputs: readonly (readonly [number, Float32Array])[];

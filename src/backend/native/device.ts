@@ -233,8 +233,15 @@ class NativeProgram extends CommandProgram {
 }
 
 function readOutcome(outcome: NativeOutcome, command: Command): Outcome {
-  const { loss, correct, gradientNorm, penalty, profile } = outcome;
-  const result: { -readonly [K in keyof Outcome]: Outcome[K] } = { loss, correct, gradientNorm, penalty, profile };
+  const { loss, terms, correct, gradientNorm, penalty, profile } = outcome;
+  const result: { -readonly [K in keyof Outcome]: Outcome[K] } = {
+    loss,
+    terms,
+    correct,
+    gradientNorm,
+    penalty,
+    profile,
+  };
   if (outcome.outputs.length > 0) result.outputs = new Map(outcome.outputs);
   if (command.kind === 'vjp') {
     const names = new Map(command.program.graph.nodes.map((node) => [node.id, node.op === 'input' ? node.name : '']));

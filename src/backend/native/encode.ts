@@ -130,7 +130,15 @@ export function encodeCommand(command: Command, handles: Handles): object {
   }
   if (command.kind === 'sgd' || command.kind === 'adam') {
     const { of, offset, size } = movedPart(command);
-    return { ...command, parameters: handleOf(command.parameters), alpha: of === 'alpha', offset, count: size };
+    const { maxNorm = Number.POSITIVE_INFINITY } = command;
+    return {
+      ...command,
+      parameters: handleOf(command.parameters),
+      alpha: of === 'alpha',
+      offset,
+      count: size,
+      maxNorm,
+    };
   }
   if (command.kind === 'copy') {
     const parts = copiedParts(command).map(({ arena, from, to, size }) => [arenas.indexOf(arena), from, to, size]);

@@ -32,7 +32,7 @@ export function encodeNodes(nodes: readonly Node[], placesOf: (node: Node) => Pl
   for (const node of nodes) {
     if (!ops.includes(node.op)) ops.push(node.op);
     if (node.op === 'input') inputs.push(node.name);
-    writeNode(numbers, ops.indexOf(node.op), node, placesOf(node));
+    writeNode(numbers, ops.indexOf(node.op), node, placesOf(node), nodes);
   }
   return { numbers: numbers.written(), ops, inputs };
 }
@@ -76,7 +76,7 @@ class NumberWriter {
 const nowhere: Place = [0, 0];
 
 /** In the order in which read_node (native/binding/graph.cc) reads. */
-function writeNode(numbers: NumberWriter, op: number, node: Node, places: Places): void {
+function writeNode(numbers: NumberWriter, op: number, node: Node, places: Places, nodes: readonly Node[]): void {
   numbers.put(op);
   numbers.list(node.inputs);
   numbers.list(node.shape);
@@ -85,11 +85,11 @@ function writeNode(numbers: NumberWriter, op: number, node: Node, places: Places
   numbers.pair(places.runningMean ?? nowhere);
   numbers.pair(places.runningVariance ?? nowhere);
   numbers.pair(places.alpha ?? nowhere);
-  writeAttributes(numbers, node);
+  writeAttributes(numbers, node, nodes);
 }
 
 /** An op's own, in the order in which its descriptor (native/engine/ops) reads them. */
-function writeAttributes(numbers: NumberWriter, node: Node): void {
+function writeAttributes(numbers: NumberWriter, node: Node, nodes: readonly Node[]): void {
   switch (node.op) {
     case 'conv2d':
       writeWindow(numbers, node);
@@ -122,6 +122,13 @@ function writeAttributes(numbers: NumberWriter, node: Node): void {
     case 'noise':
       numbers.put(node.distribution === 'integers' ? 1 : 0);
       numbers.put(node.number);
+      break;
+    case 'distillation':
+      numbers.put(node.temperature);
+      break;
+    case 'lossSum':
+      numbers.list(node.weights);
+      numbers.put(node.inputs.findIndex((id) => nodes[id].op === 'softmaxCrossEntropy'));
       break;
     case 'softmaxCrossEntropy':
       numbers.put(node.smoothing);

@@ -169,8 +169,7 @@ class TfjsDevice implements Device {
       case 'sgd':
         return { gradientNorm: sgd(this.#arenasOf(command.parameters), command) };
       case 'adam':
-        adam(this.#arenasOf(command.parameters), command);
-        return {};
+        return { gradientNorm: adam(this.#arenasOf(command.parameters), command) };
       case 'average': {
         const { parameters, averages, decay } = command;
         average(this.#arenasOf(averages), this.#arenasOf(parameters), decay);
@@ -194,8 +193,8 @@ class TfjsDevice implements Device {
           validation: () => pass(validation, true, true, 'batch'),
           trainAlpha: () => pass(train, false, true, 'training'),
         };
-        const { loss, correct } = hypergradient(this.#arenasOf(program.parameters), command, passes);
-        return { loss, correct };
+        const { loss, terms, correct } = hypergradient(this.#arenasOf(program.parameters), command, passes);
+        return { loss, ...(terms && { terms }), correct };
       }
       case 'evaluate': {
         const { program, batch, statistics, mixing, read, profile } = command;
@@ -279,8 +278,8 @@ function refuseProfile(profile: boolean | undefined): void {
   if (profile) throw new BackendError('TensorFlow.js does not measure kernels one by one');
 }
 
-function outcomeOf({ loss, correct, outputs }: PassResult): Outcome {
-  return { loss, correct, ...(outputs.size > 0 ? { outputs } : {}) };
+function outcomeOf({ loss, terms, correct, outputs }: PassResult): Outcome {
+  return { loss, ...(terms && { terms }), correct, ...(outputs.size > 0 ? { outputs } : {}) };
 }
 
 /** Arenas in the host's memory; reads and writes queue behind commands. */

@@ -27,9 +27,11 @@ export interface Surroundings {
   /** Of a mixed node's branches, in order; undefined for those that do not count. */
   mixing(node: Extract<Node, { op: 'mixed' }>): readonly (Tensor | undefined)[];
   input(name: string): Tensor;
-  /** One-hot labels. */
-  readonly labels?: Tensor;
+  /** One-hot labels of so many classes. */
+  labels(classes: number): Tensor | undefined;
   readonly batchSize: number;
+  /** A copy that gradients do not flow through. */
+  detach(x: Tensor): Tensor;
   /** Statistics that are given, by batch norm; without them the batch's own are taken and told to `measured`. */
   running(node: BatchNormNode): BatchStatistics | undefined;
   measured(node: BatchNormNode, statistics: BatchStatistics): void;
@@ -90,9 +92,18 @@ export function runNode(node: Node, outputs: readonly (Tensor | undefined)[], ar
       });
       return terms.length === 0 ? tf.zeros([around.batchSize, ...node.shape]) : tf.addN(terms);
     }
+    case 'detach':
+      return around.detach(x);
+    case 'distillation':
+      return distillation(around, x, inputs[1], node.temperature);
+    case 'smoothL1':
+      return smoothL1(tf, x, inputs[1]);
+    case 'lossSum':
+      return tf.addN(inputs.map((loss, i) => tf.mul(loss, node.weights[i])));
     case 'softmaxCrossEntropy': {
-      if (around.labels === undefined) throw new BackendError('[softmaxCrossEntropy] expected labels in the batch');
-      return crossEntropy(around, around.labels, inputs, node);
+      const labels = around.labels(x.shape[1] as number);
+      if (labels === undefined) throw new BackendError('[softmaxCrossEntropy] expected labels in the batch');
+      return crossEntropy(around, labels, inputs, node);
     }
   }
 }
@@ -175,6 +186,18 @@ function crossEntropy(
   const target = smoothing === 0 ? labels : tf.add(tf.mul(labels, 1 - smoothing), smoothing / classes);
   const terms = logits.map((one, i) => tf.mul(tf.sum(tf.mul(tf.logSoftmax(one), target)), -weights[i] / batchSize));
   return terms.length === 1 ? terms[0] : tf.addN(terms);
+}
+
+function distillation({ tf, batchSize }: Surroundings, student: Tensor, teacher: Tensor, temperature: number): Tensor {
+  const [p, q] = [student, teacher].map((logits) => tf.logSoftmax(tf.div(logits, temperature)));
+  return tf.div(tf.sum(tf.mul(tf.exp(q), tf.sub(q, p))), batchSize);
+}
+
+function smoothL1(tf: Tf, first: Tensor, second: Tensor): Tensor {
+  const size = tf.abs(tf.sub(first, second));
+  // What is beyond 1 counts once, what is below half its square.
+  const small = tf.minimum(size, 1);
+  return tf.mean(tf.add(tf.mul(tf.square(small), 0.5), tf.sub(size, small)));
 }
 
 function linear({ tf, parameter }: Surroundings, x: Tensor, node: LinearNode): Tensor {

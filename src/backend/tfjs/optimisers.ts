@@ -15,14 +15,18 @@ export function normOf(values: Float32Array): number {
 export function sgd(arenas: Arenas, command: SgdCommand): number {
   const { values, gradients, mean: momentum } = movedArrays(arenas, command);
   const norm = normOf(gradients);
-  const ratio = command.maxNorm / (norm + 1e-6);
-  const clip = ratio < 1 ? Math.fround(ratio) : 1;
+  const clip = clipFactor(norm, command.maxNorm);
   for (let i = 0; i < values.length; i++) {
     const gradient = Math.fround(clip * gradients[i] + command.weightDecay * values[i]);
     momentum[i] = command.momentum * momentum[i] + gradient;
     values[i] -= command.learningRate * momentum[i];
   }
   return norm;
+}
+
+function clipFactor(norm: number, maxNorm: number): number {
+  const ratio = maxNorm / (norm + 1e-6);
+  return ratio < 1 ? Math.fround(ratio) : 1;
 }
 
 /** What an optimiser moves, with its gradient and its moments. */
@@ -46,20 +50,24 @@ export function average(averages: Arenas, values: Arenas, decay: number): void {
   }
 }
 
-/** Adam. */
-export function adam(arenas: Arenas, command: AdamCommand): void {
+/** Adam; gives the gradient's norm where it may be clipped. */
+export function adam(arenas: Arenas, command: AdamCommand): number | undefined {
   const { values, gradients, mean: means, variance: variances } = movedArrays(arenas, command);
   const { learningRate, betas, epsilon, weightDecay, step } = command;
+  const { maxNorm = Number.POSITIVE_INFINITY } = command;
+  const norm = Number.isFinite(maxNorm) ? normOf(gradients) : undefined;
+  const clip = norm === undefined ? 1 : clipFactor(norm, maxNorm);
   const correction1 = 1 - betas[0] ** step;
   const correction2 = Math.sqrt(1 - betas[1] ** step);
   for (let i = 0; i < values.length; i++) {
-    const gradient = gradients[i] + weightDecay * values[i];
+    const gradient = Math.fround(clip * gradients[i]) + weightDecay * values[i];
     const mean = betas[0] * means[i] + (1 - betas[0]) * gradient;
     const variance = betas[1] * variances[i] + (1 - betas[1]) * gradient * gradient;
     means[i] = mean;
     variances[i] = variance;
     values[i] -= ((learningRate / correction1) * mean) / (Math.sqrt(variance) / correction2 + epsilon);
   }
+  return norm;
 }
 
 /** Passes that a hypergradient takes: each leaves its gradients in the arenas. */
@@ -67,7 +75,7 @@ export interface HypergradientPasses {
   /** ∇w of the training batch; moves the running statistics. */
   trainWeights(): void;
   /** Both gradients of the validation batch at w'; running statistics stay. Gives its loss and hits. */
-  validation(): { loss?: number; correct?: number };
+  validation(): { loss?: number; terms?: readonly number[]; correct?: number };
   /** ∇α of the training batch. */
   trainAlpha(): void;
 }

@@ -12,6 +12,7 @@ import {
   type NoiseNode,
   type ParameterSpec,
 } from '../../graph/graph.ts';
+import { crossEntropiesOf, isLossNode } from '../../graph/losses.ts';
 import { elementsOf } from '../../graph/shape.ts';
 import { integers, normal, randomBlock } from '../../random/philox.ts';
 import type { DropoutDraw, Mixing } from '../device.ts';
@@ -58,6 +59,8 @@ export interface PassOptions {
 /** What a pass gives; gradients are left in the arenas. */
 export interface PassResult {
   readonly loss?: number;
+  /** Of a sum of losses. */
+  readonly terms?: readonly number[];
   readonly correct?: number;
   readonly outputs: ReadonlyMap<number, Float32Array>;
   readonly inputGradients: Readonly<Record<string, Float32Array>>;
@@ -115,7 +118,7 @@ class Pass {
     const output = graph.nodes[graph.output];
     const reads = new Map(this.#options.read.map((id) => [id, this.#outputOf(id)] as const));
     return {
-      ...(output.op === 'softmaxCrossEntropy' ? this.#lossResult(output) : {}),
+      ...(isLossNode(output) ? this.#lossResult(output) : {}),
       outputs: reads,
       inputGradients: this.#inputGradients,
     };
@@ -195,8 +198,8 @@ class Pass {
   #isRead({ id }: Node): boolean {
     const { graph, read } = this.#options;
     const output = graph.nodes[graph.output];
-    const logits = output.op === 'softmaxCrossEntropy' ? output.inputs[0] : undefined;
-    return read.includes(id) || id === logits || id === graph.output;
+    const told = [...termsOf(output), ...crossEntropiesOf(graph).map(({ inputs }) => inputs[0])];
+    return read.includes(id) || told.includes(id) || id === graph.output;
   }
 
   #keep(tensor: Tensor): Tensor {
@@ -210,7 +213,8 @@ class Pass {
     return {
       tf,
       batchSize,
-      labels: this.#oneHot(),
+      labels: (classes) => this.#oneHot(classes),
+      detach: (x) => this.#detach(x),
       parameter: (name) => this.#value(name),
       input: (name) => this.#inputs.get(name) as Tensor,
       mixing: (node) => this.#mixing(node),
@@ -229,12 +233,10 @@ class Pass {
     };
   }
 
-  /** Labels as rows of zeros and a one, or of two shares of one, where the output is a loss. */
-  #oneHot(): Tensor | undefined {
-    const { tf, graph, batchSize, labels, mixed } = this.#options;
-    const output = graph.nodes[graph.output];
-    if (output.op !== 'softmaxCrossEntropy' || labels === undefined) return undefined;
-    const classes = graph.nodes[output.inputs[0]].shape[0];
+  /** Labels as rows of zeros and a one, or of two shares of one, where there are labels. */
+  #oneHot(classes: number): Tensor | undefined {
+    const { tf, batchSize, labels, mixed } = this.#options;
+    if (labels === undefined) return undefined;
     const rows = new Float32Array(batchSize * classes);
     labels.forEach((label, sample) => {
       rows[sample * classes + label] = mixed?.share ?? 1;
@@ -282,6 +284,14 @@ class Pass {
     return tf.tensor(scaled, [batchSize, ...shape], 'float32');
   }
 
+  #detach(x: Tensor): Tensor {
+    const { tf } = this.#options;
+    return tf.customGrad((value) => ({
+      value: tf.clone(value as Tensor),
+      gradFunc: (slope) => tf.zerosLike(slope),
+    }))(x);
+  }
+
   #clear(): void {
     const { arenas, gradients, map } = this.#options;
     if (gradients.accumulate) return;
@@ -295,8 +305,7 @@ class Pass {
   #differentiate(sources: readonly Source[]): void {
     const { tf, graph, batchSize, outputGradient, map, arenas } = this.#options;
     const output = graph.nodes[graph.output];
-    const isLoss = output.op === 'softmaxCrossEntropy';
-    const slope = isLoss
+    const slope = isLossNode(output)
       ? tf.scalar(1)
       : tf.tensor((outputGradient ?? new Float32Array()).slice(), [batchSize, ...output.shape], 'float32');
     const differentiate = tf.valueAndGrads(() => this.#forward());
@@ -337,19 +346,36 @@ class Pass {
     }
   }
 
-  #lossResult(output: Node): { loss: number; correct: number } {
+  #lossResult(output: Node): Pick<PassResult, 'loss' | 'terms' | 'correct'> {
+    const lossOf = (id: number) => this.#read.get(id)?.dataSync()[0] ?? Number.NaN;
+    const terms = termsOf(output);
+    return {
+      loss: lossOf(output.id),
+      ...(terms.length > 0 && { terms: terms.map(lossOf) }),
+      correct: this.#hits(),
+    };
+  }
+
+  /** Of the first loss against labels. */
+  #hits(): number {
     const { labels = new Int32Array(), batchSize, graph } = this.#options;
-    const loss = this.#read.get(output.id)?.dataSync()[0] ?? Number.NaN;
-    const logits = this.#read.get(output.inputs[0])?.dataSync() ?? [];
-    const classes = graph.nodes[output.inputs[0]].shape[0];
+    const [first] = crossEntropiesOf(graph);
+    if (first === undefined) return 0;
+    const logits = this.#read.get(first.inputs[0])?.dataSync() ?? [];
+    const classes = graph.nodes[first.inputs[0]].shape[0];
     let correct = 0;
     for (let sample = 0; sample < batchSize; sample++) {
       let best = 0;
       for (let c = 1; c < classes; c++) if (logits[sample * classes + c] > logits[sample * classes + best]) best = c;
       if (best === labels[sample]) correct++;
     }
-    return { loss, correct };
+    return correct;
   }
+}
+
+/** The losses that a sum adds up. */
+function termsOf(output: Node): readonly number[] {
+  return output.op === 'lossSum' ? output.inputs : [];
 }
 
 function parameterNames(node: Node): string[] {

@@ -51,7 +51,8 @@ export async function describeTraining(context: MethodContext<TrainSettings>): P
     open: async (device) => {
       const { mean, deviation, augmentation } = dataset;
       using resources = new Resources();
-      const trained = resources.use(await device.createParameters(graph, { seed }));
+      const secondMoments = settings.optimizer === 'adam';
+      const trained = resources.use(await device.createParameters(graph, { seed, secondMoments }));
       const pool = resources.use(new ImagePool(context.workers));
       const augment = { ...settings, placement: placementOf(settings, augmentation) };
       const images = resources.use(await openFeed(device, train, { pool, augment, seed }));
@@ -144,6 +145,7 @@ class TrainingRun implements MethodRun {
       batch,
       settings,
       learningRate: trainLearningRate(settings, at.epoch),
+      update: at.updates,
       averages: averages && { parameters: averages, decay: averageDecay(settings.emaDecay, at.updates) },
     });
     const { loss, correct, gradientNorm } = weightStepOutcome(await this.#device.execute(commands));

@@ -2,6 +2,7 @@ import { autoAugmentChoices } from '../../augment/augment.ts';
 import { precisions } from '../../backend/device.ts';
 import { scheduleAheadRule } from '../../learn/cosine.ts';
 import { schedules } from '../../learn/schedule.ts';
+import { optimizers } from '../../learn/weight_step.ts';
 import { dropPathUnits } from '../../network/genotype_operation.ts';
 import { stemForms } from '../../network/macro.ts';
 import {
@@ -30,7 +31,8 @@ export const trainSettingRules = {
   gamma: number(0.97, 0, 1, 'factor an epoch of the exponential schedule'),
   scheduleAhead: scheduleAheadRule,
   warmupEpochs: integer(0, 0, 1e6, 'epochs over which the learning rate rises'),
-  momentum: number(0.9, 0, 1, 'of the weights'),
+  optimizer: choice('sgd', optimizers, 'what moves the weights: SGD with momentum, or Adam with betas 0.9 and 0.999'),
+  momentum: number(0.9, 0, 1, 'of SGD'),
   weightDecay: number(3e-4, 0, 100, 'of the weights'),
   gradClip: number(5, 1e-12, Number.MAX_VALUE, 'largest norm of the gradient'),
   auxiliary: flag(true, 'also learn from an auxiliary head behind the second reduction'),

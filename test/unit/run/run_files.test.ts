@@ -171,7 +171,7 @@ describe('config.json', () => {
   it('of format 6 is read with the settings that it did not have', () => {
     const without = (settings: object, ...names: string[]) =>
       Object.fromEntries(Object.entries(settings).filter(([name]) => !names.includes(name)));
-    const later = { scheduleAhead: false, annealEpochs: 0, dropPathUnit: 'published' };
+    const later = { scheduleAhead: false, annealEpochs: 0, dropPathUnit: 'published', optimizer: 'sgd' };
     const settings = without(training.settings, ...Object.keys(later));
     expect(parseTraining({ format: 6, settings })).toEqual({ ...training, settings: { ...settings, ...later } });
     const searched = without(config.settings, 'scheduleAhead');
