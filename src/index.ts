@@ -59,7 +59,9 @@ export {
   exportFormats,
   exportNetwork,
 } from './exchange/export.ts';
+export { type PublishedHistoryOptions, writePublishedHistory } from './exchange/published_history.ts';
 export { type ReadWeightsOptions, readWeights, type WeightFile } from './exchange/weights.ts';
+export { withoutDeadNodes } from './genotype/dead_nodes.ts';
 export type { CellType, Genotype, GenotypeCell, GenotypeEdge } from './genotype/genotype.ts';
 export { genotypes } from './genotype/published.ts';
 export { formatGenotype, type GenotypeForm, parseGenotype } from './genotype/text.ts';
@@ -93,6 +95,12 @@ export {
   settingRules,
 } from './methods/darts/settings.ts';
 export {
+  type FairdartsPresetName,
+  type FairdartsSettings,
+  fairdartsPresets,
+  fairdartsSettingRules,
+} from './methods/fairdarts/settings.ts';
+export {
   resolveTrainSettings,
   type TrainPresetName,
   type TrainSettings,
@@ -100,12 +108,20 @@ export {
   trainSettingRules,
 } from './methods/train/settings.ts';
 export { buildDerivedNetwork, type DerivedNetworkOptions } from './network/derived.ts';
+export type { DropPathUnit } from './network/genotype_operation.ts';
 export type { Network, StemForm } from './network/macro.ts';
 export { mixingWeights } from './network/mixing.ts';
 export { type AlphaTable, buildSupernet, type Supernet, type SupernetOptions } from './network/supernet.ts';
 export { type NamedOperation, type Operation, type OperationContext, operations } from './operation/operations.ts';
 export { type Cost, costOf, type LayerCost, type LayerKind } from './report/cost.ts';
 export { drawGenotype, type PictureFormat } from './report/draw.ts';
+export {
+  type DrawHistoryOptions,
+  drawHistory,
+  type HistoryKind,
+  historyKinds,
+  type NamedHistory,
+} from './report/draw_history.ts';
 export type {
   CheckpointEvent,
   EpochEvent,
@@ -119,9 +135,22 @@ export type {
   UnreadableEvent,
 } from './run/events.ts';
 export type { RunOptions } from './run/options.ts';
+export { readHistory, type SelectFromOptions, type Selection, selectFrom } from './run/select.ts';
 export { type TestOptions, type TestResult, test } from './run/test.ts';
 export type { SearchOptions } from './search.ts';
 export { type SearchRun, search } from './search.ts';
+export type { Selectable, SelectableTable, WeightedCandidate } from './select/candidates.ts';
+export type { ThresholdCount } from './select/empty_cells.ts';
+export type { HistoryEntry, MixingHistory } from './select/history.ts';
+export type { AlphaLayout, LayoutRow } from './select/layout.ts';
+export {
+  defaultThreshold,
+  type SelectionOptions,
+  type SelectionRule,
+  selectGenotype,
+  selectionRules,
+} from './select/rules.ts';
+export { type OperationCounts, operationCounts } from './select/statistics.ts';
 export { genotypeOf } from './select/strongest_edges.ts';
 export type { SettingRule } from './setting_rules.ts';
 export {

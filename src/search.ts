@@ -1,4 +1,5 @@
 import type { PresetName, SearchSettings } from './methods/darts/settings.ts';
+import type { FairdartsPresetName, FairdartsSettings } from './methods/fairdarts/settings.ts';
 import type { SearchEvent, SearchResult } from './run/events.ts';
 import type { RunOptions } from './run/options.ts';
 import type { Run } from './run/run.ts';
@@ -10,10 +11,10 @@ export interface SearchOptions extends RunOptions {
   /** How to search: the name of a method, as `dartsmith methods` lists them; `darts` when absent. */
   readonly method?: string;
   /** Ready-made settings; the method's first, `quick`, when absent. */
-  readonly preset?: PresetName;
-  /** Settings that replace the preset's. */
-  readonly settings?: Partial<SearchSettings>;
-  /** A known space's name or one of your own; `darts` when absent. */
+  readonly preset?: PresetName | FairdartsPresetName;
+  /** Settings of the method that replace the preset's. */
+  readonly settings?: Partial<SearchSettings> | Partial<FairdartsSettings>;
+  /** A known space's name or one of your own; the preset's or the method's first when absent. */
   readonly space?: string | SearchSpace;
 }
 

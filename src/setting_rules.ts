@@ -42,10 +42,13 @@ type ValueOf<Rule> = Rule extends FlagRule ? boolean : Rule extends ChoiceRule<i
 /** Settings by name, where it does not matter of which method. */
 export type Settings = SettingsOf<SettingTable>;
 
-/** Ready-made settings; `limit` is how many training images are used (all when absent). */
+/** Ready-made settings. */
 export interface Preset<Values> {
   readonly settings: Values;
+  /** Training images that are used; all when absent. */
   readonly limit?: number;
+  /** Name of the search space; the method's first when absent. */
+  readonly space?: string;
 }
 
 /** Presets by name; the first is the default. */

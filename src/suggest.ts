@@ -8,13 +8,14 @@ export function invalidWord(name: string, words: readonly string[], actual: unkn
 
 /** ` (Did you mean separable?)` for the nearest known word, in commander's form; nothing where none is near. */
 export function suggestion(word: string, known: readonly string[]): string {
-  const ranked = known
+  // So short a word is another one where a letter differs: gpu is no slip for cpu.
+  const most = (candidate: string) => (word.length <= 3 ? 0 : 0.4 * Math.max(word.length, candidate.length));
+  const [best] = known
+    // Lengths alone tell that a whole file is no slip for a word, before its letters are compared.
+    .filter((candidate) => Math.abs(candidate.length - word.length) <= most(candidate))
     .map((candidate) => ({ candidate, distance: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance);
-  const [best] = ranked;
-  // So short a word is another one where a letter differs: gpu is no slip for cpu.
-  const most = word.length <= 3 ? 0 : 0.4 * Math.max(word.length, best?.candidate.length ?? 0);
-  if (best === undefined || best.distance > most) return '';
+  if (best === undefined || best.distance > most(best.candidate)) return '';
   return ` (Did you mean ${best.candidate}?)`;
 }
 

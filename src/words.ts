@@ -9,3 +9,9 @@ export function inWords(name: string): string {
 export function inUtc(time: string): string {
   return time.replace('T', ' ').replace(/\..*/, ' UTC');
 }
+
+/** A moment of a search by the epochs behind it: before the first step, after 1 epoch, after 12 epochs. */
+export function momentOf(epoch: number): string {
+  if (epoch === 0) return 'before the first step';
+  return `after ${epoch} ${epoch === 1 ? 'epoch' : 'epochs'}`;
+}

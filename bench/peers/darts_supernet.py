@@ -1,4 +1,5 @@
-"""The DARTS supernet (Liu, Simonyan, Yang, arXiv:1806.09055) in PyTorch: the rival in timings, the oracle in tests.
+"""The supernets of DARTS (Liu, Simonyan, Yang, arXiv:1806.09055) and FairDARTS (Chu, Zhou, Zhang, Li, arXiv:1911.12126) in PyTorch: the
+rival in timings, the oracle in tests.
 
 Parameters bear the names of the published code, so that both sides speak of the same tensor. Tensors are [N, C, H, W].
 """
@@ -64,8 +65,8 @@ def depthwise_pointwise(channels, kernel, stride, dilation=1, affine=False):
     ]
 
 
-def candidates(channels, stride):
-    """The eight candidate operations of one edge, in the published order."""
+def candidates(channels, stride, fair=False):
+    """The eight candidate operations of one edge, in the published order; the first, `none`, is not among FairDARTS' seven."""
 
     def pooled(pool):
         return nn.Sequential(pool, nn.BatchNorm2d(channels, affine=False))
@@ -73,8 +74,8 @@ def candidates(channels, stride):
     def separable(kernel):
         return Chain(*depthwise_pointwise(channels, kernel, stride), *depthwise_pointwise(channels, kernel, 1))
 
-    return [
-        Zero(stride),
+    none = [] if fair else [Zero(stride)]
+    return none + [
         pooled(nn.MaxPool2d(3, stride, padding=1)),
         pooled(nn.AvgPool2d(3, stride, padding=1, count_include_pad=False)),
         nn.Identity() if stride == 1 else FactorizedReduce(channels, channels),
@@ -88,9 +89,9 @@ def candidates(channels, stride):
 class MixedOperation(nn.Module):
     """One edge: every candidate of the input, summed with mixing weights [candidates]."""
 
-    def __init__(self, channels, stride, skip_zero):
+    def __init__(self, channels, stride, skip_zero, fair):
         super().__init__()
-        self._ops = nn.ModuleList(candidates(channels, stride))
+        self._ops = nn.ModuleList(candidates(channels, stride, fair))
         self.active = [not (skip_zero and isinstance(op, Zero)) for op in self._ops]
 
     def forward(self, x, weights):
@@ -98,14 +99,14 @@ class MixedOperation(nn.Module):
 
 
 class Cell(nn.Module):
-    def __init__(self, before, previous, channels, reduction, reduction_before, skip_zero):
+    def __init__(self, before, previous, channels, reduction, reduction_before, skip_zero, fair):
         super().__init__()
         self.reduction = reduction
         preprocess = FactorizedReduce if reduction_before else relu_conv_norm
         self.preprocess0 = preprocess(before, channels)
         self.preprocess1 = relu_conv_norm(previous, channels)
         strides = [2 if reduction and state < 2 else 1 for node in range(NODES) for state in range(2 + node)]
-        self._ops = nn.ModuleList(MixedOperation(channels, stride, skip_zero) for stride in strides)
+        self._ops = nn.ModuleList(MixedOperation(channels, stride, skip_zero, fair) for stride in strides)
 
     def forward(self, s0, s1, weights):
         states = [self.preprocess0(s0), self.preprocess1(s1)]
@@ -119,13 +120,14 @@ class Cell(nn.Module):
 class Supernet(nn.Module):
     """Images [N, inputs, H, W] to logits [N, classes]; `alphas_normal` and `alphas_reduce` are [14, 8].
 
-    `skip_zero` leaves the candidate `none` out of the sum: the same values for less work.
+    `skip_zero` leaves the candidate `none` out of the sum: the same values for less work. `fair` is the supernet of FairDARTS: alphas
+    [14, 7] begin at 0, and mixing weights are their sigmoid.
     """
 
     # Within which the loss is computed.
     autocast = staticmethod(contextlib.nullcontext)
 
-    def __init__(self, channels=16, layers=8, classes=10, inputs=3, skip_zero=False):
+    def __init__(self, channels=16, layers=8, classes=10, inputs=3, skip_zero=False, fair=False):
         super().__init__()
         stem = 3 * channels
         self.stem = nn.Sequential(nn.Conv2d(inputs, stem, 3, padding=1, bias=False), nn.BatchNorm2d(stem))
@@ -134,12 +136,14 @@ class Supernet(nn.Module):
         for layer in range(layers):
             reduction = layer in (layers // 3, 2 * layers // 3)
             channels *= 2 if reduction else 1
-            self.cells.append(Cell(before, previous, channels, reduction, reduction_before, skip_zero))
+            self.cells.append(Cell(before, previous, channels, reduction, reduction_before, skip_zero, fair))
             before, previous, reduction_before = previous, NODES * channels, reduction
         self.classifier = nn.Linear(previous, classes)
-        count = len(candidates(2, 1))
-        self.alphas_normal = nn.Parameter(1e-3 * torch.randn(EDGES, count))
-        self.alphas_reduce = nn.Parameter(1e-3 * torch.randn(EDGES, count))
+        self.fair = fair
+        count = len(candidates(2, 1, fair))
+        deviation = 0.0 if fair else 1e-3
+        self.alphas_normal = nn.Parameter(deviation * torch.randn(EDGES, count))
+        self.alphas_reduce = nn.Parameter(deviation * torch.randn(EDGES, count))
 
     def alphas(self):
         return [self.alphas_normal, self.alphas_reduce]
@@ -150,8 +154,12 @@ class Supernet(nn.Module):
     def weights(self):
         return [value for _, value in self.named_weights()]
 
+    def mixing(self):
+        """The mixing weights of both tables."""
+        return [torch.sigmoid(alpha) if self.fair else functional.softmax(alpha, dim=-1) for alpha in self.alphas()]
+
     def forward(self, images):
-        normal, reduce = (functional.softmax(alpha, dim=-1) for alpha in self.alphas())
+        normal, reduce = self.mixing()
         s0 = s1 = self.stem(images)
         for cell in self.cells:
             s0, s1 = s1, cell(s0, s1, reduce if cell.reduction else normal)

@@ -58,7 +58,7 @@ class Cell(nn.Module):
         super().__init__()
         self.preprocess0 = (AffineReduce if reduction_before else relu_conv_norm)(before, channels)
         self.preprocess1 = relu_conv_norm(previous, channels)
-        self.nodes = [[edge["input"] for edge in edges] for edges in cell["nodes"]]
+        self.nodes = [[(edge["input"], edge.get("weight")) for edge in edges] for edges in cell["nodes"]]
         self.concat = cell["concat"]
         edges = [edge for node in cell["nodes"] for edge in node]
         strides = [2 if reduction and edge["input"] < 2 else 1 for edge in edges]
@@ -70,8 +70,41 @@ class Cell(nn.Module):
         states = [self.preprocess0(s0), self.preprocess1(s1)]
         ops = iter(self._ops)
         for inputs in self.nodes:
-            states.append(sum(next(ops)(states[state]) for state in inputs))
+            outputs = [(next(ops)(states[state]), weight) for state, weight in inputs]
+            states.append(sum(output if weight is None else weight * output for output, weight in outputs))
         return torch.cat([states[state] for state in self.concat], dim=1)
+
+
+class TripleCell(nn.Module):
+    """A cell of triples (operation, to, from) of FairDARTS (Chu, Zhou, Zhang, Li, arXiv:1911.12126).
+
+    Nodes are computed in the order in which triples first name them; a source that nothing has computed by then is passed over.
+    """
+
+    def __init__(self, triples, before, previous, channels, reduction, reduction_before):
+        super().__init__()
+        self.preprocess0 = (AffineReduce if reduction_before else relu_conv_norm)(before, channels)
+        self.preprocess1 = relu_conv_norm(previous, channels)
+        self._ops = nn.ModuleDict()
+        for name, to, source in triples:
+            if str(to) not in self._ops:
+                self._ops[str(to)] = nn.ModuleDict()
+            edges = self._ops[str(to)]
+            if str(source) not in edges:
+                edges[str(source)] = nn.ModuleList()
+            edges[str(source)].append(operation(name, channels, 2 if reduction and source < 2 else 1))
+
+    def forward(self, s0, s1):
+        states = {"0": self.preprocess0(s0), "1": self.preprocess1(s1)}
+        for to, edges in self._ops.items():
+            sums = [sum(op(states[source]) for op in ops) for source, ops in edges.items() if source in states]
+            states[to] = sum(sums)
+        return torch.cat([states[to] for to in self._ops], dim=1)
+
+
+def triples_of(cell):
+    """The triples of a cell of our JSON form, those of the node that comes first before others'."""
+    return [(edge["operation"], to, edge["input"]) for to in cell["concat"] for edge in cell["nodes"][to - 2]]
 
 
 class AuxiliaryHead(nn.Module):
@@ -108,8 +141,15 @@ class DerivedNetwork(nn.Module):
             reduction = layer in (layers // 3, 2 * layers // 3)
             channels *= 2 if reduction else 1
             cell = genotype["reduce" if reduction else "normal"]
-            self.cells.append(Cell(cell, before, previous, channels, reduction, reduction_before))
-            before, previous, reduction_before = previous, len(cell["concat"]) * channels, reduction
+            if genotype.get("entries") == "triples":
+                triples = cell if isinstance(cell, list) else triples_of(cell)
+                made = TripleCell(triples, before, previous, channels, reduction, reduction_before)
+                width = len(made._ops)
+            else:
+                made = Cell(cell, before, previous, channels, reduction, reduction_before)
+                width = len(cell["concat"])
+            self.cells.append(made)
+            before, previous, reduction_before = previous, width * channels, reduction
             if auxiliary and layer == 2 * layers // 3:
                 self.auxiliary_head = AuxiliaryHead(previous, classes, min(3, size // 4 - 5))
         self.auxiliary_layer = 2 * layers // 3 if auxiliary else None

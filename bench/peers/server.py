@@ -15,6 +15,7 @@ import torch
 
 from darts_supernet import Supernet, multiply_accumulates
 from execution import Execution
+from fairdarts_step import FairStep
 from search_step import SearchStep, hypergradient
 from tensor_file import read_tensors, write_tensors
 from weight_step import WeightStep
@@ -64,7 +65,7 @@ def time_step(form, work, batch, channels, layers, threads, size=32, inference=F
             torch.cuda.reset_peak_memory_stats()
         else:
             reset_peak()
-        step = SearchStep(form, *sizes, execution) if "order" in work else WeightStep(form, *sizes)
+        step = open_step(form, work, sizes[1:], execution)
     else:
         step = steps[key]["step"]
     start = time.perf_counter()
@@ -75,6 +76,12 @@ def time_step(form, work, batch, channels, layers, threads, size=32, inference=F
         peak = torch.cuda.max_memory_allocated() if on_gpu else peak_bytes()
         steps[key] = {"step": step, "peak": peak}
     return {"seconds": seconds, "loss": loss, "peakBytes": steps[key]["peak"]}
+
+
+def open_step(form, work, sizes, execution):
+    if work == "fairdarts":
+        return FairStep(form, *sizes, execution)
+    return SearchStep(form, work, *sizes, execution) if "order" in work else WeightStep(form, work, *sizes)
 
 
 def describe(channels, layers, classes, size, inputs):

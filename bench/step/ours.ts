@@ -1,9 +1,11 @@
-import type { Batch, Command, Device, DeviceDataset, Precision, Program } from '../../src/backend/device.ts';
+import type { Command, Device, DeviceDataset, GatheredBatch, Precision, Program } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
 import { genotypes } from '../../src/genotype/published.ts';
 import { GraphBuilder } from '../../src/graph/builder.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { presets } from '../../src/methods/darts/settings.ts';
+import { fairdartsPresets } from '../../src/methods/fairdarts/settings.ts';
+import { fairdartsParts } from '../../src/methods/fairdarts/step.ts';
 import { buildDerivedNetwork } from '../../src/network/derived.ts';
 import type { Network } from '../../src/network/macro.ts';
 import { buildSupernet } from '../../src/network/supernet.ts';
@@ -62,11 +64,12 @@ export async function openOurStep(options: StepOptions): Promise<OurStep> {
 /** The network that a step trains. */
 export function networkOf(work: Work, sizes: StepSizes): Graph {
   if (work === 'chain') return chain(sizes);
-  return work === 'evaluation' ? evaluationNetwork(sizes, 0.4).graph : supernet(sizes);
+  if (work === 'evaluation') return evaluationNetwork(sizes, 0.4).graph;
+  return supernet(work === 'fairdarts' ? 'fairdarts' : 'darts', sizes);
 }
 
-function supernet({ channels, layers }: StepSizes): Graph {
-  return buildSupernet({ inputShape: shape, classes, initChannels: channels, layers }).graph;
+function supernet(space: string, { channels, layers }: StepSizes): Graph {
+  return buildSupernet({ space, inputShape: shape, classes, initChannels: channels, layers }).graph;
 }
 
 /** The network of DARTS_V2, with an auxiliary head of that weight. */
@@ -107,7 +110,7 @@ function randomImages(count: number) {
 function commandsOf(work: Work, program: Program, dataset: DeviceDataset, step: number): Command[] {
   const { parameters, batchSize } = program;
   const { learningRate, momentum, weightDecay, gradClip, archLearningRate, archWeightDecay } = presets.paper.settings;
-  const batch = (offset: number, purpose: 'trainAugmentation' | 'validationAugmentation'): Batch => ({
+  const batch = (offset: number, purpose: 'trainAugmentation' | 'validationAugmentation'): GatheredBatch => ({
     dataset,
     indices: Uint32Array.from({ length: batchSize }, (_, index) => offset + index),
     augmentation: {
@@ -126,6 +129,7 @@ function commandsOf(work: Work, program: Program, dataset: DeviceDataset, step: 
   ];
   if (work === 'chain' || work === 'evaluation') return weightStep;
   const validation = batch(batchSize, 'validationAugmentation');
+  if (work === 'fairdarts') return fairdartsStep(program, train, validation, step);
   return [
     work === 'first order'
       ? { kind: 'gradients', program, batch: validation, target: 'alpha' }
@@ -141,4 +145,14 @@ function commandsOf(work: Work, program: Program, dataset: DeviceDataset, step: 
     },
     ...weightStep,
   ];
+}
+
+/** As the method takes it. */
+function fairdartsStep(program: Program, train: GatheredBatch, validation: GatheredBatch, step: number): Command[] {
+  const { settings } = fairdartsPresets.paper;
+  const parts = fairdartsParts(settings);
+  const batches = { train, validation, trainForAlpha: train };
+  const { learningRate } = settings;
+  const of = { program, validationProgram: program, ...batches, settings, learningRate, update: step - 1 };
+  return [...parts.alpha(of), ...(parts.weights?.(of) ?? [])];
 }

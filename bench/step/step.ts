@@ -1,5 +1,6 @@
 // One step on the CPU, ours and PyTorch's in turn in one run: first- and second-order search steps and a chain of separable
-// convolutions at batch 16 and 64, the evaluation network at 32. Options: --work first-order,second-order,chain,evaluation
+// convolutions at batch 16 and 64, FairDARTS' step at 128, the evaluation network at 32. Options: --work
+// first-order,second-order,fairdarts,chain,evaluation
 // --batch 16,64 --channels --layers
 // --threads --rounds, --profile (our search step by kernel, nothing else), --precision (of --profile), --json FILE, --against FOLDER
 // (another checkout of ours, built, in the same turns).
@@ -48,6 +49,7 @@ const defaults: Readonly<
 > = {
   'first order': search,
   'second order': search,
+  fairdarts: { ...search, batches: '128' },
   chain: { ...wide, batches: '16,64' },
   evaluation: { ...wide, batches: '32' },
 };
@@ -114,7 +116,8 @@ function chosenWorks(text: string | undefined): readonly Work[] {
   if (text === undefined) return works;
   return text.split(',').map((name) => {
     const work = works.find((candidate) => candidate.replace(' ', '-') === name);
-    if (work === undefined) throw invalid('--work', 'names among first-order, second-order, chain, evaluation', name);
+    if (work === undefined)
+      throw invalid('--work', 'names among first-order, second-order, fairdarts, chain, evaluation', name);
     return work;
   });
 }

@@ -44,10 +44,29 @@ const operations: Readonly<Record<OperationName, Operation>> = {
   invert,
 };
 
-/** Applies an operation of AutoAugment at a magnitude from 0 to 9, in the direction of `sign`. */
-export function applyOperation(image: Image, name: OperationName, magnitude: number, sign: 1 | -1): Image {
+/** Operations of policies whose code differs from the paper. */
+const ownOperations: Partial<Record<PolicyName, Partial<Record<OperationName, Operation>>>> = {
+  fairdarts: {
+    shearX: (image, amount) => shearX(image, 0.3 * amount, 'bicubic'),
+    shearY: (image, amount) => shearY(image, 0.3 * amount, 'bicubic'),
+    translateX: (image, amount) => translateX(image, translation * image.shape[1] * amount),
+    translateY: (image, amount) => translateY(image, translation * image.shape[0] * amount),
+    // Always counter-clockwise.
+    rotate: (image, amount) => rotate(image, 30 * Math.abs(amount)),
+  },
+};
+
+/** Applies an operation of AutoAugment, as a policy has it, at a magnitude from 0 to 9, in the direction of `sign`. */
+export function applyOperation(
+  image: Image,
+  name: OperationName,
+  magnitude: number,
+  sign: 1 | -1,
+  policy: PolicyName = 'cifar10',
+): Image {
   const amount = magnitude / largestMagnitude;
-  return operations[name](image, turned.has(name) ? sign * amount : amount);
+  const operation = ownOperations[policy]?.[name] ?? operations[name];
+  return operation(image, turned.has(name) ? sign * amount : amount);
 }
 
 /** Applies a random sub-policy of a policy to an RGB image. */
@@ -57,7 +76,7 @@ export function autoAugment(image: Image, policy: PolicyName, random: Random): I
   for (const [name, probability, magnitude = 0] of steps[random.below(steps.length)]) {
     // Both are drawn whether they are needed or not, so that one operation does not move the numbers of the next.
     const [applies, sign] = [random.next() < probability, random.next() < 0.5 ? 1 : -1] as const;
-    if (applies) augmented = applyOperation(augmented, name, magnitude, sign);
+    if (applies) augmented = applyOperation(augmented, name, magnitude, sign, policy);
   }
   return augmented;
 }

@@ -1,26 +1,29 @@
-// Operations that move pixels. Those of AutoAugment take the nearest pixel, as PIL does, and mid-grey beyond the border, as the
-// authors' code does.
+// Operations that move pixels, as PIL does: they take the nearest pixel, or a bicubic mean of 4x4, and mid-grey beyond the border, as
+// the authors' code of AutoAugment does.
 import type { Image } from './image.ts';
 
 /** What lies beyond the border. */
 const fill = 128;
 
+/** How a place between pixels gets its value. */
+export type Sampling = 'nearest' | 'bicubic';
+
 /** Row y of the result begins `share * y` pixels further right in the image. */
-export function shearX(image: Image, share: number): Image {
-  return affine(image, [1, share, 0, 0, 1, 0]);
+export function shearX(image: Image, share: number, sampling: Sampling = 'nearest'): Image {
+  return affine(image, [1, share, 0, 0, 1, 0], sampling);
 }
 
 /** Column x of the result begins `share * x` pixels further down in the image. */
-export function shearY(image: Image, share: number): Image {
-  return affine(image, [1, 0, 0, share, 1, 0]);
+export function shearY(image: Image, share: number, sampling: Sampling = 'nearest'): Image {
+  return affine(image, [1, 0, 0, share, 1, 0], sampling);
 }
 
-/** By whole pixels, to the right. */
+/** To the right, to the nearest pixel. */
 export function translateX(image: Image, pixels: number): Image {
   return affine(image, [1, 0, -pixels, 0, 1, 0]);
 }
 
-/** By whole pixels, down. */
+/** Down, to the nearest pixel. */
 export function translateY(image: Image, pixels: number): Image {
   return affine(image, [1, 0, 0, 0, 1, -pixels]);
 }
@@ -37,17 +40,46 @@ export function rotate(image: Image, degrees: number): Image {
 function affine(
   { pixels, shape }: Image,
   [a, b, c, d, e, f]: readonly [number, number, number, number, number, number],
+  sampling: Sampling = 'nearest',
 ): Image {
   const [height, width, channels] = shape;
   const moved = new Uint8Array(pixels.length).fill(fill);
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
-      const column = Math.floor(a * (x + 0.5) + b * (y + 0.5) + c);
-      const row = Math.floor(d * (x + 0.5) + e * (y + 0.5) + f);
+      const across = a * (x + 0.5) + b * (y + 0.5) + c;
+      const down = d * (x + 0.5) + e * (y + 0.5) + f;
+      const [column, row] = [Math.floor(across), Math.floor(down)];
       if (column < 0 || column >= width || row < 0 || row >= height) continue;
       const [to, from] = [(y * width + x) * channels, (row * width + column) * channels];
-      for (let channel = 0; channel < channels; channel++) moved[to + channel] = pixels[from + channel];
+      for (let channel = 0; channel < channels; channel++) {
+        moved[to + channel] =
+          sampling === 'nearest'
+            ? pixels[from + channel]
+            : bicubic({ pixels, shape }, across - 0.5, down - 0.5, channel);
+      }
     }
   }
   return { pixels: moved, shape };
+}
+
+/** PIL's bicubic: Keys' kernel with a = -1 over pixels at whole coordinates, those of the border repeated, the value cut off. */
+function bicubic({ pixels, shape }: Image, x: number, y: number, channel: number): number {
+  const [height, width, channels] = shape;
+  const [left, top] = [Math.floor(x), Math.floor(y)];
+  const at = (row: number, column: number) => pixels[(row * width + column) * channels + channel];
+  const near = (first: number, size: number) =>
+    [-1, 0, 1, 2].map((step) => Math.min(size - 1, Math.max(0, first + step)));
+  const columns = near(left, width);
+  const lines = near(top, height).map((row) =>
+    cubic(
+      columns.map((column) => at(row, column)),
+      x - left,
+    ),
+  );
+  return Math.min(255, Math.max(0, Math.trunc(cubic(lines, y - top))));
+}
+
+/** Of four values one after another, at a share of the way from the second to the third; of equal ones exactly what they are. */
+function cubic([a, b, c, d]: readonly number[], t: number): number {
+  return b + t * (c - a + t * (2 * (a - b) + c - d + t * (b - a + d - c)));
 }

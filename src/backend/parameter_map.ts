@@ -109,6 +109,7 @@ export function unionOf(graphs: readonly Graph[]): Pick<Graph, 'parameters'> {
   return { parameters: [...union.values()] };
 }
 
-function inOrder({ name, role, shape, layout, initialiser, group, rowLengths }: ParameterSpec): unknown {
-  return [name, role, shape, layout, Object.entries(initialiser).sort(), group, rowLengths];
+function inOrder({ initialiser, ...spec }: ParameterSpec): unknown {
+  const { name, role, shape, layout, group, untrained, rowLengths } = spec;
+  return [name, role, shape, layout, Object.entries(initialiser).sort(), group, untrained, rowLengths];
 }

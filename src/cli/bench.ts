@@ -9,6 +9,7 @@ import { invalidWord } from '../suggest.ts';
 import { type BenchCase, type BenchShape, checkBatchSize, planCases } from './bench_cases.ts';
 import { type BenchProgress, createBenchProgress } from './bench_progress.ts';
 import { type BenchResult, benchLines, describeBench } from './bench_report.ts';
+import { wrapped } from './format.ts';
 import { listenForInterrupt, worded } from './interrupt.ts';
 import { integerParser } from './options.ts';
 
@@ -27,7 +28,7 @@ const publishedShape: BenchShape = [64, 32, 32, 16];
 const maxElements = 2 ** 30;
 
 const examples = `
-Kernels: ${wrapped(kernelNames.join(', '))}.
+Kernels: ${wrapped(kernelNames.join(', '), 90)}.
 Each is what 'dartsmith/kernels' exports under that name, in the forms that the published networks use.
 
 Before a kernel is timed, its output and all gradients are checked once against a float64 reference, on 8x8 images (smaller
@@ -166,9 +167,4 @@ function readShape(text: string): BenchShape {
   const elements = sizes.reduce((product, size) => product * size, 1);
   if (sizes.length === 4 && elements >= 1 && elements <= maxElements) return [batch, height, width, channels];
   throw invalid('--shape', 'NxHxWxC (batch, height, width, channels; at least 1 each, 2^30 in all)', text);
-}
-
-/** A list on lines of at most 100 columns. */
-function wrapped(list: string): string {
-  return list.replace(/(.{1,90})(?: |$)/g, '$1\n  ').trimEnd();
 }

@@ -1,10 +1,16 @@
 import { extname } from 'node:path';
 import type { Command } from 'commander';
-import { invalid } from '../errors.ts';
+import { ArgumentError, invalid } from '../errors.ts';
+import type { PublishedHistoryOptions } from '../exchange/published_history.ts';
 import { writeFileAtomic } from '../io/atomic.ts';
 import { drawGenotype, type PictureFormat } from '../report/draw.ts';
+import { type DrawHistoryOptions, drawHistory, historyKinds } from '../report/draw_history.ts';
+import { readHistory } from '../run/select.ts';
+import { cellTypes } from '../select/candidates.ts';
 import { genotypeArgument, genotypeArgumentHelp } from './genotype_argument.ts';
-import { textParser } from './options.ts';
+import { byOption, publishedOf, publishedOptions, thresholdOption } from './history_options.ts';
+import { choiceParser, textParser } from './options.ts';
+import { publishedNames } from './published_names.ts';
 
 const formats: readonly PictureFormat[] = ['svg', 'png', 'dot'];
 
@@ -12,29 +18,75 @@ const examples = `
 Examples:
   dartsmith draw DARTS_V2 --out cells.svg
   dartsmith draw runs/mnist-20250101-120000 --out cells.png
-  dartsmith draw DARTS_V2 | dot -Tpdf > cells.pdf`;
+  dartsmith draw DARTS_V2 | dot -Tpdf > cells.pdf
+  dartsmith draw --history runs/mine --kind area --out area.png
+  dartsmith draw --history runs/darts runs/fairdarts --kind skips --out skips.svg
+
+Published names:
+  ${publishedNames()}`;
+
+/** Options of the command line. */
+interface Given extends PublishedHistoryOptions, Pick<DrawHistoryOptions, 'kind' | 'cell' | 'by' | 'threshold'> {
+  readonly out?: string;
+  readonly history?: readonly string[];
+}
+
+/** What says nothing of a genotype. */
+const ofHistories = ['kind', 'cell', 'by', 'threshold', 'candidates', 'activation'] as const;
 
 /** Adds `dartsmith draw`. */
 export function addDrawCommand(program: Command): void {
-  program
+  const command = program
     .command('draw')
-    .summary('draw the two cells of a genotype')
-    .description('Draws the normal and the reduction cell of a genotype.')
-    .argument('<genotype>', genotypeArgumentHelp)
+    .summary('draw the two cells of a genotype, or how a search went')
+    .description('Draws the normal and the reduction cell of a genotype, or how the mixing weights of a search moved.')
+    .argument('[genotype]', genotypeArgumentHelp)
     .option(
       '-o, --out <file>',
-      'x.svg, x.png or x.dot (default: DOT text on stdout)',
+      'x.svg, x.png or, of a genotype, x.dot (default: DOT text or, of a history, SVG on stdout)',
       textParser('--out', 'a file name'),
     )
-    .addHelpText('after', examples)
-    .action(draw);
+    .option('--history <sources...>', "draw searches: run directories, or what FairDARTS' code left")
+    .option(
+      '--kind <name>',
+      `of a history: ${historyKinds.join(', ')} (default: grid)`,
+      choiceParser('--kind', historyKinds),
+    )
+    .option('--cell <type>', 'of a history: normal or reduce (default: both)', choiceParser('--cell', cellTypes))
+    .addOption(byOption())
+    .addOption(thresholdOption());
+  for (const option of publishedOptions()) command.addOption(option);
+  command.addHelpText('after', examples).action(draw);
 }
 
-async function draw(argument: string, { out }: { out?: string }): Promise<void> {
+async function draw(argument: string | undefined, given: Given): Promise<void> {
+  const { out, history } = given;
+  if (history !== undefined) return drawHistories(argument, history, given);
+  if (argument === undefined) throw new ArgumentError('expected a genotype to draw, or --history with a search');
+  const surplus = ofHistories.find((name) => given[name] !== undefined);
+  if (surplus !== undefined) throw new ArgumentError(`--${surplus} is for --history: a genotype is drawn as it is`);
   // The file name is judged first: it is the cheaper mistake to find.
-  const format = out === undefined ? 'dot' : formatOf(out);
+  const format = out === undefined ? 'dot' : formatOf(out, formats);
   const { genotype } = await genotypeArgument(argument);
-  const picture = await drawGenotype(genotype, format);
+  await write(await drawGenotype(genotype, format), out);
+}
+
+async function drawHistories(
+  argument: string | undefined,
+  sources: readonly string[],
+  { out, kind, cell, by, threshold, ...published }: Given,
+): Promise<void> {
+  if (argument !== undefined) throw new ArgumentError(`a genotype and --history cannot be drawn at once: ${argument}`);
+  const format = out === undefined ? 'svg' : formatOf(out, ['svg', 'png']);
+  if (kind !== 'skips' && sources.length > 1) {
+    throw invalid('--history', `one search for --kind ${kind ?? 'grid'} (skips compares several)`, sources.length);
+  }
+  const histories = [];
+  for (const name of sources) histories.push({ name, history: await readHistory(name, publishedOf(published)) });
+  await write(await drawHistory(histories, { kind, cell, by, threshold, format }), out);
+}
+
+async function write(picture: string | Uint8Array, out: string | undefined): Promise<void> {
   if (out === undefined) {
     process.stdout.write(picture);
   } else {
@@ -43,9 +95,10 @@ async function draw(argument: string, { out }: { out?: string }): Promise<void> 
   }
 }
 
-function formatOf(file: string): PictureFormat {
+function formatOf<T extends PictureFormat>(file: string, formats: readonly T[]): T {
   const extension = extname(file).slice(1).toLowerCase();
   const format = formats.find((name) => name === extension);
-  if (format === undefined) throw invalid('--out', 'a file name that ends in .svg, .png or .dot', file);
-  return format;
+  if (format !== undefined) return format;
+  const endings = formats.map((name) => `.${name}`);
+  throw invalid('--out', `a file name that ends in ${endings.slice(0, -1).join(', ')} or ${endings.at(-1)}`, file);
 }

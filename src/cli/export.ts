@@ -4,12 +4,12 @@ import { ArgumentError, invalid } from '../errors.ts';
 import { type ExportedNetwork, type ExportFormat, exportFormats, exportNetwork } from '../exchange/export.ts';
 import { writeFileAtomic } from '../io/atomic.ts';
 import { formatBytes } from './format.ts';
-import { genotypeArgument, genotypeArgumentHelp } from './genotype_argument.ts';
+import { addNetworkOptions, genotypeArgumentHelp, type NetworkFlags, networkGenotype } from './genotype_argument.ts';
 import { choiceParser, integerParser, textParser } from './options.ts';
 import { trainingOf } from './training_run.ts';
 
 /** What both commands take. */
-interface SourceFlags {
+interface SourceFlags extends NetworkFlags {
   readonly alphas?: string;
   readonly averages: boolean;
   readonly out: string;
@@ -54,6 +54,7 @@ torch.load(file)['state_dict'], and alphas_normal and alphas_reduce are entries 
 const importExamples = `
 Examples:
   dartsmith import cifar10_model.pt --arch DARTS_V2 --out weights.safetensors
+  dartsmith import FairDARTS-b.tar --arch FairDARTS_b --out weights.safetensors
   dartsmith import supernet.pt --out supernet.safetensors
   dartsmith import search-weights.pt --alphas alphas.json --out supernet.safetensors
 
@@ -112,6 +113,7 @@ export function addImportCommand(program: Command): void {
 }
 
 function addSourceOptions(command: Command): void {
+  addNetworkOptions(command);
   command
     .option(
       '--alphas <file>',
@@ -121,13 +123,21 @@ function addSourceOptions(command: Command): void {
     .option('--no-averages', plainWeightsHelp);
 }
 
-async function runExport({ arch, weights, format, imageSize, out, ...rest }: ExportFlags): Promise<void> {
+async function runExport({
+  arch,
+  weights,
+  format,
+  imageSize,
+  out,
+  dropDeadNodes,
+  ...rest
+}: ExportFlags): Promise<void> {
   const chosen = format ?? extensions[extname(out).toLowerCase()];
   if (chosen === undefined) throw invalid('--out', 'a name that ends in .onnx, .pt or .safetensors, or --format', out);
   if (imageSize !== undefined && chosen !== 'onnx') {
     throw new ArgumentError('--image-size is for ONNX: weights have no image size, leave it out');
   }
-  const given = arch === undefined ? undefined : await genotypeArgument(arch);
+  const given = arch === undefined ? undefined : await networkGenotype(arch, { dropDeadNodes });
   const training = given?.run === undefined ? undefined : await trainingOf(given.run);
   const file = weights ?? training?.weights;
   if (file === undefined) throw new ArgumentError('expected --weights, or the run directory of a training as --arch');
@@ -138,8 +148,8 @@ async function runExport({ arch, weights, format, imageSize, out, ...rest }: Exp
   await writeNetwork(out, chosen, exported);
 }
 
-async function runImport(path: string, { arch, out, ...rest }: ImportFlags): Promise<void> {
-  const given = arch === undefined ? undefined : await genotypeArgument(arch);
+async function runImport(path: string, { arch, out, dropDeadNodes, ...rest }: ImportFlags): Promise<void> {
+  const given = arch === undefined ? undefined : await networkGenotype(arch, { dropDeadNodes });
   const options = { ...rest, weights: path, genotype: given?.genotype, format: 'safetensors' } as const;
   await writeNetwork(out, 'safetensors', await exportNetwork(options));
 }

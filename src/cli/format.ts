@@ -68,3 +68,8 @@ export function formatTable(rows: readonly (readonly string[])[], right: readonl
       .trimEnd(),
   );
 }
+
+/** A list on lines of at most so many characters, those behind the first one indented. */
+export function wrapped(list: string, columns: number): string {
+  return list.replace(new RegExp(`(.{1,${columns}})(?: |$)`, 'g'), '$1\n  ').trimEnd();
+}

@@ -1,5 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
+import type { Command } from 'commander';
 import { ArgumentError, FileError, invalid } from '../errors.ts';
+import { withoutDeadNodes } from '../genotype/dead_nodes.ts';
 import { isPython } from '../genotype/forms/python.ts';
 import type { Genotype } from '../genotype/genotype.ts';
 import { genotypes } from '../genotype/published.ts';
@@ -9,7 +11,8 @@ import { suggestion } from '../suggest.ts';
 
 /** How the help of a command describes its genotype argument. */
 export const genotypeArgumentHelp =
-  "a published name, Genotype(...) or JSON text (ours or NNI's), a file or log that holds either, or a run directory";
+  "a published name (draw --help lists them), Genotype(...) or JSON text (ours or NNI's), " +
+  'a file or log that holds either, or a run directory';
 
 const largestFileBytes = 1 << 26;
 
@@ -17,6 +20,28 @@ const largestFileBytes = 1 << 26;
 export interface GivenGenotype {
   readonly genotype: Genotype;
   readonly run?: string;
+}
+
+/** What commands take that build a genotype's network. */
+export interface NetworkFlags {
+  readonly dropDeadNodes?: boolean;
+}
+
+/** Adds the options of {@link NetworkFlags}. */
+export function addNetworkOptions(command: Command): void {
+  command.option(
+    '--drop-dead-nodes',
+    'of a genotype of triples: leave out nodes without a live source (default: they are refused)',
+  );
+}
+
+/** The genotype that an argument means, as it is built. */
+export async function networkGenotype(
+  argument: string,
+  { dropDeadNodes = false }: NetworkFlags,
+): Promise<GivenGenotype> {
+  const { genotype, run } = await genotypeArgument(argument);
+  return { genotype: dropDeadNodes ? withoutDeadNodes(genotype) : genotype, run };
 }
 
 type Notice = (text: string) => void;
@@ -35,10 +60,10 @@ export async function genotypeArgument(argument: string, notice = toStderr): Pro
   const found = await stat(argument).catch((error: NodeJS.ErrnoException) => error);
   if (found instanceof Error) {
     if (found.code !== 'ENOENT') throw new FileError(`cannot read ${argument}: ${found.message}`, { cause: found });
-    const names = Object.keys(genotypes);
-    const forms = `a published name (${names.join(', ')}), Genotype(...) text, a file or a run directory`;
+    const forms =
+      'a published name such as DARTS_V2 (dartsmith draw --help lists them), Genotype(...) text, a file or a run directory';
     const { message } = invalid('the genotype', forms, argument);
-    throw new ArgumentError(message + suggestion(argument, names));
+    throw new ArgumentError(message + suggestion(argument, Object.keys(genotypes)));
   }
   if (!found.isDirectory()) return { genotype: await readGenotypeFile(argument, found.size, notice) };
   return { genotype: await readRunGenotype(argument, notice), run: argument };

@@ -3,15 +3,15 @@ import { ArgumentError } from '../errors.ts';
 import type { Genotype } from '../genotype/genotype.ts';
 import { buildDerivedNetwork } from '../network/derived.ts';
 import { callingSize } from '../network/image_size.ts';
-import type { Network } from '../network/macro.ts';
 import { buildSupernet } from '../network/supernet.ts';
 import { type Cost, costOf } from '../report/cost.ts';
 import { readRun } from '../run/directory.ts';
 import { formatBytes, formatCount, formatExact, formatShare, formatTable } from './format.ts';
-import { genotypeArgument, genotypeArgumentHelp } from './genotype_argument.ts';
+import { addNetworkOptions, genotypeArgumentHelp, type NetworkFlags, networkGenotype } from './genotype_argument.ts';
 import { integerParser, textParser } from './options.ts';
 
-interface InfoFlags {
+interface InfoFlags extends NetworkFlags {
+  readonly arch?: string;
   readonly initChannels?: number;
   readonly layers?: number;
   readonly classes?: number;
@@ -36,10 +36,13 @@ interface Subject {
 const examples = `
 Examples:
   dartsmith info DARTS_V2
+  dartsmith info --arch FairDARTS_a
   dartsmith info supernet --init-channels 8 --layers 5
   dartsmith info runs/mnist-20250101-120000 --json
 
-The images and classes of a run are those that it searched on.`;
+The images and classes of a run are those that it searched on. FLOPs are counted as papers of FairDARTS and after it count them:
+multiply-accumulates of convolutions, 4 an output element of average poolings, 65 a channel of 8x8 pixels for the last pooling,
+2 · inputs - 1 an output of the classifier; the auxiliary head is not run.`;
 
 type Sizes = Pick<Subject, 'initChannels' | 'layers' | 'classes' | 'inputShape'>;
 
@@ -55,47 +58,71 @@ export function addInfoCommand(program: Command): void {
   const [classes, readClasses] = integer('--classes');
   const [imageSize, readImageSize] = integer('--image-size');
   const [imageChannels, readImageChannels] = integer('--image-channels');
-  program
+  const command = program
     .command('info')
     .summary('what a network costs: parameters, multiply-accumulates, memory')
     .description('Counts what the derived network of a genotype, or the supernet, costs for one image.')
-    .argument('<genotype>', `${genotypeArgumentHelp}; or the word supernet`)
+    .argument('[genotype]', `${genotypeArgumentHelp}; or the word supernet`)
+    .option('--arch <genotype>', 'the same as an option', textParser('--arch', 'a genotype'))
     .option(initChannels, 'channels of the first cell (default: 36, supernet 16)', readInitChannels)
     .option(layers, 'number of cells (default: 20, supernet 8)', readLayers)
     .option(classes, 'classes (default: 10)', readClasses)
     .option(imageSize, 'height and width of an image in pixels (default: 32)', readImageSize)
     .option(imageChannels, 'channels of an image (default: 3)', readImageChannels)
     .option('--space <name>', 'search space of the supernet (default: darts)', textParser('--space', 'a search space'))
-    .option('--json', 'print one JSON object')
-    .addHelpText('after', examples)
-    .action(info);
+    .option('--json', 'print one JSON object');
+  addNetworkOptions(command);
+  command.addHelpText('after', examples).action(info);
 }
 
-async function info(argument: string, flags: InfoFlags): Promise<void> {
-  const { subject, graph } = argument === 'supernet' ? describeSupernet(flags) : await describeDerived(argument, flags);
-  const cost = costOf(graph);
+async function info(argument: string | undefined, flags: InfoFlags): Promise<void> {
+  const asked = argumentOf(argument, flags);
+  const { subject, cost } = asked === 'supernet' ? supernetCost(flags) : await derivedCost(asked, flags);
   const text = flags.json ? JSON.stringify({ ...subject, ...cost }) : costReport(subject, cost).join('\n');
   process.stdout.write(`${text}\n`);
 }
 
-function describeSupernet(flags: InfoFlags): { subject: Subject } & Pick<Network, 'graph'> {
-  const sizes = sizesOf(flags, supernetDefaults);
-  const { graph, space } = callingSize('--image-size', () => buildSupernet({ ...sizes, space: flags.space }));
-  return { subject: { network: 'supernet', space: space.name, ...sizes }, graph };
+/** By its place or as --arch. */
+function argumentOf(argument: string | undefined, { arch }: InfoFlags): string {
+  if (argument !== undefined && arch !== undefined) {
+    throw new ArgumentError(`expected one genotype but got ${argument} and --arch ${arch}`);
+  }
+  const asked = argument ?? arch;
+  if (asked === undefined) throw new ArgumentError('expected a genotype, such as DARTS_V2, or the word supernet');
+  return asked;
 }
 
-async function describeDerived(
-  argument: string,
-  flags: InfoFlags,
-): Promise<{ subject: Subject } & Pick<Network, 'graph'>> {
+/** A derived network is trained with an auxiliary head, whose parameters are told apart. */
+interface SubjectCost extends Cost {
+  readonly parametersWithAuxiliaryHead?: number;
+}
+
+interface Counted {
+  readonly subject: Subject;
+  readonly cost: SubjectCost;
+}
+
+function supernetCost(flags: InfoFlags): Counted {
+  if (flags.dropDeadNodes) throw new ArgumentError('--drop-dead-nodes is for genotypes: leave it out');
+  const sizes = sizesOf(flags, supernetDefaults);
+  const { graph, space } = callingSize('--image-size', () => buildSupernet({ ...sizes, space: flags.space }));
+  return { subject: { network: 'supernet', space: space.name, ...sizes }, cost: costOf(graph) };
+}
+
+async function derivedCost(argument: string, flags: InfoFlags): Promise<Counted> {
   if (flags.space !== undefined) {
     throw new ArgumentError('--space belongs to the supernet: leave it out, or ask for dartsmith info supernet');
   }
-  const { genotype, run } = await genotypeArgument(argument);
+  const { genotype, run } = await networkGenotype(argument, flags);
   const searched = run === undefined ? {} : await searchedOn(run);
   const sizes = sizesOf(flags, { ...derivedDefaults, ...searched });
   const { graph } = callingSize('--image-size', () => buildDerivedNetwork({ genotype, ...sizes }));
-  return { subject: { network: 'derived', genotype, ...sizes }, graph };
+  // Parameters do not depend on the size of images, but a head needs some of it.
+  const [, , channels] = sizes.inputShape;
+  const roomy = { ...sizes, inputShape: [32, 32, channels] as const };
+  const { graph: trained } = buildDerivedNetwork({ genotype, ...roomy, auxiliaryWeight: 0 });
+  const cost = { ...costOf(graph), parametersWithAuxiliaryHead: costOf(trained).parameters };
+  return { subject: { network: 'derived', genotype, ...sizes }, cost };
 }
 
 /** The images and classes of a run's dataset. */
@@ -111,21 +138,25 @@ function sizesOf({ imageSize, imageChannels, ...flags }: InfoFlags, defaults: Si
   return { initChannels, layers, classes, inputShape };
 }
 
-function costReport(subject: Subject, cost: Cost): string[] {
+function costReport(subject: Subject, cost: SubjectCost): string[] {
   const { network, space, initChannels, layers, classes, inputShape } = subject;
   const title = space === undefined ? `${network} network` : `${network} of space ${space}`;
   const kinds = Object.entries(cost.byKind);
-  const rest = cost.parameters - kinds.reduce((sum, [, kind]) => sum + kind.parameters, 0);
+  const { untrainedParameters: untrained, parametersWithAuxiliaryHead: withHead } = cost;
+  const rest = cost.parameters - untrained - kinds.reduce((sum, [, kind]) => sum + kind.parameters, 0);
   const rows = [
     ['', 'parameters', 'multiply-accumulates', ''],
     ...kinds.map(([name, kind]) => costRow(name, kind.parameters, kind.multiplyAccumulates, cost)),
     ['batch-norm', formatExact(rest), '', ''],
+    ...(untrained > 0 ? [['of edges passed over', formatExact(untrained), '0', '']] : []),
     costRow('total', cost.parameters, cost.multiplyAccumulates, cost),
   ];
   const totals = [
     ['parameters', formatCount(cost.parameters)],
+    ...(withHead === undefined ? [] : [['with auxiliary head', `${formatCount(withHead)} (${formatExact(withHead)})`]]),
     ...(cost.architectureParameters > 0 ? [['architecture parameters', formatExact(cost.architectureParameters)]] : []),
     ['multiply-accumulates', formatCount(cost.multiplyAccumulates)],
+    ['FLOPs as published', `${formatExact(cost.flops)}, of convolutions alone ${formatExact(cost.convolutionFlops)}`],
     ['activation memory', `${formatBytes(cost.activationBytes)} an image in training, every output kept as float32`],
   ];
   return [

@@ -3,7 +3,7 @@ import { ArgumentError } from '../errors.ts';
 import type { Method, RunCommand } from '../methods/method.ts';
 import { methodsOf } from '../methods/registry.ts';
 import { startMethod } from '../run/start.ts';
-import { genotypeArgument } from './genotype_argument.ts';
+import { networkGenotype } from './genotype_argument.ts';
 import { addRunOptions, followRun, type RunFlags, runOptionsOf } from './run_command.ts';
 
 const summaries: Readonly<Record<RunCommand, string>> = {
@@ -46,7 +46,7 @@ async function runMethodCommand(method: Method, flags: RunFlags, methods: readon
       'expected --arch, the genotype whose network is trained, such as --arch DARTS_V2 or a run directory',
     );
   }
-  const given = resume === undefined && arch !== undefined ? await genotypeArgument(arch) : undefined;
+  const given = resume === undefined && arch !== undefined ? await networkGenotype(arch, flags) : undefined;
   return followRun(command, flags, methods, (directory, signal) => {
     const options = { ...runOptionsOf(method, flags, directory, signal), genotype: given?.genotype };
     // A method refuses options that it does not know, given or not.

@@ -2,6 +2,7 @@
 import type { Genotype, GenotypeCell } from '../genotype/genotype.ts';
 import { formatGenotype, pythonForm } from '../genotype/text.ts';
 import type { Measure } from '../methods/method.ts';
+import { operationText } from '../report/dot.ts';
 import type { EpochEvent, StepEvent } from '../run/events.ts';
 import { formatDuration, formatFigure, formatRate, formatShare } from './format.ts';
 import type { Paint } from './paint.ts';
@@ -35,9 +36,9 @@ export function progressLine(event: StepEvent, measures: readonly Measure[], roo
   return advanceLine({ epoch, epochs, done: step + 1, steps }, [...told, last, leftField(event)], room, paint);
 }
 
-/** The line of {@link progressLine} before an epoch's first step, which may take long. */
+/** The line of {@link progressLine} before an epoch's first step, which may take long, and of an epoch without steps. */
 export function waitingLine(advance: Advance, room: number, paint: Paint): string {
-  return advanceLine(advance, [], room, paint);
+  return advanceLine(advance.steps === 0 ? { ...advance, steps: 1 } : advance, [], room, paint);
 }
 
 /** Whether an epoch's validation follows. */
@@ -101,7 +102,7 @@ function formatMeasure({ unit }: Measure, value = Number.NaN): string {
   return unit === 'loss' ? formatLoss(value) : formatFigure(value);
 }
 
-/** Both cells as sums, one node a line, `3 = skip_connect(0) + sep_conv_3x3(1)`; side by side where they fit. */
+/** Both cells as sums, one node a line, `3 = skip_connect(0) + sep_conv_3x3(1)` or `3 isolated`; side by side where they fit. */
 export function genotypeLines(genotype: Genotype, room: number): string[] {
   const normal = cellLines('normal', genotype.normal);
   const reduce = cellLines('reduce', genotype.reduce);
@@ -113,22 +114,34 @@ export function genotypeLines(genotype: Genotype, room: number): string[] {
   );
 }
 
-/** The originals' Python form; JSON for a genotype that has none (nodes with other than two edges). */
+/** The originals' Python form; JSON for a genotype that has none. */
 export function genotypeText(genotype: Genotype): string {
   return pythonForm(genotype) ?? formatGenotype(genotype, 'json');
 }
 
+/** The genotypes of a result: several by name, or one. */
+export function resultTexts({
+  genotype,
+  architectures = {},
+}: {
+  readonly genotype: Genotype;
+  readonly architectures?: Readonly<Record<string, Genotype>>;
+}): string[] {
+  const named = Object.entries(architectures).map(([name, one]) => `${name} = ${genotypeText(one)}`);
+  return named.length > 0 ? named : [genotypeText(genotype)];
+}
+
 function cellLines(name: string, cell: GenotypeCell): string[] {
   return cell.nodes.map((edges, index) => {
-    const sum = edges.map((edge) => `${edge.operation}(${edge.input})`).join(' + ');
-    return `  ${index === 0 ? name : ' '.repeat(name.length)} ${index + 2} = ${sum}`;
+    const sum = edges.map((edge) => `${operationText(edge)}(${edge.input})`).join(' + ');
+    return `  ${index === 0 ? name : ' '.repeat(name.length)} ${index + 2} ${sum && '= '}${sum || 'isolated'}`;
   });
 }
 
 /** The first one stays longest where a line is narrow. */
 function measureFields(event: StepEvent, measures: readonly Measure[]): Field[] {
   return measures
-    .filter(({ of, group }) => of === 'step' && group !== undefined)
+    .filter((measure) => measure.of === 'step' && measure.group !== undefined && measured(event, measure) !== undefined)
     .map((measure, index) => {
       const value = formatMeasure(measure, measured(event, measure));
       const text = `${measure.label} ${measure.unit === 'share' ? value.padStart(5) : value}`;
@@ -155,5 +168,6 @@ function fraction(count: number, total: number): string {
 }
 
 function formatLoss(loss: number): string {
-  return loss.toFixed(loss < 1000 ? 3 : 0);
+  // Not -0.000: a loss may be below 0.
+  return loss.toFixed(loss < 1000 ? 3 : 0).replace(/^-(?=[0.]*$)/, '');
 }

@@ -1,3 +1,4 @@
+import type { Genotype } from '../genotype/genotype.ts';
 import type { Measure, Method } from '../methods/method.ts';
 import { methods as builtInMethods } from '../methods/registry.ts';
 import type {
@@ -16,10 +17,10 @@ import {
   type Advance,
   epochLine,
   genotypeLines,
-  genotypeText,
   isLastStep,
   isListedStep,
   progressLine,
+  resultTexts,
   stepLine,
   waitingLine,
 } from './progress.ts';
@@ -64,7 +65,10 @@ function createJsonReporter({ stdout, stderr }: ReporterStreams): Reporter {
       else if (event.type === 'unreadable') notice(unreadableLine(event));
     },
     notice,
-    result: (result) => stdout.write(`${JSON.stringify({ type: 'result', ...result })}\n`),
+    result(result) {
+      stdout.write(`${JSON.stringify({ type: 'result', ...result })}\n`);
+      noticesOf(result).forEach(notice);
+    },
     close() {},
   };
 }
@@ -90,7 +94,10 @@ function createPlainReporter({ stdout, stderr }: ReporterStreams, methods: reado
       else if (event.type === 'unreadable') notice(unreadableLine(event));
     },
     notice,
-    result: (result) => summary(result).forEach(print),
+    result(result) {
+      summary(result).forEach(print);
+      noticesOf(result).forEach(notice);
+    },
     close() {},
   };
 }
@@ -133,6 +140,7 @@ function createLiveReporter(
     result(result) {
       live.close();
       print(summary(result));
+      noticesOf(result).forEach(notice);
     },
     close: () => live.close(),
   };
@@ -145,17 +153,27 @@ function measuresOf({ method }: StartEvent, methods: readonly Method[]): readonl
 
 /** The outcome and what to do with it. */
 function summary(result: SearchResult | TrainResult): string[] {
-  const { genotype, directory } = result;
   if ('testAccuracy' in result) return trainSummary(result);
-  const text = genotypeText(genotype);
-  if (directory === undefined) return [text];
+  const { genotype, directory } = result;
+  const texts = resultTexts(result);
+  if (directory === undefined) return texts;
   const run = quoted(directory);
+  if (hasEmptyCell(genotype)) return [...texts, `run:  ${directory}`];
   return [
-    text,
+    ...texts,
     `run:  ${directory}`,
     `next: dartsmith draw ${run} --out cells.png`,
     `      dartsmith train --arch ${run}`,
   ];
+}
+
+/** There is no network to train then; a notice says so. */
+function hasEmptyCell({ normal, reduce }: Genotype): boolean {
+  return [normal, reduce].some(({ nodes }) => nodes.every((entries) => entries.length === 0));
+}
+
+function noticesOf(result: SearchResult | TrainResult): readonly string[] {
+  return 'notices' in result ? (result.notices ?? []) : [];
 }
 
 function unreadableLine({ file, reason }: UnreadableEvent): string {

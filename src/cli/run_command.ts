@@ -13,7 +13,7 @@ import { makeRunDirectory, runFiles } from '../run/directory.ts';
 import type { RunEvent, SearchResult, TrainResult } from '../run/events.ts';
 import type { MethodOptions } from '../run/options.ts';
 import type { Run } from '../run/run.ts';
-import { genotypeArgumentHelp } from './genotype_argument.ts';
+import { addNetworkOptions, genotypeArgumentHelp, type NetworkFlags } from './genotype_argument.ts';
 import { listenForInterrupt, worded } from './interrupt.ts';
 import {
   choiceParser,
@@ -28,7 +28,7 @@ import { createReporter } from './reporter.ts';
 import { quoted } from './shell.ts';
 
 /** Options that every run takes. */
-export interface RunFlags {
+export interface RunFlags extends NetworkFlags {
   readonly method?: string;
   readonly preset?: string;
   readonly space?: string;
@@ -73,6 +73,7 @@ export function addRunOptions(command: Command, method: Method, among: readonly 
   if (method.command === 'search') addMethodOption(command, among);
   if (needs === 'genotype') {
     command.option('--arch <genotype>', genotypeArgumentHelp, textParser('--arch', 'a genotype'));
+    addNetworkOptions(command);
   }
   command
     .option('--preset <name>', `${last} (default: ${names[0]})`, choiceParser('--preset', names))
@@ -84,7 +85,9 @@ export function addRunOptions(command: Command, method: Method, among: readonly 
     )
     .option('--limit <number>', `use only so many training images (${limits})`, integerParser('--limit', 2));
   if (spaces !== undefined) {
-    const help = `search space: ${spaces.join(', ')} (default: ${spaces[0]})`;
+    const own = names.filter((name) => presets[name].space !== undefined);
+    const usual = [`default: ${spaces[0]}`, ...own.map((name) => `${name}: ${presets[name].space}`)].join(', ');
+    const help = `search space: ${spaces.join(', ')} (${usual})`;
     command.option('--space <name>', help, choiceParser('--space', spaces));
   }
   if (data === 'images') addImageOptions(command);

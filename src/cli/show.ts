@@ -1,17 +1,13 @@
-import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import { FileError } from '../errors.ts';
-import { fileError, isMissing } from '../io/file_error.ts';
 import type { Method } from '../methods/method.ts';
-import { runFiles } from '../run/directory.ts';
 import type { EpochEvent } from '../run/events.ts';
-import { type JournalRecord, parseRecord, type ResultRecord, type StartRecord } from '../run/journal.ts';
+import { type JournalRecord, type ResultRecord, readJournal, type StartRecord } from '../run/journal.ts';
 import { inUtc, inWords } from '../words.ts';
 import { formatShare } from './format.ts';
 import { flagOf } from './options.ts';
 import { createPaint } from './paint.ts';
-import { epochLine, genotypeLines, genotypeText } from './progress.ts';
+import { epochLine, genotypeLines, genotypeText, resultTexts } from './progress.ts';
 
 const examples = `
 Examples:
@@ -38,29 +34,11 @@ export function addShowCommand(program: Command, methods: readonly Method[]): vo
 async function show(directory: string, json: boolean, methods: readonly Method[]): Promise<void> {
   const tell = json ? (record: JournalRecord) => [JSON.stringify(record)] : storyteller(methods);
   let told = false;
-  for await (const record of recordsOf(directory)) {
-    if (record.type === 'step') continue;
+  for await (const record of readJournal(directory)) {
     told = true;
     for (const line of tell(record)) process.stdout.write(`${line}\n`);
   }
   if (!told) throw new FileError(`${directory} tells nothing yet: its journal has no record`);
-}
-
-/** The records of a run, one after another; a last line that is not whole yet is none. */
-async function* recordsOf(directory: string): AsyncGenerator<JournalRecord> {
-  const path = runFiles(directory).journal;
-  const stream = createReadStream(path);
-  try {
-    for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
-      const record = parseRecord(line);
-      if (record !== undefined) yield record;
-    }
-  } catch (error) {
-    if (isMissing(error)) throw new FileError(`${directory} holds no journal: expected the directory of a run`);
-    throw fileError('read', path, error);
-  } finally {
-    stream.destroy();
-  }
 }
 
 /** Gives the lines of one record after another. */
@@ -122,5 +100,5 @@ function resultLines(result: ResultRecord): string[] {
     const words = inWords(name).replace(/\d+/, '-$&');
     return [`${words} ${/accuracy|top5/i.test(name) ? formatShare(value) : Number(value.toFixed(4))}`];
   });
-  return [`result: ${scores.join(', ')}`, genotypeText(result.genotype)];
+  return [`result: ${scores.join(', ')}`.trimEnd(), ...resultTexts(result)];
 }

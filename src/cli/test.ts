@@ -3,8 +3,8 @@ import { datasetNames } from '../data/load.ts';
 import { ArgumentError } from '../errors.ts';
 import { type TestOptions, type TestResult, test, usualBatchSize } from '../run/test.ts';
 import { plainWeightsHelp } from './export.ts';
-import { formatClasses, formatRate, formatShare, formatTable } from './format.ts';
-import { genotypeArgument, genotypeArgumentHelp } from './genotype_argument.ts';
+import { formatClasses, formatCount, formatRate, formatShare, formatTable } from './format.ts';
+import { addNetworkOptions, genotypeArgumentHelp, networkGenotype } from './genotype_argument.ts';
 import { listenForInterrupt, worded } from './interrupt.ts';
 import { createLiveLine } from './live_line.ts';
 import { choiceParser, integerParser, textParser } from './options.ts';
@@ -15,6 +15,7 @@ import { trainingOf } from './training_run.ts';
 interface TestFlags
   extends Pick<
     RunFlags,
+    | 'dropDeadNodes'
     | 'dataset'
     | 'dataDir'
     | 'imageSize'
@@ -36,6 +37,7 @@ const examples = `
 Examples:
   dartsmith test --arch runs/mine-trained
   dartsmith test --arch runs/mine-trained --data-dir photographs
+  dartsmith test --arch FairDARTS_b --weights FairDARTS-b.tar --dataset cifar10 --data-dir cifar-10-batches-bin
   dartsmith test --arch DARTS_V2 --weights weights.safetensors --dataset cifar10 --data-dir cifar-10-batches-bin
 
 The run directory of a training brings its weights and its data. Classes are matched by name where weights and images tell names;
@@ -64,6 +66,7 @@ export function addTestCommand(program: Command): void {
     )
     .option('--data-dir <folder>', "its files (default: the run's)", textParser('--data-dir', 'a folder'))
     .option('--batch-size <number>', `images at a time (default: ${usualBatchSize})`, integerParser('--batch-size', 1));
+  addNetworkOptions(command);
   addImageOptions(command);
   addPortionOption(command);
   addDeviceOptions(command);
@@ -96,7 +99,7 @@ async function optionsOf(flags: TestFlags): Promise<Omit<TestOptions, 'signal' |
   if (arch === undefined) {
     throw new ArgumentError('expected --arch, the run directory of a training, or a genotype beside --weights');
   }
-  const { genotype, run } = await genotypeArgument(arch);
+  const { genotype, run } = await networkGenotype(arch, flags);
   const known = run === undefined ? undefined : await trainingOf(run);
   const file = weights ?? known?.weights;
   if (file === undefined) {
@@ -114,7 +117,8 @@ async function optionsOf(flags: TestFlags): Promise<Omit<TestOptions, 'signal' |
 }
 
 function reportLines(result: TestResult): string[] {
-  const { images, loss, accuracy, top5, confusion, classNames, notices, unreadable, imagesPerSecond, device } = result;
+  const { images, loss, accuracy, top5, confusion, classNames, notices, unreadable } = result;
+  const { parameters, flops, imagesPerSecond, device } = result;
   const nameOf = (label: number) => classNames[label] ?? String(label);
   // Of the classes that there is something to tell of: a test may have fewer than the network.
   const shown = confusion.flatMap((row, label) => (sum(row) + sum(column(confusion, label)) > 0 ? [label] : []));
@@ -122,7 +126,7 @@ function reportLines(result: TestResult): string[] {
   const best = top5 === undefined ? '' : `top-5 ${formatShare(top5)}, `;
   return [
     `accuracy ${formatShare(accuracy)}, ${best}loss ${loss.toFixed(4)}: ${images} test images of ${formatClasses(scored)}`,
-    `${formatRate(imagesPerSecond)} images/s on ${device}`,
+    `${formatCount(parameters)} parameters, ${formatCount(flops)} FLOPs an image; ${formatRate(imagesPerSecond)} images/s on ${device}`,
     ...notices,
     ...unreadable.map(({ file, reason }) => `left out, since it cannot be read: ${file} (${reason})`),
     '',

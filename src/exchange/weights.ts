@@ -33,16 +33,20 @@ interface Choice {
 /** Prefixes that data-parallel and compiled modules put before every name. */
 const wrappers = ['module.', '_orig_mod.', 'model.'];
 
+/** What counters of multiplications (thop) leave in every module: nothing of a network. */
+const costCounter = /(?:^|\.)total_(?:ops|params)$/;
+
 const mostShown = 5;
 
 /**
  * Reads weights from a safetensors file or a PyTorch checkpoint (zip or legacy format), told apart by their first bytes. A network is
  * found wherever it is in the file, under whatever prefix; other tensors, such as an optimiser's, are left out. Architecture
- * parameters beside a supernet become its own. Nothing of a file is run. Throws FileError that names the file.
+ * parameters beside a supernet become its own, and what counters of cost leave behind is no tensor of it. Nothing of a file is run. Throws FileError that names the file.
  */
 export async function readWeights(path: string, options: ReadWeightsOptions = {}): Promise<WeightFile> {
   check('path', path, text('the path of a file'));
-  const { source, ...file } = await openTensors(path);
+  const { source: whole, ...file } = await openTensors(path);
+  const source = { ...whole, paths: whole.paths.filter((name) => !costCounter.test(name)) };
   const networks = findNetworks(source.paths.filter((name) => !isOptimizer(name)));
   const { paths, notices } =
     networks.length > 0 ? chooseNetwork(source, networks, path, options) : chooseAll(source, options);

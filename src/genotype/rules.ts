@@ -1,5 +1,6 @@
+import { finite } from '../checks.ts';
 import { invalid } from '../errors.ts';
-import type { Genotype, GenotypeCell } from './genotype.ts';
+import type { Genotype, GenotypeCell, GenotypeEdge } from './genotype.ts';
 
 /** What is wrong with a genotype, and where: a path such as `normal.nodes[1][0].input`. */
 export interface GenotypeFault {
@@ -8,7 +9,10 @@ export interface GenotypeFault {
   readonly actual: unknown;
 }
 
-/** The first fault of a genotype, whatever it was made from; undefined when there is none. */
+/**
+ * The first fault of a genotype, whatever it was made from; undefined when there is none. A cell of triples without any entry
+ * has none: a selection may find nothing, and only a network needs something to be built of.
+ */
 export function findFault(genotype: Genotype): GenotypeFault | undefined {
   for (const fault of faults(genotype)) return fault;
   return undefined;
@@ -33,37 +37,43 @@ function* faults(genotype: Genotype): Generator<GenotypeFault> {
     yield { path: '', expectation: 'an object with a normal and a reduce cell', actual: genotype };
     return;
   }
+  const entries: unknown = genotype.entries;
+  if (entries !== undefined && entries !== 'triples') {
+    yield { path: 'entries', expectation: "'triples', or nothing for pairs,", actual: entries };
+  }
   for (const type of ['normal', 'reduce'] as const) {
     const cell: unknown = genotype[type];
     if (typeof cell !== 'object' || cell === null) {
       yield { path: type, expectation: 'a cell with nodes and concat', actual: cell };
       continue;
     }
-    yield* nodeFaults(type, genotype[type].nodes);
-    yield* concatFaults(type, genotype[type]);
+    yield* nodeFaults(type, genotype[type].nodes, entries === 'triples');
+    yield* (entries === 'triples' ? targetFaults : concatFaults)(type, genotype[type]);
   }
 }
 
-function* nodeFaults(type: string, nodes: GenotypeCell['nodes']): Generator<GenotypeFault> {
+function* nodeFaults(type: string, nodes: GenotypeCell['nodes'], mayBeIsolated: boolean): Generator<GenotypeFault> {
   if (!Array.isArray(nodes) || nodes.length === 0) {
     yield { path: `${type}.nodes`, expectation: 'at least one node', actual: nodes };
     return;
   }
   for (const [node, edges] of nodes.entries()) {
-    if (!Array.isArray(edges) || edges.length === 0) {
-      yield { path: `${type}.nodes[${node}]`, expectation: 'at least one edge', actual: edges };
-      continue;
-    }
-    for (const [index, edge] of edges.entries()) {
-      const path = `${type}.nodes[${node}][${index}]`;
-      if (!isOperationName(edge?.operation)) {
-        yield { path: `${path}.operation`, expectation: operationNameExpectation, actual: edge?.operation };
-      }
-      if (!isIntegerWithin(edge?.input, 0, node + 1)) {
-        const expectation = `an earlier state (0 to ${node + 1})`;
-        yield { path: `${path}.input`, expectation, actual: edge?.input };
-      }
-    }
+    const path = `${type}.nodes[${node}]`;
+    if (!Array.isArray(edges)) yield { path, expectation: 'a list of edges', actual: edges };
+    else if (edges.length === 0 && !mayBeIsolated) yield { path, expectation: 'at least one edge', actual: edges };
+    else for (const [index, edge] of edges.entries()) yield* edgeFaults(`${path}[${index}]`, edge, node + 1);
+  }
+}
+
+function* edgeFaults(path: string, edge: GenotypeEdge | undefined, last: number): Generator<GenotypeFault> {
+  if (!isOperationName(edge?.operation)) {
+    yield { path: `${path}.operation`, expectation: operationNameExpectation, actual: edge?.operation };
+  }
+  if (!isIntegerWithin(edge?.input, 0, last)) {
+    yield { path: `${path}.input`, expectation: `an earlier state (0 to ${last})`, actual: edge?.input };
+  }
+  if (edge?.weight !== undefined && !finite.holds(edge.weight)) {
+    yield { path: `${path}.weight`, expectation: finite.words, actual: edge.weight };
   }
 }
 
@@ -83,6 +93,16 @@ function* concatFaults(type: string, { nodes, concat }: GenotypeCell): Generator
     }
     seen.add(state);
   }
+}
+
+/** Of a cell of triples exactly the nodes that an entry enters are concatenated. */
+function* targetFaults(type: string, { nodes, concat }: GenotypeCell): Generator<GenotypeFault> {
+  const targets = nodes.flatMap((edges, node) => (edges.length > 0 ? [node + 2] : []));
+  const isWhole =
+    Array.isArray(concat) && concat.length === targets.length && targets.every((state) => concat.includes(state));
+  if (isWhole) return;
+  const states = targets.length > 0 ? `the states of the nodes with entries (${targets.join(', ')})` : 'no state';
+  yield { path: `${type}.concat`, expectation: states, actual: concat };
 }
 
 function isIntegerWithin(value: unknown, low: number, high: number): boolean {

@@ -1,4 +1,5 @@
 import { ArgumentError, invalid } from '../errors.ts';
+import { suggestion } from '../suggest.ts';
 import { formatJson, readJson } from './forms/json.ts';
 import { formatNni, isNni, readNni } from './forms/nni.ts';
 import {
@@ -19,7 +20,8 @@ export type GenotypeForm = 'python' | 'json' | 'nni';
 /**
  * Reads a genotype from a published name (`DARTS_V2`), the originals' Python form (`Genotype(normal=[...], ...)`), the same fields as
  * a dict, the JSON form, or what Microsoft NNI exports. The Python form may stand anywhere in a text, such as a log or a module; of
- * several the last one is taken. Throws ArgumentError with line and column of the fault, of NNI's forms with the key.
+ * several the last one is taken. Whether it is of pairs, of pairs with weights or of triples is seen from its entries. Throws
+ * ArgumentError with line and column of the fault, of NNI's forms with the key.
  */
 export function parseGenotype(text: string): Genotype {
   return findGenotype(text).genotype;
@@ -31,9 +33,10 @@ export function findGenotype(text: string): FoundGenotype {
   const trimmed = text.trim();
   const alone = (genotype: Genotype) => ({ genotype, count: 1, line: 1 });
   if (Object.hasOwn(genotypes, trimmed)) return alone(genotypes[trimmed]);
-  const names = Object.keys(genotypes).join(', ');
   if (/^\w*$/.test(trimmed)) {
-    throw invalid('genotype', `one of ${names}, or the Python, JSON or NNI form of a genotype`, trimmed);
+    const forms = 'a published name such as DARTS_V2, or the Python, JSON or NNI form of a genotype';
+    const { message } = invalid('genotype', forms, trimmed);
+    throw new ArgumentError(message + suggestion(trimmed, Object.keys(genotypes)));
   }
   // A call within braces is one that a log of JSON lines quotes.
   if (!trimmed.startsWith('{') || isPython(text)) return readPython(text);
@@ -44,7 +47,8 @@ export function findGenotype(text: string): FoundGenotype {
 /**
  * Prints a genotype so that {@link parseGenotype} reads it back: in the originals' Python form, as JSON on one line,
  * or as the mutation JSON of Microsoft NNI. Throws ArgumentError for a faulty genotype, and for one that the form cannot say: Python's
- * has two edges a node; NNI's seven operations, one an edge, and all nodes concatenated.
+ * has two edges a node and weights on all of them or none, or triples without weights; NNI's seven operations, one an edge and without
+ * a weight, and all nodes concatenated.
  */
 export function formatGenotype(genotype: Genotype, form: GenotypeForm = 'python'): string {
   checkGenotype(genotype);
@@ -54,7 +58,7 @@ export function formatGenotype(genotype: Genotype, form: GenotypeForm = 'python'
   return formatJson(genotype);
 }
 
-/** The originals' Python form; undefined for a genotype that it has no words for: nodes of other than two edges. */
+/** The originals' Python form; undefined for a genotype that it has no words for, such as pairs with other than two edges a node. */
 export function pythonForm(genotype: Genotype): string | undefined {
   try {
     return formatGenotype(genotype, 'python');

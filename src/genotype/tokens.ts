@@ -1,7 +1,7 @@
 import { ArgumentError } from '../errors.ts';
 
 /** The kinds of token that a genotype's text is made of. */
-export type TokenKind = 'name' | 'string' | 'integer' | 'symbol' | 'end';
+export type TokenKind = 'name' | 'string' | 'integer' | 'decimal' | 'symbol' | 'end';
 
 /** A piece of a genotype's text. */
 export interface Token {
@@ -14,6 +14,8 @@ export interface Token {
 
 const patterns: readonly (readonly [TokenKind, RegExp])[] = [
   ['symbol', /[()[\]{},:=]/y],
+  // Python prints small floats with an exponent alone: 1e-05.
+  ['decimal', /-?(?:(?:\d+\.\d*|\.\d+)(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+)/y],
   ['integer', /-?\d+/y],
   ['name', /[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*/y],
 ];

@@ -307,7 +307,7 @@ export class GraphBuilder {
     return this.#node({ op: 'zero' }, [], shape);
   }
 
-  /** Declares a table of architecture parameters, one row a mixed operation, drawn from deviation·N(0,1). */
+  /** Declares a table of architecture parameters, one row a mixed operation, drawn from deviation·N(0,1): a deviation of 0 is all 0. */
   alpha(name: string, rowLengths: readonly number[], deviation = 1e-3): string {
     check('name', name, aName);
     check('rowLengths', rowLengths, rows);
@@ -319,7 +319,8 @@ export class GraphBuilder {
       role: 'alpha',
       shape: uniform ? [rowLengths.length, rowLengths[0]] : [total],
       layout: 'plain',
-      initialiser: { kind: 'normal', deviation },
+      // Not 0 times a draw, which may be -0.
+      initialiser: deviation === 0 ? { kind: 'constant', value: 0 } : { kind: 'normal', deviation },
       rowLengths,
     });
   }
@@ -388,6 +389,20 @@ export class GraphBuilder {
     const inputs = [logits, ...auxiliary.map((term) => term.logits)];
     const weights = [1, ...auxiliary.map(({ weight }) => weight)];
     return this.#node({ op: 'softmaxCrossEntropy', smoothing, weights }, inputs, []);
+  }
+
+  /**
+   * Declares the parameters of what is built on a tensor of a shape, without its nodes: what files hold and counts count though nothing
+   * runs. No optimiser moves them; see `untrained` of {@link ParameterSpec}.
+   */
+  untrained(shape: Shape, build: (builder: GraphBuilder, input: Tensor) => Tensor): void {
+    checkShape(shape);
+    check('build', build, aFunction);
+    const apart = new GraphBuilder();
+    build(apart, apart.zero(shape));
+    for (const { name, ...spec } of apart.#state.parameters.values()) {
+      this.#parameter(name, { ...spec, role: 'buffer', ...(spec.role === 'weight' && { untrained: true }) });
+    }
   }
 
   /** A tensor through which no gradient flows back. */

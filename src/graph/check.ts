@@ -85,6 +85,9 @@ function checkParameters(graph: string, parameters: readonly ParameterSpec[]): S
       throw invalid(`${at}.group`, 'none, but of weights', spec.group);
     checkOptional(`${at}.group`, spec.group, aName);
     if (spec.role === 'alpha') checkRows(at, spec);
+    if (spec.untrained !== undefined && (spec.untrained !== true || spec.role !== 'buffer')) {
+      throw invalid(`${at}.untrained`, 'true of a buffer, or absent', spec.untrained);
+    }
     checkInitialiser(`${at}.initialiser`, spec.initialiser);
     specs.set(spec.name, spec);
   }

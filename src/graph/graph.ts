@@ -29,6 +29,11 @@ export interface ParameterSpec {
   readonly shape: Shape;
   readonly layout: ParameterLayout;
   readonly initialiser: Initialiser;
+  /**
+   * Only for `buffer`: a weight of an operation that a genotype names but nothing runs. It lies in files and counts as a weight, but no
+   * optimiser moves it.
+   */
+  readonly untrained?: true;
   /** Only for `weight`: the name of those that passes and optimisers may take by themselves; `weights` when absent. */
   readonly group?: string;
   /** Only for `alpha`: the length of each row, in order; `shape` is `[rows, columns]` when all are equal, else `[total]`. */

@@ -17,6 +17,8 @@ export interface FedImages {
 /** A set of images, to be had batch by batch on a device. */
 export interface ImageFeed extends Disposable {
   readonly count: number;
+  /** Whether a batch stays on the device when the next one is asked for. */
+  readonly stays: boolean;
   /** Batches of positions of the set, in order. Rejects with AbortedError, or DataError where images cannot be read. */
   batches(positions: readonly Uint32Array[], options: PassOptions): AsyncIterable<FedImages>;
   /** Image files that turned out to be unreadable since this was last called. */
@@ -37,6 +39,7 @@ async function residentFeed(device: Device, images: ImageArrays): Promise<ImageF
   const { labels } = images;
   return {
     count: labels.length,
+    stays: true,
     async *batches(positions, { signal }) {
       for (const indices of positions) {
         throwIfAborted(signal);
@@ -63,6 +66,7 @@ function loadedFeed(device: Device, count: number, loader: ImageLoader): ImageFe
   };
   return {
     count,
+    stays: false,
     async *batches(positions, options) {
       for await (const images of loader.batches(positions, options)) {
         const dataset = await placed(images);

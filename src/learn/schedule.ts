@@ -1,4 +1,4 @@
-import { type CosineSchedule, cosineLearningRate } from './cosine.ts';
+import { type CosineSchedule, cosineLearningRate, scheduledEpoch } from './cosine.ts';
 
 /** How the learning rate falls from epoch to epoch. */
 export const schedules = ['cosine', 'exponential'] as const;
@@ -8,14 +8,19 @@ export interface WarmSchedule extends CosineSchedule {
   readonly schedule: (typeof schedules)[number];
   /** Factor an epoch of the exponential schedule. */
   readonly gamma: number;
+  /** Epochs in which the cosine schedule falls, after which it rises again; all when 0. */
+  readonly annealEpochs: number;
   /** Epochs over which the learning rate rises linearly to what the schedule says. */
   readonly warmupEpochs: number;
 }
 
 /** The learning rate in an epoch (from 0), constant within it: what the schedule says, times the share that is warmed up. */
 export function trainLearningRate(settings: WarmSchedule, epoch: number): number {
-  const { schedule, learningRate, gamma, warmupEpochs } = settings;
-  const scheduled = schedule === 'cosine' ? cosineLearningRate(settings, epoch) : learningRate * gamma ** epoch;
+  const { schedule, learningRate, gamma, epochs, annealEpochs, warmupEpochs } = settings;
+  const scheduled =
+    schedule === 'cosine'
+      ? cosineLearningRate({ ...settings, epochs: annealEpochs === 0 ? epochs : annealEpochs }, epoch)
+      : learningRate * gamma ** scheduledEpoch(settings, epoch);
   return epoch < warmupEpochs ? (scheduled * (epoch + 1)) / warmupEpochs : scheduled;
 }
 

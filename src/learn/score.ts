@@ -26,6 +26,8 @@ export interface ScoreOptions extends ExecuteOptions {
   readonly logits: number;
   readonly classes: number;
   readonly batches: AsyncIterable<FedBatch>;
+  /** Batches to one crossing, where they stay on their device while others follow; 1 when absent. */
+  readonly batchesPerCall?: number;
   /** Told how many images are done. */
   readonly onProgress?: (images: number) => void;
 }
@@ -37,29 +39,49 @@ export function tellsTopFive(classes: number): boolean {
 
 /** Scores batches with running statistics; sums run in the order of the batches. Rejects with AbortedError on a signal. */
 export async function scoreImages(options: ScoreOptions): Promise<Score & { readonly top5: number }> {
-  const { device, programFor, logits, classes, batches, signal, onProgress } = options;
+  const { device, programFor, logits, classes, batches, batchesPerCall = 1, signal, onProgress } = options;
   const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
   let [lossSum, correct, amongFive, count] = [0, 0, 0, 0];
-  for await (const { batch, labels } of batches) {
-    const program = programFor(batch.indices.length);
-    const [outcome] = await device.execute(
-      [{ kind: 'evaluate', program, batch, statistics: 'running', read: [logits] }],
-      { signal },
+  for await (const part of grouped(batches, batchesPerCall)) {
+    const commands = part.map(
+      ({ batch }) =>
+        ({
+          kind: 'evaluate',
+          program: programFor(batch.indices.length),
+          batch,
+          statistics: 'running',
+          read: [logits],
+        }) as const,
     );
-    const values = outcome.outputs?.get(logits);
-    if (values === undefined) throw new BackendError('[score] expected the logits of a batch');
-    labels.forEach((label, sample) => {
-      const row = values.subarray(sample * classes, (sample + 1) * classes);
-      const { best, rank } = rankOf(row, label);
-      confusion[label][best]++;
-      if (best === label) correct++;
-      if (rank < 5) amongFive++;
-    });
-    lossSum += (outcome.loss ?? Number.NaN) * labels.length;
-    count += labels.length;
+    const outcomes = await device.execute(commands, { signal });
+    for (const [i, { loss = Number.NaN, outputs }] of outcomes.entries()) {
+      const { labels } = part[i];
+      const values = outputs?.get(logits);
+      if (values === undefined) throw new BackendError('[score] expected the logits of a batch');
+      labels.forEach((label, sample) => {
+        const row = values.subarray(sample * classes, (sample + 1) * classes);
+        const { best, rank } = rankOf(row, label);
+        confusion[label][best]++;
+        if (best === label) correct++;
+        if (rank < 5) amongFive++;
+      });
+      lossSum += loss * labels.length;
+      count += labels.length;
+    }
     onProgress?.(count);
   }
   return { loss: lossSum / count, accuracy: correct / count, top5: amongFive / count, confusion, images: count };
+}
+
+async function* grouped<T>(items: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
+  let group: T[] = [];
+  for await (const item of items) {
+    group.push(item);
+    if (group.length < size) continue;
+    yield group;
+    group = [];
+  }
+  if (group.length > 0) yield group;
 }
 
 /** The class with the largest logit, the first of equal ones, and how many classes come before the label. */

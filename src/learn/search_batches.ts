@@ -1,7 +1,10 @@
 // Which images each step sees. Every choice is a function of (seed, epoch, step), so a resumed run draws the same.
-import type { DeviceDataset, GatheredBatch } from '../backend/device.ts';
+import type { Augmentation } from '../backend/device.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { permutation } from '../random/philox.ts';
+import type { PassOptions } from '../load/loader.ts';
+import { permutation, sample } from '../random/philox.ts';
+import type { ImageFeed } from './feed.ts';
+import type { FedBatch } from './train_batches.ts';
 
 /** What decides the batches of a search. */
 export interface SearchBatchSettings {
@@ -11,67 +14,133 @@ export interface SearchBatchSettings {
   readonly cutoutLength: number;
 }
 
-/** Where batches come from. */
+/**
+ * How alpha's batches come out of the validation split: `walk` shuffles it each epoch and goes through it, in batches as large as the
+ * step's training batch, starting over where it ends; `draw` takes a whole batch at random each step, none twice in a batch.
+ */
+export type ValidationOrder = 'walk' | 'draw';
+
+/** What batches are planned from. */
 export interface BatchSource {
-  readonly images: DeviceDataset;
   readonly statistics: Pick<Dataset, 'mean' | 'deviation' | 'augmentation'>;
   /** Dataset positions that the weights learn on, and those that alpha learns on. */
   readonly train: Uint32Array;
   readonly validation: Uint32Array;
+  readonly order: ValidationOrder;
   readonly settings: SearchBatchSettings;
   readonly seed: number;
 }
 
-/** The batches of one epoch's steps (from 0); the last step's are smaller when the split does not divide. */
+/** The same, with the dataset's images for each of the splits. */
+export interface SearchSource extends BatchSource {
+  readonly trainImages: ImageFeed;
+  readonly validationImages: ImageFeed;
+}
+
+/** A batch before its images are on a device. */
+export interface PlannedBatch {
+  /** In the dataset. */
+  readonly positions: Uint32Array;
+  /** By the device. */
+  readonly augmentation: Augmentation;
+}
+
+/** The batches of one epoch's steps (from 0); the last step's training batch is smaller when the split does not divide. */
 export interface EpochBatches {
-  train(step: number): GatheredBatch;
-  validation(step: number): GatheredBatch;
+  train(step: number): PlannedBatch;
+  validation(step: number): PlannedBatch;
 }
 
 /** Steps of one epoch: each training image is seen once. */
-export function stepsPerEpoch({ train, settings }: BatchSource): number {
+export function stepsPerEpoch({ train, settings }: Pick<BatchSource, 'train' | 'settings'>): number {
   return Math.ceil(train.length / settings.batchSize);
 }
 
-/**
- * An epoch's batches. Training images come in a new order each epoch; alpha's batches, as large as the step's training
- * batch, walk through a shuffled validation split and start over where it ends. Both are augmented, as published.
- */
+/** An epoch's batches, all augmented, as published. Training images come in a new order each epoch. */
 export function epochBatches(source: BatchSource, epoch: number): EpochBatches {
-  const { batchSize } = source.settings;
-  const { seed } = source;
-  const trainOrder = permutation({ seed, purpose: 'trainOrder', epoch, step: 0 }, source.train.length);
-  const validationOrder = permutation({ seed, purpose: 'validationOrder', epoch, step: 0 }, source.validation.length);
-  const sizeOf = (step: number) => Math.min(batchSize, source.train.length - step * batchSize);
-  const gather = (
-    step: number,
-    purpose: 'trainAugmentation' | 'validationAugmentation',
-    split: Uint32Array,
-    order: Uint32Array,
-  ) => ({
-    dataset: source.images,
-    indices: Uint32Array.from({ length: sizeOf(step) }, (_, i) => split[order[(step * batchSize + i) % order.length]]),
+  const { train, validation, seed, settings } = source;
+  const { batchSize } = settings;
+  // Whoever asks for the batches of one split need not wait for the order of the other.
+  const order = once(() => permutation({ seed, purpose: 'trainOrder', epoch, step: 0 }, train.length));
+  const drawn = source.order === 'draw' ? drawnBatches(source, epoch) : walkedBatches(source, epoch);
+  const planned = (step: number, purpose: 'trainAugmentation' | 'validationAugmentation', positions: Uint32Array) => ({
+    positions,
     augmentation: { ...augmentation(source), stream: { seed, purpose, epoch, step } },
   });
   return {
-    train: (step) => gather(step, 'trainAugmentation', source.train, trainOrder),
-    validation: (step) => gather(step, 'validationAugmentation', source.validation, validationOrder),
+    train: (step) => {
+      const places = order().subarray(step * batchSize, (step + 1) * batchSize);
+      const positions = Uint32Array.from(places, (place) => train[place]);
+      return planned(step, 'trainAugmentation', positions);
+    },
+    validation: (step) => {
+      const positions = Uint32Array.from(drawn(step), (place) => validation[place]);
+      return planned(step, 'validationAugmentation', positions);
+    },
   };
 }
 
-/** The whole validation split in order, normalised and otherwise as it is. */
-export function validationBatches(source: BatchSource): GatheredBatch[] {
-  const { mean, deviation } = source.statistics;
-  const { batchSize } = source.settings;
-  const batches: GatheredBatch[] = [];
-  for (let begin = 0; begin < source.validation.length; begin += batchSize) {
+/** What `make` gives, made when it is first asked for. */
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
+/** Places of the validation split by step. */
+type Draw = (step: number) => Uint32Array;
+
+function walkedBatches({ train, validation, settings, seed }: BatchSource, epoch: number): Draw {
+  const { batchSize } = settings;
+  const order = once(() => permutation({ seed, purpose: 'validationOrder', epoch, step: 0 }, validation.length));
+  const sizeOf = (step: number) => Math.min(batchSize, train.length - step * batchSize);
+  return (step) =>
+    Uint32Array.from({ length: sizeOf(step) }, (_, i) => order()[(step * batchSize + i) % validation.length]);
+}
+
+function drawnBatches({ validation, settings, seed }: BatchSource, epoch: number): Draw {
+  const size = Math.min(settings.batchSize, validation.length);
+  return (step) => sample({ seed, purpose: 'validationOrder', epoch, step }, validation.length, size);
+}
+
+/**
+ * The whole validation split in order: normalised and otherwise as it is, or augmented as an epoch's training images are, by random
+ * numbers of its own.
+ */
+export function validationBatches(source: BatchSource, augmentedIn?: { readonly epoch: number }): PlannedBatch[] {
+  const { validation, settings, seed, statistics } = source;
+  const { mean, deviation } = statistics;
+  const batches: PlannedBatch[] = [];
+  // Behind those of the epoch's steps.
+  let step = stepsPerEpoch(source);
+  for (let begin = 0; begin < validation.length; begin += settings.batchSize) {
     batches.push({
-      dataset: source.images,
-      indices: source.validation.slice(begin, begin + batchSize),
-      augmentation: { mean, deviation, pad: 0, flip: false, cutout: 0 },
+      positions: validation.slice(begin, begin + settings.batchSize),
+      augmentation:
+        augmentedIn === undefined
+          ? { mean, deviation, pad: 0, flip: false, cutout: 0 }
+          : {
+              ...augmentation(source),
+              stream: { seed, purpose: 'validationAugmentation', epoch: augmentedIn.epoch, step: step++ },
+            },
     });
   }
   return batches;
+}
+
+/** Batches in their order, each on its device until the next one is asked for. Rejects as the feed does. */
+export async function* fedBatches(
+  images: ImageFeed,
+  planned: readonly PlannedBatch[],
+  options: PassOptions,
+): AsyncGenerator<FedBatch> {
+  const positions = planned.map((batch) => batch.positions);
+  let next = 0;
+  for await (const { dataset, indices, labels } of images.batches(positions, options)) {
+    yield { batch: { dataset, indices, augmentation: planned[next++].augmentation }, labels };
+  }
 }
 
 function augmentation({ statistics, settings }: BatchSource) {

@@ -1,4 +1,6 @@
 // Which images a training step sees. Every choice is a function of (seed, epoch, step), so a resumed run draws the same.
+import { type AugmentSettings, placementOf } from '../augment/augment.ts';
+import type { Placement } from '../augment/place.ts';
 import type { GatheredBatch } from '../backend/device.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { permutation } from '../random/philox.ts';
@@ -14,6 +16,7 @@ export interface TrainBatchSettings {
   /** Side of the hidden square in pixels. */
   readonly cutoutLength: number;
   readonly randomResizedCrop: boolean;
+  readonly autoAugment: AugmentSettings['autoAugment'];
   /** α of mixup's Beta distribution; 0 for none. */
   readonly mixup: number;
   /** Probability of drop path at the end; it rises linearly from 0. */
@@ -41,8 +44,7 @@ export async function* trainBatches(source: TrainSource, epoch: number, first = 
   const { images, statistics, settings, seed } = source;
   const { mean, deviation, augmentation } = statistics;
   const order = permutation({ seed, purpose: 'trainOrder', epoch, step: 0 }, images.count);
-  // A random resized crop takes the place of padding and cropping.
-  const pad = settings.randomResizedCrop ? 0 : augmentation.pad;
+  const { pad, flip } = placedByDevice(settings, augmentation);
   const cutout = settings.cutout ? settings.cutoutLength : 0;
   let step = first;
   for await (const fed of images.batches(parts(order, settings.batchSize, first), { epoch })) {
@@ -50,11 +52,18 @@ export async function* trainBatches(source: TrainSource, epoch: number, first = 
     const share = settings.mixup > 0 ? mixupShare(settings.mixup, { seed, purpose: 'mixup', epoch, step }) : undefined;
     const dropout = { seed, epoch, step, pathFactor: dropPathFactor(settings, epoch) };
     yield fedBatch(fed, {
-      augmentation: { mean, deviation, pad, flip: augmentation.flip, cutout, stream, share },
+      augmentation: { mean, deviation, pad, flip, cutout, stream, share },
       ...(settings.dropPathProb > 0 && { dropout }),
     });
     step++;
   }
+}
+
+/** What is left to the device of padding, cropping and mirroring. */
+function placedByDevice(settings: TrainBatchSettings, usual: Placement): Placement {
+  if (placementOf(settings, usual) !== undefined) return { pad: 0, flip: false };
+  // A random resized crop takes the place of padding and cropping.
+  return { pad: settings.randomResizedCrop ? 0 : usual.pad, flip: usual.flip };
 }
 
 /** All images in order, normalised and otherwise as they are. */

@@ -2,6 +2,7 @@ import { type Dataset, type ImageSet, sizeOption } from '../data/dataset.ts';
 import { DataError } from '../errors.ts';
 import type { Genotype } from '../genotype/genotype.ts';
 import { buildDerivedNetwork } from '../network/derived.ts';
+import type { DropPathUnit } from '../network/genotype_operation.ts';
 import { callingSize } from '../network/image_size.ts';
 import type { Network, StemForm } from '../network/macro.ts';
 
@@ -19,6 +20,8 @@ export interface NetworkSettings {
   readonly auxiliary: boolean;
   readonly auxiliaryWeight: number;
   readonly dropPathProb: number;
+  /** `published`: operations of pairs, nodes of triples. */
+  readonly dropPathUnit: 'published' | DropPathUnit;
   readonly labelSmooth: number;
 }
 
@@ -29,12 +32,13 @@ export function buildTrainNetworks(
   settings: NetworkSettings,
 ): TrainNetworks {
   const { train, classes } = dataset;
-  const { initChannels, layers, stem, auxiliary, auxiliaryWeight, dropPathProb, labelSmooth } = settings;
+  const { initChannels, layers, stem, auxiliary, auxiliaryWeight, dropPathProb, dropPathUnit, labelSmooth } = settings;
   const plain = { genotype, inputShape: train.shape, classes, initChannels, layers, stem };
   const training = {
     ...plain,
     auxiliaryWeight: auxiliary ? auxiliaryWeight : undefined,
     dropPath: dropPathProb,
+    dropPathUnit: dropPathUnit === 'published' ? undefined : dropPathUnit,
     labelSmoothing: labelSmooth,
   };
   return callingSize(sizeOption(dataset), () => ({

@@ -1,7 +1,14 @@
 import type { Command, GatheredBatch, Outcome, Program } from '../backend/device.ts';
+import type { Parameters } from '../backend/parameters.ts';
+
+/** What moves weights: SGD with momentum, or Adam (Kingma and Ba, arXiv:1412.6980) with its usual betas. */
+export const optimizers = ['sgd', 'adam'] as const;
 
 /** How weights follow their gradient. */
 export interface WeightSettings {
+  /** `sgd` when absent. */
+  readonly optimizer?: (typeof optimizers)[number];
+  /** Of SGD. */
   readonly momentum: number;
   readonly weightDecay: number;
   /** Largest global norm of the gradient. */
@@ -14,6 +21,8 @@ export interface WeightStepOptions {
   readonly batch: GatheredBatch;
   readonly settings: WeightSettings;
   readonly learningRate: number;
+  /** Number of this step in the run, from 0. */
+  readonly update: number;
 }
 
 /** What a step of the weights reports, before the update; the loss includes an auxiliary head's. */
@@ -24,20 +33,26 @@ export interface WeightStepOutcome {
   readonly gradientNorm: number;
 }
 
-/** The commands that move the weights down their gradient on a batch: SGD with momentum, decay and clipping. */
-export function weightStep({ program, batch, settings, learningRate }: WeightStepOptions): Command[] {
-  const { momentum, weightDecay, gradClip } = settings;
-  return [
-    { kind: 'gradients', program, batch, target: 'weights' },
-    { kind: 'sgd', parameters: program.parameters, learningRate, momentum, weightDecay, maxNorm: gradClip },
-  ];
+/** The commands that move the weights down their gradient on a batch, its norm clipped; parameters that Adam moves have second moments. */
+export function weightStep({ program, batch, ...options }: WeightStepOptions): Command[] {
+  return [{ kind: 'gradients', program, batch, target: 'weights' }, optimizerStep(program.parameters, options)];
+}
+
+function optimizerStep(
+  parameters: Parameters,
+  { settings, learningRate, update }: Pick<WeightStepOptions, 'settings' | 'learningRate' | 'update'>,
+): Command {
+  const { optimizer, momentum, weightDecay, gradClip: maxNorm } = settings;
+  const common = { parameters, learningRate, weightDecay, maxNorm };
+  if (optimizer !== 'adam') return { kind: 'sgd', ...common, momentum };
+  return { kind: 'adam', of: 'weights', ...common, betas: [0.9, 0.999], epsilon: 1e-8, step: update + 1 };
 }
 
 /** Reads the outcomes of {@link weightStep}'s commands; what a backend left out counts as NaN. */
-export function weightStepOutcome([gradients, sgd]: readonly Outcome[]): WeightStepOutcome {
+export function weightStepOutcome([gradients, moved]: readonly Outcome[]): WeightStepOutcome {
   return {
     loss: gradients.loss ?? Number.NaN,
     correct: gradients.correct ?? Number.NaN,
-    gradientNorm: sgd.gradientNorm ?? Number.NaN,
+    gradientNorm: moved.gradientNorm ?? Number.NaN,
   };
 }

@@ -23,7 +23,18 @@ export interface LoaderOptions {
 export interface PassOptions {
   /** Given, the images are to learn from: augmented as this epoch's are, and one that cannot be read is replaced. */
   readonly epoch?: number;
+  /**
+   * Given, each batch draws its augmentation anew, since an image may come in several: batches have numbers from this one on. All draw
+   * as one when absent: each image comes once an epoch.
+   */
+  readonly firstDraw?: number;
   readonly signal?: AbortSignal;
+}
+
+/** What the random numbers of images to learn from are named by, beside the image. */
+interface Draw {
+  readonly epoch: number;
+  readonly part: number;
 }
 
 /** Batches that are prepared while another is in use. */
@@ -65,16 +76,21 @@ export class ImageLoader {
    * Batches of dataset positions, in order, as long as the first; where an image is left out those behind it move up, so that only the
    * last batch is shorter. Rejects with AbortedError, or DataError where no image can be read.
    */
-  async *batches(positions: readonly Uint32Array[], { epoch, signal }: PassOptions): AsyncGenerator<ImageArrays> {
+  async *batches(
+    positions: readonly Uint32Array[],
+    { epoch, firstDraw, signal }: PassOptions,
+  ): AsyncGenerator<ImageArrays> {
     const stop = new AbortController();
     const either = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+    const drawOf = (batch: number): Draw | undefined =>
+      epoch === undefined ? undefined : { epoch, part: firstDraw === undefined ? 0 : firstDraw + batch };
     const begun: Promise<Loaded[]>[] = [];
     const ready: Loaded[] = [];
     let some = false;
     try {
       for (let next = 0; next < positions.length; next++) {
         while (begun.length < positions.length && begun.length <= next + batchesAhead) {
-          begun.push(this.#prepare(positions[begun.length], epoch, either));
+          begun.push(this.#prepare(positions[begun.length], drawOf(begun.length), either));
         }
         ready.push(...(await unlessAborted(begun[next], signal)));
         begun[next] = released;
@@ -88,8 +104,8 @@ export class ImageLoader {
     }
   }
 
-  #prepare(positions: Uint32Array, epoch: number | undefined, signal: AbortSignal): Promise<Loaded[]> {
-    const all = Promise.all(Array.from(positions, (position) => this.#load(position, epoch, signal)));
+  #prepare(positions: Uint32Array, draw: Draw | undefined, signal: AbortSignal): Promise<Loaded[]> {
+    const all = Promise.all(Array.from(positions, (position) => this.#load(position, draw, signal)));
     const readable = all.then((loaded) => loaded.filter((image) => image !== undefined));
     // A batch that nobody waits for any more may fail unseen.
     readable.catch(() => {});
@@ -97,16 +113,16 @@ export class ImageLoader {
   }
 
   /** The image at a position, or the one that stands in for it. */
-  async #load(position: number, epoch: number | undefined, signal: AbortSignal): Promise<Loaded | undefined> {
+  async #load(position: number, draw: Draw | undefined, signal: AbortSignal): Promise<Loaded | undefined> {
     const { labels } = this.#images;
     const most = Math.min(mostReplacements, labels.length);
     for (let tried = 0; tried < most; tried++) {
       const image = (position + tried) % labels.length;
       // The random numbers of the one that it stands in for, so that no two of a batch are the same.
-      const prepared = await this.#options.pool.prepare(this.#task(image, position, epoch), signal);
+      const prepared = await this.#options.pool.prepare(this.#task(image, position, draw), signal);
       if ('pixels' in prepared) return { pixels: prepared.pixels, label: labels[image] };
       this.#report(image, prepared.reason);
-      if (epoch === undefined) return undefined;
+      if (draw === undefined) return undefined;
     }
     throw new DataError(`expected images that can be read, found ${most} in a row that cannot: ${this.#someKnown()}`);
   }
@@ -118,11 +134,13 @@ export class ImageLoader {
     return files.length > 3 ? `${shown} and ${files.length - 3} more` : shown;
   }
 
-  #task(image: number, position: number, epoch: number | undefined): PrepareTask {
+  #task(image: number, position: number, draw: Draw | undefined): PrepareTask {
     const { augment, seed } = this.#options;
     const { shape } = this.#images;
-    const stream = { seed, purpose: 'imageAugmentation', epoch: epoch ?? 0, step: position } as const;
-    const augmentation = augment === undefined || epoch === undefined ? undefined : { settings: augment, stream };
+    const augmentation =
+      augment === undefined || draw === undefined
+        ? undefined
+        : { settings: augment, stream: { seed, purpose: 'imageAugmentation', step: position, ...draw } as const };
     const colourProfile = 'images' in this.#images ? undefined : this.#images.colourProfile;
     return { source: this.#sourceOf(image), shape, colourProfile, augmentation };
   }

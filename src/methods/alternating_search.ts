@@ -1,30 +1,37 @@
 // A search in which alpha and weights learn in turn, on two halves of the training images: what most methods are.
-import type { Command, Device, GatheredBatch, Program } from '../backend/device.ts';
+import { type AugmentSettings, augmentsImages, checkAugmentation, placementOf } from '../augment/augment.ts';
+import type { Command, Device, DropoutDraw, GatheredBatch, Outcome, Program } from '../backend/device.ts';
 import type { Parameters } from '../backend/parameters.ts';
 import { type Dataset, type ImageFiles, type ImageSet, isInMemory, sizeOption } from '../data/dataset.ts';
 import { splitIndices } from '../data/split.ts';
 import type { Genotype } from '../genotype/genotype.ts';
+import { BatchWalk } from '../learn/batch_walk.ts';
 import { type CosineSchedule, cosineLearningRate } from '../learn/cosine.ts';
 import { EpochMeans } from '../learn/epoch_means.ts';
+import { openFeed } from '../learn/feed.ts';
 import { createProgramSet, type ProgramSet } from '../learn/program_set.ts';
+import { scoreImages, tellsTopFive } from '../learn/score.ts';
 import {
-  type BatchSource,
-  type EpochBatches,
   epochBatches,
+  fedBatches,
   type SearchBatchSettings,
+  type SearchSource,
   stepsPerEpoch,
+  type ValidationOrder,
   validationBatches,
 } from '../learn/search_batches.ts';
-import { validate } from '../learn/validate.ts';
-import { type WeightSettings, weightStep, weightStepOutcome } from '../learn/weight_step.ts';
+import { type WeightSettings, type WeightStepOutcome, weightStep, weightStepOutcome } from '../learn/weight_step.ts';
 import { intoMemory } from '../load/into_memory.ts';
 import { ImagePool } from '../load/pool.ts';
 import { callingSize } from '../network/image_size.ts';
 import { buildSupernet, type Supernet } from '../network/supernet.ts';
 import { Resources } from '../resources.ts';
-import { readAlpha } from '../select/alpha.ts';
+import { type RowsByTable, readAlpha } from '../select/alpha.ts';
+import { layoutOf } from '../select/layout.ts';
+import { flag } from '../setting_rules.ts';
 import type {
   EpochReport,
+  InitialArchitecture,
   Measure,
   MethodContext,
   MethodDescription,
@@ -42,13 +49,27 @@ export interface AlternatingSettings extends CosineSchedule, WeightSettings, Sea
   readonly layers: number;
   readonly trainPortion: number;
   readonly precision: 'fp32' | 'tf32' | 'bf16';
+  /** Validate on images augmented as those to learn from; on plain ones when absent. */
+  readonly augmentedValidation?: boolean;
+  /** The AutoAugment of FairDARTS on images to learn from; off when absent. */
+  readonly autoAug?: boolean;
 }
 
-/** What one step works on. Both batches have the program's batch size. */
+/** The setting of searches that may validate so. */
+export function augmentedValidationRule(usual: boolean) {
+  return flag(usual, 'validate on images augmented as those to learn from, as published codes do');
+}
+
+/** What one step works on. */
 export interface AlternatingStep<Settings> {
+  /** Of the training batch's size, and of the validation batch's. */
   readonly program: Program;
+  readonly validationProgram: Program;
   readonly train: GatheredBatch;
+  /** The one that alpha learns on; the training batch where no images are kept for that. */
   readonly validation: GatheredBatch;
+  /** The training batch for alpha's share of a step, where noise and dropout are drawn by themselves. */
+  readonly trainForAlpha: GatheredBatch;
   readonly settings: Settings;
   /** Of the weights; also ξ of an unrolled step. */
   readonly learningRate: number;
@@ -56,14 +77,30 @@ export interface AlternatingStep<Settings> {
   readonly update: number;
 }
 
+/** What a step came to. */
+export interface AlternatingOutcome extends WeightStepOutcome {
+  /** What the search reports beside loss and accuracy, by name. */
+  readonly measures: Readonly<Record<string, number>>;
+}
+
 /** In what such searches differ. */
 export interface AlternatingParts<Settings> {
-  /** Alpha's share of a step; the first outcome with a loss is the one that alpha learned from. */
+  /** Alpha's share of a step; none where alpha does not learn, or learns with the weights. */
   alpha(step: AlternatingStep<Settings>): Command[];
   /** The weights' share, from a pass to their update; SGD with momentum when absent. */
   weights?(step: AlternatingStep<Settings>): Command[];
+  /** How alpha's batches are drawn, or that there are none; `walk` when absent. */
+  readonly validation?: ValidationOrder | 'none';
+  /** Reads the outcomes of both shares; when absent the first one of alpha's has the validation loss. */
+  outcome?(alpha: readonly Outcome[], weights: readonly Outcome[]): AlternatingOutcome;
+  /** Measures of epochs that are means of measures of steps, weighted by the training batch's size: which, by name. */
+  readonly means?: Readonly<Record<string, string>>;
+  /** What the graph's noise is scaled by in an epoch; no noise when absent. */
+  noiseScale?(epoch: number): number;
   /** The genotype that mixing weights stand for. */
-  select(supernet: Supernet, mixing: MethodResult['mixing'] & object): Genotype;
+  select(supernet: Supernet, mixing: RowsByTable): Genotype;
+  /** What a user should know of the genotype that was found. */
+  notices?(supernet: Supernet, mixing: RowsByTable, genotype: Genotype): readonly string[];
 }
 
 /** What such a search reports. */
@@ -75,12 +112,14 @@ export const alternatingMeasures: readonly Measure[] = [
   { name: 'trainAccuracy', of: 'epoch', label: 'accuracy', group: 'train', unit: 'share', better: 'higher' },
   { name: 'trainLoss', of: 'epoch', label: 'loss', group: 'train', unit: 'loss', better: 'lower' },
   { name: 'validationAccuracy', of: 'epoch', label: 'accuracy', group: 'validation', unit: 'share', better: 'higher' },
+  { name: 'validationTop5', of: 'epoch', label: 'top-5', unit: 'share', better: 'higher', optional: true },
   { name: 'validationLoss', of: 'epoch', label: 'loss', group: 'validation', unit: 'loss', better: 'lower' },
 ];
 
 /**
- * A search on a dataset that lies on the device whole: images in files are decoded first. Rejects with what that throws, and with
- * ArgumentError for images of a size that the supernet does not take.
+ * A search on a dataset that lies in memory whole, images in files being decoded first, and on the device but where images are augmented
+ * before they go there. Rejects with what that throws, and with ArgumentError for images of a size that the supernet does not take or
+ * without the colours that augmentation needs.
  */
 export async function alternatingSearch<Settings extends AlternatingSettings>(
   context: MethodContext<Settings>,
@@ -88,14 +127,10 @@ export async function alternatingSearch<Settings extends AlternatingSettings>(
 ): Promise<MethodDescription> {
   const { settings, seed, dataset: given } = context;
   const { initChannels, layers } = settings;
+  const { shape } = given.train;
+  checkAugmentation(augmentOf(settings), shape, { autoAugment: 'autoAug' });
   const supernet = callingSize(sizeOption(given), () =>
-    buildSupernet({
-      space: context.space,
-      inputShape: given.train.shape,
-      classes: given.classes,
-      initChannels,
-      layers,
-    }),
+    buildSupernet({ space: context.space, inputShape: shape, classes: given.classes, initChannels, layers }),
   );
   // Not before the supernet: it may refuse the size.
   const dataset = await loadedWhole(given, context);
@@ -110,11 +145,10 @@ export async function alternatingSearch<Settings extends AlternatingSettings>(
     open: async (device) => {
       using resources = new Resources();
       const parameters = resources.use(await device.createParameters(supernet.graph, { seed }));
-      const images = resources.use(await device.createDataset(dataset.train));
-      // Not the dataset whole: its images are the device's now.
-      const { mean, deviation, augmentation } = dataset;
-      const source = { images, statistics: { mean, deviation, augmentation }, ...split, settings, seed };
-      return new AlternatingRun(device, supernet, parameters, source, parts, resources);
+      const order = parts.validation === 'draw' ? 'draw' : 'walk';
+      const images = await openImages(device, dataset, context, resources);
+      const source = { ...images, ...split, order, settings, seed } as const;
+      return new AlternatingRun(device, { supernet, parameters, classes: dataset.classes }, source, parts, resources);
     },
   };
 }
@@ -128,42 +162,81 @@ async function loadedWhole(
   return await intoMemory(dataset as Dataset<ImageFiles>, { pool, signal });
 }
 
+/** What is done to images before they go to a device. */
+function augmentOf({ autoAug = false }: AlternatingSettings): AugmentSettings {
+  return { randomResizedCrop: false, autoAugment: autoAug ? 'fairdarts' : 'off', colorJitter: 0, hueJitter: 0 };
+}
+
+/** Both splits' images, and what a device does to them; they are the device's then where nothing is done to them before. */
+async function openImages(
+  device: Device,
+  { train, mean, deviation, augmentation }: Dataset,
+  { settings, seed, workers }: Pick<MethodContext<AlternatingSettings>, 'settings' | 'seed' | 'workers'>,
+  resources: Resources,
+): Promise<Pick<SearchSource, 'statistics' | 'trainImages' | 'validationImages'>> {
+  const pool = resources.use(new ImagePool(workers));
+  const placement = placementOf(augmentOf(settings), augmentation);
+  const augment = { ...augmentOf(settings), placement };
+  const open = async () => resources.use(await openFeed(device, train, { pool, augment, seed }));
+  const trainImages = await open();
+  return {
+    statistics: { mean, deviation, augmentation: placement === undefined ? augmentation : { pad: 0, flip: false } },
+    trainImages,
+    // A batch of one must not take the place of the other's.
+    validationImages: augmentsImages(augment) ? await open() : trainImages,
+  };
+}
+
+/** Few crossings, yet an abort is noticed in between, and memory for logits stays small. */
+const batchesPerCall = 16;
+
+/** What a search trains. */
+interface Searched {
+  readonly supernet: Supernet;
+  readonly parameters: Parameters;
+  readonly classes: number;
+}
+
 /** Where batches come from, and what is done with them. */
-interface SearchSource<Settings> extends BatchSource {
+interface Source<Settings> extends SearchSource {
   readonly settings: Settings & SearchBatchSettings;
 }
 
 class AlternatingRun<Settings extends AlternatingSettings> implements MethodRun {
   readonly state: RunState;
   readonly #device: Device;
-  readonly #supernet: Supernet;
-  readonly #parameters: Parameters;
-  readonly #source: SearchSource<Settings>;
+  readonly #searched: Searched;
+  readonly #source: Source<Settings>;
   readonly #parts: AlternatingParts<Settings>;
   readonly #programs: ProgramSet;
   readonly #means: EpochMeans;
   readonly #resources: Resources;
-  #batches?: { readonly epoch: number; readonly batches: EpochBatches };
+  readonly #train: BatchWalk;
+  /** Absent where alpha learns on the weights' batches. */
+  readonly #validation?: BatchWalk;
 
   /** Takes what `resources` hold once nothing can fail any more. */
   constructor(
     device: Device,
-    supernet: Supernet,
-    parameters: Parameters,
-    source: SearchSource<Settings>,
+    searched: Searched,
+    source: Source<Settings>,
     parts: AlternatingParts<Settings>,
     resources: Resources,
   ) {
+    const { supernet, parameters } = searched;
     const { settings, train } = source;
     this.#device = device;
-    this.#supernet = supernet;
+    this.#searched = searched;
     this.#source = source;
     this.#parts = parts;
     this.#programs = resources.use(createProgramSet(device, supernet.graph, parameters, settings.precision));
     this.#programs.programFor(Math.min(settings.batchSize, train.length));
-    this.#parameters = parameters;
+    this.#train = new BatchWalk((epoch, step) => stepBatches(source, 'train', epoch, step));
+    if (parts.validation !== 'none') {
+      this.#validation = new BatchWalk((epoch, step) => stepBatches(source, 'validation', epoch, step));
+    }
     this.state = { parameters: { supernet: { parameters, optimizer: true } }, values: {} };
-    this.#means = new EpochMeans(this.state.values, train.length);
+    this.#means = new EpochMeans(this.state.values, train.length, Object.keys(parts.means ?? {}));
     this.#resources = resources.move();
   }
 
@@ -173,62 +246,122 @@ class AlternatingRun<Settings extends AlternatingSettings> implements MethodRun 
   }
 
   async step(at: Position): Promise<StepReport> {
-    const step = this.#stepAt(at);
+    const step = await this.#stepAt(at);
     const alpha = this.#parts.alpha(step);
     const weights = this.#parts.weights?.(step) ?? weightStep({ ...step, batch: step.train });
     const outcomes = await this.#device.execute([...alpha, ...weights]);
-    const { loss, correct, gradientNorm } = weightStepOutcome(outcomes.slice(alpha.length));
+    const read = this.#parts.outcome ?? alternatingOutcome;
+    const outcome = read(outcomes.slice(0, alpha.length), outcomes.slice(alpha.length));
+    const { loss, correct, gradientNorm, measures } = outcome;
     const samples = step.train.indices.length;
-    this.#means.add(samples, { loss, correct });
+    this.#means.add(samples, { loss, correct, ...this.#meansOf(measures) });
     return {
       samples,
-      measures: {
-        loss,
-        accuracy: correct / samples,
-        ...(alpha.length > 0 && { validationLoss: outcomes[0].loss ?? Number.NaN }),
-      },
+      measures: { loss, accuracy: correct / samples, ...measures },
       gradientNorm,
       last: at.step + 1 === stepsPerEpoch(this.#source),
     };
   }
 
-  #stepAt({ epoch, step, updates }: Position): AlternatingStep<Settings> {
-    if (this.#batches?.epoch !== epoch) this.#batches = { epoch, batches: epochBatches(this.#source, epoch) };
-    const { batches } = this.#batches;
+  #meansOf(measures: AlternatingOutcome['measures']): Readonly<Record<string, number>> {
+    const means = Object.entries(this.#parts.means ?? {});
+    return Object.fromEntries(means.map(([name, measure]) => [name, measures[measure]]));
+  }
+
+  async #stepAt(at: Position): Promise<AlternatingStep<Settings>> {
+    const { epoch, step, updates } = at;
     const { settings } = this.#source;
-    const train = batches.train(step);
+    const { batch: train } = await this.#train.at(at);
+    const validation = this.#validation === undefined ? train : (await this.#validation.at(at)).batch;
+    // Each pass draws by itself: three of a step.
+    const drawing = (batch: GatheredBatch, pass: number) => this.#noisy(batch, epoch, 3 * step + pass);
     return {
       program: this.#programs.programFor(train.indices.length),
-      train,
-      validation: batches.validation(step),
+      validationProgram: this.#programs.programFor(validation.indices.length),
+      train: drawing(train, 0),
+      validation: drawing(validation, this.#validation === undefined ? 0 : 1),
+      trainForAlpha: drawing(train, 2),
       settings,
       learningRate: cosineLearningRate(settings, epoch),
       update: updates,
     };
   }
 
+  #noisy(batch: GatheredBatch, epoch: number, step: number): GatheredBatch {
+    const noiseScale = this.#parts.noiseScale?.(epoch) ?? 0;
+    if (noiseScale === 0) return batch;
+    const dropout: DropoutDraw = { seed: this.#source.seed, epoch, step, noiseScale };
+    return { ...batch, dropout };
+  }
+
   async endEpoch({ epoch }: Position, signal?: AbortSignal): Promise<EpochReport> {
-    const { settings } = this.#source;
-    const score = await validate(this.#device, this.#programs.programFor, validationBatches(this.#source), { signal });
-    const { genotype, alpha } = await this.#architecture();
+    const { settings, validationImages } = this.#source;
+    const { classes, supernet } = this.#searched;
+    const augmentedIn = settings.augmentedValidation ? { epoch } : undefined;
+    const planned = validationBatches(this.#source, augmentedIn);
+    const draws = augmentedIn && { ...augmentedIn, firstDraw: stepsPerEpoch(this.#source) };
+    const score = await scoreImages({
+      device: this.#device,
+      programFor: this.#programs.programFor,
+      logits: supernet.logits,
+      classes,
+      batches: fedBatches(validationImages, planned, { ...draws, signal }),
+      batchesPerCall: validationImages.stays ? batchesPerCall : 1,
+      signal,
+    });
+    const { loss, accuracy, top5 } = score;
+    const { genotype, alpha } = await this.#found();
     return {
-      measures: { learningRate: cosineLearningRate(settings, epoch), ...this.#means.end(score) },
+      measures: {
+        learningRate: cosineLearningRate(settings, epoch),
+        ...this.#means.end({ loss, accuracy }),
+        ...(tellsTopFive(classes) && { validationTop5: top5 }),
+      },
       architecture: { genotype, alpha },
     };
   }
 
   async result(): Promise<MethodResult> {
-    const { genotype, mixing } = await this.#architecture();
+    const { genotype, mixing } = await this.#found();
     const { loss, accuracy } = this.#means.validation;
-    return { genotype, mixing, scores: { validationAccuracy: accuracy, validationLoss: loss } };
+    const notices = this.#parts.notices?.(this.#searched.supernet, mixing, genotype) ?? [];
+    return {
+      genotype,
+      mixing,
+      scores: { validationAccuracy: accuracy, validationLoss: loss },
+      ...(notices.length > 0 && { notices }),
+    };
   }
 
-  async #architecture() {
-    const { alpha, mixing } = await readAlpha(this.#supernet, this.#parameters);
-    return { genotype: this.#parts.select(this.#supernet, mixing), mixing, alpha };
+  async architecture(): Promise<InitialArchitecture> {
+    const { supernet, parameters } = this.#searched;
+    const { alpha } = await readAlpha(supernet, parameters);
+    return { alpha, layout: layoutOf(supernet), activation: supernet.space.activation };
+  }
+
+  async #found() {
+    const { supernet, parameters } = this.#searched;
+    const { alpha, mixing } = await readAlpha(supernet, parameters);
+    return { genotype: this.#parts.select(supernet, mixing), mixing, alpha };
   }
 
   [Symbol.dispose](): void {
     this.#resources[Symbol.dispose]();
   }
+}
+
+/** Where alpha's first command is a pass, it has the loss that alpha learned from. */
+export function alternatingOutcome(alpha: readonly Outcome[], weights: readonly Outcome[]): AlternatingOutcome {
+  const measures = alpha.map(({ loss = Number.NaN }) => ({ validationLoss: loss }));
+  return { ...weightStepOutcome(weights), measures: measures[0] ?? {} };
+}
+
+/** The batches of one split that an epoch's steps take, from a step on. */
+function stepBatches(source: SearchSource, split: 'train' | 'validation', epoch: number, first: number) {
+  const steps = Array.from({ length: stepsPerEpoch(source) - first }, (_, i) => first + i);
+  const planned = steps.map(epochBatches(source, epoch)[split]);
+  // An image may come in any of alpha's batches.
+  return split === 'train'
+    ? fedBatches(source.trainImages, planned, { epoch })
+    : fedBatches(source.validationImages, planned, { epoch, firstDraw: first });
 }

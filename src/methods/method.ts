@@ -4,9 +4,10 @@ import type { ParameterSets } from '../backend/parameter_sets.ts';
 import type { Parameters } from '../backend/parameters.ts';
 import type { Dataset, ImageSet } from '../data/dataset.ts';
 import type { Genotype } from '../genotype/genotype.ts';
-import type { Graph } from '../graph/graph.ts';
+import type { Graph, MixingActivation } from '../graph/graph.ts';
 import type { UnreadableImage } from '../load/loader.ts';
 import type { RowsByTable } from '../select/alpha.ts';
+import type { AlphaLayout } from '../select/layout.ts';
 import type { Presets, SettingsOf, SettingTable } from '../setting_rules.ts';
 import type { SearchSpace } from '../space/space.ts';
 
@@ -28,6 +29,8 @@ export interface Measure {
   /** A share is from 0 to 1; a loss that is no longer finite ends the run. */
   readonly unit: 'share' | 'loss' | 'rate';
   readonly better?: 'lower' | 'higher';
+  /** Told by some runs only. */
+  readonly optional?: boolean;
 }
 
 /** A method, described once. */
@@ -106,6 +109,8 @@ export interface MethodRun extends Disposable {
   /** Rejects with AbortedError on a signal. */
   endEpoch(at: Position, signal?: AbortSignal): Promise<EpochReport>;
   result(): Promise<MethodResult>;
+  /** What a search begins with: asked before the first step of a stage, for the journal. */
+  architecture?(): Promise<InitialArchitecture>;
   /** Image files that turned out to be unreadable since this was last called. */
   takeUnreadable?(): readonly UnreadableImage[];
 }
@@ -165,6 +170,14 @@ export interface ArchitectureReport {
   readonly alpha: RowsByTable;
 }
 
+/** Architecture parameters before a search's first step, and what each of their numbers is for. */
+export interface InitialArchitecture {
+  readonly alpha: RowsByTable;
+  readonly layout: AlphaLayout;
+  /** How they become mixing weights. */
+  readonly activation: MixingActivation;
+}
+
 /** What an epoch came to. */
 export interface EpochReport {
   /** By name, those of epochs. */
@@ -177,12 +190,16 @@ export interface EpochReport {
 /** What a run came to. */
 export interface MethodResult {
   readonly genotype: Genotype;
+  /** Where there are several, all of them by name. */
+  readonly architectures?: Readonly<Record<string, Genotype>>;
   /** Mixing weights of each table of architecture parameters, one row an edge. */
   readonly mixing?: RowsByTable;
   /** Scores of the last epoch, by the names that the result has. */
   readonly scores: Readonly<Record<string, number>>;
   /** What is kept of a training. */
   readonly weights?: Parameters;
+  /** What a user should know of it, a line each. */
+  readonly notices?: readonly string[];
 }
 
 /** A method, with the types of its settings inferred from its table. */

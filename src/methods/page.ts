@@ -44,6 +44,12 @@ function section(method: Method): string[] {
       '',
       `Images that a preset uses: ${names.map((preset) => `${preset} ${presets[preset].limit ?? 'all'}`).join(', ')}.`,
     ],
+    ...names.flatMap((name) => {
+      const { space } = presets[name];
+      return space === undefined
+        ? []
+        : ['', `The preset ${name} searches the space \`${space}\` unless another is given.`];
+    }),
     ...['', `Events and journal report ${reported}.`],
   ];
 }

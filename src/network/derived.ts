@@ -1,18 +1,14 @@
-import { aFunction, aShareBelowOne, check, checkOptional, checkOptions, checkRecord } from '../checks.ts';
-import { invalid } from '../errors.ts';
-import type { Genotype, GenotypeEdge } from '../genotype/genotype.ts';
+import { aFunction, aShareBelowOne, check, checkOptional, checkOptions, checkRecord, oneOf } from '../checks.ts';
+import { checkLive } from '../genotype/dead_nodes.ts';
+import type { Genotype } from '../genotype/genotype.ts';
 import { checkGenotype } from '../genotype/rules.ts';
-import { GraphBuilder, type Tensor } from '../graph/builder.ts';
-import { applyOperation, operations as knownOperations, type Operation } from '../operation/operations.ts';
+import { GraphBuilder } from '../graph/builder.ts';
+import type { Operation } from '../operation/operations.ts';
+import { type CellSettings, type DropPathUnit, dropPathUnits, publishedDropPathUnit } from './genotype_operation.ts';
 import { buildForSize } from './image_size.ts';
-import {
-  buildNetwork,
-  type CellBuilder,
-  type CellPlace,
-  descriptionNames,
-  type Network,
-  type StemForm,
-} from './macro.ts';
+import { buildNetwork, type CellBuilder, descriptionNames, type Network, type StemForm } from './macro.ts';
+import { buildPairCell } from './pair_cell.ts';
+import { buildTripleCell } from './triple_cell.ts';
 
 /** Options of {@link buildDerivedNetwork}; the defaults are those of the published evaluation on CIFAR-10. */
 export interface DerivedNetworkOptions {
@@ -29,10 +25,15 @@ export interface DerivedNetworkOptions {
   /** For training: the weight of the auxiliary head's loss (0.4 as published); no such head when absent. */
   readonly auxiliaryWeight?: number;
   /**
-   * For training: the largest probability with which an operation's output is dropped from a sample, unless it is the identity;
-   * a batch's `dropout.pathFactor` scales it. No drop path when absent or 0.
+   * For training: the largest probability with which what `dropPathUnit` names is dropped from a sample; a batch's `dropout.pathFactor`
+   * scales it. No drop path when absent or 0.
    */
   readonly dropPath?: number;
+  /**
+   * What drop path drops: the output of each `operation` but identities, or the sum of each `node`, identities included. As published
+   * when absent: operations of a genotype of pairs (arXiv:1806.09055), nodes of one of triples (arXiv:1911.12126).
+   */
+  readonly dropPathUnit?: DropPathUnit;
   /** For training: share of a label's probability that is spread over all classes; 0 when absent. */
   readonly labelSmoothing?: number;
   /** Operations of your own that the genotype names, by name. */
@@ -48,6 +49,7 @@ const optionNames = [
   'stem',
   'auxiliaryWeight',
   'dropPath',
+  'dropPathUnit',
   'labelSmoothing',
   'operations',
 ];
@@ -55,8 +57,9 @@ const optionNames = [
 /**
  * Builds the evaluation network of a genotype (arXiv:1806.09055, section 3.2). The graph's input is `images`, its output the
  * loss; parameters are named as in the published code. What only training needs (auxiliary head, drop path, smoothing) is left out
- * unless asked for; a program of the plain network runs on the parameters of the other. Throws ArgumentError for a faulty option
- * or an operation that nobody defines.
+ * unless asked for; a program of the plain network runs on the parameters of the other. Cells of triples are those of arXiv:1911.12126.
+ * Throws ArgumentError for a faulty option, an operation that nobody defines, and of triples for a cell without entries or a node without
+ * a live source, which `withoutDeadNodes` leaves out.
  *
  * One deviation from the published code, in training with an auxiliary head and at most 3 layers: that code's head begins with a ReLU
  * that works in place, on the output of cell floor(2 · layers / 3). Cells behind it begin with a ReLU themselves, so nothing changes;
@@ -67,56 +70,23 @@ export function buildDerivedNetwork(options: DerivedNetworkOptions): Network {
   checkOptions('options', options, optionNames, descriptionNames);
   const { genotype, inputShape, classes, initChannels = 36, layers = 20 } = options;
   checkGenotype(genotype);
+  checkLive(genotype);
   const { stem, auxiliaryWeight, labelSmoothing, dropPath = 0, operations = {} } = options;
+  const { dropPathUnit = publishedDropPathUnit(genotype) } = options;
   check('dropPath', dropPath, aShareBelowOne);
+  check('dropPathUnit', dropPathUnit, oneOf(dropPathUnits));
   checkOptional('labelSmoothing', labelSmoothing, aShareBelowOne);
   checkRecord('operations', operations, 'functions by name');
   for (const [name, build] of Object.entries(operations)) check(`operations.${name}`, build, aFunction);
   const training = { stem, auxiliaryWeight, labelSmoothing };
   const macro = { classes, initChannels, layers, stemMultiplier: 3, affine: true, ...training };
-  const buildCell = cellBuilder(genotype, operations, dropPath);
+  const buildCell = cellBuilder(genotype, { operations, dropPath, dropPathUnit });
   return buildForSize(inputShape, (shape) =>
     buildNetwork(new GraphBuilder(), { ...macro, inputShape: shape }, buildCell),
   );
 }
 
-function cellBuilder(genotype: Genotype, own: Readonly<Record<string, Operation>>, dropPath: number): CellBuilder {
-  return (builder, inputs, place) => {
-    const { nodes, concat } = genotype[place.type];
-    const states: Tensor[] = [...inputs];
-    let position = 0;
-    for (const edges of nodes) {
-      const outputs = edges.map((edge) => {
-        const output = buildEdge(builder, states[edge.input], edge, position++, place, own);
-        const isIdentity = output.id === states[edge.input].id;
-        return isIdentity || dropPath === 0 ? output : builder.dropout(output, { rate: dropPath, drops: 'samples' });
-      });
-      states.push(builder.add(outputs));
-    }
-    return builder.concat(concat.map((state) => states[state]));
-  };
-}
-
-function buildEdge(
-  builder: GraphBuilder,
-  input: Tensor,
-  edge: GenotypeEdge,
-  position: number,
-  { type, layer, channels }: CellPlace,
-  own: Readonly<Record<string, Operation>>,
-): Tensor {
-  const operation = { name: edge.operation, build: findOperation(edge.operation, own) };
-  return applyOperation(operation, builder.within(`_ops.${position}`), input, {
-    layer: `${layer}._ops.${position}`,
-    channels,
-    stride: type === 'reduce' && edge.input < 2 ? 2 : 1,
-    affine: true,
-    normalisePooling: false,
-  });
-}
-
-function findOperation(name: string, own: Readonly<Record<string, Operation>>): Operation {
-  for (const table of [own, knownOperations]) if (Object.hasOwn(table, name)) return table[name];
-  const known = Object.keys({ ...knownOperations, ...own }).join(', ');
-  throw invalid('an operation of the genotype', `one of ${known} (give your own as options.operations)`, name);
+function cellBuilder(genotype: Genotype, settings: CellSettings): CellBuilder {
+  const build = genotype.entries === 'triples' ? buildTripleCell : buildPairCell;
+  return (builder, inputs, place) => build(builder, inputs, place, genotype[place.type], settings);
 }

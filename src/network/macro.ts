@@ -29,8 +29,8 @@ export interface MacroOptions {
 
 /** What else descriptions of a network hold, which are spread into a builder's options: of these it takes its part. */
 export const descriptionNames = [
-  ...['genotype', 'space', 'stem', 'stemMultiplier', 'auxiliary', 'auxiliaryWeight', 'dropPath', 'labelSmoothing'],
-  ...['operations', 'imageChannels', 'supernet', 'nodes'],
+  ...['genotype', 'space', 'stem', 'stemMultiplier', 'auxiliary', 'auxiliaryWeight', 'labelSmoothing'],
+  ...['dropPath', 'dropPathUnit', 'operations', 'imageChannels', 'supernet', 'nodes'],
 ];
 
 /** The forms of a network's stem. */

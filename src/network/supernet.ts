@@ -60,7 +60,7 @@ export function buildSupernet(options: SupernetOptions): Supernet {
 function declareTable(builder: GraphBuilder, space: ResolvedSpace, type: CellType): AlphaTable {
   const edges = space.edges[type];
   const rowLengths = edges.map(({ candidates }) => candidates.length);
-  return { name: builder.alpha(`alphas_${type}`, rowLengths), rowLengths, edges };
+  return { name: builder.alpha(`alphas_${type}`, rowLengths, space.alphaDeviation), rowLengths, edges };
 }
 
 function cellBuilder(space: ResolvedSpace, tables: Supernet['tables']): CellBuilder {

@@ -1,6 +1,7 @@
 import { anInteger, check, checkRecord, isRecord } from '../checks.ts';
 import { ArgumentError, invalid } from '../errors.ts';
 import { GraphBuilder, type Tensor } from '../graph/builder.ts';
+import type { NoiseDistribution } from '../graph/graph.ts';
 import { LayerSizeError } from './layer_size.ts';
 
 /** What an operation is to be: its output is [ceil(H / stride), ceil(W / stride), channels]. */
@@ -28,12 +29,15 @@ export interface NamedOperation {
 /** The operation that stands for the absence of an edge; a genotype never holds it. */
 export const noneName = 'none';
 
+/** The identity, and at stride 2 what stands for it. */
+export const skipName = 'skip_connect';
+
 /** The candidate operations of DARTS and of the cells it is compared with (arXiv:1806.09055, section 3.1), by name. */
 export const operations: Readonly<Record<string, Operation>> = checkedOperations({
   [noneName]: (builder, input, context) => builder.zero(outputShape(input, context)),
   max_pool_3x3: pooling('maxPool'),
   avg_pool_3x3: pooling('avgPool'),
-  skip_connect: (builder, input, context) => (context.stride === 1 ? input : factorizedReduce(builder, input, context)),
+  [skipName]: (builder, input, context) => (context.stride === 1 ? input : factorizedReduce(builder, input, context)),
   sep_conv_3x3: separableConv(3),
   sep_conv_5x5: separableConv(5),
   sep_conv_7x7: separableConv(7),
@@ -41,6 +45,14 @@ export const operations: Readonly<Record<string, Operation>> = checkedOperations
   dil_conv_5x5: dilatedConv(5),
   conv_7x1_1x7: factorizedConv,
 });
+
+/** A skip connection that at stride 1 adds noise in training. */
+export function noisySkip(distribution: NoiseDistribution): Operation {
+  return (builder, input, context) => {
+    const output = operations[skipName](builder, input, context);
+    return context.stride === 1 ? builder.noise(output, { distribution }) : output;
+  };
+}
 
 /** Operations that refuse what no cell gives them. */
 function checkedOperations(table: Readonly<Record<string, Operation>>): Readonly<Record<string, Operation>> {

@@ -118,3 +118,15 @@ export function permutation(stream: StreamKey, count: number): Uint32Array {
   }
   return order;
 }
+
+/** `size` of 0..count-1, none twice, in random order: where Fisher-Yates from the front would stand after as many exchanges. */
+export function sample(stream: StreamKey, count: number, size: number): Uint32Array {
+  // Only places that an exchange has touched.
+  const moved = new Map<number, number>();
+  return Uint32Array.from({ length: size }, (_, i) => {
+    const j = i + Math.floor((randomBlock(stream, i)[0] / 2 ** 32) * (count - i));
+    const drawn = moved.get(j) ?? j;
+    moved.set(j, moved.get(i) ?? i);
+    return drawn;
+  });
+}

@@ -1,7 +1,7 @@
-import type { CellType, Genotype, GenotypeCell } from '../genotype/genotype.ts';
+import type { CellType, Genotype, GenotypeCell, GenotypeEdge } from '../genotype/genotype.ts';
 import { checkGenotype } from '../genotype/rules.ts';
 
-/** Fill and outline of an operation's label. */
+/** Fill and outline of a label or of a state. */
 interface Colours {
   readonly fill: string;
   readonly line: string;
@@ -17,54 +17,87 @@ const families: readonly (readonly [RegExp, Colours])[] = [
 ];
 const otherColours: Colours = { fill: '#ffedd5', line: '#f97316' };
 
+/** How the states of a cell look. */
+interface StateColours {
+  readonly input: Colours;
+  readonly node: Colours;
+  readonly output: Colours;
+}
+
+const amber: Colours = { fill: '#fef3c7', line: '#d9a406' };
+const grey: Colours = { fill: '#e5e7eb', line: '#6b7280' };
+const pairColours: StateColours = { input: amber, node: grey, output: amber };
+
+/** Those of the published pictures: dark sea green, light blue, pale goldenrod. */
+const tripleColours: StateColours = {
+  input: { fill: '#b4eeb4', line: '#4d9a4d' },
+  node: { fill: '#add8e6', line: '#4a8ba3' },
+  output: { fill: '#eee8aa', line: '#b5a642' },
+};
+
 const ink = '#1f2937';
 const wire = '#6b7280';
 const faintWire = '#c3c9d2';
 
 /**
  * Draws both cells as one Graphviz digraph, left to right: an operation stands as a label on its edge, coloured by family, so
- * that no line crosses it. Throws ArgumentError for a faulty genotype.
+ * that no line crosses it. An isolated node of a cell of triples, which no entry enters, is drawn grey where an entry reads it,
+ * and not at all elsewhere. Throws ArgumentError for a faulty genotype.
  */
 export function cellsToDot(genotype: Genotype): string {
   checkGenotype(genotype);
+  const colours = genotype.entries === 'triples' ? tripleColours : pairColours;
   const lines = [
     'graph [rankdir=LR, newrank=true, bgcolor=white, fontname="Arimo", fontsize=16, nodesep=0.14, ranksep=0.5, pad=0.2]',
     `node [fontname="Arimo", fontsize=13, fontcolor="${ink}", style="rounded,filled", shape=box, height=0.32, width=0.4, margin="0.11,0.04"]`,
     `edge [color="${wire}", penwidth=1.2, arrowsize=0.6]`,
     // Clusters stack upwards, so the second comes out on top.
-    ...cellLines('reduce', 'reduction cell', genotype.reduce),
-    ...cellLines('normal', 'normal cell', genotype.normal),
+    ...cellLines('reduce', 'reduction cell', genotype.reduce, colours),
+    ...cellLines('normal', 'normal cell', genotype.normal, colours),
     '{ rank=min; "normal c_{k-2}"; "normal c_{k-1}"; "reduce c_{k-2}"; "reduce c_{k-1}" }',
     '{ rank=max; "normal c_{k}"; "reduce c_{k}" }',
   ];
   return `digraph genotype {\n${lines.map((line) => `  ${line}\n`).join('')}}\n`;
 }
 
-function cellLines(type: CellType, title: string, { nodes, concat }: GenotypeCell): string[] {
+/** What an edge does, its weight first where it has one: 0.2386 × skip_connect. */
+export function operationText({ operation, weight }: GenotypeEdge): string {
+  return weight === undefined ? operation : `${Number(weight.toPrecision(4))} × ${operation}`;
+}
+
+function cellLines(type: CellType, title: string, { nodes, concat }: GenotypeCell, colours: StateColours): string[] {
   const names = ['c_{k-2}', 'c_{k-1}', ...nodes.keys()].map((state) => quote(`${type} ${state}`));
   const output = quote(`${type} c_{k}`);
+  const sources = new Set(nodes.flat().map(({ input }) => input));
   const lines = [
     `label=<<B>${title}</B>>; labeljust=l; fontcolor="${ink}"; style=rounded; color="#e5e7eb"; bgcolor="#fcfcfd"; margin=14`,
-    `${names[0]} [label="c_{k-2}", fillcolor="#fef3c7", color="#d9a406"]`,
-    `${names[1]} [label="c_{k-1}", fillcolor="#fef3c7", color="#d9a406"]`,
-    `${output} [label="c_{k}", fillcolor="#fef3c7", color="#d9a406"]`,
+    `${names[0]} [label="c_{k-2}", ${coloured(colours.input)}]`,
+    `${names[1]} [label="c_{k-1}", ${coloured(colours.input)}]`,
+    `${output} [label="c_{k}", ${coloured(colours.output)}]`,
   ];
   nodes.forEach((edges, node) => {
-    lines.push(
-      `${names[node + 2]} [label="${node}", shape=circle, style=filled, fillcolor="#e5e7eb", color="${wire}", margin=0.02]`,
-    );
-    edges.forEach(({ operation, input }, index) => {
+    const isIsolated = edges.length === 0;
+    if (isIsolated && !sources.has(node + 2)) return;
+    const colour = coloured(isIsolated ? grey : colours.node);
+    lines.push(`${names[node + 2]} [label="${node}", shape=circle, style=filled, ${colour}, margin=0.02]`);
+    edges.forEach((edge, index) => {
       const label = quote(`${type} ${node}.${index}`);
-      const { fill, line } = families.find(([pattern]) => pattern.test(operation))?.[1] ?? otherColours;
+      const family = families.find(([pattern]) => pattern.test(edge.operation))?.[1] ?? otherColours;
       lines.push(
-        `${label} [label=${quoteLabel(operation)}, fontsize=11, height=0.26, fillcolor="${fill}", color="${line}"]`,
-        `${names[input]}:e -> ${label}:w [arrowhead=none]`,
+        `${label} [label=${quoteLabel(operationText(edge))}, fontsize=11, height=0.26, ${coloured(family)}]`,
+        `${names[edge.input]}:e -> ${label}:w [arrowhead=none]`,
         `${label}:e -> ${names[node + 2]} [weight=4]`,
       );
     });
   });
   for (const state of concat) lines.push(`${names[state]} -> ${output}:w [color="${faintWire}"]`);
+  // What leads nowhere would be laid out below one another.
+  if (concat.length === 0) lines.push(`${names[1]} -> ${output} [style=invis, minlen=2]`);
   return [`subgraph ${quote(`cluster ${type}`)} {`, ...lines.map((line) => `  ${line}`), '}'];
+}
+
+function coloured({ fill, line }: Colours): string {
+  return `fillcolor="${fill}", color="${line}"`;
 }
 
 function quote(text: string): string {

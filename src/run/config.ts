@@ -9,6 +9,7 @@ import type { Graph } from '../graph/graph.ts';
 import { type Method, type RunCommand, runCommands } from '../methods/method.ts';
 import { methodsOf } from '../methods/registry.ts';
 import { checkSettings, type Settings } from '../setting_rules.ts';
+import { upgraded } from './upgrade.ts';
 
 /** What config.json holds: all that decides a run's bits, and what made it. */
 export interface RunConfig {
@@ -63,7 +64,7 @@ export interface RunDevice {
 }
 
 /** The format that this version writes and reads. */
-export const runFormat = 6;
+export const runFormat = 7;
 
 /** Versions of this package and of Node, for the record. */
 export function runVersions(): RunConfig['versions'] {
@@ -85,7 +86,7 @@ export function parseConfig(
   path: string,
   methods: readonly Method[],
 ): { readonly config: RunConfig; readonly method: Method } {
-  const config = upgraded(parseObject(text, path));
+  const config = upgraded(parseObject(text, path), methods);
   if (config['format'] !== runFormat) {
     throw new FileError(
       `${path}: expected format ${runFormat} but got ${config['format']}; another version wrote this run`,
@@ -119,20 +120,6 @@ export function parseConfig(
     checkFields(space, { name: 'string', given: 'boolean' }, (field, type) => fail(`space.${field}`, type));
   }
   return { config: config as unknown as RunConfig, method };
-}
-
-/** A configuration of format 5, which knew one method a command, in the form of today; any other as it is. */
-function upgraded(config: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  if (config['format'] !== 5) return config;
-  const { kind, space, architecture, ...rest } = config;
-  const common = { ...rest, format: runFormat, command: kind };
-  if (kind === 'search' && isRecord(space)) {
-    const { graphDigest, ...named } = space;
-    return { ...common, method: 'darts', space: named, graphs: { supernet: graphDigest } };
-  }
-  if (kind !== 'train' || !isRecord(architecture)) return common;
-  const { genotype, graphDigest } = architecture;
-  return { ...common, method: 'train', genotype, graphs: { network: graphDigest } };
 }
 
 function recordedMethod(command: RunCommand, name: unknown, path: string, methods: readonly Method[]): Method {

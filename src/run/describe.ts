@@ -62,7 +62,8 @@ export async function describeRun(
   if (resume !== undefined) return describeResumed(command, options, resume, methods);
   const runtime = runtimeOf(options);
   const { needs, spaces, presets } = method;
-  const { genotype, space = spaces?.[0], preset = Object.keys(presets)[0] } = options;
+  const { genotype, preset = Object.keys(presets)[0] } = options;
+  const space = options.space ?? presets[preset]?.space ?? spaces?.[0];
   if (needs === 'genotype') {
     if (genotype === undefined) throw invalid('genotype', 'the genotype whose network is trained', genotype);
     checkGenotype(genotype);

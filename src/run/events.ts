@@ -1,5 +1,6 @@
 import type { Genotype } from '../genotype/genotype.ts';
 import type { UnreadableImage } from '../load/loader.ts';
+import type { EpochMeasures, StepMeasures } from '../methods/measures.ts';
 import type { RunCommand } from '../methods/method.ts';
 import type { RowsByTable } from '../select/alpha.ts';
 
@@ -41,7 +42,7 @@ export interface StartEvent {
 }
 
 /** After each step. */
-export interface StepEvent {
+export interface StepEvent extends StepMeasures {
   readonly type: 'step';
   /** From 0. */
   readonly epoch: number;
@@ -49,32 +50,17 @@ export interface StepEvent {
   /** From 0, within the epoch. */
   readonly step: number;
   readonly steps: number;
-  /** Mean loss of this step's training batch, at the weights before the update. */
-  readonly loss: number;
-  /** Share of this step's training batch classified right. */
-  readonly accuracy: number;
-  /** Of a search: loss of this step's validation batch, the one alpha learned from. */
-  readonly validationLoss?: number;
   /** Training images a second, over this step. */
   readonly imagesPerSecond: number;
   /** Estimated seconds until the run ends. */
   readonly secondsLeft: number;
 }
 
-/** After each epoch's validation. */
-export interface EpochEvent {
+/** After each epoch's validation; where nothing is trained, of a random search, without what training comes to. */
+export interface EpochEvent extends EpochMeasures {
   readonly type: 'epoch';
   readonly epoch: number;
   readonly epochs: number;
-  readonly learningRate: number;
-  /** Means over the epoch's training batches. */
-  readonly trainLoss: number;
-  readonly trainAccuracy: number;
-  /** On all images that are kept for it, with running statistics. */
-  readonly validationLoss: number;
-  readonly validationAccuracy: number;
-  /** Share of those images whose label is among the five likeliest classes (a training's, where there are more). */
-  readonly validationTop5?: number;
   readonly seconds: number;
 }
 
@@ -115,12 +101,17 @@ export type RunEvent = SearchEvent | TrainEvent;
 
 /** What a finished search gives. */
 export interface SearchResult {
+  /** The last one where there are several. */
   readonly genotype: Genotype;
-  /** Of the last epoch, on the whole validation split. */
+  /** By name, of a search that finds several. */
+  readonly architectures?: Readonly<Record<string, Genotype>>;
+  /** Of the last epoch, on the whole validation split; absent where nothing is trained: of a random search. */
   readonly validationAccuracy: number;
   readonly validationLoss: number;
   /** Mixing weights of each architecture parameter table, one row an edge. */
   readonly mixing: RowsByTable;
+  /** What a user should know of the genotype, a line each. */
+  readonly notices?: readonly string[];
   /** Absent when nothing was written. */
   readonly directory?: string;
 }

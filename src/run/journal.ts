@@ -1,10 +1,14 @@
 // journal.jsonl: what a run was for. Every line is a record; lines are appended and never rewritten, and a run that goes on cuts
 // off what lies behind its checkpoint, since it will write it again. It may be gigabytes: nothing reads it whole into memory.
 import { type FileHandle, open } from 'node:fs/promises';
-import { fileError } from '../io/file_error.ts';
+import { FileError } from '../errors.ts';
+import { fileError, isMissing } from '../io/file_error.ts';
 import { linesBackward } from '../io/lines_backward.ts';
-import type { ArchitectureReport, JsonValue, Position } from '../methods/method.ts';
+import { linesForward } from '../io/lines_forward.ts';
+import type { ArchitectureReport, InitialArchitecture, JsonValue, Position } from '../methods/method.ts';
+import type { AlphaLayout } from '../select/layout.ts';
 import type { RunConfig } from './config.ts';
+import { runFiles } from './directory.ts';
 import type { EpochEvent, GenotypeEvent, SearchResult, StartEvent, StepEvent, TrainResult } from './events.ts';
 
 /** Where a record stands; `stage` is told from the second one on. */
@@ -29,9 +33,21 @@ export interface StageRecord extends Place {
   readonly epochs: number;
 }
 
-/** Architecture parameters at an epoch's end. */
+/** How a stage's tables of architecture parameters lie and become mixing weights: what makes their records readable by themselves. */
+export interface LayoutRecord extends Place {
+  readonly type: 'layout';
+  /** The step that it stands before: the first. */
+  readonly step: 0;
+  readonly activation: InitialArchitecture['activation'];
+  readonly nodes: AlphaLayout['nodes'];
+  readonly tables: AlphaLayout['tables'];
+}
+
+/** Architecture parameters at an epoch's end or, of a stage's first epoch, before its first step. */
 export interface AlphaRecord extends Place {
   readonly type: 'alpha';
+  /** Where they stand before it. */
+  readonly step?: 0;
   readonly tables: ArchitectureReport['alpha'];
 }
 
@@ -51,9 +67,13 @@ export type JournalRecord =
   | (Place & StepEvent)
   | (Place & EpochEvent)
   | (Place & GenotypeEvent)
+  | LayoutRecord
   | AlphaRecord
   | DecisionRecord
   | ResultRecord;
+
+/** In bytes; no record is longer, and a line that is has been torn or is none of ours. */
+const longestLine = 2 ** 23;
 
 /** The journal, open for appending. */
 export interface Journal {
@@ -93,7 +113,7 @@ export async function openJournal(
 
 /** Looks from the end, since little lies behind a checkpoint. */
 async function truncateAt(file: FileHandle, position: Pick<Position, 'stage' | 'epoch' | 'step'>): Promise<void> {
-  for await (const { text, end } of linesBackward(file)) {
+  for await (const { text, end } of linesBackward(file, longestLine)) {
     if (isBefore(text, position)) return file.truncate(end);
   }
   await file.truncate(0);
@@ -109,8 +129,31 @@ function isBefore(line: string, position: Pick<Position, 'stage' | 'epoch' | 'st
   if (epoch !== position.epoch) return epoch < position.epoch;
   if (type === 'stage') return true;
   if (type === 'start') return record.step <= position.step;
-  return type === 'step' && record.step < position.step;
+  // What stands before the first step is written again with it.
+  const { step } = record as { readonly step?: number };
+  return step !== undefined && step < position.step;
 }
+
+/**
+ * The records of a run, one after another, all but those of steps; lines that are torn, as the last one may be while the run goes on, are
+ * passed over. Throws FileError.
+ */
+export async function* readJournal(directory: string): AsyncGenerator<JournalRecord, void, undefined> {
+  const path = runFiles(directory).journal;
+  try {
+    for await (const line of linesForward(path, longestLine)) {
+      // Most lines by far: they are not even decoded.
+      if (line.subarray(0, stepStart.length).equals(stepStart)) continue;
+      const record = parseRecord(line.toString());
+      if (record !== undefined) yield record;
+    }
+  } catch (error) {
+    if (isMissing(error)) throw new FileError(`${directory} holds no journal: expected the directory of a run`);
+    throw fileError('read', path, error);
+  }
+}
+
+const stepStart = Buffer.from('{"type":"step",');
 
 /** The record of a line; undefined for one that is torn. */
 export function parseRecord(line: string): JournalRecord | undefined {

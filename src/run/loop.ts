@@ -38,6 +38,7 @@ export async function runToEnd(run: OpenRun, emit: Emit): Promise<void> {
 
 async function takeEpoch(run: OpenRun, stage: Stage, clock: Clock, emit: Emit): Promise<void> {
   clock.epochStart = performance.now();
+  if (run.at.epoch === 0 && run.at.step === 0) await recordInitial(run);
   let last = run.at.step >= stage.steps;
   while (!last) {
     await stopIfAborted(run, emit);
@@ -50,6 +51,17 @@ async function takeEpoch(run: OpenRun, stage: Stage, clock: Clock, emit: Emit): 
     await checkpoint(run, emit);
     clock.lastCheckpoint = performance.now();
   }
+}
+
+/** What a stage begins with; a run that goes on from its first step has cut off what it wrote of this. */
+async function recordInitial(run: OpenRun): Promise<void> {
+  if (run.log === undefined) return;
+  const initial = await run.running.architecture?.();
+  if (initial === undefined) return;
+  const { alpha, layout, activation } = initial;
+  const { nodes, tables } = layout;
+  await record(run, { type: 'layout', epoch: 0, step: 0, activation, nodes, tables });
+  await record(run, { type: 'alpha', epoch: 0, step: 0, tables: compactRows(alpha) });
 }
 
 async function takeStep(
@@ -91,7 +103,7 @@ async function finishEpoch(run: OpenRun, { epochs }: Stage, clock: Clock, emit: 
   if (architecture !== undefined) {
     const { genotype, alpha } = architecture;
     await record(run, { type: 'genotype', epoch, genotype });
-    await record(run, alphaRecord(epoch, alpha));
+    await record(run, { type: 'alpha', epoch, tables: compactRows(alpha) });
     if (log !== undefined) await writeGenotype(log.files, genotype);
     emit({ type: 'genotype', epoch, genotype });
   }
@@ -101,10 +113,9 @@ async function finishEpoch(run: OpenRun, { epochs }: Stage, clock: Clock, emit: 
 }
 
 /** Nine digits tell every float32 from its neighbours. */
-function alphaRecord(epoch: number, alpha: AlphaRecord['tables']): AlphaRecord {
+function compactRows(alpha: AlphaRecord['tables']): AlphaRecord['tables'] {
   const compact = (row: readonly number[]) => row.map((value) => Number(value.toPrecision(9)));
-  const tables = Object.entries(alpha).map(([name, rows]) => [name, rows.map(compact)]);
-  return { type: 'alpha', epoch, tables: Object.fromEntries(tables) };
+  return Object.fromEntries(Object.entries(alpha).map(([name, rows]) => [name, rows.map(compact)]));
 }
 
 async function endEpoch(run: OpenRun, emit: Emit): Promise<EpochReport> {

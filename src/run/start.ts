@@ -40,15 +40,17 @@ async function recordStart(run: OpenRun): Promise<void> {
 
 async function finish(run: OpenRun): Promise<SearchResult | TrainResult> {
   const { log, running, unreadableImages, at } = run;
-  const { genotype, mixing, scores, weights } = await running.result();
+  const { genotype, architectures, mixing, scores, weights, notices } = await running.result();
   if (log !== undefined && weights !== undefined) {
     await weights.save(log.files.weights, { metadata: running.metadata });
   }
   const found = {
     genotype,
+    ...(architectures !== undefined && { architectures }),
     ...(mixing !== undefined && { mixing }),
     ...scores,
     ...(running.takeUnreadable !== undefined && { unreadableImages }),
+    ...(notices !== undefined && { notices }),
   };
   // The scores are those that the command's results have.
   await record(run, { type: 'result', epoch: at.epoch, ...(found as unknown as SearchResult) });

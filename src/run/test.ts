@@ -17,6 +17,7 @@ import { buildTrainNetworks, testImagesOf } from '../learn/train_networks.ts';
 import type { UnreadableImage } from '../load/loader.ts';
 import { ImagePool } from '../load/pool.ts';
 import { checkOptionRules, type OptionRules, record, required, text } from '../option_rules.ts';
+import { costOf } from '../report/cost.ts';
 import { checkOwnDataset } from './describe.ts';
 import { runRules } from './options.ts';
 import { type PlaceOptions, placeRules } from './runtime.ts';
@@ -74,6 +75,10 @@ export interface TestResult extends Score {
   readonly classNames: readonly string[];
   /** What a user should know of the weights, such as that some are NaN, and of the images; one line each. */
   readonly notices: readonly string[];
+  /** Of the network, an auxiliary head in its weights included. */
+  readonly parameters: number;
+  /** Of one image, as papers of FairDARTS and after it count them: `flops` of a graph's cost. */
+  readonly flops: number;
   readonly imagesPerSecond: number;
   /** For people. */
   readonly device: string;
@@ -124,6 +129,8 @@ export async function test(options: TestOptions): Promise<TestResult> {
       unreadable,
       classNames,
       notices: [...file.notices, ...notices],
+      parameters: costOf(networks.training.graph).parameters,
+      flops: costOf(networks.plain.graph).flops,
       imagesPerSecond,
       device: device.description,
     };
@@ -177,7 +184,7 @@ function tellClasses(
 }
 
 /** The network as it is scored; what only training needs has no parameters. */
-const plainTraining = { auxiliaryWeight: 0, dropPathProb: 0, labelSmooth: 0 };
+const plainTraining = { auxiliaryWeight: 0, dropPathProb: 0, dropPathUnit: 'published', labelSmooth: 0 } as const;
 
 /** The training's where its weights tell them: those of a dataset may depend on how many images were read. */
 function statisticsOf(

@@ -1,10 +1,7 @@
-import { check, checkRecord, finite, listOfLength } from '../checks.ts';
-import { invalid } from '../errors.ts';
-import type { Genotype, GenotypeCell, GenotypeEdge } from '../genotype/genotype.ts';
-import type { AlphaTable, Supernet } from '../network/supernet.ts';
-import { noneName } from '../operation/operations.ts';
-import type { ResolvedEdge } from '../space/space.ts';
+// The rule of DARTS.
+import type { Genotype, GenotypeCell } from '../genotype/genotype.ts';
 import type { RowsByTable } from './alpha.ts';
+import { type Selectable, type WeightedCandidate, type WeightedCell, weightedCells } from './candidates.ts';
 
 /** A cell keeps this many edges into each node. */
 const keptEdges = 2;
@@ -14,48 +11,18 @@ const keptEdges = 2;
  * weight of a candidate other than `none`, strongest first, and that candidate on each; ties go to the lower index.
  * `mixing` holds by table name one row an edge. Throws ArgumentError for rows that do not fit.
  */
-export function genotypeOf(supernet: Pick<Supernet, 'space' | 'tables'>, mixing: RowsByTable): Genotype {
-  checkRecord('supernet', supernet, 'space and tables');
-  checkRecord('mixing', mixing, 'rows by table');
-  const { space, tables } = supernet;
-  checkRecord('supernet.space', space, 'nodes');
-  checkRecord('supernet.tables', tables, 'normal and reduce');
-  for (const type of ['normal', 'reduce'] as const) {
-    checkRecord(`supernet.tables.${type}`, tables[type], 'name, rowLengths and edges');
-  }
-  const cell = (table: AlphaTable): GenotypeCell => {
-    const rows = mixing[table.name];
-    checkMixing(table, rows);
-    const nodes = Array.from({ length: space.nodes }, (_, node) =>
-      table.edges
-        .filter((edge) => edge.node === node)
-        .map((edge) => strongestCandidate(edge, rows[edge.row]))
-        .sort((a, b) => b.weight - a.weight)
-        .slice(0, keptEdges)
-        .map(({ edge }) => edge),
-    );
-    return { nodes, concat: nodes.map((_, node) => node + 2) };
-  };
-  return { normal: cell(tables.normal), reduce: cell(tables.reduce) };
+export function genotypeOf(supernet: Selectable, mixing: RowsByTable): Genotype {
+  const { normal, reduce } = weightedCells(supernet, mixing);
+  return { normal: cellOfPairs(normal), reduce: cellOfPairs(reduce) };
 }
 
-function strongestCandidate(
-  { candidates, input }: ResolvedEdge,
-  weights: readonly number[],
-): { edge: GenotypeEdge; weight: number } {
-  let best = -1;
-  candidates.forEach(({ name }, index) => {
-    if (name !== noneName && (best < 0 || weights[index] > weights[best])) best = index;
-  });
-  return { edge: { operation: candidates[best].name, input }, weight: weights[best] };
+/** Of a node's edges the two strongest, each with its best candidate, the strongest first. */
+export function strongestEdges(edges: WeightedCell[number]): WeightedCandidate[] {
+  const best = edges.map((candidates) => candidates.reduce((a, b) => (b.weight > a.weight ? b : a)));
+  return best.toSorted((a, b) => b.weight - a.weight).slice(0, keptEdges);
 }
 
-function checkMixing({ name, rowLengths }: AlphaTable, rows: readonly (readonly number[])[] | undefined): void {
-  if (!Array.isArray(rows) || rows.length !== rowLengths.length) {
-    throw invalid(`mixing.${name}`, `${rowLengths.length} rows, one an edge`, rows);
-  }
-  for (const [index, row] of rows.entries()) {
-    const length = rowLengths[index];
-    check(`mixing.${name}[${index}]`, row, listOfLength(length, finite, `${length} finite numbers, one a candidate`));
-  }
+function cellOfPairs(cell: WeightedCell): GenotypeCell {
+  const nodes = cell.map((edges) => strongestEdges(edges).map(({ operation, input }) => ({ operation, input })));
+  return { nodes, concat: nodes.map((_, node) => node + 2) };
 }

@@ -1,8 +1,16 @@
+import { check, checkOptional, notNegative, oneOf } from '../checks.ts';
 import { invalid } from '../errors.ts';
 import type { CellType } from '../genotype/genotype.ts';
 import { isOperationName, operationNameExpectation } from '../genotype/rules.ts';
-import type { MixingActivation } from '../graph/graph.ts';
-import { type NamedOperation, noneName, type Operation, operations } from '../operation/operations.ts';
+import { type MixingActivation, type NoiseDistribution, noiseDistributions } from '../graph/graph.ts';
+import {
+  type NamedOperation,
+  noisySkip,
+  noneName,
+  type Operation,
+  operations,
+  skipName,
+} from '../operation/operations.ts';
 
 /** A candidate operation: the name of a known one, or one of your own built from primitive nodes. */
 export type Candidate = string | { readonly name: string; readonly build: Operation };
@@ -24,6 +32,10 @@ export interface SearchSpace {
   readonly candidates: readonly Candidate[] | ((edge: EdgePlace) => readonly Candidate[]);
   /** How architecture parameters become mixing weights; `softmax` when absent. */
   readonly activation?: MixingActivation;
+  /** Of the normal distribution that architecture parameters begin with, around 0: 0 for all of them 0; 1e-3 when absent. */
+  readonly alphaDeviation?: number;
+  /** Noise that skip connections of stride 1 add in training, scaled by a batch's `dropout.noiseScale`; none when absent. */
+  readonly skipNoise?: NoiseDistribution;
 }
 
 /** An edge with its candidates: row `row` of the architecture parameters of its cell type. */
@@ -37,36 +49,43 @@ export interface ResolvedSpace {
   readonly name: string;
   readonly nodes: number;
   readonly activation: MixingActivation;
+  readonly alphaDeviation: number;
   /** By cell type, ordered by node, then by input. */
   readonly edges: Readonly<Record<CellType, readonly ResolvedEdge[]>>;
 }
 
-/** The known search spaces by name: `darts` with its 8 candidates (arXiv:1806.09055, section 3.1). */
+const withoutNone = [
+  'max_pool_3x3',
+  'avg_pool_3x3',
+  'skip_connect',
+  'sep_conv_3x3',
+  'sep_conv_5x5',
+  'dil_conv_3x3',
+  'dil_conv_5x5',
+];
+
+/** The known search spaces by name. */
 export const spaces: Readonly<Record<string, SearchSpace>> = {
-  darts: {
-    name: 'darts',
-    nodes: 4,
-    candidates: [
-      'none',
-      'max_pool_3x3',
-      'avg_pool_3x3',
-      'skip_connect',
-      'sep_conv_3x3',
-      'sep_conv_5x5',
-      'dil_conv_3x3',
-      'dil_conv_5x5',
-    ],
-  },
+  /** The 8 candidates of DARTS (arXiv:1806.09055, section 3.1). */
+  darts: { name: 'darts', nodes: 4, candidates: [noneName, ...withoutNone] },
+  /** The 7 of FairDARTS (arXiv:1911.12126), each weighed by itself: all begin with a weight of 0.5. */
+  fairdarts: { name: 'fairdarts', nodes: 4, candidates: withoutNone, activation: 'sigmoid', alphaDeviation: 0 },
+  /** The same 7, competing as those of DARTS do. */
+  darts_without_none: { name: 'darts_without_none', nodes: 4, candidates: withoutNone },
 };
+
+/** A search space that is given whole or by name, as it is. Throws ArgumentError for a name that there is not. */
+export function spaceOf(space: string | SearchSpace): SearchSpace {
+  if (typeof space !== 'string') return space;
+  if (Object.hasOwn(spaces, space)) return spaces[space];
+  throw invalid('space', `one of ${Object.keys(spaces).join(', ')}`, space);
+}
 
 /** Checks a search space, given whole or by name, and writes its edges out. Throws ArgumentError for a faulty one. */
 export function resolveSpace(space: string | SearchSpace): ResolvedSpace {
-  if (typeof space === 'string') {
-    if (!Object.hasOwn(spaces, space)) throw invalid('space', `one of ${Object.keys(spaces).join(', ')}`, space);
-    return resolveSpace(spaces[space]);
-  }
+  if (typeof space === 'string') return resolveSpace(spaceOf(space));
   if (typeof space !== 'object' || space === null) throw invalid('space', 'a name or a search space', space);
-  const { name, nodes, activation = 'softmax' } = space;
+  const { name, nodes, activation = 'softmax', alphaDeviation = 1e-3 } = space;
   if (typeof name !== 'string' || name === '') throw invalid('space.name', 'a name', name);
   if (!(Number.isInteger(nodes) && nodes >= 1 && nodes <= 100)) {
     throw invalid('space.nodes', 'an integer from 1 to 100', nodes);
@@ -74,17 +93,23 @@ export function resolveSpace(space: string | SearchSpace): ResolvedSpace {
   if (activation !== 'softmax' && activation !== 'sigmoid') {
     throw invalid('space.activation', "'softmax' or 'sigmoid'", activation);
   }
+  check('space.alphaDeviation', alphaDeviation, notNegative);
+  checkOptional('space.skipNoise', space.skipNoise, oneOf(noiseDistributions));
   const edges = { normal: resolveEdges(space, 'normal'), reduce: resolveEdges(space, 'reduce') };
-  return { name, nodes, activation, edges };
+  return { name, nodes, activation, alphaDeviation, edges };
 }
 
-function resolveEdges({ nodes, candidates }: SearchSpace, cell: CellType): ResolvedEdge[] {
+function resolveEdges({ nodes, candidates, skipNoise }: SearchSpace, cell: CellType): ResolvedEdge[] {
+  const noisy = (candidate: NamedOperation) =>
+    skipNoise !== undefined && candidate.build === operations[skipName]
+      ? { ...candidate, build: noisySkip(skipNoise) }
+      : candidate;
   const edges: ResolvedEdge[] = [];
   for (let node = 0; node < nodes; node++) {
     for (let input = 0; input < node + 2; input++) {
       const place = { cell, node, input };
       const list: unknown = typeof candidates === 'function' ? candidates(place) : candidates;
-      edges.push({ ...place, row: edges.length, candidates: resolveCandidates(list, place) });
+      edges.push({ ...place, row: edges.length, candidates: resolveCandidates(list, place).map(noisy) });
     }
   }
   return edges;

@@ -61,10 +61,14 @@ export function graphOf({ space, image, channels, layers }: NetworkCase): Graph 
   return buildSupernet({ space, inputShape: image, classes: 5, initChannels: channels, layers }).graph;
 }
 
-/** Derived networks as they are trained: auxiliary head, drop path, label smoothing; cells of other forms in the second. */
+/** Derived networks as they are trained: auxiliary head, drop path, label smoothing; cells of other forms but in the first. */
 export const derivedCases: readonly (Omit<NetworkCase, 'space'> & { readonly genotype: keyof typeof genotypes })[] = [
   { name: 'DARTS_V2', genotype: 'DARTS_V2', batchSize: 3, image: [24, 24, 3], channels: 4, layers: 4 },
   { name: 'AmoebaNet', genotype: 'AmoebaNet', batchSize: 2, image: [24, 28, 1], channels: 4, layers: 3 },
+  // Drop path on sums, several operations an edge; a source that nothing makes; constant weights.
+  { name: 'DCO_EDGE_BS_64', genotype: 'DCO_EDGE_BS_64', batchSize: 3, image: [24, 24, 3], channels: 4, layers: 3 },
+  { name: 'FairDARTS_g', genotype: 'FairDARTS_g', batchSize: 2, image: [24, 28, 1], channels: 4, layers: 4 },
+  { name: 'DARTS_EXP1_RE2', genotype: 'DARTS_EXP1_RE2', batchSize: 4, image: [28, 24, 1], channels: 4, layers: 3 },
 ];
 
 /** A derived network's graph for training, with five classes. */

@@ -66,6 +66,10 @@ async function interruptAfterStep(out: string, signal: NodeJS.Signals): Promise<
   return ended;
 }
 
+/** Of node 2 of its normal cell nothing makes the source; node 3 has another one. */
+const deadNode =
+  "Genotype(normal=[('sep_conv_3x3', 2, 0), ('skip_connect', 4, 3), ('skip_connect', 5, 1), ('sep_conv_3x3', 5, 4)], normal_concat=range(2, 6), reduce=[('max_pool_3x3', 2, 0)], reduce_concat=range(2, 6))";
+
 describe('the threads that decode images', () => {
   const count = (given = '') => {
     const tell = 'process.on("exit",()=>console.log(process.env.UV_THREADPOOL_SIZE))';
@@ -143,11 +147,16 @@ describe('wrong usage is one line and exit code 2', () => {
     [['search', '--backend', 'tpu'], "expected one of auto, cuda, cpu, tfjs, simt for --backend but received 'tpu'"],
     [['search', '--gpu', '-1'], "expected an integer of at least 0 for --gpu but received '-1'"],
     [['search', 'now'], 'too many arguments'],
-    [['draw'], "missing required argument 'genotype'"],
-    [['draw', 'DARTS_V9'], 'DARTS_V1, DARTS_V2'],
+    [['draw'], 'expected a genotype to draw, or --history with a search'],
+    [['draw', 'DARTS_V9'], 'a published name such as DARTS_V2'],
     [['draw', 'DARTS_V2', '--out', 'x.gif'], "that ends in .svg, .png or .dot for --out but received 'x.gif'"],
     [['info', 'DARTS_V2', '--space', 'darts'], '--space belongs to the supernet'],
     [['info', 'supernet', '--image-size', '27'], 'expected 24 or 28 for --image-size but received 27'],
+    [['info'], 'expected a genotype'],
+    [['info', 'DARTS_V2', '--arch', 'DARTS_V1'], 'expected one genotype but got DARTS_V2 and --arch DARTS_V1'],
+    [['info', 'supernet', '--drop-dead-nodes'], '--drop-dead-nodes is for genotypes'],
+    [['info', deadNode], 'withoutDeadNodes (--drop-dead-nodes) leaves such nodes out'],
+    [['train', '--arch', deadNode], "node 2 (state 4) of the genotype's normal cell has no live source"],
   ])('%j', async (args, message) => {
     const { code, stdout, stderr } = await dartsmith(...args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
@@ -228,6 +237,14 @@ describe('draw', () => {
     expect(readFileSync(file, 'latin1')).toContain(mark);
   });
 
+  it('lists the published names in its help, series drawn together', async () => {
+    const { stdout } = await dartsmith('draw', '--help');
+    const [, names] = /Published names:\n([\s\S]*)$/.exec(stdout) ?? [];
+    expect(names).toMatch(/^ {2}DARTS_V1, DARTS_V2, DARTS, NASNet, AmoebaNet, FairDARTS_a to g,\n/);
+    expect(names).toContain('DARTS_ID2_FPT_1 to 7');
+    for (const line of names.split('\n')) expect(line.length).toBeLessThan(80);
+  });
+
   it('prints DOT without --out', async () => {
     const { code, stdout } = await dartsmith('draw', 'NASNet');
     expect(code).toBe(0);
@@ -247,6 +264,29 @@ describe('info', () => {
       inputShape: [32, 32, 3],
       parameters: 3349342,
     });
+  });
+
+  it('counts FLOPs as papers do, and parameters with the auxiliary head', async () => {
+    const named = await dartsmith('info', '--arch', 'FairDARTS_b', '--json');
+    expect(JSON.parse(named.stdout)).toMatchObject({
+      ...{ flops: 536_530_742, convolutionFlops: 536_481_792 },
+      ...{ parameters: 3_407_878, parametersWithAuxiliaryHead: 3_884_304, untrainedParameters: 0 },
+    });
+    const { stdout } = await dartsmith('info', 'FairDARTS_b');
+    expect(stdout).toMatch(/^FLOPs as published +536,530,742, of convolutions alone 536,481,792$/m);
+    expect(stdout).toMatch(/^with auxiliary head +3\.884 M \(3,884,304\)$/m);
+  });
+
+  it('leaves dead nodes out where it is told to, and tells what is passed over then', async () => {
+    const { code, stdout } = await dartsmith('info', deadNode, '--drop-dead-nodes', '--json');
+    expect(code).toBe(0);
+    const { genotype, untrainedParameters } = JSON.parse(stdout);
+    expect(genotype.normal.concat).toEqual([2, 5]);
+    // A 3x3 separable on 36 channels in 6 cells, on 72 in 6, on 144 in 6.
+    const separable = (channels: number) => 2 * (9 * channels + channels ** 2 + 2 * channels);
+    expect(untrainedParameters).toBe(6 * (separable(36) + separable(72) + separable(144)));
+    const table = await dartsmith('info', deadNode, '--drop-dead-nodes');
+    expect(table.stdout).toMatch(/^of edges passed over +359,856 +0$/m);
   });
 
   it('prints a table', async () => {

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openDevice } from '../../src/backend/open.ts';
 import type { Dataset, ImageArrays } from '../../src/data/dataset.ts';
 import { loadDataset } from '../../src/data/load.ts';
 import { AbortedError } from '../../src/errors.ts';
@@ -11,7 +12,9 @@ import { encodeTorchFile } from '../../src/exchange/torch_write.ts';
 import { decodeMetadata } from '../../src/exchange/weight_metadata.ts';
 import { readWeights } from '../../src/exchange/weights.ts';
 import { genotypes } from '../../src/genotype/published.ts';
+import { parseGenotype } from '../../src/genotype/text.ts';
 import type { TrainSettings } from '../../src/methods/train/settings.ts';
+import { buildDerivedNetwork } from '../../src/network/derived.ts';
 import { randomBlock } from '../../src/random/philox.ts';
 import type { TrainEvent } from '../../src/run/events.ts';
 import { test as testNetwork } from '../../src/run/test.ts';
@@ -216,6 +219,76 @@ describe('train', () => {
     });
     expect(readdirSync(one)).toContain('genotype.json');
     expect(readdirSync(one)).not.toContain('genotype.txt');
+  });
+
+  it('trains triples, whose operations that are passed over stay as they began, to the same bits after a resume', async () => {
+    const triples = parseGenotype(`Genotype(
+      normal=[('sep_conv_3x3', 2, 0), ('dil_conv_3x3', 2, 0), ('skip_connect', 5, 1), ('sep_conv_3x3', 5, 3)], normal_concat=range(2, 6),
+      reduce=[('max_pool_3x3', 3, 0), ('skip_connect', 3, 1), ('dil_conv_5x5', 3, 2)], reduce_concat=range(2, 6))`);
+    const plain = { ...settings, emaDecay: 0, weightDecay: 0.1, auxiliary: false, scheduleAhead: true };
+    const options = { genotype: triples, settings: plain, backend: 'cpu', threads: 1, seed: 3 } as const;
+    const [whole, broken] = [join(scratch(), 'run'), join(scratch(), 'run')];
+    const told = await follow({ ...options, out: whole });
+    // Annealed to 0, so that the last epoch learns nothing.
+    const rates = told.flatMap((event) => (event.type === 'epoch' ? [event.learningRate] : []));
+    expect(rates).toEqual([0.025, 0]);
+    const controller = new AbortController();
+    const first = train({ ...options, dataset, out: broken, signal: controller.signal });
+    await expect(
+      (async () => {
+        for await (const event of first) if (event.type === 'step') controller.abort();
+      })(),
+    ).rejects.toThrow(AbortedError);
+    await follow({ resume: broken, backend: 'cpu' });
+    const weights = join(whole, 'weights.safetensors');
+    expect(readFileSync(join(broken, 'weights.safetensors')).equals(readFileSync(weights))).toBe(true);
+
+    const { tensors, metadata } = await readWeights(weights);
+    expect(decodeMetadata(metadata).genotype).toEqual(triples);
+    const network = buildDerivedNetwork({
+      genotype: triples,
+      inputShape: [24, 24, 1],
+      classes: 6,
+      initChannels: 2,
+      layers: 3,
+    });
+    using device = await openDevice({ backend: 'cpu', threads: 1 });
+    using fresh = await device.createParameters(network.graph, { seed: 3 });
+    const began = async (name: string) => [...(await fresh.get(name)).data];
+    const untouched = 'cells.0._ops.5.3.0.op.3.weight';
+    expect([...tensors.get(untouched)!.data]).toEqual(await began(untouched));
+    // 1x1 on channels: alike in both layouts but for the order.
+    const ofWeight = (name: string) => [...tensors.get(name)!.data].toSorted((a, b) => a - b);
+    for (const name of ['cells.0._ops.5.3.0.op.2.weight', 'cells.1._ops.3.2.0.op.1.weight']) {
+      expect(ofWeight(name)).toEqual((await began(name)).toSorted((a, b) => a - b));
+    }
+    const trained = 'cells.0._ops.2.0.1.op.2.weight';
+    expect(ofWeight(trained)).not.toEqual((await began(trained)).toSorted((a, b) => a - b));
+  });
+
+  it('follows Adam, its norm clipped, to the same bits after a resume', async () => {
+    const adam = { ...settings, optimizer: 'adam', learningRate: 1e-3, weightDecay: 0, auxiliary: false } as const;
+    const options = { genotype, settings: adam, backend: 'cpu', threads: 1 } as const;
+    const [whole, broken] = [join(scratch(), 'run'), join(scratch(), 'run')];
+    const steps = (await follow({ ...options, out: whole })).flatMap((event) => (event.type === 'step' ? [event] : []));
+    const controller = new AbortController();
+    const first = train({ ...options, dataset, out: broken, signal: controller.signal });
+    await expect(
+      (async () => {
+        for await (const event of first) if (event.type === 'step') controller.abort();
+      })(),
+    ).rejects.toThrow(AbortedError);
+    await follow({ resume: broken, backend: 'cpu' });
+    const read = (folder: string, file: string) => readFileSync(join(folder, file));
+    for (const file of ['checkpoint.safetensors', 'weights.safetensors']) {
+      expect(read(broken, file).equals(read(whole, file)), file).toBe(true);
+    }
+    // Adam's first step is as long whatever the gradient's norm; later ones remember how much each batch was clipped.
+    const clipped = await follow({ ...options, settings: { ...adam, gradClip: 0.1 } });
+    const losses = clipped.flatMap((event) => (event.type === 'step' ? [event.loss] : []));
+    expect(losses[0]).toBe(steps[0].loss);
+    expect(losses[1]).toBeCloseTo(steps[1].loss, 3);
+    expect(losses[5]).not.toBe(steps[5].loss);
   });
 
   it('refuses what it cannot train', async () => {

@@ -152,17 +152,24 @@ function run(command: Command): Outcome {
       return {};
     }
     case 'adam': {
-      const { alpha, alphaGradients, alphaMean, alphaVariance } = storeOf(command.parameters);
-      const [beta1, beta2] = command.betas;
-      for (let i = 0; i < alpha.length; i++) {
-        const gradient = alphaGradients[i] + command.weightDecay * alpha[i];
-        alphaMean[i] = beta1 * alphaMean[i] + (1 - beta1) * gradient;
-        alphaVariance[i] = beta2 * alphaVariance[i] + (1 - beta2) * gradient * gradient;
-        const mean = alphaMean[i] / (1 - beta1 ** command.step);
-        const variance = alphaVariance[i] / (1 - beta2 ** command.step);
-        alpha[i] -= (command.learningRate * mean) / (Math.sqrt(variance) + command.epsilon);
+      const { of = 'alpha', maxNorm, betas } = command;
+      const arenas = storeOf(command.parameters);
+      const [values, gradients, means, variances] =
+        of === 'alpha'
+          ? [arenas.alpha, arenas.alphaGradients, arenas.alphaMean, arenas.alphaVariance]
+          : [arenas.weights, arenas.weightGradients, arenas.momentum, arenas.variance];
+      const [beta1, beta2] = betas;
+      const norm = Math.sqrt(gradients.reduce((sum, g) => sum + g * g, 0));
+      const scale = maxNorm === undefined ? 1 : Math.min(1, maxNorm / (norm + 1e-6));
+      for (let i = 0; i < values.length; i++) {
+        const gradient = scale * gradients[i] + command.weightDecay * values[i];
+        means[i] = beta1 * means[i] + (1 - beta1) * gradient;
+        variances[i] = beta2 * variances[i] + (1 - beta2) * gradient * gradient;
+        const mean = means[i] / (1 - beta1 ** command.step);
+        const variance = variances[i] / (1 - beta2 ** command.step);
+        values[i] -= (command.learningRate * mean) / (Math.sqrt(variance) + command.epsilon);
       }
-      return {};
+      return maxNorm === undefined ? {} : { gradientNorm: norm };
     }
     case 'copy': {
       const [from, to] = [storeOf(command.parameters), storeOf(command.target)];

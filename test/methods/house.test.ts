@@ -48,7 +48,7 @@ describe('a method of at most 80 lines', () => {
     expect(stdout).toMatch(/--draw <number> +which of the genotypes of a seed \(default: 0\)/);
     expect(stdout).toContain('dartsmith search --method random --draw 3');
     expect(stdout).not.toContain('--arch-learning-rate');
-    expect((await dartsmith(['search', '--help'])).stdout).toContain('darts, random (default: darts)');
+    expect((await dartsmith(['search', '--help'])).stdout).toContain('darts, fairdarts, random');
   });
 
   it('refuses what is none of its settings, as every method does', async () => {
@@ -76,7 +76,7 @@ describe('a method of at most 80 lines', () => {
     const records = (await dartsmith(['show', out, '--json'])).stdout.trimEnd().split('\n');
     const types = records.map((record) => JSON.parse(record).type);
     const epoch = ['epoch', 'genotype', 'alpha'];
-    expect(types).toEqual(['start', ...epoch, ...epoch, 'result']);
+    expect(types).toEqual(['start', 'layout', 'alpha', ...epoch, ...epoch, 'result']);
   });
 
   it('is interrupted and resumed to the same bytes, and tells of both', async () => {
@@ -101,6 +101,8 @@ describe('a method of at most 80 lines', () => {
     await dartsmith(['search', '--method', 'random', ...tiny, '--epochs', '1', '--out', out]);
     const { code, stderr } = await dartsmith(['search', '--resume', out], undefined, methods);
     expect(code).toBe(1);
-    expect(stderr).toContain("expected a method among darts but got 'random'; another version wrote this run");
+    expect(stderr).toContain(
+      "expected a method among darts, fairdarts but got 'random'; another version wrote this run",
+    );
   });
 });

@@ -21,6 +21,14 @@ const companions: Readonly<Record<string, object>> = {
   cutoutLength: { cutout: true },
   auxiliaryWeight: { auxiliary: true },
   gamma: { schedule: 'exponential' },
+  sepLoss: { auxLossWeight: 1 },
+  parseMethod: { opThreshold: 0.5 },
+  noiseType: { noiseDarts: true },
+  maxStep: { noiseDarts: true },
+  noiseSchedule: { noiseDarts: true, maxStep: 4 },
+  numIdentity: { randomSearch: true, numArch: 1, flopsThreshold: 300 },
+  numArch: { randomSearch: true, flopsThreshold: 300 },
+  flopsThreshold: { randomSearch: true, numArch: 1, flopsThreshold: 560 },
 };
 
 /** Large enough for an auxiliary head, and coloured. */
@@ -44,9 +52,9 @@ function known(method: Method, settings: object): object {
 /** Another value that the rule allows. */
 function otherValue(rule: SettingRule, value: unknown): unknown {
   if (rule.kind === 'flag') return !value;
-  if (rule.kind === 'choice') return rule.words.find((word) => word !== value);
+  if (rule.kind === 'choice') return rule.words.findLast((word) => word !== value);
   const near = Number(value) === 0 ? rule.low + Math.min(0.5, (rule.high - rule.low) / 2) : Number(value) / 2;
-  const wanted = rule.kind === 'integer' ? Number(value) + 2 : near;
+  const wanted = rule.kind === 'integer' ? Number(value) + 3 : near;
   return Math.min(rule.high, Math.max(rule.low, wanted));
 }
 

@@ -43,6 +43,7 @@ async function openTwoStages(device: Device, description: MethodDescription): Pr
     step: (at) => current().step(at),
     endEpoch: (at, signal) => current().endEpoch(at, signal),
     result: () => current().result(),
+    architecture: () => current().architecture!(),
     [Symbol.dispose]: () => {
       for (const run of runs) run[Symbol.dispose]();
     },

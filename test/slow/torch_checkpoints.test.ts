@@ -74,6 +74,8 @@ describe.skipIf(torch === undefined)(`checkpoints and passes of PyTorch${reason}
     ['DARTS_V1 on 28x28', derived('DARTS_V1', { channels: 4, layers: 5, size: 28 }), 'pt-legacy'],
     ['NASNet', derived('NASNet', { channels: 4, layers: 3, size: 32 }), 'pt'],
     ['AmoebaNet', derived('AmoebaNet', { channels: 4, layers: 3, size: 32 }), 'pt-legacy'],
+    ['FairDARTS_b', derived('FairDARTS_b', { channels: 4, layers: 4, size: 32 }), 'pt-legacy'],
+    ['DCO_EDGE_BS_64', derived('DCO_EDGE_BS_64', { channels: 4, layers: 4, size: 32 }), 'pt'],
     ['the supernet', searched, 'pt-legacy'],
   ])('%s', async (_, compared, format) => {
     const folder = scratch();

@@ -8,6 +8,8 @@ import type { Genotype } from '../../src/genotype/genotype.ts';
 import { genotypes } from '../../src/genotype/published.ts';
 import { resolveSettings } from '../../src/methods/darts/settings.ts';
 import { dartsStep, dartsStepOutcome } from '../../src/methods/darts/step.ts';
+import { type FairdartsSettings, fairdartsPresets } from '../../src/methods/fairdarts/settings.ts';
+import { fairdartsParts } from '../../src/methods/fairdarts/step.ts';
 import { buildDerivedNetwork } from '../../src/network/derived.ts';
 import type { Network } from '../../src/network/macro.ts';
 import { buildSupernet } from '../../src/network/supernet.ts';
@@ -22,6 +24,8 @@ import {
   drawArenas,
   drawBatch,
   drawBytes,
+  fairForms,
+  fairRates,
   gradClip,
   otherOperations,
   rates,
@@ -29,6 +33,8 @@ import {
   searched,
   searchSteps,
   training,
+  triples,
+  weighted,
 } from './goldens.ts';
 
 type Tensors = Map<string, TorchTensor>;
@@ -41,10 +47,28 @@ export const supernet = buildSupernet({
   layers: searched.layers,
 });
 
+/** The same of FairDARTS. */
+export const fairSupernet = buildSupernet({
+  space: 'fairdarts',
+  inputShape: [searched.size, searched.size, 3],
+  classes,
+  initChannels: searched.channels,
+  layers: searched.layers,
+});
+
+/** The settings of a FairDARTS golden. */
+export function fairSettings(golden: keyof typeof fairForms): FairdartsSettings {
+  const { momentum, weightDecay } = rates;
+  const { settings } = fairdartsPresets.paper;
+  return { ...settings, ...arch, ...fairRates, momentum, weightDecay, gradClip, ...fairForms[golden] };
+}
+
 /** Derived networks by golden: one for training, and the same without what only training needs. */
 export const derivedNetworks: Readonly<Record<string, { trained: Network; plain: Network }>> = {
   derived_darts_v2: derivedNetwork(genotypes.DARTS_V2, training),
   derived_other_operations: derivedNetwork(otherOperations, { labelSmoothing: training.labelSmoothing }),
+  derived_triples: derivedNetwork(triples, training),
+  derived_weighted: derivedNetwork(weighted, { labelSmoothing: training.labelSmoothing }),
 };
 
 function derivedNetwork(genotype: Genotype, forTraining: object): { trained: Network; plain: Network } {
@@ -96,6 +120,19 @@ export function describeGoldens(backend: BackendName, instructionSet?: string): 
       expectGolden(`search_${order}_order`, ours);
     });
 
+    it.each(Object.keys(fairForms) as (keyof typeof fairForms)[])('five steps of %s', async (golden) => {
+      using parameters = await startOf(device, fairSupernet);
+      using program = device.compile(fairSupernet.graph, { batchSize, parameters });
+      const settings = fairSettings(golden);
+      const ours = await fairSearch(device, program, settings);
+      for (const [name, { spec }] of parameters.map.places) {
+        const values = toTorch(await parameters.get(name), spec.layout);
+        if (spec.role === 'alpha') ours.set(`alpha.${name}`, values);
+        else if (!settings.singleLevel) ours.set(`${spec.role}.${name}`, digest(values));
+      }
+      expectGolden(golden, ours);
+    });
+
     it.each(Object.entries(derivedNetworks))('a derived network: %s', async (golden, { trained, plain }) => {
       using parameters = await startOf(device, trained);
       using tester = device.compile(plain.graph, { batchSize, parameters });
@@ -117,8 +154,9 @@ export function describeGoldens(backend: BackendName, instructionSet?: string): 
 /** Parameters as PyTorch's side begins with them. */
 async function startOf(device: Device, { graph }: Network): Promise<Parameters> {
   const parameters = await device.createParameters(graph, { seed: 0 });
-  const { weights, alpha } = drawArenas(parameters.map);
+  const { weights, buffers, alpha } = drawArenas(parameters.map);
   await parameters.store.write('weights', 0, weights);
+  await parameters.store.write('buffers', 0, buffers);
   if (alpha.length > 0) await parameters.store.write('alpha', 0, alpha);
   return parameters;
 }
@@ -140,6 +178,37 @@ async function search(device: Device, program: Program, unrolled: boolean): Prom
   );
 }
 
+/** Steps of FairDARTS on such images: what each reported, and alpha's gradient in the first. */
+async function fairSearch(device: Device, program: Program, settings: FairdartsSettings): Promise<Tensors> {
+  const { parameters } = program;
+  const figures: Record<string, number[]> = { loss: [], validationLoss: [], zeroOneLoss: [], gradientNorm: [] };
+  const tensors: Tensors = new Map();
+  const parts = fairdartsParts(settings);
+  for (let update = 0; update < searchSteps; update++) {
+    const [train, validation] = [
+      await gathered(device, `train ${update}`),
+      await gathered(device, `validation ${update}`),
+    ];
+    const batches = { train, validation: settings.singleLevel ? train : validation, trainForAlpha: train };
+    const { learningRate } = rates;
+    const step = { program, validationProgram: program, ...batches, settings, learningRate, update };
+    const [alpha, weights] = [parts.alpha(step), parts.weights!(step)];
+    const outcomes = await device.execute([...alpha, ...weights]);
+    const outcome = parts.outcome!(outcomes.slice(0, alpha.length), outcomes.slice(alpha.length));
+    const { loss, gradientNorm, measures } = outcome;
+    for (const [name, value] of Object.entries({ loss, gradientNorm, ...measures })) figures[name].push(value);
+    for (const { dataset } of [train, validation]) dataset.dispose();
+    if (update > 0) continue;
+    for (const name of parameters.names('alpha')) {
+      tensors.set(`gradient.${name}`, toTorch(await parameters.gradient(name), 'plain'));
+    }
+  }
+  for (const [name, values] of Object.entries(figures)) {
+    tensors.set(name, { shape: [searchSteps], data: Float64Array.from(values) });
+  }
+  return tensors;
+}
+
 /** The whole of a dataset of one batch. */
 async function gathered(device: Device, name: string) {
   const shape = [searched.size, searched.size, 3] as const;
@@ -154,7 +223,7 @@ async function gathered(device: Device, name: string) {
 async function gradientsAndBuffers(parameters: Parameters): Promise<Tensors> {
   const tensors: Tensors = new Map();
   for (const [name, { spec }] of parameters.map.places) {
-    if (spec.role === 'buffer') tensors.set(`buffer.${name}`, digest(toTorch(await parameters.get(name), 'plain')));
+    if (spec.role === 'buffer') tensors.set(`buffer.${name}`, digest(toTorch(await parameters.get(name), spec.layout)));
     else tensors.set(`gradient.${name}`, digest(toTorch(await parameters.gradient(name), spec.layout)));
   }
   return tensors;

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { readTensors, type TorchTensor } from '../../bench/peers/tensor_file.ts';
 import type { DirectBatch } from '../../src/backend/device.ts';
-import type { ParameterMap, ParameterPlace } from '../../src/backend/parameter_map.ts';
-import type { GenotypeCell, GenotypeEdge } from '../../src/genotype/genotype.ts';
+import { type ParameterMap, type ParameterPlace, valueArenas } from '../../src/backend/parameter_map.ts';
+import type { Genotype, GenotypeCell, GenotypeEdge } from '../../src/genotype/genotype.ts';
+import { parseGenotype } from '../../src/genotype/text.ts';
 import { root } from '../helpers/process.ts';
 import { deviations, fromTorch, toTorch } from './exchange.ts';
 
@@ -17,6 +18,12 @@ export const derived = { channels: 4, layers: 4, size: 32 };
 export const rates = { learningRate: 0.025, momentum: 0.9, weightDecay: 3e-4 };
 export const gradClip = 5;
 export const arch = { archLearningRate: 0.02, archWeightDecay: 1e-3 };
+/** FairDARTS' by golden: its form of the zero-one loss, and of how many levels it is. */
+export const fairForms = {
+  fairdarts_two_levels: { sepLoss: 'l2', singleLevel: false },
+  fairdarts_one_level: { sepLoss: 'l1', singleLevel: true },
+} as const;
+export const fairRates = { archLrGamma: 0.9, auxLossWeight: 10 };
 export const training = { labelSmoothing: 0.1, auxiliaryWeight: 0.4 };
 const drawing = 'c';
 const kept = 16;
@@ -39,6 +46,33 @@ const reduce: GenotypeCell = {
 /** The operations that DARTS_V2 lacks. */
 export const otherOperations = { normal, reduce };
 
+/** Several operations on edges, a node before others of smaller number, an isolated one, sources that are passed over. */
+export const triples = parseGenotype(`Genotype(normal=[
+  ('sep_conv_3x3', 5, 1), ('dil_conv_3x3', 2, 0), ('max_pool_3x3', 5, 0), ('skip_connect', 5, 1), ('sep_conv_5x5', 5, 2),
+  ('skip_connect', 5, 0), ('dil_conv_5x5', 4, 3), ('avg_pool_3x3', 4, 2), ('skip_connect', 4, 2), ('sep_conv_3x3', 4, 1),
+  ('max_pool_3x3', 4, 1)], normal_concat=range(2, 6), reduce=[
+  ('skip_connect', 3, 0), ('sep_conv_3x3', 3, 0), ('avg_pool_3x3', 3, 1), ('dil_conv_3x3', 5, 3), ('skip_connect', 5, 1),
+  ('dil_conv_5x5', 5, 4), ('max_pool_3x3', 4, 1), ('skip_connect', 4, 3)], reduce_concat=range(2, 6))`);
+
+const weighed = (operation: string, input: number, weight?: number): GenotypeEdge => ({ operation, input, weight });
+/** Nodes w1·op1 + w2·op2 with constant weights. */
+export const weighted: Genotype = {
+  normal: {
+    nodes: [
+      [weighed('skip_connect', 0, 0.2386), weighed('sep_conv_3x3', 1, 0.234)],
+      [weighed('dil_conv_3x3', 2, 0.99), weighed('max_pool_3x3', 0, 0.01)],
+    ],
+    concat: [2, 3],
+  },
+  reduce: {
+    nodes: [
+      [weighed('avg_pool_3x3', 0, 0.1), weighed('skip_connect', 1, 0.9)],
+      [weighed('skip_connect', 2, 0.5), weighed('max_pool_3x3', 0)],
+    ],
+    concat: [2, 3],
+  },
+};
+
 /** One golden file. */
 export interface Golden {
   /** Tensors by name: whole, or of groups such as `gradient.NAME` the {@link digest}. */
@@ -54,8 +88,12 @@ export const goldenNames = [
   'supernet',
   'search_first_order',
   'search_second_order',
+  'fairdarts_two_levels',
+  'fairdarts_one_level',
   'derived_darts_v2',
   'derived_other_operations',
+  'derived_triples',
+  'derived_weighted',
 ] as const;
 
 /** Reads `NAME.safetensors` of a folder. */
@@ -91,16 +129,18 @@ export function draw(name: string, count: number): Float64Array {
 }
 
 /** Arenas in our layout that hold what PyTorch's side starts from as well. */
-export function drawArenas(map: ParameterMap): Record<'weights' | 'alpha' | 'momentum', Float32Array> {
+export function drawArenas(map: ParameterMap): Record<'weights' | 'buffers' | 'alpha' | 'momentum', Float32Array> {
   const arenas = {
     weights: new Float32Array(map.totals.weight),
+    buffers: new Float32Array(map.totals.buffer),
     alpha: new Float32Array(map.totals.alpha),
     momentum: new Float32Array(map.totals.weight),
   };
   for (const [name, place] of map.places) {
     const { spec, offset, size } = place;
-    if (spec.role === 'buffer') continue;
-    arenas[spec.role === 'weight' ? 'weights' : 'alpha'].set(given(name, place), offset);
+    const isGiven = spec.role !== 'buffer' || spec.untrained;
+    const statistics = new Float64Array(size).fill(name.endsWith('running_var') ? 1 : 0);
+    arenas[valueArenas[spec.role]].set(isGiven ? given(name, place) : statistics, offset);
     if (spec.role === 'weight') {
       const momentum = draw(`momentum.${name}`, size).map((value) => 0.01 * value);
       arenas.momentum.set(ours(momentum, place), offset);

@@ -41,6 +41,8 @@ export async function runs(signal: AbortSignal): Promise<Genotype> {
   }
   // @ts-expect-error Settings are told by name.
   search({ settings: { epoch: 1 } });
+  const fair = search({ method: 'fairdarts', preset: 'paper', settings: { auxLossWeight: 8, parseMethod: 'darts' } });
+  for await (const event of fair) if (event.type === 'epoch') event.zeroOneLoss?.toFixed(3);
   search({ method: 'darts' });
   // @ts-expect-error No such backend.
   search({ backend: 'gpu' });

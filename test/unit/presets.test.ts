@@ -1,6 +1,7 @@
 // Every ready-made setting against the numbers of the papers, written out: a slip in one of them costs a user days.
 import { describe, expect, it } from 'vitest';
 import { type PresetName, presets, type SearchSettings } from '../../src/methods/darts/settings.ts';
+import { type FairdartsSettings, fairdartsPresets } from '../../src/methods/fairdarts/settings.ts';
 import { type TrainPresetName, type TrainSettings, trainPresets } from '../../src/methods/train/settings.ts';
 
 /** arXiv:1806.09055, section 3.1 and the published search. */
@@ -12,12 +13,54 @@ const search: SearchSettings = {
   trainPortion: 0.5,
   learningRate: 0.025,
   learningRateMin: 0.001,
+  scheduleAhead: false,
   momentum: 0.9,
   weightDecay: 0.0003,
   gradClip: 5,
   archLearningRate: 0.0003,
+  archLrGamma: 0.5,
   archWeightDecay: 0.001,
   unrolled: false,
+  auxLossWeight: 0,
+  sepLoss: 'l2',
+  noiseDarts: false,
+  noiseType: 'N',
+  maxStep: 30,
+  noiseSchedule: 'cosine',
+  reweight: false,
+  randomSearch: false,
+  numIdentity: 2,
+  numArch: 8,
+  flopsThreshold: 500,
+  augmentedValidation: false,
+  cutout: false,
+  cutoutLength: 16,
+  precision: 'fp32',
+};
+
+/** arXiv:1911.12126 and its code: the table of its search settings. */
+const fairdartsSearch: FairdartsSettings = {
+  batchSize: 128,
+  epochs: 50,
+  initChannels: 16,
+  layers: 8,
+  trainPortion: 0.5,
+  learningRate: 0.005,
+  learningRateMin: 0.001,
+  scheduleAhead: true,
+  momentum: 0.9,
+  weightDecay: 0.0003,
+  gradClip: 5,
+  auxLossWeight: 10,
+  sepLoss: 'l2',
+  singleLevel: false,
+  archLearningRate: 0.003,
+  archLrGamma: 0.9,
+  archWeightDecay: 0.001,
+  parseMethod: 'threshold_sparse',
+  opThreshold: 0.85,
+  augmentedValidation: true,
+  autoAug: false,
   cutout: false,
   cutoutLength: 16,
   precision: 'fp32',
@@ -33,14 +76,18 @@ const cifar10: TrainSettings = {
   learningRate: 0.025,
   schedule: 'cosine',
   learningRateMin: 0,
+  annealEpochs: 0,
   gamma: 0.97,
+  scheduleAhead: false,
   warmupEpochs: 0,
+  optimizer: 'sgd',
   momentum: 0.9,
   weightDecay: 0.0003,
   gradClip: 5,
   auxiliary: true,
   auxiliaryWeight: 0.4,
   dropPathProb: 0.2,
+  dropPathUnit: 'published',
   labelSmooth: 0,
   cutout: true,
   cutoutLength: 16,
@@ -63,14 +110,18 @@ const imagenet: TrainSettings = {
   learningRate: 0.1,
   schedule: 'exponential',
   learningRateMin: 0,
+  annealEpochs: 0,
   gamma: 0.97,
+  scheduleAhead: false,
   warmupEpochs: 0,
+  optimizer: 'sgd',
   momentum: 0.9,
   weightDecay: 0.00003,
   gradClip: 5,
   auxiliary: true,
   auxiliaryWeight: 0.4,
   dropPathProb: 0,
+  dropPathUnit: 'published',
   labelSmooth: 0.1,
   cutout: false,
   cutoutLength: 16,
@@ -83,7 +134,45 @@ const imagenet: TrainSettings = {
   precision: 'fp32',
 };
 
+/** arXiv:1911.12126, the command of its code: that code's PyTorch has the learning rate of the next epoch, 0 in the last. */
+const fairdarts: TrainSettings = {
+  batchSize: 128,
+  epochs: 600,
+  initChannels: 36,
+  layers: 20,
+  stem: 'small',
+  learningRate: 0.025,
+  schedule: 'cosine',
+  learningRateMin: 0,
+  annealEpochs: 0,
+  gamma: 0.97,
+  scheduleAhead: true,
+  warmupEpochs: 0,
+  optimizer: 'sgd',
+  momentum: 0.9,
+  weightDecay: 0.0003,
+  gradClip: 5,
+  auxiliary: true,
+  auxiliaryWeight: 0.4,
+  dropPathProb: 0.2,
+  dropPathUnit: 'published',
+  labelSmooth: 0,
+  cutout: true,
+  cutoutLength: 16,
+  mixup: 0,
+  emaDecay: 0,
+  randomResizedCrop: false,
+  autoAugment: 'off',
+  colorJitter: 0,
+  hueJitter: 0,
+  precision: 'fp32',
+};
+
 /** Ours, no paper's: as the published ones but for what makes them small. */
+const quickFairdarts = {
+  ...fairdartsSearch,
+  ...{ batchSize: 32, epochs: 3, initChannels: 8, layers: 5, learningRate: 0.025, archLearningRate: 0.05 },
+};
 const quickSearch = { ...search, batchSize: 32, epochs: 3, initChannels: 8, layers: 5, archLearningRate: 0.006 };
 const quickTraining = {
   ...cifar10,
@@ -94,15 +183,29 @@ describe('presets', () => {
   const searches: Record<PresetName, object> = {
     quick: { settings: quickSearch, limit: 2000 },
     paper: { settings: search },
+    // Folder `darts` of the code of FairDARTS: DARTS' settings but for beta1, the schedule and what it validates on.
+    fairdarts: {
+      settings: { ...search, scheduleAhead: true, archLrGamma: 0.9, augmentedValidation: true },
+      space: 'darts_without_none',
+    },
   };
   const trainings: Record<TrainPresetName, object> = {
     quick: { settings: quickTraining, limit: 4000 },
     cifar10: { settings: cifar10 },
     imagenet: { settings: imagenet },
+    fairdarts: { settings: fairdarts },
+    'fairdarts-compared': { settings: { ...fairdarts, batchSize: 96 } },
   };
 
   it('of a search are the published ones', () => {
     expect(presets).toStrictEqual(searches);
+  });
+
+  it('of a FairDARTS search are the published ones', () => {
+    expect(fairdartsPresets).toStrictEqual({
+      quick: { settings: quickFairdarts, limit: 2000 },
+      paper: { settings: fairdartsSearch },
+    });
   });
 
   it('of a training are the published ones', () => {

@@ -74,10 +74,26 @@ describe('what comes behind a sound first argument', () => {
   };
   const supernet = api.buildSupernet({ inputShape: [8, 8, 3], classes: 3, layers: 3, initChannels: 2 });
   const relu = kernelApi.kernels.relu({ shape: [2, 2, 1] });
+  const table = () => Array.from({ length: 14 }, () => new Array<number>(8).fill(0.125));
+  const mixing = { alphas_normal: table(), alphas_reduce: table() };
+  const rows = [0, 1].map((input) => ({ node: 0, input, candidates: ['skip_connect'] }));
+  const history: api.MixingHistory = {
+    layout: { nodes: 1, tables: { normal: { name: 'n', rows }, reduce: { name: 'r', rows } } },
+    activation: 'sigmoid',
+    entries: [{ epoch: 0, mixing: { n: [[0.5], [0.5]], r: [[0.5], [0.5]] } }],
+  };
   afterAll(() => device.dispose());
 
   const second: readonly (readonly [string, (value: unknown) => unknown])[] = [
     ['genotypeOf', (value) => api.genotypeOf(supernet, value as never)],
+    [
+      'selectGenotype: mixing',
+      (value) => api.selectGenotype(supernet, value as never, { by: 'darts', threshold: 0.5 }),
+    ],
+    ['selectGenotype: options', (value) => api.selectGenotype(supernet, mixing, value as never)],
+    ['operationCounts: cell', (value) => api.operationCounts(history, value as never, { by: 'darts', threshold: 0.5 })],
+    ['operationCounts: options', (value) => api.operationCounts(history, 'normal', value as never)],
+    ['writePublishedHistory', (value) => api.writePublishedHistory('out', value as never)],
     ['mixingWeights: rowLengths', (value) => api.mixingWeights(new Float32Array(1), value as never, 'softmax')],
     ['mixingWeights: activation', (value) => api.mixingWeights(new Float32Array(1), [1], value as never)],
     ['defineKernel', (value) => kernelApi.defineKernel('mine', value as never)],

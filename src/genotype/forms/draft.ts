@@ -14,6 +14,7 @@ export interface Draft {
   readonly positions: Map<string, number>;
   readonly normal: CellDraft;
   readonly reduce: CellDraft;
+  entries?: Genotype['entries'];
 }
 
 /** How the fields of a record are written. */
@@ -33,17 +34,26 @@ export function newDraft(text: string, position = 0): Draft {
 }
 
 /** Checks what was read. */
-export function finish({ reader, positions, normal, reduce }: Draft): Genotype {
-  const genotype = { normal, reduce };
+export function finish({ reader, positions, normal, reduce, entries }: Draft): Genotype {
+  const genotype = { ...(entries && { entries }), normal, reduce };
   const fault = findFault(genotype);
   if (fault === undefined) return genotype;
   const actual = typeof fault.actual === 'number' ? String(fault.actual) : JSON.stringify(fault.actual);
   throw reader.fault(fault.expectation, positions.get(fault.path) ?? 0, actual);
 }
 
-/** Reads fields in any order, each exactly once. */
-export function readRecord(reader: TokenReader, form: RecordForm, fields: Readonly<Record<string, () => void>>): void {
+/** How each field of a record is read, by name. */
+export type RecordFields = Readonly<Record<string, () => void>>;
+
+/** Reads fields in any order, each exactly once; optional ones may be left out. */
+export function readRecord(
+  reader: TokenReader,
+  form: RecordForm,
+  fields: RecordFields,
+  optional: RecordFields = {},
+): void {
   const names = Object.keys(fields);
+  const absent = new Set(Object.keys(optional));
   const missing = new Set(names);
   const end = reader.items(form.open, form.close, () => {
     const expectation = missing.size > 0 ? `the field ${[...missing].join(' or ')}` : `'${form.close}'`;
@@ -53,25 +63,46 @@ export function readRecord(reader: TokenReader, form: RecordForm, fields: Readon
       return fields[inTurn]();
     }
     const key = reader.take(form.key, expectation);
-    if (!missing.delete(key.text)) throw reader.fault(expectation, key.position, `"${key.text.slice(0, 40)}"`);
+    const isRequired = missing.delete(key.text);
+    if (!isRequired && !absent.delete(key.text)) {
+      throw reader.fault(expectation, key.position, `"${key.text.slice(0, 40)}"`);
+    }
     reader.symbol(form.separator);
-    fields[key.text]();
+    (isRequired ? fields : optional)[key.text]();
   });
   if (missing.size > 0) {
     throw reader.fault(`the field ${[...missing].join(' and ')}`, end.position, `"${end.text}"`);
   }
 }
 
-/** Reads the quoted name of an operation. */
-export function readOperation({ reader, positions }: Draft, edgePath: string): string {
-  const token = reader.take('string', 'the quoted name of an operation');
-  positions.set(`${edgePath}.operation`, token.position);
-  return token.text;
+/** The parts of an edge as they stand in a text. */
+export interface EdgeTokens {
+  readonly operation: Token;
+  readonly input: Token;
+  readonly weight?: Token;
 }
 
-/** Reads an integer. */
-export function readInteger({ reader, positions }: Draft, path: string): number {
-  const token = reader.take('integer', 'an integer');
-  positions.set(path, token.position);
-  return Number(token.text);
+/** The edge that tokens tell, its places noted under its path. */
+export function edgeOf({ positions }: Draft, path: string, { operation, input, weight }: EdgeTokens): GenotypeEdge {
+  positions.set(`${path}.operation`, operation.position);
+  positions.set(`${path}.input`, input.position);
+  const edge = { operation: operation.text, input: Number(input.text) };
+  if (weight === undefined) return edge;
+  positions.set(`${path}.weight`, weight.position);
+  return { ...edge, weight: Number(weight.text) };
+}
+
+/** Takes the quoted name of an operation. */
+export function takeOperation(reader: TokenReader): Token {
+  return reader.take('string', 'the quoted name of an operation');
+}
+
+/** Takes an integer. */
+export function takeInteger(reader: TokenReader): Token {
+  return reader.take('integer', 'an integer');
+}
+
+/** Takes an integer or a decimal. */
+export function takeNumber(reader: TokenReader): Token {
+  return reader.take(reader.next.kind === 'decimal' ? 'decimal' : 'integer', 'a number');
 }

@@ -1,5 +1,16 @@
 import type { CellType, Genotype, GenotypeCell, GenotypeEdge } from '../genotype.ts';
-import { type Draft, finish, newDraft, type RecordForm, readInteger, readOperation, readRecord } from './draft.ts';
+import type { Token } from '../tokens.ts';
+import {
+  type Draft,
+  edgeOf,
+  finish,
+  newDraft,
+  type RecordForm,
+  readRecord,
+  takeInteger,
+  takeNumber,
+  takeOperation,
+} from './draft.ts';
 
 const jsonRecord: RecordForm = { open: '{', close: '}', key: 'string', separator: ':' };
 
@@ -11,7 +22,11 @@ export function readJson(text: string): Genotype {
       nodes: () => readJsonNodes(draft, type),
       concat: () => readConcat(draft, type),
     });
-  readRecord(draft.reader, jsonRecord, { normal: readCell('normal'), reduce: readCell('reduce') });
+  const entries = () => {
+    draft.reader.take('string', "'triples'", 'triples');
+    draft.entries = 'triples';
+  };
+  readRecord(draft.reader, jsonRecord, { normal: readCell('normal'), reduce: readCell('reduce') }, { entries });
   draft.reader.take('end', 'nothing more');
   return finish(draft);
 }
@@ -19,10 +34,12 @@ export function readJson(text: string): Genotype {
 /** Prints a genotype as JSON on one line. */
 export function formatJson(genotype: Genotype): string {
   const cell = ({ nodes, concat }: GenotypeCell) => ({
-    nodes: nodes.map((edges) => edges.map(({ operation, input }) => ({ operation, input }))),
+    // What is undefined is left out.
+    nodes: nodes.map((edges) => edges.map(({ operation, input, weight }) => ({ operation, input, weight }))),
     concat,
   });
-  return JSON.stringify({ normal: cell(genotype.normal), reduce: cell(genotype.reduce) });
+  const { entries, normal, reduce } = genotype;
+  return JSON.stringify({ entries, normal: cell(normal), reduce: cell(reduce) });
 }
 
 /** Reads `[[{"operation": "sep_conv_3x3", "input": 1}, ...], ...]`: one list a node. */
@@ -34,21 +51,28 @@ function readJsonNodes(draft: Draft, type: CellType): void {
     const edges: GenotypeEdge[] = [];
     const path = `${type}.nodes[${nodes.length}]`;
     positions.set(path, reader.next.position);
-    reader.items('[', ']', () => {
-      const edge = { operation: '', input: 0 };
-      const edgePath = `${path}[${edges.length}]`;
-      readRecord(reader, jsonRecord, {
-        operation: () => {
-          edge.operation = readOperation(draft, edgePath);
-        },
-        input: () => {
-          edge.input = readInteger(draft, `${edgePath}.input`);
-        },
-      });
-      edges.push(edge);
-    });
+    reader.items('[', ']', () => edges.push(readJsonEdge(draft, `${path}[${edges.length}]`)));
     nodes.push(edges);
   });
+}
+
+function readJsonEdge(draft: Draft, path: string): GenotypeEdge {
+  const { reader } = draft;
+  const start = reader.next;
+  const tokens: { operation: Token; input: Token; weight?: Token } = { operation: start, input: start };
+  const fields = {
+    operation: () => {
+      tokens.operation = takeOperation(reader);
+    },
+    input: () => {
+      tokens.input = takeInteger(reader);
+    },
+  };
+  const weight = () => {
+    tokens.weight = takeNumber(reader);
+  };
+  readRecord(reader, jsonRecord, fields, { weight });
+  return edgeOf(draft, path, tokens);
 }
 
 function readConcat(draft: Draft, type: CellType): void {
@@ -56,5 +80,9 @@ function readConcat(draft: Draft, type: CellType): void {
   const { concat } = draft[type];
   const path = `${type}.concat`;
   positions.set(path, reader.next.position);
-  reader.items('[', ']', () => concat.push(readInteger(draft, `${path}[${concat.length}]`)));
+  reader.items('[', ']', () => {
+    const { text, position } = takeInteger(reader);
+    positions.set(`${path}[${concat.length}]`, position);
+    concat.push(Number(text));
+  });
 }

@@ -50,6 +50,7 @@ export function readNni(text: string): Genotype {
  * for what is not chosen. Throws ArgumentError for a genotype that it cannot say.
  */
 export function formatNni(genotype: Genotype): string {
+  if (genotype.entries === 'triples') throw unsayable('has no triples');
   const choices = cellTypes.flatMap((type) => {
     const { nodes, concat } = genotype[type];
     if (concat.length !== nodes.length || concat.some((state, node) => state !== node + 2)) {
@@ -65,8 +66,9 @@ export function formatNni(genotype: Genotype): string {
 function formatNode(edges: readonly GenotypeEdge[], node: string, states: number): [string, unknown][] {
   const keys = Array.from({ length: states }, (_, input) => `${node}_p${input}`);
   const chosen = new Map<string, string>();
-  for (const { operation, input } of edges) {
+  for (const { operation, input, weight } of edges) {
     const key = keys[input];
+    if (weight !== undefined) throw unsayable(`has no weights, but ${key} would have one`);
     if (chosen.has(key)) throw unsayable(`has one operation an edge, but ${key} would be several`);
     const name = Object.keys(operations).find((candidate) => operations[candidate] === operation);
     if (name === undefined) throw unsayable(`has no '${operation}', which ${key} would be`);

@@ -1,7 +1,14 @@
+import { noiseDistributionOf, noiseScale } from '../../learn/noise.ts';
+import type { Supernet } from '../../network/supernet.ts';
+import type { RowsByTable } from '../../select/alpha.ts';
+import { reweighted } from '../../select/reweight.ts';
 import { genotypeOf } from '../../select/strongest_edges.ts';
+import { type SearchSpace, spaceOf } from '../../space/space.ts';
 import { alternatingMeasures, alternatingSearch } from '../alternating_search.ts';
-import { defineMethod } from '../method.ts';
-import { presets, settingRules } from './settings.ts';
+import { defineMethod, type MethodContext } from '../method.ts';
+import { zeroOneMeasures, zeroOneReports } from '../zero_one_search.ts';
+import { describeRandomSearch, randomMeasures } from './random_search.ts';
+import { presets, type SearchSettings, settingRules } from './settings.ts';
 import { alphaStep } from './step.ts';
 
 /** DARTS: differentiable architecture search. */
@@ -15,6 +22,9 @@ export const darts = defineMethod({
     '',
     '--dataset cifar10 --data-dir cifar-10-batches-bin --preset paper --unrolled',
     '--dataset folder --data-dir photographs --image-size 64 --epochs 10 --out runs/mine',
+    '--space fairdarts --aux-loss-weight 10',
+    '--preset fairdarts --noise-darts --noise-type U --dataset cifar10 --data-dir cifar-10-batches-bin --seed 2',
+    '--preset fairdarts --random-search --num-arch 4 --flops-threshold 450',
     '--resume runs/mine --threads 4',
     '--json > events.jsonl',
   ],
@@ -22,7 +32,35 @@ export const darts = defineMethod({
   imageSize: 32,
   settings: settingRules,
   presets,
-  spaces: ['darts'],
-  measures: alternatingMeasures,
-  describe: (context) => alternatingSearch(context, { alpha: alphaStep, select: genotypeOf }),
+  spaces: ['darts', 'darts_without_none', 'fairdarts'],
+  measures: [...alternatingMeasures, ...zeroOneMeasures(true), ...randomMeasures],
+  describe: (context) => {
+    const { settings } = context;
+    const select = selection(settings);
+    if (settings.randomSearch) return describeRandomSearch(context, select);
+    return alternatingSearch(
+      { ...context, space: searchedSpace(context) },
+      {
+        alpha: alphaStep,
+        select,
+        ...(settings.auxLossWeight > 0 && zeroOneReports<SearchSettings>(settings)),
+        noiseScale: (epoch) => noiseScale(settings, epoch),
+      },
+    );
+  },
 });
+
+function searchedSpace({
+  space,
+  settings,
+}: Pick<MethodContext<SearchSettings>, 'space' | 'settings'>): string | SearchSpace {
+  if (!settings.noiseDarts) return space;
+  return { ...spaceOf(space), skipNoise: noiseDistributionOf[settings.noiseType] };
+}
+
+function selection({ reweight }: SearchSettings) {
+  return (supernet: Supernet, mixing: RowsByTable) => {
+    const genotype = genotypeOf(supernet, mixing);
+    return reweight ? reweighted(supernet, mixing, genotype) : genotype;
+  };
+}

@@ -1,11 +1,14 @@
 // DARTS (Liu, Simonyan, Yang, arXiv:1806.09055): alpha and weights learn in turn, on two halves of the training images.
 import type { Command, Outcome } from '../../backend/device.ts';
+import { alphaUpdate } from '../../learn/alpha_step.ts';
 import { type WeightStepOutcome, weightStep, weightStepOutcome } from '../../learn/weight_step.ts';
+import { zeroOneLoss } from '../../learn/zero_one.ts';
 import type { AlternatingStep } from '../alternating_search.ts';
 import type { SearchSettings } from './settings.ts';
 
-/** What one search step works on. */
-export type DartsStepOptions = AlternatingStep<SearchSettings>;
+/** What one search step works on; both batches have the program's size. */
+export type DartsStepOptions = Omit<AlternatingStep<SearchSettings>, 'validationProgram' | 'trainForAlpha'> &
+  Partial<Pick<AlternatingStep<SearchSettings>, 'trainForAlpha'>>;
 
 /** What one search step reports; losses and counts are those before the weights' update. */
 export interface DartsStepOutcome extends WeightStepOutcome {
@@ -25,25 +28,21 @@ export function dartsStepOutcome([alpha, , ...weights]: readonly Outcome[]): Dar
   return { ...weightStepOutcome(weights), validationLoss: alpha.loss ?? Number.NaN };
 }
 
-/** Alpha's share of a search step: its gradient, and Adam. */
+/** Alpha's share of a search step: its gradient, the zero-one loss where that has a weight, and Adam. */
 export function alphaStep(options: DartsStepOptions): Command[] {
   const { program, settings, update } = options;
+  const { auxLossWeight, sepLoss } = settings;
   return [
     alphaGradient(options),
-    {
-      kind: 'adam',
-      parameters: program.parameters,
-      learningRate: settings.archLearningRate,
-      betas: [0.5, 0.999],
-      epsilon: 1e-8,
-      weightDecay: settings.archWeightDecay,
-      step: update + 1,
-    },
+    ...(auxLossWeight > 0 ? [zeroOneLoss(program, sepLoss, auxLossWeight)] : []),
+    alphaUpdate(program.parameters, settings, update),
   ];
 }
 
-function alphaGradient({ program, train, validation, settings, learningRate }: DartsStepOptions): Command {
+function alphaGradient(options: DartsStepOptions): Command {
+  const { program, validation, settings, learningRate } = options;
   if (!settings.unrolled) return { kind: 'gradients', program, batch: validation, target: 'alpha' };
   const { momentum, weightDecay } = settings;
+  const train = options.trainForAlpha ?? options.train;
   return { kind: 'hypergradient', program, train, validation, learningRate, momentum, weightDecay };
 }

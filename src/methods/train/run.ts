@@ -1,16 +1,17 @@
-import { checkAugmentation } from '../../augment/augment.ts';
+import { checkAugmentation, placementOf } from '../../augment/augment.ts';
 import type { Device } from '../../backend/device.ts';
 import type { Parameters } from '../../backend/parameters.ts';
 import { holdOut } from '../../data/split.ts';
 import { invalid } from '../../errors.ts';
 import { encodeMetadata } from '../../exchange/weight_metadata.ts';
 import type { Genotype } from '../../genotype/genotype.ts';
+import { BatchWalk } from '../../learn/batch_walk.ts';
 import { EpochMeans } from '../../learn/epoch_means.ts';
 import { type ImageFeed, openFeed } from '../../learn/feed.ts';
 import { createProgramSet, type ProgramSet } from '../../learn/program_set.ts';
 import { trainLearningRate } from '../../learn/schedule.ts';
 import { scoreImages, tellsTopFive } from '../../learn/score.ts';
-import { type FedBatch, type TrainSource, testBatches, trainBatches } from '../../learn/train_batches.ts';
+import { type TrainSource, testBatches, trainBatches } from '../../learn/train_batches.ts';
 import { buildTrainNetworks, type TrainNetworks, testImagesOf } from '../../learn/train_networks.ts';
 import { weightStepOutcome } from '../../learn/weight_step.ts';
 import type { UnreadableImage } from '../../load/loader.ts';
@@ -50,9 +51,11 @@ export async function describeTraining(context: MethodContext<TrainSettings>): P
     open: async (device) => {
       const { mean, deviation, augmentation } = dataset;
       using resources = new Resources();
-      const trained = resources.use(await device.createParameters(graph, { seed }));
+      const secondMoments = settings.optimizer === 'adam';
+      const trained = resources.use(await device.createParameters(graph, { seed, secondMoments }));
       const pool = resources.use(new ImagePool(context.workers));
-      const images = resources.use(await openFeed(device, train, { pool, augment: settings, seed }));
+      const augment = { ...settings, placement: placementOf(settings, augmentation) };
+      const images = resources.use(await openFeed(device, train, { pool, augment, seed }));
       const source = { images, statistics: { mean, deviation, augmentation }, settings, seed };
       const scored = resources.use(await openFeed(device, test, { pool, seed }));
       // Averages start where the weights do.
@@ -97,8 +100,7 @@ class TrainingRun implements MethodRun {
   readonly #steps: number;
   readonly #means: EpochMeans;
   readonly #resources: Resources;
-  /** The batches that follow, from a step on. */
-  #batches?: { readonly epoch: number; step: number; readonly next: AsyncGenerator<FedBatch> };
+  readonly #batches: BatchWalk;
 
   /** Takes what `resources` hold once nothing can fail any more. */
   constructor(
@@ -120,6 +122,7 @@ class TrainingRun implements MethodRun {
     this.#training = resources.use(createProgramSet(device, training.graph, trained, settings.precision));
     this.#plain = resources.use(createProgramSet(device, plain.graph, averages ?? trained, settings.precision));
     this.#training.programFor(Math.min(settings.batchSize, images.count));
+    this.#batches = new BatchWalk((epoch, step) => trainBatches(source, epoch, step));
     this.#steps = Math.ceil(images.count / settings.batchSize);
     const average = averages && { average: { parameters: averages, optimizer: false } };
     this.state = { parameters: { network: { parameters: trained, optimizer: true }, ...average }, values: {} };
@@ -133,7 +136,7 @@ class TrainingRun implements MethodRun {
   }
 
   async step(at: Position): Promise<StepReport> {
-    const { batch } = await this.#nextBatch(at);
+    const { batch } = await this.#batches.at(at);
     const samples = batch.indices.length;
     const { settings } = this.#source;
     const averages = this.#averages;
@@ -142,6 +145,7 @@ class TrainingRun implements MethodRun {
       batch,
       settings,
       learningRate: trainLearningRate(settings, at.epoch),
+      update: at.updates,
       averages: averages && { parameters: averages, decay: averageDecay(settings.emaDecay, at.updates) },
     });
     const { loss, correct, gradientNorm } = weightStepOutcome(await this.#device.execute(commands));
@@ -152,15 +156,6 @@ class TrainingRun implements MethodRun {
       gradientNorm,
       last: at.step + 1 === this.#steps,
     };
-  }
-
-  async #nextBatch({ epoch, step }: Position): Promise<FedBatch> {
-    if (this.#batches?.epoch !== epoch || this.#batches.step !== step) {
-      await this.#batches?.next.return(undefined);
-      this.#batches = { epoch, step, next: trainBatches(this.#source, epoch, step) };
-    }
-    this.#batches.step++;
-    return (await this.#batches.next.next()).value;
   }
 
   takeUnreadable(): readonly UnreadableImage[] {

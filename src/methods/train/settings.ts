@@ -1,6 +1,9 @@
 import { autoAugmentChoices } from '../../augment/augment.ts';
 import { precisions } from '../../backend/device.ts';
+import { scheduleAheadRule } from '../../learn/cosine.ts';
 import { schedules } from '../../learn/schedule.ts';
+import { optimizers } from '../../learn/weight_step.ts';
+import { dropPathUnits } from '../../network/genotype_operation.ts';
 import { stemForms } from '../../network/macro.ts';
 import {
   choice,
@@ -24,14 +27,22 @@ export const trainSettingRules = {
   learningRate: number(0.025, 0, 100, 'at the start'),
   schedule: choice('cosine', schedules, 'how the learning rate falls from epoch to epoch'),
   learningRateMin: number(0, 0, 100, 'where the cosine schedule ends'),
+  annealEpochs: integer(0, 0, 1e6, 'epochs in which the cosine schedule falls, then it rises again; 0 for all'),
   gamma: number(0.97, 0, 1, 'factor an epoch of the exponential schedule'),
+  scheduleAhead: scheduleAheadRule,
   warmupEpochs: integer(0, 0, 1e6, 'epochs over which the learning rate rises'),
-  momentum: number(0.9, 0, 1, 'of the weights'),
+  optimizer: choice('sgd', optimizers, 'what moves the weights: SGD with momentum, or Adam with betas 0.9 and 0.999'),
+  momentum: number(0.9, 0, 1, 'of SGD'),
   weightDecay: number(3e-4, 0, 100, 'of the weights'),
   gradClip: number(5, 1e-12, Number.MAX_VALUE, 'largest norm of the gradient'),
   auxiliary: flag(true, 'also learn from an auxiliary head behind the second reduction'),
   auxiliaryWeight: number(0.4, 0, 100, "of the auxiliary head's loss"),
-  dropPathProb: number(0.2, 0, 0.99, "probability of dropping an operation's output at the end; rises from 0"),
+  dropPathProb: number(0.2, 0, 0.99, 'probability of dropping a path at the end; rises from 0'),
+  dropPathUnit: choice(
+    'published',
+    ['published', ...dropPathUnits],
+    'what drop path drops: operations but identities, or sums of nodes; published is operations of pairs, nodes of triples',
+  ),
   labelSmooth: number(0, 0, 0.99, "share of a label's probability that is spread over all classes"),
   cutout: flag(true, 'hide a random square of each training image'),
   cutoutLength: integer(16, 1, 4096, 'side of that square in pixels'),
@@ -56,11 +67,13 @@ export const trainSettingRules = {
 export type TrainSettings = SettingsOf<typeof trainSettingRules>;
 
 /** The names of the ready-made settings. */
-export type TrainPresetName = 'quick' | 'cifar10' | 'imagenet';
+export type TrainPresetName = 'quick' | 'cifar10' | 'imagenet' | 'fairdarts' | 'fairdarts-compared';
 
 /**
  * Ready-made settings: `cifar10` and `imagenet` are the published evaluations, `quick` is a small one that a laptop finishes in
- * minutes. `limit` is how many training images a preset uses (all when absent).
+ * minutes. `fairdarts` is the command that FairDARTS' code gives (arXiv:1911.12126), `fairdarts-compared` what its genotypes were compared
+ * with others by; its authors trained for 1600 epochs with batches of 96 (its issue 5). `limit` is how many training images a preset uses
+ * (all when absent).
  */
 export const trainPresets: Presets<TrainSettings, TrainPresetName> = presetsOf(trainSettingRules, {
   quick: {
@@ -76,6 +89,8 @@ export const trainPresets: Presets<TrainSettings, TrainPresetName> = presetsOf(t
       ...{ randomResizedCrop: true, colorJitter: 0.4, hueJitter: 0.2 },
     },
   },
+  fairdarts: { settings: { batchSize: 128, scheduleAhead: true } },
+  'fairdarts-compared': { settings: { scheduleAhead: true } },
 });
 
 /** The settings of a preset with some replaced. Throws ArgumentError for an unknown name or a value out of range. */

@@ -19,6 +19,7 @@ sys.dont_write_bytecode = True
 
 from darts_supernet import Supernet  # noqa: E402
 from derived_network import DerivedNetwork  # noqa: E402
+from fairdarts_step import zero_one  # noqa: E402
 from search_step import hypergradient  # noqa: E402
 from tensor_file import write_tensors  # noqa: E402
 from weight_step import DARTS_V2  # noqa: E402
@@ -33,6 +34,8 @@ ARCH_LEARNING_RATE, ARCH_WEIGHT_DECAY = 0.02, 1e-3
 # moved by 1e-7. In others a rectifier stands so near its kink that its side, and by the difference quotient all digits, hang on that.
 DRAWING = "c"
 SMOOTHING, AUXILIARY_WEIGHT = 0.1, 0.4
+# Of FairDARTS: beta1 of alpha's Adam, and a weight of the zero-one loss that makes its share of alpha's gradient as large as the rest.
+FAIR_BETA, AUX_LOSS_WEIGHT = 0.9, 10.0
 KEPT = 16
 
 # All of NASNet's operations that DARTS_V2 lacks: 5x5 separables, average pooling, 5x5 dilated and 7x1 convolutions.
@@ -48,6 +51,62 @@ OTHER_OPERATIONS = {
         "nodes": [
             [{"operation": "conv_7x1_1x7", "input": 0}, {"operation": "skip_connect", "input": 1}],
             [{"operation": "sep_conv_5x5", "input": 1}, {"operation": "avg_pool_3x3", "input": 0}],
+        ],
+        "concat": [2, 3],
+    },
+}
+
+
+# Several operations on edges, a node before others of smaller number, an isolated one, sources that are passed over.
+TRIPLES = {
+    "entries": "triples",
+    "normal": [
+        ("sep_conv_3x3", 5, 1),
+        ("dil_conv_3x3", 2, 0),
+        ("max_pool_3x3", 5, 0),
+        ("skip_connect", 5, 1),
+        ("sep_conv_5x5", 5, 2),
+        ("skip_connect", 5, 0),
+        ("dil_conv_5x5", 4, 3),
+        ("avg_pool_3x3", 4, 2),
+        ("skip_connect", 4, 2),
+        ("sep_conv_3x3", 4, 1),
+        ("max_pool_3x3", 4, 1),
+    ],
+    "reduce": [
+        ("skip_connect", 3, 0),
+        ("sep_conv_3x3", 3, 0),
+        ("avg_pool_3x3", 3, 1),
+        ("dil_conv_3x3", 5, 3),
+        ("skip_connect", 5, 1),
+        ("dil_conv_5x5", 5, 4),
+        ("max_pool_3x3", 4, 1),
+        ("skip_connect", 4, 3),
+    ],
+}
+
+# Nodes w1·op1 + w2·op2 with constant weights.
+WEIGHTED = {
+    "normal": {
+        "nodes": [
+            [
+                {"operation": "skip_connect", "input": 0, "weight": 0.2386},
+                {"operation": "sep_conv_3x3", "input": 1, "weight": 0.234},
+            ],
+            [
+                {"operation": "dil_conv_3x3", "input": 2, "weight": 0.99},
+                {"operation": "max_pool_3x3", "input": 0, "weight": 0.01},
+            ],
+        ],
+        "concat": [2, 3],
+    },
+    "reduce": {
+        "nodes": [
+            [
+                {"operation": "avg_pool_3x3", "input": 0, "weight": 0.1},
+                {"operation": "skip_connect", "input": 1, "weight": 0.9},
+            ],
+            [{"operation": "skip_connect", "input": 2, "weight": 0.5}, {"operation": "max_pool_3x3", "input": 0}],
         ],
         "concat": [2, 3],
     },
@@ -104,8 +163,8 @@ def named(prefix, tensors):
     return {f"{prefix}.{name}": digest(value) for name, value in tensors if value.ndim > 0}
 
 
-def supernet(dtype):
-    return start(Supernet(SEARCH["channels"], SEARCH["layers"], CLASSES), dtype)
+def supernet(dtype, fair=False):
+    return start(Supernet(SEARCH["channels"], SEARCH["layers"], CLASSES, fair=fair), dtype)
 
 
 def supernet_pass(dtype):
@@ -162,6 +221,40 @@ def search(unrolled, dtype):
     return results if unrolled else results | named("buffer", model.named_buffers())
 
 
+def fair_search(form, single_level, dtype):
+    """Five steps of FairDARTS: alpha by cross-entropy and zero-one loss on one batch, then weights on another, or both on one."""
+    model = supernet(dtype, fair=True)
+    sgd = torch.optim.SGD(model.weights(), LEARNING_RATE, MOMENTUM, weight_decay=WEIGHT_DECAY)
+    adam = torch.optim.Adam(model.alphas(), ARCH_LEARNING_RATE, betas=(FAIR_BETA, 0.999), weight_decay=ARCH_WEIGHT_DECAY)
+    figures = {"loss": [], "validationLoss": [], "zeroOneLoss": [], "gradientNorm": []}
+    results = {}
+    for step in range(STEPS):
+        train, validation = (batch(f"{name} {step}", SEARCH["size"], dtype) for name in ("train", "validation"))
+        entropy, separation = model.loss(*(train if single_level else validation)), zero_one(model, form)
+        figures["validationLoss"].append(entropy.item())
+        figures["zeroOneLoss"].append(separation.item())
+        loss = entropy + AUX_LOSS_WEIGHT * separation
+        sgd.zero_grad()
+        adam.zero_grad()
+        loss.backward()
+        if step == 0:
+            results |= {f"gradient.{name}": value.grad.numpy().copy() for name, value in alphas_of(model)}
+        if not single_level:
+            adam.step()
+            sgd.zero_grad()
+            loss = model.loss(*train) + AUX_LOSS_WEIGHT * zero_one(model, form)
+            loss.backward()
+        figures["loss"].append(loss.item())
+        figures["gradientNorm"].append(nn.utils.clip_grad_norm_(model.weights(), CLIP).item())
+        sgd.step()
+        if single_level:
+            adam.step()
+    results |= {name: numpy.array(values) for name, values in figures.items()}
+    results |= {f"alpha.{name}": value.detach().numpy() for name, value in alphas_of(model)}
+    # One of the forms shows what becomes of the rest.
+    return results if single_level else results | named("weight", model.named_weights()) | named("buffer", model.named_buffers())
+
+
 def derived(genotype, auxiliary, dtype):
     """The logits of a derived network before a training pass, with running statistics, and that pass."""
     model = start(DerivedNetwork(genotype, DERIVED["channels"], DERIVED["layers"], CLASSES, auxiliary=auxiliary), dtype)
@@ -175,7 +268,10 @@ def derived(genotype, auxiliary, dtype):
     loss = model.loss(images, labels, SMOOTHING, AUXILIARY_WEIGHT)
     loss.backward()
     results |= {"logits": logits[0].numpy(), "loss": loss.detach().numpy()}
-    results |= named("gradient", ((name, parameter.grad) for name, parameter in model.named_parameters()))
+    parameters = list(model.named_parameters())
+    results |= named("gradient", ((name, parameter.grad) for name, parameter in parameters if parameter.grad is not None))
+    # Of operations that are passed over: there, but moved by nothing.
+    results |= named("buffer", ((name, parameter) for name, parameter in parameters if parameter.grad is None))
     return results | named("buffer", model.named_buffers())
 
 
@@ -183,8 +279,12 @@ GOLDENS = {
     "supernet": supernet_pass,
     "search_first_order": lambda dtype: search(False, dtype),
     "search_second_order": lambda dtype: search(True, dtype),
+    "fairdarts_two_levels": lambda dtype: fair_search("l2", False, dtype),
+    "fairdarts_one_level": lambda dtype: fair_search("l1", True, dtype),
     "derived_darts_v2": lambda dtype: derived(DARTS_V2, True, dtype),
     "derived_other_operations": lambda dtype: derived(OTHER_OPERATIONS, False, dtype),
+    "derived_triples": lambda dtype: derived(TRIPLES, True, dtype),
+    "derived_weighted": lambda dtype: derived(WEIGHTED, False, dtype),
 }
 
 

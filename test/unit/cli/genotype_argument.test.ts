@@ -20,6 +20,11 @@ describe('genotype argument', () => {
     expect(await genotypeArgument('DARTS_V2')).toEqual({ genotype: wanted });
   });
 
+  it.each(['python', 'json'] as const)('is %s text of triples', async (form) => {
+    const triples = genotypes['FairDARTS_c'];
+    expect(await genotypeArgument(formatGenotype(triples, form))).toEqual({ genotype: triples });
+  });
+
   it.each(['python', 'json'] as const)('is %s text', async (form) => {
     expect(await genotypeArgument(` ${formatGenotype(wanted, form)}\n`)).toEqual({ genotype: wanted });
   });
@@ -53,10 +58,13 @@ describe('genotype argument', () => {
     expect(await genotypeArgument(join(folder, 'genotype.json'))).toEqual({ genotype: wanted });
   });
 
-  it('lists the published names where nothing matches', async () => {
+  it('says what it may be where nothing matches, in a line that fits a screen', async () => {
     const refusal = genotypeArgument('DARTS_V9');
     await expect(refusal).rejects.toBeInstanceOf(ArgumentError);
-    await expect(refusal).rejects.toThrow(/DARTS_V1, DARTS_V2.*received 'DARTS_V9'/);
+    await expect(refusal).rejects.toThrow(
+      /a published name such as DARTS_V2 \(dartsmith draw --help.*received 'DARTS_V9'/,
+    );
+    await expect(refusal).rejects.toThrow(/^.{1,240}$/);
     await expect(genotypeArgument('constructor')).rejects.toBeInstanceOf(ArgumentError);
     await expect(genotypeArgument('')).rejects.toBeInstanceOf(ArgumentError);
   });

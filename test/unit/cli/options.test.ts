@@ -68,8 +68,11 @@ describe('parsers', () => {
 describe('settings', () => {
   it('has an option for every setting, named in kebab case', () => {
     const flags = settingOptions(settingRules, presets).map((option) => option.long);
-    expect(flags).toEqual(Object.keys(presets.paper.settings).map(flagOf));
+    const turnedOff = flags.filter((flag) => flag?.startsWith('--no-'));
+    expect(flags.filter((flag) => !turnedOff.includes(flag))).toEqual(Object.keys(presets.paper.settings).map(flagOf));
     expect(flags).toContain('--arch-learning-rate');
+    // What a preset turns on.
+    expect(turnedOff).toEqual(['--no-schedule-ahead', '--no-augmented-validation']);
   });
 
   it('gives back only what was given', () => {
@@ -96,7 +99,7 @@ describe('settings', () => {
 
   it('shows the defaults of the presets', () => {
     const help = new Map(settingOptions(settingRules, presets).map((option) => [option.long, option.description]));
-    expect(help.get('--epochs')).toContain(`(quick: ${presets.quick.settings.epochs}, paper: 50)`);
+    expect(help.get('--epochs')).toContain(`(quick: ${presets.quick.settings.epochs}, paper: 50, fairdarts: 50)`);
     expect(help.get('--momentum')).toContain('(default: 0.9)');
     expect(help.get('--unrolled')).toContain('(default: off)');
   });

@@ -146,6 +146,22 @@ describe('genotype', () => {
     expect(lines[2]).toBe('  reduce 2 = max_pool_3x3(0) + max_pool_3x3(1)');
   });
 
+  it('says which nodes of triples are isolated, and weights', () => {
+    const edges = [
+      { operation: 'skip_connect', input: 0, weight: 0.1234567 },
+      { operation: 'max_pool_3x3', input: 0 },
+    ];
+    const triples: Genotype = {
+      entries: 'triples',
+      normal: { nodes: [[], edges], concat: [3] },
+      reduce: { nodes: [[], []], concat: [] },
+    };
+    expect(genotypeLines(triples, 100)).toEqual([
+      '  normal 2 isolated                                         reduce 2 isolated',
+      '         3 = 0.1235 × skip_connect(0) + max_pool_3x3(0)            3 isolated',
+    ]);
+  });
+
   it('falls back to JSON where Python has no form', () => {
     expect(genotypeText(genotype)).toMatch(/^Genotype\(normal=/);
     const single = { ...genotype, normal: { nodes: [[{ operation: 'skip_connect', input: 0 }]], concat: [2] } };

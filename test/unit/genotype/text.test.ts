@@ -3,6 +3,7 @@ import { ArgumentError } from '../../../src/errors.ts';
 import type { Genotype } from '../../../src/genotype/genotype.ts';
 import { genotypes } from '../../../src/genotype/published.ts';
 import { findGenotype, formatGenotype, parseGenotype } from '../../../src/genotype/text.ts';
+import { expectFault } from './expect_fault.ts';
 import { randomGenotype } from './random_genotype.ts';
 
 const dartsV2Text =
@@ -19,16 +20,6 @@ const tiny: Genotype = {
 const tinyText =
   "Genotype(normal=[('none', 0), ('skip_connect', 1)], normal_concat=range(2, 3), " +
   "reduce=[('none', 1), ('skip_connect', 0)], reduce_concat=range(2, 3))";
-
-/** Replaces `right` in a text by `wrong`, whose `^` marks the place that the error must name. */
-function expectFault(text: string, right: string, wrong: string, expectation: string, found: string): void {
-  const marked = text.replace(right, () => wrong);
-  const column = marked.indexOf('^') + 1;
-  expect(column).toBeGreaterThan(0);
-  const parse = () => parseGenotype(marked.replace('^', ''));
-  expect(parse).toThrow(ArgumentError);
-  expect(parse).toThrow(`genotype: expected ${expectation} at line 1, column ${column} but found ${found}`);
-}
 
 describe('formatGenotype', () => {
   it('prints the published text', () => {
@@ -66,9 +57,12 @@ describe('parseGenotype', () => {
   it('reads published names, with case', () => {
     for (const [name, genotype] of Object.entries(genotypes)) expect(parseGenotype(` ${name}\n`)).toBe(genotype);
     expect(genotypes.DARTS).toBe(genotypes.DARTS_V2);
-    for (const wrong of ['darts_v2', 'toString', '__proto__', '']) {
-      expect(() => parseGenotype(wrong)).toThrow(/expected one of DARTS_V1, DARTS_V2, DARTS, NASNet, AmoebaNet/);
+    for (const wrong of ['darts_v2', 'toString', '__proto__', '', 'a'.repeat(1e7)]) {
+      expect(() => parseGenotype(wrong)).toThrow(
+        /expected a published name such as DARTS_V2, or the Python, JSON or NNI/,
+      );
     }
+    expect(() => parseGenotype('fairdarts_A')).toThrow("received 'fairdarts_A' (Did you mean FairDARTS_a?)");
   });
 
   it('reads the published text', () => {
@@ -85,7 +79,7 @@ describe('parseGenotype', () => {
 
   it('reads back whatever formatGenotype prints', () => {
     const twoEdged = [
-      ...Object.values(genotypes),
+      ...Object.values(genotypes).filter(({ entries }) => entries === undefined),
       ...Array.from({ length: 100 }, (_, seed) => randomGenotype(seed, 2)),
     ];
     for (const genotype of twoEdged) expect(parseGenotype(formatGenotype(genotype))).toEqual(genotype);
@@ -186,7 +180,22 @@ describe('parseGenotype', () => {
     ["('dil_conv_3x3', 2)", "('dil_conv_3x3', ^5)", 'an earlier state (0 to 4)', '5'],
     ["('dil_conv_3x3', 2)", "('dil_conv_3x3', ^-1)", 'an earlier state (0 to 4)', '-1'],
     ["('dil_conv_3x3', 2)", `('dil_conv_3x3', ^${'9'.repeat(400)})`, 'an earlier state (0 to 4)', 'Infinity'],
-    ["('dil_conv_3x3', 2)", "('dil_conv_3x3', 2^.5)", 'a name, a number, a quoted text or a bracket', '"."'],
+    ["('dil_conv_3x3', 2)", "('dil_conv_3x3', ^2.5)", 'an integer', '"2.5"'],
+    ["('dil_conv_3x3', 2)", "('dil_conv_3x3', 2, 0, ^1)", "')'", '"1"'],
+    ["('dil_conv_3x3', 2)", "('dil_conv_3x3', ^.)", 'a name, a number, a quoted text or a bracket', '"."'],
+    [
+      "('dil_conv_3x3', 2)",
+      "(^'dil_conv_3x3', 5, 2)",
+      'a pair (operation, from), as the first entry is,',
+      'a triple (operation, to, from)',
+    ],
+    [
+      "('dil_conv_3x3', 2)",
+      "(^'dil_conv_3x3', 2, 0.5)",
+      'a pair (operation, from), as the first entry is,',
+      'a pair with a weight (operation, from, decimal)',
+    ],
+    [dartsV2Text, dartsV2Text.replace(/normal=\[.*?\]/, 'normal=^[]'), 'at least one node', '[]'],
     ["('dil_conv_3x3', 2)", "('dil_conv_3x3'^)", "','", '")"'],
     ["('dil_conv_3x3', 2)", '(^dil_conv_3x3, 2)', 'the quoted name of an operation', '"dil_conv_3x3"'],
     ["('dil_conv_3x3', 2)", "(^'', 2)", 'the name of an operation, without control characters', '""'],

@@ -25,6 +25,20 @@ describe('learning rates', () => {
     expect(trainLearningRate(cosine, 599)).toBeCloseTo(0.0125 * (1 + Math.cos((Math.PI * 599) / 600)), 12);
   });
 
+  it('are those of the next epoch where the schedule is ahead, so that the last one has none', () => {
+    const ahead = { ...trainPresets.fairdarts.settings };
+    expect(trainLearningRate(ahead, 0)).toBeCloseTo(0.0125 * (1 + Math.cos(Math.PI / 600)), 15);
+    expect(trainLearningRate(ahead, 598)).toBe(trainLearningRate(cosine, 599));
+    expect(trainLearningRate(ahead, 599)).toBe(0);
+    expect(trainLearningRate({ ...exponential, scheduleAhead: true }, 3)).toBeCloseTo(0.1 * 0.97 ** 4, 12);
+  });
+
+  it('fall in as many epochs as are told, and rise again', () => {
+    const short = { ...cosine, annealEpochs: 200 };
+    const rates = [0, 100, 200, 300, 400].map((epoch) => trainLearningRate(short, epoch).toFixed(12));
+    expect(rates).toEqual([0.025, 0.0125, 0, 0.0125, 0.025].map((rate) => rate.toFixed(12)));
+  });
+
   it('fall by a factor an epoch', () => {
     expect(trainLearningRate(exponential, 0)).toBe(0.1);
     expect(trainLearningRate(exponential, 3)).toBeCloseTo(0.1 * 0.97 ** 3, 12);
@@ -89,6 +103,12 @@ describe('batches', async () => {
 
   it('of training are not padded where a random resized crop takes the place of that', async () => {
     expect((await batchesOf(0, { randomResizedCrop: true }))[0].augmentation).toMatchObject({ pad: 0, flip: true });
+  });
+
+  it('of training are left in place where a policy needs them cropped and mirrored before', async () => {
+    const [{ augmentation }] = await batchesOf(0, { autoAugment: 'fairdarts' });
+    expect(augmentation).toMatchObject({ pad: 0, flip: false, cutout: 16 });
+    expect((await batchesOf(0, { autoAugment: 'cifar10' }))[0].augmentation).toMatchObject({ pad: 2, flip: true });
   });
 
   it('of training are augmented, and drop paths as the epoch says', async () => {

@@ -69,6 +69,18 @@ describe('batches of images in memory', () => {
     expect((await collect(memory, positions, { epoch: 3 })).batches).not.toEqual(batches);
   });
 
+  it('draw anew in each batch where an image may come in several, by the number of the batch', async () => {
+    const positions = parts([2, 4], [4, 2], [2, 4]);
+    const { batches } = await collect(memory, positions, { epoch: 1, firstDraw: 0 });
+    const [first, , third] = batches;
+    expect(third.images).not.toEqual(first.images);
+    // From another step on they are the same.
+    const rest = await collect(memory, positions.slice(1), { epoch: 1, firstDraw: 1 });
+    expect(rest.batches).toEqual(batches.slice(1));
+    // Those of images that come once an epoch, as the first.
+    expect((await collect(memory, positions, { epoch: 1 })).batches[0]).toEqual(first);
+  });
+
   it('stay as they are where they are scored', async () => {
     const { batches } = await collect(memory, parts([1, 4]), {});
     expect(batches[0].images).toEqual(

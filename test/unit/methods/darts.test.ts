@@ -2,7 +2,13 @@ import { describe, expect, it } from 'vitest';
 import type { GatheredBatch, Program } from '../../../src/backend/device.ts';
 import { cosineLearningRate } from '../../../src/learn/cosine.ts';
 import { firstNonFinite } from '../../../src/learn/finite.ts';
-import { type BatchSource, epochBatches, stepsPerEpoch, validationBatches } from '../../../src/learn/search_batches.ts';
+import {
+  type BatchSource,
+  epochBatches,
+  type PlannedBatch,
+  stepsPerEpoch,
+  validationBatches,
+} from '../../../src/learn/search_batches.ts';
 import { resolveSettings } from '../../../src/methods/darts/settings.ts';
 import { dartsStep, dartsStepOutcome } from '../../../src/methods/darts/step.ts';
 import { buildSupernet } from '../../../src/network/supernet.ts';
@@ -16,17 +22,22 @@ const images = await createFakeDevice().createDataset(dataset.train);
 
 function source(overrides: Partial<BatchSource> = {}): BatchSource {
   return {
-    images,
     statistics: dataset,
     train: Uint32Array.from({ length: 20 }, (_, i) => 2 * i),
     validation: Uint32Array.from({ length: 11 }, (_, i) => 2 * i + 1),
+    order: 'walk',
     settings,
     seed: 3,
     ...overrides,
   };
 }
 
-const all = (batches: GatheredBatch[]) => batches.flatMap(({ indices }) => [...indices]);
+const all = (batches: PlannedBatch[]) => batches.flatMap(({ positions }) => [...positions]);
+const gathered = ({ positions, augmentation }: PlannedBatch): GatheredBatch => ({
+  dataset: images,
+  indices: positions,
+  augmentation,
+});
 const sorted = (values: Iterable<number>) => [...values].toSorted((a, b) => a - b);
 
 describe('cosineLearningRate', () => {
@@ -38,6 +49,14 @@ describe('cosineLearningRate', () => {
     expect(cosineLearningRate(paper, 10)).toBeCloseTo(0.001 + (0.024 * (5 + Math.sqrt(5))) / 8, 15);
     expect(cosineLearningRate(paper, 49)).toBeCloseTo(0.026 - cosineLearningRate(paper, 1), 15);
   });
+
+  // arXiv:1911.12126's code under PyTorch 1.1 and later, 0.005 to 0.001 in 50 epochs.
+  it('is one epoch ahead where the published code advances it first', () => {
+    const ahead = { learningRate: 0.005, learningRateMin: 0.001, epochs: 50, scheduleAhead: true };
+    const rates = [0, 1, 48, 49].map((epoch) => cosineLearningRate(ahead, epoch).toFixed(9));
+    expect(rates).toEqual(['0.004996053', '0.004984229', '0.001003947', '0.001000000']);
+    expect(cosineLearningRate({ ...ahead, learningRateMin: 0 }, 49)).toBe(0);
+  });
 });
 
 describe('epochBatches', () => {
@@ -45,7 +64,7 @@ describe('epochBatches', () => {
     const { train } = epochBatches(source(), 0);
     expect(stepsPerEpoch(source())).toBe(3);
     const steps = [0, 1, 2].map(train);
-    expect(steps.map(({ indices }) => indices.length)).toEqual([8, 8, 4]);
+    expect(steps.map(({ positions }) => positions.length)).toEqual([8, 8, 4]);
     expect(sorted(all(steps))).toEqual([...source().train]);
     expect(all(steps)).not.toEqual([...source().train]);
     expect(all([0, 1, 2].map(epochBatches(source(), 1).train))).not.toEqual(all(steps));
@@ -55,7 +74,7 @@ describe('epochBatches', () => {
   it('walks around the shuffled validation split in batches of the same sizes', () => {
     const { validation } = epochBatches(source(), 0);
     const steps = [0, 1, 2].map(validation);
-    expect(steps.map(({ indices }) => indices.length)).toEqual([8, 8, 4]);
+    expect(steps.map(({ positions }) => positions.length)).toEqual([8, 8, 4]);
     const drawn = all(steps);
     expect(sorted(drawn.slice(0, 11))).toEqual([...source().validation]);
     expect(drawn.slice(11)).toEqual(drawn.slice(0, 9));
@@ -83,7 +102,7 @@ describe('epochBatches', () => {
 
   it('validates on the whole split as it is, in order', () => {
     const batches = validationBatches(source());
-    expect(batches.map(({ indices }) => indices.length)).toEqual([8, 3]);
+    expect(batches.map(({ positions }) => positions.length)).toEqual([8, 3]);
     expect(all(batches)).toEqual([...source().validation]);
     expect(batches[0].augmentation).toEqual({ mean: [0.5], deviation: [0.25], pad: 0, flip: false, cutout: 0 });
   });
@@ -96,8 +115,8 @@ describe('dartsStep', () => {
   const batches = epochBatches(source(), 0);
   const options = {
     program,
-    train: batches.train(0),
-    validation: batches.validation(0),
+    train: gathered(batches.train(0)),
+    validation: gathered(batches.validation(0)),
     settings,
     learningRate: 0.02,
     update: 6,

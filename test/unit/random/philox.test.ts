@@ -7,6 +7,7 @@ import {
   purposes,
   randomBlock,
   type StreamKey,
+  sample,
   uniform,
 } from '../../../src/random/philox.ts';
 
@@ -147,5 +148,33 @@ describe('permutation', () => {
     const chiSquared = [...orders.values()].reduce((sum, seen) => sum + (seen - expected) ** 2 / expected, 0);
     // 23 degrees of freedom: mean 23, deviation 6.8.
     expect(chiSquared).toBeLessThan(23 + 5 * 6.8);
+  });
+});
+
+describe('sample', () => {
+  it('takes as many as are asked for, none twice, and is a permutation where it takes all', () => {
+    for (const size of [0, 1, 5, 12]) {
+      const taken = [...sample(stream, 12, size)];
+      expect(taken.length).toBe(size);
+      expect(new Set(taken).size).toBe(size);
+      expect(taken.every((value) => Number.isInteger(value) && value >= 0 && value < 12)).toBe(true);
+      // Whatever else is taken.
+      expect(taken).toEqual([...sample(stream, 12, 12)].slice(0, size));
+    }
+  });
+
+  it('takes every ordered pair equally often', () => {
+    const count = 20_000;
+    const pairs = new Map<string, number>();
+    for (let step = 0; step < count; step++) {
+      const pair = sample({ ...stream, step }, 5, 2).join();
+      pairs.set(pair, (pairs.get(pair) ?? 0) + 1);
+    }
+    expect(pairs.size).toBe(20);
+    const share = 1 / 20;
+    for (const found of pairs.values()) {
+      // Five deviations of a share.
+      expect(Math.abs(found / count - share)).toBeLessThan(5 * Math.sqrt((share * (1 - share)) / count));
+    }
   });
 });

@@ -16,8 +16,11 @@ describe('costOf', () => {
     builder.alpha('alphas', [3, 2]);
     expect(costOf(builder.finish(builder.softmaxCrossEntropy(logits)))).toEqual({
       parameters: 144 + 200 + 32 + 72 + 8 + 15,
+      untrainedParameters: 0,
       architectureParameters: 5,
       multiplyAccumulates: 24 * 144 + 6 * 200 + 6 * 32 + 6 * 72 + 12,
+      flops: 24 * 144 + 6 * 200 + 6 * 32 + 6 * 72 + 4 * (6 + 1) + 3 * 7,
+      convolutionFlops: 24 * 144 + 6 * 200 + 6 * 32 + 6 * 72,
       activationBytes: 4 * (48 + 192 + 48 + 24 + 24 + 24 + 4 + 3 + 1),
       byKind: {
         convolution: { parameters: 144 + 72, multiplyAccumulates: 24 * 144 + 6 * 72 },

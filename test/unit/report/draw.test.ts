@@ -4,7 +4,7 @@ import type { Genotype } from '../../../src/genotype/genotype.ts';
 import { genotypes } from '../../../src/genotype/published.ts';
 import { cellsToDot } from '../../../src/report/dot.ts';
 import { drawGenotype, type PictureFormat } from '../../../src/report/draw.ts';
-import { randomGenotype } from '../genotype/random_genotype.ts';
+import { randomGenotype, randomTriples } from '../genotype/random_genotype.ts';
 
 const hostileName = '"]; <b> & &lt; \\N \\';
 const cell = { nodes: [[{ operation: hostileName, input: 0 }]], concat: [2] };
@@ -18,6 +18,25 @@ function textsOf(svg: string): string[] {
   );
 }
 
+const lightBlue = '#add8e6';
+const grey = '#e5e7eb';
+
+/** The lines of one cell. */
+function linesOf(genotype: Genotype, type: string): string {
+  return new RegExp(`subgraph "cluster ${type}" \\{([\\s\\S]*?)\\n {2}\\}`).exec(cellsToDot(genotype))?.[1] ?? '';
+}
+
+/** Fill colours by number. */
+function nodesOf(lines: string): Record<string, string> {
+  const nodes = lines.matchAll(/"\w+ \d" \[label="(\d)", shape=circle, style=filled, fillcolor="([^"]+)"/g);
+  return Object.fromEntries([...nodes].map(([, node, fill]) => [node, fill]));
+}
+
+/** The nodes that are joined to the output. */
+function joined(lines: string): string[] {
+  return [...lines.matchAll(/"\w+ (\d)" -> "\w+ c_\{k\}":w/g)].map(([, node]) => node).sort();
+}
+
 describe('cellsToDot', () => {
   it('holds both cells with every operation, input and output', () => {
     const dot = cellsToDot(genotypes.NASNet);
@@ -29,6 +48,42 @@ describe('cellsToDot', () => {
     expect(dot).toContain('"reduce 3.0" [label="skip_connect"');
     expect(dot).toContain('"reduce 3" -> "reduce c_{k}":w');
     expect(dot).not.toContain('"reduce 1" -> "reduce c_{k}":w');
+  });
+
+  it('leaves out an isolated node of triples that nothing reads, and draws it grey and unjoined where something does', () => {
+    const unread = linesOf(genotypes.FairDARTS_a, 'normal');
+    expect(nodesOf(unread)).toEqual({ 0: lightBlue, 2: lightBlue, 3: lightBlue });
+    expect(joined(unread)).toEqual(['0', '2', '3']);
+    const read = linesOf(genotypes.FairDARTS_c, 'normal');
+    expect(nodesOf(read)).toEqual({ 0: lightBlue, 1: grey, 2: lightBlue, 3: lightBlue });
+    expect(joined(read)).toEqual(['0', '2', '3']);
+    expect(read).toContain('"normal 3.0" [label="skip_connect"');
+    expect(read).toContain('"normal 1":e -> "normal 3.0":w');
+    expect(joined(linesOf(genotypes.FairDARTS_c, 'reduce'))).toEqual(['0', '1', '2', '3']);
+  });
+
+  it('draws every operation of an edge of triples as an arrow of its own', () => {
+    const dot = linesOf(genotypes.DCO_EDGE_BS_64, 'reduce');
+    expect(dot.match(/arrowhead=none/g)).toHaveLength(28);
+    const fromZeroToOne = [...dot.matchAll(/"reduce 0":e -> ("reduce 1\.\d"):w/g)].map(([, label]) => label);
+    expect(fromZeroToOne).toEqual(['"reduce 1.4"', '"reduce 1.5"']);
+    expect(dot).toContain('"reduce 1.4" [label="skip_connect"');
+    expect(dot).toContain('"reduce 1.5" [label="sep_conv_5x5"');
+  });
+
+  it('colours inputs, nodes and outputs of triples as published', () => {
+    const dot = cellsToDot(genotypes.FairDARTS_b);
+    expect(dot.match(/\[label="c_\{k-[12]\}", fillcolor="#b4eeb4"/g)).toHaveLength(4);
+    expect(dot.match(/\[label="c_\{k\}", fillcolor="#eee8aa"/g)).toHaveLength(2);
+    expect(cellsToDot(genotypes.DARTS)).not.toMatch(/#b4eeb4|#eee8aa|#add8e6/);
+  });
+
+  it('shows weights at their label, rounded', () => {
+    const dot = cellsToDot(genotypes.DARTS_EXP1_RE1);
+    expect(dot).toContain('"normal 0.0" [label="0.2386 × skip_connect"');
+    const edge = { operation: 'none', input: 0, weight: 0.3333333432674408 };
+    const one = { nodes: [[edge]], concat: [2] };
+    expect(cellsToDot({ normal: one, reduce: one })).toContain('[label="0.3333 × none"');
   });
 
   it('refuses a faulty genotype', () => {
@@ -56,6 +111,24 @@ describe('drawGenotype', () => {
     expect(textsOf(await drawGenotype(hostile, 'svg')).filter((text) => text === hostileName)).toHaveLength(2);
     for (let seed = 0; seed < 10; seed++) {
       const genotype = randomGenotype(seed);
+      const texts = textsOf(await drawGenotype(genotype, 'svg'));
+      for (const { operation } of [...genotype.normal.nodes, ...genotype.reduce.nodes].flat()) {
+        expect(texts).toContain(operation);
+      }
+    }
+  });
+
+  it('draws a cell without entries from left to right', async () => {
+    const empty = { nodes: [[], [], [], []], concat: [] };
+    const svg = await drawGenotype({ entries: 'triples', normal: empty, reduce: empty }, 'svg');
+    const place = (text: string) => Number(new RegExp(` x="([-\\d.]+)"[^>]*>${text}<`).exec(svg)?.[1]);
+    expect(place('c_\\{k&#45;1\\}')).toBeLessThan(place('c_\\{k\\}'));
+    expect(textsOf(svg)).toHaveLength(2 + 2 * 3);
+  });
+
+  it('draws triples of any kind', async () => {
+    for (let seed = 0; seed < 10; seed++) {
+      const genotype = randomTriples(seed);
       const texts = textsOf(await drawGenotype(genotype, 'svg'));
       for (const { operation } of [...genotype.normal.nodes, ...genotype.reduce.nodes].flat()) {
         expect(texts).toContain(operation);

@@ -113,7 +113,7 @@ describe('config.json', () => {
 
   const { epochs: _, ...withoutEpochs } = config.settings;
   it.each<[object, RegExp]>([
-    [{ format: 1 }, /expected format 6 but got 1/],
+    [{ format: 1 }, /expected format 7 but got 1/],
     [{ seed: -1 }, /for seed/],
     [{ versions: null }, /for versions/],
     [{ devices: 'cpu' }, /for devices/],
@@ -134,7 +134,7 @@ describe('config.json', () => {
     [{ space: { ...config.space, given: 'no' } }, /a boolean for space.given/],
     [{ space: 'darts' }, /an object for space/],
     [{ command: 'test' }, /one of search, train for command/],
-    [{ method: 'other' }, /expected a method among darts but got 'other'/],
+    [{ method: 'other' }, /expected a method among darts, fairdarts but got 'other'/],
     [{ graphs: { supernet: 1 } }, /digests by name for graphs/],
   ])('refuses %j', (changes, message) => {
     expect(() => parse(changes)).toThrow(FileError);
@@ -165,6 +165,22 @@ describe('config.json', () => {
   ])('of a training refuses %j', (changes, message) => {
     expect(() => parseTraining(changes)).toThrow(FileError);
     expect(() => parseTraining(changes)).toThrow(message);
+  });
+
+  // 0.2.0 wrote it. Today's defaults of what it did not know are what it did.
+  it('of format 6 is read with the settings that it did not have', () => {
+    const without = (settings: object, ...names: string[]) =>
+      Object.fromEntries(Object.entries(settings).filter(([name]) => !names.includes(name)));
+    const later = { scheduleAhead: false, annealEpochs: 0, dropPathUnit: 'published', optimizer: 'sgd' };
+    const settings = without(training.settings, ...Object.keys(later));
+    expect(parseTraining({ format: 6, settings })).toEqual({ ...training, settings: { ...settings, ...later } });
+    const searched = without(config.settings, 'scheduleAhead');
+    expect(parse({ format: 6, settings: searched }).settings).toMatchObject({ ...searched, scheduleAhead: false });
+    // What it had must be there.
+    expect(() => parseTraining({ format: 6, settings: without(settings, 'emaDecay') })).toThrow(/settings\.emaDecay/);
+    expect(() => parse({ format: 6, settings: without(searched, 'unrolled') })).toThrow(/settings\.unrolled/);
+    expect(() => parseTraining({ settings })).toThrow(/settings\.annealEpochs/);
+    expect(() => parseTraining({ format: 6, settings: 'none' })).toThrow('an object for settings');
   });
 
   it('of format 5 is read in the form of today', () => {

@@ -136,7 +136,14 @@ describe('search', () => {
     expect(readFileSync(join(out, 'cells.svg'), 'utf8')).toBe(`<svg>${JSON.stringify(genotype)}</svg>`);
     const lines = readFileSync(join(out, 'journal.jsonl'), 'utf8').trimEnd().split('\n');
     const epoch = ['step', 'step', 'step', 'epoch', 'genotype', 'alpha'];
-    expect(lines.map((line) => JSON.parse(line).type)).toEqual(['start', ...epoch, ...epoch, 'result']);
+    expect(lines.map((line) => JSON.parse(line).type)).toEqual([
+      'start',
+      'layout',
+      'alpha',
+      ...epoch,
+      ...epoch,
+      'result',
+    ]);
   });
 
   it('counts the means of an epoch over its images', async () => {
@@ -574,7 +581,11 @@ describe('failures', () => {
       out,
       device: {
         ...spoilt,
-        execute: async (commands) => commands.map(() => ({ loss: 1, correct: 0, gradientNorm: 1 })),
+        execute: async (commands) =>
+          commands.map((command) => ({
+            ...{ loss: 1, correct: 0, gradientNorm: 1 },
+            outputs: 'read' in command ? new Map([[command.read?.[0] ?? 0, new Float32Array(60)]]) : undefined,
+          })),
       },
     });
     await expect(run.result).rejects.toThrow(/classifier.bias became NaN or infinite in epoch 0 at step 2/);

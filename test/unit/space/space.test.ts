@@ -18,6 +18,26 @@ describe('resolveSpace', () => {
     expect(edges.reduce[13].candidates.map(({ name }) => name)).toEqual(spaces.darts.candidates);
   });
 
+  it('knows how the others mix and begin', () => {
+    const told = ['darts', 'fairdarts', 'darts_without_none'].map((name) => {
+      const { activation, alphaDeviation, edges } = resolveSpace(name);
+      return [name, activation, alphaDeviation, edges.normal[0].candidates[0].name, edges.reduce[13].candidates.length];
+    });
+    expect(told).toEqual([
+      ['darts', 'softmax', 1e-3, 'none', 8],
+      ['fairdarts', 'sigmoid', 0, 'max_pool_3x3', 7],
+      ['darts_without_none', 'softmax', 1e-3, 'max_pool_3x3', 7],
+    ]);
+  });
+
+  it.each([
+    [{ alphaDeviation: -1 }, 'space.alphaDeviation'],
+    [{ alphaDeviation: Number.NaN }, 'space.alphaDeviation'],
+    [{ skipNoise: 'N' }, "'normal' or 'integers' for space.skipNoise"],
+  ])('refuses %o', (fields, message) => {
+    expect(() => resolveSpace(own(fields))).toThrow(message);
+  });
+
   it('asks for the candidates of every edge', () => {
     const asked: EdgePlace[] = [];
     const candidates = (edge: EdgePlace) => {
@@ -36,7 +56,7 @@ describe('resolveSpace', () => {
   });
 
   it.each<[unknown, RegExp]>([
-    ['dart', /expected one of darts for space but received 'dart'/],
+    ['dart', /expected one of darts, fairdarts, darts_without_none for space but received 'dart'/],
     ['constructor', /expected one of darts/],
     [null, /a name or a search space/],
     [own({ name: '' }), /space.name/],

@@ -1,0 +1,130 @@
+import type { Command } from 'commander';
+import { invalid } from '../errors.ts';
+import { type PublishedHistoryOptions, writePublishedHistory } from '../exchange/published_history.ts';
+import type { CellType } from '../genotype/genotype.ts';
+import { readHistory } from '../run/select.ts';
+import { cellTypes } from '../select/candidates.ts';
+import type { MixingHistory } from '../select/history.ts';
+import { defaultThreshold, type SelectionRule, usualRule } from '../select/rules.ts';
+import { type OperationCounts, operationCounts, operationsOf, skipName } from '../select/statistics.ts';
+import { formatShare, formatTable } from './format.ts';
+import { byOption, historySourceHelp, publishedOf, publishedOptions, thresholdOption } from './history_options.ts';
+import { choiceParser, textParser } from './options.ts';
+
+const examples = `
+Examples:
+  dartsmith history runs/mine
+  dartsmith history runs/darts runs/fairdarts --cell normal
+  dartsmith history runs/mine --counts
+  dartsmith history runs/mine --write published     # for tools that read the published code's files
+
+dartsmith draw --history draws it.`;
+
+/** Options of the command line. */
+interface Given extends PublishedHistoryOptions {
+  readonly by?: SelectionRule;
+  readonly threshold?: number;
+  readonly cell?: CellType;
+  readonly counts?: boolean;
+  readonly json?: boolean;
+  readonly write?: string;
+}
+
+/** A search with its figures. */
+interface Told {
+  readonly source: string;
+  readonly history: MixingHistory;
+  readonly by: SelectionRule;
+  readonly cells: readonly (readonly [CellType, readonly OperationCounts[]])[];
+}
+
+/** Adds `dartsmith history`. */
+export function addHistoryCommand(program: Command): void {
+  const command = program
+    .command('history')
+    .summary('skip connections and other operations of searches, epoch by epoch')
+    .description(
+      "Prints by epoch the skip connections in a search's genotype and on its edges, of several searches to compare them.",
+    )
+    .argument('<sources...>', `each ${historySourceHelp}`)
+    .addOption(byOption())
+    .addOption(thresholdOption())
+    .option('--cell <type>', 'normal or reduce (default: both)', choiceParser('--cell', cellTypes))
+    .option('--counts', 'print every operation: edges that it leads, and edges on which it reaches the threshold')
+    .option('--json', 'print all of it as JSON Lines, one an epoch and cell');
+  for (const option of publishedOptions()) command.addOption(option);
+  command
+    .option(
+      '--write <folder>',
+      "write history_weight.json and .npy files as FairDARTS' code does, of one search",
+      textParser('--write', 'a folder'),
+    )
+    .addHelpText('after', examples)
+    .action(tell);
+}
+
+async function tell(sources: readonly string[], given: Given): Promise<void> {
+  const { threshold = defaultThreshold, cell, write } = given;
+  if (write !== undefined && sources.length > 1) throw invalid('--write', 'one search beside it', sources.length);
+  const told: Told[] = [];
+  for (const source of sources) {
+    const history = await readHistory(source, publishedOf(given));
+    const by = given.by ?? usualRule(history.activation);
+    const cells = (cell === undefined ? cellTypes : [cell]).map((type) => {
+      return [type, operationCounts(history, type, { by, threshold })] as const;
+    });
+    told.push({ source, history, by, cells });
+  }
+  if (write !== undefined) {
+    for (const file of await writePublishedHistory(write, told[0].history)) process.stdout.write(`wrote ${file}\n`);
+    return;
+  }
+  const lines = given.json ? jsonLines(told, threshold) : given.counts ? countTables(told, threshold) : skipTable(told);
+  for (const line of lines) process.stdout.write(`${line}\n`);
+}
+
+function jsonLines(told: readonly Told[], threshold: number): string[] {
+  return told.flatMap(({ source, by, cells }) =>
+    cells.flatMap(([cell, counts]) => counts.map((at) => JSON.stringify({ source, cell, by, threshold, ...at }))),
+  );
+}
+
+/** A row an epoch of every search and cell. */
+function skipTable(told: readonly Told[]): string[] {
+  const head = ['search', 'rule', 'cell', 'epochs', 'entries', 'skips', 'skip share', 'edges led', 'led share'];
+  const rows = told.flatMap(({ source, by, cells }) =>
+    cells.flatMap(([cell, counts]) =>
+      counts.map(({ epoch, edges, entries, skips, largest }) => {
+        const led = largest[skipName] ?? 0;
+        const share = entries === 0 ? '-' : formatShare(skips / entries);
+        return [source, by, cell, epoch, entries, skips, share, `${led}/${edges}`, formatShare(led / edges)].map(
+          String,
+        );
+      }),
+    ),
+  );
+  return formatTable([head, ...rows], [3, 4, 5, 6, 7, 8]);
+}
+
+/** A table a search and cell: a row an epoch, a column an operation. */
+function countTables(told: readonly Told[], threshold: number): string[] {
+  return told.flatMap(({ source, history, cells }) =>
+    cells.flatMap(([cell, counts], index) => {
+      const operations = operationsOf(history, cell);
+      const head = ['epochs', ...operations];
+      const rows = counts.map(({ epoch, largest, atThreshold }) => [
+        String(epoch),
+        ...operations.map((name) => `${largest[name]} / ${atThreshold[name]}`),
+      ]);
+      const title = `${source}, ${cell} cell: edges that each operation leads / on which it reaches ${threshold}`;
+      return [
+        ...(index > 0 ? [''] : []),
+        title,
+        ...formatTable(
+          [head, ...rows],
+          head.map((_, column) => column),
+        ),
+      ];
+    }),
+  );
+}

@@ -1,0 +1,29 @@
+// The measures of all methods, by the names of their descriptions, as programs find them in events.
+
+/** What a step may report. */
+export interface StepMeasures {
+  /** Mean loss of this step's training batch, at the weights before the update. */
+  readonly loss: number;
+  /** Share of this step's training batch classified right. */
+  readonly accuracy: number;
+  /** Of a search: loss of this step's validation batch, the one alpha learned from. */
+  readonly validationLoss?: number;
+  /** Of a search with a zero-one loss: that loss where alpha learned, without its weight. */
+  readonly zeroOneLoss?: number;
+}
+
+/** What an epoch may report. */
+export interface EpochMeasures {
+  readonly learningRate: number;
+  /** Means over the epoch's training batches. */
+  readonly trainLoss: number;
+  readonly trainAccuracy: number;
+  /** On all images that are kept for it, with running statistics. */
+  readonly validationLoss: number;
+  readonly validationAccuracy: number;
+  /** Share of those images whose label is among the five likeliest classes (where there are more). */
+  readonly validationTop5?: number;
+  /** Of a search with a zero-one loss, means over the epoch's steps: cross-entropy where alpha learned, and that loss without its weight. */
+  readonly searchLoss?: number;
+  readonly zeroOneLoss?: number;
+}

@@ -1,0 +1,25 @@
+import type { GenotypeCell } from '../genotype/genotype.ts';
+import type { GraphBuilder, Tensor } from '../graph/builder.ts';
+import { buildOperation, type CellSettings, droppedNode, summand } from './genotype_operation.ts';
+import type { CellPlace } from './macro.ts';
+
+/** A cell of pairs (op, from): its operations are numbered through, its output is what the genotype concatenates. */
+export function buildPairCell(
+  builder: GraphBuilder,
+  inputs: readonly [Tensor, Tensor],
+  place: CellPlace,
+  { nodes, concat }: GenotypeCell,
+  settings: CellSettings,
+): Tensor {
+  const states: Tensor[] = [...inputs];
+  let position = 0;
+  for (const edges of nodes) {
+    const outputs = edges.map((edge) => {
+      const source = states[edge.input];
+      const output = buildOperation(builder, source, edge, String(position++), place, settings);
+      return summand(builder, output, source, edge, settings);
+    });
+    states.push(droppedNode(builder, builder.add(outputs), settings));
+  }
+  return builder.concat(concat.map((state) => states[state]));
+}

@@ -1,0 +1,68 @@
+// How a run's mixing weights moved, read from its journal alone.
+import { FileError } from '../errors.ts';
+import type { HistoryEntry, MixingHistory } from '../select/history.ts';
+import { type AlphaLayout, isLayout, mixingOf } from '../select/layout.ts';
+import { type AlphaRecord, type LayoutRecord, readJournal } from './journal.ts';
+
+/** An entry with what it takes to read it. */
+export interface RunHistoryEntry extends HistoryEntry, Pick<MixingHistory, 'layout' | 'activation'> {
+  /** From 0; another stage may have another layout. */
+  readonly stage: number;
+}
+
+/**
+ * The entries of a run, one before the first step of each stage and one after each epoch, read as they are asked for: the journal may be
+ * gigabytes. Throws FileError for a run that has none and for a journal that is damaged.
+ */
+export async function* readRunEntries(directory: string): AsyncGenerator<RunHistoryEntry, void, undefined> {
+  let known: Pick<MixingHistory, 'layout' | 'activation'> | undefined;
+  let command: string | undefined;
+  let told = false;
+  for await (const record of readJournal(directory)) {
+    if (record.type === 'start') command = record.run;
+    if (record.type === 'layout') known = layoutOfRecord(record, directory);
+    if (record.type !== 'alpha') continue;
+    if (known === undefined) {
+      throw new FileError(
+        `${directory} holds no history that can be read: it was begun by a version of dartsmith that did not record which number of alpha is which`,
+      );
+    }
+    told = true;
+    yield entryOf(record, known, directory);
+  }
+  if (told) return;
+  const why = command === 'train' ? 'it is a training, which has no alpha' : 'no step has been taken yet';
+  throw new FileError(`${directory} holds no history: ${why}`);
+}
+
+/** The entries of a run's last stage. Throws FileError as {@link readRunEntries} does. */
+export async function readRunHistory(directory: string): Promise<MixingHistory> {
+  let history: (MixingHistory & { readonly stage: number; readonly entries: HistoryEntry[] }) | undefined;
+  for await (const { stage, layout, activation, epoch, mixing } of readRunEntries(directory)) {
+    if (history?.stage !== stage) history = { stage, layout, activation, entries: [] };
+    history.entries.push({ epoch, mixing });
+  }
+  const { layout, activation, entries } = history!;
+  return { layout, activation, entries };
+}
+
+function layoutOfRecord(record: LayoutRecord, directory: string): Pick<MixingHistory, 'layout' | 'activation'> {
+  const { nodes, tables, activation } = record;
+  const layout: AlphaLayout = { nodes, tables };
+  if (isLayout(layout) && (activation === 'softmax' || activation === 'sigmoid')) return { layout, activation };
+  throw damaged(directory, 'its record of how alpha lies makes no sense');
+}
+
+function entryOf(
+  { stage = 0, epoch, step, tables }: AlphaRecord,
+  { layout, activation }: Pick<MixingHistory, 'layout' | 'activation'>,
+  directory: string,
+): RunHistoryEntry {
+  const mixing = mixingOf(layout, activation, tables);
+  if (mixing === undefined) throw damaged(directory, `the alpha of epoch ${epoch} does not fit the tables`);
+  return { stage, epoch: step === undefined ? epoch + 1 : epoch, mixing, layout, activation };
+}
+
+function damaged(directory: string, what: string): FileError {
+  return new FileError(`the journal of ${directory} is damaged: ${what}`);
+}

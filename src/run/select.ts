@@ -1,0 +1,121 @@
+// Selecting afterwards: from a run, or from what a search of the published code left.
+import { existsSync, statSync } from 'node:fs';
+import { aName, aNumber, anInteger, check, checkOptional, checkOptions, listOf, oneOf } from '../checks.ts';
+import { FileError } from '../errors.ts';
+import {
+  holdsPublishedHistory,
+  type PublishedHistoryOptions,
+  readPublishedHistory,
+} from '../exchange/published_history.ts';
+import type { CellType, Genotype } from '../genotype/genotype.ts';
+import { countAtThreshold, emptyCellNotice, type ThresholdCount } from '../select/empty_cells.ts';
+import type { HistoryEntry, MixingHistory } from '../select/history.ts';
+import { selectableOf } from '../select/layout.ts';
+import { checkSelection, defaultThreshold, type SelectionRule, selectGenotype, usualRule } from '../select/rules.ts';
+import { runFiles } from './directory.ts';
+import { readRunEntries, readRunHistory } from './history.ts';
+
+/** Options of {@link selectFrom}. */
+export interface SelectFromOptions extends PublishedHistoryOptions {
+  /** `threshold_sparse` when absent or, where weights are by softmax, `darts`. */
+  readonly by?: SelectionRule;
+  /** What a mixing weight must reach, from 0 to 1; 0.85 when absent. `darts` does not look at it. */
+  readonly threshold?: number;
+  /** Epochs that the search had behind it: 0 is before its first step; the last entry when absent. */
+  readonly epoch?: number;
+}
+
+/** What {@link selectFrom} gives. */
+export interface Selection {
+  readonly genotype: Genotype;
+  readonly by: SelectionRule;
+  readonly threshold: number;
+  /** Epochs that the search had behind it; absent where the source does not say. */
+  readonly epoch?: number;
+  /** Mixing weights that reach the threshold, by cell type. */
+  readonly counts: Readonly<Record<CellType, ThresholdCount>>;
+  /** Why no network can be built of it, where a cell has no entry, and what to do. */
+  readonly notice?: string;
+}
+
+const optionNames = ['by', 'threshold', 'epoch', 'candidates', 'activation'];
+const names = listOf(aName, 'a list of names');
+
+/**
+ * Selects a genotype by any rule and threshold from a run directory, from a folder with the published code's `normal_weight.npy` and
+ * `reduce_weight.npy` or its histories, from such an .npy file, or from the checkpoint of its search (arXiv:1911.12126). Throws
+ * ArgumentError or FileError.
+ */
+export async function selectFrom(source: string, options: SelectFromOptions = {}): Promise<Selection> {
+  checkOptions('options', options, optionNames);
+  checkOptional('epoch', options.epoch, anInteger(0));
+  const { threshold = defaultThreshold } = options;
+  if (options.by !== undefined) checkSelection({ by: options.by, threshold });
+  check('threshold', threshold, aNumber(0, 1));
+  const { layout, activation, entry, isDated } = await readEntry(source, options);
+  const { by = usualRule(activation) } = options;
+  const supernet = selectableOf(layout);
+  const genotype = selectGenotype(supernet, entry.mixing, { by, threshold });
+  const notice = emptyCellNotice(supernet, entry.mixing, genotype, threshold);
+  return {
+    ...{ genotype, by, threshold },
+    ...(isDated && { epoch: entry.epoch }),
+    counts: countAtThreshold(supernet, entry.mixing, threshold),
+    ...(notice !== undefined && { notice }),
+  };
+}
+
+/**
+ * Reads how mixing weights moved in a search, from whatever {@link selectFrom} takes; of a run with several stages those of the last.
+ * Throws ArgumentError or FileError.
+ */
+export async function readHistory(source: string, options: PublishedHistoryOptions = {}): Promise<MixingHistory> {
+  checkSource(source);
+  checkOptions('options', options, ['candidates', 'activation']);
+  checkPublished(options);
+  return (await isRun(source)) ? readRunHistory(source) : readPublishedHistory(source, options);
+}
+
+/** One moment of a history; of a run's, which may be long, no other is kept. */
+async function readEntry(source: string, { epoch, candidates, activation }: SelectFromOptions) {
+  checkSource(source);
+  checkPublished({ candidates, activation });
+  let found: (Pick<MixingHistory, 'layout' | 'activation'> & { readonly entry: HistoryEntry }) | undefined;
+  let last = 0;
+  let isDated = true;
+  const take = (told: Pick<MixingHistory, 'layout' | 'activation'>, entry: HistoryEntry) => {
+    last = entry.epoch;
+    if (epoch === undefined || epoch === entry.epoch) found = { ...told, entry };
+  };
+  if (await isRun(source)) {
+    for await (const { layout, activation, epoch, mixing } of readRunEntries(source)) {
+      take({ layout, activation }, { epoch, mixing });
+    }
+  } else {
+    const { entries, ...told } = await readPublishedHistory(source, { candidates, activation });
+    for (const entry of entries) take(told, entry);
+    isDated = entries.length > 1 || last > 0;
+  }
+  if (found !== undefined) return { ...found, isDated };
+  const known = isDated ? `epochs up to ${last}` : 'one table a cell, of no known epoch';
+  throw new FileError(`${source} holds no epoch ${epoch}: it has ${known}`);
+}
+
+async function isRun(source: string): Promise<boolean> {
+  if (existsSync(runFiles(source).journal)) return true;
+  const isFolder = statSync(source, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  if (!isFolder || (await holdsPublishedHistory(source))) return false;
+  throw new FileError(
+    `${source} holds no search: expected a run directory with journal.jsonl, or normal_weight.npy or normal/history_weight.json`,
+  );
+}
+
+function checkSource(source: unknown): void {
+  check('source', source, aName);
+  if (String(source).includes('\0')) throw new FileError('the path for source holds a NUL character');
+}
+
+function checkPublished({ candidates, activation }: PublishedHistoryOptions): void {
+  checkOptional('candidates', candidates, names);
+  checkOptional('activation', activation, oneOf(['softmax', 'sigmoid']));
+}

@@ -1,0 +1,67 @@
+// What to say of a selection that left a cell without any entry: no network can be made of it.
+import type { CellType, Genotype } from '../genotype/genotype.ts';
+import type { RowsByTable } from './alpha.ts';
+import { cellTypes, type Selectable, type WeightedCandidate, type WeightedCell, weightedCells } from './candidates.ts';
+
+/** Mixing weights of one cell type, counted; `none` is not among them. */
+export interface ThresholdCount {
+  readonly weights: number;
+  readonly atLeastThreshold: number;
+  /** Of equals the first. */
+  readonly largest: WeightedCandidate & { readonly node: number };
+}
+
+/** How many mixing weights reach a threshold, by cell type. Throws ArgumentError for rows that do not fit. */
+export function countAtThreshold(
+  supernet: Selectable,
+  mixing: RowsByTable,
+  threshold: number,
+): Readonly<Record<CellType, ThresholdCount>> {
+  const { normal, reduce } = weightedCells(supernet, mixing);
+  return { normal: countOf(normal, threshold), reduce: countOf(reduce, threshold) };
+}
+
+function countOf(cell: WeightedCell, threshold: number): ThresholdCount {
+  const all = cell.flatMap((edges, node) => edges.flat().map((candidate) => ({ ...candidate, node })));
+  return {
+    weights: all.length,
+    atLeastThreshold: all.filter(({ weight }) => weight >= threshold).length,
+    largest: all.reduce((a, b) => (b.weight > a.weight ? b : a)),
+  };
+}
+
+/**
+ * One line for a genotype that was selected with a threshold and has a cell without entries: what the largest weight is, and what to
+ * do; undefined for a genotype whose cells both have some. `option` is what the user calls the threshold.
+ */
+export function emptyCellNotice(
+  supernet: Selectable,
+  mixing: RowsByTable,
+  genotype: Genotype,
+  threshold: number,
+  option = '--threshold',
+): string | undefined {
+  const isEmpty = (type: CellType) => genotype[type].nodes.every((entries) => entries.length === 0);
+  const empty = cellTypes.filter(isEmpty);
+  if (empty.length === 0) return undefined;
+  const counts = countAtThreshold(supernet, mixing, threshold);
+  const told = cellTypes.map((type) => cellLine(cellNames[type], counts[type])).join('; ');
+  const lowest = Math.min(...empty.map((type) => counts[type].largest.weight));
+  const cells = empty.map((type) => cellNames[type]).join(' and the ');
+  return (
+    `no network can be built of this selection: no mixing weight reaches the threshold ${threshold} in the ${cells}; ${told}; ` +
+    `lower ${option} to ${floorTo3(lowest)} or less, or select by darts, which needs no threshold`
+  );
+}
+
+const cellNames: Readonly<Record<CellType, string>> = { normal: 'normal cell', reduce: 'reduction cell' };
+
+function cellLine(cell: string, { weights, atLeastThreshold, largest }: ThresholdCount): string {
+  const { operation, input, node, weight } = largest;
+  return `${cell}: ${atLeastThreshold} of ${weights} weights, the largest ${weight.toFixed(4)} (${operation} from state ${input} to node ${node})`;
+}
+
+/** Down, so that the weight reaches it. */
+function floorTo3(weight: number): number {
+  return Math.floor(weight * 1000) / 1000;
+}

@@ -1,0 +1,52 @@
+import { check, isRecord } from '../checks.ts';
+import type { MixingActivation } from '../graph/graph.ts';
+import type { RowsByTable } from './alpha.ts';
+import { cellTypes } from './candidates.ts';
+import { type AlphaLayout, isLayout, isTable } from './layout.ts';
+
+/** Mixing weights at one moment of a search. */
+export interface HistoryEntry {
+  /** Epochs that the search has behind it: 0 before its first step. */
+  readonly epoch: number;
+  /** By name of the table, one row an edge. */
+  readonly mixing: RowsByTable;
+}
+
+/** How mixing weights moved in a search. */
+export interface MixingHistory {
+  readonly layout: AlphaLayout;
+  readonly activation: MixingActivation;
+  /** In the order of epochs. */
+  readonly entries: readonly HistoryEntry[];
+}
+
+/** Whether a value is a history with an entry at least, each of which fits its layout. */
+export function isHistory(value: unknown): value is MixingHistory {
+  if (!isRecord(value) || !isLayout(value['layout']) || !Array.isArray(value['entries'])) return false;
+  const { layout, activation, entries } = value as unknown as MixingHistory;
+  const fits = ({ epoch, mixing }: HistoryEntry) =>
+    Number.isSafeInteger(epoch) &&
+    isRecord(mixing) &&
+    cellTypes.every((type) => isTable(mixing[layout.tables[type].name], layout.tables[type].rows));
+  return (
+    entries.length > 0 &&
+    ['softmax', 'sigmoid'].includes(activation) &&
+    entries.every((entry) => isRecord(entry) && fits(entry))
+  );
+}
+
+/** Throws ArgumentError for a value that is no history. */
+export function checkHistory(history: unknown): void {
+  check('history', history, { words: 'a history with layout, activation and an entry at least', holds: isHistory });
+}
+
+/** How far from 1 the float32 weights of a row may sum by softmax. */
+const roundOff = 1e-3;
+
+/** What gave mixing weights that a file holds without saying so: by softmax the weights of every row sum to 1. */
+export function activationOf(layout: AlphaLayout, entries: readonly HistoryEntry[]): MixingActivation {
+  const sumsToOne = (row: readonly number[]) => Math.abs(row.reduce((sum, weight) => sum + weight, 0) - 1) < roundOff;
+  const isSoftmax = ({ mixing }: HistoryEntry) =>
+    cellTypes.every((type) => mixing[layout.tables[type].name].every(sumsToOne));
+  return entries.every(isSoftmax) ? 'softmax' : 'sigmoid';
+}

@@ -1,0 +1,114 @@
+// How tables of architecture parameters lie, as plain data: what a record of numbers needs beside it to be read again.
+import { isRecord } from '../checks.ts';
+import type { CellType } from '../genotype/genotype.ts';
+import { isOperationName } from '../genotype/rules.ts';
+import type { MixingActivation } from '../graph/graph.ts';
+import { mixingWeights } from '../network/mixing.ts';
+import type { Supernet } from '../network/supernet.ts';
+import { noneName } from '../operation/operations.ts';
+import type { RowsByTable } from './alpha.ts';
+import { cellTypes, type Selectable } from './candidates.ts';
+
+/** An edge of a cell, and what is mixed on it: a row of the cell's table. */
+export interface LayoutRow {
+  /** From 0. */
+  readonly node: number;
+  /** Index of the state that the edge reads: 0 and 1 are the cell's inputs, 2 the first node. */
+  readonly input: number;
+  /** Names, in the order of the row's numbers. */
+  readonly candidates: readonly string[];
+}
+
+/** Where every number of the tables belongs. */
+export interface AlphaLayout {
+  /** Nodes of a cell. */
+  readonly nodes: number;
+  readonly tables: Readonly<Record<CellType, { readonly name: string; readonly rows: readonly LayoutRow[] }>>;
+}
+
+/** What FairDARTS' published code (arXiv:1911.12126) calls a candidate of an edge, in files and in plots. */
+export function edgeKey({ node, input }: Pick<LayoutRow, 'node' | 'input'>, operation: string): string {
+  return `edge: (${node}, ${input}), op: ${operation}`;
+}
+
+/** The layout of a supernet's tables. */
+export function layoutOf({ space, tables }: Pick<Supernet, 'space' | 'tables'>): AlphaLayout {
+  const rows = (type: CellType) =>
+    tables[type].edges.map(({ node, input, candidates }) => ({
+      ...{ node, input },
+      candidates: candidates.map(({ name }) => name),
+    }));
+  const table = (type: CellType) => ({ name: tables[type].name, rows: rows(type) });
+  return { nodes: space.nodes, tables: { normal: table('normal'), reduce: table('reduce') } };
+}
+
+/** A layout as the rules of selection take it. */
+export function selectableOf({ nodes, tables }: AlphaLayout): Selectable {
+  const table = (type: CellType) => ({
+    name: tables[type].name,
+    rowLengths: tables[type].rows.map(({ candidates }) => candidates.length),
+    edges: tables[type].rows.map(({ node, input, candidates }, row) => ({
+      ...{ node, input, row },
+      candidates: candidates.map((name) => ({ name })),
+    })),
+  });
+  return { space: { nodes }, tables: { normal: table('normal'), reduce: table('reduce') } };
+}
+
+/** The mixing weights of recorded architecture parameters; undefined where they are not those of the layout. */
+export function mixingOf(layout: AlphaLayout, activation: MixingActivation, alpha: unknown): RowsByTable | undefined {
+  const mixing: Record<string, number[][]> = {};
+  for (const type of cellTypes) {
+    const { name, rows } = layout.tables[type];
+    const table = isRecord(alpha) ? alpha[name] : undefined;
+    if (!isTable(table, rows)) return undefined;
+    const lengths = rows.map(({ candidates }) => candidates.length);
+    mixing[name] = mixingWeights(Float32Array.from(table.flat()), lengths, activation);
+  }
+  return mixing;
+}
+
+/** Whether rows of finite numbers are those of a layout. */
+export function isTable(table: unknown, rows: readonly LayoutRow[]): table is readonly (readonly number[])[] {
+  if (!Array.isArray(table) || table.length !== rows.length) return false;
+  return rows.every(({ candidates }, index) => {
+    const row: unknown = table[index];
+    const isNumber = (value: unknown) => typeof value === 'number' && Number.isFinite(value);
+    return Array.isArray(row) && row.length === candidates.length && row.every(isNumber);
+  });
+}
+
+const mostNodes = 100;
+const mostCandidates = 1000;
+
+/** Whether a value, whatever it was read from, is a layout: every row an edge of the cell with a candidate that is kept. */
+export function isLayout(value: unknown): value is AlphaLayout {
+  if (!isRecord(value) || !isRecord(value['tables'])) return false;
+  const { nodes, tables } = value;
+  if (!isIntegerBelow(nodes, mostNodes + 1) || nodes === 0) return false;
+  const isRow = (row: unknown) =>
+    isRecord(row) &&
+    isIntegerBelow(row['node'], nodes) &&
+    isIntegerBelow(row['input'], row['node'] + 2) &&
+    isListOfNames(row['candidates']);
+  return cellTypes.every((type) => {
+    const table = tables[type];
+    if (!isRecord(table) || typeof table['name'] !== 'string' || !Array.isArray(table['rows'])) return false;
+    const { rows } = table;
+    // Every node has an edge, or no rule could select its cell.
+    return (
+      rows.every(isRow) && Array.from({ length: nodes }, (_, i) => rows.some(({ node }) => node === i)).every(Boolean)
+    );
+  });
+}
+
+function isIntegerBelow(value: unknown, end: number): value is number {
+  return Number.isInteger(value) && Number(value) >= 0 && Number(value) < end;
+}
+
+function isListOfNames(value: unknown): boolean {
+  if (!Array.isArray(value) || value.length > mostCandidates) return false;
+  return (
+    value.every(isOperationName) && new Set(value).size === value.length && value.some((name) => name !== noneName)
+  );
+}

@@ -1,0 +1,23 @@
+import type { CellType, Genotype, GenotypeCell } from '../genotype/genotype.ts';
+import type { RowsByTable } from './alpha.ts';
+import { type Selectable, weightedCells } from './candidates.ts';
+
+/**
+ * A genotype that was selected from mixing weights, each entry with its own as a constant factor: `reweight` of the FairDARTS code
+ * (arXiv:1911.12126). Throws ArgumentError for rows that do not fit.
+ */
+export function reweighted(supernet: Selectable, mixing: RowsByTable, genotype: Genotype): Genotype {
+  const cells = weightedCells(supernet, mixing);
+  const cell = (type: CellType): GenotypeCell => ({
+    ...genotype[type],
+    nodes: genotype[type].nodes.map((entries, node) =>
+      entries.map((entry) => {
+        const candidates = cells[type][node].flat();
+        const found = candidates.find(({ operation, input }) => operation === entry.operation && input === entry.input);
+        // Nine digits tell every float32 from its neighbours.
+        return { ...entry, weight: found && Number(found.weight.toPrecision(9)) };
+      }),
+    ),
+  });
+  return { ...genotype, normal: cell('normal'), reduce: cell('reduce') };
+}

@@ -1,0 +1,21 @@
+// Genotypes of triples, as the rules with a threshold give them.
+import type { Genotype, GenotypeCell } from '../genotype/genotype.ts';
+import type { RowsByTable } from './alpha.ts';
+import { type Selectable, type WeightedCandidate, type WeightedCell, weightedCells } from './candidates.ts';
+
+/**
+ * The genotype whose entries into each node are those that `entriesOf` takes from the node's edges, in that order. Nodes without
+ * entries are isolated. Throws ArgumentError for rows of `mixing` that do not fit.
+ */
+export function genotypeOfTriples(
+  supernet: Selectable,
+  mixing: RowsByTable,
+  entriesOf: (edges: WeightedCell[number]) => readonly WeightedCandidate[],
+): Genotype {
+  const cellOf = (cell: WeightedCell): GenotypeCell => {
+    const nodes = cell.map((edges) => entriesOf(edges).map(({ operation, input }) => ({ operation, input })));
+    return { nodes, concat: nodes.flatMap((entries, node) => (entries.length > 0 ? [node + 2] : [])) };
+  };
+  const { normal, reduce } = weightedCells(supernet, mixing);
+  return { normal: cellOf(normal), reduce: cellOf(reduce), entries: 'triples' };
+}

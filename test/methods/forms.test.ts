@@ -1,0 +1,71 @@
+// Settings that send a method's steps or images another way keep its promise too: stopped anywhere, it goes on to the same bytes.
+import { join } from 'node:path';
+import { afterAll, describe, expect, it, vi } from 'vitest';
+import { openDevice } from '../../src/backend/open.ts';
+import type { Dataset, ImageArrays } from '../../src/data/dataset.ts';
+import { startMethod } from '../../src/run/start.ts';
+import { contentsOf } from '../helpers/run_contents.ts';
+import { scratch } from '../helpers/scratch.ts';
+import { tinyDataset, tinySettings } from '../helpers/tiny_search.ts';
+
+vi.mock('../../src/report/draw.ts', () => ({
+  drawGenotype: async (genotype: unknown) => `<svg>${JSON.stringify(genotype)}</svg>`,
+}));
+
+/** The tiny dataset in colour. */
+function coloured(): Dataset {
+  const { train, ...rest } = tinyDataset();
+  const images = Uint8Array.from(
+    { length: 3 * train.images.length },
+    (_, i) => train.images[Math.floor(i / 3)] ^ (i % 3),
+  );
+  const shape: ImageArrays['shape'] = [8, 8, 3];
+  return { ...rest, train: { ...train, images, shape }, mean: [0.5, 0.5, 0.5], deviation: [0.25, 0.25, 0.25] };
+}
+
+const dataset = coloured();
+// A real one: images and noise must be the same too.
+const device = await openDevice({ backend: 'cpu', threads: 2 });
+afterAll(() => device.dispose());
+
+const forms: Readonly<Record<string, { readonly method: string; readonly settings: object }>> = {
+  'FairDARTS of one level': { method: 'fairdarts', settings: { singleLevel: true } },
+  'FairDARTS with AutoAugment': { method: 'fairdarts', settings: { autoAug: true, cutout: true, cutoutLength: 3 } },
+  'DARTS of second order with noise': { method: 'darts', settings: { unrolled: true, noiseDarts: true, maxStep: 2 } },
+  'DARTS with a zero-one loss': { method: 'darts', settings: { auxLossWeight: 1, reweight: true } },
+  'a random search': { method: 'darts', settings: { randomSearch: true, numArch: 3, flopsThreshold: 0 } },
+};
+
+describe.each(Object.keys(forms))('%s', (name) => {
+  const { method, settings } = forms[name];
+  const start = (out: string, signal?: AbortSignal) =>
+    startMethod('search', {
+      ...{ method, settings: { ...tinySettings, epochs: 1, ...settings }, dataset, out, signal, workers: 1 },
+      device,
+    });
+  const resume = (directory: string) =>
+    startMethod('search', { resume: directory, dataset, workers: 2, device }).result;
+
+  /** Stops a run at the `last`-th of its steps and genotypes. */
+  async function stopped(out: string, last: number): Promise<void> {
+    const controller = new AbortController();
+    let seen = 0;
+    const run = start(out, controller.signal);
+    await expect(
+      (async () => {
+        for await (const { type } of run) {
+          if ((type === 'step' || type === 'genotype') && ++seen === last) controller.abort();
+        }
+      })(),
+    ).rejects.toMatchObject({ code: 'ABORTED' });
+  }
+
+  it('goes on to the same bytes', async () => {
+    const whole = join(scratch(), 'run');
+    await start(whole).result;
+    const out = join(scratch(), 'run');
+    await stopped(out, 2);
+    await resume(out);
+    expect(contentsOf(out)).toEqual(contentsOf(whole));
+  });
+});

@@ -1,0 +1,49 @@
+import { appendFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { linesForward } from '../../../src/io/lines_forward.ts';
+import { scratch } from '../../helpers/scratch.ts';
+
+async function linesOf(text: string | Buffer, mostBytes = 1 << 20): Promise<string[]> {
+  const path = join(scratch(), 'lines');
+  writeFileSync(path, text);
+  return collect(path, mostBytes);
+}
+
+async function collect(path: string, mostBytes: number): Promise<string[]> {
+  const lines = [];
+  for await (const line of linesForward(path, mostBytes)) lines.push(line.toString());
+  return lines;
+}
+
+describe('linesForward', () => {
+  it('gives every line, those of no bytes and one without an end too', async () => {
+    expect(await linesOf('a\n\nbc\nd')).toEqual(['a', '', 'bc', 'd']);
+    expect(await linesOf('a\n')).toEqual(['a']);
+    expect(await linesOf('')).toEqual([]);
+    expect(await linesOf('\n')).toEqual(['']);
+  });
+
+  it('joins lines that lie in several blocks', async () => {
+    // Blocks have 256 KiB: these lines end before, at and behind their borders.
+    const lines = [2 ** 18 - 1, 3, 2 ** 18 - 5, 700_000, 1].map((length, i) => String(i).repeat(length));
+    expect(await linesOf(`${lines.join('\n')}\n`)).toEqual(lines);
+    expect(await linesOf(lines.join('\n'))).toEqual(lines);
+  });
+
+  it('passes over lines that are too long, and goes on behind them', async () => {
+    expect(await linesOf('abc\nabcd\nab\nabcdef', 3)).toEqual(['abc', 'ab']);
+    expect(await linesOf(`a\n${'x'.repeat(600_000)}\nb\n`, 1000)).toEqual(['a', 'b']);
+  });
+
+  it('holds no line of gigabytes', async () => {
+    const path = join(scratch(), 'sparse');
+    writeFileSync(path, 'first\n');
+    // Sparse, so that it costs no disk.
+    truncateSync(path, 128 * 2 ** 20);
+    appendFileSync(path, '\nlast\n');
+    const before = process.memoryUsage().rss;
+    expect(await collect(path, 1 << 20)).toEqual(['first', 'last']);
+    expect(process.memoryUsage().rss - before).toBeLessThan(100 * 2 ** 20);
+  });
+});
