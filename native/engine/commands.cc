@@ -390,7 +390,7 @@ class Execution {
   }
   void prepare(const AdamCommand& command, Prepared& prepared, const Batch*&, const Batch*&) {
     prepared.settings = memory_.add(command.settings);
-    prepared.result = results_++;
+    if (clips(command)) prepared.result = results_++;
   }
 
   void prepare(const AverageCommand& command, Prepared& prepared, const Batch*&, const Batch*&) {
