@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
 import { invalid } from '../errors.ts';
 import { type PublishedHistoryOptions, writePublishedHistory } from '../exchange/published_history.ts';
-import type { CellType } from '../genotype/genotype.ts';
+import { type CellType, cellTypes } from '../genotype/genotype.ts';
+import { skipName } from '../operation/operations.ts';
 import { readHistory } from '../run/select.ts';
-import { cellTypes } from '../select/candidates.ts';
 import type { MixingHistory } from '../select/history.ts';
 import { defaultThreshold, type SelectionRule, usualRule } from '../select/rules.ts';
-import { type OperationCounts, operationCounts, operationsOf, skipName } from '../select/statistics.ts';
+import { type OperationCounts, operationCounts, operationsOf } from '../select/statistics.ts';
 import { formatShare, formatTable } from './format.ts';
 import { byOption, historySourceHelp, publishedOf, publishedOptions, thresholdOption } from './history_options.ts';
 import { choiceParser, textParser } from './options.ts';

@@ -4,6 +4,7 @@ import { aNumber } from '../checks.ts';
 import { invalid } from '../errors.ts';
 import type { PublishedHistoryOptions } from '../exchange/published_history.ts';
 import { defaultThreshold, selectionRules } from '../select/rules.ts';
+import { mixingActivations } from '../space/space.ts';
 import { choiceParser, readNumber, textParser } from './options.ts';
 
 /** How the help of a command describes where a history comes from. */
@@ -41,9 +42,7 @@ export function publishedOptions(): Option[] {
         .split(',')
         .map((name) => name.trim()),
     ),
-    new Option('--activation <name>', activation).argParser(
-      choiceParser('--activation', ['sigmoid', 'softmax'] as const),
-    ),
+    new Option('--activation <name>', activation).argParser(choiceParser('--activation', mixingActivations)),
   ];
 }
 

@@ -1,4 +1,4 @@
-import type { Genotype } from '../genotype/genotype.ts';
+import { emptyCells } from '../genotype/genotype.ts';
 import type { Measure, Method } from '../methods/method.ts';
 import { methods as builtInMethods } from '../methods/registry.ts';
 import type {
@@ -158,18 +158,14 @@ function summary(result: SearchResult | TrainResult): string[] {
   const texts = resultTexts(result);
   if (directory === undefined) return texts;
   const run = quoted(directory);
-  if (hasEmptyCell(genotype)) return [...texts, `run:  ${directory}`];
+  // There is no network to train then; a notice says so.
+  if (emptyCells(genotype).length > 0) return [...texts, `run:  ${directory}`];
   return [
     ...texts,
     `run:  ${directory}`,
     `next: dartsmith draw ${run} --out cells.png`,
     `      dartsmith train --arch ${run}`,
   ];
-}
-
-/** There is no network to train then; a notice says so. */
-function hasEmptyCell({ normal, reduce }: Genotype): boolean {
-  return [normal, reduce].some(({ nodes }) => nodes.every((entries) => entries.length === 0));
 }
 
 function noticesOf(result: SearchResult | TrainResult): readonly string[] {

@@ -1,11 +1,10 @@
 import type { Command } from 'commander';
 import { ArgumentError, DataError } from '../errors.ts';
 import { checkLive } from '../genotype/dead_nodes.ts';
-import type { Genotype } from '../genotype/genotype.ts';
+import { cellTypes, type Genotype } from '../genotype/genotype.ts';
 import { formatGenotype } from '../genotype/text.ts';
 import { writeFileAtomic } from '../io/atomic.ts';
 import { type SelectFromOptions, type Selection, selectFrom } from '../run/select.ts';
-import { cellTypes } from '../select/candidates.ts';
 import { momentOf } from '../words.ts';
 import { byOption, historySourceHelp, publishedOptions, thresholdOption } from './history_options.ts';
 import { integerParser, textParser } from './options.ts';

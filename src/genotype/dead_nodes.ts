@@ -1,6 +1,6 @@
 // A source of a genotype of triples that is no state yet is passed over. What then has no source at all is dead.
 import { ArgumentError } from '../errors.ts';
-import type { CellType, Genotype, GenotypeCell } from './genotype.ts';
+import { type CellType, cellTypes, type Genotype, type GenotypeCell } from './genotype.ts';
 import { checkGenotype } from './rules.ts';
 
 /**
@@ -32,7 +32,7 @@ function liveStates({ nodes, concat }: GenotypeCell): ReadonlySet<number> {
 /** Throws ArgumentError for a genotype of triples of which no network can be built: a cell without entries, or a dead node. */
 export function checkLive(genotype: Genotype): void {
   if (genotype.entries !== 'triples') return;
-  for (const type of ['normal', 'reduce'] as const) checkLiveCell(type, genotype[type]);
+  for (const type of cellTypes) checkLiveCell(type, genotype[type]);
 }
 
 function checkLiveCell(type: CellType, { nodes, concat }: GenotypeCell): void {

@@ -26,5 +26,16 @@ export interface Genotype {
   readonly entries?: 'triples';
 }
 
-/** The two cells. */
-export type CellType = 'normal' | 'reduce';
+/** The two cells, in the order in which everything is told of them. */
+export const cellTypes = ['normal', 'reduce'] as const;
+
+/** One of {@link cellTypes}. */
+export type CellType = (typeof cellTypes)[number];
+
+/** What people call them. */
+export const cellNames: Readonly<Record<CellType, string>> = { normal: 'normal cell', reduce: 'reduction cell' };
+
+/** The cells without any entry: a selection may find nothing. */
+export function emptyCells(genotype: Genotype): CellType[] {
+  return cellTypes.filter((type) => genotype[type].nodes.every((entries) => entries.length === 0));
+}

@@ -1,6 +1,6 @@
 import { finite } from '../checks.ts';
 import { invalid } from '../errors.ts';
-import type { Genotype, GenotypeCell, GenotypeEdge } from './genotype.ts';
+import { cellTypes, type Genotype, type GenotypeCell, type GenotypeEdge } from './genotype.ts';
 
 /** What is wrong with a genotype, and where: a path such as `normal.nodes[1][0].input`. */
 export interface GenotypeFault {
@@ -41,7 +41,7 @@ function* faults(genotype: Genotype): Generator<GenotypeFault> {
   if (entries !== undefined && entries !== 'triples') {
     yield { path: 'entries', expectation: "'triples', or nothing for pairs,", actual: entries };
   }
-  for (const type of ['normal', 'reduce'] as const) {
+  for (const type of cellTypes) {
     const cell: unknown = genotype[type];
     if (typeof cell !== 'object' || cell === null) {
       yield { path: type, expectation: 'a cell with nodes and concat', actual: cell };

@@ -1,8 +1,9 @@
 import { anInteger, check, listOf, oneOf, typedArray } from '../checks.ts';
 import type { MixingActivation } from '../graph/graph.ts';
+import { mixingActivations } from '../space/space.ts';
 
 const rows = listOf(anInteger(1), 'a list of positive integers, one a row,');
-const activations = oneOf(['softmax', 'sigmoid']);
+const activations = oneOf(mixingActivations);
 
 /**
  * Mixing weights of one table of architecture parameters, in float64, one row an edge: softmax over the row

@@ -1,4 +1,4 @@
-import type { CellType, Genotype, GenotypeCell, GenotypeEdge } from '../genotype/genotype.ts';
+import { type CellType, cellNames, type Genotype, type GenotypeCell, type GenotypeEdge } from '../genotype/genotype.ts';
 import { checkGenotype } from '../genotype/rules.ts';
 
 /** Fill and outline of a label or of a state. */
@@ -52,8 +52,8 @@ export function cellsToDot(genotype: Genotype): string {
     `node [fontname="Arimo", fontsize=13, fontcolor="${ink}", style="rounded,filled", shape=box, height=0.32, width=0.4, margin="0.11,0.04"]`,
     `edge [color="${wire}", penwidth=1.2, arrowsize=0.6]`,
     // Clusters stack upwards, so the second comes out on top.
-    ...cellLines('reduce', 'reduction cell', genotype.reduce, colours),
-    ...cellLines('normal', 'normal cell', genotype.normal, colours),
+    ...cellLines('reduce', genotype.reduce, colours),
+    ...cellLines('normal', genotype.normal, colours),
     '{ rank=min; "normal c_{k-2}"; "normal c_{k-1}"; "reduce c_{k-2}"; "reduce c_{k-1}" }',
     '{ rank=max; "normal c_{k}"; "reduce c_{k}" }',
   ];
@@ -65,12 +65,12 @@ export function operationText({ operation, weight }: GenotypeEdge): string {
   return weight === undefined ? operation : `${Number(weight.toPrecision(4))} × ${operation}`;
 }
 
-function cellLines(type: CellType, title: string, { nodes, concat }: GenotypeCell, colours: StateColours): string[] {
+function cellLines(type: CellType, { nodes, concat }: GenotypeCell, colours: StateColours): string[] {
   const names = ['c_{k-2}', 'c_{k-1}', ...nodes.keys()].map((state) => quote(`${type} ${state}`));
   const output = quote(`${type} c_{k}`);
   const sources = new Set(nodes.flat().map(({ input }) => input));
   const lines = [
-    `label=<<B>${title}</B>>; labeljust=l; fontcolor="${ink}"; style=rounded; color="#e5e7eb"; bgcolor="#fcfcfd"; margin=14`,
+    `label=<<B>${cellNames[type]}</B>>; labeljust=l; fontcolor="${ink}"; style=rounded; color="#e5e7eb"; bgcolor="#fcfcfd"; margin=14`,
     `${names[0]} [label="c_{k-2}", ${coloured(colours.input)}]`,
     `${names[1]} [label="c_{k-1}", ${coloured(colours.input)}]`,
     `${output} [label="c_{k}", ${coloured(colours.output)}]`,

@@ -1,18 +1,18 @@
 // Pictures of how mixing weights moved in a search.
 import { aNumber, check, checkOptional, checkOptions, isRecord, listOf, oneOf } from '../checks.ts';
 import { invalid } from '../errors.ts';
-import type { CellType } from '../genotype/genotype.ts';
-import { cellTypes } from '../select/candidates.ts';
+import { type CellType, cellNames, cellTypes } from '../genotype/genotype.ts';
+import { skipName } from '../operation/operations.ts';
 import { type HistoryEntry, isHistory, type MixingHistory } from '../select/history.ts';
 import { defaultThreshold, type SelectionRule, selectionRules, usualRule } from '../select/rules.ts';
-import { operationCounts, operationsOf, skipName } from '../select/statistics.ts';
+import { operationCounts, operationsOf } from '../select/statistics.ts';
 import { momentOf } from '../words.ts';
 import { areaPanel, legendPanel } from './history_area.ts';
 import { gridPanel } from './history_grid.ts';
 import { heatmapPanel } from './history_heatmap.ts';
 import { binCounts, histogramPanel, someOf } from './history_histogram.ts';
 import { ledShare, runLegendPanel, sharePanel, skipShare } from './history_skips.ts';
-import { cellTitles, type PanelRow, panelsPicture } from './panels.ts';
+import { type PanelRow, panelsPicture } from './panels.ts';
 import { rasterise } from './rasterise.ts';
 
 /** What a history can be drawn as. */
@@ -84,7 +84,7 @@ const aNamedHistory = {
 
 const drawings: Readonly<Record<Exclude<HistoryKind, 'skips'>, (named: NamedHistory, drawing: Drawing) => string>> = {
   grid: ({ name, history }, { cells }) => {
-    const rows = cells.map((cell) => ({ heading: cellTitles[cell], panels: [gridPanel(history, cell)] }));
+    const rows = cells.map((cell) => ({ heading: cellNames[cell], panels: [gridPanel(history, cell)] }));
     return panelsPicture('Mixing weights by epoch', name, rows);
   },
   area: ({ name, history }, { cells, threshold }) => {
@@ -104,7 +104,7 @@ const drawings: Readonly<Record<Exclude<HistoryKind, 'skips'>, (named: NamedHist
         }),
         legendPanel(operations),
       ];
-      return { heading: cellTitles[cell], panels };
+      return { heading: cellNames[cell], panels };
     });
     return panelsPicture('Operations that lead edges, by epoch', name, rows);
   },
@@ -112,7 +112,7 @@ const drawings: Readonly<Record<Exclude<HistoryKind, 'skips'>, (named: NamedHist
     const entry = history.entries.at(-1)!;
     const most = largestOf(history);
     const panels = cells.map((cell) => ({
-      heading: cellTitles[cell],
+      heading: cellNames[cell],
       panels: [heatmapPanel(history, entry, cell, threshold, most)],
     }));
     const subtitle = `${name}; framed: at least ${threshold}`;
@@ -127,7 +127,7 @@ const drawings: Readonly<Record<Exclude<HistoryKind, 'skips'>, (named: NamedHist
       const panels = spread.map((weights, i) =>
         histogramPanel(weights, { title: titleOf(moments[i], history), threshold, most, highest }),
       );
-      return { heading: cellTitles[cell], panels };
+      return { heading: cellNames[cell], panels };
     });
     const subtitle = threshold <= most ? `${name}; dashed: the threshold ${threshold}` : name;
     return panelsPicture('How mixing weights spread', subtitle, rows);
@@ -145,7 +145,7 @@ function skips(histories: readonly NamedHistory[], { cells, by, threshold }: Dra
       sharePanel(runs, 'of the edges, by their largest weight', ledShare),
       runLegendPanel(runs),
     ];
-    return { heading: cellTitles[cell], panels };
+    return { heading: cellNames[cell], panels };
   });
   return panelsPicture('Share of skip connections, by epoch', `${skipName}; threshold ${threshold}`, rows);
 }

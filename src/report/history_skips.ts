@@ -1,5 +1,6 @@
 // The share of skip connections over epochs, of one run or of several: how DARTS collapses, and that FairDARTS does not.
-import { type OperationCounts, skipName } from '../select/statistics.ts';
+import { skipName } from '../operation/operations.ts';
+import type { OperationCounts } from '../select/statistics.ts';
 import { axes, scalesOf, ticksOf } from './axes.ts';
 import { lineColours } from './colours.ts';
 import type { Panel } from './panels.ts';

@@ -1,5 +1,4 @@
 // Pictures made of panels under headings.
-import type { CellType } from '../genotype/genotype.ts';
 import { type Box, inks, picture, textAt } from './svg.ts';
 
 /** A part of a picture that draws itself where it is put. */
@@ -14,9 +13,6 @@ export interface PanelRow {
   readonly heading: string;
   readonly panels: readonly Panel[];
 }
-
-/** As pictures call them. */
-export const cellTitles: Readonly<Record<CellType, string>> = { normal: 'normal cell', reduce: 'reduction cell' };
 
 const margin = 18;
 const titleHeight = 26;

@@ -2,6 +2,7 @@
 import { FileError } from '../errors.ts';
 import type { HistoryEntry, MixingHistory } from '../select/history.ts';
 import { type AlphaLayout, isLayout, mixingOf } from '../select/layout.ts';
+import { mixingActivations } from '../space/space.ts';
 import { type AlphaRecord, type LayoutRecord, readJournal } from './journal.ts';
 
 /** An entry with what it takes to read it. */
@@ -49,7 +50,7 @@ export async function readRunHistory(directory: string): Promise<MixingHistory> 
 function layoutOfRecord(record: LayoutRecord, directory: string): Pick<MixingHistory, 'layout' | 'activation'> {
   const { nodes, tables, activation } = record;
   const layout: AlphaLayout = { nodes, tables };
-  if (isLayout(layout) && (activation === 'softmax' || activation === 'sigmoid')) return { layout, activation };
+  if (isLayout(layout) && mixingActivations.includes(activation)) return { layout, activation };
   throw damaged(directory, 'its record of how alpha lies makes no sense');
 }
 

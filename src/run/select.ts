@@ -12,6 +12,7 @@ import { countAtThreshold, emptyCellNotice, type ThresholdCount } from '../selec
 import type { HistoryEntry, MixingHistory } from '../select/history.ts';
 import { selectableOf } from '../select/layout.ts';
 import { checkSelection, defaultThreshold, type SelectionRule, selectGenotype, usualRule } from '../select/rules.ts';
+import { mixingActivations } from '../space/space.ts';
 import { runFiles } from './directory.ts';
 import { readRunEntries, readRunHistory } from './history.ts';
 
@@ -117,5 +118,5 @@ function checkSource(source: unknown): void {
 
 function checkPublished({ candidates, activation }: PublishedHistoryOptions): void {
   checkOptional('candidates', candidates, names);
-  checkOptional('activation', activation, oneOf(['softmax', 'sigmoid']));
+  checkOptional('activation', activation, oneOf(mixingActivations));
 }

@@ -1,12 +1,9 @@
 // What rules of selection choose from: the candidates of every edge with their mixing weights.
 import { check, checkRecord, finite, listOfLength } from '../checks.ts';
 import { invalid } from '../errors.ts';
-import type { CellType } from '../genotype/genotype.ts';
+import { type CellType, cellTypes } from '../genotype/genotype.ts';
 import { noneName } from '../operation/operations.ts';
 import type { RowsByTable } from './alpha.ts';
-
-/** Both, in the order in which everything is told of them. */
-export const cellTypes = ['normal', 'reduce'] as const;
 
 /** One table of mixing weights as selection sees it: the place of each row and the names of its candidates. */
 export interface SelectableTable {

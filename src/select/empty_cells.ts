@@ -1,7 +1,7 @@
 // What to say of a selection that left a cell without any entry: no network can be made of it.
-import type { CellType, Genotype } from '../genotype/genotype.ts';
+import { type CellType, cellNames, cellTypes, emptyCells, type Genotype } from '../genotype/genotype.ts';
 import type { RowsByTable } from './alpha.ts';
-import { cellTypes, type Selectable, type WeightedCandidate, type WeightedCell, weightedCells } from './candidates.ts';
+import { type Selectable, type WeightedCandidate, type WeightedCell, weightedCells } from './candidates.ts';
 
 /** Mixing weights of one cell type, counted; `none` is not among them. */
 export interface ThresholdCount {
@@ -41,8 +41,7 @@ export function emptyCellNotice(
   threshold: number,
   option = '--threshold',
 ): string | undefined {
-  const isEmpty = (type: CellType) => genotype[type].nodes.every((entries) => entries.length === 0);
-  const empty = cellTypes.filter(isEmpty);
+  const empty = emptyCells(genotype);
   if (empty.length === 0) return undefined;
   const counts = countAtThreshold(supernet, mixing, threshold);
   const told = cellTypes.map((type) => cellLine(cellNames[type], counts[type])).join('; ');
@@ -53,8 +52,6 @@ export function emptyCellNotice(
     `lower ${option} to ${floorTo3(lowest)} or less, or select by darts, which needs no threshold`
   );
 }
-
-const cellNames: Readonly<Record<CellType, string>> = { normal: 'normal cell', reduce: 'reduction cell' };
 
 function cellLine(cell: string, { weights, atLeastThreshold, largest }: ThresholdCount): string {
   const { operation, input, node, weight } = largest;

@@ -1,7 +1,8 @@
 import { check, isRecord } from '../checks.ts';
+import { cellTypes } from '../genotype/genotype.ts';
 import type { MixingActivation } from '../graph/graph.ts';
+import { mixingActivations } from '../space/space.ts';
 import type { RowsByTable } from './alpha.ts';
-import { cellTypes } from './candidates.ts';
 import { type AlphaLayout, isLayout, isTable } from './layout.ts';
 
 /** Mixing weights at one moment of a search. */
@@ -30,7 +31,7 @@ export function isHistory(value: unknown): value is MixingHistory {
     cellTypes.every((type) => isTable(mixing[layout.tables[type].name], layout.tables[type].rows));
   return (
     entries.length > 0 &&
-    ['softmax', 'sigmoid'].includes(activation) &&
+    mixingActivations.includes(activation) &&
     entries.every((entry) => isRecord(entry) && fits(entry))
   );
 }

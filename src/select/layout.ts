@@ -1,13 +1,13 @@
 // How tables of architecture parameters lie, as plain data: what a record of numbers needs beside it to be read again.
 import { isRecord } from '../checks.ts';
-import type { CellType } from '../genotype/genotype.ts';
+import { type CellType, cellTypes } from '../genotype/genotype.ts';
 import { isOperationName } from '../genotype/rules.ts';
 import type { MixingActivation } from '../graph/graph.ts';
 import { mixingWeights } from '../network/mixing.ts';
 import type { Supernet } from '../network/supernet.ts';
 import { noneName } from '../operation/operations.ts';
 import type { RowsByTable } from './alpha.ts';
-import { cellTypes, type Selectable } from './candidates.ts';
+import type { Selectable } from './candidates.ts';
 
 /** An edge of a cell, and what is mixed on it: a row of the cell's table. */
 export interface LayoutRow {

@@ -1,13 +1,10 @@
 // What operations a search favours as it goes on: the figures by which the collapse to skip connections shows.
 import { check, oneOf } from '../checks.ts';
-import type { CellType, GenotypeEdge } from '../genotype/genotype.ts';
-import { cellTypes } from './candidates.ts';
+import { type CellType, cellTypes, type GenotypeEdge } from '../genotype/genotype.ts';
+import { skipName } from '../operation/operations.ts';
 import { checkHistory, type HistoryEntry, type MixingHistory } from './history.ts';
 import { selectableOf } from './layout.ts';
 import { checkSelection, type SelectionOptions, selectGenotype } from './rules.ts';
-
-/** The operation whose share tells of a collapse. */
-export const skipName = 'skip_connect';
 
 /** A cell type at one moment of a search. */
 export interface OperationCounts {

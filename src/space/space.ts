@@ -54,10 +54,13 @@ export interface ResolvedSpace {
   readonly edges: Readonly<Record<CellType, readonly ResolvedEdge[]>>;
 }
 
+/** How architecture parameters may become mixing weights. */
+export const mixingActivations = ['softmax', 'sigmoid'] as const satisfies readonly MixingActivation[];
+
 const withoutNone = [
   'max_pool_3x3',
   'avg_pool_3x3',
-  'skip_connect',
+  skipName,
   'sep_conv_3x3',
   'sep_conv_5x5',
   'dil_conv_3x3',
@@ -90,9 +93,7 @@ export function resolveSpace(space: string | SearchSpace): ResolvedSpace {
   if (!(Number.isInteger(nodes) && nodes >= 1 && nodes <= 100)) {
     throw invalid('space.nodes', 'an integer from 1 to 100', nodes);
   }
-  if (activation !== 'softmax' && activation !== 'sigmoid') {
-    throw invalid('space.activation', "'softmax' or 'sigmoid'", activation);
-  }
+  check('space.activation', activation, oneOf(mixingActivations));
   check('space.alphaDeviation', alphaDeviation, notNegative);
   checkOptional('space.skipNoise', space.skipNoise, oneOf(noiseDistributions));
   const edges = { normal: resolveEdges(space, 'normal'), reduce: resolveEdges(space, 'reduce') };

@@ -1,8 +1,6 @@
 import { ArgumentError, invalid } from '../../errors.ts';
 import { duplicateKey } from '../../io/json_keys.ts';
-import type { CellType, Genotype, GenotypeCell, GenotypeEdge } from '../genotype.ts';
-
-const cellTypes = ['normal', 'reduce'] as const;
+import { type CellType, cellTypes, type Genotype, type GenotypeCell, type GenotypeEdge } from '../genotype.ts';
 
 /** NNI's candidates on an edge, in its order, with our names of them. */
 const operations: Readonly<Record<string, string>> = {

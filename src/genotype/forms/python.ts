@@ -1,5 +1,5 @@
 // The originals' Python form of genotypes, in the spellings in which people print, log and keep it.
-import type { CellType, Genotype } from '../genotype.ts';
+import { type CellType, cellTypes, type Genotype } from '../genotype.ts';
 import { type Draft, finish, newDraft, type RecordForm, readRecord } from './draft.ts';
 import { kindOf, readEntries, type WrittenEntries } from './python_entries.ts';
 import { addPairs, formatPairs } from './python_pairs.ts';
@@ -35,7 +35,7 @@ export function isDictionary(text: string): boolean {
 /** Prints a genotype as the published code does. Throws ArgumentError for one that the form cannot say. */
 export function formatPython(genotype: Genotype): string {
   const format = genotype.entries === 'triples' ? formatTriples : formatPairs;
-  const cells = (['normal', 'reduce'] as const).map((type) => {
+  const cells = cellTypes.map((type) => {
     const { entries, concat } = format(genotype, type);
     return `${type}=[${entries.join(', ')}], ${type}_concat=${concat}`;
   });

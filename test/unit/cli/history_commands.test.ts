@@ -96,7 +96,7 @@ describe('dartsmith select', () => {
     [[join(folder, 'nothing')], 1, /cannot read .*nothing: no such file or folder/],
     [[root], 1, /holds no search: expected a run directory/],
     [[folder, '--candidates', ' '], 2, /names with commas between them for --candidates/],
-    [[folder, '--activation', 'relu'], 2, /one of sigmoid, softmax for --activation/],
+    [[folder, '--activation', 'relu'], 2, /one of softmax, sigmoid for --activation/],
   ])('refuses %j', async (args, expected, message) => {
     const { code, stderr } = await dartsmith('select', ...args);
     expect(code).toBe(expected);
