@@ -9,7 +9,7 @@ import { choiceParser, readNumber, textParser } from './options.ts';
 
 /** How the help of a command describes where a history comes from. */
 export const historySourceHelp =
-  "a run directory, or what a search of FairDARTS' code left: its folder, normal_weight.npy or checkpoint.pth.tar";
+  "a run directory, or what a search of FairDARTS' code left: its folder, history_weight.json, normal_weight.npy or checkpoint.pth.tar";
 
 /** The rule of selection; it has no default here, since it follows from the search. */
 export function byOption(): Option {

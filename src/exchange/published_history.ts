@@ -1,7 +1,7 @@
 // What a search of FairDARTS' published code leaves (arXiv:1911.12126): mixing weights by epoch as JSON, the last ones as .npy, and
 // alpha in its checkpoint.
 import { mkdir, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { aName, check } from '../checks.ts';
 import { FileError, invalid } from '../errors.ts';
 import { type CellType, cellTypes } from '../genotype/genotype.ts';
@@ -52,7 +52,7 @@ export async function holdsPublishedHistory(folder: string): Promise<boolean> {
 
 /**
  * Reads the mixing weights of a search: of a folder the entries of `normal/history_weight.json` and `reduce/history_weight.json`, then as
- * the last one `normal_weight.npy` and `reduce_weight.npy`, whichever are there; of one of these .npy files it and the one beside it; of
+ * the last one `normal_weight.npy` and `reduce_weight.npy`, whichever are there; of one of these files it and its other cell's; of
  * another file, which is taken for the search's `checkpoint.pth.tar`, its history and its alpha. Nothing of it is run. Throws FileError.
  */
 export async function readPublishedHistory(
@@ -61,6 +61,7 @@ export async function readPublishedHistory(
 ): Promise<MixingHistory> {
   if (await isFolder(path)) return readFolder(path, options);
   if (/\.npy$/i.test(path)) return readWeights(pairOf(path), options);
+  if (basename(path) === historyName) return readLists(join(path, '..', '..'));
   return readCheckpoint(path, options);
 }
 
@@ -68,8 +69,7 @@ async function readFolder(folder: string, options: PublishedHistoryOptions): Pro
   const { weights, history } = filesOf(folder);
   const [hasWeights, hasHistory] = [await exists(weights.normal), await exists(history.normal)];
   if (!hasHistory) return readWeights(weights, options);
-  const lists = { normal: await readLists(history.normal), reduce: await readLists(history.reduce) };
-  const earlier = historyOfLists(lists, folder);
+  const earlier = await readLists(folder);
   if (!hasWeights) return earlier;
   const last = { normal: await readNpy(weights.normal), reduce: await readNpy(weights.reduce) };
   return joined(earlier, checkedRows(earlier.layout, last, weights.normal));
@@ -114,8 +114,11 @@ async function readNpy(path: string): Promise<Rows> {
   return Array.from({ length: rows }, (_, row) => [...data.subarray(row * columns, (row + 1) * columns)]);
 }
 
-async function readLists(path: string): Promise<EdgeLists> {
-  return parseEdgeLists((await readBytes(path)).toString(), path);
+/** The histories of both cells in a folder. */
+async function readLists(folder: string): Promise<MixingHistory> {
+  const { normal, reduce } = filesOf(folder).history;
+  const read = async (path: string) => parseEdgeLists((await readBytes(path)).toString(), path);
+  return historyOfLists({ normal: await read(normal), reduce: await read(reduce) }, folder);
 }
 
 function historyOfLists(lists: Readonly<Record<CellType, EdgeLists>>, path: string): MixingHistory {

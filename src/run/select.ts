@@ -44,7 +44,7 @@ const names = listOf(aName, 'a list of names');
 
 /**
  * Selects a genotype by any rule and threshold from a run directory, from a folder with the published code's `normal_weight.npy` and
- * `reduce_weight.npy` or its histories, from such an .npy file, or from the checkpoint of its search (arXiv:1911.12126). Throws
+ * `reduce_weight.npy` or its histories, from one of these files, or from the checkpoint of its search (arXiv:1911.12126). Throws
  * ArgumentError or FileError.
  */
 export async function selectFrom(source: string, options: SelectFromOptions = {}): Promise<Selection> {

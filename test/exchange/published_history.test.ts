@@ -67,6 +67,19 @@ describe('readPublishedHistory', () => {
     },
   );
 
+  it.each(['normal', 'reduce'])(
+    'reads both history_weight.json by that of the %s cell, whatever lies beside it',
+    async (cell) => {
+      const whole = await readPublishedHistory(folder);
+      const { entries, layout } = await readPublishedHistory(join(folder, cell, 'history_weight.json'));
+      expect(layout).toEqual(whole.layout);
+      expect(entries).toEqual(whole.entries.slice(0, 3));
+      const alone = join(scratch(), 'history_weight.json');
+      writeFileSync(alone, '{}');
+      await expect(readPublishedHistory(alone)).rejects.toThrow(/normal.history_weight\.json/);
+    },
+  );
+
   it('reads a pair of .npy files by either, and one of 8 columns as DARTS', async () => {
     for (const name of ['normal_weight.npy', 'reduce_weight.npy']) {
       const { entries, layout } = await readPublishedHistory(join(folder, name));
