@@ -4,10 +4,12 @@ export { type AugmentSettings, autoAugmentChoices } from './augment/augment.ts';
 export {
   type AdamCommand,
   type Augmentation,
+  type AverageCommand,
   type BackendName,
   type Batch,
   type Command,
   type CompileOptions,
+  type CopyCommand,
   type Device,
   type DeviceDataset,
   type DirectBatch,
@@ -21,7 +23,10 @@ export {
   type KernelProfile,
   type Mixing,
   type Outcome,
+  type ParametersOptions,
   type Peak,
+  type Penalty,
+  type PenaltyCommand,
   type Precision,
   type Program,
   type ProgramMemory,
@@ -80,6 +85,7 @@ export type {
   MixedNode,
   MixingActivation,
   Node,
+  NoiseDistribution,
   Pair,
   ParameterLayout,
   ParameterRole,
@@ -99,6 +105,7 @@ export {
   type FairdartsSettings,
   fairdartsPresets,
   fairdartsSettingRules,
+  resolveFairdartsSettings,
 } from './methods/fairdarts/settings.ts';
 export {
   resolveTrainSettings,
@@ -137,8 +144,8 @@ export type {
 export type { RunOptions } from './run/options.ts';
 export { readHistory, type SelectFromOptions, type Selection, selectFrom } from './run/select.ts';
 export { type TestOptions, type TestResult, test } from './run/test.ts';
-export type { SearchOptions } from './search.ts';
-export { type SearchRun, search } from './search.ts';
+export { type SearchOptions, type SearchRun, search } from './search.ts';
+export type { RowsByTable } from './select/alpha.ts';
 export type { Selectable, SelectableTable, WeightedCandidate } from './select/candidates.ts';
 export type { ThresholdCount } from './select/empty_cells.ts';
 export type { HistoryEntry, MixingHistory } from './select/history.ts';
@@ -162,5 +169,4 @@ export {
   type SearchSpace,
   spaces,
 } from './space/space.ts';
-export type { TrainOptions } from './train.ts';
-export { type TrainRun, train } from './train.ts';
+export { type TrainOptions, type TrainRun, train } from './train.ts';

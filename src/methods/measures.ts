@@ -12,7 +12,7 @@ export interface StepMeasures {
   readonly zeroOneLoss?: number;
 }
 
-/** What an epoch may report. */
+/** What an epoch may report; one of a random search, where nothing is trained, has `megaflops` alone. */
 export interface EpochMeasures {
   readonly learningRate: number;
   /** Means over the epoch's training batches. */
@@ -26,4 +26,6 @@ export interface EpochMeasures {
   /** Of a search with a zero-one loss, means over the epoch's steps: cross-entropy where alpha learned, and that loss without its weight. */
   readonly searchLoss?: number;
   readonly zeroOneLoss?: number;
+  /** Of a random search: millions of FLOPs of the network of the architecture that was drawn, as papers count them. */
+  readonly megaflops?: number;
 }

@@ -56,7 +56,7 @@ export interface StepEvent extends StepMeasures {
   readonly secondsLeft: number;
 }
 
-/** After each epoch's validation; where nothing is trained, of a random search, without what training comes to. */
+/** After each epoch's validation. */
 export interface EpochEvent extends EpochMeasures {
   readonly type: 'epoch';
   readonly epoch: number;

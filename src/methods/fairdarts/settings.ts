@@ -10,6 +10,7 @@ import {
   number,
   type Presets,
   presetsOf,
+  resolvePreset,
   type SettingsOf,
   type SettingTable,
 } from '../../setting_rules.ts';
@@ -72,3 +73,11 @@ export const fairdartsPresets: Presets<FairdartsSettings, FairdartsPresetName> =
   },
   paper: { settings: {} },
 });
+
+/** The settings of a preset with some replaced. Throws ArgumentError for an unknown name or a value out of range. */
+export function resolveFairdartsSettings(
+  preset: FairdartsPresetName,
+  overrides: Partial<FairdartsSettings> = {},
+): FairdartsSettings {
+  return resolvePreset(fairdartsSettingRules, fairdartsPresets, preset, overrides);
+}
