@@ -58,12 +58,12 @@ const optionNames = ['kind', 'format', 'cell', 'by', 'threshold'];
  */
 export async function drawHistory(
   histories: readonly NamedHistory[],
-  options?: DrawHistoryOptions,
+  options: DrawHistoryOptions = {},
 ): Promise<Uint8Array | string> {
   check('histories', histories, listOf(aNamedHistory, 'a list of { name, history }, each with an entry at least'));
   if (histories.length === 0) throw invalid('histories', 'at least one', histories);
-  checkOptions('options', options ?? {}, optionNames);
-  const { kind = 'grid', format = 'svg', cell, by, threshold = defaultThreshold } = options ?? {};
+  checkOptions('options', options, optionNames);
+  const { kind = 'grid', format = 'svg', cell, by, threshold = defaultThreshold } = options;
   check('kind', kind, oneOf(historyKinds));
   check('format', format, oneOf(['svg', 'png']));
   checkOptional('cell', cell, oneOf(cellTypes));

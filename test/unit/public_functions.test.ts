@@ -116,6 +116,22 @@ describe('what comes behind a sound first argument', () => {
       expect(await outcomeOf(call as Callable, [value])).toBeInstanceOf(ArgumentError);
     });
   });
+
+  /** What may be left out. */
+  const optional: readonly (readonly [string, (value: unknown) => unknown])[] = [
+    ['selectFrom: options', (value) => api.selectFrom('run', value as never)],
+    ['readHistory: options', (value) => api.readHistory('run', value as never)],
+    ['drawHistory: options', (value) => api.drawHistory([{ name: 'a', history }], value as never)],
+    ['resolveSettings: overrides', (value) => api.resolveSettings('quick', value as never)],
+    ['resolveTrainSettings: overrides', (value) => api.resolveTrainSettings('quick', value as never)],
+    ['resolveFairdartsSettings: overrides', (value) => api.resolveFairdartsSettings('quick', value as never)],
+  ];
+
+  describe.each(optional)('%s', (_, call) => {
+    it.each(nonsense)('refuses %s', async (_, value) => {
+      expect(await outcomeOf(call as Callable, [value])).toBeInstanceOf(ArgumentError);
+    });
+  });
 });
 
 describe('GraphBuilder', () => {
