@@ -1,6 +1,6 @@
 import type { Command } from '../backend/device.ts';
 import type { Parameters } from '../backend/parameters.ts';
-import { number } from '../setting_rules.ts';
+import { number, type SettingTable } from '../setting_rules.ts';
 
 /** How alpha follows its gradient. */
 export interface AlphaSettings {
@@ -10,9 +10,13 @@ export interface AlphaSettings {
   readonly archWeightDecay: number;
 }
 
-/** The setting of methods whose alpha follows Adam. */
-export function archLrGammaRule(usual: number) {
-  return number(usual, 0, 0.999999, "beta1 of alpha's Adam, under FairDARTS' name");
+/** The settings of methods whose alpha follows Adam. */
+export function alphaRules({ archLearningRate, archLrGamma }: Omit<AlphaSettings, 'archWeightDecay'>) {
+  return {
+    archLearningRate: number(archLearningRate, 0, 100, 'of alpha'),
+    archLrGamma: number(archLrGamma, 0, 0.999999, "beta1 of alpha's Adam, under FairDARTS' name"),
+    archWeightDecay: number(1e-3, 0, 100, 'of alpha'),
+  } satisfies SettingTable;
 }
 
 /** Moves alpha down its gradient by Adam, in update `update` (from 0). */

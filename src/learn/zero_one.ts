@@ -19,12 +19,12 @@ export function zeroOneRules(usual: number) {
       usual,
       0,
       1e6,
-      'of the zero-one loss, which pulls mixing weights away from 0.5; late in a search both terms should be of one size',
+      'of the zero-one loss, which pulls mixing weights away from 0.5; late in a search both terms should be of one size; 0 for none',
     ),
     sepLoss: choice(
       'l2',
       separationLosses,
-      'form of the zero-one loss: squared distances from 0.5, or l1 for absolute ones',
+      'form of the zero-one loss: l2 takes squared distances from 0.5, l1 absolute ones',
     ),
   } satisfies SettingTable;
 }

@@ -28,7 +28,6 @@ import { buildSupernet, type Supernet } from '../network/supernet.ts';
 import { Resources } from '../resources.ts';
 import { type RowsByTable, readAlpha } from '../select/alpha.ts';
 import { layoutOf } from '../select/layout.ts';
-import { flag } from '../setting_rules.ts';
 import type {
   EpochReport,
   InitialArchitecture,
@@ -53,11 +52,6 @@ export interface AlternatingSettings extends CosineSchedule, WeightSettings, Sea
   readonly augmentedValidation?: boolean;
   /** The AutoAugment of FairDARTS on images to learn from; off when absent. */
   readonly autoAug?: boolean;
-}
-
-/** The setting of searches that may validate so. */
-export function augmentedValidationRule(usual: boolean) {
-  return flag(usual, 'validate on images augmented as those to learn from, as published codes do');
 }
 
 /** What one step works on. */

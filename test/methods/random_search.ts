@@ -3,23 +3,14 @@
 import type { Genotype, GenotypeCell } from '../../src/genotype/genotype.ts';
 import { alternatingMeasures, alternatingSearch } from '../../src/methods/alternating_search.ts';
 import { defineMethod } from '../../src/methods/method.ts';
+import { cutoutRules, searchRules } from '../../src/methods/shared_rules.ts';
 import type { AlphaTable, Supernet } from '../../src/network/supernet.ts';
 import { randomBlock } from '../../src/random/philox.ts';
-import { flag, integer, number, presetsOf, type SettingTable } from '../../src/setting_rules.ts';
+import { integer, presetsOf, type SettingTable } from '../../src/setting_rules.ts';
 
 const settings = {
-  batchSize: integer(64, 1, 65536, 'images a step'),
-  epochs: integer(10, 1, 1e6, 'passes over the training half'),
-  initChannels: integer(16, 1, 4096, 'channels of the first cell'),
-  layers: integer(8, 1, 256, 'number of cells'),
-  trainPortion: number(0.5, 0.01, 0.99, 'share of the images that weights learn on'),
-  learningRate: number(0.025, 0, 100, 'of the weights, at the start'),
-  learningRateMin: number(0.001, 0, 100, 'where the cosine schedule ends'),
-  momentum: number(0.9, 0, 1, 'of the weights'),
-  weightDecay: number(3e-4, 0, 100, 'of the weights'),
-  gradClip: number(5, 1e-12, Number.MAX_VALUE, 'largest norm of the weight gradient'),
-  cutout: flag(false, 'hide a random square of each training image'),
-  cutoutLength: integer(16, 1, 4096, 'side of that square in pixels'),
+  ...searchRules({ batchSize: 64, learningRate: 0.025 }),
+  ...cutoutRules(false),
   draw: integer(0, 0, 1e6, 'which of the genotypes of a seed'),
 } satisfies SettingTable;
 

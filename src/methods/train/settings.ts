@@ -1,5 +1,4 @@
 import { autoAugmentChoices } from '../../augment/augment.ts';
-import { precisions } from '../../backend/device.ts';
 import { scheduleAheadRule } from '../../learn/cosine.ts';
 import { schedules } from '../../learn/schedule.ts';
 import { optimizers } from '../../learn/weight_step.ts';
@@ -16,6 +15,7 @@ import {
   type SettingsOf,
   type SettingTable,
 } from '../../setting_rules.ts';
+import { cutoutRules, precisionRule } from '../shared_rules.ts';
 
 /** The rule of every setting of the training of a derived network; names and defaults are the published ones (arXiv:1806.09055). */
 export const trainSettingRules = {
@@ -44,8 +44,7 @@ export const trainSettingRules = {
     'what drop path drops: operations but identities, or sums of nodes; published is operations of pairs, nodes of triples',
   ),
   labelSmooth: number(0, 0, 0.99, "share of a label's probability that is spread over all classes"),
-  cutout: flag(true, 'hide a random square of each training image'),
-  cutoutLength: integer(16, 1, 4096, 'side of that square in pixels'),
+  ...cutoutRules(true),
   mixup: number(0, 0, 1, 'mix images and labels in pairs, by shares of Beta(A, A); 0 for none'),
   emaDecay: number(0, 0, 1, 'score and keep averages of the weights, such as 0.9999; 0 for none'),
   randomResizedCrop: flag(false, 'train on a random part of each image, resized, in place of padding and cropping'),
@@ -56,11 +55,7 @@ export const trainSettingRules = {
   ),
   colorJitter: number(0, 0, 1, 'how far brightness, contrast and saturation may change, as factors around 1'),
   hueJitter: number(0, 0, 0.5, 'how far the hue may turn either way, as a share of the colour circle'),
-  precision: choice(
-    'fp32',
-    precisions,
-    'fp32 is exact; bf16 rounds activations to half of the memory; tf32 is for GPUs',
-  ),
+  precision: precisionRule,
 } satisfies SettingTable;
 
 /** Settings of a training; what each means is told in {@link trainSettingRules}. */
