@@ -8,7 +8,7 @@ import { drawGenotype, type PictureFormat } from '../report/draw.ts';
 import { type DrawHistoryOptions, drawHistory, historyKinds } from '../report/draw_history.ts';
 import { readHistory } from '../run/select.ts';
 import { genotypeArgument, genotypeArgumentHelp } from './genotype_argument.ts';
-import { byOption, publishedOf, publishedOptions, thresholdOption } from './history_options.ts';
+import { addHistoryOptions, publishedOf } from './history_options.ts';
 import { choiceParser, textParser } from './options.ts';
 import { publishedNames } from './published_names.ts';
 
@@ -52,10 +52,8 @@ export function addDrawCommand(program: Command): void {
       `of a history: ${historyKinds.join(', ')} (default: grid)`,
       choiceParser('--kind', historyKinds),
     )
-    .option('--cell <type>', 'of a history: normal or reduce (default: both)', choiceParser('--cell', cellTypes))
-    .addOption(byOption())
-    .addOption(thresholdOption());
-  for (const option of publishedOptions()) command.addOption(option);
+    .option('--cell <type>', 'of a history: normal or reduce (default: both)', choiceParser('--cell', cellTypes));
+  addHistoryOptions(command);
   command.addHelpText('after', examples).action(draw);
 }
 

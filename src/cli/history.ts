@@ -8,7 +8,7 @@ import type { MixingHistory } from '../select/history.ts';
 import { defaultThreshold, type SelectionRule, usualRule } from '../select/rules.ts';
 import { type OperationCounts, operationCounts, operationsOf } from '../select/statistics.ts';
 import { formatShare, formatTable } from './format.ts';
-import { byOption, historySourceHelp, publishedOf, publishedOptions, thresholdOption } from './history_options.ts';
+import { addHistoryOptions, historySourceHelp, publishedOf } from './history_options.ts';
 import { choiceParser, textParser } from './options.ts';
 
 const examples = `
@@ -46,14 +46,12 @@ export function addHistoryCommand(program: Command): void {
     .description(
       "Prints by epoch the skip connections in a search's genotype and on its edges, of several searches to compare them.",
     )
-    .argument('<sources...>', `each ${historySourceHelp}`)
-    .addOption(byOption())
-    .addOption(thresholdOption())
+    .argument('<sources...>', `each ${historySourceHelp}`);
+  addHistoryOptions(command);
+  command
     .option('--cell <type>', 'normal or reduce (default: both)', choiceParser('--cell', cellTypes))
     .option('--counts', 'print every operation: edges that it leads, and edges on which it reaches the threshold')
-    .option('--json', 'print all of it as JSON Lines, one an epoch and cell');
-  for (const option of publishedOptions()) command.addOption(option);
-  command
+    .option('--json', 'print all of it as JSON Lines, one an epoch and cell')
     .option(
       '--write <folder>',
       "write history_weight.json and .npy files as FairDARTS' code does, of one search",
@@ -66,6 +64,11 @@ export function addHistoryCommand(program: Command): void {
 async function tell(sources: readonly string[], given: Given): Promise<void> {
   const { threshold = defaultThreshold, cell, write } = given;
   if (write !== undefined && sources.length > 1) throw invalid('--write', 'one search beside it', sources.length);
+  if (write !== undefined) {
+    const history = await readHistory(sources[0], publishedOf(given));
+    for (const file of await writePublishedHistory(write, history)) process.stdout.write(`wrote ${file}\n`);
+    return;
+  }
   const told: Told[] = [];
   for (const source of sources) {
     const history = await readHistory(source, publishedOf(given));
@@ -74,10 +77,6 @@ async function tell(sources: readonly string[], given: Given): Promise<void> {
       return [type, operationCounts(history, type, { by, threshold })] as const;
     });
     told.push({ source, history, by, cells });
-  }
-  if (write !== undefined) {
-    for (const file of await writePublishedHistory(write, told[0].history)) process.stdout.write(`wrote ${file}\n`);
-    return;
   }
   const lines = given.json ? jsonLines(told, threshold) : given.counts ? countTables(told, threshold) : skipTable(told);
   for (const line of lines) process.stdout.write(`${line}\n`);

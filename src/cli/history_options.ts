@@ -1,5 +1,5 @@
 // Options of the commands that look at the history of a search.
-import { Option } from 'commander';
+import type { Command } from 'commander';
 import { aNumber } from '../checks.ts';
 import { invalid } from '../errors.ts';
 import type { PublishedHistoryOptions } from '../exchange/published_history.ts';
@@ -11,39 +11,42 @@ import { choiceParser, readNumber, textParser } from './options.ts';
 export const historySourceHelp =
   "a run directory, or what a search of FairDARTS' code left: its folder, history_weight.json, normal_weight.npy or checkpoint.pth.tar";
 
-/** The rule of selection; it has no default here, since it follows from the search. */
-export function byOption(): Option {
-  const help = `rule: ${selectionRules.join(', ')} (default: threshold_sparse; darts where weights are by softmax)`;
-  return new Option('--by <rule>', help).argParser(choiceParser('--by', selectionRules));
+/** Adds the rule of selection and its threshold, and what the published code's files do not say. */
+export function addHistoryOptions(command: Command): void {
+  command
+    // Without a default: it follows from the search.
+    .option(
+      '--by <rule>',
+      `rule: ${selectionRules.join(', ')} (default: threshold_sparse; darts where weights are by softmax)`,
+      choiceParser('--by', selectionRules),
+    )
+    .option(
+      '--threshold <number>',
+      `what a mixing weight must reach, from 0 to 1 (default: ${defaultThreshold})`,
+      parseThreshold,
+    )
+    .option(
+      '--candidates <names>',
+      'names of the candidates in files of other programs, such as skip_connect,sep_conv_3x3',
+      parseNames,
+    )
+    .option(
+      '--activation <name>',
+      'how alpha of a checkpoint.pth.tar became weights: sigmoid or softmax (default: as its history tells)',
+      choiceParser('--activation', mixingActivations),
+    );
 }
 
-/** What a mixing weight must reach. */
-export function thresholdOption(): Option {
-  const help = `what a mixing weight must reach, from 0 to 1 (default: ${defaultThreshold})`;
-  return new Option('--threshold <number>', help).argParser((text) => {
-    const value = readNumber(text);
-    const share = aNumber(0, 1);
-    if (!share.holds(value)) throw invalid('--threshold', share.words, text);
-    return value;
-  });
+function parseThreshold(text: string): number {
+  const value = readNumber(text);
+  const share = aNumber(0, 1);
+  if (!share.holds(value)) throw invalid('--threshold', share.words, text);
+  return value;
 }
 
-/** What the published code's files do not say. */
-export function publishedOptions(): Option[] {
-  const candidates = 'names of the candidates in files of other programs, such as skip_connect,sep_conv_3x3';
-  const activation =
-    'how alpha of a checkpoint.pth.tar became weights: sigmoid or softmax (default: as its history tells)';
-  return [
-    new Option('--candidates <names>', candidates).argParser((text) =>
-      textParser(
-        '--candidates',
-        'names with commas between them',
-      )(text)
-        .split(',')
-        .map((name) => name.trim()),
-    ),
-    new Option('--activation <name>', activation).argParser(choiceParser('--activation', mixingActivations)),
-  ];
+function parseNames(text: string): string[] {
+  const names = textParser('--candidates', 'names with commas between them')(text);
+  return names.split(',').map((name) => name.trim());
 }
 
 /** Those of parsed options. */

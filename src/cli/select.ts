@@ -6,7 +6,7 @@ import { formatGenotype } from '../genotype/text.ts';
 import { writeFileAtomic } from '../io/atomic.ts';
 import { type SelectFromOptions, type Selection, selectFrom } from '../run/select.ts';
 import { momentOf } from '../words.ts';
-import { byOption, historySourceHelp, publishedOptions, thresholdOption } from './history_options.ts';
+import { addHistoryOptions, historySourceHelp } from './history_options.ts';
 import { integerParser, textParser } from './options.ts';
 import { genotypeText } from './progress.ts';
 
@@ -27,16 +27,14 @@ export function addSelectCommand(program: Command): void {
     .command('select')
     .summary('select a genotype afterwards, by another rule or threshold')
     .description("Selects a genotype from a search's mixing weights, by any rule and threshold.")
-    .argument('<source>', historySourceHelp)
-    .addOption(byOption())
-    .addOption(thresholdOption())
+    .argument('<source>', historySourceHelp);
+  addHistoryOptions(command);
+  command
     .option(
       '--epoch <number>',
       'epochs that the search had behind it, 0 being before its first step (default: the last entry)',
       integerParser('--epoch', 0),
-    );
-  for (const option of publishedOptions()) command.addOption(option);
-  command
+    )
     .option(
       '-o, --out <file>',
       'write it there: JSON to x.json, else the published text',

@@ -3,7 +3,7 @@ import type { OperationCounts } from '../select/statistics.ts';
 import { axes, frame, scalesOf, ticksOf } from './axes.ts';
 import { operationColours } from './colours.ts';
 import type { Panel } from './panels.ts';
-import { type Box, inks, round, shape, textAt } from './svg.ts';
+import { type Box, inks, round, shape, textAt, within } from './svg.ts';
 
 const plot = { width: 420, height: 230 };
 const inner = { left: 44, top: 22, right: 10, bottom: 38 };
@@ -52,12 +52,7 @@ function stackedPlot(
   operations: readonly string[],
   { title, yLabel, tableOf }: AreaOptions,
 ): string[] {
-  const box = {
-    x: place.x + inner.left,
-    y: place.y + inner.top,
-    width: place.width - inner.left - inner.right,
-    height: place.height - inner.top - inner.bottom,
-  };
+  const box = within(place, inner);
   const totals = counts.map((at) => operations.reduce((sum, name) => sum + tableOf(at)[name], 0));
   // One moment has no width of its own.
   const epochs = counts.length > 1 ? counts.map(({ epoch }) => epoch) : [counts[0].epoch - 0.5, counts[0].epoch + 0.5];

@@ -4,7 +4,7 @@ import type { MixingHistory } from '../select/history.ts';
 import { edgeKey } from '../select/layout.ts';
 import { axes, type Range, scalesOf, ticksOf } from './axes.ts';
 import type { Panel } from './panels.ts';
-import { type Box, round, shape, textAt } from './svg.ts';
+import { type Box, round, shape, textAt, within } from './svg.ts';
 
 const plot = { width: 168, height: 104 };
 const inner = { left: 38, top: 16, right: 6, bottom: 18 };
@@ -27,12 +27,7 @@ export function gridPanel(history: MixingHistory, cell: CellType): Panel {
 }
 
 function smallPlot(place: Box, title: string, epochs: readonly number[], values: readonly number[]): string[] {
-  const box = {
-    x: place.x + inner.left,
-    y: place.y + inner.top,
-    width: place.width - inner.left - inner.right,
-    height: place.height - inner.top - inner.bottom,
-  };
+  const box = within(place, inner);
   const x = padded([epochs[0], epochs.at(-1)!], 1);
   const y = padded([Math.min(...values), Math.max(...values)], 0.002);
   const scales = scalesOf(box, x, y);

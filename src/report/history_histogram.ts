@@ -1,7 +1,7 @@
 // How mixing weights spread at some moments of a search: by the zero-one loss they gather near 0 and 1.
 import { axes, scalesOf, ticksOf } from './axes.ts';
 import type { Panel } from './panels.ts';
-import { type Box, inks, lineThrough, shape, textAt } from './svg.ts';
+import { type Box, inks, lineThrough, shape, textAt, within } from './svg.ts';
 
 const plot = { width: 232, height: 178 };
 const inner = { left: 42, top: 22, right: 8, bottom: 36 };
@@ -13,12 +13,7 @@ export function histogramPanel(
   { title, threshold, most, highest }: { title: string; threshold: number; most: number; highest: number },
 ): Panel {
   const draw = (place: Box) => {
-    const box = {
-      x: place.x + inner.left,
-      y: place.y + inner.top,
-      width: place.width - inner.left - inner.right,
-      height: place.height - inner.top - inner.bottom,
-    };
+    const box = within(place, inner);
     const [x, y] = [[0, most] as const, [0, highest * 1.06] as const];
     const scales = scalesOf(box, x, y);
     const bars = binCounts(weights, most).map((count, i) => {

@@ -4,7 +4,7 @@ import type { OperationCounts } from '../select/statistics.ts';
 import { axes, scalesOf, ticksOf } from './axes.ts';
 import { lineColours } from './colours.ts';
 import type { Panel } from './panels.ts';
-import { type Box, lineThrough, round, shape, textAt, widthOf } from './svg.ts';
+import { type Box, lineThrough, round, shape, textAt, widthOf, within } from './svg.ts';
 
 /** A run's counts under the name that the legend has for it. */
 export interface NamedCounts {
@@ -62,12 +62,7 @@ function sharePlot(
   title: string,
   shareOf: (counts: OperationCounts) => number,
 ): string[] {
-  const box = {
-    x: place.x + inner.left,
-    y: place.y + inner.top,
-    width: place.width - inner.left - inner.right,
-    height: place.height - inner.top - inner.bottom,
-  };
+  const box = within(place, inner);
   const epochs = runs.flatMap(({ counts }) => counts.map(({ epoch }) => epoch));
   const [first, last] = [Math.min(...epochs), Math.max(...epochs)];
   const x = first === last ? ([first - 0.5, last + 0.5] as const) : ([first, last] as const);

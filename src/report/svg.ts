@@ -9,6 +9,19 @@ export interface Box {
   readonly height: number;
 }
 
+/** Room between a box and one within it. */
+export interface Margins {
+  readonly left: number;
+  readonly top: number;
+  readonly right: number;
+  readonly bottom: number;
+}
+
+/** What margins leave of a box. */
+export function within({ x, y, width, height }: Box, { left, top, right, bottom }: Margins): Box {
+  return { x: x + left, y: y + top, width: width - left - right, height: height - top - bottom };
+}
+
 /** How a text stands. */
 export interface TextStyle {
   readonly size?: number;

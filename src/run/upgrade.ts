@@ -6,45 +6,20 @@ type Config = Readonly<Record<string, unknown>>;
 
 /** What the table of a method had in format 6. Settings that came later default to what was done before there were any. */
 const settingsOfFormat6: Readonly<Record<string, readonly string[]>> = {
-  darts: [
-    ...['batchSize', 'epochs', 'initChannels', 'layers', 'trainPortion', 'learningRate', 'learningRateMin', 'momentum'],
-    ...[
-      'weightDecay',
-      'gradClip',
-      'archLearningRate',
-      'archWeightDecay',
-      'unrolled',
-      'cutout',
-      'cutoutLength',
-      'precision',
-    ],
-  ],
-  train: [
-    ...[
-      'batchSize',
-      'epochs',
-      'initChannels',
-      'layers',
-      'stem',
-      'learningRate',
-      'schedule',
-      'learningRateMin',
-      'gamma',
-    ],
-    ...[
-      'warmupEpochs',
-      'momentum',
-      'weightDecay',
-      'gradClip',
-      'auxiliary',
-      'auxiliaryWeight',
-      'dropPathProb',
-      'labelSmooth',
-    ],
-    ...['cutout', 'cutoutLength', 'mixup', 'emaDecay', 'randomResizedCrop', 'autoAugment', 'colorJitter', 'hueJitter'],
-    'precision',
-  ],
+  darts: words(
+    `batchSize epochs initChannels layers trainPortion learningRate learningRateMin momentum weightDecay gradClip archLearningRate
+     archWeightDecay unrolled cutout cutoutLength precision`,
+  ),
+  train: words(
+    `batchSize epochs initChannels layers stem learningRate schedule learningRateMin gamma warmupEpochs momentum weightDecay gradClip
+     auxiliary auxiliaryWeight dropPathProb labelSmooth cutout cutoutLength mixup emaDecay randomResizedCrop autoAugment colorJitter
+     hueJitter precision`,
+  ),
 };
+
+function words(text: string): readonly string[] {
+  return text.split(/\s+/);
+}
 
 /** A configuration of formats 5 and 6 in the form of format 7; any other as it is. */
 export function upgraded(config: Config, methods: readonly Method[]): Config {
