@@ -14,6 +14,13 @@ const endings = [
   /(?:^|\.)(?:alphas?[._](?:reduce|reduction)|_?arch_?param\w*\.(?:1|reduce|reduction|alphas?_reduce)|_?alphas?\.1)$/i,
 ];
 
+/** A table of numbers that lie one row after another. */
+export function rowsOf(data: ArrayLike<number>, [rows, columns]: readonly number[]): number[][] {
+  return Array.from({ length: rows }, (_, row) =>
+    Array.from({ length: columns }, (_, column) => data[row * columns + column]),
+  );
+}
+
 /** In a file of nothing else. */
 const bareEndings = [/^(?:0|normal)$/, /^(?:1|reduce|reduction)$/];
 

@@ -13,7 +13,7 @@ import { noneName } from '../operation/operations.ts';
 import { activationOf, checkHistory, type HistoryEntry, type MixingHistory } from '../select/history.ts';
 import { type AlphaLayout, isLayout, mixingOf } from '../select/layout.ts';
 import { spaces } from '../space/space.ts';
-import { alphaNames } from './alphas.ts';
+import { alphaNames, rowsOf } from './alphas.ts';
 import { type EdgeLists, formatEdgeLists, parseEdgeLists } from './edge_lists.ts';
 import { readBytes } from './open_tensors.ts';
 import { readSearchCheckpoint } from './search_checkpoint.ts';
@@ -107,11 +107,10 @@ function pairOf(path: string): Readonly<Record<CellType, string>> {
 
 async function readNpy(path: string): Promise<Rows> {
   const { shape, data } = parseNpy(await readBytes(path), path);
-  const [rows, columns] = shape;
-  if (shape.length !== 2 || rows === 0 || columns === 0) {
+  if (shape.length !== 2 || data.length === 0) {
     throw new FileError(`${path}: expected a table of mixing weights but got the shape (${shape.join(', ')})`);
   }
-  return Array.from({ length: rows }, (_, row) => [...data.subarray(row * columns, (row + 1) * columns)]);
+  return rowsOf(data, shape);
 }
 
 /** The histories of both cells in a folder. */

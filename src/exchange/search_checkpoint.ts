@@ -2,7 +2,7 @@
 // a class of that code, is passed over.
 import { FileError } from '../errors.ts';
 import type { CellType } from '../genotype/genotype.ts';
-import { alphaNames, alphaPaths } from './alphas.ts';
+import { alphaNames, alphaPaths, rowsOf } from './alphas.ts';
 import { type EdgeLists, edgeLists } from './edge_lists.ts';
 import { tensorsOf } from './open_tensors.ts';
 import { openTorchArchive } from './torch_archive.ts';
@@ -27,11 +27,10 @@ export function readSearchCheckpoint(bytes: Uint8Array, path: string): SearchChe
   const tensors = source.read([...paths.values()]);
   const [normal, reduce] = alphaNames.map((name) => {
     const { shape, data } = tensors.get(paths.get(name)!)!;
-    const [rows, columns] = shape;
     if (shape.length !== 2 || !data.every(Number.isFinite) || data.length === 0) {
       throw new FileError(`${path}: expected a table of finite numbers for ${name}`);
     }
-    return Array.from({ length: rows }, (_, row) => [...data.subarray(row * columns, (row + 1) * columns)]);
+    return rowsOf(data, shape);
   });
   const root = format === 'torch' ? openTorchArchive(bytes).value : undefined;
   const states = root instanceof Map ? root.get('network_states') : undefined;

@@ -2,7 +2,7 @@
 import { type AugmentSettings, augmentsImages, checkAugmentation, placementOf } from '../augment/augment.ts';
 import type { Command, Device, DropoutDraw, GatheredBatch, Outcome, Program } from '../backend/device.ts';
 import type { Parameters } from '../backend/parameters.ts';
-import { type Dataset, type ImageFiles, type ImageSet, isInMemory, sizeOption } from '../data/dataset.ts';
+import { type Dataset, type ImageFiles, type ImageSet, isInMemory } from '../data/dataset.ts';
 import { splitIndices } from '../data/split.ts';
 import type { Genotype } from '../genotype/genotype.ts';
 import { BatchWalk } from '../learn/batch_walk.ts';
@@ -23,11 +23,9 @@ import {
 import { type WeightSettings, type WeightStepOutcome, weightStep, weightStepOutcome } from '../learn/weight_step.ts';
 import { intoMemory } from '../load/into_memory.ts';
 import { ImagePool } from '../load/pool.ts';
-import { callingSize } from '../network/image_size.ts';
-import { buildSupernet, type Supernet } from '../network/supernet.ts';
+import type { Supernet } from '../network/supernet.ts';
 import { Resources } from '../resources.ts';
 import { type RowsByTable, readAlpha } from '../select/alpha.ts';
-import { layoutOf } from '../select/layout.ts';
 import type {
   EpochReport,
   InitialArchitecture,
@@ -41,6 +39,7 @@ import type {
   Stage,
   StepReport,
 } from './method.ts';
+import { initialArchitecture, searchedSupernet } from './supernet_search.ts';
 
 /** What every such search can be told. */
 export interface AlternatingSettings extends CosineSchedule, WeightSettings, SearchBatchSettings {
@@ -120,12 +119,8 @@ export async function alternatingSearch<Settings extends AlternatingSettings>(
   parts: AlternatingParts<Settings>,
 ): Promise<MethodDescription> {
   const { settings, seed, dataset: given } = context;
-  const { initChannels, layers } = settings;
-  const { shape } = given.train;
-  checkAugmentation(augmentOf(settings), shape, { autoAugment: 'autoAug' });
-  const supernet = callingSize(sizeOption(given), () =>
-    buildSupernet({ space: context.space, inputShape: shape, classes: given.classes, initChannels, layers }),
-  );
+  checkAugmentation(augmentOf(settings), given.train.shape, { autoAugment: 'autoAug' });
+  const supernet = searchedSupernet(context);
   // Not before the supernet: it may refuse the size.
   const dataset = await loadedWhole(given, context);
   const split = splitIndices(dataset.train.labels.length, settings.trainPortion, seed);
@@ -133,7 +128,7 @@ export async function alternatingSearch<Settings extends AlternatingSettings>(
     dataset,
     graphs: { supernet: supernet.graph },
     space: supernet.space.name,
-    layers,
+    layers: settings.layers,
     trainImages: split.train.length,
     validationImages: split.validation.length,
     open: async (device) => {
@@ -328,9 +323,7 @@ class AlternatingRun<Settings extends AlternatingSettings> implements MethodRun 
   }
 
   async architecture(): Promise<InitialArchitecture> {
-    const { supernet, parameters } = this.#searched;
-    const { alpha } = await readAlpha(supernet, parameters);
-    return { alpha, layout: layoutOf(supernet), activation: supernet.space.activation };
+    return initialArchitecture(this.#searched.supernet, this.#searched.parameters);
   }
 
   async #found() {

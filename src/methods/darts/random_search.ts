@@ -2,21 +2,18 @@
 // so many FLOPs are drawn, and nothing is trained.
 import type { Device } from '../../backend/device.ts';
 import type { Parameters } from '../../backend/parameters.ts';
-import { sizeOption } from '../../data/dataset.ts';
 import { ArgumentError, throwIfAborted } from '../../errors.ts';
 import type { Genotype } from '../../genotype/genotype.ts';
 import { buildDerivedNetwork } from '../../network/derived.ts';
-import { callingSize } from '../../network/image_size.ts';
-import { mixingWeights } from '../../network/mixing.ts';
-import { buildSupernet, type Supernet } from '../../network/supernet.ts';
+import type { Supernet } from '../../network/supernet.ts';
 import { operations, skipName } from '../../operation/operations.ts';
 import { normal, randomBlock } from '../../random/philox.ts';
 import { costOf } from '../../report/cost.ts';
 import { Resources } from '../../resources.ts';
-import { type RowsByTable, readAlpha } from '../../select/alpha.ts';
-import { layoutOf } from '../../select/layout.ts';
+import { mixingByTable, type RowsByTable, readAlpha } from '../../select/alpha.ts';
 import { flag, integer, number, type SettingTable } from '../../setting_rules.ts';
 import type { JsonValue, Measure, MethodContext, MethodDescription, MethodRun } from '../method.ts';
+import { initialArchitecture, searchedSupernet } from '../supernet_search.ts';
 
 /** What decides a random search. */
 export interface RandomSettings {
@@ -54,19 +51,16 @@ const published = { inputShape: [32, 32, 3], classes: 10, initChannels: 36, laye
 
 /** A search whose epochs each draw an architecture. Throws ArgumentError for images of a size that the supernet does not take. */
 export async function describeRandomSearch(
-  { settings, seed, dataset, space }: MethodContext<RandomSettings>,
+  context: MethodContext<RandomSettings>,
   select: Select,
 ): Promise<MethodDescription> {
-  const { initChannels, layers } = settings;
-  const { train, classes } = dataset;
-  const supernet = callingSize(sizeOption(dataset), () =>
-    buildSupernet({ space, inputShape: train.shape, classes, initChannels, layers }),
-  );
+  const { settings, seed, dataset } = context;
+  const supernet = searchedSupernet(context);
   return {
     dataset,
     graphs: { supernet: supernet.graph },
     space: supernet.space.name,
-    layers,
+    layers: settings.layers,
     trainImages: 0,
     validationImages: 0,
     open: async (device) => openRandomSearch(device, supernet, { settings, seed }, select),
@@ -105,10 +99,7 @@ async function openRandomSearch(
       const { mixing } = await readAlpha(supernet, parameters);
       return { genotype: architectures[nameOf(settings.numArch - 1)], architectures, mixing, scores: {} };
     },
-    architecture: async () => {
-      const { alpha } = await readAlpha(supernet, parameters);
-      return { alpha, layout: layoutOf(supernet), activation: supernet.space.activation };
-    },
+    architecture: () => initialArchitecture(supernet, parameters),
     [Symbol.dispose]: () => held[Symbol.dispose](),
   };
 }
@@ -147,7 +138,7 @@ export async function drawArchitecture(
     if (draws % drawsAtOnce === 0) await new Promise((resolve) => setImmediate(resolve));
     throwIfAborted(signal);
     const tables = drawTables(supernet, seed, draws);
-    const genotype = select(supernet, mixingOf(supernet, tables));
+    const genotype = select(supernet, mixingByTable(supernet, tables));
     if (skipsOf(genotype) !== numIdentity) continue;
     skipping++;
     const megaflops = costOf(networkOf(genotype, supernet)).flops / 1e6;
@@ -167,13 +158,6 @@ function drawTables({ tables }: Supernet, seed: number, draw: number): Tables {
     return [name, Float32Array.from(values, (value) => deviation * value)] as const;
   });
   return Object.fromEntries(drawn);
-}
-
-function mixingOf({ tables, space }: Supernet, drawn: Tables): RowsByTable {
-  const rows = Object.values(tables).map(
-    ({ name, rowLengths }) => [name, mixingWeights(drawn[name], rowLengths, space.activation)] as const,
-  );
-  return Object.fromEntries(rows);
 }
 
 async function setAlpha({ tables }: Supernet, parameters: Parameters, drawn: Tables): Promise<void> {
