@@ -46,13 +46,10 @@ export function addDrawCommand(program: Command): void {
       'x.svg, x.png or, of a genotype, x.dot (default: DOT text or, of a history, SVG on stdout)',
       textParser('--out', 'a file name'),
     )
+    .optionsGroup('How searches went:')
     .option('--history <sources...>', "draw searches: run directories, or what FairDARTS' code left")
-    .option(
-      '--kind <name>',
-      `of a history: ${historyKinds.join(', ')} (default: grid)`,
-      choiceParser('--kind', historyKinds),
-    )
-    .option('--cell <type>', 'of a history: normal or reduce (default: both)', choiceParser('--cell', cellTypes));
+    .option('--kind <name>', `${historyKinds.join(', ')} (default: grid)`, choiceParser('--kind', historyKinds))
+    .option('--cell <type>', 'normal or reduce (default: both)', choiceParser('--cell', cellTypes));
   addHistoryOptions(command);
   command.addHelpText('after', examples).action(draw);
 }

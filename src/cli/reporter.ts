@@ -159,7 +159,9 @@ function summary(result: SearchResult | TrainResult): string[] {
   if (directory === undefined) return texts;
   const run = quoted(directory);
   // There is no network to train then; a notice says so.
-  if (emptyCells(genotype).length > 0) return [...texts, `run:  ${directory}`];
+  if (emptyCells(genotype).length > 0) {
+    return [...texts, `run:  ${directory}`, `next: dartsmith select ${run} --by darts`];
+  }
   return [
     ...texts,
     `run:  ${directory}`,

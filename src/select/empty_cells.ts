@@ -32,14 +32,13 @@ function countOf(cell: WeightedCell, threshold: number): ThresholdCount {
 
 /**
  * One line for a genotype that was selected with a threshold and has a cell without entries: what the largest weight is, and what to
- * do; undefined for a genotype whose cells both have some. `option` is what the user calls the threshold.
+ * do; undefined for a genotype whose cells both have some.
  */
 export function emptyCellNotice(
   supernet: Selectable,
   mixing: RowsByTable,
   genotype: Genotype,
   threshold: number,
-  option = '--threshold',
 ): string | undefined {
   const empty = emptyCells(genotype);
   if (empty.length === 0) return undefined;
@@ -49,7 +48,7 @@ export function emptyCellNotice(
   const cells = empty.map((type) => cellNames[type]).join(' and the ');
   return (
     `no network can be built of this selection: no mixing weight reaches the threshold ${threshold} in the ${cells}; ${told}; ` +
-    `lower ${option} to ${floorTo3(lowest)} or less, or select by darts, which needs no threshold`
+    `select by a threshold of ${floorTo3(lowest)} or less, or by darts, which needs none`
   );
 }
 

@@ -34,7 +34,7 @@ export const fairdarts = defineMethod({
       ...fairdartsParts(context.settings),
       select: (supernet, mixing) => selectGenotype(supernet, mixing, { by, threshold }),
       notices: (supernet, mixing, genotype) => {
-        const notice = emptyCellNotice(supernet, mixing, genotype, threshold, '--op-threshold');
+        const notice = emptyCellNotice(supernet, mixing, genotype, threshold);
         return notice === undefined ? [] : [notice];
       },
     });

@@ -58,7 +58,7 @@ describe('dartsmith select', () => {
     const { code, stdout, stderr } = await dartsmith('select', folder, '--epoch', '0', '--out', out);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr.trimEnd().split('\n').at(-1)).toMatch(
-      /^dartsmith: no network can be built of this selection: no mixing weight reaches the threshold 0.85 in the normal cell and .* lower --threshold to 0.5 or less/,
+      /^dartsmith: no network can be built of this selection: no mixing weight reaches the threshold 0.85 in the normal cell and .* select by a threshold of 0.5 or less/,
     );
     expect(stderr).toContain('by threshold_sparse, before the first step\n');
     expect(existsSync(out)).toBe(false);

@@ -219,7 +219,7 @@ describe('a run', () => {
     const empty = { nodes: [[], [], [], []], concat: [] };
     expect(result['genotype']).toEqual({ normal: empty, reduce: empty, entries: 'triples' });
     expect(result['notices']).toEqual([
-      expect.stringMatching(/^no network can be built of this selection: .*lower --op-threshold/),
+      expect.stringMatching(/^no network can be built of this selection: .*select by a threshold of /),
     ]);
     const pairs = await follow({ settings: { ...tinySettings, parseMethod: 'darts' } });
     expect(pairs.result).not.toHaveProperty('notices');

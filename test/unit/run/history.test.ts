@@ -233,7 +233,7 @@ describe('selectFrom', () => {
     );
     expect(selection.notice).toBeUndefined();
     const { notice, genotype } = await selectFrom(run, { by: 'threshold_sparse' });
-    expect(notice).toMatch(/in the normal cell and the reduction cell; .*lower --threshold to 0.12/);
+    expect(notice).toMatch(/in the normal cell and the reduction cell; .*select by a threshold of 0.12/);
     expect(genotype.normal.concat).toEqual([]);
   });
 

@@ -229,13 +229,7 @@ describe('selectGenotype', () => {
 describe('emptyCellNotice', () => {
   const threshold = 0.85;
   const notice = (mixing: Record<string, number[][]>) =>
-    emptyCellNotice(
-      fair,
-      mixing,
-      selectGenotype(fair, mixing, { by: 'threshold_sparse', threshold }),
-      threshold,
-      '--op-threshold',
-    );
+    emptyCellNotice(fair, mixing, selectGenotype(fair, mixing, { by: 'threshold_sparse', threshold }), threshold);
 
   it('says what the largest weight is, where, and what to do', () => {
     const mixing = rowsOf(fair, [0.5]);
@@ -245,15 +239,14 @@ describe('emptyCellNotice', () => {
     expect(notice(mixing)).toBe(
       'no network can be built of this selection: no mixing weight reaches the threshold 0.85 in the normal cell; normal cell: 0 ' +
         'of 98 weights, the largest 0.7320 (sep_conv_5x5 from state 2 to node 2); reduction cell: 2 of 98 weights, the largest ' +
-        '0.9000 (max_pool_3x3 from state 0 to node 0); lower --op-threshold to 0.731 or less, or select by darts, which needs ' +
-        'no threshold',
+        '0.9000 (max_pool_3x3 from state 0 to node 0); select by a threshold of 0.731 or less, or by darts, which needs none',
     );
     const { nodes } = selectGenotype(fair, mixing, { by: 'threshold_sparse', threshold: 0.731 }).normal;
     expect(nodes.flat()).toHaveLength(1);
   });
 
   it('names both cells where both are empty, and is silent where none is', () => {
-    expect(notice(rowsOf(fair, [0.5]))).toMatch(/in the normal cell and the reduction cell; .* to 0.5 or less/);
+    expect(notice(rowsOf(fair, [0.5]))).toMatch(/in the normal cell and the reduction cell; .* of 0.5 or less/);
     expect(notice(rowsOf(fair, [0.9]))).toBeUndefined();
     expect(
       emptyCellNotice(
