@@ -22,6 +22,7 @@ export {
   type HypergradientCommand,
   type KernelProfile,
   type Mixing,
+  type Moved,
   type Outcome,
   type ParametersOptions,
   type Peak,
@@ -30,12 +31,13 @@ export {
   type Precision,
   type Program,
   type ProgramMemory,
+  penalties,
   precisions,
   type SgdCommand,
   type VjpCommand,
 } from './backend/device.ts';
 export { type BackendReport, describeBackends, openDevice } from './backend/open.ts';
-export type { ParameterMap, ParameterPlace } from './backend/parameter_map.ts';
+export type { ParameterMap, ParameterPlace, WeightRange } from './backend/parameter_map.ts';
 export type { LoadedFile } from './backend/parameter_sets.ts';
 export type { NamedTensor, Parameters, SaveOptions } from './backend/parameters.ts';
 export type { ColourProfile, Dataset, ImageArrays, ImageFiles, ImageSet } from './data/dataset.ts';

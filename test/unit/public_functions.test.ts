@@ -153,6 +153,13 @@ describe('GraphBuilder', () => {
     ['batchNorm: options', (value) => builder.batchNorm('b', x, value)],
     ['batchNorm: affine', (value) => builder.batchNorm('b', x, { affine: value })],
     ['relu', (value) => builder.relu(value)],
+    ['tanh', (value) => builder.tanh(value)],
+    ['sigmoid', (value) => builder.sigmoid(value)],
+    ['scale', (value) => builder.scale(value, 2)],
+    ['scale: factor', (value) => builder.scale(x, value === 7.5 ? (null as never) : value)],
+    ['noise', (value) => builder.noise(value)],
+    ['noise: distribution', (value) => builder.noise(x, { distribution: value ?? (null as never) })],
+    ['inGroup', (value) => builder.inGroup(value)],
     ['maxPool', (value) => builder.maxPool(value, { kernel: 3 })],
     ['maxPool: options', (value) => builder.maxPool(x, value)],
     ['avgPool', (value) => builder.avgPool(value, { kernel: 3 })],
@@ -162,6 +169,7 @@ describe('GraphBuilder', () => {
     ['linear: outputs', (value) => builder.linear('l', vector, value)],
     ['add', (value) => builder.add(value)],
     ['add: one', (value) => builder.add([x, value])],
+    ['add: weights', (value) => builder.add([x, x], { weights: value ?? (null as never) })],
     ['concat', (value) => builder.concat(value)],
     ['crop', (value) => builder.crop(value, 1, 1)],
     ['crop: top', (value) => builder.crop(x, value, 1)],
@@ -178,12 +186,24 @@ describe('GraphBuilder', () => {
       'mixed: a branch that gives none',
       (value) => builder.mixed(x, [{ name: 'b', build: () => value }], { alpha: table, row: 0 }),
     ],
+    ['untrained', (value) => builder.untrained(value, (_, tensor) => tensor)],
+    [
+      'untrained: build',
+      (value) => builder.untrained([1, 1, 1], typeof value === 'function' ? (null as never) : value),
+    ],
+    ['detach', (value) => builder.detach(value)],
+    ['distillation', (value) => builder.distillation(value, vector)],
+    ['distillation: teacher', (value) => builder.distillation(vector, value)],
+    ['smoothL1', (value) => builder.smoothL1(value, vector)],
+    ['smoothL1: second', (value) => builder.smoothL1(vector, value)],
+    ['lossSum', (value) => builder.lossSum(value)],
+    ['lossSum: one', (value) => builder.lossSum([value])],
     ['softmaxCrossEntropy', (value) => builder.softmaxCrossEntropy(value)],
     ['softmaxCrossEntropy: auxiliary', (value) => builder.softmaxCrossEntropy(vector, { auxiliary: [value] })],
     ['finish', (value) => builder.finish(value)],
   ])('%s refuses what it cannot take', (name, call) => {
     for (const [title, value] of [...nonsense, ...nothing]) {
-      const isName = title === 'a text' && ['within', 'input', 'alpha'].includes(name);
+      const isName = title === 'a text' && ['within', 'input', 'alpha', 'inGroup'].includes(name);
       if (isName) continue;
       expect(() => call(value as never), `${title}`).toThrow(ArgumentError);
     }
