@@ -8,6 +8,7 @@ import { genotypes } from '../genotype/published.ts';
 import { findGenotype, parseGenotype } from '../genotype/text.ts';
 import { runFiles } from '../run/directory.ts';
 import { suggestion } from '../suggest.ts';
+import { quoted } from './shell.ts';
 
 /** How the help of a command describes its genotype argument. */
 export const genotypeArgumentHelp =
@@ -41,7 +42,18 @@ export async function networkGenotype(
   { dropDeadNodes = false }: NetworkFlags,
 ): Promise<GivenGenotype> {
   const { genotype, run } = await genotypeArgument(argument);
+  if (run !== undefined && hasEmptyCell(genotype)) {
+    throw new ArgumentError(
+      `the genotype of ${run} has an empty cell, of which no network can be built: ` +
+        `dartsmith select ${quoted(run)} tells which threshold would fill it`,
+    );
+  }
   return { genotype: dropDeadNodes ? withoutDeadNodes(genotype) : genotype, run };
+}
+
+/** A selection by threshold may leave one, and no network can be built of it. */
+export function hasEmptyCell({ normal, reduce }: Genotype): boolean {
+  return [normal, reduce].some(({ nodes }) => nodes.every((entries) => entries.length === 0));
 }
 
 type Notice = (text: string) => void;

@@ -11,8 +11,9 @@ const summaries: Readonly<Record<RunCommand, string>> = {
   train: 'train the network of a genotype from scratch',
 };
 
-const interruption = `Ctrl-C finishes the step, writes a checkpoint and says how to go on; the second one quits at once. SIGTERM, SIGHUP and output that
-nobody reads any more (| head) do the same.`;
+const interruption = `Ctrl-C finishes the step, writes a checkpoint and says how to go on; the second
+one quits at once. SIGTERM, SIGHUP and output that nobody reads any more
+(| head) do the same.`;
 
 /** Adds a command that runs methods. Its help and its options are those of the method that `args` name, or of its default. */
 export function addMethodCommand(

@@ -1,4 +1,3 @@
-import type { Genotype } from '../genotype/genotype.ts';
 import type { Measure, Method } from '../methods/method.ts';
 import { methods as builtInMethods } from '../methods/registry.ts';
 import type {
@@ -11,6 +10,7 @@ import type {
   UnreadableEvent,
 } from '../run/events.ts';
 import { formatShare } from './format.ts';
+import { hasEmptyCell } from './genotype_argument.ts';
 import { createLiveLine, roomOf, type TerminalStream } from './live_line.ts';
 import { createPaint, isLiveTerminal, takesColour } from './paint.ts';
 import {
@@ -154,22 +154,20 @@ function measuresOf({ method }: StartEvent, methods: readonly Method[]): readonl
 /** The outcome and what to do with it. */
 function summary(result: SearchResult | TrainResult): string[] {
   if ('testAccuracy' in result) return trainSummary(result);
-  const { genotype, directory } = result;
+  const { genotype, architectures, directory } = result;
   const texts = resultTexts(result);
   if (directory === undefined) return texts;
   const run = quoted(directory);
-  if (hasEmptyCell(genotype)) return [...texts, `run:  ${directory}`];
+  if (hasEmptyCell(genotype)) {
+    return [...texts, `run:  ${directory}`, `next: dartsmith select ${run} --by darts --out genotype.txt`];
+  }
+  const last = Object.keys(architectures ?? {}).at(-1);
   return [
     ...texts,
-    `run:  ${directory}`,
+    `run:  ${directory}${last === undefined ? '' : ` (its genotype is ${last})`}`,
     `next: dartsmith draw ${run} --out cells.png`,
     `      dartsmith train --arch ${run}`,
   ];
-}
-
-/** There is no network to train then; a notice says so. */
-function hasEmptyCell({ normal, reduce }: Genotype): boolean {
-  return [normal, reduce].some(({ nodes }) => nodes.every((entries) => entries.length === 0));
 }
 
 function noticesOf(result: SearchResult | TrainResult): readonly string[] {
