@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { ArgumentError } from '../errors.ts';
 import type { Method, RunCommand } from '../methods/method.ts';
-import { methodsOf } from '../methods/registry.ts';
+import { exampleLines, methodsOf } from '../methods/registry.ts';
 import { startMethod } from '../run/start.ts';
 import { networkGenotype } from './genotype_argument.ts';
 import { addRunOptions, followRun, type RunFlags, runOptionsOf } from './run_command.ts';
@@ -26,8 +26,7 @@ export function addMethodCommand(
   const method = among.find((one) => one.name === givenMethod(args)) ?? among[0];
   const command = program.command(name).summary(summaries[name]).description(method.description);
   addRunOptions(command, method, among);
-  const own = method === among[0] ? '' : ` --method ${method.name}`;
-  const examples = method.examples.map((example) => `  dartsmith ${name}${own} ${example}`.trimEnd());
+  const examples = exampleLines(method, among).map((line) => `  ${line}`);
   command
     .addHelpText('after', ['', 'Examples:', ...examples, '', interruption].join('\n'))
     .action((flags: RunFlags) => runMethodCommand(method, flags, methods));
