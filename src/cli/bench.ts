@@ -28,17 +28,22 @@ const publishedShape: BenchShape = [64, 32, 32, 16];
 const maxElements = 2 ** 30;
 
 const examples = `
-Kernels: ${wrapped(kernelNames.join(', '), 90)}.
+Kernels: ${wrapped(kernelNames.join(', '), 70)}.
 Each is what 'dartsmith/kernels' exports under that name, in the forms that the published networks use.
 
-Before a kernel is timed, its output and all gradients are checked once against a float64 reference, on 8x8 images (smaller
-where the shape is), a few of them, with all channels: the reference is slow. A kernel that disagrees ends the command.
+Before a kernel is timed, its output and all gradients are checked once against
+a float64 reference, on 8x8 images (smaller where the shape is), a few of them,
+with all channels: the reference is slow. A kernel that disagrees ends the
+command.
 
-Timed is a training pass: forward, then backward for the gradients of every input and parameter. Only kernels count, as the
-backend measures them, not the copies of inputs and results. Columns: median and IQR (interquartile range) in milliseconds;
-GB/s counts each input, output, parameter and gradient once, GFLOP/s a multiply-add twice; 'of peak' is the larger share of
-what the device did at best, in arithmetic or in reading memory, in the same run (above 100% where caches serve). With
-several backends they take turns, and the last column is the time of each divided by that of the first.
+Timed is a training pass: forward, then backward for the gradients of every
+input and parameter. Only kernels count, as the backend measures them, not the
+copies of inputs and results. Columns: median and IQR (interquartile range) in
+milliseconds; GB/s counts each input, output, parameter and gradient once,
+GFLOP/s a multiply-add twice; 'of peak' is the larger share of what the device
+did at best, in arithmetic or in reading memory, in the same run (above 100%
+where caches serve). With several backends they take turns, and the last column
+is the time of each divided by that of the first.
 
 Examples:
   dartsmith bench

@@ -45,11 +45,14 @@ Examples:
   dartsmith export --weights runs/mine/checkpoint.safetensors --separate-alphas --out supernet.pt
   dartsmith export --arch runs/mine-trained --format pt-legacy --out weights.pt
 
-pt is the format of torch.save since PyTorch 1.6, pt-legacy the one before, in what PyTorch 0.3 of the published code reads.
-An ONNX model takes images as [batch, channels, height, width] and gives logits. Of a training of ours it takes pixels from 0 to 1 and
-normalises them itself; of other weights it takes images that are normalised as for their training.
-The published code keeps the alphas of a search out of its state dict: with --separate-alphas its strict load_state_dict takes
-torch.load(file)['state_dict'], and alphas_normal and alphas_reduce are entries beside it.`;
+pt is the format of torch.save since PyTorch 1.6, pt-legacy the one before, in
+what PyTorch 0.3 of the published code reads. An ONNX model takes images as
+[batch, channels, height, width] and gives logits. Of a training of ours it
+takes pixels from 0 to 1 and normalises them itself; of other weights it takes
+images that are normalised as for their training. The published code keeps the
+alphas of a search out of its state dict: with --separate-alphas its strict
+load_state_dict takes torch.load(file)['state_dict'], and alphas_normal and
+alphas_reduce are entries beside it.`;
 
 const importExamples = `
 Examples:
@@ -58,10 +61,13 @@ Examples:
   dartsmith import supernet.pt --out supernet.safetensors
   dartsmith import search-weights.pt --alphas alphas.json --out supernet.safetensors
 
-Reads what torch.save wrote (zip and legacy format) without running anything in it: a state dict, a checkpoint that holds one, or a
-whole module. The names tell a supernet of a search and its sizes, so that it needs no --arch. Its alphas are those of the state dict
-or beside it (alphas_normal and alphas_reduce, or arch_parameters), or of --alphas: the same in safetensors, of torch.save, or
-JSON such as {"alphas_normal": [[0.1, ...], ...], "alphas_reduce": [...]}; else zeros.`;
+Reads what torch.save wrote (zip and legacy format) without running anything in
+it: a state dict, a checkpoint that holds one, or a whole module. The names tell
+a supernet of a search and its sizes, so that it needs no --arch. Its alphas are
+those of the state dict or beside it (alphas_normal and alphas_reduce, or
+arch_parameters), or of --alphas: the same in safetensors, of torch.save, or
+JSON such as {"alphas_normal": [[0.1, ...], ...], "alphas_reduce": [...]}; else
+zeros.`;
 
 /** Adds `dartsmith export`. */
 export function addExportCommand(program: Command): void {

@@ -3,11 +3,12 @@ import type { Command } from 'commander';
 import { ArgumentError, FileError, invalid } from '../errors.ts';
 import { withoutDeadNodes } from '../genotype/dead_nodes.ts';
 import { isPython } from '../genotype/forms/python.ts';
-import type { Genotype } from '../genotype/genotype.ts';
+import { emptyCells, type Genotype } from '../genotype/genotype.ts';
 import { genotypes } from '../genotype/published.ts';
 import { findGenotype, parseGenotype } from '../genotype/text.ts';
 import { runFiles } from '../run/directory.ts';
 import { suggestion } from '../suggest.ts';
+import { quoted } from './shell.ts';
 
 /** How the help of a command describes its genotype argument. */
 export const genotypeArgumentHelp =
@@ -41,6 +42,12 @@ export async function networkGenotype(
   { dropDeadNodes = false }: NetworkFlags,
 ): Promise<GivenGenotype> {
   const { genotype, run } = await genotypeArgument(argument);
+  if (run !== undefined && emptyCells(genotype).length > 0) {
+    throw new ArgumentError(
+      `the genotype of ${run} has an empty cell, of which no network can be built: ` +
+        `dartsmith select ${quoted(run)} tells which threshold would fill it`,
+    );
+  }
   return { genotype: dropDeadNodes ? withoutDeadNodes(genotype) : genotype, run };
 }
 

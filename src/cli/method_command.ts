@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { ArgumentError } from '../errors.ts';
 import type { Method, RunCommand } from '../methods/method.ts';
-import { methodsOf } from '../methods/registry.ts';
+import { exampleLines, methodsOf } from '../methods/registry.ts';
 import { startMethod } from '../run/start.ts';
 import { networkGenotype } from './genotype_argument.ts';
 import { addRunOptions, followRun, type RunFlags, runOptionsOf } from './run_command.ts';
@@ -11,8 +11,9 @@ const summaries: Readonly<Record<RunCommand, string>> = {
   train: 'train the network of a genotype from scratch',
 };
 
-const interruption = `Ctrl-C finishes the step, writes a checkpoint and says how to go on; the second one quits at once. SIGTERM, SIGHUP and output that
-nobody reads any more (| head) do the same.`;
+const interruption = `Ctrl-C finishes the step, writes a checkpoint and says how to go on; the second
+one quits at once. SIGTERM, SIGHUP and output that nobody reads any more
+(| head) do the same.`;
 
 /** Adds a command that runs methods. Its help and its options are those of the method that `args` name, or of its default. */
 export function addMethodCommand(
@@ -25,8 +26,7 @@ export function addMethodCommand(
   const method = among.find((one) => one.name === givenMethod(args)) ?? among[0];
   const command = program.command(name).summary(summaries[name]).description(method.description);
   addRunOptions(command, method, among);
-  const own = method === among[0] ? '' : ` --method ${method.name}`;
-  const examples = method.examples.map((example) => `  dartsmith ${name}${own} ${example}`.trimEnd());
+  const examples = exampleLines(method, among).map((line) => `  ${line}`);
   command
     .addHelpText('after', ['', 'Examples:', ...examples, '', interruption].join('\n'))
     .action((flags: RunFlags) => runMethodCommand(method, flags, methods));

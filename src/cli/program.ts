@@ -25,8 +25,9 @@ Examples:
   dartsmith info supernet
   dartsmith bench separable mixedEdge
 
-Exit codes: 0 done, 1 failed, 2 wrong usage; before the end 130 by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP, 141 where nobody
-reads the output any more. DARTSMITH_DEBUG=1 adds the stack to an error.`;
+Exit codes: 0 done, 1 failed, 2 wrong usage; before the end 130 by Ctrl-C,
+143 by SIGTERM, 129 by SIGHUP, 141 where nobody reads the output any more.
+DARTSMITH_DEBUG=1 adds the stack to an error.`;
 
 /** Runs one command line (without node and script) and gives the exit code. Errors become one line on stderr. */
 export async function runCommandLine(

@@ -154,17 +154,18 @@ function measuresOf({ method }: StartEvent, methods: readonly Method[]): readonl
 /** The outcome and what to do with it. */
 function summary(result: SearchResult | TrainResult): string[] {
   if ('testAccuracy' in result) return trainSummary(result);
-  const { genotype, directory } = result;
+  const { genotype, architectures, directory } = result;
   const texts = resultTexts(result);
   if (directory === undefined) return texts;
   const run = quoted(directory);
   // There is no network to train then; a notice says so.
   if (emptyCells(genotype).length > 0) {
-    return [...texts, `run:  ${directory}`, `next: dartsmith select ${run} --by darts`];
+    return [...texts, `run:  ${directory}`, `next: dartsmith select ${run} --by darts --out genotype.txt`];
   }
+  const last = Object.keys(architectures ?? {}).at(-1);
   return [
     ...texts,
-    `run:  ${directory}`,
+    `run:  ${directory}${last === undefined ? '' : ` (its genotype is ${last})`}`,
     `next: dartsmith draw ${run} --out cells.png`,
     `      dartsmith train --arch ${run}`,
   ];

@@ -16,7 +16,8 @@ Examples:
   dartsmith select runs/mine --by threshold_edge --epoch 30 --out genotype.txt
   dartsmith select normal_weight.npy
 
-Prints the genotype; how many weights reach the threshold goes to stderr. --arch takes what --out writes.`;
+Prints the genotype; how many weights reach the threshold goes to stderr. --arch
+takes what --out writes.`;
 
 /** Options of the command line. */
 type Given = SelectFromOptions & { readonly out?: string; readonly json?: boolean };
@@ -49,7 +50,10 @@ async function select(source: string, { out, json = false, ...options }: Given):
   const selection = await selectFrom(source, options);
   const { genotype, notice } = selection;
   if (json) process.stdout.write(`${JSON.stringify(selection)}\n`);
-  else for (const line of countLines(selection)) process.stderr.write(`${line}\n`);
+  const [rule, ...counts] = countLines(selection);
+  // A notice has the counts too.
+  const told = json ? [] : [rule, ...(notice === undefined ? counts : [])];
+  for (const line of told) process.stderr.write(`${line}\n`);
   if (notice !== undefined) throw new DataError(notice);
   if (!json) process.stdout.write(`${genotypeText(genotype)}\n`);
   tellDead(genotype);

@@ -79,9 +79,11 @@ function startLines(start: StartRecord, method: Method | undefined): string[] {
   const { run, dataset, trainImages, validationImages, space, layers, seed, device, time, versions } = start;
   const name = method === undefined ? start.method : `${start.method} (${method.title}, ${method.paper})`;
   const settings = Object.entries(start.settings).map(([setting, value]) => `${flagOf(setting).slice(2)} ${value}`);
+  const used =
+    trainImages === 0 ? 'no image used' : `${trainImages} images to learn from, ${validationImages} to validate on`;
   return [
     `${run} by ${name}, ${start.resumed ? 'gone on with' : 'begun'} ${inUtc(time)} with dartsmith ${versions.dartsmith} on ${device}`,
-    `data: ${dataset}, ${trainImages} images to learn from, ${validationImages} to validate on`,
+    `data: ${dataset}, ${used}`,
     `network: ${layers} cells${space === undefined ? '' : ` of space ${space}`}; seed ${seed}`,
     `settings: ${settings.join(', ')}`,
   ];

@@ -8,9 +8,14 @@ export function startLines(event: StartEvent): string[] {
     event;
   const before = previousDevice === undefined ? '' : ` (until now on ${previousDevice})`;
   const isSearch = event.run === 'search';
+  // A random search looks at no image.
+  const counts =
+    trainImages === 0
+      ? 'images '
+      : `${trainImages} training and ${validationImages} ${isSearch ? 'validation' : 'test'} images `;
   return [
     ...resumption(event),
-    `${dataset}: ${trainImages} training and ${validationImages} ${isSearch ? 'validation' : 'test'} images ${imageShape.join('x')} of ${formatClasses(classes)}`,
+    `${dataset}: ${counts}${imageShape.join('x')} of ${formatClasses(classes)}`,
     ...event.notices,
     `${isSearch ? 'supernet' : 'network'}: ${layers} cells, ${formatCount(parameters)} parameters, on ${device}${before}`,
   ];

@@ -40,8 +40,9 @@ Examples:
   dartsmith test --arch FairDARTS_b --weights FairDARTS-b.tar --dataset cifar10 --data-dir cifar-10-batches-bin
   dartsmith test --arch DARTS_V2 --weights weights.safetensors --dataset cifar10 --data-dir cifar-10-batches-bin
 
-The run directory of a training brings its weights and its data. Classes are matched by name where weights and images tell names;
-there may be fewer than the network knows. Of image files the folder val is enough.`;
+The run directory of a training brings its weights and its data. Classes are
+matched by name where weights and images tell names; there may be fewer than the
+network knows. Of image files the folder val is enough.`;
 
 /** Rows of a confusion matrix that fit a screen. */
 const mostShownClasses = 20;

@@ -1,6 +1,7 @@
 // docs/methods.md: the methods as their descriptions tell them.
 import { describeRule, type SettingRule } from '../setting_rules.ts';
 import type { Method } from './method.ts';
+import { exampleLines } from './registry.ts';
 
 /** The whole page in Markdown. */
 export function methodsPage(methods: readonly Method[]): string {
@@ -21,16 +22,16 @@ export function methodsPage(methods: readonly Method[]): string {
       ]),
     ]),
   ];
-  return `${[...head, ...methods.flatMap(section)].join('\n')}\n`;
+  return `${[...head, ...methods.flatMap((method) => section(method, methods))].join('\n')}\n`;
 }
 
-function section(method: Method): string[] {
-  const { name, command, description, examples, presets, settings, measures } = method;
+function section(method: Method, among: readonly Method[]): string[] {
+  const { name, description, presets, settings, measures } = method;
   const names = Object.keys(presets);
   const reported = measures.map((measure) => `\`${measure.name}\` (${measure.of})`).join(', ');
   return [
     ...['', `## ${name}`, '', description, ''],
-    ...['```sh', ...examples.map((example) => `dartsmith ${command} ${example}`.trimEnd()), '```', ''],
+    ...['```sh', ...exampleLines(method, among), '```', ''],
     ...table([
       ['setting', 'may be', ...names, 'meaning'],
       ...Object.entries(settings).map(([setting, rule]) => [

@@ -10,3 +10,9 @@ export const methods: readonly Method[] = [darts, fairdarts, train];
 export function methodsOf(command: RunCommand, among: readonly Method[]): readonly Method[] {
   return among.filter((method) => method.command === command);
 }
+
+/** A method's examples as they are typed: `--method` is left out for the default of its command. */
+export function exampleLines({ command, name, examples }: Method, among: readonly Method[]): readonly string[] {
+  const own = name === methodsOf(command, among)[0].name ? '' : ` --method ${name}`;
+  return examples.map((example) => `dartsmith ${command}${own} ${example}`.trimEnd());
+}

@@ -2,10 +2,11 @@ import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { genotypeArgument } from '../../../src/cli/genotype_argument.ts';
+import { genotypeArgument, networkGenotype } from '../../../src/cli/genotype_argument.ts';
 import { ArgumentError, FileError } from '../../../src/errors.ts';
 import { genotypes } from '../../../src/genotype/published.ts';
 import { formatGenotype } from '../../../src/genotype/text.ts';
+import { scratch } from '../../helpers/scratch.ts';
 
 let folder: string;
 beforeAll(() => {
@@ -56,6 +57,16 @@ describe('genotype argument', () => {
     writeFileSync(join(folder, 'genotype.json'), formatGenotype(wanted, 'json'));
     expect(await genotypeArgument(folder)).toEqual({ genotype: wanted, run: folder });
     expect(await genotypeArgument(join(folder, 'genotype.json'))).toEqual({ genotype: wanted });
+  });
+
+  it('is no network to build where a run ended with an empty cell', async () => {
+    const run = scratch();
+    const empty = { ...genotypes['FairDARTS_a'], reduce: { nodes: [[], [], [], []], concat: [] } };
+    writeFileSync(join(run, 'genotype.json'), formatGenotype(empty, 'json'));
+    expect((await genotypeArgument(run)).genotype).toEqual(empty);
+    const refusal = networkGenotype(run, {});
+    await expect(refusal).rejects.toBeInstanceOf(ArgumentError);
+    await expect(refusal).rejects.toThrow(`dartsmith select ${run} tells which threshold`);
   });
 
   it('says what it may be where nothing matches, in a line that fits a screen', async () => {

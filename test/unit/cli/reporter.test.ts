@@ -137,6 +137,35 @@ describe('live', () => {
   });
 });
 
+describe('the end of a search', () => {
+  const lastLines = (ended: SearchResult) => {
+    let text = '';
+    const write = (more: string) => {
+      text += more;
+    };
+    const stream = { write, on() {}, off() {} };
+    createReporter(false, { stdout: stream, stderr: { write() {} } }, {}).result({ ...ended, directory: 'runs/a' });
+    return text.split('\n').filter((line) => !line.includes('Genotype'));
+  };
+
+  it('with an empty cell offers a genotype that has none', () => {
+    const isolated = { nodes: [[], [], [], []], concat: [] };
+    const empty = { entries: 'triples', normal: isolated, reduce: genotype.reduce } as const;
+    expect(lastLines({ ...result, genotype: empty })).toEqual([
+      'run:  runs/a',
+      'next: dartsmith select runs/a --by darts --out genotype.txt',
+      '',
+    ]);
+  });
+
+  it('with several architectures says which one the run has', () => {
+    const architectures = { arch_0: genotype, arch_1: genotype };
+    expect(lastLines({ ...result, architectures })[0]).toBe('run:  runs/a (its genotype is arch_1)');
+    const [line] = startLines({ ...start, trainImages: 0, validationImages: 0 });
+    expect(line).toBe('mnist: images 28x28x1 of 10 classes');
+  });
+});
+
 describe('the line of a resumed run', () => {
   it.each([
     [{ epoch: 1, step: 4 }, "resuming 'my runs/a' at epoch 2/3, step 5/20"],
