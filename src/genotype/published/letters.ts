@@ -45,7 +45,7 @@ export function triples(text: string): Genotype {
 }
 
 /** A genotype of pairs with a weight on every entry. */
-export function reweighted({ normal, reduce }: Genotype, weights: Weights): Genotype {
+export function withWeights({ normal, reduce }: Genotype, weights: Weights): Genotype {
   const cell = ({ nodes, concat }: GenotypeCell, [...left]: readonly number[]) => ({
     nodes: nodes.map((edges) => edges.map((edge) => ({ ...edge, weight: left.shift() }))),
     concat,

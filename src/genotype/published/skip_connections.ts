@@ -1,5 +1,5 @@
 import type { Genotype } from '../genotype.ts';
-import { pairs, reweighted } from './letters.ts';
+import { pairs, withWeights } from './letters.ts';
 
 const experiment1 = pairs('k0 s1 d2 s0 d3 k0 D4 d3 / a0 k1 k2 m0 k2 k3 k2 a0');
 const experiment2 = pairs('s1 s0 d1 d2 k0 k2 d4 D3 / m0 s1 m0 k2 k2 m0 k2 k4');
@@ -27,22 +27,22 @@ export const skipConnectionGenotypes: Readonly<Record<string, Genotype>> = {
   NOISEDARTS_50_1: pairs('s1 s0 D1 d2 s1 D3 D4 d3 / m0 m1 a0 D2 k1 m0 k3 a1'),
   NOISEDARTS_50_2: pairs('d1 s0 d2 d1 s1 D3 d3 D4 / D1 k0 m0 d2 k3 k2 k2 k3'),
   NOISEDARTS_50_3: pairs('d1 k0 s1 d2 s1 d2 D4 D1 / m1 m0 a0 D2 a1 k2 k3 k2'),
-  DARTS_EXP1_RE1: reweighted(experiment1, {
+  DARTS_EXP1_RE1: withWeights(experiment1, {
     normal: [0.2386, 0.234, 0.3028, 0.2745, 0.3016, 0.2737, 0.3499, 0.2212],
     reduce: [0.2173, 0.1925, 0.2302, 0.186, 0.3068, 0.2695, 0.269, 0.2323],
   }),
-  DARTS_EXP1_RE2: reweighted(experiment1, {
+  DARTS_EXP1_RE2: withWeights(experiment1, {
     normal: [0.9, 0.1, 0.1, 0.9, 0.1, 0.9, 0.9, 0.1],
     reduce: [0.1, 0.9, 0.9, 0.1, 0.9, 0.1, 0.9, 0.1],
   }),
   DARTS_EXP1_RE3: alternately(experiment1, 0.99, 0.01),
   DARTS_EXP1_RE4: alternately(experiment1, 0.9, 0.1),
   DARTS_EXP1_RE5: alternately(experiment1, 0.01, 0.99),
-  DARTS_EXP2_RE1: reweighted(experiment2, {
+  DARTS_EXP2_RE1: withWeights(experiment2, {
     normal: [0.2777, 0.2562, 0.2619, 0.2521, 0.3661, 0.2936, 0.2966, 0.2533],
     reduce: [0.2234, 0.1629, 0.2241, 0.2205, 0.28, 0.2083, 0.2475, 0.2225],
   }),
-  DARTS_EXP2_RE2: reweighted(experiment2, {
+  DARTS_EXP2_RE2: withWeights(experiment2, {
     normal: [0.99, 0.01, 0.01, 0.99, 0.99, 0.01, 0.01, 0.99],
     reduce: [0.99, 0.01, 0.01, 0.99, 0.99, 0.01, 0.99, 0.01],
   }),
@@ -54,5 +54,5 @@ export const skipConnectionGenotypes: Readonly<Record<string, Genotype>> = {
 /** One weight for the first entry of every node, one for the second. */
 function alternately(genotype: Genotype, first: number, second: number): Genotype {
   const weights = Array.from({ length: 4 }, () => [first, second]).flat();
-  return reweighted(genotype, { normal: weights, reduce: weights });
+  return withWeights(genotype, { normal: weights, reduce: weights });
 }
