@@ -7,7 +7,7 @@ import { FileError, invalid } from '../errors.ts';
 import { type CellType, cellTypes } from '../genotype/genotype.ts';
 import type { MixingActivation } from '../graph/graph.ts';
 import { writeFileAtomic } from '../io/atomic.ts';
-import { fileError, isMissing } from '../io/file_error.ts';
+import { exists, fileError } from '../io/file_error.ts';
 import { formatNpy, parseNpy } from '../io/npy.ts';
 import { noneName } from '../operation/operations.ts';
 import { activationOf, checkHistory, type HistoryEntry, type MixingHistory } from '../select/history.ts';
@@ -238,14 +238,4 @@ async function isFolder(path: string): Promise<boolean> {
     throw fileError('read', path, error);
   });
   return found.isDirectory();
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (isMissing(error)) return false;
-    throw fileError('read', path, error);
-  }
 }

@@ -1,3 +1,4 @@
+import { access } from 'node:fs/promises';
 import { FileError } from '../errors.ts';
 
 const reasons: Readonly<Record<string, string>> = {
@@ -26,6 +27,17 @@ export function fileError(action: 'read' | 'write', path: string, error: unknown
 /** Whether a file system call failed because there is nothing at the path. */
 export function isMissing(error: unknown): boolean {
   return errorCode(error) === 'ENOENT';
+}
+
+/** Whether there is something at a path. Throws FileError where that cannot be told. */
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw fileError('read', path, error);
+  }
 }
 
 /** Such as EEXIST; empty for an error that has none. */

@@ -1,7 +1,6 @@
-import { access } from 'node:fs/promises';
 import { openParameterFile, saveParameterSets } from '../backend/parameter_sets.ts';
 import { FileError } from '../errors.ts';
-import { fileError, isMissing } from '../io/file_error.ts';
+import { exists } from '../io/file_error.ts';
 import type { JsonValue, MethodRun, Position } from '../methods/method.ts';
 
 /** Where every run starts. */
@@ -43,16 +42,6 @@ export async function loadCheckpoint(path: string, run: MethodRun): Promise<Posi
   // The stage may have put other sets in the place of those before.
   await into(run.state.parameters);
   return at;
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await access(path);
-    return true;
-  } catch (error) {
-    if (isMissing(error)) return false;
-    throw fileError('read', path, error);
-  }
 }
 
 /**
