@@ -183,7 +183,10 @@ export interface CopyCommand {
   readonly kind: 'copy';
   readonly parameters: Parameters;
   readonly target: Parameters;
-  /** Those of one name and one shape: their names, or the name that each has in `target` with the one it has in `parameters`. All of `target` when absent. */
+  /**
+   * Tensors of one role and one shape: their names, or the name that each has in `target` with the one it has in `parameters`. None is
+   * both copied and written over. All of `target` when absent.
+   */
   readonly tensors?: readonly string[] | Readonly<Record<string, string>>;
 }
 

@@ -133,6 +133,31 @@ describe.each(allBackends)('on $name', (backend) => {
     expectClose(await read('alphaGradients'), sum('alpha'), { name: 'alpha', tolerance: 1e-6 });
   });
 
+  it('a pass over a graph without mixed operations finds no gradient of alpha, and adds none', async () => {
+    const builder = new GraphBuilder();
+    const pooled = builder.globalAvgPool(builder.input('images', shape));
+    const plain = builder.finish(builder.softmaxCrossEntropy(builder.linear('classifier', pooled, 3)));
+    const other = (() => {
+      const mixing = new GraphBuilder();
+      const alpha = mixing.alpha('alphas', [2]);
+      return mixing.finish(mixing.mixed(mixing.input('images', shape), [identity, identity], { alpha, row: 0 }));
+    })();
+    using shared = await device.createParameters([plain, other], { seed: 3 });
+    using without = device.compile(plain, { batchSize, parameters: shared });
+    const marked = new Float32Array(shared.map.totals.alpha).fill(7);
+    for (const [accumulate, left] of [
+      [true, 7],
+      [false, 0],
+    ] as const) {
+      await shared.store.write('alphaGradients', 0, marked);
+      await without.gradients({ batch: batchOf(1), target: 'both', accumulate });
+      expect(
+        (await shared.store.read('alphaGradients')).every((slope) => slope === left),
+        `accumulate: ${accumulate}`,
+      ).toBe(true);
+    }
+  });
+
   it('an optimiser moves one group, with a norm of its own, and leaves the others alone', async () => {
     await device.execute([gradients(1)]);
     const before = await Promise.all((['weights', 'momentum', 'weightGradients'] as const).map(read));
@@ -262,6 +287,7 @@ describe.each(allBackends)('on $name', (backend) => {
   it.each<[string, (fields: { parameters: Parameters; program: Program }) => object, RegExp]>([
     ['a group that there is not', () => ({ ...gradients(1), groups: ['other'] }), /stem.*commands\[0\]\.groups\[0\]/],
     ['no group', () => ({ ...gradients(1), groups: [] }), /commands\[0\]\.groups/],
+    ['a group twice', () => ({ ...gradients(1), groups: ['stem', 'stem'] }), /each group once.*groups\[1\]/],
     ['groups of alpha', () => ({ ...gradients(1), target: 'alpha', groups: ['stem'] }), /none for gradients of alpha/],
     ['accumulate that is no switch', () => ({ ...gradients(1), accumulate: 1 }), /commands\[0\]\.accumulate/],
     ['a group to move that there is not', () => ({ ...sgd(), group: 'other' }), /commands\[0\]\.group/],
@@ -279,6 +305,11 @@ describe.each(allBackends)('on $name', (backend) => {
       /a weight of \[4\] for bn\.bias/,
     ],
     ['a copy of a tensor to itself', () => ({ ...copy(), tensors: ['bn.bias'] }), /itself/],
+    [
+      'a copy of what it writes over',
+      () => ({ ...copy(), tensors: { 'bn.bias': 'bn.weight', 'bn.weight': 'bn.bias' } }),
+      /does not write over.*bn\.weight/,
+    ],
     ['a copy of no list', () => ({ ...copy(), tensors: 'bn.bias' }), /list of names/],
   ])('refuses %s', async (_, make, message) => {
     const refused = device.execute([make({ parameters, program }) as Command]);

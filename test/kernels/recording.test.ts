@@ -120,6 +120,46 @@ describe('recorded with everything that commands can say', () => {
     ];
   }
 
+  it('tells apart runs that differ in a single field', async () => {
+    const { program, parameters, dataset } = place;
+    using averages = await place.device.createParameters(smallNet(), { seed: 5 });
+    const pass = { kind: 'gradients', program, batch: smallBatch(dataset, 4, 1), target: 'both' } as const;
+    const sgd = { kind: 'sgd', parameters, ...other, maxNorm: 5 } as const;
+    const penalty = { kind: 'penalty', parameters, weight: 1 } as const;
+    const row = (first: number) => ({ mixing: { alphas: [Float32Array.of(first, 1, 1)] } });
+    const runs: readonly (readonly Command[])[] = [
+      [pass],
+      [{ ...pass, accumulate: true }],
+      [{ ...pass, target: 'weights', groups: ['weights'], accumulate: true }],
+      [{ ...pass, ...row(0) }],
+      [{ ...pass, ...row(1) }],
+      [pass, sgd],
+      [pass, { ...sgd, of: 'alpha' }],
+      [pass, { ...penalty, penalty: 'l1' }],
+      [pass, { ...penalty, penalty: 'beta' }],
+      [pass, { ...penalty, penalty: 'zeroOneL1', activation: 'sigmoid' }],
+      [{ kind: 'average', parameters, averages, decay: 0.5 }],
+      [{ kind: 'average', parameters, averages, decay: 0.5, group: 'weights' }],
+      [{ kind: 'copy', parameters: averages, target: parameters, tensors: ['stem.weight'] }],
+      [{ kind: 'copy', parameters: averages, target: parameters, tensors: ['norm.weight'] }],
+    ];
+    const start = [await stateOf(parameters), await stateOf(averages)];
+    const all = async (commands: readonly Command[]) => {
+      await setState(parameters, start[0]);
+      await setState(averages, start[1]);
+      const outcomes = await place.device.execute(commands);
+      return { outcomes, own: await stateOf(parameters), other: await stateOf(averages) };
+    };
+    const first: Awaited<ReturnType<typeof all>>[] = [];
+    for (const commands of runs) first.push(await all(commands));
+    for (let again = 0; again < 2; again++) {
+      for (const [index, commands] of runs.entries()) {
+        expect(await all(commands), `run ${index}`).toEqual(first[index]);
+        if (index === 0 && again > 0) expect(place.device.recordedKernels).toBeGreaterThan(0);
+      }
+    }
+  });
+
   it('has the bits of an eager run, whichever candidates are left out', async () => {
     for (const [step, zero] of [0, 0, 0, 1, 1, 1, 3, 3, 0].entries()) {
       const before = await stateOf(place.parameters);
