@@ -271,7 +271,7 @@ export interface Outcome {
   readonly gradientNorm?: number;
   /** Without its weight (penalty). */
   readonly penalty?: number;
-  /** Output of each node asked for with `read`, and of the output node of a vjp: `[batch, ...shape]`. */
+  /** Output of each node asked for with `read`, and of the output node of a vjp: `[batch, ...shape]`; of a loss its samples' own. */
   readonly outputs?: ReadonlyMap<number, Float32Array>;
   /** Of every kernel, in the order of running (passes with `profile`). */
   readonly profile?: readonly KernelProfile[];

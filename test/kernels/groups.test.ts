@@ -5,7 +5,7 @@ import { openDevice } from '../../src/backend/open.ts';
 import type { Arena } from '../../src/backend/parameter_map.ts';
 import type { Parameters } from '../../src/backend/parameters.ts';
 import { DartsmithError } from '../../src/errors.ts';
-import { GraphBuilder } from '../../src/graph/builder.ts';
+import { GraphBuilder, type Tensor } from '../../src/graph/builder.ts';
 import { allBackends } from '../helpers/backends.ts';
 import { depthwiseSeparable, identity } from '../helpers/candidates.ts';
 import { expectClose, expectSameBits } from '../helpers/compare.ts';
@@ -34,6 +34,28 @@ function network(classes = 3) {
   return builder.finish(
     builder.softmaxCrossEntropy(builder.linear('classifier', builder.globalAvgPool(last), classes)),
   );
+}
+
+/** Fused kernels and single nodes whose weights belong to two groups each. */
+function straddlingNetwork() {
+  const builder = new GraphBuilder();
+  const alpha = builder.alpha('alphas', [3]);
+  const separable = (kernel: number, groups: readonly [string, string]) => ({
+    name: `sep${kernel}`,
+    build: (inner: GraphBuilder, x: Tensor) => {
+      const options = { channels: 4, kernel, padding: (kernel - 1) / 2, groups: 4 };
+      const deep = inner.inGroup(groups[0]).conv2d('depthwise', inner.relu(x), options);
+      const flat = inner.inGroup(groups[1]).conv2d('pointwise', deep, { channels: 4, kernel: 1 });
+      return inner.batchNorm('bn', flat, { affine: false });
+    },
+  });
+  const norm = builder.inGroup('c').batchNorm('norm', builder.input('images', shape), { affine: true });
+  const edge = builder.mixed(norm, [identity, separable(3, ['a', 'b']), separable(5, ['b', 'a'])], { alpha, row: 0 });
+  const logits = builder.inGroup('a').linear('last', builder.globalAvgPool(edge), 3);
+  const built = builder.finish(builder.softmaxCrossEntropy(logits));
+  const elsewhere: Readonly<Record<string, string>> = { 'last.bias': 'c', 'norm.bias': 'b' };
+  const parameters = built.parameters.map((spec) => ({ ...spec, group: elsewhere[spec.name] ?? spec.group }));
+  return { ...built, parameters };
 }
 
 const graph = network();
@@ -95,6 +117,27 @@ describe.each(allBackends)('on $name', (backend) => {
         const part = (values: Float32Array) => values.subarray(offset, offset + size);
         if (some.includes(name)) expectClose(part(found), Float64Array.from(part(whole)), { name, tolerance });
         else expectSameBits(part(found), part(marked), `gradients of ${name} stay`);
+      }
+    },
+  );
+
+  it.each(['on', 'off'] as const)(
+    'nodes may have weights of two groups, fused or by themselves (fusion: %s)',
+    async (fusion) => {
+      const straddling = straddlingNetwork();
+      using own = await device.createParameters(straddling, { seed: 1 });
+      using compiled = device.compile(straddling, { batchSize, parameters: own, fusion });
+      await compiled.gradients({ batch: batchOf(1), target: 'both' });
+      const whole = await own.store.read('weightGradients');
+      for (const some of [['a'], ['b'], ['c'], ['b', 'c']]) {
+        await own.store.write('weightGradients', 0, new Float32Array(whole.length).fill(7));
+        await compiled.gradients({ batch: batchOf(1), target: 'both', groups: some });
+        const found = await own.store.read('weightGradients');
+        for (const [name, { offset, size }] of own.map.groups) {
+          const expected = some.includes(name) ? whole.subarray(offset, offset + size) : new Float32Array(size).fill(7);
+          const part = found.subarray(offset, offset + size);
+          expectClose(part, Float64Array.from(expected), { name: `${name} of ${some}`, tolerance: 1e-6 });
+        }
       }
     },
   );
