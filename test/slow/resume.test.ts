@@ -78,6 +78,8 @@ describe('kill -9 and resume', () => {
     ['first order', []],
     ['second order', ['--unrolled']],
     ['activations in bf16', ['--precision', 'bf16']],
+    ['FairDARTS', ['--method', 'fairdarts']],
+    ['FairDARTS of one level', ['--method', 'fairdarts', '--single-level', '--sep-loss', 'l1']],
   ])('%s: the same bytes, with another thread count as well', async (_, mode) => {
     const folder = scratch();
     const whole = join(folder, 'whole');
