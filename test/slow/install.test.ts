@@ -79,7 +79,7 @@ describe('the tarball', () => {
     const expected =
       /^(dist\/.*\.(js|d\.ts|cjs|d\.cts)|native\/(?!simt)(.*\.(cc|cuh?|h)|sources\.json)|cmake\/cuda\.cmake|scripts\/(builders|install|machine|progress|sources)\.mjs|binding\.gyp|CMakeLists\.txt|package\.json|[A-Z]+\.md|LICENSE)$/;
     expect(packed.paths.filter((path) => !expected.test(path))).toEqual([]);
-    expect(packed.unpackedSize).toBeLessThan(2e6);
+    expect(packed.unpackedSize).toBeLessThan(2.5e6);
   });
 
   it('holds every file that package.json and native/sources.json name but the stand-in for tests', () => {
