@@ -4,10 +4,12 @@ export { type AugmentSettings, autoAugmentChoices } from './augment/augment.ts';
 export {
   type AdamCommand,
   type Augmentation,
+  type AverageCommand,
   type BackendName,
   type Batch,
   type Command,
   type CompileOptions,
+  type CopyCommand,
   type Device,
   type DeviceDataset,
   type DirectBatch,
@@ -20,17 +22,22 @@ export {
   type HypergradientCommand,
   type KernelProfile,
   type Mixing,
+  type Moved,
   type Outcome,
+  type ParametersOptions,
   type Peak,
+  type Penalty,
+  type PenaltyCommand,
   type Precision,
   type Program,
   type ProgramMemory,
+  penalties,
   precisions,
   type SgdCommand,
   type VjpCommand,
 } from './backend/device.ts';
 export { type BackendReport, describeBackends, openDevice } from './backend/open.ts';
-export type { ParameterMap, ParameterPlace } from './backend/parameter_map.ts';
+export type { ParameterMap, ParameterPlace, WeightRange } from './backend/parameter_map.ts';
 export type { LoadedFile } from './backend/parameter_sets.ts';
 export type { NamedTensor, Parameters, SaveOptions } from './backend/parameters.ts';
 export type { ColourProfile, Dataset, ImageArrays, ImageFiles, ImageSet } from './data/dataset.ts';
@@ -80,6 +87,7 @@ export type {
   MixedNode,
   MixingActivation,
   Node,
+  NoiseDistribution,
   Pair,
   ParameterLayout,
   ParameterRole,

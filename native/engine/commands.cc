@@ -355,7 +355,7 @@ class Execution {
       places.emplace_back(BatchPlaces(memory_, *first), BatchPlaces(memory_, *second));
       prepared_.push_back(std::move(prepared));
     }
-    if (results_ > StepMemory::kResults) fail("execute", "expected at most ", StepMemory::kResults / 2, " commands");
+    if (results_ > StepMemory::kResults) fail("execute", "expected fewer commands in a run but got ", commands_.size());
     if (memory_.make_room()) device_.recordings.clear();
     for (size_t i = 0; i < prepared_.size(); ++i) {
       prepared_[i].batch = places[i].first.resolve(memory_);

@@ -408,7 +408,7 @@ class Executor {
   }
 
   void finish(PassResult& result) {
-    if (plan_.wants.alpha && !rows_.empty()) write_alpha_gradients();
+    if (plan_.wants.alpha) write_alpha_gradients();
     if (!plan_.wants_inputs) return;
     for (size_t original = 0; original < program_.graph_.nodes.size(); ++original) {
       const Node& input = program_.graph_.nodes[original];
@@ -425,6 +425,7 @@ class Executor {
   // Where mixing weights were given there is no alpha to differentiate: the gradient is that of the mixing weights.
   void write_alpha_gradients() {
     clear(Arena::kAlphaGradients);
+    if (rows_.empty()) return;
     backend_.sweeps().mixing_backward(backend_.stream(), rows_.data(), static_cast<int64_t>(rows_.size()),
                                       program_.mixing_.as<float>(), program_.mixing_gradients_.as<double>(),
                                       parameters_.data(Arena::kAlphaGradients));

@@ -72,6 +72,14 @@ class Planner {
           has_wanted_parameter(id) ||
           std::ranges::any_of(inputs(id), [&](const LoweredInput& input) { return planned(input.id).has_gradient; });
     }
+    // Behind a node that detaches nothing flows back.
+    std::vector<bool> reached(count(), false);
+    reached[plan_.graph.output] = true;
+    for (int id = count() - 1; id >= 0; --id) {
+      planned(id).has_gradient = planned(id).has_gradient && reached[id];
+      if (!planned(id).has_gradient) continue;
+      for (const LoweredInput& input : inputs(id)) reached[input.id] = true;
+    }
   }
 
   void list_steps() {

@@ -28,7 +28,7 @@ struct WeightRange {
 
 // What a lowered node owns; buffers are indices into Plan::offsets, -1 for none.
 struct PlannedNode {
-  bool has_gradient = false;  // a wanted gradient flows through its output
+  bool has_gradient = false;  // a wanted gradient flows through its output, from the graph's
   int value = -1;
   int gradient = -1;
   int gradient_map = -1;  // where its consumer normalises it: see InputLink

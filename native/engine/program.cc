@@ -138,7 +138,7 @@ void Program::check(const DirectBatch& batch) const {
       fail("batch", "expected input '", graph_.nodes[id].own<InputAttributes>().name, "'");
     }
   }
-  // Without a loss that nobody reads labels for any number may be given, and none are kept.
+  // Where no loss reads labels any number of them may be given, and none are kept.
   if (!reads_labels_) return;
   if (static_cast<int64_t>(batch.labels.size()) != batch_) {
     fail("batch", "expected ", batch_, " labels but got ", batch.labels.size());

@@ -17,7 +17,7 @@ struct StepPlace {
 
 class StepMemory {
  public:
-  // Of one run at most; a command takes one or none.
+  // Of one run at most; a pass takes one, and one more for each term of a sum of losses.
   static constexpr int kResults = 4096;
 
   explicit StepMemory(std::shared_ptr<Backend> backend) : backend_(std::move(backend)) {}
@@ -79,6 +79,8 @@ class StepMemory {
     double number;
     Result() : number(0) {}
   };
+  // The results of a sum's terms lie behind its own (Executor::loss_call).
+  static_assert(sizeof(Result) == sizeof(LossResult));
 
   std::shared_ptr<Backend> backend_;
   std::vector<std::byte> image_;

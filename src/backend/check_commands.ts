@@ -122,6 +122,7 @@ const groups: FieldCheck = (name, value, { command }) => {
   if (!Array.isArray(value) || value.length === 0) throw invalid(name, 'a list of groups of weights', value);
   for (const [index, group] of value.entries()) {
     checkGroup(`${name}[${index}]`, group, (command['program'] as Program).parameters);
+    if (value.indexOf(group) < index) throw invalid(`${name}[${index}]`, 'each group once', group);
   }
   if (command['target'] === 'alpha') throw unexpected(name, 'none for gradients of alpha', 'some');
 };
@@ -152,7 +153,9 @@ const tensors: FieldCheck = (name, value, { command }) => {
   const isList = Array.isArray(value) && value.every((one) => typeof one === 'string');
   if (value !== undefined && !isList && !isRecord(value))
     throw invalid(name, 'a list of names, or names by name', value);
-  for (const [own, source] of copiedNames({ ...(command as object), tensors: value } as CopyCommand)) {
+  const names = copiedNames({ ...(command as object), tensors: value } as CopyCommand);
+  const written = new Set(names.map(([own]) => to.get(own)));
+  for (const [own, source] of names) {
     const [target, origin] = [to.get(own), from.get(source)];
     if (target === undefined) throw invalid(name, 'names of tensors of the target', own);
     if (origin === undefined) throw invalid(name, 'names of tensors of the parameters', source);
@@ -164,6 +167,8 @@ const tensors: FieldCheck = (name, value, { command }) => {
       );
     }
     if (target === origin) throw unexpected(name, 'other tensors than the target has', `${own} itself`);
+    // Which of the two comes first would matter.
+    if (written.has(origin)) throw unexpected(name, 'tensors that the copy does not write over', source);
   }
 };
 

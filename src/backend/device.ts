@@ -183,7 +183,10 @@ export interface CopyCommand {
   readonly kind: 'copy';
   readonly parameters: Parameters;
   readonly target: Parameters;
-  /** Those of one name and one shape: their names, or the name that each has in `target` with the one it has in `parameters`. All of `target` when absent. */
+  /**
+   * Tensors of one role and one shape: their names, or the name that each has in `target` with the one it has in `parameters`. None is
+   * both copied and written over. All of `target` when absent.
+   */
   readonly tensors?: readonly string[] | Readonly<Record<string, string>>;
 }
 
@@ -268,7 +271,7 @@ export interface Outcome {
   readonly gradientNorm?: number;
   /** Without its weight (penalty). */
   readonly penalty?: number;
-  /** Output of each node asked for with `read`, and of the output node of a vjp: `[batch, ...shape]`. */
+  /** Output of each node asked for with `read`, and of the output node of a vjp: `[batch, ...shape]`; of a loss its samples' own. */
   readonly outputs?: ReadonlyMap<number, Float32Array>;
   /** Of every kernel, in the order of running (passes with `profile`). */
   readonly profile?: readonly KernelProfile[];

@@ -2,7 +2,7 @@ import { unexpected } from '../errors.ts';
 import { defaultGroup, type Graph, type ParameterSpec } from '../graph/graph.ts';
 import { elementsOf } from '../graph/shape.ts';
 
-/** The contiguous arenas of a graph's parameters; those of one group have equal length and share offsets. */
+/** The contiguous arenas of a graph's parameters; those of one role have equal length and share offsets (`variance` may be empty). */
 export type Arena =
   | 'weights'
   | 'weightGradients'

@@ -9,7 +9,7 @@
 // A relu or max pooling behind a rounded product meets values within u of its kink: a share of about u of its elements takes
 // the other side, each wrong by its whole size. That is no bound on an element, but sqrt(u) of the gradient's length.
 import type { Precision } from '../backend/device.ts';
-import type { Graph } from '../graph/graph.ts';
+import type { Graph, Node } from '../graph/graph.ts';
 
 const safety = 4;
 
@@ -30,12 +30,17 @@ export function kinkError(graph: Graph, precision: Precision): number {
   return roundingError(graph, precision, 'backward') + safety * Math.sqrt(unitRoundoff[precision]);
 }
 
-/** Whether a relu or max pooling sees what was rounded: a product's result, in bf16 whatever a node gave. */
+const kinked: ReadonlySet<Node['op']> = new Set(['relu', 'maxPool', 'smoothL1']);
+
+/**
+ * Whether a relu, max pooling or smooth L1 loss, whose slope is a small difference of what may be large, sees what was rounded: a
+ * product's result, in bf16 whatever a node gave.
+ */
 export function hasRoundedKink(graph: Graph, precision: Precision): boolean {
   const rounded = graph.nodes.map(() => false);
   for (const { id, op, inputs } of graph.nodes) {
     const behind = inputs.some((input) => rounded[input]);
-    if (behind && (op === 'relu' || op === 'maxPool')) return true;
+    if (behind && kinked.has(op)) return true;
     rounded[id] = behind || op === 'conv2d' || op === 'linear' || (precision === 'bf16' && op !== 'input');
   }
   return false;

@@ -5,7 +5,7 @@ import { openDevice } from '../../src/backend/open.ts';
 import type { Arena } from '../../src/backend/parameter_map.ts';
 import type { Parameters } from '../../src/backend/parameters.ts';
 import { DartsmithError } from '../../src/errors.ts';
-import { GraphBuilder } from '../../src/graph/builder.ts';
+import { GraphBuilder, type Tensor } from '../../src/graph/builder.ts';
 import { allBackends } from '../helpers/backends.ts';
 import { depthwiseSeparable, identity } from '../helpers/candidates.ts';
 import { expectClose, expectSameBits } from '../helpers/compare.ts';
@@ -34,6 +34,28 @@ function network(classes = 3) {
   return builder.finish(
     builder.softmaxCrossEntropy(builder.linear('classifier', builder.globalAvgPool(last), classes)),
   );
+}
+
+/** Fused kernels and single nodes whose weights belong to two groups each. */
+function straddlingNetwork() {
+  const builder = new GraphBuilder();
+  const alpha = builder.alpha('alphas', [3]);
+  const separable = (kernel: number, groups: readonly [string, string]) => ({
+    name: `sep${kernel}`,
+    build: (inner: GraphBuilder, x: Tensor) => {
+      const options = { channels: 4, kernel, padding: (kernel - 1) / 2, groups: 4 };
+      const deep = inner.inGroup(groups[0]).conv2d('depthwise', inner.relu(x), options);
+      const flat = inner.inGroup(groups[1]).conv2d('pointwise', deep, { channels: 4, kernel: 1 });
+      return inner.batchNorm('bn', flat, { affine: false });
+    },
+  });
+  const norm = builder.inGroup('c').batchNorm('norm', builder.input('images', shape), { affine: true });
+  const edge = builder.mixed(norm, [identity, separable(3, ['a', 'b']), separable(5, ['b', 'a'])], { alpha, row: 0 });
+  const logits = builder.inGroup('a').linear('last', builder.globalAvgPool(edge), 3);
+  const built = builder.finish(builder.softmaxCrossEntropy(logits));
+  const elsewhere: Readonly<Record<string, string>> = { 'last.bias': 'c', 'norm.bias': 'b' };
+  const parameters = built.parameters.map((spec) => ({ ...spec, group: elsewhere[spec.name] ?? spec.group }));
+  return { ...built, parameters };
 }
 
 const graph = network();
@@ -99,6 +121,27 @@ describe.each(allBackends)('on $name', (backend) => {
     },
   );
 
+  it.each(['on', 'off'] as const)(
+    'nodes may have weights of two groups, fused or by themselves (fusion: %s)',
+    async (fusion) => {
+      const straddling = straddlingNetwork();
+      using own = await device.createParameters(straddling, { seed: 1 });
+      using compiled = device.compile(straddling, { batchSize, parameters: own, fusion });
+      await compiled.gradients({ batch: batchOf(1), target: 'both' });
+      const whole = await own.store.read('weightGradients');
+      for (const some of [['a'], ['b'], ['c'], ['b', 'c']]) {
+        await own.store.write('weightGradients', 0, new Float32Array(whole.length).fill(7));
+        await compiled.gradients({ batch: batchOf(1), target: 'both', groups: some });
+        const found = await own.store.read('weightGradients');
+        for (const [name, { offset, size }] of own.map.groups) {
+          const expected = some.includes(name) ? whole.subarray(offset, offset + size) : new Float32Array(size).fill(7);
+          const part = found.subarray(offset, offset + size);
+          expectClose(part, Float64Array.from(expected), { name: `${name} of ${some}`, tolerance: 1e-6 });
+        }
+      }
+    },
+  );
+
   it.skipIf(backend.name === 'tfjs')('kernels for the gradients of other groups do not run', async () => {
     const kernels = async (fields: object) => {
       const [{ profile = [] }] = await device.execute([gradients(1, { target: 'weights', profile: true, ...fields })]);
@@ -131,6 +174,31 @@ describe.each(allBackends)('on $name', (backend) => {
       Float64Array.from(parts[0][name], (_, i) => parts.reduce((total, part) => total + part[name][i], 0));
     expectClose(await read('weightGradients'), sum('weights'), { name: 'weights', tolerance: 1e-6 });
     expectClose(await read('alphaGradients'), sum('alpha'), { name: 'alpha', tolerance: 1e-6 });
+  });
+
+  it('a pass over a graph without mixed operations finds no gradient of alpha, and adds none', async () => {
+    const builder = new GraphBuilder();
+    const pooled = builder.globalAvgPool(builder.input('images', shape));
+    const plain = builder.finish(builder.softmaxCrossEntropy(builder.linear('classifier', pooled, 3)));
+    const other = (() => {
+      const mixing = new GraphBuilder();
+      const alpha = mixing.alpha('alphas', [2]);
+      return mixing.finish(mixing.mixed(mixing.input('images', shape), [identity, identity], { alpha, row: 0 }));
+    })();
+    using shared = await device.createParameters([plain, other], { seed: 3 });
+    using without = device.compile(plain, { batchSize, parameters: shared });
+    const marked = new Float32Array(shared.map.totals.alpha).fill(7);
+    for (const [accumulate, left] of [
+      [true, 7],
+      [false, 0],
+    ] as const) {
+      await shared.store.write('alphaGradients', 0, marked);
+      await without.gradients({ batch: batchOf(1), target: 'both', accumulate });
+      expect(
+        (await shared.store.read('alphaGradients')).every((slope) => slope === left),
+        `accumulate: ${accumulate}`,
+      ).toBe(true);
+    }
   });
 
   it('an optimiser moves one group, with a norm of its own, and leaves the others alone', async () => {
@@ -262,6 +330,7 @@ describe.each(allBackends)('on $name', (backend) => {
   it.each<[string, (fields: { parameters: Parameters; program: Program }) => object, RegExp]>([
     ['a group that there is not', () => ({ ...gradients(1), groups: ['other'] }), /stem.*commands\[0\]\.groups\[0\]/],
     ['no group', () => ({ ...gradients(1), groups: [] }), /commands\[0\]\.groups/],
+    ['a group twice', () => ({ ...gradients(1), groups: ['stem', 'stem'] }), /each group once.*groups\[1\]/],
     ['groups of alpha', () => ({ ...gradients(1), target: 'alpha', groups: ['stem'] }), /none for gradients of alpha/],
     ['accumulate that is no switch', () => ({ ...gradients(1), accumulate: 1 }), /commands\[0\]\.accumulate/],
     ['a group to move that there is not', () => ({ ...sgd(), group: 'other' }), /commands\[0\]\.group/],
@@ -279,6 +348,11 @@ describe.each(allBackends)('on $name', (backend) => {
       /a weight of \[4\] for bn\.bias/,
     ],
     ['a copy of a tensor to itself', () => ({ ...copy(), tensors: ['bn.bias'] }), /itself/],
+    [
+      'a copy of what it writes over',
+      () => ({ ...copy(), tensors: { 'bn.bias': 'bn.weight', 'bn.weight': 'bn.bias' } }),
+      /does not write over.*bn\.weight/,
+    ],
     ['a copy of no list', () => ({ ...copy(), tensors: 'bn.bias' }), /list of names/],
   ])('refuses %s', async (_, make, message) => {
     const refused = device.execute([make({ parameters, program }) as Command]);

@@ -83,6 +83,97 @@ describe.each(allBackends)('a sum of losses on $name', (backend) => {
     expect((await parameters.store.read('weightGradients')).every(Number.isFinite)).toBe(true);
   });
 
+  it('gives the samples of a loss that is read, whose mean is the loss, also to a vjp', async () => {
+    const { graph, losses } = pairOfNetworks();
+    using device = await openDevice(backend.device);
+    using parameters = await device.createParameters(graph, { seed: 1 });
+    using program = device.compile(graph, { batchSize, parameters });
+    const batch = {
+      inputs: { x: Float32Array.from(gaussian(batchSize * 12, 3)) },
+      labels: Int32Array.of(0, 1, 2, 3, 0),
+    };
+    const read = [losses.distillation.id, losses.teacher.id, losses.student.id, graph.output];
+    const { outputs, loss = Number.NaN, terms = [] } = await program.evaluate({ batch, statistics: 'batch', read });
+    for (const [index, id] of read.entries()) {
+      const samples = [...(outputs?.get(id) ?? [])];
+      expect(samples).toHaveLength(batchSize);
+      const mean = samples.reduce((sum, one) => sum + one / batchSize, 0);
+      expect(Math.abs(mean - (terms[index] ?? loss))).toBeLessThan(1e-6);
+    }
+    const back = await program.vjp({ batch, outputGradient: new Float32Array() });
+    expect(back.outputs?.get(graph.output)).toEqual(outputs?.get(graph.output));
+  });
+
+  it('weighs the labels of mixed images in every cross-entropy', async () => {
+    const builder = new GraphBuilder();
+    const images = builder.globalAvgPool(builder.input('images', [2, 2, 3]));
+    const logits = ['first', 'second'].map((name) => builder.linear(name, images, 3));
+    const graph = builder.finish(
+      builder.lossSum(logits.map((one, i) => ({ loss: builder.softmaxCrossEntropy(one), weight: 1 - 3 * i }))),
+    );
+    using device = await openDevice(backend.device);
+    using parameters = await device.createParameters(graph, { seed: 1 });
+    using program = device.compile(graph, { batchSize: 4, parameters });
+    const labels = Int32Array.of(0, 1, 2, 2);
+    const bytes = Uint8Array.from({ length: 48 }, (_, i) => (i * 37) % 251);
+    using dataset = await device.createDataset({ images: bytes, labels, shape: [2, 2, 3] });
+    const share = 0.75;
+    const plain = { mean: [0.5, 0.5, 0.5], deviation: [0.2, 0.2, 0.2], pad: 0, flip: false, cutout: 0 };
+    const batch = { dataset, indices: Uint32Array.of(0, 1, 2, 3), augmentation: { ...plain, share } };
+    const read = logits.map(({ id }) => id);
+    const { outputs, terms = [] } = await program.evaluate({ batch, statistics: 'batch', read });
+    for (const [index, id] of read.entries()) {
+      const values = outputs?.get(id) ?? new Float32Array();
+      const cost = (sample: number, label: number) => {
+        const row = [...values.subarray(3 * sample, 3 * sample + 3)];
+        return Math.log(row.reduce((sum, logit) => sum + Math.exp(logit), 0)) - row[label];
+      };
+      const costs = [0, 1, 2, 3].map(
+        (n) => share * cost(n, labels[n]) + (1 - share) * cost(n, labels[labels.length - 1 - n]),
+      );
+      expect(terms[index]).toBeCloseTo(
+        costs.reduce((sum, one) => sum + one / 4, 0),
+        5,
+      );
+    }
+  });
+
+  it('leaves the weights of a teacher that is only looked at without gradient, convolutions and all', async () => {
+    const builder = new GraphBuilder();
+    const x = builder.input('x', [4, 4, 3]);
+    const [student, teacher] = ['student', 'teacher'].map((name) => {
+      const inner = builder.inGroup(name).within(name);
+      const image = inner.batchNorm('norm', inner.conv2d('conv', x, { channels: 4, kernel: 3, padding: 1 }), {
+        affine: true,
+      });
+      return inner.linear('last', inner.globalAvgPool(inner.relu(image)), 3);
+    });
+    const looked = builder.detach(teacher);
+    const graph = builder.finish(
+      builder.lossSum([
+        { loss: builder.distillation(student, looked), weight: 1 },
+        // Nothing wants the gradient of these two.
+        { loss: builder.smoothL1(looked, builder.detach(builder.scale(looked, 2))), weight: 2 },
+        { loss: builder.distillation(looked, looked), weight: 3 },
+      ]),
+    );
+    using device = await openDevice(backend.device);
+    using parameters = await device.createParameters(graph, { seed: 1 });
+    using program = device.compile(graph, { batchSize: 2, parameters });
+    await parameters.store.write('weightGradients', 0, new Float32Array(parameters.map.totals.weight).fill(3));
+    const batch = { inputs: { x: Float32Array.from(gaussian(96, 3)) } };
+    const { terms } = await program.gradients({ batch, target: 'weights' });
+    expect(terms?.every(Number.isFinite)).toBe(true);
+    const gradient = async (name: string) => (await parameters.gradient(name)).data;
+    expect((await gradient('student.conv.weight')).some((slope) => slope !== 0)).toBe(true);
+    for (const name of ['teacher.conv.weight', 'teacher.norm.weight', 'teacher.last.weight']) {
+      expect(
+        (await gradient(name)).every((slope) => slope === 0),
+        name,
+      ).toBe(true);
+    }
+  });
+
   it('of losses between outputs alone needs no labels', async () => {
     const builder = new GraphBuilder();
     const [a, b] = [builder.input('a', [6]), builder.input('b', [6])];

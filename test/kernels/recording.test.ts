@@ -2,7 +2,10 @@
 // leave when a fresh device runs them kernel by kernel, whatever has changed since they were recorded.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Command, DeviceDataset, Outcome, Program } from '../../src/backend/device.ts';
+import { openDevice } from '../../src/backend/open.ts';
 import type { Arena } from '../../src/backend/parameter_map.ts';
+import { GraphBuilder, type Tensor } from '../../src/graph/builder.ts';
+import { identity } from '../helpers/candidates.ts';
 import { expectSameBits } from '../helpers/compare.ts';
 import {
   type SmallPlace,
@@ -120,6 +123,46 @@ describe('recorded with everything that commands can say', () => {
     ];
   }
 
+  it('tells apart runs that differ in a single field', async () => {
+    const { program, parameters, dataset } = place;
+    using averages = await place.device.createParameters(smallNet(), { seed: 5 });
+    const pass = { kind: 'gradients', program, batch: smallBatch(dataset, 4, 1), target: 'both' } as const;
+    const sgd = { kind: 'sgd', parameters, ...other, maxNorm: 5 } as const;
+    const penalty = { kind: 'penalty', parameters, weight: 1 } as const;
+    const row = (first: number) => ({ mixing: { alphas: [Float32Array.of(first, 1, 1)] } });
+    const runs: readonly (readonly Command[])[] = [
+      [pass],
+      [{ ...pass, accumulate: true }],
+      [{ ...pass, target: 'weights', groups: ['weights'], accumulate: true }],
+      [{ ...pass, ...row(0) }],
+      [{ ...pass, ...row(1) }],
+      [pass, sgd],
+      [pass, { ...sgd, of: 'alpha' }],
+      [pass, { ...penalty, penalty: 'l1' }],
+      [pass, { ...penalty, penalty: 'beta' }],
+      [pass, { ...penalty, penalty: 'zeroOneL1', activation: 'sigmoid' }],
+      [{ kind: 'average', parameters, averages, decay: 0.5 }],
+      [{ kind: 'average', parameters, averages, decay: 0.5, group: 'weights' }],
+      [{ kind: 'copy', parameters: averages, target: parameters, tensors: ['stem.weight'] }],
+      [{ kind: 'copy', parameters: averages, target: parameters, tensors: ['norm.weight'] }],
+    ];
+    const start = [await stateOf(parameters), await stateOf(averages)];
+    const all = async (commands: readonly Command[]) => {
+      await setState(parameters, start[0]);
+      await setState(averages, start[1]);
+      const outcomes = await place.device.execute(commands);
+      return { outcomes, own: await stateOf(parameters), other: await stateOf(averages) };
+    };
+    const first: Awaited<ReturnType<typeof all>>[] = [];
+    for (const commands of runs) first.push(await all(commands));
+    for (let again = 0; again < 2; again++) {
+      for (const [index, commands] of runs.entries()) {
+        expect(await all(commands), `run ${index}`).toEqual(first[index]);
+        if (index === 0 && again > 0) expect(place.device.recordedKernels).toBeGreaterThan(0);
+      }
+    }
+  });
+
   it('has the bits of an eager run, whichever candidates are left out', async () => {
     for (const [step, zero] of [0, 0, 0, 1, 1, 1, 3, 3, 0].entries()) {
       const before = await stateOf(place.parameters);
@@ -129,6 +172,71 @@ describe('recorded with everything that commands can say', () => {
       expect(await stateOf(place.parameters)).toEqual(expected.state);
     }
     expect(place.device.recordedKernels).toBeGreaterThan(20);
+  });
+});
+
+describe('recorded sums of losses, groups and noise', () => {
+  /** A student of one mixed edge and its teacher, who is a group. */
+  function pairNet() {
+    const builder = new GraphBuilder();
+    const alpha = builder.alpha('alphas', [2]);
+    const images = builder.input('images', [4, 4, 3]);
+    const noisy = {
+      name: 'conv',
+      build: (inner: GraphBuilder, x: Tensor) =>
+        inner.conv2d('conv', inner.noise(inner.dropout(x, { rate: 0.2 })), { channels: 3, kernel: 1 }),
+    };
+    const edge = builder.mixed(images, [identity, noisy], { alpha, row: 0, activation: 'sigmoid' });
+    const student = builder.linear('student', builder.globalAvgPool(builder.tanh(edge)), 3);
+    const teacher = builder.inGroup('teacher').linear('teacher', builder.globalAvgPool(images), 3);
+    return builder.finish(
+      builder.lossSum([
+        { loss: builder.distillation(student, teacher), weight: 2 },
+        { loss: builder.softmaxCrossEntropy(student), weight: 1 },
+        { loss: builder.softmaxCrossEntropy(teacher), weight: 0.5 },
+      ]),
+    );
+  }
+
+  it('have the bits of an eager run, terms, norms and all', async () => {
+    const graph = pairNet();
+    const open = async () => {
+      const fresh = await openDevice({ backend: 'simt' });
+      const parameters = await fresh.createParameters(graph, { seed: 1, secondMoments: true });
+      const program = fresh.compile(graph, { batchSize: 4, parameters });
+      const dataset = await smallDataset(fresh);
+      const run = async (step: number) => {
+        const at = (more: number) => {
+          const dropout = { seed: 1, epoch: 0, step: step + more, noiseScale: 0.1 * step };
+          return { ...smallBatch(dataset, 4, step + more), dropout };
+        };
+        const teacher = { kind: 'gradients', program, target: 'weights', groups: ['teacher'] } as const;
+        const adam = { kind: 'adam', parameters, learningRate: 0.1, betas: [0.5, 0.9], epsilon: 1e-8, step } as const;
+        const rates = { learningRate: 0.1, momentum: 0.9, weightDecay: 0.01 };
+        const outcomes = await fresh.execute([
+          { kind: 'hypergradient', program, train: at(0), validation: at(3), ...rates },
+          { kind: 'penalty', parameters, penalty: 'zeroOneL1', activation: 'sigmoid', weight: 2 },
+          { ...adam, weightDecay: 0, maxNorm: 0.5 },
+          { ...teacher, batch: at(0) },
+          { ...teacher, batch: at(1), accumulate: true },
+          { ...adam, of: 'weights', group: 'teacher', weightDecay: 0.01 },
+        ]);
+        return { outcomes, state: await stateOf(parameters) };
+      };
+      const dispose = () => {
+        for (const each of [program, dataset, parameters, fresh]) each.dispose();
+      };
+      return { fresh, parameters, run, [Symbol.dispose]: dispose };
+    };
+    using recorded = await open();
+    for (let step = 1; step <= 4; step++) {
+      using eager = await open();
+      await setState(eager.parameters, await stateOf(recorded.parameters));
+      const expected = await eager.run(step);
+      expect(expected.outcomes[0].terms).toHaveLength(3);
+      expect(await recorded.run(step)).toEqual(expected);
+    }
+    expect(recorded.fresh.recordedKernels).toBeGreaterThan(20);
   });
 });
 

@@ -18,9 +18,23 @@ const multiplying = [
   'concat',
   'crop',
   'softmaxCrossEntropy',
+  'distillation',
+  'smoothL1',
+  'lossSum',
+  'detach',
 ] as const;
 /** bf16 also rounds what the others store. */
-const storing = ['maxPool', 'avgPool', 'globalAvgPool', 'zero', 'dropout'] as const;
+const storing = [
+  'maxPool',
+  'avgPool',
+  'globalAvgPool',
+  'zero',
+  'dropout',
+  'tanh',
+  'sigmoid',
+  'scale',
+  'noise',
+] as const;
 const none = new Float32Array(0);
 
 /** Which part of the tables is run, and how often. */

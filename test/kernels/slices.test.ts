@@ -108,6 +108,24 @@ describe.each(places)('a batch in slices, %s, %s', (instructionSet, precision) =
     for (const read of [fused, all]) await expectSamples(graph, inputsOf(graph, 7), 7, read, `${read.length} nodes`);
   });
 
+  it('has sums of losses between outputs, and what stands before them', async () => {
+    const builder = new GraphBuilder();
+    const norm = builder.batchNorm('norm', builder.input('images', [6, 6, 4]), { affine: true });
+    const image = builder.detach(builder.noise(builder.tanh(builder.scale(builder.sigmoid(norm), 2))));
+    const [s, t] = ['s', 't'].map((name) => builder.linear(name, builder.globalAvgPool(image), classes));
+    const looked = builder.detach(t);
+    const graph = builder.finish(
+      builder.lossSum([
+        { loss: builder.distillation(s, looked), weight: 2 },
+        { loss: builder.smoothL1(builder.detach(s), looked), weight: 1 },
+        { loss: builder.softmaxCrossEntropy(s), weight: 0.5 },
+      ]),
+    );
+    const read = [norm.id, image.id, s.id, looked.id, graph.output];
+    const { loss = Number.NaN, terms = [] } = await expectSamples(graph, inputsOf(graph, 13), 13, read, 'losses');
+    expect(loss).toBeCloseTo(2 * terms[0] + terms[1] + 0.5 * terms[2], 6);
+  });
+
   it('leaves out candidates of weight 0 as a whole batch does', async () => {
     const { graph, inputs, logits } = supernetOf(7);
     const alphas = graph.parameters.filter(({ role }) => role === 'alpha');

@@ -1,7 +1,9 @@
 // What a user's program sees of the types: compiled, never run, against the packed package (test/package) and the checkout alike.
 import {
   ArgumentError,
+  type AverageCommand,
   type Command,
+  type CopyCommand,
   DartsmithError,
   type Dataset,
   type Device,
@@ -11,9 +13,15 @@ import {
   genotypes,
   type ImageSet,
   loadDataset,
+  type Moved,
   type NamedTensor,
+  type NoiseDistribution,
   type Operation,
   openDevice,
+  type ParametersOptions,
+  type Penalty,
+  type PenaltyCommand,
+  penalties,
   type SearchEvent,
   type SearchResult,
   search,
@@ -87,6 +95,19 @@ export async function graphs(): Promise<void> {
   holds<Equal<typeof weights, NamedTensor>>();
   const sgd: Command = { kind: 'sgd', parameters, learningRate: 0.1, momentum: 0.9, weightDecay: 0, maxNorm: 5 };
   await device.execute([{ kind: 'gradients', program, batch, target: 'both' }, sgd]);
+  const commands: (PenaltyCommand | CopyCommand | AverageCommand)[] = [
+    { kind: 'penalty', parameters, penalty: penalties[0] satisfies Penalty, weight: 1 },
+    { kind: 'copy', parameters, target: parameters, tensors: { 'classifier.bias': 'other.bias' } },
+    { kind: 'average', parameters, averages: parameters, group: 'weights', decay: 0.5 },
+  ];
+  const moved: Moved = { parameters, of: 'alpha' };
+  const options: ParametersOptions = { seed: 1, secondMoments: true };
+  await device.createParameters([graph, graph], options);
+  await device.execute([...commands, { ...sgd, ...moved }]);
+  const noise: NoiseDistribution = 'integers';
+  builder.noise(image, { distribution: noise });
+  // @ts-expect-error Losses are summed with a weight each.
+  builder.lossSum([{ loss: features }]);
   // @ts-expect-error No such command.
   await device.execute([{ kind: 'rmsprop', parameters }]);
   // @ts-expect-error No such target.

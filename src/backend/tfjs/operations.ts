@@ -95,7 +95,7 @@ export function runNode(node: Node, outputs: readonly (Tensor | undefined)[], ar
     case 'detach':
       return around.detach(x);
     case 'distillation':
-      return distillation(around, x, inputs[1], node.temperature);
+      return distillation(tf, x, inputs[1], node.temperature);
     case 'smoothL1':
       return smoothL1(tf, x, inputs[1]);
     case 'lossSum':
@@ -176,28 +176,29 @@ function batchNorm(around: Surroundings, x: Tensor, node: BatchNormNode): Tensor
   return tf.add(tf.mul(normalised, around.parameter(node.scale)), around.parameter(node.shift));
 }
 
+/** Losses give the samples' own; that of the batch is their mean. */
 function crossEntropy(
-  { tf, batchSize }: Surroundings,
+  { tf }: Surroundings,
   labels: Tensor,
   logits: readonly Tensor[],
   { smoothing, weights }: CrossEntropyNode,
 ): Tensor {
   const [, classes] = labels.shape as [number, number];
   const target = smoothing === 0 ? labels : tf.add(tf.mul(labels, 1 - smoothing), smoothing / classes);
-  const terms = logits.map((one, i) => tf.mul(tf.sum(tf.mul(tf.logSoftmax(one), target)), -weights[i] / batchSize));
+  const terms = logits.map((one, i) => tf.mul(tf.sum(tf.mul(tf.logSoftmax(one), target), 1), -weights[i]));
   return terms.length === 1 ? terms[0] : tf.addN(terms);
 }
 
-function distillation({ tf, batchSize }: Surroundings, student: Tensor, teacher: Tensor, temperature: number): Tensor {
+function distillation(tf: Tf, student: Tensor, teacher: Tensor, temperature: number): Tensor {
   const [p, q] = [student, teacher].map((logits) => tf.logSoftmax(tf.div(logits, temperature)));
-  return tf.div(tf.sum(tf.mul(tf.exp(q), tf.sub(q, p))), batchSize);
+  return tf.sum(tf.mul(tf.exp(q), tf.sub(q, p)), 1);
 }
 
 function smoothL1(tf: Tf, first: Tensor, second: Tensor): Tensor {
   const size = tf.abs(tf.sub(first, second));
   // What is beyond 1 counts once, what is below half its square.
   const small = tf.minimum(size, 1);
-  return tf.mean(tf.add(tf.mul(tf.square(small), 0.5), tf.sub(size, small)));
+  return tf.mean(tf.add(tf.mul(tf.square(small), 0.5), tf.sub(size, small)), 1);
 }
 
 function linear({ tf, parameter }: Surroundings, x: Tensor, node: LinearNode): Tensor {

@@ -305,8 +305,9 @@ class Pass {
   #differentiate(sources: readonly Source[]): void {
     const { tf, graph, batchSize, outputGradient, map, arenas } = this.#options;
     const output = graph.nodes[graph.output];
+    // A loss is the mean over its samples.
     const slope = isLossNode(output)
-      ? tf.scalar(1)
+      ? tf.fill([batchSize], 1 / batchSize)
       : tf.tensor((outputGradient ?? new Float32Array()).slice(), [batchSize, ...output.shape], 'float32');
     const differentiate = tf.valueAndGrads(() => this.#forward());
     const { grads } = differentiate(
@@ -347,7 +348,8 @@ class Pass {
   }
 
   #lossResult(output: Node): Pick<PassResult, 'loss' | 'terms' | 'correct'> {
-    const lossOf = (id: number) => this.#read.get(id)?.dataSync()[0] ?? Number.NaN;
+    const { batchSize } = this.#options;
+    const lossOf = (id: number) => this.#outputOf(id).reduce((sum, one) => sum + one / batchSize, 0);
     const terms = termsOf(output);
     return {
       loss: lossOf(output.id),
