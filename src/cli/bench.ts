@@ -29,7 +29,8 @@ const maxElements = 2 ** 30;
 
 const examples = `
 Kernels: ${wrapped(kernelNames.join(', '), 70)}.
-Each is what 'dartsmith/kernels' exports under that name, in the forms that the published networks use.
+Each is what 'dartsmith/kernels' exports under that name, in the forms that the
+published networks use.
 
 Before a kernel is timed, its output and all gradients are checked once against
 a float64 reference, on 8x8 images (smaller where the shape is), a few of them,

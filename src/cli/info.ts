@@ -42,9 +42,9 @@ Examples:
 
 The images and classes of a run are those that it searched on. FLOPs are counted
 as papers of FairDARTS and after it count them: multiply-accumulates of
-convolutions, 4 an output element of average poolings, 65 a channel of 8x8 pixels
-for the last pooling, 2 · inputs - 1 an output of the classifier; the auxiliary
-head is not run.`;
+convolutions, 4 an output element of average poolings, 65 a channel of 8x8
+pixels for the last pooling, 2 · inputs - 1 an output of the classifier; the
+auxiliary head is not run.`;
 
 type Sizes = Pick<Subject, 'initChannels' | 'layers' | 'classes' | 'inputShape'>;
 
