@@ -54,7 +54,7 @@ export function emptyCellNotice(
 
 function cellLine(cell: string, { weights, atLeastThreshold, largest }: ThresholdCount): string {
   const { operation, input, node, weight } = largest;
-  return `${cell}: ${atLeastThreshold} of ${weights} weights, the largest ${weight.toFixed(4)} (${operation} from state ${input} to node ${node})`;
+  return `${cell}: ${atLeastThreshold} of ${weights} weights, the largest ${weight.toFixed(4)} (${operation} from state ${input} to state ${node + 2})`;
 }
 
 /** Down, so that the weight reaches it. */

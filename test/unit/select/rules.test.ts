@@ -238,8 +238,8 @@ describe('emptyCellNotice', () => {
     mixing['alphas_reduce'][0][1] = 0.9;
     expect(notice(mixing)).toBe(
       'no network can be built of this selection: no mixing weight reaches the threshold 0.85 in the normal cell; normal cell: 0 ' +
-        'of 98 weights, the largest 0.7320 (sep_conv_5x5 from state 2 to node 2); reduction cell: 2 of 98 weights, the largest ' +
-        '0.9000 (max_pool_3x3 from state 0 to node 0); select by a threshold of 0.731 or less, or by darts, which needs none',
+        'of 98 weights, the largest 0.7320 (sep_conv_5x5 from state 2 to state 4); reduction cell: 2 of 98 weights, the largest ' +
+        '0.9000 (max_pool_3x3 from state 0 to state 2); select by a threshold of 0.731 or less, or by darts, which needs none',
     );
     const { nodes } = selectGenotype(fair, mixing, { by: 'threshold_sparse', threshold: 0.731 }).normal;
     expect(nodes.flat()).toHaveLength(1);
