@@ -5,7 +5,7 @@ import { type CellType, cellTypes } from '../genotype/genotype.ts';
 import { skipName } from '../operation/operations.ts';
 import { readHistory } from '../run/select.ts';
 import type { MixingHistory } from '../select/history.ts';
-import { defaultThreshold, type SelectionRule, usualRule } from '../select/rules.ts';
+import { type SelectionRule, usualSelection } from '../select/rules.ts';
 import { type OperationCounts, operationCounts, operationsOf } from '../select/statistics.ts';
 import { formatShare, formatTable } from './format.ts';
 import { addHistoryOptions, historySourceHelp, publishedOf } from './history_options.ts';
@@ -35,6 +35,7 @@ interface Told {
   readonly source: string;
   readonly history: MixingHistory;
   readonly by: SelectionRule;
+  readonly threshold: number;
   readonly cells: readonly (readonly [CellType, readonly OperationCounts[]])[];
 }
 
@@ -62,7 +63,7 @@ export function addHistoryCommand(program: Command): void {
 }
 
 async function tell(sources: readonly string[], given: Given): Promise<void> {
-  const { threshold = defaultThreshold, cell, write } = given;
+  const { cell, write } = given;
   if (write !== undefined && sources.length > 1) throw invalid('--write', 'one search beside it', sources.length);
   if (write !== undefined) {
     const history = await readHistory(sources[0], publishedOf(given));
@@ -72,18 +73,18 @@ async function tell(sources: readonly string[], given: Given): Promise<void> {
   const told: Told[] = [];
   for (const source of sources) {
     const history = await readHistory(source, publishedOf(given));
-    const by = given.by ?? usualRule(history.activation);
+    const { by, threshold } = usualSelection(history, given);
     const cells = (cell === undefined ? cellTypes : [cell]).map((type) => {
       return [type, operationCounts(history, type, { by, threshold })] as const;
     });
-    told.push({ source, history, by, cells });
+    told.push({ source, history, by, threshold, cells });
   }
-  const lines = given.json ? jsonLines(told, threshold) : given.counts ? countTables(told, threshold) : skipTable(told);
+  const lines = given.json ? jsonLines(told) : given.counts ? countTables(told) : skipTable(told);
   for (const line of lines) process.stdout.write(`${line}\n`);
 }
 
-function jsonLines(told: readonly Told[], threshold: number): string[] {
-  return told.flatMap(({ source, by, cells }) =>
+function jsonLines(told: readonly Told[]): string[] {
+  return told.flatMap(({ source, by, threshold, cells }) =>
     cells.flatMap(([cell, counts]) => counts.map((at) => JSON.stringify({ source, cell, by, threshold, ...at }))),
   );
 }
@@ -106,8 +107,8 @@ function skipTable(told: readonly Told[]): string[] {
 }
 
 /** A table a search and cell: a row an epoch, a column an operation. */
-function countTables(told: readonly Told[], threshold: number): string[] {
-  return told.flatMap(({ source, history, cells }) =>
+function countTables(told: readonly Told[]): string[] {
+  return told.flatMap(({ source, history, threshold, cells }) =>
     cells.flatMap(([cell, counts], index) => {
       const operations = operationsOf(history, cell);
       const head = ['epochs', ...operations];

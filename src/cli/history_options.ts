@@ -17,12 +17,12 @@ export function addHistoryOptions(command: Command): void {
     // Without a default: it follows from the search.
     .option(
       '--by <rule>',
-      `rule: ${selectionRules.join(', ')} (default: threshold_sparse; darts where weights are by softmax)`,
+      `rule: ${selectionRules.join(', ')} (default: the search's; else threshold_sparse, darts where weights are by softmax)`,
       choiceParser('--by', selectionRules),
     )
     .option(
       '--threshold <number>',
-      `what a mixing weight must reach, from 0 to 1 (default: ${defaultThreshold})`,
+      `what a mixing weight must reach, from 0 to 1 (default: the search's, else ${defaultThreshold})`,
       parseThreshold,
     )
     .option(

@@ -26,6 +26,7 @@ import { ImagePool } from '../load/pool.ts';
 import type { Supernet } from '../network/supernet.ts';
 import { Resources } from '../resources.ts';
 import { type RowsByTable, readAlpha } from '../select/alpha.ts';
+import type { SelectionOptions } from '../select/rules.ts';
 import type {
   EpochReport,
   InitialArchitecture,
@@ -90,6 +91,8 @@ export interface AlternatingParts<Settings> {
   readonly means?: Readonly<Record<string, string>>;
   /** What the graph's noise is scaled by in an epoch; no noise when absent. */
   noiseScale?(epoch: number): number;
+  /** How {@link AlternatingParts.select} does, where a rule of selection does. */
+  readonly selection?: SelectionOptions;
   /** The genotype that mixing weights stand for. */
   select(supernet: Supernet, mixing: RowsByTable): Genotype;
   /** What a user should know of the genotype that was found. */
@@ -323,7 +326,8 @@ class AlternatingRun<Settings extends AlternatingSettings> implements MethodRun 
   }
 
   async architecture(): Promise<InitialArchitecture> {
-    return initialArchitecture(this.#searched.supernet, this.#searched.parameters);
+    const { supernet, parameters } = this.#searched;
+    return initialArchitecture(supernet, parameters, this.#parts.selection);
   }
 
   async #found() {

@@ -8,6 +8,7 @@ import type { Graph, MixingActivation } from '../graph/graph.ts';
 import type { UnreadableImage } from '../load/loader.ts';
 import type { RowsByTable } from '../select/alpha.ts';
 import type { AlphaLayout } from '../select/layout.ts';
+import type { SelectionOptions } from '../select/rules.ts';
 import type { Presets, SettingsOf, SettingTable } from '../setting_rules.ts';
 import type { SearchSpace } from '../space/space.ts';
 
@@ -176,6 +177,8 @@ export interface InitialArchitecture {
   readonly layout: AlphaLayout;
   /** How they become mixing weights. */
   readonly activation: MixingActivation;
+  /** How the search selects its genotypes, where a rule of selection does. */
+  readonly selection?: SelectionOptions;
 }
 
 /** What an epoch came to. */

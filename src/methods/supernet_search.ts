@@ -5,6 +5,7 @@ import { callingSize } from '../network/image_size.ts';
 import { buildSupernet, type Supernet } from '../network/supernet.ts';
 import { readAlpha } from '../select/alpha.ts';
 import { layoutOf } from '../select/layout.ts';
+import type { SelectionOptions } from '../select/rules.ts';
 import type { InitialArchitecture, MethodContext } from './method.ts';
 
 /** The sizes of a supernet. */
@@ -23,7 +24,11 @@ export function searchedSupernet({ settings, dataset, space }: MethodContext<Siz
 }
 
 /** What its architecture parameters are, for the journal. */
-export async function initialArchitecture(supernet: Supernet, parameters: Parameters): Promise<InitialArchitecture> {
+export async function initialArchitecture(
+  supernet: Supernet,
+  parameters: Parameters,
+  selection?: SelectionOptions,
+): Promise<InitialArchitecture> {
   const { alpha } = await readAlpha(supernet, parameters);
-  return { alpha, layout: layoutOf(supernet), activation: supernet.space.activation };
+  return { alpha, layout: layoutOf(supernet), activation: supernet.space.activation, ...(selection && { selection }) };
 }

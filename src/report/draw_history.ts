@@ -4,7 +4,7 @@ import { invalid } from '../errors.ts';
 import { type CellType, cellNames, cellTypes } from '../genotype/genotype.ts';
 import { skipName } from '../operation/operations.ts';
 import { type HistoryEntry, isHistory, type MixingHistory } from '../select/history.ts';
-import { defaultThreshold, type SelectionRule, selectionRules, usualRule } from '../select/rules.ts';
+import { type SelectionOptions, type SelectionRule, selectionRules, usualSelection } from '../select/rules.ts';
 import { operationCounts, operationsOf } from '../select/statistics.ts';
 import { momentOf } from '../words.ts';
 import { areaPanel, legendPanel } from './history_area.ts';
@@ -37,16 +37,15 @@ export interface DrawHistoryOptions {
   readonly format?: 'svg' | 'png';
   /** Both when absent. */
   readonly cell?: CellType;
-  /** Rule of the genotypes whose skip connections are counted; `threshold_sparse` when absent or, where weights are by softmax, `darts`. */
+  /** Rule of the genotypes whose skip connections are counted; when absent the search's own, where it tells. */
   readonly by?: SelectionRule;
-  /** 0.85 when absent. */
+  /** When absent the search's own, where it tells; else 0.85. */
   readonly threshold?: number;
 }
 
-/** Options with their defaults. */
+/** What is drawn. */
 interface Drawing {
   readonly cells: readonly CellType[];
-  readonly by?: SelectionRule;
   readonly threshold: number;
 }
 
@@ -63,17 +62,21 @@ export async function drawHistory(
   check('histories', histories, listOf(aNamedHistory, 'a list of { name, history }, each with an entry at least'));
   if (histories.length === 0) throw invalid('histories', 'at least one', histories);
   checkOptions('options', options, optionNames);
-  const { kind = 'grid', format = 'svg', cell, by, threshold = defaultThreshold } = options;
+  const { kind = 'grid', format = 'svg', cell, by, threshold } = options;
   check('kind', kind, oneOf(historyKinds));
   check('format', format, oneOf(['svg', 'png']));
   checkOptional('cell', cell, oneOf(cellTypes));
   checkOptional('by', by, oneOf(selectionRules));
-  check('threshold', threshold, aNumber(0, 1));
-  const drawing = { cells: cell === undefined ? cellTypes : [cell], by, threshold };
+  checkOptional('threshold', threshold, aNumber(0, 1));
+  const cells = cell === undefined ? cellTypes : [cell];
   if (kind !== 'skips' && histories.length > 1) {
     throw invalid(`histories of kind ${kind}`, 'one (skips compares several)', histories.length);
   }
-  const svg = kind === 'skips' ? skips(histories, drawing) : drawings[kind](histories[0], drawing);
+  const [first] = histories;
+  const svg =
+    kind === 'skips'
+      ? skips(histories, cells, { by, threshold })
+      : drawings[kind](first, { cells, threshold: usualSelection(first.history, { threshold }).threshold });
   return format === 'svg' ? svg : rasterise(svg);
 }
 
@@ -134,11 +137,16 @@ const drawings: Readonly<Record<Exclude<HistoryKind, 'skips'>, (named: NamedHist
   },
 };
 
-function skips(histories: readonly NamedHistory[], { cells, by, threshold }: Drawing): string {
+function skips(
+  histories: readonly NamedHistory[],
+  cells: readonly CellType[],
+  given: Partial<SelectionOptions>,
+): string {
   const rows = cells.map((cell) => {
     const runs = histories.map(({ name, history }) => {
-      const rule = by ?? usualRule(history.activation);
-      return { name: `${name} (${rule})`, counts: operationCounts(history, cell, { by: rule, threshold }) };
+      const selection = usualSelection(history, given);
+      const rule = selection.by === 'darts' ? 'darts' : `${selection.by}, ${selection.threshold}`;
+      return { name: `${name} (${rule})`, counts: operationCounts(history, cell, selection) };
     });
     const panels = [
       sharePanel(runs, "of the genotype's entries", skipShare),
@@ -147,7 +155,7 @@ function skips(histories: readonly NamedHistory[], { cells, by, threshold }: Dra
     ];
     return { heading: cellNames[cell], panels };
   });
-  return panelsPicture('Share of skip connections, by epoch', `${skipName}; threshold ${threshold}`, rows);
+  return panelsPicture('Share of skip connections, by epoch', skipName, rows);
 }
 
 /** The end of a scale: 1 for weights without rivals; the largest weight of a softmax, whose weights are small, rounded up. */

@@ -1,12 +1,13 @@
 // How a run's mixing weights moved, read from its journal alone.
 import { FileError } from '../errors.ts';
-import type { HistoryEntry, MixingHistory } from '../select/history.ts';
+import type { HistoryEntry, HistoryFrame, MixingHistory } from '../select/history.ts';
 import { type AlphaLayout, isLayout, mixingOf } from '../select/layout.ts';
+import { isSelection } from '../select/rules.ts';
 import { mixingActivations } from '../space/space.ts';
 import { type AlphaRecord, type LayoutRecord, readJournal } from './journal.ts';
 
 /** An entry with what it takes to read it. */
-export interface RunHistoryEntry extends HistoryEntry, Pick<MixingHistory, 'layout' | 'activation'> {
+export interface RunHistoryEntry extends HistoryEntry, HistoryFrame {
   /** From 0; another stage may have another layout. */
   readonly stage: number;
 }
@@ -16,7 +17,7 @@ export interface RunHistoryEntry extends HistoryEntry, Pick<MixingHistory, 'layo
  * gigabytes. Throws FileError for a run that has none and for a journal that is damaged.
  */
 export async function* readRunEntries(directory: string): AsyncGenerator<RunHistoryEntry, void, undefined> {
-  let known: Pick<MixingHistory, 'layout' | 'activation'> | undefined;
+  let known: HistoryFrame | undefined;
   let command: string | undefined;
   let told = false;
   for await (const record of readJournal(directory)) {
@@ -39,29 +40,32 @@ export async function* readRunEntries(directory: string): AsyncGenerator<RunHist
 /** The entries of a run's last stage. Throws FileError as {@link readRunEntries} does. */
 export async function readRunHistory(directory: string): Promise<MixingHistory> {
   let history: (MixingHistory & { readonly stage: number; readonly entries: HistoryEntry[] }) | undefined;
-  for await (const { stage, layout, activation, epoch, mixing } of readRunEntries(directory)) {
-    if (history?.stage !== stage) history = { stage, layout, activation, entries: [] };
+  for await (const { stage, epoch, mixing, ...frame } of readRunEntries(directory)) {
+    if (history?.stage !== stage) history = { stage, ...frame, entries: [] };
     history.entries.push({ epoch, mixing });
   }
-  const { layout, activation, entries } = history!;
-  return { layout, activation, entries };
+  const { stage: _, ...last } = history!;
+  return last;
 }
 
-function layoutOfRecord(record: LayoutRecord, directory: string): Pick<MixingHistory, 'layout' | 'activation'> {
-  const { nodes, tables, activation } = record;
+function layoutOfRecord(record: LayoutRecord, directory: string): HistoryFrame {
+  const { nodes, tables, activation, selection } = record;
   const layout: AlphaLayout = { nodes, tables };
-  if (isLayout(layout) && mixingActivations.includes(activation)) return { layout, activation };
+  const isSound = isLayout(layout) && mixingActivations.includes(activation);
+  if (isSound && (selection === undefined || isSelection(selection))) {
+    return { layout, activation, ...(selection && { selection }) };
+  }
   throw damaged(directory, 'its record of how alpha lies makes no sense');
 }
 
 function entryOf(
   { stage = 0, epoch, step, tables }: AlphaRecord,
-  { layout, activation }: Pick<MixingHistory, 'layout' | 'activation'>,
+  frame: HistoryFrame,
   directory: string,
 ): RunHistoryEntry {
-  const mixing = mixingOf(layout, activation, tables);
+  const mixing = mixingOf(frame.layout, frame.activation, tables);
   if (mixing === undefined) throw damaged(directory, `the alpha of epoch ${epoch} does not fit the tables`);
-  return { stage, epoch: step === undefined ? epoch + 1 : epoch, mixing, layout, activation };
+  return { stage, epoch: step === undefined ? epoch + 1 : epoch, mixing, ...frame };
 }
 
 function damaged(directory: string, what: string): FileError {

@@ -39,6 +39,7 @@ export interface LayoutRecord extends Place {
   /** The step that it stands before: the first. */
   readonly step: 0;
   readonly activation: InitialArchitecture['activation'];
+  readonly selection?: InitialArchitecture['selection'];
   readonly nodes: AlphaLayout['nodes'];
   readonly tables: AlphaLayout['tables'];
 }

@@ -58,9 +58,10 @@ async function recordInitial(run: OpenRun): Promise<void> {
   if (run.log === undefined) return;
   const initial = await run.running.architecture?.();
   if (initial === undefined) return;
-  const { alpha, layout, activation } = initial;
+  const { alpha, layout, activation, selection } = initial;
   const { nodes, tables } = layout;
-  await record(run, { type: 'layout', epoch: 0, step: 0, activation, nodes, tables });
+  const how = { activation, ...(selection && { selection }) };
+  await record(run, { type: 'layout', epoch: 0, step: 0, ...how, nodes, tables });
   await record(run, { type: 'alpha', epoch: 0, step: 0, tables: compactRows(alpha) });
 }
 

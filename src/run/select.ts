@@ -9,18 +9,24 @@ import {
 } from '../exchange/published_history.ts';
 import type { CellType, Genotype } from '../genotype/genotype.ts';
 import { countAtThreshold, emptyCellNotice, type ThresholdCount } from '../select/empty_cells.ts';
-import type { HistoryEntry, MixingHistory } from '../select/history.ts';
+import type { HistoryEntry, HistoryFrame, MixingHistory } from '../select/history.ts';
 import { selectableOf } from '../select/layout.ts';
-import { checkSelection, defaultThreshold, type SelectionRule, selectGenotype, usualRule } from '../select/rules.ts';
+import {
+  checkSelection,
+  defaultThreshold,
+  type SelectionRule,
+  selectGenotype,
+  usualSelection,
+} from '../select/rules.ts';
 import { mixingActivations } from '../space/space.ts';
 import { runFiles } from './directory.ts';
 import { readRunEntries, readRunHistory } from './history.ts';
 
 /** Options of {@link selectFrom}. */
 export interface SelectFromOptions extends PublishedHistoryOptions {
-  /** `threshold_sparse` when absent or, where weights are by softmax, `darts`. */
+  /** When absent that of the search, where it tells; else `threshold_sparse` or, where weights are by softmax, `darts`. */
   readonly by?: SelectionRule;
-  /** What a mixing weight must reach, from 0 to 1; 0.85 when absent. `darts` does not look at it. */
+  /** What a mixing weight must reach, from 0 to 1; when absent that of the search, where it tells, else 0.85. `darts` does not look at it. */
   readonly threshold?: number;
   /** Epochs that the search had behind it: 0 is before its first step; the last entry when absent. */
   readonly epoch?: number;
@@ -50,12 +56,12 @@ const names = listOf(aName, 'a list of names');
 export async function selectFrom(source: string, options: SelectFromOptions = {}): Promise<Selection> {
   checkOptions('options', options, optionNames);
   checkOptional('epoch', options.epoch, anInteger(0));
-  const { threshold = defaultThreshold } = options;
-  if (options.by !== undefined) checkSelection({ by: options.by, threshold });
-  check('threshold', threshold, aNumber(0, 1));
-  const { layout, activation, entry, isDated } = await readEntry(source, options);
-  const { by = usualRule(activation) } = options;
-  const supernet = selectableOf(layout);
+  const { by: rule, threshold: given } = options;
+  if (rule !== undefined) checkSelection({ by: rule, threshold: given ?? defaultThreshold });
+  checkOptional('threshold', given, aNumber(0, 1));
+  const { entry, isDated, ...frame } = await readEntry(source, options);
+  const { by, threshold } = usualSelection(frame, options);
+  const supernet = selectableOf(frame.layout);
   const genotype = selectGenotype(supernet, entry.mixing, { by, threshold });
   const notice = emptyCellNotice(supernet, entry.mixing, genotype, threshold);
   return {
@@ -81,17 +87,15 @@ export async function readHistory(source: string, options: PublishedHistoryOptio
 async function readEntry(source: string, { epoch, candidates, activation }: SelectFromOptions) {
   checkSource(source);
   checkPublished({ candidates, activation });
-  let found: (Pick<MixingHistory, 'layout' | 'activation'> & { readonly entry: HistoryEntry }) | undefined;
+  let found: (HistoryFrame & { readonly entry: HistoryEntry }) | undefined;
   let last = 0;
   let isDated = true;
-  const take = (told: Pick<MixingHistory, 'layout' | 'activation'>, entry: HistoryEntry) => {
+  const take = (told: HistoryFrame, entry: HistoryEntry) => {
     last = entry.epoch;
     if (epoch === undefined || epoch === entry.epoch) found = { ...told, entry };
   };
   if (await isRun(source)) {
-    for await (const { layout, activation, epoch, mixing } of readRunEntries(source)) {
-      take({ layout, activation }, { epoch, mixing });
-    }
+    for await (const { stage: _, epoch, mixing, ...frame } of readRunEntries(source)) take(frame, { epoch, mixing });
   } else {
     const { entries, ...told } = await readPublishedHistory(source, { candidates, activation });
     for (const entry of entries) take(told, entry);

@@ -4,6 +4,7 @@ import type { MixingActivation } from '../graph/graph.ts';
 import { mixingActivations } from '../space/space.ts';
 import type { RowsByTable } from './alpha.ts';
 import { type AlphaLayout, isLayout, isTable } from './layout.ts';
+import { isSelection, type SelectionOptions } from './rules.ts';
 
 /** Mixing weights at one moment of a search. */
 export interface HistoryEntry {
@@ -13,10 +14,16 @@ export interface HistoryEntry {
   readonly mixing: RowsByTable;
 }
 
-/** How mixing weights moved in a search. */
-export interface MixingHistory {
+/** What it takes to read the mixing weights of a search. */
+export interface HistoryFrame {
   readonly layout: AlphaLayout;
   readonly activation: MixingActivation;
+  /** How the search selects its genotypes, where it tells. */
+  readonly selection?: SelectionOptions;
+}
+
+/** How mixing weights moved in a search. */
+export interface MixingHistory extends HistoryFrame {
   /** In the order of epochs. */
   readonly entries: readonly HistoryEntry[];
 }
@@ -24,13 +31,14 @@ export interface MixingHistory {
 /** Whether a value is a history with an entry at least, each of which fits its layout. */
 export function isHistory(value: unknown): value is MixingHistory {
   if (!isRecord(value) || !isLayout(value['layout']) || !Array.isArray(value['entries'])) return false;
-  const { layout, activation, entries } = value as unknown as MixingHistory;
+  const { layout, activation, selection, entries } = value as unknown as MixingHistory;
   const fits = ({ epoch, mixing }: HistoryEntry) =>
     Number.isSafeInteger(epoch) &&
     isRecord(mixing) &&
     cellTypes.every((type) => isTable(mixing[layout.tables[type].name], layout.tables[type].rows));
   return (
     entries.length > 0 &&
+    (selection === undefined || isSelection(selection)) &&
     mixingActivations.includes(activation) &&
     entries.every((entry) => isRecord(entry) && fits(entry))
   );

@@ -1,5 +1,5 @@
 // The rules by which a genotype follows from mixing weights. A new one is a file in this folder and a row in the table.
-import { aNumber, check, checkOptions } from '../checks.ts';
+import { aNumber, check, checkOptions, isRecord } from '../checks.ts';
 import type { Genotype } from '../genotype/genotype.ts';
 import type { MixingActivation } from '../graph/graph.ts';
 import { invalidWord } from '../suggest.ts';
@@ -29,9 +29,26 @@ export interface SelectionOptions {
 /** The published one (arXiv:1911.12126). */
 export const defaultThreshold = 0.85;
 
-/** The rule of FairDARTS, where weights have no rivals, or of DARTS, where they are by softmax. */
-export function usualRule(activation: MixingActivation): SelectionRule {
-  return activation === 'sigmoid' ? 'threshold_sparse' : 'darts';
+/**
+ * How a genotype is selected where nobody says: as the search does, where its history tells; else by the rule of FairDARTS, where weights
+ * have no rivals, or of DARTS, where they are by softmax.
+ */
+export function usualSelection(
+  { activation, selection }: { readonly activation: MixingActivation; readonly selection?: SelectionOptions },
+  { by, threshold }: Partial<SelectionOptions> = {},
+): SelectionOptions {
+  const usual = selection ?? {
+    by: activation === 'sigmoid' ? 'threshold_sparse' : 'darts',
+    threshold: defaultThreshold,
+  };
+  return { by: by ?? usual.by, threshold: threshold ?? usual.threshold };
+}
+
+/** Whether a value, whatever it was read from, is a selection. */
+export function isSelection(value: unknown): value is SelectionOptions {
+  if (!isRecord(value)) return false;
+  const { by, threshold } = value;
+  return selectionRules.includes(by as SelectionRule) && aNumber(0, 1).holds(threshold);
 }
 
 type Select = (supernet: Selectable, mixing: RowsByTable, threshold: number) => Genotype;

@@ -32,6 +32,7 @@ export const fairdarts = defineMethod({
     const { parseMethod: by, opThreshold: threshold } = context.settings;
     return alternatingSearch(context, {
       ...fairdartsParts(context.settings),
+      selection: { by, threshold },
       select: (supernet, mixing) => selectGenotype(supernet, mixing, { by, threshold }),
       notices: (supernet, mixing, genotype) => {
         const notice = emptyCellNotice(supernet, mixing, genotype, threshold);

@@ -173,7 +173,7 @@ describe('dartsmith draw --history', () => {
 
   it('draws several searches, and SVG where no file is named', async () => {
     const { stdout } = await dartsmith('draw', '--history', folder, join(folder, 'zip.pth.tar'), '--kind', 'skips');
-    expect(stdout).toMatch(/^<svg .*zip\.pth\.tar \(threshold_sparse\)/s);
+    expect(stdout).toMatch(/^<svg .*zip\.pth\.tar \(threshold_sparse, 0\.85\)/s);
   });
 
   it.each<[string[], RegExp]>([

@@ -116,7 +116,7 @@ describe('drawHistory', () => {
     ];
     const svg = String(await drawHistory(histories, { kind: 'skips' }));
     expectWellFormed(svg);
-    expect(svg).toContain('>runs/fair &amp; &lt;square&gt; (threshold_sparse)<');
+    expect(svg).toContain('>runs/fair &amp; &lt;square&gt; (threshold_sparse, 0.85)<');
     expect(svg).toContain('>darts (darts)<');
     for (const kind of historyKinds.filter((kind) => kind !== 'skips')) {
       await expect(drawHistory(histories, { kind })).rejects.toThrow(/expected one \(skips compares several\)/);

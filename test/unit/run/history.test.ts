@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FileError } from '../../../src/errors.ts';
 import { genotypes } from '../../../src/genotype/published.ts';
 import { mixingWeights } from '../../../src/network/mixing.ts';
+import { drawHistory } from '../../../src/report/draw_history.ts';
 import { readRunEntries, readRunHistory } from '../../../src/run/history.ts';
 import { openJournal } from '../../../src/run/journal.ts';
 import { readHistory, selectFrom } from '../../../src/run/select.ts';
@@ -192,6 +193,8 @@ describe('readRunHistory', () => {
     ['edges without a candidate', [{ ...layout, tables: tablesOf(['none']) }], /no sense/],
     ['candidates that are no names', [{ ...layout, tables: tablesOf([1]) }], /no sense/],
     ['another activation', [{ ...layout, activation: 'relu' }], /no sense/],
+    ['a selection that is none', [{ ...layout, selection: { by: 'luck', threshold: 0.5 } }], /no sense/],
+    ['a threshold beyond 1', [{ ...layout, selection: { by: 'darts', threshold: 2 } }], /no sense/],
   ])('refuses %s', async (_, records, message) => {
     const directory = withJournal(records);
     await expect(readRunHistory(directory)).rejects.toThrow(FileError);
@@ -235,6 +238,20 @@ describe('selectFrom', () => {
     const { notice, genotype } = await selectFrom(run, { by: 'threshold_sparse' });
     expect(notice).toMatch(/in the normal cell and the reduction cell; .*select by a threshold of 0.12/);
     expect(genotype.normal.concat).toEqual([]);
+  });
+
+  it('selects as the run did unless told, and draws and counts so', async () => {
+    const out = join(scratch(), 'run');
+    const settings = { ...tinySettings, batchSize: 4, parseMethod: 'threshold_edge', opThreshold: 0.45 };
+    const options = { method: 'fairdarts', device: createFakeDevice(), dataset, out, settings };
+    const { genotype } = (await startMethod('search', options).result) as { genotype: unknown };
+    expect(await selectFrom(out)).toMatchObject({ genotype, by: 'threshold_edge', threshold: 0.45 });
+    expect(await selectFrom(out, { threshold: 0.6 })).toMatchObject({ by: 'threshold_edge', threshold: 0.6 });
+    expect(await selectFrom(out, { by: 'darts' })).toMatchObject({ by: 'darts', threshold: 0.45 });
+    const history = await readHistory(out);
+    expect(history.selection).toEqual({ by: 'threshold_edge', threshold: 0.45 });
+    const picture = await drawHistory([{ name: 'mine', history }], { kind: 'skips' });
+    expect(picture).toContain('mine (threshold_edge, 0.45)');
   });
 
   it('takes the published files too', async () => {
