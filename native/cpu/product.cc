@@ -354,6 +354,7 @@ int64_t correlation_grain(int64_t pixels) {
 void row_product(Stream& stream, const WindowMap& map, const RowProduct& product) {
   const int64_t pixels = product.batch * map.rows.count * map.columns.count;
   const int64_t taps = int64_t{map.rows.tap_count} * map.columns.tap_count;
+  if (taps == 0 && product.mode == GradientMode::kAccumulate) return;  // between the pixels that a stride reads
   constexpr int64_t kGrain = 32 * kRows;
   parallel(stream, divide_up(pixels, kGrain), [&](int64_t task, int thread) {
     const ProductScratch scratch(stream, thread, taps, product.depth, product.width);
