@@ -49,6 +49,7 @@ struct Slide {
   int64_t rows, columns;  // targets
   Lanes lanes;
   bool accumulate;
+  Fetches* fetches;
 };
 
 // `Count` neighbouring targets, each source pixel loaded once a kernel row; sums and weights in registers.
@@ -107,6 +108,7 @@ void slide_rows(Slide slide) {
     if constexpr (kWide > 8) advance(Constant<8>{});
     if constexpr (kWide > 4) advance(Constant<4>{});
     advance(Constant<1>{});
+    if (slide.fetches != nullptr) slide.fetches->during(slide.columns * Size * Size);
   }
 }
 
@@ -224,6 +226,7 @@ void slide_block(const RowsWalk& w, int64_t channel, Lanes lanes, SlideRows slid
   slide.columns = columns.count;
   slide.lanes = lanes;
   slide.accumulate = w.walk.mode == GradientMode::kAccumulate;
+  slide.fetches = w.walk.fetches;
   slide_rows(slide);
 }
 
@@ -266,6 +269,7 @@ struct Correlation {
   int kernel_columns;
   float* gradient;
   bool accumulate;
+  Fetches* fetches;
 
   const float* gradient_row(int64_t row, int64_t channel) const {
     return output_gradient.data + row * output_gradient.row + channel / kLanes * output_gradient.vector;
@@ -333,6 +337,7 @@ void correlate_kernel_rows(const Correlation& c, int64_t channel, Lanes lanes, i
         });
       });
     }
+    if (c.fetches != nullptr) c.fetches->during(c.map.columns.count * Rows * Size);
   }
   unroll<Rows * Size>([&](auto t) __attribute__((always_inline)) {
     constexpr int kTap = decltype(t)::value;
@@ -390,9 +395,11 @@ void walk_rows(const WindowMap& map, const DepthwiseWalk& walk, const Tile& tile
 }
 
 void correlate_tile(const WindowMap& map, const Tile& tile, int64_t row_begin, int64_t row_end,
-                    const GradientImage& output_gradient, int kernel_columns, float* gradient, GradientMode mode) {
+                    const GradientImage& output_gradient, int kernel_columns, float* gradient, GradientMode mode,
+                    Fetches* fetches) {
   const Correlation correlation = {
-      map, tile, row_begin, row_end, output_gradient, kernel_columns, gradient, mode == GradientMode::kAccumulate};
+      map,    tile, row_begin, row_end, output_gradient, kernel_columns, gradient, mode == GradientMode::kAccumulate,
+      fetches};
   for (int64_t channel = 0; channel < tile.channels; channel += kLanes) {
     const Lanes lanes(tile.channels - channel);
     find_correlation(map, lanes.whole())(correlation, channel, lanes);

@@ -30,12 +30,12 @@ void row_product(Stream& stream, const WindowMap& map, const RowProduct& product
 
 // target [rows, width] (=|+=) source [rows, depth] times matrix [depth, width], all contiguous; on the calling thread.
 void multiply_rows(const float* source, int64_t rows, int64_t depth, const float* matrix, int64_t width, float* target,
-                   GradientMode mode = GradientMode::kOverwrite);
+                   GradientMode mode = GradientMode::kOverwrite, Fetches* fetches = nullptr);
 
 // Image rows [rows, columns, depth] times matrix [depth, channels], to the tile from image row `row` on. What lies in
 // the last plane's lanes beyond the channels is left as it is.
 void multiply_into_tile(const float* source, int64_t rows, int64_t columns, int64_t depth, const float* matrix,
-                        const Tile& tile, int64_t row);
+                        const Tile& tile, int64_t row, Fetches* fetches = nullptr);
 
 // target [depth, width] (=|+=) transposed source [rows, depth] times gradient [rows, width]; on the calling thread.
 void correlate_rows(const float* source, int64_t rows, int64_t depth, const float* gradient, int64_t width,

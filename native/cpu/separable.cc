@@ -118,7 +118,7 @@ Frame gradient_frame(const KernelCall* calls, int count) {
   return frame;
 }
 
-DepthwiseWalk walk_of(const KernelCall& call, const Tensor& target, GradientMode mode) {
+DepthwiseWalk walk_of(const KernelCall& call, const Tensor& target, GradientMode mode, Fetches& fetches) {
   return {.source = nullptr,
           .target = nullptr,
           .weights = call.weight,
@@ -127,15 +127,40 @@ DepthwiseWalk walk_of(const KernelCall& call, const Tensor& target, GradientMode
           .target_height = target.height,
           .target_width = target.width,
           .kernel_columns = window_of(call).kernel[1],
-          .mode = mode};
+          .mode = mode,
+          .fetches = &fetches};
 }
 
 // The depthwise output of a strip, to `target`.
 void depthwise_strip(const KernelCall& call, const Sizes& sizes, const WindowMap& map, const Tile& tile, int64_t strip,
-                     float* target) {
+                     float* target, Fetches& fetches) {
   const int64_t begin = sizes.strip_begin(strip);
-  walk_rows(map, walk_of(call, call.output, GradientMode::kOverwrite), tile, begin, sizes.strip_end(strip),
+  walk_rows(map, walk_of(call, call.output, GradientMode::kOverwrite, fetches), tile, begin, sizes.strip_end(strip),
             target - begin * sizes.output_width * sizes.inputs);
+}
+
+// The input of an image that comes soon, fetched in equal parts while the strips of another are computed.
+class NextInput {
+ public:
+  NextInput(const Tensor& input, int64_t image, int64_t steps) : input_(input), image_(image), steps_(steps) {}
+
+  void fetch_part(Fetches& fetches) {
+    if (image_ >= input_.batch) return;
+    const int64_t elements = input_.height * input_.width * input_.channels;
+    const int64_t begin = elements * step_ / steps_, end = elements * (step_ + 1) / steps_;
+    ++step_;
+    with_elements(input_, image_ * elements + begin, [&](const auto* from) { fetches.add(from, end - begin); });
+  }
+
+ private:
+  const Tensor& input_;
+  int64_t image_, steps_, step_ = 0;
+};
+
+int64_t strips_of(const KernelCall* calls, int count) {
+  int64_t strips = 0;
+  for (int m = 0; m < count; ++m) strips += Sizes(calls[m]).strips;
+  return strips;
 }
 
 // Some of the result to where it is kept. In bfloat16 the result itself is rounded too: its statistics are those of
@@ -151,10 +176,11 @@ void keep_pixels(const Tensor& output, int64_t first, float* result, int64_t ele
 
 // The pointwise output of a strip's `pixels`, kept from element `first` of the output on. Returns where it can be read.
 const float* pointwise_strip(const KernelCall& call, const Sizes& sizes, const float* depthwise, int64_t pixels,
-                             int64_t first, float* result) {
+                             int64_t first, float* result, Fetches& fetches) {
   const Tensor& output = call.output;
   if (output.precision == Precision::kFp32 && stays_cached(output)) {
-    multiply_rows(depthwise, pixels, sizes.inputs, call.bias, sizes.outputs, output.data + first);
+    multiply_rows(depthwise, pixels, sizes.inputs, call.bias, sizes.outputs, output.data + first,
+                  GradientMode::kOverwrite, &fetches);
     return output.data + first;
   }
   // Bit by bit, so that the copies leave while the next product is computed.
@@ -162,13 +188,15 @@ const float* pointwise_strip(const KernelCall& call, const Sizes& sizes, const f
   for (int64_t at = 0; at < pixels; at += copied) {
     const int64_t count = min(copied, pixels - at);
     float* row = result + at * sizes.outputs;
-    multiply_rows(depthwise + at * sizes.inputs, count, sizes.inputs, call.bias, sizes.outputs, row);
+    multiply_rows(depthwise + at * sizes.inputs, count, sizes.inputs, call.bias, sizes.outputs, row,
+                  GradientMode::kOverwrite, &fetches);
     keep_pixels(output, first + at * sizes.outputs, row, count * sizes.outputs);
   }
   return result;
 }
 
-void forward_image(const KernelCall& call, int64_t image, const Tile& tile, float* depthwise, float* result) {
+void forward_image(const KernelCall& call, int64_t image, const Tile& tile, float* depthwise, float* result,
+                   NextInput& next) {
   const Sizes sizes(call);
   const WindowMap map = window_map(call);
   float* moments = static_cast<float*>(call.workspace) + image * sizes.strips * 2 * sizes.outputs;
@@ -176,8 +204,10 @@ void forward_image(const KernelCall& call, int64_t image, const Tile& tile, floa
     const int64_t begin = sizes.strip_begin(strip) * sizes.output_width;
     const int64_t pixels = sizes.strip_end(strip) * sizes.output_width - begin;
     const int64_t first = (image * sizes.output_pixels + begin) * sizes.outputs;
-    depthwise_strip(call, sizes, map, tile, strip, depthwise);
-    const float* kept = pointwise_strip(call, sizes, depthwise, pixels, first, result);
+    Fetches fetches;
+    next.fetch_part(fetches);
+    depthwise_strip(call, sizes, map, tile, strip, depthwise, fetches);
+    const float* kept = pointwise_strip(call, sizes, depthwise, pixels, first, result, fetches);
     if (call.norm->statistics != Statistics::kRunning) {
       piece_moments(kept, pixels, sizes.outputs, moments + strip * 2 * sizes.outputs);
     }
@@ -208,13 +238,15 @@ void forward_group(Stream& stream, const KernelCall* calls, int count) {
   const int64_t tile_elements = Tile::elements(frame, in.channels);
   const int64_t narrow = largest_strip(calls, count, input_channels);
   const int64_t wide = largest_strip(calls, count, output_channels);
+  const int64_t steps = strips_of(calls, count);
   parallel(stream, in.batch, [&](int64_t image, int thread) {
     Scratch scratch(thread_scratch<float>(stream, thread,
                                           Scratch::room(tile_elements) + Scratch::room(narrow) + Scratch::room(wide)));
     float *depthwise = scratch.take(narrow), *result = scratch.take(wide);
     const Tile tile{scratch.take(tile_elements), frame, in.channels};
     load_input(calls[0], image, tile);
-    for (int m = 0; m < count; ++m) forward_image(calls[m], image, tile, depthwise, result);
+    NextInput next(in, image + pool(stream).threads(), steps);
+    for (int m = 0; m < count; ++m) forward_image(calls[m], image, tile, depthwise, result, next);
     finish_copies();
   });
   parallel(stream, count, [&](int64_t m, int) {
@@ -322,17 +354,25 @@ void apply_gradient_map(const KernelCall& call, int64_t first, int64_t pixels, f
   });
 }
 
-// Starts fetching what apply_gradient_map reads of an output row, if the image has it.
-void fetch_gradient_row(const KernelCall& call, const Sizes& sizes, int64_t image, int64_t row) {
-  if (row * sizes.output_width >= sizes.output_pixels) return;
-  const int64_t elements = sizes.output_width * sizes.outputs;
-  const int64_t first = image * sizes.output_pixels * sizes.outputs + row * elements;
-  fetch_ahead(call.output_gradient + first, elements);
-  with_elements(call.output, first, [&](const auto* value) { fetch_ahead(value, elements); });
+// Adds what apply_gradient_map reads of a strip.
+void fetch_gradients(const KernelCall& call, int64_t image, int64_t strip, Fetches& fetches) {
+  const Sizes sizes(call);
+  const int64_t rows = sizes.strip_end(strip) - sizes.strip_begin(strip);
+  const int64_t elements = rows * sizes.output_width * sizes.outputs;
+  const int64_t first = (image * sizes.output_pixels + sizes.strip_begin(strip) * sizes.output_width) * sizes.outputs;
+  fetches.add(call.output_gradient + first, elements);
+  with_elements(call.output, first, [&](const auto* value) { fetches.add(value, elements); });
 }
 
+// What follows a member's last strip: the first of the next member or image.
+struct Following {
+  const KernelCall* call;  // null for nothing
+  int64_t image;
+};
+
 // The gradient of an image's depthwise output, into its tile; the weight gradients on the way.
-void backward_strips(const KernelCall& call, const Sizes& sizes, int64_t image, const BackwardBuffers& buffers) {
+void backward_strips(const KernelCall& call, const Sizes& sizes, int64_t image, const BackwardBuffers& buffers,
+                     const Following& following, Fetches& fetches, NextInput& next) {
   const BackwardWorkspace workspace(call);
   const bool wants_weights = call.weight_gradient != nullptr;
   const WindowMap map = window_map(call);
@@ -345,40 +385,50 @@ void backward_strips(const KernelCall& call, const Sizes& sizes, int64_t image, 
     const int64_t begin = sizes.strip_begin(strip), end = sizes.strip_end(strip);
     apply_gradient_map(call, image * sizes.output_pixels + begin * width, (end - begin) * width, kept,
                        buffers.strip_gradient);
-    for (int64_t row = begin; row < end; ++row) fetch_gradient_row(call, sizes, image, row + sizes.strip_rows);
+    fetches.clear();
+    if (strip + 1 < sizes.strips) {
+      fetch_gradients(call, image, strip + 1, fetches);
+    } else if (following.call != nullptr) {
+      fetch_gradients(*following.call, following.image, 0, fetches);
+    }
+    next.fetch_part(fetches);
     multiply_into_tile(buffers.strip_gradient, end - begin, width, sizes.outputs, workspace.transposed, gradients,
-                       begin);
+                       begin, &fetches);
     if (!wants_weights) continue;
     const bool first = image % images == 0 && strip == 0;
     const GradientMode mode = first ? GradientMode::kOverwrite : GradientMode::kAccumulate;
-    depthwise_strip(call, sizes, map, buffers.tile, strip, buffers.strip_depthwise);
+    depthwise_strip(call, sizes, map, buffers.tile, strip, buffers.strip_depthwise, fetches);
     correlate_rows(buffers.strip_depthwise, (end - begin) * width, sizes.inputs, buffers.strip_gradient, sizes.outputs,
                    pointwise_partial, mode);
     correlate_tile(map, buffers.tile, begin, end, GradientImage(gradients), window_of(call).kernel[1],
-                   depthwise_partial, mode);
+                   depthwise_partial, mode, &fetches);
   }
 }
 
 // One member's part of an image's backward; the first overwrites the input gradient.
-void backward_image(const KernelCall& call, int64_t image, BackwardBuffers& buffers, bool first) {
+void backward_image(const KernelCall& call, int64_t image, BackwardBuffers& buffers, bool first,
+                    const Following& following, NextInput& next) {
   const Sizes sizes(call);
   const Tensor& in = call.inputs[0];
   buffers.clear_around(call.output.height, call.output.width);
-  backward_strips(call, sizes, image, buffers);
+  Fetches fetches;
+  backward_strips(call, sizes, image, buffers, following, fetches, next);
   if (call.input_gradients[0].mode == GradientMode::kIgnore) return;
-  const DepthwiseWalk walk = walk_of(call, in, first ? GradientMode::kOverwrite : GradientMode::kAccumulate);
+  const DepthwiseWalk walk = walk_of(call, in, first ? GradientMode::kOverwrite : GradientMode::kAccumulate, fetches);
   for_backward_maps(window_of(call), in, call.output, [&](const WindowMap& map) {
     walk_rows(map, walk, buffers.gradients, 0, map.rows.count, buffers.input_gradient);
   });
 }
 
-// Where the relu let the input through, to the target; a normalised input's batch-norm sums on the way.
+// Where the relu let the input through, to the target; a normalised input's batch-norm sums on the way. Overwrites
+// `gradient`.
 template <typename Element>
-void mask_input_gradient(const KernelCall& call, const Sizes& sizes, const Element* x, int64_t first,
-                         const float* gradient, float* sums) {
+void mask_input_gradient(const KernelCall& call, const Sizes& sizes, const Element* x, int64_t first, float* gradient,
+                         float* sums) {
   const int64_t channels = sizes.inputs, pixels = sizes.input_pixels;
   const GradientTarget& target = call.input_gradients[0];
   const bool accumulates = target.mode == GradientMode::kAccumulate;
+  const bool leaves = !accumulates && !stays_cached(call.inputs[0]);
   fill(sums, 2 * channels, 0);
   for (int64_t begin = 0; begin < pixels; begin += kMaskedPixels) {
     const int64_t end = min(pixels, begin + kMaskedPixels), ahead = (min(pixels, end + kMaskedPixels) - end) * channels;
@@ -393,11 +443,12 @@ void mask_input_gradient(const KernelCall& call, const Sizes& sizes, const Eleme
         gradients += g;
         products += g * (value - before.mean);
         if (accumulates) g += load_first(target.data + first + at, lanes);
-        store_first(target.data + first + at, g, lanes);
+        store_first(leaves ? gradient + at : target.data + first + at, g, lanes);
       }
       store_first(sums + c, load_first(sums + c, lanes) + gradients, lanes);
       store_first(sums + channels + c, load_first(sums + channels + c, lanes) + products, lanes);
     });
+    if (leaves) copy_out(target.data + first + begin * channels, gradient + begin * channels, (end - begin) * channels);
   }
 }
 
@@ -419,10 +470,18 @@ void finish_normalised_input(const KernelCall& call, const BackwardWorkspace& wo
 }
 
 // Every member's part of one image.
-void backward_members(const KernelCall* calls, int count, int64_t image, BackwardBuffers& buffers) {
+void backward_members(const KernelCall* calls, int count, int64_t image, int64_t end, int64_t steps,
+                      BackwardBuffers& buffers) {
   const Tensor& in = calls[0].inputs[0];
   if (calls[0].weight_gradient != nullptr) load_input(calls[0], image, buffers.tile);
-  for (int m = 0; m < count; ++m) backward_image(calls[m], image, buffers, m == 0);
+  // The alpha pass reads the input last, of this image.
+  NextInput next(in, calls[0].weight_gradient != nullptr ? (image + 1 < end ? image + 1 : in.batch) : image, steps);
+  for (int m = 0; m < count; ++m) {
+    const bool last = m + 1 == count;
+    const Following following =
+        last ? Following{image + 1 < end ? calls : nullptr, image + 1} : Following{calls + m + 1, image};
+    backward_image(calls[m], image, buffers, m == 0, following, next);
+  }
   if (calls[0].input_gradients[0].mode == GradientMode::kIgnore) return;
   const Sizes sizes(calls[0]);
   const int64_t first = image * sizes.input_pixels * in.channels;
@@ -446,12 +505,14 @@ void backward_group(Stream& stream, const KernelCall* calls, int count) {
   parallel(stream, count, [&](int64_t m, int) {
     transpose(calls[m].bias, 1, in.channels, calls[m].output.channels, BackwardWorkspace(calls[m]).transposed);
   });
-  const int64_t images = images_a_task(in.batch);
+  const int64_t images = images_a_task(in.batch), steps = strips_of(calls, count);
   parallel(stream, tasks_of(in.batch), [&](int64_t task, int thread) {
     BackwardBuffers buffers(sizes, in.channels, thread_scratch<float>(stream, thread, sizes.elements()));
-    for (int64_t image = task * images; image < min(in.batch, (task + 1) * images); ++image) {
-      backward_members(calls, count, image, buffers);
+    const int64_t end = min(in.batch, (task + 1) * images);
+    for (int64_t image = task * images; image < end; ++image) {
+      backward_members(calls, count, image, end, steps, buffers);
     }
+    finish_copies();
   });
   for (int m = 0; m < count && wants_weights; ++m) reduce_weight_gradients(stream, calls[m]);
   const bool wants_input = calls[0].input_gradients[0].mode != GradientMode::kIgnore;

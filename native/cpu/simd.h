@@ -213,6 +213,46 @@ inline int64_t max(int64_t a, int64_t b) {
   return a > b ? a : b;
 }
 
+// What is read soon, fetched a few lines at a time between other work: many fetches at once hold the core up as the
+// reads themselves would.
+class Fetches {
+ public:
+  void clear() { next_ = count_ = 0; }
+  bool full() const { return count_ == kRanges; }
+
+  // Drops what there is no room for.
+  template <typename Element>
+  void add(const Element* from, int64_t elements) {
+    if (next_ == count_) clear();
+    if (full() || elements <= 0) return;
+    const char* bytes = reinterpret_cast<const char*>(from);
+    ranges_[count_++] = {bytes, bytes + elements * static_cast<int64_t>(sizeof(Element))};
+  }
+
+  // Starts the next lines, in the order of the ranges.
+  void lines(int64_t count) {
+    for (; count > 0 && next_ < count_; --count) {
+      Range& range = ranges_[next_];
+      __builtin_prefetch(range.at, 0, 3);
+      range.at += kLineBytes;
+      if (range.at >= range.end) ++next_;
+    }
+  }
+
+  // Starts as many as memory serves while `products` vectors are multiplied.
+  void during(int64_t products) { lines(min(products / kProductsALine, kLinesAtOnce)); }
+
+ private:
+  static constexpr int kRanges = 8;
+  static constexpr int64_t kLineBytes = 64;
+  static constexpr int64_t kProductsALine = 32, kLinesAtOnce = 12;
+  struct Range {
+    const char *at, *end;
+  };
+  Range ranges_[kRanges];
+  int next_ = 0, count_ = 0;
+};
+
 inline ThreadPool& pool(Stream& stream) {
   return static_cast<ThreadPool&>(stream);
 }
