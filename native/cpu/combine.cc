@@ -12,7 +12,7 @@ namespace {
 
 // Elements of the output that a task holds in the first-level cache while all inputs go by, each in one stretch long
 // enough for the hardware prefetcher to follow.
-inline constexpr int64_t kRunElements = 4096;
+inline constexpr int64_t kRunElements = 16384;
 
 // Each image cut into runs of whole rows.
 struct Runs {
@@ -43,16 +43,26 @@ int64_t pooled_elements(const KernelCall& call, int64_t rows) {
   return elements == 0 ? 0 : elements + rows * call.output.width * call.output.channels;
 }
 
+// Adds the rows of inputs from `ahead` on that are read as they are, as many as there is room for, once each.
+void fetch_inputs(const KernelCall& call, int& ahead, int64_t first, int64_t elements, Fetches& fetches) {
+  for (; ahead < call.input_count && !fetches.full(); ++ahead) {
+    if (ahead > 0 && call.inputs[ahead].data == call.inputs[ahead - 1].data) continue;
+    with_elements(call.inputs[ahead], first, [&](const auto* from) { fetches.add(from, elements); });
+  }
+}
+
 // Calls body(rows [row_begin, row_end) of input k), which are pooled into `scratch` where the input is a pooling of its
 // tensor.
 template <typename Body>
 void with_rows(const KernelCall& call, int k, int64_t image, int64_t row_begin, int64_t row_end, float* scratch,
-               const Body& body) {
+               Fetches& fetches, int& ahead, const Body& body) {
   const Tensor& tensor = call.inputs[k];
   const int64_t row = tensor.width * tensor.channels, first = image * tensor.height * row;
   if (call.links[k].pool == nullptr) return with_elements(tensor, first + row_begin * row, body);
   float* joined = scratch + (row_end - row_begin) * row;
-  Pooling(*call.links[k].pool, tensor).pool_rows(tensor.data + first, row_begin, row_end, scratch, joined);
+  ahead = static_cast<int>(max(ahead, k + 1));
+  fetch_inputs(call, ahead, first + row_begin * row, (row_end - row_begin) * row, fetches);
+  Pooling(*call.links[k].pool, tensor).pool_rows(tensor.data + first, row_begin, row_end, scratch, joined, &fetches);
   body(scratch);
 }
 
@@ -88,10 +98,12 @@ void forward(Stream& stream, const KernelCall& call) {
     const int64_t image = runs.image(run), begin = runs.row_begin(run), end = runs.row_end(run);
     float* sums = call.output.data + (image * runs.height + begin) * row;
     fill(sums, (end - begin) * row, 0);
+    Fetches fetches;
+    int ahead = 0;
     for (int k = 0; k < call.input_count; ++k) {
       const float kept = sample_factor(call, call.links[k].dropout, image);
       if (kept == 0) continue;
-      with_rows(call, k, image, begin, end, scratch, [&](const auto* from) {
+      with_rows(call, k, image, begin, end, scratch, fetches, ahead, [&](const auto* from) {
         add_input(call, k, kept * weight_of(call.links[k]), from, (end - begin) * runs.width, sums);
       });
     }
@@ -137,6 +149,8 @@ void backward_run(const KernelCall& call, const Runs& runs, int64_t run, float* 
     const Vec sum = sum_pixels(pixels, [&](int64_t p) { return load_first(gradient + p * channels + c, lanes); });
     store_first(sums + c, sum, lanes);
   });
+  Fetches fetches;
+  int ahead = 0;
   for (int k = 0; k < call.input_count; ++k) {
     const float* statistics = call.links[k].statistics;
     const float kept = sample_factor(call, call.links[k].dropout, image);
@@ -145,7 +159,7 @@ void backward_run(const KernelCall& call, const Runs& runs, int64_t run, float* 
                  first + pixels * channels);
     }
     if (!needs_sums(call.links[k]) || kept == 0) continue;
-    with_rows(call, k, image, begin, end, scratch, [&](const auto* from) {
+    with_rows(call, k, image, begin, end, scratch, fetches, ahead, [&](const auto* from) {
       sum_products(gradient, from, statistics, pixels, channels, sums + (1 + k) * channels);
     });
   }

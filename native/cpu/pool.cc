@@ -14,7 +14,21 @@ inline constexpr float kLowest = -std::numeric_limits<float>::infinity();
 
 // The larger of each lane; a NaN wins over everything, as in the other layers.
 Vec larger(Vec value, Vec best) {
+#if defined(__AVX512F__)
+  const __mmask16 ordered = _mm512_cmp_ps_mask((__m512)value, (__m512)value, _CMP_ORD_Q);
+  return (Vec)_mm512_mask_max_ps((__m512)value, ordered, (__m512)value, (__m512)best);
+#else
   return value != value ? value : max(value, best);
+#endif
+}
+
+// Whether the taps are a position and its two neighbours.
+bool is_three_around(const AxisMap& axis) {
+  return axis.tap_count == 3 && axis.source_step == 1 && axis.taps[0].offset == -1 && axis.taps[1].offset == 0 &&
+         axis.taps[2].offset == 1;
+}
+bool is_three_around(const WindowMap& map) {
+  return is_three_around(map.rows) && is_three_around(map.columns);
 }
 
 // Offsets of a window's elements from its first, in row order.
@@ -73,6 +87,25 @@ void max_forward(Stream& stream, const KernelCall& call) {
   });
 }
 
+// The lanes in which something holds.
+#if defined(__AVX512F__)
+typedef __mmask16 Where;
+Where equal(Vec a, Vec b) {
+  return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_EQ_OQ);
+}
+Vec add_where(Where where, Vec sum, Vec value) {
+  return (Vec)_mm512_mask_add_ps((__m512)sum, where, (__m512)sum, (__m512)value);
+}
+#else
+typedef Mask Where;
+Where equal(Vec a, Vec b) {
+  return a == b;
+}
+Vec add_where(Where where, Vec sum, Vec value) {
+  return sum + (where ? value : Vec{});
+}
+#endif
+
 // Each output's gradient goes to the first largest element of its window, in row order. `tile` holds the image with
 // kLowest outside, `gradients` the same frame, accumulated.
 void max_unpool(const WindowMap& map, const Tile& tile, const float* output_gradient, const Tile& gradients) {
@@ -82,14 +115,59 @@ void max_unpool(const WindowMap& map, const Tile& tile, const float* output_grad
     const Vec dy = load_first(output_gradient + output, lanes);
     Vec best = load(tile.data + first + offsets.at[0]);
     for (int64_t t = 1; t < offsets.count; ++t) best = max(load(tile.data + first + offsets.at[t]), best);
-    Mask open = ~Mask{};
+    Where open = ~Where{};
     for (int64_t t = 0; t < offsets.count; ++t) {
       const int64_t at = first + offsets.at[t];
-      const Mask chosen = open & (load(tile.data + at) == best);
-      store(gradient + at, load(gradient + at) + (chosen ? dy : Vec{}));
+      const Where chosen = open & equal(load(tile.data + at), best);
+      store(gradient + at, add_where(chosen, load(gradient + at), dy));
       open &= ~chosen;
     }
   });
+}
+
+// The same for 3x3 windows at every position, along one row of them: a column's values and gradients stay in registers
+// while the windows go by. `values` and `gradients` are of the first window's first element.
+void max_unpool_row(const float* values, float* gradients, int64_t row_elements, const float* output_gradient,
+                    int64_t pixel, int64_t count, Lanes lanes) {
+  Vec value[3][3], sums[3][3];  // [column, row]
+  const auto load_column = [&](int at, int64_t x) __attribute__((always_inline)) {
+    unroll<3>([&](auto r) __attribute__((always_inline)) {
+      value[at][r.value] = load(values + r.value * row_elements + x * kLanes);
+      sums[at][r.value] = load(gradients + r.value * row_elements + x * kLanes);
+    });
+  };
+  const auto store_column = [&](int at, int64_t x) __attribute__((always_inline)) {
+    unroll<3>([&](auto r) __attribute__((always_inline)) {
+      store(gradients + r.value * row_elements + x * kLanes, sums[at][r.value]);
+    });
+  };
+  load_column(0, 0);
+  load_column(1, 1);
+  for (int64_t x = 0; x < count; ++x) {
+    load_column(2, x + 2);
+    Vec best = value[0][0];
+    unroll<8>([&](auto t) __attribute__((always_inline)) {
+      constexpr int kTap = decltype(t)::value + 1;
+      best = max(value[kTap % 3][kTap / 3], best);
+    });
+    const Vec dy = load_first(output_gradient + x * pixel, lanes);
+    Where open = ~Where{};
+    unroll<9>([&](auto t) __attribute__((always_inline)) {
+      constexpr int kTap = decltype(t)::value;
+      const Where chosen = open & equal(value[kTap % 3][kTap / 3], best);
+      sums[kTap % 3][kTap / 3] = add_where(chosen, sums[kTap % 3][kTap / 3], dy);
+      open &= ~chosen;
+    });
+    store_column(0, x);
+    unroll<3>([&](auto r) __attribute__((always_inline)) {
+      for (int at = 0; at < 2; ++at) {
+        value[at][r.value] = value[at + 1][r.value];
+        sums[at][r.value] = sums[at + 1][r.value];
+      }
+    });
+  }
+  store_column(0, count);
+  store_column(1, count + 1);
 }
 
 // The part of a frame's gradients that lies in the image, to the image's gradient.
@@ -121,7 +199,18 @@ void max_unpool_image(const WindowMap& map, int64_t channels, const float* image
   const Tile tile{scratch, frame, channels}, gradients{scratch + elements, frame, channels};
   load_tile(tile, image, height, width, kLowest);
   fill(gradients.data, elements, 0);
-  max_unpool(map, tile, output_gradient, gradients);
+  if (is_three_around(map)) {
+    const int64_t first = tile.offset(map, 0, map.rows.taps[0], map.columns.taps[0]);
+    for_channels(channels, [&](int64_t c, Lanes lanes) {
+      for (int64_t row = 0; row < map.rows.count; ++row) {
+        const int64_t at = first + row * tile.row_elements();
+        max_unpool_row(tile.plane(c) + at, gradients.plane(c) + at, tile.row_elements(),
+                       output_gradient + row * map.columns.count * channels + c, channels, map.columns.count, lanes);
+      }
+    });
+  } else {
+    max_unpool(map, tile, output_gradient, gradients);
+  }
   leave_frame(gradients, height, width, target, mode);
 }
 
@@ -207,7 +296,8 @@ size_t avg_workspace_bytes(const KernelCall& call, bool) {
 // Calls emit(i, lanes, join of element i of all `sources`) for each of `elements`; three, as most windows have, are
 // written out.
 template <typename Join, typename Emit>
-void join_all(const float* const* sources, int count, int64_t elements, const Join& join, const Emit& emit) {
+void join_all(const float* const* sources, int count, int64_t elements, const Join& join, const Emit& emit,
+              Fetches* fetches) {
   const float *a = sources[0], *b = sources[count - 1], *middle = sources[count / 2];
   for (int64_t i = 0; i < elements; i += kLanes) {
     const Lanes lanes(elements - i);
@@ -219,6 +309,7 @@ void join_all(const float* const* sources, int count, int64_t elements, const Jo
     }
     if (count > 1) value = join(load_first(b + i, lanes), value);
     emit(i, lanes, value);
+    if (fetches != nullptr) fetches->lines(1);
   }
 }
 
@@ -227,7 +318,7 @@ void join_all(const float* const* sources, int count, int64_t elements, const Jo
 // its halo, [frame width, channels].
 template <typename Join, typename Emit>
 void pool_image_row(const WindowMap& map, int64_t channels, const float* image, int64_t row, float neutral,
-                    float* scratch, const Join& join, const Emit& emit) {
+                    float* scratch, const Join& join, const Emit& emit, Fetches* fetches = nullptr) {
   const Frame frame = pooled_frame(map);
   const int64_t elements = map.columns.count * channels, before = -frame.left * channels;
   float* joined = scratch + before;
@@ -239,10 +330,11 @@ void pool_image_row(const WindowMap& map, int64_t channels, const float* image, 
     const int64_t y = row + map.rows.taps[t].offset;
     if (y >= 0 && y < map.rows.source_size) rows[count++] = image + y * elements;
   }
-  join_all(rows, count, elements, join, [&](int64_t i, Lanes lanes, Vec v) { store_first(joined + i, v, lanes); });
+  join_all(
+      rows, count, elements, join, [&](int64_t i, Lanes lanes, Vec v) { store_first(joined + i, v, lanes); }, fetches);
   const float* shifted[kMaxTaps];
   for (int t = 0; t < map.columns.tap_count; ++t) shifted[t] = joined + map.columns.taps[t].offset * channels;
-  join_all(shifted, map.columns.tap_count, elements, join, emit);
+  join_all(shifted, map.columns.tap_count, elements, join, emit, fetches);
 }
 
 Vec added(Vec value, Vec sum) {
@@ -287,20 +379,23 @@ void Pooling::for_averaged_rows(int64_t row_begin, int64_t row_end, float* recip
   }
 }
 
-void Pooling::pool_rows(const float* image, int64_t row_begin, int64_t row_end, float* target, float* scratch) const {
+void Pooling::pool_rows(const float* image, int64_t row_begin, int64_t row_end, float* target, float* scratch,
+                        Fetches* fetches) const {
   const int64_t elements = map_.columns.count * channels_;
   if (pool_.takes_max) {
     for (int64_t row = row_begin; row < row_end; ++row, target += elements) {
-      pool_image_row(map_, channels_, image, row, kLowest, scratch, larger,
-                     [&](int64_t i, Lanes lanes, Vec value) { store_first(target + i, value, lanes); });
+      pool_image_row(
+          map_, channels_, image, row, kLowest, scratch, larger,
+          [&](int64_t i, Lanes lanes, Vec value) { store_first(target + i, value, lanes); }, fetches);
     }
     return;
   }
   for_averaged_rows(row_begin, row_end, scratch + row_elements(), [&](int64_t row, const float* reciprocals) {
     float* to = target + (row - row_begin) * elements;
-    pool_image_row(map_, channels_, image, row, 0, scratch, added, [&](int64_t i, Lanes lanes, Vec sum) {
-      store_first(to + i, sum * load_first(reciprocals + i, lanes), lanes);
-    });
+    pool_image_row(
+        map_, channels_, image, row, 0, scratch, added,
+        [&](int64_t i, Lanes lanes, Vec sum) { store_first(to + i, sum * load_first(reciprocals + i, lanes), lanes); },
+        fetches);
   });
 }
 

@@ -10,7 +10,8 @@ class Pooling {
   Pooling(const PoolAttributes& pool, const Tensor& input);
 
   // Output rows [row_begin, row_end) of an image, to `target` [rows, width, channels]; `scratch`: scratch_elements().
-  void pool_rows(const float* image, int64_t row_begin, int64_t row_end, float* target, float* scratch) const;
+  void pool_rows(const float* image, int64_t row_begin, int64_t row_end, float* target, float* scratch,
+                 Fetches* fetches = nullptr) const;
   int64_t scratch_elements() const;
 
   // An image's gradient from that of its pooling, which is used up; `scratch`: unpool_elements().
