@@ -1,5 +1,6 @@
 import type { PresetName, SearchSettings } from './methods/darts/settings.ts';
 import type { FairdartsPresetName, FairdartsSettings } from './methods/fairdarts/settings.ts';
+import type { StacnasPresetName, StacnasSettings } from './methods/stacnas/settings.ts';
 import type { SearchEvent, SearchResult } from './run/events.ts';
 import type { RunOptions } from './run/options.ts';
 import type { Run } from './run/run.ts';
@@ -11,11 +12,13 @@ export interface SearchOptions extends RunOptions {
   /** How to search: the name of a method, as `dartsmith methods` lists them; `darts` when absent. */
   readonly method?: string;
   /** Ready-made settings; the method's first, `quick`, when absent. */
-  readonly preset?: PresetName | FairdartsPresetName;
+  readonly preset?: PresetName | FairdartsPresetName | StacnasPresetName;
   /** Settings of the method that replace the preset's. */
-  readonly settings?: Partial<SearchSettings> | Partial<FairdartsSettings>;
+  readonly settings?: Partial<SearchSettings> | Partial<FairdartsSettings> | Partial<StacnasSettings>;
   /** A known space's name or one of your own; the preset's or the method's first when absent. */
   readonly space?: string | SearchSpace;
+  /** Directory of a run whose stages have found something, where the method's runs may begin with that (StacNAS). */
+  readonly from?: string;
 }
 
 /** A search that goes on. */

@@ -5,6 +5,7 @@ import type {
   EpochEvent,
   RunEvent,
   SearchResult,
+  StageEvent,
   StartEvent,
   StepEvent,
   TrainResult,
@@ -25,7 +26,7 @@ import {
   waitingLine,
 } from './progress.ts';
 import { quoted } from './shell.ts';
-import { startLines } from './start.ts';
+import { stageText, startLines } from './start.ts';
 
 /** Shows a search as it goes on. */
 export interface Reporter {
@@ -62,6 +63,7 @@ function createJsonReporter({ stdout, stderr }: ReporterStreams): Reporter {
     event(event) {
       stdout.write(`${JSON.stringify(event)}\n`);
       if (event.type === 'start') startLines(event).forEach(notice);
+      else if (event.type === 'stage') notice(stageText(event));
       else if (event.type === 'unreadable') notice(unreadableLine(event));
     },
     notice,
@@ -88,6 +90,7 @@ function createPlainReporter({ stdout, stderr }: ReporterStreams, methods: reado
   return {
     event(event) {
       if (event.type === 'start') begin(event);
+      else if (event.type === 'stage') notice(stageText(event));
       else if (event.type === 'step' && isListedStep(event)) print(stepLine(event, measures));
       else if (event.type === 'epoch') print(epochLine(event, measures, plain));
       else if (event.type === 'genotype') genotypeLines(event.genotype, plainRoom).forEach(print);
@@ -123,6 +126,11 @@ function createLiveReporter(
     const { epoch, step } = event.resumed ?? { epoch: 0, step: 0 };
     wait({ epoch, epochs: event.epochs, done: step, steps });
   };
+  const beginStage = (event: StageEvent) => {
+    notice(stageText(event));
+    steps = event.steps;
+    wait({ epoch: 0, epochs: event.epochs, done: 0, steps });
+  };
   const finishEpoch = (event: EpochEvent) => {
     wait({ epoch: event.epoch + 1, epochs: event.epochs, done: 0, steps });
     print([epochLine(event, measures, paint)]);
@@ -131,6 +139,7 @@ function createLiveReporter(
   return {
     event(event) {
       if (event.type === 'start') begin(event);
+      else if (event.type === 'stage') beginStage(event);
       else if (event.type === 'step') draw(event);
       else if (event.type === 'epoch') finishEpoch(event);
       else if (event.type === 'genotype') print(genotypeLines(event.genotype, roomOf(stdout)));

@@ -33,6 +33,7 @@ export interface RunFlags extends NetworkFlags {
   readonly preset?: string;
   readonly space?: string;
   readonly arch?: string;
+  readonly from?: string;
   readonly dataset?: DatasetName;
   readonly dataDir?: string;
   readonly limit?: number;
@@ -66,7 +67,7 @@ const backends = ['auto', ...backendNames] as const;
 
 /** Adds the options of every run of a command: those of `method` among them. */
 export function addRunOptions(command: Command, method: Method, among: readonly Method[]): void {
-  const { presets, spaces, needs, data } = method;
+  const { presets, spaces, needs, data, followsRuns } = method;
   const names = Object.keys(presets);
   const limits = names.map((name) => `${name}: ${presets[name].limit ?? 'all'}`).join(', ');
   const last = names.length > 2 ? `${names.slice(0, -1).join(', ')} or ${names.at(-1)}` : names.join(' or ');
@@ -74,6 +75,10 @@ export function addRunOptions(command: Command, method: Method, among: readonly 
   if (needs === 'genotype') {
     command.option('--arch <genotype>', genotypeArgumentHelp, textParser('--arch', 'a genotype'));
     addNetworkOptions(command);
+  }
+  if (followsRuns) {
+    const help = 'begin with what the stages of that run came to';
+    command.option('--from <run>', help, textParser('--from', 'a run directory'));
   }
   command
     .option('--preset <name>', `${last} (default: ${names[0]})`, choiceParser('--preset', names))
@@ -144,10 +149,10 @@ export function runOptionsOf(
   const { dataset, dataDir, limit, imageSize, colourProfile, seed } = flags;
   const runtime = { threads, backend, index: gpu, workers, checkpointSeconds, dataDir, signal };
   if (resume !== undefined) return { ...runtime, resume };
-  const { method, preset, space, validationPortion } = flags;
+  const { method, preset, space, validationPortion, from } = flags;
   const settings = givenSettings(table, flags as Readonly<Record<string, unknown>>);
   const data = { dataset, limit, imageSize, colourProfile, validationPortion };
-  return { ...runtime, ...data, method, preset, space, settings, seed, out: directory };
+  return { ...runtime, ...data, method, preset, space, settings, seed, from, out: directory };
 }
 
 /** Adds the options of image files, and of what prepares images. */

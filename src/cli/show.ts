@@ -8,6 +8,7 @@ import { formatShare } from './format.ts';
 import { flagOf } from './options.ts';
 import { createPaint } from './paint.ts';
 import { epochLine, genotypeLines, genotypeText, resultTexts } from './progress.ts';
+import { stageText } from './start.ts';
 
 const examples = `
 Examples:
@@ -64,7 +65,7 @@ function storyteller(methods: readonly Method[]): (record: JournalRecord) => str
         return genotypeLines(record.genotype, room);
       }
       case 'stage':
-        return [`stage ${record.name}: ${record.epochs} epochs`];
+        return [stageText(record)];
       case 'decision':
         return [`decision: ${JSON.stringify(record.decision)}`];
       case 'result':
@@ -79,8 +80,8 @@ function startLines(start: StartRecord, method: Method | undefined): string[] {
   const { run, dataset, trainImages, validationImages, space, layers, seed, device, time, versions } = start;
   const name = method === undefined ? start.method : `${start.method} (${method.title}, ${method.paper})`;
   const settings = Object.entries(start.settings).map(([setting, value]) => `${flagOf(setting).slice(2)} ${value}`);
-  const used =
-    trainImages === 0 ? 'no image used' : `${trainImages} images to learn from, ${validationImages} to validate on`;
+  const kept = validationImages === 0 ? '' : `, ${validationImages} to validate on`;
+  const used = trainImages === 0 ? 'no image used' : `${trainImages} images to learn from${kept}`;
   return [
     `${run} by ${name}, ${start.resumed ? 'gone on with' : 'begun'} ${inUtc(time)} with dartsmith ${versions.dartsmith} on ${device}`,
     `data: ${dataset}, ${used}`,
@@ -102,5 +103,5 @@ function resultLines(result: ResultRecord): string[] {
     const words = inWords(name).replace(/\d+/, '-$&');
     return [`${words} ${/accuracy|top5/i.test(name) ? formatShare(value) : Number(value.toFixed(4))}`];
   });
-  return [`result: ${scores.join(', ')}`.trimEnd(), ...resultTexts(result)];
+  return [`result: ${scores.join(', ')}`.replace(/: $/, ':'), ...resultTexts(result)];
 }

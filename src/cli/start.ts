@@ -1,4 +1,4 @@
-import type { StartEvent } from '../run/events.ts';
+import type { StageEvent, StartEvent } from '../run/events.ts';
 import { formatClasses, formatCount } from './format.ts';
 import { quoted } from './shell.ts';
 
@@ -8,17 +8,23 @@ export function startLines(event: StartEvent): string[] {
     event;
   const before = previousDevice === undefined ? '' : ` (until now on ${previousDevice})`;
   const isSearch = event.run === 'search';
+  const others = validationImages === 0 ? '' : ` and ${validationImages} ${isSearch ? 'validation' : 'test'}`;
   // A random search looks at no image.
-  const counts =
-    trainImages === 0
-      ? 'images '
-      : `${trainImages} training and ${validationImages} ${isSearch ? 'validation' : 'test'} images `;
+  const counts = trainImages === 0 ? 'images ' : `${trainImages} training${others} images `;
   return [
     ...resumption(event),
     `${dataset}: ${counts}${imageShape.join('x')} of ${formatClasses(classes)}`,
     ...event.notices,
     `${isSearch ? 'supernet' : 'network'}: ${layers} cells, ${formatCount(parameters)} parameters, on ${device}${before}`,
+    ...(event.stageName === undefined ? [] : [stageText({ name: event.stageName, epochs: event.epochs })]),
   ];
+}
+
+/** A line for people as a stage begins. */
+export function stageText({ name, layers, parameters, epochs }: Omit<StageEvent, 'type' | 'stage' | 'steps'>): string {
+  const network =
+    layers === undefined || parameters === undefined ? '' : `${layers} cells, ${formatCount(parameters)} parameters, `;
+  return `stage ${name}: ${network}${epochs} ${epochs === 1 ? 'epoch' : 'epochs'}`;
 }
 
 /** Epochs and steps count from 1 for people. */

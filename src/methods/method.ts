@@ -57,6 +57,8 @@ export interface Method<Table extends SettingTable = SettingTable> {
   readonly spaces?: readonly string[];
   /** What a run starts from beside its data. */
   readonly needs?: 'genotype';
+  /** Whether a run may begin with what stages of another run of the method came to. */
+  readonly followsRuns?: true;
   readonly measures: readonly Measure[];
   /** What a run works on; nothing is opened on a device yet. Throws ArgumentError or DataError for what it cannot work on. */
   describe(context: MethodContext<SettingsOf<Table>>): Promise<MethodDescription>;
@@ -72,11 +74,23 @@ export interface MethodContext<Values> {
   readonly space: string | SearchSpace;
   /** Where the method needs one. */
   readonly genotype?: Genotype;
+  /** What another run came to, where this one begins with it. */
+  readonly before?: RunOutcomes;
   /** Share of the training images that a training is scored on, in place of test images. */
   readonly validationPortion?: number;
   /** Threads that read and augment images ahead. */
   readonly workers?: number;
   readonly signal?: AbortSignal;
+}
+
+/** What the stages of a run came to. */
+export interface RunOutcomes {
+  /** Of the run. */
+  readonly directory: string;
+  /** Name of its search space, where it has one. */
+  readonly space?: string;
+  /** By name of the stage; of those that have ended. */
+  readonly stages: Readonly<Record<string, JsonValue>>;
 }
 
 /** What a run works on, before anything lies on a device. */
@@ -89,6 +103,8 @@ export interface MethodDescription {
   readonly space?: string;
   /** Cells of the network. */
   readonly layers: number;
+  /** What a user should know before it begins, a line each. */
+  readonly notices?: readonly string[];
   /** Images that the weights learn on, and images that they are validated on. */
   readonly trainImages: number;
   readonly validationImages: number;
@@ -110,8 +126,10 @@ export interface MethodRun extends Disposable {
   /** Rejects with AbortedError on a signal. */
   endEpoch(at: Position, signal?: AbortSignal): Promise<EpochReport>;
   result(): Promise<MethodResult>;
+  /** What a stage came to, for those that follow: asked when it has ended. */
+  outcome?(): Promise<JsonValue | undefined>;
   /** What a search begins with: asked before the first step of a stage, for the journal. */
-  architecture?(): Promise<InitialArchitecture>;
+  architecture?(): Promise<InitialArchitecture | undefined>;
   /** Image files that turned out to be unreadable since this was last called. */
   takeUnreadable?(): readonly UnreadableImage[];
 }
@@ -141,6 +159,11 @@ export interface Stage {
   readonly epochs: number;
   /** Of each epoch; of a text whose steps differ in length, about. */
   readonly steps: number;
+  /** Of a run with several: cells of its network, and the graph of that. */
+  readonly layers?: number;
+  readonly graph?: Graph;
+  /** Where what it leaves is kept within the run's directory, as others follow; in the directory itself when absent. */
+  readonly folder?: string;
 }
 
 /** A place in a run: the step that comes next. All count from 0. */
@@ -148,7 +171,7 @@ export interface Position {
   readonly stage: number;
   readonly epoch: number;
   readonly step: number;
-  /** Steps of the whole run so far. */
+  /** Steps of the stage so far. */
   readonly updates: number;
 }
 

@@ -35,7 +35,7 @@ export async function loadCheckpoint(path: string, run: MethodRun): Promise<Posi
   const stage = await run.stage(at.stage);
   const { epoch, step, updates } = at;
   const fits = stage && (epoch < stage.epochs ? step <= stage.steps : epoch === stage.epochs && step === 0);
-  if (!fits || (at.stage === 0 && updates < step)) {
+  if (!fits || updates < step) {
     const whole = stage === undefined ? 'no such stage' : `${stage.epochs} epochs of ${stage.steps} steps`;
     throw new FileError(`${path} does not fit its run: epoch ${epoch}, step ${step} of ${whole}`);
   }

@@ -6,7 +6,7 @@ import { DartsmithError, FileError } from '../errors.ts';
 import type { Genotype } from '../genotype/genotype.ts';
 import { checkGenotype } from '../genotype/rules.ts';
 import type { Graph } from '../graph/graph.ts';
-import { type Method, type RunCommand, runCommands } from '../methods/method.ts';
+import { type Method, type RunCommand, type RunOutcomes, runCommands } from '../methods/method.ts';
 import { methodsOf } from '../methods/registry.ts';
 import { checkSettings, type Settings } from '../setting_rules.ts';
 import { upgraded } from './upgrade.ts';
@@ -48,6 +48,8 @@ export interface RunConfig {
   readonly space?: { readonly name: string; readonly given: boolean };
   /** Where the method needs one. */
   readonly genotype?: Genotype;
+  /** What another run came to, where this one began with it. */
+  readonly before?: RunOutcomes;
   /** Digests of the run's graphs by name: another space, other candidates or another image shape change them. */
   readonly graphs: Readonly<Record<string, string>>;
 }
@@ -113,6 +115,11 @@ export function parseConfig(
   checkRecordedDataset(dataset, fail);
   if (!isRecord(graphs) || !Object.values(graphs).every((digest) => typeof digest === 'string')) {
     fail('graphs', 'digests by name');
+  }
+  const { before } = config;
+  if (before !== undefined) {
+    const isWhole = isRecord(before) && typeof before['directory'] === 'string' && isRecord(before['stages']);
+    if (!isWhole) fail('before', 'a directory and the outcomes of its stages');
   }
   if (method.needs === 'genotype') checkRecordedGenotype(config['genotype'], path);
   if (method.spaces !== undefined) {

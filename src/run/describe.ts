@@ -6,13 +6,14 @@ import { type DatasetName, isInFiles } from '../data/load.ts';
 import { ArgumentError, FileError, invalid } from '../errors.ts';
 import type { Genotype } from '../genotype/genotype.ts';
 import { checkGenotype } from '../genotype/rules.ts';
-import type { Method, RunCommand } from '../methods/method.ts';
+import type { Method, RunCommand, RunOutcomes } from '../methods/method.ts';
 import { checkOptionRules } from '../option_rules.ts';
 import { resolvePreset, type Settings } from '../setting_rules.ts';
 import type { SearchSpace } from '../space/space.ts';
 import type { RunConfig } from './config.ts';
 import { freeRunFiles, openRunDirectory, type RunFiles } from './directory.ts';
 import { type MethodOptions, namedMethod, type RunOptions, rulesOf } from './options.ts';
+import { readOutcomes } from './outcomes.ts';
 import type { Runtime } from './runtime.ts';
 
 /** A checked run, new or resumed, with every default filled in. */
@@ -30,6 +31,7 @@ export interface RunDescription {
   readonly validationPortion?: number;
   readonly space?: string | SearchSpace;
   readonly genotype?: Genotype;
+  readonly before?: RunOutcomes;
   readonly runtime: Runtime;
   readonly files?: RunFiles;
   /** Of the run that goes on. */
@@ -48,6 +50,7 @@ const fixedOnResume = [
   'seed',
   'out',
   'genotype',
+  'from',
 ] as const;
 
 /** Checks options and the run directory, and fills in the defaults. Throws ArgumentError or FileError. */
@@ -62,8 +65,10 @@ export async function describeRun(
   if (resume !== undefined) return describeResumed(command, options, resume, methods);
   const runtime = runtimeOf(options);
   const { needs, spaces, presets } = method;
-  const { genotype, preset = Object.keys(presets)[0] } = options;
-  const space = options.space ?? presets[preset]?.space ?? spaces?.[0];
+  const { genotype, from, preset = Object.keys(presets)[0] } = options;
+  const before = from === undefined ? undefined : await readOutcomes(folder('from', from), method, methods);
+  const space = options.space ?? before?.space ?? presets[preset]?.space ?? spaces?.[0];
+  checkFollows(before, space);
   if (needs === 'genotype') {
     if (genotype === undefined) throw invalid('genotype', 'the genotype whose network is trained', genotype);
     checkGenotype(genotype);
@@ -72,12 +77,19 @@ export async function describeRun(
   checkOwnDataset(options);
   const { dataset = 'mnist', seed = 0, dataDir, limit, colourProfile, validationPortion, out } = options;
   return {
-    ...{ method, settings, seed, dataset, limit, colourProfile, validationPortion, space, genotype, runtime },
+    ...{ method, settings, seed, dataset, limit, colourProfile, validationPortion, space, genotype, before, runtime },
     dataDir: dataDir === undefined ? undefined : resolve(dataDir),
     usualLimit: presets[preset].limit,
     imageSize: options.imageSize ?? usualSize(dataset, method),
     files: out === undefined ? undefined : await freeRunFiles(folder('out', out)),
   };
+}
+
+/** What is found in one space tells nothing of another. */
+function checkFollows(before: RunOutcomes | undefined, space: string | SearchSpace | undefined): void {
+  const name = typeof space === 'object' ? space.name : space;
+  if (before === undefined || before.space === name) return;
+  throw new ArgumentError(`${before.directory} searched the space '${before.space}', but this run is of '${name}'`);
 }
 
 /** Of image files. */
@@ -110,6 +122,7 @@ async function describeResumed(
     validationPortion: dataset.validationPortion,
     space: config.space && sameKind('space', options.space, config.space, files),
     genotype: config.genotype,
+    before: config.before,
     ...{ runtime, files, config },
   };
 }

@@ -75,8 +75,8 @@ async function makeFolders(path: string): Promise<void> {
   await makeFolder(path);
 }
 
-/** Of several that make one folder at once one succeeds. */
-async function makeFolder(path: string): Promise<boolean> {
+/** Makes a folder; false where there is one. Of several that make one at once one succeeds. */
+export async function makeFolder(path: string): Promise<boolean> {
   try {
     await mkdir(path);
     return true;

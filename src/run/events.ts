@@ -35,10 +35,26 @@ export interface StartEvent {
   readonly epochs: number;
   /** Of each epoch. */
   readonly steps: number;
+  /** Of a run with several stages: the name of the one that it is in. */
+  readonly stageName?: string;
   /** Absent when nothing is written. */
   readonly directory?: string;
   /** Where a resumed run goes on; absent for a new one. Epoch `epochs` is the end. */
   readonly resumed?: { readonly epoch: number; readonly step: number };
+}
+
+/** A stage but the first begins. */
+export interface StageEvent {
+  readonly type: 'stage';
+  /** From 0. */
+  readonly stage: number;
+  readonly name: string;
+  readonly epochs: number;
+  /** Of each epoch. */
+  readonly steps: number;
+  /** Cells and trained weights of its network, where it has one of its own. */
+  readonly layers?: number;
+  readonly parameters?: number;
 }
 
 /** After each step. */
@@ -91,7 +107,7 @@ export interface UnreadableEvent extends UnreadableImage {
 }
 
 /** What a search reports while it goes on, told apart by `type`. */
-export type SearchEvent = StartEvent | StepEvent | EpochEvent | GenotypeEvent | CheckpointEvent;
+export type SearchEvent = StartEvent | StageEvent | StepEvent | EpochEvent | GenotypeEvent | CheckpointEvent;
 
 /** What a training reports while it goes on, told apart by `type`. */
 export type TrainEvent = StartEvent | StepEvent | EpochEvent | CheckpointEvent | UnreadableEvent;

@@ -40,9 +40,9 @@ export async function* readRunEntries(directory: string): AsyncGenerator<RunHist
 /** The entries of a run's last stage. Throws FileError as {@link readRunEntries} does. */
 export async function readRunHistory(directory: string): Promise<MixingHistory> {
   let history: (MixingHistory & { readonly stage: number; readonly entries: HistoryEntry[] }) | undefined;
-  for await (const { stage, epoch, mixing, ...frame } of readRunEntries(directory)) {
+  for await (const { stage, epoch, mixing, alpha, ...frame } of readRunEntries(directory)) {
     if (history?.stage !== stage) history = { stage, ...frame, entries: [] };
-    history.entries.push({ epoch, mixing });
+    history.entries.push({ epoch, mixing, alpha });
   }
   const { stage: _, ...last } = history!;
   return last;
@@ -65,7 +65,7 @@ function entryOf(
 ): RunHistoryEntry {
   const mixing = mixingOf(frame.layout, frame.activation, tables);
   if (mixing === undefined) throw damaged(directory, `the alpha of epoch ${epoch} does not fit the tables`);
-  return { stage, epoch: step === undefined ? epoch + 1 : epoch, mixing, ...frame };
+  return { stage, epoch: step === undefined ? epoch + 1 : epoch, mixing, alpha: tables, ...frame };
 }
 
 function damaged(directory: string, what: string): FileError {

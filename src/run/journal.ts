@@ -9,7 +9,15 @@ import type { ArchitectureReport, InitialArchitecture, JsonValue, Position } fro
 import type { AlphaLayout } from '../select/layout.ts';
 import type { RunConfig } from './config.ts';
 import { runFiles } from './directory.ts';
-import type { EpochEvent, GenotypeEvent, SearchResult, StartEvent, StepEvent, TrainResult } from './events.ts';
+import type {
+  EpochEvent,
+  GenotypeEvent,
+  SearchResult,
+  StageEvent,
+  StartEvent,
+  StepEvent,
+  TrainResult,
+} from './events.ts';
 
 /** Where a record stands; `stage` is told from the second one on. */
 interface Place {
@@ -27,11 +35,7 @@ export type StartRecord = Omit<StartEvent, 'directory' | 'resumed'> &
   };
 
 /** A stage but the first begins. */
-export interface StageRecord extends Place {
-  readonly type: 'stage';
-  readonly name: string;
-  readonly epochs: number;
-}
+export type StageRecord = Place & StageEvent;
 
 /** How a stage's tables of architecture parameters lie and become mixing weights: what makes their records readable by themselves. */
 export interface LayoutRecord extends Place {
@@ -58,6 +62,14 @@ export interface DecisionRecord extends Place {
   readonly decision: { readonly [name: string]: JsonValue };
 }
 
+/** What a stage came to, for those that follow: in this run, or in one that begins with it. */
+export interface OutcomeRecord extends Place {
+  readonly type: 'outcome';
+  /** Of the stage. */
+  readonly name: string;
+  readonly outcome: JsonValue;
+}
+
 /** What the run came to, at its end. */
 export type ResultRecord = Place & { readonly type: 'result' } & (SearchResult | TrainResult);
 
@@ -71,6 +83,7 @@ export type JournalRecord =
   | LayoutRecord
   | AlphaRecord
   | DecisionRecord
+  | OutcomeRecord
   | ResultRecord;
 
 /** In bytes; no record is longer, and a line that is has been torn or is none of ours. */

@@ -1,10 +1,12 @@
+import { join } from 'node:path';
 import { abortedBy, DivergedError } from '../errors.ts';
 import { firstNonFinite } from '../learn/finite.ts';
 import type { EpochReport, Measure, Position, Stage, StepReport } from '../methods/method.ts';
+import { costOf } from '../report/cost.ts';
 import { inWords } from '../words.ts';
-import { saveCheckpoint } from './checkpoint.ts';
-import { writeGenotype } from './directory.ts';
-import type { EpochEvent, RunEvent, StepEvent } from './events.ts';
+import { firstPosition, saveCheckpoint } from './checkpoint.ts';
+import { makeFolder, runFiles, writeGenotype } from './directory.ts';
+import type { EpochEvent, RunEvent, StageEvent, StepEvent } from './events.ts';
 import type { AlphaRecord, JournalRecord } from './journal.ts';
 import type { OpenRun } from './open.ts';
 
@@ -29,11 +31,37 @@ export async function runToEnd(run: OpenRun, emit: Emit): Promise<void> {
       await takeEpoch(run, stage, clock, emit);
       await finishEpoch(run, stage, clock, emit);
     }
+    await recordOutcome(run, stage);
+    await keepStage(run, stage);
     stage = await run.running.stage(run.at.stage + 1);
     if (stage === undefined) return;
-    run.at = { ...run.at, stage: run.at.stage + 1, epoch: 0, step: 0 };
-    await record(run, { type: 'stage', epoch: 0, name: stage.name, epochs: stage.epochs });
+    run.at = { ...firstPosition, stage: run.at.stage + 1 };
+    const event = stageEvent(run.at.stage, stage);
+    await record(run, { ...event, epoch: 0 });
+    emit(event);
   }
+}
+
+async function recordOutcome(run: OpenRun, { name }: Stage): Promise<void> {
+  if (run.log === undefined) return;
+  const outcome = await run.running.outcome?.();
+  if (outcome !== undefined) await record(run, { type: 'outcome', epoch: run.at.epoch, name, outcome });
+}
+
+/** Keeps what a stage leaves beside that of the run, where another stage follows and puts its own in the place of it. */
+async function keepStage({ log, running, at, firstValues }: OpenRun, { folder }: Stage): Promise<void> {
+  if (log === undefined || folder === undefined) return;
+  const files = runFiles(join(log.files.directory, folder));
+  const { genotype } = await running.result();
+  await makeFolder(files.directory);
+  await saveCheckpoint(files.checkpoint, running, at, firstValues);
+  await writeGenotype(files, genotype);
+}
+
+/** What begins. */
+export function stageEvent(index: number, { name, epochs, steps, layers, graph }: Stage): StageEvent {
+  const parameters = graph && costOf(graph).parameters;
+  return { type: 'stage', stage: index, name, epochs, steps, ...(layers !== undefined && { layers, parameters }) };
 }
 
 async function takeEpoch(run: OpenRun, stage: Stage, clock: Clock, emit: Emit): Promise<void> {

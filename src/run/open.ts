@@ -7,7 +7,7 @@ import type { Dataset, ImageSet } from '../data/dataset.ts';
 import { datasetDigest } from '../data/digest.ts';
 import { loadDataset } from '../data/load.ts';
 import { DataError, throwIfAborted } from '../errors.ts';
-import type { Method, MethodDescription, MethodRun, Position } from '../methods/method.ts';
+import type { Method, MethodDescription, MethodRun, Position, Stage } from '../methods/method.ts';
 import { costOf } from '../report/cost.ts';
 import { type FirstValues, firstPosition, loadCheckpoint } from './checkpoint.ts';
 import type { RunDescription } from './describe.ts';
@@ -61,10 +61,10 @@ export async function withRun<T>(
 async function openRun(given: RunDescription, methods: readonly Method[], cleanup: Cleanup): Promise<OpenRun> {
   throwIfAborted(given.runtime.signal);
   const { description, lock } = await holdResumed(given, methods, cleanup);
-  const { method, runtime, settings, seed, space = '', genotype, validationPortion } = description;
+  const { method, runtime, settings, seed, space = '', genotype, before, validationPortion } = description;
   const { backend, threads, index, workers, signal } = runtime;
   const dataset = await resolveDataset(description);
-  const context = { settings, seed, dataset, space, genotype, validationPortion, workers, signal };
+  const context = { settings, seed, dataset, space, genotype, before, validationPortion, workers, signal };
   const described = await method.describe(context);
   const device = runtime.device ?? (await openDevice({ backend, threads, index }));
   if (runtime.device === undefined) cleanup.push(() => device.dispose());
@@ -76,26 +76,28 @@ async function openRun(given: RunDescription, methods: readonly Method[], cleanu
   await checkResumed(description, described);
   const { log, at } = await restore(description, running, cleanup);
   await recordChanges(description, device, at);
-  const stage = (await running.stage(at.stage)) ?? { epochs: 0, steps: 0 };
+  const stage = (await running.stage(at.stage)) ?? { name: '', epochs: 0, steps: 0 };
   const start = startEvent(description, described, notices, device, stage, at);
   return { description, start, running, firstValues, log, at, unreadableImages: 0 };
 }
 
 function startEvent(
   { files, config, seed, method }: RunDescription,
-  { dataset, graphs, space, layers, trainImages, validationImages }: MethodDescription,
+  { dataset, graphs, space, notices: own = [], trainImages, validationImages, ...described }: MethodDescription,
   notices: readonly string[],
   { description }: Device,
-  { epochs, steps }: { readonly epochs: number; readonly steps: number },
+  stage: Stage,
   { epoch, step }: Position,
 ): StartEvent {
   const { name, train, test, classes } = dataset;
   const previous = config?.devices.at(-1)?.device;
+  const { epochs, steps, layers = described.layers, graph = Object.values(graphs)[0] } = stage;
   return {
     type: 'start',
     dataset: name,
     notices: [
       ...notices,
+      ...own,
       ...dataset.notices,
       ...emptyClassNotices(train, dataset, 'training'),
       ...(method.command === 'train' && test ? emptyClassNotices(test, dataset, 'test') : []),
@@ -108,12 +110,13 @@ function startEvent(
     layers,
     trainImages,
     validationImages,
-    parameters: costOf(Object.values(graphs)[0]).parameters,
+    parameters: costOf(graph).parameters,
     device: description,
     previousDevice: previous === description ? undefined : previous,
     seed,
     epochs,
     steps,
+    ...(stage.layers !== undefined && { stageName: stage.name }),
     directory: files?.directory,
     resumed: config && { epoch, step },
   };

@@ -46,6 +46,7 @@ export interface MethodOptions extends RunOptions {
   readonly space?: string | SearchSpace;
   readonly genotype?: Genotype;
   readonly validationPortion?: number;
+  readonly from?: string;
 }
 
 const aFolder = text('the path of a folder');
@@ -66,7 +67,7 @@ export const runRules: OptionRules<RunOptions> = {
 
 /** The rules of a method's options. */
 export function rulesOf(
-  { command, presets, spaces, needs }: Method,
+  { command, presets, spaces, needs, followsRuns }: Method,
   among: readonly Method[],
 ): Readonly<Record<string, OptionRule>> {
   return {
@@ -76,6 +77,7 @@ export function rulesOf(
     settings: record('an object of settings'),
     ...(spaces !== undefined && { space: wordOr(spaces, 'a search space of your own') }),
     ...(needs === 'genotype' && { genotype: record('a genotype') }),
+    ...(followsRuns && { from: aFolder }),
     ...(command === 'train' && { validationPortion: aPortion }),
   };
 }

@@ -26,7 +26,7 @@ import { readRunEntries, readRunHistory } from './history.ts';
 export interface SelectFromOptions extends PublishedHistoryOptions {
   /** When absent that of the search, where it tells; else `threshold_sparse` or, where weights are by softmax, `darts`. */
   readonly by?: SelectionRule;
-  /** What a mixing weight must reach, from 0 to 1; when absent that of the search, where it tells, else 0.85. `darts` does not look at it. */
+  /** What a mixing weight must reach, from 0 to 1; when absent that of the search, where it tells, else 0.85. Not all rules look at it. */
   readonly threshold?: number;
   /** Epochs that the search had behind it: 0 is before its first step; the last entry when absent. */
   readonly epoch?: number;
@@ -62,7 +62,7 @@ export async function selectFrom(source: string, options: SelectFromOptions = {}
   const { entry, isDated, ...frame } = await readEntry(source, options);
   const { by, threshold } = usualSelection(frame, options);
   const supernet = selectableOf(frame.layout);
-  const genotype = selectGenotype(supernet, entry.mixing, { by, threshold });
+  const genotype = selectGenotype(supernet, entry.mixing, { by, threshold }, entry.alpha);
   const notice = emptyCellNotice(supernet, entry.mixing, genotype, threshold);
   return {
     ...{ genotype, by, threshold },
@@ -95,7 +95,9 @@ async function readEntry(source: string, { epoch, candidates, activation }: Sele
     if (epoch === undefined || epoch === entry.epoch) found = { ...told, entry };
   };
   if (await isRun(source)) {
-    for await (const { stage: _, epoch, mixing, ...frame } of readRunEntries(source)) take(frame, { epoch, mixing });
+    for await (const { stage: _, epoch, mixing, alpha, ...frame } of readRunEntries(source)) {
+      take(frame, { epoch, mixing, alpha });
+    }
   } else {
     const { entries, ...told } = await readPublishedHistory(source, { candidates, activation });
     for (const entry of entries) take(told, entry);

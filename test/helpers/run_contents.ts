@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 
-/** A run directory's files, the journal without starts and what the clock decides, and the checkpoint as its digest. */
+/** A run directory's files, those of its stages too, the journal without starts and what the clock decides, and the checkpoint as its digest. */
 export function contentsOf(directory: string): Record<string, string> {
   const read = (name: string) => {
     const bytes = readFileSync(join(directory, name));
@@ -12,7 +12,9 @@ export function contentsOf(directory: string): Record<string, string> {
     return lines.replace(/"(imagesPerSecond|secondsLeft|seconds)":[^,}]+/g, '"$1":0');
   };
   return Object.fromEntries(
-    readdirSync(directory)
+    readdirSync(directory, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map(({ parentPath, name }) => relative(directory, join(parentPath, name)))
       .toSorted()
       .map((name) => [name, read(name)]),
   );

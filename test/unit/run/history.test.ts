@@ -160,6 +160,7 @@ describe('readRunHistory', () => {
       {
         epoch: 1,
         mixing: expect.objectContaining({ alphas_normal: [[1 / (1 + Math.exp(-1))], [1 / (1 + Math.exp(-2))]] }),
+        alpha: alpha.tables,
       },
     ]);
   });

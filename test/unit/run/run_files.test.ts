@@ -134,7 +134,7 @@ describe('config.json', () => {
     [{ space: { ...config.space, given: 'no' } }, /a boolean for space.given/],
     [{ space: 'darts' }, /an object for space/],
     [{ command: 'test' }, /one of search, train for command/],
-    [{ method: 'other' }, /expected a method among darts, fairdarts but got 'other'/],
+    [{ method: 'other' }, /expected a method among darts, fairdarts, stacnas but got 'other'/],
     [{ graphs: { supernet: 1 } }, /digests by name for graphs/],
   ])('refuses %j', (changes, message) => {
     expect(() => parse(changes)).toThrow(FileError);
@@ -171,7 +171,10 @@ describe('config.json', () => {
   it('of format 6 is read with the settings that it did not have', () => {
     const without = (settings: object, ...names: string[]) =>
       Object.fromEntries(Object.entries(settings).filter(([name]) => !names.includes(name)));
-    const later = { scheduleAhead: false, annealEpochs: 0, dropPathUnit: 'published', optimizer: 'sgd' };
+    const later = {
+      ...{ scheduleAhead: false, annealEpochs: 0, dropPathUnit: 'published', optimizer: 'sgd' },
+      normalisePooling: false,
+    };
     const settings = without(training.settings, ...Object.keys(later));
     expect(parseTraining({ format: 6, settings })).toEqual({ ...training, settings: { ...settings, ...later } });
     const searched = without(config.settings, 'scheduleAhead');
