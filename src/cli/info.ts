@@ -18,6 +18,7 @@ interface InfoFlags extends NetworkFlags {
   readonly imageSize?: number;
   readonly imageChannels?: number;
   readonly space?: string;
+  readonly normalisePooling?: boolean;
   readonly json?: boolean;
 }
 
@@ -37,6 +38,7 @@ const examples = `
 Examples:
   dartsmith info DARTS_V2
   dartsmith info --arch FairDARTS_a
+  dartsmith info --arch STACNAS_CIFAR10 --normalise-pooling
   dartsmith info supernet --init-channels 8 --layers 5
   dartsmith info runs/mnist-20250101-120000 --json
 
@@ -72,6 +74,7 @@ export function addInfoCommand(program: Command): void {
     .option(imageSize, 'height and width of an image in pixels (default: 32)', readImageSize)
     .option(imageChannels, 'channels of an image (default: 3)', readImageChannels)
     .option('--space <name>', 'search space of the supernet (default: darts)', textParser('--space', 'a search space'))
+    .option('--normalise-pooling', 'of a genotype: a batch normalisation follows each pooling, as in StacNAS')
     .option('--json', 'print one JSON object');
   addNetworkOptions(command);
   command.addHelpText('after', examples).action(info);
@@ -106,6 +109,7 @@ interface Counted {
 
 function supernetCost(flags: InfoFlags): Counted {
   if (flags.dropDeadNodes) throw new ArgumentError('--drop-dead-nodes is for genotypes: leave it out');
+  if (flags.normalisePooling) throw new ArgumentError('--normalise-pooling is for genotypes: leave it out');
   const sizes = sizesOf(flags, supernetDefaults);
   const { graph, space } = callingSize('--image-size', () => buildSupernet({ ...sizes, space: flags.space }));
   return { subject: { network: 'supernet', space: space.name, ...sizes }, cost: costOf(graph) };
@@ -118,11 +122,13 @@ async function derivedCost(argument: string, flags: InfoFlags): Promise<Counted>
   const { genotype, run } = await networkGenotype(argument, flags);
   const searched = run === undefined ? {} : await searchedOn(run);
   const sizes = sizesOf(flags, { ...derivedDefaults, ...searched });
-  const { graph } = callingSize('--image-size', () => buildDerivedNetwork({ genotype, ...sizes }));
+  const { normalisePooling } = flags;
+  const network = { genotype, ...sizes, normalisePooling };
+  const { graph } = callingSize('--image-size', () => buildDerivedNetwork(network));
   // Parameters do not depend on the size of images, but a head needs some of it.
   const [, , channels] = sizes.inputShape;
-  const roomy = { ...sizes, inputShape: [32, 32, channels] as const };
-  const { graph: trained } = buildDerivedNetwork({ genotype, ...roomy, auxiliaryWeight: 0 });
+  const roomy = { ...network, inputShape: [32, 32, channels] as const };
+  const { graph: trained } = buildDerivedNetwork({ ...roomy, auxiliaryWeight: 0 });
   const cost = { ...costOf(graph), parametersWithAuxiliaryHead: costOf(trained).parameters };
   return { subject: { network: 'derived', genotype, ...sizes }, cost };
 }

@@ -5,6 +5,7 @@ import { cellTypes, type Genotype } from '../genotype/genotype.ts';
 import { formatGenotype } from '../genotype/text.ts';
 import { writeFileAtomic } from '../io/atomic.ts';
 import { type SelectFromOptions, type Selection, selectFrom } from '../run/select.ts';
+import { looksAtThreshold } from '../select/rules.ts';
 import { momentOf } from '../words.ts';
 import { addHistoryOptions, historySourceHelp } from './history_options.ts';
 import { integerParser, textParser } from './options.ts';
@@ -76,11 +77,9 @@ function tellDead(genotype: Genotype): void {
 function countLines({ by, threshold, epoch, counts }: Selection): string[] {
   const cells = cellTypes.map((type) => {
     const { weights, atLeastThreshold, largest } = counts[type];
-    // DARTS' rule looks at none.
-    const reached =
-      by === 'darts'
-        ? `${weights} mixing weights`
-        : `${atLeastThreshold} of ${weights} mixing weights reach ${threshold}`;
+    const reached = looksAtThreshold(by)
+      ? `${atLeastThreshold} of ${weights} mixing weights reach ${threshold}`
+      : `${weights} mixing weights`;
     return `${type}: ${reached}, the largest is ${largest.weight.toFixed(4)}`;
   });
   return [`by ${by}${epoch === undefined ? '' : `, ${momentOf(epoch)}`}`, ...cells];

@@ -11,7 +11,7 @@ export interface SplitIndices {
 
 /**
  * Splits positions 0..count-1 by a seeded permutation: the first floor(count·trainPortion) for weights, the rest for alpha
- * (arXiv:1806.09055, section 3.1). Throws ArgumentError where either part would be empty.
+ * (arXiv:1806.09055, section 3.1). A portion of 1 leaves none for it. Throws ArgumentError where a part would be empty otherwise.
  */
 export function splitIndices(count: number, trainPortion: number, seed: number): SplitIndices {
   if (!Number.isSafeInteger(count) || count < 2 || count > 2 ** 32 - 1) {
@@ -19,7 +19,7 @@ export function splitIndices(count: number, trainPortion: number, seed: number):
   }
   if (!Number.isSafeInteger(seed) || seed < 0) throw invalid('seed', 'a safe integer of at least 0', seed);
   const trainCount = Math.floor(count * trainPortion);
-  if (!(trainCount >= 1 && trainCount < count)) {
+  if (!(trainCount >= 1 && (trainCount < count || trainPortion === 1))) {
     throw invalid('trainPortion', `a share that puts at least 1 of ${count} images in each part`, trainPortion);
   }
   const order = permutation({ seed, purpose: 'split', epoch: 0, step: 0 }, count);

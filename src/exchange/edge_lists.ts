@@ -1,6 +1,6 @@
 // history_weight.json of FairDARTS: an object of lists, one a candidate of an edge, under keys such as `edge: (3, 4), op: skip_connect`.
 import { isRecord } from '../checks.ts';
-import { FileError } from '../errors.ts';
+import { ArgumentError, FileError } from '../errors.ts';
 import { duplicateKey } from '../io/json_keys.ts';
 import { edgeKey, isLayout, type LayoutRow } from '../select/layout.ts';
 
@@ -66,11 +66,16 @@ export function edgeLists(lists: ReadonlyMap<unknown, unknown>, path: string): E
   return { nodes, rows, entries: Array.from({ length: epochs }, (_, epoch) => at(epoch)) };
 }
 
-/** Writes tables, one an epoch, as such a text; numbers as float32. */
+/** Writes tables, one an epoch, as such a text; numbers as float32. Throws ArgumentError where a name comes twice on an edge. */
 export function formatEdgeLists(
   rows: readonly LayoutRow[],
   tables: readonly (readonly (readonly number[])[])[],
 ): string {
+  for (const { candidates } of rows) {
+    const double = candidates.find((name, index) => candidates.indexOf(name) < index);
+    if (double === undefined) continue;
+    throw new ArgumentError(`the published history knows candidates by name, but ${double} comes twice on an edge`);
+  }
   const lists = rows.flatMap((row, index) =>
     row.candidates.map((name, column) => [
       edgeKey(row, name),

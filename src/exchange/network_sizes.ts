@@ -16,9 +16,14 @@ export interface NetworkSizes {
   readonly supernet: boolean;
   /** The stem's channels divided by `initChannels`; always 3 in derived networks. */
   readonly stemMultiplier: number;
+  /** Whether a batch normalisation follows its poolings; of a derived network. */
+  readonly normalisePooling?: true;
   /** Nodes of a cell; of a supernet alone. */
   readonly nodes?: number;
 }
+
+/** Of a derived network. */
+const pooledNorm = /^cells\.\d+\._ops\.[\d.]+\.1\.running_mean$/;
 
 const mostLayers = 256;
 /** Of a cell of 100 nodes. */
@@ -53,6 +58,7 @@ export function sizesOfWeights(tensors: ReadonlyMap<string, WeightTensor>, sourc
   return {
     ...{ initChannels, layers, stem, classes, imageChannels, supernet, stemMultiplier },
     auxiliary: names.some((name) => name.startsWith('auxiliary_head.')),
+    ...(!supernet && names.some((name) => pooledNorm.test(name)) && { normalisePooling: true as const }),
     // Node n has n + 2 edges.
     ...(supernet && { nodes: Math.round((Math.sqrt(9 + 8 * edges) - 3) / 2) }),
   };

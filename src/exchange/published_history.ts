@@ -180,7 +180,8 @@ function usualLayout(rows: RowsByCell, { candidates }: PublishedHistoryOptions, 
   ).flat();
   const table = (type: CellType) => ({ name: tableNames[type], rows: edges });
   const layout = { nodes, tables: { normal: table('normal'), reduce: table('reduce') } };
-  if (!isLayout(layout)) {
+  // The published code knows them by name.
+  if (!isLayout(layout) || new Set(names).size < names.length) {
     throw invalid('candidates', 'names of operations, each once and one at least other than none,', candidates);
   }
   return layout;

@@ -7,6 +7,8 @@ export interface CosineSchedule {
   readonly epochs: number;
   /** What {@link scheduleAheadRule} tells; false when absent. */
   readonly scheduleAhead?: boolean;
+  /** Falls by a power of the cosine (arXiv:1903.09900), lower than it in between; false when absent. */
+  readonly powerLr?: boolean;
 }
 
 /** The setting of methods that have a schedule: the published codes differ. */
@@ -22,10 +24,16 @@ export function scheduledEpoch({ scheduleAhead }: Pick<CosineSchedule, 'schedule
 
 /**
  * The weights' learning rate in an epoch (from 0): cosine annealing without restarts (Loshchilov and Hutter,
- * arXiv:1608.03983, equation 5), constant within the epoch.
+ * arXiv:1608.03983, equation 5), or by a power of it, constant within the epoch.
  */
 export function cosineLearningRate(schedule: CosineSchedule, epoch: number): number {
   const { learningRate, learningRateMin, epochs } = schedule;
   const angle = (Math.PI * scheduledEpoch(schedule, epoch)) / epochs;
+  if (schedule.powerLr) return learningRateMin + (learningRate - learningRateMin) * powerOf((1 + Math.cos(angle)) / 2);
   return learningRateMin + ((learningRate - learningRateMin) * (1 + Math.cos(angle))) / 2;
+}
+
+/** (p^(c + 1) - p) / (p² - p), p being 2. */
+function powerOf(cosine: number): number {
+  return 2 ** cosine - 1;
 }

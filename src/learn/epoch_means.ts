@@ -14,8 +14,6 @@ export interface Validation {
 export interface EpochTotals extends Readonly<Record<string, number>> {
   readonly trainLoss: number;
   readonly trainAccuracy: number;
-  readonly validationLoss: number;
-  readonly validationAccuracy: number;
 }
 
 /** What a step adds: its training batch's, and what else is asked for by name. */
@@ -48,20 +46,16 @@ export class EpochMeans {
     for (const name of this.#others) this.#values[sumOf(name)] = this.#number(sumOf(name)) + others[name] * samples;
   }
 
-  /** Ends an epoch with its validation: the next one counts anew. */
-  end({ loss, accuracy, top5 }: Validation): EpochTotals {
+  /** Ends an epoch with its validation, where it has one: the next one counts anew. */
+  end(validation?: Validation): EpochTotals {
     const others = this.#others.map((name) => [name, this.#number(sumOf(name)) / this.#images]);
     const measures = {
       trainLoss: this.#number('loss_sum') / this.#images,
       trainAccuracy: this.#number('correct') / this.#images,
-      validationLoss: loss,
-      validationAccuracy: accuracy,
+      ...(validation && { validationLoss: validation.loss, validationAccuracy: validation.accuracy }),
       ...Object.fromEntries(others),
     };
-    Object.assign(this.#values, {
-      ...{ ...this.#zeros(), validation_loss: loss, validation_accuracy: accuracy },
-      ...(top5 !== undefined && { validation_top5: top5 }),
-    });
+    Object.assign(this.#values, this.#zeros(), validation && valuesOf(validation));
     return measures;
   }
 
@@ -80,6 +74,11 @@ export class EpochMeans {
     if (typeof value === 'number') return value;
     throw new FileError(`the checkpoint is damaged: expected a number for the metadata ${name} but got ${value}`);
   }
+}
+
+/** A validation by the names that checkpoints have. */
+function valuesOf({ loss, accuracy, top5 }: Validation): Record<string, number> {
+  return { validation_loss: loss, validation_accuracy: accuracy, ...(top5 !== undefined && { validation_top5: top5 }) };
 }
 
 /** The name of a sum in checkpoints, such as `search_loss_sum`. */

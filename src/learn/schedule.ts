@@ -1,14 +1,14 @@
 import { type CosineSchedule, cosineLearningRate, scheduledEpoch } from './cosine.ts';
 
 /** How the learning rate falls from epoch to epoch. */
-export const schedules = ['cosine', 'exponential'] as const;
+export const schedules = ['cosine', 'power', 'exponential'] as const;
 
 /** What decides the learning rate of an epoch. */
 export interface WarmSchedule extends CosineSchedule {
   readonly schedule: (typeof schedules)[number];
   /** Factor an epoch of the exponential schedule. */
   readonly gamma: number;
-  /** Epochs in which the cosine schedule falls, after which it rises again; all when 0. */
+  /** Epochs in which the schedules by cosine fall, after which they rise again; all when 0. */
   readonly annealEpochs: number;
   /** Epochs over which the learning rate rises linearly to what the schedule says. */
   readonly warmupEpochs: number;
@@ -17,10 +17,11 @@ export interface WarmSchedule extends CosineSchedule {
 /** The learning rate in an epoch (from 0), constant within it: what the schedule says, times the share that is warmed up. */
 export function trainLearningRate(settings: WarmSchedule, epoch: number): number {
   const { schedule, learningRate, gamma, epochs, annealEpochs, warmupEpochs } = settings;
+  const falling = { ...settings, epochs: annealEpochs === 0 ? epochs : annealEpochs, powerLr: schedule === 'power' };
   const scheduled =
-    schedule === 'cosine'
-      ? cosineLearningRate({ ...settings, epochs: annealEpochs === 0 ? epochs : annealEpochs }, epoch)
-      : learningRate * gamma ** scheduledEpoch(settings, epoch);
+    schedule === 'exponential'
+      ? learningRate * gamma ** scheduledEpoch(settings, epoch)
+      : cosineLearningRate(falling, epoch);
   return epoch < warmupEpochs ? (scheduled * (epoch + 1)) / warmupEpochs : scheduled;
 }
 

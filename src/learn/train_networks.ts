@@ -23,6 +23,8 @@ export interface NetworkSettings {
   /** `published`: operations of pairs, nodes of triples. */
   readonly dropPathUnit: 'published' | DropPathUnit;
   readonly labelSmooth: number;
+  /** Of poolings; false when absent. */
+  readonly normalisePooling?: boolean;
 }
 
 /** Builds both; they share the parameters of the first. Throws ArgumentError. */
@@ -33,7 +35,8 @@ export function buildTrainNetworks(
 ): TrainNetworks {
   const { train, classes } = dataset;
   const { initChannels, layers, stem, auxiliary, auxiliaryWeight, dropPathProb, dropPathUnit, labelSmooth } = settings;
-  const plain = { genotype, inputShape: train.shape, classes, initChannels, layers, stem };
+  const { normalisePooling } = settings;
+  const plain = { genotype, inputShape: train.shape, classes, initChannels, layers, stem, normalisePooling };
   const training = {
     ...plain,
     auxiliaryWeight: auxiliary ? auxiliaryWeight : undefined,

@@ -25,7 +25,7 @@ import { intoMemory } from '../load/into_memory.ts';
 import { ImagePool } from '../load/pool.ts';
 import type { Supernet } from '../network/supernet.ts';
 import { Resources } from '../resources.ts';
-import { type RowsByTable, readAlpha } from '../select/alpha.ts';
+import { mixingOfRows, type RowsByTable, readAlpha } from '../select/alpha.ts';
 import type { SelectionOptions } from '../select/rules.ts';
 import type {
   EpochReport,
@@ -52,6 +52,10 @@ export interface AlternatingSettings extends CosineSchedule, WeightSettings, Sea
   readonly augmentedValidation?: boolean;
   /** The AutoAugment of FairDARTS on images to learn from; off when absent. */
   readonly autoAug?: boolean;
+  /** Epochs in which the weights learn alone; 0 when absent. */
+  readonly alphaWarmupEpochs?: number;
+  /** Of an auxiliary head's loss while the weights learn; no such head when absent or 0. */
+  readonly auxWeight?: number;
 }
 
 /** What one step works on. */
@@ -67,7 +71,7 @@ export interface AlternatingStep<Settings> {
   readonly settings: Settings;
   /** Of the weights; also ξ of an unrolled step. */
   readonly learningRate: number;
-  /** Number of this step in the run, from 0. */
+  /** Number of this step in the run, from 0; where the weights learn alone at first, from where alpha learns too. */
   readonly update: number;
 }
 
@@ -93,8 +97,10 @@ export interface AlternatingParts<Settings> {
   noiseScale?(epoch: number): number;
   /** How {@link AlternatingParts.select} does, where a rule of selection does. */
   readonly selection?: SelectionOptions;
-  /** The genotype that mixing weights stand for. */
-  select(supernet: Supernet, mixing: RowsByTable): Genotype;
+  /** Whether the search finds the alpha of the epoch that validates best, the first of equals, rather than the last one. */
+  readonly keepsBest?: boolean;
+  /** The genotype that mixing weights, and the alpha that they follow from, stand for. */
+  select(supernet: Supernet, mixing: RowsByTable, alpha: RowsByTable): Genotype;
   /** What a user should know of the genotype that was found. */
   notices?(supernet: Supernet, mixing: RowsByTable, genotype: Genotype): readonly string[];
 }
@@ -112,6 +118,25 @@ export const alternatingMeasures: readonly Measure[] = [
   { name: 'validationLoss', of: 'epoch', label: 'loss', group: 'validation', unit: 'loss', better: 'lower' },
 ];
 
+/** What a search has found, at the end or so far. */
+export interface Found {
+  readonly genotype: Genotype;
+  readonly alpha: RowsByTable;
+  readonly mixing: RowsByTable;
+}
+
+/** A run of such a search. */
+export interface SearchingRun extends MethodRun {
+  readonly supernet: Supernet;
+  /** What it comes to. */
+  found(): Promise<Found>;
+}
+
+/** Such a search, before anything lies on a device. */
+export interface SearchDescription extends MethodDescription {
+  open(device: Device): Promise<SearchingRun>;
+}
+
 /**
  * A search on a dataset that lies in memory whole, images in files being decoded first, and on the device but where images are augmented
  * before they go there. Rejects with what that throws, and with ArgumentError for images of a size that the supernet does not take or
@@ -120,10 +145,13 @@ export const alternatingMeasures: readonly Measure[] = [
 export async function alternatingSearch<Settings extends AlternatingSettings>(
   context: MethodContext<Settings>,
   parts: AlternatingParts<Settings>,
-): Promise<MethodDescription> {
+): Promise<SearchDescription> {
   const { settings, seed, dataset: given } = context;
   checkAugmentation(augmentOf(settings), given.train.shape, { autoAugment: 'autoAug' });
   const supernet = searchedSupernet(context);
+  const plain = settings.auxWeight
+    ? searchedSupernet({ ...context, settings: { ...settings, auxWeight: 0 } })
+    : supernet;
   // Not before the supernet: it may refuse the size.
   const dataset = await loadedWhole(given, context);
   const split = splitIndices(dataset.train.labels.length, settings.trainPortion, seed);
@@ -140,7 +168,13 @@ export async function alternatingSearch<Settings extends AlternatingSettings>(
       const order = parts.validation === 'draw' ? 'draw' : 'walk';
       const images = await openImages(device, dataset, context, resources);
       const source = { ...images, ...split, order, settings, seed } as const;
-      return new AlternatingRun(device, { supernet, parameters, classes: dataset.classes }, source, parts, resources);
+      return new AlternatingRun(
+        device,
+        { supernet, plain, parameters, classes: dataset.classes },
+        source,
+        parts,
+        resources,
+      );
     },
   };
 }
@@ -185,6 +219,8 @@ const batchesPerCall = 16;
 /** What a search trains. */
 interface Searched {
   readonly supernet: Supernet;
+  /** Without what only learning needs. */
+  readonly plain: Supernet;
   readonly parameters: Parameters;
   readonly classes: number;
 }
@@ -194,13 +230,18 @@ interface Source<Settings> extends SearchSource {
   readonly settings: Settings & SearchBatchSettings;
 }
 
-class AlternatingRun<Settings extends AlternatingSettings> implements MethodRun {
+/** The epoch that validated best, and its alpha. */
+type Best = { readonly epoch: number; readonly accuracy: number; readonly alpha: RowsByTable };
+
+class AlternatingRun<Settings extends AlternatingSettings> implements SearchingRun {
   readonly state: RunState;
+  readonly supernet: Supernet;
   readonly #device: Device;
   readonly #searched: Searched;
   readonly #source: Source<Settings>;
   readonly #parts: AlternatingParts<Settings>;
   readonly #programs: ProgramSet;
+  readonly #plain: ProgramSet;
   readonly #means: EpochMeans;
   readonly #resources: Resources;
   readonly #train: BatchWalk;
@@ -215,13 +256,18 @@ class AlternatingRun<Settings extends AlternatingSettings> implements MethodRun 
     parts: AlternatingParts<Settings>,
     resources: Resources,
   ) {
-    const { supernet, parameters } = searched;
+    const { supernet, plain, parameters } = searched;
     const { settings, train } = source;
+    this.supernet = supernet;
     this.#device = device;
     this.#searched = searched;
     this.#source = source;
     this.#parts = parts;
     this.#programs = resources.use(createProgramSet(device, supernet.graph, parameters, settings.precision));
+    this.#plain =
+      plain === supernet
+        ? this.#programs
+        : resources.use(createProgramSet(device, plain.graph, parameters, settings.precision));
     this.#programs.programFor(Math.min(settings.batchSize, train.length));
     this.#train = new BatchWalk((epoch, step) => stepBatches(source, 'train', epoch, step));
     if (parts.validation !== 'none') {
@@ -239,10 +285,12 @@ class AlternatingRun<Settings extends AlternatingSettings> implements MethodRun 
 
   async step(at: Position): Promise<StepReport> {
     const step = await this.#stepAt(at);
-    const alpha = this.#parts.alpha(step);
-    const weights = this.#parts.weights?.(step) ?? weightStep({ ...step, batch: step.train });
+    const isWarmup = at.updates < this.#warmupSteps;
+    const weightsAlone = () => weightStep({ ...step, batch: step.train });
+    const alpha = isWarmup ? [] : this.#parts.alpha(step);
+    const weights = isWarmup ? weightsAlone() : (this.#parts.weights?.(step) ?? weightsAlone());
     const outcomes = await this.#device.execute([...alpha, ...weights]);
-    const read = this.#parts.outcome ?? alternatingOutcome;
+    const read = (isWarmup ? undefined : this.#parts.outcome) ?? alternatingOutcome;
     const outcome = read(outcomes.slice(0, alpha.length), outcomes.slice(alpha.length));
     const { loss, correct, gradientNorm, measures } = outcome;
     const samples = step.train.indices.length;
@@ -253,6 +301,10 @@ class AlternatingRun<Settings extends AlternatingSettings> implements MethodRun 
       gradientNorm,
       last: at.step + 1 === stepsPerEpoch(this.#source),
     };
+  }
+
+  get #warmupSteps(): number {
+    return (this.#source.settings.alphaWarmupEpochs ?? 0) * stepsPerEpoch(this.#source);
   }
 
   #meansOf(measures: AlternatingOutcome['measures']): Readonly<Record<string, number>> {
@@ -275,7 +327,7 @@ class AlternatingRun<Settings extends AlternatingSettings> implements MethodRun 
       trainForAlpha: drawing(train, 2),
       settings,
       learningRate: cosineLearningRate(settings, epoch),
-      update: updates,
+      update: updates - this.#warmupSteps,
     };
   }
 
@@ -287,42 +339,63 @@ class AlternatingRun<Settings extends AlternatingSettings> implements MethodRun 
   }
 
   async endEpoch({ epoch }: Position, signal?: AbortSignal): Promise<EpochReport> {
-    const { settings, validationImages } = this.#source;
-    const { classes, supernet } = this.#searched;
-    const augmentedIn = settings.augmentedValidation ? { epoch } : undefined;
-    const planned = validationBatches(this.#source, augmentedIn);
-    const draws = augmentedIn && { ...augmentedIn, firstDraw: stepsPerEpoch(this.#source) };
-    const score = await scoreImages({
-      device: this.#device,
-      programFor: this.#programs.programFor,
-      logits: supernet.logits,
-      classes,
-      batches: fedBatches(validationImages, planned, { ...draws, signal }),
-      batchesPerCall: validationImages.stays ? batchesPerCall : 1,
-      signal,
-    });
-    const { loss, accuracy, top5 } = score;
-    const { genotype, alpha } = await this.#found();
+    const { settings, validation } = this.#source;
+    const score = validation.length === 0 ? undefined : await this.#score(epoch, signal);
+    const now = await this.#now();
+    if (this.#parts.keepsBest && score !== undefined) this.#keepBest(epoch, score.accuracy, now.alpha);
+    const { genotype, alpha } = now;
     return {
       measures: {
         learningRate: cosineLearningRate(settings, epoch),
-        ...this.#means.end({ loss, accuracy }),
-        ...(tellsTopFive(classes) && { validationTop5: top5 }),
+        ...this.#means.end(score && { loss: score.loss, accuracy: score.accuracy }),
+        ...(score && tellsTopFive(this.#searched.classes) && { validationTop5: score.top5 }),
       },
       architecture: { genotype, alpha },
     };
   }
 
+  #score(epoch: number, signal?: AbortSignal) {
+    const { settings, validationImages } = this.#source;
+    const { classes, plain } = this.#searched;
+    const augmentedIn = settings.augmentedValidation ? { epoch } : undefined;
+    const planned = validationBatches(this.#source, augmentedIn);
+    const draws = augmentedIn && { ...augmentedIn, firstDraw: stepsPerEpoch(this.#source) };
+    return scoreImages({
+      device: this.#device,
+      programFor: this.#plain.programFor,
+      logits: plain.logits,
+      classes,
+      batches: fedBatches(validationImages, planned, { ...draws, signal }),
+      batchesPerCall: validationImages.stays ? batchesPerCall : 1,
+      signal,
+    });
+  }
+
+  #keepBest(epoch: number, accuracy: number, alpha: RowsByTable): void {
+    const best = this.#best;
+    if (best !== undefined && accuracy <= best.accuracy) return;
+    this.state.values['best'] = { epoch, accuracy, alpha } satisfies Best;
+  }
+
+  get #best(): Best | undefined {
+    // As it was kept.
+    return this.state.values['best'] as Best | undefined;
+  }
+
   async result(): Promise<MethodResult> {
-    const { genotype, mixing } = await this.#found();
-    const { loss, accuracy } = this.#means.validation;
-    const notices = this.#parts.notices?.(this.#searched.supernet, mixing, genotype) ?? [];
+    const { genotype, mixing } = await this.found();
+    const notices = this.#parts.notices?.(this.supernet, mixing, genotype) ?? [];
     return {
       genotype,
       mixing,
-      scores: { validationAccuracy: accuracy, validationLoss: loss },
+      scores: this.#source.validation.length === 0 ? {} : this.#scores(),
       ...(notices.length > 0 && { notices }),
     };
+  }
+
+  #scores(): MethodResult['scores'] {
+    const { loss, accuracy } = this.#means.validation;
+    return { validationAccuracy: accuracy, validationLoss: loss };
   }
 
   async architecture(): Promise<InitialArchitecture> {
@@ -330,10 +403,19 @@ class AlternatingRun<Settings extends AlternatingSettings> implements MethodRun 
     return initialArchitecture(supernet, parameters, this.#parts.selection);
   }
 
-  async #found() {
+  async found(): Promise<Found> {
+    const best = this.#best;
+    return best === undefined ? this.#now() : this.#foundAt(best.alpha, mixingOfRows(this.supernet, best.alpha));
+  }
+
+  async #now(): Promise<Found> {
     const { supernet, parameters } = this.#searched;
     const { alpha, mixing } = await readAlpha(supernet, parameters);
-    return { genotype: this.#parts.select(supernet, mixing), mixing, alpha };
+    return this.#foundAt(alpha, mixing);
+  }
+
+  #foundAt(alpha: RowsByTable, mixing: RowsByTable): Found {
+    return { genotype: this.#parts.select(this.supernet, mixing, alpha), mixing, alpha };
   }
 
   [Symbol.dispose](): void {

@@ -12,14 +12,17 @@ import type { InitialArchitecture, MethodContext } from './method.ts';
 interface Sizes {
   readonly initChannels: number;
   readonly layers: number;
+  /** Of an auxiliary head's loss; no such head when absent or 0. */
+  readonly auxWeight?: number;
 }
 
 /** The supernet of a search. Throws ArgumentError for images of a size that it does not take. */
 export function searchedSupernet({ settings, dataset, space }: MethodContext<Sizes>): Supernet {
-  const { initChannels, layers } = settings;
+  const { initChannels, layers, auxWeight = 0 } = settings;
+  const auxiliaryWeight = auxWeight > 0 ? auxWeight : undefined;
   const { classes, train } = dataset;
   return callingSize(sizeOption(dataset), () =>
-    buildSupernet({ space, inputShape: train.shape, classes, initChannels, layers }),
+    buildSupernet({ space, inputShape: train.shape, classes, initChannels, layers, auxiliaryWeight }),
   );
 }
 

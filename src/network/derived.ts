@@ -1,4 +1,13 @@
-import { aFunction, aShareBelowOne, check, checkOptional, checkOptions, checkRecord, oneOf } from '../checks.ts';
+import {
+  aBoolean,
+  aFunction,
+  aShareBelowOne,
+  check,
+  checkOptional,
+  checkOptions,
+  checkRecord,
+  oneOf,
+} from '../checks.ts';
 import { checkLive } from '../genotype/dead_nodes.ts';
 import type { Genotype } from '../genotype/genotype.ts';
 import { checkGenotype } from '../genotype/rules.ts';
@@ -34,6 +43,8 @@ export interface DerivedNetworkOptions {
    * when absent: operations of a genotype of pairs (arXiv:1806.09055), nodes of one of triples (arXiv:1911.12126).
    */
   readonly dropPathUnit?: DropPathUnit;
+  /** Whether a batch normalisation with an affine part follows each pooling, as in StacNAS (arXiv:1909.11926); false when absent. */
+  readonly normalisePooling?: boolean;
   /** For training: share of a label's probability that is spread over all classes; 0 when absent. */
   readonly labelSmoothing?: number;
   /** Operations of your own that the genotype names, by name. */
@@ -50,6 +61,7 @@ const optionNames = [
   'auxiliaryWeight',
   'dropPath',
   'dropPathUnit',
+  'normalisePooling',
   'labelSmoothing',
   'operations',
 ];
@@ -72,15 +84,16 @@ export function buildDerivedNetwork(options: DerivedNetworkOptions): Network {
   checkGenotype(genotype);
   checkLive(genotype);
   const { stem, auxiliaryWeight, labelSmoothing, dropPath = 0, operations = {} } = options;
-  const { dropPathUnit = publishedDropPathUnit(genotype) } = options;
+  const { dropPathUnit = publishedDropPathUnit(genotype), normalisePooling = false } = options;
   check('dropPath', dropPath, aShareBelowOne);
   check('dropPathUnit', dropPathUnit, oneOf(dropPathUnits));
+  check('normalisePooling', normalisePooling, aBoolean);
   checkOptional('labelSmoothing', labelSmoothing, aShareBelowOne);
   checkRecord('operations', operations, 'functions by name');
   for (const [name, build] of Object.entries(operations)) check(`operations.${name}`, build, aFunction);
   const training = { stem, auxiliaryWeight, labelSmoothing };
   const macro = { classes, initChannels, layers, stemMultiplier: 3, affine: true, ...training };
-  const buildCell = cellBuilder(genotype, { operations, dropPath, dropPathUnit });
+  const buildCell = cellBuilder(genotype, { operations, dropPath, dropPathUnit, normalisePooling });
   return buildForSize(inputShape, (shape) =>
     buildNetwork(new GraphBuilder(), { ...macro, inputShape: shape }, buildCell),
   );

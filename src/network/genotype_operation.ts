@@ -22,6 +22,7 @@ export interface CellSettings {
   /** The largest probability of drop path; 0 for none. */
   readonly dropPath: number;
   readonly dropPathUnit: DropPathUnit;
+  readonly normalisePooling: boolean;
 }
 
 /** Builds the operation of a genotype's entry under `_ops.POSITION` of its cell. Throws ArgumentError for one that nobody defines. */
@@ -31,7 +32,7 @@ export function buildOperation(
   { operation, input: state }: GenotypeEdge,
   position: string,
   { type, layer, channels }: CellPlace,
-  { operations: own }: CellSettings,
+  { operations: own, normalisePooling }: CellSettings,
 ): Tensor {
   const named = { name: operation, build: findOperation(operation, own) };
   return applyOperation(named, builder.within(`_ops.${position}`), input, {
@@ -39,7 +40,7 @@ export function buildOperation(
     channels,
     stride: type === 'reduce' && state < 2 ? 2 : 1,
     affine: true,
-    normalisePooling: false,
+    normalisePooling,
   });
 }
 

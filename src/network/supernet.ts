@@ -19,6 +19,8 @@ export interface SupernetOptions {
   readonly layers?: number;
   /** The stem's channels divided by `initChannels`; 3 when absent. */
   readonly stemMultiplier?: number;
+  /** The weight of an auxiliary head's loss; no such head when absent. */
+  readonly auxiliaryWeight?: number;
 }
 
 /** The architecture parameters that all cells of a type share. */
@@ -37,7 +39,7 @@ export interface Supernet extends Network {
   readonly tables: Readonly<Record<CellType, AlphaTable>>;
 }
 
-const optionNames = ['space', 'inputShape', 'classes', 'initChannels', 'layers', 'stemMultiplier'];
+const optionNames = ['space', 'inputShape', 'classes', 'initChannels', 'layers', 'stemMultiplier', 'auxiliaryWeight'];
 
 /**
  * Builds the search network of DARTS (arXiv:1806.09055, section 3.1). The graph's input is `images`, its output the loss;
@@ -46,9 +48,9 @@ const optionNames = ['space', 'inputShape', 'classes', 'initChannels', 'layers',
  */
 export function buildSupernet(options: SupernetOptions): Supernet {
   checkOptions('options', options, optionNames, descriptionNames);
-  const { inputShape, classes, initChannels = 16, layers = 8, stemMultiplier = 3 } = options;
+  const { inputShape, classes, initChannels = 16, layers = 8, stemMultiplier = 3, auxiliaryWeight } = options;
   const space = resolveSpace(options.space ?? 'darts');
-  const macro = { classes, initChannels, layers, stemMultiplier, affine: false };
+  const macro = { classes, initChannels, layers, stemMultiplier, affine: false, auxiliaryWeight };
   return buildForSize(inputShape, (shape) => {
     const builder = new GraphBuilder();
     const tables = { normal: declareTable(builder, space, 'normal'), reduce: declareTable(builder, space, 'reduce') };

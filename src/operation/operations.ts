@@ -13,7 +13,7 @@ export interface OperationContext {
   readonly stride: 1 | 2;
   /** Whether batch normalisations have an affine part: not in the supernet's cells, everywhere in derived networks. */
   readonly affine: boolean;
-  /** Whether batch normalisation follows poolings: in the supernet, where it makes candidates comparable, and nowhere else. */
+  /** Whether batch normalisation follows poolings: in the supernet, where it makes candidates comparable, and in derived networks of StacNAS. */
   readonly normalisePooling: boolean;
 }
 
@@ -125,9 +125,9 @@ function outputShape(input: Tensor, { stride, channels }: OperationContext): [nu
 }
 
 function pooling(op: 'maxPool' | 'avgPool'): Operation {
-  return (builder, input, { stride, normalisePooling }) => {
+  return (builder, input, { stride, affine, normalisePooling }) => {
     const output = builder[op](input, { kernel: 3, stride, padding: 1 });
-    return normalisePooling ? builder.batchNorm('1', output, { affine: false }) : output;
+    return normalisePooling ? builder.batchNorm('1', output, { affine }) : output;
   };
 }
 

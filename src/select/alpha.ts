@@ -31,6 +31,12 @@ export function mixingByTable(supernet: Supernet, values: Values): RowsByTable {
   return byTable(supernet, ({ name, rowLengths }) => mixingWeights(values[name], rowLengths, activation));
 }
 
+/** The same from rows. */
+export function mixingOfRows(supernet: Supernet, alpha: RowsByTable): RowsByTable {
+  const values = Object.entries(alpha).map(([name, rows]) => [name, Float32Array.from(rows.flat())]);
+  return mixingByTable(supernet, Object.fromEntries(values));
+}
+
 function byTable({ tables }: Supernet, rowsOf: (table: AlphaTable) => number[][]): RowsByTable {
   return Object.fromEntries(Object.values(tables).map((table) => [table.name, rowsOf(table)]));
 }

@@ -12,6 +12,8 @@ export interface HistoryEntry {
   readonly epoch: number;
   /** By name of the table, one row an edge. */
   readonly mixing: RowsByTable;
+  /** What they follow from, where it is known. */
+  readonly alpha?: RowsByTable;
 }
 
 /** What it takes to read the mixing weights of a search. */
@@ -32,10 +34,10 @@ export interface MixingHistory extends HistoryFrame {
 export function isHistory(value: unknown): value is MixingHistory {
   if (!isRecord(value) || !isLayout(value['layout']) || !Array.isArray(value['entries'])) return false;
   const { layout, activation, selection, entries } = value as unknown as MixingHistory;
-  const fits = ({ epoch, mixing }: HistoryEntry) =>
-    Number.isSafeInteger(epoch) &&
-    isRecord(mixing) &&
-    cellTypes.every((type) => isTable(mixing[layout.tables[type].name], layout.tables[type].rows));
+  const isWhole = (rows: unknown) =>
+    isRecord(rows) && cellTypes.every((type) => isTable(rows[layout.tables[type].name], layout.tables[type].rows));
+  const fits = ({ epoch, mixing, alpha }: HistoryEntry) =>
+    Number.isSafeInteger(epoch) && isWhole(mixing) && (alpha === undefined || isWhole(alpha));
   return (
     entries.length > 0 &&
     (selection === undefined || isSelection(selection)) &&

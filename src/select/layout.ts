@@ -108,7 +108,5 @@ function isIntegerBelow(value: unknown, end: number): value is number {
 
 function isListOfNames(value: unknown): boolean {
   if (!Array.isArray(value) || value.length > mostCandidates) return false;
-  return (
-    value.every(isOperationName) && new Set(value).size === value.length && value.some((name) => name !== noneName)
-  );
+  return value.every(isOperationName) && value.some((name) => name !== noneName);
 }

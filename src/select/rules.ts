@@ -5,12 +5,16 @@ import type { MixingActivation } from '../graph/graph.ts';
 import { invalidWord } from '../suggest.ts';
 import type { RowsByTable } from './alpha.ts';
 import type { Selectable } from './candidates.ts';
+import { strongestByAlpha } from './strongest_by_alpha.ts';
 import { genotypeOf } from './strongest_edges.ts';
 import { everyEdgeAboveThreshold } from './threshold_edge.ts';
 import { sparseAboveThreshold } from './threshold_sparse.ts';
 
-/** Names of the rules, as the published code spells them. */
-export const selectionRules = ['darts', 'threshold_sparse', 'threshold_edge'] as const;
+/** The rules of FairDARTS' code, as it spells them. */
+export const parseMethods = ['darts', 'threshold_sparse', 'threshold_edge'] as const;
+
+/** Names of the rules. */
+export const selectionRules = [...parseMethods, 'stacnas'] as const;
 
 /** One of {@link selectionRules}. */
 export type SelectionRule = (typeof selectionRules)[number];
@@ -19,11 +23,17 @@ export type SelectionRule = (typeof selectionRules)[number];
 export interface SelectionOptions {
   /**
    * `darts`: the two strongest edges of each node, as pairs. `threshold_sparse`: those of them that reach the threshold, as triples.
-   * `threshold_edge`: on every edge the two strongest operations that reach it, as triples.
+   * `threshold_edge`: on every edge the two strongest operations that reach it, as triples. `stacnas`: the two strongest edges by alpha
+   * itself, not by the mixing weights that follow, as pairs.
    */
   readonly by: SelectionRule;
-  /** What a mixing weight must reach; `darts` does not look at it. From 0 to 1. */
+  /** What a mixing weight must reach; `darts` and `stacnas` do not look at it. From 0 to 1. */
   readonly threshold: number;
+}
+
+/** Whether a rule looks at the threshold. */
+export function looksAtThreshold(by: SelectionRule): boolean {
+  return by === 'threshold_sparse' || by === 'threshold_edge';
 }
 
 /** The published one (arXiv:1911.12126). */
@@ -51,22 +61,29 @@ export function isSelection(value: unknown): value is SelectionOptions {
   return selectionRules.includes(by as SelectionRule) && aNumber(0, 1).holds(threshold);
 }
 
-type Select = (supernet: Selectable, mixing: RowsByTable, threshold: number) => Genotype;
+type Select = (supernet: Selectable, mixing: RowsByTable, threshold: number, alpha?: RowsByTable) => Genotype;
 
 const rules: Readonly<Record<SelectionRule, Select>> = {
   darts: genotypeOf,
   threshold_sparse: sparseAboveThreshold,
   threshold_edge: everyEdgeAboveThreshold,
+  stacnas: (supernet, _mixing, _threshold, alpha) => strongestByAlpha(supernet, alpha),
 };
 
 /**
  * The genotype that mixing weights stand for by a rule. Weights are rounded to float32 and compared with the threshold in double. A
- * cell may be without entries: nothing reaches the threshold early in a search. `mixing` holds by table name one row an edge. Throws
- * ArgumentError for options that are none and for rows that do not fit.
+ * cell may be without entries: nothing reaches the threshold early in a search. `mixing` holds by table name one row an edge, as does
+ * `alpha`, which the rule `stacnas` compares instead. Throws ArgumentError for options that are none, for rows that do not fit, and
+ * where that rule is without alpha.
  */
-export function selectGenotype(supernet: Selectable, mixing: RowsByTable, options: SelectionOptions): Genotype {
+export function selectGenotype(
+  supernet: Selectable,
+  mixing: RowsByTable,
+  options: SelectionOptions,
+  alpha?: RowsByTable,
+): Genotype {
   checkSelection(options);
-  return rules[options.by](supernet, mixing, options.threshold);
+  return rules[options.by](supernet, mixing, options.threshold, alpha);
 }
 
 /** Throws ArgumentError for a rule that there is not, with the nearest one, and for a threshold that is none. */

@@ -34,7 +34,7 @@ export function operationCounts(history: MixingHistory, cell: CellType, options:
   const names = operationsOf(history, cell);
   const { name, rows } = history.layout.tables[cell];
   const supernet = selectableOf(history.layout);
-  const at = ({ epoch, mixing }: HistoryEntry): OperationCounts => {
+  const at = ({ epoch, mixing, alpha }: HistoryEntry): OperationCounts => {
     const largest = Object.fromEntries(names.map((operation) => [operation, 0]));
     const atThreshold = { ...largest };
     for (const [index, { candidates }] of rows.entries()) {
@@ -44,7 +44,7 @@ export function operationCounts(history: MixingHistory, cell: CellType, options:
         if (weights[column] >= options.threshold) atThreshold[operation]++;
       });
     }
-    const genotype: GenotypeEdge[] = selectGenotype(supernet, mixing, options)[cell].nodes.flat();
+    const genotype: GenotypeEdge[] = selectGenotype(supernet, mixing, options, alpha)[cell].nodes.flat();
     const skips = genotype.filter(({ operation }) => operation === skipName).length;
     return { epoch, edges: rows.length, largest, atThreshold, entries: genotype.length, skips };
   };

@@ -28,7 +28,7 @@ export interface SearchSpace {
   readonly name: string;
   /** Nodes of a cell, its inputs and its output not counted. */
   readonly nodes: number;
-  /** The same on every edge, or by edge. */
+  /** The same on every edge, or by edge. One may come several times on an edge, each time with weights and a mixing weight of its own. */
   readonly candidates: readonly Candidate[] | ((edge: EdgePlace) => readonly Candidate[]);
   /** How architecture parameters become mixing weights; `softmax` when absent. */
   readonly activation?: MixingActivation;
@@ -75,6 +75,21 @@ export const spaces: Readonly<Record<string, SearchSpace>> = {
   fairdarts: { name: 'fairdarts', nodes: 4, candidates: withoutNone, activation: 'sigmoid', alphaDeviation: 0 },
   /** The same 7, competing as those of DARTS do. */
   darts_without_none: { name: 'darts_without_none', nodes: 4, candidates: withoutNone },
+  /** One of each group of StacNAS (arXiv:1909.11926), and none. */
+  stacnas: {
+    name: 'stacnas',
+    nodes: 4,
+    candidates: ['max_pool_3x3', skipName, 'sep_conv_3x3', 'dil_conv_3x3', noneName],
+  },
+  /** All of those that StacNAS groups, and none: what its clustering of features looks at. */
+  stacnas_all: {
+    name: 'stacnas_all',
+    nodes: 4,
+    candidates: [
+      ...['avg_pool_3x3', 'max_pool_3x3', skipName, 'sep_conv_3x3', 'sep_conv_5x5'],
+      ...['dil_conv_3x3', 'dil_conv_5x5', noneName],
+    ],
+  },
 };
 
 /** A search space that is given whole or by name, as it is. Throws ArgumentError for a name that there is not. */
@@ -121,8 +136,6 @@ function resolveCandidates(list: unknown, { cell, node, input }: EdgePlace): Nam
   if (!Array.isArray(list)) throw invalid(`the candidates of ${edge}`, 'a list', list);
   const resolved = list.map((candidate) => resolveCandidate(candidate, edge));
   const names = resolved.map(({ name }) => name);
-  const double = names.find((name, index) => names.indexOf(name) < index);
-  if (double !== undefined) throw invalid(`the candidates of ${edge}`, 'each name once', double);
   if (!names.some((name) => name !== noneName)) {
     throw invalid(`the candidates of ${edge}`, `at least one other than ${noneName}`, names);
   }

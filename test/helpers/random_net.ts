@@ -88,6 +88,29 @@ export function labelsOf({ batchSize }: RandomNet): Int32Array {
   return Int32Array.from({ length: batchSize }, (_, i) => i % 5);
 }
 
+/** A training pass of the reference, from the parameters that a device draws. */
+async function inFloat64(
+  device: Device,
+  net: RandomNet,
+  seed: number,
+  mixing?: Readonly<Record<string, Float64Array>>,
+) {
+  const drawn = await device.createParameters(net.graph, { seed });
+  const parameters = new Map<string, Float64Array>();
+  for (const { name } of net.graph.parameters) {
+    parameters.set(name, Float64Array.from((await drawn.get(name)).data));
+  }
+  drawn.dispose();
+  const inputs = { images: Float64Array.from(imagesOf(net, seed)) };
+  return runReference(net.graph, { ...net, parameters, inputs, labels: labelsOf(net), training: true, mixing });
+}
+
+/** The gradients of such a pass, by name. */
+export async function exactGradients(device: Device, net: RandomNet, seed: number): Promise<Map<string, Float32Array>> {
+  const { gradients } = await inFloat64(device, net, seed);
+  return new Map([...gradients].map(([name, values]) => [`gradient of ${name}`, Float32Array.from(values)]));
+}
+
 /** The smallest distance of any relu's input from 0 in float64; exact zeros are no matter of rounding. */
 export async function distanceToKink(
   device: Device,
@@ -95,21 +118,7 @@ export async function distanceToKink(
   seed: number,
   mixing?: Readonly<Record<string, Float64Array>>,
 ): Promise<number> {
-  const parameters = await device.createParameters(net.graph, { seed });
-  const values = new Map<string, Float64Array>();
-  for (const { name } of net.graph.parameters) {
-    values.set(name, Float64Array.from((await parameters.get(name)).data));
-  }
-  parameters.dispose();
-  const inputs = { images: Float64Array.from(imagesOf(net, seed)) };
-  const { outputs } = runReference(net.graph, {
-    ...net,
-    parameters: values,
-    inputs,
-    labels: labelsOf(net),
-    training: true,
-    mixing,
-  });
+  const { outputs } = await inFloat64(device, net, seed, mixing);
   let closest = Number.POSITIVE_INFINITY;
   for (const node of net.graph.nodes) {
     if (node.op !== 'relu') continue;

@@ -1,16 +1,25 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Device, Outcome } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
-import { difference, distanceToKink, imagesOf, labelsOf, type RandomNet, randomNet } from '../helpers/random_net.ts';
+import {
+  difference,
+  distanceToKink,
+  exactGradients,
+  imagesOf,
+  labelsOf,
+  type RandomNet,
+  randomNet,
+} from '../helpers/random_net.ts';
 
 // Fused kernels against the same graph run node by node. Both are float32 sums of the same terms in other orders; batch
 // norms over few values amplify the difference, so sizes keep at least 32 values a channel.
 const relativeTolerance = 1e-5;
 const graphs = 300;
 // Where a relu's input lies within round-off of 0, the two forms may rightly take different sides, and gradients differ by
-// that element's share. Such graphs are few; any other difference fails.
+// that element's share; and where a batch norm divides by next to nothing, float32 has few digits in either form. Such graphs are
+// few; any other difference fails.
 const kinkDistance = 2e-6;
-const mostGraphsAtKinks = 3;
+const mostExceptions = 3;
 
 let device: Device;
 beforeAll(async () => {
@@ -36,16 +45,19 @@ async function gradients(net: RandomNet, fusion: 'on' | 'off', seed: number): Pr
 
 describe('fused against unfused', () => {
   it(`agrees on ${graphs} random graphs`, async () => {
-    const atKinks: number[] = [];
+    const exceptions: number[] = [];
     for (let seed = 0; seed < graphs; seed++) {
       const net = randomNet(seed);
-      const worst = difference(await gradients(net, 'on', seed), await gradients(net, 'off', seed));
+      const [fused, plain] = [await gradients(net, 'on', seed), await gradients(net, 'off', seed)];
+      const worst = difference(fused, plain);
       if (worst.relative < relativeTolerance) continue;
-      const distance = await distanceToKink(device, net, seed);
-      expect(distance, `graph ${seed}: ${worst.name} differs by ${worst.relative}`).toBeLessThan(kinkDistance);
-      atKinks.push(seed);
+      exceptions.push(seed);
+      if ((await distanceToKink(device, net, seed)) < kinkDistance) continue;
+      const exact = await exactGradients(device, net, seed);
+      const [errorFused, errorPlain] = [fused, plain].map((form) => difference(form, exact).relative);
+      expect(errorFused, `graph ${seed}: ${worst.name} differs by ${worst.relative}`).toBeLessThan(2 * errorPlain);
     }
-    expect(atKinks.length, `graphs ${atKinks.join(', ')}`).toBeLessThanOrEqual(mostGraphsAtKinks);
+    expect(exceptions.length, `graphs ${exceptions.join(', ')}`).toBeLessThanOrEqual(mostExceptions);
   });
 
   it('takes less memory', async () => {

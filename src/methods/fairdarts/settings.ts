@@ -1,6 +1,6 @@
 import { alphaRules } from '../../learn/alpha_step.ts';
 import { zeroOneRules } from '../../learn/zero_one.ts';
-import { defaultThreshold, selectionRules } from '../../select/rules.ts';
+import { defaultThreshold, parseMethods } from '../../select/rules.ts';
 import {
   choice,
   flag,
@@ -21,7 +21,7 @@ export const fairdartsSettingRules = {
   ...alphaRules({ archLearningRate: 3e-3, archLrGamma: 0.9 }),
   parseMethod: choice(
     'threshold_sparse',
-    selectionRules,
+    parseMethods,
     'what the genotype has: darts two edges a node, threshold_sparse those of them that reach the threshold, threshold_edge of any edge up to two operations that do',
   ),
   opThreshold: number(defaultThreshold, 0, 1, 'the threshold: what a mixing weight must reach, but for darts'),

@@ -43,6 +43,7 @@ export const trainSettingRules = {
     ['published', ...dropPathUnits],
     'what drop path drops: operations but identities, or sums of nodes; published is operations of pairs, nodes of triples',
   ),
+  normalisePooling: flag(false, 'a batch normalisation follows each pooling, as in StacNAS'),
   labelSmooth: number(0, 0, 0.99, "share of a label's probability that is spread over all classes"),
   ...cutoutRules(true),
   mixup: number(0, 0, 1, 'mix images and labels in pairs, by shares of Beta(A, A); 0 for none'),
@@ -62,12 +63,23 @@ export const trainSettingRules = {
 export type TrainSettings = SettingsOf<typeof trainSettingRules>;
 
 /** The names of the ready-made settings. */
-export type TrainPresetName = 'quick' | 'cifar10' | 'imagenet' | 'fairdarts' | 'fairdarts-compared';
+export type TrainPresetName =
+  | 'quick'
+  | 'cifar10'
+  | 'imagenet'
+  | 'fairdarts'
+  | 'fairdarts-compared'
+  | 'stacnas'
+  | 'stacnas-fancy';
+
+/** What all trainings of StacNAS have of their own. */
+const stacnas = { normalisePooling: true, scheduleAhead: true };
 
 /**
  * Ready-made settings: `cifar10` and `imagenet` are the published evaluations, `quick` is a small one that a laptop finishes in
  * minutes. `fairdarts` is the command that FairDARTS' code gives (arXiv:1911.12126), `fairdarts-compared` what its genotypes were compared
- * with others by; its authors trained for 1600 epochs with batches of 96 (its issue 5). `limit` is how many training images a preset uses
+ * with others by; its authors trained for 1600 epochs with batches of 96 (its issue 5). `stacnas` and `stacnas-fancy` are the two of StacNAS
+ * (arXiv:1909.11926), the second as its authors reached their best figure (its issue 5). `limit` is how many training images a preset uses
  * (all when absent).
  */
 export const trainPresets: Presets<TrainSettings, TrainPresetName> = presetsOf(trainSettingRules, {
@@ -86,6 +98,8 @@ export const trainPresets: Presets<TrainSettings, TrainPresetName> = presetsOf(t
   },
   fairdarts: { settings: { batchSize: 128, scheduleAhead: true } },
   'fairdarts-compared': { settings: { scheduleAhead: true } },
+  stacnas: { settings: stacnas },
+  'stacnas-fancy': { settings: { ...stacnas, autoAugment: 'fairdarts', epochs: 1200 } },
 });
 
 /** The settings of a preset with some replaced. Throws ArgumentError for an unknown name or a value out of range. */

@@ -28,10 +28,16 @@ describe('splitIndices', () => {
     expect(Math.abs(low - 125)).toBeLessThan(40);
   });
 
+  it('leaves no image for alpha where all are for the weights', () => {
+    const { train, validation } = splitIndices(10, 1, 3);
+    expect([...train].sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(validation).toHaveLength(0);
+  });
+
   it('refuses an empty part and what is no count, share or seed', () => {
     for (const [count, portion, seed, name] of [
       [2, 0.4, 0, 'trainPortion'],
-      [10, 1, 0, 'trainPortion'],
+      [10, 1.1, 0, 'trainPortion'],
       [10, 0, 0, 'trainPortion'],
       [10, Number.NaN, 0, 'trainPortion'],
       [1, 0.5, 0, 'count'],

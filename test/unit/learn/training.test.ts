@@ -67,7 +67,7 @@ describe('settings', () => {
   it('refuse what is out of range', () => {
     expect(() => resolveTrainSettings('quick', { dropPathProb: 1 })).toThrow('dropPathProb');
     expect(() => resolveTrainSettings('quick', { schedule: 'linear' as 'cosine' })).toThrow(
-      'one of cosine, exponential',
+      'one of cosine, power, exponential',
     );
   });
 });

@@ -4,7 +4,7 @@ import { ArgumentError } from '../../../src/errors.ts';
 import type { Genotype } from '../../../src/genotype/genotype.ts';
 import { uniform } from '../../../src/random/philox.ts';
 import { countAtThreshold, emptyCellNotice } from '../../../src/select/empty_cells.ts';
-import { type SelectionRule, selectGenotype, selectionRules } from '../../../src/select/rules.ts';
+import { parseMethods, type SelectionRule, selectGenotype } from '../../../src/select/rules.ts';
 import { resolveSpace } from '../../../src/space/space.ts';
 
 const primitives = [
@@ -84,12 +84,12 @@ function entriesOf({ nodes }: Genotype['normal']): [string, number, number][] {
 
 function expectAgreement(seed: number, numbers: ArrayLike<number>, threshold: number): void {
   const mixing = rowsOf(fair, numbers);
-  const told = selectionRules.map((by) => {
+  const told = parseMethods.map((by) => {
     const { entries, ...cells } = selectGenotype(fair, mixing, { by, threshold });
     const cell = ({ nodes, concat }: Genotype['normal']) => [nodes.length, concat, entriesOf({ nodes, concat })];
     return [by, entries, cell(cells.normal), cell(cells.reduce)];
   });
-  const expected = selectionRules.map((by) => {
+  const expected = parseMethods.map((by) => {
     const cell = (rows: readonly (readonly number[])[]) => {
       const entries = entriesByPage(by, rows, primitives, threshold);
       return [4, by === 'darts' ? [2, 3, 4, 5] : [...new Set(entries.map(([, to]) => to))], entries];
@@ -187,7 +187,7 @@ describe('selectGenotype', () => {
   });
 
   it.each([
-    [{ by: 'threshold', threshold: 0.85 }, /expected one of darts, threshold_sparse, threshold_edge for by/],
+    [{ by: 'threshold', threshold: 0.85 }, /expected one of darts, threshold_sparse, threshold_edge, stacnas for by/],
     [{ by: 'threshold_sparce', threshold: 0.85 }, /Did you mean threshold_sparse\?/],
     [{ by: 'toString', threshold: 0.85 }, /for by but received 'toString'/],
     [{ by: 'darts', threshold: 1.5 }, /expected a number from 0 to 1 for threshold but received 1.5/],

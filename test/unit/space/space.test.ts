@@ -56,7 +56,10 @@ describe('resolveSpace', () => {
   });
 
   it.each<[unknown, RegExp]>([
-    ['dart', /expected one of darts, fairdarts, darts_without_none for space but received 'dart'/],
+    [
+      'dart',
+      /expected one of darts, fairdarts, darts_without_none, stacnas, stacnas_all for space but received 'dart'/,
+    ],
     ['constructor', /expected one of darts/],
     [null, /a name or a search space/],
     [own({ name: '' }), /space.name/],
@@ -70,7 +73,6 @@ describe('resolveSpace', () => {
     [own({ candidates: ['none'] }), /at least one other than none/],
     [own({ candidates: undefined }), /a list/],
     [own({ candidates: () => 'skip_connect' }), /a list/],
-    [own({ candidates: ['skip_connect', 'skip_connect'] }), /each name once .* 'skip_connect'/],
     [own({ candidates: ['sep_conv_9x9'] }), /one of none, max_pool_3x3, .* but received 'sep_conv_9x9'/],
     [own({ candidates: [{ ...identity, name: 'sep_conv_3x3' }] }), /a name other than/],
     [own({ candidates: [{ ...identity, name: 'two\nlines' }] }), /without control characters/],
