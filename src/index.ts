@@ -110,6 +110,13 @@ export {
   resolveFairdartsSettings,
 } from './methods/fairdarts/settings.ts';
 export {
+  resolveStacnasSettings,
+  type StacnasPresetName,
+  type StacnasSettings,
+  stacnasPresets,
+  stacnasSettingRules,
+} from './methods/stacnas/settings.ts';
+export {
   resolveTrainSettings,
   type TrainPresetName,
   type TrainSettings,

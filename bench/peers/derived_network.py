@@ -26,8 +26,8 @@ def relu_conv_norm(inputs, outputs):
     return Chain(nn.ReLU(), nn.Conv2d(inputs, outputs, 1, bias=False), norm(outputs))
 
 
-def operation(name, channels, stride):
-    """An operation of a derived cell by the name that genotypes give it."""
+def operation(name, channels, stride, pool_norm=False):
+    """An operation of a derived cell by the name that genotypes give it; `pool_norm`: a norm follows a pooling, as in StacNAS."""
 
     def separable(kernel):
         first = depthwise_pointwise(channels, kernel, stride, affine=True)
@@ -38,10 +38,10 @@ def operation(name, channels, stride):
 
     if name == "skip_connect":
         return nn.Identity() if stride == 1 else AffineReduce(channels, channels)
-    if name == "max_pool_3x3":
-        return nn.MaxPool2d(3, stride, padding=1)
-    if name == "avg_pool_3x3":
-        return nn.AvgPool2d(3, stride, padding=1, count_include_pad=False)
+    if name in ("max_pool_3x3", "avg_pool_3x3"):
+        average = nn.AvgPool2d(3, stride, padding=1, count_include_pad=False)
+        pool = nn.MaxPool2d(3, stride, padding=1) if name == "max_pool_3x3" else average
+        return nn.Sequential(pool, norm(channels)) if pool_norm else pool
     if name == "conv_7x1_1x7":
         return nn.Sequential(
             nn.ReLU(),
@@ -54,7 +54,7 @@ def operation(name, channels, stride):
 
 
 class Cell(nn.Module):
-    def __init__(self, cell, before, previous, channels, reduction, reduction_before):
+    def __init__(self, cell, before, previous, channels, reduction, reduction_before, pool_norm):
         super().__init__()
         self.preprocess0 = (AffineReduce if reduction_before else relu_conv_norm)(before, channels)
         self.preprocess1 = relu_conv_norm(previous, channels)
@@ -63,7 +63,7 @@ class Cell(nn.Module):
         edges = [edge for node in cell["nodes"] for edge in node]
         strides = [2 if reduction and edge["input"] < 2 else 1 for edge in edges]
         self._ops = nn.ModuleList(
-            operation(edge["operation"], channels, stride) for edge, stride in zip(edges, strides)
+            operation(edge["operation"], channels, stride, pool_norm) for edge, stride in zip(edges, strides)
         )
 
     def forward(self, s0, s1):
@@ -131,7 +131,7 @@ class AuxiliaryHead(nn.Module):
 class DerivedNetwork(nn.Module):
     """Images [N, inputs, H, W] to logits and, where there is an auxiliary head, its logits."""
 
-    def __init__(self, genotype, channels=36, layers=20, classes=10, inputs=3, auxiliary=False, size=32):
+    def __init__(self, genotype, channels=36, layers=20, classes=10, inputs=3, auxiliary=False, size=32, pool_norm=False):
         super().__init__()
         stem = 3 * channels
         self.stem = nn.Sequential(nn.Conv2d(inputs, stem, 3, padding=1, bias=False), norm(stem))
@@ -146,7 +146,7 @@ class DerivedNetwork(nn.Module):
                 made = TripleCell(triples, before, previous, channels, reduction, reduction_before)
                 width = len(made._ops)
             else:
-                made = Cell(cell, before, previous, channels, reduction, reduction_before)
+                made = Cell(cell, before, previous, channels, reduction, reduction_before, pool_norm)
                 width = len(cell["concat"])
             self.cells.append(made)
             before, previous, reduction_before = previous, width * channels, reduction

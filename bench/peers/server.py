@@ -17,6 +17,7 @@ from darts_supernet import Supernet, multiply_accumulates
 from execution import Execution
 from fairdarts_step import FairStep
 from search_step import SearchStep, hypergradient
+from stacnas_supernet import STAGES, StageStep
 from tensor_file import read_tensors, write_tensors
 from weight_step import WeightStep
 
@@ -81,6 +82,8 @@ def time_step(form, work, batch, channels, layers, threads, size=32, inference=F
 def open_step(form, work, sizes, execution):
     if work == "fairdarts":
         return FairStep(form, *sizes, execution)
+    if work in STAGES:
+        return StageStep(form, work, *sizes, execution)
     return SearchStep(form, work, *sizes, execution) if "order" in work else WeightStep(form, work, *sizes)
 
 

@@ -6,11 +6,15 @@ import type { Graph } from '../../src/graph/graph.ts';
 import { presets } from '../../src/methods/darts/settings.ts';
 import { fairdartsPresets } from '../../src/methods/fairdarts/settings.ts';
 import { fairdartsParts } from '../../src/methods/fairdarts/step.ts';
+import { memberSpace } from '../../src/methods/stacnas/groups.ts';
+import { stacnasPresets } from '../../src/methods/stacnas/settings.ts';
+import { oneLevelStep } from '../../src/methods/stacnas/step.ts';
 import { buildDerivedNetwork } from '../../src/network/derived.ts';
 import type { Network } from '../../src/network/macro.ts';
 import { buildSupernet } from '../../src/network/supernet.ts';
 import { applyOperation, operations } from '../../src/operation/operations.ts';
 import { uniform } from '../../src/random/philox.ts';
+import { resolveSpace, type SearchSpace } from '../../src/space/space.ts';
 import { timed } from '../support/measure.ts';
 import { peakMemory, resetPeakMemory } from '../support/memory.ts';
 import type { StepSizes, Work } from '../support/work.ts';
@@ -65,10 +69,24 @@ export async function openOurStep(options: StepOptions): Promise<OurStep> {
 export function networkOf(work: Work, sizes: StepSizes): Graph {
   if (work === 'chain') return chain(sizes);
   if (work === 'evaluation') return evaluationNetwork(sizes, 0.4).graph;
-  return supernet(work === 'fairdarts' ? 'fairdarts' : 'darts', sizes);
+  return supernet(spaceOf(work), sizes);
 }
 
-function supernet(space: string, { channels, layers }: StepSizes): Graph {
+function spaceOf(work: Work): string | SearchSpace {
+  if (work === 'search1') return 'stacnas';
+  if (work === 'search2') return foundSpace();
+  return work === 'fairdarts' ? 'fairdarts' : 'darts';
+}
+
+/** As a first stage may find it: every group in turn. */
+function foundSpace(): SearchSpace {
+  const space = resolveSpace('stacnas');
+  const names = (first: number) =>
+    space.edges.normal.map(({ candidates }, row) => candidates[(row + first) % (candidates.length - 1)].name);
+  return memberSpace(space, { normal: names(0), reduce: names(1) }, true);
+}
+
+function supernet(space: string | SearchSpace, { channels, layers }: StepSizes): Graph {
   return buildSupernet({ space, inputShape: shape, classes, initChannels: channels, layers }).graph;
 }
 
@@ -130,6 +148,7 @@ function commandsOf(work: Work, program: Program, dataset: DeviceDataset, step: 
   if (work === 'chain' || work === 'evaluation') return weightStep;
   const validation = batch(batchSize, 'validationAugmentation');
   if (work === 'fairdarts') return fairdartsStep(program, train, validation, step);
+  if (work === 'search1' || work === 'search2') return stageStep(program, train, step);
   return [
     work === 'first order'
       ? { kind: 'gradients', program, batch: validation, target: 'alpha' }
@@ -155,4 +174,12 @@ function fairdartsStep(program: Program, train: GatheredBatch, validation: Gathe
   const { learningRate } = settings;
   const of = { program, validationProgram: program, ...batches, settings, learningRate, update: step - 1 };
   return [...parts.alpha(of), ...(parts.weights?.(of) ?? [])];
+}
+
+/** A step of either stage of StacNAS, as the method takes it. */
+function stageStep(program: Program, train: GatheredBatch, step: number): Command[] {
+  const settings = { ...stacnasPresets.paper.settings, trainPortion: 1, cutout: false, cutoutLength: 0 };
+  const batches = { train, validation: train, trainForAlpha: train };
+  const { learningRate } = settings;
+  return oneLevelStep({ program, validationProgram: program, ...batches, settings, learningRate, update: step - 1 });
 }

@@ -1,6 +1,6 @@
 // One step on the CPU, ours and PyTorch's in turn in one run: first- and second-order search steps and a chain of separable
-// convolutions at batch 16 and 64, FairDARTS' step at 128, the evaluation network at 32. Options: --work
-// first-order,second-order,fairdarts,chain,evaluation
+// convolutions at batch 16 and 64, FairDARTS' step at 128, those of StacNAS' stages at 64, the evaluation network at 32. Options: --work
+// first-order,second-order,fairdarts,search1,search2,chain,evaluation
 // --batch 16,64 --channels --layers
 // --threads --rounds, --profile (our search step by kernel, nothing else), --precision (of --profile), --json FILE, --against FOLDER
 // (another checkout of ours, built, in the same turns).
@@ -50,6 +50,8 @@ const defaults: Readonly<
   'first order': search,
   'second order': search,
   fairdarts: { ...search, batches: '128' },
+  search1: { ...search, layers: 14, batches: '64' },
+  search2: { ...search, layers: 20, batches: '64' },
   chain: { ...wide, batches: '16,64' },
   evaluation: { ...wide, batches: '32' },
 };
@@ -117,7 +119,7 @@ function chosenWorks(text: string | undefined): readonly Work[] {
   return text.split(',').map((name) => {
     const work = works.find((candidate) => candidate.replace(' ', '-') === name);
     if (work === undefined)
-      throw invalid('--work', 'names among first-order, second-order, fairdarts, chain, evaluation', name);
+      throw invalid('--work', `names among ${works.map((work) => work.replace(' ', '-')).join(', ')}`, name);
     return work;
   });
 }

@@ -3,14 +3,16 @@ import { comparedGenotypes } from './published/compared.ts';
 import { dartsGenotypes } from './published/darts.ts';
 import { fairDartsGenotypes } from './published/fairdarts.ts';
 import { skipConnectionGenotypes } from './published/skip_connections.ts';
+import { stacnasGenotypes } from './published/stacnas.ts';
 
 /**
  * Published genotypes by name: those that ship with DARTS (arXiv:1806.09055) and with FairDARTS (arXiv:1911.12126), in whose scripts
- * `DARTS` means FairDARTS_a.
+ * `DARTS` means FairDARTS_a, and those of StacNAS (arXiv:1909.11926).
  */
 export const genotypes: Readonly<Record<string, Genotype>> = {
   ...dartsGenotypes,
   ...fairDartsGenotypes,
   ...comparedGenotypes,
   ...skipConnectionGenotypes,
+  ...stacnasGenotypes,
 };

@@ -1,10 +1,11 @@
 import { darts } from './darts/darts.ts';
 import { fairdarts } from './fairdarts/fairdarts.ts';
 import type { Method, RunCommand } from './method.ts';
+import { stacnas } from './stacnas/stacnas.ts';
 import { train } from './train/train.ts';
 
 /** Every method; the first one of a command is its default. */
-export const methods: readonly Method[] = [darts, fairdarts, train];
+export const methods: readonly Method[] = [darts, fairdarts, stacnas, train];
 
 /** Those of a command. */
 export function methodsOf(command: RunCommand, among: readonly Method[]): readonly Method[] {

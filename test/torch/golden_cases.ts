@@ -6,13 +6,18 @@ import { openDevice } from '../../src/backend/open.ts';
 import type { Parameters } from '../../src/backend/parameters.ts';
 import type { Genotype } from '../../src/genotype/genotype.ts';
 import { genotypes } from '../../src/genotype/published.ts';
+import { weightStepOutcome } from '../../src/learn/weight_step.ts';
 import { resolveSettings } from '../../src/methods/darts/settings.ts';
 import { dartsStep, dartsStepOutcome } from '../../src/methods/darts/step.ts';
 import { type FairdartsSettings, fairdartsPresets } from '../../src/methods/fairdarts/settings.ts';
 import { fairdartsParts } from '../../src/methods/fairdarts/step.ts';
+import { memberSpace } from '../../src/methods/stacnas/groups.ts';
+import { stacnasPresets } from '../../src/methods/stacnas/settings.ts';
+import { oneLevelStep } from '../../src/methods/stacnas/step.ts';
 import { buildDerivedNetwork } from '../../src/network/derived.ts';
 import type { Network } from '../../src/network/macro.ts';
-import { buildSupernet } from '../../src/network/supernet.ts';
+import { buildSupernet, type Supernet } from '../../src/network/supernet.ts';
+import { resolveSpace, type SearchSpace, spaces } from '../../src/space/space.ts';
 import { toTorch } from './exchange.ts';
 import {
   arch,
@@ -32,6 +37,8 @@ import {
   readGolden,
   searched,
   searchSteps,
+  stageClip,
+  stages,
   training,
   triples,
   weighted,
@@ -56,6 +63,28 @@ export const fairSupernet = buildSupernet({
   layers: searched.layers,
 });
 
+const firstSpace = resolveSpace('stacnas');
+/** Won by turns, so that a stage has all groups. */
+const wonBy = (from: number) =>
+  firstSpace.edges.normal.map(({ candidates }, row) => candidates[(row + from) % (candidates.length - 1)].name);
+const stageSpaces: Readonly<Record<keyof typeof stages, SearchSpace>> = {
+  stacnas_search1: spaces['stacnas'],
+  stacnas_search2: memberSpace(firstSpace, { normal: wonBy(0), reduce: wonBy(1) }, true),
+};
+
+/** The supernet of a stage of StacNAS. */
+export function stageSupernet(golden: keyof typeof stages): Supernet {
+  const { size, auxWeight } = stages[golden];
+  return buildSupernet({
+    space: stageSpaces[golden],
+    inputShape: [size, size, 3],
+    classes,
+    initChannels: searched.channels,
+    layers: searched.layers,
+    auxiliaryWeight: auxWeight > 0 ? auxWeight : undefined,
+  });
+}
+
 /** The settings of a FairDARTS golden. */
 export function fairSettings(golden: keyof typeof fairForms): FairdartsSettings {
   const { momentum, weightDecay } = rates;
@@ -69,11 +98,16 @@ export const derivedNetworks: Readonly<Record<string, { trained: Network; plain:
   derived_other_operations: derivedNetwork(otherOperations, { labelSmoothing: training.labelSmoothing }),
   derived_triples: derivedNetwork(triples, training),
   derived_weighted: derivedNetwork(weighted, { labelSmoothing: training.labelSmoothing }),
+  derived_normalised_pooling: derivedNetwork(weighted, training, { normalisePooling: true }),
 };
 
-function derivedNetwork(genotype: Genotype, forTraining: object): { trained: Network; plain: Network } {
+function derivedNetwork(
+  genotype: Genotype,
+  forTraining: object,
+  form: object = {},
+): { trained: Network; plain: Network } {
   const { channels: initChannels, layers, size } = derived;
-  const options = { genotype, inputShape: [size, size, 3] as const, classes, initChannels, layers };
+  const options = { genotype, inputShape: [size, size, 3] as const, classes, initChannels, layers, ...form };
   return { trained: buildDerivedNetwork({ ...options, ...forTraining }), plain: buildDerivedNetwork(options) };
 }
 
@@ -129,6 +163,27 @@ export function describeGoldens(backend: BackendName, instructionSet?: string): 
         const values = toTorch(await parameters.get(name), spec.layout);
         if (spec.role === 'alpha') ours.set(`alpha.${name}`, values);
         else if (!settings.singleLevel) ours.set(`${spec.role}.${name}`, digest(values));
+      }
+      expectGolden(golden, ours);
+    });
+
+    it.each(Object.keys(stages) as (keyof typeof stages)[])('five steps of %s', async (golden) => {
+      const stage = stageSupernet(golden);
+      using parameters = await startOf(device, stage);
+      using program = device.compile(stage.graph, { batchSize, parameters });
+      const pass = await program.gradients({
+        batch: drawBatch('train 0', stages[golden].size),
+        target: 'both',
+        read: [stage.logits],
+      });
+      const gradients = [...(await gradientsAndBuffers(parameters))].filter(([name]) => name.startsWith('gradient.'));
+      const ours: Tensors = new Map([['logits', logits(pass.outputs!.get(stage.logits)!)], ...gradients]);
+      // The pass has moved the running statistics.
+      await parameters.store.write('buffers', 0, drawArenas(parameters.map).buffers);
+      for (const [name, values] of await stageSearch(device, program, stages[golden].size)) ours.set(name, values);
+      for (const [name, { spec }] of parameters.map.places) {
+        const values = toTorch(await parameters.get(name), spec.layout);
+        ours.set(`${spec.role}.${name}`, spec.role === 'alpha' ? values : digest(values));
       }
       expectGolden(golden, ours);
     });
@@ -209,12 +264,34 @@ async function fairSearch(device: Device, program: Program, settings: FairdartsS
   return tensors;
 }
 
+/** Steps of a stage of StacNAS: what each reported. */
+async function stageSearch(device: Device, program: Program, size: number): Promise<Tensors> {
+  const { momentum, weightDecay, learningRate } = rates;
+  const settings = {
+    ...{ ...stacnasPresets.paper.settings, ...arch, momentum, weightDecay, gradClip: stageClip },
+    ...{ trainPortion: 1, cutout: false, cutoutLength: 0 },
+  };
+  const figures = { loss: [] as number[], gradientNorm: [] as number[] };
+  for (let update = 0; update < searchSteps; update++) {
+    const train = await gathered(device, `train ${update}`, size);
+    const batches = { train, validation: train, trainForAlpha: train };
+    const step = { program, validationProgram: program, ...batches, settings, learningRate, update };
+    const { loss, gradientNorm } = weightStepOutcome(await device.execute(oneLevelStep(step)));
+    figures.loss.push(loss);
+    figures.gradientNorm.push(gradientNorm);
+    train.dataset.dispose();
+  }
+  return new Map(
+    Object.entries(figures).map(([name, values]) => [name, { shape: [searchSteps], data: Float64Array.from(values) }]),
+  );
+}
+
 /** The whole of a dataset of one batch. */
-async function gathered(device: Device, name: string) {
-  const shape = [searched.size, searched.size, 3] as const;
+async function gathered(device: Device, name: string, size: number = searched.size) {
+  const shape = [size, size, 3] as const;
   const stream = { seed: 0, purpose: 'trainAugmentation', epoch: 0, step: 0 } as const;
   return {
-    dataset: await device.createDataset({ ...drawBytes(name, searched.size), shape }),
+    dataset: await device.createDataset({ ...drawBytes(name, size), shape }),
     indices: Uint32Array.from({ length: batchSize }, (_, index) => index),
     augmentation: { mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5], pad: 0, flip: false, cutout: 0, stream },
   };

@@ -24,6 +24,12 @@ export const fairForms = {
   fairdarts_one_level: { sepLoss: 'l1', singleLevel: true },
 } as const;
 export const fairRates = { archLrGamma: 0.9, auxLossWeight: 10 };
+/** StacNAS' two stages by golden: the side of the images, and the weight of an auxiliary head's loss. */
+export const stages = {
+  stacnas_search1: { size: searched.size, auxWeight: 0 },
+  stacnas_search2: { size: 32, auxWeight: 0.4 },
+} as const;
+export const stageClip = 3;
 export const training = { labelSmoothing: 0.1, auxiliaryWeight: 0.4 };
 const drawing = 'c';
 const kept = 16;
@@ -90,10 +96,13 @@ export const goldenNames = [
   'search_second_order',
   'fairdarts_two_levels',
   'fairdarts_one_level',
+  'stacnas_search1',
+  'stacnas_search2',
   'derived_darts_v2',
   'derived_other_operations',
   'derived_triples',
   'derived_weighted',
+  'derived_normalised_pooling',
 ] as const;
 
 /** Reads `NAME.safetensors` of a folder. */

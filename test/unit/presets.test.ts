@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { type PresetName, presets, type SearchSettings } from '../../src/methods/darts/settings.ts';
 import { type FairdartsSettings, fairdartsPresets } from '../../src/methods/fairdarts/settings.ts';
+import { type StacnasSettings, stacnasPresets } from '../../src/methods/stacnas/settings.ts';
 import { type TrainPresetName, type TrainSettings, trainPresets } from '../../src/methods/train/settings.ts';
 
 /** arXiv:1806.09055, section 3.1 and the published search. */
@@ -66,6 +67,34 @@ const fairdartsSearch: FairdartsSettings = {
   precision: 'fp32',
 };
 
+/** arXiv:1909.11926 and its code: the published commands of both search stages. */
+const stacnasSearch: StacnasSettings = {
+  stage: 'both',
+  batchSize: 64,
+  epochs: 80,
+  initChannels: 16,
+  layers: 14,
+  search2Layers: 20,
+  nodes: 4,
+  trainRatio: 1,
+  learningRate: 0.025,
+  learningRateMin: 0.001,
+  powerLr: false,
+  scheduleAhead: true,
+  momentum: 0.9,
+  weightDecay: 0.0003,
+  gradClip: 3,
+  archLearningRate: 0.0003,
+  archLrGamma: 0.5,
+  archWeightDecay: 0.001,
+  alphaWarmupEpochs: 0,
+  auxWeight: 0,
+  skipTwice: true,
+  augmentedValidation: true,
+  autoAug: false,
+  precision: 'fp32',
+};
+
 /** arXiv:1806.09055, section 3.2 and the published evaluation on CIFAR-10. */
 const cifar10: TrainSettings = {
   batchSize: 96,
@@ -88,6 +117,7 @@ const cifar10: TrainSettings = {
   auxiliaryWeight: 0.4,
   dropPathProb: 0.2,
   dropPathUnit: 'published',
+  normalisePooling: false,
   labelSmooth: 0,
   cutout: true,
   cutoutLength: 16,
@@ -122,6 +152,7 @@ const imagenet: TrainSettings = {
   auxiliaryWeight: 0.4,
   dropPathProb: 0,
   dropPathUnit: 'published',
+  normalisePooling: false,
   labelSmooth: 0.1,
   cutout: false,
   cutoutLength: 16,
@@ -156,6 +187,7 @@ const fairdarts: TrainSettings = {
   auxiliaryWeight: 0.4,
   dropPathProb: 0.2,
   dropPathUnit: 'published',
+  normalisePooling: false,
   labelSmooth: 0,
   cutout: true,
   cutoutLength: 16,
@@ -195,6 +227,11 @@ describe('presets', () => {
     imagenet: { settings: imagenet },
     fairdarts: { settings: fairdarts },
     'fairdarts-compared': { settings: { ...fairdarts, batchSize: 96 } },
+    // arXiv:1909.11926 and its code: the stage `augment`, and the authors' settings of their best figure (issue 5).
+    stacnas: { settings: { ...cifar10, scheduleAhead: true, normalisePooling: true } },
+    'stacnas-fancy': {
+      settings: { ...cifar10, scheduleAhead: true, normalisePooling: true, autoAugment: 'fairdarts', epochs: 1200 },
+    },
   };
 
   it('of a search are the published ones', () => {
@@ -205,6 +242,14 @@ describe('presets', () => {
     expect(fairdartsPresets).toStrictEqual({
       quick: { settings: quickFairdarts, limit: 2000 },
       paper: { settings: fairdartsSearch },
+    });
+  });
+
+  it('of a StacNAS search are the published ones', () => {
+    const small = { batchSize: 32, epochs: 2, initChannels: 8, layers: 5, search2Layers: 6, archLearningRate: 0.006 };
+    expect(stacnasPresets).toStrictEqual({
+      quick: { settings: { ...stacnasSearch, ...small }, limit: 2000 },
+      paper: { settings: stacnasSearch },
     });
   });
 

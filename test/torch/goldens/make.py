@@ -21,6 +21,7 @@ from darts_supernet import Supernet  # noqa: E402
 from derived_network import DerivedNetwork  # noqa: E402
 from fairdarts_step import zero_one  # noqa: E402
 from search_step import hypergradient  # noqa: E402
+from stacnas_supernet import STAGES, StageSupernet, one_level_step  # noqa: E402
 from tensor_file import write_tensors  # noqa: E402
 from weight_step import DARTS_V2  # noqa: E402
 
@@ -36,6 +37,8 @@ DRAWING = "c"
 SMOOTHING, AUXILIARY_WEIGHT = 0.1, 0.4
 # Of FairDARTS: beta1 of alpha's Adam, and a weight of the zero-one loss that makes its share of alpha's gradient as large as the rest.
 FAIR_BETA, AUX_LOSS_WEIGHT = 0.9, 10.0
+# Of StacNAS: images large enough for an auxiliary head in the second stage.
+STACNAS_CLIP, STACNAS_SIZE, STACNAS_AUX_WEIGHT = 3.0, 32, 0.4
 KEPT = 16
 
 # All of NASNet's operations that DARTS_V2 lacks: 5x5 separables, average pooling, 5x5 dilated and 7x1 convolutions.
@@ -255,9 +258,32 @@ def fair_search(form, single_level, dtype):
     return results if single_level else results | named("weight", model.named_weights()) | named("buffer", model.named_buffers())
 
 
-def derived(genotype, auxiliary, dtype):
+def stage_search(edges, size, aux_weight, dtype):
+    """The gradients of a stage of StacNAS in its first step, and five steps: one pass a step for weights and alpha."""
+    model = start(StageSupernet(edges, SEARCH["channels"], SEARCH["layers"], CLASSES, aux_weight=aux_weight, size=size), dtype)
+    sgd = torch.optim.SGD(model.weights(), LEARNING_RATE, MOMENTUM, weight_decay=WEIGHT_DECAY)
+    adam = torch.optim.Adam(model.alphas(), ARCH_LEARNING_RATE, betas=(0.5, 0.999), weight_decay=ARCH_WEIGHT_DECAY)
+    logits = []
+    model.classifier.register_forward_hook(lambda *call: logits.append(call[2].detach().numpy()))
+    figures = {"loss": [], "gradientNorm": []}
+    for step in range(STEPS):
+        loss, norm = one_level_step(model, sgd, adam, batch(f"train {step}", size, dtype), STACNAS_CLIP)
+        figures["loss"].append(loss.item())
+        figures["gradientNorm"].append(norm.item())
+        if step == 0:
+            factor = min(1.0, STACNAS_CLIP / (norm.item() + 1e-6))
+            clipped = {id(weight) for weight in model.weights()}
+            gradients = [(name, value.grad / factor if id(value) in clipped else value.grad) for name, value in model.named_parameters()]
+            results = {"logits": logits[0]} | named("gradient", gradients)
+    results |= {name: numpy.array(values) for name, values in figures.items()}
+    results |= {f"alpha.{name}": value.detach().numpy() for name, value in alphas_of(model)}
+    return results | named("weight", model.named_weights()) | named("buffer", model.named_buffers())
+
+
+def derived(genotype, auxiliary, dtype, pool_norm=False):
     """The logits of a derived network before a training pass, with running statistics, and that pass."""
-    model = start(DerivedNetwork(genotype, DERIVED["channels"], DERIVED["layers"], CLASSES, auxiliary=auxiliary), dtype)
+    sizes = (DERIVED["channels"], DERIVED["layers"], CLASSES)
+    model = start(DerivedNetwork(genotype, *sizes, auxiliary=auxiliary, pool_norm=pool_norm), dtype)
     images, labels = batch("train", DERIVED["size"], dtype)
     model.eval()
     with torch.no_grad():
@@ -281,10 +307,13 @@ GOLDENS = {
     "search_second_order": lambda dtype: search(True, dtype),
     "fairdarts_two_levels": lambda dtype: fair_search("l2", False, dtype),
     "fairdarts_one_level": lambda dtype: fair_search("l1", True, dtype),
+    "stacnas_search1": lambda dtype: stage_search(STAGES["search1"], SEARCH["size"], 0.0, dtype),
+    "stacnas_search2": lambda dtype: stage_search(STAGES["search2"], STACNAS_SIZE, STACNAS_AUX_WEIGHT, dtype),
     "derived_darts_v2": lambda dtype: derived(DARTS_V2, True, dtype),
     "derived_other_operations": lambda dtype: derived(OTHER_OPERATIONS, False, dtype),
     "derived_triples": lambda dtype: derived(TRIPLES, True, dtype),
     "derived_weighted": lambda dtype: derived(WEIGHTED, False, dtype),
+    "derived_normalised_pooling": lambda dtype: derived(WEIGHTED, True, dtype, pool_norm=True),
 }
 
 
