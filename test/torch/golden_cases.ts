@@ -180,7 +180,7 @@ export function describeGoldens(backend: BackendName, instructionSet?: string): 
       const ours: Tensors = new Map([['logits', logits(pass.outputs!.get(stage.logits)!)], ...gradients]);
       // The pass has moved the running statistics.
       await parameters.store.write('buffers', 0, drawArenas(parameters.map).buffers);
-      for (const [name, values] of await stageSearch(device, program, stages[golden].size)) ours.set(name, values);
+      for (const [name, values] of await stageSearch(device, program, golden)) ours.set(name, values);
       for (const [name, { spec }] of parameters.map.places) {
         const values = toTorch(await parameters.get(name), spec.layout);
         ours.set(`${spec.role}.${name}`, spec.role === 'alpha' ? values : digest(values));
@@ -265,7 +265,8 @@ async function fairSearch(device: Device, program: Program, settings: FairdartsS
 }
 
 /** Steps of a stage of StacNAS: what each reported. */
-async function stageSearch(device: Device, program: Program, size: number): Promise<Tensors> {
+async function stageSearch(device: Device, program: Program, golden: keyof typeof stages): Promise<Tensors> {
+  const { size } = stages[golden];
   const { momentum, weightDecay, learningRate } = rates;
   const settings = {
     ...{ ...stacnasPresets.paper.settings, ...arch, momentum, weightDecay, gradClip: stageClip },

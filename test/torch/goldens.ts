@@ -27,7 +27,7 @@ export const fairRates = { archLrGamma: 0.9, auxLossWeight: 10 };
 /** StacNAS' two stages by golden: the side of the images, and the weight of an auxiliary head's loss. */
 export const stages = {
   stacnas_search1: { size: searched.size, auxWeight: 0 },
-  stacnas_search2: { size: 32, auxWeight: 0.4 },
+  stacnas_search2: { size: 24, auxWeight: 0.4 },
 } as const;
 export const stageClip = 3;
 export const training = { labelSmoothing: 0.1, auxiliaryWeight: 0.4 };

@@ -38,7 +38,7 @@ SMOOTHING, AUXILIARY_WEIGHT = 0.1, 0.4
 # Of FairDARTS: beta1 of alpha's Adam, and a weight of the zero-one loss that makes its share of alpha's gradient as large as the rest.
 FAIR_BETA, AUX_LOSS_WEIGHT = 0.9, 10.0
 # Of StacNAS: images large enough for an auxiliary head in the second stage.
-STACNAS_CLIP, STACNAS_SIZE, STACNAS_AUX_WEIGHT = 3.0, 32, 0.4
+STACNAS_CLIP, STACNAS_SIZE, STACNAS_AUX_WEIGHT = 3.0, 24, 0.4
 KEPT = 16
 
 # All of NASNet's operations that DARTS_V2 lacks: 5x5 separables, average pooling, 5x5 dilated and 7x1 convolutions.
@@ -258,9 +258,9 @@ def fair_search(form, single_level, dtype):
     return results if single_level else results | named("weight", model.named_weights()) | named("buffer", model.named_buffers())
 
 
-def stage_search(edges, size, aux_weight, dtype):
+def stage_search(stage, size, aux_weight, dtype):
     """The gradients of a stage of StacNAS in its first step, and five steps: one pass a step for weights and alpha."""
-    model = start(StageSupernet(edges, SEARCH["channels"], SEARCH["layers"], CLASSES, aux_weight=aux_weight, size=size), dtype)
+    model = start(StageSupernet(STAGES[stage], SEARCH["channels"], SEARCH["layers"], CLASSES, aux_weight=aux_weight, size=size), dtype)
     sgd = torch.optim.SGD(model.weights(), LEARNING_RATE, MOMENTUM, weight_decay=WEIGHT_DECAY)
     adam = torch.optim.Adam(model.alphas(), ARCH_LEARNING_RATE, betas=(0.5, 0.999), weight_decay=ARCH_WEIGHT_DECAY)
     logits = []
@@ -307,8 +307,8 @@ GOLDENS = {
     "search_second_order": lambda dtype: search(True, dtype),
     "fairdarts_two_levels": lambda dtype: fair_search("l2", False, dtype),
     "fairdarts_one_level": lambda dtype: fair_search("l1", True, dtype),
-    "stacnas_search1": lambda dtype: stage_search(STAGES["search1"], SEARCH["size"], 0.0, dtype),
-    "stacnas_search2": lambda dtype: stage_search(STAGES["search2"], STACNAS_SIZE, STACNAS_AUX_WEIGHT, dtype),
+    "stacnas_search1": lambda dtype: stage_search("search1", SEARCH["size"], 0.0, dtype),
+    "stacnas_search2": lambda dtype: stage_search("search2", STACNAS_SIZE, STACNAS_AUX_WEIGHT, dtype),
     "derived_darts_v2": lambda dtype: derived(DARTS_V2, True, dtype),
     "derived_other_operations": lambda dtype: derived(OTHER_OPERATIONS, False, dtype),
     "derived_triples": lambda dtype: derived(TRIPLES, True, dtype),
