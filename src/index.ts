@@ -131,6 +131,7 @@ export { type AlphaTable, buildSupernet, type Supernet, type SupernetOptions } f
 export { type NamedOperation, type Operation, type OperationContext, operations } from './operation/operations.ts';
 export { type Cost, costOf, type LayerCost, type LayerKind } from './report/cost.ts';
 export { drawGenotype, type PictureFormat } from './report/draw.ts';
+export { type DrawnFeatures, drawClusters, drawCorrelations } from './report/draw_features.ts';
 export {
   type DrawHistoryOptions,
   drawHistory,
@@ -150,6 +151,14 @@ export type {
   TrainResult,
   UnreadableEvent,
 } from './run/events.ts';
+export {
+  type EdgeFeatures,
+  edgeChoices,
+  type FeatureClusters,
+  type FeatureOptions,
+  type Features,
+  findFeatures,
+} from './run/features.ts';
 export type { RunOptions } from './run/options.ts';
 export { readHistory, type SelectFromOptions, type Selection, selectFrom } from './run/select.ts';
 export { type TestOptions, type TestResult, test } from './run/test.ts';

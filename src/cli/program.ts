@@ -7,6 +7,7 @@ import { addDrawCommand } from './draw.ts';
 import { exitCodes } from './exit_codes.ts';
 import { addExportCommand, addImportCommand } from './export.ts';
 import { endingOf } from './failure.ts';
+import { addFeaturesCommand } from './features.ts';
 import { addHistoryCommand } from './history.ts';
 import { addInfoCommand } from './info.ts';
 import { addMethodCommand } from './method_command.ts';
@@ -63,6 +64,7 @@ function createProgram(args: readonly string[], methods: readonly Method[]): Com
   addImportCommand(program);
   addShowCommand(program, methods);
   addSelectCommand(program);
+  addFeaturesCommand(program);
   addHistoryCommand(program);
   addDrawCommand(program);
   addInfoCommand(program);

@@ -147,6 +147,8 @@ describe('wrong usage is one line and exit code 2', () => {
     [['search', '--backend', 'tpu'], "expected one of auto, cuda, cpu, tfjs, simt for --backend but received 'tpu'"],
     [['search', '--gpu', '-1'], "expected an integer of at least 0 for --gpu but received '-1'"],
     [['search', 'now'], 'too many arguments'],
+    [['features'], "missing required argument 'run'"],
+    [['features', 'x', '--edges', 'some'], "expected one of ends, all for --edges but received 'some'"],
     [['draw'], 'expected a genotype to draw, or --history with a search'],
     [['draw', 'DARTS_V9'], 'a published name such as DARTS_V2'],
     [['draw', 'DARTS_V2', '--out', 'x.gif'], "that ends in .svg, .png or .dot for --out but received 'x.gif'"],

@@ -11,7 +11,7 @@ const layers = [
   ['methods'],
   ['learn', 'exchange'],
   ['report'],
-  ['select', 'kernels'],
+  ['select', 'kernels', 'features'],
   ['network', 'reference'],
   ['space', 'load'],
   ['operation', 'genotype', 'backend'],

@@ -1,0 +1,302 @@
+// What the candidates of a searched supernet compute, held against one another over real images.
+import { join } from 'node:path';
+import type { Outcome } from '../backend/device.ts';
+import { openDevice } from '../backend/open.ts';
+import { aFunction, anInteger } from '../checks.ts';
+import type { Dataset, ImageSet } from '../data/dataset.ts';
+import { type DatasetName, loadDataset } from '../data/load.ts';
+import { ArgumentError, BackendError, FileError, throwIfAborted } from '../errors.ts';
+import { sizesOfWeights } from '../exchange/network_sizes.ts';
+import { readWeights } from '../exchange/weights.ts';
+import { type Assignment, clustered, correlated } from '../features/clusters.ts';
+import { type Correlation, FeatureMoments, meanCorrelation } from '../features/correlation.ts';
+import { type Coordinates, principalCoordinates } from '../features/projection.ts';
+import type { CellType } from '../genotype/genotype.ts';
+import type { MixedNode } from '../graph/graph.ts';
+import { elementsOf } from '../graph/shape.ts';
+import { exists } from '../io/file_error.ts';
+import { openFeed } from '../learn/feed.ts';
+import { createProgramSet } from '../learn/program_set.ts';
+import { trainBatches } from '../learn/train_batches.ts';
+import { ImagePool } from '../load/pool.ts';
+import { cellType } from '../network/macro.ts';
+import { buildSupernet, type Supernet } from '../network/supernet.ts';
+import { noneName, operations } from '../operation/operations.ts';
+import { checkOptionRules, type OptionRules, required, text, word } from '../option_rules.ts';
+import type { AlphaLayout } from '../select/layout.ts';
+import type { SearchSpace } from '../space/space.ts';
+import { type RecordedRun, type RunFiles, readRun, runFiles } from './directory.ts';
+import { readJournal } from './journal.ts';
+import { runRules } from './options.ts';
+import { type PlaceOptions, placeRules } from './runtime.ts';
+
+/** Which edges of every cell are looked at: the first and the last, as published, or all. */
+export const edgeChoices = ['ends', 'all'] as const;
+
+/** Options of {@link findFeatures}. */
+export interface FeatureOptions extends PlaceOptions {
+  /** Directory of a search. */
+  readonly run: string;
+  /** Name of a stage of it; the first when absent. */
+  readonly stage?: string;
+  /** Training images, in random order and augmented as to learn from; 10,000 when absent. */
+  readonly images?: number;
+  readonly edges?: (typeof edgeChoices)[number];
+  /** Groups that are proposed; as many as the correlations suggest when absent. */
+  readonly groups?: number;
+  /** The run's images, where it began with some of its own. */
+  readonly dataset?: Dataset<ImageSet>;
+  /** Where the run's data lie now. */
+  readonly dataDir?: string;
+  /** Told how many of the images are done. */
+  readonly onProgress?: (done: number, images: number) => void;
+}
+
+/** Candidates of an edge in groups. */
+export interface FeatureClusters {
+  readonly groups: number;
+  /** The group of each candidate. */
+  readonly assignment: Assignment;
+}
+
+/** What the candidates of an edge compute. */
+export interface EdgeFeatures {
+  /** From 0. */
+  readonly cell: number;
+  readonly type: CellType;
+  readonly node: number;
+  readonly input: number;
+  /** All but `none`. */
+  readonly candidates: readonly string[];
+  readonly correlation: Correlation;
+  /** Of their mean features: the first two principal components. */
+  readonly projection: readonly Coordinates[];
+  /** By k-means of their mean features, into 2, 3 and 4 groups as far as there are so many candidates. */
+  readonly clusters: readonly FeatureClusters[];
+}
+
+/** What {@link findFeatures} gives. */
+export interface Features {
+  /** Name of the stage. */
+  readonly stage: string;
+  readonly images: number;
+  readonly edges: readonly EdgeFeatures[];
+  /** Where all edges have the same candidates: the mean of their correlations, and the groups that it suggests. */
+  readonly proposal?: {
+    readonly candidates: readonly string[];
+    readonly correlation: Correlation;
+    readonly groups: readonly (readonly string[])[];
+  };
+}
+
+const rules: OptionRules<FeatureOptions> = {
+  run: required(text('a run directory')),
+  stage: text('the name of a stage'),
+  images: anInteger(2),
+  edges: word(edgeChoices),
+  groups: anInteger(1),
+  dataset: runRules.dataset,
+  dataDir: runRules.dataDir,
+  ...placeRules,
+  onProgress: aFunction,
+};
+
+/** As published (arXiv:1909.11926). */
+const usualImages = 10_000;
+const largestBatch = 64;
+/** Numbers that come back from a device at once: 128 MiB. */
+const mostNumbers = 2 ** 25;
+const mostGroups = 4;
+
+/**
+ * Correlates what the candidates of edges compute (StacNAS, arXiv:1909.11926, section 4), and puts them in groups: of a supernet that a search
+ * left, in evaluation mode. Rejects with ArgumentError, FileError, DataError, BackendError or AbortedError.
+ */
+export async function findFeatures(options: FeatureOptions): Promise<Features> {
+  checkOptionRules('features', options, rules);
+  const { signal, onProgress, groups, edges: which = 'ends' } = options;
+  throwIfAborted(signal);
+  const run = await readRun(options.run);
+  const stage = await stageOf(run, options.stage);
+  const dataset = await datasetOf(run, options);
+  const { supernet, tensors } = await supernetOf(stage, dataset);
+  const edges = edgesOf(supernet).filter(({ isEnd }) => which === 'all' || isEnd);
+  const { backend, threads, index } = options;
+  const device = options.device ?? (await openDevice({ backend, threads, index }));
+  try {
+    using parameters = await device.createParameters(supernet.graph, { seed: 0 });
+    await parameters.assign(tensors, stage.files.checkpoint);
+    using programs = createProgramSet(device, supernet.graph, parameters, 'fp32');
+    using pool = new ImagePool(options.workers);
+    const { mean, deviation, augmentation } = dataset;
+    const { seed } = run.config;
+    using feed = await openFeed(device, dataset.train, { pool, seed });
+    const images = Math.min(options.images ?? usualImages, feed.count);
+    const numbers = edges.reduce((sum, edge) => sum + edge.outputs.length * edge.elements, 0);
+    const batchSize = Math.max(1, Math.min(largestBatch, images, Math.floor(mostNumbers / numbers)));
+    const statistics = { mean, deviation, augmentation };
+    let done = 0;
+    for await (const { batch } of trainBatches({ images: feed, statistics, settings: plain(batchSize), seed }, 0)) {
+      throwIfAborted(signal);
+      const [outcome] = await device.execute([
+        {
+          kind: 'evaluate',
+          program: programs.programFor(batch.indices.length),
+          batch,
+          statistics: 'running',
+          read: [...new Set(edges.flatMap(({ outputs }) => outputs))],
+        },
+      ]);
+      const taken = Math.min(batch.indices.length, images - done);
+      for (const edge of edges) takeIn(edge, outcome, taken);
+      done += taken;
+      onProgress?.(done, images);
+      if (done === images) break;
+    }
+    const found = edges.map(featuresOf);
+    return { stage: stage.name, images, edges: found, ...proposalOf(found, groups) };
+  } finally {
+    if (options.device === undefined) device.dispose();
+  }
+}
+
+/** Images to learn from without a hidden square. */
+function plain(batchSize: number) {
+  return {
+    ...{ batchSize, epochs: 1, cutout: false, cutoutLength: 0, mixup: 0, dropPathProb: 0 },
+    ...{ randomResizedCrop: false, autoAugment: 'off' as const },
+  };
+}
+
+/** A stage of a run, with how its tables of alpha lie. */
+interface RecordedStage {
+  readonly name: string;
+  readonly layout: AlphaLayout;
+  readonly activation: SearchSpace['activation'];
+  readonly files: RunFiles;
+}
+
+async function stageOf({ files, config }: RecordedRun, wanted: string | undefined): Promise<RecordedStage> {
+  const stages: RecordedStage[] = [];
+  const names: string[] = [];
+  for await (const record of readJournal(files.directory)) {
+    if (record.type === 'start' && names.length === 0) names.push(record.stageName ?? config.command);
+    if (record.type === 'stage') names[record.stage ?? names.length] = record.name;
+    if (record.type !== 'layout') continue;
+    const { nodes, tables, activation, stage = 0 } = record;
+    const kept = runFiles(join(files.directory, names[stage]));
+    const place = (await exists(kept.checkpoint)) ? kept : files;
+    stages[stage] = { name: names[stage], layout: { nodes, tables }, activation, files: place };
+  }
+  const known = stages.map(({ name }) => name);
+  const found = wanted === undefined ? stages[0] : stages.find(({ name }) => name === wanted);
+  if (found === undefined) {
+    const what = known.length === 0 ? 'no search that tells how its alpha lies' : `the stages ${known.join(', ')}`;
+    throw new FileError(`${files.directory} holds ${what}${wanted === undefined ? '' : `, but no '${wanted}'`}`);
+  }
+  if (await exists(found.files.checkpoint)) return found;
+  throw new FileError(`${files.directory} holds no checkpoint yet: let the search come to the end of an epoch first`);
+}
+
+async function datasetOf(
+  { config: { dataset }, files }: RecordedRun,
+  { dataset: given, dataDir, signal }: FeatureOptions,
+): Promise<Dataset<ImageSet>> {
+  if (given !== undefined) return given;
+  if (dataset.given) {
+    throw new ArgumentError(
+      `${files.directory} began with a dataset of its own, '${dataset.name}': give it as dataset`,
+    );
+  }
+  const { limit, imageSize, colourProfile } = dataset;
+  const read = { dataDir: dataDir ?? dataset.dataDir, limit, imageSize, colourProfile, signal };
+  return loadDataset(dataset.name as DatasetName, read);
+}
+
+async function supernetOf({ layout, activation, files }: RecordedStage, { train, classes }: Dataset<ImageSet>) {
+  const { tensors } = await readWeights(files.checkpoint);
+  const { initChannels, layers, stemMultiplier, auxiliary } = sizesOfWeights(tensors, files.checkpoint);
+  const space: SearchSpace = {
+    name: 'recorded',
+    nodes: layout.nodes,
+    activation,
+    candidates: ({ cell, node, input }) =>
+      layout.tables[cell].rows.find((row) => row.node === node && row.input === input)?.candidates ?? [],
+  };
+  const strange = [...layout.tables.normal.rows, ...layout.tables.reduce.rows]
+    .flatMap(({ candidates }) => candidates)
+    .find((name) => !Object.hasOwn(operations, name));
+  if (strange !== undefined) {
+    throw new ArgumentError(
+      `the operation ${strange} of ${files.directory} is no known one: its features cannot be computed`,
+    );
+  }
+  const sizes = { initChannels, layers, stemMultiplier, auxiliaryWeight: auxiliary ? 0 : undefined };
+  return { supernet: buildSupernet({ space, inputShape: train.shape, classes, ...sizes }), tensors };
+}
+
+/** An edge of one cell while images go by. */
+interface ObservedEdge {
+  readonly place: Pick<EdgeFeatures, 'cell' | 'type' | 'node' | 'input' | 'candidates'>;
+  /** The first or the last of its cell. */
+  readonly isEnd: boolean;
+  /** Nodes of the candidates' outputs, and their elements an image. */
+  readonly outputs: readonly number[];
+  readonly elements: number;
+  readonly moments: FeatureMoments;
+}
+
+/** All edges, cell by cell. */
+function edgesOf({ graph, tables }: Supernet): ObservedEdge[] {
+  const mixed = graph.nodes.filter((node): node is MixedNode => node.op === 'mixed');
+  const layers = mixed.length / tables.normal.edges.length;
+  return mixed.map((edge, index) => {
+    const cell = Math.floor(index / tables.normal.edges.length);
+    const type = cellType(cell, layers);
+    const { node, input } = tables[type].edges[edge.row];
+    const branches = edge.branches.filter(({ name }) => name !== noneName);
+    const outputs = branches.map(({ output }) => output);
+    const elements = elementsOf(graph.nodes[outputs[0]].shape);
+    return {
+      place: { cell, type, node, input, candidates: branches.map(({ name }) => name) },
+      isEnd: edge.row === 0 || edge.row === tables[type].edges.length - 1,
+      ...{ outputs, elements, moments: new FeatureMoments(outputs.length, elements) },
+    };
+  });
+}
+
+function takeIn({ outputs, elements, moments }: ObservedEdge, { outputs: read }: Outcome, images: number): void {
+  const all = outputs.map((node) => read?.get(node));
+  for (let image = 0; image < images; image++) {
+    const features = all.map((values) => {
+      if (values === undefined) throw new BackendError('[features] expected the outputs of a batch');
+      return values.subarray(image * elements, (image + 1) * elements) as Float32Array;
+    });
+    moments.add(features);
+  }
+}
+
+function featuresOf({ place, moments }: ObservedEdge): EdgeFeatures {
+  const points = principalCoordinates(moments.means);
+  const most = Math.min(place.candidates.length, mostGroups);
+  const clusters = Array.from({ length: Math.max(0, most - 1) }, (_, i) => ({
+    groups: i + 2,
+    assignment: clustered(points, i + 2),
+  }));
+  const projection = points.map(([first, second = 0]) => [first, second]);
+  return { ...place, correlation: moments.correlation(), projection, clusters };
+}
+
+function proposalOf(edges: readonly EdgeFeatures[], groups: number | undefined): Pick<Features, 'proposal'> {
+  const [{ candidates }] = edges;
+  const same = edges.every((edge) => edge.candidates.join() === candidates.join());
+  if (!same) return {};
+  if (groups !== undefined && groups > candidates.length) {
+    throw new ArgumentError(`expected at most ${candidates.length} groups, one a candidate, but got ${groups}`);
+  }
+  const correlation = meanCorrelation(edges.map((edge) => edge.correlation));
+  const assignment = correlated(correlation, groups);
+  const numbers = [...new Set(assignment)];
+  const named = numbers.map((group) => candidates.filter((_, i) => assignment[i] === group));
+  return { proposal: { candidates, correlation, groups: named } };
+}
