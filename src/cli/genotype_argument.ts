@@ -1,7 +1,9 @@
-import { readFile, stat } from 'node:fs/promises';
+import { open, readFile, stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { ArgumentError, FileError, invalid } from '../errors.ts';
+import { isTorchFile, readModuleGenotype } from '../exchange/module_genotype.ts';
 import { withoutDeadNodes } from '../genotype/dead_nodes.ts';
+import { hasNestedLists } from '../genotype/forms/nested_lists.ts';
 import { isPython } from '../genotype/forms/python.ts';
 import { emptyCells, type Genotype } from '../genotype/genotype.ts';
 import { genotypes } from '../genotype/published.ts';
@@ -13,7 +15,7 @@ import { quoted } from './shell.ts';
 /** How the help of a command describes its genotype argument. */
 export const genotypeArgumentHelp =
   "a published name (draw --help lists them), Genotype(...) or JSON text (ours or NNI's), " +
-  'a file or log that holds either, or a run directory';
+  "a file or log that holds either, a network that StacNAS' code pickled, or a run directory";
 
 const largestFileBytes = 1 << 26;
 
@@ -21,6 +23,8 @@ const largestFileBytes = 1 << 26;
 export interface GivenGenotype {
   readonly genotype: Genotype;
   readonly run?: string;
+  /** File of the argument that has the network's weights too. */
+  readonly weights?: string;
 }
 
 /** What commands take that build a genotype's network. */
@@ -41,14 +45,14 @@ export async function networkGenotype(
   argument: string,
   { dropDeadNodes = false }: NetworkFlags,
 ): Promise<GivenGenotype> {
-  const { genotype, run } = await genotypeArgument(argument);
+  const { genotype, run, weights } = await genotypeArgument(argument);
   if (run !== undefined && emptyCells(genotype).length > 0) {
     throw new ArgumentError(
       `the genotype of ${run} has an empty cell, of which no network can be built: ` +
         `dartsmith select ${quoted(run)} tells which threshold would fill it`,
     );
   }
-  return { genotype: dropDeadNodes ? withoutDeadNodes(genotype) : genotype, run };
+  return { genotype: dropDeadNodes ? withoutDeadNodes(genotype) : genotype, run, weights };
 }
 
 type Notice = (text: string) => void;
@@ -62,7 +66,7 @@ const toStderr: Notice = (text) => process.stderr.write(`${text}\n`);
  */
 export async function genotypeArgument(argument: string, notice = toStderr): Promise<GivenGenotype> {
   if (Object.hasOwn(genotypes, argument)) return { genotype: genotypes[argument] };
-  if (/^\s*(\{|(\w+\s*=\s*)?Genotype\b)/.test(argument) || isPython(argument))
+  if (/^\s*(\{|(\w+\s*=\s*)?Genotype\b)/.test(argument) || isPython(argument) || hasNestedLists(argument))
     return { genotype: parseGenotype(argument) };
   const found = await stat(argument).catch((error: NodeJS.ErrnoException) => error);
   if (found instanceof Error) {
@@ -72,8 +76,24 @@ export async function genotypeArgument(argument: string, notice = toStderr): Pro
     const { message } = invalid('the genotype', forms, argument);
     throw new ArgumentError(message + suggestion(argument, Object.keys(genotypes)));
   }
-  if (!found.isDirectory()) return { genotype: await readGenotypeFile(argument, found.size, notice) };
+  if (!found.isDirectory()) {
+    const isNetwork = await beginsAsTorchFile(argument);
+    if (isNetwork) return { genotype: await readModuleGenotype(argument), weights: argument };
+    return { genotype: await readGenotypeFile(argument, found.size, notice) };
+  }
   return { genotype: await readRunGenotype(argument, notice), run: argument };
+}
+
+async function beginsAsTorchFile(path: string): Promise<boolean> {
+  const file = await open(path).catch((error: Error) => {
+    throw new FileError(`cannot read ${path}: ${error.message}`, { cause: error });
+  });
+  try {
+    const { buffer } = await file.read(new Uint8Array(2), 0, 2, 0);
+    return isTorchFile(buffer);
+  } finally {
+    await file.close();
+  }
 }
 
 async function readRunGenotype(directory: string, notice: Notice): Promise<Genotype> {

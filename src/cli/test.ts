@@ -100,9 +100,9 @@ async function optionsOf(flags: TestFlags): Promise<Omit<TestOptions, 'signal' |
   if (arch === undefined) {
     throw new ArgumentError('expected --arch, the run directory of a training, or a genotype beside --weights');
   }
-  const { genotype, run } = await networkGenotype(arch, flags);
+  const { genotype, run, weights: own } = await networkGenotype(arch, flags);
   const known = run === undefined ? undefined : await trainingOf(run);
-  const file = weights ?? known?.weights;
+  const file = weights ?? known?.weights ?? own;
   if (file === undefined) {
     throw new ArgumentError(`expected --weights beside --arch ${arch}: only the run of a training brings its own`);
   }

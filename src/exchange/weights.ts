@@ -6,6 +6,7 @@ import { text } from '../option_rules.ts';
 import { alphaNames, alphaPaths } from './alphas.ts';
 import { notFinite } from './not_finite.ts';
 import { openTensors } from './open_tensors.ts';
+import { translated } from './stacnas_names.ts';
 import { findNetworks, isPart, isSupernet, type StoredNetwork } from './stored_networks.ts';
 import type { TensorSource } from './tensor_source.ts';
 
@@ -41,11 +42,12 @@ const mostShown = 5;
 /**
  * Reads weights from a safetensors file or a PyTorch checkpoint (zip or legacy format), told apart by their first bytes. A network is
  * found wherever it is in the file, under whatever prefix; other tensors, such as an optimiser's, are left out. Architecture
- * parameters beside a supernet become its own, and what counters of cost leave behind is no tensor of it. Nothing of a file is run. Throws FileError that names the file.
+ * parameters beside a supernet become its own, names of StacNAS' code ours, and what counters of cost leave behind is no tensor of it. Nothing of a file is run. Throws FileError that names the file.
  */
 export async function readWeights(path: string, options: ReadWeightsOptions = {}): Promise<WeightFile> {
   check('path', path, text('the path of a file'));
-  const { source: whole, ...file } = await openTensors(path);
+  const { source: given, ...file } = await openTensors(path);
+  const whole = translated(given);
   const source = { ...whole, paths: whole.paths.filter((name) => !costCounter.test(name)) };
   const networks = findNetworks(source.paths.filter((name) => !isOptimizer(name)));
   const { paths, notices } =

@@ -1,6 +1,7 @@
 import { ArgumentError, invalid } from '../errors.ts';
 import { suggestion } from '../suggest.ts';
 import { formatJson, readJson } from './forms/json.ts';
+import { hasNestedLists, readNestedLists } from './forms/nested_lists.ts';
 import { formatNni, isNni, readNni } from './forms/nni.ts';
 import {
   type FoundGenotype,
@@ -19,7 +20,7 @@ export type GenotypeForm = 'python' | 'json' | 'nni';
 
 /**
  * Reads a genotype from a published name (`DARTS_V2`), the originals' Python form (`Genotype(normal=[...], ...)`), the same fields as
- * a dict, the JSON form, or what Microsoft NNI exports. The Python form may stand anywhere in a text, such as a log or a module; of
+ * a dict, the nested lists that StacNAS' code logs, the JSON form, or what Microsoft NNI exports. Python's forms may stand anywhere in a text, such as a log or a module; of
  * several the last one is taken. Whether it is of pairs, of pairs with weights or of triples is seen from its entries. Throws
  * ArgumentError with line and column of the fault, of NNI's forms with the key.
  */
@@ -38,6 +39,7 @@ export function findGenotype(text: string): FoundGenotype {
     const { message } = invalid('genotype', forms, trimmed);
     throw new ArgumentError(message + suggestion(trimmed, Object.keys(genotypes)));
   }
+  if (!isPython(text) && hasNestedLists(text)) return readNestedLists(text);
   // A call within braces is one that a log of JSON lines quotes.
   if (!trimmed.startsWith('{') || isPython(text)) return readPython(text);
   if (isDictionary(text)) return alone(readDictionary(text));

@@ -1,0 +1,46 @@
+// The genotype that a pickled network of StacNAS' code (arXiv:1909.11926) was built from. Nothing of the file is run.
+import { FileError } from '../errors.ts';
+import type { Genotype, GenotypeCell } from '../genotype/genotype.ts';
+import { findFault } from '../genotype/rules.ts';
+import { readBytes } from './open_tensors.ts';
+import { openTorchArchive } from './torch_archive.ts';
+import { Opaque } from './unpickle.ts';
+
+/** Whether bytes begin as a file of torch.save does: a zip archive or a pickle. */
+export function isTorchFile(bytes: Uint8Array): boolean {
+  return (bytes[0] === 0x80 && bytes[1] >= 2 && bytes[1] <= 5) || (bytes[0] === 0x50 && bytes[1] === 0x4b);
+}
+
+/** Reads it from a file of torch.save that holds the whole module. Throws FileError where there is none. */
+export async function readModuleGenotype(path: string): Promise<Genotype> {
+  const genotype = genotypeOf(pickled(await readBytes(path), path));
+  if (genotype !== undefined && findFault(genotype) === undefined) return genotype;
+  throw new FileError(
+    `${path} holds no genotype: expected text, or a network that StacNAS' code pickled whole with cells for both types`,
+  );
+}
+
+function pickled(bytes: Uint8Array, path: string): unknown {
+  try {
+    return openTorchArchive(bytes).value;
+  } catch (error) {
+    throw new FileError(`${path} cannot be read: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** [normal, reduce], each [node, ...], each [(operation, input), ...]. */
+function genotypeOf(value: unknown): Genotype | undefined {
+  const state = value instanceof Opaque ? value.state : undefined;
+  const cells: unknown = state instanceof Map ? state.get('_genotypes') : undefined;
+  if (!Array.isArray(cells) || cells.length !== 2) return undefined;
+  const [normal, reduce] = cells.map(cellOf);
+  return normal && reduce && { normal, reduce };
+}
+
+function cellOf(nodes: unknown): GenotypeCell | undefined {
+  if (!Array.isArray(nodes)) return undefined;
+  const read = nodes.map((edges) =>
+    Array.isArray(edges) ? edges.map((edge) => ({ operation: edge?.[0], input: edge?.[1] })) : [],
+  );
+  return { nodes: read, concat: read.map((_, node) => node + 2) };
+}
