@@ -67,6 +67,12 @@ function storyOf(directory: string): unknown[] {
   return records.filter(({ type }) => type !== 'start');
 }
 
+const namesOf = (directory: string) => readdirSync(directory, { recursive: true, encoding: 'utf8' }).toSorted();
+
+/** Folders of stages that have ended. */
+const stagesOf = (directory: string) =>
+  namesOf(directory).filter((name) => existsSync(join(directory, name, 'cells.svg')));
+
 /** Goes on with a run, or begins it when it was killed before it had a configuration. */
 function goOn(out: string, mode: readonly string[], threads: number): string[] {
   const begun = existsSync(join(out, 'config.json'));
@@ -80,6 +86,7 @@ describe('kill -9 and resume', () => {
     ['activations in bf16', ['--precision', 'bf16']],
     ['FairDARTS', ['--method', 'fairdarts']],
     ['FairDARTS of one level', ['--method', 'fairdarts', '--single-level', '--sep-loss', 'l1']],
+    ['StacNAS in both of its stages', ['--method', 'stacnas', '--search2-layers', '4']],
   ])('%s: the same bytes, with another thread count as well', async (_, mode) => {
     const folder = scratch();
     const whole = join(folder, 'whole');
@@ -100,7 +107,10 @@ describe('kill -9 and resume', () => {
       await finish(goOn(out, mode, 2));
       expect(checkpointOf(out).equals(checkpointOf(whole))).toBe(true);
       expect(storyOf(out)).toEqual(storyOf(whole));
-      expect(readdirSync(out).toSorted()).toEqual(readdirSync(whole).toSorted());
+      expect(namesOf(out)).toEqual(namesOf(whole));
+      for (const stage of stagesOf(whole)) {
+        expect(checkpointOf(join(out, stage)).equals(checkpointOf(join(whole, stage))), stage).toBe(true);
+      }
     }
     expect(kills).toBeGreaterThanOrEqual(2);
   });
