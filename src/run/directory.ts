@@ -109,11 +109,18 @@ export async function holdRun({ directory }: RunFiles): Promise<Lock> {
   const lock = await takeLock(directory);
   try {
     await removeDrafts(directory);
+    for (const folder of await stageFolders(directory)) await removeDrafts(folder);
     return lock;
   } catch (error) {
     await lock.release();
     throw error;
   }
+}
+
+/** Where stages that have ended left what they did, as far as they came with it. */
+async function stageFolders(directory: string): Promise<string[]> {
+  const entries = await readdir(directory, { withFileTypes: true });
+  return entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(directory, name));
 }
 
 /** Writes config.json. Throws FileError. */
