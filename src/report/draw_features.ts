@@ -7,13 +7,16 @@ import { heatColour } from './colours.ts';
 import { type Panel, panelsPicture } from './panels.ts';
 import { type Box, picture, shape, textAt, widthOf, within } from './svg.ts';
 
-/** Candidates of an edge, as pictures take them. */
+/** What the candidates of an edge compute, as pictures take it. */
 export interface DrawnFeatures {
+  /** From 0. */
   readonly cell: number;
   readonly node: number;
   readonly input: number;
+  /** All but `none`. */
   readonly candidates: readonly string[];
   readonly correlation: Correlation;
+  /** Of their mean features: the first two principal components. */
   readonly projection: readonly Coordinates[];
 }
 

@@ -10,7 +10,7 @@ import { sizesOfWeights } from '../exchange/network_sizes.ts';
 import { readWeights } from '../exchange/weights.ts';
 import { type Assignment, clustered, correlated } from '../features/clusters.ts';
 import { type Correlation, FeatureMoments, meanCorrelation } from '../features/correlation.ts';
-import { type Coordinates, principalCoordinates } from '../features/projection.ts';
+import { principalCoordinates } from '../features/projection.ts';
 import type { CellType } from '../genotype/genotype.ts';
 import type { MixedNode } from '../graph/graph.ts';
 import { elementsOf } from '../graph/shape.ts';
@@ -23,6 +23,7 @@ import { cellType } from '../network/macro.ts';
 import { buildSupernet, type Supernet } from '../network/supernet.ts';
 import { noneName, operations } from '../operation/operations.ts';
 import { checkOptionRules, type OptionRules, required, text, word } from '../option_rules.ts';
+import type { DrawnFeatures } from '../report/draw_features.ts';
 import type { AlphaLayout } from '../select/layout.ts';
 import type { SearchSpace } from '../space/space.ts';
 import { type RecordedRun, type RunFiles, readRun, runFiles } from './directory.ts';
@@ -60,17 +61,8 @@ export interface FeatureClusters {
 }
 
 /** What the candidates of an edge compute. */
-export interface EdgeFeatures {
-  /** From 0. */
-  readonly cell: number;
+export interface EdgeFeatures extends DrawnFeatures {
   readonly type: CellType;
-  readonly node: number;
-  readonly input: number;
-  /** All but `none`. */
-  readonly candidates: readonly string[];
-  readonly correlation: Correlation;
-  /** Of their mean features: the first two principal components. */
-  readonly projection: readonly Coordinates[];
   /** By k-means of their mean features, into 2, 3 and 4 groups as far as there are so many candidates. */
   readonly clusters: readonly FeatureClusters[];
 }
