@@ -8,9 +8,8 @@ import { type DatasetName, loadDataset } from '../data/load.ts';
 import { ArgumentError, BackendError, FileError, throwIfAborted } from '../errors.ts';
 import { sizesOfWeights } from '../exchange/network_sizes.ts';
 import { readWeights } from '../exchange/weights.ts';
-import { type Assignment, clustered, correlated } from '../features/clusters.ts';
+import type { Assignment } from '../features/clusters.ts';
 import { type Correlation, FeatureMoments, meanCorrelation } from '../features/correlation.ts';
-import { principalCoordinates } from '../features/projection.ts';
 import type { CellType } from '../genotype/genotype.ts';
 import type { MixedNode } from '../graph/graph.ts';
 import { elementsOf } from '../graph/shape.ts';
@@ -145,8 +144,8 @@ export async function findFeatures(options: FeatureOptions): Promise<Features> {
       onProgress?.(done, images);
       if (done === images) break;
     }
-    const found = edges.map(featuresOf);
-    return { stage: stage.name, images, edges: found, ...proposalOf(found, groups) };
+    const found = await Promise.all(edges.map(featuresOf));
+    return { stage: stage.name, images, edges: found, ...(await proposalOf(found, groups)) };
   } finally {
     if (options.device === undefined) device.dispose();
   }
@@ -268,18 +267,27 @@ function takeIn({ outputs, elements, moments }: ObservedEdge, { outputs: read }:
   }
 }
 
-function featuresOf({ place, moments }: ObservedEdge): EdgeFeatures {
+// Loaded on first use: eigenvectors and k-means are large, and no other command needs them.
+const clusters = () => import('../features/clusters.ts');
+const projection = () => import('../features/projection.ts');
+
+async function featuresOf({ place, moments }: ObservedEdge): Promise<EdgeFeatures> {
+  const [{ clustered }, { principalCoordinates }] = await Promise.all([clusters(), projection()]);
   const points = principalCoordinates(moments.means);
   const most = Math.min(place.candidates.length, mostGroups);
-  const clusters = Array.from({ length: Math.max(0, most - 1) }, (_, i) => ({
+  const found = Array.from({ length: Math.max(0, most - 1) }, (_, i) => ({
     groups: i + 2,
     assignment: clustered(points, i + 2),
   }));
-  const projection = points.map(([first, second = 0]) => [first, second]);
-  return { ...place, correlation: moments.correlation(), projection, clusters };
+  const projected = points.map(([first, second = 0]) => [first, second]);
+  return { ...place, correlation: moments.correlation(), projection: projected, clusters: found };
 }
 
-function proposalOf(edges: readonly EdgeFeatures[], groups: number | undefined): Pick<Features, 'proposal'> {
+async function proposalOf(
+  edges: readonly EdgeFeatures[],
+  groups: number | undefined,
+): Promise<Pick<Features, 'proposal'>> {
+  const { correlated } = await clusters();
   const [{ candidates }] = edges;
   const same = edges.every((edge) => edge.candidates.join() === candidates.join());
   if (!same) return {};
