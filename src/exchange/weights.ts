@@ -42,7 +42,8 @@ const mostShown = 5;
 /**
  * Reads weights from a safetensors file or a PyTorch checkpoint (zip or legacy format), told apart by their first bytes. A network is
  * found wherever it is in the file, under whatever prefix; other tensors, such as an optimiser's, are left out. Architecture
- * parameters beside a supernet become its own, names of StacNAS' code ours, and what counters of cost leave behind is no tensor of it. Nothing of a file is run. Throws FileError that names the file.
+ * parameters beside a supernet become its own, names of StacNAS' code ours, and what counters of cost leave behind is no tensor of it.
+ * Nothing of a file is run. Throws FileError that names the file.
  */
 export async function readWeights(path: string, options: ReadWeightsOptions = {}): Promise<WeightFile> {
   check('path', path, text('the path of a file'));

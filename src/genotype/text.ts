@@ -20,8 +20,8 @@ export type GenotypeForm = 'python' | 'json' | 'nni';
 
 /**
  * Reads a genotype from a published name (`DARTS_V2`), the originals' Python form (`Genotype(normal=[...], ...)`), the same fields as
- * a dict, the nested lists that StacNAS' code logs, the JSON form, or what Microsoft NNI exports. Python's forms may stand anywhere in a text, such as a log or a module; of
- * several the last one is taken. Whether it is of pairs, of pairs with weights or of triples is seen from its entries. Throws
+ * a dict, the nested lists that StacNAS' code logs, the JSON form, or what Microsoft NNI exports. Python's forms may stand anywhere in a
+ * text, such as a log or a module; of several the last one is taken. Whether it is of pairs, of pairs with weights or of triples is seen from its entries. Throws
  * ArgumentError with line and column of the fault, of NNI's forms with the key.
  */
 export function parseGenotype(text: string): Genotype {

@@ -111,7 +111,11 @@ export async function findFeatures(options: FeatureOptions): Promise<Features> {
   const stage = await stageOf(run, options.stage);
   const dataset = await datasetOf(run, options);
   const { supernet, tensors } = await supernetOf(stage, dataset);
-  const edges = edgesOf(supernet).filter(({ isEnd }) => which === 'all' || isEnd);
+  const edges = edgesOf(supernet, which);
+  const candidates = commonCandidates(edges);
+  if (groups !== undefined && candidates !== undefined && groups > candidates.length) {
+    throw new ArgumentError(`expected at most ${candidates.length} groups, one a candidate, but got ${groups}`);
+  }
   const { backend, threads, index } = options;
   const device = options.device ?? (await openDevice({ backend, threads, index }));
   try {
@@ -145,7 +149,8 @@ export async function findFeatures(options: FeatureOptions): Promise<Features> {
       if (done === images) break;
     }
     const found = await Promise.all(edges.map(featuresOf));
-    return { stage: stage.name, images, edges: found, ...(await proposalOf(found, groups)) };
+    const proposal = candidates && (await proposalOf(found, candidates, groups));
+    return { stage: stage.name, images, edges: found, ...(proposal && { proposal }) };
   } finally {
     if (options.device === undefined) device.dispose();
   }
@@ -229,28 +234,27 @@ async function supernetOf({ layout, activation, files }: RecordedStage, { train,
 /** An edge of one cell while images go by. */
 interface ObservedEdge {
   readonly place: Pick<EdgeFeatures, 'cell' | 'type' | 'node' | 'input' | 'candidates'>;
-  /** The first or the last of its cell. */
-  readonly isEnd: boolean;
   /** Nodes of the candidates' outputs, and their elements an image. */
   readonly outputs: readonly number[];
   readonly elements: number;
   readonly moments: FeatureMoments;
 }
 
-/** All edges, cell by cell. */
-function edgesOf({ graph, tables }: Supernet): ObservedEdge[] {
+/** The edges that are looked at, cell by cell. */
+function edgesOf({ graph, tables }: Supernet, which: (typeof edgeChoices)[number]): ObservedEdge[] {
   const mixed = graph.nodes.filter((node): node is MixedNode => node.op === 'mixed');
   const layers = mixed.length / tables.normal.edges.length;
-  return mixed.map((edge, index) => {
+  return mixed.flatMap((edge, index) => {
     const cell = Math.floor(index / tables.normal.edges.length);
     const type = cellType(cell, layers);
+    const isEnd = edge.row === 0 || edge.row === tables[type].edges.length - 1;
+    if (which === 'ends' && !isEnd) return [];
     const { node, input } = tables[type].edges[edge.row];
     const branches = edge.branches.filter(({ name }) => name !== noneName);
     const outputs = branches.map(({ output }) => output);
     const elements = elementsOf(graph.nodes[outputs[0]].shape);
     return {
       place: { cell, type, node, input, candidates: branches.map(({ name }) => name) },
-      isEnd: edge.row === 0 || edge.row === tables[type].edges.length - 1,
       ...{ outputs, elements, moments: new FeatureMoments(outputs.length, elements) },
     };
   });
@@ -283,20 +287,21 @@ async function featuresOf({ place, moments }: ObservedEdge): Promise<EdgeFeature
   return { ...place, correlation: moments.correlation(), projection: projected, clusters: found };
 }
 
+/** The candidates of all edges, where they are the same. */
+function commonCandidates(edges: readonly ObservedEdge[]): readonly string[] | undefined {
+  const [{ candidates }] = edges.map(({ place }) => place);
+  return edges.every(({ place }) => place.candidates.join() === candidates.join()) ? candidates : undefined;
+}
+
 async function proposalOf(
   edges: readonly EdgeFeatures[],
+  candidates: readonly string[],
   groups: number | undefined,
-): Promise<Pick<Features, 'proposal'>> {
+): Promise<NonNullable<Features['proposal']>> {
   const { correlated } = await clusters();
-  const [{ candidates }] = edges;
-  const same = edges.every((edge) => edge.candidates.join() === candidates.join());
-  if (!same) return {};
-  if (groups !== undefined && groups > candidates.length) {
-    throw new ArgumentError(`expected at most ${candidates.length} groups, one a candidate, but got ${groups}`);
-  }
   const correlation = meanCorrelation(edges.map((edge) => edge.correlation));
   const assignment = correlated(correlation, groups);
   const numbers = [...new Set(assignment)];
   const named = numbers.map((group) => candidates.filter((_, i) => assignment[i] === group));
-  return { proposal: { candidates, correlation, groups: named } };
+  return { candidates, correlation, groups: named };
 }

@@ -1,9 +1,9 @@
 // FairDARTS (Chu, Zhou, Zhang, Li, arXiv:1911.12126): mixing weights that do not compete, and a loss that pulls them to 0 or 1.
 import type { Command } from '../../backend/device.ts';
 import { alphaUpdate } from '../../learn/alpha_step.ts';
-import { weightStep } from '../../learn/weight_step.ts';
 import { zeroOneLoss } from '../../learn/zero_one.ts';
 import type { AlternatingParts, AlternatingStep } from '../alternating_search.ts';
+import { oneLevelStep } from '../one_level_step.ts';
 import { twoTerms, zeroOneMeans, zeroOneReports } from '../zero_one_search.ts';
 import type { FairdartsSettings } from './settings.ts';
 
@@ -40,12 +40,6 @@ function alphaStep(step: AlternatingStep<FairdartsSettings>): Command[] {
 }
 
 function commonStep(step: AlternatingStep<FairdartsSettings>): Command[] {
-  const { program, train, settings, update } = step;
-  const [, weightUpdate] = weightStep({ ...step, batch: train });
-  return [
-    { kind: 'gradients', program, batch: train, target: 'both' },
-    zeroOneLoss(program, settings.sepLoss, settings.auxLossWeight),
-    weightUpdate,
-    alphaUpdate(program.parameters, settings, update),
-  ];
+  const { program, settings } = step;
+  return oneLevelStep(step, [zeroOneLoss(program, settings.sepLoss, settings.auxLossWeight)]);
 }

@@ -4,10 +4,10 @@ import { strongestByAlpha, winners } from '../../select/strongest_by_alpha.ts';
 import { resolveSpace, type SearchSpace, spaceOf } from '../../space/space.ts';
 import { alternatingMeasures, alternatingSearch } from '../alternating_search.ts';
 import { defineMethod, type JsonValue, type Measure, type MethodContext } from '../method.ts';
+import { oneLevelStep } from '../one_level_step.ts';
 import { describeStages, type StageDescription, type StagePart } from '../staged_run.ts';
 import { checkGrouped, memberSpace, type Winners } from './groups.ts';
 import { type StacnasSettings, stacnasPresets, stacnasSettingRules } from './settings.ts';
-import { oneLevelStep } from './step.ts';
 
 /** StacNAS: first which group of operations, then which of its members, on every edge. */
 export const stacnas = defineMethod({
@@ -58,7 +58,7 @@ function foundBefore({ settings: { stage }, before }: MethodContext<StacnasSetti
     );
   }
   if (!isSecond && before !== undefined) {
-    throw new ArgumentError(`from (--from) is for stage search2 alone (--stage search2), but this run has search1`);
+    throw new ArgumentError('from (--from) is for stage search2 alone (--stage search2), but this run has search1');
   }
   const found = before?.stages['search1'];
   if (isSecond && found === undefined) {
