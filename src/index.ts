@@ -69,7 +69,15 @@ export {
 export { type PublishedHistoryOptions, writePublishedHistory } from './exchange/published_history.ts';
 export { type ReadWeightsOptions, readWeights, type WeightFile } from './exchange/weights.ts';
 export { withoutDeadNodes } from './genotype/dead_nodes.ts';
-export type { CellType, Genotype, GenotypeCell, GenotypeEdge } from './genotype/genotype.ts';
+export type {
+  CellKey,
+  CellType,
+  Genotype,
+  GenotypeByCell,
+  GenotypeByType,
+  GenotypeCell,
+  GenotypeEdge,
+} from './genotype/genotype.ts';
 export { genotypes } from './genotype/published.ts';
 export { formatGenotype, type GenotypeForm, parseGenotype } from './genotype/text.ts';
 export {

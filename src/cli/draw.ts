@@ -2,13 +2,12 @@ import { extname } from 'node:path';
 import type { Command } from 'commander';
 import { ArgumentError, invalid } from '../errors.ts';
 import type { PublishedHistoryOptions } from '../exchange/published_history.ts';
-import { cellTypes } from '../genotype/genotype.ts';
 import { writeFileAtomic } from '../io/atomic.ts';
 import { drawGenotype, type PictureFormat } from '../report/draw.ts';
 import { type DrawHistoryOptions, drawHistory, historyKinds } from '../report/draw_history.ts';
 import { readHistory } from '../run/select.ts';
 import { genotypeArgument, genotypeArgumentHelp } from './genotype_argument.ts';
-import { addHistoryOptions, publishedOf } from './history_options.ts';
+import { addHistoryOptions, cellHelp, cellsTold, publishedOf } from './history_options.ts';
 import { choiceParser, textParser } from './options.ts';
 import { publishedNames } from './published_names.ts';
 
@@ -49,7 +48,7 @@ export function addDrawCommand(program: Command): void {
     .optionsGroup('How searches went:')
     .option('--history <sources...>', "draw searches: run directories, or what FairDARTS' code left")
     .option('--kind <name>', `${historyKinds.join(', ')} (default: grid)`, choiceParser('--kind', historyKinds))
-    .option('--cell <type>', 'normal or reduce (default: both)', choiceParser('--cell', cellTypes));
+    .option('--cell <name>', cellHelp, textParser('--cell', 'a cell'));
   addHistoryOptions(command);
   command.addHelpText('after', examples).action(draw);
 }
@@ -78,6 +77,7 @@ async function drawHistories(
   }
   const histories = [];
   for (const name of sources) histories.push({ name, history: await readHistory(name, publishedOf(published)) });
+  for (const { history } of histories) cellsTold(history, cell);
   await write(await drawHistory(histories, { kind, cell, by, threshold, format }), out);
 }
 

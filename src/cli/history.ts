@@ -1,15 +1,15 @@
 import type { Command } from 'commander';
 import { invalid } from '../errors.ts';
 import { type PublishedHistoryOptions, writePublishedHistory } from '../exchange/published_history.ts';
-import { type CellType, cellTypes } from '../genotype/genotype.ts';
+import type { CellKey } from '../genotype/genotype.ts';
 import { skipName } from '../operation/operations.ts';
 import { readHistory } from '../run/select.ts';
 import type { MixingHistory } from '../select/history.ts';
 import { type SelectionRule, usualSelection } from '../select/rules.ts';
 import { type OperationCounts, operationCounts, operationsOf } from '../select/statistics.ts';
 import { formatShare, formatTable } from './format.ts';
-import { addHistoryOptions, historySourceHelp, publishedOf } from './history_options.ts';
-import { choiceParser, textParser } from './options.ts';
+import { addHistoryOptions, cellHelp, cellsTold, historySourceHelp, publishedOf } from './history_options.ts';
+import { textParser } from './options.ts';
 
 const examples = `
 Examples:
@@ -24,7 +24,7 @@ dartsmith draw --history draws it.`;
 interface Given extends PublishedHistoryOptions {
   readonly by?: SelectionRule;
   readonly threshold?: number;
-  readonly cell?: CellType;
+  readonly cell?: CellKey;
   readonly counts?: boolean;
   readonly json?: boolean;
   readonly write?: string;
@@ -36,7 +36,7 @@ interface Told {
   readonly history: MixingHistory;
   readonly by: SelectionRule;
   readonly threshold: number;
-  readonly cells: readonly (readonly [CellType, readonly OperationCounts[]])[];
+  readonly cells: readonly (readonly [CellKey, readonly OperationCounts[]])[];
 }
 
 /** Adds `dartsmith history`. */
@@ -50,7 +50,7 @@ export function addHistoryCommand(program: Command): void {
     .argument('<sources...>', `each ${historySourceHelp}`);
   addHistoryOptions(command);
   command
-    .option('--cell <type>', 'normal or reduce (default: both)', choiceParser('--cell', cellTypes))
+    .option('--cell <name>', cellHelp, textParser('--cell', 'a cell'))
     .option('--counts', 'print every operation: edges that it leads, and edges on which it reaches the threshold')
     .option('--json', 'print all of it as JSON Lines, one an epoch and cell')
     .option(
@@ -74,8 +74,8 @@ async function tell(sources: readonly string[], given: Given): Promise<void> {
   for (const source of sources) {
     const history = await readHistory(source, publishedOf(given));
     const { by, threshold } = usualSelection(history, given);
-    const cells = (cell === undefined ? cellTypes : [cell]).map((type) => {
-      return [type, operationCounts(history, type, { by, threshold })] as const;
+    const cells = cellsTold(history, cell).map((key) => {
+      return [key, operationCounts(history, key, { by, threshold })] as const;
     });
     told.push({ source, history, by, threshold, cells });
   }

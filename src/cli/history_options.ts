@@ -3,13 +3,27 @@ import type { Command } from 'commander';
 import { aNumber } from '../checks.ts';
 import { invalid } from '../errors.ts';
 import type { PublishedHistoryOptions } from '../exchange/published_history.ts';
+import type { CellKey } from '../genotype/genotype.ts';
+import type { MixingHistory } from '../select/history.ts';
 import { defaultThreshold, selectionRules } from '../select/rules.ts';
 import { mixingActivations } from '../space/space.ts';
+import { invalidWord } from '../suggest.ts';
 import { choiceParser, readNumber, textParser } from './options.ts';
 
 /** How the help of a command describes where a history comes from. */
 export const historySourceHelp =
   "a run directory, or what a search of FairDARTS' code left: its folder, history_weight.json, normal_weight.npy or checkpoint.pth.tar";
+
+/** Describes which cells are told of. */
+export const cellHelp = 'normal, reduce or, of cells that do not share alpha, such as cells.3 (default: all)';
+
+/** The cells of a history that are told of: all, or the one that is asked for. Throws ArgumentError for one that it has not. */
+export function cellsTold({ layout }: MixingHistory, cell: CellKey | undefined): CellKey[] {
+  const keys = Object.keys(layout.tables);
+  if (cell === undefined) return keys;
+  if (!keys.includes(cell)) throw invalidWord('--cell', keys, cell);
+  return [cell];
+}
 
 /** Adds the rule of selection and its threshold, and what the published code's files do not say. */
 export function addHistoryOptions(command: Command): void {

@@ -1,5 +1,5 @@
 // What a search looks like while it goes on: pure functions from events to text. Epochs and steps count from 1 for people.
-import type { Genotype, GenotypeCell } from '../genotype/genotype.ts';
+import { cellsOf, type Genotype, type GenotypeCell } from '../genotype/genotype.ts';
 import { formatGenotype, pythonForm } from '../genotype/text.ts';
 import type { Measure } from '../methods/method.ts';
 import { operationText } from '../report/dot.ts';
@@ -102,10 +102,11 @@ function formatMeasure({ unit }: Measure, value = Number.NaN): string {
   return unit === 'loss' ? formatLoss(value) : formatFigure(value);
 }
 
-/** Both cells as sums, one node a line, `3 = skip_connect(0) + sep_conv_3x3(1)` or `3 isolated`; side by side where they fit. */
+/** The cells as sums, one node a line, `3 = skip_connect(0) + sep_conv_3x3(1)` or `3 isolated`; two side by side where they fit. */
 export function genotypeLines(genotype: Genotype, room: number): string[] {
-  const normal = cellLines('normal', genotype.normal);
-  const reduce = cellLines('reduce', genotype.reduce);
+  const cells = cellsOf(genotype).map(([key, cell]) => cellLines(key, cell));
+  if (cells.length !== 2) return cells.flat();
+  const [normal, reduce] = cells;
   const left = Math.max(...normal.map((line) => line.length));
   const right = Math.max(...reduce.map((line) => line.length));
   if (left + 3 + right > room) return [...normal, ...reduce];

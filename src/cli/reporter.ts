@@ -1,6 +1,7 @@
 import { emptyCells } from '../genotype/genotype.ts';
 import type { Measure, Method } from '../methods/method.ts';
 import { methods as builtInMethods } from '../methods/registry.ts';
+import { runFiles } from '../run/directory.ts';
 import type {
   EpochEvent,
   RunEvent,
@@ -164,8 +165,12 @@ function measuresOf({ method }: StartEvent, methods: readonly Method[]): readonl
 function summary(result: SearchResult | TrainResult): string[] {
   if ('testAccuracy' in result) return trainSummary(result);
   const { genotype, architectures, directory } = result;
-  const texts = resultTexts(result);
-  if (directory === undefined) return texts;
+  if (directory === undefined) return resultTexts(result);
+  // All cells of a network would fill the screen.
+  const texts =
+    genotype.cells === undefined
+      ? resultTexts(result)
+      : [`genotype of ${genotype.cells.length} cells: ${runFiles(directory).genotype}`];
   const run = quoted(directory);
   // There is no network to train then; a notice says so.
   if (emptyCells(genotype).length > 0) {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { ArgumentError, DataError } from '../errors.ts';
 import { checkLive } from '../genotype/dead_nodes.ts';
-import { cellTypes, type Genotype } from '../genotype/genotype.ts';
+import type { Genotype } from '../genotype/genotype.ts';
 import { formatGenotype } from '../genotype/text.ts';
 import { writeFileAtomic } from '../io/atomic.ts';
 import { type SelectFromOptions, type Selection, selectFrom } from '../run/select.ts';
@@ -75,12 +75,11 @@ function tellDead(genotype: Genotype): void {
 }
 
 function countLines({ by, threshold, epoch, counts }: Selection): string[] {
-  const cells = cellTypes.map((type) => {
-    const { weights, atLeastThreshold, largest } = counts[type];
+  const cells = Object.entries(counts).map(([key, { weights, atLeastThreshold, largest }]) => {
     const reached = looksAtThreshold(by)
       ? `${atLeastThreshold} of ${weights} mixing weights reach ${threshold}`
       : `${weights} mixing weights`;
-    return `${type}: ${reached}, the largest is ${largest.weight.toFixed(4)}`;
+    return `${key}: ${reached}, the largest is ${largest.weight.toFixed(4)}`;
   });
   return [`by ${by}${epoch === undefined ? '' : `, ${momentOf(epoch)}`}`, ...cells];
 }

@@ -8,6 +8,16 @@ import type { TensorSource } from './tensor_source.ts';
 /** The tables of a supernet, in the order of the published code's list. */
 export const alphaNames = ['alphas_normal', 'alphas_reduce'] as const;
 
+/** Whether a tensor is a table of architecture parameters: that of a cell type, or of one cell where those of a type share none. */
+export function isAlphaName(name: string): boolean {
+  return /^alphas_\w+$/.test(name) || isCellAlphaName(name);
+}
+
+/** Whether it is a table of one cell. */
+export function isCellAlphaName(name: string): boolean {
+  return /^cells\.\d+\.alphas$/.test(name);
+}
+
 /** What they are called elsewhere, at the end of a path. */
 const endings = [
   /(?:^|\.)(?:alphas?[._]normal|_?arch_?param\w*\.(?:0|normal|alphas?_normal)|_?alphas?\.0)$/i,

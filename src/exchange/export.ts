@@ -9,7 +9,7 @@ import { buildDerivedNetwork, type DerivedNetworkOptions } from '../network/deri
 import type { Operation } from '../operation/operations.ts';
 import { checkOptionRules, type OptionRules, record, required, text, word, wordOr } from '../option_rules.ts';
 import { type SearchSpace, spaces } from '../space/space.ts';
-import { alphaNames } from './alphas.ts';
+import { isAlphaName } from './alphas.ts';
 import { withCounters, withoutCounters } from './batch_counters.ts';
 import { type NetworkSizes, sizesOfWeights, usualShape } from './network_sizes.ts';
 import { encodeOnnx } from './onnx.ts';
@@ -44,7 +44,7 @@ export interface ExportOptions {
   readonly alphas?: string;
   /**
    * Of a supernet for PyTorch: write a dict with `state_dict`, which the published code's strict load_state_dict takes, and
-   * `alphas_normal` and `alphas_reduce` beside it; false when absent.
+   * `alphas_normal` and `alphas_reduce`, or the `cells.INDEX.alphas` of cells that do not share them, beside it; false when absent.
    */
   readonly separateAlphas?: boolean;
   /** Height and width of the images, for ONNX; what the file tells when absent, else 32, 224 for a large stem. */
@@ -95,11 +95,12 @@ export async function exportNetwork(options: ExportOptions): Promise<ExportedNet
     : { ...file, genotype: checkDerived(options, known, sizes, file) };
   const normalisation = normalisationOf(known, sizes);
   const metadata = { ...file.metadata, ...(genotype && { genotype: formatGenotype(genotype, 'json') }) };
+  const beside = options.separateAlphas ? [...tensors.keys()].filter(isAlphaName) : [];
   const encoders: Readonly<Record<ExportFormat, () => Uint8Array>> = {
     onnx: () => encodeModel({ ...network, genotype: genotype!, operations }, tensors, normalisation, metadata),
-    pt: () => encodeTorchFile(withCounters(tensors), options.separateAlphas ? alphaNames : []),
+    pt: () => encodeTorchFile(withCounters(tensors), beside),
     // PyTorch 0.3 of the published code knows no counters, and newer ones do without in a file of this format.
-    'pt-legacy': () => encodeLegacyTorchFile(withoutCounters(tensors), options.separateAlphas ? alphaNames : []),
+    'pt-legacy': () => encodeLegacyTorchFile(withoutCounters(tensors), beside),
     safetensors: () => encodeSafetensors(singles(tensors), metadata),
   };
   const bytes = encoders[format]();

@@ -1,6 +1,6 @@
 // The genotype that a pickled network of StacNAS' code (arXiv:1909.11926) was built from. Nothing of the file is run.
 import { FileError } from '../errors.ts';
-import type { Genotype, GenotypeCell } from '../genotype/genotype.ts';
+import { cellKey, cellTypes, type Genotype, type GenotypeCell, genotypeOfCells } from '../genotype/genotype.ts';
 import { findFault } from '../genotype/rules.ts';
 import { readBytes } from './open_tensors.ts';
 import { openTorchArchive } from './torch_archive.ts';
@@ -15,9 +15,7 @@ export function isTorchFile(bytes: Uint8Array): boolean {
 export async function readModuleGenotype(path: string): Promise<Genotype> {
   const genotype = genotypeOf(pickled(await readBytes(path), path));
   if (genotype !== undefined && findFault(genotype) === undefined) return genotype;
-  throw new FileError(
-    `${path} holds no genotype: expected text, or a network that StacNAS' code pickled whole with cells for both types`,
-  );
+  throw new FileError(`${path} holds no genotype: expected text, or a network that StacNAS' code pickled whole`);
 }
 
 function pickled(bytes: Uint8Array, path: string): unknown {
@@ -28,18 +26,19 @@ function pickled(bytes: Uint8Array, path: string): unknown {
   }
 }
 
-/** [normal, reduce], each [node, ...], each [(operation, input), ...]. */
+/** [normal, reduce] or all cells of the network, each [node, ...], each [(operation, input), ...]. */
 function genotypeOf(value: unknown): Genotype | undefined {
   const state = value instanceof Opaque ? value.state : undefined;
   const cells: unknown = state instanceof Map ? state.get('_genotypes') : undefined;
-  if (!Array.isArray(cells) || cells.length !== 2) return undefined;
-  const [normal, reduce] = cells.map(cellOf);
-  return normal && reduce && { normal, reduce };
+  if (!Array.isArray(cells) || cells.length < cellTypes.length) return undefined;
+  const keyOf = cells.length === cellTypes.length ? (index: number) => cellTypes[index] : cellKey;
+  const read = cells.map((cell, index) => [keyOf(index), cellOf(cell)] as const);
+  return genotypeOfCells(Object.fromEntries(read));
 }
 
-function cellOf(nodes: unknown): GenotypeCell | undefined {
-  if (!Array.isArray(nodes)) return undefined;
-  const read = nodes.map((edges) =>
+/** Whether it makes sense is for others to find out. */
+function cellOf(nodes: unknown): GenotypeCell {
+  const read = (Array.isArray(nodes) ? nodes : []).map((edges) =>
     Array.isArray(edges) ? edges.map((edge) => ({ operation: edge?.[0], input: edge?.[1] })) : [],
   );
   return { nodes: read, concat: read.map((_, node) => node + 2) };

@@ -3,7 +3,7 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { aName, check } from '../checks.ts';
-import { FileError, invalid } from '../errors.ts';
+import { ArgumentError, FileError, invalid } from '../errors.ts';
 import { type CellType, cellTypes } from '../genotype/genotype.ts';
 import type { MixingActivation } from '../graph/graph.ts';
 import { writeFileAtomic } from '../io/atomic.ts';
@@ -200,12 +200,16 @@ function usualCandidates(columns: number): readonly string[] | undefined {
 
 /**
  * Writes a history as the published code does: both `history_weight.json` with the entries before each epoch, where there are some, and
- * the last entry as `normal_weight.npy` and `reduce_weight.npy`. Weights are float32. Gives the paths that it wrote. Throws FileError.
+ * the last entry as `normal_weight.npy` and `reduce_weight.npy`. Weights are float32. Gives the paths that it wrote. Throws FileError, and
+ * ArgumentError for a search whose cells do not share alpha, which those files have no place for.
  */
 export async function writePublishedHistory(folder: string, history: MixingHistory): Promise<string[]> {
   check('folder', folder, aName);
   checkHistory(history);
   const { layout, entries } = history;
+  if (!('normal' in layout.tables)) {
+    throw new ArgumentError("FairDARTS' files have a table for each cell type, but this search has one for each cell");
+  }
   const files = filesOf(folder);
   const written: string[] = [];
   for (const type of cellTypes) {

@@ -39,6 +39,8 @@ function joined(tensors: readonly WeightTensor[]): WeightTensor {
 function ourName(name: string, has: (name: string) => boolean): string {
   const table = /^_alpha_(normal|reduce)_\d+_\d+$/.exec(name);
   if (table !== null) return `alphas_${table[1]}`;
+  const cellTable = /^_cells\.(\d+)\._alpha_\d+_\d+$/.exec(name);
+  if (cellTable !== null) return `cells.${cellTable[1]}.alphas`;
   const cell = /^_cells\.(\d+)\._(preproc[01]|dag)\.(.+)$/.exec(name);
   if (cell === null) return name.replace(/^_aux_head\._/, 'auxiliary_head.').replace(/^_(stem|classifier)\./, '$1.');
   const [, index, part, rest] = cell;

@@ -1,4 +1,5 @@
 // Whole networks among the tensors of a file: the weights of a checkpoint, those that were averaged beside them, a teacher's.
+import { isAlphaName } from './alphas.ts';
 
 /** A network in a file. */
 export interface StoredNetwork {
@@ -16,7 +17,7 @@ const stems = [
 ];
 const averageName = /(?:^|[._])(?:ema|swa|avg|average|averaged|shadow)(?=[._]|$)/i;
 const candidateName = /^cells\.\d+\._ops\.\d+\._ops\.\d+\./;
-const partName = /^(?:stem\d?|cells|classifier|auxiliary_head)\.|^alphas_\w+$/;
+const partName = /^(?:stem\d?|cells|classifier|auxiliary_head)\./;
 
 /** A file of more was not written by a training. */
 const mostNetworks = 16;
@@ -35,11 +36,11 @@ export function findNetworks(paths: readonly string[]): StoredNetwork[] {
 
 /** Whether names are those of a search's network: edges that hold several operations. */
 export function isSupernet(names: Iterable<string>): boolean {
-  for (const name of names) if (candidateName.test(name) || name.startsWith('alphas_')) return true;
+  for (const name of names) if (candidateName.test(name) || isAlphaName(name)) return true;
   return false;
 }
 
 /** Whether a network may have a parameter of that name. */
 export function isPart(name: string): boolean {
-  return partName.test(name);
+  return partName.test(name) || isAlphaName(name);
 }

@@ -6,8 +6,8 @@ import type { WeightTensor } from '../io/safetensors.ts';
 import { mixingWeights } from '../network/mixing.ts';
 import { buildSupernet, type Supernet } from '../network/supernet.ts';
 import { genotypeOf } from '../select/strongest_edges.ts';
-import { type SearchSpace, spaces } from '../space/space.ts';
-import { alphaNames, readAlphas } from './alphas.ts';
+import { type SearchSpace, spaceOf, spaces } from '../space/space.ts';
+import { alphaNames, isAlphaName, isCellAlphaName, readAlphas } from './alphas.ts';
 import { type NetworkSizes, usualShape } from './network_sizes.ts';
 import { notFinite } from './not_finite.ts';
 import type { WeightFile } from './weights.ts';
@@ -35,13 +35,12 @@ export async function completeSupernet(
   { nodes = spaces.darts.nodes, ...sizes }: NetworkSizes,
   file: WeightFile,
 ): Promise<CompleteSupernet> {
-  const supernet = buildSupernet({
-    ...sizes,
-    space: space ?? { ...spaces.darts, nodes },
-    inputShape: usualShape(sizes),
-  });
+  const names = [...file.tensors.keys()];
+  const known = space === undefined ? { ...spaces.darts, nodes } : spaceOf(space);
+  const sharedAlpha = names.some(isCellAlphaName) ? false : known.sharedAlpha;
+  const supernet = buildSupernet({ ...sizes, space: { ...known, sharedAlpha }, inputShape: usualShape(sizes) });
   const given = alphas === undefined ? undefined : await readAlphas(alphas);
-  const isKnown = given !== undefined || alphaNames.some((name) => file.tensors.has(name));
+  const isKnown = given !== undefined || names.some(isAlphaName);
   const tensors = new Map([...file.tensors, ...(given ?? (isKnown ? [] : zeroAlphas(supernet)))]);
   tensorsToArenas(placeParameters(supernet.graph), tensors, alphas === undefined ? path : `${path} with ${alphas}`);
   const mixing = Object.values(supernet.tables).map(({ name, rowLengths }) => {

@@ -3,7 +3,7 @@ import { check } from '../checks.ts';
 import { FileError } from '../errors.ts';
 import type { WeightTensor } from '../io/safetensors.ts';
 import { text } from '../option_rules.ts';
-import { alphaNames, alphaPaths } from './alphas.ts';
+import { alphaPaths, isAlphaName } from './alphas.ts';
 import { notFinite } from './not_finite.ts';
 import { openTensors } from './open_tensors.ts';
 import { translated } from './stacnas_names.ts';
@@ -73,7 +73,7 @@ function chooseNetwork(
     .filter((name) => !others.some(({ prefix }) => prefix.length > chosen.prefix.length && name.startsWith(prefix)))
     .map((name) => [name.slice(chosen.prefix.length), name] as const);
   const own = new Map(named.filter(([name]) => isPart(name)));
-  const hasAlphas = alphaNames.some((name) => own.has(name));
+  const hasAlphas = [...own.keys()].some(isAlphaName);
   const alphas = isSupernet(own.keys()) && !hasAlphas ? alphaPaths(paths) : new Map<string, string>();
   const strays = named.filter(([name, at]) => !isPart(name) && ![...alphas.values()].includes(at));
   return {

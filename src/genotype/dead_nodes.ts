@@ -1,6 +1,6 @@
 // A source of a genotype of triples that is no state yet is passed over. What then has no source at all is dead.
 import { ArgumentError } from '../errors.ts';
-import { type CellType, cellTypes, type Genotype, type GenotypeCell } from './genotype.ts';
+import { type CellKey, cellName, cellsOf, type Genotype, type GenotypeCell, mapCells } from './genotype.ts';
 import { checkGenotype } from './rules.ts';
 
 /**
@@ -11,7 +11,7 @@ import { checkGenotype } from './rules.ts';
 export function withoutDeadNodes(genotype: Genotype): Genotype {
   checkGenotype(genotype);
   if (genotype.entries !== 'triples') return genotype;
-  return { ...genotype, normal: withoutDead(genotype.normal), reduce: withoutDead(genotype.reduce) };
+  return mapCells(genotype, withoutDead);
 }
 
 function withoutDead({ nodes, concat }: GenotypeCell): GenotypeCell {
@@ -32,13 +32,13 @@ function liveStates({ nodes, concat }: GenotypeCell): ReadonlySet<number> {
 /** Throws ArgumentError for a genotype of triples of which no network can be built: a cell without entries, or a dead node. */
 export function checkLive(genotype: Genotype): void {
   if (genotype.entries !== 'triples') return;
-  for (const type of cellTypes) checkLiveCell(type, genotype[type]);
+  for (const [key, cell] of cellsOf(genotype)) checkLiveCell(key, cell);
 }
 
-function checkLiveCell(type: CellType, { nodes, concat }: GenotypeCell): void {
+function checkLiveCell(key: CellKey, { nodes, concat }: GenotypeCell): void {
   if (concat.length === 0) {
     throw new ArgumentError(
-      `expected at least one entry in the genotype's ${type} cell to build a network of but got none`,
+      `expected at least one entry in the genotype's ${cellName(key)} to build a network of but got none`,
     );
   }
   const states = liveStates({ nodes, concat });
@@ -46,6 +46,6 @@ function checkLiveCell(type: CellType, { nodes, concat }: GenotypeCell): void {
   if (dead === undefined) return;
   const sources = [...new Set(nodes[dead - 2].map(({ input }) => input))].join(' or ');
   throw new ArgumentError(
-    `node ${dead - 2} (state ${dead}) of the genotype's ${type} cell has no live source: no entry before its own makes state ${sources}; withoutDeadNodes (--drop-dead-nodes) leaves such nodes out`,
+    `node ${dead - 2} (state ${dead}) of the genotype's ${cellName(key)} has no live source: no entry before its own makes state ${sources}; withoutDeadNodes (--drop-dead-nodes) leaves such nodes out`,
   );
 }

@@ -15,10 +15,11 @@ export interface GenotypeCell {
   readonly concat: readonly number[];
 }
 
-/** The outcome of a search: one cell of each type. */
-export interface Genotype {
+/** A genotype whose cells of a type are all the same. */
+export interface GenotypeByType {
   readonly normal: GenotypeCell;
   readonly reduce: GenotypeCell;
+  readonly cells?: undefined;
   /**
    * How its entries are published: `triples` (op, to, from) of FairDARTS (arXiv:1911.12126), whose network sums the operations of an edge,
    * then the edges of a node; pairs (op, from) of DARTS when absent.
@@ -26,16 +27,68 @@ export interface Genotype {
   readonly entries?: 'triples';
 }
 
-/** The two cells, in the order in which everything is told of them. */
+/** A genotype of as many cells as its network has, each another: from a search whose cells do not share alpha. */
+export interface GenotypeByCell {
+  /** In the order of the network, which tells their types. */
+  readonly cells: readonly GenotypeCell[];
+  readonly normal?: undefined;
+  readonly reduce?: undefined;
+  readonly entries?: 'triples';
+}
+
+/** The outcome of a search: one cell of each type, or every cell of the network. */
+export type Genotype = GenotypeByType | GenotypeByCell;
+
+/** The types of cells, in the order in which everything is told of them. */
 export const cellTypes = ['normal', 'reduce'] as const;
 
 /** One of {@link cellTypes}. */
 export type CellType = (typeof cellTypes)[number];
 
-/** What people call them. */
-export const cellNames: Readonly<Record<CellType, string>> = { normal: 'normal cell', reduce: 'reduction cell' };
+/** Which of a genotype's cells: a type or, of those that are each another, a place in the network such as `cells.3`. */
+export type CellKey = string;
 
-/** The cells without any entry: a selection may find nothing. */
-export function emptyCells(genotype: Genotype): CellType[] {
-  return cellTypes.filter((type) => genotype[type].nodes.every((entries) => entries.length === 0));
+/** The key of the cell of a number. */
+export function cellKey(index: number): CellKey {
+  return `cells.${index}`;
+}
+
+const byPlace = /^cells\.(\d+)$/;
+
+/** What people call a cell. */
+export function cellName(key: CellKey): string {
+  const place = byPlace.exec(key);
+  if (place !== null) return `cell ${place[1]}`;
+  return key === 'reduce' ? 'reduction cell' : `${key} cell`;
+}
+
+/** The cells of a genotype with their keys. */
+export function cellsOf({ normal, reduce, cells }: Genotype): readonly (readonly [CellKey, GenotypeCell])[] {
+  if (cells !== undefined) return cells.map((cell, index) => [cellKey(index), cell]);
+  return [
+    ['normal', normal],
+    ['reduce', reduce],
+  ];
+}
+
+/** The genotype of cells by their keys: both types, or all places. */
+export function genotypeOfCells(
+  cells: Readonly<Record<CellKey, GenotypeCell>>,
+  entries?: Genotype['entries'],
+): Genotype {
+  const how = entries && { entries };
+  const { normal, reduce } = cells;
+  if (normal !== undefined) return { normal, reduce, ...how };
+  return { cells: Object.keys(cells).map((_, index) => cells[cellKey(index)]), ...how };
+}
+
+/** A genotype with other cells in the places of its own. */
+export function mapCells(genotype: Genotype, change: (cell: GenotypeCell, key: CellKey) => GenotypeCell): Genotype {
+  const changed = cellsOf(genotype).map(([key, cell]) => [key, change(cell, key)] as const);
+  return genotypeOfCells(Object.fromEntries(changed), genotype.entries);
+}
+
+/** The keys of the cells without any entry: a selection may find nothing. */
+export function emptyCells(genotype: Genotype): CellKey[] {
+  return cellsOf(genotype).flatMap(([key, { nodes }]) => (nodes.every(({ length }) => length === 0) ? [key] : []));
 }

@@ -1,4 +1,4 @@
-import type { Genotype } from './genotype.ts';
+import type { GenotypeByType } from './genotype.ts';
 import { comparedGenotypes } from './published/compared.ts';
 import { dartsGenotypes } from './published/darts.ts';
 import { fairDartsGenotypes } from './published/fairdarts.ts';
@@ -9,7 +9,7 @@ import { stacnasGenotypes } from './published/stacnas.ts';
  * Published genotypes by name: those that ship with DARTS (arXiv:1806.09055) and with FairDARTS (arXiv:1911.12126), in whose scripts
  * `DARTS` means FairDARTS_a, and those of StacNAS (arXiv:1909.11926).
  */
-export const genotypes: Readonly<Record<string, Genotype>> = {
+export const genotypes: Readonly<Record<string, GenotypeByType>> = {
   ...dartsGenotypes,
   ...fairDartsGenotypes,
   ...comparedGenotypes,

@@ -1,6 +1,6 @@
 import { finite } from '../checks.ts';
 import { invalid } from '../errors.ts';
-import { cellTypes, type Genotype, type GenotypeCell, type GenotypeEdge } from './genotype.ts';
+import { type CellKey, cellKey, cellTypes, type Genotype, type GenotypeCell, type GenotypeEdge } from './genotype.ts';
 
 /** What is wrong with a genotype, and where: a path such as `normal.nodes[1][0].input`. */
 export interface GenotypeFault {
@@ -34,31 +34,49 @@ export function isOperationName(value: unknown): value is string {
 
 function* faults(genotype: Genotype): Generator<GenotypeFault> {
   if (typeof genotype !== 'object' || genotype === null) {
-    yield { path: '', expectation: 'an object with a normal and a reduce cell', actual: genotype };
+    yield { path: '', expectation: 'an object with a normal and a reduce cell, or with cells', actual: genotype };
     return;
   }
   const entries: unknown = genotype.entries;
   if (entries !== undefined && entries !== 'triples') {
     yield { path: 'entries', expectation: "'triples', or nothing for pairs,", actual: entries };
   }
-  for (const type of cellTypes) {
-    const cell: unknown = genotype[type];
-    if (typeof cell !== 'object' || cell === null) {
-      yield { path: type, expectation: 'a cell with nodes and concat', actual: cell };
-      continue;
-    }
-    yield* nodeFaults(type, genotype[type].nodes, entries === 'triples');
-    yield* (entries === 'triples' ? targetFaults : concatFaults)(type, genotype[type]);
+  if (genotype.cells === undefined) {
+    for (const type of cellTypes) yield* cellFaults(type, genotype[type], entries === 'triples');
+  } else {
+    yield* cellListFaults(genotype.cells, entries === 'triples');
+    const types = cellTypes.find((type) => genotype[type] !== undefined);
+    if (types) yield { path: types, expectation: 'nothing beside cells', actual: genotype[types] };
   }
 }
 
-function* nodeFaults(type: string, nodes: GenotypeCell['nodes'], mayBeIsolated: boolean): Generator<GenotypeFault> {
+/** No network is deeper. */
+const mostCells = 1000;
+
+function* cellListFaults(cells: unknown, areTriples: boolean): Generator<GenotypeFault> {
+  if (!Array.isArray(cells) || cells.length === 0 || cells.length > mostCells) {
+    yield { path: 'cells', expectation: `a list of 1 to ${mostCells} cells`, actual: cells };
+    return;
+  }
+  for (const [index, cell] of cells.entries()) yield* cellFaults(cellKey(index), cell, areTriples);
+}
+
+function* cellFaults(key: CellKey, cell: GenotypeCell, areTriples: boolean): Generator<GenotypeFault> {
+  if (typeof cell !== 'object' || cell === null) {
+    yield { path: key, expectation: 'a cell with nodes and concat', actual: cell };
+    return;
+  }
+  yield* nodeFaults(key, cell.nodes, areTriples);
+  yield* (areTriples ? targetFaults : concatFaults)(key, cell);
+}
+
+function* nodeFaults(key: CellKey, nodes: GenotypeCell['nodes'], mayBeIsolated: boolean): Generator<GenotypeFault> {
   if (!Array.isArray(nodes) || nodes.length === 0) {
-    yield { path: `${type}.nodes`, expectation: 'at least one node', actual: nodes };
+    yield { path: `${key}.nodes`, expectation: 'at least one node', actual: nodes };
     return;
   }
   for (const [node, edges] of nodes.entries()) {
-    const path = `${type}.nodes[${node}]`;
+    const path = `${key}.nodes[${node}]`;
     if (!Array.isArray(edges)) yield { path, expectation: 'a list of edges', actual: edges };
     else if (edges.length === 0 && !mayBeIsolated) yield { path, expectation: 'at least one edge', actual: edges };
     else for (const [index, edge] of edges.entries()) yield* edgeFaults(`${path}[${index}]`, edge, node + 1);
@@ -77,8 +95,8 @@ function* edgeFaults(path: string, edge: GenotypeEdge | undefined, last: number)
   }
 }
 
-function* concatFaults(type: string, { nodes, concat }: GenotypeCell): Generator<GenotypeFault> {
-  const path = `${type}.concat`;
+function* concatFaults(key: CellKey, { nodes, concat }: GenotypeCell): Generator<GenotypeFault> {
+  const path = `${key}.concat`;
   if (!Array.isArray(concat) || concat.length === 0) {
     yield { path, expectation: 'at least one state', actual: concat };
     return;
@@ -96,13 +114,13 @@ function* concatFaults(type: string, { nodes, concat }: GenotypeCell): Generator
 }
 
 /** Of a cell of triples exactly the nodes that an entry enters are concatenated. */
-function* targetFaults(type: string, { nodes, concat }: GenotypeCell): Generator<GenotypeFault> {
+function* targetFaults(key: CellKey, { nodes, concat }: GenotypeCell): Generator<GenotypeFault> {
   const targets = nodes.flatMap((edges, node) => (edges.length > 0 ? [node + 2] : []));
   const isWhole =
     Array.isArray(concat) && concat.length === targets.length && targets.every((state) => concat.includes(state));
   if (isWhole) return;
   const states = targets.length > 0 ? `the states of the nodes with entries (${targets.join(', ')})` : 'no state';
-  yield { path: `${type}.concat`, expectation: states, actual: concat };
+  yield { path: `${key}.concat`, expectation: states, actual: concat };
 }
 
 function isIntegerWithin(value: unknown, low: number, high: number): boolean {

@@ -8,8 +8,9 @@ import {
   checkRecord,
   oneOf,
 } from '../checks.ts';
+import { invalid } from '../errors.ts';
 import { checkLive } from '../genotype/dead_nodes.ts';
-import type { Genotype } from '../genotype/genotype.ts';
+import { cellsOf, type Genotype } from '../genotype/genotype.ts';
 import { checkGenotype } from '../genotype/rules.ts';
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Operation } from '../operation/operations.ts';
@@ -27,7 +28,7 @@ export interface DerivedNetworkOptions {
   readonly classes: number;
   /** Channels of the first cell's nodes; 36 when absent. */
   readonly initChannels?: number;
-  /** Number of cells; 20 when absent. */
+  /** Number of cells; when absent as many as the genotype has, if it has one for each place, else 20. */
   readonly layers?: number;
   /** `small` images keep their size in the stem (CIFAR), `large` ones are reduced eightfold (ImageNet); `small` when absent. */
   readonly stem?: StemForm;
@@ -71,7 +72,7 @@ const optionNames = [
  * loss; parameters are named as in the published code. What only training needs (auxiliary head, drop path, smoothing) is left out
  * unless asked for; a program of the plain network runs on the parameters of the other. Cells of triples are those of arXiv:1911.12126.
  * Throws ArgumentError for a faulty option, an operation that nobody defines, and of triples for a cell without entries or a node without
- * a live source, which `withoutDeadNodes` leaves out.
+ * a live source, which `withoutDeadNodes` leaves out; of a genotype by cell for another number of layers.
  *
  * One deviation from the published code, in training with an auxiliary head and at most 3 layers: that code's head begins with a ReLU
  * that works in place, on the output of cell floor(2 · layers / 3). Cells behind it begin with a ReLU themselves, so nothing changes;
@@ -80,9 +81,11 @@ const optionNames = [
  */
 export function buildDerivedNetwork(options: DerivedNetworkOptions): Network {
   checkOptions('options', options, optionNames, descriptionNames);
-  const { genotype, inputShape, classes, initChannels = 36, layers = 20 } = options;
+  const { genotype, inputShape, classes, initChannels = 36 } = options;
   checkGenotype(genotype);
   checkLive(genotype);
+  const { layers = genotype.cells?.length ?? 20 } = options;
+  checkCellCount(genotype, layers);
   const { stem, auxiliaryWeight, labelSmoothing, dropPath = 0, operations = {} } = options;
   const { dropPathUnit = publishedDropPathUnit(genotype), normalisePooling = false } = options;
   check('dropPath', dropPath, aShareBelowOne);
@@ -101,5 +104,15 @@ export function buildDerivedNetwork(options: DerivedNetworkOptions): Network {
 
 function cellBuilder(genotype: Genotype, settings: CellSettings): CellBuilder {
   const build = genotype.entries === 'triples' ? buildTripleCell : buildPairCell;
-  return (builder, inputs, place) => build(builder, inputs, place, genotype[place.type], settings);
+  const cells = Object.fromEntries(cellsOf(genotype));
+  return (builder, inputs, place) => {
+    const cell = cells[genotype.cells === undefined ? place.type : place.layer];
+    return build(builder, inputs, place, cell, settings);
+  };
+}
+
+/** A genotype of all cells of a network fits no other. */
+function checkCellCount({ cells }: Genotype, layers: number): void {
+  if (cells === undefined || cells.length === layers) return;
+  throw invalid('layers', `${cells.length}, as many cells as the genotype has`, layers);
 }

@@ -1,6 +1,6 @@
 import { anInteger, check, notNegative } from '../checks.ts';
 import { invalid } from '../errors.ts';
-import type { CellType } from '../genotype/genotype.ts';
+import { type CellKey, type CellType, cellKey } from '../genotype/genotype.ts';
 import type { GraphBuilder, Tensor } from '../graph/builder.ts';
 import type { Graph } from '../graph/graph.ts';
 import { LayerSizeError } from '../operation/layer_size.ts';
@@ -42,8 +42,8 @@ export type StemForm = (typeof stemForms)[number];
 /** Where a cell stands in a network. */
 export interface CellPlace {
   readonly type: CellType;
-  /** Its name, such as `cells.2`. */
-  readonly layer: string;
+  /** Its name, such as `cells.2`: the key of the cell of a genotype that has one for each place. */
+  readonly layer: CellKey;
   /** Channels of each node. */
   readonly channels: number;
 }
@@ -72,7 +72,7 @@ export function buildNetwork(builder: GraphBuilder, options: MacroOptions, build
   for (let index = 0; index < options.layers; index++) {
     const type = cellType(index, options.layers);
     if (type === 'reduce') channels *= 2;
-    const layer = `cells.${index}`;
+    const layer = cellKey(index);
     const cell = builder.within(layer);
     const make = { layer: `${layer}.preprocess0`, channels, affine: options.affine };
     const preprocess0 = previousType === 'reduce' ? factorizedReduce : reluConvBn;
@@ -141,6 +141,16 @@ export function cellType(index: number, layers: number): CellType {
   return index === Math.floor(layers / 3) || index === Math.floor((2 * layers) / 3) ? 'reduce' : 'normal';
 }
 
+/** The types of a network's cells, in its order. */
+export function cellTypesOf(layers: number): CellType[] {
+  return Array.from({ length: layers }, (_, index) => cellType(index, layers));
+}
+
+/** Throws ArgumentError for a number of cells that no network has. */
+export function checkDepth(layers: number): void {
+  check('layers', layers, depths);
+}
+
 function checkMacroOptions({ inputShape, stem = 'small', auxiliaryWeight = 0, ...sizes }: MacroOptions): void {
   if (!stemForms.includes(stem)) throw invalid('stem', `one of ${stemForms.join(', ')}`, stem);
   if (stem === 'large' && sizes.initChannels % 2 !== 0) {
@@ -151,7 +161,7 @@ function checkMacroOptions({ inputShape, stem = 'small', auxiliaryWeight = 0, ..
     throw invalid('inputShape', 'three positive integers [height, width, channels]', inputShape);
   }
   for (const name of ['classes', 'initChannels', 'stemMultiplier'] as const) check(name, sizes[name], positiveInteger);
-  check('layers', sizes.layers, depths);
+  checkDepth(sizes.layers);
 }
 
 const positiveInteger = anInteger(1);

@@ -1,10 +1,18 @@
 import { checkOptions } from '../checks.ts';
-import type { CellType } from '../genotype/genotype.ts';
+import type { CellKey } from '../genotype/genotype.ts';
 import { GraphBuilder, type Tensor } from '../graph/builder.ts';
 import { applyOperation } from '../operation/operations.ts';
 import { type ResolvedEdge, type ResolvedSpace, resolveSpace, type SearchSpace } from '../space/space.ts';
 import { buildForSize } from './image_size.ts';
-import { buildNetwork, type CellBuilder, type CellPlace, descriptionNames, type Network } from './macro.ts';
+import {
+  buildNetwork,
+  type CellBuilder,
+  type CellPlace,
+  cellTypesOf,
+  checkDepth,
+  descriptionNames,
+  type Network,
+} from './macro.ts';
 
 /** Options of {@link buildSupernet}; the defaults are those of the published search on CIFAR-10. */
 export interface SupernetOptions {
@@ -23,7 +31,7 @@ export interface SupernetOptions {
   readonly auxiliaryWeight?: number;
 }
 
-/** The architecture parameters that all cells of a type share. */
+/** The architecture parameters that all cells of a type share, or those of one cell. */
 export interface AlphaTable {
   /** Name of the parameter. */
   readonly name: string;
@@ -36,7 +44,8 @@ export interface AlphaTable {
 /** A search network: every edge computes all of its candidates and mixes them. */
 export interface Supernet extends Network {
   readonly space: ResolvedSpace;
-  readonly tables: Readonly<Record<CellType, AlphaTable>>;
+  /** By cell type or, where those do not share alpha, by the cell's place in the network. */
+  readonly tables: Readonly<Record<CellKey, AlphaTable>>;
 }
 
 const optionNames = ['space', 'inputShape', 'classes', 'initChannels', 'layers', 'stemMultiplier', 'auxiliaryWeight'];
@@ -44,30 +53,33 @@ const optionNames = ['space', 'inputShape', 'classes', 'initChannels', 'layers',
 /**
  * Builds the search network of DARTS (arXiv:1806.09055, section 3.1). The graph's input is `images`, its output the loss;
  * parameters are named as in the published code. Both tables, `alphas_normal` and `alphas_reduce`, always exist: below 3
- * layers every cell reduces, and the normal cell's table gets no gradient. Throws ArgumentError for a faulty option.
+ * layers every cell reduces, and the normal cell's table gets no gradient. Where cells do not share alpha, each has a table of its own,
+ * `cells.INDEX.alphas`. Throws ArgumentError for a faulty option.
  */
 export function buildSupernet(options: SupernetOptions): Supernet {
   checkOptions('options', options, optionNames, descriptionNames);
   const { inputShape, classes, initChannels = 16, layers = 8, stemMultiplier = 3, auxiliaryWeight } = options;
-  const space = resolveSpace(options.space ?? 'darts');
+  checkDepth(layers);
+  const space = resolveSpace(options.space ?? 'darts', cellTypesOf(layers));
   const macro = { classes, initChannels, layers, stemMultiplier, affine: false, auxiliaryWeight };
   return buildForSize(inputShape, (shape) => {
     const builder = new GraphBuilder();
-    const tables = { normal: declareTable(builder, space, 'normal'), reduce: declareTable(builder, space, 'reduce') };
+    const tables = Object.fromEntries(Object.keys(space.edges).map((key) => [key, declareTable(builder, space, key)]));
     const network = buildNetwork(builder, { ...macro, inputShape: shape }, cellBuilder(space, tables));
     return { ...network, space, tables };
   });
 }
 
-function declareTable(builder: GraphBuilder, space: ResolvedSpace, type: CellType): AlphaTable {
-  const edges = space.edges[type];
+function declareTable(builder: GraphBuilder, space: ResolvedSpace, key: CellKey): AlphaTable {
+  const edges = space.edges[key];
   const rowLengths = edges.map(({ candidates }) => candidates.length);
-  return { name: builder.alpha(`alphas_${type}`, rowLengths, space.alphaDeviation), rowLengths, edges };
+  const name = space.sharedAlpha ? `alphas_${key}` : `${key}.alphas`;
+  return { name: builder.alpha(name, rowLengths, space.alphaDeviation), rowLengths, edges };
 }
 
 function cellBuilder(space: ResolvedSpace, tables: Supernet['tables']): CellBuilder {
   return (builder, inputs, place) => {
-    const table = tables[place.type];
+    const table = tables[space.sharedAlpha ? place.type : place.layer];
     const states: Tensor[] = [...inputs];
     for (let node = 0; node < space.nodes; node++) {
       const edges = table.edges.filter((edge) => edge.node === node);

@@ -1,4 +1,11 @@
-import { type CellType, cellNames, type Genotype, type GenotypeCell, type GenotypeEdge } from '../genotype/genotype.ts';
+import {
+  type CellKey,
+  cellName,
+  cellsOf,
+  type Genotype,
+  type GenotypeCell,
+  type GenotypeEdge,
+} from '../genotype/genotype.ts';
 import { checkGenotype } from '../genotype/rules.ts';
 
 /** Fill and outline of a label or of a state. */
@@ -40,22 +47,23 @@ const wire = '#6b7280';
 const faintWire = '#c3c9d2';
 
 /**
- * Draws both cells as one Graphviz digraph, left to right: an operation stands as a label on its edge, coloured by family, so
+ * Draws the cells as one Graphviz digraph, left to right: an operation stands as a label on its edge, coloured by family, so
  * that no line crosses it. An isolated node of a cell of triples, which no entry enters, is drawn grey where an entry reads it,
  * and not at all elsewhere. Throws ArgumentError for a faulty genotype.
  */
 export function cellsToDot(genotype: Genotype): string {
   checkGenotype(genotype);
   const colours = genotype.entries === 'triples' ? tripleColours : pairColours;
+  const cells = cellsOf(genotype);
+  const keys = cells.map(([key]) => key);
   const lines = [
     'graph [rankdir=LR, newrank=true, bgcolor=white, fontname="Arimo", fontsize=16, nodesep=0.14, ranksep=0.5, pad=0.2]',
     `node [fontname="Arimo", fontsize=13, fontcolor="${ink}", style="rounded,filled", shape=box, height=0.32, width=0.4, margin="0.11,0.04"]`,
     `edge [color="${wire}", penwidth=1.2, arrowsize=0.6]`,
-    // Clusters stack upwards, so the second comes out on top.
-    ...cellLines('reduce', genotype.reduce, colours),
-    ...cellLines('normal', genotype.normal, colours),
-    '{ rank=min; "normal c_{k-2}"; "normal c_{k-1}"; "reduce c_{k-2}"; "reduce c_{k-1}" }',
-    '{ rank=max; "normal c_{k}"; "reduce c_{k}" }',
+    // Clusters stack upwards, so the last comes out on top.
+    ...cells.toReversed().flatMap(([key, cell]) => cellLines(key, cell, colours)),
+    `{ rank=min; ${keys.map((key) => `${quote(`${key} c_{k-2}`)}; ${quote(`${key} c_{k-1}`)}`).join('; ')} }`,
+    `{ rank=max; ${keys.map((key) => quote(`${key} c_{k}`)).join('; ')} }`,
   ];
   return `digraph genotype {\n${lines.map((line) => `  ${line}\n`).join('')}}\n`;
 }
@@ -65,12 +73,12 @@ export function operationText({ operation, weight }: GenotypeEdge): string {
   return weight === undefined ? operation : `${Number(weight.toPrecision(4))} × ${operation}`;
 }
 
-function cellLines(type: CellType, { nodes, concat }: GenotypeCell, colours: StateColours): string[] {
-  const names = ['c_{k-2}', 'c_{k-1}', ...nodes.keys()].map((state) => quote(`${type} ${state}`));
-  const output = quote(`${type} c_{k}`);
+function cellLines(key: CellKey, { nodes, concat }: GenotypeCell, colours: StateColours): string[] {
+  const names = ['c_{k-2}', 'c_{k-1}', ...nodes.keys()].map((state) => quote(`${key} ${state}`));
+  const output = quote(`${key} c_{k}`);
   const sources = new Set(nodes.flat().map(({ input }) => input));
   const lines = [
-    `label=<<B>${cellNames[type]}</B>>; labeljust=l; fontcolor="${ink}"; style=rounded; color="#e5e7eb"; bgcolor="#fcfcfd"; margin=14`,
+    `label=<<B>${cellName(key)}</B>>; labeljust=l; fontcolor="${ink}"; style=rounded; color="#e5e7eb"; bgcolor="#fcfcfd"; margin=14`,
     `${names[0]} [label="c_{k-2}", ${coloured(colours.input)}]`,
     `${names[1]} [label="c_{k-1}", ${coloured(colours.input)}]`,
     `${output} [label="c_{k}", ${coloured(colours.output)}]`,
@@ -81,7 +89,7 @@ function cellLines(type: CellType, { nodes, concat }: GenotypeCell, colours: Sta
     const colour = coloured(isIsolated ? grey : colours.node);
     lines.push(`${names[node + 2]} [label="${node}", shape=circle, style=filled, ${colour}, margin=0.02]`);
     edges.forEach((edge, index) => {
-      const label = quote(`${type} ${node}.${index}`);
+      const label = quote(`${key} ${node}.${index}`);
       const family = families.find(([pattern]) => pattern.test(edge.operation))?.[1] ?? otherColours;
       lines.push(
         `${label} [label=${quoteLabel(operationText(edge))}, fontsize=11, height=0.26, ${coloured(family)}]`,
@@ -93,7 +101,7 @@ function cellLines(type: CellType, { nodes, concat }: GenotypeCell, colours: Sta
   for (const state of concat) lines.push(`${names[state]} -> ${output}:w [color="${faintWire}"]`);
   // What leads nowhere would be laid out below one another.
   if (concat.length === 0) lines.push(`${names[1]} -> ${output} [style=invis, minlen=2]`);
-  return [`subgraph ${quote(`cluster ${type}`)} {`, ...lines.map((line) => `  ${line}`), '}'];
+  return [`subgraph ${quote(`cluster ${key}`)} {`, ...lines.map((line) => `  ${line}`), '}'];
 }
 
 function coloured({ fill, line }: Colours): string {

@@ -1,7 +1,7 @@
 // Pictures of how mixing weights moved in a search.
 import { aNumber, check, checkOptional, checkOptions, isRecord, listOf, oneOf } from '../checks.ts';
 import { invalid } from '../errors.ts';
-import { type CellType, cellNames, cellTypes } from '../genotype/genotype.ts';
+import { type CellKey, cellName } from '../genotype/genotype.ts';
 import { skipName } from '../operation/operations.ts';
 import { type HistoryEntry, isHistory, type MixingHistory } from '../select/history.ts';
 import { type SelectionOptions, type SelectionRule, selectionRules, usualSelection } from '../select/rules.ts';
@@ -35,8 +35,8 @@ export interface DrawHistoryOptions {
    */
   readonly kind?: HistoryKind;
   readonly format?: 'svg' | 'png';
-  /** Both when absent. */
-  readonly cell?: CellType;
+  /** `normal`, `reduce` or, of a search whose cells do not share alpha, one such as `cells.3`; all when absent. */
+  readonly cell?: CellKey;
   /** Rule of the genotypes whose skip connections are counted; when absent the search's own, where it tells. */
   readonly by?: SelectionRule;
   /** When absent the search's own, where it tells; else 0.85. */
@@ -45,7 +45,7 @@ export interface DrawHistoryOptions {
 
 /** What is drawn. */
 interface Drawing {
-  readonly cells: readonly CellType[];
+  readonly cells: readonly CellKey[];
   readonly threshold: number;
 }
 
@@ -65,14 +65,15 @@ export async function drawHistory(
   const { kind = 'grid', format = 'svg', cell, by, threshold } = options;
   check('kind', kind, oneOf(historyKinds));
   check('format', format, oneOf(['svg', 'png']));
-  checkOptional('cell', cell, oneOf(cellTypes));
   checkOptional('by', by, oneOf(selectionRules));
   checkOptional('threshold', threshold, aNumber(0, 1));
-  const cells = cell === undefined ? cellTypes : [cell];
   if (kind !== 'skips' && histories.length > 1) {
     throw invalid(`histories of kind ${kind}`, 'one (skips compares several)', histories.length);
   }
   const [first] = histories;
+  const keys = Object.keys(first.history.layout.tables);
+  checkOptional('cell', cell, oneOf(keys));
+  const cells = cell === undefined ? keys : [cell];
   const svg =
     kind === 'skips'
       ? skips(histories, cells, { by, threshold })
@@ -87,7 +88,7 @@ const aNamedHistory = {
 
 const drawings: Readonly<Record<Exclude<HistoryKind, 'skips'>, (named: NamedHistory, drawing: Drawing) => string>> = {
   grid: ({ name, history }, { cells }) => {
-    const rows = cells.map((cell) => ({ heading: cellNames[cell], panels: [gridPanel(history, cell)] }));
+    const rows = cells.map((cell) => ({ heading: cellName(cell), panels: [gridPanel(history, cell)] }));
     return panelsPicture('Mixing weights by epoch', name, rows);
   },
   area: ({ name, history }, { cells, threshold }) => {
@@ -107,7 +108,7 @@ const drawings: Readonly<Record<Exclude<HistoryKind, 'skips'>, (named: NamedHist
         }),
         legendPanel(operations),
       ];
-      return { heading: cellNames[cell], panels };
+      return { heading: cellName(cell), panels };
     });
     return panelsPicture('Operations that lead edges, by epoch', name, rows);
   },
@@ -115,7 +116,7 @@ const drawings: Readonly<Record<Exclude<HistoryKind, 'skips'>, (named: NamedHist
     const entry = history.entries.at(-1)!;
     const most = largestOf(history);
     const panels = cells.map((cell) => ({
-      heading: cellNames[cell],
+      heading: cellName(cell),
       panels: [heatmapPanel(history, entry, cell, threshold, most)],
     }));
     const subtitle = `${name}; framed: at least ${threshold}`;
@@ -130,7 +131,7 @@ const drawings: Readonly<Record<Exclude<HistoryKind, 'skips'>, (named: NamedHist
       const panels = spread.map((weights, i) =>
         histogramPanel(weights, { title: titleOf(moments[i], history), threshold, most, highest }),
       );
-      return { heading: cellNames[cell], panels };
+      return { heading: cellName(cell), panels };
     });
     const subtitle = threshold <= most ? `${name}; dashed: the threshold ${threshold}` : name;
     return panelsPicture('How mixing weights spread', subtitle, rows);
@@ -139,7 +140,7 @@ const drawings: Readonly<Record<Exclude<HistoryKind, 'skips'>, (named: NamedHist
 
 function skips(
   histories: readonly NamedHistory[],
-  cells: readonly CellType[],
+  cells: readonly CellKey[],
   given: Partial<SelectionOptions>,
 ): string {
   const rows = cells.map((cell) => {
@@ -153,7 +154,7 @@ function skips(
       sharePanel(runs, 'of the edges, by their largest weight', ledShare),
       runLegendPanel(runs),
     ];
-    return { heading: cellNames[cell], panels };
+    return { heading: cellName(cell), panels };
   });
   return panelsPicture('Share of skip connections, by epoch', skipName, rows);
 }

@@ -1,5 +1,5 @@
 // The published plots of mixing weights (arXiv:1911.12126): a row an edge, a column a candidate, red plus marks over epochs.
-import type { CellType } from '../genotype/genotype.ts';
+import type { CellKey } from '../genotype/genotype.ts';
 import type { MixingHistory } from '../select/history.ts';
 import { edgeKey } from '../select/layout.ts';
 import { axes, type Range, scalesOf, ticksOf } from './axes.ts';
@@ -11,7 +11,7 @@ const inner = { left: 38, top: 16, right: 6, bottom: 18 };
 const mark = 2.6;
 
 /** The grid of one cell type; every plot has a scale of its own. */
-export function gridPanel(history: MixingHistory, cell: CellType): Panel {
+export function gridPanel(history: MixingHistory, cell: CellKey): Panel {
   const { name, rows } = history.layout.tables[cell];
   const columns = Math.max(...rows.map(({ candidates }) => candidates.length));
   const epochs = history.entries.map(({ epoch }) => epoch);

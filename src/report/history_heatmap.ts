@@ -1,5 +1,5 @@
 // The mixing weights of one moment as colours: a row an edge, a column a candidate.
-import type { CellType } from '../genotype/genotype.ts';
+import type { CellKey } from '../genotype/genotype.ts';
 import type { HistoryEntry, MixingHistory } from '../select/history.ts';
 import { operationsOf } from '../select/statistics.ts';
 import { ticksOf } from './axes.ts';
@@ -14,7 +14,7 @@ const edge = { left: 50, top: 70, bar: 74 };
 export function heatmapPanel(
   history: MixingHistory,
   entry: HistoryEntry,
-  cell: CellType,
+  cell: CellKey,
   threshold: number,
   most: number,
 ): Panel {

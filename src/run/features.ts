@@ -10,7 +10,7 @@ import { sizesOfWeights } from '../exchange/network_sizes.ts';
 import { readWeights } from '../exchange/weights.ts';
 import type { Assignment } from '../features/clusters.ts';
 import { type Correlation, FeatureMoments, meanCorrelation } from '../features/correlation.ts';
-import type { CellType } from '../genotype/genotype.ts';
+import { type CellType, cellKey } from '../genotype/genotype.ts';
 import type { MixedNode } from '../graph/graph.ts';
 import { elementsOf } from '../graph/shape.ts';
 import { exists } from '../io/file_error.ts';
@@ -216,11 +216,14 @@ async function supernetOf({ layout, activation, files }: RecordedStage, { train,
     name: 'recorded',
     nodes: layout.nodes,
     activation,
-    candidates: ({ cell, node, input }) =>
-      layout.tables[cell].rows.find((row) => row.node === node && row.input === input)?.candidates ?? [],
+    sharedAlpha: 'normal' in layout.tables,
+    candidates: ({ cell, index, node, input }) =>
+      layout.tables[index === undefined ? cell : cellKey(index)].rows.find(
+        (row) => row.node === node && row.input === input,
+      )?.candidates ?? [],
   };
-  const strange = [...layout.tables.normal.rows, ...layout.tables.reduce.rows]
-    .flatMap(({ candidates }) => candidates)
+  const strange = Object.values(layout.tables)
+    .flatMap(({ rows }) => rows.flatMap(({ candidates }) => candidates))
     .find((name) => !Object.hasOwn(operations, name));
   if (strange !== undefined) {
     throw new ArgumentError(
@@ -243,13 +246,16 @@ interface ObservedEdge {
 /** The edges that are looked at, cell by cell. */
 function edgesOf({ graph, tables }: Supernet, which: (typeof edgeChoices)[number]): ObservedEdge[] {
   const mixed = graph.nodes.filter((node): node is MixedNode => node.op === 'mixed');
-  const layers = mixed.length / tables.normal.edges.length;
+  const byName = new Map(Object.values(tables).map(({ name, edges }) => [name, edges]));
+  // Of every cell.
+  const [{ length: count }] = byName.values();
+  const layers = mixed.length / count;
   return mixed.flatMap((edge, index) => {
-    const cell = Math.floor(index / tables.normal.edges.length);
+    const cell = Math.floor(index / count);
     const type = cellType(cell, layers);
-    const isEnd = edge.row === 0 || edge.row === tables[type].edges.length - 1;
+    const isEnd = edge.row === 0 || edge.row === count - 1;
     if (which === 'ends' && !isEnd) return [];
-    const { node, input } = tables[type].edges[edge.row];
+    const { node, input } = byName.get(edge.alpha)![edge.row];
     const branches = edge.branches.filter(({ name }) => name !== noneName);
     const outputs = branches.map(({ output }) => output);
     const elements = elementsOf(graph.nodes[outputs[0]].shape);

@@ -7,7 +7,7 @@ import {
   type PublishedHistoryOptions,
   readPublishedHistory,
 } from '../exchange/published_history.ts';
-import type { CellType, Genotype } from '../genotype/genotype.ts';
+import type { CellKey, Genotype } from '../genotype/genotype.ts';
 import { countAtThreshold, emptyCellNotice, type ThresholdCount } from '../select/empty_cells.ts';
 import type { HistoryEntry, HistoryFrame, MixingHistory } from '../select/history.ts';
 import { selectableOf } from '../select/layout.ts';
@@ -39,8 +39,8 @@ export interface Selection {
   readonly threshold: number;
   /** Epochs that the search had behind it; absent where the source does not say. */
   readonly epoch?: number;
-  /** Mixing weights that reach the threshold, by cell type. */
-  readonly counts: Readonly<Record<CellType, ThresholdCount>>;
+  /** Mixing weights that reach the threshold, by cell. */
+  readonly counts: Readonly<Record<CellKey, ThresholdCount>>;
   /** Why no network can be built of it, where a cell has no entry, and what to do. */
   readonly notice?: string;
 }

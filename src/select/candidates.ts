@@ -1,7 +1,7 @@
 // What rules of selection choose from: the candidates of every edge with their mixing weights.
 import { check, checkRecord, finite, listOfLength } from '../checks.ts';
 import { invalid } from '../errors.ts';
-import { type CellType, cellTypes } from '../genotype/genotype.ts';
+import type { CellKey } from '../genotype/genotype.ts';
 import { noneName } from '../operation/operations.ts';
 import type { RowsByTable } from './alpha.ts';
 
@@ -22,7 +22,8 @@ export interface SelectableTable {
 /** What a genotype is selected from; every supernet is one. */
 export interface Selectable {
   readonly space: { readonly nodes: number };
-  readonly tables: Readonly<Record<CellType, SelectableTable>>;
+  /** By cell type, or by place in the network where cells of a type do not share alpha. */
+  readonly tables: Readonly<Record<CellKey, SelectableTable>>;
 }
 
 /** A candidate that a genotype may take, on its edge. */
@@ -37,20 +38,20 @@ export interface WeightedCandidate {
 export type WeightedCell = readonly (readonly (readonly WeightedCandidate[])[])[];
 
 /**
- * The candidates of both cells with their mixing weights, rounded to float32 as the published code has them: so ties and comparisons
+ * The candidates of every cell, or cell type, with their mixing weights, rounded to float32 as the published code has them: so ties and comparisons
  * are its own. `mixing` holds by table name one row an edge. Throws ArgumentError for rows that do not fit.
  */
-export function weightedCells(supernet: Selectable, mixing: RowsByTable): Readonly<Record<CellType, WeightedCell>> {
+export function weightedCells(supernet: Selectable, mixing: RowsByTable): Readonly<Record<CellKey, WeightedCell>> {
   checkRecord('supernet', supernet, 'space and tables');
   checkRecord('mixing', mixing, 'rows by table');
   const { space, tables } = supernet;
   checkRecord('supernet.space', space, 'nodes');
-  checkRecord('supernet.tables', tables, 'normal and reduce');
-  for (const type of cellTypes) {
-    checkRecord(`supernet.tables.${type}`, tables[type], 'name, rowLengths and edges');
-  }
-  const cell = (table: SelectableTable) => weightedCell(table, mixing[table.name], space.nodes);
-  return { normal: cell(tables.normal), reduce: cell(tables.reduce) };
+  checkRecord('supernet.tables', tables, 'a table for each cell type, or for each cell,');
+  const cells = Object.entries(tables).map(([key, table]) => {
+    checkRecord(`supernet.tables.${key}`, table, 'name, rowLengths and edges');
+    return [key, weightedCell(table, mixing[table.name], space.nodes)] as const;
+  });
+  return Object.fromEntries(cells);
 }
 
 function weightedCell(table: SelectableTable, rows: RowsByTable[string] | undefined, nodes: number): WeightedCell {

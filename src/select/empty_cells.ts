@@ -1,9 +1,10 @@
 // What to say of a selection that left a cell without any entry: no network can be made of it.
-import { type CellType, cellNames, cellTypes, emptyCells, type Genotype } from '../genotype/genotype.ts';
+import { type CellKey, cellName, emptyCells, type Genotype } from '../genotype/genotype.ts';
+import { mapValues } from '../map_values.ts';
 import type { RowsByTable } from './alpha.ts';
 import { type Selectable, type WeightedCandidate, type WeightedCell, weightedCells } from './candidates.ts';
 
-/** Mixing weights of one cell type, counted; `none` is not among them. */
+/** Mixing weights of one cell, or cell type, counted; `none` is not among them. */
 export interface ThresholdCount {
   readonly weights: number;
   readonly atLeastThreshold: number;
@@ -11,14 +12,13 @@ export interface ThresholdCount {
   readonly largest: WeightedCandidate & { readonly node: number };
 }
 
-/** How many mixing weights reach a threshold, by cell type. Throws ArgumentError for rows that do not fit. */
+/** How many mixing weights reach a threshold, by cell. Throws ArgumentError for rows that do not fit. */
 export function countAtThreshold(
   supernet: Selectable,
   mixing: RowsByTable,
   threshold: number,
-): Readonly<Record<CellType, ThresholdCount>> {
-  const { normal, reduce } = weightedCells(supernet, mixing);
-  return { normal: countOf(normal, threshold), reduce: countOf(reduce, threshold) };
+): Readonly<Record<CellKey, ThresholdCount>> {
+  return mapValues(weightedCells(supernet, mixing), (cell) => countOf(cell, threshold));
 }
 
 function countOf(cell: WeightedCell, threshold: number): ThresholdCount {
@@ -32,7 +32,7 @@ function countOf(cell: WeightedCell, threshold: number): ThresholdCount {
 
 /**
  * One line for a genotype that was selected with a threshold and has a cell without entries: what the largest weight is, and what to
- * do; undefined for a genotype whose cells both have some.
+ * do; undefined for a genotype whose cells all have some.
  */
 export function emptyCellNotice(
   supernet: Selectable,
@@ -43,9 +43,11 @@ export function emptyCellNotice(
   const empty = emptyCells(genotype);
   if (empty.length === 0) return undefined;
   const counts = countAtThreshold(supernet, mixing, threshold);
-  const told = cellTypes.map((type) => cellLine(cellNames[type], counts[type])).join('; ');
-  const lowest = Math.min(...empty.map((type) => counts[type].largest.weight));
-  const cells = empty.map((type) => cellNames[type]).join(' and the ');
+  const told = Object.entries(counts)
+    .map(([key, count]) => cellLine(cellName(key), count))
+    .join('; ');
+  const lowest = Math.min(...empty.map((key) => counts[key].largest.weight));
+  const cells = empty.map(cellName).join(' and the ');
   return (
     `no network can be built of this selection: no mixing weight reaches the threshold ${threshold} in the ${cells}; ${told}; ` +
     `select by a threshold of ${floorTo3(lowest)} or less, or by darts, which needs none`

@@ -1,5 +1,4 @@
 import { check, isRecord } from '../checks.ts';
-import { cellTypes } from '../genotype/genotype.ts';
 import type { MixingActivation } from '../graph/graph.ts';
 import { mixingActivations } from '../space/space.ts';
 import type { RowsByTable } from './alpha.ts';
@@ -35,7 +34,7 @@ export function isHistory(value: unknown): value is MixingHistory {
   if (!isRecord(value) || !isLayout(value['layout']) || !Array.isArray(value['entries'])) return false;
   const { layout, activation, selection, entries } = value as unknown as MixingHistory;
   const isWhole = (rows: unknown) =>
-    isRecord(rows) && cellTypes.every((type) => isTable(rows[layout.tables[type].name], layout.tables[type].rows));
+    isRecord(rows) && Object.values(layout.tables).every((table) => isTable(rows[table.name], table.rows));
   const fits = ({ epoch, mixing, alpha }: HistoryEntry) =>
     Number.isSafeInteger(epoch) && isWhole(mixing) && (alpha === undefined || isWhole(alpha));
   return (
@@ -58,6 +57,6 @@ const roundOff = 1e-3;
 export function activationOf(layout: AlphaLayout, entries: readonly HistoryEntry[]): MixingActivation {
   const sumsToOne = (row: readonly number[]) => Math.abs(row.reduce((sum, weight) => sum + weight, 0) - 1) < roundOff;
   const isSoftmax = ({ mixing }: HistoryEntry) =>
-    cellTypes.every((type) => mixing[layout.tables[type].name].every(sumsToOne));
+    Object.values(layout.tables).every(({ name }) => mixing[name].every(sumsToOne));
   return entries.every(isSoftmax) ? 'softmax' : 'sigmoid';
 }

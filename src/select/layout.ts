@@ -1,11 +1,13 @@
 // How tables of architecture parameters lie, as plain data: what a record of numbers needs beside it to be read again.
 import { isRecord } from '../checks.ts';
-import { type CellType, cellTypes } from '../genotype/genotype.ts';
+import { type CellKey, cellKey, cellTypes } from '../genotype/genotype.ts';
 import { isOperationName } from '../genotype/rules.ts';
 import type { MixingActivation } from '../graph/graph.ts';
+import { mapValues } from '../map_values.ts';
 import { mixingWeights } from '../network/mixing.ts';
 import type { Supernet } from '../network/supernet.ts';
 import { noneName } from '../operation/operations.ts';
+import type { ResolvedEdge } from '../space/space.ts';
 import type { RowsByTable } from './alpha.ts';
 import type { Selectable } from './candidates.ts';
 
@@ -23,7 +25,8 @@ export interface LayoutRow {
 export interface AlphaLayout {
   /** Nodes of a cell. */
   readonly nodes: number;
-  readonly tables: Readonly<Record<CellType, { readonly name: string; readonly rows: readonly LayoutRow[] }>>;
+  /** By cell type, or by place in the network where cells of a type do not share alpha. */
+  readonly tables: Readonly<Record<CellKey, { readonly name: string; readonly rows: readonly LayoutRow[] }>>;
 }
 
 /** What FairDARTS' published code (arXiv:1911.12126) calls a candidate of an edge, in files and in plots. */
@@ -33,33 +36,30 @@ export function edgeKey({ node, input }: Pick<LayoutRow, 'node' | 'input'>, oper
 
 /** The layout of a supernet's tables. */
 export function layoutOf({ space, tables }: Pick<Supernet, 'space' | 'tables'>): AlphaLayout {
-  const rows = (type: CellType) =>
-    tables[type].edges.map(({ node, input, candidates }) => ({
-      ...{ node, input },
-      candidates: candidates.map(({ name }) => name),
-    }));
-  const table = (type: CellType) => ({ name: tables[type].name, rows: rows(type) });
-  return { nodes: space.nodes, tables: { normal: table('normal'), reduce: table('reduce') } };
+  const rowOf = ({ node, input, candidates }: ResolvedEdge): LayoutRow => ({
+    ...{ node, input },
+    candidates: candidates.map(({ name }) => name),
+  });
+  return { nodes: space.nodes, tables: mapValues(tables, ({ name, edges }) => ({ name, rows: edges.map(rowOf) })) };
 }
 
 /** A layout as the rules of selection take it. */
 export function selectableOf({ nodes, tables }: AlphaLayout): Selectable {
-  const table = (type: CellType) => ({
-    name: tables[type].name,
-    rowLengths: tables[type].rows.map(({ candidates }) => candidates.length),
-    edges: tables[type].rows.map(({ node, input, candidates }, row) => ({
+  const table = ({ name, rows }: AlphaLayout['tables'][CellKey]) => ({
+    name,
+    rowLengths: rows.map(({ candidates }) => candidates.length),
+    edges: rows.map(({ node, input, candidates }, row) => ({
       ...{ node, input, row },
       candidates: candidates.map((name) => ({ name })),
     })),
   });
-  return { space: { nodes }, tables: { normal: table('normal'), reduce: table('reduce') } };
+  return { space: { nodes }, tables: mapValues(tables, table) };
 }
 
 /** The mixing weights of recorded architecture parameters; undefined where they are not those of the layout. */
 export function mixingOf(layout: AlphaLayout, activation: MixingActivation, alpha: unknown): RowsByTable | undefined {
   const mixing: Record<string, number[][]> = {};
-  for (const type of cellTypes) {
-    const { name, rows } = layout.tables[type];
+  for (const { name, rows } of Object.values(layout.tables)) {
     const table = isRecord(alpha) ? alpha[name] : undefined;
     if (!isTable(table, rows)) return undefined;
     const lengths = rows.map(({ candidates }) => candidates.length);
@@ -91,8 +91,16 @@ export function isLayout(value: unknown): value is AlphaLayout {
     isIntegerBelow(row['node'], nodes) &&
     isIntegerBelow(row['input'], row['node'] + 2) &&
     isListOfNames(row['candidates']);
-  return cellTypes.every((type) => {
-    const table = tables[type];
+  const keys = Object.keys(tables);
+  if (
+    !isKeys(keys, cellTypes) &&
+    !isKeys(
+      keys,
+      Array.from(keys, (_, index) => cellKey(index)),
+    )
+  )
+    return false;
+  return Object.values(tables).every((table) => {
     if (!isRecord(table) || typeof table['name'] !== 'string' || !Array.isArray(table['rows'])) return false;
     const { rows } = table;
     // Every node has an edge, or no rule could select its cell.
@@ -100,6 +108,11 @@ export function isLayout(value: unknown): value is AlphaLayout {
       rows.every(isRow) && Array.from({ length: nodes }, (_, i) => rows.some(({ node }) => node === i)).every(Boolean)
     );
   });
+}
+
+/** In any order: the types; in theirs: the places of a network. */
+function isKeys(keys: readonly CellKey[], wanted: readonly CellKey[]): boolean {
+  return keys.length > 0 && keys.length === wanted.length && wanted.every((key) => keys.includes(key));
 }
 
 function isIntegerBelow(value: unknown, end: number): value is number {

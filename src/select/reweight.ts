@@ -1,4 +1,4 @@
-import type { CellType, Genotype, GenotypeCell } from '../genotype/genotype.ts';
+import { type Genotype, mapCells } from '../genotype/genotype.ts';
 import type { RowsByTable } from './alpha.ts';
 import { type Selectable, weightedCells } from './candidates.ts';
 
@@ -8,16 +8,15 @@ import { type Selectable, weightedCells } from './candidates.ts';
  */
 export function reweighted(supernet: Selectable, mixing: RowsByTable, genotype: Genotype): Genotype {
   const cells = weightedCells(supernet, mixing);
-  const cell = (type: CellType): GenotypeCell => ({
-    ...genotype[type],
-    nodes: genotype[type].nodes.map((entries, node) =>
+  return mapCells(genotype, ({ nodes, concat }, key) => ({
+    concat,
+    nodes: nodes.map((entries, node) =>
       entries.map((entry) => {
-        const candidates = cells[type][node].flat();
+        const candidates = cells[key][node].flat();
         const found = candidates.find(({ operation, input }) => operation === entry.operation && input === entry.input);
         // Nine digits tell every float32 from its neighbours.
         return { ...entry, weight: found && Number(found.weight.toPrecision(9)) };
       }),
     ),
-  });
-  return { ...genotype, normal: cell('normal'), reduce: cell('reduce') };
+  }));
 }

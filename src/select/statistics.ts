@@ -1,12 +1,12 @@
 // What operations a search favours as it goes on: the figures by which the collapse to skip connections shows.
 import { check, oneOf } from '../checks.ts';
-import { type CellType, cellTypes, type GenotypeEdge } from '../genotype/genotype.ts';
+import { type CellKey, cellsOf } from '../genotype/genotype.ts';
 import { skipName } from '../operation/operations.ts';
 import { checkHistory, type HistoryEntry, type MixingHistory } from './history.ts';
 import { selectableOf } from './layout.ts';
 import { checkSelection, type SelectionOptions, selectGenotype } from './rules.ts';
 
-/** A cell type at one moment of a search. */
+/** A cell, or cell type, at one moment of a search. */
 export interface OperationCounts {
   /** Epochs behind it. */
   readonly epoch: number;
@@ -21,15 +21,15 @@ export interface OperationCounts {
   readonly skips: number;
 }
 
-/** The names of a cell type's candidates, in their order. */
-export function operationsOf({ layout }: Pick<MixingHistory, 'layout'>, cell: CellType): string[] {
+/** The names of a cell's candidates, in their order. */
+export function operationsOf({ layout }: Pick<MixingHistory, 'layout'>, cell: CellKey): string[] {
   return [...new Set(layout.tables[cell].rows.flatMap(({ candidates }) => candidates))];
 }
 
 /** Counts by operation at every entry of a history, with the genotype by a rule. Throws ArgumentError for options that are none. */
-export function operationCounts(history: MixingHistory, cell: CellType, options: SelectionOptions): OperationCounts[] {
+export function operationCounts(history: MixingHistory, cell: CellKey, options: SelectionOptions): OperationCounts[] {
   checkHistory(history);
-  check('cell', cell, oneOf(cellTypes));
+  check('cell', cell, oneOf(Object.keys(history.layout.tables)));
   checkSelection(options);
   const names = operationsOf(history, cell);
   const { name, rows } = history.layout.tables[cell];
@@ -44,7 +44,8 @@ export function operationCounts(history: MixingHistory, cell: CellType, options:
         if (weights[column] >= options.threshold) atThreshold[operation]++;
       });
     }
-    const genotype: GenotypeEdge[] = selectGenotype(supernet, mixing, options, alpha)[cell].nodes.flat();
+    const cells = Object.fromEntries(cellsOf(selectGenotype(supernet, mixing, options, alpha)));
+    const genotype = cells[cell].nodes.flat();
     const skips = genotype.filter(({ operation }) => operation === skipName).length;
     return { epoch, edges: rows.length, largest, atThreshold, entries: genotype.length, skips };
   };

@@ -1,8 +1,9 @@
 // StacNAS (Li et al., arXiv:1909.11926): edges and candidates by alpha itself.
 import { ArgumentError } from '../errors.ts';
-import type { CellType, Genotype } from '../genotype/genotype.ts';
+import type { CellKey, Genotype } from '../genotype/genotype.ts';
+import { mapValues } from '../map_values.ts';
 import type { RowsByTable } from './alpha.ts';
-import { type Selectable, type WeightedCandidate, weightedCells } from './candidates.ts';
+import { type Selectable, type WeightedCandidate, type WeightedCell, weightedCells } from './candidates.ts';
 import { genotypeOf } from './strongest_edges.ts';
 
 /**
@@ -13,12 +14,12 @@ export function strongestByAlpha(supernet: Selectable, alpha: RowsByTable | unde
   return genotypeOf(supernet, known(alpha));
 }
 
-/** By cell type the candidate of every edge that has the largest alpha, of equals the first; never `none`. In the order of the rows. */
-export function winners(supernet: Selectable, alpha: RowsByTable): Readonly<Record<CellType, readonly string[]>> {
-  const { normal, reduce } = weightedCells(supernet, alpha);
+/** By cell the candidate of every edge that has the largest alpha, of equals the first; never `none`. In the order of the rows. */
+export function winners(supernet: Selectable, alpha: RowsByTable): Readonly<Record<CellKey, readonly string[]>> {
   const best = (candidates: readonly WeightedCandidate[]) => candidates.reduce((a, b) => (b.weight > a.weight ? b : a));
-  const names = (cell: typeof normal) => cell.flatMap((edges) => edges.map((candidates) => best(candidates).operation));
-  return { normal: names(normal), reduce: names(reduce) };
+  return mapValues(weightedCells(supernet, alpha), (cell: WeightedCell) =>
+    cell.flatMap((edges) => edges.map((candidates) => best(candidates).operation)),
+  );
 }
 
 function known(alpha: RowsByTable | undefined): RowsByTable {

@@ -1,5 +1,6 @@
 // The rule of DARTS.
-import type { Genotype, GenotypeCell } from '../genotype/genotype.ts';
+import { type Genotype, type GenotypeCell, genotypeOfCells } from '../genotype/genotype.ts';
+import { mapValues } from '../map_values.ts';
 import type { RowsByTable } from './alpha.ts';
 import { type Selectable, type WeightedCandidate, type WeightedCell, weightedCells } from './candidates.ts';
 
@@ -12,8 +13,7 @@ const keptEdges = 2;
  * `mixing` holds by table name one row an edge. Throws ArgumentError for rows that do not fit.
  */
 export function genotypeOf(supernet: Selectable, mixing: RowsByTable): Genotype {
-  const { normal, reduce } = weightedCells(supernet, mixing);
-  return { normal: cellOfPairs(normal), reduce: cellOfPairs(reduce) };
+  return genotypeOfCells(mapValues(weightedCells(supernet, mixing), cellOfPairs));
 }
 
 /** Of a node's edges the two strongest, each with its best candidate, the strongest first. */

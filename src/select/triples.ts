@@ -1,5 +1,6 @@
 // Genotypes of triples, as the rules with a threshold give them.
-import type { Genotype, GenotypeCell } from '../genotype/genotype.ts';
+import { type Genotype, type GenotypeCell, genotypeOfCells } from '../genotype/genotype.ts';
+import { mapValues } from '../map_values.ts';
 import type { RowsByTable } from './alpha.ts';
 import { type Selectable, type WeightedCandidate, type WeightedCell, weightedCells } from './candidates.ts';
 
@@ -16,6 +17,5 @@ export function genotypeOfTriples(
     const nodes = cell.map((edges) => entriesOf(edges).map(({ operation, input }) => ({ operation, input })));
     return { nodes, concat: nodes.flatMap((entries, node) => (entries.length > 0 ? [node + 2] : [])) };
   };
-  const { normal, reduce } = weightedCells(supernet, mixing);
-  return { normal: cellOf(normal), reduce: cellOf(reduce), entries: 'triples' };
+  return genotypeOfCells(mapValues(weightedCells(supernet, mixing), cellOf), 'triples');
 }

@@ -1,6 +1,6 @@
-import { check, checkOptional, notNegative, oneOf } from '../checks.ts';
+import { aBoolean, check, checkOptional, notNegative, oneOf } from '../checks.ts';
 import { invalid } from '../errors.ts';
-import type { CellType } from '../genotype/genotype.ts';
+import { type CellKey, type CellType, cellKey, cellTypes } from '../genotype/genotype.ts';
 import { isOperationName, operationNameExpectation } from '../genotype/rules.ts';
 import { type MixingActivation, type NoiseDistribution, noiseDistributions } from '../graph/graph.ts';
 import {
@@ -18,6 +18,8 @@ export type Candidate = string | { readonly name: string; readonly build: Operat
 /** An edge of a cell: from state `input` (0 and 1 are the cell's inputs, 2 is node 0) to node `node`. */
 export interface EdgePlace {
   readonly cell: CellType;
+  /** Of the cell in the network, from 0; where cells of a type do not share alpha. */
+  readonly index?: number;
   /** From 0. */
   readonly node: number;
   readonly input: number;
@@ -30,6 +32,8 @@ export interface SearchSpace {
   readonly nodes: number;
   /** The same on every edge, or by edge. One may come several times on an edge, each time with weights and a mixing weight of its own. */
   readonly candidates: readonly Candidate[] | ((edge: EdgePlace) => readonly Candidate[]);
+  /** Whether all cells of a type share architecture parameters, and so become one cell of the genotype; true when absent. */
+  readonly sharedAlpha?: boolean;
   /** How architecture parameters become mixing weights; `softmax` when absent. */
   readonly activation?: MixingActivation;
   /** Of the normal distribution that architecture parameters begin with, around 0: 0 for all of them 0; 1e-3 when absent. */
@@ -38,7 +42,7 @@ export interface SearchSpace {
   readonly skipNoise?: NoiseDistribution;
 }
 
-/** An edge with its candidates: row `row` of the architecture parameters of its cell type. */
+/** An edge with its candidates: row `row` of the architecture parameters of its cell. */
 export interface ResolvedEdge extends EdgePlace {
   readonly row: number;
   readonly candidates: readonly NamedOperation[];
@@ -50,8 +54,9 @@ export interface ResolvedSpace {
   readonly nodes: number;
   readonly activation: MixingActivation;
   readonly alphaDeviation: number;
-  /** By cell type, ordered by node, then by input. */
-  readonly edges: Readonly<Record<CellType, readonly ResolvedEdge[]>>;
+  readonly sharedAlpha: boolean;
+  /** By cell type or, where those do not share alpha, by the cell's place in the network; ordered by node, then by input. */
+  readonly edges: Readonly<Record<CellKey, readonly ResolvedEdge[]>>;
 }
 
 /** How architecture parameters may become mixing weights. */
@@ -99,11 +104,14 @@ export function spaceOf(space: string | SearchSpace): SearchSpace {
   throw invalid('space', `one of ${Object.keys(spaces).join(', ')}`, space);
 }
 
-/** Checks a search space, given whole or by name, and writes its edges out. Throws ArgumentError for a faulty one. */
-export function resolveSpace(space: string | SearchSpace): ResolvedSpace {
-  if (typeof space === 'string') return resolveSpace(spaceOf(space));
+/**
+ * Checks a search space, given whole or by name, and writes its edges out; `types` are those of the network's cells, which matter where
+ * they do not share alpha. Throws ArgumentError for a faulty one.
+ */
+export function resolveSpace(space: string | SearchSpace, types: readonly CellType[] = cellTypes): ResolvedSpace {
+  if (typeof space === 'string') return resolveSpace(spaceOf(space), types);
   if (typeof space !== 'object' || space === null) throw invalid('space', 'a name or a search space', space);
-  const { name, nodes, activation = 'softmax', alphaDeviation = 1e-3 } = space;
+  const { name, nodes, sharedAlpha = true, activation = 'softmax', alphaDeviation = 1e-3 } = space;
   if (typeof name !== 'string' || name === '') throw invalid('space.name', 'a name', name);
   if (!(Number.isInteger(nodes) && nodes >= 1 && nodes <= 100)) {
     throw invalid('space.nodes', 'an integer from 1 to 100', nodes);
@@ -111,11 +119,17 @@ export function resolveSpace(space: string | SearchSpace): ResolvedSpace {
   check('space.activation', activation, oneOf(mixingActivations));
   check('space.alphaDeviation', alphaDeviation, notNegative);
   checkOptional('space.skipNoise', space.skipNoise, oneOf(noiseDistributions));
-  const edges = { normal: resolveEdges(space, 'normal'), reduce: resolveEdges(space, 'reduce') };
-  return { name, nodes, activation, alphaDeviation, edges };
+  check('space.sharedAlpha', sharedAlpha, aBoolean);
+  const edges = sharedAlpha
+    ? cellTypes.map((cell) => [cell, resolveEdges(space, { cell })] as const)
+    : types.map((cell, index) => [cellKey(index), resolveEdges(space, { cell, index })] as const);
+  return { name, nodes, sharedAlpha, activation, alphaDeviation, edges: Object.fromEntries(edges) };
 }
 
-function resolveEdges({ nodes, candidates, skipNoise }: SearchSpace, cell: CellType): ResolvedEdge[] {
+function resolveEdges(
+  { nodes, candidates, skipNoise }: SearchSpace,
+  cell: Pick<EdgePlace, 'cell' | 'index'>,
+): ResolvedEdge[] {
   const noisy = (candidate: NamedOperation) =>
     skipNoise !== undefined && candidate.build === operations[skipName]
       ? { ...candidate, build: noisySkip(skipNoise) }
@@ -123,7 +137,7 @@ function resolveEdges({ nodes, candidates, skipNoise }: SearchSpace, cell: CellT
   const edges: ResolvedEdge[] = [];
   for (let node = 0; node < nodes; node++) {
     for (let input = 0; input < node + 2; input++) {
-      const place = { cell, node, input };
+      const place = { ...cell, node, input };
       const list: unknown = typeof candidates === 'function' ? candidates(place) : candidates;
       edges.push({ ...place, row: edges.length, candidates: resolveCandidates(list, place).map(noisy) });
     }
@@ -131,8 +145,9 @@ function resolveEdges({ nodes, candidates, skipNoise }: SearchSpace, cell: CellT
   return edges;
 }
 
-function resolveCandidates(list: unknown, { cell, node, input }: EdgePlace): NamedOperation[] {
-  const edge = `the edge from state ${input} to node ${node} of the ${cell} cell`;
+function resolveCandidates(list: unknown, { cell, index, node, input }: EdgePlace): NamedOperation[] {
+  const of = index === undefined ? `the ${cell} cell` : `cell ${index}`;
+  const edge = `the edge from state ${input} to node ${node} of ${of}`;
   if (!Array.isArray(list)) throw invalid(`the candidates of ${edge}`, 'a list', list);
   const resolved = list.map((candidate) => resolveCandidate(candidate, edge));
   const names = resolved.map(({ name }) => name);

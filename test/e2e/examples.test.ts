@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { GenotypeCell } from '../../src/genotype/genotype.ts';
 import { parseGenotype } from '../../src/genotype/text.ts';
+import { byType } from '../helpers/by_type.ts';
 import { root, runProcess } from '../helpers/process.ts';
 
 /** Lines that an example prints, which must end well and without a word on stderr. */
@@ -25,11 +26,11 @@ describe('examples', () => {
     const [first, second, genotype] = await linesOf('search', '32', '2');
     expect(first).toMatch(/^epoch 1 of 2: \d+\.\d % /);
     expect(second).toMatch(/^epoch 2 of 2: \d+\.\d % /);
-    expect(operationsOf(parseGenotype(genotype).normal)).toHaveLength(8);
+    expect(operationsOf(byType(parseGenotype(genotype)).normal)).toHaveLength(8);
   });
 
   it('custom_space.ts searches over its own operation in the cells that it said', async () => {
-    const { normal, reduce } = parseGenotype((await linesOf('custom_space', '64', '1')).join('\n'));
+    const { normal, reduce } = byType(parseGenotype((await linesOf('custom_space', '64', '1')).join('\n')));
     expect(normal.nodes).toHaveLength(2);
     for (const name of operationsOf(normal)) expect(name).toMatch(/^(skip_connect|dil_conv_3x3|inverted_bottleneck)$/);
     for (const name of operationsOf(reduce)) expect(name).toMatch(/^((max|avg)_pool_3x3|inverted_bottleneck)$/);

@@ -98,6 +98,15 @@ describe('the names of a supernet of StacNAS', () => {
     expect([data[0], data[69]]).toEqual([0, 13]);
   });
 
+  it('become ours where every cell has alpha of its own', () => {
+    const vectors = [0, 1].flatMap((cell) => [0, 1].map((edge) => `_cells.${cell}._alpha_0_${edge}`));
+    const read = (paths: readonly string[]) =>
+      new Map(paths.map((path, i) => [path, { shape: [5], data: new Float32Array(5).fill(i) }] as const));
+    const source = translated({ paths: [...vectors, '_stem.0.weight', '_classifier.weight'], root: '', read });
+    expect(source.paths.slice(0, 2)).toEqual(['cells.0.alphas', 'cells.1.alphas']);
+    expect(source.read(['cells.1.alphas']).get('cells.1.alphas')?.shape).toEqual([2, 5]);
+  });
+
   it('of other files stay as they are', () => {
     const source = { paths: ['stem.0.weight', 'classifier.weight'], root: '', read: () => new Map() };
     expect(translated(source)).toBe(source);

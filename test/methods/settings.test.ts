@@ -16,6 +16,8 @@ vi.mock('../../src/report/draw.ts', () => ({ drawGenotype: async () => '' }));
 
 const entries: readonly Method[] = [...methods, randomSearch];
 
+const base = { batchSize: 4, epochs: 2, initChannels: 2, layers: 3, auxiliary: false, cutout: false };
+
 /** Settings that do something only beside others. */
 const companions: Readonly<Record<string, object>> = {
   cutoutLength: { cutout: true },
@@ -23,6 +25,7 @@ const companions: Readonly<Record<string, object>> = {
   gamma: { schedule: 'exponential' },
   sepLoss: { auxLossWeight: 1 },
   parseMethod: { opThreshold: 0.5 },
+  alphaShare: { search2Layers: base.layers },
   noiseType: { noiseDarts: true },
   maxStep: { noiseDarts: true },
   augmentedValidation: { trainRatio: 0.5 },
@@ -46,8 +49,6 @@ const dataset: Dataset = {
   ...{ ...tinyDataset(), train: images(1), test: images(2) },
   ...{ mean: [0.5, 0.5, 0.5], deviation: [0.25, 0.25, 0.25] },
 };
-
-const base = { batchSize: 4, epochs: 2, initChannels: 2, layers: 3, auxiliary: false, cutout: false };
 
 function known(method: Method, settings: object): object {
   return Object.fromEntries(Object.entries(settings).filter(([name]) => Object.hasOwn(method.settings, name)));

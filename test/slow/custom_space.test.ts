@@ -14,6 +14,7 @@ import { normal, uniform } from '../../src/random/philox.ts';
 import type { SearchEvent } from '../../src/run/events.ts';
 import { type SearchRun, search } from '../../src/search.ts';
 import type { Candidate, EdgePlace, SearchSpace } from '../../src/space/space.ts';
+import { byType } from '../helpers/by_type.ts';
 import { scratch } from '../helpers/scratch.ts';
 
 const cells = ['normal', 'reduce'] as const;
@@ -107,7 +108,7 @@ function meanWeights(mixing: Readonly<Record<string, readonly (readonly number[]
 
 function expectOffered(genotype: Genotype): void {
   for (const cell of cells) {
-    genotype[cell].nodes.forEach((edges, node) => {
+    byType(genotype)[cell].nodes.forEach((edges, node) => {
       expect(new Set(edges.map(({ input }) => input)).size).toBe(2);
       for (const { operation, input } of edges) {
         expect(namesOn({ cell, node, input }).filter((name) => name !== 'none')).toContain(operation);

@@ -70,6 +70,7 @@ const fairdartsSearch: FairdartsSettings = {
 /** arXiv:1909.11926 and its code: the published commands of both search stages. */
 const stacnasSearch: StacnasSettings = {
   stage: 'both',
+  alphaShare: true,
   batchSize: 64,
   epochs: 80,
   initChannels: 16,

@@ -1,4 +1,4 @@
-import type { Genotype, GenotypeEdge } from '../genotype.ts';
+import { type CellKey, type Genotype, type GenotypeEdge, genotypeOfCells } from '../genotype.ts';
 import { findFault } from '../rules.ts';
 import { type Token, TokenReader } from '../tokens.ts';
 
@@ -12,8 +12,8 @@ interface CellDraft {
 export interface Draft {
   readonly reader: TokenReader;
   readonly positions: Map<string, number>;
-  readonly normal: CellDraft;
-  readonly reduce: CellDraft;
+  /** In the order in which they were begun. */
+  readonly cells: Map<CellKey, CellDraft>;
   entries?: Genotype['entries'];
 }
 
@@ -29,13 +29,21 @@ export interface RecordForm {
 
 /** A draft of what begins at a position of a text. */
 export function newDraft(text: string, position = 0): Draft {
-  const cell = () => ({ nodes: [], concat: [] });
-  return { reader: new TokenReader(text, position), positions: new Map(), normal: cell(), reduce: cell() };
+  return { reader: new TokenReader(text, position), positions: new Map(), cells: new Map() };
+}
+
+/** The cell of a key, begun where it was not. */
+export function cellDraft({ cells }: Draft, key: CellKey): CellDraft {
+  const known = cells.get(key);
+  if (known !== undefined) return known;
+  const begun: CellDraft = { nodes: [], concat: [] };
+  cells.set(key, begun);
+  return begun;
 }
 
 /** Checks what was read. */
-export function finish({ reader, positions, normal, reduce, entries }: Draft): Genotype {
-  const genotype = { ...(entries && { entries }), normal, reduce };
+export function finish({ reader, positions, cells, entries }: Draft): Genotype {
+  const genotype = genotypeOfCells(Object.fromEntries(cells), entries);
   const fault = findFault(genotype);
   if (fault === undefined) return genotype;
   const actual = typeof fault.actual === 'number' ? String(fault.actual) : JSON.stringify(fault.actual);

@@ -1,6 +1,7 @@
-import type { CellType, Genotype, GenotypeCell, GenotypeEdge } from '../genotype.ts';
+import { type CellKey, cellKey, type Genotype, type GenotypeCell, type GenotypeEdge } from '../genotype.ts';
 import type { Token } from '../tokens.ts';
 import {
+  cellDraft,
   type Draft,
   edgeOf,
   finish,
@@ -17,16 +18,18 @@ const jsonRecord: RecordForm = { open: '{', close: '}', key: 'string', separator
 /** Reads our JSON form. Throws ArgumentError with line and column of the fault. */
 export function readJson(text: string): Genotype {
   const draft = newDraft(text);
-  const readCell = (type: CellType) => () =>
+  const readCell = (key: CellKey) => () =>
     readRecord(draft.reader, jsonRecord, {
-      nodes: () => readJsonNodes(draft, type),
-      concat: () => readConcat(draft, type),
+      nodes: () => readJsonNodes(draft, key),
+      concat: () => readConcat(draft, key),
     });
+  const cells = () => draft.reader.items('[', ']', () => readCell(cellKey(draft.cells.size))());
   const entries = () => {
     draft.reader.take('string', "'triples'", 'triples');
     draft.entries = 'triples';
   };
-  readRecord(draft.reader, jsonRecord, { normal: readCell('normal'), reduce: readCell('reduce') }, { entries });
+  const byType = { normal: readCell('normal'), reduce: readCell('reduce') };
+  readRecord(draft.reader, jsonRecord, /"cells"\s*:/.test(text) ? { cells } : byType, { entries });
   draft.reader.take('end', 'nothing more');
   return finish(draft);
 }
@@ -38,18 +41,19 @@ export function formatJson(genotype: Genotype): string {
     nodes: nodes.map((edges) => edges.map(({ operation, input, weight }) => ({ operation, input, weight }))),
     concat,
   });
-  const { entries, normal, reduce } = genotype;
-  return JSON.stringify({ entries, normal: cell(normal), reduce: cell(reduce) });
+  const { entries, normal, reduce, cells } = genotype;
+  const told = cells === undefined ? { normal: cell(normal), reduce: cell(reduce) } : { cells: cells.map(cell) };
+  return JSON.stringify({ entries, ...told });
 }
 
 /** Reads `[[{"operation": "sep_conv_3x3", "input": 1}, ...], ...]`: one list a node. */
-function readJsonNodes(draft: Draft, type: CellType): void {
+function readJsonNodes(draft: Draft, key: CellKey): void {
   const { reader, positions } = draft;
-  const { nodes } = draft[type];
-  positions.set(`${type}.nodes`, reader.next.position);
+  const { nodes } = cellDraft(draft, key);
+  positions.set(`${key}.nodes`, reader.next.position);
   reader.items('[', ']', () => {
     const edges: GenotypeEdge[] = [];
-    const path = `${type}.nodes[${nodes.length}]`;
+    const path = `${key}.nodes[${nodes.length}]`;
     positions.set(path, reader.next.position);
     reader.items('[', ']', () => edges.push(readJsonEdge(draft, `${path}[${edges.length}]`)));
     nodes.push(edges);
@@ -75,10 +79,10 @@ function readJsonEdge(draft: Draft, path: string): GenotypeEdge {
   return edgeOf(draft, path, tokens);
 }
 
-function readConcat(draft: Draft, type: CellType): void {
+function readConcat(draft: Draft, key: CellKey): void {
   const { reader, positions } = draft;
-  const { concat } = draft[type];
-  const path = `${type}.concat`;
+  const { concat } = cellDraft(draft, key);
+  const path = `${key}.concat`;
   positions.set(path, reader.next.position);
   reader.items('[', ']', () => {
     const { text, position } = takeInteger(reader);

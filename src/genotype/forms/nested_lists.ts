@@ -1,6 +1,6 @@
 // Genotypes as StacNAS' code (arXiv:1909.11926) logs them: [[[('sep_conv_3x3', 0), ('max_pool_3x3', 1)], ...], [...]], cells of nodes of pairs.
-import { type CellType, cellTypes, type Genotype } from '../genotype.ts';
-import { type Draft, edgeOf, finish, newDraft } from './draft.ts';
+import { type CellKey, cellKey, cellTypes, type Genotype } from '../genotype.ts';
+import { cellDraft, type Draft, edgeOf, finish, newDraft } from './draft.ts';
 import type { FoundGenotype } from './python.ts';
 import { takeName, takeState } from './python_values.ts';
 
@@ -18,27 +18,28 @@ export function readNestedLists(text: string): FoundGenotype {
   return { genotype: readAt(text, last), count: found.length, line: text.slice(0, last).split('\n').length };
 }
 
+/** Two cells are those of the types, as published; more of them are those of the places in a network. */
 function readAt(text: string, position: number): Genotype {
-  const draft = newDraft(text, position);
-  const { reader } = draft;
-  let cells = 0;
-  reader.items('[', ']', () => {
-    const type: CellType | undefined = cellTypes[cells++];
-    if (type === undefined) {
-      throw reader.fault('two cells, normal and reduction,', reader.next.position, 'a third');
-    }
-    readCell(draft, type);
-  });
-  if (cells < cellTypes.length) throw reader.fault('two cells, normal and reduction,', position, `${cells}`);
-  return finish(draft);
+  const draft = readCells(text, position, cellKey);
+  const { size } = draft.cells;
+  if (size < cellTypes.length) {
+    throw draft.reader.fault('a normal and a reduction cell, or all cells of a network,', position, String(size));
+  }
+  return finish(size > cellTypes.length ? draft : readCells(text, position, (index) => cellTypes[index]));
 }
 
-function readCell(draft: Draft, type: CellType): void {
+function readCells(text: string, position: number, keyOf: (index: number) => CellKey): Draft {
+  const draft = newDraft(text, position);
+  draft.reader.items('[', ']', () => readCell(draft, keyOf(draft.cells.size)));
+  return draft;
+}
+
+function readCell(draft: Draft, key: CellKey): void {
   const { reader, positions } = draft;
-  const { nodes, concat } = draft[type];
-  positions.set(`${type}.nodes`, reader.next.position);
+  const { nodes, concat } = cellDraft(draft, key);
+  positions.set(`${key}.nodes`, reader.next.position);
   reader.items('[', ']', () => {
-    const path = `${type}.nodes[${nodes.length}]`;
+    const path = `${key}.nodes[${nodes.length}]`;
     positions.set(path, reader.next.position);
     const edges: (typeof nodes)[number] = [];
     reader.items('[', ']', () => {

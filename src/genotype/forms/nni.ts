@@ -48,6 +48,7 @@ export function readNni(text: string): Genotype {
  * for what is not chosen. Throws ArgumentError for a genotype that it cannot say.
  */
 export function formatNni(genotype: Genotype): string {
+  if (genotype.cells !== undefined) throw unsayable('has one cell a type, but every cell of this genotype is another');
   if (genotype.entries === 'triples') throw unsayable('has no triples');
   const choices = cellTypes.flatMap((type) => {
     const { nodes, concat } = genotype[type];

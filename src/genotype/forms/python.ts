@@ -1,4 +1,5 @@
 // The originals' Python form of genotypes, in the spellings in which people print, log and keep it.
+import { ArgumentError } from '../../errors.ts';
 import { type CellType, cellTypes, type Genotype } from '../genotype.ts';
 import { type Draft, finish, newDraft, type RecordForm, readRecord } from './draft.ts';
 import { kindOf, readEntries, type WrittenEntries } from './python_entries.ts';
@@ -34,6 +35,11 @@ export function isDictionary(text: string): boolean {
 
 /** Prints a genotype as the published code does. Throws ArgumentError for one that the form cannot say. */
 export function formatPython(genotype: Genotype): string {
+  if (genotype.cells !== undefined) {
+    throw new ArgumentError(
+      'the Python form has one cell a type, but every cell of this genotype is another; use the JSON form',
+    );
+  }
   const format = genotype.entries === 'triples' ? formatTriples : formatPairs;
   const cells = cellTypes.map((type) => {
     const { entries, concat } = format(genotype, type);

@@ -1,7 +1,7 @@
 // Cells of pairs in Python: (operation, from), or (operation, from, weight) where FairDARTS (arXiv:1911.12126) reweights them.
 import { ArgumentError } from '../../errors.ts';
-import type { CellType, Genotype, GenotypeEdge } from '../genotype.ts';
-import { type Draft, edgeOf } from './draft.ts';
+import type { CellType, GenotypeByType, GenotypeEdge } from '../genotype.ts';
+import { cellDraft, type Draft, edgeOf } from './draft.ts';
 import type { WrittenEntries, WrittenEntry, WrittenList } from './python_entries.ts';
 import { quoteName } from './python_values.ts';
 
@@ -20,12 +20,12 @@ export function addPairs(draft: Draft, type: CellType, written: WrittenEntries):
     const edges = list.entries.map(({ operation, numbers: [input, weight] }, index) =>
       edgeOf(draft, `${path}[${index}]`, { operation, input, weight }),
     );
-    draft[type].nodes.push(edges);
+    cellDraft(draft, type).nodes.push(edges);
   }
 }
 
 /** Prints the entries of a cell and its concat. Throws ArgumentError for what the form cannot say. */
-export function formatPairs(genotype: Genotype, type: CellType): { entries: string[]; concat: string } {
+export function formatPairs(genotype: GenotypeByType, type: CellType): { entries: string[]; concat: string } {
   const { nodes, concat } = genotype[type];
   const other = nodes.findIndex((edges) => edges.length !== 2);
   if (other >= 0) {

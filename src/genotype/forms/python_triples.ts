@@ -1,14 +1,14 @@
 // Cells of triples in Python: (operation, to, from), as FairDARTS (arXiv:1911.12126) publishes them.
 import { ArgumentError } from '../../errors.ts';
-import type { CellType, Genotype } from '../genotype.ts';
-import { type Draft, edgeOf } from './draft.ts';
+import type { CellType, GenotypeByType } from '../genotype.ts';
+import { cellDraft, type Draft, edgeOf } from './draft.ts';
 import type { WrittenEntries } from './python_entries.ts';
 import { longestRange, quoteName } from './python_values.ts';
 
 /** Adds a cell: its written concat tells how many nodes there are, its entries which of them are concatenated, and in which order. */
 export function addTriples(draft: Draft, type: CellType, { lists, isNested }: WrittenEntries): void {
   const { reader } = draft;
-  const { nodes, concat } = draft[type];
+  const { nodes, concat } = cellDraft(draft, type);
   const last = lastState(draft, type);
   for (let state = 2; state <= last; state++) nodes.push([]);
   concat.length = 0;
@@ -30,7 +30,7 @@ export function addTriples(draft: Draft, type: CellType, { lists, isNested }: Wr
 }
 
 /** Prints the entries of a cell and its concat, always that of all nodes. Throws ArgumentError for what the form cannot say. */
-export function formatTriples(genotype: Genotype, type: CellType): { entries: string[]; concat: string } {
+export function formatTriples(genotype: GenotypeByType, type: CellType): { entries: string[]; concat: string } {
   const { nodes, concat } = genotype[type];
   const entries = concat.flatMap((to) =>
     nodes[to - 2].map(({ operation, input, weight }) => {
@@ -45,7 +45,7 @@ export function formatTriples(genotype: Genotype, type: CellType): { entries: st
 
 function lastState(draft: Draft, type: CellType): number {
   const { reader, positions } = draft;
-  const { concat } = draft[type];
+  const { concat } = cellDraft(draft, type);
   const path = `${type}.concat`;
   const place = (of: string) => positions.get(of) ?? 0;
   if (concat.length === 0) throw reader.fault('at least one state', place(path), '[]');

@@ -1,7 +1,7 @@
 // Values of Python in the spellings in which people print, log and keep them.
 import type { CellType } from '../genotype.ts';
 import type { Token, TokenReader } from '../tokens.ts';
-import { type Draft, takeInteger, takeNumber, takeOperation } from './draft.ts';
+import { cellDraft, type Draft, takeInteger, takeNumber, takeOperation } from './draft.ts';
 
 /** States of a range: a longer one cannot be meant, and would fill the memory before it is compared with the nodes. */
 export const longestRange = 1000;
@@ -37,7 +37,7 @@ export function takeStateOrWeight(reader: TokenReader): Token {
 /** Reads `[2, 3, 4, 5]`, `(2, 3)`, `range(2, 6)` or either within `list(...)`, `array(...)` and the like. */
 export function readConcat(draft: Draft, type: CellType): void {
   const { reader, positions } = draft;
-  const { concat } = draft[type];
+  const { concat } = cellDraft(draft, type);
   const path = `${type}.concat`;
   const { position } = reader.next;
   const add = (state: number, place: number) => {

@@ -1,11 +1,11 @@
-import type { Genotype } from '../genotype.ts';
+import type { GenotypeByType } from '../genotype.ts';
 import { pairs } from './letters.ts';
 
 /**
  * Genotypes that FairDARTS was compared with, as its authors evaluated them: ENAS (arXiv:1802.03268), GDAS (arXiv:1910.04465), MdeNAS
  * (arXiv:1905.07529), PC-DARTS (arXiv:1907.05737), P-DARTS (arXiv:1904.12760) and SNAS (arXiv:1812.09926).
  */
-export const comparedGenotypes: Readonly<Record<string, Genotype>> = {
+export const comparedGenotypes: Readonly<Record<string, GenotypeByType>> = {
   ENASNet: pairs('s1 k1 S1 k0 a0 s1 s0 a1 S1 a0 / S0 s1 s1 a1 s1 a1 a1 S4 s5 S0'),
   GDAS_V1: pairs('k0 k1 k0 S2 s3 k0 S4 s3 / S0 s1 S2 S1 D2 s1 S0 S2'),
   MdeNAS: pairs('S1 s0 k0 S1 S3 s1 D3 m4 / m0 S1 k0 k1 s3 k2 d3 S0'),

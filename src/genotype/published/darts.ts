@@ -1,4 +1,4 @@
-import type { Genotype } from '../genotype.ts';
+import type { GenotypeByType } from '../genotype.ts';
 import { pairs } from './letters.ts';
 
 const dartsV2 = pairs('s0 s1 s0 s1 s1 k0 k0 d2 / m0 m1 k2 m1 m0 k2 k2 m1');
@@ -7,7 +7,7 @@ const dartsV2 = pairs('s0 s1 s0 s1 s1 k0 k0 d2 / m0 m1 k2 m1 m0 k2 k2 m1');
  * Genotypes that ship with DARTS: its own of first and second order (arXiv:1806.09055; `DARTS` is the latter), NASNet-A
  * (arXiv:1707.07012) and AmoebaNet-A (arXiv:1802.01548) in the form in which its authors evaluated them.
  */
-export const dartsGenotypes: Readonly<Record<string, Genotype>> = {
+export const dartsGenotypes: Readonly<Record<string, GenotypeByType>> = {
   DARTS_V1: pairs('s1 s0 k0 s1 k0 s1 s0 k2 / m0 m1 k2 m0 m0 k2 k2 a0'),
   DARTS_V2: dartsV2,
   DARTS: dartsV2,

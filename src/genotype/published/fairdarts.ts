@@ -1,11 +1,11 @@
-import type { Genotype } from '../genotype.ts';
+import type { GenotypeByType } from '../genotype.ts';
 import { triples } from './letters.ts';
 
 /**
  * Genotypes that FairDARTS found (arXiv:1911.12126), in the notation of {@link triples}: seven searches by the rule
  * `threshold_sparse`, and what a search of batch size 64 gives by that rule and by `threshold_edge`.
  */
-export const fairDartsGenotypes: Readonly<Record<string, Genotype>> = {
+export const fairDartsGenotypes: Readonly<Record<string, GenotypeByType>> = {
   FairDARTS_a: triples('s02 S12 m04 s05 / m02 a12 a03 D13 a04 S14 k05 k15'),
   FairDARTS_b: triples('s02 s12 s13 d04 S14 D15 / k02 d12 k03 d13 m04 s14 k25 m05'),
   FairDARTS_c: triples('m02 S12 d04 D24 k35 s05 / d12 D02 d03 s13 S04 S34 S05 k15'),

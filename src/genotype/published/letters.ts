@@ -1,5 +1,5 @@
 // The compact notation of published genotypes: a letter for the operation, then states.
-import type { CellType, Genotype, GenotypeCell, GenotypeEdge } from '../genotype.ts';
+import type { CellType, GenotypeByType, GenotypeCell, GenotypeEdge } from '../genotype.ts';
 
 const operations: Readonly<Record<string, string>> = {
   m: 'max_pool_3x3',
@@ -20,7 +20,7 @@ type Concats = Partial<Record<CellType, readonly number[]>>;
 type Weights = Readonly<Record<CellType, readonly number[]>>;
 
 /** A genotype of pairs, two a node: `s0 s1 ... / m0 m1 ...` is sep_conv_3x3 from 0, sep_conv_3x3 from 1, ... */
-export function pairs(text: string, concats: Concats = {}): Genotype {
+export function pairs(text: string, concats: Concats = {}): GenotypeByType {
   const [normal, reduce] = text.split('/').map((cell) => {
     const edges = entriesOf(cell).map(([letter, input]) => edge(letter, input));
     return edges.flatMap((_, index) => (index % 2 === 0 ? [edges.slice(index, index + 2)] : []));
@@ -32,7 +32,7 @@ export function pairs(text: string, concats: Concats = {}): Genotype {
 }
 
 /** A genotype of triples in cells of four nodes: `s02 S12 ... / m02 ...` is sep_conv_3x3 from 0 to 2, sep_conv_5x5 from 1 to 2, ... */
-export function triples(text: string): Genotype {
+export function triples(text: string): GenotypeByType {
   const [normal, reduce] = text.split('/').map((cell): GenotypeCell => {
     const entries = entriesOf(cell);
     const into = (state: number) => entries.filter(([, , to]) => Number(to) === state);
@@ -45,7 +45,7 @@ export function triples(text: string): Genotype {
 }
 
 /** A genotype of pairs with a weight on every entry. */
-export function withWeights({ normal, reduce }: Genotype, weights: Weights): Genotype {
+export function withWeights({ normal, reduce }: GenotypeByType, weights: Weights): GenotypeByType {
   const cell = ({ nodes, concat }: GenotypeCell, [...left]: readonly number[]) => ({
     nodes: nodes.map((edges) => edges.map((edge) => ({ ...edge, weight: left.shift() }))),
     concat,

@@ -1,4 +1,4 @@
-import type { Genotype } from '../genotype.ts';
+import type { GenotypeByType } from '../genotype.ts';
 import { pairs, withWeights } from './letters.ts';
 
 const experiment1 = pairs('k0 s1 d2 s0 d3 k0 D4 d3 / a0 k1 k2 m0 k2 k3 k2 a0');
@@ -9,7 +9,7 @@ const experiment2 = pairs('s1 s0 d1 d2 k0 k2 d4 D3 / m0 s1 m0 k2 k2 m0 k2 k4');
  * normal cell (ID2; FPT of at least 500 million multiply-accumulates), searches with noise on them, and genotypes whose
  * entries have constant weights.
  */
-export const skipConnectionGenotypes: Readonly<Record<string, Genotype>> = {
+export const skipConnectionGenotypes: Readonly<Record<string, GenotypeByType>> = {
   DARTS_ID2_1: pairs('k1 S0 k1 D0 a1 d0 m0 s3 / d1 D0 m1 D2 k0 d1 a4 S1'),
   DARTS_ID2_2: pairs('k1 k0 d0 S2 D1 S3 d3 m4 / s1 s0 d2 m1 s0 s1 m2 k3'),
   DARTS_ID2_3: pairs('a0 k1 D0 d2 S2 k3 a1 a4 / a0 a1 a0 S1 s2 a1 s2 m1'),
@@ -52,7 +52,7 @@ export const skipConnectionGenotypes: Readonly<Record<string, Genotype>> = {
 };
 
 /** One weight for the first entry of every node, one for the second. */
-function alternately(genotype: Genotype, first: number, second: number): Genotype {
+function alternately(genotype: GenotypeByType, first: number, second: number): GenotypeByType {
   const weights = Array.from({ length: 4 }, () => [first, second]).flat();
   return withWeights(genotype, { normal: weights, reduce: weights });
 }

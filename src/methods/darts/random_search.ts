@@ -164,8 +164,8 @@ async function setAlpha({ tables }: Supernet, parameters: Parameters, drawn: Tab
   for (const { name } of Object.values(tables)) await parameters.set(name, drawn[name]);
 }
 
-function skipsOf({ normal: { nodes } }: Genotype): number {
-  return nodes.flat().filter(({ operation }) => operation === skipName).length;
+function skipsOf({ normal }: Genotype): number {
+  return (normal?.nodes ?? []).flat().filter(({ operation }) => operation === skipName).length;
 }
 
 /** As papers count its FLOPs. */

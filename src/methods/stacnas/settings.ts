@@ -24,6 +24,7 @@ export const stacnasSettingRules = {
   initChannels: integer(16, 1, 4096, 'channels of the first cell'),
   layers: integer(14, 1, 256, 'number of cells in the first stage'),
   search2Layers: integer(20, 1, 256, 'number of cells in the second stage'),
+  alphaShare: flag(true, 'cells of a type share alpha; else each has its own, and both stages as many cells'),
   nodes: integer(4, 1, 100, 'nodes of a cell, where the space is a known one'),
   trainRatio: number(
     1,

@@ -1,4 +1,5 @@
 import { ArgumentError } from '../../errors.ts';
+import { cellTypesOf } from '../../network/macro.ts';
 import { defaultThreshold, type SelectionOptions } from '../../select/rules.ts';
 import { strongestByAlpha, winners } from '../../select/strongest_by_alpha.ts';
 import { resolveSpace, type SearchSpace, spaceOf } from '../../space/space.ts';
@@ -34,6 +35,7 @@ export const stacnas = defineMethod({
   describe: async (context) => {
     const space = firstSpace(context);
     checkGrouped(resolveSpace(space));
+    checkDepths(context.settings);
     const { stage, layers, search2Layers } = context.settings;
     const found = foundBefore(context);
     const search1: StagePart = { name: 'search1', describe: () => describeStage(context, space, layers) };
@@ -67,6 +69,15 @@ function foundBefore({ settings: { stage }, before }: MethodContext<StacnasSetti
   return found ?? null;
 }
 
+/** Where every cell has its own alpha, what one stage found for it is handed to the same cell of the next. */
+function checkDepths({ stage, alphaShare, layers, search2Layers }: StacnasSettings): void {
+  if (stage !== 'both' || alphaShare || layers === search2Layers) return;
+  throw new ArgumentError(
+    `alphaShare off needs as many cells in both stages, but layers is ${layers} and search2Layers ${search2Layers}: ` +
+      `give both, such as --layers ${layers} --search2-layers ${layers}`,
+  );
+}
+
 /** Shallower stages than this chose badly (the authors' issue 8). */
 const leastDepth = 10;
 
@@ -80,12 +91,14 @@ const selection: SelectionOptions = { by: 'stacnas', threshold: defaultThreshold
 
 /** A known one has as many nodes as the settings say. */
 function firstSpace({ space, settings }: Pick<MethodContext<StacnasSettings>, 'space' | 'settings'>): SearchSpace {
-  return typeof space === 'string' ? { ...spaceOf(space), nodes: settings.nodes } : space;
+  const given = typeof space === 'string' ? { ...spaceOf(space), nodes: settings.nodes } : space;
+  return { ...given, sharedAlpha: settings.alphaShare };
 }
 
 function secondSpace({ settings }: MethodContext<StacnasSettings>, first: SearchSpace, found: JsonValue): SearchSpace {
   // The outcome of the first stage.
-  return memberSpace(resolveSpace(first), found as unknown as Winners, settings.skipTwice);
+  const types = cellTypesOf(settings.search2Layers);
+  return memberSpace(resolveSpace(first, types), found as unknown as Winners, settings.skipTwice);
 }
 
 async function describeStage(

@@ -49,7 +49,7 @@ describe('dartsmith select', () => {
   it('says of a genotype what no network can be built of', async () => {
     const { code, stderr } = await dartsmith('select', folder);
     expect(code).toBe(0);
-    expect(stderr).toMatch(/\nnote: node 3 \(state 5\) of the genotype's reduce cell has no live source: /);
+    expect(stderr).toMatch(/\nnote: node 3 \(state 5\) of the genotype's reduction cell has no live source: /);
     expect((await dartsmith('select', folder, '--by', 'darts')).stderr).not.toContain('note');
   });
 

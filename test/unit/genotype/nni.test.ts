@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ArgumentError } from '../../../src/errors.ts';
-import type { Genotype } from '../../../src/genotype/genotype.ts';
+import type { GenotypeByType, GenotypeCell } from '../../../src/genotype/genotype.ts';
 import { genotypes } from '../../../src/genotype/published.ts';
 import { formatGenotype, parseGenotype } from '../../../src/genotype/text.ts';
 import { uniform } from '../../../src/random/philox.ts';
@@ -60,7 +60,7 @@ const mutation = {
 function hubChoices(input: (state: number) => unknown): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(genotypes.DARTS_V2).flatMap(([type, { nodes }]) =>
-      (nodes as Genotype['normal']['nodes']).flatMap((edges, node) =>
+      (nodes as GenotypeCell['nodes']).flatMap((edges, node) =>
         edges.flatMap((edge, index) => [
           [`${type}/op_${node + 2}_${index}`, edge.operation],
           [`${type}/input_${node + 2}_${index}`, input(edge.input)],
@@ -90,8 +90,8 @@ function respelled(spell: (chosen: readonly number[], count: number, key: string
 }
 
 /** The order of edges in a node is not NNI's to keep where it writes a bool for each. */
-function sorted({ normal, reduce }: Genotype): Genotype {
-  const cell = ({ nodes, concat }: Genotype['normal']) => ({
+function sorted({ normal, reduce }: GenotypeByType): GenotypeByType {
+  const cell = ({ nodes, concat }: GenotypeCell) => ({
     nodes: nodes.map((edges) => edges.toSorted((a, b) => a.input - b.input)),
     concat,
   });
@@ -99,7 +99,7 @@ function sorted({ normal, reduce }: Genotype): Genotype {
 }
 
 /** A genotype that NNI can say, drawn from `seed`. */
-function sayable(seed: number): Genotype {
+function sayable(seed: number): GenotypeByType {
   const numbers = uniform({ seed, purpose: 'architecture', epoch: 0, step: 0 }, 400);
   let used = 0;
   const below = (count: number) => Math.floor(numbers[used++] * count);
@@ -163,7 +163,7 @@ describe('architectures of NNI', () => {
     const cell = (edge: { operation: string; input: number }) => {
       return { ...normal, nodes: [[{ operation: 'skip_connect', input: 0 }, edge], ...normal.nodes.slice(1)] };
     };
-    const write = (reduce: Genotype['reduce']) => () => formatGenotype({ normal, reduce }, 'nni');
+    const write = (reduce: GenotypeCell) => () => formatGenotype({ normal, reduce }, 'nni');
     expect(write({ ...normal, concat: [3, 4, 5] })).toThrow(
       "the NNI form concatenates all nodes of a cell, but the reduce cell's output is of states 3, 4, 5; use the JSON form",
     );

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Genotype } from '../../../src/genotype/genotype.ts';
+import type { GenotypeByType } from '../../../src/genotype/genotype.ts';
 import { genotypes } from '../../../src/genotype/published.ts';
 import { checkGenotype } from '../../../src/genotype/rules.ts';
 import { formatGenotype, parseGenotype } from '../../../src/genotype/text.ts';
@@ -54,7 +54,7 @@ function costOfOperation(name: string, c: number, area: number, stride: number):
 }
 
 /** Millions of multiply-accumulates of the network of 36 channels and 20 cells, counted from the genotype alone. */
-function costOfNetwork(genotype: Genotype): number {
+function costOfNetwork(genotype: GenotypeByType): number {
   let sum = 27 * 108 * 32 ** 2;
   let [c, side, beforeLast, last] = [36, 32, 108, 108];
   for (let layer = 0; layer < 20; layer++) {

@@ -1,4 +1,4 @@
-import type { Genotype, GenotypeCell } from '../../../src/genotype/genotype.ts';
+import type { GenotypeByType, GenotypeCell } from '../../../src/genotype/genotype.ts';
 import { operations } from '../../../src/operation/operations.ts';
 import { uniform } from '../../../src/random/philox.ts';
 
@@ -12,7 +12,7 @@ function dice(seed: number): (count: number) => number {
 }
 
 /** A genotype drawn from `seed`; with `edges` that many edges a node, else one to four. */
-export function randomGenotype(seed: number, edges?: number): Genotype {
+export function randomGenotype(seed: number, edges?: number): GenotypeByType {
   const below = dice(seed);
   const cell = (): GenotypeCell => {
     const nodes = Array.from({ length: 1 + below(6) }, (_, node) =>
@@ -31,7 +31,7 @@ export function randomGenotype(seed: number, edges?: number): Genotype {
  * A genotype of triples drawn from `seed`: nodes may be isolated, cells be without entries, edges of several operations, and nodes
  * computed in any order.
  */
-export function randomTriples(seed: number): Genotype {
+export function randomTriples(seed: number): GenotypeByType {
   const below = dice(seed);
   const cell = (): GenotypeCell => {
     const isEmpty = below(10) === 0;
@@ -53,7 +53,7 @@ function shuffled(list: readonly number[], below: (count: number) => number): nu
 }
 
 /** A genotype with weights drawn from `seed` on all its edges: some large, small, whole or negative. */
-export function withRandomWeights({ normal, reduce, ...rest }: Genotype, seed: number): Genotype {
+export function withRandomWeights({ normal, reduce, ...rest }: GenotypeByType, seed: number): GenotypeByType {
   const below = dice(seed + 1e6);
   const weight = () => [below(1e9) / 1e9, below(3), -below(1e6) / 1e3, below(1e6) * 1e-12, below(10) * 1e30][below(5)];
   const cell = ({ nodes, concat }: GenotypeCell): GenotypeCell => {

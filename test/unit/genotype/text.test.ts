@@ -3,6 +3,7 @@ import { ArgumentError } from '../../../src/errors.ts';
 import type { Genotype } from '../../../src/genotype/genotype.ts';
 import { genotypes } from '../../../src/genotype/published.ts';
 import { findGenotype, formatGenotype, parseGenotype } from '../../../src/genotype/text.ts';
+import { byType } from '../../helpers/by_type.ts';
 import { expectFault } from './expect_fault.ts';
 import { randomGenotype } from './random_genotype.ts';
 
@@ -141,7 +142,10 @@ describe('parseGenotype', () => {
       "[('none', 0), ('skip_connect', 1)]",
       "[[('none', 0)], [['a', 2], ('b', 0), ('c', 1)]]",
     );
-    expect(parseGenotype(text).normal.nodes).toEqual([[edge('none', 0)], [edge('a', 2), edge('b', 0), edge('c', 1)]]);
+    expect(byType(parseGenotype(text)).normal.nodes).toEqual([
+      [edge('none', 0)],
+      [edge('a', 2), edge('b', 0), edge('c', 1)],
+    ]);
   });
 
   it('takes the last genotype of a log or a module, no comment and no definition, and counts them', () => {

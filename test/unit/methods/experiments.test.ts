@@ -14,6 +14,7 @@ import { startMethod } from '../../../src/run/start.ts';
 import { reweighted } from '../../../src/select/reweight.ts';
 import { genotypeOf } from '../../../src/select/strongest_edges.ts';
 import { spaces } from '../../../src/space/space.ts';
+import { byType } from '../../helpers/by_type.ts';
 import { createFakeDevice } from '../../helpers/fake_device.ts';
 import { tinyDataset, tinySettings } from '../../helpers/tiny_search.ts';
 
@@ -108,7 +109,11 @@ describe('random search', () => {
   it('draws architectures of so many skips and at least so many FLOPs, others by another seed', async () => {
     const drawn = [await draw(0), await draw(1), await draw(0, 3)];
     for (const { genotype, megaflops, seed } of drawn) {
-      expect(genotype.normal.nodes.flat().filter(({ operation }) => operation === 'skip_connect').length).toBe(2);
+      expect(
+        byType(genotype)
+          .normal.nodes.flat()
+          .filter(({ operation }) => operation === 'skip_connect').length,
+      ).toBe(2);
       expect(costOf(buildDerivedNetwork({ genotype, ...published }).graph).flops / 1e6).toBe(megaflops);
       expect(megaflops).toBeGreaterThanOrEqual(450);
       expect(seed).toBeGreaterThanOrEqual(0);
@@ -121,7 +126,11 @@ describe('random search', () => {
   it('has the published ones among what it may draw', () => {
     for (const name of ['DARTS_ID2_FPT_1', 'DARTS_ID2_FPT_4', 'DARTS_ID2_FPT_7']) {
       const genotype = genotypes[name];
-      expect(genotype.normal.nodes.flat().filter(({ operation }) => operation === 'skip_connect').length).toBe(2);
+      expect(
+        byType(genotype)
+          .normal.nodes.flat()
+          .filter(({ operation }) => operation === 'skip_connect').length,
+      ).toBe(2);
       expect(costOf(buildDerivedNetwork({ genotype, ...published }).graph).flops / 1e6).toBeGreaterThanOrEqual(500);
     }
   });
@@ -142,7 +151,7 @@ describe('random search', () => {
     expect(Object.keys(architectures)).toEqual(['arch_0', 'arch_1', 'arch_2']);
     expect(genotype).toEqual(architectures['arch_2']);
     expect(device.calls).toEqual([]);
-    for (const { weight } of genotype.normal.nodes.flat()) {
+    for (const { weight } of byType(genotype).normal.nodes.flat()) {
       // Softmax of seven alphas near 0, the largest.
       expect(weight).toBeGreaterThan(1 / 7);
       expect(weight).toBeLessThan(0.145);
@@ -166,7 +175,7 @@ describe('reweighted', () => {
 
   it('gives each entry the mixing weight of its operation on its edge', () => {
     const entries = ({ nodes }: { nodes: readonly (readonly object[])[] }) => nodes;
-    const { normal, reduce } = reweighted(supernet, mixing, genotypeOf(supernet, mixing));
+    const { normal, reduce } = byType(reweighted(supernet, mixing, genotypeOf(supernet, mixing)));
     // As float32 they are those of the tables.
     const [half, seven, quarter, four] = [0.5, 0.699999988, 0.25, 0.400000006];
     expect([seven, four].map(Math.fround)).toEqual([0.7, 0.4].map(Math.fround));

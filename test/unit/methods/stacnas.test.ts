@@ -2,6 +2,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Command } from '../../../src/backend/device.ts';
+import { genotypeArgument } from '../../../src/cli/genotype_argument.ts';
 import { genotypes } from '../../../src/genotype/published.ts';
 import { cosineLearningRate } from '../../../src/learn/cosine.ts';
 import { memberSpace } from '../../../src/methods/stacnas/groups.ts';
@@ -9,7 +10,9 @@ import { stacnasPresets } from '../../../src/methods/stacnas/settings.ts';
 import { buildDerivedNetwork } from '../../../src/network/derived.ts';
 import { buildSupernet } from '../../../src/network/supernet.ts';
 import { costOf } from '../../../src/report/cost.ts';
+import type { SearchResult } from '../../../src/run/events.ts';
 import type { MethodOptions } from '../../../src/run/options.ts';
+import { readHistory, selectFrom } from '../../../src/run/select.ts';
 import { startMethod } from '../../../src/run/start.ts';
 import { resolveSpace, type SearchSpace } from '../../../src/space/space.ts';
 import { createFakeDevice } from '../../helpers/fake_device.ts';
@@ -185,6 +188,50 @@ describe('a run', () => {
     const other = join(scratch(), 'other');
     await run({ method: 'darts', settings: tinySettings, out: other });
     await refused({ settings: second, from: other }, /is a search by darts: expected one by stacnas/);
+  });
+
+  it('gives every cell alpha and a genotype of its own where they share none', async () => {
+    const settings = { ...tinySettings, layers: 4, search2Layers: 4, alphaShare: false };
+    const out = join(scratch(), 'apart');
+    const { result } = await run({ settings, out });
+    expect(result.genotype.cells).toHaveLength(4);
+    expect(Object.keys((result as SearchResult).mixing)).toEqual([0, 1, 2, 3].map((cell) => `cells.${cell}.alphas`));
+    const journal = readFileSync(join(out, 'journal.jsonl'), 'utf8');
+    const outcome = JSON.parse(/^.*"type":"outcome".*"search1".*$/m.exec(journal)?.[0] ?? '{}').outcome;
+    // By a rule of its own: of the first stage's last table, edge by edge.
+    const { tables } = [...journal.matchAll(/^\{"type":"alpha".*$/gm)]
+      .map(([line]) => JSON.parse(line))
+      .findLast(({ stage = 0 }) => stage === 0);
+    const names = ['max_pool_3x3', 'skip_connect', 'sep_conv_3x3', 'dil_conv_3x3'];
+    for (const cell of [0, 1, 2, 3]) {
+      const rows: number[][] = tables[`cells.${cell}.alphas`];
+      const best = rows.map((row) => names[row.indexOf(Math.max(...row.slice(0, 4)))]);
+      expect(outcome[`cells.${cell}`]).toEqual(best);
+    }
+    const { layout } = await readHistory(out);
+    for (const cell of [0, 1, 2, 3]) {
+      const [{ candidates }] = layout.tables[`cells.${cell}`].rows;
+      expect(candidates).toContain(outcome[`cells.${cell}`][0]);
+    }
+    expect((await selectFrom(out)).genotype).toEqual(result.genotype);
+    expect(await genotypeArgument(out)).toEqual({ genotype: result.genotype, run: out });
+  });
+
+  it('hands alpha of its own from cell to cell, of stages with as many', async () => {
+    const apart = { ...tinySettings, layers: 4, alphaShare: false };
+    const first = join(scratch(), 'first');
+    await run({ settings: { ...apart, stage: 'search1' }, out: first });
+    const second = { ...apart, stage: 'search2', search2Layers: 4 };
+    expect((await run({ settings: second, from: first })).result.genotype.cells).toHaveLength(4);
+    await expect(run({ settings: { ...apart, search2Layers: 5 } })).rejects.toThrow(
+      'alphaShare off needs as many cells in both stages, but layers is 4 and search2Layers 5: give both, such as --layers 4',
+    );
+    await expect(run({ settings: { ...second, search2Layers: 5 }, from: first })).rejects.toThrow(
+      'the first stage was one of 4 cells with alpha of their own, but the second is of 5 cells',
+    );
+    await expect(run({ settings: { ...second, alphaShare: true }, from: first })).rejects.toThrow(
+      'was one of 4 cells with alpha of their own, but the second is of cells that share alpha by type',
+    );
   });
 
   it.each([

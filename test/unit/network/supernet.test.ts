@@ -5,6 +5,7 @@ import { buildSupernet } from '../../../src/network/supernet.ts';
 import { normal } from '../../../src/random/philox.ts';
 import { genotypeOf } from '../../../src/select/strongest_edges.ts';
 import type { SearchSpace } from '../../../src/space/space.ts';
+import { byType } from '../../helpers/by_type.ts';
 
 const cifar = { inputShape: [32, 32, 3], classes: 10 } as const;
 const supernet = buildSupernet(cifar);
@@ -158,7 +159,7 @@ describe('genotypeOf', () => {
     rows[5] = [0.9, 0.1, 0, 0, 0, 0, 0, 0];
     rows[6] = [0, 0, 0, 0.2, 0.3, 0.25, 0.25, 0];
     rows[8] = [0, 0, 0, 0, 0, 0, 0, 1];
-    const { normal: cell, reduce } = genotypeOf(supernet, { alphas_normal: rows, alphas_reduce: flat() });
+    const { normal: cell, reduce } = byType(genotypeOf(supernet, { alphas_normal: rows, alphas_reduce: flat() }));
     expect(cell.nodes[2]).toEqual([
       { operation: 'dil_conv_5x5', input: 3 },
       { operation: 'sep_conv_3x3', input: 1 },
@@ -173,7 +174,7 @@ describe('genotypeOf', () => {
     for (let seed = 0; seed < 20; seed++) {
       const alpha = Float32Array.from(normal({ seed, purpose: 'architecture', epoch: 0, step: 0 }, 112));
       const rows = mixingWeights(alpha, tables.normal.rowLengths, 'softmax');
-      const { nodes } = genotypeOf(supernet, { alphas_normal: rows, alphas_reduce: flat() }).normal;
+      const { nodes } = byType(genotypeOf(supernet, { alphas_normal: rows, alphas_reduce: flat() })).normal;
       const score = (row: number) => Math.max(...rows[row].slice(1));
       [0, 2, 5, 9].forEach((first, node) => {
         let best = -1;
@@ -207,13 +208,13 @@ describe('genotypeOf', () => {
         [0.1, 0.2],
       ],
     };
-    expect(genotypeOf(own, mixing).normal.nodes).toEqual([
+    expect(byType(genotypeOf(own, mixing)).normal.nodes).toEqual([
       [
         { operation: 'avg_pool_3x3', input: 1 },
         { operation: 'skip_connect', input: 0 },
       ],
     ]);
-    expect(genotypeOf(own, mixing).reduce.nodes[0][0]).toEqual({ operation: 'skip_connect', input: 0 });
+    expect(byType(genotypeOf(own, mixing)).reduce.nodes[0][0]).toEqual({ operation: 'skip_connect', input: 0 });
   });
 
   it('refuses mixing weights that do not fit', () => {

@@ -9,6 +9,7 @@ import { genotypes } from '../../../src/genotype/published.ts';
 import type { Graph } from '../../../src/graph/graph.ts';
 import { buildDerivedNetwork } from '../../../src/network/derived.ts';
 import { costOf } from '../../../src/report/cost.ts';
+import { byType } from '../../helpers/by_type.ts';
 import { scratch } from '../../helpers/scratch.ts';
 
 const letters: Readonly<Record<string, string>> = {
@@ -101,7 +102,11 @@ describe('a network of triples', () => {
 
   it.each([
     [genotypeOf(cell('s02 s34 k34')), "node 2 (state 4) of the genotype's normal cell", 'makes state 3;'],
-    [genotypeOf(usual, cell('s02 k45 k35')), "node 3 (state 5) of the genotype's reduce cell", 'makes state 4 or 3;'],
+    [
+      genotypeOf(usual, cell('s02 k45 k35')),
+      "node 3 (state 5) of the genotype's reduction cell",
+      'makes state 4 or 3;',
+    ],
   ])('refuses a node all of whose sources are passed over: %#', (genotype, node, sources) => {
     for (const layers of [1, 3]) {
       expect(() => build(genotype, { layers })).toThrow(node);
@@ -111,7 +116,7 @@ describe('a network of triples', () => {
 
   it('drops such nodes where it is told to, and those that live on them', () => {
     const chained = cell('s23 k34 s45 d05 k12');
-    const dropped = withoutDeadNodes(genotypeOf(chained));
+    const dropped = byType(withoutDeadNodes(genotypeOf(chained)));
     expect(dropped.normal.concat).toEqual([5, 2]);
     expect(dropped.normal.nodes.map(({ length }) => length)).toEqual([1, 0, 0, 2]);
     expect(dropped.reduce).toEqual(usual);
@@ -124,7 +129,7 @@ describe('a network of triples', () => {
     const lonely = withoutDeadNodes(genotypeOf(usual, cell('k23 k34')));
     for (const genotype of [genotypeOf(usual, cell('')), lonely]) {
       for (const layers of [1, 3])
-        expect(() => build(genotype, { layers })).toThrow(/at least one entry in the genotype's reduce cell/);
+        expect(() => build(genotype, { layers })).toThrow(/at least one entry in the genotype's reduction cell/);
     }
     expect(() => build(genotypeOf(cell('')))).toThrow(/at least one entry in the genotype's normal cell/);
   });

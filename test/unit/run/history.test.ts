@@ -13,6 +13,7 @@ import { readHistory, selectFrom } from '../../../src/run/select.ts';
 import { startMethod } from '../../../src/run/start.ts';
 import { search } from '../../../src/search.ts';
 import { train } from '../../../src/train.ts';
+import { byType } from '../../helpers/by_type.ts';
 import { createFakeDevice } from '../../helpers/fake_device.ts';
 import { root } from '../../helpers/process.ts';
 import { scratch } from '../../helpers/scratch.ts';
@@ -238,7 +239,7 @@ describe('selectFrom', () => {
     expect(selection.notice).toBeUndefined();
     const { notice, genotype } = await selectFrom(run, { by: 'threshold_sparse' });
     expect(notice).toMatch(/in the normal cell and the reduction cell; .*select by a threshold of 0.12/);
-    expect(genotype.normal.concat).toEqual([]);
+    expect(byType(genotype).normal.concat).toEqual([]);
   });
 
   it('selects as the run did unless told, and draws and counts so', async () => {

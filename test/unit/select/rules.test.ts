@@ -1,11 +1,12 @@
 // Every rule against a second implementation, written from the page: flat tables and argsort as numpy would have them.
 import { describe, expect, it } from 'vitest';
 import { ArgumentError } from '../../../src/errors.ts';
-import type { Genotype } from '../../../src/genotype/genotype.ts';
+import type { GenotypeCell } from '../../../src/genotype/genotype.ts';
 import { uniform } from '../../../src/random/philox.ts';
 import { countAtThreshold, emptyCellNotice } from '../../../src/select/empty_cells.ts';
 import { parseMethods, type SelectionRule, selectGenotype } from '../../../src/select/rules.ts';
 import { resolveSpace } from '../../../src/space/space.ts';
+import { byType } from '../../helpers/by_type.ts';
 
 const primitives = [
   'max_pool_3x3',
@@ -76,7 +77,7 @@ function entriesByPage(by: SelectionRule, rows: readonly (readonly number[])[], 
 }
 
 /** A cell's entries in the order of the list. */
-function entriesOf({ nodes }: Genotype['normal']): [string, number, number][] {
+function entriesOf({ nodes }: GenotypeCell): [string, number, number][] {
   return nodes.flatMap((edges, node) =>
     edges.map(({ operation, input }): [string, number, number] => [operation, node + 2, input]),
   );
@@ -85,8 +86,8 @@ function entriesOf({ nodes }: Genotype['normal']): [string, number, number][] {
 function expectAgreement(seed: number, numbers: ArrayLike<number>, threshold: number): void {
   const mixing = rowsOf(fair, numbers);
   const told = parseMethods.map((by) => {
-    const { entries, ...cells } = selectGenotype(fair, mixing, { by, threshold });
-    const cell = ({ nodes, concat }: Genotype['normal']) => [nodes.length, concat, entriesOf({ nodes, concat })];
+    const { entries, ...cells } = byType(selectGenotype(fair, mixing, { by, threshold }));
+    const cell = ({ nodes, concat }: GenotypeCell) => [nodes.length, concat, entriesOf({ nodes, concat })];
     return [by, entries, cell(cells.normal), cell(cells.reduce)];
   });
   const expected = parseMethods.map((by) => {
@@ -119,12 +120,12 @@ describe('selectGenotype', () => {
 
   it('takes of seven equal weights the first by edge, and by operation the last two in their order', () => {
     const mixing = rowsOf(fair, [0.9]);
-    const sparse = selectGenotype(fair, mixing, { by: 'threshold_sparse', threshold: 0.85 });
+    const sparse = byType(selectGenotype(fair, mixing, { by: 'threshold_sparse', threshold: 0.85 }));
     expect(sparse.normal.nodes[3]).toEqual([
       { operation: 'max_pool_3x3', input: 0 },
       { operation: 'max_pool_3x3', input: 1 },
     ]);
-    const every = selectGenotype(fair, mixing, { by: 'threshold_edge', threshold: 0.85 });
+    const every = byType(selectGenotype(fair, mixing, { by: 'threshold_edge', threshold: 0.85 }));
     expect(every.reduce.nodes.map((entries) => entries.length)).toEqual([4, 6, 8, 10]);
     expect(every.reduce.nodes[0]).toEqual([
       { operation: 'dil_conv_3x3', input: 0 },
@@ -138,12 +139,12 @@ describe('selectGenotype', () => {
     // 0.85 as float32 is 0.85000002384185791, 0.9 is 0.89999997615814209, 0.75 is itself.
     for (const [threshold, isKept] of [[0.85, true] as const, [0.9, false] as const, [0.75, true] as const]) {
       const mixing = rowsOf(fair, [threshold]);
-      const { nodes } = selectGenotype(fair, mixing, { by: 'threshold_sparse', threshold }).normal;
+      const { nodes } = byType(selectGenotype(fair, mixing, { by: 'threshold_sparse', threshold })).normal;
       expect(nodes.map((entries) => entries.length)).toEqual(new Array(4).fill(isKept ? 2 : 0));
     }
     // Two doubles that are one float32 tie: the lower index comes first.
     const close = rowsOf(fair, [0.9, 0.9 + 1e-12]);
-    expect(selectGenotype(fair, close, { by: 'darts', threshold: 0 }).normal.nodes[0][0].input).toBe(0);
+    expect(byType(selectGenotype(fair, close, { by: 'darts', threshold: 0 })).normal.nodes[0][0].input).toBe(0);
   });
 
   it('gives cells without entries where nothing reaches the threshold', () => {
@@ -155,7 +156,7 @@ describe('selectGenotype', () => {
   it('leaves isolated nodes out of concat', () => {
     const mixing = rowsOf(fair, [0.1]);
     mixing['alphas_normal'][9][3] = 0.99;
-    const { normal } = selectGenotype(fair, mixing, { by: 'threshold_sparse', threshold: 0.85 });
+    const { normal } = byType(selectGenotype(fair, mixing, { by: 'threshold_sparse', threshold: 0.85 }));
     expect(normal).toEqual({ nodes: [[], [], [], [{ operation: 'sep_conv_3x3', input: 0 }]], concat: [5] });
   });
 
@@ -165,7 +166,8 @@ describe('selectGenotype', () => {
     );
     // Rows of both tables: two of 3 candidates into node 0, three of 3, 3 and 2 into node 1.
     const mixing = rowsOf(own, [0.99, 0.9, 0.95, 0.99, 0.1, 0.2, 0.99, 0.9, 0.86, 0.99, 0.1, 0.9, 0.7, 0.99]);
-    const select = (by: SelectionRule) => entriesOf(selectGenotype(own, mixing, { by, threshold: 0.85 }).normal);
+    const select = (by: SelectionRule) =>
+      entriesOf(byType(selectGenotype(own, mixing, { by, threshold: 0.85 })).normal);
     expect(select('darts')).toEqual([
       ['sep_conv_7x7', 2, 0],
       ['sep_conv_7x7', 2, 1],
@@ -241,7 +243,7 @@ describe('emptyCellNotice', () => {
         'of 98 weights, the largest 0.7320 (sep_conv_5x5 from state 2 to state 4); reduction cell: 2 of 98 weights, the largest ' +
         '0.9000 (max_pool_3x3 from state 0 to state 2); select by a threshold of 0.731 or less, or by darts, which needs none',
     );
-    const { nodes } = selectGenotype(fair, mixing, { by: 'threshold_sparse', threshold: 0.731 }).normal;
+    const { nodes } = byType(selectGenotype(fair, mixing, { by: 'threshold_sparse', threshold: 0.731 })).normal;
     expect(nodes.flat()).toHaveLength(1);
   });
 

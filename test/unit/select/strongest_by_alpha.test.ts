@@ -7,6 +7,7 @@ import { uniform } from '../../../src/random/philox.ts';
 import { selectGenotype } from '../../../src/select/rules.ts';
 import { strongestByAlpha, winners } from '../../../src/select/strongest_by_alpha.ts';
 import { resolveSpace } from '../../../src/space/space.ts';
+import { byType } from '../../helpers/by_type.ts';
 
 const cells = ['normal', 'reduce'] as const;
 const first = ['max_pool_3x3', 'skip_connect', 'sep_conv_3x3', 'dil_conv_3x3', 'none'];
@@ -67,7 +68,7 @@ function parse(
 
 function pairsOf(genotype: Genotype) {
   return cells.map((type) =>
-    genotype[type].nodes.map((edges) => edges.map(({ operation, input }) => [operation, input])),
+    byType(genotype)[type].nodes.map((edges) => edges.map(({ operation, input }) => [operation, input])),
   );
 }
 
