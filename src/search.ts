@@ -1,8 +1,9 @@
 import type { PresetName, SearchSettings } from './methods/darts/settings.ts';
 import type { FairdartsPresetName, FairdartsSettings } from './methods/fairdarts/settings.ts';
 import type { StacnasPresetName, StacnasSettings } from './methods/stacnas/settings.ts';
+import type { TrainPresetName, TrainSettings } from './methods/train/settings.ts';
 import type { SearchEvent, SearchResult } from './run/events.ts';
-import type { RunOptions } from './run/options.ts';
+import type { RunOptions, TrainingOptions } from './run/options.ts';
 import type { Run } from './run/run.ts';
 import { startMethod } from './run/start.ts';
 import type { SearchSpace } from './space/space.ts';
@@ -19,6 +20,14 @@ export interface SearchOptions extends RunOptions {
   readonly space?: string | SearchSpace;
   /** Directory of a run whose stages have found something, where the method's runs may begin with that (StacNAS). */
   readonly from?: string;
+  /** Train what the search finds in the same run, which is resumed as a whole; `{}` as the method's authors did. Not when absent. */
+  readonly training?: SearchTrainingOptions;
+}
+
+/** The training that follows a search; its defaults follow from the search's preset and settings. */
+export interface SearchTrainingOptions extends TrainingOptions {
+  readonly preset?: TrainPresetName;
+  readonly settings?: Partial<TrainSettings>;
 }
 
 /** A search that goes on. */

@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
 import { ArgumentError } from '../errors.ts';
 import type { Method, RunCommand } from '../methods/method.ts';
-import { exampleLines, methodsOf } from '../methods/registry.ts';
+import { exampleLines, methodsOf, trainingMethod } from '../methods/registry.ts';
 import { startMethod } from '../run/start.ts';
 import { networkGenotype } from './genotype_argument.ts';
 import { addRunOptions, followRun, type RunFlags, runOptionsOf } from './run_command.ts';
+import { parseThen } from './then_option.ts';
 
 const summaries: Readonly<Record<RunCommand, string>> = {
   search: 'search an architecture',
@@ -40,7 +41,7 @@ function givenMethod(args: readonly string[]): string | undefined {
 
 async function runMethodCommand(method: Method, flags: RunFlags, methods: readonly Method[]): Promise<void> {
   const { command, needs } = method;
-  const { arch, resume } = flags;
+  const { arch, resume, then } = flags;
   if (needs === 'genotype' && resume === undefined && arch === undefined) {
     throw new ArgumentError(
       'expected --arch, the genotype whose network is trained, such as --arch DARTS_V2 or a run directory',
@@ -48,7 +49,8 @@ async function runMethodCommand(method: Method, flags: RunFlags, methods: readon
   }
   const given = resume === undefined && arch !== undefined ? await networkGenotype(arch, flags) : undefined;
   return followRun(command, flags, methods, (directory, signal) => {
-    const options = { ...runOptionsOf(method, flags, directory, signal), genotype: given?.genotype };
+    const training = then === undefined ? undefined : parseThen(then, trainingMethod(methods));
+    const options = { ...runOptionsOf(method, flags, directory, signal), genotype: given?.genotype, training };
     // A method refuses options that it does not know, given or not.
     const known = Object.entries(options).filter(([, value]) => value !== undefined);
     return startMethod(command, Object.fromEntries(known), methods);

@@ -164,8 +164,8 @@ function measuresOf({ method }: StartEvent, methods: readonly Method[]): readonl
 /** The outcome and what to do with it. */
 function summary(result: SearchResult | TrainResult): string[] {
   if ('testAccuracy' in result) return trainSummary(result);
-  const { genotype, architectures, directory } = result;
-  if (directory === undefined) return resultTexts(result);
+  const { genotype, architectures, directory, training } = result;
+  if (directory === undefined) return [...resultTexts(result), ...(training ? trainSummary(training) : [])];
   // All cells of a network would fill the screen.
   const texts =
     genotype.cells === undefined
@@ -176,6 +176,7 @@ function summary(result: SearchResult | TrainResult): string[] {
   if (emptyCells(genotype).length > 0) {
     return [...texts, `run:  ${directory}`, `next: dartsmith select ${run} --by darts --out genotype.txt`];
   }
+  if (training !== undefined) return [...texts, `run:  ${directory}`, '', ...trainSummary(training)];
   const last = Object.keys(architectures ?? {}).at(-1);
   return [
     ...texts,

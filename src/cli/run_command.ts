@@ -16,6 +16,7 @@ import type { Run } from '../run/run.ts';
 import { addNetworkOptions, genotypeArgumentHelp, type NetworkFlags } from './genotype_argument.ts';
 import { listenForInterrupt, worded } from './interrupt.ts';
 import {
+  addPortionOption,
   choiceParser,
   flagOf,
   givenSettings,
@@ -26,6 +27,7 @@ import {
 } from './options.ts';
 import { createReporter } from './reporter.ts';
 import { quoted } from './shell.ts';
+import { addThenOption } from './then_option.ts';
 
 /** Options that every run takes. */
 export interface RunFlags extends NetworkFlags {
@@ -34,6 +36,7 @@ export interface RunFlags extends NetworkFlags {
   readonly space?: string;
   readonly arch?: string;
   readonly from?: string;
+  readonly then?: string;
   readonly dataset?: DatasetName;
   readonly dataDir?: string;
   readonly limit?: number;
@@ -72,6 +75,7 @@ export function addRunOptions(command: Command, method: Method, among: readonly 
   const limits = names.map((name) => `${name}: ${presets[name].limit ?? 'all'}`).join(', ');
   const last = names.length > 2 ? `${names.slice(0, -1).join(', ')} or ${names.at(-1)}` : names.join(' or ');
   if (method.command === 'search') addMethodOption(command, among);
+  if (method.command === 'search') addThenOption(command);
   if (needs === 'genotype') {
     command.option('--arch <genotype>', genotypeArgumentHelp, textParser('--arch', 'a genotype'));
     addNetworkOptions(command);
@@ -173,15 +177,6 @@ export function addImageOptions(command: Command): void {
       'threads that read and augment images ahead (default: one a core that may be used, 16 at most); no influence on results',
       integerParser('--workers', 1),
     );
-}
-
-/** Adds the option of what a training is scored on where there are no test images. */
-export function addPortionOption(command: Command): void {
-  command.option(
-    '--validation-portion <share>',
-    'score on this share of the training images, which are not learned from, instead of test images',
-    numberParser('--validation-portion', 0),
-  );
 }
 
 /** Runs a command's search or training and shows its events until it ends. */

@@ -7,9 +7,9 @@ import { formatClasses, formatCount, formatRate, formatShare, formatTable } from
 import { addNetworkOptions, genotypeArgumentHelp, networkGenotype } from './genotype_argument.ts';
 import { listenForInterrupt, worded } from './interrupt.ts';
 import { createLiveLine } from './live_line.ts';
-import { choiceParser, integerParser, textParser } from './options.ts';
+import { addPortionOption, choiceParser, integerParser, textParser } from './options.ts';
 import { isLiveTerminal } from './paint.ts';
-import { addDeviceOptions, addImageOptions, addPortionOption, type RunFlags } from './run_command.ts';
+import { addDeviceOptions, addImageOptions, type RunFlags } from './run_command.ts';
 import { trainingOf } from './training_run.ts';
 
 interface TestFlags

@@ -1,10 +1,24 @@
 import { stat } from 'node:fs/promises';
 import type { DatasetName } from '../data/load.ts';
-import { readRun } from '../run/directory.ts';
+import { exists } from '../io/file_error.ts';
+import { readRun, runFiles, trainingDirectory } from '../run/directory.ts';
 
-/** What a training's run directory brings; undefined where it is a search's. */
-export async function trainingOf(directory: string) {
+/** A training's weights and data. */
+interface TrainingOfRun {
+  /** File of them. */
+  readonly weights: string;
+  readonly dataset?: DatasetName;
+  readonly dataDir?: string;
+  readonly limit?: number;
+  readonly validationPortion?: number;
+  readonly seed: number;
+}
+
+/** What the run directory of a training brings, or of a search that a training followed; undefined for another search's. */
+export async function trainingOf(directory: string): Promise<TrainingOfRun | undefined> {
   const { files, config } = await readRun(directory);
+  const followed = trainingDirectory(directory);
+  if (config.training !== undefined && (await exists(runFiles(followed).config))) return trainingOf(followed);
   if (config.command !== 'train') return undefined;
   const finished = await stat(files.weights).catch(() => undefined);
   const { name, given, dataDir, limit, validationPortion } = config.dataset;

@@ -160,6 +160,7 @@ export async function alternatingSearch<Settings extends AlternatingSettings>(
     graphs: { supernet: supernet.graph },
     space: supernet.space.name,
     layers: settings.layers,
+    ...(!supernet.space.sharedAlpha && { genotypeCells: settings.layers }),
     trainImages: split.train.length,
     validationImages: split.validation.length,
     open: async (device) => {

@@ -57,11 +57,22 @@ export interface Method<Table extends SettingTable = SettingTable> {
   readonly spaces?: readonly string[];
   /** What a run starts from beside its data. */
   readonly needs?: 'genotype';
+  /** The training that goes with a preset and settings of a search, where one is asked to follow. */
+  usualTraining?(preset: string, settings: SettingsOf<Table>): UsualTraining;
   /** Whether a run may begin with what stages of another run of the method came to. */
   readonly followsRuns?: true;
   readonly measures: readonly Measure[];
   /** What a run works on; nothing is opened on a device yet. Throws ArgumentError or DataError for what it cannot work on. */
   describe(context: MethodContext<SettingsOf<Table>>): Promise<MethodDescription>;
+}
+
+/** How what a search has found is trained, unless the user says otherwise. */
+export interface UsualTraining {
+  readonly preset: string;
+  /** In place of the preset's. */
+  readonly settings?: object;
+  /** The search's when absent. */
+  readonly seed?: number;
 }
 
 /** What a run of a method is made from. */
@@ -103,6 +114,8 @@ export interface MethodDescription {
   readonly space?: string;
   /** Cells of the network. */
   readonly layers: number;
+  /** Cells of the network that a genotype of the search is for, where it has one for each of them. */
+  readonly genotypeCells?: number;
   /** What a user should know before it begins, a line each. */
   readonly notices?: readonly string[];
   /** Images that the weights learn on, and images that they are validated on. */

@@ -12,6 +12,11 @@ export function methodsOf(command: RunCommand, among: readonly Method[]): readon
   return among.filter((method) => method.command === command);
 }
 
+/** The method that trains what a search has found. */
+export function trainingMethod(among: readonly Method[]): Method {
+  return methodsOf('train', among)[0];
+}
+
 /** A method's examples as they are typed: `--method` is left out for the default of its command. */
 export function exampleLines({ command, name, examples }: Method, among: readonly Method[]): readonly string[] {
   const own = name === methodsOf(command, among)[0].name ? '' : ` --method ${name}`;

@@ -7,7 +7,7 @@ import type { Genotype } from '../genotype/genotype.ts';
 import { checkGenotype } from '../genotype/rules.ts';
 import type { Graph } from '../graph/graph.ts';
 import { type Method, type RunCommand, type RunOutcomes, runCommands } from '../methods/method.ts';
-import { methodsOf } from '../methods/registry.ts';
+import { methodsOf, trainingMethod } from '../methods/registry.ts';
 import { checkSettings, type Settings } from '../setting_rules.ts';
 import { upgraded } from './upgrade.ts';
 
@@ -50,8 +50,20 @@ export interface RunConfig {
   readonly genotype?: Genotype;
   /** What another run came to, where this one began with it. */
   readonly before?: RunOutcomes;
+  /** The training that follows a search, where one does. */
+  readonly training?: TrainingPlan;
   /** Digests of the run's graphs by name: another space, other candidates or another image shape change them. */
   readonly graphs: Readonly<Record<string, string>>;
+}
+
+/** The training that follows a search, with every default filled in. */
+export interface TrainingPlan {
+  readonly settings: Settings;
+  readonly seed: number;
+  /** Of the training images. */
+  readonly limit?: number;
+  /** Share of the training images that it is scored on. */
+  readonly validationPortion?: number;
 }
 
 /** What the runs of a command are called. */
@@ -121,6 +133,7 @@ export function parseConfig(
     const isWhole = isRecord(before) && typeof before['directory'] === 'string' && isRecord(before['stages']);
     if (!isWhole) fail('before', 'a directory and the outcomes of its stages');
   }
+  if (config['training'] !== undefined) checkRecordedTraining(config['training'], path, methods, fail);
   if (method.needs === 'genotype') checkRecordedGenotype(config['genotype'], path);
   if (method.spaces !== undefined) {
     if (!isRecord(space)) return fail('space', 'an object');
@@ -182,6 +195,24 @@ function checkRecordedSettings(
   } catch (error) {
     if (error instanceof FileError || !(error instanceof DartsmithError)) throw error;
     throw new FileError(`${path} is damaged: ${error.message}`, { cause: error });
+  }
+}
+
+function checkRecordedTraining(
+  training: unknown,
+  path: string,
+  methods: readonly Method[],
+  fail: (field: string, expectation: string) => never,
+): void {
+  const { settings, seed, ...others } = isRecord(training) ? training : fail('training', 'an object');
+  checkRecordedSettings(
+    trainingMethod(methods),
+    isRecord(settings) ? settings : fail('training.settings', 'an object'),
+    path,
+  );
+  if (!Number.isSafeInteger(seed) || Number(seed) < 0) fail('training.seed', 'a non-negative integer');
+  for (const field of ['limit', 'validationPortion']) {
+    if (!['number', 'undefined'].includes(typeof others[field])) fail(`training.${field}`, 'a number');
   }
 }
 

@@ -6,15 +6,16 @@ import { type DatasetName, isInFiles } from '../data/load.ts';
 import { ArgumentError, FileError, invalid } from '../errors.ts';
 import type { Genotype } from '../genotype/genotype.ts';
 import { checkGenotype } from '../genotype/rules.ts';
-import type { Method, RunCommand, RunOutcomes } from '../methods/method.ts';
+import type { Method, RunCommand, RunOutcomes, UsualTraining } from '../methods/method.ts';
 import { checkOptionRules } from '../option_rules.ts';
 import { resolvePreset, type Settings } from '../setting_rules.ts';
 import type { SearchSpace } from '../space/space.ts';
-import type { RunConfig } from './config.ts';
+import type { RunConfig, TrainingPlan } from './config.ts';
 import { freeRunFiles, openRunDirectory, type RunFiles } from './directory.ts';
 import { type MethodOptions, namedMethod, type RunOptions, rulesOf } from './options.ts';
 import { readOutcomes } from './outcomes.ts';
 import type { Runtime } from './runtime.ts';
+import { planTraining } from './training.ts';
 
 /** A checked run, new or resumed, with every default filled in. */
 export interface RunDescription {
@@ -32,6 +33,8 @@ export interface RunDescription {
   readonly space?: string | SearchSpace;
   readonly genotype?: Genotype;
   readonly before?: RunOutcomes;
+  /** What follows a search. */
+  readonly training?: TrainingPlan;
   readonly runtime: Runtime;
   readonly files?: RunFiles;
   /** Of the run that goes on. */
@@ -51,6 +54,7 @@ const fixedOnResume = [
   'out',
   'genotype',
   'from',
+  'training',
 ] as const;
 
 /** Checks options and the run directory, and fills in the defaults. Throws ArgumentError or FileError. */
@@ -81,8 +85,15 @@ export async function describeRun(
     dataDir: dataDir === undefined ? undefined : resolve(dataDir),
     usualLimit: presets[preset].limit,
     imageSize: options.imageSize ?? usualSize(dataset, method),
+    training:
+      options.training && planTraining(options.training, usualTraining(method, preset, settings), options, methods),
     files: out === undefined ? undefined : await freeRunFiles(folder('out', out)),
   };
+}
+
+/** Where a method does not say, its training is the short one. */
+function usualTraining(method: Method, preset: string, settings: Settings): UsualTraining {
+  return method.usualTraining?.(preset, settings) ?? { preset: 'quick' };
 }
 
 /** What is found in one space tells nothing of another. */
@@ -123,6 +134,7 @@ async function describeResumed(
     space: config.space && sameKind('space', options.space, config.space, files),
     genotype: config.genotype,
     before: config.before,
+    training: config.training,
     ...{ runtime, files, config },
   };
 }

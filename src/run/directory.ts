@@ -39,6 +39,11 @@ export function runFiles(directory: string): RunFiles {
   };
 }
 
+/** Where the training that follows a search lies: a run of its own within that of the search. */
+export function trainingDirectory(directory: string): string {
+  return join(directory, 'train');
+}
+
 /** The files of a run that is to begin; touches nothing. Throws FileError when the folder holds a run already. */
 export async function freeRunFiles(directory: string): Promise<RunFiles> {
   let names: string[] = [];

@@ -106,8 +106,15 @@ export interface UnreadableEvent extends UnreadableImage {
   readonly count: number;
 }
 
-/** What a search reports while it goes on, told apart by `type`. */
-export type SearchEvent = StartEvent | StageEvent | StepEvent | EpochEvent | GenotypeEvent | CheckpointEvent;
+/** What a search, and the training that follows it, reports while it goes on, told apart by `type`. */
+export type SearchEvent =
+  | StartEvent
+  | StageEvent
+  | StepEvent
+  | EpochEvent
+  | GenotypeEvent
+  | CheckpointEvent
+  | UnreadableEvent;
 
 /** What a training reports while it goes on, told apart by `type`. */
 export type TrainEvent = StartEvent | StepEvent | EpochEvent | CheckpointEvent | UnreadableEvent;
@@ -128,6 +135,8 @@ export interface SearchResult {
   readonly mixing: RowsByTable;
   /** What a user should know of the genotype, a line each. */
   readonly notices?: readonly string[];
+  /** What the training that followed gives. */
+  readonly training?: TrainResult;
   /** Absent when nothing was written. */
   readonly directory?: string;
 }

@@ -16,6 +16,7 @@ import type { StartEvent } from './events.ts';
 import { type Journal, openJournal } from './journal.ts';
 import type { Lock } from './lock.ts';
 import { checkResumed, configOf, recordChanges } from './recorded.ts';
+import { checkTraining } from './training.ts';
 
 /** The files of a run that is going on. */
 export interface RunLog {
@@ -66,6 +67,8 @@ async function openRun(given: RunDescription, methods: readonly Method[], cleanu
   const dataset = await resolveDataset(description);
   const context = { settings, seed, dataset, space, genotype, before, validationPortion, workers, signal };
   const described = await method.describe(context);
+  const { training, config } = description;
+  if (training !== undefined && config === undefined) await checkTraining(training, dataset, described, methods);
   const device = runtime.device ?? (await openDevice({ backend, threads, index }));
   if (runtime.device === undefined) cleanup.push(() => device.dispose());
   // Before anything is written: the device may refuse the precision.

@@ -38,6 +38,16 @@ export interface RunOptions extends PlaceOptions {
   readonly checkpointSeconds?: number;
 }
 
+/** What the training that follows a search can be told; all have defaults, which follow from the search. */
+export interface TrainingOptions {
+  readonly preset?: string;
+  readonly settings?: object;
+  readonly seed?: number;
+  /** Use only so many training images of a named dataset; when absent as many as the search was told, else the preset's number. */
+  readonly limit?: number;
+  readonly validationPortion?: number;
+}
+
 /** What a run of any method can be told. */
 export interface MethodOptions extends RunOptions {
   readonly method?: string;
@@ -47,6 +57,7 @@ export interface MethodOptions extends RunOptions {
   readonly genotype?: Genotype;
   readonly validationPortion?: number;
   readonly from?: string;
+  readonly training?: TrainingOptions;
 }
 
 const aFolder = text('the path of a folder');
@@ -72,6 +83,7 @@ export function rulesOf(
 ): Readonly<Record<string, OptionRule>> {
   return {
     ...runRules,
+    ...(command === 'search' && { training: record('options of the training that follows') }),
     ...(command === 'search' && { method: word(methodsOf(command, among).map(({ name }) => name)) }),
     preset: word(Object.keys(presets)),
     settings: record('an object of settings'),

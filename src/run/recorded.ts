@@ -11,7 +11,7 @@ import { type RunFiles, writeConfig } from './directory.ts';
 
 /** What config.json tells of a new run. */
 export function configOf(
-  { method, settings, seed, space, genotype, before, ...description }: RunDescription,
+  { method, settings, seed, space, genotype, before, training, ...description }: RunDescription,
   { dataset: { name, classes, classNames, train }, graphs, space: spaceName = '' }: MethodDescription,
   device: string,
   digest: string,
@@ -42,6 +42,7 @@ export function configOf(
     ...(space !== undefined && { space: { name: spaceName, given: typeof space !== 'string' } }),
     ...(genotype !== undefined && { genotype }),
     ...(before !== undefined && { before }),
+    ...(training !== undefined && { training }),
     graphs: digestsOf(graphs),
   };
 }

@@ -1,10 +1,12 @@
+import type { Genotype } from '../genotype/genotype.ts';
+import { exists } from '../io/file_error.ts';
 import type { Method, RunCommand } from '../methods/method.ts';
 import { methods as builtIn } from '../methods/registry.ts';
 import { runVersions } from './config.ts';
-import { describeRun } from './describe.ts';
-import { writeGenotype } from './directory.ts';
+import { describeRun, type RunDescription } from './describe.ts';
+import { runFiles, trainingDirectory, writeGenotype } from './directory.ts';
 import type { RunEvent, SearchResult, TrainResult } from './events.ts';
-import { record, runToEnd } from './loop.ts';
+import { type Emit, record, runToEnd } from './loop.ts';
 import { type OpenRun, withRun } from './open.ts';
 import type { MethodOptions } from './options.ts';
 import { type Run, startRun } from './run.ts';
@@ -15,18 +17,42 @@ export function startMethod(
   options: MethodOptions,
   methods: readonly Method[] = builtIn,
 ): Run<RunEvent, SearchResult | TrainResult> {
-  return startRun(async (emit) => {
-    const description = await describeRun(command, options, methods);
-    return withRun(description, methods, async (run) => {
-      const { genotype } = description;
-      // A training is given where a genotype is asked for, as a search is.
-      if (run.log !== undefined && genotype !== undefined) await writeGenotype(run.log.files, genotype);
-      await recordStart(run);
-      emit(run.start);
-      await runToEnd(run, emit);
-      return finish(run);
-    });
+  return startRun((emit) => runMethod(command, options, methods, emit));
+}
+
+async function runMethod(
+  command: RunCommand,
+  options: MethodOptions,
+  methods: readonly Method[],
+  emit: Emit,
+): Promise<SearchResult | TrainResult> {
+  const description = await describeRun(command, options, methods);
+  const result = await withRun(description, methods, async (run) => {
+    const { genotype } = description;
+    // A training is given where a genotype is asked for, as a search is.
+    if (run.log !== undefined && genotype !== undefined) await writeGenotype(run.log.files, genotype);
+    await recordStart(run);
+    emit(run.start);
+    await runToEnd(run, emit);
+    return finish(run);
   });
+  if (description.training === undefined) return result;
+  const next = await trainingRun(description, result.genotype);
+  const training = (await runMethod('train', next, methods, emit)) as TrainResult;
+  return { ...(result as SearchResult), training };
+}
+
+/** Options of the training that follows a search, or of its resumption where it has begun. */
+async function trainingRun(
+  { files, training, runtime, dataset, dataDir, imageSize, colourProfile }: RunDescription,
+  genotype: Genotype,
+): Promise<MethodOptions> {
+  const directory = files && trainingDirectory(files.directory);
+  const place = { ...runtime, dataDir };
+  if (directory !== undefined && (await exists(runFiles(directory).config))) {
+    return { ...place, resume: directory, ...(typeof dataset === 'object' && { dataset }) };
+  }
+  return { ...place, dataset, imageSize, colourProfile, ...training, genotype, out: directory };
 }
 
 async function recordStart(run: OpenRun): Promise<void> {

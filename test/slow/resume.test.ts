@@ -87,6 +87,10 @@ describe('kill -9 and resume', () => {
     ['FairDARTS', ['--method', 'fairdarts']],
     ['FairDARTS of one level', ['--method', 'fairdarts', '--single-level', '--sep-loss', 'l1']],
     ['StacNAS in both of its stages', ['--method', 'stacnas', '--search2-layers', '4']],
+    [
+      'StacNAS and the training that follows',
+      ['--method', 'stacnas', '--search2-layers', '4', '--then', 'train --epochs 2 --layers 3 --init-channels 2'],
+    ],
   ])('%s: the same bytes, with another thread count as well', async (_, mode) => {
     const folder = scratch();
     const whole = join(folder, 'whole');

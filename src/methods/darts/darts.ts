@@ -33,6 +33,7 @@ export const darts = defineMethod({
   settings: settingRules,
   presets,
   spaces: ['darts', 'darts_without_none', 'fairdarts'],
+  usualTraining: (preset) => ({ preset: usualTrainings[preset] }),
   measures: [...alternatingMeasures, ...zeroOneMeasures(true), ...randomMeasures],
   describe: (context) => {
     const { settings } = context;
@@ -49,6 +50,8 @@ export const darts = defineMethod({
     );
   },
 });
+
+const usualTrainings: Readonly<Record<string, string>> = { quick: 'quick', paper: 'cifar10', fairdarts: 'fairdarts' };
 
 function searchedSpace({
   space,

@@ -27,6 +27,7 @@ export const fairdarts = defineMethod({
   settings: fairdartsSettingRules,
   presets: fairdartsPresets,
   spaces: ['fairdarts', 'darts_without_none', 'darts'],
+  usualTraining: (preset) => ({ preset: preset === 'paper' ? 'fairdarts' : 'quick' }),
   measures: [...alternatingMeasures.map(told), ...zeroOneMeasures(false)],
   describe: (context) => {
     const { parseMethod: by, opThreshold: threshold } = context.settings;

@@ -4,7 +4,7 @@ import { defaultThreshold, type SelectionOptions } from '../../select/rules.ts';
 import { strongestByAlpha, winners } from '../../select/strongest_by_alpha.ts';
 import { resolveSpace, type SearchSpace, spaceOf } from '../../space/space.ts';
 import { alternatingMeasures, alternatingSearch } from '../alternating_search.ts';
-import { defineMethod, type JsonValue, type Measure, type MethodContext } from '../method.ts';
+import { defineMethod, type JsonValue, type Measure, type MethodContext, type UsualTraining } from '../method.ts';
 import { oneLevelStep } from '../one_level_step.ts';
 import { describeStages, type StageDescription, type StagePart } from '../staged_run.ts';
 import { checkGrouped, memberSpace, type Winners } from './groups.ts';
@@ -23,6 +23,7 @@ export const stacnas = defineMethod({
     '--dataset cifar10 --data-dir cifar-10-batches-bin --preset paper --seed 6',
     '--stage search1 --out runs/first',
     '--stage search2 --from runs/first --search2-layers 8',
+    '--preset paper --seed 1 --then train --dataset cifar10 --data-dir cifar-10-batches-bin --out runs/all',
     '--train-ratio 0.9 --power-lr --auto-aug --dataset cifar10 --data-dir cifar-10-batches-bin',
   ],
   data: 'images',
@@ -31,6 +32,7 @@ export const stacnas = defineMethod({
   presets: stacnasPresets,
   spaces: ['stacnas', 'stacnas_all'],
   measures: alternatingMeasures.filter(({ name, of }) => !(name === 'validationLoss' && of === 'step')).map(told),
+  usualTraining,
   followsRuns: true,
   describe: async (context) => {
     const space = firstSpace(context);
@@ -50,6 +52,18 @@ export const stacnas = defineMethod({
     return { ...description, space: space.name, notices: depthNotices(context.settings) };
   },
 });
+
+/** As the published run of all stages goes on: with a seed of its own, and what is on in the searches being on in the training. */
+function usualTraining(preset: string, settings: StacnasSettings): UsualTraining {
+  const { alphaShare, search2Layers, autoAug, powerLr, scheduleAhead } = settings;
+  const own = {
+    ...{ normalisePooling: true, scheduleAhead },
+    ...(autoAug && { autoAugment: 'fairdarts' }),
+    ...(powerLr && { schedule: 'power' }),
+    ...(!alphaShare && { layers: search2Layers }),
+  };
+  return preset === 'paper' ? { preset: 'stacnas', seed: 3, settings: own } : { preset: 'quick', settings: own };
+}
 
 /** What the first stage of another run found, which the second stage alone begins with. Throws ArgumentError. */
 function foundBefore({ settings: { stage }, before }: MethodContext<StacnasSettings>): JsonValue {

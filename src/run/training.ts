@@ -1,0 +1,64 @@
+// The training that follows a search in one run: a run of its own, in a folder within that of the search.
+import { anInteger } from '../checks.ts';
+import type { Dataset, ImageSet } from '../data/dataset.ts';
+import { aPortion } from '../data/split.ts';
+import { ArgumentError, DartsmithError, DataError } from '../errors.ts';
+import type { Genotype } from '../genotype/genotype.ts';
+import { genotypes } from '../genotype/published.ts';
+import type { Method, MethodDescription, UsualTraining } from '../methods/method.ts';
+import { trainingMethod } from '../methods/registry.ts';
+import { checkOptionRules, type OptionRules, record, word } from '../option_rules.ts';
+import { checkSettings, resolvePreset } from '../setting_rules.ts';
+import type { TrainingPlan } from './config.ts';
+import type { MethodOptions, TrainingOptions } from './options.ts';
+
+/** Fills in the defaults; those that are not the search's are `usual`. Throws ArgumentError. */
+export function planTraining(
+  options: TrainingOptions,
+  { preset: usualPreset, settings: usualSettings, seed: usualSeed }: UsualTraining,
+  search: Pick<MethodOptions, 'seed' | 'limit' | 'dataset'>,
+  methods: readonly Method[],
+): TrainingPlan {
+  const { settings: table, presets } = trainingMethod(methods);
+  checkOptionRules('the training (--then)', options, rules(presets));
+  const { preset = usualPreset, settings = {}, validationPortion } = options;
+  const limit =
+    typeof search.dataset === 'object' ? undefined : (options.limit ?? search.limit ?? presets[preset].limit);
+  return {
+    settings: resolvePreset(table, presets, preset, { ...usualSettings, ...checkSettings(table, settings) }),
+    seed: options.seed ?? usualSeed ?? search.seed ?? 0,
+    ...(limit !== undefined && { limit }),
+    ...(validationPortion !== undefined && { validationPortion }),
+  };
+}
+
+function rules(presets: Method['presets']): OptionRules<TrainingOptions> {
+  return {
+    preset: word(Object.keys(presets)),
+    settings: record('an object of settings'),
+    seed: anInteger(0),
+    limit: anInteger(2),
+    validationPortion: aPortion,
+  };
+}
+
+/**
+ * Holds a training to the data and the networks of the search that it follows, before that begins: whatever cells it finds. Throws
+ * ArgumentError or DataError.
+ */
+export async function checkTraining(
+  { settings, seed, validationPortion }: TrainingPlan,
+  dataset: Dataset<ImageSet>,
+  { genotypeCells }: MethodDescription,
+  methods: readonly Method[],
+): Promise<void> {
+  const any = genotypes['DARTS_V2'];
+  const genotype: Genotype = genotypeCells === undefined ? any : { cells: Array(genotypeCells).fill(any.normal) };
+  try {
+    await trainingMethod(methods).describe({ settings, seed, dataset, genotype, validationPortion, space: '' });
+  } catch (error) {
+    if (!(error instanceof DartsmithError)) throw error;
+    const Kind = error instanceof DataError ? DataError : ArgumentError;
+    throw new Kind(`of the training that follows (--then): ${error.message}`, { cause: error });
+  }
+}
