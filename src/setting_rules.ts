@@ -19,6 +19,15 @@ export interface ChoiceRule<Word extends string = string> {
   readonly help: string;
 }
 
+/** A text, which the method itself looks at more closely. */
+export interface TextRule {
+  readonly kind: 'text';
+  readonly default: string;
+  /** What it may be. */
+  readonly words: string;
+  readonly help: string;
+}
+
 /** A number within bounds, both included. */
 export interface NumberRule {
   readonly kind: 'integer' | 'number';
@@ -29,7 +38,7 @@ export interface NumberRule {
 }
 
 /** What a setting may be, its default, and what help says of it. */
-export type SettingRule = FlagRule | ChoiceRule | NumberRule;
+export type SettingRule = FlagRule | ChoiceRule | NumberRule | TextRule;
 
 /** A rule for every setting, in the order in which help lists them. */
 export type SettingTable = Readonly<Record<string, SettingRule>>;
@@ -37,7 +46,13 @@ export type SettingTable = Readonly<Record<string, SettingRule>>;
 /** The settings that a table describes. */
 export type SettingsOf<Table extends SettingTable> = { readonly [Name in keyof Table]: ValueOf<Table[Name]> };
 
-type ValueOf<Rule> = Rule extends FlagRule ? boolean : Rule extends ChoiceRule<infer Word> ? Word : number;
+type ValueOf<Rule> = Rule extends FlagRule
+  ? boolean
+  : Rule extends ChoiceRule<infer Word>
+    ? Word
+    : Rule extends TextRule
+      ? string
+      : number;
 
 /** Settings by name, where it does not matter of which method. */
 export type Settings = SettingsOf<SettingTable>;
@@ -67,10 +82,13 @@ export function presetsOf<Table extends SettingTable, Name extends string>(
   return Object.fromEntries(filled) as Presets<SettingsOf<Table>, Name>;
 }
 
+const longestText = 10_000;
+
 /** Whether a setting may have a value. */
 export function isAllowed(rule: SettingRule, value: unknown): boolean {
   if (rule.kind === 'flag') return typeof value === 'boolean';
   if (rule.kind === 'choice') return typeof value === 'string' && rule.words.includes(value);
+  if (rule.kind === 'text') return typeof value === 'string' && value.length <= longestText;
   if (typeof value !== 'number' || !(value >= rule.low && value <= rule.high)) return false;
   return rule.kind === 'number' || Number.isInteger(value);
 }
@@ -79,6 +97,7 @@ export function isAllowed(rule: SettingRule, value: unknown): boolean {
 export function describeRule(rule: SettingRule): string {
   if (rule.kind === 'flag') return 'true or false';
   if (rule.kind === 'choice') return `one of ${rule.words.join(', ')}`;
+  if (rule.kind === 'text') return rule.words;
   const noun = rule.kind === 'integer' ? 'an integer' : 'a number';
   // An upper bound that nobody comes near would only distract.
   return rule.high >= 1e6 ? `${noun} of at least ${rule.low}` : `${noun} from ${rule.low} to ${rule.high}`;
@@ -128,6 +147,11 @@ export function choice<const Word extends string>(
   help: string,
 ): ChoiceRule<Word> {
   return { kind: 'choice', default: usual, words, help };
+}
+
+/** A text. */
+export function text(usual: string, words: string, help: string): TextRule {
+  return { kind: 'text', default: usual, words, help };
 }
 
 /** True or false. */

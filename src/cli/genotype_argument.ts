@@ -1,7 +1,7 @@
 import { open, readFile, stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { ArgumentError, FileError, invalid } from '../errors.ts';
-import { isTorchFile, readModuleGenotype } from '../exchange/module_genotype.ts';
+import { isTorchFile, readPickledGenotype } from '../exchange/pickled_genotype.ts';
 import { withoutDeadNodes } from '../genotype/dead_nodes.ts';
 import { hasNestedLists } from '../genotype/forms/nested_lists.ts';
 import { isPython } from '../genotype/forms/python.ts';
@@ -15,7 +15,7 @@ import { quoted } from './shell.ts';
 /** How the help of a command describes its genotype argument. */
 export const genotypeArgumentHelp =
   "a published name (draw --help lists them), Genotype(...) or JSON text (ours or NNI's), " +
-  "a file or log that holds either, a network that StacNAS' code pickled, or a run directory";
+  "a file or log that holds either, what StacNAS' code pickled, or a run directory";
 
 const largestFileBytes = 1 << 26;
 
@@ -77,8 +77,10 @@ export async function genotypeArgument(argument: string, notice = toStderr): Pro
     throw new ArgumentError(message + suggestion(argument, Object.keys(genotypes)));
   }
   if (!found.isDirectory()) {
-    const isNetwork = await beginsAsTorchFile(argument);
-    if (isNetwork) return { genotype: await readModuleGenotype(argument), weights: argument };
+    if (await beginsAsTorchFile(argument)) {
+      const { genotype, isNetwork } = await readPickledGenotype(argument);
+      return { genotype, ...(isNetwork && { weights: argument }) };
+    }
     return { genotype: await readGenotypeFile(argument, found.size, notice) };
   }
   return { genotype: await readRunGenotype(argument, notice), run: argument };

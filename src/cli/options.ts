@@ -74,6 +74,7 @@ export function settingOptions(table: SettingTable, presets: Presets<Settings>):
     if (rule.kind === 'choice') {
       return [new Option(`${flag} <name>`, help).argParser(choiceParser(flag, rule.words))];
     }
+    if (rule.kind === 'text') return [new Option(`${flag} <text>`, help).argParser(textParser(flag, rule.words))];
     return [new Option(`${flag} <number>`, help).argParser(settingParser(flag, rule))];
   });
 }
@@ -108,5 +109,6 @@ function defaults(values: readonly (readonly [preset: string, value: unknown])[]
 }
 
 function shown(value: unknown): string {
+  if (value === '') return 'none';
   return typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value);
 }

@@ -20,9 +20,18 @@ const smallBytes = 2 ** 26;
 
 /** Opens a file of either format. Throws Error. */
 export function openTorchArchive(bytes: Uint8Array): TorchArchive {
-  if (startsWith(bytes, Uint8Array.of(0x50, 0x4b, 3, 4))) return openZip(bytes);
+  if (isZip(bytes)) return openZip(bytes);
   if (startsWith(bytes, legacyMagic)) return openLegacy(bytes);
   throw new Error('expected a safetensors file or one that torch.save wrote');
+}
+
+/** Whether a file begins as one of either format. */
+export function isTorchArchive(bytes: Uint8Array): boolean {
+  return isZip(bytes) || startsWith(bytes, legacyMagic);
+}
+
+function isZip(bytes: Uint8Array): boolean {
+  return startsWith(bytes, Uint8Array.of(0x50, 0x4b, 3, 4));
 }
 
 function openZip(bytes: Uint8Array): TorchArchive {

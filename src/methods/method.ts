@@ -61,6 +61,8 @@ export interface Method<Table extends SettingTable = SettingTable> {
   usualTraining?(preset: string, settings: SettingsOf<Table>): UsualTraining;
   /** Whether a run may begin with what stages of another run of the method came to. */
   readonly followsRuns?: true;
+  /** Reads what the published code left of such stages, in a file, where a run may begin with that too. Throws FileError. */
+  readPublished?(path: string): Promise<RunOutcomes>;
   readonly measures: readonly Measure[];
   /** What a run works on; nothing is opened on a device yet. Throws ArgumentError or DataError for what it cannot work on. */
   describe(context: MethodContext<SettingsOf<Table>>): Promise<MethodDescription>;
@@ -96,7 +98,7 @@ export interface MethodContext<Values> {
 
 /** What the stages of a run came to. */
 export interface RunOutcomes {
-  /** Of the run. */
+  /** Of the run, or the file of the published code. */
   readonly directory: string;
   /** Name of its search space, where it has one. */
   readonly space?: string;

@@ -1,4 +1,5 @@
 // The first of the three calls that open a run: what it is, by its options and, of one that goes on, by its directory.
+import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { checkDataset } from '../data/check_dataset.ts';
 import type { ColourProfile, Dataset, ImageSet } from '../data/dataset.ts';
@@ -70,7 +71,7 @@ export async function describeRun(
   const runtime = runtimeOf(options);
   const { needs, spaces, presets } = method;
   const { genotype, from, preset = Object.keys(presets)[0] } = options;
-  const before = from === undefined ? undefined : await readOutcomes(folder('from', from), method, methods);
+  const before = from === undefined ? undefined : await readBefore(folder('from', from), method, methods);
   const space = options.space ?? before?.space ?? presets[preset]?.space ?? spaces?.[0];
   checkFollows(before, space);
   if (needs === 'genotype') {
@@ -89,6 +90,12 @@ export async function describeRun(
       options.training && planTraining(options.training, usualTraining(method, preset, settings), options, methods),
     files: out === undefined ? undefined : await freeRunFiles(folder('out', out)),
   };
+}
+
+/** What stages came to: those of a run or, in a file, of the published code. */
+async function readBefore(from: string, method: Method, methods: readonly Method[]): Promise<RunOutcomes> {
+  const isFile = (await stat(from).catch(() => undefined))?.isFile() ?? false;
+  return isFile && method.readPublished ? method.readPublished(from) : readOutcomes(from, method, methods);
 }
 
 /** Where a method does not say, its training is the short one. */

@@ -6,11 +6,13 @@ import { openDevice } from '../../src/backend/open.ts';
 import { placeParameters } from '../../src/backend/parameter_map.ts';
 import { genotypeArgument } from '../../src/cli/genotype_argument.ts';
 import { FileError } from '../../src/errors.ts';
-import { readModuleGenotype } from '../../src/exchange/module_genotype.ts';
 import { sizesOfWeights } from '../../src/exchange/network_sizes.ts';
+import { readPickledGenotype } from '../../src/exchange/pickled_genotype.ts';
 import { translated } from '../../src/exchange/stacnas_names.ts';
+import { readPublishedAlphas } from '../../src/exchange/stacnas_pickles.ts';
 import { readWeights } from '../../src/exchange/weights.ts';
 import { pairs } from '../../src/genotype/published/letters.ts';
+import { readPublishedWinners } from '../../src/methods/stacnas/published.ts';
 import { buildDerivedNetwork } from '../../src/network/derived.ts';
 import { buildSupernet } from '../../src/network/supernet.ts';
 import { root } from '../helpers/process.ts';
@@ -22,7 +24,7 @@ const genotype = pairs('s1 k0 m2 D0 a0 S3 k4 d1 / k1 m0 D2 a0 s3 k0 d3 S0');
 
 describe('a pickled network of StacNAS', () => {
   it('tells its genotype', async () => {
-    expect(await readModuleGenotype(file)).toEqual(genotype);
+    expect(await readPickledGenotype(file)).toEqual({ genotype, isNetwork: true });
     expect(await genotypeArgument(file)).toEqual({ genotype, weights: file });
   });
 
@@ -53,6 +55,52 @@ describe('a pickled network of StacNAS', () => {
     writeFileSync(path, change(readFileSync(file)));
     await expect(genotypeArgument(path)).rejects.toThrow(FileError);
     await expect(readWeights(path)).rejects.toThrow(FileError);
+  });
+});
+
+describe('pickles that StacNAS leaves of a search', () => {
+  const numbers = JSON.parse(readFileSync(join(folder, 'alphas.json'), 'utf8'));
+
+  it.each(['lists', 'numpy', 'torch', 'tensor'])('alpha as %s: the numbers of the file', async (kind) => {
+    const read = await readPublishedAlphas(join(folder, `alphas_${kind}.pk`));
+    const found = read.flat(3);
+    for (const [i, value] of numbers.flat(3).entries()) expect(found[i]).toBeCloseTo(value, 6);
+    expect(found).toHaveLength(2 * 14 * 5);
+  });
+
+  it('alpha: the winners of every edge', async () => {
+    const { space, stages } = await readPublishedWinners(join(folder, 'alphas_torch.pk'), ['stacnas', 'stacnas_all']);
+    const names = ['max_pool_3x3', 'skip_connect', 'sep_conv_3x3', 'dil_conv_3x3'];
+    const best = (row: number[]) => names[row.indexOf(Math.max(...row.slice(0, 4)))];
+    const [normal, reduce] = numbers.map((cell: number[][][]) => cell.flat().map(best));
+    expect({ space, stages }).toEqual({ space: 'stacnas', stages: { search1: { normal, reduce } } });
+  });
+
+  it('the genotype by itself', async () => {
+    const path = join(folder, 'genotypes.pk');
+    expect(await genotypeArgument(path)).toEqual({ genotype });
+  });
+
+  it('are refused with one line where they are damaged, at any byte', async () => {
+    const path = join(scratch(), 'alphas.pk');
+    for (const kind of ['numpy', 'torch']) {
+      const whole = readFileSync(join(folder, `alphas_${kind}.pk`));
+      for (let at = 0; at < whole.length; at += 97) {
+        for (const bytes of [whole.subarray(0, at), Buffer.from(whole).fill(whole[at] ^ 0x55, at, at + 1)]) {
+          writeFileSync(path, bytes);
+          const read = await readPublishedWinners(path, ['stacnas']).catch((error: unknown) => error);
+          if (read instanceof Error) expect(read).toBeInstanceOf(FileError);
+        }
+      }
+    }
+    writeFileSync(path, readFileSync(join(folder, 'genotypes.pk')));
+    await expect(readPublishedWinners(path, ['stacnas'])).rejects.toThrow(/no alpha of StacNAS' code/);
+  });
+
+  it('alpha of another number of candidates is of no space', async () => {
+    await expect(readPublishedWinners(join(folder, 'alphas_lists.pk'), ['stacnas_all'])).rejects.toThrow(
+      /alpha of no space of the first stage/,
+    );
   });
 });
 

@@ -36,7 +36,10 @@ const companions: Readonly<Record<string, object>> = {
 };
 
 /** Other values of settings of which not any one goes alone. */
-const others: Readonly<Record<string, unknown>> = { stage: 'search1' };
+const others: Readonly<Record<string, unknown>> = {
+  stage: 'search1',
+  groups: 'sep_conv_3x3 sep_conv_5x5, skip_connect',
+};
 
 /** Large enough for an auxiliary head, and coloured. */
 function images(seed: number): ImageArrays {
@@ -58,6 +61,7 @@ function known(method: Method, settings: object): object {
 function otherValue(rule: SettingRule, value: unknown): unknown {
   if (rule.kind === 'flag') return !value;
   if (rule.kind === 'choice') return rule.words.findLast((word) => word !== value);
+  if (rule.kind === 'text') throw new Error('expected another value among others');
   const near = Number(value) === 0 ? rule.low + Math.min(0.5, (rule.high - rule.low) / 2) : Number(value) / 2;
   const wanted = rule.kind === 'integer' ? Number(value) + 3 : near;
   return Math.min(rule.high, Math.max(rule.low, wanted));

@@ -90,6 +90,7 @@ const stacnasSearch: StacnasSettings = {
   archWeightDecay: 0.001,
   alphaWarmupEpochs: 0,
   auxWeight: 0,
+  groups: '',
   skipTwice: true,
   augmentedValidation: true,
   autoAug: false,

@@ -10,6 +10,7 @@ import {
   resolvePreset,
   type SettingsOf,
   type SettingTable,
+  text,
 } from '../../setting_rules.ts';
 import { augmentedValidationRule, precisionRule } from '../shared_rules.ts';
 
@@ -42,6 +43,11 @@ export const stacnasSettingRules = {
   ...alphaRules({ archLearningRate: 3e-4, archLrGamma: 0.5 }),
   alphaWarmupEpochs: integer(0, 0, 1e6, 'epochs of each stage in which weights learn alone'),
   auxWeight: number(0, 0, 100, "of an auxiliary head's loss; 0 for none"),
+  groups: text(
+    '',
+    'groups, such as avg_pool_3x3 max_pool_3x3, skip_connect, sep_conv_3x3 sep_conv_5x5',
+    'groups of operations in place of the published ones, as features proposes them; the first stage has the first of each',
+  ),
   skipTwice: flag(true, 'a skip connection that won competes with itself in the second stage'),
   augmentedValidation: augmentedValidationRule(true),
   autoAug: flag(false, 'apply AutoAugment to images to learn from, as the published code has it'),

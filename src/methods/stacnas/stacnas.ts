@@ -7,8 +7,12 @@ import { alternatingMeasures, alternatingSearch } from '../alternating_search.ts
 import { defineMethod, type JsonValue, type Measure, type MethodContext, type UsualTraining } from '../method.ts';
 import { oneLevelStep } from '../one_level_step.ts';
 import { describeStages, type StageDescription, type StagePart } from '../staged_run.ts';
-import { checkGrouped, memberSpace, type Winners } from './groups.ts';
+import { checkGrouped, memberSpace, parseGroups, spaceOver, type Winners } from './groups.ts';
+import { readPublishedWinners } from './published.ts';
 import { type StacnasSettings, stacnasPresets, stacnasSettingRules } from './settings.ts';
+
+/** Those of a first stage. */
+const firstSpaces = ['stacnas', 'stacnas_all'];
 
 /** StacNAS: first which group of operations, then which of its members, on every edge. */
 export const stacnas = defineMethod({
@@ -22,7 +26,9 @@ export const stacnas = defineMethod({
     '',
     '--dataset cifar10 --data-dir cifar-10-batches-bin --preset paper --seed 6',
     '--stage search1 --out runs/first',
+    '--groups "max_pool_3x3 avg_pool_3x3, skip_connect, sep_conv_3x3 sep_conv_5x5 sep_conv_7x7"',
     '--stage search2 --from runs/first --search2-layers 8',
+    '--stage search2 --from search1/alphas/alphas_best.pk --dataset cifar10 --data-dir cifar-10-batches-bin',
     '--preset paper --seed 1 --then train --dataset cifar10 --data-dir cifar-10-batches-bin --out runs/all',
     '--train-ratio 0.9 --power-lr --auto-aug --dataset cifar10 --data-dir cifar-10-batches-bin',
   ],
@@ -30,13 +36,14 @@ export const stacnas = defineMethod({
   imageSize: 32,
   settings: stacnasSettingRules,
   presets: stacnasPresets,
-  spaces: ['stacnas', 'stacnas_all'],
+  spaces: firstSpaces,
   measures: alternatingMeasures.filter(({ name, of }) => !(name === 'validationLoss' && of === 'step')).map(told),
   usualTraining,
   followsRuns: true,
+  readPublished: (path) => readPublishedWinners(path, firstSpaces),
   describe: async (context) => {
     const space = firstSpace(context);
-    checkGrouped(resolveSpace(space));
+    checkGrouped(resolveSpace(space), parseGroups(context.settings.groups));
     checkDepths(context.settings);
     const { stage, layers, search2Layers } = context.settings;
     const found = foundBefore(context);
@@ -106,13 +113,15 @@ const selection: SelectionOptions = { by: 'stacnas', threshold: defaultThreshold
 /** A known one has as many nodes as the settings say. */
 function firstSpace({ space, settings }: Pick<MethodContext<StacnasSettings>, 'space' | 'settings'>): SearchSpace {
   const given = typeof space === 'string' ? { ...spaceOf(space), nodes: settings.nodes } : space;
-  return { ...given, sharedAlpha: settings.alphaShare };
+  const own = typeof space === 'string' ? spaceOver(parseGroups(settings.groups), given) : given;
+  return { ...own, sharedAlpha: settings.alphaShare };
 }
 
 function secondSpace({ settings }: MethodContext<StacnasSettings>, first: SearchSpace, found: JsonValue): SearchSpace {
   // The outcome of the first stage.
   const types = cellTypesOf(settings.search2Layers);
-  return memberSpace(resolveSpace(first, types), found as unknown as Winners, settings.skipTwice);
+  const groups = parseGroups(settings.groups);
+  return memberSpace(resolveSpace(first, types), found as unknown as Winners, settings.skipTwice, groups);
 }
 
 async function describeStage(

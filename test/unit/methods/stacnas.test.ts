@@ -234,7 +234,39 @@ describe('a run', () => {
     );
   });
 
+  it("searches over groups of one's own, whose members the second stage has", async () => {
+    const groups = 'max_pool_3x3 avg_pool_3x3, sep_conv_3x3 sep_conv_5x5 sep_conv_7x7';
+    const out = join(scratch(), 'own');
+    await run({ settings: { ...tinySettings, search2Layers: 3, groups }, out });
+    const layouts = [...readFileSync(join(out, 'journal.jsonl'), 'utf8').matchAll(/^\{"type":"layout".*$/gm)];
+    const [first, second] = layouts.map(([line]) => JSON.parse(line).tables.normal.rows);
+    expect(first[0].candidates).toEqual(['max_pool_3x3', 'sep_conv_3x3', 'none']);
+    for (const { candidates } of second) {
+      expect(groups.split(', ')).toContain(candidates.slice(0, -1).join(' '));
+      expect(candidates.at(-1)).toBe('none');
+    }
+    const all = startMethod('search', {
+      ...{ method: 'stacnas', space: 'stacnas_all', device: createFakeDevice(), dataset: tinyDataset() },
+      settings: { ...tinySettings, stage: 'search1', groups },
+    });
+    expect(((await all.result) as SearchResult).mixing['alphas_normal'][0]).toHaveLength(6);
+  });
+
   it.each([
+    [
+      { settings: { ...tinySettings, groups: 'sep_conv_3x3, sep_conv_9x9' } },
+      /one of .* for a candidate of group 2 of groups but received 'sep_conv_9x9' \(Did you mean sep_conv_\dx\d\?\)/,
+    ],
+    [{ settings: { ...tinySettings, groups: 'sep_conv_3x3,, none' } }, /at least one operation for group 2/],
+    [
+      { settings: { ...tinySettings, groups: 'sep_conv_3x3, none' } },
+      /a candidate of group 2 of groups but received 'none'/,
+    ],
+    [
+      { settings: { ...tinySettings, groups: 'sep_conv_3x3, skip_connect sep_conv_3x3' } },
+      /an operation of no other group/,
+    ],
+    [{ settings: { ...tinySettings, groups: 3 } }, /groups, such as .* for groups but received 3/],
     [{ space: { name: 'own', nodes: 2, candidates: ['sep_conv_7x7', 'none'] } }, /one of avg_pool_3x3, .*sep_conv_7x7/],
     [{ space: 'darts' }, /stacnas/],
     [{ settings: { trainRatio: 0 } }, /trainRatio/],

@@ -1,26 +1,38 @@
-// The genotype that a pickled network of StacNAS' code (arXiv:1909.11926) was built from. Nothing of the file is run.
+// The genotype that StacNAS' code (arXiv:1909.11926) pickled: by itself, or within the network that it was built from. Nothing of the file is run.
 import { FileError } from '../errors.ts';
 import { cellKey, cellTypes, type Genotype, type GenotypeCell, genotypeOfCells } from '../genotype/genotype.ts';
 import { findFault } from '../genotype/rules.ts';
 import { readBytes } from './open_tensors.ts';
-import { openTorchArchive } from './torch_archive.ts';
+import { plainPickle } from './stacnas_pickles.ts';
+import { isTorchArchive, openTorchArchive } from './torch_archive.ts';
 import { Opaque } from './unpickle.ts';
+
+/** A genotype that was read from a pickle. */
+export interface PickledGenotype {
+  readonly genotype: Genotype;
+  /** Whether the file has the network's weights too. */
+  readonly isNetwork: boolean;
+}
 
 /** Whether bytes begin as a file of torch.save does: a zip archive or a pickle. */
 export function isTorchFile(bytes: Uint8Array): boolean {
   return (bytes[0] === 0x80 && bytes[1] >= 2 && bytes[1] <= 5) || (bytes[0] === 0x50 && bytes[1] === 0x4b);
 }
 
-/** Reads it from a file of torch.save that holds the whole module. Throws FileError where there is none. */
-export async function readModuleGenotype(path: string): Promise<Genotype> {
-  const genotype = genotypeOf(pickled(await readBytes(path), path));
-  if (genotype !== undefined && findFault(genotype) === undefined) return genotype;
-  throw new FileError(`${path} holds no genotype: expected text, or a network that StacNAS' code pickled whole`);
+/** Reads it from a file of torch.save that holds the whole module, or from genotypes.pk. Throws FileError where there is none. */
+export async function readPickledGenotype(path: string): Promise<PickledGenotype> {
+  const value = pickled(await readBytes(path), path);
+  const genotype = genotypeOf(value);
+  if (genotype !== undefined && findFault(genotype) === undefined)
+    return { genotype, isNetwork: value instanceof Opaque };
+  throw new FileError(
+    `${path} holds no genotype: expected text, or what StacNAS' code pickled: genotypes.pk or a whole network`,
+  );
 }
 
 function pickled(bytes: Uint8Array, path: string): unknown {
   try {
-    return openTorchArchive(bytes).value;
+    return isTorchArchive(bytes) ? openTorchArchive(bytes).value : plainPickle(bytes);
   } catch (error) {
     throw new FileError(`${path} cannot be read: ${(error as Error).message}`, { cause: error });
   }
@@ -29,7 +41,7 @@ function pickled(bytes: Uint8Array, path: string): unknown {
 /** [normal, reduce] or all cells of the network, each [node, ...], each [(operation, input), ...]. */
 function genotypeOf(value: unknown): Genotype | undefined {
   const state = value instanceof Opaque ? value.state : undefined;
-  const cells: unknown = state instanceof Map ? state.get('_genotypes') : undefined;
+  const cells: unknown = state instanceof Map ? state.get('_genotypes') : value;
   if (!Array.isArray(cells) || cells.length < cellTypes.length) return undefined;
   const keyOf = cells.length === cellTypes.length ? (index: number) => cellTypes[index] : cellKey;
   const read = cells.map((cell, index) => [keyOf(index), cellOf(cell)] as const);
