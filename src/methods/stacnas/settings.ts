@@ -11,7 +11,7 @@ import {
   type SettingsOf,
   type SettingTable,
 } from '../../setting_rules.ts';
-import { augmentedValidationRule, precisionRule } from '../shared_rules.ts';
+import { affineRule, augmentedValidationRule, precisionRule } from '../shared_rules.ts';
 
 /** What a search goes through. */
 const stages = ['both', 'search1', 'search2'] as const;
@@ -43,6 +43,7 @@ export const stacnasSettingRules = {
   auxWeight: number(0, 0, 100, "of an auxiliary head's loss; 0 for none"),
   skipTwice: flag(true, 'a skip connection that won competes with itself in the second stage'),
   augmentedValidation: augmentedValidationRule(true),
+  affine: affineRule('published'),
   autoAug: flag(false, 'apply AutoAugment to images to learn from, as the published code has it'),
   precision: precisionRule,
 } satisfies SettingTable;

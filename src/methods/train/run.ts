@@ -5,6 +5,7 @@ import { holdOut } from '../../data/split.ts';
 import { invalid } from '../../errors.ts';
 import { encodeMetadata } from '../../exchange/weight_metadata.ts';
 import type { Genotype } from '../../genotype/genotype.ts';
+import { withAffine } from '../../learn/affine_images.ts';
 import { BatchWalk } from '../../learn/batch_walk.ts';
 import { EpochMeans } from '../../learn/epoch_means.ts';
 import { type ImageFeed, openFeed } from '../../learn/feed.ts';
@@ -36,16 +37,18 @@ export async function describeTraining(context: MethodContext<TrainSettings>): P
   const { settings, seed, genotype, validationPortion } = context;
   if (genotype === undefined) throw invalid('genotype', 'the genotype whose network is trained', genotype);
   const given = context.dataset;
-  const dataset = validationPortion === undefined ? given : holdOut(given, validationPortion, seed);
+  const whole = validationPortion === undefined ? given : holdOut(given, validationPortion, seed);
+  const { dataset, augment, notices } = withAffine(whole, settings, settings.affine);
   const { train, classes } = dataset;
   const test = testImagesOf(dataset);
-  checkAugmentation(settings, train.shape);
+  checkAugmentation(augment, train.shape);
   const networks = buildTrainNetworks(genotype, dataset, settings);
   const { graph } = networks.training;
   return {
     dataset,
     graphs: { network: graph },
     layers: settings.layers,
+    notices,
     trainImages: train.labels.length,
     validationImages: test.labels.length,
     open: async (device) => {
@@ -54,8 +57,8 @@ export async function describeTraining(context: MethodContext<TrainSettings>): P
       const secondMoments = settings.optimizer === 'adam';
       const trained = resources.use(await device.createParameters(graph, { seed, secondMoments }));
       const pool = resources.use(new ImagePool(context.workers));
-      const augment = { ...settings, placement: placementOf(settings, augmentation) };
-      const images = resources.use(await openFeed(device, train, { pool, augment, seed }));
+      const placed = { ...augment, placement: augment.placement ?? placementOf(settings, augmentation) };
+      const images = resources.use(await openFeed(device, train, { pool, augment: placed, seed }));
       const source = { images, statistics: { mean, deviation, augmentation }, settings, seed };
       const scored = resources.use(await openFeed(device, test, { pool, seed }));
       // Averages start where the weights do.
