@@ -26,6 +26,7 @@ const companions: Readonly<Record<string, object>> = {
   noiseType: { noiseDarts: true },
   maxStep: { noiseDarts: true },
   augmentedValidation: { trainRatio: 0.5 },
+  smoothScores: { labelSmooth: 0.1 },
   noiseSchedule: { noiseDarts: true, maxStep: 4 },
   numIdentity: { randomSearch: true, numArch: 1, flopsThreshold: 300 },
   numArch: { randomSearch: true, flopsThreshold: 300 },

@@ -45,6 +45,7 @@ export const trainSettingRules = {
   ),
   normalisePooling: flag(false, 'a batch normalisation follows each pooling, as in StacNAS'),
   labelSmooth: number(0, 0, 0.99, "share of a label's probability that is spread over all classes"),
+  smoothScores: flag(false, 'smooth the labels of the scored loss as well, as StacNAS does'),
   ...cutoutRules(true),
   mixup: number(0, 0, 1, 'mix images and labels in pairs, by shares of Beta(A, A); 0 for none'),
   emaDecay: number(0, 0, 1, 'score and keep averages of the weights, such as 0.9999; 0 for none'),
@@ -74,7 +75,7 @@ export type TrainPresetName =
   | 'stacnas-fancy';
 
 /** What all trainings of StacNAS have of their own. */
-const stacnas = { normalisePooling: true, scheduleAhead: true, affine: 'published' } as const;
+const stacnas = { normalisePooling: true, scheduleAhead: true, smoothScores: true, affine: 'published' } as const;
 
 /**
  * Ready-made settings: `cifar10` and `imagenet` are the published evaluations, `quick` is a small one that a laptop finishes in

@@ -1,7 +1,7 @@
 // Random affine maps against torchvision's own formula, written out here, and against their bounds.
 import { describe, expect, it } from 'vitest';
 import { type AffineMap, drawAffine, moveAffinely } from '../../../src/augment/affine.ts';
-import { augment, augmentsImages } from '../../../src/augment/augment.ts';
+import { type AugmentSettings, augment, augmentsImages } from '../../../src/augment/augment.ts';
 import { mirror, turnOver } from '../../../src/augment/geometry.ts';
 import type { Image } from '../../../src/augment/image.ts';
 import type { Random } from '../../../src/augment/random.ts';
@@ -151,10 +151,10 @@ describe('the flip behind it', () => {
 
 describe('augmentation by affine maps', () => {
   it('moves each image by its own numbers, and takes images of any number of channels', () => {
-    const settings = {
+    const settings: AugmentSettings = {
       ...{ randomResizedCrop: false, autoAugment: 'off', colorJitter: 0, hueJitter: 0 },
       placement: { affine: 'upsideDown' },
-    } as const;
+    };
     expect(augmentsImages(settings)).toBe(true);
     const results = Array.from({ length: 30 }, (_, i) => augment(digit, settings, draws(i)));
     expect(results[7]).toEqual(moveAffinely(digit, 'upsideDown', draws(7)));
