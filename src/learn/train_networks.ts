@@ -27,6 +27,8 @@ export interface NetworkSettings {
   readonly smoothScores?: boolean;
   /** Of poolings; false when absent. */
   readonly normalisePooling?: boolean;
+  /** Whether operations are weighed against none; false when absent. */
+  readonly keepNone?: boolean;
 }
 
 /** Builds both; they share the parameters of the first. Throws ArgumentError. */
@@ -37,8 +39,8 @@ export function buildTrainNetworks(
 ): TrainNetworks {
   const { train, classes } = dataset;
   const { initChannels, layers, stem, auxiliary, auxiliaryWeight, dropPathProb, dropPathUnit, labelSmooth } = settings;
-  const { normalisePooling, smoothScores = false } = settings;
-  const shared = { genotype, inputShape: train.shape, classes, initChannels, layers, stem, normalisePooling };
+  const { normalisePooling, keepNone, smoothScores = false } = settings;
+  const shared = { genotype, inputShape: train.shape, classes, initChannels, layers, stem, normalisePooling, keepNone };
   const training = {
     ...shared,
     auxiliaryWeight: auxiliary ? auxiliaryWeight : undefined,

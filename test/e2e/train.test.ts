@@ -176,6 +176,50 @@ describe('train', () => {
     await expect(testNetwork({ ...test, labelSmooth: 1 })).rejects.toThrow('for labelSmooth but received 1');
   });
 
+  it('keeps none: β learns with the weights, goes on to the same bits, and lies in the weights that test scores', async () => {
+    const own = { ...settings, emaDecay: 0, keepNone: true };
+    const [whole, cut] = ['whole', 'cut'].map((name) => join(scratch(), name));
+    const events = await follow({ genotype, settings: own, out: whole, backend: 'cpu' });
+    const controller = new AbortController();
+    const started = train({ dataset, genotype, settings: own, out: cut, backend: 'cpu', signal: controller.signal });
+    let steps = 0;
+    await expect(
+      (async () => {
+        for await (const event of started) if (event.type === 'step' && ++steps === 4) controller.abort();
+      })(),
+    ).rejects.toThrow(AbortedError);
+    await follow({ resume: cut, backend: 'cpu' });
+    const weights = join(whole, 'weights.safetensors');
+    for (const file of ['checkpoint.safetensors', 'weights.safetensors']) {
+      expect(readFileSync(join(cut, file)).equals(readFileSync(join(whole, file))), file).toBe(true);
+    }
+    const { tensors } = await readWeights(weights);
+    const betas = [...tensors].filter(([name]) => name.endsWith('.beta'));
+    // Eight operations a cell, three cells; what one of a pair gains the other loses.
+    expect(betas.length).toBe(24);
+    for (const [name, { data }] of betas) {
+      expect(data[0], name).not.toBe(0);
+      expect(data[0] + data[1], name).toBeCloseTo(0, 6);
+    }
+    const last = events.at(-2);
+    if (last?.type !== 'epoch') throw new Error('expected an epoch');
+    const pickled = join(scratch(), 'weights.pt');
+    writeFileSync(pickled, encodeTorchFile(tensors));
+    for (const file of [weights, pickled]) {
+      const scored = await testNetwork({ genotype, dataset, weights: file, backend: 'cpu' });
+      expect([scored.accuracy, scored.loss.toFixed(5)]).toEqual([
+        last.validationAccuracy,
+        last.validationLoss.toFixed(5),
+      ]);
+    }
+  });
+
+  it('refuses averages where it keeps none, since they are of weights alone', async () => {
+    await expect(follow({ genotype, settings: { ...settings, keepNone: true }, backend: 'cpu' })).rejects.toThrow(
+      'emaDecay averages weights alone, not those of keepNone: expected 0 beside it',
+    );
+  });
+
   it('names classes as the training did where the dataset has no names, and refuses files beside a dataset', async () => {
     const one = join(scratch(), 'run');
     const classNames = ['ant', 'bee', 'cat', 'dog', 'eel', 'fox'];

@@ -2,13 +2,14 @@ import { checkAugmentation, placementOf } from '../../augment/augment.ts';
 import type { Device } from '../../backend/device.ts';
 import type { Parameters } from '../../backend/parameters.ts';
 import { holdOut } from '../../data/split.ts';
-import { invalid } from '../../errors.ts';
+import { ArgumentError, invalid } from '../../errors.ts';
 import { encodeMetadata } from '../../exchange/weight_metadata.ts';
 import type { Genotype } from '../../genotype/genotype.ts';
 import { withAffine } from '../../learn/affine_images.ts';
 import { BatchWalk } from '../../learn/batch_walk.ts';
 import { EpochMeans } from '../../learn/epoch_means.ts';
 import { type ImageFeed, openFeed } from '../../learn/feed.ts';
+import { jointStep } from '../../learn/joint_step.ts';
 import { createProgramSet, type ProgramSet } from '../../learn/program_set.ts';
 import { trainLearningRate } from '../../learn/schedule.ts';
 import { scoreImages, tellsTopFive } from '../../learn/score.ts';
@@ -42,6 +43,9 @@ export async function describeTraining(context: MethodContext<TrainSettings>): P
   const { train, classes } = dataset;
   const test = testImagesOf(dataset);
   checkAugmentation(augment, train.shape);
+  if (settings.keepNone && settings.emaDecay > 0) {
+    throw new ArgumentError('emaDecay averages weights alone, not those of keepNone: expected 0 beside it');
+  }
   const networks = buildTrainNetworks(genotype, dataset, settings);
   const { graph } = networks.training;
   return {
@@ -143,15 +147,17 @@ class TrainingRun implements MethodRun {
     const samples = batch.indices.length;
     const { settings } = this.#source;
     const averages = this.#averages;
-    const commands = trainStep({
+    const step = {
       program: this.#training.programFor(samples),
       batch,
       settings,
       learningRate: trainLearningRate(settings, at.epoch),
       update: at.updates,
       averages: averages && { parameters: averages, decay: averageDecay(settings.emaDecay, at.updates) },
-    });
-    const { loss, correct, gradientNorm } = weightStepOutcome(await this.#device.execute(commands));
+    };
+    const { loss, correct, gradientNorm } = settings.keepNone
+      ? await jointStep(this.#device, step)
+      : weightStepOutcome(await this.#device.execute(trainStep(step)));
     this.#means.add(samples, { loss, correct });
     return {
       samples,

@@ -44,6 +44,10 @@ export const trainSettingRules = {
     'what drop path drops: operations but identities, or sums of nodes; published is operations of pairs, nodes of triples',
   ),
   normalisePooling: flag(false, 'a batch normalisation follows each pooling, as in StacNAS'),
+  keepNone: flag(
+    false,
+    'weigh each operation against none by a softmax that is trained with the weights, as StacNAS may',
+  ),
   labelSmooth: number(0, 0, 0.99, "share of a label's probability that is spread over all classes"),
   smoothScores: flag(false, 'smooth the labels of the scored loss as well, as StacNAS does'),
   ...cutoutRules(true),

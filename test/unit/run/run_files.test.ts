@@ -174,6 +174,7 @@ describe('config.json', () => {
     const later = {
       ...{ scheduleAhead: false, annealEpochs: 0, dropPathUnit: 'published', optimizer: 'sgd' },
       normalisePooling: false,
+      keepNone: false,
       smoothScores: false,
       affine: 'off',
     };
