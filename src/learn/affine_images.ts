@@ -37,6 +37,6 @@ export function withAffine<Images extends ImageSet>(
     notices:
       augment.autoAugment === 'off'
         ? []
-        : [`${called} is left out: as published, affine maps alone move the images of ${name} (affine says so)`],
+        : [`${called} is left out: as published, affine maps alone move the images of ${name} (setting affine)`],
   };
 }

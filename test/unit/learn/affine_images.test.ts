@@ -50,7 +50,7 @@ describe('withAffine', () => {
     const { augment, notices } = withAffine(digits, asked, 'published', 'autoAug');
     expect(augment.autoAugment).toBe('off');
     expect(notices).toEqual([
-      'autoAug is left out: as published, affine maps alone move the images of tiny (affine says so)',
+      'autoAug is left out: as published, affine maps alone move the images of tiny (setting affine)',
     ]);
     expect(withAffine(tinyDataset(), asked, 'published').augment.autoAugment).toBe('fairdarts');
   });
