@@ -5,7 +5,7 @@ import { autoAugment } from './auto_augment.ts';
 import { drawCrop, enlarge } from './crop.ts';
 import type { Image } from './image.ts';
 import { jitter } from './jitter.ts';
-import { type Placement, place } from './place.ts';
+import { type CroppedPlacement, type Placement, place } from './place.ts';
 import { type PolicyName, placedPolicies, policyNames } from './policies.ts';
 import type { Random } from './random.ts';
 
@@ -21,7 +21,7 @@ export interface AugmentSettings {
   readonly colorJitter: number;
   /** How far the hue may turn either way, as a share of the colour circle. */
   readonly hueJitter: number;
-  /** Where the policy works on images that are cropped and mirrored already: see {@link placementOf}. */
+  /** Given, images are placed here and not by the device: for a policy that takes them so (see {@link placementOf}), or by affine maps. */
   readonly placement?: Placement;
 }
 
@@ -31,16 +31,16 @@ export interface AugmentSettings {
  */
 export function placementOf(
   { autoAugment, randomResizedCrop }: Pick<AugmentSettings, 'autoAugment' | 'randomResizedCrop'>,
-  usual: Placement,
-): Placement | undefined {
+  usual: CroppedPlacement,
+): CroppedPlacement | undefined {
   if (autoAugment === 'off' || !placedPolicies.has(autoAugment)) return undefined;
   // A random resized crop takes the place of padding and cropping.
   return { pad: randomResizedCrop ? 0 : usual.pad, flip: usual.flip };
 }
 
 /** Whether there is anything to do. */
-export function augmentsImages({ randomResizedCrop, placement: _, ...settings }: AugmentSettings): boolean {
-  return randomResizedCrop || changesColours(settings);
+export function augmentsImages({ randomResizedCrop, placement, ...settings }: AugmentSettings): boolean {
+  return randomResizedCrop || placement !== undefined || changesColours(settings);
 }
 
 /** Throws ArgumentError where a setting, which the user may know by another name, needs colours that the images do not have. */

@@ -1,21 +1,20 @@
-// Operations that move pixels, as PIL does: they take the nearest pixel, or a bicubic mean of 4x4, and mid-grey beyond the border, as
-// the authors' code of AutoAugment does.
+// Operations that move pixels, as PIL does: they take the nearest pixel, or a bicubic mean of 4x4, and beyond the border mid-grey unless
+// told otherwise, as the authors' code of AutoAugment does.
 import type { Image } from './image.ts';
 
-/** What lies beyond the border. */
-const fill = 128;
+const midGrey = 128;
 
 /** How a place between pixels gets its value. */
 export type Sampling = 'nearest' | 'bicubic';
 
 /** Row y of the result begins `share * y` pixels further right in the image. */
 export function shearX(image: Image, share: number, sampling: Sampling = 'nearest'): Image {
-  return affine(image, [1, share, 0, 0, 1, 0], sampling);
+  return affine(image, [1, share, 0, 0, 1, 0], { sampling });
 }
 
 /** Column x of the result begins `share * x` pixels further down in the image. */
 export function shearY(image: Image, share: number, sampling: Sampling = 'nearest'): Image {
-  return affine(image, [1, 0, 0, share, 1, 0], sampling);
+  return affine(image, [1, 0, 0, share, 1, 0], { sampling });
 }
 
 /** To the right, to the nearest pixel. */
@@ -36,11 +35,30 @@ export function rotate(image: Image, degrees: number): Image {
   return affine(image, [cosine, -sine, x - cosine * x + sine * y, sine, cosine, y - sine * x - cosine * y]);
 }
 
+/** Left becomes right. */
+export function mirror(image: Image): Image {
+  return affine(image, [-1, 0, image.shape[1], 0, 1, 0]);
+}
+
+/** Top becomes bottom. */
+export function turnOver(image: Image): Image {
+  return affine(image, [1, 0, 0, 0, -1, image.shape[0]]);
+}
+
+/** Two rows [a, b, c] and [d, e, f]. */
+export type AffineMatrix = readonly [a: number, b: number, c: number, d: number, e: number, f: number];
+
+/** What lies beyond the border, and how a place between pixels gets its value: mid-grey and the nearest when absent. */
+export interface AffineOptions {
+  readonly fill?: number;
+  readonly sampling?: Sampling;
+}
+
 /** The centre (x, y) of each pixel of the result shows the image at (a x + b y + c, d x + e y + f). */
-function affine(
+export function affine(
   { pixels, shape }: Image,
-  [a, b, c, d, e, f]: readonly [number, number, number, number, number, number],
-  sampling: Sampling = 'nearest',
+  [a, b, c, d, e, f]: AffineMatrix,
+  { fill = midGrey, sampling = 'nearest' }: AffineOptions = {},
 ): Image {
   const [height, width, channels] = shape;
   const moved = new Uint8Array(pixels.length).fill(fill);

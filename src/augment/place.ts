@@ -1,16 +1,29 @@
+import { type AffineFlip, moveAffinely } from './affine.ts';
 import type { Image } from './image.ts';
 import type { Random } from './random.ts';
 
 /** How an image is placed in what is made of it, as a device does where nothing follows. */
-export interface Placement {
+export interface CroppedPlacement {
   /** Black pixels added on each side before a random crop of the original size; 0 for none. */
   readonly pad: number;
   /** Mirror horizontally with probability one half. */
   readonly flip: boolean;
 }
 
-/** Pads, crops and mirrors an image. */
-export function place({ pixels, shape }: Image, { pad, flip }: Placement, random: Random): Image {
+/** The same by a random affine map, which no device does. */
+export interface AffinePlacement {
+  readonly affine: AffineFlip;
+}
+
+/** One of both. */
+export type Placement = CroppedPlacement | AffinePlacement;
+
+/** Moves an image by a random map, or pads, crops and mirrors it. */
+export function place(image: Image, placement: Placement, random: Random): Image {
+  return 'affine' in placement ? moveAffinely(image, placement.affine, random) : crop(image, placement, random);
+}
+
+function crop({ pixels, shape }: Image, { pad, flip }: CroppedPlacement, random: Random): Image {
   const [height, width, channels] = shape;
   const [down, right] = [random.below(2 * pad + 1) - pad, random.below(2 * pad + 1) - pad];
   const mirrored = flip && random.next() < 0.5;

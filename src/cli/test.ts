@@ -7,7 +7,7 @@ import { formatClasses, formatCount, formatRate, formatShare, formatTable } from
 import { addNetworkOptions, genotypeArgumentHelp, networkGenotype } from './genotype_argument.ts';
 import { listenForInterrupt, worded } from './interrupt.ts';
 import { createLiveLine } from './live_line.ts';
-import { addPortionOption, choiceParser, integerParser, textParser } from './options.ts';
+import { addPortionOption, choiceParser, integerParser, numberParser, textParser } from './options.ts';
 import { isLiveTerminal } from './paint.ts';
 import { addDeviceOptions, addImageOptions, type RunFlags } from './run_command.ts';
 import { trainingOf } from './training_run.ts';
@@ -28,6 +28,7 @@ interface TestFlags
     | 'json'
   > {
   readonly batchSize?: number;
+  readonly labelSmooth?: number;
   readonly arch?: string;
   readonly weights?: string;
   readonly averages: boolean;
@@ -66,7 +67,12 @@ export function addTestCommand(program: Command): void {
       choiceParser('--dataset', datasetNames),
     )
     .option('--data-dir <folder>', "its files (default: the run's)", textParser('--data-dir', 'a folder'))
-    .option('--batch-size <number>', `images at a time (default: ${usualBatchSize})`, integerParser('--batch-size', 1));
+    .option('--batch-size <number>', `images at a time (default: ${usualBatchSize})`, integerParser('--batch-size', 1))
+    .option(
+      '--label-smooth <share>',
+      "of a label's probability, spread over all classes in the loss (default: 0)",
+      numberParser('--label-smooth', 0),
+    );
   addNetworkOptions(command);
   addImageOptions(command);
   addPortionOption(command);
@@ -106,9 +112,20 @@ async function optionsOf(flags: TestFlags): Promise<Omit<TestOptions, 'signal' |
   if (file === undefined) {
     throw new ArgumentError(`expected --weights beside --arch ${arch}: only the run of a training brings its own`);
   }
-  const { imageSize, colourProfile, batchSize } = flags;
+  const { imageSize, colourProfile, batchSize, labelSmooth } = flags;
   const images = { imageSize, colourProfile, validationPortion, seed: known?.seed };
-  const common = { genotype, weights: file, averages, batchSize, ...images, workers, threads, backend, index: gpu };
+  const common = {
+    genotype,
+    weights: file,
+    averages,
+    batchSize,
+    labelSmooth,
+    ...images,
+    workers,
+    threads,
+    backend,
+    index: gpu,
+  };
   if (dataset !== undefined) return { ...common, dataset, dataDir };
   if (known?.dataset === undefined) throw new ArgumentError(`expected --dataset, one of ${datasetNames.join(', ')}`);
   const { limit } = known;

@@ -30,9 +30,10 @@ export function checkDataset(dataset: Dataset<ImageSet>): void {
     classes: required(anInteger(1)),
     classNames: required(listOf(aText, 'a list of names, which may be empty')),
     augmentation: required(record('an object with pad and flip')),
+    affine: record('an object with mean, deviation and flip'),
     notices: required(listOf(aText, 'a list of lines, which may be empty')),
   });
-  const { train, test, classes, classNames, augmentation } = dataset;
+  const { train, test, classes, classNames, augmentation, affine } = dataset;
   if (classNames.length > 0 && classNames.length !== classes) {
     throw invalid('dataset.classNames', `${classes} names, one a class, or none`, classNames);
   }
@@ -40,7 +41,14 @@ export function checkDataset(dataset: Dataset<ImageSet>): void {
   checkImages('dataset.train.', train, classes);
   if (test !== undefined) checkImages('dataset.test.', test, classes);
   const [, , channels] = train.shape;
-  checkFields('dataset.', dataset, {
+  checkStatistics('dataset.', dataset, channels);
+  if (affine === undefined) return;
+  checkStatistics('dataset.affine.', affine, channels);
+  checkFields('dataset.affine.', affine, { flip: required(aBoolean) });
+}
+
+function checkStatistics(prefix: string, statistics: Pick<Dataset, 'mean' | 'deviation'>, channels: number): void {
+  checkFields(prefix, statistics, {
     mean: required(listOfLength(channels, finite, `a list of ${channels}, one number a channel`)),
     deviation: required(listOfLength(channels, positive, `a list of ${channels}, one positive number a channel`)),
   });

@@ -50,8 +50,19 @@ export interface Dataset<Images extends ImageSet = ImageArrays> {
   readonly deviation: readonly number[];
   /** Augmentation that suits these images: zero padding before a random crop in pixels, and whether to mirror. */
   readonly augmentation: { readonly pad: number; readonly flip: boolean };
+  /** What goes with random affine maps, where such maps suit these images and a method asks for them; absent where they do not. */
+  readonly affine?: AffineImages;
   /** What a user should know, such as batches that are missing; one line each. */
   readonly notices: readonly string[];
+}
+
+/** What goes with random affine maps of images. */
+export interface AffineImages {
+  /** In place of the dataset's. */
+  readonly mean: readonly number[];
+  readonly deviation: readonly number[];
+  /** Whether images may be flipped behind them. */
+  readonly flip: boolean;
 }
 
 /** No images of a shape. */

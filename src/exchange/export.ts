@@ -11,6 +11,7 @@ import { checkOptionRules, type OptionRules, record, required, text, word, wordO
 import { type SearchSpace, spaces } from '../space/space.ts';
 import { isAlphaName } from './alphas.ts';
 import { withCounters, withoutCounters } from './batch_counters.ts';
+import { withFixedMixing } from './fixed_mixing.ts';
 import { type NetworkSizes, sizesOfWeights, usualShape } from './network_sizes.ts';
 import { encodeOnnx } from './onnx.ts';
 import { completeSupernet } from './supernet_weights.ts';
@@ -152,7 +153,7 @@ function encodeModel(
   metadata: WeightFile['metadata'],
 ): Uint8Array {
   const { graph, logits } = buildDerivedNetwork(network);
-  return encodeOnnx({ graph, output: logits, weights, normalisation, metadata });
+  return encodeOnnx({ graph: withFixedMixing(graph, weights), output: logits, weights, normalisation, metadata });
 }
 
 function shapeOf({ imageSize }: ExportOptions, { imageShape }: WeightMetadata, sizes: NetworkSizes) {

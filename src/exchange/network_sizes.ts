@@ -1,5 +1,6 @@
 import { FileError } from '../errors.ts';
 import type { WeightTensor } from '../io/safetensors.ts';
+import { betaName } from '../network/genotype_operation.ts';
 import { cellType, type StemForm } from '../network/macro.ts';
 import { isSupernet } from './stored_networks.ts';
 
@@ -18,12 +19,16 @@ export interface NetworkSizes {
   readonly stemMultiplier: number;
   /** Whether a batch normalisation follows its poolings; of a derived network. */
   readonly normalisePooling?: true;
+  /** Whether its operations are weighed against none; of a derived network. */
+  readonly keepNone?: true;
   /** Nodes of a cell; of a supernet alone. */
   readonly nodes?: number;
 }
 
-/** Of a derived network. */
+// Of a derived network.
 const pooledNorm = /^cells\.\d+\._ops\.[\d.]+\.1\.running_mean$/;
+
+const weighedAgainstNone = new RegExp(`^cells\\.\\d+\\._ops\\.[\\d.]+\\.${betaName}$`);
 
 const mostLayers = 256;
 /** Of a cell of 100 nodes. */
@@ -59,6 +64,7 @@ export function sizesOfWeights(tensors: ReadonlyMap<string, WeightTensor>, sourc
     ...{ initChannels, layers, stem, classes, imageChannels, supernet, stemMultiplier },
     auxiliary: names.some((name) => name.startsWith('auxiliary_head.')),
     ...(!supernet && names.some((name) => pooledNorm.test(name)) && { normalisePooling: true as const }),
+    ...(!supernet && names.some((name) => weighedAgainstNone.test(name)) && { keepNone: true as const }),
     // Node n has n + 2 edges.
     ...(supernet && { nodes: Math.round((Math.sqrt(9 + 8 * edges) - 3) / 2) }),
   };

@@ -5,7 +5,7 @@ import type { FedBatch } from './train_batches.ts';
 
 /** How well a network classifies a set of images. */
 export interface Score {
-  /** Mean cross-entropy, without smoothing and auxiliary head. */
+  /** Mean cross-entropy, without auxiliary head; without smoothing unless that was asked for. */
   readonly loss: number;
   /** Share of images whose label has the largest logit. */
   readonly accuracy: number;

@@ -1,6 +1,6 @@
 // Which images a training step sees. Every choice is a function of (seed, epoch, step), so a resumed run draws the same.
 import { type AugmentSettings, placementOf } from '../augment/augment.ts';
-import type { Placement } from '../augment/place.ts';
+import type { CroppedPlacement } from '../augment/place.ts';
 import type { GatheredBatch } from '../backend/device.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { permutation } from '../random/philox.ts';
@@ -60,7 +60,7 @@ export async function* trainBatches(source: TrainSource, epoch: number, first = 
 }
 
 /** What is left to the device of padding, cropping and mirroring. */
-function placedByDevice(settings: TrainBatchSettings, usual: Placement): Placement {
+function placedByDevice(settings: TrainBatchSettings, usual: CroppedPlacement): CroppedPlacement {
   if (placementOf(settings, usual) !== undefined) return { pad: 0, flip: false };
   // A random resized crop takes the place of padding and cropping.
   return { pad: settings.randomResizedCrop ? 0 : usual.pad, flip: usual.flip };

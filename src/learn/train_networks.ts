@@ -23,8 +23,12 @@ export interface NetworkSettings {
   /** `published`: operations of pairs, nodes of triples. */
   readonly dropPathUnit: 'published' | DropPathUnit;
   readonly labelSmooth: number;
+  /** Whether the scored loss is smoothed as well; false when absent. */
+  readonly smoothScores?: boolean;
   /** Of poolings; false when absent. */
   readonly normalisePooling?: boolean;
+  /** Whether operations are weighed against none; false when absent. */
+  readonly keepNone?: boolean;
 }
 
 /** Builds both; they share the parameters of the first. Throws ArgumentError. */
@@ -35,15 +39,16 @@ export function buildTrainNetworks(
 ): TrainNetworks {
   const { train, classes } = dataset;
   const { initChannels, layers, stem, auxiliary, auxiliaryWeight, dropPathProb, dropPathUnit, labelSmooth } = settings;
-  const { normalisePooling } = settings;
-  const plain = { genotype, inputShape: train.shape, classes, initChannels, layers, stem, normalisePooling };
+  const { normalisePooling, keepNone, smoothScores = false } = settings;
+  const shared = { genotype, inputShape: train.shape, classes, initChannels, layers, stem, normalisePooling, keepNone };
   const training = {
-    ...plain,
+    ...shared,
     auxiliaryWeight: auxiliary ? auxiliaryWeight : undefined,
     dropPath: dropPathProb,
     dropPathUnit: dropPathUnit === 'published' ? undefined : dropPathUnit,
     labelSmoothing: labelSmooth,
   };
+  const plain = { ...shared, labelSmoothing: smoothScores ? labelSmooth : undefined };
   return callingSize(sizeOption(dataset), () => ({
     training: buildDerivedNetwork(training),
     plain: buildDerivedNetwork(plain),

@@ -1,4 +1,4 @@
-import type { Command, GatheredBatch, Outcome, Program } from '../backend/device.ts';
+import type { Command, GatheredBatch, Moved, Outcome, Program } from '../backend/device.ts';
 import type { Parameters } from '../backend/parameters.ts';
 
 /** What moves weights: SGD with momentum, or Adam (Kingma and Ba, arXiv:1412.6980) with its usual betas. */
@@ -38,14 +38,16 @@ export function weightStep({ program, batch, ...options }: WeightStepOptions): C
   return [{ kind: 'gradients', program, batch, target: 'weights' }, optimizerStep(program.parameters, options)];
 }
 
-function optimizerStep(
+/** Moves weights, or architecture parameters as if they were some. */
+export function optimizerStep(
   parameters: Parameters,
   { settings, learningRate, update }: Pick<WeightStepOptions, 'settings' | 'learningRate' | 'update'>,
+  of: NonNullable<Moved['of']> = 'weights',
 ): Command {
   const { optimizer, momentum, weightDecay, gradClip: maxNorm } = settings;
   const common = { parameters, learningRate, weightDecay, maxNorm };
-  if (optimizer !== 'adam') return { kind: 'sgd', ...common, momentum };
-  return { kind: 'adam', of: 'weights', ...common, betas: [0.9, 0.999], epsilon: 1e-8, step: update + 1 };
+  if (optimizer !== 'adam') return { kind: 'sgd', ...(of === 'alpha' && { of }), ...common, momentum };
+  return { kind: 'adam', of, ...common, betas: [0.9, 0.999], epsilon: 1e-8, step: update + 1 };
 }
 
 /** Reads the outcomes of {@link weightStep}'s commands; what a backend left out counts as NaN. */

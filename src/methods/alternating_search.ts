@@ -1,10 +1,12 @@
 // A search in which alpha and weights learn in turn, on two halves of the training images: what most methods are.
+import type { AffineChoice } from '../augment/affine.ts';
 import { type AugmentSettings, augmentsImages, checkAugmentation, placementOf } from '../augment/augment.ts';
 import type { Command, Device, DropoutDraw, GatheredBatch, Outcome, Program } from '../backend/device.ts';
 import type { Parameters } from '../backend/parameters.ts';
 import { type Dataset, type ImageFiles, type ImageSet, isInMemory } from '../data/dataset.ts';
 import { splitIndices } from '../data/split.ts';
 import type { Genotype } from '../genotype/genotype.ts';
+import { withAffine } from '../learn/affine_images.ts';
 import { BatchWalk } from '../learn/batch_walk.ts';
 import { type CosineSchedule, cosineLearningRate } from '../learn/cosine.ts';
 import { EpochMeans } from '../learn/epoch_means.ts';
@@ -52,6 +54,8 @@ export interface AlternatingSettings extends CosineSchedule, WeightSettings, Sea
   readonly augmentedValidation?: boolean;
   /** The AutoAugment of FairDARTS on images to learn from; off when absent. */
   readonly autoAug?: boolean;
+  /** Affine maps of images that they suit; off when absent. */
+  readonly affine?: AffineChoice;
   /** Epochs in which the weights learn alone; 0 when absent. */
   readonly alphaWarmupEpochs?: number;
   /** Of an auxiliary head's loss while the weights learn; no such head when absent or 0. */
@@ -146,8 +150,13 @@ export async function alternatingSearch<Settings extends AlternatingSettings>(
   context: MethodContext<Settings>,
   parts: AlternatingParts<Settings>,
 ): Promise<SearchDescription> {
-  const { settings, seed, dataset: given } = context;
-  checkAugmentation(augmentOf(settings), given.train.shape, { autoAugment: 'autoAug' });
+  const { settings, seed } = context;
+  const {
+    dataset: given,
+    augment,
+    notices,
+  } = withAffine(context.dataset, augmentOf(settings), settings.affine, 'autoAug');
+  checkAugmentation(augment, given.train.shape, { autoAugment: 'autoAug' });
   const supernet = searchedSupernet(context);
   const plain = settings.auxWeight
     ? searchedSupernet({ ...context, settings: { ...settings, auxWeight: 0 } })
@@ -161,13 +170,14 @@ export async function alternatingSearch<Settings extends AlternatingSettings>(
     space: supernet.space.name,
     layers: settings.layers,
     ...(!supernet.space.sharedAlpha && { genotypeCells: settings.layers }),
+    notices,
     trainImages: split.train.length,
     validationImages: split.validation.length,
     open: async (device) => {
       using resources = new Resources();
       const parameters = resources.use(await device.createParameters(supernet.graph, { seed }));
       const order = parts.validation === 'draw' ? 'draw' : 'walk';
-      const images = await openImages(device, dataset, context, resources);
+      const images = await openImages(device, dataset, { ...context, augment }, resources);
       const source = { ...images, ...split, order, settings, seed } as const;
       return new AlternatingRun(
         device,
@@ -198,19 +208,19 @@ function augmentOf({ autoAug = false }: AlternatingSettings): AugmentSettings {
 async function openImages(
   device: Device,
   { train, mean, deviation, augmentation }: Dataset,
-  { settings, seed, workers }: Pick<MethodContext<AlternatingSettings>, 'settings' | 'seed' | 'workers'>,
+  { augment, seed, workers }: Pick<MethodContext<unknown>, 'seed' | 'workers'> & { readonly augment: AugmentSettings },
   resources: Resources,
 ): Promise<Pick<SearchSource, 'statistics' | 'trainImages' | 'validationImages'>> {
   const pool = resources.use(new ImagePool(workers));
-  const placement = placementOf(augmentOf(settings), augmentation);
-  const augment = { ...augmentOf(settings), placement };
-  const open = async () => resources.use(await openFeed(device, train, { pool, augment, seed }));
+  const placement = augment.placement ?? placementOf(augment, augmentation);
+  const placed = { ...augment, placement };
+  const open = async () => resources.use(await openFeed(device, train, { pool, augment: placed, seed }));
   const trainImages = await open();
   return {
     statistics: { mean, deviation, augmentation: placement === undefined ? augmentation : { pad: 0, flip: false } },
     trainImages,
     // A batch of one must not take the place of the other's.
-    validationImages: augmentsImages(augment) ? await open() : trainImages,
+    validationImages: augmentsImages(placed) ? await open() : trainImages,
   };
 }
 

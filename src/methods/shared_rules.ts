@@ -1,4 +1,5 @@
 // Rules of settings that several methods have, in the order in which help lists them.
+import { type AffineChoice, affineChoices } from '../augment/affine.ts';
 import { precisions } from '../backend/device.ts';
 import { scheduleAheadRule } from '../learn/cosine.ts';
 import { choice, flag, integer, number, type SettingTable } from '../setting_rules.ts';
@@ -41,6 +42,15 @@ export const precisionRule = choice(
   precisions,
   'fp32 is exact; bf16 rounds activations to half of the memory; tf32 is for GPUs',
 );
+
+/** Of methods that may move MNIST's and FashionMNIST's images as StacNAS does. */
+export function affineRule(usual: AffineChoice) {
+  return choice(
+    usual,
+    affineChoices,
+    'random affine maps in place of cropping, of MNIST and FashionMNIST alone; published turns clothes upside down by chance, mirrored mirrors them',
+  );
+}
 
 /** Of searches that may validate as they learn. */
 export function augmentedValidationRule(usual: boolean) {

@@ -46,6 +46,11 @@ export interface DerivedNetworkOptions {
   readonly dropPathUnit?: DropPathUnit;
   /** Whether a batch normalisation with an affine part follows each pooling, as in StacNAS (arXiv:1909.11926); false when absent. */
   readonly normalisePooling?: boolean;
+  /**
+   * Whether each operation is weighed against none by a softmax over two architecture parameters of its own, `_ops.POSITION.beta`, as
+   * StacNAS may train; false when absent.
+   */
+  readonly keepNone?: boolean;
   /** For training: share of a label's probability that is spread over all classes; 0 when absent. */
   readonly labelSmoothing?: number;
   /** Operations of your own that the genotype names, by name. */
@@ -63,6 +68,7 @@ const optionNames = [
   'dropPath',
   'dropPathUnit',
   'normalisePooling',
+  'keepNone',
   'labelSmoothing',
   'operations',
 ];
@@ -87,16 +93,17 @@ export function buildDerivedNetwork(options: DerivedNetworkOptions): Network {
   const { layers = genotype.cells?.length ?? 20 } = options;
   checkCellCount(genotype, layers);
   const { stem, auxiliaryWeight, labelSmoothing, dropPath = 0, operations = {} } = options;
-  const { dropPathUnit = publishedDropPathUnit(genotype), normalisePooling = false } = options;
+  const { dropPathUnit = publishedDropPathUnit(genotype), normalisePooling = false, keepNone = false } = options;
   check('dropPath', dropPath, aShareBelowOne);
   check('dropPathUnit', dropPathUnit, oneOf(dropPathUnits));
   check('normalisePooling', normalisePooling, aBoolean);
+  check('keepNone', keepNone, aBoolean);
   checkOptional('labelSmoothing', labelSmoothing, aShareBelowOne);
   checkRecord('operations', operations, 'functions by name');
   for (const [name, build] of Object.entries(operations)) check(`operations.${name}`, build, aFunction);
   const training = { stem, auxiliaryWeight, labelSmoothing };
   const macro = { classes, initChannels, layers, stemMultiplier: 3, affine: true, ...training };
-  const buildCell = cellBuilder(genotype, { operations, dropPath, dropPathUnit, normalisePooling });
+  const buildCell = cellBuilder(genotype, { operations, dropPath, dropPathUnit, normalisePooling, keepNone });
   return buildForSize(inputShape, (shape) =>
     buildNetwork(new GraphBuilder(), { ...macro, inputShape: shape }, buildCell),
   );

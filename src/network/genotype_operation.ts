@@ -1,7 +1,8 @@
 import { invalid } from '../errors.ts';
 import type { Genotype, GenotypeEdge } from '../genotype/genotype.ts';
-import type { GraphBuilder, Tensor } from '../graph/builder.ts';
-import { applyOperation, operations as knownOperations, type Operation } from '../operation/operations.ts';
+import type { BranchBuilder, GraphBuilder, Tensor } from '../graph/builder.ts';
+import type { Shape } from '../graph/graph.ts';
+import { applyOperation, operations as knownOperations, noneName, type Operation } from '../operation/operations.ts';
 import type { CellPlace } from './macro.ts';
 
 /** What drop path drops from a sample: the outputs of operations but identities, or the sums of nodes, identities included. */
@@ -15,6 +16,9 @@ export function publishedDropPathUnit({ entries }: Genotype): DropPathUnit {
   return entries === 'triples' ? 'node' : 'operation';
 }
 
+/** What the weights of an operation against none are called, under the operation's own prefix. */
+export const betaName = 'beta';
+
 /** How the cells of a derived network are built. */
 export interface CellSettings {
   /** Operations of one's own by name. */
@@ -23,6 +27,8 @@ export interface CellSettings {
   readonly dropPath: number;
   readonly dropPathUnit: DropPathUnit;
   readonly normalisePooling: boolean;
+  /** Whether each operation is weighed against none. */
+  readonly keepNone: boolean;
 }
 
 /** Builds the operation of a genotype's entry under `_ops.POSITION` of its cell. Throws ArgumentError for one that nobody defines. */
@@ -50,16 +56,41 @@ function findOperation(name: string, own: Readonly<Record<string, Operation>>): 
   throw invalid('an operation of the genotype', `one of ${known} (give your own as options.operations)`, name);
 }
 
-/** An operation's output as its node sums it: dropped where drop path drops operations and this is not the identity, then weighed. */
-export function summand(
+/**
+ * Builds the operation of an entry as its node sums it: dropped where drop path drops operations and this is not the identity, then weighed
+ * against none where that is kept, then by the entry's constant weight.
+ */
+export function buildSummand(
   builder: GraphBuilder,
-  output: Tensor,
   input: Tensor,
-  { weight = 1 }: GenotypeEdge,
-  { dropPath, dropPathUnit }: CellSettings,
+  entry: GenotypeEdge,
+  position: string,
+  place: CellPlace,
+  settings: CellSettings,
 ): Tensor {
-  const isDropped = dropPath > 0 && dropPathUnit === 'operation' && output.id !== input.id;
-  return builder.scale(isDropped ? builder.dropout(output, { rate: dropPath, drops: 'samples' }) : output, weight);
+  const { dropPath, dropPathUnit, keepNone } = settings;
+  const dropped = () => {
+    const output = buildOperation(builder, input, entry, position, place, settings);
+    const isDropped = dropPath > 0 && dropPathUnit === 'operation' && output.id !== input.id;
+    return isDropped ? builder.dropout(output, { rate: dropPath, drops: 'samples' }) : output;
+  };
+  const operation = { name: entry.operation, build: dropped };
+  const output = keepNone ? againstNone(builder.within(`_ops.${position}`), input, operation) : dropped();
+  return builder.scale(output, entry.weight ?? 1);
+}
+
+/** What an operation gives times softmax(β)₁, β of two entries (operation, none) that start at 0: StacNAS, arXiv:1909.11926. */
+function againstNone(builder: GraphBuilder, input: Tensor, { name, build }: BranchBuilder): Tensor {
+  let shape: Shape = [];
+  // Not by the builder that the branch is given: the operation has the names that it has without none.
+  const measured: BranchBuilder['build'] = (branch, tensor) => {
+    const output = build(branch, tensor);
+    shape = output.shape;
+    return output;
+  };
+  const none: BranchBuilder = { name: noneName, build: (branch) => branch.zero(shape) };
+  const alpha = builder.alpha(betaName, [2], 0);
+  return builder.mixed(input, [{ name, build: measured }, none], { alpha, row: 0 });
 }
 
 /** A node's sum, dropped where drop path drops nodes. */

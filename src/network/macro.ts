@@ -30,7 +30,7 @@ export interface MacroOptions {
 /** What else descriptions of a network hold, which are spread into a builder's options: of these it takes its part. */
 export const descriptionNames = [
   ...['genotype', 'space', 'stem', 'stemMultiplier', 'auxiliary', 'auxiliaryWeight', 'labelSmoothing'],
-  ...['dropPath', 'dropPathUnit', 'operations', 'imageChannels', 'supernet', 'nodes', 'normalisePooling'],
+  ...['dropPath', 'dropPathUnit', 'operations', 'imageChannels', 'supernet', 'nodes', 'normalisePooling', 'keepNone'],
 ];
 
 /** The forms of a network's stem. */

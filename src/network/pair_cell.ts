@@ -1,6 +1,6 @@
 import type { GenotypeCell } from '../genotype/genotype.ts';
 import type { GraphBuilder, Tensor } from '../graph/builder.ts';
-import { buildOperation, type CellSettings, droppedNode, summand } from './genotype_operation.ts';
+import { buildSummand, type CellSettings, droppedNode } from './genotype_operation.ts';
 import type { CellPlace } from './macro.ts';
 
 /** A cell of pairs (op, from): its operations are numbered through, its output is what the genotype concatenates. */
@@ -15,9 +15,7 @@ export function buildPairCell(
   let position = 0;
   for (const edges of nodes) {
     const outputs = edges.map((edge) => {
-      const source = states[edge.input];
-      const output = buildOperation(builder, source, edge, String(position++), place, settings);
-      return summand(builder, output, source, edge, settings);
+      return buildSummand(builder, states[edge.input], edge, String(position++), place, settings);
     });
     states.push(droppedNode(builder, builder.add(outputs), settings));
   }

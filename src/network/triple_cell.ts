@@ -1,6 +1,6 @@
 import type { GenotypeCell, GenotypeEdge } from '../genotype/genotype.ts';
 import type { GraphBuilder, Tensor } from '../graph/builder.ts';
-import { buildOperation, type CellSettings, droppedNode, summand } from './genotype_operation.ts';
+import { buildOperation, buildSummand, type CellSettings, droppedNode } from './genotype_operation.ts';
 import type { CellPlace } from './macro.ts';
 
 /**
@@ -47,10 +47,7 @@ function bySource(entries: readonly GenotypeEdge[]): (readonly [from: number, op
 
 /** What its operations give, in their order. */
 function buildEdge({ builder, place, operations, path, settings }: Edge, source: Tensor): Tensor[] {
-  return operations.map((entry, k) => {
-    const output = buildOperation(builder, source, entry, `${path}.${k}`, place, settings);
-    return summand(builder, output, source, entry, settings);
-  });
+  return operations.map((entry, k) => buildSummand(builder, source, entry, `${path}.${k}`, place, settings));
 }
 
 /** Parameters alone, of operations on a state of the cell that nobody makes. */

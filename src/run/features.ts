@@ -1,5 +1,6 @@
 // What the candidates of a searched supernet compute, held against one another over real images.
 import { join } from 'node:path';
+import type { AffineChoice } from '../augment/affine.ts';
 import type { Outcome } from '../backend/device.ts';
 import { openDevice } from '../backend/open.ts';
 import { aFunction, anInteger } from '../checks.ts';
@@ -14,6 +15,7 @@ import { type CellType, cellKey } from '../genotype/genotype.ts';
 import type { MixedNode } from '../graph/graph.ts';
 import { elementsOf } from '../graph/shape.ts';
 import { exists } from '../io/file_error.ts';
+import { withAffine } from '../learn/affine_images.ts';
 import { openFeed } from '../learn/feed.ts';
 import { createProgramSet } from '../learn/program_set.ts';
 import { trainBatches } from '../learn/train_batches.ts';
@@ -109,7 +111,7 @@ export async function findFeatures(options: FeatureOptions): Promise<Features> {
   throwIfAborted(signal);
   const run = await readRun(options.run);
   const stage = await stageOf(run, options.stage);
-  const dataset = await datasetOf(run, options);
+  const { dataset, augment } = await imagesOf(run, options);
   const { supernet, tensors } = await supernetOf(stage, dataset);
   const edges = edgesOf(supernet, which);
   const candidates = commonCandidates(edges);
@@ -125,7 +127,7 @@ export async function findFeatures(options: FeatureOptions): Promise<Features> {
     using pool = new ImagePool(options.workers);
     const { mean, deviation, augmentation } = dataset;
     const { seed } = run.config;
-    using feed = await openFeed(device, dataset.train, { pool, seed });
+    using feed = await openFeed(device, dataset.train, { pool, augment, seed });
     const images = Math.min(options.images ?? usualImages, feed.count);
     const numbers = edges.reduce((sum, edge) => sum + edge.outputs.length * edge.elements, 0);
     const batchSize = Math.max(1, Math.min(largestBatch, images, Math.floor(mostNumbers / numbers)));
@@ -192,6 +194,12 @@ async function stageOf({ files, config }: RecordedRun, wanted: string | undefine
   }
   if (await exists(found.files.checkpoint)) return found;
   throw new FileError(`${files.directory} holds no checkpoint yet: let the search come to the end of an epoch first`);
+}
+
+/** The run's images, and what the threads that prepare them do to them. */
+async function imagesOf(run: RecordedRun, options: FeatureOptions) {
+  const nothing = { randomResizedCrop: false, autoAugment: 'off', colorJitter: 0, hueJitter: 0 } as const;
+  return withAffine(await datasetOf(run, options), nothing, run.config.settings['affine'] as AffineChoice | undefined);
 }
 
 async function datasetOf(

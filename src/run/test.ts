@@ -1,5 +1,5 @@
 import { openDevice } from '../backend/open.ts';
-import { aBoolean, aFunction, anInteger } from '../checks.ts';
+import { aBoolean, aFunction, anInteger, aShareBelowOne } from '../checks.ts';
 import { emptyClassNotices, type KnownClasses, labelledFor } from '../data/classes.ts';
 import type { ColourProfile, Dataset, ImageSet } from '../data/dataset.ts';
 import { type DatasetName, followsImages, isInFiles, loadDataset } from '../data/load.ts';
@@ -47,6 +47,8 @@ export interface TestOptions extends PlaceOptions {
   /** Of that training; 0 when absent. */
   readonly seed?: number;
   readonly batchSize?: number;
+  /** Share of a label's probability that the loss spreads over all classes, from 0 to below 1; 0 when absent. */
+  readonly labelSmooth?: number;
   /** Told how many of the images are done. */
   readonly onProgress?: (done: number, images: number) => void;
 }
@@ -63,6 +65,7 @@ const testRules: OptionRules<TestOptions> = {
   validationPortion: aPortion,
   seed: runRules.seed,
   batchSize: anInteger(1),
+  labelSmooth: aShareBelowOne,
   ...placeRules,
   onProgress: aFunction,
 };
@@ -91,7 +94,7 @@ export interface TestResult extends Score {
  */
 export async function test(options: TestOptions): Promise<TestResult> {
   checkOptionRules('test', options, testRules);
-  const { genotype, weights, signal, batchSize = usualBatchSize } = options;
+  const { genotype, weights, signal, batchSize = usualBatchSize, labelSmooth = 0 } = options;
   throwIfAborted(signal);
   checkOwnDataset(options);
   const file = await readWeights(weights, options);
@@ -99,7 +102,8 @@ export async function test(options: TestOptions): Promise<TestResult> {
   const sizes = sizesOfWeights(file.tensors, weights);
   const dataset = await resolveDataset(options, known, sizes);
   const images = testImagesFor(dataset, known, sizes);
-  const networks = buildTrainNetworks(genotype, { ...dataset, classes: sizes.classes }, { ...plainTraining, ...sizes });
+  const settings = { ...plainTraining, ...sizes, labelSmooth };
+  const networks = buildTrainNetworks(genotype, { ...dataset, classes: sizes.classes }, settings);
   const { backend, threads, index } = options;
   const device = options.device ?? (await openDevice({ backend, threads, index }));
   try {
@@ -184,7 +188,7 @@ function tellClasses(
 }
 
 /** The network as it is scored; what only training needs has no parameters. */
-const plainTraining = { auxiliaryWeight: 0, dropPathProb: 0, dropPathUnit: 'published', labelSmooth: 0 } as const;
+const plainTraining = { auxiliaryWeight: 0, dropPathProb: 0, dropPathUnit: 'published', smoothScores: true } as const;
 
 /** The training's where its weights tell them: those of a dataset may depend on how many images were read. */
 function statisticsOf(

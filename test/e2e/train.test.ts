@@ -60,6 +60,28 @@ const lossesOf = (events: readonly TrainEvent[]) =>
     event.type === 'step' ? [event.loss] : event.type === 'epoch' ? [event.trainLoss, event.validationLoss] : [],
   );
 
+/** Mean of -Σ_k ((1-ε)·onehot + ε/K)_k · log softmax(logits)_k over the test images, of the logits that a device gives. */
+async function smoothedLoss(weights: string, smoothing: number): Promise<number> {
+  const { train, test, classes, mean, deviation } = dataset;
+  const sizes = { initChannels: 2, layers: 3, inputShape: train.shape, classes };
+  const { graph, logits } = buildDerivedNetwork({ ...sizes, genotype });
+  const withHead = buildDerivedNetwork({ ...sizes, genotype, auxiliaryWeight: 0.4 }).graph;
+  using device = await openDevice({ backend: 'cpu' });
+  using parameters = await device.createParameters(withHead, { seed: 0 });
+  await parameters.load(weights);
+  const { labels, images } = test!;
+  using program = device.compile(graph, { batchSize: labels.length, parameters });
+  const inputs = { images: Float32Array.from(images, (value) => (value / 255 - mean[0]) / deviation[0]) };
+  const { outputs } = await program.evaluate({ batch: { inputs, labels }, statistics: 'running', read: [logits] });
+  const losses = Array.from(labels, (label, i) => {
+    const row = Float64Array.from(outputs!.get(logits)!.subarray(i * classes, (i + 1) * classes));
+    const total = Math.log(row.reduce((sum, value) => sum + Math.exp(value), 0));
+    const target = (k: number) => (k === label ? 1 - smoothing : 0) + smoothing / classes;
+    return row.reduce((sum, value, k) => sum - target(k) * (value - total), 0);
+  });
+  return losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
+}
+
 describe('train', () => {
   let folder: string;
   let out: string;
@@ -130,6 +152,72 @@ describe('train', () => {
     const { confusion } = result;
     expect(confusion.map((row) => row.reduce((sum, count) => sum + count))).toEqual([2, 2, 2, 2, 2, 1]);
     expect(confusion.reduce((sum, row, label) => sum + row[label], 0) / 11).toBe(result.accuracy);
+  });
+
+  it('scores labels smoothed where that is asked for, in training and by test', async () => {
+    const one = { ...settings, epochs: 1, emaDecay: 0 };
+    const run = join(scratch(), 'run');
+    const epochOf = async (smoothScores: boolean, out?: string) => {
+      const events = await follow({ genotype, backend: 'cpu', out, settings: { ...one, smoothScores } });
+      const [epoch] = events.filter((event) => event.type === 'epoch');
+      return epoch;
+    };
+    const [plain, smoothed] = [await epochOf(false), await epochOf(true, run)];
+    // Nothing that learns has changed.
+    expect(smoothed.trainLoss).toBe(plain.trainLoss);
+    expect(smoothed.validationAccuracy).toBe(plain.validationAccuracy);
+    const test = { genotype, dataset, weights: join(run, 'weights.safetensors'), backend: 'cpu' } as const;
+    const [unsmoothed, scored] = [await testNetwork(test), await testNetwork({ ...test, labelSmooth: 0.1 })];
+    expect(unsmoothed.loss).toBeCloseTo(plain.validationLoss, 6);
+    expect(scored.loss).toBeCloseTo(smoothed.validationLoss, 6);
+    // (1-ε)·onehot + ε/K: of the class itself (1-ε) + ε/6, of each other ε/6. From the logits, in float64.
+    expect(scored.loss).toBeCloseTo(await smoothedLoss(test.weights, 0.1), 5);
+    expect(Math.abs(scored.loss - unsmoothed.loss)).toBeGreaterThan(1e-3);
+    await expect(testNetwork({ ...test, labelSmooth: 1 })).rejects.toThrow('for labelSmooth but received 1');
+  });
+
+  it('keeps none: β learns with the weights, goes on to the same bits, and lies in the weights that test scores', async () => {
+    const own = { ...settings, emaDecay: 0, keepNone: true };
+    const [whole, cut] = ['whole', 'cut'].map((name) => join(scratch(), name));
+    const events = await follow({ genotype, settings: own, out: whole, backend: 'cpu' });
+    const controller = new AbortController();
+    const started = train({ dataset, genotype, settings: own, out: cut, backend: 'cpu', signal: controller.signal });
+    let steps = 0;
+    await expect(
+      (async () => {
+        for await (const event of started) if (event.type === 'step' && ++steps === 4) controller.abort();
+      })(),
+    ).rejects.toThrow(AbortedError);
+    await follow({ resume: cut, backend: 'cpu' });
+    const weights = join(whole, 'weights.safetensors');
+    for (const file of ['checkpoint.safetensors', 'weights.safetensors']) {
+      expect(readFileSync(join(cut, file)).equals(readFileSync(join(whole, file))), file).toBe(true);
+    }
+    const { tensors } = await readWeights(weights);
+    const betas = [...tensors].filter(([name]) => name.endsWith('.beta'));
+    // Eight operations a cell, three cells; what one of a pair gains the other loses.
+    expect(betas.length).toBe(24);
+    for (const [name, { data }] of betas) {
+      expect(data[0], name).not.toBe(0);
+      expect(data[0] + data[1], name).toBeCloseTo(0, 6);
+    }
+    const last = events.at(-2);
+    if (last?.type !== 'epoch') throw new Error('expected an epoch');
+    const pickled = join(scratch(), 'weights.pt');
+    writeFileSync(pickled, encodeTorchFile(tensors));
+    for (const file of [weights, pickled]) {
+      const scored = await testNetwork({ genotype, dataset, weights: file, backend: 'cpu' });
+      expect([scored.accuracy, scored.loss.toFixed(5)]).toEqual([
+        last.validationAccuracy,
+        last.validationLoss.toFixed(5),
+      ]);
+    }
+  });
+
+  it('refuses averages where it keeps none, since they are of weights alone', async () => {
+    await expect(follow({ genotype, settings: { ...settings, keepNone: true }, backend: 'cpu' })).rejects.toThrow(
+      'emaDecay averages weights alone, not those of keepNone: expected 0 beside it',
+    );
   });
 
   it('names classes as the training did where the dataset has no names, and refuses files beside a dataset', async () => {

@@ -112,6 +112,18 @@ describe('logits under onnxruntime', () => {
     expectLogits(first, expected.slice(0, 7));
   });
 
+  it.each(['STACNAS_CIFAR10', 'DARTS_EXP1_RE1'])('of %s weighed against none', async (name) => {
+    const inputShape = [28, 28, 1] as const;
+    const images = Float32Array.from(normal({ seed: 9, purpose: 'split', epoch: 0, step: 0 }, 3 * 784));
+    const sizes = { genotype: genotypes[name], inputShape, classes: 7, initChannels: 4, layers: 4 };
+    const { path, expected } = await savedNetwork({ ...sizes, keepNone: true }, images, 3);
+    const { bytes, keepNone } = await exportNetwork({
+      ...{ weights: path, genotype: genotypes[name], format: 'onnx', imageSize: [28, 28] },
+    });
+    expect(keepNone).toBe(true);
+    expectLogits(await runOnnx(bytes, planes(images, inputShape), [3, 1, 28, 28]), expected);
+  });
+
   const edge = (operation: string, input: number) => ({ operation, input });
   /** Of what else the builder offers to an operation. */
   const own: Operation = (builder, input, { channels, stride }) => {

@@ -133,12 +133,16 @@ function run(command: Command): Outcome {
     case 'evaluate':
       return evaluate(command);
     case 'sgd': {
-      const { weights, weightGradients, momentum } = storeOf(command.parameters);
-      const norm = Math.sqrt(weightGradients.reduce((sum, g) => sum + g * g, 0));
+      const arenas = storeOf(command.parameters);
+      const [values, gradients, momentum] =
+        command.of === 'alpha'
+          ? [arenas.alpha, arenas.alphaGradients, arenas.alphaMean]
+          : [arenas.weights, arenas.weightGradients, arenas.momentum];
+      const norm = Math.sqrt(gradients.reduce((sum, g) => sum + g * g, 0));
       const scale = Math.min(1, command.maxNorm / (norm + 1e-6));
-      for (let i = 0; i < weights.length; i++) {
-        momentum[i] = command.momentum * momentum[i] + scale * weightGradients[i] + command.weightDecay * weights[i];
-        weights[i] -= command.learningRate * momentum[i];
+      for (let i = 0; i < values.length; i++) {
+        momentum[i] = command.momentum * momentum[i] + scale * gradients[i] + command.weightDecay * values[i];
+        values[i] -= command.learningRate * momentum[i];
       }
       return { gradientNorm: norm };
     }

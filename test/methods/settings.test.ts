@@ -29,6 +29,7 @@ const companions: Readonly<Record<string, object>> = {
   noiseType: { noiseDarts: true },
   maxStep: { noiseDarts: true },
   augmentedValidation: { trainRatio: 0.5 },
+  smoothScores: { labelSmooth: 0.1 },
   noiseSchedule: { noiseDarts: true, maxStep: 4 },
   numIdentity: { randomSearch: true, numArch: 1, flopsThreshold: 300 },
   numArch: { randomSearch: true, flopsThreshold: 300 },
@@ -53,6 +54,11 @@ const dataset: Dataset = {
   ...{ mean: [0.5, 0.5, 0.5], deviation: [0.25, 0.25, 0.25] },
 };
 
+/** What the images of settings are that do something to some images only. */
+const suited: Readonly<Record<string, Partial<Dataset>>> = {
+  affine: { affine: { mean: [0.4, 0.4, 0.4], deviation: [0.3, 0.3, 0.3], flip: true } },
+};
+
 function known(method: Method, settings: object): object {
   return Object.fromEntries(Object.entries(settings).filter(([name]) => Object.hasOwn(method.settings, name)));
 }
@@ -68,7 +74,7 @@ function otherValue(rule: SettingRule, value: unknown): unknown {
 }
 
 /** A digest of all that a run asks of its device, and of what it found. */
-async function digestOf(method: Method, settings: object): Promise<string> {
+async function digestOf(method: Method, settings: object, images: object = {}): Promise<string> {
   const hash = createHash('sha256');
   const fake = createFakeDevice();
   const names = new Map<Program, string>();
@@ -95,7 +101,7 @@ async function digestOf(method: Method, settings: object): Promise<string> {
   const { result } = startMethod(
     method.command,
     {
-      ...{ dataset, device, settings: known(method, settings), workers: 1 },
+      ...{ dataset: { ...dataset, ...images }, device, settings: known(method, settings), workers: 1 },
       ...(method.command === 'search' && { method: method.name }),
       ...(method.needs === 'genotype' && { genotype: genotypes['DARTS_V2'] }),
     },
@@ -110,6 +116,7 @@ describe.each(entries.map((method) => [method.name, method] as const))('of the m
   it.each(Object.entries(method.settings))('the setting %s does something', async (name, rule) => {
     const without = { ...usual, ...base, ...companions[name] };
     const value = others[name] ?? otherValue(rule, without[name as keyof typeof without]);
-    expect(await digestOf(method, { ...without, [name]: value })).not.toBe(await digestOf(method, without));
+    const digest = (settings: object) => digestOf(method, settings, suited[name]);
+    expect(await digest({ ...without, [name]: value })).not.toBe(await digest(without));
   });
 });

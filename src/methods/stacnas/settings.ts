@@ -12,7 +12,7 @@ import {
   type SettingTable,
   text,
 } from '../../setting_rules.ts';
-import { augmentedValidationRule, precisionRule } from '../shared_rules.ts';
+import { affineRule, augmentedValidationRule, precisionRule } from '../shared_rules.ts';
 
 /** What a search goes through. */
 const stages = ['both', 'search1', 'search2'] as const;
@@ -50,6 +50,7 @@ export const stacnasSettingRules = {
   ),
   skipTwice: flag(true, 'a skip connection that won competes with itself in the second stage'),
   augmentedValidation: augmentedValidationRule(true),
+  affine: affineRule('published'),
   autoAug: flag(false, 'apply AutoAugment to images to learn from, as the published code has it'),
   precision: precisionRule,
 } satisfies SettingTable;

@@ -56,7 +56,8 @@ export const stacnas = defineMethod({
       stage === 'search2' ? [search2] : stage === 'search1' ? [search1] : [search1, search2],
     );
     // That of the first stage, whatever stage this run begins with.
-    return { ...description, space: space.name, notices: depthNotices(context.settings) };
+    const { notices = [] } = description;
+    return { ...description, space: space.name, notices: [...depthNotices(context.settings), ...notices] };
   },
 });
 

@@ -2,12 +2,14 @@ import { checkAugmentation, placementOf } from '../../augment/augment.ts';
 import type { Device } from '../../backend/device.ts';
 import type { Parameters } from '../../backend/parameters.ts';
 import { holdOut } from '../../data/split.ts';
-import { invalid } from '../../errors.ts';
+import { ArgumentError, invalid } from '../../errors.ts';
 import { encodeMetadata } from '../../exchange/weight_metadata.ts';
 import type { Genotype } from '../../genotype/genotype.ts';
+import { withAffine } from '../../learn/affine_images.ts';
 import { BatchWalk } from '../../learn/batch_walk.ts';
 import { EpochMeans } from '../../learn/epoch_means.ts';
 import { type ImageFeed, openFeed } from '../../learn/feed.ts';
+import { jointStep } from '../../learn/joint_step.ts';
 import { createProgramSet, type ProgramSet } from '../../learn/program_set.ts';
 import { trainLearningRate } from '../../learn/schedule.ts';
 import { scoreImages, tellsTopFive } from '../../learn/score.ts';
@@ -36,16 +38,21 @@ export async function describeTraining(context: MethodContext<TrainSettings>): P
   const { settings, seed, genotype, validationPortion } = context;
   if (genotype === undefined) throw invalid('genotype', 'the genotype whose network is trained', genotype);
   const given = context.dataset;
-  const dataset = validationPortion === undefined ? given : holdOut(given, validationPortion, seed);
+  const whole = validationPortion === undefined ? given : holdOut(given, validationPortion, seed);
+  const { dataset, augment, notices } = withAffine(whole, settings, settings.affine);
   const { train, classes } = dataset;
   const test = testImagesOf(dataset);
-  checkAugmentation(settings, train.shape);
+  checkAugmentation(augment, train.shape);
+  if (settings.keepNone && settings.emaDecay > 0) {
+    throw new ArgumentError('emaDecay averages weights alone, not those of keepNone: expected 0 beside it');
+  }
   const networks = buildTrainNetworks(genotype, dataset, settings);
   const { graph } = networks.training;
   return {
     dataset,
     graphs: { network: graph },
     layers: settings.layers,
+    notices,
     trainImages: train.labels.length,
     validationImages: test.labels.length,
     open: async (device) => {
@@ -54,8 +61,8 @@ export async function describeTraining(context: MethodContext<TrainSettings>): P
       const secondMoments = settings.optimizer === 'adam';
       const trained = resources.use(await device.createParameters(graph, { seed, secondMoments }));
       const pool = resources.use(new ImagePool(context.workers));
-      const augment = { ...settings, placement: placementOf(settings, augmentation) };
-      const images = resources.use(await openFeed(device, train, { pool, augment, seed }));
+      const placed = { ...augment, placement: augment.placement ?? placementOf(settings, augmentation) };
+      const images = resources.use(await openFeed(device, train, { pool, augment: placed, seed }));
       const source = { images, statistics: { mean, deviation, augmentation }, settings, seed };
       const scored = resources.use(await openFeed(device, test, { pool, seed }));
       // Averages start where the weights do.
@@ -140,15 +147,17 @@ class TrainingRun implements MethodRun {
     const samples = batch.indices.length;
     const { settings } = this.#source;
     const averages = this.#averages;
-    const commands = trainStep({
+    const step = {
       program: this.#training.programFor(samples),
       batch,
       settings,
       learningRate: trainLearningRate(settings, at.epoch),
       update: at.updates,
       averages: averages && { parameters: averages, decay: averageDecay(settings.emaDecay, at.updates) },
-    });
-    const { loss, correct, gradientNorm } = weightStepOutcome(await this.#device.execute(commands));
+    };
+    const { loss, correct, gradientNorm } = settings.keepNone
+      ? await jointStep(this.#device, step)
+      : weightStepOutcome(await this.#device.execute(trainStep(step)));
     this.#means.add(samples, { loss, correct });
     return {
       samples,

@@ -15,7 +15,7 @@ import {
   type SettingsOf,
   type SettingTable,
 } from '../../setting_rules.ts';
-import { cutoutRules, precisionRule } from '../shared_rules.ts';
+import { affineRule, cutoutRules, precisionRule } from '../shared_rules.ts';
 
 /** The rule of every setting of the training of a derived network; names and defaults are the published ones (arXiv:1806.09055). */
 export const trainSettingRules = {
@@ -44,11 +44,17 @@ export const trainSettingRules = {
     'what drop path drops: operations but identities, or sums of nodes; published is operations of pairs, nodes of triples',
   ),
   normalisePooling: flag(false, 'a batch normalisation follows each pooling, as in StacNAS'),
+  keepNone: flag(
+    false,
+    'weigh each operation against none by a softmax that is trained with the weights, as StacNAS may',
+  ),
   labelSmooth: number(0, 0, 0.99, "share of a label's probability that is spread over all classes"),
+  smoothScores: flag(false, 'smooth the labels of the scored loss as well, as StacNAS does'),
   ...cutoutRules(true),
   mixup: number(0, 0, 1, 'mix images and labels in pairs, by shares of Beta(A, A); 0 for none'),
   emaDecay: number(0, 0, 1, 'score and keep averages of the weights, such as 0.9999; 0 for none'),
   randomResizedCrop: flag(false, 'train on a random part of each image, resized, in place of padding and cropping'),
+  affine: affineRule('off'),
   autoAugment: choice(
     'off',
     autoAugmentChoices,
@@ -73,7 +79,7 @@ export type TrainPresetName =
   | 'stacnas-fancy';
 
 /** What all trainings of StacNAS have of their own. */
-const stacnas = { normalisePooling: true, scheduleAhead: true };
+const stacnas = { normalisePooling: true, scheduleAhead: true, smoothScores: true, affine: 'published' } as const;
 
 /**
  * Ready-made settings: `cifar10` and `imagenet` are the published evaluations, `quick` is a small one that a laptop finishes in

@@ -16,6 +16,7 @@ describe('loadDataset', () => {
     expect(dataset.test!.labels.length).toBe(10000);
     expect([dataset.classes, dataset.mean, dataset.deviation]).toEqual([10, [0.1307], [0.3081]]);
     expect(dataset.augmentation).toEqual({ pad: 2, flip: false });
+    expect(dataset.affine).toEqual({ mean: [0.13066051707548254], deviation: [0.30810780244715075], flip: false });
     expect(dataset.notices).toEqual([]);
   });
 
@@ -43,6 +44,7 @@ describe('loadDataset', () => {
       [0.353],
     ]);
     expect(dataset.augmentation).toEqual({ pad: 2, flip: true });
+    expect(dataset.affine).toEqual({ mean: [0.28604063146254594], deviation: [0.35302426207299326], flip: true });
   });
 
   it.each<[DatasetName, Record<string, Uint8Array>]>([

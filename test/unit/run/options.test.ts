@@ -107,6 +107,14 @@ describe('a dataset of one of the caller that is faulty', () => {
     [{ ...images, mean: [0, 0, 0] }, 'a list of 1, one number a channel for dataset.mean but received [0,0,0]'],
     [{ ...images, deviation: [0] }, 'one positive number a channel for dataset.deviation but received [0]'],
     [{ ...images, augmentation: { pad: 2 } }, 'true or false for dataset.augmentation.flip but received undefined'],
+    [
+      { ...images, affine: { mean: [0], deviation: [0], flip: true } },
+      'one positive number a channel for dataset.affine.deviation',
+    ],
+    [
+      { ...images, affine: { mean: [0], deviation: [1] } },
+      'true or false for dataset.affine.flip but received undefined',
+    ],
     [{ ...images, train: { ...set, shape: [8, 8] } }, '[height, width, channels] for dataset.train.shape'],
     [{ ...images, train: { ...set, shape: [8, 9, 1] } }, 'a Uint8Array of 2880 pixels, as labels and shape say'],
     [{ ...images, train: { ...set, labels: [0, 1] } }, 'an Int32Array of one label an image for dataset.train.labels'],

@@ -174,6 +174,9 @@ describe('config.json', () => {
     const later = {
       ...{ scheduleAhead: false, annealEpochs: 0, dropPathUnit: 'published', optimizer: 'sgd' },
       normalisePooling: false,
+      keepNone: false,
+      smoothScores: false,
+      affine: 'off',
     };
     const settings = without(training.settings, ...Object.keys(later));
     expect(parseTraining({ format: 6, settings })).toEqual({ ...training, settings: { ...settings, ...later } });
