@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Device } from '../../../src/backend/device.ts';
 import { openDevice } from '../../../src/backend/open.ts';
 import { sizesOfWeights } from '../../../src/exchange/network_sizes.ts';
-import type { Genotype, GenotypeCell } from '../../../src/genotype/genotype.ts';
+import type { GenotypeByType, GenotypeCell } from '../../../src/genotype/genotype.ts';
 import { genotypes } from '../../../src/genotype/published.ts';
 import type { Graph } from '../../../src/graph/graph.ts';
 import { buildDerivedNetwork, type DerivedNetworkOptions } from '../../../src/network/derived.ts';
@@ -21,7 +21,7 @@ import { checkGradients } from '../../helpers/reference_gradients.ts';
 const sizes = { inputShape: [16, 16, 2], classes: 4, initChannels: 4, layers: 3 } as const;
 const [pairs, triples] = [genotypes['STACNAS_CIFAR10'], genotypes['FairDARTS_g']];
 
-const build = (genotype: Genotype, more: Partial<DerivedNetworkOptions> = {}) =>
+const build = (genotype: GenotypeByType, more: Partial<DerivedNetworkOptions> = {}) =>
   buildDerivedNetwork({ ...sizes, genotype, normalisePooling: true, ...more }).graph;
 
 const names = ({ parameters }: Graph, isBeta: boolean) =>
@@ -106,7 +106,7 @@ describe('a network that keeps none', () => {
 });
 
 /** Each entry with a constant weight of its own, so many of a node as it has entries. */
-function weighedBy(genotype: Genotype, factors: readonly number[]): Genotype {
+function weighedBy(genotype: GenotypeByType, factors: readonly number[]): GenotypeByType {
   const cell = ({ nodes, concat }: GenotypeCell): GenotypeCell => {
     let place = 0;
     return { concat, nodes: nodes.map((edges) => edges.map((edge) => ({ ...edge, weight: factors[place++] }))) };
