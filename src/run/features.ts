@@ -171,22 +171,22 @@ interface RecordedStage {
 }
 
 async function stageOf({ files }: RecordedRun, wanted: string | undefined): Promise<RecordedStage> {
-  const stages: RecordedStage[] = [];
-  for await (const { record, stage, name } of readStagedRecords(files.directory)) {
+  const stages = new Map<string, RecordedStage>();
+  for await (const { record, name } of readStagedRecords(files.directory)) {
     if (record.type !== 'layout') continue;
     const { nodes, tables, activation } = record;
     const kept = runFiles(join(files.directory, name));
     const place = (await exists(kept.checkpoint)) ? kept : files;
-    stages[stage] = { name, layout: { nodes, tables }, activation, files: place };
+    stages.set(name, { name, layout: { nodes, tables }, activation, files: place });
   }
   const found = stageNamed(stages, wanted, 'first', files.directory);
   if (await exists(found.files.checkpoint)) return found;
   throw new FileError(`${files.directory} holds no checkpoint yet: let the search come to the end of an epoch first`);
 }
 
-async function datasetOf(run: RecordedRun, options: FeatureOptions): Promise<Dataset<ImageSet>> {
-  const { dataset, ...read } = runDataset(run, options);
-  return typeof dataset === 'string' ? loadDataset(dataset, { ...read, signal: options.signal }) : dataset;
+async function datasetOf(run: RecordedRun, { dataset: own, dataDir, signal }: FeatureOptions) {
+  const { dataset, ...read } = runDataset(run, { dataset: own, dataDir });
+  return typeof dataset === 'string' ? loadDataset(dataset, { ...read, signal }) : dataset;
 }
 
 async function supernetOf({ layout, activation, files }: RecordedStage, { train, classes }: Dataset<ImageSet>) {

@@ -13,24 +13,28 @@ export interface RunImages {
   readonly dataDir?: string;
 }
 
+/** What images of files are brought to; as in the run when absent. */
+type Reading = Pick<RunOptions, 'imageSize' | 'colourProfile'>;
+
 /** Images of a run: some that are given, or what reads those of a name as the run did. */
-export type RunDataset =
-  | { readonly dataset: Dataset<ImageSet> }
-  | (Pick<RunOptions, 'dataDir' | 'limit' | 'imageSize' | 'colourProfile'> & { readonly dataset: DatasetName });
+export interface RunDataset extends Reading, Pick<RunOptions, 'dataDir' | 'limit'> {
+  readonly dataset: DatasetName | Dataset<ImageSet>;
+}
 
 /** The options of a run's images. Throws ArgumentError for a run that began with images of its own where none are given. */
-export function runDataset(
-  { config: { dataset }, files }: RecordedRun,
-  { dataset: given, dataDir }: RunImages,
-): RunDataset {
-  if (given !== undefined) return { dataset: given };
-  if (dataset.given) {
-    throw new ArgumentError(
-      `${files.directory} began with a dataset of its own, '${dataset.name}': give it as dataset`,
-    );
+export function runDataset({ config, files }: RecordedRun, options: RunImages & Reading): RunDataset {
+  const { dataset, dataDir, imageSize, colourProfile } = options;
+  if (dataset !== undefined) return { dataset, imageSize, colourProfile };
+  const run = config.dataset;
+  if (run.given) {
+    throw new ArgumentError(`${files.directory} began with a dataset of its own, '${run.name}': give it as dataset`);
   }
-  const { limit, imageSize, colourProfile } = dataset;
-  // As it was checked when the run began.
-  const name = dataset.name as DatasetName;
-  return { dataset: name, dataDir: dataDir ?? dataset.dataDir, limit, imageSize, colourProfile };
+  return {
+    // As it was checked when the run began.
+    dataset: run.name as DatasetName,
+    dataDir: dataDir ?? run.dataDir,
+    limit: run.limit,
+    imageSize: imageSize ?? run.imageSize,
+    colourProfile: colourProfile ?? run.colourProfile,
+  };
 }

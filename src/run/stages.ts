@@ -23,16 +23,15 @@ export async function* readStagedRecords(directory: string): AsyncGenerator<Stag
 }
 
 /** The stage of a name; when none is wanted the first or the last, as is usual. Throws FileError where there is none. */
-export function stageNamed<Stage extends { readonly name: string }>(
-  stages: readonly Stage[],
+export function stageNamed<Stage>(
+  stages: ReadonlyMap<string, Stage>,
   wanted: string | undefined,
   usual: 'first' | 'last',
   directory: string,
 ): Stage {
-  const found =
-    wanted === undefined ? stages.at(usual === 'first' ? 0 : -1) : stages.find(({ name }) => name === wanted);
+  const names = [...stages.keys()];
+  const found = stages.get(wanted ?? names.at(usual === 'first' ? 0 : -1) ?? '');
   if (found !== undefined) return found;
-  const known = stages.map(({ name }) => name);
-  const what = known.length === 0 ? 'no search that tells how its alpha lies' : `the stages ${known.join(', ')}`;
+  const what = names.length === 0 ? 'no search that tells how its alpha lies' : `the stages ${names.join(', ')}`;
   throw new FileError(`${directory} holds ${what}${wanted === undefined ? '' : `, but no '${wanted}'`}`);
 }
