@@ -29,7 +29,7 @@ const examples = `
 Examples:
   dartsmith correlate runs/mine
   dartsmith correlate runs/mine --edge reduce.2.0 --preset cifar10 --epochs 100 --out runs/reduce
-  dartsmith correlate runs/stac --stage search1 --json
+  dartsmith correlate runs/stac --stage search1 --normalise-pooling --json
 
 Each candidate of the edge, but none, is trained in its place: a run directory
 of its name beside correlate.json and correlate.svg and .png. Interrupted or
@@ -128,18 +128,27 @@ function report(found: AlphaCorrelation): string[] {
     ...[candidate, alpha.toFixed(4), mixing.toFixed(4), `${(100 * accuracy).toFixed(2)}%`],
   ]);
   return [
-    `${placeText(found)}: the search chose ${operations.join(' and ')}`,
+    `${placeText(found)}: the search chose ${operations.join(' and ')}; mixing weights by ${activation}`,
     '',
-    ...formatTable([['candidate', 'alpha', activation, 'accuracy'], ...rows], [1, 2, 3]),
+    ...formatTable([['candidate', 'alpha', 'mixing weight', 'accuracy'], ...rows], [1, 2, 3]),
     ...candidates.flatMap(othersText),
     '',
     ...formatTable([
-      [`accuracy and ${activation}`, 'coefficient', '95% interval'],
+      ['mixing weight and accuracy', 'coefficient', '95% interval'],
       associationRow("Kendall's tau", kendall),
       associationRow("Spearman's rho", spearman),
       associationRow("Pearson's r", pearson),
     ]),
+    ...gapText([kendall, spearman, pearson]),
   ];
+}
+
+/** Why there is a dash. */
+function gapText(associations: readonly Association[]): string[] {
+  if (associations.some(({ coefficient }) => coefficient === null))
+    return ['no coefficient: the mixing weights or the accuracies are all the same'];
+  if (associations.every(({ interval }) => interval !== null)) return [];
+  return ["no interval: fewer than 4 candidates (5 for Kendall's tau), or a coefficient of 1 or -1"];
 }
 
 function othersText({ candidate, others = [] }: AlphaCorrelation['candidates'][number]): string[] {

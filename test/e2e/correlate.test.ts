@@ -34,8 +34,8 @@ it('the first stage of a search by StacNAS, held against trainings of the candid
   const { code, stdout, stderr } = await dartsmith(...correlate);
   expect({ code, first: stderr.includes('candidate 1/4') }).toEqual({ code: 0, first: false });
   expect(stderr).toMatch(/candidate 4\/4 dil_conv_3x3 {2}epoch 2\/2 {2}train [\d.]+% .*test [\d.]+%/);
-  expect(stdout).toMatch(/^stage search1, edge normal\.0\.[01]: the search chose \w+\n/);
-  const rows = stdout.match(/^\w+ +-?0\.\d{4} {3}0\.\d{4} +\d+\.\d\d%$/gm);
+  expect(stdout).toMatch(/^stage search1, edge normal\.0\.[01]: the search chose \w+; mixing weights by softmax\n/);
+  const rows = stdout.match(/^\w+ +-?0\.\d{4} +0\.\d{4} +\d+\.\d\d%$/gm);
   expect(rows).toHaveLength(4);
   // Four points are too few for Kendall's interval.
   expect(stdout).toMatch(/^Kendall's tau +(-?[01]\.\d{3}|-) +-$/m);
