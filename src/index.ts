@@ -40,6 +40,7 @@ export { type BackendReport, describeBackends, openDevice } from './backend/open
 export type { ParameterMap, ParameterPlace, WeightRange } from './backend/parameter_map.ts';
 export type { LoadedFile } from './backend/parameter_sets.ts';
 export type { NamedTensor, Parameters, SaveOptions } from './backend/parameters.ts';
+export { type CorrelateOptions, correlateAlpha } from './correlate.ts';
 export type { ColourProfile, Dataset, ImageArrays, ImageFiles, ImageSet } from './data/dataset.ts';
 export {
   type DatasetName,
@@ -69,6 +70,7 @@ export {
 export { type PublishedHistoryOptions, writePublishedHistory } from './exchange/published_history.ts';
 export { type ReadWeightsOptions, readWeights, type WeightFile } from './exchange/weights.ts';
 export { withoutDeadNodes } from './genotype/dead_nodes.ts';
+export type { CellEdge } from './genotype/edges.ts';
 export type {
   CellKey,
   CellType,
@@ -139,6 +141,7 @@ export { type AlphaTable, buildSupernet, type Supernet, type SupernetOptions } f
 export { type NamedOperation, type Operation, type OperationContext, operations } from './operation/operations.ts';
 export { type Cost, costOf, type LayerCost, type LayerKind } from './report/cost.ts';
 export { drawGenotype, type PictureFormat } from './report/draw.ts';
+export { type DrawnCandidate, drawAlphaScatter } from './report/draw_alpha_scatter.ts';
 export { type DrawnFeatures, drawClusters, drawCorrelations } from './report/draw_features.ts';
 export {
   type DrawHistoryOptions,
@@ -147,6 +150,12 @@ export {
   historyKinds,
   type NamedHistory,
 } from './report/draw_history.ts';
+export type {
+  AlphaCorrelation,
+  CorrelationOptions,
+  CorrelationProgress,
+  ScoredCandidate,
+} from './run/correlate.ts';
 export type {
   CheckpointEvent,
   EpochEvent,
@@ -168,6 +177,7 @@ export {
   findFeatures,
 } from './run/features.ts';
 export type { RunOptions } from './run/options.ts';
+export type { EdgeChoice, LearntCandidate, LearntWeight } from './run/searched_edge.ts';
 export { readHistory, type SelectFromOptions, type Selection, selectFrom } from './run/select.ts';
 export { type TestOptions, type TestResult, test } from './run/test.ts';
 export { type SearchOptions, type SearchRun, search } from './search.ts';
@@ -195,4 +205,6 @@ export {
   type SearchSpace,
   spaces,
 } from './space/space.ts';
+export type { Association, Associations } from './statistics/association.ts';
+export type { Coefficient } from './statistics/rank_correlation.ts';
 export { type TrainOptions, type TrainRun, train } from './train.ts';

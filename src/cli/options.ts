@@ -1,5 +1,5 @@
 // Command line values: read strictly, refused in one line that names the option.
-import { type Command, Option } from 'commander';
+import { Option } from 'commander';
 import { invalid } from '../errors.ts';
 import {
   describeRule,
@@ -83,15 +83,6 @@ export function settingOptions(table: SettingTable, presets: Presets<Settings>):
 export function givenSettings(table: SettingTable, options: Readonly<Record<string, unknown>>): object {
   const given = Object.keys(table).filter((name) => options[name] !== undefined);
   return Object.fromEntries(given.map((name) => [name, options[name]]));
-}
-
-/** Adds the option of what a training is scored on where there are no test images. */
-export function addPortionOption(command: Command): void {
-  command.option(
-    '--validation-portion <share>',
-    'score on this share of the training images, which are not learned from, instead of test images',
-    numberParser('--validation-portion', 0),
-  );
 }
 
 function settingParser(flag: string, rule: SettingRule): OptionParser<number> {

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { type Method, runCommands } from '../methods/method.ts';
 import { methods as builtInMethods } from '../methods/registry.ts';
 import { addBenchCommand } from './bench.ts';
+import { addCorrelateCommand } from './correlate.ts';
 import { addDoctorCommand } from './doctor.ts';
 import { addDrawCommand } from './draw.ts';
 import { exitCodes } from './exit_codes.ts';
@@ -65,6 +66,7 @@ function createProgram(args: readonly string[], methods: readonly Method[]): Com
   addShowCommand(program, methods);
   addSelectCommand(program);
   addFeaturesCommand(program);
+  addCorrelateCommand(program, methods);
   addHistoryCommand(program);
   addDrawCommand(program);
   addInfoCommand(program);

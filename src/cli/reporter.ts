@@ -190,7 +190,8 @@ function noticesOf(result: SearchResult | TrainResult): readonly string[] {
   return 'notices' in result ? (result.notices ?? []) : [];
 }
 
-function unreadableLine({ file, reason }: UnreadableEvent): string {
+/** A line for people about a file that cannot be read. */
+export function unreadableLine({ file, reason }: UnreadableEvent): string {
   return `cannot read ${file} (${reason}): another image stands in for it, and no test counts it`;
 }
 

@@ -16,15 +16,13 @@ import type { Run } from '../run/run.ts';
 import { addNetworkOptions, genotypeArgumentHelp, type NetworkFlags } from './genotype_argument.ts';
 import { listenForInterrupt, worded } from './interrupt.ts';
 import {
+  addCheckpointOption,
+  addLimitOption,
   addPortionOption,
-  choiceParser,
-  flagOf,
-  givenSettings,
-  integerParser,
-  numberParser,
-  settingOptions,
-  textParser,
-} from './options.ts';
+  addPresetOption,
+  addSettingOptions,
+} from './method_options.ts';
+import { choiceParser, flagOf, givenSettings, integerParser, textParser } from './options.ts';
 import { createReporter } from './reporter.ts';
 import { quoted } from './shell.ts';
 import { addThenOption } from './then_option.ts';
@@ -71,9 +69,6 @@ const backends = ['auto', ...backendNames] as const;
 /** Adds the options of every run of a command: those of `method` among them. */
 export function addRunOptions(command: Command, method: Method, among: readonly Method[]): void {
   const { presets, spaces, needs, data, followsRuns } = method;
-  const names = Object.keys(presets);
-  const limits = names.map((name) => `${name}: ${presets[name].limit ?? 'all'}`).join(', ');
-  const last = names.length > 2 ? `${names.slice(0, -1).join(', ')} or ${names.at(-1)}` : names.join(' or ');
   if (method.command === 'search') addMethodOption(command, among);
   if (method.command === 'search') addThenOption(command);
   if (needs === 'genotype') {
@@ -84,17 +79,17 @@ export function addRunOptions(command: Command, method: Method, among: readonly 
     const help = 'begin with what the stages of that run came to';
     command.option('--from <run>', help, textParser('--from', 'a run directory'));
   }
+  addPresetOption(command, method);
   command
-    .option('--preset <name>', `${last} (default: ${names[0]})`, choiceParser('--preset', names))
     .option('--dataset <name>', `${datasetNames.join(', ')} (default: mnist)`, choiceParser('--dataset', datasetNames))
     .option(
       '--data-dir <folder>',
       'its files; mnist does without; beside --resume: where they lie now',
       textParser('--data-dir', 'a folder'),
-    )
-    .option('--limit <number>', `use only so many training images (${limits})`, integerParser('--limit', 2));
+    );
+  addLimitOption(command, method);
   if (spaces !== undefined) {
-    const own = names.filter((name) => presets[name].space !== undefined);
+    const own = Object.keys(presets).filter((name) => presets[name].space !== undefined);
     const usual = [`default: ${spaces[0]}`, ...own.map((name) => `${name}: ${presets[name].space}`)].join(', ');
     const help = `search space: ${spaces.join(', ')} (${usual})`;
     command.option('--space <name>', help, choiceParser('--space', spaces));
@@ -109,15 +104,10 @@ export function addRunOptions(command: Command, method: Method, among: readonly 
       '--resume <run>',
       'go on with an interrupted run, to the same bits',
       textParser('--resume', 'a run directory'),
-    )
-    .option(
-      '--checkpoint-seconds <number>',
-      'time between checkpoints within an epoch (default: 60)',
-      numberParser('--checkpoint-seconds', 0),
-    )
-    .option('--json', 'print events as JSON Lines on stdout, everything else on stderr')
-    .optionsGroup('Settings, under the names of the published code:');
-  for (const option of settingOptions(method.settings, presets)) command.addOption(option);
+    );
+  addCheckpointOption(command);
+  command.option('--json', 'print events as JSON Lines on stdout, everything else on stderr');
+  addSettingOptions(command, method);
 }
 
 function addMethodOption(command: Command, among: readonly Method[]): void {
@@ -159,17 +149,20 @@ export function runOptionsOf(
   return { ...runtime, ...data, method, preset, space, settings, seed, from, out: directory };
 }
 
-/** Adds the options of image files, and of what prepares images. */
-export function addImageOptions(command: Command): void {
+/** What happens to image files where nobody says otherwise, in words. */
+const usualReading = { imageSize: "224, a trained network's own; 32 for a search", colourProfile: 'convert' };
+
+/** Adds the options of image files, and of what prepares images; `usual` is what happens otherwise. */
+export function addImageOptions(command: Command, usual = usualReading): void {
   command
     .option(
       '--image-size <number>',
-      "height and width that image files are brought to (default: 224, a trained network's own; 32 for a search)",
+      `height and width that image files are brought to (default: ${usual.imageSize})`,
       integerParser('--image-size', 1),
     )
     .option(
       '--colour-profile <name>',
-      'convert shows the colours that a file means (P3, CMYK); ignore takes its numbers as the published trainings did (default: convert)',
+      `convert shows the colours that a file means (P3, CMYK); ignore takes its numbers as the published trainings did (default: ${usual.colourProfile})`,
       choiceParser('--colour-profile', colourProfiles),
     )
     .option(

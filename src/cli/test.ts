@@ -7,7 +7,8 @@ import { formatClasses, formatCount, formatRate, formatShare, formatTable } from
 import { addNetworkOptions, genotypeArgumentHelp, networkGenotype } from './genotype_argument.ts';
 import { listenForInterrupt, worded } from './interrupt.ts';
 import { createLiveLine } from './live_line.ts';
-import { addPortionOption, choiceParser, integerParser, numberParser, textParser } from './options.ts';
+import { addPortionOption } from './method_options.ts';
+import { choiceParser, integerParser, numberParser, textParser } from './options.ts';
 import { isLiveTerminal } from './paint.ts';
 import { addDeviceOptions, addImageOptions, type RunFlags } from './run_command.ts';
 import { trainingOf } from './training_run.ts';

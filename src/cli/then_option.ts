@@ -3,7 +3,8 @@ import { Command, CommanderError } from 'commander';
 import { ArgumentError } from '../errors.ts';
 import type { Method } from '../methods/method.ts';
 import type { TrainingOptions } from '../run/options.ts';
-import { addPortionOption, choiceParser, givenSettings, integerParser, settingOptions, textParser } from './options.ts';
+import { addLimitOption, addPortionOption, addPresetOption, addSettingOptions } from './method_options.ts';
+import { givenSettings, integerParser, textParser } from './options.ts';
 
 /** Adds it to a search. */
 export function addThenOption(command: Command): void {
@@ -15,17 +16,16 @@ export function addThenOption(command: Command): void {
 }
 
 /** What the text of `--then` asks for. Throws ArgumentError. */
-export function parseThen(text: string, { settings: table, presets }: Method): TrainingOptions {
+export function parseThen(text: string, method: Method): TrainingOptions {
   const [name, ...args] = text.trim().split(/\s+/);
   if (name !== 'train') throw refusal(`expected train, alone or with options, but got '${name}'`);
   const command = new Command('train').exitOverride().allowExcessArguments(false).helpOption(false);
   command.configureOutput({ writeErr: () => {} });
-  command
-    .option('--preset <name>', '', choiceParser('--preset', Object.keys(presets)))
-    .option('--seed <number>', '', integerParser('--seed', 0))
-    .option('--limit <number>', '', integerParser('--limit', 2));
+  addPresetOption(command, method);
+  addLimitOption(command, method);
+  command.option('--seed <number>', '', integerParser('--seed', 0));
   addPortionOption(command);
-  for (const option of settingOptions(table, presets)) command.addOption(option);
+  addSettingOptions(command, method);
   try {
     command.parse(args, { from: 'user' });
   } catch (error) {
@@ -33,7 +33,7 @@ export function parseThen(text: string, { settings: table, presets }: Method): T
     throw refusal(error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' '));
   }
   const { preset, seed, limit, validationPortion, ...flags } = command.opts();
-  return { preset, seed, limit, validationPortion, settings: givenSettings(table, flags) };
+  return { preset, seed, limit, validationPortion, settings: givenSettings(method.settings, flags) };
 }
 
 function refusal(what: string): ArgumentError {

@@ -19,6 +19,8 @@ export interface AxesOptions {
   readonly size?: number;
   readonly xLabel?: string;
   readonly yLabel?: string;
+  /** Room for the values of the y axis before its label; 2.6 times the size when absent. */
+  readonly yRoom?: number;
   /** How a value of the y axis is written. */
   readonly format?: (value: number) => string;
 }
@@ -29,6 +31,13 @@ export function scalesOf(box: Box, x: Range, y: Range): Scales {
     x: (value) => box.x + ((value - x[0]) / (x[1] - x[0])) * box.width,
     y: (value) => box.y + box.height - ((value - y[0]) / (y[1] - y[0])) * box.height,
   };
+}
+
+/** A tenth more than the values take, on either side. */
+export function roomAround(values: readonly number[]): Range {
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const room = (high - low) / 10 || Math.abs(high) / 10 || 1;
+  return [low - room, high + room];
 }
 
 /** Round values within a range, at most `most` + 1 of them, in steps of 1, 2 or 5 times a power of ten, at least `smallest` apart. */
@@ -51,7 +60,7 @@ export function frame(box: Box): string {
 
 /** Frame, grid lines, ticks and labels of a chart. */
 export function axes(box: Box, options: AxesOptions): string[] {
-  const { xTicks, yTicks, size = 10, xLabel, yLabel, format = String } = options;
+  const { xTicks, yTicks, size = 10, xLabel, yLabel, yRoom = size * 2.6, format = String } = options;
   const scales = scalesOf(box, options.x, options.y);
   const bottom = box.y + box.height;
   const parts = [
@@ -76,7 +85,7 @@ export function axes(box: Box, options: AxesOptions): string[] {
   if (xLabel !== undefined)
     parts.push(textAt(box.x + box.width / 2, bottom + 2 * size + 8, xLabel, { size, anchor: 'middle' }));
   if (yLabel !== undefined) {
-    const x = box.x - 4 - size * 2.6;
+    const x = box.x - 4 - yRoom;
     parts.push(textAt(x, box.y + box.height / 2, yLabel, { size, anchor: 'middle', turned: -90 }));
   }
   return parts;

@@ -2,7 +2,7 @@
 import { aName, anInteger, check, isRecord, listOf, listOfLength, type Rule } from '../checks.ts';
 import type { Correlation } from '../features/correlation.ts';
 import type { Coordinates } from '../features/projection.ts';
-import { axes, type Range, scalesOf, ticksOf } from './axes.ts';
+import { axes, roomAround, scalesOf, ticksOf } from './axes.ts';
 import { heatColour } from './colours.ts';
 import { type Panel, panelsPicture } from './panels.ts';
 import { type Box, picture, shape, textAt, widthOf, within } from './svg.ts';
@@ -123,11 +123,4 @@ export function drawClusters(features: DrawnFeatures, assignment: readonly numbe
       ];
     }),
   ]);
-}
-
-/** A tenth more than the values take, on either side. */
-function roomAround(values: readonly number[]): Range {
-  const [low, high] = [Math.min(...values), Math.max(...values)];
-  const room = (high - low) / 10 || Math.abs(high) / 10 || 1;
-  return [low - room, high + room];
 }

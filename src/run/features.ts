@@ -5,7 +5,7 @@ import type { Outcome } from '../backend/device.ts';
 import { openDevice } from '../backend/open.ts';
 import { aFunction, anInteger } from '../checks.ts';
 import type { Dataset, ImageSet } from '../data/dataset.ts';
-import { type DatasetName, loadDataset } from '../data/load.ts';
+import { loadDataset } from '../data/load.ts';
 import { ArgumentError, BackendError, FileError, throwIfAborted } from '../errors.ts';
 import { sizesOfWeights } from '../exchange/network_sizes.ts';
 import { readWeights } from '../exchange/weights.ts';
@@ -22,21 +22,23 @@ import { trainBatches } from '../learn/train_batches.ts';
 import { ImagePool } from '../load/pool.ts';
 import { cellType } from '../network/macro.ts';
 import { buildSupernet, type Supernet } from '../network/supernet.ts';
-import { noneName, operations } from '../operation/operations.ts';
+import { noneName } from '../operation/operations.ts';
 import { checkOptionRules, type OptionRules, required, text, word } from '../option_rules.ts';
 import type { DrawnFeatures } from '../report/draw_features.ts';
 import type { AlphaLayout } from '../select/layout.ts';
 import type { SearchSpace } from '../space/space.ts';
 import { type RecordedRun, type RunFiles, readRun, runFiles } from './directory.ts';
-import { readJournal } from './journal.ts';
+import { checkKnownOperations } from './known_operations.ts';
 import { runRules } from './options.ts';
+import { type RunImages, runDataset } from './run_dataset.ts';
 import { type PlaceOptions, placeRules } from './runtime.ts';
+import { readStagedRecords, stageNamed } from './stages.ts';
 
 /** Which edges of every cell are looked at: the first and the last, as published, or all. */
 export const edgeChoices = ['ends', 'all'] as const;
 
 /** Options of {@link findFeatures}. */
-export interface FeatureOptions extends PlaceOptions {
+export interface FeatureOptions extends PlaceOptions, RunImages {
   /** Directory of a search. */
   readonly run: string;
   /** Name of a stage of it; the first when absent. */
@@ -46,10 +48,6 @@ export interface FeatureOptions extends PlaceOptions {
   readonly edges?: (typeof edgeChoices)[number];
   /** Groups that are proposed; as many as the correlations suggest when absent. */
   readonly groups?: number;
-  /** The run's images, where it began with some of its own. */
-  readonly dataset?: Dataset<ImageSet>;
-  /** Where the run's data lie now. */
-  readonly dataDir?: string;
   /** Told how many of the images are done. */
   readonly onProgress?: (done: number, images: number) => void;
 }
@@ -174,24 +172,16 @@ interface RecordedStage {
   readonly files: RunFiles;
 }
 
-async function stageOf({ files, config }: RecordedRun, wanted: string | undefined): Promise<RecordedStage> {
-  const stages: RecordedStage[] = [];
-  const names: string[] = [];
-  for await (const record of readJournal(files.directory)) {
-    if (record.type === 'start' && names.length === 0) names.push(record.stageName ?? config.command);
-    if (record.type === 'stage') names[record.stage ?? names.length] = record.name;
+async function stageOf({ files }: RecordedRun, wanted: string | undefined): Promise<RecordedStage> {
+  const stages = new Map<string, RecordedStage>();
+  for await (const { record, name } of readStagedRecords(files.directory)) {
     if (record.type !== 'layout') continue;
-    const { nodes, tables, activation, stage = 0 } = record;
-    const kept = runFiles(join(files.directory, names[stage]));
+    const { nodes, tables, activation } = record;
+    const kept = runFiles(join(files.directory, name));
     const place = (await exists(kept.checkpoint)) ? kept : files;
-    stages[stage] = { name: names[stage], layout: { nodes, tables }, activation, files: place };
+    stages.set(name, { name, layout: { nodes, tables }, activation, files: place });
   }
-  const known = stages.map(({ name }) => name);
-  const found = wanted === undefined ? stages[0] : stages.find(({ name }) => name === wanted);
-  if (found === undefined) {
-    const what = known.length === 0 ? 'no search that tells how its alpha lies' : `the stages ${known.join(', ')}`;
-    throw new FileError(`${files.directory} holds ${what}${wanted === undefined ? '' : `, but no '${wanted}'`}`);
-  }
+  const found = stageNamed(stages, wanted, 'first', files.directory);
   if (await exists(found.files.checkpoint)) return found;
   throw new FileError(`${files.directory} holds no checkpoint yet: let the search come to the end of an epoch first`);
 }
@@ -202,19 +192,9 @@ async function imagesOf(run: RecordedRun, options: FeatureOptions) {
   return withAffine(await datasetOf(run, options), nothing, run.config.settings['affine'] as AffineChoice | undefined);
 }
 
-async function datasetOf(
-  { config: { dataset }, files }: RecordedRun,
-  { dataset: given, dataDir, signal }: FeatureOptions,
-): Promise<Dataset<ImageSet>> {
-  if (given !== undefined) return given;
-  if (dataset.given) {
-    throw new ArgumentError(
-      `${files.directory} began with a dataset of its own, '${dataset.name}': give it as dataset`,
-    );
-  }
-  const { limit, imageSize, colourProfile } = dataset;
-  const read = { dataDir: dataDir ?? dataset.dataDir, limit, imageSize, colourProfile, signal };
-  return loadDataset(dataset.name as DatasetName, read);
+async function datasetOf(run: RecordedRun, { dataset: own, dataDir, signal }: FeatureOptions) {
+  const { dataset, ...read } = runDataset(run, { dataset: own, dataDir });
+  return typeof dataset === 'string' ? loadDataset(dataset, { ...read, signal }) : dataset;
 }
 
 async function supernetOf({ layout, activation, files }: RecordedStage, { train, classes }: Dataset<ImageSet>) {
@@ -230,14 +210,8 @@ async function supernetOf({ layout, activation, files }: RecordedStage, { train,
         (row) => row.node === node && row.input === input,
       )?.candidates ?? [],
   };
-  const strange = Object.values(layout.tables)
-    .flatMap(({ rows }) => rows.flatMap(({ candidates }) => candidates))
-    .find((name) => !Object.hasOwn(operations, name));
-  if (strange !== undefined) {
-    throw new ArgumentError(
-      `the operation ${strange} of ${files.directory} is no known one: its features cannot be computed`,
-    );
-  }
+  const names = Object.values(layout.tables).flatMap(({ rows }) => rows.flatMap(({ candidates }) => candidates));
+  checkKnownOperations(names, files.directory, 'its features cannot be computed');
   const sizes = { initChannels, layers, stemMultiplier, auxiliaryWeight: auxiliary ? 0 : undefined };
   return { supernet: buildSupernet({ space, inputShape: train.shape, classes, ...sizes }), tensors };
 }

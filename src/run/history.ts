@@ -1,15 +1,23 @@
 // How a run's mixing weights moved, read from its journal alone.
 import { FileError } from '../errors.ts';
+import type { Genotype } from '../genotype/genotype.ts';
 import type { HistoryEntry, HistoryFrame, MixingHistory } from '../select/history.ts';
 import { type AlphaLayout, isLayout, mixingOf } from '../select/layout.ts';
 import { isSelection } from '../select/rules.ts';
 import { mixingActivations } from '../space/space.ts';
-import { type AlphaRecord, type LayoutRecord, readJournal } from './journal.ts';
+import type { AlphaRecord, LayoutRecord } from './journal.ts';
+import { readStagedRecords } from './stages.ts';
 
 /** An entry with what it takes to read it. */
-export interface RunHistoryEntry extends HistoryEntry, HistoryFrame {
+export interface RunHistoryEntry {
+  readonly entry: Required<HistoryEntry>;
+  readonly frame: HistoryFrame;
   /** From 0; another stage may have another layout. */
   readonly stage: number;
+  /** Of the stage. */
+  readonly name: string;
+  /** What the epoch came to; absent before the first step. */
+  readonly genotype?: Genotype;
 }
 
 /**
@@ -18,11 +26,13 @@ export interface RunHistoryEntry extends HistoryEntry, HistoryFrame {
  */
 export async function* readRunEntries(directory: string): AsyncGenerator<RunHistoryEntry, void, undefined> {
   let known: HistoryFrame | undefined;
+  let genotype: Genotype | undefined;
   let command: string | undefined;
   let told = false;
-  for await (const record of readJournal(directory)) {
+  for await (const { record, stage, name } of readStagedRecords(directory)) {
     if (record.type === 'start') command = record.run;
     if (record.type === 'layout') known = layoutOfRecord(record, directory);
+    if (record.type === 'genotype') genotype = record.genotype;
     if (record.type !== 'alpha') continue;
     if (known === undefined) {
       throw new FileError(
@@ -30,7 +40,8 @@ export async function* readRunEntries(directory: string): AsyncGenerator<RunHist
       );
     }
     told = true;
-    yield entryOf(record, known, directory);
+    const entry = entryOf(record, known, directory);
+    yield { entry, frame: known, stage, name, ...(record.step === undefined && { genotype }) };
   }
   if (told) return;
   const why = command === 'train' ? 'it is a training, which has no alpha' : 'no step has been taken yet';
@@ -40,9 +51,9 @@ export async function* readRunEntries(directory: string): AsyncGenerator<RunHist
 /** The entries of a run's last stage. Throws FileError as {@link readRunEntries} does. */
 export async function readRunHistory(directory: string): Promise<MixingHistory> {
   let history: (MixingHistory & { readonly stage: number; readonly entries: HistoryEntry[] }) | undefined;
-  for await (const { stage, epoch, mixing, alpha, ...frame } of readRunEntries(directory)) {
+  for await (const { stage, frame, entry } of readRunEntries(directory)) {
     if (history?.stage !== stage) history = { stage, ...frame, entries: [] };
-    history.entries.push({ epoch, mixing, alpha });
+    history.entries.push(entry);
   }
   const { stage: _, ...last } = history!;
   return last;
@@ -58,14 +69,10 @@ function layoutOfRecord(record: LayoutRecord, directory: string): HistoryFrame {
   throw damaged(directory, 'its record of how alpha lies makes no sense');
 }
 
-function entryOf(
-  { stage = 0, epoch, step, tables }: AlphaRecord,
-  frame: HistoryFrame,
-  directory: string,
-): RunHistoryEntry {
+function entryOf({ epoch, step, tables }: AlphaRecord, frame: HistoryFrame, directory: string): Required<HistoryEntry> {
   const mixing = mixingOf(frame.layout, frame.activation, tables);
   if (mixing === undefined) throw damaged(directory, `the alpha of epoch ${epoch} does not fit the tables`);
-  return { stage, epoch: step === undefined ? epoch + 1 : epoch, mixing, alpha: tables, ...frame };
+  return { epoch: step === undefined ? epoch + 1 : epoch, mixing, alpha: tables };
 }
 
 function damaged(directory: string, what: string): FileError {

@@ -1,23 +1,24 @@
 // What config.json tells of a run: written when it begins, held against what it is when it goes on.
+import { isDeepStrictEqual } from 'node:util';
 import type { Device } from '../backend/device.ts';
 import type { Dataset, ImageSet } from '../data/dataset.ts';
 import { datasetDigest } from '../data/digest.ts';
 import { listed } from '../data/files.ts';
 import { FileError } from '../errors.ts';
 import type { MethodDescription, Position } from '../methods/method.ts';
+import { inWords } from '../words.ts';
 import { graphDigest, type RunConfig, runFormat, runVersions } from './config.ts';
 import type { RunDescription } from './describe.ts';
 import { type RunFiles, writeConfig } from './directory.ts';
 
 /** What config.json tells of a new run. */
 export function configOf(
-  { method, settings, seed, space, genotype, before, training, ...description }: RunDescription,
-  { dataset: { name, classes, classNames, train }, graphs, space: spaceName = '' }: MethodDescription,
+  description: RunDescription,
+  { dataset: { classes, classNames, train }, graphs, space: spaceName = '' }: MethodDescription,
   device: string,
   digest: string,
 ): RunConfig {
-  const { dataset, dataDir, limit, usualLimit, imageSize, colourProfile, validationPortion } = description;
-  const named = typeof dataset === 'string';
+  const { method, settings, seed, space, genotype, before, training } = description;
   return {
     format: runFormat,
     command: method.command,
@@ -27,13 +28,7 @@ export function configOf(
     seed,
     settings,
     dataset: {
-      name: named ? dataset : name,
-      given: !named,
-      dataDir,
-      limit: named ? (limit ?? usualLimit) : undefined,
-      imageSize,
-      colourProfile,
-      validationPortion,
+      ...imagesOf(description),
       imageShape: train.shape,
       classes,
       classNames: classNames.length > 0 ? classNames : undefined,
@@ -45,6 +40,38 @@ export function configOf(
     ...(training !== undefined && { training }),
     graphs: digestsOf(graphs),
   };
+}
+
+/** The images that options ask for. */
+function imagesOf(description: RunDescription) {
+  const { dataset, dataDir, limit, usualLimit, imageSize, colourProfile, validationPortion } = description;
+  const named = typeof dataset === 'string';
+  return {
+    name: named ? dataset : dataset.name,
+    given: !named,
+    dataDir,
+    limit: named ? (limit ?? usualLimit) : undefined,
+    ...{ imageSize, colourProfile, validationPortion },
+  };
+}
+
+/**
+ * What a run that is there has otherwise than one that options ask for, in words such as `epochs 2 rather than 1`; undefined where they are
+ * the same. Its data may lie elsewhere.
+ */
+export function differenceFrom(config: RunConfig, description: RunDescription): string | undefined {
+  const { settings, seed, genotype } = description;
+  const { dataDir: _, ...images } = imagesOf(description);
+  const there: Readonly<Record<string, unknown>> = config.dataset;
+  const values: readonly (readonly [name: string, there: unknown, asked: unknown])[] = [
+    ...Object.entries(settings).map(([name, asked]) => [name, config.settings[name], asked] as const),
+    ['seed', config.seed, seed],
+    ...Object.entries(images).map(([name, asked]) => [`dataset ${name}`, there[name], asked] as const),
+  ];
+  const other = values.find(([, is, asked]) => is !== asked);
+  if (other === undefined) return isDeepStrictEqual(config.genotype, genotype) ? undefined : 'another genotype';
+  const [name, is = 'none', asked = 'none'] = other;
+  return `${inWords(name)} ${is} rather than ${asked}`;
 }
 
 function digestsOf(graphs: MethodDescription['graphs']): RunConfig['graphs'] {

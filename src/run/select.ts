@@ -95,9 +95,7 @@ async function readEntry(source: string, { epoch, candidates, activation }: Sele
     if (epoch === undefined || epoch === entry.epoch) found = { ...told, entry };
   };
   if (await isRun(source)) {
-    for await (const { stage: _, epoch, mixing, alpha, ...frame } of readRunEntries(source)) {
-      take(frame, { epoch, mixing, alpha });
-    }
+    for await (const { frame, entry } of readRunEntries(source)) take(frame, entry);
   } else {
     const { entries, ...told } = await readPublishedHistory(source, { candidates, activation });
     for (const entry of entries) take(told, entry);

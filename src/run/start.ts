@@ -64,12 +64,14 @@ async function recordStart(run: OpenRun): Promise<void> {
   await record(run, { ...start, ...told });
 }
 
+/** The genotype in the directory is then what the run came to, which need not be that of the last epoch. */
 async function finish(run: OpenRun): Promise<SearchResult | TrainResult> {
   const { log, running, unreadableImages, at } = run;
   const { genotype, architectures, mixing, scores, weights, notices } = await running.result();
   if (log !== undefined && weights !== undefined) {
     await weights.save(log.files.weights, { metadata: running.metadata });
   }
+  if (log !== undefined) await writeGenotype(log.files, genotype);
   const found = {
     genotype,
     ...(architectures !== undefined && { architectures }),

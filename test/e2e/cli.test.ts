@@ -149,6 +149,8 @@ describe('wrong usage is one line and exit code 2', () => {
     [['search', 'now'], 'too many arguments'],
     [['features'], "missing required argument 'run'"],
     [['features', 'x', '--edges', 'some'], "expected one of ends, all for --edges but received 'some'"],
+    [['correlate'], "missing required argument 'run'"],
+    [['correlate', 'x', '--epochs', '0'], "expected an integer of at least 1 for --epochs but received '0'"],
     [['draw'], 'expected a genotype to draw, or --history with a search'],
     [['draw', 'DARTS_V9'], 'a published name such as DARTS_V2'],
     [['draw', 'DARTS_V2', '--out', 'x.gif'], "that ends in .svg, .png or .dot for --out but received 'x.gif'"],

@@ -4,6 +4,7 @@ import {
   type AverageCommand,
   type Command,
   type CopyCommand,
+  correlateAlpha,
   DartsmithError,
   type Dataset,
   type Device,
@@ -60,6 +61,10 @@ export async function runs(signal: AbortSignal): Promise<Genotype> {
   for await (const event of train({ genotype, settings: { epochs: 1 } })) if (event.type === 'unreadable') event.count;
   // @ts-expect-error A training's settings are not a search's.
   train({ genotype, settings: { unrolled: true } });
+  const { correlation } = await correlateAlpha({ run: 'runs/mine', edge: 'normal.0.1', settings: { epochs: 1 } });
+  holds<Equal<typeof correlation.pearson.coefficient, number | null>>();
+  // @ts-expect-error Candidates are trained, with the settings of a training.
+  correlateAlpha({ run: 'runs/mine', settings: { unrolled: true } });
   return genotypes.DARTS_V2;
 }
 

@@ -11,7 +11,7 @@ const layers = [
   ['methods'],
   ['learn', 'exchange'],
   ['report'],
-  ['select', 'kernels', 'features'],
+  ['select', 'kernels', 'features', 'statistics'],
   ['network', 'reference'],
   ['space', 'load'],
   ['operation', 'genotype', 'backend'],
@@ -21,7 +21,7 @@ const layers = [
 ];
 
 /** What programs import, above everything. */
-const entries = ['index.ts', 'kernels.ts', 'search.ts', 'tfjs.ts', 'train.ts'];
+const entries = ['correlate.ts', 'index.ts', 'kernels.ts', 'search.ts', 'tfjs.ts', 'train.ts'];
 
 const root = fileURLToPath(new URL('../../src', import.meta.url));
 

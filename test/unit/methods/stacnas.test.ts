@@ -4,13 +4,14 @@ import { describe, expect, it } from 'vitest';
 import type { Command } from '../../../src/backend/device.ts';
 import { genotypeArgument } from '../../../src/cli/genotype_argument.ts';
 import { genotypes } from '../../../src/genotype/published.ts';
+import { parseGenotype } from '../../../src/genotype/text.ts';
 import { cosineLearningRate } from '../../../src/learn/cosine.ts';
 import { memberSpace } from '../../../src/methods/stacnas/groups.ts';
 import { stacnasPresets } from '../../../src/methods/stacnas/settings.ts';
 import { buildDerivedNetwork } from '../../../src/network/derived.ts';
 import { buildSupernet } from '../../../src/network/supernet.ts';
 import { costOf } from '../../../src/report/cost.ts';
-import type { SearchResult } from '../../../src/run/events.ts';
+import type { GenotypeEvent, SearchResult } from '../../../src/run/events.ts';
 import type { MethodOptions } from '../../../src/run/options.ts';
 import { readHistory, selectFrom } from '../../../src/run/select.ts';
 import { startMethod } from '../../../src/run/start.ts';
@@ -144,6 +145,15 @@ describe('a run', () => {
     expect(events[0]).toMatchObject({ trainImages: 24, validationImages: 16 });
     expect(events.find(({ type }) => type === 'epoch')).toHaveProperty('validationAccuracy');
     expect(result).toHaveProperty('validationAccuracy');
+  });
+
+  it('leaves the genotype of the epoch that validated best, as its result has it', async () => {
+    const out = join(scratch(), 'best');
+    const { result, events } = await run({ settings: { ...tinySettings, epochs: 4, trainRatio: 0.6 }, out });
+    const told = events.filter(({ type }) => type === 'genotype').map((event) => (event as GenotypeEvent).genotype);
+    expect(parseGenotype(readFileSync(join(out, 'genotype.json'), 'utf8'))).toEqual(result.genotype);
+    // Or the last one would do as well.
+    expect(told.at(-1)).not.toEqual(result.genotype);
   });
 
   it('takes its stages one by one to what both come to', async () => {

@@ -123,7 +123,7 @@ describe('the journal of a search', () => {
     };
     await startMethod('search', options, [twoStages]).result;
     const places = [];
-    for await (const { stage, epoch } of readRunEntries(directory)) places.push([stage, epoch]);
+    for await (const { stage, entry } of readRunEntries(directory)) places.push([stage, entry.epoch]);
     expect(places).toEqual([
       [0, 0],
       [0, 1],
