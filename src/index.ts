@@ -178,7 +178,7 @@ export {
 } from './run/features.ts';
 export type { RunOptions } from './run/options.ts';
 export type { EdgeChoice, LearntCandidate, LearntWeight } from './run/searched_edge.ts';
-export { readHistory, type SelectFromOptions, type Selection, selectFrom } from './run/select.ts';
+export { type HistoryOptions, readHistory, type SelectFromOptions, type Selection, selectFrom } from './run/select.ts';
 export { type TestOptions, type TestResult, test } from './run/test.ts';
 export { type SearchOptions, type SearchRun, search } from './search.ts';
 export type { RowsByTable } from './select/alpha.ts';

@@ -1,13 +1,12 @@
 import { extname } from 'node:path';
 import type { Command } from 'commander';
 import { ArgumentError, invalid } from '../errors.ts';
-import type { PublishedHistoryOptions } from '../exchange/published_history.ts';
 import { writeFileAtomic } from '../io/atomic.ts';
 import { drawGenotype, type PictureFormat } from '../report/draw.ts';
 import { type DrawHistoryOptions, drawHistory, historyKinds } from '../report/draw_history.ts';
-import { readHistory } from '../run/select.ts';
+import { type HistoryOptions, readHistory } from '../run/select.ts';
 import { genotypeArgument, genotypeArgumentHelp } from './genotype_argument.ts';
-import { addHistoryOptions, cellHelp, cellsTold, publishedOf } from './history_options.ts';
+import { addHistoryOptions, cellHelp, cellsTold, historyOf } from './history_options.ts';
 import { choiceParser, textParser } from './options.ts';
 import { publishedNames } from './published_names.ts';
 
@@ -25,13 +24,13 @@ Published names:
   ${publishedNames()}`;
 
 /** Options of the command line. */
-interface Given extends PublishedHistoryOptions, Pick<DrawHistoryOptions, 'kind' | 'cell' | 'by' | 'threshold'> {
+interface Given extends HistoryOptions, Pick<DrawHistoryOptions, 'kind' | 'cell' | 'by' | 'threshold'> {
   readonly out?: string;
   readonly history?: readonly string[];
 }
 
 /** What says nothing of a genotype. */
-const ofHistories = ['kind', 'cell', 'by', 'threshold', 'candidates', 'activation'] as const;
+const ofHistories = ['kind', 'cell', 'by', 'threshold', 'stage', 'candidates', 'activation'] as const;
 
 /** Adds `dartsmith draw`. */
 export function addDrawCommand(program: Command): void {
@@ -76,7 +75,7 @@ async function drawHistories(
     throw invalid('--history', `one search for --kind ${kind ?? 'grid'} (skips compares several)`, sources.length);
   }
   const histories = [];
-  for (const name of sources) histories.push({ name, history: await readHistory(name, publishedOf(published)) });
+  for (const name of sources) histories.push({ name, history: await readHistory(name, historyOf(published)) });
   for (const { history } of histories) cellsTold(history, cell);
   await write(await drawHistory(histories, { kind, cell, by, threshold, format }), out);
 }

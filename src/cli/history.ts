@@ -1,14 +1,14 @@
 import type { Command } from 'commander';
 import { invalid } from '../errors.ts';
-import { type PublishedHistoryOptions, writePublishedHistory } from '../exchange/published_history.ts';
+import { writePublishedHistory } from '../exchange/published_history.ts';
 import type { CellKey } from '../genotype/genotype.ts';
 import { skipName } from '../operation/operations.ts';
-import { readHistory } from '../run/select.ts';
+import { type HistoryOptions, readHistory } from '../run/select.ts';
 import type { MixingHistory } from '../select/history.ts';
 import { type SelectionRule, usualSelection } from '../select/rules.ts';
 import { type OperationCounts, operationCounts, operationsOf } from '../select/statistics.ts';
 import { formatShare, formatTable } from './format.ts';
-import { addHistoryOptions, cellHelp, cellsTold, historySourceHelp, publishedOf } from './history_options.ts';
+import { addHistoryOptions, cellHelp, cellsTold, historyOf, historySourceHelp } from './history_options.ts';
 import { textParser } from './options.ts';
 
 const examples = `
@@ -21,7 +21,7 @@ Examples:
 dartsmith draw --history draws it.`;
 
 /** Options of the command line. */
-interface Given extends PublishedHistoryOptions {
+interface Given extends HistoryOptions {
   readonly by?: SelectionRule;
   readonly threshold?: number;
   readonly cell?: CellKey;
@@ -66,13 +66,13 @@ async function tell(sources: readonly string[], given: Given): Promise<void> {
   const { cell, write } = given;
   if (write !== undefined && sources.length > 1) throw invalid('--write', 'one search beside it', sources.length);
   if (write !== undefined) {
-    const history = await readHistory(sources[0], publishedOf(given));
+    const history = await readHistory(sources[0], historyOf(given));
     for (const file of await writePublishedHistory(write, history)) process.stdout.write(`wrote ${file}\n`);
     return;
   }
   const told: Told[] = [];
   for (const source of sources) {
-    const history = await readHistory(source, publishedOf(given));
+    const history = await readHistory(source, historyOf(given));
     const { by, threshold } = usualSelection(history, given);
     const cells = cellsTold(history, cell).map((key) => {
       return [key, operationCounts(history, key, { by, threshold })] as const;

@@ -2,8 +2,8 @@
 import type { Command } from 'commander';
 import { aNumber } from '../checks.ts';
 import { invalid } from '../errors.ts';
-import type { PublishedHistoryOptions } from '../exchange/published_history.ts';
 import type { CellKey } from '../genotype/genotype.ts';
+import type { HistoryOptions } from '../run/select.ts';
 import type { MixingHistory } from '../select/history.ts';
 import { defaultThreshold, selectionRules } from '../select/rules.ts';
 import { mixingActivations } from '../space/space.ts';
@@ -39,6 +39,7 @@ export function addHistoryOptions(command: Command): void {
       `what a mixing weight must reach, from 0 to 1 (default: the search's, else ${defaultThreshold})`,
       parseThreshold,
     )
+    .option('--stage <name>', 'of a search in stages: which (default: the last)', textParser('--stage', 'a stage'))
     .option(
       '--candidates <names>',
       'names of the candidates in files of other programs, such as skip_connect,sep_conv_3x3',
@@ -64,6 +65,6 @@ function parseNames(text: string): string[] {
 }
 
 /** Those of parsed options. */
-export function publishedOf({ candidates, activation }: PublishedHistoryOptions): PublishedHistoryOptions {
-  return { ...(candidates && { candidates }), ...(activation && { activation }) };
+export function historyOf({ stage, candidates, activation }: HistoryOptions): HistoryOptions {
+  return { ...(stage && { stage }), ...(candidates && { candidates }), ...(activation && { activation }) };
 }

@@ -21,14 +21,17 @@ export interface RunHistoryEntry {
 }
 
 /**
- * The entries of a run, one before the first step of each stage and one after each epoch, read as they are asked for: the journal may be
- * gigabytes. Throws FileError for a run that has none and for a journal that is damaged.
+ * The entries of a run, or of the stage `wanted`, one before the first step of each stage and one after each epoch, read as they are asked
+ * for: the journal may be gigabytes. Throws FileError for a run that has none, for a stage that it has not, and for a journal that is damaged.
  */
-export async function* readRunEntries(directory: string): AsyncGenerator<RunHistoryEntry, void, undefined> {
+export async function* readRunEntries(
+  directory: string,
+  wanted?: string,
+): AsyncGenerator<RunHistoryEntry, void, undefined> {
   let known: HistoryFrame | undefined;
   let genotype: Genotype | undefined;
   let command: string | undefined;
-  let told = false;
+  const told = new Set<string>();
   for await (const { record, stage, name } of readStagedRecords(directory)) {
     if (record.type === 'start') command = record.run;
     if (record.type === 'layout') known = layoutOfRecord(record, directory);
@@ -39,19 +42,23 @@ export async function* readRunEntries(directory: string): AsyncGenerator<RunHist
         `${directory} holds no history that can be read: it was begun by a version of dartsmith that did not record which number of alpha is which`,
       );
     }
-    told = true;
+    told.add(name);
+    if (wanted !== undefined && name !== wanted) continue;
     const entry = entryOf(record, known, directory);
     yield { entry, frame: known, stage, name, ...(record.step === undefined && { genotype }) };
   }
-  if (told) return;
+  if (told.size > 0) {
+    if (wanted === undefined || told.has(wanted)) return;
+    throw new FileError(`${directory} holds the stages ${[...told].join(', ')}, but no '${wanted}'`);
+  }
   const why = command === 'train' ? 'it is a training, which has no alpha' : 'no step has been taken yet';
   throw new FileError(`${directory} holds no history: ${why}`);
 }
 
-/** The entries of a run's last stage. Throws FileError as {@link readRunEntries} does. */
-export async function readRunHistory(directory: string): Promise<MixingHistory> {
+/** The entries of a stage of a run, the last when none is wanted. Throws FileError as {@link readRunEntries} does. */
+export async function readRunHistory(directory: string, wanted?: string): Promise<MixingHistory> {
   let history: (MixingHistory & { readonly stage: number; readonly entries: HistoryEntry[] }) | undefined;
-  for await (const { stage, frame, entry } of readRunEntries(directory)) {
+  for await (const { stage, frame, entry } of readRunEntries(directory, wanted)) {
     if (history?.stage !== stage) history = { stage, ...frame, entries: [] };
     history.entries.push(entry);
   }

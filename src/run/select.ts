@@ -1,7 +1,7 @@
 // Selecting afterwards: from a run, or from what a search of the published code left.
 import { existsSync, statSync } from 'node:fs';
 import { aName, aNumber, anInteger, check, checkOptional, checkOptions, listOf, oneOf } from '../checks.ts';
-import { FileError } from '../errors.ts';
+import { ArgumentError, FileError } from '../errors.ts';
 import {
   holdsPublishedHistory,
   type PublishedHistoryOptions,
@@ -22,8 +22,14 @@ import { mixingActivations } from '../space/space.ts';
 import { runFiles } from './directory.ts';
 import { readRunEntries, readRunHistory } from './history.ts';
 
+/** Which history of a source. */
+export interface HistoryOptions extends PublishedHistoryOptions {
+  /** Of a run in stages: which, the last when absent. */
+  readonly stage?: string;
+}
+
 /** Options of {@link selectFrom}. */
-export interface SelectFromOptions extends PublishedHistoryOptions {
+export interface SelectFromOptions extends HistoryOptions {
   /** When absent that of the search, where it tells; else `threshold_sparse` or, where weights are by softmax, `darts`. */
   readonly by?: SelectionRule;
   /** What a mixing weight must reach, from 0 to 1; when absent that of the search, where it tells, else 0.85. Not all rules look at it. */
@@ -45,7 +51,7 @@ export interface Selection {
   readonly notice?: string;
 }
 
-const optionNames = ['by', 'threshold', 'epoch', 'candidates', 'activation'];
+const optionNames = ['by', 'threshold', 'epoch', 'stage', 'candidates', 'activation'];
 const names = listOf(aName, 'a list of names');
 
 /**
@@ -73,20 +79,21 @@ export async function selectFrom(source: string, options: SelectFromOptions = {}
 }
 
 /**
- * Reads how mixing weights moved in a search, from whatever {@link selectFrom} takes; of a run with several stages those of the last.
+ * Reads how mixing weights moved in a search, from whatever {@link selectFrom} takes; of a run with several stages those of one.
  * Throws ArgumentError or FileError.
  */
-export async function readHistory(source: string, options: PublishedHistoryOptions = {}): Promise<MixingHistory> {
+export async function readHistory(source: string, options: HistoryOptions = {}): Promise<MixingHistory> {
   checkSource(source);
-  checkOptions('options', options, ['candidates', 'activation']);
+  checkOptions('options', options, ['stage', 'candidates', 'activation']);
+  const { stage, ...published } = options;
   checkPublished(options);
-  return (await isRun(source)) ? readRunHistory(source) : readPublishedHistory(source, options);
+  return (await isRun(source, stage)) ? readRunHistory(source, stage) : readPublishedHistory(source, published);
 }
 
 /** One moment of a history; of a run's, which may be long, no other is kept. */
-async function readEntry(source: string, { epoch, candidates, activation }: SelectFromOptions) {
+async function readEntry(source: string, { epoch, stage, candidates, activation }: SelectFromOptions) {
   checkSource(source);
-  checkPublished({ candidates, activation });
+  checkPublished({ stage, candidates, activation });
   let found: (HistoryFrame & { readonly entry: HistoryEntry }) | undefined;
   let last = 0;
   let isDated = true;
@@ -94,8 +101,8 @@ async function readEntry(source: string, { epoch, candidates, activation }: Sele
     last = entry.epoch;
     if (epoch === undefined || epoch === entry.epoch) found = { ...told, entry };
   };
-  if (await isRun(source)) {
-    for await (const { frame, entry } of readRunEntries(source)) take(frame, entry);
+  if (await isRun(source, stage)) {
+    for await (const { frame, entry } of readRunEntries(source, stage)) take(frame, entry);
   } else {
     const { entries, ...told } = await readPublishedHistory(source, { candidates, activation });
     for (const entry of entries) take(told, entry);
@@ -106,8 +113,9 @@ async function readEntry(source: string, { epoch, candidates, activation }: Sele
   throw new FileError(`${source} holds no epoch ${epoch}: it has ${known}`);
 }
 
-async function isRun(source: string): Promise<boolean> {
+async function isRun(source: string, stage: string | undefined): Promise<boolean> {
   if (existsSync(runFiles(source).journal)) return true;
+  if (stage !== undefined) throw new ArgumentError(`stage (--stage) is for run directories, which ${source} is not`);
   const isFolder = statSync(source, { throwIfNoEntry: false })?.isDirectory() ?? false;
   if (!isFolder || (await holdsPublishedHistory(source))) return false;
   throw new FileError(
@@ -120,7 +128,8 @@ function checkSource(source: unknown): void {
   if (String(source).includes('\0')) throw new FileError('the path for source holds a NUL character');
 }
 
-function checkPublished({ candidates, activation }: PublishedHistoryOptions): void {
+function checkPublished({ stage, candidates, activation }: HistoryOptions): void {
+  checkOptional('stage', stage, aName);
   checkOptional('candidates', candidates, names);
   checkOptional('activation', activation, oneOf(mixingActivations));
 }

@@ -223,7 +223,11 @@ describe('a run', () => {
       const [{ candidates }] = layout.tables[`cells.${cell}`].rows;
       expect(candidates).toContain(outcome[`cells.${cell}`][0]);
     }
+    const first = await readHistory(out, { stage: 'search1' });
+    expect(first.layout.tables['cells.0'].rows[0].candidates).toHaveLength(5);
     expect((await selectFrom(out)).genotype).toEqual(result.genotype);
+    const entry = (await selectFrom(out, { stage: 'search1' })).genotype.cells?.[0].nodes[0][0];
+    expect(names).toContain(entry?.operation);
     expect(await genotypeArgument(out)).toEqual({ genotype: result.genotype, run: out });
   });
 

@@ -134,6 +134,13 @@ describe('the journal of a search', () => {
     ]);
     const { entries } = await readRunHistory(directory);
     expect(entries.map(({ epoch }) => epoch)).toEqual([0, 1, 2]);
+    expect((await selectFrom(directory, { stage: 'first' })).genotype).toBeDefined();
+    await expect(selectFrom(directory, { stage: 'third' })).rejects.toThrow(
+      /holds the stages first, second, but no 'third'/,
+    );
+    await expect(readHistory(scratch(), { stage: 'first' })).rejects.toThrow(
+      /stage \(--stage\) is for run directories/,
+    );
   });
 });
 
