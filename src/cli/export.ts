@@ -3,6 +3,8 @@ import type { Command } from 'commander';
 import { ArgumentError, invalid } from '../errors.ts';
 import { type ExportedNetwork, type ExportFormat, exportFormats, exportNetwork } from '../exchange/export.ts';
 import { writeFileAtomic } from '../io/atomic.ts';
+import { spaceOfCheckpoint } from '../run/recorded_space.ts';
+import { spaces } from '../space/space.ts';
 import { formatBytes } from './format.ts';
 import { addNetworkOptions, genotypeArgumentHelp, type NetworkFlags, networkGenotype } from './genotype_argument.ts';
 import { choiceParser, integerParser, textParser } from './options.ts';
@@ -10,6 +12,7 @@ import { trainingOf } from './training_run.ts';
 
 /** What both commands take. */
 interface SourceFlags extends NetworkFlags {
+  readonly space?: string;
   readonly alphas?: string;
   readonly averages: boolean;
   readonly out: string;
@@ -126,6 +129,11 @@ function addSourceOptions(command: Command): void {
       "of a supernet: a file of its alphas (default: the weights')",
       textParser('--alphas', 'a file'),
     )
+    .option(
+      '--space <name>',
+      'of a supernet: its search space (default: that of its run, else darts)',
+      choiceParser('--space', Object.keys(spaces)),
+    )
     .option('--no-averages', plainWeightsHelp);
 }
 
@@ -147,8 +155,9 @@ async function runExport({
   const training = given?.run === undefined ? undefined : await trainingOf(given.run);
   const file = weights ?? training?.weights;
   if (file === undefined) throw new ArgumentError('expected --weights, or the run directory of a training as --arch');
+  const space = rest.space ?? (given === undefined ? await spaceOfCheckpoint(file) : undefined);
   const exported = await exportNetwork({
-    ...{ ...rest, weights: file, genotype: given?.genotype, format: chosen },
+    ...{ ...rest, space, weights: file, genotype: given?.genotype, format: chosen },
     imageSize: imageSize === undefined ? undefined : [imageSize, imageSize],
   });
   await writeNetwork(out, chosen, exported);

@@ -36,9 +36,14 @@ export async function completeSupernet(
   file: WeightFile,
 ): Promise<CompleteSupernet> {
   const names = [...file.tensors.keys()];
-  const known = space === undefined ? { ...spaces.darts, nodes } : spaceOf(space);
+  const known = space === undefined ? { ...spaces['darts'], nodes } : spaceOf(space);
   const sharedAlpha = names.some(isCellAlphaName) ? false : known.sharedAlpha;
-  const supernet = buildSupernet({ ...sizes, space: { ...known, sharedAlpha }, inputShape: usualShape(sizes) });
+  const supernet = buildSupernet({
+    ...sizes,
+    space: { ...known, sharedAlpha },
+    auxiliaryWeight: sizes.auxiliary ? 0 : undefined,
+    inputShape: usualShape(sizes),
+  });
   const given = alphas === undefined ? undefined : await readAlphas(alphas);
   const isKnown = given !== undefined || names.some(isAlphaName);
   const tensors = new Map([...file.tensors, ...(given ?? (isKnown ? [] : zeroAlphas(supernet)))]);

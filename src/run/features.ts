@@ -1,5 +1,3 @@
-// What the candidates of a searched supernet compute, held against one another over real images.
-import { join } from 'node:path';
 import type { AffineChoice } from '../augment/affine.ts';
 import type { Outcome } from '../backend/device.ts';
 import { openDevice } from '../backend/open.ts';
@@ -11,7 +9,7 @@ import { sizesOfWeights } from '../exchange/network_sizes.ts';
 import { readWeights } from '../exchange/weights.ts';
 import type { Assignment } from '../features/clusters.ts';
 import { type Correlation, FeatureMoments, meanCorrelation } from '../features/correlation.ts';
-import { type CellType, cellKey } from '../genotype/genotype.ts';
+import type { CellType } from '../genotype/genotype.ts';
 import type { MixedNode } from '../graph/graph.ts';
 import { elementsOf } from '../graph/shape.ts';
 import { exists } from '../io/file_error.ts';
@@ -25,14 +23,12 @@ import { buildSupernet, type Supernet } from '../network/supernet.ts';
 import { noneName } from '../operation/operations.ts';
 import { checkOptionRules, type OptionRules, required, text, word } from '../option_rules.ts';
 import type { DrawnFeatures } from '../report/draw_features.ts';
-import type { AlphaLayout } from '../select/layout.ts';
-import type { SearchSpace } from '../space/space.ts';
-import { type RecordedRun, type RunFiles, readRun, runFiles } from './directory.ts';
-import { checkKnownOperations } from './known_operations.ts';
+import { type RecordedRun, readRun } from './directory.ts';
 import { runRules } from './options.ts';
+import { type RecordedStage, readRecordedStages, recordedSpace } from './recorded_space.ts';
 import { type RunImages, runDataset } from './run_dataset.ts';
 import { type PlaceOptions, placeRules } from './runtime.ts';
-import { readStagedRecords, stageNamed } from './stages.ts';
+import { stageNamed } from './stages.ts';
 
 /** Which edges of every cell are looked at: the first and the last, as published, or all. */
 export const edgeChoices = ['ends', 'all'] as const;
@@ -164,23 +160,8 @@ function plain(batchSize: number) {
   };
 }
 
-/** A stage of a run, with how its tables of alpha lie. */
-interface RecordedStage {
-  readonly name: string;
-  readonly layout: AlphaLayout;
-  readonly activation: SearchSpace['activation'];
-  readonly files: RunFiles;
-}
-
 async function stageOf({ files }: RecordedRun, wanted: string | undefined): Promise<RecordedStage> {
-  const stages = new Map<string, RecordedStage>();
-  for await (const { record, name } of readStagedRecords(files.directory)) {
-    if (record.type !== 'layout') continue;
-    const { nodes, tables, activation } = record;
-    const kept = runFiles(join(files.directory, name));
-    const place = (await exists(kept.checkpoint)) ? kept : files;
-    stages.set(name, { name, layout: { nodes, tables }, activation, files: place });
-  }
+  const stages = await readRecordedStages(files.directory);
   const found = stageNamed(stages, wanted, 'first', files.directory);
   if (await exists(found.files.checkpoint)) return found;
   throw new FileError(`${files.directory} holds no checkpoint yet: let the search come to the end of an epoch first`);
@@ -197,21 +178,11 @@ async function datasetOf(run: RecordedRun, { dataset: own, dataDir, signal }: Fe
   return typeof dataset === 'string' ? loadDataset(dataset, { ...read, signal }) : dataset;
 }
 
-async function supernetOf({ layout, activation, files }: RecordedStage, { train, classes }: Dataset<ImageSet>) {
-  const { tensors } = await readWeights(files.checkpoint);
-  const { initChannels, layers, stemMultiplier, auxiliary } = sizesOfWeights(tensors, files.checkpoint);
-  const space: SearchSpace = {
-    name: 'recorded',
-    nodes: layout.nodes,
-    activation,
-    sharedAlpha: 'normal' in layout.tables,
-    candidates: ({ cell, index, node, input }) =>
-      layout.tables[index === undefined ? cell : cellKey(index)].rows.find(
-        (row) => row.node === node && row.input === input,
-      )?.candidates ?? [],
-  };
-  const names = Object.values(layout.tables).flatMap(({ rows }) => rows.flatMap(({ candidates }) => candidates));
-  checkKnownOperations(names, files.directory, 'its features cannot be computed');
+async function supernetOf(stage: RecordedStage, { train, classes }: Dataset<ImageSet>) {
+  const { checkpoint } = stage.files;
+  const space = recordedSpace(stage, 'its features cannot be computed');
+  const { tensors } = await readWeights(checkpoint);
+  const { initChannels, layers, stemMultiplier, auxiliary } = sizesOfWeights(tensors, checkpoint);
   const sizes = { initChannels, layers, stemMultiplier, auxiliaryWeight: auxiliary ? 0 : undefined };
   return { supernet: buildSupernet({ space, inputShape: train.shape, classes, ...sizes }), tensors };
 }

@@ -254,6 +254,7 @@ describe('presets', () => {
         epochs: 1200,
       },
     },
+    'stacnas-imagenet': { settings: { ...imagenet, normalisePooling: true } },
   };
 
   it('of a search are the published ones', () => {

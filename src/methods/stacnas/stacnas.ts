@@ -63,9 +63,9 @@ export const stacnas = defineMethod({
 
 /** As the published run of all stages goes on: with a seed of its own, and what is on in the searches being on in the training. */
 function usualTraining(preset: string, settings: StacnasSettings): UsualTraining {
-  const { alphaShare, search2Layers, autoAug, powerLr, scheduleAhead } = settings;
+  const { alphaShare, search2Layers, autoAug, powerLr, scheduleAhead, affine } = settings;
   const own = {
-    ...{ normalisePooling: true, scheduleAhead },
+    ...{ normalisePooling: true, smoothScores: true, scheduleAhead, affine },
     ...(autoAug && { autoAugment: 'fairdarts' }),
     ...(powerLr && { schedule: 'power' }),
     ...(!alphaShare && { layers: search2Layers }),
