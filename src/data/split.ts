@@ -11,9 +11,9 @@ export interface SplitIndices {
 
 /**
  * Splits positions 0..count-1 by a seeded permutation: the first floor(count·trainPortion) for weights, the rest for alpha
- * (arXiv:1806.09055, section 3.1). A portion of 1 leaves none for it. Throws ArgumentError where a part would be empty otherwise.
+ * (arXiv:1806.09055, section 3.1); by `fileOrder` they stay as they are. A portion of 1 leaves none for it. Throws ArgumentError where a part would be empty otherwise.
  */
-export function splitIndices(count: number, trainPortion: number, seed: number): SplitIndices {
+export function splitIndices(count: number, trainPortion: number, seed: number, fileOrder = false): SplitIndices {
   if (!Number.isSafeInteger(count) || count < 2 || count > 2 ** 32 - 1) {
     throw invalid('count', 'an integer from 2 to 4294967295', count);
   }
@@ -22,7 +22,9 @@ export function splitIndices(count: number, trainPortion: number, seed: number):
   if (!(trainCount >= 1 && (trainCount < count || trainPortion === 1))) {
     throw invalid('trainPortion', `a share that puts at least 1 of ${count} images in each part`, trainPortion);
   }
-  const order = permutation({ seed, purpose: 'split', epoch: 0, step: 0 }, count);
+  const order = fileOrder
+    ? Uint32Array.from({ length: count }, (_, position) => position)
+    : permutation({ seed, purpose: 'split', epoch: 0, step: 0 }, count);
   return { train: order.slice(0, trainCount), validation: order.slice(trainCount) };
 }
 

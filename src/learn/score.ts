@@ -1,5 +1,5 @@
 // What a trained network scores on images, from its logits.
-import type { Device, ExecuteOptions, Program } from '../backend/device.ts';
+import type { Device, EvaluateCommand, ExecuteOptions, Program } from '../backend/device.ts';
 import { BackendError } from '../errors.ts';
 import type { FedBatch } from './train_batches.ts';
 
@@ -28,6 +28,10 @@ export interface ScoreOptions extends ExecuteOptions {
   readonly batches: AsyncIterable<FedBatch>;
   /** Batches to one crossing, where they stay on their device while others follow; 1 when absent. */
   readonly batchesPerCall?: number;
+  /** What batch norms normalise with; `running` when absent. */
+  readonly statistics?: EvaluateCommand['statistics'];
+  /** Mixing weights in place of those that follow from alpha. */
+  readonly mixing?: EvaluateCommand['mixing'];
   /** Told how many images are done. */
   readonly onProgress?: (images: number) => void;
 }
@@ -37,9 +41,10 @@ export function tellsTopFive(classes: number): boolean {
   return classes > 5;
 }
 
-/** Scores batches with running statistics; sums run in the order of the batches. Rejects with AbortedError on a signal. */
+/** Scores batches; sums run in the order of the batches. Rejects with AbortedError on a signal. */
 export async function scoreImages(options: ScoreOptions): Promise<Score & { readonly top5: number }> {
   const { device, programFor, logits, classes, batches, batchesPerCall = 1, signal, onProgress } = options;
+  const { statistics = 'running', mixing } = options;
   const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
   let [lossSum, correct, amongFive, count] = [0, 0, 0, 0];
   for await (const part of grouped(batches, batchesPerCall)) {
@@ -49,7 +54,8 @@ export async function scoreImages(options: ScoreOptions): Promise<Score & { read
           kind: 'evaluate',
           program: programFor(batch.indices.length),
           batch,
-          statistics: 'running',
+          statistics,
+          ...(mixing && { mixing }),
           read: [logits],
         }) as const,
     );

@@ -27,6 +27,8 @@ export interface BatchSource {
   readonly train: Uint32Array;
   readonly validation: Uint32Array;
   readonly order: ValidationOrder;
+  /** The same of the weights' batches; `walk` when absent. */
+  readonly trainOrder?: ValidationOrder;
   readonly settings: SearchBatchSettings;
   readonly seed: number;
 }
@@ -51,7 +53,7 @@ export interface EpochBatches {
   validation(step: number): PlannedBatch;
 }
 
-/** Steps of one epoch: each training image is seen once. */
+/** Steps of one epoch: each training image is seen once, or as many are drawn. */
 export function stepsPerEpoch({ train, settings }: Pick<BatchSource, 'train' | 'settings'>): number {
   return Math.ceil(train.length / settings.batchSize);
 }
@@ -69,7 +71,8 @@ export function epochBatches(source: BatchSource, epoch: number): EpochBatches {
   });
   return {
     train: (step) => {
-      const places = order().subarray(step * batchSize, (step + 1) * batchSize);
+      const places =
+        source.trainOrder === 'draw' ? drawnPlaces(source, 'train', epoch, step) : walked(order(), batchSize, step);
       const positions = Uint32Array.from(places, (place) => train[place]);
       return planned(step, 'trainAugmentation', positions);
     },
@@ -78,6 +81,10 @@ export function epochBatches(source: BatchSource, epoch: number): EpochBatches {
       return planned(step, 'validationAugmentation', positions);
     },
   };
+}
+
+function walked(order: Uint32Array, batchSize: number, step: number): Uint32Array {
+  return order.subarray(step * batchSize, (step + 1) * batchSize);
 }
 
 /** What `make` gives, made when it is first asked for. */
@@ -100,9 +107,15 @@ function walkedBatches({ train, validation, settings, seed }: BatchSource, epoch
     Uint32Array.from({ length: sizeOf(step) }, (_, i) => order()[(step * batchSize + i) % validation.length]);
 }
 
-function drawnBatches({ validation, settings, seed }: BatchSource, epoch: number): Draw {
-  const size = Math.min(settings.batchSize, validation.length);
-  return (step) => sample({ seed, purpose: 'validationOrder', epoch, step }, validation.length, size);
+function drawnBatches(source: BatchSource, epoch: number): Draw {
+  return (step) => drawnPlaces(source, 'validation', epoch, step);
+}
+
+/** Places of a part of the images, none twice. */
+function drawnPlaces(source: BatchSource, part: 'train' | 'validation', epoch: number, step: number): Uint32Array {
+  const { settings, seed } = source;
+  const { length } = source[part];
+  return sample({ seed, purpose: `${part}Order`, epoch, step }, length, Math.min(settings.batchSize, length));
 }
 
 /**

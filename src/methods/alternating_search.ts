@@ -1,34 +1,19 @@
 // A search in which alpha and weights learn in turn, on two halves of the training images: what most methods are.
-import type { AffineChoice } from '../augment/affine.ts';
-import { type AugmentSettings, augmentsImages, checkAugmentation, placementOf } from '../augment/augment.ts';
-import type { Command, Device, DropoutDraw, GatheredBatch, Outcome, Program } from '../backend/device.ts';
-import type { Parameters } from '../backend/parameters.ts';
+import { type AugmentSettings, checkAugmentation } from '../augment/augment.ts';
+import type { Device } from '../backend/device.ts';
 import { type Dataset, type ImageFiles, type ImageSet, isInMemory } from '../data/dataset.ts';
 import { splitIndices } from '../data/split.ts';
 import type { Genotype } from '../genotype/genotype.ts';
 import { withAffine } from '../learn/affine_images.ts';
-import { BatchWalk } from '../learn/batch_walk.ts';
-import { type CosineSchedule, cosineLearningRate } from '../learn/cosine.ts';
+import { cosineLearningRate } from '../learn/cosine.ts';
 import { EpochMeans } from '../learn/epoch_means.ts';
-import { openFeed } from '../learn/feed.ts';
-import { createProgramSet, type ProgramSet } from '../learn/program_set.ts';
-import { scoreImages, tellsTopFive } from '../learn/score.ts';
-import {
-  epochBatches,
-  fedBatches,
-  type SearchBatchSettings,
-  type SearchSource,
-  stepsPerEpoch,
-  type ValidationOrder,
-  validationBatches,
-} from '../learn/search_batches.ts';
-import { type WeightSettings, type WeightStepOutcome, weightStep, weightStepOutcome } from '../learn/weight_step.ts';
+import { tellsTopFive } from '../learn/score.ts';
+import { validationBatches } from '../learn/search_batches.ts';
 import { intoMemory } from '../load/into_memory.ts';
 import { ImagePool } from '../load/pool.ts';
 import type { Supernet } from '../network/supernet.ts';
-import { Resources } from '../resources.ts';
 import { mixingOfRows, type RowsByTable, readAlpha } from '../select/alpha.ts';
-import type { SelectionOptions } from '../select/rules.ts';
+import type { AlternatingOutcome, AlternatingParts, AlternatingSettings } from './alternating_parts.ts';
 import type {
   EpochReport,
   InitialArchitecture,
@@ -43,71 +28,7 @@ import type {
   StepReport,
 } from './method.ts';
 import { initialArchitecture, searchedSupernet } from './supernet_search.ts';
-
-/** What every such search can be told. */
-export interface AlternatingSettings extends CosineSchedule, WeightSettings, SearchBatchSettings {
-  readonly initChannels: number;
-  readonly layers: number;
-  readonly trainPortion: number;
-  readonly precision: 'fp32' | 'tf32' | 'bf16';
-  /** Validate on images augmented as those to learn from; on plain ones when absent. */
-  readonly augmentedValidation?: boolean;
-  /** The AutoAugment of FairDARTS on images to learn from; off when absent. */
-  readonly autoAug?: boolean;
-  /** Affine maps of images that they suit; off when absent. */
-  readonly affine?: AffineChoice;
-  /** Epochs in which the weights learn alone; 0 when absent. */
-  readonly alphaWarmupEpochs?: number;
-  /** Of an auxiliary head's loss while the weights learn; no such head when absent or 0. */
-  readonly auxWeight?: number;
-}
-
-/** What one step works on. */
-export interface AlternatingStep<Settings> {
-  /** Of the training batch's size, and of the validation batch's. */
-  readonly program: Program;
-  readonly validationProgram: Program;
-  readonly train: GatheredBatch;
-  /** The one that alpha learns on; the training batch where no images are kept for that. */
-  readonly validation: GatheredBatch;
-  /** The training batch for alpha's share of a step, where noise and dropout are drawn by themselves. */
-  readonly trainForAlpha: GatheredBatch;
-  readonly settings: Settings;
-  /** Of the weights; also ξ of an unrolled step. */
-  readonly learningRate: number;
-  /** Number of this step in the run, from 0; where the weights learn alone at first, from where alpha learns too. */
-  readonly update: number;
-}
-
-/** What a step came to. */
-export interface AlternatingOutcome extends WeightStepOutcome {
-  /** What the search reports beside loss and accuracy, by name. */
-  readonly measures: Readonly<Record<string, number>>;
-}
-
-/** In what such searches differ. */
-export interface AlternatingParts<Settings> {
-  /** Alpha's share of a step; none where alpha does not learn, or learns with the weights. */
-  alpha(step: AlternatingStep<Settings>): Command[];
-  /** The weights' share, from a pass to their update; SGD with momentum when absent. */
-  weights?(step: AlternatingStep<Settings>): Command[];
-  /** How alpha's batches are drawn, or that there are none; `walk` when absent. */
-  readonly validation?: ValidationOrder | 'none';
-  /** Reads the outcomes of both shares; when absent the first one of alpha's has the validation loss. */
-  outcome?(alpha: readonly Outcome[], weights: readonly Outcome[]): AlternatingOutcome;
-  /** Measures of epochs that are means of measures of steps, weighted by the training batch's size: which, by name. */
-  readonly means?: Readonly<Record<string, string>>;
-  /** What the graph's noise is scaled by in an epoch; no noise when absent. */
-  noiseScale?(epoch: number): number;
-  /** How {@link AlternatingParts.select} does, where a rule of selection does. */
-  readonly selection?: SelectionOptions;
-  /** Whether the search finds the alpha of the epoch that validates best, the first of equals, rather than the last one. */
-  readonly keepsBest?: boolean;
-  /** The genotype that mixing weights, and the alpha that they follow from, stand for. */
-  select(supernet: Supernet, mixing: RowsByTable, alpha: RowsByTable): Genotype;
-  /** What a user should know of the genotype that was found. */
-  notices?(supernet: Supernet, mixing: RowsByTable, genotype: Genotype): readonly string[];
-}
+import { openSupernet as openSupernetOf, type SupernetTraining } from './supernet_training.ts';
 
 /** What such a search reports. */
 export const alternatingMeasures: readonly Measure[] = [
@@ -137,8 +58,10 @@ export interface SearchingRun extends MethodRun {
 }
 
 /** Such a search, before anything lies on a device. */
-export interface SearchDescription extends MethodDescription {
+export interface SearchDescription<Settings = unknown> extends MethodDescription {
   open(device: Device): Promise<SearchingRun>;
+  /** Its supernet alone, for who goes on with it. */
+  openSupernet(device: Device): Promise<SupernetTraining<Settings & AlternatingSettings>>;
 }
 
 /**
@@ -149,7 +72,7 @@ export interface SearchDescription extends MethodDescription {
 export async function alternatingSearch<Settings extends AlternatingSettings>(
   context: MethodContext<Settings>,
   parts: AlternatingParts<Settings>,
-): Promise<SearchDescription> {
+): Promise<SearchDescription<Settings>> {
   const { settings, seed } = context;
   const {
     dataset: given,
@@ -163,7 +86,9 @@ export async function alternatingSearch<Settings extends AlternatingSettings>(
     : supernet;
   // Not before the supernet: it may refuse the size.
   const dataset = await loadedWhole(given, context);
-  const split = splitIndices(dataset.train.labels.length, settings.trainPortion, seed);
+  const split = splitIndices(dataset.train.labels.length, settings.trainPortion, seed, settings.fileOrder);
+  const options = { supernet, plain, dataset, split, augment, parts, settings, seed, workers: context.workers };
+  const openSupernet = (device: Device) => openSupernetOf(device, options);
   return {
     dataset,
     graphs: { supernet: supernet.graph },
@@ -173,20 +98,8 @@ export async function alternatingSearch<Settings extends AlternatingSettings>(
     notices,
     trainImages: split.train.length,
     validationImages: split.validation.length,
-    open: async (device) => {
-      using resources = new Resources();
-      const parameters = resources.use(await device.createParameters(supernet.graph, { seed }));
-      const order = parts.validation === 'draw' ? 'draw' : 'walk';
-      const images = await openImages(device, dataset, { ...context, augment }, resources);
-      const source = { ...images, ...split, order, settings, seed } as const;
-      return new AlternatingRun(
-        device,
-        { supernet, plain, parameters, classes: dataset.classes },
-        source,
-        parts,
-        resources,
-      );
-    },
+    openSupernet,
+    open: async (device) => new AlternatingRun(await openSupernet(device), parts),
   };
 }
 
@@ -204,118 +117,48 @@ function augmentOf({ autoAug = false }: AlternatingSettings): AugmentSettings {
   return { randomResizedCrop: false, autoAugment: autoAug ? 'fairdarts' : 'off', colorJitter: 0, hueJitter: 0 };
 }
 
-/** Both splits' images, and what a device does to them; they are the device's then where nothing is done to them before. */
-async function openImages(
-  device: Device,
-  { train, mean, deviation, augmentation }: Dataset,
-  { augment, seed, workers }: Pick<MethodContext<unknown>, 'seed' | 'workers'> & { readonly augment: AugmentSettings },
-  resources: Resources,
-): Promise<Pick<SearchSource, 'statistics' | 'trainImages' | 'validationImages'>> {
-  const pool = resources.use(new ImagePool(workers));
-  const placement = augment.placement ?? placementOf(augment, augmentation);
-  const placed = { ...augment, placement };
-  const open = async () => resources.use(await openFeed(device, train, { pool, augment: placed, seed }));
-  const trainImages = await open();
-  return {
-    statistics: { mean, deviation, augmentation: placement === undefined ? augmentation : { pad: 0, flip: false } },
-    trainImages,
-    // A batch of one must not take the place of the other's.
-    validationImages: augmentsImages(placed) ? await open() : trainImages,
-  };
-}
-
-/** Few crossings, yet an abort is noticed in between, and memory for logits stays small. */
-const batchesPerCall = 16;
-
-/** What a search trains. */
-interface Searched {
-  readonly supernet: Supernet;
-  /** Without what only learning needs. */
-  readonly plain: Supernet;
-  readonly parameters: Parameters;
-  readonly classes: number;
-}
-
-/** Where batches come from, and what is done with them. */
-interface Source<Settings> extends SearchSource {
-  readonly settings: Settings & SearchBatchSettings;
-}
-
 /** The epoch that validated best, and its alpha. */
 type Best = { readonly epoch: number; readonly accuracy: number; readonly alpha: RowsByTable };
 
 class AlternatingRun<Settings extends AlternatingSettings> implements SearchingRun {
   readonly state: RunState;
   readonly supernet: Supernet;
-  readonly #device: Device;
-  readonly #searched: Searched;
-  readonly #source: Source<Settings>;
+  readonly #training: SupernetTraining<Settings>;
   readonly #parts: AlternatingParts<Settings>;
-  readonly #programs: ProgramSet;
-  readonly #plain: ProgramSet;
   readonly #means: EpochMeans;
-  readonly #resources: Resources;
-  readonly #train: BatchWalk;
-  /** Absent where alpha learns on the weights' batches. */
-  readonly #validation?: BatchWalk;
 
-  /** Takes what `resources` hold once nothing can fail any more. */
-  constructor(
-    device: Device,
-    searched: Searched,
-    source: Source<Settings>,
-    parts: AlternatingParts<Settings>,
-    resources: Resources,
-  ) {
-    const { supernet, plain, parameters } = searched;
-    const { settings, train } = source;
+  constructor(training: SupernetTraining<Settings>, parts: AlternatingParts<Settings>) {
+    const { supernet, parameters } = training;
     this.supernet = supernet;
-    this.#device = device;
-    this.#searched = searched;
-    this.#source = source;
+    this.#training = training;
     this.#parts = parts;
-    this.#programs = resources.use(createProgramSet(device, supernet.graph, parameters, settings.precision));
-    this.#plain =
-      plain === supernet
-        ? this.#programs
-        : resources.use(createProgramSet(device, plain.graph, parameters, settings.precision));
-    this.#programs.programFor(Math.min(settings.batchSize, train.length));
-    this.#train = new BatchWalk((epoch, step) => stepBatches(source, 'train', epoch, step));
-    if (parts.validation !== 'none') {
-      this.#validation = new BatchWalk((epoch, step) => stepBatches(source, 'validation', epoch, step));
-    }
     this.state = { parameters: { supernet: { parameters, optimizer: true } }, values: {} };
-    this.#means = new EpochMeans(this.state.values, train.length, Object.keys(parts.means ?? {}));
-    this.#resources = resources.move();
+    this.#means = new EpochMeans(this.state.values, training.images, Object.keys(parts.means ?? {}));
   }
 
   async stage(index: number): Promise<Stage | undefined> {
-    const { epochs } = this.#source.settings;
-    return index === 0 ? { name: 'search', epochs, steps: stepsPerEpoch(this.#source) } : undefined;
+    const { epochs } = this.#training.source.settings;
+    return index === 0 ? { name: 'search', epochs, steps: this.#training.steps } : undefined;
   }
 
   async step(at: Position): Promise<StepReport> {
-    const step = await this.#stepAt(at);
-    const isWarmup = at.updates < this.#warmupSteps;
-    const weightsAlone = () => weightStep({ ...step, batch: step.train });
-    const alpha = isWarmup ? [] : this.#parts.alpha(step);
-    const weights = isWarmup ? weightsAlone() : (this.#parts.weights?.(step) ?? weightsAlone());
-    const outcomes = await this.#device.execute([...alpha, ...weights]);
-    const read = (isWarmup ? undefined : this.#parts.outcome) ?? alternatingOutcome;
-    const outcome = read(outcomes.slice(0, alpha.length), outcomes.slice(alpha.length));
-    const { loss, correct, gradientNorm, measures } = outcome;
-    const samples = step.train.indices.length;
+    const { settings } = this.#training.source;
+    const { samples, loss, correct, gradientNorm, measures } = await this.#training.step(at, {
+      learningRate: cosineLearningRate(settings, at.epoch),
+      update: at.updates - this.#warmupSteps,
+      alone: at.updates < this.#warmupSteps,
+    });
     this.#means.add(samples, { loss, correct, ...this.#meansOf(measures) });
     return {
       samples,
       measures: { loss, accuracy: correct / samples, ...measures },
       gradientNorm,
-      last: at.step + 1 === stepsPerEpoch(this.#source),
+      last: at.step + 1 === this.#training.steps,
     };
   }
 
   get #warmupSteps(): number {
-    return (this.#source.settings.alphaWarmupEpochs ?? 0) * stepsPerEpoch(this.#source);
+    return (this.#training.source.settings.alphaWarmupEpochs ?? 0) * this.#training.steps;
   }
 
   #meansOf(measures: AlternatingOutcome['measures']): Readonly<Record<string, number>> {
@@ -323,34 +166,8 @@ class AlternatingRun<Settings extends AlternatingSettings> implements SearchingR
     return Object.fromEntries(means.map(([name, measure]) => [name, measures[measure]]));
   }
 
-  async #stepAt(at: Position): Promise<AlternatingStep<Settings>> {
-    const { epoch, step, updates } = at;
-    const { settings } = this.#source;
-    const { batch: train } = await this.#train.at(at);
-    const validation = this.#validation === undefined ? train : (await this.#validation.at(at)).batch;
-    // Each pass draws by itself: three of a step.
-    const drawing = (batch: GatheredBatch, pass: number) => this.#noisy(batch, epoch, 3 * step + pass);
-    return {
-      program: this.#programs.programFor(train.indices.length),
-      validationProgram: this.#programs.programFor(validation.indices.length),
-      train: drawing(train, 0),
-      validation: drawing(validation, this.#validation === undefined ? 0 : 1),
-      trainForAlpha: drawing(train, 2),
-      settings,
-      learningRate: cosineLearningRate(settings, epoch),
-      update: updates - this.#warmupSteps,
-    };
-  }
-
-  #noisy(batch: GatheredBatch, epoch: number, step: number): GatheredBatch {
-    const noiseScale = this.#parts.noiseScale?.(epoch) ?? 0;
-    if (noiseScale === 0) return batch;
-    const dropout: DropoutDraw = { seed: this.#source.seed, epoch, step, noiseScale };
-    return { ...batch, dropout };
-  }
-
   async endEpoch({ epoch }: Position, signal?: AbortSignal): Promise<EpochReport> {
-    const { settings, validation } = this.#source;
+    const { settings, validation } = this.#training.source;
     const score = validation.length === 0 ? undefined : await this.#score(epoch, signal);
     const now = await this.#now();
     if (this.#parts.keepsBest && score !== undefined) this.#keepBest(epoch, score.accuracy, now.alpha);
@@ -359,27 +176,17 @@ class AlternatingRun<Settings extends AlternatingSettings> implements SearchingR
       measures: {
         learningRate: cosineLearningRate(settings, epoch),
         ...this.#means.end(score && { loss: score.loss, accuracy: score.accuracy }),
-        ...(score && tellsTopFive(this.#searched.classes) && { validationTop5: score.top5 }),
+        ...(score && tellsTopFive(this.#training.classes) && { validationTop5: score.top5 }),
       },
       architecture: { genotype, alpha },
     };
   }
 
   #score(epoch: number, signal?: AbortSignal) {
-    const { settings, validationImages } = this.#source;
-    const { classes, plain } = this.#searched;
-    const augmentedIn = settings.augmentedValidation ? { epoch } : undefined;
-    const planned = validationBatches(this.#source, augmentedIn);
-    const draws = augmentedIn && { ...augmentedIn, firstDraw: stepsPerEpoch(this.#source) };
-    return scoreImages({
-      device: this.#device,
-      programFor: this.#plain.programFor,
-      logits: plain.logits,
-      classes,
-      batches: fedBatches(validationImages, planned, { ...draws, signal }),
-      batchesPerCall: validationImages.stays ? batchesPerCall : 1,
-      signal,
-    });
+    const { source, steps } = this.#training;
+    const augmentedIn = source.settings.augmentedValidation ? { epoch } : undefined;
+    const draws = augmentedIn && { ...augmentedIn, firstDraw: steps };
+    return this.#training.score(validationBatches(source, augmentedIn), { ...draws, signal });
   }
 
   #keepBest(epoch: number, accuracy: number, alpha: RowsByTable): void {
@@ -399,7 +206,7 @@ class AlternatingRun<Settings extends AlternatingSettings> implements SearchingR
     return {
       genotype,
       mixing,
-      scores: this.#source.validation.length === 0 ? {} : this.#scores(),
+      scores: this.#training.source.validation.length === 0 ? {} : this.#scores(),
       ...(notices.length > 0 && { notices }),
     };
   }
@@ -410,7 +217,7 @@ class AlternatingRun<Settings extends AlternatingSettings> implements SearchingR
   }
 
   async architecture(): Promise<InitialArchitecture> {
-    const { supernet, parameters } = this.#searched;
+    const { supernet, parameters } = this.#training;
     return initialArchitecture(supernet, parameters, this.#parts.selection);
   }
 
@@ -420,7 +227,7 @@ class AlternatingRun<Settings extends AlternatingSettings> implements SearchingR
   }
 
   async #now(): Promise<Found> {
-    const { supernet, parameters } = this.#searched;
+    const { supernet, parameters } = this.#training;
     const { alpha, mixing } = await readAlpha(supernet, parameters);
     return this.#foundAt(alpha, mixing);
   }
@@ -430,22 +237,6 @@ class AlternatingRun<Settings extends AlternatingSettings> implements SearchingR
   }
 
   [Symbol.dispose](): void {
-    this.#resources[Symbol.dispose]();
+    this.#training[Symbol.dispose]();
   }
-}
-
-/** Where alpha's first command is a pass, it has the loss that alpha learned from. */
-export function alternatingOutcome(alpha: readonly Outcome[], weights: readonly Outcome[]): AlternatingOutcome {
-  const measures = alpha.map(({ loss = Number.NaN }) => ({ validationLoss: loss }));
-  return { ...weightStepOutcome(weights), measures: measures[0] ?? {} };
-}
-
-/** The batches of one split that an epoch's steps take, from a step on. */
-function stepBatches(source: SearchSource, split: 'train' | 'validation', epoch: number, first: number) {
-  const steps = Array.from({ length: stepsPerEpoch(source) - first }, (_, i) => first + i);
-  const planned = steps.map(epochBatches(source, epoch)[split]);
-  // An image may come in any of alpha's batches.
-  return split === 'train'
-    ? fedBatches(source.trainImages, planned, { epoch })
-    : fedBatches(source.validationImages, planned, { epoch, firstDraw: first });
 }

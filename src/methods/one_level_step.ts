@@ -2,7 +2,7 @@
 import type { Command } from '../backend/device.ts';
 import { type AlphaSettings, alphaUpdate } from '../learn/alpha_step.ts';
 import { weightStep } from '../learn/weight_step.ts';
-import type { AlternatingSettings, AlternatingStep } from './alternating_search.ts';
+import type { AlternatingSettings, AlternatingStep } from './alternating_parts.ts';
 
 /** The commands of a step; the weights' gradient alone is clipped. `terms` are added to alpha's gradient behind the pass. */
 export function oneLevelStep(

@@ -7,7 +7,7 @@ import type {
   AlternatingParts,
   AlternatingSettings,
   AlternatingStep,
-} from './alternating_search.ts';
+} from './alternating_parts.ts';
 import type { Measure } from './method.ts';
 
 type Settings = AlternatingSettings & ZeroOneSettings;

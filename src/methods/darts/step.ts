@@ -3,7 +3,7 @@ import type { Command, Outcome } from '../../backend/device.ts';
 import { alphaUpdate } from '../../learn/alpha_step.ts';
 import { type WeightStepOutcome, weightStep, weightStepOutcome } from '../../learn/weight_step.ts';
 import { zeroOneLoss } from '../../learn/zero_one.ts';
-import type { AlternatingStep } from '../alternating_search.ts';
+import type { AlternatingStep } from '../alternating_parts.ts';
 import type { SearchSettings } from './settings.ts';
 
 /** What one search step works on; both batches have the program's size. */

@@ -2,7 +2,7 @@
 import type { Command } from '../../backend/device.ts';
 import { alphaUpdate } from '../../learn/alpha_step.ts';
 import { zeroOneLoss } from '../../learn/zero_one.ts';
-import type { AlternatingParts, AlternatingStep } from '../alternating_search.ts';
+import type { AlternatingParts, AlternatingStep } from '../alternating_parts.ts';
 import { oneLevelStep } from '../one_level_step.ts';
 import { twoTerms, zeroOneMeans, zeroOneReports } from '../zero_one_search.ts';
 import type { FairdartsSettings } from './settings.ts';
