@@ -1,5 +1,7 @@
+import type { BlankPresetName, BlankSettings } from './methods/blank/settings.ts';
 import type { PresetName, SearchSettings } from './methods/darts/settings.ts';
 import type { FairdartsPresetName, FairdartsSettings } from './methods/fairdarts/settings.ts';
+import type { SdartsPresetName, SdartsSettings } from './methods/sdarts/settings.ts';
 import type { StacnasPresetName, StacnasSettings } from './methods/stacnas/settings.ts';
 import type { TrainPresetName, TrainSettings } from './methods/train/settings.ts';
 import type { SearchEvent, SearchResult } from './run/events.ts';
@@ -13,9 +15,14 @@ export interface SearchOptions extends RunOptions {
   /** How to search: the name of a method, as `dartsmith methods` lists them; `darts` when absent. */
   readonly method?: string;
   /** Ready-made settings; the method's first, `quick`, when absent. */
-  readonly preset?: PresetName | FairdartsPresetName | StacnasPresetName;
+  readonly preset?: PresetName | FairdartsPresetName | StacnasPresetName | SdartsPresetName | BlankPresetName;
   /** Settings of the method that replace the preset's. */
-  readonly settings?: Partial<SearchSettings> | Partial<FairdartsSettings> | Partial<StacnasSettings>;
+  readonly settings?:
+    | Partial<SearchSettings>
+    | Partial<FairdartsSettings>
+    | Partial<StacnasSettings>
+    | Partial<SdartsSettings>
+    | Partial<BlankSettings>;
   /** A known space's name or one of your own; the preset's or the method's first when absent. */
   readonly space?: string | SearchSpace;
   /** Directory of a run whose stages have found something, where the method's runs may begin with that (StacNAS). */

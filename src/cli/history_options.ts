@@ -26,12 +26,13 @@ export function cellsTold({ layout }: MixingHistory, cell: CellKey | undefined):
 }
 
 /** Adds the rule of selection and its threshold, and what the published code's files do not say. */
-export function addHistoryOptions(command: Command): void {
+export function addHistoryOptions(command: Command, others: readonly string[] = []): void {
+  const runs = others.length > 0 ? `; by a run of its own, with settings: ${others.join(', ')}` : '';
   command
     // Without a default: it follows from the search.
     .option(
       '--by <rule>',
-      `rule: ${selectionRules.join(', ')} (default: the search's; else threshold_sparse, darts where weights are by softmax)`,
+      `rule: ${selectionRules.join(', ')} (default: the search's; else threshold_sparse, darts where weights are by softmax)${runs}`,
       choiceParser('--by', selectionRules),
     )
     .option(

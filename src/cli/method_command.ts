@@ -10,6 +10,7 @@ import { parseThen } from './then_option.ts';
 const summaries: Readonly<Record<RunCommand, string>> = {
   search: 'search an architecture',
   train: 'train the network of a genotype from scratch',
+  select: 'select a genotype afterwards',
 };
 
 const interruption = `Ctrl-C finishes the step, writes a checkpoint and says how to go on; the second
@@ -24,7 +25,7 @@ export function addMethodCommand(
   methods: readonly Method[],
 ): void {
   const among = methodsOf(name, methods);
-  const method = among.find((one) => one.name === givenMethod(args)) ?? among[0];
+  const method = among.find((one) => one.name === wordOf(args, '--method')) ?? among[0];
   const command = program.command(name).summary(summaries[name]).description(method.description);
   addRunOptions(command, method, among);
   const examples = exampleLines(method, among).map((line) => `  ${line}`);
@@ -33,13 +34,38 @@ export function addMethodCommand(
     .action((flags: RunFlags) => runMethodCommand(method, flags, methods));
 }
 
+/** Whether a command line selects by a run of its own, rather than by a rule that looks at alpha alone. */
+export function selectsByRun(args: readonly string[], methods: readonly Method[]): boolean {
+  if (args[0] !== 'select') return false;
+  const isResumed = args.some((word) => word === '--resume' || word.startsWith('--resume='));
+  return isResumed || methodsOf('select', methods).some(({ name }) => name === wordOf(args, '--by'));
+}
+
+/** Adds `dartsmith select RUN --by METHOD`: a run that goes on with the supernet of another. */
+export function addSelectionCommand(program: Command, args: readonly string[], methods: readonly Method[]): void {
+  const among = methodsOf('select', methods);
+  const method = among.find(({ name }) => name === wordOf(args, '--by')) ?? among[0];
+  const command = program.command('select').summary(summaries.select).description(method.description);
+  command.argument('[run]', 'the run directory of a search');
+  addRunOptions(command, method, among);
+  const examples = exampleLines(method, among).map((line) => `  ${line}`);
+  command
+    .addHelpText('after', ['', 'Examples:', ...examples, '', interruption].join('\n'))
+    .action((run: string | undefined, flags: RunFlags) => runMethodCommand(method, flags, methods, run));
+}
+
 /** Before options are parsed, since they depend on it. */
-function givenMethod(args: readonly string[]): string | undefined {
-  const place = args.findIndex((word) => word === '--method' || word.startsWith('--method='));
+function wordOf(args: readonly string[], flag: '--method' | '--by'): string | undefined {
+  const place = args.findIndex((word) => word === flag || word.startsWith(`${flag}=`));
   return place < 0 ? undefined : (args[place].split('=')[1] ?? args[place + 1]);
 }
 
-async function runMethodCommand(method: Method, flags: RunFlags, methods: readonly Method[]): Promise<void> {
+async function runMethodCommand(
+  method: Method,
+  flags: RunFlags,
+  methods: readonly Method[],
+  run?: string,
+): Promise<void> {
   const { command, needs } = method;
   const { arch, resume, then } = flags;
   if (needs === 'genotype' && resume === undefined && arch === undefined) {
@@ -47,10 +73,14 @@ async function runMethodCommand(method: Method, flags: RunFlags, methods: readon
       'expected --arch, the genotype whose network is trained, such as --arch DARTS_V2 or a run directory',
     );
   }
+  if (needs === 'run' && (resume === undefined) === (run === undefined)) {
+    throw new ArgumentError('expected the run directory of a search, or --resume with that of a selection');
+  }
   const given = resume === undefined && arch !== undefined ? await networkGenotype(arch, flags) : undefined;
   return followRun(command, flags, methods, (directory, signal) => {
     const training = then === undefined ? undefined : parseThen(then, trainingMethod(methods));
-    const options = { ...runOptionsOf(method, flags, directory, signal), genotype: given?.genotype, training };
+    const own = { genotype: given?.genotype, training, run, ...(run !== undefined && { method: method.name }) };
+    const options = { ...runOptionsOf(method, flags, directory, signal), ...own };
     // A method refuses options that it does not know, given or not.
     const known = Object.entries(options).filter(([, value]) => value !== undefined);
     return startMethod(command, Object.fromEntries(known), methods);

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { type Method, runCommands } from '../methods/method.ts';
+import type { Method } from '../methods/method.ts';
 import { methods as builtInMethods } from '../methods/registry.ts';
 import { addBenchCommand } from './bench.ts';
 import { addCorrelateCommand } from './correlate.ts';
@@ -11,7 +11,7 @@ import { endingOf } from './failure.ts';
 import { addFeaturesCommand } from './features.ts';
 import { addHistoryCommand } from './history.ts';
 import { addInfoCommand } from './info.ts';
-import { addMethodCommand } from './method_command.ts';
+import { addMethodCommand, addSelectionCommand, selectsByRun } from './method_command.ts';
 import { addMethodsCommand } from './methods.ts';
 import { addSelectCommand } from './select.ts';
 import { addShowCommand } from './show.ts';
@@ -59,12 +59,13 @@ function createProgram(args: readonly string[], methods: readonly Method[]): Com
     .exitOverride()
     // Commander's own report of an error would be a second one.
     .configureOutput({ outputError: () => {} });
-  for (const command of runCommands) addMethodCommand(program, command, args, methods);
+  for (const command of ['search', 'train'] as const) addMethodCommand(program, command, args, methods);
   addTestCommand(program);
   addExportCommand(program);
   addImportCommand(program);
   addShowCommand(program, methods);
-  addSelectCommand(program);
+  if (selectsByRun(args, methods)) addSelectionCommand(program, args, methods);
+  else addSelectCommand(program, methods);
   addFeaturesCommand(program);
   addCorrelateCommand(program, methods);
   addHistoryCommand(program);

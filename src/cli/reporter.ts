@@ -3,6 +3,7 @@ import type { Measure, Method } from '../methods/method.ts';
 import { methods as builtInMethods } from '../methods/registry.ts';
 import { runFiles } from '../run/directory.ts';
 import type {
+  DecisionEvent,
   EpochEvent,
   RunEvent,
   SearchResult,
@@ -95,6 +96,7 @@ function createPlainReporter({ stdout, stderr }: ReporterStreams, methods: reado
       else if (event.type === 'step' && isListedStep(event)) print(stepLine(event, measures));
       else if (event.type === 'epoch') print(epochLine(event, measures, plain));
       else if (event.type === 'genotype') genotypeLines(event.genotype, plainRoom).forEach(print);
+      else if (event.type === 'decision') print(decisionLine(event));
       else if (event.type === 'unreadable') notice(unreadableLine(event));
     },
     notice,
@@ -144,6 +146,7 @@ function createLiveReporter(
       else if (event.type === 'step') draw(event);
       else if (event.type === 'epoch') finishEpoch(event);
       else if (event.type === 'genotype') print(genotypeLines(event.genotype, roomOf(stdout)));
+      else if (event.type === 'decision') print([decisionLine(event)]);
       else if (event.type === 'unreadable') notice(unreadableLine(event));
     },
     notice,
@@ -154,6 +157,11 @@ function createLiveReporter(
     },
     close: () => live.close(),
   };
+}
+
+/** A choice in its own words, or as it is. */
+export function decisionLine({ decision }: Pick<DecisionEvent, 'decision'>): string {
+  return `decided: ${decision['told'] ?? JSON.stringify(decision)}`;
 }
 
 /** What the events of a run tell, by its method. */

@@ -35,6 +35,7 @@ export interface RunFlags extends NetworkFlags {
   readonly arch?: string;
   readonly from?: string;
   readonly then?: string;
+  readonly stage?: string;
   readonly dataset?: DatasetName;
   readonly dataDir?: string;
   readonly limit?: number;
@@ -68,8 +69,9 @@ const backends = ['auto', ...backendNames] as const;
 
 /** Adds the options of every run of a command: those of `method` among them. */
 export function addRunOptions(command: Command, method: Method, among: readonly Method[]): void {
-  const { presets, spaces, needs, data, followsRuns } = method;
+  const { needs, followsRuns } = method;
   if (method.command === 'search') addMethodOption(command, among);
+  if (method.command === 'select') addDeciderOption(command, among);
   if (method.command === 'search') addThenOption(command);
   if (needs === 'genotype') {
     command.option('--arch <genotype>', genotypeArgumentHelp, textParser('--arch', 'a genotype'));
@@ -80,6 +82,26 @@ export function addRunOptions(command: Command, method: Method, among: readonly 
     command.option('--from <run>', help, textParser('--from', 'a run directory'));
   }
   addPresetOption(command, method);
+  if (needs === 'run') addSourceOptions(command);
+  else addDataOptions(command, method);
+  if (method.command === 'train') addPortionOption(command);
+  command.option('--seed <number>', 'decides every random choice (default: 0)', integerParser('--seed', 0));
+  addDeviceOptions(command);
+  command
+    .option('--out <run>', 'new run directory (default: runs/DATASET-DATE-TIME)', textParser('--out', 'a folder'))
+    .option(
+      '--resume <run>',
+      'go on with an interrupted run, to the same bits',
+      textParser('--resume', 'a run directory'),
+    );
+  addCheckpointOption(command);
+  command.option('--json', 'print events as JSON Lines on stdout, everything else on stderr');
+  addSettingOptions(command, method);
+}
+
+/** Adds what tells where images come from, and the space. */
+function addDataOptions(command: Command, method: Method): void {
+  const { presets, spaces, data } = method;
   command
     .option('--dataset <name>', `${datasetNames.join(', ')} (default: mnist)`, choiceParser('--dataset', datasetNames))
     .option(
@@ -95,19 +117,19 @@ export function addRunOptions(command: Command, method: Method, among: readonly 
     command.option('--space <name>', help, choiceParser('--space', spaces));
   }
   if (data === 'images') addImageOptions(command);
-  if (method.command === 'train') addPortionOption(command);
-  command.option('--seed <number>', 'decides every random choice (default: 0)', integerParser('--seed', 0));
-  addDeviceOptions(command);
+}
+
+/** Adds what tells of the search that is gone on with. */
+function addSourceOptions(command: Command): void {
   command
-    .option('--out <run>', 'new run directory (default: runs/DATASET-DATE-TIME)', textParser('--out', 'a folder'))
-    .option(
-      '--resume <run>',
-      'go on with an interrupted run, to the same bits',
-      textParser('--resume', 'a run directory'),
-    );
-  addCheckpointOption(command);
-  command.option('--json', 'print events as JSON Lines on stdout, everything else on stderr');
-  addSettingOptions(command, method);
+    .option('--stage <name>', 'of a search in stages: which (default: the last)', textParser('--stage', 'a stage'))
+    .option('--data-dir <folder>', "the data's files (default: the search's)", textParser('--data-dir', 'a folder'));
+}
+
+function addDeciderOption(command: Command, among: readonly Method[]): void {
+  const names = among.map(({ name }) => name);
+  const help = `what decides: ${names.join(', ')}; a rule of selection (select --help) needs no fine-tuning`;
+  command.option('--by <name>', help, choiceParser('--by', names));
 }
 
 function addMethodOption(command: Command, among: readonly Method[]): void {
@@ -143,10 +165,10 @@ export function runOptionsOf(
   const { dataset, dataDir, limit, imageSize, colourProfile, seed } = flags;
   const runtime = { threads, backend, index: gpu, workers, checkpointSeconds, dataDir, signal };
   if (resume !== undefined) return { ...runtime, resume };
-  const { method, preset, space, validationPortion, from } = flags;
+  const { method, preset, space, validationPortion, from, stage } = flags;
   const settings = givenSettings(table, flags as Readonly<Record<string, unknown>>);
   const data = { dataset, limit, imageSize, colourProfile, validationPortion };
-  return { ...runtime, ...data, method, preset, space, settings, seed, from, out: directory };
+  return { ...runtime, ...data, method, preset, space, settings, seed, from, stage, out: directory };
 }
 
 /** What happens to image files where nobody says otherwise, in words. */
@@ -181,7 +203,8 @@ export async function followRun(
 ): Promise<void> {
   refuseBesideResume(flags);
   const { resume, out, dataset = 'mnist', json = false } = flags;
-  const directory = resume ?? out ?? (await makeRunDirectory(runName(dataset, new Date())));
+  const directory =
+    resume ?? out ?? (await makeRunDirectory(runName(command === 'select' ? 'selection' : dataset, new Date())));
   const reporter = createReporter(json, process, process.env, methods);
   const interrupt = listenForInterrupt(({ notice }) => reporter.notice(notice));
   try {

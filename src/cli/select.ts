@@ -4,6 +4,8 @@ import { checkLive } from '../genotype/dead_nodes.ts';
 import type { Genotype } from '../genotype/genotype.ts';
 import { formatGenotype } from '../genotype/text.ts';
 import { writeFileAtomic } from '../io/atomic.ts';
+import type { Method } from '../methods/method.ts';
+import { methodsOf } from '../methods/registry.ts';
 import { type SelectFromOptions, type Selection, selectFrom } from '../run/select.ts';
 import { looksAtThreshold } from '../select/rules.ts';
 import { momentOf } from '../words.ts';
@@ -16,6 +18,7 @@ Examples:
   dartsmith select runs/mine --by threshold_sparse --threshold 0.85
   dartsmith select runs/mine --by threshold_edge --epoch 30 --out genotype.txt
   dartsmith select normal_weight.npy
+  dartsmith select runs/mine --by projection --help
 
 Prints the genotype; how many weights reach the threshold goes to stderr. --arch
 takes what --out writes.`;
@@ -24,13 +27,16 @@ takes what --out writes.`;
 type Given = SelectFromOptions & { readonly out?: string; readonly json?: boolean };
 
 /** Adds `dartsmith select`. */
-export function addSelectCommand(program: Command): void {
+export function addSelectCommand(program: Command, methods: readonly Method[]): void {
   const command = program
     .command('select')
     .summary('select a genotype afterwards, by another rule or threshold')
     .description("Selects a genotype from a search's mixing weights, by any rule and threshold.")
     .argument('<source>', historySourceHelp);
-  addHistoryOptions(command);
+  addHistoryOptions(
+    command,
+    methodsOf('select', methods).map(({ name }) => name),
+  );
   command
     .option(
       '--epoch <number>',

@@ -8,6 +8,7 @@ import { formatShare } from './format.ts';
 import { flagOf } from './options.ts';
 import { createPaint } from './paint.ts';
 import { epochLine, genotypeLines, genotypeText, resultTexts } from './progress.ts';
+import { decisionLine } from './reporter.ts';
 import { stageText } from './start.ts';
 
 const examples = `
@@ -67,7 +68,7 @@ function storyteller(methods: readonly Method[]): (record: JournalRecord) => str
       case 'stage':
         return [stageText(record)];
       case 'decision':
-        return [`decision: ${JSON.stringify(record.decision)}`];
+        return [decisionLine(record)];
       case 'result':
         return resultLines(record);
       default:

@@ -7,7 +7,7 @@ export function startLines(event: StartEvent): string[] {
   const { dataset, trainImages, validationImages, imageShape, classes, layers, parameters, device, previousDevice } =
     event;
   const before = previousDevice === undefined ? '' : ` (until now on ${previousDevice})`;
-  const isSearch = event.run === 'search';
+  const isSearch = event.run !== 'train';
   const others = validationImages === 0 ? '' : ` and ${validationImages} ${isSearch ? 'validation' : 'test'}`;
   // A random search looks at no image.
   const counts = trainImages === 0 ? 'images ' : `${trainImages} training${others} images `;

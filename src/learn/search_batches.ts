@@ -122,7 +122,10 @@ function drawnPlaces(source: BatchSource, part: 'train' | 'validation', epoch: n
  * The whole validation split in order: normalised and otherwise as it is, or augmented as an epoch's training images are, by random
  * numbers of its own.
  */
-export function validationBatches(source: BatchSource, augmentedIn?: { readonly epoch: number }): PlannedBatch[] {
+export function validationBatches(
+  source: Omit<BatchSource, 'order'>,
+  augmentedIn?: { readonly epoch: number },
+): PlannedBatch[] {
   const { validation, settings, seed, statistics } = source;
   const { mean, deviation } = statistics;
   const batches: PlannedBatch[] = [];
@@ -143,6 +146,27 @@ export function validationBatches(source: BatchSource, augmentedIn?: { readonly 
   return batches;
 }
 
+/** The numbers of passes over the validation split begin so far behind those of an epoch's steps, and lie so far apart. */
+const passStride = 2 ** 16;
+
+/** The whole validation split in an order and with augmentation of its own, which belong to an epoch and the number of a pass in it. */
+export function shuffledBatches(source: BatchSource, epoch: number, pass: number): PlannedBatch[] {
+  const { validation, settings, seed } = source;
+  const first = passStride * (1 + pass);
+  const order = permutation({ seed, purpose: 'validationOrder', epoch, step: first }, validation.length);
+  const count = Math.ceil(validation.length / settings.batchSize);
+  return Array.from({ length: count }, (_, batch) => {
+    const places = order.subarray(batch * settings.batchSize, (batch + 1) * settings.batchSize);
+    return {
+      positions: Uint32Array.from(places, (place) => validation[place]),
+      augmentation: {
+        ...augmentation(source),
+        stream: { seed, purpose: 'validationAugmentation', epoch, step: first + batch },
+      },
+    };
+  });
+}
+
 /** Batches in their order, each on its device until the next one is asked for. Rejects as the feed does. */
 export async function* fedBatches(
   images: ImageFeed,
@@ -156,7 +180,7 @@ export async function* fedBatches(
   }
 }
 
-function augmentation({ statistics, settings }: BatchSource) {
+function augmentation({ statistics, settings }: Pick<BatchSource, 'statistics' | 'settings'>) {
   const { mean, deviation } = statistics;
   const { pad, flip } = statistics.augmentation;
   return { mean, deviation, pad, flip, cutout: settings.cutout ? settings.cutoutLength : 0 };

@@ -8,7 +8,7 @@ import { withAffine } from '../learn/affine_images.ts';
 import { cosineLearningRate } from '../learn/cosine.ts';
 import { EpochMeans } from '../learn/epoch_means.ts';
 import { tellsTopFive } from '../learn/score.ts';
-import { validationBatches } from '../learn/search_batches.ts';
+import { type ValidationOrder, validationBatches } from '../learn/search_batches.ts';
 import { intoMemory } from '../load/into_memory.ts';
 import { ImagePool } from '../load/pool.ts';
 import type { Supernet } from '../network/supernet.ts';
@@ -60,8 +60,15 @@ export interface SearchingRun extends MethodRun {
 /** Such a search, before anything lies on a device. */
 export interface SearchDescription<Settings = unknown> extends MethodDescription {
   open(device: Device): Promise<SearchingRun>;
-  /** Its supernet alone, for who goes on with it. */
-  openSupernet(device: Device): Promise<SupernetTraining<Settings & AlternatingSettings>>;
+  readonly supernet: Supernet;
+  readonly parts: AlternatingParts<Settings & AlternatingSettings>;
+  /** Its supernet alone, for who goes on with it; how alpha's batches are drawn may be another's. */
+  openSupernet(device: Device, order?: ValidationOrder): Promise<SupernetTraining<Settings & AlternatingSettings>>;
+}
+
+/** Whether a description is that of such a search. */
+export function isSearchDescription(description: MethodDescription): description is SearchDescription {
+  return 'openSupernet' in description;
 }
 
 /**
@@ -88,7 +95,8 @@ export async function alternatingSearch<Settings extends AlternatingSettings>(
   const dataset = await loadedWhole(given, context);
   const split = splitIndices(dataset.train.labels.length, settings.trainPortion, seed, settings.fileOrder);
   const options = { supernet, plain, dataset, split, augment, parts, settings, seed, workers: context.workers };
-  const openSupernet = (device: Device) => openSupernetOf(device, options);
+  const openSupernet: SearchDescription<Settings>['openSupernet'] = (device, order) =>
+    openSupernetOf(device, options, order);
   return {
     dataset,
     graphs: { supernet: supernet.graph },
@@ -98,7 +106,9 @@ export async function alternatingSearch<Settings extends AlternatingSettings>(
     notices,
     trainImages: split.train.length,
     validationImages: split.validation.length,
-    openSupernet,
+    supernet,
+    parts: parts as SearchDescription<Settings>['parts'],
+    openSupernet: openSupernet as SearchDescription<Settings>['openSupernet'],
     open: async (device) => new AlternatingRun(await openSupernet(device), parts),
   };
 }

@@ -8,6 +8,9 @@ export interface StepMeasures {
   readonly accuracy: number;
   /** Of a search: loss of this step's validation batch, the one alpha learned from. */
   readonly validationLoss?: number;
+  /** Of a selection by perturbation: how the supernet does on all validation images without something. */
+  readonly scoreAccuracy?: number;
+  readonly scoreLoss?: number;
   /** Of a search with a zero-one loss: that loss where alpha learned, without its weight. */
   readonly zeroOneLoss?: number;
 }

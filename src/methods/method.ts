@@ -9,11 +9,11 @@ import type { UnreadableImage } from '../load/loader.ts';
 import type { RowsByTable } from '../select/alpha.ts';
 import type { AlphaLayout } from '../select/layout.ts';
 import type { SelectionOptions } from '../select/rules.ts';
-import type { Presets, SettingsOf, SettingTable } from '../setting_rules.ts';
+import type { Presets, Settings, SettingsOf, SettingTable } from '../setting_rules.ts';
 import type { SearchSpace } from '../space/space.ts';
 
 /** The commands that a method may belong to. */
-export const runCommands = ['search', 'train'] as const;
+export const runCommands = ['search', 'train', 'select'] as const;
 
 /** One of {@link runCommands}. */
 export type RunCommand = (typeof runCommands)[number];
@@ -56,7 +56,7 @@ export interface Method<Table extends SettingTable = SettingTable> {
   /** Names of search spaces, the first of which is the default. */
   readonly spaces?: readonly string[];
   /** What a run starts from beside its data. */
-  readonly needs?: 'genotype';
+  readonly needs?: 'genotype' | 'run';
   /** The training that goes with a preset and settings of a search, where one is asked to follow. */
   usualTraining?(preset: string, settings: SettingsOf<Table>): UsualTraining;
   /** Whether a run may begin with what stages of another run of the method came to. */
@@ -89,11 +89,29 @@ export interface MethodContext<Values> {
   readonly genotype?: Genotype;
   /** What another run came to, where this one begins with it. */
   readonly before?: RunOutcomes;
+  /** The run whose supernet this one goes on with, where the method needs one. */
+  readonly source?: SourceRun;
   /** Share of the training images that a training is scored on, in place of test images. */
   readonly validationPortion?: number;
   /** Threads that read and augment images ahead. */
   readonly workers?: number;
   readonly signal?: AbortSignal;
+}
+
+/** A search whose supernet another run goes on with. */
+export interface SourceRun {
+  /** Absolute. */
+  readonly directory: string;
+  readonly method: Method;
+  readonly settings: Settings;
+  readonly seed: number;
+  readonly space?: string | SearchSpace;
+  readonly before?: RunOutcomes;
+  /** The file of weights, alpha and what optimisers keep of them. */
+  readonly checkpoint: string;
+  /** Where that stands: in which stage, how many epochs and steps of it are done. */
+  readonly at: Pick<Position, 'stage' | 'epoch' | 'updates'>;
+  readonly values: RunState['values'];
 }
 
 /** What the stages of a run came to. */
@@ -123,6 +141,8 @@ export interface MethodDescription {
   /** Images that the weights learn on, and images that they are validated on. */
   readonly trainImages: number;
   readonly validationImages: number;
+  /** Of a run in stages: the one of a number, as the values of a checkpoint tell; the description is that of the first. */
+  stageAt?(index: number, values: RunState['values']): Promise<MethodDescription>;
   /** Lays parameters and images on a device. */
   open(device: Device): Promise<MethodRun>;
 }
@@ -205,8 +225,8 @@ export interface StepReport {
 /** What a search has found so far. */
 export interface ArchitectureReport {
   readonly genotype: Genotype;
-  /** Architecture parameters by name of their table, one row an edge. */
-  readonly alpha: RowsByTable;
+  /** Architecture parameters by name of their table, one row an edge; absent where it is not they that decide. */
+  readonly alpha?: RowsByTable;
 }
 
 /** Architecture parameters before a search's first step, and what each of their numbers is for. */

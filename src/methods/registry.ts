@@ -1,11 +1,14 @@
+import { blank } from './blank/blank.ts';
 import { darts } from './darts/darts.ts';
 import { fairdarts } from './fairdarts/fairdarts.ts';
 import type { Method, RunCommand } from './method.ts';
+import { magnitude, projection } from './projection/projection.ts';
+import { sdarts } from './sdarts/sdarts.ts';
 import { stacnas } from './stacnas/stacnas.ts';
 import { train } from './train/train.ts';
 
 /** Every method; the first one of a command is its default. */
-export const methods: readonly Method[] = [darts, fairdarts, stacnas, train];
+export const methods: readonly Method[] = [darts, fairdarts, stacnas, sdarts, blank, train, projection, magnitude];
 
 /** Those of a command. */
 export function methodsOf(command: RunCommand, among: readonly Method[]): readonly Method[] {

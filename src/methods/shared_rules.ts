@@ -36,6 +36,14 @@ export function cutoutRules(usual: boolean) {
   } satisfies SettingTable;
 }
 
+/** Of searches whose batches may be those of DARTS-PT's code (arXiv:2108.04392). */
+export function batchRules(usual: boolean) {
+  return {
+    drawnBatches: flag(usual, 'draw both batches of every step anew, whole ones, so that images repeat or miss'),
+    fileOrder: flag(usual, 'weights learn on the first images of the dataset, rather than on some at random'),
+  } satisfies SettingTable;
+}
+
 /** How exact a device computes. */
 export const precisionRule = choice(
   'fp32',

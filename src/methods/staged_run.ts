@@ -27,7 +27,11 @@ export interface StagePart {
  */
 export async function describeStages(parts: readonly [StagePart, ...StagePart[]]): Promise<MethodDescription> {
   const first = await parts[0].describe([]);
-  return { ...first, open: async (device) => new StagedRun(device, parts, first, await first.open(device)) };
+  return {
+    ...first,
+    stageAt: (index, values) => parts[index].describe(outcomesOf(values).slice(0, index)),
+    open: async (device) => new StagedRun(device, parts, first, await first.open(device)),
+  };
 }
 
 /** Outcomes of the stages that have ended lie among the values under this name. */

@@ -23,6 +23,7 @@ import {
   type SearchBatchSettings,
   type SearchSource,
   stepsPerEpoch,
+  type ValidationOrder,
 } from '../learn/search_batches.ts';
 import { weightStep, weightStepOutcome } from '../learn/weight_step.ts';
 import type { PassOptions } from '../load/loader.ts';
@@ -72,22 +73,27 @@ export interface TrainedStep extends AlternatingOutcome {
 
 /** How a score is taken: with running statistics, and mixing weights that follow from alpha, when nothing else is said. */
 export type ScoreHow = Partial<Pick<EvaluateCommand, 'statistics' | 'mixing'>> &
-  Pick<PassOptions, 'epoch' | 'firstDraw' | 'signal'>;
+  Pick<PassOptions, 'epoch' | 'firstDraw' | 'signal'> & {
+    /** Whose images the batches are of. */
+    readonly of?: 'train' | 'validation';
+  };
 
 /** Few crossings, yet an abort is noticed in between, and memory for logits stays small. */
 const batchesPerCall = 16;
 
-/** Lays a supernet and its images on a device. */
+/** Lays a supernet and its images on a device; how alpha's batches are drawn may be said in place of the method. */
 export async function openSupernet<Settings extends AlternatingSettings>(
   device: Device,
   options: SupernetOptions<Settings>,
+  validationOrder?: ValidationOrder,
 ): Promise<SupernetTraining<Settings>> {
   const { supernet, split, settings, seed, parts } = options;
   using resources = new Resources();
   const parameters = resources.use(await device.createParameters(supernet.graph, { seed }));
   const images = await openImages(device, options, resources);
   const drawn = settings.drawnBatches === true;
-  const order = drawn || parts.validation === 'draw' ? 'draw' : 'walk';
+  const usual = drawn || parts.validation === 'draw' ? 'draw' : 'walk';
+  const order = validationOrder ?? usual;
   const source = { ...images, ...split, order, trainOrder: drawn ? 'draw' : 'walk', settings, seed } as const;
   return new SupernetTraining(device, options, parameters, source, resources);
 }
@@ -232,17 +238,17 @@ export class SupernetTraining<Settings extends AlternatingSettings> implements D
     return { ...batch, dropout };
   }
 
-  /** How well the network does on batches of validation images. Rejects with AbortedError on a signal. */
+  /** How well the network does on batches of images, validation ones unless said. Rejects with AbortedError on a signal. */
   score(planned: readonly PlannedBatch[], how: ScoreHow): Promise<Score & { readonly top5: number }> {
-    const { statistics, mixing, signal, ...draws } = how;
-    const { validationImages } = this.source;
+    const { statistics, mixing, signal, of = 'validation', ...draws } = how;
+    const images = of === 'train' ? this.source.trainImages : this.source.validationImages;
     return scoreImages({
       device: this.device,
       programFor: this.#plainPrograms.programFor,
       logits: this.#plain.logits,
       classes: this.classes,
-      batches: fedBatches(validationImages, planned, { ...draws, signal }),
-      batchesPerCall: validationImages.stays ? batchesPerCall : 1,
+      batches: fedBatches(images, planned, { ...draws, signal }),
+      batchesPerCall: images.stays ? batchesPerCall : 1,
       statistics,
       mixing,
       signal,

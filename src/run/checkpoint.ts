@@ -44,6 +44,18 @@ export async function loadCheckpoint(path: string, run: MethodRun): Promise<Posi
   return at;
 }
 
+/** Where a checkpoint stands, and its values, before anything is loaded. Throws FileError. */
+export async function readCheckpointHead(
+  path: string,
+): Promise<{ readonly at: Position; readonly values: Readonly<Record<string, JsonValue>> }> {
+  const { metadata } = await openParameterFile(path);
+  const values = Object.entries(metadata).filter(([name]) => !Object.hasOwn(firstPosition, name));
+  return {
+    at: positionOf(metadata, path),
+    values: Object.fromEntries(values.map(([name, text]) => [name, readValue(name, text, path)])),
+  };
+}
+
 /**
  * Numbers as JavaScript prints them, which give the same double back. The updates stand behind the values that a run begins with, as
  * they did when those were written out here: the bytes of files that were written then are those of today.

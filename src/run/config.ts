@@ -6,7 +6,14 @@ import { DartsmithError, FileError } from '../errors.ts';
 import type { Genotype } from '../genotype/genotype.ts';
 import { checkGenotype } from '../genotype/rules.ts';
 import type { Graph } from '../graph/graph.ts';
-import { type Method, type RunCommand, type RunOutcomes, runCommands } from '../methods/method.ts';
+import {
+  type Method,
+  type Position,
+  type RunCommand,
+  type RunOutcomes,
+  type RunState,
+  runCommands,
+} from '../methods/method.ts';
 import { methodsOf, trainingMethod } from '../methods/registry.ts';
 import { checkSettings, type Settings } from '../setting_rules.ts';
 import { upgraded } from './upgrade.ts';
@@ -50,6 +57,8 @@ export interface RunConfig {
   readonly genotype?: Genotype;
   /** What another run came to, where this one began with it. */
   readonly before?: RunOutcomes;
+  /** The search whose supernet a selection goes on with. */
+  readonly source?: RecordedSource;
   /** The training that follows a search, where one does. */
   readonly training?: TrainingPlan;
   /** Digests of the run's graphs by name: another space, other candidates or another image shape change them. */
@@ -66,8 +75,24 @@ export interface TrainingPlan {
   readonly validationPortion?: number;
 }
 
+/** A search that a selection goes on with, as it was found. */
+export interface RecordedSource
+  extends Pick<RunConfig, 'method' | 'settings' | 'seed' | 'space' | 'before' | 'graphs'> {
+  /** Absolute, as is the checkpoint's. */
+  readonly directory: string;
+  readonly checkpoint: string;
+  /** SHA-256 of the checkpoint, in hex. */
+  readonly digest: string;
+  readonly at: Pick<Position, 'stage' | 'epoch' | 'updates'>;
+  readonly values: RunState['values'];
+}
+
 /** What the runs of a command are called. */
-export const runNames: Readonly<Record<RunCommand, string>> = { search: 'search', train: 'training' };
+export const runNames: Readonly<Record<RunCommand, string>> = {
+  search: 'search',
+  train: 'training',
+  select: 'selection',
+};
 
 /** From where on a run was computed on a device: results of different devices agree to round-off, not to the bit. */
 export interface RunDevice {
@@ -134,6 +159,10 @@ export function parseConfig(
     if (!isWhole) fail('before', 'a directory and the outcomes of its stages');
   }
   if (config['training'] !== undefined) checkRecordedTraining(config['training'], path, methods, fail);
+  if (method.needs === 'run') {
+    const fault = sourceFault(config['source'], methods);
+    if (fault !== undefined) fail('source', fault);
+  }
   if (method.needs === 'genotype') checkRecordedGenotype(config['genotype'], path);
   if (method.spaces !== undefined) {
     if (!isRecord(space)) return fail('space', 'an object');
@@ -240,4 +269,14 @@ function isImageShape(value: unknown): boolean {
 
 function isPositiveInteger(value: unknown): boolean {
   return typeof value === 'number' && Number.isSafeInteger(value) && value > 0;
+}
+
+/** What is wrong with the search that a selection goes on with. */
+function sourceFault(value: unknown, methods: readonly Method[]): string | undefined {
+  const { directory, method, settings, seed, graphs, checkpoint, digest, at, values } = (value ??
+    {}) as Partial<RecordedSource>;
+  const texts = [directory, method, checkpoint, digest].every((text) => typeof text === 'string');
+  const records = [settings, graphs, at, values].every((one) => typeof one === 'object' && one !== null);
+  if (!texts || !records || !Number.isSafeInteger(seed)) return 'the search that it goes on with';
+  return methodsOf('search', methods).some(({ name }) => name === method) ? undefined : 'a known method of the search';
 }

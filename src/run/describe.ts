@@ -11,11 +11,13 @@ import type { Method, RunCommand, RunOutcomes, UsualTraining } from '../methods/
 import { checkOptionRules } from '../option_rules.ts';
 import { resolvePreset, type Settings } from '../setting_rules.ts';
 import type { SearchSpace } from '../space/space.ts';
-import type { RunConfig, TrainingPlan } from './config.ts';
+import type { RecordedSource, RunConfig, TrainingPlan } from './config.ts';
 import { freeRunFiles, openRunDirectory, type RunFiles } from './directory.ts';
 import { type MethodOptions, namedMethod, type RunOptions, rulesOf } from './options.ts';
 import { readOutcomes } from './outcomes.ts';
+import { runDataset } from './run_dataset.ts';
 import type { Runtime } from './runtime.ts';
+import { findSource } from './source.ts';
 import { planTraining } from './training.ts';
 
 /** A checked run, new or resumed, with every default filled in. */
@@ -34,6 +36,8 @@ export interface RunDescription {
   readonly space?: string | SearchSpace;
   readonly genotype?: Genotype;
   readonly before?: RunOutcomes;
+  /** The search whose supernet it goes on with. */
+  readonly source?: RecordedSource;
   /** What follows a search. */
   readonly training?: TrainingPlan;
   readonly runtime: Runtime;
@@ -56,6 +60,8 @@ const fixedOnResume = [
   'genotype',
   'from',
   'training',
+  'run',
+  'stage',
 ] as const;
 
 /** Checks options and the run directory, and fills in the defaults. Throws ArgumentError or FileError. */
@@ -80,6 +86,7 @@ export async function describeRun(
   }
   const settings = resolvePreset(method.settings, presets, preset, options.settings);
   checkOwnDataset(options);
+  if (needs === 'run') return describeFollowing(method, settings, options, methods);
   const { dataset = 'mnist', seed = 0, dataDir, limit, colourProfile, validationPortion, out } = options;
   return {
     ...{ method, settings, seed, dataset, limit, colourProfile, validationPortion, space, genotype, before, runtime },
@@ -88,6 +95,30 @@ export async function describeRun(
     imageSize: options.imageSize ?? usualSize(dataset, method),
     training:
       options.training && planTraining(options.training, usualTraining(method, preset, settings), options, methods),
+    files: out === undefined ? undefined : await freeRunFiles(folder('out', out)),
+  };
+}
+
+/** What the run that another goes on with has fixed. */
+const fixedBySource = ['limit', 'imageSize', 'colourProfile', 'validationPortion'] as const;
+
+/** A run that goes on with the supernet of another, whose images are its own. */
+async function describeFollowing(
+  method: Method,
+  settings: Settings,
+  { run, stage, out, space, seed = 0, ...options }: MethodOptions,
+  methods: readonly Method[],
+): Promise<RunDescription> {
+  if (run === undefined) throw invalid('run', 'the directory of a search with a supernet', run);
+  for (const name of fixedBySource) {
+    if (options[name] !== undefined) throw new ArgumentError(`${name} cannot be given: the search fixed it`);
+  }
+  const { run: searched, recorded } = await findSource(folder('run', run), stage, methods);
+  const { limit, dataDir, ...images } = runDataset(searched, options as Pick<MethodOptions, 'dataDir'>);
+  return {
+    ...{ method, settings, seed, space, source: recorded, usualLimit: limit, ...images },
+    dataDir: dataDir === undefined ? undefined : resolve(dataDir),
+    runtime: runtimeOf(options),
     files: out === undefined ? undefined : await freeRunFiles(folder('out', out)),
   };
 }
@@ -138,10 +169,11 @@ async function describeResumed(
     imageSize: dataset.imageSize,
     colourProfile: dataset.colourProfile,
     validationPortion: dataset.validationPortion,
-    space: config.space && sameKind('space', options.space, config.space, files),
+    space: config.source ? options.space : config.space && sameKind('space', options.space, config.space, files),
     genotype: config.genotype,
     before: config.before,
     training: config.training,
+    source: config.source,
     ...{ runtime, files, config },
   };
 }

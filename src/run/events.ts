@@ -1,7 +1,7 @@
 import type { Genotype } from '../genotype/genotype.ts';
 import type { UnreadableImage } from '../load/loader.ts';
 import type { EpochMeasures, StepMeasures } from '../methods/measures.ts';
-import type { RunCommand } from '../methods/method.ts';
+import type { JsonValue, RunCommand } from '../methods/method.ts';
 import type { RowsByTable } from '../select/alpha.ts';
 
 /** Before the first step: what the run works on. */
@@ -87,6 +87,14 @@ export interface GenotypeEvent {
   readonly genotype: Genotype;
 }
 
+/** A choice that was made, such as which operation an edge keeps. */
+export interface DecisionEvent {
+  readonly type: 'decision';
+  readonly epoch: number;
+  /** What was chosen and why, under names of the method's; `told` is for people. */
+  readonly decision: { readonly [name: string]: JsonValue };
+}
+
 /** A checkpoint was written. */
 export interface CheckpointEvent {
   readonly type: 'checkpoint';
@@ -113,6 +121,7 @@ export type SearchEvent =
   | StepEvent
   | EpochEvent
   | GenotypeEvent
+  | DecisionEvent
   | CheckpointEvent
   | UnreadableEvent;
 

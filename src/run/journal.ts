@@ -10,6 +10,7 @@ import type { AlphaLayout } from '../select/layout.ts';
 import type { RunConfig } from './config.ts';
 import { runFiles } from './directory.ts';
 import type {
+  DecisionEvent,
   EpochEvent,
   GenotypeEvent,
   SearchResult,
@@ -53,14 +54,11 @@ export interface AlphaRecord extends Place {
   readonly type: 'alpha';
   /** Where they stand before it. */
   readonly step?: 0;
-  readonly tables: ArchitectureReport['alpha'];
+  readonly tables: NonNullable<ArchitectureReport['alpha']>;
 }
 
 /** A choice that was made at an epoch's end. */
-export interface DecisionRecord extends Place {
-  readonly type: 'decision';
-  readonly decision: { readonly [name: string]: JsonValue };
-}
+export type DecisionRecord = Place & DecisionEvent;
 
 /** What a stage came to, for those that follow: in this run, or in one that begins with it. */
 export interface OutcomeRecord extends Place {

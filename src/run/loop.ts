@@ -128,11 +128,14 @@ async function finishEpoch(run: OpenRun, { epochs }: Stage, clock: Clock, emit: 
   const event = told as unknown as EpochEvent;
   await record(run, event);
   emit(event);
-  for (const decision of decisions) await record(run, { type: 'decision', epoch, decision });
+  for (const decision of decisions) {
+    await record(run, { type: 'decision', epoch, decision });
+    emit({ type: 'decision', epoch, decision });
+  }
   if (architecture !== undefined) {
     const { genotype, alpha } = architecture;
     await record(run, { type: 'genotype', epoch, genotype });
-    await record(run, { type: 'alpha', epoch, tables: compactRows(alpha) });
+    if (alpha !== undefined) await record(run, { type: 'alpha', epoch, tables: compactRows(alpha) });
     if (log !== undefined) await writeGenotype(log.files, genotype);
     emit({ type: 'genotype', epoch, genotype });
   }

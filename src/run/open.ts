@@ -16,6 +16,7 @@ import type { StartEvent } from './events.ts';
 import { type Journal, openJournal } from './journal.ts';
 import type { Lock } from './lock.ts';
 import { checkResumed, configOf, recordChanges } from './recorded.ts';
+import { checkSource, checkSourceFile, sourceRun } from './source.ts';
 import { checkTraining } from './training.ts';
 
 /** The files of a run that is going on. */
@@ -65,7 +66,9 @@ async function openRun(given: RunDescription, methods: readonly Method[], cleanu
   const { method, runtime, settings, seed, space = '', genotype, before, validationPortion } = description;
   const { backend, threads, index, workers, signal } = runtime;
   const dataset = await resolveDataset(description);
-  const context = { settings, seed, dataset, space, genotype, before, validationPortion, workers, signal };
+  const source = description.source && sourceRun(description.source, space, methods);
+  const context = { settings, seed, dataset, space, genotype, before, source, validationPortion, workers, signal };
+  if (source !== undefined) await checkSource(description.source!, source, context);
   const described = await method.describe(context);
   const { training, config } = description;
   if (training !== undefined && config === undefined) await checkTraining(training, dataset, described, methods);
@@ -78,6 +81,7 @@ async function openRun(given: RunDescription, methods: readonly Method[], cleanu
   const { notices = [] } = lock ?? (await settleNew(description, described, device, cleanup)) ?? {};
   await checkResumed(description, described);
   const { log, at } = await restore(description, running, cleanup);
+  if (config?.source !== undefined && log?.saved === undefined) await checkSourceFile(config.source);
   await recordChanges(description, device, at);
   const stage = (await running.stage(at.stage)) ?? { name: '', epochs: 0, steps: 0 };
   const start = startEvent(description, described, notices, device, stage, at);

@@ -58,6 +58,8 @@ export interface MethodOptions extends RunOptions {
   readonly validationPortion?: number;
   readonly from?: string;
   readonly training?: TrainingOptions;
+  readonly run?: string;
+  readonly stage?: string;
 }
 
 const aFolder = text('the path of a folder');
@@ -84,11 +86,12 @@ export function rulesOf(
   return {
     ...runRules,
     ...(command === 'search' && { training: record('options of the training that follows') }),
-    ...(command === 'search' && { method: word(methodsOf(command, among).map(({ name }) => name)) }),
+    ...(command !== 'train' && { method: word(methodsOf(command, among).map(({ name }) => name)) }),
     preset: word(Object.keys(presets)),
     settings: record('an object of settings'),
     ...(spaces !== undefined && { space: wordOr(spaces, 'a search space of your own') }),
     ...(needs === 'genotype' && { genotype: record('a genotype') }),
+    ...(needs === 'run' && { run: aFolder, stage: text('the name of a stage'), space: record('a search space') }),
     ...(followsRuns && { from: aFolder }),
     ...(command === 'train' && { validationPortion: aPortion }),
   };

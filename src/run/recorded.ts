@@ -18,7 +18,7 @@ export function configOf(
   device: string,
   digest: string,
 ): RunConfig {
-  const { method, settings, seed, space, genotype, before, training } = description;
+  const { method, settings, seed, space, genotype, before, training, source } = description;
   return {
     format: runFormat,
     command: method.command,
@@ -34,9 +34,11 @@ export function configOf(
       classNames: classNames.length > 0 ? classNames : undefined,
       digest,
     },
-    ...(space !== undefined && { space: { name: spaceName, given: typeof space !== 'string' } }),
+    ...(space !== undefined &&
+      source === undefined && { space: { name: spaceName, given: typeof space !== 'string' } }),
     ...(genotype !== undefined && { genotype }),
     ...(before !== undefined && { before }),
+    ...(source !== undefined && { source }),
     ...(training !== undefined && { training }),
     graphs: digestsOf(graphs),
   };

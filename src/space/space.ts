@@ -72,6 +72,42 @@ const withoutNone = [
   'dil_conv_5x5',
 ];
 
+/** s1 of Zela et al. (arXiv:1909.09656): two candidates an edge, edges by node, then by input. */
+const s1Candidates: Readonly<Record<CellType, readonly (readonly [string, string])[]>> = {
+  normal: [
+    [skipName, 'dil_conv_3x3'],
+    [skipName, 'dil_conv_5x5'],
+    [skipName, 'dil_conv_5x5'],
+    [skipName, 'sep_conv_3x3'],
+    [skipName, 'dil_conv_3x3'],
+    ['max_pool_3x3', skipName],
+    [skipName, 'sep_conv_3x3'],
+    [skipName, 'sep_conv_3x3'],
+    [skipName, 'dil_conv_3x3'],
+    [skipName, 'sep_conv_3x3'],
+    ['max_pool_3x3', skipName],
+    [skipName, 'dil_conv_3x3'],
+    ['dil_conv_3x3', 'dil_conv_5x5'],
+    ['dil_conv_3x3', 'dil_conv_5x5'],
+  ],
+  reduce: [
+    ['max_pool_3x3', 'avg_pool_3x3'],
+    ['max_pool_3x3', 'dil_conv_3x3'],
+    ['max_pool_3x3', 'avg_pool_3x3'],
+    ['max_pool_3x3', 'avg_pool_3x3'],
+    [skipName, 'dil_conv_5x5'],
+    ['max_pool_3x3', 'avg_pool_3x3'],
+    ['max_pool_3x3', 'sep_conv_3x3'],
+    [skipName, 'dil_conv_3x3'],
+    [skipName, 'dil_conv_5x5'],
+    ['max_pool_3x3', 'avg_pool_3x3'],
+    ['max_pool_3x3', 'avg_pool_3x3'],
+    [skipName, 'dil_conv_5x5'],
+    [skipName, 'dil_conv_5x5'],
+    [skipName, 'dil_conv_5x5'],
+  ],
+};
+
 /** The known search spaces by name. */
 export const spaces: Readonly<Record<string, SearchSpace>> = {
   /** The 8 candidates of DARTS (arXiv:1806.09055, section 3.1). */
@@ -80,6 +116,11 @@ export const spaces: Readonly<Record<string, SearchSpace>> = {
   fairdarts: { name: 'fairdarts', nodes: 4, candidates: withoutNone, activation: 'sigmoid', alphaDeviation: 0 },
   /** The same 7, competing as those of DARTS do. */
   darts_without_none: { name: 'darts_without_none', nodes: 4, candidates: withoutNone },
+  /** Spaces in which DARTS is known to fail (Zela et al., arXiv:1909.09656), and the seven candidates as DARTS-PT calls them. */
+  s1: { name: 's1', nodes: 4, candidates: ({ cell, node, input }) => s1Candidates[cell][rowOf(node, input)] },
+  s2: { name: 's2', nodes: 4, candidates: [skipName, 'sep_conv_3x3'] },
+  s3: { name: 's3', nodes: 4, candidates: [noneName, skipName, 'sep_conv_3x3'] },
+  s5: { name: 's5', nodes: 4, candidates: withoutNone },
   /** One of each group of StacNAS (arXiv:1909.11926), and none. */
   stacnas: {
     name: 'stacnas',
@@ -96,6 +137,11 @@ export const spaces: Readonly<Record<string, SearchSpace>> = {
     ],
   },
 };
+
+/** The row of an edge: they lie by node, then by input; node n has n + 2. */
+export function rowOf(node: number, input: number): number {
+  return (node * (node + 3)) / 2 + input;
+}
 
 /** A search space that is given whole or by name, as it is. Throws ArgumentError for a name that there is not. */
 export function spaceOf(space: string | SearchSpace): SearchSpace {

@@ -33,6 +33,8 @@ const search: SearchSettings = {
   numIdentity: 2,
   numArch: 8,
   flopsThreshold: 500,
+  drawnBatches: false,
+  fileOrder: false,
   augmentedValidation: false,
   cutout: false,
   cutoutLength: 16,
@@ -231,6 +233,11 @@ describe('presets', () => {
     fairdarts: {
       settings: { ...search, scheduleAhead: true, archLrGamma: 0.9, augmentedValidation: true },
       space: 'darts_without_none',
+    },
+    // darts-pt.md: arXiv:2108.04392 and its code.
+    'darts-pt': {
+      settings: { ...search, drawnBatches: true, fileOrder: true, augmentedValidation: true },
+      space: 's5',
     },
   };
   const trainings: Record<TrainPresetName, object> = {

@@ -25,6 +25,7 @@ export const darts = defineMethod({
     '--space fairdarts --aux-loss-weight 10',
     '--preset fairdarts --noise-darts --noise-type U --dataset cifar10 --data-dir cifar-10-batches-bin --seed 2',
     '--preset fairdarts --random-search --num-arch 4 --flops-threshold 450',
+    '--preset darts-pt --space s3 --dataset cifar10 --data-dir cifar-10-batches-bin --seed 2',
     '--resume runs/mine --threads 4',
     '--json > events.jsonl',
   ],
@@ -32,7 +33,7 @@ export const darts = defineMethod({
   imageSize: 32,
   settings: settingRules,
   presets,
-  spaces: ['darts', 'darts_without_none', 'fairdarts'],
+  spaces: ['darts', 'darts_without_none', 'fairdarts', 's1', 's2', 's3', 's5'],
   usualTraining: (preset) => ({ preset: usualTrainings[preset] }),
   measures: [...alternatingMeasures, ...zeroOneMeasures(true), ...randomMeasures],
   describe: (context) => {
@@ -51,7 +52,12 @@ export const darts = defineMethod({
   },
 });
 
-const usualTrainings: Readonly<Record<string, string>> = { quick: 'quick', paper: 'cifar10', fairdarts: 'fairdarts' };
+const usualTrainings: Readonly<Record<string, string>> = {
+  quick: 'quick',
+  paper: 'cifar10',
+  fairdarts: 'fairdarts',
+  'darts-pt': 'cifar10',
+};
 
 function searchedSpace({
   space,

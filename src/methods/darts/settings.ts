@@ -9,7 +9,7 @@ import {
   type SettingsOf,
   type SettingTable,
 } from '../../setting_rules.ts';
-import { augmentedValidationRule, cutoutRules, precisionRule, searchRules } from '../shared_rules.ts';
+import { augmentedValidationRule, batchRules, cutoutRules, precisionRule, searchRules } from '../shared_rules.ts';
 import { randomRules } from './random_search.ts';
 
 /** The rule of every setting of a DARTS search; names and defaults are the published ones (arXiv:1806.09055). */
@@ -21,6 +21,7 @@ export const settingRules = {
   ...noiseRules,
   reweight: flag(false, 'write the mixing weight of each entry into the genotype, as a constant factor'),
   ...randomRules,
+  ...batchRules(false),
   augmentedValidation: augmentedValidationRule(false),
   ...cutoutRules(false),
   precision: precisionRule,
@@ -30,11 +31,12 @@ export const settingRules = {
 export type SearchSettings = SettingsOf<typeof settingRules>;
 
 /** The names of the ready-made settings. */
-export type PresetName = 'quick' | 'paper' | 'fairdarts';
+export type PresetName = 'quick' | 'paper' | 'fairdarts' | 'darts-pt';
 
 /**
  * Ready-made settings: `paper` is the published search, `quick` a small one that a laptop finishes in minutes, `fairdarts` the search of
- * plain DARTS beside FairDARTS in its code (arXiv:1911.12126), of which noise, random search and reweighting are experiments. `limit` is
+ * plain DARTS beside FairDARTS in its code (arXiv:1911.12126), of which noise, random search and reweighting are experiments, and `darts-pt`
+ * the one that perturbation-based selection (arXiv:2108.04392) follows. `limit` is
  * how many training images a preset uses (all when absent).
  */
 export const presets: Presets<SearchSettings, PresetName> = presetsOf(settingRules, {
@@ -46,6 +48,10 @@ export const presets: Presets<SearchSettings, PresetName> = presetsOf(settingRul
   fairdarts: {
     settings: { scheduleAhead: true, archLrGamma: 0.9, augmentedValidation: true },
     space: 'darts_without_none',
+  },
+  'darts-pt': {
+    settings: { drawnBatches: true, fileOrder: true, augmentedValidation: true },
+    space: 's5',
   },
 });
 

@@ -8,7 +8,7 @@ import type { SearchSettings } from './settings.ts';
 
 /** What one search step works on; both batches have the program's size. */
 export type DartsStepOptions = Omit<AlternatingStep<SearchSettings>, 'validationProgram' | 'trainForAlpha'> &
-  Partial<Pick<AlternatingStep<SearchSettings>, 'trainForAlpha'>>;
+  Partial<Pick<AlternatingStep<SearchSettings>, 'validationProgram' | 'trainForAlpha'>>;
 
 /** What one search step reports; losses and counts are those before the weights' update. */
 export interface DartsStepOutcome extends WeightStepOutcome {
@@ -41,7 +41,10 @@ export function alphaStep(options: DartsStepOptions): Command[] {
 
 function alphaGradient(options: DartsStepOptions): Command {
   const { program, validation, settings, learningRate } = options;
-  if (!settings.unrolled) return { kind: 'gradients', program, batch: validation, target: 'alpha' };
+  if (!settings.unrolled) {
+    // Batches that are drawn may be larger than the last one of the weights.
+    return { kind: 'gradients', program: options.validationProgram ?? program, batch: validation, target: 'alpha' };
+  }
   const { momentum, weightDecay } = settings;
   const train = options.trainForAlpha ?? options.train;
   return { kind: 'hypergradient', program, train, validation, learningRate, momentum, weightDecay };

@@ -2,7 +2,7 @@
 import { ArgumentError, invalid } from '../../errors.ts';
 import { type CellKey, cellKey, cellName } from '../../genotype/genotype.ts';
 import { noneName, operations, skipName } from '../../operation/operations.ts';
-import type { EdgePlace, ResolvedSpace, SearchSpace } from '../../space/space.ts';
+import { type EdgePlace, type ResolvedSpace, rowOf, type SearchSpace } from '../../space/space.ts';
 import { invalidWord } from '../../suggest.ts';
 
 /** Operations that compete in the second stage, in the order of its candidates. */
@@ -97,9 +97,4 @@ export function memberSpace(
 
 function groupOf(name: string, groups: Groups): readonly string[] | undefined {
   return groups.find((members) => members.includes(name));
-}
-
-/** Edges lie by node, then by input; node n has n + 2. */
-function rowOf(node: number, input: number): number {
-  return (node * (node + 3)) / 2 + input;
 }

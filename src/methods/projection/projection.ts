@@ -1,0 +1,81 @@
+import { ArgumentError } from '../../errors.ts';
+import { alternatingMeasures, isSearchDescription, type SearchDescription } from '../alternating_search.ts';
+import { defineMethod, type Measure, type MethodContext, type MethodDescription } from '../method.ts';
+import { type DecidedBy, ProjectionRun } from './run.ts';
+import { type ProjectionSettings, projectionPresets, projectionSettingRules } from './settings.ts';
+
+const scoreMeasures: readonly Measure[] = [
+  { name: 'scoreAccuracy', of: 'step', label: 'without it', group: 'score', unit: 'share', optional: true },
+  { name: 'scoreLoss', of: 'step', label: 'loss', group: 'score', unit: 'loss', optional: true },
+];
+
+const common = {
+  command: 'select',
+  paper: 'arXiv:2108.04392',
+  data: 'images',
+  settings: projectionSettingRules,
+  presets: projectionPresets,
+  needs: 'run',
+  measures: [...scoreMeasures, ...alternatingMeasures.map((measure): Measure => ({ ...measure, optional: true }))],
+} as const;
+
+/** Perturbation-based selection: what is missed most stays. */
+export const projection = defineMethod({
+  ...common,
+  name: 'projection',
+  title: 'DARTS-PT',
+  description:
+    "Selects from a search's supernet by perturbation (arXiv:2108.04392): edge by edge, the operation without which it does worst stays.",
+  examples: [
+    'runs/darts --out runs/pt',
+    'runs/blank --proj-crit loss --proj-intv 10 --out runs/blank-pt',
+    'runs/fair --preset quick --plain-scores --keep-statistics',
+    '--resume runs/pt',
+  ],
+  describe: (context) => describeSelection(context, 'projection'),
+});
+
+/** The same decisions by alpha, to compare with. */
+export const magnitude = defineMethod({
+  ...common,
+  name: 'magnitude',
+  title: 'selection by magnitude, with fine-tuning',
+  description:
+    "Selects from a search's supernet edge by edge by alpha, with the fine-tuning of a selection by perturbation (PT-Mag of arXiv:2108.04392).",
+  examples: ['runs/darts --out runs/mag'],
+  describe: (context) => describeSelection(context, 'magnitude'),
+});
+
+async function describeSelection(
+  context: MethodContext<ProjectionSettings>,
+  by: DecidedBy,
+): Promise<MethodDescription> {
+  const { settings, seed, source } = context;
+  if (source === undefined) throw new ArgumentError('expected a run with a supernet to select from');
+  const search = await supernetOf(context, source);
+  if (search.validationImages === 0) {
+    throw new ArgumentError(`${source.directory} kept no images to validate on, which a selection scores with`);
+  }
+  return {
+    ...search,
+    open: async (device) => {
+      const training = await search.openSupernet(device, 'draw');
+      return new ProjectionRun(training, { settings, seed, source, by, keepsInputs: false });
+    },
+  };
+}
+
+/** The search of a run, or the stage of it that has left the checkpoint, as it goes on: with the selection's settings in place of its own. */
+async function supernetOf(
+  context: MethodContext<ProjectionSettings>,
+  source: NonNullable<MethodContext<ProjectionSettings>['source']>,
+): Promise<SearchDescription> {
+  const { batchSize, momentum, weightDecay, gradClip } = context.settings;
+  const own = { batchSize, momentum, weightDecay, gradClip, drawnBatches: false };
+  const { method, seed, space = '', before } = source;
+  const settings = { ...source.settings, ...own } as never;
+  const whole = await method.describe({ ...context, settings, seed, space, before, source: undefined });
+  const found = (await whole.stageAt?.(source.at.stage, source.values)) ?? whole;
+  if (isSearchDescription(found)) return found;
+  throw new ArgumentError(`${source.directory} is a search by ${method.name} that trained no supernet`);
+}
