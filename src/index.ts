@@ -25,6 +25,7 @@ export {
   type Moved,
   type Outcome,
   type ParametersOptions,
+  type PassStatistics,
   type Peak,
   type Penalty,
   type PenaltyCommand,

@@ -51,8 +51,8 @@ Statistics read_statistics(const Napi::Object& value) {
   const std::string name = text(value, "statistics");
   if (name == "running") return Statistics::kRunning;
   if (name == "batch") return Statistics::kBatch;
-  if (name == "training") return Statistics::kBatchUpdating;
-  reject(value.Env(), "expected statistics 'running' or 'batch' but got '" + name + "'");
+  if (name == "moving") return Statistics::kBatchUpdating;
+  reject(value.Env(), "expected statistics 'running', 'batch' or 'moving' but got '" + name + "'");
 }
 
 PassCommand read_pass(const Device& device, const Napi::Object& value) {

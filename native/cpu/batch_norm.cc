@@ -91,7 +91,7 @@ void backward(Stream& stream, const KernelCall& call) {
   auto* sums = static_cast<float*>(call.workspace);
   piece_gradient_sums(stream, call, sums);
   float *mean_dy = sums + pieces * 2 * channels, *mean_dy_x = mean_dy + channels;
-  const auto pixels = static_cast<double>(pixels_of(x));
+  const double pixels = statistics_pixels(call, pixels_of(x));
   for (int64_t c = 0; c < channels; ++c) {
     double dy = 0, dy_x = 0;
     for (int64_t piece = 0; piece < pieces; ++piece) {

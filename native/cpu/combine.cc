@@ -192,7 +192,7 @@ double finish_input(const KernelCall& call, int k, const float* sums, const Runs
     link.shift_gradient[c] = static_cast<float>(weight_of(link) * joined[c].gradient);
   }
   if (link.gradient_map != nullptr) {
-    write_gradient_map(joined, link, channels, weight_of(link), pixels_of(call.output));
+    write_gradient_map(joined, link, channels, weight_of(link), statistics_pixels(call, pixels_of(call.output)));
   }
   return weight_gradient;
 }

@@ -154,16 +154,15 @@ size_t moments_workspace_bytes(const Tensor& input) {
 }
 
 void write_gradient_map(const GradientSums* sums, const InputLink& link, int64_t channels, double mixing,
-                        int64_t pixels) {
-  const auto count = static_cast<double>(pixels);
+                        double pixels) {
   for (int64_t c = 0; c < channels; ++c) {
     const double mean = link.statistics[c], deviation = link.statistics[channels + c];
     const double weight = link.scale == nullptr ? mixing : mixing * link.scale[c];
-    const double slope = weight * deviation * deviation * deviation * sums[c].centred_product / count;
+    const double slope = weight * deviation * deviation * deviation * sums[c].centred_product / pixels;
     link.gradient_map[c] = static_cast<float>(weight * deviation);
     link.gradient_map[channels + c] = static_cast<float>(-slope);
     link.gradient_map[2 * channels + c] =
-        static_cast<float>(slope * mean - weight * deviation * sums[c].gradient / count);
+        static_cast<float>(slope * mean - weight * deviation * sums[c].gradient / pixels);
   }
 }
 

@@ -49,14 +49,13 @@ void find_moments(Stream& stream, const KernelCall& call);
 size_t moments_workspace_bytes(const Tensor& input);
 
 // Gradient map (A, B, D) of a normalised input, weighed by `mixing` and by its scale where it has one, from the sums
-// over `pixels` of the gradient and of gradient * (tensor - mean), per channel: d = mixing * scale * rstd * (g -
-// mean(g) - xhat
-// * mean(g * xhat)).
+// over `pixels` (see statistics_pixels) of the gradient and of gradient * (tensor - mean), per channel: d = mixing *
+// scale * rstd * (g - mean(g) - xhat * mean(g * xhat)).
 struct GradientSums {
   double gradient;
   double centred_product;
 };
 void write_gradient_map(const GradientSums* sums, const InputLink& link, int64_t channels, double mixing,
-                        int64_t pixels);
+                        double pixels);
 
 }  // namespace dartsmith::cpu::DARTSMITH_ISA

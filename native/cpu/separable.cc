@@ -466,7 +466,7 @@ void finish_normalised_input(const KernelCall& call, const BackwardWorkspace& wo
     link.scale_gradient[c] = static_cast<float>(sum.centred_product * double{link.statistics[channels + c]});
     link.shift_gradient[c] = static_cast<float>(sum.gradient);
   }
-  write_gradient_map(workspace.joined, link, channels, 1, pixels_of(call.inputs[0]));
+  write_gradient_map(workspace.joined, link, channels, 1, statistics_pixels(call, pixels_of(call.inputs[0])));
 }
 
 // Every member's part of one image.

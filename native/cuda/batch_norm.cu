@@ -41,6 +41,7 @@ struct Backward {
   GradientMode mode;
   Partials partials;  // of dy; of dy * (x - mean)
   float* means;       // of dy; of dy * normalised x [2, channels]
+  double pixels;      // see statistics_pixels
   int64_t first_task;
 };
 
@@ -72,8 +73,8 @@ __device__ void join_gradient(const Backward& b, int channel) {
   if (b.statistics != nullptr) product *= b.statistics[b.cut.channels + channel];
   if (b.scale_gradient != nullptr) b.scale_gradient[channel] = static_cast<float>(product);
   if (b.shift_gradient != nullptr) b.shift_gradient[channel] = static_cast<float>(gradient);
-  b.means[channel] = static_cast<float>(gradient / static_cast<double>(b.cut.pixels));
-  b.means[b.cut.channels + channel] = static_cast<float>(product / static_cast<double>(b.cut.pixels));
+  b.means[channel] = static_cast<float>(gradient / b.pixels);
+  b.means[b.cut.channels + channel] = static_cast<float>(product / b.pixels);
 }
 
 // dx = scale * rstd * (dy - mean(dy) - xhat * mean(dy * xhat))
@@ -122,6 +123,7 @@ Backward backward_of(const KernelCall& call) {
           .mode = call.input_gradients[0].mode,
           .partials = partials,
           .means = partials.data + 2 * cut.channels * cut.pieces,
+          .pixels = statistics_pixels(call, cut.pixels),
           .first_task = 0};
 }
 

@@ -95,6 +95,7 @@ void backward(Stream& stream, const KernelCall& call) {
     c.output = output_gradient_of(call);
     c.chunks = static_cast<int>(divide_up(call.output.channels, kBackwardChunk));
     c.contributions = static_cast<double*>(call.workspace);
+    c.statistics_pixels = statistics_pixels(call, c.pixels);
     c.partials = {reinterpret_cast<float*>(c.contributions + kInputs * call.output.channels),
                   static_cast<int>(call.output.channels), c.pieces};
     const Work work{c.tasks(), shared_bytes<BackwardParts>(c.count)};

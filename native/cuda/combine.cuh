@@ -39,6 +39,7 @@ struct alignas(16) Combine {
   int chunks;
   Partials partials;             // of the gradient; of gradient * (y_k - mean_k), an input after another
   double* contributions;         // to the mixing weights' gradients [inputs, channels]
+  double statistics_pixels;      // see the function of that name
   CombineInput inputs[kInputs];  // `count` of them
 
   __host__ __device__ int64_t tasks() const { return pieces * chunks; }
@@ -220,8 +221,7 @@ __device__ inline void finish_channel(const Combine& c, int k, int channel) {
     input.shift_gradient[channel] = static_cast<float>(mixing * gradient);
   }
   if (input.gradient_map != nullptr) {
-    write_gradient_map(input.gradient_map, reading, channel, channels, mixing, gradient, product,
-                       static_cast<double>(c.pixels));
+    write_gradient_map(input.gradient_map, reading, channel, channels, mixing, gradient, product, c.statistics_pixels);
   }
 }
 

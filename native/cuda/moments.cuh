@@ -151,8 +151,8 @@ struct Preactivation {
 };
 
 // Gradient map (A, B, D) of a normalised input, weighed by `mixing` and by its scale where it has one, from the sums
-// over `pixels` of the gradient and of gradient * (tensor - mean) of a channel: d = mixing * scale * rstd * (g -
-// mean(g) - xhat * mean(g * xhat)).
+// over `pixels` (see statistics_pixels) of the gradient and of gradient * (tensor - mean) of a channel: d = mixing *
+// scale * rstd * (g - mean(g) - xhat * mean(g * xhat)).
 __device__ inline void write_gradient_map(float* map, const Reading& reading, int channel, int channels, double mixing,
                                           double gradient, double centred_product, double pixels) {
   const double mean = reading.statistics[channel], deviation = reading.statistics[channels + channel];

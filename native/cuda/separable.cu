@@ -136,6 +136,7 @@ void add_gradient(const Arguments& s, const KernelCall& call, Run& run) {
   run.gradient_map = call.links[0].gradient_map;
   run.scale_gradient = call.links[0].scale_gradient;
   run.shift_gradient = call.links[0].shift_gradient;
+  run.statistics_pixels = statistics_pixels(call, pixels_of(call.inputs[0]));
   run.input_tiling = input_tiling_of(call);
   DepthwiseWindow turned[kSeparables];
   const DepthwiseWindow* windows[kSeparables];

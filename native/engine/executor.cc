@@ -243,8 +243,9 @@ class Executor {
   }
 
   // Only a weight given as exactly 0 takes a candidate out; one that follows from alpha never does.
-  bool counts(int64_t mixing) const { return given_[mixing] != 0.0f; }
-  bool counts(const LoweredInput& input) const { return input.mixing < 0 || counts(input.mixing); }
+  bool counts(const LoweredInput& input) const {
+    return input.mixing < 0 || input.always || given_[input.mixing] != 0.0f;
+  }
 
   // A call and what it points to.
   struct Call : KernelCall {
@@ -331,6 +332,7 @@ class Executor {
     call.gradient_precision = plan_.gradient_precision_of(id);
     call.output_gradient_map = buffer(planned(id).gradient_map);
     call.output_dropout = dropout(planned(id).dropout);
+    call.fixed_statistics = request_.statistics == Statistics::kRunning;
     if (!plan_.wants_weights(n)) return call;
     if (n.weight) call.weight_gradient = gradient_of(n.weight);
     if (n.bias) call.bias_gradient = gradient_of(n.bias);

@@ -49,6 +49,7 @@ struct Branch {
 
 struct MixedAttributes {
   MixingActivation activation = MixingActivation::kSoftmax;
+  bool runs_all = false;  // branches run also where their weight is given as 0
   std::vector<Branch> branches;
   bool operator==(const MixedAttributes&) const = default;
 };

@@ -116,10 +116,16 @@ struct KernelCall {
   Precision gradient_precision = Precision::kFp32;  // of the output's gradient as it is stored
   const float* output_gradient_map = nullptr;       // A, B, D of an output that its consumer normalised: see InputLink
   const DropoutAttributes* output_dropout = nullptr;  // what dropped samples of it then: their g is 0, others' larger
+  bool fixed_statistics = false;  // batch-norms normalise with the running ones: no gradient flows through these
   const GradientTarget* input_gradients = nullptr;
   float* weight_gradient = nullptr;
   float* bias_gradient = nullptr;
 };
+
+// What a gradient through the statistics of so many pixels is divided by: none flows through fixed ones.
+DARTSMITH_ANY_DEVICE double statistics_pixels(const KernelCall& call, int64_t pixels) {
+  return call.fixed_statistics ? HUGE_VAL : static_cast<double>(pixels);
+}
 
 // A call's attributes, of the type that its op has.
 template <typename T>

@@ -295,10 +295,12 @@ class Lowering {
 
   // Zero branches are left out: they add nothing, and the gradient of their weight is zero.
   void add_branches(int mixed, LoweredNode& combine) const {
-    for (size_t k = 0; k < node(mixed).own<MixedAttributes>().branches.size(); ++k) {
+    const auto& [activation, runs_all, branches] = node(mixed).own<MixedAttributes>();
+    for (size_t k = 0; k < branches.size(); ++k) {
       const int branch = node(mixed).inputs[k + 1];
       if (node(canonical_[branch]).op == Op::kZero) continue;
       combine.inputs.push_back(link(branch, node(mixed).alpha.offset + static_cast<int64_t>(k)));
+      combine.inputs.back().always = runs_all;
     }
   }
 

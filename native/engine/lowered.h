@@ -14,6 +14,7 @@ struct LoweredInput {
   bool normalised = false;
   int64_t mixing = -1;  // combine: place of its mixing weight in the alpha arena
   int dropout = -1;     // combine: node of the original graph that drops samples of it, on the way in
+  bool always = false;  // combine: computed also where its mixing weight is given as 0
 };
 
 struct LoweredNode {

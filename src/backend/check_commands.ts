@@ -24,7 +24,14 @@ import { elementsOf } from '../graph/shape.ts';
 import type { Belongings } from './belongings.ts';
 import { checkBatch } from './check_batch.ts';
 import { copiedNames } from './copied_parts.ts';
-import { type Command, type CopyCommand, type ExecuteOptions, type Program, penalties } from './device.ts';
+import {
+  type Command,
+  type CopyCommand,
+  type ExecuteOptions,
+  type Program,
+  passStatistics,
+  penalties,
+} from './device.ts';
 import { endsOf } from './graph_ends.ts';
 import type { ParameterMap } from './parameter_map.ts';
 import type { Parameters } from './parameters.ts';
@@ -209,23 +216,25 @@ const maxNorm: Rule = {
 /** Beyond it the finite difference is lost in float32, or overflows. */
 const radius: Rule = { ...aNumber(1e-12, 1e12), words: 'a number from 1e-12 to 1e12' };
 
+const statistics = oneOf(passStatistics);
 const passFields = { mixing, profile: mayMeet(aBoolean) };
 const movedFields = { of: mayMeet(oneOf(['weights', 'alpha'])), group };
 const stepFields = { learningRate: meets(notNegative), weightDecay: meets(notNegative) };
 
 /** In the order in which they are looked at: a field may rely on those before it. */
 const table: Readonly<Record<Command['kind'], FieldChecks>> = {
-  evaluate: { program, batch, statistics: meets(oneOf(['running', 'batch'])), read, ...passFields },
+  evaluate: { program, batch, statistics: meets(statistics), read, ...passFields },
   gradients: {
     program: programWithLoss,
     batch,
     target: meets(oneOf(['weights', 'alpha', 'both'])),
     groups,
     accumulate: mayMeet(aBoolean),
+    statistics: mayMeet(statistics),
     read,
     ...passFields,
   },
-  vjp: { program, batch: directBatch, outputGradient, ...passFields },
+  vjp: { program, batch: directBatch, outputGradient, statistics: mayMeet(statistics), ...passFields },
   hypergradient: {
     program: programWithLoss,
     train: batch,

@@ -19,10 +19,21 @@ export type GradientTarget = 'weights' | 'alpha' | 'both';
 
 /**
  * Mixing weights given from outside, by table: one array (rows one after another), or a list with an array for each row that is given.
- * Candidates of weight 0 are not computed, and the gradient of a given row is that of its mixing weights. Tables that are left out and rows
- * that are undefined follow from alpha.
+ * The gradient of a given row is that of its mixing weights. Tables that are left out and rows that are undefined follow from alpha.
+ *
+ * A candidate of weight 0 is not computed, unless its node says so (`runsAll` of `MixedNode`): its running statistics stay, the gradients of its
+ * parameters and of its weight are 0. An edge of such weights adds nothing.
  */
 export type Mixing = Readonly<Record<string, Float32Array | readonly (Float32Array | undefined)[]>>;
+
+/**
+ * What batch norms normalise with: `running` with the running statistics, which stay; `batch` with the batch's own, and the running ones
+ * stay; `moving` with the batch's own, and the running ones move towards them, as in training. Those of candidates that do not run stay.
+ */
+export type PassStatistics = (typeof passStatistics)[number];
+
+/** The ways of {@link PassStatistics}. */
+export const passStatistics = ['running', 'batch', 'moving'] as const;
 
 /** How images become a batch: all randomness is named by `stream`, indexed by the position in the batch. */
 export interface Augmentation {
@@ -80,7 +91,7 @@ export interface DirectBatch {
 /** Where a pass takes its images and labels from. */
 export type Batch = GatheredBatch | DirectBatch;
 
-/** Forward in training mode and backward from the loss; gradients are left in the parameters. */
+/** Forward and backward from the loss; gradients are left in the parameters. */
 export interface GradientsCommand {
   readonly kind: 'gradients';
   readonly program: Program;
@@ -90,6 +101,8 @@ export interface GradientsCommand {
   readonly groups?: readonly string[];
   /** Adds to the gradients that are there, as of another micro-batch, in place of writing over them; false when absent. */
   readonly accumulate?: boolean;
+  /** `moving` when absent: training. No gradient flows through `running` ones: those of evaluation. */
+  readonly statistics?: PassStatistics;
   readonly mixing?: Mixing;
   /** Nodes whose outputs are wanted. One that fusion leaves without a value makes the whole pass run unfused. */
   readonly read?: readonly number[];
@@ -97,12 +110,12 @@ export interface GradientsCommand {
   readonly profile?: boolean;
 }
 
-/** Forward only. `running` normalises with the running statistics, `batch` with the batch's own, leaving the running ones alone. */
+/** Forward only. */
 export interface EvaluateCommand {
   readonly kind: 'evaluate';
   readonly program: Program;
   readonly batch: Batch;
-  readonly statistics: 'running' | 'batch';
+  readonly statistics: PassStatistics;
   readonly mixing?: Mixing;
   readonly read?: readonly number[];
   /** Also measure every kernel. */
@@ -219,13 +232,15 @@ export interface PenaltyCommand {
   readonly entries?: Readonly<Record<string, Uint8Array>>;
 }
 
-/** Forward in training mode, then backward from a given gradient of the output node (a vector-Jacobian product). */
+/** Forward, then backward from a given gradient of the output node (a vector-Jacobian product). */
 export interface VjpCommand {
   readonly kind: 'vjp';
   readonly program: Program;
   readonly batch: DirectBatch;
   /** Gradient of the output, `[batch, ...shape]`; empty for a loss, whose own gradient is 1. */
   readonly outputGradient: Float32Array;
+  /** As for `gradients`. */
+  readonly statistics?: PassStatistics;
   readonly mixing?: Mixing;
   /** Also measure every kernel. */
   readonly profile?: boolean;

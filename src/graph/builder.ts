@@ -327,18 +327,19 @@ export class GraphBuilder {
 
   /**
    * A mixed operation on one edge: each branch is built on `input` under the prefix `_ops.INDEX`, and their outputs are
-   * summed with the mixing weights of `row` of the table `alpha`.
+   * summed with the mixing weights of `row` of the table `alpha`. With `runsAll` they run also where their weight is given as 0.
    */
   mixed(
     input: Tensor,
     branches: readonly BranchBuilder[],
-    mixing: { alpha: string; row: number; activation?: MixingActivation },
+    mixing: { alpha: string; row: number; activation?: MixingActivation; runsAll?: boolean },
   ): Tensor {
     checkTensor('mixed', input);
     checkBranches(branches);
     checkRecord('mixing', mixing, 'alpha and row');
-    const { activation = 'softmax' } = mixing;
+    const { activation = 'softmax', runsAll = false } = mixing;
     check('activation', activation, activations);
+    check('runsAll', runsAll, aBoolean);
     const rowLengths = this.#state.parameters.get(mixing.alpha)?.rowLengths;
     if (rowLengths === undefined) throw invalid('alpha', 'the name of a declared table', mixing.alpha);
     if (!Number.isInteger(mixing.row) || rowLengths[mixing.row] !== branches.length) {
@@ -361,6 +362,7 @@ export class GraphBuilder {
         row: mixing.row,
         activation,
         branches: spans,
+        ...(runsAll && { runsAll }),
       },
       [input, ...outputs],
       outputs[0].shape,

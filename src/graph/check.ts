@@ -200,7 +200,8 @@ function checkTerms(at: string, { inputs, weights }: LossSumNode, nodes: readonl
     throw invalid(`${at}.weights`, `${inputs.length} weights, one an input`, weights);
 }
 
-function checkBranches(at: string, { branches, alpha, row, id }: MixedNode, specs: Specs): void {
+function checkBranches(at: string, { branches, alpha, row, id, runsAll }: MixedNode, specs: Specs): void {
+  checkOptional(`${at}.runsAll`, runsAll, aBoolean);
   if (!Array.isArray(branches)) throw invalid(`${at}.branches`, 'a list of branches', branches);
   const entries = specs.get(alpha)?.rowLengths?.[row];
   if (entries !== branches.length) throw invalid(`${at}.row`, `a row of ${alpha} with ${branches.length} entries`, row);

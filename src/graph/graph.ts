@@ -198,6 +198,8 @@ export interface MixedNode extends NodeBase {
   readonly row: number;
   readonly activation: MixingActivation;
   readonly branches: readonly MixedBranch[];
+  /** Branches run also where their weight is given as 0: their batch norms measure, and the gradient of the weight is its own. */
+  readonly runsAll?: boolean;
 }
 
 /**

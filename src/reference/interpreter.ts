@@ -1,4 +1,4 @@
-import type { DropoutDraw } from '../backend/device.ts';
+import type { DropoutDraw, Mixing, PassStatistics } from '../backend/device.ts';
 import type {
   AvgPoolNode,
   BatchNormNode,
@@ -33,9 +33,10 @@ export interface ReferenceOptions {
   readonly parameters: ReadonlyMap<string, Float64Array>;
   readonly inputs: Readonly<Record<string, Float64Array>>;
   readonly labels?: Int32Array;
-  /** Batch statistics and a backward pass; otherwise running statistics and forward only. */
+  /** A backward pass, and batch statistics unless told; otherwise forward only, and running statistics unless told. */
   readonly training: boolean;
-  /** Mixing weights in place of the tables' own, rows one after another or one by one; branches of weight 0 are left out. */
+  readonly statistics?: PassStatistics;
+  /** Mixing weights in place of the tables' own, rows one after another or one by one; see {@link Mixing} for those of 0. */
   readonly mixing?: Readonly<Record<string, Float64Array | readonly (Float64Array | undefined)[]>>;
   /** What dropout nodes draw from; nothing is dropped without. */
   readonly dropout?: DropoutDraw;
@@ -112,7 +113,7 @@ export function runReference(graph: Graph, options: ReferenceOptions): Reference
   return { outputs, loss, correct, gradients, inputGradients, buffers };
 }
 
-/** Nodes that neither the output nor anything it needs reads: a mixed node does not read a branch of given weight 0. */
+/** Nodes that neither the output nor anything it needs reads: a mixed node does not read a branch that is left out. */
 function skippedNodes(graph: Graph, options: ReferenceOptions): Set<number> {
   const needed = new Set([graph.output]);
   for (const node of [...graph.nodes].reverse()) {
@@ -124,10 +125,15 @@ function skippedNodes(graph: Graph, options: ReferenceOptions): Set<number> {
   return new Set(graph.nodes.filter(isDead).map(({ id }) => id));
 }
 
-/** The outputs of the branches whose weight was not given as 0: what only the others need is not computed, the edge's input included. */
+/** The outputs of the branches that are not left out: what only the others need is not computed, the edge's input included. */
 function countedBranches(graph: Graph, node: MixedNode, options: ReferenceOptions): number[] {
   const given = givenWeights(graph, node, options);
-  return node.branches.flatMap(({ output }, k) => (given?.[k] === 0 ? [] : [output]));
+  return node.branches.flatMap(({ output }, k) => (leavesOut(node, given, k) ? [] : [output]));
+}
+
+/** Whether a branch is not run: its weight was given as 0. */
+function leavesOut({ runsAll }: MixedNode, given: Float64Array | undefined, branch: number): boolean {
+  return !runsAll && given?.[branch] === 0;
 }
 
 /** The mixing weights that are given to a node. */
@@ -245,11 +251,12 @@ function batchNorm(run: Run, node: BatchNormNode, x: Float64Array, channels: num
   const running = {
     mean: parameter(run, node.runningMean),
     variance: parameter(run, node.runningVariance),
-    count: 0,
+    // As of so many values that none of them moves the statistics: no gradient flows through these.
+    count: Number.POSITIVE_INFINITY,
   };
-  let statistics: reference.Statistics = running;
-  if (run.options.training) {
-    statistics = reference.batchStatistics(x, channels);
+  const used = run.options.statistics ?? (run.options.training ? 'moving' : 'running');
+  const statistics = used === 'running' ? running : reference.batchStatistics(x, channels);
+  if (used === 'moving') {
     const moved = reference.runningStatistics(running, statistics, node.momentum);
     run.buffers.set(node.runningMean, moved.mean).set(node.runningVariance, moved.variance);
   }
@@ -446,11 +453,11 @@ function batchNormBackward(run: Run, node: BatchNormNode, dy: Float64Array): voi
 
 function mixedBackward(run: Run, node: MixedNode, dy: Float64Array): void {
   const weights = mixing(run, node);
-  const given = givenWeights(run.graph, node, run.options) !== undefined;
+  const given = givenWeights(run.graph, node, run.options);
   // A branch left out was not computed, so it has no gradient: neither its nodes nor its mixing weight.
-  const left = (k: number) => given && weights[k] === 0;
+  const left = (k: number) => leavesOut(node, given, k);
   const slopes = weights.map((_, k) => (left(k) ? 0 : reference.dot(run.outputs[node.branches[k].output], dy)));
-  const alpha = given ? slopes : reference.mixingBackward(weights, slopes, node.activation);
+  const alpha = given !== undefined ? slopes : reference.mixingBackward(weights, slopes, node.activation);
   accumulateParameter(run, node.alpha, alpha, rowRange(run.graph, node)[0]);
   node.branches.forEach(({ output }, k) => {
     if (!left(k)) accumulate(run, output, scaled(dy, weights[k]));

@@ -160,7 +160,7 @@ export function affine(x: Float64Array, channels: number, scale?: Float64Array, 
 
 /**
  * Gradients of batch normalisation with the batch's own statistics (arXiv:1502.03167, section 3):
- * dx = scale·rstd·(dy - mean(dy) - xhat·mean(dy·xhat)).
+ * dx = scale·rstd·(dy - mean(dy) - xhat·mean(dy·xhat)), the means 0 where the statistics are of infinitely many values.
  */
 export function batchNormBackward(
   x: Float64Array,

@@ -84,7 +84,7 @@ const gathered = {
   share: 1,
 };
 const stream = { seed: 1, purpose: 6, epoch: 0, step: 0 };
-const pass = { kind: 'pass', program, parameters, batch: direct, pass: 3, statistics: 'training' };
+const pass = { kind: 'pass', program, parameters, batch: direct, pass: 3, statistics: 'moving' };
 const hypergradient = {
   kind: 'hypergradient',
   ...{ program, parameters, train: direct, validation: direct },
@@ -149,9 +149,8 @@ const sound = {
   'a penalty of no rows': () => execute({ ...penalty, rows: [] }),
   'a copy': () => execute(copy),
   'a copy of nothing': () => execute({ ...copy, parts: [] }),
-  'gradients of some weights, added': () =>
-    run({ pass: 1, statistics: 'training', ranges: [[0, 16]], accumulate: true }),
-  'gradients of weights that nobody has': () => run({ pass: 1, statistics: 'training', ranges: [[120, 8]] }),
+  'gradients of some weights, added': () => run({ pass: 1, statistics: 'moving', ranges: [[0, 16]], accumulate: true }),
+  'gradients of weights that nobody has': () => run({ pass: 1, statistics: 'moving', ranges: [[120, 8]] }),
   'a survey of CUDA': () => addon.surveyCuda(),
   'a survey of CUDA with arguments': () => addon.surveyCuda(device, null, 7),
   'a description': () => addon.describeDevice(device),
@@ -496,9 +495,9 @@ const hostile = {
   'an sgd step of fewer than none': () => execute({ ...sgd, count: -1 }),
   'an adam step past its arena': () => execute({ ...adam, count: 17 }),
   'an adam step on weights without second moments': () => execute({ ...adam, alpha: false }),
-  'gradients past the weights': () => run({ pass: 1, statistics: 'training', ranges: [[127, 2]] }),
-  'gradients before the weights': () => run({ pass: 1, statistics: 'training', ranges: [[-1, 2]] }),
-  'gradients of ranges that are none': () => run({ pass: 1, statistics: 'training', ranges: [7] }),
+  'gradients past the weights': () => run({ pass: 1, statistics: 'moving', ranges: [[127, 2]] }),
+  'gradients before the weights': () => run({ pass: 1, statistics: 'moving', ranges: [[-1, 2]] }),
+  'gradients of ranges that are none': () => run({ pass: 1, statistics: 'moving', ranges: [7] }),
   'a penalty of an unknown form': () => execute({ ...penalty, penalty: 'l3' }),
   'a NaN penalty': () => execute({ ...penalty, weight: Number.NaN }),
   'a penalty of a NaN share': () => execute({ ...penalty, share: Number.NaN }),

@@ -1,4 +1,4 @@
-import type { Device, DropoutDraw, Mixing, Precision } from '../../src/backend/device.ts';
+import type { Device, DropoutDraw, Mixing, PassStatistics, Precision } from '../../src/backend/device.ts';
 import type { Parameters } from '../../src/backend/parameters.ts';
 import { GraphBuilder, type Tensor } from '../../src/graph/builder.ts';
 import type { Graph, Initialiser, Shape } from '../../src/graph/graph.ts';
@@ -24,6 +24,8 @@ export interface KernelCase {
   readonly mixing?: Readonly<Record<string, readonly number[] | readonly (readonly number[] | undefined)[]>>;
   /** What dropout nodes draw from. */
   readonly dropout?: DropoutDraw;
+  /** Those of training unless told. */
+  readonly statistics?: PassStatistics;
 }
 
 /** A case with all its numbers, every one of them exact in float32. */
@@ -38,6 +40,7 @@ export interface PreparedCase {
   readonly outputGradient?: Float64Array;
   readonly mixing?: ReferenceOptions['mixing'];
   readonly dropout?: DropoutDraw;
+  readonly statistics?: PassStatistics;
 }
 
 /** What one tensor of a case should be: `[batch, ...shape]` or a parameter's own shape, and the absolute error allowed. */
@@ -71,6 +74,7 @@ export function prepareCase(kernelCase: KernelCase, data: InputData = kernelCase
     ...prepareGraph(graph, kernelCase.batchSize, data),
     mixing: doubles(kernelCase.mixing),
     dropout: kernelCase.dropout,
+    statistics: kernelCase.statistics,
   };
 }
 
@@ -111,7 +115,7 @@ export function prepareGraph(graph: Graph, batchSize: number, data: InputData = 
   };
 }
 
-/** The reference's result for a case, in training. */
+/** The reference's result for a case's pass with gradients. */
 export function referenceOf(prepared: PreparedCase): ReferenceResult {
   return runReference(prepared.graph, { ...prepared, training: true });
 }
@@ -179,12 +183,13 @@ export async function deviceTensors(
   using parameters = await parametersOf(device, prepared);
   using program = device.compile(graph, { batchSize, parameters, precision });
   const batch = { inputs: asSingles(prepared.inputs), labels: prepared.labels, dropout: prepared.dropout };
+  const { statistics } = prepared;
   const mixing = singleMixing(prepared.mixing);
   const read = visibleOutput(graph);
   const outcome =
     prepared.outputGradient === undefined
-      ? await program.gradients({ batch, target: 'both', mixing, read: [read] })
-      : await program.vjp({ batch, outputGradient: Float32Array.from(prepared.outputGradient), mixing });
+      ? await program.gradients({ batch, target: 'both', statistics, mixing, read: [read] })
+      : await program.vjp({ batch, outputGradient: Float32Array.from(prepared.outputGradient), statistics, mixing });
 
   const tensors = new Map<string, Float32Array>();
   tensors.set('output', outcome.outputs?.get(read) ?? new Float32Array(0));
@@ -201,7 +206,7 @@ export async function deviceTensors(
 }
 
 /** What a forward pass without gradients leaves: the output and the batch-norm buffers. */
-export async function evaluateCase(device: Device, prepared: PreparedCase, statistics: 'running' | 'batch') {
+export async function evaluateCase(device: Device, prepared: PreparedCase, statistics: PassStatistics) {
   const { graph, batchSize } = prepared;
   using parameters = await parametersOf(device, prepared);
   using program = device.compile(graph, { batchSize, parameters });
@@ -216,7 +221,7 @@ export async function evaluateCase(device: Device, prepared: PreparedCase, stati
 /** The output of a case with running statistics. */
 export function expectedEvaluation(prepared: PreparedCase): ExpectedTensor {
   const { graph, batchSize } = prepared;
-  const { outputs } = runReference(graph, { ...prepared, training: false });
+  const { outputs } = runReference(graph, { ...prepared, training: false, statistics: 'running' });
   const values = outputs[graph.output];
   const growth = errorGrowth(graph, batchSize, outputs);
   const shape = [batchSize, ...graph.nodes[graph.output].shape];
@@ -256,7 +261,8 @@ function doubles(mixing: KernelCase['mixing']): PreparedCase['mixing'] {
   return Object.fromEntries(tables);
 }
 
-function singleMixing(mixing: PreparedCase['mixing']): Mixing | undefined {
+/** Mixing weights in float32; those of a prepared case lose nothing. */
+export function singleMixing(mixing: PreparedCase['mixing']): Mixing | undefined {
   if (mixing === undefined) return undefined;
   const tables = Object.entries(mixing).map(([name, rows]) => [
     name,

@@ -84,12 +84,12 @@ function mixed(
   batchSize: number,
   shape: Shape,
   branches: readonly BranchBuilder[],
-  options: { activation?: MixingActivation; weights?: readonly number[] } = {},
+  options: { activation?: MixingActivation; runsAll?: boolean; weights?: readonly number[] } = {},
 ): KernelCase {
-  const { activation, weights } = options;
+  const { activation, runsAll, weights } = options;
   const kernelCase = single(name, batchSize, shape, (builder, x) => {
     const alpha = builder.alpha('alphas', [branches.length]);
-    return builder.mixed(x, branches, { alpha, row: 0, activation });
+    return builder.mixed(x, branches, { alpha, row: 0, activation, runsAll });
   });
   return weights === undefined ? kernelCase : { ...kernelCase, mixing: { alphas: weights } };
 }
@@ -623,6 +623,19 @@ const fusionCases: readonly KernelCase[] = [
   },
 ];
 
+/** Mixed operations whose candidates of weight 0 run. */
+const runsAll: readonly KernelCase[] = [
+  mixed('all candidates run, most with weight 0', 2, [6, 6, 8], dartsCandidates(1), {
+    runsAll: true,
+    weights: [0, 0, 0.3, 0, 0.4, 0, 0, 0.3],
+  }),
+  mixed('all candidates run with weight 0', 3, [8, 8, 6], dartsCandidates(2), {
+    runsAll: true,
+    weights: [0, 0, 0, 0, 0, 0, 0, 0],
+  }),
+  mixed('all candidates run, weights from alpha', 2, [4, 5, 3], [separable, none(), identity], { runsAll: true }),
+];
+
 const mixedCases: readonly KernelCase[] = [
   mixed('the eight candidates', 2, [6, 6, 5], dartsCandidates(1)),
   mixed('the eight candidates', 4, [8, 8, 16], dartsCandidates(1)),
@@ -806,11 +819,21 @@ const input: readonly KernelCase[] = [
   },
 ];
 
+/** The same cases with running statistics, through which no gradient flows. */
+function evaluated(cases: readonly KernelCase[]): KernelCase[] {
+  return cases.map((one) => ({ ...one, name: `${one.name}, running statistics`, statistics: 'running' }));
+}
+
 /** The cases of every op; the type leaves none out. */
 export const caseTables: Readonly<Record<Node['op'], readonly KernelCase[]>> = {
   input,
   conv2d,
-  batchNorm: [...batchNormCases, ...fusedAffine, ...inPlaceNorms],
+  batchNorm: [
+    ...batchNormCases,
+    ...fusedAffine,
+    ...inPlaceNorms,
+    ...evaluated([...batchNormCases.slice(2, 8), ...batchNormCases.slice(-2), ...fusedAffine, ...inPlaceNorms]),
+  ],
   relu,
   tanh,
   sigmoid,
@@ -825,7 +848,12 @@ export const caseTables: Readonly<Record<Node['op'], readonly KernelCase[]>> = {
   crop,
   dropout,
   zero,
-  mixed: [...mixedCases, ...fusionCases],
+  mixed: [
+    ...mixedCases,
+    ...fusionCases,
+    ...runsAll,
+    ...evaluated([...mixedCases.slice(0, 7), ...fusionCases, ...runsAll]),
+  ],
   softmaxCrossEntropy,
   distillation,
   smoothL1,

@@ -70,7 +70,8 @@ describe.each(instructionSets())('cpu kernels, %s', (instructionSet) => {
   });
 
   describe.each(['batchNorm', 'mixed'] as const)('%s without gradients', (op) => {
-    const cases = caseTables[op].map((kernelCase) => [kernelCase.name, kernelCase] as const);
+    const ofTraining = caseTables[op].filter(({ statistics }) => statistics === undefined);
+    const cases = ofTraining.map((kernelCase) => [kernelCase.name, kernelCase] as const);
 
     it.each(cases)('%s: running statistics', async (name, kernelCase) => {
       const { prepared } = caseWithReference(kernelCase);
@@ -87,6 +88,15 @@ describe.each(instructionSets())('cpu kernels, %s', (instructionSet) => {
       const title = `${op} / ${name} / output with batch statistics`;
       expectSameBits(output, trained.get('output') ?? new Float32Array(0), title, expected.get('output')?.shape);
       expectUntouched(prepared, buffers, `${op} / ${name}`);
+    });
+
+    it.each(cases)('%s: moving statistics', async (name, kernelCase) => {
+      const { prepared, expected } = caseWithReference(kernelCase);
+      const trained = await deviceTensors(device(2), prepared);
+      const { output, buffers } = await evaluateCase(device(2), prepared, 'moving');
+      const title = `${op} / ${name} / output with moving statistics`;
+      expectSameBits(output, trained.get('output') ?? new Float32Array(0), title, expected.get('output')?.shape);
+      for (const [buffer, values] of buffers) expectSameBits(values, trained.get(buffer)!, `${title}: ${buffer}`);
     });
   });
 });

@@ -89,7 +89,7 @@ const fields: readonly Row[] = [
   [
     'evaluate',
     { statistics: undefined },
-    "expected 'running' or 'batch' for commands[1].statistics but received undef",
+    'expected one of running, batch, moving for commands[1].statistics but received undef',
   ],
   [
     'evaluate',
@@ -193,6 +193,11 @@ const fields: readonly Row[] = [
     { mixing: { alphas: Float32Array.of(1, Number.NaN, 0) } },
     'expected finite weights for commands[1].mixing.alphas but received NaN',
   ],
+  [
+    'gradients',
+    { statistics: 'training' },
+    "expected one of running, batch, moving for commands[1].statistics but received 'training'",
+  ],
   ['gradients', { mixing: 1 }, 'for commands[1].mixing but received 1'],
   ['gradients', { read: [1e9] }, 'for commands[1].read[0] but received 1000000000'],
   ['gradients', { read: 3 }, 'expected a list of nodes for commands[1].read but received 3'],
@@ -281,11 +286,11 @@ describe.each<BackendName>(['cpu', 'tfjs', 'simt'])('%s', (backend) => {
     );
     expect(messages).toEqual([
       'ArgumentError: expected one of weights, alpha, both for target but received undefined',
-      "ArgumentError: expected 'running' or 'batch' for statistics but received 'both'",
+      "ArgumentError: expected one of running, batch, moving for statistics but received 'both'",
       'ArgumentError: expected a number from 1e-12 to 1e12 for radius but received 0',
       'ArgumentError: expected an empty Float32Array, as for any loss, for outputGradient but received []',
       'ArgumentError: expected an object with what the command takes for options but received undefined',
-      "ArgumentError: expected one of batch, target, groups, accumulate, read, mixing, profile, signal for an option but received 'red'",
+      "ArgumentError: expected one of batch, target, groups, accumulate, statistics, read, mixing, profile, signal for an option but received 'red'",
     ]);
   });
 

@@ -6,6 +6,7 @@ namespace {
 Attributes read(AttributeReader& reader) {
   MixedAttributes mixed;
   mixed.activation = reader.flag("activation") ? MixingActivation::kSigmoid : MixingActivation::kSoftmax;
+  mixed.runs_all = reader.flag("runsAll");
   mixed.branches.resize(reader.count("branches"));
   for (Branch& branch : mixed.branches) {
     branch.begin = reader.integer("begin");

@@ -175,7 +175,7 @@ export function encodeCommand(command: Command, handles: Handles): object {
       return {
         ...pass,
         pass: passes[command.target],
-        statistics: 'training',
+        statistics: command.statistics ?? 'moving',
         read: command.read,
         ranges: command.groups && encodeGroups(command.groups, program.parameters.map),
         accumulate: command.accumulate,
@@ -184,7 +184,7 @@ export function encodeCommand(command: Command, handles: Handles): object {
       return {
         ...pass,
         pass: passes.vjp,
-        statistics: 'training',
+        statistics: command.statistics ?? 'moving',
         read: [program.graph.output],
         outputGradient: command.outputGradient,
       };

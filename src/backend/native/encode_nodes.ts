@@ -136,6 +136,7 @@ function writeAttributes(numbers: NumberWriter, node: Node, nodes: readonly Node
       break;
     case 'mixed':
       numbers.put(node.activation === 'sigmoid' ? 1 : 0);
+      numbers.put(node.runsAll ? 1 : 0);
       numbers.put(node.branches.length);
       for (const { begin, end, output } of node.branches) {
         numbers.put(begin);

@@ -188,9 +188,9 @@ class TfjsDevice implements Device {
         const pass = (batch: Batch, weights: boolean, alpha: boolean, statistics: PassOptions['statistics']) =>
           this.#pass(program, batch, { statistics, gradients: { weights, alpha, inputs: false }, mixing, signal });
         const passes = {
-          trainWeights: () => pass(train, true, false, 'training'),
+          trainWeights: () => pass(train, true, false, 'moving'),
           validation: () => pass(validation, true, true, 'batch'),
-          trainAlpha: () => pass(train, false, true, 'training'),
+          trainAlpha: () => pass(train, false, true, 'moving'),
         };
         const { loss, terms, correct } = hypergradient(this.#arenasOf(program.parameters), command, passes);
         return { loss, ...(terms && { terms }), correct };
@@ -202,7 +202,7 @@ class TfjsDevice implements Device {
         return outcomeOf(this.#pass(program, batch, { statistics, gradients, mixing, read, signal }));
       }
       case 'gradients': {
-        const { program, batch, target, groups, accumulate, mixing, read, profile } = command;
+        const { program, batch, target, groups, accumulate, statistics = 'moving', mixing, read, profile } = command;
         refuseProfile(profile);
         const gradients = {
           weights: target !== 'alpha',
@@ -211,14 +211,14 @@ class TfjsDevice implements Device {
           groups,
           accumulate,
         };
-        return outcomeOf(this.#pass(program, batch, { statistics: 'training', gradients, mixing, read, signal }));
+        return outcomeOf(this.#pass(program, batch, { statistics, gradients, mixing, read, signal }));
       }
       case 'vjp': {
-        const { program, batch, mixing, outputGradient, profile } = command;
+        const { program, batch, statistics = 'moving', mixing, outputGradient, profile } = command;
         refuseProfile(profile);
         const gradients = { weights: true, alpha: true, inputs: true };
         const read = [program.graph.output];
-        const options = { statistics: 'training', gradients, mixing, outputGradient, read, signal } as const;
+        const options = { statistics, gradients, mixing, outputGradient, read, signal };
         const { inputGradients, ...outcome } = this.#pass(program, batch, options);
         const filled = program.graph.nodes.flatMap((node) => {
           if (node.op !== 'input') return [];

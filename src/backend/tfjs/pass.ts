@@ -15,7 +15,7 @@ import {
 import { crossEntropiesOf, isLossNode } from '../../graph/losses.ts';
 import { elementsOf } from '../../graph/shape.ts';
 import { integers, normal, randomBlock } from '../../random/philox.ts';
-import type { DropoutDraw, Mixing } from '../device.ts';
+import type { DropoutDraw, Mixing, PassStatistics } from '../device.ts';
 import { givenRows } from '../mixing_rows.ts';
 import { type Arena, type ParameterMap, valueArenas } from '../parameter_map.ts';
 import type { MixedLabels } from './gather.ts';
@@ -38,8 +38,7 @@ export interface PassOptions {
   readonly mixed?: MixedLabels;
   readonly dropout?: DropoutDraw;
   readonly mixing?: Mixing;
-  /** `training` takes the batch's statistics and moves the running ones. */
-  readonly statistics: 'running' | 'batch' | 'training';
+  readonly statistics: PassStatistics;
   /** Which gradients are wanted. */
   readonly gradients: {
     readonly weights: boolean;
@@ -114,7 +113,7 @@ class Pass {
     if (!differentiates) this.#forward();
     else if (sources.length === 0) this.#forward();
     else this.#differentiate(sources);
-    if (this.#options.statistics === 'training') this.#moveStatistics();
+    if (this.#options.statistics === 'moving') this.#moveStatistics();
     const output = graph.nodes[graph.output];
     const reads = new Map(this.#options.read.map((id) => [id, this.#outputOf(id)] as const));
     return {
@@ -226,7 +225,7 @@ class Pass {
         return { mean, variance } as ReturnType<Surroundings['running']>;
       },
       measured: (node, { mean, variance }) => {
-        if (statistics === 'training') {
+        if (statistics === 'moving') {
           this.#measured.push({ node, mean: this.#keep(mean), variance: this.#keep(variance) });
         }
       },
@@ -252,7 +251,7 @@ class Pass {
     const given = givenTo(node, map, this.#given);
     const row = tf.slice(this.#value(node.alpha), ...rowPlace(map, node));
     const weights = given !== undefined ? row : node.activation === 'sigmoid' ? tf.sigmoid(row) : tf.softmax(row);
-    return node.branches.map((_, k) => (given?.[k] === 0 ? undefined : tf.slice(weights, [k], [1])));
+    return node.branches.map((_, k) => (leavesOut(node, given, k) ? undefined : tf.slice(weights, [k], [1])));
   }
 
   #mask({ rate, drops, number, shape }: DropoutNode): Tensor | undefined {
@@ -409,11 +408,16 @@ function rowPlace(map: ParameterMap, node: MixedNode): [number, number] {
   return [lengths.slice(0, node.row).reduce((sum, length) => sum + length, 0), lengths[node.row]];
 }
 
-/** What a node reads: of a mixed node the branches whose weight was not given as 0. */
+/** Whether a branch is not run: its weight was given as 0. */
+function leavesOut({ runsAll }: MixedNode, given: Float32Array | undefined, branch: number): boolean {
+  return !runsAll && given?.[branch] === 0;
+}
+
+/** What a node reads: of a mixed node the branches that run. */
 function readBy(node: Node, map: ParameterMap, given: GivenWeights): readonly number[] {
   if (node.op !== 'mixed') return node.inputs;
   const weights = givenTo(node, map, given);
-  return node.branches.flatMap(({ output }, k) => (weights?.[k] === 0 ? [] : [output]));
+  return node.branches.flatMap(({ output }, k) => (leavesOut(node, weights, k) ? [] : [output]));
 }
 
 /** The output and all it depends on. */
