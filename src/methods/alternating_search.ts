@@ -8,7 +8,7 @@ import { withAffine } from '../learn/affine_images.ts';
 import { cosineLearningRate } from '../learn/cosine.ts';
 import { EpochMeans } from '../learn/epoch_means.ts';
 import { tellsTopFive } from '../learn/score.ts';
-import { type ValidationOrder, validationBatches } from '../learn/search_batches.ts';
+import { validationBatches } from '../learn/search_batches.ts';
 import { intoMemory } from '../load/into_memory.ts';
 import { ImagePool } from '../load/pool.ts';
 import type { Supernet } from '../network/supernet.ts';
@@ -28,7 +28,7 @@ import type {
   StepReport,
 } from './method.ts';
 import { initialArchitecture, searchedSupernet } from './supernet_search.ts';
-import { openSupernet as openSupernetOf, type SupernetTraining } from './supernet_training.ts';
+import { openSupernet as openSupernetOf, type SupernetHow, type SupernetTraining } from './supernet_training.ts';
 
 /** What such a search reports. */
 export const alternatingMeasures: readonly Measure[] = [
@@ -62,8 +62,8 @@ export interface SearchDescription<Settings = unknown> extends MethodDescription
   open(device: Device): Promise<SearchingRun>;
   readonly supernet: Supernet;
   readonly parts: AlternatingParts<Settings & AlternatingSettings>;
-  /** Its supernet alone, for who goes on with it; how alpha's batches are drawn may be another's. */
-  openSupernet(device: Device, order?: ValidationOrder): Promise<SupernetTraining<Settings & AlternatingSettings>>;
+  /** Its supernet alone, for who goes on with it. */
+  openSupernet(device: Device, how?: SupernetHow): Promise<SupernetTraining<Settings & AlternatingSettings>>;
 }
 
 /** Whether a description is that of such a search. */
@@ -95,8 +95,8 @@ export async function alternatingSearch<Settings extends AlternatingSettings>(
   const dataset = await loadedWhole(given, context);
   const split = splitIndices(dataset.train.labels.length, settings.trainPortion, seed, settings.fileOrder);
   const options = { supernet, plain, dataset, split, augment, parts, settings, seed, workers: context.workers };
-  const openSupernet: SearchDescription<Settings>['openSupernet'] = (device, order) =>
-    openSupernetOf(device, options, order);
+  const openSupernet: SearchDescription<Settings>['openSupernet'] = (device, how) =>
+    openSupernetOf(device, options, how);
   return {
     dataset,
     graphs: { supernet: supernet.graph },

@@ -81,21 +81,28 @@ export type ScoreHow = Partial<Pick<EvaluateCommand, 'statistics' | 'mixing'>> &
 /** Few crossings, yet an abort is noticed in between, and memory for logits stays small. */
 const batchesPerCall = 16;
 
-/** Lays a supernet and its images on a device; how alpha's batches are drawn may be said in place of the method. */
+/** In what a run that goes on with a supernet differs from its search. */
+export interface SupernetHow {
+  readonly validationOrder?: ValidationOrder;
+  /** Of everything random but the halves of the images. */
+  readonly seed?: number;
+}
+
+/** Lays a supernet and its images on a device. */
 export async function openSupernet<Settings extends AlternatingSettings>(
   device: Device,
   options: SupernetOptions<Settings>,
-  validationOrder?: ValidationOrder,
+  { validationOrder, seed: ownSeed }: SupernetHow = {},
 ): Promise<SupernetTraining<Settings>> {
   const { supernet, split, settings, seed, parts } = options;
   using resources = new Resources();
   const parameters = resources.use(await device.createParameters(supernet.graph, { seed }));
-  const images = await openImages(device, options, resources);
+  const images = await openImages(device, { ...options, seed: ownSeed ?? seed }, resources);
   const drawn = settings.drawnBatches === true;
   const usual = drawn || parts.validation === 'draw' ? 'draw' : 'walk';
   const order = validationOrder ?? usual;
-  const source = { ...images, ...split, order, trainOrder: drawn ? 'draw' : 'walk', settings, seed } as const;
-  return new SupernetTraining(device, options, parameters, source, resources);
+  const source = { ...images, ...split, order, trainOrder: drawn ? 'draw' : 'walk', settings } as const;
+  return new SupernetTraining(device, options, parameters, { ...source, seed: ownSeed ?? seed }, resources);
 }
 
 /** Both splits' images, and what a device does to them; they are the device's then where nothing is done to them before. */

@@ -13,6 +13,7 @@ import { createFakeDevice, type FakeOptions } from '../helpers/fake_device.ts';
 import { contentsOf } from '../helpers/run_contents.ts';
 import { scratch } from '../helpers/scratch.ts';
 import { tinyDataset, tinySettings } from '../helpers/tiny_search.ts';
+import { tinySource } from '../helpers/tiny_source.ts';
 import { randomSearch } from './random_search.ts';
 import { twoStages } from './two_stages.ts';
 
@@ -24,7 +25,12 @@ vi.mock('../../src/report/draw.ts', () => ({
 const entries: readonly Method[] = [...methods, randomSearch, twoStages];
 const dataset = { ...tinyDataset(), test: tinyDataset(2).train };
 
+const source = await tinySource(1);
+
 function optionsOf(method: Method, settings: object = {}): MethodOptions {
+  if (method.needs === 'run') {
+    return { dataset, method: method.name, settings: { batchSize: 8, projIntv: 1, ...settings }, ...source };
+  }
   const own = { ...tinySettings, ...(method.command === 'train' && { auxiliary: false }), ...settings };
   return {
     dataset,
@@ -40,7 +46,9 @@ function start(method: Method, options: MethodOptions = {}, fake: FakeOptions = 
 }
 
 function resume(method: Method, directory: string, options: MethodOptions = {}) {
-  return startMethod(method.command, { device: createFakeDevice(), resume: directory, dataset, ...options }, entries);
+  const space = method.needs === 'run' ? { space: source.space } : {};
+  const common = { device: createFakeDevice(), resume: directory, dataset, ...space };
+  return startMethod(method.command, { ...common, ...options }, entries);
 }
 
 async function uninterrupted(method: Method, options: MethodOptions = {}) {
@@ -148,7 +156,7 @@ describe.each(entries.map((method) => [method.name, method] as const))('the meth
       expect(records.filter((record) => record.type === type)).toEqual(told(type));
     }
     const { directory: _, ...result } = await run.result;
-    expect(records.at(-1)).toEqual({ type: 'result', epoch: 2, ...result });
+    expect(records.at(-1)).toEqual({ type: 'result', epoch: method.needs === 'run' ? 1 : 2, ...result });
     for (const { name, of } of method.measures.filter(({ group, optional }) => group !== undefined && !optional)) {
       expect(told(of)[0], name).toHaveProperty(name);
     }

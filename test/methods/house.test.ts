@@ -48,7 +48,9 @@ describe('a method of at most 80 lines', () => {
     expect(stdout).toMatch(/--draw <number> +which of the genotypes of a seed \(default: 0\)/);
     expect(stdout).toContain('dartsmith search --method random --draw 3');
     expect(stdout).not.toContain('--arch-learning-rate');
-    expect((await dartsmith(['search', '--help'])).stdout).toMatch(/darts, fairdarts, stacnas,\s+random/);
+    expect((await dartsmith(['search', '--help'])).stdout).toMatch(
+      /darts, fairdarts, stacnas,\s+sdarts,\s+blank,\s+random/,
+    );
   });
 
   it('refuses what is none of its settings, as every method does', async () => {
@@ -102,7 +104,7 @@ describe('a method of at most 80 lines', () => {
     const { code, stderr } = await dartsmith(['search', '--resume', out], undefined, methods);
     expect(code).toBe(1);
     expect(stderr).toContain(
-      "expected a method among darts, fairdarts, stacnas but got 'random'; another version wrote this run",
+      "expected a method among darts, fairdarts, stacnas, sdarts, blank but got 'random'; another version wrote this run",
     );
   });
 });

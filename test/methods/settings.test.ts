@@ -10,6 +10,7 @@ import { startMethod } from '../../src/run/start.ts';
 import type { SettingRule } from '../../src/setting_rules.ts';
 import { createFakeDevice } from '../helpers/fake_device.ts';
 import { tinyDataset } from '../helpers/tiny_search.ts';
+import { tinySource } from '../helpers/tiny_source.ts';
 import { randomSearch } from './random_search.ts';
 
 vi.mock('../../src/report/draw.ts', () => ({ drawGenotype: async () => '' }));
@@ -33,6 +34,7 @@ const companions: Readonly<Record<string, object>> = {
   noiseSchedule: { noiseDarts: true, maxStep: 4 },
   numIdentity: { randomSearch: true, numArch: 1, flopsThreshold: 300 },
   numArch: { randomSearch: true, flopsThreshold: 300 },
+  learningRateMin: { learningRateCosine: true },
   flopsThreshold: { randomSearch: true, numArch: 1, flopsThreshold: 560 },
 };
 
@@ -58,6 +60,8 @@ const dataset: Dataset = {
 const suited: Readonly<Record<string, Partial<Dataset>>> = {
   affine: { affine: { mean: [0.4, 0.4, 0.4], deviation: [0.3, 0.3, 0.3], flip: true } },
 };
+
+const source = await tinySource(3, dataset);
 
 function known(method: Method, settings: object): object {
   return Object.fromEntries(Object.entries(settings).filter(([name]) => Object.hasOwn(method.settings, name)));
@@ -102,7 +106,8 @@ async function digestOf(method: Method, settings: object, images: object = {}): 
     method.command,
     {
       ...{ dataset: { ...dataset, ...images }, device, settings: known(method, settings), workers: 1 },
-      ...(method.command === 'search' && { method: method.name }),
+      ...(method.command !== 'train' && { method: method.name }),
+      ...(method.needs === 'run' && source),
       ...(method.needs === 'genotype' && { genotype: genotypes['DARTS_V2'] }),
     },
     entries,

@@ -2,27 +2,35 @@ import { ArgumentError } from '../../errors.ts';
 import { alternatingMeasures, isSearchDescription, type SearchDescription } from '../alternating_search.ts';
 import { defineMethod, type Measure, type MethodContext, type MethodDescription } from '../method.ts';
 import { type DecidedBy, ProjectionRun } from './run.ts';
-import { type ProjectionSettings, projectionPresets, projectionSettingRules } from './settings.ts';
+import {
+  magnitudePresets,
+  magnitudeSettingRules,
+  type ProjectionSettings,
+  projectionPresets,
+  projectionSettingRules,
+} from './settings.ts';
 
 const scoreMeasures: readonly Measure[] = [
   { name: 'scoreAccuracy', of: 'step', label: 'without it', group: 'score', unit: 'share', optional: true },
   { name: 'scoreLoss', of: 'step', label: 'loss', group: 'score', unit: 'loss', optional: true },
 ];
 
+const tuningMeasures = alternatingMeasures.map((measure): Measure => ({ ...measure, optional: true }));
+
 const common = {
   command: 'select',
   paper: 'arXiv:2108.04392',
   data: 'images',
-  settings: projectionSettingRules,
-  presets: projectionPresets,
   needs: 'run',
-  measures: [...scoreMeasures, ...alternatingMeasures.map((measure): Measure => ({ ...measure, optional: true }))],
 } as const;
 
 /** Perturbation-based selection: what is missed most stays. */
 export const projection = defineMethod({
   ...common,
   name: 'projection',
+  settings: projectionSettingRules,
+  presets: projectionPresets,
+  measures: [...scoreMeasures, ...tuningMeasures],
   title: 'DARTS-PT',
   description:
     "Selects from a search's supernet by perturbation (arXiv:2108.04392): edge by edge, the operation without which it does worst stays.",
@@ -39,11 +47,18 @@ export const projection = defineMethod({
 export const magnitude = defineMethod({
   ...common,
   name: 'magnitude',
+  settings: magnitudeSettingRules,
+  presets: magnitudePresets,
+  measures: tuningMeasures,
   title: 'selection by magnitude, with fine-tuning',
   description:
     "Selects from a search's supernet edge by edge by alpha, with the fine-tuning of a selection by perturbation (PT-Mag of arXiv:2108.04392).",
   examples: ['runs/darts --out runs/mag'],
-  describe: (context) => describeSelection(context, 'magnitude'),
+  describe: (context) => {
+    // Nothing is scored.
+    const settings = { ...projectionPresets.paper.settings, ...context.settings };
+    return describeSelection({ ...context, settings }, 'magnitude');
+  },
 });
 
 async function describeSelection(
@@ -59,7 +74,7 @@ async function describeSelection(
   return {
     ...search,
     open: async (device) => {
-      const training = await search.openSupernet(device, 'draw');
+      const training = await search.openSupernet(device, { validationOrder: 'draw', seed });
       return new ProjectionRun(training, { settings, seed, source, by, keepsInputs: false });
     },
   };

@@ -72,7 +72,12 @@ describe('settings', () => {
     expect(flags.filter((flag) => !turnedOff.includes(flag))).toEqual(Object.keys(presets.paper.settings).map(flagOf));
     expect(flags).toContain('--arch-learning-rate');
     // What a preset turns on.
-    expect(turnedOff).toEqual(['--no-schedule-ahead', '--no-augmented-validation']);
+    expect(turnedOff).toEqual([
+      '--no-schedule-ahead',
+      '--no-drawn-batches',
+      '--no-file-order',
+      '--no-augmented-validation',
+    ]);
   });
 
   it('gives back only what was given', () => {
@@ -99,7 +104,9 @@ describe('settings', () => {
 
   it('shows the defaults of the presets', () => {
     const help = new Map(settingOptions(settingRules, presets).map((option) => [option.long, option.description]));
-    expect(help.get('--epochs')).toContain(`(quick: ${presets.quick.settings.epochs}, paper: 50, fairdarts: 50)`);
+    expect(help.get('--epochs')).toContain(
+      `(quick: ${presets.quick.settings.epochs}, paper: 50, fairdarts: 50, darts-pt: 50)`,
+    );
     expect(help.get('--momentum')).toContain('(default: 0.9)');
     expect(help.get('--unrolled')).toContain('(default: off)');
   });
