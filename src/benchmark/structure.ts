@@ -31,7 +31,7 @@ const aStructure: Rule = {
   holds: (value) =>
     Array.isArray(value) &&
     value.length === structureEdges.length &&
-    Array.from(value).every((name) => structureOperations.includes(name as StructureOperation)),
+    structureEdges.every((_, number) => structureOperations.includes(value[number] as StructureOperation)),
 };
 
 /** Throws ArgumentError where a value is no structure. */
@@ -42,11 +42,9 @@ export function checkStructure(name: string, value: unknown): asserts value is S
 /** A cell as the benchmark writes it, such as `|none~0|+|none~0|none~1|+|none~0|none~1|none~2|`. Throws ArgumentError. */
 export function formatStructure(structure: Structure): string {
   checkStructure('structure', structure);
-  const nodes = structureNodes.map((node) => {
-    const edges = structureEdges.flatMap((edge, number) => (edge.node === node ? [{ ...edge, number }] : []));
-    return `|${edges.map(({ input, number }) => `${structure[number]}~${input}`).join('|')}|`;
-  });
-  return nodes.join('+');
+  const edges = structureEdges.map(({ input }, number) => `${structure[number]}~${input}`);
+  const nodes = structureNodes.map((node) => edges.filter((_, number) => structureEdges[number].node === node));
+  return nodes.map((inputs) => `|${inputs.join('|')}|`).join('+');
 }
 
 /** Reads what {@link formatStructure} writes, also within `Structure(4 nodes with ...)`. Throws ArgumentError that says where. */

@@ -63,7 +63,10 @@ export function indexOfCell(cell: Structure | string | number): number {
   return cell;
 }
 
+let knownTexts: readonly string[] | undefined;
+
 /** The strings of all cells by index. */
-export function structureTexts(): string[] {
-  return Array.from({ length: structureCount }, (_, index) => formatStructure(structureAt(index)));
+export function structureTexts(): readonly string[] {
+  knownTexts ??= Array.from({ length: structureCount }, (_, index) => formatStructure(structureAt(index)));
+  return knownTexts;
 }
