@@ -41,13 +41,11 @@ export const benchmarkColumns: readonly BenchmarkColumn[] = ([200, 12] as const)
 export const cellColumns = ['arch_index', 'arch_str'] as const;
 
 const trainedOn: Readonly<Record<BenchmarkSet, string>> = {
-  'cifar10-valid': 'one half of CIFAR-10 (25,000 training images)',
-  cifar10: 'CIFAR-10 (50,000 training images)',
-  cifar100: 'CIFAR-100 (50,000 training images)',
-  'ImageNet16-120': 'ImageNet16-120 (151,700 training images)',
+  'cifar10-valid': 'half of CIFAR-10',
+  cifar10: 'CIFAR-10',
+  cifar100: 'CIFAR-100',
+  'ImageNet16-120': 'ImageNet16-120',
 };
-
-const halves = { 'x-valid': 'one half of the test images', 'x-test': 'the other half of the test images' };
 
 /** Training and scored images of a column in words. */
 export function describeColumn({ set, split }: BenchmarkColumn): { trainedOn: string; scoredOn: string } {
@@ -55,8 +53,8 @@ export function describeColumn({ set, split }: BenchmarkColumn): { trainedOn: st
 }
 
 function scoredOn(set: BenchmarkSet, split: BenchmarkSplit): string {
-  if (split === 'train') return 'the images that it was trained on';
+  if (split === 'train') return 'what it was trained on';
   if (split === 'ori-test') return 'all test images';
-  if (set === 'cifar10-valid') return 'the other half of the training images';
-  return halves[split];
+  if (set === 'cifar10-valid') return 'other half of training images';
+  return split === 'x-valid' ? 'half of test images' : 'other half of test images';
 }

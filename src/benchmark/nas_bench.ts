@@ -1,6 +1,7 @@
 // NAS-Bench-201 as a table in memory: what a cell comes to, how it stands among all cells and among those that are isomorphic to it.
-import { anInteger, check } from '../checks.ts';
+import { aBoolean, anInteger, check } from '../checks.ts';
 import { ArgumentError, FileError, invalid } from '../errors.ts';
+import { checkOptionRules, type OptionRules } from '../option_rules.ts';
 import { invalidWord } from '../suggest.ts';
 import { type BenchmarkColumn, benchmarkColumns } from './columns.ts';
 import { isConnected, isomorphismClasses } from './isomorphism.ts';
@@ -70,10 +71,13 @@ export interface NasBenchOptions {
   readonly incomplete?: boolean;
 }
 
+const rules: OptionRules<NasBenchOptions> = { incomplete: aBoolean };
+
 /** Opens a table of NAS-Bench-201: docs/nasbench201.md has its columns. Throws FileError that names the line. */
-export async function openNasBench201(path: string, { incomplete }: NasBenchOptions = {}): Promise<NasBench201> {
+export async function openNasBench201(path: string, options: NasBenchOptions = {}): Promise<NasBench201> {
   if (typeof path !== 'string' || path === '') throw invalid('the path of a table', 'a text', path);
-  return new Table(path, await readTable(path, { incomplete }));
+  checkOptionRules('openNasBench201', options, rules);
+  return new Table(path, await readTable(path, options));
 }
 
 /** A column with its accuracies in ascending order, in which a rank is found. */
