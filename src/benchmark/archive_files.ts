@@ -1,6 +1,7 @@
 // NATS-Bench's archive of the topology space: a folder of a file a cell, `000000.pickle.pbz2` and on, or a tar of it.
 import { type FileHandle, open, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { oneLine } from '../describe.ts';
 import { FileError } from '../errors.ts';
 import { fileError } from '../io/file_error.ts';
 import { listTar } from '../io/tar.ts';
@@ -56,7 +57,7 @@ async function openTar(path: string): Promise<Archive> {
     await refuseOthers(path, file);
     const files: (readonly [string, ArchiveFile])[] = [];
     for await (const { name, offset, bytes } of listTar(file)) {
-      const place = `${path}: ${name}`;
+      const place = `${path}: ${oneLine(name)}`;
       const read = () => orFileError(place, () => readPart(file, place, offset, bytes));
       files.push([name, { place, read }]);
     }

@@ -173,19 +173,31 @@ function accuracyOf(
   members: readonly number[],
 ): BenchmarkAccuracy {
   const accuracy = accuracies[index];
-  const alike = members.map((member) => accuracies[member]).filter((other) => !Number.isNaN(other));
   return {
     ...column,
     accuracy,
     rank: 1 + sorted.length - firstAbove(sorted, accuracy),
     of: sorted.length,
-    isomorphic: {
-      rank: 1 + alike.filter((other) => other > accuracy).length,
-      of: alike.length,
-      lowest: Math.min(...alike),
-      highest: Math.max(...alike),
-    },
+    isomorphic: amongAlike(accuracy, accuracies, members),
   };
+}
+
+/** One pass: a class may have hundreds of members. */
+function amongAlike(
+  accuracy: number,
+  accuracies: Float64Array,
+  members: readonly number[],
+): BenchmarkAccuracy['isomorphic'] {
+  let [rank, of, lowest, highest] = [1, 0, accuracy, accuracy];
+  for (const member of members) {
+    const other = accuracies[member];
+    if (Number.isNaN(other)) continue;
+    of++;
+    if (other > accuracy) rank++;
+    lowest = Math.min(lowest, other);
+    highest = Math.max(highest, other);
+  }
+  return { rank, of, lowest, highest };
 }
 
 /** The position of the first number above `limit` in ascending numbers. */

@@ -1,5 +1,6 @@
 // The regular files of a tar archive (POSIX ustar and what GNU tar writes), found without reading what they hold.
 import type { FileHandle } from 'node:fs/promises';
+import { oneLine } from '../describe.ts';
 
 /** A file in the archive. */
 export interface TarEntry {
@@ -24,7 +25,7 @@ export async function* listTar(file: FileHandle): AsyncGenerator<TarEntry, void,
     if (block.every((byte) => byte === 0)) return;
     const entry = readHeader(block, at);
     const end = entry.offset + entry.bytes;
-    if (end > size) throw new Error(`the tar archive ends within ${entry.name}`);
+    if (end > size) throw new Error(`the tar archive ends within ${oneLine(entry.name)}`);
     if (regular.includes(entry.type)) yield { name: entry.name, offset: entry.offset, bytes: entry.bytes };
     at = blockBytes * Math.ceil(end / blockBytes);
   }
