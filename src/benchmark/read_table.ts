@@ -5,7 +5,6 @@ import { describe } from '../describe.ts';
 import { FileError } from '../errors.ts';
 import { fileError } from '../io/file_error.ts';
 import { inSlices, type Steps } from '../slices.ts';
-import { suggestion } from '../suggest.ts';
 import { type BenchmarkColumn, benchmarkColumns, cellColumns } from './columns.ts';
 import { parseStructure } from './structure.ts';
 import { structureCount, structureIndex, structureTexts } from './structure_index.ts';
@@ -54,7 +53,6 @@ async function readText(path: string): Promise<string> {
 
 /** Where the columns of a file lie. */
 interface Header {
-  readonly path: string;
   readonly fields: number;
   readonly index: number;
   readonly text: number;
@@ -87,8 +85,7 @@ function parseHeader(path: string, line: string): Header {
   if (twice !== undefined) throw fault(`the column ${describe(twice)} is there twice`);
   const [index, text] = cellColumns.map((name) => {
     const at = fields.indexOf(name);
-    if (at < 0)
-      throw fault(`expected a column ${name}: ${cellColumns.join(', ')} and accuracies${nearest(fields, name)}`);
+    if (at < 0) throw fault(`expected a column ${name}`);
     return at;
   });
   const columns = benchmarkColumns.flatMap((column) => {
@@ -96,11 +93,7 @@ function parseHeader(path: string, line: string): Header {
     return at < 0 ? [] : [{ ...column, at }];
   });
   if (columns.length === 0) throw fault(`expected accuracies, such as ${benchmarkColumns[0].name}`);
-  return { path, fields: fields.length, index, text, columns };
-}
-
-function nearest(fields: readonly string[], name: string): string {
-  return suggestion(name, fields).replace('Did you mean', 'found');
+  return { fields: fields.length, index, text, columns };
 }
 
 type Fault = (message: string) => FileError;
