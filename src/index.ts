@@ -41,6 +41,31 @@ export { type BackendReport, describeBackends, openDevice } from './backend/open
 export type { ParameterMap, ParameterPlace, WeightRange } from './backend/parameter_map.ts';
 export type { LoadedFile } from './backend/parameter_sets.ts';
 export type { NamedTensor, Parameters, SaveOptions } from './backend/parameters.ts';
+export {
+  type BenchmarkColumn,
+  type BenchmarkSet,
+  type BenchmarkSplit,
+  benchmarkColumns,
+} from './benchmark/columns.ts';
+export { type ConvertedTable, type ConvertOptions, convertNatsBench } from './benchmark/convert.ts';
+export { equalityString, isConnected } from './benchmark/isomorphism.ts';
+export {
+  type BenchmarkAccuracy,
+  type BenchmarkCell,
+  type NasBench201,
+  type NasBenchOptions,
+  openNasBench201,
+  type TopCell,
+} from './benchmark/nas_bench.ts';
+export {
+  formatStructure,
+  parseStructure,
+  type Structure,
+  type StructureOperation,
+  structureEdges,
+  structureOperations,
+} from './benchmark/structure.ts';
+export { structureAt, structureIndex } from './benchmark/structure_index.ts';
 export { type CorrelateOptions, correlateAlpha } from './correlate.ts';
 export type { ColourProfile, Dataset, ImageArrays, ImageFiles, ImageSet } from './data/dataset.ts';
 export {

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import type { Method } from '../methods/method.ts';
 import { methods as builtInMethods } from '../methods/registry.ts';
 import { addBenchCommand } from './bench.ts';
+import { addBenchmarkCommand } from './benchmark.ts';
 import { addCorrelateCommand } from './correlate.ts';
 import { addDoctorCommand } from './doctor.ts';
 import { addDrawCommand } from './draw.ts';
@@ -73,6 +74,7 @@ function createProgram(args: readonly string[], methods: readonly Method[]): Com
   addInfoCommand(program);
   addMethodsCommand(program, methods);
   addBenchCommand(program);
+  addBenchmarkCommand(program);
   addDoctorCommand(program);
   return program;
 }

@@ -2,10 +2,10 @@
 import { FileError } from '../errors.ts';
 import { cellKey, cellTypes, type Genotype, type GenotypeCell, genotypeOfCells } from '../genotype/genotype.ts';
 import { findFault } from '../genotype/rules.ts';
+import { Opaque } from '../io/unpickle.ts';
 import { readBytes } from './open_tensors.ts';
 import { plainPickle } from './stacnas_pickles.ts';
 import { isTorchArchive, openTorchArchive } from './torch_archive.ts';
-import { Opaque } from './unpickle.ts';
 
 /** A genotype that was read from a pickle. */
 export interface PickledGenotype {

@@ -1,11 +1,11 @@
 // What StacNAS' code (arXiv:1909.11926) leaves of a search as plain pickles: genotypes.pk and alphas.pk, and those of the best epoch. Nothing
 // of a file is run.
 import { FileError } from '../errors.ts';
+import { Opaque, unpickle } from '../io/unpickle.ts';
 import { readBytes } from './open_tensors.ts';
 import { openTorchArchive } from './torch_archive.ts';
 import { StorageReference } from './torch_names.ts';
 import { decodeElements } from './torch_types.ts';
-import { Opaque, unpickle } from './unpickle.ts';
 
 /** Raw alpha by type or by cell, by node, by edge. */
 export type PublishedAlphas = readonly (readonly (readonly (readonly number[])[])[])[];

@@ -1,5 +1,5 @@
+import { Opaque } from '../io/unpickle.ts';
 import { TensorReference } from './torch_names.ts';
-import { Opaque } from './unpickle.ts';
 
 /** Keys under which a pickled module keeps what its state dict names without them. */
 const transparent = new Set<unknown>(['_parameters', '_buffers', '_modules']);

@@ -1,8 +1,9 @@
 // What torch.save writes: the zip format of PyTorch 1.6 and later, and the legacy one before it.
+
+import { unpickle } from '../io/unpickle.ts';
 import { listZip, unpackZip, type ZipEntry } from '../io/zip.ts';
 import { torchNames } from './torch_names.ts';
 import { legacyMagic, type StorageType } from './torch_types.ts';
-import { unpickle } from './unpickle.ts';
 
 /** An object of torch.save and the storages of its tensors. */
 export interface TorchArchive {

@@ -1,6 +1,7 @@
 // What the names in a pickle of torch.save stand for: tensors and containers. Nothing else is known, and nothing is run.
+
+import { Opaque, type PickleGlobal, type PickleNames } from '../io/unpickle.ts';
 import { StorageType, storageType } from './torch_types.ts';
-import { Opaque, type PickleGlobal, type PickleNames } from './unpickle.ts';
 
 /** A storage as the pickle names it. */
 export class StorageReference {

@@ -3,12 +3,12 @@
 import { DartsmithError, FileError } from '../errors.ts';
 import { elementsOf } from '../graph/shape.ts';
 import type { WeightTensor } from '../io/safetensors.ts';
+import { Opaque } from '../io/unpickle.ts';
 import { tensorPaths } from './tensor_paths.ts';
 import type { TensorSource } from './tensor_source.ts';
 import { openTorchArchive, type TorchArchive } from './torch_archive.ts';
 import type { TensorReference } from './torch_names.ts';
 import { decodeElements } from './torch_types.ts';
-import { Opaque } from './unpickle.ts';
 
 type Numbers = Float32Array | Float64Array;
 

@@ -19,6 +19,7 @@ import {
   type NoiseDistribution,
   type Operation,
   openDevice,
+  openNasBench201,
   type ParametersOptions,
   type Penalty,
   type PenaltyCommand,
@@ -63,6 +64,10 @@ export async function runs(signal: AbortSignal): Promise<Genotype> {
   train({ genotype, settings: { unrolled: true } });
   const { correlation } = await correlateAlpha({ run: 'runs/mine', edge: 'normal.0.1', settings: { epochs: 1 } });
   holds<Equal<typeof correlation.pearson.coefficient, number | null>>();
+  const bench = await openNasBench201('nasbench201.csv');
+  holds<Equal<ReturnType<typeof bench.accuracy>, number | undefined>>();
+  // @ts-expect-error No operation of the benchmark.
+  bench.query(['none', 'none', 'none', 'none', 'none', 'sep_conv_3x3']);
   // @ts-expect-error Candidates are trained, with the settings of a training.
   correlateAlpha({ run: 'runs/mine', settings: { unrolled: true } });
   return genotypes.DARTS_V2;

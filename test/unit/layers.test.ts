@@ -15,7 +15,7 @@ const layers = [
   ['network', 'reference'],
   ['space', 'load'],
   ['operation', 'genotype', 'backend'],
-  ['data'],
+  ['data', 'benchmark'],
   ['io', 'augment'],
   ['graph', 'random'],
 ];

@@ -1,4 +1,4 @@
-// The pickles that torch.save writes (protocols 2 to 5), read without running anything: a global that is not among a few names of
+// The pickles that torch.save and pickle.dump write (protocols 2 to 5), read without running anything: a global that is not among a few names of
 // tensors and containers becomes an opaque value that keeps what the file gives it. Our own reader: the npm packages of this kind
 // set properties on any object that a file names, which a hostile file can make abort the process (a list's length) or get past
 // checks.
@@ -39,7 +39,7 @@ const longestName = 1000;
 
 /**
  * Reads one pickle from `start` on; dicts are Maps, tuples, lists and sets are arrays, texts of bytes and integers of more than 8
- * bytes are bytes. Throws Error for what torch.save does not write.
+ * bytes are bytes. Throws Error for what neither torch.save nor pickle.dump writes.
  */
 export function unpickle(bytes: Uint8Array, start: number, names: PickleNames): { value: unknown; end: number } {
   const reader = new Unpickler(bytes, start, names);
@@ -173,7 +173,7 @@ class Unpickler {
       case undefined:
         throw new Error('the pickle ends too early');
       default:
-        throw new Error(`refused the pickle's opcode 0x${opcode.toString(16)}: torch.save does not write it`);
+        throw new Error(`refused the pickle's opcode 0x${opcode.toString(16)}: protocols 2 to 5 do not write it`);
     }
   }
 
