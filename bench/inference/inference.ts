@@ -10,7 +10,7 @@ import { encodeOnnx } from '../../src/exchange/onnx.ts';
 import { torchShape, toTorch } from '../../src/io/layout.ts';
 import type { WeightTensor } from '../../src/io/safetensors.ts';
 import { drawBatch } from '../../src/kernels/draw.ts';
-import type { Network } from '../../src/network/macro.ts';
+import type { Network } from '../../src/skeleton/skeleton.ts';
 import { allowedProcessors } from '../../src/processors.ts';
 import { costOf } from '../../src/report/cost.ts';
 import { openTorchPeer, type TorchForm } from '../peers/torch.ts';

@@ -10,7 +10,7 @@ import { oneLevelStep } from '../../src/methods/one_level_step.ts';
 import { memberSpace } from '../../src/methods/stacnas/groups.ts';
 import { stacnasPresets } from '../../src/methods/stacnas/settings.ts';
 import { buildDerivedNetwork } from '../../src/network/derived.ts';
-import type { Network } from '../../src/network/macro.ts';
+import type { Network } from '../../src/skeleton/skeleton.ts';
 import { buildSupernet } from '../../src/network/supernet.ts';
 import { applyOperation, operations } from '../../src/operation/operations.ts';
 import { uniform } from '../../src/random/philox.ts';

@@ -28,7 +28,7 @@ import { ImagePool } from '../load/pool.ts';
 import type { Supernet } from '../network/supernet.ts';
 import { Resources } from '../resources.ts';
 import { mixingOfRows, type RowsByTable, readAlpha } from '../select/alpha.ts';
-import type { SelectionOptions } from '../select/rules.ts';
+import { checkRuleOf, type SelectionOptions } from '../select/rules.ts';
 import type {
   EpochReport,
   InitialArchitecture,
@@ -158,6 +158,7 @@ export async function alternatingSearch<Settings extends AlternatingSettings>(
   } = withAffine(context.dataset, augmentOf(settings), settings.affine, 'autoAug');
   checkAugmentation(augment, given.train.shape, { autoAugment: 'autoAug' });
   const supernet = searchedSupernet(context);
+  if (parts.selection !== undefined) checkRuleOf(supernet, parts.selection);
   const plain = settings.auxWeight
     ? searchedSupernet({ ...context, settings: { ...settings, auxWeight: 0 } })
     : supernet;
@@ -170,6 +171,7 @@ export async function alternatingSearch<Settings extends AlternatingSettings>(
     space: supernet.space.name,
     layers: settings.layers,
     ...(!supernet.space.sharedAlpha && { genotypeCells: settings.layers }),
+    oneCell: supernet.space.skeleton.cells === 'one',
     notices,
     trainImages: split.train.length,
     validationImages: split.validation.length,

@@ -15,8 +15,8 @@ import { oneLevelStep } from '../../src/methods/one_level_step.ts';
 import { memberSpace } from '../../src/methods/stacnas/groups.ts';
 import { stacnasPresets } from '../../src/methods/stacnas/settings.ts';
 import { buildDerivedNetwork } from '../../src/network/derived.ts';
-import type { Network } from '../../src/network/macro.ts';
 import { buildSupernet, type Supernet } from '../../src/network/supernet.ts';
+import type { Network } from '../../src/skeleton/skeleton.ts';
 import { resolveSpace, type SearchSpace, spaces } from '../../src/space/space.ts';
 import { toTorch } from './exchange.ts';
 import {
