@@ -25,6 +25,8 @@ export const darts = defineMethod({
     '--space fairdarts --aux-loss-weight 10',
     '--preset fairdarts --noise-darts --noise-type U --dataset cifar10 --data-dir cifar-10-batches-bin --seed 2',
     '--preset fairdarts --random-search --num-arch 4 --flops-threshold 450',
+    '--space nasbench201 --then train',
+    '--preset nasbench201 --dataset cifar10 --data-dir cifar-10-batches-bin --out runs/nasbench201',
     '--resume runs/mine --threads 4',
     '--json > events.jsonl',
   ],
@@ -32,7 +34,10 @@ export const darts = defineMethod({
   imageSize: 32,
   settings: settingRules,
   presets,
-  spaces: ['darts', 'darts_without_none', 'fairdarts'],
+  spaces: [
+    ...['darts', 'darts_without_none', 'fairdarts'],
+    ...['nasbench201', 'nas-bench-201-simple', 'nas-bench-201-s2', 'nas-bench-201-s10', 'connect-nas'],
+  ],
   usualTraining: (preset) => ({ preset: usualTrainings[preset] }),
   measures: [...alternatingMeasures, ...zeroOneMeasures(true), ...randomMeasures],
   describe: (context) => {
@@ -51,7 +56,10 @@ export const darts = defineMethod({
   },
 });
 
-const usualTrainings: Readonly<Record<string, string>> = { quick: 'quick', paper: 'cifar10', fairdarts: 'fairdarts' };
+const usualTrainings: Readonly<Record<string, string>> = {
+  ...{ quick: 'quick', paper: 'cifar10', fairdarts: 'fairdarts' },
+  ...{ 'nasbench201-quick': 'nasbench201-quick', nasbench201: 'nasbench201' },
+};
 
 function searchedSpace({
   space,
