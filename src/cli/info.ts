@@ -6,7 +6,7 @@ import { callingSize } from '../network/image_size.ts';
 import { buildSupernet } from '../network/supernet.ts';
 import { type Cost, costOf } from '../report/cost.ts';
 import { readRun } from '../run/directory.ts';
-import { skeletonOf, skeletons } from '../skeleton/skeletons.ts';
+import { skeletonOf, skeletons, usualSkeleton } from '../skeleton/skeletons.ts';
 import { spaceOf } from '../space/space.ts';
 import { formatBytes, formatCount, formatExact, formatShare, formatTable } from './format.ts';
 import { addNetworkOptions, genotypeArgumentHelp, type NetworkFlags, networkGenotype } from './genotype_argument.ts';
@@ -125,7 +125,7 @@ async function derivedCost(argument: string, flags: InfoFlags): Promise<Counted>
   }
   const { genotype, run } = await networkGenotype(argument, flags);
   const searched = run === undefined ? {} : await searchedOn(run);
-  const { usual, hasAuxiliaryHead } = skeletons[genotype.cell === undefined ? 'darts' : 'nasbench201'];
+  const { usual, hasAuxiliaryHead } = skeletons[usualSkeleton(genotype)];
   const sizes = sizesOf(flags, { ...cifar10, ...usual.derived, ...searched });
   const { normalisePooling } = flags;
   const network = { genotype, ...sizes, normalisePooling };

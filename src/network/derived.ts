@@ -21,7 +21,7 @@ import {
   type Skeleton,
   type StemForm,
 } from '../skeleton/skeleton.ts';
-import { type SkeletonName, skeletonOf } from '../skeleton/skeletons.ts';
+import { type SkeletonName, skeletonOf, usualSkeleton } from '../skeleton/skeletons.ts';
 import { buildEdgeCell } from './edge_cell.ts';
 import { type CellSettings, type DropPathUnit, dropPathUnits, publishedDropPathUnit } from './genotype_operation.ts';
 import { buildForSize } from './image_size.ts';
@@ -128,7 +128,7 @@ export function buildDerivedNetwork(options: DerivedNetworkOptions): Network {
 /** The skeleton that is given, or that of the genotype's form. Throws ArgumentError where a genotype's cells are not those of the skeleton. */
 function skeletonFor(genotype: Genotype, given: DerivedNetworkOptions['skeleton']): Skeleton {
   const cells = genotype.cell === undefined ? 'types' : 'one';
-  const skeleton = skeletonOf(given ?? (cells === 'one' ? 'nasbench201' : 'darts'));
+  const skeleton = skeletonOf(given ?? usualSkeleton(genotype));
   if (skeleton.cells === cells) return skeleton;
   const words = {
     types: 'one of normal and reduction cells',

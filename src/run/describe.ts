@@ -10,7 +10,7 @@ import { checkGenotype } from '../genotype/rules.ts';
 import type { Method, RunCommand, RunOutcomes, UsualTraining } from '../methods/method.ts';
 import { checkOptionRules } from '../option_rules.ts';
 import { resolvePreset, type Settings, usualPreset } from '../setting_rules.ts';
-import { skeletons } from '../skeleton/skeletons.ts';
+import { skeletons, usualSkeleton } from '../skeleton/skeletons.ts';
 import { type SearchSpace, skeletonNameOf } from '../space/space.ts';
 import type { RunConfig, TrainingPlan } from './config.ts';
 import { freeRunFiles, openRunDirectory, type RunFiles } from './directory.ts';
@@ -97,7 +97,7 @@ export async function describeRun(
 /** Name of the skeleton that a run's networks have, as far as its space or its genotype tells. */
 function searchedSkeleton(space: string | SearchSpace | undefined, genotype: Genotype | undefined): string {
   if (space !== undefined) return skeletonNameOf(space);
-  return (genotype?.cell === undefined ? skeletons.darts : skeletons.nasbench201).name;
+  return genotype === undefined ? skeletons.darts.name : usualSkeleton(genotype);
 }
 
 /** What stages came to: those of a run or, in a file, of the published code. */

@@ -83,5 +83,9 @@ function checkOptions(options: StackOptions): void {
   if (stem !== 'small') throw invalid('stem', "'small' (a nasbench201 network has no other)", stem);
   if (stemMultiplier !== 1) throw invalid('stemMultiplier', '1 in a nasbench201 network', stemMultiplier);
   if (auxiliaryWeight === undefined) return;
-  throw invalid('auxiliaryWeight', 'none, as a nasbench201 network has no auxiliary head,', auxiliaryWeight);
+  throw invalid(
+    'auxiliaryWeight',
+    'none (--no-auxiliary), as a nasbench201 network has no auxiliary head,',
+    auxiliaryWeight,
+  );
 }

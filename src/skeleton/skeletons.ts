@@ -1,5 +1,6 @@
 import { check, checkRecord, oneOf } from '../checks.ts';
 import { ArgumentError, invalid } from '../errors.ts';
+import type { Genotype } from '../genotype/genotype.ts';
 import { invalidWord } from '../suggest.ts';
 import { dartsSkeleton } from './darts.ts';
 import { nasbench201Skeleton } from './nasbench201.ts';
@@ -21,6 +22,11 @@ export function skeletonOf(skeleton: SkeletonName | Skeleton): Skeleton {
   if (typeof skeleton !== 'string') return checked(skeleton);
   if (names.includes(skeleton)) return skeletons[skeleton];
   throw invalidWord('skeleton', names, skeleton);
+}
+
+/** Name of the skeleton that networks of a genotype have where nobody says otherwise. */
+export function usualSkeleton({ cell }: Genotype): SkeletonName {
+  return cell === undefined ? 'darts' : 'nasbench201';
 }
 
 /** The skeleton of a name that a file tells; undefined for one that is known to a program alone. */
