@@ -116,6 +116,18 @@ describe('runs of one cell', () => {
     expect(genotype.cell?.nodes).toHaveLength(3);
   });
 
+  it('may be searched by StacNAS, in groups of their operations', async () => {
+    const space: SearchSpace = {
+      ...{ name: 'own', nodes: 3, skeleton: 'nasbench201' },
+      candidates: ['nor_conv_3x3', 'skip_connect', 'avg_pool_3x3', 'none'],
+    };
+    const groups = 'nor_conv_3x3 nor_conv_1x1, skip_connect, avg_pool_3x3 max_pool_3x3';
+    const settings = { ...small, layers: 3, search2Layers: 6, groups };
+    const { genotype } = await search({ method: 'stacnas', space, settings, dataset, device }).result;
+    expect(genotype.cell?.nodes).toHaveLength(3);
+    await fails({ method: 'stacnas', space, settings: { ...small, layers: 3 } }, 'for a candidate of the space');
+  });
+
   it('may weigh their entries, which the string cannot say', async () => {
     const out = join(folder, 'weighed');
     const settings = { ...small, reweight: true };
