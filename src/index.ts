@@ -99,12 +99,14 @@ export { withoutDeadNodes } from './genotype/dead_nodes.ts';
 export type { CellEdge } from './genotype/edges.ts';
 export type {
   CellKey,
+  CellKind,
   CellType,
   Genotype,
   GenotypeByCell,
   GenotypeByType,
   GenotypeCell,
   GenotypeEdge,
+  GenotypeOfOneCell,
 } from './genotype/genotype.ts';
 export { genotypes } from './genotype/published.ts';
 export { formatGenotype, type GenotypeForm, parseGenotype } from './genotype/text.ts';
@@ -161,9 +163,9 @@ export {
 } from './methods/train/settings.ts';
 export { buildDerivedNetwork, type DerivedNetworkOptions } from './network/derived.ts';
 export type { DropPathUnit } from './network/genotype_operation.ts';
-export type { Network, StemForm } from './network/macro.ts';
 export { mixingWeights } from './network/mixing.ts';
 export { type AlphaTable, buildSupernet, type Supernet, type SupernetOptions } from './network/supernet.ts';
+export { nasbench201Operations } from './operation/nasbench201.ts';
 export { type NamedOperation, type Operation, type OperationContext, operations } from './operation/operations.ts';
 export { type Cost, costOf, type LayerCost, type LayerKind } from './report/cost.ts';
 export { drawGenotype, type PictureFormat } from './report/draw.ts';
@@ -222,6 +224,8 @@ export {
 export { type OperationCounts, operationCounts } from './select/statistics.ts';
 export { genotypeOf } from './select/strongest_edges.ts';
 export type { SettingRule } from './setting_rules.ts';
+export type { CellBuilder, CellPlace, Network, Skeleton, StackOptions, StemForm } from './skeleton/skeleton.ts';
+export { type SkeletonName, skeletons } from './skeleton/skeletons.ts';
 export {
   type Candidate,
   type EdgePlace,

@@ -64,6 +64,8 @@ export interface Preset<Values> {
   readonly limit?: number;
   /** Name of the search space; the method's first when absent. */
   readonly space?: string;
+  /** Name of the skeleton whose networks it is for; `darts` when absent. */
+  readonly skeleton?: string;
 }
 
 /** Presets by name; the first is the default. */
@@ -101,6 +103,12 @@ export function describeRule(rule: SettingRule): string {
   const noun = rule.kind === 'integer' ? 'an integer' : 'a number';
   // An upper bound that nobody comes near would only distract.
   return rule.high >= 1e6 ? `${noun} of at least ${rule.low}` : `${noun} from ${rule.low} to ${rule.high}`;
+}
+
+/** The first preset for networks of a skeleton, or else the first of all: what is taken where nobody names one. */
+export function usualPreset(presets: Presets<unknown>, wanted: string): string {
+  const names = Object.keys(presets);
+  return names.find((name) => (presets[name].skeleton ?? 'darts') === wanted) ?? names[0];
 }
 
 /** The settings of a preset with some replaced. Throws ArgumentError for an unknown name or a value out of range. */

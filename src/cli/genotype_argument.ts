@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { ArgumentError, FileError, invalid } from '../errors.ts';
 import { isTorchFile, readPickledGenotype } from '../exchange/pickled_genotype.ts';
 import { withoutDeadNodes } from '../genotype/dead_nodes.ts';
+import { hasStructure } from '../genotype/forms/nasbench201.ts';
 import { hasNestedLists } from '../genotype/forms/nested_lists.ts';
 import { isPython } from '../genotype/forms/python.ts';
 import { emptyCells, type Genotype } from '../genotype/genotype.ts';
@@ -14,7 +15,7 @@ import { quoted } from './shell.ts';
 
 /** How the help of a command describes its genotype argument. */
 export const genotypeArgumentHelp =
-  "a published name (draw --help lists them), Genotype(...) or JSON text (ours or NNI's), " +
+  "a published name (draw --help lists them), Genotype(...), JSON (ours or NNI's) or NAS-Bench-201's text, " +
   "a file or log that holds either, what StacNAS' code pickled, or a run directory";
 
 const largestFileBytes = 1 << 26;
@@ -66,7 +67,10 @@ const toStderr: Notice = (text) => process.stderr.write(`${text}\n`);
  */
 export async function genotypeArgument(argument: string, notice = toStderr): Promise<GivenGenotype> {
   if (Object.hasOwn(genotypes, argument)) return { genotype: genotypes[argument] };
-  if (/^\s*(\{|(\w+\s*=\s*)?Genotype\b)/.test(argument) || isPython(argument) || hasNestedLists(argument))
+  if (
+    /^\s*(\{|(\w+\s*=\s*)?Genotype\b)/.test(argument) ||
+    [isPython, hasNestedLists, hasStructure].some((isOne) => isOne(argument))
+  )
     return { genotype: parseGenotype(argument) };
   const found = await stat(argument).catch((error: NodeJS.ErrnoException) => error);
   if (found instanceof Error) {

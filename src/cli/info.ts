@@ -6,6 +6,8 @@ import { callingSize } from '../network/image_size.ts';
 import { buildSupernet } from '../network/supernet.ts';
 import { type Cost, costOf } from '../report/cost.ts';
 import { readRun } from '../run/directory.ts';
+import { skeletonOf, skeletons, usualSkeleton } from '../skeleton/skeletons.ts';
+import { spaceOf } from '../space/space.ts';
 import { formatBytes, formatCount, formatExact, formatShare, formatTable } from './format.ts';
 import { addNetworkOptions, genotypeArgumentHelp, type NetworkFlags, networkGenotype } from './genotype_argument.ts';
 import { integerParser, textParser } from './options.ts';
@@ -40,19 +42,20 @@ Examples:
   dartsmith info --arch FairDARTS_a
   dartsmith info --arch STACNAS_CIFAR10 --normalise-pooling
   dartsmith info supernet --init-channels 8 --layers 5
+  dartsmith info supernet --space nasbench201
+  dartsmith info '|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|nor_conv_1x1~2|'
   dartsmith info runs/mnist-20250101-120000 --json
 
 The images and classes of a run are those that it searched on. FLOPs are counted
 as papers of FairDARTS and after it count them: multiply-accumulates of
 convolutions, 4 an output element of average poolings, 65 a channel of 8x8
 pixels for the last pooling, 2 · inputs - 1 an output of the classifier; the
-auxiliary head is not run.`;
+auxiliary head is not run. NAS-Bench-201 counts multiply-accumulates, and 1 an
+output of the classifier.`;
 
 type Sizes = Pick<Subject, 'initChannels' | 'layers' | 'classes' | 'inputShape'>;
 
 const cifar10 = { classes: 10, inputShape: [32, 32, 3] } as const;
-const supernetDefaults: Sizes = { ...cifar10, initChannels: 16, layers: 8 };
-const derivedDefaults: Sizes = { ...cifar10, initChannels: 36, layers: 20 };
 
 /** Adds `dartsmith info`. */
 export function addInfoCommand(program: Command): void {
@@ -68,8 +71,8 @@ export function addInfoCommand(program: Command): void {
     .description('Counts what the derived network of a genotype, or the supernet, costs for one image.')
     .argument('[genotype]', `${genotypeArgumentHelp}; or the word supernet`)
     .option('--arch <genotype>', 'the same as an option', textParser('--arch', 'a genotype'))
-    .option(initChannels, 'channels of the first cell (default: 36, supernet 16)', readInitChannels)
-    .option(layers, 'number of cells (default: 20, supernet 8)', readLayers)
+    .option(initChannels, 'channels of the first cell (default: 36, supernet and NAS-Bench-201 16)', readInitChannels)
+    .option(layers, 'number of cells (default: 20, supernet 8, NAS-Bench-201 15)', readLayers)
     .option(classes, 'classes (default: 10)', readClasses)
     .option(imageSize, 'height and width of an image in pixels (default: 32)', readImageSize)
     .option(imageChannels, 'channels of an image (default: 3)', readImageChannels)
@@ -110,7 +113,8 @@ interface Counted {
 function supernetCost(flags: InfoFlags): Counted {
   if (flags.dropDeadNodes) throw new ArgumentError('--drop-dead-nodes is for genotypes: leave it out');
   if (flags.normalisePooling) throw new ArgumentError('--normalise-pooling is for genotypes: leave it out');
-  const sizes = sizesOf(flags, supernetDefaults);
+  const { usual } = skeletonOf(spaceOf(flags.space ?? 'darts').skeleton ?? 'darts');
+  const sizes = sizesOf(flags, { ...cifar10, ...usual.supernet });
   const { graph, space } = callingSize('--image-size', () => buildSupernet({ ...sizes, space: flags.space }));
   return { subject: { network: 'supernet', space: space.name, ...sizes }, cost: costOf(graph) };
 }
@@ -121,10 +125,12 @@ async function derivedCost(argument: string, flags: InfoFlags): Promise<Counted>
   }
   const { genotype, run } = await networkGenotype(argument, flags);
   const searched = run === undefined ? {} : await searchedOn(run);
-  const sizes = sizesOf(flags, { ...derivedDefaults, ...searched });
+  const { usual, hasAuxiliaryHead } = skeletons[usualSkeleton(genotype)];
+  const sizes = sizesOf(flags, { ...cifar10, ...usual.derived, ...searched });
   const { normalisePooling } = flags;
   const network = { genotype, ...sizes, normalisePooling };
   const { graph } = callingSize('--image-size', () => buildDerivedNetwork(network));
+  if (!hasAuxiliaryHead) return { subject: { network: 'derived', genotype, ...sizes }, cost: costOf(graph) };
   // Parameters do not depend on the size of images, but a head needs some of it.
   const [, , channels] = sizes.inputShape;
   const roomy = { ...network, inputShape: [32, 32, channels] as const };
@@ -165,6 +171,7 @@ function costReport(subject: Subject, cost: SubjectCost): string[] {
     ...(cost.architectureParameters > 0 ? [['architecture parameters', formatExact(cost.architectureParameters)]] : []),
     ['multiply-accumulates', formatCount(cost.multiplyAccumulates)],
     ['FLOPs as published', `${formatExact(cost.flops)}, of convolutions alone ${formatExact(cost.convolutionFlops)}`],
+    ['FLOPs of NAS-Bench-201', formatExact(cost.nasbench201Flops)],
     ['activation memory', `${formatBytes(cost.activationBytes)} an image in training, every output kept as float32`],
   ];
   return [

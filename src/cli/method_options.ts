@@ -1,13 +1,17 @@
 // Options that follow from a method's description, for every command that runs it.
 import type { Command } from 'commander';
 import type { Method } from '../methods/method.ts';
+import { usualPreset } from '../setting_rules.ts';
 import { choiceParser, integerParser, numberParser, settingOptions } from './options.ts';
 
 /** Adds the choice among a method's presets. */
 export function addPresetOption(command: Command, { presets }: Method): void {
   const names = Object.keys(presets);
   const last = names.length > 2 ? `${names.slice(0, -1).join(', ')} or ${names.at(-1)}` : names.join(' or ');
-  command.option('--preset <name>', `${last} (default: ${names[0]})`, choiceParser('--preset', names));
+  const skeletons = new Set(names.flatMap((name) => presets[name].skeleton ?? []));
+  const others = [...skeletons].map((skeleton) => `; of a ${skeleton} network ${usualPreset(presets, skeleton)}`);
+  const help = `${last} (default: ${names[0]}${others.join('')})`;
+  command.option('--preset <name>', help, choiceParser('--preset', names));
 }
 
 /** Adds how many training images are used, which a preset may say. */

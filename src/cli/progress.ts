@@ -1,6 +1,6 @@
 // What a search looks like while it goes on: pure functions from events to text. Epochs and steps count from 1 for people.
-import { cellsOf, type Genotype, type GenotypeCell } from '../genotype/genotype.ts';
-import { formatGenotype, pythonForm } from '../genotype/text.ts';
+import { type CellKey, cellsOf, type Genotype, type GenotypeCell, inputsOf } from '../genotype/genotype.ts';
+import { formatGenotype, originalForm } from '../genotype/text.ts';
 import type { Measure } from '../methods/method.ts';
 import { operationText } from '../report/dot.ts';
 import type { EpochEvent, StepEvent } from '../run/events.ts';
@@ -115,9 +115,9 @@ export function genotypeLines(genotype: Genotype, room: number): string[] {
   );
 }
 
-/** The originals' Python form; JSON for a genotype that has none. */
+/** The originals' form, Python's or NAS-Bench-201's; JSON for a genotype that has none. */
 export function genotypeText(genotype: Genotype): string {
-  return pythonForm(genotype) ?? formatGenotype(genotype, 'json');
+  return originalForm(genotype) ?? formatGenotype(genotype, 'json');
 }
 
 /** The genotypes of a result: several by name, or one. */
@@ -132,10 +132,10 @@ export function resultTexts({
   return named.length > 0 ? named : [genotypeText(genotype)];
 }
 
-function cellLines(name: string, cell: GenotypeCell): string[] {
+function cellLines(name: CellKey, cell: GenotypeCell): string[] {
   return cell.nodes.map((edges, index) => {
     const sum = edges.map((edge) => `${operationText(edge)}(${edge.input})`).join(' + ');
-    return `  ${index === 0 ? name : ' '.repeat(name.length)} ${index + 2} ${sum && '= '}${sum || 'isolated'}`;
+    return `  ${index === 0 ? name : ' '.repeat(name.length)} ${index + inputsOf(name)} ${sum && '= '}${sum || 'isolated'}`;
   });
 }
 

@@ -18,11 +18,17 @@ export function isCellAlphaName(name: string): boolean {
   return /^cells\.\d+\.alphas$/.test(name);
 }
 
-/** What they are called elsewhere, at the end of a path. */
-const endings = [
-  /(?:^|\.)(?:alphas?[._]normal|_?arch_?param\w*\.(?:0|normal|alphas?_normal)|_?alphas?\.0)$/i,
-  /(?:^|\.)(?:alphas?[._](?:reduce|reduction)|_?arch_?param\w*\.(?:1|reduce|reduction|alphas?_reduce)|_?alphas?\.1)$/i,
-];
+/** What tables are called elsewhere, at the end of a path, by name. */
+type Endings = Readonly<Record<string, RegExp>>;
+
+const endings: Endings = {
+  alphas_normal: /(?:^|\.)(?:alphas?[._]normal|_?arch_?param\w*\.(?:0|normal|alphas?_normal)|_?alphas?\.0)$/i,
+  alphas_reduce:
+    /(?:^|\.)(?:alphas?[._](?:reduce|reduction)|_?arch_?param\w*\.(?:1|reduce|reduction|alphas?_reduce)|_?alphas?\.1)$/i,
+};
+
+/** Of cells that are all alike; a file may hold nothing but the table. */
+const oneCellEndings: Endings = { alphas_cell: /^$|(?:^|\.)(?:alphas?_cell|_?arch_?param\w*|_?alphas?)$/i };
 
 /** A table of numbers that lie one row after another. */
 export function rowsOf(data: ArrayLike<number>, [rows, columns]: readonly number[]): number[][] {
@@ -32,37 +38,42 @@ export function rowsOf(data: ArrayLike<number>, [rows, columns]: readonly number
 }
 
 /** In a file of nothing else. */
-const bareEndings = [/^(?:0|normal)$/, /^(?:1|reduce|reduction)$/];
+const bareEndings: Endings = { alphas_normal: /^(?:0|normal)$/, alphas_reduce: /^(?:1|reduce|reduction)$/ };
 
 const largestTextBytes = 2 ** 24;
 const deepest = 6;
 
 /** The paths of a file's architecture parameters by the names of their tables; of several the shortest. */
-export function alphaPaths(paths: readonly string[], patterns: readonly RegExp[] = endings): Map<string, string> {
+export function alphaPaths(paths: readonly string[], patterns: Endings = endings): Map<string, string> {
   const found = new Map<string, string>();
-  for (const [index, name] of alphaNames.entries()) {
+  for (const [name, pattern] of Object.entries(patterns)) {
     const [path] = paths
-      .filter((candidate) => patterns[index].test(candidate) && !/^optim/.test(candidate))
+      .filter((candidate) => pattern.test(candidate) && !/^optim/.test(candidate))
       .sort((a, b) => a.length - b.length);
     if (path !== undefined) found.set(name, path);
   }
   return found;
 }
 
+/** The same where cells are all alike. */
+export function oneCellAlphaPaths(paths: readonly string[]): Map<string, string> {
+  return alphaPaths(paths, oneCellEndings);
+}
+
 /**
  * Reads the architecture parameters of a search from a file of their own: safetensors, what torch.save wrote of them by name or as a
- * list of both, or the same as JSON. Throws FileError.
+ * list of both, or the same as JSON; of cells that are all alike their one table. Throws FileError.
  */
-export async function readAlphas(path: string): Promise<Map<string, WeightTensor>> {
+export async function readAlphas(path: string, areAlike = false): Promise<Map<string, WeightTensor>> {
   const bytes = await readBytes(path);
   const source = jsonTensors(bytes, path) ?? tensorsOf(bytes, path).source;
-  const named = alphaPaths(source.paths);
-  const paths = named.size > 0 ? named : alphaPaths(source.paths, bareEndings);
-  const missing = alphaNames.filter((name) => !paths.has(name));
+  const named = areAlike ? oneCellAlphaPaths(source.paths) : alphaPaths(source.paths);
+  const paths = named.size > 0 || areAlike ? named : alphaPaths(source.paths, bareEndings);
+  const wanted = Object.keys(areAlike ? oneCellEndings : endings);
+  const missing = wanted.filter((name) => !paths.has(name));
   if (missing.length > 0) {
-    throw new FileError(
-      `${path}: expected ${alphaNames.join(' and ')}, or a list of both, but found no ${missing.join(', ')}`,
-    );
+    const list = areAlike ? 'the table alone' : 'a list of both';
+    throw new FileError(`${path}: expected ${wanted.join(' and ')}, or ${list}, but found no ${missing.join(', ')}`);
   }
   const tensors = source.read([...paths.values()]);
   return new Map([...paths].map(([name, at]) => [name, tensors.get(at)!]));

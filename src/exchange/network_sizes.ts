@@ -1,11 +1,16 @@
 import { FileError } from '../errors.ts';
 import type { WeightTensor } from '../io/safetensors.ts';
 import { betaName } from '../network/genotype_operation.ts';
-import { cellType, type StemForm } from '../network/macro.ts';
+import { cellType } from '../skeleton/darts.ts';
+import type { StemForm } from '../skeleton/skeleton.ts';
+import type { SkeletonName } from '../skeleton/skeletons.ts';
+import { hasResidualBlocks, sizesOfResidual } from './nasbench201_sizes.ts';
 import { isSupernet } from './stored_networks.ts';
 
 /** What the weights of a network tell of it. */
 export interface NetworkSizes {
+  /** What lies around the cells; `darts` when absent. */
+  readonly skeleton?: SkeletonName;
   readonly initChannels: number;
   readonly layers: number;
   readonly stem: StemForm;
@@ -43,6 +48,7 @@ export function sizesOfWeights(tensors: ReadonlyMap<string, WeightTensor>, sourc
     throw new FileError(`${source} holds no network: expected a tensor of ${axes} axes named ${name} but got ${found}`);
   };
   const names = [...tensors.keys()];
+  if (hasResidualBlocks(names)) return sizesOfResidual(names, shapeOf, source);
   const stem: StemForm = tensors.has('stem0.0.weight') ? 'large' : 'small';
   const [channels] = shapeOf(stem === 'large' ? 'stem1.1.weight' : 'stem.0.weight', 4);
   const [, imageChannels] = shapeOf(stem === 'large' ? 'stem0.0.weight' : 'stem.0.weight', 4);

@@ -16,8 +16,8 @@ const stems = [
   ['stem0.0.weight', 'stem0.1.running_mean'],
 ];
 const averageName = /(?:^|[._])(?:ema|swa|avg|average|averaged|shadow)(?=[._]|$)/i;
-const candidateName = /^cells\.\d+\._ops\.\d+\._ops\.\d+\./;
-const partName = /^(?:stem\d?|cells|classifier|auxiliary_head)\./;
+const candidateName = /^cells\.\d+\.(?:_ops\.\d+\._ops|edges\.\d+<-\d+)\.\d+\./;
+const partName = /^(?:stem\d?|cells|lastact|classifier|auxiliary_head)\./;
 
 /** A file of more was not written by a training. */
 const mostNetworks = 16;

@@ -32,11 +32,12 @@ interface CompleteSupernet extends Pick<WeightFile, 'tensors' | 'notices'> {
  */
 export async function completeSupernet(
   { weights: path, space, alphas }: SupernetOptions,
-  { nodes = spaces.darts.nodes, ...sizes }: NetworkSizes,
+  { nodes, ...sizes }: NetworkSizes,
   file: WeightFile,
 ): Promise<CompleteSupernet> {
   const names = [...file.tensors.keys()];
-  const known = space === undefined ? { ...spaces['darts'], nodes } : spaceOf(space);
+  const usual = spaces[sizes.skeleton ?? 'darts'];
+  const known = space === undefined ? { ...usual, nodes: nodes ?? usual.nodes } : spaceOf(space);
   const sharedAlpha = names.some(isCellAlphaName) ? false : known.sharedAlpha;
   const supernet = buildSupernet({
     ...sizes,
@@ -44,7 +45,8 @@ export async function completeSupernet(
     auxiliaryWeight: sizes.auxiliary ? 0 : undefined,
     inputShape: usualShape(sizes),
   });
-  const given = alphas === undefined ? undefined : await readAlphas(alphas);
+  const areAlike = supernet.space.skeleton.cells === 'one';
+  const given = alphas === undefined ? undefined : await readAlphas(alphas, areAlike);
   const isKnown = given !== undefined || names.some(isAlphaName);
   const tensors = new Map([...file.tensors, ...(given ?? (isKnown ? [] : zeroAlphas(supernet)))]);
   tensorsToArenas(placeParameters(supernet.graph), tensors, alphas === undefined ? path : `${path} with ${alphas}`);
@@ -55,7 +57,11 @@ export async function completeSupernet(
   const isTold = isKnown && mixing.every(([, rows]) => rows.flat().every(Number.isFinite));
   return {
     tensors,
-    notices: [...file.notices, ...(given ? notFinite(given, alphas!) : []), ...(isKnown ? [] : [absence(path)])],
+    notices: [
+      ...file.notices,
+      ...(given ? notFinite(given, alphas!) : []),
+      ...(isKnown ? [] : [absence(path, areAlike)]),
+    ],
     ...(isTold && { genotype: genotypeOf(supernet, Object.fromEntries(mixing)) }),
   };
 }
@@ -65,7 +71,7 @@ function zeroAlphas({ graph }: Supernet): [string, WeightTensor][] {
   return specs.map(({ name, shape }) => [name, { shape, data: new Float32Array(elementsOf(shape)) }]);
 }
 
-function absence(path: string): string {
-  const [normal, reduce] = alphaNames;
-  return `${path} holds no architecture parameters: ${normal} and ${reduce} are 0, all candidates alike (--alphas gives a file of them)`;
+function absence(path: string, areAlike: boolean): string {
+  const tables = areAlike ? 'those of the cell' : alphaNames.join(' and ');
+  return `${path} holds no architecture parameters: ${tables} are 0, all candidates alike (--alphas gives a file of them)`;
 }

@@ -3,7 +3,8 @@ import { check } from '../checks.ts';
 import { FileError } from '../errors.ts';
 import type { WeightTensor } from '../io/safetensors.ts';
 import { text } from '../option_rules.ts';
-import { alphaPaths, isAlphaName } from './alphas.ts';
+import { alphaPaths, isAlphaName, oneCellAlphaPaths } from './alphas.ts';
+import { hasResidualBlocks } from './nasbench201_sizes.ts';
 import { notFinite } from './not_finite.ts';
 import { openTensors } from './open_tensors.ts';
 import { translated } from './stacnas_names.ts';
@@ -74,7 +75,8 @@ function chooseNetwork(
     .map((name) => [name.slice(chosen.prefix.length), name] as const);
   const own = new Map(named.filter(([name]) => isPart(name)));
   const hasAlphas = [...own.keys()].some(isAlphaName);
-  const alphas = isSupernet(own.keys()) && !hasAlphas ? alphaPaths(paths) : new Map<string, string>();
+  const find = hasResidualBlocks([...own.keys()]) ? oneCellAlphaPaths : alphaPaths;
+  const alphas = isSupernet(own.keys()) && !hasAlphas ? find(paths) : new Map<string, string>();
   const strays = named.filter(([name, at]) => !isPart(name) && ![...alphas.values()].includes(at));
   return {
     paths: new Map([...own, ...alphas]),

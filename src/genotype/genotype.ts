@@ -1,7 +1,7 @@
 /** One operation on one edge of a cell. */
 export interface GenotypeEdge {
   readonly operation: string;
-  /** Index of the earlier state that it reads: 0 and 1 are the cell's inputs, 2 the first node. */
+  /** Index of the earlier state that it reads: first the cell's inputs, 0 and 1 or, of {@link GenotypeOfOneCell}, 0 alone; then the nodes. */
   readonly input: number;
   /** Constant factor of the operation's output in its node's sum; 1 when absent. */
   readonly weight?: number;
@@ -20,6 +20,7 @@ export interface GenotypeByType {
   readonly normal: GenotypeCell;
   readonly reduce: GenotypeCell;
   readonly cells?: undefined;
+  readonly cell?: undefined;
   /**
    * How its entries are published: `triples` (op, to, from) of FairDARTS (arXiv:1911.12126), whose network sums the operations of an edge,
    * then the edges of a node; pairs (op, from) of DARTS when absent.
@@ -33,11 +34,25 @@ export interface GenotypeByCell {
   readonly cells: readonly GenotypeCell[];
   readonly normal?: undefined;
   readonly reduce?: undefined;
+  readonly cell?: undefined;
   readonly entries?: 'triples';
 }
 
-/** The outcome of a search: one cell of each type, or every cell of the network. */
-export type Genotype = GenotypeByType | GenotypeByCell;
+/**
+ * A genotype whose cells are all the same, of one input and with an operation on the edge from every earlier state into each node, `none`
+ * among them: those of NAS-Bench-201 (arXiv:2001.00326).
+ */
+export interface GenotypeOfOneCell {
+  /** Each node has its edges in the order of their inputs; the last node, which `concat` names alone, is the output. */
+  readonly cell: GenotypeCell;
+  readonly normal?: undefined;
+  readonly reduce?: undefined;
+  readonly cells?: undefined;
+  readonly entries?: undefined;
+}
+
+/** The outcome of a search: one cell of each type, every cell of the network, or one for all. */
+export type Genotype = GenotypeByType | GenotypeByCell | GenotypeOfOneCell;
 
 /** The types of cells, in the order in which everything is told of them. */
 export const cellTypes = ['normal', 'reduce'] as const;
@@ -45,8 +60,19 @@ export const cellTypes = ['normal', 'reduce'] as const;
 /** One of {@link cellTypes}. */
 export type CellType = (typeof cellTypes)[number];
 
-/** Which of a genotype's cells: a type or, of those that are each another, a place in the network such as `cells.3`. */
+/** The kind and the key of cells that are all alike. */
+export const oneCell = 'cell';
+
+/** A type of cells, or the kind of those that have none. */
+export type CellKind = CellType | typeof oneCell;
+
+/** Which of a genotype's cells: a kind or, of those that are each another, a place in the network such as `cells.3`. */
 export type CellKey = string;
+
+/** States that a cell begins with; its first node is the next one. */
+export function inputsOf(key: CellKey): 1 | 2 {
+  return key === oneCell ? 1 : 2;
+}
 
 /** The key of the cell of a number. */
 export function cellKey(index: number): CellKey {
@@ -59,11 +85,13 @@ const byPlace = /^cells\.(\d+)$/;
 export function cellName(key: CellKey): string {
   const place = byPlace.exec(key);
   if (place !== null) return `cell ${place[1]}`;
+  if (key === oneCell) return key;
   return key === 'reduce' ? 'reduction cell' : `${key} cell`;
 }
 
 /** The cells of a genotype with their keys. */
-export function cellsOf({ normal, reduce, cells }: Genotype): readonly (readonly [CellKey, GenotypeCell])[] {
+export function cellsOf({ normal, reduce, cells, cell }: Genotype): readonly (readonly [CellKey, GenotypeCell])[] {
+  if (cell !== undefined) return [[oneCell, cell]];
   if (cells !== undefined) return cells.map((cell, index) => [cellKey(index), cell]);
   return [
     ['normal', normal],
@@ -71,13 +99,14 @@ export function cellsOf({ normal, reduce, cells }: Genotype): readonly (readonly
   ];
 }
 
-/** The genotype of cells by their keys: both types, or all places. */
+/** The genotype of cells by their keys: both types, all places, or the one cell. */
 export function genotypeOfCells(
   cells: Readonly<Record<CellKey, GenotypeCell>>,
   entries?: Genotype['entries'],
 ): Genotype {
   const how = entries && { entries };
-  const { normal, reduce } = cells;
+  const { normal, reduce, cell } = cells;
+  if (cell !== undefined) return { cell };
   if (normal !== undefined) return { normal, reduce, ...how };
   return { cells: Object.keys(cells).map((_, index) => cells[cellKey(index)]), ...how };
 }

@@ -1,6 +1,15 @@
 import { finite } from '../checks.ts';
 import { invalid } from '../errors.ts';
-import { type CellKey, cellKey, cellTypes, type Genotype, type GenotypeCell, type GenotypeEdge } from './genotype.ts';
+import {
+  type CellKey,
+  cellKey,
+  cellTypes,
+  type Genotype,
+  type GenotypeCell,
+  type GenotypeEdge,
+  inputsOf,
+  oneCell,
+} from './genotype.ts';
 
 /** What is wrong with a genotype, and where: a path such as `normal.nodes[1][0].input`. */
 export interface GenotypeFault {
@@ -34,7 +43,15 @@ export function isOperationName(value: unknown): value is string {
 
 function* faults(genotype: Genotype): Generator<GenotypeFault> {
   if (typeof genotype !== 'object' || genotype === null) {
-    yield { path: '', expectation: 'an object with a normal and a reduce cell, or with cells', actual: genotype };
+    yield {
+      path: '',
+      expectation: 'an object with a normal and a reduce cell, with cells, or with a cell',
+      actual: genotype,
+    };
+    return;
+  }
+  if (genotype.cell !== undefined) {
+    yield* oneCellFaults(genotype);
     return;
   }
   const entries: unknown = genotype.entries;
@@ -48,6 +65,30 @@ function* faults(genotype: Genotype): Generator<GenotypeFault> {
     const types = cellTypes.find((type) => genotype[type] !== undefined);
     if (types) yield { path: types, expectation: 'nothing beside cells', actual: genotype[types] };
   }
+}
+
+/** Every edge has its operation, and the last node is the output. */
+function* oneCellFaults({ cell, ...others }: Genotype): Generator<GenotypeFault> {
+  const [other] = Object.entries(others).filter(([, value]) => value !== undefined);
+  if (other !== undefined) yield { path: other[0], expectation: 'nothing beside cell', actual: other[1] };
+  if (typeof cell !== 'object' || cell === null) {
+    yield { path: oneCell, expectation: 'a cell with nodes and concat', actual: cell };
+    return;
+  }
+  yield* nodeFaults(oneCell, cell.nodes, false);
+  for (const [node, edges] of cell.nodes.entries()) {
+    const inputs = edges.map(({ input }) => input).join(', ');
+    const wanted = Array.from({ length: node + 1 }, (_, state) => state).join(', ');
+    if (inputs === wanted) continue;
+    yield {
+      path: `${oneCell}.nodes[${node}]`,
+      expectation: `an edge from each of the states ${wanted}, in this order,`,
+      actual: inputs,
+    };
+  }
+  const { concat, nodes } = cell;
+  if (Array.isArray(concat) && concat.length === 1 && concat[0] === nodes.length) return;
+  yield { path: `${oneCell}.concat`, expectation: `the state of the last node, [${nodes.length}]`, actual: concat };
 }
 
 /** No network is deeper. */
@@ -79,7 +120,9 @@ function* nodeFaults(key: CellKey, nodes: GenotypeCell['nodes'], mayBeIsolated: 
     const path = `${key}.nodes[${node}]`;
     if (!Array.isArray(edges)) yield { path, expectation: 'a list of edges', actual: edges };
     else if (edges.length === 0 && !mayBeIsolated) yield { path, expectation: 'at least one edge', actual: edges };
-    else for (const [index, edge] of edges.entries()) yield* edgeFaults(`${path}[${index}]`, edge, node + 1);
+    else
+      for (const [index, edge] of edges.entries())
+        yield* edgeFaults(`${path}[${index}]`, edge, node + inputsOf(key) - 1);
   }
 }
 

@@ -1,6 +1,7 @@
 import { ArgumentError, invalid } from '../errors.ts';
 import { suggestion } from '../suggest.ts';
 import { formatJson, readJson } from './forms/json.ts';
+import { formatStructure, hasStructure, readStructure } from './forms/nasbench201.ts';
 import { hasNestedLists, readNestedLists } from './forms/nested_lists.ts';
 import { formatNni, isNni, readNni } from './forms/nni.ts';
 import {
@@ -16,12 +17,12 @@ import { genotypes } from './published.ts';
 import { checkGenotype } from './rules.ts';
 
 /** The forms in which a genotype can be printed. */
-export type GenotypeForm = 'python' | 'json' | 'nni';
+export type GenotypeForm = 'python' | 'json' | 'nni' | 'nasbench201';
 
 /**
  * Reads a genotype from a published name (`DARTS_V2`), the originals' Python form (`Genotype(normal=[...], ...)`), the same fields as
- * a dict, the nested lists that StacNAS' code logs, the JSON form, or what Microsoft NNI exports. Python's forms may stand anywhere in a
- * text, such as a log or a module; of several the last one is taken. Whether it is of pairs, of pairs with weights or of triples is seen from its entries. Throws
+ * a dict, the nested lists that StacNAS' code logs, the strings of NAS-Bench-201 (`|op~0|+|op~0|op~1|+...`), the JSON form, or what
+ * Microsoft NNI exports. Python's forms and NAS-Bench-201's may stand anywhere in a text, such as a log or a module; of several the last one is taken. Whether it is of pairs, of pairs with weights or of triples is seen from its entries. Throws
  * ArgumentError with line and column of the fault, of NNI's forms with the key.
  */
 export function parseGenotype(text: string): Genotype {
@@ -35,10 +36,11 @@ export function findGenotype(text: string): FoundGenotype {
   const alone = (genotype: Genotype) => ({ genotype, count: 1, line: 1 });
   if (Object.hasOwn(genotypes, trimmed)) return alone(genotypes[trimmed]);
   if (/^\w*$/.test(trimmed)) {
-    const forms = 'a published name such as DARTS_V2, or the Python, JSON or NNI form of a genotype';
+    const forms = 'a published name such as DARTS_V2, or the Python, JSON, NNI or NAS-Bench-201 form of a genotype';
     const { message } = invalid('genotype', forms, trimmed);
     throw new ArgumentError(message + suggestion(trimmed, Object.keys(genotypes)));
   }
+  if (!isPython(text) && hasStructure(text)) return readStructure(text);
   if (!isPython(text) && hasNestedLists(text)) return readNestedLists(text);
   // A call within braces is one that a log of JSON lines quotes.
   if (!trimmed.startsWith('{') || isPython(text)) return readPython(text);
@@ -48,22 +50,30 @@ export function findGenotype(text: string): FoundGenotype {
 
 /**
  * Prints a genotype so that {@link parseGenotype} reads it back: in the originals' Python form, as JSON on one line,
- * or as the mutation JSON of Microsoft NNI. Throws ArgumentError for a faulty genotype, and for one that the form cannot say: Python's
+ * as the mutation JSON of Microsoft NNI, or as the string of NAS-Bench-201; one of one cell in that when no form is given. Throws ArgumentError for a faulty genotype, and for one that the form cannot say: Python's
  * has two edges a node and weights on all of them or none, or triples without weights; NNI's seven operations, one an edge and without
- * a weight, and all nodes concatenated.
+ * a weight, and all nodes concatenated; NAS-Bench-201's one cell without weights.
  */
-export function formatGenotype(genotype: Genotype, form: GenotypeForm = 'python'): string {
+export function formatGenotype(genotype: Genotype, form?: GenotypeForm): string {
   checkGenotype(genotype);
+  return formatIn(form ?? (genotype.cell === undefined ? 'python' : 'nasbench201'), genotype);
+}
+
+function formatIn(form: GenotypeForm, genotype: Genotype): string {
   if (form === 'nni') return formatNni(genotype);
   if (form === 'python') return formatPython(genotype);
-  if (form !== 'json') throw invalid('form', "'python', 'json' or 'nni'", form);
+  if (form === 'nasbench201') return formatStructure(genotype);
+  if (form !== 'json') throw invalid('form', "'python', 'json', 'nni' or 'nasbench201'", form);
   return formatJson(genotype);
 }
 
-/** The originals' Python form; undefined for a genotype that it has no words for, such as pairs with other than two edges a node. */
-export function pythonForm(genotype: Genotype): string | undefined {
+/**
+ * The form in which a genotype's originals print it, Python's or that of NAS-Bench-201; undefined for a genotype that it has no words for,
+ * such as pairs with other than two edges a node.
+ */
+export function originalForm(genotype: Genotype): string | undefined {
   try {
-    return formatGenotype(genotype, 'python');
+    return formatGenotype(genotype);
   } catch (error) {
     if (error instanceof ArgumentError) return undefined;
     throw error;

@@ -4,7 +4,7 @@ import type { Genotype } from '../genotype/genotype.ts';
 import { buildDerivedNetwork } from '../network/derived.ts';
 import type { DropPathUnit } from '../network/genotype_operation.ts';
 import { callingSize } from '../network/image_size.ts';
-import type { Network, StemForm } from '../network/macro.ts';
+import type { Network, StemForm } from '../skeleton/skeleton.ts';
 
 /** The two forms of a genotype's network for a dataset: to learn with, and the plain one to score. */
 export interface TrainNetworks {

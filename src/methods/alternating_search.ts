@@ -13,6 +13,7 @@ import { intoMemory } from '../load/into_memory.ts';
 import { ImagePool } from '../load/pool.ts';
 import type { Supernet } from '../network/supernet.ts';
 import { mixingOfRows, type RowsByTable, readAlpha } from '../select/alpha.ts';
+import { checkRuleOf } from '../select/rules.ts';
 import type { AlternatingOutcome, AlternatingParts, AlternatingSettings } from './alternating_parts.ts';
 import type {
   EpochReport,
@@ -88,6 +89,7 @@ export async function alternatingSearch<Settings extends AlternatingSettings>(
   } = withAffine(context.dataset, augmentOf(settings), settings.affine, 'autoAug');
   checkAugmentation(augment, given.train.shape, { autoAugment: 'autoAug' });
   const supernet = searchedSupernet(context);
+  if (parts.selection !== undefined) checkRuleOf(supernet, parts.selection);
   const plain = settings.auxWeight
     ? searchedSupernet({ ...context, settings: { ...settings, auxWeight: 0 } })
     : supernet;
@@ -103,6 +105,7 @@ export async function alternatingSearch<Settings extends AlternatingSettings>(
     space: supernet.space.name,
     layers: settings.layers,
     ...(!supernet.space.sharedAlpha && { genotypeCells: settings.layers }),
+    oneCell: supernet.space.skeleton.cells === 'one',
     notices,
     trainImages: split.train.length,
     validationImages: split.validation.length,

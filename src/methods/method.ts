@@ -136,6 +136,8 @@ export interface MethodDescription {
   readonly layers: number;
   /** Cells of the network that a genotype of the search is for, where it has one for each of them. */
   readonly genotypeCells?: number;
+  /** Whether a genotype of the search has one cell for all. */
+  readonly oneCell?: boolean;
   /** What a user should know before it begins, a line each. */
   readonly notices?: readonly string[];
   /** Images that the weights learn on, and images that they are validated on. */

@@ -1,5 +1,5 @@
 // docs/methods.md: the methods as their descriptions tell them.
-import { describeRule, type SettingRule } from '../setting_rules.ts';
+import { describeRule, type SettingRule, usualPreset } from '../setting_rules.ts';
 import type { Method } from './method.ts';
 import { exampleLines } from './registry.ts';
 
@@ -46,10 +46,15 @@ function section(method: Method, among: readonly Method[]): string[] {
       `Images that a preset uses: ${names.map((preset) => `${preset} ${presets[preset].limit ?? 'all'}`).join(', ')}.`,
     ],
     ...names.flatMap((name) => {
-      const { space } = presets[name];
-      return space === undefined
-        ? []
-        : ['', `The preset ${name} searches the space \`${space}\` unless another is given.`];
+      const { space, skeleton } = presets[name];
+      return [
+        ...(space === undefined
+          ? []
+          : ['', `The preset ${name} searches the space \`${space}\` unless another is given.`]),
+        ...(skeleton === undefined || usualPreset(presets, skeleton) !== name
+          ? []
+          : ['', `The preset ${name} is taken for networks of the skeleton \`${skeleton}\` where nobody names one.`]),
+      ];
     }),
     ...['', `Events and journal report ${reported}.`],
   ];

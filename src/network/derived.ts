@@ -14,21 +14,31 @@ import { cellsOf, type Genotype } from '../genotype/genotype.ts';
 import { checkGenotype } from '../genotype/rules.ts';
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Operation } from '../operation/operations.ts';
+import {
+  type CellBuilder,
+  descriptionNames,
+  type Network,
+  type Skeleton,
+  type StemForm,
+} from '../skeleton/skeleton.ts';
+import { type SkeletonName, skeletonOf, usualSkeleton } from '../skeleton/skeletons.ts';
+import { buildEdgeCell } from './edge_cell.ts';
 import { type CellSettings, type DropPathUnit, dropPathUnits, publishedDropPathUnit } from './genotype_operation.ts';
 import { buildForSize } from './image_size.ts';
-import { buildNetwork, type CellBuilder, descriptionNames, type Network, type StemForm } from './macro.ts';
 import { buildPairCell } from './pair_cell.ts';
 import { buildTripleCell } from './triple_cell.ts';
 
 /** Options of {@link buildDerivedNetwork}; the defaults are those of the published evaluation on CIFAR-10. */
 export interface DerivedNetworkOptions {
   readonly genotype: Genotype;
+  /** What lies around the cells; by the genotype when absent: `nasbench201` of one cell, `darts` of any other. */
+  readonly skeleton?: SkeletonName | Skeleton;
   /** [height, width, channels] of an image. */
   readonly inputShape: readonly [number, number, number];
   readonly classes: number;
-  /** Channels of the first cell's nodes; 36 when absent. */
+  /** Channels of the first cell's nodes; as published when absent: 36, of NAS-Bench-201 16. */
   readonly initChannels?: number;
-  /** Number of cells; when absent as many as the genotype has, if it has one for each place, else 20. */
+  /** Number of cells; when absent as many as the genotype has, if it has one for each place, else 20, of NAS-Bench-201 15. */
   readonly layers?: number;
   /** `small` images keep their size in the stem (CIFAR), `large` ones are reduced eightfold (ImageNet); `small` when absent. */
   readonly stem?: StemForm;
@@ -59,6 +69,7 @@ export interface DerivedNetworkOptions {
 
 const optionNames = [
   'genotype',
+  'skeleton',
   'inputShape',
   'classes',
   'initChannels',
@@ -76,8 +87,9 @@ const optionNames = [
 /**
  * Builds the evaluation network of a genotype (arXiv:1806.09055, section 3.2). The graph's input is `images`, its output the
  * loss; parameters are named as in the published code. What only training needs (auxiliary head, drop path, smoothing) is left out
- * unless asked for; a program of the plain network runs on the parameters of the other. Cells of triples are those of arXiv:1911.12126.
- * Throws ArgumentError for a faulty option, an operation that nobody defines, and of triples for a cell without entries or a node without
+ * unless asked for; a program of the plain network runs on the parameters of the other. Cells of triples are those of arXiv:1911.12126,
+ * one cell for all those of NAS-Bench-201 (arXiv:2001.00326), whose network has no auxiliary head, no large stem, no normalised poolings
+ * and nothing that is weighed against none. Throws ArgumentError for a faulty option, an operation that nobody defines, and of triples for a cell without entries or a node without
  * a live source, which `withoutDeadNodes` leaves out; of a genotype by cell for another number of layers.
  *
  * One deviation from the published code, in training with an auxiliary head and at most 3 layers: that code's head begins with a ReLU
@@ -87,10 +99,12 @@ const optionNames = [
  */
 export function buildDerivedNetwork(options: DerivedNetworkOptions): Network {
   checkOptions('options', options, optionNames, descriptionNames);
-  const { genotype, inputShape, classes, initChannels = 36 } = options;
+  const { genotype, inputShape, classes } = options;
   checkGenotype(genotype);
   checkLive(genotype);
-  const { layers = genotype.cells?.length ?? 20 } = options;
+  const skeleton = skeletonFor(genotype, options.skeleton);
+  const { derived: usual } = skeleton.usual;
+  const { initChannels = usual.initChannels, layers = genotype.cells?.length ?? usual.layers } = options;
   checkCellCount(genotype, layers);
   const { stem, auxiliaryWeight, labelSmoothing, dropPath = 0, operations = {} } = options;
   const { dropPathUnit = publishedDropPathUnit(genotype), normalisePooling = false, keepNone = false } = options;
@@ -102,18 +116,41 @@ export function buildDerivedNetwork(options: DerivedNetworkOptions): Network {
   checkRecord('operations', operations, 'functions by name');
   for (const [name, build] of Object.entries(operations)) check(`operations.${name}`, build, aFunction);
   const training = { stem, auxiliaryWeight, labelSmoothing };
-  const macro = { classes, initChannels, layers, stemMultiplier: 3, affine: true, ...training };
-  const buildCell = cellBuilder(genotype, { operations, dropPath, dropPathUnit, normalisePooling, keepNone });
+  const stack = { classes, initChannels, layers, affine: true, ...training };
+  const settings = { skeleton, operations, dropPath, dropPathUnit, normalisePooling, keepNone };
+  checkOneCell(genotype, settings);
+  const buildCell = cellBuilder(genotype, settings);
   return buildForSize(inputShape, (shape) =>
-    buildNetwork(new GraphBuilder(), { ...macro, inputShape: shape }, buildCell),
+    skeleton.build(new GraphBuilder(), { ...stack, inputShape: shape }, buildCell),
   );
 }
 
+/** The skeleton that is given, or that of the genotype's form. Throws ArgumentError where a genotype's cells are not those of the skeleton. */
+function skeletonFor(genotype: Genotype, given: DerivedNetworkOptions['skeleton']): Skeleton {
+  const cells = genotype.cell === undefined ? 'types' : 'one';
+  const skeleton = skeletonOf(given ?? usualSkeleton(genotype));
+  if (skeleton.cells === cells) return skeleton;
+  const words = {
+    types: 'one of normal and reduction cells',
+    one: 'one of a single cell, such as |nor_conv_3x3~0|+...,',
+  };
+  throw invalid(`the genotype of a ${skeleton.name} network`, words[skeleton.cells], words[cells]);
+}
+
+/** What StacNAS does to cells by type. */
+function checkOneCell({ cell }: Genotype, settings: CellSettings): void {
+  if (cell === undefined) return;
+  for (const name of ['normalisePooling', 'keepNone'] as const) {
+    if (settings[name]) throw invalid(name, 'false with a genotype of one cell', true);
+  }
+}
+
 function cellBuilder(genotype: Genotype, settings: CellSettings): CellBuilder {
-  const build = genotype.entries === 'triples' ? buildTripleCell : buildPairCell;
+  const byEntries = genotype.entries === 'triples' ? buildTripleCell : buildPairCell;
+  const build = genotype.cell === undefined ? byEntries : buildEdgeCell;
   const cells = Object.fromEntries(cellsOf(genotype));
   return (builder, inputs, place) => {
-    const cell = cells[genotype.cells === undefined ? place.type : place.layer];
+    const cell = cells[genotype.cells === undefined ? place.kind : place.layer];
     return build(builder, inputs, place, cell, settings);
   };
 }

@@ -2,8 +2,8 @@ import { invalid } from '../errors.ts';
 import type { Genotype, GenotypeEdge } from '../genotype/genotype.ts';
 import type { BranchBuilder, GraphBuilder, Tensor } from '../graph/builder.ts';
 import type { Shape } from '../graph/graph.ts';
-import { applyOperation, operations as knownOperations, noneName, type Operation } from '../operation/operations.ts';
-import type { CellPlace } from './macro.ts';
+import { applyOperation, noneName, type Operation } from '../operation/operations.ts';
+import type { CellPlace, Skeleton } from '../skeleton/skeleton.ts';
 
 /** What drop path drops from a sample: the outputs of operations but identities, or the sums of nodes, identities included. */
 export const dropPathUnits = ['operation', 'node'] as const;
@@ -21,6 +21,7 @@ export const betaName = 'beta';
 
 /** How the cells of a derived network are built. */
 export interface CellSettings {
+  readonly skeleton: Skeleton;
   /** Operations of one's own by name. */
   readonly operations: Readonly<Record<string, Operation>>;
   /** The largest probability of drop path; 0 for none. */
@@ -31,28 +32,28 @@ export interface CellSettings {
   readonly keepNone: boolean;
 }
 
-/** Builds the operation of a genotype's entry under `_ops.POSITION` of its cell. Throws ArgumentError for one that nobody defines. */
+/** Builds the operation of a genotype's entry under a prefix within its cell. Throws ArgumentError for one that nobody defines. */
 export function buildOperation(
   builder: GraphBuilder,
   input: Tensor,
   { operation, input: state }: GenotypeEdge,
-  position: string,
-  { type, layer, channels }: CellPlace,
-  { operations: own, normalisePooling }: CellSettings,
+  prefix: string,
+  { kind, layer, channels }: CellPlace,
+  { skeleton, operations: own, normalisePooling }: CellSettings,
 ): Tensor {
-  const named = { name: operation, build: findOperation(operation, own) };
-  return applyOperation(named, builder.within(`_ops.${position}`), input, {
-    layer: `${layer}._ops.${position}`,
+  const named = { name: operation, build: findOperation(operation, own, skeleton) };
+  return applyOperation(named, builder.within(prefix), input, {
+    layer: `${layer}.${prefix}`,
     channels,
-    stride: type === 'reduce' && state < 2 ? 2 : 1,
+    stride: skeleton.strideOf(kind, state),
     affine: true,
     normalisePooling,
   });
 }
 
-function findOperation(name: string, own: Readonly<Record<string, Operation>>): Operation {
-  for (const table of [own, knownOperations]) if (Object.hasOwn(table, name)) return table[name];
-  const known = Object.keys({ ...knownOperations, ...own }).join(', ');
+function findOperation(name: string, own: CellSettings['operations'], { operations }: Skeleton): Operation {
+  for (const table of [own, operations]) if (Object.hasOwn(table, name)) return table[name];
+  const known = Object.keys({ ...operations, ...own }).join(', ');
   throw invalid('an operation of the genotype', `one of ${known} (give your own as options.operations)`, name);
 }
 
@@ -64,18 +65,18 @@ export function buildSummand(
   builder: GraphBuilder,
   input: Tensor,
   entry: GenotypeEdge,
-  position: string,
+  prefix: string,
   place: CellPlace,
   settings: CellSettings,
 ): Tensor {
   const { dropPath, dropPathUnit, keepNone } = settings;
   const dropped = () => {
-    const output = buildOperation(builder, input, entry, position, place, settings);
+    const output = buildOperation(builder, input, entry, prefix, place, settings);
     const isDropped = dropPath > 0 && dropPathUnit === 'operation' && output.id !== input.id;
     return isDropped ? builder.dropout(output, { rate: dropPath, drops: 'samples' }) : output;
   };
   const operation = { name: entry.operation, build: dropped };
-  const output = keepNone ? againstNone(builder.within(`_ops.${position}`), input, operation) : dropped();
+  const output = keepNone ? againstNone(builder.within(prefix), input, operation) : dropped();
   return builder.scale(output, entry.weight ?? 1);
 }
 

@@ -1,12 +1,12 @@
 import type { GenotypeCell } from '../genotype/genotype.ts';
 import type { GraphBuilder, Tensor } from '../graph/builder.ts';
+import type { CellPlace } from '../skeleton/skeleton.ts';
 import { buildSummand, type CellSettings, droppedNode } from './genotype_operation.ts';
-import type { CellPlace } from './macro.ts';
 
 /** A cell of pairs (op, from): its operations are numbered through, its output is what the genotype concatenates. */
 export function buildPairCell(
   builder: GraphBuilder,
-  inputs: readonly [Tensor, Tensor],
+  inputs: readonly Tensor[],
   place: CellPlace,
   { nodes, concat }: GenotypeCell,
   settings: CellSettings,
@@ -15,7 +15,7 @@ export function buildPairCell(
   let position = 0;
   for (const edges of nodes) {
     const outputs = edges.map((edge) => {
-      return buildSummand(builder, states[edge.input], edge, String(position++), place, settings);
+      return buildSummand(builder, states[edge.input], edge, `_ops.${position++}`, place, settings);
     });
     states.push(droppedNode(builder, builder.add(outputs), settings));
   }

@@ -1,7 +1,7 @@
 import type { GenotypeCell, GenotypeEdge } from '../genotype/genotype.ts';
 import type { GraphBuilder, Tensor } from '../graph/builder.ts';
+import type { CellPlace } from '../skeleton/skeleton.ts';
 import { buildOperation, buildSummand, type CellSettings, droppedNode } from './genotype_operation.ts';
-import type { CellPlace } from './macro.ts';
 
 /**
  * A cell of triples (op, to, from) as FairDARTS' code has it (arXiv:1911.12126): nodes are computed and concatenated in the order in which
@@ -10,7 +10,7 @@ import type { CellPlace } from './macro.ts';
  */
 export function buildTripleCell(
   builder: GraphBuilder,
-  inputs: readonly [Tensor, Tensor],
+  inputs: readonly Tensor[],
   place: CellPlace,
   { nodes, concat }: GenotypeCell,
   settings: CellSettings,
@@ -20,7 +20,7 @@ export function buildTripleCell(
     const edges: Tensor[][] = [];
     for (const [from, operations] of bySource(nodes[target - 2])) {
       const source = states.get(from);
-      const edge = { builder, place, operations, path: `${target}.${from}`, settings };
+      const edge = { builder, place, operations, path: `_ops.${target}.${from}`, settings };
       if (source === undefined) declareEdge(edge, inputs[0]);
       else edges.push(buildEdge(edge, source));
     }
@@ -34,7 +34,7 @@ interface Edge {
   readonly builder: GraphBuilder;
   readonly place: CellPlace;
   readonly operations: readonly GenotypeEdge[];
-  /** TO.FROM */
+  /** _ops.TO.FROM */
   readonly path: string;
   readonly settings: CellSettings;
 }
@@ -52,7 +52,7 @@ function buildEdge({ builder, place, operations, path, settings }: Edge, source:
 
 /** Parameters alone, of operations on a state of the cell that nobody makes. */
 function declareEdge({ builder, place, operations, path, settings }: Edge, { shape: [height, width] }: Tensor): void {
-  const stride = place.type === 'reduce' ? 2 : 1;
+  const stride = place.kind === 'reduce' ? 2 : 1;
   const shape = [Math.ceil(height / stride), Math.ceil(width / stride), place.channels];
   for (const [k, entry] of operations.entries()) {
     builder.untrained(shape, (apart, source) => buildOperation(apart, source, entry, `${path}.${k}`, place, settings));

@@ -26,7 +26,7 @@ export interface NamedOperation {
   readonly build: Operation;
 }
 
-/** The operation that stands for the absence of an edge; a genotype never holds it. */
+/** The operation that stands for the absence of an edge; a genotype of cells by type never holds it. */
 export const noneName = 'none';
 
 /** The identity, and at stride 2 what stands for it. */
@@ -47,15 +47,15 @@ export const operations: Readonly<Record<string, Operation>> = checkedOperations
 });
 
 /** A skip connection that at stride 1 adds noise in training. */
-export function noisySkip(distribution: NoiseDistribution): Operation {
+export function noisySkip(distribution: NoiseDistribution, skip: Operation): Operation {
   return (builder, input, context) => {
-    const output = operations[skipName](builder, input, context);
+    const output = skip(builder, input, context);
     return context.stride === 1 ? builder.noise(output, { distribution }) : output;
   };
 }
 
 /** Operations that refuse what no cell gives them. */
-function checkedOperations(table: Readonly<Record<string, Operation>>): Readonly<Record<string, Operation>> {
+export function checkedOperations(table: Readonly<Record<string, Operation>>): Readonly<Record<string, Operation>> {
   const checked = (build: Operation): Operation => {
     return (builder, input, context) => {
       if (!(builder instanceof GraphBuilder)) throw invalid('builder', 'a GraphBuilder', builder);

@@ -28,7 +28,9 @@ export interface Cost {
    * element of average poolings, the number of pixels and 1 a channel of global ones (65 of 8x8), 2 · inputs - 1 an output of linear layers.
    */
   readonly flops: number;
-  /** The part of the convolutions in them. */
+  /** As NAS-Bench-201 (arXiv:2001.00326) counts FLOPs: multiply-accumulates, and 1 an output of linear layers. */
+  readonly nasbench201Flops: number;
+  /** The part of the convolutions in `flops`. */
   readonly convolutionFlops: number;
   /**
    * Bytes that one image takes in training when every node's output is kept as float32 for the backward pass. Gradients,
@@ -59,6 +61,7 @@ export function costOf(graph: Graph): Cost {
   }
   const untrainedParameters = sizeOf(graph, ({ untrained }) => untrained === true);
   const multiplyAccumulates = Object.values(byKind).reduce((sum, cost) => sum + cost.multiplyAccumulates, 0);
+  const biases = graph.nodes.reduce((sum, { op, shape }) => sum + (op === 'linear' ? elementsOf(shape) : 0), 0);
   const convolutionFlops = multiplyAccumulates - byKind.linear.multiplyAccumulates;
   return {
     parameters: sizeOf(graph, ({ role }) => role === 'weight') + untrainedParameters,
@@ -66,6 +69,7 @@ export function costOf(graph: Graph): Cost {
     architectureParameters: sizeOf(graph, ({ role }) => role === 'alpha'),
     multiplyAccumulates,
     flops: convolutionFlops + graph.nodes.reduce((sum, node) => sum + otherFlops(node, graph), 0),
+    nasbench201Flops: multiplyAccumulates + biases,
     convolutionFlops,
     activationBytes: graph.nodes.reduce((sum, { shape }) => sum + elementsOf(shape) * bytesPerValue, 0),
     byKind,

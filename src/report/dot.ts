@@ -5,6 +5,7 @@ import {
   type Genotype,
   type GenotypeCell,
   type GenotypeEdge,
+  inputsOf,
 } from '../genotype/genotype.ts';
 import { checkGenotype } from '../genotype/rules.ts';
 
@@ -16,11 +17,11 @@ interface Colours {
 
 /** The first family whose pattern an operation's name matches gives its colours. */
 const families: readonly (readonly [RegExp, Colours])[] = [
-  [/^sep_conv/, { fill: '#dbeafe', line: '#3b82f6' }],
-  [/^dil_conv/, { fill: '#ede9fe', line: '#8b5cf6' }],
+  [/^(sep_conv|dua_sepc)/, { fill: '#dbeafe', line: '#3b82f6' }],
+  [/^dil_(conv|sepc)/, { fill: '#ede9fe', line: '#8b5cf6' }],
   [/_pool/, { fill: '#dcfce7', line: '#22a355' }],
   [/^(skip_connect|none)$/, { fill: '#f3f4f6', line: '#9ca3af' }],
-  [/^conv_/, { fill: '#cffafe', line: '#0891b2' }],
+  [/^(nor_)?conv_/, { fill: '#cffafe', line: '#0891b2' }],
 ];
 const otherColours: Colours = { fill: '#ffedd5', line: '#f97316' };
 
@@ -62,10 +63,15 @@ export function cellsToDot(genotype: Genotype): string {
     `edge [color="${wire}", penwidth=1.2, arrowsize=0.6]`,
     // Clusters stack upwards, so the last comes out on top.
     ...cells.toReversed().flatMap(([key, cell]) => cellLines(key, cell, colours)),
-    `{ rank=min; ${keys.map((key) => `${quote(`${key} c_{k-2}`)}; ${quote(`${key} c_{k-1}`)}`).join('; ')} }`,
+    `{ rank=min; ${keys.flatMap((key) => inputNames(key).map((name) => quote(`${key} ${name}`))).join('; ')} }`,
     `{ rank=max; ${keys.map((key) => quote(`${key} c_{k}`)).join('; ')} }`,
   ];
   return `digraph genotype {\n${lines.map((line) => `  ${line}\n`).join('')}}\n`;
+}
+
+/** What a cell of a kind begins with: what the cells before it gave. */
+function inputNames(key: CellKey): readonly string[] {
+  return ['c_{k-2}', 'c_{k-1}'].slice(-inputsOf(key));
 }
 
 /** What an edge does, its weight first where it has one: 0.2386 × skip_connect. */
@@ -74,33 +80,34 @@ export function operationText({ operation, weight }: GenotypeEdge): string {
 }
 
 function cellLines(key: CellKey, { nodes, concat }: GenotypeCell, colours: StateColours): string[] {
-  const names = ['c_{k-2}', 'c_{k-1}', ...nodes.keys()].map((state) => quote(`${key} ${state}`));
+  const inputs = inputNames(key);
+  const names = [...inputs, ...nodes.keys()].map((state) => quote(`${key} ${state}`));
   const output = quote(`${key} c_{k}`);
   const sources = new Set(nodes.flat().map(({ input }) => input));
   const lines = [
     `label=<<B>${cellName(key)}</B>>; labeljust=l; fontcolor="${ink}"; style=rounded; color="#e5e7eb"; bgcolor="#fcfcfd"; margin=14`,
-    `${names[0]} [label="c_{k-2}", ${coloured(colours.input)}]`,
-    `${names[1]} [label="c_{k-1}", ${coloured(colours.input)}]`,
+    ...inputs.map((name, state) => `${names[state]} [label="${name}", ${coloured(colours.input)}]`),
     `${output} [label="c_{k}", ${coloured(colours.output)}]`,
   ];
   nodes.forEach((edges, node) => {
     const isIsolated = edges.length === 0;
-    if (isIsolated && !sources.has(node + 2)) return;
+    const state = node + inputs.length;
+    if (isIsolated && !sources.has(state)) return;
     const colour = coloured(isIsolated ? grey : colours.node);
-    lines.push(`${names[node + 2]} [label="${node}", shape=circle, style=filled, ${colour}, margin=0.02]`);
+    lines.push(`${names[state]} [label="${node}", shape=circle, style=filled, ${colour}, margin=0.02]`);
     edges.forEach((edge, index) => {
       const label = quote(`${key} ${node}.${index}`);
       const family = families.find(([pattern]) => pattern.test(edge.operation))?.[1] ?? otherColours;
       lines.push(
         `${label} [label=${quoteLabel(operationText(edge))}, fontsize=11, height=0.26, ${coloured(family)}]`,
         `${names[edge.input]}:e -> ${label}:w [arrowhead=none]`,
-        `${label}:e -> ${names[node + 2]} [weight=4]`,
+        `${label}:e -> ${names[state]} [weight=4]`,
       );
     });
   });
   for (const state of concat) lines.push(`${names[state]} -> ${output}:w [color="${faintWire}"]`);
   // What leads nowhere would be laid out below one another.
-  if (concat.length === 0) lines.push(`${names[1]} -> ${output} [style=invis, minlen=2]`);
+  if (concat.length === 0) lines.push(`${names[inputs.length - 1]} -> ${output} [style=invis, minlen=2]`);
   return [`subgraph ${quote(`cluster ${key}`)} {`, ...lines.map((line) => `  ${line}`), '}'];
 }
 

@@ -10,6 +10,8 @@ import type { MixingActivation } from '../graph/graph.ts';
 import type { Method } from '../methods/method.ts';
 import { methods as builtIn } from '../methods/registry.ts';
 import { checkedLater, checkOptionRules, type OptionRules, required, text } from '../option_rules.ts';
+import { usualPreset } from '../setting_rules.ts';
+import { usualSkeleton } from '../skeleton/skeletons.ts';
 import { type Associations, associationsOf } from '../statistics/association.ts';
 import { type CandidateTraining, findTraining, finishTraining } from './candidate_training.ts';
 import { type RecordedRun, readRun } from './directory.ts';
@@ -35,7 +37,7 @@ export interface CorrelationProgress {
 export interface CorrelationOptions extends PlaceOptions, RunImages, EdgeChoice {
   /** Directory of a search. */
   readonly run: string;
-  /** Ready-made settings of the trainings; when absent those that go with the search's first preset, short ones. */
+  /** Ready-made settings of the trainings; when absent those that go with the search's usual preset, short ones. */
   readonly preset?: string;
   /** Settings that replace the preset's, and what the search's method has in any training. */
   readonly settings?: object;
@@ -132,7 +134,8 @@ async function findTrainings(
   methods: readonly Method[],
 ): Promise<CandidateTraining[]> {
   const { seed = run.config.seed, limit, validationPortion, checkpointSeconds } = options;
-  const usual = run.method.usualTraining?.(Object.keys(run.method.presets)[0], run.config.settings);
+  const searchPreset = usualPreset(run.method.presets, usualSkeleton(genotype));
+  const usual = run.method.usualTraining?.(searchPreset, run.config.settings);
   const { preset = usual?.preset } = options;
   const settings = { ...usual?.settings, ...options.settings };
   const { backend, threads, index, workers, device, signal, out = join(run.files.directory, 'correlate') } = options;

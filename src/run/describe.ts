@@ -9,8 +9,9 @@ import type { Genotype } from '../genotype/genotype.ts';
 import { checkGenotype } from '../genotype/rules.ts';
 import type { Method, RunCommand, RunOutcomes, UsualTraining } from '../methods/method.ts';
 import { checkOptionRules } from '../option_rules.ts';
-import { resolvePreset, type Settings } from '../setting_rules.ts';
-import type { SearchSpace } from '../space/space.ts';
+import { resolvePreset, type Settings, usualPreset } from '../setting_rules.ts';
+import { skeletons, usualSkeleton } from '../skeleton/skeletons.ts';
+import { type SearchSpace, skeletonNameOf } from '../space/space.ts';
 import type { RecordedSource, RunConfig, TrainingPlan } from './config.ts';
 import { freeRunFiles, openRunDirectory, type RunFiles } from './directory.ts';
 import { type MethodOptions, namedMethod, type RunOptions, rulesOf } from './options.ts';
@@ -76,8 +77,9 @@ export async function describeRun(
   if (resume !== undefined) return describeResumed(command, options, resume, methods);
   const runtime = runtimeOf(options);
   const { needs, spaces, presets } = method;
-  const { genotype, from, preset = Object.keys(presets)[0] } = options;
+  const { genotype, from } = options;
   const before = from === undefined ? undefined : await readBefore(folder('from', from), method, methods);
+  const { preset = usualPreset(presets, searchedSkeleton(options.space ?? before?.space, genotype)) } = options;
   const space = options.space ?? before?.space ?? presets[preset]?.space ?? spaces?.[0];
   checkFollows(before, space);
   if (needs === 'genotype') {
@@ -121,6 +123,12 @@ async function describeFollowing(
     runtime: runtimeOf(options),
     files: out === undefined ? undefined : await freeRunFiles(folder('out', out)),
   };
+}
+
+/** Name of the skeleton that a run's networks have, as far as its space or its genotype tells. */
+function searchedSkeleton(space: string | SearchSpace | undefined, genotype: Genotype | undefined): string {
+  if (space !== undefined) return skeletonNameOf(space);
+  return genotype === undefined ? skeletons.darts.name : usualSkeleton(genotype);
 }
 
 /** What stages came to: those of a run or, in a file, of the published code. */

@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { FileError } from '../errors.ts';
 import type { Genotype } from '../genotype/genotype.ts';
-import { formatGenotype, pythonForm } from '../genotype/text.ts';
+import { formatGenotype, originalForm } from '../genotype/text.ts';
 import { removeDrafts, writeFileAtomic } from '../io/atomic.ts';
 import { errorCode, fileError, isMissing } from '../io/file_error.ts';
 import type { Method, RunCommand } from '../methods/method.ts';
@@ -171,7 +171,7 @@ export async function readRun(directory: string, methods: readonly Method[] = bu
 /** Writes the genotype in its JSON form, in its Python form for the published programs, and as a picture. */
 export async function writeGenotype(files: RunFiles, genotype: Genotype): Promise<void> {
   await writeFileAtomic(files.genotype, `${formatGenotype(genotype, 'json')}\n`);
-  const python = pythonForm(genotype);
+  const python = originalForm(genotype);
   // One that a former epoch left would say what is no longer so.
   if (python === undefined) await rm(files.python, { force: true });
   else await writeFileAtomic(files.python, `${python}\n`);

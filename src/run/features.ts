@@ -9,7 +9,7 @@ import { sizesOfWeights } from '../exchange/network_sizes.ts';
 import { readWeights } from '../exchange/weights.ts';
 import type { Assignment } from '../features/clusters.ts';
 import { type Correlation, FeatureMoments, meanCorrelation } from '../features/correlation.ts';
-import type { CellType } from '../genotype/genotype.ts';
+import type { CellKind } from '../genotype/genotype.ts';
 import type { MixedNode } from '../graph/graph.ts';
 import { elementsOf } from '../graph/shape.ts';
 import { exists } from '../io/file_error.ts';
@@ -18,7 +18,6 @@ import { openFeed } from '../learn/feed.ts';
 import { createProgramSet } from '../learn/program_set.ts';
 import { trainBatches } from '../learn/train_batches.ts';
 import { ImagePool } from '../load/pool.ts';
-import { cellType } from '../network/macro.ts';
 import { buildSupernet, type Supernet } from '../network/supernet.ts';
 import { noneName } from '../operation/operations.ts';
 import { checkOptionRules, type OptionRules, required, text, word } from '../option_rules.ts';
@@ -57,7 +56,7 @@ export interface FeatureClusters {
 
 /** What the candidates of an edge compute. */
 export interface EdgeFeatures extends DrawnFeatures {
-  readonly type: CellType;
+  readonly type: CellKind;
   /** By k-means of their mean features, into 2, 3 and 4 groups as far as there are so many candidates. */
   readonly clusters: readonly FeatureClusters[];
 }
@@ -197,15 +196,15 @@ interface ObservedEdge {
 }
 
 /** The edges that are looked at, cell by cell. */
-function edgesOf({ graph, tables }: Supernet, which: (typeof edgeChoices)[number]): ObservedEdge[] {
+function edgesOf({ graph, tables, space }: Supernet, which: (typeof edgeChoices)[number]): ObservedEdge[] {
   const mixed = graph.nodes.filter((node): node is MixedNode => node.op === 'mixed');
   const byName = new Map(Object.values(tables).map(({ name, edges }) => [name, edges]));
   // Of every cell.
   const [{ length: count }] = byName.values();
-  const layers = mixed.length / count;
+  const kinds = space.skeleton.kindsOf(mixed.length / count);
   return mixed.flatMap((edge, index) => {
     const cell = Math.floor(index / count);
-    const type = cellType(cell, layers);
+    const type = kinds[cell];
     const isEnd = edge.row === 0 || edge.row === count - 1;
     if (which === 'ends' && !isEnd) return [];
     const { node, input } = byName.get(edge.alpha)![edge.row];

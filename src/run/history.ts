@@ -2,10 +2,10 @@
 import { FileError } from '../errors.ts';
 import type { Genotype } from '../genotype/genotype.ts';
 import type { HistoryEntry, HistoryFrame, MixingHistory } from '../select/history.ts';
-import { type AlphaLayout, isLayout, mixingOf } from '../select/layout.ts';
+import { isLayout, mixingOf } from '../select/layout.ts';
 import { isSelection } from '../select/rules.ts';
 import { mixingActivations } from '../space/space.ts';
-import type { AlphaRecord, LayoutRecord } from './journal.ts';
+import { type AlphaRecord, type LayoutRecord, layoutOfRecord } from './journal.ts';
 import { readStagedRecords } from './stages.ts';
 
 /** An entry with what it takes to read it. */
@@ -34,7 +34,7 @@ export async function* readRunEntries(
   const told = new Set<string>();
   for await (const { record, stage, name } of readStagedRecords(directory)) {
     if (record.type === 'start') command = record.run;
-    if (record.type === 'layout') known = layoutOfRecord(record, directory);
+    if (record.type === 'layout') known = frameOfRecord(record, directory);
     if (record.type === 'genotype') genotype = record.genotype;
     if (record.type !== 'alpha') continue;
     if (known === undefined) {
@@ -66,9 +66,9 @@ export async function readRunHistory(directory: string, wanted?: string): Promis
   return last;
 }
 
-function layoutOfRecord(record: LayoutRecord, directory: string): HistoryFrame {
-  const { nodes, tables, activation, selection } = record;
-  const layout: AlphaLayout = { nodes, tables };
+function frameOfRecord(record: LayoutRecord, directory: string): HistoryFrame {
+  const { activation, selection } = record;
+  const layout = layoutOfRecord(record);
   const isSound = isLayout(layout) && mixingActivations.includes(activation);
   if (isSound && (selection === undefined || isSelection(selection))) {
     return { layout, activation, ...(selection && { selection }) };

@@ -45,8 +45,14 @@ export interface LayoutRecord extends Place {
   readonly step: 0;
   readonly activation: InitialArchitecture['activation'];
   readonly selection?: InitialArchitecture['selection'];
+  readonly skeleton?: AlphaLayout['skeleton'];
   readonly nodes: AlphaLayout['nodes'];
   readonly tables: AlphaLayout['tables'];
+}
+
+/** How tables lie, by their record. */
+export function layoutOfRecord({ skeleton, nodes, tables }: LayoutRecord): AlphaLayout {
+  return { ...(skeleton !== undefined && { skeleton }), nodes, tables };
 }
 
 /** Architecture parameters at an epoch's end or, of a stage's first epoch, before its first step. */

@@ -87,9 +87,8 @@ async function recordInitial(run: OpenRun): Promise<void> {
   const initial = await run.running.architecture?.();
   if (initial === undefined) return;
   const { alpha, layout, activation, selection } = initial;
-  const { nodes, tables } = layout;
   const how = { activation, ...(selection && { selection }) };
-  await record(run, { type: 'layout', epoch: 0, step: 0, ...how, nodes, tables });
+  await record(run, { type: 'layout', epoch: 0, step: 0, ...how, ...layout });
   await record(run, { type: 'alpha', epoch: 0, step: 0, tables: compactRows(alpha) });
 }
 

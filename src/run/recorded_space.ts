@@ -1,12 +1,13 @@
 // The space that a stage of a search chose from, as its journal tells: what it takes to build the supernet of a checkpoint again.
 import { dirname, join, resolve } from 'node:path';
-import { cellKey } from '../genotype/genotype.ts';
+import { cellKey, oneCell } from '../genotype/genotype.ts';
 import type { MixingActivation } from '../graph/graph.ts';
 import { exists } from '../io/file_error.ts';
 import type { AlphaLayout } from '../select/layout.ts';
 import type { SearchSpace } from '../space/space.ts';
 import { type RunFiles, runFiles } from './directory.ts';
-import { checkKnownOperations } from './known_operations.ts';
+import { layoutOfRecord } from './journal.ts';
+import { recordedSkeleton } from './known_operations.ts';
 import { readStagedRecords } from './stages.ts';
 
 /** A stage of a run, with how its tables of alpha lie. */
@@ -24,10 +25,9 @@ export async function readRecordedStages(directory: string): Promise<Map<string,
   const stages = new Map<string, RecordedStage>();
   for await (const { record, name } of readStagedRecords(directory)) {
     if (record.type !== 'layout') continue;
-    const { nodes, tables, activation } = record;
     const kept = runFiles(join(directory, name));
     const place = (await exists(kept.checkpoint)) ? kept : files;
-    stages.set(name, { name, layout: { nodes, tables }, activation, files: place });
+    stages.set(name, { name, layout: layoutOfRecord(record), activation: record.activation, files: place });
   }
   return stages;
 }
@@ -36,9 +36,9 @@ export async function readRecordedStages(directory: string): Promise<Map<string,
 export function recordedSpace({ layout, activation, files }: RecordedStage, lost: string): SearchSpace {
   const { nodes, tables } = layout;
   const names = Object.values(tables).flatMap(({ rows }) => rows.flatMap(({ candidates }) => candidates));
-  checkKnownOperations(names, files.directory, lost);
+  const skeleton = recordedSkeleton(layout, names, files.directory, lost);
   return {
-    ...{ name: 'recorded', nodes, activation, sharedAlpha: 'normal' in tables },
+    ...{ name: 'recorded', skeleton, nodes, activation, sharedAlpha: 'normal' in tables || oneCell in tables },
     candidates: ({ cell, index, node, input }) => {
       const { rows } = tables[index === undefined ? cell : cellKey(index)];
       return rows.find((row) => row.node === node && row.input === input)?.candidates ?? [];

@@ -13,7 +13,7 @@ import { noneName } from '../operation/operations.ts';
 import type { RowsByTable } from '../select/alpha.ts';
 import { type RecordedRun, runFiles } from './directory.ts';
 import { type RunHistoryEntry, readRunEntries } from './history.ts';
-import { checkKnownOperations } from './known_operations.ts';
+import { recordedSkeleton } from './known_operations.ts';
 import { readStagedRecords, stageNamed } from './stages.ts';
 
 /** Which edge of which genotype of a run. */
@@ -61,7 +61,7 @@ export async function readSearchedEdge(run: RecordedRun, choice: EdgeChoice): Pr
   const row = rows.findIndex(({ node, input }) => node === edge.node && input === edge.input);
   if (row < 0) throw new FileError(`${directory} is damaged: its genotype has an edge that its alpha has not`);
   const names = rows[row].candidates;
-  checkKnownOperations(names, directory, 'no network of it can be trained');
+  recordedSkeleton(frame.layout, names, directory, 'no network of it can be trained');
   const weights = names.map((_, i) => ({ alpha: entry.alpha[table][row][i], mixing: entry.mixing[table][row][i] }));
   return { stage: name, genotype, edge, activation: frame.activation, candidates: learntOf(names, weights) };
 }

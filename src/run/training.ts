@@ -5,6 +5,7 @@ import { aPortion } from '../data/split.ts';
 import { ArgumentError, DartsmithError, DataError } from '../errors.ts';
 import type { Genotype } from '../genotype/genotype.ts';
 import { genotypes } from '../genotype/published.ts';
+import { parseGenotype } from '../genotype/text.ts';
 import type { Method, MethodDescription, UsualTraining } from '../methods/method.ts';
 import { trainingMethod } from '../methods/registry.ts';
 import { checkOptionRules, type OptionRules, record, word } from '../option_rules.ts';
@@ -49,11 +50,12 @@ function rules(presets: Method['presets']): OptionRules<TrainingOptions> {
 export async function checkTraining(
   { settings, seed, validationPortion }: TrainingPlan,
   dataset: Dataset<ImageSet>,
-  { genotypeCells }: MethodDescription,
+  { genotypeCells, oneCell }: MethodDescription,
   methods: readonly Method[],
 ): Promise<void> {
   const any = genotypes['DARTS_V2'];
-  const genotype: Genotype = genotypeCells === undefined ? any : { cells: Array(genotypeCells).fill(any.normal) };
+  const byType: Genotype = genotypeCells === undefined ? any : { cells: Array(genotypeCells).fill(any.normal) };
+  const genotype = oneCell ? parseGenotype('|skip_connect~0|') : byType;
   try {
     await trainingMethod(methods).describe({ settings, seed, dataset, genotype, validationPortion, space: '' });
   } catch (error) {

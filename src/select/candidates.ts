@@ -22,7 +22,7 @@ export interface SelectableTable {
 /** What a genotype is selected from; every supernet is one. */
 export interface Selectable {
   readonly space: { readonly nodes: number };
-  /** By cell type, or by place in the network where cells of a type do not share alpha. */
+  /** By kind of cell, or by place in the network where cells of a type do not share alpha. */
   readonly tables: Readonly<Record<CellKey, SelectableTable>>;
 }
 
@@ -34,14 +34,19 @@ export interface WeightedCandidate {
   readonly weight: number;
 }
 
-/** By node, by edge of that node, by candidate of that edge, all in the order of their indices; `none` is left out. */
+/** By node, by edge of that node, by candidate of that edge, all in the order of their indices. */
 export type WeightedCell = readonly (readonly (readonly WeightedCandidate[])[])[];
 
 /**
  * The candidates of every cell, or cell type, with their mixing weights, rounded to float32 as the published code has them: so ties and comparisons
- * are its own. `mixing` holds by table name one row an edge. Throws ArgumentError for rows that do not fit.
+ * are its own; `none` is left out unless it is to be among them. `mixing` holds by table name one row an edge. Throws ArgumentError for rows
+ * that do not fit.
  */
-export function weightedCells(supernet: Selectable, mixing: RowsByTable): Readonly<Record<CellKey, WeightedCell>> {
+export function weightedCells(
+  supernet: Selectable,
+  mixing: RowsByTable,
+  withNone = false,
+): Readonly<Record<CellKey, WeightedCell>> {
   checkRecord('supernet', supernet, 'space and tables');
   checkRecord('mixing', mixing, 'rows by table');
   const { space, tables } = supernet;
@@ -49,17 +54,22 @@ export function weightedCells(supernet: Selectable, mixing: RowsByTable): Readon
   checkRecord('supernet.tables', tables, 'a table for each cell type, or for each cell,');
   const cells = Object.entries(tables).map(([key, table]) => {
     checkRecord(`supernet.tables.${key}`, table, 'name, rowLengths and edges');
-    return [key, weightedCell(table, mixing[table.name], space.nodes)] as const;
+    return [key, weightedCell(table, mixing[table.name], space.nodes, withNone)] as const;
   });
   return Object.fromEntries(cells);
 }
 
-function weightedCell(table: SelectableTable, rows: RowsByTable[string] | undefined, nodes: number): WeightedCell {
+function weightedCell(
+  table: SelectableTable,
+  rows: RowsByTable[string] | undefined,
+  nodes: number,
+  withNone: boolean,
+): WeightedCell {
   const checked = checkedRows(table, rows);
   const candidatesOf = ({ input, row, candidates }: SelectableTable['edges'][number]) => {
     const weighted = candidates
       .map(({ name }, index) => ({ operation: name, input, weight: Math.fround(checked[row][index]) }))
-      .filter(({ operation }) => operation !== noneName);
+      .filter(({ operation }) => withNone || operation !== noneName);
     if (weighted.length > 0) return weighted;
     throw invalid(`the candidates of row ${row} of ${table.name}`, `one at least other than ${noneName}`, candidates);
   };

@@ -1,5 +1,5 @@
 // What to say of a selection that left a cell without any entry: no network can be made of it.
-import { type CellKey, cellName, emptyCells, type Genotype } from '../genotype/genotype.ts';
+import { type CellKey, cellName, emptyCells, type Genotype, inputsOf } from '../genotype/genotype.ts';
 import { mapValues } from '../map_values.ts';
 import type { RowsByTable } from './alpha.ts';
 import { type Selectable, type WeightedCandidate, type WeightedCell, weightedCells } from './candidates.ts';
@@ -44,7 +44,7 @@ export function emptyCellNotice(
   if (empty.length === 0) return undefined;
   const counts = countAtThreshold(supernet, mixing, threshold);
   const told = Object.entries(counts)
-    .map(([key, count]) => cellLine(cellName(key), count))
+    .map(([key, count]) => cellLine(key, count))
     .join('; ');
   const lowest = Math.min(...empty.map((key) => counts[key].largest.weight));
   const cells = empty.map(cellName).join(' and the ');
@@ -54,9 +54,10 @@ export function emptyCellNotice(
   );
 }
 
-function cellLine(cell: string, { weights, atLeastThreshold, largest }: ThresholdCount): string {
+function cellLine(key: CellKey, { weights, atLeastThreshold, largest }: ThresholdCount): string {
   const { operation, input, node, weight } = largest;
-  return `${cell}: ${atLeastThreshold} of ${weights} weights, the largest ${weight.toFixed(4)} (${operation} from state ${input} to state ${node + 2})`;
+  const inputs = inputsOf(key);
+  return `${cellName(key)}: ${atLeastThreshold} of ${weights} weights, the largest ${weight.toFixed(4)} (${operation} from state ${input} to state ${node + inputs})`;
 }
 
 /** Down, so that the weight reaches it. */

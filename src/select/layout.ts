@@ -1,12 +1,13 @@
 // How tables of architecture parameters lie, as plain data: what a record of numbers needs beside it to be read again.
 import { isRecord } from '../checks.ts';
-import { type CellKey, cellKey, cellTypes } from '../genotype/genotype.ts';
+import { type CellKey, cellKey, cellTypes, inputsOf, oneCell } from '../genotype/genotype.ts';
 import { isOperationName } from '../genotype/rules.ts';
 import type { MixingActivation } from '../graph/graph.ts';
 import { mapValues } from '../map_values.ts';
 import { mixingWeights } from '../network/mixing.ts';
 import type { Supernet } from '../network/supernet.ts';
 import { noneName } from '../operation/operations.ts';
+import { dartsSkeleton } from '../skeleton/darts.ts';
 import type { ResolvedEdge } from '../space/space.ts';
 import type { RowsByTable } from './alpha.ts';
 import type { Selectable } from './candidates.ts';
@@ -15,7 +16,7 @@ import type { Selectable } from './candidates.ts';
 export interface LayoutRow {
   /** From 0. */
   readonly node: number;
-  /** Index of the state that the edge reads: 0 and 1 are the cell's inputs, 2 the first node. */
+  /** Index of the state that the edge reads: first the cell's inputs, then the nodes. */
   readonly input: number;
   /** Names, in the order of the row's numbers. */
   readonly candidates: readonly string[];
@@ -23,9 +24,11 @@ export interface LayoutRow {
 
 /** Where every number of the tables belongs. */
 export interface AlphaLayout {
+  /** Name of the network's skeleton; `darts` when absent. */
+  readonly skeleton?: string;
   /** Nodes of a cell. */
   readonly nodes: number;
-  /** By cell type, or by place in the network where cells of a type do not share alpha. */
+  /** By kind of cell, or by place in the network where cells of a type do not share alpha. */
   readonly tables: Readonly<Record<CellKey, { readonly name: string; readonly rows: readonly LayoutRow[] }>>;
 }
 
@@ -40,7 +43,12 @@ export function layoutOf({ space, tables }: Pick<Supernet, 'space' | 'tables'>):
     ...{ node, input },
     candidates: candidates.map(({ name }) => name),
   });
-  return { nodes: space.nodes, tables: mapValues(tables, ({ name, edges }) => ({ name, rows: edges.map(rowOf) })) };
+  const { nodes, skeleton } = space;
+  return {
+    ...(skeleton.name !== dartsSkeleton.name && { skeleton: skeleton.name }),
+    nodes,
+    tables: mapValues(tables, ({ name, edges }) => ({ name, rows: edges.map(rowOf) })),
+  };
 }
 
 /** A layout as the rules of selection take it. */
@@ -84,16 +92,19 @@ const mostCandidates = 1000;
 /** Whether a value, whatever it was read from, is a layout: every row an edge of the cell with a candidate that is kept. */
 export function isLayout(value: unknown): value is AlphaLayout {
   if (!isRecord(value) || !isRecord(value['tables'])) return false;
-  const { nodes, tables } = value;
+  const { nodes, tables, skeleton } = value;
+  if (skeleton !== undefined && (typeof skeleton !== 'string' || skeleton === '')) return false;
   if (!isIntegerBelow(nodes, mostNodes + 1) || nodes === 0) return false;
+  const keys = Object.keys(tables);
+  const inputs = inputsOf(keys[0]);
   const isRow = (row: unknown) =>
     isRecord(row) &&
     isIntegerBelow(row['node'], nodes) &&
-    isIntegerBelow(row['input'], row['node'] + 2) &&
+    isIntegerBelow(row['input'], row['node'] + inputs) &&
     isListOfNames(row['candidates']);
-  const keys = Object.keys(tables);
   if (
     !isKeys(keys, cellTypes) &&
+    !isKeys(keys, [oneCell]) &&
     !isKeys(
       keys,
       Array.from(keys, (_, index) => cellKey(index)),
@@ -110,7 +121,7 @@ export function isLayout(value: unknown): value is AlphaLayout {
   });
 }
 
-/** In any order: the types; in theirs: the places of a network. */
+/** In any order: the types, or the one kind; in theirs: the places of a network. */
 function isKeys(keys: readonly CellKey[], wanted: readonly CellKey[]): boolean {
   return keys.length > 0 && keys.length === wanted.length && wanted.every((key) => keys.includes(key));
 }

@@ -9,6 +9,7 @@ import { strongestByAlpha } from './strongest_by_alpha.ts';
 import { genotypeOf } from './strongest_edges.ts';
 import { everyEdgeAboveThreshold } from './threshold_edge.ts';
 import { sparseAboveThreshold } from './threshold_sparse.ts';
+import { checkTriples } from './triples.ts';
 
 /** The rules of FairDARTS' code, as it spells them. */
 export const parseMethods = ['darts', 'threshold_sparse', 'threshold_edge'] as const;
@@ -84,6 +85,11 @@ export function selectGenotype(
 ): Genotype {
   checkSelection(options);
   return rules[options.by](supernet, mixing, options.threshold, alpha);
+}
+
+/** Throws ArgumentError for a rule that gives no genotypes of a supernet's form. */
+export function checkRuleOf(supernet: Pick<Selectable, 'tables'>, { by }: SelectionOptions): void {
+  if (looksAtThreshold(by)) checkTriples(supernet);
 }
 
 /** Throws ArgumentError for a rule that there is not, with the nearest one, and for a threshold that is none. */

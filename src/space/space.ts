@@ -1,23 +1,26 @@
 import { aBoolean, check, checkOptional, notNegative, oneOf } from '../checks.ts';
 import { invalid } from '../errors.ts';
-import { type CellKey, type CellType, cellKey, cellTypes } from '../genotype/genotype.ts';
+import {
+  type CellKey,
+  type CellKind,
+  type CellType,
+  cellKey,
+  cellTypes,
+  inputsOf,
+  oneCell,
+} from '../genotype/genotype.ts';
 import { isOperationName, operationNameExpectation } from '../genotype/rules.ts';
 import { type MixingActivation, type NoiseDistribution, noiseDistributions } from '../graph/graph.ts';
-import {
-  type NamedOperation,
-  noisySkip,
-  noneName,
-  type Operation,
-  operations,
-  skipName,
-} from '../operation/operations.ts';
+import { type NamedOperation, noisySkip, noneName, type Operation, skipName } from '../operation/operations.ts';
+import type { Skeleton } from '../skeleton/skeleton.ts';
+import { type SkeletonName, skeletonOf } from '../skeleton/skeletons.ts';
 
 /** A candidate operation: the name of a known one, or one of your own built from primitive nodes. */
 export type Candidate = string | { readonly name: string; readonly build: Operation };
 
-/** An edge of a cell: from state `input` (0 and 1 are the cell's inputs, 2 is node 0) to node `node`. */
+/** An edge of a cell: from state `input` (first the cell's inputs, two or, in a `cell` of one skeleton, one; then node 0) to node `node`. */
 export interface EdgePlace {
-  readonly cell: CellType;
+  readonly cell: CellKind;
   /** Of the cell in the network, from 0; where cells of a type do not share alpha. */
   readonly index?: number;
   /** From 0. */
@@ -28,6 +31,8 @@ export interface EdgePlace {
 /** What a search chooses from: every node has an edge from each earlier state, every edge its candidate operations. */
 export interface SearchSpace {
   readonly name: string;
+  /** What lies around the cells, and what the names of operations mean: a known one's name or one of your own; `darts` when absent. */
+  readonly skeleton?: SkeletonName | Skeleton;
   /** Nodes of a cell, its inputs and its output not counted. */
   readonly nodes: number;
   /** The same on every edge, or by edge. One may come several times on an edge, each time with weights and a mixing weight of its own. */
@@ -51,11 +56,12 @@ export interface ResolvedEdge extends EdgePlace {
 /** A search space that was checked, with every edge written out. */
 export interface ResolvedSpace {
   readonly name: string;
+  readonly skeleton: Skeleton;
   readonly nodes: number;
   readonly activation: MixingActivation;
   readonly alphaDeviation: number;
   readonly sharedAlpha: boolean;
-  /** By cell type or, where those do not share alpha, by the cell's place in the network; ordered by node, then by input. */
+  /** By kind of cell or, where those do not share alpha, by the cell's place in the network; ordered by node, then by input. */
   readonly edges: Readonly<Record<CellKey, readonly ResolvedEdge[]>>;
 }
 
@@ -107,6 +113,7 @@ const s1Candidates: Readonly<Record<CellType, readonly (readonly [string, string
     [skipName, 'dil_conv_5x5'],
   ],
 };
+const nasbench201 = { nodes: 3, skeleton: 'nasbench201' } as const;
 
 /** The known search spaces by name. */
 export const spaces: Readonly<Record<string, SearchSpace>> = {
@@ -117,7 +124,11 @@ export const spaces: Readonly<Record<string, SearchSpace>> = {
   /** The same 7, competing as those of DARTS do. */
   darts_without_none: { name: 'darts_without_none', nodes: 4, candidates: withoutNone },
   /** Spaces in which DARTS is known to fail (Zela et al., arXiv:1909.09656), and the seven candidates as DARTS-PT calls them. */
-  s1: { name: 's1', nodes: 4, candidates: ({ cell, node, input }) => s1Candidates[cell][rowOf(node, input)] },
+  s1: {
+    name: 's1',
+    nodes: 4,
+    candidates: ({ cell, node, input }) => s1Candidates[cell === 'reduce' ? cell : 'normal'][rowOf(node, input)],
+  },
   s2: { name: 's2', nodes: 4, candidates: [skipName, 'sep_conv_3x3'] },
   s3: { name: 's3', nodes: 4, candidates: [noneName, skipName, 'sep_conv_3x3'] },
   s5: { name: 's5', nodes: 4, candidates: withoutNone },
@@ -136,10 +147,23 @@ export const spaces: Readonly<Record<string, SearchSpace>> = {
       ...['dil_conv_3x3', 'dil_conv_5x5', noneName],
     ],
   },
+  /** The 5 of NAS-Bench-201 (arXiv:2001.00326). */
+  nasbench201: {
+    ...{ name: 'nasbench201', ...nasbench201 },
+    candidates: [noneName, skipName, 'nor_conv_1x1', 'nor_conv_3x3', 'avg_pool_3x3'],
+  },
+  /** The subsets that its search code names, as it spells them. */
+  'nas-bench-201-simple': {
+    ...{ name: 'nas-bench-201-simple', ...nasbench201 },
+    candidates: [skipName, 'nor_conv_1x1', 'nor_conv_3x3', 'avg_pool_3x3'],
+  },
+  'nas-bench-201-s2': { name: 'nas-bench-201-s2', ...nasbench201, candidates: [skipName, 'nor_conv_3x3'] },
+  'nas-bench-201-s10': { name: 'nas-bench-201-s10', ...nasbench201, candidates: [noneName, 'nor_conv_3x3'] },
+  'connect-nas': { name: 'connect-nas', ...nasbench201, candidates: [noneName, skipName, 'nor_conv_3x3'] },
 };
 
-/** The row of an edge: they lie by node, then by input; node n has n + 2. */
-export function rowOf(node: number, input: number): number {
+/** The row of an edge of a cell of two inputs: they lie by node, then by input; node n has n + 2. */
+function rowOf(node: number, input: number): number {
   return (node * (node + 3)) / 2 + input;
 }
 
@@ -150,12 +174,18 @@ export function spaceOf(space: string | SearchSpace): SearchSpace {
   throw invalid('space', `one of ${Object.keys(spaces).join(', ')}`, space);
 }
 
+/** Name of the skeleton of a search space, given whole or by name. Throws ArgumentError for a name that there is not. */
+export function skeletonNameOf(space: string | SearchSpace): string {
+  const { skeleton = 'darts' } = spaceOf(space) ?? {};
+  return typeof skeleton === 'object' ? skeleton?.name : skeleton;
+}
+
 /**
- * Checks a search space, given whole or by name, and writes its edges out; `types` are those of the network's cells, which matter where
+ * Checks a search space, given whole or by name, and writes its edges out; `kinds` are those of the network's cells, which matter where
  * they do not share alpha. Throws ArgumentError for a faulty one.
  */
-export function resolveSpace(space: string | SearchSpace, types: readonly CellType[] = cellTypes): ResolvedSpace {
-  if (typeof space === 'string') return resolveSpace(spaceOf(space), types);
+export function resolveSpace(space: string | SearchSpace, kinds: readonly CellKind[] = cellTypes): ResolvedSpace {
+  if (typeof space === 'string') return resolveSpace(spaceOf(space), kinds);
   if (typeof space !== 'object' || space === null) throw invalid('space', 'a name or a search space', space);
   const { name, nodes, sharedAlpha = true, activation = 'softmax', alphaDeviation = 1e-3 } = space;
   if (typeof name !== 'string' || name === '') throw invalid('space.name', 'a name', name);
@@ -166,36 +196,52 @@ export function resolveSpace(space: string | SearchSpace, types: readonly CellTy
   check('space.alphaDeviation', alphaDeviation, notNegative);
   checkOptional('space.skipNoise', space.skipNoise, oneOf(noiseDistributions));
   check('space.sharedAlpha', sharedAlpha, aBoolean);
+  const skeleton = skeletonOf(space.skeleton ?? 'darts');
+  if (skeleton.cells === 'one' && !sharedAlpha) {
+    throw invalid(
+      'space.sharedAlpha',
+      `true, as all cells of a ${skeleton.name} network are one of its genotype`,
+      false,
+    );
+  }
+  const shared: readonly CellKind[] = skeleton.cells === 'one' ? [oneCell] : cellTypes;
   const edges = sharedAlpha
-    ? cellTypes.map((cell) => [cell, resolveEdges(space, { cell })] as const)
-    : types.map((cell, index) => [cellKey(index), resolveEdges(space, { cell, index })] as const);
-  return { name, nodes, sharedAlpha, activation, alphaDeviation, edges: Object.fromEntries(edges) };
+    ? shared.map((cell) => [cell, resolveEdges(space, skeleton, { cell })] as const)
+    : kinds.map((cell, index) => [cellKey(index), resolveEdges(space, skeleton, { cell, index })] as const);
+  return { name, skeleton, nodes, sharedAlpha, activation, alphaDeviation, edges: Object.fromEntries(edges) };
 }
 
 function resolveEdges(
   { nodes, candidates, skipNoise }: SearchSpace,
+  { operations }: Skeleton,
   cell: Pick<EdgePlace, 'cell' | 'index'>,
 ): ResolvedEdge[] {
+  const skip = operations[skipName];
   const noisy = (candidate: NamedOperation) =>
-    skipNoise !== undefined && candidate.build === operations[skipName]
-      ? { ...candidate, build: noisySkip(skipNoise) }
+    skipNoise !== undefined && candidate.build === skip
+      ? { ...candidate, build: noisySkip(skipNoise, skip) }
       : candidate;
   const edges: ResolvedEdge[] = [];
   for (let node = 0; node < nodes; node++) {
-    for (let input = 0; input < node + 2; input++) {
+    for (let input = 0; input < node + inputsOf(cell.cell); input++) {
       const place = { ...cell, node, input };
       const list: unknown = typeof candidates === 'function' ? candidates(place) : candidates;
-      edges.push({ ...place, row: edges.length, candidates: resolveCandidates(list, place).map(noisy) });
+      edges.push({ ...place, row: edges.length, candidates: resolveCandidates(list, place, operations).map(noisy) });
     }
   }
   return edges;
 }
 
-function resolveCandidates(list: unknown, { cell, index, node, input }: EdgePlace): NamedOperation[] {
-  const of = index === undefined ? `the ${cell} cell` : `cell ${index}`;
+function resolveCandidates(
+  list: unknown,
+  { cell, index, node, input }: EdgePlace,
+  operations: Skeleton['operations'],
+): NamedOperation[] {
+  const kind = cell === oneCell ? 'the cell' : `the ${cell} cell`;
+  const of = index === undefined ? kind : `cell ${index}`;
   const edge = `the edge from state ${input} to node ${node} of ${of}`;
   if (!Array.isArray(list)) throw invalid(`the candidates of ${edge}`, 'a list', list);
-  const resolved = list.map((candidate) => resolveCandidate(candidate, edge));
+  const resolved = list.map((candidate) => resolveCandidate(candidate, edge, operations));
   const names = resolved.map(({ name }) => name);
   if (!names.some((name) => name !== noneName)) {
     throw invalid(`the candidates of ${edge}`, `at least one other than ${noneName}`, names);
@@ -203,7 +249,7 @@ function resolveCandidates(list: unknown, { cell, index, node, input }: EdgePlac
   return resolved;
 }
 
-function resolveCandidate(candidate: unknown, edge: string): NamedOperation {
+function resolveCandidate(candidate: unknown, edge: string, operations: Skeleton['operations']): NamedOperation {
   const known = Object.keys(operations).join(', ');
   if (typeof candidate === 'string') {
     if (Object.hasOwn(operations, candidate)) return { name: candidate, build: operations[candidate] };

@@ -124,6 +124,28 @@ describe('logits under onnxruntime', () => {
     expectLogits(await runOnnx(bytes, planes(images, inputShape), [3, 1, 28, 28]), expected);
   });
 
+  it.each([
+    '|nor_conv_3x3~0|+|none~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_1x1~1|skip_connect~2|',
+    '|nor_conv_7x7~0|+|dua_sepc_3x3~0|max_pool_3x3~1|+|dil_sepc_5x5~0|dua_sepc_5x5~1|dil_sepc_3x3~2|',
+    '|none~0|+|none~0|none~1|+|none~0|none~1|none~2|',
+  ])('of NAS-Bench-201 %s', async (text) => {
+    const inputShape = [16, 20, 3] as const;
+    const images = Float32Array.from(normal({ seed: 9, purpose: 'split', epoch: 0, step: 0 }, 3 * 960));
+    const sizes = { genotype: parseGenotype(text), inputShape, classes: 7, initChannels: 4, layers: 6 };
+    const { path, expected } = await savedNetwork(sizes, images, 3);
+    const exported = await exportNetwork({
+      ...{ weights: path, genotype: sizes.genotype, format: 'onnx', imageSize: [16, 20] },
+    });
+    expect(exported).toMatchObject({
+      skeleton: 'nasbench201',
+      initChannels: 4,
+      layers: 6,
+      classes: 7,
+      supernet: false,
+    });
+    expectLogits(await runOnnx(exported.bytes, planes(images, inputShape), [3, 3, 16, 20]), expected);
+  });
+
   const edge = (operation: string, input: number) => ({ operation, input });
   /** Of what else the builder offers to an operation. */
   const own: Operation = (builder, input, { channels, stride }) => {

@@ -105,6 +105,7 @@ const conv2d: readonly KernelCase[] = [
   convolution(2, [7, 7, 16], { channels: 8, kernel: 1, stride: 2 }),
   convolution(2, [8, 8, 31], { channels: 17, kernel: 1, stride: 3 }),
   convolution(2, [3, 3, 8], { channels: 8, kernel: 1, padding: 1 }),
+  convolution(2, [7, 6, 5], { channels: 8, kernel: 1, stride: 2, padding: 1 }),
   convolution(4, [16, 16, 64], { channels: 64, kernel: 1 }),
   convolution(1, [5, 7, 1], { channels: 5, kernel: 3, padding: 1 }),
   convolution(2, [9, 9, 3], { channels: 48, kernel: 3, padding: 1 }),

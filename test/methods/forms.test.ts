@@ -28,19 +28,21 @@ const dataset = coloured();
 const device = await openDevice({ backend: 'cpu', threads: 2 });
 afterAll(() => device.dispose());
 
-const forms: Readonly<Record<string, { readonly method: string; readonly settings: object }>> = {
-  'FairDARTS of one level': { method: 'fairdarts', settings: { singleLevel: true } },
-  'FairDARTS with AutoAugment': { method: 'fairdarts', settings: { autoAug: true, cutout: true, cutoutLength: 3 } },
-  'DARTS of second order with noise': { method: 'darts', settings: { unrolled: true, noiseDarts: true, maxStep: 2 } },
-  'DARTS with a zero-one loss': { method: 'darts', settings: { auxLossWeight: 1, reweight: true } },
-  'a random search': { method: 'darts', settings: { randomSearch: true, numArch: 3, flopsThreshold: 0 } },
-};
+const forms: Readonly<Record<string, { readonly method: string; readonly settings: object; readonly space?: string }>> =
+  {
+    'FairDARTS of one level': { method: 'fairdarts', settings: { singleLevel: true } },
+    'FairDARTS with AutoAugment': { method: 'fairdarts', settings: { autoAug: true, cutout: true, cutoutLength: 3 } },
+    'DARTS of second order with noise': { method: 'darts', settings: { unrolled: true, noiseDarts: true, maxStep: 2 } },
+    'DARTS with a zero-one loss': { method: 'darts', settings: { auxLossWeight: 1, reweight: true } },
+    'DARTS in NAS-Bench-201': { method: 'darts', settings: {}, space: 'nasbench201' },
+    'a random search': { method: 'darts', settings: { randomSearch: true, numArch: 3, flopsThreshold: 0 } },
+  };
 
 describe.each(Object.keys(forms))('%s', (name) => {
-  const { method, settings } = forms[name];
+  const { method, settings, space } = forms[name];
   const start = (out: string, signal?: AbortSignal) =>
     startMethod('search', {
-      ...{ method, settings: { ...tinySettings, epochs: 1, ...settings }, dataset, out, signal, workers: 1 },
+      ...{ method, space, settings: { ...tinySettings, epochs: 1, ...settings }, dataset, out, signal, workers: 1 },
       device,
     });
   const resume = (directory: string) =>

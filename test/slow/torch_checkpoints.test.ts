@@ -18,7 +18,7 @@ import type { Genotype } from '../../src/genotype/genotype.ts';
 import { genotypes } from '../../src/genotype/published.ts';
 import { drawBatch } from '../../src/kernels/draw.ts';
 import { buildDerivedNetwork } from '../../src/network/derived.ts';
-import type { Network } from '../../src/network/macro.ts';
+import type { Network } from '../../src/skeleton/skeleton.ts';
 import { root } from '../helpers/process.ts';
 import { scatter } from '../helpers/scattered.ts';
 import { scratch } from '../helpers/scratch.ts';

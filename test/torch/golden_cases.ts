@@ -6,6 +6,7 @@ import { openDevice } from '../../src/backend/open.ts';
 import type { Parameters } from '../../src/backend/parameters.ts';
 import type { Genotype } from '../../src/genotype/genotype.ts';
 import { genotypes } from '../../src/genotype/published.ts';
+import { parseGenotype } from '../../src/genotype/text.ts';
 import { weightStepOutcome } from '../../src/learn/weight_step.ts';
 import { resolveSettings } from '../../src/methods/darts/settings.ts';
 import { dartsStep, dartsStepOutcome } from '../../src/methods/darts/step.ts';
@@ -15,8 +16,8 @@ import { oneLevelStep } from '../../src/methods/one_level_step.ts';
 import { memberSpace } from '../../src/methods/stacnas/groups.ts';
 import { stacnasPresets } from '../../src/methods/stacnas/settings.ts';
 import { buildDerivedNetwork } from '../../src/network/derived.ts';
-import type { Network } from '../../src/network/macro.ts';
 import { buildSupernet, type Supernet } from '../../src/network/supernet.ts';
+import type { Network } from '../../src/skeleton/skeleton.ts';
 import { resolveSpace, type SearchSpace, spaces } from '../../src/space/space.ts';
 import { toTorch } from './exchange.ts';
 import {
@@ -32,6 +33,7 @@ import {
   fairForms,
   fairRates,
   gradClip,
+  nasbench201,
   otherOperations,
   rates,
   readGolden,
@@ -90,6 +92,14 @@ export function fairSettings(golden: keyof typeof fairForms): FairdartsSettings 
   const { momentum, weightDecay } = rates;
   const { settings } = fairdartsPresets.paper;
   return { ...settings, ...arch, ...fairRates, momentum, weightDecay, gradClip, ...fairForms[golden] };
+}
+
+/** A network of NAS-Bench-201. */
+export function nasbench201Network(golden: keyof typeof nasbench201): Network {
+  const { channels: initChannels, layers, size, structure } = nasbench201[golden];
+  const sizes = { inputShape: [size, size, 3] as const, classes, initChannels, layers };
+  if (structure === undefined) return buildSupernet({ ...sizes, space: 'nasbench201' });
+  return buildDerivedNetwork({ ...sizes, genotype: parseGenotype(structure) });
 }
 
 /** Derived networks by golden: one for training, and the same without what only training needs. */
@@ -193,17 +203,37 @@ export function describeGoldens(backend: BackendName, instructionSet?: string): 
       using tester = device.compile(plain.graph, { batchSize, parameters });
       using trainer = device.compile(trained.graph, { batchSize, parameters });
       const batch = drawBatch('train', derived.size);
-      const tested = await tester.evaluate({ batch, statistics: 'running', read: [plain.logits] });
-      const pass = await trainer.gradients({ batch, target: 'both', read: [trained.logits] });
-      const ours: Tensors = new Map([
-        ['testLogits', logits(tested.outputs!.get(plain.logits)!)],
-        ['logits', logits(pass.outputs!.get(trained.logits)!)],
-        ['loss', scalar(pass.loss!)],
-        ...(await gradientsAndBuffers(parameters)),
-      ]);
-      expectGolden(golden, ours);
+      expectGolden(golden, await testedAndTrained(parameters, [tester, plain], [trainer, trained], batch));
+    });
+
+    it.each(Object.keys(nasbench201) as (keyof typeof nasbench201)[])('a network of %s', async (golden) => {
+      const network = nasbench201Network(golden);
+      using parameters = await startOf(device, network);
+      using program = device.compile(network.graph, { batchSize, parameters });
+      const both = [program, network] as const;
+      const batch = drawBatch('train', nasbench201[golden].size);
+      expectGolden(golden, await testedAndTrained(parameters, both, both, batch));
     });
   });
+}
+
+type Compiled = readonly [program: Program, network: Network];
+
+/** What a network gives with running statistics, and then a training pass of its other form. */
+async function testedAndTrained(
+  parameters: Parameters,
+  [tester, plain]: Compiled,
+  [trainer, trained]: Compiled,
+  batch: ReturnType<typeof drawBatch>,
+): Promise<Tensors> {
+  const tested = await tester.evaluate({ batch, statistics: 'running', read: [plain.logits] });
+  const pass = await trainer.gradients({ batch, target: 'both', read: [trained.logits] });
+  return new Map([
+    ['testLogits', logits(tested.outputs!.get(plain.logits)!)],
+    ['logits', logits(pass.outputs!.get(trained.logits)!)],
+    ['loss', scalar(pass.loss!)],
+    ...(await gradientsAndBuffers(parameters)),
+  ]);
 }
 
 /** Parameters as PyTorch's side begins with them. */

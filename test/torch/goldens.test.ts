@@ -9,6 +9,7 @@ import {
   describeGoldens,
   fairSupernet,
   logits,
+  nasbench201Network,
   scalar,
   stageSupernet,
   supernet,
@@ -24,6 +25,7 @@ import {
   fairForms,
   fairRates,
   gradClip,
+  nasbench201,
   rates,
   readGolden,
   searched,
@@ -37,6 +39,9 @@ describe("PyTorch's goldens and the float64 reference", () => {
   it.each([
     ['supernet', supernet, searched.size] as const,
     ...Object.entries(derivedNetworks).map(([name, { trained }]) => [name, trained, derived.size] as const),
+    ...(Object.keys(nasbench201) as (keyof typeof nasbench201)[]).map(
+      (name) => [name, nasbench201Network(name), nasbench201[name].size] as const,
+    ),
   ])('%s', (name, network, size) => {
     const { inputs, labels } = drawBatch('train', size);
     const map = placeParameters(network.graph);

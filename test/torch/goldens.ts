@@ -30,6 +30,23 @@ export const stages = {
   stacnas_search2: { size: 24, auxWeight: 0.4 },
 } as const;
 export const stageClip = 3;
+/** NAS-Bench-201's networks by golden: those of a search and, with the cell's structure, those that are trained. */
+export const nasbench201 = {
+  nasbench201_supernet_16: { channels: 2, layers: 3, size: 16, structure: undefined },
+  nasbench201_supernet_32: { channels: 4, layers: 6, size: 32, structure: undefined },
+  nasbench201_cell: {
+    ...{ channels: 4, layers: 6, size: 16 },
+    structure: '|nor_conv_3x3~0|+|none~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_1x1~1|skip_connect~2|',
+  },
+  nasbench201_skips: {
+    ...{ channels: 4, layers: 3, size: 32 },
+    structure: '|skip_connect~0|+|skip_connect~0|skip_connect~1|+|skip_connect~0|skip_connect~1|skip_connect~2|',
+  },
+  nasbench201_others: {
+    ...{ channels: 4, layers: 3, size: 16 },
+    structure: '|nor_conv_7x7~0|+|dua_sepc_3x3~0|max_pool_3x3~1|+|dil_sepc_5x5~0|dua_sepc_5x5~1|dil_sepc_3x3~2|',
+  },
+} as const;
 export const training = { labelSmoothing: 0.1, auxiliaryWeight: 0.4 };
 const drawing = 'c';
 const kept = 16;
@@ -103,6 +120,11 @@ export const goldenNames = [
   'derived_triples',
   'derived_weighted',
   'derived_normalised_pooling',
+  'nasbench201_supernet_16',
+  'nasbench201_supernet_32',
+  'nasbench201_cell',
+  'nasbench201_skips',
+  'nasbench201_others',
 ] as const;
 
 /** Reads `NAME.safetensors` of a folder. */

@@ -14,6 +14,7 @@ const layers = [
   ['select', 'kernels', 'features', 'statistics'],
   ['network', 'reference'],
   ['space', 'load'],
+  ['skeleton'],
   ['operation', 'genotype', 'backend'],
   ['data', 'benchmark'],
   ['io', 'augment'],

@@ -214,6 +214,44 @@ const fairdarts: TrainSettings = {
   precision: 'fp32',
 };
 
+/** arXiv:2001.00326, table 1, all of a training of the benchmark; Nesterov's momentum is left out as no device has it. */
+const nasbench201: TrainSettings = {
+  batchSize: 256,
+  epochs: 200,
+  initChannels: 16,
+  layers: 15,
+  stem: 'small',
+  learningRate: 0.1,
+  schedule: 'cosine',
+  learningRateMin: 0,
+  annealEpochs: 0,
+  gamma: 0.97,
+  scheduleAhead: false,
+  warmupEpochs: 0,
+  optimizer: 'sgd',
+  momentum: 0.9,
+  weightDecay: 0.0005,
+  gradClip: 1e30,
+  auxiliary: false,
+  auxiliaryWeight: 0.4,
+  dropPathProb: 0,
+  dropPathUnit: 'published',
+  normalisePooling: false,
+  keepNone: false,
+  labelSmooth: 0,
+  smoothScores: false,
+  cutout: false,
+  cutoutLength: 16,
+  mixup: 0,
+  emaDecay: 0,
+  randomResizedCrop: false,
+  affine: 'off',
+  autoAugment: 'off',
+  colorJitter: 0,
+  hueJitter: 0,
+  precision: 'fp32',
+};
+
 /** Ours, no paper's: as the published ones but for what makes them small. */
 const quickFairdarts = {
   ...fairdartsSearch,
@@ -239,6 +277,19 @@ describe('presets', () => {
       settings: { ...search, drawnBatches: true, fileOrder: true, augmentedValidation: true },
       space: 's5',
     },
+    'nasbench201-quick': {
+      settings: { ...quickSearch, layers: 3 },
+      limit: 2000,
+      ...{ space: 'nasbench201', skeleton: 'nasbench201' },
+    },
+    // arXiv:2108.04392 and its code: the supernet of NAS-Bench-201.
+    nasbench201: {
+      settings: {
+        ...{ ...search, drawnBatches: true, fileOrder: true, augmentedValidation: true },
+        ...{ epochs: 100, layers: 15 },
+      },
+      ...{ space: 'nasbench201', skeleton: 'nasbench201' },
+    },
   };
   const trainings: Record<TrainPresetName, object> = {
     quick: { settings: quickTraining, limit: 4000 },
@@ -262,6 +313,12 @@ describe('presets', () => {
       },
     },
     'stacnas-imagenet': { settings: { ...imagenet, normalisePooling: true } },
+    'nasbench201-quick': {
+      settings: { ...quickTraining, layers: 3, auxiliary: false },
+      limit: 4000,
+      skeleton: 'nasbench201',
+    },
+    nasbench201: { settings: nasbench201, skeleton: 'nasbench201' },
   };
 
   it('of a search are the published ones', () => {

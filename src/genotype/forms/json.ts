@@ -1,4 +1,4 @@
-import { type CellKey, cellKey, type Genotype, type GenotypeCell, type GenotypeEdge } from '../genotype.ts';
+import { type CellKey, cellKey, type Genotype, type GenotypeCell, type GenotypeEdge, oneCell } from '../genotype.ts';
 import type { Token } from '../tokens.ts';
 import {
   cellDraft,
@@ -6,6 +6,7 @@ import {
   edgeOf,
   finish,
   newDraft,
+  type RecordFields,
   type RecordForm,
   readRecord,
   takeInteger,
@@ -29,7 +30,7 @@ export function readJson(text: string): Genotype {
     draft.entries = 'triples';
   };
   const byType = { normal: readCell('normal'), reduce: readCell('reduce') };
-  readRecord(draft.reader, jsonRecord, /"cells"\s*:/.test(text) ? { cells } : byType, { entries });
+  readRecord(draft.reader, jsonRecord, fieldsOf(text, { cells, cell: readCell(oneCell) }) ?? byType, { entries });
   draft.reader.take('end', 'nothing more');
   return finish(draft);
 }
@@ -41,9 +42,16 @@ export function formatJson(genotype: Genotype): string {
     nodes: nodes.map((edges) => edges.map(({ operation, input, weight }) => ({ operation, input, weight }))),
     concat,
   });
+  if (genotype.cell !== undefined) return JSON.stringify({ cell: cell(genotype.cell) });
   const { entries, normal, reduce, cells } = genotype;
   const told = cells === undefined ? { normal: cell(normal), reduce: cell(reduce) } : { cells: cells.map(cell) };
   return JSON.stringify({ entries, ...told });
+}
+
+/** The field that a text has, where it is one of some. */
+function fieldsOf(text: string, fields: RecordFields): RecordFields | undefined {
+  const name = Object.keys(fields).find((field) => new RegExp(`"${field}"\\s*:`).test(text));
+  return name === undefined ? undefined : { [name]: fields[name] };
 }
 
 /** Reads `[[{"operation": "sep_conv_3x3", "input": 1}, ...], ...]`: one list a node. */

@@ -49,6 +49,8 @@ export function readNni(text: string): Genotype {
  */
 export function formatNni(genotype: Genotype): string {
   if (genotype.cells !== undefined) throw unsayable('has one cell a type, but every cell of this genotype is another');
+  if (genotype.cell !== undefined)
+    throw unsayable('has cells of two inputs, but the one cell of this genotype has one');
   if (genotype.entries === 'triples') throw unsayable('has no triples');
   const choices = cellTypes.flatMap((type) => {
     const { nodes, concat } = genotype[type];

@@ -35,6 +35,11 @@ export function isDictionary(text: string): boolean {
 
 /** Prints a genotype as the published code does. Throws ArgumentError for one that the form cannot say. */
 export function formatPython(genotype: Genotype): string {
+  if (genotype.cell !== undefined) {
+    throw new ArgumentError(
+      'the Python form has cells of two inputs, but the one cell of this genotype has one; use the NAS-Bench-201 or JSON form',
+    );
+  }
   if (genotype.cells !== undefined) {
     throw new ArgumentError(
       'the Python form has one cell a type, but every cell of this genotype is another; use the JSON form',

@@ -26,6 +26,8 @@ export const darts = defineMethod({
     '--preset fairdarts --noise-darts --noise-type U --dataset cifar10 --data-dir cifar-10-batches-bin --seed 2',
     '--preset fairdarts --random-search --num-arch 4 --flops-threshold 450',
     '--preset darts-pt --space s3 --dataset cifar10 --data-dir cifar-10-batches-bin --seed 2',
+    '--space nasbench201 --then train',
+    '--preset nasbench201 --dataset cifar10 --data-dir cifar-10-batches-bin --out runs/nasbench201',
     '--resume runs/mine --threads 4',
     '--json > events.jsonl',
   ],
@@ -33,7 +35,10 @@ export const darts = defineMethod({
   imageSize: 32,
   settings: settingRules,
   presets,
-  spaces: ['darts', 'darts_without_none', 'fairdarts', 's1', 's2', 's3', 's5'],
+  spaces: [
+    ...['darts', 'darts_without_none', 'fairdarts', 's1', 's2', 's3', 's5'],
+    ...['nasbench201', 'nas-bench-201-simple', 'nas-bench-201-s2', 'nas-bench-201-s10', 'connect-nas'],
+  ],
   usualTraining: (preset) => ({ preset: usualTrainings[preset] }),
   measures: [...alternatingMeasures, ...zeroOneMeasures(true), ...randomMeasures],
   describe: (context) => {
@@ -53,10 +58,8 @@ export const darts = defineMethod({
 });
 
 const usualTrainings: Readonly<Record<string, string>> = {
-  quick: 'quick',
-  paper: 'cifar10',
-  fairdarts: 'fairdarts',
-  'darts-pt': 'cifar10',
+  ...{ quick: 'quick', paper: 'cifar10', fairdarts: 'fairdarts', 'darts-pt': 'cifar10' },
+  ...{ 'nasbench201-quick': 'nasbench201-quick', nasbench201: 'nasbench201' },
 };
 
 function searchedSpace({

@@ -56,6 +56,9 @@ export async function describeRandomSearch(
 ): Promise<MethodDescription> {
   const { settings, seed, dataset } = context;
   const supernet = searchedSupernet(context);
+  if (supernet.space.skeleton.cells === 'one') {
+    throw new ArgumentError('a random search counts skip connections of normal cells, which this space does not have');
+  }
   return {
     dataset,
     graphs: { supernet: supernet.graph },

@@ -31,13 +31,19 @@ export const settingRules = {
 export type SearchSettings = SettingsOf<typeof settingRules>;
 
 /** The names of the ready-made settings. */
-export type PresetName = 'quick' | 'paper' | 'fairdarts' | 'darts-pt';
+export type PresetName = 'quick' | 'paper' | 'fairdarts' | 'darts-pt' | 'nasbench201-quick' | 'nasbench201';
+
+/** How DARTS-PT's code trains a supernet. */
+const dartsPt = { drawnBatches: true, fileOrder: true, augmentedValidation: true };
+
+const inNasbench201 = { space: 'nasbench201', skeleton: 'nasbench201' } as const;
 
 /**
  * Ready-made settings: `paper` is the published search, `quick` a small one that a laptop finishes in minutes, `fairdarts` the search of
- * plain DARTS beside FairDARTS in its code (arXiv:1911.12126), of which noise, random search and reweighting are experiments, and `darts-pt`
- * the one that perturbation-based selection (arXiv:2108.04392) follows. `limit` is
- * how many training images a preset uses (all when absent).
+ * plain DARTS beside FairDARTS in its code (arXiv:1911.12126), of which noise, random search and reweighting are experiments.
+ * `darts-pt` is the one that perturbation-based selection follows (arXiv:2108.04392);
+ * `nasbench201` is the search in NAS-Bench-201 (arXiv:2001.00326) as DARTS-PT takes it (arXiv:2108.04392), `nasbench201-quick` a small one.
+ * `limit` is how many training images a preset uses (all when absent).
  */
 export const presets: Presets<SearchSettings, PresetName> = presetsOf(settingRules, {
   quick: {
@@ -49,10 +55,13 @@ export const presets: Presets<SearchSettings, PresetName> = presetsOf(settingRul
     settings: { scheduleAhead: true, archLrGamma: 0.9, augmentedValidation: true },
     space: 'darts_without_none',
   },
-  'darts-pt': {
-    settings: { drawnBatches: true, fileOrder: true, augmentedValidation: true },
-    space: 's5',
+  'darts-pt': { settings: dartsPt, space: 's5' },
+  'nasbench201-quick': {
+    settings: { batchSize: 32, epochs: 3, initChannels: 8, layers: 3, archLearningRate: 6e-3 },
+    limit: 2000,
+    ...inNasbench201,
   },
+  nasbench201: { settings: { ...dartsPt, epochs: 100, layers: 15 }, ...inNasbench201 },
 });
 
 /** The settings of a preset with some replaced. Throws ArgumentError for an unknown name or a value out of range. */

@@ -75,7 +75,9 @@ async function describeSelection(
     ...search,
     open: async (device) => {
       const training = await search.openSupernet(device, { validationOrder: 'draw', seed });
-      return new ProjectionRun(training, { settings, seed, source, by, keepsInputs: false });
+      // As cells of one input do.
+      const keepsInputs = search.supernet.space.skeleton.cells === 'one';
+      return new ProjectionRun(training, { settings, seed, source, by, keepsInputs });
     },
   };
 }

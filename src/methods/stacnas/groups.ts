@@ -1,8 +1,9 @@
 // The groups of StacNAS (Li et al., arXiv:1909.11926, section 4): operations whose features correlate, of which the first stage has one each.
 import { ArgumentError, invalid } from '../../errors.ts';
-import { type CellKey, cellKey, cellName } from '../../genotype/genotype.ts';
-import { noneName, operations, skipName } from '../../operation/operations.ts';
-import { type EdgePlace, type ResolvedSpace, rowOf, type SearchSpace } from '../../space/space.ts';
+import { type CellKey, type CellKind, cellKey, cellName, inputsOf } from '../../genotype/genotype.ts';
+import { noneName, skipName } from '../../operation/operations.ts';
+import { skeletons } from '../../skeleton/skeletons.ts';
+import type { EdgePlace, ResolvedSpace, SearchSpace } from '../../space/space.ts';
 import { invalidWord } from '../../suggest.ts';
 
 /** Operations that compete in the second stage, in the order of its candidates. */
@@ -23,7 +24,8 @@ const published: Groups = [
 export function parseGroups(text: string): Groups {
   if (text.trim() === '') return published;
   const groups = text.split(',').map((group) => group.split(/\s+/).filter((name) => name !== ''));
-  const known = Object.keys(operations).filter((name) => name !== noneName);
+  const tables = Object.values(skeletons).flatMap(({ operations }) => Object.keys(operations));
+  const known = [...new Set(tables)].filter((name) => name !== noneName);
   const seen = new Set<string>();
   for (const [index, group] of groups.entries()) {
     const where = `a candidate of group ${index + 1} of groups`;
@@ -78,7 +80,7 @@ export function memberSpace(
   skipTwice: boolean,
   groups: Groups = published,
 ): SearchSpace {
-  const { name, nodes, sharedAlpha, edges } = space;
+  const { name, skeleton, nodes, sharedAlpha, edges } = space;
   checkCells(space, winners);
   for (const [key, { length }] of Object.entries(edges)) {
     const own: unknown = winners[key];
@@ -89,12 +91,17 @@ export function memberSpace(
   }
   const candidates = ({ cell, index, node, input }: EdgePlace) => {
     const own = winners[index === undefined ? cell : cellKey(index)];
-    const members = groupOf(own[rowOf(node, input)], groups) ?? [];
+    const members = groupOf(own[rowOf(cell, node, input)], groups) ?? [];
     return [...(skipTwice ? members : new Set(members)), noneName];
   };
-  return { name: `${name}, members`, nodes, sharedAlpha, candidates };
+  return { name: `${name}, members`, skeleton, nodes, sharedAlpha, candidates };
 }
 
 function groupOf(name: string, groups: Groups): readonly string[] | undefined {
   return groups.find((members) => members.includes(name));
+}
+
+/** Edges lie by node, then by input; node n has n more than the cell has inputs. */
+function rowOf(kind: CellKind, node: number, input: number): number {
+  return (node * (node - 1)) / 2 + node * inputsOf(kind) + input;
 }

@@ -3,7 +3,6 @@ import { scheduleAheadRule } from '../../learn/cosine.ts';
 import { schedules } from '../../learn/schedule.ts';
 import { optimizers } from '../../learn/weight_step.ts';
 import { dropPathUnits } from '../../network/genotype_operation.ts';
-import { stemForms } from '../../network/macro.ts';
 import {
   choice,
   flag,
@@ -15,6 +14,7 @@ import {
   type SettingsOf,
   type SettingTable,
 } from '../../setting_rules.ts';
+import { stemForms } from '../../skeleton/skeleton.ts';
 import { affineRule, cutoutRules, precisionRule } from '../shared_rules.ts';
 
 /** The rule of every setting of the training of a derived network; names and defaults are the published ones (arXiv:1806.09055). */
@@ -77,7 +77,9 @@ export type TrainPresetName =
   | 'fairdarts-compared'
   | 'stacnas'
   | 'stacnas-fancy'
-  | 'stacnas-imagenet';
+  | 'stacnas-imagenet'
+  | 'nasbench201-quick'
+  | 'nasbench201';
 
 /** The mobile setting. */
 const imagenet: Partial<TrainSettings> = {
@@ -87,6 +89,12 @@ const imagenet: Partial<TrainSettings> = {
   ...{ randomResizedCrop: true, colorJitter: 0.4, hueJitter: 0.2 },
 };
 
+/** What a network of NAS-Bench-201 does without: it has no auxiliary head, and its benchmark drops and hides nothing. */
+const plain = { auxiliary: false, dropPathProb: 0, cutout: false } as const;
+
+/** A bound that no gradient reaches. */
+const unclipped = 1e30;
+
 /** What all trainings of StacNAS have of their own. */
 const stacnas = { normalisePooling: true, scheduleAhead: true, smoothScores: true, affine: 'published' } as const;
 
@@ -95,8 +103,9 @@ const stacnas = { normalisePooling: true, scheduleAhead: true, smoothScores: tru
  * minutes. `fairdarts` is the command that FairDARTS' code gives (arXiv:1911.12126), `fairdarts-compared` what its genotypes were compared
  * with others by; its authors trained for 1600 epochs with batches of 96 (its issue 5). `stacnas` and `stacnas-fancy` are the two of StacNAS
  * (arXiv:1909.11926), the second as its authors reached their best figure (its issue 5); they published none for ImageNet, where
- * `stacnas-imagenet` trains its networks as `imagenet` does. `limit` is how many training images a preset uses
- * (all when absent).
+ * `stacnas-imagenet` trains its networks as `imagenet` does. `nasbench201` is how NAS-Bench-201 trained its cells (arXiv:2001.00326) but for
+ * Nesterov's form of momentum, which devices do not know yet; `nasbench201-quick` is a small one. `limit` is how many training images a
+ * preset uses (all when absent).
  */
 export const trainPresets: Presets<TrainSettings, TrainPresetName> = presetsOf(trainSettingRules, {
   quick: {
@@ -110,6 +119,18 @@ export const trainPresets: Presets<TrainSettings, TrainPresetName> = presetsOf(t
   stacnas: { settings: stacnas },
   'stacnas-fancy': { settings: { ...stacnas, autoAugment: 'fairdarts', epochs: 1200 } },
   'stacnas-imagenet': { settings: { ...imagenet, normalisePooling: true } },
+  'nasbench201-quick': {
+    settings: { ...plain, batchSize: 32, epochs: 5, initChannels: 8, layers: 3 },
+    limit: 4000,
+    skeleton: 'nasbench201',
+  },
+  nasbench201: {
+    settings: {
+      ...{ ...plain, batchSize: 256, epochs: 200, initChannels: 16, layers: 15 },
+      ...{ learningRate: 0.1, weightDecay: 5e-4, gradClip: unclipped },
+    },
+    skeleton: 'nasbench201',
+  },
 });
 
 /** The settings of a preset with some replaced. Throws ArgumentError for an unknown name or a value out of range. */

@@ -20,6 +20,7 @@ sys.dont_write_bytecode = True
 from darts_supernet import Supernet  # noqa: E402
 from derived_network import DerivedNetwork  # noqa: E402
 from fairdarts_step import zero_one  # noqa: E402
+from nasbench201_network import Network, parse  # noqa: E402
 from search_step import hypergradient  # noqa: E402
 from stacnas_supernet import STAGES, StageSupernet, one_level_step  # noqa: E402
 from tensor_file import write_tensors  # noqa: E402
@@ -39,6 +40,14 @@ SMOOTHING, AUXILIARY_WEIGHT = 0.1, 0.4
 FAIR_BETA, AUX_LOSS_WEIGHT = 0.9, 10.0
 # Of StacNAS: images large enough for an auxiliary head in the second stage.
 STACNAS_CLIP, STACNAS_SIZE, STACNAS_AUX_WEIGHT = 3.0, 24, 0.4
+# Of NAS-Bench-201 by golden: channels, cells a stage, side of the images, and the cell of a trained network.
+NASBENCH201 = {
+    "nasbench201_supernet_16": (2, 1, 16, None),
+    "nasbench201_supernet_32": (4, 2, 32, None),
+    "nasbench201_cell": (4, 2, 16, "|nor_conv_3x3~0|+|none~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_1x1~1|skip_connect~2|"),
+    "nasbench201_skips": (4, 1, 32, "|skip_connect~0|+|skip_connect~0|skip_connect~1|+|skip_connect~0|skip_connect~1|skip_connect~2|"),
+    "nasbench201_others": (4, 1, 16, "|nor_conv_7x7~0|+|dua_sepc_3x3~0|max_pool_3x3~1|+|dil_sepc_5x5~0|dua_sepc_5x5~1|dil_sepc_3x3~2|"),
+}
 KEPT = 16
 
 # All of NASNet's operations that DARTS_V2 lacks: 5x5 separables, average pooling, 5x5 dilated and 7x1 convolutions.
@@ -301,6 +310,22 @@ def derived(genotype, auxiliary, dtype, pool_norm=False):
     return results | named("buffer", model.named_buffers())
 
 
+def nasbench201(channels, depth, size, text, dtype):
+    """The logits of a network of NAS-Bench-201 with running statistics, then a training pass."""
+    model = start(Network(channels, depth, CLASSES, text and parse(text)), dtype)
+    images, labels = batch("train", size, dtype)
+    model.eval()
+    with torch.no_grad():
+        results = {"testLogits": model(images).numpy()}
+    model.train()
+    logits = model(images)
+    loss = nn.functional.cross_entropy(logits, labels)
+    loss.backward()
+    results |= {"logits": logits.detach().numpy(), "loss": loss.detach().numpy()}
+    results |= named("gradient", ((name, parameter.grad) for name, parameter in model.named_parameters()))
+    return results | named("buffer", model.named_buffers())
+
+
 GOLDENS = {
     "supernet": supernet_pass,
     "search_first_order": lambda dtype: search(False, dtype),
@@ -314,6 +339,7 @@ GOLDENS = {
     "derived_triples": lambda dtype: derived(TRIPLES, True, dtype),
     "derived_weighted": lambda dtype: derived(WEIGHTED, False, dtype),
     "derived_normalised_pooling": lambda dtype: derived(WEIGHTED, True, dtype, pool_norm=True),
+    **{name: lambda dtype, form=form: nasbench201(*form, dtype) for name, form in NASBENCH201.items()},
 }
 
 

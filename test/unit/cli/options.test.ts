@@ -105,7 +105,9 @@ describe('settings', () => {
   it('shows the defaults of the presets', () => {
     const help = new Map(settingOptions(settingRules, presets).map((option) => [option.long, option.description]));
     expect(help.get('--epochs')).toContain(
-      `(quick: ${presets.quick.settings.epochs}, paper: 50, fairdarts: 50, darts-pt: 50)`,
+      `(${Object.entries(presets)
+        .map(([name, { settings }]) => `${name}: ${settings.epochs}`)
+        .join(', ')})`,
     );
     expect(help.get('--momentum')).toContain('(default: 0.9)');
     expect(help.get('--unrolled')).toContain('(default: off)');

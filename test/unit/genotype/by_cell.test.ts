@@ -4,7 +4,7 @@ import { ArgumentError } from '../../../src/errors.ts';
 import { cellsOf, emptyCells, type Genotype, type GenotypeByCell, mapCells } from '../../../src/genotype/genotype.ts';
 import { genotypes } from '../../../src/genotype/published.ts';
 import { checkGenotype } from '../../../src/genotype/rules.ts';
-import { formatGenotype, parseGenotype, pythonForm } from '../../../src/genotype/text.ts';
+import { formatGenotype, originalForm, parseGenotype } from '../../../src/genotype/text.ts';
 import { buildDerivedNetwork } from '../../../src/network/derived.ts';
 import { cellsToDot } from '../../../src/report/dot.ts';
 import { byType } from '../../helpers/by_type.ts';
@@ -54,7 +54,7 @@ describe('a genotype by cell', () => {
   });
 
   it('has no Python or NNI form', () => {
-    expect(pythonForm(ofCells(3))).toBeUndefined();
+    expect(originalForm(ofCells(3))).toBeUndefined();
     for (const form of ['python', 'nni'] as const) {
       expect(() => formatGenotype(ofCells(3), form)).toThrow(
         /every cell of this genotype is another; use the JSON form/,

@@ -60,7 +60,7 @@ describe('parseGenotype', () => {
     expect(genotypes.DARTS).toBe(genotypes.DARTS_V2);
     for (const wrong of ['darts_v2', 'toString', '__proto__', '', 'a'.repeat(1e7)]) {
       expect(() => parseGenotype(wrong)).toThrow(
-        /expected a published name such as DARTS_V2, or the Python, JSON or NNI/,
+        /expected a published name such as DARTS_V2, or the Python, JSON, NNI or NAS-Bench-201 form/,
       );
     }
     expect(() => parseGenotype('fairdarts_A')).toThrow("received 'fairdarts_A' (Did you mean FairDARTS_a?)");

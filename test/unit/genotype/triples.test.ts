@@ -3,7 +3,7 @@ import { ArgumentError } from '../../../src/errors.ts';
 import type { Genotype, GenotypeCell } from '../../../src/genotype/genotype.ts';
 import { genotypes } from '../../../src/genotype/published.ts';
 import { checkGenotype } from '../../../src/genotype/rules.ts';
-import { findGenotype, formatGenotype, parseGenotype, pythonForm } from '../../../src/genotype/text.ts';
+import { findGenotype, formatGenotype, originalForm, parseGenotype } from '../../../src/genotype/text.ts';
 import { uniform } from '../../../src/random/philox.ts';
 import { expectFault } from './expect_fault.ts';
 import { publishedTexts } from './published_texts.ts';
@@ -212,7 +212,7 @@ describe('triples in Python', () => {
     expect(() => formatGenotype(weighted)).toThrow(
       "the Python form has no weights in triples, but the normal cell's max_pool_3x3 from 0 to 2 has one; use the JSON form",
     );
-    expect(pythonForm(weighted)).toBeUndefined();
+    expect(originalForm(weighted)).toBeUndefined();
     expect(parseGenotype(formatGenotype(weighted, 'json'))).toEqual(weighted);
   });
 });

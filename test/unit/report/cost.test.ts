@@ -20,6 +20,7 @@ describe('costOf', () => {
       architectureParameters: 5,
       multiplyAccumulates: 24 * 144 + 6 * 200 + 6 * 32 + 6 * 72 + 12,
       flops: 24 * 144 + 6 * 200 + 6 * 32 + 6 * 72 + 4 * (6 + 1) + 3 * 7,
+      nasbench201Flops: 24 * 144 + 6 * 200 + 6 * 32 + 6 * 72 + 12 + 3,
       convolutionFlops: 24 * 144 + 6 * 200 + 6 * 32 + 6 * 72,
       activationBytes: 4 * (48 + 192 + 48 + 24 + 24 + 24 + 4 + 3 + 1),
       byKind: {

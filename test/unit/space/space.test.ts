@@ -58,7 +58,7 @@ describe('resolveSpace', () => {
   it.each<[unknown, RegExp]>([
     [
       'dart',
-      /expected one of darts, fairdarts, darts_without_none, stacnas, stacnas_all for space but received 'dart'/,
+      /expected one of darts, fairdarts, darts_without_none, stacnas, stacnas_all, nasbench201, .* for space but received 'dart'/,
     ],
     ['constructor', /expected one of darts/],
     [null, /a name or a search space/],

@@ -1,69 +1,43 @@
-import { anInteger, check, notNegative } from '../checks.ts';
-import { invalid } from '../errors.ts';
-import { type CellKey, type CellType, cellKey } from '../genotype/genotype.ts';
+import { type CellType, cellKey } from '../genotype/genotype.ts';
 import type { GraphBuilder, Tensor } from '../graph/builder.ts';
-import type { Graph } from '../graph/graph.ts';
 import { LayerSizeError } from '../operation/layer_size.ts';
-import { factorizedReduce, reluConvBn } from '../operation/operations.ts';
+import { factorizedReduce, operations, reluConvBn } from '../operation/operations.ts';
+import {
+  type CellBuilder,
+  checkDepth,
+  checkStack,
+  type Network,
+  type Skeleton,
+  type StackOptions,
+} from './skeleton.ts';
 
-/** What the cells are stacked into; the same for supernets and derived networks. */
-export interface MacroOptions {
-  /** [height, width, channels] */
-  readonly inputShape: readonly [number, number, number];
-  readonly classes: number;
-  /** Channels of the first cell's nodes. */
-  readonly initChannels: number;
-  /** Number of cells. */
-  readonly layers: number;
-  /** The stem's channels divided by `initChannels`. */
-  readonly stemMultiplier: number;
-  /** Whether batch normalisations of the cells have an affine part. */
-  readonly affine: boolean;
-  /** `small` images keep their size in the stem (CIFAR), `large` ones are reduced eightfold (ImageNet); `small` when absent. */
-  readonly stem?: StemForm;
-  /** An auxiliary head in training: the weight of its loss; none when absent. */
-  readonly auxiliaryWeight?: number;
-  /** Label smoothing of the loss; 0 when absent. */
-  readonly labelSmoothing?: number;
-}
+/** The network of DARTS: normal cells, and two that reduce; each takes what the two before it gave. */
+export const dartsSkeleton: Skeleton = {
+  name: 'darts',
+  cells: 'types',
+  operations,
+  runsAll: false,
+  hasAuxiliaryHead: true,
+  usual: { supernet: { initChannels: 16, layers: 8 }, derived: { initChannels: 36, layers: 20 } },
+  kindsOf: (layers) => {
+    checkDepth(layers);
+    return cellTypesOf(layers);
+  },
+  strideOf: (kind, input) => (kind === 'reduce' && input < 2 ? 2 : 1),
+  candidateName: ({ row }, candidate) => `_ops.${row}._ops.${candidate}`,
+  build: buildNetwork,
+};
 
-/** What else descriptions of a network hold, which are spread into a builder's options: of these it takes its part. */
-export const descriptionNames = [
-  ...['genotype', 'space', 'stem', 'stemMultiplier', 'auxiliary', 'auxiliaryWeight', 'labelSmoothing'],
-  ...['dropPath', 'dropPathUnit', 'operations', 'imageChannels', 'supernet', 'nodes', 'normalisePooling', 'keepNone'],
-];
-
-/** The forms of a network's stem. */
-export const stemForms = ['small', 'large'] as const;
-
-/** One of {@link stemForms}. */
-export type StemForm = (typeof stemForms)[number];
-
-/** Where a cell stands in a network. */
-export interface CellPlace {
-  readonly type: CellType;
-  /** Its name, such as `cells.2`: the key of the cell of a genotype that has one for each place. */
-  readonly layer: CellKey;
-  /** Channels of each node. */
-  readonly channels: number;
-}
-
-/** Builds a cell from its two inputs, both of `channels` channels and of one size, under the prefix `cells.INDEX`. */
-export type CellBuilder = (builder: GraphBuilder, inputs: readonly [Tensor, Tensor], place: CellPlace) => Tensor;
-
-/** A network that ends in the mean cross-entropy loss, and the node id of its logits [classes]. */
-export interface Network {
-  readonly graph: Graph;
-  readonly logits: number;
-}
+/** Of the stem, by the published searches and trainings. */
+const usualStemMultiplier = 3;
 
 /**
  * The macro structure (arXiv:1806.09055, section 3.1): stem, cells of which those at 1/3 and 2/3 of the depth reduce, global
  * average pooling, linear classifier; an auxiliary head behind the second reduction where one is asked for. The images are the
  * input `images`.
  */
-export function buildNetwork(builder: GraphBuilder, options: MacroOptions, buildCell: CellBuilder): Network {
-  checkMacroOptions(options);
+function buildNetwork(builder: GraphBuilder, options: StackOptions, buildCell: CellBuilder): Network {
+  checkStack(options);
   let channels = options.initChannels;
   const images = builder.input('images', options.inputShape);
   let { twoBack, oneBack, previousType } =
@@ -80,7 +54,7 @@ export function buildNetwork(builder: GraphBuilder, options: MacroOptions, build
       preprocess0(cell.within('preprocess0'), twoBack, make),
       reluConvBn(cell.within('preprocess1'), oneBack, make),
     ] as const;
-    [twoBack, oneBack] = [oneBack, buildCell(cell, inputs, { type, layer, channels })];
+    [twoBack, oneBack] = [oneBack, buildCell(cell, inputs, { kind: type, layer, channels })];
     previousType = type;
     if (options.auxiliaryWeight !== undefined && index === Math.floor((2 * options.layers) / 3)) {
       auxiliary = auxiliaryHead(builder.within('auxiliary_head'), oneBack, options);
@@ -101,14 +75,15 @@ interface Stem {
   readonly previousType: CellType;
 }
 
-function smallStem(builder: GraphBuilder, images: Tensor, { initChannels, stemMultiplier }: MacroOptions): Stem {
+function smallStem(builder: GraphBuilder, images: Tensor, options: StackOptions): Stem {
+  const { initChannels, stemMultiplier = usualStemMultiplier } = options;
   const stem = builder.conv2d('stem.0', images, { channels: initChannels * stemMultiplier, kernel: 3, padding: 1 });
   const norm = builder.batchNorm('stem.1', stem, { affine: true });
   return { twoBack: norm, oneBack: norm, previousType: 'normal' };
 }
 
 /** Three convolutions of stride 2; the first cell takes the second's output, twice as large, and the third's. */
-function largeStem(builder: GraphBuilder, images: Tensor, { initChannels }: MacroOptions): Stem {
+function largeStem(builder: GraphBuilder, images: Tensor, { initChannels }: StackOptions): Stem {
   const down = (name: string, input: Tensor, channels: number) =>
     builder.conv2d(name, input, { channels, kernel: 3, stride: 2, padding: 1 });
   const first = builder.batchNorm('stem0.1', down('stem0.0', images, initChannels / 2), { affine: true });
@@ -118,7 +93,7 @@ function largeStem(builder: GraphBuilder, images: Tensor, { initChannels }: Macr
 }
 
 /** Pooled to 2x2 pixels where the image is 6 to 8 pixels wide, as on all published sizes. */
-function auxiliaryHead(builder: GraphBuilder, input: Tensor, { classes, stem }: MacroOptions): Tensor {
+function auxiliaryHead(builder: GraphBuilder, input: Tensor, { classes, stem }: StackOptions): Tensor {
   const [height, width] = input.shape;
   const least = Math.min(height, width);
   if (least < 6) {
@@ -145,25 +120,3 @@ export function cellType(index: number, layers: number): CellType {
 export function cellTypesOf(layers: number): CellType[] {
   return Array.from({ length: layers }, (_, index) => cellType(index, layers));
 }
-
-/** Throws ArgumentError for a number of cells that no network has. */
-export function checkDepth(layers: number): void {
-  check('layers', layers, depths);
-}
-
-function checkMacroOptions({ inputShape, stem = 'small', auxiliaryWeight = 0, ...sizes }: MacroOptions): void {
-  if (!stemForms.includes(stem)) throw invalid('stem', `one of ${stemForms.join(', ')}`, stem);
-  if (stem === 'large' && sizes.initChannels % 2 !== 0) {
-    throw invalid('initChannels', 'an even number for a large stem', sizes.initChannels);
-  }
-  check('auxiliaryWeight', auxiliaryWeight, notNegative);
-  if (!Array.isArray(inputShape) || inputShape.length !== 3 || !inputShape.every(positiveInteger.holds)) {
-    throw invalid('inputShape', 'three positive integers [height, width, channels]', inputShape);
-  }
-  for (const name of ['classes', 'initChannels', 'stemMultiplier'] as const) check(name, sizes[name], positiveInteger);
-  checkDepth(sizes.layers);
-}
-
-const positiveInteger = anInteger(1);
-/** Every layer takes memory of its own before anyone can refuse the graph. */
-const depths = anInteger(1, 1000);
