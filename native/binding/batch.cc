@@ -16,7 +16,7 @@ DropoutSettings read_dropout(const Napi::Value& value) {
   if (!(factor >= 0 && factor <= 1)) reject(value.Env(), "expected a path factor from 0 to 1");
   const auto noise = static_cast<float>(number(dropout, "noiseScale"));
   if (!std::isfinite(noise)) reject(value.Env(), "expected a finite noise scale");
-  return {read_stream(dropout), factor, noise, 1};
+  return {read_stream(dropout), factor, noise, 1, boolean(dropout, "drops")};
 }
 
 // [node, values] pairs

@@ -95,6 +95,7 @@ SgdCommand read_sgd(const Device& device, const Napi::Object& value) {
   command.settings.momentum = single(value, "momentum");
   command.settings.weight_decay = single(value, "weightDecay");
   command.settings.max_norm = single(value, "maxNorm");
+  command.settings.nesterov = boolean(value, "nesterov");
   return command;
 }
 

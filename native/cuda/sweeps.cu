@@ -66,7 +66,8 @@ __global__ void __launch_bounds__(kThreads) sgd_kernel(SgdUpdate u) {
     const float gradient = clip * u.gradients[i] + settings.weight_decay * w;
     const float buffer = settings.momentum * u.momentum_buffer[i] + gradient;
     u.momentum_buffer[i] = buffer;
-    u.weights[i] = w - settings.learning_rate * buffer;
+    const float step = settings.nesterov ? gradient + settings.momentum * buffer : buffer;
+    u.weights[i] = w - settings.learning_rate * step;
   });
 }
 

@@ -53,6 +53,7 @@ struct ScaleAttributes {
 
 struct NoiseAttributes {
   bool integers = false;  // -3 to 2, each as likely; standard normal numbers otherwise
+  bool always = false;    // part of what is computed: drawn in every pass, never scaled
   int number = 0;         // tells those of a graph apart, dropouts among them
   bool operator==(const NoiseAttributes&) const = default;
 };

@@ -110,6 +110,7 @@ void check(const SgdCommand& command) {
   check_least("sgd", "the momentum", settings.momentum, 0);
   check_least("sgd", "the weight decay", settings.weight_decay, 0);
   check_positive("sgd", "the largest norm", settings.max_norm);  // infinite where nothing is clipped
+  if (settings.nesterov) check_positive("sgd", "the momentum of Nesterov", settings.momentum);
 }
 
 void check(const AdamCommand& command) {

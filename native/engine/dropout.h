@@ -15,7 +15,7 @@ struct Dropping {
   DARTSMITH_ANY_DEVICE Dropping(const DropoutSettings& settings, float rate, bool whole_samples, uint32_t number)
       : stream(settings.stream) {
     stream.purpose += number << 8;
-    if (!settings.active) return;
+    if (!settings.active || !settings.drops) return;
     const double effective = whole_samples ? static_cast<double>(rate) * settings.path_factor : rate;
     threshold = static_cast<uint64_t>(effective * 4294967296.0);
     scale = static_cast<float>(1 / (1 - effective));

@@ -70,12 +70,14 @@ struct LossResult {
 };
 
 // What dropout and noise nodes draw from. `path_factor` multiplies the rates of those that drop whole samples,
-// `noise_scale` what noise nodes add; nothing is dropped or added where it is not `active`.
+// `noise_scale` what noise nodes add; nothing is added where it is not `active`, and nothing dropped unless it `drops`,
+// too.
 struct DropoutSettings {
   RandomStream stream;
   float path_factor = 1;
   float noise_scale = 1;
   int32_t active = 0;
+  int32_t drops = 1;
 };
 
 // Of batch-norms, and of ops that hold the statistics of one.
@@ -161,6 +163,7 @@ struct OpKernels {
 // others.
 struct SgdSettings {
   float learning_rate, momentum, weight_decay, max_norm;
+  int32_t nesterov = 0;  // a step looks ahead, past the momentum that it leaves
 };
 
 struct SgdUpdate {

@@ -16,7 +16,7 @@ struct Noise {
   DARTSMITH_ANY_DEVICE Noise(const DropoutSettings& settings, const NoiseAttributes& attributes)
       : stream(settings.stream), integers(attributes.integers) {
     stream.purpose += static_cast<uint32_t>(attributes.number) << 8;
-    if (settings.active) scale = settings.noise_scale;
+    if (settings.active) scale = attributes.always ? 1 : settings.noise_scale;
   }
 
   DARTSMITH_ANY_DEVICE float add(float value, int64_t index) const {

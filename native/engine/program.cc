@@ -48,6 +48,7 @@ Program::Program(std::shared_ptr<Device> device, Graph graph, int64_t batch, boo
   rows_ = mixing_rows(graph_);
   const std::shared_ptr<Backend>& backend = device_->backend;
   for (const Node& node : graph_.nodes) {
+    if (node.op == Op::kNoise && node.own<NoiseAttributes>().always) always_draws_ = true;
     if (!descriptor_of(node.op).reads_labels) continue;
     reads_labels_ = true;
     label_limit_ = std::min(label_limit_, graph_.nodes[node.inputs[0]].shape.channels);
@@ -89,6 +90,8 @@ bool Program::slices(const PassRequest& request) const {
 }
 
 void Program::check(const Batch& batch) const {
+  const bool draws = std::visit([](const BatchBase& base) { return base.dropout.active != 0; }, batch);
+  if (always_draws_ && !draws) fail("batch", "expected what the noise of the graph draws from");
   if (const auto* gathered = std::get_if<GatheredBatch>(&batch)) {
     check(*gathered);
   } else {

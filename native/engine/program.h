@@ -125,6 +125,7 @@ class Program {
   bool fuse_;
   Precision precision_;
   bool reads_labels_ = false;
+  bool always_draws_ = false;        // noise that every pass wants
   int64_t label_limit_ = INT32_MAX;  // labels must be below it: the fewest classes of any loss
   std::vector<MixingRow> rows_;
   Buffer mixing_;            // float [alpha elements]

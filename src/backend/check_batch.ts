@@ -36,15 +36,18 @@ export function checkBatch(name: string, batch: unknown, program: Program, owner
   if (isGathered(given)) checkGathered(name, given, program, owner);
   else checkDirect(name, given, program);
   if (batch['dropout'] !== undefined) checkDropout(`${name}.dropout`, batch['dropout']);
+  else if (endsOf(program.graph).draws)
+    throw unexpected(`${name}.dropout`, 'what the noise of the graph draws from', 'nothing');
 }
 
 /** Throws ArgumentError unless a value names what dropout draws from. */
 export function checkDropout(name: string, value: unknown): void {
-  checkOptions(name, value, ['seed', 'epoch', 'step', 'pathFactor', 'noiseScale']);
+  checkOptions(name, value, ['seed', 'epoch', 'step', 'pathFactor', 'noiseScale', 'drops']);
   const draw = value as DropoutDraw;
   checkCounters(name, draw);
   checkOptional(`${name}.pathFactor`, draw.pathFactor, share);
   checkOptional(`${name}.noiseScale`, draw.noiseScale, finite);
+  checkOptional(`${name}.drops`, draw.drops, aBoolean);
 }
 
 const word = anInteger(0, 2 ** 32 - 1);

@@ -184,6 +184,11 @@ const betas: FieldCheck = (name, value) => {
   for (const [index, beta] of value.entries()) check(`${name}[${index}]`, beta, aShareBelowOne);
 };
 
+const nesterov: FieldCheck = (name, value, { command }) => {
+  checkOptional(name, value, aBoolean);
+  if (value && command['momentum'] === 0) throw unexpected(name, 'a momentum above 0 with it', '0');
+};
+
 const entries: FieldCheck = (name, value, { command }) => {
   if (value === undefined) return;
   if (!isRecord(value)) throw invalid(name, 'ones and zeros by table', value);
@@ -244,7 +249,14 @@ const table: Readonly<Record<Command['kind'], FieldChecks>> = {
     radius: mayMeet(radius),
     mixing,
   },
-  sgd: { parameters, ...movedFields, ...stepFields, momentum: meets(aNumber(0, 1)), maxNorm: meets(maxNorm) },
+  sgd: {
+    parameters,
+    ...movedFields,
+    ...stepFields,
+    momentum: meets(aNumber(0, 1)),
+    nesterov,
+    maxNorm: meets(maxNorm),
+  },
   average: { parameters, averages, group, decay: meets(aNumber(0, 1)) },
   penalty: {
     parameters,

@@ -64,8 +64,10 @@ export interface DropoutDraw {
   readonly step: number;
   /** Multiplies the rate of nodes that drop whole samples, which grows over the epochs of a training; 1 when absent. */
   readonly pathFactor?: number;
-  /** Multiplies what noise nodes add; 1 when absent. */
+  /** Multiplies what noise nodes add, but for those that are `always` there; 1 when absent. */
   readonly noiseScale?: number;
+  /** Whether dropout nodes drop anything; true when absent. False is for evaluations, where noise alone is drawn. */
+  readonly drops?: boolean;
 }
 
 /** Images of a device dataset, gathered, augmented and normalised on the device. */
@@ -76,7 +78,7 @@ export interface GatheredBatch {
   readonly augmentation: Augmentation;
   /** The graph's other inputs, where it has more than the one for the images: `[batch, ...shape]`. */
   readonly inputs?: Readonly<Record<string, Float32Array>>;
-  /** Absent: nothing is dropped and no noise added. */
+  /** Absent: nothing is dropped and no noise added; a graph whose noise is `always` there refuses that. */
   readonly dropout?: DropoutDraw;
 }
 
@@ -84,7 +86,7 @@ export interface GatheredBatch {
 export interface DirectBatch {
   readonly inputs: Readonly<Record<string, Float32Array>>;
   readonly labels?: Int32Array;
-  /** Absent: nothing is dropped and no noise added. */
+  /** Absent: nothing is dropped and no noise added; a graph whose noise is `always` there refuses that. */
   readonly dropout?: DropoutDraw;
 }
 
@@ -151,12 +153,18 @@ export interface Moved {
   readonly group?: string;
 }
 
-/** w -= lr·m with m = momentum·m + clip(g) + weightDecay·w, g scaled to a global norm of at most `maxNorm`. */
+/**
+ * w -= lr·m with m = momentum·m + d and d = clip(g) + weightDecay·w, g scaled to a global norm of at most `maxNorm`; with `nesterov`
+ * w -= lr·(d + momentum·m) (Sutskever et al., ICML 2013, as PyTorch has it).
+ */
 export interface SgdCommand extends Moved {
   readonly kind: 'sgd';
   readonly learningRate: number;
+  /** Above 0 with `nesterov`. */
   readonly momentum: number;
   readonly weightDecay: number;
+  /** False when absent. */
+  readonly nesterov?: boolean;
   /** Above 0; Infinity for no clipping. */
   readonly maxNorm: number;
 }

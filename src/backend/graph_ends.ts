@@ -10,6 +10,8 @@ export interface GraphEnds {
   readonly isLoss: boolean;
   /** Of the losses against labels that the graph ends in, the fewest; absent where it ends in none. */
   readonly classes?: number;
+  /** Whether every pass draws: noise is part of what the graph computes. */
+  readonly draws: boolean;
 }
 
 /** By graph: they are asked for at every step. */
@@ -25,6 +27,7 @@ export function endsOf(graph: Graph): GraphEnds {
     shape: graph.nodes[graph.output].shape,
     isLoss: isLoss(graph),
     classes: classes.length === 0 ? undefined : Math.min(...classes),
+    draws: graph.nodes.some((node) => node.op === 'noise' && node.always),
   };
   known.set(graph, ends);
   return ends;

@@ -177,7 +177,14 @@ class ModelBuilder {
           opType: 'Mul',
           inputs: [...inputs, this.#floats(`factor_${node.id}`, [], Float32Array.of(node.factor))],
         });
-      case 'noise':
+      case 'noise': {
+        if (!node.always) return put({ opType: 'Identity', inputs });
+        if (node.distribution !== 'normal') {
+          throw new ArgumentError('[onnx] expected normal noise but got noise of integers, which ONNX does not draw');
+        }
+        const noise = put({ opType: 'RandomNormalLike', inputs }, `noise_${node.id}`);
+        return put({ opType: 'Add', inputs: [...inputs, noise] });
+      }
       case 'detach':
       case 'dropout':
         return put({ opType: 'Identity', inputs });

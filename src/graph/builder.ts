@@ -204,13 +204,15 @@ export class GraphBuilder {
     return factor === 1 ? input : this.#node({ op: 'scale', factor }, [input], input.shape);
   }
 
-  /** A tensor plus noise in training; see {@link NoiseNode}. Standard normal unless told. */
-  noise(input: Tensor, options: { distribution?: NoiseDistribution } = {}): Tensor {
+  /** A tensor plus noise, in training or `always`; see {@link NoiseNode}. Standard normal unless told. */
+  noise(input: Tensor, options: { distribution?: NoiseDistribution; always?: boolean } = {}): Tensor {
     checkTensor('noise', input);
-    checkRecord('options', options, 'distribution');
-    const { distribution = 'normal' } = options;
+    checkRecord('options', options, 'distribution and always');
+    const { distribution = 'normal', always = false } = options;
     check('distribution', distribution, distributions);
-    return this.#node({ op: 'noise', distribution, number: this.#state.draws++ }, [input], input.shape);
+    check('always', always, aBoolean);
+    const fields = { op: 'noise', distribution, number: this.#state.draws++, ...(always && { always }) } as const;
+    return this.#node(fields, [input], input.shape);
   }
 
   maxPool(input: Tensor, options: PoolOptions): Tensor {

@@ -180,6 +180,7 @@ function checkNode(at: string, node: Node, id: number, nodes: readonly Node[], s
     throw invalid(`${at}.${field}`, `the name of a parameter of the graph with role ${role}`, given[field]);
   }
   if (node.op === 'mixed') checkBranches(at, node, specs);
+  if (node.op === 'noise') checkOptional(`${at}.always`, node.always, aBoolean);
   if (node.op === 'lossSum') checkTerms(at, node, nodes);
 }
 

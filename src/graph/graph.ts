@@ -108,12 +108,14 @@ export interface ScaleNode extends NodeBase {
 
 /**
  * Its input plus d·n, n drawn anew for each element, d the batch's `dropout.noiseScale`; without `dropout` its input. n is standard
- * normal, or one of the integers from -3 to 2; no gradient flows through it. `number` tells the nodes of a graph apart that draw.
+ * normal, or one of the integers from -3 to 2; no gradient flows through it. `number` tells the nodes of a graph apart that draw. With
+ * `always` the noise is part of what the graph computes: d is 1 in every pass, evaluations too, and a batch must have `dropout`.
  */
 export interface NoiseNode extends NodeBase {
   readonly op: 'noise';
   readonly distribution: NoiseDistribution;
   readonly number: number;
+  readonly always?: boolean;
 }
 
 /** What noise may be. */

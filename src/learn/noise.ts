@@ -1,5 +1,8 @@
-// Noise on skip connections that fades over the epochs of a search: an experiment of the FairDARTS code (arXiv:1911.12126).
-import type { NoiseDistribution } from '../graph/graph.ts';
+// Noise on skip connections that fades over the epochs of a search: an experiment of the FairDARTS code (arXiv:1911.12126). And that of
+// candidates which are nothing but noise, which every pass draws.
+import type { Batch, DropoutDraw } from '../backend/device.ts';
+import { endsOf } from '../backend/graph_ends.ts';
+import type { Graph, NoiseDistribution } from '../graph/graph.ts';
 import { choice, flag, integer, type SettingTable } from '../setting_rules.ts';
 
 /** How its scale falls from 1 to 0. */
@@ -34,4 +37,16 @@ export function noiseScale({ noiseDarts, noiseSchedule, maxStep }: NoiseSettings
   if (noiseSchedule === 'cosine') return (1 + Math.cos((Math.PI * epoch) / maxStep)) / 2;
   // The published one is a list of maxStep values from 1 to 0.
   return maxStep === 1 ? 1 : 1 - epoch / (maxStep - 1);
+}
+
+/** What names the numbers of an evaluation. */
+export type EvaluationDraw = Pick<DropoutDraw, 'seed' | 'epoch' | 'step'>;
+
+/** Steps from here on are those of evaluations, whose noise so is not that of a step of training. */
+const firstEvaluationStep = 2 ** 31;
+
+/** A batch to evaluate a graph with: where every pass of the graph draws noise, with what that is drawn from, and nothing is dropped. */
+export function evaluationBatch<B extends Batch>(batch: B, graph: Graph, { seed, epoch, step }: EvaluationDraw): B {
+  if (!endsOf(graph).draws || batch.dropout !== undefined) return batch;
+  return { ...batch, dropout: { seed, epoch, step: firstEvaluationStep + step, drops: false } };
 }

@@ -1,6 +1,7 @@
 // What a trained network scores on images, from its logits.
 import type { Device, EvaluateCommand, ExecuteOptions, Program } from '../backend/device.ts';
 import { BackendError } from '../errors.ts';
+import { type EvaluationDraw, evaluationBatch } from './noise.ts';
 import type { FedBatch } from './train_batches.ts';
 
 /** How well a network classifies a set of images. */
@@ -26,6 +27,8 @@ export interface ScoreOptions extends ExecuteOptions {
   readonly logits: number;
   readonly classes: number;
   readonly batches: AsyncIterable<FedBatch>;
+  /** Of a graph that every pass draws noise for: what names its numbers, `step` that of the first batch. All 0 when absent. */
+  readonly draw?: EvaluationDraw;
   /** Batches to one crossing, where they stay on their device while others follow; 1 when absent. */
   readonly batchesPerCall?: number;
   /** What batch norms normalise with; `running` when absent. */
@@ -44,21 +47,16 @@ export function tellsTopFive(classes: number): boolean {
 /** Scores batches; sums run in the order of the batches. Rejects with AbortedError on a signal. */
 export async function scoreImages(options: ScoreOptions): Promise<Score & { readonly top5: number }> {
   const { device, programFor, logits, classes, batches, batchesPerCall = 1, signal, onProgress } = options;
-  const { statistics = 'running', mixing } = options;
+  const { statistics = 'running', mixing, draw = { seed: 0, epoch: 0, step: 0 } } = options;
   const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
   let [lossSum, correct, amongFive, count] = [0, 0, 0, 0];
+  let { step } = draw;
   for await (const part of grouped(batches, batchesPerCall)) {
-    const commands = part.map(
-      ({ batch }) =>
-        ({
-          kind: 'evaluate',
-          program: programFor(batch.indices.length),
-          batch,
-          statistics,
-          ...(mixing && { mixing }),
-          read: [logits],
-        }) as const,
-    );
+    const commands = part.map(({ batch: fed }) => {
+      const program = programFor(fed.indices.length);
+      const batch = evaluationBatch(fed, program.graph, { ...draw, step: step++ });
+      return { kind: 'evaluate', program, batch, statistics, ...(mixing && { mixing }), read: [logits] } as const;
+    });
     const outcomes = await device.execute(commands, { signal });
     for (const [i, { loss = Number.NaN, outputs }] of outcomes.entries()) {
       const { labels } = part[i];

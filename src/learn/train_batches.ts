@@ -29,6 +29,8 @@ export interface TrainSource {
   readonly statistics: Pick<Dataset, 'mean' | 'deviation' | 'augmentation'>;
   readonly settings: TrainBatchSettings;
   readonly seed: number;
+  /** Whether every pass draws, since the network has operations of noise; false when absent. */
+  readonly draws?: boolean;
 }
 
 /** A batch for a command, on its device until the next one is asked for. */
@@ -41,7 +43,7 @@ export interface FedBatch {
  * Batches of an epoch from a step (from 0) on; the last is smaller when the images do not divide. New order each epoch, augmented.
  */
 export async function* trainBatches(source: TrainSource, epoch: number, first = 0): AsyncGenerator<FedBatch> {
-  const { images, statistics, settings, seed } = source;
+  const { images, statistics, settings, seed, draws = false } = source;
   const { mean, deviation, augmentation } = statistics;
   const order = permutation({ seed, purpose: 'trainOrder', epoch, step: 0 }, images.count);
   const { pad, flip } = placedByDevice(settings, augmentation);
@@ -53,7 +55,7 @@ export async function* trainBatches(source: TrainSource, epoch: number, first = 
     const dropout = { seed, epoch, step, pathFactor: dropPathFactor(settings, epoch) };
     yield fedBatch(fed, {
       augmentation: { mean, deviation, pad, flip, cutout, stream, share },
-      ...(settings.dropPathProb > 0 && { dropout }),
+      ...((settings.dropPathProb > 0 || draws) && { dropout }),
     });
     step++;
   }

@@ -9,6 +9,7 @@ import type {
   Mixing,
   Outcome,
 } from '../backend/device.ts';
+import { endsOf } from '../backend/graph_ends.ts';
 import type { Parameters } from '../backend/parameters.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { SplitIndices } from '../data/split.ts';
@@ -240,8 +241,9 @@ export class SupernetTraining<Settings extends AlternatingSettings> implements D
 
   #noisy(batch: GatheredBatch, epoch: number, step: number): GatheredBatch {
     const noiseScale = this.#parts.noiseScale?.(epoch) ?? 0;
-    if (noiseScale === 0) return batch;
-    const dropout: DropoutDraw = { seed: this.source.seed, epoch, step, noiseScale };
+    const { draws } = endsOf(this.supernet.graph);
+    if (noiseScale === 0 && !draws) return batch;
+    const dropout: DropoutDraw = { seed: this.source.seed, epoch, step, ...(noiseScale > 0 && { noiseScale }) };
     return { ...batch, dropout };
   }
 
@@ -258,6 +260,7 @@ export class SupernetTraining<Settings extends AlternatingSettings> implements D
       batchesPerCall: images.stays ? batchesPerCall : 1,
       statistics,
       mixing,
+      draw: { seed: this.source.seed, epoch: draws.epoch ?? 0, step: draws.firstDraw ?? 0 },
       signal,
     });
   }

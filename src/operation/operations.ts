@@ -32,6 +32,9 @@ export const noneName = 'none';
 /** The identity, and at stride 2 what stands for it. */
 export const skipName = 'skip_connect';
 
+/** Standard normal numbers, new ones in every pass, whatever the input: what no selection should take (arXiv:1909.09656, space S4). */
+export const noiseName = 'noise';
+
 /** The candidate operations of DARTS and of the cells it is compared with (arXiv:1806.09055, section 3.1), by name. */
 export const operations: Readonly<Record<string, Operation>> = checkedOperations({
   [noneName]: (builder, input, context) => builder.zero(outputShape(input, context)),
@@ -44,6 +47,7 @@ export const operations: Readonly<Record<string, Operation>> = checkedOperations
   dil_conv_3x3: dilatedConv(3),
   dil_conv_5x5: dilatedConv(5),
   conv_7x1_1x7: factorizedConv,
+  [noiseName]: (builder, input, context) => builder.noise(builder.zero(outputShape(input, context)), { always: true }),
 });
 
 /** A skip connection that at stride 1 adds noise in training. */

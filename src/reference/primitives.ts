@@ -472,11 +472,15 @@ export function sigmoid(x: Float64Array): Float64Array {
 /** Values plus noise, as many random numbers as there are. */
 export function noise(
   values: Float64Array,
-  { distribution, number }: NoiseNode,
+  { distribution, number, always }: NoiseNode,
   draw: DropoutDraw | undefined,
 ): Float64Array {
-  if (draw === undefined) return values.slice();
-  const { seed, epoch, step, noiseScale = 1 } = draw;
+  if (draw === undefined) {
+    if (always) throw new Error('the reference was given nothing that noise draws from');
+    return values.slice();
+  }
+  const { seed, epoch, step } = draw;
+  const noiseScale = always ? 1 : (draw.noiseScale ?? 1);
   const stream = { seed, epoch, step, purpose: 'dropout', part: number } as const;
   const drawn = distribution === 'normal' ? normal(stream, values.length) : integers(stream, -3, 6, values.length);
   return values.map((value, i) => value + Math.fround(noiseScale) * drawn[i]);
@@ -492,7 +496,7 @@ export function dropout(
   { rate, drops, number }: DropoutNode,
   draw: DropoutDraw | undefined,
 ): Float64Array {
-  if (draw === undefined) return values.slice();
+  if (draw === undefined || draw.drops === false) return values.slice();
   const { seed, epoch, step, pathFactor = 1 } = draw;
   const whole = drops === 'samples';
   const effective = Math.fround(rate) * (whole ? Math.fround(pathFactor) : 1);

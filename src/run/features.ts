@@ -15,6 +15,7 @@ import { elementsOf } from '../graph/shape.ts';
 import { exists } from '../io/file_error.ts';
 import { withAffine } from '../learn/affine_images.ts';
 import { openFeed } from '../learn/feed.ts';
+import { evaluationBatch } from '../learn/noise.ts';
 import { createProgramSet } from '../learn/program_set.ts';
 import { trainBatches } from '../learn/train_batches.ts';
 import { ImagePool } from '../load/pool.ts';
@@ -132,7 +133,7 @@ export async function findFeatures(options: FeatureOptions): Promise<Features> {
         {
           kind: 'evaluate',
           program: programs.programFor(batch.indices.length),
-          batch,
+          batch: evaluationBatch(batch, supernet.graph, { seed, epoch: 0, step: done }),
           statistics: 'running',
           read: [...new Set(edges.flatMap(({ outputs }) => outputs))],
         },

@@ -11,7 +11,14 @@ import {
 } from '../genotype/genotype.ts';
 import { isOperationName, operationNameExpectation } from '../genotype/rules.ts';
 import { type MixingActivation, type NoiseDistribution, noiseDistributions } from '../graph/graph.ts';
-import { type NamedOperation, noisySkip, noneName, type Operation, skipName } from '../operation/operations.ts';
+import {
+  type NamedOperation,
+  noiseName,
+  noisySkip,
+  noneName,
+  type Operation,
+  skipName,
+} from '../operation/operations.ts';
 import type { Skeleton } from '../skeleton/skeleton.ts';
 import { type SkeletonName, skeletonOf } from '../skeleton/skeletons.ts';
 
@@ -131,6 +138,7 @@ export const spaces: Readonly<Record<string, SearchSpace>> = {
   },
   s2: { name: 's2', nodes: 4, candidates: [skipName, 'sep_conv_3x3'] },
   s3: { name: 's3', nodes: 4, candidates: [noneName, skipName, 'sep_conv_3x3'] },
+  s4: { name: 's4', nodes: 4, candidates: [noiseName, 'sep_conv_3x3'] },
   s5: { name: 's5', nodes: 4, candidates: withoutNone },
   /** One of each group of StacNAS (arXiv:1909.11926), and none. */
   stacnas: {
@@ -158,6 +166,7 @@ export const spaces: Readonly<Record<string, SearchSpace>> = {
     candidates: [skipName, 'nor_conv_1x1', 'nor_conv_3x3', 'avg_pool_3x3'],
   },
   'nas-bench-201-s2': { name: 'nas-bench-201-s2', ...nasbench201, candidates: [skipName, 'nor_conv_3x3'] },
+  'nas-bench-201-s4': { name: 'nas-bench-201-s4', ...nasbench201, candidates: [noiseName, 'nor_conv_3x3'] },
   'nas-bench-201-s10': { name: 'nas-bench-201-s10', ...nasbench201, candidates: [noneName, 'nor_conv_3x3'] },
   'connect-nas': { name: 'connect-nas', ...nasbench201, candidates: [noneName, skipName, 'nor_conv_3x3'] },
 };

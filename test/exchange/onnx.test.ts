@@ -11,6 +11,7 @@ import { encodeMetadata } from '../../src/exchange/weight_metadata.ts';
 import { readWeights } from '../../src/exchange/weights.ts';
 import { genotypes } from '../../src/genotype/published.ts';
 import { formatGenotype, parseGenotype } from '../../src/genotype/text.ts';
+import { GraphBuilder } from '../../src/graph/builder.ts';
 import { buildDerivedNetwork, type DerivedNetworkOptions } from '../../src/network/derived.ts';
 import { buildSupernet } from '../../src/network/supernet.ts';
 import { type Operation, operations } from '../../src/operation/operations.ts';
@@ -29,10 +30,15 @@ interface Runtime {
   readonly Tensor: new (type: 'float32', data: Float32Array, dims: readonly number[]) => object;
 }
 
-async function runOnnx(bytes: Uint8Array, images: Float32Array, dims: readonly number[]): Promise<Float32Array> {
+/** Runs a model on images, time after time in one session. */
+async function openOnnx(bytes: Uint8Array, images: Float32Array, dims: readonly number[]) {
   const { InferenceSession, Tensor } = createRequire(join(example, 'serve.js'))('onnxruntime-node') as Runtime;
   const session = await InferenceSession.create(bytes);
-  return (await session.run({ images: new Tensor('float32', images, dims) }))['logits'].data;
+  return async () => (await session.run({ images: new Tensor('float32', images, dims) }))['logits'].data;
+}
+
+async function runOnnx(bytes: Uint8Array, images: Float32Array, dims: readonly number[]): Promise<Float32Array> {
+  return (await openOnnx(bytes, images, dims))();
 }
 
 /** A network with random weights in a file, and its logits on images. */
@@ -46,7 +52,7 @@ async function savedNetwork(options: DerivedNetworkOptions, images: Float32Array
   using program = device.compile(graph, { batchSize: batch, parameters });
   const labels = new Int32Array(batch);
   const { outputs } = await program.evaluate({
-    batch: { inputs: { images }, labels },
+    batch: { inputs: { images }, labels, dropout: { seed: 4, epoch: 0, step: 0, drops: false } },
     statistics: 'running',
     read: [logits],
   });
@@ -158,7 +164,7 @@ describe('logits under onnxruntime', () => {
   it.each([
     [
       'every operation that a genotype may hold, none and one of your own included',
-      [...Object.keys(operations), 'own'],
+      [...Object.keys(operations).filter((name) => name !== 'noise'), 'own'],
     ],
     ['cells of nothing', ['none']],
   ])('of %s', async (_, names) => {
@@ -175,6 +181,31 @@ describe('logits under onnxruntime', () => {
       imageSize: [16, 12],
     });
     expectLogits(await runOnnx(bytes, planes(images, inputShape), [3, 2, 16, 12]), expected);
+  });
+
+  it('of noise, which draws anew in every run', async () => {
+    const nodes = [[edge('noise', 0), edge('sep_conv_3x3', 1)]];
+    const cell = { nodes, concat: [2] };
+    const genotype = { normal: cell, reduce: cell };
+    const inputShape = [8, 8, 2] as const;
+    const images = Float32Array.from(normal({ seed: 3, purpose: 'split', epoch: 0, step: 0 }, 2 * 8 * 8 * 2));
+    const options = { genotype, inputShape, classes: 5, initChannels: 2, layers: 3 };
+    const { path, expected } = await savedNetwork(options, images, 2);
+    const { bytes } = await exportNetwork({ ...{ weights: path, genotype, format: 'onnx' }, imageSize: [8, 8] });
+    const run = await openOnnx(bytes, planes(images, inputShape), [2, 2, 8, 8]);
+    const [first, second] = [await run(), await run()];
+    expect(first.length).toBe(expected.length);
+    expect(first.every(Number.isFinite)).toBe(true);
+    expect(second).not.toEqual(first);
+  });
+
+  it('not of noise that ONNX cannot draw', () => {
+    const builder = new GraphBuilder();
+    const noisy = builder.noise(builder.input('images', [4, 4, 3]), { distribution: 'integers', always: true });
+    const logits = builder.linear('last', builder.globalAvgPool(noisy), 2);
+    const graph = builder.finish(logits);
+    const options = { graph, output: logits.id, weights: new Map() };
+    expect(() => encodeOnnx(options)).toThrow(/normal noise but got noise of integers/);
   });
 
   it('on real images, which the model normalises itself', async () => {

@@ -348,7 +348,50 @@ const scale: readonly KernelCase[] = [
   }),
 ];
 
+/** The candidate: noise alone. */
+const pureNoise: BranchBuilder = {
+  name: 'noise',
+  build: (builder, { shape }) => builder.noise(builder.zero(shape), { always: true }),
+};
+
 const noise: readonly KernelCase[] = [
+  drawing(
+    single('that is always there, whatever the scale', 2, [3, 5, 7], (builder, x) =>
+      builder.noise(x, { always: true }),
+    ),
+    { ...draw, noiseScale: 0 },
+  ),
+  drawing(
+    single('of both kinds where nothing is dropped', 3, [4, 5, 8], (builder, x) => {
+      const dropped = builder.dropout(builder.dropout(x, { rate: 0.5 }), { rate: 0.5, drops: 'samples' });
+      return builder.add([builder.noise(builder.relu(dropped)), builder.noise(dropped, { always: true })]);
+    }),
+    { ...draw, noiseScale: 0.5, drops: false },
+  ),
+  drawing(
+    single('alone, of samples that drop path drops', 6, [5, 4, 8], (builder, x) =>
+      builder.add([builder.dropout(pureNoise.build(builder, x), { rate: 0.5, drops: 'samples' }), builder.relu(x)]),
+    ),
+  ),
+  drawing(mixed('as a candidate', 2, [5, 5, 8], [pureNoise, depthwiseSeparable(3)])),
+  drawing(
+    mixed('as a candidate of a given weight', 3, [3, 5, 7], [depthwiseSeparable(3), pureNoise, identity], {
+      weights: [0.3, 0.6, 0.1],
+    }),
+  ),
+  drawing(mixed('as a candidate of weight 0', 2, [5, 5, 8], [pureNoise, depthwiseSeparable(3)], { weights: [0, 1] })),
+  drawing(
+    mixed('as a candidate that runs with weight 0', 2, [5, 5, 8], [pureNoise, depthwiseSeparable(3)], {
+      weights: [0, 1],
+      runsAll: true,
+    }),
+  ),
+  {
+    ...drawing(
+      mixed('as a candidate, in evaluation', 2, [5, 5, 8], [pureNoise, depthwiseSeparable(3)], { weights: [0.7, 0.3] }),
+    ),
+    statistics: 'running',
+  },
   single('without anything to draw from', 2, [3, 5, 7], (builder, x) => builder.noise(x)),
   drawing(single('normal', 3, [5, 7, 16], (builder, x) => builder.noise(x))),
   drawing(single('of odd channels', 2, [3, 5, 7], (builder, x) => builder.noise(x))),

@@ -136,8 +136,10 @@ describe.each(testBackends)('on $name', (backend) => {
         const gradient = gradientOf(parameters, 'weight', step);
         const clip = Math.min(1, options.maxNorm / norm(gradient));
         for (let i = 0; i < weights.length; i++) {
-          momentum[i] = options.momentum * momentum[i] + clip * gradient[i] + options.weightDecay * weights[i];
-          weights[i] -= options.learningRate * momentum[i];
+          const before = options.momentum * momentum[i];
+          momentum[i] = before + clip * gradient[i] + options.weightDecay * weights[i];
+          const ahead = options.nesterov ? momentum[i] - before + options.momentum * momentum[i] : momentum[i];
+          weights[i] -= options.learningRate * ahead;
         }
       }
       return { weights, momentum };
@@ -146,6 +148,8 @@ describe.each(testBackends)('on $name', (backend) => {
     it.each<[string, Partial<SgdOptions>]>([
       ['alone', {}],
       ['with momentum', { momentum: 0.9 }],
+      ["with Nesterov's momentum", { momentum: 0.9, nesterov: true }],
+      ["with Nesterov's momentum, decay and clipping", { momentum: 0.8, nesterov: true, weightDecay: 0.1, maxNorm: 5 }],
       ['with weight decay', { weightDecay: 0.1 }],
       ['with clipping', { maxNorm: 5 }],
       ['with everything', { momentum: 0.9, weightDecay: 0.03, maxNorm: 5 }],

@@ -198,6 +198,12 @@ const fields: readonly Row[] = [
     { statistics: 'training' },
     "expected one of running, batch, moving for commands[1].statistics but received 'training'",
   ],
+  [
+    'sgd',
+    { momentum: 0, nesterov: true },
+    'expected a momentum above 0 with it for commands[1].nesterov but received 0',
+  ],
+  ['sgd', { nesterov: 1 }, 'expected true or false for commands[1].nesterov but received 1'],
   ['gradients', { mixing: 1 }, 'for commands[1].mixing but received 1'],
   ['gradients', { read: [1e9] }, 'for commands[1].read[0] but received 1000000000'],
   ['gradients', { read: 3 }, 'expected a list of nodes for commands[1].read but received 3'],

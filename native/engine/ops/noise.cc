@@ -6,6 +6,7 @@ namespace {
 Attributes read(AttributeReader& reader) {
   NoiseAttributes noise;
   noise.integers = reader.flag("distribution");
+  noise.always = reader.flag("always");
   noise.number = reader.integer("number");
   return noise;
 }

@@ -87,8 +87,8 @@ function encodeGroups(groups: readonly string[], map: ParameterMap): object {
   });
 }
 
-function encodeDropout({ seed, epoch, step, pathFactor = 1, noiseScale = 1 }: DropoutDraw): object {
-  return { seed, epoch, step, pathFactor, noiseScale, purpose: purposes.dropout };
+function encodeDropout({ seed, epoch, step, pathFactor = 1, noiseScale = 1, drops = true }: DropoutDraw): object {
+  return { seed, epoch, step, pathFactor, noiseScale, drops, purpose: purposes.dropout };
 }
 
 /** Given inputs as [node, values] pairs. */

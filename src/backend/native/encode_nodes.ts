@@ -121,6 +121,7 @@ function writeAttributes(numbers: NumberWriter, node: Node, nodes: readonly Node
       break;
     case 'noise':
       numbers.put(node.distribution === 'integers' ? 1 : 0);
+      numbers.put(node.always ? 1 : 0);
       numbers.put(node.number);
       break;
     case 'distillation':

@@ -19,7 +19,8 @@ export function sgd(arenas: Arenas, command: SgdCommand): number {
   for (let i = 0; i < values.length; i++) {
     const gradient = Math.fround(clip * gradients[i] + command.weightDecay * values[i]);
     momentum[i] = command.momentum * momentum[i] + gradient;
-    values[i] -= command.learningRate * momentum[i];
+    const step = command.nesterov ? gradient + command.momentum * momentum[i] : momentum[i];
+    values[i] -= command.learningRate * step;
   }
   return norm;
 }

@@ -256,7 +256,7 @@ class Pass {
 
   #mask({ rate, drops, number, shape }: DropoutNode): Tensor | undefined {
     const { tf, dropout, batchSize } = this.#options;
-    if (dropout === undefined) return undefined;
+    if (dropout === undefined || dropout.drops === false) return undefined;
     const { seed, epoch, step, pathFactor = 1 } = dropout;
     const whole = drops === 'samples';
     const effective = Math.fround(rate) * (whole ? Math.fround(pathFactor) : 1);
@@ -272,10 +272,11 @@ class Pass {
     return tf.tensor(mask, maskShape, 'float32');
   }
 
-  #noise({ distribution, number, shape }: NoiseNode): Tensor | undefined {
+  #noise({ distribution, number, shape, always }: NoiseNode): Tensor | undefined {
     const { tf, dropout, batchSize } = this.#options;
     if (dropout === undefined) return undefined;
-    const { seed, epoch, step, noiseScale = 1 } = dropout;
+    const { seed, epoch, step } = dropout;
+    const noiseScale = always ? 1 : (dropout.noiseScale ?? 1);
     const stream = { seed, epoch, step, purpose: 'dropout', part: number } as const;
     const count = elementsOf(shape, batchSize);
     const drawn = distribution === 'normal' ? normal(stream, count) : integers(stream, -3, 6, count);

@@ -20,7 +20,7 @@ export const blank = defineMethod({
   imageSize: 32,
   settings: blankSettingRules,
   presets: blankPresets,
-  spaces: ['s5', 's1', 's2', 's3', 'darts', 'nasbench201'],
+  spaces: ['s5', 's1', 's2', 's3', 's4', 'darts', 'nasbench201'],
   usualTraining: (preset) => ({ preset: preset === 'paper' ? 'cifar10' : 'quick' }),
   // Nothing learns on validation images.
   measures: alternatingMeasures.filter(({ name, of }) => !(name === 'validationLoss' && of === 'step')),

@@ -36,8 +36,15 @@ export const darts = defineMethod({
   settings: settingRules,
   presets,
   spaces: [
-    ...['darts', 'darts_without_none', 'fairdarts', 's1', 's2', 's3', 's5'],
-    ...['nasbench201', 'nas-bench-201-simple', 'nas-bench-201-s2', 'nas-bench-201-s10', 'connect-nas'],
+    ...['darts', 'darts_without_none', 'fairdarts', 's1', 's2', 's3', 's4', 's5'],
+    ...[
+      'nasbench201',
+      'nas-bench-201-simple',
+      'nas-bench-201-s2',
+      'nas-bench-201-s4',
+      'nas-bench-201-s10',
+      'connect-nas',
+    ],
   ],
   usualTraining: (preset) => ({ preset: usualTrainings[preset] }),
   measures: [...alternatingMeasures, ...zeroOneMeasures(true), ...randomMeasures],

@@ -22,7 +22,7 @@ export const sdarts = defineMethod({
   imageSize: 32,
   settings: sdartsSettingRules,
   presets: sdartsPresets,
-  spaces: ['s5', 's1', 's2', 's3', 'darts', 'nasbench201'],
+  spaces: ['s5', 's1', 's2', 's3', 's4', 'darts', 'nasbench201'],
   usualTraining: (preset) => ({ preset: preset === 'paper' ? 'cifar10' : 'quick' }),
   measures: alternatingMeasures,
   describe: (context) =>

@@ -1,5 +1,6 @@
 import { checkAugmentation, placementOf } from '../../augment/augment.ts';
 import type { Device } from '../../backend/device.ts';
+import { endsOf } from '../../backend/graph_ends.ts';
 import type { Parameters } from '../../backend/parameters.ts';
 import { holdOut } from '../../data/split.ts';
 import { ArgumentError, invalid } from '../../errors.ts';
@@ -129,7 +130,8 @@ class TrainingRun implements MethodRun {
     this.#training = resources.use(createProgramSet(device, training.graph, trained, settings.precision));
     this.#plain = resources.use(createProgramSet(device, plain.graph, averages ?? trained, settings.precision));
     this.#training.programFor(Math.min(settings.batchSize, images.count));
-    this.#batches = new BatchWalk((epoch, step) => trainBatches(source, epoch, step));
+    const drawing = { ...source, draws: endsOf(training.graph).draws };
+    this.#batches = new BatchWalk((epoch, step) => trainBatches(drawing, epoch, step));
     this.#steps = Math.ceil(images.count / settings.batchSize);
     const average = averages && { average: { parameters: averages, optimizer: false } };
     this.state = { parameters: { network: { parameters: trained, optimizer: true }, ...average }, values: {} };
@@ -180,6 +182,7 @@ class TrainingRun implements MethodRun {
       logits: this.#logits,
       classes,
       batches: testBatches(scored, statistics, settings.batchSize, signal),
+      draw: { seed: this.#source.seed, epoch, step: 0 },
       signal,
     });
     const measures = this.#means.end({ loss, accuracy, top5 });

@@ -27,7 +27,17 @@ describe('operations', () => {
       'dil_conv_3x3',
       'dil_conv_5x5',
       'conv_7x1_1x7',
+      'noise',
     ]);
+  });
+
+  it('noise is normal numbers on zeros of the output shape, in every pass, without parameters', () => {
+    const { nodes, names } = build('noise', { ...supernet, stride: 2 });
+    expect(nodes).toMatchObject([
+      { op: 'zero', shape: [4, 5, 6] },
+      { op: 'noise', distribution: 'normal', always: true },
+    ]);
+    expect(names).toEqual([]);
   });
 
   it.each(Object.keys(operations))('%s keeps the size at stride 1 and halves it at stride 2', (name) => {
