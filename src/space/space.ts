@@ -110,6 +110,11 @@ export const spaces: Readonly<Record<string, SearchSpace>> = {
   'connect-nas': { name: 'connect-nas', ...nasbench201, candidates: [noneName, skipName, 'nor_conv_3x3'] },
 };
 
+/** The row of an edge: they lie by node, then by input; node n has n more than the cell has inputs. */
+export function rowOf(node: number, input: number, inputs = 2): number {
+  return (node * (node - 1)) / 2 + node * inputs + input;
+}
+
 /** A search space that is given whole or by name, as it is. Throws ArgumentError for a name that there is not. */
 export function spaceOf(space: string | SearchSpace): SearchSpace {
   if (typeof space !== 'string') return space;
