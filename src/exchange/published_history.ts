@@ -208,7 +208,9 @@ export async function writePublishedHistory(folder: string, history: MixingHisto
   checkHistory(history);
   const { layout, entries } = history;
   if (!('normal' in layout.tables)) {
-    throw new ArgumentError("FairDARTS' files have a table for each cell type, but this search has one for each cell");
+    throw new ArgumentError(
+      "FairDARTS' files have a table for normal and one for reduction cells, which this search has not",
+    );
   }
   const files = filesOf(folder);
   const written: string[] = [];

@@ -45,6 +45,9 @@ function checked(skeleton: Skeleton): Skeleton {
   check('skeleton.cells', cells, oneOf(['types', 'one']));
   checkRecord('skeleton.operations', skeleton.operations, 'functions by name');
   checkRecord('skeleton.usual', skeleton.usual, 'supernet and derived');
+  for (const network of ['supernet', 'derived'] as const) {
+    checkRecord(`skeleton.usual.${network}`, skeleton.usual[network], 'initChannels and layers');
+  }
   for (const part of ['kindsOf', 'strideOf', 'candidateName', 'build'] as const) {
     if (typeof skeleton[part] !== 'function') throw invalid(`skeleton.${part}`, 'a function', skeleton[part]);
   }

@@ -171,9 +171,9 @@ export const spaces: Readonly<Record<string, SearchSpace>> = {
   'connect-nas': { name: 'connect-nas', ...nasbench201, candidates: [noneName, skipName, 'nor_conv_3x3'] },
 };
 
-/** The row of an edge of a cell of two inputs: they lie by node, then by input; node n has n + 2. */
-function rowOf(node: number, input: number): number {
-  return (node * (node + 3)) / 2 + input;
+/** The row of an edge: they lie by node, then by input; node n has n more than the cell has inputs. */
+export function rowOf(node: number, input: number, inputs = 2): number {
+  return (node * (node - 1)) / 2 + node * inputs + input;
 }
 
 /** A search space that is given whole or by name, as it is. Throws ArgumentError for a name that there is not. */
@@ -184,7 +184,7 @@ export function spaceOf(space: string | SearchSpace): SearchSpace {
 }
 
 /** Name of the skeleton of a search space, given whole or by name. Throws ArgumentError for a name that there is not. */
-export function skeletonNameOf(space: string | SearchSpace): string {
+export function _skeletonNameOf(space: string | SearchSpace): string {
   const { skeleton = 'darts' } = spaceOf(space) ?? {};
   return typeof skeleton === 'object' ? skeleton?.name : skeleton;
 }
@@ -193,8 +193,8 @@ export function skeletonNameOf(space: string | SearchSpace): string {
  * Checks a search space, given whole or by name, and writes its edges out; `kinds` are those of the network's cells, which matter where
  * they do not share alpha. Throws ArgumentError for a faulty one.
  */
-export function resolveSpace(space: string | SearchSpace, kinds: readonly CellKind[] = cellTypes): ResolvedSpace {
-  if (typeof space === 'string') return resolveSpace(spaceOf(space), kinds);
+export function _resolveSpace(space: string | SearchSpace, kinds: readonly CellKind[] = cellTypes): ResolvedSpace {
+  if (typeof space === 'string') return _resolveSpace(spaceOf(space), kinds);
   if (typeof space !== 'object' || space === null) throw invalid('space', 'a name or a search space', space);
   const { name, nodes, sharedAlpha = true, activation = 'softmax', alphaDeviation = 1e-3 } = space;
   if (typeof name !== 'string' || name === '') throw invalid('space.name', 'a name', name);

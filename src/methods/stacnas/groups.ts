@@ -1,9 +1,9 @@
 // The groups of StacNAS (Li et al., arXiv:1909.11926, section 4): operations whose features correlate, of which the first stage has one each.
 import { ArgumentError, invalid } from '../../errors.ts';
-import { type CellKey, type CellKind, cellKey, cellName, inputsOf } from '../../genotype/genotype.ts';
+import { type CellKey, cellKey, cellName, inputsOf } from '../../genotype/genotype.ts';
 import { noneName, skipName } from '../../operation/operations.ts';
 import { skeletons } from '../../skeleton/skeletons.ts';
-import type { EdgePlace, ResolvedSpace, SearchSpace } from '../../space/space.ts';
+import { type EdgePlace, type ResolvedSpace, rowOf, type SearchSpace } from '../../space/space.ts';
 import { invalidWord } from '../../suggest.ts';
 
 /** Operations that compete in the second stage, in the order of its candidates. */
@@ -91,7 +91,7 @@ export function memberSpace(
   }
   const candidates = ({ cell, index, node, input }: EdgePlace) => {
     const own = winners[index === undefined ? cell : cellKey(index)];
-    const members = groupOf(own[rowOf(cell, node, input)], groups) ?? [];
+    const members = groupOf(own[rowOf(node, input, inputsOf(cell))], groups) ?? [];
     return [...(skipTwice ? members : new Set(members)), noneName];
   };
   return { name: `${name}, members`, skeleton, nodes, sharedAlpha, candidates };
@@ -99,9 +99,4 @@ export function memberSpace(
 
 function groupOf(name: string, groups: Groups): readonly string[] | undefined {
   return groups.find((members) => members.includes(name));
-}
-
-/** Edges lie by node, then by input; node n has n more than the cell has inputs. */
-function rowOf(kind: CellKind, node: number, input: number): number {
-  return (node * (node - 1)) / 2 + node * inputsOf(kind) + input;
 }

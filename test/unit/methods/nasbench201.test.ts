@@ -8,6 +8,7 @@ import { openDevice } from '../../../src/backend/open.ts';
 import { correlateAlpha } from '../../../src/correlate.ts';
 import { ArgumentError } from '../../../src/errors.ts';
 import { exportNetwork } from '../../../src/exchange/export.ts';
+import { writePublishedHistory } from '../../../src/exchange/published_history.ts';
 import { genotypes } from '../../../src/genotype/published.ts';
 import { formatGenotype, parseGenotype } from '../../../src/genotype/text.ts';
 import { findFeatures } from '../../../src/run/features.ts';
@@ -146,6 +147,19 @@ describe('runs of one cell', () => {
     await expect(spaceOfCheckpoint(join(out, 'checkpoint.safetensors'))).rejects.toThrow(
       `the skeleton mine of ${out} is no known one: its supernet cannot be built`,
     );
+  });
+
+  it.each(['|none~0|+|none~0|none~1|', '|skip_connect~0|+|skip_connect~0|skip_connect~1|'])(
+    'train cells without weights: %s',
+    async (text) => {
+      const { testLoss } = await train({ genotype: parseGenotype(text), settings: small, dataset, device }).result;
+      expect(testLoss).toBeGreaterThan(0);
+    },
+  );
+
+  it('have no place in the files of FairDARTS', async () => {
+    const written = writePublishedHistory(join(folder, 'published'), await readHistory(run));
+    await expect(written).rejects.toThrow('a table for normal and one for reduction cells');
   });
 
   it('train other genotypes with the presets of those', async () => {
