@@ -193,8 +193,8 @@ export function _skeletonNameOf(space: string | SearchSpace): string {
  * Checks a search space, given whole or by name, and writes its edges out; `kinds` are those of the network's cells, which matter where
  * they do not share alpha. Throws ArgumentError for a faulty one.
  */
-export function _resolveSpace(space: string | SearchSpace, kinds: readonly CellKind[] = cellTypes): ResolvedSpace {
-  if (typeof space === 'string') return _resolveSpace(spaceOf(space), kinds);
+export function resolveSpace(space: string | SearchSpace, kinds: readonly CellKind[] = cellTypes): ResolvedSpace {
+  if (typeof space === 'string') return resolveSpace(spaceOf(space), kinds);
   if (typeof space !== 'object' || space === null) throw invalid('space', 'a name or a search space', space);
   const { name, nodes, sharedAlpha = true, activation = 'softmax', alphaDeviation = 1e-3 } = space;
   if (typeof name !== 'string' || name === '') throw invalid('space.name', 'a name', name);
