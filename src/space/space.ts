@@ -184,7 +184,7 @@ export function spaceOf(space: string | SearchSpace): SearchSpace {
 }
 
 /** Name of the skeleton of a search space, given whole or by name. Throws ArgumentError for a name that there is not. */
-export function _skeletonNameOf(space: string | SearchSpace): string {
+export function skeletonNameOf(space: string | SearchSpace): string {
   const { skeleton = 'darts' } = spaceOf(space) ?? {};
   return typeof skeleton === 'object' ? skeleton?.name : skeleton;
 }
