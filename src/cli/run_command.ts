@@ -166,7 +166,7 @@ export function addDeviceOptions(command: Command): void {
 
 /** What the library takes for a run of a method, but for the genotype. */
 export function runOptionsOf(
-  { settings: table }: Method,
+  { settings: table, needs }: Method,
   flags: RunFlags,
   directory: string,
   signal: AbortSignal,
@@ -178,7 +178,9 @@ export function runOptionsOf(
   const { method, preset, space, validationPortion, from, stage, epoch } = flags;
   const settings = givenSettings(table, flags as Readonly<Record<string, unknown>>);
   const data = { dataset, limit, imageSize, colourProfile, validationPortion };
-  return { ...runtime, ...data, method, preset, space, settings, seed, from, stage, epoch, out: directory };
+  // Else a setting may be called so, as StacNAS' is.
+  const source = needs === 'run' ? { stage, epoch } : {};
+  return { ...runtime, ...data, ...source, method, preset, space, settings, seed, from, out: directory };
 }
 
 /** What happens to image files where nobody says otherwise, in words. */
