@@ -47,6 +47,7 @@ export async function describeTraining(context: MethodContext<TrainSettings>): P
   if (settings.keepNone && settings.emaDecay > 0) {
     throw new ArgumentError('emaDecay averages weights alone, not those of keepNone: expected 0 beside it');
   }
+  checkNesterov(settings);
   const networks = buildTrainNetworks(genotype, dataset, settings);
   const { graph } = networks.training;
   return {
@@ -73,6 +74,14 @@ export async function describeTraining(context: MethodContext<TrainSettings>): P
       return new TrainingRun(device, networks, { trained, averages }, source, { scored, ...about }, resources);
     },
   };
+}
+
+/** Before a device, which would say so of a command. */
+function checkNesterov({ nesterov, optimizer, momentum }: TrainSettings): void {
+  if (!nesterov) return;
+  if (optimizer === 'adam')
+    throw new ArgumentError("nesterov is a form of SGD's momentum: expected none of it (--no-nesterov) with adam");
+  if (momentum === 0) throw invalid('momentum', 'a number above 0 with nesterov', momentum);
 }
 
 /** What a training trains, and averages of it. */

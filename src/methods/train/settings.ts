@@ -33,6 +33,7 @@ export const trainSettingRules = {
   warmupEpochs: integer(0, 0, 1e6, 'epochs over which the learning rate rises'),
   optimizer: choice('sgd', optimizers, 'what moves the weights: SGD with momentum, or Adam with betas 0.9 and 0.999'),
   momentum: number(0.9, 0, 1, 'of SGD'),
+  nesterov: flag(false, "Nesterov's form of that momentum, as NAS-Bench-201 trained its cells"),
   weightDecay: number(3e-4, 0, 100, 'of the weights'),
   gradClip: number(5, 1e-12, Number.MAX_VALUE, 'largest norm of the gradient'),
   auxiliary: flag(true, 'also learn from an auxiliary head behind the second reduction'),
@@ -89,8 +90,8 @@ const imagenet: Partial<TrainSettings> = {
   ...{ randomResizedCrop: true, colorJitter: 0.4, hueJitter: 0.2 },
 };
 
-/** What a network of NAS-Bench-201 does without: it has no auxiliary head, and its benchmark drops and hides nothing. */
-const plain = { auxiliary: false, dropPathProb: 0, cutout: false } as const;
+/** How NAS-Bench-201's cells were trained, of any size: without an auxiliary head, and nothing is dropped or hidden. */
+const nasbench201 = { nesterov: true, auxiliary: false, dropPathProb: 0, cutout: false } as const;
 
 /** A bound that no gradient reaches. */
 const unclipped = 1e30;
@@ -103,9 +104,8 @@ const stacnas = { normalisePooling: true, scheduleAhead: true, smoothScores: tru
  * minutes. `fairdarts` is the command that FairDARTS' code gives (arXiv:1911.12126), `fairdarts-compared` what its genotypes were compared
  * with others by; its authors trained for 1600 epochs with batches of 96 (its issue 5). `stacnas` and `stacnas-fancy` are the two of StacNAS
  * (arXiv:1909.11926), the second as its authors reached their best figure (its issue 5); they published none for ImageNet, where
- * `stacnas-imagenet` trains its networks as `imagenet` does. `nasbench201` is how NAS-Bench-201 trained its cells (arXiv:2001.00326) but for
- * Nesterov's form of momentum, which devices do not know yet; `nasbench201-quick` is a small one. `limit` is how many training images a
- * preset uses (all when absent).
+ * `stacnas-imagenet` trains its networks as `imagenet` does. `nasbench201` is how NAS-Bench-201 trained its cells (arXiv:2001.00326),
+ * `nasbench201-quick` a small one. `limit` is how many training images a preset uses (all when absent).
  */
 export const trainPresets: Presets<TrainSettings, TrainPresetName> = presetsOf(trainSettingRules, {
   quick: {
@@ -120,13 +120,13 @@ export const trainPresets: Presets<TrainSettings, TrainPresetName> = presetsOf(t
   'stacnas-fancy': { settings: { ...stacnas, autoAugment: 'fairdarts', epochs: 1200 } },
   'stacnas-imagenet': { settings: { ...imagenet, normalisePooling: true } },
   'nasbench201-quick': {
-    settings: { ...plain, batchSize: 32, epochs: 5, initChannels: 8, layers: 3 },
+    settings: { ...nasbench201, batchSize: 32, epochs: 5, initChannels: 8, layers: 3 },
     limit: 4000,
     skeleton: 'nasbench201',
   },
   nasbench201: {
     settings: {
-      ...{ ...plain, batchSize: 256, epochs: 200, initChannels: 16, layers: 15 },
+      ...{ ...nasbench201, batchSize: 256, epochs: 200, initChannels: 16, layers: 15 },
       ...{ learningRate: 0.1, weightDecay: 5e-4, gradClip: unclipped },
     },
     skeleton: 'nasbench201',
