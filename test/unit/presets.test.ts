@@ -35,6 +35,7 @@ const search: SearchSettings = {
   flopsThreshold: 500,
   drawnBatches: false,
   fileOrder: false,
+  flip: 'usual',
   augmentedValidation: false,
   cutout: false,
   cutoutLength: 16,
@@ -127,6 +128,7 @@ const cifar10: TrainSettings = {
   keepNone: false,
   labelSmooth: 0,
   smoothScores: false,
+  flip: 'usual',
   cutout: true,
   cutoutLength: 16,
   mixup: 0,
@@ -166,6 +168,7 @@ const imagenet: TrainSettings = {
   keepNone: false,
   labelSmooth: 0.1,
   smoothScores: false,
+  flip: 'usual',
   cutout: false,
   cutoutLength: 16,
   mixup: 0,
@@ -205,6 +208,7 @@ const fairdarts: TrainSettings = {
   keepNone: false,
   labelSmooth: 0,
   smoothScores: false,
+  flip: 'usual',
   cutout: true,
   cutoutLength: 16,
   mixup: 0,
@@ -244,6 +248,7 @@ const nasbench201: TrainSettings = {
   keepNone: false,
   labelSmooth: 0,
   smoothScores: false,
+  flip: 'usual',
   cutout: false,
   cutoutLength: 16,
   mixup: 0,
@@ -278,7 +283,7 @@ describe('presets', () => {
     },
     // darts-pt.md: arXiv:2108.04392 and its code.
     'darts-pt': {
-      settings: { ...search, drawnBatches: true, fileOrder: true, augmentedValidation: true },
+      settings: { ...search, drawnBatches: true, fileOrder: true, flip: 'on', augmentedValidation: true },
       space: 's5',
     },
     'nasbench201-quick': {
@@ -289,7 +294,7 @@ describe('presets', () => {
     // arXiv:2108.04392 and its code: the supernet of NAS-Bench-201.
     nasbench201: {
       settings: {
-        ...{ ...search, drawnBatches: true, fileOrder: true, augmentedValidation: true },
+        ...{ ...search, drawnBatches: true, fileOrder: true, flip: 'on', augmentedValidation: true },
         ...{ epochs: 100, layers: 15 },
       },
       ...{ space: 'nasbench201', skeleton: 'nasbench201' },
@@ -317,6 +322,9 @@ describe('presets', () => {
       },
     },
     'stacnas-imagenet': { settings: { ...imagenet, normalisePooling: true } },
+    // darts-pt.md: arXiv:2108.04392 and its code, CIFAR-10 and the others.
+    'darts-pt': { settings: { ...cifar10, flip: 'on' } },
+    'darts-pt-small': { settings: { ...cifar10, flip: 'on', initChannels: 16, layers: 8 } },
     'nasbench201-quick': {
       settings: { ...quickTraining, layers: 3, auxiliary: false, nesterov: true },
       limit: 4000,

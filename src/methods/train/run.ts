@@ -10,6 +10,7 @@ import { withAffine } from '../../learn/affine_images.ts';
 import { BatchWalk } from '../../learn/batch_walk.ts';
 import { EpochMeans } from '../../learn/epoch_means.ts';
 import { type ImageFeed, openFeed } from '../../learn/feed.ts';
+import { withFlip } from '../../learn/flipped_images.ts';
 import { jointStep } from '../../learn/joint_step.ts';
 import { createProgramSet, type ProgramSet } from '../../learn/program_set.ts';
 import { trainLearningRate } from '../../learn/schedule.ts';
@@ -40,7 +41,7 @@ export async function describeTraining(context: MethodContext<TrainSettings>): P
   if (genotype === undefined) throw invalid('genotype', 'the genotype whose network is trained', genotype);
   const given = context.dataset;
   const whole = validationPortion === undefined ? given : holdOut(given, validationPortion, seed);
-  const { dataset, augment, notices } = withAffine(whole, settings, settings.affine);
+  const { dataset, augment, notices } = withAffine(withFlip(whole, settings.flip), settings, settings.affine);
   const { train, classes } = dataset;
   const test = testImagesOf(dataset);
   checkAugmentation(augment, train.shape);

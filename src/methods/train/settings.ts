@@ -15,7 +15,7 @@ import {
   type SettingTable,
 } from '../../setting_rules.ts';
 import { stemForms } from '../../skeleton/skeleton.ts';
-import { affineRule, cutoutRules, precisionRule } from '../shared_rules.ts';
+import { affineRule, cutoutRules, flipRule, precisionRule } from '../shared_rules.ts';
 
 /** The rule of every setting of the training of a derived network; names and defaults are the published ones (arXiv:1806.09055). */
 export const trainSettingRules = {
@@ -51,6 +51,7 @@ export const trainSettingRules = {
   ),
   labelSmooth: number(0, 0, 0.99, "share of a label's probability that is spread over all classes"),
   smoothScores: flag(false, 'smooth the labels of the scored loss as well, as StacNAS does'),
+  flip: flipRule,
   ...cutoutRules(true),
   mixup: number(0, 0, 1, 'mix images and labels in pairs, by shares of Beta(A, A); 0 for none'),
   emaDecay: number(0, 0, 1, 'score and keep averages of the weights, such as 0.9999; 0 for none'),
@@ -79,6 +80,8 @@ export type TrainPresetName =
   | 'stacnas'
   | 'stacnas-fancy'
   | 'stacnas-imagenet'
+  | 'darts-pt'
+  | 'darts-pt-small'
   | 'nasbench201-quick'
   | 'nasbench201';
 
@@ -89,6 +92,9 @@ const imagenet: Partial<TrainSettings> = {
   ...{ dropPathProb: 0, labelSmooth: 0.1, cutout: false },
   ...{ randomResizedCrop: true, colorJitter: 0.4, hueJitter: 0.2 },
 };
+
+/** DARTS-PT evaluates as DARTS does, but mirrors the digits of SVHN as it does other images. */
+const dartsPt = { flip: 'on' } as const;
 
 /** How NAS-Bench-201's cells were trained, of any size: without an auxiliary head, and nothing is dropped or hidden. */
 const nasbench201 = { nesterov: true, auxiliary: false, dropPathProb: 0, cutout: false } as const;
@@ -104,7 +110,8 @@ const stacnas = { normalisePooling: true, scheduleAhead: true, smoothScores: tru
  * minutes. `fairdarts` is the command that FairDARTS' code gives (arXiv:1911.12126), `fairdarts-compared` what its genotypes were compared
  * with others by; its authors trained for 1600 epochs with batches of 96 (its issue 5). `stacnas` and `stacnas-fancy` are the two of StacNAS
  * (arXiv:1909.11926), the second as its authors reached their best figure (its issue 5); they published none for ImageNet, where
- * `stacnas-imagenet` trains its networks as `imagenet` does. `nasbench201` is how NAS-Bench-201 trained its cells (arXiv:2001.00326),
+ * `stacnas-imagenet` trains its networks as `imagenet` does. `darts-pt` is the evaluation of DARTS-PT (arXiv:2108.04392) on CIFAR-10,
+ * `darts-pt-small` the one on CIFAR-100 and SVHN; its code's seed is 2. `nasbench201` is how NAS-Bench-201 trained its cells (arXiv:2001.00326),
  * `nasbench201-quick` a small one. `limit` is how many training images a preset uses (all when absent).
  */
 export const trainPresets: Presets<TrainSettings, TrainPresetName> = presetsOf(trainSettingRules, {
@@ -119,6 +126,8 @@ export const trainPresets: Presets<TrainSettings, TrainPresetName> = presetsOf(t
   stacnas: { settings: stacnas },
   'stacnas-fancy': { settings: { ...stacnas, autoAugment: 'fairdarts', epochs: 1200 } },
   'stacnas-imagenet': { settings: { ...imagenet, normalisePooling: true } },
+  'darts-pt': { settings: dartsPt },
+  'darts-pt-small': { settings: { ...dartsPt, initChannels: 16, layers: 8 } },
   'nasbench201-quick': {
     settings: { ...nasbench201, batchSize: 32, epochs: 5, initChannels: 8, layers: 3 },
     limit: 4000,

@@ -177,6 +177,7 @@ describe('config.json', () => {
       keepNone: false,
       smoothScores: false,
       affine: 'off',
+      flip: 'usual',
     };
     const settings = without(training.settings, ...Object.keys(later));
     expect(parseTraining({ format: 6, settings })).toEqual({ ...training, settings: { ...settings, ...later } });
