@@ -186,6 +186,7 @@ export type {
 } from './run/correlate.ts';
 export type {
   CheckpointEvent,
+  DecisionEvent,
   EpochEvent,
   GenotypeEvent,
   SearchEvent,
@@ -223,6 +224,7 @@ export {
 } from './select/rules.ts';
 export { type OperationCounts, operationCounts } from './select/statistics.ts';
 export { genotypeOf } from './select/strongest_edges.ts';
+export { type SelectByOptions, type SelectionRun, selectBy } from './selection.ts';
 export type { SettingRule } from './setting_rules.ts';
 export type { CellBuilder, CellPlace, Network, Skeleton, StackOptions, StemForm } from './skeleton/skeleton.ts';
 export { type SkeletonName, skeletons } from './skeleton/skeletons.ts';

@@ -133,8 +133,8 @@ describe('config.json', () => {
     [{ dataset: { ...config.dataset, classes: undefined } }, /a positive integer for dataset.classes/],
     [{ space: { ...config.space, given: 'no' } }, /a boolean for space.given/],
     [{ space: 'darts' }, /an object for space/],
-    [{ command: 'test' }, /one of search, train for command/],
-    [{ method: 'other' }, /expected a method among darts, fairdarts, stacnas but got 'other'/],
+    [{ command: 'test' }, /one of search, train, select for command/],
+    [{ method: 'other' }, /expected a method among darts, fairdarts, stacnas, sdarts, blank but got 'other'/],
     [{ graphs: { supernet: 1 } }, /digests by name for graphs/],
   ])('refuses %j', (changes, message) => {
     expect(() => parse(changes)).toThrow(FileError);
