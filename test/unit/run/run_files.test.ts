@@ -172,11 +172,12 @@ describe('config.json', () => {
     const without = (settings: object, ...names: string[]) =>
       Object.fromEntries(Object.entries(settings).filter(([name]) => !names.includes(name)));
     const later = {
-      ...{ scheduleAhead: false, annealEpochs: 0, dropPathUnit: 'published', optimizer: 'sgd' },
+      ...{ scheduleAhead: false, annealEpochs: 0, dropPathUnit: 'published', optimizer: 'sgd', nesterov: false },
       normalisePooling: false,
       keepNone: false,
       smoothScores: false,
       affine: 'off',
+      flip: 'usual',
     };
     const settings = without(training.settings, ...Object.keys(later));
     expect(parseTraining({ format: 6, settings })).toEqual({ ...training, settings: { ...settings, ...later } });
