@@ -199,6 +199,10 @@ export interface Stage {
   /** Of a run with several: cells of its network, and the graph of that. */
   readonly layers?: number;
   readonly graph?: Graph;
+  /** What its steps do, where stages take turns: those of one kind take about as long. Its name when absent. */
+  readonly kind?: string;
+  /** Of a run with several, where that is known: steps that those behind this one will take, by kind. */
+  readonly later?: Readonly<Record<string, number>>;
   /** Where what it leaves is kept within the run's directory, as others follow; in the directory itself when absent. */
   readonly folder?: string;
 }

@@ -11,22 +11,22 @@ import { makeFolder, makeFolders, runFiles, snapshotFile, writeGenotype } from '
 import type { EpochEvent, RunEvent, StageEvent, StepEvent } from './events.ts';
 import type { AlphaRecord, JournalRecord } from './journal.ts';
 import type { OpenRun } from './open.ts';
+import { Pace } from './pace.ts';
 
 /** Told of what happens. */
 export type Emit = (event: RunEvent) => void;
 
-/** When this process began, for estimates; a resumed run counts from its resumption. */
+/** When things began in this process; a resumed run counts from its resumption. */
 interface Clock {
-  readonly start: number;
   epochStart: number;
   lastCheckpoint: number;
-  stepsDone: number;
+  readonly pace: Pace;
 }
 
 /** Takes a run from its position to the end. Throws AbortedError, DivergedError or what the device and the disk throw. */
 export async function runToEnd(run: OpenRun, emit: Emit): Promise<void> {
   const now = performance.now();
-  const clock: Clock = { start: now, epochStart: now, lastCheckpoint: now, stepsDone: 0 };
+  const clock: Clock = { epochStart: now, lastCheckpoint: now, pace: new Pace(now) };
   let stage = await run.running.stage(run.at.stage);
   while (stage !== undefined) {
     while (run.at.epoch < stage.epochs) {
@@ -96,16 +96,17 @@ async function recordInitial(run: OpenRun): Promise<void> {
 
 async function takeStep(
   run: OpenRun,
-  { epochs, steps }: Stage,
+  stage: Stage,
   clock: Clock,
 ): Promise<{ readonly event: StepEvent; readonly report: StepReport }> {
   const { at } = run;
+  const { epochs, steps } = stage;
   const began = performance.now();
   const report = await run.running.step(at);
   checkStep(run, report);
   run.at = { ...at, step: at.step + 1, updates: at.updates + 1 };
-  clock.stepsDone++;
-  const stepsLeft = (epochs - at.epoch) * steps - run.at.step;
+  const now = performance.now();
+  clock.pace.took(stage, now);
   const event = {
     type: 'step',
     epoch: at.epoch,
@@ -113,8 +114,8 @@ async function takeStep(
     step: at.step,
     steps,
     ...report.measures,
-    imagesPerSecond: (report.samples * 1000) / (performance.now() - began),
-    secondsLeft: ((performance.now() - clock.start) / 1000 / clock.stepsDone) * stepsLeft,
+    imagesPerSecond: (report.samples * 1000) / (now - began),
+    secondsLeft: clock.pace.secondsLeft(stage, (epochs - at.epoch) * steps - run.at.step),
   };
   // The measures are what the method says that its events have.
   return { event: event as unknown as StepEvent, report };

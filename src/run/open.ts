@@ -123,7 +123,7 @@ function startEvent(
     seed,
     epochs,
     steps,
-    ...(stage.layers !== undefined && { stageName: stage.name }),
+    ...((stage.layers ?? stage.later) !== undefined && { stageName: stage.name }),
     directory: files?.directory,
     resumed: config && { epoch, step },
   };

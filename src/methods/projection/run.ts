@@ -41,6 +41,10 @@ export interface SelectionOptions {
 /** Passes of decisions in one epoch have numbers this far apart. */
 const passesOfDecision = 256;
 
+function kindOf(part: Part): 'decision' | 'fine-tuning' {
+  return 'epochs' in part ? 'fine-tuning' : 'decision';
+}
+
 /** A run of a selection. */
 export class ProjectionRun implements MethodRun {
   readonly state: RunState;
@@ -71,17 +75,26 @@ export class ProjectionRun implements MethodRun {
   async stage(index: number): Promise<Stage | undefined> {
     if (index >= this.#plan.length) return undefined;
     const part = this.#plan[index];
+    const later: Record<string, number> = { decision: 0, 'fine-tuning': 0 };
+    for (const behind of this.#plan.slice(index + 1)) later[kindOf(behind)] += this.#stepsOf(behind);
     const isDecision = (one: Part) => 'decision' in one;
     const number = this.#plan.slice(0, index + 1).filter(isDecision).length;
+    const kind = kindOf(part);
     if ('epochs' in part) {
-      return { name: `fine-tuning behind decision ${number}`, epochs: part.epochs, steps: this.#training.steps };
+      const { epochs } = part;
+      return { name: `fine-tuning behind decision ${number}`, kind, epochs, steps: this.#training.steps, later };
     }
     const of = `decision ${number} of ${this.#plan.filter(isDecision).length}`;
     const what = part.decision.kind === 'operation' ? 'operations' : 'inputs of nodes';
-    return { name: `${of}, ${what}`, epochs: 1, steps: this.#stepsOf(part.decision) };
+    return { name: `${of}, ${what}`, kind, epochs: 1, steps: this.#stepsOf(part), later };
   }
 
-  #stepsOf(decision: Decision): number {
+  /** Of all its epochs. */
+  #stepsOf(part: Part): number {
+    return 'epochs' in part ? part.epochs * this.#training.steps : this.#scoresOf(part.decision);
+  }
+
+  #scoresOf(decision: Decision): number {
     if (this.#options.by === 'magnitude') return 1;
     return decision.of.reduce((sum, place) => sum + scoresOf(this.#training.supernet, decision, place), 0);
   }
@@ -162,7 +175,7 @@ export class ProjectionRun implements MethodRun {
       samples: images,
       measures: { scoreAccuracy: accuracy, scoreLoss: loss },
       gradientNorm: 0,
-      last: at.step + 1 === this.#stepsOf(decision),
+      last: at.step + 1 === this.#scoresOf(decision),
     };
   }
 
