@@ -28,7 +28,7 @@ export async function findSource(
   const run = await readRun(directory, methods);
   const { config } = run;
   if (config.command !== 'search')
-    throw new FileError(`${directory} is no search: there is no supernet to select from`);
+    throw new FileError(`${directory} is no search: there is no supernet to go on with`);
   const { files } = stageNamed(await readRecordedStages(directory), stage, 'last', directory);
   const checkpoint = resolve(files.checkpoint);
   if (!(await exists(checkpoint))) {

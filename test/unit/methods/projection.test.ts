@@ -1,6 +1,5 @@
 // Perturbation-based selection (DARTS-PT, arXiv:2108.04392): its order, its rules, and a run of it.
 import { describe, expect, it } from 'vitest';
-import { leastMissed, mostMissed } from '../../../src/methods/projection/decide.ts';
 import { type Decision, planOf } from '../../../src/methods/projection/plan.ts';
 import { givenRows, openRows, projectedRows, withoutNone, withRow } from '../../../src/methods/projection/projected.ts';
 import { projectionPresets } from '../../../src/methods/projection/settings.ts';
@@ -13,6 +12,7 @@ import {
   turnAt,
 } from '../../../src/methods/projection/standing.ts';
 import { uniform } from '../../../src/random/philox.ts';
+import { leastMissed, mostMissed } from '../../../src/select/absence.ts';
 import { selectableOf } from '../../../src/select/layout.ts';
 
 const { settings } = projectionPresets.paper;
