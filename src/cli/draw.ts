@@ -1,7 +1,5 @@
-import { extname } from 'node:path';
 import type { Command } from 'commander';
 import { ArgumentError, invalid } from '../errors.ts';
-import { writeFileAtomic } from '../io/atomic.ts';
 import { drawGenotype, type PictureFormat } from '../report/draw.ts';
 import { type DrawHistoryOptions, drawHistory, historyKinds } from '../report/draw_history.ts';
 import { type DrawScoresOptions, drawScores } from '../report/draw_scores.ts';
@@ -12,6 +10,7 @@ import { criteria } from '../select/absence.ts';
 import { genotypeArgument, genotypeArgumentHelp } from './genotype_argument.ts';
 import { addHistoryOptions, cellHelp, cellsTold, historyOf } from './history_options.ts';
 import { choiceParser, textParser } from './options.ts';
+import { pictureFormat, writePicture } from './picture.ts';
 import { publishedNames } from './published_names.ts';
 
 const formats: readonly PictureFormat[] = ['svg', 'png', 'dot'];
@@ -82,9 +81,9 @@ async function draw(argument: string | undefined, given: Given): Promise<void> {
   const surplus = ofHistories.find((name) => given[name] !== undefined);
   if (surplus !== undefined) throw new ArgumentError(`--${surplus} is for --history: a genotype is drawn as it is`);
   // The file name is judged first: it is the cheaper mistake to find.
-  const format = out === undefined ? 'dot' : formatOf(out, formats);
+  const format = out === undefined ? 'dot' : pictureFormat(out, formats);
   const { genotype } = await genotypeArgument(argument);
-  await write(await drawGenotype(genotype, format), out);
+  await writePicture(await drawGenotype(genotype, format), out);
 }
 
 async function drawHistories(
@@ -93,14 +92,14 @@ async function drawHistories(
   { out, kind, cell, by, threshold, ...published }: Given,
 ): Promise<void> {
   if (argument !== undefined) throw new ArgumentError(`a genotype and --history cannot be drawn at once: ${argument}`);
-  const format = out === undefined ? 'svg' : formatOf(out, ['svg', 'png']);
+  const format = out === undefined ? 'svg' : pictureFormat(out, ['svg', 'png']);
   if (kind !== 'skips' && sources.length > 1) {
     throw invalid('--history', `one search for --kind ${kind ?? 'grid'} (skips compares several)`, sources.length);
   }
   const histories = [];
   for (const name of sources) histories.push({ name, history: await readHistory(name, historyOf(published)) });
   for (const { history } of histories) cellsTold(history, cell);
-  await write(await drawHistory(histories, { kind, cell, by, threshold, format }), out);
+  await writePicture(await drawHistory(histories, { kind, cell, by, threshold, format }), out);
 }
 
 async function drawScoresOf(argument: string | undefined, run: string, given: Given): Promise<void> {
@@ -109,24 +108,7 @@ async function drawScoresOf(argument: string | undefined, run: string, given: Gi
   if (other !== undefined) throw new ArgumentError(`--scores is drawn by itself: leave out ${other}`);
   const surplus = ofHistories.find((name) => given[name] !== undefined);
   if (surplus !== undefined) throw new ArgumentError(`--${surplus} is for --history: scores are drawn as they are`);
-  const format = out === undefined ? 'svg' : formatOf(out, ['svg', 'png']);
+  const format = out === undefined ? 'svg' : pictureFormat(out, ['svg', 'png']);
   const svg = drawScores(run, await readDecisions(run), { projCrit });
-  await write(format === 'svg' ? svg : await rasterise(svg), out);
-}
-
-async function write(picture: string | Uint8Array, out: string | undefined): Promise<void> {
-  if (out === undefined) {
-    process.stdout.write(picture);
-  } else {
-    await writeFileAtomic(out, picture);
-    process.stdout.write(`wrote ${out}\n`);
-  }
-}
-
-function formatOf<T extends PictureFormat>(file: string, formats: readonly T[]): T {
-  const extension = extname(file).slice(1).toLowerCase();
-  const format = formats.find((name) => name === extension);
-  if (format !== undefined) return format;
-  const endings = formats.map((name) => `.${name}`);
-  throw invalid('--out', `a file name that ends in ${endings.slice(0, -1).join(', ')} or ${endings.at(-1)}`, file);
+  await writePicture(format === 'svg' ? svg : await rasterise(svg), out);
 }
