@@ -1,5 +1,5 @@
 // What a selection decided by which scores, read from its journal alone.
-import { isRecord } from '../checks.ts';
+import { aName, check, isRecord } from '../checks.ts';
 import { FileError } from '../errors.ts';
 import type { CellKey } from '../genotype/genotype.ts';
 import { type AbsenceScore, type Criterion, criteria } from '../select/absence.ts';
@@ -43,6 +43,7 @@ export interface ScoredDecisions {
  * one whose decisions have no scores.
  */
 export async function readDecisions(directory: string): Promise<ScoredDecisions> {
+  check('run', directory, aName);
   let criterion: Criterion | undefined;
   const records: DecisionRecord[] = [];
   for await (const record of readJournal(directory)) {

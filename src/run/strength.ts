@@ -13,8 +13,8 @@ import {
   scoredImages,
   usualTuning,
 } from '../methods/candidate_strength.ts';
-import type { Method, SourceRun } from '../methods/method.ts';
-import { methods as builtIn } from '../methods/registry.ts';
+import type { SourceRun } from '../methods/method.ts';
+import { methods } from '../methods/registry.ts';
 import { describeSupernet, takeOver } from '../methods/source_supernet.ts';
 import type { Supernet } from '../network/supernet.ts';
 import { checkOptionRules, type OptionRule, type OptionRules, record, required, text, word } from '../option_rules.ts';
@@ -120,13 +120,13 @@ const ofTuning = ['patience', 'learningRate'] as const;
  * selection by perturbation does (arXiv:2108.04392), or with `converge` that of the network with it alone on the edge, fine-tuned from the
  * checkpoint on. Nothing is written. Rejects with ArgumentError, FileError, DataError, BackendError, DivergedError or AbortedError.
  */
-export async function findStrength(options: StrengthOptions, methods: readonly Method[] = builtIn): Promise<Strength> {
+export async function findStrength(options: StrengthOptions): Promise<Strength> {
   checkOptionRules('findStrength', options, rules);
   checkOptionsOfMeasure(options);
   checkOwnDataset(options);
   const { signal, backend, threads, index } = options;
   throwIfAborted(signal);
-  const { stage, source, search } = await describeSource(options, methods);
+  const { stage, source, search } = await describeSource(options);
   const edges = edgesOf(search.supernet, options, source.seed);
   const device = options.device ?? (await openDevice({ backend, threads, index }));
   try {
@@ -146,7 +146,7 @@ function checkOptionsOfMeasure(options: StrengthOptions): void {
 }
 
 /** The search, with its images. */
-async function describeSource(options: StrengthOptions, methods: readonly Method[]) {
+async function describeSource(options: StrengthOptions) {
   const { run: directory, stage, space, dataset: own, dataDir, workers, signal } = options;
   const { run, recorded, stage: name } = await findSource(directory, stage, methods);
   const source = sourceRun(recorded, space, methods);
