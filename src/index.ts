@@ -207,6 +207,7 @@ export type {
 export { readDecisions, type ScoredDecision, type ScoredDecisions, type TriedAbsence } from './run/decisions.ts';
 export type {
   CheckpointEvent,
+  DecisionEvent,
   EpochEvent,
   GenotypeEvent,
   SearchEvent,
@@ -253,6 +254,7 @@ export {
 } from './select/rules.ts';
 export { type OperationCounts, operationCounts } from './select/statistics.ts';
 export { genotypeOf } from './select/strongest_edges.ts';
+export { type SelectByOptions, type SelectionRun, selectBy } from './selection.ts';
 export type { SettingRule } from './setting_rules.ts';
 export type { CellBuilder, CellPlace, Network, Skeleton, StackOptions, StemForm } from './skeleton/skeleton.ts';
 export { type SkeletonName, skeletons } from './skeleton/skeletons.ts';

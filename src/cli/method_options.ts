@@ -30,6 +30,15 @@ export function addCheckpointOption(command: Command): void {
   );
 }
 
+/** Adds how often a checkpoint is kept beside the last one. */
+export function addSnapshotOption(command: Command): void {
+  command.option(
+    '--snapshot-epochs <number>',
+    'also keep the checkpoint of every so many epochs, in RUN/snapshots (default: none)',
+    integerParser('--snapshot-epochs', 1),
+  );
+}
+
 /** Adds the settings of a method, in a group of their own: those that come behind belong to it. */
 export function addSettingOptions(command: Command, { settings, presets }: Method): void {
   command.optionsGroup('Settings, under the names of the published code:');

@@ -1,9 +1,23 @@
 import { genotypes } from '../genotype/published.ts';
 import { wrapped } from './format.ts';
 
+/** Beginnings that the same endings follow: those are listed once, behind an X. */
+const twins = ['darts_pt_', 'blank_pt_'];
+
 /** The names of published genotypes on lines that fit a narrow terminal, those behind the first one indented. */
 export function publishedNames(): string {
-  return wrapped(inSeries(Object.keys(genotypes)).join(', '), 76);
+  const names = Object.keys(genotypes);
+  const endings = endingsOf(twins[0], names);
+  const others = names.filter((name) => !twins.some((beginning) => name.startsWith(beginning)));
+  const patterns = twins.map((beginning) => `${beginning}X`);
+  return [
+    wrapped(inSeries([...others, ...patterns]).join(', '), 76),
+    wrapped(`where X is ${inSeries(endings).join(', ')}`, 76),
+  ].join('\n  ');
+}
+
+function endingsOf(beginning: string, names: readonly string[]): string[] {
+  return names.filter((name) => name.startsWith(beginning)).map((name) => name.slice(beginning.length));
 }
 
 /** Names, of which three and more that end in consecutive letters or digits stand as one: FairDARTS_a to g. */

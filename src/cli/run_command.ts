@@ -21,6 +21,7 @@ import {
   addPortionOption,
   addPresetOption,
   addSettingOptions,
+  addSnapshotOption,
 } from './method_options.ts';
 import { choiceParser, flagOf, givenSettings, integerParser, textParser } from './options.ts';
 import { createReporter } from './reporter.ts';
@@ -50,6 +51,8 @@ export interface RunFlags extends NetworkFlags {
   readonly out?: string;
   readonly resume?: string;
   readonly checkpointSeconds?: number;
+  readonly snapshotEpochs?: number;
+  readonly epoch?: number;
   readonly json?: boolean;
 }
 
@@ -62,6 +65,7 @@ const freeOnResume: readonly string[] = [
   'gpu',
   'workers',
   'checkpointSeconds',
+  'snapshotEpochs',
   'json',
 ];
 
@@ -95,6 +99,7 @@ export function addRunOptions(command: Command, method: Method, among: readonly 
       textParser('--resume', 'a run directory'),
     );
   addCheckpointOption(command);
+  addSnapshotOption(command);
   command.option('--json', 'print events as JSON Lines on stdout, everything else on stderr');
   addSettingOptions(command, method);
 }
@@ -123,6 +128,11 @@ function addDataOptions(command: Command, method: Method): void {
 function addSourceOptions(command: Command): void {
   command
     .option('--stage <name>', 'of a search in stages: which (default: the last)', textParser('--stage', 'a stage'))
+    .option(
+      '--epoch <number>',
+      'a snapshot of so many epochs that the search kept (default: its checkpoint)',
+      integerParser('--epoch', 1),
+    )
     .option('--data-dir <folder>', "the data's files (default: the search's)", textParser('--data-dir', 'a folder'));
 }
 
@@ -156,19 +166,21 @@ export function addDeviceOptions(command: Command): void {
 
 /** What the library takes for a run of a method, but for the genotype. */
 export function runOptionsOf(
-  { settings: table }: Method,
+  { settings: table, needs }: Method,
   flags: RunFlags,
   directory: string,
   signal: AbortSignal,
 ): MethodOptions {
-  const { threads, backend, gpu, workers, checkpointSeconds, resume } = flags;
+  const { threads, backend, gpu, workers, checkpointSeconds, snapshotEpochs, resume } = flags;
   const { dataset, dataDir, limit, imageSize, colourProfile, seed } = flags;
-  const runtime = { threads, backend, index: gpu, workers, checkpointSeconds, dataDir, signal };
+  const runtime = { threads, backend, index: gpu, workers, checkpointSeconds, snapshotEpochs, dataDir, signal };
   if (resume !== undefined) return { ...runtime, resume };
-  const { method, preset, space, validationPortion, from, stage } = flags;
+  const { method, preset, space, validationPortion, from, stage, epoch } = flags;
   const settings = givenSettings(table, flags as Readonly<Record<string, unknown>>);
   const data = { dataset, limit, imageSize, colourProfile, validationPortion };
-  return { ...runtime, ...data, method, preset, space, settings, seed, from, stage, out: directory };
+  // Else a setting may be called so, as StacNAS' is.
+  const source = needs === 'run' ? { stage, epoch } : {};
+  return { ...runtime, ...data, ...source, method, preset, space, settings, seed, from, out: directory };
 }
 
 /** What happens to image files where nobody says otherwise, in words. */

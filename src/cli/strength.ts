@@ -33,6 +33,7 @@ interface StrengthFlags
   extends Pick<
     StrengthOptions,
     | 'stage'
+    | 'epoch'
     | 'edges'
     | 'images'
     | 'plainScores'
@@ -59,6 +60,11 @@ export function addStrengthCommand(program: Command): void {
     .description("Scores a search's supernet without each candidate of its edges, and holds that against alpha.")
     .argument('<run>', 'the run directory of a search')
     .option('--stage <name>', 'of a search in stages: which (default: the last)', textParser('--stage', 'a stage'))
+    .option(
+      '--epoch <number>',
+      'a snapshot of so many epochs that the search kept (default: its checkpoint)',
+      integerParser('--epoch', 1),
+    )
     .option(
       '--edges <which>',
       'all; ends, the first and the last of every cell; some with commas between, such as normal.0.1; or how many at random (default: all; with --converge 3)',

@@ -3,17 +3,18 @@ import { edgeName } from '../genotype/edges.ts';
 import type { Strength } from '../run/strength.ts';
 import type { CandidateStrength, EdgeStrength } from '../run/strength_summary.ts';
 import type { Coefficient } from '../statistics/rank_correlation.ts';
+import { momentOf } from '../words.ts';
 import { formatExact, formatTable } from './format.ts';
 
 /** A row a candidate, and what all of them say of alpha. */
 export function strengthLines(found: Strength): string[] {
-  const { measure, stage, images, imagesOf, whole, edges } = found;
+  const { measure, stage, epoch, images, imagesOf, whole, edges } = found;
   const what = imagesOf === 'validation' ? 'validation images' : 'images that it learnt on';
   const isAbsence = measure === 'absence';
   const head = ['edge', 'candidate', 'alpha', 'weight', isAbsence ? 'without it' : 'alone', 'loss'];
   const rows = edges.flatMap((edge) => edge.candidates.map((one, index) => rowOf(found, edge, one, index)));
   return [
-    `stage ${stage}: ${formatExact(images)} ${what}, the whole supernet ${percent(whole.accuracy)}, loss ${whole.loss.toFixed(3)}`,
+    `stage ${stage}, ${momentOf(epoch)}: ${formatExact(images)} ${what}, the whole supernet ${percent(whole.accuracy)}, loss ${whole.loss.toFixed(3)}`,
     '',
     ...formatTable([[...head, isAbsence ? 'costs' : 'epochs', ''], ...rows], [2, 3, 4, 5, 6]),
     '',

@@ -1,13 +1,14 @@
 import type { GenotypeByType } from './genotype.ts';
 import { comparedGenotypes } from './published/compared.ts';
 import { dartsGenotypes } from './published/darts.ts';
+import { dartsPtGenotypes, sdartsGenotypes } from './published/darts_pt.ts';
 import { fairDartsGenotypes } from './published/fairdarts.ts';
 import { skipConnectionGenotypes } from './published/skip_connections.ts';
 import { stacnasGenotypes } from './published/stacnas.ts';
 
 /**
  * Published genotypes by name: those that ship with DARTS (arXiv:1806.09055) and with FairDARTS (arXiv:1911.12126), in whose scripts
- * `DARTS` means FairDARTS_a, and those of StacNAS (arXiv:1909.11926).
+ * `DARTS` means FairDARTS_a, those of StacNAS (arXiv:1909.11926), and those of DARTS-PT (arXiv:2108.04392) and SDARTS (arXiv:2002.05283).
  */
 export const genotypes: Readonly<Record<string, GenotypeByType>> = {
   ...dartsGenotypes,
@@ -15,4 +16,6 @@ export const genotypes: Readonly<Record<string, GenotypeByType>> = {
   ...comparedGenotypes,
   ...skipConnectionGenotypes,
   ...stacnasGenotypes,
+  ...dartsPtGenotypes,
+  ...sdartsGenotypes,
 };

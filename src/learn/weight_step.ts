@@ -10,6 +10,8 @@ export interface WeightSettings {
   readonly optimizer?: (typeof optimizers)[number];
   /** Of SGD. */
   readonly momentum: number;
+  /** Nesterov's form of it; plain when absent. */
+  readonly nesterov?: boolean;
   readonly weightDecay: number;
   /** Largest global norm of the gradient. */
   readonly gradClip: number;
@@ -44,9 +46,11 @@ export function optimizerStep(
   { settings, learningRate, update }: Pick<WeightStepOptions, 'settings' | 'learningRate' | 'update'>,
   of: NonNullable<Moved['of']> = 'weights',
 ): Command {
-  const { optimizer, momentum, weightDecay, gradClip: maxNorm } = settings;
+  const { optimizer, momentum, nesterov = false, weightDecay, gradClip: maxNorm } = settings;
   const common = { parameters, learningRate, weightDecay, maxNorm };
-  if (optimizer !== 'adam') return { kind: 'sgd', ...(of === 'alpha' && { of }), ...common, momentum };
+  if (optimizer !== 'adam') {
+    return { kind: 'sgd', ...(of === 'alpha' && { of }), ...common, momentum, ...(nesterov && { nesterov }) };
+  }
   return { kind: 'adam', of, ...common, betas: [0.9, 0.999], epsilon: 1e-8, step: update + 1 };
 }
 

@@ -3,6 +3,7 @@ import type { AffineChoice } from '../augment/affine.ts';
 import type { Command, Device, GatheredBatch, Mixing, Outcome, Program } from '../backend/device.ts';
 import type { Genotype } from '../genotype/genotype.ts';
 import type { CosineSchedule } from '../learn/cosine.ts';
+import type { FlipChoice } from '../learn/flipped_images.ts';
 import type { SearchBatchSettings, ValidationOrder } from '../learn/search_batches.ts';
 import type { WeightSettings, WeightStepOutcome } from '../learn/weight_step.ts';
 import type { Supernet } from '../network/supernet.ts';
@@ -20,6 +21,8 @@ export interface AlternatingSettings extends CosineSchedule, WeightSettings, Sea
   readonly augmentedValidation?: boolean;
   /** The AutoAugment of FairDARTS on images to learn from; off when absent. */
   readonly autoAug?: boolean;
+  /** Whether images are mirrored by chance; `usual` when absent. */
+  readonly flip?: FlipChoice;
   /** Affine maps of images that they suit; off when absent. */
   readonly affine?: AffineChoice;
   /** Epochs in which the weights learn alone; 0 when absent. */

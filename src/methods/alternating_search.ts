@@ -7,6 +7,7 @@ import type { Genotype } from '../genotype/genotype.ts';
 import { withAffine } from '../learn/affine_images.ts';
 import { cosineLearningRate } from '../learn/cosine.ts';
 import { EpochMeans } from '../learn/epoch_means.ts';
+import { withFlip } from '../learn/flipped_images.ts';
 import { tellsTopFive } from '../learn/score.ts';
 import { validationBatches } from '../learn/search_batches.ts';
 import { intoMemory } from '../load/into_memory.ts';
@@ -86,7 +87,7 @@ export async function alternatingSearch<Settings extends AlternatingSettings>(
     dataset: given,
     augment,
     notices,
-  } = withAffine(context.dataset, augmentOf(settings), settings.affine, 'autoAug');
+  } = withAffine(withFlip(context.dataset, settings.flip), augmentOf(settings), settings.affine, 'autoAug');
   checkAugmentation(augment, given.train.shape, { autoAugment: 'autoAug' });
   const supernet = searchedSupernet(context);
   if (parts.selection !== undefined) checkRuleOf(supernet, parts.selection);

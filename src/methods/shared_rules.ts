@@ -2,6 +2,7 @@
 import { type AffineChoice, affineChoices } from '../augment/affine.ts';
 import { precisions } from '../backend/device.ts';
 import { scheduleAheadRule } from '../learn/cosine.ts';
+import { flipChoices } from '../learn/flipped_images.ts';
 import { choice, flag, integer, number, type SettingTable } from '../setting_rules.ts';
 
 /** Where such searches differ. */
@@ -36,11 +37,19 @@ export function cutoutRules(usual: boolean) {
   } satisfies SettingTable;
 }
 
+/** Of methods whose images may be mirrored though that does not suit them, as DARTS-PT's code does with SVHN. */
+export const flipRule = choice(
+  'usual',
+  flipChoices,
+  'mirror training images by chance; usual is as suits the dataset, which spares digits',
+);
+
 /** Of searches whose batches may be those of DARTS-PT's code (arXiv:2108.04392). */
 export function batchRules(usual: boolean) {
   return {
     drawnBatches: flag(usual, 'draw both batches of every step anew, whole ones, so that images repeat or miss'),
     fileOrder: flag(usual, 'weights learn on the first images of the dataset, rather than on some at random'),
+    flip: flipRule,
   } satisfies SettingTable;
 }
 

@@ -2,6 +2,7 @@
 import type { GraphBuilder, Tensor } from '../graph/builder.ts';
 import {
   checkedOperations,
+  noiseName,
   noneName,
   type Operation,
   type OperationContext,
@@ -12,6 +13,7 @@ import {
 /** By name; what both families share is DARTS' own. */
 export const nasbench201Operations: Readonly<Record<string, Operation>> = {
   [noneName]: operations[noneName],
+  [noiseName]: operations[noiseName],
   ...checkedOperations({
     [skipName]: skip,
     nor_conv_1x1: reluConvBn(1),

@@ -63,6 +63,7 @@ const fixedOnResume = [
   'training',
   'run',
   'stage',
+  'epoch',
 ] as const;
 
 /** Checks options and the run directory, and fills in the defaults. Throws ArgumentError or FileError. */
@@ -108,14 +109,14 @@ const fixedBySource = ['limit', 'imageSize', 'colourProfile', 'validationPortion
 async function describeFollowing(
   method: Method,
   settings: Settings,
-  { run, stage, out, space, seed = 0, ...options }: MethodOptions,
+  { run, stage, epoch, out, space, seed = 0, ...options }: MethodOptions,
   methods: readonly Method[],
 ): Promise<RunDescription> {
   if (run === undefined) throw invalid('run', 'the directory of a search with a supernet', run);
   for (const name of fixedBySource) {
     if (options[name] !== undefined) throw new ArgumentError(`${name} cannot be given: the search fixed it`);
   }
-  const { run: searched, recorded } = await findSource(folder('run', run), stage, methods);
+  const { run: searched, recorded } = await findSource(folder('run', run), { stage, epoch }, methods);
   const { limit, dataDir, ...images } = runDataset(searched, options as Pick<MethodOptions, 'dataDir'>);
   return {
     ...{ method, settings, seed, space, source: recorded, usualLimit: limit, ...images },
@@ -214,12 +215,19 @@ function sameKind<T extends object>(
   return recorded.name;
 }
 
-function runtimeOf({ workers, device, signal, checkpointSeconds = 60, ...options }: RunOptions): Runtime {
+function runtimeOf({
+  workers,
+  device,
+  signal,
+  checkpointSeconds = 60,
+  snapshotEpochs,
+  ...options
+}: RunOptions): Runtime {
   const { backend, threads, index } = options;
   if (device !== undefined && [backend, threads, index].some((option) => option !== undefined)) {
     throw new ArgumentError('backend, threads and index cannot be given with device: it was opened with its own');
   }
-  return { backend, threads, index, workers, device, signal, checkpointSeconds };
+  return { backend, threads, index, workers, device, signal, checkpointSeconds, snapshotEpochs };
 }
 
 function folder(option: string, path: string): string {

@@ -39,6 +39,11 @@ export function runFiles(directory: string): RunFiles {
   };
 }
 
+/** A checkpoint that was kept: of a stage, when so many epochs lay behind it. */
+export function snapshotFile(directory: string, stage: string, epochs: number): string {
+  return join(directory, 'snapshots', stage, `epoch-${String(epochs).padStart(4, '0')}.safetensors`);
+}
+
 /** Where the training that follows a search lies: a run of its own within that of the search. */
 export function trainingDirectory(directory: string): string {
   return join(directory, 'train');
@@ -74,7 +79,7 @@ export async function makeRunDirectory(base: string, tries = 3): Promise<string>
 }
 
 /** Makes a folder where there is none, and those around it. Not by `recursive`, which never comes back from below /proc. */
-async function makeFolders(path: string): Promise<void> {
+export async function makeFolders(path: string): Promise<void> {
   if (existsSync(path)) return;
   await makeFolders(dirname(path));
   await makeFolder(path);

@@ -15,6 +15,7 @@ import { elementsOf } from '../graph/shape.ts';
 import { exists } from '../io/file_error.ts';
 import { withAffine } from '../learn/affine_images.ts';
 import { openFeed } from '../learn/feed.ts';
+import { type FlipChoice, withFlip } from '../learn/flipped_images.ts';
 import { evaluationBatch } from '../learn/noise.ts';
 import { createProgramSet } from '../learn/program_set.ts';
 import { trainBatches } from '../learn/train_batches.ts';
@@ -170,7 +171,9 @@ async function stageOf({ files }: RecordedRun, wanted: string | undefined): Prom
 /** The run's images, and what the threads that prepare them do to them. */
 async function imagesOf(run: RecordedRun, options: FeatureOptions) {
   const nothing = { randomResizedCrop: false, autoAugment: 'off', colorJitter: 0, hueJitter: 0 } as const;
-  return withAffine(await datasetOf(run, options), nothing, run.config.settings['affine'] as AffineChoice | undefined);
+  // As the run's own were; a method without such a setting has none of it.
+  const { affine, flip } = run.config.settings as { affine?: AffineChoice; flip?: FlipChoice };
+  return withAffine(withFlip(await datasetOf(run, options), flip), nothing, affine);
 }
 
 async function datasetOf(run: RecordedRun, { dataset: own, dataDir, signal }: FeatureOptions) {

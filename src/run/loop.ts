@@ -1,11 +1,13 @@
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { abortedBy, DivergedError } from '../errors.ts';
+import { writeFileAtomic } from '../io/atomic.ts';
 import { firstNonFinite } from '../learn/finite.ts';
 import type { EpochReport, Measure, Position, Stage, StepReport } from '../methods/method.ts';
 import { costOf } from '../report/cost.ts';
 import { inWords } from '../words.ts';
 import { firstPosition, saveCheckpoint } from './checkpoint.ts';
-import { makeFolder, runFiles, writeGenotype } from './directory.ts';
+import { makeFolder, makeFolders, runFiles, snapshotFile, writeGenotype } from './directory.ts';
 import type { EpochEvent, RunEvent, StageEvent, StepEvent } from './events.ts';
 import type { AlphaRecord, JournalRecord } from './journal.ts';
 import type { OpenRun } from './open.ts';
@@ -118,7 +120,7 @@ async function takeStep(
   return { event: event as unknown as StepEvent, report };
 }
 
-async function finishEpoch(run: OpenRun, { epochs }: Stage, clock: Clock, emit: Emit): Promise<void> {
+async function finishEpoch(run: OpenRun, { name, epochs }: Stage, clock: Clock, emit: Emit): Promise<void> {
   const { at, log } = run;
   const { epoch } = at;
   const { measures, architecture, decisions = [] } = await endEpoch(run, emit);
@@ -140,7 +142,17 @@ async function finishEpoch(run: OpenRun, { epochs }: Stage, clock: Clock, emit: 
   }
   run.at = { ...at, epoch: epoch + 1, step: 0 };
   await checkpoint(run, emit);
+  await keepSnapshot(run, name);
   clock.lastCheckpoint = performance.now();
+}
+
+/** Keeps the checkpoint of an epoch beside the last one, where that is wanted. */
+async function keepSnapshot({ log, at, description }: OpenRun, stage: string): Promise<void> {
+  const { snapshotEpochs } = description.runtime;
+  if (log === undefined || snapshotEpochs === undefined || at.epoch % snapshotEpochs !== 0) return;
+  const file = snapshotFile(log.files.directory, stage, at.epoch);
+  await makeFolders(dirname(file));
+  await writeFileAtomic(file, await readFile(log.files.checkpoint));
 }
 
 /** Nine digits tell every float32 from its neighbours. */

@@ -36,6 +36,8 @@ export interface RunOptions extends PlaceOptions {
   readonly signal?: AbortSignal;
   /** Time between checkpoints within an epoch; 60 when absent, 0 for one after each step. One ends each epoch anyway. */
   readonly checkpointSeconds?: number;
+  /** Also keeps the checkpoint of every so many epochs, in `snapshots`; none when absent. */
+  readonly snapshotEpochs?: number;
 }
 
 /** What the training that follows a search can be told; all have defaults, which follow from the search. */
@@ -60,6 +62,7 @@ export interface MethodOptions extends RunOptions {
   readonly training?: TrainingOptions;
   readonly run?: string;
   readonly stage?: string;
+  readonly epoch?: number;
 }
 
 const aFolder = text('the path of a folder');
@@ -76,6 +79,7 @@ export const runRules: OptionRules<RunOptions> = {
   out: aFolder,
   resume: aFolder,
   checkpointSeconds: atLeast(0),
+  snapshotEpochs: anInteger(1),
 };
 
 /** The rules of a method's options. */
@@ -91,7 +95,12 @@ export function rulesOf(
     settings: record('an object of settings'),
     ...(spaces !== undefined && { space: wordOr(spaces, 'a search space of your own') }),
     ...(needs === 'genotype' && { genotype: record('a genotype') }),
-    ...(needs === 'run' && { run: aFolder, stage: text('the name of a stage'), space: record('a search space') }),
+    ...(needs === 'run' && {
+      run: aFolder,
+      stage: text('the name of a stage'),
+      epoch: anInteger(1),
+      space: record('a search space'),
+    }),
     ...(followsRuns && { from: aFolder }),
     ...(command === 'train' && { validationPortion: aPortion }),
   };

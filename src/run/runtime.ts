@@ -16,6 +16,8 @@ export interface PlaceOptions extends Pick<OpenDeviceOptions, 'backend' | 'threa
 /** How a run goes on. */
 export interface Runtime extends PlaceOptions {
   readonly checkpointSeconds: number;
+  /** Epochs between checkpoints that are kept beside the last one; none when absent. */
+  readonly snapshotEpochs?: number;
 }
 
 const aDevice: OptionRule = {

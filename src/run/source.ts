@@ -9,7 +9,7 @@ import { methodsOf } from '../methods/registry.ts';
 import type { SearchSpace } from '../space/space.ts';
 import { readCheckpointHead } from './checkpoint.ts';
 import { graphDigest, type RecordedSource } from './config.ts';
-import { type RecordedRun, readRun } from './directory.ts';
+import { type RecordedRun, readRun, snapshotFile } from './directory.ts';
 import { readRecordedStages } from './recorded_space.ts';
 import { stageNamed } from './stages.ts';
 
@@ -21,18 +21,21 @@ export interface FoundSource {
   readonly recorded: RecordedSource;
 }
 
-/** Reads a search, and the checkpoint of a stage of it, the last when none is wanted. Throws FileError where there is none. */
+/** Reads a search, and the checkpoint of a stage of it, the last when none is wanted, or a snapshot of that. Throws FileError. */
 export async function findSource(
   directory: string,
-  stage: string | undefined,
+  { stage, epoch }: { readonly stage?: string; readonly epoch?: number },
   methods: readonly Method[],
 ): Promise<FoundSource> {
   const run = await readRun(directory, methods);
   const { config } = run;
   if (config.command !== 'search') throw new FileError(`${directory} is no search: there is no supernet to go on with`);
-  const { files, name } = stageNamed(await readRecordedStages(directory), stage, 'last', directory);
-  const checkpoint = resolve(files.checkpoint);
+  const { name, files } = stageNamed(await readRecordedStages(directory), stage, 'last', directory);
+  const checkpoint = resolve(epoch === undefined ? files.checkpoint : snapshotFile(directory, name, epoch));
   if (!(await exists(checkpoint))) {
+    if (epoch !== undefined) {
+      throw new FileError(`${directory} kept no snapshot of epoch ${epoch}: search --snapshot-epochs keeps some`);
+    }
     throw new FileError(`${directory} holds no checkpoint yet: let the search come to the end of an epoch first`);
   }
   const { at, values } = await readCheckpointHead(checkpoint);

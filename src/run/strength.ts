@@ -39,6 +39,8 @@ export interface StrengthOptions extends PlaceOptions, RunImages {
   readonly run: string;
   /** Name of a stage of it; the last when absent. */
   readonly stage?: string;
+  /** A snapshot of so many epochs that the search kept; its checkpoint when absent. */
+  readonly epoch?: number;
   /** The run's space, where it began with one of its own. */
   readonly space?: SearchSpace;
   /**
@@ -71,8 +73,9 @@ export interface StrengthOptions extends PlaceOptions, RunImages {
 export interface Strength extends StrengthSummary {
   readonly measure: StrengthMeasure;
   readonly criterion: Criterion;
-  /** Name of the stage. */
+  /** Name of the stage, and epochs of it that the supernet has behind it. */
   readonly stage: string;
+  readonly epoch: number;
   /** How many images each score is over, and which: of a search that kept none to validate on, those that it learnt on. */
   readonly images: number;
   readonly imagesOf: ScoredImages['of'];
@@ -94,6 +97,7 @@ const anEdgeChoice: OptionRule = {
 const rules: OptionRules<StrengthOptions> = {
   run: required(text('a run directory')),
   stage: text('the name of a stage'),
+  epoch: anInteger(1),
   space: record('a search space'),
   edges: anEdgeChoice,
   images: anInteger(2),
@@ -131,7 +135,7 @@ export async function findStrength(options: StrengthOptions): Promise<Strength> 
   const device = options.device ?? (await openDevice({ backend, threads, index }));
   try {
     using training = await search.openSupernet(device, { validationOrder: 'draw', seed: source.seed });
-    return { stage, ...(await measured(training, edges, source, options)) };
+    return { stage, epoch: source.at.epoch, ...(await measured(training, edges, source, options)) };
   } finally {
     if (options.device === undefined) device.dispose();
   }
@@ -147,8 +151,8 @@ function checkOptionsOfMeasure(options: StrengthOptions): void {
 
 /** The search, with its images. */
 async function describeSource(options: StrengthOptions) {
-  const { run: directory, stage, space, dataset: own, dataDir, workers, signal } = options;
-  const { run, recorded, stage: name } = await findSource(directory, stage, methods);
+  const { run: directory, stage, epoch, space, dataset: own, dataDir, workers, signal } = options;
+  const { run, recorded, stage: name } = await findSource(directory, { stage, epoch }, methods);
   const source = sourceRun(recorded, space, methods);
   const { dataset: found, limit, ...read } = runDataset(run, { dataset: own, dataDir });
   const dataset = typeof found === 'string' ? await loadDataset(found, { ...read, usualLimit: limit, signal }) : found;
@@ -164,7 +168,7 @@ async function measured(
   edges: readonly EdgeRow[],
   source: SourceRun,
   options: StrengthOptions,
-): Promise<Omit<Strength, 'stage'>> {
+): Promise<Omit<Strength, 'stage' | 'epoch'>> {
   const { converge, projCrit: criterion = 'acc', plainScores = false, signal, onProgress } = options;
   const { patience = usualPatience, learningRate = usualTuning.learningRate } = options;
   await takeOver(training, source);

@@ -14,7 +14,7 @@ it('a search, the strength of its candidates, and the scores of a selection', as
   await dartsmith('search', '--space', 's2', ...sizes, '--out', found);
   const { code, stdout } = await dartsmith('strength', found, '--edges', 'ends', '--images', '16', '--plain-scores');
   expect(code).toBe(0);
-  expect(stdout).toMatch(/^stage search: 16 validation images, the whole supernet \d+\.\d\d%, loss /);
+  expect(stdout).toMatch(/^stage search, after 1 epoch: 16 validation images, the whole supernet \d+\.\d\d%, loss /);
   expect(stdout).toMatch(/^reduce\.3\.4 +skip_connect +-?0\.\d{4} +0\.\d{4} /m);
   expect(stdout).toMatch(/the largest weight is not the strongest candidate on \d of 4 edges\n/);
   const once = ['--converge', '1', '--edges', 'normal.0.1', '--images', '16', '--batch-size', '16'];

@@ -14,11 +14,15 @@ export interface TinySource {
 }
 
 /** A search in a space of its own, of as many nodes, that lies in a directory until the file's tests are done. */
-export async function tinySource(nodes: number, dataset = tinyDataset()): Promise<TinySource> {
+export async function tinySource(
+  nodes: number,
+  dataset = tinyDataset(),
+  more: Partial<SearchSpace> = {},
+): Promise<TinySource> {
   const folder = mkdtempSync(join(tmpdir(), 'dartsmith-test-'));
   afterAll(() => rmSync(folder, { recursive: true }));
   const run = join(folder, 'source');
-  const space = { name: 'tiny', nodes, candidates: ['none', 'skip_connect'] };
+  const space = { name: 'tiny', nodes, candidates: ['none', 'skip_connect'], ...more };
   const settings = { ...tinySettings, epochs: 1 };
   await startMethod('search', { dataset, device: createFakeDevice(), settings, space, out: run }).result;
   return { run, space };

@@ -10,7 +10,7 @@ import { startMethod } from '../../src/run/start.ts';
 import type { SettingRule } from '../../src/setting_rules.ts';
 import { createFakeDevice } from '../helpers/fake_device.ts';
 import { tinyDataset } from '../helpers/tiny_search.ts';
-import { tinySource } from '../helpers/tiny_source.ts';
+import { type TinySource, tinySource } from '../helpers/tiny_source.ts';
 import { randomSearch } from './random_search.ts';
 
 vi.mock('../../src/report/draw.ts', () => ({ drawGenotype: async () => '' }));
@@ -35,6 +35,7 @@ const companions: Readonly<Record<string, object>> = {
   numIdentity: { randomSearch: true, numArch: 1, flopsThreshold: 300 },
   numArch: { randomSearch: true, flopsThreshold: 300 },
   learningRateMin: { learningRateCosine: true },
+  decideAll: { projIntv: 1 },
   flopsThreshold: { randomSearch: true, numArch: 1, flopsThreshold: 560 },
 };
 
@@ -62,6 +63,10 @@ const suited: Readonly<Record<string, Partial<Dataset>>> = {
 };
 
 const source = await tinySource(3, dataset);
+/** Searches that selections go on with whose settings do something in some spaces only. */
+const sources: Readonly<Record<string, TinySource>> = {
+  decideAll: await tinySource(3, dataset, { skeleton: 'nasbench201' }),
+};
 
 function known(method: Method, settings: object): object {
   return Object.fromEntries(Object.entries(settings).filter(([name]) => Object.hasOwn(method.settings, name)));
@@ -78,7 +83,12 @@ function otherValue(rule: SettingRule, value: unknown): unknown {
 }
 
 /** A digest of all that a run asks of its device, and of what it found. */
-async function digestOf(method: Method, settings: object, images: object = {}): Promise<string> {
+async function digestOf(
+  method: Method,
+  settings: object,
+  images: object = {},
+  searched: TinySource = source,
+): Promise<string> {
   const hash = createHash('sha256');
   const fake = createFakeDevice();
   const names = new Map<Program, string>();
@@ -107,7 +117,7 @@ async function digestOf(method: Method, settings: object, images: object = {}): 
     {
       ...{ dataset: { ...dataset, ...images }, device, settings: known(method, settings), workers: 1 },
       ...(method.command !== 'train' && { method: method.name }),
-      ...(method.needs === 'run' && source),
+      ...(method.needs === 'run' && searched),
       ...(method.needs === 'genotype' && { genotype: genotypes['DARTS_V2'] }),
     },
     entries,
@@ -121,7 +131,7 @@ describe.each(entries.map((method) => [method.name, method] as const))('of the m
   it.each(Object.entries(method.settings))('the setting %s does something', async (name, rule) => {
     const without = { ...usual, ...base, ...companions[name] };
     const value = others[name] ?? otherValue(rule, without[name as keyof typeof without]);
-    const digest = (settings: object) => digestOf(method, settings, suited[name]);
+    const digest = (settings: object) => digestOf(method, settings, suited[name], sources[name]);
     expect(await digest({ ...without, [name]: value })).not.toBe(await digest(without));
   });
 });

@@ -31,10 +31,11 @@ interface Ended {
   readonly millis: { readonly firstEvent: number; readonly end: number };
 }
 
-/** Runs `dartsmith search`; `interfere` gets the process as soon as it runs. */
+/** Runs `dartsmith search`, or what else `args` begin with; `interfere` gets the process as soon as it runs. */
 function runSearch(args: readonly string[], interfere: (child: ChildProcess) => void = () => {}): Promise<Ended> {
   const start = performance.now();
-  const child = spawn(process.execPath, [cli, 'search', '--json', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const own = args[0] === 'select' ? args : ['search', ...args];
+  const child = spawn(process.execPath, [cli, ...own, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] });
   let stderr = '';
   let firstEvent = Number.POSITIVE_INFINITY;
   child.stderr.on('data', (text) => {
@@ -117,6 +118,34 @@ describe('kill -9 and resume', () => {
       }
     }
     expect(kills).toBeGreaterThanOrEqual(2);
+  });
+
+  it('a selection by perturbation: the same bytes, killed within scores, decisions and fine-tuning', {
+    timeout: 300_000,
+  }, async () => {
+    const folder = scratch();
+    const source = join(folder, 'source');
+    await finish([...tiny, '--space', 's2', '--epochs', '1', '--out', source]);
+    const fresh = ['select', source, '--by', 'projection', '--preset', 'quick', '--batch-size', '16'];
+    const whole = join(folder, 'whole');
+    const { millis } = await finish([...fresh, '--out', whole, '--threads', '1']);
+    const out = join(folder, 'killed');
+    const again = () => [
+      ...(existsSync(join(out, 'config.json')) ? ['select', '--resume', out] : [...fresh, '--out', out]),
+      ...often,
+    ];
+    let kills = 0;
+    for (const moment of uniform({ seed: 9, purpose: 'split', epoch: 0, step: 0 }, 5)) {
+      const delay = 0.7 * millis.firstEvent + moment * 0.5 * (millis.end - millis.firstEvent);
+      const ended = await runSearch(again(), (child) => {
+        setTimeout(() => child.kill('SIGKILL'), delay);
+      });
+      if (ended.signal === 'SIGKILL') kills++;
+    }
+    await finish(again());
+    expect(kills).toBeGreaterThanOrEqual(2);
+    expect(checkpointOf(out).equals(checkpointOf(whole))).toBe(true);
+    expect(storyOf(out)).toEqual(storyOf(whole));
   });
 
   it('SIGINT finishes the step, checkpoints and exits 130; the resumed run has the same bytes', {

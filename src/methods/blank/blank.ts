@@ -21,7 +21,7 @@ export const blank = defineMethod({
   settings: blankSettingRules,
   presets: blankPresets,
   spaces: ['s5', 's1', 's2', 's3', 's4', 'darts', 'nasbench201'],
-  usualTraining: (preset) => ({ preset: preset === 'paper' ? 'cifar10' : 'quick' }),
+  usualTraining: (preset) => ({ preset: preset === 'paper' ? 'darts-pt' : 'quick' }),
   // Nothing learns on validation images.
   measures: alternatingMeasures.filter(({ name, of }) => !(name === 'validationLoss' && of === 'step')),
   describe: (context) => alternatingSearch(context, { validation: 'none', alpha: () => [], select: genotypeOf }),

@@ -19,5 +19,5 @@ export type BlankPresetName = 'quick' | 'paper';
 /** `paper` is the published one, `quick` a small one that a laptop finishes in minutes. */
 export const blankPresets: Presets<BlankSettings, BlankPresetName> = presetsOf(blankSettingRules, {
   quick: { settings: { batchSize: 32, epochs: 3, initChannels: 8, layers: 5 }, limit: 2000 },
-  paper: { settings: {} },
+  paper: { settings: { flip: 'on' } },
 });

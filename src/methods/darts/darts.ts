@@ -65,7 +65,7 @@ export const darts = defineMethod({
 });
 
 const usualTrainings: Readonly<Record<string, string>> = {
-  ...{ quick: 'quick', paper: 'cifar10', fairdarts: 'fairdarts', 'darts-pt': 'cifar10' },
+  ...{ quick: 'quick', paper: 'cifar10', fairdarts: 'fairdarts', 'darts-pt': 'darts-pt' },
   ...{ 'nasbench201-quick': 'nasbench201-quick', nasbench201: 'nasbench201' },
 };
 

@@ -34,7 +34,7 @@ export type SearchSettings = SettingsOf<typeof settingRules>;
 export type PresetName = 'quick' | 'paper' | 'fairdarts' | 'darts-pt' | 'nasbench201-quick' | 'nasbench201';
 
 /** How DARTS-PT's code trains a supernet. */
-const dartsPt = { drawnBatches: true, fileOrder: true, augmentedValidation: true };
+const dartsPt = { drawnBatches: true, fileOrder: true, flip: 'on', augmentedValidation: true } as const;
 
 const inNasbench201 = { space: 'nasbench201', skeleton: 'nasbench201' } as const;
 

@@ -1,5 +1,5 @@
 // Projected weights: which rows of mixing weights a selection has decided, and what the network sees of them.
-import type { CellKey } from '../../genotype/genotype.ts';
+import { type CellKey, type Genotype, mapCells } from '../../genotype/genotype.ts';
 import { noneName } from '../../operation/operations.ts';
 import type { RowsByTable } from '../../select/alpha.ts';
 import type { Selectable } from '../../select/candidates.ts';
@@ -58,13 +58,22 @@ export function givenRows(selectable: Selectable, projected: Projected, mixing: 
   return Object.fromEntries(tables.filter(([, rows]) => rows.some((row) => row !== undefined)));
 }
 
-/** Without the edges whose decision was none: they count as dropped, where they read their next best operation otherwise. */
-export function withoutNone({ tables }: Selectable, projected: Projected): Projected {
-  const cells = Object.entries(projected).map(([key, rows]) => {
+/**
+ * A genotype without the edges whose decision was none, which have come into it with their next best operation: a node keeps them only where
+ * nothing else is left of it.
+ */
+export function withoutNone({ tables }: Selectable, projected: Projected, genotype: Genotype): Genotype {
+  return mapCells(genotype, ({ nodes, concat }, key) => {
     const { edges } = tables[key];
-    const isNone = (state: RowState, row: number) =>
-      typeof state === 'number' && edges[row].candidates[state].name === noneName;
-    return [key, rows.map((state, row) => (isNone(state, row) ? ('dropped' as const) : state))] as const;
+    const isNone = (node: number, input: number) => {
+      const row = edges.findIndex((edge) => edge.node === node && edge.input === input);
+      const state = projected[key][row];
+      return typeof state === 'number' && edges[row].candidates[state].name === noneName;
+    };
+    const kept = nodes.map((entries, node) => {
+      const others = entries.filter(({ input }) => !isNone(node, input));
+      return others.length > 0 ? others : entries;
+    });
+    return { nodes: kept, concat };
   });
-  return Object.fromEntries(cells);
 }

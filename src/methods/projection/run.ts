@@ -212,8 +212,10 @@ export class ProjectionRun implements MethodRun {
   #genotypeOf(mixing: RowsByTable): Genotype {
     const { supernet } = this.#training;
     const { projected } = this.#standing;
-    const counted = this.#options.settings.keepNone ? withoutNone(supernet, projected) : projected;
-    return genotypeOf(supernet, projectedRows(supernet, counted, mixing));
+    const genotype = genotypeOf(supernet, projectedRows(supernet, projected, mixing));
+    return this.#options.settings.keepNone && genotype.cell === undefined
+      ? withoutNone(supernet, projected, genotype)
+      : genotype;
   }
 
   async result(): Promise<MethodResult> {

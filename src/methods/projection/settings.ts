@@ -35,7 +35,7 @@ export const magnitudeSettingRules = {
   ),
   keepNone: flag(
     false,
-    'an edge whose decision was none stays out of the genotype, rather than with its next best operation',
+    'an edge whose decision was none stays out of the genotype, rather than come with its next best operation',
   ),
   batchSize: integer(64, 1, 65536, 'images a step, and of a score'),
   learningRate: number(0.0025, 0, 100, 'of the weights'),

@@ -23,7 +23,7 @@ export const sdarts = defineMethod({
   settings: sdartsSettingRules,
   presets: sdartsPresets,
   spaces: ['s5', 's1', 's2', 's3', 's4', 'darts', 'nasbench201'],
-  usualTraining: (preset) => ({ preset: preset === 'paper' ? 'cifar10' : 'quick' }),
+  usualTraining: (preset) => ({ preset: preset === 'paper' ? 'darts-pt' : 'quick' }),
   measures: alternatingMeasures,
   describe: (context) =>
     alternatingSearch(context, {

@@ -29,5 +29,5 @@ export const sdartsPresets: Presets<SdartsSettings, SdartsPresetName> = presetsO
     settings: { batchSize: 32, epochs: 3, initChannels: 8, layers: 5, archLearningRate: 6e-3 },
     limit: 2000,
   },
-  paper: { settings: {} },
+  paper: { settings: { flip: 'on' } },
 });

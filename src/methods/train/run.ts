@@ -10,6 +10,7 @@ import { withAffine } from '../../learn/affine_images.ts';
 import { BatchWalk } from '../../learn/batch_walk.ts';
 import { EpochMeans } from '../../learn/epoch_means.ts';
 import { type ImageFeed, openFeed } from '../../learn/feed.ts';
+import { withFlip } from '../../learn/flipped_images.ts';
 import { jointStep } from '../../learn/joint_step.ts';
 import { createProgramSet, type ProgramSet } from '../../learn/program_set.ts';
 import { trainLearningRate } from '../../learn/schedule.ts';
@@ -40,13 +41,14 @@ export async function describeTraining(context: MethodContext<TrainSettings>): P
   if (genotype === undefined) throw invalid('genotype', 'the genotype whose network is trained', genotype);
   const given = context.dataset;
   const whole = validationPortion === undefined ? given : holdOut(given, validationPortion, seed);
-  const { dataset, augment, notices } = withAffine(whole, settings, settings.affine);
+  const { dataset, augment, notices } = withAffine(withFlip(whole, settings.flip), settings, settings.affine);
   const { train, classes } = dataset;
   const test = testImagesOf(dataset);
   checkAugmentation(augment, train.shape);
   if (settings.keepNone && settings.emaDecay > 0) {
     throw new ArgumentError('emaDecay averages weights alone, not those of keepNone: expected 0 beside it');
   }
+  checkNesterov(settings);
   const networks = buildTrainNetworks(genotype, dataset, settings);
   const { graph } = networks.training;
   return {
@@ -73,6 +75,14 @@ export async function describeTraining(context: MethodContext<TrainSettings>): P
       return new TrainingRun(device, networks, { trained, averages }, source, { scored, ...about }, resources);
     },
   };
+}
+
+/** Before a device, which would say so of a command. */
+function checkNesterov({ nesterov, optimizer, momentum }: TrainSettings): void {
+  if (!nesterov) return;
+  if (optimizer === 'adam')
+    throw new ArgumentError("nesterov is a form of SGD's momentum: expected none of it (--no-nesterov) with adam");
+  if (momentum === 0) throw invalid('momentum', 'a number above 0 with nesterov', momentum);
 }
 
 /** What a training trains, and averages of it. */

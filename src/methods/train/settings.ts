@@ -15,7 +15,7 @@ import {
   type SettingTable,
 } from '../../setting_rules.ts';
 import { stemForms } from '../../skeleton/skeleton.ts';
-import { affineRule, cutoutRules, precisionRule } from '../shared_rules.ts';
+import { affineRule, cutoutRules, flipRule, precisionRule } from '../shared_rules.ts';
 
 /** The rule of every setting of the training of a derived network; names and defaults are the published ones (arXiv:1806.09055). */
 export const trainSettingRules = {
@@ -33,6 +33,7 @@ export const trainSettingRules = {
   warmupEpochs: integer(0, 0, 1e6, 'epochs over which the learning rate rises'),
   optimizer: choice('sgd', optimizers, 'what moves the weights: SGD with momentum, or Adam with betas 0.9 and 0.999'),
   momentum: number(0.9, 0, 1, 'of SGD'),
+  nesterov: flag(false, "Nesterov's form of that momentum, as NAS-Bench-201 trained its cells"),
   weightDecay: number(3e-4, 0, 100, 'of the weights'),
   gradClip: number(5, 1e-12, Number.MAX_VALUE, 'largest norm of the gradient'),
   auxiliary: flag(true, 'also learn from an auxiliary head behind the second reduction'),
@@ -50,6 +51,7 @@ export const trainSettingRules = {
   ),
   labelSmooth: number(0, 0, 0.99, "share of a label's probability that is spread over all classes"),
   smoothScores: flag(false, 'smooth the labels of the scored loss as well, as StacNAS does'),
+  flip: flipRule,
   ...cutoutRules(true),
   mixup: number(0, 0, 1, 'mix images and labels in pairs, by shares of Beta(A, A); 0 for none'),
   emaDecay: number(0, 0, 1, 'score and keep averages of the weights, such as 0.9999; 0 for none'),
@@ -78,6 +80,8 @@ export type TrainPresetName =
   | 'stacnas'
   | 'stacnas-fancy'
   | 'stacnas-imagenet'
+  | 'darts-pt'
+  | 'darts-pt-small'
   | 'nasbench201-quick'
   | 'nasbench201';
 
@@ -89,8 +93,11 @@ const imagenet: Partial<TrainSettings> = {
   ...{ randomResizedCrop: true, colorJitter: 0.4, hueJitter: 0.2 },
 };
 
-/** What a network of NAS-Bench-201 does without: it has no auxiliary head, and its benchmark drops and hides nothing. */
-const plain = { auxiliary: false, dropPathProb: 0, cutout: false } as const;
+/** DARTS-PT evaluates as DARTS does, but mirrors the digits of SVHN as it does other images. */
+const dartsPt = { flip: 'on' } as const;
+
+/** How NAS-Bench-201's cells were trained, of any size: without an auxiliary head, and nothing is dropped or hidden. */
+const nasbench201 = { nesterov: true, auxiliary: false, dropPathProb: 0, cutout: false } as const;
 
 /** A bound that no gradient reaches. */
 const unclipped = 1e30;
@@ -103,9 +110,9 @@ const stacnas = { normalisePooling: true, scheduleAhead: true, smoothScores: tru
  * minutes. `fairdarts` is the command that FairDARTS' code gives (arXiv:1911.12126), `fairdarts-compared` what its genotypes were compared
  * with others by; its authors trained for 1600 epochs with batches of 96 (its issue 5). `stacnas` and `stacnas-fancy` are the two of StacNAS
  * (arXiv:1909.11926), the second as its authors reached their best figure (its issue 5); they published none for ImageNet, where
- * `stacnas-imagenet` trains its networks as `imagenet` does. `nasbench201` is how NAS-Bench-201 trained its cells (arXiv:2001.00326) but for
- * Nesterov's form of momentum, which devices do not know yet; `nasbench201-quick` is a small one. `limit` is how many training images a
- * preset uses (all when absent).
+ * `stacnas-imagenet` trains its networks as `imagenet` does. `darts-pt` is the evaluation of DARTS-PT (arXiv:2108.04392) on CIFAR-10,
+ * `darts-pt-small` the one on CIFAR-100 and SVHN; its code's seed is 2. `nasbench201` is how NAS-Bench-201 trained its cells (arXiv:2001.00326),
+ * `nasbench201-quick` a small one. `limit` is how many training images a preset uses (all when absent).
  */
 export const trainPresets: Presets<TrainSettings, TrainPresetName> = presetsOf(trainSettingRules, {
   quick: {
@@ -119,14 +126,16 @@ export const trainPresets: Presets<TrainSettings, TrainPresetName> = presetsOf(t
   stacnas: { settings: stacnas },
   'stacnas-fancy': { settings: { ...stacnas, autoAugment: 'fairdarts', epochs: 1200 } },
   'stacnas-imagenet': { settings: { ...imagenet, normalisePooling: true } },
+  'darts-pt': { settings: dartsPt },
+  'darts-pt-small': { settings: { ...dartsPt, initChannels: 16, layers: 8 } },
   'nasbench201-quick': {
-    settings: { ...plain, batchSize: 32, epochs: 5, initChannels: 8, layers: 3 },
+    settings: { ...nasbench201, batchSize: 32, epochs: 5, initChannels: 8, layers: 3 },
     limit: 4000,
     skeleton: 'nasbench201',
   },
   nasbench201: {
     settings: {
-      ...{ ...plain, batchSize: 256, epochs: 200, initChannels: 16, layers: 15 },
+      ...{ ...nasbench201, batchSize: 256, epochs: 200, initChannels: 16, layers: 15 },
       ...{ learningRate: 0.1, weightDecay: 5e-4, gradClip: unclipped },
     },
     skeleton: 'nasbench201',

@@ -60,8 +60,12 @@ describe.each(['cpu', 'simt'] as const)('a step of both on %s', (backend) => {
   });
   afterAll(() => device.dispose());
 
-  it.each(['sgd', 'adam'] as const)('has the bits of a step apart where nothing is clipped: %s', async (optimizer) => {
-    const settings = { ...usual, optimizer };
+  it.each([
+    ['sgd', {}],
+    ["sgd with Nesterov's momentum", { nesterov: true }],
+    ['adam', { optimizer: 'adam' }],
+  ] as const)('has the bits of a step apart where nothing is clipped: %s', async (_, own) => {
+    const settings = { ...usual, ...own };
     expect(await trained(3, joint(settings))).toEqual(await trained(3, apart(settings)));
   });
 

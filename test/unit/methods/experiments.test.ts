@@ -146,7 +146,7 @@ describe('random search', () => {
     const run = startMethod('search', { device, dataset: tinyDataset(), preset: 'fairdarts', settings });
     const types: string[] = [];
     for await (const { type } of run) types.push(type);
-    expect(types).toEqual(['start', ...Array(3).fill(['epoch', 'genotype']).flat()]);
+    expect(types).toEqual(['start', ...Array(3).fill(['epoch', 'decision', 'genotype']).flat()]);
     const { architectures = {}, genotype } = (await run.result) as SearchResult;
     expect(Object.keys(architectures)).toEqual(['arch_0', 'arch_1', 'arch_2']);
     expect(genotype).toEqual(architectures['arch_2']);

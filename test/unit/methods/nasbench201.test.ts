@@ -137,6 +137,25 @@ describe('runs of one cell', () => {
     expect(parseGenotype(readFileSync(join(out, 'genotype.json'), 'utf8'))).toEqual(genotype);
   });
 
+  it.each([0, 1])('may be searched with noise among their candidates, seed %i', async (seed) => {
+    const settings = { ...small, layers: 3 };
+    const runs = [1, 2].map(() => search({ space: 'nas-bench-201-s4', settings, seed, dataset, device }).result);
+    const [first, second] = await Promise.all(runs);
+    const found = first.genotype.cell?.nodes.flat().map(({ operation }) => operation);
+    expect(['noise', 'nor_conv_3x3']).toEqual(expect.arrayContaining(found!));
+    expect(second).toMatchObject({ genotype: first.genotype, mixing: first.mixing });
+  });
+
+  it('are trained and tested with noise on an edge', async () => {
+    const genotype = parseGenotype('|noise~0|+|nor_conv_3x3~0|noise~1|');
+    const out = join(folder, 'noisy');
+    const { testAccuracy } = await train({ genotype, settings: { ...small, layers: 3 }, dataset, device, out }).result;
+    const weights = join(out, 'weights.safetensors');
+    const { loss } = await test({ genotype, weights, dataset, device });
+    expect(loss).toBeGreaterThan(0);
+    expect(testAccuracy).toBeGreaterThanOrEqual(0);
+  });
+
   it('may bring a skeleton of their own, whose checkpoints need the program that has it', async () => {
     const skeleton = { ...skeletons.nasbench201, name: 'mine' };
     const space: SearchSpace = { ...spaces['nasbench201'], name: 'own', skeleton };
@@ -149,7 +168,7 @@ describe('runs of one cell', () => {
     );
   });
 
-  it.each(['|none~0|+|none~0|none~1|', '|skip_connect~0|+|skip_connect~0|skip_connect~1|'])(
+  it.each(['|none~0|+|none~0|none~1|', '|noise~0|', '|skip_connect~0|+|skip_connect~0|skip_connect~1|'])(
     'train cells without weights: %s',
     async (text) => {
       const { testLoss } = await train({ genotype: parseGenotype(text), settings: small, dataset, device }).result;

@@ -1,7 +1,8 @@
 // Perturbation-based selection (DARTS-PT, arXiv:2108.04392): its order, its rules, and a run of it.
 import { describe, expect, it } from 'vitest';
+import type { Genotype } from '../../../src/genotype/genotype.ts';
 import { type Decision, planOf } from '../../../src/methods/projection/plan.ts';
-import { givenRows, openRows, projectedRows, withoutNone, withRow } from '../../../src/methods/projection/projected.ts';
+import { givenRows, type Projected, projectedRows, withoutNone } from '../../../src/methods/projection/projected.ts';
 import { projectionPresets } from '../../../src/methods/projection/settings.ts';
 import {
   begun,
@@ -14,6 +15,8 @@ import {
 import { uniform } from '../../../src/random/philox.ts';
 import { leastMissed, mostMissed } from '../../../src/select/absence.ts';
 import { selectableOf } from '../../../src/select/layout.ts';
+import { genotypeOf } from '../../../src/select/strongest_edges.ts';
+import { byType } from '../../helpers/by_type.ts';
 
 const { settings } = projectionPresets.paper;
 const names = ['none', 'skip_connect', 'sep_conv_3x3'];
@@ -148,11 +151,19 @@ describe('a selection', () => {
   });
 
   it('leaves out of the genotype what none has won, where that is wanted', () => {
-    const projected = withRow(openRows(darts), 'normal', 3, 0);
-    expect(withoutNone(darts, projected)['normal'][3]).toBe('dropped');
-    const mixing = { alphas_normal: rows.map(() => [1, 0, 0]), alphas_reduce: rows.map(() => [1, 0, 0]) };
-    expect(projectedRows(darts, projected, mixing)['alphas_normal'][3]).toEqual([1, 0, 0]);
-    expect(projectedRows(darts, withoutNone(darts, projected), mixing)['alphas_normal'][3]).toEqual([0, 0, 0]);
+    const decided = rows.map(({ node, input }) => (input > 1 ? 'dropped' : node === 1 && input === 0 ? 1 : 0));
+    const projected: Projected = { normal: decided, reduce: decided };
+    const mixing = { alphas_normal: rows.map(() => [0.2, 0.5, 0.3]), alphas_reduce: rows.map(() => [0.2, 0.5, 0.3]) };
+    const genotype = genotypeOf(darts, projectedRows(darts, projected, mixing));
+    const inputsOf = (one: Genotype) => byType(one).normal.nodes.map((entries) => entries.map(({ input }) => input));
+    expect(inputsOf(genotype)).toEqual([
+      [0, 1],
+      [0, 1],
+      [0, 1],
+      [0, 1],
+    ]);
+    // Node 1 has an edge that kept an operation; nothing would be left of the others.
+    expect(inputsOf(withoutNone(darts, projected, genotype))).toEqual([[0, 1], [0], [0, 1], [0, 1]]);
   });
 });
 

@@ -61,6 +61,7 @@ describe('the supernet of NAS-Bench-201', () => {
   it.each([
     ['nas-bench-201-simple', 4],
     ['nas-bench-201-s2', 2],
+    ['nas-bench-201-s4', 2],
     ['nas-bench-201-s10', 2],
     ['connect-nas', 3],
   ])('has the subset %s of %i candidates', (space, count) => {

@@ -6,7 +6,7 @@ import { nasbench201Operations } from '../../../src/operation/nasbench201.ts';
 import { runReference } from '../../../src/reference/interpreter.ts';
 
 const names = [
-  ...['none', 'skip_connect', 'nor_conv_1x1', 'nor_conv_3x3', 'nor_conv_7x7', 'avg_pool_3x3', 'max_pool_3x3'],
+  ...['none', 'noise', 'skip_connect', 'nor_conv_1x1', 'nor_conv_3x3', 'nor_conv_7x7', 'avg_pool_3x3', 'max_pool_3x3'],
   ...['dua_sepc_3x3', 'dua_sepc_5x5', 'dil_sepc_3x3', 'dil_sepc_5x5'],
 ];
 
@@ -19,7 +19,7 @@ function build(name: string, inputs: number, channels: number, stride: 1 | 2, si
 }
 
 describe('operations of NAS-Bench-201', () => {
-  it('are those of the published table', () => {
+  it('are those of the published table, and the noise of a subset', () => {
     expect(Object.keys(nasbench201Operations)).toEqual(names);
   });
 

@@ -133,8 +133,8 @@ describe('config.json', () => {
     [{ dataset: { ...config.dataset, classes: undefined } }, /a positive integer for dataset.classes/],
     [{ space: { ...config.space, given: 'no' } }, /a boolean for space.given/],
     [{ space: 'darts' }, /an object for space/],
-    [{ command: 'test' }, /one of search, train for command/],
-    [{ method: 'other' }, /expected a method among darts, fairdarts, stacnas but got 'other'/],
+    [{ command: 'test' }, /one of search, train, select for command/],
+    [{ method: 'other' }, /expected a method among darts, fairdarts, stacnas, sdarts, blank but got 'other'/],
     [{ graphs: { supernet: 1 } }, /digests by name for graphs/],
   ])('refuses %j', (changes, message) => {
     expect(() => parse(changes)).toThrow(FileError);
@@ -172,11 +172,12 @@ describe('config.json', () => {
     const without = (settings: object, ...names: string[]) =>
       Object.fromEntries(Object.entries(settings).filter(([name]) => !names.includes(name)));
     const later = {
-      ...{ scheduleAhead: false, annealEpochs: 0, dropPathUnit: 'published', optimizer: 'sgd' },
+      ...{ scheduleAhead: false, annealEpochs: 0, dropPathUnit: 'published', optimizer: 'sgd', nesterov: false },
       normalisePooling: false,
       keepNone: false,
       smoothScores: false,
       affine: 'off',
+      flip: 'usual',
     };
     const settings = without(training.settings, ...Object.keys(later));
     expect(parseTraining({ format: 6, settings })).toEqual({ ...training, settings: { ...settings, ...later } });

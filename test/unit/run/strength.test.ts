@@ -125,6 +125,7 @@ describe('findStrength', () => {
       [{ space: undefined }, /searched a space of its own, 'tiny'/, 'ARGUMENT'],
       [{ dataset: undefined }, /began with a dataset of its own, 'tiny'/, 'ARGUMENT'],
       [{ stage: 'search3' }, /but no 'search3'/, 'FILE'],
+      [{ epoch: 1 }, /kept no snapshot of epoch 1: search --snapshot-epochs keeps some/, 'FILE'],
       [{ edges: ['normal.0.9'] }, /has no edge 'normal.0.9' \(Did you mean normal.0.0\?\)/, 'ARGUMENT'],
       [{ edges: ['9'] }, /has no edge '9': there are normal.0.0 to reduce.1.2/, 'ARGUMENT'],
       [{ edges: 'some' as 'all' }, /for edges but received 'some'/, 'ARGUMENT'],
@@ -255,13 +256,15 @@ describe('what strengths say', () => {
 
   const found: Strength = {
     ...summary,
-    ...{ measure: 'absence', criterion: 'acc', stage: 'search', images: 20, imagesOf: 'validation' },
+    ...{ measure: 'absence', criterion: 'acc', stage: 'search', epoch: 2, images: 20, imagesOf: 'validation' },
     whole: { accuracy: 0.5, loss: 1 },
   };
 
   it('is told in lines', () => {
     const text = strengthLines(found).join('\n');
-    expect(text).toContain('stage search: 20 validation images, the whole supernet 50.00%, loss 1.000\n');
+    expect(text).toContain(
+      'stage search, after 2 epochs: 20 validation images, the whole supernet 50.00%, loss 1.000\n',
+    );
     expect(text).toMatch(/^normal\.0\.0 +skip_connect +0\.0000 +0\.7000 +49\.00% +1\.000 +1\.00 +<- largest weight$/m);
     expect(text).toMatch(/^normal\.0\.1 .* 4\.00 +<- largest weight, strongest$/m);
     expect(text).toContain('the largest weight is not the strongest candidate on 1 of 4 edges\n');

@@ -58,7 +58,7 @@ describe('resolveSpace', () => {
   it.each<[unknown, RegExp]>([
     [
       'dart',
-      /expected one of darts, fairdarts, darts_without_none, stacnas, stacnas_all, nasbench201, .* for space but received 'dart'/,
+      /expected one of darts, fairdarts, darts_without_none, s1, s2, s3, s4, s5, stacnas, stacnas_all, nasbench201, .* for space but received 'dart'/,
     ],
     ['constructor', /expected one of darts/],
     [null, /a name or a search space/],

@@ -1,0 +1,71 @@
+import type { GenotypeByType } from '../genotype.ts';
+import { pairs } from './letters.ts';
+
+/**
+ * Genotypes that DARTS-PT selected (arXiv:2108.04392) from supernets of DARTS (`darts_pt_`) and from those whose alpha never learns
+ * (`blank_pt_`): behind that the space, the dataset where it is not CIFAR-10, and which of several.
+ */
+export const dartsPtGenotypes: Readonly<Record<string, GenotypeByType>> = {
+  darts_pt_s1_1: pairs('k0 k1 k0 k1 k0 k1 d3 D4 / m0 d1 m0 m1 s1 k3 k2 D3'),
+  darts_pt_s1_2: pairs('d0 k1 k0 k2 k0 k3 d3 D4 / m0 m1 m0 m1 s1 k2 k2 D4'),
+  darts_pt_s2_1: pairs('k0 k1 s0 k2 s1 k3 s1 s4 / s0 s1 s0 k2 s0 k2 s1 k4'),
+  darts_pt_s2_2: pairs('k0 s1 k1 k2 s0 k3 k3 s4 / s0 s1 s0 k2 s1 s3 s1 k3'),
+  darts_pt_s3_1: pairs('s0 s1 s0 k1 k0 k2 s0 s1 / s0 k1 s0 k2 s0 k3 k3 s4'),
+  darts_pt_s3_2: pairs('s0 s1 k0 s1 k0 s3 s1 k4 / s0 s1 s0 k1 s0 s1 s2 k3'),
+  darts_pt_s4_1: pairs('s0 s1 s0 s1 s0 s1 s1 s2 / s0 s1 s0 s2 s0 s3 s0 s1'),
+  darts_pt_s4_2: pairs('s0 s1 s0 s1 s0 s3 s0 s1 / s0 s1 s0 s1 s0 s1 s0 s2'),
+  darts_pt_s1_c100_1: pairs('k0 k1 D0 k2 s2 k3 s0 k2 / m0 m1 m1 D2 s1 k2 k2 D3'),
+  darts_pt_s1_c100_2: pairs('d0 k1 k0 k2 k0 d3 k2 D3 / a0 m1 m0 D2 a0 s1 m1 k4'),
+  darts_pt_s2_c100_1: pairs('k0 s1 s0 k2 s1 k3 k3 s4 / s0 s1 k0 k2 k0 k3 s2 k4'),
+  darts_pt_s2_c100_2: pairs('k0 s1 s0 k2 k2 s3 k3 s4 / s0 s1 k1 k2 s1 k3 s0 k3'),
+  darts_pt_s3_c100_1: pairs('s0 s1 s0 s1 k0 k1 s0 s1 / s0 k1 s0 k2 k2 s3 s1 k3'),
+  darts_pt_s3_c100_2: pairs('s0 k1 s0 k1 s0 s3 s1 k4 / s0 k1 s0 k2 k1 k3 s2 k4'),
+  darts_pt_s4_c100_1: pairs('s0 s1 s0 s1 s0 s1 s0 s1 / s0 s1 s0 s1 s0 s1 s0 s1'),
+  darts_pt_s4_c100_2: pairs('s0 s1 s0 s1 s0 s1 s0 s1 / s0 s1 s0 s1 s0 s2 s0 s4'),
+  darts_pt_s1_svhn_1: pairs('k0 k1 D0 k2 m0 s2 d3 d4 / m0 d1 a1 D2 k2 D3 a0 k4'),
+  darts_pt_s1_svhn_2: pairs('k0 k1 D0 k2 m0 k3 d3 d4 / a0 m1 a0 D2 s1 D3 k3 k4'),
+  darts_pt_s2_svhn_1: pairs('s0 k1 k0 k2 s0 k3 s1 s4 / s0 k1 k0 s2 k2 s3 k3 s4'),
+  darts_pt_s2_svhn_2: pairs('k0 k1 s0 k2 s0 s3 s2 k4 / s0 k1 k0 k2 s1 s2 s0 s4'),
+  darts_pt_s3_svhn_1: pairs('s0 k1 s1 s2 k2 k3 s3 s4 / s0 k1 k1 s2 k2 s3 s3 s4'),
+  darts_pt_s3_svhn_2: pairs('k0 k1 k0 k1 s1 s3 s0 k4 / k0 s1 s1 s2 s2 s3 k2 s4'),
+  darts_pt_s4_svhn_1: pairs('s0 s1 s0 s1 s0 s1 s1 s2 / s0 s1 s0 s2 s0 s3 s0 s1'),
+  darts_pt_s4_svhn_2: pairs('s0 s1 s0 s2 s1 s3 s0 s1 / s0 s1 s0 s2 s0 s2 s1 s3'),
+  darts_pt_s5_0: pairs('s0 s1 S0 d1 k0 k2 k0 m4 / s0 a1 D1 d2 a0 m2 s2 k4'),
+  darts_pt_s5_1: pairs('s0 s1 s0 d1 m0 k2 k0 d4 / D0 a1 m0 S2 m1 d3 S0 s4'),
+  darts_pt_s5_2: pairs('k0 s1 s0 d1 k2 d3 m1 k2 / a0 m1 a0 s1 D2 k3 s2 S4'),
+  darts_pt_s5_3: pairs('s0 s1 s0 s1 k0 k2 s1 k3 / a0 S1 m1 k2 D1 m3 S2 k3'),
+  blank_pt_s1_1: pairs('k0 D1 s1 k2 m0 k3 s0 m1 / a0 m1 m0 m1 k2 D3 D2 k3'),
+  blank_pt_s1_2: pairs('k0 k1 s1 k2 m0 s1 k2 D3 / a0 d1 m1 D2 a0 k3 k2 D3'),
+  blank_pt_s2_1: pairs('s0 s1 k0 k2 s1 s2 s0 k3 / s0 s1 s1 k2 s0 k3 s2 k4'),
+  blank_pt_s2_2: pairs('s0 s1 s0 s2 s0 s1 s0 k4 / s0 s1 s0 s2 s0 k1 s1 s2'),
+  blank_pt_s3_1: pairs('s0 k1 k0 s1 s0 k2 k3 k4 / s0 s1 s0 s2 s0 s1 s1 s3'),
+  blank_pt_s3_2: pairs('s0 s1 s0 k1 s0 s1 k0 s2 / s0 s1 s0 s1 s0 k3 k2 k3'),
+  blank_pt_s4_1: pairs('s0 s1 s0 s1 s0 s1 s0 s1 / s0 s1 s0 s2 s0 s3 s0 s1'),
+  blank_pt_s4_2: pairs('s0 s1 s0 s1 s0 s1 s0 s1 / s0 s1 s0 s1 s0 s1 s0 s1'),
+  blank_pt_s1_c100_1: pairs('k0 D1 s1 k2 m0 k3 s0 m1 / m0 d1 m1 k2 s1 D3 k3 k4'),
+  blank_pt_s1_c100_2: pairs('k0 D1 k0 s1 m0 k3 s0 m1 / m0 d1 a1 k2 m1 D3 D2 k3'),
+  blank_pt_s2_c100_1: pairs('k0 s1 s0 k2 s0 s1 k3 k4 / s0 s1 s0 s1 s1 k2 k3 k4'),
+  blank_pt_s2_c100_2: pairs('k0 s1 s0 k2 k0 s1 k3 k4 / s0 s1 s0 s1 s1 k2 s2 k4'),
+  blank_pt_s3_c100_1: pairs('s0 s1 k0 k2 s0 s1 s0 s4 / s0 k1 s0 s1 k2 s3 s1 k3'),
+  blank_pt_s3_c100_2: pairs('s0 s1 k0 s1 k0 s3 s0 s1 / s0 s1 s0 s1 s2 k3 k0 s1'),
+  blank_pt_s4_c100_1: pairs('s0 s1 s0 s1 s0 s1 s0 s1 / s0 s1 s0 s2 s0 s3 s0 s1'),
+  blank_pt_s4_c100_2: pairs('s0 s1 s0 s1 s0 s1 s0 s1 / s0 s1 s0 s2 s0 s1 s0 s1'),
+  blank_pt_s1_svhn_1: pairs('d0 D1 s1 k2 s2 k3 D3 D4 / a0 m1 a1 k2 k2 D3 k3 D4'),
+  blank_pt_s1_svhn_2: pairs('d0 D1 s1 d2 s1 s2 s0 m1 / a0 d1 m0 a1 a0 k2 m1 D4'),
+  blank_pt_s2_svhn_1: pairs('s0 s1 k1 s2 s1 s2 s1 s3 / s0 k1 s0 s2 s2 s3 k2 k4'),
+  blank_pt_s2_svhn_2: pairs('s0 s1 s1 s2 s1 s3 s3 k4 / s0 s1 s0 s2 k1 s3 s0 k2'),
+  blank_pt_s3_svhn_1: pairs('s0 s1 s1 k2 s0 k3 s1 s3 / s0 s1 k1 s2 s2 s3 k2 s4'),
+  blank_pt_s3_svhn_2: pairs('s0 s1 s0 s1 s1 s2 s0 s1 / s0 s1 k1 s2 k0 s3 s2 s4'),
+  blank_pt_s4_svhn_1: pairs('s0 s1 s0 s1 s1 s2 s0 s1 / s0 s1 s1 s2 s1 s3 s0 s2'),
+  blank_pt_s4_svhn_2: pairs('s0 s1 s0 s1 s0 s1 s0 s1 / s0 s1 s0 s1 s2 s3 s1 s4'),
+  blank_pt_s5_0: pairs('s0 S1 s0 s1 a1 k3 m0 a2 / k0 S1 d1 S2 m0 k3 m0 m2'),
+  blank_pt_s5_1: pairs('a0 a1 s0 m2 k2 s3 S0 S1 / m0 D1 s0 k1 a2 m3 S3 S4'),
+  blank_pt_s5_2: pairs('a0 d1 S0 m1 m0 k1 S1 a2 / s0 a1 a0 S1 m0 S3 m2 D4'),
+  blank_pt_s5_3: pairs('s0 s1 s0 k1 m2 s3 a0 S1 / D0 S1 S0 d1 a1 k2 m0 k4'),
+};
+
+/** What SDARTS found in s5 (arXiv:2002.05283) as DARTS-PT's code holds it: at random, and by an attack; best edge first. */
+export const sdartsGenotypes: Readonly<Record<string, GenotypeByType>> = {
+  c10_s5_random: pairs('s1 s0 S1 k0 s3 k1 s1 d2 / m0 s1 k2 m0 D3 m0 s2 S3'),
+  c10_s5_pgd: pairs('s0 s1 s1 k0 S0 d3 d4 k0 / m0 S1 k2 m0 k3 k2 k2 S4'),
+};
