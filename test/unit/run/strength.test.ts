@@ -92,6 +92,8 @@ describe('findStrength', () => {
     const own = { space: undefined, edges: ['normal.0.0'], plainScores: true };
     expect(await find({ ...own, run: stacnas })).toMatchObject({ stage: 'search2', imagesOf: 'train', images: 40 });
     expect(await find({ ...own, run: stacnas, stage: 'search1' })).toMatchObject({ stage: 'search1' });
+    const tuned = { space: undefined, run: stacnas, edges: ['normal.0.0'], converge: 1 };
+    expect(await find(tuned)).toMatchObject({ measure: 'alone', imagesOf: 'train' });
     const fair = await searched('fairdarts', { method: 'fairdarts' });
     const { edges } = await find({ ...own, run: fair });
     const sum = edges[0].candidates.reduce((total, { mixing }) => total + mixing, 0);
@@ -107,6 +109,14 @@ describe('findStrength', () => {
     const controller = new AbortController();
     const onProgress = () => controller.abort();
     await expect(find({ signal: controller.signal, onProgress })).rejects.toMatchObject({ code: 'ABORTED' });
+  });
+
+  it('says so where fine-tuning diverges', async () => {
+    const device = createFakeDevice({
+      spoil: (outcomes) => outcomes.map((outcome) => ({ ...outcome, ...('loss' in outcome && { loss: Number.NaN }) })),
+    });
+    const error = await find({ device, converge: 1 }).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'DIVERGED', message: 'the loss became NaN while fine-tuning' });
   });
 
   it('refuses what it cannot look at', async () => {
