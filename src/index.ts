@@ -170,6 +170,7 @@ export { type NamedOperation, type Operation, type OperationContext, operations 
 export { type Cost, costOf, type LayerCost, type LayerKind } from './report/cost.ts';
 export { drawGenotype, type PictureFormat } from './report/draw.ts';
 export { type DrawnCandidate, drawAlphaScatter } from './report/draw_alpha_scatter.ts';
+export { type DrawnBenchmarkCurve, drawBenchmarkCurves } from './report/draw_benchmark.ts';
 export { type DrawnFeatures, drawClusters, drawCorrelations } from './report/draw_features.ts';
 export {
   type DrawHistoryOptions,
@@ -178,12 +179,32 @@ export {
   historyKinds,
   type NamedHistory,
 } from './report/draw_history.ts';
+export {
+  type DrawnAbsence,
+  type DrawnDecision,
+  type DrawnDecisions,
+  type DrawScoresOptions,
+  drawScores,
+} from './report/draw_scores.ts';
+export {
+  type DrawnStrength,
+  type DrawnStrengthEdge,
+  type DrawnStrengths,
+  drawStrength,
+} from './report/draw_strength.ts';
+export {
+  type BenchmarkCurve,
+  type BenchmarkCurveOptions,
+  type BenchmarkPoint,
+  benchmarkCurve,
+} from './run/benchmark_curve.ts';
 export type {
   AlphaCorrelation,
   CorrelationOptions,
   CorrelationProgress,
   ScoredCandidate,
 } from './run/correlate.ts';
+export { readDecisions, type ScoredDecision, type ScoredDecisions, type TriedAbsence } from './run/decisions.ts';
 export type {
   CheckpointEvent,
   DecisionEvent,
@@ -208,8 +229,17 @@ export {
 export type { RunOptions } from './run/options.ts';
 export type { EdgeChoice, LearntCandidate, LearntWeight } from './run/searched_edge.ts';
 export { type HistoryOptions, readHistory, type SelectFromOptions, type Selection, selectFrom } from './run/select.ts';
+export {
+  findStrength,
+  type Strength,
+  type StrengthMeasure,
+  type StrengthOptions,
+  strengthEdges,
+} from './run/strength.ts';
+export type { CandidateStrength, EdgeStrength, OperationStrength, StrengthSummary } from './run/strength_summary.ts';
 export { type TestOptions, type TestResult, test } from './run/test.ts';
 export { type SearchOptions, type SearchRun, search } from './search.ts';
+export { type AbsenceScore, type Criterion, criteria } from './select/absence.ts';
 export type { RowsByTable } from './select/alpha.ts';
 export type { Selectable, SelectableTable, WeightedCandidate } from './select/candidates.ts';
 export type { ThresholdCount } from './select/empty_cells.ts';

@@ -2,12 +2,18 @@ import type { Command } from 'commander';
 import { benchmarkColumns } from '../benchmark/columns.ts';
 import { convertNatsBench } from '../benchmark/convert.ts';
 import { openNasBench201 } from '../benchmark/nas_bench.ts';
-import { cellLines, convertedLines, topLines } from './benchmark_report.ts';
+import { invalid } from '../errors.ts';
+import { drawBenchmarkCurves } from '../report/draw_benchmark.ts';
+import { rasterise } from '../report/rasterise.ts';
+import { type BenchmarkCurve, benchmarkCurve } from '../run/benchmark_curve.ts';
+import { invalidWord } from '../suggest.ts';
+import { cellLines, convertedLines, curveLines, topLines } from './benchmark_report.ts';
 import { formatDuration, formatExact, formatShare, wrapped } from './format.ts';
 import { listenForInterrupt, worded } from './interrupt.ts';
 import { createLiveLine } from './live_line.ts';
 import { choiceParser, integerParser, textParser } from './options.ts';
 import { isLiveTerminal } from './paint.ts';
+import { pictureFormat, writePicture } from './picture.ts';
 
 const columnNames = benchmarkColumns.map(({ name }) => name);
 const usualColumn = columnNames[0];
@@ -37,6 +43,16 @@ Examples:
 Columns, of those that the table has:
   ${wrapped(columnNames.join(' '), 76)}`;
 
+const curveExamples = `
+Examples:
+  dartsmith benchmark nasbench201 curve runs/darts --data nasbench201.csv
+  dartsmith benchmark nasbench201 curve runs/darts runs/pt --out curve.png \\
+    --data nasbench201.csv --by cifar10_test,cifar100_test
+
+Epochs of a selection count on from those of its search; while it decides, weights
+do not learn. Columns, of those that the table has:
+  ${wrapped(columnNames.join(' '), 76)}`;
+
 const convertExamples = `
 Examples:
   dartsmith benchmark nasbench201 convert NATS-tss-v1_0-3ffb9-simple \\
@@ -59,6 +75,11 @@ interface TopFlags extends TableFlags {
   readonly count?: number;
 }
 
+interface CurveFlags extends TableFlags {
+  readonly by?: readonly string[];
+  readonly out?: string;
+}
+
 interface ConvertFlags {
   readonly out: string;
   readonly incomplete?: boolean;
@@ -79,6 +100,7 @@ export function addBenchmarkCommand(program: Command): void {
     .addHelpText('after', examples);
   addQuery(nasbench201);
   addTop(nasbench201);
+  addCurve(nasbench201);
   addConvert(nasbench201);
 }
 
@@ -99,6 +121,31 @@ function addTop(command: Command): void {
     .option('--by <column>', `the accuracy (default: ${usualColumn})`, choiceParser('--by', columnNames))
     .option('--count <number>', 'how many cells (default: 10)', integerParser('--count', 1));
   addTableOptions(top).addHelpText('after', topExamples).action(runTop);
+}
+
+function addCurve(command: Command): void {
+  const curve = command
+    .command('curve')
+    .summary('what the cells of searches came to, epoch by epoch')
+    .description(
+      "Prints and draws the table's accuracies of the cell that a search or a selection stood at after each epoch.",
+    )
+    .argument('<runs...>', 'run directories of the space nasbench201')
+    .option(
+      '--by <columns>',
+      'accuracies, with commas between them (default: the test accuracies after 200 epochs)',
+      parseColumns,
+    )
+    .option('-o, --out <file>', 'draw the curves: x.svg or x.png', textParser('--out', 'a file name'));
+  addTableOptions(curve).addHelpText('after', curveExamples).action(runCurve);
+}
+
+function parseColumns(text: string): string[] {
+  const names = text.split(',').map((name) => name.trim());
+  const unknown = names.find((name) => !columnNames.includes(name));
+  if (text.trim() === '') throw invalid('--by', 'names of columns', text);
+  if (unknown !== undefined) throw invalidWord('--by', columnNames, unknown);
+  return names;
 }
 
 function addConvert(command: Command): void {
@@ -134,6 +181,19 @@ async function runTop({ data, incomplete, json, by = usualColumn, count = 10 }: 
   const cells = bench.top(by, count);
   const column = bench.columns.find(({ name }) => name === by)!;
   process.stdout.write(`${json ? JSON.stringify({ ...column, cells }) : topLines(column, cells).join('\n')}\n`);
+}
+
+async function runCurve(runs: readonly string[], { data, incomplete, json, by, out }: CurveFlags): Promise<void> {
+  // The file name is judged first: it is the cheaper mistake to find.
+  const format = out === undefined ? undefined : pictureFormat(out, ['svg', 'png']);
+  const bench = await openNasBench201(data, { incomplete });
+  const curves: BenchmarkCurve[] = [];
+  for (const run of runs) curves.push(await benchmarkCurve(run, bench, { ...(by && { columns: by }) }));
+  const lines = json ? curves.map((curve) => JSON.stringify(curve)) : curveLines(curves);
+  for (const line of lines) process.stdout.write(`${line}\n`);
+  if (format === undefined) return;
+  const svg = drawBenchmarkCurves(curves);
+  await writePicture(format === 'svg' ? svg : await rasterise(svg), out);
 }
 
 async function runConvert(archive: string, { out, incomplete, json }: ConvertFlags): Promise<void> {

@@ -2,6 +2,7 @@
 import { type BenchmarkColumn, benchmarkColumns, describeColumn } from '../benchmark/columns.ts';
 import type { ConvertedTable } from '../benchmark/convert.ts';
 import type { BenchmarkAccuracy, BenchmarkCell, TopCell } from '../benchmark/nas_bench.ts';
+import type { BenchmarkCurve } from '../run/benchmark_curve.ts';
 import { formatExact, formatTable, wrapped } from './format.ts';
 
 const lineColumns = 100;
@@ -36,6 +37,20 @@ export function topLines(column: BenchmarkColumn, cells: readonly TopCell[]): st
     '',
     ...formatTable([['accuracy', 'index', 'structure'], ...rows], [0, 1]),
   ];
+}
+
+/** What runs came to, a row an epoch. */
+export function curveLines(curves: readonly BenchmarkCurve[]): string[] {
+  const [{ columns }] = curves;
+  const rows = curves.flatMap(({ run, points }) =>
+    points.map(({ epochs, index, structure, accuracies }) => [
+      ...[run, String(epochs)],
+      ...columns.map((column) => accuracies[column].toFixed(2)),
+      ...[String(index), structure],
+    ]),
+  );
+  const head = ['run', 'epochs', ...columns, 'index', 'structure'];
+  return formatTable([head, ...rows], head.map((_, column) => column).slice(1, -1));
 }
 
 /** A table that was made of an archive. */

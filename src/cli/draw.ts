@@ -1,13 +1,16 @@
-import { extname } from 'node:path';
 import type { Command } from 'commander';
 import { ArgumentError, invalid } from '../errors.ts';
-import { writeFileAtomic } from '../io/atomic.ts';
 import { drawGenotype, type PictureFormat } from '../report/draw.ts';
 import { type DrawHistoryOptions, drawHistory, historyKinds } from '../report/draw_history.ts';
+import { type DrawScoresOptions, drawScores } from '../report/draw_scores.ts';
+import { rasterise } from '../report/rasterise.ts';
+import { readDecisions } from '../run/decisions.ts';
 import { type HistoryOptions, readHistory } from '../run/select.ts';
+import { criteria } from '../select/absence.ts';
 import { genotypeArgument, genotypeArgumentHelp } from './genotype_argument.ts';
 import { addHistoryOptions, cellHelp, cellsTold, historyOf } from './history_options.ts';
 import { choiceParser, textParser } from './options.ts';
+import { pictureFormat, writePicture } from './picture.ts';
 import { publishedNames } from './published_names.ts';
 
 const formats: readonly PictureFormat[] = ['svg', 'png', 'dot'];
@@ -19,14 +22,19 @@ Examples:
   dartsmith draw DARTS_V2 | dot -Tpdf > cells.pdf
   dartsmith draw --history runs/mine --kind area --out area.png
   dartsmith draw --history runs/darts runs/fairdarts --kind skips --out skips.svg
+  dartsmith draw --scores runs/pt --out scores.png
 
 Published names:
   ${publishedNames()}`;
 
 /** Options of the command line. */
-interface Given extends HistoryOptions, Pick<DrawHistoryOptions, 'kind' | 'cell' | 'by' | 'threshold'> {
+interface Given
+  extends HistoryOptions,
+    Pick<DrawHistoryOptions, 'kind' | 'cell' | 'by' | 'threshold'>,
+    Pick<DrawScoresOptions, 'projCrit'> {
   readonly out?: string;
   readonly history?: readonly string[];
+  readonly scores?: string;
 }
 
 /** What says nothing of a genotype. */
@@ -36,12 +44,14 @@ const ofHistories = ['kind', 'cell', 'by', 'threshold', 'stage', 'candidates', '
 export function addDrawCommand(program: Command): void {
   const command = program
     .command('draw')
-    .summary('draw the two cells of a genotype, or how a search went')
-    .description('Draws the normal and the reduction cell of a genotype, or how the mixing weights of a search moved.')
+    .summary('draw the two cells of a genotype, how a search went, or what a selection scored')
+    .description(
+      'Draws the normal and the reduction cell of a genotype, how the mixing weights of a search moved, or the scores that a selection decided by.',
+    )
     .argument('[genotype]', genotypeArgumentHelp)
     .option(
       '-o, --out <file>',
-      'x.svg, x.png or, of a genotype, x.dot (default: DOT text or, of a history, SVG on stdout)',
+      'x.svg, x.png or, of a genotype, x.dot (default: DOT text or, of a run, SVG on stdout)',
       textParser('--out', 'a file name'),
     )
     .optionsGroup('How searches went:')
@@ -49,19 +59,31 @@ export function addDrawCommand(program: Command): void {
     .option('--kind <name>', `${historyKinds.join(', ')} (default: grid)`, choiceParser('--kind', historyKinds))
     .option('--cell <name>', cellHelp, textParser('--cell', 'a cell'));
   addHistoryOptions(command);
+  command
+    .optionsGroup('What a selection by projection scored:')
+    .option(
+      '--scores <run>',
+      'draw decision by decision how the supernet did without each',
+      textParser('--scores', 'a run directory'),
+    )
+    .option('--proj-crit <name>', 'acc or loss (default: what decided)', choiceParser('--proj-crit', criteria));
   command.addHelpText('after', examples).action(draw);
 }
 
 async function draw(argument: string | undefined, given: Given): Promise<void> {
-  const { out, history } = given;
+  const { out, history, scores, projCrit } = given;
+  if (scores !== undefined) return drawScoresOf(argument, scores, given);
+  if (projCrit !== undefined) throw new ArgumentError('--proj-crit is for --scores: nothing else has scores');
   if (history !== undefined) return drawHistories(argument, history, given);
-  if (argument === undefined) throw new ArgumentError('expected a genotype to draw, or --history with a search');
+  if (argument === undefined) {
+    throw new ArgumentError('expected a genotype to draw, or --history with a search, or --scores with a selection');
+  }
   const surplus = ofHistories.find((name) => given[name] !== undefined);
   if (surplus !== undefined) throw new ArgumentError(`--${surplus} is for --history: a genotype is drawn as it is`);
   // The file name is judged first: it is the cheaper mistake to find.
-  const format = out === undefined ? 'dot' : formatOf(out, formats);
+  const format = out === undefined ? 'dot' : pictureFormat(out, formats);
   const { genotype } = await genotypeArgument(argument);
-  await write(await drawGenotype(genotype, format), out);
+  await writePicture(await drawGenotype(genotype, format), out);
 }
 
 async function drawHistories(
@@ -70,29 +92,23 @@ async function drawHistories(
   { out, kind, cell, by, threshold, ...published }: Given,
 ): Promise<void> {
   if (argument !== undefined) throw new ArgumentError(`a genotype and --history cannot be drawn at once: ${argument}`);
-  const format = out === undefined ? 'svg' : formatOf(out, ['svg', 'png']);
+  const format = out === undefined ? 'svg' : pictureFormat(out, ['svg', 'png']);
   if (kind !== 'skips' && sources.length > 1) {
     throw invalid('--history', `one search for --kind ${kind ?? 'grid'} (skips compares several)`, sources.length);
   }
   const histories = [];
   for (const name of sources) histories.push({ name, history: await readHistory(name, historyOf(published)) });
   for (const { history } of histories) cellsTold(history, cell);
-  await write(await drawHistory(histories, { kind, cell, by, threshold, format }), out);
+  await writePicture(await drawHistory(histories, { kind, cell, by, threshold, format }), out);
 }
 
-async function write(picture: string | Uint8Array, out: string | undefined): Promise<void> {
-  if (out === undefined) {
-    process.stdout.write(picture);
-  } else {
-    await writeFileAtomic(out, picture);
-    process.stdout.write(`wrote ${out}\n`);
-  }
-}
-
-function formatOf<T extends PictureFormat>(file: string, formats: readonly T[]): T {
-  const extension = extname(file).slice(1).toLowerCase();
-  const format = formats.find((name) => name === extension);
-  if (format !== undefined) return format;
-  const endings = formats.map((name) => `.${name}`);
-  throw invalid('--out', `a file name that ends in ${endings.slice(0, -1).join(', ')} or ${endings.at(-1)}`, file);
+async function drawScoresOf(argument: string | undefined, run: string, given: Given): Promise<void> {
+  const { out, history, projCrit } = given;
+  const other = history === undefined ? argument : '--history';
+  if (other !== undefined) throw new ArgumentError(`--scores is drawn by itself: leave out ${other}`);
+  const surplus = ofHistories.find((name) => given[name] !== undefined);
+  if (surplus !== undefined) throw new ArgumentError(`--${surplus} is for --history: scores are drawn as they are`);
+  const format = out === undefined ? 'svg' : pictureFormat(out, ['svg', 'png']);
+  const svg = drawScores(run, await readDecisions(run), { projCrit });
+  await writePicture(format === 'svg' ? svg : await rasterise(svg), out);
 }

@@ -16,6 +16,7 @@ import { addMethodCommand, addSelectionCommand, selectsByRun } from './method_co
 import { addMethodsCommand } from './methods.ts';
 import { addSelectCommand } from './select.ts';
 import { addShowCommand } from './show.ts';
+import { addStrengthCommand } from './strength.ts';
 import { addTestCommand } from './test.ts';
 import { version } from './version.ts';
 
@@ -68,6 +69,7 @@ function createProgram(args: readonly string[], methods: readonly Method[]): Com
   if (selectsByRun(args, methods)) addSelectionCommand(program, args, methods);
   else addSelectCommand(program, methods);
   addFeaturesCommand(program);
+  addStrengthCommand(program);
   addCorrelateCommand(program, methods);
   addHistoryCommand(program);
   addDrawCommand(program);

@@ -11,9 +11,10 @@ import { areaPanel, legendPanel } from './history_area.ts';
 import { gridPanel } from './history_grid.ts';
 import { heatmapPanel } from './history_heatmap.ts';
 import { binCounts, histogramPanel, someOf } from './history_histogram.ts';
-import { ledShare, runLegendPanel, sharePanel, skipShare } from './history_skips.ts';
+import { ledShare, sharePanel, skipShare } from './history_skips.ts';
 import { type PanelRow, panelsPicture } from './panels.ts';
 import { rasterise } from './rasterise.ts';
+import { runLegendPanel } from './run_lines.ts';
 
 /** What a history can be drawn as. */
 export const historyKinds = ['grid', 'area', 'heatmap', 'histogram', 'skips'] as const;

@@ -2,9 +2,9 @@
 import { skipName } from '../operation/operations.ts';
 import type { OperationCounts } from '../select/statistics.ts';
 import { axes, scalesOf, ticksOf } from './axes.ts';
-import { lineColours } from './colours.ts';
 import type { Panel } from './panels.ts';
-import { type Box, lineThrough, round, shape, textAt, widthOf, within } from './svg.ts';
+import { runLine, titleHeight } from './run_lines.ts';
+import { type Box, textAt, within } from './svg.ts';
 
 /** A run's counts under the name that the legend has for it. */
 export interface NamedCounts {
@@ -13,9 +13,7 @@ export interface NamedCounts {
 }
 
 const plot = { width: 400, height: 220 };
-const inner = { left: 46, top: 22, right: 10, bottom: 38 };
-const lineHeight = 17;
-const dashes = [undefined, '7 3', '2 3', '9 3 2 3'] as const;
+const inner = { left: 46, top: titleHeight, right: 10, bottom: 38 };
 
 /** Of a genotype's entries; none of an empty one. */
 export function skipShare({ skips, entries }: OperationCounts): number {
@@ -34,26 +32,6 @@ export function sharePanel(
   shareOf: (counts: OperationCounts) => number,
 ): Panel {
   return { ...plot, draw: (place) => sharePlot(place, runs, title, shareOf) };
-}
-
-/** Which line is which run. */
-export function runLegendPanel(runs: readonly NamedCounts[]): Panel {
-  const draw = ({ x, y }: Box) =>
-    runs.flatMap(({ name }, i) => {
-      const middle = y + inner.top + 6 + i * lineHeight;
-      return [
-        ...runLine(
-          [
-            [x, middle],
-            [x + 30, middle],
-          ],
-          i,
-        ),
-        textAt(x + 37, middle + 4, name),
-      ];
-    });
-  const width = 37 + Math.max(...runs.map(({ name }) => widthOf(name, 11)));
-  return { width, height: inner.top + runs.length * lineHeight, draw };
 }
 
 function sharePlot(
@@ -80,36 +58,4 @@ function sharePlot(
       ),
     ),
   ];
-}
-
-/** Runs differ in colour, dash and mark, so that lines that lie on one another show. */
-function runLine(points: readonly (readonly [number, number])[], index: number): string[] {
-  const stroke = lineColours[index % lineColours.length];
-  const line = { stroke, 'stroke-width': 1.8, 'stroke-dasharray': dashes[index % dashes.length] };
-  // Marks of many epochs would be one band.
-  const every = Math.ceil(points.length / 25);
-  const marks = points
-    .filter((_, i) => i % every === 0 || i === points.length - 1)
-    .map(([x, y]) => markAt(x, y, index));
-  return [
-    lineThrough(points, line),
-    shape('path', { d: marks.join(''), fill: index % 2 === 0 ? stroke : '#ffffff', stroke, 'stroke-width': 1.2 }),
-  ];
-}
-
-/** A circle, a square, a diamond or a triangle. */
-function markAt(x: number, y: number, index: number): string {
-  const r = 2.6 + (index % 4) * 0.5;
-  const [left, top, across] = [round(x - r), round(y - r), round(2 * r)];
-  const up = round(r);
-  switch (index % 4) {
-    case 0:
-      return `M${left} ${round(y)}a${up} ${up} 0 1 0 ${across} 0a${up} ${up} 0 1 0 ${-across} 0z`;
-    case 1:
-      return `M${left} ${top}h${across}v${across}h${-across}z`;
-    case 2:
-      return `M${left} ${round(y)}l${up} ${-up}l${up} ${up}l${-up} ${up}z`;
-    default:
-      return `M${left} ${round(y + r)}l${up} ${-across}l${up} ${across}z`;
-  }
 }

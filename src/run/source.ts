@@ -16,6 +16,8 @@ import { stageNamed } from './stages.ts';
 /** A search that was read, and what of it a run's configuration keeps. */
 export interface FoundSource {
   readonly run: RecordedRun;
+  /** Name of the stage. */
+  readonly stage: string;
   readonly recorded: RecordedSource;
 }
 
@@ -27,8 +29,7 @@ export async function findSource(
 ): Promise<FoundSource> {
   const run = await readRun(directory, methods);
   const { config } = run;
-  if (config.command !== 'search')
-    throw new FileError(`${directory} is no search: there is no supernet to select from`);
+  if (config.command !== 'search') throw new FileError(`${directory} is no search: there is no supernet to go on with`);
   const { name, files } = stageNamed(await readRecordedStages(directory), stage, 'last', directory);
   const checkpoint = resolve(epoch === undefined ? files.checkpoint : snapshotFile(directory, name, epoch));
   if (!(await exists(checkpoint))) {
@@ -53,7 +54,7 @@ export async function findSource(
     at,
     values,
   };
-  return { run, recorded };
+  return { run, stage: name, recorded };
 }
 
 /** The same as methods see it. Throws ArgumentError where the search had a space of its own that is not given again. */

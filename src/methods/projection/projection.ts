@@ -1,6 +1,7 @@
 import { ArgumentError } from '../../errors.ts';
-import { alternatingMeasures, isSearchDescription, type SearchDescription } from '../alternating_search.ts';
+import { alternatingMeasures } from '../alternating_search.ts';
 import { defineMethod, type Measure, type MethodContext, type MethodDescription } from '../method.ts';
+import { describeSupernet } from '../source_supernet.ts';
 import { type DecidedBy, ProjectionRun } from './run.ts';
 import {
   magnitudePresets,
@@ -67,7 +68,7 @@ async function describeSelection(
 ): Promise<MethodDescription> {
   const { settings, seed, source } = context;
   if (source === undefined) throw new ArgumentError('expected a run with a supernet to select from');
-  const search = await supernetOf(context, source);
+  const search = await describeSupernet(context, source);
   if (search.validationImages === 0) {
     throw new ArgumentError(`${source.directory} kept no images to validate on, which a selection scores with`);
   }
@@ -80,19 +81,4 @@ async function describeSelection(
       return new ProjectionRun(training, { settings, seed, source, by, keepsInputs });
     },
   };
-}
-
-/** The search of a run, or the stage of it that has left the checkpoint, as it goes on: with the selection's settings in place of its own. */
-async function supernetOf(
-  context: MethodContext<ProjectionSettings>,
-  source: NonNullable<MethodContext<ProjectionSettings>['source']>,
-): Promise<SearchDescription> {
-  const { batchSize, momentum, weightDecay, gradClip } = context.settings;
-  const own = { batchSize, momentum, weightDecay, gradClip, drawnBatches: false };
-  const { method, seed, space = '', before } = source;
-  const settings = { ...source.settings, ...own } as never;
-  const whole = await method.describe({ ...context, settings, seed, space, before, source: undefined });
-  const found = (await whole.stageAt?.(source.at.stage, source.values)) ?? whole;
-  if (isSearchDescription(found)) return found;
-  throw new ArgumentError(`${source.directory} is a search by ${method.name} that trained no supernet`);
 }

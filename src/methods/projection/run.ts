@@ -1,5 +1,4 @@
 // A selection that goes on with a search's supernet: decisions, each behind scores without something, and fine-tuning in between.
-import { openParameterFile } from '../../backend/parameter_sets.ts';
 import type { Genotype } from '../../genotype/genotype.ts';
 import { cosineLearningRate } from '../../learn/cosine.ts';
 import { EpochMeans } from '../../learn/epoch_means.ts';
@@ -18,6 +17,7 @@ import type {
   Stage,
   StepReport,
 } from '../method.ts';
+import { takeOver } from '../source_supernet.ts';
 import type { SupernetTraining } from '../supernet_training.ts';
 import { byMagnitude } from './magnitude.ts';
 import { type Decision, type Part, planOf, scoresOf } from './plan.ts';
@@ -106,12 +106,8 @@ export class ProjectionRun implements MethodRun {
     return this.#options.by === 'magnitude' ? this.#decideByAlpha(part.decision) : this.#score(at, part.decision);
   }
 
-  /** Takes over what the search has left; the weights' momentum begins anew, alpha's moments go on. */
   async #begin(): Promise<void> {
-    const { parameters } = this.#training;
-    const file = await openParameterFile(this.#options.source.checkpoint);
-    await file.into({ supernet: { parameters, optimizer: true } });
-    await parameters.write(new Map([['momentum', new Float32Array(parameters.map.totals.weight)]]));
+    await takeOver(this.#training, this.#options.source);
     this.state.values['begun'] = true;
   }
 

@@ -1,3 +1,4 @@
+import { criteria } from '../../select/absence.ts';
 import {
   choice,
   flag,
@@ -8,12 +9,6 @@ import {
   type SettingsOf,
   type SettingTable,
 } from '../../setting_rules.ts';
-
-/** What a score is judged by. */
-export const criteria = ['acc', 'loss'] as const;
-
-/** One of {@link criteria}. */
-export type Criterion = (typeof criteria)[number];
 
 /** What tells how much an absence hurts, of selections that score. */
 const scoreRules = {

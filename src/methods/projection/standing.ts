@@ -1,11 +1,10 @@
 // Where a selection stands, and how each score takes it on. Plain data, so that a checkpoint holds it.
 import { type CellKey, cellName } from '../../genotype/genotype.ts';
+import { type AbsenceScore, type Criterion, leastMissed, mostMissed } from '../../select/absence.ts';
 import type { Selectable } from '../../select/candidates.ts';
 import type { JsonValue } from '../method.ts';
-import { type AbsenceScore, leastMissed, mostMissed } from './decide.ts';
 import { type Decision, keptInputs, scoresOf } from './plan.ts';
 import { type Mask, openRows, type Projected, withRow } from './projected.ts';
-import type { Criterion } from './settings.ts';
 
 /** Where a selection stands, beside its weights. */
 export interface Standing {

@@ -178,6 +178,11 @@ describe('dartsmith draw --history', () => {
 
   it.each<[string[], RegExp]>([
     [[], /expected a genotype to draw, or --history with a search/],
+    [['DARTS_V2', '--scores', folder], /--scores is drawn by itself: leave out DARTS_V2/],
+    [['--scores', folder, '--history', folder], /--scores is drawn by itself: leave out --history/],
+    [['--scores', folder, '--kind', 'area'], /--kind is for --history: scores are drawn as they are/],
+    [['--scores', folder, '--out', 'x.dot'], /a file name that ends in .svg or .png for --out/],
+    [['DARTS_V2', '--proj-crit', 'acc'], /--proj-crit is for --scores/],
     [['DARTS_V2', '--history', folder], /a genotype and --history cannot be drawn at once: DARTS_V2/],
     [['DARTS_V2', '--kind', 'area'], /--kind is for --history/],
     [['--history', folder, folder, '--kind', 'area'], /one search for --kind area \(skips compares several\)/],

@@ -1,7 +1,6 @@
 // Perturbation-based selection (DARTS-PT, arXiv:2108.04392): its order, its rules, and a run of it.
 import { describe, expect, it } from 'vitest';
 import type { Genotype } from '../../../src/genotype/genotype.ts';
-import { leastMissed, mostMissed } from '../../../src/methods/projection/decide.ts';
 import { type Decision, planOf } from '../../../src/methods/projection/plan.ts';
 import { givenRows, type Projected, projectedRows, withoutNone } from '../../../src/methods/projection/projected.ts';
 import { projectionPresets } from '../../../src/methods/projection/settings.ts';
@@ -14,6 +13,7 @@ import {
   turnAt,
 } from '../../../src/methods/projection/standing.ts';
 import { uniform } from '../../../src/random/philox.ts';
+import { leastMissed, mostMissed } from '../../../src/select/absence.ts';
 import { selectableOf } from '../../../src/select/layout.ts';
 import { genotypeOf } from '../../../src/select/strongest_edges.ts';
 import { byType } from '../../helpers/by_type.ts';

@@ -1,5 +1,10 @@
 // What scores decide (DARTS-PT, arXiv:2108.04392): the absence that hurts most tells what stays, the one that hurts least what goes.
-import type { Criterion } from './settings.ts';
+
+/** What a score is judged by. */
+export const criteria = ['acc', 'loss'] as const;
+
+/** One of {@link criteria}. */
+export type Criterion = (typeof criteria)[number];
 
 /** How the supernet does without something. */
 export interface AbsenceScore {
@@ -24,6 +29,6 @@ export function leastMissed(scores: readonly AbsenceScore[], criterion: Criterio
 }
 
 /** Larger where the supernet does better. */
-function worth({ accuracy, loss }: AbsenceScore, criterion: Criterion): number {
+export function worth({ accuracy, loss }: AbsenceScore, criterion: Criterion): number {
   return criterion === 'acc' ? accuracy : -loss;
 }
