@@ -1,4 +1,5 @@
 import type { GenotypeByType } from './genotype.ts';
+import { cdartsGenotypes } from './published/cdarts.ts';
 import { comparedGenotypes } from './published/compared.ts';
 import { dartsGenotypes } from './published/darts.ts';
 import { fairDartsGenotypes } from './published/fairdarts.ts';
@@ -7,7 +8,7 @@ import { stacnasGenotypes } from './published/stacnas.ts';
 
 /**
  * Published genotypes by name: those that ship with DARTS (arXiv:1806.09055) and with FairDARTS (arXiv:1911.12126), in whose scripts
- * `DARTS` means FairDARTS_a, and those of StacNAS (arXiv:1909.11926).
+ * `DARTS` means FairDARTS_a, those of StacNAS (arXiv:1909.11926) and of CDARTS (arXiv:2006.10724).
  */
 export const genotypes: Readonly<Record<string, GenotypeByType>> = {
   ...dartsGenotypes,
@@ -15,4 +16,5 @@ export const genotypes: Readonly<Record<string, GenotypeByType>> = {
   ...comparedGenotypes,
   ...skipConnectionGenotypes,
   ...stacnasGenotypes,
+  ...cdartsGenotypes,
 };

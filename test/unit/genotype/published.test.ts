@@ -75,8 +75,8 @@ function costOfNetwork(genotype: GenotypeByType): number {
 describe('published genotypes', () => {
   const names = Object.keys(genotypes);
 
-  it('are five of DARTS, forty-two of FairDARTS and three of StacNAS, without a fault', () => {
-    expect(names).toHaveLength(5 + 42 + 3);
+  it('are five of DARTS, forty-two of FairDARTS, three of StacNAS and three of CDARTS, without a fault', () => {
+    expect(names).toHaveLength(5 + 42 + 3 + 3);
     for (const genotype of Object.values(genotypes)) expect(() => checkGenotype(genotype)).not.toThrow();
   });
 
