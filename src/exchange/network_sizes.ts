@@ -1,7 +1,7 @@
 import { FileError } from '../errors.ts';
 import type { WeightTensor } from '../io/safetensors.ts';
 import { betaName } from '../network/genotype_operation.ts';
-import { cellType } from '../skeleton/darts.ts';
+import { cellType } from '../skeleton/cell_stack.ts';
 import type { StemForm } from '../skeleton/skeleton.ts';
 import type { SkeletonName } from '../skeleton/skeletons.ts';
 import { hasResidualBlocks, sizesOfResidual } from './nasbench201_sizes.ts';

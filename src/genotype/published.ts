@@ -1,4 +1,5 @@
 import type { GenotypeByType } from './genotype.ts';
+import { cdartsGenotypes } from './published/cdarts.ts';
 import { comparedGenotypes } from './published/compared.ts';
 import { dartsGenotypes } from './published/darts.ts';
 import { dartsPtGenotypes, sdartsGenotypes } from './published/darts_pt.ts';
@@ -8,7 +9,8 @@ import { stacnasGenotypes } from './published/stacnas.ts';
 
 /**
  * Published genotypes by name: those that ship with DARTS (arXiv:1806.09055) and with FairDARTS (arXiv:1911.12126), in whose scripts
- * `DARTS` means FairDARTS_a, those of StacNAS (arXiv:1909.11926), and those of DARTS-PT (arXiv:2108.04392) and SDARTS (arXiv:2002.05283).
+ * `DARTS` means FairDARTS_a, those of StacNAS (arXiv:1909.11926), of DARTS-PT (arXiv:2108.04392), of SDARTS (arXiv:2002.05283) and of
+ * CDARTS (arXiv:2006.10724).
  */
 export const genotypes: Readonly<Record<string, GenotypeByType>> = {
   ...dartsGenotypes,
@@ -18,4 +20,5 @@ export const genotypes: Readonly<Record<string, GenotypeByType>> = {
   ...stacnasGenotypes,
   ...dartsPtGenotypes,
   ...sdartsGenotypes,
+  ...cdartsGenotypes,
 };

@@ -10,7 +10,7 @@ import {
 } from '../checks.ts';
 import { invalid } from '../errors.ts';
 import { checkLive } from '../genotype/dead_nodes.ts';
-import { cellsOf, type Genotype } from '../genotype/genotype.ts';
+import { cellName, cellsOf, type Genotype } from '../genotype/genotype.ts';
 import { checkGenotype } from '../genotype/rules.ts';
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Operation } from '../operation/operations.ts';
@@ -31,7 +31,7 @@ import { buildTripleCell } from './triple_cell.ts';
 /** Options of {@link buildDerivedNetwork}; the defaults are those of the published evaluation on CIFAR-10. */
 export interface DerivedNetworkOptions {
   readonly genotype: Genotype;
-  /** What lies around the cells; by the genotype when absent: `nasbench201` of one cell, `darts` of any other. */
+  /** What lies around the cells; by the genotype when absent: `nasbench201` of one cell, `darts` of any other, never `cdarts`. */
   readonly skeleton?: SkeletonName | Skeleton;
   /** [height, width, channels] of an image. */
   readonly inputShape: readonly [number, number, number];
@@ -42,6 +42,10 @@ export interface DerivedNetworkOptions {
   readonly layers?: number;
   /** `small` images keep their size in the stem (CIFAR), `large` ones are reduced eightfold (ImageNet); `small` when absent. */
   readonly stem?: StemForm;
+  /** The channels of a small stem divided by `initChannels`; the skeleton's own when absent: 3, of NAS-Bench-201 and CDARTS 1. */
+  readonly stemMultiplier?: number;
+  /** Whether batch normalisations of the cells have an affine part; as the skeleton's do when absent: those of CDARTS do not. */
+  readonly affineNorms?: boolean;
   /** For training: the weight of the auxiliary head's loss (0.4 as published); no such head when absent. */
   readonly auxiliaryWeight?: number;
   /**
@@ -50,8 +54,8 @@ export interface DerivedNetworkOptions {
    */
   readonly dropPath?: number;
   /**
-   * What drop path drops: the output of each `operation` but identities, or the sum of each `node`, identities included. As published
-   * when absent: operations of a genotype of pairs (arXiv:1806.09055), nodes of one of triples (arXiv:1911.12126).
+   * What drop path drops: the output of each `operation` but identities, that of each `edge`, identities included, or the sum of each `node`.
+   * As published when absent: operations of a genotype of pairs (arXiv:1806.09055), nodes of one of triples (arXiv:1911.12126).
    */
   readonly dropPathUnit?: DropPathUnit;
   /** Whether a batch normalisation with an affine part follows each pooling, as in StacNAS (arXiv:1909.11926); false when absent. */
@@ -75,6 +79,8 @@ const optionNames = [
   'initChannels',
   'layers',
   'stem',
+  'stemMultiplier',
+  'affineNorms',
   'auxiliaryWeight',
   'dropPath',
   'dropPathUnit',
@@ -89,7 +95,7 @@ const optionNames = [
  * loss; parameters are named as in the published code. What only training needs (auxiliary head, drop path, smoothing) is left out
  * unless asked for; a program of the plain network runs on the parameters of the other. Cells of triples are those of arXiv:1911.12126,
  * one cell for all those of NAS-Bench-201 (arXiv:2001.00326), whose network has no auxiliary head, no large stem, no normalised poolings
- * and nothing that is weighed against none. Throws ArgumentError for a faulty option, an operation that nobody defines, and of triples for a cell without entries or a node without
+ * and nothing that is weighed against none; the skeleton `cdarts` is of pairs alone, one operation an edge. Throws ArgumentError for a faulty option, an operation that nobody defines, and of triples for a cell without entries or a node without
  * a live source, which `withoutDeadNodes` leaves out; of a genotype by cell for another number of layers.
  *
  * One deviation from the published code, in training with an auxiliary head and at most 3 layers: that code's head begins with a ReLU
@@ -106,19 +112,21 @@ export function buildDerivedNetwork(options: DerivedNetworkOptions): Network {
   const { derived: usual } = skeleton.usual;
   const { initChannels = usual.initChannels, layers = genotype.cells?.length ?? usual.layers } = options;
   checkCellCount(genotype, layers);
-  const { stem, auxiliaryWeight, labelSmoothing, dropPath = 0, operations = {} } = options;
+  const { stem, stemMultiplier, auxiliaryWeight, labelSmoothing, dropPath = 0, operations = {} } = options;
   const { dropPathUnit = publishedDropPathUnit(genotype), normalisePooling = false, keepNone = false } = options;
+  const { affineNorms = skeleton.affineNorms } = options;
   check('dropPath', dropPath, aShareBelowOne);
   check('dropPathUnit', dropPathUnit, oneOf(dropPathUnits));
   check('normalisePooling', normalisePooling, aBoolean);
   check('keepNone', keepNone, aBoolean);
+  check('affineNorms', affineNorms, aBoolean);
   checkOptional('labelSmoothing', labelSmoothing, aShareBelowOne);
   checkRecord('operations', operations, 'functions by name');
   for (const [name, build] of Object.entries(operations)) check(`operations.${name}`, build, aFunction);
   const training = { stem, auxiliaryWeight, labelSmoothing };
-  const stack = { classes, initChannels, layers, affine: true, ...training };
-  const settings = { skeleton, operations, dropPath, dropPathUnit, normalisePooling, keepNone };
-  checkOneCell(genotype, settings);
+  const stack = { classes, initChannels, layers, stemMultiplier, affine: affineNorms, ...training };
+  const settings = { skeleton, operations, dropPath, dropPathUnit, normalisePooling, keepNone, affineNorms };
+  checkVariants(genotype, settings);
   const buildCell = cellBuilder(genotype, settings);
   return buildForSize(inputShape, (shape) =>
     skeleton.build(new GraphBuilder(), { ...stack, inputShape: shape }, buildCell),
@@ -137,11 +145,19 @@ function skeletonFor(genotype: Genotype, given: DerivedNetworkOptions['skeleton'
   throw invalid(`the genotype of a ${skeleton.name} network`, words[skeleton.cells], words[cells]);
 }
 
-/** What StacNAS does to cells by type. */
-function checkOneCell({ cell }: Genotype, settings: CellSettings): void {
-  if (cell === undefined) return;
+/** What not every skeleton knows. */
+function checkVariants(genotype: Genotype, settings: CellSettings): void {
+  const { name: skeleton, variants } = settings.skeleton;
   for (const name of ['normalisePooling', 'keepNone'] as const) {
-    if (settings[name]) throw invalid(name, 'false with a genotype of one cell', true);
+    if (settings[name] && !variants.includes(name)) throw invalid(name, `false in a ${skeleton} network`, true);
+  }
+  const of = `the genotype of a ${skeleton} network`;
+  if (genotype.entries === 'triples' && !variants.includes('triples')) throw invalid(of, 'one of pairs', 'triples');
+  if (variants.includes('doubleEdges')) return;
+  for (const [key, { nodes }] of cellsOf(genotype)) {
+    const node = nodes.findIndex((edges) => new Set(edges.map(({ input }) => input)).size < edges.length);
+    if (node < 0) continue;
+    throw invalid(of, 'one operation an edge', `several on an edge into node ${node} of the ${cellName(key)}`);
   }
 }
 

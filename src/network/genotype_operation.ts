@@ -5,8 +5,8 @@ import type { Shape } from '../graph/graph.ts';
 import { applyOperation, noneName, type Operation } from '../operation/operations.ts';
 import type { CellPlace, Skeleton } from '../skeleton/skeleton.ts';
 
-/** What drop path drops from a sample: the outputs of operations but identities, or the sums of nodes, identities included. */
-export const dropPathUnits = ['operation', 'node'] as const;
+/** What drop path drops from a sample: the outputs of operations but identities, of all edges, identities included, or the sums of nodes. */
+export const dropPathUnits = ['operation', 'edge', 'node'] as const;
 
 /** One of {@link dropPathUnits}. */
 export type DropPathUnit = (typeof dropPathUnits)[number];
@@ -30,6 +30,8 @@ export interface CellSettings {
   readonly normalisePooling: boolean;
   /** Whether each operation is weighed against none. */
   readonly keepNone: boolean;
+  /** Whether batch normalisations have an affine part. */
+  readonly affineNorms: boolean;
 }
 
 /** Builds the operation of a genotype's entry under a prefix within its cell. Throws ArgumentError for one that nobody defines. */
@@ -39,14 +41,14 @@ export function buildOperation(
   { operation, input: state }: GenotypeEdge,
   prefix: string,
   { kind, layer, channels }: CellPlace,
-  { skeleton, operations: own, normalisePooling }: CellSettings,
+  { skeleton, operations: own, normalisePooling, affineNorms }: CellSettings,
 ): Tensor {
   const named = { name: operation, build: findOperation(operation, own, skeleton) };
   return applyOperation(named, builder.within(prefix), input, {
     layer: `${layer}.${prefix}`,
     channels,
     stride: skeleton.strideOf(kind, state),
-    affine: true,
+    affine: affineNorms,
     normalisePooling,
   });
 }
@@ -58,7 +60,7 @@ function findOperation(name: string, own: CellSettings['operations'], { operatio
 }
 
 /**
- * Builds the operation of an entry as its node sums it: dropped where drop path drops operations and this is not the identity, then weighed
+ * Builds the operation of an entry as its node sums it: dropped where drop path drops edges, or operations and this is not the identity, then weighed
  * against none where that is kept, then by the entry's constant weight.
  */
 export function buildSummand(
@@ -72,8 +74,8 @@ export function buildSummand(
   const { dropPath, dropPathUnit, keepNone } = settings;
   const dropped = () => {
     const output = buildOperation(builder, input, entry, prefix, place, settings);
-    const isDropped = dropPath > 0 && dropPathUnit === 'operation' && output.id !== input.id;
-    return isDropped ? builder.dropout(output, { rate: dropPath, drops: 'samples' }) : output;
+    const drops = dropPathUnit === 'edge' || (dropPathUnit === 'operation' && output.id !== input.id);
+    return drops && dropPath > 0 ? builder.dropout(output, { rate: dropPath, drops: 'samples' }) : output;
   };
   const operation = { name: entry.operation, build: dropped };
   const output = keepNone ? againstNone(builder.within(prefix), input, operation) : dropped();

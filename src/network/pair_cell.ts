@@ -13,9 +13,10 @@ export function buildPairCell(
 ): Tensor {
   const states: Tensor[] = [...inputs];
   let position = 0;
-  for (const edges of nodes) {
+  for (const [node, edges] of nodes.entries()) {
     const outputs = edges.map((edge) => {
-      return buildSummand(builder, states[edge.input], edge, `_ops.${position++}`, place, settings);
+      const name = settings.skeleton.operationName({ node, input: edge.input }, position++);
+      return buildSummand(builder, states[edge.input], edge, name, place, settings);
     });
     states.push(droppedNode(builder, builder.add(outputs), settings));
   }

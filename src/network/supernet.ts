@@ -18,7 +18,7 @@ export interface SupernetOptions {
   readonly initChannels?: number;
   /** Number of cells; as published when absent: 8 of DARTS, 15 of NAS-Bench-201, where they are as many in each of three stages. */
   readonly layers?: number;
-  /** The stem's channels divided by `initChannels`; 3 when absent, and always 1 of NAS-Bench-201. */
+  /** The stem's channels divided by `initChannels`; 3 when absent, of CDARTS 1, and always 1 of NAS-Bench-201. */
   readonly stemMultiplier?: number;
   /** The weight of an auxiliary head's loss; no such head when absent, and none of NAS-Bench-201. */
   readonly auxiliaryWeight?: number;
@@ -61,10 +61,15 @@ export function buildSupernet(options: SupernetOptions): Supernet {
   const macro = { classes, initChannels, layers, stemMultiplier, affine: false, auxiliaryWeight };
   return buildForSize(inputShape, (shape) => {
     const builder = new GraphBuilder();
-    const tables = Object.fromEntries(Object.keys(space.edges).map((key) => [key, declareTable(builder, space, key)]));
-    const network = skeleton.build(builder, { ...macro, inputShape: shape }, cellBuilder(space, tables));
+    const tables = declareTables(builder, space);
+    const network = skeleton.build(builder, { ...macro, inputShape: shape }, supernetCells(space, tables));
     return { ...network, space, tables };
   });
+}
+
+/** Declares the architecture parameters of a space. */
+export function declareTables(builder: GraphBuilder, space: ResolvedSpace): Supernet['tables'] {
+  return Object.fromEntries(Object.keys(space.edges).map((key) => [key, declareTable(builder, space, key)]));
 }
 
 function declareTable(builder: GraphBuilder, space: ResolvedSpace, key: CellKey): AlphaTable {
@@ -74,7 +79,8 @@ function declareTable(builder: GraphBuilder, space: ResolvedSpace, key: CellKey)
   return { name: builder.alpha(name, rowLengths, space.alphaDeviation), rowLengths, edges };
 }
 
-function cellBuilder(space: ResolvedSpace, tables: Supernet['tables']): CellBuilder {
+/** Builds cells whose every edge computes all of its candidates and mixes them. */
+export function supernetCells(space: ResolvedSpace, tables: Supernet['tables']): CellBuilder {
   return (builder, inputs, place) => {
     const table = tables[space.sharedAlpha ? place.kind : place.layer];
     const states: Tensor[] = [...inputs];
@@ -95,7 +101,7 @@ function mixedEdge(
   { kind, layer, channels }: CellPlace,
 ): Tensor {
   const stride = skeleton.strideOf(kind, edge.input);
-  const context = { channels, stride, affine: false, normalisePooling: true };
+  const context = { channels, stride, affine: false, normalisePooling: skeleton.variants.includes('normalisePooling') };
   const branches = edge.candidates.map((candidate, index) => ({
     name: candidate.name,
     // Not by the builder that the branch is given: the skeleton names its parameters.

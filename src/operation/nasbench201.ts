@@ -7,6 +7,7 @@ import {
   type Operation,
   type OperationContext,
   operations,
+  pooling,
   skipName,
 } from './operations.ts';
 
@@ -19,8 +20,8 @@ export const nasbench201Operations: Readonly<Record<string, Operation>> = {
     nor_conv_1x1: reluConvBn(1),
     nor_conv_3x3: reluConvBn(3),
     nor_conv_7x7: reluConvBn(7),
-    avg_pool_3x3: (builder, input, { stride }) => builder.avgPool(input, { kernel: 3, stride, padding: 1 }),
-    max_pool_3x3: (builder, input, { stride }) => builder.maxPool(input, { kernel: 3, stride, padding: 1 }),
+    avg_pool_3x3: pooling('avgPool'),
+    max_pool_3x3: pooling('maxPool'),
     dua_sepc_3x3: dualSeparable(3),
     dua_sepc_5x5: dualSeparable(5),
     dil_sepc_3x3: (builder, input, context) => separable(builder, input, context, { kernel: 3, dilation: 2 }),

@@ -35,12 +35,34 @@ export const skipName = 'skip_connect';
 /** Standard normal numbers, new ones in every pass, whatever the input: what no selection should take (arXiv:1909.09656, space S4). */
 export const noiseName = 'noise';
 
+/** What parameters are called within the operations of a family of cells, whose codes may differ in nothing else. */
+export interface PartNames {
+  readonly reluConvBn: readonly [conv: string, norm: string];
+  readonly factorizedReduce: readonly [even: string, odd: string, norm: string];
+  /** Of each half. */
+  readonly separable: readonly [first: SeparatedNames, second: SeparatedNames];
+  readonly dilated: SeparatedNames;
+}
+
+type SeparatedNames = readonly [depthwise: string, pointwise: string, norm: string];
+
+/** Those of DARTS' code. */
+export const dartsParts: PartNames = {
+  reluConvBn: ['op.1', 'op.2'],
+  factorizedReduce: ['conv_1', 'conv_2', 'bn'],
+  separable: [
+    ['op.1', 'op.2', 'op.3'],
+    ['op.5', 'op.6', 'op.7'],
+  ],
+  dilated: ['op.1', 'op.2', 'op.3'],
+};
+
 /** The candidate operations of DARTS and of the cells it is compared with (arXiv:1806.09055, section 3.1), by name. */
 export const operations: Readonly<Record<string, Operation>> = checkedOperations({
   [noneName]: (builder, input, context) => builder.zero(outputShape(input, context)),
-  max_pool_3x3: pooling('maxPool'),
-  avg_pool_3x3: pooling('avgPool'),
-  [skipName]: (builder, input, context) => (context.stride === 1 ? input : factorizedReduce(builder, input, context)),
+  max_pool_3x3: normalisedPooling('maxPool'),
+  avg_pool_3x3: normalisedPooling('avgPool'),
+  [skipName]: skip(),
   sep_conv_3x3: separableConv(3),
   sep_conv_5x5: separableConv(5),
   sep_conv_7x7: separableConv(7),
@@ -99,6 +121,7 @@ export function factorizedReduce(
   builder: GraphBuilder,
   input: Tensor,
   { layer, channels, affine }: Pick<OperationContext, 'layer' | 'channels' | 'affine'>,
+  [evenName, oddName, norm] = dartsParts.factorizedReduce,
 ): Tensor {
   const [height, width] = input.shape;
   if (height % 2 !== 0 || width % 2 !== 0) {
@@ -109,9 +132,9 @@ export function factorizedReduce(
   if (channels % 2 !== 0) throw invalid(`the channels of ${layer} (factorized reduce)`, 'an even number', channels);
   const active = builder.relu(input);
   const half = { channels: channels / 2, kernel: 1, stride: 2 };
-  const even = builder.conv2d('conv_1', active, half);
-  const odd = builder.conv2d('conv_2', builder.crop(active, 1, 1), half);
-  return builder.batchNorm('bn', builder.concat([even, odd]), { affine });
+  const even = builder.conv2d(evenName, active, half);
+  const odd = builder.conv2d(oddName, builder.crop(active, 1, 1), half);
+  return builder.batchNorm(norm, builder.concat([even, odd]), { affine });
 }
 
 /** ReLU, 1x1 convolution, batch normalisation: [H, W, any] to [H, W, channels]. */
@@ -119,38 +142,58 @@ export function reluConvBn(
   builder: GraphBuilder,
   input: Tensor,
   { channels, affine }: Pick<OperationContext, 'channels' | 'affine'>,
+  [conv, norm] = dartsParts.reluConvBn,
 ): Tensor {
-  const output = builder.conv2d('op.1', builder.relu(input), { channels, kernel: 1 });
-  return builder.batchNorm('op.2', output, { affine });
+  const output = builder.conv2d(conv, builder.relu(input), { channels, kernel: 1 });
+  return builder.batchNorm(norm, output, { affine });
 }
 
 function outputShape(input: Tensor, { stride, channels }: OperationContext): [number, number, number] {
   return [Math.ceil(input.shape[0] / stride), Math.ceil(input.shape[1] / stride), channels];
 }
 
-function pooling(op: 'maxPool' | 'avgPool'): Operation {
-  return (builder, input, { stride, affine, normalisePooling }) => {
-    const output = builder[op](input, { kernel: 3, stride, padding: 1 });
-    return normalisePooling ? builder.batchNorm('1', output, { affine }) : output;
+/** The identity, and at stride 2 what halves in its place. */
+export function skip({ factorizedReduce: names } = dartsParts): Operation {
+  return (builder, input, context) => (context.stride === 1 ? input : factorizedReduce(builder, input, context, names));
+}
+
+/** Of 3x3 pixels, padding not counted, without batch normalisation. */
+export function pooling(op: 'maxPool' | 'avgPool'): Operation {
+  return (builder, input, { stride }) => builder[op](input, { kernel: 3, stride, padding: 1 });
+}
+
+function normalisedPooling(op: 'maxPool' | 'avgPool'): Operation {
+  const pool = pooling(op);
+  return (builder, input, context) => {
+    const output = pool(builder, input, context);
+    return context.normalisePooling ? builder.batchNorm('1', output, { affine: context.affine }) : output;
   };
 }
 
-function separableConv(kernel: number): Operation {
-  return (builder, input, { channels, stride, affine }) => {
-    const window = { channels, groups: channels, kernel, padding: (kernel - 1) / 2 };
-    const down = builder.conv2d('op.1', builder.relu(input), { ...window, stride });
-    const first = builder.batchNorm('op.3', builder.conv2d('op.2', down, { channels, kernel: 1 }), { affine });
-    const same = builder.conv2d('op.5', builder.relu(first), window);
-    return builder.batchNorm('op.7', builder.conv2d('op.6', same, { channels, kernel: 1 }), { affine });
+/** Twice ReLU, depthwise and pointwise convolution and batch normalisation; the first halves where the stride is 2. */
+export function separableConv(kernel: number, { separable: [first, second] } = dartsParts): Operation {
+  return (builder, input, context) => {
+    const window = { kernel, dilation: 1 };
+    const half = separated(builder, input, context, window, first);
+    return separated(builder, half, { ...context, stride: 1 }, window, second);
   };
 }
 
-function dilatedConv(kernel: number): Operation {
-  return (builder, input, { channels, stride, affine }) => {
-    const window = { channels, groups: channels, kernel, stride, dilation: 2, padding: kernel - 1 };
-    const depthwise = builder.conv2d('op.1', builder.relu(input), window);
-    return builder.batchNorm('op.3', builder.conv2d('op.2', depthwise, { channels, kernel: 1 }), { affine });
-  };
+/** The same once, with every other pixel of a window. */
+export function dilatedConv(kernel: number, { dilated: names } = dartsParts): Operation {
+  return (builder, input, context) => separated(builder, input, context, { kernel, dilation: 2 }, names);
+}
+
+function separated(
+  builder: GraphBuilder,
+  input: Tensor,
+  { channels, stride, affine }: OperationContext,
+  { kernel, dilation }: { readonly kernel: number; readonly dilation: number },
+  [depthwise, pointwise, norm]: SeparatedNames,
+): Tensor {
+  const window = { channels, groups: channels, kernel, stride, dilation, padding: (dilation * (kernel - 1)) / 2 };
+  const each = builder.conv2d(depthwise, builder.relu(input), window);
+  return builder.batchNorm(norm, builder.conv2d(pointwise, each, { channels, kernel: 1 }), { affine });
 }
 
 function factorizedConv(builder: GraphBuilder, input: Tensor, { channels, stride, affine }: OperationContext): Tensor {

@@ -22,11 +22,14 @@ export const nasbench201Skeleton: Skeleton = {
   cells: 'one',
   operations: nasbench201Operations,
   runsAll: true,
+  affineNorms: true,
   hasAuxiliaryHead: false,
+  variants: [],
   usual: { supernet: { initChannels: 16, layers: 15 }, derived: { initChannels: 16, layers: 15 } },
   kindsOf,
   strideOf: () => 1,
   candidateName: ({ node, input }, candidate) => `edges.${node + 1}<-${input}.${candidate}`,
+  operationName: (_edge, position) => `layers.${position}`,
   build,
 };
 

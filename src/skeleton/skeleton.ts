@@ -64,6 +64,15 @@ interface EdgeOfCell {
   readonly row: number;
 }
 
+/**
+ * What derived networks of some families know: genotypes of triples, several operations between two states, batch normalisation behind
+ * poolings, operations weighed against none.
+ */
+export const networkVariants = ['triples', 'doubleEdges', 'normalisePooling', 'keepNone'] as const;
+
+/** One of {@link networkVariants}. */
+export type NetworkVariant = (typeof networkVariants)[number];
+
 /** A kind of network: how its cells hang together, what they are made of and what lies around them. */
 export interface Skeleton {
   /** Files of runs tell it: no two skeletons share a name. */
@@ -77,7 +86,10 @@ export interface Skeleton {
   readonly operations: Readonly<Record<string, Operation>>;
   /** Whether a supernet's edge runs candidates of weight 0 as well, as the published code does, so that their statistics move. */
   readonly runsAll: boolean;
+  /** Whether batch normalisations in the cells of derived networks have an affine part where nobody says otherwise. */
+  readonly affineNorms: boolean;
   readonly hasAuxiliaryHead: boolean;
+  readonly variants: readonly NetworkVariant[];
   /** Of supernets and of derived networks. */
   readonly usual: { readonly supernet: UsualSizes; readonly derived: UsualSizes };
   /** The kinds of a network's cells, in its order. Throws ArgumentError for a number of cells that it cannot have. */
@@ -86,6 +98,8 @@ export interface Skeleton {
   strideOf(kind: CellKind, input: number): 1 | 2;
   /** Prefix of the parameters of a supernet's candidate, within its cell. */
   candidateName(edge: EdgeOfCell, candidate: number): string;
+  /** The same of a derived network's operation, which is the one of a number from 0 in its cell. */
+  operationName(edge: Pick<EdgeOfCell, 'node' | 'input'>, position: number): string;
   /** Stacks cells into a network whose images are the input `images`. Throws ArgumentError for what it does not have. */
   build(builder: GraphBuilder, options: StackOptions, buildCell: CellBuilder): Network;
 }
@@ -93,8 +107,14 @@ export interface Skeleton {
 /** What else descriptions of a network hold, which are spread into a builder's options: of these it takes its part. */
 export const descriptionNames = [
   ...['genotype', 'space', 'stem', 'stemMultiplier', 'auxiliary', 'auxiliaryWeight', 'labelSmoothing', 'skeleton'],
-  ...['dropPath', 'dropPathUnit', 'operations', 'imageChannels', 'supernet', 'nodes', 'normalisePooling', 'keepNone'],
+  ...['dropPath', 'dropPathUnit', 'operations', 'imageChannels', 'supernet', 'nodes', 'affineNorms'],
+  ...['normalisePooling', 'keepNone'],
 ];
+
+/** Stride of an edge where cells of two inputs reduce by their inputs' edges. */
+export function strideOfTypes(kind: CellKind, input: number): 1 | 2 {
+  return kind === 'reduce' && input < 2 ? 2 : 1;
+}
 
 /** Throws ArgumentError for sizes that no network has. */
 export function checkStack({ inputShape, stem = 'small', auxiliaryWeight = 0, ...sizes }: StackOptions): void {

@@ -169,6 +169,8 @@ export const spaces: Readonly<Record<string, SearchSpace>> = {
   'nas-bench-201-s4': { name: 'nas-bench-201-s4', ...nasbench201, candidates: [noiseName, 'nor_conv_3x3'] },
   'nas-bench-201-s10': { name: 'nas-bench-201-s10', ...nasbench201, candidates: [noneName, 'nor_conv_3x3'] },
   'connect-nas': { name: 'connect-nas', ...nasbench201, candidates: [noneName, skipName, 'nor_conv_3x3'] },
+  /** The 7 of CDARTS (arXiv:2006.10724), and its logit "no op", which only takes a share. */
+  cdarts: { name: 'cdarts', nodes: 4, candidates: [...withoutNone, noneName], skeleton: 'cdarts' },
 };
 
 /** The row of an edge: they lie by node, then by input; node n has n more than the cell has inputs. */

@@ -4,7 +4,7 @@ import type { Device } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
 import { cellKey } from '../../src/genotype/genotype.ts';
 import { buildSupernet, type Supernet } from '../../src/network/supernet.ts';
-import { cellTypesOf } from '../../src/skeleton/darts.ts';
+import { cellTypesOf } from '../../src/skeleton/cell_stack.ts';
 import { type SearchSpace, spaces } from '../../src/space/space.ts';
 import { allBackends } from '../helpers/backends.ts';
 import { gaussian } from '../helpers/kernel_case.ts';

@@ -1,7 +1,7 @@
 import { ArgumentError } from '../../errors.ts';
 import { defaultThreshold, type SelectionOptions } from '../../select/rules.ts';
 import { strongestByAlpha, winners } from '../../select/strongest_by_alpha.ts';
-import { cellTypesOf } from '../../skeleton/darts.ts';
+import { cellTypesOf } from '../../skeleton/cell_stack.ts';
 import { resolveSpace, type SearchSpace, spaceOf } from '../../space/space.ts';
 import { alternatingMeasures, alternatingSearch } from '../alternating_search.ts';
 import { defineMethod, type JsonValue, type Measure, type MethodContext, type UsualTraining } from '../method.ts';

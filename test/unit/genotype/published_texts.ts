@@ -49,4 +49,14 @@ export const publishedTexts: Readonly<Record<string, string>> = {
     "normal_concat=range(2, 6), reduce=[('avg_pool_3x3', 0, 0.1), ('skip_connect', 1, 0.9), ('skip_connect', 2, 0.9), " +
     "('max_pool_3x3', 0, 0.1), ('skip_connect', 2, 0.9), ('skip_connect', 3, 0.1), ('skip_connect', 2, 0.9), " +
     "('avg_pool_3x3', 0, 0.1)], reduce_concat=range(2, 6))",
+  CDARTS_CIFAR:
+    "Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 1), ('sep_conv_3x3', 2), ('sep_conv_3x3', 0), " +
+    "('sep_conv_3x3', 1), ('skip_connect', 0), ('skip_connect', 2)], normal_concat=range(2, 6), reduce=[('sep_conv_5x5', 1), " +
+    "('max_pool_3x3', 0), ('dil_conv_5x5', 2), ('skip_connect', 0), ('sep_conv_3x3', 0), ('sep_conv_5x5', 1), " +
+    "('sep_conv_3x3', 0), ('dil_conv_5x5', 2)], reduce_concat=range(2, 6))",
+  CDARTS_IMAGENET:
+    "Genotype(normal=[('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('sep_conv_3x3', 0), ('sep_conv_5x5', 2), ('sep_conv_5x5', 2), " +
+    "('sep_conv_3x3', 1), ('sep_conv_3x3', 1), ('sep_conv_5x5', 4)], normal_concat=range(2, 6), reduce=[('sep_conv_5x5', 1), " +
+    "('avg_pool_3x3', 0), ('max_pool_3x3', 1), ('dil_conv_5x5', 2), ('sep_conv_5x5', 1), ('dil_conv_5x5', 2), " +
+    "('sep_conv_3x3', 3), ('dil_conv_3x3', 4)], reduce_concat=range(2, 6))",
 };

@@ -142,6 +142,7 @@ describe('a network of triples', () => {
     expect(drops({ dropPath: 0.2 })).toBe(2 * 2 + 2);
     expect(drops({ dropPath: 0.2, dropPathUnit: 'node' })).toBe(2 * 2 + 2);
     expect(drops({ dropPath: 0.2, dropPathUnit: 'operation' })).toBe(2 * 3 + 2);
+    expect(drops({ dropPath: 0.2, dropPathUnit: 'edge' })).toBe(2 * 4 + 2);
     expect(drops({})).toBe(0);
     const graph = build(skips, { dropPath: 0.2 });
     const first = graph.nodes.find(({ op }) => op === 'dropout');
@@ -149,7 +150,7 @@ describe('a network of triples', () => {
     // A node that is an identity alone: what the cell concatenates is the dropped one.
     expect(graph.nodes[first!.inputs[0]].op).toBe('batchNorm');
     expect(graph.nodes.find(({ op }) => op === 'concat')?.inputs).toContain(first!.id);
-    expect(() => build(skips, { dropPathUnit: 'edge' })).toThrow('dropPathUnit');
+    expect(() => build(skips, { dropPathUnit: 'cell' })).toThrow('dropPathUnit');
   });
 
   it('drops the path of the nodes of pairs where that is asked for', () => {

@@ -1,0 +1,240 @@
+// The search network S and the evaluation network E of CDARTS (Yu et al., arXiv:2006.10724) over one set of parameters.
+import { aBoolean, anInteger, check, checkOptions } from '../checks.ts';
+import { ArgumentError, invalid } from '../errors.ts';
+import { type CellType, cellName, cellTypes, type Genotype } from '../genotype/genotype.ts';
+import { checkGenotype } from '../genotype/rules.ts';
+import { GraphBuilder, type Tensor } from '../graph/builder.ts';
+import type { Graph } from '../graph/graph.ts';
+import { applyOperation, noneName } from '../operation/operations.ts';
+import { cdartsSkeleton, cdartsStyle, distillationHead, headName } from '../skeleton/cdarts.ts';
+import { cellTypesOf, stackCells } from '../skeleton/cell_stack.ts';
+import { type CellBuilder, checkStack, type Network, type StackOptions, type StemForm } from '../skeleton/skeleton.ts';
+import { type ResolvedEdge, type ResolvedSpace, resolveSpace, type SearchSpace } from '../space/space.ts';
+import { buildForSize } from './image_size.ts';
+import { declareTables, type Supernet, supernetCells } from './supernet.ts';
+
+/** Options of {@link buildCyclicNetworks}; the defaults are those of the published search on CIFAR-10. */
+export interface CyclicOptions {
+  /** With the skeleton `cdarts`, cells of a type alike; `cdarts` when absent. */
+  readonly space?: string | SearchSpace;
+  /** [height, width, channels] of an image. */
+  readonly inputShape: readonly [number, number, number];
+  readonly classes: number;
+  /** Channels of the first cell's nodes in both networks; 16 when absent. */
+  readonly initChannels?: number;
+  /** The same of the evaluation network, where it is another; not with shared modules. */
+  readonly evaluationChannels?: number;
+  /** Cells of the search network, at least 3; 8 when absent. */
+  readonly layers?: number;
+  /** Cells of the evaluation network, at least 3; 20 when absent. */
+  readonly evaluationLayers?: number;
+  /** `small` images keep their size in the stem (CIFAR), `large` ones are reduced eightfold (ImageNet); `small` when absent. */
+  readonly stem?: StemForm;
+  /** The channels of a small stem divided by `initChannels`; 1 when absent, 3 in the authors' code. */
+  readonly stemMultiplier?: number;
+  /** Whether stem and distillation heads are the very same tensors in both; true when absent. */
+  readonly shareModule?: boolean;
+}
+
+/** A network that also computes, of its distillation heads behind both reduction cells, the logits [classes]: their nodes' ids. */
+export interface HeadedNetwork extends Network {
+  readonly heads: readonly number[];
+}
+
+/**
+ * Both networks. Parameters are named as in NNI, those of S under `search.`, those of E under `evaluation.`; shared ones have their names in
+ * S, and alpha none of the prefixes. Their weights lie in groups, one for each set of tensors that gets its first gradient at one time:
+ * `search` and `evaluation` (cells and classifier), `stem` and `heads` (`search.stem`, `evaluation.heads`... where they are not shared),
+ * and of E's candidates one for each {@link candidateGroup}.
+ */
+export interface CyclicNetworks {
+  /** S by itself. Its output is the loss of its classifier, beside which heads run, so that their statistics move, but nothing learns. */
+  readonly search: Supernet & HeadedNetwork;
+  /** E with every candidate of every edge: it names and draws tensors, nobody runs it. */
+  readonly candidates: Graph;
+  /** E with what a genotype has chosen, as {@link CyclicNetworks.search} is built. Throws ArgumentError for what the space does not have. */
+  readonly evaluation: (decision: Genotype) => HeadedNetwork;
+}
+
+/** The group of the weights of E's candidate on an edge, in all cells of a type: they run or rest together. */
+export function candidateGroup(type: CellType, row: number, candidate: number): string {
+  return `evaluation.${type}.${row}.${candidate}`;
+}
+
+const optionNames = [
+  ...['space', 'inputShape', 'classes', 'initChannels', 'evaluationChannels', 'layers', 'evaluationLayers'],
+  ...['stem', 'stemMultiplier', 'shareModule'],
+];
+
+/** Below 3 a network has no two reductions, or no normal cell. */
+const depths = anInteger(3, 1000);
+
+/** Builds both. Throws ArgumentError for a faulty option, and where shared modules would differ in width. */
+export function buildCyclicNetworks(options: CyclicOptions): CyclicNetworks {
+  checkOptions('options', options, optionNames);
+  const { initChannels = 16, evaluationChannels = initChannels, shareModule = true } = options;
+  const { layers = 8, evaluationLayers = 20, inputShape, classes, stem, stemMultiplier } = options;
+  check('layers', layers, depths);
+  check('evaluationLayers', evaluationLayers, depths);
+  check('shareModule', shareModule, aBoolean);
+  if (shareModule && evaluationChannels !== initChannels) {
+    throw invalid('evaluationChannels', `${initChannels}, as both networks share stem and heads,`, evaluationChannels);
+  }
+  const space = spaceOfPair(options.space ?? 'cdarts');
+  const common = { classes, stem, stemMultiplier, affine: false };
+  return buildForSize(inputShape, (shape) => {
+    const pair = new PairOfNetworks(space, shareModule, {
+      search: { ...common, inputShape: shape, initChannels, layers },
+      evaluation: { ...common, inputShape: shape, initChannels: evaluationChannels, layers: evaluationLayers },
+    });
+    return {
+      search: pair.search(),
+      candidates: pair.evaluation(kept).graph,
+      evaluation: (decision) => pair.evaluation(chosenBy(space, decision)),
+    };
+  });
+}
+
+function spaceOfPair(given: string | SearchSpace): ResolvedSpace {
+  const space = resolveSpace(given);
+  if (space.skeleton === cdartsSkeleton && space.sharedAlpha) return space;
+  throw invalid('space', 'one of the skeleton cdarts whose cells of a type share alpha', space.name);
+}
+
+/** Which candidates of an edge run, by index. */
+type Choice = (type: CellType, edge: ResolvedEdge) => readonly number[];
+
+/** All but none. */
+const kept: Choice = (_type, { candidates }) =>
+  candidates.flatMap(({ name }, index) => (name === noneName ? [] : [index]));
+
+function chosenBy(space: ResolvedSpace, decision: Genotype): Choice {
+  checkGenotype(decision);
+  if (decision.normal === undefined || decision.entries === 'triples') {
+    throw new ArgumentError('expected a decision of pairs, a normal and a reduction cell, but got another genotype');
+  }
+  const chosen = new Map<string, number>();
+  for (const type of cellTypes) {
+    const { nodes } = decision[type];
+    if (nodes.length !== space.nodes) throw invalid(`nodes of the ${cellName(type)}`, `${space.nodes}`, nodes.length);
+    for (const [node, entries] of nodes.entries()) {
+      for (const { operation, input } of entries) {
+        const edge = space.edges[type].find((one) => one.node === node && one.input === input)!;
+        const candidate = edge.candidates.findIndex(({ name }) => name === operation && name !== noneName);
+        const key = `${type}.${edge.row}`;
+        if (candidate < 0 || chosen.has(key)) {
+          const names = edge.candidates.map(({ name }) => name).filter((name) => name !== noneName);
+          throw invalid(`the edge ${type}.${node}.${input}`, `one of ${names.join(', ')}, once,`, operation);
+        }
+        chosen.set(key, candidate);
+      }
+    }
+  }
+  return (type, { row }) => {
+    const candidate = chosen.get(`${type}.${row}`);
+    return candidate === undefined ? [] : [candidate];
+  };
+}
+
+type Side = 'search' | 'evaluation';
+
+/** Where a part of a network has its tensors. */
+interface SharedPart {
+  readonly builder: GraphBuilder;
+  /** The network whose part it is: S where it is shared. */
+  readonly owner: Side;
+}
+
+/** What a network gives: the logits of its classifier and of its heads. */
+interface Ends {
+  readonly logits: Tensor;
+  readonly heads: readonly Tensor[];
+}
+
+class PairOfNetworks {
+  readonly #space: ResolvedSpace;
+  readonly #shareModule: boolean;
+  readonly #options: Readonly<Record<Side, StackOptions>>;
+
+  constructor(space: ResolvedSpace, shareModule: boolean, options: Readonly<Record<Side, StackOptions>>) {
+    for (const side of Object.values(options)) checkStack(side);
+    this.#space = space;
+    this.#shareModule = shareModule;
+    this.#options = options;
+  }
+
+  search(): CyclicNetworks['search'] {
+    const builder = new GraphBuilder();
+    const tables = declareTables(builder, this.#space);
+    const network = this.#alone(builder, 'search', supernetCells(this.#space, tables));
+    return { ...network, space: this.#space, tables };
+  }
+
+  evaluation(choice: Choice): HeadedNetwork {
+    return this.#alone(new GraphBuilder(), 'evaluation', this.#candidateCells(choice));
+  }
+
+  /** Heads run beside the loss at a weight of 0, and nothing flows back from them: as published, their statistics move in every pass. */
+  #alone(builder: GraphBuilder, side: Side, cells: CellBuilder): HeadedNetwork {
+    const images = builder.input('images', this.#options[side].inputShape);
+    const { logits, heads } = this.#stack(builder, images, side, cells, (output) => builder.detach(output));
+    const auxiliary = heads.map((head) => ({ logits: head, weight: 0 }));
+    const graph = builder.finish(builder.softmaxCrossEntropy(logits, { auxiliary }));
+    return { graph, logits: logits.id, heads: heads.map(({ id }) => id) };
+  }
+
+  #stack(
+    builder: GraphBuilder,
+    images: Tensor,
+    side: Side,
+    cells: CellBuilder,
+    towardsHead: (output: Tensor) => Tensor,
+  ): Ends {
+    const options = this.#options[side];
+    const stem = this.#shared(builder, side, 'stem').builder;
+    const headPart = this.#shared(builder, side, 'heads');
+    const names = reductions(this.#options[headPart.owner].layers).map(headName);
+    const heads: Tensor[] = [];
+    const own = builder.within(side).inGroup(side);
+    const { logits } = stackCells(own, images, options, cells, cdartsStyle, {
+      stem,
+      behind: (output, { kind }) => {
+        if (kind !== 'reduce') return;
+        const head = headPart.builder.within(names[heads.length]);
+        heads.push(distillationHead(head, towardsHead(output), options.classes));
+      },
+    });
+    return { logits, heads };
+  }
+
+  #shared(builder: GraphBuilder, side: Side, part: 'stem' | 'heads'): SharedPart {
+    const owner = this.#shareModule ? 'search' : side;
+    const group = this.#shareModule ? part : `${side}.${part}`;
+    return { builder: builder.within(owner).inGroup(group), owner };
+  }
+
+  #candidateCells(choice: Choice): CellBuilder {
+    const { skeleton, nodes, edges } = this.#space;
+    return (cell, inputs, { kind, layer, channels }) => {
+      const type = kind as CellType;
+      const states: Tensor[] = [...inputs];
+      const outputsOf = (edge: ResolvedEdge) =>
+        choice(type, edge).map((candidate) => {
+          const name = skeleton.candidateName(edge, candidate);
+          const builder = cell.inGroup(candidateGroup(type, edge.row, candidate)).within(name);
+          const stride = skeleton.strideOf(kind, edge.input);
+          const context = { layer: `${layer}.${name}`, channels, stride, affine: false, normalisePooling: false };
+          return applyOperation(edge.candidates[candidate], builder, states[edge.input], context);
+        });
+      for (let node = 0; node < nodes; node++) {
+        states.push(cell.add(edges[type].filter((edge) => edge.node === node).flatMap(outputsOf)));
+      }
+      return cell.concat(states.slice(2));
+    };
+  }
+}
+
+/** Indices of the cells that reduce. */
+function reductions(layers: number): number[] {
+  return cellTypesOf(layers).flatMap((type, index) => (type === 'reduce' ? [index] : []));
+}
