@@ -247,6 +247,12 @@ class Executor {
     return input.mixing < 0 || input.always || given_[input.mixing] != 0.0f;
   }
 
+  // The gradient of a weight that is added to what other nodes have left of it.
+  struct AddedGradient {
+    ParameterPlace place;
+    const float* values;
+  };
+
   // A call and what it points to.
   struct Call : KernelCall {
     std::vector<Tensor> tensors;
@@ -254,6 +260,7 @@ class Executor {
     std::vector<GradientTarget> targets;
     std::optional<NormCall> own_norm;
     std::optional<LossCall> own_loss;
+    std::vector<AddedGradient> added;
   };
 
   NormCall norm_call(const Node& n, const BatchNormAttributes& norm) const {
@@ -278,13 +285,15 @@ class Executor {
     return call;
   }
 
-  InputLink link(const LoweredInput& input, bool backward, int worker) const {
+  // `gradients`: in backward, where those of the affine part go.
+  InputLink link(const LoweredInput& input, const PairOfGradients* gradients, int worker, Call& call) const {
     InputLink link;
+    const bool backward = gradients != nullptr;
     const auto* measured = std::get_if<PooledMomentsAttributes>(&node(input.id).attributes);
     if (measured != nullptr) link.pool = &measured->pool;
     link.dropout = dropout(input.dropout);
     if (input.normalised) link.statistics = buffer(planned(input.id).saved, worker);
-    if (node(input.id).scale) add_affine(node(input.id), backward, link);
+    if (node(input.id).scale) add_affine(node(input.id), gradients, link, call);
     if (input.normalised && backward) link.gradient_map = buffer(planned(input.id).gradient_map);
     if (input.mixing >= 0) link.mixing = program_.mixing_.as<float>() + input.mixing;
     if (input.mixing >= 0 && backward && plan_.wants.alpha) {
@@ -297,12 +306,12 @@ class Executor {
     return original < 0 ? nullptr : &program_.graph_.nodes[original].own<DropoutAttributes>();
   }
 
-  void add_affine(const Node& norm, bool backward, InputLink& link) const {
+  void add_affine(const Node& norm, const PairOfGradients* gradients, InputLink& link, Call& call) const {
     link.scale = parameters_.data(Arena::kWeights) + norm.scale.offset;
     link.shift = parameters_.data(Arena::kWeights) + norm.shift.offset;
-    if (!backward || !plan_.wants_weights(norm)) return;
-    link.scale_gradient = gradient_of(norm.scale);
-    link.shift_gradient = gradient_of(norm.shift);
+    if (gradients == nullptr || !plan_.wants_weights(norm)) return;
+    link.scale_gradient = gradient_of(norm.scale, gradients->first, call);
+    link.shift_gradient = gradient_of(norm.shift, gradients->second, call);
   }
 
   Call call(const StepNode& step_node, bool backward, const Slice& slice) {
@@ -310,10 +319,12 @@ class Executor {
     const Node& n = node(id);
     Call call;
     // Inputs of weight 0 are left out: they were not computed.
-    for (const LoweredInput& input : lowered_node(id).inputs) {
+    const std::vector<LoweredInput>& inputs = lowered_node(id).inputs;
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const LoweredInput& input = inputs[i];
       if (!counts(input)) continue;
       call.tensors.push_back(tensor(input.id, slice));
-      call.input_links.push_back(link(input, backward, slice.worker));
+      call.input_links.push_back(link(input, backward ? &step_node.norms[i] : nullptr, slice.worker, call));
       if (backward) call.targets.push_back(gradient_target(input));
     }
     call.attributes = attributes_address(n);
@@ -334,13 +345,19 @@ class Executor {
     call.output_dropout = dropout(planned(id).dropout);
     call.fixed_statistics = request_.statistics == Statistics::kRunning;
     if (!plan_.wants_weights(n)) return call;
-    if (n.weight) call.weight_gradient = gradient_of(n.weight);
-    if (n.bias) call.bias_gradient = gradient_of(n.bias);
+    if (n.weight) call.weight_gradient = gradient_of(n.weight, step_node.own.first, call);
+    if (n.bias) call.bias_gradient = gradient_of(n.bias, step_node.own.second, call);
     return call;
   }
 
-  // Where the gradient of a weight goes; one that comes with a wanted one goes where nobody looks.
-  float* gradient_of(const ParameterPlace& place) const {
+  // Where the gradient of a weight goes: in its place, or apart, to be added to what is there (PairOfGradients). One
+  // that comes with a wanted one goes where nobody looks.
+  float* gradient_of(const ParameterPlace& place, int apart, Call& call) const {
+    if (apart >= 0) {
+      auto* values = buffer(apart);
+      if (plan_.wants_weight(place)) call.added.push_back({place, values});
+      return values;
+    }
     float* arena =
         plan_.wants_weight(place) ? parameters_.data(Arena::kWeightGradients) : parameters_.scratch(Scratch::kUnwanted);
     return arena + place.offset;
@@ -357,10 +374,18 @@ class Executor {
       launched.push_back(call);
     }
     const OpKernels& kernels = backend_.kernels(node(step.nodes.front().id).op);
-    const auto group = step.backward ? kernels.backward_group : kernels.forward_group;
-    if (group != nullptr) return group(stream, launched.data(), static_cast<int>(launched.size()));
-    const auto single = step.backward ? kernels.backward : kernels.forward;
-    for (const KernelCall& call : launched) single(stream, call);
+    if (const auto group = step.backward ? kernels.backward_group : kernels.forward_group) {
+      group(stream, launched.data(), static_cast<int>(launched.size()));
+    } else {
+      const auto single = step.backward ? kernels.backward : kernels.forward;
+      for (const KernelCall& call : launched) single(stream, call);
+    }
+    for (const Call& call : calls) {
+      for (const auto& [place, values] : call.added) {
+        float* gradients = parameters_.data(Arena::kWeightGradients) + place.offset;
+        backend_.sweeps().accumulate(stream, gradients, values, place.size);
+      }
+    }
   }
 
   // Of a step; nodes that measure one pooling share the first one's.

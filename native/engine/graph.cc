@@ -31,13 +31,13 @@ void check(const Graph& graph, int id) {
   }
 }
 
-// Throws where two places share elements without being the same, or are the same and `exclusive`.
-void expect_disjoint(const char* what, std::vector<ParameterPlace> places, bool exclusive) {
+// Throws where two places share elements without being the same: nodes may use one parameter.
+void expect_disjoint(const char* what, std::vector<ParameterPlace> places) {
   std::ranges::sort(places, {}, &ParameterPlace::offset);
   for (size_t i = 1; i < places.size(); ++i) {
     const ParameterPlace &a = places[i - 1], &b = places[i];
     const bool same = a.offset == b.offset && a.size == b.size;
-    if (a.offset + a.size > b.offset && (exclusive || !same)) fail("graph", "expected ", what, " that do not overlap");
+    if (a.offset + a.size > b.offset && !same) fail("graph", "expected ", what, " that do not overlap");
   }
 }
 
@@ -50,9 +50,9 @@ void check_places(const Graph& graph) {
     if (node.running_variance) buffers.push_back(node.running_variance);
     if (node.alpha) alpha.push_back(node.alpha);
   }
-  expect_disjoint("weights", std::move(weights), true);
-  expect_disjoint("running statistics", std::move(buffers), true);
-  expect_disjoint("alpha rows", std::move(alpha), false);
+  expect_disjoint("weights", std::move(weights));
+  expect_disjoint("running statistics", std::move(buffers));
+  expect_disjoint("alpha rows", std::move(alpha));
 }
 
 }  // namespace

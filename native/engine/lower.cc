@@ -1,6 +1,7 @@
 #include "engine/lower.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "engine/ops/descriptor.h"
@@ -22,6 +23,7 @@ class Lowering {
         canonical_(graph.nodes.size()),
         live_(graph.nodes.size(), false),
         consumers_(graph.nodes.size()),
+        after_(graph.nodes.size(), -1),
         lazy_(graph.nodes.size(), false),
         absorbed_(graph.nodes.size(), false),
         combined_(graph.nodes.size(), false),
@@ -30,6 +32,7 @@ class Lowering {
   Lowered run(bool fuse) {
     find_canonical();
     find_live();
+    find_shared_statistics();
     if (fuse) {
       find_combines();
       for (int id = count() - 1; id >= 0; --id) find_lazy(id);
@@ -73,6 +76,15 @@ class Lowering {
     for (int id = 0; id < count(); ++id) {
       if (!live_[id]) continue;
       for (int in : value_inputs(node(id))) consumers_[canonical_[in]].push_back(id);
+    }
+  }
+
+  void find_shared_statistics() {
+    std::map<int64_t, int> last;  // by place in the arena of buffers
+    for (int id = 0; id < count(); ++id) {
+      if (!live_[id] || !node(id).running_mean) continue;
+      const auto [known, first] = last.try_emplace(node(id).running_mean.offset, id);
+      if (!first) after_[id] = std::exchange(known->second, id);
     }
   }
 
@@ -203,9 +215,12 @@ class Lowering {
     } else if (pooled(id)) {
       found = consumers_[input(id)];
     }
-    std::erase_if(found, [&](int other) { return other == id || !runs(other); });
+    std::erase_if(found, [&](int other) { return other == id || !runs(other) || waits(other); });
     return found;
   }
+
+  // Whether another node has to move its running statistics first.
+  bool waits(int id) const { return after_[id] >= 0 && placed_[after_[id]] < 0; }
 
   // A batch-norm whose convolutions a separable node has taken.
   bool is_separable(int id) const { return node(id).op == Op::kBatchNorm && part_of_separable(input(id)); }
@@ -229,6 +244,7 @@ class Lowering {
 
   void emit(int id) {
     LoweredNode lowered{node(id), {}};
+    if (after_[id] >= 0) lowered.after = placed_[after_[id]];
     if (lazy_[id] || is_separable(id)) {
       lowered.node.scale = node(id).weight;
       lowered.node.shift = node(id).bias;
@@ -309,6 +325,7 @@ class Lowering {
   std::vector<int> canonical_;               // the node that computes the same value; itself mostly
   std::vector<bool> live_;                   // canonical, and the output depends on it
   std::vector<std::vector<int>> consumers_;  // live, canonical; twice where an input is used twice
+  std::vector<int> after_;                   // LoweredNode::after, of the original nodes
   std::vector<bool> lazy_;                   // a batch-norm that its consumer applies
   std::vector<bool> absorbed_;               // part of a fused node, with no kernel of its own
   std::vector<bool> combined_;               // becomes a combine node

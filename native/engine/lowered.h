@@ -20,6 +20,7 @@ struct LoweredInput {
 struct LoweredNode {
   Node node;  // its `inputs` and branches are those of the original graph
   std::vector<LoweredInput> inputs;
+  int after = -1;  // the node before it that moves the same running statistics, which it moves next; -1 for none
 };
 
 struct Lowered {

@@ -31,6 +31,7 @@ class Planner {
     list_steps();
     assign_values();
     assign_gradients();
+    assign_weight_gradients();
     assign_workspaces();
     place();
     return std::move(plan_);
@@ -134,10 +135,15 @@ class Planner {
     std::vector<std::vector<int>> groups;
     for (int id = 0; id < count(); ++id) {
       if (op(id) == Op::kInput) continue;
-      if (groups.empty() || !grouped(groups.back().front(), id)) groups.emplace_back();
+      if (groups.empty() || !grouped(groups.back().front(), id) || follows(id, groups.back())) groups.emplace_back();
       groups.back().push_back(id);
     }
     return groups;
+  }
+
+  // Whether it moves running statistics that one of the group moves before it.
+  bool follows(int id, const std::vector<int>& group) const {
+    return std::ranges::find(group, plan_.graph.nodes[id].after) != group.end();
   }
 
   // Rounds of nodes that do not depend on each other: the most urgent one, by what is left to do behind it, and with it
@@ -146,6 +152,8 @@ class Planner {
     std::vector<int> urgency(count(), 0);
     for (int id = count() - 1; id >= 0; --id) {
       for (int consumer : consumers_[id]) urgency[id] = std::max(urgency[id], urgency[consumer] + 1);
+      const int before = plan_.graph.nodes[id].after;
+      if (before >= 0) urgency[before] = std::max(urgency[before], urgency[id] + 1);
     }
     std::vector<bool> done(count(), false);
     for (int id = 0; id < count(); ++id) done[id] = op(id) == Op::kInput;
@@ -154,7 +162,9 @@ class Planner {
       std::vector<int> ready;
       for (int id = 0; id < count(); ++id) {
         const auto known = [&](const LoweredInput& input) { return done[input.id]; };
-        if (!done[id] && std::ranges::all_of(inputs(id), known)) ready.push_back(id);
+        const int before = plan_.graph.nodes[id].after;
+        const bool waits = before >= 0 && !done[before];
+        if (!done[id] && !waits && std::ranges::all_of(inputs(id), known)) ready.push_back(id);
       }
       if (ready.empty()) return rounds;
       const int lead = *std::ranges::max_element(ready, {}, [&](int id) { return urgency[id]; });
@@ -279,6 +289,30 @@ class Planner {
       if (backward_time_[consumer] >= 0) first = std::min(first, backward_time_[consumer]);
     }
     return first;
+  }
+
+  // The first node to run backward of those that use a weight leaves its gradient in place, the others theirs apart.
+  void assign_weight_gradients() {
+    std::set<int64_t> written;  // by place in the arena of weights
+    for (int time = forward_steps_; time < end_time_; ++time) {
+      const auto where = [&](const ParameterPlace& place) {
+        if (!place || written.insert(place.offset).second) return -1;
+        return new_buffer(place.size * static_cast<int64_t>(sizeof(float)), time, time);
+      };
+      const auto both = [&](bool wanted, const ParameterPlace& first, const ParameterPlace& second) {
+        if (!wanted) return PairOfGradients{};
+        const int of_first = where(first);
+        return PairOfGradients{of_first, where(second)};
+      };
+      for (StepNode& step_node : plan_.steps[time].nodes) {
+        const Node& own = node(step_node.id);
+        step_node.own = both(plan_.wants_weights(own), own.weight, own.bias);
+        for (const LoweredInput& input : inputs(step_node.id)) {
+          const Node& norm = node(input.id);
+          step_node.norms.push_back(both(plan_.wants_weights(norm), norm.scale, norm.shift));
+        }
+      }
+    }
   }
 
   void assign_workspaces() {

@@ -37,10 +37,19 @@ struct PlannedNode {
   int dropout = -1;              // what the consumer that normalises it drops samples of it by: see LoweredInput
 };
 
+// Where backward leaves the gradients of a pair of weights: -1 for the weights' own place. A buffer is for weights
+// whose gradient an earlier step, or node of the step, leaves there: the two are added.
+struct PairOfGradients {
+  int first = -1;
+  int second = -1;
+};
+
 // One node of a step.
 struct StepNode {
   int id;
   int workspace = -1;
+  PairOfGradients own{};                 // backward: of its weight and bias
+  std::vector<PairOfGradients> norms{};  // backward: by input, of scale and shift of a lazy batch-norm
 };
 
 // One thing to run: a node, or nodes that a kernel takes at once (OpDescriptor::joins).

@@ -1,5 +1,6 @@
 import { unexpected } from '../errors.ts';
 import { defaultGroup, type Graph, type ParameterSpec } from '../graph/graph.ts';
+import { isSameParameter } from '../graph/parameter.ts';
 import { elementsOf } from '../graph/shape.ts';
 
 /** The contiguous arenas of a graph's parameters; those of one role have equal length and share offsets (`variance` may be empty). */
@@ -101,15 +102,10 @@ export function unionOf(graphs: readonly Graph[]): Pick<Graph, 'parameters'> {
     for (const spec of parameters) {
       const known = union.get(spec.name);
       if (known === undefined) union.set(spec.name, spec);
-      else if (JSON.stringify(inOrder(known)) !== JSON.stringify(inOrder(spec))) {
+      else if (!isSameParameter(known, spec)) {
         throw unexpected(`graphs[${index}]`, `${spec.name} as an earlier graph has it`, 'another');
       }
     }
   }
   return { parameters: [...union.values()] };
-}
-
-function inOrder({ initialiser, ...spec }: ParameterSpec): unknown {
-  const { name, role, shape, layout, group, untrained, rowLengths } = spec;
-  return [name, role, shape, layout, Object.entries(initialiser).sort(), group, untrained, rowLengths];
 }

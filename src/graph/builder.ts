@@ -31,6 +31,7 @@ import {
   type Shape,
 } from './graph.ts';
 import { isTerm } from './losses.ts';
+import { isSameParameter } from './parameter.ts';
 
 /** A node's output while a graph is being built. */
 export interface Tensor {
@@ -79,33 +80,47 @@ interface State {
 /** What distinguishes a node of some op: its own fields, without those that every node has. */
 type Fields<N> = N extends Node ? Omit<N, 'id' | 'inputs' | 'shape'> : never;
 
+/** How a builder of a graph declares parameters. */
+interface Naming {
+  readonly prefix: string;
+  readonly group?: string;
+  /** Whether a name may be that of a parameter that there is. */
+  readonly reuses: boolean;
+}
+
 /**
  * Builds a {@link Graph} node by node, inferring shapes and declaring parameters. A builder carries a name prefix;
  * {@link GraphBuilder.within} gives another builder of the same graph with a longer one, {@link GraphBuilder.inGroup} one with
- * another group.
+ * another group, {@link GraphBuilder.reusing} one whose nodes may use parameters that there are.
  */
 export class GraphBuilder {
   #state: State = { nodes: [], parameters: new Map(), draws: 0 };
-  #prefix = '';
-  #group?: string;
+  #naming: Naming = { prefix: '', reuses: false };
 
   /** A builder of the same graph whose parameters are named `${prefix}.${name}`. */
   within(name: string | number): GraphBuilder {
     check('name', name, aLabel);
-    return this.#inner(this.#name(String(name)), this.#group);
+    return this.#inner({ prefix: this.#name(String(name)) });
   }
 
   /** A builder of the same graph, of the same prefix, whose weights belong to a group: see {@link ParameterSpec}. */
   inGroup(group: string): GraphBuilder {
     check('group', group, aName);
-    return this.#inner(this.#prefix, group);
+    return this.#inner({ group });
   }
 
-  #inner(prefix: string, group: string | undefined): GraphBuilder {
+  /**
+   * A builder of the same graph whose parameters are those there are, where there is one of the name; it must agree in all (ArgumentError
+   * else). The gradient of a weight is the sum over the nodes that use it, and running statistics move once a node, in the nodes' order.
+   */
+  reusing(): GraphBuilder {
+    return this.#inner({ reuses: true });
+  }
+
+  #inner(naming: Partial<Naming>): GraphBuilder {
     const inner = new GraphBuilder();
     inner.#state = this.#state;
-    inner.#prefix = prefix;
-    inner.#group = group;
+    inner.#naming = { ...this.#naming, ...naming };
     return inner;
   }
 
@@ -464,14 +479,19 @@ export class GraphBuilder {
   }
 
   #name(name: string): string {
-    return this.#prefix === '' ? name : `${this.#prefix}.${name}`;
+    const { prefix } = this.#naming;
+    return prefix === '' ? name : `${prefix}.${name}`;
   }
 
   #parameter(name: string, spec: Omit<ParameterSpec, 'name'>): string {
     const full = this.#name(name);
-    if (this.#state.parameters.has(full)) throw new ArgumentError(`the graph has a parameter ${full} already`);
-    const group = spec.role === 'weight' && this.#group !== undefined ? { group: this.#group } : {};
-    this.#state.parameters.set(full, { name: full, ...spec, ...group });
+    const { group, reuses } = this.#naming;
+    const declared = { name: full, ...spec, ...(spec.role === 'weight' && group !== undefined && { group }) };
+    const known = this.#state.parameters.get(full);
+    if (known === undefined) this.#state.parameters.set(full, declared);
+    else if (!reuses)
+      throw new ArgumentError(`the graph has a parameter ${full} already: reusing() lets nodes share it`);
+    else if (!isSameParameter(known, declared)) throw new ArgumentError(`the graph has another parameter ${full}`);
     return full;
   }
 

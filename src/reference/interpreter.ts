@@ -248,9 +248,10 @@ function labels(run: Run): Int32Array {
 }
 
 function batchNorm(run: Run, node: BatchNormNode, x: Float64Array, channels: number): Float64Array {
+  // As the last node before that uses them has left them.
   const running = {
-    mean: parameter(run, node.runningMean),
-    variance: parameter(run, node.runningVariance),
+    mean: run.buffers.get(node.runningMean) ?? parameter(run, node.runningMean),
+    variance: run.buffers.get(node.runningVariance) ?? parameter(run, node.runningVariance),
     // As of so many values that none of them moves the statistics: no gradient flows through these.
     count: Number.POSITIVE_INFINITY,
   };

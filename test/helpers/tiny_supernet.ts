@@ -27,17 +27,18 @@ export function tinySupernet(): Graph {
 
 /**
  * A supernet without ReLU and max pooling, so that its loss has derivatives of every order: images `[6, 6, 3]`, two mixed
- * edges one after the other, three classes. Table `alphas` of two rows of 4.
+ * edges one after the other, three classes. Table `alphas` of two rows of 4. With `shared` the edges have the same operations.
  */
-export function smoothSupernet(): Graph {
+export function smoothSupernet({ shared = false } = {}): Graph {
   const builder = new GraphBuilder();
   const alpha = builder.alpha('alphas', [4, 4]);
   const image = builder.input('images', [6, 6, 3]);
   const stem = builder.conv2d('stem.0', image, { channels: 4, kernel: 3, padding: 1 });
   const s0 = builder.batchNorm('stem.1', stem, { affine: true });
   const branches = [smoothConvolution(3), identity, pooling('avgPool'), smoothConvolution(5)];
-  const a = builder.within('a').mixed(s0, branches, { alpha, row: 0 });
-  const b = builder.within('b').mixed(a, branches, { alpha, row: 1 });
+  const [first, second] = ['a', 'b'].map((edge) => (shared ? builder.reusing().within('edge') : builder.within(edge)));
+  const a = first.mixed(s0, branches, { alpha, row: 0 });
+  const b = second.mixed(a, branches, { alpha, row: 1 });
   const c = builder.conv2d('last.0', builder.concat([a, b]), { channels: 6, kernel: 3, stride: 2 });
   const features = builder.globalAvgPool(builder.batchNorm('last.1', c, { affine: true }));
   return builder.finish(builder.softmaxCrossEntropy(builder.linear('classifier', features, 3)));

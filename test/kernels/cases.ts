@@ -13,6 +13,7 @@ import {
   pooling,
 } from '../helpers/candidates.ts';
 import type { InputData, KernelCase } from '../helpers/kernel_case.ts';
+import { sharedConvolutions, sharedLinear, sharedMixed, sharedNetworks, sharedNorms } from './shared_cases.ts';
 
 /** Begins the name of a case: batch and image, such as `2x7x9x17`. */
 function sizeName(batchSize: number, shape: Shape): string {
@@ -871,12 +872,19 @@ function evaluated(cases: readonly KernelCase[]): KernelCase[] {
 /** The cases of every op; the type leaves none out. */
 export const caseTables: Readonly<Record<Node['op'], readonly KernelCase[]>> = {
   input,
-  conv2d,
+  conv2d: [...conv2d, ...sharedConvolutions],
   batchNorm: [
     ...batchNormCases,
     ...fusedAffine,
     ...inPlaceNorms,
-    ...evaluated([...batchNormCases.slice(2, 8), ...batchNormCases.slice(-2), ...fusedAffine, ...inPlaceNorms]),
+    ...sharedNorms,
+    ...evaluated([
+      ...batchNormCases.slice(2, 8),
+      ...batchNormCases.slice(-2),
+      ...fusedAffine,
+      ...inPlaceNorms,
+      ...sharedNorms,
+    ]),
   ],
   relu,
   tanh,
@@ -886,7 +894,7 @@ export const caseTables: Readonly<Record<Node['op'], readonly KernelCase[]>> = {
   maxPool: maxPoolCases,
   avgPool: avgPoolCases,
   globalAvgPool,
-  linear: linearCases,
+  linear: [...linearCases, ...sharedLinear],
   add,
   concat,
   crop,
@@ -896,12 +904,13 @@ export const caseTables: Readonly<Record<Node['op'], readonly KernelCase[]>> = {
     ...mixedCases,
     ...fusionCases,
     ...runsAll,
-    ...evaluated([...mixedCases.slice(0, 7), ...fusionCases, ...runsAll]),
+    ...sharedMixed,
+    ...evaluated([...mixedCases.slice(0, 7), ...fusionCases, ...runsAll, ...sharedMixed]),
   ],
   softmaxCrossEntropy,
   distillation,
   smoothL1,
-  lossSum,
+  lossSum: [...lossSum, ...sharedNetworks],
   detach,
 };
 

@@ -9,6 +9,7 @@ Shape shape(const NodeCheck& check) {
   const int64_t channels = check.input().channels;
   check.expect_buffer("running mean", node.running_mean, channels);
   check.expect_buffer("running variance", node.running_variance, channels);
+  if (node.running_mean.offset == node.running_variance.offset) check.fail("expected two running statistics");
   if (bool(node.weight) != bool(node.bias)) check.fail("expected both scale and shift or neither");
   if (node.weight) {
     check.expect_weight("scale", node.weight, channels);
