@@ -1,5 +1,5 @@
 // The supernet of a search on a device, with its images: the steps that train it, and how it scores.
-import { type AugmentSettings, augmentsImages, placementOf } from '../augment/augment.ts';
+import type { AugmentSettings } from '../augment/augment.ts';
 import type {
   Command,
   Device,
@@ -15,7 +15,6 @@ import type { Parameters } from '../backend/parameters.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { SplitIndices } from '../data/split.ts';
 import { BatchWalk } from '../learn/batch_walk.ts';
-import { openFeed } from '../learn/feed.ts';
 import { createProgramSet, type ProgramSet } from '../learn/program_set.ts';
 import { type Score, scoreImages } from '../learn/score.ts';
 import {
@@ -29,7 +28,6 @@ import {
 } from '../learn/search_batches.ts';
 import { weightStep, weightStepOutcome } from '../learn/weight_step.ts';
 import type { PassOptions } from '../load/loader.ts';
-import { ImagePool } from '../load/pool.ts';
 import type { Supernet } from '../network/supernet.ts';
 import { Resources } from '../resources.ts';
 import type {
@@ -40,6 +38,7 @@ import type {
   GivenRows,
 } from './alternating_parts.ts';
 import type { Position } from './method.ts';
+import { openImages } from './search_images.ts';
 
 /** What lies on a device once it is opened. */
 export interface SupernetOptions<Settings> {
@@ -105,26 +104,6 @@ export async function openSupernet<Settings extends AlternatingSettings>(
   const order = validationOrder ?? usual;
   const source = { ...images, ...split, order, trainOrder: drawn ? 'draw' : 'walk', settings } as const;
   return new SupernetTraining(device, options, parameters, { ...source, seed: ownSeed ?? seed }, resources);
-}
-
-/** Both splits' images, and what a device does to them; they are the device's then where nothing is done to them before. */
-async function openImages(
-  device: Device,
-  { dataset, augment, seed, workers }: Pick<SupernetOptions<unknown>, 'dataset' | 'augment' | 'seed' | 'workers'>,
-  resources: Resources,
-): Promise<Pick<SearchSource, 'statistics' | 'trainImages' | 'validationImages'>> {
-  const { train, mean, deviation, augmentation } = dataset;
-  const pool = resources.use(new ImagePool(workers));
-  const placement = augment.placement ?? placementOf(augment, augmentation);
-  const placed = { ...augment, placement };
-  const open = async () => resources.use(await openFeed(device, train, { pool, augment: placed, seed }));
-  const trainImages = await open();
-  return {
-    statistics: { mean, deviation, augmentation: placement === undefined ? augmentation : { pad: 0, flip: false } },
-    trainImages,
-    // A batch of one must not take the place of the other's.
-    validationImages: augmentsImages(placed) ? await open() : trainImages,
-  };
 }
 
 /** A supernet that is trained. */

@@ -50,10 +50,35 @@ export interface HeadedNetwork extends Network {
 export interface CyclicNetworks {
   /** S by itself. Its output is the loss of its classifier, beside which heads run, so that their statistics move, but nothing learns. */
   readonly search: Supernet & HeadedNetwork;
-  /** E with every candidate of every edge: it names and draws tensors, nobody runs it. */
-  readonly candidates: Graph;
+  /** Both, E with every candidate of every edge, and their ensembles: it names and draws tensors, nobody runs it. */
+  readonly layout: Graph;
   /** E with what a genotype has chosen, as {@link CyclicNetworks.search} is built. Throws ArgumentError for what the space does not have. */
   readonly evaluation: (decision: Genotype) => HeadedNetwork;
+  /** Both on the same images, S and E with what a genotype has chosen: the loss that alpha and E follow together. */
+  readonly joint: (decision: Genotype, losses: JointLosses) => JointNetwork;
+}
+
+/** How far two ensembles are apart, of the same sample. */
+export const distances = ['kl', 'smoothl1', 'cosine', 'l2'] as const;
+
+/** The terms of the loss of both networks (section 3.2 of the paper): (CE(S) + CE(E)) / a + a·T²·D(S, E). */
+export interface JointLosses {
+  /** a. */
+  readonly lossAlpha: number;
+  /** T, by which the divergence divides logits. */
+  readonly temperature: number;
+  readonly distance: (typeof distances)[number];
+  /** Whether only S follows D. */
+  readonly detachTeacher: boolean;
+  /** Whether D is a mean over rows of logits, rather than over their elements. */
+  readonly rowMeans: boolean;
+}
+
+/** Both networks in one graph, whose output is their loss. */
+export interface JointNetwork {
+  readonly graph: Graph;
+  /** What the terms of the output's sum are multiplied with: cross-entropies of S and of E, then the parts of D. */
+  readonly weights: readonly number[];
 }
 
 /** The group of the weights of E's candidate on an edge, in all cells of a type: they run or rest together. */
@@ -89,11 +114,17 @@ export function buildCyclicNetworks(options: CyclicOptions): CyclicNetworks {
     });
     return {
       search: pair.search(),
-      candidates: pair.evaluation(kept).graph,
+      layout: pair.joint(kept, layoutLosses).graph,
+      joint: (decision, losses) => pair.joint(chosenBy(space, decision), losses),
       evaluation: (decision) => pair.evaluation(chosenBy(space, decision)),
     };
   });
 }
+
+/** Any do: nobody runs what only names tensors. */
+const layoutLosses: JointLosses = {
+  ...{ lossAlpha: 1, temperature: 1, distance: 'kl', detachTeacher: false, rowMeans: false },
+};
 
 function spaceOfPair(given: string | SearchSpace): ResolvedSpace {
   const space = resolveSpace(given);
@@ -183,6 +214,22 @@ class PairOfNetworks {
     return { graph, logits: logits.id, heads: heads.map(({ id }) => id) };
   }
 
+  joint(choice: Choice, losses: JointLosses): JointNetwork {
+    const builder = new GraphBuilder();
+    const tables = declareTables(builder, this.#space);
+    const images = builder.input('images', this.#options.search.inputShape);
+    const given = (output: Tensor) => output;
+    const student = this.#stack(builder, images, 'search', supernetCells(this.#space, tables), given);
+    const teacher = this.#stack(builder.reusing(), images, 'evaluation', this.#candidateCells(choice), given);
+    const taught = weighed(builder, 'search', student);
+    const teaching = weighed(builder, 'evaluation', teacher);
+    const entropies = [student, teacher].map(({ logits }) => builder.softmaxCrossEntropy(logits));
+    const parts = taught.map((logits, index) => distance(builder, logits, teaching[index], losses));
+    const weights = [...entropies.map(() => 1 / losses.lossAlpha), ...parts.map(() => partWeight(taught, losses))];
+    const terms = [...entropies, ...parts].map((loss, index) => ({ loss, weight: weights[index] }));
+    return { graph: builder.finish(builder.lossSum(terms)), weights };
+  }
+
   #stack(
     builder: GraphBuilder,
     images: Tensor,
@@ -232,6 +279,43 @@ class PairOfNetworks {
       return cell.concat(states.slice(2));
     };
   }
+}
+
+/** The group of a network's ensemble weights. */
+export function ensembleGroup(side: Side): string {
+  return `${side}.ensemble`;
+}
+
+/** The outputs of a network, each times its share in the ensemble: what the published code concatenates over the batch. */
+function weighed(builder: GraphBuilder, side: Side, { heads, logits }: Ends): Tensor[] {
+  const outputs = [...heads, logits];
+  const own = builder.reusing().within(side).inGroup(ensembleGroup(side));
+  const initialiser = { kind: 'uniform', least: 0, bound: 1 / 3 } as const;
+  return outputs.map((output, index) =>
+    own.softmaxScale('ensemble_param', output, { count: outputs.length, index, initialiser }),
+  );
+}
+
+function distance(
+  builder: GraphBuilder,
+  student: Tensor,
+  output: Tensor,
+  { distance: kind, temperature, detachTeacher }: JointLosses,
+): Tensor {
+  const teacher = detachTeacher ? builder.detach(output) : output;
+  if (kind === 'kl') return builder.distillation(student, teacher, { temperature });
+  if (kind === 'cosine') return builder.cosineDistance(student, teacher);
+  return kind === 'l2' ? builder.meanSquaredError(student, teacher) : builder.smoothL1(student, teacher);
+}
+
+/** D is a mean over all rows, of which each output has as many; the device's divergence is a sum over a row, other distances are means. */
+function partWeight(
+  outputs: readonly Tensor[],
+  { lossAlpha, temperature, distance: kind, rowMeans }: JointLosses,
+): number {
+  const [classes] = outputs[0].shape;
+  const ofRow = { kl: classes, cosine: 1, l2: 1, smoothl1: 1 }[kind];
+  return (lossAlpha * temperature ** 2 * (rowMeans ? classes : 1)) / ofRow / outputs.length;
 }
 
 /** Indices of the cells that reduce. */

@@ -1,0 +1,81 @@
+import {
+  choice,
+  flag,
+  integer,
+  number,
+  type Presets,
+  presetsOf,
+  type SettingsOf,
+  type SettingTable,
+  text,
+} from '../../setting_rules.ts';
+import { distances } from '../../network/cyclic.ts';
+import { flipRule, precisionRule } from '../shared_rules.ts';
+
+/** The rule of every setting of a CDARTS search; defaults are those of NNI's published script for four GPUs, in one process. */
+export const cdartsSettingRules = {
+  batchSize: integer(256, 1, 65536, 'images a step, of all ranks'),
+  epochs: integer(32, 1, 1e6, 'passes over the validation half, those of the warm-up included'),
+  warmupEpochs: integer(2, 0, 1e6, 'epochs in which the search network learns alone'),
+  stepsPerEpoch: integer(0, 0, 1e9, 'steps of each part of an epoch; 0 for as many as the smaller half has batches'),
+  initChannels: integer(16, 1, 4096, 'channels of the first cell, in both networks'),
+  layers: integer(8, 3, 256, 'cells of the search network'),
+  evaluationLayers: integer(20, 3, 256, 'cells of the evaluation network'),
+  stemMultiplier: integer(1, 1, 64, "the stem's channels divided by those of the first cell; 3 in the authors' code"),
+  wLr: number(0.2, 0, 100, "learning rate of the search network's weights"),
+  nasnetLr: number(0.2, 0, 100, "learning rate of the evaluation network's weights"),
+  wMomentum: number(0.9, 0, 1, 'of the weights of both'),
+  wWeightDecay: number(0, 0, 100, 'of the weights of both'),
+  gradClip: number(5, 1e-12, Number.MAX_VALUE, "largest norm of each network's weight gradient"),
+  alphaLr: number(3e-4, 0, 100, 'learning rate of alpha'),
+  alphaWeightDecay: number(0, 0, 100, 'of alpha'),
+  regularCoeff: number(5, 0, 1e6, "of alpha's regulariser when the warm-up is over"),
+  regularRatio: number(0.2, 1e-6, 1e6, 'share of the epochs behind it in which that falls to 0'),
+  regularised: text(
+    'max_pool_3x3 avg_pool_3x3 skip_connect dil_conv_3x3 dil_conv_5x5',
+    'names of candidates, or nothing',
+    'candidates whose alpha is regularised; skip connections where they are identities only',
+  ),
+  lossAlpha: number(1, 1e-6, 1e6, 'what the entropies are divided by, and the distance multiplied with'),
+  lossT: number(2, 1e-3, 1e6, 'temperature of the distance between both networks'),
+  interactiveType: choice('kl', distances, 'how far the outputs of both networks are apart'),
+  fixHead: flag(false, 'the heads that are distilled stay as they were drawn'),
+  shareModule: flag(true, 'both networks have the same stem and heads'),
+  detachTeacher: flag(false, 'the search network alone follows the distance'),
+  rowMeans: flag(false, 'the distance is a mean over rows of logits, not over their elements'),
+  trainEnsemble: flag(false, "the search network's ensemble weights learn too, which the published code throws away"),
+  passOver: flag(false, 'optimisers pass over tensors that a pass does not reach, rather than let them decay'),
+  fileOrder: flag(true, 'weights learn on the first images of the dataset, rather than on some at random'),
+  useAa: flag(false, "AutoAugment's policy of CIFAR-10 behind padding by 128 pixels, crop and mirror"),
+  cutout: flag(false, 'hide a random square of each training image'),
+  cutoutLength: integer(16, 1, 4096, 'side of that square in pixels'),
+  flip: flipRule,
+  precision: precisionRule,
+} satisfies SettingTable;
+
+/** Settings of a CDARTS search; what each means is told in {@link cdartsSettingRules}. */
+export type CdartsSettings = SettingsOf<typeof cdartsSettingRules>;
+
+/** The names of the ready-made settings. */
+export type CdartsPresetName = 'quick' | 'cdarts' | 'cdarts-script';
+
+/**
+ * `cdarts` is NNI's published script for four GPUs in one process, `cdarts-script` that script's own defaults, `quick` a small one that a
+ * laptop finishes in minutes.
+ */
+export const cdartsPresets: Presets<CdartsSettings, CdartsPresetName> = presetsOf(cdartsSettingRules, {
+  quick: {
+    settings: {
+      ...{ batchSize: 32, epochs: 4, warmupEpochs: 1, initChannels: 4, layers: 4, evaluationLayers: 6 },
+      ...{ wLr: 0.05, nasnetLr: 0.05, alphaLr: 6e-3 },
+    },
+    limit: 2000,
+  },
+  cdarts: { settings: {} },
+  'cdarts-script': {
+    settings: {
+      ...{ batchSize: 128, wLr: 0.05, nasnetLr: 0.1, wWeightDecay: 3e-4, alphaLr: 6e-4, alphaWeightDecay: 1e-3 },
+      ...{ regularRatio: 0.5, shareModule: false },
+    },
+  },
+});
