@@ -7,6 +7,7 @@ import type { RowsByTable } from './alpha.ts';
 import type { Selectable } from './candidates.ts';
 import { strongestByAlpha } from './strongest_by_alpha.ts';
 import { genotypeOf } from './strongest_edges.ts';
+import { strongestInOrder } from './strongest_in_order.ts';
 import { everyEdgeAboveThreshold } from './threshold_edge.ts';
 import { sparseAboveThreshold } from './threshold_sparse.ts';
 import { checkTriples } from './triples.ts';
@@ -15,7 +16,7 @@ import { checkTriples } from './triples.ts';
 export const parseMethods = ['darts', 'threshold_sparse', 'threshold_edge'] as const;
 
 /** Names of the rules. */
-export const selectionRules = [...parseMethods, 'stacnas'] as const;
+export const selectionRules = [...parseMethods, 'stacnas', 'cdarts'] as const;
 
 /** One of {@link selectionRules}. */
 export type SelectionRule = (typeof selectionRules)[number];
@@ -25,10 +26,10 @@ export interface SelectionOptions {
   /**
    * `darts`: the two strongest edges of each node, as pairs. `threshold_sparse`: those of them that reach the threshold, as triples.
    * `threshold_edge`: on every edge the two strongest operations that reach it, as triples. `stacnas`: the two strongest edges by alpha
-   * itself, not by the mixing weights that follow, as pairs.
+   * itself, not by the mixing weights that follow, as pairs. `cdarts`: those of `darts`, in the order of their inputs, not the strongest first.
    */
   readonly by: SelectionRule;
-  /** What a mixing weight must reach; `darts` and `stacnas` do not look at it. From 0 to 1. */
+  /** What a mixing weight must reach; `darts`, `stacnas` and `cdarts` do not look at it. From 0 to 1. */
   readonly threshold: number;
 }
 
@@ -69,6 +70,7 @@ const rules: Readonly<Record<SelectionRule, Select>> = {
   threshold_sparse: sparseAboveThreshold,
   threshold_edge: everyEdgeAboveThreshold,
   stacnas: (supernet, _mixing, _threshold, alpha) => strongestByAlpha(supernet, alpha),
+  cdarts: strongestInOrder,
 };
 
 /**

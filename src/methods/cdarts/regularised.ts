@@ -1,0 +1,64 @@
+// The penalty on alpha in CDARTS (arXiv:2006.10724): which numbers it counts, and how much.
+import type { Supernet } from '../../network/supernet.ts';
+import { skipName } from '../../operation/operations.ts';
+import type { RowsByTable } from '../../select/alpha.ts';
+import type { ResolvedEdge } from '../../space/space.ts';
+
+/** Which candidates are regularised, by name. */
+export interface RegularChoice {
+  readonly candidates: readonly string[];
+  /** Whether a skip connection of stride 2 counts as one: NNI finds a factorized reduction there, no identity. */
+  readonly stridedSkips: boolean;
+}
+
+const weightless = ['max_pool_3x3', 'avg_pool_3x3', skipName];
+
+/** NNI's: what its classes' names say, poolings, identities and dilated convolutions. */
+export const nniRegular: RegularChoice = {
+  candidates: [...weightless, 'dil_conv_3x3', 'dil_conv_5x5'],
+  stridedSkips: false,
+};
+
+/** The authors': those without weights, on all edges. */
+export const authorsRegular: RegularChoice = { candidates: weightless, stridedSkips: true };
+
+/** A logit of this size is one that was cut. */
+const cutSize = 1e10;
+
+/**
+ * The entries of alpha that are regularised, 1 or 0 each by table, as a penalty of kind `l1` takes them; none that is cut in `alpha`, where
+ * that is given.
+ */
+export function regularisedEntries(
+  { space, tables }: Pick<Supernet, 'space' | 'tables'>,
+  { candidates, stridedSkips }: RegularChoice = nniRegular,
+  alpha?: RowsByTable,
+): Record<string, Uint8Array> {
+  const counts = (edge: ResolvedEdge, name: string) =>
+    candidates.includes(name) &&
+    (stridedSkips || name !== skipName || space.skeleton.strideOf(edge.cell, edge.input) === 1);
+  const entries = Object.values(tables).map(({ name, edges }) => {
+    const isCut = (row: number, index: number) => Math.abs(alpha?.[name][row][index] ?? 0) >= cutSize;
+    const flags = edges.flatMap((edge) =>
+      edge.candidates.map((candidate, index) => Number(counts(edge, candidate.name) && !isCut(edge.row, index))),
+    );
+    return [name, Uint8Array.from(flags)] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+/** What decides λ. */
+export interface RegularSettings {
+  readonly regularCoeff: number;
+  /** Share of the epochs behind the warm-up in which it falls to 0. */
+  readonly regularRatio: number;
+  readonly epochs: number;
+  readonly warmupEpochs: number;
+}
+
+/** λ in an epoch from 0: falls linearly from the end of the warm-up on; 0 throughout where it has no epochs to fall in. */
+export function regularWeight(settings: RegularSettings, epoch: number): number {
+  const { regularCoeff, regularRatio, epochs, warmupEpochs } = settings;
+  const span = (epochs - warmupEpochs) * regularRatio;
+  return span > 0 ? Math.max(regularCoeff * (1 - (epoch - warmupEpochs) / span), 0) : 0;
+}
