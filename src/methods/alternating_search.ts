@@ -1,7 +1,6 @@
 // A search in which alpha and weights learn in turn, on two halves of the training images: what most methods are.
 import { type AugmentSettings, checkAugmentation } from '../augment/augment.ts';
 import type { Device } from '../backend/device.ts';
-import { type Dataset, type ImageFiles, type ImageSet, isInMemory } from '../data/dataset.ts';
 import { splitIndices } from '../data/split.ts';
 import type { Genotype } from '../genotype/genotype.ts';
 import { withAffine } from '../learn/affine_images.ts';
@@ -10,8 +9,6 @@ import { EpochMeans } from '../learn/epoch_means.ts';
 import { withFlip } from '../learn/flipped_images.ts';
 import { tellsTopFive } from '../learn/score.ts';
 import { validationBatches } from '../learn/search_batches.ts';
-import { intoMemory } from '../load/into_memory.ts';
-import { ImagePool } from '../load/pool.ts';
 import type { Supernet } from '../network/supernet.ts';
 import { mixingOfRows, type RowsByTable, readAlpha } from '../select/alpha.ts';
 import { checkRuleOf } from '../select/rules.ts';
@@ -29,6 +26,7 @@ import type {
   Stage,
   StepReport,
 } from './method.ts';
+import { loadedWhole } from './search_images.ts';
 import { initialArchitecture, searchedSupernet } from './supernet_search.ts';
 import { openSupernet as openSupernetOf, type SupernetHow, type SupernetTraining } from './supernet_training.ts';
 
@@ -115,15 +113,6 @@ export async function alternatingSearch<Settings extends AlternatingSettings>(
     openSupernet: openSupernet as SearchDescription<Settings>['openSupernet'],
     open: async (device) => new AlternatingRun(await openSupernet(device), parts),
   };
-}
-
-async function loadedWhole(
-  dataset: Dataset<ImageSet>,
-  { workers, signal }: Pick<MethodContext<unknown>, 'workers' | 'signal'>,
-): Promise<Dataset> {
-  if (isInMemory(dataset)) return dataset;
-  using pool = new ImagePool(workers);
-  return await intoMemory(dataset as Dataset<ImageFiles>, { pool, signal });
 }
 
 /** What is done to images before they go to a device. */

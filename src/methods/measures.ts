@@ -13,6 +13,14 @@ export interface StepMeasures {
   readonly scoreLoss?: number;
   /** Of a search with a zero-one loss: that loss where alpha learned, without its weight. */
   readonly zeroOneLoss?: number;
+  /** Of a search in a cycle, where its evaluation network learns alone: loss and share of hits of that on the training batch. */
+  readonly evaluationLoss?: number;
+  readonly evaluationAccuracy?: number;
+  /** Where both learn together: the evaluation network's loss of the validation batch, and how far the outputs of both are apart. */
+  readonly evaluationValidationLoss?: number;
+  readonly distance?: number;
+  /** Sum of the sizes of alpha that are regularised, without the weight of that. */
+  readonly regulariser?: number;
 }
 
 /** What an epoch may report; one of a random search, where nothing is trained, has `megaflops` alone. */
@@ -29,6 +37,14 @@ export interface EpochMeasures {
   /** Of a search with a zero-one loss, means over the epoch's steps: cross-entropy where alpha learned, and that loss without its weight. */
   readonly searchLoss?: number;
   readonly zeroOneLoss?: number;
+  /** Of a search in a cycle, means over its steps: of its evaluation network alone, and of both together. */
+  readonly evaluationTrainLoss?: number;
+  readonly evaluationTrainAccuracy?: number;
+  readonly evaluationValidationLoss?: number;
+  readonly distance?: number;
+  readonly regulariser?: number;
+  /** The weight of that. */
+  readonly regularWeight?: number;
   /** Of a random search: millions of FLOPs of the network of the architecture that was drawn, as papers count them. */
   readonly megaflops?: number;
 }

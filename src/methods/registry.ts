@@ -1,4 +1,5 @@
 import { blank } from './blank/blank.ts';
+import { cdarts } from './cdarts/cdarts.ts';
 import { darts } from './darts/darts.ts';
 import { fairdarts } from './fairdarts/fairdarts.ts';
 import type { Method, RunCommand } from './method.ts';
@@ -8,7 +9,17 @@ import { stacnas } from './stacnas/stacnas.ts';
 import { train } from './train/train.ts';
 
 /** Every method; the first one of a command is its default. */
-export const methods: readonly Method[] = [darts, fairdarts, stacnas, sdarts, blank, train, projection, magnitude];
+export const methods: readonly Method[] = [
+  darts,
+  fairdarts,
+  stacnas,
+  cdarts,
+  sdarts,
+  blank,
+  train,
+  projection,
+  magnitude,
+];
 
 /** Those of a command. */
 export function methodsOf(command: RunCommand, among: readonly Method[]): readonly Method[] {

@@ -1,11 +1,13 @@
 // The images of a search on a device, of both halves.
 import { type AugmentSettings, augmentsImages, placementOf } from '../augment/augment.ts';
 import type { Device } from '../backend/device.ts';
-import type { Dataset } from '../data/dataset.ts';
+import { type Dataset, type ImageFiles, type ImageSet, isInMemory } from '../data/dataset.ts';
 import { openFeed } from '../learn/feed.ts';
 import type { SearchSource } from '../learn/search_batches.ts';
+import { intoMemory } from '../load/into_memory.ts';
 import { ImagePool } from '../load/pool.ts';
 import type { Resources } from '../resources.ts';
+import type { MethodContext } from './method.ts';
 
 /** Images, and what is done to them. */
 export interface SearchImages {
@@ -14,6 +16,16 @@ export interface SearchImages {
   readonly augment: AugmentSettings;
   readonly seed: number;
   readonly workers?: number;
+}
+
+/** Images in files are decoded first. Rejects with DataError or AbortedError. */
+export async function loadedWhole(
+  dataset: Dataset<ImageSet>,
+  { workers, signal }: Pick<MethodContext<unknown>, 'workers' | 'signal'>,
+): Promise<Dataset> {
+  if (isInMemory(dataset)) return dataset;
+  using pool = new ImagePool(workers);
+  return await intoMemory(dataset as Dataset<ImageFiles>, { pool, signal });
 }
 
 /** Both splits' images, and what a device does to them; they are the device's then where nothing is done to them before. */
@@ -35,4 +47,3 @@ export async function openImages(
     validationImages: augmentsImages(placed) ? await open() : trainImages,
   };
 }
-

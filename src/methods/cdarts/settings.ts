@@ -1,3 +1,4 @@
+import { distances } from '../../network/cyclic.ts';
 import {
   choice,
   flag,
@@ -9,7 +10,6 @@ import {
   type SettingTable,
   text,
 } from '../../setting_rules.ts';
-import { distances } from '../../network/cyclic.ts';
 import { flipRule, precisionRule } from '../shared_rules.ts';
 
 /** The rule of every setting of a CDARTS search; defaults are those of NNI's published script for four GPUs, in one process. */

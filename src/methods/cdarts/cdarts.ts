@@ -1,0 +1,91 @@
+import { type AugmentSettings, checkAugmentation } from '../../augment/augment.ts';
+import { type Dataset, type ImageSet, sizeOption } from '../../data/dataset.ts';
+import { splitIndices } from '../../data/split.ts';
+import { invalid } from '../../errors.ts';
+import { withFlip } from '../../learn/flipped_images.ts';
+import { buildCyclicNetworks, type CyclicNetworks } from '../../network/cyclic.ts';
+import { callingSize } from '../../network/image_size.ts';
+import { defineMethod, type MethodContext, type MethodDescription } from '../method.ts';
+import { loadedWhole } from '../search_images.ts';
+import { measures } from './measures.ts';
+import { regularisedEntries } from './regularised.ts';
+import { openCdarts } from './run.ts';
+import { type CdartsSettings, cdartsPresets, cdartsSettingRules } from './settings.ts';
+
+/** CDARTS: a search network and the network that it decides on teach each other. */
+export const cdarts = defineMethod({
+  name: 'cdarts',
+  command: 'search',
+  title: 'CDARTS',
+  paper: 'arXiv:2006.10724',
+  description:
+    'Searches an architecture with CDARTS (arXiv:2006.10724): a search network and the evaluation network that it decides on learn in a cycle.',
+  examples: [
+    '',
+    '--preset cdarts --dataset cifar10 --data-dir cifar-10-batches-bin --out runs/cdarts',
+    '--no-share-module --interactive-type smoothl1 --fix-head',
+  ],
+  data: 'images',
+  imageSize: 32,
+  settings: cdartsSettingRules,
+  presets: cdartsPresets,
+  spaces: ['cdarts'],
+  usualTraining: (preset) => ({ preset: preset === 'quick' ? 'quick' : 'cdarts' }),
+  measures,
+  describe: describeCdarts,
+});
+
+/** The padding of the published code in front of AutoAugment, whatever the dataset. */
+const widePad = 128;
+
+async function describeCdarts(context: MethodContext<CdartsSettings>): Promise<MethodDescription> {
+  const { settings, seed, workers } = context;
+  const augment = augmentOf(settings);
+  checkAugmentation(augment, context.dataset.train.shape, { autoAugment: 'useAa' });
+  const networks = networksOf(context);
+  const { search } = networks;
+  const regularised = regularisedEntries(search, {
+    candidates: namesOf(settings.regularised, networks),
+    stridedSkips: false,
+  });
+  // Not before the networks: they may refuse the size.
+  const dataset = await loadedWhole(paddedFor(withFlip(context.dataset, settings.flip), settings), context);
+  const split = splitIndices(dataset.train.labels.length, 0.5, seed, settings.fileOrder);
+  return {
+    dataset,
+    graphs: { search: search.graph, networks: networks.layout },
+    space: search.space.name,
+    layers: settings.layers,
+    trainImages: split.train.length,
+    validationImages: split.validation.length,
+    open: (device) => openCdarts(device, { networks, settings, split, regularised, dataset, augment, seed, workers }),
+  };
+}
+
+function networksOf({ settings, dataset, space }: MethodContext<CdartsSettings>): CyclicNetworks {
+  const { initChannels, layers, evaluationLayers, stemMultiplier, shareModule } = settings;
+  const { classes, train } = dataset;
+  const sizes = { initChannels, layers, evaluationLayers, stemMultiplier, shareModule };
+  return callingSize(sizeOption(dataset), () =>
+    buildCyclicNetworks({ space, inputShape: train.shape, classes, ...sizes }),
+  );
+}
+
+function augmentOf({ useAa }: CdartsSettings): AugmentSettings {
+  return { randomResizedCrop: false, autoAugment: useAa ? 'cifar10' : 'off', colorJitter: 0, hueJitter: 0 };
+}
+
+function paddedFor<Images extends ImageSet>(dataset: Dataset<Images>, { useAa }: CdartsSettings): Dataset<Images> {
+  if (!useAa) return dataset;
+  return { ...dataset, augmentation: { ...dataset.augmentation, pad: widePad } };
+}
+
+/** Names of candidates from a text. Throws ArgumentError for one that no edge has. */
+function namesOf(text: string, { search: { tables } }: CyclicNetworks): string[] {
+  const edges = Object.values(tables).flatMap((table) => table.edges);
+  const known = [...new Set(edges.flatMap(({ candidates }) => candidates.map(({ name }) => name)))];
+  const names = text.split(/[\s,]+/).filter((name) => name !== '');
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown !== undefined) throw invalid('regularised', `names among ${known.join(', ')}`, unknown);
+  return names;
+}
