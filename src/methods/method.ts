@@ -250,6 +250,8 @@ export interface EpochReport {
   /** By name, those of epochs. */
   readonly measures: Readonly<Record<string, number>>;
   readonly architecture?: ArchitectureReport;
+  /** Texts for the run's directory, by name of the file: what the published code leaves of an epoch. */
+  readonly files?: Readonly<Record<string, string>>;
   /** Choices that were made, for the journal. */
   readonly decisions?: readonly { readonly [name: string]: JsonValue }[];
 }

@@ -124,7 +124,7 @@ async function takeStep(
 async function finishEpoch(run: OpenRun, { name, epochs }: Stage, clock: Clock, emit: Emit): Promise<void> {
   const { at, log } = run;
   const { epoch } = at;
-  const { measures, architecture, decisions = [] } = await endEpoch(run, emit);
+  const { measures, architecture, decisions = [], files = {} } = await endEpoch(run, emit);
   const told = { type: 'epoch', epoch, epochs, ...measures, seconds: (performance.now() - clock.epochStart) / 1000 };
   // As for steps.
   const event = told as unknown as EpochEvent;
@@ -141,10 +141,17 @@ async function finishEpoch(run: OpenRun, { name, epochs }: Stage, clock: Clock, 
     if (log !== undefined) await writeGenotype(log.files, genotype);
     emit({ type: 'genotype', epoch, genotype });
   }
+  await keepFiles(run, files);
   run.at = { ...at, epoch: epoch + 1, step: 0 };
   await checkpoint(run, emit);
   await keepSnapshot(run, name);
   clock.lastCheckpoint = performance.now();
+}
+
+/** Keeps what the published code leaves of an epoch. */
+async function keepFiles({ log }: OpenRun, files: NonNullable<EpochReport['files']>): Promise<void> {
+  if (log === undefined) return;
+  for (const [name, text] of Object.entries(files)) await writeFileAtomic(join(log.files.directory, name), text);
 }
 
 /** Keeps the checkpoint of an epoch beside the last one, where that is wanted. */

@@ -25,6 +25,7 @@ import { openImages, type SearchImages } from '../search_images.ts';
 import { initialArchitecture } from '../supernet_search.ts';
 import { CycleBatches } from './batches.ts';
 import { Cycle, type LoneOutcome } from './cycle.ts';
+import { decisionFiles } from './decision_files.ts';
 import { regularWeight } from './regularised.ts';
 import type { CdartsSettings } from './settings.ts';
 
@@ -179,6 +180,7 @@ export class CdartsRun implements MethodRun {
         ...(isSearch && { regularWeight: regularWeight(settings, number) }),
       },
       architecture: { genotype, alpha },
+      files: decisionFiles(genotype, number),
     };
   }
 

@@ -1,0 +1,23 @@
+import { ArgumentError } from '../../errors.ts';
+import type { Genotype } from '../../genotype/genotype.ts';
+import { formatGenotype } from '../../genotype/text.ts';
+
+/** What NNI writes after an epoch, counted from 0: the genotype, and which candidate each edge takes, where its form can say that. */
+export function decisionFiles(genotype: Genotype, epoch: number): Readonly<Record<string, string>> {
+  const name = `epoch_${String(epoch).padStart(2, '0')}`;
+  const masks = masksOf(genotype);
+  return {
+    [`${name}.genotypes`]: formatGenotype(genotype, 'python-nested'),
+    ...(masks !== undefined && { [`${name}.json`]: masks }),
+  };
+}
+
+/** Undefined of a space of one's own that has other nodes or candidates. */
+function masksOf(genotype: Genotype): string | undefined {
+  try {
+    return formatGenotype(genotype, 'nni-masks');
+  } catch (error) {
+    if (error instanceof ArgumentError) return undefined;
+    throw error;
+  }
+}
