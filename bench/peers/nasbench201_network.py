@@ -1,10 +1,14 @@
-"""The networks of NAS-Bench-201 (Dong and Yang, arXiv:2001.00326) in PyTorch, supernet and trained cell: the oracle in tests.
+"""The networks of NAS-Bench-201 (Dong and Yang, arXiv:2001.00326) in PyTorch, supernet and trained cell: the rival in timings, the
+oracle in tests.
 
 Parameters bear the names of the published code, so that both sides speak of the same tensor. Tensors are [N, C, H, W].
 """
 
+import contextlib
+
 import torch
 from torch import nn
+from torch.nn import functional
 
 from darts_supernet import Chain, Zero, depthwise_pointwise
 
@@ -46,10 +50,11 @@ def operation(name, channels, affine):
 
 
 class SearchCell(nn.Module):
-    """Every edge is the sum of all candidates, each with its weight; every one runs."""
+    """Every edge is the sum of all candidates, each with its weight; every one runs, but with `skip_zero` for `none`, which adds nothing."""
 
-    def __init__(self, channels):
+    def __init__(self, channels, skip_zero=False):
         super().__init__()
+        self.active = [not (skip_zero and name == "none") for name in SPACE]
         self.keys = [f"{node}<-{state}" for node in range(1, 4) for state in range(node)]
         self.edges = nn.ModuleDict({key: nn.ModuleList(operation(name, channels, False) for name in SPACE) for key in self.keys})
 
@@ -60,7 +65,8 @@ class SearchCell(nn.Module):
             for state in range(node):
                 key = f"{node}<-{state}"
                 row = weights[self.keys.index(key)]
-                terms.append(sum(weight * op(states[state]) for weight, op in zip(row, self.edges[key])))
+                parts = zip(row, self.edges[key], self.active)
+                terms.append(sum(weight * op(states[state]) for weight, op, active in parts if active))
             states.append(sum(terms))
         return states[-1]
 
@@ -94,7 +100,10 @@ class ResidualBlock(nn.Module):
 class Network(nn.Module):
     """Images [N, 3, H, W] to logits [N, classes]: `depth` cells in each of three stages; a supernet without a genotype."""
 
-    def __init__(self, channels, depth, classes, genotype=None):
+    # Within which the loss is computed.
+    autocast = staticmethod(contextlib.nullcontext)
+
+    def __init__(self, channels, depth, classes, genotype=None, skip_zero=False):
         super().__init__()
         self.stem = nn.Sequential(nn.Conv2d(3, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels))
         self.cells = nn.ModuleList()
@@ -103,11 +112,21 @@ class Network(nn.Module):
                 self.cells.append(ResidualBlock(channels, 2 * channels))
                 channels *= 2
             for _ in range(depth):
-                self.cells.append(SearchCell(channels) if genotype is None else TrainedCell(genotype, channels))
+                self.cells.append(SearchCell(channels, skip_zero) if genotype is None else TrainedCell(genotype, channels))
         self.lastact = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU())
         self.classifier = nn.Linear(channels, classes)
         if genotype is None:
             self.alphas_cell = nn.Parameter(1e-3 * torch.randn(6, len(SPACE)))
+
+    def alphas(self):
+        return [self.alphas_cell]
+
+    def weights(self):
+        return [value for name, value in self.named_parameters() if name != "alphas_cell"]
+
+    def loss(self, images, labels):
+        with self.autocast():
+            return functional.cross_entropy(self(images), labels)
 
     def forward(self, x):
         weights = self.alphas_cell.softmax(-1) if hasattr(self, "alphas_cell") else None

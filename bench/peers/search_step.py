@@ -1,4 +1,4 @@
-"""One DARTS search step in PyTorch: an alpha step on a validation batch, then a weight step on a training batch."""
+"""One DARTS search step in PyTorch, also of NAS-Bench-201's supernet: an alpha step on a validation batch, then a weight step on a training batch."""
 
 import copy
 
@@ -7,6 +7,7 @@ from torch import nn
 
 from darts_supernet import Supernet
 from execution import Execution, record
+from nasbench201_network import Network
 
 LEARNING_RATE, MOMENTUM, WEIGHT_DECAY, CLIP = 0.025, 0.9, 3e-4, 5.0
 RADIUS = 0.01
@@ -70,7 +71,10 @@ class SearchStep:
         torch.manual_seed(0)
         self.tuned, self.second_order = form == "tuned", work == "second order"
         self.execution, self.graph = execution, None
-        self.model = Supernet(channels, layers, classes, skip_zero=self.tuned)
+        if work == "nasbench201":
+            self.model = Network(channels, layers // 3, classes, skip_zero=self.tuned)
+        else:
+            self.model = Supernet(channels, layers, classes, skip_zero=self.tuned)
         layout = torch.channels_last if self.tuned else torch.contiguous_format
         device = execution.device
         self.model.to(device=device, memory_format=layout)

@@ -16,6 +16,7 @@ import torch
 from darts_supernet import Supernet, multiply_accumulates
 from execution import Execution
 from fairdarts_step import FairStep
+from projected_supernet import ScorePass
 from search_step import SearchStep, hypergradient
 from stacnas_supernet import STAGES, StageStep
 from tensor_file import read_tensors, write_tensors
@@ -82,9 +83,11 @@ def time_step(form, work, batch, channels, layers, threads, size=32, inference=F
 def open_step(form, work, sizes, execution):
     if work == "fairdarts":
         return FairStep(form, *sizes, execution)
+    if work == "score":
+        return ScorePass(form, *sizes, execution)
     if work in STAGES:
         return StageStep(form, work, *sizes, execution)
-    return SearchStep(form, work, *sizes, execution) if "order" in work else WeightStep(form, work, *sizes)
+    return SearchStep(form, work, *sizes, execution) if "order" in work or work == "nasbench201" else WeightStep(form, work, *sizes)
 
 
 def describe(channels, layers, classes, size, inputs):

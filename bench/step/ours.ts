@@ -75,6 +75,8 @@ export function networkOf(work: Work, sizes: StepSizes): Graph {
 function spaceOf(work: Work): string | SearchSpace {
   if (work === 'search1') return 'stacnas';
   if (work === 'search2') return foundSpace();
+  if (work === 'score') return 's5';
+  if (work === 'nasbench201') return 'nasbench201';
   return work === 'fairdarts' ? 'fairdarts' : 'darts';
 }
 
@@ -147,10 +149,11 @@ function commandsOf(work: Work, program: Program, dataset: DeviceDataset, step: 
   ];
   if (work === 'chain' || work === 'evaluation') return weightStep;
   const validation = batch(batchSize, 'validationAugmentation');
+  if (work === 'score') return [scorePass(program, validation)];
   if (work === 'fairdarts') return fairdartsStep(program, train, validation, step);
   if (work === 'search1' || work === 'search2') return stageStep(program, train, step);
   return [
-    work === 'first order'
+    work !== 'second order'
       ? { kind: 'gradients', program, batch: validation, target: 'alpha' }
       : { kind: 'hypergradient', program, train, validation, learningRate, momentum, weightDecay },
     {
@@ -164,6 +167,16 @@ function commandsOf(work: Work, program: Program, dataset: DeviceDataset, step: 
     },
     ...weightStep,
   ];
+}
+
+/** A batch of a score without the first candidate of the first row; alpha begins with weights that are about alike. */
+function scorePass(program: Program, batch: GatheredBatch): Command {
+  const { parameters, graph } = program;
+  const [name] = parameters.names('alpha');
+  const masked = Float32Array.from({ length: 7 }, (_, k) => (k === 0 ? 0 : 1 / 7));
+  const rows = Array.from({ length: 14 }, (_, row) => (row === 0 ? masked : undefined));
+  const read = [graph.nodes.findIndex(({ op }) => op === 'linear')];
+  return { kind: 'evaluate', program, batch, statistics: 'moving', mixing: { [name]: rows }, read };
 }
 
 /** As the method takes it. */

@@ -1,6 +1,6 @@
 // One step on the CPU, ours and PyTorch's in turn in one run: first- and second-order search steps and a chain of separable
-// convolutions at batch 16 and 64, FairDARTS' step at 128, those of StacNAS' stages at 64, the evaluation network at 32. Options: --work
-// first-order,second-order,fairdarts,search1,search2,chain,evaluation
+// convolutions at batch 16 and 64, NAS-Bench-201's step at 64, FairDARTS' at 128, those of StacNAS' stages and a score of DARTS-PT at 64, the
+// evaluation network at 32. Options: --work first-order,second-order,nasbench201,fairdarts,search1,search2,score,chain,evaluation
 // --batch 16,64 --channels --layers
 // --threads --rounds, --profile (our search step by kernel, nothing else), --precision (of --profile), --json FILE, --against FOLDER
 // (another checkout of ours, built, in the same turns).
@@ -49,9 +49,11 @@ const defaults: Readonly<
 > = {
   'first order': search,
   'second order': search,
+  nasbench201: { ...search, layers: 15, batches: '64' },
   fairdarts: { ...search, batches: '128' },
   search1: { ...search, layers: 14, batches: '64' },
   search2: { ...search, layers: 20, batches: '64' },
+  score: { ...search, batches: '64' },
   chain: { ...wide, batches: '16,64' },
   evaluation: { ...wide, batches: '32' },
 };

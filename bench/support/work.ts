@@ -1,25 +1,38 @@
 /**
- * What one measured step does: a first- or second-order search step, one of FairDARTS on two levels, one of either stage of StacNAS, or a training step, of a chain of separable convolutions
- * with affine batch norms, or of the network of DARTS_V2 with its auxiliary head.
+ * What one measured step does: a first- or second-order search step, one of first order of NAS-Bench-201, one of FairDARTS on two levels, one
+ * of either stage of StacNAS; a batch of a score of DARTS-PT; or a training step, of a chain of separable convolutions with affine batch norms,
+ * or of the network of DARTS_V2 with its auxiliary head.
  */
-export type Work = 'first order' | 'second order' | 'fairdarts' | 'search1' | 'search2' | 'chain' | 'evaluation';
+export type Work =
+  | 'first order'
+  | 'second order'
+  | 'nasbench201'
+  | 'fairdarts'
+  | 'search1'
+  | 'search2'
+  | 'score'
+  | 'chain'
+  | 'evaluation';
 
 /** Every kind of work, in the order of the tables. */
 export const works: readonly Work[] = [
-  ...(['first order', 'second order', 'fairdarts', 'search1', 'search2', 'chain', 'evaluation'] as const),
+  ...(['first order', 'second order', 'nasbench201', 'fairdarts', 'search1', 'search2'] as const),
+  ...(['score', 'chain', 'evaluation'] as const),
 ];
 
 /**
  * Passes of a step, each counted as the arithmetic of one forward pass: alpha 2 (forward, data gradients), weights 3 (and
- * weight gradients). First order and FairDARTS: 2 + 3. StacNAS: 3, alpha's gradient among them. Second order: 3 for the unrolled step, 3 at the unrolled weights, twice 2 for the
- * finite difference, 3 for the weight step.
+ * weight gradients). First order, NAS-Bench-201 and FairDARTS: 2 + 3. StacNAS: 3, alpha's gradient among them. A score: 1. Second order: 3
+ * for the unrolled step, 3 at the unrolled weights, twice 2 for the finite difference, 3 for the weight step.
  */
 export const passes: Readonly<Record<Work, number>> = {
   'first order': 5,
   'second order': 13,
+  nasbench201: 5,
   fairdarts: 5,
   search1: 3,
   search2: 3,
+  score: 1,
   chain: 3,
   evaluation: 3,
 };

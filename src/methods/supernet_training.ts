@@ -10,6 +10,7 @@ import type {
   Outcome,
 } from '../backend/device.ts';
 import { endsOf } from '../backend/graph_ends.ts';
+import { givenRows } from '../backend/mixing_rows.ts';
 import type { Parameters } from '../backend/parameters.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { SplitIndices } from '../data/split.ts';
@@ -210,12 +211,28 @@ export class SupernetTraining<Settings extends AlternatingSettings> implements D
     const { device, supernet, source } = this;
     const { disturb } = this.#parts;
     if (disturb === undefined) {
-      const outcomes = await device.execute([...alpha, ...weights].map((command) => withGiven(command, given)));
+      const outcomes = await this.#executeGiven([...alpha, ...weights], given);
       return [outcomes.slice(0, alpha.length), outcomes.slice(alpha.length)];
     }
-    const ofAlpha = alpha.length === 0 ? [] : await device.execute(alpha.map((command) => withGiven(command, given)));
+    const ofAlpha = alpha.length === 0 ? [] : await this.#executeGiven(alpha, given);
     const mixing = await disturb({ ...step, device, supernet, given, seed: source.seed, at });
     return [ofAlpha, await device.execute(weights.map((command) => withGiven(command, mixing)))];
+  }
+
+  /** With rows that do not follow from alpha: it learns nothing of them, where a pass leaves the gradients of their mixing weights. */
+  async #executeGiven(commands: readonly Command[], given: GivenRows): Promise<Outcome[]> {
+    const { device, parameters } = this;
+    const passes = commands.map((command) => withGiven(command, given));
+    const rows = givenRows(given, parameters.map);
+    const move = passes.findIndex(movesAlpha);
+    if (rows.length === 0 || move < 0) return device.execute(passes);
+    const before = await device.execute(passes.slice(0, move));
+    await Promise.all(
+      rows.map(({ offset, weights }) =>
+        parameters.store.write('alphaGradients', offset, new Float32Array(weights.length)),
+      ),
+    );
+    return [...before, ...(await device.execute(passes.slice(move)))];
   }
 
   async #stepAt(
@@ -274,6 +291,11 @@ export class SupernetTraining<Settings extends AlternatingSettings> implements D
 function withGiven(command: Command, mixing: Mixing): Command {
   const isPass = command.kind === 'gradients' || command.kind === 'hypergradient';
   return isPass && Object.keys(mixing).length > 0 ? { ...command, mixing } : command;
+}
+
+/** Whether a command is an optimiser's of alpha. */
+function movesAlpha(command: Command): boolean {
+  return (command.kind === 'adam' && command.of !== 'weights') || (command.kind === 'sgd' && command.of === 'alpha');
 }
 
 /** Where alpha's first command is a pass, it has the loss that alpha learned from. */

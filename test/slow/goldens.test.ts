@@ -8,15 +8,21 @@ import { instructionSets } from '../../src/backend/open.ts';
 import { scratch } from '../helpers/scratch.ts';
 import { describeGoldens } from '../torch/golden_cases.ts';
 import { distances, goldenFolder, goldenNames, readGolden } from '../torch/goldens.ts';
+import { describeProjectionGoldens } from '../torch/projection_cases.ts';
 
 let reason = '';
 const torch = await findTorch((text) => {
   reason = ` (skipped: ${text})`;
 });
 
-for (const instructionSet of instructionSets().slice(1)) describeGoldens('cpu', instructionSet);
-describeGoldens('tfjs');
-describeGoldens('simt');
+for (const instructionSet of instructionSets().slice(1)) {
+  describeGoldens('cpu', instructionSet);
+  describeProjectionGoldens('cpu', instructionSet);
+}
+for (const backend of ['tfjs', 'simt'] as const) {
+  describeGoldens(backend);
+  describeProjectionGoldens(backend);
+}
 
 it.skipIf(torch === undefined)(`PyTorch makes the goldens again${reason}`, async () => {
   const folder = scratch();

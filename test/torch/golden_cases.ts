@@ -237,7 +237,7 @@ async function testedAndTrained(
 }
 
 /** Parameters as PyTorch's side begins with them. */
-async function startOf(device: Device, { graph }: Network): Promise<Parameters> {
+export async function startOf(device: Device, { graph }: Network): Promise<Parameters> {
   const parameters = await device.createParameters(graph, { seed: 0 });
   const { weights, buffers, alpha } = drawArenas(parameters.map);
   await parameters.store.write('weights', 0, weights);
@@ -318,7 +318,7 @@ async function stageSearch(device: Device, program: Program, golden: keyof typeo
 }
 
 /** The whole of a dataset of one batch. */
-async function gathered(device: Device, name: string, size: number = searched.size) {
+export async function gathered(device: Device, name: string, size: number = searched.size) {
   const shape = [size, size, 3] as const;
   const stream = { seed: 0, purpose: 'trainAugmentation', epoch: 0, step: 0 } as const;
   return {
@@ -328,7 +328,7 @@ async function gathered(device: Device, name: string, size: number = searched.si
   };
 }
 
-async function gradientsAndBuffers(parameters: Parameters): Promise<Tensors> {
+export async function gradientsAndBuffers(parameters: Parameters): Promise<Tensors> {
   const tensors: Tensors = new Map();
   for (const [name, { spec }] of parameters.map.places) {
     if (spec.role === 'buffer') tensors.set(`buffer.${name}`, digest(toTorch(await parameters.get(name), spec.layout)));
@@ -338,7 +338,7 @@ async function gradientsAndBuffers(parameters: Parameters): Promise<Tensors> {
 }
 
 /** The same names as PyTorch's, and no value further from its float64 than float32 must be. */
-function expectGolden(name: string, ours: Tensors): void {
+export function expectGolden(name: string, ours: Tensors): void {
   const golden = readGolden(name);
   expect([...ours.keys()].sort()).toEqual([...golden.exact.keys()].sort());
   for (const [group, distance] of distances(golden, ours)) {

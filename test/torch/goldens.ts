@@ -125,6 +125,13 @@ export const goldenNames = [
   'nasbench201_cell',
   'nasbench201_skips',
   'nasbench201_others',
+  'projected_s3',
+  'projected_s5',
+  'sdarts_rows',
+  'sdarts_attack_s3',
+  'sdarts_attack_s5',
+  'selection_acc',
+  'selection_loss',
 ] as const;
 
 /** Reads `NAME.safetensors` of a folder. */

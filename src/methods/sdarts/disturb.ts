@@ -12,22 +12,33 @@ const attackSteps = 7;
 /** Mixing weights by table, every row of them. */
 type Rows = Readonly<Record<string, readonly Float32Array[]>>;
 
-/** The mixing weights that the weights of a step learn at. `epsilon` is how far at most a weight moves. */
-export async function disturb(step: DisturbedStep<SdartsSettings>, epsilon: number): Promise<Mixing> {
+/** As many numbers of [0, 1) as a row has weights; `row` counts those of all tables. */
+export type RowDraw = (row: number, length: number) => Float64Array;
+
+/**
+ * The mixing weights that the weights of a step learn at. `epsilon` is how far at most a weight moves, `draw` where the attack begins or random
+ * smoothing ends: by the run's seed unless told.
+ */
+export async function disturb(
+  step: DisturbedStep<SdartsSettings>,
+  epsilon: number,
+  draw: RowDraw = drawOf(step),
+): Promise<Mixing> {
   const undisturbed = await rowsOf(step);
   const random = openRows(undisturbed, step.given, (row, part, index) => {
-    const { seed, at } = step;
-    // Step 0 of this purpose is where alpha begins.
-    const draws = uniform(
-      { seed, purpose: 'architecture', epoch: at.epoch, step: at.step + 1, part: part + index },
-      row.length,
-    );
+    const draws = draw(part + index, row.length);
     return movedRow(
       row,
       draws.map((value) => epsilon * (2 * value - 1)),
     );
   });
   return step.settings.perturbAlpha === 'random' ? random : attack(step, undisturbed, random, epsilon);
+}
+
+function drawOf({ seed, at }: DisturbedStep<SdartsSettings>): RowDraw {
+  // Step 0 of this purpose is where alpha begins.
+  const stream = { seed, purpose: 'architecture', epoch: at.epoch, step: at.step + 1 } as const;
+  return (row, length) => uniform({ ...stream, part: row }, length);
 }
 
 /** The largest move in an epoch of a search: it grows from a tenth. */

@@ -1,13 +1,12 @@
 """Makes the goldens beside it from the PyTorch models of bench/peers: python3 make.py [FOLDER]. test/torch/goldens.ts reads them.
 
-Everything is computed in float64. What the networks start from is no part of a golden: `draw` gives it by name, here and there.
-A tensor of more than 16 elements is kept as its `digest`. `float32.GROUP` says how far PyTorch's own float32 is from a group's
+Everything is computed in float64. What the networks start from is no part of a golden: `draw` of values.py gives it by name, here and
+there. A tensor of more than 16 elements is kept as its `digest`. `float32.GROUP` says how far PyTorch's own float32 is from a group's
 tensors where it is furthest: the yardstick of tolerances.
 """
 
 import os
 import sys
-import zlib
 
 import numpy
 import torch
@@ -17,6 +16,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../../../bench/peers"))
 sys.dont_write_bytecode = True
 
+import projection  # noqa: E402
 from darts_supernet import Supernet  # noqa: E402
 from derived_network import DerivedNetwork  # noqa: E402
 from fairdarts_step import zero_one  # noqa: E402
@@ -24,17 +24,15 @@ from nasbench201_network import Network, parse  # noqa: E402
 from search_step import hypergradient  # noqa: E402
 from stacnas_supernet import STAGES, StageSupernet, one_level_step  # noqa: E402
 from tensor_file import write_tensors  # noqa: E402
+from values import CLASSES, alphas_of, batch, draw, named, start  # noqa: E402
 from weight_step import DARTS_V2  # noqa: E402
 
-CLASSES, BATCH, STEPS = 10, 4, 5
+STEPS = 5
 SEARCH = {"channels": 2, "layers": 3, "size": 8}
 DERIVED = {"channels": 4, "layers": 4, "size": 32}
 LEARNING_RATE, MOMENTUM, WEIGHT_DECAY, CLIP = 0.025, 0.9, 3e-4, 5.0
 # Of the alphas: far larger than published, so that five steps move them visibly.
 ARCH_LEARNING_RATE, ARCH_WEIGHT_DECAY = 0.02, 1e-3
-# Of the batches: one of those where five steps of second order come out alike in float32 and in float64, and after weights were
-# moved by 1e-7. In others a rectifier stands so near its kink that its side, and by the difference quotient all digits, hang on that.
-DRAWING = "c"
 SMOOTHING, AUXILIARY_WEIGHT = 0.1, 0.4
 # Of FairDARTS: beta1 of alpha's Adam, and a weight of the zero-one loss that makes its share of alpha's gradient as large as the rest.
 FAIR_BETA, AUX_LOSS_WEIGHT = 0.9, 10.0
@@ -48,7 +46,6 @@ NASBENCH201 = {
     "nasbench201_skips": (4, 1, 32, "|skip_connect~0|+|skip_connect~0|skip_connect~1|+|skip_connect~0|skip_connect~1|skip_connect~2|"),
     "nasbench201_others": (4, 1, 16, "|nor_conv_7x7~0|+|dua_sepc_3x3~0|max_pool_3x3~1|+|dil_sepc_5x5~0|dua_sepc_5x5~1|dil_sepc_3x3~2|"),
 }
-KEPT = 16
 
 # All of NASNet's operations that DARTS_V2 lacks: 5x5 separables, average pooling, 5x5 dilated and 7x1 convolutions.
 OTHER_OPERATIONS = {
@@ -125,56 +122,6 @@ WEIGHTED = {
 }
 
 
-def draw(name, count):
-    """`count` numbers of [-1, 1), exact in float32: a hash of the name and the position, so that every language has them."""
-    x = numpy.arange(count, dtype=numpy.uint32) * numpy.uint32(0x9E3779B9) + numpy.uint32(zlib.crc32(name.encode()))
-    x ^= x >> 16
-    x *= numpy.uint32(0x7FEB352D)
-    x ^= x >> 15
-    x *= numpy.uint32(0x846CA68B)
-    x ^= x >> 16
-    return (x >> 8) / 2.0**23 - 1
-
-
-def given(name, shape):
-    """A parameter's value by its name and PyTorch's shape: uniform within 1 / sqrt(inputs of a sum), norms around their initial values."""
-    values = draw(name, int(numpy.prod(shape))).reshape(shape)
-    if len(shape) == 1:
-        values = values / 4 + (1 if name.endswith("weight") else 0)
-    elif not name.startswith("alphas_"):
-        values = values / numpy.sqrt(numpy.prod(shape[1:]))
-    return values.astype(numpy.float32)
-
-
-def start(model, dtype):
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            parameter.copy_(torch.from_numpy(given(name, tuple(parameter.shape))))
-    return model.to(dtype)
-
-
-def batch(name, size, dtype):
-    """Images and labels of one batch, from bytes as a dataset holds them, normalised to [-1, 1)."""
-    name = f"{name} {DRAWING}"
-    values = numpy.floor((draw(name, BATCH * size * size * 3) + 1) * 128).reshape(BATCH, size, size, 3)
-    images = torch.from_numpy(((values / 255 - 0.5) / 0.5).astype(numpy.float32)).permute(0, 3, 1, 2).contiguous().to(dtype)
-    return images, (torch.arange(BATCH) * 7 + zlib.crc32(name.encode())) % CLASSES
-
-
-def digest(tensor):
-    """A small tensor whole; of another one, elements at equal distances and, last, a sum with random signs that no element can leave unseen."""
-    values = tensor.detach().double().flatten().numpy().copy()
-    if values.size <= KEPT:
-        return values
-    places = numpy.arange(KEPT - 1) * values.size // (KEPT - 1)
-    signs = numpy.where(draw("signs", values.size) < 0, -1.0, 1.0)
-    return numpy.append(values[places], (signs * values).sum() / numpy.sqrt(values.size))
-
-
-def named(prefix, tensors):
-    return {f"{prefix}.{name}": digest(value) for name, value in tensors if value.ndim > 0}
-
-
 def supernet(dtype, fair=False):
     return start(Supernet(SEARCH["channels"], SEARCH["layers"], CLASSES, fair=fair), dtype)
 
@@ -196,10 +143,6 @@ def supernet_pass(dtype):
     for (name, _), values in zip(alphas_of(model), gradients):
         results[f"hypergradient.{name}"] = values.numpy()
     return results
-
-
-def alphas_of(model):
-    return [(name, value) for name, value in model.named_parameters() if name.startswith("alphas_")]
 
 
 def search(unrolled, dtype):
@@ -340,6 +283,7 @@ GOLDENS = {
     "derived_weighted": lambda dtype: derived(WEIGHTED, False, dtype),
     "derived_normalised_pooling": lambda dtype: derived(WEIGHTED, True, dtype, pool_norm=True),
     **{name: lambda dtype, form=form: nasbench201(*form, dtype) for name, form in NASBENCH201.items()},
+    **projection.GOLDENS,
 }
 
 
