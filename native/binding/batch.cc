@@ -45,6 +45,9 @@ GatheredBatch read_gathered(const Device& device, const Napi::Object& value) {
   if (settings.pad < 0 || settings.pad > 4096 || settings.cutout < 0) {
     reject(value.Env(), "expected pad and cutout from 0");
   }
+  const double chance = number(value, "cutoutChance");
+  if (!(chance >= 0 && chance <= kCertain)) reject(value.Env(), "expected a chance of cutout from 0 to 2^31");
+  settings.cutout_chance = static_cast<uint32_t>(chance);
   settings.flip = boolean(value, "flip");
   settings.share = static_cast<float>(number(value, "share"));
   if (!(settings.share >= 0 && settings.share <= 1)) reject(value.Env(), "expected a share from 0 to 1");

@@ -6,10 +6,12 @@
 namespace dartsmith::cpu::DARTSMITH_ISA {
 namespace {
 
-// What happens to one image, drawn from one Philox block: crop row, crop column, mirror, cutout centre.
+// What happens to one image, drawn from one Philox block: crop row, crop column, mirror and whether anything is cut out,
+// cutout centre.
 struct Draw {
   int64_t top = 0, left = 0;  // of the crop, in the unpadded image's coordinates
   bool mirror = false;
+  bool hole = false;
   int64_t hole_row = 0, hole_column = 0;
 };
 
@@ -26,6 +28,7 @@ Draw draw(const GatherCall& call, int64_t sample) {
   draw.top = below(block.word[0], 2 * settings.pad + 1) - settings.pad;
   draw.left = below(block.word[1], 2 * settings.pad + 1) - settings.pad;
   draw.mirror = settings.flip && (block.word[2] >> 31) != 0;
+  draw.hole = settings.cutout > 0 && (block.word[2] & (kCertain - 1)) < settings.cutout_chance;
   draw.hole_row = below(block.word[3] & 0xffff0000u, call.height);
   draw.hole_column = below(block.word[3] << 16, call.width);
   return draw;
@@ -58,7 +61,7 @@ void gather_image(const GatherCall& call, int64_t sample) {
       for (int64_t c = 0; c < call.channels; ++c) pixel[c] = call.table[c * 256 + (inside ? source[c] : 0)];
     }
   }
-  if (call.settings->random && call.settings->cutout > 0) cut_out(call, d, out);
+  if (d.hole) cut_out(call, d, out);
   const int32_t label = call.all_labels[call.indices[sample]];
   call.labels[sample] = label;
   call.labels[call.batch + partner_of(sample, call.batch)] = label;

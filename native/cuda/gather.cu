@@ -23,7 +23,8 @@ struct PixelSource {
       source_x = (mirror ? g.width - 1 - x : x) + below(block.word[1], 2 * int64_t{settings.pad} + 1) - settings.pad;
       const int64_t top = below(block.word[3] & 0xffff0000u, g.height) - settings.cutout / 2;
       const int64_t left = below(block.word[3] << 16, g.width) - settings.cutout / 2;
-      hole = y >= top && y < top + settings.cutout && x >= left && x < left + settings.cutout;
+      hole = (block.word[2] & (kCertain - 1)) < settings.cutout_chance && y >= top && y < top + settings.cutout &&
+             x >= left && x < left + settings.cutout;
     }
     if (source_y < 0 || source_y >= g.height || source_x < 0 || source_x >= g.width) return;
     at = ((g.indices[sample] * g.height + source_y) * g.width + source_x) * g.channels;

@@ -246,10 +246,14 @@ struct HypergradientCombination {
 
 // How images are augmented; nothing is where `random` is not set. Below 1, `share` is an image's own part of what
 // becomes of it; the rest is that of its partner.
+// Chances of an image's own are counted in these: they are compared with the 31 bits of a word that no other choice takes.
+constexpr uint32_t kCertain = uint32_t{1} << 31;
+
 struct GatherSettings {
   RandomStream stream;
   int32_t random, flip;
   int32_t pad, cutout;
+  uint32_t cutout_chance = kCertain;
   float share = 1;
 };
 

@@ -132,7 +132,7 @@ function checkFit(
   }
 }
 
-const augmentationFields = ['mean', 'deviation', 'pad', 'flip', 'cutout', 'stream', 'share'];
+const augmentationFields = ['mean', 'deviation', 'pad', 'flip', 'cutout', 'cutoutProbability', 'stream', 'share'];
 const streamFields = ['seed', 'purpose', 'epoch', 'step', 'part'];
 const purpose = oneOf(Object.keys(purposes));
 /** As the engine has it. */
@@ -147,6 +147,7 @@ function checkAugmentation(name: string, value: Augmentation, channels: number):
   check(`${name}.pad`, value.pad, pad);
   check(`${name}.flip`, value.flip, aBoolean);
   check(`${name}.cutout`, value.cutout, cutout);
+  checkOptional(`${name}.cutoutProbability`, value.cutoutProbability, share);
   checkOptional(`${name}.share`, value.share, share);
   const { stream } = value;
   if (stream === undefined) return;

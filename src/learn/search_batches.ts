@@ -12,6 +12,11 @@ export interface SearchBatchSettings {
   readonly cutout: boolean;
   /** Side of the hidden square in pixels. */
   readonly cutoutLength: number;
+  /** How probable it is that an image has such a square; 1 when absent. */
+  readonly cutoutProb?: number;
+  /** Whether that rises to its value from 0 in the first epoch, at the last of `epochs`; false when absent. */
+  readonly cutoutRise?: boolean;
+  readonly epochs?: number;
 }
 
 /**
@@ -67,7 +72,7 @@ export function epochBatches(source: BatchSource, epoch: number): EpochBatches {
   const drawn = source.order === 'draw' ? drawnBatches(source, epoch) : walkedBatches(source, epoch);
   const planned = (step: number, purpose: 'trainAugmentation' | 'validationAugmentation', positions: Uint32Array) => ({
     positions,
-    augmentation: { ...augmentation(source), stream: { seed, purpose, epoch, step } },
+    augmentation: { ...augmentation(source, epoch), stream: { seed, purpose, epoch, step } },
   });
   return {
     train: (step) => {
@@ -138,7 +143,7 @@ export function validationBatches(
         augmentedIn === undefined
           ? { mean, deviation, pad: 0, flip: false, cutout: 0 }
           : {
-              ...augmentation(source),
+              ...augmentation(source, augmentedIn.epoch),
               stream: { seed, purpose: 'validationAugmentation', epoch: augmentedIn.epoch, step: step++ },
             },
     });
@@ -160,7 +165,7 @@ export function shuffledBatches(source: BatchSource, epoch: number, pass: number
     return {
       positions: Uint32Array.from(places, (place) => validation[place]),
       augmentation: {
-        ...augmentation(source),
+        ...augmentation(source, epoch),
         stream: { seed, purpose: 'validationAugmentation', epoch, step: first + batch },
       },
     };
@@ -180,8 +185,15 @@ export async function* fedBatches(
   }
 }
 
-function augmentation({ statistics, settings }: Pick<BatchSource, 'statistics' | 'settings'>) {
+function augmentation({ statistics, settings }: Pick<BatchSource, 'statistics' | 'settings'>, epoch: number) {
   const { mean, deviation } = statistics;
   const { pad, flip } = statistics.augmentation;
-  return { mean, deviation, pad, flip, cutout: settings.cutout ? settings.cutoutLength : 0 };
+  const probability = cutoutProbability(settings, epoch);
+  const cutout = settings.cutout ? settings.cutoutLength : 0;
+  return { mean, deviation, pad, flip, cutout, ...(probability < 1 && { cutoutProbability: probability }) };
+}
+
+/** All of it from the last epoch on: who goes on with a search numbers epochs on from there. */
+function cutoutProbability({ cutoutProb = 1, cutoutRise, epochs = 1 }: SearchBatchSettings, epoch: number): number {
+  return cutoutRise ? cutoutProb * Math.min(1, epoch / Math.max(1, epochs - 1)) : cutoutProb;
 }

@@ -13,6 +13,7 @@ import type { Position } from './method.ts';
 
 /** What every such search can be told. */
 export interface AlternatingSettings extends CosineSchedule, WeightSettings, SearchBatchSettings {
+  readonly epochs: number;
   readonly initChannels: number;
   readonly layers: number;
   readonly trainPortion: number;

@@ -37,6 +37,12 @@ export function cutoutRules(usual: boolean) {
   } satisfies SettingTable;
 }
 
+/** Of searches that may hide it from some images only, as the search code for NAS-Bench-201 does. */
+export const cutoutChanceRules = {
+  cutoutProb: number(1, 0, 1, 'how probable it is that an image has that square'),
+  cutoutRise: flag(false, 'that probability rises to its value over the epochs of the search, from 0'),
+} satisfies SettingTable;
+
 /** Of methods whose images may be mirrored though that does not suit them, as DARTS-PT's code does with SVHN. */
 export const flipRule = choice(
   'usual',

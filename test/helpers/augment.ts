@@ -8,13 +8,13 @@ export interface AugmentationDraw {
   /** How far the crop lies below and right of the unpadded image; negative for above and left. */
   readonly shift: readonly [number, number];
   readonly mirrored: boolean;
-  /** The middle of the square that is cut out. */
-  readonly hole: readonly [number, number];
+  /** The middle of the square that is cut out, where one is. */
+  readonly hole?: readonly [number, number];
 }
 
 /** The draw of the batch's `position`-th image; undefined where nothing is random. */
 export function drawAugmentation(
-  { stream, pad, flip }: Augmentation,
+  { stream, pad, flip, cutoutProbability = 1 }: Augmentation,
   [height, width]: readonly number[],
   position: number,
 ): AugmentationDraw | undefined {
@@ -25,7 +25,10 @@ export function drawAugmentation(
     shift: [below(row, 2 * pad + 1) - pad, below(column, 2 * pad + 1) - pad],
     mirrored: flip && mirror >= 2 ** 31,
     // One word serves both coordinates: its high half the row, its low half the column.
-    hole: [Math.floor(((hole >>> 16) * height) / 2 ** 16), Math.floor(((hole & 0xffff) * width) / 2 ** 16)],
+    // The bits below the mirror's say whether there is one.
+    ...((mirror % 2 ** 31) / 2 ** 31 < cutoutProbability && {
+      hole: [Math.floor(((hole >>> 16) * height) / 2 ** 16), Math.floor(((hole & 0xffff) * width) / 2 ** 16)],
+    }),
   };
 }
 
@@ -67,7 +70,7 @@ function augmentImage(
     for (let x = 0; x < width; x++) {
       const column = (draw?.mirrored ? width - 1 - x : x) + right;
       const inside = y + down >= 0 && y + down < height && column >= 0 && column < width;
-      if (draw !== undefined && cutOut(augmentation.cutout, draw.hole, y, x)) continue;
+      if (draw?.hole !== undefined && cutOut(augmentation.cutout, draw.hole, y, x)) continue;
       for (let c = 0; c < channels; c++) {
         // Padding is black, so that it too is normalised.
         const value = inside ? pixels[((y + down) * width + column) * channels + c] / 255 : 0;

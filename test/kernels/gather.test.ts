@@ -64,6 +64,8 @@ const cases: readonly Case[] = [
   { name: 'mirror', shape: [5, 8, 3], batchSize: 12, options: { flip: true, stream } },
   { name: 'cutout', shape: [11, 13, 3], batchSize: 16, options: { cutout: 4, stream } },
   { name: 'cutout of an odd side', shape: [11, 13, 1], batchSize: 16, options: { cutout: 5, stream } },
+  { name: 'cutout by chance', shape: [6, 7, 3], batchSize: 24, options: { cutout: 4, cutoutProbability: 0.4, stream } },
+  { name: 'cutout by no chance', shape: [6, 7, 1], batchSize: 8, options: { cutout: 4, cutoutProbability: 0, stream } },
   { name: 'cutout larger than the image', shape: [5, 6, 3], batchSize: 9, options: { cutout: 64, stream } },
   { name: 'everything, CIFAR', shape: [32, 32, 3], batchSize: 17, options: { ...everything, cutout: 16 } },
   { name: 'everything, MNIST', shape: [28, 28, 1], batchSize: 8, options: everything },
@@ -231,13 +233,22 @@ describe('the draws of a batch', () => {
     ['row shifts', 5, ({ shift }) => shift[0] + 2],
     ['column shifts', 5, ({ shift }) => shift[1] + 2],
     ['mirrors', 2, ({ mirrored }) => Number(mirrored)],
-    ['hole rows', 6, ({ hole }) => hole[0]],
-    ['hole columns', 7, ({ hole }) => hole[1]],
+    ['hole rows', 6, ({ hole }) => hole![0]],
+    ['hole columns', 7, ({ hole }) => hole![1]],
   ] satisfies [string, number, (draw: (typeof drawn)[number]) => number][])('%s are even', (_, values, value) => {
     const counts = new Array<number>(values).fill(0);
     for (const draw of drawn) counts[value(draw)]++;
     const expected = drawn.length / values;
     for (const count of counts) expect(Math.abs(count - expected)).toBeLessThan(5 * Math.sqrt(expected));
+  });
+
+  it('cut as many holes as the probability says, mirrored or not', () => {
+    const some = drawn.map((_, position) => drawAugmentation({ ...plan, cutoutProbability: 0.3 }, [6, 7], position)!);
+    for (const mirrored of [true, false]) {
+      const those = some.filter((draw) => draw.mirrored === mirrored);
+      const share = those.filter(({ hole }) => hole !== undefined).length / those.length;
+      expect(Math.abs(share - 0.3)).toBeLessThan(5 * Math.sqrt((0.3 * 0.7) / those.length));
+    }
   });
 });
 

@@ -22,6 +22,8 @@ const base = { batchSize: 4, epochs: 2, initChannels: 2, layers: 3, auxiliary: f
 /** Settings that do something only beside others. */
 const companions: Readonly<Record<string, object>> = {
   cutoutLength: { cutout: true },
+  cutoutProb: { cutout: true },
+  cutoutRise: { cutout: true },
   auxiliaryWeight: { auxiliary: true },
   gamma: { schedule: 'exponential' },
   sepLoss: { auxLossWeight: 1 },

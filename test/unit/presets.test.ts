@@ -39,6 +39,8 @@ const search: SearchSettings = {
   augmentedValidation: false,
   cutout: false,
   cutoutLength: 16,
+  cutoutProb: 1,
+  cutoutRise: false,
   precision: 'fp32',
 };
 
@@ -295,7 +297,7 @@ describe('presets', () => {
     nasbench201: {
       settings: {
         ...{ ...search, drawnBatches: true, fileOrder: true, flip: 'on', augmentedValidation: true },
-        ...{ epochs: 100, layers: 15 },
+        ...{ epochs: 100, layers: 15, cutoutRise: true },
       },
       ...{ space: 'nasbench201', skeleton: 'nasbench201' },
     },

@@ -4,6 +4,7 @@ import { purposes } from '../../random/philox.ts';
 import type { Belongings } from '../belongings.ts';
 import { isGathered } from '../check_batch.ts';
 import { copiedParts } from '../copied_parts.ts';
+import { cutoutChance } from '../cutout_chance.ts';
 import type { Batch, Command, DropoutDraw, GradientTarget, Mixing, PenaltyCommand } from '../device.ts';
 import { endsOf } from '../graph_ends.ts';
 import { givenRows } from '../mixing_rows.ts';
@@ -111,6 +112,7 @@ function encodeBatch(batch: Batch, graph: Graph, handles: Handles): object {
     pad: augmentation.pad,
     flip: augmentation.flip,
     cutout: augmentation.cutout,
+    cutoutChance: cutoutChance(augmentation),
     share: augmentation.share ?? 1,
     stream: stream && { ...stream, purpose: purposes[stream.purpose] },
     dropout,

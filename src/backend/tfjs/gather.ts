@@ -2,20 +2,23 @@
 
 import type { ImageArrays } from '../../data/dataset.ts';
 import { randomBlock } from '../../random/philox.ts';
+import { cutoutChance } from '../cutout_chance.ts';
 import type { Augmentation } from '../device.ts';
 import { normalisationTable } from '../normalisation.ts';
 
 /** `word` as a number below `bound`. */
 const below = (word: number, bound: number) => Math.floor((word * bound) / 2 ** 32);
 
-/** What happens to one image, drawn from one block: crop row and column, mirror, centre of the hole. */
-function draw({ stream, pad, flip }: Augmentation, sample: number, height: number, width: number) {
-  if (stream === undefined) return { top: 0, left: 0, mirror: false };
+/** What happens to one image, drawn from one block: crop row and column, mirror and whether there is a hole, its centre. */
+function draw(augmentation: Augmentation, sample: number, height: number, width: number) {
+  const { stream, pad, flip } = augmentation;
+  if (stream === undefined) return { top: 0, left: 0, mirror: false, cuts: false };
   const [a, b, c, d] = randomBlock(stream, sample);
   return {
     top: below(a, 2 * pad + 1) - pad,
     left: below(b, 2 * pad + 1) - pad,
     mirror: flip && c >= 2 ** 31,
+    cuts: (c & 0x7fffffff) < cutoutChance(augmentation),
     hole: [below((d & 0xffff0000) >>> 0, height), below((d << 16) >>> 0, width)] as const,
   };
 }
@@ -39,7 +42,7 @@ export function gatherBatch(
   indices.forEach((index, sample) => {
     const source = images.subarray(index * size, (index + 1) * size);
     const target = output.subarray(sample * size, (sample + 1) * size);
-    const { top, left, mirror, hole } = draw(augmentation, sample, height, width);
+    const { top, left, mirror, cuts, hole } = draw(augmentation, sample, height, width);
     for (let y = 0; y < height; y++) {
       for (let x = 0; x < width; x++) {
         const [row, column] = [y + top, (mirror ? width - 1 - x : x) + left];
@@ -50,7 +53,7 @@ export function gatherBatch(
         }
       }
     }
-    if (hole !== undefined && augmentation.cutout > 0) cutOut(target, shape, hole, augmentation.cutout);
+    if (cuts && hole !== undefined && augmentation.cutout > 0) cutOut(target, shape, hole, augmentation.cutout);
   });
   const own = Int32Array.from(indices, (index) => labels[index]);
   const share = Math.fround(augmentation.share ?? 1);

@@ -1,5 +1,12 @@
 import { type Presets, presetsOf, type SettingsOf, type SettingTable } from '../../setting_rules.ts';
-import { augmentedValidationRule, batchRules, cutoutRules, precisionRule, searchRules } from '../shared_rules.ts';
+import {
+  augmentedValidationRule,
+  batchRules,
+  cutoutChanceRules,
+  cutoutRules,
+  precisionRule,
+  searchRules,
+} from '../shared_rules.ts';
 
 /** The rule of every setting of a search whose alpha never learns; defaults are those of DARTS-PT's code (arXiv:2108.04392). */
 export const blankSettingRules = {
@@ -7,6 +14,7 @@ export const blankSettingRules = {
   ...batchRules(true),
   augmentedValidation: augmentedValidationRule(true),
   ...cutoutRules(false),
+  ...cutoutChanceRules,
   precision: precisionRule,
 } satisfies SettingTable;
 

@@ -9,7 +9,14 @@ import {
   type SettingsOf,
   type SettingTable,
 } from '../../setting_rules.ts';
-import { augmentedValidationRule, batchRules, cutoutRules, precisionRule, searchRules } from '../shared_rules.ts';
+import {
+  augmentedValidationRule,
+  batchRules,
+  cutoutChanceRules,
+  cutoutRules,
+  precisionRule,
+  searchRules,
+} from '../shared_rules.ts';
 import { randomRules } from './random_search.ts';
 
 /** The rule of every setting of a DARTS search; names and defaults are the published ones (arXiv:1806.09055). */
@@ -24,6 +31,7 @@ export const settingRules = {
   ...batchRules(false),
   augmentedValidation: augmentedValidationRule(false),
   ...cutoutRules(false),
+  ...cutoutChanceRules,
   precision: precisionRule,
 } satisfies SettingTable;
 
@@ -61,7 +69,7 @@ export const presets: Presets<SearchSettings, PresetName> = presetsOf(settingRul
     limit: 2000,
     ...inNasbench201,
   },
-  nasbench201: { settings: { ...dartsPt, epochs: 100, layers: 15 }, ...inNasbench201 },
+  nasbench201: { settings: { ...dartsPt, epochs: 100, layers: 15, cutoutRise: true }, ...inNasbench201 },
 });
 
 /** The settings of a preset with some replaced. Throws ArgumentError for an unknown name or a value out of range. */

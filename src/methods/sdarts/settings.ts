@@ -1,6 +1,13 @@
 import { alphaRules } from '../../learn/alpha_step.ts';
 import { choice, number, type Presets, presetsOf, type SettingsOf, type SettingTable } from '../../setting_rules.ts';
-import { augmentedValidationRule, batchRules, cutoutRules, precisionRule, searchRules } from '../shared_rules.ts';
+import {
+  augmentedValidationRule,
+  batchRules,
+  cutoutChanceRules,
+  cutoutRules,
+  precisionRule,
+  searchRules,
+} from '../shared_rules.ts';
 
 /** What mixing weights are disturbed by: at random, or by an attack that makes the loss large. */
 export const perturbations = ['random', 'pgd_linf'] as const;
@@ -14,6 +21,7 @@ export const sdartsSettingRules = {
   ...batchRules(true),
   augmentedValidation: augmentedValidationRule(true),
   ...cutoutRules(false),
+  ...cutoutChanceRules,
   precision: precisionRule,
 } satisfies SettingTable;
 

@@ -100,6 +100,14 @@ describe('epochBatches', () => {
     expect(epochBatches(cutout, 0).train(0).augmentation.cutout).toBe(5);
   });
 
+  it('may hide a square of some images only, of more from epoch to epoch up to the last', () => {
+    const hiding = source({ settings: { ...settings, cutout: true, cutoutProb: 0.6, cutoutRise: true, epochs: 5 } });
+    const probabilities = [0, 2, 4, 9].map((epoch) => epochBatches(hiding, epoch).train(0).augmentation);
+    expect(probabilities.map(({ cutoutProbability = 1 }) => cutoutProbability)).toEqual([0, 0.3, 0.6, 0.6]);
+    const steady = source({ settings: { ...settings, cutout: true, cutoutProb: 0.25 } });
+    expect(epochBatches(steady, 0).validation(1).augmentation.cutoutProbability).toBe(0.25);
+  });
+
   it('validates on the whole split as it is, in order', () => {
     const batches = validationBatches(source());
     expect(batches.map(({ positions }) => positions.length)).toEqual([8, 3]);

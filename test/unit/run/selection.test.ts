@@ -95,7 +95,7 @@ describe('a selection', () => {
 
   it.each<[what: string, options: object, message: RegExp]>([
     ['no run', { run: folder }, /holds no run: there is no config.json/],
-    ['a selection', { run: join(folder, 'told') }, /is no search: there is no supernet to select from/],
+    ['a selection', { run: join(folder, 'told') }, /is no search: there is no supernet to go on with/],
     ['nothing', { run: undefined }, /expected the directory of a search with a supernet for run/],
     ['a stage that the search had not', { stage: 'search2' }, /search2/],
     ['no space, where the search had one of its own', { space: undefined }, /searched a space of its own, 'tiny'/],
