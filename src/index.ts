@@ -116,6 +116,7 @@ export {
   type CrossEntropyOptions,
   GraphBuilder,
   type PoolOptions,
+  type SoftmaxScaleOptions,
   type Tensor,
 } from './graph/builder.ts';
 export type {

@@ -1,4 +1,4 @@
-// distillation, smoothL1, lossSum; and detach, which stands before them.
+// distillation, smoothL1, meanSquaredError, cosineDistance, lossSum; and detach, which stands before them.
 #include "engine/losses.h"
 
 #include "cpu/elementwise.h"
@@ -20,14 +20,12 @@ struct DistilledSample {
   }
 };
 
-struct SmoothL1Sample {
-  SmoothL1 smooth;
-
-  SmoothL1Sample(const KernelCall& call, int64_t n)
-      : smooth(call.inputs[0].data + n * call.inputs[0].channels, call.inputs[1].data + n * call.inputs[1].channels,
-               call.inputs[0].channels) {}
-  double loss() const { return smooth.loss(); }
-  double slope(int input, int64_t c) const { return input == 0 ? smooth.slope(c) : -smooth.slope(c); }
+// Of losses that know of nothing but two vectors.
+template <typename Loss>
+struct PairSample : Loss {
+  PairSample(const KernelCall& call, int64_t n)
+      : Loss(call.inputs[0].data + n * call.inputs[0].channels, call.inputs[1].data + n * call.inputs[1].channels,
+             call.inputs[0].channels) {}
 };
 
 template <typename Sample>
@@ -86,7 +84,11 @@ void detach_backward(Stream&, const KernelCall&) {}
 }  // namespace
 
 constinit const OpKernels distillation_kernels = {forward<DistilledSample>, backward<DistilledSample>, nullptr};
-constinit const OpKernels smooth_l1_kernels = {forward<SmoothL1Sample>, backward<SmoothL1Sample>, nullptr};
+constinit const OpKernels smooth_l1_kernels = {forward<PairSample<SmoothL1>>, backward<PairSample<SmoothL1>>, nullptr};
+constinit const OpKernels mean_squared_error_kernels = {forward<PairSample<MeanSquaredError>>,
+                                                        backward<PairSample<MeanSquaredError>>, nullptr};
+constinit const OpKernels cosine_distance_kernels = {forward<PairSample<CosineDistance>>,
+                                                     backward<PairSample<CosineDistance>>, nullptr};
 constinit const OpKernels loss_sum_kernels = {sum_forward, sum_backward, nullptr};
 constinit const OpKernels detach_kernels = {detach_forward, detach_backward, nullptr};
 

@@ -1,4 +1,5 @@
-// distillation, smoothL1, lossSum; and detach, which stands before them. One block: a batch of outputs is small.
+// distillation, smoothL1, meanSquaredError, cosineDistance, lossSum; and detach, which stands before them. One block: a
+// batch of outputs is small.
 #include "cuda/elementwise.cuh"
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
@@ -36,14 +37,13 @@ struct DistilledSample {
   }
 };
 
-struct SmoothL1Sample {
+// Of losses that know of nothing but two vectors.
+template <typename Loss>
+struct PairSample : Loss {
   struct Own {};
-  SmoothL1 smooth;
 
-  __device__ SmoothL1Sample(const Pair& pair, const Own&, int64_t n)
-      : smooth(pair.first + n * pair.channels, pair.second + n * pair.channels, pair.channels) {}
-  __device__ double loss() const { return smooth.loss(); }
-  __device__ double slope(int input, int64_t c) const { return input == 0 ? smooth.slope(c) : -smooth.slope(c); }
+  __device__ PairSample(const Pair& pair, const Own&, int64_t n)
+      : Loss(pair.first + n * pair.channels, pair.second + n * pair.channels, pair.channels) {}
 };
 
 template <typename Sample>
@@ -154,9 +154,14 @@ const OpKernels distillation_kernels = {
     [](Stream& stream, const KernelCall& call) { backward<DistilledSample>(stream, call, temperature_of(call)); },
     nullptr};
 
-const OpKernels smooth_l1_kernels = {
-    [](Stream& stream, const KernelCall& call) { forward<SmoothL1Sample>(stream, call, {}); },
-    [](Stream& stream, const KernelCall& call) { backward<SmoothL1Sample>(stream, call, {}); }, nullptr};
+template <typename Loss>
+constexpr OpKernels pair_kernels = {
+    [](Stream& stream, const KernelCall& call) { forward<PairSample<Loss>>(stream, call, {}); },
+    [](Stream& stream, const KernelCall& call) { backward<PairSample<Loss>>(stream, call, {}); }, nullptr};
+
+const OpKernels smooth_l1_kernels = pair_kernels<SmoothL1>;
+const OpKernels mean_squared_error_kernels = pair_kernels<MeanSquaredError>;
+const OpKernels cosine_distance_kernels = pair_kernels<CosineDistance>;
 
 const OpKernels loss_sum_kernels = {sum_forward, nothing, nullptr};
 const OpKernels detach_kernels = {detach_forward, nothing, nullptr};

@@ -15,17 +15,6 @@ struct NormParts {
   __host__ __device__ explicit NormParts(Shared& shared) : sums(shared.take<double>(kWarps)) {}
 };
 
-// The block's sum in thread 0.
-__device__ double block_sum(double value, double* sums) {
-  value = warp_sum(value);
-  __syncthreads();
-  if (threadIdx.x % kLanes == 0) sums[threadIdx.x / kLanes] = value;
-  __syncthreads();
-  double sum = 0;
-  for (int w = 0; w < kWarps; ++w) sum += sums[w];
-  return sum;
-}
-
 __global__ void __launch_bounds__(kThreads)
     squared_norm_kernel(const float* values, int64_t count, double* partials, double* result) {
   Shared shared(shared_memory());

@@ -281,6 +281,17 @@ __device__ __forceinline__ double warp_sum(double value) {
   return value;
 }
 
+// The block's sum, in every thread; `sums` [kWarps] are shared.
+__device__ __forceinline__ double block_sum(double value, double* sums) {
+  value = warp_sum(value);
+  __syncthreads();
+  if (threadIdx.x % kLanes == 0) sums[threadIdx.x / kLanes] = value;
+  __syncthreads();
+  double sum = 0;
+  for (int w = 0; w < kWarps; ++w) sum += sums[w];
+  return sum;
+}
+
 // Channels that a block works on at once: 16 vectors of 4.
 inline constexpr int kChunk = 64;
 

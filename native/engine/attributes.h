@@ -51,6 +51,13 @@ struct ScaleAttributes {
   bool operator==(const ScaleAttributes&) const = default;
 };
 
+// An entry of the softmax of so many weights.
+struct SoftmaxScaleAttributes {
+  int count = 1;
+  int index = 0;
+  bool operator==(const SoftmaxScaleAttributes&) const = default;
+};
+
 struct NoiseAttributes {
   bool integers = false;  // -3 to 2, each as likely; standard normal numbers otherwise
   bool always = false;    // part of what is computed: drawn in every pass, never scaled

@@ -55,17 +55,17 @@ struct MixedAttributes {
 };
 
 // An op's own; nothing for most.
-using Attributes =
-    std::variant<std::monostate, InputAttributes, Conv2dAttributes, BatchNormAttributes, PoolAttributes, CropAttributes,
-                 MixedAttributes, SoftmaxCrossEntropyAttributes, DropoutAttributes, ScaleAttributes, NoiseAttributes,
-                 DistillationAttributes, LossSumAttributes, SeparableAttributes, PooledMomentsAttributes>;
+using Attributes = std::variant<std::monostate, InputAttributes, Conv2dAttributes, BatchNormAttributes, PoolAttributes,
+                                CropAttributes, MixedAttributes, SoftmaxCrossEntropyAttributes, DropoutAttributes,
+                                ScaleAttributes, SoftmaxScaleAttributes, NoiseAttributes, DistillationAttributes,
+                                LossSumAttributes, SeparableAttributes, PooledMomentsAttributes>;
 
 struct Node {
   Op op = Op::kInput;
   std::vector<int> inputs;
   Shape shape;
   Attributes attributes;
-  ParameterPlace weight;        // conv2d, linear, batchNorm's scale, separable's depthwise weight
+  ParameterPlace weight;        // conv2d, linear, softmaxScale, batchNorm's scale, separable's depthwise weight
   ParameterPlace bias;          // linear, batchNorm's shift, separable's pointwise weight
   ParameterPlace scale, shift;  // of the lazy batch-norm that a separable or moments node holds the statistics of
   ParameterPlace running_mean;  // batchNorm and what holds its statistics, in the buffer arena

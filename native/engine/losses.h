@@ -46,6 +46,59 @@ class Distilled {
   double loss_ = 0;
 };
 
+// The square of a difference; a mean over the elements.
+class MeanSquaredError {
+ public:
+  DARTSMITH_ANY_DEVICE MeanSquaredError(const float* a, const float* b, int64_t count) : a_(a), b_(b), count_(count) {}
+
+  DARTSMITH_ANY_DEVICE double loss() const {
+    double sum = 0;
+    for (int64_t c = 0; c < count_; ++c) sum += difference(c) * difference(c);
+    return sum / static_cast<double>(count_);
+  }
+  // By the first or the second.
+  DARTSMITH_ANY_DEVICE double slope(int input, int64_t c) const {
+    const double slope = 2 * difference(c) / static_cast<double>(count_);
+    return input == 0 ? slope : -slope;
+  }
+
+ private:
+  DARTSMITH_ANY_DEVICE double difference(int64_t c) const { return static_cast<double>(a_[c]) - b_[c]; }
+
+  const float *a_, *b_;
+  const int64_t count_;
+};
+
+// 1 less the cosine of the angle between two vectors, the product of whose lengths counts as kLeast at least.
+class CosineDistance {
+ public:
+  DARTSMITH_ANY_DEVICE CosineDistance(const float* a, const float* b, int64_t count) : vectors_{a, b} {
+    for (int64_t c = 0; c < count; ++c) {
+      dot_ += static_cast<double>(a[c]) * b[c];
+      squares_[0] += static_cast<double>(a[c]) * a[c];
+      squares_[1] += static_cast<double>(b[c]) * b[c];
+    }
+    const double product = sqrt(squares_[0]) * sqrt(squares_[1]);
+    clamped_ = product < kLeast;
+    product_ = clamped_ ? kLeast : product;
+  }
+
+  DARTSMITH_ANY_DEVICE double loss() const { return 1 - dot_ / product_; }
+  // By the first or the second.
+  DARTSMITH_ANY_DEVICE double slope(int input, int64_t c) const {
+    const double along = clamped_ ? 0 : dot_ / squares_[input] * vectors_[input][c];
+    return (along - vectors_[1 - input][c]) / product_;
+  }
+
+ private:
+  static constexpr double kLeast = 1e-6;
+
+  const float* vectors_[2];
+  double squares_[2] = {0, 0};
+  double dot_ = 0, product_ = kLeast;
+  bool clamped_ = false;
+};
+
 // Half the square of a small difference, the size of a large one less a half; a mean over the elements.
 class SmoothL1 {
  public:
@@ -59,10 +112,10 @@ class SmoothL1 {
     }
     return sum / static_cast<double>(count_);
   }
-  // By the first; that by the second is its negative.
-  DARTSMITH_ANY_DEVICE double slope(int64_t c) const {
-    const double d = difference(c);
-    return (d > 1 ? 1 : d < -1 ? -1 : d) / static_cast<double>(count_);
+  // By the first or the second.
+  DARTSMITH_ANY_DEVICE double slope(int input, int64_t c) const {
+    const double d = difference(c), slope = (d > 1 ? 1 : d < -1 ? -1 : d) / static_cast<double>(count_);
+    return input == 0 ? slope : -slope;
   }
 
  private:

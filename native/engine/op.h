@@ -26,10 +26,13 @@ namespace dartsmith {
   OP(kTanh, tanh)                                          \
   OP(kSigmoid, sigmoid)                                    \
   OP(kScale, scale)                                        \
+  OP(kSoftmaxScale, softmax_scale)                         \
   OP(kNoise, noise)                                        \
   OP(kDetach, detach)                                      \
   OP(kDistillation, distillation)                          \
   OP(kSmoothL1, smooth_l1)                                 \
+  OP(kMeanSquaredError, mean_squared_error)                \
+  OP(kCosineDistance, cosine_distance)                     \
   OP(kLossSum, loss_sum)                                   \
   /* Made by lowering (engine/lower.h), never by users. */ \
   OP(kCombine, combine)                                    \

@@ -30,7 +30,9 @@ function draw(initialiser: Initialiser, stream: StreamKey, first: number, target
   if (initialiser.kind === 'constant') {
     target.fill(initialiser.value);
   } else if (initialiser.kind === 'uniform') {
-    target.set(uniform(stream, target.length, first).map((u) => (2 * u - 1) * initialiser.bound));
+    const { bound, least } = initialiser;
+    const value = (u: number) => (least === undefined ? (2 * u - 1) * bound : least + u * (bound - least));
+    target.set(uniform(stream, target.length, first).map(value));
   } else {
     target.set(normal(stream, target.length, first).map((x) => x * initialiser.deviation));
   }

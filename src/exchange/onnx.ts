@@ -177,6 +177,12 @@ class ModelBuilder {
           opType: 'Mul',
           inputs: [...inputs, this.#floats(`factor_${node.id}`, [], Float32Array.of(node.factor))],
         });
+      case 'softmaxScale': {
+        const softmax = { opType: 'Softmax', inputs: [this.#weight(node.weight)], attributes: { axis: 0 } };
+        const ends = [node.index, node.index + 1].map((end) => this.#integers(`end_${node.id}_${end}`, [end]));
+        const entry = { opType: 'Slice', inputs: [put(softmax, `softmax_${node.id}`), ...ends] };
+        return put({ opType: 'Mul', inputs: [...inputs, put(entry, `entry_${node.id}`)] });
+      }
       case 'noise': {
         if (!node.always) return put({ opType: 'Identity', inputs });
         if (node.distribution !== 'normal') {
@@ -201,6 +207,8 @@ class ModelBuilder {
       case 'mixed':
       case 'distillation':
       case 'smoothL1':
+      case 'meanSquaredError':
+      case 'cosineDistance':
       case 'lossSum':
       case 'softmaxCrossEntropy':
         throw new ArgumentError(

@@ -18,9 +18,10 @@ import {
   type Rule,
 } from '../checks.ts';
 import { ArgumentError, invalid } from '../errors.ts';
-import { markSound } from './check.ts';
+import { checkInitialiser, markSound } from './check.ts';
 import {
   type Graph,
+  type Initialiser,
   type MixedBranch,
   type MixingActivation,
   type Node,
@@ -55,6 +56,16 @@ export interface CrossEntropyOptions {
   readonly smoothing?: number;
   /** Logits of auxiliary heads, whose losses are added with a weight each. */
   readonly auxiliary?: readonly { readonly logits: Tensor; readonly weight: number }[];
+}
+
+/** Options of {@link GraphBuilder.softmaxScale}. */
+export interface SoftmaxScaleOptions {
+  /** Length of the vector of weights. */
+  readonly count: number;
+  /** Which entry of its softmax, from 0. */
+  readonly index: number;
+  /** Of the weights; all 0 when absent. */
+  readonly initialiser?: Initialiser;
 }
 
 /** Options of a pooling; numbers stand for both axes. */
@@ -217,6 +228,22 @@ export class GraphBuilder {
     checkTensor('scale', input);
     check('factor', factor, finite);
     return factor === 1 ? input : this.#node({ op: 'scale', factor }, [input], input.shape);
+  }
+
+  /**
+   * A tensor times one entry of the softmax of a vector of weights, the parameter `name` itself; see {@link SoftmaxScaleNode}. Its other
+   * entries are for other tensors, by {@link GraphBuilder.reusing}.
+   */
+  softmaxScale(name: string, input: Tensor, options: SoftmaxScaleOptions): Tensor {
+    check('name', name, aName);
+    checkTensor('softmaxScale', input);
+    checkRecord('options', options, 'count and index');
+    const { count, index, initialiser = { kind: 'constant', value: 0 } } = options;
+    positive('count', count);
+    check('index', index, anInteger(0, count - 1));
+    checkInitialiser('initialiser', initialiser);
+    const weight = this.#parameter(name, { role: 'weight', shape: [count], layout: 'plain', initialiser });
+    return this.#node({ op: 'softmaxScale', weight, count, index }, [input], input.shape);
   }
 
   /** A tensor plus noise, in training or `always`; see {@link NoiseNode}. Standard normal unless told. */
@@ -443,6 +470,18 @@ export class GraphBuilder {
   smoothL1(first: Tensor, second: Tensor): Tensor {
     checkVectors('smoothL1', first, second);
     return this.#node({ op: 'smoothL1' }, [first, second], []);
+  }
+
+  /** Mean squared error between two vectors; see {@link MeanSquaredErrorNode}. Shape []. */
+  meanSquaredError(first: Tensor, second: Tensor): Tensor {
+    checkVectors('meanSquaredError', first, second);
+    return this.#node({ op: 'meanSquaredError' }, [first, second], []);
+  }
+
+  /** 1 less the cosine of the angle between two vectors; see {@link CosineDistanceNode}. Shape []. */
+  cosineDistance(first: Tensor, second: Tensor): Tensor {
+    checkVectors('cosineDistance', first, second);
+    return this.#node({ op: 'cosineDistance' }, [first, second], []);
   }
 
   /** A sum of losses of this graph, each times its weight. Shape []. */

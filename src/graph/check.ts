@@ -20,12 +20,14 @@ import {
 import { ArgumentError, invalid } from '../errors.ts';
 import {
   type Graph,
+  type Initialiser,
   type LossSumNode,
   type MixedNode,
   type Node,
   noiseDistributions,
   type ParameterRole,
   type ParameterSpec,
+  type SoftmaxScaleNode,
 } from './graph.ts';
 import { isTerm } from './losses.ts';
 import { elementsOf } from './shape.ts';
@@ -108,12 +110,18 @@ function checkRows(at: string, { shape, rowLengths = [] }: ParameterSpec): void 
   if (total !== elements) throw invalid(`${at}.rowLengths`, `lengths whose sum is ${elements}`, rowLengths);
 }
 
-function checkInitialiser(at: string, initialiser: ParameterSpec['initialiser']): void {
+/** Throws ArgumentError naming `at` for what no first values can be drawn from. */
+export function checkInitialiser(at: string, initialiser: ParameterSpec['initialiser']): void {
   if (!isRecord(initialiser)) throw invalid(at, 'an initialiser', initialiser);
   check(`${at}.kind`, initialiser.kind, kinds);
   if (initialiser.kind === 'constant') check(`${at}.value`, initialiser.value, finite);
-  else if (initialiser.kind === 'uniform') check(`${at}.bound`, initialiser.bound, notNegative);
+  else if (initialiser.kind === 'uniform') checkUniform(at, initialiser);
   else check(`${at}.deviation`, initialiser.deviation, notNegative);
+}
+
+function checkUniform(at: string, { bound, least }: Extract<Initialiser, { kind: 'uniform' }>): void {
+  check(`${at}.bound`, bound, least === undefined ? notNegative : finite);
+  if (least !== undefined) check(`${at}.least`, least, aNumber(Number.MIN_SAFE_INTEGER, bound));
 }
 
 const slidingWindow = {
@@ -131,6 +139,7 @@ const fields: Readonly<Record<Node['op'], Readonly<Record<string, Rule>>>> = {
   tanh: {},
   sigmoid: {},
   scale: { factor: finite },
+  softmaxScale: { count: size, index: offset },
   noise: { distribution: oneOf(noiseDistributions), number: offset },
   maxPool: slidingWindow,
   avgPool: { ...slidingWindow, countIncludePad: aBoolean },
@@ -145,6 +154,8 @@ const fields: Readonly<Record<Node['op'], Readonly<Record<string, Rule>>>> = {
   detach: {},
   distillation: { temperature: positive },
   smoothL1: {},
+  meanSquaredError: {},
+  cosineDistance: {},
   lossSum: { weights: listOf(finite, 'a list of finite numbers') },
   softmaxCrossEntropy: { smoothing: aShareBelowOne, weights: listOf(finite, 'a list of finite numbers') },
 };
@@ -153,6 +164,7 @@ const fields: Readonly<Record<Node['op'], Readonly<Record<string, Rule>>>> = {
 const references: Readonly<Partial<Record<Node['op'], Readonly<Record<string, ParameterRole>>>>> = {
   conv2d: { weight: 'weight' },
   linear: { weight: 'weight', bias: 'weight' },
+  softmaxScale: { weight: 'weight' },
   batchNorm: { runningMean: 'buffer', runningVariance: 'buffer', scale: 'weight', shift: 'weight' },
   mixed: { alpha: 'alpha' },
 };
@@ -180,6 +192,7 @@ function checkNode(at: string, node: Node, id: number, nodes: readonly Node[], s
     throw invalid(`${at}.${field}`, `the name of a parameter of the graph with role ${role}`, given[field]);
   }
   if (node.op === 'mixed') checkBranches(at, node, specs);
+  if (node.op === 'softmaxScale') checkEntry(at, node, specs);
   if (node.op === 'noise') checkOptional(`${at}.always`, node.always, aBoolean);
   if (node.op === 'lossSum') checkTerms(at, node, nodes);
 }
@@ -192,6 +205,12 @@ function checkFields(
   for (const [field, rule] of Object.entries(rules)) {
     check(`${at}.${field}`, given[field], rule);
   }
+}
+
+function checkEntry(at: string, { weight, count, index }: SoftmaxScaleNode, specs: Specs): void {
+  const entries = elementsOf(specs.get(weight)?.shape ?? []);
+  if (entries !== count) throw invalid(`${at}.count`, `the ${entries} entries of ${weight}`, count);
+  check(`${at}.index`, index, anInteger(0, count - 1));
 }
 
 function checkTerms(at: string, { inputs, weights }: LossSumNode, nodes: readonly Node[]): void {

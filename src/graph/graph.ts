@@ -6,10 +6,10 @@ export type Shape = readonly number[];
 /** Two spatial sizes: `[vertical, horizontal]`. */
 export type Pair = readonly [number, number];
 
-/** How a parameter's first values are drawn. */
+/** How a parameter's first values are drawn: `uniform` in ±bound, or from `least` to `bound` where there is one. */
 export type Initialiser =
   | { readonly kind: 'constant'; readonly value: number }
-  | { readonly kind: 'uniform'; readonly bound: number }
+  | { readonly kind: 'uniform'; readonly bound: number; readonly least?: number }
   | { readonly kind: 'normal'; readonly deviation: number };
 
 /**
@@ -104,6 +104,17 @@ export interface SigmoidNode extends NodeBase {
 export interface ScaleNode extends NodeBase {
   readonly op: 'scale';
   readonly factor: number;
+}
+
+/**
+ * softmax(w)[index]·x, w being a vector of `count` weights: outputs of an ensemble that are weighed like this share one (CDARTS,
+ * arXiv:2006.10724). With p = softmax(w), dL/dx = p[index]·dL/dy and dL/dw[i] = p[index]·([i = index] - p[i])·Σ x·dL/dy.
+ */
+export interface SoftmaxScaleNode extends NodeBase {
+  readonly op: 'softmaxScale';
+  readonly weight: string;
+  readonly count: number;
+  readonly index: number;
 }
 
 /**
@@ -239,6 +250,18 @@ export interface SmoothL1Node extends NodeBase {
   readonly op: 'smoothL1';
 }
 
+/** Mean over all elements of d², d being the difference of its two inputs. Its shape is []. */
+export interface MeanSquaredErrorNode extends NodeBase {
+  readonly op: 'meanSquaredError';
+}
+
+/**
+ * Mean over the batch of 1 - a·b / max(|a||b|, 1e-6), a and b being its two inputs: 1 less their cosine. Its shape is [].
+ */
+export interface CosineDistanceNode extends NodeBase {
+  readonly op: 'cosineDistance';
+}
+
 /** Sum of losses, each times its constant weight; hits are those of the first cross-entropy among them. Its shape is []. */
 export interface LossSumNode extends NodeBase {
   readonly op: 'lossSum';
@@ -255,6 +278,7 @@ export type Node =
   | TanhNode
   | SigmoidNode
   | ScaleNode
+  | SoftmaxScaleNode
   | NoiseNode
   | MaxPoolNode
   | AvgPoolNode
@@ -270,6 +294,8 @@ export type Node =
   | DetachNode
   | DistillationNode
   | SmoothL1Node
+  | MeanSquaredErrorNode
+  | CosineDistanceNode
   | LossSumNode;
 
 /** A finished graph: nodes in an order in which they can run, and the parameters they name. */

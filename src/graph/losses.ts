@@ -1,6 +1,12 @@
 import type { CrossEntropyNode, Graph, Node } from './graph.ts';
 
-const terms: ReadonlySet<Node['op']> = new Set(['softmaxCrossEntropy', 'distillation', 'smoothL1']);
+const terms: ReadonlySet<Node['op']> = new Set([
+  'softmaxCrossEntropy',
+  'distillation',
+  'smoothL1',
+  'meanSquaredError',
+  'cosineDistance',
+]);
 
 /** Whether a node is a loss, one number for the whole batch, that a sum of losses may have. */
 export function isTerm({ op }: Node): boolean {

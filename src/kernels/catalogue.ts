@@ -9,6 +9,7 @@ import {
   batchNorm,
   concat,
   conv2d,
+  cosineDistance,
   crop,
   depthwise,
   distillation,
@@ -17,12 +18,14 @@ import {
   linear,
   lossSum,
   maxPool,
+  meanSquaredError,
   noise,
   relu,
   scale,
   sigmoid,
   smoothL1,
   softmaxCrossEntropy,
+  softmaxScale,
   tanh,
 } from './primitives.ts';
 
@@ -49,6 +52,7 @@ export const kernels = {
   tanh: taking(tanh),
   sigmoid: taking(sigmoid),
   scale: taking(scale),
+  softmaxScale: taking(softmaxScale),
   noise: taking(noise),
   maxPool: taking(maxPool),
   avgPool: taking(avgPool),
@@ -61,6 +65,8 @@ export const kernels = {
   softmaxCrossEntropy: taking(softmaxCrossEntropy),
   distillation: taking(distillation),
   smoothL1: taking(smoothL1),
+  meanSquaredError: taking(meanSquaredError),
+  cosineDistance: taking(cosineDistance),
   lossSum: taking(lossSum),
 } as const;
 
@@ -109,6 +115,7 @@ const variants: Readonly<Record<KernelName, (shape: ImageShape) => KernelDefinit
   tanh: (shape) => [tanh({ shape })],
   sigmoid: (shape) => [sigmoid({ shape })],
   scale: (shape) => [scale({ shape })],
+  softmaxScale: (shape) => [softmaxScale({ shape })],
   noise: (shape) => [noise({ shape }), noise({ shape, distribution: 'integers' })],
   maxPool: (shape) => [maxPool({ shape })],
   avgPool: (shape) => [avgPool({ shape })],
@@ -121,6 +128,8 @@ const variants: Readonly<Record<KernelName, (shape: ImageShape) => KernelDefinit
   softmaxCrossEntropy: () => [softmaxCrossEntropy({ classes })],
   distillation: () => [distillation({ classes })],
   smoothL1: () => [smoothL1({ classes })],
+  meanSquaredError: () => [meanSquaredError({ classes })],
+  cosineDistance: () => [cosineDistance({ classes })],
   lossSum: () => [lossSum({ classes })],
 };
 

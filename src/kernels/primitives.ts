@@ -56,6 +56,12 @@ export interface ScaleOptions extends ImageOptions {
   readonly factor?: number;
 }
 
+/** Options of {@link softmaxScale}. */
+export interface SoftmaxScaleOptions extends ImageOptions {
+  /** Entries of the vector of weights; 3 when absent. */
+  readonly count?: number;
+}
+
 /** Options of {@link noise}. */
 export interface NoiseOptions extends ImageOptions {
   /** `normal` when absent. */
@@ -130,6 +136,15 @@ export function scale({ shape, factor = 0.5 }: ScaleOptions): KernelDefinition<'
   return defineKernel('scale', {
     inputs: { x: imageShape(shape) },
     build: (builder, { x }) => builder.scale(x, factor),
+  });
+}
+
+/** An image times the first entry of the softmax of `softmaxScale` `[count]`. */
+export function softmaxScale({ shape, count: entries = 3 }: SoftmaxScaleOptions): KernelDefinition<'x'> {
+  count('count', entries);
+  return defineKernel('softmaxScale', {
+    inputs: { x: imageShape(shape) },
+    build: (builder, { x }) => builder.softmaxScale('softmaxScale', x, { count: entries, index: 0 }),
   });
 }
 
@@ -231,6 +246,22 @@ export function smoothL1({ classes }: LossOptions): KernelDefinition<`x${number}
   return defineKernel('smoothL1', {
     inputs: logitPair(classes),
     build: (builder, { x0, x1 }) => builder.smoothL1(x0, x1),
+  });
+}
+
+/** Mean squared error between vectors `x0` and `x1`. Its output is a loss. */
+export function meanSquaredError({ classes }: LossOptions): KernelDefinition<`x${number}`> {
+  return defineKernel('meanSquaredError', {
+    inputs: logitPair(classes),
+    build: (builder, { x0, x1 }) => builder.meanSquaredError(x0, x1),
+  });
+}
+
+/** 1 less the cosine of the angle between vectors `x0` and `x1`. Its output is a loss. */
+export function cosineDistance({ classes }: LossOptions): KernelDefinition<`x${number}`> {
+  return defineKernel('cosineDistance', {
+    inputs: logitPair(classes),
+    build: (builder, { x0, x1 }) => builder.cosineDistance(x0, x1),
   });
 }
 

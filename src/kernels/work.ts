@@ -114,6 +114,9 @@ function flopsOf(graph: Graph, node: Node): { forward: number; backward: number 
       return { forward: 3 * output, backward: 3 * output };
     case 'noise':
       return { forward: 2 * output, backward: 0 };
+    case 'softmaxScale':
+      // Backward: a product, and a sum of products for the weights.
+      return { forward: output, backward: 3 * output };
     case 'scale':
     case 'dropout':
       return { forward: output, backward: output };
@@ -132,6 +135,11 @@ function flopsOf(graph: Graph, node: Node): { forward: number; backward: number 
       return { forward: 10 * input, backward: 16 * input };
     case 'smoothL1':
       return { forward: 4 * input, backward: 3 * input };
+    case 'meanSquaredError':
+      return { forward: 3 * input, backward: 4 * input };
+    case 'cosineDistance':
+      // Three sums of products; backward a product, a difference and a quotient for each.
+      return { forward: 6 * input, backward: 6 * input };
     case 'lossSum':
       return { forward: 2 * node.inputs.length, backward: 0 };
     case 'detach':

@@ -4,6 +4,7 @@ import type {
   BatchNormNode,
   ConcatNode,
   Conv2dNode,
+  CosineDistanceNode,
   CropNode,
   CrossEntropyNode,
   DistillationNode,
@@ -12,6 +13,7 @@ import type {
   Graph,
   LinearNode,
   MaxPoolNode,
+  MeanSquaredErrorNode,
   MixedNode,
   Node,
   NoiseNode,
@@ -20,6 +22,7 @@ import type {
   Shape,
   SigmoidNode,
   SmoothL1Node,
+  SoftmaxScaleNode,
   TanhNode,
 } from '../graph/graph.ts';
 import { crossEntropiesOf, isLossNode } from '../graph/losses.ts';
@@ -197,6 +200,8 @@ function forward(run: Run, node: Node): Float64Array {
       return reference.sigmoid(x);
     case 'scale':
       return scaled(x, node.factor);
+    case 'softmaxScale':
+      return scaled(x, reference.mixingWeights(parameter(run, node.weight), 'softmax')[node.index]);
     case 'noise':
       return reference.noise(x, node, run.options.dropout);
     case 'maxPool':
@@ -224,9 +229,10 @@ function forward(run: Run, node: Node): Float64Array {
     case 'detach':
       return x;
     case 'distillation':
-      return lossOf(run, reference.distillation(x, inputs[1], size.channels, node.temperature).loss);
     case 'smoothL1':
-      return lossOf(run, reference.smoothL1(x, inputs[1]).loss);
+    case 'meanSquaredError':
+    case 'cosineDistance':
+      return lossOf(run, pairLoss(node, x, inputs[1], size.channels).loss);
     case 'lossSum':
       return lossOf(
         run,
@@ -325,8 +331,13 @@ function backward(run: Run, node: Node, dy: Float64Array): void {
       break;
     case 'detach':
       break;
+    case 'softmaxScale':
+      softmaxScaleBackward(run, node, dy);
+      break;
     case 'distillation':
     case 'smoothL1':
+    case 'meanSquaredError':
+    case 'cosineDistance':
       pairBackward(run, node, dy[0]);
       break;
     case 'lossSum':
@@ -394,13 +405,34 @@ function lossOf(run: Run, loss: number, correct = 0): Float64Array {
   return Float64Array.of(loss);
 }
 
-function pairBackward(run: Run, node: DistillationNode | SmoothL1Node, slope: number): void {
+/** A loss between two outputs. */
+type PairNode = DistillationNode | SmoothL1Node | MeanSquaredErrorNode | CosineDistanceNode;
+
+function pairLoss(node: PairNode, first: Float64Array, second: Float64Array, channels: number) {
+  switch (node.op) {
+    case 'distillation':
+      return reference.distillation(first, second, channels, node.temperature);
+    case 'smoothL1':
+      return reference.smoothL1(first, second);
+    case 'meanSquaredError':
+      return reference.meanSquaredError(first, second);
+    case 'cosineDistance':
+      return reference.cosineDistance(first, second, channels);
+  }
+}
+
+function softmaxScaleBackward(run: Run, { inputs: [input], weight, index }: SoftmaxScaleNode, dy: Float64Array): void {
+  const shares = reference.mixingWeights(parameter(run, weight), 'softmax');
+  const slopes = new Float64Array(shares.length);
+  slopes[index] = reference.dot(run.outputs[input], dy);
+  accumulate(run, input, scaled(dy, shares[index]));
+  accumulateParameter(run, weight, reference.mixingBackward(shares, slopes, 'softmax'));
+}
+
+function pairBackward(run: Run, node: PairNode, slope: number): void {
   const [first, second] = node.inputs.map((id) => run.outputs[id]);
   const [channels] = run.graph.nodes[node.inputs[0]].shape;
-  const { gradients } =
-    node.op === 'smoothL1'
-      ? reference.smoothL1(first, second)
-      : reference.distillation(first, second, channels, node.temperature);
+  const { gradients } = pairLoss(node, first, second, channels);
   node.inputs.forEach((id, i) => {
     accumulate(run, id, scaled(gradients[i], slope));
   });

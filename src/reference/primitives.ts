@@ -452,6 +452,36 @@ export function smoothL1(first: Float64Array, second: Float64Array): PairLoss {
   return { loss, gradients: [slopes, slopes.map((slope) => -slope)] };
 }
 
+/** Mean over all elements of (a - b)². */
+export function meanSquaredError(first: Float64Array, second: Float64Array): PairLoss {
+  const differences = first.map((value, i) => value - second[i]);
+  const slopes = differences.map((d) => (2 * d) / first.length);
+  return { loss: dot(differences, differences) / first.length, gradients: [slopes, slopes.map((slope) => -slope)] };
+}
+
+/** Mean over samples of 1 - a·b / max(|a||b|, 1e-6); arrays `[batch, channels]`. */
+export function cosineDistance(first: Float64Array, second: Float64Array, channels: number): PairLoss {
+  const batch = first.length / channels;
+  const gradients = [new Float64Array(first.length), new Float64Array(second.length)] as const;
+  let loss = 0;
+  for (let begin = 0; begin < first.length; begin += channels) {
+    const rows = [first, second].map((values) => values.subarray(begin, begin + channels));
+    const squares = rows.map((row) => dot(row, row));
+    const product = Math.sqrt(squares[0] * squares[1]);
+    const divisor = Math.max(product, 1e-6);
+    const cosine = dot(rows[0], rows[1]) / divisor;
+    loss += (1 - cosine) / batch;
+    for (const i of [0, 1]) {
+      for (let c = 0; c < channels; c++) {
+        // Where the divisor is the product of the lengths it grows with each of them.
+        const along = product > 1e-6 ? (cosine * rows[i][c]) / squares[i] : 0;
+        gradients[i][begin + c] = (along - rows[1 - i][c] / divisor) / batch;
+      }
+    }
+  }
+  return { loss, gradients };
+}
+
 /** Sum of products. */
 export function dot(a: Float64Array, b: Float64Array): number {
   let sum = 0;

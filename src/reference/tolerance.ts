@@ -79,8 +79,12 @@ function summedTerms(graph: Graph, node: Node, batchSize: number): { forward: nu
       return { forward: graph.nodes[node.inputs[0]].shape[0], backward: Math.max(elements, batchSize) };
     case 'mixed':
       return { forward: node.branches.length, backward: batchSize * elements };
+    case 'softmaxScale':
+      return { forward: 1, backward: batchSize * elements };
     case 'distillation':
     case 'smoothL1':
+    case 'meanSquaredError':
+    case 'cosineDistance':
     case 'softmaxCrossEntropy':
       return { forward: graph.nodes[node.inputs[0]].shape[0] + batchSize, backward: 1 };
     default:

@@ -13,7 +13,14 @@ import {
   pooling,
 } from '../helpers/candidates.ts';
 import type { InputData, KernelCase } from '../helpers/kernel_case.ts';
-import { sharedConvolutions, sharedLinear, sharedMixed, sharedNetworks, sharedNorms } from './shared_cases.ts';
+import {
+  sharedConvolutions,
+  sharedLinear,
+  sharedMixed,
+  sharedNetworks,
+  sharedNorms,
+  sharedSoftmaxScales,
+} from './shared_cases.ts';
 
 /** Begins the name of a case: batch and image, such as `2x7x9x17`. */
 function sizeName(batchSize: number, shape: Shape): string {
@@ -346,6 +353,27 @@ const scale: readonly KernelCase[] = [
   single('in a weighted sum', 2, [5, 5, 6], (builder, x) => {
     const terms = [separable.build(builder.within('a'), x), builder.relu(x), x];
     return builder.add(terms, { weights: [0.24, -3, 1] });
+  }),
+];
+
+function softmaxScaled(name: string, batchSize: number, shape: Shape, count: number, index: number): KernelCase {
+  return single(`${name}, entry ${index} of ${count}`, batchSize, shape, (builder, x) =>
+    builder.softmaxScale('entries', x, { count, index, initialiser: { kind: 'uniform', bound: 1 } }),
+  );
+}
+
+const softmaxScale: readonly KernelCase[] = [
+  softmaxScaled('a vector', 5, [10], 3, 1),
+  softmaxScaled('an image', 2, [5, 7, 16], 3, 0),
+  softmaxScaled('odd channels', 3, [3, 5, 7], 2, 1),
+  softmaxScaled('one weight, which is 1 always', 2, [4, 4, 3], 1, 0),
+  softmaxScaled('many weights', 2, [3, 3, 4], 300, 299),
+  softmaxScaled('many elements', 6, [16, 15, 17], 3, 2),
+  single('in place of what nobody else reads, and beside what others read', 2, [5, 5, 6], (builder, x) => {
+    const options = { count: 3, index: 2 };
+    const convolved = builder.conv2d('conv', x, { channels: 6, kernel: 1 });
+    const weighed = builder.softmaxScale('first', convolved, options);
+    return builder.add([builder.relu(weighed), builder.softmaxScale('second', builder.scale(x, 2), options)]);
   }),
 ];
 
@@ -819,6 +847,26 @@ const smoothL1: readonly KernelCase[] = [
   pairLoss('of one element', 1, [5, 1], (builder, a, b) => builder.smoothL1(b, a)),
 ];
 
+const meanSquaredError: readonly KernelCase[] = [
+  pairLoss('near', 7, [16, 10], (builder, a, b) => builder.meanSquaredError(a, b)),
+  pairLoss('far apart', 9, [17, 33], (builder, a, b) => builder.meanSquaredError(a, b), 'large'),
+  pairLoss('of one output with itself', 3, [8, 6], (builder, a) => builder.meanSquaredError(a, a)),
+];
+
+const cosineDistance: readonly KernelCase[] = [
+  pairLoss('plain', 7, [16, 10], (builder, a, b) => builder.cosineDistance(a, b)),
+  pairLoss('of a large batch', 300, [17, 33], (builder, a, b) => builder.cosineDistance(a, b)),
+  pairLoss('of two elements', 3, [5, 2], (builder, a, b) => builder.cosineDistance(b, a)),
+  pairLoss('of opposite vectors that share a layer', 5, [8, 6], (builder, a, b) =>
+    builder.cosineDistance(builder.add([a, b]), builder.scale(a, -0.5)),
+  ),
+  // Lengths whose product is below what it counts as at least.
+  pairLoss('of tiny vectors', 4, [8, 6], (builder, a, b) =>
+    builder.cosineDistance(builder.scale(a, 1e-4), builder.scale(b, 1e-4)),
+  ),
+  pairLoss('of a vector of zeros', 4, [8, 6], (builder, a, b) => builder.cosineDistance(builder.scale(a, 0), b)),
+];
+
 const lossSum: readonly KernelCase[] = [
   pairLoss('of every loss', 6, [12, 7], (builder, s, t) => {
     const terms = [
@@ -826,6 +874,8 @@ const lossSum: readonly KernelCase[] = [
       { loss: builder.softmaxCrossEntropy(t, { smoothing: 0.1 }), weight: 0.5 },
       { loss: builder.softmaxCrossEntropy(s, { auxiliary: [{ logits: t, weight: 0.4 }] }), weight: 1 },
       { loss: builder.smoothL1(s, t), weight: -0.3 },
+      { loss: builder.meanSquaredError(s, t), weight: 0.2 },
+      { loss: builder.cosineDistance(s, t), weight: 0.7 },
     ];
     return builder.lossSum(terms);
   }),
@@ -890,6 +940,7 @@ export const caseTables: Readonly<Record<Node['op'], readonly KernelCase[]>> = {
   tanh,
   sigmoid,
   scale,
+  softmaxScale: [...softmaxScale, ...sharedSoftmaxScales],
   noise,
   maxPool: maxPoolCases,
   avgPool: avgPoolCases,
@@ -910,6 +961,8 @@ export const caseTables: Readonly<Record<Node['op'], readonly KernelCase[]>> = {
   softmaxCrossEntropy,
   distillation,
   smoothL1,
+  meanSquaredError,
+  cosineDistance,
   lossSum: [...lossSum, ...sharedNetworks],
   detach,
 };

@@ -20,6 +20,8 @@ const multiplying = [
   'softmaxCrossEntropy',
   'distillation',
   'smoothL1',
+  'meanSquaredError',
+  'cosineDistance',
   'lossSum',
   'detach',
 ] as const;
@@ -33,6 +35,7 @@ const storing = [
   'tanh',
   'sigmoid',
   'scale',
+  'softmaxScale',
   'noise',
 ] as const;
 const none = new Float32Array(0);

@@ -104,6 +104,18 @@ export const sharedMixed: readonly KernelCase[] = [
   sharedEdges('candidates of weight 0 the other way round', few, [0.5, 0, 0.25, 0, 0, 0.5, 0.25, 0.25]),
 ];
 
+/** An ensemble of three outputs, weighed by the entries of one softmax, of vectors and of images. */
+export const sharedSoftmaxScales: readonly KernelCase[] = [
+  shared('the entries of one softmax, of vectors', 7, [13], (builder, x) => {
+    const own = (y: Tensor, index: number) => builder.softmaxScale('ensemble', y, { count: 3, index });
+    return builder.add([own(x, 0), own(builder.tanh(x), 1), own(builder.linear('linear', x, 13), 2)]);
+  }),
+  shared('two entries of one softmax and one twice, of images', 2, [6, 5, 8], (builder, x) => {
+    const own = (y: Tensor, index: number) => builder.softmaxScale('ensemble', y, { count: 4, index });
+    return builder.add([own(x, 3), own(builder.relu(own(x, 1)), 3)]);
+  }),
+];
+
 /** Two networks of one stem and one head, taught by each other: as CDARTS has them. */
 export const sharedNetworks: readonly KernelCase[] = [
   shared('two networks of one stem and one head', 4, [8, 8, 3], (builder, x) => {

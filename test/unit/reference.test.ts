@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { GraphBuilder } from '../../src/graph/builder.ts';
 import { runReference } from '../../src/reference/interpreter.ts';
 import * as reference from '../../src/reference/primitives.ts';
 import { prepareCase, prepareGraph, referenceOf } from '../helpers/kernel_case.ts';
@@ -107,6 +108,39 @@ describe('reference values worked out by hand', () => {
     expect(loss).toBeCloseTo((0.125 + 0 + 2.5 + 2.5) / 4, 12);
     expectArray(gradients[0], [0.125, 0, 0.25, -0.25]);
     expectArray(gradients[1], [-0.125, 0, -0.25, 0.25]);
+  });
+
+  it('meanSquaredError', () => {
+    const { loss, gradients } = reference.meanSquaredError(array(1, 2, 5, 0), array(0, 2, 2, 1));
+    expect(loss).toBeCloseTo((1 + 0 + 9 + 1) / 4, 12);
+    expectArray(gradients[0], [0.5, 0, 1.5, -0.5]);
+    expectArray(gradients[1], [-0.5, 0, -1.5, 0.5]);
+  });
+
+  it('cosineDistance', () => {
+    // Alike but in length, at right angles, and of lengths too small to count.
+    const first = array(3, 4, 1, 0, 1e-4, 0);
+    const { loss, gradients } = reference.cosineDistance(first, array(6, 8, 0, 2, 1e-3, 0), 2);
+    expect(loss).toBeCloseTo((0 + 1 + (1 - 1e-7 / 1e-6)) / 3, 12);
+    expectArray(gradients[0], [0, 0, 0, -1 / 3, -1e-3 / 1e-6 / 3, 0]);
+    expectArray(gradients[1], [0, 0, -1 / 2 / 3, 0, -1e-4 / 1e-6 / 3, 0]);
+  });
+
+  it('softmaxScale', () => {
+    const builder = new GraphBuilder();
+    const own = { count: 2, index: 1 };
+    const graph = builder.finish(builder.softmaxScale('ensemble', builder.input('x', [2]), own));
+    const { outputs, gradients, inputGradients } = runReference(graph, {
+      batchSize: 1,
+      parameters: new Map([['ensemble', array(0, Math.log(3))]]),
+      inputs: { x: array(2, -4) },
+      training: true,
+      outputGradient: array(1, 1),
+    });
+    expectArray(outputs[graph.output], [1.5, -3]);
+    expectArray(inputGradients['x'], [0.75, 0.75]);
+    // 3/4·(1 - 3/4) times what the outputs' gradient is along the input, -2.
+    expectArray(gradients.get('ensemble')!, [0.375, -0.375]);
   });
 
   it('detach lets its input through, and no gradient', () => {

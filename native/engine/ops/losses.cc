@@ -1,4 +1,4 @@
-// distillation, smoothL1, lossSum.
+// distillation, smoothL1, meanSquaredError, cosineDistance, lossSum.
 #include <cmath>
 
 #include "engine/ops/descriptor.h"
@@ -14,6 +14,20 @@ void expect_vectors(const NodeCheck& check) {
 
 bool reads_inputs(const Node&, const LoweredInput&, const WantedGradients&) {
   return true;
+}
+
+// Of a loss that knows of nothing but two vectors.
+constexpr OpDescriptor between_vectors(const char* name) {
+  return {
+      .name = name,
+      .shape =
+          [](const NodeCheck& check) {
+            expect_vectors(check);
+            return Shape{1, 1, 1};
+          },
+      .is_loss = true,
+      .backward_reads_input = reads_inputs,
+  };
 }
 
 Attributes read_sum(AttributeReader& reader) {
@@ -56,16 +70,9 @@ constinit const OpDescriptor distillation_op = {
     .backward_reads_input = reads_inputs,
 };
 
-constinit const OpDescriptor smooth_l1_op = {
-    .name = "smoothL1",
-    .shape =
-        [](const NodeCheck& check) {
-          expect_vectors(check);
-          return Shape{1, 1, 1};
-        },
-    .is_loss = true,
-    .backward_reads_input = reads_inputs,
-};
+constinit const OpDescriptor smooth_l1_op = between_vectors("smoothL1");
+constinit const OpDescriptor mean_squared_error_op = between_vectors("meanSquaredError");
+constinit const OpDescriptor cosine_distance_op = between_vectors("cosineDistance");
 
 constinit const OpDescriptor loss_sum_op = {
     .name = "lossSum",

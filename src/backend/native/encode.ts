@@ -54,6 +54,7 @@ export function encodeGraph(graph: Graph, map: ParameterMap): EncodedGraph {
 function places(node: Node, place: (name: string) => Place, map: ParameterMap): Places {
   switch (node.op) {
     case 'conv2d':
+    case 'softmaxScale':
       return { weight: place(node.weight) };
     case 'linear':
       return { weight: place(node.weight), bias: place(node.bias) };

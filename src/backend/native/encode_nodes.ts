@@ -119,6 +119,10 @@ function writeAttributes(numbers: NumberWriter, node: Node, nodes: readonly Node
     case 'scale':
       numbers.put(node.factor);
       break;
+    case 'softmaxScale':
+      numbers.put(node.count);
+      numbers.put(node.index);
+      break;
     case 'noise':
       numbers.put(node.distribution === 'integers' ? 1 : 0);
       numbers.put(node.always ? 1 : 0);

@@ -61,6 +61,8 @@ export function runNode(node: Node, outputs: readonly (Tensor | undefined)[], ar
       return tf.sigmoid(x);
     case 'scale':
       return tf.mul(x, node.factor);
+    case 'softmaxScale':
+      return tf.mul(x, tf.slice(tf.softmax(around.parameter(node.weight)), [node.index], [1]));
     case 'noise': {
       const noise = around.noise(node);
       return noise === undefined ? tf.clone(x) : tf.add(x, noise);
@@ -98,6 +100,10 @@ export function runNode(node: Node, outputs: readonly (Tensor | undefined)[], ar
       return distillation(tf, x, inputs[1], node.temperature);
     case 'smoothL1':
       return smoothL1(tf, x, inputs[1]);
+    case 'meanSquaredError':
+      return tf.mean(tf.square(tf.sub(x, inputs[1])), 1);
+    case 'cosineDistance':
+      return cosineDistance(tf, x, inputs[1]);
     case 'lossSum':
       return tf.addN(inputs.map((loss, i) => tf.mul(loss, node.weights[i])));
     case 'softmaxCrossEntropy': {
@@ -199,6 +205,12 @@ function smoothL1(tf: Tf, first: Tensor, second: Tensor): Tensor {
   // What is beyond 1 counts once, what is below half its square.
   const small = tf.minimum(size, 1);
   return tf.mean(tf.add(tf.mul(tf.square(small), 0.5), tf.sub(size, small)), 1);
+}
+
+function cosineDistance(tf: Tf, first: Tensor, second: Tensor): Tensor {
+  const squares = tf.mul(tf.sum(tf.square(first), 1), tf.sum(tf.square(second), 1));
+  // The root of no less than the square of 1e-6: that of 0 has no slope.
+  return tf.sub(1, tf.div(tf.sum(tf.mul(first, second), 1), tf.sqrt(tf.maximum(squares, 1e-12))));
 }
 
 function linear({ tf, parameter }: Surroundings, x: Tensor, node: LinearNode): Tensor {

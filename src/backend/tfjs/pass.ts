@@ -383,6 +383,7 @@ function termsOf(output: Node): readonly number[] {
 function parameterNames(node: Node): string[] {
   switch (node.op) {
     case 'conv2d':
+    case 'softmaxScale':
       return [node.weight];
     case 'linear':
       return [node.weight, node.bias];
