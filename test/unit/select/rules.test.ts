@@ -189,7 +189,10 @@ describe('selectGenotype', () => {
   });
 
   it.each([
-    [{ by: 'threshold', threshold: 0.85 }, /expected one of darts, threshold_sparse, threshold_edge, stacnas, cdarts for by/],
+    [
+      { by: 'threshold', threshold: 0.85 },
+      /expected one of darts, threshold_sparse, threshold_edge, stacnas, cdarts for by/,
+    ],
     [{ by: 'threshold_sparce', threshold: 0.85 }, /Did you mean threshold_sparse\?/],
     [{ by: 'toString', threshold: 0.85 }, /for by but received 'toString'/],
     [{ by: 'darts', threshold: 1.5 }, /expected a number from 0 to 1 for threshold but received 1.5/],
