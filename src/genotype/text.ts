@@ -3,7 +3,7 @@ import { suggestion } from '../suggest.ts';
 import { formatJson, readJson } from './forms/json.ts';
 import { formatStructure, hasStructure, readStructure } from './forms/nasbench201.ts';
 import { hasNestedLists, readNestedLists } from './forms/nested_lists.ts';
-import { formatNni, isNni, readNni } from './forms/nni.ts';
+import { formatMasks, formatNni, isNni, readNni } from './forms/nni.ts';
 import {
   type FoundGenotype,
   formatPython,
@@ -12,17 +12,18 @@ import {
   readDictionary,
   readPython,
 } from './forms/python.ts';
+import { isStages, readStages } from './forms/stages.ts';
 import type { Genotype } from './genotype.ts';
 import { genotypes } from './published.ts';
 import { checkGenotype } from './rules.ts';
 
 /** The forms in which a genotype can be printed. */
-export type GenotypeForm = 'python' | 'json' | 'nni' | 'nasbench201';
+export type GenotypeForm = 'python' | 'python-nested' | 'json' | 'nni' | 'nni-masks' | 'nasbench201';
 
 /**
  * Reads a genotype from a published name (`DARTS_V2`), the originals' Python form (`Genotype(normal=[...], ...)`), the same fields as
- * a dict, the nested lists that StacNAS' code logs, the strings of NAS-Bench-201 (`|op~0|+|op~0|op~1|+...`), the JSON form, or what
- * Microsoft NNI exports. Python's forms and NAS-Bench-201's may stand anywhere in a text, such as a log or a module; of several the last one is taken. Whether it is of pairs, of pairs with weights or of triples is seen from its entries. Throws
+ * a dict, the nested lists that StacNAS' code logs, the strings of NAS-Bench-201 (`|op~0|+|op~0|op~1|+...`), the JSON form, what
+ * Microsoft NNI exports, or a cell file of CDARTS' authors, a text for each of three stages. Python's forms and NAS-Bench-201's may stand anywhere in a text, such as a log or a module; of several the last one is taken. Whether it is of pairs, of pairs with weights or of triples is seen from its entries. Throws
  * ArgumentError with line and column of the fault, of NNI's forms with the key.
  */
 export function parseGenotype(text: string): Genotype {
@@ -40,6 +41,7 @@ export function findGenotype(text: string): FoundGenotype {
     const { message } = invalid('genotype', forms, trimmed);
     throw new ArgumentError(message + suggestion(trimmed, Object.keys(genotypes)));
   }
+  if (isStages(text)) return alone(readStages(text));
   if (!isPython(text) && hasStructure(text)) return readStructure(text);
   if (!isPython(text) && hasNestedLists(text)) return readNestedLists(text);
   // A call within braces is one that a log of JSON lines quotes.
@@ -50,9 +52,11 @@ export function findGenotype(text: string): FoundGenotype {
 
 /**
  * Prints a genotype so that {@link parseGenotype} reads it back: in the originals' Python form, as JSON on one line,
- * as the mutation JSON of Microsoft NNI, or as the string of NAS-Bench-201; one of one cell in that when no form is given. Throws ArgumentError for a faulty genotype, and for one that the form cannot say: Python's
- * has two edges a node and weights on all of them or none, or triples without weights; NNI's seven operations, one an edge and without
- * a weight, and all nodes concatenated; NAS-Bench-201's one cell without weights.
+ * as the mutation JSON of Microsoft NNI, in names or as its CDARTS writes it (`nni-masks`, without an end of line), or as the string of
+ * NAS-Bench-201; one of one cell in that when no form is given. `python-nested` has a list a node, as CDARTS prints it. Throws
+ * ArgumentError for a faulty genotype, and for one that the form cannot say: Python's has weights on all edges or none, and two edges a node
+ * unless it is nested, or triples without weights; NNI's seven operations, one an edge and without a weight, and all nodes concatenated,
+ * with masks four of them; NAS-Bench-201's one cell without weights.
  */
 export function formatGenotype(genotype: Genotype, form?: GenotypeForm): string {
   checkGenotype(genotype);
@@ -61,9 +65,12 @@ export function formatGenotype(genotype: Genotype, form?: GenotypeForm): string 
 
 function formatIn(form: GenotypeForm, genotype: Genotype): string {
   if (form === 'nni') return formatNni(genotype);
+  if (form === 'nni-masks') return formatMasks(genotype);
+  if (form === 'python-nested') return formatPython(genotype, true);
   if (form === 'python') return formatPython(genotype);
   if (form === 'nasbench201') return formatStructure(genotype);
-  if (form !== 'json') throw invalid('form', "'python', 'json', 'nni' or 'nasbench201'", form);
+  if (form !== 'json')
+    throw invalid('form', "'python', 'python-nested', 'json', 'nni', 'nni-masks' or 'nasbench201'", form);
   return formatJson(genotype);
 }
 

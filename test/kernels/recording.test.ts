@@ -138,11 +138,12 @@ describe('recorded with everything that commands can say', () => {
       [{ ...pass, ...row(1) }],
       [pass, sgd],
       [pass, { ...sgd, of: 'alpha' }],
+      [pass, { ...sgd, of: 'alpha', momentumIn: 'secondMoments' }],
       [pass, { ...penalty, penalty: 'l1' }],
       [pass, { ...penalty, penalty: 'beta' }],
       [pass, { ...penalty, penalty: 'zeroOneL1', activation: 'sigmoid' }],
       [{ kind: 'average', parameters, averages, decay: 0.5 }],
-      [{ kind: 'average', parameters, averages, decay: 0.5, group: 'weights' }],
+      [{ kind: 'average', parameters, averages, decay: 0.5, groups: ['weights'] }],
       [{ kind: 'copy', parameters: averages, target: parameters, tensors: ['stem.weight'] }],
       [{ kind: 'copy', parameters: averages, target: parameters, tensors: ['norm.weight'] }],
     ];
@@ -219,7 +220,7 @@ describe('recorded sums of losses, groups and noise', () => {
           { ...adam, weightDecay: 0, maxNorm: 0.5 },
           { ...teacher, batch: at(0) },
           { ...teacher, batch: at(1), accumulate: true },
-          { ...adam, of: 'weights', group: 'teacher', weightDecay: 0.01 },
+          { ...adam, of: 'weights', groups: ['teacher'], weightDecay: 0.01 },
         ]);
         return { outcomes, state: await stateOf(parameters) };
       };

@@ -33,8 +33,11 @@ export function isDictionary(text: string): boolean {
   return /['"](?:normal|reduce)_concat['"]\s*:/.test(text);
 }
 
-/** Prints a genotype as the published code does. Throws ArgumentError for one that the form cannot say. */
-export function formatPython(genotype: Genotype): string {
+/**
+ * Prints a genotype as the published code does, all entries of a cell in one list or, as CDARTS has it (arXiv:2006.10724), a list a node.
+ * Throws ArgumentError for one that the form cannot say.
+ */
+export function formatPython(genotype: Genotype, nested = false): string {
   if (genotype.cell !== undefined) {
     throw new ArgumentError(
       'the Python form has cells of two inputs, but the one cell of this genotype has one; use the NAS-Bench-201 or JSON form',
@@ -45,9 +48,10 @@ export function formatPython(genotype: Genotype): string {
       'the Python form has one cell a type, but every cell of this genotype is another; use the JSON form',
     );
   }
-  const format = genotype.entries === 'triples' ? formatTriples : formatPairs;
+  const isTriples = genotype.entries === 'triples';
+  if (isTriples && nested) throw new ArgumentError('the nested Python form has no triples; use the Python form');
   const cells = cellTypes.map((type) => {
-    const { entries, concat } = format(genotype, type);
+    const { entries, concat } = isTriples ? formatTriples(genotype, type) : formatPairs(genotype, type, nested);
     return `${type}=[${entries.join(', ')}], ${type}_concat=${concat}`;
   });
   return `Genotype(${cells.join(', ')})`;

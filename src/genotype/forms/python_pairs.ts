@@ -24,11 +24,15 @@ export function addPairs(draft: Draft, type: CellType, written: WrittenEntries):
   }
 }
 
-/** Prints the entries of a cell and its concat. Throws ArgumentError for what the form cannot say. */
-export function formatPairs(genotype: GenotypeByType, type: CellType): { entries: string[]; concat: string } {
+/** Prints the entries of a cell, a list a node where they are nested, and its concat. Throws ArgumentError for what the form cannot say. */
+export function formatPairs(
+  genotype: GenotypeByType,
+  type: CellType,
+  nested: boolean,
+): { entries: string[]; concat: string } {
   const { nodes, concat } = genotype[type];
   const other = nodes.findIndex((edges) => edges.length !== 2);
-  if (other >= 0) {
+  if (other >= 0 && !nested) {
     throw new ArgumentError(
       `the Python form has two edges a node, but node ${other} of the ${type} cell has ${nodes[other].length}; use the JSON form`,
     );
@@ -42,7 +46,7 @@ export function formatPairs(genotype: GenotypeByType, type: CellType): { entries
   }
   const contiguous = concat.every((state, index) => state === concat[0] + index);
   return {
-    entries: nodes.flat().map(formatPair),
+    entries: nested ? nodes.map((edges) => `[${edges.map(formatPair).join(', ')}]`) : nodes.flat().map(formatPair),
     concat: contiguous ? `range(${concat[0]}, ${concat[0] + concat.length})` : `[${concat.join(', ')}]`,
   };
 }

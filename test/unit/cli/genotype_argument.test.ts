@@ -59,6 +59,19 @@ describe('genotype argument', () => {
     expect(await genotypeArgument(join(folder, 'genotype.json'))).toEqual({ genotype: wanted });
   });
 
+  it('is a file that CDARTS wrote', async () => {
+    const masks = join(folder, 'epoch_31.json');
+    writeFileSync(masks, formatGenotype(genotypes['CDARTS_CIFAR'], 'nni-masks'));
+    const text = formatGenotype((await genotypeArgument(masks)).genotype, 'nni-masks');
+    expect(text).toBe(formatGenotype(genotypes['CDARTS_CIFAR'], 'nni-masks'));
+    const stages = join(folder, 'cifar_genotype.json');
+    const stage = formatGenotype(genotypes['CDARTS_CIFAR'], 'python-nested');
+    writeFileSync(stages, JSON.stringify({ 0: stage, 1: stage, 2: stage }));
+    expect((await genotypeArgument(stages)).genotype).toEqual(genotypes['CDARTS_CIFAR']);
+    writeFileSync(masks, text.replaceAll('true', 'false'));
+    await expect(genotypeArgument(masks)).rejects.toThrow(`${masks} holds no genotype: expected at least one edge`);
+  });
+
   it('is no network to build where a run ended with an empty cell', async () => {
     const run = scratch();
     const empty = { ...genotypes['FairDARTS_a'], reduce: { nodes: [[], [], [], []], concat: [] } };

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ArgumentError } from '../../../src/errors.ts';
 import type { GenotypeByType, GenotypeCell } from '../../../src/genotype/genotype.ts';
@@ -116,6 +117,129 @@ function sayable(seed: number): GenotypeByType {
   };
   return { normal: cell(), reduce: cell() };
 }
+
+/** CDARTS_CIFAR as NNI's CDARTS writes it: by Python's json.dump with indent=2 and sort_keys. */
+const masks = readFileSync(new URL('../../fixtures/cdarts/epoch_31.json', import.meta.url), 'utf8');
+const cdarts = sorted(genotypes['CDARTS_CIFAR']);
+const parsedMasks = () => JSON.parse(masks) as Record<string, boolean[]>;
+
+/** The masks with another value of a key: its JSON, as Python may write it. */
+function withValue(key: string, json: string): string {
+  return masks.replace(new RegExp(`"${key}": \\[[^\\]]*\\]`), () => `"${key}": ${json}`);
+}
+
+describe('what CDARTS writes', () => {
+  it('is written to the byte', () => {
+    expect(formatGenotype(genotypes['CDARTS_CIFAR'], 'nni-masks')).toBe(masks);
+    expect(Object.keys(parsedMasks())).toHaveLength(36);
+    expect(parseGenotype(masks)).toEqual(cdarts);
+  });
+
+  it.each<[string, (mask: readonly boolean[]) => unknown]>([
+    ['indices in lists', (mask) => mask.flatMap((chosen, index) => (chosen ? [index] : []))],
+    ['an index by itself', (mask) => (mask.filter(Boolean).length === 1 ? mask.indexOf(true) : mask)],
+    [
+      'the names of its candidates',
+      (mask) => (mask.length === 7 && mask.includes(true) ? String(mask.indexOf(true)) : mask),
+    ],
+  ])('is read with %s', (_form, spell) => {
+    const respelt = Object.entries(parsedMasks()).map(([key, mask]) => [key, spell(mask)]);
+    expect(parseGenotype(JSON.stringify(Object.fromEntries(respelt)))).toEqual(cdarts);
+  });
+
+  it('is read with source keys in a switch', () => {
+    expect(parseGenotype(withValue('reduce_n5_switch', '["reduce_n5_p0", "reduce_n5_p2"]'))).toEqual(cdarts);
+  });
+
+  it('takes as many floats as candidates for weights', () => {
+    const all = Object.entries(parsedMasks()).map(([key, mask]) => {
+      return `"${key}": [${mask.map((chosen) => (chosen ? '1.0' : '0.0')).join(', ')}]`;
+    });
+    expect(parseGenotype(`{${all.join(',')}}`)).toEqual(cdarts);
+    const weighted = parseGenotype(withValue('normal_n2_p1', '[0.0, 0.0, 0.0, 2.5e-1, 0.0, 0.0, -0.0]'));
+    expect(weighted.normal?.nodes[0][1]).toEqual({ operation: 'sep_conv_3x3', input: 1, weight: 0.25 });
+    // A weight of the edge and one of its operation.
+    const both = withValue('normal_n2_switch', '[1.0, 0.5]').replace(
+      /"normal_n2_p1": \[[^\]]*\]/,
+      '"normal_n2_p1": [0.0, 0.0, 0.0, 0.5, 0.0, 0.0, 0.0]',
+    );
+    expect(parseGenotype(both).normal?.nodes[0][1].weight).toBe(0.25);
+    // As NNI 1.4 and 1.5 take integers, which cannot be indices here.
+    expect(parseGenotype(withValue('normal_n2_p1', '[0, 0, 0, 1, 0, 0, 0]'))).toEqual(cdarts);
+  });
+
+  it('tells floats from integers in a switch of as many', () => {
+    // Both are chosen by index; one is by weight, and the other was none.
+    expect(parseGenotype(withValue('normal_n2_switch', '[0, 1]'))).toEqual(cdarts);
+    expect(parseGenotype(withValue('normal_n2_switch', '[0.0, 1.0]')).normal?.nodes[0]).toEqual([
+      { operation: 'sep_conv_3x3', input: 1 },
+    ]);
+  });
+
+  it.each<[string, string, string]>([
+    [
+      'normal_n2_p0',
+      '[false, false, false, false, false, false, false]',
+      'expected exactly one choice for genotype.normal_n2_p0 but received []',
+    ],
+    [
+      'normal_n2_p0',
+      '[true, false, false, true, false, false, false]',
+      'expected exactly one choice for genotype.normal_n2_p0 but received [0,3]',
+    ],
+    [
+      'normal_n2_p0',
+      '[0.5, 0.0, 0.0, 0.5, 0.0, 0.0, 0.0]',
+      'expected exactly one choice for genotype.normal_n2_p0 but received [0,3]',
+    ],
+    ['normal_n2_p0', '"7"', "for genotype.normal_n2_p0 but received '7'"],
+    ['normal_n2_p0', '[true, false, 0, true, false, false, false]', 'expected choices among maxpool'],
+    ['normal_n2_p0', '[1e999, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]', 'expected choices among maxpool'],
+    ['normal_n2_p0', '[NaN, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]', 'expected JSON, as NNI writes it'],
+    [
+      'reduce_n4_switch',
+      '[false, false, false, false]',
+      'expected at least one edge for genotype.reduce_n4_switch but received []',
+    ],
+    ['reduce_n4_switch', '[true, true]', 'expected choices among reduce_n4_p0'],
+    ['reduce_n4_switch', '["0", "1"]', 'expected choices among reduce_n4_p0'],
+  ])('is refused in one line with %s %s', (key, json, message) => {
+    const parse = () => parseGenotype(withValue(key, json));
+    expect(parse).toThrow(ArgumentError);
+    expect(parse).toThrow(message);
+    expect(parse).toThrow(/^.{1,400}$/);
+  });
+
+  it('has exactly 36 keys', () => {
+    const keysOf = (keep: (key: string) => boolean, more = {}) =>
+      JSON.stringify({ ...Object.fromEntries(Object.entries(parsedMasks()).filter(([key]) => keep(key))), ...more });
+    expect(() => parseGenotype(keysOf((key) => key !== 'reduce_n5_p4'))).toThrow('expected the key "reduce_n5_p4"');
+    expect(() => parseGenotype(keysOf(() => true, { normal_n1_p0: [true] }))).toThrow('found "normal_n1_p0"');
+    expect(() => parseGenotype(keysOf((key) => !key.includes('_n5_')))).toThrow(
+      "expected the 36 keys of cells of 4 nodes for genotype but received '3 nodes in the normal cell'",
+    );
+    expect(() => parseGenotype(masks.replace('{', '{"normal_n2_p0": 0,'))).toThrow('found "normal_n2_p0" twice');
+  });
+
+  it('is refused where it is truncated or corrupt', () => {
+    for (let length = 0; length < masks.length; length += 7) {
+      expect(() => parseGenotype(masks.slice(0, length))).toThrow(ArgumentError);
+    }
+    for (let at = 0; at < masks.length; at += 13) {
+      const corrupt = `${masks.slice(0, at)}\u0000${masks.slice(at + 1)}`;
+      expect(() => parseGenotype(corrupt)).toThrow(ArgumentError);
+    }
+  });
+
+  it('has no words for other genotypes', () => {
+    const { normal, reduce } = genotypes['CDARTS_CIFAR'];
+    const three = ({ nodes }: GenotypeCell) => ({ nodes: nodes.slice(0, 3), concat: [2, 3, 4] });
+    expect(() => formatGenotype({ normal: three(normal), reduce: three(reduce) }, 'nni-masks')).toThrow(
+      'the NNI form has 4 nodes a cell in CDARTS',
+    );
+    expect(() => formatGenotype(genotypes['FairDARTS_a'], 'nni-masks')).toThrow('the NNI form has no triples');
+  });
+});
 
 describe('architectures of NNI', () => {
   it('reads the names that the example exports', () => {

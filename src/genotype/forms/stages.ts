@@ -1,0 +1,87 @@
+// Cell files of CDARTS' authors (arXiv:2006.10724): {"0": "Genotype(...)", "1": ..., "2": ...}, a genotype for each stage of a network.
+import { isDeepStrictEqual } from 'node:util';
+import { ArgumentError } from '../../errors.ts';
+import { duplicateKey } from '../../io/json_keys.ts';
+import type { Genotype, GenotypeByType, GenotypeCell } from '../genotype.ts';
+import { readPython } from './python.ts';
+
+const keys = ['0', '1', '2'];
+
+/** Cells of the network that the stages of a file are those of, where they differ: that of the published retraining on CIFAR-10. */
+const stagedCells = 20;
+
+const firstKey = /^\s*\{\s*"[0-2]"\s*:/;
+
+/** Whether a text is such a file. */
+export function isStages(text: string): boolean {
+  return firstKey.test(text);
+}
+
+/**
+ * Reads one. Stages that agree, in what the network has of them, are one genotype; of others it gives one of every cell of the network with
+ * 20, seven of them in the first two stages and six in the last. Throws ArgumentError that names the stage at fault.
+ */
+export function readStages(text: string): Genotype {
+  const [first, ...others] = textsOf(text).map(readStage);
+  // The last cell of each stage but the last one reduces.
+  const agree = others.every(
+    ({ normal, reduce }, index) =>
+      isDeepStrictEqual(normal, first.normal) &&
+      (index === others.length - 1 || isDeepStrictEqual(reduce, first.reduce)),
+  );
+  return agree
+    ? { normal: first.normal, reduce: first.reduce }
+    : { cells: spreadOver([first, ...others], stagedCells) };
+}
+
+/** The cells of a network by its stages, which end at a third and at two thirds of it. */
+function spreadOver(stages: readonly GenotypeByType[], layers: number): GenotypeCell[] {
+  const ends = [1, 2].map((third) => Math.floor((third * layers) / 3));
+  return Array.from({ length: layers }, (_, index) => {
+    const stage = stages[ends.filter((end) => index > end).length];
+    return ends.includes(index) ? stage.reduce : stage.normal;
+  });
+}
+
+function textsOf(text: string): string[] {
+  const value = parse(text);
+  const twice = duplicateKey(text);
+  if (twice !== undefined) throw new ArgumentError(`genotype: expected every stage once but found "${twice}" twice`);
+  const found = Object.keys(value);
+  if (found.length !== keys.length || !keys.every((key) => found.includes(key))) {
+    throw new ArgumentError(
+      `genotype: expected the stages "0", "1" and "2" but found "${found.join('", "').slice(0, 80)}"`,
+    );
+  }
+  return keys.map((key) => {
+    const stage = value[key];
+    if (typeof stage === 'string') return stage;
+    throw new ArgumentError(`genotype: expected the text of a genotype for stage "${key}" but found ${typeof stage}`);
+  });
+}
+
+function parse(text: string): Readonly<Record<string, unknown>> {
+  try {
+    // It begins with a brace, so that it is an object or no JSON.
+    return JSON.parse(text) as Record<string, unknown>;
+  } catch (error) {
+    throw new ArgumentError(`genotype: expected JSON with a text a stage: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+function readStage(text: string, index: number): GenotypeByType {
+  const { genotype, count } = read(text, index);
+  if (count === 1 && genotype.normal !== undefined && genotype.entries === undefined) return genotype;
+  throw new ArgumentError(`genotype: expected one genotype of pairs for stage "${keys[index]}" but found another`);
+}
+
+function read(text: string, index: number): ReturnType<typeof readPython> {
+  try {
+    return readPython(text);
+  } catch (error) {
+    if (!(error instanceof ArgumentError)) throw error;
+    throw new ArgumentError(`stage "${keys[index]}" of the ${error.message}`, { cause: error });
+  }
+}
