@@ -50,7 +50,9 @@ export interface HeadedNetwork extends Network {
 export interface CyclicNetworks {
   /** S by itself. Its output is the loss of its classifier, beside which heads run, so that their statistics move, but nothing learns. */
   readonly search: Supernet & HeadedNetwork;
-  /** Both, E with every candidate of every edge, and their ensembles: it names and draws tensors, nobody runs it. */
+  /** E with every candidate of every edge: what decisions choose from. Nobody runs it. */
+  readonly candidates: Graph;
+  /** The same together with S and both ensembles: it names and draws tensors. */
   readonly layout: Graph;
   /** E with what a genotype has chosen, as {@link CyclicNetworks.search} is built. Throws ArgumentError for what the space does not have. */
   readonly evaluation: (decision: Genotype) => HeadedNetwork;
@@ -114,6 +116,7 @@ export function buildCyclicNetworks(options: CyclicOptions): CyclicNetworks {
     });
     return {
       search: pair.search(),
+      candidates: pair.evaluation(kept).graph,
       layout: pair.joint(kept, layoutLosses).graph,
       joint: (decision, losses) => pair.joint(chosenBy(space, decision), losses),
       evaluation: (decision) => pair.evaluation(chosenBy(space, decision)),

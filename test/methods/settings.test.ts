@@ -17,7 +17,7 @@ vi.mock('../../src/report/draw.ts', () => ({ drawGenotype: async () => '' }));
 
 const entries: readonly Method[] = [...methods, randomSearch];
 
-const base = { batchSize: 4, epochs: 2, initChannels: 2, layers: 3, auxiliary: false, cutout: false };
+const base = { batchSize: 4, epochs: 2, initChannels: 2, layers: 3, auxiliary: false, cutout: false, warmupEpochs: 1, evaluationLayers: 3 };
 
 /** Settings that do something only beside others. */
 const companions: Readonly<Record<string, object>> = {
@@ -44,6 +44,7 @@ const companions: Readonly<Record<string, object>> = {
 /** Other values of settings of which not any one goes alone. */
 const others: Readonly<Record<string, unknown>> = {
   stage: 'search1',
+  regularised: 'skip_connect',
   groups: 'sep_conv_3x3 sep_conv_5x5, skip_connect',
 };
 

@@ -53,7 +53,7 @@ async function describeCdarts(context: MethodContext<CdartsSettings>): Promise<M
   const split = splitIndices(dataset.train.labels.length, 0.5, seed, settings.fileOrder);
   return {
     dataset,
-    graphs: { search: search.graph, networks: networks.layout },
+    graphs: { search: search.graph, evaluation: networks.candidates },
     space: search.space.name,
     layers: settings.layers,
     trainImages: split.train.length,
