@@ -80,6 +80,7 @@ const gathered = {
   table: new Float32Array(512),
   pad: 1,
   cutout: 2,
+  cutoutChance: 2 ** 31,
   flip: true,
   share: 1,
 };
@@ -436,6 +437,8 @@ const hostile = {
   'averages past the weights': () => execute({ ...average, ranges: [[0, 129]] }),
   'averages before the weights': () => execute({ ...average, ranges: [[-1, 128]] }),
   'a negative cutout': () => runGathered({ cutout: -1, stream }),
+  'a negative chance of cutout': () => runGathered({ cutoutChance: -1, stream }),
+  'a chance of cutout above all': () => runGathered({ cutoutChance: 2 ** 31 + 1, stream }),
   'a NaN seed': () => runGathered({ stream: { ...stream, seed: Number.NaN } }),
   'a stream without a step': () => runGathered({ stream: { ...stream, step: undefined } }),
   'a dataset of another image size': () => {

@@ -77,6 +77,7 @@ describe('settings', () => {
       '--no-drawn-batches',
       '--no-file-order',
       '--no-augmented-validation',
+      '--no-cutout-rise',
     ]);
   });
 
