@@ -12,6 +12,7 @@ import type {
   GradientTarget,
   Outcome,
   Program,
+  SgdCommand,
 } from '../../src/backend/device.ts';
 import { initialValues } from '../../src/backend/initial_values.ts';
 import { type Arena, arenas, placeParameters, unionOf } from '../../src/backend/parameter_map.ts';
@@ -52,8 +53,8 @@ class FakeStore implements ParameterStore {
 }
 
 /** Parameters in plain memory with the initial values of `seed`. */
-export function fakeParameters(graphs: Graph | readonly Graph[], seed: number): Parameters {
-  const map = placeParameters(unionOf([graphs].flat()));
+export function fakeParameters(graphs: Graph | readonly Graph[], seed: number, secondMoments = false): Parameters {
+  const map = placeParameters(unionOf([graphs].flat()), { secondMoments });
   const sizes = { weight: map.totals.weight, buffer: map.totals.buffer, alpha: map.totals.alpha };
   const roleOf = (arena: Arena) => (arena === 'buffers' ? 'buffer' : arena.startsWith('alpha') ? 'alpha' : 'weight');
   const initial: Partial<Record<Arena, Float32Array>> = {
@@ -77,7 +78,7 @@ export function createFakeDevice(options: FakeOptions = {}): FakeDevice {
     description: 'fake',
     calls,
     measurePeak: async () => ({ flopsPerSecond: 1, bytesPerSecond: 1 }),
-    createParameters: async (graphs, { seed }) => fakeParameters(graphs, seed),
+    createParameters: async (graphs, { seed, secondMoments }) => fakeParameters(graphs, seed, secondMoments),
     createDataset: async ({ shape, labels }): Promise<DeviceDataset> => ({
       count: labels.length,
       shape,
@@ -137,7 +138,7 @@ function run(command: Command): Outcome {
       const [values, gradients, momentum] =
         command.of === 'alpha'
           ? [arenas.alpha, arenas.alphaGradients, arenas.alphaMean]
-          : [arenas.weights, arenas.weightGradients, arenas.momentum];
+          : [arenas.weights, arenas.weightGradients, momentumOf(command)];
       const norm = Math.sqrt(gradients.reduce((sum, g) => sum + g * g, 0));
       const scale = Math.min(1, command.maxNorm / (norm + 1e-6));
       for (let i = 0; i < values.length; i++) {
@@ -192,6 +193,11 @@ function run(command: Command): Outcome {
   }
 }
 
+function momentumOf({ parameters, momentumIn }: SgdCommand): Float32Array {
+  const { momentum, variance } = storeOf(parameters);
+  return momentumIn === 'secondMoments' ? variance : momentum;
+}
+
 /** Values a parameter element by element; gaps between parameters keep their zeros, as on a real device. */
 function fill(target: Float32Array, parameters: Parameters, role: ParameterRole, value: (i: number) => number): void {
   for (const { spec, offset, size } of parameters.map.places.values()) {
@@ -210,7 +216,19 @@ function gradients(program: Program, batch: Batch, target: GradientTarget, train
   if (target !== 'alpha') set(weightGradients, 'weight', (i) => Math.sin(weights[i] + mark + i));
   if (target !== 'weights') set(alphaGradients, 'alpha', (i) => Math.cos(alpha[i] + mark + i));
   if (training) set(buffers, 'buffer', (i) => 0.9 * buffers[i] + 0.1 * Math.abs(Math.sin(mark + i)));
-  return { loss: 2 + Math.sin(level + mark), correct: Math.floor(images.indices.length * Math.abs(Math.sin(mark))) };
+  const loss = 2 + Math.sin(level + mark);
+  const terms = termsOf(program.graph).map((_, index) => loss + index);
+  return {
+    loss,
+    ...(terms.length > 0 && { terms }),
+    correct: Math.floor(images.indices.length * Math.abs(Math.sin(mark))),
+  };
+}
+
+/** The losses that a graph's output sums. */
+function termsOf({ nodes, output }: Graph): readonly number[] {
+  const last = nodes[output];
+  return last.op === 'lossSum' ? last.inputs : [];
 }
 
 function evaluate({ program, batch, read = [] }: EvaluateCommand): Outcome {

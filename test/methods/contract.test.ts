@@ -24,6 +24,12 @@ vi.mock('../../src/report/draw.ts', () => ({
 
 const entries: readonly Method[] = [...methods, randomSearch, twoStages];
 const dataset = { ...tinyDataset(), test: tinyDataset(2).train };
+/** Of methods whose networks need images of more pixels. */
+const datasets: Readonly<Record<string, typeof dataset>> = {
+  cdarts: { ...tinyDataset(1, 12), test: tinyDataset(2, 12).train },
+};
+/** Settings that only some methods have, small. */
+const smallSettings: Readonly<Record<string, object>> = { cdarts: { epochs: 3, warmupEpochs: 1, evaluationLayers: 3 } };
 
 const source = await tinySource(1);
 
@@ -31,9 +37,10 @@ function optionsOf(method: Method, settings: object = {}): MethodOptions {
   if (method.needs === 'run') {
     return { dataset, method: method.name, settings: { batchSize: 8, projIntv: 1, ...settings }, ...source };
   }
-  const own = { ...tinySettings, ...(method.command === 'train' && { auxiliary: false }), ...settings };
+  const ofTraining = method.command === 'train' && { auxiliary: false };
+  const own = { ...tinySettings, ...ofTraining, ...smallSettings[method.name], ...settings };
   return {
-    dataset,
+    dataset: datasets[method.name] ?? dataset,
     settings: own,
     ...(method.command === 'search' && { method: method.name }),
     ...(method.needs === 'genotype' && { genotype: genotypes['DARTS_V2'] }),
@@ -47,7 +54,7 @@ function start(method: Method, options: MethodOptions = {}, fake: FakeOptions = 
 
 function resume(method: Method, directory: string, options: MethodOptions = {}) {
   const space = method.needs === 'run' ? { space: source.space } : {};
-  const common = { device: createFakeDevice(), resume: directory, dataset, ...space };
+  const common = { device: createFakeDevice(), resume: directory, dataset: datasets[method.name] ?? dataset, ...space };
   return startMethod(method.command, { ...common, ...options }, entries);
 }
 

@@ -17,11 +17,21 @@ vi.mock('../../src/report/draw.ts', () => ({ drawGenotype: async () => '' }));
 
 const entries: readonly Method[] = [...methods, randomSearch];
 
-const base = { batchSize: 4, epochs: 2, initChannels: 2, layers: 3, auxiliary: false, cutout: false, warmupEpochs: 1, evaluationLayers: 3 };
+const base = {
+  batchSize: 4,
+  epochs: 2,
+  initChannels: 2,
+  layers: 3,
+  auxiliary: false,
+  cutout: false,
+  warmupEpochs: 1,
+  evaluationLayers: 3,
+};
 
 /** Settings that do something only beside others. */
 const companions: Readonly<Record<string, object>> = {
   cutoutLength: { cutout: true },
+  regularRatio: { epochs: 4, regularRatio: 1 },
   cutoutProb: { cutout: true },
   cutoutRise: { cutout: true },
   auxiliaryWeight: { auxiliary: true },

@@ -23,7 +23,7 @@ export const measures: readonly Measure[] = [
 ];
 
 function ofStep(name: string, label: string, unit: Measure['unit']): Measure {
-  return { name, of: 'step', label, unit, better: unit === 'loss' ? 'lower' : 'higher', optional: true };
+  return { name, of: 'step', group: 'step', label, unit, better: unit === 'loss' ? 'lower' : 'higher', optional: true };
 }
 
 function ofEpoch(name: string, label: string, group: string, unit: Measure['unit']): Measure {
