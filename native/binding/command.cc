@@ -38,7 +38,7 @@ std::vector<WeightRange> read_ranges(const Napi::Value& value) {
 }
 
 Moved read_moved(const Napi::Object& value) {
-  return {boolean(value, "alpha"), integer(value, "offset"), integer(value, "count")};
+  return {boolean(value, "alpha"), read_ranges(value.Get("ranges"))};
 }
 
 PassKind read_kind(const Napi::Object& value) {
@@ -91,6 +91,7 @@ SgdCommand read_sgd(const Device& device, const Napi::Object& value) {
   command.device = held->device;
   command.parameters = held->parameters;
   command.moved = read_moved(value);
+  command.in_second_moments = boolean(value, "inSecondMoments");
   command.settings.learning_rate = single(value, "learningRate");
   command.settings.momentum = single(value, "momentum");
   command.settings.weight_decay = single(value, "weightDecay");
@@ -122,7 +123,7 @@ AverageCommand read_average(const Device& device, const Napi::Object& value) {
   command.device = held->device;
   command.parameters = held->parameters;
   command.averages = from_handle_of<DeviceParameters>(device, value.Get("averages"))->parameters;
-  command.range = {integer(value, "offset"), integer(value, "count")};
+  command.ranges = read_ranges(value.Get("ranges"));
   command.buffers = boolean(value, "buffers");
   command.settings.decay = single(value, "decay");
   return command;

@@ -20,7 +20,7 @@ void sweep(Stream& stream, int64_t count, const Body& body) {
 
 inline constexpr int64_t kNormPiece = 4096;
 
-void squared_norm(Stream& stream, const float* values, int64_t count, double* result, void* workspace) {
+void squared_norm(Stream& stream, const float* values, int64_t count, double* result, void* workspace, bool adds) {
   auto* partials = static_cast<double*>(workspace);
   parallel_ranges(stream, count, kNormPiece, [&](int64_t begin, int64_t end) {
     double total = 0;
@@ -29,7 +29,7 @@ void squared_norm(Stream& stream, const float* values, int64_t count, double* re
   });
   double total = 0;
   for (int64_t piece = 0; piece < divide_up(count, kNormPiece); ++piece) total += partials[piece];
-  *result = total;
+  *result = (adds ? *result : 0) + total;
 }
 
 size_t squared_norm_workspace_bytes(int64_t count) {

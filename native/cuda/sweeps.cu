@@ -16,7 +16,7 @@ struct NormParts {
 };
 
 __global__ void __launch_bounds__(kThreads)
-    squared_norm_kernel(const float* values, int64_t count, double* partials, double* result) {
+    squared_norm_kernel(const float* values, int64_t count, double* partials, double* result, bool adds) {
   Shared shared(shared_memory());
   const NormParts parts(shared);
   const int64_t pieces = divide_up(count, kNormPiece);
@@ -34,13 +34,13 @@ __global__ void __launch_bounds__(kThreads)
   double sum = 0;
   for (int64_t piece = threadIdx.x; piece < pieces; piece += kThreads) sum += partials[piece];
   sum = block_sum(sum, parts.sums);
-  if (threadIdx.x == 0) *result = sum;
+  if (threadIdx.x == 0) *result = (adds ? *result : 0) + sum;
 }
 
-void squared_norm(Stream& stream, const float* values, int64_t count, double* result, void* workspace) {
+void squared_norm(Stream& stream, const float* values, int64_t count, double* result, void* workspace, bool adds) {
   launch_cooperative(CudaStream::of(stream), squared_norm_kernel,
                      {divide_up(count, kNormPiece), shared_bytes<NormParts>()}, values, count,
-                     static_cast<double*>(workspace), result);
+                     static_cast<double*>(workspace), result, adds);
 }
 
 size_t squared_norm_workspace_bytes(int64_t count) {

@@ -40,14 +40,17 @@ void check_mixing(const Program& program, const std::vector<GivenMixing>& mixing
   }
 }
 
+void check_ranges(const char* op, const std::vector<WeightRange>& ranges, int64_t elements) {
+  for (const auto& [offset, count] : ranges) {
+    if (offset >= 0 && count >= 0 && offset <= elements - count) continue;
+    fail(op, "expected parts of ", elements, " elements but got ", count, " at ", offset);
+  }
+}
+
 void check(const PassCommand& command) {
   const Program& program = *command.program;
   check_parameters(program, *command.parameters);
-  for (const auto& [offset, count] : command.ranges) {
-    const int64_t weights = program.graph().weight_elements;
-    if (offset >= 0 && count >= 0 && offset <= weights - count) continue;
-    fail("gradients", "expected a part of ", weights, " weights but got ", count, " at ", offset);
-  }
+  check_ranges("gradients", command.ranges, program.graph().weight_elements);
   program.check(command.batch);
   for (int id : command.read) {
     if (id < 0 || id >= static_cast<int>(program.graph().nodes.size())) fail("read", "expected a node but got ", id);
@@ -98,13 +101,18 @@ void check(const HypergradientCommand& command) {
 }
 
 void check_moved(const char* op, const Moved& moved, const Parameters& parameters) {
-  const int64_t elements = parameters.elements(moved.alpha ? Arena::kAlpha : Arena::kWeights);
-  if (moved.offset >= 0 && moved.count >= 0 && moved.offset <= elements - moved.count) return;
-  fail(op, "expected a part of ", elements, " elements but got ", moved.count, " at ", moved.offset);
+  if (moved.ranges.empty()) fail(op, "expected something to move");
+  check_ranges(op, moved.ranges, parameters.elements(moved.alpha ? Arena::kAlpha : Arena::kWeights));
+}
+
+void expect_second_moments(const char* op, const Moved& moved, const Parameters& parameters) {
+  if (moved.alpha || parameters.elements(Arena::kVariance) == parameters.elements(Arena::kWeights)) return;
+  fail(op, "expected parameters that keep second moments of the weights");
 }
 
 void check(const SgdCommand& command) {
   check_moved("sgd", command.moved, *command.parameters);
+  if (command.in_second_moments) expect_second_moments("sgd", command.moved, *command.parameters);
   const SgdSettings& settings = command.settings;
   check_least("sgd", "the learning rate", settings.learning_rate, 0);
   check_least("sgd", "the momentum", settings.momentum, 0);
@@ -115,9 +123,7 @@ void check(const SgdCommand& command) {
 
 void check(const AdamCommand& command) {
   check_moved("adam", command.moved, *command.parameters);
-  if (!command.moved.alpha && command.parameters->elements(Arena::kVariance) == 0 && command.moved.count > 0) {
-    fail("adam", "expected parameters that keep second moments of the weights");
-  }
+  expect_second_moments("adam", command.moved, *command.parameters);
   const AdamSettings& settings = command.settings;
   check_least("adam", "the learning rate", settings.learning_rate, 0);
   check_share("adam", "the first beta", settings.beta1);
@@ -136,11 +142,7 @@ void check(const AverageCommand& command) {
     if (command.averages->elements(arena) == command.parameters->elements(arena)) continue;
     fail("average", "expected averages laid out as the parameters");
   }
-  const auto& [offset, count] = command.range;
-  const int64_t weights = command.parameters->elements(Arena::kWeights);
-  if (offset < 0 || count < 0 || offset > weights - count) {
-    fail("average", "expected a part of ", weights, " weights but got ", count, " at ", offset);
-  }
+  check_ranges("average", command.ranges, command.parameters->elements(Arena::kWeights));
 }
 
 void check(const PenaltyCommand& command) {
@@ -269,7 +271,7 @@ class Hypergradient {
     backend_.copy(direction_, parameters_.data(Arena::kWeightGradients), weight_bytes());
     backend_.copy(memory_.kept.as<float>(), alpha_gradients(), memory_.kept.bytes());
     backend_.sweeps().squared_norm(backend_.stream(), direction_, count_, memory_.squared_norm.as<double>(),
-                                   parameters_.norm_workspace());
+                                   parameters_.norm_workspace(), false);
 
     perturbed_alpha_gradients(1);
     backend_.copy(memory_.plus.as<float>(), alpha_gradients(), memory_.plus.bytes());
@@ -463,19 +465,20 @@ class Execution {
       if (const auto* pass = std::get_if<PassCommand>(&command)) {
         text << pass->program->serial() << ' ' << static_cast<int>(pass->kind) << ' '
              << static_cast<int>(pass->statistics) << ' ' << dataset(pass->batch) << ' ' << pass->accumulate;
-        for (const auto& [offset, count] : pass->ranges) text << " r" << offset << ':' << count;
+        describe(pass->ranges, text);
         describe(pass->mixing, text);
       } else if (const auto* hyper = std::get_if<HypergradientCommand>(&command)) {
         text << hyper->program->serial() << ' ' << dataset(hyper->train) << ' ' << dataset(hyper->validation);
         describe(hyper->mixing, text);
       } else if (const auto* average = std::get_if<AverageCommand>(&command)) {
-        text << average->averages->serial() << ' ' << average->range.offset << ':' << average->range.count << ' '
-             << average->buffers;
+        text << average->averages->serial() << ' ' << average->buffers;
+        describe(average->ranges, text);
       } else if (const auto* sgd = std::get_if<SgdCommand>(&command)) {
-        describe(sgd->moved, text);
+        text << sgd->in_second_moments << ' ' << sgd->moved.alpha;
+        describe(sgd->moved.ranges, text);
       } else if (const auto* adam = std::get_if<AdamCommand>(&command)) {
-        describe(adam->moved, text);
-        text << ' ' << clips(*adam);
+        text << clips(*adam) << ' ' << adam->moved.alpha;
+        describe(adam->moved.ranges, text);
       } else if (const auto* copy = std::get_if<CopyCommand>(&command)) {
         text << copy->target->serial();
         for (const auto& [arena, from, to, count] : copy->parts) {
@@ -489,8 +492,8 @@ class Execution {
     return text.str();
   }
 
-  static void describe(const Moved& moved, std::ostringstream& text) {
-    text << moved.alpha << ':' << moved.offset << ':' << moved.count;
+  static void describe(const std::vector<WeightRange>& ranges, std::ostringstream& text) {
+    for (const auto& [offset, count] : ranges) text << " r" << offset << ':' << count;
   }
 
   // Candidates of weight 0 do not run: which they are belongs to a run, the other weights lie in the step's memory.
@@ -556,52 +559,60 @@ class Execution {
     Hypergradient(command, prepared, memory_, cancelled_, recording_).run();
   }
 
-  // Of an optimiser's gradients, in its result.
+  // Of an optimiser's gradients, over all of its parts, in its result.
   template <typename Optimiser>
-  const double* measure_norm(const Optimiser& command, const float* gradients, const Prepared& prepared) {
+  const double* measure_norm(const Optimiser& command, const Prepared& prepared) {
     Backend& backend = *device_.backend;
+    const float* gradients = arena(command, Arena::kWeightGradients, Arena::kAlphaGradients);
     double* norm = memory_.number_address(prepared.result);
-    backend.sweeps().squared_norm(backend.stream(), gradients, command.moved.count, norm,
-                                  command.parameters->norm_workspace());
+    bool adds = false;
+    for (const auto& [offset, count] : command.moved.ranges) {
+      backend.sweeps().squared_norm(backend.stream(), gradients + offset, count, norm,
+                                    command.parameters->norm_workspace(), std::exchange(adds, true));
+    }
     return norm;
   }
 
   void queue(const SgdCommand& command, Prepared& prepared) {
     Backend& backend = *device_.backend;
-    const auto at = [&](Arena weights, Arena alpha) { return address(command, weights, alpha); };
-    const float* gradients = at(Arena::kWeightGradients, Arena::kAlphaGradients);
-    const int64_t count = command.moved.count;
-    const double* norm = measure_norm(command, gradients, prepared);
-    backend.sweeps().sgd(backend.stream(), {.weights = at(Arena::kWeights, Arena::kAlpha),
-                                            .momentum_buffer = at(Arena::kMomentum, Arena::kAlphaMean),
-                                            .gradients = gradients,
-                                            .count = count,
-                                            .squared_norm = norm,
-                                            .settings = memory_.address<SgdSettings>(prepared.settings)});
+    const auto at = [&](Arena weights, Arena alpha) { return arena(command, weights, alpha); };
+    float* momentum = command.in_second_moments ? at(Arena::kVariance, Arena::kAlphaVariance)
+                                                : at(Arena::kMomentum, Arena::kAlphaMean);
+    const double* norm = measure_norm(command, prepared);
+    for (const auto& [offset, count] : command.moved.ranges) {
+      backend.sweeps().sgd(backend.stream(), {.weights = at(Arena::kWeights, Arena::kAlpha) + offset,
+                                              .momentum_buffer = momentum + offset,
+                                              .gradients = at(Arena::kWeightGradients, Arena::kAlphaGradients) + offset,
+                                              .count = count,
+                                              .squared_norm = norm,
+                                              .settings = memory_.address<SgdSettings>(prepared.settings)});
+    }
   }
 
-  // Where an optimiser's part lies in the arena of the role that it moves.
+  // An arena of the role that an optimiser moves.
   template <typename Optimiser>
-  static float* address(const Optimiser& command, Arena weights, Arena alpha) {
-    return command.parameters->data(command.moved.alpha ? alpha : weights) + command.moved.offset;
+  static float* arena(const Optimiser& command, Arena weights, Arena alpha) {
+    return command.parameters->data(command.moved.alpha ? alpha : weights);
   }
 
   void queue(const AdamCommand& command, Prepared& prepared) {
     Backend& backend = *device_.backend;
-    const auto at = [&](Arena weights, Arena alpha) { return address(command, weights, alpha); };
-    const float* gradients = at(Arena::kWeightGradients, Arena::kAlphaGradients);
-    const double* norm = clips(command) ? measure_norm(command, gradients, prepared) : nullptr;
-    backend.sweeps().adam(backend.stream(), {.values = at(Arena::kWeights, Arena::kAlpha),
-                                             .mean = at(Arena::kMomentum, Arena::kAlphaMean),
-                                             .variance = at(Arena::kVariance, Arena::kAlphaVariance),
-                                             .gradients = gradients,
-                                             .count = command.moved.count,
-                                             .squared_norm = norm,
-                                             .settings = memory_.address<AdamSettings>(prepared.settings)});
+    const auto at = [&](Arena weights, Arena alpha) { return arena(command, weights, alpha); };
+    const double* norm = clips(command) ? measure_norm(command, prepared) : nullptr;
+    for (const auto& [offset, count] : command.moved.ranges) {
+      backend.sweeps().adam(backend.stream(),
+                            {.values = at(Arena::kWeights, Arena::kAlpha) + offset,
+                             .mean = at(Arena::kMomentum, Arena::kAlphaMean) + offset,
+                             .variance = at(Arena::kVariance, Arena::kAlphaVariance) + offset,
+                             .gradients = at(Arena::kWeightGradients, Arena::kAlphaGradients) + offset,
+                             .count = count,
+                             .squared_norm = norm,
+                             .settings = memory_.address<AdamSettings>(prepared.settings)});
+    }
   }
 
   void queue(const AverageCommand& command, const Prepared& prepared) {
-    move_average(command, prepared, Arena::kWeights, command.range);
+    for (const WeightRange& range : command.ranges) move_average(command, prepared, Arena::kWeights, range);
     const int64_t buffers = command.parameters->elements(Arena::kBuffers);
     if (command.buffers) move_average(command, prepared, Arena::kBuffers, {0, buffers});
   }

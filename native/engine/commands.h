@@ -24,11 +24,10 @@ struct PassCommand {
   bool profile = false;
 };
 
-// What an optimiser moves: a part of the weights or of alpha, with its gradient and its moments.
+// What an optimiser moves: parts of the weights or of alpha, with their gradients and their moments.
 struct Moved {
   bool alpha = false;
-  int64_t offset = 0;
-  int64_t count = 0;
+  std::vector<WeightRange> ranges;
 };
 
 struct HypergradientCommand {
@@ -44,6 +43,7 @@ struct SgdCommand {
   std::shared_ptr<Device> device;
   std::shared_ptr<Parameters> parameters;
   Moved moved;
+  bool in_second_moments = false;  // where the momentum lies
   SgdSettings settings{};
 };
 
@@ -54,12 +54,12 @@ struct AdamCommand {
   AdamSettings settings{};
 };
 
-// Moves averages of a part of the weights, or of all and of buffers, towards the parameters' own.
+// Moves averages of parts of the weights, or of all and of buffers, towards the parameters' own.
 struct AverageCommand {
   std::shared_ptr<Device> device;
   std::shared_ptr<Parameters> parameters;
   std::shared_ptr<Parameters> averages;
-  WeightRange range;
+  std::vector<WeightRange> ranges;
   bool buffers = true;
   AverageSettings settings{};
 };

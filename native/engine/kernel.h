@@ -314,7 +314,8 @@ struct Peak {
 
 // Whole-arena sweeps and small helpers, beside the kernels of ops.
 struct Sweeps {
-  void (*squared_norm)(Stream&, const float* values, int64_t count, double* result, void* workspace);
+  // Adds to what `result` holds where it `adds`, as of several parts of an arena one after another.
+  void (*squared_norm)(Stream&, const float* values, int64_t count, double* result, void* workspace, bool adds);
   size_t (*squared_norm_workspace_bytes)(int64_t count);
   void (*sgd)(Stream&, const SgdUpdate&);
   void (*adam)(Stream&, const AdamUpdate&);

@@ -28,6 +28,7 @@ import {
   type Command,
   type CopyCommand,
   type ExecuteOptions,
+  momentumPlaces,
   type Program,
   passStatistics,
   penalties,
@@ -124,24 +125,25 @@ const outputGradient: FieldCheck = (name, value, { command }) => {
   check(name, value, { words, holds: (given) => isTypedArray('Float32Array', given) && given.length === length });
 };
 
+const groupsOfGradients: FieldCheck = (name, value, { command }) => {
+  checkGroups(name, value, (command['program'] as Program).parameters);
+  if (value !== undefined && command['target'] === 'alpha')
+    throw unexpected(name, 'none for gradients of alpha', 'some');
+};
+
 const groups: FieldCheck = (name, value, { command }) => {
+  checkGroups(name, value, command['parameters'] as Parameters);
+  if (value !== undefined && movedOf(command) === 'alpha') throw unexpected(name, 'none of alpha', 'some');
+};
+
+function checkGroups(name: string, value: unknown, { map }: Parameters): void {
   if (value === undefined) return;
   if (!Array.isArray(value) || value.length === 0) throw invalid(name, 'a list of groups of weights', value);
+  const known = oneOf([...map.groups.keys()]);
   for (const [index, group] of value.entries()) {
-    checkGroup(`${name}[${index}]`, group, (command['program'] as Program).parameters);
+    check(`${name}[${index}]`, group, known);
     if (value.indexOf(group) < index) throw invalid(`${name}[${index}]`, 'each group once', group);
   }
-  if (command['target'] === 'alpha') throw unexpected(name, 'none for gradients of alpha', 'some');
-};
-
-const group: FieldCheck = (name, value, { command }) => {
-  if (value === undefined) return;
-  checkGroup(name, value, command['parameters'] as Parameters);
-  if (movedOf(command) === 'alpha') throw unexpected(name, 'none of alpha', 'one');
-};
-
-function checkGroup(name: string, value: unknown, { map }: Parameters): void {
-  check(name, value, oneOf([...map.groups.keys()]));
 }
 
 /** What an optimiser's command moves. */
@@ -151,8 +153,11 @@ function movedOf({ kind, of }: Readonly<Record<string, unknown>>): unknown {
 
 const withSecondMoments: FieldCheck = (name, value, place) => {
   parameters(name, value, place);
-  if (movedOf(place.command) !== 'weights' || (value as Parameters).map.secondMoments) return;
-  throw unexpected(name, 'parameters created with secondMoments, which adam on weights needs,', 'some without');
+  const { kind, momentumIn } = place.command;
+  const needs = movedOf(place.command) === 'weights' && (kind === 'adam' || momentumIn === 'secondMoments');
+  if (!needs || (value as Parameters).map.secondMoments) return;
+  const needing = kind === 'adam' ? 'adam on weights' : 'momentum in their place';
+  throw unexpected(name, `parameters created with secondMoments, which ${needing} needs,`, 'some without');
 };
 
 const tensors: FieldCheck = (name, value, { command }) => {
@@ -223,7 +228,7 @@ const radius: Rule = { ...aNumber(1e-12, 1e12), words: 'a number from 1e-12 to 1
 
 const statistics = oneOf(passStatistics);
 const passFields = { mixing, profile: mayMeet(aBoolean) };
-const movedFields = { of: mayMeet(oneOf(['weights', 'alpha'])), group };
+const movedFields = { of: mayMeet(oneOf(['weights', 'alpha'])), groups };
 const stepFields = { learningRate: meets(notNegative), weightDecay: meets(notNegative) };
 
 /** In the order in which they are looked at: a field may rely on those before it. */
@@ -233,7 +238,7 @@ const table: Readonly<Record<Command['kind'], FieldChecks>> = {
     program: programWithLoss,
     batch,
     target: meets(oneOf(['weights', 'alpha', 'both'])),
-    groups,
+    groups: groupsOfGradients,
     accumulate: mayMeet(aBoolean),
     statistics: mayMeet(statistics),
     read,
@@ -250,14 +255,15 @@ const table: Readonly<Record<Command['kind'], FieldChecks>> = {
     mixing,
   },
   sgd: {
-    parameters,
+    parameters: withSecondMoments,
     ...movedFields,
     ...stepFields,
     momentum: meets(aNumber(0, 1)),
     nesterov,
+    momentumIn: mayMeet(oneOf(momentumPlaces)),
     maxNorm: meets(maxNorm),
   },
-  average: { parameters, averages, group, decay: meets(aNumber(0, 1)) },
+  average: { parameters, averages, groups, decay: meets(aNumber(0, 1)) },
   penalty: {
     parameters,
     penalty: meets(oneOf(penalties)),

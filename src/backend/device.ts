@@ -99,7 +99,10 @@ export interface GradientsCommand {
   readonly program: Program;
   readonly batch: Batch;
   readonly target: GradientTarget;
-  /** The groups of weights whose gradients are wanted: those of others stay as they are. All when absent. */
+  /**
+   * The groups of weights whose gradients are wanted: those of others stay as they are, and kernels for them do not run. Weights of these
+   * groups that the pass does not reach, or that the graph does not have, get gradients of 0. All when absent.
+   */
   readonly groups?: readonly string[];
   /** Adds to the gradients that are there, as of another micro-batch, in place of writing over them; false when absent. */
   readonly accumulate?: boolean;
@@ -149,8 +152,8 @@ export interface Moved {
   readonly parameters: Parameters;
   /** `weights` by SGD, `alpha` by Adam when absent. */
   readonly of?: 'weights' | 'alpha';
-  /** One group of the weights; all when absent. */
-  readonly group?: string;
+  /** Groups of the weights; all when absent. Gradients are clipped by the norm over all that is moved. */
+  readonly groups?: readonly string[];
 }
 
 /**
@@ -165,9 +168,20 @@ export interface SgdCommand extends Moved {
   readonly weightDecay: number;
   /** False when absent. */
   readonly nesterov?: boolean;
+  /**
+   * Where the momentum lies: in its own place, or where Adam's second moments would, so that two optimisers may move the same weights,
+   * each with a momentum of its own. On weights the latter needs parameters made with `secondMoments`. `momentum` when absent.
+   */
+  readonly momentumIn?: MomentumPlace;
   /** Above 0; Infinity for no clipping. */
   readonly maxNorm: number;
 }
+
+/** The places of an optimiser's momentum. */
+export const momentumPlaces = ['momentum', 'secondMoments'] as const;
+
+/** One of {@link momentumPlaces}. */
+export type MomentumPlace = (typeof momentumPlaces)[number];
 
 /**
  * Moves averages of weights and buffers towards the parameters' own: average = decay·average + (1 - decay)·value. A decay of (n - 1) / n in
@@ -178,8 +192,8 @@ export interface AverageCommand {
   readonly parameters: Parameters;
   /** Laid out for the same graph. */
   readonly averages: Parameters;
-  /** One group of the weights, no buffers; all when absent. */
-  readonly group?: string;
+  /** Groups of the weights, no buffers; all when absent. */
+  readonly groups?: readonly string[];
   /** From 0 to 1. */
   readonly decay: number;
 }
@@ -341,7 +355,10 @@ export interface CompileOptions {
 /** Options of {@link Device.createParameters}. */
 export interface ParametersOptions {
   readonly seed: number;
-  /** Whether there shall be second moments of the weights' gradients, so that `adam` can work on weights; false when absent. */
+  /**
+   * Whether there shall be second moments of the weights' gradients, so that `adam` can work on weights, or `sgd` with a second momentum;
+   * false when absent.
+   */
   readonly secondMoments?: boolean;
 }
 

@@ -1,16 +1,17 @@
 import type { AdamCommand, SgdCommand } from './device.ts';
-import { type WeightRange, weightRange } from './parameter_map.ts';
+import { type WeightRange, weightRanges } from './parameter_map.ts';
 
-/** The part of an arena that an optimiser moves. */
-export interface MovedPart extends WeightRange {
+/** The parts of an arena that an optimiser moves. */
+export interface MovedParts {
   readonly of: 'weights' | 'alpha';
+  readonly ranges: readonly WeightRange[];
 }
 
 /** What each moves where it is not told. */
 const usual = { sgd: 'weights', adam: 'alpha' } as const;
 
-/** The part that a checked command moves. */
-export function movedPart({ kind, parameters, of = usual[kind], group }: SgdCommand | AdamCommand): MovedPart {
+/** The parts that a checked command moves. */
+export function movedParts({ kind, parameters, of = usual[kind], groups }: SgdCommand | AdamCommand): MovedParts {
   const { map } = parameters;
-  return { of, ...(of === 'alpha' ? { offset: 0, size: map.totals.alpha } : weightRange(map, group)) };
+  return { of, ranges: of === 'alpha' ? [{ offset: 0, size: map.totals.alpha }] : weightRanges(map, groups) };
 }

@@ -86,9 +86,17 @@ export function placeParameters(
   return { places: new Map(placed), totals, groups, secondMoments };
 }
 
-/** Where a group that there is lies; all weights when absent. */
-export function weightRange({ totals, groups }: ParameterMap, group: string | undefined): WeightRange {
-  return group === undefined ? { offset: 0, size: totals.weight } : groups.get(group)!;
+/** Where groups that there are lie, in order, those side by side as one; all weights when absent. */
+export function weightRanges({ totals, groups }: ParameterMap, names: readonly string[] | undefined): WeightRange[] {
+  if (names === undefined) return [{ offset: 0, size: totals.weight }];
+  const ranges: WeightRange[] = [];
+  for (const [name, range] of groups) {
+    if (!names.includes(name)) continue;
+    const last = ranges.at(-1);
+    if (last === undefined || last.offset + last.size < range.offset) ranges.push(range);
+    else ranges.splice(-1, 1, { offset: last.offset, size: last.size + range.size });
+  }
+  return ranges;
 }
 
 function groupOf({ group = defaultGroup }: ParameterSpec): string {

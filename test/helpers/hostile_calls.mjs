@@ -90,12 +90,12 @@ const hypergradient = {
   ...{ program, parameters, train: direct, validation: direct },
   ...{ learningRate: 0.1, momentum: 0.9, weightDecay: 0, radius: 0.01 },
 };
-const weightsMoved = { alpha: false, offset: 0, count: 128 };
+const weightsMoved = { alpha: false, ranges: [[0, 128]] };
 const sgd = { kind: 'sgd', parameters, ...weightsMoved, learningRate: 0.1, momentum: 0.9, weightDecay: 0, maxNorm: 5 };
 const adam = {
   kind: 'adam',
   parameters,
-  ...{ alpha: true, offset: 0, count: 16 },
+  ...{ alpha: true, ranges: [[0, 16]] },
   ...{ learningRate: 0.1, betas: [0.5, 0.9], epsilon: 1e-8, weightDecay: 0, step: 1, maxNorm: 5 },
 };
 const penalty = {
@@ -108,7 +108,7 @@ const average = {
   kind: 'average',
   parameters,
   averages: parameters,
-  ...{ offset: 0, count: 128, buffers: true, decay: 0.9 },
+  ...{ ranges: [[0, 128]], buffers: true, decay: 0.9 },
 };
 const copy = { kind: 'copy', parameters, target: parameters, parts: [[0, 0, 64, 32]] };
 
@@ -433,8 +433,8 @@ const hostile = {
   'averages that are no parameters': () => execute({ ...average, averages: dataset }),
   'averages of another size': async () => execute({ ...average, averages: await parametersOf(64, 32, 16) }),
   'a decay above 1': () => execute({ ...average, decay: 2 }),
-  'averages past the weights': () => execute({ ...average, count: 129 }),
-  'averages before the weights': () => execute({ ...average, offset: -1 }),
+  'averages past the weights': () => execute({ ...average, ranges: [[0, 129]] }),
+  'averages before the weights': () => execute({ ...average, ranges: [[-1, 128]] }),
   'a negative cutout': () => runGathered({ cutout: -1, stream }),
   'a NaN seed': () => runGathered({ stream: { ...stream, seed: Number.NaN } }),
   'a stream without a step': () => runGathered({ stream: { ...stream, step: undefined } }),
@@ -489,11 +489,20 @@ const hostile = {
       () => execute({ ...command, [name]: value }),
     ]),
   ),
-  'an sgd step before its arena': () => execute({ ...sgd, offset: -1 }),
-  'an sgd step past its arena': () => execute({ ...sgd, offset: 1 }),
-  'an sgd step far past its arena': () => execute({ ...sgd, offset: 2 ** 53 - 1, count: 2 ** 53 - 1 }),
-  'an sgd step of fewer than none': () => execute({ ...sgd, count: -1 }),
-  'an adam step past its arena': () => execute({ ...adam, count: 17 }),
+  'an sgd step before its arena': () => execute({ ...sgd, ranges: [[-1, 128]] }),
+  'an sgd step past its arena': () =>
+    execute({
+      ...sgd,
+      ranges: [
+        [0, 16],
+        [1, 128],
+      ],
+    }),
+  'an sgd step far past its arena': () => execute({ ...sgd, ranges: [[2 ** 53 - 1, 2 ** 53 - 1]] }),
+  'an sgd step of fewer than none': () => execute({ ...sgd, ranges: [[0, -1]] }),
+  'an sgd step of nothing': () => execute({ ...sgd, ranges: [] }),
+  'an sgd step whose momentum lies nowhere': () => execute({ ...sgd, inSecondMoments: true }),
+  'an adam step past its arena': () => execute({ ...adam, ranges: [[0, 17]] }),
   'an adam step on weights without second moments': () => execute({ ...adam, alpha: false }),
   'gradients past the weights': () => run({ pass: 1, statistics: 'moving', ranges: [[127, 2]] }),
   'gradients before the weights': () => run({ pass: 1, statistics: 'moving', ranges: [[-1, 2]] }),

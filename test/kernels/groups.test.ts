@@ -6,6 +6,7 @@ import type { Arena } from '../../src/backend/parameter_map.ts';
 import type { Parameters } from '../../src/backend/parameters.ts';
 import { DartsmithError } from '../../src/errors.ts';
 import { GraphBuilder, type Tensor } from '../../src/graph/builder.ts';
+import type { Graph } from '../../src/graph/graph.ts';
 import { allBackends } from '../helpers/backends.ts';
 import { depthwiseSeparable, identity } from '../helpers/candidates.ts';
 import { expectClose, expectSameBits } from '../helpers/compare.ts';
@@ -154,6 +155,40 @@ describe.each(allBackends)('on $name', (backend) => {
     expect(last.some((kernel) => kernel.startsWith('separable backward'))).toBe(false);
   });
 
+  it.skipIf(backend.name === 'tfjs')('nor do those that come with gradients of alpha', async () => {
+    const flops = async (fields: object) => {
+      const [{ profile = [] }] = await device.execute([gradients(1, { profile: true, ...fields })]);
+      return profile.filter(({ kernel }) => kernel.endsWith('backward')).map(({ kernel, flops }) => [kernel, flops]);
+    };
+    // Beside what alpha takes, the classifier's weights alone: a multiplication and an addition an entry and sample.
+    const alpha = await flops({ target: 'alpha' });
+    const classifier = 2 * 6 * 3 * batchSize;
+    expect(await flops({ target: 'both', groups: ['weights'] })).toEqual(
+      alpha.map(([kernel, count]) => [kernel, Number(count) + (kernel === 'linear backward' ? classifier : 0)]),
+    );
+    expect(await flops({ target: 'both' })).not.toEqual(alpha);
+  });
+
+  it('weights of the groups that the graph lacks, or does not reach, get gradients of 0; others keep theirs', async () => {
+    const builder = new GraphBuilder();
+    const stem = builder.inGroup('stem').within('own');
+    const images = builder.input('images', shape);
+    const [seen, unseen] = ['seen', 'unseen'].map((name) => stem.conv2d(name, images, { channels: 4, kernel: 1 }));
+    const joined = builder.globalAvgPool(builder.add([seen, builder.detach(unseen)]));
+    const cells = builder.inGroup('cells').within('own').linear('head', joined, 3);
+    const other = builder.finish(builder.softmaxCrossEntropy(cells));
+    using shared = await device.createParameters([graph, other], { seed: 3 });
+    using part = device.compile(other, { batchSize, parameters: shared });
+    await shared.store.write('weightGradients', 0, new Float32Array(shared.map.totals.weight).fill(7));
+    await part.gradients({ batch: batchOf(1), target: 'both', groups: ['stem', 'weights'] });
+    for (const name of shared.names('weight')) {
+      const { data } = await shared.gradient(name);
+      const { group = 'weights' } = shared.map.places.get(name)!.spec;
+      if (name === 'own.seen.weight') expect(data.some((slope) => slope !== 0 && slope !== 7)).toBe(true);
+      else expect(new Set(data), name).toEqual(new Set([group === 'cells' ? 7 : 0]));
+    }
+  });
+
   it.each<[string, object]>([
     ['all', {}],
     ['weights', { target: 'weights' }],
@@ -201,19 +236,27 @@ describe.each(allBackends)('on $name', (backend) => {
     }
   });
 
-  it('an optimiser moves one group, with a norm of its own, and leaves the others alone', async () => {
+  /** Whether a place among the weights belongs to one of some groups. */
+  const belongs = (some: readonly string[]) => {
+    const ranges = some.map((group) => parameters.map.groups.get(group)!);
+    return (i: number) => ranges.some(({ offset, size }) => i >= offset && i < offset + size);
+  };
+
+  // Apart from one another, side by side, one alone.
+  const movedGroups = [[['cells']], [['weights', 'stem']], [['cells', 'weights']]];
+
+  it.each(movedGroups)('SGD moves %s, with a norm of their own, and leaves the others alone', async (some) => {
     await device.execute([gradients(1)]);
     const before = await Promise.all((['weights', 'momentum', 'weightGradients'] as const).map(read));
-    const { offset, size } = parameters.map.groups.get('cells')!;
+    const isMoved = belongs(some);
     const rates = { learningRate: 0.3, momentum: 0.9, weightDecay: 0.01, maxNorm: 0.05 };
-    const [{ gradientNorm = Number.NaN }] = await device.execute([
-      { kind: 'sgd', parameters, group: 'cells', ...rates },
-    ]);
+    const [{ gradientNorm = Number.NaN }] = await device.execute([{ kind: 'sgd', parameters, groups: some, ...rates }]);
     const [weights, momentum] = [await read('weights'), await read('momentum')];
-    const own = before[2].subarray(offset, offset + size);
+    const own = before[2].filter((_, i) => isMoved(i));
     expect(gradientNorm).toBeCloseTo(Math.sqrt(own.reduce((sum, g) => sum + g * g, 0)), 5);
+    expect(gradientNorm).toBeGreaterThan(rates.maxNorm);
     for (let i = 0; i < weights.length; i++) {
-      const inside = i >= offset && i < offset + size;
+      const inside = isMoved(i);
       const step = before[2][i] * Math.min(1, rates.maxNorm / (gradientNorm + 1e-6)) + rates.weightDecay * before[0][i];
       expect(Math.abs(momentum[i] - (inside ? step : before[1][i]))).toBeLessThan(1e-6);
       expect(Math.abs(weights[i] - (inside ? before[0][i] - rates.learningRate * step : before[0][i]))).toBeLessThan(
@@ -222,18 +265,34 @@ describe.each(allBackends)('on $name', (backend) => {
     }
   });
 
-  it('averages of one group move, and nothing else; a decay of (n - 1) / n gives the mean of all steps', async () => {
+  it.each(movedGroups)('Adam moves %s, clipped by the norm over all of them', async (some) => {
+    await device.execute([gradients(1)]);
+    const [weights, gradient] = [await read('weights'), await read('weightGradients')];
+    const isMoved = belongs(some);
+    const norm = Math.sqrt(gradient.reduce((sum, g, i) => sum + (isMoved(i) ? g * g : 0), 0));
+    const adam = { learningRate: 0.1, betas: [0.9, 0.99] as const, epsilon: 1e-8, weightDecay: 0, step: 1 };
+    const [{ gradientNorm }] = await device.execute([
+      { kind: 'adam', parameters, of: 'weights', groups: some, ...adam, maxNorm: norm / 4 },
+    ]);
+    expect(gradientNorm).toBeCloseTo(norm, 5);
+    const expected = Float64Array.from(gradient, (g, i) => (isMoved(i) ? 0.1 * (g / 4) : 0));
+    expectClose(await read('momentum'), expected, { name: 'first moments', tolerance: 1e-6 });
+    const moved = await read('weights');
+    expect(moved.every((w, i) => (isMoved(i) && gradient[i] !== 0) === (w !== weights[i]))).toBe(true);
+  });
+
+  it.each(movedGroups)('averages of %s move, and nothing else; a decay of (n - 1) / n is a mean', async (some) => {
     using averages = await device.createParameters(graph, { seed: 5, secondMoments: true });
-    const { offset, size } = parameters.map.groups.get('cells')!;
+    const isMoved = belongs(some);
     const [before, buffers] = [await averages.store.read('weights'), await averages.store.read('buffers')];
     const steps: Float32Array[] = [];
     for (const n of [1, 2, 3]) {
       await parameters.store.write('weights', 0, Float32Array.from(gaussian(parameters.map.totals.weight, n)));
       steps.push(await read('weights'));
-      await device.execute([{ kind: 'average', parameters, averages, group: 'cells', decay: (n - 1) / n }]);
+      await device.execute([{ kind: 'average', parameters, averages, groups: some, decay: (n - 1) / n }]);
     }
     const expected = Float64Array.from(before, (value, i) =>
-      i >= offset && i < offset + size ? steps.reduce((sum, step) => sum + step[i] / 3, 0) : value,
+      isMoved(i) ? steps.reduce((sum, step) => sum + step[i] / 3, 0) : value,
     );
     expectClose(await averages.store.read('weights'), expected, { name: 'averages', tolerance: 1e-6 });
     expectSameBits(await averages.store.read('buffers'), buffers, 'buffers');
@@ -267,7 +326,7 @@ describe.each(allBackends)('on $name', (backend) => {
     const [alpha, alphaGradient] = [await read('alpha'), await read('alphaGradients')];
     const adam = { learningRate: 0.1, betas: [0.9, 0.99] as const, epsilon: 1e-8, weightDecay: 0.1, step: 1 };
     await device.execute([
-      { kind: 'adam', parameters, of: 'weights', group: 'stem', ...adam },
+      { kind: 'adam', parameters, of: 'weights', groups: ['stem'], ...adam },
       { kind: 'sgd', parameters, of: 'alpha', learningRate: 0.5, momentum: 0.9, weightDecay: 0, maxNorm: Infinity },
     ]);
     const { offset, size } = parameters.map.groups.get('stem')!;
@@ -309,6 +368,42 @@ describe.each(allBackends)('on $name', (backend) => {
     expect(Number.isFinite(loss)).toBe(true);
   });
 
+  it('a graph compiles against parameters that hold more than it has, and none that lack or change one', async () => {
+    const chosen = (classes: number, extra?: string) => {
+      const builder = new GraphBuilder();
+      const stem = builder.inGroup('stem');
+      const image = stem.conv2d('conv', builder.input('images', shape), { channels: 4, kernel: 3, padding: 1 });
+      const second = stem.within('more').conv2d('conv', builder.relu(image), { channels: 4, kernel: 1 });
+      const own = extra === undefined ? second : builder.conv2d(extra, second, { channels: 4, kernel: 1 });
+      const last = builder
+        .inGroup('cells')
+        .within('cells')
+        .within('last')
+        .conv2d('conv', own, { channels: 6, kernel: 1 });
+      const logits = builder.linear('classifier', builder.globalAvgPool(last), classes);
+      return builder.finish(builder.softmaxCrossEntropy(logits));
+    };
+    const part = chosen(3);
+    using some = device.compile(part, { batchSize, parameters });
+    using own = await device.createParameters(part, { seed: 8 });
+    using all = device.compile(part, { batchSize, parameters: own });
+    await device.execute([{ kind: 'copy', parameters, target: own, tensors: own.names() }]);
+    const pass = { batch: batchOf(1), target: 'weights' } as const;
+    expect((await some.gradients(pass)).loss).toBe((await all.gradients(pass)).loss);
+    for (const name of parameters.names('weight')) {
+      const { data } = await parameters.gradient(name);
+      if (own.map.places.has(name)) expectSameBits(data, (await own.gradient(name)).data, name);
+      else expect(new Set(data), name).toEqual(new Set([0]));
+    }
+    const compile = (other: Graph) => () => device.compile(other, { batchSize, parameters });
+    expect(compile(chosen(3, 'new'))).toThrow(
+      /parameters with weight new\.weight of \[.*as the graph has.*some without/,
+    );
+    expect(compile(chosen(5))).toThrow(
+      /parameters with weight classifier\.weight of .*some with weight classifier\.weight/,
+    );
+  });
+
   it('copies tensors by name, all of them, or under another name', async () => {
     using from = await device.createParameters(graph, { seed: 8 });
     const values = async (owner: Parameters, name: string) => (await owner.get(name)).data;
@@ -333,13 +428,18 @@ describe.each(allBackends)('on $name', (backend) => {
     ['a group twice', () => ({ ...gradients(1), groups: ['stem', 'stem'] }), /each group once.*groups\[1\]/],
     ['groups of alpha', () => ({ ...gradients(1), target: 'alpha', groups: ['stem'] }), /none for gradients of alpha/],
     ['accumulate that is no switch', () => ({ ...gradients(1), accumulate: 1 }), /commands\[0\]\.accumulate/],
-    ['a group to move that there is not', () => ({ ...sgd(), group: 'other' }), /commands\[0\]\.group/],
+    ['a group to move that there is not', () => ({ ...sgd(), groups: ['other'] }), /commands\[0\]\.groups\[0\]/],
+    ['a group to move twice', () => ({ ...sgd(), groups: ['stem', 'stem'] }), /each group once.*groups\[1\]/],
+    ['no group to move', () => ({ ...sgd(), groups: [] }), /commands\[0\]\.groups/],
+    ['a group by itself, as no list', () => ({ ...sgd(), groups: 'stem' }), /commands\[0\]\.groups/],
+    ['the field that there was', () => ({ ...sgd(), group: 'stem' }), /a field of commands\[0\].*'group'/],
     [
       'averages of a group that there is not',
-      () => ({ kind: 'average', parameters, averages: parameters, decay: 0, group: 'other' }),
-      /commands\[0\]\.group/,
+      () => ({ kind: 'average', parameters, averages: parameters, decay: 0, groups: ['other'] }),
+      /commands\[0\]\.groups/,
     ],
-    ['a group of alpha', () => ({ ...sgd(), of: 'alpha', group: 'stem' }), /none of alpha/],
+    ['a group of alpha', () => ({ ...sgd(), of: 'alpha', groups: ['stem'] }), /none of alpha/],
+    ['a place of momentum that is none', () => ({ ...sgd(), momentumIn: 'variance' }), /commands\[0\]\.momentumIn/],
     ['something else to move', () => ({ ...sgd(), of: 'buffers' }), /commands\[0\]\.of/],
     ['a copy of what there is not', () => ({ ...copy(), tensors: ['other'] }), /tensors of the target/],
     [
@@ -363,7 +463,7 @@ describe.each(allBackends)('on $name', (backend) => {
   const sgd = () => ({ kind: 'sgd', parameters, learningRate: 1, momentum: 0, weightDecay: 0, maxNorm: 1 });
   const copy = () => ({ kind: 'copy', parameters, target: parameters });
 
-  it('refuses Adam on weights without second moments, graphs that disagree, and none', async () => {
+  it('refuses Adam, and momentum in their place, without second moments, graphs that disagree, and none', async () => {
     using plain = await device.createParameters(graph, { seed: 3 });
     const adam = {
       kind: 'adam',
@@ -375,11 +475,59 @@ describe.each(allBackends)('on $name', (backend) => {
       weightDecay: 0,
       step: 1,
     } as const;
-    await expect(device.execute([adam])).rejects.toThrow(/secondMoments/);
+    await expect(device.execute([adam])).rejects.toThrow(/secondMoments, which adam on weights needs/);
+    const second = { ...sgd(), parameters: plain, momentumIn: 'secondMoments' } as Command;
+    await expect(device.execute([second])).rejects.toThrow(/secondMoments, which momentum in their place needs/);
     await expect(device.createParameters([graph, network(5)], { seed: 0 })).rejects.toThrow(
       /classifier\.weight.*graphs\[1\]/,
     );
     await expect(device.createParameters([], { seed: 0 })).rejects.toThrow(/at least one graph/);
+  });
+
+  it('two optimisers move the same weights, each with a momentum of its own, which files keep', async () => {
+    const [one, two] = [
+      { kind: 'sgd', parameters, learningRate: 0.1, momentum: 0.9, weightDecay: 0, maxNorm: Infinity },
+      { kind: 'sgd', parameters, learningRate: 0.3, momentum: 0.5, weightDecay: 0.1, maxNorm: Infinity },
+    ] as const;
+    const steps = (owner: Parameters, compiled: Program, step: number): Command[] => [
+      { ...(gradients(step) as object), program: compiled } as Command,
+      { ...one, parameters: owner },
+      { ...two, parameters: owner, momentumIn: 'secondMoments', groups: ['stem', 'weights'] },
+    ];
+    const weights = Float64Array.from(await read('weights'));
+    const momenta = [new Float64Array(weights.length), new Float64Array(weights.length)];
+    const isMoved = belongs(['stem', 'weights']);
+    for (const step of [1, 2]) {
+      await device.execute(steps(parameters, program, step));
+      const gradient = await read('weightGradients');
+      for (const [k, { learningRate, momentum, weightDecay }] of [one, two].entries()) {
+        for (let i = 0; i < weights.length; i++) {
+          if (k === 1 && !isMoved(i)) continue;
+          momenta[k][i] = momentum * momenta[k][i] + gradient[i] + weightDecay * weights[i];
+          weights[i] -= learningRate * momenta[k][i];
+        }
+      }
+    }
+    expectClose(await read('momentum'), momenta[0], { name: 'first momentum', tolerance: 2e-6 });
+    expectClose(await read('variance'), momenta[1], { name: 'second momentum', tolerance: 2e-6 });
+    expectClose(await read('weights'), weights, { name: 'weights', tolerance: 2e-6 });
+    using other = await device.createParameters(graph, { seed: 4, secondMoments: true });
+    using compiled = device.compile(graph, { batchSize, parameters: other });
+    await other.assign(await parameters.tensors(true), 'a file');
+    await device.execute(steps(parameters, program, 3));
+    await device.execute(steps(other, compiled, 3));
+    for (const arena of ['weights', 'momentum', 'variance'] as const) {
+      expectSameBits(await other.store.read(arena), await read(arena), arena);
+    }
+  });
+
+  it('the momentum of SGD on alpha may lie in either place, too', async () => {
+    await device.execute([gradients(1)]);
+    const slope = Float64Array.from(await read('alphaGradients'));
+    const rates = { learningRate: 0.1, momentum: 0.9, weightDecay: 0, maxNorm: Infinity };
+    await device.execute([{ kind: 'sgd', parameters, of: 'alpha', ...rates, momentumIn: 'secondMoments' }]);
+    expectClose(await read('alphaVariance'), slope, { name: 'second', tolerance: 1e-7 });
+    expect((await read('alphaMean')).every((value) => value === 0)).toBe(true);
   });
 
   it('second moments go into files of optimiser state and come back', async () => {

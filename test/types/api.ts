@@ -108,7 +108,7 @@ export async function graphs(): Promise<void> {
   const commands: (PenaltyCommand | CopyCommand | AverageCommand)[] = [
     { kind: 'penalty', parameters, penalty: penalties[0] satisfies Penalty, weight: 1 },
     { kind: 'copy', parameters, target: parameters, tensors: { 'classifier.bias': 'other.bias' } },
-    { kind: 'average', parameters, averages: parameters, group: 'weights', decay: 0.5 },
+    { kind: 'average', parameters, averages: parameters, groups: ['weights'], decay: 0.5 },
   ];
   const moved: Moved = { parameters, of: 'alpha' };
   const options: ParametersOptions = { seed: 1, secondMoments: true };

@@ -7,9 +7,9 @@ import { copiedParts } from '../copied_parts.ts';
 import type { Batch, Command, DropoutDraw, GradientTarget, Mixing, PenaltyCommand } from '../device.ts';
 import { endsOf } from '../graph_ends.ts';
 import { givenRows } from '../mixing_rows.ts';
-import { movedPart } from '../moved_part.ts';
+import { movedParts } from '../moved_part.ts';
 import { normalisationTable } from '../normalisation.ts';
-import { arenas, type ParameterMap, weightRange } from '../parameter_map.ts';
+import { arenas, type ParameterMap, type WeightRange, weightRanges } from '../parameter_map.ts';
 import type { Parameters } from '../parameters.ts';
 import { penaltyRows } from '../penalty_rows.ts';
 import type { Handle } from './addon.ts';
@@ -80,12 +80,9 @@ function encodeMixing(mixing: Mixing | undefined, map: ParameterMap): object {
   return givenRows(mixing, map).map(({ offset, weights }) => [offset, weights]);
 }
 
-/** Groups of weights as [offset, size] pairs. */
-function encodeGroups(groups: readonly string[], map: ParameterMap): object {
-  return groups.map((group) => {
-    const { offset, size } = weightRange(map, group);
-    return [offset, size];
-  });
+/** As [offset, size] pairs. */
+function encodeRanges(ranges: readonly WeightRange[]): object {
+  return ranges.map(({ offset, size }) => [offset, size]);
 }
 
 function encodeDropout({ seed, epoch, step, pathFactor = 1, noiseScale = 1, drops = true }: DropoutDraw): object {
@@ -132,20 +129,19 @@ function encodePenalty(command: PenaltyCommand, parameters: Handle): object {
 export function encodeCommand(command: Command, handles: Handles): object {
   const handleOf = (parameters: Parameters) => handles.of('parameters', parameters);
   if (command.kind === 'average') {
-    const { parameters, averages, group, decay } = command;
-    const { offset, size } = weightRange(parameters.map, group);
-    const part = { offset, count: size, buffers: group === undefined };
-    return { kind: 'average', parameters: handleOf(parameters), averages: handleOf(averages), decay, ...part };
+    const { parameters, averages, groups, decay } = command;
+    const parts = { ranges: encodeRanges(weightRanges(parameters.map, groups)), buffers: groups === undefined };
+    return { kind: 'average', parameters: handleOf(parameters), averages: handleOf(averages), decay, ...parts };
   }
   if (command.kind === 'sgd' || command.kind === 'adam') {
-    const { of, offset, size } = movedPart(command);
+    const { of, ranges } = movedParts(command);
     const { maxNorm = Number.POSITIVE_INFINITY } = command;
     return {
       ...command,
       parameters: handleOf(command.parameters),
       alpha: of === 'alpha',
-      offset,
-      count: size,
+      ranges: encodeRanges(ranges),
+      inSecondMoments: command.kind === 'sgd' && command.momentumIn === 'secondMoments',
       maxNorm,
     };
   }
@@ -178,7 +174,7 @@ export function encodeCommand(command: Command, handles: Handles): object {
         pass: passes[command.target],
         statistics: command.statistics ?? 'moving',
         read: command.read,
-        ranges: command.groups && encodeGroups(command.groups, program.parameters.map),
+        ranges: command.groups && encodeRanges(weightRanges(program.parameters.map, command.groups)),
         accumulate: command.accumulate,
       };
     case 'vjp':

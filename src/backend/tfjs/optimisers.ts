@@ -1,26 +1,29 @@
 // Optimisers and the arithmetic of the hypergradient over whole arenas, as native/cpu/sweeps.cc has them.
 import type { AdamCommand, AverageCommand, HypergradientCommand, SgdCommand } from '../device.ts';
-import { movedPart } from '../moved_part.ts';
-import { type Arena, weightRange } from '../parameter_map.ts';
+import { movedParts } from '../moved_part.ts';
+import { type Arena, weightRanges } from '../parameter_map.ts';
 import type { Arenas } from './pass.ts';
 
-/** Euclidean norm, summed in float64. */
-export function normOf(values: Float32Array): number {
+/** Euclidean norm of all arrays together, summed in float64. */
+function normOf(...arrays: readonly Float32Array[]): number {
   let sum = 0;
-  for (const value of values) sum += value * value;
+  for (const values of arrays) for (const value of values) sum += value * value;
   return Math.sqrt(sum);
 }
 
 /** Momentum and weight decay; gives the gradient's norm before clipping. */
 export function sgd(arenas: Arenas, command: SgdCommand): number {
-  const { values, gradients, mean: momentum } = movedArrays(arenas, command);
-  const norm = normOf(gradients);
+  const parts = movedArrays(arenas, command);
+  const norm = normOf(...parts.map(({ gradients }) => gradients));
   const clip = clipFactor(norm, command.maxNorm);
-  for (let i = 0; i < values.length; i++) {
-    const gradient = Math.fround(clip * gradients[i] + command.weightDecay * values[i]);
-    momentum[i] = command.momentum * momentum[i] + gradient;
-    const step = command.nesterov ? gradient + command.momentum * momentum[i] : momentum[i];
-    values[i] -= command.learningRate * step;
+  for (const { values, gradients, mean, variance } of parts) {
+    const momentum = command.momentumIn === 'secondMoments' ? variance : mean;
+    for (let i = 0; i < values.length; i++) {
+      const gradient = Math.fround(clip * gradients[i] + command.weightDecay * values[i]);
+      momentum[i] = command.momentum * momentum[i] + gradient;
+      const step = command.nesterov ? gradient + command.momentum * momentum[i] : momentum[i];
+      values[i] -= command.learningRate * step;
+    }
   }
   return norm;
 }
@@ -32,20 +35,24 @@ function clipFactor(norm: number, maxNorm: number): number {
 
 /** What an optimiser moves, with its gradient and its moments. */
 function movedArrays(arenas: Arenas, command: SgdCommand | AdamCommand) {
-  const { of, offset, size } = movedPart(command);
-  const part = (arena: Arena) => arenas[arena].subarray(offset, offset + size);
+  const { of, ranges } = movedParts(command);
   const [values, gradients, mean, variance] =
     of === 'alpha'
       ? (['alpha', 'alphaGradients', 'alphaMean', 'alphaVariance'] as const)
       : (['weights', 'weightGradients', 'momentum', 'variance'] as const);
-  return { values: part(values), gradients: part(gradients), mean: part(mean), variance: part(variance) };
+  return ranges.map(({ offset, size }) => {
+    const part = (arena: Arena) => arenas[arena].subarray(offset, offset + size);
+    return { values: part(values), gradients: part(gradients), mean: part(mean), variance: part(variance) };
+  });
 }
 
-/** Moves averages of a group of weights, or of all and of buffers. */
-export function average(averages: Arenas, values: Arenas, { parameters, group, decay }: AverageCommand): void {
-  const { offset, size } = weightRange(parameters.map, group);
-  moveAverage(averages.weights.subarray(offset, offset + size), values.weights.subarray(offset, offset + size), decay);
-  if (group === undefined) moveAverage(averages.buffers, values.buffers, decay);
+/** Moves averages of groups of weights, or of all and of buffers. */
+export function average(averages: Arenas, values: Arenas, { parameters, groups, decay }: AverageCommand): void {
+  for (const { offset, size } of weightRanges(parameters.map, groups)) {
+    const part = (weights: Float32Array) => weights.subarray(offset, offset + size);
+    moveAverage(part(averages.weights), part(values.weights), decay);
+  }
+  if (groups === undefined) moveAverage(averages.buffers, values.buffers, decay);
 }
 
 function moveAverage(averages: Float32Array, values: Float32Array, decay: number): void {
@@ -57,20 +64,22 @@ function moveAverage(averages: Float32Array, values: Float32Array, decay: number
 
 /** Adam; gives the gradient's norm where it may be clipped. */
 export function adam(arenas: Arenas, command: AdamCommand): number | undefined {
-  const { values, gradients, mean: means, variance: variances } = movedArrays(arenas, command);
+  const parts = movedArrays(arenas, command);
   const { learningRate, betas, epsilon, weightDecay, step } = command;
   const { maxNorm = Number.POSITIVE_INFINITY } = command;
-  const norm = Number.isFinite(maxNorm) ? normOf(gradients) : undefined;
+  const norm = Number.isFinite(maxNorm) ? normOf(...parts.map(({ gradients }) => gradients)) : undefined;
   const clip = norm === undefined ? 1 : clipFactor(norm, maxNorm);
   const correction1 = 1 - betas[0] ** step;
   const correction2 = Math.sqrt(1 - betas[1] ** step);
-  for (let i = 0; i < values.length; i++) {
-    const gradient = Math.fround(clip * gradients[i]) + weightDecay * values[i];
-    const mean = betas[0] * means[i] + (1 - betas[0]) * gradient;
-    const variance = betas[1] * variances[i] + (1 - betas[1]) * gradient * gradient;
-    means[i] = mean;
-    variances[i] = variance;
-    values[i] -= ((learningRate / correction1) * mean) / (Math.sqrt(variance) / correction2 + epsilon);
+  for (const { values, gradients, mean: means, variance: variances } of parts) {
+    for (let i = 0; i < values.length; i++) {
+      const gradient = Math.fround(clip * gradients[i]) + weightDecay * values[i];
+      const mean = betas[0] * means[i] + (1 - betas[0]) * gradient;
+      const variance = betas[1] * variances[i] + (1 - betas[1]) * gradient * gradient;
+      means[i] = mean;
+      variances[i] = variance;
+      values[i] -= ((learningRate / correction1) * mean) / (Math.sqrt(variance) / correction2 + epsilon);
+    }
   }
   return norm;
 }
