@@ -46,8 +46,6 @@ export interface Augmentation {
   readonly flip: boolean;
   /** Side in pixels of a square set to zero after normalisation at a random place; 0 for none. */
   readonly cutout: number;
-  /** How probable it is that an image has such a square, each by itself; 1 when absent. */
-  readonly cutoutProbability?: number;
   /** Absent when nothing is random. */
   readonly stream?: StreamKey;
   /**
@@ -171,8 +169,8 @@ export interface SgdCommand extends Moved {
   /** False when absent. */
   readonly nesterov?: boolean;
   /**
-   * Where the momentum lies: in the place of Adam's first moments, or of its second ones, so that two optimisers may move the same weights,
-   * each with a momentum of its own. On weights the latter needs parameters made with `secondMoments`. `firstMoments` when absent.
+   * Where the momentum lies: in its own place, or where Adam's second moments would, so that two optimisers may move the same weights,
+   * each with a momentum of its own. On weights the latter needs parameters made with `secondMoments`. `momentum` when absent.
    */
   readonly momentumIn?: MomentumPlace;
   /** Above 0; Infinity for no clipping. */
@@ -180,7 +178,7 @@ export interface SgdCommand extends Moved {
 }
 
 /** The places of an optimiser's momentum. */
-export const momentumPlaces = ['firstMoments', 'secondMoments'] as const;
+export const momentumPlaces = ['momentum', 'secondMoments'] as const;
 
 /** One of {@link momentumPlaces}. */
 export type MomentumPlace = (typeof momentumPlaces)[number];

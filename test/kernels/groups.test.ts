@@ -6,6 +6,7 @@ import type { Arena } from '../../src/backend/parameter_map.ts';
 import type { Parameters } from '../../src/backend/parameters.ts';
 import { DartsmithError } from '../../src/errors.ts';
 import { GraphBuilder, type Tensor } from '../../src/graph/builder.ts';
+import type { Graph } from '../../src/graph/graph.ts';
 import { allBackends } from '../helpers/backends.ts';
 import { depthwiseSeparable, identity } from '../helpers/candidates.ts';
 import { expectClose, expectSameBits } from '../helpers/compare.ts';
@@ -367,6 +368,42 @@ describe.each(allBackends)('on $name', (backend) => {
     expect(Number.isFinite(loss)).toBe(true);
   });
 
+  it('a graph compiles against parameters that hold more than it has, and none that lack or change one', async () => {
+    const chosen = (classes: number, extra?: string) => {
+      const builder = new GraphBuilder();
+      const stem = builder.inGroup('stem');
+      const image = stem.conv2d('conv', builder.input('images', shape), { channels: 4, kernel: 3, padding: 1 });
+      const second = stem.within('more').conv2d('conv', builder.relu(image), { channels: 4, kernel: 1 });
+      const own = extra === undefined ? second : builder.conv2d(extra, second, { channels: 4, kernel: 1 });
+      const last = builder
+        .inGroup('cells')
+        .within('cells')
+        .within('last')
+        .conv2d('conv', own, { channels: 6, kernel: 1 });
+      const logits = builder.linear('classifier', builder.globalAvgPool(last), classes);
+      return builder.finish(builder.softmaxCrossEntropy(logits));
+    };
+    const part = chosen(3);
+    using some = device.compile(part, { batchSize, parameters });
+    using own = await device.createParameters(part, { seed: 8 });
+    using all = device.compile(part, { batchSize, parameters: own });
+    await device.execute([{ kind: 'copy', parameters, target: own, tensors: own.names() }]);
+    const pass = { batch: batchOf(1), target: 'weights' } as const;
+    expect((await some.gradients(pass)).loss).toBe((await all.gradients(pass)).loss);
+    for (const name of parameters.names('weight')) {
+      const { data } = await parameters.gradient(name);
+      if (own.map.places.has(name)) expectSameBits(data, (await own.gradient(name)).data, name);
+      else expect(new Set(data), name).toEqual(new Set([0]));
+    }
+    const compile = (other: Graph) => () => device.compile(other, { batchSize, parameters });
+    expect(compile(chosen(3, 'new'))).toThrow(
+      /parameters with weight new\.weight of \[.*as the graph has.*some without/,
+    );
+    expect(compile(chosen(5))).toThrow(
+      /parameters with weight classifier\.weight of .*some with weight classifier\.weight/,
+    );
+  });
+
   it('copies tensors by name, all of them, or under another name', async () => {
     using from = await device.createParameters(graph, { seed: 8 });
     const values = async (owner: Parameters, name: string) => (await owner.get(name)).data;
@@ -402,7 +439,7 @@ describe.each(allBackends)('on $name', (backend) => {
       /commands\[0\]\.groups/,
     ],
     ['a group of alpha', () => ({ ...sgd(), of: 'alpha', groups: ['stem'] }), /none of alpha/],
-    ['a place of momentum that is none', () => ({ ...sgd(), momentumIn: 'momentum' }), /commands\[0\]\.momentumIn/],
+    ['a place of momentum that is none', () => ({ ...sgd(), momentumIn: 'variance' }), /commands\[0\]\.momentumIn/],
     ['something else to move', () => ({ ...sgd(), of: 'buffers' }), /commands\[0\]\.of/],
     ['a copy of what there is not', () => ({ ...copy(), tensors: ['other'] }), /tensors of the target/],
     [

@@ -177,7 +177,7 @@ describe('recorded with everything that commands can say', () => {
 });
 
 describe('recorded sums of losses, groups and noise', () => {
-  /** A student of one mixed edge and its teacher, who is a group. */
+  /** A student of one mixed edge and its teacher; of the three groups the student's lies between the others. */
   function pairNet() {
     const builder = new GraphBuilder();
     const alpha = builder.alpha('alphas', [2]);
@@ -188,7 +188,7 @@ describe('recorded sums of losses, groups and noise', () => {
         inner.conv2d('conv', inner.noise(inner.dropout(x, { rate: 0.2 })), { channels: 3, kernel: 1 }),
     };
     const edge = builder.mixed(images, [identity, noisy], { alpha, row: 0, activation: 'sigmoid' });
-    const student = builder.linear('student', builder.globalAvgPool(builder.tanh(edge)), 3);
+    const student = builder.inGroup('student').linear('student', builder.globalAvgPool(builder.tanh(edge)), 3);
     const teacher = builder.inGroup('teacher').linear('teacher', builder.globalAvgPool(images), 3);
     return builder.finish(
       builder.lossSum([
@@ -199,33 +199,51 @@ describe('recorded sums of losses, groups and noise', () => {
     );
   }
 
+  /** The teacher by itself, over parameters of both. */
+  function teacherNet() {
+    const builder = new GraphBuilder();
+    const images = builder.globalAvgPool(builder.input('images', [4, 4, 3]));
+    return builder.finish(builder.softmaxCrossEntropy(builder.inGroup('teacher').linear('teacher', images, 3)));
+  }
+
   it('have the bits of an eager run, terms, norms and all', async () => {
     const graph = pairNet();
     const open = async () => {
       const fresh = await openDevice({ backend: 'simt' });
       const parameters = await fresh.createParameters(graph, { seed: 1, secondMoments: true });
       const program = fresh.compile(graph, { batchSize: 4, parameters });
+      const alone = fresh.compile(teacherNet(), { batchSize: 4, parameters });
       const dataset = await smallDataset(fresh);
       const run = async (step: number) => {
         const at = (more: number) => {
           const dropout = { seed: 1, epoch: 0, step: step + more, noiseScale: 0.1 * step };
           return { ...smallBatch(dataset, 4, step + more), dropout };
         };
-        const teacher = { kind: 'gradients', program, target: 'weights', groups: ['teacher'] } as const;
+        const both = { kind: 'gradients', program, target: 'both', groups: ['teacher', 'weights'] } as const;
         const adam = { kind: 'adam', parameters, learningRate: 0.1, betas: [0.5, 0.9], epsilon: 1e-8, step } as const;
         const rates = { learningRate: 0.1, momentum: 0.9, weightDecay: 0.01 };
         const outcomes = await fresh.execute([
           { kind: 'hypergradient', program, train: at(0), validation: at(3), ...rates },
           { kind: 'penalty', parameters, penalty: 'zeroOneL1', activation: 'sigmoid', weight: 2 },
           { ...adam, weightDecay: 0, maxNorm: 0.5 },
-          { ...teacher, batch: at(0) },
-          { ...teacher, batch: at(1), accumulate: true },
-          { ...adam, of: 'weights', groups: ['teacher'], weightDecay: 0.01 },
+          { ...both, batch: at(0) },
+          { ...both, batch: at(1), accumulate: true },
+          {
+            kind: 'sgd',
+            parameters,
+            ...rates,
+            groups: ['teacher', 'weights'],
+            momentumIn: 'secondMoments',
+            maxNorm: 0.1,
+          },
+          { kind: 'gradients', program: alone, target: 'weights', groups: ['teacher'], batch: at(2) },
+          { kind: 'sgd', parameters, ...rates, groups: ['teacher'], maxNorm: 5 },
+          { ...adam, of: 'weights', groups: ['student'], weightDecay: 0.01 },
         ]);
         return { outcomes, state: await stateOf(parameters) };
       };
       const dispose = () => {
-        for (const each of [program, dataset, parameters, fresh]) each.dispose();
+        for (const each of [program, alone, dataset, parameters, fresh]) each.dispose();
       };
       return { fresh, parameters, run, [Symbol.dispose]: dispose };
     };
@@ -238,6 +256,40 @@ describe('recorded sums of losses, groups and noise', () => {
       expect(await recorded.run(step)).toEqual(expected);
     }
     expect(recorded.fresh.recordedKernels).toBeGreaterThan(20);
+  });
+
+  it('are told apart by the groups that they move and by where the momentum lies', async () => {
+    const graph = pairNet();
+    using device = await openDevice({ backend: 'simt' });
+    using parameters = await device.createParameters(graph, { seed: 1, secondMoments: true });
+    using averages = await device.createParameters(graph, { seed: 2, secondMoments: true });
+    await parameters.store.write('weightGradients', 0, new Float32Array(parameters.map.totals.weight).fill(0.5));
+    const start = await stateOf(parameters);
+    const sgd = { kind: 'sgd', parameters, learningRate: 0.1, momentum: 0.9, weightDecay: 0, maxNorm: 0.1 } as const;
+    const adam = { kind: 'adam', parameters, of: 'weights', learningRate: 0.1, weightDecay: 0, step: 1 } as const;
+    const average = { kind: 'average', parameters: averages, averages: parameters, decay: 0.5 } as const;
+    const chosen = [['teacher'], ['teacher', 'weights'], ['teacher', 'student']];
+    const runs = chosen.flatMap((groups): Command[] => [
+      { ...sgd, groups },
+      { ...sgd, groups, momentumIn: 'secondMoments' },
+      { ...adam, groups, betas: [0.5, 0.9], epsilon: 1e-8 },
+      { ...average, groups },
+    ]);
+    const first: State[] = [];
+    for (let round = 0; round < 3; round++) {
+      for (const [index, command] of runs.entries()) {
+        await setState(parameters, start);
+        await device.execute([command]);
+        expect(device.recordedKernels > 0, `run ${index} of round ${round}`).toBe(round > 0);
+        const state = await stateOf(parameters);
+        first[index] ??= state;
+        expect(state, `run ${index} of round ${round}`).toEqual(first[index]);
+      }
+    }
+    expect(new Set(first.map((state) => JSON.stringify([...state].map(([, values]) => [...values]))))).toHaveProperty(
+      'size',
+      runs.length,
+    );
   });
 });
 

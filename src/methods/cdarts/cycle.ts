@@ -164,7 +164,7 @@ export class Cycle implements Disposable {
     const { parameters, settings } = this.#options;
     const { wLr, nasnetLr, wMomentum: momentum, wWeightDecay: weightDecay, gradClip: maxNorm } = settings;
     const learningRate = side === 'search' ? wLr : nasnetLr;
-    const momentumIn = side === 'search' ? 'firstMoments' : 'secondMoments';
+    const momentumIn = side === 'search' ? 'momentum' : 'secondMoments';
     return { kind: 'sgd', parameters, groups, learningRate, momentum, momentumIn, weightDecay, maxNorm };
   }
 
