@@ -246,7 +246,8 @@ struct HypergradientCombination {
 
 // How images are augmented; nothing is where `random` is not set. Below 1, `share` is an image's own part of what
 // becomes of it; the rest is that of its partner.
-// Chances of an image's own are counted in these: they are compared with the 31 bits of a word that no other choice takes.
+// Chances of an image's own are counted in these: they are compared with the 31 bits of a word that no other choice
+// takes.
 constexpr uint32_t kCertain = uint32_t{1} << 31;
 
 struct GatherSettings {

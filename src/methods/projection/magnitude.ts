@@ -13,19 +13,24 @@ export function byMagnitude(
 ): Standing {
   return of.reduce((before, [cell, place]) => {
     const turn: Turn = { kind, cell, place, isFirst: true, isLast: true };
-    const { name, edges } = selectable.tables[cell];
-    const own = { ...before, scores: [], rounds: [], remaining: [] };
-    if (kind === 'operation') return withOperation(selectable, own, turn, largest(mixing[name][place]));
-    const weight = (row: number) => Math.max(...mixing[name][row]);
-    const rows = edges.flatMap((edge, row) => (edge.node === place ? [row] : []));
-    const kept = rows.toSorted((a, b) => weight(b) - weight(a)).slice(0, keptInputs);
-    return withInputs(
-      selectable,
-      own,
-      turn,
-      kept.toSorted((a, b) => a - b),
-    );
+    const own = withoutScores(before);
+    const weights = mixing[selectable.tables[cell].name];
+    if (kind === 'operation') return withOperation(selectable, own, turn, largest(weights[place]));
+    return withInputs(selectable, own, turn, strongest(selectable, turn, weights));
   }, standing);
+}
+
+/** What a round scored belongs to the decision before; this one scores nothing. */
+function withoutScores(standing: Standing): Standing {
+  return { ...standing, scores: [], rounds: [], remaining: [] };
+}
+
+/** The rows of the node's inputs that stay, in the order of rows. */
+function strongest(selectable: Selectable, { cell, place }: Turn, weights: readonly (readonly number[])[]): number[] {
+  const weight = (row: number) => Math.max(...weights[row]);
+  const rows = selectable.tables[cell].edges.flatMap((edge, row) => (edge.node === place ? [row] : []));
+  const kept = rows.toSorted((a, b) => weight(b) - weight(a)).slice(0, keptInputs);
+  return kept.toSorted((a, b) => a - b);
 }
 
 function largest(weights: readonly number[]): number {
