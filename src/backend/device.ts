@@ -46,6 +46,8 @@ export interface Augmentation {
   readonly flip: boolean;
   /** Side in pixels of a square set to zero after normalisation at a random place; 0 for none. */
   readonly cutout: number;
+  /** How probable it is that an image has such a square, each by itself; 1 when absent. */
+  readonly cutoutProbability?: number;
   /** Absent when nothing is random. */
   readonly stream?: StreamKey;
   /**

@@ -18,7 +18,7 @@ export const genotypes: Readonly<Record<string, GenotypeByType>> = {
   ...comparedGenotypes,
   ...skipConnectionGenotypes,
   ...stacnasGenotypes,
+  ...cdartsGenotypes,
   ...dartsPtGenotypes,
   ...sdartsGenotypes,
-  ...cdartsGenotypes,
 };
