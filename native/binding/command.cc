@@ -66,7 +66,7 @@ PassCommand read_pass(const Device& device, const Napi::Object& value) {
   command.read = integers(value.Get("read"), "read");
   command.output_gradient = optional_floats(value, "outputGradient");
   command.ranges = read_ranges(value.Get("ranges"));
-  command.accumulate = boolean(value, "accumulate");
+  command.added = {read_ranges(value.Get("addedRanges")), boolean(value, "addsAlpha")};
   command.profile = boolean(value, "profile");
   return command;
 }
@@ -114,6 +114,16 @@ AdamCommand read_adam(const Device& device, const Napi::Object& value) {
   command.settings.weight_decay = number(value, "weightDecay");
   command.settings.max_norm = number(value, "maxNorm");
   command.settings.step = integer(value, "step");
+  return command;
+}
+
+ClipCommand read_clip(const Device& device, const Napi::Object& value) {
+  const auto held = from_handle_of<DeviceParameters>(device, value.Get("parameters"));
+  ClipCommand command;
+  command.device = held->device;
+  command.parameters = held->parameters;
+  command.parts = {read_ranges(value.Get("ranges")), boolean(value, "alpha")};
+  command.settings.max_norm = number(value, "maxNorm");
   return command;
 }
 
@@ -179,6 +189,7 @@ Command read_command(const Device& device, const Napi::Object& value) {
   if (kind == "hypergradient") return read_hypergradient(device, value);
   if (kind == "sgd") return read_sgd(device, value);
   if (kind == "adam") return read_adam(device, value);
+  if (kind == "clip") return read_clip(device, value);
   if (kind == "average") return read_average(device, value);
   if (kind == "penalty") return read_penalty(device, value);
   if (kind == "copy") return read_copy(device, value);

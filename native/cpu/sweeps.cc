@@ -52,6 +52,13 @@ void sgd(Stream& stream, const SgdUpdate& update) {
   });
 }
 
+void clip(Stream& stream, const GradientClip& call) {
+  const Vec factor = splat(clip_factor(*call.squared_norm, call.settings->max_norm));
+  sweep(stream, call.count, [&](int64_t i, Lanes lanes) {
+    store_first(call.gradients + i, factor * load_first(call.gradients + i, lanes), lanes);
+  });
+}
+
 void average(Stream& stream, const AverageUpdate& update) {
   const Vec decay = splat(update.settings->decay), rest = splat(1 - update.settings->decay);
   sweep(stream, update.count, [&](int64_t i, Lanes lanes) {
@@ -121,6 +128,7 @@ const Sweeps sweep_kernels = {
     .squared_norm_workspace_bytes = squared_norm_workspace_bytes,
     .sgd = sgd,
     .adam = adam,
+    .clip = clip,
     .average = average,
     .accumulate = accumulate,
     .unrolled_step = unrolled_step,

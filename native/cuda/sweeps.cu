@@ -64,6 +64,15 @@ void sgd(Stream& stream, const SgdUpdate& update) {
   launch(CudaStream::of(stream), sgd_kernel, a_thread_each(update.count), update);
 }
 
+__global__ void __launch_bounds__(kThreads) clip_kernel(GradientClip c) {
+  const float factor = clip_factor(*c.squared_norm, c.settings->max_norm);
+  for_grid(c.count, [&](Index i) { c.gradients[i] *= factor; });
+}
+
+void clip(Stream& stream, const GradientClip& call) {
+  launch(CudaStream::of(stream), clip_kernel, a_thread_each(call.count), call);
+}
+
 __global__ void __launch_bounds__(kThreads) average_kernel(AverageUpdate u) {
   const float decay = u.settings->decay, rest = 1 - decay;
   for_grid(u.count, [&](Index i) { u.average[i] = decay * u.average[i] + rest * u.values[i]; });
@@ -142,6 +151,7 @@ const Sweeps sweep_kernels = {
     .squared_norm_workspace_bytes = squared_norm_workspace_bytes,
     .sgd = sgd,
     .adam = adam,
+    .clip = clip,
     .average = average,
     .accumulate = accumulate,
     .unrolled_step = unrolled_step,

@@ -51,6 +51,7 @@ void check(const PassCommand& command) {
   const Program& program = *command.program;
   check_parameters(program, *command.parameters);
   check_ranges("gradients", command.ranges, program.graph().weight_elements);
+  check_ranges("gradients", command.added.ranges, program.graph().weight_elements);
   program.check(command.batch);
   for (int id : command.read) {
     if (id < 0 || id >= static_cast<int>(program.graph().nodes.size())) fail("read", "expected a node but got ", id);
@@ -132,6 +133,12 @@ void check(const AdamCommand& command) {
   check_least("adam", "the weight decay", settings.weight_decay, 0);
   check_positive("adam", "the largest norm", settings.max_norm);  // infinite where nothing is clipped
   check_least("adam", "the step", static_cast<double>(settings.step), 1);
+}
+
+void check(const ClipCommand& command) {
+  if (command.parts.ranges.empty() && !command.parts.alpha) fail("clip", "expected something to clip");
+  check_ranges("clip", command.parts.ranges, command.parameters->elements(Arena::kWeights));
+  check_positive("clip", "the largest norm", command.settings.max_norm);
 }
 
 void check(const AverageCommand& command) {
@@ -396,6 +403,11 @@ class Execution {
     if (clips(command)) prepared.result = results_++;
   }
 
+  void prepare(const ClipCommand& command, Prepared& prepared, const Batch*&, const Batch*&) {
+    prepared.settings = memory_.add(command.settings);
+    prepared.result = results_++;
+  }
+
   void prepare(const AverageCommand& command, Prepared& prepared, const Batch*&, const Batch*&) {
     prepared.settings = memory_.add(command.settings);
   }
@@ -464,8 +476,9 @@ class Execution {
            << ' ';
       if (const auto* pass = std::get_if<PassCommand>(&command)) {
         text << pass->program->serial() << ' ' << static_cast<int>(pass->kind) << ' '
-             << static_cast<int>(pass->statistics) << ' ' << dataset(pass->batch) << ' ' << pass->accumulate;
+             << static_cast<int>(pass->statistics) << ' ' << dataset(pass->batch);
         describe(pass->ranges, text);
+        describe(pass->added, text);
         describe(pass->mixing, text);
       } else if (const auto* hyper = std::get_if<HypergradientCommand>(&command)) {
         text << hyper->program->serial() << ' ' << dataset(hyper->train) << ' ' << dataset(hyper->validation);
@@ -479,6 +492,8 @@ class Execution {
       } else if (const auto* adam = std::get_if<AdamCommand>(&command)) {
         text << clips(*adam) << ' ' << adam->moved.alpha;
         describe(adam->moved.ranges, text);
+      } else if (const auto* clip = std::get_if<ClipCommand>(&command)) {
+        describe(clip->parts, text);
       } else if (const auto* copy = std::get_if<CopyCommand>(&command)) {
         text << copy->target->serial();
         for (const auto& [arena, from, to, count] : copy->parts) {
@@ -494,6 +509,11 @@ class Execution {
 
   static void describe(const std::vector<WeightRange>& ranges, std::ostringstream& text) {
     for (const auto& [offset, count] : ranges) text << " r" << offset << ':' << count;
+  }
+
+  static void describe(const GradientParts& parts, std::ostringstream& text) {
+    text << ' ' << parts.alpha;
+    describe(parts.ranges, text);
   }
 
   // Candidates of weight 0 do not run: which they are belongs to a run, the other weights lie in the step's memory.
@@ -517,19 +537,19 @@ class Execution {
     request.ranges = command.ranges;
     request.profile = command.profile;
     request.recording = recording_;
-    if (command.accumulate) keep_gradients(command);
+    keep_gradients(command);
     prepared.pass = command.program->run(request, *command.parameters, cancelled_);
-    if (command.accumulate) add_kept_gradients(command);
+    add_kept_gradients(command);
   }
 
   // Kernels overwrite gradients: those that a pass is added to stand aside meanwhile.
   void keep_gradients(const PassCommand& command) {
     const Parameters& parameters = *command.parameters;
-    for (const auto& [offset, count] : added_ranges(command)) {
+    for (const auto& [offset, count] : command.added.ranges) {
       device_.backend->copy(parameters.scratch(Scratch::kKept) + offset,
                             parameters.data(Arena::kWeightGradients) + offset, count * sizeof(float));
     }
-    if (!adds_alpha(command)) return;
+    if (!command.added.alpha) return;
     const Buffer& kept = parameters.alpha_memory().kept;
     device_.backend->copy(kept.as<float>(), parameters.data(Arena::kAlphaGradients), kept.bytes());
   }
@@ -537,22 +557,13 @@ class Execution {
   void add_kept_gradients(const PassCommand& command) {
     const Parameters& parameters = *command.parameters;
     Backend& backend = *device_.backend;
-    for (const auto& [offset, count] : added_ranges(command)) {
+    for (const auto& [offset, count] : command.added.ranges) {
       backend.sweeps().accumulate(backend.stream(), parameters.data(Arena::kWeightGradients) + offset,
                                   parameters.scratch(Scratch::kKept) + offset, count);
     }
-    if (!adds_alpha(command)) return;
+    if (!command.added.alpha) return;
     backend.sweeps().accumulate(backend.stream(), parameters.data(Arena::kAlphaGradients),
                                 parameters.alpha_memory().kept.as<float>(), parameters.elements(Arena::kAlpha));
-  }
-
-  static bool adds_alpha(const PassCommand& command) {
-    return command.kind != PassKind::kWeights && command.parameters->elements(Arena::kAlpha) > 0;
-  }
-  static std::vector<WeightRange> added_ranges(const PassCommand& command) {
-    if (command.kind == PassKind::kAlpha) return {};
-    if (!command.ranges.empty()) return command.ranges;
-    return {{0, command.parameters->elements(Arena::kWeights)}};
   }
 
   void queue(const HypergradientCommand& command, Prepared& prepared) {
@@ -611,6 +622,28 @@ class Execution {
     }
   }
 
+  void queue(const ClipCommand& command, const Prepared& prepared) {
+    Backend& backend = *device_.backend;
+    const Parameters& parameters = *command.parameters;
+    std::vector<std::pair<float*, int64_t>> pieces;
+    for (const auto& [offset, count] : command.parts.ranges) {
+      pieces.emplace_back(parameters.data(Arena::kWeightGradients) + offset, count);
+    }
+    if (command.parts.alpha) {
+      pieces.emplace_back(parameters.data(Arena::kAlphaGradients), parameters.elements(Arena::kAlpha));
+    }
+    double* norm = memory_.number_address(prepared.result);
+    bool adds = false;
+    for (const auto& [gradients, count] : pieces) {
+      backend.sweeps().squared_norm(backend.stream(), gradients, count, norm, parameters.norm_workspace(),
+                                    std::exchange(adds, true));
+    }
+    const auto* settings = memory_.address<ClipSettings>(prepared.settings);
+    for (const auto& [gradients, count] : pieces) {
+      backend.sweeps().clip(backend.stream(), {gradients, count, norm, settings});
+    }
+  }
+
   void queue(const AverageCommand& command, const Prepared& prepared) {
     for (const WeightRange& range : command.ranges) move_average(command, prepared, Arena::kWeights, range);
     const int64_t buffers = command.parameters->elements(Arena::kBuffers);
@@ -662,16 +695,16 @@ class Execution {
       outcome.terms.push_back(memory_.loss(prepared.result + term).loss);
     }
   }
-  Outcome outcome(const SgdCommand&, const Prepared& prepared) const {
+  Outcome outcome(const SgdCommand&, const Prepared& prepared) const { return with_norm(prepared); }
+  Outcome outcome(const ClipCommand&, const Prepared& prepared) const { return with_norm(prepared); }
+  Outcome with_norm(const Prepared& prepared) const {
     Outcome outcome;
     outcome.gradient_norm = std::sqrt(memory_.number(prepared.result));
     return outcome;
   }
   static bool clips(const AdamCommand& command) { return std::isfinite(command.settings.max_norm); }
   Outcome outcome(const AdamCommand& command, const Prepared& prepared) const {
-    Outcome outcome;
-    if (clips(command)) outcome.gradient_norm = std::sqrt(memory_.number(prepared.result));
-    return outcome;
+    return clips(command) ? with_norm(prepared) : Outcome{};
   }
   Outcome outcome(const AverageCommand&, const Prepared&) const { return {}; }
   Outcome outcome(const CopyCommand&, const Prepared&) const { return {}; }

@@ -10,6 +10,18 @@
 
 namespace dartsmith {
 
+// What an optimiser moves: parts of the weights or of alpha, with their gradients and their moments.
+struct Moved {
+  bool alpha = false;
+  std::vector<WeightRange> ranges;
+};
+
+// Gradients of parts of the weights and, where told, of alpha.
+struct GradientParts {
+  std::vector<WeightRange> ranges;
+  bool alpha = false;
+};
+
 struct PassCommand {
   std::shared_ptr<Program> program;
   std::shared_ptr<Parameters> parameters;
@@ -20,14 +32,8 @@ struct PassCommand {
   std::vector<int> read;
   std::vector<float> output_gradient;
   std::vector<WeightRange> ranges;  // of the weights whose gradients are wanted; all without one
-  bool accumulate = false;          // adds to the gradients that are there
+  GradientParts added;                   // whose gradients are added to those that are there
   bool profile = false;
-};
-
-// What an optimiser moves: parts of the weights or of alpha, with their gradients and their moments.
-struct Moved {
-  bool alpha = false;
-  std::vector<WeightRange> ranges;
 };
 
 struct HypergradientCommand {
@@ -52,6 +58,14 @@ struct AdamCommand {
   std::shared_ptr<Parameters> parameters;
   Moved moved;
   AdamSettings settings{};
+};
+
+// Scales gradients so that the norm of all together is at most the largest one.
+struct ClipCommand {
+  std::shared_ptr<Device> device;
+  std::shared_ptr<Parameters> parameters;
+  GradientParts parts;
+  ClipSettings settings{};
 };
 
 // Moves averages of parts of the weights, or of all and of buffers, towards the parameters' own.
@@ -89,8 +103,8 @@ struct CopyCommand {
   std::vector<CopiedPart> parts;
 };
 
-using Command = std::variant<PassCommand, HypergradientCommand, SgdCommand, AdamCommand, AverageCommand, PenaltyCommand,
-                             CopyCommand>;
+using Command = std::variant<PassCommand, HypergradientCommand, SgdCommand, AdamCommand, ClipCommand, AverageCommand,
+                             PenaltyCommand, CopyCommand>;
 
 struct Outcome {
   std::optional<LossResult> loss;

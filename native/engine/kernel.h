@@ -197,6 +197,18 @@ DARTSMITH_ANY_DEVICE float clip_factor(double squared_norm, double max_norm) {
   return ratio < 1 ? static_cast<float>(ratio) : 1.0f;
 }
 
+struct ClipSettings {
+  double max_norm;
+};
+
+// gradients *= clip_factor
+struct GradientClip {
+  float* gradients;
+  int64_t count;
+  const double* squared_norm;  // of all that are clipped together
+  const ClipSettings* settings;
+};
+
 struct AverageSettings {
   float decay;
 };
@@ -324,6 +336,7 @@ struct Sweeps {
   size_t (*squared_norm_workspace_bytes)(int64_t count);
   void (*sgd)(Stream&, const SgdUpdate&);
   void (*adam)(Stream&, const AdamUpdate&);
+  void (*clip)(Stream&, const GradientClip&);
   void (*average)(Stream&, const AverageUpdate&);
   // target += values
   void (*accumulate)(Stream&, float* target, const float* values, int64_t count);

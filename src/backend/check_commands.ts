@@ -131,6 +131,14 @@ const groupsOfGradients: FieldCheck = (name, value, { command }) => {
     throw unexpected(name, 'none for gradients of alpha', 'some');
 };
 
+const accumulate: FieldCheck = (name, value, { command }) => {
+  if (!Array.isArray(value)) return checkOptional(name, value, aBoolean);
+  groupsOfGradients(name, value, { command } as Place);
+  const wanted = (command['groups'] as string[] | undefined) ?? value;
+  const other = value.find((group) => !wanted.includes(group));
+  if (other !== undefined) throw invalid(name, 'groups whose gradients are wanted', other);
+};
+
 const groups: FieldCheck = (name, value, { command }) => {
   checkGroups(name, value, command['parameters'] as Parameters);
   if (value !== undefined && movedOf(command) === 'alpha') throw unexpected(name, 'none of alpha', 'some');
@@ -239,7 +247,7 @@ const table: Readonly<Record<Command['kind'], FieldChecks>> = {
     batch,
     target: meets(oneOf(['weights', 'alpha', 'both'])),
     groups: groupsOfGradients,
-    accumulate: mayMeet(aBoolean),
+    accumulate,
     statistics: mayMeet(statistics),
     read,
     ...passFields,
@@ -263,6 +271,7 @@ const table: Readonly<Record<Command['kind'], FieldChecks>> = {
     momentumIn: mayMeet(oneOf(momentumPlaces)),
     maxNorm: meets(maxNorm),
   },
+  clip: { parameters, groups, alpha: mayMeet(aBoolean), maxNorm: meets(maxNorm) },
   average: { parameters, averages, groups, decay: meets(aNumber(0, 1)) },
   penalty: {
     parameters,

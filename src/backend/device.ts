@@ -106,8 +106,11 @@ export interface GradientsCommand {
    * groups that the pass does not reach, or that the graph does not have, get gradients of 0. All when absent.
    */
   readonly groups?: readonly string[];
-  /** Adds to the gradients that are there, as of another micro-batch, in place of writing over them; false when absent. */
-  readonly accumulate?: boolean;
+  /**
+   * Adds to the gradients that are there, as of another micro-batch, in place of writing over them: all that are wanted, or those of some
+   * of the groups, and of alpha then none. False when absent.
+   */
+  readonly accumulate?: boolean | readonly string[];
   /** `moving` when absent: training. No gradient flows through `running` ones: those of evaluation. */
   readonly statistics?: PassStatistics;
   readonly mixing?: Mixing;
@@ -184,6 +187,18 @@ export const momentumPlaces = ['momentum', 'secondMoments'] as const;
 
 /** One of {@link momentumPlaces}. */
 export type MomentumPlace = (typeof momentumPlaces)[number];
+
+/** Scales gradients so that the norm of all together is at most `maxNorm`, as optimisers do with what they move. */
+export interface ClipCommand {
+  readonly kind: 'clip';
+  readonly parameters: Parameters;
+  /** Groups of the weights; all when absent. */
+  readonly groups?: readonly string[];
+  /** Whether alpha's count too; false when absent. */
+  readonly alpha?: boolean;
+  /** Above 0; Infinity to measure the norm only. */
+  readonly maxNorm: number;
+}
 
 /**
  * Moves averages of weights and buffers towards the parameters' own: average = decay·average + (1 - decay)·value. A decay of (n - 1) / n in
@@ -277,6 +292,7 @@ export type Command =
   | HypergradientCommand
   | SgdCommand
   | AdamCommand
+  | ClipCommand
   | AverageCommand
   | PenaltyCommand
   | CopyCommand
@@ -306,7 +322,7 @@ export interface Outcome {
   readonly terms?: readonly number[];
   /** Samples whose largest logit is the label's. */
   readonly correct?: number;
-  /** Norm of the gradient before clipping (sgd, and adam with `maxNorm`). */
+  /** Norm of the gradient before clipping (sgd, clip, and adam with `maxNorm`). */
   readonly gradientNorm?: number;
   /** Without its weight (penalty). */
   readonly penalty?: number;

@@ -1,4 +1,4 @@
-import type { AdamCommand, SgdCommand } from './device.ts';
+import type { AdamCommand, ClipCommand, SgdCommand } from './device.ts';
 import { type WeightRange, weightRanges } from './parameter_map.ts';
 
 /** The parts of an arena that an optimiser moves. */
@@ -14,4 +14,14 @@ const usual = { sgd: 'weights', adam: 'alpha' } as const;
 export function movedParts({ kind, parameters, of = usual[kind], groups }: SgdCommand | AdamCommand): MovedParts {
   const { map } = parameters;
   return { of, ranges: of === 'alpha' ? [{ offset: 0, size: map.totals.alpha }] : weightRanges(map, groups) };
+}
+
+/** The gradients that a checked command clips: parts of the weights' and, where there is any, all of alpha's. */
+export function clippedParts({
+  parameters,
+  groups,
+  alpha = false,
+}: ClipCommand): Omit<MovedParts, 'of'> & { alpha: boolean } {
+  const { map } = parameters;
+  return { ranges: weightRanges(map, groups), alpha: alpha && map.totals.alpha > 0 };
 }

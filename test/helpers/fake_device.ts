@@ -147,6 +147,14 @@ function run(command: Command): Outcome {
       }
       return { gradientNorm: norm };
     }
+    case 'clip': {
+      const arenas = storeOf(command.parameters);
+      const parts = command.alpha ? [arenas.weightGradients, arenas.alphaGradients] : [arenas.weightGradients];
+      const norm = Math.sqrt(parts.flatMap((part) => [...part]).reduce((sum, g) => sum + g * g, 0));
+      const scale = Math.min(1, command.maxNorm / (norm + 1e-6));
+      for (const part of parts) for (let i = 0; i < part.length; i++) part[i] *= scale;
+      return { gradientNorm: norm };
+    }
     case 'average': {
       const [from, to] = [storeOf(command.parameters), storeOf(command.averages)];
       for (const arena of ['weights', 'buffers'] as const) {

@@ -92,6 +92,7 @@ const hypergradient = {
   ...{ learningRate: 0.1, momentum: 0.9, weightDecay: 0, radius: 0.01 },
 };
 const weightsMoved = { alpha: false, ranges: [[0, 128]] };
+const clip = { kind: 'clip', parameters, ranges: weightsMoved.ranges, alpha: true, maxNorm: 5 };
 const sgd = { kind: 'sgd', parameters, ...weightsMoved, learningRate: 0.1, momentum: 0.9, weightDecay: 0, maxNorm: 5 };
 const adam = {
   kind: 'adam',
@@ -150,7 +151,9 @@ const sound = {
   'a penalty of no rows': () => execute({ ...penalty, rows: [] }),
   'a copy': () => execute(copy),
   'a copy of nothing': () => execute({ ...copy, parts: [] }),
-  'gradients of some weights, added': () => run({ pass: 1, statistics: 'moving', ranges: [[0, 16]], accumulate: true }),
+  'gradients of some weights, added': () =>
+    run({ pass: 1, statistics: 'moving', ranges: [[0, 16]], addedRanges: [[0, 8]] }),
+  'a clip of gradients': () => execute(clip),
   'gradients of weights that nobody has': () => run({ pass: 1, statistics: 'moving', ranges: [[120, 8]] }),
   'a survey of CUDA': () => addon.surveyCuda(),
   'a survey of CUDA with arguments': () => addon.surveyCuda(device, null, 7),
@@ -462,6 +465,13 @@ const hostile = {
   'a hypergradient of a graph without a loss': () => execute({ ...hypergradient, program: headless }),
   'a hypergradient without a radius': () => execute({ ...hypergradient, radius: undefined }),
   'a hypergradient with half a batch': () => execute({ ...hypergradient, validation: { inputs: [] } }),
+  'a clip of no parameters': () => execute({ ...clip, parameters: program }),
+  'a clip of nothing': () => execute({ ...clip, ranges: [], alpha: false }),
+  'a clip past its arena': () => execute({ ...clip, ranges: [[1, 2 ** 40]] }),
+  'a clip before its arena': () => execute({ ...clip, ranges: [[-1, 4]] }),
+  'a clip to NaN': () => execute({ ...clip, maxNorm: Number.NaN }),
+  'a clip to 0': () => execute({ ...clip, maxNorm: 0 }),
+  'gradients added past their arena': () => run({ pass: 1, statistics: 'moving', addedRanges: [[1, 2 ** 40]] }),
   'an sgd step of no parameters': () => execute({ ...sgd, parameters: program }),
   'an sgd step with a text for a rate': () => execute({ ...sgd, learningRate: '0.1' }),
   ...Object.fromEntries(

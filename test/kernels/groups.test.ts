@@ -86,6 +86,7 @@ describe.each(allBackends)('on $name', (backend) => {
   const read = (arena: Arena) => parameters.store.read(arena);
   const gradients = (step: number, fields: object = {}): Command =>
     ({ kind: 'gradients', program, batch: batchOf(step), target: 'both', ...fields }) as Command;
+  const clip = () => ({ kind: 'clip', parameters, maxNorm: 1 }) as const;
 
   it('weights of a group lie side by side, whatever their order in the graph', () => {
     const { map } = parameters;
@@ -209,6 +210,48 @@ describe.each(allBackends)('on $name', (backend) => {
       Float64Array.from(parts[0][name], (_, i) => parts.reduce((total, part) => total + part[name][i], 0));
     expectClose(await read('weightGradients'), sum('weights'), { name: 'weights', tolerance: 1e-6 });
     expectClose(await read('alphaGradients'), sum('alpha'), { name: 'alpha', tolerance: 1e-6 });
+  });
+
+  it('gradients of some groups add up while those of others and of alpha begin anew', async () => {
+    await device.execute([gradients(1)]);
+    const first = await read('weightGradients');
+    await device.execute([gradients(2)]);
+    const [second, alpha] = [await read('weightGradients'), await read('alphaGradients')];
+    await device.execute([gradients(1), gradients(2, { accumulate: ['cells'] })]);
+    const isAdded = belongs(['cells']);
+    const sum = Float64Array.from(second, (value, i) => value + (isAdded(i) ? first[i] : 0));
+    expectClose(await read('weightGradients'), sum, { name: 'weights', tolerance: 1e-6 });
+    expectSameBits(await read('alphaGradients'), alpha, 'alpha');
+  });
+
+  it.each<[string, { groups?: string[]; alpha?: boolean }]>([
+    ['all weights', {}],
+    ['a group', { groups: ['cells'] }],
+    ['groups and alpha', { groups: ['stem', 'weights'], alpha: true }],
+  ])('clips gradients of %s by the norm of all together', async (_, fields) => {
+    await device.execute([gradients(1)]);
+    const before = { weights: await read('weightGradients'), alpha: await read('alphaGradients') };
+    const isClipped = fields.groups === undefined ? () => true : belongs(fields.groups);
+    const squares = [...before.weights].filter((_, i) => isClipped(i)).concat(fields.alpha ? [...before.alpha] : []);
+    const norm = Math.sqrt(squares.reduce((sum, slope) => sum + slope * slope, 0));
+    const factor = Math.fround(0.25 * norm) / (norm + 1e-6);
+    const command = { ...clip(), ...fields, maxNorm: Math.fround(0.25 * norm) };
+    const [{ gradientNorm }] = await device.execute([command]);
+    expect(gradientNorm).toBeCloseTo(norm, 5);
+    const scaled = (values: Float32Array, holds: (i: number) => boolean) =>
+      Float64Array.from(values, (value, i) => (holds(i) ? factor * value : value));
+    expectClose(await read('weightGradients'), scaled(before.weights, isClipped), { name: 'weights', tolerance: 1e-6 });
+    expectClose(
+      await read('alphaGradients'),
+      scaled(before.alpha, () => fields.alpha === true),
+      {
+        name: 'alpha',
+        tolerance: 1e-6,
+      },
+    );
+    const now = await read('weightGradients');
+    await device.execute([{ ...command, maxNorm: Number.POSITIVE_INFINITY }]);
+    expectSameBits(await read('weightGradients'), now, 'clipped by nothing');
   });
 
   it('a pass over a graph without mixed operations finds no gradient of alpha, and adds none', async () => {
@@ -427,6 +470,19 @@ describe.each(allBackends)('on $name', (backend) => {
     ['no group', () => ({ ...gradients(1), groups: [] }), /commands\[0\]\.groups/],
     ['a group twice', () => ({ ...gradients(1), groups: ['stem', 'stem'] }), /each group once.*groups\[1\]/],
     ['groups of alpha', () => ({ ...gradients(1), target: 'alpha', groups: ['stem'] }), /none for gradients of alpha/],
+    [
+      'groups to add that are not wanted',
+      () => ({ ...gradients(1), groups: ['stem'], accumulate: ['cells'] }),
+      /wanted.*commands\[0\]\.accumulate/,
+    ],
+    [
+      'groups to add of alpha',
+      () => ({ ...gradients(1), target: 'alpha', accumulate: ['stem'] }),
+      /none for gradients/,
+    ],
+    ['a clip of what there is not', () => ({ ...clip(), groups: ['other'] }), /commands\[0\]\.groups/],
+    ['a clip to nothing', () => ({ ...clip(), maxNorm: 0 }), /commands\[0\]\.maxNorm/],
+    ['a clip of alpha that is no switch', () => ({ ...clip(), alpha: 1 }), /commands\[0\]\.alpha/],
     ['accumulate that is no switch', () => ({ ...gradients(1), accumulate: 1 }), /commands\[0\]\.accumulate/],
     ['a group to move that there is not', () => ({ ...sgd(), groups: ['other'] }), /commands\[0\]\.groups\[0\]/],
     ['a group to move twice', () => ({ ...sgd(), groups: ['stem', 'stem'] }), /each group once.*groups\[1\]/],

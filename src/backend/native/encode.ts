@@ -5,10 +5,18 @@ import type { Belongings } from '../belongings.ts';
 import { isGathered } from '../check_batch.ts';
 import { copiedParts } from '../copied_parts.ts';
 import { cutoutChance } from '../cutout_chance.ts';
-import type { Batch, Command, DropoutDraw, GradientTarget, Mixing, PenaltyCommand } from '../device.ts';
+import type {
+  Batch,
+  Command,
+  DropoutDraw,
+  GradientsCommand,
+  GradientTarget,
+  Mixing,
+  PenaltyCommand,
+} from '../device.ts';
 import { endsOf } from '../graph_ends.ts';
 import { givenRows } from '../mixing_rows.ts';
-import { movedParts } from '../moved_part.ts';
+import { clippedParts, movedParts } from '../moved_part.ts';
 import { normalisationTable } from '../normalisation.ts';
 import { arenas, type ParameterMap, type WeightRange, weightRanges } from '../parameter_map.ts';
 import type { Parameters } from '../parameters.ts';
@@ -127,6 +135,16 @@ function encodePenalty(command: PenaltyCommand, parameters: Handle): object {
   };
 }
 
+/** Whose gradients a pass adds to. */
+function encodeAdded({ program, target, groups, accumulate = false }: GradientsCommand): object {
+  const { map } = program.parameters;
+  const isOfWeights = accumulate !== false && target !== 'alpha';
+  return {
+    addedRanges: encodeRanges(isOfWeights ? weightRanges(map, accumulate === true ? groups : accumulate) : []),
+    addsAlpha: accumulate === true && target !== 'weights' && map.totals.alpha > 0,
+  };
+}
+
 /** One command; see native/binding/command.cc. */
 export function encodeCommand(command: Command, handles: Handles): object {
   const handleOf = (parameters: Parameters) => handles.of('parameters', parameters);
@@ -146,6 +164,11 @@ export function encodeCommand(command: Command, handles: Handles): object {
       inSecondMoments: command.kind === 'sgd' && command.momentumIn === 'secondMoments',
       maxNorm,
     };
+  }
+  if (command.kind === 'clip') {
+    const { kind, parameters, maxNorm } = command;
+    const { alpha, ranges } = clippedParts(command);
+    return { kind, parameters: handleOf(parameters), ranges: encodeRanges(ranges), alpha, maxNorm };
   }
   if (command.kind === 'copy') {
     const parts = copiedParts(command).map(({ arena, from, to, size }) => [arenas.indexOf(arena), from, to, size]);
@@ -177,7 +200,7 @@ export function encodeCommand(command: Command, handles: Handles): object {
         statistics: command.statistics ?? 'moving',
         read: command.read,
         ranges: command.groups && encodeRanges(weightRanges(program.parameters.map, command.groups)),
-        accumulate: command.accumulate,
+        ...encodeAdded(command),
       };
     case 'vjp':
       return {

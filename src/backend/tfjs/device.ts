@@ -30,7 +30,7 @@ import { type Arena, arenas } from '../parameter_map.ts';
 import { type ParameterStore, Parameters } from '../parameters.ts';
 import { CommandProgram, type Runner } from '../program.ts';
 import { gatherBatch } from './gather.ts';
-import { adam, average, hypergradient, sgd } from './optimisers.ts';
+import { adam, average, clip, hypergradient, sgd } from './optimisers.ts';
 import { type Arenas, type PassOptions, type PassResult, runPass } from './pass.ts';
 import { penalise } from './penalty.ts';
 import { type OpenPlatform, openPlatform, type Platform, platforms } from './platform.ts';
@@ -170,6 +170,8 @@ class TfjsDevice implements Device {
         return { gradientNorm: sgd(this.#arenasOf(command.parameters), command) };
       case 'adam':
         return { gradientNorm: adam(this.#arenasOf(command.parameters), command) };
+      case 'clip':
+        return { gradientNorm: clip(this.#arenasOf(command.parameters), command) };
       case 'average': {
         average(this.#arenasOf(command.averages), this.#arenasOf(command.parameters), command);
         return {};

@@ -1,6 +1,6 @@
 // Optimisers and the arithmetic of the hypergradient over whole arenas, as native/cpu/sweeps.cc has them.
-import type { AdamCommand, AverageCommand, HypergradientCommand, SgdCommand } from '../device.ts';
-import { movedParts } from '../moved_part.ts';
+import type { AdamCommand, AverageCommand, ClipCommand, HypergradientCommand, SgdCommand } from '../device.ts';
+import { clippedParts, movedParts } from '../moved_part.ts';
 import { type Arena, weightRanges } from '../parameter_map.ts';
 import type { Arenas } from './pass.ts';
 
@@ -25,6 +25,17 @@ export function sgd(arenas: Arenas, command: SgdCommand): number {
       values[i] -= command.learningRate * step;
     }
   }
+  return norm;
+}
+
+/** Scales gradients by the norm of all together, which it gives. */
+export function clip(arenas: Arenas, command: ClipCommand): number {
+  const { ranges, alpha } = clippedParts(command);
+  const parts = ranges.map(({ offset, size }) => arenas.weightGradients.subarray(offset, offset + size));
+  if (alpha) parts.push(arenas.alphaGradients);
+  const norm = normOf(...parts);
+  const factor = clipFactor(norm, command.maxNorm);
+  for (const gradients of parts) for (let i = 0; i < gradients.length; i++) gradients[i] *= factor;
   return norm;
 }
 

@@ -46,8 +46,8 @@ export interface PassOptions {
     readonly inputs: boolean;
     /** Of weights; all when absent. */
     readonly groups?: readonly string[];
-    /** Adds to the gradients that are there. */
-    readonly accumulate?: boolean;
+    /** Adds to the gradients that are there; of weights in some groups only, with a list. */
+    readonly accumulate?: boolean | readonly string[];
   };
   /** Of an output that is no loss. */
   readonly outputGradient?: Float32Array;
@@ -294,11 +294,13 @@ class Pass {
 
   #clear(): void {
     const { arenas, gradients, map } = this.#options;
-    if (gradients.accumulate) return;
+    const { accumulate } = gradients;
+    if (accumulate === true) return;
     if (gradients.alpha) arenas.alphaGradients.fill(0);
     if (!gradients.weights) return;
     for (const [group, { offset, size }] of map.groups) {
-      if (gradients.groups?.includes(group) ?? true) arenas.weightGradients.fill(0, offset, offset + size);
+      const isWanted = gradients.groups?.includes(group) ?? true;
+      if (isWanted && !(accumulate || []).includes(group)) arenas.weightGradients.fill(0, offset, offset + size);
     }
   }
 
