@@ -27,6 +27,21 @@ const optimizerSections: readonly Section[] = [
   { prefix: `${optimizerPrefix}alpha_variance.`, arena: 'alphaVariance', role: 'alpha' },
 ];
 
+const gradientPrefix = 'gradient.';
+
+const gradientSections: readonly Section[] = [
+  { prefix: gradientPrefix, arena: 'weightGradients', role: 'weight' },
+  { prefix: gradientPrefix, arena: 'alphaGradients', role: 'alpha' },
+];
+
+/** What a file holds of parameters beside their values. */
+export interface KeptState {
+  /** Momentum and Adam's moments. */
+  readonly optimizer: boolean;
+  /** Gradients, where the next step does not begin with new ones; false when absent. */
+  readonly gradients?: boolean;
+}
+
 interface Item {
   readonly name: string;
   readonly arena: Arena;
@@ -34,18 +49,23 @@ interface Item {
 }
 
 /** The arenas that a file is made of. */
-export function fileArenas(map: ParameterMap, optimizer: boolean): Arena[] {
-  return sections(map, optimizer).map(({ arena }) => arena);
+export function fileArenas(map: ParameterMap, kept: KeptState): Arena[] {
+  return sections(map, kept).map(({ arena }) => arena);
+}
+
+/** The arenas of an optimiser's state, and their elements. */
+export function optimizerArenas(map: ParameterMap): (readonly [Arena, number])[] {
+  return ownOptimizer(map).map(({ arena, role }) => [arena, map.totals[role]] as const);
 }
 
 /** A file's tensors from the arenas of {@link fileArenas}, in the order of sections, then of the graph. */
 export function* arenasToTensors(
   map: ParameterMap,
   arenas: ReadonlyMap<Arena, Float32Array>,
-  optimizer: boolean,
+  kept: KeptState,
 ): Steps<Map<string, TensorData>> {
   const tensors = new Map<string, TensorData>();
-  for (const { name, arena, place } of items(map, optimizer)) {
+  for (const { name, arena, place } of items(map, kept)) {
     const { spec, offset, size } = place;
     const values = arenas.get(arena)!.subarray(offset, offset + size);
     const shape = torchShape(spec.layout, spec.shape);
@@ -70,7 +90,7 @@ export function* tensorsToArenasSteps(
   tensors: ReadonlyMap<string, WeightTensor>,
   path: string,
 ): Steps<Map<Arena, Float32Array>> {
-  const expected = items(map, hasOptimizer(tensors.keys()));
+  const expected = items(map, keptIn([...tensors.keys()]));
   yield* checkNames(expected, tensors.keys(), path);
   for (const [index, { name, place }] of expected.entries()) {
     if (index % stepNames === 0) yield;
@@ -113,13 +133,20 @@ export function hasOptimizer(names: Iterable<string>): boolean {
   return false;
 }
 
-function sections({ secondMoments }: ParameterMap, optimizer: boolean): readonly Section[] {
-  if (!optimizer) return valueSections;
-  return [...valueSections, ...optimizerSections.filter(({ arena }) => arena !== 'variance' || secondMoments)];
+function keptIn(names: readonly string[]): KeptState {
+  return { optimizer: hasOptimizer(names), gradients: names.some((name) => name.startsWith(gradientPrefix)) };
 }
 
-function items(map: ParameterMap, optimizer: boolean): Item[] {
-  return sections(map, optimizer).flatMap(({ prefix, arena, role }) =>
+function sections(map: ParameterMap, { optimizer, gradients = false }: KeptState): readonly Section[] {
+  return [...valueSections, ...(optimizer ? ownOptimizer(map) : []), ...(gradients ? gradientSections : [])];
+}
+
+function ownOptimizer({ secondMoments }: ParameterMap): readonly Section[] {
+  return optimizerSections.filter(({ arena }) => arena !== 'variance' || secondMoments);
+}
+
+function items(map: ParameterMap, kept: KeptState): Item[] {
+  return sections(map, kept).flatMap(({ prefix, arena, role }) =>
     [...map.places]
       .filter(([, place]) => place.spec.role === role)
       .map(([name, place]) => ({ name: prefix + name, arena, place })),

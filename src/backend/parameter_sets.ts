@@ -4,22 +4,21 @@ import { writeFileAtomic } from '../io/atomic.ts';
 import { fileError } from '../io/file_error.ts';
 import { decodeSteps, encodeSteps, type TensorData, type WeightTensor } from '../io/safetensors.ts';
 import { inSlices } from '../slices.ts';
-import { averageName, hasOptimizer, tensorsToArenasSteps } from './parameter_file.ts';
+import { averageName, hasOptimizer, type KeptState, tensorsToArenasSteps } from './parameter_file.ts';
 import type { Arena, ParameterMap } from './parameter_map.ts';
 
 /** What a file needs of {@link Parameters}. */
 interface Stored {
   readonly map: ParameterMap;
   /** As a file has them. */
-  tensors(optimizer: boolean): Promise<Map<string, TensorData>>;
+  tensors(kept: KeptState): Promise<Map<string, TensorData>>;
   /** Whole arenas. */
   write(values: ReadonlyMap<Arena, Float32Array>): Promise<void>;
 }
 
-/** Parameters, and whether a file holds momentum and Adam's moments of them as well. */
-export interface ParameterSet<Of = Stored> {
+/** Parameters, and what a file holds of them beside their values. */
+export interface ParameterSet<Of = Stored> extends KeptState {
   readonly parameters: Of;
-  readonly optimizer: boolean;
 }
 
 /** By name; the first one's own does not show in a file. */
@@ -39,7 +38,7 @@ export async function saveParameterSets(
   metadata?: Readonly<Record<string, string>>,
 ): Promise<void> {
   // All are read at once: commands that come later must not show in a part of them.
-  const read = await Promise.all(Object.values(sets).map(({ parameters, optimizer }) => parameters.tensors(optimizer)));
+  const read = await Promise.all(Object.values(sets).map(({ parameters, ...kept }) => parameters.tensors(kept)));
   const prefixes = prefixesOf(sets);
   const tensors = new Map(
     read.flatMap((tensors, i) => [...tensors].map(([name, tensor]) => [prefixes[i] + name, tensor] as const)),

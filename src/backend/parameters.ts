@@ -17,7 +17,14 @@ import type { ParameterSpec } from '../graph/graph.ts';
 import { elementsOf } from '../graph/shape.ts';
 import type { TensorData, WeightTensor } from '../io/safetensors.ts';
 import { inSlices } from '../slices.ts';
-import { arenasToTensors, averageName, fileArenas, tensorsToArenasSteps } from './parameter_file.ts';
+import {
+  arenasToTensors,
+  averageName,
+  fileArenas,
+  type KeptState,
+  optimizerArenas,
+  tensorsToArenasSteps,
+} from './parameter_file.ts';
 import { type Arena, type ParameterMap, type ParameterPlace, valueArenas } from './parameter_map.ts';
 import {
   type LoadedFile,
@@ -124,6 +131,11 @@ export class Parameters implements Disposable {
     await this.write(await inSlices(tensorsToArenasSteps(this.map, tensors, source)));
   }
 
+  /** Momentum and Adam's moments are 0 again, as at first. */
+  async clearOptimizer(): Promise<void> {
+    await this.write(new Map(optimizerArenas(this.map).map(([arena, size]) => [arena, new Float32Array(size)])));
+  }
+
   /** Frees the arenas; later calls reject with BackendError. */
   dispose(): void {
     this.store.dispose();
@@ -134,10 +146,10 @@ export class Parameters implements Disposable {
   }
 
   /** As a file has them. @internal */
-  async tensors(optimizer: boolean): Promise<Map<string, TensorData>> {
-    const names = fileArenas(this.map, optimizer);
+  async tensors(kept: KeptState): Promise<Map<string, TensorData>> {
+    const names = fileArenas(this.map, kept);
     const values = await Promise.all(names.map((arena) => this.store.read(arena)));
-    return inSlices(arenasToTensors(this.map, new Map(names.map((arena, i) => [arena, values[i]])), optimizer));
+    return inSlices(arenasToTensors(this.map, new Map(names.map((arena, i) => [arena, values[i]])), kept));
   }
 
   /** Whole arenas. @internal */

@@ -29,6 +29,28 @@ export function splitIndices(count: number, trainPortion: number, seed: number, 
 }
 
 /**
+ * Halves each class: the first floor(n/2) of its n images in the file for weights, the rest for alpha; in the order of the file. By
+ * `fileOrder` false the halves are random, by a permutation a class. Throws ArgumentError where a half would be empty.
+ */
+export function splitClasses(labels: Int32Array, seed: number, fileOrder = true): SplitIndices {
+  const train = new Set<number>();
+  positionsByClass(labels).forEach((positions, label) => {
+    if (positions.length < 2) return;
+    const order = fileOrder
+      ? undefined
+      : permutation({ seed, purpose: 'split', epoch: 0, step: label }, positions.length);
+    const half = Math.floor(positions.length / 2);
+    for (let place = 0; place < half; place++) train.add(positions[order?.[place] ?? place]);
+  });
+  if (train.size === 0) throw invalid('byClass (--by-class)', 'false where no class has two images', true);
+  const all = Array.from(labels, (_, position) => position);
+  return {
+    train: Uint32Array.from(all.filter((position) => train.has(position))),
+    validation: Uint32Array.from(all.filter((position) => !train.has(position))),
+  };
+}
+
+/**
  * A dataset that is scored on a share of its training images, which it does not learn from: of each class by a seeded permutation,
  * at least one and never all; test images of its own are left alone. Throws ArgumentError for what is no share, or where no class
  * has two images.

@@ -1,17 +1,17 @@
 // The search network S and the evaluation network E of CDARTS (Yu et al., arXiv:2006.10724) over one set of parameters.
-import { aBoolean, anInteger, check, checkOptions } from '../checks.ts';
+import { aBoolean, anInteger, check, checkOptions, oneOf } from '../checks.ts';
 import { ArgumentError, invalid } from '../errors.ts';
 import { type CellType, cellName, cellTypes, type Genotype } from '../genotype/genotype.ts';
 import { checkGenotype } from '../genotype/rules.ts';
 import { GraphBuilder, type Tensor } from '../graph/builder.ts';
 import type { Graph } from '../graph/graph.ts';
-import { applyOperation, noneName } from '../operation/operations.ts';
+import { applyOperation, noneName, skipName } from '../operation/operations.ts';
 import { cdartsSkeleton, cdartsStyle, distillationHead, headName } from '../skeleton/cdarts.ts';
 import { cellTypesOf, stackCells } from '../skeleton/cell_stack.ts';
 import { type CellBuilder, checkStack, type Network, type StackOptions, type StemForm } from '../skeleton/skeleton.ts';
 import { type ResolvedEdge, type ResolvedSpace, resolveSpace, type SearchSpace } from '../space/space.ts';
 import { buildForSize } from './image_size.ts';
-import { declareTables, type Supernet, supernetCells } from './supernet.ts';
+import { declareTables, type NodeForm, nodeForms, type Supernet, supernetCells } from './supernet.ts';
 
 /** Options of {@link buildCyclicNetworks}; the defaults are those of the published search on CIFAR-10. */
 export interface CyclicOptions {
@@ -34,6 +34,14 @@ export interface CyclicOptions {
   readonly stemMultiplier?: number;
   /** Whether stem and distillation heads are the very same tensors in both; true when absent. */
   readonly shareModule?: boolean;
+  /** Whether the classifier is, too; false when absent. */
+  readonly shareClassifier?: boolean;
+  /** What a node of S makes of its edges; `sum` when absent, `mean` in the authors' code. */
+  readonly nodes?: NodeForm;
+  /** Whose ensemble weights are: each network has its own, or both have those of one name; `own` when absent. */
+  readonly ensemble?: 'own' | 'shared';
+  /** Whether an ensemble is the sum of its outputs, rather than one behind the other; false when absent. */
+  readonly ensembleSum?: boolean;
 }
 
 /** A network that also computes, of its distillation heads behind both reduction cells, the logits [classes]: their nodes' ids. */
@@ -44,8 +52,8 @@ export interface HeadedNetwork extends Network {
 /**
  * Both networks. Parameters are named as in NNI, those of S under `search.`, those of E under `evaluation.`; shared ones have their names in
  * S, and alpha none of the prefixes. Their weights lie in groups, one for each set of tensors that gets its first gradient at one time:
- * `search` and `evaluation` (cells and classifier), `stem` and `heads` (`search.stem`, `evaluation.heads`... where they are not shared),
- * and of E's candidates one for each {@link candidateGroup}.
+ * `search` and `evaluation` (cells), `stem`, `heads`, `classifier` and `ensemble` (`search.stem`, `evaluation.heads`... where they are not
+ * shared; unshared classifiers go with the cells), and of E's candidates one for each {@link candidateGroup}.
  */
 export interface CyclicNetworks {
   /** S by itself. Its output is the loss of its classifier, beside which heads run, so that their statistics move, but nothing learns. */
@@ -58,6 +66,18 @@ export interface CyclicNetworks {
   readonly evaluation: (decision: Genotype) => HeadedNetwork;
   /** Both on the same images, S and E with what a genotype has chosen: the loss that alpha and E follow together. */
   readonly joint: (decision: Genotype, losses: JointLosses) => JointNetwork;
+  /** What a genotype has chosen, in its order. Throws ArgumentError for what the space does not have. */
+  readonly choices: (decision: Genotype) => ChosenCandidate[];
+}
+
+/** A candidate that an edge takes. */
+export interface ChosenCandidate {
+  readonly type: CellType;
+  readonly node: number;
+  /** Of its weights. */
+  readonly group: string;
+  /** Whether it computes nothing: a skip connection of stride 1. */
+  readonly isIdentity: boolean;
 }
 
 /** How far two ensembles are apart, of the same sample. */
@@ -90,7 +110,7 @@ export function candidateGroup(type: CellType, row: number, candidate: number): 
 
 const optionNames = [
   ...['space', 'inputShape', 'classes', 'initChannels', 'evaluationChannels', 'layers', 'evaluationLayers'],
-  ...['stem', 'stemMultiplier', 'shareModule'],
+  ...['stem', 'stemMultiplier', 'shareModule', 'shareClassifier', 'nodes', 'ensemble', 'ensembleSum'],
 ];
 
 /** Below 3 a network has no two reductions, or no normal cell. */
@@ -103,23 +123,38 @@ export function buildCyclicNetworks(options: CyclicOptions): CyclicNetworks {
   const { layers = 8, evaluationLayers = 20, inputShape, classes, stem, stemMultiplier } = options;
   check('layers', layers, depths);
   check('evaluationLayers', evaluationLayers, depths);
-  check('shareModule', shareModule, aBoolean);
-  if (shareModule && evaluationChannels !== initChannels) {
-    throw invalid('evaluationChannels', `${initChannels}, as both networks share stem and heads,`, evaluationChannels);
+  const { shareClassifier = false, nodes = 'sum', ensemble = 'own', ensembleSum = false } = options;
+  for (const [name, value] of Object.entries({ shareModule, shareClassifier, ensembleSum }))
+    check(name, value, aBoolean);
+  check('nodes', nodes, oneOf(nodeForms));
+  check('ensemble', ensemble, oneOf(['own', 'shared']));
+  if ((shareModule || shareClassifier) && evaluationChannels !== initChannels) {
+    throw invalid('evaluationChannels', `${initChannels}, as both networks share modules,`, evaluationChannels);
   }
   const space = spaceOfPair(options.space ?? 'cdarts');
   const common = { classes, stem, stemMultiplier, affine: false };
   return buildForSize(inputShape, (shape) => {
-    const pair = new PairOfNetworks(space, shareModule, {
-      search: { ...common, inputShape: shape, initChannels, layers },
-      evaluation: { ...common, inputShape: shape, initChannels: evaluationChannels, layers: evaluationLayers },
-    });
+    const shared = {
+      stem: shareModule,
+      heads: shareModule,
+      classifier: shareClassifier,
+      ensemble: ensemble === 'shared',
+    };
+    const pair = new PairOfNetworks(
+      space,
+      { shared, nodes, ensembleSum },
+      {
+        search: { ...common, inputShape: shape, initChannels, layers },
+        evaluation: { ...common, inputShape: shape, initChannels: evaluationChannels, layers: evaluationLayers },
+      },
+    );
     return {
       search: pair.search(),
       candidates: pair.evaluation(kept).graph,
       layout: pair.joint(kept, layoutLosses).graph,
       joint: (decision, losses) => pair.joint(chosenBy(space, decision), losses),
       evaluation: (decision) => pair.evaluation(chosenBy(space, decision)),
+      choices: (decision) => choicesOf(space, decision),
     };
   });
 }
@@ -143,11 +178,19 @@ const kept: Choice = (_type, { candidates }) =>
   candidates.flatMap(({ name }, index) => (name === noneName ? [] : [index]));
 
 function chosenBy(space: ResolvedSpace, decision: Genotype): Choice {
+  const chosen = new Map(choicesOf(space, decision).map(({ type, row, candidate }) => [`${type}.${row}`, candidate]));
+  return (type, { row }) => {
+    const candidate = chosen.get(`${type}.${row}`);
+    return candidate === undefined ? [] : [candidate];
+  };
+}
+
+function choicesOf(space: ResolvedSpace, decision: Genotype) {
   checkGenotype(decision);
   if (decision.normal === undefined || decision.entries === 'triples') {
     throw new ArgumentError('expected a decision of pairs, a normal and a reduction cell, but got another genotype');
   }
-  const chosen = new Map<string, number>();
+  const choices: (ChosenCandidate & { readonly row: number; readonly candidate: number })[] = [];
   for (const type of cellTypes) {
     const { nodes } = decision[type];
     if (nodes.length !== space.nodes) throw invalid(`nodes of the ${cellName(type)}`, `${space.nodes}`, nodes.length);
@@ -155,19 +198,17 @@ function chosenBy(space: ResolvedSpace, decision: Genotype): Choice {
       for (const { operation, input } of entries) {
         const edge = space.edges[type].find((one) => one.node === node && one.input === input)!;
         const candidate = edge.candidates.findIndex(({ name }) => name === operation && name !== noneName);
-        const key = `${type}.${edge.row}`;
-        if (candidate < 0 || chosen.has(key)) {
+        const { row } = edge;
+        if (candidate < 0 || choices.some((other) => other.type === type && other.row === row)) {
           const names = edge.candidates.map(({ name }) => name).filter((name) => name !== noneName);
           throw invalid(`the edge ${type}.${node}.${input}`, `one of ${names.join(', ')}, once,`, operation);
         }
-        chosen.set(key, candidate);
+        const isIdentity = operation === skipName && space.skeleton.strideOf(type, input) === 1;
+        choices.push({ type, node, row, candidate, group: candidateGroup(type, row, candidate), isIdentity });
       }
     }
   }
-  return (type, { row }) => {
-    const candidate = chosen.get(`${type}.${row}`);
-    return candidate === undefined ? [] : [candidate];
-  };
+  return choices;
 }
 
 type Side = 'search' | 'evaluation';
@@ -185,22 +226,32 @@ interface Ends {
   readonly heads: readonly Tensor[];
 }
 
+/** Parts that both networks may have the same tensors in. */
+type Part = 'stem' | 'heads' | 'classifier' | 'ensemble';
+
+/** What a pair has of its own. */
+interface PairForm {
+  readonly shared: Readonly<Record<Part, boolean>>;
+  readonly nodes: NodeForm;
+  readonly ensembleSum: boolean;
+}
+
 class PairOfNetworks {
   readonly #space: ResolvedSpace;
-  readonly #shareModule: boolean;
+  readonly #form: PairForm;
   readonly #options: Readonly<Record<Side, StackOptions>>;
 
-  constructor(space: ResolvedSpace, shareModule: boolean, options: Readonly<Record<Side, StackOptions>>) {
+  constructor(space: ResolvedSpace, form: PairForm, options: Readonly<Record<Side, StackOptions>>) {
     for (const side of Object.values(options)) checkStack(side);
     this.#space = space;
-    this.#shareModule = shareModule;
+    this.#form = form;
     this.#options = options;
   }
 
   search(): CyclicNetworks['search'] {
     const builder = new GraphBuilder();
     const tables = declareTables(builder, this.#space);
-    const network = this.#alone(builder, 'search', supernetCells(this.#space, tables));
+    const network = this.#alone(builder, 'search', supernetCells(this.#space, tables, this.#form.nodes));
     return { ...network, space: this.#space, tables };
   }
 
@@ -222,10 +273,11 @@ class PairOfNetworks {
     const tables = declareTables(builder, this.#space);
     const images = builder.input('images', this.#options.search.inputShape);
     const given = (output: Tensor) => output;
-    const student = this.#stack(builder, images, 'search', supernetCells(this.#space, tables), given);
+    const cells = supernetCells(this.#space, tables, this.#form.nodes);
+    const student = this.#stack(builder, images, 'search', cells, given);
     const teacher = this.#stack(builder.reusing(), images, 'evaluation', this.#candidateCells(choice), given);
-    const taught = weighed(builder, 'search', student);
-    const teaching = weighed(builder, 'evaluation', teacher);
+    const taught = this.#ensemble(builder, 'search', student);
+    const teaching = this.#ensemble(builder, 'evaluation', teacher);
     const entropies = [student, teacher].map(({ logits }) => builder.softmaxCrossEntropy(logits));
     const parts = taught.map((logits, index) => distance(builder, logits, teaching[index], losses));
     const weights = [...entropies.map(() => 1 / losses.lossAlpha), ...parts.map(() => partWeight(taught, losses))];
@@ -246,8 +298,10 @@ class PairOfNetworks {
     const names = reductions(this.#options[headPart.owner].layers).map(headName);
     const heads: Tensor[] = [];
     const own = builder.within(side).inGroup(side);
+    const classifier = this.#form.shared.classifier ? this.#shared(builder, side, 'classifier').builder : own;
     const { logits } = stackCells(own, images, options, cells, cdartsStyle, {
       stem,
+      classifier,
       behind: (output, { kind }) => {
         if (kind !== 'reduce') return;
         const head = headPart.builder.within(names[heads.length]);
@@ -257,10 +311,21 @@ class PairOfNetworks {
     return { logits, heads };
   }
 
-  #shared(builder: GraphBuilder, side: Side, part: 'stem' | 'heads'): SharedPart {
-    const owner = this.#shareModule ? 'search' : side;
-    const group = this.#shareModule ? part : `${side}.${part}`;
-    return { builder: builder.within(owner).inGroup(group), owner };
+  #shared(builder: GraphBuilder, side: Side, part: Part): SharedPart {
+    const isShared = this.#form.shared[part];
+    const owner = isShared ? 'search' : side;
+    return { builder: builder.within(owner).inGroup(isShared ? part : `${side}.${part}`), owner };
+  }
+
+  /** The outputs of a network, each times its share in the ensemble: what the published code concatenates over the batch, or their sum. */
+  #ensemble(builder: GraphBuilder, side: Side, { heads, logits }: Ends): Tensor[] {
+    const outputs = [...heads, logits];
+    const { builder: own } = this.#shared(builder.reusing(), side, 'ensemble');
+    const initialiser = { kind: 'uniform', least: 0, bound: 1 / 3 } as const;
+    const weighed = outputs.map((output, index) =>
+      own.softmaxScale('ensemble_param', output, { count: outputs.length, index, initialiser }),
+    );
+    return this.#form.ensembleSum ? [builder.add(weighed)] : weighed;
   }
 
   #candidateCells(choice: Choice): CellBuilder {
@@ -282,21 +347,6 @@ class PairOfNetworks {
       return cell.concat(states.slice(2));
     };
   }
-}
-
-/** The group of a network's ensemble weights. */
-export function ensembleGroup(side: Side): string {
-  return `${side}.ensemble`;
-}
-
-/** The outputs of a network, each times its share in the ensemble: what the published code concatenates over the batch. */
-function weighed(builder: GraphBuilder, side: Side, { heads, logits }: Ends): Tensor[] {
-  const outputs = [...heads, logits];
-  const own = builder.reusing().within(side).inGroup(ensembleGroup(side));
-  const initialiser = { kind: 'uniform', least: 0, bound: 1 / 3 } as const;
-  return outputs.map((output, index) =>
-    own.softmaxScale('ensemble_param', output, { count: outputs.length, index, initialiser }),
-  );
 }
 
 function distance(

@@ -67,6 +67,12 @@ export function buildSupernet(options: SupernetOptions): Supernet {
   });
 }
 
+/** What a node makes of its edges. */
+export const nodeForms = ['sum', 'mean'] as const;
+
+/** One of {@link nodeForms}. */
+export type NodeForm = (typeof nodeForms)[number];
+
 /** Declares the architecture parameters of a space. */
 export function declareTables(builder: GraphBuilder, space: ResolvedSpace): Supernet['tables'] {
   return Object.fromEntries(Object.keys(space.edges).map((key) => [key, declareTable(builder, space, key)]));
@@ -79,14 +85,16 @@ function declareTable(builder: GraphBuilder, space: ResolvedSpace, key: CellKey)
   return { name: builder.alpha(name, rowLengths, space.alphaDeviation), rowLengths, edges };
 }
 
-/** Builds cells whose every edge computes all of its candidates and mixes them. */
-export function supernetCells(space: ResolvedSpace, tables: Supernet['tables']): CellBuilder {
+/** Builds cells whose every edge computes all of its candidates and mixes them; nodes sum their edges, or take the mean. */
+export function supernetCells(space: ResolvedSpace, tables: Supernet['tables'], nodes: NodeForm = 'sum'): CellBuilder {
   return (builder, inputs, place) => {
     const table = tables[space.sharedAlpha ? place.kind : place.layer];
     const states: Tensor[] = [...inputs];
     for (let node = 0; node < space.nodes; node++) {
       const edges = table.edges.filter((edge) => edge.node === node);
-      states.push(builder.add(edges.map((edge) => mixedEdge(builder, states[edge.input], edge, table, space, place))));
+      const outputs = edges.map((edge) => mixedEdge(builder, states[edge.input], edge, table, space, place));
+      const weights = nodes === 'mean' ? outputs.map(() => 1 / outputs.length) : undefined;
+      states.push(builder.add(outputs, { weights }));
     }
     return space.skeleton.cells === 'one' ? states[states.length - 1] : builder.concat(states.slice(2));
   };

@@ -28,6 +28,8 @@ export interface StackStyle {
 export interface StackExtras {
   /** Names the stem, which several networks of a graph may share; the network's own builder when absent. */
   readonly stem?: GraphBuilder;
+  /** The same of the classifier. */
+  readonly classifier?: GraphBuilder;
   /** Told the output of every cell. */
   readonly behind?: (output: Tensor, place: CellPlace, index: number) => void;
 }
@@ -50,7 +52,7 @@ export function stackCells(
   options: StackOptions,
   buildCell: CellBuilder,
   style: StackStyle,
-  { stem = builder, behind }: StackExtras = {},
+  { stem = builder, classifier = builder, behind }: StackExtras = {},
 ): StackEnds {
   let channels = options.initChannels;
   let { twoBack, oneBack, previousType } =
@@ -70,7 +72,7 @@ export function stackCells(
       auxiliary = auxiliaryHead(builder.within(style.auxiliaryHead(index)), oneBack, options);
     }
   }
-  const logits = builder.linear(style.classifier, builder.globalAvgPool(oneBack), options.classes);
+  const logits = classifier.linear(style.classifier, builder.globalAvgPool(oneBack), options.classes);
   return { logits, auxiliary };
 }
 

@@ -569,7 +569,7 @@ describe.each(allBackends)('on $name', (backend) => {
     expectClose(await read('weights'), weights, { name: 'weights', tolerance: 2e-6 });
     using other = await device.createParameters(graph, { seed: 4, secondMoments: true });
     using compiled = device.compile(graph, { batchSize, parameters: other });
-    await other.assign(await parameters.tensors(true), 'a file');
+    await other.assign(await parameters.tensors({ optimizer: true }), 'a file');
     await device.execute(steps(parameters, program, 3));
     await device.execute(steps(other, compiled, 3));
     for (const arena of ['weights', 'momentum', 'variance'] as const) {
@@ -600,7 +600,7 @@ describe.each(allBackends)('on $name', (backend) => {
         step: 1,
       },
     ]);
-    const tensors = await parameters.tensors(true);
+    const tensors = await parameters.tensors({ optimizer: true });
     expect(tensors.has('optimizer.variance.conv.weight')).toBe(true);
     using other = await device.createParameters(graph, { seed: 4, secondMoments: true });
     await other.assign(tensors, 'a file');

@@ -2,27 +2,40 @@
 import type { SplitIndices } from '../../data/split.ts';
 import type { CdartsSettings } from './settings.ts';
 
+/** A half of the training images. */
+export type Half = keyof SplitIndices;
+
 /** A batch of a half: in which pass over it, and where in that. */
 export interface BatchPlace {
+  readonly half: Half;
   readonly epoch: number;
   readonly step: number;
 }
 
+type BatchSettings = Pick<
+  CdartsSettings,
+  'batchSize' | 'stepsPerEpoch' | 'sampleRatio' | 'warmupEpochs' | 'nasnetWarmup' | 'nasnetWarmupHalf'
+>;
+
 /** The steps of a cycle's epochs, and the batches that they take; a half that is exhausted begins its next pass. */
 export class CycleBatches {
-  /** Of each part of an epoch. */
+  /** Of the warm-up's epochs, and of the joint part of each behind it. */
   readonly steps: number;
+  /** Of E alone, in each of these. */
+  readonly evaluationSteps: number;
   readonly #warmupEpochs: number;
-  readonly #batches: Readonly<Record<keyof SplitIndices, number>>;
+  readonly #evaluationHalf: Half;
+  readonly #batches: Readonly<Record<Half, number>>;
 
-  constructor(
-    split: SplitIndices,
-    { batchSize, stepsPerEpoch, warmupEpochs }: Pick<CdartsSettings, 'batchSize' | 'stepsPerEpoch' | 'warmupEpochs'>,
-  ) {
+  constructor(split: SplitIndices, settings: BatchSettings) {
+    const { batchSize, stepsPerEpoch, sampleRatio, warmupEpochs, nasnetWarmup, nasnetWarmupHalf } = settings;
     const batchesOf = (half: Uint32Array) => Math.ceil(half.length / batchSize);
     this.#batches = { train: batchesOf(split.train), validation: batchesOf(split.validation) };
     this.#warmupEpochs = warmupEpochs;
-    this.steps = stepsPerEpoch > 0 ? stepsPerEpoch : Math.min(this.#batches.train, this.#batches.validation);
+    this.#evaluationHalf = nasnetWarmupHalf;
+    const all = stepsPerEpoch > 0 ? stepsPerEpoch : Math.min(this.#batches.train, this.#batches.validation);
+    this.steps = Math.min(all, Math.floor(all * sampleRatio) + 1);
+    this.evaluationSteps = nasnetWarmup * this.steps;
   }
 
   /** Of step `step` of an epoch of the warm-up. */
@@ -30,18 +43,29 @@ export class CycleBatches {
     return this.#place('train', epoch * this.steps + step);
   }
 
-  /** The train half's batch of step `step` of an epoch behind the warm-up: first for E alone, then as many for both networks. */
-  train(epoch: number, step: number): BatchPlace {
-    return this.#place('train', (this.#warmupEpochs + 2 * epoch) * this.steps + step);
+  /** Of a step of E alone in an epoch behind the warm-up. */
+  evaluation(epoch: number, step: number): BatchPlace {
+    return this.#place(this.#evaluationHalf, this.#before(this.#evaluationHalf, epoch) + step);
   }
 
-  /** The validation half's batch of a joint step, of number `step` among those. */
-  validation(epoch: number, step: number): BatchPlace {
-    return this.#place('validation', epoch * this.steps + step);
+  /** Of a joint step, of number `step` among those of its epoch: a batch of each half. */
+  joint(epoch: number, step: number): Readonly<Record<Half, BatchPlace>> {
+    const placeOf = (half: Half) => {
+      const alone = half === this.#evaluationHalf ? this.evaluationSteps : 0;
+      return this.#place(half, this.#before(half, epoch) + alone + step);
+    };
+    return { train: placeOf('train'), validation: placeOf('validation') };
   }
 
-  #place(half: keyof SplitIndices, taken: number): BatchPlace {
+  /** Batches of a half that earlier epochs took, those of the warm-up included. */
+  #before(half: Half, epoch: number): number {
+    const warmup = half === 'train' ? this.#warmupEpochs * this.steps : 0;
+    const each = this.steps + (half === this.#evaluationHalf ? this.evaluationSteps : 0);
+    return warmup + epoch * each;
+  }
+
+  #place(half: Half, taken: number): BatchPlace {
     const batches = this.#batches[half];
-    return { epoch: Math.floor(taken / batches), step: taken % batches };
+    return { half, epoch: Math.floor(taken / batches), step: taken % batches };
   }
 }

@@ -1,6 +1,6 @@
 import { type AugmentSettings, checkAugmentation } from '../../augment/augment.ts';
 import { type Dataset, type ImageSet, sizeOption } from '../../data/dataset.ts';
-import { splitIndices } from '../../data/split.ts';
+import { splitClasses, splitIndices } from '../../data/split.ts';
 import { invalid } from '../../errors.ts';
 import { withFlip } from '../../learn/flipped_images.ts';
 import { buildCyclicNetworks, type CyclicNetworks } from '../../network/cyclic.ts';
@@ -46,11 +46,14 @@ async function describeCdarts(context: MethodContext<CdartsSettings>): Promise<M
   const { search } = networks;
   const regularised = regularisedEntries(search, {
     candidates: namesOf(settings.regularised, networks),
-    stridedSkips: false,
+    stridedSkips: settings.regularStridedSkips,
   });
   // Not before the networks: they may refuse the size.
   const dataset = await loadedWhole(paddedFor(withFlip(context.dataset, settings.flip), settings), context);
-  const split = splitIndices(dataset.train.labels.length, 0.5, seed, settings.fileOrder);
+  const { labels } = dataset.train;
+  const split = settings.byClass
+    ? splitClasses(labels, seed, settings.fileOrder)
+    : splitIndices(labels.length, 0.5, seed, settings.fileOrder);
   return {
     dataset,
     graphs: { search: search.graph, evaluation: networks.candidates },
@@ -63,11 +66,13 @@ async function describeCdarts(context: MethodContext<CdartsSettings>): Promise<M
 }
 
 function networksOf({ settings, dataset, space }: MethodContext<CdartsSettings>): CyclicNetworks {
-  const { initChannels, layers, evaluationLayers, stemMultiplier, shareModule } = settings;
+  const { initChannels, layers, evaluationLayers, stem, stemMultiplier, shareModule, nodes, ensembleSum } = settings;
   const { classes, train } = dataset;
-  const sizes = { initChannels, layers, evaluationLayers, stemMultiplier, shareModule };
+  const sizes = { initChannels, layers, evaluationLayers, stem, stemMultiplier };
+  const ensemble = settings.ensemble === 'own' ? 'own' : 'shared';
+  const form = { shareModule, shareClassifier: settings.shareFc, nodes, ensemble, ensembleSum } as const;
   return callingSize(sizeOption(dataset), () =>
-    buildCyclicNetworks({ space, inputShape: train.shape, classes, ...sizes }),
+    buildCyclicNetworks({ space, inputShape: train.shape, classes, ...sizes, ...form }),
   );
 }
 

@@ -74,7 +74,7 @@ export class Cycle implements Disposable {
     this.#reached = new ReachedGroups(reached, settings.passOver);
     this.#search = createProgramSet(device, networks.search.graph, parameters, settings.precision);
     this.#searchReaches = groupsOf(networks.search.graph).filter((group) => !isOfHeads(group));
-    const learning = groupsOf(networks.layout).filter((group) => !(settings.fixHead && isOfHeads(group)));
+    const learning = groupsOf(networks.layout).filter((group) => this.#learns(group));
     this.#moves = {
       search: new Set(learning.filter((group) => isMovedBy('search', group))),
       evaluation: new Set(learning.filter((group) => isMovedBy('evaluation', group))),
@@ -99,7 +99,7 @@ export class Cycle implements Disposable {
     const network = networks.joint(decision, losses);
     const reaches = {
       evaluation: groupsOf(alone.graph).filter((group) => !isOfHeads(group)),
-      joint: groupsOf(network.graph).filter((group) => !(settings.fixHead && isOfHeads(group))),
+      joint: groupsOf(network.graph).filter((group) => this.#learns(group)),
     };
     this.#decided = { evaluation: programs(alone.graph), joint: programs(network.graph), network, reaches };
     resources.move();
@@ -117,6 +117,7 @@ export class Cycle implements Disposable {
     return loneOutcome(
       await this.#device.execute([
         gradients(evaluation.programFor(batch.indices.length), batch, groups),
+        ...this.#clip(),
         this.#sgd('evaluation', groups),
       ]),
     );
@@ -129,22 +130,24 @@ export class Cycle implements Disposable {
     const moved = this.#reached.step(reaches.joint, this.#moves.evaluation);
     // Those of S stay until its own step, which clears them.
     const kept = settings.trainEnsemble ? ['search.ensemble'] : [];
+    const stale = settings.clipTogether
+      ? this.#reached.list.filter((group) => !this.#moves.evaluation.has(group))
+      : kept;
+    const pass = gradients(joint.programFor(validation.indices.length), validation, [...moved, ...stale]);
     const together: Command[] = [
-      {
-        ...gradients(joint.programFor(validation.indices.length), validation, [...moved, ...kept]),
-        target: 'both',
-      },
-      this.#sgd('evaluation', moved),
+      { ...pass, target: 'both', ...(settings.clipTogether && stale.length > 0 && { accumulate: stale }) },
       this.#penalty(regularWeight),
+      ...this.#clip(),
+      this.#sgd('evaluation', moved),
       this.#alphaStep(update),
     ];
     const outcomes = await this.#device.execute([...together, ...this.#searchCommands(train, kept)]);
-    const [both, evaluation, penalty] = outcomes;
+    const [both, penalty, clipped] = outcomes;
     const alone = loneOutcome(outcomes.slice(together.length));
     const { terms = [] } = both;
     return {
       ...alone,
-      gradientNorm: Math.max(alone.gradientNorm, evaluation.gradientNorm ?? Number.NaN),
+      gradientNorm: Math.max(alone.gradientNorm, clipped.gradientNorm ?? Number.NaN),
       validationLoss: terms[0],
       evaluationValidationLoss: terms[1],
       distance: distanceOf(network, terms) / (settings.lossAlpha * settings.lossT ** 2),
@@ -152,25 +155,48 @@ export class Cycle implements Disposable {
     };
   }
 
+  /** All three optimisers begin anew; `isGone` are groups whose tensors were drawn anew, and have no gradient yet. */
+  async restart(isGone: (group: string) => boolean): Promise<void> {
+    this.#reached.forget(isGone);
+    if (this.#options.settings.restartOptimizers) await this.#options.parameters.clearOptimizer();
+  }
+
   /** `kept` groups move by the gradients that they have. */
   #searchCommands(batch: GatheredBatch, kept: readonly string[] = []): Command[] {
     const moved = this.#reached.step([...this.#searchReaches, ...kept], this.#moves.search);
     const cleared = moved.filter((group) => !kept.includes(group));
-    return [gradients(this.#search.programFor(batch.indices.length), batch, cleared), this.#sgd('search', moved)];
+    return [
+      gradients(this.#search.programFor(batch.indices.length), batch, cleared),
+      ...this.#clip(),
+      this.#sgd('search', moved),
+    ];
+  }
+
+  /** By one norm of all gradients that there are, where optimisers do not clip what they move. */
+  #clip(): Command[] {
+    const { parameters, settings } = this.#options;
+    if (!settings.clipTogether) return [];
+    return [{ kind: 'clip', parameters, groups: this.#reached.list, alpha: true, maxNorm: settings.gradClip }];
+  }
+
+  #learns(group: string): boolean {
+    const { fixHead, ensemble } = this.#options.settings;
+    return !(fixHead && isOfHeads(group)) && !(ensemble === 'constant' && group === 'ensemble');
   }
 
   /** Tensors that both networks share have momentum of each of their optimisers. */
   #sgd(side: Side, groups: readonly string[]): SgdCommand {
     const { parameters, settings } = this.#options;
-    const { wLr, nasnetLr, wMomentum: momentum, wWeightDecay: weightDecay, gradClip: maxNorm } = settings;
+    const { wLr, nasnetLr, wMomentum: momentum, wWeightDecay: weightDecay, gradClip, clipTogether } = settings;
+    const maxNorm = clipTogether ? Number.POSITIVE_INFINITY : gradClip;
     const learningRate = side === 'search' ? wLr : nasnetLr;
     const momentumIn = side === 'search' ? 'momentum' : 'secondMoments';
     return { kind: 'sgd', parameters, groups, learningRate, momentum, momentumIn, weightDecay, maxNorm };
   }
 
   #penalty(weight: number): Command {
-    const { parameters, regularised: entries } = this.#options;
-    return { kind: 'penalty', parameters, penalty: 'l1', weight, entries };
+    const { parameters, settings, regularised: entries } = this.#options;
+    return { kind: 'penalty', parameters, penalty: 'l1', weight: settings.regularCount * weight, entries };
   }
 
   #alphaStep(update: number): Command {
@@ -210,7 +236,12 @@ function isOfHeads(group: string): boolean {
 
 /** Shared modules are moved by both. */
 function isMovedBy(side: Side, group: string): boolean {
-  return group === side || group.startsWith(`${side}.`) || group === 'stem' || group === 'heads';
+  return !isOf(side === 'search' ? 'evaluation' : 'search', group);
+}
+
+/** Whether a group, or a tensor by its name, is one network's alone. */
+export function isOf(side: Side, name: string): boolean {
+  return name === side || name.startsWith(`${side}.`);
 }
 
 function gradients(program: Program, batch: GatheredBatch, groups: readonly string[]) {
@@ -222,7 +253,8 @@ function distanceOf({ weights }: JointNetwork, terms: readonly number[]): number
   return terms.slice(2).reduce((sum, term, index) => sum + weights[index + 2] * term, 0);
 }
 
-function loneOutcome([pass, moved]: readonly Outcome[]): LoneOutcome {
+/** Of a pass, what may clip its gradients, and their optimiser: the first of both knows their norm. */
+function loneOutcome([pass, clipped]: readonly Outcome[]): LoneOutcome {
   const { loss = Number.NaN, correct = Number.NaN } = pass;
-  return { loss, correct, gradientNorm: moved.gradientNorm ?? Number.NaN };
+  return { loss, correct, gradientNorm: clipped.gradientNorm ?? Number.NaN };
 }

@@ -29,6 +29,11 @@ export class ReachedGroups {
     return [...(this.#passOver ? reached : this.#had)].filter((group) => among.has(group));
   }
 
+  /** Groups that have no gradient any more, as their tensors are others now. */
+  forget(isGone: (group: string) => boolean): void {
+    for (const group of [...this.#had].filter(isGone)) this.#had.delete(group);
+  }
+
   /** In the order in which they came. */
   get list(): readonly string[] {
     return [...this.#had];

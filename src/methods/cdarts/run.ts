@@ -23,14 +23,17 @@ import type {
 } from '../method.ts';
 import { openImages, type SearchImages } from '../search_images.ts';
 import { initialArchitecture } from '../supernet_search.ts';
-import { CycleBatches } from './batches.ts';
-import { Cycle, type LoneOutcome } from './cycle.ts';
+import { type BatchPlace, CycleBatches, type Half } from './batches.ts';
+import { Cycle, isOf, type LoneOutcome } from './cycle.ts';
 import { decisionFiles } from './decision_files.ts';
+import { CandidatePool } from './pool.ts';
 import { regularWeight } from './regularised.ts';
 import type { CdartsSettings } from './settings.ts';
 
-/** How decisions are taken: both strongest edges of each node, in the order of their inputs. */
-export const decisionRule: SelectionOptions = { by: 'cdarts', threshold: 0 };
+/** How decisions are taken: both strongest edges of each node, in the order of their inputs, or the best one first. */
+export function decisionRule({ bestFirst }: Pick<CdartsSettings, 'bestFirst'>): SelectionOptions {
+  return { by: bestFirst ? 'darts' : 'cdarts', threshold: 0 };
+}
 
 /** What lies on a device once a search is opened. */
 export interface CdartsOptions extends SearchImages {
@@ -48,9 +51,14 @@ export async function openCdarts(device: Device, options: CdartsOptions): Promis
   const parameters = resources.use(
     await device.createParameters([search.graph, layout], { seed, secondMoments: true }),
   );
+  const pool = settings.rebuildEvaluation
+    ? resources.use(
+        await CandidatePool.of(device, { networks, parameters, seed, copyPastSkips: settings.copyPastSkips }),
+      )
+    : undefined;
   const images = await openImages(device, options, resources);
   const source = { ...images, ...split, order: 'walk', settings, seed } as const;
-  return new CdartsRun(device, options, parameters, source, resources);
+  return new CdartsRun(device, options, { parameters, pool }, source, resources);
 }
 
 /** What a search is made of: a warm-up, where there is one, and the cycle. */
@@ -66,9 +74,10 @@ export class CdartsRun implements MethodRun {
   readonly #device: Device;
   readonly #options: CdartsOptions;
   readonly #parameters: Parameters;
+  readonly #pool: CandidatePool | undefined;
   readonly #parts: readonly Part[];
   readonly #batches: CycleBatches;
-  readonly #walks: Readonly<Record<'train' | 'validation', BatchWalk>>;
+  readonly #walks: Readonly<Record<Half, BatchWalk>>;
   readonly #resources: Resources;
   readonly #means: NamedMeans;
   /** Made when a step first asks for it: what a checkpoint tells is there by then. */
@@ -80,7 +89,7 @@ export class CdartsRun implements MethodRun {
   constructor(
     device: Device,
     options: CdartsOptions,
-    parameters: Parameters,
+    { parameters, pool }: { readonly parameters: Parameters; readonly pool: CandidatePool | undefined },
     source: SearchSource,
     resources: Resources,
   ) {
@@ -88,10 +97,15 @@ export class CdartsRun implements MethodRun {
     this.#device = device;
     this.#options = options;
     this.#parameters = parameters;
+    this.#pool = pool;
     this.#parts = (['warm-up', 'search'] as const).filter((part) => epochsOf(part, settings) > 0);
     this.#batches = new CycleBatches(split, settings);
     this.state = {
-      parameters: { networks: { parameters, optimizer: true } },
+      parameters: {
+        // A step that clips stale gradients goes on from those of the one before.
+        networks: { parameters, optimizer: true, gradients: settings.clipTogether },
+        ...(pool && { pool: { parameters: pool.parameters, optimizer: false } }),
+      },
       values: { [reachedName]: [], [decisionName]: null },
     };
     this.#means = new NamedMeans(this.state.values);
@@ -104,7 +118,7 @@ export class CdartsRun implements MethodRun {
 
   async stage(index: number): Promise<Stage | undefined> {
     const parts = this.#parts.slice(index).map((name) => {
-      const steps = name === 'search' ? 2 * this.#batches.steps : this.#batches.steps;
+      const steps = this.#batches.steps + (name === 'search' ? this.#batches.evaluationSteps : 0);
       return { name, epochs: epochsOf(name, this.#options.settings), steps };
     });
     if (parts.length === 0) return undefined;
@@ -131,7 +145,7 @@ export class CdartsRun implements MethodRun {
   }
 
   async #warmup(cycle: Cycle, { epoch, step }: Position): Promise<StepReport> {
-    const { batch } = await this.#walks.train.at(this.#batches.warmup(epoch, step));
+    const batch = await this.#batchAt(this.#batches.warmup(epoch, step));
     const outcome = await cycle.searchStep(batch);
     return { ...loneReport(batch, outcome, ['loss', 'accuracy']), last: step + 1 === this.#batches.steps };
   }
@@ -140,32 +154,44 @@ export class CdartsRun implements MethodRun {
   async #search(cycle: Cycle, at: Position): Promise<StepReport> {
     await this.#decideFor(cycle, at);
     const { epoch, step } = at;
-    const { steps } = this.#batches;
-    const { batch } = await this.#walks.train.at(this.#batches.train(epoch, step));
-    if (step < steps) {
+    const { steps, evaluationSteps } = this.#batches;
+    if (step < evaluationSteps) {
+      const batch = await this.#batchAt(this.#batches.evaluation(epoch, step));
       const outcome = await cycle.evaluationStep(batch);
       return { ...loneReport(batch, outcome, ['evaluationLoss', 'evaluationAccuracy']), last: false };
     }
-    const joint = step - steps;
-    const { batch: validation } = await this.#walks.validation.at(this.#batches.validation(epoch, joint));
+    const joint = step - evaluationSteps;
+    const places = this.#batches.joint(epoch, joint);
+    const [batch, validation] = [await this.#batchAt(places.train), await this.#batchAt(places.validation)];
     const { settings } = this.#options;
     const { validationLoss, evaluationValidationLoss, distance, regulariser, ...outcome } = await cycle.jointStep({
       ...{ train: batch, validation },
       regularWeight: regularWeight(settings, settings.warmupEpochs + epoch),
-      update: epoch * steps + joint,
+      update: (settings.restartOptimizers ? 0 : epoch * steps) + joint,
     });
     const report = loneReport(batch, outcome, ['loss', 'accuracy']);
     const measures = { ...report.measures, validationLoss, evaluationValidationLoss, distance, regulariser };
     return { ...report, measures, last: joint + 1 === steps };
   }
 
+  async #batchAt({ half, ...place }: BatchPlace): Promise<GatheredBatch> {
+    return (await this.#walks[half].at(place)).batch;
+  }
+
   /** Within an epoch it stays what it was at its start, whatever alpha has become since. */
   async #decideFor(cycle: Cycle, { epoch, step }: Position): Promise<void> {
-    if (step === 0) this.state.values[decisionName] = (await this.#now()).genotype as unknown as JsonValue;
+    if (step === 0) await this.#renew(cycle, (await this.#now()).genotype, epoch);
     else if (this.#decidedIn === epoch) return;
     // As it was put there; networks are not built from what is none.
     cycle.decide(this.state.values[decisionName] as unknown as Genotype);
     this.#decidedIn = epoch;
+  }
+
+  async #renew(cycle: Cycle, decision: Genotype, epoch: number): Promise<void> {
+    const before = this.state.values[decisionName] as unknown as Genotype | null;
+    await this.#pool?.renew(before, decision, epoch + 1);
+    await cycle.restart((group) => this.#pool !== undefined && isOf('evaluation', group));
+    this.state.values[decisionName] = decision as unknown as JsonValue;
   }
 
   async endEpoch({ stage, epoch }: Position): Promise<EpochReport> {
@@ -187,7 +213,7 @@ export class CdartsRun implements MethodRun {
   async #now() {
     const { search } = this.#options.networks;
     const { alpha, mixing } = await readAlpha(search, this.#parameters);
-    return { genotype: selectGenotype(search, mixing, decisionRule, alpha), mixing, alpha };
+    return { genotype: selectGenotype(search, mixing, decisionRule(this.#options.settings), alpha), mixing, alpha };
   }
 
   async result(): Promise<MethodResult> {
@@ -196,7 +222,7 @@ export class CdartsRun implements MethodRun {
   }
 
   async architecture(): Promise<InitialArchitecture> {
-    return initialArchitecture(this.#options.networks.search, this.#parameters, decisionRule);
+    return initialArchitecture(this.#options.networks.search, this.#parameters, decisionRule(this.#options.settings));
   }
 
   [Symbol.dispose](): void {
