@@ -2,8 +2,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { describe, expect, it } from 'vitest';
+import type { Position } from '../../src/methods/method.ts';
 import { uniform } from '../../src/random/philox.ts';
+import { readCheckpointHead } from '../../src/run/checkpoint.ts';
 import { cli } from '../helpers/process.ts';
 import { scratch } from '../helpers/scratch.ts';
 
@@ -146,6 +149,43 @@ describe('kill -9 and resume', () => {
     expect(kills).toBeGreaterThanOrEqual(2);
     expect(checkpointOf(out).equals(checkpointOf(whole))).toBe(true);
     expect(storyOf(out)).toEqual(storyOf(whole));
+  });
+
+  it.each([
+    ['as NNI has it', []],
+    ['as its authors have it', ['--preset', 'cdarts-authors']],
+  ])('CDARTS %s, killed in each of its parts: the same bytes', { timeout: 300_000 }, async (_, form) => {
+    const folder = scratch();
+    const fresh = [
+      ...['--method', 'cdarts', ...form, ...tiny, '--limit', '128', '--batch-size', '8', '--epochs', '3'],
+      ...['--warmup-epochs', '1', '--evaluation-layers', '4'],
+    ];
+    const whole = join(folder, 'whole');
+    await finish([...fresh, '--out', whole, '--threads', '1']);
+    const steps = 8;
+    const parts: Readonly<Record<string, (at: Position) => boolean>> = {
+      'warm-up': ({ stage, step }) => stage === 0 && step > 0 && step < steps,
+      evaluation: ({ stage, step }) => stage === 1 && step > 0 && step < steps,
+      joint: ({ stage, step }) => stage === 1 && step > steps && step < 2 * steps,
+    };
+    for (const [part, isIn] of Object.entries(parts)) {
+      const out = join(folder, part);
+      const ended = await runSearch([...fresh, '--out', out, '--checkpoint-seconds', '0.001'], (child) => {
+        let stage = 0;
+        createInterface({ input: child.stdout! }).on('line', (line) => {
+          const { type, ...event } = JSON.parse(line);
+          if (type === 'stage') stage = event.stage;
+          if (type === 'checkpoint' && isIn({ ...event, stage })) child.kill('SIGKILL');
+        });
+      });
+      expect(ended, part).toMatchObject({ signal: 'SIGKILL' });
+      const { at } = await readCheckpointHead(join(out, 'checkpoint.safetensors'));
+      expect(isIn(at), `${part}: stage ${at.stage}, step ${at.step}`).toBe(true);
+      await finish(['--resume', out, '--threads', '2']);
+      expect(checkpointOf(out).equals(checkpointOf(whole)), part).toBe(true);
+      expect(storyOf(out)).toEqual(storyOf(whole));
+      expect(namesOf(out)).toEqual(namesOf(whole));
+    }
   });
 
   it('SIGINT finishes the step, checkpoints and exits 130; the resumed run has the same bytes', {
