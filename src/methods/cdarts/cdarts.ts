@@ -1,6 +1,6 @@
 import { type AugmentSettings, checkAugmentation } from '../../augment/augment.ts';
 import { type Dataset, type ImageSet, sizeOption } from '../../data/dataset.ts';
-import { splitClasses, splitIndices } from '../../data/split.ts';
+import { type SplitIndices, splitClasses, splitIndices } from '../../data/split.ts';
 import { invalid } from '../../errors.ts';
 import { withFlip } from '../../learn/flipped_images.ts';
 import { buildCyclicNetworks, type CyclicNetworks } from '../../network/cyclic.ts';
@@ -54,6 +54,7 @@ async function describeCdarts(context: MethodContext<CdartsSettings>): Promise<M
   const split = settings.byClass
     ? splitClasses(labels, seed, settings.fileOrder)
     : splitIndices(labels.length, 0.5, seed, settings.fileOrder);
+  checkBatches(networks, split, settings);
   return {
     dataset,
     graphs: { search: search.graph, evaluation: networks.candidates },
@@ -63,6 +64,16 @@ async function describeCdarts(context: MethodContext<CdartsSettings>): Promise<M
     validationImages: split.validation.length,
     open: (device) => openCdarts(device, { networks, settings, split, regularised, dataset, augment, seed, workers }),
   };
+}
+
+/** Batch normalisation of one pixel needs two images: its variance is over the batch alone. */
+function checkBatches({ search }: CyclicNetworks, split: SplitIndices, { batchSize }: CdartsSettings): void {
+  const isOnePixel = search.graph.nodes.some(({ op, shape }) => op === 'batchNorm' && shape[0] * shape[1] === 1);
+  if (!isOnePixel) return;
+  const lone = Object.values(split).find(({ length }) => batchSize === 1 || length % batchSize === 1);
+  if (lone === undefined) return;
+  const wanted = 'a size that leaves no batch of 1 image, as a distillation head normalises over 1 pixel of each,';
+  throw invalid('batchSize (--batch-size)', `${wanted} of a half of ${lone.length}`, batchSize);
 }
 
 function networksOf({ settings, dataset, space }: MethodContext<CdartsSettings>): CyclicNetworks {
