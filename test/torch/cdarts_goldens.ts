@@ -24,7 +24,7 @@ export const cdartsForms = {
 export const cdartsRetrained = { channels: 4, layers: 4, size: 32, steps: 3 } as const;
 /** Their goldens; the other settings are `rates`, `gradClip` and `training` of goldens.ts. */
 export const cdartsRetrainedNames = ['cdarts_retrained', 'cdarts_retrained_others'] as const;
-const drawing = 0;
+const drawing = 7;
 
 /** The name for `drawBatch` of a step's batch; either half counts its batches through the search. */
 export function cdartsBatch(half: 'train' | 'validation', index: number): string {
