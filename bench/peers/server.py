@@ -13,6 +13,7 @@ import time
 import numpy
 import torch
 
+from cdarts_step import JointStep
 from darts_supernet import Supernet, multiply_accumulates
 from execution import Execution
 from fairdarts_step import FairStep
@@ -83,6 +84,8 @@ def time_step(form, work, batch, channels, layers, threads, size=32, inference=F
 def open_step(form, work, sizes, execution):
     if work == "fairdarts":
         return FairStep(form, *sizes, execution)
+    if work == "cdarts":
+        return JointStep(form, *sizes, execution)
     if work == "score":
         return ScorePass(form, *sizes, execution)
     if work in STAGES:

@@ -35,7 +35,7 @@ async function measure(sizes: StepSizes): Promise<{ seconds: number; macs: numbe
   const times: number[] = [];
   for (let round = 0; round < rounds; round++) times.push(await ours.time());
   ours.close();
-  return { seconds: median(times), macs: costOf(ours.program.graph).multiplyAccumulates };
+  return { seconds: median(times), macs: costOf(ours.program!.graph).multiplyAccumulates };
 }
 
 const charts: Chart[] = [];

@@ -13,11 +13,13 @@ import { buildDerivedNetwork } from '../../src/network/derived.ts';
 import { buildSupernet } from '../../src/network/supernet.ts';
 import { applyOperation, operations } from '../../src/operation/operations.ts';
 import { uniform } from '../../src/random/philox.ts';
+import { costOf } from '../../src/report/cost.ts';
 import type { Network } from '../../src/skeleton/skeleton.ts';
 import { resolveSpace, type SearchSpace } from '../../src/space/space.ts';
 import { timed } from '../support/measure.ts';
 import { peakMemory, resetPeakMemory } from '../support/memory.ts';
-import type { StepSizes, Work } from '../support/work.ts';
+import { passes, type StepSizes, type Work } from '../support/work.ts';
+import { jointArithmetic, openJointStep } from './joint.ts';
 
 /** A step of ours; `precision` is `fp32` when absent. */
 export interface StepOptions extends StepSizes {
@@ -28,7 +30,8 @@ export interface StepOptions extends StepSizes {
 /** Our side of the comparison. */
 export interface OurStep {
   readonly device: Device;
-  readonly program: Program;
+  /** Absent where a step runs several. */
+  readonly program?: Program;
   /** Takes one step and gives its seconds. */
   time(): Promise<number>;
   /** Resident memory in bytes at its largest in the first step, Node included. */
@@ -42,11 +45,9 @@ const seed = 0;
 
 /** Opens the CPU device with the step's network and random images. */
 export async function openOurStep(options: StepOptions): Promise<OurStep> {
-  const { work, batch, threads, precision } = options;
+  const { batch, threads } = options;
   const device = await openDevice({ backend: 'cpu', threads });
-  const graph = networkOf(work, options);
-  const parameters = await device.createParameters(graph, { seed });
-  const program = device.compile(graph, { batchSize: batch, parameters, precision });
+  const { program, take } = await openTaker(device, options);
   const dataset = await device.createDataset(randomImages(2 * batch));
   let step = 0;
   let peak = 0;
@@ -56,7 +57,7 @@ export async function openOurStep(options: StepOptions): Promise<OurStep> {
     time: async () => {
       const first = step++ === 0;
       if (first) resetPeakMemory();
-      const seconds = await timed(() => device.execute(commandsOf(work, program, dataset, step)));
+      const seconds = await timed(() => take(halvesOf(dataset, batch, step), step));
       if (first) peak = peakMemory();
       return seconds;
     },
@@ -65,11 +66,32 @@ export async function openOurStep(options: StepOptions): Promise<OurStep> {
   };
 }
 
+/** How a step is taken, of a number from 1. */
+interface Taker {
+  readonly program?: Program;
+  take(halves: Halves, step: number): Promise<unknown>;
+}
+
+async function openTaker(device: Device, options: StepOptions): Promise<Taker> {
+  const { work, batch, precision } = options;
+  if (work === 'cdarts') return openJointStep(device, options);
+  const graph = networkOf(work, options);
+  const parameters = await device.createParameters(graph, { seed });
+  const program = device.compile(graph, { batchSize: batch, parameters, precision });
+  return { program, take: (halves, step) => device.execute(commandsOf(work, program, halves, step)) };
+}
+
 /** The network that a step trains. */
-export function networkOf(work: Work, sizes: StepSizes): Graph {
+export function networkOf(work: Exclude<Work, 'cdarts'>, sizes: StepSizes): Graph {
   if (work === 'chain') return chain(sizes);
   if (work === 'evaluation') return evaluationNetwork(sizes, 0.4).graph;
   return supernet(spaceOf(work), sizes);
+}
+
+/** Multiply-accumulates of a step for each of its images. */
+export function arithmeticOf(work: Work, sizes: StepSizes): number {
+  if (work === 'cdarts') return jointArithmetic(sizes);
+  return passes[work] * costOf(networkOf(work, sizes)).multiplyAccumulates;
 }
 
 function spaceOf(work: Work): string | SearchSpace {
@@ -126,10 +148,13 @@ function randomImages(count: number) {
   };
 }
 
-/** A weight step on the first half of the images, augmented as in a search; of a search, after an alpha step on the second. */
-function commandsOf(work: Work, program: Program, dataset: DeviceDataset, step: number): Command[] {
-  const { parameters, batchSize } = program;
-  const { learningRate, momentum, weightDecay, gradClip, archLearningRate, archWeightDecay } = presets.paper.settings;
+/** Both halves of the images, augmented as in a search. */
+interface Halves {
+  readonly train: GatheredBatch;
+  readonly validation: GatheredBatch;
+}
+
+function halvesOf(dataset: DeviceDataset, batchSize: number, step: number): Halves {
   const batch = (offset: number, purpose: 'trainAugmentation' | 'validationAugmentation'): GatheredBatch => ({
     dataset,
     indices: Uint32Array.from({ length: batchSize }, (_, index) => offset + index),
@@ -142,13 +167,18 @@ function commandsOf(work: Work, program: Program, dataset: DeviceDataset, step: 
       stream: { seed, purpose, epoch: 0, step },
     },
   });
-  const train = batch(0, 'trainAugmentation');
+  return { train: batch(0, 'trainAugmentation'), validation: batch(batchSize, 'validationAugmentation') };
+}
+
+/** A weight step on the first half; of a search, after an alpha step on the second. */
+function commandsOf(work: Work, program: Program, { train, validation }: Halves, step: number): Command[] {
+  const { parameters } = program;
+  const { learningRate, momentum, weightDecay, gradClip, archLearningRate, archWeightDecay } = presets.paper.settings;
   const weightStep: Command[] = [
     { kind: 'gradients', program, batch: train, target: 'weights' },
     { kind: 'sgd', parameters, learningRate, momentum, weightDecay, maxNorm: gradClip },
   ];
   if (work === 'chain' || work === 'evaluation') return weightStep;
-  const validation = batch(batchSize, 'validationAugmentation');
   if (work === 'score') return [scorePass(program, validation)];
   if (work === 'fairdarts') return fairdartsStep(program, train, validation, step);
   if (work === 'search1' || work === 'search2') return stageStep(program, train, step);

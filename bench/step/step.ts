@@ -1,7 +1,7 @@
 // One step on the CPU, ours and PyTorch's in turn in one run: first- and second-order search steps and a chain of separable
-// convolutions at batch 16 and 64, NAS-Bench-201's step at 64, FairDARTS' at 128, those of StacNAS' stages and a score of DARTS-PT at 64, the
-// evaluation network at 32. Options: --work first-order,second-order,nasbench201,fairdarts,search1,search2,score,chain,evaluation
-// --batch 16,64 --channels --layers
+// convolutions at batch 16 and 64, NAS-Bench-201's step at 64, FairDARTS' at 128, those of StacNAS' stages, CDARTS' joint step and a
+// score of DARTS-PT at 64, the evaluation network at 32. Options: --batch 16,64 --channels --layers
+// --work first-order,second-order,nasbench201,fairdarts,search1,search2,cdarts,score,chain,evaluation
 // --threads --rounds, --profile (our search step by kernel, nothing else), --precision (of --profile), --json FILE, --against FOLDER
 // (another checkout of ours, built, in the same turns).
 import { join, resolve } from 'node:path';
@@ -11,15 +11,14 @@ import { type Peak, type Precision, precisions } from '../../src/backend/device.
 import { openDevice } from '../../src/backend/open.ts';
 import { invalid } from '../../src/errors.ts';
 import { allowedProcessors } from '../../src/processors.ts';
-import { costOf } from '../../src/report/cost.ts';
 import { type JsonLinesProcess, startJsonLines } from '../peers/json_lines.ts';
 import { openTorchPeer, type TorchForm, type TorchPeer } from '../peers/torch.ts';
 import { count } from '../support/arguments.ts';
 import { machine } from '../support/machine.ts';
 import { alternate, type Contestant, type Measurement } from '../support/measure.ts';
 import { figure, printTable, writeJson } from '../support/report.ts';
-import { passes, type StepSizes, type Work, works } from '../support/work.ts';
-import { networkOf, openOurStep, type StepOptions } from './ours.ts';
+import { type StepSizes, type Work, works } from '../support/work.ts';
+import { arithmeticOf, openOurStep, type StepOptions } from './ours.ts';
 import { profilePasses } from './profile.ts';
 
 interface Timing {
@@ -37,6 +36,7 @@ interface Side {
 interface StepResult extends Measurement {
   readonly work: Work;
   readonly sizes: StepSizes;
+  /** Multiply-accumulates of the step for each image. */
   readonly macs: number;
   readonly peakBytes: number;
 }
@@ -53,6 +53,7 @@ const defaults: Readonly<
   fairdarts: { ...search, batches: '128' },
   search1: { ...search, layers: 14, batches: '64' },
   search2: { ...search, layers: 20, batches: '64' },
+  cdarts: { ...search, batches: '64' },
   score: { ...search, batches: '64' },
   chain: { ...wide, batches: '16,64' },
   evaluation: { ...wide, batches: '32' },
@@ -91,7 +92,7 @@ export async function benchStep(args: readonly string[]): Promise<void> {
   if (values.profile) {
     const sizes = sizesOf('first order', batchesOf('first order').at(-1)!);
     const ours = await openOurStep({ work: 'first order', ...sizes, precision: precisionOf(values.precision) });
-    await profilePasses(ours.program);
+    await profilePasses(ours.program!);
     return ours.close();
   }
   const rounds = count('rounds', values.rounds, 3);
@@ -178,14 +179,14 @@ async function measure(sides: readonly Side[], work: Work, sizes: StepSizes, rou
     };
     return { name, run };
   });
-  const macs = costOf(networkOf(work, sizes)).multiplyAccumulates;
+  const macs = arithmeticOf(work, sizes);
   const measured = await alternate(contestants, rounds);
   return measured.map((result) => ({ ...result, work, sizes, macs, peakBytes: peaks.get(result.name) ?? 0 }));
 }
 
 function row({ name, work, sizes, macs, median, spread, ratio, peakBytes }: StepResult, peak: Peak) {
   // Counted alike for all: the arithmetic that a step needs, not what a form does beyond it.
-  const flopsPerSecond = (2 * macs * sizes.batch * passes[work]) / median;
+  const flopsPerSecond = (2 * macs * sizes.batch) / median;
   return {
     step: work,
     batch: sizes.batch,

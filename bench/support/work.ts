@@ -1,6 +1,6 @@
 /**
  * What one measured step does: a first- or second-order search step, one of first order of NAS-Bench-201, one of FairDARTS on two levels, one
- * of either stage of StacNAS; a batch of a score of DARTS-PT; or a training step, of a chain of separable convolutions with affine batch norms,
+ * of either stage of StacNAS; a joint step of both networks of CDARTS; a batch of a score of DARTS-PT; or a training step, of a chain of separable convolutions with affine batch norms,
  * or of the network of DARTS_V2 with its auxiliary head.
  */
 export type Work =
@@ -10,6 +10,7 @@ export type Work =
   | 'fairdarts'
   | 'search1'
   | 'search2'
+  | 'cdarts'
   | 'score'
   | 'chain'
   | 'evaluation';
@@ -17,15 +18,16 @@ export type Work =
 /** Every kind of work, in the order of the tables. */
 export const works: readonly Work[] = [
   ...(['first order', 'second order', 'nasbench201', 'fairdarts', 'search1', 'search2'] as const),
-  ...(['score', 'chain', 'evaluation'] as const),
+  ...(['cdarts', 'score', 'chain', 'evaluation'] as const),
 ];
 
 /**
  * Passes of a step, each counted as the arithmetic of one forward pass: alpha 2 (forward, data gradients), weights 3 (and
  * weight gradients). First order, NAS-Bench-201 and FairDARTS: 2 + 3. StacNAS: 3, alpha's gradient among them. A score: 1. Second order: 3
- * for the unrolled step, 3 at the unrolled weights, twice 2 for the finite difference, 3 for the weight step.
+ * for the unrolled step, 3 at the unrolled weights, twice 2 for the finite difference, 3 for the weight step. CDARTS' step has two networks:
+ * its own file counts.
  */
-export const passes: Readonly<Record<Work, number>> = {
+export const passes: Readonly<Record<Exclude<Work, 'cdarts'>, number>> = {
   'first order': 5,
   'second order': 13,
   nasbench201: 5,
@@ -42,7 +44,7 @@ export interface StepSizes {
   readonly batch: number;
   /** Of the first cell, or of every layer of the chain. */
   readonly channels: number;
-  /** Cells of the network, or separable convolutions of the chain. */
+  /** Cells of the network, of CDARTS those of the search network, or separable convolutions of the chain. */
   readonly layers: number;
   readonly threads: number;
 }

@@ -6,6 +6,7 @@ import { expect, it } from 'vitest';
 import { findTorch } from '../../bench/peers/torch.ts';
 import { instructionSets } from '../../src/backend/open.ts';
 import { scratch } from '../helpers/scratch.ts';
+import { describeCdartsGoldens } from '../torch/cdarts_cases.ts';
 import { describeGoldens } from '../torch/golden_cases.ts';
 import { distances, goldenFolder, goldenNames, readGolden } from '../torch/goldens.ts';
 import { describeProjectionGoldens } from '../torch/projection_cases.ts';
@@ -18,10 +19,12 @@ const torch = await findTorch((text) => {
 for (const instructionSet of instructionSets().slice(1)) {
   describeGoldens('cpu', instructionSet);
   describeProjectionGoldens('cpu', instructionSet);
+  describeCdartsGoldens('cpu', instructionSet);
 }
 for (const backend of ['tfjs', 'simt'] as const) {
   describeGoldens(backend);
   describeProjectionGoldens(backend);
+  describeCdartsGoldens(backend);
 }
 
 it.skipIf(torch === undefined)(`PyTorch makes the goldens again${reason}`, async () => {

@@ -31,8 +31,9 @@ describe.skipIf(peer === undefined)(`the PyTorch peer${reason}`, () => {
       const tuned = await peer!.time({ form: 'tuned', ...options });
       expect(published.seconds).toBeGreaterThan(0);
       expect(published.peakBytes).toBeGreaterThan(1e7);
-      // Another order of summation, two steps of a float32 net.
-      expect(tuned.loss).toBeCloseTo(published.loss, 3);
+      // Another order of summation, two steps of a float32 net. At CDARTS' learning rate a step moves the loss by half, and rounding
+      // grows with it; in float64 its forms are the same to 1e-8 (cdarts_test.py).
+      expect(tuned.loss).toBeCloseTo(published.loss, work === 'cdarts' ? 1 : 3);
     }
   });
 

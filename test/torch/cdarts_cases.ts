@@ -1,0 +1,276 @@
+// CDARTS' cycle on a backend against what PyTorch gave in float64, where there is no PyTorch.
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { TorchTensor } from '../../bench/peers/tensor_file.ts';
+import type { BackendName, Device, Outcome } from '../../src/backend/device.ts';
+import { openDevice } from '../../src/backend/open.ts';
+import type { ParameterPlace } from '../../src/backend/parameter_map.ts';
+import type { Parameters } from '../../src/backend/parameters.ts';
+import type { Dataset } from '../../src/data/dataset.ts';
+import { cellTypes, type Genotype } from '../../src/genotype/genotype.ts';
+import { Cycle, type JointOutcome } from '../../src/methods/cdarts/cycle.ts';
+import { regularisedEntries, regularWeight } from '../../src/methods/cdarts/regularised.ts';
+import { decisionRule, openCdarts } from '../../src/methods/cdarts/run.ts';
+import { type CdartsSettings, cdartsPresets } from '../../src/methods/cdarts/settings.ts';
+import type { MethodRun } from '../../src/methods/method.ts';
+import { buildCyclicNetworks, type CyclicNetworks } from '../../src/network/cyclic.ts';
+import { permutation } from '../../src/random/philox.ts';
+import { readAlpha } from '../../src/select/alpha.ts';
+import { selectGenotype } from '../../src/select/rules.ts';
+import {
+  cdarts,
+  cdartsBatch,
+  cdartsForms,
+  cdartsLogits,
+  cdartsSettings,
+  cdartsWeight,
+  checksums,
+  decisionFiles,
+} from './cdarts_goldens.ts';
+import { fromTorch, toTorch } from './exchange.ts';
+import { expectGolden, gathered } from './golden_cases.ts';
+import { batchSize, classes, drawBytes } from './goldens.ts';
+
+type Golden = keyof typeof cdartsForms;
+type Tensors = Map<string, TorchTensor>;
+
+export const cdartsGoldens = Object.keys(cdartsForms) as Golden[];
+const seed = 0;
+/** Batches of each half in a whole search. */
+const taken = { train: 5, validation: 2 };
+
+/** Both networks of a golden. */
+export function cdartsNetworks(golden: Golden): CyclicNetworks {
+  const { channels: initChannels, searchLayers: layers, evaluationLayers, size } = cdarts;
+  const { shareModule } = cdartsForms[golden];
+  return buildCyclicNetworks({
+    inputShape: [size, size, 3],
+    classes,
+    initChannels,
+    layers,
+    evaluationLayers,
+    shareModule,
+  });
+}
+
+/** All settings of a golden. */
+export function settingsOf(golden: Golden): CdartsSettings {
+  const { channels: initChannels, searchLayers: layers, evaluationLayers } = cdarts;
+  const sizes = { batchSize, initChannels, layers, evaluationLayers };
+  return { ...cdartsPresets.cdarts.settings, ...cdartsSettings, ...cdartsForms[golden], ...sizes };
+}
+
+/** The first value of a weight or a table of alpha, in our layout; running statistics of ours begin as PyTorch's do. */
+export function cdartsStart(networks: CyclicNetworks, name: string, { spec, size }: ParameterPlace): Float32Array {
+  if (spec.role === 'alpha') return Float32Array.from(keysOf(networks, name).flatMap((key) => [...cdartsLogits(key)]));
+  const { shape } = toTorch({ shape: spec.shape, data: new Float64Array(size) }, spec.layout);
+  return Float32Array.from(fromTorch(cdartsWeight(theirName(name), shape), spec.layout).data);
+}
+
+/** NNI's name behind the network's letter. */
+export function theirName(name: string): string {
+  return name.replace(/^search\./, 'S.').replace(/^evaluation\./, 'E.');
+}
+
+/** NNI's names of a table's rows. */
+function keysOf({ search }: CyclicNetworks, table: string): string[] {
+  const type = cellTypes.find((one) => search.tables[one].name === table)!;
+  return search.tables[type].edges.map(({ node, input }) => `${type}_n${node + 2}_p${input}`);
+}
+
+/** Tests of every search on a backend, of the CPU with one of its instruction sets. */
+export function describeCdartsGoldens(backend: BackendName, instructionSet?: string): void {
+  describe.each(cdartsGoldens)(`PyTorch's golden %s on ${instructionSet ?? backend}`, (golden) => {
+    let device: Device;
+    beforeAll(async () => {
+      device = await openDevice({ backend, threads: 2, instructionSet });
+    });
+    afterAll(() => device?.dispose());
+
+    it('holds of the first joint step and of the whole search, to the byte of what it decides', async () => {
+      const networks = cdartsNetworks(golden);
+      const settings = settingsOf(golden);
+      const step = await firstJointStep(device, networks, settings);
+      const searched = await search(device, networks, settings);
+      // Files first: a decision that differs says more than the numbers behind it.
+      expect(searched.files).toEqual(decisionFiles(golden));
+      expectGolden(golden, new Map([...step, ...searched.tensors]));
+    });
+  });
+}
+
+/** What a joint step makes of the first values. */
+async function firstJointStep(device: Device, networks: CyclicNetworks, settings: CdartsSettings): Promise<Tensors> {
+  const { search: student, layout } = networks;
+  using parameters = await device.createParameters([student.graph, layout], { seed, secondMoments: true });
+  await writeStart(networks, parameters);
+  const regularised = regularisedEntries(student);
+  using cycle = new Cycle(device, { networks, parameters, settings, regularised, reached: [] });
+  const { alpha, mixing } = await readAlpha(student, parameters);
+  cycle.decide(selectGenotype(student, mixing, decisionRule, alpha));
+  const [train, validation] = [
+    await gathered(device, cdartsBatch('train', 0), cdarts.size),
+    await gathered(device, cdartsBatch('validation', 0), cdarts.size),
+  ];
+  const weight = regularWeight(settings, settings.warmupEpochs);
+  const execute = vi.spyOn(device, 'execute');
+  const outcome = await cycle.jointStep({ train, validation, regularWeight: weight, update: 0 });
+  const figures = jointFigures(outcome, await lastOutcomes(execute), weight);
+  execute.mockRestore();
+  const tensors: Tensors = new Map();
+  for (const [name, value] of Object.entries(figures)) {
+    tensors.set(`step.${name}`, { shape: [], data: Float64Array.of(value) });
+  }
+  tensors.set('stepGradient', await rowsOf(networks, (table) => parameters.gradient(table)));
+  tensors.set('stepAlpha', await rowsOf(networks, (table) => parameters.get(table)));
+  for (const { dataset } of [train, validation]) dataset.dispose();
+  return new Map([...tensors, ...(await networkChecksums(parameters, 'stepWeight', 'stepBuffer'))]);
+}
+
+/** A whole search as the method runs it: what it reports, leaves and writes. */
+async function search(device: Device, networks: CyclicNetworks, settings: CdartsSettings) {
+  using run = await openCdarts(device, {
+    ...{ networks, settings, seed, regularised: regularisedEntries(networks.search) },
+    ...{ dataset: datasetOfBatches(), split: splitInOrder() },
+    augment: { randomResizedCrop: false, autoAugment: 'off', colorJitter: 0, hueJitter: 0 },
+  });
+  const { parameters } = run.state.parameters['networks'];
+  await writeStart(networks, parameters);
+  const figures: Record<string, number[]> = {};
+  const note = (part: string, values: Readonly<Record<string, number>>) => {
+    for (const [name, value] of Object.entries(values)) {
+      const key = `${part}.${name}`;
+      figures[key] = [...(figures[key] ?? []), value];
+    }
+  };
+  const history: TorchTensor[] = [];
+  const decisions: number[] = [];
+  const files = new Map<string, string>();
+  const execute = vi.spyOn(device, 'execute');
+  for await (const { measures, gradientNorm, ended, weight } of walk(run, settings)) {
+    if (ended !== undefined) {
+      for (const [name, text] of Object.entries(ended.files ?? {})) files.set(name, text as string);
+      decisions.push(...decisionOf(networks, ended.architecture!.genotype));
+      history.push(await rowsOf(networks, (table) => parameters.get(table)));
+    } else if ('distance' in measures) {
+      const outcome = { ...measures, gradientNorm } as unknown as JointOutcome;
+      note('joint', jointFigures(outcome, await lastOutcomes(execute), weight));
+    } else if ('evaluationLoss' in measures) note('evaluation', { loss: measures['evaluationLoss'], gradientNorm });
+    else note('warmup', { loss: measures['loss'], gradientNorm });
+  }
+  execute.mockRestore();
+  const tensors: Tensors = new Map(
+    Object.entries(figures).map(([name, values]) => [
+      name,
+      { shape: [values.length], data: Float64Array.from(values) },
+    ]),
+  );
+  const [{ shape }] = history;
+  const data = Float64Array.from(history.flatMap((rows) => [...rows.data]));
+  tensors.set('alpha', { shape: [history.length, ...shape], data });
+  tensors.set('decision', { shape: [history.length, shape[0]], data: Float64Array.from(decisions) });
+  const sums = await networkChecksums(parameters, 'weight', 'buffer');
+  return { tensors: new Map([...tensors, ...sums]), files };
+}
+
+/** Takes all steps of a run; behind the last one of an epoch comes what that gave. λ is that of the epoch. */
+async function* walk(run: MethodRun, settings: CdartsSettings) {
+  let [updates, epochs] = [0, 0];
+  for (let stage = 0; ; stage++) {
+    const found = await run.stage(stage);
+    if (found === undefined) return;
+    for (let epoch = 0; epoch < found.epochs; epoch++) {
+      const weight = regularWeight(settings, epochs++);
+      let [step, last] = [0, false];
+      while (!last) {
+        const report = await run.step({ stage, epoch, step: step++, updates: updates++ });
+        last = report.last;
+        yield { ...report, ended: undefined, weight };
+      }
+      const ended = await run.endEpoch({ stage, epoch, step, updates });
+      yield { measures: {}, gradientNorm: Number.NaN, ended, weight };
+    }
+  }
+}
+
+/** A joint step's figures by the goldens' names; what ours does not report is what the device told. */
+function jointFigures(outcome: JointOutcome, outcomes: readonly Outcome[], weight: number): Record<string, number> {
+  const { loss, validationLoss, evaluationValidationLoss, distance, regulariser } = outcome;
+  const norms = outcomes.flatMap(({ gradientNorm }) => (gradientNorm === undefined ? [] : [gradientNorm]));
+  const [jointNorm, gradientNorm] = norms;
+  expect([norms.length, outcome.gradientNorm]).toEqual([2, Math.max(...norms)]);
+  return {
+    ...{ searchLoss: validationLoss, evaluationLoss: evaluationValidationLoss, distillation: distance },
+    ...{ regulariser: weight * regulariser, jointLoss: outcomes[0].loss! + weight * regulariser },
+    ...{ jointNorm, loss, gradientNorm },
+  };
+}
+
+async function lastOutcomes(execute: { readonly mock: { readonly results: readonly { readonly value: unknown }[] } }) {
+  return (await execute.mock.results.at(-1)!.value) as Outcome[];
+}
+
+async function writeStart(networks: CyclicNetworks, parameters: Parameters): Promise<void> {
+  for (const [name, place] of parameters.map.places) {
+    if (place.spec.role !== 'buffer') await parameters.set(name, cdartsStart(networks, name, place));
+  }
+}
+
+/** Both tables one after another: a row an edge. */
+async function rowsOf(
+  { search: { tables } }: CyclicNetworks,
+  read: (table: string) => Promise<{ readonly data: Float32Array }>,
+): Promise<TorchTensor> {
+  const parts = await Promise.all(cellTypes.map((type) => read(tables[type].name)));
+  const data = Float64Array.from(parts.flatMap((part) => [...part.data]));
+  const rows = cellTypes.reduce((count, type) => count + tables[type].edges.length, 0);
+  return { shape: [rows, data.length / rows], data };
+}
+
+/** The candidate of every edge of both cells, -1 where none is kept. */
+function decisionOf({ search: { tables } }: CyclicNetworks, genotype: Genotype): number[] {
+  return cellTypes.flatMap((type) =>
+    tables[type].edges.map(({ node, input, candidates }) => {
+      const entries = genotype[type]!.nodes[node] as readonly { readonly operation: string; readonly input: number }[];
+      const entry = entries.find((one) => one.input === input);
+      return candidates.findIndex(({ name }) => name === entry?.operation);
+    }),
+  );
+}
+
+async function networkChecksums(parameters: Parameters, weights: string, buffers: string): Promise<Tensors> {
+  const tensors = { weight: new Map<string, TorchTensor>(), buffer: new Map<string, TorchTensor>() };
+  for (const [name, { spec }] of parameters.map.places) {
+    if (spec.role === 'alpha') continue;
+    tensors[spec.role].set(theirName(name), toTorch(await parameters.get(name), spec.layout));
+  }
+  return new Map([...checksums(weights, tensors.weight), ...checksums(buffers, tensors.buffer)]);
+}
+
+/** The batches of both halves one after another, as a dataset. */
+function datasetOfBatches(): Dataset {
+  const names = (['train', 'validation'] as const).flatMap((half) =>
+    Array.from({ length: taken[half] }, (_, index) => cdartsBatch(half, index)),
+  );
+  const parts = names.map((name) => drawBytes(name, cdarts.size));
+  const images = Uint8Array.from(parts.flatMap((part) => [...part.images]));
+  const labels = Int32Array.from(parts.flatMap((part) => [...part.labels]));
+  return {
+    ...{ name: 'goldens', train: { images, labels, shape: [cdarts.size, cdarts.size, 3] } },
+    ...{ classes, classNames: [], notices: [] },
+    ...{ mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5], augmentation: { pad: 0, flip: false } },
+  };
+}
+
+/** Halves whose first passes, shuffled as a search shuffles them, take the images in their order. */
+function splitInOrder() {
+  const inOrder = (first: number, batches: number, purpose: 'trainOrder' | 'validationOrder') => {
+    const order = permutation({ seed, purpose, epoch: 0, step: 0 }, batches * batchSize);
+    const positions = new Uint32Array(order.length);
+    for (const [index, place] of order.entries()) positions[place] = first + index;
+    return positions;
+  };
+  return {
+    train: inOrder(0, taken.train, 'trainOrder'),
+    validation: inOrder(taken.train * batchSize, taken.validation, 'validationOrder'),
+  };
+}
