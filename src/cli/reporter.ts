@@ -203,10 +203,24 @@ export function unreadableLine({ file, reason }: UnreadableEvent): string {
   return `cannot read ${file} (${reason}): another image stands in for it, and no test counts it`;
 }
 
-function trainSummary({ testAccuracy, testTop5, testLoss, unreadableImages, directory }: TrainResult): string[] {
-  const top5 = testTop5 === undefined ? '' : `, top-5 ${formatShare(testTop5)}`;
-  const score = `test accuracy ${formatShare(testAccuracy)}${top5}, loss ${testLoss.toFixed(4)}`;
-  const told = unreadableImages === 0 ? [score] : [score, `image files that cannot be read: ${unreadableImages}`];
+function trainSummary({
+  testAccuracy,
+  testTop5,
+  testLoss,
+  unreadableImages,
+  directory,
+  ...best
+}: TrainResult): string[] {
+  const shares = (accuracy: number, top5?: number) =>
+    `${formatShare(accuracy)}${top5 === undefined ? '' : `, top-5 ${formatShare(top5)}`}`;
+  const { bestTestAccuracy, bestTestTop5 } = best;
+  const told = [
+    `test accuracy ${shares(testAccuracy, testTop5)}, loss ${testLoss.toFixed(4)}`,
+    ...(bestTestAccuracy === undefined
+      ? []
+      : [`best of all epochs ${shares(bestTestAccuracy, bestTestTop5)}, chosen by the test images`]),
+    ...(unreadableImages === 0 ? [] : [`image files that cannot be read: ${unreadableImages}`]),
+  ];
   if (directory === undefined) return told;
   return [
     ...told,

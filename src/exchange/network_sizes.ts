@@ -4,6 +4,7 @@ import { betaName } from '../network/genotype_operation.ts';
 import { cellType } from '../skeleton/cell_stack.ts';
 import type { StemForm } from '../skeleton/skeleton.ts';
 import type { SkeletonName } from '../skeleton/skeletons.ts';
+import { hasNumberedPreprocessing, sizesOfCdarts } from './cdarts_sizes.ts';
 import { hasResidualBlocks, sizesOfResidual } from './nasbench201_sizes.ts';
 import { isSupernet } from './stored_networks.ts';
 
@@ -20,8 +21,10 @@ export interface NetworkSizes {
   readonly auxiliary: boolean;
   /** Whether its edges hold several operations, so that it is the network of a search and not a derived one. */
   readonly supernet: boolean;
-  /** The stem's channels divided by `initChannels`; always 3 in derived networks. */
+  /** The stem's channels divided by `initChannels`; always 3 in derived networks of DARTS. */
   readonly stemMultiplier: number;
+  /** Whether batch normalisations of the cells have an affine part, where the skeleton leaves that open. */
+  readonly affineNorms?: boolean;
   /** Whether a batch normalisation follows its poolings; of a derived network. */
   readonly normalisePooling?: true;
   /** Whether its operations are weighed against none; of a derived network. */
@@ -49,6 +52,7 @@ export function sizesOfWeights(tensors: ReadonlyMap<string, WeightTensor>, sourc
   };
   const names = [...tensors.keys()];
   if (hasResidualBlocks(names)) return sizesOfResidual(names, shapeOf, source);
+  if (hasNumberedPreprocessing(names)) return sizesOfCdarts(names, shapeOf, source);
   const stem: StemForm = tensors.has('stem0.0.weight') ? 'large' : 'small';
   const [channels] = shapeOf(stem === 'large' ? 'stem1.1.weight' : 'stem.0.weight', 4);
   const [, imageChannels] = shapeOf(stem === 'large' ? 'stem0.0.weight' : 'stem.0.weight', 4);

@@ -9,15 +9,17 @@ export interface StoredNetwork {
   readonly isAverage: boolean;
 }
 
-const last = 'classifier.weight';
+/** What a network ends in: as most codes name it, and as NNI does. */
+const lasts = ['classifier.weight', 'linear.weight'];
 /** One of each form of stem: a weight and a running statistic, which gradients and moments of weights do not have. */
 const stems = [
   ['stem.0.weight', 'stem.1.running_mean'],
   ['stem0.0.weight', 'stem0.1.running_mean'],
 ];
 const averageName = /(?:^|[._])(?:ema|swa|avg|average|averaged|shadow)(?=[._]|$)/i;
-const candidateName = /^cells\.\d+\.(?:_ops\.\d+\._ops|edges\.\d+<-\d+)\.\d+\./;
-const partName = /^(?:stem\d?|cells|lastact|classifier|auxiliary_head)\./;
+const candidateName =
+  /^cells\.\d+\.(?:_ops\.\d+\._ops|edges\.\d+<-\d+|mutable_ops\.\d+\.ops\.\d+(?:\.choices)?)\.\d+\./;
+const partName = /^(?:stem\d?|cells|lastact|classifier|linear|auxiliary_head|aux_head)\./;
 
 /** A file of more was not written by a training. */
 const mostNetworks = 16;
@@ -26,8 +28,10 @@ const mostNetworks = 16;
 export function findNetworks(paths: readonly string[]): StoredNetwork[] {
   const known = new Set(paths);
   return paths
-    .filter((path) => path === last || path.endsWith(`.${last}`))
-    .map((path) => path.slice(0, -last.length))
+    .flatMap((path) => {
+      const last = lasts.find((name) => path === name || path.endsWith(`.${name}`));
+      return last === undefined ? [] : [path.slice(0, -last.length)];
+    })
     .filter((prefix) => stems.some((names) => names.every((name) => known.has(prefix + name))))
     .map((prefix) => ({ prefix, isAverage: averageName.test(prefix) }))
     .sort((a, b) => Number(a.isAverage) - Number(b.isAverage) || a.prefix.length - b.prefix.length)

@@ -5,6 +5,7 @@ import { buildDerivedNetwork } from '../network/derived.ts';
 import type { DropPathUnit } from '../network/genotype_operation.ts';
 import { callingSize } from '../network/image_size.ts';
 import type { Network, StemForm } from '../skeleton/skeleton.ts';
+import type { SkeletonName } from '../skeleton/skeletons.ts';
 
 /** The two forms of a genotype's network for a dataset: to learn with, and the plain one to score. */
 export interface TrainNetworks {
@@ -29,6 +30,12 @@ export interface NetworkSettings {
   readonly normalisePooling?: boolean;
   /** Whether operations are weighed against none; false when absent. */
   readonly keepNone?: boolean;
+  /** What lies around the cells; by the genotype when absent. */
+  readonly skeleton?: SkeletonName;
+  /** The stem's channels divided by those of the first cell; the skeleton's own when absent. */
+  readonly stemMultiplier?: number;
+  /** Whether batch normalisations of the cells have an affine part; as the skeleton's do when absent. */
+  readonly affineNorms?: boolean;
 }
 
 /** Builds both; they share the parameters of the first. Throws ArgumentError. */
@@ -39,8 +46,9 @@ export function buildTrainNetworks(
 ): TrainNetworks {
   const { train, classes } = dataset;
   const { initChannels, layers, stem, auxiliary, auxiliaryWeight, dropPathProb, dropPathUnit, labelSmooth } = settings;
-  const { normalisePooling, keepNone, smoothScores = false } = settings;
-  const shared = { genotype, inputShape: train.shape, classes, initChannels, layers, stem, normalisePooling, keepNone };
+  const { normalisePooling, keepNone, skeleton, stemMultiplier, affineNorms, smoothScores = false } = settings;
+  const form = { skeleton, stemMultiplier, affineNorms, normalisePooling, keepNone };
+  const shared = { genotype, inputShape: train.shape, classes, initChannels, layers, stem, ...form };
   const training = {
     ...shared,
     auxiliaryWeight: auxiliary ? auxiliaryWeight : undefined,

@@ -158,6 +158,9 @@ export interface TrainResult {
   /** Absent where there are no more than five classes. */
   readonly testTop5?: number;
   readonly testLoss: number;
+  /** The best of all epochs, where the training was told to report them: chosen by the test images. */
+  readonly bestTestAccuracy?: number;
+  readonly bestTestTop5?: number;
   /** Number of image files that could not be read, since this process began or resumed the training. */
   readonly unreadableImages: number;
   /** Absent when nothing was written. */

@@ -33,6 +33,7 @@ const companions: Readonly<Record<string, object>> = {
   cutoutLength: { cutout: true },
   regularRatio: { epochs: 4, regularRatio: 1 },
   copyPastSkips: { rebuildEvaluation: true, bestFirst: true, epochs: 6, alphaLr: 1 },
+  decayBySize: { weightDecay: 1e-3 },
   restartOptimizers: { epochs: 3 },
   byClass: { fileOrder: false },
   cutoutProb: { cutout: true },
@@ -59,6 +60,7 @@ const others: Readonly<Record<string, unknown>> = {
   stage: 'search1',
   regularised: 'skip_connect',
   sampleRatio: 0.1,
+  stemMultiplier: 2,
   groups: 'sep_conv_3x3 sep_conv_5x5, skip_connect',
 };
 
@@ -141,7 +143,7 @@ async function digestOf(
     },
     entries,
   );
-  return hash.update(JSON.stringify((await result).genotype)).digest('hex');
+  return hash.update(JSON.stringify(await result)).digest('hex');
 }
 
 describe.each(entries.map((method) => [method.name, method] as const))('of the method %s', (_, method) => {

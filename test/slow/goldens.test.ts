@@ -7,6 +7,7 @@ import { findTorch } from '../../bench/peers/torch.ts';
 import { instructionSets } from '../../src/backend/open.ts';
 import { scratch } from '../helpers/scratch.ts';
 import { describeCdartsGoldens } from '../torch/cdarts_cases.ts';
+import { describeRetrainedGoldens } from '../torch/cdarts_retrained_cases.ts';
 import { describeGoldens } from '../torch/golden_cases.ts';
 import { distances, goldenFolder, goldenNames, readGolden } from '../torch/goldens.ts';
 import { describeProjectionGoldens } from '../torch/projection_cases.ts';
@@ -20,11 +21,13 @@ for (const instructionSet of instructionSets().slice(1)) {
   describeGoldens('cpu', instructionSet);
   describeProjectionGoldens('cpu', instructionSet);
   describeCdartsGoldens('cpu', instructionSet);
+  describeRetrainedGoldens('cpu', instructionSet);
 }
 for (const backend of ['tfjs', 'simt'] as const) {
   describeGoldens(backend);
   describeProjectionGoldens(backend);
   describeCdartsGoldens(backend);
+  describeRetrainedGoldens(backend);
 }
 
 it.skipIf(torch === undefined)(`PyTorch makes the goldens again${reason}`, async () => {

@@ -106,7 +106,7 @@ async function firstJointStep(device: Device, networks: CyclicNetworks, settings
   const regularised = regularisedEntries(student);
   using cycle = new Cycle(device, { networks, parameters, settings, regularised, reached: [] });
   const { alpha, mixing } = await readAlpha(student, parameters);
-  cycle.decide(selectGenotype(student, mixing, decisionRule, alpha));
+  cycle.decide(selectGenotype(student, mixing, decisionRule(settings), alpha));
   const [train, validation] = [
     await gathered(device, cdartsBatch('train', 0), cdarts.size),
     await gathered(device, cdartsBatch('validation', 0), cdarts.size),

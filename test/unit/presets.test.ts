@@ -110,6 +110,11 @@ const cifar10: TrainSettings = {
   initChannels: 36,
   layers: 20,
   stem: 'small',
+  skeleton: 'usual',
+  stemMultiplier: 0,
+  affineNorms: 'usual',
+  decayBySize: false,
+  reportBest: false,
   learningRate: 0.025,
   schedule: 'cosine',
   learningRateMin: 0,
@@ -150,6 +155,11 @@ const imagenet: TrainSettings = {
   initChannels: 48,
   layers: 14,
   stem: 'large',
+  skeleton: 'usual',
+  stemMultiplier: 0,
+  affineNorms: 'usual',
+  decayBySize: false,
+  reportBest: false,
   learningRate: 0.1,
   schedule: 'exponential',
   learningRateMin: 0,
@@ -190,6 +200,11 @@ const fairdarts: TrainSettings = {
   initChannels: 36,
   layers: 20,
   stem: 'small',
+  skeleton: 'usual',
+  stemMultiplier: 0,
+  affineNorms: 'usual',
+  decayBySize: false,
+  reportBest: false,
   learningRate: 0.025,
   schedule: 'cosine',
   learningRateMin: 0,
@@ -230,6 +245,11 @@ const nasbench201: TrainSettings = {
   initChannels: 16,
   layers: 15,
   stem: 'small',
+  skeleton: 'usual',
+  stemMultiplier: 0,
+  affineNorms: 'usual',
+  decayBySize: false,
+  reportBest: false,
   learningRate: 0.1,
   schedule: 'cosine',
   learningRateMin: 0,
@@ -302,6 +322,11 @@ describe('presets', () => {
       ...{ space: 'nasbench201', skeleton: 'nasbench201' },
     },
   };
+  const nniCdarts = {
+    ...{ skeleton: 'cdarts', reportBest: true, dropPathUnit: 'edge', decayBySize: true },
+    ...{ weightDecay: 5e-4, dropPathProb: 0.3, learningRateMin: 1e-6 },
+  };
+  const authorsCdarts = { skeleton: 'cdarts', reportBest: true, stemMultiplier: 3, affineNorms: 'on' };
   const trainings: Record<TrainPresetName, object> = {
     quick: { settings: quickTraining, limit: 4000 },
     cifar10: { settings: cifar10 },
@@ -327,6 +352,17 @@ describe('presets', () => {
     // darts-pt.md: arXiv:2108.04392 and its code, CIFAR-10 and the others.
     'darts-pt': { settings: { ...cifar10, flip: 'on' } },
     'darts-pt-small': { settings: { ...cifar10, flip: 'on', initChannels: 16, layers: 8 } },
+    // cdarts.md, sections 9 and 12: NNI's retraining and the authors'.
+    'cdarts-quick': { settings: { ...quickTraining, ...nniCdarts, layers: 6 }, limit: 4000 },
+    cdarts: { settings: { ...cifar10, ...nniCdarts, batchSize: 512, learningRate: 0.1 } },
+    'cdarts-script': { settings: { ...cifar10, ...nniCdarts, batchSize: 128, labelSmooth: 0.1 } },
+    'cdarts-authors': { settings: { ...cifar10, ...authorsCdarts, batchSize: 128, decayBySize: true } },
+    'cdarts-imagenet': {
+      settings: {
+        ...{ ...imagenet, ...authorsCdarts, batchSize: 1024, learningRate: 0.5, schedule: 'cosine' },
+        ...{ warmupEpochs: 5, scheduleAhead: false },
+      },
+    },
     'nasbench201-quick': {
       settings: { ...quickTraining, layers: 3, auxiliary: false, nesterov: true },
       limit: 4000,

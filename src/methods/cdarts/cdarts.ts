@@ -12,6 +12,14 @@ import { regularisedEntries } from './regularised.ts';
 import { openCdarts } from './run.ts';
 import { type CdartsSettings, cdartsPresets, cdartsSettingRules } from './settings.ts';
 
+/** The training that goes with a preset of its own. */
+const trainings: Readonly<Record<string, string>> = {
+  quick: 'cdarts-quick',
+  'cdarts-script': 'cdarts-script',
+  'cdarts-authors': 'cdarts-authors',
+  'cdarts-imagenet': 'cdarts-imagenet',
+};
+
 /** CDARTS: a search network and the network that it decides on teach each other. */
 export const cdarts = defineMethod({
   name: 'cdarts',
@@ -30,7 +38,7 @@ export const cdarts = defineMethod({
   settings: cdartsSettingRules,
   presets: cdartsPresets,
   spaces: ['cdarts'],
-  usualTraining: (preset) => ({ preset: preset === 'quick' ? 'quick' : 'cdarts' }),
+  usualTraining: (preset) => ({ preset: trainings[preset] ?? 'cdarts' }),
   measures,
   describe: describeCdarts,
 });

@@ -2,12 +2,14 @@ import { checkAugmentation, placementOf } from '../../augment/augment.ts';
 import type { Device } from '../../backend/device.ts';
 import { endsOf } from '../../backend/graph_ends.ts';
 import type { Parameters } from '../../backend/parameters.ts';
+import type { Dataset, ImageSet } from '../../data/dataset.ts';
 import { holdOut } from '../../data/split.ts';
 import { ArgumentError, invalid } from '../../errors.ts';
 import { encodeMetadata } from '../../exchange/weight_metadata.ts';
 import type { Genotype } from '../../genotype/genotype.ts';
 import { withAffine } from '../../learn/affine_images.ts';
 import { BatchWalk } from '../../learn/batch_walk.ts';
+import { type BestScore, BestScores } from '../../learn/best_scores.ts';
 import { EpochMeans } from '../../learn/epoch_means.ts';
 import { type ImageFeed, openFeed } from '../../learn/feed.ts';
 import { withFlip } from '../../learn/flipped_images.ts';
@@ -15,11 +17,13 @@ import { jointStep } from '../../learn/joint_step.ts';
 import { createProgramSet, type ProgramSet } from '../../learn/program_set.ts';
 import { trainLearningRate } from '../../learn/schedule.ts';
 import { scoreImages, tellsTopFive } from '../../learn/score.ts';
+import { settingsBySize } from '../../learn/size_rule.ts';
 import { type TrainSource, testBatches, trainBatches } from '../../learn/train_batches.ts';
 import { buildTrainNetworks, type TrainNetworks, testImagesOf } from '../../learn/train_networks.ts';
 import { weightStepOutcome } from '../../learn/weight_step.ts';
 import type { UnreadableImage } from '../../load/loader.ts';
 import { ImagePool } from '../../load/pool.ts';
+import { costOf } from '../../report/cost.ts';
 import { Resources } from '../../resources.ts';
 import type {
   EpochReport,
@@ -37,25 +41,30 @@ import { averageDecay, trainStep } from './step.ts';
 
 /** The training of a derived network on a dataset. Rejects with DataError where there are no test images, and ArgumentError. */
 export async function describeTraining(context: MethodContext<TrainSettings>): Promise<MethodDescription> {
-  const { settings, seed, genotype, validationPortion } = context;
+  const { seed, genotype, validationPortion } = context;
   if (genotype === undefined) throw invalid('genotype', 'the genotype whose network is trained', genotype);
   const given = context.dataset;
   const whole = validationPortion === undefined ? given : holdOut(given, validationPortion, seed);
-  const { dataset, augment, notices } = withAffine(withFlip(whole, settings.flip), settings, settings.affine);
+  const { dataset, augment, notices } = withAffine(
+    withFlip(whole, context.settings.flip),
+    context.settings,
+    context.settings.affine,
+  );
   const { train, classes } = dataset;
   const test = testImagesOf(dataset);
   checkAugmentation(augment, train.shape);
+  const { settings, told } = settingsFor(genotype, dataset, context.settings);
   if (settings.keepNone && settings.emaDecay > 0) {
     throw new ArgumentError('emaDecay averages weights alone, not those of keepNone: expected 0 beside it');
   }
   checkNesterov(settings);
-  const networks = buildTrainNetworks(genotype, dataset, settings);
+  const networks = networksOf(genotype, dataset, settings);
   const { graph } = networks.training;
   return {
     dataset,
     graphs: { network: graph },
     layers: settings.layers,
-    notices,
+    notices: [...notices, ...told],
     trainImages: train.labels.length,
     validationImages: test.labels.length,
     open: async (device) => {
@@ -75,6 +84,27 @@ export async function describeTraining(context: MethodContext<TrainSettings>): P
       return new TrainingRun(device, networks, { trained, averages }, source, { scored, ...about }, resources);
     },
   };
+}
+
+function networksOf(genotype: Genotype, dataset: Dataset<ImageSet>, settings: TrainSettings): TrainNetworks {
+  const { skeleton, stemMultiplier, affineNorms } = settings;
+  return buildTrainNetworks(genotype, dataset, {
+    ...settings,
+    skeleton: skeleton === 'usual' ? undefined : skeleton,
+    stemMultiplier: stemMultiplier === 0 ? undefined : stemMultiplier,
+    affineNorms: affineNorms === 'usual' ? undefined : affineNorms === 'on',
+  });
+}
+
+/** With what follows from the network's size, and a line that tells it. */
+function settingsFor(genotype: Genotype, dataset: Dataset<ImageSet>, settings: TrainSettings) {
+  if (!settings.decayBySize) return { settings, told: [] };
+  // Without an auxiliary head, which the plain form has not.
+  const { parameters } = costOf(networksOf(genotype, dataset, settings).plain.graph);
+  const sized = settingsBySize(parameters);
+  const size = `${(parameters / 1e6).toFixed(2)} million parameters without auxiliary head`;
+  const told = `${size}: weight decay ${sized.weightDecay}, drop path ${sized.dropPathProb} (decayBySize)`;
+  return { settings: { ...settings, ...sized }, told: [told] };
 }
 
 /** Before a device, which would say so of a command. */
@@ -117,6 +147,7 @@ class TrainingRun implements MethodRun {
   readonly #plain: ProgramSet;
   readonly #steps: number;
   readonly #means: EpochMeans;
+  readonly #best: BestScores | undefined;
   readonly #resources: Resources;
   readonly #batches: BatchWalk;
 
@@ -146,6 +177,7 @@ class TrainingRun implements MethodRun {
     const average = averages && { average: { parameters: averages, optimizer: false } };
     this.state = { parameters: { network: { parameters: trained, optimizer: true }, ...average }, values: {} };
     this.#means = new EpochMeans(this.state.values, images.count);
+    this.#best = settings.reportBest ? new BestScores(this.state.values) : undefined;
     this.#resources = resources.move();
   }
 
@@ -196,6 +228,7 @@ class TrainingRun implements MethodRun {
       signal,
     });
     const measures = this.#means.end({ loss, accuracy, top5 });
+    this.#best?.take({ accuracy, top5 });
     return {
       measures: {
         learningRate: trainLearningRate(settings, epoch),
@@ -213,6 +246,7 @@ class TrainingRun implements MethodRun {
       scores: {
         testAccuracy: accuracy,
         ...(tellsTopFive(classes) && top5 !== undefined && { testTop5: top5 }),
+        ...(this.#best && bestScores(this.#best.now, classes)),
         testLoss: loss,
       },
       weights: this.#averages ?? this.#trained,
@@ -222,4 +256,12 @@ class TrainingRun implements MethodRun {
   [Symbol.dispose](): void {
     this.#resources[Symbol.dispose]();
   }
+}
+
+/** By the names that results have. */
+function bestScores({ accuracy, top5 }: BestScore, classes: number): Record<string, number> {
+  return {
+    bestTestAccuracy: accuracy,
+    ...(tellsTopFive(classes) && top5 !== undefined && { bestTestTop5: top5 }),
+  };
 }

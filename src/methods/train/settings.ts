@@ -24,6 +24,22 @@ export const trainSettingRules = {
   initChannels: integer(36, 1, 4096, 'channels of the first cell'),
   layers: integer(20, 1, 256, 'number of cells'),
   stem: choice('small', stemForms, 'small keeps the size of the images, large reduces them eightfold'),
+  skeleton: choice(
+    'usual',
+    ['usual', 'darts', 'cdarts'],
+    'whose network its cells are put into; usual follows from the genotype',
+  ),
+  stemMultiplier: integer(
+    0,
+    0,
+    64,
+    "channels of a small stem divided by those of the first cell; 0 for the skeleton's own",
+  ),
+  affineNorms: choice(
+    'usual',
+    ['usual', 'on', 'off'],
+    "whether the cells' batch normalisations have an affine part; usual is as the skeleton's do, off in cdarts",
+  ),
   learningRate: number(0.025, 0, 100, 'at the start'),
   schedule: choice('cosine', schedules, 'how the learning rate falls from epoch to epoch'),
   learningRateMin: number(0, 0, 100, 'where the cosine schedule ends'),
@@ -49,6 +65,11 @@ export const trainSettingRules = {
     false,
     'weigh each operation against none by a softmax that is trained with the weights, as StacNAS may',
   ),
+  decayBySize: flag(
+    false,
+    'weight decay and drop path follow from the number of parameters, as NNI retrains CDARTS, whatever was said of them',
+  ),
+  reportBest: flag(false, 'also tell the best scores of all epochs, which selects by the test images, as CDARTS does'),
   labelSmooth: number(0, 0, 0.99, "share of a label's probability that is spread over all classes"),
   smoothScores: flag(false, 'smooth the labels of the scored loss as well, as StacNAS does'),
   flip: flipRule,
@@ -82,6 +103,11 @@ export type TrainPresetName =
   | 'stacnas-imagenet'
   | 'darts-pt'
   | 'darts-pt-small'
+  | 'cdarts'
+  | 'cdarts-quick'
+  | 'cdarts-script'
+  | 'cdarts-authors'
+  | 'cdarts-imagenet'
   | 'nasbench201-quick'
   | 'nasbench201';
 
@@ -99,6 +125,22 @@ const dartsPt = { flip: 'on' } as const;
 /** How NAS-Bench-201's cells were trained, of any size: without an auxiliary head, and nothing is dropped or hidden. */
 const nasbench201 = { nesterov: true, auxiliary: false, dropPathProb: 0, cutout: false } as const;
 
+/** What all retrainings of CDARTS have of their own. */
+const cdarts = { skeleton: 'cdarts', reportBest: true } as const;
+
+/** As NNI has it; its weight decay and drop path are overwritten by size. */
+const nniCdarts = {
+  ...cdarts,
+  dropPathUnit: 'edge',
+  decayBySize: true,
+  weightDecay: 5e-4,
+  dropPathProb: 0.3,
+  learningRateMin: 1e-6,
+} as const;
+
+/** Networks of the authors' own code: a stem three times as wide, affine batch normalisations, identities never dropped. */
+const authorsCdarts = { ...cdarts, stemMultiplier: 3, affineNorms: 'on' } as const;
+
 /** A bound that no gradient reaches. */
 const unclipped = 1e30;
 
@@ -111,7 +153,9 @@ const stacnas = { normalisePooling: true, scheduleAhead: true, smoothScores: tru
  * with others by; its authors trained for 1600 epochs with batches of 96 (its issue 5). `stacnas` and `stacnas-fancy` are the two of StacNAS
  * (arXiv:1909.11926), the second as its authors reached their best figure (its issue 5); they published none for ImageNet, where
  * `stacnas-imagenet` trains its networks as `imagenet` does. `darts-pt` is the evaluation of DARTS-PT (arXiv:2108.04392) on CIFAR-10,
- * `darts-pt-small` the one on CIFAR-100 and SVHN; its code's seed is 2. `nasbench201` is how NAS-Bench-201 trained its cells (arXiv:2001.00326),
+ * `darts-pt-small` the one on CIFAR-100 and SVHN; its code's seed is 2. `cdarts` is NNI's script for four GPUs that retrains what CDARTS found
+ * (arXiv:2006.10724) in one process, `cdarts-script` that script's own defaults, `cdarts-authors` and `cdarts-imagenet` the authors' own on
+ * CIFAR-10 and on ImageNet, `cdarts-quick` a small one. `nasbench201` is how NAS-Bench-201 trained its cells (arXiv:2001.00326),
  * `nasbench201-quick` a small one. `limit` is how many training images a preset uses (all when absent).
  */
 export const trainPresets: Presets<TrainSettings, TrainPresetName> = presetsOf(trainSettingRules, {
@@ -128,6 +172,19 @@ export const trainPresets: Presets<TrainSettings, TrainPresetName> = presetsOf(t
   'stacnas-imagenet': { settings: { ...imagenet, normalisePooling: true } },
   'darts-pt': { settings: dartsPt },
   'darts-pt-small': { settings: { ...dartsPt, initChannels: 16, layers: 8 } },
+  'cdarts-quick': {
+    settings: { ...nniCdarts, batchSize: 32, epochs: 5, initChannels: 8, layers: 6, cutout: false },
+    limit: 4000,
+  },
+  cdarts: { settings: { ...nniCdarts, batchSize: 512, learningRate: 0.1 } },
+  'cdarts-script': { settings: { ...nniCdarts, batchSize: 128, labelSmooth: 0.1 } },
+  'cdarts-authors': { settings: { ...authorsCdarts, batchSize: 128, decayBySize: true } },
+  'cdarts-imagenet': {
+    settings: {
+      ...{ ...imagenet, ...authorsCdarts, batchSize: 1024, learningRate: 0.5, schedule: 'cosine', warmupEpochs: 5 },
+      scheduleAhead: false,
+    },
+  },
   'nasbench201-quick': {
     settings: { ...nasbench201, batchSize: 32, epochs: 5, initChannels: 8, layers: 3 },
     limit: 4000,

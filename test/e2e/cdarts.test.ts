@@ -1,0 +1,80 @@
+// CDARTS on the command line: a search, the file of its last decision retrained, tested, drawn and exported.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cli } from '../helpers/process.ts';
+
+function dartsmith(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8' });
+  return { status, text: stdout + stderr };
+}
+
+const data = ['--dataset', 'mnist', '--limit', '64'];
+const sizes = ['--batch-size', '16', '--init-channels', '2', '--layers', '3'];
+
+describe('an architecture that CDARTS has found', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'dartsmith-test-'));
+  const run = join(folder, 'run');
+  const decision = join(run, 'epoch_01.json');
+  const trained = join(folder, 'trained');
+
+  beforeAll(() => {
+    const searched = dartsmith(
+      ...['search', '--method', 'cdarts', ...data, ...sizes, '--evaluation-layers', '3'],
+      ...['--epochs', '2', '--warmup-epochs', '1', '--out', run],
+    );
+    expect(searched, searched.text).toMatchObject({ status: 0 });
+    const small = [...sizes, '--epochs', '2', '--no-auxiliary'];
+    const training = dartsmith(
+      ...['train', '--preset', 'cdarts-quick', '--arch', decision, ...data, ...small, '--out', trained],
+    );
+    expect(training, training.text).toMatchObject({ status: 0 });
+    expect(training.text).toMatch(
+      /0\.0\d million parameters without auxiliary head: weight decay 0\.0003, drop path 0\.2/,
+    );
+    expect(training.text).toMatch(/best of all epochs [\d.]+%, top-5 [\d.]+%, chosen by the test images/);
+  });
+
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('is the one of the run', () => {
+    const own = join(folder, 'own.txt');
+    expect(dartsmith('select', run, '--by', 'cdarts', '--out', own)).toMatchObject({ status: 0 });
+    // NNI lists nodes apart.
+    const flat = (text: string) => text.replaceAll(/[[\]\s]/g, '');
+    expect(flat(readFileSync(join(run, 'epoch_01.genotypes'), 'utf8'))).toBe(flat(readFileSync(own, 'utf8')));
+  });
+
+  it('is tested by its weights alone', () => {
+    const tested = dartsmith('test', '--arch', trained);
+    expect(tested, tested.text).toMatchObject({ status: 0 });
+    expect(tested.text).toMatch(/2 channels, 3 cells, 10 classes, small stem/);
+  });
+
+  it('is drawn and exported', () => {
+    const [picture, network] = [join(folder, 'cells.svg'), join(folder, 'network.onnx')];
+    expect(dartsmith('draw', decision, '--out', picture)).toMatchObject({ status: 0 });
+    expect(readFileSync(picture, 'utf8')).toContain('<svg');
+    expect(dartsmith('export', '--arch', trained, '--out', network)).toMatchObject({ status: 0 });
+  });
+
+  it.each<[string, (masks: Record<string, boolean[]>) => void, RegExp]>([
+    ['nothing on an edge that is kept', (masks) => clear(masks, false), /normal_n2_p0/],
+    ['two candidates of an edge', (masks) => clear(masks, true), /normal_n2_p0/],
+    ['an edge that there is not', (masks) => Object.assign(masks, { normal_n9_p0: [true] }), /normal_n9_p0/],
+  ])('is refused in one line where it chooses %s', (_, spoil, key) => {
+    const masks = JSON.parse(readFileSync(decision, 'utf8')) as Record<string, boolean[]>;
+    spoil(masks);
+    const file = join(folder, 'spoilt.json');
+    writeFileSync(file, JSON.stringify(masks));
+    const { status, text } = dartsmith('train', '--preset', 'cdarts-quick', '--arch', file, ...data);
+    expect(status).toBe(1);
+    expect(text.trimEnd().split('\n')).toEqual([expect.stringMatching(key)]);
+  });
+
+  function clear(masks: Record<string, boolean[]>, value: boolean) {
+    masks['normal_n2_p0'] = masks['normal_n2_p0'].map(() => value);
+  }
+});

@@ -1,0 +1,111 @@
+// What retrainings of CDARTS have of their own: settings that follow from a size, best scores, sizes read off weights.
+import { describe, expect, it } from 'vitest';
+import { sizesOfWeights } from '../../../src/exchange/network_sizes.ts';
+import { findNetworks } from '../../../src/exchange/stored_networks.ts';
+import { genotypes } from '../../../src/genotype/published.ts';
+import type { Graph } from '../../../src/graph/graph.ts';
+import { torchShape } from '../../../src/io/layout.ts';
+import type { WeightTensor } from '../../../src/io/safetensors.ts';
+import { BestScores } from '../../../src/learn/best_scores.ts';
+import { settingsBySize } from '../../../src/learn/size_rule.ts';
+import { buildDerivedNetwork } from '../../../src/network/derived.ts';
+import { buildSupernet } from '../../../src/network/supernet.ts';
+
+describe('weight decay and drop path by size', () => {
+  it.each([
+    [1_000_000, 3e-4, 0.2],
+    [2_999_999, 3e-4, 0.2],
+    [3_000_000, 5e-4, 0.3],
+    [3_000_001, 3e-4, 0.3],
+    [3_499_999, 3e-4, 0.3],
+    [3_500_000, 5e-4, 0.3],
+    [3_801_502, 5e-4, 0.3],
+  ])('of %d parameters', (parameters, weightDecay, dropPathProb) => {
+    expect(settingsBySize(parameters)).toEqual({ weightDecay, dropPathProb });
+  });
+});
+
+describe('best scores', () => {
+  it('are those of each, of different epochs perhaps, and survive a kill', () => {
+    const values = {};
+    const best = new BestScores(values);
+    best.take({ accuracy: 0.5, top5: 0.7 });
+    best.take({ accuracy: 0.4, top5: 0.9 });
+    const resumed = {};
+    const again = new BestScores(resumed);
+    Object.assign(resumed, JSON.parse(JSON.stringify(values)));
+    again.take({ accuracy: 0.45, top5: 0.8 });
+    expect(again.now).toEqual({ accuracy: 0.5, top5: 0.9 });
+  });
+
+  it.each([[3], [{}], [{ accuracy: 2 }], [{ accuracy: 0.5, top5: 'much' }]])('refuse %j', (damaged) => {
+    const values: Record<string, unknown> = {};
+    const best = new BestScores(values);
+    values['best'] = damaged;
+    expect(() => best.now).toThrow('the checkpoint is damaged: expected shares for the metadata best');
+  });
+});
+
+describe('the sizes of a retrained network', () => {
+  const common = {
+    ...{ genotype: genotypes['CDARTS_CIFAR'], skeleton: 'cdarts' as const, classes: 7, initChannels: 4, layers: 5 },
+  } as const;
+  const tensorsOf = ({ parameters }: Graph) =>
+    new Map<string, WeightTensor>(
+      parameters.map(({ name, layout, shape }) => {
+        const sizes = torchShape(layout, shape);
+        return [name, { shape: sizes, data: new Float32Array(sizes.reduce((a, b) => a * b, 1)) }];
+      }),
+    );
+
+  it.each([
+    [{ inputShape: [32, 32, 3] }, { stem: 'small', stemMultiplier: 1, affineNorms: false, auxiliary: false }],
+    [
+      { inputShape: [32, 32, 1], stemMultiplier: 3, affineNorms: true, auxiliaryWeight: 0.4 },
+      { stem: 'small', stemMultiplier: 3, affineNorms: true, auxiliary: true, imageChannels: 1 },
+    ],
+    [
+      { inputShape: [96, 96, 3], stem: 'large' },
+      { stem: 'large', stemMultiplier: 1, affineNorms: false },
+    ],
+  ] as const)('of %j', (form, found) => {
+    const { graph } = buildDerivedNetwork({ ...common, ...form });
+    const tensors = tensorsOf(graph);
+    expect(findNetworks([...tensors.keys()])).toEqual([{ prefix: '', isAverage: false }]);
+    expect(sizesOfWeights(tensors, 'a file')).toMatchObject({
+      ...{ skeleton: 'cdarts', initChannels: 4, layers: 5, classes: 7, supernet: false },
+      ...found,
+    });
+  });
+
+  it('tell a search network', () => {
+    const { graph } = buildSupernet({
+      space: 'cdarts',
+      inputShape: [32, 32, 3],
+      classes: 3,
+      initChannels: 2,
+      layers: 3,
+    });
+    expect(sizesOfWeights(tensorsOf(graph), 'a file')).toMatchObject({ supernet: true, initChannels: 2, layers: 3 });
+  });
+
+  it.each<[string, (tensors: Map<string, WeightTensor>) => void, RegExp]>([
+    ['a classifier', (tensors) => tensors.delete('linear.weight'), /a file holds no network.*linear\.weight/],
+    ['a stem', (tensors) => tensors.delete('stem.0.weight'), /a file holds no network.*stem\.0\.weight/],
+    [
+      'a stem that fits',
+      (tensors) => tensors.set('stem.0.weight', { shape: [5, 3, 3, 3], data: new Float32Array(135) }),
+      /a file holds no network: expected a stem of a multiple/,
+    ],
+    [
+      'so few cells',
+      (tensors) => tensors.set('cells.999.preproc1.net.1.weight', tensors.get('cells.0.preproc1.net.1.weight')!),
+      /1 to 256 cells/,
+    ],
+  ])('are none without %s', (_, spoil, message) => {
+    const { graph } = buildDerivedNetwork({ ...common, inputShape: [32, 32, 3] });
+    const tensors = tensorsOf(graph);
+    spoil(tensors);
+    expect(() => sizesOfWeights(tensors, 'a file')).toThrow(message);
+  });
+});
