@@ -18,6 +18,7 @@ export const measures: readonly Measure[] = [
   ofEpoch('evaluationTrainLoss', 'loss', 'evaluation', 'loss'),
   ofEpoch('evaluationValidationLoss', 'validation loss', 'evaluation', 'loss'),
   ofEpoch('distance', 'distance', 'evaluation', 'loss'),
+  ofEpoch('margin', 'margin', 'decision', 'share'),
   { name: 'regulariser', of: 'epoch', label: 'size of alpha', unit: 'loss', optional: true },
   { name: 'regularWeight', of: 'epoch', label: 'weight of the regulariser', unit: 'rate', optional: true },
 ];

@@ -7,8 +7,9 @@ import { BatchWalk } from '../../learn/batch_walk.ts';
 import { NamedMeans } from '../../learn/named_means.ts';
 import { epochBatches, fedBatches, type SearchSource } from '../../learn/search_batches.ts';
 import type { CyclicNetworks } from '../../network/cyclic.ts';
+import { noneName } from '../../operation/operations.ts';
 import { Resources } from '../../resources.ts';
-import { readAlpha } from '../../select/alpha.ts';
+import { type RowsByTable, readAlpha } from '../../select/alpha.ts';
 import { type SelectionOptions, selectGenotype } from '../../select/rules.ts';
 import type {
   EpochReport,
@@ -196,13 +197,14 @@ export class CdartsRun implements MethodRun {
 
   async endEpoch({ stage, epoch }: Position): Promise<EpochReport> {
     const { settings } = this.#options;
-    const { genotype, alpha } = await this.#now();
+    const { genotype, alpha, mixing } = await this.#now();
     const isSearch = this.#parts[stage] === 'search';
     const number = isSearch ? settings.warmupEpochs + epoch : epoch;
     return {
       measures: {
         learningRate: settings.wLr,
         ...this.#means.end(),
+        margin: marginOf(this.#options.networks, mixing),
         ...(isSearch && { regularWeight: regularWeight(settings, number) }),
       },
       architecture: { genotype, alpha },
@@ -234,6 +236,18 @@ export class CdartsRun implements MethodRun {
 function epochsOf(part: Part, { epochs, warmupEpochs }: CdartsSettings): number {
   const warmup = Math.min(warmupEpochs, epochs);
   return part === 'warm-up' ? warmup : epochs - warmup;
+}
+
+/** How clear decisions are: by how much an edge's largest mixing weight exceeds its second, in the mean over edges; none counts not. */
+function marginOf({ search: { tables } }: CyclicNetworks, mixing: RowsByTable): number {
+  const margins = Object.values(tables).flatMap(({ name, edges }) =>
+    edges.map(({ candidates }, row) => {
+      const rivals = mixing[name][row].filter((_, index) => candidates[index].name !== noneName);
+      const [first, second = 0] = rivals.toSorted((a, b) => b - a);
+      return first - second;
+    }),
+  );
+  return margins.reduce((sum, margin) => sum + margin, 0) / margins.length;
 }
 
 /** What means over an epoch are called, of measures of steps. */
