@@ -7,6 +7,7 @@ export {
   type AverageCommand,
   type BackendName,
   type Batch,
+  type ClipCommand,
   type Command,
   type CompileOptions,
   type CopyCommand,
@@ -136,6 +137,15 @@ export type {
   Shape,
 } from './graph/graph.ts';
 export type { Score } from './learn/score.ts';
+export { cutChoices, regularLoss } from './methods/cdarts/cut_choices.ts';
+export type { RegularChoice } from './methods/cdarts/regularised.ts';
+export {
+  type CdartsPresetName,
+  type CdartsSettings,
+  cdartsPresets,
+  cdartsSettingRules,
+  resolveCdartsSettings,
+} from './methods/cdarts/settings.ts';
 export {
   type PresetName,
   presets,

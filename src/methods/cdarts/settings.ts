@@ -7,6 +7,7 @@ import {
   number,
   type Presets,
   presetsOf,
+  resolvePreset,
   type SettingsOf,
   type SettingTable,
   text,
@@ -131,3 +132,11 @@ export const cdartsPresets: Presets<CdartsSettings, CdartsPresetName> = presetsO
     },
   },
 });
+
+/** The settings of a preset with some replaced. Throws ArgumentError for an unknown name or a value out of range. */
+export function resolveCdartsSettings(
+  preset: CdartsPresetName,
+  overrides: Partial<CdartsSettings> = {},
+): CdartsSettings {
+  return resolvePreset(cdartsSettingRules, cdartsPresets, preset, overrides);
+}

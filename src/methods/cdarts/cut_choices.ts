@@ -1,0 +1,38 @@
+// What NNI's RegularizedDartsMutator offers beside the search of CDARTS (arXiv:2006.10724): cutting choices, and alpha's loss by itself.
+import { anInteger, check } from '../../checks.ts';
+import type { Supernet } from '../../network/supernet.ts';
+import type { RowsByTable } from '../../select/alpha.ts';
+import { type RegularChoice, regularisedEntries } from './regularised.ts';
+
+/**
+ * Alpha with the `count` smallest logits of every row at -Infinity, whose mixing weight is 0; of equals the first. It counts from the beginning:
+ * those that were cut before are among them. Throws ArgumentError for a count that leaves a row without a choice.
+ */
+export function cutChoices(alpha: RowsByTable, count: number): RowsByTable {
+  const shortest = Math.min(...Object.values(alpha).flatMap((rows) => rows.map(({ length }) => length)));
+  check('count', count, anInteger(0, shortest - 1));
+  const cut = (row: readonly number[]) => {
+    const smallest = row.map((_, index) => index).toSorted((a, b) => compare(row[a], row[b]));
+    const gone = new Set(smallest.slice(0, count));
+    return row.map((logit, index) => (gone.has(index) ? Number.NEGATIVE_INFINITY : logit));
+  };
+  return Object.fromEntries(Object.entries(alpha).map(([table, rows]) => [table, rows.map(cut)]));
+}
+
+/** Two infinities are equal, as their difference is not. */
+function compare(a: number, b: number): number {
+  return a === b ? 0 : a - b;
+}
+
+/** NNI's `reset_with_loss`: the sum of the sizes of alpha that are regularised, without λ; what is cut does not count. */
+export function regularLoss(
+  supernet: Pick<Supernet, 'space' | 'tables'>,
+  alpha: RowsByTable,
+  choice?: RegularChoice,
+): number {
+  const entries = regularisedEntries(supernet, choice, alpha);
+  return Object.entries(alpha).reduce((total, [table, rows]) => {
+    const counted = rows.flat().map((logit, index) => (entries[table][index] === 1 ? Math.abs(logit) : 0));
+    return total + counted.reduce((sum, size) => sum + size, 0);
+  }, 0);
+}
