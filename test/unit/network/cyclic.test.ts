@@ -117,7 +117,7 @@ describe('buildCyclicNetworks', () => {
   it.each<[Partial<CyclicOptions>, string]>([
     [
       { evaluationChannels: 4 },
-      'expected 2, as both networks share stem and heads, for evaluationChannels but received 4',
+      'expected 2, as both networks share modules, for evaluationChannels but received 4',
     ],
     [{ layers: 2 }, 'layers'],
     [{ evaluationLayers: 2 }, 'evaluationLayers'],
