@@ -13,11 +13,12 @@ export function demangled(names: readonly string[]): string[] {
 /** A demangled kernel function without namespaces and parameters; undefined for anything else. */
 export function shortName(demangledName: string): string | undefined {
   const plain = demangledName.replaceAll('(anonymous namespace)::', '').replaceAll(/dartsmith::(cuda::)?/g, '');
-  const match = /^(?:void )?(\w+_kernel)(?:<([^>]*)>)?\([^[]*$/.exec(plain);
+  const match = /^(?:void )?(\w+_kernel)(?:<((?:[^<>]|<[^<>]*>)*)>)?\([^[]*$/.exec(plain);
   if (match === null) return undefined;
   const [, name, parameters] = match;
   if (parameters === undefined) return name;
   const named = parameters
+    .trimEnd()
     .replaceAll(/\(Precision\)(\d)/g, (_, index) => precisions[Number(index)])
     .replaceAll(/\(Layout\)(\d)/g, (_, index) => layouts[Number(index)]);
   return `${name}<${named}>`;

@@ -58,6 +58,10 @@ describe('shortName', () => {
       'product_kernel<bf16>',
     ],
     ['void dartsmith::cuda::walk_kernel<(dartsmith::Precision)0, true>(int)', 'walk_kernel<fp32, true>'],
+    [
+      'void dartsmith::cuda::pair_kernel<dartsmith::cuda::(anonymous namespace)::Sample<dartsmith::SmoothL1> >(dartsmith::cuda::(anonymous namespace)::Sample<dartsmith::SmoothL1>::Own, double)',
+      'pair_kernel<Sample<SmoothL1>>',
+    ],
     ['dartsmith::cuda::relu_kernel(dartsmith::cuda::View) [clone .cold]', undefined],
     ['dartsmith::cuda::relu_forward(dartsmith::Stream&)', undefined],
   ])('%s', (long, short) => {
