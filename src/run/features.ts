@@ -187,7 +187,10 @@ async function supernetOf(stage: RecordedStage, { train, classes }: Dataset<Imag
   const { tensors } = await readWeights(checkpoint);
   const { initChannels, layers, stemMultiplier, auxiliary } = sizesOfWeights(tensors, checkpoint);
   const sizes = { initChannels, layers, stemMultiplier, auxiliaryWeight: auxiliary ? 0 : undefined };
-  return { supernet: buildSupernet({ space, inputShape: train.shape, classes, ...sizes }), tensors };
+  const supernet = buildSupernet({ space, inputShape: train.shape, classes, ...sizes });
+  // The heads that CDARTS distils hang on no edge.
+  const own = new Set(supernet.graph.parameters.map(({ name }) => name));
+  return { supernet, tensors: new Map([...tensors].filter(([name]) => own.has(name))) };
 }
 
 /** An edge of one cell while images go by. */

@@ -53,6 +53,12 @@ describe('an architecture that CDARTS has found', () => {
     expect(tested.text).toMatch(/^accuracy [\d.]+%, top-5 [\d.]+%.* test images of 10 classes/);
   });
 
+  it('comes from a network whose features can be looked at', () => {
+    const features = dartsmith('features', run, '--images', '32', '--out', join(folder, 'features'));
+    expect(features, features.text).toMatchObject({ status: 0 });
+    expect(features.text).toMatch(/groups: \{/);
+  });
+
   it('is drawn and exported', () => {
     const [picture, network] = [join(folder, 'cells.svg'), join(folder, 'network.onnx')];
     expect(dartsmith('draw', decision, '--out', picture)).toMatchObject({ status: 0 });

@@ -115,10 +115,7 @@ describe('buildCyclicNetworks', () => {
   });
 
   it.each<[Partial<CyclicOptions>, string]>([
-    [
-      { evaluationChannels: 4 },
-      'expected 2, as both networks share modules, for evaluationChannels but received 4',
-    ],
+    [{ evaluationChannels: 4 }, 'expected 2, as both networks share modules, for evaluationChannels but received 4'],
     [{ layers: 2 }, 'layers'],
     [{ evaluationLayers: 2 }, 'evaluationLayers'],
     [{ space: 'darts' }, 'expected one of the skeleton cdarts whose cells of a type share alpha for space'],
