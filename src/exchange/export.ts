@@ -11,6 +11,7 @@ import { checkOptionRules, type OptionRules, record, required, text, word, wordO
 import { type SearchSpace, spaces } from '../space/space.ts';
 import { isAlphaName } from './alphas.ts';
 import { withCounters, withoutCounters } from './batch_counters.ts';
+import { chosenWeights } from './cdarts_names.ts';
 import { withFixedMixing } from './fixed_mixing.ts';
 import { type NetworkSizes, sizesOfWeights, usualShape } from './network_sizes.ts';
 import { encodeOnnx } from './onnx.ts';
@@ -86,9 +87,11 @@ export interface ExportedNetwork extends NetworkSizes {
 export async function exportNetwork(options: ExportOptions): Promise<ExportedNetwork> {
   checkOptionRules('exportNetwork', options, exportRules);
   const { weights: path, format, operations } = options;
-  const file = await readWeights(path, options);
-  const known = decodeMetadata(file.metadata);
-  const sizes = sizesOfWeights(file.tensors, path);
+  const stored = await readWeights(path, options);
+  const known = decodeMetadata(stored.metadata);
+  const read = { tensors: stored.tensors, sizes: sizesOfWeights(stored.tensors, path) };
+  const { tensors: own, sizes } = options.genotype === undefined ? read : chosenWeights(read, options.genotype);
+  const file = { ...stored, tensors: own };
   (sizes.supernet ? refuseOfSupernet : refuseOfDerived)(options);
   const network = { inputShape: shapeOf(options, known, sizes), ...sizes };
   const { genotype, tensors, notices } = sizes.supernet

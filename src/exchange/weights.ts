@@ -4,6 +4,7 @@ import { FileError } from '../errors.ts';
 import type { WeightTensor } from '../io/safetensors.ts';
 import { text } from '../option_rules.ts';
 import { alphaPaths, isAlphaName, oneCellAlphaPaths } from './alphas.ts';
+import { withoutChoices } from './cdarts_names.ts';
 import { hasResidualBlocks } from './nasbench201_sizes.ts';
 import { notFinite } from './not_finite.ts';
 import { openTensors } from './open_tensors.ts';
@@ -43,13 +44,13 @@ const mostShown = 5;
 /**
  * Reads weights from a safetensors file or a PyTorch checkpoint (zip or legacy format), told apart by their first bytes. A network is
  * found wherever it is in the file, under whatever prefix; other tensors, such as an optimiser's, are left out. Architecture
- * parameters beside a supernet become its own, names of StacNAS' code ours, and what counters of cost leave behind is no tensor of it.
+ * parameters beside a supernet become its own, names of StacNAS' code and of NNI's older versions ours, and what counters of cost leave behind is no tensor of it.
  * Nothing of a file is run. Throws FileError that names the file.
  */
 export async function readWeights(path: string, options: ReadWeightsOptions = {}): Promise<WeightFile> {
   check('path', path, text('the path of a file'));
   const { source: given, ...file } = await openTensors(path);
-  const whole = translated(given);
+  const whole = withoutChoices(translated(given));
   const source = { ...whole, paths: whole.paths.filter((name) => !costCounter.test(name)) };
   const networks = findNetworks(source.paths.filter((name) => !isOptimizer(name)));
   const { paths, notices } =

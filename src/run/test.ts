@@ -5,6 +5,7 @@ import type { ColourProfile, Dataset, ImageSet } from '../data/dataset.ts';
 import { type DatasetName, followsImages, isInFiles, loadDataset } from '../data/load.ts';
 import { aPortion, holdOut } from '../data/split.ts';
 import { DataError, throwIfAborted } from '../errors.ts';
+import { chosenWeights } from '../exchange/cdarts_names.ts';
 import { type NetworkSizes, sizesOfWeights } from '../exchange/network_sizes.ts';
 import { decodeMetadata, type WeightMetadata } from '../exchange/weight_metadata.ts';
 import { readWeights } from '../exchange/weights.ts';
@@ -99,7 +100,8 @@ export async function test(options: TestOptions): Promise<TestResult> {
   checkOwnDataset(options);
   const file = await readWeights(weights, options);
   const known = decodeMetadata(file.metadata);
-  const sizes = sizesOfWeights(file.tensors, weights);
+  const read = { tensors: file.tensors, sizes: sizesOfWeights(file.tensors, weights) };
+  const { tensors, sizes } = chosenWeights(read, genotype);
   const dataset = await resolveDataset(options, known, sizes);
   const images = testImagesFor(dataset, known, sizes);
   const settings = { ...plainTraining, ...sizes, labelSmooth };
@@ -108,7 +110,7 @@ export async function test(options: TestOptions): Promise<TestResult> {
   const device = options.device ?? (await openDevice({ backend, threads, index }));
   try {
     using parameters = await device.createParameters(networks.training.graph, { seed: 0 });
-    await parameters.assign(file.tensors, weights);
+    await parameters.assign(tensors, weights);
     using programs = createProgramSet(device, networks.plain.graph, parameters, 'fp32');
     using pool = new ImagePool(options.workers);
     using feed = await openFeed(device, images, { pool, seed: 0 });
