@@ -30,12 +30,10 @@ export function sizesOfCdarts(names: readonly string[], shapeOf: ShapeOf, source
       `${source} holds no network: expected a stem of a multiple of the first cell's channels, and 1 to ${mostLayers} cells`,
     );
   }
-  const supernet = isSupernet(names);
   return {
     ...{ skeleton: 'cdarts' as const, initChannels, layers, stem, classes, imageChannels, stemMultiplier },
-    // Those of a search are distilled.
-    auxiliary: !supernet && names.some((name) => name.startsWith('aux_head.')),
-    supernet,
+    auxiliary: names.some((name) => name.startsWith('aux_head.')),
+    supernet: isSupernet(names),
     affineNorms: names.includes('cells.0.preproc1.net.2.weight'),
   };
 }
