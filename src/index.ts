@@ -138,6 +138,7 @@ export type {
 } from './graph/graph.ts';
 export type { Score } from './learn/score.ts';
 export { cutChoices, regularLoss } from './methods/cdarts/cut_choices.ts';
+export { type CutStep, stepUncut } from './methods/cdarts/cut_step.ts';
 export type { RegularChoice } from './methods/cdarts/regularised.ts';
 export {
   type CdartsPresetName,

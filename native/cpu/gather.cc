@@ -6,8 +6,8 @@
 namespace dartsmith::cpu::DARTSMITH_ISA {
 namespace {
 
-// What happens to one image, drawn from one Philox block: crop row, crop column, mirror and whether anything is cut out,
-// cutout centre.
+// What happens to one image, drawn from one Philox block: crop row, crop column, mirror and whether anything is cut
+// out, cutout centre.
 struct Draw {
   int64_t top = 0, left = 0;  // of the crop, in the unpadded image's coordinates
   bool mirror = false;

@@ -32,7 +32,7 @@ struct PassCommand {
   std::vector<int> read;
   std::vector<float> output_gradient;
   std::vector<WeightRange> ranges;  // of the weights whose gradients are wanted; all without one
-  GradientParts added;                   // whose gradients are added to those that are there
+  GradientParts added;              // whose gradients are added to those that are there
   bool profile = false;
 };
 

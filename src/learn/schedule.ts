@@ -12,17 +12,23 @@ export interface WarmSchedule extends CosineSchedule {
   readonly annealEpochs: number;
   /** Epochs over which the learning rate rises linearly to what the schedule says. */
   readonly warmupEpochs: number;
+  /** In so many epochs it would get there; in as many as it rises when 0. */
+  readonly warmupOver: number;
+  /** Nothing rises with batches of no more images. */
+  readonly warmupBatch: number;
+  readonly batchSize: number;
 }
 
 /** The learning rate in an epoch (from 0), constant within it: what the schedule says, times the share that is warmed up. */
 export function trainLearningRate(settings: WarmSchedule, epoch: number): number {
-  const { schedule, learningRate, gamma, epochs, annealEpochs, warmupEpochs } = settings;
+  const { schedule, learningRate, gamma, epochs, annealEpochs, warmupEpochs, warmupOver } = settings;
   const falling = { ...settings, epochs: annealEpochs === 0 ? epochs : annealEpochs, powerLr: schedule === 'power' };
   const scheduled =
     schedule === 'exponential'
       ? learningRate * gamma ** scheduledEpoch(settings, epoch)
       : cosineLearningRate(falling, epoch);
-  return epoch < warmupEpochs ? (scheduled * (epoch + 1)) / warmupEpochs : scheduled;
+  if (epoch >= warmupEpochs || settings.batchSize <= settings.warmupBatch) return scheduled;
+  return (scheduled * (epoch + 1)) / (warmupOver === 0 ? warmupEpochs : warmupOver);
 }
 
 /** What the probability of drop path is multiplied by in an epoch (from 0): it rises linearly, as published. */

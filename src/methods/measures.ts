@@ -45,6 +45,9 @@ export interface EpochMeasures {
   readonly regulariser?: number;
   /** The weight of that. */
   readonly regularWeight?: number;
+  /** Of a training whose network's size decides them: the decay of its weights, and how probably the epoch dropped a path. */
+  readonly weightDecay?: number;
+  readonly dropPath?: number;
   /** Of a random search: millions of FLOPs of the network of the architecture that was drawn, as papers count them. */
   readonly megaflops?: number;
 }

@@ -39,6 +39,15 @@ describe('an architecture that CDARTS has found', () => {
 
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+  it('tells in its journal what followed from the size of the network', () => {
+    const lines = readFileSync(join(trained, 'journal.jsonl'), 'utf8').trimEnd().split('\n');
+    const epochs = lines.map((line) => JSON.parse(line)).filter(({ type }) => type === 'epoch');
+    expect(epochs.map(({ weightDecay, dropPath }) => [weightDecay, dropPath])).toEqual([
+      [3e-4, 0],
+      [3e-4, 0.1],
+    ]);
+  });
+
   it('is the one of the run', () => {
     const own = join(folder, 'own.txt');
     expect(dartsmith('select', run, '--by', 'cdarts', '--out', own)).toMatchObject({ status: 0 });

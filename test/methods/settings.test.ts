@@ -34,6 +34,7 @@ const companions: Readonly<Record<string, object>> = {
   regularRatio: { epochs: 4, regularRatio: 1 },
   copyPastSkips: { rebuildEvaluation: true, bestFirst: true, epochs: 6, alphaLr: 1 },
   decayBySize: { weightDecay: 1e-3 },
+  warmupBatch: { warmupEpochs: 2 },
   restartOptimizers: { epochs: 3 },
   byClass: { fileOrder: false },
   cutoutProb: { cutout: true },
@@ -60,6 +61,7 @@ const others: Readonly<Record<string, unknown>> = {
   stage: 'search1',
   regularised: 'skip_connect',
   sampleRatio: 0.1,
+  warmupBatch: 8,
   stemMultiplier: 2,
   groups: 'sep_conv_3x3 sep_conv_5x5, skip_connect',
 };

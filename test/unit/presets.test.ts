@@ -106,6 +106,7 @@ const stacnasSearch: StacnasSettings = {
 /** arXiv:1806.09055, section 3.2 and the published evaluation on CIFAR-10. */
 const cifar10: TrainSettings = {
   batchSize: 96,
+  evalBatchSize: 0,
   epochs: 600,
   initChannels: 36,
   layers: 20,
@@ -122,6 +123,8 @@ const cifar10: TrainSettings = {
   gamma: 0.97,
   scheduleAhead: false,
   warmupEpochs: 0,
+  warmupOver: 0,
+  warmupBatch: 0,
   optimizer: 'sgd',
   momentum: 0.9,
   nesterov: false,
@@ -151,6 +154,7 @@ const cifar10: TrainSettings = {
 /** arXiv:1806.09055, section 3.3 and the published evaluation on ImageNet in the mobile setting. */
 const imagenet: TrainSettings = {
   batchSize: 128,
+  evalBatchSize: 0,
   epochs: 250,
   initChannels: 48,
   layers: 14,
@@ -167,6 +171,8 @@ const imagenet: TrainSettings = {
   gamma: 0.97,
   scheduleAhead: false,
   warmupEpochs: 0,
+  warmupOver: 0,
+  warmupBatch: 0,
   optimizer: 'sgd',
   momentum: 0.9,
   nesterov: false,
@@ -196,6 +202,7 @@ const imagenet: TrainSettings = {
 /** arXiv:1911.12126, the command of its code: that code's PyTorch has the learning rate of the next epoch, 0 in the last. */
 const fairdarts: TrainSettings = {
   batchSize: 128,
+  evalBatchSize: 0,
   epochs: 600,
   initChannels: 36,
   layers: 20,
@@ -212,6 +219,8 @@ const fairdarts: TrainSettings = {
   gamma: 0.97,
   scheduleAhead: true,
   warmupEpochs: 0,
+  warmupOver: 0,
+  warmupBatch: 0,
   optimizer: 'sgd',
   momentum: 0.9,
   nesterov: false,
@@ -241,6 +250,7 @@ const fairdarts: TrainSettings = {
 /** arXiv:2001.00326, table 1, all of a training of the benchmark. */
 const nasbench201: TrainSettings = {
   batchSize: 256,
+  evalBatchSize: 0,
   epochs: 200,
   initChannels: 16,
   layers: 15,
@@ -257,6 +267,8 @@ const nasbench201: TrainSettings = {
   gamma: 0.97,
   scheduleAhead: false,
   warmupEpochs: 0,
+  warmupOver: 0,
+  warmupBatch: 0,
   optimizer: 'sgd',
   momentum: 0.9,
   nesterov: true,
@@ -324,9 +336,12 @@ describe('presets', () => {
   };
   const nniCdarts = {
     ...{ skeleton: 'cdarts', reportBest: true, dropPathUnit: 'edge', decayBySize: true },
-    ...{ weightDecay: 5e-4, dropPathProb: 0.3, learningRateMin: 1e-6 },
+    ...{ weightDecay: 5e-4, dropPathProb: 0.3, learningRateMin: 1e-6, evalBatchSize: 500 },
   };
-  const authorsCdarts = { skeleton: 'cdarts', reportBest: true, stemMultiplier: 3, affineNorms: 'on' };
+  const authorsCdarts = {
+    ...{ skeleton: 'cdarts', reportBest: true, stemMultiplier: 3, affineNorms: 'on' },
+    ...{ warmupOver: 5, warmupBatch: 256 },
+  };
   const trainings: Record<TrainPresetName, object> = {
     quick: { settings: quickTraining, limit: 4000 },
     cifar10: { settings: cifar10 },

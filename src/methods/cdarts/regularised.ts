@@ -22,8 +22,10 @@ export const nniRegular: RegularChoice = {
 /** The authors': those without weights, on all edges. */
 export const authorsRegular: RegularChoice = { candidates: weightless, stridedSkips: true };
 
-/** A logit of this size is one that was cut. */
-const cutSize = 1e10;
+/** Whether a logit is one that was cut, as NNI tells them. */
+export function isCut(logit: number): boolean {
+  return Math.abs(logit) >= 1e10;
+}
 
 /**
  * The entries of alpha that are regularised, 1 or 0 each by table, as a penalty of kind `l1` takes them; none that is cut in `alpha`, where
@@ -38,9 +40,10 @@ export function regularisedEntries(
     candidates.includes(name) &&
     (stridedSkips || name !== skipName || space.skeleton.strideOf(edge.cell, edge.input) === 1);
   const entries = Object.values(tables).map(({ name, edges }) => {
-    const isCut = (row: number, index: number) => Math.abs(alpha?.[name][row][index] ?? 0) >= cutSize;
     const flags = edges.flatMap((edge) =>
-      edge.candidates.map((candidate, index) => Number(counts(edge, candidate.name) && !isCut(edge.row, index))),
+      edge.candidates.map((candidate, index) =>
+        Number(counts(edge, candidate.name) && !isCut(alpha?.[name][edge.row][index] ?? 0)),
+      ),
     );
     return [name, Uint8Array.from(flags)] as const;
   });

@@ -15,7 +15,7 @@ import { type ImageFeed, openFeed } from '../../learn/feed.ts';
 import { withFlip } from '../../learn/flipped_images.ts';
 import { jointStep } from '../../learn/joint_step.ts';
 import { createProgramSet, type ProgramSet } from '../../learn/program_set.ts';
-import { trainLearningRate } from '../../learn/schedule.ts';
+import { dropPathFactor, trainLearningRate } from '../../learn/schedule.ts';
 import { scoreImages, tellsTopFive } from '../../learn/score.ts';
 import { settingsBySize } from '../../learn/size_rule.ts';
 import { type TrainSource, testBatches, trainBatches } from '../../learn/train_batches.ts';
@@ -223,7 +223,7 @@ class TrainingRun implements MethodRun {
       programFor: this.#plain.programFor,
       logits: this.#logits,
       classes,
-      batches: testBatches(scored, statistics, settings.batchSize, signal),
+      batches: testBatches(scored, statistics, settings.evalBatchSize || settings.batchSize, signal),
       draw: { seed: this.#source.seed, epoch, step: 0 },
       signal,
     });
@@ -232,6 +232,10 @@ class TrainingRun implements MethodRun {
     return {
       measures: {
         learningRate: trainLearningRate(settings, epoch),
+        ...(settings.decayBySize && {
+          weightDecay: settings.weightDecay,
+          dropPath: settings.dropPathProb * dropPathFactor(settings, epoch),
+        }),
         ...measures,
         ...(tellsTopFive(classes) && { validationTop5: top5 }),
       },

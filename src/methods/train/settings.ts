@@ -20,6 +20,7 @@ import { affineRule, cutoutRules, flipRule, precisionRule } from '../shared_rule
 /** The rule of every setting of the training of a derived network; names and defaults are the published ones (arXiv:1806.09055). */
 export const trainSettingRules = {
   batchSize: integer(96, 1, 65536, 'images a step'),
+  evalBatchSize: integer(0, 0, 65536, 'images at a time where it is scored; 0 for batchSize'),
   epochs: integer(600, 1, 1e6, 'passes over the training images'),
   initChannels: integer(36, 1, 4096, 'channels of the first cell'),
   layers: integer(20, 1, 256, 'number of cells'),
@@ -47,6 +48,8 @@ export const trainSettingRules = {
   gamma: number(0.97, 0, 1, 'factor an epoch of the exponential schedule'),
   scheduleAhead: scheduleAheadRule,
   warmupEpochs: integer(0, 0, 1e6, 'epochs over which the learning rate rises'),
+  warmupOver: integer(0, 0, 1e6, 'in how many it would get to its value; 0 for as many as it rises'),
+  warmupBatch: integer(0, 0, 65536, 'it rises with larger batches than this alone'),
   optimizer: choice('sgd', optimizers, 'what moves the weights: SGD with momentum, or Adam with betas 0.9 and 0.999'),
   momentum: number(0.9, 0, 1, 'of SGD'),
   nesterov: flag(false, "Nesterov's form of that momentum, as NAS-Bench-201 trained its cells"),
@@ -136,10 +139,17 @@ const nniCdarts = {
   weightDecay: 5e-4,
   dropPathProb: 0.3,
   learningRateMin: 1e-6,
+  evalBatchSize: 500,
 } as const;
 
 /** Networks of the authors' own code: a stem three times as wide, affine batch normalisations, identities never dropped. */
-const authorsCdarts = { ...cdarts, stemMultiplier: 3, affineNorms: 'on' } as const;
+const authorsCdarts = {
+  ...cdarts,
+  stemMultiplier: 3,
+  affineNorms: 'on',
+  warmupOver: 5,
+  warmupBatch: 256,
+} as const;
 
 /** A bound that no gradient reaches. */
 const unclipped = 1e30;

@@ -6,6 +6,8 @@ const measures: readonly Measure[] = [
   { name: 'loss', of: 'step', label: 'loss', group: 'train', unit: 'loss', better: 'lower' },
   { name: 'accuracy', of: 'step', label: 'acc', group: 'train', unit: 'share', better: 'higher' },
   { name: 'learningRate', of: 'epoch', label: 'learning rate', unit: 'rate' },
+  { name: 'weightDecay', of: 'epoch', label: 'weight decay', unit: 'rate', optional: true },
+  { name: 'dropPath', of: 'epoch', label: 'drop path', unit: 'share', optional: true },
   { name: 'trainAccuracy', of: 'epoch', label: 'accuracy', group: 'train', unit: 'share', better: 'higher' },
   { name: 'trainLoss', of: 'epoch', label: 'loss', group: 'train', unit: 'loss', better: 'lower' },
   { name: 'validationAccuracy', of: 'epoch', label: 'accuracy', group: 'test', unit: 'share', better: 'higher' },

@@ -8,8 +8,11 @@ import { torchShape } from '../../../src/io/layout.ts';
 import type { WeightTensor } from '../../../src/io/safetensors.ts';
 import { BestScores } from '../../../src/learn/best_scores.ts';
 import { settingsBySize } from '../../../src/learn/size_rule.ts';
+import { type TrainPresetName, trainPresets } from '../../../src/methods/train/settings.ts';
+import { train } from '../../../src/methods/train/train.ts';
 import { buildDerivedNetwork } from '../../../src/network/derived.ts';
 import { buildSupernet } from '../../../src/network/supernet.ts';
+import { costOf } from '../../../src/report/cost.ts';
 
 describe('weight decay and drop path by size', () => {
   it.each([
@@ -22,6 +25,45 @@ describe('weight decay and drop path by size', () => {
     [3_801_502, 5e-4, 0.3],
   ])('of %d parameters', (parameters, weightDecay, dropPathProb) => {
     expect(settingsBySize(parameters)).toEqual({ weightDecay, dropPathProb });
+  });
+});
+
+describe('the retraining of a preset', () => {
+  const imagesOf = (side: number, classes: number) => {
+    const set = (count: number) => ({
+      images: new Uint8Array(count * side * side * 3),
+      labels: Int32Array.from({ length: count }, (_, index) => index % classes),
+      shape: [side, side, 3] as const,
+    });
+    const scale = { mean: [0.5, 0.5, 0.5], deviation: [0.25, 0.25, 0.25] };
+    const rest = { augmentation: { pad: 4, flip: true }, notices: [], classNames: [] };
+    return { name: 'mine', classes, train: set(classes), test: set(1), ...scale, ...rest };
+  };
+  const head = 476_426;
+  /** Of ImageNet: 768 channels in place of 576, 1000 classes, and no batch norm behind the last convolution. */
+  const largeHead = head + 192 * 128 + 990 * 769 - 2 * 768;
+
+  it.each<[TrainPresetName, string, number, number]>([
+    ['cdarts', 'DARTS_V2', 3_299_302 + head, 160],
+    ['cdarts', 'CDARTS_CIFAR', 3_801_502 + head, 160],
+    ['cdarts-script', 'CDARTS_CIFAR', 3_801_502 + head, 160],
+    // Normal cells have two identities each, the reduction cells none.
+    ['cdarts-authors', 'CDARTS_CIFAR', 3_859_318 + head, 160 - 2 * 18],
+    ['cdarts-authors', 'CDARTS_CIFAR_2020', 4_003_822 + head, 160 - 2 * 18],
+    ['cdarts-imagenet', 'CDARTS_IMAGENET', 6_360_256 + largeHead, 0],
+  ])('%s of %s is of the published size, and drops what it should', async (preset, name, parameters, drops) => {
+    const isLarge = preset === 'cdarts-imagenet';
+    const { graphs, notices } = await train.describe({
+      ...{ settings: trainPresets[preset].settings, seed: 0, space: '', genotype: genotypes[name] },
+      dataset: isLarge ? imagesOf(224, 1000) : imagesOf(32, 10),
+    });
+    const graph = graphs['network'];
+    expect(costOf(graph).parameters).toBe(parameters);
+    expect(graph.nodes.filter(({ op }) => op === 'dropout')).toHaveLength(drops);
+    const million = ((parameters - head) / 1e6).toFixed(2);
+    const rule = parameters - head < 3.5e6 ? 'weight decay 0.0003' : 'weight decay 0.0005';
+    const told = `${million} million parameters without auxiliary head: ${rule}, drop path 0.3 (decayBySize)`;
+    expect(notices).toEqual(isLarge ? [] : [told]);
   });
 });
 

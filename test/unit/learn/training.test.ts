@@ -51,6 +51,19 @@ describe('learning rates', () => {
     ).toEqual([0.2, 0.4, 1, 1].map((share) => share.toFixed(12)));
   });
 
+  it("are warmed up as CDARTS' authors mean it: of large batches alone, by fifths", () => {
+    const { settings } = trainPresets['cdarts-imagenet'];
+    const share = (change: object, epoch: number) =>
+      trainLearningRate({ ...settings, ...change }, epoch) / trainLearningRate({ ...settings, warmupEpochs: 0 }, epoch);
+    const shares = (change: object) => [0, 3, 4, 5].map((epoch) => share(change, epoch).toFixed(12));
+    const rising = [0.2, 0.8, 1, 1].map((value) => value.toFixed(12));
+    expect(shares({})).toEqual(rising);
+    expect(shares({ batchSize: 257 })).toEqual(rising);
+    expect(shares({ batchSize: 256 })).toEqual([1, 1, 1, 1].map((value) => value.toFixed(12)));
+    expect(shares({ warmupEpochs: 4 })).toEqual([0.2, 0.8, 1, 1].map((value) => value.toFixed(12)));
+    expect(shares({ warmupEpochs: 3 })[1]).toBe((1).toFixed(12));
+  });
+
   it('leave drop path to rise from 0', () => {
     expect([0, 300, 599].map((epoch) => dropPathFactor(cosine, epoch))).toEqual([0, 0.5, 599 / 600]);
   });
