@@ -6,11 +6,11 @@ import { callingSize } from '../network/image_size.ts';
 import { buildSupernet } from '../network/supernet.ts';
 import { type Cost, costOf } from '../report/cost.ts';
 import { readRun } from '../run/directory.ts';
-import { skeletonOf, skeletons, usualSkeleton } from '../skeleton/skeletons.ts';
+import { type SkeletonName, skeletonNames, skeletonOf, skeletons, usualSkeleton } from '../skeleton/skeletons.ts';
 import { spaceOf } from '../space/space.ts';
 import { formatBytes, formatCount, formatExact, formatShare, formatTable } from './format.ts';
 import { addNetworkOptions, genotypeArgumentHelp, type NetworkFlags, networkGenotype } from './genotype_argument.ts';
-import { integerParser, textParser } from './options.ts';
+import { choiceParser, integerParser, textParser } from './options.ts';
 
 interface InfoFlags extends NetworkFlags {
   readonly arch?: string;
@@ -20,6 +20,7 @@ interface InfoFlags extends NetworkFlags {
   readonly imageSize?: number;
   readonly imageChannels?: number;
   readonly space?: string;
+  readonly skeleton?: SkeletonName;
   readonly normalisePooling?: boolean;
   readonly json?: boolean;
 }
@@ -41,6 +42,7 @@ Examples:
   dartsmith info DARTS_V2
   dartsmith info --arch FairDARTS_a
   dartsmith info --arch STACNAS_CIFAR10 --normalise-pooling
+  dartsmith info CDARTS_CIFAR --skeleton cdarts
   dartsmith info supernet --init-channels 8 --layers 5
   dartsmith info supernet --space nasbench201
   dartsmith info '|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|nor_conv_1x1~2|'
@@ -77,6 +79,11 @@ export function addInfoCommand(program: Command): void {
     .option(imageSize, 'height and width of an image in pixels (default: 32)', readImageSize)
     .option(imageChannels, 'channels of an image (default: 3)', readImageChannels)
     .option('--space <name>', 'search space of the supernet (default: darts)', textParser('--space', 'a search space'))
+    .option(
+      '--skeleton <name>',
+      "of a genotype: whose network its cells are put into, such as cdarts (default: the genotype's usual one)",
+      choiceParser('--skeleton', skeletonNames),
+    )
     .option('--normalise-pooling', 'of a genotype: a batch normalisation follows each pooling, as in StacNAS')
     .option('--json', 'print one JSON object');
   addNetworkOptions(command);
@@ -112,6 +119,7 @@ interface Counted {
 
 function supernetCost(flags: InfoFlags): Counted {
   if (flags.dropDeadNodes) throw new ArgumentError('--drop-dead-nodes is for genotypes: leave it out');
+  if (flags.skeleton) throw new ArgumentError('--skeleton is for genotypes: a space has its own');
   if (flags.normalisePooling) throw new ArgumentError('--normalise-pooling is for genotypes: leave it out');
   const { usual } = skeletonOf(spaceOf(flags.space ?? 'darts').skeleton ?? 'darts');
   const sizes = sizesOf(flags, { ...cifar10, ...usual.supernet });
@@ -125,10 +133,11 @@ async function derivedCost(argument: string, flags: InfoFlags): Promise<Counted>
   }
   const { genotype, run } = await networkGenotype(argument, flags);
   const searched = run === undefined ? {} : await searchedOn(run);
-  const { usual, hasAuxiliaryHead } = skeletons[usualSkeleton(genotype)];
+  const { skeleton = usualSkeleton(genotype) } = flags;
+  const { usual, hasAuxiliaryHead } = skeletons[skeleton];
   const sizes = sizesOf(flags, { ...cifar10, ...usual.derived, ...searched });
   const { normalisePooling } = flags;
-  const network = { genotype, ...sizes, normalisePooling };
+  const network = { genotype, skeleton, ...sizes, normalisePooling };
   const { graph } = callingSize('--image-size', () => buildDerivedNetwork(network));
   if (!hasAuxiliaryHead) return { subject: { network: 'derived', genotype, ...sizes }, cost: costOf(graph) };
   // Parameters do not depend on the size of images, but a head needs some of it.

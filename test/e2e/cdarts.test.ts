@@ -62,6 +62,56 @@ describe('an architecture that CDARTS has found', () => {
     expect(tested.text).toMatch(/^accuracy [\d.]+%, top-5 [\d.]+%.* test images of 10 classes/);
   });
 
+  it('is what its file says, whoever takes that', () => {
+    const weights = ['--weights', join(trained, 'weights.safetensors')];
+    const tested = dartsmith('test', '--arch', decision, ...weights, '--dataset', 'mnist');
+    expect(tested, tested.text).toMatchObject({ status: 0 });
+    expect(tested.text.split('\n')[0]).toBe(dartsmith('test', '--arch', trained).text.split('\n')[0]);
+    const exported = dartsmith('export', '--arch', decision, ...weights, '--out', join(folder, 'network.pt'));
+    expect(exported, exported.text).toMatchObject({ status: 0 });
+  });
+
+  it('is counted as NNI counts it', () => {
+    const counted = dartsmith('info', 'CDARTS_CIFAR', '--skeleton', 'cdarts', '--json');
+    expect(JSON.parse(counted.text)).toMatchObject({
+      parameters: 3_801_502,
+      parametersWithAuxiliaryHead: 3_801_502 + 476_426,
+    });
+    expect(dartsmith('info', 'supernet', '--skeleton', 'cdarts')).toMatchObject({
+      status: 2,
+      text: expect.stringContaining('--skeleton is for genotypes'),
+    });
+  });
+
+  it("is taken from a cell file of the authors, also where a network's stages differ", () => {
+    const [first, last] = ['epoch_00.genotypes', 'epoch_01.genotypes'].map((name) =>
+      readFileSync(join(run, name), 'utf8'),
+    );
+    const other = first.replace(/\('[a-z_0-9]+', 0\)/, "('sep_conv_5x5', 0)");
+    const [cells, staged] = [join(folder, 'cells.json'), join(folder, 'staged')];
+    writeFileSync(cells, JSON.stringify({ 0: first, 1: other, 2: last }));
+    expect(dartsmith('draw', cells, '--out', join(folder, 'staged.svg'))).toMatchObject({ status: 0 });
+    const small = ['--init-channels', '2', '--batch-size', '16', '--limit', '16', '--epochs', '1', '--no-auxiliary'];
+    const training = dartsmith(
+      ...['train', '--preset', 'cdarts', '--arch', cells, '--dataset', 'mnist', ...small, '--out', staged],
+    );
+    expect(training, training.text).toMatchObject({ status: 0 });
+    expect(JSON.parse(readFileSync(join(staged, 'genotype.json'), 'utf8')).cells).toHaveLength(20);
+  });
+
+  it('is retrained in the same command, its way', () => {
+    const both = join(folder, 'both');
+    const searched = dartsmith(
+      ...['search', '--method', 'cdarts', ...data, ...sizes, '--evaluation-layers', '3', '--epochs', '1'],
+      ...['--then', `train ${sizes.join(' ')} --epochs 1 --no-auxiliary`, '--out', both],
+    );
+    expect(searched, searched.text).toMatchObject({ status: 0 });
+    expect(searched.text).toMatch(/weight decay 0\.0003, drop path 0\.2/);
+    const { settings } = JSON.parse(readFileSync(join(both, 'train/config.json'), 'utf8'));
+    expect(settings).toMatchObject({ skeleton: 'cdarts', dropPathUnit: 'edge', decayBySize: true, reportBest: true });
+    expect(dartsmith('test', '--arch', both)).toMatchObject({ status: 0 });
+  });
+
   it('comes from a network whose features can be looked at', () => {
     const features = dartsmith('features', run, '--images', '32', '--out', join(folder, 'features'));
     expect(features, features.text).toMatchObject({ status: 0 });

@@ -1,5 +1,7 @@
 // What retrainings of CDARTS have of their own: settings that follow from a size, best scores, sizes read off weights.
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { EvaluateCommand } from '../../../src/backend/device.ts';
 import { sizesOfWeights } from '../../../src/exchange/network_sizes.ts';
 import { findNetworks } from '../../../src/exchange/stored_networks.ts';
 import { genotypes } from '../../../src/genotype/published.ts';
@@ -13,6 +15,10 @@ import { train } from '../../../src/methods/train/train.ts';
 import { buildDerivedNetwork } from '../../../src/network/derived.ts';
 import { buildSupernet } from '../../../src/network/supernet.ts';
 import { costOf } from '../../../src/report/cost.ts';
+import { train as trainNetwork } from '../../../src/train.ts';
+import { createFakeDevice } from '../../helpers/fake_device.ts';
+import { scratch } from '../../helpers/scratch.ts';
+import { tinyDataset } from '../../helpers/tiny_search.ts';
 
 describe('weight decay and drop path by size', () => {
   it.each([
@@ -85,6 +91,41 @@ describe('best scores', () => {
     const best = new BestScores(values);
     values['best'] = damaged;
     expect(() => best.now).toThrow('the checkpoint is damaged: expected shares for the metadata best');
+  });
+});
+
+describe('a retraining', () => {
+  const images = tinyDataset();
+  const dataset = { ...images, test: images.train };
+  const settings = {
+    ...{ epochs: 4, batchSize: 20, evalBatchSize: 8, initChannels: 2, layers: 3 },
+    ...{ auxiliary: false, cutout: false },
+  };
+
+  it('tells the best scores of all epochs, a kill or not, and scores in batches of its own', async () => {
+    const started = { dataset, genotype: genotypes['CDARTS_CIFAR'], preset: 'cdarts', settings } as const;
+    const device = createFakeDevice();
+    const whole = trainNetwork({ ...started, device });
+    const scores: number[] = [];
+    for await (const event of whole) if (event.type === 'epoch') scores.push(event.validationAccuracy);
+    const result = await whole.result;
+    expect(scores).toHaveLength(4);
+    expect(result).toMatchObject({ testAccuracy: scores[3], bestTestAccuracy: Math.max(...scores) });
+    const scored = device.calls.flat().filter(({ kind }) => kind === 'evaluate') as EvaluateCommand[];
+    const sizes = scored.slice(0, 5).map(({ batch }) => ('indices' in batch ? batch.indices.length : 0));
+    expect(sizes).toEqual([8, 8, 8, 8, 8]);
+
+    const out = join(scratch(), 'killed');
+    // A step's two, a scoring's five: in the third epoch.
+    const before = (call: number) => {
+      if (call === 16) throw new Error('killed');
+    };
+    await expect(trainNetwork({ ...started, out, device: createFakeDevice({ before }) }).result).rejects.toThrow(
+      'killed',
+    );
+    const { directory, ...resumed } = await trainNetwork({ resume: out, dataset, device: createFakeDevice() }).result;
+    expect(directory).toBe(out);
+    expect(resumed).toEqual(result);
   });
 });
 
