@@ -6,7 +6,7 @@ from torch import nn
 
 from cdarts_networks import CELLS, EDGES, OPERATIONS, SearchNetwork, key, share_modules
 from cdarts_search import Cycle, Settings, draw_alphas, regularised
-from execution import Execution, record
+from execution import Execution, Recordable
 
 # CDARTS_CIFAR, so that both sides run the same evaluation network.
 DECISION = {
@@ -68,7 +68,7 @@ class TunedCycle(Cycle):
             parameter.grad = gradient
 
 
-class JointStep:
+class JointStep(Recordable):
     """As `SearchStep` of search_step.py, in the published script's setting: both networks, their optimisers and two random batches.
 
     `layers` are those of the search network; the evaluation network has 20 where it has 8.
@@ -77,7 +77,7 @@ class JointStep:
     def __init__(self, form, batch, channels, layers, size=32, execution=Execution(), classes=10):
         torch.manual_seed(0)
         tuned = form == "tuned"
-        self.execution, self.graph = execution, None
+        self.execution = execution
         layout = torch.channels_last if tuned else torch.contiguous_format
         networks = [SearchNetwork(channels, count, classes) for count in (layers, layers * 5 // 2)]
         share_modules(*networks)
@@ -98,15 +98,6 @@ class JointStep:
             )
             for _ in range(2)
         )
-
-    def __call__(self):
-        self.execution.prepare()
-        if not self.execution.graphed:
-            return self.step().item()
-        if self.graph is None:
-            self.graph, self.loss = record(self.step)
-        self.graph.replay()
-        return self.loss.item()
 
     def step(self):
         """The loss of the training batch. The regulariser has its largest factor."""

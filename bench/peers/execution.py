@@ -39,6 +39,21 @@ class Execution(NamedTuple):
             module.compile()
 
 
+class Recordable:
+    """A step that `execution` may record once and replay; `step` takes it and gives its loss."""
+
+    graph = None
+
+    def __call__(self):
+        self.execution.prepare()
+        if not self.execution.graphed:
+            return self.step().item()
+        if self.graph is None:
+            self.graph, self.loss = record(self.step)
+        self.graph.replay()
+        return self.loss.item()
+
+
 def record(step):
     """A CUDA graph of a step, which is taken some times before, and what the step returns; replays refresh it in place."""
     side = torch.cuda.Stream()

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from darts_supernet import Supernet
-from execution import Execution, record
+from execution import Execution, Recordable
 
 LEARNING_RATE, MOMENTUM, WEIGHT_DECAY, CLIP = 0.005, 0.9, 3e-4, 5.0
 ARCH_LEARNING_RATE, ARCH_BETAS, ARCH_WEIGHT_DECAY = 3e-3, (0.9, 0.999), 1e-3
@@ -17,7 +17,7 @@ def zero_one(model, form="l2"):
     return -(distances.square() if form == "l2" else distances.abs()).mean()
 
 
-class FairStep:
+class FairStep(Recordable):
     """As `SearchStep` of search_step.py: a supernet, its optimisers and two random batches.
 
     `published` fills every gradient in both passes, and computes the zero-one loss in both; `tuned` asks for what is used.
@@ -25,7 +25,7 @@ class FairStep:
 
     def __init__(self, form, batch, channels, layers, size=32, execution=Execution(), classes=10):
         torch.manual_seed(0)
-        self.tuned, self.execution, self.graph = form == "tuned", execution, None
+        self.tuned, self.execution = form == "tuned", execution
         layout = torch.channels_last if self.tuned else torch.contiguous_format
         self.model = Supernet(channels, layers, classes, fair=True).to(device=execution.device, memory_format=layout)
         self.model.autocast = execution.autocast
@@ -42,15 +42,6 @@ class FairStep:
         self.adam = torch.optim.Adam(
             self.model.alphas(), ARCH_LEARNING_RATE, ARCH_BETAS, weight_decay=ARCH_WEIGHT_DECAY, **capturable
         )
-
-    def __call__(self):
-        self.execution.prepare()
-        if not self.execution.graphed:
-            return self.step().item()
-        if self.graph is None:
-            self.graph, self.loss = record(self.step)
-        self.graph.replay()
-        return self.loss.item()
 
     def step(self):
         self.differentiate(self.search, self.adam, self.model.alphas())

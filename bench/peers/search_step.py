@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from darts_supernet import Supernet
-from execution import Execution, record
+from execution import Execution, Recordable
 from nasbench201_network import Network
 
 LEARNING_RATE, MOMENTUM, WEIGHT_DECAY, CLIP = 0.025, 0.9, 3e-4, 5.0
@@ -59,7 +59,7 @@ def overwritten(target, source):
     return target
 
 
-class SearchStep:
+class SearchStep(Recordable):
     """A supernet with its optimisers and two random batches; call it to take one step, which returns the training loss.
 
     `published` computes as the published code does: contiguous NCHW and `backward()`, which fills every gradient in both
@@ -70,7 +70,7 @@ class SearchStep:
     def __init__(self, form, work, batch, channels, layers, size=32, execution=Execution(), classes=10):
         torch.manual_seed(0)
         self.tuned, self.second_order = form == "tuned", work == "second order"
-        self.execution, self.graph = execution, None
+        self.execution = execution
         if work == "nasbench201":
             self.model = Network(channels, layers // 3, classes, skip_zero=self.tuned)
         else:
@@ -93,15 +93,6 @@ class SearchStep:
         capturable = {"capturable": True} if execution.graphed else {}
         self.sgd = torch.optim.SGD(self.model.weights(), LEARNING_RATE, MOMENTUM, weight_decay=WEIGHT_DECAY)
         self.adam = torch.optim.Adam(self.model.alphas(), 3e-4, betas=(0.5, 0.999), weight_decay=1e-3, **capturable)
-
-    def __call__(self):
-        self.execution.prepare()
-        if not self.execution.graphed:
-            return self.step().item()
-        if self.graph is None:
-            self.graph, self.loss = record(self.step)
-        self.graph.replay()
-        return self.loss.item()
 
     def step(self):
         self.differentiate_alphas()

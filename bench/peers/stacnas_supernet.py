@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from execution import Execution, record
+from execution import Execution, Recordable
 from darts_supernet import NODES, Chain, FactorizedReduce, Supernet, Zero, depthwise_pointwise, relu_conv_norm
 from derived_network import AuxiliaryHead
 
@@ -131,7 +131,7 @@ def one_level_step(model, sgd, adam, batch, clip):
     return loss.detach(), norm
 
 
-class StageStep:
+class StageStep(Recordable):
     """A step of a stage as its published commands take it: a supernet, its optimisers and a random batch.
 
     `tuned` is channels_last and leaves the candidate `none`, which adds nothing, out.
@@ -140,7 +140,7 @@ class StageStep:
     def __init__(self, form, stage, batch, channels, layers, size=32, execution=Execution(), classes=10):
         torch.manual_seed(0)
         tuned = form == "tuned"
-        self.execution, self.graph = execution, None
+        self.execution = execution
         layout = torch.channels_last if tuned else torch.contiguous_format
         model = StageSupernet(STAGES[stage], channels, layers, classes, skip_zero=tuned, size=size)
         self.model = model.to(device=execution.device, memory_format=layout)
@@ -151,15 +151,6 @@ class StageStep:
         capturable = {"capturable": True} if execution.graphed else {}
         self.sgd = torch.optim.SGD(self.model.weights(), 0.025, 0.9, weight_decay=3e-4)
         self.adam = torch.optim.Adam(self.model.alphas(), 3e-4, (0.5, 0.999), weight_decay=1e-3, **capturable)
-
-    def __call__(self):
-        self.execution.prepare()
-        if not self.execution.graphed:
-            return self.step().item()
-        if self.graph is None:
-            self.graph, self.loss = record(self.step)
-        self.graph.replay()
-        return self.loss.item()
 
     def step(self):
         return one_level_step(self.model, self.sgd, self.adam, self.batch, 3.0)[0]

@@ -570,16 +570,29 @@ class Execution {
     Hypergradient(command, prepared, memory_, cancelled_, recording_).run();
   }
 
-  // Of an optimiser's gradients, over all of its parts, in its result.
+  struct Gradients {
+    float* values;
+    int64_t count;
+  };
+
+  // Of an optimiser's gradients.
   template <typename Optimiser>
   const double* measure_norm(const Optimiser& command, const Prepared& prepared) {
+    float* gradients = arena(command, Arena::kWeightGradients, Arena::kAlphaGradients);
+    std::vector<Gradients> pieces;
+    for (const auto& [offset, count] : command.moved.ranges) pieces.push_back({gradients + offset, count});
+    return measure_norm(pieces, *command.parameters, prepared);
+  }
+
+  // Of all pieces together, in the command's result.
+  const double* measure_norm(const std::vector<Gradients>& pieces, const Parameters& parameters,
+                             const Prepared& prepared) {
     Backend& backend = *device_.backend;
-    const float* gradients = arena(command, Arena::kWeightGradients, Arena::kAlphaGradients);
     double* norm = memory_.number_address(prepared.result);
     bool adds = false;
-    for (const auto& [offset, count] : command.moved.ranges) {
-      backend.sweeps().squared_norm(backend.stream(), gradients + offset, count, norm,
-                                    command.parameters->norm_workspace(), std::exchange(adds, true));
+    for (const auto& [values, count] : pieces) {
+      backend.sweeps().squared_norm(backend.stream(), values, count, norm, parameters.norm_workspace(),
+                                    std::exchange(adds, true));
     }
     return norm;
   }
@@ -625,22 +638,17 @@ class Execution {
   void queue(const ClipCommand& command, const Prepared& prepared) {
     Backend& backend = *device_.backend;
     const Parameters& parameters = *command.parameters;
-    std::vector<std::pair<float*, int64_t>> pieces;
+    std::vector<Gradients> pieces;
     for (const auto& [offset, count] : command.parts.ranges) {
-      pieces.emplace_back(parameters.data(Arena::kWeightGradients) + offset, count);
+      pieces.push_back({parameters.data(Arena::kWeightGradients) + offset, count});
     }
     if (command.parts.alpha) {
-      pieces.emplace_back(parameters.data(Arena::kAlphaGradients), parameters.elements(Arena::kAlpha));
+      pieces.push_back({parameters.data(Arena::kAlphaGradients), parameters.elements(Arena::kAlpha)});
     }
-    double* norm = memory_.number_address(prepared.result);
-    bool adds = false;
-    for (const auto& [gradients, count] : pieces) {
-      backend.sweeps().squared_norm(backend.stream(), gradients, count, norm, parameters.norm_workspace(),
-                                    std::exchange(adds, true));
-    }
+    const double* norm = measure_norm(pieces, parameters, prepared);
     const auto* settings = memory_.address<ClipSettings>(prepared.settings);
-    for (const auto& [gradients, count] : pieces) {
-      backend.sweeps().clip(backend.stream(), {gradients, count, norm, settings});
+    for (const auto& [values, count] : pieces) {
+      backend.sweeps().clip(backend.stream(), {values, count, norm, settings});
     }
   }
 

@@ -5,6 +5,8 @@ import type { StemForm } from '../skeleton/skeleton.ts';
 import { isSupernet } from './stored_networks.ts';
 
 const preprocessing = /^cells\.(\d{1,9})\.preproc1\.net\.1\.weight$/;
+// Heads that are distilled have no affine part.
+const auxiliaryNorm = /^aux_head\.\d+\.features\.3\.weight$/;
 const mostLayers = 256;
 
 /** The shape of a tensor of so many axes, which has to be there. */
@@ -32,7 +34,7 @@ export function sizesOfCdarts(names: readonly string[], shapeOf: ShapeOf, source
   }
   return {
     ...{ skeleton: 'cdarts' as const, initChannels, layers, stem, classes, imageChannels, stemMultiplier },
-    auxiliary: names.some((name) => name.startsWith('aux_head.')),
+    auxiliary: names.some((name) => auxiliaryNorm.test(name)),
     supernet: isSupernet(names),
     affineNorms: names.includes('cells.0.preproc1.net.2.weight'),
   };

@@ -34,7 +34,9 @@ export class BestScores {
   /** Takes in an epoch's. */
   take({ accuracy, top5 }: BestScore): void {
     const before = this.now;
-    const best = { accuracy: Math.max(accuracy, before.accuracy), top5: top5 && Math.max(top5, before.top5 ?? 0) };
-    this.#values[valueName] = best;
+    this.#values[valueName] = {
+      accuracy: Math.max(accuracy, before.accuracy),
+      ...(top5 !== undefined && { top5: Math.max(top5, before.top5 ?? 0) }),
+    };
   }
 }

@@ -185,11 +185,10 @@ async function supernetOf(stage: RecordedStage, { train, classes }: Dataset<Imag
   const { checkpoint } = stage.files;
   const space = recordedSpace(stage, 'its features cannot be computed');
   const { tensors } = await readWeights(checkpoint);
-  const { initChannels, layers, stemMultiplier, skeleton, auxiliary } = sizesOfWeights(tensors, checkpoint);
-  // The heads that CDARTS distils are no auxiliary ones, and hang on no edge.
-  const auxiliaryWeight = auxiliary && skeleton !== 'cdarts' ? 0 : undefined;
-  const sizes = { initChannels, layers, stemMultiplier, auxiliaryWeight };
+  const { initChannels, layers, stemMultiplier, auxiliary } = sizesOfWeights(tensors, checkpoint);
+  const sizes = { initChannels, layers, stemMultiplier, auxiliaryWeight: auxiliary ? 0 : undefined };
   const supernet = buildSupernet({ space, inputShape: train.shape, classes, ...sizes });
+  // Heads that are distilled hang on no edge.
   const own = new Set(supernet.graph.parameters.map(({ name }) => name));
   return { supernet, tensors: new Map([...tensors].filter(([name]) => own.has(name))) };
 }

@@ -129,13 +129,12 @@ export class Cycle implements Disposable {
     const { settings } = this.#options;
     const moved = this.#reached.step(reaches.joint, this.#moves.evaluation);
     // Those of S stay until its own step, which clears them.
-    const kept = settings.trainEnsemble ? ['search.ensemble'] : [];
-    const stale = settings.clipTogether
-      ? this.#reached.list.filter((group) => !this.#moves.evaluation.has(group))
-      : kept;
-    const pass = gradients(joint.programFor(validation.indices.length), validation, [...moved, ...stale]);
+    const kept = settings.trainEnsemble && settings.ensemble === 'own' ? [ownEnsemble] : [];
+    const isStale = (group: string) => !this.#moves.evaluation.has(group) && !kept.includes(group);
+    const stale = settings.clipTogether ? this.#reached.list.filter(isStale) : [];
+    const pass = gradients(joint.programFor(validation.indices.length), validation, [...moved, ...kept, ...stale]);
     const together: Command[] = [
-      { ...pass, target: 'both', ...(settings.clipTogether && stale.length > 0 && { accumulate: stale }) },
+      { ...pass, target: 'both', ...(stale.length > 0 && { accumulate: stale }) },
       this.#penalty(regularWeight),
       ...this.#clip(),
       this.#sgd('evaluation', moved),
@@ -229,6 +228,9 @@ export class Cycle implements Disposable {
     this.#search.dispose();
   }
 }
+
+/** The group of S's ensemble weights where these are its own. */
+const ownEnsemble = 'search.ensemble';
 
 function isOfHeads(group: string): boolean {
   return group === 'heads' || group.endsWith('.heads');

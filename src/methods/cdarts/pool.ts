@@ -41,7 +41,10 @@ export class CandidatePool implements Disposable {
   async renew(before: Genotype | null, next: Genotype, decision: number): Promise<void> {
     const { networks, parameters, seed } = this.#options;
     const pool = this.parameters;
-    using drawn = await this.#device.createParameters(networks.candidates, { seed: seed + decision });
+    using drawn = await this.#device.createParameters(networks.candidates, {
+      // Still a safe integer where the run's seed is the largest.
+      seed: (seed + decision) % Number.MAX_SAFE_INTEGER,
+    });
     // Shared modules are named as the search network's.
     const names = drawn.names().filter((name) => isOf('evaluation', name));
     await this.#device.execute([

@@ -79,6 +79,7 @@ describe('best scores', () => {
     const best = new BestScores(values);
     best.take({ accuracy: 0.5, top5: 0.7 });
     best.take({ accuracy: 0.4, top5: 0.9 });
+    best.take({ accuracy: 0, top5: 0 });
     const resumed = {};
     const again = new BestScores(resumed);
     Object.assign(resumed, JSON.parse(JSON.stringify(values)));

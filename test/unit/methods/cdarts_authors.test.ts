@@ -1,6 +1,6 @@
 // What the authors' code of CDARTS has of its own: networks built anew for each decision, one clip for all gradients.
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Device, DeviceDataset, GatheredBatch } from '../../../src/backend/device.ts';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Device, DeviceDataset, GatheredBatch, GradientsCommand } from '../../../src/backend/device.ts';
 import { openDevice } from '../../../src/backend/open.ts';
 import type { Parameters } from '../../../src/backend/parameters.ts';
 import { splitClasses } from '../../../src/data/split.ts';
@@ -9,7 +9,7 @@ import { genotypes } from '../../../src/genotype/published.ts';
 import { Cycle, isOf } from '../../../src/methods/cdarts/cycle.ts';
 import { CandidatePool } from '../../../src/methods/cdarts/pool.ts';
 import { regularisedEntries } from '../../../src/methods/cdarts/regularised.ts';
-import { type CdartsSettings, cdartsPresets, cdartsSettingRules } from '../../../src/methods/cdarts/settings.ts';
+import { cdartsPresets } from '../../../src/methods/cdarts/settings.ts';
 import { buildCyclicNetworks, candidateGroup } from '../../../src/network/cyclic.ts';
 import { uniform } from '../../../src/random/philox.ts';
 import { expectClose, expectSameBits } from '../../helpers/compare.ts';
@@ -127,9 +127,7 @@ describe('an evaluation network built anew', () => {
 
 describe('one clip for all', () => {
   it('counts gradients of both networks and of alpha, stale ones of the search network included', async () => {
-    const defaults = Object.fromEntries(Object.entries(cdartsSettingRules).map(([name, rule]) => [name, rule.default]));
-    const settings: CdartsSettings = {
-      ...(defaults as CdartsSettings),
+    const settings = {
       ...cdartsPresets['cdarts-authors'].settings,
       ...{ gradClip: 0.5, wLr: 0.1, nasnetLr: 0.1, fixHead: false },
     };
@@ -213,6 +211,33 @@ describe('one clip for all', () => {
       return Array.from({ length: size }, (_, index) => offset + index);
     });
   }
+});
+
+describe('gradients that the search network keeps for its ensemble weights', () => {
+  const own = buildCyclicNetworks({
+    ...{ inputShape: [12, 12, 3], classes: 3, initChannels: 2, layers: 3, evaluationLayers: 3 },
+  });
+
+  it.each([
+    ['own', own, ['search.ensemble']],
+    ['shared', networks, []],
+  ] as const)('are those of one step: %s', async (ensemble, pair, kept) => {
+    using together = await device.createParameters([pair.search.graph, pair.layout], { seed: 1, secondMoments: true });
+    const settings = {
+      ...cdartsPresets['cdarts-authors'].settings,
+      ...{ ensemble, trainEnsemble: true },
+    };
+    const regularised = regularisedEntries(pair.search);
+    using cycle = new Cycle(device, { networks: pair, parameters: together, settings, regularised, reached: [] });
+    cycle.decide(decision);
+    await cycle.searchStep(batch(0, 1));
+    const execute = vi.spyOn(device, 'execute');
+    await cycle.jointStep({ train: batch(2, 3), validation: batch(4, 5), regularWeight: 0.3, update: 0 });
+    await cycle.jointStep({ train: batch(2, 3), validation: batch(4, 5), regularWeight: 0.3, update: 1 });
+    const [pass] = execute.mock.lastCall![0] as [GradientsCommand];
+    expect(pass.accumulate).toEqual(['search']);
+    expect(pass.groups!.filter((group) => group === 'search.ensemble')).toEqual(kept);
+  });
 });
 
 describe('halves of each class', () => {
