@@ -21,7 +21,7 @@ import { elementsOf } from '../graph/shape.ts';
 import { purposes } from '../random/philox.ts';
 import type { Belongings } from './belongings.ts';
 import type { HeldDataset } from './dataset.ts';
-import type { Augmentation, Batch, DirectBatch, DropoutDraw, GatheredBatch, Program } from './device.ts';
+import type { Augmentation, Batch, DirectBatch, DropoutDraw, GatheredBatch, HiddenStates, Program } from './device.ts';
 import { endsOf, inputsLeft } from './graph_ends.ts';
 
 /** Whether a batch is gathered from a dataset. */
@@ -35,19 +35,35 @@ export function checkBatch(name: string, batch: unknown, program: Program, owner
   const given = batch as unknown as Batch;
   if (isGathered(given)) checkGathered(name, given, program, owner);
   else checkDirect(name, given, program);
-  if (batch['dropout'] !== undefined) checkDropout(`${name}.dropout`, batch['dropout']);
-  else if (endsOf(program.graph).draws)
+  if (batch['dropout'] !== undefined) {
+    checkDropout(`${name}.dropout`, batch['dropout']);
+    checkMasks(`${name}.dropout.masks`, given.dropout?.masks, program);
+  }
+  if (batch['dropout'] === undefined && endsOf(program.graph).draws)
     throw unexpected(`${name}.dropout`, 'what the noise of the graph draws from', 'nothing');
 }
 
 /** Throws ArgumentError unless a value names what dropout draws from. */
 export function checkDropout(name: string, value: unknown): void {
-  checkOptions(name, value, ['seed', 'epoch', 'step', 'pathFactor', 'noiseScale', 'drops']);
+  checkOptions(name, value, ['seed', 'epoch', 'step', 'pathFactor', 'noiseScale', 'drops', 'masks']);
   const draw = value as DropoutDraw;
   checkCounters(name, draw);
   checkOptional(`${name}.pathFactor`, draw.pathFactor, share);
   checkOptional(`${name}.noiseScale`, draw.noiseScale, finite);
   checkOptional(`${name}.drops`, draw.drops, aBoolean);
+}
+
+function checkMasks(name: string, given: DropoutDraw['masks'], { graph, batchSize }: Program): void {
+  if (given === undefined) return;
+  const { masks } = endsOf(graph);
+  checkOptions(
+    name,
+    given,
+    masks.map((mask) => mask.name),
+  );
+  for (const { name: mask, elements } of masks) {
+    checkOptional(`${name}.${mask}`, given[mask], typedArray('Float32Array', elements(batchSize), 'elements'));
+  }
 }
 
 const word = anInteger(0, 2 ** 32 - 1);
@@ -59,11 +75,13 @@ function checkCounters(name: string, { seed, epoch, step }: Pick<DropoutDraw, 's
   check(`${name}.step`, step, word);
 }
 
-function checkDirect(name: string, batch: DirectBatch, { graph, batchSize }: Program): void {
-  checkOptions(name, batch, ['inputs', 'labels', 'dropout']);
-  const { inputs: nodes, classes } = endsOf(graph);
-  const { inputs, labels } = batch;
-  checkInputs(`${name}.inputs`, inputs, nodes, batchSize);
+function checkDirect(name: string, batch: DirectBatch, program: Program): void {
+  checkOptions(name, batch, ['inputs', 'labels', 'dropout', 'hidden']);
+  const { inputs: nodes, classes } = endsOf(program.graph);
+  const { inputs, labels, hidden } = batch;
+  if (hidden !== undefined) checkHidden(`${name}.hidden`, hidden, program);
+  const samples = samplesOf(`${name}.inputs`, inputs, program);
+  checkInputs(`${name}.inputs`, inputs, nodes, samples);
   for (const { name: input } of nodes) {
     if (inputs[input] === undefined) throw invalid(`${name}.inputs.${input}`, 'a Float32Array', undefined);
   }
@@ -72,27 +90,49 @@ function checkDirect(name: string, batch: DirectBatch, { graph, batchSize }: Pro
     if (labels === undefined || isTypedArray('Int32Array', labels)) return;
     throw invalid(`${name}.labels`, 'an Int32Array', labels);
   }
-  check(`${name}.labels`, labels, typedArray('Int32Array', batchSize, 'labels'));
+  check(`${name}.labels`, labels, typedArray('Int32Array', samples, 'labels'));
   const wrong = labels?.find((label) => label < 0 || label >= classes);
   if (wrong !== undefined) throw invalid(`${name}.labels`, `labels below ${classes}`, wrong);
 }
 
+/** How many samples a batch has: of a sequence, as its first input tells. Throws ArgumentError for none or too many times. */
+export function samplesOf(name: string, inputs: DirectBatch['inputs'], program: Program): number {
+  const { graph, batchSize, length } = program;
+  if (length === undefined) return batchSize;
+  const [first] = endsOf(graph).inputs;
+  const values: unknown = isRecord(inputs) ? inputs[first?.name] : undefined;
+  if (!ArrayBuffer.isView(values)) return batchSize * length;
+  const samples = (values as Float32Array).length / elementsOf(first.shape);
+  const times = samples / batchSize;
+  if (Number.isInteger(times) && times >= 1 && times <= length) return samples;
+  throw invalid(`${name}.${first.name}`, `1 to ${length} times of ${batchSize} columns`, values);
+}
+
+function checkHidden(name: string, value: unknown, { graph, batchSize, parameters: { map } }: Program): void {
+  checkOptions(name, value, ['from', 'to']);
+  const cell = graph.nodes.find(({ op }) => op === 'recurrentCell');
+  if (cell === undefined) throw unexpected(name, 'nothing: the graph has no recurrent cell', 'states');
+  const shape = [batchSize, ...cell.shape];
+  for (const [field, state] of Object.entries(value as HiddenStates)) {
+    const spec = map.places.get(state as string)?.spec;
+    if (state === undefined || (spec?.role === 'state' && String(spec.shape) === String(shape))) continue;
+    throw invalid(`${name}.${field}`, `the name of a state of [${shape}]`, state);
+  }
+}
+
 /** Those that are given. */
-function checkInputs(
-  name: string,
-  inputs: Readonly<Record<string, Float32Array>>,
-  nodes: readonly InputNode[],
-  batchSize: number,
-): void {
+function checkInputs(name: string, inputs: DirectBatch['inputs'], nodes: readonly InputNode[], samples: number): void {
   checkOptions(
     name,
     inputs,
     nodes.map((node) => node.name),
   );
-  for (const { name: input, shape } of nodes) {
-    const words = `elements [${[batchSize, ...shape]}]`;
-    const rule = typedArray('Float32Array', elementsOf(shape, batchSize), words);
-    checkOptional(`${name}.${input}`, inputs[input], rule);
+  for (const { name: input, shape, below } of nodes) {
+    const words = `elements [${[samples, ...shape]}]`;
+    const type = below === undefined ? 'Float32Array' : 'Int32Array';
+    checkOptional(`${name}.${input}`, inputs[input], typedArray(type, elementsOf(shape, samples), words));
+    const wrong = below !== undefined && inputs[input]?.find((value) => value < 0 || value >= below);
+    if (typeof wrong === 'number') throw invalid(`${name}.${input}`, `integers from 0 and below ${below}`, wrong);
   }
 }
 

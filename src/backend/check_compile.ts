@@ -3,12 +3,15 @@ import { aBoolean, anInteger, aSeed, check, checkOptional, checkOptions, oneOf }
 import { invalid, unexpected } from '../errors.ts';
 import { checkGraph } from '../graph/check.ts';
 import type { Graph, ParameterSpec } from '../graph/graph.ts';
+import { readsSequences } from '../graph/losses.ts';
 import type { Belongings } from './belongings.ts';
 import { type CompileOptions, type ParametersOptions, precisions } from './device.ts';
 import { type ParameterMap, placeParameters, unionOf } from './parameter_map.ts';
 
 /** The engine's bound. */
-const batchSizes = anInteger(1, 65536);
+/** As the engine has it. */
+const mostSamples = 65536;
+const batchSizes = anInteger(1, mostSamples);
 
 /** Where the parameters lie that a device is to create. Throws ArgumentError where it cannot, for what it was given. */
 export function checkedParameters(graphs: Graph | readonly Graph[], options: ParametersOptions): ParameterMap {
@@ -26,9 +29,13 @@ export function checkedParameters(graphs: Graph | readonly Graph[], options: Par
 /** Throws ArgumentError where a device cannot compile what it was given. */
 export function checkCompile(graph: Graph, options: CompileOptions, belongings: Belongings): void {
   checkGraph('graph', graph);
-  checkOptions('options', options, ['batchSize', 'parameters', 'fusion', 'precision']);
-  const { batchSize, parameters, fusion, precision } = options;
+  checkOptions('options', options, ['batchSize', 'length', 'parameters', 'fusion', 'precision']);
+  const { batchSize, length, parameters, fusion, precision } = options;
   check('batchSize', batchSize, batchSizes);
+  checkOptional('length', length, anInteger(1, Math.floor(mostSamples / batchSize)));
+  if (length === undefined && readsSequences(graph)) {
+    throw unexpected('length', 'the longest sequence, which the graph reads,', 'none');
+  }
   checkOptional('fusion', fusion, oneOf(['on', 'off']));
   checkOptional('precision', precision, oneOf(precisions));
   belongings.check('parameters', 'parameters', parameters);

@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // What every backend offers to the layers above. Methods (search, select, evaluate) talk to these interfaces only.
 import type { ImageArrays } from '../data/dataset.ts';
-import type { Graph, MixingActivation } from '../graph/graph.ts';
+import type { Graph, MixingActivation, SequenceMask } from '../graph/graph.ts';
 import type { StreamKey } from '../random/philox.ts';
 import type { Parameters } from './parameters.ts';
 
@@ -70,6 +70,8 @@ export interface DropoutDraw {
   readonly noiseScale?: number;
   /** Whether dropout nodes drop anything; true when absent. False is for evaluations, where noise alone is drawn. */
   readonly drops?: boolean;
+  /** Masks of {@link SequenceMask} by name, in place of those that would be drawn: `[columns, channels]`, of an embedding `[count]`. */
+  readonly masks?: Readonly<Record<string, Float32Array>>;
 }
 
 /** Images of a device dataset, gathered, augmented and normalised on the device. */
@@ -86,10 +88,21 @@ export interface GatheredBatch {
 
 /** Tensors given directly: one array per graph input, `[batch, ...shape]`, and labels `[batch]` where there is a loss. */
 export interface DirectBatch {
-  readonly inputs: Readonly<Record<string, Float32Array>>;
+  /** Of an input of integers an Int32Array. */
+  readonly inputs: Readonly<Record<string, Float32Array | Int32Array>>;
   readonly labels?: Int32Array;
   /** Absent: nothing is dropped and no noise added; a graph whose noise is `always` there refuses that. */
   readonly dropout?: DropoutDraw;
+  /** Of graphs with a recurrent cell. */
+  readonly hidden?: HiddenStates;
+}
+
+/** Names of parameters of role `state`: where the hidden state of a batch comes from, and where its last one goes. */
+export interface HiddenStates {
+  /** Zeros when absent. */
+  readonly from?: string;
+  /** Nowhere when absent. It may be `from`. */
+  readonly to?: string;
 }
 
 /** Where a pass takes its images and labels from. */
@@ -359,6 +372,11 @@ export type Precision = (typeof precisions)[number];
 /** Options of {@link Device.compile}. */
 export interface CompileOptions {
   readonly batchSize: number;
+  /**
+   * The longest sequence, for graphs that read such: the samples of a batch are then its times, `batchSize` columns each, time after time;
+   * `[time, column]`. A batch may be shorter. No sequences when absent.
+   */
+  readonly length?: number;
   readonly parameters: Parameters;
   /** `off` runs every node by itself: the oracle for the fused kernels, which differ from it by round-off. */
   readonly fusion?: 'on' | 'off';
@@ -386,7 +404,10 @@ export type ProgramMemory = Readonly<Record<'evaluate' | GradientTarget, number>
 /** A graph planned for one batch size. Programs of one device share its working memory and may share parameters. */
 export interface Program extends Disposable {
   readonly graph: Graph;
+  /** Samples of a batch; of sequences the columns. */
   readonly batchSize: number;
+  /** The longest sequence; absent where samples are no times of one. */
+  readonly length?: number;
   readonly parameters: Parameters;
   /** Planned working memory in bytes of each kind of pass; with running statistics a CPU mostly takes less to evaluate. */
   memory(): Promise<ProgramMemory>;

@@ -27,6 +27,9 @@ const optimizerSections: readonly Section[] = [
   { prefix: `${optimizerPrefix}alpha_variance.`, arena: 'alphaVariance', role: 'alpha' },
 ];
 
+/** Hidden states: where a training goes on, nothing that belongs to the network. */
+const stateSections: readonly Section[] = [{ prefix: 'state.', arena: 'states', role: 'state' }];
+
 const gradientPrefix = 'gradient.';
 
 const gradientSections: readonly Section[] = [
@@ -36,7 +39,7 @@ const gradientSections: readonly Section[] = [
 
 /** What a file holds of parameters beside their values. */
 export interface KeptState {
-  /** Momentum and Adam's moments. */
+  /** Momentum, Adam's moments and hidden states. */
   readonly optimizer: boolean;
   /** Gradients, where the next step does not begin with new ones; false when absent. */
   readonly gradients?: boolean;
@@ -138,7 +141,11 @@ function keptIn(names: readonly string[]): KeptState {
 }
 
 function sections(map: ParameterMap, { optimizer, gradients = false }: KeptState): readonly Section[] {
-  return [...valueSections, ...(optimizer ? ownOptimizer(map) : []), ...(gradients ? gradientSections : [])];
+  return [
+    ...valueSections,
+    ...(optimizer ? [...ownOptimizer(map), ...stateSections] : []),
+    ...(gradients ? gradientSections : []),
+  ];
 }
 
 function ownOptimizer({ secondMoments }: ParameterMap): readonly Section[] {

@@ -13,7 +13,8 @@ export type Arena =
   | 'alphaGradients'
   | 'alphaMean'
   | 'alphaVariance'
-  | 'variance';
+  | 'variance'
+  | 'states';
 
 /** Every arena, in the numbering that the native side uses. */
 export const arenas: readonly Arena[] = [
@@ -26,13 +27,22 @@ export const arenas: readonly Arena[] = [
   'alphaMean',
   'alphaVariance',
   'variance',
+  'states',
 ];
 
 /** Where the values of each role lie. */
-export const valueArenas = { weight: 'weights', buffer: 'buffers', alpha: 'alpha' } as const;
+export const valueArenas = { weight: 'weights', buffer: 'buffers', alpha: 'alpha', state: 'states' } as const;
 
 /** Arenas that a search must keep to go on with the same bits; the rest is recomputed each step. */
-export const stateArenas: readonly Arena[] = ['weights', 'momentum', 'buffers', 'alpha', 'alphaMean', 'alphaVariance'];
+export const stateArenas: readonly Arena[] = [
+  'weights',
+  'momentum',
+  'buffers',
+  'alpha',
+  'alphaMean',
+  'alphaVariance',
+  'states',
+];
 
 /** Where a parameter lies within the arenas of its role. */
 export interface ParameterPlace {
@@ -65,7 +75,7 @@ export function placeParameters(
   { parameters }: Pick<Graph, 'parameters'>,
   { secondMoments = false }: { readonly secondMoments?: boolean } = {},
 ): ParameterMap {
-  const totals = { weight: 0, buffer: 0, alpha: 0 };
+  const totals = { weight: 0, buffer: 0, alpha: 0, state: 0 };
   const offsets = new Map<ParameterSpec, number>();
   const place = (spec: ParameterSpec) => {
     offsets.set(spec, totals[spec.role]);

@@ -13,7 +13,7 @@ import {
   typedArray,
 } from '../checks.ts';
 import { invalid } from '../errors.ts';
-import type { ParameterSpec } from '../graph/graph.ts';
+import { type ParameterSpec, parameterRoles } from '../graph/graph.ts';
 import { elementsOf } from '../graph/shape.ts';
 import type { TensorData, WeightTensor } from '../io/safetensors.ts';
 import { inSlices } from '../slices.ts';
@@ -71,7 +71,7 @@ export class Parameters implements Disposable {
 
   /** Names in the order of the graph. */
   names(role?: ParameterSpec['role']): string[] {
-    checkOptional('role', role, oneOf(['weight', 'buffer', 'alpha']));
+    checkOptional('role', role, oneOf(parameterRoles));
     return [...this.map.places.values()].filter(({ spec }) => !role || spec.role === role).map(({ spec }) => spec.name);
   }
 
@@ -84,7 +84,8 @@ export class Parameters implements Disposable {
   /** The gradient of the last pass that computed it. Throws ArgumentError for an unknown name or a buffer. */
   async gradient(name: string): Promise<NamedTensor> {
     const { spec } = this.#place(name);
-    if (spec.role === 'buffer') throw invalid('name', 'a weight or an architecture parameter', name);
+    if (spec.role === 'buffer' || spec.role === 'state')
+      throw invalid('name', 'a weight or an architecture parameter', name);
     return this.#read(name, spec.role === 'weight' ? 'weightGradients' : 'alphaGradients');
   }
 
@@ -97,7 +98,7 @@ export class Parameters implements Disposable {
 
   /**
    * Writes a safetensors file in PyTorch's layout (convolutions OIHW, linear [out, in]) under the published names; with
-   * `optimizer` also momentum and Adam's moments under `optimizer.`. Replaces the file as a whole. Throws FileError.
+   * `optimizer` also momentum and Adam's moments under `optimizer.`, hidden states under `state.`. Replaces the file as a whole. Throws FileError.
    */
   async save(path: string, options: SaveOptions = {}): Promise<void> {
     check('path', path, aName);

@@ -2,7 +2,7 @@ import { checkRecord } from '../checks.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Belongings } from './belongings.ts';
 import { checkCommand, checkExecuteOptions } from './check_commands.ts';
-import type { Command, ExecuteOptions, Outcome, Program } from './device.ts';
+import type { Command, CompileOptions, ExecuteOptions, Outcome, Program } from './device.ts';
 import type { Parameters } from './parameters.ts';
 
 /** What runs a program's commands: its device, behind the checks of `execute`. */
@@ -15,13 +15,15 @@ export interface Runner {
 export abstract class CommandProgram implements Program {
   readonly graph: Graph;
   readonly batchSize: number;
+  readonly length?: number;
   readonly parameters: Parameters;
   readonly #runner: Runner;
 
-  constructor(runner: Runner, graph: Graph, batchSize: number, parameters: Parameters) {
+  constructor(runner: Runner, graph: Graph, { batchSize, length, parameters }: CompileOptions) {
     this.#runner = runner;
     this.graph = graph;
     this.batchSize = batchSize;
+    if (length !== undefined) this.length = length;
     this.parameters = parameters;
   }
 

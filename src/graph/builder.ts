@@ -18,7 +18,7 @@ import {
   type Rule,
 } from '../checks.ts';
 import { ArgumentError, invalid } from '../errors.ts';
-import { checkInitialiser, markSound } from './check.ts';
+import { checkCell, checkInitialiser, markSound, mostRecurrentNodes } from './check.ts';
 import {
   type Graph,
   type Initialiser,
@@ -29,6 +29,10 @@ import {
   noiseDistributions,
   type Pair,
   type ParameterSpec,
+  type RecurrentActivation,
+  type RecurrentEdge,
+  recurrentActivations,
+  type SequenceMask,
   type Shape,
 } from './graph.ts';
 import { isTerm } from './losses.ts';
@@ -79,6 +83,23 @@ export interface PoolOptions {
 export interface BranchBuilder {
   readonly name: string;
   readonly build: (builder: GraphBuilder, input: Tensor) => Tensor;
+}
+
+/** Options of {@link GraphBuilder.recurrentCell}: `edges` of a derived cell, or `alpha` of a searched one. */
+export interface RecurrentCellOptions {
+  readonly edges?: readonly RecurrentEdge[];
+  /** Nodes of a searched cell; 8 when absent. */
+  readonly nodes?: number;
+  /** A declared table; see {@link RecurrentMixing}. */
+  readonly alpha?: string;
+  /** All of {@link recurrentActivations} when absent. */
+  readonly candidates?: readonly RecurrentActivation[];
+  /** Nodes whose mean is the cell's output; all but 0 when absent. */
+  readonly outputs?: readonly number[];
+  /** Rate of the dropout of x in front of W0; 0 when absent. */
+  readonly inputDropout?: number;
+  /** Rate of the dropout of h and of nodes in front of their weights; 0 when absent. */
+  readonly hiddenDropout?: number;
 }
 
 interface State {
@@ -140,6 +161,133 @@ export class GraphBuilder {
     check('name', name, aName);
     checkShape(shape);
     return this.#node({ op: 'input', name }, [], shape);
+  }
+
+  /** Integers given with each batch, from 0 and below `below`: words of a vocabulary. Shape [1]. */
+  integers(name: string, below: number): Tensor {
+    check('name', name, aName);
+    check('below', below, anInteger(1, 2 ** 31 - 1));
+    return this.#node({ op: 'input', name, below }, [], [1]);
+  }
+
+  /**
+   * Rows `[count, channels]` of the weight `${name}.weight`, uniform in ±0.04, by integers below `count`; with `dropout` rows are dropped
+   * whole, under the mask's name `${name}`.
+   */
+  embedding(name: string, input: Tensor, options: { channels: number; dropout?: number }): Tensor {
+    check('name', name, aName);
+    checkTensor('embedding', input);
+    checkRecord('options', options, 'channels and dropout');
+    const { channels, dropout = 0 } = options;
+    positive('channels', channels);
+    const source = this.#state.nodes[input.id];
+    if (source?.op !== 'input' || source.below === undefined) {
+      throw invalid('the input of embedding', 'integers, as builder.integers() gives them,', input);
+    }
+    const weight = this.#sequenceWeight(`${name}.weight`, [source.below, channels]);
+    return this.#node({ op: 'embedding', weight, ...this.#mask('mask', name, dropout) }, [input], [channels]);
+  }
+
+  /** Dropout that is the same at all times of a sequence; see {@link SequenceMask}. Its input where `rate` is 0. */
+  variationalDropout(name: string, input: Tensor, rate: number): Tensor {
+    check('name', name, aName);
+    checkVector('variationalDropout', input);
+    const { mask } = this.#mask('mask', name, rate);
+    return mask === undefined ? input : this.#node({ op: 'variationalDropout', mask }, [input], input.shape);
+  }
+
+  /**
+   * A recurrent cell over a whole sequence on [C]; see {@link RecurrentCellNode}. Weights `${name}._W0` and `${name}._Ws.INDEX`, uniform in
+   * ±0.04; searched, running statistics `${name}.bn.running_mean` and `.running_var`. Masks are called `${name}.x` and `${name}.h`.
+   */
+  recurrentCell(name: string, input: Tensor, options: RecurrentCellOptions): Tensor {
+    check('name', name, aName);
+    checkVector('recurrentCell', input);
+    checkRecord('options', options, 'nodes and edges or alpha');
+    const { edges, outputs, alpha, candidates = recurrentActivations, inputDropout = 0, hiddenDropout = 0 } = options;
+    const nodes = edges?.length ?? options.nodes ?? 8;
+    check('nodes', nodes, anInteger(1, mostRecurrentNodes));
+    const [channels] = input.shape;
+    const weights = [
+      this.#sequenceWeight(`${name}._W0`, [2 * channels, 2 * channels]),
+      ...Array.from({ length: nodes }, (_, i) => this.#sequenceWeight(`${name}._Ws.${i}`, [channels, 2 * channels])),
+    ];
+    const constant = (suffix: string, value: number) =>
+      this.#parameter(`${name}.bn.${suffix}`, {
+        ...{ role: 'buffer', shape: [channels], layout: 'plain' },
+        initialiser: { kind: 'constant', value },
+      } as const);
+    const mixing = alpha !== undefined && {
+      ...{ alpha, candidates, epsilon: 1e-5, momentum: 0.1 },
+      runningMean: constant('running_mean', 0),
+      runningVariance: constant('running_var', 1),
+    };
+    const { mask: inputMask } = this.#mask('mask', `${name}.x`, inputDropout);
+    const { mask: hiddenMask } = this.#mask('mask', `${name}.h`, hiddenDropout);
+    const op = 'recurrentCell' as const;
+    const node = {
+      ...{ op, weights, outputs: outputs ?? Array.from({ length: nodes }, (_, i) => i + 1) },
+      ...(mixing && { mixing }),
+      ...(edges !== undefined && { edges }),
+      ...(inputMask && { inputMask }),
+      ...(hiddenMask && { hiddenMask }),
+    };
+    checkCell('recurrentCell', node, this.#state.parameters);
+    return this.#node(node, [input], input.shape);
+  }
+
+  /** Logits [V] of a vector [C] by the table of an embedding, `${embedding}.weight` [V, C], and `${name}.bias`, first 0. */
+  tiedLinear(name: string, input: Tensor, embedding: string): Tensor {
+    check('name', name, aName);
+    check('embedding', embedding, aName);
+    checkVector('tiedLinear', input);
+    const weight = this.#name(`${embedding}.weight`);
+    const shape = this.#state.parameters.get(weight)?.shape ?? [];
+    if (shape.length !== 2 || shape[1] !== input.shape[0]) {
+      throw invalid('embedding', `an embedding of ${input.shape[0]} channels`, embedding);
+    }
+    const initialiser = { kind: 'constant', value: 0 } as const;
+    const bias = this.#parameter(`${name}.bias`, {
+      ...{ role: 'weight', shape: [shape[0]], layout: 'plain' },
+      initialiser,
+    } as const);
+    return this.#node({ op: 'tiedLinear', weight, bias }, [input], [shape[0]]);
+  }
+
+  /** Mean of x² over all elements; see {@link MeanSquareNode}. Shape []. */
+  meanSquare(input: Tensor): Tensor {
+    checkVector('meanSquare', input);
+    return this.#node({ op: 'meanSquare' }, [input], []);
+  }
+
+  /** Mean square of what changes from one time to the next; see {@link SlownessNode}. Shape []. */
+  slowness(input: Tensor): Tensor {
+    checkVector('slowness', input);
+    return this.#node({ op: 'slowness' }, [input], []);
+  }
+
+  /** Declares a hidden state `[columns, channels]`, first 0, that batches name as what they begin with and leave. */
+  state(name: string, columns: number, channels: number): string {
+    check('name', name, aName);
+    positive('columns', columns);
+    positive('channels', channels);
+    const initialiser = { kind: 'constant', value: 0 } as const;
+    return this.#parameter(name, { role: 'state', shape: [columns, channels], layout: 'plain', initialiser });
+  }
+
+  #sequenceWeight(name: string, shape: Shape): string {
+    return this.#parameter(name, {
+      ...{ role: 'weight', shape, layout: 'plain' },
+      initialiser: { kind: 'uniform', bound: 0.04 },
+    } as const);
+  }
+
+  /** Nothing where nothing is dropped. */
+  #mask<Field extends string>(field: Field, name: string, rate: number): Partial<Record<Field, SequenceMask>> {
+    check('rate', rate, aShareBelowOne);
+    if (rate === 0) return {};
+    const mask = { name: this.#name(name), rate, number: this.#state.draws++ };
+    return { [field]: mask } as Partial<Record<Field, SequenceMask>>;
   }
 
   /** Cross-correlation without bias on [H, W, C]; weight `${name}.weight`, uniform in ±1/sqrt(fan-in). */
@@ -585,6 +733,11 @@ function checkTensors(op: string, tensors: readonly Tensor[]): void {
     throw invalid(`the inputs of ${op}`, 'a list of at least one tensor', tensors);
   }
   for (const tensor of tensors.values()) checkTensor(op, tensor);
+}
+
+function checkVector(op: string, input: Tensor): void {
+  checkTensor(op, input);
+  if (input.shape.length !== 1) throw invalid(`the input of ${op}`, 'a vector [C]', input.shape);
 }
 
 function checkVectors(op: string, first: Tensor, second: Tensor): void {

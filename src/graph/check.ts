@@ -27,6 +27,10 @@ import {
   noiseDistributions,
   type ParameterRole,
   type ParameterSpec,
+  parameterRoles,
+  type RecurrentCellNode,
+  type RecurrentMixing,
+  recurrentActivations,
   type SoftmaxScaleNode,
 } from './graph.ts';
 import { isTerm } from './losses.ts';
@@ -98,7 +102,7 @@ function checkParameters(graph: string, parameters: readonly ParameterSpec[]): S
 
 const parameterFields = {
   name: aName,
-  role: oneOf(['weight', 'buffer', 'alpha']),
+  role: oneOf(parameterRoles),
   shape: sizes,
   layout: oneOf(['conv', 'linear', 'plain']),
 };
@@ -133,6 +137,12 @@ const slidingWindow = {
 /** The fields that each op reads, beside parameters. */
 const fields: Readonly<Record<Node['op'], Readonly<Record<string, Rule>>>> = {
   input: { name: aName },
+  embedding: {},
+  variationalDropout: {},
+  recurrentCell: { outputs: listOf(size, 'a list of nodes') },
+  tiedLinear: {},
+  meanSquare: {},
+  slowness: {},
   conv2d: { ...slidingWindow, dilation: sizePair, groups: size },
   batchNorm: { epsilon: positive, momentum: aNumber(0, 1) },
   relu: {},
@@ -167,7 +177,12 @@ const references: Readonly<Partial<Record<Node['op'], Readonly<Record<string, Pa
   softmaxScale: { weight: 'weight' },
   batchNorm: { runningMean: 'buffer', runningVariance: 'buffer', scale: 'weight', shift: 'weight' },
   mixed: { alpha: 'alpha' },
+  embedding: { weight: 'weight' },
+  tiedLinear: { weight: 'weight', bias: 'weight' },
 };
+
+/** Nodes of a recurrent cell, as the engine has it. */
+export const mostRecurrentNodes = 16;
 
 /** Ops without an input. */
 const sources: ReadonlySet<Node['op']> = new Set(['input', 'zero']);
@@ -188,13 +203,76 @@ function checkNode(at: string, node: Node, id: number, nodes: readonly Node[], s
   checkFields(at, given, { shape: sizes, ...fields[node.op] });
   for (const [field, role] of Object.entries(references[node.op] ?? {})) {
     const isAbsent = given[field] === undefined && (field === 'scale' || field === 'shift');
-    if (isAbsent || specs.get(given[field])?.role === role) continue;
-    throw invalid(`${at}.${field}`, `the name of a parameter of the graph with role ${role}`, given[field]);
+    if (!isAbsent) checkReference(`${at}.${field}`, given[field], role, specs);
   }
   if (node.op === 'mixed') checkBranches(at, node, specs);
   if (node.op === 'softmaxScale') checkEntry(at, node, specs);
   if (node.op === 'noise') checkOptional(`${at}.always`, node.always, aBoolean);
   if (node.op === 'lossSum') checkTerms(at, node, nodes);
+  if (node.op === 'input') checkOptional(`${at}.below`, node.below, size);
+  if (node.op === 'embedding') checkMask(`${at}.mask`, node.mask);
+  if (node.op === 'variationalDropout') checkMask(`${at}.mask`, node.mask ?? {});
+  if (node.op === 'recurrentCell') checkCell(at, node, specs);
+}
+
+const maskFields = { name: aName, rate: aShareBelowOne, number: offset };
+
+function checkMask(at: string, mask: unknown): void {
+  if (mask === undefined) return;
+  if (!isRecord(mask)) throw invalid(at, 'a mask: name, rate and number', mask);
+  checkFields(at, mask, maskFields);
+}
+
+const activation = oneOf(recurrentActivations);
+
+/** Throws ArgumentError naming `at` for what is no recurrent cell. */
+export function checkCell(at: string, cell: Omit<RecurrentCellNode, 'id' | 'inputs' | 'shape'>, specs: Specs): void {
+  const { weights, edges, mixing, outputs, inputMask, hiddenMask } = cell;
+  checkMask(`${at}.inputMask`, inputMask);
+  checkMask(`${at}.hiddenMask`, hiddenMask);
+  check(`${at}.weights`, weights, listOf(aName, 'names of weights'));
+  const nodes = weights.length - 1;
+  if (nodes < 1 || nodes > mostRecurrentNodes) {
+    throw invalid(`${at}.weights`, `2 to ${mostRecurrentNodes + 1} names`, weights.length);
+  }
+  for (const [index, name] of weights.entries()) checkReference(`${at}.weights[${index}]`, name, 'weight', specs);
+  if (outputs.length === 0 || outputs.some((node, i) => node > nodes || outputs.indexOf(node) < i)) {
+    throw invalid(`${at}.outputs`, `nodes from 1 to ${nodes}, each once`, outputs);
+  }
+  if ((edges === undefined) === (mixing === undefined)) throw invalid(at, 'either edges or mixing', cell);
+  if (mixing !== undefined) checkMixing(`${at}.mixing`, mixing, nodes, specs);
+  else checkEdges(`${at}.edges`, edges, nodes);
+}
+
+function checkEdges(at: string, edges: unknown, nodes: number): void {
+  if (!Array.isArray(edges) || edges.length !== nodes) throw invalid(at, `${nodes} edges`, edges);
+  for (const [index, edge] of edges.entries()) {
+    const given: unknown = edge;
+    if (!isRecord(given)) throw invalid(`${at}[${index}]`, 'an edge: activation and from', given);
+    checkFields(`${at}[${index}]`, given, { activation, from: anInteger(0, index) });
+  }
+}
+
+function checkMixing(at: string, mixing: RecurrentMixing, nodes: number, specs: Specs): void {
+  const given: unknown = mixing;
+  if (!isRecord(given)) throw invalid(at, 'how edges are mixed', given);
+  checkFields(at, given, { epsilon: positive, momentum: aNumber(0, 1), candidates: listOf(activation, 'activations') });
+  const { alpha, candidates, runningMean, runningVariance } = mixing;
+  if (candidates.length > recurrentActivations.length) {
+    throw invalid(`${at}.candidates`, `at most ${recurrentActivations.length} activations`, candidates);
+  }
+  checkReference(`${at}.alpha`, alpha, 'alpha', specs);
+  checkReference(`${at}.runningMean`, runningMean, 'buffer', specs);
+  checkReference(`${at}.runningVariance`, runningVariance, 'buffer', specs);
+  const rows = specs.get(alpha)?.rowLengths ?? [];
+  if (rows.length !== (nodes * (nodes + 1)) / 2 || rows.some((length) => length !== candidates.length)) {
+    throw invalid(`${at}.alpha`, `a table of ${(nodes * (nodes + 1)) / 2} rows of ${candidates.length}`, alpha);
+  }
+}
+
+function checkReference(at: string, name: unknown, role: ParameterRole, specs: Specs): void {
+  if (specs.get(name)?.role === role) return;
+  throw invalid(at, `the name of a parameter of the graph with role ${role}`, name);
 }
 
 function checkFields(

@@ -14,9 +14,12 @@ export type Initialiser =
 
 /**
  * What a parameter is: `weight` is trained by the weight optimiser, `buffer` holds batch-norm statistics, `alpha` holds
- * architecture parameters.
+ * architecture parameters, `state` a hidden state that one batch of a text hands to the next.
  */
-export type ParameterRole = 'weight' | 'buffer' | 'alpha';
+export type ParameterRole = (typeof parameterRoles)[number];
+
+/** Every {@link ParameterRole}. */
+export const parameterRoles = ['weight', 'buffer', 'alpha', 'state'] as const;
 
 /** How a weight's axes are stored here and how PyTorch stores them: HWIO against OIHW, [in, out] against [out, in], or alike. */
 export type ParameterLayout = 'conv' | 'linear' | 'plain';
@@ -63,6 +66,96 @@ interface Window {
 export interface InputNode extends NodeBase {
   readonly op: 'input';
   readonly name: string;
+  /** Integers from 0 and below this, such as words of a vocabulary, in place of numbers; its shape is [1]. */
+  readonly below?: number;
+}
+
+/**
+ * What a dropout multiplies by that stays the same at all times of a sequence (variational dropout: Gal and Ghahramani,
+ * arXiv:1512.05287): an element is 1 / (1 - rate) with probability 1 - rate, else 0. It follows from the batch's `dropout`, which may
+ * also give it under its name; without one there is none. `number` tells the nodes of a graph apart that draw.
+ */
+export interface SequenceMask {
+  readonly name: string;
+  readonly rate: number;
+  readonly number: number;
+}
+
+/** Rows of a table `[count, channels]`: that of each integer of its input, times the `mask` [count] of the table's rows. */
+export interface EmbeddingNode extends NodeBase {
+  readonly op: 'embedding';
+  readonly weight: string;
+  readonly mask?: SequenceMask;
+}
+
+/** Its input times a mask [columns, channels] that is the same at all times. */
+export interface VariationalDropoutNode extends NodeBase {
+  readonly op: 'variationalDropout';
+  readonly mask: SequenceMask;
+}
+
+/** Activations that an edge of a recurrent cell may have. */
+export const recurrentActivations = ['none', 'tanh', 'relu', 'sigmoid', 'identity'] as const;
+
+/** One of {@link recurrentActivations}; `none` adds nothing. */
+export type RecurrentActivation = (typeof recurrentActivations)[number];
+
+/** What leads to a node of a derived recurrent cell: the node that it comes from, 0 being that of input and hidden state. */
+export interface RecurrentEdge {
+  readonly activation: RecurrentActivation;
+  readonly from: number;
+}
+
+/** How the edges of a searched recurrent cell are mixed. */
+export interface RecurrentMixing {
+  /** A table of a row for every pair of a node 1 ... N and an earlier one, by node, then by the earlier one. */
+  readonly alpha: string;
+  /** What a row's entries stand for. */
+  readonly candidates: readonly RecurrentActivation[];
+  readonly runningMean: string;
+  readonly runningVariance: string;
+  readonly epsilon: number;
+  readonly momentum: number;
+}
+
+/**
+ * A recurrent cell over a whole sequence (DARTS, arXiv:1806.09055, sections 2.1 and A.1.2). With x and h the input and the hidden state of
+ * a time, m the masks, [a, g] = [x·m_x, h·m_h] W0, s_0 = h + σ(a)(tanh(g) - h); node i: [a, g] = (s_p·m_h) W_i, s_i = s_p + σ(a)(f(g) - s_p);
+ * its output, and the next hidden state, is the mean of the nodes `outputs`. Searched, a node is the sum over all p < i and all candidates, by
+ * their mixing weights, and s_0 and every node are normalised over the columns, with one pair of running statistics for all.
+ *
+ * The first state is that of the batch's `hidden`, zeros without.
+ */
+export interface RecurrentCellNode extends NodeBase {
+  readonly op: 'recurrentCell';
+  /** W0 [2C, 2C], rows of x before those of h, then W_i [C, 2C] of each node; columns of the gate before those of the candidate. */
+  readonly weights: readonly string[];
+  /** Of a derived cell, one a node; absent where `mixing` is there. */
+  readonly edges?: readonly RecurrentEdge[];
+  readonly mixing?: RecurrentMixing;
+  readonly outputs: readonly number[];
+  readonly inputMask?: SequenceMask;
+  readonly hiddenMask?: SequenceMask;
+}
+
+/** [C] times the transpose of an embedding's table `[outputs, C]`, plus bias: logits of a language model with tied weights. */
+export interface TiedLinearNode extends NodeBase {
+  readonly op: 'tiedLinear';
+  readonly weight: string;
+  readonly bias: string;
+}
+
+/** Mean over all elements of x² (activation regularisation: Merity, McCann, Socher, arXiv:1708.01009). Its shape is []. */
+export interface MeanSquareNode extends NodeBase {
+  readonly op: 'meanSquare';
+}
+
+/**
+ * Mean over all elements but those of the last time of (x[t + 1] - x[t])², 0 of one time (temporal activation regularisation:
+ * arXiv:1708.01009). Its shape is [].
+ */
+export interface SlownessNode extends NodeBase {
+  readonly op: 'slowness';
 }
 
 /** Cross-correlation without bias; `groups` equal to the channels makes it depthwise. */
@@ -296,6 +389,12 @@ export type Node =
   | SmoothL1Node
   | MeanSquaredErrorNode
   | CosineDistanceNode
+  | EmbeddingNode
+  | VariationalDropoutNode
+  | RecurrentCellNode
+  | TiedLinearNode
+  | MeanSquareNode
+  | SlownessNode
   | LossSumNode;
 
 /** A finished graph: nodes in an order in which they can run, and the parameters they name. */

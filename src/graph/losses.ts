@@ -6,6 +6,8 @@ const terms: ReadonlySet<Node['op']> = new Set([
   'smoothL1',
   'meanSquaredError',
   'cosineDistance',
+  'meanSquare',
+  'slowness',
 ]);
 
 /** Whether a node is a loss, one number for the whole batch, that a sum of losses may have. */
@@ -34,3 +36,10 @@ export function crossEntropiesOf({ nodes, output }: Graph): CrossEntropyNode[] {
 export function readsLabels(graph: Graph): boolean {
   return crossEntropiesOf(graph).length > 0;
 }
+
+/** Whether a graph's samples are times of sequences: some node looks at more than one. */
+export function readsSequences({ nodes }: Graph): boolean {
+  return nodes.some(({ op }) => sequential.has(op));
+}
+
+const sequential: ReadonlySet<Node['op']> = new Set(['variationalDropout', 'recurrentCell', 'slowness']);

@@ -59,13 +59,15 @@ export interface Addon {
     buffers: number,
     alpha: number,
     secondMoments: boolean,
+    states: number,
   ): NativeJob<Handle>;
   /** `count` elements from `offset` on, all of the arena where neither is given. */
   readParameters(parameters: Handle, arena: number, offset?: number, count?: number): NativeJob<Float32Array>;
   writeParameters(parameters: Handle, arena: number, offset: number, values: Float32Array): NativeJob<undefined>;
   createDataset(device: Handle, count: number, height: number, width: number, channels: number): Handle;
   writeImages(dataset: Handle, first: number, images: Uint8Array, labels: Int32Array): NativeJob<undefined>;
-  compile(device: Handle, graph: object, batchSize: number, fuse: boolean, precision: number): Handle;
+  /** `length` of sequences; 0 where samples are no times of one. */
+  compile(device: Handle, graph: object, batchSize: number, length: number, fuse: boolean, precision: number): Handle;
   /** Bytes by kind of pass; plans those that are not yet planned. */
   programMemory(program: Handle): NativeJob<number[]>;
   execute(device: Handle, commands: readonly object[]): NativeJob<NativeOutcome[]>;

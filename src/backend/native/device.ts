@@ -81,9 +81,9 @@ class NativeDevice implements Device {
 
   async createParameters(graph: Graph | readonly Graph[], options: ParametersOptions): Promise<Parameters> {
     const map = checkedParameters(graph, options);
-    const { weight, buffer, alpha } = map.totals;
+    const { weight, buffer, alpha, state } = map.totals;
     const handle = await settled(() =>
-      this.#addon.createParameters(this.#handle, weight, buffer, alpha, map.secondMoments),
+      this.#addon.createParameters(this.#handle, weight, buffer, alpha, map.secondMoments, state),
     );
     const store = new NativeStore(this.#addon, handle);
     for (const [arena, role] of [
@@ -117,12 +117,12 @@ class NativeDevice implements Device {
 
   compile(graph: Graph, options: CompileOptions): Program {
     checkCompile(graph, options, this.#belongings);
-    const { batchSize, parameters, fusion = 'on', precision = 'fp32' } = options;
+    const { batchSize, length = 0, parameters, fusion = 'on', precision = 'fp32' } = options;
     const encoded = encodeGraph(graph, parameters.map);
     const handle = translated(() =>
-      this.#addon.compile(this.#handle, encoded, batchSize, fusion === 'on', precisions.indexOf(precision)),
+      this.#addon.compile(this.#handle, encoded, batchSize, length, fusion === 'on', precisions.indexOf(precision)),
     );
-    const program = new NativeProgram(this.#runner, this.#addon, handle, graph, batchSize, parameters);
+    const program = new NativeProgram(this.#runner, this.#addon, handle, graph, options);
     this.#belongings.add('program', program, handle);
     return program;
   }
@@ -216,8 +216,8 @@ class NativeProgram extends CommandProgram {
   readonly #addon: Addon;
   readonly #handle: Handle;
 
-  constructor(runner: Runner, addon: Addon, handle: Handle, graph: Graph, batchSize: number, parameters: Parameters) {
-    super(runner, graph, batchSize, parameters);
+  constructor(runner: Runner, addon: Addon, handle: Handle, graph: Graph, options: CompileOptions) {
+    super(runner, graph, options);
     this.#addon = addon;
     this.#handle = handle;
   }

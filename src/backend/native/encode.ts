@@ -1,5 +1,6 @@
 // Graphs, batches and commands in the form that native/binding reads: names resolved to places in the arenas.
-import type { Graph, Node } from '../../graph/graph.ts';
+import { unexpected } from '../../errors.ts';
+import type { Graph, Node, RecurrentCellNode } from '../../graph/graph.ts';
 import { purposes } from '../../random/philox.ts';
 import type { Belongings } from '../belongings.ts';
 import { isGathered } from '../check_batch.ts';
@@ -8,11 +9,14 @@ import { cutoutChance } from '../cutout_chance.ts';
 import type {
   Batch,
   Command,
+  DirectBatch,
   DropoutDraw,
   GradientsCommand,
   GradientTarget,
+  HiddenStates,
   Mixing,
   PenaltyCommand,
+  Program,
 } from '../device.ts';
 import { endsOf } from '../graph_ends.ts';
 import { givenRows } from '../mixing_rows.ts';
@@ -42,6 +46,7 @@ export interface EncodedGraph extends EncodedNodes {
   readonly weightElements: number;
   readonly bufferElements: number;
   readonly alphaElements: number;
+  readonly stateElements: number;
 }
 
 /** The graph with parameter names replaced by [offset, size]. */
@@ -56,6 +61,7 @@ export function encodeGraph(graph: Graph, map: ParameterMap): EncodedGraph {
     weightElements: map.totals.weight,
     bufferElements: map.totals.buffer,
     alphaElements: map.totals.alpha,
+    stateElements: map.totals.state,
   };
 }
 
@@ -64,6 +70,11 @@ function places(node: Node, place: (name: string) => Place, map: ParameterMap): 
     case 'conv2d':
     case 'softmaxScale':
       return { weight: place(node.weight) };
+    case 'embedding':
+      return { weight: place(node.weight) };
+    case 'recurrentCell':
+      return recurrentPlaces(node, place);
+    case 'tiedLinear':
     case 'linear':
       return { weight: place(node.weight), bias: place(node.bias) };
     case 'batchNorm':
@@ -84,6 +95,27 @@ function places(node: Node, place: (name: string) => Place, map: ParameterMap): 
   }
 }
 
+/** All weights of a cell as one place: the engine knows how they follow one another. */
+function recurrentPlaces({ weights, mixing }: RecurrentCellNode, place: (name: string) => Place): Places {
+  const all = weights.map(place);
+  const [[offset]] = all;
+  let next = offset;
+  for (const [index, [start, size]] of all.entries()) {
+    if (start !== next)
+      throw unexpected(weights[index], `to be declared right after ${weights[index - 1]}`, 'elsewhere');
+    next = start + Math.ceil(size / 16) * 16;
+  }
+  const [last, size] = all[all.length - 1];
+  return {
+    weight: [offset, last + size - offset],
+    ...(mixing && {
+      alpha: place(mixing.alpha),
+      runningMean: place(mixing.runningMean),
+      runningVariance: place(mixing.runningVariance),
+    }),
+  };
+}
+
 /** Given mixing weights as [offset, weights] pairs in the alpha arena, a row each. */
 function encodeMixing(mixing: Mixing | undefined, map: ParameterMap): object {
   return givenRows(mixing, map).map(({ offset, weights }) => [offset, weights]);
@@ -94,19 +126,31 @@ function encodeRanges(ranges: readonly WeightRange[]): object {
   return ranges.map(({ offset, size }) => [offset, size]);
 }
 
-function encodeDropout({ seed, epoch, step, pathFactor = 1, noiseScale = 1, drops = true }: DropoutDraw): object {
-  return { seed, epoch, step, pathFactor, noiseScale, drops, purpose: purposes.dropout };
+function encodeDropout(draw: DropoutDraw, graph: Graph): object {
+  const { seed, epoch, step, pathFactor = 1, noiseScale = 1, drops = true, masks = {} } = draw;
+  const given = endsOf(graph).masks.flatMap(({ name, number }) => (masks[name] ? [[number, masks[name]]] : []));
+  return { seed, epoch, step, pathFactor, noiseScale, drops, masks: given, purpose: purposes.dropout };
 }
 
 /** Given inputs as [node, values] pairs. */
-function encodeInputs(given: Readonly<Record<string, Float32Array>>, graph: Graph): object {
+function encodeInputs(given: DirectBatch['inputs'], graph: Graph): object {
   return endsOf(graph).inputs.flatMap(({ id, name }) => (given[name] === undefined ? [] : [[id, given[name]]]));
 }
 
-function encodeBatch(batch: Batch, graph: Graph, handles: Handles): object {
-  const dropout = batch.dropout && encodeDropout(batch.dropout);
+/** Where hidden states lie, [offset, size] each. */
+function encodeHidden({ from, to }: HiddenStates, { places }: ParameterMap): object {
+  const place = (name: string | undefined) => {
+    const { offset = 0, size = 0 } = places.get(name ?? '') ?? {};
+    return [offset, size];
+  };
+  return { hiddenFrom: place(from), hiddenTo: place(to) };
+}
+
+function encodeBatch(batch: Batch, { graph, parameters: { map } }: Program, handles: Handles): object {
+  const dropout = batch.dropout && encodeDropout(batch.dropout, graph);
   if (!isGathered(batch)) {
-    return { inputs: encodeInputs(batch.inputs, graph), labels: batch.labels, dropout };
+    const hidden = batch.hidden && encodeHidden(batch.hidden, map);
+    return { inputs: encodeInputs(batch.inputs, graph), labels: batch.labels, dropout, ...hidden };
   }
   const { augmentation } = batch;
   const { stream } = augmentation;
@@ -178,15 +222,15 @@ export function encodeCommand(command: Command, handles: Handles): object {
   const { program } = command;
   const common = { program: handles.of('program', program), parameters: handleOf(program.parameters) };
   if (command.kind === 'hypergradient') {
-    const train = encodeBatch(command.train, program.graph, handles);
-    const validation = encodeBatch(command.validation, program.graph, handles);
+    const train = encodeBatch(command.train, program, handles);
+    const validation = encodeBatch(command.validation, program, handles);
     const mixing = encodeMixing(command.mixing, program.parameters.map);
     return { ...command, ...common, train, validation, mixing, radius: command.radius ?? 0.01 };
   }
   const pass = {
     ...common,
     kind: 'pass',
-    batch: encodeBatch(command.batch, program.graph, handles),
+    batch: encodeBatch(command.batch, program, handles),
     mixing: encodeMixing(command.mixing, program.parameters.map),
     profile: command.profile,
   };

@@ -79,7 +79,7 @@ class TfjsDevice implements Device {
 
   async createParameters(graph: Graph | readonly Graph[], options: ParametersOptions): Promise<Parameters> {
     const map = checkedParameters(graph, options);
-    const { weight, alpha } = map.totals;
+    const { weight, alpha, state } = map.totals;
     const drawn = (role: 'weight' | 'buffer' | 'alpha') => inSlices(initialValueSteps(map, role, options.seed));
     const values: Record<Arena, Float32Array> = {
       weights: await drawn('weight'),
@@ -91,6 +91,7 @@ class TfjsDevice implements Device {
       alphaMean: new Float32Array(alpha),
       alphaVariance: new Float32Array(alpha),
       variance: new Float32Array(map.secondMoments ? weight : 0),
+      states: new Float32Array(state),
     };
     const parameters = new Parameters(map, new HostStore(values, (work) => this.#queue(work)));
     this.#belongings.add('parameters', parameters, values);
@@ -115,13 +116,13 @@ class TfjsDevice implements Device {
 
   compile(graph: Graph, options: CompileOptions): Program {
     checkCompile(graph, options, this.#belongings);
-    const { batchSize, parameters, precision = 'fp32' } = options;
+    const { precision = 'fp32' } = options;
     if (precision !== 'fp32') {
       throw new BackendError(
         `[compile] expected precision fp32 but got ${precision}: TensorFlow.js computes in float32`,
       );
     }
-    const program = new TfjsProgram(this.#runner, graph, batchSize, parameters);
+    const program = new TfjsProgram(this.#runner, graph, options);
     this.#belongings.add('program', program, undefined);
     return program;
   }
