@@ -3,6 +3,7 @@
 
 #include "cpu/gather.h"
 #include "cpu/kernels.h"
+#include "cpu/masks.h"
 #include "cpu/mixing.h"
 #include "cpu/peak.h"
 #include "cpu/penalty.h"
@@ -135,6 +136,7 @@ const Sweeps sweep_kernels = {
     .perturb = perturb,
     .combine_hypergradient = combine_hypergradient,
     .gather = gather,
+    .draw_mask = draw_mask,
     .mixing_forward = mixing_forward,
     .mixing_backward = mixing_backward,
     .penalty = penalty,

@@ -15,7 +15,8 @@ void check_parameters(const Program& program, const Parameters& parameters) {
   const Graph& graph = program.graph();
   if (parameters.elements(Arena::kWeights) != graph.weight_elements ||
       parameters.elements(Arena::kBuffers) != graph.buffer_elements ||
-      parameters.elements(Arena::kAlpha) != graph.alpha_elements) {
+      parameters.elements(Arena::kAlpha) != graph.alpha_elements ||
+      parameters.elements(Arena::kStates) != graph.state_elements) {
     fail("execute", "expected parameters laid out for the program's graph");
   }
 }
@@ -53,13 +54,15 @@ void check(const PassCommand& command) {
   check_ranges("gradients", command.ranges, program.graph().weight_elements);
   check_ranges("gradients", command.added.ranges, program.graph().weight_elements);
   program.check(command.batch);
+  program.check(command.statistics);
   for (int id : command.read) {
     if (id < 0 || id >= static_cast<int>(program.graph().nodes.size())) fail("read", "expected a node but got ", id);
   }
   check_mixing(program, command.mixing);
   const bool wants_gradient = command.kind == PassKind::kVjp && !has_loss(program);
   const size_t elements =
-      wants_gradient ? program.batch() * program.graph().nodes[program.graph().output].shape.elements() : 0;
+      wants_gradient ? program.samples(command.batch) * program.graph().nodes[program.graph().output].shape.elements()
+                     : 0;
   if (command.output_gradient.size() != elements) {
     fail("vjp", "expected an output gradient of ", elements, " elements but got ", command.output_gradient.size());
   }
@@ -91,6 +94,7 @@ void check(const HypergradientCommand& command) {
   check_parameters(*command.program, *command.parameters);
   command.program->check(command.train);
   command.program->check(command.validation);
+  command.program->check(Statistics::kBatch);
   check_mixing(*command.program, command.mixing);
   if (!has_loss(*command.program)) fail("hypergradient", "expected a graph whose output is a loss");
   const HypergradientSettings& settings = command.settings;

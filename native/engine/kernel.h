@@ -97,6 +97,15 @@ struct LossCall {
   const LossResult* terms = nullptr;  // of a sum: the results of its inputs, one after another
 };
 
+// Of ops that work on sequences: samples are times x columns, time after time.
+struct SequenceCall {
+  int64_t columns = 1;
+  const float* masks[2] = {};         // as the op's descriptor has them; null for none
+  const float* hidden = nullptr;      // of a recurrent cell: the first state [columns, channels]; null for zeros
+  const float* mixing = nullptr;      // of a searched one: its mixing weights [pairs, candidates]
+  double* mixing_gradient = nullptr;  // accumulated; null when not wanted
+};
+
 // One node's forward or backward on a backend; pointers are the backend's memory. Backward kernels overwrite parameter
 // gradients and treat each input gradient by its mode; a null or ignored target is not computed.
 struct KernelCall {
@@ -112,6 +121,7 @@ struct KernelCall {
   const float* bias = nullptr;
   const NormCall* norm = nullptr;            // null for ops that normalise nothing
   const LossCall* loss = nullptr;            // null for ops that are no loss
+  const SequenceCall* sequence = nullptr;    // null where a program knows of no sequences
   const DropoutSettings* dropout = nullptr;  // what this and neighbouring dropout and noise nodes draw from
   // Backward only.
   const float* output_gradient = nullptr;           // null for the loss itself: its gradient is 1
@@ -344,6 +354,8 @@ struct Sweeps {
   void (*perturb)(Stream&, const Perturbation&);
   void (*combine_hypergradient)(Stream&, const HypergradientCombination&);
   void (*gather)(Stream&, const GatherCall&);
+  // A mask of so many elements: see Dropping. One where nothing is dropped.
+  void (*draw_mask)(Stream&, float* mask, int64_t count, const MaskAttributes&, const DropoutSettings*);
   // Rows that are given are passed over.
   void (*mixing_forward)(Stream&, const MixingRow* rows, int64_t count, const float* alpha, float* mixing);
   // Jacobian of the activation applied to dL/dp; overwrites `alpha_gradients`. That of a given row is dL/dp itself.

@@ -23,9 +23,10 @@ enum class Arena {
   kAlphaGradients,
   kAlphaMean,
   kAlphaVariance,
-  kVariance  // of the weights' gradients, for Adam; empty unless asked for
+  kVariance,  // of the weights' gradients, for Adam; empty unless asked for
+  kStates     // hidden states that batches of a text hand on
 };
-inline constexpr int kArenaCount = 9;
+inline constexpr int kArenaCount = 10;
 
 // Memory of all weights beside the arenas: what the hypergradient keeps while it moves the weights, and gradients.
 enum class Scratch {
@@ -47,11 +48,12 @@ class Parameters {
  public:
   // With `second_moments` Adam can work on the weights.
   Parameters(const std::shared_ptr<Backend>& backend, int64_t weights, int64_t buffers, int64_t alpha,
-             bool second_moments)
+             bool second_moments, int64_t states)
       : backend_(backend),
         weights_(weights),
         buffers_(buffers),
         alpha_(alpha),
+        states_(states),
         second_moments_(second_moments),
         norm_workspace_(backend, backend->sweeps().squared_norm_workspace_bytes(std::max(weights, alpha))) {
     for (int i = 0; i < kArenaCount; ++i) {
@@ -71,6 +73,8 @@ class Parameters {
         return buffers_;
       case Arena::kVariance:
         return second_moments_ ? weights_ : 0;
+      case Arena::kStates:
+        return states_;
       default:
         return alpha_;
     }
@@ -123,7 +127,7 @@ class Parameters {
  private:
   const std::shared_ptr<Backend> backend_;
   const uint64_t serial_ = next_serial();
-  int64_t weights_, buffers_, alpha_;
+  int64_t weights_, buffers_, alpha_, states_;
   mutable bool weights_lost_ = false;
   int64_t rewritten_ = 0;  // of lost weights, from the first on
   bool second_moments_;
