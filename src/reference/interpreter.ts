@@ -9,6 +9,7 @@ import type {
   CrossEntropyNode,
   DistillationNode,
   DropoutNode,
+  EmbeddingNode,
   GlobalAvgPoolNode,
   Graph,
   LinearNode,
@@ -17,23 +18,35 @@ import type {
   MixedNode,
   Node,
   NoiseNode,
+  RecurrentCellNode,
   ReluNode,
   ScaleNode,
+  SequenceMask,
   Shape,
   SigmoidNode,
   SmoothL1Node,
   SoftmaxScaleNode,
   TanhNode,
+  TiedLinearNode,
+  VariationalDropoutNode,
 } from '../graph/graph.ts';
 import { crossEntropiesOf, isLossNode } from '../graph/losses.ts';
 import { elementsOf } from '../graph/shape.ts';
 import * as reference from './primitives.ts';
+import { type CellRun, type RecurrentCell, runCell, runCellBackward } from './recurrent.ts';
+import * as sequences from './sequences.ts';
 
 /** What a graph is run on; every array is flat, activations `[batch, ...shape]`, parameters in native layout. */
 export interface ReferenceOptions {
+  /** Samples; of sequences times · columns, time after time. */
   readonly batchSize: number;
+  /** Of sequences; `batchSize` when absent, which is one time. */
+  readonly columns?: number;
+  /** The hidden state `[columns, channels]` that a recurrent cell begins with; zeros when absent. */
+  readonly hidden?: Float64Array;
   /** Every parameter of the graph, batch-norm buffers and architecture parameters included. */
   readonly parameters: ReadonlyMap<string, Float64Array>;
+  /** Integers as well. */
   readonly inputs: Readonly<Record<string, Float64Array>>;
   readonly labels?: Int32Array;
   /** A backward pass, and batch statistics unless told; otherwise forward only, and running statistics unless told. */
@@ -57,9 +70,12 @@ export interface ReferenceResult {
   readonly correct?: number;
   /** Of every weight and every table of architecture parameters (of its mixing weights, where those were given). */
   readonly gradients: ReadonlyMap<string, Float64Array>;
+  /** Of integers zeros. */
   readonly inputGradients: Readonly<Record<string, Float64Array>>;
   /** Batch-norm buffers after the pass. */
   readonly buffers: ReadonlyMap<string, Float64Array>;
+  /** The hidden state that a recurrent cell leaves. */
+  readonly hidden?: Float64Array;
 }
 
 /** One run: what the forward pass leaves for the backward pass, and what both give. */
@@ -72,6 +88,8 @@ interface Run {
   readonly buffers: Map<string, Float64Array>;
   readonly gradients: Map<string, Float64Array>;
   readonly slopes: Map<number, Float64Array>;
+  readonly cells: Map<number, { readonly cell: RecurrentCell; readonly run: CellRun }>;
+  hidden?: Float64Array;
   loss?: number;
   correct?: number;
   /** Samples classified right, by loss. */
@@ -89,12 +107,13 @@ export function runReference(graph: Graph, options: ReferenceOptions): Reference
     buffers: new Map(),
     gradients: new Map(),
     slopes: new Map(),
+    cells: new Map(),
     hits: new Map(),
   };
   for (const { name, role } of graph.parameters) {
     const values = parameter(run, name);
     if (role === 'buffer') run.buffers.set(name, values.slice());
-    else run.gradients.set(name, new Float64Array(values.length));
+    else if (role !== 'state') run.gradients.set(name, new Float64Array(values.length));
   }
   for (const node of graph.nodes) {
     const output = run.skipped.has(node.id) ? new Float64Array(0) : forward(run, node);
@@ -109,11 +128,11 @@ export function runReference(graph: Graph, options: ReferenceOptions): Reference
   const start = options.outputGradient ?? (isLossNode(last) ? Float64Array.of(1) : undefined);
   if (options.training && start !== undefined) backpropagate(run, start);
   const inputs = graph.nodes.filter((node) => node.op === 'input');
-  const { outputs, loss, correct, gradients, buffers } = run;
+  const { outputs, loss, correct, gradients, buffers, hidden } = run;
   const inputGradients = Object.fromEntries(
     inputs.map((node) => [node.name, run.slopes.get(node.id) ?? new Float64Array(elements(run, node))]),
   );
-  return { outputs, loss, correct, gradients, inputGradients, buffers };
+  return { outputs, loss, correct, gradients, inputGradients, buffers, ...(hidden && { hidden }) };
 }
 
 /** Nodes that neither the output nor anything it needs reads: a mixed node does not read a branch that is left out. */
@@ -139,14 +158,17 @@ function leavesOut({ runsAll }: MixedNode, given: Float64Array | undefined, bran
   return !runsAll && given?.[branch] === 0;
 }
 
-/** The mixing weights that are given to a node. */
-function givenWeights(graph: Graph, node: MixedNode, { mixing }: ReferenceOptions): Float64Array | undefined {
+/** The mixing weights that are given for a row. */
+function givenWeights(graph: Graph, node: Row, { mixing }: ReferenceOptions): Float64Array | undefined {
   const table = mixing?.[node.alpha];
   return table instanceof Float64Array ? table.slice(...rowRange(graph, node)) : table?.[node.row];
 }
 
-/** Where a mixed node's row begins and ends within its table. */
-function rowRange(graph: Graph, node: MixedNode): [number, number] {
+/** A row of a table of architecture parameters. */
+type Row = Pick<MixedNode, 'alpha' | 'row'>;
+
+/** Where a row begins and ends within its table. */
+function rowRange(graph: Graph, node: Row): [number, number] {
   const lengths = graph.parameters.find(({ name }) => name === node.alpha)?.rowLengths ?? [];
   const begin = lengths.slice(0, node.row).reduce((sum, length) => sum + length, 0);
   return [begin, begin + lengths[node.row]];
@@ -233,6 +255,18 @@ function forward(run: Run, node: Node): Float64Array {
     case 'meanSquaredError':
     case 'cosineDistance':
       return lossOf(run, pairLoss(node, x, inputs[1], size.channels).loss);
+    case 'embedding':
+      return sequences.embedding(x, parameter(run, node.weight), node.shape[0], embeddingMask(run, node));
+    case 'variationalDropout':
+      return sequences.masked(x, columnMask(run, node, node.mask));
+    case 'recurrentCell':
+      return recurrentCell(run, node, x);
+    case 'tiedLinear':
+      return sequences.tiedLinear(x, parameter(run, node.weight), parameter(run, node.bias));
+    case 'meanSquare':
+      return lossOf(run, sequences.meanSquare(x).loss);
+    case 'slowness':
+      return lossOf(run, sequences.slowness(x, columnsOf(run) * size.channels).loss);
     case 'lossSum':
       return lossOf(
         run,
@@ -248,12 +282,16 @@ function forward(run: Run, node: Node): Float64Array {
   }
 }
 
+/** Running statistics and how they move. */
+type Norm = Pick<BatchNormNode, 'runningMean' | 'runningVariance' | 'momentum'>;
+
 function labels(run: Run): Int32Array {
   if (run.options.labels === undefined) throw new Error('the reference was given no labels');
   return run.options.labels;
 }
 
-function batchNorm(run: Run, node: BatchNormNode, x: Float64Array, channels: number): Float64Array {
+/** What a value is normalised with, of the batch or running; running ones move where they are to. */
+function statisticsOf(run: Run, node: Norm, x: Float64Array, channels: number): reference.Statistics {
   // As the last node before that uses them has left them.
   const running = {
     mean: run.buffers.get(node.runningMean) ?? parameter(run, node.runningMean),
@@ -267,6 +305,11 @@ function batchNorm(run: Run, node: BatchNormNode, x: Float64Array, channels: num
     const moved = reference.runningStatistics(running, statistics, node.momentum);
     run.buffers.set(node.runningMean, moved.mean).set(node.runningVariance, moved.variance);
   }
+  return statistics;
+}
+
+function batchNorm(run: Run, node: BatchNormNode, x: Float64Array, channels: number): Float64Array {
+  const statistics = statisticsOf(run, node, x, channels);
   run.statistics.set(node.id, statistics);
   const normalised = reference.normalise(x, statistics, node.epsilon);
   return reference.affine(normalised, channels, optional(run, node.scale), optional(run, node.shift));
@@ -331,6 +374,23 @@ function backward(run: Run, node: Node, dy: Float64Array): void {
       break;
     case 'detach':
       break;
+    case 'embedding':
+      embeddingBackward(run, node, dy);
+      break;
+    case 'recurrentCell':
+      recurrentCellBackward(run, node, dy);
+      break;
+    case 'tiedLinear':
+      tiedLinearBackward(run, node, dy);
+      break;
+    case 'meanSquare':
+      accumulate(run, node.inputs[0], scaled(sequences.meanSquare(run.outputs[node.inputs[0]]).gradient, dy[0]));
+      break;
+    case 'slowness': {
+      const width = columnsOf(run) * run.graph.nodes[node.inputs[0]].shape[0];
+      accumulate(run, node.inputs[0], scaled(sequences.slowness(run.outputs[node.inputs[0]], width).gradient, dy[0]));
+      break;
+    }
     case 'softmaxScale':
       softmaxScaleBackward(run, node, dy);
       break;
@@ -363,7 +423,8 @@ function inputGradient(
     | AvgPoolNode
     | GlobalAvgPoolNode
     | CropNode
-    | DropoutNode,
+    | DropoutNode
+    | VariationalDropoutNode,
   dy: Float64Array,
 ): Float64Array {
   const x = run.outputs[node.inputs[0]];
@@ -389,6 +450,8 @@ function inputGradient(
       return reference.cropBackward(size, node.top, node.left, dy);
     case 'dropout':
       return dropped(run, node, dy);
+    case 'variationalDropout':
+      return sequences.masked(dy, columnMask(run, node, node.mask));
   }
 }
 
@@ -495,4 +558,92 @@ function mixedBackward(run: Run, node: MixedNode, dy: Float64Array): void {
   node.branches.forEach(({ output }, k) => {
     if (!left(k)) accumulate(run, output, scaled(dy, weights[k]));
   });
+}
+
+function columnsOf({ options: { columns, batchSize } }: Run): number {
+  return columns ?? batchSize;
+}
+
+/** A mask that is the same at all times. */
+function columnMask(run: Run, { shape }: Node, mask: SequenceMask | undefined): Float64Array | undefined {
+  return mask && sequences.sequenceMask(mask, columnsOf(run) * shape[0], run.options.dropout);
+}
+
+function embeddingMask(run: Run, { mask, weight, shape }: EmbeddingNode): Float64Array | undefined {
+  return mask && sequences.sequenceMask(mask, parameter(run, weight).length / shape[0], run.options.dropout);
+}
+
+function embeddingBackward(run: Run, node: EmbeddingNode, dy: Float64Array): void {
+  const { length } = parameter(run, node.weight);
+  const words = run.outputs[node.inputs[0]];
+  const mask = embeddingMask(run, node);
+  accumulateParameter(run, node.weight, sequences.embeddingBackward(words, length, node.shape[0], mask, dy));
+}
+
+function tiedLinearBackward(
+  run: Run,
+  { inputs: [input], weight, bias, shape }: TiedLinearNode,
+  dy: Float64Array,
+): void {
+  const gradients = sequences.tiedLinearBackward(run.outputs[input], parameter(run, weight), shape[0], dy);
+  accumulate(run, input, gradients.input);
+  accumulateParameter(run, weight, gradients.weight);
+  accumulateParameter(run, bias, gradients.bias);
+}
+
+function recurrentCell(run: Run, node: RecurrentCellNode, x: Float64Array): Float64Array {
+  const cell = cellOf(run, node);
+  const result = runCell(cell, x, run.options.hidden);
+  run.cells.set(node.id, { cell, run: result });
+  run.hidden = result.hidden;
+  return result.output;
+}
+
+function cellOf(run: Run, node: RecurrentCellNode): RecurrentCell {
+  const { mixing, edges = [], outputs, shape } = node;
+  const [channels] = shape;
+  const common = {
+    ...{ columns: columnsOf(run), channels, outputs },
+    weights: node.weights.map((name) => parameter(run, name)),
+    inputMask: columnMask(run, node, node.inputMask),
+    hiddenMask: columnMask(run, node, node.hiddenMask),
+  };
+  if (mixing === undefined) {
+    return { ...common, edges: edges.map(({ from, activation }) => [{ from, parts: [{ activation, weight: 1 }] }]) };
+  }
+  const { alpha, candidates, epsilon } = mixing;
+  const edge = (row: number, from: number) => {
+    const { shares } = cellRow(run, alpha, row);
+    return { from, parts: candidates.map((activation, k) => ({ activation, weight: shares[k] })) };
+  };
+  const first = (index: number) => (index * (index + 1)) / 2;
+  const searched = Array.from({ length: common.weights.length - 1 }, (_, index) =>
+    Array.from({ length: index + 1 }, (_, from) => edge(first(index) + from, from)),
+  );
+  const statistics = (values: Float64Array) => statisticsOf(run, mixing, values, channels);
+  return { ...common, edges: searched, normalisation: { epsilon, statisticsOf: statistics } };
+}
+
+/** A row of a searched cell's table as its mixing weights, and whether they were given. */
+function cellRow(run: Run, alpha: string, row: number): { shares: Float64Array; isGiven: boolean; begin: number } {
+  const [begin, end] = rowRange(run.graph, { alpha, row });
+  const given = givenWeights(run.graph, { alpha, row }, run.options);
+  const shares = given ?? reference.mixingWeights(parameter(run, alpha).slice(begin, end), 'softmax');
+  return { shares, isGiven: given !== undefined, begin };
+}
+
+function recurrentCellBackward(run: Run, node: RecurrentCellNode, dy: Float64Array): void {
+  const ran = run.cells.get(node.id);
+  if (ran === undefined) throw new Error(`node ${node.id} did not run`);
+  const gradients = runCellBackward(ran.cell, ran.run, dy);
+  accumulate(run, node.inputs[0], gradients.input);
+  node.weights.forEach((name, index) => {
+    accumulateParameter(run, name, gradients.weights[index]);
+  });
+  if (node.mixing === undefined) return;
+  for (const [row, slopes] of gradients.parts.flat().entries()) {
+    const { shares, isGiven, begin } = cellRow(run, node.mixing.alpha, row);
+    const slope = isGiven ? slopes : reference.mixingBackward(shares, slopes, 'softmax');
+    accumulateParameter(run, node.mixing.alpha, slope, begin);
+  }
 }

@@ -39,12 +39,17 @@ export function largestMagnitude(values: Float64Array): number {
   return values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
 }
 
-/** How errors grow through a graph whose nodes gave `outputs`. */
-export function errorGrowth(graph: Graph, batchSize: number, outputs: readonly Float64Array[]): ErrorGrowth {
+/** How errors grow through a graph whose nodes gave `outputs`; of sequences the samples are times of so many columns. */
+export function errorGrowth(
+  graph: Graph,
+  batchSize: number,
+  outputs: readonly Float64Array[],
+  columns = batchSize,
+): ErrorGrowth {
   const growth = { forward: 0, backward: 0, cancellation: 0 };
   for (const node of graph.nodes) {
     if (outputs[node.id].length === 0) continue;
-    const terms = summedTerms(graph, node, batchSize);
+    const terms = summedTerms(graph, node, batchSize, columns);
     growth.forward += terms.forward;
     growth.backward += terms.forward + terms.backward;
     if (node.op === 'distillation') growth.cancellation += exponents(node, outputs);
@@ -53,7 +58,12 @@ export function errorGrowth(graph: Graph, batchSize: number, outputs: readonly F
   return growth;
 }
 
-function summedTerms(graph: Graph, node: Node, batchSize: number): { forward: number; backward: number } {
+function summedTerms(
+  graph: Graph,
+  node: Node,
+  batchSize: number,
+  columns: number,
+): { forward: number; backward: number } {
   const elements = elementsOf(node.shape);
   switch (node.op) {
     case 'conv2d': {
@@ -77,6 +87,16 @@ function summedTerms(graph: Graph, node: Node, batchSize: number): { forward: nu
     }
     case 'linear':
       return { forward: graph.nodes[node.inputs[0]].shape[0], backward: Math.max(elements, batchSize) };
+    case 'embedding':
+      return { forward: 1, backward: batchSize };
+    case 'tiedLinear':
+      return { forward: graph.nodes[node.inputs[0]].shape[0], backward: Math.max(elements, batchSize) };
+    case 'recurrentCell': {
+      // One node after another, one time after another; a weight's gradient sums over all of them.
+      const nodes = node.weights.length;
+      const forward = (batchSize / columns) * nodes * (2 * elements + (node.mixing === undefined ? 0 : columns));
+      return { forward, backward: 2 * forward + batchSize };
+    }
     case 'mixed':
       return { forward: node.branches.length, backward: batchSize * elements };
     case 'softmaxScale':
@@ -85,6 +105,8 @@ function summedTerms(graph: Graph, node: Node, batchSize: number): { forward: nu
     case 'smoothL1':
     case 'meanSquaredError':
     case 'cosineDistance':
+    case 'meanSquare':
+    case 'slowness':
     case 'softmaxCrossEntropy':
       return { forward: graph.nodes[node.inputs[0]].shape[0] + batchSize, backward: 1 };
     default:

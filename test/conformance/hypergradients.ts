@@ -1,15 +1,7 @@
 import type { Device } from '../../src/backend/device.ts';
 import type { Graph } from '../../src/graph/graph.ts';
-import { expectedTensors, type PreparedCase, prepareGraph, referenceOf } from '../helpers/kernel_case.ts';
-import {
-  directBatch,
-  moved,
-  norm,
-  ofRole,
-  type ParameterVector,
-  readGradients,
-  writePoint,
-} from '../helpers/parameter_space.ts';
+import { directBatch, expectedTensors, type PreparedCase, prepareGraph, referenceOf } from '../helpers/kernel_case.ts';
+import { moved, norm, ofRole, type ParameterVector, readGradients, writePoint } from '../helpers/parameter_space.ts';
 import { graphOf, type NetworkCase, networkCases, titleOf } from './networks.ts';
 import type { Subject, Tensors, Trial } from './subject.ts';
 import { type Allowed, betweenTwo, networkDraws } from './tolerances.ts';

@@ -1,4 +1,12 @@
-import type { Device, DropoutDraw, Mixing, PassStatistics, Precision } from '../../src/backend/device.ts';
+import type {
+  Device,
+  DirectBatch,
+  DropoutDraw,
+  HiddenStates,
+  Mixing,
+  PassStatistics,
+  Precision,
+} from '../../src/backend/device.ts';
 import type { Parameters } from '../../src/backend/parameters.ts';
 import { GraphBuilder, type Tensor } from '../../src/graph/builder.ts';
 import type { Graph, Initialiser, Shape } from '../../src/graph/graph.ts';
@@ -16,7 +24,11 @@ export type InputData = 'normal' | 'integers' | 'offset' | 'negative' | 'large' 
 /** One graph that the kernels are checked on. Its output is a tensor or a loss. */
 export interface KernelCase {
   readonly name: string;
+  /** Samples; of sequences times · columns. */
   readonly batchSize: number;
+  /** Of sequences; with it `length` says how long the longest may be. */
+  readonly columns?: number;
+  readonly length?: number;
   readonly build: (builder: GraphBuilder) => Tensor;
   /** `normal` unless told. */
   readonly data?: InputData;
@@ -26,12 +38,16 @@ export interface KernelCase {
   readonly dropout?: DropoutDraw;
   /** Those of training unless told. */
   readonly statistics?: PassStatistics;
+  /** Hidden states that the graph declares. */
+  readonly states?: HiddenStates;
 }
 
 /** A case with all its numbers, every one of them exact in float32. */
 export interface PreparedCase {
   readonly graph: Graph;
   readonly batchSize: number;
+  readonly columns?: number;
+  readonly length?: number;
   readonly parameters: ReadonlyMap<string, Float64Array>;
   readonly inputs: Readonly<Record<string, Float64Array>>;
   /** Only for a loss. */
@@ -41,6 +57,9 @@ export interface PreparedCase {
   readonly mixing?: ReferenceOptions['mixing'];
   readonly dropout?: DropoutDraw;
   readonly statistics?: PassStatistics;
+  readonly states?: HiddenStates;
+  /** What the first of the states holds. */
+  readonly hidden?: Float64Array;
 }
 
 /** What one tensor of a case should be: `[batch, ...shape]` or a parameter's own shape, and the absolute error allowed. */
@@ -70,11 +89,13 @@ export function gaussian(count: number, step: number): Float64Array {
 export function prepareCase(kernelCase: KernelCase, data: InputData = kernelCase.data ?? 'normal'): PreparedCase {
   const builder = new GraphBuilder();
   const graph = builder.finish(kernelCase.build(builder));
+  const { batchSize, columns, length, dropout, statistics, states } = kernelCase;
+  const drawn = prepareGraph(graph, batchSize, data);
   return {
-    ...prepareGraph(graph, kernelCase.batchSize, data),
+    ...drawn,
+    ...{ columns, length, dropout, statistics, states },
     mixing: doubles(kernelCase.mixing),
-    dropout: kernelCase.dropout,
-    statistics: kernelCase.statistics,
+    hidden: drawn.parameters.get(states?.from ?? ''),
   };
 }
 
@@ -93,6 +114,10 @@ export function prepareGraph(graph: Graph, batchSize: number, data: InputData = 
   const inputs: Record<string, Float64Array> = {};
   for (const node of graph.nodes) {
     if (node.op !== 'input') continue;
+    if (node.below !== undefined) {
+      inputs[node.name] = Float64Array.from(integersBelow(node.below, batchSize, step++));
+      continue;
+    }
     const channels = node.shape[node.shape.length - 1];
     const values = gaussian(tensorLength(batchSize, node.shape), step++);
     inputs[node.name] = values.map((value, i) => Math.fround(inputValues[data](value, i % channels)));
@@ -105,14 +130,12 @@ export function prepareGraph(graph: Graph, batchSize: number, data: InputData = 
   const classes = crossEntropiesOf(graph).map(({ inputs: [logits] }) => graph.nodes[logits].shape[0]);
   // None where no loss reads labels.
   if (classes.length === 0) return { graph, batchSize, parameters, inputs };
-  const draws = uniform({ seed, purpose: 'weights', epoch: 1, step }, batchSize);
-  return {
-    graph,
-    batchSize,
-    parameters,
-    inputs,
-    labels: Int32Array.from(draws, (u) => Math.floor(u * Math.min(...classes))),
-  };
+  return { graph, batchSize, parameters, inputs, labels: integersBelow(Math.min(...classes), batchSize, step) };
+}
+
+function integersBelow(bound: number, count: number, step: number): Int32Array {
+  const draws = uniform({ seed, purpose: 'weights', epoch: 1, step }, count);
+  return Int32Array.from(draws, (u) => Math.floor(u * bound));
 }
 
 /** The reference's result for a case's pass with gradients. */
@@ -120,18 +143,20 @@ export function referenceOf(prepared: PreparedCase): ReferenceResult {
   return runReference(prepared.graph, { ...prepared, training: true });
 }
 
-/** Every tensor that a case's training pass gives, by name: output, gradients, running statistics, loss. */
+/** Every tensor that a case's training pass gives, by name: output, gradients, running statistics, hidden states, loss. */
 export function expectedTensors(prepared: PreparedCase): Map<string, ExpectedTensor> {
-  const { graph, batchSize } = prepared;
+  const { graph, batchSize, columns, states } = prepared;
   const result = referenceOf(prepared);
-  const growth = errorGrowth(graph, batchSize, result.outputs);
+  const growth = errorGrowth(graph, batchSize, result.outputs, columns);
   const node = graph.nodes[visibleOutput(graph)];
   const expected = new Map<string, ExpectedTensor>();
   const put = (name: string, values: Float64Array, shape: Shape, direction: 'forward' | 'backward') =>
     expected.set(name, { values, shape, tolerance: tolerance(values, growth, direction) });
 
   put('output', result.outputs[node.id], [batchSize, ...node.shape], 'forward');
-  for (const { name, shape } of graph.parameters) {
+  for (const { name, shape, role } of graph.parameters) {
+    const state = name === states?.to ? result.hidden : prepared.parameters.get(name);
+    if (role === 'state' && state !== undefined) put(name, state, shape, 'forward');
     const gradient = result.gradients.get(name);
     if (gradient !== undefined) put(`gradient of ${name}`, gradient, shape, 'backward');
     const buffer = result.buffers.get(name);
@@ -179,11 +204,10 @@ export async function deviceTensors(
   prepared: PreparedCase,
   precision: Precision = 'fp32',
 ): Promise<Map<string, Float32Array>> {
-  const { graph, batchSize } = prepared;
+  const { graph, statistics } = prepared;
   using parameters = await parametersOf(device, prepared);
-  using program = device.compile(graph, { batchSize, parameters, precision });
-  const batch = { inputs: asSingles(prepared.inputs), labels: prepared.labels, dropout: prepared.dropout };
-  const { statistics } = prepared;
+  using program = device.compile(graph, { ...sizesOf(prepared), parameters, precision });
+  const batch = directBatch(prepared);
   const mixing = singleMixing(prepared.mixing);
   const read = visibleOutput(graph);
   const outcome =
@@ -199,7 +223,7 @@ export async function deviceTensors(
     tensors.set(`gradient of input ${name}`, gradient);
   }
   for (const { name, role } of graph.parameters) {
-    if (role === 'buffer') tensors.set(name, (await parameters.get(name)).data);
+    if (role === 'buffer' || role === 'state') tensors.set(name, (await parameters.get(name)).data);
     else tensors.set(`gradient of ${name}`, (await parameters.gradient(name)).data);
   }
   return tensors;
@@ -207,10 +231,10 @@ export async function deviceTensors(
 
 /** What a forward pass without gradients leaves: the output and the batch-norm buffers. */
 export async function evaluateCase(device: Device, prepared: PreparedCase, statistics: PassStatistics) {
-  const { graph, batchSize } = prepared;
+  const { graph } = prepared;
   using parameters = await parametersOf(device, prepared);
-  using program = device.compile(graph, { batchSize, parameters });
-  const batch = { inputs: asSingles(prepared.inputs), dropout: prepared.dropout };
+  using program = device.compile(graph, { ...sizesOf(prepared), parameters });
+  const { labels, ...batch } = directBatch(prepared);
   const mixing = singleMixing(prepared.mixing);
   const { outputs } = await program.evaluate({ batch, statistics, mixing, read: [graph.output] });
   const buffers = new Map<string, Float32Array>();
@@ -220,17 +244,27 @@ export async function evaluateCase(device: Device, prepared: PreparedCase, stati
 
 /** The output of a case with running statistics. */
 export function expectedEvaluation(prepared: PreparedCase): ExpectedTensor {
-  const { graph, batchSize } = prepared;
+  const { graph, batchSize, columns } = prepared;
   const { outputs } = runReference(graph, { ...prepared, training: false, statistics: 'running' });
   const values = outputs[graph.output];
-  const growth = errorGrowth(graph, batchSize, outputs);
+  const growth = errorGrowth(graph, batchSize, outputs, columns);
   const shape = [batchSize, ...graph.nodes[graph.output].shape];
   return { values, shape, tolerance: tolerance(values, growth, 'forward') };
 }
 
-/** Arrays by name in float32; the numbers of a prepared case lose nothing. */
-export function asSingles(arrays: Readonly<Record<string, Float64Array>>): Record<string, Float32Array> {
-  return Object.fromEntries(Object.entries(arrays).map(([name, values]) => [name, Float32Array.from(values)]));
+/** What a program of a case is compiled for. */
+export function sizesOf({ batchSize, columns, length }: PreparedCase): { batchSize: number; length?: number } {
+  return columns === undefined ? { batchSize } : { batchSize: columns, length };
+}
+
+/** A prepared case as a device takes it. */
+export function directBatch({ graph, inputs, labels, dropout, states }: PreparedCase): DirectBatch {
+  const given = graph.nodes.flatMap((node): [string, Float32Array | Int32Array][] => {
+    if (node.op !== 'input') return [];
+    const values = inputs[node.name];
+    return [[node.name, node.below === undefined ? Float32Array.from(values) : Int32Array.from(values)]];
+  });
+  return { inputs: Object.fromEntries(given), labels, dropout, ...(states && { hidden: states }) };
 }
 
 /** The node whose output is compared: of a loss what it is of, of a sum of losses what its first one is of. */

@@ -1,9 +1,8 @@
 // Arithmetic on named parameters as one long vector, and their way to a device and back.
-import type { DirectBatch } from '../../src/backend/device.ts';
 import type { Parameters } from '../../src/backend/parameters.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { dot } from '../../src/reference/primitives.ts';
-import { asSingles, gaussian, type PreparedCase } from './kernel_case.ts';
+import { gaussian } from './kernel_case.ts';
 
 /** Values by parameter name: a point, a direction or a gradient. */
 export type ParameterVector = ReadonlyMap<string, Float64Array>;
@@ -52,11 +51,6 @@ export function norm(vector: ParameterVector): number {
 export function randomLike(vector: ParameterVector, seed: number): Map<string, Float64Array> {
   let step = 1000 * seed;
   return new Map([...vector].map(([name, values]) => [name, gaussian(values.length, step++)]));
-}
-
-/** A prepared case's inputs and labels as a device takes them. */
-export function directBatch(prepared: PreparedCase): DirectBatch {
-  return { inputs: asSingles(prepared.inputs), labels: prepared.labels };
 }
 
 /** Writes every parameter that `point` names. */

@@ -1,8 +1,7 @@
 import type { DirectBatch } from '../../src/backend/device.ts';
 import { type BranchBuilder, GraphBuilder } from '../../src/graph/builder.ts';
 import type { Graph } from '../../src/graph/graph.ts';
-import { prepareGraph } from './kernel_case.ts';
-import { directBatch } from './parameter_space.ts';
+import { directBatch, prepareGraph } from './kernel_case.ts';
 
 /** Samples in a batch of {@link slowBatch}. */
 export const slowBatchSize = 8;

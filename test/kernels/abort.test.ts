@@ -8,8 +8,7 @@ import { AbortedError, ArgumentError, BackendError } from '../../src/errors.ts';
 import { GraphBuilder } from '../../src/graph/builder.ts';
 import { expectSameBits } from '../helpers/compare.ts';
 import { makeHostileCalls } from '../helpers/hostile_process.ts';
-import { prepareGraph } from '../helpers/kernel_case.ts';
-import { directBatch } from '../helpers/parameter_space.ts';
+import { directBatch, prepareGraph } from '../helpers/kernel_case.ts';
 import { slowBatch, slowBatchSize, slowNetwork } from '../helpers/slow_network.ts';
 import { tinySupernet } from '../helpers/tiny_supernet.ts';
 

@@ -13,6 +13,7 @@ import {
   pooling,
 } from '../helpers/candidates.ts';
 import type { InputData, KernelCase } from '../helpers/kernel_case.ts';
+import { embedding, meanSquare, recurrentCell, slowness, tiedLinear, variationalDropout } from './recurrent_cases.ts';
 import {
   sharedConvolutions,
   sharedLinear,
@@ -965,6 +966,12 @@ export const caseTables: Readonly<Record<Node['op'], readonly KernelCase[]>> = {
   cosineDistance,
   lossSum: [...lossSum, ...sharedNetworks],
   detach,
+  embedding,
+  variationalDropout,
+  recurrentCell,
+  tiedLinear,
+  meanSquare,
+  slowness,
 };
 
 /** Every op of the Node type, in the tables' order. */

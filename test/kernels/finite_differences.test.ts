@@ -5,9 +5,8 @@ import type { Device, Program } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
 import type { Parameters } from '../../src/backend/parameters.ts';
 import { expectClose, expectSameBits } from '../helpers/compare.ts';
-import { expectedTensors, prepareGraph, referenceOf } from '../helpers/kernel_case.ts';
+import { directBatch, expectedTensors, prepareGraph, referenceOf } from '../helpers/kernel_case.ts';
 import {
-  directBatch,
   inDouble,
   moved,
   norm,

@@ -10,9 +10,8 @@ import type { ReferenceResult } from '../../src/reference/interpreter.ts';
 import { largestMagnitude } from '../../src/reference/tolerance.ts';
 import { testBackends } from '../helpers/backends.ts';
 import { expectClose, expectSameBits } from '../helpers/compare.ts';
-import { type PreparedCase, prepareGraph, referenceOf } from '../helpers/kernel_case.ts';
+import { directBatch, type PreparedCase, prepareGraph, referenceOf } from '../helpers/kernel_case.ts';
 import {
-  directBatch,
   moved,
   norm,
   ofRole,

@@ -11,8 +11,8 @@ import { runReference } from '../../src/reference/interpreter.ts';
 import { errorGrowth, tolerance } from '../../src/reference/tolerance.ts';
 import { depthwiseSeparable, pooling } from '../helpers/candidates.ts';
 import { expectClose, expectSameBits } from '../helpers/compare.ts';
-import { prepareGraph, referenceOf } from '../helpers/kernel_case.ts';
-import { directBatch, writePoint } from '../helpers/parameter_space.ts';
+import { directBatch, prepareGraph, referenceOf } from '../helpers/kernel_case.ts';
+import { writePoint } from '../helpers/parameter_space.ts';
 import { tinySupernet } from '../helpers/tiny_supernet.ts';
 
 const batchSize = 6;

@@ -8,7 +8,7 @@ import type { Graph, Node } from '../../src/graph/graph.ts';
 import { buildSupernet } from '../../src/network/supernet.ts';
 import { runReference } from '../../src/reference/interpreter.ts';
 import { dartsCandidates, depthwiseSeparable } from '../helpers/candidates.ts';
-import { asSingles, type PreparedCase, prepareGraph } from '../helpers/kernel_case.ts';
+import { directBatch, type PreparedCase, prepareGraph } from '../helpers/kernel_case.ts';
 
 // A value within float32 round-off of the middle between two bfloat16 numbers may rightly go either way; that changes few
 // outputs, by no more than a step of 8 bits times the little gain of this net. All others agree as float32 does.
@@ -54,7 +54,7 @@ async function outputOf(device: Device, prepared: PreparedCase, precision: Preci
   for (const [name, values] of prepared.parameters) await parameters.set(name, Float32Array.from(values));
   using program = device.compile(graph, { batchSize, parameters, precision });
   const { outputs } = await program.evaluate({
-    batch: { inputs: asSingles(prepared.inputs) },
+    batch: directBatch(prepared),
     statistics: 'batch',
     read: [graph.output],
   });
@@ -106,7 +106,7 @@ describe('a supernet in bf16', () => {
     using device = await openDevice({ threads });
     using parameters = await device.createParameters(graph, { seed: 1 });
     using program = device.compile(graph, { batchSize, parameters, precision });
-    const batch = { inputs: asSingles(prepared.inputs), labels: prepared.labels };
+    const batch = directBatch(prepared);
     const { loss } = await program.gradients({ batch, target: 'both' });
     const values = new Map<string, Float32Array>();
     for (const name of [...parameters.names('weight'), ...parameters.names('alpha')]) {

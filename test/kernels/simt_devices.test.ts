@@ -5,8 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { openDevice } from '../../src/backend/open.ts';
 import { BackendError } from '../../src/errors.ts';
 import { hasGpu, testBackends } from '../helpers/backends.ts';
-import { prepareGraph } from '../helpers/kernel_case.ts';
-import { directBatch } from '../helpers/parameter_space.ts';
+import { directBatch, prepareGraph } from '../helpers/kernel_case.ts';
 import { type SmallPlace, smallNet, smallPlace, smallStep, stateOf } from '../helpers/small_net.ts';
 
 describe('side by side', () => {

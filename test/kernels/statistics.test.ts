@@ -9,8 +9,8 @@ import { GraphBuilder } from '../../src/graph/builder.ts';
 import { allBackends } from '../helpers/backends.ts';
 import { dartsCandidates } from '../helpers/candidates.ts';
 import { expectClose, expectSameBits } from '../helpers/compare.ts';
-import { expectedTensors, type PreparedCase, prepareGraph, singleMixing } from '../helpers/kernel_case.ts';
-import { directBatch, writePoint } from '../helpers/parameter_space.ts';
+import { directBatch, expectedTensors, type PreparedCase, prepareGraph, singleMixing } from '../helpers/kernel_case.ts';
+import { writePoint } from '../helpers/parameter_space.ts';
 import { tinySupernet } from '../helpers/tiny_supernet.ts';
 
 const batchSize = 4;

@@ -6,8 +6,7 @@ import type { DirectBatch } from '../../src/backend/device.ts';
 import type { OpenDeviceOptions } from '../../src/backend/open.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { expectSameBits } from '../helpers/compare.ts';
-import { prepareGraph } from '../helpers/kernel_case.ts';
-import { directBatch } from '../helpers/parameter_space.ts';
+import { directBatch, prepareGraph } from '../helpers/kernel_case.ts';
 import { type TerminatedWorkers, terminateWorkers } from '../helpers/terminated_workers.ts';
 import { tinySupernet } from '../helpers/tiny_supernet.ts';
 

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { Precision } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
 import { expectSameBits } from '../helpers/compare.ts';
-import { prepareGraph } from '../helpers/kernel_case.ts';
-import { directBatch, readGradients } from '../helpers/parameter_space.ts';
+import { directBatch, prepareGraph } from '../helpers/kernel_case.ts';
+import { readGradients } from '../helpers/parameter_space.ts';
 import { tinySupernet } from '../helpers/tiny_supernet.ts';
 
 const graph = tinySupernet();
