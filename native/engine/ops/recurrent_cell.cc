@@ -90,6 +90,7 @@ constinit const OpDescriptor recurrent_cell_op = {
     .reads_times = true,
     .backward_reads_input = [](const Node&, const LoweredInput&,
                                const WantedGradients& wanted) { return wanted.weights; },
+    .backward_reads_output = [](const Node&) { return true; },
     .saved_elements =
         [](const SavedSizes& sizes) {
           const auto& cell = sizes.node.own<RecurrentCellAttributes>();
