@@ -79,6 +79,9 @@ export {
   loadDataset,
   type MemoryDatasetName,
 } from './data/load.ts';
+export { columnsOf, type TextBatch, type TextColumns, textBatch } from './data/text/columns.ts';
+export { type Corpus, type CorpusName, type CorpusOptions, corpusNames, loadCorpus } from './data/text/corpus.ts';
+export { readVocabulary, type Vocabulary, vocabularyOf, writeVocabulary } from './data/text/vocabulary.ts';
 export {
   AbortedError,
   ArgumentError,
