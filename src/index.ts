@@ -113,8 +113,11 @@ export type {
   GenotypeCell,
   GenotypeEdge,
   GenotypeOfOneCell,
+  RecurrentGenotype,
 } from './genotype/genotype.ts';
+export { recurrentGenotypes } from './genotype/published/recurrent.ts';
 export { genotypes } from './genotype/published.ts';
+export { type Activation, activations, randomRecurrentCell, recurrentCandidates } from './genotype/recurrent.ts';
 export { formatGenotype, type GenotypeForm, parseGenotype } from './genotype/text.ts';
 export {
   type BranchBuilder,
