@@ -1,5 +1,6 @@
 // Recurrent cells: written forms, rules, the published ones, and cells that are drawn by lot.
 import { describe, expect, it } from 'vitest';
+import { publishedNames } from '../../../src/cli/published_names.ts';
 import { ArgumentError } from '../../../src/errors.ts';
 import { withoutDeadNodes } from '../../../src/genotype/dead_nodes.ts';
 import { edgeName, keptEdges, withOperation } from '../../../src/genotype/edges.ts';
@@ -34,6 +35,12 @@ describe('the published recurrent cells', () => {
   ])('%s is printed and read as its authors have it', (name, published) => {
     expect(formatGenotype(parseGenotype(name))).toBe(published);
     expect(parseGenotype(published)).toEqual(recurrentGenotypes[name]);
+  });
+
+  it('are listed in help, on a line of their own', () => {
+    expect(publishedNames().split('\n').at(-1)).toBe(
+      '  recurrent cells: DARTS_V1_RNN, DARTS_V2_RNN, DARTS_RNN, ENAS_RNN',
+    );
   });
 
   it('take no name of a genotype for images, whose own keep their meaning', () => {
