@@ -22,11 +22,12 @@ import { invalid, unexpected } from '../errors.ts';
 import type { ParameterSpec } from '../graph/graph.ts';
 import { elementsOf } from '../graph/shape.ts';
 import type { Belongings } from './belongings.ts';
-import { checkBatch } from './check_batch.ts';
+import { checkBatch, samplesOf } from './check_batch.ts';
 import { copiedNames } from './copied_parts.ts';
 import {
   type Command,
   type CopyCommand,
+  type DirectBatch,
   type ExecuteOptions,
   momentumPlaces,
   type Program,
@@ -118,10 +119,11 @@ const read: FieldCheck = (name, value, { command }) => {
 };
 
 const outputGradient: FieldCheck = (name, value, { command }) => {
-  const { graph, batchSize } = command['program'] as Program;
-  const { isLoss, shape } = endsOf(graph);
-  const words = isLoss ? 'an empty Float32Array, as for any loss,' : `a Float32Array of [${[batchSize, ...shape]}]`;
-  const length = isLoss ? 0 : elementsOf(shape, batchSize);
+  const program = command['program'] as Program;
+  const { isLoss, shape } = endsOf(program.graph);
+  const samples = samplesOf('batch.inputs', (command['batch'] as DirectBatch).inputs, program);
+  const words = isLoss ? 'an empty Float32Array, as for any loss,' : `a Float32Array of [${[samples, ...shape]}]`;
+  const length = isLoss ? 0 : elementsOf(shape, samples);
   check(name, value, { words, holds: (given) => isTypedArray('Float32Array', given) && given.length === length });
 };
 

@@ -1,6 +1,6 @@
 // What a kernel has to compute and to move, whatever the backend: the yardstick of its figures.
 
-import type { Graph, Node, Shape } from '../graph/graph.ts';
+import type { Graph, Node, RecurrentActivation, RecurrentCellNode, Shape } from '../graph/graph.ts';
 import { readsLabels } from '../graph/losses.ts';
 import { elementsOf } from '../graph/shape.ts';
 import { outputLength } from './source.ts';
@@ -133,6 +133,20 @@ function flopsOf(graph: Graph, node: Node): { forward: number; backward: number 
     case 'distillation':
       // Two softmaxes, then a difference and a product; backward the same and quotients.
       return { forward: 10 * input, backward: 16 * input };
+    case 'embedding':
+      return { forward: node.mask === undefined ? 0 : output, backward: output };
+    case 'variationalDropout':
+      return { forward: output, backward: output };
+    case 'recurrentCell':
+      return recurrentFlops(node, output);
+    case 'tiedLinear': {
+      const products = parameterSize(graph, node.weight);
+      return { forward: 2 * products + output, backward: 4 * products + output };
+    }
+    case 'meanSquare':
+      return { forward: 2 * input, backward: 2 * input };
+    case 'slowness':
+      return { forward: 3 * input, backward: 4 * input };
     case 'smoothL1':
       return { forward: 4 * input, backward: 3 * input };
     case 'meanSquaredError':
@@ -149,6 +163,30 @@ function flopsOf(graph: Graph, node: Node): { forward: number; backward: number 
     case 'zero':
       return { forward: 0, backward: 0 };
   }
+}
+
+/** Of an activation and of its slope, an element. */
+const activationFlops: Readonly<Record<RecurrentActivation, number>> = {
+  none: 0,
+  tanh: 3,
+  relu: 1,
+  sigmoid: 3,
+  identity: 0,
+};
+
+/** Products, and what is done with each of their elements: gates, activations, sums, and norms of a searched cell. */
+function recurrentFlops({ weights, edges = [], mixing }: RecurrentCellNode, channels: number) {
+  const nodes = weights.length - 1;
+  const pairs = mixing === undefined ? nodes : (nodes * (nodes + 1)) / 2;
+  const products = (2 + pairs) * 2 * channels * channels;
+  const sum = (activations: readonly RecurrentActivation[], more: number) =>
+    activations.reduce((flops, name) => flops + (name === 'none' ? 0 : activationFlops[name] + more), 0);
+  // A gate takes 3, and a state moves along it in 3 more; a searched edge weighs each activation.
+  const elements =
+    mixing === undefined
+      ? 9 + sum(edges.map(({ activation }) => activation), 6) // biome-ignore format: one term
+      : 9 + pairs * (6 + sum(mixing.candidates, 2)) + 5 * weights.length;
+  return { forward: 2 * products + channels * elements, backward: 4 * products + 2 * channels * elements };
 }
 
 function parameterSize(graph: Graph, name: string): number {
