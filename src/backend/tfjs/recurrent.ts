@@ -40,8 +40,10 @@ export function recurrentCell(around: Surroundings, x: Tensor, node: RecurrentCe
   const times = tf.reshape(x, [-1, columns, channels]);
   const inputs = tf.reshape(inputMask === undefined ? times : tf.mul(times, inputMask), [batchSize, channels]);
   const products = tf.matMul(inputs as Tensor2D, tf.slice(first, [0, 0], [channels, -1]));
+  // The gradient of unstack fails on one part.
+  const driven = batchSize === columns ? [products] : tf.unstack(tf.reshape(products, [-1, columns, 2 * channels]));
   let hidden: Tensor = around.hidden ?? tf.zeros([columns, channels]);
-  const states = tf.unstack(tf.reshape(products, [-1, columns, 2 * channels])).map((product) => {
+  const states = driven.map((product) => {
     const gates = tf.add(product, tf.matMul(masked(hidden) as Tensor2D, ofHidden));
     const nodes = [normalised(highway(tf, hidden, gates, start))];
     const factors = [masked(nodes[0])];
