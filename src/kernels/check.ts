@@ -69,14 +69,14 @@ export async function compareKernel(
   seed: number,
   signal?: AbortSignal,
 ): Promise<KernelTensor[]> {
-  const { graph, batchSize } = kernel;
-  const batch = drawBatch(graph, batchSize, seed);
+  const { graph, batchSize, samples } = kernel;
+  const batch = drawBatch(graph, samples, seed);
   const parameters: Record<string, Float32Array> = {};
   for (const name of kernel.parameters.names()) parameters[name] = (await kernel.parameters.get(name)).data;
   const actual = await kernel.backward(batch.inputs, batch.outputGradient, { ...batch, signal });
   throwIfAborted(signal);
-  const expected = referencePass(graph, { ...batch, batchSize, parameters });
-  const growth = errorGrowth(graph, batchSize, expected);
+  const expected = referencePass(graph, { ...batch, batchSize, parameters }, kernel.length);
+  const growth = errorGrowth(graph, samples, expected, batchSize);
   return comparisons(kernel, actual, expected).map(({ direction, terms, ...comparison }) => ({
     ...comparison,
     tolerance: tolerance(comparison.expected, growth, direction, terms),

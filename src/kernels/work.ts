@@ -1,6 +1,6 @@
 // What a kernel has to compute and to move, whatever the backend: the yardstick of its figures.
 
-import type { Graph, Node, RecurrentActivation, RecurrentCellNode, Shape } from '../graph/graph.ts';
+import type { Graph, Node, ParameterSpec, RecurrentActivation, RecurrentCellNode } from '../graph/graph.ts';
 import { readsLabels } from '../graph/losses.ts';
 import { elementsOf } from '../graph/shape.ts';
 import { outputLength } from './source.ts';
@@ -27,40 +27,51 @@ export interface KernelWork {
 const bytesPerNumber = 4;
 
 /**
- * Counts a graph's work. FLOPs are those of the nodes as the graph states them, in padding too; a backend that computes
+ * Counts a graph's work on so many samples. FLOPs are those of the nodes as the graph states them, in padding too; a backend that computes
  * something twice does not do more, one that shares equal nodes does not do less. Bytes are those of the graph's own inputs,
  * parameters and output: what lies between its nodes is the backend's affair, so no backend can move less from memory.
  * Running statistics, a few numbers a channel, do not count.
  */
-export function countWork(graph: Graph, batchSize: number): KernelWork {
+export function countWork(graph: Graph, samples: number): KernelWork {
   const flops = graph.nodes.map((node) => flopsOf(graph, node));
-  const total = (pass: 'forward' | 'backward') => batchSize * flops.reduce((sum, node) => sum + node[pass], 0);
-  const sizes = movedNumbers(graph, batchSize);
+  const total = (pass: 'forward' | 'backward') => samples * flops.reduce((sum, node) => sum + node[pass], 0);
+  const sizes = movedNumbers(graph, samples);
   return {
-    forward: { flops: total('forward'), bytes: bytesPerNumber * (sizes.inputs + sizes.parameters + sizes.output) },
+    forward: { flops: total('forward'), bytes: bytesPerNumber * (sizes.inputs + sizes.read + sizes.output) },
     backward: {
       flops: total('backward'),
-      bytes: bytesPerNumber * (sizes.output + sizes.readAgain + sizes.inputs + 2 * sizes.parameters),
+      bytes:
+        bytesPerNumber * (sizes.output + sizes.readAgain + sizes.inputGradients + sizes.factors + sizes.parameters),
     },
   };
 }
 
-function movedNumbers(graph: Graph, batchSize: number) {
+function movedNumbers(graph: Graph, samples: number) {
   const inputs = graph.nodes.filter((node) => node.op === 'input');
-  const sum = (shapes: readonly Shape[], times: number) =>
-    shapes.reduce((elements, shape) => elements + elementsOf(shape, times), 0);
-  const shapesOf = (nodes: readonly Node[]) => nodes.map(({ shape }) => shape);
-  const trained = graph.parameters.filter(({ role }) => role !== 'buffer');
+  const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);
+  const sizesOf = (nodes: readonly Node[]) => sum(nodes.map(({ shape }) => elementsOf(shape, samples)));
+  const trained = graph.parameters.filter(({ role }) => role === 'weight' || role === 'alpha');
+  const isTable = new Set(trained.filter(({ name }) => isLookedUp(graph, name)));
+  const size = ({ shape }: ParameterSpec) => elementsOf(shape);
+  // Of a table that words are only looked up in their rows.
+  const rows = (spec: ParameterSpec) => Math.min(size(spec), samples * (spec.shape[1] ?? 1));
   return {
-    inputs: sum(shapesOf(inputs), batchSize),
-    readAgain: sum(shapesOf(inputs.filter(({ id }) => gradientNeedsValue(graph, id))), batchSize),
-    parameters: sum(
-      trained.map(({ shape }) => shape),
-      1,
-    ),
+    inputs: sizesOf(inputs),
+    readAgain: sizesOf(inputs.filter(({ id }) => gradientNeedsValue(graph, id))),
+    inputGradients: sizesOf(inputs.filter(({ below }) => below === undefined)),
+    read: sum(trained.map((spec) => (isTable.has(spec) ? rows(spec) : size(spec)))),
+    /** Parameters that gradients are products of. */
+    factors: sum(trained.filter((spec) => !isTable.has(spec)).map(size)),
+    parameters: sum(trained.map(size)),
     // A loss against labels also reads one a sample.
-    output: outputLength(graph, batchSize) + (readsLabels(graph) ? batchSize : 0),
+    output: outputLength(graph, samples) + (readsLabels(graph) ? samples : 0),
   };
+}
+
+/** Whether nothing but embeddings reads a parameter. */
+function isLookedUp({ nodes }: Graph, name: string): boolean {
+  const readers = nodes.filter((node) => 'weight' in node && node.weight === name);
+  return readers.length > 0 && readers.every(({ op }) => op === 'embedding');
 }
 
 /** Ops whose gradients do not depend on their input's values. */
@@ -73,6 +84,7 @@ const constantSlope: ReadonlySet<Node['op']> = new Set([
   'dropout',
   'scale',
   'noise',
+  'variationalDropout',
 ]);
 
 /** Whether anything that a node's value leads to needs values for its gradients. */
