@@ -69,7 +69,7 @@ def put(tensors, values):
 def unrolled_weights(model, gradients, rate, settings):
     """One step of SGD on. The published copy keeps the old embedding: it is filled by name, and the decoder's is an old one."""
     moved = [w.detach() - rate * (g + settings.wdecay * w.detach()) for w, g in zip(model.weights(), gradients)]
-    return moved if settings.new_embedding else [model.encoder.weight.detach(), *moved[1:]]
+    return moved if settings.new_embedding else [model.encoder.weight.detach().clone(), *moved[1:]]
 
 
 def hypergradient(model, train, hidden, validation, validation_hidden, masks, rate, settings):

@@ -352,6 +352,7 @@ class Searches(unittest.TestCase):
         factor = min(1, 0.25 / (norm + 1e-6))
         for repaired in (False, True):
             parts = self.parts(model, self.settings._replace(new_embedding=repaired))
+            self.assertNotEqual(parts.unrolled[0].data_ptr(), model.encoder.weight.data_ptr())
             self.assertAlmostEqual(parts.clipping.norm.item(), norm, places=12)
             for index, (weight, gradient, moved) in enumerate(zip(model.weights(), gradients, parts.unrolled)):
                 expected = weight - 0.5 * (factor * gradient + 0.01 * weight)
