@@ -64,12 +64,12 @@ def mask_shapes(words, columns, size):
     return ((words, 1), (1, columns, size), (columns, size), (columns, size), (1, columns, size))
 
 
-def draw_masks(dropouts, words, columns, like):
+def draw_masks(dropouts, words, columns, like, generator=None):
     """In the published order."""
 
     def drawn(shape, probability):
         keep = 1 - probability
-        return like.new_empty(shape).bernoulli_(keep).div_(keep) if probability > 0 else None
+        return like.new_empty(shape).bernoulli_(keep, generator=generator).div_(keep) if probability > 0 else None
 
     return Masks(*map(drawn, mask_shapes(words, columns, like.shape[-1]), dropouts))
 

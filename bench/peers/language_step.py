@@ -39,6 +39,8 @@ class LanguageStep(Recordable):
             cell = SearchCell(size, tuned) if self.searches else DerivedCell(size, GENOTYPES["DARTS_V2"], tuned)
             self.model = LanguageModel(words, cell)
             text = batched(torch.randint(words, (2 * (length + 1) * batch,)), batch)
+        # Both forms draw the same masks; a recorded graph takes random numbers from the default generator only.
+        self.generator = None if execution.graphed else torch.Generator(execution.device).manual_seed(1)
         self.model.autocast = execution.autocast
         execution.compile(self.model.rnns)
         self.train, self.validation = (batches_at(text, row, length) for row in (0, length + 1))
@@ -61,4 +63,4 @@ class LanguageStep(Recordable):
 
     def draw(self, dropouts):
         table = self.model.encoder.weight
-        return draw_masks(dropouts, len(table), self.batch, table.detach())
+        return draw_masks(dropouts, len(table), self.batch, table.detach(), self.generator)
