@@ -35,7 +35,7 @@ GENOTYPES = {
         tuple(range(1, 9)),
     ),
     "ENAS": Genotype(
-        tuple(zip(("tanh", "tanh", "relu", "tanh", "tanh", *["relu"] * 6), (0, 0, 1, 3, 3, 3, 4, 7, 8, 8, 8))), (2, 5, 6, 9, 10, 11)
+        tuple(zip(("tanh", "tanh", "relu", "tanh", "tanh", *["relu"] * 6), (0, 1, 1, 3, 3, 3, 4, 7, 8, 8, 8))), (2, 5, 6, 9, 10, 11)
     ),
 }
 
