@@ -48,7 +48,7 @@ function edges(...pairs: readonly EdgeName[]): RecurrentEdge[] {
 }
 
 /** The published cells, and shapes that theirs lie between. */
-const cells = {
+export const recurrentCells = {
   DARTS_V1: {
     edges: edges(
       ...([['relu', 0], ['relu', 1], ['tanh', 2], ['relu', 3]] as const), // biome-ignore format: a line a half
@@ -79,12 +79,13 @@ const cells = {
 } satisfies Record<string, RecurrentCellOptions>;
 
 function derived(
-  name: keyof typeof cells,
+  name: keyof typeof recurrentCells,
   size: SequenceSize,
   options: RecurrentCellOptions = {},
   rest?: Partial<KernelCase>,
 ): KernelCase {
-  const build = (builder: GraphBuilder, x: Tensor) => builder.recurrentCell('cell', x, { ...cells[name], ...options });
+  const build = (builder: GraphBuilder, x: Tensor) =>
+    builder.recurrentCell('cell', x, { ...recurrentCells[name], ...options });
   return onVectors(`${name}${titleOf(options)}`, size, build, rest);
 }
 
@@ -270,7 +271,7 @@ interface Dropouts {
 
 interface LanguageModel extends SequenceSize {
   readonly vocabulary: number;
-  readonly cell: keyof typeof cells | number;
+  readonly cell: keyof typeof recurrentCells | number;
   readonly dropouts?: Dropouts;
   /** Weights of the terms of activation and slowness; 0 leaves a term out. */
   readonly alpha?: number;
@@ -285,7 +286,7 @@ function languageModel(name: string, model: LanguageModel, rest?: Partial<Kernel
     const words = builder.embedding('encoder', builder.integers('words', vocabulary), { channels, dropout: e });
     const rates = { inputDropout: x, hiddenDropout: h };
     const table = () => builder.alpha('alphas', new Array<number>(pairs(Number(cell))).fill(5), 0.5);
-    const options = typeof cell === 'number' ? { nodes: cell, alpha: table() } : cells[cell];
+    const options = typeof cell === 'number' ? { nodes: cell, alpha: table() } : recurrentCells[cell];
     const raw = builder.recurrentCell('rnns.0', builder.variationalDropout('i', words, i), { ...options, ...rates });
     const dropped = builder.variationalDropout('o', raw, o);
     const loss = builder.softmaxCrossEntropy(builder.tiedLinear('decoder', dropped, 'encoder'));
