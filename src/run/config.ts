@@ -161,7 +161,7 @@ export function parseConfig(
     const isWhole = isRecord(before) && typeof before['directory'] === 'string' && isRecord(before['stages']);
     if (!isWhole) fail('before', 'a directory and the outcomes of its stages');
   }
-  if (config['training'] !== undefined) checkRecordedTraining(config['training'], path, methods, fail);
+  if (config['training'] !== undefined) checkRecordedTraining(config['training'], method, path, methods, fail);
   if (method.needs === 'run') {
     const fault = sourceFault(config['source'], methods);
     if (fault !== undefined) fail('source', fault);
@@ -238,13 +238,14 @@ function checkRecordedSettings(
 
 function checkRecordedTraining(
   training: unknown,
+  { data }: Method,
   path: string,
   methods: readonly Method[],
   fail: (field: string, expectation: string) => never,
 ): void {
   const { settings, seed, ...others } = isRecord(training) ? training : fail('training', 'an object');
   checkRecordedSettings(
-    trainingMethod(methods),
+    trainingMethod(methods, data),
     isRecord(settings) ? settings : fail('training.settings', 'an object'),
     path,
   );

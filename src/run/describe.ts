@@ -11,6 +11,7 @@ import { ArgumentError, FileError, invalid } from '../errors.ts';
 import type { Genotype } from '../genotype/genotype.ts';
 import { checkGenotype } from '../genotype/rules.ts';
 import type { Method, RunCommand, RunOutcomes, UsualTraining } from '../methods/method.ts';
+import { trainingMethod } from '../methods/registry.ts';
 import { checkOptionRules } from '../option_rules.ts';
 import { resolvePreset, type Settings, usualPreset } from '../setting_rules.ts';
 import { skeletons, usualSkeleton } from '../skeleton/skeletons.ts';
@@ -108,7 +109,7 @@ export async function describeRun(
     usualLimit: presets[preset].limit,
     imageSize: options.imageSize ?? usualSize(dataset, method),
     training:
-      options.training && planTraining(options.training, usualTraining(method, preset, settings), options, methods),
+      options.training && planTraining(options.training, usualTraining(method, preset, settings), options, trainingMethod(methods, method.data)),
     files: out === undefined ? undefined : await freeRunFiles(folder('out', out)),
   };
 }
