@@ -25,6 +25,16 @@ export interface ColumnRange {
   readonly count: number;
 }
 
+/**
+ * All columns in groups of `size`, each of which has a hidden state and masks of its own (the originals' small_batch_size). Throws
+ * ArgumentError for a size that does not divide them, which it calls `name`.
+ */
+export function columnGroups(columns: number, size: number, name = 'size'): ColumnRange[] {
+  check('columns', columns, anInteger(1));
+  if (!anInteger(1, columns).holds(size) || columns % size !== 0) throw invalid(name, `a divisor of ${columns}`, size);
+  return Array.from({ length: columns / size }, (_, group) => ({ first: group * size, count: size }));
+}
+
 /** Fewest rows: one to predict. */
 const fewestRows = 2;
 

@@ -123,7 +123,7 @@ class Reader {
     if (known >= 0) return known;
     if (this.#isOpen && this.#table.hasRoom(end - begin)) return this.#table.add(bytes, begin, end, hash);
     const wanted = this.#isOpen
-      ? `at most ${mostWords} different words, of 1 GiB in all`
+      ? `at most ${mostWords} different words, of 64 MiB in all`
       : `a word of the vocabulary, which has ${this.#table.size}`;
     throw corrupt(this.#path, this.at, wanted, `another: ${JSON.stringify(wordOf(bytes.subarray(begin, end)))}`);
   }

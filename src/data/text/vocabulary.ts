@@ -69,14 +69,15 @@ export async function writeVocabulary(path: string, vocabulary: Vocabulary): Pro
 /** Reads a vocabulary. Throws FileError for a file that is cut or was changed. */
 export async function readVocabulary(path: string): Promise<Vocabulary> {
   if (typeof path !== 'string' || path === '') throw invalid('path', 'the name of a file', path);
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+  const bytes = await readFile(path).catch((error: unknown) => {
     throw fileError('read', path, error);
   });
   const refused = (reason: string, cause?: unknown) =>
     new FileError(`${path} holds no vocabulary: ${reason}`, { cause });
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    // A text of half a gigabyte has no string.
+    value = JSON.parse(bytes.toString('utf8'));
   } catch (cause) {
     throw refused('expected JSON with digest and words', cause);
   }

@@ -1,9 +1,9 @@
 import { randomInt } from 'node:crypto';
 import { grown } from './grown.ts';
 
-/** Words of a table at most, which a Map of them may have too, and their bytes in all. */
+/** Words of a table at most, which a Map of them may have too, and their bytes in all, of which JSON is a string still. */
 export const mostWords = 2 ** 24;
-const mostBytes = 2 ** 30;
+const mostBytes = 2 ** 26;
 
 const prime = 0x01000193;
 

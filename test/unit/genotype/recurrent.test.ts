@@ -1,5 +1,6 @@
 // Recurrent cells: written forms, rules, the published ones, and cells that are drawn by lot.
 import { describe, expect, it } from 'vitest';
+import { publishedNames } from '../../../src/cli/published_names.ts';
 import { ArgumentError } from '../../../src/errors.ts';
 import { withoutDeadNodes } from '../../../src/genotype/dead_nodes.ts';
 import { edgeName, keptEdges, withOperation } from '../../../src/genotype/edges.ts';
@@ -34,6 +35,12 @@ describe('the published recurrent cells', () => {
   ])('%s is printed and read as its authors have it', (name, published) => {
     expect(formatGenotype(parseGenotype(name))).toBe(published);
     expect(parseGenotype(published)).toEqual(recurrentGenotypes[name]);
+  });
+
+  it('are listed in help, on a line of their own', () => {
+    expect(publishedNames().split('\n').at(-1)).toBe(
+      '  recurrent cells: DARTS_V1_RNN, DARTS_V2_RNN, DARTS_RNN, ENAS_RNN',
+    );
   });
 
   it('take no name of a genotype for images, whose own keep their meaning', () => {
@@ -216,6 +223,8 @@ describe('randomRecurrentCell', () => {
       // Five deviations of a share.
       for (const name of activations)
         expect(Math.abs(share(({ operation }) => operation === name) - 0.25)).toBeLessThan(0.035);
+      const both = share(({ operation, input }) => operation === 'tanh' && input === node);
+      expect(Math.abs(both - 0.25 / (node + 1))).toBeLessThan(0.035);
       for (let from = 0; from <= node; from++) {
         expect(Math.abs(share(({ input }) => input === from) - 1 / (node + 1))).toBeLessThan(0.04);
       }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { columnsOf, textBatch } from '../../../../src/data/text/columns.ts';
+import { columnGroups, columnsOf, textBatch } from '../../../../src/data/text/columns.ts';
 import { ArgumentError } from '../../../../src/errors.ts';
 
 const tokens = Int32Array.from({ length: 23 }, (_, token) => 100 + token);
@@ -70,6 +70,18 @@ describe('textBatch', () => {
       { first: 0, count: 0 },
     ]) {
       expect(() => textBatch(text, 0, 1, range)).toThrow(ArgumentError);
+    }
+  });
+});
+
+describe('columnGroups', () => {
+  it('are all columns, each once', () => {
+    expect(columnGroups(6, 2)).toEqual([0, 2, 4].map((first) => ({ first, count: 2 })));
+    expect(columnGroups(6, 6)).toEqual([{ first: 0, count: 6 }]);
+    for (const size of [4, 0, 12, 1.5, -1]) {
+      expect(() => columnGroups(6, size, 'smallBatchSize')).toThrow(
+        `a divisor of 6 for smallBatchSize but received ${size}`,
+      );
     }
   });
 });
