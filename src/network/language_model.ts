@@ -63,6 +63,9 @@ export interface LanguageModel {
   readonly logits: number;
 }
 
+/** The group of the weights that embed words and decode: others are of the usual one. */
+export const embeddingGroup = 'embedding';
+
 const noDropouts: LanguageModelDropouts = { dropout: 0, dropoutx: 0, dropouth: 0, dropouti: 0, dropoute: 0 };
 
 /** Builds a language model. Throws ArgumentError for sizes and rates that make no sense. */
@@ -71,7 +74,7 @@ export function buildLanguageModel(options: LanguageModelOptions): LanguageModel
   const { words: input, embedding, decoder } = languageModelNames;
   const builder = new GraphBuilder();
   for (const [name, columns] of Object.entries(states)) builder.state(name, columns, size);
-  const embedded = builder.embedding(embedding, builder.integers(input, words), {
+  const embedded = builder.inGroup(embeddingGroup).embedding(embedding, builder.integers(input, words), {
     channels: size,
     dropout: dropouts.dropoute,
   });
