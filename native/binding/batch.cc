@@ -1,3 +1,5 @@
+#include <cstring>
+
 #include "binding/handle.h"
 #include "binding/readers.h"
 
@@ -19,13 +21,43 @@ DropoutSettings read_dropout(const Napi::Value& value) {
   return {read_stream(dropout), factor, noise, 1, boolean(dropout, "drops")};
 }
 
+// [number, values] pairs
+std::map<int, std::vector<float>> read_masks(const Napi::Value& value) {
+  std::map<int, std::vector<float>> masks;
+  if (value.IsUndefined()) return masks;
+  const Napi::Array list = array(object(value, "dropout").Get("masks"), "masks");
+  for (uint32_t i = 0; i < list.Length(); ++i) {
+    const Napi::Array mask = array(list.Get(i), "mask");
+    masks.emplace(small_integer(mask.Get(0u), "mask"), copy_array<float>(mask.Get(1u), "mask"));
+  }
+  return masks;
+}
+
+// Integers as the bits that kernels read them from.
+std::vector<float> read_input(const Napi::Value& value) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array) {
+    return copy_array<float>(value, "input");
+  }
+  const std::vector<int32_t> integers = copy_array<int32_t>(value, "input");
+  std::vector<float> bits(integers.size());
+  std::memcpy(bits.data(), integers.data(), bits.size() * sizeof(float));
+  return bits;
+}
+
+// [offset, size]
+ParameterPlace read_hidden(const Napi::Value& value) {
+  if (value.IsUndefined()) return {};
+  const Napi::Array place = array(value, "hidden");
+  return {integer(place.Get(0u), "offset"), integer(place.Get(1u), "size")};
+}
+
 // [node, values] pairs
 std::map<int, std::vector<float>> read_inputs(const Napi::Value& value) {
   std::map<int, std::vector<float>> inputs;
   const Napi::Array list = array(value, "inputs");
   for (uint32_t i = 0; i < list.Length(); ++i) {
     const Napi::Array input = array(list.Get(i), "input");
-    inputs.emplace(small_integer(input.Get(0u), "input"), copy_array<float>(input.Get(1u), "input"));
+    inputs.emplace(small_integer(input.Get(0u), "input"), read_input(input.Get(1u)));
   }
   return inputs;
 }
@@ -62,6 +94,8 @@ GatheredBatch read_gathered(const Device& device, const Napi::Object& value) {
 DirectBatch read_direct(const Napi::Object& value) {
   DirectBatch batch;
   batch.inputs = read_inputs(value.Get("inputs"));
+  batch.hidden_from = read_hidden(value.Get("hiddenFrom"));
+  batch.hidden_to = read_hidden(value.Get("hiddenTo"));
   if (!value.Get("labels").IsUndefined()) batch.labels = copy_array<int32_t>(value.Get("labels"), "labels");
   return batch;
 }
@@ -70,7 +104,12 @@ DirectBatch read_direct(const Napi::Object& value) {
 
 Batch read_batch(const Device& device, const Napi::Object& value) {
   Batch batch = value.Get("dataset").IsUndefined() ? Batch(read_direct(value)) : Batch(read_gathered(device, value));
-  std::visit([&](BatchBase& base) { base.dropout = read_dropout(value.Get("dropout")); }, batch);
+  std::visit(
+      [&](BatchBase& base) {
+        base.dropout = read_dropout(value.Get("dropout"));
+        base.masks = read_masks(value.Get("dropout"));
+      },
+      batch);
   return batch;
 }
 

@@ -68,16 +68,17 @@ Napi::Value dispose_device(const Napi::CallbackInfo& info) {
 // A job, since clearing the arenas of a large network takes long.
 Napi::Value create_parameters(const Napi::CallbackInfo& info) {
   const auto device = from_handle<Device>(info[0]);
-  std::array<int64_t, 3> elements;
-  for (size_t i = 0; i < 3; ++i) {
-    elements[i] = integer(info[i + 1], "elements");
+  constexpr size_t kPlaces[] = {1, 2, 3, 5};
+  std::array<int64_t, 4> elements;
+  for (size_t i = 0; i < 4; ++i) {
+    elements[i] = integer(info[kPlaces[i]], "elements");
     if (elements[i] < 0 || elements[i] > (int64_t{1} << 36))
       reject(info.Env(), "expected a sensible number of elements");
   }
   const bool second_moments = info[4].ToBoolean();
   return Job::start(info.Env(), device, [device, elements, second_moments](const std::atomic<bool>&) -> Job::Settle {
-    auto parameters =
-        std::make_shared<Parameters>(device->backend, elements[0], elements[1], elements[2], second_moments);
+    auto parameters = std::make_shared<Parameters>(device->backend, elements[0], elements[1], elements[2],
+                                                   second_moments, elements[3]);
     return [device, parameters](Napi::Env env) -> Napi::Value {
       const auto bytes = static_cast<int64_t>(parameters->bytes());
       return new_handle(env, std::make_shared<DeviceParameters>(DeviceParameters{device, parameters}), bytes);
@@ -162,8 +163,8 @@ Precision read_precision(const Napi::Value& value) {
 Napi::Value compile(const Napi::CallbackInfo& info) {
   const auto device = from_handle<Device>(info[0]);
   Graph graph = read_graph(object(info[1], "graph"));
-  auto program = std::make_shared<Program>(device, std::move(graph), integer(info[2], "batchSize"), info[3].ToBoolean(),
-                                           read_precision(info[4]));
+  auto program = std::make_shared<Program>(device, std::move(graph), integer(info[2], "batchSize"),
+                                           integer(info[3], "length"), info[4].ToBoolean(), read_precision(info[5]));
   return new_handle(info.Env(), std::move(program), 0);
 }
 
@@ -232,6 +233,7 @@ Napi::Value outcome_value(Napi::Env env, Outcome&& outcome) {
     result.Set("terms", terms);
   }
   if (outcome.gradient_norm) result.Set("gradientNorm", *outcome.gradient_norm);
+  if (outcome.direction_norm) result.Set("directionNorm", *outcome.direction_norm);
   if (outcome.penalty) result.Set("penalty", *outcome.penalty);
   result.Set("outputs", tensors(env, std::move(outcome.pass.outputs)));
   result.Set("inputGradients", tensors(env, std::move(outcome.pass.input_gradients)));

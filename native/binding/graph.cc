@@ -109,6 +109,7 @@ Graph read_graph(const Napi::Object& value) {
   graph.weight_elements = integer(value, "weightElements");
   graph.buffer_elements = integer(value, "bufferElements");
   graph.alpha_elements = integer(value, "alphaElements");
+  graph.state_elements = integer(value, "stateElements");
   return graph;
 }
 

@@ -103,4 +103,55 @@ struct PooledMomentsAttributes {
   bool operator==(const PooledMomentsAttributes&) const = default;
 };
 
+// A dropout that is the same at all times of a sequence; a rate of 0 for none.
+struct MaskAttributes {
+  float rate = 0;
+  int number = 0;  // tells those of a graph that draw apart
+  bool operator==(const MaskAttributes&) const = default;
+};
+
+// `count` rows of the table, of which the mask drops whole ones.
+struct EmbeddingAttributes {
+  int count = 0;
+  MaskAttributes mask;
+  bool operator==(const EmbeddingAttributes&) const = default;
+};
+
+struct TiedCrossEntropyAttributes {
+  int classes = 0;
+  bool operator==(const TiedCrossEntropyAttributes&) const = default;
+};
+
+struct VariationalDropoutAttributes {
+  MaskAttributes mask;
+  bool operator==(const VariationalDropoutAttributes&) const = default;
+};
+
+// Of an edge of a recurrent cell; numbered as in src/graph/graph.ts. kNone adds nothing.
+enum class RecurrentActivation { kNone, kTanh, kRelu, kSigmoid, kIdentity };
+inline constexpr int kRecurrentActivations = 5;
+
+// Nodes of a recurrent cell, without that of input and hidden state, which is 0.
+inline constexpr int kMostRecurrentNodes = 16;
+
+// What leads to a node of a derived cell.
+struct RecurrentEdge {
+  RecurrentActivation activation = RecurrentActivation::kNone;
+  int from = 0;
+  bool operator==(const RecurrentEdge&) const = default;
+};
+
+// A searched cell has candidates, and normalises; a derived one has edges.
+struct RecurrentCellAttributes {
+  int nodes = 0;
+  int output_count = 0;
+  int outputs[kMostRecurrentNodes] = {};
+  int candidate_count = 0;
+  RecurrentActivation candidates[kRecurrentActivations] = {};
+  BatchNormAttributes norm;
+  RecurrentEdge edges[kMostRecurrentNodes] = {};  // of nodes 1, 2, ...
+  MaskAttributes input_mask, hidden_mask;
+  bool operator==(const RecurrentCellAttributes&) const = default;
+};
+
 }  // namespace dartsmith

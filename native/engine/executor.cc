@@ -21,7 +21,8 @@ class Executor {
         parameters_(parameters),
         backend_(*program.device_->backend),
         arena_(program.device_->arena(static_cast<size_t>(plan.arena_bytes))),
-        whole_{0, program.batch_, 0, &backend_.stream()},
+        samples_(program.samples(*request.batch)),
+        whole_{0, samples_, 0, &backend_.stream()},
         needed_(plan.nodes.size(), false),
         written_(plan.nodes.size(), false),
         given_(program.graph_.alpha_elements, 1.0f),
@@ -38,7 +39,7 @@ class Executor {
     PassResult result;
     for (int id : request_.read) {
       const Node& read_node = program_.graph_.nodes[id];
-      result.outputs[id].resize(static_cast<size_t>(program_.batch_ * read_node.shape.elements()));
+      result.outputs[id].resize(static_cast<size_t>(samples_ * read_node.shape.elements()));
       if (read_node.op == Op::kInput) read(id, whole_, result);
     }
     if (plan_.slicing) run_slices(cancelled, result);
@@ -97,9 +98,12 @@ class Executor {
     std::vector<Call> calls;
     std::vector<int> ids;
     for (const StepNode& node : step.nodes) {
-      // A node whose output's gradient nobody wrote has a zero gradient: nothing flows through it.
-      if (!needed_[node.id] || (step.backward && !written_[node.id])) continue;
+      // A node whose output's gradient nobody wrote has a zero gradient: nothing flows through it. That of a loss is
+      // known.
+      const bool flows = written_[node.id] || step.both;
+      if (!needed_[node.id] || (step.backward && !flows)) continue;
       ids.push_back(node.id);
+      if (!step.backward || step.both) place_masks(node.id);
       calls.push_back(call(node, step.backward, slice));
     }
     if (calls.empty()) return;
@@ -111,7 +115,61 @@ class Executor {
     } else {
       launch(step, calls, *slice.stream);
     }
-    if (!step.backward) read_outputs(step, slice, result);
+    if (step.backward && !step.both) return;
+    for (int id : ids) hand_state_on(id);
+    read_outputs(step, slice, result);
+  }
+
+  const BatchBase& batch() const {
+    return std::visit([](const BatchBase& base) -> const BatchBase& { return base; }, *request_.batch);
+  }
+
+  bool drops() const { return batch().dropout.active != 0 && batch().dropout.drops != 0; }
+
+  // Masks of a node as they are given, or drawn.
+  void place_masks(int id) const {
+    const MaskPlans masks = descriptor_of(node(id).op).masks(node(id));
+    for (size_t k = 0; k < masks.size(); ++k) {
+      const int index = planned(id).masks[k];
+      if (index < 0) continue;
+      const auto given = batch().masks.find(masks[k].attributes.number);
+      if (given != batch().masks.end()) {
+        backend_.upload(buffer(index), given->second.data(), given->second.size() * sizeof(float));
+      } else if (drops()) {
+        backend_.sweeps().draw_mask(backend_.stream(), buffer(index), masks[k].elements(program_.columns_),
+                                    masks[k].attributes, request_.addresses.dropout);
+      }
+    }
+  }
+
+  // Behind forward; backward finds the first state in what forward saved.
+  void hand_state_on(int id) const {
+    const auto* direct = std::get_if<DirectBatch>(request_.batch);
+    if (node(id).op != Op::kRecurrentCell || direct == nullptr || !direct->hidden_to) return;
+    const int64_t size = direct->hidden_to.size;
+    const Tensor value = tensor(id, whole_);
+    const float* last = value.data + samples_ * value.channels - size;
+    backend_.copy(parameters_.data(Arena::kStates) + direct->hidden_to.offset, last, size * sizeof(float));
+  }
+
+  SequenceCall sequence_call(int id, bool backward) const {
+    SequenceCall call{.columns = program_.columns_};
+    const MaskPlans masks = descriptor_of(node(id).op).masks(node(id));
+    for (size_t k = 0; k < masks.size(); ++k) {
+      const bool some = planned(id).masks[k] >= 0 && (drops() || batch().masks.contains(masks[k].attributes.number));
+      if (some) call.masks[k] = buffer(planned(id).masks[k]);
+    }
+    if (node(id).op != Op::kRecurrentCell) return call;
+    const auto* direct = std::get_if<DirectBatch>(request_.batch);
+    if (direct != nullptr && direct->hidden_from) {
+      call.hidden = parameters_.data(Arena::kStates) + direct->hidden_from.offset;
+    }
+    if (!node(id).alpha) return call;
+    call.mixing = program_.mixing_.as<float>() + node(id).alpha.offset;
+    if (backward && plan_.wants.alpha) {
+      call.mixing_gradient = program_.mixing_gradients_.as<double>() + node(id).alpha.offset;
+    }
+    return call;
   }
 
   std::byte* zone_behind(size_t buffer) const {
@@ -260,6 +318,7 @@ class Executor {
     std::vector<GradientTarget> targets;
     std::optional<NormCall> own_norm;
     std::optional<LossCall> own_loss;
+    std::optional<SequenceCall> own_sequence;
     std::vector<AddedGradient> added;
   };
 
@@ -336,6 +395,7 @@ class Executor {
     if (n.bias) call.bias = parameters_.data(Arena::kWeights) + n.bias.offset;
     if (const BatchNormAttributes* norm = descriptor_of(n.op).norm(n)) call.own_norm = norm_call(n, *norm);
     if (descriptor_of(n.op).is_loss) call.own_loss = loss_call(id);
+    call.own_sequence = sequence_call(id, backward);
     call.dropout = request_.addresses.dropout;
     call.precision = plan_.precision;
     if (!backward) return call;
@@ -371,6 +431,7 @@ class Executor {
       call.input_gradients = call.targets.data();
       if (call.own_norm) call.norm = &*call.own_norm;
       if (call.own_loss) call.loss = &*call.own_loss;
+      if (call.own_sequence) call.sequence = &*call.own_sequence;
       launched.push_back(call);
     }
     const OpKernels& kernels = backend_.kernels(node(step.nodes.front().id).op);
@@ -440,7 +501,7 @@ class Executor {
     for (size_t original = 0; original < program_.graph_.nodes.size(); ++original) {
       const Node& input = program_.graph_.nodes[original];
       if (input.op != Op::kInput) continue;
-      std::vector<float> values(program_.batch_ * input.shape.elements(), 0.0f);
+      std::vector<float> values(samples_ * input.shape.elements(), 0.0f);
       const int id = lowered(static_cast<int>(original));
       if (id >= 0 && written_[id]) {
         backend_.download(values.data(), buffer(planned(id).gradient), values.size() * sizeof(float));
@@ -472,6 +533,7 @@ class Executor {
   const Parameters& parameters_;
   Backend& backend_;
   std::byte* arena_;
+  const int64_t samples_;  // of the pass: fewer than the program has room for where a sequence is shorter
   const Slice whole_;
   std::vector<bool> needed_;   // by lowered node: something wants its value in this run
   std::vector<bool> written_;  // by lowered node: its output's gradient holds a value

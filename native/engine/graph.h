@@ -34,6 +34,7 @@ struct ParameterPlace {
 // What inputs are called in batches.
 struct InputAttributes {
   std::string name;
+  int below = 0;  // integers below it; 0 for numbers
   bool operator==(const InputAttributes&) const = default;
 };
 
@@ -58,19 +59,22 @@ struct MixedAttributes {
 using Attributes = std::variant<std::monostate, InputAttributes, Conv2dAttributes, BatchNormAttributes, PoolAttributes,
                                 CropAttributes, MixedAttributes, SoftmaxCrossEntropyAttributes, DropoutAttributes,
                                 ScaleAttributes, SoftmaxScaleAttributes, NoiseAttributes, DistillationAttributes,
-                                LossSumAttributes, SeparableAttributes, PooledMomentsAttributes>;
+                                LossSumAttributes, SeparableAttributes, PooledMomentsAttributes, EmbeddingAttributes,
+                                TiedCrossEntropyAttributes, VariationalDropoutAttributes, RecurrentCellAttributes>;
 
 struct Node {
   Op op = Op::kInput;
   std::vector<int> inputs;
   Shape shape;
   Attributes attributes;
-  ParameterPlace weight;        // conv2d, linear, softmaxScale, batchNorm's scale, separable's depthwise weight
+  // conv2d, linear, softmaxScale, batchNorm's scale, separable's depthwise weight, embedding, tiedLinear; of a
+  // recurrent cell all matrices: see RecurrentWeights
+  ParameterPlace weight;
   ParameterPlace bias;          // linear, batchNorm's shift, separable's pointwise weight
   ParameterPlace scale, shift;  // of the lazy batch-norm that a separable or moments node holds the statistics of
   ParameterPlace running_mean;  // batchNorm and what holds its statistics, in the buffer arena
   ParameterPlace running_variance;
-  ParameterPlace alpha;  // mixed: its row in the alpha arena
+  ParameterPlace alpha;  // mixed: its row in the alpha arena; recurrentCell: its rows
 
   // The attributes, of the type that the op has.
   template <typename T>
@@ -89,6 +93,7 @@ struct Graph {
   int64_t weight_elements = 0;
   int64_t buffer_elements = 0;
   int64_t alpha_elements = 0;
+  int64_t state_elements = 0;
 };
 
 // Checks every node: inputs earlier, shapes as the op implies, parameters inside their arenas and of the right size.

@@ -97,6 +97,15 @@ struct LossCall {
   const LossResult* terms = nullptr;  // of a sum: the results of its inputs, one after another
 };
 
+// Of ops that work on sequences: samples are times x columns, time after time.
+struct SequenceCall {
+  int64_t columns = 1;
+  const float* masks[2] = {};         // as the op's descriptor has them; null for none
+  const float* hidden = nullptr;      // of a recurrent cell: the first state [columns, channels]; null for zeros
+  const float* mixing = nullptr;      // of a searched one: its mixing weights [pairs, candidates]
+  double* mixing_gradient = nullptr;  // accumulated; null when not wanted
+};
+
 // One node's forward or backward on a backend; pointers are the backend's memory. Backward kernels overwrite parameter
 // gradients and treat each input gradient by its mode; a null or ignored target is not computed.
 struct KernelCall {
@@ -112,6 +121,7 @@ struct KernelCall {
   const float* bias = nullptr;
   const NormCall* norm = nullptr;            // null for ops that normalise nothing
   const LossCall* loss = nullptr;            // null for ops that are no loss
+  const SequenceCall* sequence = nullptr;    // null where a program knows of no sequences
   const DropoutSettings* dropout = nullptr;  // what this and neighbouring dropout and noise nodes draw from
   // Backward only.
   const float* output_gradient = nullptr;           // null for the loss itself: its gradient is 1
@@ -223,15 +233,32 @@ struct AverageUpdate {
 
 struct HypergradientSettings {
   float learning_rate, momentum, weight_decay, radius;
+  float max_norm = HUGE_VALF;  // of the training gradient, and of v
+  int32_t unclamped = 0;       // the finite difference is multiplied by what clips the training gradient even above 1
 };
 
-// w' = w - rate * (momentum * m + g + decay * w)
+// What the training gradient is multiplied by, and the finite difference.
+DARTSMITH_ANY_DEVICE float training_factor(const HypergradientSettings& settings, double squared_norm) {
+  return clip_factor(squared_norm, settings.max_norm);
+}
+DARTSMITH_ANY_DEVICE double difference_factor(const HypergradientSettings& settings, double squared_norm) {
+  if (!settings.unclamped) return training_factor(settings, squared_norm);
+  return settings.max_norm / (sqrt(squared_norm) + 1e-6);
+}
+
+// |v| once it is clipped.
+DARTSMITH_ANY_DEVICE double clipped_direction_norm(const HypergradientSettings& settings, double squared_norm) {
+  return sqrt(squared_norm) * clip_factor(squared_norm, settings.max_norm);
+}
+
+// w' = w - rate * (momentum * m + g + decay * w), g clipped
 struct UnrolledStep {
   float* unrolled;
   const float* weights;
   const float* momentum_buffer;
   const float* gradients;
   int64_t count;
+  const double* squared_norm;  // of the gradients
   const HypergradientSettings* settings;
 };
 
@@ -246,13 +273,15 @@ struct Perturbation {
   float sign;
 };
 
-// target -= rate * (plus - minus) / (2 * radius / |v|); with v = 0 nothing is subtracted.
+// target -= rate * difference_factor * (plus - minus) / (2 * radius / |v|), v clipped; with v = 0 nothing is
+// subtracted.
 struct HypergradientCombination {
   float* target;
   const float* plus;
   const float* minus;
   int64_t count;
-  const double* squared_norm;
+  const double* squared_norm;           // of v
+  const double* training_squared_norm;  // of the training gradient
   const HypergradientSettings* settings;
 };
 
@@ -344,6 +373,8 @@ struct Sweeps {
   void (*perturb)(Stream&, const Perturbation&);
   void (*combine_hypergradient)(Stream&, const HypergradientCombination&);
   void (*gather)(Stream&, const GatherCall&);
+  // A mask of so many elements: see Dropping. One where nothing is dropped.
+  void (*draw_mask)(Stream&, float* mask, int64_t count, const MaskAttributes&, const DropoutSettings*);
   // Rows that are given are passed over.
   void (*mixing_forward)(Stream&, const MixingRow* rows, int64_t count, const float* alpha, float* mixing);
   // Jacobian of the activation applied to dL/dp; overwrites `alpha_gradients`. That of a given row is dL/dp itself.

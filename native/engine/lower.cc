@@ -27,6 +27,7 @@ class Lowering {
         lazy_(graph.nodes.size(), false),
         absorbed_(graph.nodes.size(), false),
         combined_(graph.nodes.size(), false),
+        decodes_(graph.nodes.size(), false),
         placed_(graph.nodes.size(), -1) {}
 
   Lowered run(bool fuse) {
@@ -35,6 +36,7 @@ class Lowering {
     find_shared_statistics();
     if (fuse) {
       find_combines();
+      find_decoders();
       for (int id = count() - 1; id >= 0; --id) find_lazy(id);
       for (int id = 0; id < count(); ++id) {
         absorbed_[id] = absorbed_[id] || only_pools_for_combines(id) || only_crops_for_convolutions(id);
@@ -119,6 +121,18 @@ class Lowering {
         combined_[id] = true;
         absorbed_[in] = op == Op::kMixed || drops;
       }
+    }
+  }
+
+  // Cross-entropies of a tied decoder's logits that nobody else reads: these are never stored.
+  void find_decoders() {
+    for (int id = 0; id < count(); ++id) {
+      if (!live_[id] || node(id).op != Op::kSoftmaxCrossEntropy || node(id).inputs.size() != 1) continue;
+      const auto& loss = node(id).own<SoftmaxCrossEntropyAttributes>();
+      const int logits = input(id);
+      if (loss.smoothing != 0 || loss.weights[0] != 1) continue;
+      decodes_[id] = node(logits).op == Op::kTiedLinear && only_consumer(logits) == id;
+      absorbed_[logits] = absorbed_[logits] || decodes_[id];
     }
   }
 
@@ -279,6 +293,13 @@ class Lowering {
       window.padding[0] = -top;
       window.padding[1] = -left;
       lowered.inputs = {link(node(input(id)).inputs[0])};
+    } else if (decodes_[id]) {
+      const Node& decoder = node(input(id));
+      lowered.node.op = Op::kTiedCrossEntropy;
+      lowered.node.attributes = TiedCrossEntropyAttributes{static_cast<int>(decoder.shape.channels)};
+      lowered.node.weight = decoder.weight;
+      lowered.node.bias = decoder.bias;
+      lowered.inputs = {link(decoder.inputs[0])};
     } else {
       for (int in : node(id).inputs) lowered.inputs.push_back(link(in));
     }
@@ -329,6 +350,7 @@ class Lowering {
   std::vector<bool> lazy_;                   // a batch-norm that its consumer applies
   std::vector<bool> absorbed_;               // part of a fused node, with no kernel of its own
   std::vector<bool> combined_;               // becomes a combine node
+  std::vector<bool> decodes_;                // a cross-entropy that takes its decoder in
   std::vector<int> placed_;                  // lowered node of each original one so far
   Lowered lowered_;
 };

@@ -34,11 +34,18 @@ namespace dartsmith {
   OP(kMeanSquaredError, mean_squared_error)                \
   OP(kCosineDistance, cosine_distance)                     \
   OP(kLossSum, loss_sum)                                   \
+  OP(kEmbedding, embedding)                                \
+  OP(kVariationalDropout, variational_dropout)             \
+  OP(kRecurrentCell, recurrent_cell)                       \
+  OP(kTiedLinear, tied_linear)                             \
+  OP(kMeanSquare, mean_square)                             \
+  OP(kSlowness, slowness)                                  \
   /* Made by lowering (engine/lower.h), never by users. */ \
   OP(kCombine, combine)                                    \
   OP(kSeparable, separable)                                \
   OP(kMoments, moments)                                    \
-  OP(kPooledMoments, pooled_moments)
+  OP(kPooledMoments, pooled_moments)                       \
+  OP(kTiedCrossEntropy, tied_cross_entropy)
 
 #define DARTSMITH_ENUMERATOR(op, name) op,
 enum class Op { DARTSMITH_OPS(DARTSMITH_ENUMERATOR, DARTSMITH_ENUMERATOR) };

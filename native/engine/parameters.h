@@ -23,9 +23,10 @@ enum class Arena {
   kAlphaGradients,
   kAlphaMean,
   kAlphaVariance,
-  kVariance  // of the weights' gradients, for Adam; empty unless asked for
+  kVariance,  // of the weights' gradients, for Adam; empty unless asked for
+  kStates     // hidden states that batches of a text hand on
 };
-inline constexpr int kArenaCount = 9;
+inline constexpr int kArenaCount = 10;
 
 // Memory of all weights beside the arenas: what the hypergradient keeps while it moves the weights, and gradients.
 enum class Scratch {
@@ -38,20 +39,22 @@ inline constexpr int kScratchCount = 4;
 
 // What passes that are put together keep of alpha's gradient.
 struct AlphaMemory {
-  Buffer kept;          // dL_V/dα at w' of the hypergradient, or what a pass is added to
-  Buffer plus;          // dL_T/dα at w + εv
-  Buffer squared_norm;  // of v, a double
+  Buffer kept;                   // dL_V/dα at w' of the hypergradient, or what a pass is added to
+  Buffer plus;                   // dL_T/dα at w + εv
+  Buffer squared_norm;           // of v, a double
+  Buffer training_squared_norm;  // of the training gradient
 };
 
 class Parameters {
  public:
   // With `second_moments` Adam can work on the weights.
   Parameters(const std::shared_ptr<Backend>& backend, int64_t weights, int64_t buffers, int64_t alpha,
-             bool second_moments)
+             bool second_moments, int64_t states)
       : backend_(backend),
         weights_(weights),
         buffers_(buffers),
         alpha_(alpha),
+        states_(states),
         second_moments_(second_moments),
         norm_workspace_(backend, backend->sweeps().squared_norm_workspace_bytes(std::max(weights, alpha))) {
     for (int i = 0; i < kArenaCount; ++i) {
@@ -71,6 +74,8 @@ class Parameters {
         return buffers_;
       case Arena::kVariance:
         return second_moments_ ? weights_ : 0;
+      case Arena::kStates:
+        return states_;
       default:
         return alpha_;
     }
@@ -90,8 +95,8 @@ class Parameters {
   const AlphaMemory& alpha_memory() const {
     if (!alpha_memory_) {
       const size_t bytes = alpha_ * sizeof(float);
-      alpha_memory_.emplace(
-          AlphaMemory{Buffer(backend_, bytes), Buffer(backend_, bytes), Buffer(backend_, sizeof(double))});
+      alpha_memory_.emplace(AlphaMemory{Buffer(backend_, bytes), Buffer(backend_, bytes),
+                                        Buffer(backend_, sizeof(double)), Buffer(backend_, sizeof(double))});
     }
     return *alpha_memory_;
   }
@@ -123,7 +128,7 @@ class Parameters {
  private:
   const std::shared_ptr<Backend> backend_;
   const uint64_t serial_ = next_serial();
-  int64_t weights_, buffers_, alpha_;
+  int64_t weights_, buffers_, alpha_, states_;
   mutable bool weights_lost_ = false;
   int64_t rewritten_ = 0;  // of lost weights, from the first on
   bool second_moments_;

@@ -8,9 +8,9 @@ namespace {
 
 class Planner {
  public:
-  Planner(Lowered graph, int64_t batch, PassKind kind, Precision precision, const Backend& backend,
+  Planner(Lowered graph, BatchSizes batch, PassKind kind, Precision precision, const Backend& backend,
           std::vector<WeightRange> ranges, std::optional<Slicing> slicing)
-      : batch_(batch), backend_(backend), consumers_(graph.nodes.size()) {
+      : batch_(batch.samples), columns_(batch.columns), backend_(backend), consumers_(graph.nodes.size()) {
     plan_.slicing = slicing;
     plan_.kind = kind;
     plan_.precision = precision;
@@ -30,6 +30,7 @@ class Planner {
     find_gradients();
     list_steps();
     assign_values();
+    assign_masks();
     assign_gradients();
     assign_weight_gradients();
     assign_workspaces();
@@ -62,7 +63,8 @@ class Planner {
     if (wants_weights(id)) return true;
     const auto mixes = [](const LoweredInput& input) { return input.mixing >= 0; };
     if (plan_.wants.alpha && std::ranges::any_of(inputs(id), mixes)) return true;
-    return plan_.wants_inputs && op(id) == Op::kInput;
+    if (plan_.wants.alpha && node(id).alpha) return true;
+    return plan_.wants_inputs && op(id) == Op::kInput && node(id).own<InputAttributes>().below == 0;
   }
 
   void find_gradients() {
@@ -87,11 +89,22 @@ class Planner {
     forward_time_.assign(count(), -1);
     backward_time_.assign(count(), -1);
     const std::vector<std::vector<int>> groups = groups_inputs() ? schedule() : neighbours();
-    for (const std::vector<int>& group : groups) add_step(group, false, forward_time_);
+    for (const std::vector<int>& group : groups) {
+      if (!does_both(group.front())) {
+        add_step(group, false, forward_time_);
+        continue;
+      }
+      add_step(group, true, forward_time_);
+      plan_.steps.back().both = true;
+      for (int id : group) backward_time_[id] = forward_time_[id];
+    }
     forward_steps_ = static_cast<int>(plan_.steps.size());
     for (auto group = groups.rbegin(); group != groups.rend(); ++group) add_backward(*group);
     end_time_ = static_cast<int>(plan_.steps.size());
   }
+
+  // Whether its backward runs in the place of its forward.
+  bool does_both(int id) const { return descriptor(id).backward_does_both && plan_.nodes[id].has_gradient; }
 
   void add_step(const std::vector<int>& ids, bool backward, std::vector<int>& times) {
     plan_.steps.push_back({{}, backward, sliced(ids.front())});
@@ -112,7 +125,7 @@ class Planner {
     };
     for (auto member = group.rbegin(); member != group.rend(); ++member) {
       const int id = *member;
-      if (!planned(id).has_gradient) continue;
+      if (!planned(id).has_gradient || does_both(id)) continue;
       const bool apart = groups_inputs() && !kernels(id).sums_inputs;
       const auto shares = [&](const LoweredInput& input) { return read.contains(input.id); };
       if (apart && std::ranges::any_of(inputs(id), shares)) add();
@@ -216,7 +229,7 @@ class Planner {
   int64_t saved_elements(int id) const {
     const Shape none{0, 0, 0};
     const Shape& input = inputs(id).empty() ? none : node(inputs(id)[0].id).shape;
-    return descriptor(id).saved_elements({node(id), input, static_cast<int64_t>(inputs(id).size()), batch_});
+    return descriptor(id).saved_elements({node(id), input, static_cast<int64_t>(inputs(id).size()), batch_, columns_});
   }
 
   void assign_values() {
@@ -238,6 +251,18 @@ class Planner {
         planned(id).value =
             new_buffer(samples(slices_value(id)) * plan_.value_bytes(id), std::max(0, forward_time_[id]),
                        std::max(0, last_value_use(id)), slices_value(id));
+      }
+    }
+  }
+
+  void assign_masks() {
+    for (int id = 0; id < count(); ++id) {
+      const MaskPlans masks = descriptor(id).masks(node(id));
+      for (size_t k = 0; k < masks.size(); ++k) {
+        if (forward_time_[id] < 0 || masks[k].attributes.rate == 0) continue;
+        const int64_t bytes = masks[k].elements(columns_) * static_cast<int64_t>(sizeof(float));
+        const int last = std::max(forward_time_[id], backward_time_[id]);
+        planned(id).masks[k] = new_buffer(bytes, forward_time_[id], last, sliced(id));
       }
     }
   }
@@ -294,7 +319,8 @@ class Planner {
   // The first node to run backward of those that use a weight leaves its gradient in place, the others theirs apart.
   void assign_weight_gradients() {
     std::set<int64_t> written;  // by place in the arena of weights
-    for (int time = forward_steps_; time < end_time_; ++time) {
+    for (int time = 0; time < end_time_; ++time) {
+      if (!plan_.steps[time].backward) continue;
       const auto where = [&](const ParameterPlace& place) {
         if (!place || written.insert(place.offset).second) return -1;
         return new_buffer(place.size * static_cast<int64_t>(sizeof(float)), time, time);
@@ -336,6 +362,9 @@ class Planner {
     call.inputs = tensors.data();
     call.input_count = static_cast<int>(tensors.size());
     call.output = tensor(id, batch);
+    SequenceCall sequence;
+    sequence.columns = columns_;
+    if (columns_ > 0) call.sequence = &sequence;
     call.gradient_precision = plan_.gradient_precision_of(id);
     // Only whether it is null counts here: nobody looks where it points.
     static float somewhere = 0;
@@ -376,6 +405,7 @@ class Planner {
   }
 
   const int64_t batch_;
+  const int64_t columns_;
   const Backend& backend_;
   Plan plan_;
   std::vector<std::vector<int>> consumers_;  // twice where an input is used twice
@@ -391,14 +421,14 @@ class Planner {
 Slicing choose_slicing(const Lowered& graph, int64_t batch, Precision precision, const Backend& backend) {
   constexpr int64_t kCacheBytes = int64_t{1} << 20;
   const int workers = backend.slice_workers();
-  const Plan one = make_plan(graph, batch, PassKind::kEvaluate, precision, backend, {}, Slicing{1, workers});
+  const Plan one = make_plan(graph, {batch}, PassKind::kEvaluate, precision, backend, {}, Slicing{1, workers});
   const int64_t affordable = std::max<int64_t>(1, kCacheBytes / std::max<int64_t>(1, one.slice_bytes));
   const auto divide_up = [](int64_t a, int64_t b) { return (a + b - 1) / b; };
   const int64_t slices = divide_up(divide_up(batch, affordable), workers) * workers;
   return {divide_up(batch, slices), workers};
 }
 
-Plan make_plan(Lowered graph, int64_t batch, PassKind kind, Precision precision, const Backend& backend,
+Plan make_plan(Lowered graph, BatchSizes batch, PassKind kind, Precision precision, const Backend& backend,
                std::vector<WeightRange> ranges, std::optional<Slicing> slicing) {
   return Planner(std::move(graph), batch, kind, precision, backend, std::move(ranges), slicing).make();
 }

@@ -1,6 +1,7 @@
 // A graph planned for one kind of pass: which kernels run in which order and where every buffer lies in one arena.
 #pragma once
 #include <algorithm>
+#include <array>
 #include <compare>
 #include <cstdint>
 #include <optional>
@@ -34,7 +35,8 @@ struct PlannedNode {
   int gradient_map = -1;  // where its consumer normalises it: see InputLink
   int saved = -1;
   bool shares_gradient = false;  // `gradient` is that of its only consumer: a sum, or a combine that normalises it
-  int dropout = -1;              // what the consumer that normalises it drops samples of it by: see LoweredInput
+  std::array<int, kMostMasks> masks{-1, -1};  // what it multiplies by over a sequence
+  int dropout = -1;  // what the consumer that normalises it drops samples of it by: see LoweredInput
 };
 
 // Where backward leaves the gradients of a pair of weights: -1 for the weights' own place. A buffer is for weights
@@ -57,6 +59,7 @@ struct Step {
   std::vector<StepNode> nodes;
   bool backward;
   bool sliced = false;  // runs on the samples of one slice after another
+  bool both = false;    // backward that does what forward would as well, among the forward steps
 };
 
 // How a plan cuts its batch where no sample meets another before the loss: each slice goes through all of the steps
@@ -120,8 +123,14 @@ class Plan {
   }
 };
 
+// Samples of a pass at most; those of a sequence's time are its columns, 0 where there are no sequences.
+struct BatchSizes {
+  int64_t samples;
+  int64_t columns = 0;
+};
+
 // Slices are for evaluation with running statistics.
-Plan make_plan(Lowered graph, int64_t batch, PassKind kind, Precision precision, const Backend& backend,
+Plan make_plan(Lowered graph, BatchSizes batch, PassKind kind, Precision precision, const Backend& backend,
                std::vector<WeightRange> ranges = {}, std::optional<Slicing> slicing = std::nullopt);
 
 }  // namespace dartsmith

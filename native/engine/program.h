@@ -17,6 +17,7 @@ namespace dartsmith {
 
 struct BatchBase {
   DropoutSettings dropout;
+  std::map<int, std::vector<float>> masks;  // by number, in place of those that would be drawn
 };
 
 // Images of a dataset, augmented; they fill the labels and the one input of the graph that is not given.
@@ -28,11 +29,13 @@ struct GatheredBatch : BatchBase {
   std::map<int, std::vector<float>> inputs;  // the others, as of a direct batch
 };
 
-// Tensors given directly: by input node, [batch, ...shape].
+// Tensors given directly: by input node, [batch, ...shape]; of integers their bits. Of sequences the first may be as
+// many times as there are, not all that the program has room for.
 struct DirectBatch : BatchBase {
   std::map<int, std::vector<float>> inputs;
   std::vector<int32_t> labels;
-  std::map<int, Buffer> staged;  // inputs that are on their way to the device already
+  ParameterPlace hidden_from, hidden_to;  // in the arena of states; size 0 for zeros and for nowhere
+  std::map<int, Buffer> staged;           // inputs that are on their way to the device already
 };
 
 using Batch = std::variant<GatheredBatch, DirectBatch>;
@@ -92,7 +95,8 @@ class Program {
   // Throws Error where the graph is malformed.
   // Without `fuse` every node runs by itself: the oracle for the fused kernels.
   // `precision` is that of the activations that fused kernels store.
-  Program(std::shared_ptr<Device> device, Graph graph, int64_t batch, bool fuse, Precision precision);
+  // `length`: times of the longest sequence, `columns` samples each; 0 where samples are no times of one.
+  Program(std::shared_ptr<Device> device, Graph graph, int64_t columns, int64_t length, bool fuse, Precision precision);
 
   // Checks a batch against the graph: throws Error naming what does not fit.
   void check(const Batch& batch) const;
@@ -105,6 +109,11 @@ class Program {
   int64_t arena_bytes(PassKind kind) { return plan({kind, fuse_, false, {}}).arena_bytes; }
   const Graph& graph() const { return graph_; }
   int64_t batch() const { return batch_; }
+  // Of a batch: the program's, or as many as a shorter sequence has.
+  int64_t samples(const Batch& batch) const;
+  int64_t samples(const DirectBatch& batch) const;
+  // Throws Error where statistics cannot be those of a batch.
+  void check(Statistics statistics) const;
   Device& device() const { return *device_; }
   const std::shared_ptr<Device>& shared_device() const { return device_; }
   // Tells it from all others that ever were.
@@ -113,7 +122,11 @@ class Program {
  private:
   void check(const GatheredBatch& batch) const;
   void check(const DirectBatch& batch) const;
-  void check_inputs(const std::map<int, std::vector<float>>& inputs) const;
+  void check_inputs(const std::map<int, std::vector<float>>& inputs, int64_t samples) const;
+  void check_integers(int id, const std::vector<float>& bits) const;
+  void check_masks(const BatchBase& batch) const;
+  void check_hidden(const ParameterPlace& place) const;
+  void check_sequences() const;
   [[noreturn]] void refuse_memory(const PlanKey& key, const OutOfMemory& error);
   const Plan& plan(const PlanKey& key);
   PlanKey key_for(const PassRequest& request);
@@ -122,6 +135,7 @@ class Program {
   std::shared_ptr<Device> device_;
   Graph graph_;
   int64_t batch_;
+  int64_t columns_ = 0;  // of sequences; 0 where there are none
   bool fuse_;
   Precision precision_;
   bool reads_labels_ = false;

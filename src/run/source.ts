@@ -1,4 +1,5 @@
 // The search whose supernet another run goes on with.
+import type { RunData } from '../data/run_data.ts';
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -77,7 +78,7 @@ export function sourceRun(
 export async function checkSource(
   { directory, graphs }: Pick<RecordedSource, 'directory' | 'graphs'>,
   source: SourceRun,
-  context: MethodContext<unknown>,
+  context: MethodContext<unknown, RunData>,
 ): Promise<void> {
   const { method, settings, seed, space = '', before } = source;
   const described = await method.describe({ ...context, settings: settings as never, seed, space, before });

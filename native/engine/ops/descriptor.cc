@@ -49,4 +49,12 @@ int measured_pooling(const Node& node) {
   return measured->pool.takes_max ? 1 : 2;
 }
 
+std::vector<MaskPlan> masks_of(const Node& node) {
+  std::vector<MaskPlan> masks;
+  for (const MaskPlan& mask : descriptor_of(node.op).masks(node)) {
+    if (mask.attributes.rate > 0) masks.push_back(mask);
+  }
+  return masks;
+}
+
 }  // namespace dartsmith

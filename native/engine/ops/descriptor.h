@@ -1,7 +1,9 @@
 // What the engine knows of an op: one descriptor each, in a file of its own, found by descriptor_of(). What a field
 // leaves out is what holds for most ops.
 #pragma once
+#include <array>
 #include <cstdint>
+#include <vector>
 
 #include "engine/lowered.h"
 #include "engine/ops/attribute_reader.h"
@@ -28,7 +30,18 @@ struct SavedSizes {
   const Shape& input;  // the first one
   int64_t inputs;      // how many
   int64_t batch;
+  int64_t columns;  // of sequences
 };
+
+// A mask that stays the same over the times of a sequence: as many elements as it has fixed ones, and a column's.
+struct MaskPlan {
+  MaskAttributes attributes;
+  int64_t fixed = 0;
+  int64_t of_column = 0;
+  int64_t elements(int64_t columns) const { return fixed + columns * of_column; }
+};
+inline constexpr int kMostMasks = 2;
+using MaskPlans = std::array<MaskPlan, kMostMasks>;
 
 // What decides how much work a node is.
 struct WorkSizes {
@@ -62,6 +75,10 @@ struct OpDescriptor {
   bool is_loss = false;
   bool sums_losses = false;
   bool reads_labels = false;
+  // Its backward computes what its forward would as well: where there is a gradient only that runs.
+  bool backward_does_both = false;
+  // Looks at more than one time of a sequence.
+  bool reads_times = false;
   // Lets no gradient through.
   bool detaches = false;
   // The value follows from inputs and attributes alone: equal nodes are computed once. The candidates of a supernet
@@ -83,6 +100,8 @@ struct OpDescriptor {
   };
   // Floats that forward leaves for backward and for consumers that normalise the value.
   int64_t (*saved_elements)(const SavedSizes& sizes) = [](const SavedSizes&) { return int64_t{0}; };
+  // The masks that it multiplies by; those of rate 0 are none.
+  MaskPlans (*masks)(const Node& node) = [](const Node&) { return MaskPlans{}; };
   // The batch-norm that the op computes or measures; null for none.
   const BatchNormAttributes* (*norm)(const Node& node) = [](const Node&) -> const BatchNormAttributes* {
     return nullptr;
@@ -111,6 +130,9 @@ DARTSMITH_OPS(DARTSMITH_DECLARED, DARTSMITH_DECLARED)
 #undef DARTSMITH_DECLARED
 
 const OpDescriptor& descriptor_of(Op op);
+
+// Those of a node that are some.
+std::vector<MaskPlan> masks_of(const Node& node);
 
 // Two floats a channel: mean, reciprocal standard deviation.
 int64_t saved_statistics(const SavedSizes& sizes);

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "engine/ops/descriptor.h"
+#include "engine/ops/mask.h"
 
 namespace dartsmith {
 namespace {
@@ -10,6 +11,12 @@ void expect_vectors(const NodeCheck& check) {
   check.expect_inputs(2);
   const bool alike = check.input(0) == check.input(1);
   if (!alike || check.input().height * check.input().width != 1) check.fail("expected two vectors of one length");
+}
+
+// Of a loss that knows of one vector.
+Shape vector_loss(const NodeCheck& check) {
+  expect_vector(check);
+  return {1, 1, 1};
 }
 
 bool reads_inputs(const Node&, const LoweredInput&, const WantedGradients&) {
@@ -73,6 +80,21 @@ constinit const OpDescriptor distillation_op = {
 constinit const OpDescriptor smooth_l1_op = between_vectors("smoothL1");
 constinit const OpDescriptor mean_squared_error_op = between_vectors("meanSquaredError");
 constinit const OpDescriptor cosine_distance_op = between_vectors("cosineDistance");
+
+constinit const OpDescriptor mean_square_op = {
+    .name = "meanSquare",
+    .shape = vector_loss,
+    .is_loss = true,
+    .backward_reads_input = reads_inputs,
+};
+
+constinit const OpDescriptor slowness_op = {
+    .name = "slowness",
+    .shape = vector_loss,
+    .is_loss = true,
+    .reads_times = true,
+    .backward_reads_input = reads_inputs,
+};
 
 constinit const OpDescriptor loss_sum_op = {
     .name = "lossSum",

@@ -9,6 +9,13 @@ bool NodeCheck::is_term(size_t index) const {
   return descriptor.is_loss && !descriptor.sums_losses;
 }
 
+int NodeCheck::integers() const {
+  const Node& source = graph_.nodes[node().inputs[0]];
+  const int below = source.op == Op::kInput ? source.own<InputAttributes>().below : 0;
+  if (below == 0) fail("expected an input of integers");
+  return below;
+}
+
 void NodeCheck::expect_inputs(size_t count) const {
   if (inputs() != count) fail("expected ", count, " inputs but got ", inputs());
 }

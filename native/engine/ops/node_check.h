@@ -21,6 +21,8 @@ class NodeCheck {
   }
   // Whether an input is a loss that a sum of losses may have.
   bool is_term(size_t index) const;
+  // Below what the integers are that the first input holds.
+  int integers() const;
   void expect_inputs(size_t count) const;
   void expect_input() const;  // at least one
   void expect_weight(const char* what, const ParameterPlace& place, int64_t size) const;

@@ -187,16 +187,18 @@ class TfjsDevice implements Device {
       case 'penalty':
         return { penalty: penalise(this.#arenasOf(command.parameters), command) };
       case 'hypergradient': {
-        const { program, train, validation, mixing } = command;
+        const { program, train, validation, mixing, perturbed } = command;
         const pass = (batch: Batch, weights: boolean, alpha: boolean, statistics: PassOptions['statistics']) =>
           this.#pass(program, batch, { statistics, gradients: { weights, alpha, inputs: false }, mixing, signal });
         const passes = {
           trainWeights: () => pass(train, true, false, 'moving'),
           validation: () => pass(validation, true, true, 'batch'),
-          trainAlpha: () => pass(train, false, true, 'moving'),
+          trainAlpha: (which: 0 | 1) =>
+            pass(perturbed === undefined ? train : { ...train, dropout: perturbed[which] }, false, true, 'moving'),
         };
-        const { loss, terms, correct } = hypergradient(this.#arenasOf(program.parameters), command, passes);
-        return { loss, ...(terms && { terms }), correct };
+        const outcome = hypergradient(this.#arenasOf(program.parameters), command, passes);
+        const { loss, terms, correct, gradientNorm, directionNorm } = outcome;
+        return { loss, ...(terms && { terms }), correct, gradientNorm, directionNorm };
       }
       case 'evaluate': {
         const { program, batch, statistics, mixing, read, profile } = command;
