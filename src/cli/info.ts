@@ -152,7 +152,8 @@ async function derivedCost(argument: string, flags: InfoFlags): Promise<Counted>
 async function searchedOn(run: string): Promise<Pick<Sizes, 'classes' | 'inputShape'>> {
   const { dataset } = (await readRun(run)).config;
   const { classes, imageShape: inputShape } = dataset;
-  if (classes === undefined || inputShape === undefined) throw new ArgumentError(`${run} is a run of a text: dartsmith show tells of it`);
+  if (classes === undefined || inputShape === undefined)
+    throw new ArgumentError(`${run} is a run of a text: dartsmith show tells of it`);
   return { classes, inputShape };
 }
 

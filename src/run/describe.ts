@@ -109,7 +109,13 @@ export async function describeRun(
     usualLimit: presets[preset].limit,
     imageSize: options.imageSize ?? usualSize(dataset, method),
     training:
-      options.training && planTraining(options.training, usualTraining(method, preset, settings), options, trainingMethod(methods, method.data)),
+      options.training &&
+      planTraining(
+        options.training,
+        usualTraining(method, preset, settings),
+        options,
+        trainingMethod(methods, method.data),
+      ),
     files: out === undefined ? undefined : await freeRunFiles(folder('out', out)),
   };
 }

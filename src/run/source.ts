@@ -1,8 +1,9 @@
 // The search whose supernet another run goes on with.
-import type { RunData } from '../data/run_data.ts';
+
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import type { RunData } from '../data/run_data.ts';
 import { ArgumentError, FileError } from '../errors.ts';
 import { exists, fileError } from '../io/file_error.ts';
 import type { Method, MethodContext, SourceRun } from '../methods/method.ts';
