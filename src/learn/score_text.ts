@@ -16,13 +16,16 @@ export interface ScoreTextOptions {
   /** Name of the hidden state that is handed on. */
   readonly state: string;
   readonly signal?: AbortSignal;
+  /** Told how many of the passes are done. */
+  readonly onPasses?: (done: number, passes: number) => void;
 }
 
 /** Passes that cross into the backend at once. */
 const passesAtOnce = 16;
 
 /** Scores a text with running statistics and nothing dropped; the hidden state begins with zeros. Rejects with AbortedError. */
-export async function scoreText({ device, program, text, bptt, state, signal }: ScoreTextOptions): Promise<TextScore> {
+export async function scoreText(options: ScoreTextOptions): Promise<TextScore> {
+  const { device, program, text, bptt, state, signal, onPasses } = options;
   const spans = walkScore(text.rows, bptt);
   let total = 0;
   for (let first = 0; first < spans.length; first += passesAtOnce) {
@@ -38,6 +41,7 @@ export async function scoreText({ device, program, text, bptt, state, signal }: 
       { signal },
     );
     for (const [index, { loss = Number.NaN }] of outcomes.entries()) total += some[index].steps * loss;
+    onPasses?.(first + some.length, spans.length);
   }
   return textScore(total, text.rows);
 }
