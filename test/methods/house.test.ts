@@ -49,7 +49,7 @@ describe('a method of at most 80 lines', () => {
     expect(stdout).toContain('dartsmith search --method random --draw 3');
     expect(stdout).not.toContain('--arch-learning-rate');
     expect((await dartsmith(['search', '--help'])).stdout).toMatch(
-      /darts, fairdarts, stacnas,\s+cdarts,\s+sdarts,\s+blank,\s+random/,
+      /darts, fairdarts, stacnas,\s+cdarts,\s+sdarts,\s+blank,\s+darts-rnn,\s+random/,
     );
   });
 

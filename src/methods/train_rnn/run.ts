@@ -204,6 +204,8 @@ class LanguageTraining implements MethodRun {
     const averaging = this.#averaging;
     const score = await this.#score(averaging === undefined ? 'plain' : 'averaged', signal);
     await this.#keepBest(epoch, score, averaging);
+    if (epoch + 1 === settings.epochs) await this.#test(signal);
+    // Nothing below waits: an epoch that is stopped above ends anew from what it began with.
     const decisions: Decision[] = [];
     if (averaging === undefined) {
       const recorded = this.#recorded;
@@ -213,7 +215,6 @@ class LanguageTraining implements MethodRun {
       }
       this.state.values['recorded'] = [...recorded, score.loss];
     }
-    if (epoch + 1 === settings.epochs) await this.#test(signal);
     const means = this.#means.end();
     return {
       measures: {
