@@ -32,6 +32,9 @@ export async function readLanguageWeights(path: string): Promise<LanguageWeights
   for (const [name, tensor] of all) {
     if (name.startsWith(prefix) && isOwn(name.slice(prefix.length))) tensors.set(name.slice(prefix.length), tensor);
   }
+  if (all.has(`${cell}.bn.running_mean`)) {
+    throw new FileError(`${path} is of a search, whose weights are of all candidates: expected those of a training`);
+  }
   const shape = tensors.get(`${embedding}.weight`)?.shape ?? [];
   if (shape.length !== 2 || shape.some((size) => size < 1)) {
     throw new FileError(`${path} holds no language model: expected a tensor of 2 axes named ${embedding}.weight`);
