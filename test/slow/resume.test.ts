@@ -9,6 +9,7 @@ import { uniform } from '../../src/random/philox.ts';
 import { readCheckpointHead } from '../../src/run/checkpoint.ts';
 import { cli } from '../helpers/process.ts';
 import { scratch } from '../helpers/scratch.ts';
+import { writeTinyText } from '../helpers/tiny_text.ts';
 
 const tiny = [
   '--dataset',
@@ -34,10 +35,10 @@ interface Ended {
   readonly millis: { readonly firstEvent: number; readonly end: number };
 }
 
-/** Runs `dartsmith search`, or what else `args` begin with; `interfere` gets the process as soon as it runs. */
+/** Runs `dartsmith search`, or `select` or `train` where `args` begin with that; `interfere` gets the process as soon as it runs. */
 function runSearch(args: readonly string[], interfere: (child: ChildProcess) => void = () => {}): Promise<Ended> {
   const start = performance.now();
-  const own = args[0] === 'select' ? args : ['search', ...args];
+  const own = ['select', 'train'].includes(args[0]) ? args : ['search', ...args];
   const child = spawn(process.execPath, [cli, ...own, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] });
   let stderr = '';
   let firstEvent = Number.POSITIVE_INFINITY;
@@ -64,9 +65,12 @@ async function finish(args: readonly string[]): Promise<Ended> {
 
 const checkpointOf = (directory: string) => readFileSync(join(directory, 'checkpoint.safetensors'));
 
+/** What the clock decides. */
+const clocked = { imagesPerSecond: 0, wordsPerSecond: 0, secondsLeft: 0, seconds: 0 };
+
 function storyOf(directory: string): unknown[] {
   const lines = readFileSync(join(directory, 'journal.jsonl'), 'utf8').trimEnd().split('\n');
-  const records = lines.map((line) => ({ ...JSON.parse(line), imagesPerSecond: 0, secondsLeft: 0, seconds: 0 }));
+  const records = lines.map((line) => ({ ...JSON.parse(line), ...clocked }));
   // One that was killed has started more often.
   return records.filter(({ type }) => type !== 'start');
 }
@@ -76,6 +80,16 @@ const namesOf = (directory: string) => readdirSync(directory, { recursive: true,
 /** Folders of stages that have ended. */
 const stagesOf = (directory: string) =>
   namesOf(directory).filter((name) => existsSync(join(directory, name, 'cells.svg')));
+
+/** An epoch, or the first one of averaged SGD, and how many of its steps are done at least. */
+type Place = readonly [epoch: number | 'averaged', step: number];
+
+/** The epoch behind which averaged SGD took over. */
+function switchOf(directory: string): number {
+  const lines = readFileSync(join(directory, 'journal.jsonl'), 'utf8').trimEnd().split('\n');
+  const records = lines.map((line) => JSON.parse(line));
+  return records.find(({ decision }) => decision?.told.startsWith('averaged SGD')).epoch;
+}
 
 /** Goes on with a run, or begins it when it was killed before it had a configuration. */
 function goOn(out: string, mode: readonly string[], threads: number): string[] {
@@ -182,6 +196,45 @@ describe('kill -9 and resume', () => {
       const { at } = await readCheckpointHead(join(out, 'checkpoint.safetensors'));
       expect(isIn(at), `${part}: stage ${at.stage}, step ${at.step}`).toBe(true);
       await finish(['--resume', out, '--threads', '2']);
+      expect(checkpointOf(out).equals(checkpointOf(whole)), part).toBe(true);
+      expect(storyOf(out)).toEqual(storyOf(whole));
+      expect(namesOf(out)).toEqual(namesOf(whole));
+    }
+  });
+
+  it.each<[string, readonly string[], Readonly<Record<string, Place>>]>([
+    ['a search of first order', ['--space', 'rnn', '--epochs', '2'], { 'first epoch': [0, 3], 'second epoch': [1, 4] }],
+    [
+      'a search of second order, columns in groups',
+      ['--space', 'rnn', '--epochs', '2', '--unrolled', '--small-batch-size', '2'],
+      { 'first epoch': [0, 3], 'second epoch': [1, 4] },
+    ],
+    [
+      'a training that goes over to averaged SGD',
+      ['train', '--arch', 'DARTS_V2_RNN', '--epochs', '12', '--nonmono', '1', '--lr', '4'],
+      { plain: [1, 2], averaged: ['averaged', 2], 'later averaged': ['averaged', 5] },
+    ],
+  ])('of a text, %s, killed in each of its parts: the same bytes', { timeout: 300_000 }, async (_, form, parts) => {
+    const folder = scratch();
+    const text = writeTinyText(join(folder, 'text'), { train: 200, valid: 60, test: 60 });
+    const fresh = [...form, '--data-dir', text, '--batch-size', '4', '--bptt', '6', '--emsize', '6'];
+    const whole = join(folder, 'whole');
+    await finish([...fresh, '--out', whole, '--threads', '1']);
+    for (const [part, [of, step]] of Object.entries(parts)) {
+      const epoch = of === 'averaged' ? switchOf(whole) + 1 : of;
+      const isIn = (at: Pick<Position, 'epoch' | 'step'>) => at.epoch === epoch && at.step >= step;
+      const out = join(folder, part);
+      const ended = await runSearch([...fresh, '--out', out, '--checkpoint-seconds', '0.001'], (child) => {
+        createInterface({ input: child.stdout! }).on('line', (line) => {
+          const { type, ...event } = JSON.parse(line);
+          if (type === 'checkpoint' && isIn(event)) child.kill('SIGKILL');
+        });
+      });
+      expect(ended, part).toMatchObject({ signal: 'SIGKILL' });
+      const { at, values } = await readCheckpointHead(join(out, 'checkpoint.safetensors'));
+      expect(at.epoch, part).toBe(epoch);
+      expect('averaging' in values, part).toBe(of === 'averaged');
+      await finish([...(form[0] === 'train' ? ['train'] : []), '--resume', out, '--threads', '2']);
       expect(checkpointOf(out).equals(checkpointOf(whole)), part).toBe(true);
       expect(storyOf(out)).toEqual(storyOf(whole));
       expect(namesOf(out)).toEqual(namesOf(whole));

@@ -69,6 +69,29 @@ describe('journal.jsonl', () => {
     }
   });
 
+  it('of a run that went back keeps what came before by the steps that were taken', async () => {
+    const path = join(scratch(), 'journal.jsonl');
+    const step = (epoch: number, at: number) => ({ type: 'step', epoch, step: at });
+    const records = [
+      ...[step(2, 0), step(2, 1), { type: 'epoch', epoch: 2 }, step(3, 0), step(3, 1)],
+      ...[{ type: 'decision', epoch: 2, updates: 6, decision: {} }, step(2, 0), step(2, 1)],
+    ];
+    // Position and updates of the checkpoint, lines that stay.
+    const counts = [
+      [3, 1, 5, 4],
+      [2, 0, 6, 6],
+      [2, 1, 7, 7],
+      [2, 2, 8, 8],
+    ];
+    for (const [epoch, at, updates, count] of counts) {
+      // Behind a checkpoint that is older than the way back there is nothing but that.
+      const written = updates < 6 ? records.slice(0, 6) : records;
+      writeFileSync(path, written.map((record) => `${JSON.stringify(record)}\n`).join(''));
+      await (await openJournal(path, { stage: 0, epoch, step: at, updates })).close();
+      expect(readFileSync(path, 'utf8').trimEnd().split('\n'), `${epoch}, ${at}`).toHaveLength(count);
+    }
+  });
+
   it('may be longer than any text that Node holds', async () => {
     const path = join(scratch(), 'journal.jsonl');
     const size = 513 * 2 ** 20;
@@ -134,7 +157,10 @@ describe('config.json', () => {
     [{ space: { ...config.space, given: 'no' } }, /a boolean for space.given/],
     [{ space: 'darts' }, /an object for space/],
     [{ command: 'test' }, /one of search, train, select for command/],
-    [{ method: 'other' }, /expected a method among darts, fairdarts, stacnas, cdarts, sdarts, blank, darts-rnn but got 'other'/],
+    [
+      { method: 'other' },
+      /expected a method among darts, fairdarts, stacnas, cdarts, sdarts, blank, darts-rnn but got 'other'/,
+    ],
     [{ graphs: { supernet: 1 } }, /digests by name for graphs/],
   ])('refuses %j', (changes, message) => {
     expect(() => parse(changes)).toThrow(FileError);
