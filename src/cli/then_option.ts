@@ -24,7 +24,7 @@ export function parseThen(text: string, method: Method): TrainingOptions {
   addPresetOption(command, method);
   addLimitOption(command, method);
   command.option('--seed <number>', '', integerParser('--seed', 0));
-  addPortionOption(command);
+  if (method.data === 'images') addPortionOption(command);
   addSettingOptions(command, method);
   try {
     command.parse(args, { from: 'user' });

@@ -9,7 +9,7 @@ import { genotypes } from '../genotype/published.ts';
 import { parseGenotype } from '../genotype/text.ts';
 import type { Method, MethodDescription, UsualTraining } from '../methods/method.ts';
 import { trainingMethod } from '../methods/registry.ts';
-import { checkOptionRules, type OptionRules, record, word } from '../option_rules.ts';
+import { checkOptionRules, type OptionRule, type OptionRules, record, word } from '../option_rules.ts';
 import { checkSettings, resolvePreset } from '../setting_rules.ts';
 import type { TrainingPlan } from './config.ts';
 import type { MethodOptions, TrainingOptions } from './options.ts';
@@ -19,9 +19,9 @@ export function planTraining(
   options: TrainingOptions,
   { preset: usualPreset, settings: usualSettings, seed: usualSeed }: UsualTraining,
   search: Pick<MethodOptions, 'seed' | 'limit' | 'dataset'>,
-  { settings: table, presets }: Method,
+  { settings: table, presets, data }: Method,
 ): TrainingPlan {
-  checkOptionRules('the training (--then)', options, rules(presets));
+  checkOptionRules('the training (--then)', options, rules(presets, data));
   const { preset = usualPreset, settings = {}, validationPortion } = options;
   const limit =
     typeof search.dataset === 'object' ? undefined : (options.limit ?? search.limit ?? presets[preset].limit);
@@ -33,13 +33,16 @@ export function planTraining(
   };
 }
 
-function rules(presets: Method['presets']): OptionRules<TrainingOptions> {
+/** Texts have a part of their own for that. */
+const none: OptionRule = { words: 'nothing for a text', holds: (value) => value === undefined };
+
+function rules(presets: Method['presets'], data: Method['data']): OptionRules<TrainingOptions> {
   return {
     preset: word(Object.keys(presets)),
     settings: record('an object of settings'),
     seed: anInteger(0),
     limit: anInteger(2),
-    validationPortion: aPortion,
+    validationPortion: data === 'images' ? aPortion : none,
   };
 }
 

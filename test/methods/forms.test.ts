@@ -3,10 +3,12 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { openDevice } from '../../src/backend/open.ts';
 import type { Dataset, ImageArrays } from '../../src/data/dataset.ts';
+import { publishedGenotypes } from '../../src/genotype/published.ts';
 import { startMethod } from '../../src/run/start.ts';
 import { contentsOf } from '../helpers/run_contents.ts';
 import { scratch } from '../helpers/scratch.ts';
 import { tinyDataset, tinySettings } from '../helpers/tiny_search.ts';
+import { tinyCorpus } from '../helpers/tiny_text.ts';
 
 vi.mock('../../src/report/draw.ts', () => ({
   drawGenotype: async (genotype: unknown) => `<svg>${JSON.stringify(genotype)}</svg>`,
@@ -37,6 +39,31 @@ const forms: Readonly<Record<string, { readonly method: string; readonly setting
     'DARTS in NAS-Bench-201': { method: 'darts', settings: {}, space: 'nasbench201' },
     'a random search': { method: 'darts', settings: { randomSearch: true, numArch: 3, flopsThreshold: 0 } },
   };
+
+/** Of texts: enough columns and channels that threads share every product. */
+const wide = { emsize: 48, batchSize: 16, epochs: 1, bptt: 8 };
+const corpus = tinyCorpus({ train: 700, valid: 320, test: 320 });
+
+describe.each([
+  ['a search of recurrent cells of first order', 'search', {}],
+  ['of second order', 'search', { unrolled: true }],
+  ['of second order in groups that add up', 'search', { unrolled: true, smallBatchSize: 8, addGroups: true }],
+  ['a training over averaged SGD', 'train', { epochs: 4, nonmono: 1, lr: 30 }],
+] as const)('%s', (_, command, settings) => {
+  it('has the bits of one thread with two', async () => {
+    const run = async (threads: number) => {
+      using own = await openDevice({ backend: 'cpu', threads });
+      const out = join(scratch(), 'run');
+      const what = command === 'search' ? { method: 'darts-rnn' } : { genotype: publishedGenotypes['DARTS_V2_RNN'] };
+      await startMethod(command, { ...what, dataset: corpus, device: own, out, settings: { ...wide, ...settings } })
+        .result;
+      const { 'journal.jsonl': journal, 'checkpoint.safetensors': checkpoint } = contentsOf(out);
+      expect(journal.includes('averaged SGD from the next epoch on')).toBe(command === 'train');
+      return checkpoint;
+    };
+    expect(await run(2)).toBe(await run(1));
+  });
+});
 
 describe.each(Object.keys(forms))('%s', (name) => {
   const { method, settings, space } = forms[name];

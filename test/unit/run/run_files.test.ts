@@ -2,10 +2,11 @@ import { appendFileSync, existsSync, readFileSync, statSync, truncateSync, write
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { FileError } from '../../../src/errors.ts';
-import { genotypes } from '../../../src/genotype/published.ts';
+import { genotypes, publishedGenotypes } from '../../../src/genotype/published.ts';
 import { presets } from '../../../src/methods/darts/settings.ts';
 import { methods } from '../../../src/methods/registry.ts';
 import { trainPresets } from '../../../src/methods/train/settings.ts';
+import { languageTrainingPresets } from '../../../src/methods/train_rnn/settings.ts';
 import { parseConfig, type RunConfig, runFormat, runVersions } from '../../../src/run/config.ts';
 import { runFiles, writeGenotype } from '../../../src/run/directory.ts';
 import { EventQueue } from '../../../src/run/event_queue.ts';
@@ -191,6 +192,36 @@ describe('config.json', () => {
   ])('of a training refuses %j', (changes, message) => {
     expect(() => parseTraining(changes)).toThrow(FileError);
     expect(() => parseTraining(changes)).toThrow(message);
+  });
+
+  const ofText = { name: 'text', given: false, dataDir: '/text', words: 12, vocabulary: 'v', digest: 'd' };
+  const textTraining: RunConfig = {
+    ...training,
+    method: 'train-rnn',
+    settings: languageTrainingPresets.ptb.settings,
+    dataset: ofText,
+    genotype: publishedGenotypes['DARTS_V2_RNN'],
+  };
+  const parseText = (changes: object) =>
+    parseConfig(JSON.stringify({ ...textTraining, ...changes }), 'config.json', methods).config;
+
+  it('of a text is read as it was written', () => {
+    expect(parseText({})).toEqual(textTraining);
+  });
+
+  it.each<[object, RegExp]>([
+    [{ dataset: { ...ofText, words: 0 } }, /a positive integer for dataset\.words/],
+    [{ dataset: { ...ofText, words: undefined } }, /a positive integer for dataset\.words/],
+    [{ dataset: { ...ofText, vocabulary: 3 } }, /a digest for dataset\.vocabulary/],
+    [{ dataset: config.dataset }, /for dataset\.words/],
+    [{ settings: { ...textTraining.settings, nonmono: 0 } }, /nonmono/],
+    [{ settings: { ...textTraining.settings, rollback: 'worst' } }, /rollback/],
+    [{ settings: training.settings }, /settings/],
+    [{ method: 'train' }, /settings/],
+    [{ genotype: { recurrent: { nodes: [[{ operation: 'relu', input: 3 }]], concat: [1] } } }, /is damaged: /],
+  ])('of a text refuses %j', (changes, message) => {
+    expect(() => parseText(changes)).toThrow(FileError);
+    expect(() => parseText(changes)).toThrow(message);
   });
 
   // 0.2.0 wrote it. Today's defaults of what it did not know are what it did.
