@@ -79,6 +79,9 @@ export {
   loadDataset,
   type MemoryDatasetName,
 } from './data/load.ts';
+export { columnsOf, type TextBatch, type TextColumns, textBatch } from './data/text/columns.ts';
+export { type Corpus, type CorpusName, type CorpusOptions, corpusNames, loadCorpus } from './data/text/corpus.ts';
+export { readVocabulary, type Vocabulary, vocabularyOf, writeVocabulary } from './data/text/vocabulary.ts';
 export {
   AbortedError,
   ArgumentError,
@@ -110,8 +113,11 @@ export type {
   GenotypeCell,
   GenotypeEdge,
   GenotypeOfOneCell,
+  RecurrentGenotype,
 } from './genotype/genotype.ts';
+export { recurrentGenotypes } from './genotype/published/recurrent.ts';
 export { genotypes } from './genotype/published.ts';
+export { type Activation, activations, randomRecurrentCell, recurrentCandidates } from './genotype/recurrent.ts';
 export { formatGenotype, type GenotypeForm, parseGenotype } from './genotype/text.ts';
 export {
   type BranchBuilder,

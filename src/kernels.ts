@@ -40,5 +40,12 @@ export type {
   LossOptions,
   TermsOptions,
 } from './kernels/primitives.ts';
-export type { KernelSource } from './kernels/source.ts';
+export type {
+  RecurrentOptions,
+  SequenceOptions,
+  VariationalDropoutOptions,
+  VectorOptions,
+  WordOptions,
+} from './kernels/sequences.ts';
+export type { IntegerInput, KernelSource } from './kernels/source.ts';
 export type { KernelWork, PassWork } from './kernels/work.ts';

@@ -27,9 +27,9 @@ export interface ChainedOptions {
 }
 
 /** Whether a kernel can be applied to its own output. */
-export function canChain({ inputs, build }: KernelDefinition, shape: ImageShape): boolean {
-  const graph = buildGraph({ inputs, build });
-  const shapes = [...Object.values(inputs), graph.nodes[graph.output].shape];
+export function canChain(definition: KernelDefinition, shape: ImageShape): boolean {
+  const { nodes, output } = buildGraph(definition);
+  const shapes = [...nodes.filter(({ op }) => op === 'input'), nodes[output]].map((node) => node.shape);
   return shapes.length === 2 && shapes.every((one) => one.join() === shape.join());
 }
 

@@ -17,7 +17,7 @@ for (const precision of precisions) {
   for (const name of kernelNames) {
     for (const definition of variants(name)) {
       using kernel = await openKernel(device, { ...definition, batchSize: 2, precision });
-      const { inputs, outputGradient, labels, dropout } = drawBatch(kernel.graph, 2, 0);
+      const { inputs, outputGradient, labels, dropout } = drawBatch(kernel.graph, kernel.samples, 0);
       await kernel.backward(inputs, outputGradient, { labels, dropout });
     }
   }

@@ -60,7 +60,7 @@ export async function benchInference(args: readonly string[]): Promise<void> {
     return printProfile('inference', profile);
   }
   const contestants: Contestant[] = [{ name: 'dartsmith', run: () => timed(evaluate) }];
-  const onnx = await openOnnx(network, parameters, inputs['images'], batch, threads);
+  const onnx = await openOnnx(network, parameters, inputs['images'] as Float32Array, batch, threads);
   if (onnx !== undefined) contestants.push({ name: 'onnxruntime', run: () => timed(onnx) });
   const torch = await openTorchPeer((reason) => console.log(`PyTorch is left out: ${reason}`));
   for (const form of torch === undefined ? [] : (['published', 'tuned'] satisfies TorchForm[])) {

@@ -17,6 +17,7 @@ from cdarts_step import JointStep
 from darts_supernet import Supernet, multiply_accumulates
 from execution import Execution
 from fairdarts_step import FairStep
+from language_step import WORKS, LanguageStep
 from projected_supernet import ScorePass
 from search_step import SearchStep, hypergradient
 from stacnas_supernet import STAGES, StageStep
@@ -82,6 +83,9 @@ def time_step(form, work, batch, channels, layers, threads, size=32, inference=F
 
 
 def open_step(form, work, sizes, execution):
+    if work in WORKS:
+        # Batch, numbers of a state, time steps and words, in the places of images' sizes.
+        return LanguageStep(form, work, *sizes, execution)
     if work == "fairdarts":
         return FairStep(form, *sizes, execution)
     if work == "cdarts":

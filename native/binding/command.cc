@@ -82,6 +82,13 @@ HypergradientCommand read_hypergradient(const Device& device, const Napi::Object
   command.settings.momentum = single(value, "momentum");
   command.settings.weight_decay = single(value, "weightDecay");
   command.settings.radius = single(value, "radius");
+  command.settings.max_norm = single(value, "maxNorm");
+  command.settings.unclamped = boolean(value, "unclamped");
+  command.still = read_ranges(value.Get("still"));
+  const Napi::Array perturbed = array(value.Get("perturbed"), "perturbed");
+  for (uint32_t i = 0; i < perturbed.Length(); ++i) {
+    command.perturbed.push_back(read_batch(device, object(perturbed.Get(i), "perturbed")));
+  }
   return command;
 }
 

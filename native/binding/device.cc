@@ -233,6 +233,7 @@ Napi::Value outcome_value(Napi::Env env, Outcome&& outcome) {
     result.Set("terms", terms);
   }
   if (outcome.gradient_norm) result.Set("gradientNorm", *outcome.gradient_norm);
+  if (outcome.direction_norm) result.Set("directionNorm", *outcome.direction_norm);
   if (outcome.penalty) result.Set("penalty", *outcome.penalty);
   result.Set("outputs", tensors(env, std::move(outcome.pass.outputs)));
   result.Set("inputGradients", tensors(env, std::move(outcome.pass.input_gradients)));

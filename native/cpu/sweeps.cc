@@ -95,11 +95,11 @@ void adam(Stream& stream, const AdamUpdate& update) {
 void unrolled_step(Stream& stream, const UnrolledStep& step) {
   const HypergradientSettings& settings = *step.settings;
   const Vec momentum = splat(settings.momentum), decay = splat(settings.weight_decay);
-  const Vec rate = splat(settings.learning_rate);
+  const Vec rate = splat(settings.learning_rate), clip = splat(training_factor(settings, *step.squared_norm));
   sweep(stream, step.count, [&](int64_t i, Lanes lanes) {
     const Vec w = load_first(step.weights + i, lanes);
-    const Vec direction =
-        momentum * load_first(step.momentum_buffer + i, lanes) + load_first(step.gradients + i, lanes) + decay * w;
+    const Vec direction = momentum * load_first(step.momentum_buffer + i, lanes) +
+                          clip * load_first(step.gradients + i, lanes) + decay * w;
     store_first(step.unrolled + i, w - rate * direction, lanes);
   });
 }
@@ -113,9 +113,9 @@ void perturb(Stream& stream, const Perturbation& p) {
 }
 
 void combine_hypergradient(Stream& stream, const HypergradientCombination& c) {
-  const double norm = std::sqrt(*c.squared_norm);
-  const Vec factor =
-      splat(norm > 0 ? static_cast<float>(c.settings->learning_rate * norm / (2.0 * c.settings->radius)) : 0.0f);
+  const double norm = clipped_direction_norm(*c.settings, *c.squared_norm);
+  const double rate = c.settings->learning_rate * difference_factor(*c.settings, *c.training_squared_norm);
+  const Vec factor = splat(norm > 0 ? static_cast<float>(rate * norm / (2.0 * c.settings->radius)) : 0.0f);
   sweep(stream, c.count, [&](int64_t i, Lanes lanes) {
     const Vec difference = load_first(c.plus + i, lanes) - load_first(c.minus + i, lanes);
     store_first(c.target + i, load_first(c.target + i, lanes) - factor * difference, lanes);

@@ -113,9 +113,10 @@ void adam(Stream& stream, const AdamUpdate& update) {
 
 __global__ void __launch_bounds__(kThreads) unrolled_step_kernel(UnrolledStep s) {
   const HypergradientSettings settings = *s.settings;
+  const float clip = training_factor(settings, *s.squared_norm);
   for_grid(s.count, [&](Index i) {
     const float direction =
-        settings.momentum * s.momentum_buffer[i] + s.gradients[i] + settings.weight_decay * s.weights[i];
+        settings.momentum * s.momentum_buffer[i] + clip * s.gradients[i] + settings.weight_decay * s.weights[i];
     s.unrolled[i] = s.weights[i] - settings.learning_rate * direction;
   });
 }
@@ -135,9 +136,9 @@ void perturb(Stream& stream, const Perturbation& perturbation) {
 }
 
 __global__ void __launch_bounds__(kThreads) combine_hypergradient_kernel(HypergradientCombination c) {
-  const double norm = sqrt(*c.squared_norm);
-  const float factor =
-      norm > 0 ? static_cast<float>(c.settings->learning_rate * norm / (2.0 * c.settings->radius)) : 0.0f;
+  const double norm = clipped_direction_norm(*c.settings, *c.squared_norm);
+  const double rate = c.settings->learning_rate * difference_factor(*c.settings, *c.training_squared_norm);
+  const float factor = norm > 0 ? static_cast<float>(rate * norm / (2.0 * c.settings->radius)) : 0.0f;
   for_grid(c.count, [&](Index i) { c.target[i] -= factor * (c.plus[i] - c.minus[i]); });
 }
 

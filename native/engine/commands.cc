@@ -94,6 +94,11 @@ void check(const HypergradientCommand& command) {
   check_parameters(*command.program, *command.parameters);
   command.program->check(command.train);
   command.program->check(command.validation);
+  for (const Batch& batch : command.perturbed) command.program->check(batch);
+  if (command.perturbed.size() % 2 != 0 || command.perturbed.size() > 2) {
+    fail("hypergradient", "expected two perturbed batches or none");
+  }
+  check_ranges("hypergradient", command.still, command.program->graph().weight_elements);
   command.program->check(Statistics::kBatch);
   check_mixing(*command.program, command.mixing);
   if (!has_loss(*command.program)) fail("hypergradient", "expected a graph whose output is a loss");
@@ -103,6 +108,8 @@ void check(const HypergradientCommand& command) {
   check_least("hypergradient", "the weight decay", settings.weight_decay, 0);
   check_finite("hypergradient", "the radius", settings.radius);
   check_positive("hypergradient", "the radius", settings.radius);
+  check_positive("hypergradient", "the largest norm", settings.max_norm);  // infinite where nothing is clipped
+  if (settings.unclamped) check_finite("hypergradient", "the largest norm", settings.max_norm);
 }
 
 void check_moved(const char* op, const Moved& moved, const Parameters& parameters) {
@@ -186,8 +193,8 @@ struct Prepared {
   StepPlace rows, counted;  // of a penalty
   std::vector<StepPlace> mixing;
   int result = -1;
-  BatchAddresses batch;       // of a pass, or of the hypergradient's training batch
-  BatchAddresses validation;  // of the hypergradient
+  // Of a pass one; of a hypergradient training, validation and, where there are some, perturbed.
+  std::vector<BatchAddresses> batches;
   PassResult pass;
 };
 
@@ -271,31 +278,46 @@ class Hypergradient {
   }
 
   void compute() {
-    gradients(PassKind::kWeights, command_.train, prepared_.batch, Statistics::kBatchUpdating);
+    gradients(PassKind::kWeights, command_.train, prepared_.batches[0], Statistics::kBatchUpdating);
+    measure(parameters_.data(Arena::kWeightGradients), memory_.training_squared_norm);
     backend_.sweeps().unrolled_step(backend_.stream(), {.unrolled = weights(),
                                                         .weights = kept_weights_,
                                                         .momentum_buffer = parameters_.data(Arena::kMomentum),
                                                         .gradients = parameters_.data(Arena::kWeightGradients),
                                                         .count = count_,
+                                                        .squared_norm = memory_.training_squared_norm.as<double>(),
                                                         .settings = settings_});
-    gradients(PassKind::kBoth, command_.validation, prepared_.validation, Statistics::kBatch);
+    for (const auto& [offset, count] : command_.still) {
+      backend_.copy(weights() + offset, kept_weights_ + offset, count * sizeof(float));
+    }
+    gradients(PassKind::kBoth, command_.validation, prepared_.batches[1], Statistics::kBatch);
     backend_.copy(direction_, parameters_.data(Arena::kWeightGradients), weight_bytes());
     backend_.copy(memory_.kept.as<float>(), alpha_gradients(), memory_.kept.bytes());
-    backend_.sweeps().squared_norm(backend_.stream(), direction_, count_, memory_.squared_norm.as<double>(),
-                                   parameters_.norm_workspace(), false);
+    measure(direction_, memory_.squared_norm);
 
     perturbed_alpha_gradients(1);
     backend_.copy(memory_.plus.as<float>(), alpha_gradients(), memory_.plus.bytes());
     perturbed_alpha_gradients(-1);
-    backend_.sweeps().combine_hypergradient(backend_.stream(), {.target = memory_.kept.as<float>(),
-                                                                .plus = memory_.plus.as<float>(),
-                                                                .minus = alpha_gradients(),
-                                                                .count = parameters_.elements(Arena::kAlpha),
-                                                                .squared_norm = memory_.squared_norm.as<double>(),
-                                                                .settings = settings_});
+    backend_.sweeps().combine_hypergradient(backend_.stream(),
+                                            {.target = memory_.kept.as<float>(),
+                                             .plus = memory_.plus.as<float>(),
+                                             .minus = alpha_gradients(),
+                                             .count = parameters_.elements(Arena::kAlpha),
+                                             .squared_norm = memory_.squared_norm.as<double>(),
+                                             .training_squared_norm = memory_.training_squared_norm.as<double>(),
+                                             .settings = settings_});
+    for (const auto& [norm, result] : {std::pair{&memory_.training_squared_norm, 0}, {&memory_.squared_norm, 1}}) {
+      backend_.copy(step_memory_.number_address(norms() + result), norm->as<double>(), sizeof(double));
+    }
     backend_.copy(alpha_gradients(), memory_.kept.as<float>(), memory_.kept.bytes());
   }
 
+  // Results behind those of the passes.
+  int norms() const { return prepared_.result + 2 * results_of(*command_.program); }
+  void measure(const float* values, const Buffer& squared_norm) const {
+    backend_.sweeps().squared_norm(backend_.stream(), values, count_, squared_norm.as<double>(),
+                                   parameters_.norm_workspace(), false);
+  }
   float* weights() const { return parameters_.data(Arena::kWeights); }
   float* alpha_gradients() const { return parameters_.data(Arena::kAlphaGradients); }
 
@@ -321,7 +343,10 @@ class Hypergradient {
                                                   .squared_norm = memory_.squared_norm.as<double>(),
                                                   .settings = settings_,
                                                   .sign = sign});
-    gradients(PassKind::kAlpha, command_.train, prepared_.batch, Statistics::kBatchUpdating);
+    const bool own = command_.perturbed.empty();
+    const size_t which = sign > 0 ? 0 : 1;
+    gradients(PassKind::kAlpha, own ? command_.train : command_.perturbed[which],
+              prepared_.batches[own ? 0 : 2 + which], Statistics::kBatchUpdating);
   }
 
   const HypergradientCommand& command_;
@@ -359,21 +384,20 @@ class Execution {
  private:
   void prepare() {
     memory_.begin();
-    std::vector<std::pair<BatchPlaces, BatchPlaces>> places;
-    static const Batch none = DirectBatch{};
+    std::vector<std::vector<BatchPlaces>> places;
     for (const Command& command : commands_) {
       std::visit([](const auto& c) { c.parameters->expect_weights(); }, command);
       Prepared prepared;
-      const Batch *first = &none, *second = &none;
-      std::visit([&](const auto& c) { prepare(c, prepared, first, second); }, command);
-      places.emplace_back(BatchPlaces(memory_, *first), BatchPlaces(memory_, *second));
+      std::vector<const Batch*> batches;
+      std::visit([&](const auto& c) { prepare(c, prepared, batches); }, command);
+      std::vector<BatchPlaces>& own = places.emplace_back();
+      for (const Batch* batch : batches) own.emplace_back(memory_, *batch);
       prepared_.push_back(std::move(prepared));
     }
     if (results_ > StepMemory::kResults) fail("execute", "expected fewer commands in a run but got ", commands_.size());
     if (memory_.make_room()) device_.recordings.clear();
     for (size_t i = 0; i < prepared_.size(); ++i) {
-      prepared_[i].batch = places[i].first.resolve(memory_);
-      prepared_[i].validation = places[i].second.resolve(memory_);
+      for (const BatchPlaces& batch : places[i]) prepared_[i].batches.push_back(batch.resolve(memory_));
     }
     memory_.upload();
   }
@@ -384,40 +408,41 @@ class Execution {
     }
   }
 
-  void prepare(const PassCommand& command, Prepared& prepared, const Batch*& first, const Batch*&) {
-    first = &command.batch;
+  void prepare(const PassCommand& command, Prepared& prepared, std::vector<const Batch*>& batches) {
+    batches = {&command.batch};
     place_mixing(command.mixing, prepared);
     prepared.result = results_;
     results_ += results_of(*command.program);
   }
-  void prepare(const HypergradientCommand& command, Prepared& prepared, const Batch*& first, const Batch*& second) {
-    first = &command.train;
-    second = &command.validation;
+  void prepare(const HypergradientCommand& command, Prepared& prepared, std::vector<const Batch*>& batches) {
+    batches = {&command.train, &command.validation};
+    for (const Batch& batch : command.perturbed) batches.push_back(&batch);
     place_mixing(command.mixing, prepared);
     prepared.settings = memory_.add(command.settings);
     prepared.result = results_;
-    results_ += 2 * results_of(*command.program);  // the second ones are those of passes whose loss nobody wants
+    // The second ones are those of passes whose loss nobody wants; then two norms.
+    results_ += 2 * results_of(*command.program) + 2;
   }
-  void prepare(const SgdCommand& command, Prepared& prepared, const Batch*&, const Batch*&) {
+  void prepare(const SgdCommand& command, Prepared& prepared, std::vector<const Batch*>&) {
     prepared.settings = memory_.add(command.settings);
     prepared.result = results_++;
   }
-  void prepare(const AdamCommand& command, Prepared& prepared, const Batch*&, const Batch*&) {
+  void prepare(const AdamCommand& command, Prepared& prepared, std::vector<const Batch*>&) {
     prepared.settings = memory_.add(command.settings);
     if (clips(command)) prepared.result = results_++;
   }
 
-  void prepare(const ClipCommand& command, Prepared& prepared, const Batch*&, const Batch*&) {
+  void prepare(const ClipCommand& command, Prepared& prepared, std::vector<const Batch*>&) {
     prepared.settings = memory_.add(command.settings);
     prepared.result = results_++;
   }
 
-  void prepare(const AverageCommand& command, Prepared& prepared, const Batch*&, const Batch*&) {
+  void prepare(const AverageCommand& command, Prepared& prepared, std::vector<const Batch*>&) {
     prepared.settings = memory_.add(command.settings);
   }
 
-  void prepare(const CopyCommand&, Prepared&, const Batch*&, const Batch*&) {}
-  void prepare(const PenaltyCommand& command, Prepared& prepared, const Batch*&, const Batch*&) {
+  void prepare(const CopyCommand&, Prepared&, std::vector<const Batch*>&) {}
+  void prepare(const PenaltyCommand& command, Prepared& prepared, std::vector<const Batch*>&) {
     prepared.settings = memory_.add(command.settings);
     prepared.rows = memory_.add(command.rows.data(), command.rows.size() * sizeof(MixingRow));
     prepared.counted = memory_.add(command.counted.data(), command.counted.size());
@@ -487,6 +512,8 @@ class Execution {
       } else if (const auto* hyper = std::get_if<HypergradientCommand>(&command)) {
         text << hyper->program->serial() << ' ' << dataset(hyper->train) << ' ' << dataset(hyper->validation);
         describe(hyper->mixing, text);
+        describe(hyper->still, text);
+        text << ' ' << hyper->perturbed.size();
       } else if (const auto* average = std::get_if<AverageCommand>(&command)) {
         text << average->averages->serial() << ' ' << average->buffers;
         describe(average->ranges, text);
@@ -533,7 +560,7 @@ class Execution {
     request.kind = command.kind;
     request.statistics = command.statistics;
     request.batch = &command.batch;
-    request.addresses = prepared.batch;
+    request.addresses = prepared.batches[0];
     request.loss = memory_.loss_address(prepared.result);
     request.mixing = placed(command.mixing, prepared, memory_);
     request.read = command.read;
@@ -698,6 +725,9 @@ class Execution {
   }
   Outcome outcome(const HypergradientCommand& command, const Prepared& prepared) const {
     Outcome outcome;
+    const int norms = prepared.result + 2 * results_of(*command.program);
+    outcome.gradient_norm = std::sqrt(memory_.number(norms));
+    outcome.direction_norm = std::sqrt(memory_.number(norms + 1));
     outcome.loss = memory_.loss(prepared.result);
     add_terms(*command.program, prepared, outcome);
     return outcome;
@@ -758,6 +788,7 @@ void stage(const Device& device, std::vector<Command>& commands) {
       if (auto* hyper = std::get_if<HypergradientCommand>(&command)) {
         stage(device, hyper->train);
         stage(device, hyper->validation);
+        for (Batch& batch : hyper->perturbed) stage(device, batch);
       }
     }
   } catch (...) {

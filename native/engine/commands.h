@@ -41,6 +41,8 @@ struct HypergradientCommand {
   std::shared_ptr<Parameters> parameters;
   Batch train;
   Batch validation;
+  std::vector<Batch> perturbed;     // the training batch as the passes at w + εv and w - εv see it; the same without
+  std::vector<WeightRange> still;   // weights that the unrolled step leaves as they are
   std::vector<GivenMixing> mixing;  // of every pass
   HypergradientSettings settings{};
 };
@@ -110,6 +112,7 @@ struct Outcome {
   std::optional<LossResult> loss;
   std::vector<double> terms;  // of a sum of losses, without their weights
   std::optional<double> gradient_norm;
+  std::optional<double> direction_norm;
   std::optional<double> penalty;
   PassResult pass;
 };

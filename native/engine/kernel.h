@@ -233,15 +233,32 @@ struct AverageUpdate {
 
 struct HypergradientSettings {
   float learning_rate, momentum, weight_decay, radius;
+  float max_norm = HUGE_VALF;  // of the training gradient, and of v
+  int32_t unclamped = 0;       // the finite difference is multiplied by what clips the training gradient even above 1
 };
 
-// w' = w - rate * (momentum * m + g + decay * w)
+// What the training gradient is multiplied by, and the finite difference.
+DARTSMITH_ANY_DEVICE float training_factor(const HypergradientSettings& settings, double squared_norm) {
+  return clip_factor(squared_norm, settings.max_norm);
+}
+DARTSMITH_ANY_DEVICE double difference_factor(const HypergradientSettings& settings, double squared_norm) {
+  if (!settings.unclamped) return training_factor(settings, squared_norm);
+  return settings.max_norm / (sqrt(squared_norm) + 1e-6);
+}
+
+// |v| once it is clipped.
+DARTSMITH_ANY_DEVICE double clipped_direction_norm(const HypergradientSettings& settings, double squared_norm) {
+  return sqrt(squared_norm) * clip_factor(squared_norm, settings.max_norm);
+}
+
+// w' = w - rate * (momentum * m + g + decay * w), g clipped
 struct UnrolledStep {
   float* unrolled;
   const float* weights;
   const float* momentum_buffer;
   const float* gradients;
   int64_t count;
+  const double* squared_norm;  // of the gradients
   const HypergradientSettings* settings;
 };
 
@@ -256,13 +273,15 @@ struct Perturbation {
   float sign;
 };
 
-// target -= rate * (plus - minus) / (2 * radius / |v|); with v = 0 nothing is subtracted.
+// target -= rate * difference_factor * (plus - minus) / (2 * radius / |v|), v clipped; with v = 0 nothing is
+// subtracted.
 struct HypergradientCombination {
   float* target;
   const float* plus;
   const float* minus;
   int64_t count;
-  const double* squared_norm;
+  const double* squared_norm;           // of v
+  const double* training_squared_norm;  // of the training gradient
   const HypergradientSettings* settings;
 };
 

@@ -39,9 +39,10 @@ inline constexpr int kScratchCount = 4;
 
 // What passes that are put together keep of alpha's gradient.
 struct AlphaMemory {
-  Buffer kept;          // dL_V/dα at w' of the hypergradient, or what a pass is added to
-  Buffer plus;          // dL_T/dα at w + εv
-  Buffer squared_norm;  // of v, a double
+  Buffer kept;                   // dL_V/dα at w' of the hypergradient, or what a pass is added to
+  Buffer plus;                   // dL_T/dα at w + εv
+  Buffer squared_norm;           // of v, a double
+  Buffer training_squared_norm;  // of the training gradient
 };
 
 class Parameters {
@@ -94,8 +95,8 @@ class Parameters {
   const AlphaMemory& alpha_memory() const {
     if (!alpha_memory_) {
       const size_t bytes = alpha_ * sizeof(float);
-      alpha_memory_.emplace(
-          AlphaMemory{Buffer(backend_, bytes), Buffer(backend_, bytes), Buffer(backend_, sizeof(double))});
+      alpha_memory_.emplace(AlphaMemory{Buffer(backend_, bytes), Buffer(backend_, bytes),
+                                        Buffer(backend_, sizeof(double)), Buffer(backend_, sizeof(double))});
     }
     return *alpha_memory_;
   }

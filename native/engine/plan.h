@@ -58,8 +58,8 @@ struct StepNode {
 struct Step {
   std::vector<StepNode> nodes;
   bool backward;
-  bool both = false;    // backward that does what forward would as well, among the forward steps
   bool sliced = false;  // runs on the samples of one slice after another
+  bool both = false;    // backward that does what forward would as well, among the forward steps
 };
 
 // How a plan cuts its batch where no sample meets another before the loss: each slice goes through all of the steps

@@ -53,7 +53,8 @@ export function checkDropout(name: string, value: unknown): void {
   checkOptional(`${name}.drops`, draw.drops, aBoolean);
 }
 
-function checkMasks(name: string, given: DropoutDraw['masks'], { graph, batchSize }: Program): void {
+/** Throws ArgumentError unless given masks are some of a program's graph. */
+export function checkMasks(name: string, given: DropoutDraw['masks'], { graph, batchSize }: Program): void {
   if (given === undefined) return;
   const { masks } = endsOf(graph);
   checkOptions(

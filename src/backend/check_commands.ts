@@ -22,12 +22,13 @@ import { invalid, unexpected } from '../errors.ts';
 import type { ParameterSpec } from '../graph/graph.ts';
 import { elementsOf } from '../graph/shape.ts';
 import type { Belongings } from './belongings.ts';
-import { checkBatch, samplesOf } from './check_batch.ts';
+import { checkBatch, checkDropout, checkMasks, samplesOf } from './check_batch.ts';
 import { copiedNames } from './copied_parts.ts';
 import {
   type Command,
   type CopyCommand,
   type DirectBatch,
+  type DropoutDraw,
   type ExecuteOptions,
   momentumPlaces,
   type Program,
@@ -131,6 +132,18 @@ const groupsOfGradients: FieldCheck = (name, value, { command }) => {
   checkGroups(name, value, (command['program'] as Program).parameters);
   if (value !== undefined && command['target'] === 'alpha')
     throw unexpected(name, 'none for gradients of alpha', 'some');
+};
+
+const groupsOfProgram: FieldCheck = (name, value, { command }) =>
+  checkGroups(name, value, (command['program'] as Program).parameters);
+
+const perturbed: FieldCheck = (name, value, { command }) => {
+  if (value === undefined) return;
+  if (!Array.isArray(value) || value.length !== 2) throw invalid(name, 'two draws', value);
+  for (const [index, draw] of value.entries()) {
+    checkDropout(`${name}[${index}]`, draw);
+    checkMasks(`${name}[${index}].masks`, (draw as DropoutDraw).masks, command['program'] as Program);
+  }
 };
 
 const accumulate: FieldCheck = (name, value, { command }) => {
@@ -262,6 +275,10 @@ const table: Readonly<Record<Command['kind'], FieldChecks>> = {
     ...stepFields,
     momentum: meets(aNumber(0, 1)),
     radius: mayMeet(radius),
+    maxNorm: mayMeet(maxNorm),
+    unclamped: mayMeet(aBoolean),
+    still: groupsOfProgram,
+    perturbed,
     mixing,
   },
   sgd: {

@@ -161,6 +161,17 @@ export interface HypergradientCommand {
   readonly weightDecay: number;
   /** r of ε = r / ‖v‖, from 1e-12 to 1e12; 0.01 as published. */
   readonly radius?: number;
+  /** Largest norm that the training gradient and v may have, each scaled to it; nothing is clipped when absent. */
+  readonly maxNorm?: number;
+  /**
+   * Whether the finite difference is multiplied by maxNorm / (norm + 1e-6) of the training gradient also where that is above 1, as the code
+   * published for texts has it, not by what the gradient was scaled by; false when absent.
+   */
+  readonly unclamped?: boolean;
+  /** Groups of weights that the unrolled step leaves as they are; none when absent. */
+  readonly still?: readonly string[];
+  /** What the passes at w + εv and w - εv draw from, where that is not what the training batch names. */
+  readonly perturbed?: readonly [DropoutDraw, DropoutDraw];
   /** Of all its passes. */
   readonly mixing?: Mixing;
 }
@@ -335,8 +346,10 @@ export interface Outcome {
   readonly terms?: readonly number[];
   /** Samples whose largest logit is the label's. */
   readonly correct?: number;
-  /** Norm of the gradient before clipping (sgd, clip, and adam with `maxNorm`). */
+  /** Norm of the gradient before clipping (sgd, clip, and adam with `maxNorm`; of a hypergradient with `maxNorm` that of the training batch). */
   readonly gradientNorm?: number;
+  /** ‖v‖ of a hypergradient, before clipping. */
+  readonly directionNorm?: number;
   /** Without its weight (penalty). */
   readonly penalty?: number;
   /** Output of each node asked for with `read`, and of the output node of a vjp: `[batch, ...shape]`; of a loss its samples' own. */

@@ -51,8 +51,11 @@ function smallImage([height, width, channels]: ImageShape): ImageShape {
   return [side(height), side(width), channels];
 }
 
-/** At least two images, and at least 16 pixels for the statistics of a batch normalisation. */
-export function checkBatchSize({ inputs }: KernelDefinition): number {
-  const [height, width = 1, channels] = Object.values(inputs)[0];
+/** At least two images, and at least 16 pixels, or columns of a sequence, for the statistics of a normalisation. */
+export function checkBatchSize({ inputs, length }: KernelDefinition): number {
+  if (length !== undefined) return 16;
+  const [input] = Object.values(inputs);
+  if ('below' in input) return 2;
+  const [height, width = 1, channels] = input;
   return channels === undefined ? 2 : Math.max(2, Math.ceil(16 / (height * width)));
 }

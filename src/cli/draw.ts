@@ -19,6 +19,7 @@ const examples = `
 Examples:
   dartsmith draw DARTS_V2 --out cells.svg
   dartsmith draw runs/mnist-20250101-120000 --out cells.png
+  dartsmith draw DARTS_V2_RNN --out cell.png
   dartsmith draw DARTS_V2 | dot -Tpdf > cells.pdf
   dartsmith draw --history runs/mine --kind area --out area.png
   dartsmith draw --history runs/darts runs/fairdarts --kind skips --out skips.svg
@@ -44,9 +45,9 @@ const ofHistories = ['kind', 'cell', 'by', 'threshold', 'stage', 'candidates', '
 export function addDrawCommand(program: Command): void {
   const command = program
     .command('draw')
-    .summary('draw the two cells of a genotype, how a search went, or what a selection scored')
+    .summary('draw the cells of a genotype, how a search went, or what a selection scored')
     .description(
-      'Draws the normal and the reduction cell of a genotype, how the mixing weights of a search moved, or the scores that a selection decided by.',
+      'Draws the cells of a genotype, how the mixing weights of a search moved, or the scores that a selection decided by.',
     )
     .argument('[genotype]', genotypeArgumentHelp)
     .option(

@@ -7,7 +7,7 @@ import { hasStructure } from '../genotype/forms/nasbench201.ts';
 import { hasNestedLists } from '../genotype/forms/nested_lists.ts';
 import { isPython } from '../genotype/forms/python.ts';
 import { emptyCells, type Genotype } from '../genotype/genotype.ts';
-import { genotypes } from '../genotype/published.ts';
+import { publishedGenotypes } from '../genotype/published.ts';
 import { findGenotype, parseGenotype } from '../genotype/text.ts';
 import { runFiles } from '../run/directory.ts';
 import { suggestion } from '../suggest.ts';
@@ -66,7 +66,7 @@ const toStderr: Notice = (text) => process.stderr.write(`${text}\n`);
  * genotypes it took.
  */
 export async function genotypeArgument(argument: string, notice = toStderr): Promise<GivenGenotype> {
-  if (Object.hasOwn(genotypes, argument)) return { genotype: genotypes[argument] };
+  if (Object.hasOwn(publishedGenotypes, argument)) return { genotype: publishedGenotypes[argument] };
   if (
     /^\s*(\{|(\w+\s*=\s*)?Genotype\b)/.test(argument) ||
     [isPython, hasNestedLists, hasStructure].some((isOne) => isOne(argument))
@@ -78,7 +78,7 @@ export async function genotypeArgument(argument: string, notice = toStderr): Pro
     const forms =
       'a published name such as DARTS_V2 (dartsmith draw --help lists them), Genotype(...) text, a file or a run directory';
     const { message } = invalid('the genotype', forms, argument);
-    throw new ArgumentError(message + suggestion(argument, Object.keys(genotypes)));
+    throw new ArgumentError(message + suggestion(argument, Object.keys(publishedGenotypes)));
   }
   if (!found.isDirectory()) {
     if (await beginsAsTorchFile(argument)) {

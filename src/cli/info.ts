@@ -151,7 +151,10 @@ async function derivedCost(argument: string, flags: InfoFlags): Promise<Counted>
 /** The images and classes of a run's dataset. */
 async function searchedOn(run: string): Promise<Pick<Sizes, 'classes' | 'inputShape'>> {
   const { dataset } = (await readRun(run)).config;
-  return { classes: dataset.classes, inputShape: dataset.imageShape };
+  const { classes, imageShape: inputShape } = dataset;
+  if (classes === undefined || inputShape === undefined)
+    throw new ArgumentError(`${run} is a run of a text: dartsmith show tells of it`);
+  return { classes, inputShape };
 }
 
 function sizesOf({ imageSize, imageChannels, ...flags }: InfoFlags, defaults: Sizes): Sizes {

@@ -78,7 +78,7 @@ async function runMethodCommand(
   }
   const given = resume === undefined && arch !== undefined ? await networkGenotype(arch, flags) : undefined;
   return followRun(command, flags, methods, (directory, signal) => {
-    const training = then === undefined ? undefined : parseThen(then, trainingMethod(methods));
+    const training = then === undefined ? undefined : parseThen(then, trainingMethod(methods, method.data));
     const own = { genotype: given?.genotype, training, run, ...(run !== undefined && { method: method.name }) };
     const options = { ...runOptionsOf(method, flags, directory, signal), ...own };
     // A method refuses options that it does not know, given or not.

@@ -99,6 +99,7 @@ function measured(event: StepEvent | EpochEvent, { name }: Measure): number | un
 
 function formatMeasure({ unit }: Measure, value = Number.NaN): string {
   if (unit === 'share') return formatShare(value);
+  if (unit === 'perplexity') return formatPerplexity(value);
   return unit === 'loss' ? formatLoss(value) : formatFigure(value);
 }
 
@@ -150,8 +151,9 @@ function measureFields(event: StepEvent, measures: readonly Measure[]): Field[] 
     });
 }
 
-function rateField({ imagesPerSecond }: StepEvent): Field {
-  return { text: `${formatRate(imagesPerSecond).padStart(4)} img/s`, keep: 1 };
+function rateField({ imagesPerSecond, wordsPerSecond }: StepEvent): Field {
+  const [rate, of] = wordsPerSecond === undefined ? [imagesPerSecond, 'img'] : [wordsPerSecond, 'words'];
+  return { text: `${formatRate(rate ?? Number.NaN).padStart(4)} ${of}/s`, keep: 1 };
 }
 
 function leftField({ secondsLeft }: StepEvent): Field {
@@ -166,6 +168,11 @@ function drawBar(done: number, width: number, paint: Paint): string {
 /** The count padded to its total, so that a redrawn line does not jitter. */
 function fraction(count: number, total: number): string {
   return `${String(count).padStart(String(total).length)}/${total}`;
+}
+
+/** As papers tell it; that of an untrained network may be any size. */
+function formatPerplexity(value: number): string {
+  return value < 1000 ? value.toFixed(2) : value.toPrecision(4);
 }
 
 function formatLoss(loss: number): string {

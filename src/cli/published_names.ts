@@ -1,3 +1,4 @@
+import { recurrentGenotypes } from '../genotype/published/recurrent.ts';
 import { genotypes } from '../genotype/published.ts';
 import { wrapped } from './format.ts';
 
@@ -13,6 +14,7 @@ export function publishedNames(): string {
   return [
     wrapped(inSeries([...others, ...patterns]).join(', '), 76),
     wrapped(`where X is ${inSeries(endings).join(', ')}`, 76),
+    wrapped(`recurrent cells: ${Object.keys(recurrentGenotypes).join(', ')}`, 76),
   ].join('\n  ');
 }
 

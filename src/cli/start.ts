@@ -4,20 +4,28 @@ import { quoted } from './shell.ts';
 
 /** Lines for people as a search begins: where it goes on, its data and what is to be known of them, network and device. */
 export function startLines(event: StartEvent): string[] {
-  const { dataset, trainImages, validationImages, imageShape, classes, layers, parameters, device, previousDevice } =
-    event;
+  const { layers, parameters, device, previousDevice } = event;
   const before = previousDevice === undefined ? '' : ` (until now on ${previousDevice})`;
   const isSearch = event.run !== 'train';
-  const others = validationImages === 0 ? '' : ` and ${validationImages} ${isSearch ? 'validation' : 'test'}`;
-  // A random search looks at no image.
-  const counts = trainImages === 0 ? 'images ' : `${trainImages} training${others} images `;
   return [
     ...resumption(event),
-    `${dataset}: ${counts}${imageShape.join('x')} of ${formatClasses(classes)}`,
+    event.vocabulary === undefined ? imagesText(event) : textText(event),
     ...event.notices,
-    `${isSearch ? 'supernet' : 'network'}: ${layers} cells, ${formatCount(parameters)} parameters, on ${device}${before}`,
+    `${isSearch ? 'supernet' : 'network'}: ${layers} ${layers === 1 ? 'cell' : 'cells'}, ${formatCount(parameters)} parameters, on ${device}${before}`,
     ...(event.stageName === undefined ? [] : [stageText({ name: event.stageName, epochs: event.epochs })]),
   ];
+}
+
+function imagesText(event: StartEvent): string {
+  const { dataset, run, trainImages = 0, validationImages = 0, imageShape = [], classes = 0 } = event;
+  const others = validationImages === 0 ? '' : ` and ${validationImages} ${run === 'train' ? 'test' : 'validation'}`;
+  // A random search looks at no image.
+  const counts = trainImages === 0 ? 'images ' : `${trainImages} training${others} images `;
+  return `${dataset}: ${counts}${imageShape.join('x')} of ${formatClasses(classes)}`;
+}
+
+function textText({ dataset, trainWords = 0, validationWords = 0, vocabulary }: StartEvent): string {
+  return `${dataset}: ${trainWords} training and ${validationWords} validation words, ${vocabulary} different ones`;
 }
 
 /** A line for people as a stage begins. */

@@ -22,9 +22,7 @@ function* digestSteps({ train, test, mean, deviation, augmentation }: Dataset<Im
 function* addImages(hash: Hash, set: ImageSet): Steps<void> {
   // With the number of labels, so that no two sets run into one another.
   hash.update(littleEndian([...set.shape, set.labels.length]));
-  yield* addPieces(set.labels.length, stepElements, (begin, end) => {
-    hash.update(littleEndian(set.labels.subarray(begin, end)));
-  });
+  yield* addIntegers(hash, set.labels);
   if ('images' in set) {
     yield* addPieces(set.images.length, stepBytes, (begin, end) => {
       hash.update(set.images.subarray(begin, end));
@@ -40,6 +38,13 @@ function* addImages(hash: Hash, set: ImageSet): Steps<void> {
   }
   // As before there was a choice, unless it was made.
   if (set.colourProfile === 'ignore') hash.update('ignore');
+}
+
+/** Adds integers to a hash, the same on every machine. */
+export function* addIntegers(hash: Hash, values: Int32Array): Steps<void> {
+  yield* addPieces(values.length, stepElements, (begin, end) => {
+    hash.update(littleEndian(values.subarray(begin, end)));
+  });
 }
 
 /** What is hashed in some 100 microseconds. */

@@ -204,7 +204,14 @@ class ModelBuilder {
         const sizes = put({ opType: 'Concat', inputs: [count, sample], attributes: { axis: 0 } }, `sizes_${node.id}`);
         return put({ opType: 'ConstantOfShape', inputs: [sizes] });
       }
+      case 'embedding':
+      case 'variationalDropout':
+      case 'recurrentCell':
+      case 'tiedLinear':
+        throw new ArgumentError(`[onnx] expected a network of images but got a ${node.op} node: that is for text`);
       case 'mixed':
+      case 'meanSquare':
+      case 'slowness':
       case 'distillation':
       case 'smoothL1':
       case 'meanSquaredError':

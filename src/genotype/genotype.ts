@@ -21,6 +21,7 @@ export interface GenotypeByType {
   readonly reduce: GenotypeCell;
   readonly cells?: undefined;
   readonly cell?: undefined;
+  readonly recurrent?: undefined;
   /**
    * How its entries are published: `triples` (op, to, from) of FairDARTS (arXiv:1911.12126), whose network sums the operations of an edge,
    * then the edges of a node; pairs (op, from) of DARTS when absent.
@@ -35,6 +36,7 @@ export interface GenotypeByCell {
   readonly normal?: undefined;
   readonly reduce?: undefined;
   readonly cell?: undefined;
+  readonly recurrent?: undefined;
   readonly entries?: 'triples';
 }
 
@@ -48,11 +50,26 @@ export interface GenotypeOfOneCell {
   readonly normal?: undefined;
   readonly reduce?: undefined;
   readonly cells?: undefined;
+  readonly recurrent?: undefined;
   readonly entries?: undefined;
 }
 
-/** The outcome of a search: one cell of each type, every cell of the network, or one for all. */
-export type Genotype = GenotypeByType | GenotypeByCell | GenotypeOfOneCell;
+/**
+ * A genotype of a recurrent cell (arXiv:1806.09055, section 3.1.2), of which a language model has one. State 0 is made of the input and of
+ * the cell's output before; state i is that of node i, counted from 1.
+ */
+export interface RecurrentGenotype {
+  /** Each node has one edge, whose operation is an activation, from an earlier state; `concat` names the nodes whose mean is the output. */
+  readonly recurrent: GenotypeCell;
+  readonly normal?: undefined;
+  readonly reduce?: undefined;
+  readonly cells?: undefined;
+  readonly cell?: undefined;
+  readonly entries?: undefined;
+}
+
+/** The outcome of a search: one cell of each type, every cell of the network, one for all, or a recurrent one. */
+export type Genotype = GenotypeByType | GenotypeByCell | GenotypeOfOneCell | RecurrentGenotype;
 
 /** The types of cells, in the order in which everything is told of them. */
 export const cellTypes = ['normal', 'reduce'] as const;
@@ -63,6 +80,9 @@ export type CellType = (typeof cellTypes)[number];
 /** The kind and the key of cells that are all alike. */
 export const oneCell = 'cell';
 
+/** The key of a recurrent cell. */
+export const recurrentCell = 'recurrent';
+
 /** A type of cells, or the kind of those that have none. */
 export type CellKind = CellType | typeof oneCell;
 
@@ -71,7 +91,7 @@ export type CellKey = string;
 
 /** States that a cell begins with; its first node is the next one. */
 export function inputsOf(key: CellKey): 1 | 2 {
-  return key === oneCell ? 1 : 2;
+  return key === oneCell || key === recurrentCell ? 1 : 2;
 }
 
 /** The key of the cell of a number. */
@@ -90,7 +110,9 @@ export function cellName(key: CellKey): string {
 }
 
 /** The cells of a genotype with their keys. */
-export function cellsOf({ normal, reduce, cells, cell }: Genotype): readonly (readonly [CellKey, GenotypeCell])[] {
+export function cellsOf(genotype: Genotype): readonly (readonly [CellKey, GenotypeCell])[] {
+  if (genotype.recurrent !== undefined) return [[recurrentCell, genotype.recurrent]];
+  const { normal, reduce, cells, cell } = genotype;
   if (cell !== undefined) return [[oneCell, cell]];
   if (cells !== undefined) return cells.map((cell, index) => [cellKey(index), cell]);
   return [
@@ -99,13 +121,14 @@ export function cellsOf({ normal, reduce, cells, cell }: Genotype): readonly (re
   ];
 }
 
-/** The genotype of cells by their keys: both types, all places, or the one cell. */
+/** The genotype of cells by their keys: both types, all places, the one cell, or the recurrent one. */
 export function genotypeOfCells(
   cells: Readonly<Record<CellKey, GenotypeCell>>,
   entries?: Genotype['entries'],
 ): Genotype {
   const how = entries && { entries };
-  const { normal, reduce, cell } = cells;
+  const { normal, reduce, cell, recurrent } = cells;
+  if (recurrent !== undefined) return { recurrent };
   if (cell !== undefined) return { cell };
   if (normal !== undefined) return { normal, reduce, ...how };
   return { cells: Object.keys(cells).map((_, index) => cells[cellKey(index)]), ...how };

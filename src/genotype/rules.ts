@@ -9,7 +9,9 @@ import {
   type GenotypeEdge,
   inputsOf,
   oneCell,
+  recurrentCell,
 } from './genotype.ts';
+import { activations } from './recurrent.ts';
 
 /** What is wrong with a genotype, and where: a path such as `normal.nodes[1][0].input`. */
 export interface GenotypeFault {
@@ -45,9 +47,13 @@ function* faults(genotype: Genotype): Generator<GenotypeFault> {
   if (typeof genotype !== 'object' || genotype === null) {
     yield {
       path: '',
-      expectation: 'an object with a normal and a reduce cell, with cells, or with a cell',
+      expectation: 'an object with a normal and a reduce cell, with cells, with a cell, or with a recurrent one',
       actual: genotype,
     };
+    return;
+  }
+  if (genotype.recurrent !== undefined) {
+    yield* recurrentFaults(genotype);
     return;
   }
   if (genotype.cell !== undefined) {
@@ -67,11 +73,32 @@ function* faults(genotype: Genotype): Generator<GenotypeFault> {
   }
 }
 
+/** Every node has one edge, with an activation and no weight. */
+function* recurrentFaults({ recurrent, ...others }: Genotype): Generator<GenotypeFault> {
+  yield* lonelyFaults(recurrentCell, others);
+  if (!isCell(recurrent)) {
+    yield { path: recurrentCell, expectation: 'a cell with nodes and concat', actual: recurrent };
+    return;
+  }
+  const { nodes } = recurrent;
+  yield* nodeFaults(recurrentCell, nodes, false);
+  for (const [node, edges] of nodes.entries()) {
+    const path = `${recurrentCell}.nodes[${node}]`;
+    if (edges.length > 1) yield { path, expectation: 'one edge', actual: edges.length };
+    const [{ operation, weight }] = edges;
+    if (!(activations as readonly string[]).includes(operation)) {
+      yield { path: `${path}[0].operation`, expectation: `one of ${activations.join(', ')}`, actual: operation };
+    }
+    if (weight !== undefined)
+      yield { path: `${path}[0].weight`, expectation: 'none in a recurrent cell', actual: weight };
+  }
+  yield* concatFaults(recurrentCell, recurrent);
+}
+
 /** Every edge has its operation, and the last node is the output. */
 function* oneCellFaults({ cell, ...others }: Genotype): Generator<GenotypeFault> {
-  const [other] = Object.entries(others).filter(([, value]) => value !== undefined);
-  if (other !== undefined) yield { path: other[0], expectation: 'nothing beside cell', actual: other[1] };
-  if (typeof cell !== 'object' || cell === null) {
+  yield* lonelyFaults(oneCell, others);
+  if (!isCell(cell)) {
     yield { path: oneCell, expectation: 'a cell with nodes and concat', actual: cell };
     return;
   }
@@ -91,6 +118,16 @@ function* oneCellFaults({ cell, ...others }: Genotype): Generator<GenotypeFault>
   yield { path: `${oneCell}.concat`, expectation: `the state of the last node, [${nodes.length}]`, actual: concat };
 }
 
+/** What a genotype of a single cell has beside it. */
+function* lonelyFaults(key: CellKey, others: object): Generator<GenotypeFault> {
+  const [other] = Object.entries(others).filter(([, value]) => value !== undefined);
+  if (other !== undefined) yield { path: other[0], expectation: `nothing beside ${key}`, actual: other[1] };
+}
+
+function isCell(cell: GenotypeCell | undefined): cell is GenotypeCell {
+  return typeof cell === 'object' && cell !== null;
+}
+
 /** No network is deeper. */
 const mostCells = 1000;
 
@@ -102,8 +139,8 @@ function* cellListFaults(cells: unknown, areTriples: boolean): Generator<Genotyp
   for (const [index, cell] of cells.entries()) yield* cellFaults(cellKey(index), cell, areTriples);
 }
 
-function* cellFaults(key: CellKey, cell: GenotypeCell, areTriples: boolean): Generator<GenotypeFault> {
-  if (typeof cell !== 'object' || cell === null) {
+function* cellFaults(key: CellKey, cell: GenotypeCell | undefined, areTriples: boolean): Generator<GenotypeFault> {
+  if (!isCell(cell)) {
     yield { path: key, expectation: 'a cell with nodes and concat', actual: cell };
     return;
   }
@@ -144,11 +181,12 @@ function* concatFaults(key: CellKey, { nodes, concat }: GenotypeCell): Generator
     yield { path, expectation: 'at least one state', actual: concat };
     return;
   }
-  const last = nodes.length + 1;
+  const first = inputsOf(key);
+  const last = nodes.length + first - 1;
   const seen = new Set<number>();
   for (const [index, state] of concat.entries()) {
-    if (!isIntegerWithin(state, 2, last)) {
-      yield { path: `${path}[${index}]`, expectation: `the state of a node (2 to ${last})`, actual: state };
+    if (!isIntegerWithin(state, first, last)) {
+      yield { path: `${path}[${index}]`, expectation: `the state of a node (${first} to ${last})`, actual: state };
     } else if (seen.has(state)) {
       yield { path: `${path}[${index}]`, expectation: 'each state once', actual: state };
     }

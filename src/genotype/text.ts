@@ -14,17 +14,19 @@ import {
 } from './forms/python.ts';
 import { isStages, readStages } from './forms/stages.ts';
 import type { Genotype } from './genotype.ts';
-import { genotypes } from './published.ts';
+import { publishedGenotypes } from './published.ts';
 import { checkGenotype } from './rules.ts';
 
 /** The forms in which a genotype can be printed. */
 export type GenotypeForm = 'python' | 'python-nested' | 'json' | 'nni' | 'nni-masks' | 'nasbench201';
 
 /**
- * Reads a genotype from a published name (`DARTS_V2`), the originals' Python form (`Genotype(normal=[...], ...)`), the same fields as
- * a dict, the nested lists that StacNAS' code logs, the strings of NAS-Bench-201 (`|op~0|+|op~0|op~1|+...`), the JSON form, what
- * Microsoft NNI exports, or a cell file of CDARTS' authors, a text for each of three stages. Python's forms and NAS-Bench-201's may stand anywhere in a text, such as a log or a module; of several the last one is taken. Whether it is of pairs, of pairs with weights or of triples is seen from its entries. Throws
- * ArgumentError with line and column of the fault, of NNI's forms with the key.
+ * Reads a genotype from a published name (`DARTS_V2`), the originals' Python form (`Genotype(normal=[...], ...)`, of a
+ * recurrent cell `Genotype(recurrent=[...], ...)`), the same fields as a dict, the nested lists that StacNAS' code logs, the strings of
+ * NAS-Bench-201 (`|op~0|+|op~0|op~1|+...`), the JSON form, what Microsoft NNI exports, or a cell file of CDARTS' authors, a text for each of
+ * three stages. Python's forms and NAS-Bench-201's may stand anywhere in a text, such as a log or a module; of several the last one is taken.
+ * Whether it is of pairs, of pairs with weights or of triples is seen from its entries. Throws ArgumentError with line and column of the
+ * fault, of NNI's forms with the key.
  */
 export function parseGenotype(text: string): Genotype {
   return findGenotype(text).genotype;
@@ -35,11 +37,11 @@ export function findGenotype(text: string): FoundGenotype {
   if (typeof text !== 'string') throw invalid('genotype', 'a text', text);
   const trimmed = text.trim();
   const alone = (genotype: Genotype) => ({ genotype, count: 1, line: 1 });
-  if (Object.hasOwn(genotypes, trimmed)) return alone(genotypes[trimmed]);
+  if (Object.hasOwn(publishedGenotypes, trimmed)) return alone(publishedGenotypes[trimmed]);
   if (/^\w*$/.test(trimmed)) {
     const forms = 'a published name such as DARTS_V2, or the Python, JSON, NNI or NAS-Bench-201 form of a genotype';
     const { message } = invalid('genotype', forms, trimmed);
-    throw new ArgumentError(message + suggestion(trimmed, Object.keys(genotypes)));
+    throw new ArgumentError(message + suggestion(trimmed, Object.keys(publishedGenotypes)));
   }
   if (isStages(text)) return alone(readStages(text));
   if (!isPython(text) && hasStructure(text)) return readStructure(text);

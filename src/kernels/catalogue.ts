@@ -1,5 +1,6 @@
 import { isRecord } from '../checks.ts';
 import { invalid } from '../errors.ts';
+import type { RecurrentEdge } from '../graph/graph.ts';
 import { type ImageShape, imageShape } from './arguments.ts';
 import type { KernelDefinition } from './definition.ts';
 import { factorizedReduce, mixedEdge, mixedNode, normalisedSum, pointwise, pooling, separable } from './fused.ts';
@@ -28,6 +29,15 @@ import {
   softmaxScale,
   tanh,
 } from './primitives.ts';
+import {
+  embedding,
+  meanSquare,
+  recurrentCell,
+  type SequenceOptions,
+  slowness,
+  tiedLinear,
+  variationalDropout,
+} from './sequences.ts';
 
 /**
  * Every kernel by name: first those that engines fuse, then the primitives. Each takes typed options and gives a definition
@@ -68,6 +78,12 @@ export const kernels = {
   meanSquaredError: taking(meanSquaredError),
   cosineDistance: taking(cosineDistance),
   lossSum: taking(lossSum),
+  embedding: taking(embedding),
+  variationalDropout: taking(variationalDropout),
+  recurrentCell: taking(recurrentCell),
+  tiedLinear: taking(tiedLinear),
+  meanSquare: taking(meanSquare),
+  slowness: taking(slowness),
 } as const;
 
 /** A kernel that refuses options which are none before it looks into them. */
@@ -88,6 +104,21 @@ export const kernelNames = Object.keys(kernels) as KernelName[];
 
 /** Classes of the published search: outputs of the classifier, logits of the loss. */
 const classes = 10;
+
+/** Words of Penn Treebank. */
+const words = 10_000;
+
+/** The published cell DARTS_V2. */
+const edges: readonly RecurrentEdge[] = [
+  { activation: 'sigmoid', from: 0 },
+  { activation: 'relu', from: 1 },
+  { activation: 'relu', from: 1 },
+  { activation: 'identity', from: 1 },
+  { activation: 'tanh', from: 2 },
+  { activation: 'sigmoid', from: 5 },
+  { activation: 'tanh', from: 3 },
+  { activation: 'relu', from: 5 },
+];
 
 /** How each kernel appears in the published networks: the options that benchmarks and tests go through. */
 const variants: Readonly<Record<KernelName, (shape: ImageShape) => KernelDefinition[]>> = {
@@ -131,7 +162,18 @@ const variants: Readonly<Record<KernelName, (shape: ImageShape) => KernelDefinit
   meanSquaredError: () => [meanSquaredError({ classes })],
   cosineDistance: () => [cosineDistance({ classes })],
   lossSum: () => [lossSum({ classes })],
+  embedding: ([, , channels]) => [embedding({ words, channels })],
+  variationalDropout: (shape) => [variationalDropout(sequence(shape))],
+  recurrentCell: (shape) => [recurrentCell(sequence(shape)), recurrentCell({ ...sequence(shape), edges })],
+  tiedLinear: ([, , channels]) => [tiedLinear({ words, channels })],
+  meanSquare: ([, , channels]) => [meanSquare({ channels })],
+  slowness: (shape) => [slowness(sequence(shape))],
 };
+
+/** Rows of an image as times. */
+function sequence([length, , channels]: ImageShape): SequenceOptions {
+  return { channels, length };
+}
 
 /**
  * The forms of a kernel that networks use, on images of `shape`. Throws ArgumentError where the shape does not suit it, as an

@@ -69,17 +69,17 @@ export async function compareKernel(
   seed: number,
   signal?: AbortSignal,
 ): Promise<KernelTensor[]> {
-  const { graph, batchSize } = kernel;
-  const batch = drawBatch(graph, batchSize, seed);
+  const { graph, batchSize, samples } = kernel;
+  const batch = drawBatch(graph, samples, seed);
   const parameters: Record<string, Float32Array> = {};
   for (const name of kernel.parameters.names()) parameters[name] = (await kernel.parameters.get(name)).data;
   const actual = await kernel.backward(batch.inputs, batch.outputGradient, { ...batch, signal });
   throwIfAborted(signal);
-  const expected = referencePass(graph, { ...batch, batchSize, parameters });
-  const growth = errorGrowth(graph, batchSize, expected.outputs);
-  return comparisons(kernel, actual, expected).map(({ direction, ...comparison }) => ({
+  const expected = referencePass(graph, { ...batch, batchSize, parameters }, kernel.length);
+  const growth = errorGrowth(graph, samples, expected, batchSize);
+  return comparisons(kernel, actual, expected).map(({ direction, terms, ...comparison }) => ({
     ...comparison,
-    tolerance: tolerance(comparison.expected, growth, direction),
+    tolerance: tolerance(comparison.expected, growth, direction, terms),
   }));
 }
 
@@ -88,12 +88,14 @@ interface Comparison {
   readonly actual: Float32Array;
   readonly expected: Float64Array;
   readonly direction: 'forward' | 'backward';
+  /** Size of what cancels in its sums. */
+  readonly terms?: number;
 }
 
 function comparisons(
   { graph }: Kernel<string>,
   actual: KernelGradients<string>,
-  { outputs, inputGradients, gradients }: ReferenceResult,
+  { outputs, inputGradients, gradients, summed }: ReferenceResult,
 ): Comparison[] {
   const output = outputs[graph.output];
   return [
@@ -104,7 +106,8 @@ function comparisons(
     }),
     ...[...gradients].map(([name, expected]) => {
       const tensor = `the gradient of ${name}`;
-      return { tensor, actual: actual.parameters[name], expected, direction: 'backward' } as const;
+      const terms = summed.get(name);
+      return { tensor, actual: actual.parameters[name], expected, direction: 'backward', terms } as const;
     }),
   ];
 }

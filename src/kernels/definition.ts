@@ -2,17 +2,17 @@ import { checkDropout } from '../backend/check_batch.ts';
 import type { DropoutDraw } from '../backend/device.ts';
 import { aName, check, checkRecord } from '../checks.ts';
 import { invalid } from '../errors.ts';
-import type { Graph } from '../graph/graph.ts';
+import type { Graph, InputNode } from '../graph/graph.ts';
 import { readsLabels } from '../graph/losses.ts';
 import { elementsOf } from '../graph/shape.ts';
 import { type ReferenceResult, runReference } from '../reference/interpreter.ts';
-import { buildGraph, type KernelSource, outputLength } from './source.ts';
+import { buildGraph, type KernelSource, outputLength, samplesOf } from './source.ts';
 import { countWork, type KernelWork } from './work.ts';
 
 /** Numbers in any array. */
 type Numbers = ArrayLike<number>;
 
-/** What a reference is computed from; activations `[batch, ...shape]`, parameters in native layout. */
+/** What a reference is computed from; activations `[batch, ...shape]`, of sequences `[time, column, ...shape]`, parameters in native layout. */
 export interface ReferenceValues<Name extends string> {
   readonly batchSize: number;
   readonly inputs: Readonly<Record<Name, Numbers>>;
@@ -56,10 +56,10 @@ export function defineKernel<Name extends string>(name: string, source: KernelSo
     ...source,
     work(batchSize) {
       if (!(Number.isInteger(batchSize) && batchSize >= 1)) throw invalid('batchSize', 'a positive integer', batchSize);
-      return countWork(graph, batchSize);
+      return countWork(graph, samplesOf(source, batchSize));
     },
     reference(values) {
-      const { outputs, loss, inputGradients, gradients } = referencePass(graph, values);
+      const { outputs, loss, inputGradients, gradients } = referencePass(graph, values, source.length);
       return {
         output: loss === undefined ? outputs[graph.output] : Float64Array.of(loss),
         inputs: inputGradients as Record<Name, Float64Array>,
@@ -69,20 +69,26 @@ export function defineKernel<Name extends string>(name: string, source: KernelSo
   };
 }
 
-/** The reference's training pass over a kernel's graph, with every node's output. Throws ArgumentError. */
-export function referencePass<Name extends string>(graph: Graph, values: ReferenceValues<Name>): ReferenceResult {
+/** The reference's training pass over a kernel's graph, of sequences of a length, with every node's output. Throws ArgumentError. */
+export function referencePass<Name extends string>(
+  graph: Graph,
+  values: ReferenceValues<Name>,
+  length?: number,
+): ReferenceResult {
   checkRecord('values', values, 'batchSize and inputs');
   const { batchSize, inputs, parameters = {}, outputGradient, labels, dropout } = values;
   checkRecord('parameters', parameters, 'numbers by name');
   if (dropout !== undefined) checkDropout('dropout', dropout);
   if (!(Number.isInteger(batchSize) && batchSize >= 1)) throw invalid('batchSize', 'a positive integer', batchSize);
-  if (readsLabels(graph) && !(labels instanceof Int32Array && labels.length === batchSize)) {
-    throw invalid('labels', `an Int32Array of [${batchSize}]`, labels);
+  const samples = samplesOf({ length }, batchSize);
+  if (readsLabels(graph) && !(labels instanceof Int32Array && labels.length === samples)) {
+    throw invalid('labels', `an Int32Array of [${samples}]`, labels);
   }
   const given: Readonly<Record<string, Numbers>> = inputs ?? {};
   const tensors = graph.nodes.flatMap((node) => {
     if (node.op !== 'input') return [];
-    const values = numbers(`inputs.${node.name}`, given[node.name], elementsOf(node.shape, batchSize));
+    const values = numbers(`inputs.${node.name}`, given[node.name], elementsOf(node.shape, samples));
+    checkIntegers(node, values);
     return [[node.name, values] as const];
   });
   const trained = graph.parameters.map(({ name, role, shape }) => {
@@ -93,14 +99,21 @@ export function referencePass<Name extends string>(graph: Graph, values: Referen
     return [name, values] as const;
   });
   return runReference(graph, {
-    batchSize,
+    batchSize: samples,
+    columns: batchSize,
     inputs: Object.fromEntries(tensors),
     parameters: new Map(trained),
-    outputGradient: outputGradient && numbers('outputGradient', outputGradient, outputLength(graph, batchSize)),
+    outputGradient: outputGradient && numbers('outputGradient', outputGradient, outputLength(graph, samples)),
     labels,
     dropout,
     training: true,
   });
+}
+
+function checkIntegers({ name, below }: InputNode, values: Float64Array): void {
+  if (below === undefined) return;
+  const wrong = values.find((value) => !(Number.isInteger(value) && value >= 0 && value < below));
+  if (wrong !== undefined) throw invalid(`inputs.${name}`, `integers from 0 and below ${below}`, wrong);
 }
 
 function numbers(name: string, values: Numbers | undefined, length: number): Float64Array {

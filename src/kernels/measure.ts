@@ -75,7 +75,7 @@ export async function measureKernel(
     for (const { device, precision } of contestants) {
       opened.push(await openKernel(device, { ...definition, batchSize, precision }));
     }
-    const rounds = await runRounds(opened, drawBatch(opened[0].graph, batchSize, 0), options);
+    const rounds = await runRounds(opened, drawBatch(opened[0].graph, opened[0].samples, 0), options);
     const work = definition.work(batchSize);
     return passes.map((pass) => ({
       pass,

@@ -17,7 +17,7 @@ import { BackendError, invalid } from '../errors.ts';
 import type { Graph, Shape } from '../graph/graph.ts';
 import { isLoss, readsLabels } from '../graph/losses.ts';
 import { elementsOf } from '../graph/shape.ts';
-import { buildGraph, type KernelSource, outputLength } from './source.ts';
+import { buildGraph, type KernelSource, outputLength, samplesOf } from './source.ts';
 
 /** Options of {@link openKernel}: a kernel of the catalogue, or one of your own, and its batch. */
 export interface KernelOptions<Name extends string> extends KernelSource<Name> {
@@ -28,15 +28,15 @@ export interface KernelOptions<Name extends string> extends KernelSource<Name> {
   readonly precision?: Precision;
 }
 
-/** A kernel's arrays by input, each `[batch, ...shape]`. */
-export type KernelInputs<Name extends string> = Readonly<Record<Name, Float32Array>>;
+/** A kernel's arrays by input, each `[batch, ...shape]`, of sequences `[time, column, ...shape]`; of integers an Int32Array. */
+export type KernelInputs<Name extends string> = Readonly<Record<Name, Float32Array | Int32Array>>;
 
 /** What {@link Kernel.backward} gives. */
 export interface KernelGradients<Name extends string> {
   /** `[batch, ...outputShape]`; of a loss its one value. */
   readonly output: Float32Array;
-  /** Of each input, in its shape. */
-  readonly inputs: KernelInputs<Name>;
+  /** Of each input, in its shape; of integers zeros. */
+  readonly inputs: Readonly<Record<Name, Float32Array>>;
   /** Of each weight and each table of architecture parameters, by name, in native layout (convolutions HWIO). */
   readonly parameters: Readonly<Record<string, Float32Array>>;
 }
@@ -68,7 +68,12 @@ export interface KernelMeasurement {
 /** A graph that is compiled for one batch size, with parameters of its own. Work runs off the event loop. */
 export interface Kernel<Name extends string> extends Disposable {
   readonly graph: Graph;
+  /** Of sequences the columns. */
   readonly batchSize: number;
+  /** Of sequences. */
+  readonly length?: number;
+  /** Of a batch: `batchSize`, of sequences times that. */
+  readonly samples: number;
   /** Without the batch; empty for a loss. */
   readonly outputShape: Shape;
   /** Read and set by the names that `build` gave them. */
@@ -115,11 +120,11 @@ export async function openKernel<Name extends string>(
 ): Promise<Kernel<Name>> {
   checkDevice(device);
   checkRecord('options', options, 'inputs, build and batchSize');
-  const { batchSize, seed = 0, precision } = options;
+  const { batchSize, length, seed = 0, precision } = options;
   const graph = buildGraph(options);
   const parameters = await device.createParameters(graph, { seed });
   try {
-    return kernelOf(device.compile(graph, { batchSize, parameters, precision }));
+    return kernelOf(device.compile(graph, { batchSize, length, parameters, precision }));
   } catch (error) {
     parameters.dispose();
     throw error;
@@ -134,7 +139,8 @@ export function checkDevice(device: Device): void {
 }
 
 function kernelOf<Name extends string>(program: Program): Kernel<Name> {
-  const { graph, batchSize, parameters } = program;
+  const { graph, batchSize, length, parameters } = program;
+  const samples = samplesOf({ length }, batchSize);
   const outputShape = graph.nodes[graph.output].shape;
   const trained = parameters.names().filter((name) => parameters.map.places.get(name)?.spec.role !== 'buffer');
   const evaluate = (inputs: KernelInputs<Name>, read: readonly number[], options: KernelPassOptions) => {
@@ -160,14 +166,14 @@ function kernelOf<Name extends string>(program: Program): Kernel<Name> {
     const [outcome, gradients] = await Promise.all([pass, Promise.all(reads)]);
     return {
       output: outputOf(graph, outcome),
-      inputs: outcome.inputGradients as KernelInputs<Name>,
+      inputs: outcome.inputGradients as KernelGradients<Name>['inputs'],
       parameters: Object.fromEntries(gradients),
     };
   };
   const measure: Kernel<Name>['measure'] = async (inputs, outputGradient, options = {}) =>
     byDirection((await differentiate(inputs, outputGradient, options, true)).profile);
   const time: Kernel<Name>['time'] = async (pass, inputs, options = {}) => {
-    const ones = new Float32Array(outputLength(graph, batchSize)).fill(1);
+    const ones = new Float32Array(outputLength(graph, samples)).fill(1);
     const runs = { forward: () => evaluate(inputs, [], options), backward: () => backward(inputs, ones, options) };
     if (!Object.hasOwn(runs, pass)) throw invalid('pass', "'forward' or 'backward'", pass);
     return timeRuns(runs[pass], options);
@@ -177,7 +183,8 @@ function kernelOf<Name extends string>(program: Program): Kernel<Name> {
     parameters.dispose();
   };
   const passes = { forward, backward, time, measure };
-  return { graph, batchSize, outputShape, parameters, ...passes, dispose, [Symbol.dispose]: dispose };
+  const sizes = { batchSize, samples, ...(length !== undefined && { length }) };
+  return { graph, ...sizes, outputShape, parameters, ...passes, dispose, [Symbol.dispose]: dispose };
 }
 
 function outputOf(graph: Graph, { outputs, loss }: Outcome): Float32Array {
@@ -205,25 +212,29 @@ async function timeRuns(run: () => Promise<unknown>, { runs = 20, warmUp = 3 }: 
 }
 
 function checkedBatch(
-  { graph, batchSize }: Program,
-  inputs: Readonly<Record<string, Float32Array>>,
+  { graph, batchSize, length }: Program,
+  inputs: DirectBatch['inputs'],
   options: KernelPassOptions,
 ): DirectBatch {
   checkRecord('options', options, 'labels, dropout and signal');
   const { labels, dropout } = options;
   if (dropout !== undefined) checkDropout('dropout', dropout);
+  const samples = samplesOf({ length }, batchSize);
   for (const node of graph.nodes) {
-    if (node.op === 'input') checkArray(`inputs.${node.name}`, inputs?.[node.name], batchSize, node.shape);
+    if (node.op !== 'input') continue;
+    const type = node.below === undefined ? Float32Array : Int32Array;
+    checkArray(`inputs.${node.name}`, inputs?.[node.name], [samples, ...node.shape], type);
   }
   if (!readsLabels(graph)) return { inputs, dropout };
-  if (labels instanceof Int32Array && labels.length === batchSize) return { inputs, labels, dropout };
-  throw invalid('labels', `an Int32Array of [${batchSize}]`, labels);
+  if (labels instanceof Int32Array && labels.length === samples) return { inputs, labels, dropout };
+  throw invalid('labels', `an Int32Array of [${samples}]`, labels);
 }
 
 /** The gradient as a vjp takes it. */
-function givenGradient({ graph, batchSize }: Program, outputGradient: Float32Array): Float32Array {
+function givenGradient({ graph, batchSize, length }: Program, outputGradient: Float32Array): Float32Array {
   if (!isLoss(graph)) {
-    checkArray('outputGradient', outputGradient, batchSize, graph.nodes[graph.output].shape);
+    const samples = samplesOf({ length }, batchSize);
+    checkArray('outputGradient', outputGradient, [samples, ...graph.nodes[graph.output].shape], Float32Array);
     return outputGradient;
   }
   if (!(outputGradient instanceof Float32Array && outputGradient.length === 1 && outputGradient[0] === 1)) {
@@ -232,7 +243,7 @@ function givenGradient({ graph, batchSize }: Program, outputGradient: Float32Arr
   return new Float32Array(0);
 }
 
-function checkArray(name: string, values: unknown, batchSize: number, shape: Shape): void {
-  if (values instanceof Float32Array && values.length === elementsOf(shape, batchSize)) return;
-  throw invalid(name, `a Float32Array of [${[batchSize, ...shape]}]`, values);
+function checkArray(name: string, values: unknown, shape: Shape, type: typeof Float32Array | typeof Int32Array): void {
+  if (values instanceof type && values.length === elementsOf(shape)) return;
+  throw invalid(name, `a${type === Int32Array ? 'n' : ''} ${type.name} of [${shape}]`, values);
 }

@@ -1,6 +1,6 @@
 // What a kernel has to compute and to move, whatever the backend: the yardstick of its figures.
 
-import type { Graph, Node, Shape } from '../graph/graph.ts';
+import type { Graph, Node, ParameterSpec, RecurrentActivation, RecurrentCellNode } from '../graph/graph.ts';
 import { readsLabels } from '../graph/losses.ts';
 import { elementsOf } from '../graph/shape.ts';
 import { outputLength } from './source.ts';
@@ -27,40 +27,51 @@ export interface KernelWork {
 const bytesPerNumber = 4;
 
 /**
- * Counts a graph's work. FLOPs are those of the nodes as the graph states them, in padding too; a backend that computes
+ * Counts a graph's work on so many samples. FLOPs are those of the nodes as the graph states them, in padding too; a backend that computes
  * something twice does not do more, one that shares equal nodes does not do less. Bytes are those of the graph's own inputs,
  * parameters and output: what lies between its nodes is the backend's affair, so no backend can move less from memory.
  * Running statistics, a few numbers a channel, do not count.
  */
-export function countWork(graph: Graph, batchSize: number): KernelWork {
+export function countWork(graph: Graph, samples: number): KernelWork {
   const flops = graph.nodes.map((node) => flopsOf(graph, node));
-  const total = (pass: 'forward' | 'backward') => batchSize * flops.reduce((sum, node) => sum + node[pass], 0);
-  const sizes = movedNumbers(graph, batchSize);
+  const total = (pass: 'forward' | 'backward') => samples * flops.reduce((sum, node) => sum + node[pass], 0);
+  const sizes = movedNumbers(graph, samples);
   return {
-    forward: { flops: total('forward'), bytes: bytesPerNumber * (sizes.inputs + sizes.parameters + sizes.output) },
+    forward: { flops: total('forward'), bytes: bytesPerNumber * (sizes.inputs + sizes.read + sizes.output) },
     backward: {
       flops: total('backward'),
-      bytes: bytesPerNumber * (sizes.output + sizes.readAgain + sizes.inputs + 2 * sizes.parameters),
+      bytes:
+        bytesPerNumber * (sizes.output + sizes.readAgain + sizes.inputGradients + sizes.factors + sizes.parameters),
     },
   };
 }
 
-function movedNumbers(graph: Graph, batchSize: number) {
+function movedNumbers(graph: Graph, samples: number) {
   const inputs = graph.nodes.filter((node) => node.op === 'input');
-  const sum = (shapes: readonly Shape[], times: number) =>
-    shapes.reduce((elements, shape) => elements + elementsOf(shape, times), 0);
-  const shapesOf = (nodes: readonly Node[]) => nodes.map(({ shape }) => shape);
-  const trained = graph.parameters.filter(({ role }) => role !== 'buffer');
+  const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);
+  const sizesOf = (nodes: readonly Node[]) => sum(nodes.map(({ shape }) => elementsOf(shape, samples)));
+  const trained = graph.parameters.filter(({ role }) => role === 'weight' || role === 'alpha');
+  const isTable = new Set(trained.filter(({ name }) => isLookedUp(graph, name)));
+  const size = ({ shape }: ParameterSpec) => elementsOf(shape);
+  // Of a table that words are only looked up in their rows.
+  const rows = (spec: ParameterSpec) => Math.min(size(spec), samples * (spec.shape[1] ?? 1));
   return {
-    inputs: sum(shapesOf(inputs), batchSize),
-    readAgain: sum(shapesOf(inputs.filter(({ id }) => gradientNeedsValue(graph, id))), batchSize),
-    parameters: sum(
-      trained.map(({ shape }) => shape),
-      1,
-    ),
+    inputs: sizesOf(inputs),
+    readAgain: sizesOf(inputs.filter(({ id }) => gradientNeedsValue(graph, id))),
+    inputGradients: sizesOf(inputs.filter(({ below }) => below === undefined)),
+    read: sum(trained.map((spec) => (isTable.has(spec) ? rows(spec) : size(spec)))),
+    /** Parameters that gradients are products of. */
+    factors: sum(trained.filter((spec) => !isTable.has(spec)).map(size)),
+    parameters: sum(trained.map(size)),
     // A loss against labels also reads one a sample.
-    output: outputLength(graph, batchSize) + (readsLabels(graph) ? batchSize : 0),
+    output: outputLength(graph, samples) + (readsLabels(graph) ? samples : 0),
   };
+}
+
+/** Whether nothing but embeddings reads a parameter. */
+function isLookedUp({ nodes }: Graph, name: string): boolean {
+  const readers = nodes.filter((node) => 'weight' in node && node.weight === name);
+  return readers.length > 0 && readers.every(({ op }) => op === 'embedding');
 }
 
 /** Ops whose gradients do not depend on their input's values. */
@@ -73,6 +84,7 @@ const constantSlope: ReadonlySet<Node['op']> = new Set([
   'dropout',
   'scale',
   'noise',
+  'variationalDropout',
 ]);
 
 /** Whether anything that a node's value leads to needs values for its gradients. */
@@ -133,6 +145,20 @@ function flopsOf(graph: Graph, node: Node): { forward: number; backward: number 
     case 'distillation':
       // Two softmaxes, then a difference and a product; backward the same and quotients.
       return { forward: 10 * input, backward: 16 * input };
+    case 'embedding':
+      return { forward: node.mask === undefined ? 0 : output, backward: output };
+    case 'variationalDropout':
+      return { forward: output, backward: output };
+    case 'recurrentCell':
+      return recurrentFlops(node, output);
+    case 'tiedLinear': {
+      const products = parameterSize(graph, node.weight);
+      return { forward: 2 * products + output, backward: 4 * products + output };
+    }
+    case 'meanSquare':
+      return { forward: 2 * input, backward: 2 * input };
+    case 'slowness':
+      return { forward: 3 * input, backward: 4 * input };
     case 'smoothL1':
       return { forward: 4 * input, backward: 3 * input };
     case 'meanSquaredError':
@@ -149,6 +175,30 @@ function flopsOf(graph: Graph, node: Node): { forward: number; backward: number 
     case 'zero':
       return { forward: 0, backward: 0 };
   }
+}
+
+/** Of an activation and of its slope, an element. */
+const activationFlops: Readonly<Record<RecurrentActivation, number>> = {
+  none: 0,
+  tanh: 3,
+  relu: 1,
+  sigmoid: 3,
+  identity: 0,
+};
+
+/** Products, and what is done with each of their elements: gates, activations, sums, and norms of a searched cell. */
+function recurrentFlops({ weights, edges = [], mixing }: RecurrentCellNode, channels: number) {
+  const nodes = weights.length - 1;
+  const pairs = mixing === undefined ? nodes : (nodes * (nodes + 1)) / 2;
+  const products = (2 + pairs) * 2 * channels * channels;
+  const sum = (activations: readonly RecurrentActivation[], more: number) =>
+    activations.reduce((flops, name) => flops + (name === 'none' ? 0 : activationFlops[name] + more), 0);
+  // A gate takes 3, and a state moves along it in 3 more; a searched edge weighs each activation.
+  const elements =
+    mixing === undefined
+      ? 9 + sum(edges.map(({ activation }) => activation), 6) // biome-ignore format: one term
+      : 9 + pairs * (6 + sum(mixing.candidates, 2)) + 5 * weights.length;
+  return { forward: 2 * products + channels * elements, backward: 4 * products + 2 * channels * elements };
 }
 
 function parameterSize(graph: Graph, name: string): number {

@@ -3,6 +3,8 @@ import type { Device } from '../backend/device.ts';
 import type { ParameterSets } from '../backend/parameter_sets.ts';
 import type { Parameters } from '../backend/parameters.ts';
 import type { Dataset, ImageSet } from '../data/dataset.ts';
+import type { DataKind, RunData } from '../data/run_data.ts';
+import type { Corpus } from '../data/text/corpus.ts';
 import type { Genotype } from '../genotype/genotype.ts';
 import type { Graph, MixingActivation } from '../graph/graph.ts';
 import type { UnreadableImage } from '../load/loader.ts';
@@ -28,7 +30,7 @@ export interface Measure {
   /** Of an epoch: those of one group are told together. Without one a measure is recorded, but in no line. */
   readonly group?: string;
   /** A share is from 0 to 1; a loss that is no longer finite ends the run. */
-  readonly unit: 'share' | 'loss' | 'rate';
+  readonly unit: 'share' | 'loss' | 'rate' | 'perplexity';
   readonly better?: 'lower' | 'higher';
   /** Told by some runs only. */
   readonly optional?: boolean;
@@ -47,7 +49,7 @@ export interface Method<Table extends SettingTable = SettingTable> {
   readonly description: string;
   /** Arguments of command lines that help shows. */
   readonly examples: readonly string[];
-  readonly data: 'images';
+  readonly data: DataKind;
   /** Height and width that image files are brought to where the user names none; 224 when absent. */
   readonly imageSize?: number;
   readonly settings: Table;
@@ -65,7 +67,7 @@ export interface Method<Table extends SettingTable = SettingTable> {
   readPublished?(path: string): Promise<RunOutcomes>;
   readonly measures: readonly Measure[];
   /** What a run works on; nothing is opened on a device yet. Throws ArgumentError or DataError for what it cannot work on. */
-  describe(context: MethodContext<SettingsOf<Table>>): Promise<MethodDescription>;
+  describe(context: MethodContext<SettingsOf<Table>, RunData>): Promise<MethodDescription>;
 }
 
 /** How what a search has found is trained, unless the user says otherwise. */
@@ -78,11 +80,11 @@ export interface UsualTraining {
 }
 
 /** What a run of a method is made from. */
-export interface MethodContext<Values> {
+export interface MethodContext<Values, Data extends RunData = Dataset<ImageSet>> {
   readonly settings: Values;
   readonly seed: number;
   /** As it was loaded. */
-  readonly dataset: Dataset<ImageSet>;
+  readonly dataset: Data;
   /** Where the method has spaces. */
   readonly space: string | SearchSpace;
   /** Where the method needs one. */
@@ -126,8 +128,8 @@ export interface RunOutcomes {
 
 /** What a run works on, before anything lies on a device. */
 export interface MethodDescription {
-  /** The run's images: those that were loaded, or what the run makes of them. */
-  readonly dataset: Dataset<ImageSet>;
+  /** The run's data: those that were loaded, or what the run makes of them. */
+  readonly dataset: RunData;
   /** By name: another space, genotype or image shape changes them. The first one's parameters are those that are counted. */
   readonly graphs: Readonly<Record<string, Graph>>;
   /** Name of the search space. */
@@ -140,9 +142,9 @@ export interface MethodDescription {
   readonly oneCell?: boolean;
   /** What a user should know before it begins, a line each. */
   readonly notices?: readonly string[];
-  /** Images that the weights learn on, and images that they are validated on. */
-  readonly trainImages: number;
-  readonly validationImages: number;
+  /** Images, or words of a text, that the weights learn on, and those that they are validated on. */
+  readonly trainSamples: number;
+  readonly validationSamples: number;
   /** Of a run in stages: the one of a number, as the values of a checkpoint tell; the description is that of the first. */
   stageAt?(index: number, values: RunState['values']): Promise<MethodDescription>;
   /** Lays parameters and images on a device. */
@@ -194,8 +196,10 @@ export interface RunState {
 export interface Stage {
   readonly name: string;
   readonly epochs: number;
-  /** Of each epoch; of a text whose steps differ in length, about. */
+  /** Of each epoch; of the first one where `stepsOf` tells. */
   readonly steps: number;
+  /** Of an epoch of this number, where epochs differ in it. */
+  readonly stepsOf?: (epoch: number) => number;
   /** Of a run with several: cells of its network, and the graph of that. */
   readonly layers?: number;
   readonly graph?: Graph;
@@ -218,7 +222,7 @@ export interface Position {
 
 /** What a step came to. */
 export interface StepReport {
-  /** Images that it took. */
+  /** Images, or words, that it took. */
   readonly samples: number;
   /** By name, those of steps. */
   readonly measures: Readonly<Record<string, number>>;
@@ -226,6 +230,8 @@ export interface StepReport {
   readonly gradientNorm: number;
   /** Whether the epoch ends with it. */
   readonly last: boolean;
+  /** The epoch that the run goes back to, to take it anew from what the method has restored. */
+  readonly backTo?: number;
 }
 
 /** What a search has found so far. */
@@ -271,7 +277,18 @@ export interface MethodResult {
   readonly notices?: readonly string[];
 }
 
-/** A method, with the types of its settings inferred from its table. */
-export function defineMethod<Table extends SettingTable>(method: Method<Table>): Method<Table> {
-  return method;
+/** Data of a kind. */
+type DataOf<Kind extends DataKind> = Kind extends 'text' ? Corpus : Dataset<ImageSet>;
+
+/** A method as it is written down: it is described for data of its kind alone, which is all that it is given. */
+type DefinedMethod<Table extends SettingTable, Kind extends DataKind> = Omit<Method<Table>, 'describe' | 'data'> & {
+  readonly data: Kind;
+  describe(context: MethodContext<SettingsOf<Table>, DataOf<Kind>>): Promise<MethodDescription>;
+};
+
+/** A method, with the types of its settings inferred from its table, and those of its data. */
+export function defineMethod<Table extends SettingTable, Kind extends DataKind>(
+  method: DefinedMethod<Table, Kind>,
+): Method<Table> {
+  return method as Method<Table>;
 }

@@ -135,12 +135,13 @@ export function buildDerivedNetwork(options: DerivedNetworkOptions): Network {
 
 /** The skeleton that is given, or that of the genotype's form. Throws ArgumentError where a genotype's cells are not those of the skeleton. */
 function skeletonFor(genotype: Genotype, given: DerivedNetworkOptions['skeleton']): Skeleton {
-  const cells = genotype.cell === undefined ? 'types' : 'one';
+  const cells = genotype.recurrent !== undefined ? 'recurrent' : genotype.cell === undefined ? 'types' : 'one';
   const skeleton = skeletonOf(given ?? usualSkeleton(genotype));
   if (skeleton.cells === cells) return skeleton;
   const words = {
     types: 'one of normal and reduction cells',
     one: 'one of a single cell, such as |nor_conv_3x3~0|+...,',
+    recurrent: 'one of a recurrent cell, which reads text and no images',
   };
   throw invalid(`the genotype of a ${skeleton.name} network`, words[skeleton.cells], words[cells]);
 }

@@ -14,6 +14,8 @@ export const purposes = {
   dropout: 8,
   imageAugmentation: 9,
   mixup: 10,
+  textLength: 11,
+  recurrentGenotype: 12,
 } as const;
 
 /** The name of a random stream. */

@@ -76,6 +76,10 @@ export interface ReferenceResult {
   readonly buffers: ReadonlyMap<string, Float64Array>;
   /** The hidden state that a recurrent cell leaves. */
   readonly hidden?: Float64Array;
+  /** By recurrent cell: what each of its normalisations took, `[columns, channels]`, in their order. */
+  readonly normalised: ReadonlyMap<number, readonly Float64Array[]>;
+  /** By table of a searched cell: the largest root of a sum of squares of what an element of its gradient adds up. */
+  readonly summed: ReadonlyMap<string, number>;
 }
 
 /** One run: what the forward pass leaves for the backward pass, and what both give. */
@@ -89,6 +93,7 @@ interface Run {
   readonly gradients: Map<string, Float64Array>;
   readonly slopes: Map<number, Float64Array>;
   readonly cells: Map<number, { readonly cell: RecurrentCell; readonly run: CellRun }>;
+  readonly summed: Map<string, number>;
   hidden?: Float64Array;
   loss?: number;
   correct?: number;
@@ -108,6 +113,7 @@ export function runReference(graph: Graph, options: ReferenceOptions): Reference
     gradients: new Map(),
     slopes: new Map(),
     cells: new Map(),
+    summed: new Map(),
     hits: new Map(),
   };
   for (const { name, role } of graph.parameters) {
@@ -132,7 +138,14 @@ export function runReference(graph: Graph, options: ReferenceOptions): Reference
   const inputGradients = Object.fromEntries(
     inputs.map((node) => [node.name, run.slopes.get(node.id) ?? new Float64Array(elements(run, node))]),
   );
-  return { outputs, loss, correct, gradients, inputGradients, buffers, ...(hidden && { hidden }) };
+  const normalised = new Map(
+    [...run.cells].map(([id, { cell, run }]) => [
+      id,
+      cell.normalisation === undefined ? [] : run.steps.flatMap(({ nodes }) => nodes.map(({ raw }) => raw)),
+    ]),
+  );
+  const state = hidden && { hidden };
+  return { outputs, loss, correct, gradients, inputGradients, buffers, normalised, summed: run.summed, ...state };
 }
 
 /** Nodes that neither the output nor anything it needs reads: a mixed node does not read a branch that is left out. */
@@ -641,9 +654,12 @@ function recurrentCellBackward(run: Run, node: RecurrentCellNode, dy: Float64Arr
     accumulateParameter(run, name, gradients.weights[index]);
   });
   if (node.mixing === undefined) return;
+  const { alpha } = node.mixing;
+  const squares = gradients.squares.flat().flatMap((row) => [...row]);
+  run.summed.set(alpha, Math.max(run.summed.get(alpha) ?? 0, Math.sqrt(Math.max(...squares))));
   for (const [row, slopes] of gradients.parts.flat().entries()) {
-    const { shares, isGiven, begin } = cellRow(run, node.mixing.alpha, row);
+    const { shares, isGiven, begin } = cellRow(run, alpha, row);
     const slope = isGiven ? slopes : reference.mixingBackward(shares, slopes, 'softmax');
-    accumulateParameter(run, node.mixing.alpha, slope, begin);
+    accumulateParameter(run, alpha, slope, begin);
   }
 }

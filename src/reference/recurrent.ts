@@ -57,6 +57,8 @@ export interface CellGradients {
   readonly input: Float64Array;
   readonly weights: readonly Float64Array[];
   readonly parts: readonly (readonly Float64Array[])[];
+  /** Sums of the squares of what those of `parts` add up. */
+  readonly squares: readonly (readonly Float64Array[])[];
 }
 
 const first: readonly CellEdge['parts'][number][] = [{ activation: 'tanh', weight: 1 }];
@@ -140,7 +142,8 @@ export function runCellBackward(cell: RecurrentCell, { steps }: CellRun, dy: Flo
   const gradients = {
     input: new Float64Array(dy.length),
     weights: cell.weights.map(({ length }) => new Float64Array(length)),
-    parts: cell.edges.map((edges) => edges.map(({ parts }) => new Float64Array(parts.length))),
+    parts: zeroParts(cell),
+    squares: zeroParts(cell),
   };
   let next: Float64Array = new Float64Array(width);
   for (const [time, step] of [...steps.entries()].reverse()) {
@@ -150,6 +153,10 @@ export function runCellBackward(cell: RecurrentCell, { steps }: CellRun, dy: Flo
     next = hidden;
   }
   return gradients;
+}
+
+function zeroParts({ edges }: RecurrentCell): Float64Array[][] {
+  return edges.map((incoming) => incoming.map(({ parts }) => new Float64Array(parts.length)));
 }
 
 function stepBackward(cell: RecurrentCell, step: Step, dy: Float64Array, gradients: CellGradients) {
@@ -167,6 +174,7 @@ function stepBackward(cell: RecurrentCell, step: Step, dy: Float64Array, gradien
       add(slopes[from], edge.state);
       add(slopes[from], masked(product, cell.hiddenMask));
       add(gradients.parts[node - 1][e], edge.parts);
+      add(gradients.squares[node - 1][e], edge.squares);
     }
   }
   const joined = joinedInputs(cell, step.input, step.hidden);
@@ -190,15 +198,18 @@ function highwayBackward(
   { gate, candidate }: Gates,
   parts: CellEdge['parts'],
   dy: Float64Array,
-): Gates & { readonly state: Float64Array; readonly parts: Float64Array } {
-  const zeros = () => new Float64Array(state.length);
-  const slopes = { state: zeros(), gate: zeros(), candidate: zeros(), parts: new Float64Array(parts.length) };
+): Gates & Readonly<Record<'state' | 'parts' | 'squares', Float64Array>> {
+  const zeros = (length = state.length) => new Float64Array(length);
+  const sums = { parts: zeros(parts.length), squares: zeros(parts.length) };
+  const slopes = { state: zeros(), gate: zeros(), candidate: zeros(), ...sums };
   for (const [k, { activation, weight }] of parts.entries()) {
     if (activation === 'none') continue;
     const { value, slope } = activations[activation];
     for (let i = 0; i < dy.length; i++) {
       const [open, rise] = [logistic(gate[i]), value(candidate[i]) - state[i]];
-      slopes.parts[k] += dy[i] * (state[i] + open * rise);
+      const term = dy[i] * (state[i] + open * rise);
+      slopes.parts[k] += term;
+      slopes.squares[k] += term ** 2;
       slopes.state[i] += dy[i] * weight * (1 - open);
       slopes.gate[i] += dy[i] * weight * rise * open * (1 - open);
       slopes.candidate[i] += dy[i] * weight * open * slope(candidate[i]);

@@ -7,6 +7,7 @@
 
 import type { DistillationNode, Graph, Node } from '../graph/graph.ts';
 import { elementsOf } from '../graph/shape.ts';
+import type { ReferenceResult } from './interpreter.ts';
 
 const roundoff = 2 ** -24;
 const safety = 4;
@@ -18,7 +19,7 @@ export interface ErrorGrowth {
   /** The same on the way to a gradient. */
   readonly backward: number;
   /**
-   * Sum over batch-norm nodes of the largest ratio of a channel's root mean square to its deviation; and over distillations of the largest
+   * Sum over normalisations of the largest ratio of a channel's root mean square to its deviation; and over distillations of the largest
    * exponent, whose rounding is relative to the exponential.
    */
   readonly cancellation: number;
@@ -29,9 +30,14 @@ export function allowedError(magnitude: number, terms: number, cancellation: num
   return safety * (Math.sqrt(terms) + cancellation) * roundoff * magnitude;
 }
 
-/** Absolute error allowed in a tensor of a pass whose exact values are `values`. */
-export function tolerance(values: Float64Array, growth: ErrorGrowth, direction: 'forward' | 'backward'): number {
-  return allowedError(largestMagnitude(values), growth[direction], growth.cancellation);
+/** Absolute error allowed in a tensor of a pass whose exact values are `values`; sums of larger terms, which cancel, err as those. */
+export function tolerance(
+  values: Float64Array,
+  growth: ErrorGrowth,
+  direction: 'forward' | 'backward',
+  terms = 0,
+): number {
+  return allowedError(Math.max(largestMagnitude(values), terms), growth[direction], growth.cancellation);
 }
 
 /** Largest magnitude of an array; 0 when it is empty. */
@@ -39,11 +45,11 @@ export function largestMagnitude(values: Float64Array): number {
   return values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
 }
 
-/** How errors grow through a graph whose nodes gave `outputs`; of sequences the samples are times of so many columns. */
+/** How errors grow through a graph that gave a result; of sequences the samples are times of so many columns. */
 export function errorGrowth(
   graph: Graph,
   batchSize: number,
-  outputs: readonly Float64Array[],
+  { outputs, normalised }: Pick<ReferenceResult, 'outputs' | 'normalised'>,
   columns = batchSize,
 ): ErrorGrowth {
   const growth = { forward: 0, backward: 0, cancellation: 0 };
@@ -52,6 +58,12 @@ export function errorGrowth(
     const terms = summedTerms(graph, node, batchSize, columns);
     growth.forward += terms.forward;
     growth.backward += terms.forward + terms.backward;
+    if (node.op === 'recurrentCell' && node.mixing !== undefined) {
+      const { epsilon } = node.mixing;
+      for (const values of normalised.get(node.id) ?? []) {
+        growth.cancellation += cancellation(values, node.shape, epsilon);
+      }
+    }
     if (node.op === 'distillation') growth.cancellation += exponents(node, outputs);
     if (node.op === 'batchNorm') growth.cancellation += cancellation(outputs[node.inputs[0]], node.shape, node.epsilon);
   }
@@ -92,10 +104,10 @@ function summedTerms(
     case 'tiedLinear':
       return { forward: graph.nodes[node.inputs[0]].shape[0], backward: Math.max(elements, batchSize) };
     case 'recurrentCell': {
-      // One node after another, one time after another; a weight's gradient sums over all of them.
+      // One node after another, one time after another; a weight's gradient sums over all samples, that of alpha over all elements.
       const nodes = node.weights.length;
       const forward = (batchSize / columns) * nodes * (2 * elements + (node.mixing === undefined ? 0 : columns));
-      return { forward, backward: 2 * forward + batchSize };
+      return { forward, backward: 2 * forward + batchSize * (node.mixing === undefined ? 1 : elements) };
     }
     case 'mixed':
       return { forward: node.branches.length, backward: batchSize * elements };

@@ -6,6 +6,7 @@ import {
   type GenotypeCell,
   type GenotypeEdge,
   inputsOf,
+  recurrentCell,
 } from '../genotype/genotype.ts';
 import { checkGenotype } from '../genotype/rules.ts';
 
@@ -20,8 +21,11 @@ const families: readonly (readonly [RegExp, Colours])[] = [
   [/^(sep_conv|dua_sepc)/, { fill: '#dbeafe', line: '#3b82f6' }],
   [/^dil_(conv|sepc)/, { fill: '#ede9fe', line: '#8b5cf6' }],
   [/_pool/, { fill: '#dcfce7', line: '#22a355' }],
-  [/^(skip_connect|none)$/, { fill: '#f3f4f6', line: '#9ca3af' }],
+  [/^(skip_connect|none|identity)$/, { fill: '#f3f4f6', line: '#9ca3af' }],
   [/^(nor_)?conv_/, { fill: '#cffafe', line: '#0891b2' }],
+  [/^tanh$/, { fill: '#dbeafe', line: '#3b82f6' }],
+  [/^relu$/, { fill: '#dcfce7', line: '#22a355' }],
+  [/^sigmoid$/, { fill: '#ede9fe', line: '#8b5cf6' }],
 ];
 const otherColours: Colours = { fill: '#ffedd5', line: '#f97316' };
 
@@ -37,7 +41,7 @@ const grey: Colours = { fill: '#e5e7eb', line: '#6b7280' };
 const pairColours: StateColours = { input: amber, node: grey, output: amber };
 
 /** Those of the published pictures: dark sea green, light blue, pale goldenrod. */
-const tripleColours: StateColours = {
+const publishedColours: StateColours = {
   input: { fill: '#b4eeb4', line: '#4d9a4d' },
   node: { fill: '#add8e6', line: '#4a8ba3' },
   output: { fill: '#eee8aa', line: '#b5a642' },
@@ -50,11 +54,12 @@ const faintWire = '#c3c9d2';
 /**
  * Draws the cells as one Graphviz digraph, left to right: an operation stands as a label on its edge, coloured by family, so
  * that no line crosses it. An isolated node of a cell of triples, which no entry enters, is drawn grey where an entry reads it,
- * and not at all elsewhere. Throws ArgumentError for a faulty genotype.
+ * and not at all elsewhere. Of a recurrent cell the nodes of its concat alone lead to the output. Throws ArgumentError for a faulty genotype.
  */
 export function cellsToDot(genotype: Genotype): string {
   checkGenotype(genotype);
-  const colours = genotype.entries === 'triples' ? tripleColours : pairColours;
+  const isPublished = genotype.entries === 'triples' || genotype.recurrent !== undefined;
+  const colours = isPublished ? publishedColours : pairColours;
   const cells = cellsOf(genotype);
   const keys = cells.map(([key]) => key);
   const lines = [
@@ -64,14 +69,24 @@ export function cellsToDot(genotype: Genotype): string {
     // Clusters stack upwards, so the last comes out on top.
     ...cells.toReversed().flatMap(([key, cell]) => cellLines(key, cell, colours)),
     `{ rank=min; ${keys.flatMap((key) => inputNames(key).map((name) => quote(`${key} ${name}`))).join('; ')} }`,
-    `{ rank=max; ${keys.map((key) => quote(`${key} c_{k}`)).join('; ')} }`,
+    `{ rank=max; ${keys.map((key) => quote(`${key} ${outputName(key)}`)).join('; ')} }`,
   ];
   return `digraph genotype {\n${lines.map((line) => `  ${line}\n`).join('')}}\n`;
 }
 
-/** What a cell of a kind begins with: what the cells before it gave. */
+/** What a cell of a kind begins with: what the cells before it gave, or a word and what the cell gave for the words before it. */
 function inputNames(key: CellKey): readonly string[] {
-  return ['c_{k-2}', 'c_{k-1}'].slice(-inputsOf(key));
+  return key === recurrentCell ? ['x_{t}', 'h_{t-1}'] : ['c_{k-2}', 'c_{k-1}'].slice(-inputsOf(key));
+}
+
+function outputName(key: CellKey): string {
+  return key === recurrentCell ? 'h_{t}' : 'c_{k}';
+}
+
+/** The states of a cell: its inputs, of a recurrent one what both make together, and its nodes. */
+function stateNames(key: CellKey, nodes: number): readonly string[] {
+  if (key === recurrentCell) return Array.from({ length: nodes + 1 }, (_, state) => `${state}`);
+  return [...inputNames(key), ...Array.from({ length: nodes }, (_, node) => `${node}`)];
 }
 
 /** What an edge does, its weight first where it has one: 0.2386 × skip_connect. */
@@ -81,20 +96,25 @@ export function operationText({ operation, weight }: GenotypeEdge): string {
 
 function cellLines(key: CellKey, { nodes, concat }: GenotypeCell, colours: StateColours): string[] {
   const inputs = inputNames(key);
-  const names = [...inputs, ...nodes.keys()].map((state) => quote(`${key} ${state}`));
-  const output = quote(`${key} c_{k}`);
+  const states = stateNames(key, nodes.length);
+  const names = states.map((state) => quote(`${key} ${state}`));
+  const output = quote(`${key} ${outputName(key)}`);
   const sources = new Set(nodes.flat().map(({ input }) => input));
   const lines = [
     `label=<<B>${cellName(key)}</B>>; labeljust=l; fontcolor="${ink}"; style=rounded; color="#e5e7eb"; bgcolor="#fcfcfd"; margin=14`,
-    ...inputs.map((name, state) => `${names[state]} [label="${name}", ${coloured(colours.input)}]`),
-    `${output} [label="c_{k}", ${coloured(colours.output)}]`,
+    ...inputs.map((name) => `${quote(`${key} ${name}`)} [label="${name}", ${coloured(colours.input)}]`),
+    `${output} [label="${outputName(key)}", ${coloured(colours.output)}]`,
   ];
+  const circle = (state: number, colour: Colours) =>
+    `${names[state]} [label="${states[state]}", shape=circle, style=filled, ${coloured(colour)}, margin=0.02]`;
+  if (key === recurrentCell) {
+    lines.push(circle(0, colours.node), ...inputs.map((name) => `${quote(`${key} ${name}`)} -> ${names[0]}`));
+  }
   nodes.forEach((edges, node) => {
     const isIsolated = edges.length === 0;
-    const state = node + inputs.length;
+    const state = node + inputsOf(key);
     if (isIsolated && !sources.has(state)) return;
-    const colour = coloured(isIsolated ? grey : colours.node);
-    lines.push(`${names[state]} [label="${node}", shape=circle, style=filled, ${colour}, margin=0.02]`);
+    lines.push(circle(state, isIsolated ? grey : colours.node));
     edges.forEach((edge, index) => {
       const label = quote(`${key} ${node}.${index}`);
       const family = families.find(([pattern]) => pattern.test(edge.operation))?.[1] ?? otherColours;

@@ -7,7 +7,7 @@ import { fontFamily, rasterise } from './rasterise.ts';
 export type PictureFormat = 'svg' | 'png' | 'dot';
 
 /**
- * Draws both cells of a genotype. Needs neither Graphviz nor fonts on the machine: the layout runs in WebAssembly and PNG
+ * Draws the cells of a genotype. Needs neither Graphviz nor fonts on the machine: the layout runs in WebAssembly and PNG
  * (2 pixels a point, white background) is drawn with fonts of the package. Throws ArgumentError for a faulty genotype or
  * format, BackendError when the PNG renderer has no build for this platform.
  */

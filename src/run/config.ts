@@ -43,12 +43,15 @@ export interface RunConfig {
     readonly colourProfile?: ColourProfile;
     /** Share of the training images that a training is scored on, where it was given. */
     readonly validationPortion?: number;
-    /** [height, width, channels] */
-    readonly imageShape: readonly [number, number, number];
-    readonly classes: number;
+    /** [height, width, channels]; these three of images. */
+    readonly imageShape?: readonly [number, number, number];
+    readonly classes?: number;
     /** Absent where the dataset names none, and in runs of versions that did not record them. */
     readonly classNames?: readonly string[];
-    /** Of the images and labels and of what is done to them; see datasetDigest. */
+    /** Of a text: how many different words it has, and their digest. */
+    readonly words?: number;
+    readonly vocabulary?: string;
+    /** Of the images and labels and of what is done to them, or of the text; see dataDigest. */
     readonly digest: string;
   };
   /** Where the method has spaces; `given` as a dataset is. */
@@ -149,7 +152,7 @@ export function parseConfig(
   if (!isRecord(settings)) return fail('settings', 'an object');
   checkRecordedSettings(method, settings, path);
   if (!isRecord(dataset)) return fail('dataset', 'an object');
-  checkRecordedDataset(dataset, fail);
+  checkRecordedDataset(dataset, method, fail);
   if (!isRecord(graphs) || !Object.values(graphs).every((digest) => typeof digest === 'string')) {
     fail('graphs', 'digests by name');
   }
@@ -158,7 +161,7 @@ export function parseConfig(
     const isWhole = isRecord(before) && typeof before['directory'] === 'string' && isRecord(before['stages']);
     if (!isWhole) fail('before', 'a directory and the outcomes of its stages');
   }
-  if (config['training'] !== undefined) checkRecordedTraining(config['training'], path, methods, fail);
+  if (config['training'] !== undefined) checkRecordedTraining(config['training'], method, path, methods, fail);
   if (method.needs === 'run') {
     const fault = sourceFault(config['source'], methods);
     if (fault !== undefined) fail('source', fault);
@@ -181,6 +184,7 @@ function recordedMethod(command: RunCommand, name: unknown, path: string, method
 
 function checkRecordedDataset(
   dataset: Readonly<Record<string, unknown>>,
+  { data }: Method,
   fail: (field: string, expectation: string) => never,
 ): void {
   checkFields(dataset, { name: 'string', given: 'boolean', digest: 'string' }, (field, type) =>
@@ -192,6 +196,11 @@ function checkRecordedDataset(
   }
   for (const field of ['limit', 'imageSize', 'validationPortion']) {
     if (!['number', 'undefined'].includes(typeof dataset[field])) fail(`dataset.${field}`, 'a number');
+  }
+  if (data === 'text') {
+    if (!isPositiveInteger(dataset['words'])) fail('dataset.words', 'a positive integer');
+    if (typeof dataset['vocabulary'] !== 'string') fail('dataset.vocabulary', 'a digest');
+    return;
   }
   if (!isImageShape(dataset['imageShape'])) fail('dataset.imageShape', 'three positive integers');
   if (!isPositiveInteger(dataset['classes'])) fail('dataset.classes', 'a positive integer');
@@ -229,13 +238,14 @@ function checkRecordedSettings(
 
 function checkRecordedTraining(
   training: unknown,
+  { data }: Method,
   path: string,
   methods: readonly Method[],
   fail: (field: string, expectation: string) => never,
 ): void {
   const { settings, seed, ...others } = isRecord(training) ? training : fail('training', 'an object');
   checkRecordedSettings(
-    trainingMethod(methods),
+    trainingMethod(methods, data),
     isRecord(settings) ? settings : fail('training.settings', 'an object'),
     path,
   );

@@ -2,19 +2,23 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { checkDataset } from '../data/check_dataset.ts';
-import type { ColourProfile, Dataset, ImageSet } from '../data/dataset.ts';
+import type { ColourProfile } from '../data/dataset.ts';
 import { type DatasetName, isInFiles } from '../data/load.ts';
+import { isCorpus, type RunData } from '../data/run_data.ts';
+import { checkCorpus } from '../data/text/check_corpus.ts';
+import type { CorpusName } from '../data/text/corpus.ts';
 import { ArgumentError, FileError, invalid } from '../errors.ts';
 import type { Genotype } from '../genotype/genotype.ts';
 import { checkGenotype } from '../genotype/rules.ts';
 import type { Method, RunCommand, RunOutcomes, UsualTraining } from '../methods/method.ts';
+import { trainingMethod } from '../methods/registry.ts';
 import { checkOptionRules } from '../option_rules.ts';
 import { resolvePreset, type Settings, usualPreset } from '../setting_rules.ts';
 import { skeletons, usualSkeleton } from '../skeleton/skeletons.ts';
 import { type SearchSpace, skeletonNameOf } from '../space/space.ts';
 import type { RecordedSource, RunConfig, TrainingPlan } from './config.ts';
 import { freeRunFiles, openRunDirectory, type RunFiles } from './directory.ts';
-import { type MethodOptions, namedMethod, type RunOptions, rulesOf } from './options.ts';
+import { type MethodOptions, namedMethod, namesOf, type RunOptions, rulesOf } from './options.ts';
 import { readOutcomes } from './outcomes.ts';
 import { runDataset } from './run_dataset.ts';
 import type { Runtime } from './runtime.ts';
@@ -26,7 +30,7 @@ export interface RunDescription {
   readonly method: Method;
   readonly settings: Settings;
   readonly seed: number;
-  readonly dataset: DatasetName | Dataset<ImageSet>;
+  readonly dataset: DatasetName | CorpusName | RunData;
   readonly dataDir?: string;
   /** Of the training images, where the user gave one; `usualLimit` is that of a preset or of the run that goes on. */
   readonly limit?: number;
@@ -90,14 +94,28 @@ export async function describeRun(
   const settings = resolvePreset(method.settings, presets, preset, options.settings);
   checkOwnDataset(options);
   if (needs === 'run') return describeFollowing(method, settings, options, methods);
-  const { dataset = 'mnist', seed = 0, dataDir, limit, colourProfile, validationPortion, out } = options;
+  const {
+    dataset = namesOf[method.data][0] as DatasetName,
+    seed = 0,
+    dataDir,
+    limit,
+    colourProfile,
+    validationPortion,
+    out,
+  } = options;
   return {
     ...{ method, settings, seed, dataset, limit, colourProfile, validationPortion, space, genotype, before, runtime },
     dataDir: dataDir === undefined ? undefined : resolve(dataDir),
     usualLimit: presets[preset].limit,
     imageSize: options.imageSize ?? usualSize(dataset, method),
     training:
-      options.training && planTraining(options.training, usualTraining(method, preset, settings), options, methods),
+      options.training &&
+      planTraining(
+        options.training,
+        usualTraining(method, preset, settings),
+        options,
+        trainingMethod(methods, method.data),
+      ),
     files: out === undefined ? undefined : await freeRunFiles(folder('out', out)),
   };
 }
@@ -152,7 +170,7 @@ function checkFollows(before: RunOutcomes | undefined, space: string | SearchSpa
 
 /** Of image files. */
 function usualSize(dataset: RunDescription['dataset'], { imageSize }: Method): number | undefined {
-  return typeof dataset === 'string' && isInFiles(dataset) ? imageSize : undefined;
+  return typeof dataset === 'string' && isInFiles(dataset as DatasetName) ? imageSize : undefined;
 }
 
 async function describeResumed(
@@ -192,7 +210,8 @@ export function checkOwnDataset(
   options: Pick<RunOptions, 'dataset' | 'dataDir' | 'limit' | 'imageSize' | 'colourProfile'>,
 ): void {
   if (options.dataset === undefined || typeof options.dataset === 'string') return;
-  checkDataset(options.dataset);
+  if (isCorpus(options.dataset)) checkCorpus(options.dataset);
+  else checkDataset(options.dataset);
   for (const name of ['dataDir', 'limit', 'imageSize', 'colourProfile'] as const) {
     if (options[name] !== undefined) throw invalid(name, 'nothing beside a dataset of your own', options[name]);
   }

@@ -23,6 +23,8 @@ export interface RunFiles {
   readonly genotype: string;
   readonly python: string;
   readonly cells: string;
+  /** The words of a text. */
+  readonly vocabulary: string;
 }
 
 /** The paths of a run directory's files. */
@@ -36,6 +38,7 @@ export function runFiles(directory: string): RunFiles {
     genotype: join(directory, 'genotype.json'),
     python: join(directory, 'genotype.txt'),
     cells: join(directory, 'cells.svg'),
+    vocabulary: join(directory, 'vocabulary.json'),
   };
 }
 

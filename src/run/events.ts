@@ -14,13 +14,17 @@ export interface StartEvent {
   readonly dataset: string;
   /** What a user should know of it, such as batches that are missing; one line each. */
   readonly notices: readonly string[];
-  /** Images that the weights learn on. */
-  readonly trainImages: number;
+  /** Images that the weights learn on; these four of images. */
+  readonly trainImages?: number;
   /** Images that a search's alpha learns on, or that a training is tested on; the network is validated on them. */
-  readonly validationImages: number;
+  readonly validationImages?: number;
   /** [height, width, channels] */
-  readonly imageShape: readonly [number, number, number];
-  readonly classes: number;
+  readonly imageShape?: readonly [number, number, number];
+  readonly classes?: number;
+  /** Words that the weights learn on, words that the network is validated on, and how many different ones there are; of a text. */
+  readonly trainWords?: number;
+  readonly validationWords?: number;
+  readonly vocabulary?: number;
   /** Name of the search space. */
   readonly space?: string;
   /** Cells of the network. */
@@ -66,8 +70,9 @@ export interface StepEvent extends StepMeasures {
   /** From 0, within the epoch. */
   readonly step: number;
   readonly steps: number;
-  /** Training images a second, over this step. */
-  readonly imagesPerSecond: number;
+  /** Training images, or words, a second, over this step. */
+  readonly imagesPerSecond?: number;
+  readonly wordsPerSecond?: number;
   /** Estimated seconds until the run ends. */
   readonly secondsLeft: number;
 }

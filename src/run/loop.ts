@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { abortedBy, DivergedError } from '../errors.ts';
 import { writeFileAtomic } from '../io/atomic.ts';
 import { firstNonFinite } from '../learn/finite.ts';
-import type { EpochReport, Measure, Position, Stage, StepReport } from '../methods/method.ts';
+import type { EpochReport, Measure, Method, Position, Stage, StepReport } from '../methods/method.ts';
 import { costOf } from '../report/cost.ts';
 import { inWords } from '../words.ts';
 import { firstPosition, saveCheckpoint } from './checkpoint.ts';
@@ -30,8 +30,7 @@ export async function runToEnd(run: OpenRun, emit: Emit): Promise<void> {
   let stage = await run.running.stage(run.at.stage);
   while (stage !== undefined) {
     while (run.at.epoch < stage.epochs) {
-      await takeEpoch(run, stage, clock, emit);
-      await finishEpoch(run, stage, clock, emit);
+      if (await takeEpoch(run, stage, clock, emit)) await finishEpoch(run, stage, clock, emit);
     }
     await recordOutcome(run, stage);
     await keepStage(run, stage);
@@ -66,10 +65,11 @@ export function stageEvent(index: number, { name, epochs, steps, layers, graph }
   return { type: 'stage', stage: index, name, epochs, steps, ...(layers !== undefined && { layers, parameters }) };
 }
 
-async function takeEpoch(run: OpenRun, stage: Stage, clock: Clock, emit: Emit): Promise<void> {
+/** Gives false where a step sent the run back to the beginning of an epoch. */
+async function takeEpoch(run: OpenRun, stage: Stage, clock: Clock, emit: Emit): Promise<boolean> {
   clock.epochStart = performance.now();
   if (run.at.epoch === 0 && run.at.step === 0) await recordInitial(run);
-  let last = run.at.step >= stage.steps;
+  let last = run.at.step >= stepsOf(stage, run.at.epoch);
   while (!last) {
     await stopIfAborted(run, emit);
     const { event, report } = await takeStep(run, stage, clock);
@@ -77,10 +77,20 @@ async function takeEpoch(run: OpenRun, stage: Stage, clock: Clock, emit: Emit): 
     reportUnreadable(run, emit);
     await record(run, event);
     emit(event);
+    if (report.backTo !== undefined) {
+      run.at = { ...run.at, epoch: report.backTo, step: 0 };
+      return false;
+    }
     if (performance.now() - clock.lastCheckpoint < run.description.runtime.checkpointSeconds * 1000) continue;
     await checkpoint(run, emit);
     clock.lastCheckpoint = performance.now();
   }
+  return true;
+}
+
+/** Steps of an epoch. */
+export function stepsOf({ steps, stepsOf: of }: Stage, epoch: number): number {
+  return of?.(epoch) ?? steps;
 }
 
 /** What a stage begins with; a run that goes on from its first step has cut off what it wrote of this. */
@@ -100,7 +110,8 @@ async function takeStep(
   clock: Clock,
 ): Promise<{ readonly event: StepEvent; readonly report: StepReport }> {
   const { at } = run;
-  const { epochs, steps } = stage;
+  const { epochs } = stage;
+  const steps = stepsOf(stage, at.epoch);
   const began = performance.now();
   const report = await run.running.step(at);
   checkStep(run, report);
@@ -114,11 +125,16 @@ async function takeStep(
     step: at.step,
     steps,
     ...report.measures,
-    imagesPerSecond: (report.samples * 1000) / (now - began),
+    [rateOf(run.description.method)]: (report.samples * 1000) / (now - began),
     secondsLeft: clock.pace.secondsLeft(stage, (epochs - at.epoch) * steps - run.at.step),
   };
   // The measures are what the method says that its events have.
   return { event: event as unknown as StepEvent, report };
+}
+
+/** The name of a step's rate. */
+function rateOf({ data }: Method): keyof StepEvent {
+  return data === 'text' ? 'wordsPerSecond' : 'imagesPerSecond';
 }
 
 async function finishEpoch(run: OpenRun, { name, epochs }: Stage, clock: Clock, emit: Emit): Promise<void> {

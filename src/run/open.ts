@@ -4,8 +4,10 @@ import type { Device } from '../backend/device.ts';
 import { openDevice } from '../backend/open.ts';
 import { emptyClassNotices } from '../data/classes.ts';
 import type { Dataset, ImageSet } from '../data/dataset.ts';
-import { datasetDigest } from '../data/digest.ts';
-import { loadDataset } from '../data/load.ts';
+import { type DatasetName, loadDataset } from '../data/load.ts';
+import { dataDigest, isCorpus, type RunData } from '../data/run_data.ts';
+import { type CorpusName, loadCorpus } from '../data/text/corpus.ts';
+import { writeVocabulary } from '../data/text/vocabulary.ts';
 import { DataError, throwIfAborted } from '../errors.ts';
 import type { Method, MethodDescription, MethodRun, Position, Stage } from '../methods/method.ts';
 import { costOf } from '../report/cost.ts';
@@ -90,33 +92,28 @@ async function openRun(given: RunDescription, methods: readonly Method[], cleanu
 
 function startEvent(
   { files, config, seed, method }: RunDescription,
-  { dataset, graphs, space, notices: own = [], trainImages, validationImages, ...described }: MethodDescription,
+  { dataset, graphs, space, notices: own = [], trainSamples, validationSamples, ...described }: MethodDescription,
   notices: readonly string[],
   { description }: Device,
   stage: Stage,
   { epoch, step }: Position,
 ): StartEvent {
-  const { name, train, test, classes } = dataset;
   const previous = config?.devices.at(-1)?.device;
   const { epochs, steps, layers = described.layers, graph = Object.values(graphs)[0] } = stage;
   return {
     type: 'start',
-    dataset: name,
-    notices: [
-      ...notices,
-      ...own,
-      ...dataset.notices,
-      ...emptyClassNotices(train, dataset, 'training'),
-      ...(method.command === 'train' && test ? emptyClassNotices(test, dataset, 'test') : []),
-    ],
-    imageShape: train.shape,
-    classes,
+    dataset: dataset.name,
+    notices: [...notices, ...own, ...dataset.notices, ...(isCorpus(dataset) ? [] : classNotices(dataset, method))],
+    ...(isCorpus(dataset)
+      ? { trainWords: trainSamples, validationWords: validationSamples, vocabulary: dataset.vocabulary.words.length }
+      : {
+          ...{ imageShape: dataset.train.shape, classes: dataset.classes },
+          ...{ trainImages: trainSamples, validationImages: validationSamples },
+        }),
     run: method.command,
     method: method.name,
     ...(space !== undefined && { space }),
     layers,
-    trainImages,
-    validationImages,
     parameters: costOf(graph).parameters,
     device: description,
     previousDevice: previous === description ? undefined : previous,
@@ -127,6 +124,14 @@ function startEvent(
     directory: files?.directory,
     resumed: config && { epoch, step },
   };
+}
+
+function classNotices(dataset: Dataset<ImageSet>, { command }: Method): string[] {
+  const { train, test } = dataset;
+  return [
+    ...emptyClassNotices(train, dataset, 'training'),
+    ...(command === 'train' && test ? emptyClassNotices(test, dataset, 'test') : []),
+  ];
 }
 
 /** Takes hold of a run that goes on, before anything that takes long. */
@@ -144,12 +149,17 @@ async function holdResumed(
   return { description: { ...description, config: current }, lock };
 }
 
-async function resolveDataset(description: RunDescription): Promise<Dataset<ImageSet>> {
-  const { dataset, dataDir, limit, usualLimit, imageSize, colourProfile, config, runtime } = description;
+async function resolveDataset(description: RunDescription): Promise<RunData> {
+  const { method, dataset, dataDir, limit, usualLimit, imageSize, colourProfile, config, runtime } = description;
   if (typeof dataset !== 'string') return dataset;
   try {
     const { signal } = runtime;
-    return await loadDataset(dataset, { dataDir, limit, usualLimit, imageSize, colourProfile, signal });
+    if (method.data === 'text') {
+      return await loadCorpus(dataset as CorpusName, { dataDir: dataDir ?? '', limit, usualLimit, signal });
+    }
+    return await loadDataset(dataset as DatasetName, {
+      ...{ dataDir, limit, usualLimit, imageSize, colourProfile, signal },
+    });
   } catch (error) {
     const moved = config !== undefined && dataDir !== undefined && !existsSync(dataDir);
     if (!(error instanceof DataError && moved)) throw error;
@@ -166,9 +176,10 @@ async function settleNew(
 ): Promise<Lock | undefined> {
   const { files, config } = description;
   if (files === undefined || config !== undefined) return undefined;
-  const digest = await datasetDigest(described.dataset);
+  const digest = await dataDigest(described.dataset);
   const lock = await beginRun(files, configOf(description, described, device.description, digest));
   cleanup.push(lock.release);
+  if (isCorpus(described.dataset)) await writeVocabulary(files.vocabulary, described.dataset.vocabulary);
   return lock;
 }
 

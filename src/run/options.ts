@@ -1,22 +1,24 @@
 // What runs can be told, by program and by command line alike.
 import { anInteger, isRecord } from '../checks.ts';
-import { type ColourProfile, colourProfiles, type Dataset, type ImageSet } from '../data/dataset.ts';
+import { type ColourProfile, colourProfiles } from '../data/dataset.ts';
 import { type DatasetName, datasetNames } from '../data/load.ts';
+import { type DataKind, isCorpus, type RunData } from '../data/run_data.ts';
 import { aPortion } from '../data/split.ts';
+import { type CorpusName, corpusNames } from '../data/text/corpus.ts';
 import type { Genotype } from '../genotype/genotype.ts';
 import type { Method, RunCommand } from '../methods/method.ts';
-import { methodsOf } from '../methods/registry.ts';
+import { meantMethod, methodsOf } from '../methods/registry.ts';
 import { atLeast, type OptionRule, type OptionRules, record, text, word, wordOr } from '../option_rules.ts';
 import type { SearchSpace } from '../space/space.ts';
 import { type PlaceOptions, placeRules } from './runtime.ts';
 
 /** Options of a run; all have defaults. */
 export interface RunOptions extends PlaceOptions {
-  /** A known dataset's name or images of your own; `mnist` when absent. */
-  readonly dataset?: DatasetName | Dataset<ImageSet>;
+  /** A known dataset's name, or images or a text of your own; `mnist` when absent, of a method for texts `text`. */
+  readonly dataset?: DatasetName | CorpusName | RunData;
   /** Folder of a named dataset's files. */
   readonly dataDir?: string;
-  /** Use only so many training images of a named dataset; the preset's number when absent. */
+  /** Use only so many training images, or words, of a named dataset; the preset's number when absent. */
   readonly limit?: number;
   /** Height and width that the image files of a named dataset are brought to; 224 when absent, 32 for a search. */
   readonly imageSize?: number;
@@ -69,7 +71,7 @@ const aFolder = text('the path of a folder');
 
 /** What options of a run may be; what they mean together is looked at when the run is described. */
 export const runRules: OptionRules<RunOptions> = {
-  dataset: wordOr(datasetNames, 'a dataset of your own'),
+  dataset: wordOr([...datasetNames, ...corpusNames], 'a dataset of your own'),
   dataDir: aFolder,
   limit: anInteger(2),
   imageSize: anInteger(1),
@@ -82,13 +84,20 @@ export const runRules: OptionRules<RunOptions> = {
   snapshotEpochs: anInteger(1),
 };
 
+/** Names of datasets by kind; the first is the default. */
+export const namesOf: Readonly<Record<DataKind, readonly [string, ...string[]]>> = {
+  images: ['mnist', ...datasetNames.filter((name) => name !== 'mnist')],
+  text: ['text', ...corpusNames.filter((name) => name !== 'text')],
+};
+
 /** The rules of a method's options. */
 export function rulesOf(
-  { command, presets, spaces, needs, followsRuns }: Method,
+  { command, data, presets, spaces, needs, followsRuns }: Method,
   among: readonly Method[],
 ): Readonly<Record<string, OptionRule>> {
   return {
     ...runRules,
+    dataset: wordOr(namesOf[data], 'a dataset of your own'),
     ...(command === 'search' && { training: record('options of the training that follows') }),
     ...(command !== 'train' && { method: word(methodsOf(command, among).map(({ name }) => name)) }),
     preset: word(Object.keys(presets)),
@@ -102,13 +111,24 @@ export function rulesOf(
       space: record('a search space'),
     }),
     ...(followsRuns && { from: aFolder }),
-    ...(command === 'train' && { validationPortion: aPortion }),
+    ...(command === 'train' && data === 'images' && { validationPortion: aPortion }),
   };
+}
+
+/** The kind of data that a dataset or a genotype is for, as far as they tell. */
+function kindOfData({ dataset, genotype }: Readonly<Record<string, unknown>>): DataKind | undefined {
+  if (dataset === undefined) return isRecord(genotype) && 'recurrent' in genotype ? 'text' : undefined;
+  if (typeof dataset === 'object' && dataset !== null) return isCorpus(dataset as RunData) ? 'text' : 'images';
+  return dataKindOf(dataset);
+}
+
+/** The kind of data that a dataset of that name is of; undefined for an unknown one. */
+export function dataKindOf(name: unknown): DataKind | undefined {
+  if (corpusNames.some((known) => known === name)) return 'text';
+  return datasetNames.some((known) => known === name) ? 'images' : undefined;
 }
 
 /** The method that options name or leave to the default, before anything of them was checked: its rules say what is wrong. */
 export function namedMethod(command: RunCommand, options: unknown, among: readonly Method[]): Method {
-  const known = methodsOf(command, among);
-  const name = isRecord(options) ? options['method'] : undefined;
-  return known.find((method) => method.name === name) ?? known[0];
+  return meantMethod(command, isRecord(options) ? { ...options, data: kindOfData(options) } : {}, among);
 }

@@ -2,8 +2,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Device } from '../backend/device.ts';
 import type { Dataset, ImageSet } from '../data/dataset.ts';
-import { datasetDigest } from '../data/digest.ts';
 import { listed } from '../data/files.ts';
+import { dataDigest, isCorpus } from '../data/run_data.ts';
+import type { Corpus } from '../data/text/corpus.ts';
 import { FileError } from '../errors.ts';
 import type { MethodDescription, Position } from '../methods/method.ts';
 import { inWords } from '../words.ts';
@@ -14,7 +15,7 @@ import { type RunFiles, writeConfig } from './directory.ts';
 /** What config.json tells of a new run. */
 export function configOf(
   description: RunDescription,
-  { dataset: { classes, classNames, train }, graphs, space: spaceName = '' }: MethodDescription,
+  { dataset, graphs, space: spaceName = '' }: MethodDescription,
   device: string,
   digest: string,
 ): RunConfig {
@@ -29,9 +30,7 @@ export function configOf(
     settings,
     dataset: {
       ...imagesOf(description),
-      imageShape: train.shape,
-      classes,
-      classNames: classNames.length > 0 ? classNames : undefined,
+      ...(isCorpus(dataset) ? wordsIn(dataset) : shownIn(dataset)),
       digest,
     },
     ...(space !== undefined &&
@@ -44,7 +43,15 @@ export function configOf(
   };
 }
 
-/** The images that options ask for. */
+function shownIn({ train, classes, classNames }: Dataset<ImageSet>) {
+  return { imageShape: train.shape, classes, classNames: classNames.length > 0 ? classNames : undefined };
+}
+
+function wordsIn({ vocabulary: { words, digest } }: Corpus) {
+  return { words: words.length, vocabulary: digest };
+}
+
+/** The data that options ask for. */
 function imagesOf(description: RunDescription) {
   const { dataset, dataDir, limit, usualLimit, imageSize, colourProfile, validationPortion } = description;
   const named = typeof dataset === 'string';
@@ -86,13 +93,12 @@ export async function checkResumed(
   { dataset, graphs, space }: MethodDescription,
 ): Promise<void> {
   if (files === undefined || config === undefined) return;
-  if (config.dataset.digest !== (await datasetDigest(dataset))) {
+  if (config.dataset.digest !== (await dataDigest(dataset))) {
     const place = dataDir === undefined ? '' : ` in ${dataDir}`;
-    throw new FileError(
-      `${files.config} expects other images or another normalisation: dataset '${dataset.name}'${place} has changed`,
-    );
+    const what = isCorpus(dataset) ? 'another text' : 'other images or another normalisation';
+    throw new FileError(`${files.config} expects ${what}: dataset '${dataset.name}'${place} has changed`);
   }
-  checkClassNames(config, dataset, files);
+  if (!isCorpus(dataset)) checkClassNames(config, dataset, files);
   for (const [name, digest] of Object.entries(digestsOf(graphs))) {
     if (config.graphs[name] === digest) continue;
     const why = space === undefined ? 'this version builds its genotype otherwise' : `space '${space}' has changed`;

@@ -1,7 +1,9 @@
 // The search whose supernet another run goes on with.
+
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import type { RunData } from '../data/run_data.ts';
 import { ArgumentError, FileError } from '../errors.ts';
 import { exists, fileError } from '../io/file_error.ts';
 import type { Method, MethodContext, SourceRun } from '../methods/method.ts';
@@ -77,7 +79,7 @@ export function sourceRun(
 export async function checkSource(
   { directory, graphs }: Pick<RecordedSource, 'directory' | 'graphs'>,
   source: SourceRun,
-  context: MethodContext<unknown>,
+  context: MethodContext<unknown, RunData>,
 ): Promise<void> {
   const { method, settings, seed, space = '', before } = source;
   const described = await method.describe({ ...context, settings: settings as never, seed, space, before });

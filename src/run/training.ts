@@ -1,9 +1,10 @@
 // The training that follows a search in one run: a run of its own, in a folder within that of the search.
 import { anInteger } from '../checks.ts';
-import type { Dataset, ImageSet } from '../data/dataset.ts';
+import { isCorpus, type RunData } from '../data/run_data.ts';
 import { aPortion } from '../data/split.ts';
 import { ArgumentError, DartsmithError, DataError } from '../errors.ts';
 import type { Genotype } from '../genotype/genotype.ts';
+import { recurrentGenotypes } from '../genotype/published/recurrent.ts';
 import { genotypes } from '../genotype/published.ts';
 import { parseGenotype } from '../genotype/text.ts';
 import type { Method, MethodDescription, UsualTraining } from '../methods/method.ts';
@@ -18,9 +19,8 @@ export function planTraining(
   options: TrainingOptions,
   { preset: usualPreset, settings: usualSettings, seed: usualSeed }: UsualTraining,
   search: Pick<MethodOptions, 'seed' | 'limit' | 'dataset'>,
-  methods: readonly Method[],
+  { settings: table, presets }: Method,
 ): TrainingPlan {
-  const { settings: table, presets } = trainingMethod(methods);
   checkOptionRules('the training (--then)', options, rules(presets));
   const { preset = usualPreset, settings = {}, validationPortion } = options;
   const limit =
@@ -49,15 +49,17 @@ function rules(presets: Method['presets']): OptionRules<TrainingOptions> {
  */
 export async function checkTraining(
   { settings, seed, validationPortion }: TrainingPlan,
-  dataset: Dataset<ImageSet>,
+  dataset: RunData,
   { genotypeCells, oneCell }: MethodDescription,
   methods: readonly Method[],
 ): Promise<void> {
   const any = genotypes['DARTS_V2'];
   const byType: Genotype = genotypeCells === undefined ? any : { cells: Array(genotypeCells).fill(any.normal) };
-  const genotype = oneCell ? parseGenotype('|skip_connect~0|') : byType;
+  const ofImages = oneCell ? parseGenotype('|skip_connect~0|') : byType;
+  const genotype = isCorpus(dataset) ? recurrentGenotypes['DARTS_V2_RNN'] : ofImages;
+  const method = trainingMethod(methods, isCorpus(dataset) ? 'text' : 'images');
   try {
-    await trainingMethod(methods).describe({ settings, seed, dataset, genotype, validationPortion, space: '' });
+    await method.describe({ settings, seed, dataset, genotype, validationPortion, space: '' });
   } catch (error) {
     if (!(error instanceof DartsmithError)) throw error;
     const Kind = error instanceof DataError ? DataError : ArgumentError;

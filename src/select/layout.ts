@@ -1,6 +1,6 @@
 // How tables of architecture parameters lie, as plain data: what a record of numbers needs beside it to be read again.
 import { isRecord } from '../checks.ts';
-import { type CellKey, cellKey, cellTypes, inputsOf, oneCell } from '../genotype/genotype.ts';
+import { type CellKey, cellKey, cellTypes, inputsOf, oneCell, recurrentCell } from '../genotype/genotype.ts';
 import { isOperationName } from '../genotype/rules.ts';
 import type { MixingActivation } from '../graph/graph.ts';
 import { mapValues } from '../map_values.ts';
@@ -105,6 +105,7 @@ export function isLayout(value: unknown): value is AlphaLayout {
   if (
     !isKeys(keys, cellTypes) &&
     !isKeys(keys, [oneCell]) &&
+    !isKeys(keys, [recurrentCell]) &&
     !isKeys(
       keys,
       Array.from(keys, (_, index) => cellKey(index)),

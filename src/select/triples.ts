@@ -1,6 +1,6 @@
 // Genotypes of triples, as the rules with a threshold give them.
 import { ArgumentError } from '../errors.ts';
-import { type Genotype, type GenotypeCell, genotypeOfCells, oneCell } from '../genotype/genotype.ts';
+import { type Genotype, type GenotypeCell, genotypeOfCells, oneCell, recurrentCell } from '../genotype/genotype.ts';
 import { mapValues } from '../map_values.ts';
 import type { RowsByTable } from './alpha.ts';
 import { type Selectable, type WeightedCandidate, type WeightedCell, weightedCells } from './candidates.ts';
@@ -22,10 +22,14 @@ export function genotypeOfTriples(
   return genotypeOfCells(mapValues(weightedCells(supernet, mixing), cellOf), 'triples');
 }
 
-/** Throws ArgumentError for a supernet of one cell: each of its edges keeps one operation, which no threshold may take. */
+/** Throws ArgumentError for a supernet of one cell, or of a recurrent one: each edge or node keeps an operation, which no threshold may take. */
 export function checkTriples({ tables }: Pick<Selectable, 'tables'>): void {
-  if (!(oneCell in tables)) return;
-  throw new ArgumentError(
-    'the rules with a threshold give triples, but a genotype of one cell keeps an operation on every edge: choose the rule darts',
-  );
+  const other =
+    oneCell in tables
+      ? 'a genotype of one cell keeps an operation on every edge'
+      : recurrentCell in tables
+        ? 'every node of a recurrent cell keeps an edge'
+        : undefined;
+  if (other === undefined) return;
+  throw new ArgumentError(`the rules with a threshold give triples, but ${other}: choose the rule darts`);
 }

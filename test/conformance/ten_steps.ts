@@ -17,8 +17,7 @@ export function tenStepSubjects(): Subject[] {
   return orders.map((order): Subject => {
     const prepare = (draw: number) => {
       const graph = graphOf(searchedCase);
-      const { outputs } = referenceOf(prepareGraph(graph, batchSize));
-      const growth = errorGrowth(graph, batchSize, outputs);
+      const growth = errorGrowth(graph, batchSize, referenceOf(prepareGraph(graph, batchSize)));
       const relative = steps * sides * allowedError(1, growth.backward, growth.cancellation);
       const allowed = (direction: Allowed['direction']): Allowed => ({ shape: [], direction, error: { relative } });
       return {

@@ -147,18 +147,18 @@ export function referenceOf(prepared: PreparedCase): ReferenceResult {
 export function expectedTensors(prepared: PreparedCase): Map<string, ExpectedTensor> {
   const { graph, batchSize, columns, states } = prepared;
   const result = referenceOf(prepared);
-  const growth = errorGrowth(graph, batchSize, result.outputs, columns);
+  const growth = errorGrowth(graph, batchSize, result, columns);
   const node = graph.nodes[visibleOutput(graph)];
   const expected = new Map<string, ExpectedTensor>();
-  const put = (name: string, values: Float64Array, shape: Shape, direction: 'forward' | 'backward') =>
-    expected.set(name, { values, shape, tolerance: tolerance(values, growth, direction) });
+  const put = (name: string, values: Float64Array, shape: Shape, direction: 'forward' | 'backward', terms = 0) =>
+    expected.set(name, { values, shape, tolerance: tolerance(values, growth, direction, terms) });
 
   put('output', result.outputs[node.id], [batchSize, ...node.shape], 'forward');
   for (const { name, shape, role } of graph.parameters) {
     const state = name === states?.to ? result.hidden : prepared.parameters.get(name);
     if (role === 'state' && state !== undefined) put(name, state, shape, 'forward');
     const gradient = result.gradients.get(name);
-    if (gradient !== undefined) put(`gradient of ${name}`, gradient, shape, 'backward');
+    if (gradient !== undefined) put(`gradient of ${name}`, gradient, shape, 'backward', result.summed.get(name));
     const buffer = result.buffers.get(name);
     if (buffer !== undefined) put(name, buffer, shape, 'forward');
   }
@@ -245,9 +245,9 @@ export async function evaluateCase(device: Device, prepared: PreparedCase, stati
 /** The output of a case with running statistics. */
 export function expectedEvaluation(prepared: PreparedCase): ExpectedTensor {
   const { graph, batchSize, columns } = prepared;
-  const { outputs } = runReference(graph, { ...prepared, training: false, statistics: 'running' });
-  const values = outputs[graph.output];
-  const growth = errorGrowth(graph, batchSize, outputs, columns);
+  const result = runReference(graph, { ...prepared, training: false, statistics: 'running' });
+  const values = result.outputs[graph.output];
+  const growth = errorGrowth(graph, batchSize, result, columns);
   const shape = [batchSize, ...graph.nodes[graph.output].shape];
   return { values, shape, tolerance: tolerance(values, growth, 'forward') };
 }

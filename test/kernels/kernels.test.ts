@@ -69,7 +69,7 @@ describe.each(instructionSets())('cpu kernels, %s', (instructionSet) => {
     });
   });
 
-  describe.each(['batchNorm', 'mixed'] as const)('%s without gradients', (op) => {
+  describe.each(['batchNorm', 'mixed', 'recurrentCell'] as const)('%s without gradients', (op) => {
     const ofTraining = caseTables[op].filter(({ statistics }) => statistics === undefined);
     const cases = ofTraining.map((kernelCase) => [kernelCase.name, kernelCase] as const);
 

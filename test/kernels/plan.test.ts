@@ -7,7 +7,7 @@ import type { Parameters } from '../../src/backend/parameters.ts';
 import { ArgumentError } from '../../src/errors.ts';
 import { type BranchBuilder, GraphBuilder } from '../../src/graph/builder.ts';
 import type { Graph } from '../../src/graph/graph.ts';
-import { runReference } from '../../src/reference/interpreter.ts';
+import { type ReferenceResult, runReference } from '../../src/reference/interpreter.ts';
 import { errorGrowth, tolerance } from '../../src/reference/tolerance.ts';
 import { depthwiseSeparable, pooling } from '../helpers/candidates.ts';
 import { expectClose, expectSameBits } from '../helpers/compare.ts';
@@ -103,24 +103,24 @@ describe('evaluation', () => {
 describe('reading', () => {
   /** A zero that only mixed nodes take is never written: it has no output to read. */
   const readable = graph.nodes.filter(({ op }) => op !== 'zero' && op !== 'softmaxCrossEntropy').map(({ id }) => id);
-  const { outputs } = referenceOf(prepared);
+  const trained = referenceOf(prepared);
 
-  function expectReference(outcome: Outcome, id: number, reference: readonly Float64Array[] = outputs): void {
+  function expectReference(outcome: Outcome, id: number, reference: ReferenceResult = trained): void {
     const { op, shape } = graph.nodes[id];
     const growth = errorGrowth(graph, batchSize, reference);
     const comparison = {
       name: `${op} at node ${id}`,
-      tolerance: tolerance(reference[id], growth, 'forward'),
+      tolerance: tolerance(reference.outputs[id], growth, 'forward'),
       shape: [batchSize, ...shape],
     };
-    expectClose(outcome.outputs?.get(id) ?? new Float32Array(0), reference[id], comparison);
+    expectClose(outcome.outputs?.get(id) ?? new Float32Array(0), reference.outputs[id], comparison);
   }
 
   it.each(['batch', 'running'] as const)('gives any node of an evaluation with %s statistics', async (statistics) => {
     const outcome = await program.evaluate({ batch, statistics, read: readable });
     expect(outcome.outputs?.size).toBe(readable.length);
     const reference = runReference(graph, { ...prepared, training: statistics === 'batch' });
-    for (const id of readable) expectReference(outcome, id, reference.outputs);
+    for (const id of readable) expectReference(outcome, id, reference);
   });
 
   it.each(['weights', 'alpha', 'both'] as const)('gives any node of a pass for %s', async (target) => {

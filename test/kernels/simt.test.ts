@@ -48,7 +48,7 @@ describe.each(ops)('%s on simt', (op) => {
   });
 });
 
-describe.each(['batchNorm', 'mixed'] as const)('%s without gradients on simt', (op) => {
+describe.each(['batchNorm', 'mixed', 'recurrentCell'] as const)('%s without gradients on simt', (op) => {
   const ofTraining = caseTables[op].filter(({ statistics }) => statistics === undefined);
   const cases = ofTraining.map((kernelCase) => [kernelCase.name, kernelCase] as const);
 

@@ -240,7 +240,7 @@ function decisionOf({ search: { tables } }: CyclicNetworks, genotype: Genotype):
 async function networkChecksums(parameters: Parameters, weights: string, buffers: string): Promise<Tensors> {
   const tensors = { weight: new Map<string, TorchTensor>(), buffer: new Map<string, TorchTensor>() };
   for (const [name, { spec }] of parameters.map.places) {
-    if (spec.role === 'alpha') continue;
+    if (spec.role === 'alpha' || spec.role === 'state') continue;
     tensors[spec.role].set(theirName(name), toTorch(await parameters.get(name), spec.layout));
   }
   return new Map([...checksums(weights, tensors.weight), ...checksums(buffers, tensors.buffer)]);

@@ -26,7 +26,7 @@ export const supernet = buildSupernet({
   layers: network.layers,
 });
 
-type LabelledBatch = Required<Omit<DirectBatch, 'dropout'>>;
+type LabelledBatch = Required<Pick<DirectBatch, 'inputs' | 'labels'>>;
 
 /** What both sides start from: arenas in our layout, and two batches. */
 export interface Given {

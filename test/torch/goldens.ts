@@ -167,12 +167,15 @@ export function draw(name: string, count: number): Float64Array {
 }
 
 /** Arenas in our layout that hold what PyTorch's side starts from as well. */
-export function drawArenas(map: ParameterMap): Record<'weights' | 'buffers' | 'alpha' | 'momentum', Float32Array> {
+export function drawArenas(
+  map: ParameterMap,
+): Record<'weights' | 'buffers' | 'alpha' | 'momentum' | 'states', Float32Array> {
   const arenas = {
     weights: new Float32Array(map.totals.weight),
     buffers: new Float32Array(map.totals.buffer),
     alpha: new Float32Array(map.totals.alpha),
     momentum: new Float32Array(map.totals.weight),
+    states: new Float32Array(map.totals.state),
   };
   for (const [name, place] of map.places) {
     const { spec, offset, size } = place;
@@ -221,7 +224,7 @@ export function drawBytes(name: string, size: number): { images: Uint8Array; lab
 }
 
 /** The same batch, normalised to [-1, 1). */
-export function drawBatch(name: string, size: number): Required<Omit<DirectBatch, 'dropout'>> {
+export function drawBatch(name: string, size: number): Required<Pick<DirectBatch, 'inputs' | 'labels'>> {
   const { images, labels } = drawBytes(name, size);
   return { inputs: { images: Float32Array.from(images, (byte) => (byte / 255 - 0.5) / 0.5) }, labels };
 }

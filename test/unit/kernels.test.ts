@@ -59,7 +59,7 @@ describe('openKernel', () => {
     expect(kernel.outputShape).toEqual([3, 2, 4]);
     const outputGradient = draw(3 * 3 * 2 * 4, 2);
     const expected = await referenceOf(kernel, outputGradient);
-    const growth = errorGrowth(kernel.graph, kernel.batchSize, expected.outputs);
+    const growth = errorGrowth(kernel.graph, kernel.batchSize, expected);
     const close = (name: string, actual: Float32Array, values: Float64Array, direction: 'forward' | 'backward') =>
       expectClose(actual, values, { name, tolerance: tolerance(values, growth, direction) });
 

@@ -46,7 +46,9 @@ function subjects({ precisions }: Context, shape: BatchShape, chosen: readonly P
     variantsOf(name, shape).flatMap((definition) =>
       chosen.map((precision) => {
         const title = `${definition.name}, ${shapeName(shape)}, ${precision}`;
-        return { title, definition, batchSize: shape[0], precision };
+        // The statistics of a searched cell want columns.
+        const batchSize = definition.length === undefined ? shape[0] : Math.max(4, shape[0]);
+        return { title, definition, batchSize, precision };
       }),
     ),
   );
@@ -110,7 +112,7 @@ async function gradients(
   precision: Precision,
 ) {
   using kernel = await openKernel(device, { ...definition, batchSize, precision });
-  const { inputs, outputGradient, labels, dropout } = drawBatch(kernel.graph, batchSize, 0);
+  const { inputs, outputGradient, labels, dropout } = drawBatch(kernel.graph, kernel.samples, 0);
   const result = await kernel.backward(inputs, outputGradient, { labels, dropout });
   return { graph: kernel.graph, tensors: byName(result) };
 }

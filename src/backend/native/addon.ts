@@ -23,6 +23,7 @@ export interface NativeOutcome {
   readonly correct?: number;
   readonly terms?: readonly number[];
   readonly gradientNorm?: number;
+  readonly directionNorm?: number;
   readonly penalty?: number;
   readonly outputs: readonly (readonly [number, Float32Array])[];
   readonly inputGradients: readonly (readonly [number, Float32Array])[];

@@ -233,12 +233,13 @@ class NativeProgram extends CommandProgram {
 }
 
 function readOutcome(outcome: NativeOutcome, command: Command): Outcome {
-  const { loss, terms, correct, gradientNorm, penalty, profile } = outcome;
+  const { loss, terms, correct, gradientNorm, directionNorm, penalty, profile } = outcome;
   const result: { -readonly [K in keyof Outcome]: Outcome[K] } = {
     loss,
     terms,
     correct,
     gradientNorm,
+    directionNorm,
     penalty,
     profile,
   };

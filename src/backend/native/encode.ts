@@ -225,7 +225,16 @@ export function encodeCommand(command: Command, handles: Handles): object {
     const train = encodeBatch(command.train, program, handles);
     const validation = encodeBatch(command.validation, program, handles);
     const mixing = encodeMixing(command.mixing, program.parameters.map);
-    return { ...command, ...common, train, validation, mixing, radius: command.radius ?? 0.01 };
+    const perturbed = command.perturbed?.map((dropout) => encodeBatch({ ...command.train, dropout }, program, handles));
+    const { radius = 0.01, maxNorm = Number.POSITIVE_INFINITY, unclamped = false } = command;
+    const still = command.still && encodeRanges(weightRanges(program.parameters.map, command.still));
+    return {
+      ...command,
+      ...common,
+      ...{ train, validation, mixing, radius, maxNorm, unclamped },
+      still: still ?? [],
+      perturbed: perturbed ?? [],
+    };
   }
   const pass = {
     ...common,

@@ -6,7 +6,7 @@ import type { Graph } from '../../graph/graph.ts';
 import { elementsOf } from '../../graph/shape.ts';
 import { inSlices } from '../../slices.ts';
 import { Belongings } from '../belongings.ts';
-import { isGathered } from '../check_batch.ts';
+import { isGathered, samplesOf } from '../check_batch.ts';
 import { checkCommands, checkExecuteOptions } from '../check_commands.ts';
 import { checkCompile, checkedParameters } from '../check_compile.ts';
 import { copiedParts } from '../copied_parts.ts';
@@ -187,16 +187,18 @@ class TfjsDevice implements Device {
       case 'penalty':
         return { penalty: penalise(this.#arenasOf(command.parameters), command) };
       case 'hypergradient': {
-        const { program, train, validation, mixing } = command;
+        const { program, train, validation, mixing, perturbed } = command;
         const pass = (batch: Batch, weights: boolean, alpha: boolean, statistics: PassOptions['statistics']) =>
           this.#pass(program, batch, { statistics, gradients: { weights, alpha, inputs: false }, mixing, signal });
         const passes = {
           trainWeights: () => pass(train, true, false, 'moving'),
           validation: () => pass(validation, true, true, 'batch'),
-          trainAlpha: () => pass(train, false, true, 'moving'),
+          trainAlpha: (which: 0 | 1) =>
+            pass(perturbed === undefined ? train : { ...train, dropout: perturbed[which] }, false, true, 'moving'),
         };
-        const { loss, terms, correct } = hypergradient(this.#arenasOf(program.parameters), command, passes);
-        return { loss, ...(terms && { terms }), correct };
+        const outcome = hypergradient(this.#arenasOf(program.parameters), command, passes);
+        const { loss, terms, correct, gradientNorm, directionNorm } = outcome;
+        return { loss, ...(terms && { terms }), correct, gradientNorm, directionNorm };
       }
       case 'evaluate': {
         const { program, batch, statistics, mixing, read, profile } = command;
@@ -225,7 +227,7 @@ class TfjsDevice implements Device {
         const { inputGradients, ...outcome } = this.#pass(program, batch, options);
         const filled = program.graph.nodes.flatMap((node) => {
           if (node.op !== 'input') return [];
-          const zeros = () => new Float32Array(elementsOf(node.shape, program.batchSize));
+          const zeros = () => new Float32Array(elementsOf(node.shape, samplesIn(batch, program)));
           return [[node.name, inputGradients[node.name] ?? zeros()] as const];
         });
         return { ...outcomeOf({ ...outcome, inputGradients }), inputGradients: Object.fromEntries(filled) };
@@ -240,8 +242,9 @@ class TfjsDevice implements Device {
       readonly read?: readonly number[];
     },
   ): PassResult {
-    const { graph, batchSize, parameters } = program;
+    const { graph, parameters, length } = program;
     const { inputs, labels, mixed } = this.#inputs(graph, batch);
+    const batchSize = samplesIn(batch, program);
     const { read = [] } = options;
     return runPass({
       ...options,
@@ -250,16 +253,18 @@ class TfjsDevice implements Device {
       map: parameters.map,
       arenas: this.#arenasOf(parameters),
       batchSize,
+      columns: length === undefined ? batchSize : program.batchSize,
       inputs,
       labels,
       mixed,
       dropout: batch.dropout,
+      hidden: isGathered(batch) ? undefined : batch.hidden,
       read,
     });
   }
 
   /** Tensors of a batch by input node. */
-  #inputs(graph: Graph, batch: Batch) {
+  #inputs(graph: Graph, batch: Batch): Pick<PassOptions, 'inputs' | 'labels' | 'mixed'> {
     if (!isGathered(batch)) return { inputs: batch.inputs, labels: batch.labels, mixed: undefined };
     const arrays = imagesOf(this.#belongings.of('dataset', batch.dataset));
     const { images, labels, mixed } = gatherBatch(arrays, batch.indices, batch.augmentation);
@@ -275,6 +280,10 @@ class TfjsDevice implements Device {
 function imagesOf({ arrays }: HostImages): ImageArrays {
   if (arrays === undefined) throw new BackendError('the dataset was disposed of');
   return arrays;
+}
+
+function samplesIn(batch: Batch, program: Program): number {
+  return isGathered(batch) ? program.batchSize : samplesOf('batch.inputs', batch.inputs, program);
 }
 
 function refuseProfile(profile: boolean | undefined): void {
@@ -323,7 +332,8 @@ class HostStore implements ParameterStore {
 class TfjsProgram extends CommandProgram {
   /** What the nodes' outputs take; gradients as much again. TensorFlow.js plans nothing. */
   async memory(): Promise<ProgramMemory> {
-    const elements = this.graph.nodes.reduce((sum, { shape }) => sum + elementsOf(shape, this.batchSize), 0);
+    const samples = this.batchSize * (this.length ?? 1);
+    const elements = this.graph.nodes.reduce((sum, { shape }) => sum + elementsOf(shape, samples), 0);
     const evaluate = 4 * elements;
     return { evaluate, weights: 2 * evaluate, alpha: 2 * evaluate, both: 2 * evaluate };
   }

@@ -1,6 +1,6 @@
 // Each node of a graph as TensorFlow.js has it. What it lacks is composed of what it has, so that its own autodiff gives every
 // gradient: windows are padded beforehand, dense convolutions are products of matrices.
-import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs';
+import type { Tensor, Tensor2D, Tensor4D } from '@tensorflow/tfjs';
 import { BackendError } from '../../errors.ts';
 import type {
   AvgPoolNode,
@@ -11,35 +11,12 @@ import type {
   Node,
   Pair,
 } from '../../graph/graph.ts';
+import { normalise } from './normalise.ts';
+import { recurrentCell } from './recurrent.ts';
+import { embedding, slowness, tiedLinear, variationalDropout } from './sequences.ts';
+import type { Surroundings } from './surroundings.ts';
 import type { Tf } from './tf.ts';
 import { spread, tapOf } from './windows.ts';
-
-/** Statistics of one batch normalisation over a batch. */
-export interface BatchStatistics {
-  readonly mean: Tensor1D;
-  readonly variance: Tensor1D;
-}
-
-/** What nodes compute with beside their inputs. */
-export interface Surroundings {
-  readonly tf: Tf;
-  parameter(name: string): Tensor;
-  /** Of a mixed node's branches, in order; undefined for those that do not count. */
-  mixing(node: Extract<Node, { op: 'mixed' }>): readonly (Tensor | undefined)[];
-  input(name: string): Tensor;
-  /** One-hot labels of so many classes. */
-  labels(classes: number): Tensor | undefined;
-  readonly batchSize: number;
-  /** A copy that gradients do not flow through. */
-  detach(x: Tensor): Tensor;
-  /** Statistics that are given, by batch norm; without them the batch's own are taken and told to `measured`. */
-  running(node: BatchNormNode): BatchStatistics | undefined;
-  measured(node: BatchNormNode, statistics: BatchStatistics): void;
-  /** What a dropout multiplies its input by; undefined where nothing is dropped. */
-  mask(node: Extract<Node, { op: 'dropout' }>): Tensor | undefined;
-  /** What a noise node adds; undefined where nothing is added. */
-  noise(node: Extract<Node, { op: 'noise' }>): Tensor | undefined;
-}
 
 /** The value of a node; `outputs` holds those of earlier ones, undefined for branches that are left out. */
 export function runNode(node: Node, outputs: readonly (Tensor | undefined)[], around: Surroundings): Tensor {
@@ -104,6 +81,18 @@ export function runNode(node: Node, outputs: readonly (Tensor | undefined)[], ar
       return tf.mean(tf.square(tf.sub(x, inputs[1])), 1);
     case 'cosineDistance':
       return cosineDistance(tf, x, inputs[1]);
+    case 'embedding':
+      return embedding(around, x, node);
+    case 'variationalDropout':
+      return variationalDropout(around, x, node.mask);
+    case 'recurrentCell':
+      return recurrentCell(around, x, node);
+    case 'tiedLinear':
+      return tiedLinear(around, x, node);
+    case 'meanSquare':
+      return tf.mean(tf.square(x), 1);
+    case 'slowness':
+      return slowness(around, x);
     case 'lossSum':
       return tf.addN(inputs.map((loss, i) => tf.mul(loss, node.weights[i])));
     case 'softmaxCrossEntropy': {
@@ -158,26 +147,9 @@ function avgPool(tf: Tf, x: Tensor4D, node: AvgPoolNode): Tensor {
   return tf.div(pool(x), pool(tf.ones([1, height, width, 1])));
 }
 
-/** Axis after axis: WebAssembly sums in float32, and short sums lose less. */
-function meanOfChannels(tf: Tf, x: Tensor): Tensor1D {
-  let mean = x;
-  while (mean.shape.length > 1) mean = tf.mean(mean, mean.shape.length - 2);
-  return mean as Tensor1D;
-}
-
 function batchNorm(around: Surroundings, x: Tensor, node: BatchNormNode): Tensor {
   const { tf } = around;
-  let statistics = around.running(node);
-  let centred: Tensor;
-  if (statistics === undefined) {
-    const mean = meanOfChannels(tf, x);
-    centred = tf.sub(x, mean);
-    statistics = { mean, variance: meanOfChannels(tf, tf.square(centred)) };
-    around.measured(node, statistics);
-  } else {
-    centred = tf.sub(x, statistics.mean);
-  }
-  const normalised = tf.mul(centred, tf.rsqrt(tf.add(statistics.variance, node.epsilon)));
+  const normalised = normalise(around, x, node);
   if (node.scale === undefined || node.shift === undefined) return normalised;
   return tf.add(tf.mul(normalised, around.parameter(node.scale)), around.parameter(node.shift));
 }

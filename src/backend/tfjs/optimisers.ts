@@ -101,33 +101,41 @@ export interface HypergradientPasses {
   trainWeights(): void;
   /** Both gradients of the validation batch at w'; running statistics stay. Gives its loss and hits. */
   validation(): { loss?: number; terms?: readonly number[]; correct?: number };
-  /** ∇α of the training batch. */
-  trainAlpha(): void;
+  /** ∇α of the training batch, of what is drawn at w + εv (0) or at w - εv (1). */
+  trainAlpha(which: 0 | 1): void;
 }
 
 /** The weights keep their bits whatever happens. */
 export function hypergradient(arenas: Arenas, command: HypergradientCommand, passes: HypergradientPasses) {
   const { weights, momentum, weightGradients, alphaGradients } = arenas;
-  const { learningRate, momentum: rate, weightDecay, radius = 0.01 } = command;
+  const { learningRate, momentum: rate, weightDecay, radius = 0.01, still } = command;
+  const { maxNorm = Number.POSITIVE_INFINITY, unclamped = false } = command;
   const kept = weights.slice();
   try {
     passes.trainWeights();
+    const gradientNorm = normOf(weightGradients);
+    const clip = clipFactor(gradientNorm, maxNorm);
     for (let i = 0; i < weights.length; i++) {
-      weights[i] = kept[i] - learningRate * (rate * momentum[i] + weightGradients[i] + weightDecay * kept[i]);
+      weights[i] = kept[i] - learningRate * (rate * momentum[i] + clip * weightGradients[i] + weightDecay * kept[i]);
+    }
+    for (const { offset, size } of still === undefined ? [] : weightRanges(command.program.parameters.map, still)) {
+      weights.set(kept.subarray(offset, offset + size), offset);
     }
     const outcome = passes.validation();
     const [direction, direct] = [weightGradients.slice(), alphaGradients.slice()];
     const norm = normOf(direction);
-    const perturbed = (sign: number) => {
+    const perturbed = (sign: 1 | -1) => {
       const factor = norm > 0 ? Math.fround((sign * radius) / norm) : 0;
       for (let i = 0; i < weights.length; i++) weights[i] = kept[i] + factor * direction[i];
-      passes.trainAlpha();
+      passes.trainAlpha(sign === 1 ? 0 : 1);
       return alphaGradients.slice();
     };
     const [plus, minus] = [perturbed(1), perturbed(-1)];
-    const factor = norm > 0 ? Math.fround((learningRate * norm) / (2 * radius)) : 0;
+    const coefficient = unclamped ? maxNorm / (gradientNorm + 1e-6) : clip;
+    const clippedNorm = norm * clipFactor(norm, maxNorm);
+    const factor = norm > 0 ? Math.fround((learningRate * coefficient * clippedNorm) / (2 * radius)) : 0;
     for (let i = 0; i < direct.length; i++) alphaGradients[i] = direct[i] - factor * Math.fround(plus[i] - minus[i]);
-    return outcome;
+    return { ...outcome, gradientNorm, directionNorm: norm };
   } finally {
     weights.set(kept);
   }

@@ -1,9 +1,8 @@
 // One pass over a graph: forward, and TensorFlow.js's own gradients of the output.
 
-import type { Tensor } from '@tensorflow/tfjs';
+import type { Tensor, Tensor1D } from '@tensorflow/tfjs';
 import { BackendError, throwIfAborted } from '../../errors.ts';
 import {
-  type BatchNormNode,
   type DropoutNode,
   defaultGroup,
   type Graph,
@@ -11,15 +10,18 @@ import {
   type Node,
   type NoiseNode,
   type ParameterSpec,
+  type SequenceMask,
 } from '../../graph/graph.ts';
 import { crossEntropiesOf, isLossNode } from '../../graph/losses.ts';
 import { elementsOf } from '../../graph/shape.ts';
-import { integers, normal, randomBlock } from '../../random/philox.ts';
-import type { DropoutDraw, Mixing, PassStatistics } from '../device.ts';
+import { integers, normal, randomBlock, type StreamKey } from '../../random/philox.ts';
+import type { DirectBatch, DropoutDraw, HiddenStates, Mixing, PassStatistics } from '../device.ts';
 import { givenRows } from '../mixing_rows.ts';
 import { type Arena, type ParameterMap, valueArenas } from '../parameter_map.ts';
 import type { MixedLabels } from './gather.ts';
-import { runNode, type Surroundings } from './operations.ts';
+import { runNode } from './operations.ts';
+import { cellParameters } from './recurrent.ts';
+import type { BatchStatistics, Norm, Surroundings } from './surroundings.ts';
 import type { Tf } from './tf.ts';
 
 /** A parameter's arenas on the host. */
@@ -31,9 +33,13 @@ export interface PassOptions {
   readonly graph: Graph;
   readonly map: ParameterMap;
   readonly arenas: Arenas;
+  /** Samples; of sequences times · columns. */
   readonly batchSize: number;
+  /** Of sequences; the samples where they are no times. */
+  readonly columns: number;
   /** By input node's name, `[batch, ...shape]`. */
-  readonly inputs: Readonly<Record<string, Float32Array>>;
+  readonly inputs: DirectBatch['inputs'];
+  readonly hidden?: HiddenStates;
   readonly labels?: Int32Array;
   readonly mixed?: MixedLabels;
   readonly dropout?: DropoutDraw;
@@ -65,6 +71,18 @@ export interface PassResult {
   readonly inputGradients: Readonly<Record<string, Float32Array>>;
 }
 
+/** What is dropped, 0, and what is kept and made up for it: the native backends' draws. */
+function drawnMask(stream: StreamKey, rate: number, elements: number): Float32Array {
+  const mask = new Float32Array(elements);
+  for (let first = 0; first < elements; first += 4) {
+    const block = randomBlock(stream, first / 4);
+    for (let i = first; i < Math.min(first + 4, elements); i++) {
+      mask[i] = block[i - first] < Math.floor(rate * 2 ** 32) ? 0 : 1 / (1 - rate);
+    }
+  }
+  return mask;
+}
+
 /** Something that is differentiated by: a parameter, given mixing weights, or an input. */
 interface Source {
   readonly kind: 'weight' | 'alpha' | 'input';
@@ -94,7 +112,8 @@ class Pass {
   readonly #given: GivenWeights;
   readonly #values = new Map<string, Tensor>();
   readonly #inputs = new Map<string, Tensor>();
-  readonly #measured: { node: BatchNormNode; mean: Tensor; variance: Tensor }[] = [];
+  readonly #measured: (BatchStatistics & { norm: Norm; count: number })[] = [];
+  #hidden: Tensor | undefined;
   readonly #read = new Map<number, Tensor>();
 
   constructor(options: PassOptions, kept: Tensor[]) {
@@ -114,6 +133,7 @@ class Pass {
     else if (sources.length === 0) this.#forward();
     else this.#differentiate(sources);
     if (this.#options.statistics === 'moving') this.#moveStatistics();
+    this.#handStateOn();
     const output = graph.nodes[graph.output];
     const reads = new Map(this.#options.read.map((id) => [id, this.#outputOf(id)] as const));
     return {
@@ -135,7 +155,8 @@ class Pass {
     }
     for (const node of graph.nodes) {
       if (node.op !== 'input') continue;
-      this.#inputs.set(node.name, tf.tensor(inputs[node.name].slice(), [batchSize, ...node.shape], 'float32'));
+      const type = node.below === undefined ? 'float32' : 'int32';
+      this.#inputs.set(node.name, tf.tensor(inputs[node.name].slice(), [batchSize, ...node.shape], type));
     }
   }
 
@@ -165,7 +186,7 @@ class Pass {
     if (!gradients.inputs) return sources;
     const reachable = readNodes(graph, this.#needed, map, this.#given);
     for (const node of graph.nodes) {
-      if (node.op !== 'input' || !reachable.has(node.id)) continue;
+      if (node.op !== 'input' || node.below !== undefined || !reachable.has(node.id)) continue;
       sources.push({ kind: 'input', name: node.name, tensor: this.#inputs.get(node.name) as Tensor });
     }
     return sources;
@@ -201,32 +222,37 @@ class Pass {
     return read.includes(id) || told.includes(id) || id === graph.output;
   }
 
-  #keep(tensor: Tensor): Tensor {
-    const kept = this.#options.tf.keep(tensor.clone());
+  #keep<T extends Tensor>(tensor: T): T {
+    const kept = this.#options.tf.keep(tensor.clone()) as T;
     this.#kept.push(kept);
     return kept;
   }
 
   #surroundings(): Surroundings {
-    const { tf, batchSize, statistics } = this.#options;
+    const { tf, batchSize, columns, statistics, hidden } = this.#options;
     return {
-      tf,
-      batchSize,
+      ...{ tf, batchSize, columns },
       labels: (classes) => this.#oneHot(classes),
       detach: (x) => this.#detach(x),
       parameter: (name) => this.#value(name),
       input: (name) => this.#inputs.get(name) as Tensor,
       mixing: (node) => this.#mixing(node),
+      row: (row) => this.#row(row).map((weight) => weight()),
       mask: (node) => this.#mask(node),
-      noise: (node) => this.#noise(node),
-      running: (node) => {
-        if (statistics !== 'running') return undefined;
-        const [mean, variance] = [node.runningMean, node.runningVariance].map((name) => this.#value(name));
-        return { mean, variance } as ReturnType<Surroundings['running']>;
+      sequenceMask: (mask, elements) => this.#sequenceMask(mask, elements),
+      hidden: hidden?.from === undefined ? undefined : this.#value(hidden.from),
+      leave: (last) => {
+        this.#hidden = this.#keep(last);
       },
-      measured: (node, { mean, variance }) => {
+      noise: (node) => this.#noise(node),
+      running: ({ runningMean, runningVariance }) => {
+        if (statistics !== 'running') return undefined;
+        const [mean, variance] = [runningMean, runningVariance].map((name) => this.#value(name) as Tensor1D);
+        return { mean, variance };
+      },
+      measured: (norm, { mean, variance }, count) => {
         if (statistics === 'moving') {
-          this.#measured.push({ node, mean: this.#keep(mean), variance: this.#keep(variance) });
+          this.#measured.push({ norm, count, mean: this.#keep(mean), variance: this.#keep(variance) });
         }
       },
     };
@@ -247,11 +273,19 @@ class Pass {
   }
 
   #mixing(node: MixedNode): (Tensor | undefined)[] {
+    const given = givenTo(node, this.#options.map, this.#given);
+    const weights = this.#row(node);
+    return node.branches.map((_, k) => (leavesOut(node, given, k) ? undefined : weights[k]()));
+  }
+
+  /** The mixing weights of a row, each when it is asked for. */
+  #row(row: MixingRow & Pick<MixedNode, 'activation'>): (() => Tensor)[] {
     const { tf, map } = this.#options;
-    const given = givenTo(node, map, this.#given);
-    const row = tf.slice(this.#value(node.alpha), ...rowPlace(map, node));
-    const weights = given !== undefined ? row : node.activation === 'sigmoid' ? tf.sigmoid(row) : tf.softmax(row);
-    return node.branches.map((_, k) => (leavesOut(node, given, k) ? undefined : tf.slice(weights, [k], [1])));
+    const [begin, length] = rowPlace(map, row);
+    const values = tf.slice(this.#value(row.alpha), [begin], [length]);
+    const isGiven = givenTo(row, map, this.#given) !== undefined;
+    const weights = isGiven ? values : row.activation === 'sigmoid' ? tf.sigmoid(values) : tf.softmax(values);
+    return Array.from({ length }, (_, k) => () => tf.slice(weights, [k], [1]));
   }
 
   #mask({ rate, drops, number, shape }: DropoutNode): Tensor | undefined {
@@ -262,14 +296,18 @@ class Pass {
     const effective = Math.fround(rate) * (whole ? Math.fround(pathFactor) : 1);
     const stream = { seed, epoch, step, purpose: 'dropout', part: number } as const;
     const maskShape = whole ? [batchSize, ...shape.map(() => 1)] : [batchSize, ...shape];
-    const mask = new Float32Array(elementsOf(maskShape));
-    for (let first = 0; first < mask.length; first += 4) {
-      const block = randomBlock(stream, first / 4);
-      for (let i = first; i < Math.min(first + 4, mask.length); i++) {
-        mask[i] = block[i - first] < Math.floor(effective * 2 ** 32) ? 0 : 1 / (1 - effective);
-      }
-    }
-    return tf.tensor(mask, maskShape, 'float32');
+    return tf.tensor(drawnMask(stream, effective, elementsOf(maskShape)), maskShape, 'float32');
+  }
+
+  #sequenceMask(mask: SequenceMask | undefined, elements: number): Tensor1D | undefined {
+    const { tf, dropout } = this.#options;
+    if (mask === undefined || dropout === undefined) return undefined;
+    const given = dropout.masks?.[mask.name];
+    if (given !== undefined) return tf.tensor1d(given.slice(), 'float32');
+    if (dropout.drops === false) return undefined;
+    const { seed, epoch, step } = dropout;
+    const stream = { seed, epoch, step, purpose: 'dropout', part: mask.number } as const;
+    return tf.tensor1d(drawnMask(stream, Math.fround(mask.rate), elements), 'float32');
   }
 
   #noise({ distribution, number, shape, always }: NoiseNode): Tensor | undefined {
@@ -333,20 +371,26 @@ class Pass {
 
   /** Running statistics move as in PyTorch: the variance is the unbiased one. */
   #moveStatistics(): void {
-    const { arenas, map, graph, batchSize } = this.#options;
-    for (const { node, mean, variance } of this.#measured) {
-      const pixels = elementsOf(graph.nodes[node.inputs[0]].shape.slice(0, -1), batchSize);
-      const unbiased = pixels > 1 ? pixels / (pixels - 1) : 1;
+    const { arenas, map } = this.#options;
+    for (const { norm, mean, variance, count } of this.#measured) {
+      const unbiased = count > 1 ? count / (count - 1) : 1;
       const move = (name: string, values: ArrayLike<number>, factor: number) => {
         const offset = map.places.get(name)?.offset ?? 0;
         for (let c = 0; c < values.length; c++) {
           const old = arenas.buffers[offset + c];
-          arenas.buffers[offset + c] = (1 - node.momentum) * old + node.momentum * values[c] * factor;
+          arenas.buffers[offset + c] = (1 - norm.momentum) * old + norm.momentum * values[c] * factor;
         }
       };
-      move(node.runningMean, mean.dataSync(), 1);
-      move(node.runningVariance, variance.dataSync(), unbiased);
+      move(norm.runningMean, mean.dataSync(), 1);
+      move(norm.runningVariance, variance.dataSync(), unbiased);
     }
+  }
+
+  /** When the pass is over: it may begin with the state that it leaves. */
+  #handStateOn(): void {
+    const { arenas, map, hidden } = this.#options;
+    const place = map.places.get(hidden?.to ?? '');
+    if (place !== undefined && this.#hidden !== undefined) arenas.states.set(this.#hidden.dataSync(), place.offset);
   }
 
   #lossResult(output: Node): Pick<PassResult, 'loss' | 'terms' | 'correct'> {
@@ -393,6 +437,12 @@ function parameterNames(node: Node): string[] {
       return [node.scale, node.shift].filter((name) => name !== undefined);
     case 'mixed':
       return [node.alpha];
+    case 'embedding':
+      return [node.weight];
+    case 'tiedLinear':
+      return [node.weight, node.bias];
+    case 'recurrentCell':
+      return cellParameters(node);
     default:
       return [];
   }
@@ -401,13 +451,16 @@ function parameterNames(node: Node): string[] {
 /** Given mixing weights, by where their row begins in the arena of alpha. */
 type GivenWeights = ReadonlyMap<number, Float32Array>;
 
-/** The mixing weights that are given to a node. */
-function givenTo(node: MixedNode, map: ParameterMap, given: GivenWeights): Float32Array | undefined {
+/** A row of a table of architecture parameters. */
+type MixingRow = Pick<MixedNode, 'alpha' | 'row'>;
+
+/** The mixing weights that are given for a row. */
+function givenTo(node: MixingRow, map: ParameterMap, given: GivenWeights): Float32Array | undefined {
   return given.get((map.places.get(node.alpha)?.offset ?? 0) + rowPlace(map, node)[0]);
 }
 
-/** Offset and length of a mixed node's row within its table. */
-function rowPlace(map: ParameterMap, node: MixedNode): [number, number] {
+/** Offset and length of a row within its table. */
+function rowPlace(map: ParameterMap, node: MixingRow): [number, number] {
   const lengths = map.places.get(node.alpha)?.spec.rowLengths ?? [];
   return [lengths.slice(0, node.row).reduce((sum, length) => sum + length, 0), lengths[node.row]];
 }

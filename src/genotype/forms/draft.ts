@@ -60,10 +60,21 @@ export function readRecord(
   fields: RecordFields,
   optional: RecordFields = {},
 ): void {
+  reader.symbol(form.open);
+  readFieldsOf(reader, form, fields, optional);
+}
+
+/** The same behind the bracket that opens the record. */
+export function readFieldsOf(
+  reader: TokenReader,
+  form: RecordForm,
+  fields: RecordFields,
+  optional: RecordFields = {},
+): void {
   const names = Object.keys(fields);
   const absent = new Set(Object.keys(optional));
   const missing = new Set(names);
-  const end = reader.items(form.open, form.close, () => {
+  const end = reader.rest(form.close, () => {
     const expectation = missing.size > 0 ? `the field ${[...missing].join(' or ')}` : `'${form.close}'`;
     const inTurn = names[names.length - missing.size];
     if (missing.has(inTurn) && form.isValue?.(reader.next)) {

@@ -1,4 +1,12 @@
-import { type CellKey, cellKey, type Genotype, type GenotypeCell, type GenotypeEdge, oneCell } from '../genotype.ts';
+import {
+  type CellKey,
+  cellKey,
+  type Genotype,
+  type GenotypeCell,
+  type GenotypeEdge,
+  oneCell,
+  recurrentCell,
+} from '../genotype.ts';
 import type { Token } from '../tokens.ts';
 import {
   cellDraft,
@@ -29,8 +37,9 @@ export function readJson(text: string): Genotype {
     draft.reader.take('string', "'triples'", 'triples');
     draft.entries = 'triples';
   };
+  const others = { cells, cell: readCell(oneCell), recurrent: readCell(recurrentCell) };
   const byType = { normal: readCell('normal'), reduce: readCell('reduce') };
-  readRecord(draft.reader, jsonRecord, fieldsOf(text, { cells, cell: readCell(oneCell) }) ?? byType, { entries });
+  readRecord(draft.reader, jsonRecord, fieldsOf(text, others) ?? byType, { entries });
   draft.reader.take('end', 'nothing more');
   return finish(draft);
 }
@@ -43,6 +52,7 @@ export function formatJson(genotype: Genotype): string {
     concat,
   });
   if (genotype.cell !== undefined) return JSON.stringify({ cell: cell(genotype.cell) });
+  if (genotype.recurrent !== undefined) return JSON.stringify({ recurrent: cell(genotype.recurrent) });
   const { entries, normal, reduce, cells } = genotype;
   const told = cells === undefined ? { normal: cell(normal), reduce: cell(reduce) } : { cells: cells.map(cell) };
   return JSON.stringify({ entries, ...told });

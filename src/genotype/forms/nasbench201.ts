@@ -26,10 +26,11 @@ export function readStructure(text: string): FoundGenotype {
 }
 
 /** Prints a genotype of one cell. Throws ArgumentError for another one, and for what the string cannot say. */
-export function formatStructure({ cell }: Genotype): string {
+export function formatStructure({ cell, recurrent }: Genotype): string {
   if (cell === undefined) {
+    const other = recurrent === undefined ? 'has several' : 'has a recurrent one';
     throw new ArgumentError(
-      "NAS-Bench-201's form is of one cell, but this genotype has several; use the Python or JSON form",
+      `NAS-Bench-201's form is of one cell, but this genotype ${other}; use the Python or JSON form`,
     );
   }
   for (const { operation, weight } of cell.nodes.flat()) {

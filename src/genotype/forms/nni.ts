@@ -93,6 +93,8 @@ interface ChosenNode {
 
 function chosenNodes(genotype: Genotype): ChosenNode[] {
   if (genotype.cells !== undefined) throw unsayable('has one cell a type, but every cell of this genotype is another');
+  if (genotype.recurrent !== undefined)
+    throw unsayable('has cells of two inputs, but this genotype has a recurrent one');
   if (genotype.cell !== undefined)
     throw unsayable('has cells of two inputs, but the one cell of this genotype has one');
   if (genotype.entries === 'triples') throw unsayable('has no triples');

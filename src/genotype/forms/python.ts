@@ -1,11 +1,12 @@
 // The originals' Python form of genotypes, in the spellings in which people print, log and keep it.
 import { ArgumentError } from '../../errors.ts';
 import { type CellType, cellTypes, type Genotype } from '../genotype.ts';
-import { type Draft, finish, newDraft, type RecordForm, readRecord } from './draft.ts';
+import { type Draft, finish, newDraft, type RecordForm, readFieldsOf } from './draft.ts';
 import { kindOf, readEntries, type WrittenEntries } from './python_entries.ts';
 import { addPairs, formatPairs } from './python_pairs.ts';
 import { addTriples, formatTriples } from './python_triples.ts';
 import { isValue, readConcat } from './python_values.ts';
+import { formatRecurrent, hasRecurrentFields, readRecurrent } from './recurrent.ts';
 
 /** The genotype that a text means. */
 export interface FoundGenotype {
@@ -30,7 +31,7 @@ export function isPython(text: string): boolean {
 
 /** Whether a text that begins with a brace has the fields of Genotype as its keys. */
 export function isDictionary(text: string): boolean {
-  return /['"](?:normal|reduce)_concat['"]\s*:/.test(text);
+  return /['"](?:normal|reduce)_concat['"]\s*:|['"]recurrent['"]\s*:\s*[[(]/.test(text);
 }
 
 /**
@@ -38,6 +39,12 @@ export function isDictionary(text: string): boolean {
  * Throws ArgumentError for one that the form cannot say.
  */
 export function formatPython(genotype: Genotype, nested = false): string {
+  if (genotype.recurrent !== undefined) {
+    if (!nested) return formatRecurrent(genotype);
+    throw new ArgumentError(
+      'the nested Python form has two cells, but this genotype has a recurrent one; use the Python form',
+    );
+  }
   if (genotype.cell !== undefined) {
     throw new ArgumentError(
       'the Python form has cells of two inputs, but the one cell of this genotype has one; use the NAS-Bench-201 or JSON form',
@@ -99,14 +106,19 @@ function findCalls(text: string): { count: number; last: number } {
   return found;
 }
 
-/** Reads the four fields in a record of a form; what the entries are of is seen from themselves. */
+/** Reads the fields in a record of a form, two of a recurrent cell or four; what the entries are of is seen from themselves. */
 function readFields(draft: Draft, form: RecordForm): void {
   const { reader } = draft;
+  reader.symbol(form.open);
+  if (hasRecurrentFields(draft)) {
+    readRecurrent(draft, form);
+    return;
+  }
   const cells = new Map<CellType, WrittenEntries>();
   const entries = (type: CellType) => () => {
     cells.set(type, readEntries(reader));
   };
-  readRecord(reader, form, {
+  readFieldsOf(reader, form, {
     normal: entries('normal'),
     normal_concat: () => readConcat(draft, 'normal'),
     reduce: entries('reduce'),

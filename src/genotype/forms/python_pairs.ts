@@ -3,7 +3,7 @@ import { ArgumentError } from '../../errors.ts';
 import type { CellType, GenotypeByType, GenotypeEdge } from '../genotype.ts';
 import { cellDraft, type Draft, edgeOf } from './draft.ts';
 import type { WrittenEntries, WrittenEntry, WrittenList } from './python_entries.ts';
-import { quoteName } from './python_values.ts';
+import { formatStates, quoteName } from './python_values.ts';
 
 /** Adds a cell of two entries a node, or of those in the list of each node. */
 export function addPairs(draft: Draft, type: CellType, written: WrittenEntries): void {
@@ -44,10 +44,9 @@ export function formatPairs(
       `the Python form has a weight on every edge or on none, but ${weighted} of ${all} edges have one; use the JSON form`,
     );
   }
-  const contiguous = concat.every((state, index) => state === concat[0] + index);
   return {
     entries: nested ? nodes.map((edges) => `[${edges.map(formatPair).join(', ')}]`) : nodes.flat().map(formatPair),
-    concat: contiguous ? `range(${concat[0]}, ${concat[0] + concat.length})` : `[${concat.join(', ')}]`,
+    concat: formatStates(concat),
   };
 }
 
@@ -62,7 +61,8 @@ function hasWeight({ weight }: GenotypeEdge): boolean {
   return weight !== undefined;
 }
 
-function formatPair({ operation, input, weight }: GenotypeEdge): string {
+/** An entry, with its weight where it has one. */
+export function formatPair({ operation, input, weight }: GenotypeEdge): string {
   return `(${quoteName(operation)}, ${input}${weight === undefined ? '' : `, ${formatDecimal(weight)}`})`;
 }
 

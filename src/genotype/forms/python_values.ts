@@ -1,5 +1,5 @@
 // Values of Python in the spellings in which people print, log and keep them.
-import type { CellType } from '../genotype.ts';
+import type { CellKey } from '../genotype.ts';
 import type { Token, TokenReader } from '../tokens.ts';
 import { cellDraft, type Draft, takeInteger, takeNumber, takeOperation } from './draft.ts';
 
@@ -35,10 +35,10 @@ export function takeStateOrWeight(reader: TokenReader): Token {
 }
 
 /** Reads `[2, 3, 4, 5]`, `(2, 3)`, `range(2, 6)` or either within `list(...)`, `array(...)` and the like. */
-export function readConcat(draft: Draft, type: CellType): void {
+export function readConcat(draft: Draft, key: CellKey): void {
   const { reader, positions } = draft;
-  const { concat } = cellDraft(draft, type);
-  const path = `${type}.concat`;
+  const { concat } = cellDraft(draft, key);
+  const path = `${key}.concat`;
   const { position } = reader.next;
   const add = (state: number, place: number) => {
     positions.set(`${path}[${concat.length}]`, place);
@@ -113,6 +113,12 @@ export function openBracket(reader: TokenReader): string {
   }
   reader.symbol('[');
   return ']';
+}
+
+/** States in a row as a range, others as a list. */
+export function formatStates(states: readonly number[]): string {
+  const isRange = states.every((state, index) => state === states[0] + index);
+  return isRange ? `range(${states[0]}, ${states[0] + states.length})` : `[${states.join(', ')}]`;
 }
 
 /** A name in quotes. */

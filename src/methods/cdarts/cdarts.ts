@@ -68,8 +68,8 @@ async function describeCdarts(context: MethodContext<CdartsSettings>): Promise<M
     graphs: { search: search.graph, evaluation: networks.candidates },
     space: search.space.name,
     layers: settings.layers,
-    trainImages: split.train.length,
-    validationImages: split.validation.length,
+    trainSamples: split.train.length,
+    validationSamples: split.validation.length,
     open: (device) => openCdarts(device, { networks, settings, split, regularised, dataset, augment, seed, workers }),
   };
 }

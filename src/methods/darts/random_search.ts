@@ -64,8 +64,8 @@ export async function describeRandomSearch(
     graphs: { supernet: supernet.graph },
     space: supernet.space.name,
     layers: settings.layers,
-    trainImages: 0,
-    validationImages: 0,
+    trainSamples: 0,
+    validationSamples: 0,
     open: async (device) => openRandomSearch(device, supernet, { settings, seed }, select),
   };
 }

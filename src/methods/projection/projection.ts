@@ -69,7 +69,7 @@ async function describeSelection(
   const { settings, seed, source } = context;
   if (source === undefined) throw new ArgumentError('expected a run with a supernet to select from');
   const search = await describeSupernet(context, source);
-  if (search.validationImages === 0) {
+  if (search.validationSamples === 0) {
     throw new ArgumentError(`${source.directory} kept no images to validate on, which a selection scores with`);
   }
   return {

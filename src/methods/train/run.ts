@@ -65,8 +65,8 @@ export async function describeTraining(context: MethodContext<TrainSettings>): P
     graphs: { network: graph },
     layers: settings.layers,
     notices: [...notices, ...told],
-    trainImages: train.labels.length,
-    validationImages: test.labels.length,
+    trainSamples: train.labels.length,
+    validationSamples: test.labels.length,
     open: async (device) => {
       const { mean, deviation, augmentation } = dataset;
       using resources = new Resources();

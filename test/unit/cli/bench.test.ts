@@ -106,6 +106,8 @@ describe('planCases', () => {
     expect(checkBatchSize(kernels.relu({ shape: [8, 8, 4] }))).toBe(2);
     expect(checkBatchSize(kernels.relu({ shape: [1, 2, 4] }))).toBe(8);
     expect(checkBatchSize(kernels.linear({ inputs: 4, outputs: 2 }))).toBe(2);
+    expect(checkBatchSize(kernels.embedding({ words: 4, channels: 2 }))).toBe(2);
+    expect(checkBatchSize(kernels.recurrentCell({ channels: 4 }))).toBe(16);
   });
 });
 

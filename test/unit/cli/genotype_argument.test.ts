@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { genotypeArgument, networkGenotype } from '../../../src/cli/genotype_argument.ts';
 import { ArgumentError, FileError } from '../../../src/errors.ts';
+import { recurrentGenotypes } from '../../../src/genotype/published/recurrent.ts';
 import { genotypes } from '../../../src/genotype/published.ts';
 import { formatGenotype } from '../../../src/genotype/text.ts';
 import { scratch } from '../../helpers/scratch.ts';
@@ -19,6 +20,14 @@ const wanted = genotypes['DARTS_V2'];
 describe('genotype argument', () => {
   it('is a published name', async () => {
     expect(await genotypeArgument('DARTS_V2')).toEqual({ genotype: wanted });
+  });
+
+  it('is the name or the text of a recurrent cell', async () => {
+    const genotype = recurrentGenotypes['ENAS_RNN'];
+    expect(await genotypeArgument('ENAS_RNN')).toEqual({ genotype });
+    expect(await genotypeArgument(formatGenotype(genotype))).toEqual({ genotype });
+    expect(await genotypeArgument(formatGenotype(genotype, 'json'))).toEqual({ genotype });
+    await expect(genotypeArgument('ENAS')).rejects.toThrow('Genotype(...) text, a file or a run directory');
   });
 
   it.each(['python', 'json'] as const)('is %s text of triples', async (form) => {

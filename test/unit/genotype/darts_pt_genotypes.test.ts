@@ -91,6 +91,8 @@ describe('the genotypes of DARTS-PT', () => {
       Object.keys(genotypes).flatMap((name) => (name.startsWith(beginning) ? [name.slice(beginning.length)] : []));
     expect(endings('darts_pt_')).toEqual(sizes.map(([name]) => name));
     expect(endings('blank_pt_')).toEqual(endings('darts_pt_'));
-    expect(publishedNames()).toMatch(/c10_s5_pgd, darts_pt_X,\s+blank_pt_X\s+where X is s1_1, s1_2,[\s\S]* s5_0 to 3$/);
+    expect(publishedNames()).toMatch(
+      /c10_s5_pgd, darts_pt_X,\s+blank_pt_X\s+where X is s1_1, s1_2,[\s\S]* s5_0 to 3\n/,
+    );
   });
 });

@@ -53,6 +53,13 @@ const definitions: readonly KernelDefinition[] = [
   kernels.concat({ shape: [3, 4, 5], terms: 3 }),
   kernels.crop({ shape: [5, 6, 2], top: 0, left: 3 }),
   kernels.softmaxCrossEntropy({ classes: 7 }),
+  kernels.embedding({ words: 5, channels: 7 }),
+  kernels.tiedLinear({ words: 7, channels: 5 }),
+  kernels.variationalDropout({ channels: 5, length: 3, rate: 0.2 }),
+  kernels.recurrentCell({ channels: 5, length: 2, nodes: 3 }),
+  kernels.recurrentCell({ channels: 6, length: 3, edges: [{ activation: 'identity', from: 0 }] }),
+  kernels.meanSquare({ channels: 7 }),
+  kernels.slowness({ channels: 5, length: 3 }),
 ];
 
 describe('the catalogue', () => {
@@ -60,14 +67,19 @@ describe('the catalogue', () => {
     '%i %s: output and every gradient agree with the reference',
     async (_, name, definition) => {
       using kernel = await openKernel(device, { ...definition, batchSize, seed: 3 });
-      const { inputs, labels, dropout, outputGradient } = drawBatch(kernel.graph, batchSize, 5);
+      const { inputs, labels, dropout, outputGradient } = drawBatch(kernel.graph, kernel.samples, 5);
       const parameters: Record<string, Float32Array> = {};
       for (const parameter of kernel.parameters.names()) {
         parameters[parameter] = (await kernel.parameters.get(parameter)).data;
       }
       const values = { batchSize, inputs, parameters, labels, dropout, outputGradient };
       const expected = definition.reference(values);
-      const growth = errorGrowth(kernel.graph, batchSize, referencePass(kernel.graph, values).outputs);
+      const growth = errorGrowth(
+        kernel.graph,
+        kernel.samples,
+        referencePass(kernel.graph, values, kernel.length),
+        batchSize,
+      );
       const close = (tensor: string, actual: Float32Array, exact: Float64Array, direction: 'forward' | 'backward') =>
         expectClose(actual, exact, { name: `${name} / ${tensor}`, tolerance: tolerance(exact, growth, direction) });
 
@@ -99,6 +111,8 @@ describe('the catalogue', () => {
     expect(outputOf(kernels.factorizedReduce({ shape }))[1]).toEqual([4, 3, 4]);
     expect(outputOf(kernels.mixedEdge({ shape, stride: 2 }))[1]).toEqual([4, 3, 4]);
     expect(outputOf(kernels.concat({ shape, terms: 3 }))).toEqual(['input input input concat', [8, 6, 12]]);
+    expect(outputOf(kernels.tiedLinear({ words: 9, channels: 4 }))).toEqual(['input embedding tiedLinear', [9]]);
+    expect(outputOf(kernels.recurrentCell({ channels: 4 }))).toEqual(['input recurrentCell', [4]]);
     const { nodes } = buildGraph(kernels.mixedEdge({ shape }));
     const mixed = nodes.at(-1);
     expect(mixed?.op === 'mixed' && mixed.branches.map(({ name }) => name)).toEqual(spaces['darts'].candidates);
@@ -169,6 +183,12 @@ describe('the catalogue', () => {
     refused(() => kernels.conv2d({ shape, groups: 3 }), 'for groups but received 3');
     refused(() => kernels.linear({ inputs: 0, outputs: 3 }), 'for inputs but received 0');
     refused(() => kernels.softmaxCrossEntropy({ classes: 0 }), 'for classes but received 0');
+    refused(() => kernels.embedding({ words: 0, channels: 3 }), 'for words but received 0');
+    refused(() => kernels.tiedLinear({ words: 3, channels: 0.5 }), 'for channels but received 0.5');
+    refused(() => kernels.variationalDropout({ channels: 3, rate: 1 }), 'for rate but received 1');
+    refused(() => kernels.recurrentCell({ channels: 3, nodes: 0 }), 'for nodes but received 0');
+    refused(() => kernels.recurrentCell({ channels: 3, edges: [{ activation: 'tanh', from: 1 }] }), 'from');
+    refused(() => kernels.slowness({ channels: 3, length: 0 }), 'for length but received 0');
   });
 });
 
@@ -213,6 +233,32 @@ describe('work', () => {
     });
   });
 
+  it('counts words that are looked up, and a recurrent cell', () => {
+    // Three words: each is read, with its row; backward each is read again, with the row's gradient, for a table of gradients.
+    expect(work(kernels.embedding({ words: 50, channels: 4 }), 3)).toEqual({
+      forward: { flops: 0, bytes: 4 * (3 + 12 + 12) },
+      backward: { flops: 12, bytes: 4 * (12 + 3 + 200) },
+    });
+    // No more rows than there are.
+    expect(work(kernels.embedding({ words: 2, channels: 4 }), 3).forward.bytes).toBe(4 * (3 + 8 + 12));
+    // Both uses of the table, and the bias.
+    expect(work(kernels.tiedLinear({ words: 50, channels: 4 }), 3).forward).toEqual({
+      flops: 3 * (2 * 200 + 50),
+      bytes: 4 * (3 + 200 + 50 + 150),
+    });
+    // Two times of three columns: W0 of 64 and W1 of 32 numbers, a gate and a tanh in front, a gate and a relu behind, a mean.
+    const edges = [{ activation: 'relu', from: 0 }] as const;
+    const cell = work(kernels.recurrentCell({ channels: 4, length: 2, edges }), 3);
+    expect(cell.forward).toEqual({ flops: 6 * (2 * (64 + 32) + 4 * (9 + 7)), bytes: 4 * (24 + 96 + 24) });
+    expect(cell.backward.bytes).toBe(4 * (24 + 24 + 24 + 2 * 96));
+    // Of a searched one as many times the products as there are pairs: 2·C·C numbers each.
+    const products = (nodes: number) =>
+      work(kernels.recurrentCell({ channels: 400, length: 35, nodes }), 64).forward.flops;
+    const exact = 35 * 64 * 2 * (2 + 36) * 2 * 400 ** 2;
+    expect(products(8) / exact).toBeGreaterThan(1);
+    expect(products(8) / exact).toBeLessThan(1.03);
+  });
+
   it('refuses a batch that is none', () => {
     expect(() => kernels.relu({ shape: [1, 1, 1] }).work(0)).toThrow('a positive integer for batchSize but received 0');
   });
@@ -236,6 +282,14 @@ describe('reference', () => {
     expect([...inputs.x]).toEqual([0.5, -0.5]);
   });
 
+  it('takes times one after another', () => {
+    const { output, inputs } = kernels
+      .slowness({ channels: 1, length: 3 })
+      .reference({ batchSize: 2, inputs: { x: [1, 10, 2, 10, 4, 13] } });
+    expect(output[0]).toBeCloseTo((1 + 0 + 4 + 9) / 4, 12);
+    expect([...inputs.x]).toEqual([-0.5, 0, -0.5, -1.5, 1, 1.5]);
+  });
+
   it('refuses what is missing or of another length', () => {
     expect(() => sum.reference({ batchSize: 1, inputs: { x0: [1, 2] } as never })).toThrow(
       'expected 2 numbers for inputs.x1 but received undefined',
@@ -247,5 +301,12 @@ describe('reference', () => {
     ).toThrow('expected 2 numbers for parameters.linear.weight but received [1]');
     const loss = kernels.softmaxCrossEntropy({ classes: 2 });
     expect(() => loss.reference({ batchSize: 1, inputs: { x: [0, 0] } })).toThrow('an Int32Array of [1] for labels');
+    const slowness = kernels.slowness({ channels: 2, length: 3 });
+    expect(() => slowness.reference({ batchSize: 1, inputs: { x: [1, 2] } })).toThrow('6 numbers for inputs.x');
+    const embedding = kernels.embedding({ words: 3, channels: 1 });
+    const parameters = { 'encoder.weight': [1, 2, 3] };
+    expect(() => embedding.reference({ batchSize: 1, inputs: { x: [3] }, parameters })).toThrow(
+      'integers from 0 and below 3 for inputs.x but received 3',
+    );
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ArgumentError } from '../../../src/errors.ts';
 import type { Genotype } from '../../../src/genotype/genotype.ts';
+import { recurrentGenotypes } from '../../../src/genotype/published/recurrent.ts';
 import { genotypes } from '../../../src/genotype/published.ts';
 import { cellsToDot } from '../../../src/report/dot.ts';
 import { drawGenotype, type PictureFormat } from '../../../src/report/draw.ts';
@@ -78,6 +79,22 @@ describe('cellsToDot', () => {
     expect(cellsToDot(genotypes.DARTS)).not.toMatch(/#b4eeb4|#eee8aa|#add8e6/);
   });
 
+  it('draws a recurrent cell with x and h before, in the published colours, and its own nodes at the output', () => {
+    const dot = cellsToDot(recurrentGenotypes['ENAS_RNN']);
+    expect(dot.match(/\[label="(x_\{t\}|h_\{t-1\})", fillcolor="#b4eeb4"/g)).toHaveLength(2);
+    expect(dot.match(/shape=circle, style=filled, fillcolor="#add8e6"/g)).toHaveLength(12);
+    expect(dot).toContain('[label="h_{t}", fillcolor="#eee8aa"');
+    expect(dot).toContain('"recurrent x_{t}" -> "recurrent 0"');
+    expect(dot).toContain('"recurrent h_{t-1}" -> "recurrent 0"');
+    const sources = [...dot.matchAll(/"recurrent (\d+)" -> "recurrent h_\{t\}"/g)].map(([, state]) => Number(state));
+    expect(sources).toEqual([2, 5, 6, 9, 10, 11]);
+    for (const [node, [{ operation, input }]] of recurrentGenotypes['ENAS_RNN'].recurrent.nodes.entries()) {
+      expect(dot).toContain(`"recurrent ${node}.0" [label="${operation}"`);
+      expect(dot).toContain(`"recurrent ${input}":e -> "recurrent ${node}.0":w`);
+      expect(dot).toContain(`"recurrent ${node}.0":e -> "recurrent ${node + 1}" `);
+    }
+  });
+
   it('shows weights at their label, rounded', () => {
     const dot = cellsToDot(genotypes.DARTS_EXP1_RE1);
     expect(dot).toContain('"normal 0.0" [label="0.2386 × skip_connect"');
@@ -116,6 +133,16 @@ describe('drawGenotype', () => {
         expect(texts).toContain(operation);
       }
     }
+  });
+
+  it('draws a recurrent cell from left to right', async () => {
+    const svg = await drawGenotype(recurrentGenotypes['DARTS_V2_RNN'], 'svg');
+    const texts = textsOf(svg);
+    expect(texts).toEqual(expect.arrayContaining(['recurrent cell', 'x_{t}', 'h_{t-1}', 'h_{t}', 'identity', '8']));
+    expect(texts.filter((text) => text === 'relu')).toHaveLength(3);
+    const place = (text: string) => Number(new RegExp(` x="([-\\d.]+)"[^>]*>${text}<`).exec(svg)?.[1]);
+    const places = ['x_\\{t\\}', '0', '1', '2', '5', '8', 'h_\\{t\\}'].map(place);
+    expect(places).toEqual([...places].sort((a, b) => a - b));
   });
 
   it('draws a cell without entries from left to right', async () => {
