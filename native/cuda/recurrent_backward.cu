@@ -229,7 +229,7 @@ __device__ void run_step(const Backward& call, int step, int slice, const Parts&
   leave_edges(call, time, level, slice, parts);
 }
 
-__global__ void __launch_bounds__(kThreads) backward_kernel(DARTSMITH_ARGUMENT(Backward) call, int begin, int end) {
+__global__ void __launch_bounds__(kThreads, 1) backward_kernel(DARTSMITH_ARGUMENT(Backward) call, int begin, int end) {
   Shared shared(shared_memory());
   const Parts parts(shared, call.cell, call.packing, 1);
   bring_resident(call.cell, call.packing, parts);

@@ -211,7 +211,7 @@ __device__ void run_step(const Forward& call, int step, int slice, const Parts& 
   take_outputs(call, time, slice);
 }
 
-__global__ void __launch_bounds__(kThreads) forward_kernel(DARTSMITH_ARGUMENT(Forward) call, int begin, int end) {
+__global__ void __launch_bounds__(kThreads, 1) forward_kernel(DARTSMITH_ARGUMENT(Forward) call, int begin, int end) {
   Shared shared(shared_memory());
   const Parts parts(shared, call.cell, call.packing, call.at_once);
   bring_resident(call.cell, call.packing, parts);
