@@ -34,8 +34,6 @@ struct Fault : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Blocks that run at once in a cooperative launch at most.
-inline constexpr int kMultiprocessors = 3;
 // Shared memory that a block may have when it was asked for, more than GPUs have for the zones between its parts, and
 // else.
 inline constexpr size_t kSharedBytes = 256 << 10;
