@@ -10,13 +10,14 @@
 
 namespace dartsmith::cuda::recurrent {
 
-inline constexpr int kMostWidth = 8;   // channels of a slice
-inline constexpr int kSlices = 128;    // wanted, about as many as a large GPU has multiprocessors
-inline constexpr int kRowGroups = 64;  // of four columns of the batch each, that a product takes at once
-inline constexpr int kInner = 16;      // of a step of a product
-inline constexpr int kMostItems = 4;   // of a thread in a product
-inline constexpr int kMostParts = 8;   // into which a product's inner dimension is cut
-inline constexpr int kEdgeParts = 8;   // into which an edge's elements are dealt
+inline constexpr int kMostWidth = 8;     // channels of a slice
+inline constexpr int kSlices = 128;      // wanted, about as many as a large GPU has multiprocessors
+inline constexpr int kRowGroups = 64;    // of four columns of the batch each, that a product takes at once
+inline constexpr int kShortestRun = 16;  // of a product's inner dimension, between two barriers
+inline constexpr int kLongestRun = 64;
+inline constexpr int kMostItems = 4;  // of a thread in a product
+inline constexpr int kMostParts = 8;  // into which a product's inner dimension is cut
+inline constexpr int kEdgeParts = 8;  // into which an edge's elements are dealt
 inline constexpr int kStates = kMostRecurrentNodes + 1;
 
 // The pairs that lead on from a node, and the level that it is computed at: those of a level come from lower ones.
@@ -118,6 +119,7 @@ struct Cell {
 // A matrix of a slice as products take it: [inner, columns], `columns` even.
 struct Packing {
   int inner, columns;
+  int run = kShortestRun;  // how much of `inner` a product takes at once; sums do not depend on it
 
   static Packing forward(const Cell& cell) { return {cell.channels, 2 * cell.width}; }
   static Packing backward(const Cell& cell) { return {2 * cell.channels, static_cast<int>(round_up(cell.width, 2))}; }
@@ -132,20 +134,20 @@ struct Packing {
 
 // A block's shared memory.
 struct Parts {
-  float* left;       // [2, kInner, pitch, at most kRowGroups fours]
-  float* right;      // [2, matrices at once, kInner, columns]
+  float* left;       // [2, run, pitch, at most kRowGroups fours]
+  float* right;      // [2, matrices at once, run, columns]
   float4* partials;  // [2, kThreads]
   double* edges;     // [sources, kEdgeParts, candidates]
   float* resident;   // [resident, elements]
 
   __host__ __device__ Parts(Shared& shared, const Cell& cell, const Packing& packing, int at_once)
-      : left(shared.take<float>(int64_t{2} * left_elements(cell))),
-        right(shared.take<float>(int64_t{2} * at_once * kInner * packing.columns)),
+      : left(shared.take<float>(int64_t{2} * left_elements(cell, packing))),
+        right(shared.take<float>(int64_t{2} * at_once * packing.run * packing.columns)),
         partials(shared.take<float4>(2 * kThreads)),
         edges(shared.take<double>(kStates * kEdgeParts * kRecurrentActivations)),
         resident(shared.take<float>(int64_t{cell.resident} * packing.elements())) {}
-  __host__ __device__ static int left_elements(const Cell& cell) {
-    return kInner * static_cast<int>(smaller(cell.pitch, 4 * kRowGroups));
+  __host__ __device__ static int left_elements(const Cell& cell, const Packing& packing) {
+    return packing.run * static_cast<int>(smaller(cell.pitch, 4 * kRowGroups));
   }
 };
 
@@ -161,102 +163,161 @@ struct Item {
   int output, pair, group;
 };
 
-// finish(item, sums) for every output, two columns of its matrices and four columns of the batch: the sum over segments
-// of left(segment) [inner, pitch], transposed, times the slice's matrix(segment, output) [inner, columns]. The inner
-// dimension is cut into as many parts as the block has threads for, which are added up in order: how many follows from
-// the sizes alone.
-template <typename Left, typename Matrix, typename Finish>
-__device__ __forceinline__ void multiply(const Cell& cell, const Packing& packing, const Parts& parts, int slice,
-                                         int segments, int outputs, int at_once, const Left& left, const Matrix& matrix,
-                                         const Finish& finish) {
-  const int thread = static_cast<int>(threadIdx.x), all_groups = cell.pitch / 4, pairs = packing.columns / 2;
-  const int resident = gridDim.x >= static_cast<unsigned>(cell.slices) ? cell.resident : 0;
-  const int runs = static_cast<int>(divide_up(packing.inner, kInner));
-  for (int first_group = 0; first_group < all_groups; first_group += kRowGroups) {
-    const int groups = static_cast<int>(smaller(kRowGroups, all_groups - first_group));
-    const int items = groups * pairs * outputs;
-    // Brings a run of the factors to where products of this turn read them.
-    const auto bring = [&](int run) {
-      const int segment = run / runs, inner = run % runs * kInner;
-      const int count = static_cast<int>(smaller(kInner, packing.inner - inner));
-      float* to = parts.left + run % 2 * Parts::left_elements(cell);
-      const float* from = left(segment) + int64_t{inner} * cell.pitch + 4 * first_group;
-      for_block(count * groups, [&](int item) {
-        const int k = item / groups, group = item % groups;
-        copy_later(to + 4 * item, from + int64_t{k} * cell.pitch + 4 * group);
-      });
-      const int vectors = static_cast<int>(divide_up(count * packing.columns, 4));
-      float* target = parts.right + run % 2 * at_once * kInner * packing.columns;
-      for (int output = 0; output < outputs; ++output) {
-        const int m = matrix(segment, output);
-        if (m < resident) continue;
-        const float* source = cell.packed + packing.at(cell, slice, m) + inner * packing.columns;
-        float* own = target + output * kInner * packing.columns;
-        for_block(vectors, [&](int item) { copy_later(own + 4 * item, source + 4 * item); });
-      }
-      commit_copies();
-    };
-    for (int begin = 0; begin < items; begin += kMostItems * kThreads) {
-      const int count = static_cast<int>(smaller(items - begin, kMostItems * kThreads));
-      int cuts = 1;
-      while (cuts < kMostParts && 2 * cuts * count <= kThreads) cuts *= 2;
-      const int slots = kThreads / cuts, cut = thread / slots, slot = thread % slots;
-      Item own[kMostItems];
-      Sums sums[kMostItems];
-#pragma unroll
-      for (int i = 0; i < kMostItems; ++i) {
-        const int item = begin + slot + i * slots, rest = item / groups;
-        own[i] = {rest / pairs, rest % pairs, item % groups};
-        sums[i] = {splat(0), splat(0)};
-      }
-      bring(0);
-      for (int run = 0; run < segments * runs; ++run) {
-        if (run + 1 < segments * runs) {
-          bring(run + 1);
-          wait_for_copies<1>();
-        } else {
-          wait_for_copies<0>();
-        }
-        __syncthreads();
-        const int segment = run / runs, inner = run % runs * kInner;
-        const int depth = static_cast<int>(smaller(kInner, packing.inner - inner));
-        const float* lefts = parts.left + run % 2 * Parts::left_elements(cell);
-#pragma unroll
-        for (int i = 0; i < kMostItems; ++i) {
-          if (slot + i * slots >= count) break;
-          const Item& item = own[i];
-          const int m = matrix(segment, item.output);
-          const float* rights = m < resident
-                                    ? parts.resident + m * packing.elements() + inner * packing.columns
-                                    : parts.right + (run % 2 * at_once + item.output) * kInner * packing.columns;
-#pragma unroll 4
-          for (int k = cut; k < depth; k += cuts) {
-            const float4 a = *reinterpret_cast<const float4*>(lefts + 4 * (k * groups + item.group));
-            const float2 b = *reinterpret_cast<const float2*>(rights + k * packing.columns + 2 * item.pair);
-            sums[i].first = fused(a, splat(b.x), sums[i].first);
-            sums[i].second = fused(a, splat(b.y), sums[i].second);
-          }
-        }
-        __syncthreads();
-      }
-      if (cuts > 1) {  // then a thread has one item at most
-        parts.partials[thread] = sums[0].first;
-        parts.partials[kThreads + thread] = sums[0].second;
-        __syncthreads();
-        for (int other = 1; cut == 0 && other < cuts; ++other) {
-          sums[0].first = sums[0].first + parts.partials[other * slots + slot];
-          sums[0].second = sums[0].second + parts.partials[kThreads + other * slots + slot];
-        }
-      }
-#pragma unroll
-      for (int i = 0; i < kMostItems; ++i) {
-        if (cut != 0 || slot + i * slots >= count) break;
-        own[i].group += first_group;
-        finish(own[i], sums[i]);
+// The sum over segments of left(segment) [inner, pitch], transposed, times a slice's matrix(segment, output)
+// [inner, columns], for every output. The inner dimension is cut into as many parts as the block has threads for, which
+// are added up in order: how many follows from the sizes alone. All threads of a block together.
+template <typename Call, typename Left, typename Matrix>
+class Product {
+ public:
+  __device__ Product(const Call& call, const Parts& parts, int slice, int segments, int outputs, const Left& left,
+                     const Matrix& matrix)
+      : call_(call),
+        parts_(parts),
+        left_(left),
+        matrix_(matrix),
+        slice_(slice),
+        outputs_(outputs),
+        runs_a_segment_(static_cast<int>(divide_up(call.packing.inner, call.packing.run))),
+        runs_(segments * runs_a_segment_),
+        resident_(gridDim.x >= static_cast<unsigned>(call.cell.slices) ? call.cell.resident : 0) {}
+
+  // finish(item, sums) for all items.
+  template <typename Finish>
+  __device__ __forceinline__ void compute(const Finish& finish) {
+    const int all_groups = call_.cell.pitch / 4;
+    for (first_group_ = 0; first_group_ < all_groups; first_group_ += kRowGroups) {
+      groups_ = static_cast<int>(smaller(kRowGroups, all_groups - first_group_));
+      const int items = groups_ * (call_.packing.columns / 2) * outputs_;
+      for (int begin = 0; begin < items; begin += kMostItems * kThreads) {
+        deal(begin, static_cast<int>(smaller(items - begin, kMostItems * kThreads)));
+        add_runs();
+        join_cuts();
+        hand_over(finish);
       }
     }
   }
-}
+
+ private:
+  // Items [begin, begin + count) to the threads, `cuts_` of them one.
+  __device__ __forceinline__ void deal(int begin, int count) {
+    count_ = count;
+    cuts_ = 1;
+    while (cuts_ < kMostParts && 2 * cuts_ * count <= kThreads) cuts_ *= 2;
+    slots_ = kThreads / cuts_;
+    const int thread = static_cast<int>(threadIdx.x), pairs = call_.packing.columns / 2;
+    cut_ = thread / slots_;
+    slot_ = thread % slots_;
+#pragma unroll
+    for (int i = 0; i < kMostItems; ++i) {
+      const int item = begin + slot_ + i * slots_, rest = item / groups_;
+      items_[i] = {rest / pairs, rest % pairs, item % groups_};
+      sums_[i] = {splat(0), splat(0)};
+    }
+  }
+
+  // While a run is multiplied, the next one is on its way.
+  __device__ __forceinline__ void add_runs() {
+    bring(0);
+    for (int run = 0; run < runs_; ++run) {
+      if (run + 1 < runs_) {
+        bring(run + 1);
+        wait_for_copies<1>();
+      } else {
+        wait_for_copies<0>();
+      }
+      __syncthreads();
+      add(run);
+      __syncthreads();
+    }
+  }
+
+  __device__ __forceinline__ int inner_of(int run) const {
+    return run % runs_a_segment_ * call_.packing.run;
+  }
+  __device__ __forceinline__ int depth_of(int run) const {
+    return static_cast<int>(smaller(call_.packing.run, call_.packing.inner - inner_of(run)));
+  }
+  // Where a run's factors lie in shared memory, the right one of an output.
+  __device__ __forceinline__ float* left_of(int run) const {
+    return parts_.left + run % 2 * Parts::left_elements(call_.cell, call_.packing);
+  }
+  __device__ __forceinline__ float* right_of(int run, int output) const {
+    return parts_.right + (run % 2 * call_.at_once + output) * call_.packing.run * call_.packing.columns;
+  }
+
+  __device__ __forceinline__ void bring(int run) const {
+    const Cell& cell = call_.cell;
+    const Packing& packing = call_.packing;
+    const int segment = run / runs_a_segment_, inner = inner_of(run), depth = depth_of(run), groups = groups_;
+    float* to = left_of(run);
+    const float* from = left_(segment) + int64_t{inner} * cell.pitch + 4 * first_group_;
+    for_block(depth * groups, [&](int item) {
+      copy_later(to + 4 * item, from + int64_t{item / groups} * cell.pitch + 4 * (item % groups));
+    });
+    for (int output = 0; output < outputs_; ++output) {
+      const int matrix = matrix_(segment, output);
+      if (matrix < resident_) continue;
+      const float* source = cell.packed + packing.at(cell, slice_, matrix) + inner * packing.columns;
+      float* target = right_of(run, output);
+      for_block(static_cast<int>(divide_up(depth * packing.columns, 4)),
+                [&](int item) { copy_later(target + 4 * item, source + 4 * item); });
+    }
+    commit_copies();
+  }
+
+  __device__ __forceinline__ void add(int run) {
+    const Packing& packing = call_.packing;
+    const int segment = run / runs_a_segment_, inner = inner_of(run), depth = depth_of(run);
+    const float* left = left_of(run);
+#pragma unroll
+    for (int i = 0; i < kMostItems; ++i) {
+      if (slot_ + i * slots_ >= count_) break;
+      const auto [output, pair, group] = items_[i];
+      const int matrix = matrix_(segment, output);
+      const float* right = matrix < resident_ ? parts_.resident + matrix * packing.elements() + inner * packing.columns
+                                              : right_of(run, output);
+#pragma unroll 4
+      for (int k = cut_; k < depth; k += cuts_) {
+        const float4 a = *reinterpret_cast<const float4*>(left + 4 * (k * groups_ + group));
+        const float2 b = *reinterpret_cast<const float2*>(right + k * packing.columns + 2 * pair);
+        sums_[i].first = fused(a, splat(b.x), sums_[i].first);
+        sums_[i].second = fused(a, splat(b.y), sums_[i].second);
+      }
+    }
+  }
+
+  // In the threads of the first cut. Where there are several, a thread has one item at most.
+  __device__ __forceinline__ void join_cuts() {
+    if (cuts_ == 1) return;
+    parts_.partials[threadIdx.x] = sums_[0].first;
+    parts_.partials[kThreads + threadIdx.x] = sums_[0].second;
+    __syncthreads();
+    for (int other = 1; cut_ == 0 && other < cuts_; ++other) {
+      sums_[0].first = sums_[0].first + parts_.partials[other * slots_ + slot_];
+      sums_[0].second = sums_[0].second + parts_.partials[kThreads + other * slots_ + slot_];
+    }
+  }
+
+  template <typename Finish>
+  __device__ __forceinline__ void hand_over(const Finish& finish) const {
+#pragma unroll
+    for (int i = 0; i < kMostItems; ++i) {
+      if (cut_ != 0 || slot_ + i * slots_ >= count_) break;
+      finish(Item{items_[i].output, items_[i].pair, first_group_ + items_[i].group}, sums_[i]);
+    }
+  }
+
+  const Call& call_;
+  const Parts& parts_;
+  const Left& left_;
+  const Matrix& matrix_;
+  const int slice_, outputs_, runs_a_segment_, runs_;
+  const int resident_;                // matrices that lie in shared memory
+  int first_group_ = 0, groups_ = 0;  // of four columns of the batch: those of this turn
+  int count_ = 0, cuts_ = 1, slots_ = 1, cut_ = 0, slot_ = 0;
+  Item items_[kMostItems];
+  Sums sums_[kMostItems];
+};
 
 // --- Edges
 
@@ -348,30 +409,28 @@ __device__ __forceinline__ void bring_resident(const Cell& cell, const Packing& 
   __syncthreads();
 }
 
-// As many matrices as fit beside the rest of a block's shared memory, where every slice has a multiprocessor.
-inline int resident_matrices(const CudaStream& stream, Cell cell, const Packing& packing, int at_once) {
-  if (cell.slices > stream.multiprocessors()) return 0;
-  for (cell.resident = cell.matrices(); cell.resident > 0; --cell.resident) {
-    const size_t bytes = shared_bytes<Parts>(cell, packing, at_once);
-    if (bytes <= static_cast<size_t>(stream.most_shared_bytes())) break;
-  }
-  return cell.resident;
+// The longest runs that half of a block's shared memory holds, and as many matrices beside them as fit where every
+// slice has a multiprocessor.
+template <typename Call>
+void share_out_memory(const CudaStream& stream, Call& call) {
+  const auto bytes = [&] { return shared_bytes<Parts>(call.cell, call.packing, call.at_once); };
+  const auto most = static_cast<size_t>(stream.most_shared_bytes());
+  call.packing.run = kLongestRun;
+  while (call.packing.run > kShortestRun && bytes() > most / 2) call.packing.run /= 2;
+  if (!stream.cooperative() || call.cell.slices > stream.multiprocessors()) return;
+  call.cell.resident = call.cell.matrices();
+  while (call.cell.resident > 0 && bytes() > most) --call.cell.resident;
 }
 
 // Starts kernel(call, begin, end) for all steps of a cell: as one launch, or where the device knows of no grid that
 // waits as a launch a step.
 template <typename... Parameters, typename Call>
-void launch_steps(CudaStream& stream, void (*kernel)(Parameters...), Call call, const Packing& packing, int at_once) {
-  Cell& cell = call.cell;
-  const auto start = [&](const auto& launched, int begin, int end) {
-    launched(stream, kernel, Work{cell.slices, shared_bytes<Parts>(cell, packing, at_once)}, call, begin, end);
-  };
-  if (stream.cooperative()) {
-    cell.resident = resident_matrices(stream, cell, packing, at_once);
-    start([](auto&&... all) { launch_cooperative(all...); }, 0, cell.steps());
-  } else {
-    for (int step = 0; step < cell.steps(); ++step) start([](auto&&... all) { launch(all...); }, step, step + 1);
-  }
+void launch_steps(CudaStream& stream, void (*kernel)(Parameters...), Call call) {
+  share_out_memory(stream, call);
+  const int steps = call.cell.steps();
+  const Work work{call.cell.slices, shared_bytes<Parts>(call.cell, call.packing, call.at_once)};
+  if (stream.cooperative()) return launch_cooperative(stream, kernel, work, call, 0, steps);
+  for (int step = 0; step < steps; ++step) launch(stream, kernel, work, call, step, step + 1);
 }
 
 // The kernels of the two directions, and what they need of scratch memory.

@@ -11,10 +11,11 @@ using DenseParts = dense::Parts<Precision::kFp32>;
 struct Backward {
   Cell cell;
   Packing packing;
-  float* turned_gates;     // [1 + pairs, 2 * channels, pitch]: gradients of gates as products take them
-  float* gradients;        // [nodes + 1, channels, pitch]
-  float* hidden_gradient;  // [channels, pitch], from the time after
-  double* mixing;          // [slices, pairs, candidates]: gradients of mixing weights
+  static constexpr int at_once = 1;  // matrices of one product
+  float* turned_gates;               // [1 + pairs, 2 * channels, pitch]: gradients of gates as products take them
+  float* gradients;                  // [nodes + 1, channels, pitch]
+  float* hidden_gradient;            // [channels, pitch], from the time after
+  double* mixing;                    // [slices, pairs, candidates]: gradients of mixing weights
   const float* output_gradient;
   bool wants_mixing;
   bool fixed_statistics;
@@ -72,20 +73,19 @@ __global__ void __launch_bounds__(kThreads) prepare_kernel(DARTSMITH_ARGUMENT(Ba
 __device__ void add_product(const Backward& call, const int16_t* pairs, int count, int slice, const Parts& parts,
                             float* target) {
   const Cell& cell = call.cell;
-  multiply(
-      cell, call.packing, parts, slice, count == 0 ? 1 : count, 1, 1,
-      [&](int segment) { return call.turned(count == 0 ? -1 : pairs[segment]); },
-      [&](int segment, int) { return count == 0 ? 0 : cell.schedule.pair[pairs[segment]].to; },
-      [&](const Item& item, Sums sums) {
+  const auto left = [&](int segment) { return call.turned(count == 0 ? -1 : pairs[segment]); };
+  const auto matrix = [&](int segment, int) { return count == 0 ? 0 : cell.schedule.pair[pairs[segment]].to; };
+  const int segments = count == 0 ? 1 : count;
+  Product(call, parts, slice, segments, 1, left, matrix).compute([&](const Item& item, Sums sums) {
 #pragma unroll
-        for (int i = 0; i < 8; ++i) {
-          const int row = 4 * item.group + i % 4, within = 2 * item.pair + i / 4;
-          if (row >= cell.columns || within >= cell.width_of(slice)) continue;
-          const int channel = slice * cell.width + within;
-          const float sum = i < 4 ? at(sums.first, i % 4) : at(sums.second, i % 4);
-          target[int64_t{channel} * cell.pitch + row] += cell.hidden_factor(row, channel) * sum;
-        }
-      });
+    for (int i = 0; i < 8; ++i) {
+      const int row = 4 * item.group + i % 4, within = 2 * item.pair + i / 4;
+      if (row >= cell.columns || within >= cell.width_of(slice)) continue;
+      const int channel = slice * cell.width + within;
+      const float sum = i < 4 ? at(sums.first, i % 4) : at(sums.second, i % 4);
+      target[int64_t{channel} * cell.pitch + row] += cell.hidden_factor(row, channel) * sum;
+    }
+  });
 }
 
 // Gradients of all nodes: what the output and the next time hand back.
@@ -231,7 +231,7 @@ __device__ void run_step(const Backward& call, int step, int slice, const Parts&
 
 __global__ void __launch_bounds__(kThreads, 1) backward_kernel(DARTSMITH_ARGUMENT(Backward) call, int begin, int end) {
   Shared shared(shared_memory());
-  const Parts parts(shared, call.cell, call.packing, 1);
+  const Parts parts(shared, call.cell, call.packing, call.at_once);
   bring_resident(call.cell, call.packing, parts);
   run_steps(call.cell, begin, end, [&](int step, int slice) { run_step(call, step, slice, parts); });
 }
@@ -348,7 +348,7 @@ void backward(Stream& stream, const KernelCall& call) {
   const Cell& cell = backward.cell;
   CudaStream& own = CudaStream::of(stream);
   launch(own, prepare_kernel, a_thread_each(backward.packing.all(cell)), backward);
-  launch_steps(own, backward_kernel, backward, backward.packing, 1);
+  launch_steps(own, backward_kernel, backward);
   if (backward.wants_mixing) {
     launch(own, mixing_kernel, a_thread_each(backward.mixing_entries()), backward.mixing, cell.slices,
            backward.mixing_entries(), call.sequence->mixing_gradient);

@@ -123,27 +123,26 @@ __device__ __forceinline__ void for_rows(const Cell& cell, const Item& item, Sum
 __device__ void compute_first(const Forward& call, int time, int slice, const Parts& parts) {
   const Cell& cell = call.cell;
   const float* hidden = cell.hidden_before(time);
-  multiply(
-      cell, call.packing, parts, slice, 1, 1, call.at_once, [&](int) { return call.hidden_factor(); },
-      [](int, int) { return 0; },
-      [&](const Item& item, const Sums& sums) {
-        const int channel = slice * cell.width + item.pair;
-        if (channel >= cell.channels) return;
-        for_rows(cell, item, sums, [&](int row, float a, float g) {
-          float* gates = cell.gates(time, -1) + int64_t{row} * 2 * cell.channels + channel;
-          a += gates[0];
-          g += gates[cell.channels];
-          gates[0] = a;
-          gates[cell.channels] = g;
-          const float h = hidden[int64_t{row} * cell.channels + channel];
-          const float value = h + logistic(a) * (tanhf(g) - h);
-          if (cell.searched) {
-            call.factor(0)[int64_t{channel} * cell.pitch + row] = value;
-          } else {
-            call.set_state(time, 0, row, channel, value);
-          }
-        });
-      });
+  const auto left = [&](int) { return call.hidden_factor(); };
+  const auto matrix = [](int, int) { return 0; };
+  Product(call, parts, slice, 1, 1, left, matrix).compute([&](const Item& item, const Sums& sums) {
+    const int channel = slice * cell.width + item.pair;
+    if (channel >= cell.channels) return;
+    for_rows(cell, item, sums, [&](int row, float a, float g) {
+      float* gates = cell.gates(time, -1) + int64_t{row} * 2 * cell.channels + channel;
+      a += gates[0];
+      g += gates[cell.channels];
+      gates[0] = a;
+      gates[cell.channels] = g;
+      const float h = hidden[int64_t{row} * cell.channels + channel];
+      const float value = h + logistic(a) * (tanhf(g) - h);
+      if (cell.searched) {
+        call.factor(0)[int64_t{channel} * cell.pitch + row] = value;
+      } else {
+        call.set_state(time, 0, row, channel, value);
+      }
+    });
+  });
   if (!cell.searched) return;
   __syncthreads();
   normalise(call, time, 0, slice);
@@ -154,32 +153,32 @@ __device__ void compute_edges(const Forward& call, int time, int from, int slice
   const Cell& cell = call.cell;
   const RecurrentSchedule& schedule = cell.schedule;
   const int16_t* pairs = cell.successors.pair[from];
-  multiply(
-      cell, call.packing, parts, slice, 1, cell.successors.count[from], call.at_once,
-      [&](int) { return call.factor(from); }, [&](int, int output) { return schedule.pair[pairs[output]].to; },
-      [&](const Item& item, const Sums& sums) {
-        const int channel = slice * cell.width + item.pair, index = pairs[item.output];
-        if (channel >= cell.channels) return;
-        const RecurrentPair& pair = schedule.pair[index];
-        for_rows(cell, item, sums, [&](int row, float a, float g) {
-          float* gates = cell.gates(time, index) + int64_t{row} * 2 * cell.channels + channel;
-          gates[0] = a;
-          gates[cell.channels] = g;
-          const float s = cell.state(time, from)[int64_t{row} * cell.channels + channel];
-          float mixed = 0, total = 0;
-          for_candidates(cell, pair, [&](int, RecurrentActivation which, float weight) {
-            mixed += weight * activation(which, g);
-            total += weight;
-          });
-          const float value = total * s + logistic(a) * (mixed - total * s);
-          if (cell.searched) {
-            float& sum = call.factor(pair.to)[int64_t{channel} * cell.pitch + row];
-            sum = index > schedule.first_pair[pair.to] ? sum + value : value;
-          } else {
-            call.set_state(time, pair.to, row, channel, value);
-          }
-        });
+  const auto left = [&](int) { return call.factor(from); };
+  const auto matrix = [&](int, int output) { return schedule.pair[pairs[output]].to; };
+  const int count = cell.successors.count[from];
+  Product(call, parts, slice, 1, count, left, matrix).compute([&](const Item& item, const Sums& sums) {
+    const int channel = slice * cell.width + item.pair, index = pairs[item.output];
+    if (channel >= cell.channels) return;
+    const RecurrentPair& pair = schedule.pair[index];
+    for_rows(cell, item, sums, [&](int row, float a, float g) {
+      float* gates = cell.gates(time, index) + int64_t{row} * 2 * cell.channels + channel;
+      gates[0] = a;
+      gates[cell.channels] = g;
+      const float s = cell.state(time, from)[int64_t{row} * cell.channels + channel];
+      float mixed = 0, total = 0;
+      for_candidates(cell, pair, [&](int, RecurrentActivation which, float weight) {
+        mixed += weight * activation(which, g);
+        total += weight;
       });
+      const float value = total * s + logistic(a) * (mixed - total * s);
+      if (cell.searched) {
+        float& sum = call.factor(pair.to)[int64_t{channel} * cell.pitch + row];
+        sum = index > schedule.first_pair[pair.to] ? sum + value : value;
+      } else {
+        call.set_state(time, pair.to, row, channel, value);
+      }
+    });
+  });
 }
 
 __device__ void take_outputs(const Forward& call, int time, int slice) {
@@ -227,7 +226,7 @@ void forward(Stream& stream, const KernelCall& call) {
   launch(own, prepare_kernel, a_thread_each(larger(forward.packing.all(cell), cell.state_size())), forward);
   launch(own, input_product_kernel,
          {dense::Tiling(call.output.batch, 2 * int64_t{cell.channels}).tasks, shared_bytes<DenseParts>()}, cell);
-  launch_steps(own, forward_kernel, forward, forward.packing, forward.at_once);
+  launch_steps(own, forward_kernel, forward);
 }
 
 size_t forward_bytes(const KernelCall& call) {
