@@ -211,10 +211,8 @@ __device__ void run_step(const Backward& call, int step, int slice, const Parts&
   const Cell& cell = call.cell;
   const int a_time = cell.schedule.stages + 1, time = cell.times - 1 - step / a_time;
   const int level = cell.schedule.stages - step % a_time;
-  if (level == cell.schedule.stages) {
-    begin_time(call, time, slice, parts);
-    __syncthreads();
-  }
+  // Nothing leads on from the nodes of the last level, so that no product adds to what it leaves before the barrier.
+  if (level == cell.schedule.stages) begin_time(call, time, slice, parts);
   for (int node = 0; node <= cell.schedule.nodes; ++node) {
     const int count = cell.successors.count[node];
     if (cell.successors.level[node] != level || count == 0) continue;
