@@ -102,7 +102,7 @@ function alphaGradient(options: RecurrentStepOptions, group: number): Command {
       maxNorm: settings.clip,
     },
     unclamped: !settings.clampCoefficient,
-    ...(!settings.newEmbedding && { still: [embeddingGroup] }),
+    ...(!settings.newEmbedding && { heldGroups: [embeddingGroup] }),
     ...(!settings.sameMasks && { perturbed: [drawOf(options, group, 'plus'), drawOf(options, group, 'minus')] }),
   };
 }
