@@ -79,7 +79,13 @@ async function runMethodCommand(
   const given = resume === undefined && arch !== undefined ? await networkGenotype(arch, flags) : undefined;
   return followRun(command, flags, methods, (directory, signal) => {
     const training = then === undefined ? undefined : parseThen(then, trainingMethod(methods));
-    const own = { genotype: given?.genotype, training, run, ...(run !== undefined && { method: method.name }) };
+    const own = {
+      genotype: given?.genotype,
+      foundIn: given?.run,
+      training,
+      run,
+      ...(run !== undefined && { method: method.name }),
+    };
     const options = { ...runOptionsOf(method, flags, directory, signal), ...own };
     // A method refuses options that it does not know, given or not.
     const known = Object.entries(options).filter(([, value]) => value !== undefined);

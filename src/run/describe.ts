@@ -14,6 +14,7 @@ import { skeletons, usualSkeleton } from '../skeleton/skeletons.ts';
 import { type SearchSpace, skeletonNameOf } from '../space/space.ts';
 import type { RecordedSource, RunConfig, TrainingPlan } from './config.ts';
 import { freeRunFiles, openRunDirectory, type RunFiles } from './directory.ts';
+import { foundSkeleton } from './found_in.ts';
 import { type MethodOptions, namedMethod, type RunOptions, rulesOf } from './options.ts';
 import { readOutcomes } from './outcomes.ts';
 import { runDataset } from './run_dataset.ts';
@@ -60,6 +61,7 @@ const fixedOnResume = [
   'out',
   'genotype',
   'from',
+  'foundIn',
   'training',
   'run',
   'stage',
@@ -78,16 +80,19 @@ export async function describeRun(
   if (resume !== undefined) return describeResumed(command, options, resume, methods);
   const runtime = runtimeOf(options);
   const { needs, spaces, presets } = method;
-  const { genotype, from } = options;
+  const { genotype, from, foundIn } = options;
   const before = from === undefined ? undefined : await readBefore(folder('from', from), method, methods);
-  const { preset = usualPreset(presets, searchedSkeleton(options.space ?? before?.space, genotype)) } = options;
+  const found = foundIn === undefined ? undefined : await foundSkeleton(folder('foundIn', foundIn), methods);
+  const skeleton = found ?? searchedSkeleton(options.space ?? before?.space, genotype);
+  const { preset = usualPreset(presets, skeleton) } = options;
   const space = options.space ?? before?.space ?? presets[preset]?.space ?? spaces?.[0];
   checkFollows(before, space);
   if (needs === 'genotype') {
     if (genotype === undefined) throw invalid('genotype', 'the genotype whose network is trained', genotype);
     checkGenotype(genotype);
   }
-  const settings = resolvePreset(method.settings, presets, preset, options.settings);
+  const given = resolvePreset(method.settings, presets, preset, options.settings);
+  const settings = found === undefined ? given : (method.inSkeleton?.(given, found) ?? given);
   checkOwnDataset(options);
   if (needs === 'run') return describeFollowing(method, settings, options, methods);
   const { dataset = 'mnist', seed = 0, dataDir, limit, colourProfile, validationPortion, out } = options;
@@ -96,8 +101,7 @@ export async function describeRun(
     dataDir: dataDir === undefined ? undefined : resolve(dataDir),
     usualLimit: presets[preset].limit,
     imageSize: options.imageSize ?? usualSize(dataset, method),
-    training:
-      options.training && planTraining(options.training, usualTraining(method, preset, settings), options, methods),
+    training: planned(method, preset, settings, { ...options, space }, methods),
     files: out === undefined ? undefined : await freeRunFiles(folder('out', out)),
   };
 }
@@ -136,6 +140,19 @@ function searchedSkeleton(space: string | SearchSpace | undefined, genotype: Gen
 async function readBefore(from: string, method: Method, methods: readonly Method[]): Promise<RunOutcomes> {
   const isFile = (await stat(from).catch(() => undefined))?.isFile() ?? false;
   return isFile && method.readPublished ? method.readPublished(from) : readOutcomes(from, method, methods);
+}
+
+/** The training that follows, where one is asked for. */
+function planned(
+  method: Method,
+  preset: string,
+  settings: Settings,
+  { training, space, ...search }: MethodOptions,
+  methods: readonly Method[],
+): TrainingPlan | undefined {
+  if (training === undefined) return undefined;
+  const skeleton = searchedSkeleton(space, undefined);
+  return planTraining(training, usualTraining(method, preset, settings), { ...search, skeleton }, methods);
 }
 
 /** Where a method does not say, its training is the short one. */

@@ -19,6 +19,9 @@ describe('an architecture that CDARTS has found', () => {
   const run = join(folder, 'run');
   const decision = join(run, 'epoch_01.json');
   const trained = join(folder, 'trained');
+  const next = join(folder, 'next');
+
+  let told = '';
 
   beforeAll(() => {
     const searched = dartsmith(
@@ -26,6 +29,7 @@ describe('an architecture that CDARTS has found', () => {
       ...['--epochs', '2', '--warmup-epochs', '1', '--out', run],
     );
     expect(searched, searched.text).toMatchObject({ status: 0 });
+    told = searched.text;
     const small = [...sizes, '--epochs', '2', '--no-auxiliary'];
     const training = dartsmith(
       ...['train', '--preset', 'cdarts-quick', '--arch', decision, ...data, ...small, '--out', trained],
@@ -54,6 +58,17 @@ describe('an architecture that CDARTS has found', () => {
     // NNI lists nodes apart.
     const flat = (text: string) => text.replaceAll(/[[\]\s]/g, '');
     expect(flat(readFileSync(join(run, 'epoch_01.genotypes'), 'utf8'))).toBe(flat(readFileSync(own, 'utf8')));
+  });
+
+  it('is trained its way as the search says what comes next', () => {
+    const small = [...sizes, '--epochs', '1', '--no-auxiliary'];
+    expect(told).toMatch(new RegExp(`^ {6}dartsmith train --arch ${run}$`, 'm'));
+    const training = dartsmith('train', '--arch', run, ...data, ...small, '--out', next);
+    expect(training, training.text).toMatchObject({ status: 0 });
+    expect(training.text).toMatch(/weight decay 0\.0003, drop path 0\.2 \(decayBySize\)/);
+    const { settings } = JSON.parse(readFileSync(join(next, 'config.json'), 'utf8'));
+    expect(settings).toMatchObject({ skeleton: 'cdarts', dropPathUnit: 'edge', reportBest: true });
+    expect(dartsmith('test', '--arch', next)).toMatchObject({ status: 0 });
   });
 
   it('is tested by its weights alone', () => {

@@ -43,6 +43,10 @@ export const cdarts = defineMethod({
   describe: describeCdarts,
 });
 
+/** Why nothing fine-tunes or scores it. */
+const alone =
+  'whose supernet learns beside the network that it decides on, not alone: select --by cdarts takes a genotype from its alpha';
+
 /** The padding of the published code in front of AutoAugment, whatever the dataset. */
 const widePad = 128;
 
@@ -70,6 +74,7 @@ async function describeCdarts(context: MethodContext<CdartsSettings>): Promise<M
     layers: settings.layers,
     trainImages: split.train.length,
     validationImages: split.validation.length,
+    alone,
     open: (device) => openCdarts(device, { networks, settings, split, regularised, dataset, augment, seed, workers }),
   };
 }
