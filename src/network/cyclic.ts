@@ -1,21 +1,27 @@
 // The search network S and the evaluation network E of CDARTS (Yu et al., arXiv:2006.10724) over one set of parameters.
 import { aBoolean, anInteger, check, checkOptions, oneOf } from '../checks.ts';
 import { ArgumentError, invalid } from '../errors.ts';
-import { type CellType, cellName, cellTypes, type Genotype } from '../genotype/genotype.ts';
+import { type CellKind, cellName, cellTypes, type Genotype, oneCell } from '../genotype/genotype.ts';
 import { checkGenotype } from '../genotype/rules.ts';
 import { GraphBuilder, type Tensor } from '../graph/builder.ts';
 import type { Graph } from '../graph/graph.ts';
 import { applyOperation, noneName, skipName } from '../operation/operations.ts';
-import { cdartsSkeleton, cdartsStyle, distillationHead, headName } from '../skeleton/cdarts.ts';
-import { cellTypesOf, stackCells } from '../skeleton/cell_stack.ts';
-import { type CellBuilder, checkStack, type Network, type StackOptions, type StemForm } from '../skeleton/skeleton.ts';
+import { distillationHead, headName } from '../skeleton/cdarts.ts';
+import {
+  type CellBuilder,
+  checkStack,
+  type Network,
+  type PairedStack,
+  type StackOptions,
+  type StemForm,
+} from '../skeleton/skeleton.ts';
 import { type ResolvedEdge, type ResolvedSpace, resolveSpace, type SearchSpace } from '../space/space.ts';
 import { buildForSize } from './image_size.ts';
-import { declareTables, type NodeForm, nodeForms, type Supernet, supernetCells } from './supernet.ts';
+import { declareTables, type NodeForm, nodeForms, outputOf, type Supernet, supernetCells } from './supernet.ts';
 
 /** Options of {@link buildCyclicNetworks}; the defaults are those of the published search on CIFAR-10. */
 export interface CyclicOptions {
-  /** With the skeleton `cdarts`, cells of a type alike; `cdarts` when absent. */
+  /** With a skeleton whose networks learn in pairs, `cdarts` or `nasbench201`, and cells of a kind alike; `cdarts` when absent. */
   readonly space?: string | SearchSpace;
   /** [height, width, channels] of an image. */
   readonly inputShape: readonly [number, number, number];
@@ -24,9 +30,9 @@ export interface CyclicOptions {
   readonly initChannels?: number;
   /** The same of the evaluation network, where it is another; not with shared modules. */
   readonly evaluationChannels?: number;
-  /** Cells of the search network, at least 3; 8 when absent. */
+  /** Cells of the search network, at least 3; as published when absent: 8, or 15 of NAS-Bench-201. */
   readonly layers?: number;
-  /** Cells of the evaluation network, at least 3; 20 when absent. */
+  /** Cells of the evaluation network, at least 3; 20 when absent, or 15. */
   readonly evaluationLayers?: number;
   /** `small` images keep their size in the stem (CIFAR), `large` ones are reduced eightfold (ImageNet); `small` when absent. */
   readonly stem?: StemForm;
@@ -44,7 +50,7 @@ export interface CyclicOptions {
   readonly ensembleSum?: boolean;
 }
 
-/** A network that also computes, of its distillation heads behind both reduction cells, the logits [classes]: their nodes' ids. */
+/** A network that also computes, of its distillation heads behind both reductions, the logits [classes]: their nodes' ids. */
 export interface HeadedNetwork extends Network {
   readonly heads: readonly number[];
 }
@@ -72,7 +78,7 @@ export interface CyclicNetworks {
 
 /** A candidate that an edge takes. */
 export interface ChosenCandidate {
-  readonly type: CellType;
+  readonly type: CellKind;
   readonly node: number;
   /** Of its weights. */
   readonly group: string;
@@ -104,7 +110,7 @@ export interface JointNetwork {
 }
 
 /** The group of the weights of E's candidate on an edge, in all cells of a type: they run or rest together. */
-export function candidateGroup(type: CellType, row: number, candidate: number): string {
+export function candidateGroup(type: CellKind, row: number, candidate: number): string {
   return `evaluation.${type}.${row}.${candidate}`;
 }
 
@@ -120,7 +126,11 @@ const depths = anInteger(3, 1000);
 export function buildCyclicNetworks(options: CyclicOptions): CyclicNetworks {
   checkOptions('options', options, optionNames);
   const { initChannels = 16, evaluationChannels = initChannels, shareModule = true } = options;
-  const { layers = 8, evaluationLayers = 20, inputShape, classes, stem, stemMultiplier } = options;
+  const parts = partsOfPair(options.space ?? 'cdarts');
+  const { space } = parts;
+  const { supernet, derived } = space.skeleton.usual;
+  const { layers = supernet.layers, evaluationLayers = derived.layers } = options;
+  const { inputShape, classes, stem, stemMultiplier } = options;
   check('layers', layers, depths);
   check('evaluationLayers', evaluationLayers, depths);
   const { shareClassifier = false, nodes = 'sum', ensemble = 'own', ensembleSum = false } = options;
@@ -131,8 +141,8 @@ export function buildCyclicNetworks(options: CyclicOptions): CyclicNetworks {
   if ((shareModule || shareClassifier) && evaluationChannels !== initChannels) {
     throw invalid('evaluationChannels', `${initChannels}, as both networks share modules,`, evaluationChannels);
   }
-  const space = spaceOfPair(options.space ?? 'cdarts');
-  const common = { classes, stem, stemMultiplier, affine: false };
+  const { affineNorms } = space.skeleton;
+  const common = { classes, stem, stemMultiplier };
   return buildForSize(inputShape, (shape) => {
     const shared = {
       stem: shareModule,
@@ -141,11 +151,14 @@ export function buildCyclicNetworks(options: CyclicOptions): CyclicNetworks {
       ensemble: ensemble === 'shared',
     };
     const pair = new PairOfNetworks(
-      space,
+      parts,
       { shared, nodes, ensembleSum },
       {
-        search: { ...common, inputShape: shape, initChannels, layers },
-        evaluation: { ...common, inputShape: shape, initChannels: evaluationChannels, layers: evaluationLayers },
+        search: { ...common, inputShape: shape, affine: false, initChannels, layers },
+        evaluation: {
+          ...{ ...common, inputShape: shape, affine: affineNorms },
+          ...{ initChannels: evaluationChannels, layers: evaluationLayers },
+        },
       },
     );
     return {
@@ -164,14 +177,15 @@ const layoutLosses: JointLosses = {
   ...{ lossAlpha: 1, temperature: 1, distance: 'kl', detachTeacher: false, rowMeans: false },
 };
 
-function spaceOfPair(given: string | SearchSpace): ResolvedSpace {
+function partsOfPair(given: string | SearchSpace): PairParts {
   const space = resolveSpace(given);
-  if (space.skeleton === cdartsSkeleton && space.sharedAlpha) return space;
-  throw invalid('space', 'one of the skeleton cdarts whose cells of a type share alpha', space.name);
+  const { paired } = space.skeleton;
+  if (paired !== undefined && space.sharedAlpha) return { space, paired };
+  throw invalid('space', 'one of the skeletons cdarts and nasbench201, whose cells of a type share alpha,', space.name);
 }
 
 /** Which candidates of an edge run, by index. */
-type Choice = (type: CellType, edge: ResolvedEdge) => readonly number[];
+type Choice = (type: CellKind, edge: ResolvedEdge) => readonly number[];
 
 /** All but none. */
 const kept: Choice = (_type, { candidates }) =>
@@ -186,22 +200,19 @@ function chosenBy(space: ResolvedSpace, decision: Genotype): Choice {
 }
 
 function choicesOf(space: ResolvedSpace, decision: Genotype) {
-  checkGenotype(decision);
-  if (decision.normal === undefined || decision.entries === 'triples') {
-    throw new ArgumentError('expected a decision of pairs, a normal and a reduction cell, but got another genotype');
-  }
   const choices: (ChosenCandidate & { readonly row: number; readonly candidate: number })[] = [];
-  for (const type of cellTypes) {
-    const { nodes } = decision[type];
+  for (const [type, { nodes }] of cellsOfDecision(space, decision)) {
     if (nodes.length !== space.nodes) throw invalid(`nodes of the ${cellName(type)}`, `${space.nodes}`, nodes.length);
     for (const [node, entries] of nodes.entries()) {
       for (const { operation, input } of entries) {
         const edge = space.edges[type].find((one) => one.node === node && one.input === input)!;
-        const candidate = edge.candidates.findIndex(({ name }) => name === operation && name !== noneName);
+        const names = edge.candidates.map(({ name }) => name);
+        // Of cells by type an edge is left out instead.
+        const allowed = type === oneCell ? names : names.filter((name) => name !== noneName);
+        const candidate = allowed.includes(operation) ? names.indexOf(operation) : -1;
         const { row } = edge;
         if (candidate < 0 || choices.some((other) => other.type === type && other.row === row)) {
-          const names = edge.candidates.map(({ name }) => name).filter((name) => name !== noneName);
-          throw invalid(`the edge ${type}.${node}.${input}`, `one of ${names.join(', ')}, once,`, operation);
+          throw invalid(`the edge ${type}.${node}.${input}`, `one of ${allowed.join(', ')}, once,`, operation);
         }
         const isIdentity = operation === skipName && space.skeleton.strideOf(type, input) === 1;
         choices.push({ type, node, row, candidate, group: candidateGroup(type, row, candidate), isIdentity });
@@ -209,6 +220,19 @@ function choicesOf(space: ResolvedSpace, decision: Genotype) {
     }
   }
   return choices;
+}
+
+/** Its cells by kind. Throws ArgumentError for those of other networks. */
+function cellsOfDecision({ skeleton }: ResolvedSpace, decision: Genotype) {
+  checkGenotype(decision);
+  if (skeleton.cells === 'one') {
+    if (decision.cell !== undefined) return [[oneCell, decision.cell] as const];
+    throw new ArgumentError('expected a decision of one cell but got another genotype');
+  }
+  if (decision.normal !== undefined && decision.entries !== 'triples') {
+    return cellTypes.map((type) => [type, decision[type]] as const);
+  }
+  throw new ArgumentError('expected a decision of pairs, a normal and a reduction cell, but got another genotype');
 }
 
 type Side = 'search' | 'evaluation';
@@ -236,23 +260,30 @@ interface PairForm {
   readonly ensembleSum: boolean;
 }
 
+/** What the networks of a pair are made of. */
+interface PairParts {
+  readonly space: ResolvedSpace;
+  readonly paired: PairedStack;
+}
+
 class PairOfNetworks {
-  readonly #space: ResolvedSpace;
+  readonly #parts: PairParts;
   readonly #form: PairForm;
   readonly #options: Readonly<Record<Side, StackOptions>>;
 
-  constructor(space: ResolvedSpace, form: PairForm, options: Readonly<Record<Side, StackOptions>>) {
+  constructor(parts: PairParts, form: PairForm, options: Readonly<Record<Side, StackOptions>>) {
     for (const side of Object.values(options)) checkStack(side);
-    this.#space = space;
+    this.#parts = parts;
     this.#form = form;
     this.#options = options;
   }
 
   search(): CyclicNetworks['search'] {
     const builder = new GraphBuilder();
-    const tables = declareTables(builder, this.#space);
-    const network = this.#alone(builder, 'search', supernetCells(this.#space, tables, this.#form.nodes));
-    return { ...network, space: this.#space, tables };
+    const { space } = this.#parts;
+    const tables = declareTables(builder, space);
+    const network = this.#alone(builder, 'search', supernetCells(space, tables, this.#form.nodes));
+    return { ...network, space, tables };
   }
 
   evaluation(choice: Choice): HeadedNetwork {
@@ -270,10 +301,11 @@ class PairOfNetworks {
 
   joint(choice: Choice, losses: JointLosses): JointNetwork {
     const builder = new GraphBuilder();
-    const tables = declareTables(builder, this.#space);
+    const { space } = this.#parts;
+    const tables = declareTables(builder, space);
     const images = builder.input('images', this.#options.search.inputShape);
     const given = (output: Tensor) => output;
-    const cells = supernetCells(this.#space, tables, this.#form.nodes);
+    const cells = supernetCells(space, tables, this.#form.nodes);
     const student = this.#stack(builder, images, 'search', cells, given);
     const teacher = this.#stack(builder.reusing(), images, 'evaluation', this.#candidateCells(choice), given);
     const taught = this.#ensemble(builder, 'search', student);
@@ -295,15 +327,14 @@ class PairOfNetworks {
     const options = this.#options[side];
     const stem = this.#shared(builder, side, 'stem').builder;
     const headPart = this.#shared(builder, side, 'heads');
-    const names = reductions(this.#options[headPart.owner].layers).map(headName);
+    const names = this.#parts.paired.reductionsOf(this.#options[headPart.owner].layers).map(headName);
     const heads: Tensor[] = [];
     const own = builder.within(side).inGroup(side);
     const classifier = this.#form.shared.classifier ? this.#shared(builder, side, 'classifier').builder : own;
-    const { logits } = stackCells(own, images, options, cells, cdartsStyle, {
+    const { logits } = this.#parts.paired.stack(own, images, options, cells, {
       stem,
       classifier,
-      behind: (output, { kind }) => {
-        if (kind !== 'reduce') return;
+      behindReduction: (output) => {
         const head = headPart.builder.within(names[heads.length]);
         heads.push(distillationHead(head, towardsHead(output), options.classes));
       },
@@ -329,22 +360,22 @@ class PairOfNetworks {
   }
 
   #candidateCells(choice: Choice): CellBuilder {
-    const { skeleton, nodes, edges } = this.#space;
+    const { skeleton, nodes, edges } = this.#parts.space;
+    const { affine } = this.#options.evaluation;
     return (cell, inputs, { kind, layer, channels }) => {
-      const type = kind as CellType;
       const states: Tensor[] = [...inputs];
       const outputsOf = (edge: ResolvedEdge) =>
-        choice(type, edge).map((candidate) => {
+        choice(kind, edge).map((candidate) => {
           const name = skeleton.candidateName(edge, candidate);
-          const builder = cell.inGroup(candidateGroup(type, edge.row, candidate)).within(name);
+          const builder = cell.inGroup(candidateGroup(kind, edge.row, candidate)).within(name);
           const stride = skeleton.strideOf(kind, edge.input);
-          const context = { layer: `${layer}.${name}`, channels, stride, affine: false, normalisePooling: false };
+          const context = { layer: `${layer}.${name}`, channels, stride, affine, normalisePooling: false };
           return applyOperation(edge.candidates[candidate], builder, states[edge.input], context);
         });
       for (let node = 0; node < nodes; node++) {
-        states.push(cell.add(edges[type].filter((edge) => edge.node === node).flatMap(outputsOf)));
+        states.push(cell.add(edges[kind].filter((edge) => edge.node === node).flatMap(outputsOf)));
       }
-      return cell.concat(states.slice(2));
+      return outputOf(cell, states, inputs.length, { skeleton });
     };
   }
 }
@@ -369,9 +400,4 @@ function partWeight(
   const [classes] = outputs[0].shape;
   const ofRow = { kl: classes, cosine: 1, l2: 1, smoothl1: 1 }[kind];
   return (lossAlpha * temperature ** 2 * (rowMeans ? classes : 1)) / ofRow / outputs.length;
-}
-
-/** Indices of the cells that reduce. */
-function reductions(layers: number): number[] {
-  return cellTypesOf(layers).flatMap((type, index) => (type === 'reduce' ? [index] : []));
 }

@@ -96,8 +96,18 @@ export function supernetCells(space: ResolvedSpace, tables: Supernet['tables'], 
       const weights = nodes === 'mean' ? outputs.map(() => 1 / outputs.length) : undefined;
       states.push(builder.add(outputs, { weights }));
     }
-    return space.skeleton.cells === 'one' ? states[states.length - 1] : builder.concat(states.slice(2));
+    return outputOf(builder, states, inputs.length, space);
   };
+}
+
+/** What a cell of a space gives, of its states, the first of which are its inputs. */
+export function outputOf(
+  builder: GraphBuilder,
+  states: readonly Tensor[],
+  inputs: number,
+  { skeleton }: Pick<ResolvedSpace, 'skeleton'>,
+): Tensor {
+  return skeleton.cells === 'one' ? states[states.length - 1] : builder.concat(states.slice(inputs));
 }
 
 function mixedEdge(

@@ -18,6 +18,8 @@ const trainings: Readonly<Record<string, string>> = {
   'cdarts-script': 'cdarts-script',
   'cdarts-authors': 'cdarts-authors',
   'cdarts-imagenet': 'cdarts-imagenet',
+  // The network that the benchmark trained.
+  'cdarts-nasbench201': 'nasbench201',
 };
 
 /** CDARTS: a search network and the network that it decides on teach each other. */
@@ -32,12 +34,13 @@ export const cdarts = defineMethod({
     '',
     '--preset cdarts --dataset cifar10 --data-dir cifar-10-batches-bin --out runs/cdarts',
     '--no-share-module --interactive-type smoothl1 --fix-head',
+    '--preset cdarts-nasbench201 --dataset cifar10 --data-dir cifar-10-batches-bin --out runs/cells',
   ],
   data: 'images',
   imageSize: 32,
   settings: cdartsSettingRules,
   presets: cdartsPresets,
-  spaces: ['cdarts'],
+  spaces: ['cdarts', 'nasbench201'],
   usualTraining: (preset) => ({ preset: trainings[preset] ?? 'cdarts' }),
   measures,
   describe: describeCdarts,
@@ -72,6 +75,7 @@ async function describeCdarts(context: MethodContext<CdartsSettings>): Promise<M
     graphs: { search: search.graph, evaluation: networks.candidates },
     space: search.space.name,
     layers: settings.layers,
+    oneCell: search.space.skeleton.cells === 'one',
     trainImages: split.train.length,
     validationImages: split.validation.length,
     alone,

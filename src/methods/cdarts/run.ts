@@ -238,11 +238,12 @@ function epochsOf(part: Part, { epochs, warmupEpochs }: CdartsSettings): number 
   return part === 'warm-up' ? warmup : epochs - warmup;
 }
 
-/** How clear decisions are: by how much an edge's largest mixing weight exceeds its second, in the mean over edges; none counts not. */
-function marginOf({ search: { tables } }: CyclicNetworks, mixing: RowsByTable): number {
+/** How clear decisions are: by how much an edge's largest mixing weight exceeds its second, among what it may take, in the mean over edges. */
+function marginOf({ search: { space, tables } }: CyclicNetworks, mixing: RowsByTable): number {
+  const takesNone = space.skeleton.cells === 'one';
   const margins = Object.values(tables).flatMap(({ name, edges }) =>
     edges.map(({ candidates }, row) => {
-      const rivals = mixing[name][row].filter((_, index) => candidates[index].name !== noneName);
+      const rivals = mixing[name][row].filter((_, index) => takesNone || candidates[index].name !== noneName);
       const [first, second = 0] = rivals.toSorted((a, b) => b - a);
       return first - second;
     }),
