@@ -42,7 +42,7 @@ export interface CyclicOptions {
   readonly shareModule?: boolean;
   /** Whether the classifier is, too; false when absent. */
   readonly shareClassifier?: boolean;
-  /** What a node of S makes of its edges; `sum` when absent, `mean` in the authors' code. */
+  /** What a node of S makes of its edges; `sum` when absent, `mean` in the authors' code, `learnt` with their `use_beta`. */
   readonly nodes?: NodeForm;
   /** Whose ensemble weights are: each network has its own, or both have those of one name; `own` when absent. */
   readonly ensemble?: 'own' | 'shared';
@@ -281,7 +281,7 @@ class PairOfNetworks {
   search(): CyclicNetworks['search'] {
     const builder = new GraphBuilder();
     const { space } = this.#parts;
-    const tables = declareTables(builder, space);
+    const tables = declareTables(builder, space, this.#form.nodes);
     const network = this.#alone(builder, 'search', supernetCells(space, tables, this.#form.nodes));
     return { ...network, space, tables };
   }
@@ -302,7 +302,7 @@ class PairOfNetworks {
   joint(choice: Choice, losses: JointLosses): JointNetwork {
     const builder = new GraphBuilder();
     const { space } = this.#parts;
-    const tables = declareTables(builder, space);
+    const tables = declareTables(builder, space, this.#form.nodes);
     const images = builder.input('images', this.#options.search.inputShape);
     const given = (output: Tensor) => output;
     const cells = supernetCells(space, tables, this.#form.nodes);

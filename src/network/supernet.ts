@@ -32,6 +32,8 @@ export interface AlphaTable {
   readonly rowLengths: readonly number[];
   /** The edge that each row belongs to. */
   readonly edges: readonly ResolvedEdge[];
+  /** Name of the parameter whose softmax, a row a node, says how much each of the node's edges counts; absent where none learns that. */
+  readonly betas?: string;
 }
 
 /** A search network: every edge computes all of its candidates and mixes them. */
@@ -67,25 +69,32 @@ export function buildSupernet(options: SupernetOptions): Supernet {
   });
 }
 
-/** What a node makes of its edges. */
-export const nodeForms = ['sum', 'mean'] as const;
+/** What a node makes of its edges: their sum, their mean, or a mean of weights that learn with alpha and begin alike. */
+export const nodeForms = ['sum', 'mean', 'learnt'] as const;
 
 /** One of {@link nodeForms}. */
 export type NodeForm = (typeof nodeForms)[number];
 
 /** Declares the architecture parameters of a space. */
-export function declareTables(builder: GraphBuilder, space: ResolvedSpace): Supernet['tables'] {
-  return Object.fromEntries(Object.keys(space.edges).map((key) => [key, declareTable(builder, space, key)]));
+export function declareTables(
+  builder: GraphBuilder,
+  space: ResolvedSpace,
+  nodes: NodeForm = 'sum',
+): Supernet['tables'] {
+  return Object.fromEntries(Object.keys(space.edges).map((key) => [key, declareTable(builder, space, key, nodes)]));
 }
 
-function declareTable(builder: GraphBuilder, space: ResolvedSpace, key: CellKey): AlphaTable {
+function declareTable(builder: GraphBuilder, space: ResolvedSpace, key: CellKey, nodes: NodeForm): AlphaTable {
   const edges = space.edges[key];
   const rowLengths = edges.map(({ candidates }) => candidates.length);
-  const name = space.sharedAlpha ? `alphas_${key}` : `${key}.alphas`;
-  return { name: builder.alpha(name, rowLengths, space.alphaDeviation), rowLengths, edges };
+  const nameOf = (what: string) => (space.sharedAlpha ? `${what}_${key}` : `${key}.${what}`);
+  const table = { name: builder.alpha(nameOf('alphas'), rowLengths, space.alphaDeviation), rowLengths, edges };
+  if (nodes !== 'learnt') return table;
+  const counts = Array.from({ length: space.nodes }, (_, node) => edges.filter((edge) => edge.node === node).length);
+  return { ...table, betas: builder.alpha(nameOf('betas'), counts, 0) };
 }
 
-/** Builds cells whose every edge computes all of its candidates and mixes them; nodes sum their edges, or take the mean. */
+/** Builds cells whose every edge computes all of its candidates and mixes them. */
 export function supernetCells(space: ResolvedSpace, tables: Supernet['tables'], nodes: NodeForm = 'sum'): CellBuilder {
   return (builder, inputs, place) => {
     const table = tables[space.sharedAlpha ? place.kind : place.layer];
@@ -93,11 +102,24 @@ export function supernetCells(space: ResolvedSpace, tables: Supernet['tables'], 
     for (let node = 0; node < space.nodes; node++) {
       const edges = table.edges.filter((edge) => edge.node === node);
       const outputs = edges.map((edge) => mixedEdge(builder, states[edge.input], edge, table, space, place));
-      const weights = nodes === 'mean' ? outputs.map(() => 1 / outputs.length) : undefined;
-      states.push(builder.add(outputs, { weights }));
+      states.push(nodeOf(builder, outputs, node, table, nodes));
     }
     return outputOf(builder, states, inputs.length, space);
   };
+}
+
+function nodeOf(
+  builder: GraphBuilder,
+  outputs: readonly Tensor[],
+  node: number,
+  { betas }: Pick<AlphaTable, 'betas'>,
+  nodes: NodeForm,
+): Tensor {
+  if (betas === undefined) {
+    return builder.add(outputs, { weights: nodes === 'mean' ? outputs.map(() => 1 / outputs.length) : undefined });
+  }
+  const edges = outputs.map((output, index) => ({ name: `${index}`, build: () => output }));
+  return builder.mixed(outputs[0], edges, { alpha: betas, row: node });
 }
 
 /** What a cell of a space gives, of its states, the first of which are its inputs. */

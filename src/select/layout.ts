@@ -4,7 +4,7 @@ import { type CellKey, cellKey, cellTypes, inputsOf, oneCell } from '../genotype
 import { isOperationName } from '../genotype/rules.ts';
 import type { MixingActivation } from '../graph/graph.ts';
 import { mapValues } from '../map_values.ts';
-import { mixingWeights } from '../network/mixing.ts';
+import { mixingWeights, weighedByNode } from '../network/mixing.ts';
 import type { Supernet } from '../network/supernet.ts';
 import { noneName } from '../operation/operations.ts';
 import { dartsSkeleton } from '../skeleton/darts.ts';
@@ -29,7 +29,15 @@ export interface AlphaLayout {
   /** Nodes of a cell. */
   readonly nodes: number;
   /** By kind of cell, or by place in the network where cells of a type do not share alpha. */
-  readonly tables: Readonly<Record<CellKey, { readonly name: string; readonly rows: readonly LayoutRow[] }>>;
+  readonly tables: Readonly<Record<CellKey, LayoutTable>>;
+}
+
+/** A table, and what says how much its edges count in their nodes, where something learns that. */
+export interface LayoutTable {
+  readonly name: string;
+  readonly rows: readonly LayoutRow[];
+  /** Name of the parameter whose softmax, a row a node, does. */
+  readonly betas?: string;
 }
 
 /** What FairDARTS' published code (arXiv:1911.12126) calls a candidate of an edge, in files and in plots. */
@@ -47,13 +55,17 @@ export function layoutOf({ space, tables }: Pick<Supernet, 'space' | 'tables'>):
   return {
     ...(skeleton.name !== dartsSkeleton.name && { skeleton: skeleton.name }),
     nodes,
-    tables: mapValues(tables, ({ name, edges }) => ({ name, rows: edges.map(rowOf) })),
+    tables: mapValues(tables, ({ name, edges, betas }) => ({
+      name,
+      rows: edges.map(rowOf),
+      ...(betas !== undefined && { betas }),
+    })),
   };
 }
 
 /** A layout as the rules of selection take it. */
 export function selectableOf({ nodes, tables }: AlphaLayout): Selectable {
-  const table = ({ name, rows }: AlphaLayout['tables'][CellKey]) => ({
+  const table = ({ name, rows }: LayoutTable) => ({
     name,
     rowLengths: rows.map(({ candidates }) => candidates.length),
     edges: rows.map(({ node, input, candidates }, row) => ({
@@ -67,13 +79,26 @@ export function selectableOf({ nodes, tables }: AlphaLayout): Selectable {
 /** The mixing weights of recorded architecture parameters; undefined where they are not those of the layout. */
 export function mixingOf(layout: AlphaLayout, activation: MixingActivation, alpha: unknown): RowsByTable | undefined {
   const mixing: Record<string, number[][]> = {};
-  for (const { name, rows } of Object.values(layout.tables)) {
+  for (const { name, rows, betas } of Object.values(layout.tables)) {
     const table = isRecord(alpha) ? alpha[name] : undefined;
     if (!isTable(table, rows)) return undefined;
     const lengths = rows.map(({ candidates }) => candidates.length);
-    mixing[name] = mixingWeights(Float32Array.from(table.flat()), lengths, activation);
+    const weights = mixingWeights(Float32Array.from(table.flat()), lengths, activation);
+    const ofNodes = isRecord(alpha) && betas !== undefined ? edgeWeights(alpha[betas], rows) : undefined;
+    if (betas !== undefined && ofNodes === undefined) return undefined;
+    mixing[name] = ofNodes === undefined ? weights : weighedByNode(weights, ofNodes, rows);
   }
   return mixing;
+}
+
+/** A number an edge, of rows of them a node. */
+function edgeWeights(table: unknown, rows: readonly LayoutRow[]): Float32Array | undefined {
+  const numbers: unknown[] = Array.isArray(table) ? table.flat() : [];
+  return numbers.length === rows.length && numbers.every(isFiniteNumber) ? Float32Array.from(numbers) : undefined;
+}
+
+function isFiniteNumber(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value);
 }
 
 /** Whether rows of finite numbers are those of a layout. */
@@ -81,8 +106,7 @@ export function isTable(table: unknown, rows: readonly LayoutRow[]): table is re
   if (!Array.isArray(table) || table.length !== rows.length) return false;
   return rows.every(({ candidates }, index) => {
     const row: unknown = table[index];
-    const isNumber = (value: unknown) => typeof value === 'number' && Number.isFinite(value);
-    return Array.isArray(row) && row.length === candidates.length && row.every(isNumber);
+    return Array.isArray(row) && row.length === candidates.length && row.every(isFiniteNumber);
   });
 }
 
@@ -113,7 +137,8 @@ export function isLayout(value: unknown): value is AlphaLayout {
     return false;
   return Object.values(tables).every((table) => {
     if (!isRecord(table) || typeof table['name'] !== 'string' || !Array.isArray(table['rows'])) return false;
-    const { rows } = table;
+    const { rows, betas } = table;
+    if (betas !== undefined && typeof betas !== 'string') return false;
     // Every node has an edge, or no rule could select its cell.
     return (
       rows.every(isRow) && Array.from({ length: nodes }, (_, i) => rows.some(({ node }) => node === i)).every(Boolean)

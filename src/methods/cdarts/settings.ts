@@ -34,7 +34,11 @@ export const cdartsSettingRules = {
   evaluationLayers: integer(20, 3, 256, 'cells of the evaluation network'),
   stemMultiplier: integer(1, 1, 64, "the stem's channels divided by those of the first cell; 3 in the authors' code"),
   stem: choice('small', stemForms, 'small keeps the size of the images, large reduces them eightfold'),
-  nodes: choice('sum', nodeForms, "what a node of the search network makes of its edges; mean in the authors' code"),
+  nodes: choice(
+    'sum',
+    nodeForms,
+    "what a node of the search network makes of its edges; mean in the authors' code, learnt with their use_beta",
+  ),
   bestFirst: flag(false, "decisions list a node's best edge first, rather than that of the lowest input"),
   wLr: number(0.2, 0, 100, "learning rate of the search network's weights"),
   nasnetLr: number(0.2, 0, 100, "learning rate of the evaluation network's weights"),
