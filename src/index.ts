@@ -112,7 +112,7 @@ export type {
   GenotypeOfOneCell,
 } from './genotype/genotype.ts';
 export { genotypes } from './genotype/published.ts';
-export { formatGenotype, type GenotypeForm, parseGenotype } from './genotype/text.ts';
+export { formatGenotype, type GenotypeForm, type ParseOptions, parseGenotype } from './genotype/text.ts';
 export {
   type BranchBuilder,
   type Conv2dOptions,

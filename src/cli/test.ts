@@ -4,7 +4,7 @@ import { ArgumentError } from '../errors.ts';
 import { type TestOptions, type TestResult, test, usualBatchSize } from '../run/test.ts';
 import { plainWeightsHelp } from './export.ts';
 import { formatClasses, formatCount, formatRate, formatShare, formatTable } from './format.ts';
-import { addNetworkOptions, genotypeArgumentHelp, networkGenotype } from './genotype_argument.ts';
+import { addLayersOption, addNetworkOptions, genotypeArgumentHelp, networkGenotype } from './genotype_argument.ts';
 import { listenForInterrupt, worded } from './interrupt.ts';
 import { createLiveLine } from './live_line.ts';
 import { addPortionOption } from './method_options.ts';
@@ -75,6 +75,7 @@ export function addTestCommand(program: Command): void {
       numberParser('--label-smooth', 0),
     );
   addNetworkOptions(command);
+  addLayersOption(command);
   addImageOptions(command);
   addPortionOption(command);
   addDeviceOptions(command);

@@ -1,3 +1,4 @@
+import { checkOptions } from '../checks.ts';
 import { ArgumentError, invalid } from '../errors.ts';
 import { suggestion } from '../suggest.ts';
 import { formatJson, readJson } from './forms/json.ts';
@@ -20,18 +21,25 @@ import { checkGenotype } from './rules.ts';
 /** The forms in which a genotype can be printed. */
 export type GenotypeForm = 'python' | 'python-nested' | 'json' | 'nni' | 'nni-masks' | 'nasbench201';
 
+/** How a text is read. */
+export interface ParseOptions {
+  /** Cells of the network that it is for, at least 3: over these the stages of a cell file are spread where they differ. 20 when absent. */
+  readonly layers?: number;
+}
+
 /**
  * Reads a genotype from a published name (`DARTS_V2`), the originals' Python form (`Genotype(normal=[...], ...)`), the same fields as
  * a dict, the nested lists that StacNAS' code logs, the strings of NAS-Bench-201 (`|op~0|+|op~0|op~1|+...`), the JSON form, what
  * Microsoft NNI exports, or a cell file of CDARTS' authors, a text for each of three stages. Python's forms and NAS-Bench-201's may stand anywhere in a text, such as a log or a module; of several the last one is taken. Whether it is of pairs, of pairs with weights or of triples is seen from its entries. Throws
  * ArgumentError with line and column of the fault, of NNI's forms with the key.
  */
-export function parseGenotype(text: string): Genotype {
-  return findGenotype(text).genotype;
+export function parseGenotype(text: string, options: ParseOptions = {}): Genotype {
+  return findGenotype(text, options).genotype;
 }
 
 /** The same, and how many genotypes the text holds. */
-export function findGenotype(text: string): FoundGenotype {
+export function findGenotype(text: string, options: ParseOptions = {}): FoundGenotype {
+  checkOptions('options', options, ['layers']);
   if (typeof text !== 'string') throw invalid('genotype', 'a text', text);
   const trimmed = text.trim();
   const alone = (genotype: Genotype) => ({ genotype, count: 1, line: 1 });
@@ -41,7 +49,7 @@ export function findGenotype(text: string): FoundGenotype {
     const { message } = invalid('genotype', forms, trimmed);
     throw new ArgumentError(message + suggestion(trimmed, Object.keys(genotypes)));
   }
-  if (isStages(text)) return alone(readStages(text));
+  if (isStages(text)) return alone(readStages(text, options.layers));
   if (!isPython(text) && hasStructure(text)) return readStructure(text);
   if (!isPython(text) && hasNestedLists(text)) return readNestedLists(text);
   // A call within braces is one that a log of JSON lines quotes.

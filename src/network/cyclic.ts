@@ -253,6 +253,9 @@ interface Ends {
 /** Parts that both networks may have the same tensors in. */
 type Part = 'stem' | 'heads' | 'classifier' | 'ensemble';
 
+/** Below which the ensemble weights that both networks share begin: the authors' 0.333 to all its digits. */
+const authorsBound = 0.333;
+
 /** What a pair has of its own. */
 interface PairForm {
   readonly shared: Readonly<Record<Part, boolean>>;
@@ -352,7 +355,11 @@ class PairOfNetworks {
   #ensemble(builder: GraphBuilder, side: Side, { heads, logits }: Ends): Tensor[] {
     const outputs = [...heads, logits];
     const { builder: own } = this.#shared(builder.reusing(), side, 'ensemble');
-    const initialiser = { kind: 'uniform', least: 0, bound: 1 / 3 } as const;
+    const initialiser = {
+      kind: 'uniform',
+      least: 0,
+      bound: this.#form.shared.ensemble ? authorsBound : 1 / 3,
+    } as const;
     const weighed = outputs.map((output, index) =>
       own.softmaxScale('ensemble_param', output, { count: outputs.length, index, initialiser }),
     );

@@ -102,16 +102,25 @@ describe('an architecture that CDARTS has found', () => {
     const [first, last] = ['epoch_00.genotypes', 'epoch_01.genotypes'].map((name) =>
       readFileSync(join(run, name), 'utf8'),
     );
-    const other = first.replace(/\('[a-z_0-9]+', 0\)/, "('sep_conv_5x5', 0)");
+    const changed = first.replace(/\('[a-z_0-9]+', 0\)/, "('sep_conv_5x5', 0)");
     const [cells, staged] = [join(folder, 'cells.json'), join(folder, 'staged')];
-    writeFileSync(cells, JSON.stringify({ 0: first, 1: other, 2: last }));
+    writeFileSync(cells, JSON.stringify({ 0: first, 1: changed, 2: last }));
     expect(dartsmith('draw', cells, '--out', join(folder, 'staged.svg'))).toMatchObject({ status: 0 });
     const small = ['--init-channels', '2', '--batch-size', '16', '--limit', '16', '--epochs', '1', '--no-auxiliary'];
     const training = dartsmith(
       ...['train', '--preset', 'cdarts', '--arch', cells, '--dataset', 'mnist', ...small, '--out', staged],
     );
     expect(training, training.text).toMatchObject({ status: 0 });
-    expect(JSON.parse(readFileSync(join(staged, 'genotype.json'), 'utf8')).cells).toHaveLength(20);
+    const cellsOf = (directory: string) => JSON.parse(readFileSync(join(directory, 'genotype.json'), 'utf8')).cells;
+    expect(cellsOf(staged)).toHaveLength(20);
+    // Over as many cells as the network has.
+    const shallow = join(folder, 'shallow');
+    const other = ['train', '--preset', 'cdarts', '--layers', '5', '--arch', cells, '--dataset', 'mnist', ...small];
+    expect(dartsmith(...other, '--out', shallow)).toMatchObject({ status: 0 });
+    expect(cellsOf(shallow)).toHaveLength(5);
+    const weights = ['--weights', join(shallow, 'weights.safetensors'), '--dataset', 'mnist'];
+    expect(dartsmith('test', '--arch', cells, '--layers', '5', ...weights)).toMatchObject({ status: 0 });
+    expect(dartsmith('test', '--arch', cells, ...weights).status).not.toBe(0);
   });
 
   it('is retrained in the same command, its way', () => {

@@ -1,5 +1,6 @@
 // Cell files of CDARTS' authors (arXiv:2006.10724): {"0": "Genotype(...)", "1": ..., "2": ...}, a genotype for each stage of a network.
 import { isDeepStrictEqual } from 'node:util';
+import { anInteger, check } from '../../checks.ts';
 import { ArgumentError } from '../../errors.ts';
 import { duplicateKey } from '../../io/json_keys.ts';
 import type { Genotype, GenotypeByType, GenotypeCell } from '../genotype.ts';
@@ -7,8 +8,10 @@ import { readPython } from './python.ts';
 
 const keys = ['0', '1', '2'];
 
-/** Cells of the network that the stages of a file are those of, where they differ: that of the published retraining on CIFAR-10. */
-const stagedCells = 20;
+/** Cells of the network that the stages of a file are those of, where nobody says: that of the published retraining on CIFAR-10. */
+const usualCells = 20;
+/** Below 3 a network has no three stages. */
+const depths = anInteger(3, 1000);
 
 const firstKey = /^\s*\{\s*"[0-2]"\s*:/;
 
@@ -19,9 +22,11 @@ export function isStages(text: string): boolean {
 
 /**
  * Reads one. Stages that agree, in what the network has of them, are one genotype; of others it gives one of every cell of the network with
- * 20, seven of them in the first two stages and six in the last. Throws ArgumentError that names the stage at fault.
+ * so many `layers`: of 20 seven in the first two stages and six in the last, of 14 five, five and four. Throws ArgumentError that names the
+ * stage at fault.
  */
-export function readStages(text: string): Genotype {
+export function readStages(text: string, layers = usualCells): Genotype {
+  check('layers', layers, depths);
   const [first, ...others] = textsOf(text).map(readStage);
   // The last cell of each stage but the last one reduces.
   const agree = others.every(
@@ -29,9 +34,7 @@ export function readStages(text: string): Genotype {
       isDeepStrictEqual(normal, first.normal) &&
       (index === others.length - 1 || isDeepStrictEqual(reduce, first.reduce)),
   );
-  return agree
-    ? { normal: first.normal, reduce: first.reduce }
-    : { cells: spreadOver([first, ...others], stagedCells) };
+  return agree ? { normal: first.normal, reduce: first.reduce } : { cells: spreadOver([first, ...others], layers) };
 }
 
 /** The cells of a network by its stages, which end at a third and at two thirds of it. */

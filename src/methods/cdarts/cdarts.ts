@@ -1,7 +1,7 @@
 import { type AugmentSettings, checkAugmentation } from '../../augment/augment.ts';
 import { type Dataset, type ImageSet, sizeOption } from '../../data/dataset.ts';
 import { type SplitIndices, splitClasses, splitIndices } from '../../data/split.ts';
-import { invalid } from '../../errors.ts';
+import { ArgumentError, invalid } from '../../errors.ts';
 import { withFlip } from '../../learn/flipped_images.ts';
 import { buildCyclicNetworks, type CyclicNetworks } from '../../network/cyclic.ts';
 import { callingSize } from '../../network/image_size.ts';
@@ -59,6 +59,12 @@ async function describeCdarts(context: MethodContext<CdartsSettings>): Promise<M
   checkAugmentation(augment, context.dataset.train.shape, { autoAugment: 'useAa' });
   const networks = networksOf(context);
   const { search } = networks;
+  const oneCell = search.space.skeleton.cells === 'one';
+  if (oneCell && settings.gumbelSample) {
+    throw new ArgumentError(
+      'gumbelSample draws two edges a node, but cells of one input keep all of theirs: expected none of it (--no-gumbel-sample)',
+    );
+  }
   const regularised = regularisedEntries(search, {
     candidates: namesOf(settings.regularised, networks),
     stridedSkips: settings.regularStridedSkips,
@@ -75,7 +81,7 @@ async function describeCdarts(context: MethodContext<CdartsSettings>): Promise<M
     graphs: { search: search.graph, evaluation: networks.candidates },
     space: search.space.name,
     layers: settings.layers,
-    oneCell: search.space.skeleton.cells === 'one',
+    oneCell,
     trainImages: split.train.length,
     validationImages: split.validation.length,
     alone,

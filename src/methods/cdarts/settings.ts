@@ -26,6 +26,12 @@ export const cdartsSettingRules = {
     1000,
     'passes in which the evaluation network learns alone, in each epoch behind the warm-up',
   ),
+  iterationEpochs: integer(
+    1,
+    1,
+    1000,
+    "passes of both together in each epoch behind the warm-up, all with one decision: the authors' search_iter_epochs",
+  ),
   nasnetWarmupHalf: choice('train', ['train', 'validation'], 'whose images those are'),
   stepsPerEpoch: integer(0, 0, 1e9, 'steps of each part of an epoch; 0 for as many as the smaller half has batches'),
   sampleRatio: number(1, 1e-6, 1, 'share of those that is taken, and one more'),
@@ -40,6 +46,10 @@ export const cdartsSettingRules = {
     "what a node of the search network makes of its edges; mean in the authors' code, learnt with their use_beta",
   ),
   bestFirst: flag(false, "decisions list a node's best edge first, rather than that of the lowest input"),
+  gumbelSample: flag(
+    false,
+    "the evaluation network's edges are drawn, two a node, by their candidates' mixing weights, rather than decided on",
+  ),
   wLr: number(0.2, 0, 100, "learning rate of the search network's weights"),
   nasnetLr: number(0.2, 0, 100, "learning rate of the evaluation network's weights"),
   wMomentum: number(0.9, 0, 1, 'of the weights of both'),

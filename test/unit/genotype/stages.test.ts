@@ -61,6 +61,23 @@ describe("a cell file of CDARTS' authors", () => {
     expect(onlyReduce.cells?.[13]).toEqual(older.reduce);
   });
 
+  it('whose stages differ may be for a network of another depth', () => {
+    const text = file(line(cifar), line(older), line(imagenet));
+    expect(parseGenotype(text, { layers: 14 })).toEqual({
+      cells: [
+        ...[...Array(4).fill(cifar.normal), cifar.reduce],
+        ...[...Array(4).fill(older.normal), older.reduce],
+        ...Array(4).fill(imagenet.normal),
+      ],
+    });
+    const network = { inputShape: [64, 64, 3], classes: 10, initChannels: 4, skeleton: 'cdarts', layers: 14 } as const;
+    const { graph } = buildDerivedNetwork({ ...network, genotype: parseGenotype(text, { layers: 14 }) });
+    expect(graph.parameters.some(({ name }) => name.startsWith('cells.13.'))).toBe(true);
+    expect(() => parseGenotype(text, { layers: 2 })).toThrow('an integer from 3 to 1000 for layers');
+    expect(parseGenotype(file(line(cifar), line(cifar), line(cifar)), { layers: 14 })).toEqual(cifar);
+    expect(() => parseGenotype(text, { depth: 14 } as never)).toThrow('depth');
+  });
+
   it.each<[string, string, string]>([
     ['two stages', file(line(cifar), line(cifar)), 'expected the stages "0", "1" and "2" but found "0", "1"'],
     ['a fourth', file(...Array(4).fill(line(cifar))), 'but found "0", "1", "2", "3"'],

@@ -108,6 +108,17 @@ describe('buildCyclicNetworks', () => {
     );
   });
 
+  it.each([
+    ['own', 1 / 3, 2],
+    ['shared', 0.333, 1],
+  ] as const)('begins ensemble weights within the published bounds: %s', (ensemble, bound, count) => {
+    const { layout } = buildCyclicNetworks({ ...tiny, ensemble });
+    const weights = layout.parameters.filter(({ name }) => name.endsWith('ensemble_param'));
+    expect(weights.map(({ initialiser }) => initialiser)).toEqual(
+      Array(count).fill({ kind: 'uniform', least: 0, bound }),
+    );
+  });
+
   it('takes candidates of a user', () => {
     const space = { ...spaces['cdarts'], name: 'mine', candidates: ['skip_connect', 'sep_conv_3x3', 'none'] };
     const own = buildCyclicNetworks({ ...tiny, space });
