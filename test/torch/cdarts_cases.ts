@@ -17,8 +17,11 @@ import { permutation } from '../../src/random/philox.ts';
 import { readAlpha } from '../../src/select/alpha.ts';
 import { selectGenotype } from '../../src/select/rules.ts';
 import {
+  type CdartsGolden,
   cdarts,
+  cdartsAuthorsForms,
   cdartsBatch,
+  cdartsBetas,
   cdartsForms,
   cdartsLogits,
   cdartsSettings,
@@ -30,40 +33,50 @@ import { fromTorch, toTorch } from './exchange.ts';
 import { expectGolden, gathered } from './golden_cases.ts';
 import { batchSize, classes, drawBytes } from './goldens.ts';
 
-type Golden = keyof typeof cdartsForms;
 type Tensors = Map<string, TorchTensor>;
 
-export const cdartsGoldens = Object.keys(cdartsForms) as Golden[];
+/** All of them. */
+const forms: Readonly<Record<CdartsGolden, Partial<CdartsSettings>>> = { ...cdartsForms, ...cdartsAuthorsForms };
+export const cdartsGoldens = Object.keys(forms) as CdartsGolden[];
 const seed = 0;
+
 /** Batches of each half in a whole search. */
-const taken = { train: 5, validation: 2 };
+type Taken = Readonly<Record<'train' | 'validation', number>>;
+
+/** Of three epochs, the first of them a warm-up; E's own batch in each other one is of the half that the settings say. */
+function takenBy({ nasnetWarmupHalf }: CdartsSettings): Taken {
+  return nasnetWarmupHalf === 'train' ? { train: 5, validation: 2 } : { train: 3, validation: 4 };
+}
 
 /** Both networks of a golden. */
-export function cdartsNetworks(golden: Golden): CyclicNetworks {
-  const { channels: initChannels, searchLayers: layers, evaluationLayers, size } = cdarts;
-  const { shareModule } = cdartsForms[golden];
+export function cdartsNetworks(golden: CdartsGolden): CyclicNetworks {
+  const { size } = cdarts;
+  const { initChannels, layers, evaluationLayers, stemMultiplier, shareModule, ...form } = settingsOf(golden);
   return buildCyclicNetworks({
-    inputShape: [size, size, 3],
-    classes,
-    initChannels,
-    layers,
-    evaluationLayers,
-    shareModule,
+    ...{ inputShape: [size, size, 3], classes, initChannels, layers, evaluationLayers, stemMultiplier, shareModule },
+    ...{ shareClassifier: form.shareFc, nodes: form.nodes, ensembleSum: form.ensembleSum },
+    ensemble: form.ensemble === 'own' ? 'own' : 'shared',
   });
 }
 
 /** All settings of a golden. */
-export function settingsOf(golden: Golden): CdartsSettings {
+export function settingsOf(golden: CdartsGolden): CdartsSettings {
   const { channels: initChannels, searchLayers: layers, evaluationLayers } = cdarts;
   const sizes = { batchSize, initChannels, layers, evaluationLayers };
-  return { ...cdartsPresets.cdarts.settings, ...cdartsSettings, ...cdartsForms[golden], ...sizes };
+  return { ...cdartsPresets.cdarts.settings, ...cdartsSettings, ...forms[golden], ...sizes };
 }
 
 /** The first value of a weight or a table of alpha, in our layout; running statistics of ours begin as PyTorch's do. */
 export function cdartsStart(networks: CyclicNetworks, name: string, { spec, size }: ParameterPlace): Float32Array {
-  if (spec.role === 'alpha') return Float32Array.from(keysOf(networks, name).flatMap((key) => [...cdartsLogits(key)]));
+  if (spec.role === 'alpha') return Float32Array.from(startOfTable(networks, name));
   const { shape } = toTorch({ shape: spec.shape, data: new Float64Array(size) }, spec.layout);
   return Float32Array.from(fromTorch(cdartsWeight(theirName(name), shape), spec.layout).data);
+}
+
+function startOfTable(networks: CyclicNetworks, name: string): number[] {
+  const type = cellTypes.find((one) => networks.search.tables[one].betas === name);
+  if (type === undefined) return keysOf(networks, name).flatMap((key) => [...cdartsLogits(key)]);
+  return [2, 3, 4, 5].flatMap((edges) => [...cdartsBetas(`${type}_n${edges}`, edges)]);
 }
 
 /** NNI's name behind the network's letter. */
@@ -103,7 +116,7 @@ async function firstJointStep(device: Device, networks: CyclicNetworks, settings
   const { search: student, layout } = networks;
   using parameters = await device.createParameters([student.graph, layout], { seed, secondMoments: true });
   await writeStart(networks, parameters);
-  const regularised = regularisedEntries(student);
+  const regularised = regularisedBy(networks, settings);
   using cycle = new Cycle(device, { networks, parameters, settings, regularised, reached: [] });
   const { alpha, mixing } = await readAlpha(student, parameters);
   cycle.decide(selectGenotype(student, mixing, decisionRule(settings), alpha));
@@ -114,7 +127,7 @@ async function firstJointStep(device: Device, networks: CyclicNetworks, settings
   const weight = regularWeight(settings, settings.warmupEpochs);
   const execute = vi.spyOn(device, 'execute');
   const outcome = await cycle.jointStep({ train, validation, regularWeight: weight, update: 0 });
-  const figures = jointFigures(outcome, await lastOutcomes(execute), weight);
+  const figures = jointFigures(outcome, await lastOutcomes(execute), settings.regularCount * weight);
   execute.mockRestore();
   const tensors: Tensors = new Map();
   for (const [name, value] of Object.entries(figures)) {
@@ -122,6 +135,7 @@ async function firstJointStep(device: Device, networks: CyclicNetworks, settings
   }
   tensors.set('stepGradient', await rowsOf(networks, (table) => parameters.gradient(table)));
   tensors.set('stepAlpha', await rowsOf(networks, (table) => parameters.get(table)));
+  if (settings.nodes === 'learnt') tensors.set('stepBeta', await betasOf(networks, parameters));
   for (const { dataset } of [train, validation]) dataset.dispose();
   return new Map([...tensors, ...(await networkChecksums(parameters, 'stepWeight', 'stepBuffer'))]);
 }
@@ -129,8 +143,8 @@ async function firstJointStep(device: Device, networks: CyclicNetworks, settings
 /** A whole search as the method runs it: what it reports, leaves and writes. */
 async function search(device: Device, networks: CyclicNetworks, settings: CdartsSettings) {
   using run = await openCdarts(device, {
-    ...{ networks, settings, seed, regularised: regularisedEntries(networks.search) },
-    ...{ dataset: datasetOfBatches(), split: splitInOrder() },
+    ...{ networks, settings, seed, regularised: regularisedBy(networks, settings) },
+    ...{ dataset: datasetOfBatches(takenBy(settings)), split: splitInOrder(takenBy(settings)) },
     augment: { randomResizedCrop: false, autoAugment: 'off', colorJitter: 0, hueJitter: 0 },
   });
   const { parameters } = run.state.parameters['networks'];
@@ -143,6 +157,7 @@ async function search(device: Device, networks: CyclicNetworks, settings: Cdarts
     }
   };
   const history: TorchTensor[] = [];
+  const betas: TorchTensor[] = [];
   const decisions: number[] = [];
   const files = new Map<string, string>();
   const execute = vi.spyOn(device, 'execute');
@@ -151,9 +166,10 @@ async function search(device: Device, networks: CyclicNetworks, settings: Cdarts
       for (const [name, text] of Object.entries(ended.files ?? {})) files.set(name, text as string);
       decisions.push(...decisionOf(networks, ended.architecture!.genotype));
       history.push(await rowsOf(networks, (table) => parameters.get(table)));
+      if (settings.nodes === 'learnt') betas.push(await betasOf(networks, parameters));
     } else if ('distance' in measures) {
       const outcome = { ...measures, gradientNorm } as unknown as JointOutcome;
-      note('joint', jointFigures(outcome, await lastOutcomes(execute), weight));
+      note('joint', jointFigures(outcome, await lastOutcomes(execute), settings.regularCount * weight));
     } else if ('evaluationLoss' in measures) note('evaluation', { loss: measures['evaluationLoss'], gradientNorm });
     else note('warmup', { loss: measures['loss'], gradientNorm });
   }
@@ -165,11 +181,22 @@ async function search(device: Device, networks: CyclicNetworks, settings: Cdarts
     ]),
   );
   const [{ shape }] = history;
-  const data = Float64Array.from(history.flatMap((rows) => [...rows.data]));
-  tensors.set('alpha', { shape: [history.length, ...shape], data });
+  tensors.set('alpha', stacked(history));
+  if (betas.length > 0) tensors.set('beta', stacked(betas));
   tensors.set('decision', { shape: [history.length, shape[0]], data: Float64Array.from(decisions) });
   const sums = await networkChecksums(parameters, 'weight', 'buffer');
   return { tensors: new Map([...tensors, ...sums]), files };
+}
+
+/** One behind another. */
+function stacked(tensors: readonly TorchTensor[]): TorchTensor {
+  const data = Float64Array.from(tensors.flatMap((tensor) => [...tensor.data]));
+  return { shape: [tensors.length, ...tensors[0].shape], data };
+}
+
+function regularisedBy({ search: student }: CyclicNetworks, settings: CdartsSettings) {
+  const { regularised, regularStridedSkips: stridedSkips } = settings;
+  return regularisedEntries(student, { candidates: regularised.split(' '), stridedSkips });
 }
 
 /** Takes all steps of a run; behind the last one of an epoch comes what that gave. λ is that of the epoch. */
@@ -195,7 +222,10 @@ async function* walk(run: MethodRun, settings: CdartsSettings) {
 /** A joint step's figures by the goldens' names; what ours does not report is what the device told. */
 function jointFigures(outcome: JointOutcome, outcomes: readonly Outcome[], weight: number): Record<string, number> {
   const { loss, validationLoss, evaluationValidationLoss, distance, regulariser } = outcome;
-  const norms = outcomes.flatMap(({ gradientNorm }) => (gradientNorm === undefined ? [] : [gradientNorm]));
+  // One that moves weights whose gradients were clipped before clips none.
+  const norms = outcomes.flatMap(({ gradientNorm }, index) =>
+    gradientNorm === undefined || outcomes[index - 1]?.gradientNorm !== undefined ? [] : [gradientNorm],
+  );
   const [jointNorm, gradientNorm] = norms;
   expect([norms.length, outcome.gradientNorm]).toEqual([2, Math.max(...norms)]);
   return {
@@ -226,6 +256,13 @@ async function rowsOf(
   return { shape: [rows, data.length / rows], data };
 }
 
+/** How much edges count, one of a node behind another, those of the normal cell first. */
+async function betasOf({ search: { tables } }: CyclicNetworks, parameters: Parameters): Promise<TorchTensor> {
+  const parts = await Promise.all(cellTypes.map((type) => parameters.get(tables[type].betas!)));
+  const data = Float64Array.from(parts.flatMap((part) => [...part.data]));
+  return { shape: [data.length], data };
+}
+
 /** The candidate of every edge of both cells, -1 where none is kept. */
 function decisionOf({ search: { tables } }: CyclicNetworks, genotype: Genotype): number[] {
   return cellTypes.flatMap((type) =>
@@ -247,7 +284,7 @@ async function networkChecksums(parameters: Parameters, weights: string, buffers
 }
 
 /** The batches of both halves one after another, as a dataset. */
-function datasetOfBatches(): Dataset {
+function datasetOfBatches(taken: Taken): Dataset {
   const names = (['train', 'validation'] as const).flatMap((half) =>
     Array.from({ length: taken[half] }, (_, index) => cdartsBatch(half, index)),
   );
@@ -262,7 +299,7 @@ function datasetOfBatches(): Dataset {
 }
 
 /** Halves whose first passes, shuffled as a search shuffles them, take the images in their order. */
-function splitInOrder() {
+function splitInOrder(taken: Taken) {
   const inOrder = (first: number, batches: number, purpose: 'trainOrder' | 'validationOrder') => {
     const order = permutation({ seed, purpose, epoch: 0, step: 0 }, batches * batchSize);
     const positions = new Uint32Array(order.length);
