@@ -13,13 +13,13 @@ import {
   readDictionary,
   readPython,
 } from './forms/python.ts';
-import { isStages, readStages } from './forms/stages.ts';
+import { formatStages, isStages, readStages } from './forms/stages.ts';
 import type { Genotype } from './genotype.ts';
 import { genotypes } from './published.ts';
 import { checkGenotype } from './rules.ts';
 
 /** The forms in which a genotype can be printed. */
-export type GenotypeForm = 'python' | 'python-nested' | 'json' | 'nni' | 'nni-masks' | 'nasbench201';
+export type GenotypeForm = 'python' | 'python-nested' | 'json' | 'nni' | 'nni-masks' | 'nasbench201' | 'stages';
 
 /** How a text is read. */
 export interface ParseOptions {
@@ -61,7 +61,8 @@ export function findGenotype(text: string, options: ParseOptions = {}): FoundGen
 /**
  * Prints a genotype so that {@link parseGenotype} reads it back: in the originals' Python form, as JSON on one line,
  * as the mutation JSON of Microsoft NNI, in names or as its CDARTS writes it (`nni-masks`, without an end of line), or as the string of
- * NAS-Bench-201; one of one cell in that when no form is given. `python-nested` has a list a node, as CDARTS prints it. Throws
+ * NAS-Bench-201; one of one cell in that when no form is given. `python-nested` has a list a node, as CDARTS prints it, and `stages` is a cell
+ * file of its authors. Throws
  * ArgumentError for a faulty genotype, and for one that the form cannot say: Python's has weights on all edges or none, and two edges a node
  * unless it is nested, or triples without weights; NNI's seven operations, one an edge and without a weight, and all nodes concatenated,
  * with masks four of them; NAS-Bench-201's one cell without weights.
@@ -77,8 +78,9 @@ function formatIn(form: GenotypeForm, genotype: Genotype): string {
   if (form === 'python-nested') return formatPython(genotype, true);
   if (form === 'python') return formatPython(genotype);
   if (form === 'nasbench201') return formatStructure(genotype);
+  if (form === 'stages') return formatStages(genotype);
   if (form !== 'json')
-    throw invalid('form', "'python', 'python-nested', 'json', 'nni', 'nni-masks' or 'nasbench201'", form);
+    throw invalid('form', "'python', 'python-nested', 'json', 'nni', 'nni-masks', 'nasbench201' or 'stages'", form);
   return formatJson(genotype);
 }
 

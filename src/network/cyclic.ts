@@ -1,10 +1,12 @@
 // The search network S and the evaluation network E of CDARTS (Yu et al., arXiv:2006.10724) over one set of parameters.
+import { isDeepStrictEqual } from 'node:util';
 import { aBoolean, anInteger, check, checkOptions, oneOf } from '../checks.ts';
 import { ArgumentError, invalid } from '../errors.ts';
-import { type CellKind, cellName, cellTypes, type Genotype, oneCell } from '../genotype/genotype.ts';
+import { cellKey, cellName, cellTypes, type Genotype, type GenotypeCell, oneCell } from '../genotype/genotype.ts';
 import { checkGenotype } from '../genotype/rules.ts';
 import { GraphBuilder, type Tensor } from '../graph/builder.ts';
 import type { Graph } from '../graph/graph.ts';
+import { mapValues } from '../map_values.ts';
 import { applyOperation, noneName, skipName } from '../operation/operations.ts';
 import { distillationHead, headName } from '../skeleton/cdarts.ts';
 import {
@@ -16,8 +18,17 @@ import {
   type StemForm,
 } from '../skeleton/skeleton.ts';
 import { type ResolvedEdge, type ResolvedSpace, resolveSpace, type SearchSpace } from '../space/space.ts';
+import { byKind, byStage, type CellSet, kindOf, type SetOf } from './cell_sets.ts';
 import { buildForSize } from './image_size.ts';
-import { declareTables, type NodeForm, nodeForms, outputOf, type Supernet, supernetCells } from './supernet.ts';
+import {
+  type AlphaTable,
+  declareTable,
+  type NodeForm,
+  nodeForms,
+  outputOf,
+  type Supernet,
+  supernetCells,
+} from './supernet.ts';
 
 /** Options of {@link buildCyclicNetworks}; the defaults are those of the published search on CIFAR-10. */
 export interface CyclicOptions {
@@ -44,6 +55,8 @@ export interface CyclicOptions {
   readonly shareClassifier?: boolean;
   /** What a node of S makes of its edges; `sum` when absent, `mean` in the authors' code, `learnt` with their `use_beta`. */
   readonly nodes?: NodeForm;
+  /** Whether cells of a kind share alpha in all three stages; else each stage has its own, and decisions a cell for each of E's. True when absent. */
+  readonly repeatCell?: boolean;
   /** Whose ensemble weights are: each network has its own, or both have those of one name; `own` when absent. */
   readonly ensemble?: 'own' | 'shared';
   /** Whether an ensemble is the sum of its outputs, rather than one behind the other; false when absent. */
@@ -78,7 +91,7 @@ export interface CyclicNetworks {
 
 /** A candidate that an edge takes. */
 export interface ChosenCandidate {
-  readonly type: CellKind;
+  readonly cells: CellSet;
   readonly node: number;
   /** Of its weights. */
   readonly group: string;
@@ -109,14 +122,14 @@ export interface JointNetwork {
   readonly weights: readonly number[];
 }
 
-/** The group of the weights of E's candidate on an edge, in all cells of a type: they run or rest together. */
-export function candidateGroup(type: CellKind, row: number, candidate: number): string {
-  return `evaluation.${type}.${row}.${candidate}`;
+/** The group of the weights of E's candidate on an edge, in all cells of a set: they run or rest together. */
+export function candidateGroup(cells: CellSet, row: number, candidate: number): string {
+  return `evaluation.${cells}.${row}.${candidate}`;
 }
 
 const optionNames = [
   ...['space', 'inputShape', 'classes', 'initChannels', 'evaluationChannels', 'layers', 'evaluationLayers'],
-  ...['stem', 'stemMultiplier', 'shareModule', 'shareClassifier', 'nodes', 'ensemble', 'ensembleSum'],
+  ...['stem', 'stemMultiplier', 'shareModule', 'shareClassifier', 'nodes', 'repeatCell', 'ensemble', 'ensembleSum'],
 ];
 
 /** Below 3 a network has no two reductions, or no normal cell. */
@@ -133,8 +146,8 @@ export function buildCyclicNetworks(options: CyclicOptions): CyclicNetworks {
   const { inputShape, classes, stem, stemMultiplier } = options;
   check('layers', layers, depths);
   check('evaluationLayers', evaluationLayers, depths);
-  const { shareClassifier = false, nodes = 'sum', ensemble = 'own', ensembleSum = false } = options;
-  for (const [name, value] of Object.entries({ shareModule, shareClassifier, ensembleSum }))
+  const { shareClassifier = false, nodes = 'sum', repeatCell = true, ensemble = 'own', ensembleSum = false } = options;
+  for (const [name, value] of Object.entries({ shareModule, shareClassifier, repeatCell, ensembleSum }))
     check(name, value, aBoolean);
   check('nodes', nodes, oneOf(nodeForms));
   check('ensemble', ensemble, oneOf(['own', 'shared']));
@@ -142,6 +155,7 @@ export function buildCyclicNetworks(options: CyclicOptions): CyclicNetworks {
     throw invalid('evaluationChannels', `${initChannels}, as both networks share modules,`, evaluationChannels);
   }
   const { affineNorms } = space.skeleton;
+  const sets = setsOfPair(parts, { search: layers, evaluation: evaluationLayers }, repeatCell);
   const common = { classes, stem, stemMultiplier };
   return buildForSize(inputShape, (shape) => {
     const shared = {
@@ -151,7 +165,7 @@ export function buildCyclicNetworks(options: CyclicOptions): CyclicNetworks {
       ensemble: ensemble === 'shared',
     };
     const pair = new PairOfNetworks(
-      parts,
+      { ...parts, sets },
       { shared, nodes, ensembleSum },
       {
         search: { ...common, inputShape: shape, affine: false, initChannels, layers },
@@ -165,9 +179,9 @@ export function buildCyclicNetworks(options: CyclicOptions): CyclicNetworks {
       search: pair.search(),
       candidates: pair.evaluation(kept).graph,
       layout: pair.joint(kept, layoutLosses).graph,
-      joint: (decision, losses) => pair.joint(chosenBy(space, decision), losses),
-      evaluation: (decision) => pair.evaluation(chosenBy(space, decision)),
-      choices: (decision) => choicesOf(space, decision),
+      joint: (decision, losses) => pair.joint(chosenBy(space, sets, decision), losses),
+      evaluation: (decision) => pair.evaluation(chosenBy(space, sets, decision)),
+      choices: (decision) => choicesOf(space, sets, decision),
     };
   });
 }
@@ -177,31 +191,53 @@ const layoutLosses: JointLosses = {
   ...{ lossAlpha: 1, temperature: 1, distance: 'kl', detachTeacher: false, rowMeans: false },
 };
 
-function partsOfPair(given: string | SearchSpace): PairParts {
+function partsOfPair(given: string | SearchSpace): Pick<PairParts, 'space' | 'paired'> {
   const space = resolveSpace(given);
   const { paired } = space.skeleton;
   if (paired !== undefined && space.sharedAlpha) return { space, paired };
   throw invalid('space', 'one of the skeletons cdarts and nasbench201, whose cells of a type share alpha,', space.name);
 }
 
+/** Throws ArgumentError where S lacks cells that E has, whose alpha nothing would teach. */
+function setsOfPair(
+  { space: { skeleton }, paired }: Pick<PairParts, 'space' | 'paired'>,
+  layers: Readonly<Record<Side, number>>,
+  repeatCell: boolean,
+): CellSets {
+  if (repeatCell) return { of: { search: byKind, evaluation: byKind } };
+  if (skeleton.cells === 'one')
+    throw invalid('repeatCell', `true, as all cells of a ${skeleton.name} network are alike,`, false);
+  const of = mapValues(layers, (count) => byStage(paired.reductionsOf(count))) as CellSets['of'];
+  const cellsOf = (side: Side) =>
+    skeleton.kindsOf(layers[side]).map((kind, index) => ({ kind, layer: cellKey(index) }));
+  const searched = new Set(cellsOf('search').map(of.search));
+  const evaluated = cellsOf('evaluation').map(of.evaluation);
+  const missing = evaluated.find((set) => !searched.has(set));
+  if (missing === undefined) return { of, evaluated };
+  const wanted = `enough for a cell of every kind and stage that the evaluation network has (${missing}), without repeatCell,`;
+  throw invalid('layers', wanted, layers.search);
+}
+
 /** Which candidates of an edge run, by index. */
-type Choice = (type: CellKind, edge: ResolvedEdge) => readonly number[];
+type Choice = (cells: CellSet, edge: ResolvedEdge) => readonly number[];
 
 /** All but none. */
-const kept: Choice = (_type, { candidates }) =>
+const kept: Choice = (_cells, { candidates }) =>
   candidates.flatMap(({ name }, index) => (name === noneName ? [] : [index]));
 
-function chosenBy(space: ResolvedSpace, decision: Genotype): Choice {
-  const chosen = new Map(choicesOf(space, decision).map(({ type, row, candidate }) => [`${type}.${row}`, candidate]));
-  return (type, { row }) => {
-    const candidate = chosen.get(`${type}.${row}`);
+function chosenBy(space: ResolvedSpace, sets: CellSets, decision: Genotype): Choice {
+  const choices = choicesOf(space, sets, decision);
+  const chosen = new Map(choices.map(({ cells, row, candidate }) => [`${cells}.${row}`, candidate]));
+  return (cells, { row }) => {
+    const candidate = chosen.get(`${cells}.${row}`);
     return candidate === undefined ? [] : [candidate];
   };
 }
 
-function choicesOf(space: ResolvedSpace, decision: Genotype) {
+function choicesOf(space: ResolvedSpace, sets: CellSets, decision: Genotype) {
   const choices: (ChosenCandidate & { readonly row: number; readonly candidate: number })[] = [];
-  for (const [type, { nodes }] of cellsOfDecision(space, decision)) {
+  for (const [cells, { nodes }] of decidedCells(space, sets, decision)) {
+    const type = kindOf(cells);
     if (nodes.length !== space.nodes) throw invalid(`nodes of the ${cellName(type)}`, `${space.nodes}`, nodes.length);
     for (const [node, entries] of nodes.entries()) {
       for (const { operation, input } of entries) {
@@ -211,20 +247,25 @@ function choicesOf(space: ResolvedSpace, decision: Genotype) {
         const allowed = type === oneCell ? names : names.filter((name) => name !== noneName);
         const candidate = allowed.includes(operation) ? names.indexOf(operation) : -1;
         const { row } = edge;
-        if (candidate < 0 || choices.some((other) => other.type === type && other.row === row)) {
-          throw invalid(`the edge ${type}.${node}.${input}`, `one of ${allowed.join(', ')}, once,`, operation);
+        if (candidate < 0 || choices.some((other) => other.cells === cells && other.row === row)) {
+          throw invalid(`the edge ${cells}.${node}.${input}`, `one of ${allowed.join(', ')}, once,`, operation);
         }
         const isIdentity = operation === skipName && space.skeleton.strideOf(type, input) === 1;
-        choices.push({ type, node, row, candidate, group: candidateGroup(type, row, candidate), isIdentity });
+        choices.push({ cells, node, row, candidate, group: candidateGroup(cells, row, candidate), isIdentity });
       }
     }
   }
   return choices;
 }
 
-/** Its cells by kind. Throws ArgumentError for those of other networks. */
-function cellsOfDecision({ skeleton }: ResolvedSpace, decision: Genotype) {
+/** Its cells by their set. Throws ArgumentError for those of other networks. */
+function decidedCells(
+  { skeleton }: ResolvedSpace,
+  { evaluated }: CellSets,
+  decision: Genotype,
+): readonly (readonly [CellSet, GenotypeCell])[] {
   checkGenotype(decision);
+  if (evaluated !== undefined) return decidedByStage(evaluated, decision);
   if (skeleton.cells === 'one') {
     if (decision.cell !== undefined) return [[oneCell, decision.cell] as const];
     throw new ArgumentError('expected a decision of one cell but got another genotype');
@@ -235,7 +276,33 @@ function cellsOfDecision({ skeleton }: ResolvedSpace, decision: Genotype) {
   throw new ArgumentError('expected a decision of pairs, a normal and a reduction cell, but got another genotype');
 }
 
+function decidedByStage(evaluated: readonly CellSet[], { cells, entries }: Genotype) {
+  if (cells?.length !== evaluated.length || entries === 'triples') {
+    throw new ArgumentError(
+      `expected a decision of pairs, of each of ${evaluated.length} cells, but got another genotype`,
+    );
+  }
+  const decided = new Map<CellSet, GenotypeCell>();
+  for (const [index, set] of evaluated.entries()) {
+    const first = decided.get(set) ?? cells[index];
+    if (!isDeepStrictEqual(first, cells[index])) {
+      throw new ArgumentError(
+        `expected a decision whose cells of a kind and stage are alike, but ${cellKey(index)} is not`,
+      );
+    }
+    decided.set(set, first);
+  }
+  return [...decided];
+}
+
 type Side = 'search' | 'evaluation';
+
+/** How cells of both networks share alpha. */
+interface CellSets {
+  readonly of: Readonly<Record<Side, SetOf>>;
+  /** The set of each cell of E, where a decision has one for each. */
+  readonly evaluated?: readonly CellSet[];
+}
 
 /** Where a part of a network has its tensors. */
 interface SharedPart {
@@ -267,6 +334,7 @@ interface PairForm {
 interface PairParts {
   readonly space: ResolvedSpace;
   readonly paired: PairedStack;
+  readonly sets: CellSets;
 }
 
 class PairOfNetworks {
@@ -283,10 +351,26 @@ class PairOfNetworks {
 
   search(): CyclicNetworks['search'] {
     const builder = new GraphBuilder();
-    const { space } = this.#parts;
-    const tables = declareTables(builder, space, this.#form.nodes);
-    const network = this.#alone(builder, 'search', supernetCells(space, tables, this.#form.nodes));
-    return { ...network, space, tables };
+    const declared = this.#tables(builder);
+    const network = this.#alone(builder, 'search', this.#searchCells(declared));
+    const { space, sets } = this.#parts;
+    const { evaluated } = sets;
+    const byCell = evaluated?.map((set, index) => [cellKey(index), declared[set]] as const);
+    return { ...network, space, tables: byCell === undefined ? declared : Object.fromEntries(byCell) };
+  }
+
+  /** By set of cells. */
+  #tables(builder: GraphBuilder): Readonly<Record<CellSet, AlphaTable>> {
+    const { space, sets } = this.#parts;
+    const all = [...new Set(sets.evaluated ?? Object.keys(space.edges))];
+    const declare = (set: CellSet) =>
+      declareTable(builder, space, kindOf(set), (what) => `${what}_${set}`, this.#form.nodes);
+    return Object.fromEntries(all.map((set) => [set, declare(set)]));
+  }
+
+  #searchCells(tables: Readonly<Record<CellSet, AlphaTable>>): CellBuilder {
+    const { space, sets } = this.#parts;
+    return supernetCells(space, (place) => tables[sets.of.search(place)], this.#form.nodes);
   }
 
   evaluation(choice: Choice): HeadedNetwork {
@@ -304,12 +388,10 @@ class PairOfNetworks {
 
   joint(choice: Choice, losses: JointLosses): JointNetwork {
     const builder = new GraphBuilder();
-    const { space } = this.#parts;
-    const tables = declareTables(builder, space, this.#form.nodes);
+    const tables = this.#tables(builder);
     const images = builder.input('images', this.#options.search.inputShape);
     const given = (output: Tensor) => output;
-    const cells = supernetCells(space, tables, this.#form.nodes);
-    const student = this.#stack(builder, images, 'search', cells, given);
+    const student = this.#stack(builder, images, 'search', this.#searchCells(tables), given);
     const teacher = this.#stack(builder.reusing(), images, 'evaluation', this.#candidateCells(choice), given);
     const taught = this.#ensemble(builder, 'search', student);
     const teaching = this.#ensemble(builder, 'evaluation', teacher);
@@ -367,14 +449,16 @@ class PairOfNetworks {
   }
 
   #candidateCells(choice: Choice): CellBuilder {
-    const { skeleton, nodes, edges } = this.#parts.space;
+    const { space, sets } = this.#parts;
+    const { skeleton, nodes, edges } = space;
     const { affine } = this.#options.evaluation;
     return (cell, inputs, { kind, layer, channels }) => {
+      const set = sets.of.evaluation({ kind, layer });
       const states: Tensor[] = [...inputs];
       const outputsOf = (edge: ResolvedEdge) =>
-        choice(kind, edge).map((candidate) => {
+        choice(set, edge).map((candidate) => {
           const name = skeleton.candidateName(edge, candidate);
-          const builder = cell.inGroup(candidateGroup(kind, edge.row, candidate)).within(name);
+          const builder = cell.inGroup(candidateGroup(set, edge.row, candidate)).within(name);
           const stride = skeleton.strideOf(kind, edge.input);
           const context = { layer: `${layer}.${name}`, channels, stride, affine, normalisePooling: false };
           return applyOperation(edge.candidates[candidate], builder, states[edge.input], context);

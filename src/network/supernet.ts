@@ -64,7 +64,8 @@ export function buildSupernet(options: SupernetOptions): Supernet {
   return buildForSize(inputShape, (shape) => {
     const builder = new GraphBuilder();
     const tables = declareTables(builder, space);
-    const network = skeleton.build(builder, { ...macro, inputShape: shape }, supernetCells(space, tables));
+    const tableOf = ({ kind, layer }: CellPlace) => tables[space.sharedAlpha ? kind : layer];
+    const network = skeleton.build(builder, { ...macro, inputShape: shape }, supernetCells(space, tableOf));
     return { ...network, space, tables };
   });
 }
@@ -76,18 +77,23 @@ export const nodeForms = ['sum', 'mean', 'learnt'] as const;
 export type NodeForm = (typeof nodeForms)[number];
 
 /** Declares the architecture parameters of a space. */
-export function declareTables(
-  builder: GraphBuilder,
-  space: ResolvedSpace,
-  nodes: NodeForm = 'sum',
-): Supernet['tables'] {
-  return Object.fromEntries(Object.keys(space.edges).map((key) => [key, declareTable(builder, space, key, nodes)]));
+function declareTables(builder: GraphBuilder, space: ResolvedSpace): Supernet['tables'] {
+  const nameOf = (key: CellKey) => (what: 'alphas' | 'betas') =>
+    space.sharedAlpha ? `${what}_${key}` : `${key}.${what}`;
+  const tables = Object.keys(space.edges).map((key) => [key, declareTable(builder, space, key, nameOf(key))] as const);
+  return Object.fromEntries(tables);
 }
 
-function declareTable(builder: GraphBuilder, space: ResolvedSpace, key: CellKey, nodes: NodeForm): AlphaTable {
+/** Declares those of some cells, whose edges the space has under a key. */
+export function declareTable(
+  builder: GraphBuilder,
+  space: ResolvedSpace,
+  key: CellKey,
+  nameOf: (what: 'alphas' | 'betas') => string,
+  nodes: NodeForm = 'sum',
+): AlphaTable {
   const edges = space.edges[key];
   const rowLengths = edges.map(({ candidates }) => candidates.length);
-  const nameOf = (what: string) => (space.sharedAlpha ? `${what}_${key}` : `${key}.${what}`);
   const table = { name: builder.alpha(nameOf('alphas'), rowLengths, space.alphaDeviation), rowLengths, edges };
   if (nodes !== 'learnt') return table;
   const counts = Array.from({ length: space.nodes }, (_, node) => edges.filter((edge) => edge.node === node).length);
@@ -95,9 +101,13 @@ function declareTable(builder: GraphBuilder, space: ResolvedSpace, key: CellKey,
 }
 
 /** Builds cells whose every edge computes all of its candidates and mixes them. */
-export function supernetCells(space: ResolvedSpace, tables: Supernet['tables'], nodes: NodeForm = 'sum'): CellBuilder {
+export function supernetCells(
+  space: ResolvedSpace,
+  tableOf: (place: CellPlace) => AlphaTable,
+  nodes: NodeForm = 'sum',
+): CellBuilder {
   return (builder, inputs, place) => {
-    const table = tables[space.sharedAlpha ? place.kind : place.layer];
+    const table = tableOf(place);
     const states: Tensor[] = [...inputs];
     for (let node = 0; node < space.nodes; node++) {
       const edges = table.edges.filter((edge) => edge.node === node);

@@ -91,7 +91,7 @@ export async function describeRun(
     if (genotype === undefined) throw invalid('genotype', 'the genotype whose network is trained', genotype);
     checkGenotype(genotype);
   }
-  const given = resolvePreset(method.settings, presets, preset, options.settings);
+  const given = resolvePreset(method.settings, presets, preset, { ...depthOf(genotype), ...options.settings });
   const settings = found === undefined ? given : (method.inSkeleton?.(given, found) ?? given);
   checkOwnDataset(options);
   if (needs === 'run') return describeFollowing(method, settings, options, methods);
@@ -128,6 +128,11 @@ async function describeFollowing(
     runtime: runtimeOf(options),
     files: out === undefined ? undefined : await freeRunFiles(folder('out', out)),
   };
+}
+
+/** A genotype of all cells of a network fits no deeper one, and none less deep. */
+function depthOf(genotype: Genotype | undefined): { readonly layers?: number } {
+  return genotype?.cells === undefined ? {} : { layers: genotype.cells.length };
 }
 
 /** Name of the skeleton that a run's networks have, as far as its space or its genotype tells. */

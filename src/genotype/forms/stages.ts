@@ -3,15 +3,16 @@ import { isDeepStrictEqual } from 'node:util';
 import { anInteger, check } from '../../checks.ts';
 import { ArgumentError } from '../../errors.ts';
 import { duplicateKey } from '../../io/json_keys.ts';
-import type { Genotype, GenotypeByType, GenotypeCell } from '../genotype.ts';
-import { readPython } from './python.ts';
+import type { Genotype, GenotypeByCell, GenotypeByType, GenotypeCell } from '../genotype.ts';
+import { formatPython, readPython } from './python.ts';
 
 const keys = ['0', '1', '2'];
 
 /** Cells of the network that the stages of a file are those of, where nobody says: that of the published retraining on CIFAR-10. */
 const usualCells = 20;
-/** Below 3 a network has no three stages. */
+/** Below 3 a network has no three stages, below 5 one of them nothing but a reduction. */
 const depths = anInteger(3, 1000);
+const leastCells = 5;
 
 const firstKey = /^\s*\{\s*"[0-2]"\s*:/;
 
@@ -37,9 +38,37 @@ export function readStages(text: string, layers = usualCells): Genotype {
   return agree ? { normal: first.normal, reduce: first.reduce } : { cells: spreadOver([first, ...others], layers) };
 }
 
-/** The cells of a network by its stages, which end at a third and at two thirds of it. */
+/**
+ * Writes one, of a genotype by type or of every cell of a network whose cells of a kind and stage are alike; where nothing reduces, in the last
+ * stage, what the one before reduces by. Throws ArgumentError for any other.
+ */
+export function formatStages(genotype: Genotype): string {
+  const stages = genotype.cells === undefined ? Array<Genotype>(keys.length).fill(genotype) : stagesOf(genotype);
+  return JSON.stringify(Object.fromEntries(keys.map((key, index) => [key, formatPython(stages[index], true)])));
+}
+
+function stagesOf({ cells, entries }: GenotypeByCell): GenotypeByType[] {
+  const { length: layers } = cells;
+  const [first, second] = endsOf(layers);
+  const stages = [0, first + 1, second + 1].map((begin, index) => ({
+    normal: cells[begin],
+    reduce: cells[index === 0 ? first : second],
+    entries,
+  }));
+  if (layers >= leastCells && isDeepStrictEqual(spreadOver(stages, layers), cells)) return stages;
+  throw new ArgumentError(
+    "a cell file of CDARTS' authors has three stages, in each of which cells of a kind are alike",
+  );
+}
+
+/** Where the stages of a network end, at a third and at two thirds of it. */
+function endsOf(layers: number): number[] {
+  return [1, 2].map((third) => Math.floor((third * layers) / 3));
+}
+
+/** The cells of a network by its stages. */
 function spreadOver(stages: readonly GenotypeByType[], layers: number): GenotypeCell[] {
-  const ends = [1, 2].map((third) => Math.floor((third * layers) / 3));
+  const ends = endsOf(layers);
   return Array.from({ length: layers }, (_, index) => {
     const stage = stages[ends.filter((end) => index > end).length];
     return ends.includes(index) ? stage.reduce : stage.normal;

@@ -82,6 +82,7 @@ async function describeCdarts(context: MethodContext<CdartsSettings>): Promise<M
     space: search.space.name,
     layers: settings.layers,
     oneCell,
+    ...(!settings.repeatCell && { genotypeCells: settings.evaluationLayers }),
     trainImages: split.train.length,
     validationImages: split.validation.length,
     alone,
@@ -100,11 +101,12 @@ function checkBatches({ search }: CyclicNetworks, split: SplitIndices, { batchSi
 }
 
 function networksOf({ settings, dataset, space }: MethodContext<CdartsSettings>): CyclicNetworks {
-  const { initChannels, layers, evaluationLayers, stem, stemMultiplier, shareModule, nodes, ensembleSum } = settings;
+  const { initChannels, layers, evaluationLayers, stem, stemMultiplier, shareModule } = settings;
+  const { nodes, repeatCell, ensembleSum } = settings;
   const { classes, train } = dataset;
   const sizes = { initChannels, layers, evaluationLayers, stem, stemMultiplier };
   const ensemble = settings.ensemble === 'own' ? 'own' : 'shared';
-  const form = { shareModule, shareClassifier: settings.shareFc, nodes, ensemble, ensembleSum } as const;
+  const form = { shareModule, shareClassifier: settings.shareFc, nodes, repeatCell, ensemble, ensembleSum } as const;
   return callingSize(sizeOption(dataset), () =>
     buildCyclicNetworks({ space, inputShape: train.shape, classes, ...sizes, ...form }),
   );

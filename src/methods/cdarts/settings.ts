@@ -45,6 +45,7 @@ export const cdartsSettingRules = {
     nodeForms,
     "what a node of the search network makes of its edges; mean in the authors' code, learnt with their use_beta",
   ),
+  repeatCell: flag(true, 'cells of a type share alpha in all three stages; otherwise each stage has its own'),
   bestFirst: flag(false, "decisions list a node's best edge first, rather than that of the lowest input"),
   gumbelSample: flag(
     false,

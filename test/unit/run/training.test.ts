@@ -5,9 +5,11 @@ import { describe, expect, it } from 'vitest';
 import { parseThen } from '../../../src/cli/then_option.ts';
 import { trainingOf } from '../../../src/cli/training_run.ts';
 import { ArgumentError, DataError, FileError } from '../../../src/errors.ts';
+import { parseGenotype } from '../../../src/genotype/text.ts';
 import { methods, trainingMethod } from '../../../src/methods/registry.ts';
 import { trainPresets } from '../../../src/methods/train/settings.ts';
 import type { SearchResult } from '../../../src/run/events.ts';
+import { findFeatures } from '../../../src/run/features.ts';
 import type { MethodOptions } from '../../../src/run/options.ts';
 import { startMethod } from '../../../src/run/start.ts';
 import { findStrength } from '../../../src/run/strength.ts';
@@ -203,6 +205,24 @@ describe('what a run has found', () => {
     expect(await trainedFrom(out)).toMatchObject({ skeleton: 'darts', decayBySize: false });
     const cells = await searched({ settings: { ...tinySettings, epochs: 1 }, space: 'nasbench201' });
     expect(await trainedFrom(cells.out)).toMatchObject({ skeleton: 'usual', nesterov: true });
+  });
+
+  it('is as deep as its genotype, where that has a cell for each of the network', async () => {
+    const settings = { ...cyclic, epochs: 2, layers: 5, evaluationLayers: 6, repeatCell: false };
+    const { out } = await searched({ method: 'cdarts', settings });
+    const { cells } = JSON.parse(readFileSync(join(out, 'genotype.json'), 'utf8'));
+    expect(cells).toHaveLength(6);
+    // The authors' cell file, a genotype a stage.
+    const file = readFileSync(join(out, 'epoch_01.json'), 'utf8');
+    expect(parseGenotype(file, { layers: 6 })).toEqual({ cells });
+    const shallow = { ...small, epochs: 1, layers: undefined };
+    expect(await trainedFrom(out, { settings: shallow })).toMatchObject({ skeleton: 'cdarts', layers: 6 });
+    await expect(trainedFrom(out, { settings: { ...shallow, layers: 5 } })).rejects.toThrow(
+      'expected 6, as many cells',
+    );
+    await expect(findFeatures({ run: out, dataset: images })).rejects.toThrow(
+      /share alpha stage by stage \(alphas_normal_0\)/,
+    );
   });
 
   it('is so behind --then, whatever the preset', async () => {
