@@ -6,7 +6,7 @@ import { openDevice } from '../../src/backend/open.ts';
 import type { ParameterPlace } from '../../src/backend/parameter_map.ts';
 import type { Parameters } from '../../src/backend/parameters.ts';
 import type { Dataset } from '../../src/data/dataset.ts';
-import { cellTypes, type Genotype } from '../../src/genotype/genotype.ts';
+import { cellsOf, type Genotype, oneCell } from '../../src/genotype/genotype.ts';
 import { Cycle, type JointOutcome } from '../../src/methods/cdarts/cycle.ts';
 import { regularisedEntries, regularWeight } from '../../src/methods/cdarts/regularised.ts';
 import { decisionRule, openCdarts } from '../../src/methods/cdarts/run.ts';
@@ -21,10 +21,10 @@ import {
   cdarts,
   cdartsAuthorsForms,
   cdartsBatch,
-  cdartsBetas,
   cdartsForms,
   cdartsLogits,
   cdartsSettings,
+  cdartsSpaces,
   cdartsWeight,
   checksums,
   decisionFiles,
@@ -54,7 +54,7 @@ export function cdartsNetworks(golden: CdartsGolden): CyclicNetworks {
   const { initChannels, layers, evaluationLayers, stemMultiplier, shareModule, ...form } = settingsOf(golden);
   return buildCyclicNetworks({
     ...{ inputShape: [size, size, 3], classes, initChannels, layers, evaluationLayers, stemMultiplier, shareModule },
-    ...{ shareClassifier: form.shareFc, nodes: form.nodes, ensembleSum: form.ensembleSum },
+    ...{ space: cdartsSpaces[golden], shareClassifier: form.shareFc, nodes: form.nodes, ensembleSum: form.ensembleSum },
     ensemble: form.ensemble === 'own' ? 'own' : 'shared',
   });
 }
@@ -63,7 +63,7 @@ export function cdartsNetworks(golden: CdartsGolden): CyclicNetworks {
 export function settingsOf(golden: CdartsGolden): CdartsSettings {
   const { channels: initChannels, searchLayers: layers, evaluationLayers } = cdarts;
   const sizes = { batchSize, initChannels, layers, evaluationLayers };
-  return { ...cdartsPresets.cdarts.settings, ...cdartsSettings, ...forms[golden], ...sizes };
+  return { ...cdartsPresets.cdarts.settings, ...cdartsSettings, ...sizes, ...forms[golden] };
 }
 
 /** The first value of a weight or a table of alpha, in our layout; running statistics of ours begin as PyTorch's do. */
@@ -73,21 +73,20 @@ export function cdartsStart(networks: CyclicNetworks, name: string, { spec, size
   return Float32Array.from(fromTorch(cdartsWeight(theirName(name), shape), spec.layout).data);
 }
 
-function startOfTable(networks: CyclicNetworks, name: string): number[] {
-  const type = cellTypes.find((one) => networks.search.tables[one].betas === name);
-  if (type === undefined) return keysOf(networks, name).flatMap((key) => [...cdartsLogits(key)]);
-  return [2, 3, 4, 5].flatMap((edges) => [...cdartsBetas(`${type}_n${edges}`, edges)]);
+function startOfTable({ search: { tables } }: CyclicNetworks, name: string): number[] {
+  return Object.entries(tables).flatMap(([kind, table]) => {
+    if (table.betas === name) return [2, 3, 4, 5].flatMap((edges) => [...cdartsLogits(`${kind}_n${edges}`, edges)]);
+    if (table.name !== name) return [];
+    return table.edges.flatMap(({ node, input, candidates }) => {
+      const key = kind === oneCell ? `${node + 1}<-${input}` : `${kind}_n${node + 2}_p${input}`;
+      return [...cdartsLogits(key, candidates.length)];
+    });
+  });
 }
 
 /** NNI's name behind the network's letter. */
 export function theirName(name: string): string {
   return name.replace(/^search\./, 'S.').replace(/^evaluation\./, 'E.');
-}
-
-/** NNI's names of a table's rows. */
-function keysOf({ search }: CyclicNetworks, table: string): string[] {
-  const type = cellTypes.find((one) => search.tables[one].name === table)!;
-  return search.tables[type].edges.map(({ node, input }) => `${type}_n${node + 2}_p${input}`);
 }
 
 /** Tests of every search on a backend, of the CPU with one of its instruction sets. */
@@ -127,7 +126,7 @@ async function firstJointStep(device: Device, networks: CyclicNetworks, settings
   const weight = regularWeight(settings, settings.warmupEpochs);
   const execute = vi.spyOn(device, 'execute');
   const outcome = await cycle.jointStep({ train, validation, regularWeight: weight, update: 0 });
-  const figures = jointFigures(outcome, await lastOutcomes(execute), settings.regularCount * weight);
+  const figures = jointFigures(outcome, await lastOutcomes(execute), penaltyWeight(networks, settings, weight));
   execute.mockRestore();
   const tensors: Tensors = new Map();
   for (const [name, value] of Object.entries(figures)) {
@@ -169,7 +168,7 @@ async function search(device: Device, networks: CyclicNetworks, settings: Cdarts
       if (settings.nodes === 'learnt') betas.push(await betasOf(networks, parameters));
     } else if ('distance' in measures) {
       const outcome = { ...measures, gradientNorm } as unknown as JointOutcome;
-      note('joint', jointFigures(outcome, await lastOutcomes(execute), settings.regularCount * weight));
+      note('joint', jointFigures(outcome, await lastOutcomes(execute), penaltyWeight(networks, settings, weight)));
     } else if ('evaluationLoss' in measures) note('evaluation', { loss: measures['evaluationLoss'], gradientNorm });
     else note('warmup', { loss: measures['loss'], gradientNorm });
   }
@@ -197,6 +196,14 @@ function stacked(tensors: readonly TorchTensor[]): TorchTensor {
 function regularisedBy({ search: student }: CyclicNetworks, settings: CdartsSettings) {
   const { regularised, regularStridedSkips: stridedSkips } = settings;
   return regularisedEntries(student, { candidates: regularised.split(' '), stridedSkips });
+}
+
+/** What the regulariser's sum of sizes counts in the loss. */
+function penaltyWeight({ search: { tables } }: CyclicNetworks, settings: CdartsSettings, weight: number): number {
+  const { regularCount, regularMean } = settings;
+  // Of one candidate an edge.
+  const edges = Object.values(tables).reduce((count, table) => count + table.edges.length, 0);
+  return (regularCount * weight) / (regularMean ? edges : 1);
 }
 
 /** Takes all steps of a run; behind the last one of an epoch comes what that gave. λ is that of the epoch. */
@@ -245,30 +252,30 @@ async function writeStart(networks: CyclicNetworks, parameters: Parameters): Pro
   }
 }
 
-/** Both tables one after another: a row an edge. */
+/** All tables one after another: a row an edge. */
 async function rowsOf(
   { search: { tables } }: CyclicNetworks,
   read: (table: string) => Promise<{ readonly data: Float32Array }>,
 ): Promise<TorchTensor> {
-  const parts = await Promise.all(cellTypes.map((type) => read(tables[type].name)));
+  const parts = await Promise.all(Object.values(tables).map(({ name }) => read(name)));
   const data = Float64Array.from(parts.flatMap((part) => [...part.data]));
-  const rows = cellTypes.reduce((count, type) => count + tables[type].edges.length, 0);
+  const rows = Object.values(tables).reduce((count, { edges }) => count + edges.length, 0);
   return { shape: [rows, data.length / rows], data };
 }
 
 /** How much edges count, one of a node behind another, those of the normal cell first. */
 async function betasOf({ search: { tables } }: CyclicNetworks, parameters: Parameters): Promise<TorchTensor> {
-  const parts = await Promise.all(cellTypes.map((type) => parameters.get(tables[type].betas!)));
+  const parts = await Promise.all(Object.values(tables).map(({ betas }) => parameters.get(betas!)));
   const data = Float64Array.from(parts.flatMap((part) => [...part.data]));
   return { shape: [data.length], data };
 }
 
-/** The candidate of every edge of both cells, -1 where none is kept. */
+/** The candidate of every edge of all cells, -1 where none is kept. */
 function decisionOf({ search: { tables } }: CyclicNetworks, genotype: Genotype): number[] {
-  return cellTypes.flatMap((type) =>
-    tables[type].edges.map(({ node, input, candidates }) => {
-      const entries = genotype[type]!.nodes[node] as readonly { readonly operation: string; readonly input: number }[];
-      const entry = entries.find((one) => one.input === input);
+  const cells = new Map(cellsOf(genotype));
+  return Object.entries(tables).flatMap(([key, { edges }]) =>
+    edges.map(({ node, input, candidates }) => {
+      const entry = cells.get(key)!.nodes[node].find((one) => one.input === input);
       return candidates.findIndex(({ name }) => name === entry?.operation);
     }),
   );

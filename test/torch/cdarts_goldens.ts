@@ -39,7 +39,19 @@ export const cdartsAuthorsForms = {
   cdarts_authors: { ...authors, interactiveType: 'smoothl1', fixHead: true },
   cdarts_authors_learnt: { ...authors, nodes: 'learnt', interactiveType: 'cosine', shareFc: true, ensembleSum: true },
   cdarts_authors_constant: { ...authors, ensemble: 'constant', regularCount: 1, interactiveType: 'l2' },
+  cdarts_nasbench201: {
+    ...authors,
+    evaluationLayers: 6,
+    stemMultiplier: 1,
+    regularised: 'none',
+    regularCount: 1,
+    regularMean: true,
+    nodes: 'sum',
+    interactiveType: 'smoothl1',
+  },
 } as const;
+/** Names of search spaces, of goldens in others than CDARTS' own. */
+export const cdartsSpaces: Readonly<Partial<Record<CdartsGolden, string>>> = { cdarts_nasbench201: 'nasbench201' };
 /** Any of them. */
 export type CdartsGolden = keyof typeof cdartsForms | keyof typeof cdartsAuthorsForms;
 /** Of the retrained networks, which have an auxiliary head. */
@@ -53,14 +65,12 @@ export function cdartsBatch(half: 'train' | 'validation', index: number): string
   return `${drawing} ${half} ${index}`;
 }
 
-/** The eight logits that an edge begins with, by its key (`normal_n2_p0`). */
-export function cdartsLogits(key: string): Float32Array {
-  return Float32Array.from(draw(key, 8), (value) => 0.25 * value);
-}
-
-/** How much the edges of a node count at first, by its key (`normal_n2`), where nodes learn that. */
-export function cdartsBetas(key: string, edges: number): Float32Array {
-  return Float32Array.from(draw(key, edges), (value) => 0.25 * value);
+/**
+ * The logits that an edge begins with, by its key (`normal_n2_p0`, or `1<-0` of NAS-Bench-201); by that of a node (`normal_n2`) how much its
+ * edges count, where nodes learn that.
+ */
+export function cdartsLogits(key: string, count: number): Float32Array {
+  return Float32Array.from(draw(key, count), (value) => 0.25 * value);
 }
 
 /** The first value of a weight, `[out, in / groups, height, width]`, `[out, in]` or `[size]`. */

@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.join(HERE, "../../bench/peers"))
 sys.dont_write_bytecode = True
 
 from cdarts_authors import AuthorsCycle, Form, authors_decide, authors_distance, authors_pair, authors_text  # noqa: E402
+from cdarts_nasbench201 import CELL_KEYS, PairedCycle, decide_cell, paired_networks, structure_text  # noqa: E402
 from cdarts_networks import KEYS, OPERATIONS, RetrainedNetwork, SearchNetwork, share_modules  # noqa: E402
 from cdarts_search import (  # noqa: E402
     Cycle,
@@ -413,6 +414,32 @@ class Authors(unittest.TestCase):
         of_search = [p.grad for p in cycle.search.cells.parameters() if p.grad is not None] + [p.grad for p in cycle.search.linear.parameters()]
         self.assertAlmostEqual(norm.item(), torch.stack([g.norm() for g in own + of_search]).norm().item(), places=4)
         self.assertGreater(stale, 0)
+
+
+class Cells(unittest.TestCase):
+    """In the space of NAS-Bench-201."""
+
+    def test_networks(self):
+        search, evaluation = paired_networks(16, (5, 5), 10)
+        self.assertEqual(list(search.aux_head), ["5", "11"])
+        self.assertEqual(len(search.cells), 17)
+        affine = [{name for name, _ in network.named_parameters() if "edges" in name and name.endswith("bias")} for network in (search, evaluation)]
+        self.assertEqual([len(names) for names in affine], [0, 15 * 6 * 2])
+        self.assertIs(search.ensemble_param, evaluation.ensemble_param)
+        self.assertIsNot(search.classifier, evaluation.classifier)
+        heads = [search.aux_head[name].features(torch.randn(2, channels, side, side)) for name, channels, side in (("5", 32, 16), ("11", 64, 8))]
+        self.assertEqual([tuple(head.shape[1:]) for head in heads], [(768, 5, 5), (768, 1, 1)])
+
+    def test_rules(self):
+        alphas = {name: nn.Parameter(torch.zeros(5)) for name in CELL_KEYS}
+        with torch.no_grad():
+            for place, row in enumerate(alphas.values()):
+                row[place % 5] = -3 if place == 0 else 1
+        decision = decide_cell(alphas)
+        self.assertEqual(structure_text(decision), "|skip_connect~0|+|skip_connect~0|nor_conv_1x1~1|+|nor_conv_3x3~0|avg_pool_3x3~1|none~2|")
+        cycle = PairedCycle(*paired_networks(2, (1, 1), 10), alphas, Settings(), Form(), {})
+        # Of none: -3, four of 0, and 1.
+        self.assertAlmostEqual(cycle.penalty().item(), 4 / 6, places=6)
 
 
 if __name__ == "__main__":
