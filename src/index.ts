@@ -270,7 +270,18 @@ export { type OperationCounts, operationCounts } from './select/statistics.ts';
 export { genotypeOf } from './select/strongest_edges.ts';
 export { type SelectByOptions, type SelectionRun, selectBy } from './selection.ts';
 export type { SettingRule } from './setting_rules.ts';
-export type { CellBuilder, CellPlace, Network, Skeleton, StackOptions, StemForm } from './skeleton/skeleton.ts';
+export type {
+  CellBuilder,
+  CellPlace,
+  Network,
+  PairedStack,
+  Skeleton,
+  Stack,
+  StackEnds,
+  StackExtras,
+  StackOptions,
+  StemForm,
+} from './skeleton/skeleton.ts';
 export { type SkeletonName, skeletons } from './skeleton/skeletons.ts';
 export {
   type Candidate,

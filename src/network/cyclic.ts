@@ -356,7 +356,12 @@ class PairOfNetworks {
     const { space, sets } = this.#parts;
     const { evaluated } = sets;
     const byCell = evaluated?.map((set, index) => [cellKey(index), declared[set]] as const);
-    return { ...network, space, tables: byCell === undefined ? declared : Object.fromEntries(byCell) };
+    return {
+      ...network,
+      space,
+      tables: byCell === undefined ? declared : Object.fromEntries(byCell),
+      nodeForm: this.#form.nodes,
+    };
   }
 
   /** By set of cells. */

@@ -1,4 +1,4 @@
-import { checkOptions } from '../checks.ts';
+import { check, checkOptions, oneOf } from '../checks.ts';
 import type { CellKey } from '../genotype/genotype.ts';
 import { GraphBuilder, type Tensor } from '../graph/builder.ts';
 import { applyOperation } from '../operation/operations.ts';
@@ -22,6 +22,8 @@ export interface SupernetOptions {
   readonly stemMultiplier?: number;
   /** The weight of an auxiliary head's loss; no such head when absent, and none of NAS-Bench-201. */
   readonly auxiliaryWeight?: number;
+  /** What a node makes of its edges; `sum` when absent. */
+  readonly nodeForm?: NodeForm;
 }
 
 /** The architecture parameters that all cells of a kind share, or those of one cell. */
@@ -41,9 +43,12 @@ export interface Supernet extends Network {
   readonly space: ResolvedSpace;
   /** By kind of cell or, where those do not share alpha, by the cell's place in the network. */
   readonly tables: Readonly<Record<CellKey, AlphaTable>>;
+  readonly nodeForm: NodeForm;
 }
 
-const optionNames = ['space', 'inputShape', 'classes', 'initChannels', 'layers', 'stemMultiplier', 'auxiliaryWeight'];
+const optionNames = [
+  ...['space', 'inputShape', 'classes', 'initChannels', 'layers', 'stemMultiplier', 'auxiliaryWeight', 'nodeForm'],
+];
 
 /**
  * Builds the search network of a space, stacked as its skeleton says: that of DARTS (arXiv:1806.09055, section 3.1) or of NAS-Bench-201
@@ -58,15 +63,16 @@ export function buildSupernet(options: SupernetOptions): Supernet {
   const skeleton = skeletonOf(given?.skeleton ?? 'darts');
   const { supernet: usual } = skeleton.usual;
   const { inputShape, classes, initChannels = usual.initChannels, layers = usual.layers } = options;
-  const { stemMultiplier, auxiliaryWeight } = options;
+  const { stemMultiplier, auxiliaryWeight, nodeForm = 'sum' } = options;
+  check('nodeForm', nodeForm, oneOf(nodeForms));
   const space = resolveSpace(given, skeleton.kindsOf(layers));
   const macro = { classes, initChannels, layers, stemMultiplier, affine: false, auxiliaryWeight };
   return buildForSize(inputShape, (shape) => {
     const builder = new GraphBuilder();
-    const tables = declareTables(builder, space);
+    const tables = declareTables(builder, space, nodeForm);
     const tableOf = ({ kind, layer }: CellPlace) => tables[space.sharedAlpha ? kind : layer];
-    const network = skeleton.build(builder, { ...macro, inputShape: shape }, supernetCells(space, tableOf));
-    return { ...network, space, tables };
+    const network = skeleton.build(builder, { ...macro, inputShape: shape }, supernetCells(space, tableOf, nodeForm));
+    return { ...network, space, tables, nodeForm };
   });
 }
 
@@ -77,10 +83,12 @@ export const nodeForms = ['sum', 'mean', 'learnt'] as const;
 export type NodeForm = (typeof nodeForms)[number];
 
 /** Declares the architecture parameters of a space. */
-function declareTables(builder: GraphBuilder, space: ResolvedSpace): Supernet['tables'] {
+function declareTables(builder: GraphBuilder, space: ResolvedSpace, nodes: NodeForm): Supernet['tables'] {
   const nameOf = (key: CellKey) => (what: 'alphas' | 'betas') =>
     space.sharedAlpha ? `${what}_${key}` : `${key}.${what}`;
-  const tables = Object.keys(space.edges).map((key) => [key, declareTable(builder, space, key, nameOf(key))] as const);
+  const tables = Object.keys(space.edges).map(
+    (key) => [key, declareTable(builder, space, key, nameOf(key), nodes)] as const,
+  );
   return Object.fromEntries(tables);
 }
 
@@ -90,7 +98,7 @@ export function declareTable(
   space: ResolvedSpace,
   key: CellKey,
   nameOf: (what: 'alphas' | 'betas') => string,
-  nodes: NodeForm = 'sum',
+  nodes: NodeForm,
 ): AlphaTable {
   const edges = space.edges[key];
   const rowLengths = edges.map(({ candidates }) => candidates.length);
@@ -104,7 +112,7 @@ export function declareTable(
 export function supernetCells(
   space: ResolvedSpace,
   tableOf: (place: CellPlace) => AlphaTable,
-  nodes: NodeForm = 'sum',
+  nodes: NodeForm,
 ): CellBuilder {
   return (builder, inputs, place) => {
     const table = tableOf(place);

@@ -5,7 +5,7 @@ import { isOperationName } from '../genotype/rules.ts';
 import type { MixingActivation } from '../graph/graph.ts';
 import { mapValues } from '../map_values.ts';
 import { mixingWeights, weighedByNode } from '../network/mixing.ts';
-import type { Supernet } from '../network/supernet.ts';
+import { type NodeForm, nodeForms, type Supernet } from '../network/supernet.ts';
 import { noneName } from '../operation/operations.ts';
 import { dartsSkeleton } from '../skeleton/darts.ts';
 import type { ResolvedEdge } from '../space/space.ts';
@@ -28,6 +28,8 @@ export interface AlphaLayout {
   readonly skeleton?: string;
   /** Nodes of a cell. */
   readonly nodes: number;
+  /** What a node makes of its edges; `sum` when absent. */
+  readonly nodeForm?: NodeForm;
   /** By kind of cell, or by place in the network where cells of a type do not share alpha. */
   readonly tables: Readonly<Record<CellKey, LayoutTable>>;
 }
@@ -46,7 +48,7 @@ export function edgeKey({ node, input }: Pick<LayoutRow, 'node' | 'input'>, oper
 }
 
 /** The layout of a supernet's tables. */
-export function layoutOf({ space, tables }: Pick<Supernet, 'space' | 'tables'>): AlphaLayout {
+export function layoutOf({ space, tables, nodeForm }: Pick<Supernet, 'space' | 'tables' | 'nodeForm'>): AlphaLayout {
   const rowOf = ({ node, input, candidates }: ResolvedEdge): LayoutRow => ({
     ...{ node, input },
     candidates: candidates.map(({ name }) => name),
@@ -55,6 +57,7 @@ export function layoutOf({ space, tables }: Pick<Supernet, 'space' | 'tables'>):
   return {
     ...(skeleton.name !== dartsSkeleton.name && { skeleton: skeleton.name }),
     nodes,
+    ...(nodeForm !== 'sum' && { nodeForm }),
     tables: mapValues(tables, ({ name, edges, betas }) => ({
       name,
       rows: edges.map(rowOf),
@@ -116,7 +119,8 @@ const mostCandidates = 1000;
 /** Whether a value, whatever it was read from, is a layout: every row an edge of the cell with a candidate that is kept. */
 export function isLayout(value: unknown): value is AlphaLayout {
   if (!isRecord(value) || !isRecord(value['tables'])) return false;
-  const { nodes, tables, skeleton } = value;
+  const { nodes, tables, skeleton, nodeForm = 'sum' } = value;
+  if (!nodeForms.includes(nodeForm as NodeForm)) return false;
   if (skeleton !== undefined && (typeof skeleton !== 'string' || skeleton === '')) return false;
   if (!isIntegerBelow(nodes, mostNodes + 1) || nodes === 0) return false;
   const keys = Object.keys(tables);
