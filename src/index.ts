@@ -118,7 +118,7 @@ export type {
 export { recurrentGenotypes } from './genotype/published/recurrent.ts';
 export { genotypes } from './genotype/published.ts';
 export { type Activation, activations, randomRecurrentCell, recurrentCandidates } from './genotype/recurrent.ts';
-export { formatGenotype, type GenotypeForm, parseGenotype } from './genotype/text.ts';
+export { formatGenotype, type GenotypeForm, type ParseOptions, parseGenotype } from './genotype/text.ts';
 export {
   type BranchBuilder,
   type Conv2dOptions,
@@ -295,7 +295,18 @@ export { type OperationCounts, operationCounts } from './select/statistics.ts';
 export { genotypeOf } from './select/strongest_edges.ts';
 export { type SelectByOptions, type SelectionRun, selectBy } from './selection.ts';
 export type { SettingRule } from './setting_rules.ts';
-export type { CellBuilder, CellPlace, Network, Skeleton, StackOptions, StemForm } from './skeleton/skeleton.ts';
+export type {
+  CellBuilder,
+  CellPlace,
+  Network,
+  PairedStack,
+  Skeleton,
+  Stack,
+  StackEnds,
+  StackExtras,
+  StackOptions,
+  StemForm,
+} from './skeleton/skeleton.ts';
 export { type SkeletonName, skeletons } from './skeleton/skeletons.ts';
 export {
   type Candidate,

@@ -10,7 +10,9 @@ import { startMethod } from './run/start.ts';
 export interface TrainOptions extends RunOptions {
   /** Whose network is trained; required unless `resume` is given. */
   readonly genotype?: Genotype;
-  /** Ready-made settings; `quick` when absent. */
+  /** Directory of the run that has found it: what its search space tells of the network holds where settings leave it open. */
+  readonly foundIn?: string;
+  /** Ready-made settings; `quick` when absent, or what is for networks such as the genotype was found in. */
   readonly preset?: TrainPresetName | keyof typeof languageTrainingPresets;
   /**
    * Score the network on this share of the training images, drawn from each class by the seed and not learned from, instead of on

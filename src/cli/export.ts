@@ -6,7 +6,13 @@ import { writeFileAtomic } from '../io/atomic.ts';
 import { spaceOfCheckpoint } from '../run/recorded_space.ts';
 import { spaces } from '../space/space.ts';
 import { formatBytes } from './format.ts';
-import { addNetworkOptions, genotypeArgumentHelp, type NetworkFlags, networkGenotype } from './genotype_argument.ts';
+import {
+  addLayersOption,
+  addNetworkOptions,
+  genotypeArgumentHelp,
+  type NetworkFlags,
+  networkGenotype,
+} from './genotype_argument.ts';
 import { choiceParser, integerParser, textParser } from './options.ts';
 import { trainingOf } from './training_run.ts';
 
@@ -123,6 +129,7 @@ export function addImportCommand(program: Command): void {
 
 function addSourceOptions(command: Command): void {
   addNetworkOptions(command);
+  addLayersOption(command);
   command
     .option(
       '--alphas <file>',
@@ -144,6 +151,7 @@ async function runExport({
   imageSize,
   out,
   dropDeadNodes,
+  layers,
   ...rest
 }: ExportFlags): Promise<void> {
   const chosen = format ?? extensions[extname(out).toLowerCase()];
@@ -151,7 +159,7 @@ async function runExport({
   if (imageSize !== undefined && chosen !== 'onnx') {
     throw new ArgumentError('--image-size is for ONNX: weights have no image size, leave it out');
   }
-  const given = arch === undefined ? undefined : await networkGenotype(arch, { dropDeadNodes });
+  const given = arch === undefined ? undefined : await networkGenotype(arch, { dropDeadNodes, layers });
   const training = given?.run === undefined ? undefined : await trainingOf(given.run);
   const file = weights ?? training?.weights;
   if (file === undefined) throw new ArgumentError('expected --weights, or the run directory of a training as --arch');
@@ -163,8 +171,8 @@ async function runExport({
   await writeNetwork(out, chosen, exported);
 }
 
-async function runImport(path: string, { arch, out, dropDeadNodes, ...rest }: ImportFlags): Promise<void> {
-  const given = arch === undefined ? undefined : await networkGenotype(arch, { dropDeadNodes });
+async function runImport(path: string, { arch, out, dropDeadNodes, layers, ...rest }: ImportFlags): Promise<void> {
+  const given = arch === undefined ? undefined : await networkGenotype(arch, { dropDeadNodes, layers });
   const options = { ...rest, weights: path, genotype: given?.genotype, format: 'safetensors' } as const;
   await writeNetwork(out, 'safetensors', await exportNetwork(options));
 }

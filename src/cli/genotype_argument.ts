@@ -8,9 +8,10 @@ import { hasNestedLists } from '../genotype/forms/nested_lists.ts';
 import { isPython } from '../genotype/forms/python.ts';
 import { emptyCells, type Genotype } from '../genotype/genotype.ts';
 import { publishedGenotypes } from '../genotype/published.ts';
-import { findGenotype, parseGenotype } from '../genotype/text.ts';
+import { findGenotype, type ParseOptions, parseGenotype } from '../genotype/text.ts';
 import { runFiles } from '../run/directory.ts';
 import { suggestion } from '../suggest.ts';
+import { integerParser } from './options.ts';
 import { quoted } from './shell.ts';
 
 /** How the help of a command describes its genotype argument. */
@@ -31,6 +32,8 @@ export interface GivenGenotype {
 /** What commands take that build a genotype's network. */
 export interface NetworkFlags {
   readonly dropDeadNodes?: boolean;
+  /** Cells of the network, where that is known. */
+  readonly layers?: number;
 }
 
 /** Adds the options of {@link NetworkFlags}. */
@@ -41,12 +44,21 @@ export function addNetworkOptions(command: Command): void {
   );
 }
 
+/** Adds the number of cells to a command that learns it from weights otherwise. */
+export function addLayersOption(command: Command): void {
+  command.option(
+    '--layers <number>',
+    "of a cell file of CDARTS' authors whose stages differ: cells of its network (default: 20)",
+    integerParser('--layers', 3),
+  );
+}
+
 /** The genotype that an argument means, as it is built. */
 export async function networkGenotype(
   argument: string,
-  { dropDeadNodes = false }: NetworkFlags,
+  { dropDeadNodes = false, layers }: NetworkFlags,
 ): Promise<GivenGenotype> {
-  const { genotype, run, weights } = await genotypeArgument(argument);
+  const { genotype, run, weights } = await genotypeArgument(argument, toStderr, { layers });
   if (run !== undefined && emptyCells(genotype).length > 0) {
     throw new ArgumentError(
       `the genotype of ${run} has an empty cell, of which no network can be built: ` +
@@ -65,13 +77,17 @@ const toStderr: Notice = (text) => process.stderr.write(`${text}\n`);
  * ArgumentError where it is none of them, FileError where a file or a run holds no genotype. Tells `notice` which of a log's
  * genotypes it took.
  */
-export async function genotypeArgument(argument: string, notice = toStderr): Promise<GivenGenotype> {
+export async function genotypeArgument(
+  argument: string,
+  notice = toStderr,
+  options: ParseOptions = {},
+): Promise<GivenGenotype> {
   if (Object.hasOwn(publishedGenotypes, argument)) return { genotype: publishedGenotypes[argument] };
   if (
     /^\s*(\{|(\w+\s*=\s*)?Genotype\b)/.test(argument) ||
     [isPython, hasNestedLists, hasStructure].some((isOne) => isOne(argument))
   )
-    return { genotype: parseGenotype(argument) };
+    return { genotype: parseGenotype(argument, options) };
   const found = await stat(argument).catch((error: NodeJS.ErrnoException) => error);
   if (found instanceof Error) {
     if (found.code !== 'ENOENT') throw new FileError(`cannot read ${argument}: ${found.message}`, { cause: found });
@@ -85,7 +101,7 @@ export async function genotypeArgument(argument: string, notice = toStderr): Pro
       const { genotype, isNetwork } = await readPickledGenotype(argument);
       return { genotype, ...(isNetwork && { weights: argument }) };
     }
-    return { genotype: await readGenotypeFile(argument, found.size, notice) };
+    return { genotype: await readGenotypeFile(argument, found.size, notice, options) };
   }
   return { genotype: await readRunGenotype(argument, notice), run: argument };
 }
@@ -108,10 +124,10 @@ async function readRunGenotype(directory: string, notice: Notice): Promise<Genot
   if (found === undefined) {
     throw new FileError(`${directory} holds no genotype.json: expected a run directory with at least one epoch done`);
   }
-  return readGenotypeFile(file, found.size, notice);
+  return readGenotypeFile(file, found.size, notice, {});
 }
 
-async function readGenotypeFile(file: string, bytes: number, notice: Notice): Promise<Genotype> {
+async function readGenotypeFile(file: string, bytes: number, notice: Notice, options: ParseOptions): Promise<Genotype> {
   if (bytes > largestFileBytes) {
     throw new FileError(
       `${file} holds no genotype: expected at most ${largestFileBytes} bytes of text, found ${bytes}`,
@@ -121,7 +137,7 @@ async function readGenotypeFile(file: string, bytes: number, notice: Notice): Pr
     throw new FileError(`cannot read ${file}: ${error.message}`, { cause: error });
   });
   try {
-    const { genotype, count, line } = findGenotype(text);
+    const { genotype, count, line } = findGenotype(text, options);
     if (count > 1) notice(`${file} holds ${count} genotypes: the last one, at line ${line}, is taken`);
     return genotype;
   } catch (error) {

@@ -8,9 +8,9 @@ import type { TensorSource } from './tensor_source.ts';
 /** The tables of a supernet, in the order of the published code's list. */
 export const alphaNames = ['alphas_normal', 'alphas_reduce'] as const;
 
-/** Whether a tensor is a table of architecture parameters: that of a cell type, or of one cell where those of a type share none. */
+/** Whether a tensor is a table of architecture parameters, of candidates or of edges: of a cell type, or of one cell where those of a type share none. */
 export function isAlphaName(name: string): boolean {
-  return /^alphas_\w+$/.test(name) || isCellAlphaName(name);
+  return /^(?:alphas|betas)_\w+$/.test(name) || isCellAlphaName(name);
 }
 
 /** Whether it is a table of one cell. */

@@ -76,8 +76,8 @@ function chooseNetwork(
     .map((name) => [name.slice(chosen.prefix.length), name] as const);
   const own = new Map(named.filter(([name]) => isPart(name)));
   const hasAlphas = [...own.keys()].some(isAlphaName);
-  const find = hasResidualBlocks([...own.keys()]) ? oneCellAlphaPaths : alphaPaths;
-  const alphas = isSupernet(own.keys()) && !hasAlphas ? find(paths) : new Map<string, string>();
+  const alphas =
+    isSupernet(own.keys()) && !hasAlphas ? alphasBeside([...own.keys()], paths) : new Map<string, string>();
   const strays = named.filter(([name, at]) => !isPart(name) && ![...alphas.values()].includes(at));
   return {
     paths: new Map([...own, ...alphas]),
@@ -92,6 +92,13 @@ function chooseNetwork(
       ),
     ],
   };
+}
+
+/** The paths of a network's architecture parameters that lie outside it: as we name them, or as others do. */
+function alphasBeside(network: readonly string[], paths: readonly string[]): Map<string, string> {
+  const ours = paths.filter(isAlphaName);
+  if (ours.length > 0) return new Map(ours.map((name) => [name, name]));
+  return hasResidualBlocks(network) ? oneCellAlphaPaths(paths) : alphaPaths(paths);
 }
 
 /** Of a file that holds no whole network: all of its state dict, or the averages of all of it. */

@@ -118,7 +118,9 @@ export function hypergradient(arenas: Arenas, command: HypergradientCommand, pas
     for (let i = 0; i < weights.length; i++) {
       weights[i] = kept[i] - learningRate * (rate * momentum[i] + clip * weightGradients[i] + weightDecay * kept[i]);
     }
-    for (const { offset, size } of heldGroups === undefined ? [] : weightRanges(command.program.parameters.map, heldGroups)) {
+    for (const { offset, size } of heldGroups === undefined
+      ? []
+      : weightRanges(command.program.parameters.map, heldGroups)) {
       weights.set(kept.subarray(offset, offset + size), offset);
     }
     const outcome = passes.validation();
