@@ -99,6 +99,11 @@ export {
   exportFormats,
   exportNetwork,
 } from './exchange/export.ts';
+export {
+  type ExportedLanguageModel,
+  exportLanguageModel,
+  type LanguageExportOptions,
+} from './exchange/export_language_model.ts';
 export { type PublishedHistoryOptions, writePublishedHistory } from './exchange/published_history.ts';
 export { type ReadWeightsOptions, readWeights, type WeightFile } from './exchange/weights.ts';
 export { withoutDeadNodes } from './genotype/dead_nodes.ts';

@@ -2,8 +2,9 @@
 import type { Device, Program } from './backend/device.ts';
 import { openDevice } from './backend/open.ts';
 import { aBoolean, aNumber, anInteger, aSeed, check, checkOptional, checkOptions } from './checks.ts';
-import { checkVocabulary, readVocabulary, type Vocabulary } from './data/text/vocabulary.ts';
+import { readVocabulary, type Vocabulary } from './data/text/vocabulary.ts';
 import { FileError, invalid } from './errors.ts';
+import { checkModelVocabulary } from './exchange/language_metadata.ts';
 import { readLanguageWeights } from './exchange/language_weights.ts';
 import { buildLanguageModel, languageModelNames } from './network/language_model.ts';
 import { text } from './option_rules.ts';
@@ -60,12 +61,7 @@ export async function openLanguageModel(run: string, place: LanguageModelPlace =
   const { genotype } = known;
   if (genotype === undefined) throw new FileError(`${files.weights} tells no recurrent genotype`);
   const vocabulary = await readVocabulary(files.vocabulary);
-  checkVocabulary(
-    vocabulary,
-    known.vocabulary ?? { words, digest: vocabulary.digest },
-    files.vocabulary,
-    files.weights,
-  );
+  checkModelVocabulary(vocabulary, { words, known: known.vocabulary }, files.vocabulary, files.weights);
   const { graph, logits } = buildLanguageModel({ words, size, genotype, states: { [state]: 1 }, output: 'logits' });
   using resources = new Resources();
   const device = place.device ?? resources.use(await openDevice({ threads: place.threads }));

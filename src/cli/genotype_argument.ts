@@ -1,7 +1,9 @@
 import { open, readFile, stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { ArgumentError, FileError, invalid } from '../errors.ts';
+import { isSafetensors } from '../exchange/open_tensors.ts';
 import { isTorchFile, readPickledGenotype } from '../exchange/pickled_genotype.ts';
+import { readStoredGenotype } from '../exchange/stored_genotype.ts';
 import { withoutDeadNodes } from '../genotype/dead_nodes.ts';
 import { hasStructure } from '../genotype/forms/nasbench201.ts';
 import { hasNestedLists } from '../genotype/forms/nested_lists.ts';
@@ -17,7 +19,7 @@ import { quoted } from './shell.ts';
 /** How the help of a command describes its genotype argument. */
 export const genotypeArgumentHelp =
   "a published name (draw --help lists them), Genotype(...), JSON (ours or NNI's) or NAS-Bench-201's text, " +
-  "a file or log that holds either, what StacNAS' code pickled, or a run directory";
+  "a file or log that holds either, weights that tell it, what StacNAS' code pickled, or a run directory";
 
 const largestFileBytes = 1 << 26;
 
@@ -97,8 +99,9 @@ export async function genotypeArgument(
     throw new ArgumentError(message + suggestion(argument, Object.keys(publishedGenotypes)));
   }
   if (!found.isDirectory()) {
-    if (await beginsAsTorchFile(argument)) {
-      const { genotype, isNetwork } = await readPickledGenotype(argument);
+    const read = await readerOf(argument);
+    if (read !== undefined) {
+      const { genotype, isNetwork } = await read(argument);
       return { genotype, ...(isNetwork && { weights: argument }) };
     }
     return { genotype: await readGenotypeFile(argument, found.size, notice, options) };
@@ -106,13 +109,15 @@ export async function genotypeArgument(
   return { genotype: await readRunGenotype(argument, notice), run: argument };
 }
 
-async function beginsAsTorchFile(path: string): Promise<boolean> {
+/** What reads the genotype of a file that is no text, as its first bytes tell. */
+async function readerOf(path: string): Promise<typeof readStoredGenotype | undefined> {
   const file = await open(path).catch((error: Error) => {
     throw new FileError(`cannot read ${path}: ${error.message}`, { cause: error });
   });
   try {
-    const { buffer } = await file.read(new Uint8Array(2), 0, 2, 0);
-    return isTorchFile(buffer);
+    const { buffer } = await file.read(new Uint8Array(16), 0, 16, 0);
+    if (isSafetensors(buffer)) return readStoredGenotype;
+    return isTorchFile(buffer) ? readPickledGenotype : undefined;
   } finally {
     await file.close();
   }

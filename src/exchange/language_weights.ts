@@ -1,10 +1,9 @@
-// The weights of a language model in a file, whatever else lies there.
-
+// The weights of a derived language model in a file, whatever else lies there.
 import { FileError } from '../errors.ts';
 import type { WeightTensor } from '../io/safetensors.ts';
-import { languageModelNames } from '../network/language_model.ts';
-import type { LanguageMetadata } from './language_metadata.ts';
-import { decodeLanguageMetadata } from './language_metadata.ts';
+import { decodeLanguageMetadata, type LanguageMetadata } from './language_metadata.ts';
+import { isLanguageModel, tiedNames } from './language_names.ts';
+import { sizesOfLanguageModel } from './language_sizes.ts';
 import { readWeights } from './weights.ts';
 
 /** What a file tells of a language model. */
@@ -17,25 +16,13 @@ export interface LanguageWeights {
   readonly notices: readonly string[];
 }
 
-const { embedding, cell, decoder } = languageModelNames;
-const isOwn = (name: string) =>
-  name === `${embedding}.weight` || name === `${decoder}.bias` || new RegExp(`^${cell}\\._(W0|Ws\\.\\d+)$`).test(name);
-
-/** Best weights of a training that goes on, which its checkpoint has under a name of their own. */
-const bestPrefix = 'best.';
-
-/** Reads the weights of a language model: of a checkpoint those of its best epoch. Throws FileError where the file holds none. */
+/** Reads the weights of a derived language model: of a training that goes on those of its best epoch. Throws FileError where a file holds none. */
 export async function readLanguageWeights(path: string): Promise<LanguageWeights> {
-  const { tensors: all, metadata, notices } = await readWeights(path, { averages: false });
-  const prefix = metadata['best'] === undefined ? '' : bestPrefix;
-  const tensors = new Map<string, WeightTensor>();
-  for (const [name, tensor] of all) {
-    if (name.startsWith(prefix) && isOwn(name.slice(prefix.length))) tensors.set(name.slice(prefix.length), tensor);
+  const { tensors, metadata, notices } = await readWeights(path);
+  if (!isLanguageModel(tensors)) {
+    throw new FileError(`${path} holds no language model: expected ${tiedNames.kept} and a recurrent cell`);
   }
-  const shape = tensors.get(`${embedding}.weight`)?.shape ?? [];
-  if (shape.length !== 2 || shape.some((size) => size < 1)) {
-    throw new FileError(`${path} holds no language model: expected a tensor of 2 axes named ${embedding}.weight`);
-  }
-  const [words, size] = shape;
+  const { words, size, supernet } = sizesOfLanguageModel(tensors, path);
+  if (supernet) throw new FileError(`${path} holds the language model of a search: train what it has found first`);
   return { tensors, words, size, known: decodeLanguageMetadata(metadata), notices };
 }
