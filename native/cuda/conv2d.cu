@@ -266,9 +266,9 @@ __device__ void weight_tile(const Backward& b, Index item, const Parts<precision
                            if (column0 + column >= outputs) return -1;
                            return int64_t{pixel} * c.outputs + group * outputs + column0 + column;
                          }};
-  multiply<precision, dense::Along::kPlace>(static_cast<Index>(piece * b.pieces.pixels),
-                            static_cast<Index>(smaller(c.out_pixels(), (int64_t{piece} + 1) * b.pieces.pixels)), parts,
-                            pixels, gradients);
+  multiply<precision, dense::Along::kPlace>(
+      static_cast<Index>(piece * b.pieces.pixels),
+      static_cast<Index>(smaller(c.out_pixels(), (int64_t{piece} + 1) * b.pieces.pixels)), parts, pixels, gradients);
   float* partial = b.partials + piece * c.weights();
   for_results(parts.result, rows - first, outputs - column0, [&](int row, int column, float value) {
     partial[int64_t{first + row} * c.outputs + group * outputs + column0 + column] = value;

@@ -472,6 +472,13 @@ export const tiedLinear: readonly KernelCase[] = [
   ...languageModels,
 ];
 
+/** A vocabulary of which a GPU's kernels make the logits of 64 samples at a time, and those of two more. */
+export const largeVocabulary: KernelCase = onWords('with a loss, in parts', 66, 131_073, (builder, words) =>
+  builder.softmaxCrossEntropy(
+    builder.tiedLinear('decoder', builder.embedding('encoder', words, { channels: 2 }), 'encoder'),
+  ),
+);
+
 /** Of the op `variationalDropout`. */
 export const variationalDropout: readonly KernelCase[] = [
   ...(
