@@ -1,8 +1,8 @@
 // How well a language model predicts a text: passes over it in turn, the hidden state handed on.
 import type { Device, Program } from '../backend/device.ts';
-import { type TextColumns, textBatch } from '../data/text/columns.ts';
+import type { TextColumns } from '../data/text/columns.ts';
 import { throwIfAborted } from '../errors.ts';
-import { languageModelNames } from '../network/language_model.ts';
+import { languageBatch } from './language_pass.ts';
 import { type TextScore, textScore } from './text_score.ts';
 import { walkScore } from './text_walk.ts';
 
@@ -32,11 +32,9 @@ export async function scoreText(options: ScoreTextOptions): Promise<TextScore> {
     throwIfAborted(signal);
     const some = spans.slice(first, first + passesAtOnce);
     const outcomes = await device.execute(
-      some.map(({ row, steps }, index) => {
-        const { inputs, targets } = textBatch(text, row, steps);
+      some.map((span, index) => {
         const hidden = { ...(first + index > 0 && { from: state }), to: state };
-        const batch = { inputs: { [languageModelNames.words]: inputs }, labels: targets, hidden };
-        return { kind: 'evaluate', program, batch, statistics: 'running' };
+        return { kind: 'evaluate', program, batch: languageBatch(text, span, { hidden }), statistics: 'running' };
       }),
       { signal },
     );

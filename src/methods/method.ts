@@ -215,6 +215,11 @@ export interface Stage {
   readonly folder?: string;
 }
 
+/** Steps of an epoch. */
+export function stepsOf({ steps, stepsOf: of }: Pick<Stage, 'steps' | 'stepsOf'>, epoch: number): number {
+  return of?.(epoch) ?? steps;
+}
+
 /** A place in a run: the step that comes next. All count from 0. */
 export interface Position {
   readonly stage: number;
@@ -234,8 +239,8 @@ export interface StepReport {
   readonly gradientNorm: number;
   /** Whether the epoch ends with it. */
   readonly last: boolean;
-  /** The epoch that the run goes back to, to take it anew from what the method has restored. */
-  readonly backTo?: number;
+  /** The epoch that the run goes back to, to take it anew from what the method has restored, and what is told of it. */
+  readonly back?: { readonly epoch: number; readonly decision: Decision };
 }
 
 /** What a search has found so far. */
@@ -263,8 +268,11 @@ export interface EpochReport {
   /** Texts for the run's directory, by name of the file: what the published code leaves of an epoch. */
   readonly files?: Readonly<Record<string, string>>;
   /** Choices that were made, for the journal. */
-  readonly decisions?: readonly { readonly [name: string]: JsonValue }[];
+  readonly decisions?: readonly Decision[];
 }
+
+/** A choice under names of the method's; `told` is for people. */
+export type Decision = { readonly [name: string]: JsonValue };
 
 /** What a run came to. */
 export interface MethodResult {

@@ -43,7 +43,7 @@ function section(method: Method, among: readonly Method[]): string[] {
     ]),
     ...[
       '',
-      `Images that a preset uses: ${names.map((preset) => `${preset} ${presets[preset].limit ?? 'all'}`).join(', ')}.`,
+      `${method.data === 'text' ? 'Words' : 'Images'} that a preset uses: ${names.map((preset) => `${preset} ${presets[preset].limit ?? 'all'}`).join(', ')}.`,
     ],
     ...names.flatMap((name) => {
       const { space, skeleton } = presets[name];

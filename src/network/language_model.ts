@@ -5,7 +5,6 @@ import type { RecurrentGenotype } from '../genotype/genotype.ts';
 import { recurrentCandidates, usualNodes } from '../genotype/recurrent.ts';
 import { GraphBuilder, type Tensor } from '../graph/builder.ts';
 import type { Graph, RecurrentActivation } from '../graph/graph.ts';
-import { recurrentRows } from '../select/recurrent_rows.ts';
 
 /** Names of a language model's parameters and inputs, as the published checkpoints have them. */
 export const languageModelNames = {
@@ -100,10 +99,7 @@ function cellOn(builder: GraphBuilder, input: Tensor, options: LanguageModelOpti
     }));
     return builder.recurrentCell(cell, input, { edges, outputs: concat, ...rates });
   }
-  const table = builder.alpha(
-    alpha,
-    recurrentRows(nodes).map(({ candidates }) => candidates.length),
-  );
+  const table = builder.alpha(alpha, new Array<number>((nodes * (nodes + 1)) / 2).fill(recurrentCandidates.length));
   return builder.recurrentCell(cell, input, { nodes, alpha: table, candidates: recurrentCandidates, ...rates });
 }
 

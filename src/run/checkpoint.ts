@@ -1,7 +1,7 @@
 import { openParameterFile, saveParameterSets } from '../backend/parameter_sets.ts';
 import { FileError } from '../errors.ts';
 import { exists } from '../io/file_error.ts';
-import type { JsonValue, MethodRun, Position } from '../methods/method.ts';
+import { type JsonValue, type MethodRun, type Position, stepsOf } from '../methods/method.ts';
 
 /** Where every run starts. */
 export const firstPosition: Position = { stage: 0, epoch: 0, step: 0, updates: 0 };
@@ -34,7 +34,7 @@ export async function loadCheckpoint(path: string, run: MethodRun): Promise<Posi
   }
   const stage = await run.stage(at.stage);
   const { epoch, step, updates } = at;
-  const fits = stage && (epoch < stage.epochs ? step <= stage.steps : epoch === stage.epochs && step === 0);
+  const fits = stage && (epoch < stage.epochs ? step <= stepsOf(stage, epoch) : epoch === stage.epochs && step === 0);
   if (!fits || updates < step) {
     const whole = stage === undefined ? 'no such stage' : `${stage.epochs} epochs of ${stage.steps} steps`;
     throw new FileError(`${path} does not fit its run: epoch ${epoch}, step ${step} of ${whole}`);

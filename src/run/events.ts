@@ -1,7 +1,7 @@
 import type { Genotype } from '../genotype/genotype.ts';
 import type { UnreadableImage } from '../load/loader.ts';
 import type { EpochMeasures, StepMeasures } from '../methods/measures.ts';
-import type { JsonValue, RunCommand } from '../methods/method.ts';
+import type { Decision, RunCommand } from '../methods/method.ts';
 import type { RowsByTable } from '../select/alpha.ts';
 
 /** Before the first step: what the run works on. */
@@ -97,7 +97,7 @@ export interface DecisionEvent {
   readonly type: 'decision';
   readonly epoch: number;
   /** What was chosen and why, under names of the method's; `told` is for people. */
-  readonly decision: { readonly [name: string]: JsonValue };
+  readonly decision: Decision;
 }
 
 /** A checkpoint was written. */

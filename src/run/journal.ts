@@ -64,8 +64,8 @@ export interface AlphaRecord extends Place {
   readonly tables: NonNullable<ArchitectureReport['alpha']>;
 }
 
-/** A choice that was made at an epoch's end. */
-export type DecisionRecord = Place & DecisionEvent;
+/** A choice that was made at an epoch's end, or to go back to the beginning of an epoch: it tells the steps taken until then. */
+export type DecisionRecord = Place & DecisionEvent & { readonly updates?: number };
 
 /** What a stage came to, for those that follow: in this run, or in one that begins with it. */
 export interface OutcomeRecord extends Place {
@@ -105,10 +105,7 @@ export interface Journal {
 /**
  * Opens the journal of a run that goes on at `position`, and cuts off the lines from there on, torn ones included. Throws FileError.
  */
-export async function openJournal(
-  path: string,
-  position: Pick<Position, 'stage' | 'epoch' | 'step'>,
-): Promise<Journal> {
+export async function openJournal(path: string, position: Position): Promise<Journal> {
   const guarded = async <T>(work: Promise<T>): Promise<T> => {
     try {
       return await work;
@@ -131,7 +128,7 @@ export async function openJournal(
 }
 
 /** Looks from the end, since little lies behind a checkpoint. */
-async function truncateAt(file: FileHandle, position: Pick<Position, 'stage' | 'epoch' | 'step'>): Promise<void> {
+async function truncateAt(file: FileHandle, position: Position): Promise<void> {
   for await (const { text, end } of linesBackward(file, longestLine)) {
     if (isBefore(text, position)) return file.truncate(end);
   }
@@ -139,12 +136,13 @@ async function truncateAt(file: FileHandle, position: Pick<Position, 'stage' | '
 }
 
 /** Whether a line tells of something that the run at a position has behind it. */
-function isBefore(line: string, position: Pick<Position, 'stage' | 'epoch' | 'step'>): boolean {
+function isBefore(line: string, position: Position): boolean {
   const record = parseRecord(line);
   // A run that is at its end tells its result again.
   if (record === undefined || record.type === 'result') return false;
   const { type, stage = 0, epoch } = record;
   if (stage !== position.stage) return stage < position.stage;
+  if (type === 'decision' && record.updates !== undefined) return record.updates <= position.updates;
   if (epoch !== position.epoch) return epoch < position.epoch;
   if (type === 'stage') return true;
   if (type === 'start') return record.step <= position.step;

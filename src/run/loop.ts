@@ -3,7 +3,15 @@ import { dirname, join } from 'node:path';
 import { abortedBy, DivergedError } from '../errors.ts';
 import { writeFileAtomic } from '../io/atomic.ts';
 import { firstNonFinite } from '../learn/finite.ts';
-import type { EpochReport, Measure, Method, Position, Stage, StepReport } from '../methods/method.ts';
+import {
+  type EpochReport,
+  type Measure,
+  type Method,
+  type Position,
+  type Stage,
+  type StepReport,
+  stepsOf,
+} from '../methods/method.ts';
 import { costOf } from '../report/cost.ts';
 import { inWords } from '../words.ts';
 import { firstPosition, saveCheckpoint } from './checkpoint.ts';
@@ -77,8 +85,8 @@ async function takeEpoch(run: OpenRun, stage: Stage, clock: Clock, emit: Emit): 
     reportUnreadable(run, emit);
     await record(run, event);
     emit(event);
-    if (report.backTo !== undefined) {
-      run.at = { ...run.at, epoch: report.backTo, step: 0 };
+    if (report.back !== undefined) {
+      await goBack(run, report.back, emit);
       return false;
     }
     if (performance.now() - clock.lastCheckpoint < run.description.runtime.checkpointSeconds * 1000) continue;
@@ -88,9 +96,12 @@ async function takeEpoch(run: OpenRun, stage: Stage, clock: Clock, emit: Emit): 
   return true;
 }
 
-/** Steps of an epoch. */
-export function stepsOf({ steps, stepsOf: of }: Stage, epoch: number): number {
-  return of?.(epoch) ?? steps;
+/** Takes a run to where a step sent it. The checkpoint on the disk is of a time before, which the journal's lines no longer tell. */
+async function goBack(run: OpenRun, { epoch, decision }: NonNullable<StepReport['back']>, emit: Emit): Promise<void> {
+  run.at = { ...run.at, epoch, step: 0 };
+  await record(run, { type: 'decision', epoch, updates: run.at.updates, decision });
+  emit({ type: 'decision', epoch, decision });
+  await checkpoint(run, emit);
 }
 
 /** What a stage begins with; a run that goes on from its first step has cut off what it wrote of this. */
@@ -115,7 +126,7 @@ async function takeStep(
   const began = performance.now();
   const report = await run.running.step(at);
   // Whoever goes back has dealt with it.
-  if (report.backTo === undefined) checkStep(run, report);
+  if (report.back === undefined) checkStep(run, report);
   run.at = { ...at, step: at.step + 1, updates: at.updates + 1 };
   const now = performance.now();
   clock.pace.took(stage, now);
@@ -237,8 +248,9 @@ async function checkpoint(run: OpenRun, emit: Emit): Promise<void> {
   emit({ type: 'checkpoint', epoch: at.epoch, step: at.step, file: log.files.checkpoint });
 }
 
-function isSame(saved: Position | undefined, { stage, epoch, step }: Position): boolean {
-  return saved?.stage === stage && saved.epoch === epoch && saved.step === step;
+/** A run that went back comes to an epoch and a step again, with other updates behind it. */
+function isSame(saved: Position | undefined, { stage, epoch, step, updates }: Position): boolean {
+  return saved?.stage === stage && saved.epoch === epoch && saved.step === step && saved.updates === updates;
 }
 
 function checkStep(run: OpenRun, { measures, gradientNorm }: StepReport): void {
@@ -256,8 +268,8 @@ function lossesOf({ description }: OpenRun, of: Measure['of']): readonly Measure
 /** The step that led to where a run is. */
 async function stepBefore({ running, at }: OpenRun): Promise<Pick<Position, 'epoch' | 'step'>> {
   if (at.step > 0 || at.epoch === 0) return { epoch: at.epoch, step: at.step - 1 };
-  const { steps = 1 } = (await running.stage(at.stage)) ?? {};
-  return { epoch: at.epoch - 1, step: steps - 1 };
+  const stage = await running.stage(at.stage);
+  return { epoch: at.epoch - 1, step: stage === undefined ? 0 : stepsOf(stage, at.epoch - 1) - 1 };
 }
 
 function diverged({ log }: OpenRun, { epoch, step }: Pick<Position, 'epoch' | 'step'>, what: string): DivergedError {

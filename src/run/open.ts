@@ -9,7 +9,14 @@ import { dataDigest, isCorpus, type RunData } from '../data/run_data.ts';
 import { type CorpusName, loadCorpus } from '../data/text/corpus.ts';
 import { writeVocabulary } from '../data/text/vocabulary.ts';
 import { DataError, throwIfAborted } from '../errors.ts';
-import type { Method, MethodDescription, MethodRun, Position, Stage } from '../methods/method.ts';
+import {
+  type Method,
+  type MethodDescription,
+  type MethodRun,
+  type Position,
+  type Stage,
+  stepsOf,
+} from '../methods/method.ts';
 import { costOf } from '../report/cost.ts';
 import { type FirstValues, firstPosition, loadCheckpoint } from './checkpoint.ts';
 import type { RunDescription } from './describe.ts';
@@ -99,7 +106,7 @@ function startEvent(
   { epoch, step }: Position,
 ): StartEvent {
   const previous = config?.devices.at(-1)?.device;
-  const { epochs, steps, layers = described.layers, graph = Object.values(graphs)[0] } = stage;
+  const { epochs, layers = described.layers, graph = Object.values(graphs)[0] } = stage;
   return {
     type: 'start',
     dataset: dataset.name,
@@ -119,7 +126,7 @@ function startEvent(
     previousDevice: previous === description ? undefined : previous,
     seed,
     epochs,
-    steps,
+    steps: stepsOf(stage, Math.min(epoch, epochs - 1)),
     ...((stage.layers ?? stage.later) !== undefined && { stageName: stage.name }),
     directory: files?.directory,
     resumed: config && { epoch, step },

@@ -8,7 +8,6 @@ import type {
   DeviceDataset,
   EvaluateCommand,
   ExecuteOptions,
-  GatheredBatch,
   GradientTarget,
   Outcome,
   Program,
@@ -55,15 +54,18 @@ class FakeStore implements ParameterStore {
 /** Parameters in plain memory with the initial values of `seed`. */
 export function fakeParameters(graphs: Graph | readonly Graph[], seed: number, secondMoments = false): Parameters {
   const map = placeParameters(unionOf([graphs].flat()), { secondMoments });
-  const sizes = { weight: map.totals.weight, buffer: map.totals.buffer, alpha: map.totals.alpha };
-  const roleOf = (arena: Arena) => (arena === 'buffers' ? 'buffer' : arena.startsWith('alpha') ? 'alpha' : 'weight');
+  const roleOf = (arena: Arena): ParameterRole => {
+    if (arena === 'buffers') return 'buffer';
+    if (arena === 'states') return 'state';
+    return arena.startsWith('alpha') ? 'alpha' : 'weight';
+  };
   const initial: Partial<Record<Arena, Float32Array>> = {
     weights: initialValues(map, 'weight', seed),
     buffers: initialValues(map, 'buffer', seed),
     alpha: initialValues(map, 'alpha', seed),
   };
   const arrays = Object.fromEntries(
-    arenas.map((arena) => [arena, initial[arena] ?? new Float32Array(sizes[roleOf(arena)])]),
+    arenas.map((arena) => [arena, initial[arena] ?? new Float32Array(map.totals[roleOf(arena)])]),
   );
   return new Parameters(map, new FakeStore(arrays as Record<Arena, Float32Array>));
 }
@@ -86,7 +88,7 @@ export function createFakeDevice(options: FakeOptions = {}): FakeDevice {
       dispose,
       [Symbol.dispose]: dispose,
     }),
-    compile: (graph, { batchSize, parameters }) => fakeProgram(graph, batchSize, parameters),
+    compile: (graph, { batchSize, length, parameters }) => ({ ...fakeProgram(graph, batchSize, parameters), length }),
     execute: async (commands, { signal }: ExecuteOptions = {}) => {
       const call = calls.push(commands) - 1;
       options.before?.(call);
@@ -216,9 +218,9 @@ function fill(target: Float32Array, parameters: Parameters, role: ParameterRole,
 
 function gradients(program: Program, batch: Batch, target: GradientTarget, training: boolean): Outcome {
   const { weights, weightGradients, buffers, alpha, alphaGradients } = storeOf(program.parameters);
-  const images = checkedBatch(program, batch);
-  const mark = fingerprint(images);
-  const level = weights[0] + (alpha[0] ?? 0) + buffers[0];
+  const samples = checkedSamples(program, batch);
+  const mark = fingerprint(batch);
+  const level = weights[0] + (alpha[0] ?? 0) + (buffers[0] ?? 0) + handOn(program, batch, mark);
   const set = (target: Float32Array, role: ParameterRole, value: (i: number) => number) =>
     fill(target, program.parameters, role, value);
   if (target !== 'alpha') set(weightGradients, 'weight', (i) => Math.sin(weights[i] + mark + i));
@@ -229,7 +231,7 @@ function gradients(program: Program, batch: Batch, target: GradientTarget, train
   return {
     loss,
     ...(terms.length > 0 && { terms }),
-    correct: Math.floor(images.indices.length * Math.abs(Math.sin(mark))),
+    correct: Math.floor(samples * Math.abs(Math.sin(mark))),
   };
 }
 
@@ -253,16 +255,27 @@ function outputOf({ graph, batchSize }: Program, node: number, loss: number): Fl
   return Float32Array.from({ length }, (_, i) => Math.sin(loss + i));
 }
 
-function checkedBatch(program: Program, batch: Batch): GatheredBatch {
-  if (!('indices' in batch)) throw new Error('the search gathers its batches');
-  if (batch.indices.length !== program.batchSize) throw new Error('a batch must have the size of its program');
-  return batch;
+/** Moves the hidden state on, and tells what it was. */
+function handOn({ parameters }: Program, batch: Batch, mark: number): number {
+  const { from, to } = ('hidden' in batch ? batch.hidden : undefined) ?? {};
+  const { states } = storeOf(parameters);
+  const placeOf = (name: string) => parameters.map.places.get(name)!;
+  const before = from === undefined ? 0 : states[placeOf(from).offset];
+  if (to !== undefined) states.fill(Math.sin(before + mark), placeOf(to).offset, placeOf(to).offset + placeOf(to).size);
+  return before;
+}
+
+function checkedSamples({ batchSize, length = 1 }: Program, batch: Batch): number {
+  const samples = 'indices' in batch ? batch.indices.length : (batch.labels?.length ?? 0);
+  const times = samples / batchSize;
+  if (!Number.isInteger(times) || times < 1 || times > length)
+    throw new Error('a batch must have the size of its program');
+  return samples;
 }
 
 /** A number that depends on everything in a batch. */
 function fingerprint(batch: Batch): number {
-  const { indices, augmentation } = batch as GatheredBatch;
-  const text = JSON.stringify([[...indices], augmentation]);
+  const text = JSON.stringify('indices' in batch ? [[...batch.indices], batch.augmentation] : batch);
   let hash = 0;
   for (let i = 0; i < text.length; i++) hash = (Math.imul(hash, 31) + text.charCodeAt(i)) | 0;
   return hash / 2 ** 24;

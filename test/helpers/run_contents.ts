@@ -9,7 +9,7 @@ export function contentsOf(directory: string): Record<string, string> {
     if (name.endsWith('.safetensors')) return createHash('sha256').update(bytes).digest('hex');
     // A run that was resumed has started more often.
     const lines = bytes.toString().replace(/^\{"type":"start".*\n/gm, '');
-    return lines.replace(/"(imagesPerSecond|secondsLeft|seconds)":[^,}]+/g, '"$1":0');
+    return lines.replace(/"(imagesPerSecond|wordsPerSecond|secondsLeft|seconds)":[^,}]+/g, '"$1":0');
   };
   return Object.fromEntries(
     readdirSync(directory, { recursive: true, withFileTypes: true })

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import type { Device } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
-import { genotypes } from '../../src/genotype/published.ts';
+import { publishedGenotypes } from '../../src/genotype/published.ts';
 import type { Method } from '../../src/methods/method.ts';
 import { methods } from '../../src/methods/registry.ts';
 import type { MethodOptions } from '../../src/run/options.ts';
@@ -14,6 +14,7 @@ import { contentsOf } from '../helpers/run_contents.ts';
 import { scratch } from '../helpers/scratch.ts';
 import { tinyDataset, tinySettings } from '../helpers/tiny_search.ts';
 import { tinySource } from '../helpers/tiny_source.ts';
+import { tinyCorpus, tinyTextSettings } from '../helpers/tiny_text.ts';
 import { randomSearch } from './random_search.ts';
 import { twoStages } from './two_stages.ts';
 
@@ -31,19 +32,28 @@ const datasets: Readonly<Record<string, typeof dataset>> = {
 /** Settings that only some methods have, small. */
 const smallSettings: Readonly<Record<string, object>> = { cdarts: { epochs: 3, warmupEpochs: 1, evaluationLayers: 3 } };
 
+const corpus = tinyCorpus();
 const source = await tinySource(1);
+
+/** What a method works on. */
+function dataOf({ name, data }: Method) {
+  return data === 'text' ? corpus : (datasets[name] ?? dataset);
+}
 
 function optionsOf(method: Method, settings: object = {}): MethodOptions {
   if (method.needs === 'run') {
     return { dataset, method: method.name, settings: { batchSize: 8, projIntv: 1, ...settings }, ...source };
   }
-  const ofTraining = method.command === 'train' && { auxiliary: false };
-  const own = { ...tinySettings, ...ofTraining, ...smallSettings[method.name], ...settings };
+  const ofTraining = method.command === 'train' && method.data === 'images' && { auxiliary: false };
+  const tiny = method.data === 'text' ? tinyTextSettings : { ...tinySettings, ...ofTraining };
+  const own = { ...tiny, ...smallSettings[method.name], ...settings };
   return {
-    dataset: datasets[method.name] ?? dataset,
+    dataset: dataOf(method),
     settings: own,
     ...(method.command === 'search' && { method: method.name }),
-    ...(method.needs === 'genotype' && { genotype: genotypes['DARTS_V2'] }),
+    ...(method.needs === 'genotype' && {
+      genotype: publishedGenotypes[method.data === 'text' ? 'DARTS_V2_RNN' : 'DARTS_V2'],
+    }),
   };
 }
 
@@ -54,7 +64,7 @@ function start(method: Method, options: MethodOptions = {}, fake: FakeOptions = 
 
 function resume(method: Method, directory: string, options: MethodOptions = {}) {
   const space = method.needs === 'run' ? { space: source.space } : {};
-  const common = { device: createFakeDevice(), resume: directory, dataset: datasets[method.name] ?? dataset, ...space };
+  const common = { device: createFakeDevice(), resume: directory, dataset: dataOf(method), ...space };
   return startMethod(method.command, { ...common, ...options }, entries);
 }
 

@@ -49,7 +49,7 @@ describe('a method of at most 80 lines', () => {
     expect(stdout).toContain('dartsmith search --method random --draw 3');
     expect(stdout).not.toContain('--arch-learning-rate');
     expect((await dartsmith(['search', '--help'])).stdout).toMatch(
-      /darts, fairdarts, stacnas,\s+cdarts,\s+sdarts,\s+blank,\s+random/,
+      /darts, fairdarts, stacnas,\s+cdarts,\s+sdarts,\s+blank,\s+darts-rnn,\s+random/,
     );
   });
 
@@ -104,7 +104,7 @@ describe('a method of at most 80 lines', () => {
     const { code, stderr } = await dartsmith(['search', '--resume', out], undefined, methods);
     expect(code).toBe(1);
     expect(stderr).toContain(
-      "expected a method among darts, fairdarts, stacnas, cdarts, sdarts, blank but got 'random'; another version wrote this run",
+      "expected a method among darts, fairdarts, stacnas, cdarts, sdarts, blank, darts-rnn but got 'random'; another version wrote this run",
     );
   });
 });

@@ -1,9 +1,11 @@
 // Every ready-made setting against the numbers of the papers, written out: a slip in one of them costs a user days.
 import { describe, expect, it } from 'vitest';
 import { type PresetName, presets, type SearchSettings } from '../../src/methods/darts/settings.ts';
+import { type RecurrentSearchSettings, recurrentSearchPresets } from '../../src/methods/darts_rnn/settings.ts';
 import { type FairdartsSettings, fairdartsPresets } from '../../src/methods/fairdarts/settings.ts';
 import { type StacnasSettings, stacnasPresets } from '../../src/methods/stacnas/settings.ts';
 import { type TrainPresetName, type TrainSettings, trainPresets } from '../../src/methods/train/settings.ts';
+import { type LanguageTrainingSettings, languageTrainingPresets } from '../../src/methods/train_rnn/settings.ts';
 
 /** arXiv:1806.09055, section 3.1 and the published search. */
 const search: SearchSettings = {
@@ -306,6 +308,57 @@ const quickTraining = {
   ...{ batchSize: 32, epochs: 5, initChannels: 8, layers: 5, dropPathProb: 0, cutout: false },
 };
 
+/** darts-rnn.md, table of settings: the published search of recurrent cells. */
+const recurrentSearch: RecurrentSearchSettings = {
+  emsize: 300,
+  epochs: 50,
+  batchSize: 256,
+  smallBatchSize: -1,
+  lr: 20,
+  clip: 0.25,
+  wdecay: 5e-7,
+  bptt: 35,
+  alpha: 0,
+  beta: 1e-3,
+  dropout: 0.75,
+  dropoutx: 0.75,
+  dropouth: 0.25,
+  dropouti: 0.2,
+  dropoute: 0,
+  archLr: 3e-3,
+  archWdecay: 1e-3,
+  unrolled: false,
+  newEmbedding: false,
+  clampCoefficient: false,
+  sameMasks: false,
+  addGroups: false,
+  zeroAtWrap: false,
+};
+
+/** The same table: the published training on PTB. */
+const ptb: LanguageTrainingSettings = {
+  emsize: 850,
+  epochs: 8000,
+  batchSize: 64,
+  smallBatchSize: -1,
+  lr: 20,
+  clip: 0.25,
+  wdecay: 8e-7,
+  bptt: 35,
+  alpha: 0,
+  beta: 1e-3,
+  dropout: 0.75,
+  dropoutx: 0.75,
+  dropouth: 0.25,
+  dropouti: 0.2,
+  dropoute: 0.1,
+  nonmono: 5,
+  maxSeqLenDelta: 20,
+  currentRate: false,
+  rollback: 'best',
+  testBatchSize: 1,
+};
+
 describe('presets', () => {
   const searches: Record<PresetName, object> = {
     quick: { settings: quickSearch, limit: 2000 },
@@ -406,6 +459,22 @@ describe('presets', () => {
     expect(stacnasPresets).toStrictEqual({
       quick: { settings: { ...stacnasSearch, ...small }, limit: 2000 },
       paper: { settings: stacnasSearch },
+    });
+  });
+
+  it('of recurrent cells are the published ones', () => {
+    const small = { batchSize: 32, dropout: 0.25, dropoutx: 0.25 };
+    expect(recurrentSearchPresets).toStrictEqual({
+      quick: { settings: { ...recurrentSearch, ...small, emsize: 64, epochs: 3 }, limit: 100_000 },
+      paper: { settings: recurrentSearch },
+    });
+    expect(languageTrainingPresets).toStrictEqual({
+      'rnn-quick': {
+        settings: { ...ptb, ...small, emsize: 128, epochs: 5, dropoute: 0, testBatchSize: 10 },
+        limit: 100_000,
+      },
+      ptb: { settings: ptb },
+      wikitext2: { settings: { ...ptb, emsize: 700, dropouth: 0.15, wdecay: 5e-7 } },
     });
   });
 

@@ -29,7 +29,14 @@ import type {
   StepReport,
 } from '../method.ts';
 import type { RecurrentSearchSettings } from './settings.ts';
-import { recurrentSearchStep, recurrentStepOutcome, trainState, validationState } from './step.ts';
+import {
+  recurrentSearchStep,
+  recurrentStepOutcome,
+  searchDraws,
+  sumsApart,
+  trainState,
+  validationState,
+} from './step.ts';
 
 /** Columns that the validation text is scored in, as published. */
 const scoredColumns = 10;
@@ -101,10 +108,15 @@ async function openRecurrentSearch(
   const parameters = resources.use(await device.createParameters(graphs, { seed }));
   const best = resources.use(await device.createParameters(graphs, { seed }));
   const how = { batchSize: texts.groups[0].count, length: settings.bptt, parameters };
+  const apart = async () => {
+    const own = resources.use(await device.createParameters(graphs, { seed }));
+    return resources.use(device.compile(training.graph, { ...how, parameters: own }));
+  };
   const programs = {
     training: resources.use(device.compile(training.graph, how)),
     likelihood: resources.use(device.compile(likelihood.graph, how)),
     scored: resources.use(device.compile(likelihood.graph, { ...how, batchSize: scoredColumns })),
+    ...(sumsApart(settings, texts.groups.length) && { summing: await apart() }),
   };
   return new RecurrentSearch(device, { settings, seed, texts, programs, parameters, best }, resources);
 }
@@ -113,7 +125,7 @@ interface Source {
   readonly settings: RecurrentSearchSettings;
   readonly seed: number;
   readonly texts: Texts;
-  readonly programs: Readonly<Record<'training' | 'likelihood' | 'scored', Program>>;
+  readonly programs: Readonly<Record<'training' | 'likelihood' | 'scored', Program>> & { readonly summing?: Program };
   readonly parameters: Parameters;
   readonly best: Parameters;
 }
@@ -156,9 +168,12 @@ class RecurrentSearch implements MethodRun {
   async step({ epoch, step, updates }: Position): Promise<StepReport> {
     const { settings, seed, texts, programs } = this.#source;
     const walk = this.#walkOf(epoch);
-    const options = { ...texts, ...programs, settings, seed, epoch, updates, walk: walk[step] };
-    const outcomes = await this.#device.execute(recurrentSearchStep(options));
-    const { loss, validationLoss, gradientNorm } = recurrentStepOutcome(outcomes);
+    const drawOf = searchDraws({ seed, epoch, updates }, texts.groups.length);
+    const steps = { walk: walk[step], before: walk[step - 1], updates };
+    const options = { ...texts, ...programs, settings, ...steps, drawOf };
+    const commands = recurrentSearchStep(options);
+    const outcomes = await this.#device.execute(commands);
+    const { loss, validationLoss, gradientNorm } = recurrentStepOutcome(commands, outcomes);
     const samples = walk[step].steps * settings.batchSize;
     this.#means.add(samples, { trainLoss: loss, searchLoss: validationLoss });
     return {

@@ -9,7 +9,7 @@ export const recurrentSearchRules = {
   unrolled: flag(false, 'second order: alpha follows the hypergradient through one unrolled step'),
   newEmbedding: flag(false, 'the unrolled step moves the embedding, which the published code forgets'),
   clampCoefficient: flag(false, 'the implicit term is never multiplied by more than 1, as the published code does'),
-  sameMasks: flag(false, 'both sides of the finite difference see the masks of the training batch'),
+  sameMasks: flag(false, 'both sides of the finite difference see the same masks'),
   addGroups: flag(false, "gradients of the weights are added over groups (smallBatchSize), not the last one's alone"),
   zeroAtWrap: flag(false, 'the hidden state of the validation text is zero again where that text begins anew'),
 } satisfies SettingTable;

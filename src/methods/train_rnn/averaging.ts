@@ -1,5 +1,7 @@
 // When averaged SGD takes over, and how it moves (Polyak and Juditsky, 1992; AWD-LSTM, arXiv:1708.02182, as its code and torch.optim.ASGD have
 // it with t0 = 0 and lambd = 0).
+import { isRecord } from '../../checks.ts';
+import { FileError } from '../../errors.ts';
 
 /** How averaged SGD stands. */
 export interface Averaging {
@@ -11,6 +13,15 @@ export interface Averaging {
 
 /** Where it begins, with the next epoch. */
 export const freshAveraging: Averaging = { steps: 0, factor: 1 };
+
+/** What values of a checkpoint tell of it; undefined where plain SGD moves the weights. Throws FileError for what is none. */
+export function averagingOf({ averaging }: { readonly averaging?: unknown }): Averaging | undefined {
+  if (averaging === undefined) return undefined;
+  if (isRecord(averaging) && [averaging['steps'], averaging['factor']].every(Number.isFinite)) {
+    return averaging as unknown as Averaging;
+  }
+  throw new FileError('the checkpoint is damaged: expected steps and factor for the metadata averaging');
+}
 
 /** The rate factor that its next step moves by: that of the step before, but for the first one. */
 export function laggingFactor({ steps, factor }: Averaging, own: number): number {

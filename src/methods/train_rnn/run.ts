@@ -1,8 +1,7 @@
 // The training of a language model from scratch: SGD, then averaged SGD, by what the validation text says.
-import type { Command, Device, DirectBatch, Program } from '../../backend/device.ts';
+import type { Device, Program } from '../../backend/device.ts';
 import type { Parameters } from '../../backend/parameters.ts';
-import { isRecord } from '../../checks.ts';
-import { type ColumnRange, columnGroups, columnsOf, type TextColumns, textBatch } from '../../data/text/columns.ts';
+import { type ColumnRange, columnGroups, columnsOf, type TextColumns } from '../../data/text/columns.ts';
 import type { Corpus } from '../../data/text/corpus.ts';
 import { FileError, unexpected } from '../../errors.ts';
 import { encodeLanguageMetadata } from '../../exchange/language_metadata.ts';
@@ -13,9 +12,10 @@ import { NamedMeans } from '../../learn/named_means.ts';
 import { scoreText } from '../../learn/score_text.ts';
 import type { TextScore } from '../../learn/text_score.ts';
 import { fewestWalkedRows, longestStep, type WalkStep, walkEpoch } from '../../learn/text_walk.ts';
-import { buildLanguageModel, languageModelNames } from '../../network/language_model.ts';
+import { buildLanguageModel } from '../../network/language_model.ts';
 import { Resources } from '../../resources.ts';
 import type {
+  Decision,
   EpochReport,
   MethodContext,
   MethodDescription,
@@ -26,12 +26,12 @@ import type {
   Stage,
   StepReport,
 } from '../method.ts';
-import { type Averaging, averageKept, freshAveraging, laggingFactor, takesOver } from './averaging.ts';
+import { type Averaging, averagingOf, freshAveraging, takesOver } from './averaging.ts';
 import type { LanguageTrainingSettings } from './settings.ts';
+import { languageDraws, languageStep, languageStepOutcome, trainState } from './step.ts';
 
 /** Columns that the validation text is scored in, as published. */
 const scoredColumns = 10;
-const trainState = (group: number) => `hidden.train.${group}`;
 const validationState = 'hidden.validation';
 const testState = 'hidden.test';
 
@@ -165,78 +165,42 @@ class LanguageTraining implements MethodRun {
   }
 
   async step({ epoch, step, updates }: Position): Promise<StepReport> {
-    const { settings, texts } = this.#source;
-    const walk = this.#walkOf(epoch);
-    const outcomes = await this.#device.execute(this.#commands(walk[step], epoch, updates));
-    const groups = outcomes.slice(0, texts.groups.length);
-    const loss =
-      groups.reduce((sum, { loss: all, terms = [all] }) => sum + (terms[0] ?? Number.NaN), 0) / groups.length;
-    const gradientNorm = outcomes[groups.length].gradientNorm ?? Number.NaN;
-    const samples = walk[step].steps * settings.batchSize;
-    const measures = { loss, perplexity: Math.exp(loss) };
-    if (!Number.isFinite(loss) && settings.rollback === 'best') {
-      const backTo = await this.#rollBack();
-      if (backTo !== undefined) return { samples, measures, gradientNorm, last: false, backTo };
-    }
+    const { settings, seed, texts, programs, averages } = this.#source;
+    const { train, groups } = texts;
+    const walk = this.#walkOf(epoch)[step];
     const averaging = this.#averaging;
-    if (averaging !== undefined) {
-      this.state.values['averaging'] = { steps: averaging.steps + 1, factor: walk[step].rateFactor };
-    }
+    const drawOf = languageDraws({ seed, epoch, updates }, groups.length);
+    const program = programs.training;
+    const commands = languageStep({ program, averages, train, groups, settings, walk, averaging, drawOf });
+    const { loss, gradientNorm } = languageStepOutcome(await this.#device.execute(commands), groups.length);
+    const samples = walk.steps * settings.batchSize;
+    const report = { samples, measures: { loss, perplexity: Math.exp(loss) }, gradientNorm };
+    const back = Number.isFinite(loss) || settings.rollback === 'stop' ? undefined : await this.#rollBack();
+    if (back !== undefined) return { ...report, last: false, back };
+    if (averaging !== undefined) this.#setAveraging({ steps: averaging.steps + 1, factor: walk.rateFactor });
     this.#means.add(samples, { trainLoss: loss });
-    return { samples, measures, gradientNorm, last: step + 1 === walk.length };
+    return { ...report, last: step + 1 === this.#walkOf(epoch).length };
   }
 
-  /** Gradients of each group, then the weights, then their average. */
-  #commands(walk: WalkStep, epoch: number, updates: number): Command[] {
-    const { settings, texts, programs, parameters, averages } = this.#source;
-    const { training: program } = programs;
-    const averaging = this.#averaging;
-    const factor =
-      averaging === undefined || settings.currentRate ? walk.rateFactor : laggingFactor(averaging, walk.rateFactor);
-    const moved = {
-      learningRate: settings.lr * factor,
-      momentum: 0,
-      weightDecay: settings.wdecay,
-      maxNorm: settings.clip,
-    };
-    return [
-      ...texts.groups.map((_, group): Command => {
-        const batch = this.#batch(walk, group, epoch, updates);
-        return { kind: 'gradients', program, batch, target: 'weights', accumulate: group > 0 };
-      }),
-      { kind: 'sgd', parameters, ...moved },
-      ...(averaging === undefined
-        ? []
-        : [{ kind: 'average', parameters, averages, decay: averageKept(averaging.steps + 1) } satisfies Command]),
-    ];
-  }
-
-  #batch({ row, steps }: WalkStep, group: number, epoch: number, updates: number): DirectBatch {
-    const { texts, seed } = this.#source;
-    const { inputs, targets } = textBatch(texts.train, row, steps, texts.groups[group]);
-    return {
-      inputs: { [languageModelNames.words]: inputs },
-      labels: targets,
-      hidden: { from: row === 0 ? undefined : trainState(group), to: trainState(group) },
-      // Updates go on where an epoch is taken anew: its masks are others then.
-      dropout: { seed, epoch, step: updates * texts.groups.length + group },
-    };
-  }
-
-  /** Weights and optimiser as they were at the best epoch; gives the epoch that follows, or nothing where there was none yet. */
-  async #rollBack(): Promise<number | undefined> {
+  /** Weights and optimiser as they were at the best epoch; says which one follows it, or nothing where there was none yet. */
+  async #rollBack(): Promise<StepReport['back']> {
     const { parameters, averages, best } = this.#source;
-    const saved = bestOf<BestEpoch>(this.state.values);
+    const saved = this.#best;
     if (saved === undefined) return undefined;
+    // Its momentum, which is always taken times 0, is not finite any more.
+    await parameters.clearOptimizer();
     await this.#device.execute([
       { kind: 'copy', parameters: best, target: parameters },
       { kind: 'copy', parameters: best, target: averages },
     ]);
     this.#setAveraging(saved.averaging);
     this.#means.end();
-    this.state.values['rollbacks'] = Number(this.state.values['rollbacks']) + 1;
-    this.state.values['told'] = [`rolled back to the end of epoch ${saved.epoch + 1}: the loss was no longer finite`];
-    return saved.epoch + 1;
+    this.state.values['rollbacks'] = this.#rollbacks + 1;
+    const epoch = saved.epoch + 1;
+    return {
+      epoch,
+      decision: { told: `back to the end of epoch ${epoch}, the best one: the loss is no longer finite` },
+    };
   }
 
   async endEpoch({ epoch }: Position, signal?: AbortSignal): Promise<EpochReport> {
@@ -244,16 +208,17 @@ class LanguageTraining implements MethodRun {
     const averaging = this.#averaging;
     const score = await this.#score(averaging === undefined ? 'plain' : 'averaged', signal);
     await this.#keepBest(epoch, score, averaging);
-    const decisions = this.#told();
+    if (epoch + 1 === settings.epochs) await this.#test(signal);
+    // Nothing below waits: an epoch that is stopped above ends anew from what it began with.
+    const decisions: Decision[] = [];
     if (averaging === undefined) {
-      const recorded = this.state.values['recorded'] as readonly number[];
+      const recorded = this.#recorded;
       if (takesOver(recorded, score.loss, settings.nonmono)) {
         this.#setAveraging(freshAveraging);
         decisions.push({ told: 'averaged SGD from the next epoch on' });
       }
       this.state.values['recorded'] = [...recorded, score.loss];
     }
-    if (epoch + 1 === settings.epochs) await this.#test(signal);
     const means = this.#means.end();
     return {
       measures: {
@@ -269,18 +234,12 @@ class LanguageTraining implements MethodRun {
 
   async #keepBest(epoch: number, { loss }: TextScore, averaging: Averaging | undefined): Promise<void> {
     const { parameters, averages, best } = this.#source;
-    const before = bestOf(this.state.values);
+    const before = this.#best;
     if (before !== undefined && !(loss < before.loss)) return;
     await this.#device.execute([
       { kind: 'copy', parameters: averaging === undefined ? parameters : averages, target: best },
     ]);
     this.state.values['best'] = { epoch, loss, ...(averaging && { averaging: { ...averaging } }) };
-  }
-
-  #told(): { told: string }[] {
-    const { told = [] } = this.state.values;
-    delete this.state.values['told'];
-    return (told as readonly string[]).map((line) => ({ told: line }));
   }
 
   /** The best weights on the test text, at the end. */
@@ -300,7 +259,7 @@ class LanguageTraining implements MethodRun {
 
   async result(): Promise<MethodResult> {
     const { genotype, best } = this.#source;
-    const saved = bestOf(this.state.values);
+    const saved = this.#best;
     const scores = this.state.values['test'] as Readonly<Record<string, number>>;
     return {
       genotype,
@@ -313,13 +272,26 @@ class LanguageTraining implements MethodRun {
     this.#resources[Symbol.dispose]();
   }
 
+  get #best(): BestEpoch | undefined {
+    const best: BestEpoch | undefined = bestOf(this.state.values);
+    return best && { ...best, averaging: averagingOf(best) };
+  }
+
   get #averaging(): Averaging | undefined {
-    const { averaging } = this.state.values;
-    if (averaging === undefined) return undefined;
-    if (isRecord(averaging) && [averaging['steps'], averaging['factor']].every(Number.isFinite)) {
-      return averaging as unknown as Averaging;
-    }
-    throw new FileError('the checkpoint is damaged: expected steps and factor for the metadata averaging');
+    return averagingOf(this.state.values);
+  }
+
+  /** Validation losses of the epochs of plain SGD. */
+  get #recorded(): readonly number[] {
+    const { recorded } = this.state.values;
+    if (Array.isArray(recorded) && recorded.every(Number.isFinite)) return recorded as readonly number[];
+    throw new FileError('the checkpoint is damaged: expected a list of losses for the metadata recorded');
+  }
+
+  get #rollbacks(): number {
+    const { rollbacks } = this.state.values;
+    if (Number.isSafeInteger(rollbacks)) return rollbacks as number;
+    throw new FileError('the checkpoint is damaged: expected an integer for the metadata rollbacks');
   }
 
   #setAveraging(averaging: Averaging | undefined): void {
@@ -330,7 +302,7 @@ class LanguageTraining implements MethodRun {
   /** Lengths of an epoch that is taken anew are others. */
   #walkOf(epoch: number): readonly WalkStep[] {
     const { settings, seed, texts } = this.#source;
-    const rollbacks = Number(this.state.values['rollbacks']);
+    const rollbacks = this.#rollbacks;
     const key = `${epoch} ${rollbacks}`;
     if (this.#walk?.key !== key) {
       const stream = { seed, epoch: epoch + rollbacks * settings.epochs };

@@ -100,7 +100,7 @@ describe('the journal of a search', () => {
       [1, 0, 7],
     ]) {
       const directory = withJournal(records);
-      await (await openJournal(join(directory, 'journal.jsonl'), { stage: 0, epoch, step: at })).close();
+      await (await openJournal(join(directory, 'journal.jsonl'), { stage: 0, epoch, step: at, updates: 0 })).close();
       expect(linesOf(directory), `${epoch}, ${at}`).toEqual(records.slice(0, kept));
     }
   });
@@ -108,7 +108,7 @@ describe('the journal of a search', () => {
   it('is cut behind records of any length', async () => {
     const long = { type: 'alpha', epoch: 0, tables: { alphas_normal: [new Array(60_000).fill(0.123456789)] } };
     const directory = withJournal([{ type: 'epoch', epoch: 0 }, long, { type: 'step', epoch: 1, step: 0 }]);
-    await (await openJournal(join(directory, 'journal.jsonl'), { stage: 0, epoch: 1, step: 0 })).close();
+    await (await openJournal(join(directory, 'journal.jsonl'), { stage: 0, epoch: 1, step: 0, updates: 0 })).close();
     expect(linesOf(directory).map(({ type }) => type)).toEqual(['epoch', 'alpha']);
   });
 

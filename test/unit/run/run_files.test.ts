@@ -30,7 +30,7 @@ describe('journal.jsonl', () => {
   ])('keeps what lies before epoch %i, step %i: %i lines', async (epoch, step, count) => {
     const path = join(scratch(), 'journal.jsonl');
     writeFileSync(path, lines.map((line) => `${line}\n`).join(''));
-    const log = await openJournal(path, { stage: 0, epoch, step });
+    const log = await openJournal(path, { stage: 0, epoch, step, updates: 0 });
     await log.append({ type: 'step', epoch: 9 } as StepEvent);
     await log.sync();
     await log.close();
@@ -43,7 +43,7 @@ describe('journal.jsonl', () => {
     async (torn) => {
       const path = join(scratch(), 'journal.jsonl');
       writeFileSync(path, `${stepLine(0, 0)}\n${torn}`);
-      await (await openJournal(path, { stage: 0, epoch: 5, step: 0 })).close();
+      await (await openJournal(path, { stage: 0, epoch: 5, step: 0, updates: 0 })).close();
       expect(readFileSync(path, 'utf8')).toBe(`${stepLine(0, 0)}\n`);
     },
   );
@@ -64,7 +64,7 @@ describe('journal.jsonl', () => {
     ];
     for (const [stage, epoch, step, count] of counts) {
       writeFileSync(path, records.map((record) => `${JSON.stringify(record)}\n`).join(''));
-      await (await openJournal(path, { stage, epoch, step })).close();
+      await (await openJournal(path, { stage, epoch, step, updates: 0 })).close();
       expect(readFileSync(path, 'utf8').trimEnd().split('\n'), `${stage}, ${epoch}, ${step}`).toHaveLength(count);
     }
   });
@@ -76,14 +76,14 @@ describe('journal.jsonl', () => {
     // Sparse, so that it costs neither time nor disk.
     truncateSync(path, size);
     appendFileSync(path, `\n${stepLine(7, 8)}\n${stepLine(7, 9)}\n{"torn`);
-    await (await openJournal(path, { stage: 0, epoch: 7, step: 9 })).close();
+    await (await openJournal(path, { stage: 0, epoch: 7, step: 9, updates: 0 })).close();
     expect(statSync(path).size).toBe(size + 1 + stepLine(7, 8).length + 1);
   });
 
   it('says what is in the way', async () => {
     const folder = scratch();
-    await expect(openJournal(folder, { stage: 0, epoch: 0, step: 0 })).rejects.toThrow(/it is a folder/);
-    const log = await openJournal(join(folder, 'm'), { stage: 0, epoch: 0, step: 0 });
+    await expect(openJournal(folder, { stage: 0, epoch: 0, step: 0, updates: 0 })).rejects.toThrow(/it is a folder/);
+    const log = await openJournal(join(folder, 'm'), { stage: 0, epoch: 0, step: 0, updates: 0 });
     await log.append({ type: 'epoch' } as EpochEvent);
     await log.close();
     expect(readFileSync(join(folder, 'm'), 'utf8')).toBe('{"type":"epoch"}\n');
@@ -134,7 +134,7 @@ describe('config.json', () => {
     [{ space: { ...config.space, given: 'no' } }, /a boolean for space.given/],
     [{ space: 'darts' }, /an object for space/],
     [{ command: 'test' }, /one of search, train, select for command/],
-    [{ method: 'other' }, /expected a method among darts, fairdarts, stacnas, cdarts, sdarts, blank but got 'other'/],
+    [{ method: 'other' }, /expected a method among darts, fairdarts, stacnas, cdarts, sdarts, blank, darts-rnn but got 'other'/],
     [{ graphs: { supernet: 1 } }, /digests by name for graphs/],
   ])('refuses %j', (changes, message) => {
     expect(() => parse(changes)).toThrow(FileError);
