@@ -147,6 +147,7 @@ export type {
   ParameterSpec,
   Shape,
 } from './graph/graph.ts';
+export { type LanguageModelSession, openLanguageModel, type SampleOptions } from './language_model.ts';
 export type { Score } from './learn/score.ts';
 export { cutChoices, regularLoss } from './methods/cdarts/cut_choices.ts';
 export { type CutStep, stepUncut } from './methods/cdarts/cut_step.ts';
@@ -165,6 +166,11 @@ export {
   type SearchSettings,
   settingRules,
 } from './methods/darts/settings.ts';
+export {
+  type RecurrentSearchSettings,
+  recurrentSearchPresets,
+  recurrentSearchRules,
+} from './methods/darts_rnn/settings.ts';
 export {
   type FairdartsPresetName,
   type FairdartsSettings,
@@ -186,8 +192,20 @@ export {
   trainPresets,
   trainSettingRules,
 } from './methods/train/settings.ts';
+export {
+  type LanguageTrainingSettings,
+  languageTrainingPresets,
+  languageTrainingRules,
+} from './methods/train_rnn/settings.ts';
 export { buildDerivedNetwork, type DerivedNetworkOptions } from './network/derived.ts';
 export type { DropPathUnit } from './network/genotype_operation.ts';
+export {
+  buildLanguageModel,
+  type LanguageModel,
+  type LanguageModelDropouts,
+  type LanguageModelOptions,
+  languageModelNames,
+} from './network/language_model.ts';
 export { mixingWeights } from './network/mixing.ts';
 export { type AlphaTable, buildSupernet, type Supernet, type SupernetOptions } from './network/supernet.ts';
 export { nasbench201Operations } from './operation/nasbench201.ts';
@@ -263,6 +281,7 @@ export {
 } from './run/strength.ts';
 export type { CandidateStrength, EdgeStrength, OperationStrength, StrengthSummary } from './run/strength_summary.ts';
 export { type TestOptions, type TestResult, test } from './run/test.ts';
+export { type TestTextOptions, type TestTextResult, testText } from './run/test_text.ts';
 export { type SearchOptions, type SearchRun, search } from './search.ts';
 export { type AbsenceScore, type Criterion, criteria } from './select/absence.ts';
 export type { RowsByTable } from './select/alpha.ts';

@@ -1,5 +1,6 @@
 import type { Genotype } from './genotype/genotype.ts';
 import type { TrainPresetName, TrainSettings } from './methods/train/settings.ts';
+import type { LanguageTrainingSettings, languageTrainingPresets } from './methods/train_rnn/settings.ts';
 import type { TrainEvent, TrainResult } from './run/events.ts';
 import type { RunOptions } from './run/options.ts';
 import type { Run } from './run/run.ts';
@@ -10,14 +11,14 @@ export interface TrainOptions extends RunOptions {
   /** Whose network is trained; required unless `resume` is given. */
   readonly genotype?: Genotype;
   /** Ready-made settings; `quick` when absent. */
-  readonly preset?: TrainPresetName;
+  readonly preset?: TrainPresetName | keyof typeof languageTrainingPresets;
   /**
    * Score the network on this share of the training images, drawn from each class by the seed and not learned from, instead of on
    * test images; needed where there are none.
    */
   readonly validationPortion?: number;
   /** Settings that replace the preset's. */
-  readonly settings?: Partial<TrainSettings>;
+  readonly settings?: Partial<TrainSettings> | Partial<LanguageTrainingSettings>;
 }
 
 /** A training that goes on. */

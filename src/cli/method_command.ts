@@ -1,7 +1,13 @@
+import { readFileSync, statSync } from 'node:fs';
 import type { Command } from 'commander';
+import type { DataKind } from '../data/run_data.ts';
 import { ArgumentError } from '../errors.ts';
+import { recurrentGenotypes } from '../genotype/published/recurrent.ts';
+import { mapValues } from '../map_values.ts';
 import type { Method, RunCommand } from '../methods/method.ts';
-import { exampleLines, methodsOf, trainingMethod } from '../methods/registry.ts';
+import { exampleLines, type MethodHints, meantMethod, methodsOf, trainingMethod } from '../methods/registry.ts';
+import { runFiles } from '../run/directory.ts';
+import { dataKindOf } from '../run/options.ts';
 import { startMethod } from '../run/start.ts';
 import { networkGenotype } from './genotype_argument.ts';
 import { addRunOptions, followRun, type RunFlags, runOptionsOf } from './run_command.ts';
@@ -25,7 +31,7 @@ export function addMethodCommand(
   methods: readonly Method[],
 ): void {
   const among = methodsOf(name, methods);
-  const method = among.find((one) => one.name === wordOf(args, '--method')) ?? among[0];
+  const method = meantMethod(name, hintsOf(args), methods);
   const command = program.command(name).summary(summaries[name]).description(method.description);
   addRunOptions(command, method, among);
   const examples = exampleLines(method, among).map((line) => `  ${line}`);
@@ -54,8 +60,48 @@ export function addSelectionCommand(program: Command, args: readonly string[], m
     .action((run: string | undefined, flags: RunFlags) => runMethodCommand(method, flags, methods, run));
 }
 
+/** What a command line tells of the method that is meant. */
+function hintsOf(args: readonly string[]): MethodHints {
+  const words = mapValues({ method: '--method', space: '--space', preset: '--preset' } as const, (flag) =>
+    wordOf(args, flag),
+  );
+  const resumed = wordOf(args, '--resume');
+  if (resumed !== undefined) return { method: recordedMethodName(resumed) };
+  const dataset = wordOf(args, '--dataset');
+  return { ...words, data: dataset === undefined ? kindOfArch(wordOf(args, '--arch')) : dataKindOf(dataset) };
+}
+
+/** The kind of data that a genotype is for, as far as that is seen at once. */
+function kindOfArch(arch: string | undefined): DataKind | undefined {
+  if (arch === undefined) return undefined;
+  if (Object.hasOwn(recurrentGenotypes, arch)) return 'text';
+  const text = [runFiles(arch).genotype, arch].map(textOfFile).find((found) => found !== undefined) ?? arch;
+  return /\brecurrent\b/.test(text) ? 'text' : undefined;
+}
+
+/** The name that the run in a folder tells of its method. */
+function recordedMethodName(directory: string): unknown {
+  try {
+    return (JSON.parse(textOfFile(runFiles(directory).config) ?? '') as { method?: unknown }).method;
+  } catch {
+    // What is wrong with it is told when the run is opened.
+    return undefined;
+  }
+}
+
+/** Files that are larger are no genotypes. */
+const longestText = 1 << 20;
+
+function textOfFile(path: string): string | undefined {
+  try {
+    return statSync(path).size > longestText ? undefined : readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
 /** Before options are parsed, since they depend on it. */
-function wordOf(args: readonly string[], flag: '--method' | '--by'): string | undefined {
+function wordOf(args: readonly string[], flag: string): string | undefined {
   const place = args.findIndex((word) => word === flag || word.startsWith(`${flag}=`));
   return place < 0 ? undefined : (args[place].split('=')[1] ?? args[place + 1]);
 }
@@ -77,7 +123,7 @@ async function runMethodCommand(
     throw new ArgumentError('expected the run directory of a search, or --resume with that of a selection');
   }
   const given = resume === undefined && arch !== undefined ? await networkGenotype(arch, flags) : undefined;
-  return followRun(command, flags, methods, (directory, signal) => {
+  return followRun(method, flags, methods, (directory, signal) => {
     const training = then === undefined ? undefined : parseThen(then, trainingMethod(methods, method.data));
     const own = { genotype: given?.genotype, training, run, ...(run !== undefined && { method: method.name }) };
     const options = { ...runOptionsOf(method, flags, directory, signal), ...own };

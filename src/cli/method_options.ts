@@ -15,9 +15,9 @@ export function addPresetOption(command: Command, { presets }: Method): void {
 }
 
 /** Adds how many training images are used, which a preset may say. */
-export function addLimitOption(command: Command, { presets }: Method): void {
+export function addLimitOption(command: Command, { presets, data }: Method): void {
   const limits = Object.entries(presets).map(([name, { limit }]) => `${name}: ${limit ?? 'all'}`);
-  const help = `use only so many training images (${limits.join(', ')})`;
+  const help = `use only so many training ${data === 'text' ? 'words, and a tenth as many others' : 'images'} (${limits.join(', ')})`;
   command.option('--limit <number>', help, integerParser('--limit', 2));
 }
 

@@ -171,7 +171,7 @@ function measuresOf({ method }: StartEvent, methods: readonly Method[]): readonl
 
 /** The outcome and what to do with it. */
 function summary(result: SearchResult | TrainResult): string[] {
-  if ('testAccuracy' in result) return trainSummary(result);
+  if (isTrainResult(result)) return trainSummary(result);
   const { genotype, architectures, directory, training } = result;
   if (directory === undefined) return [...resultTexts(result), ...(training ? trainSummary(training) : [])];
   // All cells of a network would fill the screen.
@@ -190,7 +190,7 @@ function summary(result: SearchResult | TrainResult): string[] {
     ...texts,
     `run:  ${directory}${last === undefined ? '' : ` (its genotype is ${last})`}`,
     `next: dartsmith draw ${run} --out cells.png`,
-    `      dartsmith train --arch ${run}`,
+    `      dartsmith train --arch ${run}${genotype.recurrent === undefined ? '' : ' --data-dir FOLDER'}`,
   ];
 }
 
@@ -203,7 +203,30 @@ export function unreadableLine({ file, reason }: UnreadableEvent): string {
   return `cannot read ${file} (${reason}): another image stands in for it, and no test counts it`;
 }
 
-function trainSummary({
+/** What a language model's training came to. */
+function textSummary(result: TrainResult): string[] {
+  const { testPerplexity = Number.NaN, testExactPerplexity = Number.NaN, testBitsPerWord = Number.NaN } = result;
+  const { bestEpoch = 0, bestValidationPerplexity = Number.NaN, directory } = result;
+  const told = [
+    `test perplexity ${testPerplexity.toFixed(2)} as published, exact ${testExactPerplexity.toFixed(2)}, ${testBitsPerWord.toFixed(3)} bits a word`,
+    `with the weights of epoch ${bestEpoch + 1}, validation perplexity ${bestValidationPerplexity.toFixed(2)}`,
+  ];
+  return directory === undefined ? told : [...told, ...nextAfterTraining(directory)];
+}
+
+function nextAfterTraining(directory: string): string[] {
+  return [
+    `run:  ${directory}`,
+    `next: dartsmith test --arch ${quoted(directory)}`,
+    `      dartsmith export --arch ${quoted(directory)} --out network.onnx`,
+  ];
+}
+
+function trainSummary(result: TrainResult): string[] {
+  return result.testPerplexity === undefined ? imageSummary(result) : textSummary(result);
+}
+
+function imageSummary({
   testAccuracy,
   testTop5,
   testLoss,
@@ -221,11 +244,9 @@ function trainSummary({
       : [`best of all epochs ${shares(bestTestAccuracy, bestTestTop5)}, chosen by the test images`]),
     ...(unreadableImages === 0 ? [] : [`image files that cannot be read: ${unreadableImages}`]),
   ];
-  if (directory === undefined) return told;
-  return [
-    ...told,
-    `run:  ${directory}`,
-    `next: dartsmith test --arch ${quoted(directory)}`,
-    `      dartsmith export --arch ${quoted(directory)} --out network.onnx`,
-  ];
+  return directory === undefined ? told : [...told, ...nextAfterTraining(directory)];
+}
+
+function isTrainResult(result: SearchResult | TrainResult): result is TrainResult {
+  return 'testAccuracy' in result || 'testPerplexity' in result;
 }

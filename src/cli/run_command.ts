@@ -5,13 +5,14 @@ import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { type BackendName, backendNames } from '../backend/device.ts';
 import { type ColourProfile, colourProfiles } from '../data/dataset.ts';
-import { type DatasetName, datasetNames } from '../data/load.ts';
+import type { DatasetName } from '../data/load.ts';
+import type { CorpusName } from '../data/text/corpus.ts';
 import { ArgumentError } from '../errors.ts';
 import type { Method, RunCommand } from '../methods/method.ts';
 import { runNames } from '../run/config.ts';
 import { makeRunDirectory, runFiles } from '../run/directory.ts';
 import type { RunEvent, SearchResult, TrainResult } from '../run/events.ts';
-import type { MethodOptions } from '../run/options.ts';
+import { type MethodOptions, namesOf } from '../run/options.ts';
 import type { Run } from '../run/run.ts';
 import { addNetworkOptions, genotypeArgumentHelp, type NetworkFlags } from './genotype_argument.ts';
 import { listenForInterrupt, worded } from './interrupt.ts';
@@ -37,7 +38,7 @@ export interface RunFlags extends NetworkFlags {
   readonly from?: string;
   readonly then?: string;
   readonly stage?: string;
-  readonly dataset?: DatasetName;
+  readonly dataset?: DatasetName | CorpusName;
   readonly dataDir?: string;
   readonly limit?: number;
   readonly imageSize?: number;
@@ -88,7 +89,7 @@ export function addRunOptions(command: Command, method: Method, among: readonly 
   addPresetOption(command, method);
   if (needs === 'run') addSourceOptions(command);
   else addDataOptions(command, method);
-  if (method.command === 'train') addPortionOption(command);
+  if (method.command === 'train' && method.data === 'images') addPortionOption(command);
   command.option('--seed <number>', 'decides every random choice (default: 0)', integerParser('--seed', 0));
   addDeviceOptions(command);
   command
@@ -104,14 +105,16 @@ export function addRunOptions(command: Command, method: Method, among: readonly 
   addSettingOptions(command, method);
 }
 
-/** Adds what tells where images come from, and the space. */
+/** Adds what tells where data come from, and the space. */
 function addDataOptions(command: Command, method: Method): void {
   const { presets, spaces, data } = method;
+  const names = [...namesOf[data]];
+  const [usual] = names;
   command
-    .option('--dataset <name>', `${datasetNames.join(', ')} (default: mnist)`, choiceParser('--dataset', datasetNames))
+    .option('--dataset <name>', `${names.join(', ')} (default: ${usual})`, choiceParser('--dataset', names))
     .option(
       '--data-dir <folder>',
-      'its files; mnist does without; beside --resume: where they lie now',
+      `its files${data === 'images' ? '; mnist does without' : ''}; beside --resume: where they lie now`,
       textParser('--data-dir', 'a folder'),
     );
   addLimitOption(command, method);
@@ -208,13 +211,13 @@ export function addImageOptions(command: Command, usual = usualReading): void {
 
 /** Runs a command's search or training and shows its events until it ends. */
 export async function followRun(
-  command: RunCommand,
+  { command, data }: Method,
   flags: RunFlags,
   methods: readonly Method[],
   start: (directory: string, signal: AbortSignal) => Run<RunEvent, SearchResult | TrainResult>,
 ): Promise<void> {
   refuseBesideResume(flags);
-  const { resume, out, dataset = 'mnist', json = false } = flags;
+  const { resume, out, dataset = namesOf[data][0], json = false } = flags;
   const directory =
     resume ?? out ?? (await makeRunDirectory(runName(command === 'select' ? 'selection' : dataset, new Date())));
   const reporter = createReporter(json, process, process.env, methods);

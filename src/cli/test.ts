@@ -1,7 +1,10 @@
 import type { Command } from 'commander';
-import { datasetNames } from '../data/load.ts';
+import { type DatasetName, datasetNames } from '../data/load.ts';
+import { type CorpusName, corpusNames } from '../data/text/corpus.ts';
 import { ArgumentError } from '../errors.ts';
+import type { Genotype, RecurrentGenotype } from '../genotype/genotype.ts';
 import { type TestOptions, type TestResult, test, usualBatchSize } from '../run/test.ts';
+import { type TestTextResult, testText } from '../run/test_text.ts';
 import { plainWeightsHelp } from './export.ts';
 import { formatClasses, formatCount, formatRate, formatShare, formatTable } from './format.ts';
 import { addNetworkOptions, genotypeArgumentHelp, networkGenotype } from './genotype_argument.ts';
@@ -11,7 +14,7 @@ import { addPortionOption } from './method_options.ts';
 import { choiceParser, integerParser, numberParser, textParser } from './options.ts';
 import { isLiveTerminal } from './paint.ts';
 import { addDeviceOptions, addImageOptions, type RunFlags } from './run_command.ts';
-import { trainingOf } from './training_run.ts';
+import { type TrainingOfRun, trainingOf } from './training_run.ts';
 
 interface TestFlags
   extends Pick<
@@ -29,6 +32,7 @@ interface TestFlags
     | 'json'
   > {
   readonly batchSize?: number;
+  readonly bptt?: number;
   readonly labelSmooth?: number;
   readonly arch?: string;
   readonly weights?: string;
@@ -40,11 +44,23 @@ Examples:
   dartsmith test --arch runs/mine-trained
   dartsmith test --arch runs/mine-trained --data-dir photographs
   dartsmith test --arch FairDARTS_b --weights FairDARTS-b.tar --dataset cifar10 --data-dir cifar-10-batches-bin
+  dartsmith test --arch runs/my-language-model --data-dir text
   dartsmith test --arch DARTS_V2 --weights weights.safetensors --dataset cifar10 --data-dir cifar-10-batches-bin
 
 The run directory of a training brings its weights and its data. Classes are
 matched by name where weights and images tell names; there may be fewer than the
 network knows. Of image files the folder val is enough.`;
+
+/** A network, its weights, and the training that they are of. */
+interface GivenNetwork {
+  readonly genotype: Genotype;
+  readonly known?: TrainingOfRun;
+  readonly file: string;
+}
+
+interface GivenLanguageModel extends GivenNetwork {
+  readonly genotype: RecurrentGenotype;
+}
 
 /** Rows of a confusion matrix that fit a screen. */
 const mostShownClasses = 20;
@@ -54,7 +70,9 @@ export function addTestCommand(program: Command): void {
   const command = program
     .command('test')
     .summary('score a trained network on test images')
-    .description('Scores a trained network: accuracy, loss, accuracy by class, confusion matrix, images a second.')
+    .description(
+      'Scores a trained network: accuracy, loss, accuracy by class, confusion matrix, images a second; perplexity of a language model.',
+    )
     .option('--arch <genotype>', genotypeArgumentHelp, textParser('--arch', 'a genotype'))
     .option(
       '--weights <file>',
@@ -64,11 +82,16 @@ export function addTestCommand(program: Command): void {
     .option('--no-averages', plainWeightsHelp)
     .option(
       '--dataset <name>',
-      `${datasetNames.join(', ')} (default: the run's)`,
-      choiceParser('--dataset', datasetNames),
+      `${[...datasetNames, ...corpusNames].join(', ')} (default: the run's)`,
+      choiceParser('--dataset', [...datasetNames, ...corpusNames]),
     )
     .option('--data-dir <folder>', "its files (default: the run's)", textParser('--data-dir', 'a folder'))
-    .option('--batch-size <number>', `images at a time (default: ${usualBatchSize})`, integerParser('--batch-size', 1))
+    .option(
+      '--batch-size <number>',
+      `images at a time (default: ${usualBatchSize}); columns of a text (default: 1)`,
+      integerParser('--batch-size', 1),
+    )
+    .option('--bptt <number>', 'words in turn of a pass over a text (default: 35)', integerParser('--bptt', 1))
     .option(
       '--label-smooth <share>',
       "of a label's probability, spread over all classes in the loss (default: 0)",
@@ -82,10 +105,16 @@ export function addTestCommand(program: Command): void {
 }
 
 async function runTestCommand(flags: TestFlags): Promise<void> {
+  const given = await givenNetwork(flags);
+  if (given.genotype.recurrent !== undefined) return runTextTest(given as GivenLanguageModel, flags);
+  return runImageTest(given, flags);
+}
+
+async function runImageTest(given: GivenNetwork, flags: TestFlags): Promise<void> {
   const interrupt = listenForInterrupt(() => {});
   const live = flags.json || !isLiveTerminal(process.stdout, process.env) ? undefined : createLiveLine(process.stdout);
   try {
-    const options = await optionsOf(flags);
+    const options = optionsOf(given, flags);
     const result = await test({
       ...options,
       signal: interrupt.signal,
@@ -102,8 +131,9 @@ async function runTestCommand(flags: TestFlags): Promise<void> {
   }
 }
 
-async function optionsOf(flags: TestFlags): Promise<Omit<TestOptions, 'signal' | 'onProgress'>> {
-  const { arch, weights, averages, dataset, dataDir, validationPortion, workers, threads, backend, gpu } = flags;
+/** The network that a command line means. */
+async function givenNetwork(flags: TestFlags): Promise<GivenNetwork> {
+  const { arch, weights } = flags;
   if (arch === undefined) {
     throw new ArgumentError('expected --arch, the run directory of a training, or a genotype beside --weights');
   }
@@ -113,6 +143,15 @@ async function optionsOf(flags: TestFlags): Promise<Omit<TestOptions, 'signal' |
   if (file === undefined) {
     throw new ArgumentError(`expected --weights beside --arch ${arch}: only the run of a training brings its own`);
   }
+  return { genotype, known, file };
+}
+
+function optionsOf(
+  { genotype, known, file }: GivenNetwork,
+  flags: TestFlags,
+): Omit<TestOptions, 'signal' | 'onProgress'> {
+  const { averages, dataDir, validationPortion, workers, threads, backend, gpu } = flags;
+  const dataset = flags.dataset as DatasetName | undefined;
   const { imageSize, colourProfile, batchSize, labelSmooth } = flags;
   const images = { imageSize, colourProfile, validationPortion, seed: known?.seed };
   const common = {
@@ -130,9 +169,44 @@ async function optionsOf(flags: TestFlags): Promise<Omit<TestOptions, 'signal' |
   if (dataset !== undefined) return { ...common, dataset, dataDir };
   if (known?.dataset === undefined) throw new ArgumentError(`expected --dataset, one of ${datasetNames.join(', ')}`);
   const { limit } = known;
-  if (dataDir !== undefined) return { ...common, dataset: known.dataset, dataDir, limit };
+  const own = known.dataset as DatasetName;
+  if (dataDir !== undefined) return { ...common, dataset: own, dataDir, limit };
   const portion = validationPortion ?? known.validationPortion;
-  return { ...common, dataset: known.dataset, dataDir: known.dataDir, limit, validationPortion: portion };
+  return { ...common, dataset: own, dataDir: known.dataDir, limit, validationPortion: portion };
+}
+
+/** Scores a language model, and shows how far that is. */
+async function runTextTest({ genotype, known, file }: GivenLanguageModel, flags: TestFlags): Promise<void> {
+  const { dataset = known?.dataset, dataDir = known?.dataDir, batchSize, bptt, threads, backend, gpu, json } = flags;
+  if (dataset === undefined) throw new ArgumentError(`expected --dataset, one of ${corpusNames.join(', ')}`);
+  const interrupt = listenForInterrupt(() => {});
+  const live = json || !isLiveTerminal(process.stdout, process.env) ? undefined : createLiveLine(process.stdout);
+  try {
+    const result = await testText({
+      ...{ genotype, weights: file, dataset: dataset as CorpusName, dataDir, batchSize, bptt },
+      ...{ limit: known?.limit, vocabulary: known?.vocabulary },
+      ...{ threads, backend, index: gpu, signal: interrupt.signal },
+      onProgress: (done, passes) => live?.draw(() => `${done} of ${passes} passes`, done === passes),
+    });
+    live?.close();
+    if (json) for (const notice of result.notices) process.stderr.write(`${notice}\n`);
+    process.stdout.write(json ? `${JSON.stringify(result)}\n` : `${textLines(result).join('\n')}\n`);
+  } catch (error) {
+    throw worded(error);
+  } finally {
+    live?.close();
+    interrupt[Symbol.dispose]();
+  }
+}
+
+function textLines(result: TestTextResult): string[] {
+  const { perplexity, loss, exactPerplexity, bitsPerWord, words, parameters, wordsPerSecond, device, notices } = result;
+  return [
+    `perplexity ${perplexity.toFixed(2)}, loss ${loss.toFixed(4)} as published (the sum over one word too many)`,
+    `exact ${exactPerplexity.toFixed(2)}, ${bitsPerWord.toFixed(3)} bits a word: ${words} test words`,
+    `${formatCount(parameters)} parameters; ${formatRate(wordsPerSecond)} words/s on ${device}`,
+    ...notices,
+  ];
 }
 
 function reportLines(result: TestResult): string[] {

@@ -1,13 +1,16 @@
 import { stat } from 'node:fs/promises';
 import type { DatasetName } from '../data/load.ts';
+import type { CorpusName } from '../data/text/corpus.ts';
 import { exists } from '../io/file_error.ts';
 import { readRun, runFiles, trainingDirectory } from '../run/directory.ts';
 
 /** A training's weights and data. */
-interface TrainingOfRun {
+export interface TrainingOfRun {
   /** File of them. */
   readonly weights: string;
-  readonly dataset?: DatasetName;
+  readonly dataset?: DatasetName | CorpusName;
+  /** Of a text: the file of its words. */
+  readonly vocabulary?: string;
   readonly dataDir?: string;
   readonly limit?: number;
   readonly validationPortion?: number;
@@ -26,6 +29,7 @@ export async function trainingOf(directory: string): Promise<TrainingOfRun | und
     // Of a training that goes on, the last checkpoint.
     weights: finished === undefined ? files.checkpoint : files.weights,
     dataset: given ? undefined : (name as DatasetName),
+    vocabulary: config.dataset.words === undefined ? undefined : files.vocabulary,
     dataDir,
     limit,
     validationPortion,

@@ -6,6 +6,8 @@ export interface StepMeasures {
   readonly loss: number;
   /** Share of this step's training batch classified right. */
   readonly accuracy: number;
+  /** Of a text: e to the loss. */
+  readonly perplexity?: number;
   /** Of a search: loss of this step's validation batch, the one alpha learned from. */
   readonly validationLoss?: number;
   /** Of a selection by perturbation: how the supernet does on all validation images without something. */
@@ -48,6 +50,11 @@ export interface EpochMeasures {
   /** Of a training whose network's size decides them: the decay of its weights, and how probably the epoch dropped a path. */
   readonly weightDecay?: number;
   readonly dropPath?: number;
+  /** Of a text: e to the losses; the validation loss is as published, a sum over one word too many, and `exact` of what it should be. */
+  readonly trainPerplexity?: number;
+  readonly validationPerplexity?: number;
+  readonly exactPerplexity?: number;
+  readonly bitsPerWord?: number;
   /** Of a random search: millions of FLOPs of the network of the architecture that was drawn, as papers count them. */
   readonly megaflops?: number;
 }

@@ -2,12 +2,14 @@ import type { DataKind } from '../data/run_data.ts';
 import { blank } from './blank/blank.ts';
 import { cdarts } from './cdarts/cdarts.ts';
 import { darts } from './darts/darts.ts';
+import { dartsRnn } from './darts_rnn/darts_rnn.ts';
 import { fairdarts } from './fairdarts/fairdarts.ts';
 import type { Method, RunCommand } from './method.ts';
 import { magnitude, projection } from './projection/projection.ts';
 import { sdarts } from './sdarts/sdarts.ts';
 import { stacnas } from './stacnas/stacnas.ts';
 import { train } from './train/train.ts';
+import { trainRnn } from './train_rnn/train_rnn.ts';
 
 /** Every method; the first one of a command is its default. */
 export const methods: readonly Method[] = [
@@ -17,7 +19,9 @@ export const methods: readonly Method[] = [
   cdarts,
   sdarts,
   blank,
+  dartsRnn,
   train,
+  trainRnn,
   projection,
   magnitude,
 ];

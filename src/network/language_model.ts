@@ -48,13 +48,15 @@ export interface LanguageModelOptions {
   readonly beta?: number;
   /** What the whole loss is multiplied by; 1 when absent. */
   readonly share?: number;
+  /** What the graph ends in; the loss when absent. */
+  readonly output?: 'loss' | 'logits';
   /** Hidden states by name, columns each, that batches may begin with and leave. */
   readonly states?: Readonly<Record<string, number>>;
 }
 
 /** A language model, and its nodes that programs read. */
 export interface LanguageModel {
-  /** Ends in the loss: negative log-likelihood and, where they have a weight, two terms more. */
+  /** Ends in the loss, which is the negative log-likelihood and, where they have a weight, two terms more; or in the logits. */
   readonly graph: Graph;
   /** What the cell gives. */
   readonly raw: number;
@@ -62,6 +64,9 @@ export interface LanguageModel {
   readonly dropped: number;
   readonly logits: number;
 }
+
+/** The group of the weights that embed words and decode: others are of the usual one. */
+export const embeddingGroup = 'embedding';
 
 const noDropouts: LanguageModelDropouts = { dropout: 0, dropoutx: 0, dropouth: 0, dropouti: 0, dropoute: 0 };
 
@@ -71,14 +76,15 @@ export function buildLanguageModel(options: LanguageModelOptions): LanguageModel
   const { words: input, embedding, decoder } = languageModelNames;
   const builder = new GraphBuilder();
   for (const [name, columns] of Object.entries(states)) builder.state(name, columns, size);
-  const embedded = builder.embedding(embedding, builder.integers(input, words), {
+  const embedded = builder.inGroup(embeddingGroup).embedding(embedding, builder.integers(input, words), {
     channels: size,
     dropout: dropouts.dropoute,
   });
   const raw = cellOn(builder, builder.variationalDropout('dropouti', embedded, dropouts.dropouti), options);
   const dropped = builder.variationalDropout('dropout', raw, dropouts.dropout);
   const logits = builder.tiedLinear(decoder, dropped, embedding);
-  const graph = builder.finish(lossOn(builder, { raw, dropped, logits }, options));
+  const isPlain = options.output === 'logits';
+  const graph = builder.finish(isPlain ? logits : lossOn(builder, { raw, dropped, logits }, options));
   return { graph, raw: raw.id, dropped: dropped.id, logits: logits.id };
 }
 

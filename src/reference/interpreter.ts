@@ -34,6 +34,7 @@ import { crossEntropiesOf, isLossNode } from '../graph/losses.ts';
 import { elementsOf } from '../graph/shape.ts';
 import * as reference from './primitives.ts';
 import { type CellRun, type RecurrentCell, runCell, runCellBackward } from './recurrent.ts';
+import { cellOf } from './recurrent_node.ts';
 import * as sequences from './sequences.ts';
 
 /** What a graph is run on; every array is flat, activations `[batch, ...shape]`, parameters in native layout. */
@@ -605,36 +606,17 @@ function tiedLinearBackward(
 }
 
 function recurrentCell(run: Run, node: RecurrentCellNode, x: Float64Array): Float64Array {
-  const cell = cellOf(run, node);
+  const cell = cellOf(node, {
+    columns: columnsOf(run),
+    parameter: (name) => parameter(run, name),
+    mask: (mask) => columnMask(run, node, mask),
+    shares: (alpha, row) => cellRow(run, alpha, row).shares,
+    statistics: (mixing, values) => statisticsOf(run, mixing, values, node.shape[0]),
+  });
   const result = runCell(cell, x, run.options.hidden);
   run.cells.set(node.id, { cell, run: result });
   run.hidden = result.hidden;
   return result.output;
-}
-
-function cellOf(run: Run, node: RecurrentCellNode): RecurrentCell {
-  const { mixing, edges = [], outputs, shape } = node;
-  const [channels] = shape;
-  const common = {
-    ...{ columns: columnsOf(run), channels, outputs },
-    weights: node.weights.map((name) => parameter(run, name)),
-    inputMask: columnMask(run, node, node.inputMask),
-    hiddenMask: columnMask(run, node, node.hiddenMask),
-  };
-  if (mixing === undefined) {
-    return { ...common, edges: edges.map(({ from, activation }) => [{ from, parts: [{ activation, weight: 1 }] }]) };
-  }
-  const { alpha, candidates, epsilon } = mixing;
-  const edge = (row: number, from: number) => {
-    const { shares } = cellRow(run, alpha, row);
-    return { from, parts: candidates.map((activation, k) => ({ activation, weight: shares[k] })) };
-  };
-  const first = (index: number) => (index * (index + 1)) / 2;
-  const searched = Array.from({ length: common.weights.length - 1 }, (_, index) =>
-    Array.from({ length: index + 1 }, (_, from) => edge(first(index) + from, from)),
-  );
-  const statistics = (values: Float64Array) => statisticsOf(run, mixing, values, channels);
-  return { ...common, edges: searched, normalisation: { epsilon, statisticsOf: statistics } };
 }
 
 /** A row of a searched cell's table as its mixing weights, and whether they were given. */

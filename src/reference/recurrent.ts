@@ -132,7 +132,8 @@ function highway(state: Float64Array, { gate, candidate }: Gates, parts: CellEdg
 function normalised({ normalisation }: RecurrentCell, raw: Float64Array): NodeState {
   if (normalisation === undefined) return { raw, state: raw };
   const statistics = normalisation.statisticsOf(raw);
-  if (statistics.count < 2) throw new Error('[recurrentCell] expected at least 2 columns for batch statistics');
+  if (statistics.count < 2)
+    throw new Error('[recurrentCell] expected at least 2 columns for the statistics of a batch');
   return { raw, state: reference.normalise(raw, statistics, normalisation.epsilon), statistics };
 }
 

@@ -84,7 +84,7 @@ export async function describeRun(
   const { needs, spaces, presets } = method;
   const { genotype, from } = options;
   const before = from === undefined ? undefined : await readBefore(folder('from', from), method, methods);
-  const { preset = usualPreset(presets, searchedSkeleton(options.space ?? before?.space, genotype)) } = options;
+  const { preset = presetFor(method, options.space ?? before?.space, genotype) } = options;
   const space = options.space ?? before?.space ?? presets[preset]?.space ?? spaces?.[0];
   checkFollows(before, space);
   if (needs === 'genotype') {
@@ -142,6 +142,11 @@ async function describeFollowing(
     runtime: runtimeOf(options),
     files: out === undefined ? undefined : await freeRunFiles(folder('out', out)),
   };
+}
+
+/** The preset that is taken where nobody names one. */
+function presetFor({ data, presets }: Method, space: RunDescription['space'], genotype: Genotype | undefined): string {
+  return data === 'text' ? Object.keys(presets)[0] : usualPreset(presets, searchedSkeleton(space, genotype));
 }
 
 /** Name of the skeleton that a run's networks have, as far as its space or its genotype tells. */

@@ -145,6 +145,8 @@ export interface SearchResult {
   /** Of the last epoch, on the whole validation split; absent where nothing is trained: of a random search. */
   readonly validationAccuracy: number;
   readonly validationLoss: number;
+  /** Of a text, whose supernet has no accuracy. */
+  readonly validationPerplexity?: number;
   /** Mixing weights of each architecture parameter table, one row an edge. */
   readonly mixing: RowsByTable;
   /** What a user should know of the genotype, a line each. */
@@ -158,8 +160,15 @@ export interface SearchResult {
 /** What a finished training gives. */
 export interface TrainResult {
   readonly genotype: Genotype;
-  /** Of the last epoch, on the test images. */
+  /** Of the last epoch, on the test images; of a text there is none. */
   readonly testAccuracy: number;
+  /** Of a text, with the best weights: as published, and exact. */
+  readonly testPerplexity?: number;
+  readonly testExactPerplexity?: number;
+  readonly testBitsPerWord?: number;
+  /** From 0. */
+  readonly bestEpoch?: number;
+  readonly bestValidationPerplexity?: number;
   /** Absent where there are no more than five classes. */
   readonly testTop5?: number;
   readonly testLoss: number;

@@ -45,6 +45,32 @@ function network(change = () => {}, changeEncoded) {
     weightElements: 128,
     bufferElements: 32,
     alphaElements: 16,
+    stateElements: 0,
+  };
+  change(graph, graph.nodes);
+  return encoded(graph, changeEncoded);
+}
+
+/** A small sound language model, after `change` had its way with its nodes. */
+function languageModel(change = () => {}, changeEncoded) {
+  const mask = (number) => ({ name: String(number), rate: 0.25, number });
+  const mixing = { candidates: ['none', 'tanh', 'relu'], epsilon: 1e-5, momentum: 0.1 };
+  const statistics = { runningMean: [0, 4], runningVariance: [16, 4] };
+  const cell = { weights: ['W0', 'W1'], weight: [32, 96], outputs: [1], alpha: [0, 3], mixing, ...statistics };
+  const graph = {
+    nodes: [
+      { op: 'input', name: 'words', below: 7, inputs: [], shape: [1] },
+      { op: 'embedding', weight: [0, 28], mask: mask(0), inputs: [0], shape: [4] },
+      { op: 'variationalDropout', mask: mask(1), inputs: [1], shape: [4] },
+      { op: 'recurrentCell', ...cell, inputMask: mask(2), hiddenMask: mask(3), inputs: [2], shape: [4] },
+      { op: 'tiedLinear', weight: [0, 28], bias: [128, 7], inputs: [3], shape: [7] },
+      { op: 'softmaxCrossEntropy', smoothing: 0, weights: [1], inputs: [4], shape: [] },
+    ],
+    output: 5,
+    weightElements: 144,
+    bufferElements: 32,
+    alphaElements: 16,
+    stateElements: 32,
   };
   change(graph, graph.nodes);
   return encoded(graph, changeEncoded);
@@ -61,15 +87,17 @@ const batchSize = 2;
 /** As numbered in src/backend/device.ts. */
 const precisions = { fp32: 0, tf32: 1, bf16: 2 };
 const { fp32 } = precisions;
-const program = addon.compile(device, network(), batchSize, true, fp32);
+const program = addon.compile(device, network(), batchSize, 0, true, fp32);
 const headless = addon.compile(
   device,
   network((graph) => (graph.output = 6)),
   batchSize,
+  0,
   true,
   fp32,
 );
-const parametersOf = (...sizes) => addon.createParameters(device, ...sizes).promise;
+const parametersOf = (weights, buffers, alpha, secondMoments = false, states = 0) =>
+  addon.createParameters(device, weights, buffers, alpha, secondMoments, states).promise;
 const parameters = await parametersOf(128, 32, 16);
 const dataset = await datasetOf(new Uint8Array(96), Int32Array.of(0, 1, 4), 4, 4, 2);
 const images = new Float32Array(64);
@@ -90,6 +118,21 @@ const hypergradient = {
   kind: 'hypergradient',
   ...{ program, parameters, train: direct, validation: direct },
   ...{ learningRate: 0.1, momentum: 0.9, weightDecay: 0, radius: 0.01 },
+  ...{ maxNorm: Number.POSITIVE_INFINITY, unclamped: false, held: [], perturbed: [] },
+};
+/** Of three columns and at most two times. */
+const text = {
+  ...{
+    program: addon.compile(device, languageModel(), 3, 2, true, fp32),
+    parameters: await parametersOf(144, 32, 16, false, 32),
+  },
+  batch: {
+    inputs: [[0, Int32Array.of(0, 1, 2, 3, 4, 6)]],
+    labels: Int32Array.of(6, 0, 1, 2, 3, 4),
+    dropout: { ...stream, purpose: 8, pathFactor: 1, noiseScale: 1, drops: true, masks: [[3, new Float32Array(12)]] },
+    hiddenFrom: [0, 12],
+    hiddenTo: [16, 12],
+  },
 };
 const weightsMoved = { alpha: false, ranges: [[0, 128]] };
 const clip = { kind: 'clip', parameters, ranges: weightsMoved.ranges, alpha: true, maxNorm: 5 };
@@ -118,17 +161,28 @@ const execute = (command, on = device) => addon.execute(on, [command]).promise;
 const run = (changes) => execute({ ...pass, ...changes });
 const runBatch = (changes) => run({ batch: { ...direct, ...changes } });
 const runGathered = (changes) => run({ batch: { ...gathered, ...changes } });
-const compile = (change, precision = fp32) => addon.compile(device, network(change), batchSize, true, precision);
+const compile = (change, precision = fp32) => addon.compile(device, network(change), batchSize, 0, true, precision);
 /** The sound graph, written in another way. */
-const compileEncoded = (change) => addon.compile(device, network(undefined, change), batchSize, true, fp32);
-const compileOnce = (size, fuse = true, precision = fp32) => addon.compile(device, network(), size, fuse, precision);
+const compileEncoded = (change) => addon.compile(device, network(undefined, change), batchSize, 0, true, fp32);
+const compileOnce = (size, fuse = true, precision = fp32) => addon.compile(device, network(), size, 0, fuse, precision);
 /** A graph of its own: compiled, then evaluated on no images. */
 const evaluate = async (nodes) => {
-  const empty = { nodes, output: nodes.length - 1, weightElements: 0, bufferElements: 0, alphaElements: 0 };
+  const empty = {
+    nodes,
+    output: nodes.length - 1,
+    weightElements: 0,
+    bufferElements: 0,
+    alphaElements: 0,
+    stateElements: 0,
+  };
   const batch = { inputs: [] };
-  const compiled = addon.compile(device, encoded(empty), 1, true, fp32);
+  const compiled = addon.compile(device, encoded(empty), 1, 0, true, fp32);
   return run({ program: compiled, parameters: await parametersOf(0, 0, 0), batch, pass: 0 });
 };
+const runText = (changes, program = text.program) => run({ ...text, program, batch: { ...text.batch, ...changes } });
+const dropsText = (changes) => runText({ dropout: { ...text.batch.dropout, ...changes } });
+const compileText = (change, length = 2) => addon.compile(device, languageModel(change), 3, length, true, fp32);
+const compileCell = (change) => compileText((_, nodes) => Object.assign(nodes[3], change));
 const disposed = (handle, dispose) => {
   addon[dispose](handle);
   return handle;
@@ -144,6 +198,9 @@ const sound = {
   'a pass': () => run({}),
   'a pass of a gathered batch': () => runGathered({ stream }),
   'a hypergradient': () => execute(hypergradient),
+  'a pass of a text': () => runText({}),
+  'a shorter one': () => runText({ inputs: [[0, Int32Array.of(0, 6, 1)]], labels: Int32Array.of(1, 2, 3) }),
+  'one that hands its hidden state to itself': () => runText({ hiddenTo: [0, 12] }),
   'an sgd step': () => execute(sgd),
   'an adam step': () => execute(adam),
   'averages of itself': () => execute(average),
@@ -180,6 +237,17 @@ const sound = {
       }
     }
   },
+  'any number at any place of the graph of a text': async () => {
+    const count = languageModel().numbers.length;
+    for (let place = 0; place < count; place++) {
+      for (const value of [Number.NaN, -1, 0, 1, 0.5, 3, 17, 2 ** 31, 2 ** 53]) {
+        try {
+          const changed = languageModel(undefined, ({ numbers }) => (numbers[place] = value));
+          await runText({}, addon.compile(device, changed, 3, 2, true, fp32));
+        } catch {}
+      }
+    }
+  },
   'a dataset whose images nobody wrote': () => {
     const empty = addon.createDataset(device, 3, 4, 4, 2);
     return runGathered({ dataset: empty });
@@ -208,7 +276,7 @@ const hostileOptions = {
     ...withBad('index'),
     ...withBad('memoryLimitBytes'),
     'an index after the last': () => open({ index: 1000 }),
-    'a limit below the least': () => addon.compile(open({ memoryLimitBytes: 1 }), network(), 1, true, fp32),
+    'a limit below the least': () => addon.compile(open({ memoryLimitBytes: 1 }), network(), 1, 0, true, fp32),
   },
 };
 
@@ -225,7 +293,7 @@ const hostile = {
       .filter(([name]) => name !== 'instructionSets' && name !== 'surveyCuda')
       .map(([name, call]) => [`${name} without arguments`, () => call()]),
   ),
-  'a disposed device': () => addon.compile(disposed(open(), 'disposeDevice'), network(), 1, true, fp32),
+  'a disposed device': () => addon.compile(disposed(open(), 'disposeDevice'), network(), 1, 0, true, fp32),
   'a description of a disposed device': () => addon.describeDevice(disposed(open(), 'disposeDevice')),
   'the peak of a disposed device': () => addon.measurePeak(disposed(open(), 'disposeDevice')).promise,
   'a disposed program': () => run({ program: disposed(compile(), 'disposeProgram') }),
@@ -239,7 +307,7 @@ const hostile = {
   },
   'a program of another device': () => execute(pass, other),
   'parameters of another device': async () =>
-    run({ parameters: await addon.createParameters(other, 128, 32, 16).promise }),
+    run({ parameters: await addon.createParameters(other, 128, 32, 16, false, 0).promise }),
   'an sgd step of another device': () => execute(sgd, other),
 
   'options that are none': () => addon.openDevice(null),
@@ -252,7 +320,7 @@ const hostile = {
   'negative parameters': () => parametersOf(16, -1, 0),
   'parameters that fit no machine': () => parametersOf(2 ** 36, 2 ** 36, 2 ** 36),
   'parameters beyond counting': () => parametersOf(2 ** 53, 0, 0),
-  'an arena after the last': () => addon.readParameters(parameters, 9).promise,
+  'an arena after the last': () => addon.readParameters(parameters, 10).promise,
   'a negative arena': () => addon.readParameters(parameters, -1).promise,
   'a write before an arena': () => addon.writeParameters(parameters, 0, -1, new Float32Array(1)).promise,
   'a write past an arena': () => addon.writeParameters(parameters, 0, 127, new Float32Array(2)).promise,
@@ -287,7 +355,7 @@ const hostile = {
   'a broken last image': () => addon.writeImages(dataset, 0, new Uint8Array(33), Int32Array.of(0)).promise,
   'images of nothing': () => addon.writeImages(dataset, 0, new Uint8Array(0), new Int32Array(0)).promise,
 
-  'no graph': () => addon.compile(device, null, batchSize, true, fp32),
+  'no graph': () => addon.compile(device, null, batchSize, 0, true, fp32),
   'nodes that are no list': () => compile((graph) => (graph.nodes = { length: 3 })),
   'no nodes': () => compile((graph) => (graph.nodes = [])),
   'a node of null': () => compile((_, nodes) => (nodes[3] = null)),
@@ -366,7 +434,7 @@ const hostile = {
   'a huge batch': () => compileOnce(2 ** 53),
   ...Object.fromEntries(
     [-1, 3, 2 ** 31, 2 ** 53, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 'bf16', true, null, undefined, {}].map(
-      (precision) => [`precision ${String(precision)}`, () => addon.compile(device, network(), 1, true, precision)],
+      (precision) => [`precision ${String(precision)}`, () => addon.compile(device, network(), 1, 0, true, precision)],
     ),
   ),
   'arenas of another size': () => run({ program: compile((graph) => (graph.weightElements = 2 ** 50)) }),
@@ -415,6 +483,55 @@ const hostile = {
         [-(2 ** 30), images],
       ],
     }),
+  'a negative length': () => compileText(undefined, -1),
+  'a NaN length': () => compileText(undefined, Number.NaN),
+  'a length beyond counting': () => compileText(undefined, 2 ** 53),
+  'more samples than there may be': () => compileText(undefined, 2 ** 20),
+  'a text in a program without times': () => compileText(undefined, 0),
+  'a bound of words below 0': () => compileText((_, nodes) => (nodes[0].below = -7)),
+  'a table of another number of words': () => compileText((_, nodes) => (nodes[0].below = 8)),
+  'words that are images': () => compileText((_, nodes) => (nodes[0].shape = [4, 4, 2])),
+  'a table past its arena': () => compileText((_, nodes) => (nodes[1].weight = [120, 28])),
+  'a mask that drops all': () => compileText((_, nodes) => (nodes[2].mask.rate = 1)),
+  'a NaN mask': () => compileText((_, nodes) => (nodes[2].mask.rate = Number.NaN)),
+  'a cell without nodes': () => compileCell({ weights: ['W0'] }),
+  'a cell of too many nodes': () => compileCell({ weights: new Array(18).fill('W') }),
+  'a cell of fewer weights': () => compileCell({ weight: [32, 64] }),
+  'a cell past its arena': () => compileCell({ weight: [64, 96] }),
+  'an output that the cell lacks': () => compileCell({ outputs: [2] }),
+  'outputs before the nodes': () => compileCell({ outputs: [0] }),
+  'no outputs of a cell': () => compileCell({ outputs: [] }),
+  'an output twice': () => compileCell({ outputs: [1, 1] }),
+  'more outputs than nodes': () => compileCell({ outputs: new Array(40).fill(1) }),
+  'an unknown candidate': () => compileCell({ mixing: { candidates: ['gelu'], epsilon: 1e-5, momentum: 0.1 } }),
+  'too many candidates': () =>
+    compileCell({ mixing: { candidates: new Array(30).fill('tanh'), epsilon: 1e-5, momentum: 0.1 } }),
+  'neither candidates nor edges': () => compileCell({ mixing: undefined }),
+  'candidates and edges': () => compileCell({ edges: [{ activation: 'tanh', from: 0 }] }),
+  'an edge from a later node': () =>
+    compileCell({
+      ...{ mixing: undefined, alpha: undefined, runningMean: undefined, runningVariance: undefined },
+      edges: [{ activation: 'tanh', from: 1 }],
+    }),
+  'a table of another cell': () => compileCell({ alpha: [0, 4] }),
+  'a part of a time': () => runText({ inputs: [[0, new Int32Array(4)]], labels: new Int32Array(4) }),
+  'no time': () => runText({ inputs: [[0, new Int32Array(0)]], labels: new Int32Array(0) }),
+  'too many times': () => runText({ inputs: [[0, new Int32Array(9)]], labels: new Int32Array(9) }),
+  'labels of a longer text': () => runText({ inputs: [[0, new Int32Array(3)]] }),
+  'a word of no vocabulary': () => runText({ inputs: [[0, Int32Array.of(0, 1, 2, 3, 4, 7)]] }),
+  'a negative word': () => runText({ inputs: [[0, Int32Array.of(0, 1, 2, 3, 4, -1)]] }),
+  'words of floats': () => runText({ inputs: [[0, new Float32Array(6).fill(0.5)]] }),
+  'a mask of another size': () => dropsText({ masks: [[3, new Float32Array(11)]] }),
+  'a mask that no node has': () => dropsText({ masks: [[4, new Float32Array(12)]] }),
+  'masks that are none': () => dropsText({ masks: [7] }),
+  'a hidden state of another size': () => runText({ hiddenFrom: [0, 11] }),
+  'a hidden state past its arena': () => runText({ hiddenFrom: [21, 12] }),
+  'a hidden state before its arena': () => runText({ hiddenTo: [-1, 12] }),
+  'a hidden state far past its arena': () => runText({ hiddenTo: [2 ** 53 - 1, 12] }),
+  'a hidden state that is no place': () => runText({ hiddenTo: 'hidden' }),
+  'a hidden state of images': () => runBatch({ hiddenTo: [0, 12] }),
+  'images that a text is gathered from': () => run({ ...text, batch: gathered }),
+  'states of another layout': async () => run({ ...text, parameters: await parametersOf(144, 32, 16, false, 16) }),
   'too few labels': () => runBatch({ labels: Int32Array.of(0) }),
   'too many labels': () => runBatch({ labels: new Int32Array(1 << 22) }),
   'no labels': () => runBatch({ labels: undefined }),
@@ -464,6 +581,11 @@ const hostile = {
   'gradients of a graph without a loss': () => run({ program: headless }),
   'a hypergradient of a graph without a loss': () => execute({ ...hypergradient, program: headless }),
   'a hypergradient without a radius': () => execute({ ...hypergradient, radius: undefined }),
+  'a hypergradient of a NaN limit': () => execute({ ...hypergradient, maxNorm: Number.NaN }),
+  'a hypergradient of a limit of 0': () => execute({ ...hypergradient, maxNorm: 0 }),
+  'a hypergradient that holds weights past their arena': () => execute({ ...hypergradient, held: [[120, 16]] }),
+  'a hypergradient that holds weights before their arena': () => execute({ ...hypergradient, held: [[-1, 16]] }),
+  'a hypergradient with one perturbed batch': () => execute({ ...hypergradient, perturbed: [direct] }),
   'a hypergradient with half a batch': () => execute({ ...hypergradient, validation: { inputs: [] } }),
   'a clip of no parameters': () => execute({ ...clip, parameters: program }),
   'a clip of nothing': () => execute({ ...clip, ranges: [], alpha: false }),
@@ -534,7 +656,7 @@ const hostile = {
   'a copy from before an arena': () => execute({ ...copy, parts: [[0, -1, 64, 2]] }),
   'a copy of fewer than none': () => execute({ ...copy, parts: [[0, 0, 64, -1]] }),
   'a copy far past an arena': () => execute({ ...copy, parts: [[0, 2 ** 53 - 1, 0, 2 ** 53 - 1]] }),
-  'a copy of no arena': () => execute({ ...copy, parts: [[9, 0, 0, 1]] }),
+  'a copy of no arena': () => execute({ ...copy, parts: [[10, 0, 0, 1]] }),
   'a copy onto itself': () => execute({ ...copy, parts: [[0, 0, 8, 32]] }),
   'a copy to no parameters': () => execute({ ...copy, target: program }),
   'an adam step without betas': () => execute({ ...adam, betas: undefined }),

@@ -71,7 +71,7 @@ it('refuses the batch statistics of one column, and takes running ones', async (
   for (const statistics of ['batch', 'moving'] as const) {
     const run = program.evaluate({ batch, statistics });
     await expect(run).rejects.toThrow(BackendError);
-    await expect(run).rejects.toThrow('expected at least 2 columns for batch statistics but got 1');
+    await expect(run).rejects.toThrow('expected at least 2 columns for the statistics of a batch');
   }
   await program.evaluate({ batch, statistics: 'running' });
 });

@@ -1,9 +1,10 @@
-// Passes of language models against PyTorch's: the float64 reference to the last digits, TensorFlow.js as near as PyTorch's own float32.
+// Passes of language models against PyTorch's: the float64 reference to the last digits, the engine and TensorFlow.js as near as PyTorch's
+// own float32.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TorchTensor } from '../../bench/peers/tensor_file.ts';
 import type { Device } from '../../src/backend/device.ts';
+import { type OpenDeviceOptions, openDevice } from '../../src/backend/open.ts';
 import type { Parameters } from '../../src/backend/parameters.ts';
-import { openTfjsDevice } from '../../src/backend/tfjs/device.ts';
 import { GraphBuilder, type RecurrentCellOptions } from '../../src/graph/builder.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { elementsOf } from '../../src/graph/shape.ts';
@@ -187,11 +188,14 @@ async function deviceResults(device: Device, golden: RnnGolden, model: Model): P
   return results;
 }
 
-let device: Device;
+const backends = ['cpu', 'tfjs'] as const satisfies readonly OpenDeviceOptions['backend'][];
+const devices = new Map<string, Device>();
 beforeAll(async () => {
-  device = await openTfjsDevice({ platform: 'wasm' });
+  for (const backend of backends) devices.set(backend, await openDevice({ backend }));
 });
-afterAll(() => device.dispose());
+afterAll(() => {
+  for (const device of devices.values()) device.dispose();
+});
 
 describe.each(Object.keys(rnnPasses) as (keyof typeof rnnPasses)[])('%s', (name) => {
   const golden = readRnnGolden(name);
@@ -203,8 +207,8 @@ describe.each(Object.keys(rnnPasses) as (keyof typeof rnnPasses)[])('%s', (name)
     for (const [group, distance] of distances(golden, tensors)) expect(distance, group).toBeLessThan(1e-12);
   });
 
-  it("agrees with TensorFlow.js as far as with PyTorch's float32", async () => {
-    const { tensors } = await deviceResults(device, golden, model);
+  it.each(backends)("agrees with %s as far as with PyTorch's float32", async (backend) => {
+    const { tensors } = await deviceResults(devices.get(backend)!, golden, model);
     for (const [group, distance] of distances(golden, tensors)) {
       // Nobody's float32 is nearer than some roundings.
       expect(distance, group).toBeLessThan(Math.max(10 * golden.float32.get(group)!, 1e-6));
@@ -252,7 +256,8 @@ describe.each(Object.keys(rnnScores) as (keyof typeof rnnScores)[])('%s', (name)
     expectScore(found, 1e-12);
   });
 
-  it('is what TensorFlow.js scores, from state to state', async () => {
+  it.each(backends)('is what %s scores, from state to state', async (backend) => {
+    const device = devices.get(backend)!;
     using parameters = await onDevice(device, golden, graph);
     using program = device.compile(graph, { batchSize: columns, length: golden.settings['bptt'], parameters });
     const hidden = { from: 'left', to: 'left' };

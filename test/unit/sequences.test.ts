@@ -214,6 +214,6 @@ describe('recurrentCell', () => {
         { ...parameters, ...statistics },
         { x: [1], columns: 1 },
       );
-    expect(one).toThrow('expected at least 2 columns for batch statistics');
+    expect(one).toThrow('expected at least 2 columns for the statistics of a batch');
   });
 });

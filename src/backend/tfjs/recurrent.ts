@@ -118,5 +118,5 @@ const activations: Readonly<Record<Part['activation'], (tf: Tf, x: Tensor) => Te
 /** Batch statistics of one column say nothing. */
 function checkedColumns({ columns, running }: Surroundings, mixing: RecurrentMixing): RecurrentMixing {
   if (columns > 1 || running(mixing) !== undefined) return mixing;
-  throw new BackendError('[recurrentCell] expected at least 2 columns for batch statistics but got 1');
+  throw new BackendError('[recurrentCell] expected at least 2 columns for the statistics of a batch');
 }

@@ -223,6 +223,8 @@ describe('randomRecurrentCell', () => {
       // Five deviations of a share.
       for (const name of activations)
         expect(Math.abs(share(({ operation }) => operation === name) - 0.25)).toBeLessThan(0.035);
+      const both = share(({ operation, input }) => operation === 'tanh' && input === node);
+      expect(Math.abs(both - 0.25 / (node + 1))).toBeLessThan(0.035);
       for (let from = 0; from <= node; from++) {
         expect(Math.abs(share(({ input }) => input === from) - 1 / (node + 1))).toBeLessThan(0.04);
       }
