@@ -4,7 +4,7 @@ import { columnGroups, columnsOf } from '../../src/data/text/columns.ts';
 import { recurrentGenotypes } from '../../src/genotype/published/recurrent.ts';
 import { dropoutsOf } from '../../src/learn/language_settings.ts';
 import { recurrentSearchPresets } from '../../src/methods/darts_rnn/settings.ts';
-import { recurrentSearchStep, trainState, validationState } from '../../src/methods/darts_rnn/step.ts';
+import { recurrentSearchStep, searchDraws, trainState, validationState } from '../../src/methods/darts_rnn/step.ts';
 import { languageTrainingPresets } from '../../src/methods/train_rnn/settings.ts';
 import { buildLanguageModel, languageModelNames } from '../../src/network/language_model.ts';
 import { type LanguageWork, passes, type StepSizes } from '../support/work.ts';
@@ -39,9 +39,11 @@ async function openSearch(device: Device, { work, ...sizes }: StepOptions) {
   const options = {
     ...{ training: compile(graphs.training), likelihood: compile(graphs.likelihood), train: text, validation: text },
     groups: columnGroups(batch, batch),
-    ...{ settings, seed: 0, epoch: 0, walk: { row: 0, steps: length, length, rateFactor: 1 } },
+    ...{ settings, walk: { row: 0, steps: length, length, rateFactor: 1 } },
   };
-  return { take: (step: number) => device.execute(recurrentSearchStep({ ...options, updates: step - 1 })) };
+  const stepOf = (updates: number) =>
+    recurrentSearchStep({ ...options, updates, drawOf: searchDraws({ seed: 0, epoch: 0, updates }, 1) });
+  return { take: (step: number) => device.execute(stepOf(step - 1)) };
 }
 
 async function openTraining(device: Device, sizes: StepSizes) {

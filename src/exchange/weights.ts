@@ -63,7 +63,7 @@ export async function readWeights(path: string, options: ReadWeightsOptions = {}
   const networks = findNetworks(source.paths.filter((name) => !isOptimizer(name)));
   const { paths, notices } =
     networks.length > 0
-      ? chooseNetwork(source, bestFirst(networks, file.metadata), path, options)
+      ? chooseNetwork(source, chosenOf(networks, file.metadata, options), networks, path)
       : chooseAll(source, options);
   if (paths.size === 0) throw new FileError(`${path} holds no weights`);
   const read = source.read([...paths.values()]);
@@ -72,20 +72,30 @@ export async function readWeights(path: string, options: ReadWeightsOptions = {}
   return { ...file, tensors, notices: [...notices, ...notFinite(tensors, path)] };
 }
 
-/** A training of a language model that goes on keeps its best weights beside the last ones, and tells so. */
-function bestFirst(networks: readonly StoredNetwork[], metadata: WeightFile['metadata']): readonly StoredNetwork[] {
-  const best = networks.find(({ prefix, isLanguageModel }) => isLanguageModel && prefix === 'best.');
-  return best === undefined || metadata['best'] === undefined ? networks : [best];
+/** Under which name a language model's checkpoint has the weights of its best epoch, which its metadata tell once there was one. */
+const bestName = 'best';
+
+/** Averages of a training are meant to be used; of a language model that is trained the best epoch's, which may be averages. */
+function chosenOf(
+  networks: readonly StoredNetwork[],
+  metadata: Readonly<Record<string, string>>,
+  { averages = true }: ReadWeightsOptions,
+): StoredNetwork {
+  const best = networks.find(isBest);
+  if (best !== undefined) return averages && metadata[bestName] !== undefined ? best : networks[0];
+  return networks.find(({ isAverage }) => isAverage === averages) ?? networks[0];
 }
 
-/** Averages of a training are meant to be used. */
+function isBest({ prefix, isLanguageModel }: StoredNetwork): boolean {
+  return isLanguageModel && prefix === `${bestName}.`;
+}
+
 function chooseNetwork(
   { paths }: TensorSource,
+  chosen: StoredNetwork,
   networks: readonly StoredNetwork[],
   path: string,
-  { averages = true }: ReadWeightsOptions,
 ): Choice {
-  const chosen = networks.find(({ isAverage }) => isAverage === averages) ?? networks[0];
   const others = networks.filter((network) => network !== chosen);
   const named = paths
     .filter((name) => name.startsWith(chosen.prefix) && !isOptimizer(name))
@@ -145,10 +155,13 @@ function unwrapped<T>(entries: readonly (readonly [string, T])[]): readonly (rea
 
 function choiceNotices(chosen: StoredNetwork, others: readonly StoredNetwork[], path: string): string[] {
   if (others.length === 0) return [];
-  const describe = ({ prefix, isAverage }: StoredNetwork) =>
-    `the ${isAverage ? 'averaged' : 'plain'} weights${prefix && ` ${prefix.slice(0, -1)}`}`;
+  const describe = (network: StoredNetwork) => {
+    const { prefix, isAverage } = network;
+    if (isBest(network)) return "the best epoch's weights";
+    return `the ${isAverage ? 'averaged' : 'plain'} weights${prefix && ` ${prefix.slice(0, -1)}`}`;
+  };
   const plain = others.some(({ isAverage }) => !isAverage);
-  const hint = chosen.isAverage && plain ? ' (--no-averages takes plain ones)' : '';
+  const hint = (chosen.isAverage || isBest(chosen)) && plain ? ' (--no-averages takes plain ones)' : '';
   return [`took ${describe(chosen)} of ${path}, not ${others.map(describe).join(' or ')}${hint}`];
 }
 

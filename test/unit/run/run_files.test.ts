@@ -134,7 +134,10 @@ describe('config.json', () => {
     [{ space: { ...config.space, given: 'no' } }, /a boolean for space.given/],
     [{ space: 'darts' }, /an object for space/],
     [{ command: 'test' }, /one of search, train, select for command/],
-    [{ method: 'other' }, /expected a method among darts, fairdarts, stacnas, cdarts, sdarts, blank, darts-rnn but got 'other'/],
+    [
+      { method: 'other' },
+      /expected a method among darts, fairdarts, stacnas, cdarts, sdarts, blank, darts-rnn but got 'other'/,
+    ],
     [{ graphs: { supernet: 1 } }, /digests by name for graphs/],
   ])('refuses %j', (changes, message) => {
     expect(() => parse(changes)).toThrow(FileError);
