@@ -120,6 +120,28 @@ describe('a derived language model', () => {
     await expect(exportLanguageModel({ weights: layers, genotype, format })).rejects.toThrow('unexpected rnns.1._W0');
   });
 
+  it("of a checkpoint of ours is the best epoch's once there was one, and never averages that may not have begun", async () => {
+    const plain = await tensorsIn(weights);
+    const scaled = (factor: number) =>
+      [...plain].map(
+        ([name, { shape, data }]) => [name, { shape, data: data.map((x) => factor * x) as Float32Array }] as const,
+      );
+    const under = (prefix: string, factor: number) =>
+      scaled(factor).map(([name, tensor]) => [prefix + name, tensor] as const);
+    const sets = new Map([...under('', 1), ...under('average.', 2), ...under('best.', 4)]);
+    const file = (metadata: Readonly<Record<string, string>>) =>
+      written(encodeSafetensors(sets, metadata), 'checkpoint');
+    const best = await readWeights(file({ best: '{"epoch":3}' }));
+    expect((await tensorsIn(file({ best: '{"epoch":3}' }))).get('decoder.bias')).toEqual(scaled(4).at(-1)![1]);
+    expect(best.notices).toEqual([
+      expect.stringMatching(/^took the best epoch's weights of .* \(--no-averages takes plain ones\)$/),
+    ]);
+    const none = file({});
+    expect(await tensorsIn(none)).toEqual(plain);
+    const { tensors } = await readWeights(file({ best: '{"epoch":3}' }), { averages: false });
+    expect(tensors.get('decoder.bias')!.data).toEqual(plain.get('decoder.bias')!.data);
+  });
+
   it('refuses another genotype than its own, one for images and options of searches', async () => {
     const refused = async (options: object) =>
       await exportLanguageModel({ weights, format: 'pt', ...options }).catch((error: unknown) => error);
