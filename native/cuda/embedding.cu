@@ -93,7 +93,7 @@ __global__ void __launch_bounds__(kThreads) clear_kernel(float* values, int64_t 
   for_grid(count, [&](Index i) { values[i] = 0; });
 }
 
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 1)
     embedding_backward_kernel(Rows rows, const float* gradients, float* target) {
   Shared shared(shared_memory());
   const Parts parts(shared);

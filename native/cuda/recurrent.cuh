@@ -16,7 +16,7 @@ inline constexpr int kRowGroups = 64;    // of four columns of the batch each, t
 inline constexpr int kShortestRun = 16;  // of a product's inner dimension, between two barriers
 inline constexpr int kLongestRun = 64;
 inline constexpr int kMostItems = 4;  // of a thread in a product
-inline constexpr int kMostParts = 8;  // into which a product's inner dimension is cut
+inline constexpr int kMostCuts = 8;   // into which a product's inner dimension is cut
 inline constexpr int kEdgeParts = 8;  // into which an edge's elements are dealt
 inline constexpr int kStates = kMostRecurrentNodes + 1;
 
@@ -61,7 +61,7 @@ struct Cell {
   const float* mixing;  // [pairs, candidates]
   const float* weight;
   NormCall norm;
-  float* packed;  // the slices' matrices: see matrix()
+  float* packed;  // the slices' matrices: see Packing
 
   explicit Cell(const KernelCall& call)
       : schedule(attributes_of<RecurrentCellAttributes>(call)),
@@ -198,11 +198,11 @@ class Product {
   }
 
  private:
-  // Items [begin, begin + count) to the threads, `cuts_` of them one.
+  // Items [begin, begin + count) to the threads: each to `cuts_` of them.
   __device__ __forceinline__ void deal(int begin, int count) {
     count_ = count;
     cuts_ = 1;
-    while (cuts_ < kMostParts && 2 * cuts_ * count <= kThreads) cuts_ *= 2;
+    while (cuts_ < kMostCuts && 2 * cuts_ * count <= kThreads) cuts_ *= 2;
     slots_ = kThreads / cuts_;
     const int thread = static_cast<int>(threadIdx.x), pairs = call_.packing.columns / 2;
     cut_ = thread / slots_;

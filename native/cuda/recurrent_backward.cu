@@ -296,7 +296,7 @@ __device__ void correlate(const Cell& cell, const DenseParts& parts, int64_t fir
 }
 
 // Matrices that sum over more pairs come first; behind those of the nodes the rows of h, then those of x.
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 1)
     weight_gradient_kernel(DARTSMITH_ARGUMENT(Cell) cell, float* weight_gradient) {
   Shared shared(shared_memory());
   const DenseParts parts(shared);

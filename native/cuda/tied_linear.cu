@@ -21,7 +21,7 @@ struct Decoder {
 };
 
 // logits [count, classes] = vectors times the transposed table, plus bias.
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 1)
     decode_kernel(Decoder d, const float* vectors, int64_t count, float* logits) {
   Shared shared(shared_memory());
   const Parts parts(shared);
