@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { ArgumentError } from '../errors.ts';
-import type { Genotype } from '../genotype/genotype.ts';
+import type { Genotype, RecurrentGenotype } from '../genotype/genotype.ts';
 import { buildDerivedNetwork } from '../network/derived.ts';
 import { callingSize } from '../network/image_size.ts';
 import { buildSupernet } from '../network/supernet.ts';
@@ -10,9 +10,16 @@ import { type SkeletonName, skeletonNames, skeletonOf, skeletons, usualSkeleton 
 import { spaceOf } from '../space/space.ts';
 import { formatBytes, formatCount, formatExact, formatShare, formatTable } from './format.ts';
 import { addNetworkOptions, genotypeArgumentHelp, type NetworkFlags, networkGenotype } from './genotype_argument.ts';
-import { choiceParser, integerParser, textParser } from './options.ts';
+import {
+  type LanguageModelCost,
+  type LanguageSizes,
+  languageModelCost,
+  languageModelReport,
+  languageSizesOf,
+} from './info_text.ts';
+import { choiceParser, flagOf, integerParser, textParser } from './options.ts';
 
-interface InfoFlags extends NetworkFlags {
+interface InfoFlags extends NetworkFlags, LanguageSizes {
   readonly arch?: string;
   readonly initChannels?: number;
   readonly layers?: number;
@@ -47,6 +54,8 @@ Examples:
   dartsmith info supernet --space nasbench201
   dartsmith info '|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|nor_conv_1x1~2|'
   dartsmith info runs/mnist-20250101-120000 --json
+  dartsmith info DARTS_V2_RNN --emsize 700 --words 33278
+  dartsmith info supernet --space rnn
 
 The images and classes of a run are those that it searched on. FLOPs are counted
 as papers of FairDARTS and after it count them: multiply-accumulates of
@@ -67,10 +76,14 @@ export function addInfoCommand(program: Command): void {
   const [classes, readClasses] = integer('--classes');
   const [imageSize, readImageSize] = integer('--image-size');
   const [imageChannels, readImageChannels] = integer('--image-channels');
+  const [words, readWords] = integer('--words');
+  const [emsize, readEmsize] = integer('--emsize');
   const command = program
     .command('info')
     .summary('what a network costs: parameters, multiply-accumulates, memory')
-    .description('Counts what the derived network of a genotype, or the supernet, costs for one image.')
+    .description(
+      'Counts what the derived network of a genotype, or the supernet, costs for one image, or of a text for one word.',
+    )
     .argument('[genotype]', `${genotypeArgumentHelp}; or the word supernet`)
     .option('--arch <genotype>', 'the same as an option', textParser('--arch', 'a genotype'))
     .option(initChannels, 'channels of the first cell (default: 36, supernet and NAS-Bench-201 16)', readInitChannels)
@@ -78,6 +91,8 @@ export function addInfoCommand(program: Command): void {
     .option(classes, 'classes (default: 10)', readClasses)
     .option(imageSize, 'height and width of an image in pixels (default: 32)', readImageSize)
     .option(imageChannels, 'channels of an image (default: 3)', readImageChannels)
+    .option(words, 'of a language model: different words of its text (default: 10000)', readWords)
+    .option(emsize, 'of a language model: size of a word and of the state (default: 850, supernet 300)', readEmsize)
     .option('--space <name>', 'search space of the supernet (default: darts)', textParser('--space', 'a search space'))
     .option(
       '--skeleton <name>',
@@ -92,9 +107,39 @@ export function addInfoCommand(program: Command): void {
 
 async function info(argument: string | undefined, flags: InfoFlags): Promise<void> {
   const asked = argumentOf(argument, flags);
+  const model = await languageModel(asked, flags);
+  if (model !== undefined) {
+    process.stdout.write(`${flags.json ? JSON.stringify(model) : languageModelReport(model).join('\n')}\n`);
+    return;
+  }
+  refuse(ofTexts, flags, 'a language model: leave it out of networks for images');
   const { subject, cost } = asked === 'supernet' ? supernetCost(flags) : await derivedCost(asked, flags);
   const text = flags.json ? JSON.stringify({ ...subject, ...cost }) : costReport(subject, cost).join('\n');
   process.stdout.write(`${text}\n`);
+}
+
+const ofTexts = ['words', 'emsize'] as const;
+const ofImages = [
+  ...['initChannels', 'layers', 'classes', 'imageSize', 'imageChannels', 'skeleton', 'normalisePooling'],
+  'dropDeadNodes',
+] as readonly (keyof InfoFlags)[];
+
+function refuse(names: readonly (keyof InfoFlags)[], flags: InfoFlags, what: string): void {
+  const given = names.find((name) => flags[name] !== undefined);
+  if (given !== undefined) throw new ArgumentError(`${flagOf(given)} is of ${what}`);
+}
+
+/** What is asked about, where that is of a text. */
+async function languageModel(asked: string, flags: InfoFlags): Promise<LanguageModelCost | undefined> {
+  const given = asked === 'supernet' ? undefined : await networkGenotype(asked, flags);
+  const isText = given === undefined ? flags.space === 'rnn' : given.genotype.recurrent !== undefined;
+  if (!isText) return undefined;
+  refuse(ofImages, flags, 'networks for images: leave it out of a language model');
+  if (given === undefined) return languageModelCost(flags);
+  refuse(['space'], flags, 'the supernet: leave it out, or ask for dartsmith info supernet');
+  const { words, emsize } = given.run === undefined ? {} : await languageSizesOf(given.run);
+  const sizes = { words: flags.words ?? words, emsize: flags.emsize ?? emsize };
+  return languageModelCost(sizes, given.genotype as RecurrentGenotype);
 }
 
 /** By its place or as --arch. */

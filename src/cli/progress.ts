@@ -94,7 +94,9 @@ export function epochLine(event: EpochEvent, measures: readonly Measure[], paint
 }
 
 function measured(event: StepEvent | EpochEvent, { name }: Measure): number | undefined {
-  return event[name as keyof typeof event] as number | undefined;
+  const value = event[name as keyof typeof event] as number | null | undefined;
+  // What is too large for a number is null in a journal.
+  return value === null ? Number.POSITIVE_INFINITY : value;
 }
 
 function formatMeasure({ unit }: Measure, value = Number.NaN): string {

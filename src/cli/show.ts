@@ -78,17 +78,25 @@ function storyteller(methods: readonly Method[]): (record: JournalRecord) => str
 }
 
 function startLines(start: StartRecord, method: Method | undefined): string[] {
-  const { run, dataset, trainImages, validationImages, space, layers, seed, device, time, versions } = start;
+  const { run, dataset, space, layers, seed, device, time, versions } = start;
   const name = method === undefined ? start.method : `${start.method} (${method.title}, ${method.paper})`;
   const settings = Object.entries(start.settings).map(([setting, value]) => `${flagOf(setting).slice(2)} ${value}`);
-  const kept = validationImages === 0 ? '' : `, ${validationImages} to validate on`;
-  const used = trainImages === 0 ? 'no image used' : `${trainImages} images to learn from${kept}`;
   return [
     `${run} by ${name}, ${start.resumed ? 'gone on with' : 'begun'} ${inUtc(time)} with dartsmith ${versions.dartsmith} on ${device}`,
-    `data: ${dataset}, ${used}`,
-    `network: ${layers} cells${space === undefined ? '' : ` of space ${space}`}; seed ${seed}`,
+    `data: ${dataset}, ${usedData(start)}`,
+    `network: ${layers} ${layers === 1 ? 'cell' : 'cells'}${space === undefined ? '' : ` of space ${space}`}; seed ${seed}`,
     `settings: ${settings.join(', ')}`,
   ];
+}
+
+function usedData(start: StartRecord): string {
+  if (start.vocabulary !== undefined) {
+    const { trainWords, validationWords, vocabulary } = start;
+    return `${trainWords} words to learn from, ${validationWords} to validate on, ${vocabulary} different ones`;
+  }
+  const { trainImages, validationImages } = start;
+  if (trainImages === 0) return 'no image used';
+  return `${trainImages} images to learn from${validationImages === 0 ? '' : `, ${validationImages} to validate on`}`;
 }
 
 /** Epochs and steps count from 1 for people. */

@@ -1,4 +1,5 @@
 // The weights of a language model in a file, whatever else lies there.
+import { FileError } from '../errors.ts';
 import type { WeightTensor } from '../io/safetensors.ts';
 import { decodeLanguageMetadata, type LanguageMetadata } from './language_metadata.ts';
 import { type StoredLanguageModel, sizesOfLanguageModel } from './language_sizes.ts';
@@ -12,8 +13,12 @@ export interface LanguageWeights extends StoredLanguageModel {
   readonly notices: readonly string[];
 }
 
-/** Reads the weights of a language model: of a checkpoint those of its best epoch. Throws FileError where the file holds none. */
+/** Reads the weights of a derived language model: of a checkpoint those of its best epoch. Throws FileError where the file holds none. */
 export async function readLanguageWeights(path: string): Promise<LanguageWeights> {
   const { tensors, metadata, notices } = await readWeights(path);
-  return { ...sizesOfLanguageModel(tensors, path), tensors, known: decodeLanguageMetadata(metadata), notices };
+  const sizes = sizesOfLanguageModel(tensors, path);
+  if (sizes.supernet) {
+    throw new FileError(`${path} is of a search, whose weights are of all candidates: expected those of a training`);
+  }
+  return { ...sizes, tensors, known: decodeLanguageMetadata(metadata), notices };
 }

@@ -1,10 +1,21 @@
 // How well a language model predicts a text: passes over it in turn, the hidden state handed on.
 import type { Device, Program } from '../backend/device.ts';
-import type { TextColumns } from '../data/text/columns.ts';
-import { throwIfAborted } from '../errors.ts';
+import { columnsOf, type TextColumns } from '../data/text/columns.ts';
+import { DataError, throwIfAborted } from '../errors.ts';
 import { languageBatch } from './language_pass.ts';
 import { type TextScore, textScore } from './text_score.ts';
 import { walkScore } from './text_walk.ts';
+
+/** Columns that a validation text is scored in, as published. */
+const scoredColumns = 10;
+
+/** A validation text in those columns. Throws DataError for one that is too short. */
+export function scoredText(valid: Int32Array): TextColumns {
+  if (valid.length >= 2 * scoredColumns) return columnsOf(valid, scoredColumns);
+  throw new DataError(
+    `the validation text has ${valid.length} tokens: expected at least ${2 * scoredColumns}, two in each of the ${scoredColumns} columns that it is scored in`,
+  );
+}
 
 /** What a score is taken of. */
 export interface ScoreTextOptions {

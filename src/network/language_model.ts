@@ -1,6 +1,7 @@
 // Language models of one recurrent cell, searched or derived: embedding, dropouts that stay over time, the cell, a decoder with the
 // embedding's weights (DARTS, arXiv:1806.09055, section A.2.2; AWD-LSTM, arXiv:1708.02182).
 
+import { checkRecord } from '../checks.ts';
 import type { RecurrentGenotype } from '../genotype/genotype.ts';
 import { recurrentCandidates, usualNodes } from '../genotype/recurrent.ts';
 import { GraphBuilder, type Tensor } from '../graph/builder.ts';
@@ -71,6 +72,7 @@ const noDropouts: LanguageModelDropouts = { dropout: 0, dropoutx: 0, dropouth: 0
 
 /** Builds a language model. Throws ArgumentError for sizes and rates that make no sense. */
 export function buildLanguageModel(options: LanguageModelOptions): LanguageModel {
+  checkRecord('options', options, 'words and size');
   const { words, size, dropouts = noDropouts, states = {} } = options;
   const { words: input, embedding, decoder } = languageModelNames;
   const builder = new GraphBuilder();

@@ -21,11 +21,14 @@ export interface RunDataset extends Reading, Pick<RunOptions, 'dataDir' | 'limit
   readonly dataset: DatasetName | Dataset<ImageSet>;
 }
 
-/** The options of a run's images. Throws ArgumentError for a run that began with images of its own where none are given. */
+/** The options of a run's images. Throws ArgumentError for a run of a text, and for one that began with images of its own where none are given. */
 export function runDataset({ config, files }: RecordedRun, options: RunImages & Reading): RunDataset {
   const { dataset, dataDir, imageSize, colourProfile } = options;
-  if (dataset !== undefined) return { dataset, imageSize, colourProfile };
   const run = config.dataset;
+  if (run.words !== undefined) {
+    throw new ArgumentError(`${files.directory} is a run of a text: expected one of images`);
+  }
+  if (dataset !== undefined) return { dataset, imageSize, colourProfile };
   if (run.given) {
     throw new ArgumentError(`${files.directory} began with a dataset of its own, '${run.name}': give it as dataset`);
   }

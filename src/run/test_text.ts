@@ -1,4 +1,5 @@
 // How a trained language model predicts a test text.
+import { isDeepStrictEqual } from 'node:util';
 import { openDevice } from '../backend/open.ts';
 import { aFunction, anInteger } from '../checks.ts';
 import { columnsOf } from '../data/text/columns.ts';
@@ -8,6 +9,7 @@ import { throwIfAborted } from '../errors.ts';
 import { checkModelVocabulary } from '../exchange/language_metadata.ts';
 import { type LanguageWeights, readLanguageWeights } from '../exchange/language_weights.ts';
 import type { RecurrentGenotype } from '../genotype/genotype.ts';
+import { formatGenotype } from '../genotype/text.ts';
 import { scoreText } from '../learn/score_text.ts';
 import type { TextScore } from '../learn/text_score.ts';
 import { buildLanguageModel } from '../network/language_model.ts';
@@ -72,6 +74,7 @@ export async function testText(options: TestTextOptions): Promise<TestTextResult
   const { genotype, weights, signal, batchSize = 1, bptt = 35 } = options;
   throwIfAborted(signal);
   const file = await readLanguageWeights(weights);
+  checkCell(genotype, file.known.genotype, weights);
   const corpus = await corpusFor(options, file);
   const columns = columnsOf(corpus.test, batchSize, { name: 'batchSize (--batch-size)' });
   const { words, size, tensors, notices } = file;
@@ -97,6 +100,12 @@ export async function testText(options: TestTextOptions): Promise<TestTextResult
   } finally {
     if (options.device === undefined) device.dispose();
   }
+}
+
+/** Another cell of as many nodes has tensors of the same names and shapes. */
+function checkCell(genotype: RecurrentGenotype, known: RecurrentGenotype | undefined, weights: string): void {
+  if (known === undefined || isDeepStrictEqual(known.recurrent, genotype.recurrent)) return;
+  throw new FileError(`${weights} is of another cell than the genotype (--arch): ${formatGenotype(known, 'python')}`);
 }
 
 /** The text, whose numbers mean what they mean to the network. */

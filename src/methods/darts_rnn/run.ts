@@ -7,7 +7,7 @@ import { usualNodes } from '../../genotype/recurrent.ts';
 import { type BestText, bestOf } from '../../learn/best_text.ts';
 import { dropoutsOf, groupSize } from '../../learn/language_settings.ts';
 import { NamedMeans } from '../../learn/named_means.ts';
-import { scoreText } from '../../learn/score_text.ts';
+import { scoredText, scoreText } from '../../learn/score_text.ts';
 import { fewestWalkedRows, type WalkStep, walkEpoch } from '../../learn/text_walk.ts';
 import { buildLanguageModel, languageModelNames } from '../../network/language_model.ts';
 import { mixingWeights } from '../../network/mixing.ts';
@@ -38,8 +38,6 @@ import {
   validationState,
 } from './step.ts';
 
-/** Columns that the validation text is scored in, as published. */
-const scoredColumns = 10;
 const scoreState = 'hidden.score';
 
 /** The texts of a search, cut into columns. */
@@ -61,10 +59,10 @@ export async function describeRecurrentSearch(
   const texts: Texts = {
     train: columnsOf(dataset.train, batchSize, { least: fewestWalkedRows, name }),
     validation: columnsOf(dataset.valid, batchSize, { name }),
-    scored: columnsOf(dataset.valid, scoredColumns),
+    scored: scoredText(dataset.valid),
     groups: columnGroups(batchSize, groupSize(settings), 'smallBatchSize (--small-batch-size)'),
   };
-  const models = modelsOf(context, texts.groups);
+  const models = modelsOf(context, texts);
   const clears = texts.groups.length > 1 && !settings.addGroups;
   return {
     dataset,
@@ -77,18 +75,15 @@ export async function describeRecurrentSearch(
         ]
       : [],
     trainSamples: texts.train.rows * batchSize,
-    validationSamples: texts.scored.rows * scoredColumns,
+    validationSamples: texts.scored.rows * texts.scored.columns,
     open: (device) => openRecurrentSearch(device, context, texts, models),
   };
 }
 
-function modelsOf(
-  { settings, dataset }: MethodContext<RecurrentSearchSettings, Corpus>,
-  groups: readonly ColumnRange[],
-) {
+function modelsOf({ settings, dataset }: MethodContext<RecurrentSearchSettings, Corpus>, { groups, scored }: Texts) {
   const columns = groups[0].count;
   const names = groups.flatMap((_, group) => [trainState(group), validationState(group)]);
-  const states = { ...Object.fromEntries(names.map((name) => [name, columns])), [scoreState]: scoredColumns };
+  const states = { ...Object.fromEntries(names.map((name) => [name, columns])), [scoreState]: scored.columns };
   const { alpha, beta, emsize: size } = settings;
   const common = { words: dataset.vocabulary.words.length, size, dropouts: dropoutsOf(settings), states };
   return {
@@ -115,7 +110,7 @@ async function openRecurrentSearch(
   const programs = {
     training: resources.use(device.compile(training.graph, how)),
     likelihood: resources.use(device.compile(likelihood.graph, how)),
-    scored: resources.use(device.compile(likelihood.graph, { ...how, batchSize: scoredColumns })),
+    scored: resources.use(device.compile(likelihood.graph, { ...how, batchSize: texts.scored.columns })),
     ...(sumsApart(settings, texts.groups.length) && { summing: await apart() }),
   };
   return new RecurrentSearch(device, { settings, seed, texts, programs, parameters, best }, resources);

@@ -9,7 +9,7 @@ import type { RecurrentGenotype } from '../../genotype/genotype.ts';
 import { type BestText, bestOf } from '../../learn/best_text.ts';
 import { dropoutsOf, groupSize } from '../../learn/language_settings.ts';
 import { NamedMeans } from '../../learn/named_means.ts';
-import { scoreText } from '../../learn/score_text.ts';
+import { scoredText, scoreText } from '../../learn/score_text.ts';
 import type { TextScore } from '../../learn/text_score.ts';
 import { fewestWalkedRows, longestStep, type WalkStep, walkEpoch } from '../../learn/text_walk.ts';
 import { buildLanguageModel } from '../../network/language_model.ts';
@@ -30,8 +30,6 @@ import { type Averaging, averagingOf, freshAveraging, takesOver } from './averag
 import type { LanguageTrainingSettings } from './settings.ts';
 import { languageDraws, languageStep, languageStepOutcome, trainState } from './step.ts';
 
-/** Columns that the validation text is scored in, as published. */
-const scoredColumns = 10;
 const validationState = 'hidden.validation';
 const testState = 'hidden.test';
 
@@ -55,7 +53,7 @@ export async function describeLanguageTraining(context: Context): Promise<Method
   const name = 'batchSize (--batch-size)';
   const texts: Texts = {
     train: columnsOf(dataset.train, batchSize, { least: fewestWalkedRows, name }),
-    validation: columnsOf(dataset.valid, scoredColumns),
+    validation: scoredText(dataset.valid),
     test: columnsOf(dataset.test, testBatchSize, { name: 'testBatchSize (--test-batch-size)' }),
     groups: columnGroups(batchSize, groupSize(settings), 'smallBatchSize (--small-batch-size)'),
   };
@@ -65,17 +63,17 @@ export async function describeLanguageTraining(context: Context): Promise<Method
     graphs: { network: models.training.graph },
     layers: 1,
     trainSamples: texts.train.rows * batchSize,
-    validationSamples: texts.validation.rows * scoredColumns,
+    validationSamples: texts.validation.rows * texts.validation.columns,
     open: (device) => openTraining(device, context, genotype, texts, models),
   };
 }
 
-function modelsOf({ settings, dataset }: Context, genotype: RecurrentGenotype, { groups, test }: Texts) {
+function modelsOf({ settings, dataset }: Context, genotype: RecurrentGenotype, { groups, validation, test }: Texts) {
   const columns = groups[0].count;
   const names = groups.map((_, group) => trainState(group));
   const states = {
     ...Object.fromEntries(names.map((name) => [name, columns])),
-    ...{ [validationState]: scoredColumns, [testState]: test.columns },
+    ...{ [validationState]: validation.columns, [testState]: test.columns },
   };
   const { alpha, beta, emsize: size } = settings;
   const common = { words: dataset.vocabulary.words.length, size, genotype, dropouts: dropoutsOf(settings), states };
@@ -101,8 +99,8 @@ async function openTraining(
   const { bptt } = settings;
   const programs = {
     training: compile(training.graph, texts.groups[0].count, longestStep(settings), parameters),
-    plain: compile(plain.graph, scoredColumns, bptt, parameters),
-    averaged: compile(plain.graph, scoredColumns, bptt, averages),
+    plain: compile(plain.graph, texts.validation.columns, bptt, parameters),
+    averaged: compile(plain.graph, texts.validation.columns, bptt, averages),
     tested: compile(plain.graph, texts.test.columns, bptt, best),
   };
   const metadata = encodeLanguageMetadata({
