@@ -5,7 +5,7 @@ import { aFunction, anInteger } from '../checks.ts';
 import { columnsOf } from '../data/text/columns.ts';
 import { type Corpus, type CorpusName, corpusNames, loadCorpus } from '../data/text/corpus.ts';
 import { readVocabulary } from '../data/text/vocabulary.ts';
-import { throwIfAborted } from '../errors.ts';
+import { FileError, throwIfAborted } from '../errors.ts';
 import { checkModelVocabulary } from '../exchange/language_metadata.ts';
 import { type LanguageWeights, readLanguageWeights } from '../exchange/language_weights.ts';
 import type { RecurrentGenotype } from '../genotype/genotype.ts';
