@@ -99,6 +99,11 @@ export {
   exportFormats,
   exportNetwork,
 } from './exchange/export.ts';
+export {
+  type ExportedLanguageModel,
+  exportLanguageModel,
+  type LanguageExportOptions,
+} from './exchange/export_language_model.ts';
 export { type PublishedHistoryOptions, writePublishedHistory } from './exchange/published_history.ts';
 export { type ReadWeightsOptions, readWeights, type WeightFile } from './exchange/weights.ts';
 export { withoutDeadNodes } from './genotype/dead_nodes.ts';
@@ -118,7 +123,7 @@ export type {
 export { recurrentGenotypes } from './genotype/published/recurrent.ts';
 export { genotypes } from './genotype/published.ts';
 export { type Activation, activations, randomRecurrentCell, recurrentCandidates } from './genotype/recurrent.ts';
-export { formatGenotype, type GenotypeForm, parseGenotype } from './genotype/text.ts';
+export { formatGenotype, type GenotypeForm, type ParseOptions, parseGenotype } from './genotype/text.ts';
 export {
   type BranchBuilder,
   type Conv2dOptions,
@@ -142,6 +147,7 @@ export type {
   ParameterSpec,
   Shape,
 } from './graph/graph.ts';
+export { type LanguageModelSession, openLanguageModel, type SampleOptions } from './language_model.ts';
 export type { Score } from './learn/score.ts';
 export { cutChoices, regularLoss } from './methods/cdarts/cut_choices.ts';
 export { type CutStep, stepUncut } from './methods/cdarts/cut_step.ts';
@@ -160,6 +166,11 @@ export {
   type SearchSettings,
   settingRules,
 } from './methods/darts/settings.ts';
+export {
+  type RecurrentSearchSettings,
+  recurrentSearchPresets,
+  recurrentSearchRules,
+} from './methods/darts_rnn/settings.ts';
 export {
   type FairdartsPresetName,
   type FairdartsSettings,
@@ -181,8 +192,20 @@ export {
   trainPresets,
   trainSettingRules,
 } from './methods/train/settings.ts';
+export {
+  type LanguageTrainingSettings,
+  languageTrainingPresets,
+  languageTrainingRules,
+} from './methods/train_rnn/settings.ts';
 export { buildDerivedNetwork, type DerivedNetworkOptions } from './network/derived.ts';
 export type { DropPathUnit } from './network/genotype_operation.ts';
+export {
+  buildLanguageModel,
+  type LanguageModel,
+  type LanguageModelDropouts,
+  type LanguageModelOptions,
+  languageModelNames,
+} from './network/language_model.ts';
 export { mixingWeights } from './network/mixing.ts';
 export { type AlphaTable, buildSupernet, type Supernet, type SupernetOptions } from './network/supernet.ts';
 export { nasbench201Operations } from './operation/nasbench201.ts';
@@ -258,6 +281,7 @@ export {
 } from './run/strength.ts';
 export type { CandidateStrength, EdgeStrength, OperationStrength, StrengthSummary } from './run/strength_summary.ts';
 export { type TestOptions, type TestResult, test } from './run/test.ts';
+export { type TestTextOptions, type TestTextResult, testText } from './run/test_text.ts';
 export { type SearchOptions, type SearchRun, search } from './search.ts';
 export { type AbsenceScore, type Criterion, criteria } from './select/absence.ts';
 export type { RowsByTable } from './select/alpha.ts';
@@ -276,7 +300,18 @@ export { type OperationCounts, operationCounts } from './select/statistics.ts';
 export { genotypeOf } from './select/strongest_edges.ts';
 export { type SelectByOptions, type SelectionRun, selectBy } from './selection.ts';
 export type { SettingRule } from './setting_rules.ts';
-export type { CellBuilder, CellPlace, Network, Skeleton, StackOptions, StemForm } from './skeleton/skeleton.ts';
+export type {
+  CellBuilder,
+  CellPlace,
+  Network,
+  PairedStack,
+  Skeleton,
+  Stack,
+  StackEnds,
+  StackExtras,
+  StackOptions,
+  StemForm,
+} from './skeleton/skeleton.ts';
 export { type SkeletonName, skeletons } from './skeleton/skeletons.ts';
 export {
   type Candidate,

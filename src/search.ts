@@ -1,9 +1,11 @@
 import type { BlankPresetName, BlankSettings } from './methods/blank/settings.ts';
 import type { PresetName, SearchSettings } from './methods/darts/settings.ts';
+import type { RecurrentSearchSettings, recurrentSearchPresets } from './methods/darts_rnn/settings.ts';
 import type { FairdartsPresetName, FairdartsSettings } from './methods/fairdarts/settings.ts';
 import type { SdartsPresetName, SdartsSettings } from './methods/sdarts/settings.ts';
 import type { StacnasPresetName, StacnasSettings } from './methods/stacnas/settings.ts';
 import type { TrainPresetName, TrainSettings } from './methods/train/settings.ts';
+import type { LanguageTrainingSettings, languageTrainingPresets } from './methods/train_rnn/settings.ts';
 import type { SearchEvent, SearchResult } from './run/events.ts';
 import type { RunOptions, TrainingOptions } from './run/options.ts';
 import type { Run } from './run/run.ts';
@@ -15,14 +17,21 @@ export interface SearchOptions extends RunOptions {
   /** How to search: the name of a method, as `dartsmith methods` lists them; `darts` when absent. */
   readonly method?: string;
   /** Ready-made settings; the method's first, `quick`, when absent. */
-  readonly preset?: PresetName | FairdartsPresetName | StacnasPresetName | SdartsPresetName | BlankPresetName;
+  readonly preset?:
+    | PresetName
+    | FairdartsPresetName
+    | StacnasPresetName
+    | SdartsPresetName
+    | BlankPresetName
+    | keyof typeof recurrentSearchPresets;
   /** Settings of the method that replace the preset's. */
   readonly settings?:
     | Partial<SearchSettings>
     | Partial<FairdartsSettings>
     | Partial<StacnasSettings>
     | Partial<SdartsSettings>
-    | Partial<BlankSettings>;
+    | Partial<BlankSettings>
+    | Partial<RecurrentSearchSettings>;
   /** A known space's name or one of your own; the preset's or the method's first when absent. */
   readonly space?: string | SearchSpace;
   /** Directory of a run whose stages have found something, where the method's runs may begin with that (StacNAS). */
@@ -33,8 +42,8 @@ export interface SearchOptions extends RunOptions {
 
 /** The training that follows a search; its defaults follow from the search's preset and settings. */
 export interface SearchTrainingOptions extends TrainingOptions {
-  readonly preset?: TrainPresetName;
-  readonly settings?: Partial<TrainSettings>;
+  readonly preset?: TrainPresetName | keyof typeof languageTrainingPresets;
+  readonly settings?: Partial<TrainSettings> | Partial<LanguageTrainingSettings>;
 }
 
 /** A search that goes on. */

@@ -1,5 +1,6 @@
 import type { Genotype } from './genotype/genotype.ts';
 import type { TrainPresetName, TrainSettings } from './methods/train/settings.ts';
+import type { LanguageTrainingSettings, languageTrainingPresets } from './methods/train_rnn/settings.ts';
 import type { TrainEvent, TrainResult } from './run/events.ts';
 import type { RunOptions } from './run/options.ts';
 import type { Run } from './run/run.ts';
@@ -9,15 +10,17 @@ import { startMethod } from './run/start.ts';
 export interface TrainOptions extends RunOptions {
   /** Whose network is trained; required unless `resume` is given. */
   readonly genotype?: Genotype;
-  /** Ready-made settings; `quick` when absent. */
-  readonly preset?: TrainPresetName;
+  /** Directory of the run that has found it: what its search space tells of the network holds where settings leave it open. */
+  readonly foundIn?: string;
+  /** Ready-made settings; `quick` when absent, or what is for networks such as the genotype was found in. */
+  readonly preset?: TrainPresetName | keyof typeof languageTrainingPresets;
   /**
    * Score the network on this share of the training images, drawn from each class by the seed and not learned from, instead of on
    * test images; needed where there are none.
    */
   readonly validationPortion?: number;
   /** Settings that replace the preset's. */
-  readonly settings?: Partial<TrainSettings>;
+  readonly settings?: Partial<TrainSettings> | Partial<LanguageTrainingSettings>;
 }
 
 /** A training that goes on. */

@@ -154,20 +154,22 @@ class Head(nn.Module):
 
 class Network(nn.Module):
     """Images to the logits of all heads and, last, of the classifier. `node` makes a cell's nodes, `heads` the heads by their cell's place
-    among the two reductions; both networks of a search give what `forward` is given to their nodes."""
+    among the two reductions; `stem` is its channels divided by those of the first cell. Both networks of a search give what `forward` is given
+    to their nodes."""
 
     # Within which the outputs are computed.
     autocast = staticmethod(contextlib.nullcontext)
 
-    def __init__(self, node, heads, channels, layers, classes):
+    def __init__(self, node, heads, channels, layers, classes, stem=1):
         super().__init__()
         reductions = (layers // 3, 2 * layers // 3)
         self.aux_head = nn.ModuleDict(
             (str(reductions[place]), head(NODES * channels * 2 ** (place + 1))) for place, head in heads.items()
         )
-        self.stem = nn.Sequential(nn.Conv2d(3, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels))
+        wide = channels * stem
+        self.stem = nn.Sequential(nn.Conv2d(3, wide, 3, padding=1, bias=False), nn.BatchNorm2d(wide))
         self.cells = nn.ModuleList()
-        before, previous, reduction_before = channels, channels, False
+        before, previous, reduction_before = wide, wide, False
         for layer in range(layers):
             reduction = layer in reductions
             channels *= 2 if reduction else 1
@@ -189,11 +191,11 @@ class Network(nn.Module):
 class SearchNetwork(Network):
     """S or E; its heads average over `pools` x `pools` pixels."""
 
-    def __init__(self, channels=16, layers=8, classes=10, pools=(6, 6)):
+    def __init__(self, channels=16, layers=8, classes=10, pools=(6, 6), stem=1):
         heads = {
             place: lambda inputs, pool=pool: Head(inputs, classes, pool, 2, affine=False) for place, pool in enumerate(pools)
         }
-        super().__init__(SearchNode, heads, channels, layers, classes)
+        super().__init__(SearchNode, heads, channels, layers, classes, stem)
         self.ensemble_param = nn.Parameter(torch.rand(3) / 3)
 
     def ensemble(self, outputs):

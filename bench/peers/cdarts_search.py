@@ -108,6 +108,8 @@ def penalty_factor(settings, epoch):
 class Cycle:
     """S, E, alpha and their optimisers, which live through the whole search. Steps return what they computed, as tensors."""
 
+    distance = staticmethod(distillation)
+
     def __init__(self, search, evaluation, alphas, settings, **adam):
         self.search, self.evaluation, self.alphas, self.settings = search, evaluation, alphas, settings
         for network in (search, evaluation):
@@ -149,7 +151,7 @@ class Cycle:
         student, teacher = self.search(images, self.mixing()), self.evaluation(images, chosen(decision))
         searched, evaluated = (functional.cross_entropy(outputs[-1], labels) for outputs in (student, teacher))
         ensembles = self.search.ensemble(student), self.evaluation.ensemble(teacher)
-        distance = distillation(*ensembles, settings.interactive_type, settings.loss_T)
+        distance = self.distance(*ensembles, settings.interactive_type, settings.loss_T)
         regulariser = penalty_factor(settings, epoch) * self.penalty()
         loss = (searched + evaluated) / settings.loss_alpha + settings.loss_alpha * settings.loss_T**2 * distance + regulariser
         return {

@@ -21,7 +21,7 @@ const { values } = parseArgs({
 });
 const rounds = count('rounds', values.rounds, 3);
 const base: StepSizes = { batch: 16, channels: 16, layers: 8, threads: allowedProcessors() };
-const sweeps: Readonly<Record<keyof StepSizes, readonly number[]>> = {
+const sweeps: Readonly<Record<Exclude<keyof StepSizes, 'size'>, readonly number[]>> = {
   batch: [1, 2, 4, 8, 16, 32, 64, 128],
   channels: [4, 8, 16, 32, 64],
   layers: [2, 4, 8, 12, 16, 20],

@@ -18,8 +18,9 @@ import type { Network } from '../../src/skeleton/skeleton.ts';
 import { resolveSpace, type SearchSpace } from '../../src/space/space.ts';
 import { timed } from '../support/measure.ts';
 import { peakMemory, resetPeakMemory } from '../support/memory.ts';
-import { passes, type StepSizes, type Work } from '../support/work.ts';
+import { isLanguageWork, type LanguageWork, passes, type StepSizes, type Work } from '../support/work.ts';
 import { jointArithmetic, openJointStep } from './joint.ts';
+import { languageArithmetic, openLanguageStep } from './language.ts';
 
 /** A step of ours; `precision` is `fp32` when absent. */
 export interface StepOptions extends StepSizes {
@@ -75,6 +76,10 @@ interface Taker {
 async function openTaker(device: Device, options: StepOptions): Promise<Taker> {
   const { work, batch, precision } = options;
   if (work === 'cdarts') return openJointStep(device, options);
+  if (isLanguageWork(work)) {
+    const { take } = await openLanguageStep(device, { ...options, work });
+    return { take: (_, step) => take(step) };
+  }
   const graph = networkOf(work, options);
   const parameters = await device.createParameters(graph, { seed });
   const program = device.compile(graph, { batchSize: batch, parameters, precision });
@@ -82,7 +87,7 @@ async function openTaker(device: Device, options: StepOptions): Promise<Taker> {
 }
 
 /** The network that a step trains. */
-export function networkOf(work: Exclude<Work, 'cdarts'>, sizes: StepSizes): Graph {
+export function networkOf(work: Exclude<Work, 'cdarts' | LanguageWork>, sizes: StepSizes): Graph {
   if (work === 'chain') return chain(sizes);
   if (work === 'evaluation') return evaluationNetwork(sizes, 0.4).graph;
   return supernet(spaceOf(work), sizes);
@@ -91,6 +96,7 @@ export function networkOf(work: Exclude<Work, 'cdarts'>, sizes: StepSizes): Grap
 /** Multiply-accumulates of a step for each of its images. */
 export function arithmeticOf(work: Work, sizes: StepSizes): number {
   if (work === 'cdarts') return jointArithmetic(sizes);
+  if (isLanguageWork(work)) return languageArithmetic(work, sizes);
   return passes[work] * costOf(networkOf(work, sizes)).multiplyAccumulates;
 }
 

@@ -1,7 +1,8 @@
 // One step on the CPU, ours and PyTorch's in turn in one run: first- and second-order search steps and a chain of separable
 // convolutions at batch 16 and 64, NAS-Bench-201's step at 64, FairDARTS' at 128, those of StacNAS' stages, CDARTS' joint step and a
-// score of DARTS-PT at 64, the evaluation network at 32. Options: --batch 16,64 --channels --layers
-// --work first-order,second-order,nasbench201,fairdarts,search1,search2,cdarts,score,chain,evaluation
+// score of DARTS-PT at 64, the evaluation network at 32; steps of a language model at 64. Options: --batch 16,64 --channels --layers
+// --work first-order,second-order,nasbench201,fairdarts,search1,search2,cdarts,score,chain,evaluation,
+// language-first-order,language-second-order,language-evaluation
 // --threads --rounds, --profile (our search step by kernel, nothing else), --precision (of --profile), --json FILE, --against FOLDER
 // (another checkout of ours, built, in the same turns).
 import { join, resolve } from 'node:path';
@@ -17,7 +18,7 @@ import { count } from '../support/arguments.ts';
 import { machine } from '../support/machine.ts';
 import { alternate, type Contestant, type Measurement } from '../support/measure.ts';
 import { figure, printTable, writeJson } from '../support/report.ts';
-import { type StepSizes, type Work, works } from '../support/work.ts';
+import { isLanguageWork, type StepSizes, type Work, works } from '../support/work.ts';
 import { arithmeticOf, openOurStep, type StepOptions } from './ours.ts';
 import { profilePasses } from './profile.ts';
 
@@ -44,8 +45,10 @@ interface StepResult extends Measurement {
 /** The published sizes of search and evaluation, and a chain as wide and deep as the latter. */
 const search = { channels: 16, layers: 8, batches: '16,64' };
 const wide = { channels: 36, layers: 20 };
+/** Those of PTB. */
+const language = { layers: 35, batches: '64', size: 10_000 };
 const defaults: Readonly<
-  Record<Work, { readonly channels: number; readonly layers: number; readonly batches: string }>
+  Record<Work, { readonly channels: number; readonly layers: number; readonly batches: string; readonly size?: number }>
 > = {
   'first order': search,
   'second order': search,
@@ -57,6 +60,9 @@ const defaults: Readonly<
   score: { ...search, batches: '64' },
   chain: { ...wide, batches: '16,64' },
   evaluation: { ...wide, batches: '32' },
+  'language first order': { ...language, channels: 300 },
+  'language second order': { ...language, channels: 300 },
+  'language evaluation': { ...language, channels: 850 },
 };
 
 /** Measures steps and prints them as a table. Throws ArgumentError for a bad option. */
@@ -78,11 +84,12 @@ export async function benchStep(args: readonly string[]): Promise<void> {
   });
   const threads = count('threads', values.threads, allowedProcessors());
   const sizesOf = (work: Work, batch: number): StepSizes => {
-    const { channels, layers } = defaults[work];
+    const { channels, layers, size } = defaults[work];
     return {
       batch,
       channels: count('channels', values.channels, channels),
       layers: count('layers', values.layers, layers),
+      ...(size !== undefined && { size }),
       threads,
     };
   };
@@ -120,9 +127,9 @@ export async function benchStep(args: readonly string[]): Promise<void> {
 function chosenWorks(text: string | undefined): readonly Work[] {
   if (text === undefined) return works;
   return text.split(',').map((name) => {
-    const work = works.find((candidate) => candidate.replace(' ', '-') === name);
+    const work = works.find((candidate) => candidate.replaceAll(' ', '-') === name);
     if (work === undefined)
-      throw invalid('--work', `names among ${works.map((work) => work.replace(' ', '-')).join(', ')}`, name);
+      throw invalid('--work', `names among ${works.map((work) => work.replaceAll(' ', '-')).join(', ')}`, name);
     return work;
   });
 }
@@ -170,7 +177,9 @@ function torchSides(torch: TorchPeer): Side[] {
 
 async function measure(sides: readonly Side[], work: Work, sizes: StepSizes, rounds: number): Promise<StepResult[]> {
   const peaks = new Map<string, number>();
-  const contestants = sides.map(({ name, time }): Contestant => {
+  // A language model has one precision.
+  const able = isLanguageWork(work) ? sides.filter(({ name }) => !name.includes('bf16')) : sides;
+  const contestants = able.map(({ name, time }): Contestant => {
     const run = async () => {
       process.stderr.write(`${work}, batch ${sizes.batch}: ${name}\n`);
       const { seconds, peakBytes } = await time(work, sizes);

@@ -13,12 +13,25 @@ export type Work =
   | 'cdarts'
   | 'score'
   | 'chain'
-  | 'evaluation';
+  | 'evaluation'
+  | LanguageWork;
+
+/** Of a language model: search steps, and a training step of DARTS_V2's cell. */
+export type LanguageWork = (typeof languageWorks)[number];
+
+/** Every kind of them. */
+export const languageWorks = ['language first order', 'language second order', 'language evaluation'] as const;
+
+/** Whether a step is one of a language model. */
+export function isLanguageWork(work: Work): work is LanguageWork {
+  return languageWorks.some((one) => one === work);
+}
 
 /** Every kind of work, in the order of the tables. */
 export const works: readonly Work[] = [
   ...(['first order', 'second order', 'nasbench201', 'fairdarts', 'search1', 'search2'] as const),
   ...(['cdarts', 'score', 'chain', 'evaluation'] as const),
+  ...languageWorks,
 ];
 
 /**
@@ -37,14 +50,19 @@ export const passes: Readonly<Record<Exclude<Work, 'cdarts'>, number>> = {
   score: 1,
   chain: 3,
   evaluation: 3,
+  'language first order': 5,
+  'language second order': 13,
+  'language evaluation': 3,
 };
 
-/** Sizes of a step; images are 32x32x3 of 10 classes. */
+/** Sizes of a step; images are 32x32x3 of 10 classes. Of a language model the batch is its columns. */
 export interface StepSizes {
   readonly batch: number;
-  /** Of the first cell, or of every layer of the chain. */
+  /** Of the first cell, or of every layer of the chain, or of an embedded word. */
   readonly channels: number;
-  /** Cells of the network, of CDARTS those of the search network, or separable convolutions of the chain. */
+  /** Cells of the network, of CDARTS those of the search network, or separable convolutions of the chain; of a language model times. */
   readonly layers: number;
+  /** Of a language model: words of the vocabulary. */
+  readonly size?: number;
   readonly threads: number;
 }

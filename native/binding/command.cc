@@ -84,7 +84,7 @@ HypergradientCommand read_hypergradient(const Device& device, const Napi::Object
   command.settings.radius = single(value, "radius");
   command.settings.max_norm = single(value, "maxNorm");
   command.settings.unclamped = boolean(value, "unclamped");
-  command.still = read_ranges(value.Get("still"));
+  command.held = read_ranges(value.Get("held"));
   const Napi::Array perturbed = array(value.Get("perturbed"), "perturbed");
   for (uint32_t i = 0; i < perturbed.Length(); ++i) {
     command.perturbed.push_back(read_batch(device, object(perturbed.Get(i), "perturbed")));

@@ -59,43 +59,11 @@ void backward(Stream&, const KernelCall& call) {
   }
 }
 
-// Mean of squares: Term(call) gives d of a sample's channel, and how many samples of the batch have one.
-struct Values {
-  const float* x;
-  int64_t channels, samples;
-
-  explicit Values(const KernelCall& call)
-      : x(call.inputs[0].data), channels(call.inputs[0].channels), samples(call.inputs[0].batch) {}
-  double at(int64_t n, int64_t c) const { return x[n * channels + c]; }
-  double slope(int64_t n, int64_t c) const { return at(n, c); }
-};
-
-// What changes from one time to the next.
-struct Changes {
-  const float* x;
-  int64_t channels, columns, samples;  // of all times but the last
-
-  explicit Changes(const KernelCall& call)
-      : x(call.inputs[0].data),
-        channels(call.inputs[0].channels),
-        columns(call.sequence->columns),
-        samples(call.inputs[0].batch - columns) {}
-  double at(int64_t n, int64_t c) const {
-    return static_cast<double>(x[(n + columns) * channels + c]) - x[n * channels + c];
-  }
-  // Of the sum of at²/2: by what is before it, and by what follows.
-  double slope(int64_t n, int64_t c) const {
-    return (n >= columns ? at(n - columns, c) : 0) - (n < samples ? at(n, c) : 0);
-  }
-};
-
 template <typename Term>
 void square_forward(Stream& stream, const KernelCall& call) {
   const Term term(call);
   const int64_t batch = call.inputs[0].batch;
-  // A sample's share of the mean over all of the batch.
-  const double share =
-      term.samples == 0 ? 0 : static_cast<double>(batch) / static_cast<double>(term.samples * term.channels);
+  const double share = term.share() * static_cast<double>(batch);
   parallel_ranges(stream, batch, max(1, kElementGrain / term.channels), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
       double sum = 0;
@@ -113,8 +81,7 @@ void square_backward(Stream& stream, const KernelCall& call) {
   const Term term(call);
   const auto [target, mode, precision] = call.input_gradients[0];
   if (mode == GradientMode::kIgnore) return;
-  const double share =
-      term.samples == 0 ? 0 : 2 * call.loss->weight / static_cast<double>(term.samples * term.channels);
+  const double share = 2 * call.loss->weight * term.share();
   parallel_ranges(stream, call.inputs[0].batch, max(1, kElementGrain / term.channels), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
       float* gradients = target + n * term.channels;
@@ -157,8 +124,9 @@ constinit const OpKernels mean_squared_error_kernels = {forward<PairSample<MeanS
                                                         backward<PairSample<MeanSquaredError>>, nullptr};
 constinit const OpKernels cosine_distance_kernels = {forward<PairSample<CosineDistance>>,
                                                      backward<PairSample<CosineDistance>>, nullptr};
-constinit const OpKernels mean_square_kernels = {square_forward<Values>, square_backward<Values>, nullptr};
-constinit const OpKernels slowness_kernels = {square_forward<Changes>, square_backward<Changes>, nullptr};
+constinit const OpKernels mean_square_kernels = {square_forward<SquaredValues>, square_backward<SquaredValues>,
+                                                 nullptr};
+constinit const OpKernels slowness_kernels = {square_forward<SquaredChanges>, square_backward<SquaredChanges>, nullptr};
 constinit const OpKernels loss_sum_kernels = {sum_forward, sum_backward, nullptr};
 constinit const OpKernels detach_kernels = {detach_forward, detach_backward, nullptr};
 

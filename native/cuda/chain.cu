@@ -68,6 +68,7 @@ CudaStream::CudaStream(int device) : device_(device) {
   cudaDeviceProp properties;
   check(cudaGetDeviceProperties(&properties, device), "reading the device's properties");
   multiprocessors_ = properties.multiProcessorCount;
+  cooperative_ = properties.cooperativeLaunch != 0;
   most_shared_bytes_ = static_cast<int>(properties.sharedMemPerBlockOptin);
   check(cudaStreamCreateWithFlags(&handle_, cudaStreamNonBlocking), "making a stream");
 }

@@ -2,15 +2,21 @@
 // (implicit GEMM): output pixels x (taps, inputs) forward, input pixels x (taps, outputs) for the data gradient, (taps,
 // inputs) x pixels for the weight gradient, whose pieces are joined in fixed order. Groups of few channels (depthwise
 // ones that no separable takes) go element by element.
+#include "cuda/dense.cuh"
 #include "cuda/kernels.h"
-#include "cuda/product.cuh"
 
 namespace dartsmith::cuda {
 namespace {
 
-inline constexpr int kRows = 64;  // of a task's product
-inline constexpr int kColumns = 64;
-inline constexpr int kInner = 32;
+using dense::for_results;
+using dense::kColumns;
+using dense::kInner;
+using dense::kRows;
+using dense::multiply;
+using dense::Parts;
+using dense::Source;
+using dense::weights_view;
+
 inline constexpr int64_t kMostPieces = 256;   // of a weight gradient
 inline constexpr int64_t kPiecePixels = 256;  // at least, of a piece
 inline constexpr int kSmallGroup = 8;         // channels a group below which a product would be mostly padding
@@ -89,111 +95,6 @@ Convolution convolution_of(const KernelCall& call) {
 
 bool by_elements(const Convolution& c) {
   return c.groups > 1 && (c.group_inputs() < kSmallGroup || c.group_outputs() < kSmallGroup);
-}
-
-template <Precision precision>
-struct Parts {
-  using Type = typename Factor<precision>::Type;
-  static constexpr int kLeftPitch = pitch_of<precision>(kInner);
-  static constexpr int kRightPitch = pitch_of<precision>(kColumns);
-  Type* left;     // [kRows, kInner]
-  Type* right;    // [kInner, kColumns]
-  float* result;  // [kRows, kColumns], in the place of both
-
-  __host__ __device__ explicit Parts(Shared& shared) {
-    const int64_t first = round_up(int64_t{kRows} * kLeftPitch * sizeof(Type), 32);
-    const int64_t both = first + int64_t{kInner} * kRightPitch * static_cast<int64_t>(sizeof(Type));
-    const int64_t product = int64_t{kRows} * (kColumns + kResultPad) * static_cast<int64_t>(sizeof(float));
-    unsigned char* memory = shared.take<unsigned char>(larger(both, product) + 32);
-    memory += (32 - reinterpret_cast<uintptr_t>(memory) % 32) % 32;
-    left = reinterpret_cast<Type*>(memory);
-    right = reinterpret_cast<Type*>(memory + first);
-    result = reinterpret_cast<float*>(memory);
-  }
-};
-
-// Elements of a tensor, 0 for those below 0: all are asked for before any is there.
-template <int count>
-__device__ __forceinline__ void gather(const View& x, const int64_t (&at)[count], float (&values)[count]) {
-  if (x.half) {
-#pragma unroll
-    for (int i = 0; i < count; ++i) {
-      values[i] = at[i] >= 0 ? from_bfloat16(static_cast<const uint16_t*>(x.data)[at[i]]) : 0.0f;
-    }
-  } else {
-#pragma unroll
-    for (int i = 0; i < count; ++i) values[i] = at[i] >= 0 ? static_cast<const float*>(x.data)[at[i]] : 0.0f;
-  }
-}
-
-__device__ __forceinline__ View weights_view(const float* weights) {
-  return {const_cast<float*>(weights), 1, false};
-}
-
-// What a factor is read from: at(row or column, inner) gives the element, below 0 for none.
-template <typename At>
-struct Source {
-  View x;
-  At at;
-};
-template <typename At>
-Source(View, At) -> Source<At>;
-
-// One task's product, inner dimension [begin, end), into parts.result. Neighbouring threads load what lies side by
-// side: left factors by `inner`, or by row, right ones by column. While a step is multiplied, the next one is on its
-// way.
-template <Precision precision, bool by_row = false, typename Left, typename Right>
-__device__ void multiply(Index begin, Index end, const Parts<precision>& parts, const Source<Left>& left,
-                         const Source<Right>& right) {
-  using P = Parts<precision>;
-  constexpr int kLefts = kRows * kInner / kThreads, kRights = kInner * kColumns / kThreads;
-  float lefts[kLefts], rights[kRights];
-  const auto row_of = [](int item) { return by_row ? item % kRows : item / kInner; };
-  const auto left_inner_of = [](int item) { return by_row ? item / kRows : item % kInner; };
-  const auto item_of = [](int i) { return static_cast<int>(threadIdx.x) + i * kThreads; };
-  const auto fetch = [&](Index inner) {
-    int64_t from[kLefts], from_right[kRights];
-#pragma unroll
-    for (int i = 0; i < kLefts; ++i) {
-      const Index k = inner + left_inner_of(item_of(i));
-      from[i] = k < end ? left.at(row_of(item_of(i)), k) : -1;
-    }
-    gather(left.x, from, lefts);
-#pragma unroll
-    for (int i = 0; i < kRights; ++i) {
-      const Index k = inner + item_of(i) / kColumns;
-      from_right[i] = k < end ? right.at(item_of(i) % kColumns, k) : -1;
-    }
-    gather(right.x, from_right, rights);
-  };
-  Product<precision> product(kRows, kColumns);
-  fetch(begin);
-  for (Index inner = begin; inner < end; inner += kInner) {
-    __syncthreads();
-#pragma unroll
-    for (int i = 0; i < kLefts; ++i) {
-      parts.left[row_of(item_of(i)) * P::kLeftPitch + left_inner_of(item_of(i))] = Factor<precision>::of(lefts[i]);
-    }
-#pragma unroll
-    for (int i = 0; i < kRights; ++i) {
-      parts.right[item_of(i) / kColumns * P::kRightPitch + item_of(i) % kColumns] = Factor<precision>::of(rights[i]);
-    }
-    __syncthreads();
-    if (inner + kInner < end) fetch(inner + kInner);
-    product.add(parts.left, P::kLeftPitch, parts.right, P::kRightPitch, kInner);
-  }
-  __syncthreads();
-  product.store(parts.result, kColumns + kResultPad);
-  __syncthreads();
-}
-
-// Calls body(row, column, value) for a task's results that lie within rows x columns.
-template <typename Body>
-__device__ void for_results(const float* result, int64_t rows, int64_t columns, const Body& body) {
-  for_block(kRows * kColumns, [&](int item) {
-    const int row = item / kColumns, column = item % kColumns;
-    if (row < rows && column < columns) body(row, column, result[row * (kColumns + kResultPad) + column]);
-  });
 }
 
 // Where a task lies: rows and columns of a group's result.
@@ -365,9 +266,9 @@ __device__ void weight_tile(const Backward& b, Index item, const Parts<precision
                            if (column0 + column >= outputs) return -1;
                            return int64_t{pixel} * c.outputs + group * outputs + column0 + column;
                          }};
-  multiply<precision, true>(static_cast<Index>(piece * b.pieces.pixels),
-                            static_cast<Index>(smaller(c.out_pixels(), (int64_t{piece} + 1) * b.pieces.pixels)), parts,
-                            pixels, gradients);
+  multiply<precision, dense::Along::kPlace>(
+      static_cast<Index>(piece * b.pieces.pixels),
+      static_cast<Index>(smaller(c.out_pixels(), (int64_t{piece} + 1) * b.pieces.pixels)), parts, pixels, gradients);
   float* partial = b.partials + piece * c.weights();
   for_results(parts.result, rows - first, outputs - column0, [&](int row, int column, float value) {
     partial[int64_t{first + row} * c.outputs + group * outputs + column0 + column] = value;

@@ -1,5 +1,5 @@
-// distillation, smoothL1, meanSquaredError, cosineDistance, lossSum; and detach, which stands before them. One block: a
-// batch of outputs is small.
+// distillation, smoothL1, meanSquaredError, cosineDistance, meanSquare, slowness, lossSum; and detach, which stands
+// before them. One block for pairs of vectors: a batch of outputs is small.
 #include "cuda/elementwise.cuh"
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
@@ -104,6 +104,65 @@ DistilledSample::Own temperature_of(const KernelCall& call) {
   return {attributes_of<DistillationAttributes>(call).temperature};
 }
 
+// Mean squares, a warp a sample: batches of sequences are long. See SquaredValues.
+template <typename Term>
+__global__ void __launch_bounds__(kThreads)
+    square_forward_kernel(Term term, int64_t batch, double share, float* losses) {
+  for_warps(batch, [&](Index n) {
+    double sum = 0;
+    for (int64_t c = threadIdx.x % kLanes; n < term.samples && c < term.channels; c += kLanes) {
+      sum += term.at(n, c) * term.at(n, c);
+    }
+    sum = warp_sum(sum);
+    if (threadIdx.x % kLanes == 0) losses[n] = static_cast<float>(share * sum);
+  });
+}
+
+struct MeanParts {
+  double* sums;  // [kWarps]
+  __host__ __device__ explicit MeanParts(Shared& shared) : sums(shared.take<double>(kWarps)) {}
+};
+
+__global__ void __launch_bounds__(kThreads) mean_kernel(const float* losses, int64_t batch, LossResult* result) {
+  Shared shared(shared_memory());
+  const MeanParts parts(shared);
+  double sum = 0;
+  for (int64_t n = threadIdx.x; n < batch; n += kThreads) sum += losses[n];
+  sum = block_sum(sum, parts.sums);
+  if (threadIdx.x == 0) *result = {sum / static_cast<double>(batch), 0};
+}
+
+template <typename Term>
+__global__ void __launch_bounds__(kThreads)
+    square_backward_kernel(Term term, int64_t batch, double share, float* gradients, bool accumulate) {
+  for_grid(batch * term.channels, [&](Index item) {
+    const Index channels = static_cast<Index>(term.channels);
+    const float slope = static_cast<float>(share * term.slope(item / channels, item % channels));
+    gradients[item] = (accumulate ? gradients[item] : 0) + slope;
+  });
+}
+
+template <typename Term>
+void square_forward(Stream& stream, const KernelCall& call) {
+  const Term term(call);
+  const int64_t batch = call.inputs[0].batch;
+  launch(CudaStream::of(stream), square_forward_kernel<Term>, {divide_up(batch, kWarps)}, term, batch,
+         term.share() * static_cast<double>(batch), call.output.data);
+  launch(CudaStream::of(stream), mean_kernel, {1, shared_bytes<MeanParts>()}, call.output.data, batch,
+         call.loss->result);
+}
+
+template <typename Term>
+void square_backward(Stream& stream, const KernelCall& call) {
+  const auto [target, mode, precision] = call.input_gradients[0];
+  if (mode == GradientMode::kIgnore) return;
+  const Term term(call);
+  const int64_t batch = call.inputs[0].batch;
+  view_of(call.inputs[0]);  // refuses what 32 bits do not count
+  launch(CudaStream::of(stream), square_backward_kernel<Term>, a_thread_each(batch * term.channels), term, batch,
+         2 * call.loss->weight * term.share(), target, mode == GradientMode::kAccumulate);
+}
+
 struct Terms {
   const float* losses[kMostLosses];  // [batch] each
   LossSumAttributes sum;
@@ -162,6 +221,9 @@ constexpr OpKernels pair_kernels = {
 const OpKernels smooth_l1_kernels = pair_kernels<SmoothL1>;
 const OpKernels mean_squared_error_kernels = pair_kernels<MeanSquaredError>;
 const OpKernels cosine_distance_kernels = pair_kernels<CosineDistance>;
+
+const OpKernels mean_square_kernels = {square_forward<SquaredValues>, square_backward<SquaredValues>, nullptr};
+const OpKernels slowness_kernels = {square_forward<SquaredChanges>, square_backward<SquaredChanges>, nullptr};
 
 const OpKernels loss_sum_kernels = {sum_forward, nothing, nullptr};
 const OpKernels detach_kernels = {detach_forward, nothing, nullptr};

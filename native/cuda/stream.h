@@ -35,6 +35,8 @@ class CudaStream final : public Stream {
   // Drops what waits to be started and waits for the rest, whatever became of it.
   void abandon() noexcept;
   int multiprocessors() const { return multiprocessors_; }
+  // Whether the blocks of a launch can wait for one another.
+  bool cooperative() const { return cooperative_; }
   // Of a block.
   int most_shared_bytes() const { return most_shared_bytes_; }
   void wait() { check(cudaStreamSynchronize(handle()), "running a kernel"); }
@@ -54,6 +56,7 @@ class CudaStream final : public Stream {
   int device_;
   int multiprocessors_ = 0;
   int most_shared_bytes_ = 0;
+  bool cooperative_ = false;
   cudaStream_t handle_ = nullptr;
   std::unique_ptr<PendingChain> pending_;
   std::map<std::pair<const void*, size_t>, int> resident_;

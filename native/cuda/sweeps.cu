@@ -1,6 +1,7 @@
 // Whole-arena sweeps: optimisers, norms, the unrolled step and its perturbations.
 #include "cuda/gather.h"
 #include "cuda/kernels.h"
+#include "cuda/masks.h"
 #include "cuda/mixing.h"
 #include "cuda/peak.h"
 #include "cuda/penalty.h"
@@ -159,6 +160,7 @@ const Sweeps sweep_kernels = {
     .perturb = perturb,
     .combine_hypergradient = combine_hypergradient,
     .gather = gather,
+    .draw_mask = draw_mask,
     .mixing_forward = mixing_forward,
     .mixing_backward = mixing_backward,
     .penalty = penalty,

@@ -98,7 +98,7 @@ void check(const HypergradientCommand& command) {
   if (command.perturbed.size() % 2 != 0 || command.perturbed.size() > 2) {
     fail("hypergradient", "expected two perturbed batches or none");
   }
-  check_ranges("hypergradient", command.still, command.program->graph().weight_elements);
+  check_ranges("hypergradient", command.held, command.program->graph().weight_elements);
   command.program->check(Statistics::kBatch);
   check_mixing(*command.program, command.mixing);
   if (!has_loss(*command.program)) fail("hypergradient", "expected a graph whose output is a loss");
@@ -287,7 +287,7 @@ class Hypergradient {
                                                         .count = count_,
                                                         .squared_norm = memory_.training_squared_norm.as<double>(),
                                                         .settings = settings_});
-    for (const auto& [offset, count] : command_.still) {
+    for (const auto& [offset, count] : command_.held) {
       backend_.copy(weights() + offset, kept_weights_ + offset, count * sizeof(float));
     }
     gradients(PassKind::kBoth, command_.validation, prepared_.batches[1], Statistics::kBatch);
@@ -512,7 +512,7 @@ class Execution {
       } else if (const auto* hyper = std::get_if<HypergradientCommand>(&command)) {
         text << hyper->program->serial() << ' ' << dataset(hyper->train) << ' ' << dataset(hyper->validation);
         describe(hyper->mixing, text);
-        describe(hyper->still, text);
+        describe(hyper->held, text);
         text << ' ' << hyper->perturbed.size();
       } else if (const auto* average = std::get_if<AverageCommand>(&command)) {
         text << average->averages->serial() << ' ' << average->buffers;

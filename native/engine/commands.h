@@ -42,7 +42,7 @@ struct HypergradientCommand {
   Batch train;
   Batch validation;
   std::vector<Batch> perturbed;     // the training batch as the passes at w + εv and w - εv see it; the same without
-  std::vector<WeightRange> still;   // weights that the unrolled step leaves as they are
+  std::vector<WeightRange> held;    // weights that the unrolled step leaves as they are
   std::vector<GivenMixing> mixing;  // of every pass
   HypergradientSettings settings{};
 };

@@ -99,6 +99,41 @@ class CosineDistance {
   bool clamped_ = false;
 };
 
+// Mean squares: what is squared of a sample's channel, how many samples of the batch have it, and the slope of half the
+// sum of the squares by an element. Here it is the element itself.
+struct SquaredValues {
+  const float* x;
+  int64_t channels, samples;
+
+  explicit SquaredValues(const KernelCall& call)
+      : x(call.inputs[0].data), channels(call.inputs[0].channels), samples(call.inputs[0].batch) {}
+  DARTSMITH_ANY_DEVICE double at(int64_t n, int64_t c) const { return x[n * channels + c]; }
+  DARTSMITH_ANY_DEVICE double slope(int64_t n, int64_t c) const { return at(n, c); }
+  // Of a square in the mean.
+  double share() const { return 1 / static_cast<double>(samples * channels); }
+};
+
+// And here what changes from one time to the next.
+struct SquaredChanges {
+  const float* x;
+  int64_t channels, columns, samples;  // of all times but the last
+
+  explicit SquaredChanges(const KernelCall& call)
+      : x(call.inputs[0].data),
+        channels(call.inputs[0].channels),
+        columns(call.sequence->columns),
+        samples(call.inputs[0].batch - columns) {}
+  DARTSMITH_ANY_DEVICE double at(int64_t n, int64_t c) const {
+    return static_cast<double>(x[(n + columns) * channels + c]) - x[n * channels + c];
+  }
+  // By what is before it, and by what follows.
+  DARTSMITH_ANY_DEVICE double slope(int64_t n, int64_t c) const {
+    return (n >= columns ? at(n - columns, c) : 0) - (n < samples ? at(n, c) : 0);
+  }
+  // 0 where there is one time only.
+  double share() const { return samples == 0 ? 0 : 1 / static_cast<double>(samples * channels); }
+};
+
 // Half the square of a small difference, the size of a large one less a half; a mean over the elements.
 class SmoothL1 {
  public:

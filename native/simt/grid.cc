@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <deque>
 #include <memory>
 #include <random>
 #include <set>
@@ -39,6 +40,12 @@ struct Block {
   unsigned shared_uses = 0;  // how often its shared memory was started over
 };
 
+struct LaterCopy {
+  void* to;
+  const void* from;
+  size_t bytes;
+};
+
 struct Thread {
   ThreadView view;
   Block* block = nullptr;
@@ -46,6 +53,8 @@ struct Thread {
   unsigned lane = 0;
   unsigned exchanges = 0;
   unsigned shared_uses = 0;
+  std::vector<LaterCopy> copies;  // of no batch yet
+  std::deque<std::vector<LaterCopy>> batches;
   std::unique_ptr<Fiber> fiber;
 };
 
@@ -161,6 +170,8 @@ class Grid {
       thread.lane = static_cast<unsigned>(t % kWarp);
       thread.exchanges = 0;
       thread.shared_uses = 0;
+      thread.copies.clear();
+      thread.batches.clear();
       thread.fiber = take_fiber();
       thread.fiber->prepare([](void*) { running->thread_main(); }, nullptr);
     }
@@ -277,6 +288,25 @@ void expect_unwritten(const void* memory, size_t bytes) {
 
 void start_shared_over() {
   running->start_shared_over();
+}
+
+void copy_later(void* shared, const void* from, size_t bytes) {
+  const auto misaligned = [&](const void* end) { return reinterpret_cast<uintptr_t>(end) % bytes != 0; };
+  if (misaligned(shared) || misaligned(from)) fault("a copy to shared memory that is not aligned");
+  running->now().copies.push_back({shared, from, bytes});
+}
+
+void commit_copies() {
+  Thread& self = running->now();
+  self.batches.push_back(std::move(self.copies));
+  self.copies.clear();
+}
+
+void wait_for_copies(size_t under_way) {
+  auto& batches = running->now().batches;
+  for (; batches.size() > under_way; batches.pop_front()) {
+    for (const auto& [to, from, bytes] : batches.front()) std::memcpy(to, from, bytes);
+  }
 }
 
 void fault(const std::string& what) {

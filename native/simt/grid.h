@@ -34,8 +34,6 @@ struct Fault : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Blocks that run at once in a cooperative launch at most.
-inline constexpr int kMultiprocessors = 3;
 // Shared memory that a block may have when it was asked for, more than GPUs have for the zones between its parts, and
 // else.
 inline constexpr size_t kSharedBytes = 256 << 10;
@@ -67,6 +65,10 @@ void expect_unwritten(const void* memory, size_t bytes);
 // All threads of a block call this behind one barrier: its shared memory is fresh again, and what must not have been
 // written so far is looked at.
 void start_shared_over();
+// A copy to shared memory that is done when its thread waits for its batch: for all but the last `under_way` ones.
+void copy_later(void* shared, const void* from, size_t bytes);
+void commit_copies();
+void wait_for_copies(size_t under_way);
 // Host: the next launch of this thread does the work of so many kernels.
 void count_parts(int64_t parts);
 // Called by the thread that finds its own fault; does not return.

@@ -277,7 +277,7 @@ const table: Readonly<Record<Command['kind'], FieldChecks>> = {
     radius: mayMeet(radius),
     maxNorm: mayMeet(maxNorm),
     unclamped: mayMeet(aBoolean),
-    still: groupsOfProgram,
+    heldGroups: groupsOfProgram,
     perturbed,
     mixing,
   },

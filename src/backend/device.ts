@@ -169,7 +169,7 @@ export interface HypergradientCommand {
    */
   readonly unclamped?: boolean;
   /** Groups of weights that the unrolled step leaves as they are; none when absent. */
-  readonly still?: readonly string[];
+  readonly heldGroups?: readonly string[];
   /** What the passes at w + εv and w - εv draw from, where that is not what the training batch names. */
   readonly perturbed?: readonly [DropoutDraw, DropoutDraw];
   /** Of all its passes. */

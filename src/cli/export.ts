@@ -1,12 +1,21 @@
 import { extname } from 'node:path';
 import type { Command } from 'commander';
 import { ArgumentError, invalid } from '../errors.ts';
-import { type ExportedNetwork, type ExportFormat, exportFormats, exportNetwork } from '../exchange/export.ts';
+import { type ExportedNetwork, type ExportFormat, exportFormats, exportWeights } from '../exchange/export.ts';
+import { type ExportedLanguageModel, exportLanguageWeights } from '../exchange/export_language_model.ts';
+import { isLanguageModel } from '../exchange/language_names.ts';
+import { readWeights } from '../exchange/weights.ts';
 import { writeFileAtomic } from '../io/atomic.ts';
 import { spaceOfCheckpoint } from '../run/recorded_space.ts';
 import { spaces } from '../space/space.ts';
 import { formatBytes } from './format.ts';
-import { addNetworkOptions, genotypeArgumentHelp, type NetworkFlags, networkGenotype } from './genotype_argument.ts';
+import {
+  addLayersOption,
+  addNetworkOptions,
+  genotypeArgumentHelp,
+  type NetworkFlags,
+  networkGenotype,
+} from './genotype_argument.ts';
 import { choiceParser, integerParser, textParser } from './options.ts';
 import { trainingOf } from './training_run.ts';
 
@@ -47,6 +56,7 @@ Examples:
   dartsmith export --weights runs/mine/checkpoint.safetensors --out supernet.pt
   dartsmith export --weights runs/mine/checkpoint.safetensors --separate-alphas --out supernet.pt
   dartsmith export --arch runs/mine-trained --format pt-legacy --out weights.pt
+  dartsmith export --arch ptb_model.pt --out language-model.onnx
 
 pt is the format of torch.save since PyTorch 1.6, pt-legacy the one before, in
 what PyTorch 0.3 of the published code reads. An ONNX model takes images as
@@ -55,7 +65,11 @@ takes pixels from 0 to 1 and normalises them itself; of other weights it takes
 images that are normalised as for their training. The published code keeps the
 alphas of a search out of its state dict: with --separate-alphas its strict
 load_state_dict takes torch.load(file)['state_dict'], and alphas_normal and
-alphas_reduce are entries beside it.`;
+alphas_reduce (of a language model: weights) are entries beside it.
+
+That of a language model takes words as int64 [T, B] and a state [1, B, n],
+zeros where a text begins, and gives log-probabilities [T, B, V] and the last
+state, which goes in with the words that follow.`;
 
 const importExamples = `
 Examples:
@@ -63,6 +77,7 @@ Examples:
   dartsmith import FairDARTS-b.tar --arch FairDARTS_b --out weights.safetensors
   dartsmith import supernet.pt --out supernet.safetensors
   dartsmith import search-weights.pt --alphas alphas.json --out supernet.safetensors
+  dartsmith import ptb_model.pt --out ptb.safetensors
 
 Reads what torch.save wrote (zip and legacy format) without running anything in
 it: a state dict, a checkpoint that holds one, or a whole module. The names tell
@@ -70,7 +85,11 @@ a supernet of a search and its sizes, so that it needs no --arch. Its alphas are
 those of the state dict or beside it (alphas_normal and alphas_reduce, or
 arch_parameters), or of --alphas: the same in safetensors, of torch.save, or
 JSON such as {"alphas_normal": [[0.1, ...], ...], "alphas_reduce": [...]}; else
-zeros.`;
+zeros.
+
+A whole language model (model.pt of the published code, ptb_model.pt) tells its
+genotype. It knows words by number alone: whatever scores it wants the text
+whose vocabulary it was trained with.`;
 
 /** Adds `dartsmith export`. */
 export function addExportCommand(program: Command): void {
@@ -123,6 +142,7 @@ export function addImportCommand(program: Command): void {
 
 function addSourceOptions(command: Command): void {
   addNetworkOptions(command);
+  addLayersOption(command);
   command
     .option(
       '--alphas <file>',
@@ -144,6 +164,7 @@ async function runExport({
   imageSize,
   out,
   dropDeadNodes,
+  layers,
   ...rest
 }: ExportFlags): Promise<void> {
   const chosen = format ?? extensions[extname(out).toLowerCase()];
@@ -151,39 +172,69 @@ async function runExport({
   if (imageSize !== undefined && chosen !== 'onnx') {
     throw new ArgumentError('--image-size is for ONNX: weights have no image size, leave it out');
   }
-  const given = arch === undefined ? undefined : await networkGenotype(arch, { dropDeadNodes });
+  const given = arch === undefined ? undefined : await networkGenotype(arch, { dropDeadNodes, layers });
   const training = given?.run === undefined ? undefined : await trainingOf(given.run);
-  const file = weights ?? training?.weights;
+  const file = weights ?? training?.weights ?? given?.weights;
   if (file === undefined) throw new ArgumentError('expected --weights, or the run directory of a training as --arch');
+  const stored = await readWeights(file, rest);
+  const options = { ...rest, weights: file, genotype: given?.genotype, format: chosen };
+  if (isLanguageModel(stored.tensors)) {
+    refuseOfLanguageModels({ ...rest, imageSize });
+    await writeLanguageModel(out, chosen, await exportLanguageWeights(options, stored));
+    return;
+  }
   const space = rest.space ?? (given === undefined ? await spaceOfCheckpoint(file) : undefined);
-  const exported = await exportNetwork({
-    ...{ ...rest, space, weights: file, genotype: given?.genotype, format: chosen },
-    imageSize: imageSize === undefined ? undefined : [imageSize, imageSize],
-  });
-  await writeNetwork(out, chosen, exported);
+  const size = imageSize === undefined ? undefined : ([imageSize, imageSize] as const);
+  await writeNetwork(out, chosen, await exportWeights({ ...options, space, imageSize: size }, stored));
 }
 
-async function runImport(path: string, { arch, out, dropDeadNodes, ...rest }: ImportFlags): Promise<void> {
-  const given = arch === undefined ? undefined : await networkGenotype(arch, { dropDeadNodes });
+async function runImport(path: string, { arch, out, dropDeadNodes, layers, ...rest }: ImportFlags): Promise<void> {
+  const given = arch === undefined ? undefined : await networkGenotype(arch, { dropDeadNodes, layers });
   const options = { ...rest, weights: path, genotype: given?.genotype, format: 'safetensors' } as const;
-  await writeNetwork(out, 'safetensors', await exportNetwork(options));
+  const stored = await readWeights(path, rest);
+  if (!isLanguageModel(stored.tensors)) {
+    await writeNetwork(out, 'safetensors', await exportWeights(options, stored));
+    return;
+  }
+  refuseOfLanguageModels(rest);
+  await writeLanguageModel(out, 'safetensors', await exportLanguageWeights(options, stored));
+}
+
+/** Throws ArgumentError for options of images. */
+function refuseOfLanguageModels({ imageSize, space }: Pick<ExportFlags, 'imageSize' | 'space'>): void {
+  const option = imageSize !== undefined ? '--image-size' : space !== undefined ? '--space' : undefined;
+  if (option !== undefined) throw new ArgumentError(`${option} is for networks of images: leave it out`);
 }
 
 async function writeNetwork(out: string, format: ExportFormat, exported: ExportedNetwork): Promise<void> {
-  await writeFileAtomic(out, exported.bytes);
-  for (const notice of exported.notices) process.stderr.write(`${notice}\n`);
-  process.stdout.write(`${describe(exported)}\n${describeFile(out, format, exported)}\n`);
+  const { inputShape, normalises } = exported;
+  const [height, width, channels] = inputShape;
+  const pixels = normalises ? 'pixels from 0 to 1' : 'normalised images';
+  const ends = `images [batch, ${channels}, ${height}, ${width}] of ${pixels} to logits`;
+  await write(out, exported, describe(exported), format === 'onnx' ? ends : undefined);
+}
+
+async function writeLanguageModel(out: string, format: ExportFormat, exported: ExportedLanguageModel): Promise<void> {
+  const { words, size, nodes, supernet } = exported;
+  const model = `${supernet ? 'searched ' : ''}language model: ${words} words of ${size} numbers, ${nodes} nodes`;
+  const ends = `words [T, B] and state [1, B, ${size}] to log-probabilities [T, B, ${words}] and the last state`;
+  await write(out, exported, model, format === 'onnx' ? ends : undefined);
+}
+
+/** Writes the file and tells what is in it; `ends` of a model that runs what goes in and comes out. */
+async function write(
+  out: string,
+  { bytes, notices }: Pick<ExportedNetwork, 'bytes' | 'notices'>,
+  network: string,
+  ends?: string,
+): Promise<void> {
+  await writeFileAtomic(out, bytes);
+  for (const notice of notices) process.stderr.write(`${notice}\n`);
+  const wrote = `wrote ${out} (${formatBytes(bytes.length)})`;
+  process.stdout.write(`${network}\n${ends === undefined ? wrote : `${wrote}: ${ends}`}\n`);
 }
 
 function describe({ supernet, initChannels, layers, classes, stem, auxiliary }: ExportedNetwork): string {
   const parts = [`${initChannels} channels`, `${layers} cells`, `${classes} classes`, `${stem} stem`];
   return `${supernet ? 'supernet' : 'network'}: ${[...parts, ...(auxiliary ? ['auxiliary head'] : [])].join(', ')}`;
-}
-
-function describeFile(out: string, format: ExportFormat, { bytes, inputShape, normalises }: ExportedNetwork): string {
-  const wrote = `wrote ${out} (${formatBytes(bytes.length)})`;
-  if (format !== 'onnx') return wrote;
-  const [height, width, channels] = inputShape;
-  const pixels = normalises ? 'pixels from 0 to 1' : 'normalised images';
-  return `${wrote}: images [batch, ${channels}, ${height}, ${width}] of ${pixels} to logits`;
 }

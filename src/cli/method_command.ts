@@ -106,6 +106,12 @@ function wordOf(args: readonly string[], flag: string): string | undefined {
   return place < 0 ? undefined : (args[place].split('=')[1] ?? args[place + 1]);
 }
 
+/** Cells of the network that a run trains, as far as its preset and its options tell. */
+function layersOf({ presets }: Method, { preset = Object.keys(presets)[0], ...flags }: RunFlags): number | undefined {
+  const { layers = presets[preset].settings['layers'] } = flags as { readonly layers?: unknown };
+  return typeof layers === 'number' ? layers : undefined;
+}
+
 async function runMethodCommand(
   method: Method,
   flags: RunFlags,
@@ -122,10 +128,19 @@ async function runMethodCommand(
   if (needs === 'run' && (resume === undefined) === (run === undefined)) {
     throw new ArgumentError('expected the run directory of a search, or --resume with that of a selection');
   }
-  const given = resume === undefined && arch !== undefined ? await networkGenotype(arch, flags) : undefined;
+  const given =
+    resume === undefined && arch !== undefined
+      ? await networkGenotype(arch, { ...flags, layers: layersOf(method, flags) })
+      : undefined;
   return followRun(method, flags, methods, (directory, signal) => {
     const training = then === undefined ? undefined : parseThen(then, trainingMethod(methods, method.data));
-    const own = { genotype: given?.genotype, training, run, ...(run !== undefined && { method: method.name }) };
+    const own = {
+      genotype: given?.genotype,
+      foundIn: given?.run,
+      training,
+      run,
+      ...(run !== undefined && { method: method.name }),
+    };
     const options = { ...runOptionsOf(method, flags, directory, signal), ...own };
     // A method refuses options that it does not know, given or not.
     const known = Object.entries(options).filter(([, value]) => value !== undefined);

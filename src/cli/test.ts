@@ -7,7 +7,7 @@ import { type TestOptions, type TestResult, test, usualBatchSize } from '../run/
 import { type TestTextResult, testText } from '../run/test_text.ts';
 import { plainWeightsHelp } from './export.ts';
 import { formatClasses, formatCount, formatRate, formatShare, formatTable } from './format.ts';
-import { addNetworkOptions, genotypeArgumentHelp, networkGenotype } from './genotype_argument.ts';
+import { addLayersOption, addNetworkOptions, genotypeArgumentHelp, networkGenotype } from './genotype_argument.ts';
 import { listenForInterrupt, worded } from './interrupt.ts';
 import { createLiveLine } from './live_line.ts';
 import { addPortionOption } from './method_options.ts';
@@ -98,6 +98,7 @@ export function addTestCommand(program: Command): void {
       numberParser('--label-smooth', 0),
     );
   addNetworkOptions(command);
+  addLayersOption(command);
   addImageOptions(command);
   addPortionOption(command);
   addDeviceOptions(command);

@@ -2,15 +2,16 @@
 // tensors with names or as a list of both.
 import { FileError } from '../errors.ts';
 import type { WeightTensor } from '../io/safetensors.ts';
+import { languageAlphaEndings } from './language_names.ts';
 import { readBytes, tensorsOf } from './open_tensors.ts';
 import type { TensorSource } from './tensor_source.ts';
 
 /** The tables of a supernet, in the order of the published code's list. */
 export const alphaNames = ['alphas_normal', 'alphas_reduce'] as const;
 
-/** Whether a tensor is a table of architecture parameters: that of a cell type, or of one cell where those of a type share none. */
+/** Whether a tensor is a table of architecture parameters, of candidates or of edges: of a cell type, or of one cell where those of a type share none. */
 export function isAlphaName(name: string): boolean {
-  return /^alphas_\w+$/.test(name) || isCellAlphaName(name);
+  return /^(?:alphas|betas)_\w+$/.test(name) || isCellAlphaName(name);
 }
 
 /** Whether it is a table of one cell. */
@@ -65,14 +66,23 @@ export function oneCellAlphaPaths(paths: readonly string[]): Map<string, string>
  * list of both, or the same as JSON; of cells that are all alike their one table. Throws FileError.
  */
 export async function readAlphas(path: string, areAlike = false): Promise<Map<string, WeightTensor>> {
+  return areAlike ? readTables(path, oneCellEndings) : readTables(path, endings, bareEndings);
+}
+
+/** The same of a language model. */
+export async function readLanguageAlpha(path: string): Promise<Map<string, WeightTensor>> {
+  return readTables(path, languageAlphaEndings);
+}
+
+async function readTables(path: string, named: Endings, bare?: Endings): Promise<Map<string, WeightTensor>> {
   const bytes = await readBytes(path);
   const source = jsonTensors(bytes, path) ?? tensorsOf(bytes, path).source;
-  const named = areAlike ? oneCellAlphaPaths(source.paths) : alphaPaths(source.paths);
-  const paths = named.size > 0 || areAlike ? named : alphaPaths(source.paths, bareEndings);
-  const wanted = Object.keys(areAlike ? oneCellEndings : endings);
+  const found = alphaPaths(source.paths, named);
+  const paths = found.size > 0 || bare === undefined ? found : alphaPaths(source.paths, bare);
+  const wanted = Object.keys(named);
   const missing = wanted.filter((name) => !paths.has(name));
   if (missing.length > 0) {
-    const list = areAlike ? 'the table alone' : 'a list of both';
+    const list = bare === undefined ? 'the table alone' : 'a list of both';
     throw new FileError(`${path}: expected ${wanted.join(' and ')}, or ${list}, but found no ${missing.join(', ')}`);
   }
   const tensors = source.read([...paths.values()]);

@@ -4,7 +4,7 @@ import { aBoolean, anInteger, listOfLength } from '../checks.ts';
 import { ArgumentError } from '../errors.ts';
 import type { Genotype } from '../genotype/genotype.ts';
 import { formatGenotype } from '../genotype/text.ts';
-import { encodeSafetensors } from '../io/safetensors.ts';
+import { encodeSafetensors, type TensorData } from '../io/safetensors.ts';
 import { buildDerivedNetwork, type DerivedNetworkOptions } from '../network/derived.ts';
 import type { Operation } from '../operation/operations.ts';
 import { checkOptionRules, type OptionRules, record, required, text, word, wordOr } from '../option_rules.ts';
@@ -86,8 +86,12 @@ export interface ExportedNetwork extends NetworkSizes {
  */
 export async function exportNetwork(options: ExportOptions): Promise<ExportedNetwork> {
   checkOptionRules('exportNetwork', options, exportRules);
+  return exportWeights(options, await readWeights(options.weights, options));
+}
+
+/** The same of weights that were read. */
+export async function exportWeights(options: ExportOptions, stored: WeightFile): Promise<ExportedNetwork> {
   const { weights: path, format, operations } = options;
-  const stored = await readWeights(path, options);
   const known = decodeMetadata(stored.metadata);
   const read = { tensors: stored.tensors, sizes: sizesOfWeights(stored.tensors, path) };
   const { tensors: own, sizes } = options.genotype === undefined ? read : chosenWeights(read, options.genotype);
@@ -111,13 +115,15 @@ export async function exportNetwork(options: ExportOptions): Promise<ExportedNet
   return { bytes, ...network, genotype, notices, normalises: format === 'onnx' && normalisation !== undefined };
 }
 
-function refuseOfDerived({ weights, alphas, separateAlphas }: ExportOptions): void {
+/** Throws ArgumentError for options that a derived network has no use for. */
+export function refuseOfDerived({ weights, alphas, separateAlphas }: ExportOptions): void {
   if (alphas === undefined && !separateAlphas) return;
   const option = alphas === undefined ? 'separate alphas (--separate-alphas)' : 'alphas (--alphas)';
   throw new ArgumentError(`${weights} holds no supernet: expected no ${option}, which a derived network does not have`);
 }
 
-function refuseOfSupernet({ weights, genotype, format, separateAlphas }: ExportOptions): void {
+/** Throws ArgumentError for options that a supernet has no use for. */
+export function refuseOfSupernet({ weights, genotype, format, separateAlphas }: ExportOptions): void {
   if (format === 'onnx') throw new ArgumentError(`${weights} holds a supernet: expected pt or safetensors as its form`);
   if (format === 'safetensors' && separateAlphas) {
     throw new ArgumentError(
@@ -169,7 +175,8 @@ function normalisationOf({ mean, deviation }: WeightMetadata, { imageChannels }:
   return isKnown ? { mean, deviation } : undefined;
 }
 
-function singles(tensors: Tensors) {
+/** Tensors as they are written: float32. */
+export function singles(tensors: Tensors): Map<string, TensorData> {
   return new Map(
     [...tensors].map(([name, { shape, data }]) => [name, { shape, data: Float32Array.from(data) }] as const),
   );

@@ -5,6 +5,7 @@ import { cellType } from '../skeleton/cell_stack.ts';
 import type { StemForm } from '../skeleton/skeleton.ts';
 import type { SkeletonName } from '../skeleton/skeletons.ts';
 import { hasNumberedPreprocessing, sizesOfCdarts } from './cdarts_sizes.ts';
+import { isLanguageModel } from './language_names.ts';
 import { hasResidualBlocks, sizesOfResidual } from './nasbench201_sizes.ts';
 import { isSupernet } from './stored_networks.ts';
 
@@ -50,6 +51,7 @@ export function sizesOfWeights(tensors: ReadonlyMap<string, WeightTensor>, sourc
     const found = shape === undefined ? 'none' : `[${shape}]`;
     throw new FileError(`${source} holds no network: expected a tensor of ${axes} axes named ${name} but got ${found}`);
   };
+  if (isLanguageModel(tensors)) throw new FileError(`${source} holds a language model: expected a network of images`);
   const names = [...tensors.keys()];
   if (hasResidualBlocks(names)) return sizesOfResidual(names, shapeOf, source);
   if (hasNumberedPreprocessing(names)) return sizesOfCdarts(names, shapeOf, source);

@@ -2,7 +2,7 @@
 import { ArgumentError } from '../errors.ts';
 import type { AvgPoolNode, BatchNormNode, Conv2dNode, Graph, MaxPoolNode, Node } from '../graph/graph.ts';
 import type { WeightTensor } from '../io/safetensors.ts';
-import { attributeTypes, elementTypes, encodeModel } from './onnx_schema.ts';
+import { floatsOf, nodesBehind, OnnxParts, type Operator, valueName } from './onnx_parts.ts';
 
 /** Options of {@link encodeOnnx}. */
 export interface OnnxOptions {
@@ -20,24 +20,6 @@ export interface OnnxOptions {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
-/** A tensor of the model. */
-interface Initializer {
-  readonly dims: readonly number[];
-  readonly dataType: number;
-  readonly name: string;
-  readonly rawData: Uint8Array;
-}
-
-/** An operator with its attributes as plain numbers. */
-interface Operator {
-  readonly opType: string;
-  readonly inputs: readonly string[];
-  readonly attributes?: Readonly<Record<string, number | readonly number[]>>;
-}
-
-const opset = 17;
-const irVersion = 8;
-
 /**
  * The bytes of a model with one input `images` `[batch, channels, height, width]` and one output `logits` `[batch, classes]`, for
  * batches of any size. Throws ArgumentError where the graph holds what only a search needs, or a weight is missing.
@@ -53,78 +35,33 @@ export function encodeOnnx(options: OnnxOptions): Uint8Array {
   }
   for (const node of needed) model.add(node, normalisation);
   const [height, width, channels] = input.shape;
-  const type = (name: string, sizes: readonly number[]) => ({
-    name,
-    type: {
-      tensorType: {
-        elemType: elementTypes.float32,
-        shape: { dim: [{ dimParam: 'batch' }, ...sizes.map((dimValue) => ({ dimValue }))] },
-      },
-    },
+  const { parts } = model;
+  parts.put({ opType: 'Identity', inputs: [valueName(output)] }, 'logits');
+  return parts.encode(metadata, {
+    inputs: [floatsOf('images', ['batch', channels, height, width])],
+    outputs: [floatsOf('logits', ['batch', ...graph.nodes[output].shape])],
   });
-  return encodeModel({
-    irVersion,
-    producerName: 'dartsmith',
-    opsetImport: [{ domain: '', version: opset }],
-    metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
-    graph: {
-      name: 'network',
-      node: [...model.nodes, model.node({ opType: 'Identity', inputs: [model.value(output)] }, 'logits')],
-      initializer: model.initializers,
-      input: [type('images', [channels, height, width])],
-      output: [type('logits', graph.nodes[output].shape)],
-    },
-  });
-}
-
-/** The nodes that an output needs, in order. */
-function nodesBehind(graph: Graph, output: number): Node[] {
-  const needed = new Set([output]);
-  for (const node of [...graph.nodes].reverse()) {
-    if (needed.has(node.id)) for (const id of node.inputs) needed.add(id);
-  }
-  return graph.nodes.filter(({ id }) => needed.has(id));
 }
 
 class ModelBuilder {
-  readonly nodes: object[] = [];
-  readonly initializers: Initializer[] = [];
+  readonly parts: OnnxParts;
   readonly #graph: Graph;
-  readonly #weights: ReadonlyMap<string, WeightTensor>;
 
   constructor(graph: Graph, weights: ReadonlyMap<string, WeightTensor>) {
+    this.parts = new OnnxParts(graph, weights);
     this.#graph = graph;
-    this.#weights = weights;
-  }
-
-  /** What the value of a node is called. */
-  value(id: number): string {
-    return `value_${id}`;
-  }
-
-  node({ opType, inputs, attributes = {} }: Operator, output: string): object {
-    const attribute = Object.entries(attributes).map(([name, value]) =>
-      typeof value !== 'number'
-        ? { name, ints: value, type: attributeTypes.ints }
-        : Number.isInteger(value)
-          ? { name, i: value, type: attributeTypes.int }
-          : { name, f: value, type: attributeTypes.float },
-    );
-    return { opType, input: inputs, output: [output], name: output, attribute };
   }
 
   /** Gives the name of the node's value; an op without a case fails the type check. */
   add(node: Node, normalisation: OnnxOptions['normalisation']): string {
-    const inputs = node.inputs.map((id) => this.value(id));
-    const put = (operator: Operator, output = this.value(node.id)) => {
-      this.nodes.push(this.node(operator, output));
-      return output;
-    };
+    const { parts } = this;
+    const inputs = node.inputs.map(valueName);
+    const put = (operator: Operator, output = valueName(node.id)) => parts.put(operator, output);
     switch (node.op) {
       case 'input': {
         if (normalisation === undefined) return put({ opType: 'Identity', inputs: ['images'] });
         const [mean, deviation] = (['mean', 'deviation'] as const).map((name) =>
-          this.#floats(name, [node.shape[2], 1, 1], Float32Array.from(normalisation[name])),
+          parts.floats(name, [node.shape[2], 1, 1], Float32Array.from(normalisation[name])),
         );
         const centred = put({ opType: 'Sub', inputs: ['images', mean] }, 'centred');
         return put({ opType: 'Div', inputs: [centred, deviation] });
@@ -132,7 +69,7 @@ class ModelBuilder {
       case 'conv2d':
         return put({
           opType: 'Conv',
-          inputs: [...inputs, this.#weight(node.weight)],
+          inputs: [...inputs, parts.weight(node.weight)],
           attributes: convolution(node),
         });
       case 'batchNorm':
@@ -154,7 +91,7 @@ class ModelBuilder {
         return put({ opType: 'Flatten', inputs: [pooled], attributes: { axis: 1 } });
       }
       case 'linear': {
-        const operands = [...inputs, this.#weight(node.weight), this.#weight(node.bias)];
+        const operands = [...inputs, parts.weight(node.weight), parts.weight(node.bias)];
         return put({ opType: 'Gemm', inputs: operands, attributes: { transB: 1 } });
       }
       case 'add':
@@ -162,10 +99,10 @@ class ModelBuilder {
       case 'concat':
         return put({ opType: 'Concat', inputs, attributes: { axis: 1 } });
       case 'crop': {
-        const starts = this.#integers(`starts_${node.id}`, [node.top, node.left]);
+        const starts = parts.integers(`starts_${node.id}`, [node.top, node.left]);
         const [height, width] = this.#graph.nodes[node.inputs[0]].shape;
-        const ends = this.#integers(`ends_${node.id}`, [height, width]);
-        const axes = this.#integers(`axes_${node.id}`, [2, 3]);
+        const ends = parts.integers(`ends_${node.id}`, [height, width]);
+        const axes = parts.integers(`axes_${node.id}`, [2, 3]);
         return put({ opType: 'Slice', inputs: [...inputs, starts, ends, axes] });
       }
       case 'tanh':
@@ -175,11 +112,11 @@ class ModelBuilder {
       case 'scale':
         return put({
           opType: 'Mul',
-          inputs: [...inputs, this.#floats(`factor_${node.id}`, [], Float32Array.of(node.factor))],
+          inputs: [...inputs, parts.floats(`factor_${node.id}`, [], Float32Array.of(node.factor))],
         });
       case 'softmaxScale': {
-        const softmax = { opType: 'Softmax', inputs: [this.#weight(node.weight)], attributes: { axis: 0 } };
-        const ends = [node.index, node.index + 1].map((end) => this.#integers(`end_${node.id}_${end}`, [end]));
+        const softmax = { opType: 'Softmax', inputs: [parts.weight(node.weight)], attributes: { axis: 0 } };
+        const ends = [node.index, node.index + 1].map((end) => parts.integers(`end_${node.id}_${end}`, [end]));
         const entry = { opType: 'Slice', inputs: [put(softmax, `softmax_${node.id}`), ...ends] };
         return put({ opType: 'Mul', inputs: [...inputs, put(entry, `entry_${node.id}`)] });
       }
@@ -200,7 +137,7 @@ class ModelBuilder {
           { opType: 'Shape', inputs: ['images'], attributes: { start: 0, end: 1 } },
           `count_${node.id}`,
         );
-        const sample = this.#integers(`sample_${node.id}`, [...node.shape.slice(-1), ...node.shape.slice(0, -1)]);
+        const sample = parts.integers(`sample_${node.id}`, [...node.shape.slice(-1), ...node.shape.slice(0, -1)]);
         const sizes = put({ opType: 'Concat', inputs: [count, sample], attributes: { axis: 0 } }, `sizes_${node.id}`);
         return put({ opType: 'ConstantOfShape', inputs: [sizes] });
       }
@@ -224,45 +161,18 @@ class ModelBuilder {
     }
   }
 
-  #weight(name: string): string {
-    const spec = this.#graph.parameters.find((parameter) => parameter.name === name);
-    const tensor = this.#weights.get(name);
-    if (spec === undefined || tensor === undefined) throw new ArgumentError(`[onnx] expected a weight named ${name}`);
-    return this.#floats(name, tensor.shape, Float32Array.from(tensor.data));
-  }
-
   /** Scale, shift, mean and variance; the former are 1 and 0 without an affine part. */
   #statistics({ scale, shift, runningMean, runningVariance, shape }: BatchNormNode): string[] {
     const channels = shape[shape.length - 1];
+    const { parts } = this;
     const constant = (value: number) =>
-      this.#floats(`all_${value}_${channels}`, [channels], new Float32Array(channels).fill(value));
+      parts.floats(`all_${value}_${channels}`, [channels], new Float32Array(channels).fill(value));
     return [
-      scale === undefined ? constant(1) : this.#weight(scale),
-      shift === undefined ? constant(0) : this.#weight(shift),
-      this.#weight(runningMean),
-      this.#weight(runningVariance),
+      scale === undefined ? constant(1) : parts.weight(scale),
+      shift === undefined ? constant(0) : parts.weight(shift),
+      parts.weight(runningMean),
+      parts.weight(runningVariance),
     ];
-  }
-
-  #floats(name: string, dims: readonly number[], values: Float32Array): string {
-    const rawData = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-    return this.#initializer({ name, dims, dataType: elementTypes.float32, rawData });
-  }
-
-  #integers(name: string, values: readonly number[]): string {
-    const { buffer } = BigInt64Array.from(values, BigInt);
-    return this.#initializer({
-      name,
-      dims: [values.length],
-      dataType: elementTypes.int64,
-      rawData: new Uint8Array(buffer),
-    });
-  }
-
-  #initializer(initializer: Initializer): string {
-    const { name } = initializer;
-    if (!this.initializers.some((known) => known.name === name)) this.initializers.push(initializer);
-    return name;
   }
 }
 

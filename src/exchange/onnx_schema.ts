@@ -33,6 +33,7 @@ const messages: Readonly<Record<string, Fields>> = {
     name: ['string', 1],
     f: ['float', 2],
     i: ['int64', 3],
+    g: ['GraphProto', 6],
     ints: ['int64', 8, 'repeated'],
     type: ['int32', 20],
   },
@@ -50,7 +51,7 @@ const messages: Readonly<Record<string, Fields>> = {
 };
 
 /** Types of attributes, as AttributeProto numbers them. */
-export const attributeTypes = { float: 1, int: 2, ints: 7 } as const;
+export const attributeTypes = { float: 1, int: 2, graph: 5, ints: 7 } as const;
 
 /** Types of elements, as TensorProto numbers them. */
 export const elementTypes = { float32: 1, int64: 7 } as const;

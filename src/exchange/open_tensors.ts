@@ -25,13 +25,16 @@ export async function readBytes(path: string): Promise<Buffer> {
 
 /** The same of a file that was read. */
 export function tensorsOf(bytes: Uint8Array, path: string): TensorFile {
-  if (!isSafetensors(bytes)) return { format: 'torch', metadata: {}, source: readTorchFile(bytes, path) };
+  if (!isSafetensors(bytes)) {
+    const { metadata, ...source } = readTorchFile(bytes, path);
+    return { format: 'torch', metadata, source };
+  }
   const { metadata, tensors } = decodeSafetensors(bytes, path);
   const read = (paths: readonly string[]) => new Map(paths.map((name) => [name, tensors.get(name)!] as const));
   return { format: 'safetensors', metadata, source: { paths: [...tensors.keys()], root: '', read } };
 }
 
-/** A length of eight bytes, then the JSON header. */
-function isSafetensors(bytes: Uint8Array): boolean {
+/** Whether bytes begin as a safetensors file does: a length of eight bytes, then the JSON header. */
+export function isSafetensors(bytes: Uint8Array): boolean {
   return bytes.length > 8 && bytes[8] === 0x7b && bytes[6] === 0 && bytes[7] === 0;
 }

@@ -1,32 +1,33 @@
-// The genotype that StacNAS' code (arXiv:1909.11926) pickled: by itself, or within the network that it was built from. Nothing of the file is run.
+// Genotypes in pickles: what StacNAS' code (arXiv:1909.11926) pickled, by itself or within the network that it was built from, and the cell of a
+// whole language model of DARTS' code (arXiv:1806.09055). Nothing of a file is run.
 import { FileError } from '../errors.ts';
 import { cellKey, cellTypes, type Genotype, type GenotypeCell, genotypeOfCells } from '../genotype/genotype.ts';
 import { findFault } from '../genotype/rules.ts';
 import { Opaque } from '../io/unpickle.ts';
 import { readBytes } from './open_tensors.ts';
+import { isPickledLanguageModel } from './pickled_language_model.ts';
 import { plainPickle } from './stacnas_pickles.ts';
+import { readStoredGenotype, type StoredGenotype } from './stored_genotype.ts';
 import { isTorchArchive, openTorchArchive } from './torch_archive.ts';
-
-/** A genotype that was read from a pickle. */
-export interface PickledGenotype {
-  readonly genotype: Genotype;
-  /** Whether the file has the network's weights too. */
-  readonly isNetwork: boolean;
-}
 
 /** Whether bytes begin as a file of torch.save does: a zip archive or a pickle. */
 export function isTorchFile(bytes: Uint8Array): boolean {
   return (bytes[0] === 0x80 && bytes[1] >= 2 && bytes[1] <= 5) || (bytes[0] === 0x50 && bytes[1] === 0x4b);
 }
 
-/** Reads it from a file of torch.save that holds the whole module, or from genotypes.pk. Throws FileError where there is none. */
-export async function readPickledGenotype(path: string): Promise<PickledGenotype> {
+/**
+ * Reads it from a file of torch.save that holds the whole module, of a language model's search the cell that alpha selects, or from
+ * genotypes.pk. Throws FileError where there is none.
+ */
+export async function readPickledGenotype(path: string): Promise<StoredGenotype> {
   const value = pickled(await readBytes(path), path);
+  if (isPickledLanguageModel(value)) return readStoredGenotype(path);
   const genotype = genotypeOf(value);
   if (genotype !== undefined && findFault(genotype) === undefined)
     return { genotype, isNetwork: value instanceof Opaque };
   throw new FileError(
-    `${path} holds no genotype: expected text, or what StacNAS' code pickled: genotypes.pk or a whole network`,
+    `${path} holds no genotype: expected text, a whole language model of DARTS' code, or what StacNAS' code pickled: genotypes.pk or a whole ` +
+      'network',
   );
 }
 

@@ -1,5 +1,6 @@
 // Whole networks among the tensors of a file: the weights of a checkpoint, those that were averaged beside them, a teacher's.
 import { isAlphaName } from './alphas.ts';
+import { isLanguagePart, languageMarks } from './language_names.ts';
 
 /** A network in a file. */
 export interface StoredNetwork {
@@ -7,10 +8,12 @@ export interface StoredNetwork {
   readonly prefix: string;
   /** Whether its weights are averages over a training, by what it is called. */
   readonly isAverage: boolean;
+  readonly isLanguageModel: boolean;
 }
 
-/** What a network ends in: as most codes name it, and as NNI does. */
-const lasts = ['classifier.weight', 'linear.weight'];
+/** What a network ends in: as most codes name it, and as NNI does; and what a language model begins and ends in. */
+const [wordTable] = languageMarks;
+const ends = ['classifier.weight', 'linear.weight', wordTable];
 /** One of each form of stem: a weight and a running statistic, which gradients and moments of weights do not have. */
 const stems = [
   ['stem.0.weight', 'stem.1.running_mean'],
@@ -29,11 +32,14 @@ export function findNetworks(paths: readonly string[]): StoredNetwork[] {
   const known = new Set(paths);
   return paths
     .flatMap((path) => {
-      const last = lasts.find((name) => path === name || path.endsWith(`.${name}`));
-      return last === undefined ? [] : [path.slice(0, -last.length)];
+      const end = ends.find((name) => path === name || path.endsWith(`.${name}`));
+      if (end === undefined) return [];
+      const prefix = path.slice(0, -end.length);
+      return [{ prefix, isAverage: averageName.test(prefix), isLanguageModel: end === wordTable }];
     })
-    .filter((prefix) => stems.some((names) => names.every((name) => known.has(prefix + name))))
-    .map((prefix) => ({ prefix, isAverage: averageName.test(prefix) }))
+    .filter(({ prefix, isLanguageModel }) =>
+      (isLanguageModel ? [languageMarks] : stems).some((names) => names.every((name) => known.has(prefix + name))),
+    )
     .sort((a, b) => Number(a.isAverage) - Number(b.isAverage) || a.prefix.length - b.prefix.length)
     .slice(0, mostNetworks);
 }
@@ -45,6 +51,6 @@ export function isSupernet(names: Iterable<string>): boolean {
 }
 
 /** Whether a network may have a parameter of that name. */
-export function isPart(name: string): boolean {
-  return partName.test(name) || isAlphaName(name);
+export function isPart(name: string, { isLanguageModel }: Pick<StoredNetwork, 'isLanguageModel'>): boolean {
+  return isLanguageModel ? isLanguagePart(name) : partName.test(name) || isAlphaName(name);
 }

@@ -4,6 +4,8 @@ import { DartsmithError, FileError } from '../errors.ts';
 import { elementsOf } from '../graph/shape.ts';
 import type { WeightTensor } from '../io/safetensors.ts';
 import { Opaque } from '../io/unpickle.ts';
+import { encodeLanguageMetadata } from './language_metadata.ts';
+import { pickledLanguageModel } from './pickled_language_model.ts';
 import { tensorPaths } from './tensor_paths.ts';
 import type { TensorSource } from './tensor_source.ts';
 import { openTorchArchive, type TorchArchive } from './torch_archive.ts';
@@ -18,15 +20,22 @@ const mostElements = 2 ** 31;
 /** Keys under which programs keep the state dict in a larger checkpoint. */
 const stateDictKeys = ['state_dict', 'model_state_dict', 'model', 'net'];
 
+/** What a file tells beside its tensors: of a whole language model of the published code what it was built from. */
+export interface TorchFile extends TensorSource {
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
 /** The tensors of a file, wherever in its object they are. Throws FileError that names `path`, as reading them does. */
-export function readTorchFile(bytes: Uint8Array, path: string): TensorSource {
+export function readTorchFile(bytes: Uint8Array, path: string): TorchFile {
   return withPath(path, () => {
     const archive = openTorchArchive(bytes);
     const found = tensorPaths(archive.value);
     if (found.size === 0) throw new Error(`expected a dict of named tensors but got ${nameOf(archive.value)}`);
     const paths = [...found.keys()];
     const root = stateDictKeys.find((key) => archive.value instanceof Map && archive.value.get(key) instanceof Map);
+    const model = pickledLanguageModel(archive.value);
     return {
+      metadata: model === undefined ? {} : encodeLanguageMetadata(model),
       paths,
       root: root === undefined ? '' : `${root}.`,
       read: (wanted) => withPath(path, () => readTensors(archive, found, wanted)),

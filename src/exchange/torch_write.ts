@@ -1,4 +1,4 @@
-// A state dict as torch.save writes it: an OrderedDict of tensors, each with a storage of its own; float32, counters of batches int64.
+// A state dict as torch.save writes it: an OrderedDict of tensors, float32 and counters of batches int64. Tensors of one array share a storage.
 
 import { type Zippable, zipSync } from 'fflate';
 import { elementsOf } from '../graph/shape.ts';
@@ -40,9 +40,22 @@ type Format = 'zip' | 'legacy';
 const legacyProtocol = 1001;
 
 function storagesOf(tensors: Tensors): (Float32Array | BigInt64Array)[] {
-  return [...tensors].map(([name, { data }]) =>
-    isCounter(name) ? BigInt64Array.from(data, (value) => BigInt(Math.trunc(value) || 0)) : Float32Array.from(data),
-  );
+  const keys = storageKeys(tensors);
+  return [...tensors]
+    .filter((_, index) => keys.indexOf(keys[index]) === index)
+    .map(([name, { data }]) =>
+      isCounter(name) ? BigInt64Array.from(data, (value) => BigInt(Math.trunc(value) || 0)) : Float32Array.from(data),
+    );
+}
+
+/** Of each tensor the number of its storage. */
+function storageKeys(tensors: Tensors): number[] {
+  const known = new Map<WeightTensor['data'], number>();
+  return [...tensors.values()].map(({ data }) => {
+    const key = known.get(data) ?? known.size;
+    known.set(data, key);
+    return key;
+  });
 }
 
 /** Opcodes of pickle protocol 2 (https://docs.python.org/3/library/pickletools.html). */
@@ -76,7 +89,8 @@ function pickled(write: (pickle: PickleWriter) => void): Uint8Array {
 }
 
 function checkpoint(tensors: Tensors, apart: readonly string[], format: Format): Uint8Array {
-  const keys = new Map([...tensors.keys()].map((name, key) => [name, String(key)]));
+  const numbers = storageKeys(tensors);
+  const keys = new Map([...tensors.keys()].map((name, index) => [name, String(numbers[index])]));
   const inside = [...tensors.keys()].filter((name) => !apart.includes(name));
   return pickled((pickle) => {
     const write = (names: readonly string[]) => {

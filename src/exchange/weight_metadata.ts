@@ -56,7 +56,8 @@ function list(text: string | undefined): unknown[] | undefined {
   return Array.isArray(value) ? value : undefined;
 }
 
-function attempt<T>(work: () => T): T | undefined {
+/** What work gives; undefined where it fails. */
+export function attempt<T>(work: () => T): T | undefined {
   try {
     return work();
   } catch {

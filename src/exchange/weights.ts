@@ -2,9 +2,17 @@ import { splitAverages } from '../backend/parameter_file.ts';
 import { check } from '../checks.ts';
 import { FileError } from '../errors.ts';
 import type { WeightTensor } from '../io/safetensors.ts';
+import { languageModelNames } from '../network/language_model.ts';
 import { text } from '../option_rules.ts';
 import { alphaPaths, isAlphaName, oneCellAlphaPaths } from './alphas.ts';
 import { withoutChoices } from './cdarts_names.ts';
+import {
+  isBesideLanguageModel,
+  isLanguageModel,
+  isSearchedLanguageModel,
+  languageAlphaEndings,
+  untied,
+} from './language_names.ts';
 import { hasResidualBlocks } from './nasbench201_sizes.ts';
 import { notFinite } from './not_finite.ts';
 import { openTensors } from './open_tensors.ts';
@@ -44,7 +52,7 @@ const mostShown = 5;
 /**
  * Reads weights from a safetensors file or a PyTorch checkpoint (zip or legacy format), told apart by their first bytes. A network is
  * found wherever it is in the file, under whatever prefix; other tensors, such as an optimiser's, are left out. Architecture
- * parameters beside a supernet become its own, names of StacNAS' code and of NNI's older versions ours, and what counters of cost leave behind is no tensor of it.
+ * parameters beside a supernet become its own, a language model has the table of words once (`encoder.weight`), names of StacNAS' code and of NNI's older versions ours, and what counters of cost leave behind is no tensor of it.
  * Nothing of a file is run. Throws FileError that names the file.
  */
 export async function readWeights(path: string, options: ReadWeightsOptions = {}): Promise<WeightFile> {
@@ -54,31 +62,51 @@ export async function readWeights(path: string, options: ReadWeightsOptions = {}
   const source = { ...whole, paths: whole.paths.filter((name) => !costCounter.test(name)) };
   const networks = findNetworks(source.paths.filter((name) => !isOptimizer(name)));
   const { paths, notices } =
-    networks.length > 0 ? chooseNetwork(source, networks, path, options) : chooseAll(source, options);
+    networks.length > 0
+      ? chooseNetwork(source, chosenOf(networks, file.metadata, options), networks, path)
+      : chooseAll(source, options);
   if (paths.size === 0) throw new FileError(`${path} holds no weights`);
   const read = source.read([...paths.values()]);
-  const tensors = new Map([...paths].map(([name, at]) => [name, read.get(at)!] as const));
+  const named = new Map([...paths].map(([name, at]) => [name, read.get(at)!] as const));
+  const tensors = isLanguageModel(named) ? untied(named, path) : named;
   return { ...file, tensors, notices: [...notices, ...notFinite(tensors, path)] };
 }
 
-/** Averages of a training are meant to be used. */
+/** Under which name a language model's checkpoint has the weights of its best epoch, which its metadata tell once there was one. */
+const bestName = 'best';
+
+/** Averages of a training are meant to be used; of a language model that is trained the best epoch's, which may be averages. */
+function chosenOf(
+  networks: readonly StoredNetwork[],
+  metadata: Readonly<Record<string, string>>,
+  { averages = true }: ReadWeightsOptions,
+): StoredNetwork {
+  const best = networks.find(isBest);
+  if (best !== undefined) return averages && metadata[bestName] !== undefined ? best : networks[0];
+  return networks.find(({ isAverage }) => isAverage === averages) ?? networks[0];
+}
+
+function isBest({ prefix, isLanguageModel }: StoredNetwork): boolean {
+  return isLanguageModel && prefix === `${bestName}.`;
+}
+
 function chooseNetwork(
   { paths }: TensorSource,
+  chosen: StoredNetwork,
   networks: readonly StoredNetwork[],
   path: string,
-  { averages = true }: ReadWeightsOptions,
 ): Choice {
-  const chosen = networks.find(({ isAverage }) => isAverage === averages) ?? networks[0];
   const others = networks.filter((network) => network !== chosen);
   const named = paths
     .filter((name) => name.startsWith(chosen.prefix) && !isOptimizer(name))
     .filter((name) => !others.some(({ prefix }) => prefix.length > chosen.prefix.length && name.startsWith(prefix)))
     .map((name) => [name.slice(chosen.prefix.length), name] as const);
-  const own = new Map(named.filter(([name]) => isPart(name)));
-  const hasAlphas = [...own.keys()].some(isAlphaName);
-  const find = hasResidualBlocks([...own.keys()]) ? oneCellAlphaPaths : alphaPaths;
-  const alphas = isSupernet(own.keys()) && !hasAlphas ? find(paths) : new Map<string, string>();
-  const strays = named.filter(([name, at]) => !isPart(name) && ![...alphas.values()].includes(at));
+  const own = new Map(named.filter(([name]) => isPart(name, chosen)));
+  const alphas = (chosen.isLanguageModel ? languageAlphasBeside : alphasBeside)(own, paths);
+  const isBeside = chosen.isLanguageModel ? isBesideLanguageModel : () => false;
+  const strays = named.filter(
+    ([name, at]) => !isPart(name, chosen) && !isBeside(name) && ![...alphas.values()].includes(at),
+  );
   return {
     paths: new Map([...own, ...alphas]),
     notices: [
@@ -92,6 +120,20 @@ function chooseNetwork(
       ),
     ],
   };
+}
+
+/** The architecture parameters of a supernet that are not among its own tensors, by their names. */
+function alphasBeside(own: ReadonlyMap<string, string>, paths: readonly string[]): Map<string, string> {
+  const names = [...own.keys()];
+  if (!isSupernet(names) || names.some(isAlphaName)) return new Map();
+  const ours = paths.filter(isAlphaName);
+  if (ours.length > 0) return new Map(ours.map((name) => [name, name]));
+  return hasResidualBlocks(names) ? oneCellAlphaPaths(paths) : alphaPaths(paths);
+}
+
+function languageAlphasBeside(own: ReadonlyMap<string, string>, paths: readonly string[]): Map<string, string> {
+  const isWhole = !isSearchedLanguageModel(own) || own.has(languageModelNames.alpha);
+  return isWhole ? new Map() : alphaPaths(paths, languageAlphaEndings);
 }
 
 /** Of a file that holds no whole network: all of its state dict, or the averages of all of it. */
@@ -113,10 +155,13 @@ function unwrapped<T>(entries: readonly (readonly [string, T])[]): readonly (rea
 
 function choiceNotices(chosen: StoredNetwork, others: readonly StoredNetwork[], path: string): string[] {
   if (others.length === 0) return [];
-  const describe = ({ prefix, isAverage }: StoredNetwork) =>
-    `the ${isAverage ? 'averaged' : 'plain'} weights${prefix && ` ${prefix.slice(0, -1)}`}`;
+  const describe = (network: StoredNetwork) => {
+    const { prefix, isAverage } = network;
+    if (isBest(network)) return "the best epoch's weights";
+    return `the ${isAverage ? 'averaged' : 'plain'} weights${prefix && ` ${prefix.slice(0, -1)}`}`;
+  };
   const plain = others.some(({ isAverage }) => !isAverage);
-  const hint = chosen.isAverage && plain ? ' (--no-averages takes plain ones)' : '';
+  const hint = (chosen.isAverage || isBest(chosen)) && plain ? ' (--no-averages takes plain ones)' : '';
   return [`took ${describe(chosen)} of ${path}, not ${others.map(describe).join(' or ')}${hint}`];
 }
 

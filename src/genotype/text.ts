@@ -1,3 +1,4 @@
+import { checkOptions } from '../checks.ts';
 import { ArgumentError, invalid } from '../errors.ts';
 import { suggestion } from '../suggest.ts';
 import { formatJson, readJson } from './forms/json.ts';
@@ -12,13 +13,19 @@ import {
   readDictionary,
   readPython,
 } from './forms/python.ts';
-import { isStages, readStages } from './forms/stages.ts';
+import { formatStages, isStages, readStages } from './forms/stages.ts';
 import type { Genotype } from './genotype.ts';
 import { publishedGenotypes } from './published.ts';
 import { checkGenotype } from './rules.ts';
 
 /** The forms in which a genotype can be printed. */
-export type GenotypeForm = 'python' | 'python-nested' | 'json' | 'nni' | 'nni-masks' | 'nasbench201';
+export type GenotypeForm = 'python' | 'python-nested' | 'json' | 'nni' | 'nni-masks' | 'nasbench201' | 'stages';
+
+/** How a text is read. */
+export interface ParseOptions {
+  /** Cells of the network that it is for, at least 3: over these the stages of a cell file are spread where they differ. 20 when absent. */
+  readonly layers?: number;
+}
 
 /**
  * Reads a genotype from a published name (`DARTS_V2`), the originals' Python form (`Genotype(normal=[...], ...)`, of a
@@ -28,12 +35,13 @@ export type GenotypeForm = 'python' | 'python-nested' | 'json' | 'nni' | 'nni-ma
  * Whether it is of pairs, of pairs with weights or of triples is seen from its entries. Throws ArgumentError with line and column of the
  * fault, of NNI's forms with the key.
  */
-export function parseGenotype(text: string): Genotype {
-  return findGenotype(text).genotype;
+export function parseGenotype(text: string, options: ParseOptions = {}): Genotype {
+  return findGenotype(text, options).genotype;
 }
 
 /** The same, and how many genotypes the text holds. */
-export function findGenotype(text: string): FoundGenotype {
+export function findGenotype(text: string, options: ParseOptions = {}): FoundGenotype {
+  checkOptions('options', options, ['layers']);
   if (typeof text !== 'string') throw invalid('genotype', 'a text', text);
   const trimmed = text.trim();
   const alone = (genotype: Genotype) => ({ genotype, count: 1, line: 1 });
@@ -43,7 +51,7 @@ export function findGenotype(text: string): FoundGenotype {
     const { message } = invalid('genotype', forms, trimmed);
     throw new ArgumentError(message + suggestion(trimmed, Object.keys(publishedGenotypes)));
   }
-  if (isStages(text)) return alone(readStages(text));
+  if (isStages(text)) return alone(readStages(text, options.layers));
   if (!isPython(text) && hasStructure(text)) return readStructure(text);
   if (!isPython(text) && hasNestedLists(text)) return readNestedLists(text);
   // A call within braces is one that a log of JSON lines quotes.
@@ -55,7 +63,8 @@ export function findGenotype(text: string): FoundGenotype {
 /**
  * Prints a genotype so that {@link parseGenotype} reads it back: in the originals' Python form, as JSON on one line,
  * as the mutation JSON of Microsoft NNI, in names or as its CDARTS writes it (`nni-masks`, without an end of line), or as the string of
- * NAS-Bench-201; one of one cell in that when no form is given. `python-nested` has a list a node, as CDARTS prints it. Throws
+ * NAS-Bench-201; one of one cell in that when no form is given. `python-nested` has a list a node, as CDARTS prints it, and `stages` is a cell
+ * file of its authors. Throws
  * ArgumentError for a faulty genotype, and for one that the form cannot say: Python's has weights on all edges or none, and two edges a node
  * unless it is nested, or triples without weights; NNI's seven operations, one an edge and without a weight, and all nodes concatenated,
  * with masks four of them; NAS-Bench-201's one cell without weights.
@@ -71,8 +80,9 @@ function formatIn(form: GenotypeForm, genotype: Genotype): string {
   if (form === 'python-nested') return formatPython(genotype, true);
   if (form === 'python') return formatPython(genotype);
   if (form === 'nasbench201') return formatStructure(genotype);
+  if (form === 'stages') return formatStages(genotype);
   if (form !== 'json')
-    throw invalid('form', "'python', 'python-nested', 'json', 'nni', 'nni-masks' or 'nasbench201'", form);
+    throw invalid('form', "'python', 'python-nested', 'json', 'nni', 'nni-masks', 'nasbench201' or 'stages'", form);
   return formatJson(genotype);
 }
 

@@ -59,6 +59,8 @@ export interface Method<Table extends SettingTable = SettingTable> {
   readonly spaces?: readonly string[];
   /** What a run starts from beside its data. */
   readonly needs?: 'genotype' | 'run';
+  /** Settings of a training with what they leave open, where the genotype was found for networks of a skeleton. */
+  inSkeleton?(settings: SettingsOf<Table>, skeleton: string): SettingsOf<Table>;
   /** The training that goes with a preset and settings of a search, where one is asked to follow. */
   usualTraining?(preset: string, settings: SettingsOf<Table>): UsualTraining;
   /** Whether a run may begin with what stages of another run of the method came to. */
@@ -147,6 +149,8 @@ export interface MethodDescription {
   readonly validationSamples: number;
   /** Of a run in stages: the one of a number, as the values of a checkpoint tell; the description is that of the first. */
   stageAt?(index: number, values: RunState['values']): Promise<MethodDescription>;
+  /** Of a search with whose supernet no other run goes on: why, in words behind 'a search by NAME'. */
+  readonly alone?: string;
   /** Lays parameters and images on a device. */
   open(device: Device): Promise<MethodRun>;
 }

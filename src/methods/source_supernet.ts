@@ -24,7 +24,8 @@ export async function describeSupernet(
   const whole = await method.describe({ ...context, settings, seed, space, before, source: undefined });
   const found = (await whole.stageAt?.(source.at.stage, source.values)) ?? whole;
   if (isSearchDescription(found)) return found;
-  throw new ArgumentError(`${source.directory} is a search by ${method.name} that trained no supernet`);
+  const { alone = 'that trained no supernet' } = found;
+  throw new ArgumentError(`${source.directory} is a search by ${method.name} ${alone}`);
 }
 
 /** Takes over what the search has left; the weights' momentum begins anew, alpha's moments go on. */

@@ -1,6 +1,7 @@
 // Language models of one recurrent cell, searched or derived: embedding, dropouts that stay over time, the cell, a decoder with the
 // embedding's weights (DARTS, arXiv:1806.09055, section A.2.2; AWD-LSTM, arXiv:1708.02182).
 
+import { checkRecord } from '../checks.ts';
 import type { RecurrentGenotype } from '../genotype/genotype.ts';
 import { recurrentCandidates, usualNodes } from '../genotype/recurrent.ts';
 import { GraphBuilder, type Tensor } from '../graph/builder.ts';
@@ -47,13 +48,15 @@ export interface LanguageModelOptions {
   readonly beta?: number;
   /** What the whole loss is multiplied by; 1 when absent. */
   readonly share?: number;
+  /** What the graph ends in; the loss when absent. */
+  readonly output?: 'loss' | 'logits';
   /** Hidden states by name, columns each, that batches may begin with and leave. */
   readonly states?: Readonly<Record<string, number>>;
 }
 
 /** A language model, and its nodes that programs read. */
 export interface LanguageModel {
-  /** Ends in the loss: negative log-likelihood and, where they have a weight, two terms more. */
+  /** Ends in the loss, which is the negative log-likelihood and, where they have a weight, two terms more; or in the logits. */
   readonly graph: Graph;
   /** What the cell gives. */
   readonly raw: number;
@@ -69,6 +72,7 @@ const noDropouts: LanguageModelDropouts = { dropout: 0, dropoutx: 0, dropouth: 0
 
 /** Builds a language model. Throws ArgumentError for sizes and rates that make no sense. */
 export function buildLanguageModel(options: LanguageModelOptions): LanguageModel {
+  checkRecord('options', options, 'words and size');
   const { words, size, dropouts = noDropouts, states = {} } = options;
   const { words: input, embedding, decoder } = languageModelNames;
   const builder = new GraphBuilder();
@@ -80,7 +84,8 @@ export function buildLanguageModel(options: LanguageModelOptions): LanguageModel
   const raw = cellOn(builder, builder.variationalDropout('dropouti', embedded, dropouts.dropouti), options);
   const dropped = builder.variationalDropout('dropout', raw, dropouts.dropout);
   const logits = builder.tiedLinear(decoder, dropped, embedding);
-  const graph = builder.finish(lossOn(builder, { raw, dropped, logits }, options));
+  const isPlain = options.output === 'logits';
+  const graph = builder.finish(isPlain ? logits : lossOn(builder, { raw, dropped, logits }, options));
   return { graph, raw: raw.id, dropped: dropped.id, logits: logits.id };
 }
 

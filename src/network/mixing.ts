@@ -26,6 +26,21 @@ export function mixingWeights(
   });
 }
 
+/**
+ * Mixing weights of a table whose edges count by the softmax of their node's row of `betas`: a number an edge, in the order of the table's rows.
+ * `edges` tells their nodes, which come one after another.
+ */
+export function weighedByNode(
+  mixing: readonly (readonly number[])[],
+  betas: Float32Array,
+  edges: readonly { readonly node: number }[],
+): number[][] {
+  const nodes = [...new Set(edges.map(({ node }) => node))];
+  const counts = nodes.map((node) => edges.filter((edge) => edge.node === node).length);
+  const shares = mixingWeights(betas, counts, 'softmax').flat();
+  return mixing.map((row, index) => row.map((weight) => shares[index] * weight));
+}
+
 function softmax(row: readonly number[]): number[] {
   const largest = Math.max(...row);
   const exponentials = row.map((value) => Math.exp(value - largest));

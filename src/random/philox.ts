@@ -16,6 +16,7 @@ export const purposes = {
   mixup: 10,
   textLength: 11,
   recurrentGenotype: 12,
+  sampling: 13,
 } as const;
 
 /** The name of a random stream. */

@@ -396,7 +396,7 @@ export function softmaxCrossEntropy(
   let correct = 0;
   labels.forEach((label, sample) => {
     const row = logits.subarray(sample * classes, (sample + 1) * classes);
-    const largest = Math.max(...row);
+    const largest = row.reduce((most, logit) => Math.max(most, logit));
     const total = row.reduce((sum, logit) => sum + Math.exp(logit - largest), 0);
     const target = row.map((_, k) => (k === label ? 1 - smoothing : 0) + smoothing / classes);
     const logTotal = Math.log(total) + largest;
@@ -428,7 +428,7 @@ export function distillation(
   for (let first = 0; first < student.length; first += classes) {
     const logarithms = (logits: Float64Array) => {
       const row = [...logits.subarray(first, first + classes)].map((logit) => logit / temperature);
-      const largest = Math.max(...row);
+      const largest = row.reduce((most, logit) => Math.max(most, logit));
       const total = Math.log(row.reduce((sum, logit) => sum + Math.exp(logit - largest), 0));
       return row.map((logit) => logit - largest - total);
     };

@@ -18,6 +18,7 @@ import { skeletons, usualSkeleton } from '../skeleton/skeletons.ts';
 import { type SearchSpace, skeletonNameOf } from '../space/space.ts';
 import type { RecordedSource, RunConfig, TrainingPlan } from './config.ts';
 import { freeRunFiles, openRunDirectory, type RunFiles } from './directory.ts';
+import { foundSkeleton } from './found_in.ts';
 import { type MethodOptions, namedMethod, namesOf, type RunOptions, rulesOf } from './options.ts';
 import { readOutcomes } from './outcomes.ts';
 import { runDataset } from './run_dataset.ts';
@@ -64,6 +65,7 @@ const fixedOnResume = [
   'out',
   'genotype',
   'from',
+  'foundIn',
   'training',
   'run',
   'stage',
@@ -82,16 +84,21 @@ export async function describeRun(
   if (resume !== undefined) return describeResumed(command, options, resume, methods);
   const runtime = runtimeOf(options);
   const { needs, spaces, presets } = method;
-  const { genotype, from } = options;
+  const { genotype, from, foundIn } = options;
   const before = from === undefined ? undefined : await readBefore(folder('from', from), method, methods);
-  const { preset = presetFor(method, options.space ?? before?.space, genotype) } = options;
+  const found =
+    foundIn === undefined || method.data === 'text'
+      ? undefined
+      : await foundSkeleton(folder('foundIn', foundIn), methods);
+  const { preset = presetFor(method, found, options.space ?? before?.space, genotype) } = options;
   const space = options.space ?? before?.space ?? presets[preset]?.space ?? spaces?.[0];
   checkFollows(before, space);
   if (needs === 'genotype') {
     if (genotype === undefined) throw invalid('genotype', 'the genotype whose network is trained', genotype);
     checkGenotype(genotype);
   }
-  const settings = resolvePreset(method.settings, presets, preset, options.settings);
+  const given = resolvePreset(method.settings, presets, preset, { ...depthOf(genotype), ...options.settings });
+  const settings = found === undefined ? given : (method.inSkeleton?.(given, found) ?? given);
   checkOwnDataset(options);
   if (needs === 'run') return describeFollowing(method, settings, options, methods);
   const {
@@ -108,14 +115,7 @@ export async function describeRun(
     dataDir: dataDir === undefined ? undefined : resolve(dataDir),
     usualLimit: presets[preset].limit,
     imageSize: options.imageSize ?? usualSize(dataset, method),
-    training:
-      options.training &&
-      planTraining(
-        options.training,
-        usualTraining(method, preset, settings),
-        options,
-        trainingMethod(methods, method.data),
-      ),
+    training: planned(method, preset, settings, { ...options, space }, methods),
     files: out === undefined ? undefined : await freeRunFiles(folder('out', out)),
   };
 }
@@ -145,8 +145,19 @@ async function describeFollowing(
 }
 
 /** The preset that is taken where nobody names one. */
-function presetFor({ data, presets }: Method, space: RunDescription['space'], genotype: Genotype | undefined): string {
-  return data === 'text' ? Object.keys(presets)[0] : usualPreset(presets, searchedSkeleton(space, genotype));
+function presetFor(
+  { data, presets }: Method,
+  found: string | undefined,
+  space: RunDescription['space'],
+  genotype: Genotype | undefined,
+): string {
+  if (data === 'text') return Object.keys(presets)[0];
+  return usualPreset(presets, found ?? searchedSkeleton(space, genotype));
+}
+
+/** A genotype of all cells of a network fits no deeper one, and none less deep. */
+function depthOf(genotype: Genotype | undefined): { readonly layers?: number } {
+  return genotype?.cells === undefined ? {} : { layers: genotype.cells.length };
 }
 
 /** Name of the skeleton that a run's networks have, as far as its space or its genotype tells. */
@@ -159,6 +170,20 @@ function searchedSkeleton(space: string | SearchSpace | undefined, genotype: Gen
 async function readBefore(from: string, method: Method, methods: readonly Method[]): Promise<RunOutcomes> {
   const isFile = (await stat(from).catch(() => undefined))?.isFile() ?? false;
   return isFile && method.readPublished ? method.readPublished(from) : readOutcomes(from, method, methods);
+}
+
+/** The training that follows, where one is asked for. */
+function planned(
+  method: Method,
+  preset: string,
+  settings: Settings,
+  { training, space, ...search }: MethodOptions,
+  methods: readonly Method[],
+): TrainingPlan | undefined {
+  if (training === undefined) return undefined;
+  const skeleton = method.data === 'text' ? undefined : searchedSkeleton(space, undefined);
+  const next = trainingMethod(methods, method.data);
+  return planTraining(training, usualTraining(method, preset, settings), { ...search, skeleton }, next);
 }
 
 /** Where a method does not say, its training is the short one. */

@@ -186,7 +186,8 @@ async function supernetOf(stage: RecordedStage, { train, classes }: Dataset<Imag
   const space = recordedSpace(stage, 'its features cannot be computed');
   const { tensors } = await readWeights(checkpoint);
   const { initChannels, layers, stemMultiplier, auxiliary } = sizesOfWeights(tensors, checkpoint);
-  const sizes = { initChannels, layers, stemMultiplier, auxiliaryWeight: auxiliary ? 0 : undefined };
+  const { nodeForm } = stage.layout;
+  const sizes = { initChannels, layers, stemMultiplier, nodeForm, auxiliaryWeight: auxiliary ? 0 : undefined };
   const supernet = buildSupernet({ space, inputShape: train.shape, classes, ...sizes });
   // Heads that are distilled hang on no edge.
   const own = new Set(supernet.graph.parameters.map(({ name }) => name));
@@ -204,8 +205,9 @@ interface ObservedEdge {
 
 /** The edges that are looked at, cell by cell. */
 function edgesOf({ graph, tables, space }: Supernet, which: (typeof edgeChoices)[number]): ObservedEdge[] {
-  const mixed = graph.nodes.filter((node): node is MixedNode => node.op === 'mixed');
   const byName = new Map(Object.values(tables).map(({ name, edges }) => [name, edges]));
+  // Others mix the edges of a node.
+  const mixed = graph.nodes.filter((node): node is MixedNode => node.op === 'mixed' && byName.has(node.alpha));
   // Of every cell.
   const [{ length: count }] = byName.values();
   const kinds = space.skeleton.kindsOf(mixed.length / count);

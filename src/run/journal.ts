@@ -47,12 +47,13 @@ export interface LayoutRecord extends Place {
   readonly selection?: InitialArchitecture['selection'];
   readonly skeleton?: AlphaLayout['skeleton'];
   readonly nodes: AlphaLayout['nodes'];
+  readonly nodeForm?: AlphaLayout['nodeForm'];
   readonly tables: AlphaLayout['tables'];
 }
 
 /** How tables lie, by their record. */
-export function layoutOfRecord({ skeleton, nodes, tables }: LayoutRecord): AlphaLayout {
-  return { ...(skeleton !== undefined && { skeleton }), nodes, tables };
+export function layoutOfRecord({ skeleton, nodes, nodeForm, tables }: LayoutRecord): AlphaLayout {
+  return { ...(skeleton !== undefined && { skeleton }), nodes, ...(nodeForm !== undefined && { nodeForm }), tables };
 }
 
 /** Architecture parameters at an epoch's end or, of a stage's first epoch, before its first step. */

@@ -61,6 +61,7 @@ export interface MethodOptions extends RunOptions {
   readonly genotype?: Genotype;
   readonly validationPortion?: number;
   readonly from?: string;
+  readonly foundIn?: string;
   readonly training?: TrainingOptions;
   readonly run?: string;
   readonly stage?: string;
@@ -103,7 +104,7 @@ export function rulesOf(
     preset: word(Object.keys(presets)),
     settings: record('an object of settings'),
     ...(spaces !== undefined && { space: wordOr(spaces, 'a search space of your own') }),
-    ...(needs === 'genotype' && { genotype: record('a genotype') }),
+    ...(needs === 'genotype' && { genotype: record('a genotype'), foundIn: aFolder }),
     ...(needs === 'run' && {
       run: aFolder,
       stage: text('the name of a stage'),

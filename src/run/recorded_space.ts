@@ -1,5 +1,6 @@
 // The space that a stage of a search chose from, as its journal tells: what it takes to build the supernet of a checkpoint again.
 import { dirname, join, resolve } from 'node:path';
+import { ArgumentError } from '../errors.ts';
 import { cellKey, oneCell } from '../genotype/genotype.ts';
 import type { MixingActivation } from '../graph/graph.ts';
 import { exists } from '../io/file_error.ts';
@@ -36,6 +37,12 @@ export async function readRecordedStages(directory: string): Promise<Map<string,
 export function recordedSpace({ layout, activation, files }: RecordedStage, lost: string): SearchSpace {
   const { nodes, tables } = layout;
   const names = Object.values(tables).flatMap(({ rows }) => rows.flatMap(({ candidates }) => candidates));
+  const shared = Object.values(tables).find(
+    ({ name }, index, all) => all.findIndex((one) => one.name === name) < index,
+  );
+  if (shared !== undefined) {
+    throw new ArgumentError(`cells of ${files.directory} share alpha stage by stage (${shared.name}): ${lost}`);
+  }
   const skeleton = recordedSkeleton(layout, names, files.directory, lost);
   return {
     ...{ name: 'recorded', skeleton, nodes, activation, sharedAlpha: 'normal' in tables || oneCell in tables },

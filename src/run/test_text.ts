@@ -4,8 +4,9 @@ import { openDevice } from '../backend/open.ts';
 import { aFunction, anInteger } from '../checks.ts';
 import { columnsOf } from '../data/text/columns.ts';
 import { type Corpus, type CorpusName, corpusNames, loadCorpus } from '../data/text/corpus.ts';
-import { checkVocabulary, readVocabulary, type Vocabulary } from '../data/text/vocabulary.ts';
+import { readVocabulary } from '../data/text/vocabulary.ts';
 import { FileError, throwIfAborted } from '../errors.ts';
+import { checkModelVocabulary } from '../exchange/language_metadata.ts';
 import { type LanguageWeights, readLanguageWeights } from '../exchange/language_weights.ts';
 import type { RecurrentGenotype } from '../genotype/genotype.ts';
 import { formatGenotype } from '../genotype/text.ts';
@@ -114,14 +115,6 @@ async function corpusFor(options: TestTextOptions, { words, known }: LanguageWei
   const loads = vocabulary === undefined ? {} : { vocabulary, testOnly: true };
   const corpus =
     typeof dataset === 'string' ? await loadCorpus(dataset, { dataDir, usualLimit: limit, ...loads, signal }) : dataset;
-  checkFits(corpus.vocabulary, words, known, weights);
+  checkModelVocabulary(corpus.vocabulary, { words, known: known.vocabulary }, 'the text', weights);
   return corpus;
-}
-
-function checkFits(vocabulary: Vocabulary, words: number, known: LanguageWeights['known'], weights: string): void {
-  if (known.vocabulary !== undefined) checkVocabulary(vocabulary, known.vocabulary, 'the text', weights);
-  if (vocabulary.words.length === words) return;
-  throw new FileError(
-    `${weights} has ${words} words but the text ${vocabulary.words.length}: give it the text that it was trained with`,
-  );
 }

@@ -14,19 +14,21 @@ import { checkSettings, resolvePreset } from '../setting_rules.ts';
 import type { TrainingPlan } from './config.ts';
 import type { MethodOptions, TrainingOptions } from './options.ts';
 
-/** Fills in the defaults; those that are not the search's are `usual`. Throws ArgumentError. */
+/** Fills in the defaults; those that are not the search's, of networks of a `skeleton`, are `usual`. Throws ArgumentError. */
 export function planTraining(
   options: TrainingOptions,
   { preset: usualPreset, settings: usualSettings, seed: usualSeed }: UsualTraining,
-  search: Pick<MethodOptions, 'seed' | 'limit' | 'dataset'>,
-  { settings: table, presets, data }: Method,
+  search: Pick<MethodOptions, 'seed' | 'limit' | 'dataset'> & { readonly skeleton?: string },
+  method: Method,
 ): TrainingPlan {
+  const { settings: table, presets, data } = method;
   checkOptionRules('the training (--then)', options, rules(presets, data));
   const { preset = usualPreset, settings = {}, validationPortion } = options;
   const limit =
     typeof search.dataset === 'object' ? undefined : (options.limit ?? search.limit ?? presets[preset].limit);
+  const given = resolvePreset(table, presets, preset, { ...usualSettings, ...checkSettings(table, settings) });
   return {
-    settings: resolvePreset(table, presets, preset, { ...usualSettings, ...checkSettings(table, settings) }),
+    settings: (search.skeleton && method.inSkeleton?.(given, search.skeleton)) || given,
     seed: options.seed ?? usualSeed ?? search.seed ?? 0,
     ...(limit !== undefined && { limit }),
     ...(validationPortion !== undefined && { validationPortion }),

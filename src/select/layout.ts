@@ -4,8 +4,8 @@ import { type CellKey, cellKey, cellTypes, inputsOf, oneCell, recurrentCell } fr
 import { isOperationName } from '../genotype/rules.ts';
 import type { MixingActivation } from '../graph/graph.ts';
 import { mapValues } from '../map_values.ts';
-import { mixingWeights } from '../network/mixing.ts';
-import type { Supernet } from '../network/supernet.ts';
+import { mixingWeights, weighedByNode } from '../network/mixing.ts';
+import { type NodeForm, nodeForms, type Supernet } from '../network/supernet.ts';
 import { noneName } from '../operation/operations.ts';
 import { dartsSkeleton } from '../skeleton/darts.ts';
 import type { ResolvedEdge } from '../space/space.ts';
@@ -28,8 +28,18 @@ export interface AlphaLayout {
   readonly skeleton?: string;
   /** Nodes of a cell. */
   readonly nodes: number;
+  /** What a node makes of its edges; `sum` when absent. */
+  readonly nodeForm?: NodeForm;
   /** By kind of cell, or by place in the network where cells of a type do not share alpha. */
-  readonly tables: Readonly<Record<CellKey, { readonly name: string; readonly rows: readonly LayoutRow[] }>>;
+  readonly tables: Readonly<Record<CellKey, LayoutTable>>;
+}
+
+/** A table, and what says how much its edges count in their nodes, where something learns that. */
+export interface LayoutTable {
+  readonly name: string;
+  readonly rows: readonly LayoutRow[];
+  /** Name of the parameter whose softmax, a row a node, does. */
+  readonly betas?: string;
 }
 
 /** What FairDARTS' published code (arXiv:1911.12126) calls a candidate of an edge, in files and in plots. */
@@ -38,7 +48,7 @@ export function edgeKey({ node, input }: Pick<LayoutRow, 'node' | 'input'>, oper
 }
 
 /** The layout of a supernet's tables. */
-export function layoutOf({ space, tables }: Pick<Supernet, 'space' | 'tables'>): AlphaLayout {
+export function layoutOf({ space, tables, nodeForm }: Pick<Supernet, 'space' | 'tables' | 'nodeForm'>): AlphaLayout {
   const rowOf = ({ node, input, candidates }: ResolvedEdge): LayoutRow => ({
     ...{ node, input },
     candidates: candidates.map(({ name }) => name),
@@ -47,13 +57,18 @@ export function layoutOf({ space, tables }: Pick<Supernet, 'space' | 'tables'>):
   return {
     ...(skeleton.name !== dartsSkeleton.name && { skeleton: skeleton.name }),
     nodes,
-    tables: mapValues(tables, ({ name, edges }) => ({ name, rows: edges.map(rowOf) })),
+    ...(nodeForm !== 'sum' && { nodeForm }),
+    tables: mapValues(tables, ({ name, edges, betas }) => ({
+      name,
+      rows: edges.map(rowOf),
+      ...(betas !== undefined && { betas }),
+    })),
   };
 }
 
 /** A layout as the rules of selection take it. */
 export function selectableOf({ nodes, tables }: AlphaLayout): Selectable {
-  const table = ({ name, rows }: AlphaLayout['tables'][CellKey]) => ({
+  const table = ({ name, rows }: LayoutTable) => ({
     name,
     rowLengths: rows.map(({ candidates }) => candidates.length),
     edges: rows.map(({ node, input, candidates }, row) => ({
@@ -67,13 +82,26 @@ export function selectableOf({ nodes, tables }: AlphaLayout): Selectable {
 /** The mixing weights of recorded architecture parameters; undefined where they are not those of the layout. */
 export function mixingOf(layout: AlphaLayout, activation: MixingActivation, alpha: unknown): RowsByTable | undefined {
   const mixing: Record<string, number[][]> = {};
-  for (const { name, rows } of Object.values(layout.tables)) {
+  for (const { name, rows, betas } of Object.values(layout.tables)) {
     const table = isRecord(alpha) ? alpha[name] : undefined;
     if (!isTable(table, rows)) return undefined;
     const lengths = rows.map(({ candidates }) => candidates.length);
-    mixing[name] = mixingWeights(Float32Array.from(table.flat()), lengths, activation);
+    const weights = mixingWeights(Float32Array.from(table.flat()), lengths, activation);
+    const ofNodes = isRecord(alpha) && betas !== undefined ? edgeWeights(alpha[betas], rows) : undefined;
+    if (betas !== undefined && ofNodes === undefined) return undefined;
+    mixing[name] = ofNodes === undefined ? weights : weighedByNode(weights, ofNodes, rows);
   }
   return mixing;
+}
+
+/** A number an edge, of rows of them a node. */
+function edgeWeights(table: unknown, rows: readonly LayoutRow[]): Float32Array | undefined {
+  const numbers: unknown[] = Array.isArray(table) ? table.flat() : [];
+  return numbers.length === rows.length && numbers.every(isFiniteNumber) ? Float32Array.from(numbers) : undefined;
+}
+
+function isFiniteNumber(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value);
 }
 
 /** Whether rows of finite numbers are those of a layout. */
@@ -81,8 +109,7 @@ export function isTable(table: unknown, rows: readonly LayoutRow[]): table is re
   if (!Array.isArray(table) || table.length !== rows.length) return false;
   return rows.every(({ candidates }, index) => {
     const row: unknown = table[index];
-    const isNumber = (value: unknown) => typeof value === 'number' && Number.isFinite(value);
-    return Array.isArray(row) && row.length === candidates.length && row.every(isNumber);
+    return Array.isArray(row) && row.length === candidates.length && row.every(isFiniteNumber);
   });
 }
 
@@ -92,7 +119,8 @@ const mostCandidates = 1000;
 /** Whether a value, whatever it was read from, is a layout: every row an edge of the cell with a candidate that is kept. */
 export function isLayout(value: unknown): value is AlphaLayout {
   if (!isRecord(value) || !isRecord(value['tables'])) return false;
-  const { nodes, tables, skeleton } = value;
+  const { nodes, tables, skeleton, nodeForm = 'sum' } = value;
+  if (!nodeForms.includes(nodeForm as NodeForm)) return false;
   if (skeleton !== undefined && (typeof skeleton !== 'string' || skeleton === '')) return false;
   if (!isIntegerBelow(nodes, mostNodes + 1) || nodes === 0) return false;
   const keys = Object.keys(tables);
@@ -114,7 +142,8 @@ export function isLayout(value: unknown): value is AlphaLayout {
     return false;
   return Object.values(tables).every((table) => {
     if (!isRecord(table) || typeof table['name'] !== 'string' || !Array.isArray(table['rows'])) return false;
-    const { rows } = table;
+    const { rows, betas } = table;
+    if (betas !== undefined && typeof betas !== 'string') return false;
     // Every node has an edge, or no rule could select its cell.
     return (
       rows.every(isRow) && Array.from({ length: nodes }, (_, i) => rows.some(({ node }) => node === i)).every(Boolean)

@@ -2,17 +2,17 @@
 import type { GraphBuilder, Tensor } from '../graph/builder.ts';
 import { cdartsOperations, cdartsParts } from '../operation/cdarts.ts';
 import { LayerSizeError } from '../operation/layer_size.ts';
-import { cellTypesOf, type StackStyle, stackedNetworks } from './cell_stack.ts';
-import { type Skeleton, strideOfTypes } from './skeleton.ts';
+import { cellStack, cellTypesOf, reducingCells } from './cell_stack.ts';
+import { type Skeleton, stackedNetworks, strideOfTypes } from './skeleton.ts';
 
 /** A stem of the first cell's channels, and names of its own. */
-export const cdartsStyle: StackStyle = {
+const stack = cellStack({
   stemMultiplier: 1,
   preprocessing: 'preproc',
   parts: cdartsParts,
   auxiliaryHead: headName,
   classifier: 'linear',
-};
+});
 
 /** As DARTS' network; batch normalisations of its cells have no affine part, and none follows poolings. */
 export const cdartsSkeleton: Skeleton = {
@@ -28,7 +28,8 @@ export const cdartsSkeleton: Skeleton = {
   strideOf: strideOfTypes,
   candidateName: ({ node, input }, candidate) => `${edgeName(node, input)}.${candidate}`,
   operationName: ({ node, input }) => edgeName(node, input),
-  build: stackedNetworks(cdartsStyle),
+  paired: { stack, reductionsOf: reducingCells },
+  build: stackedNetworks(stack),
 };
 
 /** Prefix of a head behind the cell of an index, one to learn from alone or one that is distilled. */

@@ -3,14 +3,7 @@ import { type CellType, cellKey } from '../genotype/genotype.ts';
 import type { GraphBuilder, Tensor } from '../graph/builder.ts';
 import { LayerSizeError } from '../operation/layer_size.ts';
 import { factorizedReduce, type PartNames, reluConvBn } from '../operation/operations.ts';
-import {
-  type CellBuilder,
-  type CellPlace,
-  checkDepth,
-  checkStack,
-  type Skeleton,
-  type StackOptions,
-} from './skeleton.ts';
+import { type CellPlace, checkDepth, type Stack, type StackOptions } from './skeleton.ts';
 
 /** What the codes of such networks have of their own, most of it names. */
 export interface StackStyle {
@@ -24,69 +17,31 @@ export interface StackStyle {
   readonly classifier: string;
 }
 
-/** What is built among the cells beside them. */
-export interface StackExtras {
-  /** Names the stem, which several networks of a graph may share; the network's own builder when absent. */
-  readonly stem?: GraphBuilder;
-  /** The same of the classifier. */
-  readonly classifier?: GraphBuilder;
-  /** Told the output of every cell. */
-  readonly behind?: (output: Tensor, place: CellPlace, index: number) => void;
-}
-
-/** What a network ends in. */
-export interface StackEnds {
-  /** [classes] */
-  readonly logits: Tensor;
-  /** [classes] */
-  readonly auxiliary?: Tensor;
-}
-
 /**
  * Stem, cells of which those at 1/3 and 2/3 of the depth reduce, global average pooling, linear classifier (arXiv:1806.09055,
- * section 3.1); an auxiliary head behind the second reduction where one is asked for. Options were checked.
+ * section 3.1); an auxiliary head behind the second reduction where one is asked for.
  */
-export function stackCells(
-  builder: GraphBuilder,
-  images: Tensor,
-  options: StackOptions,
-  buildCell: CellBuilder,
-  style: StackStyle,
-  { stem = builder, classifier = builder, behind }: StackExtras = {},
-): StackEnds {
-  let channels = options.initChannels;
-  let { twoBack, oneBack, previousType } =
-    options.stem === 'large' ? largeStem(stem, images, options) : smallStem(stem, images, options, style);
-  let auxiliary: Tensor | undefined;
-  for (let index = 0; index < options.layers; index++) {
-    const kind = cellType(index, options.layers);
-    if (kind === 'reduce') channels *= 2;
-    const layer = cellKey(index);
-    const cell = builder.within(layer);
-    const inputs = preprocessed(cell, [twoBack, oneBack], previousType, { layer, channels }, options, style);
-    const place = { kind, layer, channels };
-    [twoBack, oneBack] = [oneBack, buildCell(cell, inputs, place)];
-    previousType = kind;
-    behind?.(oneBack, place, index);
-    if (options.auxiliaryWeight !== undefined && index === Math.floor((2 * options.layers) / 3)) {
-      auxiliary = auxiliaryHead(builder.within(style.auxiliaryHead(index)), oneBack, options);
+export function cellStack(style: StackStyle): Stack {
+  return (builder, images, options, buildCell, { stem = builder, classifier = builder, behindReduction } = {}) => {
+    let channels = options.initChannels;
+    let { twoBack, oneBack, previousType } =
+      options.stem === 'large' ? largeStem(stem, images, options) : smallStem(stem, images, options, style);
+    let auxiliary: Tensor | undefined;
+    for (let index = 0; index < options.layers; index++) {
+      const kind = cellType(index, options.layers);
+      if (kind === 'reduce') channels *= 2;
+      const layer = cellKey(index);
+      const cell = builder.within(layer);
+      const inputs = preprocessed(cell, [twoBack, oneBack], previousType, { layer, channels }, options, style);
+      [twoBack, oneBack] = [oneBack, buildCell(cell, inputs, { kind, layer, channels })];
+      previousType = kind;
+      if (kind === 'reduce') behindReduction?.(oneBack);
+      if (options.auxiliaryWeight !== undefined && index === Math.floor((2 * options.layers) / 3)) {
+        auxiliary = auxiliaryHead(builder.within(style.auxiliaryHead(index)), oneBack, options);
+      }
     }
-  }
-  const logits = classifier.linear(style.classifier, builder.globalAvgPool(oneBack), options.classes);
-  return { logits, auxiliary };
-}
-
-/** Networks of a style by themselves, their loss the cross-entropy, that of an auxiliary head included. */
-export function stackedNetworks(style: StackStyle): Skeleton['build'] {
-  return (builder, options, buildCell) => {
-    checkStack(options);
-    const images = builder.input('images', options.inputShape);
-    const { logits, auxiliary } = stackCells(builder, images, options, buildCell, style);
-    const loss = builder.softmaxCrossEntropy(logits, {
-      smoothing: options.labelSmoothing,
-      auxiliary: auxiliary && [{ logits: auxiliary, weight: options.auxiliaryWeight ?? 0 }],
-    });
-    return { graph: builder.finish(loss), logits: logits.id };
+    const logits = classifier.linear(style.classifier, builder.globalAvgPool(oneBack), options.classes);
+    return { logits, auxiliary };
   };
 }
 
@@ -162,4 +117,9 @@ export function cellType(index: number, layers: number): CellType {
 export function cellTypesOf(layers: number): CellType[] {
   checkDepth(layers);
   return Array.from({ length: layers }, (_, index) => cellType(index, layers));
+}
+
+/** Numbers of the cells that reduce. */
+export function reducingCells(layers: number): number[] {
+  return cellTypesOf(layers).flatMap((type, index) => (type === 'reduce' ? [index] : []));
 }

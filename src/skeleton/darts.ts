@@ -1,14 +1,14 @@
 import { dartsParts, operations } from '../operation/operations.ts';
-import { cellTypesOf, type StackStyle, stackedNetworks } from './cell_stack.ts';
-import { type Skeleton, strideOfTypes } from './skeleton.ts';
+import { cellStack, cellTypesOf } from './cell_stack.ts';
+import { type Skeleton, stackedNetworks, strideOfTypes } from './skeleton.ts';
 
-const style: StackStyle = {
+const stack = cellStack({
   stemMultiplier: 3,
   preprocessing: 'preprocess',
   parts: dartsParts,
   auxiliaryHead: () => 'auxiliary_head',
   classifier: 'classifier',
-};
+});
 
 /** The network of DARTS: normal cells, and two that reduce; each takes what the two before it gave. */
 export const dartsSkeleton: Skeleton = {
@@ -24,5 +24,5 @@ export const dartsSkeleton: Skeleton = {
   strideOf: strideOfTypes,
   candidateName: ({ row }, candidate) => `_ops.${row}._ops.${candidate}`,
   operationName: (_edge, position) => `_ops.${position}`,
-  build: stackedNetworks(style),
+  build: stackedNetworks(stack),
 };

@@ -4,17 +4,51 @@ import { type CellKind, cellKey, oneCell } from '../genotype/genotype.ts';
 import type { GraphBuilder, Tensor } from '../graph/builder.ts';
 import { LayerSizeError } from '../operation/layer_size.ts';
 import { nasbench201Operations } from '../operation/nasbench201.ts';
-import {
-  type CellBuilder,
-  checkDepth,
-  checkStack,
-  type Network,
-  type Skeleton,
-  type StackOptions,
-} from './skeleton.ts';
+import { checkDepth, type Skeleton, type Stack, type StackOptions, stackedNetworks } from './skeleton.ts';
 
 /** Stages of as many cells each; a residual block leads from one to the next. */
 const stages = 3;
+
+function kindsOf(layers: number): CellKind[] {
+  checkDepth(layers);
+  if (layers % stages !== 0) {
+    throw invalid('layers', `a multiple of ${stages} (cells of a nasbench201 network, as many in each stage)`, layers);
+  }
+  return Array<CellKind>(layers).fill(oneCell);
+}
+
+/** Numbers of the blocks, which are counted with the cells. */
+function blocksOf(layers: number): number[] {
+  const cells = kindsOf(layers).length / stages;
+  return Array.from({ length: stages - 1 }, (_, stage) => (stage + 1) * cells + stage);
+}
+
+const stack: Stack = (
+  builder,
+  images,
+  options,
+  buildCell,
+  { stem = builder, classifier = builder, behindReduction } = {},
+) => {
+  checkOptions(options);
+  const { initChannels, layers, classes } = options;
+  const first = stem.conv2d('stem.0', images, { channels: initChannels, kernel: 3, padding: 1 });
+  let output = stem.batchNorm('stem.1', first, { affine: true });
+  let channels = initChannels;
+  const blocks = blocksOf(layers);
+  for (let index = 0; index < layers + blocks.length; index++) {
+    const layer = cellKey(index);
+    if (blocks.includes(index)) {
+      channels *= 2;
+      output = residualBlock(builder, output, layer, channels);
+      behindReduction?.(output);
+    } else {
+      output = buildCell(builder.within(layer), [output], { kind: oneCell, layer, channels });
+    }
+  }
+  const active = builder.relu(builder.batchNorm('lastact.0', output, { affine: true }));
+  return { logits: classifier.linear('classifier', builder.globalAvgPool(active), classes) };
+};
 
 /** Three stages of cells that are all alike, of once, twice and four times the channels. `layers` counts cells, no blocks. */
 export const nasbench201Skeleton: Skeleton = {
@@ -30,38 +64,9 @@ export const nasbench201Skeleton: Skeleton = {
   strideOf: () => 1,
   candidateName: ({ node, input }, candidate) => `edges.${node + 1}<-${input}.${candidate}`,
   operationName: (_edge, position) => `layers.${position}`,
-  build,
+  paired: { stack, reductionsOf: blocksOf },
+  build: stackedNetworks(stack),
 };
-
-function kindsOf(layers: number): CellKind[] {
-  checkDepth(layers);
-  if (layers % stages !== 0) {
-    throw invalid('layers', `a multiple of ${stages} (cells of a nasbench201 network, as many in each stage)`, layers);
-  }
-  return Array<CellKind>(layers).fill(oneCell);
-}
-
-function build(builder: GraphBuilder, options: StackOptions, buildCell: CellBuilder): Network {
-  checkOptions(options);
-  const { initChannels, classes, labelSmoothing: smoothing } = options;
-  const stem = builder.conv2d('stem.0', builder.input('images', options.inputShape), {
-    ...{ channels: initChannels, kernel: 3, padding: 1 },
-  });
-  let output = builder.batchNorm('stem.1', stem, { affine: true });
-  let index = 0;
-  const cells = kindsOf(options.layers).length / stages;
-  for (let stage = 0; stage < stages; stage++) {
-    const channels = initChannels * 2 ** stage;
-    if (stage > 0) output = residualBlock(builder, output, cellKey(index++), channels);
-    for (let cell = 0; cell < cells; cell++) {
-      const layer = cellKey(index++);
-      output = buildCell(builder.within(layer), [output], { kind: oneCell, layer, channels });
-    }
-  }
-  const active = builder.relu(builder.batchNorm('lastact.0', output, { affine: true }));
-  const logits = builder.linear('classifier', builder.globalAvgPool(active), classes);
-  return { graph: builder.finish(builder.softmaxCrossEntropy(logits, { smoothing })), logits: logits.id };
-}
 
 /** Two 3x3 convolutions, of which the first halves height and width, beside an average that does. */
 function residualBlock(network: GraphBuilder, input: Tensor, layer: string, channels: number): Tensor {
@@ -80,9 +85,7 @@ function residualBlock(network: GraphBuilder, input: Tensor, layer: string, chan
 }
 
 /** What DARTS' network has and this one has not. */
-function checkOptions(options: StackOptions): void {
-  checkStack(options);
-  const { stem = 'small', stemMultiplier = 1, auxiliaryWeight } = options;
+function checkOptions({ stem = 'small', stemMultiplier = 1, auxiliaryWeight }: StackOptions): void {
   if (stem !== 'small') throw invalid('stem', "'small' (a nasbench201 network has no other)", stem);
   if (stemMultiplier !== 1) throw invalid('stemMultiplier', '1 in a nasbench201 network', stemMultiplier);
   if (auxiliaryWeight === undefined) return;

@@ -51,6 +51,40 @@ export interface Network {
   readonly logits: number;
 }
 
+/** What several networks of a graph may share, and what is built among the cells of one beside them. */
+export interface StackExtras {
+  /** Names the stem; the network's own builder when absent. */
+  readonly stem?: GraphBuilder;
+  /** The same of the classifier. */
+  readonly classifier?: GraphBuilder;
+  /** Told the output of everything that halves height and width behind the stem, in order. */
+  readonly behindReduction?: (output: Tensor) => void;
+}
+
+/** What a network ends in. */
+export interface StackEnds {
+  /** [classes] */
+  readonly logits: Tensor;
+  /** [classes] */
+  readonly auxiliary?: Tensor;
+}
+
+/** Stacks cells on images. Options were checked as those of any stack; throws ArgumentError for what this one does not have. */
+export type Stack = (
+  builder: GraphBuilder,
+  images: Tensor,
+  options: StackOptions,
+  buildCell: CellBuilder,
+  extras?: StackExtras,
+) => StackEnds;
+
+/** How networks of a skeleton learn in pairs, and from one another (CDARTS, arXiv:2006.10724). */
+export interface PairedStack {
+  readonly stack: Stack;
+  /** Numbers, as parameters are named by, of what halves height and width in a network of so many cells. */
+  reductionsOf(layers: number): readonly number[];
+}
+
 /** Sizes of a network where nobody says otherwise. */
 interface UsualSizes {
   readonly initChannels: number;
@@ -100,6 +134,8 @@ export interface Skeleton {
   candidateName(edge: EdgeOfCell, candidate: number): string;
   /** The same of a derived network's operation, which is the one of a number from 0 in its cell. */
   operationName(edge: Pick<EdgeOfCell, 'node' | 'input'>, position: number): string;
+  /** Absent where they do not. */
+  readonly paired?: PairedStack;
   /** Stacks cells into a network whose images are the input `images`. Throws ArgumentError for what it does not have. */
   build(builder: GraphBuilder, options: StackOptions, buildCell: CellBuilder): Network;
 }
@@ -114,6 +150,19 @@ export const descriptionNames = [
 /** Stride of an edge where cells of two inputs reduce by their inputs' edges. */
 export function strideOfTypes(kind: CellKind, input: number): 1 | 2 {
   return kind === 'reduce' && input < 2 ? 2 : 1;
+}
+
+/** Networks of a stack by themselves, their loss the cross-entropy, that of an auxiliary head included. */
+export function stackedNetworks(stack: Stack): Skeleton['build'] {
+  return (builder, options, buildCell) => {
+    checkStack(options);
+    const { logits, auxiliary } = stack(builder, builder.input('images', options.inputShape), options, buildCell);
+    const loss = builder.softmaxCrossEntropy(logits, {
+      smoothing: options.labelSmoothing,
+      auxiliary: auxiliary && [{ logits: auxiliary, weight: options.auxiliaryWeight ?? 0 }],
+    });
+    return { graph: builder.finish(loss), logits: logits.id };
+  };
 }
 
 /** Throws ArgumentError for sizes that no network has. */

@@ -56,6 +56,7 @@ function checked(skeleton: Skeleton): Skeleton {
   for (const network of ['supernet', 'derived'] as const) {
     checkRecord(`skeleton.usual.${network}`, skeleton.usual[network], 'initChannels and layers');
   }
+  if (skeleton.paired !== undefined) checkRecord('skeleton.paired', skeleton.paired, 'stack and reductionsOf');
   for (const part of ['kindsOf', 'strideOf', 'candidateName', 'operationName', 'build'] as const) {
     if (typeof skeleton[part] !== 'function') throw invalid(`skeleton.${part}`, 'a function', skeleton[part]);
   }

@@ -19,6 +19,9 @@ describe('an architecture that CDARTS has found', () => {
   const run = join(folder, 'run');
   const decision = join(run, 'epoch_01.json');
   const trained = join(folder, 'trained');
+  const next = join(folder, 'next');
+
+  let told = '';
 
   beforeAll(() => {
     const searched = dartsmith(
@@ -26,6 +29,7 @@ describe('an architecture that CDARTS has found', () => {
       ...['--epochs', '2', '--warmup-epochs', '1', '--out', run],
     );
     expect(searched, searched.text).toMatchObject({ status: 0 });
+    told = searched.text;
     const small = [...sizes, '--epochs', '2', '--no-auxiliary'];
     const training = dartsmith(
       ...['train', '--preset', 'cdarts-quick', '--arch', decision, ...data, ...small, '--out', trained],
@@ -54,6 +58,17 @@ describe('an architecture that CDARTS has found', () => {
     // NNI lists nodes apart.
     const flat = (text: string) => text.replaceAll(/[[\]\s]/g, '');
     expect(flat(readFileSync(join(run, 'epoch_01.genotypes'), 'utf8'))).toBe(flat(readFileSync(own, 'utf8')));
+  });
+
+  it('is trained its way as the search says what comes next', () => {
+    const small = [...sizes, '--epochs', '1', '--no-auxiliary'];
+    expect(told).toMatch(new RegExp(`^ {6}dartsmith train --arch ${run}$`, 'm'));
+    const training = dartsmith('train', '--arch', run, ...data, ...small, '--out', next);
+    expect(training, training.text).toMatchObject({ status: 0 });
+    expect(training.text).toMatch(/weight decay 0\.0003, drop path 0\.2 \(decayBySize\)/);
+    const { settings } = JSON.parse(readFileSync(join(next, 'config.json'), 'utf8'));
+    expect(settings).toMatchObject({ skeleton: 'cdarts', dropPathUnit: 'edge', reportBest: true });
+    expect(dartsmith('test', '--arch', next)).toMatchObject({ status: 0 });
   });
 
   it('is tested by its weights alone', () => {
@@ -87,16 +102,25 @@ describe('an architecture that CDARTS has found', () => {
     const [first, last] = ['epoch_00.genotypes', 'epoch_01.genotypes'].map((name) =>
       readFileSync(join(run, name), 'utf8'),
     );
-    const other = first.replace(/\('[a-z_0-9]+', 0\)/, "('sep_conv_5x5', 0)");
+    const changed = first.replace(/\('[a-z_0-9]+', 0\)/, "('sep_conv_5x5', 0)");
     const [cells, staged] = [join(folder, 'cells.json'), join(folder, 'staged')];
-    writeFileSync(cells, JSON.stringify({ 0: first, 1: other, 2: last }));
+    writeFileSync(cells, JSON.stringify({ 0: first, 1: changed, 2: last }));
     expect(dartsmith('draw', cells, '--out', join(folder, 'staged.svg'))).toMatchObject({ status: 0 });
     const small = ['--init-channels', '2', '--batch-size', '16', '--limit', '16', '--epochs', '1', '--no-auxiliary'];
     const training = dartsmith(
       ...['train', '--preset', 'cdarts', '--arch', cells, '--dataset', 'mnist', ...small, '--out', staged],
     );
     expect(training, training.text).toMatchObject({ status: 0 });
-    expect(JSON.parse(readFileSync(join(staged, 'genotype.json'), 'utf8')).cells).toHaveLength(20);
+    const cellsOf = (directory: string) => JSON.parse(readFileSync(join(directory, 'genotype.json'), 'utf8')).cells;
+    expect(cellsOf(staged)).toHaveLength(20);
+    // Over as many cells as the network has.
+    const shallow = join(folder, 'shallow');
+    const other = ['train', '--preset', 'cdarts', '--layers', '5', '--arch', cells, '--dataset', 'mnist', ...small];
+    expect(dartsmith(...other, '--out', shallow)).toMatchObject({ status: 0 });
+    expect(cellsOf(shallow)).toHaveLength(5);
+    const weights = ['--weights', join(shallow, 'weights.safetensors'), '--dataset', 'mnist'];
+    expect(dartsmith('test', '--arch', cells, '--layers', '5', ...weights)).toMatchObject({ status: 0 });
+    expect(dartsmith('test', '--arch', cells, ...weights).status).not.toBe(0);
   });
 
   it('is retrained in the same command, its way', () => {

@@ -118,7 +118,7 @@ const hypergradient = {
   kind: 'hypergradient',
   ...{ program, parameters, train: direct, validation: direct },
   ...{ learningRate: 0.1, momentum: 0.9, weightDecay: 0, radius: 0.01 },
-  ...{ maxNorm: Number.POSITIVE_INFINITY, unclamped: false, still: [], perturbed: [] },
+  ...{ maxNorm: Number.POSITIVE_INFINITY, unclamped: false, held: [], perturbed: [] },
 };
 /** Of three columns and at most two times. */
 const text = {
@@ -583,8 +583,8 @@ const hostile = {
   'a hypergradient without a radius': () => execute({ ...hypergradient, radius: undefined }),
   'a hypergradient of a NaN limit': () => execute({ ...hypergradient, maxNorm: Number.NaN }),
   'a hypergradient of a limit of 0': () => execute({ ...hypergradient, maxNorm: 0 }),
-  'a hypergradient that holds weights past their arena': () => execute({ ...hypergradient, still: [[120, 16]] }),
-  'a hypergradient that holds weights before their arena': () => execute({ ...hypergradient, still: [[-1, 16]] }),
+  'a hypergradient that holds weights past their arena': () => execute({ ...hypergradient, held: [[120, 16]] }),
+  'a hypergradient that holds weights before their arena': () => execute({ ...hypergradient, held: [[-1, 16]] }),
   'a hypergradient with one perturbed batch': () => execute({ ...hypergradient, perturbed: [direct] }),
   'a hypergradient with half a batch': () => execute({ ...hypergradient, validation: { inputs: [] } }),
   'a clip of no parameters': () => execute({ ...clip, parameters: program }),

@@ -113,7 +113,14 @@ export class ReferenceCommands {
 
   /** As darts-rnn.md has it: w', v, both sides, what is taken off. */
   #hypergradient(command: HypergradientCommand): ReferenceOutcome {
-    const { program, learningRate, weightDecay, maxNorm = Number.POSITIVE_INFINITY, unclamped, still = [] } = command;
+    const {
+      program,
+      learningRate,
+      weightDecay,
+      maxNorm = Number.POSITIVE_INFINITY,
+      unclamped,
+      heldGroups = [],
+    } = command;
     const [train, validation] = [command.train as DirectBatch, command.validation as DirectBatch];
     const { graph } = program;
     const state = this.state(program.parameters);
@@ -126,7 +133,7 @@ export class ReferenceCommands {
     const unrolledNorm = norm(first);
     const coefficient = maxNorm / (unrolledNorm + 1e-6);
     const decayed = moved(scaled(first, Math.min(1, coefficient)), ofRole(graph, state.values, 'weight'), weightDecay);
-    const moving = new Map([...decayed].filter(([name]) => !still.includes(groupOf(graph, name))));
+    const moving = new Map([...decayed].filter(([name]) => !heldGroups.includes(groupOf(graph, name))));
     const unrolled = moved(state.values, moving, -learningRate);
     const atUnrolled = pass(program, unrolled, validation);
     this.#handOn(state, validation, atUnrolled);

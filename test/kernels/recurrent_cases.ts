@@ -72,6 +72,7 @@ export const recurrentCells = {
   chain: { edges: edges(['tanh', 0], ['relu', 1], ['sigmoid', 2], ['identity', 3]) },
   star: { edges: edges(['identity', 0], ['sigmoid', 0], ['relu', 0], ['tanh', 0], ['tanh', 0]) },
   'with none': { edges: edges(['tanh', 0], ['none', 1], ['relu', 1], ['sigmoid', 2]) },
+  'widest star': { edges: edges(...Array.from({ length: 16 }, () => ['tanh', 0] as const)) },
   'longest chain': {
     edges: edges(...Array.from({ length: 16 }, (_, i) => [i % 2 === 0 ? 'tanh' : 'identity', i] as const)),
     outputs: [16, 3],
@@ -258,6 +259,18 @@ export const recurrentCell: readonly KernelCase[] = [
   ...states,
   ...chosenStatistics,
   ...givenMixing,
+];
+
+/**
+ * What small cells leave out of the kernels of GPUs: slices of several channels of which the last has fewer, more columns
+ * than a product takes at once, more sums than threads.
+ */
+export const wideCells: readonly KernelCase[] = [
+  derived('chain', { times: 2, columns: 5, channels: 131 }, { hiddenDropout: 0.25 }, { dropout: draw }),
+  searched(2, { times: 2, columns: 7, channels: 130 }),
+  searched(3, { times: 2, columns: 261, channels: 3 }),
+  searched(1, { times: 1, columns: 3, channels: 257 }),
+  derived('widest star', { times: 1, columns: 133, channels: 131 }),
 ];
 
 /** Rates of every dropout of a language model. */
@@ -458,6 +471,13 @@ export const tiedLinear: readonly KernelCase[] = [
   ),
   ...languageModels,
 ];
+
+/** A vocabulary of which a GPU's kernels make the logits of 64 samples at a time, and those of two more. */
+export const largeVocabulary: KernelCase = onWords('with a loss, in parts', 66, 131_073, (builder, words) =>
+  builder.softmaxCrossEntropy(
+    builder.tiedLinear('decoder', builder.embedding('encoder', words, { channels: 2 }), 'encoder'),
+  ),
+);
 
 /** Of the op `variationalDropout`. */
 export const variationalDropout: readonly KernelCase[] = [

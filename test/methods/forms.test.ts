@@ -48,7 +48,7 @@ describe.each([
   ['a search of recurrent cells of first order', 'search', {}],
   ['of second order', 'search', { unrolled: true }],
   ['of second order in groups that add up', 'search', { unrolled: true, smallBatchSize: 8, addGroups: true }],
-  ['a training over averaged SGD', 'train', { epochs: 4, nonmono: 1, lr: 30 }],
+  ['a training over averaged SGD', 'train', { epochs: 8, nonmono: 1, lr: 30 }],
 ] as const)('%s', (_, command, settings) => {
   it('has the bits of one thread with two', async () => {
     const run = async (threads: number) => {

@@ -41,6 +41,7 @@ const companions: Readonly<Record<string, object>> = {
   decayBySize: { weightDecay: 1e-3 },
   warmupBatch: { warmupEpochs: 2 },
   restartOptimizers: { epochs: 3 },
+  repeatCell: { layers: 5, evaluationLayers: 5 },
   byClass: { fileOrder: false },
   cutoutProb: { cutout: true },
   cutoutRise: { cutout: true },

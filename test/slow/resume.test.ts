@@ -166,13 +166,14 @@ describe('kill -9 and resume', () => {
   });
 
   it.each([
-    ['as NNI has it', []],
-    ['as its authors have it', ['--preset', 'cdarts-authors']],
+    ['as NNI has it', ['--evaluation-layers', '4']],
+    ['as its authors have it', ['--preset', 'cdarts-authors', '--evaluation-layers', '4']],
+    ['in cells of NAS-Bench-201', ['--preset', 'cdarts-nasbench201', '--evaluation-layers', '3']],
   ])('CDARTS %s, killed in each of its parts: the same bytes', { timeout: 300_000 }, async (_, form) => {
     const folder = scratch();
     const fresh = [
       ...['--method', 'cdarts', ...form, ...tiny, '--limit', '128', '--batch-size', '8', '--epochs', '3'],
-      ...['--warmup-epochs', '1', '--evaluation-layers', '4'],
+      ...['--warmup-epochs', '1'],
     ];
     const whole = join(folder, 'whole');
     await finish([...fresh, '--out', whole, '--threads', '1']);

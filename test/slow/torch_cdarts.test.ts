@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { findTorch } from '../../bench/peers/torch.ts';
 import { root } from '../helpers/process.ts';
 import { scratch } from '../helpers/scratch.ts';
-import { cdartsForms, cdartsRetrainedNames, decisionFiles } from '../torch/cdarts_goldens.ts';
+import { cdartsAuthorsForms, cdartsForms, cdartsRetrainedNames, decisionFiles } from '../torch/cdarts_goldens.ts';
 import { distances, goldenFolder, readGolden } from '../torch/goldens.ts';
 
 let reason = '';
@@ -24,7 +24,9 @@ describe.skipIf(torch === undefined)(`CDARTS in PyTorch${reason}`, () => {
   it('makes the goldens again', async () => {
     const folder = scratch();
     await runPython(join(goldenFolder, 'make_cdarts.py'), folder);
-    const searches = Object.keys(cdartsForms) as (keyof typeof cdartsForms)[];
+    await runPython(join(goldenFolder, 'make_cdarts_authors.py'), folder);
+    const namesOf = <Forms extends object>(forms: Forms) => Object.keys(forms) as (keyof Forms)[];
+    const searches = [...namesOf(cdartsForms), ...namesOf(cdartsAuthorsForms)];
     for (const name of [...searches, ...cdartsRetrainedNames]) {
       const [committed, made] = [readGolden(name), readGolden(name, folder)];
       expect([...made.exact.keys()], name).toEqual([...committed.exact.keys()]);

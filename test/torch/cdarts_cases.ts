@@ -6,7 +6,7 @@ import { openDevice } from '../../src/backend/open.ts';
 import type { ParameterPlace } from '../../src/backend/parameter_map.ts';
 import type { Parameters } from '../../src/backend/parameters.ts';
 import type { Dataset } from '../../src/data/dataset.ts';
-import { cellTypes, type Genotype } from '../../src/genotype/genotype.ts';
+import { cellsOf, type Genotype, oneCell } from '../../src/genotype/genotype.ts';
 import { Cycle, type JointOutcome } from '../../src/methods/cdarts/cycle.ts';
 import { regularisedEntries, regularWeight } from '../../src/methods/cdarts/regularised.ts';
 import { decisionRule, openCdarts } from '../../src/methods/cdarts/run.ts';
@@ -17,11 +17,14 @@ import { permutation } from '../../src/random/philox.ts';
 import { readAlpha } from '../../src/select/alpha.ts';
 import { selectGenotype } from '../../src/select/rules.ts';
 import {
+  type CdartsGolden,
   cdarts,
+  cdartsAuthorsForms,
   cdartsBatch,
   cdartsForms,
   cdartsLogits,
   cdartsSettings,
+  cdartsSpaces,
   cdartsWeight,
   checksums,
   decisionFiles,
@@ -30,51 +33,60 @@ import { fromTorch, toTorch } from './exchange.ts';
 import { expectGolden, gathered } from './golden_cases.ts';
 import { batchSize, classes, drawBytes } from './goldens.ts';
 
-type Golden = keyof typeof cdartsForms;
 type Tensors = Map<string, TorchTensor>;
 
-export const cdartsGoldens = Object.keys(cdartsForms) as Golden[];
+/** All of them. */
+const forms: Readonly<Record<CdartsGolden, Partial<CdartsSettings>>> = { ...cdartsForms, ...cdartsAuthorsForms };
+export const cdartsGoldens = Object.keys(forms) as CdartsGolden[];
 const seed = 0;
+
 /** Batches of each half in a whole search. */
-const taken = { train: 5, validation: 2 };
+type Taken = Readonly<Record<'train' | 'validation', number>>;
+
+/** Of three epochs, the first of them a warm-up; E's own batch in each other one is of the half that the settings say. */
+function takenBy({ nasnetWarmupHalf }: CdartsSettings): Taken {
+  return nasnetWarmupHalf === 'train' ? { train: 5, validation: 2 } : { train: 3, validation: 4 };
+}
 
 /** Both networks of a golden. */
-export function cdartsNetworks(golden: Golden): CyclicNetworks {
-  const { channels: initChannels, searchLayers: layers, evaluationLayers, size } = cdarts;
-  const { shareModule } = cdartsForms[golden];
+export function cdartsNetworks(golden: CdartsGolden): CyclicNetworks {
+  const { size } = cdarts;
+  const { initChannels, layers, evaluationLayers, stemMultiplier, shareModule, ...form } = settingsOf(golden);
   return buildCyclicNetworks({
-    inputShape: [size, size, 3],
-    classes,
-    initChannels,
-    layers,
-    evaluationLayers,
-    shareModule,
+    ...{ inputShape: [size, size, 3], classes, initChannels, layers, evaluationLayers, stemMultiplier, shareModule },
+    ...{ space: cdartsSpaces[golden], shareClassifier: form.shareFc, nodes: form.nodes, ensembleSum: form.ensembleSum },
+    ensemble: form.ensemble === 'own' ? 'own' : 'shared',
   });
 }
 
 /** All settings of a golden. */
-export function settingsOf(golden: Golden): CdartsSettings {
+export function settingsOf(golden: CdartsGolden): CdartsSettings {
   const { channels: initChannels, searchLayers: layers, evaluationLayers } = cdarts;
   const sizes = { batchSize, initChannels, layers, evaluationLayers };
-  return { ...cdartsPresets.cdarts.settings, ...cdartsSettings, ...cdartsForms[golden], ...sizes };
+  return { ...cdartsPresets.cdarts.settings, ...cdartsSettings, ...sizes, ...forms[golden] };
 }
 
 /** The first value of a weight or a table of alpha, in our layout; running statistics of ours begin as PyTorch's do. */
 export function cdartsStart(networks: CyclicNetworks, name: string, { spec, size }: ParameterPlace): Float32Array {
-  if (spec.role === 'alpha') return Float32Array.from(keysOf(networks, name).flatMap((key) => [...cdartsLogits(key)]));
+  if (spec.role === 'alpha') return Float32Array.from(startOfTable(networks, name));
   const { shape } = toTorch({ shape: spec.shape, data: new Float64Array(size) }, spec.layout);
   return Float32Array.from(fromTorch(cdartsWeight(theirName(name), shape), spec.layout).data);
+}
+
+function startOfTable({ search: { tables } }: CyclicNetworks, name: string): number[] {
+  return Object.entries(tables).flatMap(([kind, table]) => {
+    if (table.betas === name) return [2, 3, 4, 5].flatMap((edges) => [...cdartsLogits(`${kind}_n${edges}`, edges)]);
+    if (table.name !== name) return [];
+    return table.edges.flatMap(({ node, input, candidates }) => {
+      const key = kind === oneCell ? `${node + 1}<-${input}` : `${kind}_n${node + 2}_p${input}`;
+      return [...cdartsLogits(key, candidates.length)];
+    });
+  });
 }
 
 /** NNI's name behind the network's letter. */
 export function theirName(name: string): string {
   return name.replace(/^search\./, 'S.').replace(/^evaluation\./, 'E.');
-}
-
-/** NNI's names of a table's rows. */
-function keysOf({ search }: CyclicNetworks, table: string): string[] {
-  const type = cellTypes.find((one) => search.tables[one].name === table)!;
-  return search.tables[type].edges.map(({ node, input }) => `${type}_n${node + 2}_p${input}`);
 }
 
 /** Tests of every search on a backend, of the CPU with one of its instruction sets. */
@@ -103,7 +115,7 @@ async function firstJointStep(device: Device, networks: CyclicNetworks, settings
   const { search: student, layout } = networks;
   using parameters = await device.createParameters([student.graph, layout], { seed, secondMoments: true });
   await writeStart(networks, parameters);
-  const regularised = regularisedEntries(student);
+  const regularised = regularisedBy(networks, settings);
   using cycle = new Cycle(device, { networks, parameters, settings, regularised, reached: [] });
   const { alpha, mixing } = await readAlpha(student, parameters);
   cycle.decide(selectGenotype(student, mixing, decisionRule(settings), alpha));
@@ -114,7 +126,7 @@ async function firstJointStep(device: Device, networks: CyclicNetworks, settings
   const weight = regularWeight(settings, settings.warmupEpochs);
   const execute = vi.spyOn(device, 'execute');
   const outcome = await cycle.jointStep({ train, validation, regularWeight: weight, update: 0 });
-  const figures = jointFigures(outcome, await lastOutcomes(execute), weight);
+  const figures = jointFigures(outcome, await lastOutcomes(execute), penaltyWeight(networks, settings, weight));
   execute.mockRestore();
   const tensors: Tensors = new Map();
   for (const [name, value] of Object.entries(figures)) {
@@ -122,6 +134,7 @@ async function firstJointStep(device: Device, networks: CyclicNetworks, settings
   }
   tensors.set('stepGradient', await rowsOf(networks, (table) => parameters.gradient(table)));
   tensors.set('stepAlpha', await rowsOf(networks, (table) => parameters.get(table)));
+  if (settings.nodes === 'learnt') tensors.set('stepBeta', await betasOf(networks, parameters));
   for (const { dataset } of [train, validation]) dataset.dispose();
   return new Map([...tensors, ...(await networkChecksums(parameters, 'stepWeight', 'stepBuffer'))]);
 }
@@ -129,8 +142,8 @@ async function firstJointStep(device: Device, networks: CyclicNetworks, settings
 /** A whole search as the method runs it: what it reports, leaves and writes. */
 async function search(device: Device, networks: CyclicNetworks, settings: CdartsSettings) {
   using run = await openCdarts(device, {
-    ...{ networks, settings, seed, regularised: regularisedEntries(networks.search) },
-    ...{ dataset: datasetOfBatches(), split: splitInOrder() },
+    ...{ networks, settings, seed, regularised: regularisedBy(networks, settings) },
+    ...{ dataset: datasetOfBatches(takenBy(settings)), split: splitInOrder(takenBy(settings)) },
     augment: { randomResizedCrop: false, autoAugment: 'off', colorJitter: 0, hueJitter: 0 },
   });
   const { parameters } = run.state.parameters['networks'];
@@ -143,6 +156,7 @@ async function search(device: Device, networks: CyclicNetworks, settings: Cdarts
     }
   };
   const history: TorchTensor[] = [];
+  const betas: TorchTensor[] = [];
   const decisions: number[] = [];
   const files = new Map<string, string>();
   const execute = vi.spyOn(device, 'execute');
@@ -151,9 +165,10 @@ async function search(device: Device, networks: CyclicNetworks, settings: Cdarts
       for (const [name, text] of Object.entries(ended.files ?? {})) files.set(name, text as string);
       decisions.push(...decisionOf(networks, ended.architecture!.genotype));
       history.push(await rowsOf(networks, (table) => parameters.get(table)));
+      if (settings.nodes === 'learnt') betas.push(await betasOf(networks, parameters));
     } else if ('distance' in measures) {
       const outcome = { ...measures, gradientNorm } as unknown as JointOutcome;
-      note('joint', jointFigures(outcome, await lastOutcomes(execute), weight));
+      note('joint', jointFigures(outcome, await lastOutcomes(execute), penaltyWeight(networks, settings, weight)));
     } else if ('evaluationLoss' in measures) note('evaluation', { loss: measures['evaluationLoss'], gradientNorm });
     else note('warmup', { loss: measures['loss'], gradientNorm });
   }
@@ -165,11 +180,30 @@ async function search(device: Device, networks: CyclicNetworks, settings: Cdarts
     ]),
   );
   const [{ shape }] = history;
-  const data = Float64Array.from(history.flatMap((rows) => [...rows.data]));
-  tensors.set('alpha', { shape: [history.length, ...shape], data });
+  tensors.set('alpha', stacked(history));
+  if (betas.length > 0) tensors.set('beta', stacked(betas));
   tensors.set('decision', { shape: [history.length, shape[0]], data: Float64Array.from(decisions) });
   const sums = await networkChecksums(parameters, 'weight', 'buffer');
   return { tensors: new Map([...tensors, ...sums]), files };
+}
+
+/** One behind another. */
+function stacked(tensors: readonly TorchTensor[]): TorchTensor {
+  const data = Float64Array.from(tensors.flatMap((tensor) => [...tensor.data]));
+  return { shape: [tensors.length, ...tensors[0].shape], data };
+}
+
+function regularisedBy({ search: student }: CyclicNetworks, settings: CdartsSettings) {
+  const { regularised, regularStridedSkips: stridedSkips } = settings;
+  return regularisedEntries(student, { candidates: regularised.split(' '), stridedSkips });
+}
+
+/** What the regulariser's sum of sizes counts in the loss. */
+function penaltyWeight({ search: { tables } }: CyclicNetworks, settings: CdartsSettings, weight: number): number {
+  const { regularCount, regularMean } = settings;
+  // Of one candidate an edge.
+  const edges = Object.values(tables).reduce((count, table) => count + table.edges.length, 0);
+  return (regularCount * weight) / (regularMean ? edges : 1);
 }
 
 /** Takes all steps of a run; behind the last one of an epoch comes what that gave. λ is that of the epoch. */
@@ -195,7 +229,10 @@ async function* walk(run: MethodRun, settings: CdartsSettings) {
 /** A joint step's figures by the goldens' names; what ours does not report is what the device told. */
 function jointFigures(outcome: JointOutcome, outcomes: readonly Outcome[], weight: number): Record<string, number> {
   const { loss, validationLoss, evaluationValidationLoss, distance, regulariser } = outcome;
-  const norms = outcomes.flatMap(({ gradientNorm }) => (gradientNorm === undefined ? [] : [gradientNorm]));
+  // One that moves weights whose gradients were clipped before clips none.
+  const norms = outcomes.flatMap(({ gradientNorm }, index) =>
+    gradientNorm === undefined || outcomes[index - 1]?.gradientNorm !== undefined ? [] : [gradientNorm],
+  );
   const [jointNorm, gradientNorm] = norms;
   expect([norms.length, outcome.gradientNorm]).toEqual([2, Math.max(...norms)]);
   return {
@@ -215,23 +252,30 @@ async function writeStart(networks: CyclicNetworks, parameters: Parameters): Pro
   }
 }
 
-/** Both tables one after another: a row an edge. */
+/** All tables one after another: a row an edge. */
 async function rowsOf(
   { search: { tables } }: CyclicNetworks,
   read: (table: string) => Promise<{ readonly data: Float32Array }>,
 ): Promise<TorchTensor> {
-  const parts = await Promise.all(cellTypes.map((type) => read(tables[type].name)));
+  const parts = await Promise.all(Object.values(tables).map(({ name }) => read(name)));
   const data = Float64Array.from(parts.flatMap((part) => [...part.data]));
-  const rows = cellTypes.reduce((count, type) => count + tables[type].edges.length, 0);
+  const rows = Object.values(tables).reduce((count, { edges }) => count + edges.length, 0);
   return { shape: [rows, data.length / rows], data };
 }
 
-/** The candidate of every edge of both cells, -1 where none is kept. */
+/** How much edges count, one of a node behind another, those of the normal cell first. */
+async function betasOf({ search: { tables } }: CyclicNetworks, parameters: Parameters): Promise<TorchTensor> {
+  const parts = await Promise.all(Object.values(tables).map(({ betas }) => parameters.get(betas!)));
+  const data = Float64Array.from(parts.flatMap((part) => [...part.data]));
+  return { shape: [data.length], data };
+}
+
+/** The candidate of every edge of all cells, -1 where none is kept. */
 function decisionOf({ search: { tables } }: CyclicNetworks, genotype: Genotype): number[] {
-  return cellTypes.flatMap((type) =>
-    tables[type].edges.map(({ node, input, candidates }) => {
-      const entries = genotype[type]!.nodes[node] as readonly { readonly operation: string; readonly input: number }[];
-      const entry = entries.find((one) => one.input === input);
+  const cells = new Map(cellsOf(genotype));
+  return Object.entries(tables).flatMap(([key, { edges }]) =>
+    edges.map(({ node, input, candidates }) => {
+      const entry = cells.get(key)!.nodes[node].find((one) => one.input === input);
       return candidates.findIndex(({ name }) => name === entry?.operation);
     }),
   );
@@ -247,7 +291,7 @@ async function networkChecksums(parameters: Parameters, weights: string, buffers
 }
 
 /** The batches of both halves one after another, as a dataset. */
-function datasetOfBatches(): Dataset {
+function datasetOfBatches(taken: Taken): Dataset {
   const names = (['train', 'validation'] as const).flatMap((half) =>
     Array.from({ length: taken[half] }, (_, index) => cdartsBatch(half, index)),
   );
@@ -262,7 +306,7 @@ function datasetOfBatches(): Dataset {
 }
 
 /** Halves whose first passes, shuffled as a search shuffles them, take the images in their order. */
-function splitInOrder() {
+function splitInOrder(taken: Taken) {
   const inOrder = (first: number, batches: number, purpose: 'trainOrder' | 'validationOrder') => {
     const order = permutation({ seed, purpose, epoch: 0, step: 0 }, batches * batchSize);
     const positions = new Uint32Array(order.length);

@@ -20,6 +20,40 @@ export const cdartsForms = {
   cdarts_separate_fixed_kl: { shareModule: false, fixHead: true, interactiveType: 'kl' },
   cdarts_separate_smoothl1: { shareModule: false, fixHead: false, interactiveType: 'smoothl1' },
 } as const;
+/** What all searches as CDARTS' authors have them differ by, those that build the evaluation network anew left out. */
+const authors = {
+  shareModule: true,
+  stemMultiplier: 3,
+  bestFirst: true,
+  nasnetWarmupHalf: 'validation',
+  regularised: 'max_pool_3x3 avg_pool_3x3 skip_connect',
+  regularStridedSkips: true,
+  regularCount: 3,
+  restartOptimizers: true,
+  clipTogether: true,
+  nodes: 'mean',
+  ensemble: 'shared',
+} as const;
+/** The same of each by golden: those of make_cdarts_authors.py. */
+export const cdartsAuthorsForms = {
+  cdarts_authors: { ...authors, interactiveType: 'smoothl1', fixHead: true },
+  cdarts_authors_learnt: { ...authors, nodes: 'learnt', interactiveType: 'cosine', shareFc: true, ensembleSum: true },
+  cdarts_authors_constant: { ...authors, ensemble: 'constant', regularCount: 1, interactiveType: 'l2' },
+  cdarts_nasbench201: {
+    ...authors,
+    evaluationLayers: 6,
+    stemMultiplier: 1,
+    regularised: 'none',
+    regularCount: 1,
+    regularMean: true,
+    nodes: 'sum',
+    interactiveType: 'smoothl1',
+  },
+} as const;
+/** Names of search spaces, of goldens in others than CDARTS' own. */
+export const cdartsSpaces: Readonly<Partial<Record<CdartsGolden, string>>> = { cdarts_nasbench201: 'nasbench201' };
+/** Any of them. */
+export type CdartsGolden = keyof typeof cdartsForms | keyof typeof cdartsAuthorsForms;
 /** Of the retrained networks, which have an auxiliary head. */
 export const cdartsRetrained = { channels: 4, layers: 4, size: 32, steps: 3 } as const;
 /** Their goldens; the other settings are `rates`, `gradClip` and `training` of goldens.ts. */
@@ -31,9 +65,12 @@ export function cdartsBatch(half: 'train' | 'validation', index: number): string
   return `${drawing} ${half} ${index}`;
 }
 
-/** The eight logits that an edge begins with, by its key (`normal_n2_p0`). */
-export function cdartsLogits(key: string): Float32Array {
-  return Float32Array.from(draw(key, 8), (value) => 0.25 * value);
+/**
+ * The logits that an edge begins with, by its key (`normal_n2_p0`, or `1<-0` of NAS-Bench-201); by that of a node (`normal_n2`) how much its
+ * edges count, where nodes learn that.
+ */
+export function cdartsLogits(key: string, count: number): Float32Array {
+  return Float32Array.from(draw(key, count), (value) => 0.25 * value);
 }
 
 /** The first value of a weight, `[out, in / groups, height, width]`, `[out, in]` or `[size]`. */
@@ -65,7 +102,7 @@ function checksum({ data }: TorchTensor): number {
 }
 
 /** The files that a search writes of its decisions, by name. */
-export function decisionFiles(golden: keyof typeof cdartsForms, folder = goldenFolder): Map<string, string> {
+export function decisionFiles(golden: CdartsGolden, folder = goldenFolder): Map<string, string> {
   const names = readdirSync(join(folder, golden)).sort();
   return new Map(names.map((name) => [name, readFileSync(join(folder, golden, name), 'utf8')]));
 }

@@ -13,6 +13,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../../bench/peers"))
 sys.dont_write_bytecode = True
 
+from cdarts_authors import AuthorsCycle, Form, authors_decide, authors_distance, authors_pair, authors_text  # noqa: E402
+from cdarts_nasbench201 import CELL_KEYS, PairedCycle, decide_cell, paired_networks, structure_text  # noqa: E402
 from cdarts_networks import KEYS, OPERATIONS, RetrainedNetwork, SearchNetwork, share_modules  # noqa: E402
 from cdarts_search import (  # noqa: E402
     Cycle,
@@ -339,6 +341,105 @@ class Cycles(unittest.TestCase):
             for name, value in published.items():
                 torch.testing.assert_close(tuned[name], value, rtol=1e-6, atol=1e-8, msg=name)
         torch.testing.assert_close(torch.cat(list(cycles[1].alphas.values())), torch.stack(list(cycles[0].alphas.values())))
+
+
+def alike():
+    """How much edges count, all the same."""
+    return {f"{cell}_n{node + 2}": nn.Parameter(torch.zeros(2 + node)) for cell in ("normal", "reduce") for node in range(4)}
+
+
+class Authors(unittest.TestCase):
+    def cycle(self, form=Form(), **changes):
+        torch.manual_seed(5)
+        pair = authors_pair(form, 2, (3, 4), 10)
+        return AuthorsCycle(*pair, draw_alphas(), Settings()._replace(**changes), form, alike())
+
+    def test_shared(self):
+        cycle = self.cycle()
+        self.assertIs(cycle.search.ensemble_param, cycle.evaluation.ensemble_param)
+        self.assertIsNot(cycle.search.linear, cycle.evaluation.linear)
+        self.assertEqual(tuple(cycle.search.stem[0].weight.shape), (6, 3, 3, 3))
+        everything = cycle.everything()
+        self.assertEqual(len(everything), len({id(parameter) for parameter in everything}))
+        together = self.cycle(Form(share_fc=True, ensemble_param=False))
+        self.assertIs(together.search.linear, together.evaluation.linear)
+        optimised = {id(p) for optimiser in together.optimisers.values() for group in optimiser.param_groups for p in group["params"]}
+        self.assertNotIn(id(together.search.ensemble_param), optimised)
+
+    def test_nodes_are_means(self):
+        cycle = self.cycle()
+        means, sums = cycle.mixing(), mixing(cycle.alphas)
+        for name, pairs in sums.items():
+            edges = 2 + int(name.split("_")[1][1:]) - 2
+            for (index, weight), (_, whole) in zip(means[name], pairs):
+                torch.testing.assert_close(weight, whole / edges, msg=f"{name} {index}")
+
+    def test_penalty(self):
+        """Of 3 candidates on all 28 edges, each three times."""
+        cycle = self.cycle()
+        with torch.no_grad():
+            for row in cycle.alphas.values():
+                row.fill_(-2)
+        self.assertEqual(cycle.penalty().item(), 3 * 3 * 28 * 2)
+
+    def test_distances(self):
+        student, teacher = (torch.randn(4, 5, dtype=torch.float64) for _ in range(2))
+        dots = (student * teacher).sum(1) / (student.norm(dim=1) * teacher.norm(dim=1))
+        torch.testing.assert_close(authors_distance(student, teacher, "cosine", 2.0), 1 - dots.mean())
+        torch.testing.assert_close(authors_distance(student, teacher, "l2", 2.0), (student - teacher).square().mean())
+        cycle = self.cycle(Form(ensemble_sum=True))
+        outputs = [torch.randn(4, 10) for _ in range(3)]
+        weights = cycle.search.ensemble_param.softmax(0)
+        torch.testing.assert_close(cycle.search.ensemble(outputs), sum(w * o for w, o in zip(weights, outputs)))
+
+    def test_decisions(self):
+        """The best edge first; how much an edge counts decides with it."""
+        alphas, betas = {name: torch.zeros(8) for name in KEYS}, alike()
+        alphas["normal_n3_p2"][4] = 2
+        self.assertEqual([name for name in authors_decide(alphas, betas) if "normal_n3" in name], ["normal_n3_p2", "normal_n3_p0"])
+        with torch.no_grad():
+            betas["normal_n3"][1] = 9
+        decision = authors_decide(alphas, betas)
+        self.assertEqual([name for name in decision if "normal_n3" in name], ["normal_n3_p1", "normal_n3_p2"])
+        self.assertIn("[('max_pool_3x3', 1), ('sep_conv_5x5', 2)]", authors_text(decision))
+
+    def test_clip(self):
+        """One norm, of stale gradients too."""
+        cycle = self.cycle(grad_clip=1e9)
+        first, second = [(images.float(), labels) for images, labels in batches(2)]
+        _, norm = cycle.search_step(first)
+        stale = norm.item()
+        _, norm = cycle.evaluation_step(second, DECISION)
+        own = [p.grad for p in cycle.evaluation.parameters() if p.grad is not None]
+        of_search = [p.grad for p in cycle.search.cells.parameters() if p.grad is not None] + [p.grad for p in cycle.search.linear.parameters()]
+        self.assertAlmostEqual(norm.item(), torch.stack([g.norm() for g in own + of_search]).norm().item(), places=4)
+        self.assertGreater(stale, 0)
+
+
+class Cells(unittest.TestCase):
+    """In the space of NAS-Bench-201."""
+
+    def test_networks(self):
+        search, evaluation = paired_networks(16, (5, 5), 10)
+        self.assertEqual(list(search.aux_head), ["5", "11"])
+        self.assertEqual(len(search.cells), 17)
+        affine = [{name for name, _ in network.named_parameters() if "edges" in name and name.endswith("bias")} for network in (search, evaluation)]
+        self.assertEqual([len(names) for names in affine], [0, 15 * 6 * 2])
+        self.assertIs(search.ensemble_param, evaluation.ensemble_param)
+        self.assertIsNot(search.classifier, evaluation.classifier)
+        heads = [search.aux_head[name].features(torch.randn(2, channels, side, side)) for name, channels, side in (("5", 32, 16), ("11", 64, 8))]
+        self.assertEqual([tuple(head.shape[1:]) for head in heads], [(768, 5, 5), (768, 1, 1)])
+
+    def test_rules(self):
+        alphas = {name: nn.Parameter(torch.zeros(5)) for name in CELL_KEYS}
+        with torch.no_grad():
+            for place, row in enumerate(alphas.values()):
+                row[place % 5] = -3 if place == 0 else 1
+        decision = decide_cell(alphas)
+        self.assertEqual(structure_text(decision), "|skip_connect~0|+|skip_connect~0|nor_conv_1x1~1|+|nor_conv_3x3~0|avg_pool_3x3~1|none~2|")
+        cycle = PairedCycle(*paired_networks(2, (1, 1), 10), alphas, Settings(), Form(), {})
+        # Of none: -3, four of 0, and 1.
+        self.assertAlmostEqual(cycle.penalty().item(), 4 / 6, places=6)
 
 
 if __name__ == "__main__":

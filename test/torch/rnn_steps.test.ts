@@ -256,11 +256,11 @@ function deviceSubject(device: Device, golden: RnnGolden): Subject {
 
 /** w' and alpha's gradient there, by steps that anybody may ask a device for, on a copy of all that a hypergradient starts from. */
 async function atUnrolled(device: Device, golden: RnnGolden, command: HypergradientCommand) {
-  const { program: own, train, validation, learningRate, weightDecay, maxNorm = 1, still = [] } = command;
+  const { program: own, train, validation, learningRate, weightDecay, maxNorm = 1, heldGroups = [] } = command;
   const { graph, batchSize, length } = own;
   using parameters = await device.createParameters(graph, { seed: 0 });
   using program = device.compile(graph, { batchSize, length, parameters });
-  const groups = [defaultGroup, embeddingGroup].filter((group) => !still.includes(group));
+  const groups = [defaultGroup, embeddingGroup].filter((group) => !heldGroups.includes(group));
   const rates = { learningRate, weightDecay, momentum: 0, maxNorm: Number.POSITIVE_INFINITY };
   for (const name of parameters.names()) await parameters.set(name, (await own.parameters.get(name)).data);
   await device.execute([

@@ -22,7 +22,10 @@ const layers = [
 ];
 
 /** What programs import, above everything. */
-const entries = ['correlate.ts', 'index.ts', 'kernels.ts', 'search.ts', 'selection.ts', 'tfjs.ts', 'train.ts'];
+const entries = [
+  ...['correlate.ts', 'index.ts', 'kernels.ts', 'language_model.ts', 'search.ts', 'selection.ts', 'tfjs.ts'],
+  'train.ts',
+];
 
 const root = fileURLToPath(new URL('../../src', import.meta.url));
 

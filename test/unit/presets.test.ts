@@ -421,15 +421,19 @@ describe('presets', () => {
     'darts-pt': { settings: { ...cifar10, flip: 'on' } },
     'darts-pt-small': { settings: { ...cifar10, flip: 'on', initChannels: 16, layers: 8 } },
     // cdarts.md, sections 9 and 12: NNI's retraining and the authors'.
-    'cdarts-quick': { settings: { ...quickTraining, ...nniCdarts, layers: 6 }, limit: 4000 },
-    cdarts: { settings: { ...cifar10, ...nniCdarts, batchSize: 512, learningRate: 0.1 } },
-    'cdarts-script': { settings: { ...cifar10, ...nniCdarts, batchSize: 128, labelSmooth: 0.1 } },
-    'cdarts-authors': { settings: { ...cifar10, ...authorsCdarts, batchSize: 128, decayBySize: true } },
+    'cdarts-quick': { settings: { ...quickTraining, ...nniCdarts, layers: 6 }, limit: 4000, skeleton: 'cdarts' },
+    cdarts: { settings: { ...cifar10, ...nniCdarts, batchSize: 512, learningRate: 0.1 }, skeleton: 'cdarts' },
+    'cdarts-script': { settings: { ...cifar10, ...nniCdarts, batchSize: 128, labelSmooth: 0.1 }, skeleton: 'cdarts' },
+    'cdarts-authors': {
+      settings: { ...cifar10, ...authorsCdarts, batchSize: 128, decayBySize: true },
+      skeleton: 'cdarts',
+    },
     'cdarts-imagenet': {
       settings: {
         ...{ ...imagenet, ...authorsCdarts, batchSize: 1024, learningRate: 0.5, schedule: 'cosine' },
         ...{ warmupEpochs: 5, scheduleAhead: false },
       },
+      skeleton: 'cdarts',
     },
     'nasbench201-quick': {
       settings: { ...quickTraining, layers: 3, auxiliary: false, nesterov: true },

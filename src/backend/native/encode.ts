@@ -227,12 +227,12 @@ export function encodeCommand(command: Command, handles: Handles): object {
     const mixing = encodeMixing(command.mixing, program.parameters.map);
     const perturbed = command.perturbed?.map((dropout) => encodeBatch({ ...command.train, dropout }, program, handles));
     const { radius = 0.01, maxNorm = Number.POSITIVE_INFINITY, unclamped = false } = command;
-    const still = command.still && encodeRanges(weightRanges(program.parameters.map, command.still));
+    const held = command.heldGroups && encodeRanges(weightRanges(program.parameters.map, command.heldGroups));
     return {
       ...command,
       ...common,
       ...{ train, validation, mixing, radius, maxNorm, unclamped },
-      still: still ?? [],
+      held: held ?? [],
       perturbed: perturbed ?? [],
     };
   }

@@ -108,7 +108,7 @@ export interface HypergradientPasses {
 /** The weights keep their bits whatever happens. */
 export function hypergradient(arenas: Arenas, command: HypergradientCommand, passes: HypergradientPasses) {
   const { weights, momentum, weightGradients, alphaGradients } = arenas;
-  const { learningRate, momentum: rate, weightDecay, radius = 0.01, still } = command;
+  const { learningRate, momentum: rate, weightDecay, radius = 0.01, heldGroups } = command;
   const { maxNorm = Number.POSITIVE_INFINITY, unclamped = false } = command;
   const kept = weights.slice();
   try {
@@ -118,7 +118,9 @@ export function hypergradient(arenas: Arenas, command: HypergradientCommand, pas
     for (let i = 0; i < weights.length; i++) {
       weights[i] = kept[i] - learningRate * (rate * momentum[i] + clip * weightGradients[i] + weightDecay * kept[i]);
     }
-    for (const { offset, size } of still === undefined ? [] : weightRanges(command.program.parameters.map, still)) {
+    for (const { offset, size } of heldGroups === undefined
+      ? []
+      : weightRanges(command.program.parameters.map, heldGroups)) {
       weights.set(kept.subarray(offset, offset + size), offset);
     }
     const outcome = passes.validation();

@@ -1,14 +1,18 @@
 // Cell files of CDARTS' authors (arXiv:2006.10724): {"0": "Genotype(...)", "1": ..., "2": ...}, a genotype for each stage of a network.
 import { isDeepStrictEqual } from 'node:util';
+import { anInteger, check } from '../../checks.ts';
 import { ArgumentError } from '../../errors.ts';
 import { duplicateKey } from '../../io/json_keys.ts';
-import type { Genotype, GenotypeByType, GenotypeCell } from '../genotype.ts';
-import { readPython } from './python.ts';
+import type { Genotype, GenotypeByCell, GenotypeByType, GenotypeCell } from '../genotype.ts';
+import { formatPython, readPython } from './python.ts';
 
 const keys = ['0', '1', '2'];
 
-/** Cells of the network that the stages of a file are those of, where they differ: that of the published retraining on CIFAR-10. */
-const stagedCells = 20;
+/** Cells of the network that the stages of a file are those of, where nobody says: that of the published retraining on CIFAR-10. */
+const usualCells = 20;
+/** Below 3 a network has no three stages, below 5 one of them nothing but a reduction. */
+const depths = anInteger(3, 1000);
+const leastCells = 5;
 
 const firstKey = /^\s*\{\s*"[0-2]"\s*:/;
 
@@ -19,9 +23,11 @@ export function isStages(text: string): boolean {
 
 /**
  * Reads one. Stages that agree, in what the network has of them, are one genotype; of others it gives one of every cell of the network with
- * 20, seven of them in the first two stages and six in the last. Throws ArgumentError that names the stage at fault.
+ * so many `layers`: of 20 seven in the first two stages and six in the last, of 14 five, five and four. Throws ArgumentError that names the
+ * stage at fault.
  */
-export function readStages(text: string): Genotype {
+export function readStages(text: string, layers = usualCells): Genotype {
+  check('layers', layers, depths);
   const [first, ...others] = textsOf(text).map(readStage);
   // The last cell of each stage but the last one reduces.
   const agree = others.every(
@@ -29,14 +35,40 @@ export function readStages(text: string): Genotype {
       isDeepStrictEqual(normal, first.normal) &&
       (index === others.length - 1 || isDeepStrictEqual(reduce, first.reduce)),
   );
-  return agree
-    ? { normal: first.normal, reduce: first.reduce }
-    : { cells: spreadOver([first, ...others], stagedCells) };
+  return agree ? { normal: first.normal, reduce: first.reduce } : { cells: spreadOver([first, ...others], layers) };
 }
 
-/** The cells of a network by its stages, which end at a third and at two thirds of it. */
+/**
+ * Writes one, of a genotype by type or of every cell of a network whose cells of a kind and stage are alike; where nothing reduces, in the last
+ * stage, what the one before reduces by. Throws ArgumentError for any other.
+ */
+export function formatStages(genotype: Genotype): string {
+  const stages = genotype.cells === undefined ? Array<Genotype>(keys.length).fill(genotype) : stagesOf(genotype);
+  return JSON.stringify(Object.fromEntries(keys.map((key, index) => [key, formatPython(stages[index], true)])));
+}
+
+function stagesOf({ cells, entries }: GenotypeByCell): GenotypeByType[] {
+  const { length: layers } = cells;
+  const [first, second] = endsOf(layers);
+  const stages = [0, first + 1, second + 1].map((begin, index) => ({
+    normal: cells[begin],
+    reduce: cells[index === 0 ? first : second],
+    entries,
+  }));
+  if (layers >= leastCells && isDeepStrictEqual(spreadOver(stages, layers), cells)) return stages;
+  throw new ArgumentError(
+    "a cell file of CDARTS' authors has three stages, in each of which cells of a kind are alike",
+  );
+}
+
+/** Where the stages of a network end, at a third and at two thirds of it. */
+function endsOf(layers: number): number[] {
+  return [1, 2].map((third) => Math.floor((third * layers) / 3));
+}
+
+/** The cells of a network by its stages. */
 function spreadOver(stages: readonly GenotypeByType[], layers: number): GenotypeCell[] {
-  const ends = [1, 2].map((third) => Math.floor((third * layers) / 3));
+  const ends = endsOf(layers);
   return Array.from({ length: layers }, (_, index) => {
     const stage = stages[ends.filter((end) => index > end).length];
     return ends.includes(index) ? stage.reduce : stage.normal;

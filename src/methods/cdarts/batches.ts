@@ -14,13 +14,21 @@ export interface BatchPlace {
 
 type BatchSettings = Pick<
   CdartsSettings,
-  'batchSize' | 'stepsPerEpoch' | 'sampleRatio' | 'warmupEpochs' | 'nasnetWarmup' | 'nasnetWarmupHalf'
+  | 'batchSize'
+  | 'stepsPerEpoch'
+  | 'sampleRatio'
+  | 'warmupEpochs'
+  | 'nasnetWarmup'
+  | 'nasnetWarmupHalf'
+  | 'iterationEpochs'
 >;
 
 /** The steps of a cycle's epochs, and the batches that they take; a half that is exhausted begins its next pass. */
 export class CycleBatches {
-  /** Of the warm-up's epochs, and of the joint part of each behind it. */
+  /** Of the warm-up's epochs, and of each pass of those behind it. */
   readonly steps: number;
+  /** Of the joint part of each epoch behind the warm-up. */
+  readonly jointSteps: number;
   /** Of E alone, in each of these. */
   readonly evaluationSteps: number;
   readonly #warmupEpochs: number;
@@ -28,7 +36,8 @@ export class CycleBatches {
   readonly #batches: Readonly<Record<Half, number>>;
 
   constructor(split: SplitIndices, settings: BatchSettings) {
-    const { batchSize, stepsPerEpoch, sampleRatio, warmupEpochs, nasnetWarmup, nasnetWarmupHalf } = settings;
+    const { batchSize, stepsPerEpoch, sampleRatio, warmupEpochs, nasnetWarmup, nasnetWarmupHalf, iterationEpochs } =
+      settings;
     const batchesOf = (half: Uint32Array) => Math.ceil(half.length / batchSize);
     this.#batches = { train: batchesOf(split.train), validation: batchesOf(split.validation) };
     this.#warmupEpochs = warmupEpochs;
@@ -36,6 +45,7 @@ export class CycleBatches {
     const all = stepsPerEpoch > 0 ? stepsPerEpoch : Math.min(this.#batches.train, this.#batches.validation);
     this.steps = Math.min(all, Math.floor(all * sampleRatio) + 1);
     this.evaluationSteps = nasnetWarmup * this.steps;
+    this.jointSteps = iterationEpochs * this.steps;
   }
 
   /** Of step `step` of an epoch of the warm-up. */
@@ -60,7 +70,7 @@ export class CycleBatches {
   /** Batches of a half that earlier epochs took, those of the warm-up included. */
   #before(half: Half, epoch: number): number {
     const warmup = half === 'train' ? this.#warmupEpochs * this.steps : 0;
-    const each = this.steps + (half === this.#evaluationHalf ? this.evaluationSteps : 0);
+    const each = this.jointSteps + (half === this.#evaluationHalf ? this.evaluationSteps : 0);
     return warmup + epoch * each;
   }
 

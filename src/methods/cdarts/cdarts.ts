@@ -1,7 +1,7 @@
 import { type AugmentSettings, checkAugmentation } from '../../augment/augment.ts';
 import { type Dataset, type ImageSet, sizeOption } from '../../data/dataset.ts';
 import { type SplitIndices, splitClasses, splitIndices } from '../../data/split.ts';
-import { invalid } from '../../errors.ts';
+import { ArgumentError, invalid } from '../../errors.ts';
 import { withFlip } from '../../learn/flipped_images.ts';
 import { buildCyclicNetworks, type CyclicNetworks } from '../../network/cyclic.ts';
 import { callingSize } from '../../network/image_size.ts';
@@ -18,6 +18,8 @@ const trainings: Readonly<Record<string, string>> = {
   'cdarts-script': 'cdarts-script',
   'cdarts-authors': 'cdarts-authors',
   'cdarts-imagenet': 'cdarts-imagenet',
+  // The network that the benchmark trained.
+  'cdarts-nasbench201': 'nasbench201',
 };
 
 /** CDARTS: a search network and the network that it decides on teach each other. */
@@ -32,16 +34,21 @@ export const cdarts = defineMethod({
     '',
     '--preset cdarts --dataset cifar10 --data-dir cifar-10-batches-bin --out runs/cdarts',
     '--no-share-module --interactive-type smoothl1 --fix-head',
+    '--preset cdarts-nasbench201 --dataset cifar10 --data-dir cifar-10-batches-bin --out runs/cells',
   ],
   data: 'images',
   imageSize: 32,
   settings: cdartsSettingRules,
   presets: cdartsPresets,
-  spaces: ['cdarts'],
+  spaces: ['cdarts', 'nasbench201'],
   usualTraining: (preset) => ({ preset: trainings[preset] ?? 'cdarts' }),
   measures,
   describe: describeCdarts,
 });
+
+/** Why nothing fine-tunes or scores it. */
+const alone =
+  'whose supernet learns beside the network that it decides on, not alone: select --by cdarts takes a genotype from its alpha';
 
 /** The padding of the published code in front of AutoAugment, whatever the dataset. */
 const widePad = 128;
@@ -52,6 +59,12 @@ async function describeCdarts(context: MethodContext<CdartsSettings>): Promise<M
   checkAugmentation(augment, context.dataset.train.shape, { autoAugment: 'useAa' });
   const networks = networksOf(context);
   const { search } = networks;
+  const oneCell = search.space.skeleton.cells === 'one';
+  if (oneCell && settings.gumbelSample) {
+    throw new ArgumentError(
+      'gumbelSample draws two edges a node, but cells of one input keep all of theirs: expected none of it (--no-gumbel-sample)',
+    );
+  }
   const regularised = regularisedEntries(search, {
     candidates: namesOf(settings.regularised, networks),
     stridedSkips: settings.regularStridedSkips,
@@ -68,8 +81,11 @@ async function describeCdarts(context: MethodContext<CdartsSettings>): Promise<M
     graphs: { search: search.graph, evaluation: networks.candidates },
     space: search.space.name,
     layers: settings.layers,
+    oneCell,
+    ...(!settings.repeatCell && { genotypeCells: settings.evaluationLayers }),
     trainSamples: split.train.length,
     validationSamples: split.validation.length,
+    alone,
     open: (device) => openCdarts(device, { networks, settings, split, regularised, dataset, augment, seed, workers }),
   };
 }
@@ -85,11 +101,12 @@ function checkBatches({ search }: CyclicNetworks, split: SplitIndices, { batchSi
 }
 
 function networksOf({ settings, dataset, space }: MethodContext<CdartsSettings>): CyclicNetworks {
-  const { initChannels, layers, evaluationLayers, stem, stemMultiplier, shareModule, nodes, ensembleSum } = settings;
+  const { initChannels, layers, evaluationLayers, stem, stemMultiplier, shareModule } = settings;
+  const { nodes, repeatCell, ensembleSum } = settings;
   const { classes, train } = dataset;
   const sizes = { initChannels, layers, evaluationLayers, stem, stemMultiplier };
   const ensemble = settings.ensemble === 'own' ? 'own' : 'shared';
-  const form = { shareModule, shareClassifier: settings.shareFc, nodes, ensemble, ensembleSum } as const;
+  const form = { shareModule, shareClassifier: settings.shareFc, nodes, repeatCell, ensemble, ensembleSum } as const;
   return callingSize(sizeOption(dataset), () =>
     buildCyclicNetworks({ space, inputShape: train.shape, classes, ...sizes, ...form }),
   );

@@ -47,8 +47,9 @@ export function regularLoss(
   checkRecord('supernet', supernet, 'space and tables');
   checkAlpha(alpha);
   const entries = regularisedEntries(supernet, choice, alpha);
-  return Object.entries(alpha).reduce((total, [table, rows]) => {
-    const counted = rows.flat().map((logit, index) => (entries[table][index] === 1 ? Math.abs(logit) : 0));
+  // Alpha may hold how much edges count, too.
+  return Object.entries(entries).reduce((total, [table, flags]) => {
+    const counted = alpha[table].flat().map((logit, index) => (flags[index] === 1 ? Math.abs(logit) : 0));
     return total + counted.reduce((sum, size) => sum + size, 0);
   }, 0);
 }

@@ -2,7 +2,7 @@
 import type { AdamCommand, Device, GradientsCommand, Outcome, PenaltyCommand } from '../../backend/device.ts';
 import { Parameters } from '../../backend/parameters.ts';
 import { checkRecord } from '../../checks.ts';
-import { invalid } from '../../errors.ts';
+import { ArgumentError, invalid } from '../../errors.ts';
 import { checkDevice } from '../../kernels/open.ts';
 import { mapValues } from '../../map_values.ts';
 import type { Supernet } from '../../network/supernet.ts';
@@ -30,6 +30,11 @@ export async function stepUncut(
   checkRecord('supernet', supernet, 'graph, space and tables');
   if (!(parameters instanceof Parameters)) throw invalid('parameters', 'parameters of the supernet', parameters);
   checkRecord('step', step, 'pass, penalty and adam');
+  if (Object.values(supernet.tables).some(({ betas }) => betas !== undefined)) {
+    throw new ArgumentError(
+      "a step of cut choices is for a supernet that does not learn how much edges count (nodes: 'learnt')",
+    );
+  }
   const { pass, penalty, adam } = step;
   const { alpha, mixing } = await readAlpha(supernet, parameters);
   const given = Object.fromEntries(

@@ -195,7 +195,9 @@ export class Cycle implements Disposable {
 
   #penalty(weight: number): Command {
     const { parameters, settings, regularised: entries } = this.#options;
-    return { kind: 'penalty', parameters, penalty: 'l1', weight: settings.regularCount * weight, entries };
+    const sum = settings.regularCount * weight;
+    const scaled = settings.regularMean ? sum / countOf(entries) : sum;
+    return { kind: 'penalty', parameters, penalty: 'l1', weight: scaled, entries };
   }
 
   #alphaStep(update: number): Command {
@@ -227,6 +229,14 @@ export class Cycle implements Disposable {
     this.#forget();
     this.#search.dispose();
   }
+}
+
+/** Those of alpha that are marked; of none 1, as their sum is 0 anyway. */
+function countOf(entries: Readonly<Record<string, Uint8Array>>): number {
+  return Math.max(
+    1,
+    Object.values(entries).reduce((count, flags) => count + flags.reduce((sum, flag) => sum + flag, 0), 0),
+  );
 }
 
 /** The group of S's ensemble weights where these are its own. */

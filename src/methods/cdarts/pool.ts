@@ -64,8 +64,8 @@ export class CandidatePool implements Disposable {
   #copied(choices: readonly ChosenCandidate[]): readonly ChosenCandidate[] {
     if (this.#options.copyPastSkips) return choices;
     return choices.filter(
-      ({ type, node }, index) =>
-        !choices.slice(0, index).some((other) => other.type === type && other.node === node && other.isIdentity),
+      ({ cells, node }, index) =>
+        !choices.slice(0, index).some((other) => other.cells === cells && other.node === node && other.isIdentity),
     );
   }
 

@@ -57,11 +57,14 @@ export interface RegularSettings {
   readonly regularRatio: number;
   readonly epochs: number;
   readonly warmupEpochs: number;
+  /** Passes of each of them. */
+  readonly iterationEpochs: number;
 }
 
-/** λ in an epoch from 0: falls linearly from the end of the warm-up on; 0 throughout where it has no epochs to fall in. */
-export function regularWeight(settings: RegularSettings, epoch: number): number {
-  const { regularCoeff, regularRatio, epochs, warmupEpochs } = settings;
-  const span = (epochs - warmupEpochs) * regularRatio;
-  return span > 0 ? Math.max(regularCoeff * (1 - (epoch - warmupEpochs) / span), 0) : 0;
+/** λ in a pass of an epoch, both from 0: falls linearly from the end of the warm-up on; 0 throughout where it has no epochs to fall in. */
+export function regularWeight(settings: RegularSettings, epoch: number, pass = 0): number {
+  const { regularCoeff, regularRatio, epochs, warmupEpochs, iterationEpochs } = settings;
+  const span = (epochs - warmupEpochs) * iterationEpochs * regularRatio;
+  const gone = (epoch - warmupEpochs) * iterationEpochs + pass;
+  return span > 0 ? Math.max(regularCoeff * (1 - gone / span), 0) : 0;
 }

@@ -27,6 +27,7 @@ import { initialArchitecture } from '../supernet_search.ts';
 import { type BatchPlace, CycleBatches, type Half } from './batches.ts';
 import { Cycle, isOf, type LoneOutcome } from './cycle.ts';
 import { decisionFiles } from './decision_files.ts';
+import { drawnDecision } from './drawn_decision.ts';
 import { CandidatePool } from './pool.ts';
 import { regularWeight } from './regularised.ts';
 import type { CdartsSettings } from './settings.ts';
@@ -119,7 +120,8 @@ export class CdartsRun implements MethodRun {
 
   async stage(index: number): Promise<Stage | undefined> {
     const parts = this.#parts.slice(index).map((name) => {
-      const steps = this.#batches.steps + (name === 'search' ? this.#batches.evaluationSteps : 0);
+      const { steps: warmup, evaluationSteps, jointSteps } = this.#batches;
+      const steps = name === 'search' ? evaluationSteps + jointSteps : warmup;
       return { name, epochs: epochsOf(name, this.#options.settings), steps };
     });
     if (parts.length === 0) return undefined;
@@ -155,7 +157,7 @@ export class CdartsRun implements MethodRun {
   async #search(cycle: Cycle, at: Position): Promise<StepReport> {
     await this.#decideFor(cycle, at);
     const { epoch, step } = at;
-    const { steps, evaluationSteps } = this.#batches;
+    const { steps, jointSteps, evaluationSteps } = this.#batches;
     if (step < evaluationSteps) {
       const batch = await this.#batchAt(this.#batches.evaluation(epoch, step));
       const outcome = await cycle.evaluationStep(batch);
@@ -167,12 +169,12 @@ export class CdartsRun implements MethodRun {
     const { settings } = this.#options;
     const { validationLoss, evaluationValidationLoss, distance, regulariser, ...outcome } = await cycle.jointStep({
       ...{ train: batch, validation },
-      regularWeight: regularWeight(settings, settings.warmupEpochs + epoch),
-      update: (settings.restartOptimizers ? 0 : epoch * steps) + joint,
+      regularWeight: regularWeight(settings, settings.warmupEpochs + epoch, Math.floor(joint / steps)),
+      update: (settings.restartOptimizers ? 0 : epoch * jointSteps) + joint,
     });
     const report = loneReport(batch, outcome, ['loss', 'accuracy']);
     const measures = { ...report.measures, validationLoss, evaluationValidationLoss, distance, regulariser };
-    return { ...report, measures, last: joint + 1 === steps };
+    return { ...report, measures, last: joint + 1 === jointSteps };
   }
 
   async #batchAt({ half, ...place }: BatchPlace): Promise<GatheredBatch> {
@@ -181,11 +183,18 @@ export class CdartsRun implements MethodRun {
 
   /** Within an epoch it stays what it was at its start, whatever alpha has become since. */
   async #decideFor(cycle: Cycle, { epoch, step }: Position): Promise<void> {
-    if (step === 0) await this.#renew(cycle, (await this.#now()).genotype, epoch);
+    if (step === 0) await this.#renew(cycle, await this.#taken(epoch), epoch);
     else if (this.#decidedIn === epoch) return;
     // As it was put there; networks are not built from what is none.
     cycle.decide(this.state.values[decisionName] as unknown as Genotype);
     this.#decidedIn = epoch;
+  }
+
+  /** What E is in an epoch behind the warm-up. */
+  async #taken(epoch: number): Promise<Genotype> {
+    const { genotype, mixing } = await this.#now();
+    const { networks, settings, seed } = this.#options;
+    return settings.gumbelSample ? drawnDecision(networks.search, mixing, { seed, epoch }) : genotype;
   }
 
   async #renew(cycle: Cycle, decision: Genotype, epoch: number): Promise<void> {
@@ -238,11 +247,12 @@ function epochsOf(part: Part, { epochs, warmupEpochs }: CdartsSettings): number 
   return part === 'warm-up' ? warmup : epochs - warmup;
 }
 
-/** How clear decisions are: by how much an edge's largest mixing weight exceeds its second, in the mean over edges; none counts not. */
-function marginOf({ search: { tables } }: CyclicNetworks, mixing: RowsByTable): number {
+/** How clear decisions are: by how much an edge's largest mixing weight exceeds its second, among what it may take, in the mean over edges. */
+function marginOf({ search: { space, tables } }: CyclicNetworks, mixing: RowsByTable): number {
+  const takesNone = space.skeleton.cells === 'one';
   const margins = Object.values(tables).flatMap(({ name, edges }) =>
     edges.map(({ candidates }, row) => {
-      const rivals = mixing[name][row].filter((_, index) => candidates[index].name !== noneName);
+      const rivals = mixing[name][row].filter((_, index) => takesNone || candidates[index].name !== noneName);
       const [first, second = 0] = rivals.toSorted((a, b) => b - a);
       return first - second;
     }),

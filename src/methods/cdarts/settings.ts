@@ -26,6 +26,12 @@ export const cdartsSettingRules = {
     1000,
     'passes in which the evaluation network learns alone, in each epoch behind the warm-up',
   ),
+  iterationEpochs: integer(
+    1,
+    1,
+    1000,
+    "passes of both together in each epoch behind the warm-up, all with one decision: the authors' search_iter_epochs",
+  ),
   nasnetWarmupHalf: choice('train', ['train', 'validation'], 'whose images those are'),
   stepsPerEpoch: integer(0, 0, 1e9, 'steps of each part of an epoch; 0 for as many as the smaller half has batches'),
   sampleRatio: number(1, 1e-6, 1, 'share of those that is taken, and one more'),
@@ -34,8 +40,17 @@ export const cdartsSettingRules = {
   evaluationLayers: integer(20, 3, 256, 'cells of the evaluation network'),
   stemMultiplier: integer(1, 1, 64, "the stem's channels divided by those of the first cell; 3 in the authors' code"),
   stem: choice('small', stemForms, 'small keeps the size of the images, large reduces them eightfold'),
-  nodes: choice('sum', nodeForms, "what a node of the search network makes of its edges; mean in the authors' code"),
+  nodes: choice(
+    'sum',
+    nodeForms,
+    "what a node of the search network makes of its edges; mean in the authors' code, learnt with their use_beta",
+  ),
+  repeatCell: flag(true, 'cells of a type share alpha in all three stages; otherwise each stage has its own'),
   bestFirst: flag(false, "decisions list a node's best edge first, rather than that of the lowest input"),
+  gumbelSample: flag(
+    false,
+    "the evaluation network's edges are drawn, two a node, by their candidates' mixing weights, rather than decided on",
+  ),
   wLr: number(0.2, 0, 100, "learning rate of the search network's weights"),
   nasnetLr: number(0.2, 0, 100, "learning rate of the evaluation network's weights"),
   wMomentum: number(0.9, 0, 1, 'of the weights of both'),
@@ -52,6 +67,7 @@ export const cdartsSettingRules = {
   ),
   regularStridedSkips: flag(false, 'skip connections of stride 2 are regularised as well'),
   regularCount: integer(1, 1, 100, "how often each counts; 3 in the authors' code"),
+  regularMean: flag(false, 'the mean of their sizes counts, not the sum, as the authors have it on NAS-Bench-201'),
   lossAlpha: number(1, 1e-6, 1e6, 'what the entropies are divided by, and the distance multiplied with'),
   lossT: number(2, 1e-3, 1e6, 'temperature of the distance between both networks'),
   interactiveType: choice('kl', distances, 'how far the outputs of both networks are apart'),
@@ -88,7 +104,13 @@ export const cdartsSettingRules = {
 export type CdartsSettings = SettingsOf<typeof cdartsSettingRules>;
 
 /** The names of the ready-made settings. */
-export type CdartsPresetName = 'quick' | 'cdarts' | 'cdarts-script' | 'cdarts-authors' | 'cdarts-imagenet';
+export type CdartsPresetName =
+  | 'quick'
+  | 'cdarts'
+  | 'cdarts-script'
+  | 'cdarts-authors'
+  | 'cdarts-imagenet'
+  | 'cdarts-nasbench201';
 
 /** What the authors' code has of its own, in all of its searches. */
 const authors: Partial<CdartsSettings> = {
@@ -97,9 +119,16 @@ const authors: Partial<CdartsSettings> = {
   ...{ rebuildEvaluation: true, copyPastSkips: false, restartOptimizers: true, clipTogether: true },
 };
 
+/** And on small images. */
+const authorsSmall: Partial<CdartsSettings> = {
+  ...authors,
+  ...{ batchSize: 64, wLr: 0.08, nasnetLr: 0.08, wWeightDecay: 3e-4, regularRatio: 0.667, interactiveType: 'smoothl1' },
+};
+
 /**
  * `cdarts` is NNI's published script for four GPUs in one process, `cdarts-script` that script's own defaults, `cdarts-authors` the authors'
- * own code on one GPU and `cdarts-imagenet` on eight, `quick` a small one that a laptop finishes in minutes.
+ * own code on one GPU and `cdarts-imagenet` on eight, `cdarts-nasbench201` theirs in the space of NAS-Bench-201, `quick` a small one that a
+ * laptop finishes in minutes.
  */
 export const cdartsPresets: Presets<CdartsSettings, CdartsPresetName> = presetsOf(cdartsSettingRules, {
   quick: {
@@ -118,9 +147,8 @@ export const cdartsPresets: Presets<CdartsSettings, CdartsPresetName> = presetsO
   },
   'cdarts-authors': {
     settings: {
-      ...authors,
-      ...{ batchSize: 64, stemMultiplier: 3, wLr: 0.08, nasnetLr: 0.08, wWeightDecay: 3e-4 },
-      ...{ regularRatio: 0.667, interactiveType: 'smoothl1', fixHead: true },
+      ...authorsSmall,
+      ...{ stemMultiplier: 3, fixHead: true },
     },
   },
   'cdarts-imagenet': {
@@ -130,6 +158,14 @@ export const cdartsPresets: Presets<CdartsSettings, CdartsPresetName> = presetsO
       ...{ evaluationLayers: 14, stem: 'large', wLr: 0.8, nasnetLr: 0.8, wWeightDecay: 1e-5, alphaWeightDecay: 1e-5 },
       regularRatio: 0.5,
     },
+  },
+  'cdarts-nasbench201': {
+    settings: {
+      ...authorsSmall,
+      ...{ epochs: 50, warmupEpochs: 0, layers: 15, evaluationLayers: 15, nodes: 'sum' },
+      ...{ regularised: 'none', regularCount: 1, regularMean: true },
+    },
+    ...{ space: 'nasbench201', skeleton: 'nasbench201' },
   },
 });
 

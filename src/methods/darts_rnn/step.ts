@@ -127,7 +127,7 @@ function alphaGradient(options: RecurrentStepOptions, group: number): Command {
       maxNorm: settings.clip,
     },
     unclamped: !settings.clampCoefficient,
-    ...(!settings.newEmbedding && { still: [embeddingGroup] }),
+    ...(!settings.newEmbedding && { heldGroups: [embeddingGroup] }),
     perturbed: [drawOf(group, 'plus'), drawOf(group, settings.sameMasks ? 'plus' : 'minus')],
   };
 }

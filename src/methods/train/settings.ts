@@ -28,7 +28,7 @@ export const trainSettingRules = {
   skeleton: choice(
     'usual',
     ['usual', 'darts', 'cdarts'],
-    'whose network its cells are put into; usual follows from the genotype',
+    'whose network its cells are put into; usual follows from the run that found them, or from their form',
   ),
   stemMultiplier: integer(
     0,
@@ -185,15 +185,17 @@ export const trainPresets: Presets<TrainSettings, TrainPresetName> = presetsOf(t
   'cdarts-quick': {
     settings: { ...nniCdarts, batchSize: 32, epochs: 5, initChannels: 8, layers: 6, cutout: false },
     limit: 4000,
+    skeleton: 'cdarts',
   },
-  cdarts: { settings: { ...nniCdarts, batchSize: 512, learningRate: 0.1 } },
-  'cdarts-script': { settings: { ...nniCdarts, batchSize: 128, labelSmooth: 0.1 } },
-  'cdarts-authors': { settings: { ...authorsCdarts, batchSize: 128, decayBySize: true } },
+  cdarts: { settings: { ...nniCdarts, batchSize: 512, learningRate: 0.1 }, skeleton: 'cdarts' },
+  'cdarts-script': { settings: { ...nniCdarts, batchSize: 128, labelSmooth: 0.1 }, skeleton: 'cdarts' },
+  'cdarts-authors': { settings: { ...authorsCdarts, batchSize: 128, decayBySize: true }, skeleton: 'cdarts' },
   'cdarts-imagenet': {
     settings: {
       ...{ ...imagenet, ...authorsCdarts, batchSize: 1024, learningRate: 0.5, schedule: 'cosine', warmupEpochs: 5 },
       scheduleAhead: false,
     },
+    skeleton: 'cdarts',
   },
   'nasbench201-quick': {
     settings: { ...nasbench201, batchSize: 32, epochs: 5, initChannels: 8, layers: 3 },

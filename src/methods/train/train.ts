@@ -1,6 +1,6 @@
 import { defineMethod, type Measure } from '../method.ts';
 import { describeTraining } from './run.ts';
-import { trainPresets, trainSettingRules } from './settings.ts';
+import { type TrainSettings, trainPresets, trainSettingRules } from './settings.ts';
 
 const measures: readonly Measure[] = [
   { name: 'loss', of: 'step', label: 'loss', group: 'train', unit: 'loss', better: 'lower' },
@@ -23,6 +23,12 @@ const measures: readonly Measure[] = [
   { name: 'validationLoss', of: 'epoch', label: 'loss', group: 'test', unit: 'loss', better: 'lower' },
 ];
 
+/** Genotypes tell the others by their form. */
+function inSkeleton(settings: TrainSettings, name: string): TrainSettings {
+  const skeleton = trainSettingRules.skeleton.words.find((word) => word === name);
+  return settings.skeleton === 'usual' && skeleton !== undefined ? { ...settings, skeleton } : settings;
+}
+
 /** The training of a genotype's network from scratch. */
 export const train = defineMethod({
   name: 'train',
@@ -44,6 +50,7 @@ export const train = defineMethod({
   settings: trainSettingRules,
   presets: trainPresets,
   needs: 'genotype',
+  inSkeleton,
   measures,
   describe: describeTraining,
 });

@@ -103,7 +103,11 @@ async function openTraining(
     averaged: compile(plain.graph, texts.validation.columns, bptt, averages),
     tested: compile(plain.graph, texts.test.columns, bptt, best),
   };
-  const metadata = encodeLanguageMetadata({ genotype, vocabulary: dataset.vocabulary });
+  const metadata = encodeLanguageMetadata({
+    genotype,
+    dropouts: dropoutsOf(settings),
+    vocabulary: { words: dataset.vocabulary.words.length, digest: dataset.vocabulary.digest },
+  });
   const source = { settings, seed, genotype, texts, programs, parameters, averages, best, metadata };
   return new LanguageTraining(device, source, resources);
 }

@@ -7,6 +7,7 @@ import { ArgumentError, FileError } from '../../../src/errors.ts';
 import { recurrentGenotypes } from '../../../src/genotype/published/recurrent.ts';
 import { genotypes } from '../../../src/genotype/published.ts';
 import { formatGenotype } from '../../../src/genotype/text.ts';
+import { encodeSafetensors } from '../../../src/io/safetensors.ts';
 import { scratch } from '../../helpers/scratch.ts';
 
 let folder: string;
@@ -104,6 +105,16 @@ describe('genotype argument', () => {
 
   it('says what is wrong with text', async () => {
     await expect(genotypeArgument('Genotype(normal=[')).rejects.toBeInstanceOf(ArgumentError);
+  });
+
+  it('takes weights that tell their genotype, and says so of others', async () => {
+    const tensors = new Map([['a', { shape: [1], data: new Float32Array(1) }]]);
+    const genotype = genotypes['DARTS_V2'];
+    const weights = join(folder, 'weights.safetensors');
+    writeFileSync(weights, encodeSafetensors(tensors, { genotype: formatGenotype(genotype, 'json') }));
+    expect(await genotypeArgument(weights)).toEqual({ genotype, weights });
+    writeFileSync(weights, encodeSafetensors(tensors));
+    await expect(genotypeArgument(weights)).rejects.toThrow(`${weights} holds no genotype: its weights do not tell it`);
   });
 
   it('names the file that holds none', async () => {

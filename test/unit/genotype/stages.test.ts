@@ -61,6 +61,38 @@ describe("a cell file of CDARTS' authors", () => {
     expect(onlyReduce.cells?.[13]).toEqual(older.reduce);
   });
 
+  it('whose stages differ may be for a network of another depth', () => {
+    const text = file(line(cifar), line(older), line(imagenet));
+    expect(parseGenotype(text, { layers: 14 })).toEqual({
+      cells: [
+        ...[...Array(4).fill(cifar.normal), cifar.reduce],
+        ...[...Array(4).fill(older.normal), older.reduce],
+        ...Array(4).fill(imagenet.normal),
+      ],
+    });
+    const network = { inputShape: [64, 64, 3], classes: 10, initChannels: 4, skeleton: 'cdarts', layers: 14 } as const;
+    const { graph } = buildDerivedNetwork({ ...network, genotype: parseGenotype(text, { layers: 14 }) });
+    expect(graph.parameters.some(({ name }) => name.startsWith('cells.13.'))).toBe(true);
+    expect(() => parseGenotype(text, { layers: 2 })).toThrow('an integer from 3 to 1000 for layers');
+    expect(parseGenotype(file(line(cifar), line(cifar), line(cifar)), { layers: 14 })).toEqual(cifar);
+    expect(() => parseGenotype(text, { depth: 14 } as never)).toThrow('depth');
+  });
+
+  it('is written of the cells of a network, and read again as they are', () => {
+    for (const layers of [20, 14, 5]) {
+      const genotype = parseGenotype(file(line(cifar), line(older), line(imagenet)), { layers });
+      const written = JSON.parse(formatGenotype(genotype, 'stages'));
+      // Nothing reduces in the last stage.
+      const last = line({ normal: imagenet.normal, reduce: older.reduce });
+      expect(written).toEqual({ 0: line(cifar), 1: line(older), 2: last });
+      expect(parseGenotype(JSON.stringify(written), { layers })).toEqual(genotype);
+    }
+    expect(formatGenotype(cifar, 'stages')).toBe(JSON.stringify({ 0: line(cifar), 1: line(cifar), 2: line(cifar) }));
+    const cells = Array(20).fill(cifar.normal).with(3, older.normal);
+    expect(() => formatGenotype({ cells }, 'stages')).toThrow('in each of which cells of a kind are alike');
+    expect(() => formatGenotype({ cells: cells.slice(0, 4) }, 'stages')).toThrow('has three stages');
+  });
+
   it.each<[string, string, string]>([
     ['two stages', file(line(cifar), line(cifar)), 'expected the stages "0", "1" and "2" but found "0", "1"'],
     ['a fourth', file(...Array(4).fill(line(cifar))), 'but found "0", "1", "2", "3"'],

@@ -155,7 +155,7 @@ describe('the sizes of a retrained network', () => {
   ] as const)('of %j', (form, found) => {
     const { graph } = buildDerivedNetwork({ ...common, ...form });
     const tensors = tensorsOf(graph);
-    expect(findNetworks([...tensors.keys()])).toEqual([{ prefix: '', isAverage: false }]);
+    expect(findNetworks([...tensors.keys()])).toEqual([{ prefix: '', isAverage: false, isLanguageModel: false }]);
     expect(sizesOfWeights(tensors, 'a file')).toMatchObject({
       ...{ skeleton: 'cdarts', initChannels: 4, layers: 5, classes: 7, supernet: false },
       ...found,

@@ -53,14 +53,20 @@ describe('the penalty on alpha', () => {
   });
 
   it('falls as the published script has it: 5 in epoch 2, 5/6 less each epoch, 0 from epoch 8 on', () => {
-    const published = { regularCoeff: 5, regularRatio: 0.2, epochs: 32, warmupEpochs: 2 };
+    const published = { regularCoeff: 5, regularRatio: 0.2, epochs: 32, warmupEpochs: 2, iterationEpochs: 1 };
     const weights = Array.from({ length: 30 }, (_, index) => regularWeight(published, index + 2));
     for (const [index, weight] of weights.entries()) expect(weight).toBeCloseTo(Math.max(5 - (5 / 6) * index, 0), 12);
     expect(weights.slice(6).every((weight) => weight === 0)).toBe(true);
   });
 
+  it('falls from pass to pass where epochs have several', () => {
+    const settings = { regularCoeff: 5, regularRatio: 0.5, epochs: 6, warmupEpochs: 2, iterationEpochs: 2 };
+    const weights = [2, 3, 4, 5].flatMap((epoch) => [0, 1].map((pass) => regularWeight(settings, epoch, pass)));
+    expect(weights).toEqual([5, 3.75, 2.5, 1.25, 0, 0, 0, 0]);
+  });
+
   it('is nothing where it has no epochs to fall in', () => {
-    const settings = { regularCoeff: 5, regularRatio: 0, epochs: 32, warmupEpochs: 2 };
+    const settings = { regularCoeff: 5, regularRatio: 0, epochs: 32, warmupEpochs: 2, iterationEpochs: 1 };
     expect(regularWeight(settings, 2)).toBe(0);
     expect(regularWeight({ ...settings, regularRatio: 0.5, epochs: 2 }, 2)).toBe(0);
   });

@@ -10,7 +10,7 @@ const places = (list: readonly BatchPlace[]) => list.map(({ epoch, step }) => `$
 describe('the batches of a cycle', () => {
   const settings = {
     ...{ batchSize: 8, stepsPerEpoch: 0, sampleRatio: 1, warmupEpochs: 2 },
-    ...{ nasnetWarmup: 1, nasnetWarmupHalf: 'train' as const },
+    ...{ nasnetWarmup: 1, nasnetWarmupHalf: 'train' as const, iterationEpochs: 1 },
   } as const;
 
   it('are those of the smaller half, of which the train half is passed twice an epoch behind the warm-up', () => {
@@ -44,6 +44,17 @@ describe('the batches of a cycle', () => {
     const joint = [0, 1].map((step) => batches.joint(1, step));
     expect(places(joint.map(({ train }) => train))).toBe('3.0 3.1');
     expect(places(joint.map(({ validation }) => validation))).toBe('5.0 5.1');
+  });
+
+  it('may be passed several times with one decision', () => {
+    const split = { train: half(16), validation: half(16) };
+    const batches = new CycleBatches(split, { ...settings, iterationEpochs: 3 });
+    expect([batches.steps, batches.evaluationSteps, batches.jointSteps]).toEqual([2, 2, 6]);
+    const joint = [0, 1, 2, 3, 4, 5].map((step) => batches.joint(1, step));
+    expect(places(joint.map(({ validation }) => validation))).toBe('3.0 3.1 4.0 4.1 5.0 5.1');
+    // Two epochs of warm-up, then each time one of E alone and three of both.
+    expect(places(joint.map(({ train }) => train))).toBe('7.0 7.1 8.0 8.1 9.0 9.1');
+    expect(places([batches.evaluation(1, 0)])).toBe('6.0');
   });
 
   it.each([

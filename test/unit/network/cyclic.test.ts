@@ -3,8 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { openDevice } from '../../../src/backend/open.ts';
 import { unionOf } from '../../../src/backend/parameter_map.ts';
 import { genotypes } from '../../../src/genotype/published.ts';
+import { parseGenotype } from '../../../src/genotype/text.ts';
 import type { Graph, MixedNode } from '../../../src/graph/graph.ts';
 import { buildCyclicNetworks, type CyclicOptions, candidateGroup } from '../../../src/network/cyclic.ts';
+import { buildSupernet } from '../../../src/network/supernet.ts';
 import { uniform } from '../../../src/random/philox.ts';
 import { costOf } from '../../../src/report/cost.ts';
 import { spaces } from '../../../src/space/space.ts';
@@ -106,6 +108,17 @@ describe('buildCyclicNetworks', () => {
     );
   });
 
+  it.each([
+    ['own', 1 / 3, 2],
+    ['shared', 0.333, 1],
+  ] as const)('begins ensemble weights within the published bounds: %s', (ensemble, bound, count) => {
+    const { layout } = buildCyclicNetworks({ ...tiny, ensemble });
+    const weights = layout.parameters.filter(({ name }) => name.endsWith('ensemble_param'));
+    expect(weights.map(({ initialiser }) => initialiser)).toEqual(
+      Array(count).fill({ kind: 'uniform', least: 0, bound }),
+    );
+  });
+
   it('takes candidates of a user', () => {
     const space = { ...spaces['cdarts'], name: 'mine', candidates: ['skip_connect', 'sep_conv_3x3', 'none'] };
     const own = buildCyclicNetworks({ ...tiny, space });
@@ -118,7 +131,10 @@ describe('buildCyclicNetworks', () => {
     [{ evaluationChannels: 4 }, 'expected 2, as both networks share modules, for evaluationChannels but received 4'],
     [{ layers: 2 }, 'layers'],
     [{ evaluationLayers: 2 }, 'evaluationLayers'],
-    [{ space: 'darts' }, 'expected one of the skeleton cdarts whose cells of a type share alpha for space'],
+    [
+      { space: 'darts' },
+      'expected one of the skeletons cdarts and nasbench201, whose cells of a type share alpha, for space',
+    ],
     [{ space: { ...spaces['cdarts'], sharedAlpha: false } }, 'share alpha'],
     [{ inputShape: [8, 8, 3] }, 'a distillation head expected at least 3x3 pixels but got 2x2'],
     [{ shareModule: 'yes' as never }, 'shareModule'],
@@ -132,6 +148,100 @@ describe('buildCyclicNetworks', () => {
     ['NASNet', 'nodes of the normal cell'],
   ])('refuses the decision %s', (name, message) => {
     expect(() => evaluation(genotypes[name])).toThrow(message);
+  });
+});
+
+describe('a pair of networks of NAS-Bench-201', () => {
+  const { search, candidates, evaluation, joint } = buildCyclicNetworks({ ...cifar, space: 'nasbench201' });
+  const nodeOf = (graph: Graph, id: number) => graph.nodes[id];
+
+  it('has the cells and blocks of both, and a head behind each block', () => {
+    const supernet = buildSupernet({ ...cifar, space: 'nasbench201' });
+    const own = namesOf(search.graph).filter((name) => !name.includes('aux_head'));
+    expect(own.toSorted()).toEqual(
+      namesOf(supernet.graph)
+        .map((name) => (name.startsWith('alphas') ? name : `search.${name}`))
+        .toSorted(),
+    );
+    const heads = namesOf(search.graph).filter((name) => name.includes('aux_head'));
+    expect(new Set(heads.map((name) => name.split('.').slice(0, 3).join('.')))).toEqual(
+      new Set(['search.aux_head.5', 'search.aux_head.11']),
+    );
+    // Those of CIFAR-10 but that 32 and 64 channels come in, rather than 128 and 256.
+    const convolved = (32 + 64 - 128 - 256) * 128;
+    expect(costOf(search.graph).parameters).toBe(costOf(supernet.graph).parameters + 850_964 + convolved);
+    for (const [index, head] of search.heads.entries()) {
+      const conv = search.graph.nodes.find(
+        (node) => node.op === 'conv2d' && node.weight === `search.aux_head.${[5, 11][index]}.features.2.weight`,
+      )!;
+      const [relu] = nodeOf(search.graph, conv.inputs[0]).inputs;
+      const [detached] = nodeOf(search.graph, relu).inputs;
+      const block = nodeOf(search.graph, nodeOf(search.graph, detached).inputs[0]);
+      expect(block).toMatchObject({
+        op: 'add',
+        shape: [
+          [16, 16, 32],
+          [8, 8, 64],
+        ][index],
+      });
+      expect(nodeOf(search.graph, head).shape).toEqual([10]);
+    }
+  });
+
+  it('has an affine part in the batch normalisations of cells of the evaluation network alone', () => {
+    const affine = (graph: Graph) => namesOf(graph).filter((name) => /edges.*op\.2\.(weight|bias)$/.test(name));
+    expect(affine(search.graph)).toEqual([]);
+    // Two convolutions on each of 6 edges, in 15 cells.
+    expect(affine(candidates)).toHaveLength(2 * 2 * 6 * 15);
+    expect(groupsOf(candidates)).toContain(candidateGroup('cell', 5, 3));
+    expect(candidates.parameters.filter(({ group }) => group === candidateGroup('cell', 5, 3))).toHaveLength(15 * 3);
+  });
+
+  it.each([
+    ['nothing', '|none~0|+|none~0|none~1|+|none~0|none~1|none~2|', []],
+    ['some edges', '|none~0|+|nor_conv_1x1~0|none~1|+|none~0|none~1|nor_conv_3x3~2|', [1, 5]],
+  ])('runs what a decision chose: %s', async (_, text, rows) => {
+    const small = buildCyclicNetworks({
+      ...{ inputShape: [16, 16, 3], classes: 3, initChannels: 2, layers: 3, evaluationLayers: 6 },
+      space: 'nasbench201',
+    });
+    const chosen = parseGenotype(text);
+    const running = [...groupsOf(small.evaluation(chosen).graph)].filter((group) => /\.cell\./.test(group ?? ''));
+    expect(running).toEqual(rows.map((row) => candidateGroup('cell', row, row === 1 ? 2 : 3)));
+    using device = await openDevice({ backend: 'cpu', threads: 1 });
+    using parameters = await device.createParameters([small.search.graph, small.layout], { seed: 3 });
+    const losses = {
+      lossAlpha: 1,
+      temperature: 2,
+      distance: 'smoothl1',
+      detachTeacher: false,
+      rowMeans: false,
+    } as const;
+    const { graph } = small.joint(chosen, losses);
+    using program = await device.compile(graph, { parameters, batchSize: 2 });
+    const images = uniform({ seed: 1, purpose: 'weights', epoch: 0, step: 0 }, 2 * 16 * 16 * 3);
+    const batch = { inputs: { images: Float32Array.from(images) }, labels: Int32Array.of(0, 2) };
+    const [{ loss }] = await device.execute([{ kind: 'gradients', program, batch, target: 'both' }]);
+    expect(loss).toBeGreaterThan(1);
+    const linear = (await parameters.gradient('evaluation.classifier.bias')).data;
+    expect(linear.some((value) => value !== 0)).toBe(true);
+    const { data } = await parameters.gradient('evaluation.cells.0.edges.2<-0.2.op.1.weight');
+    expect(data.every((value) => value === 0)).toBe(rows.length === 0);
+  });
+
+  it.each<[Partial<CyclicOptions>, string]>([
+    [{ layers: 4 }, 'expected a multiple of 3'],
+    [{ evaluationLayers: 20 }, 'expected a multiple of 3'],
+    [{ stemMultiplier: 3 }, 'expected 1 in a nasbench201 network for stemMultiplier'],
+    [{ stem: 'large' }, "expected 'small'"],
+  ])('refuses %j', (options, message) => {
+    expect(() => buildCyclicNetworks({ ...cifar, space: 'nasbench201', ...options })).toThrow(message);
+  });
+
+  it('refuses a decision of another form or space', () => {
+    expect(() => evaluation(decision)).toThrow('expected a decision of one cell');
+    const other = parseGenotype('|none~0|+|none~0|none~1|+|none~0|none~1|dil_sepc_3x3~2|');
+    expect(() => joint(other, {} as never)).toThrow('the edge cell.2.2');
   });
 });
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -36,6 +36,23 @@ const find = (options: Partial<FeatureOptions> = {}) =>
   findFeatures({ run: staged, dataset, device, images: 30, ...options });
 
 describe('findFeatures', () => {
+  it.each(['mean', 'learnt'] as const)("builds nodes as the search had them: '%s'", async (nodes) => {
+    const run = join(folder, nodes);
+    const images = tinyDataset(1, 16);
+    const sizes = { batchSize: 8, epochs: 1, warmupEpochs: 1, initChannels: 2, layers: 3, evaluationLayers: 3 };
+    const settings = { ...sizes, nodes, wLr: 0.2 };
+    await startMethod('search', { method: 'cdarts', settings, dataset: images, device, out: run }).result;
+    const last = async () => (await find({ run, dataset: images })).edges.at(-1)!;
+    const { cell, candidates, correlation } = await last();
+    expect([cell, candidates.length]).toEqual([2, 7]);
+    // A journal of sums tells of other features behind the first cell.
+    const journal = join(run, 'journal.jsonl');
+    const text = readFileSync(journal, 'utf8');
+    expect(text).toContain(`"nodeForm":"${nodes}"`);
+    writeFileSync(journal, text.replace(`"nodeForm":"${nodes}",`, ''));
+    expect((await last()).correlation).not.toEqual(correlation);
+  });
+
   it('looks at the first and the last edge of every cell of the first stage', async () => {
     const { stage, images, edges, proposal } = await find();
     expect([stage, images]).toEqual(['search1', 30]);

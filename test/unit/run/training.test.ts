@@ -5,11 +5,14 @@ import { describe, expect, it } from 'vitest';
 import { parseThen } from '../../../src/cli/then_option.ts';
 import { trainingOf } from '../../../src/cli/training_run.ts';
 import { ArgumentError, DataError, FileError } from '../../../src/errors.ts';
+import { parseGenotype } from '../../../src/genotype/text.ts';
 import { methods, trainingMethod } from '../../../src/methods/registry.ts';
 import { trainPresets } from '../../../src/methods/train/settings.ts';
 import type { SearchResult } from '../../../src/run/events.ts';
+import { findFeatures } from '../../../src/run/features.ts';
 import type { MethodOptions } from '../../../src/run/options.ts';
 import { startMethod } from '../../../src/run/start.ts';
+import { findStrength } from '../../../src/run/strength.ts';
 import { createFakeDevice } from '../../helpers/fake_device.ts';
 import { contentsOf } from '../../helpers/run_contents.ts';
 import { scratch } from '../../helpers/scratch.ts';
@@ -162,5 +165,84 @@ describe('--then', () => {
   ])('refuses %s', (text, message) => {
     expect(() => parse(text)).toThrow(message);
     expect(() => parse(text)).toThrow(ArgumentError);
+  });
+});
+
+describe('what a run has found', () => {
+  const large = tinyDataset(1, 16);
+  const images = { ...large, test: large.train };
+  const cyclic = { batchSize: 8, epochs: 1, warmupEpochs: 1, initChannels: 2, layers: 3, evaluationLayers: 3 };
+  const searched = async (options: MethodOptions) => {
+    const out = join(scratch(), 'run');
+    const { result } = await run({ dataset: images, out, ...options });
+    return { out, result };
+  };
+  const trainedFrom = async (foundIn: string, options: MethodOptions = {}) => {
+    const out = join(scratch(), 'trained');
+    const genotype = JSON.parse(readFileSync(join(foundIn, 'genotype.json'), 'utf8'));
+    const how = { genotype, foundIn, dataset: images, device: createFakeDevice(), out };
+    await startMethod('train', { settings: { ...small, epochs: 1 }, ...how, ...options }).result;
+    return configOf(out).settings;
+  };
+
+  it('is trained in networks of the kind that it was found in, unless settings say otherwise', async () => {
+    const { out } = await searched({ method: 'cdarts', settings: cyclic });
+    expect(await trainedFrom(out)).toMatchObject({ skeleton: 'cdarts', decayBySize: true, dropPathUnit: 'edge' });
+    const ofDarts = await trainedFrom(out, { preset: 'cifar10' });
+    expect(ofDarts).toMatchObject({ skeleton: 'cdarts', decayBySize: false });
+    const own = { settings: { ...small, epochs: 1, skeleton: 'darts' } };
+    expect(await trainedFrom(out, own)).toMatchObject({ skeleton: 'darts', decayBySize: true });
+  });
+
+  it('is so where the search had a space of its own', async () => {
+    const space = { name: 'mine', skeleton: 'cdarts', nodes: 2, candidates: ['skip_connect', 'sep_conv_3x3'] } as const;
+    const { out } = await searched({ settings: { ...tinySettings, epochs: 1 }, space });
+    expect(await trainedFrom(out)).toMatchObject({ skeleton: 'cdarts' });
+  });
+
+  it('keeps to the usual presets in other networks', async () => {
+    const { out } = await searched({ settings: { ...tinySettings, epochs: 1 } });
+    expect(await trainedFrom(out)).toMatchObject({ skeleton: 'darts', decayBySize: false });
+    const cells = await searched({ settings: { ...tinySettings, epochs: 1 }, space: 'nasbench201' });
+    expect(await trainedFrom(cells.out)).toMatchObject({ skeleton: 'usual', nesterov: true });
+  });
+
+  it('is as deep as its genotype, where that has a cell for each of the network', async () => {
+    const settings = { ...cyclic, epochs: 2, layers: 5, evaluationLayers: 6, repeatCell: false };
+    const { out } = await searched({ method: 'cdarts', settings });
+    const { cells } = JSON.parse(readFileSync(join(out, 'genotype.json'), 'utf8'));
+    expect(cells).toHaveLength(6);
+    // The authors' cell file, a genotype a stage.
+    const file = readFileSync(join(out, 'epoch_01.json'), 'utf8');
+    expect(parseGenotype(file, { layers: 6 })).toEqual({ cells });
+    const shallow = { ...small, epochs: 1, layers: undefined };
+    expect(await trainedFrom(out, { settings: shallow })).toMatchObject({ skeleton: 'cdarts', layers: 6 });
+    await expect(trainedFrom(out, { settings: { ...shallow, layers: 5 } })).rejects.toThrow(
+      'expected 6, as many cells',
+    );
+    await expect(findFeatures({ run: out, dataset: images })).rejects.toThrow(
+      /share alpha stage by stage \(alphas_normal_0\)/,
+    );
+  });
+
+  it('is so behind --then, whatever the preset', async () => {
+    const { out } = await searched({
+      ...{ method: 'cdarts', settings: cyclic },
+      training: { preset: 'cifar10', settings: { ...small, epochs: 1 } },
+    });
+    expect(configOf(join(out, 'train')).settings).toMatchObject({ skeleton: 'cdarts', decayBySize: false });
+  });
+
+  it('is asked of no run that is being resumed', async () => {
+    const resumed = startMethod('train', { resume: 'runs/a', foundIn: 'runs/b' }).result;
+    await expect(resumed).rejects.toThrow('foundIn cannot be given with resume');
+  });
+
+  it('leaves no supernet that another run goes on with where two networks learned together', async () => {
+    const { out } = await searched({ method: 'cdarts', settings: cyclic });
+    const message = /by cdarts whose supernet learns beside .* not alone: select --by cdarts takes/;
+    const how = { run: out, dataset: images, device: createFakeDevice() };
+    await expect(startMethod('select', { method: 'projection', ...how }).result).rejects.toThrow(message);
+    await expect(findStrength(how)).rejects.toThrow(message);
   });
 });
