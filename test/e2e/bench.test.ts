@@ -50,7 +50,7 @@ describe('dartsmith bench', () => {
   it('lists the kernels in its help', async () => {
     const { code, stdout } = await bench('--help');
     expect(code).toBe(0);
-    for (const text of ['mixedEdge', 'lossSum.', '8x8 images', 'dartsmith bench relu --backend ']) {
+    for (const text of ['mixedEdge', 'slowness.', '8x8 images', 'dartsmith bench relu --backend ']) {
       expect(stdout).toContain(text);
     }
     expect(stdout).not.toMatch(/\(default: [^)]*\)\s+\(default/);
