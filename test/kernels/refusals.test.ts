@@ -379,7 +379,7 @@ describe.each<BackendName>(['cpu', 'tfjs', 'simt'])('%s', (backend) => {
     [
       'no options to compile',
       (device) => device.compile(smallNet(), undefined as never),
-      'expected an object with batchSize, parameters, fusion, precision for options but received undefined',
+      'expected an object with batchSize, length, parameters, fusion, precision for options but received undefined',
     ],
     [
       'no batch size',
