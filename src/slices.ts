@@ -29,3 +29,16 @@ export async function inSlices<T>(steps: Steps<T>): Promise<T> {
     began = performance.now();
   }
 }
+
+/** What some work yields beside places where it may rest, in the same slices. */
+export async function* eachInSlices<T extends object>(
+  work: Iterable<T | undefined>,
+): AsyncGenerator<T, void, undefined> {
+  let began = performance.now();
+  for (const found of work) {
+    if (found !== undefined) yield found;
+    if (performance.now() - began < sliceMillis) continue;
+    await setImmediate();
+    began = performance.now();
+  }
+}

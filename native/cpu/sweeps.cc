@@ -42,13 +42,16 @@ void sgd(Stream& stream, const SgdUpdate& update) {
   const Vec clip = splat(clip_factor(*update.squared_norm, settings.max_norm));
   const Vec momentum = splat(settings.momentum), decay = splat(settings.weight_decay);
   const Vec rate = splat(settings.learning_rate);
-  const bool nesterov = settings.nesterov != 0;
+  const bool nesterov = settings.nesterov != 0, keeps = settings.momentum != 0;
   sweep(stream, update.count, [&](int64_t i, Lanes lanes) {
     const Vec w = load_first(update.weights + i, lanes);
     const Vec gradient = clip * load_first(update.gradients + i, lanes) + decay * w;
-    const Vec buffer = momentum * load_first(update.momentum_buffer + i, lanes) + gradient;
-    store_first(update.momentum_buffer + i, buffer, lanes);
-    const Vec step = nesterov ? gradient + momentum * buffer : buffer;
+    Vec step = gradient;
+    if (keeps) {
+      const Vec buffer = momentum * load_first(update.momentum_buffer + i, lanes) + gradient;
+      store_first(update.momentum_buffer + i, buffer, lanes);
+      step = nesterov ? gradient + momentum * buffer : buffer;
+    }
     store_first(update.weights + i, w - rate * step, lanes);
   });
 }

@@ -54,9 +54,12 @@ __global__ void __launch_bounds__(kThreads) sgd_kernel(SgdUpdate u) {
   for_grid(u.count, [&](Index i) {
     const float w = u.weights[i];
     const float gradient = clip * u.gradients[i] + settings.weight_decay * w;
-    const float buffer = settings.momentum * u.momentum_buffer[i] + gradient;
-    u.momentum_buffer[i] = buffer;
-    const float step = settings.nesterov ? gradient + settings.momentum * buffer : buffer;
+    float step = gradient;
+    if (settings.momentum != 0) {
+      const float buffer = settings.momentum * u.momentum_buffer[i] + gradient;
+      u.momentum_buffer[i] = buffer;
+      step = settings.nesterov ? gradient + settings.momentum * buffer : buffer;
+    }
     u.weights[i] = w - settings.learning_rate * step;
   });
 }

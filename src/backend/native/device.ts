@@ -1,7 +1,7 @@
 import type { ImageArrays } from '../../data/dataset.ts';
 import { abortedBy, BackendError, DartsmithError, throwIfAborted } from '../../errors.ts';
 import type { Graph } from '../../graph/graph.ts';
-import { inSlices } from '../../slices.ts';
+import { eachInSlices } from '../../slices.ts';
 import { Belongings } from '../belongings.ts';
 import { checkCommands, checkExecuteOptions } from '../check_commands.ts';
 import { checkCompile, checkedParameters } from '../check_compile.ts';
@@ -20,7 +20,7 @@ import {
   type ProgramMemory,
   precisions,
 } from '../device.ts';
-import { initialValueSteps } from '../initial_values.ts';
+import { initialBlocks } from '../initial_values.ts';
 import { type Arena, arenas } from '../parameter_map.ts';
 import { type ParameterStore, Parameters } from '../parameters.ts';
 import { CommandProgram, type Runner } from '../program.ts';
@@ -91,7 +91,9 @@ class NativeDevice implements Device {
       ['buffers', 'buffer'],
       ['alpha', 'alpha'],
     ] as const) {
-      await store.write(arena, 0, await inSlices(initialValueSteps(map, role, options.seed)));
+      for await (const { offset, values } of eachInSlices(initialBlocks(map, role, options.seed))) {
+        await store.write(arena, offset, values);
+      }
     }
     const parameters = new Parameters(map, store);
     this.#belongings.add('parameters', parameters, handle);

@@ -20,8 +20,11 @@ export function sgd(arenas: Arenas, command: SgdCommand): number {
     const momentum = command.momentumIn === 'secondMoments' ? variance : mean;
     for (let i = 0; i < values.length; i++) {
       const gradient = Math.fround(clip * gradients[i] + command.weightDecay * values[i]);
-      momentum[i] = command.momentum * momentum[i] + gradient;
-      const step = command.nesterov ? gradient + command.momentum * momentum[i] : momentum[i];
+      let step = gradient;
+      if (command.momentum !== 0) {
+        momentum[i] = command.momentum * momentum[i] + gradient;
+        step = command.nesterov ? gradient + command.momentum * momentum[i] : momentum[i];
+      }
       values[i] -= command.learningRate * step;
     }
   }
