@@ -1,10 +1,6 @@
 import { createRequire } from 'node:module';
 import { BackendError } from '../errors.ts';
 
-// Where Arimo is missing, fonts of the same widths stand in, so that labels still fit their boxes.
-/** The font of every picture. */
-export const fontFamily = "Arimo, 'Liberation Sans', Arial, Helvetica, sans-serif";
-
 const fontFiles = ['400Regular/Arimo_400Regular.ttf', '700Bold/Arimo_700Bold.ttf'];
 const pixelsPerPoint = 2;
 /** Of a picture: 256 MiB while it is drawn. */

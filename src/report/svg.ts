@@ -1,5 +1,5 @@
 // SVG as text: the few elements that charts are made of. All lengths are in points.
-import { fontFamily } from './rasterise.ts';
+import { fontFamily } from './font.ts';
 
 /** A rectangle of a picture. */
 export interface Box {
