@@ -235,6 +235,18 @@ export {
   type DrawnStrengths,
   drawStrength,
 } from './report/draw_strength.ts';
+export type {
+  DecisionView,
+  GenotypeView,
+  LogLine,
+  ProgressView,
+  RunState,
+  RunSummary,
+  RunView,
+  Series,
+  SeriesUnit,
+  StageView,
+} from './report/run_view.ts';
 export {
   type BenchmarkCurve,
   type BenchmarkCurveOptions,
@@ -269,6 +281,7 @@ export {
   type Features,
   findFeatures,
 } from './run/features.ts';
+export { type FoundRun, findRuns } from './run/find_runs.ts';
 export type { RunOptions } from './run/options.ts';
 export type { EdgeChoice, LearntCandidate, LearntWeight } from './run/searched_edge.ts';
 export { type HistoryOptions, readHistory, type SelectFromOptions, type Selection, selectFrom } from './run/select.ts';
@@ -282,6 +295,7 @@ export {
 export type { CandidateStrength, EdgeStrength, OperationStrength, StrengthSummary } from './run/strength_summary.ts';
 export { type TestOptions, type TestResult, test } from './run/test.ts';
 export { type TestTextOptions, type TestTextResult, testText } from './run/test_text.ts';
+export { type RunViewOptions, readRunView } from './run/view.ts';
 export { type SearchOptions, type SearchRun, search } from './search.ts';
 export { type AbsenceScore, type Criterion, criteria } from './select/absence.ts';
 export type { RowsByTable } from './select/alpha.ts';

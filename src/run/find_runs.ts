@@ -2,6 +2,7 @@
 import type { Dirent } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { aName, check } from '../checks.ts';
 import { fileError } from '../io/file_error.ts';
 
 /** A run directory, and its path within the folder with `/`; `.` for the folder itself. */
@@ -18,6 +19,7 @@ const deepest = 6;
  * are passed over. Throws FileError for a folder that is none.
  */
 export async function findRuns(folder: string): Promise<FoundRun[]> {
+  check('folder', folder, aName);
   const found: FoundRun[] = [];
   const look = async (directory: string, path: readonly string[]): Promise<void> => {
     const entries = await readdir(directory, { withFileTypes: true }).catch((error: unknown): Dirent[] => {
