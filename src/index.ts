@@ -280,6 +280,11 @@ export {
   strengthEdges,
 } from './run/strength.ts';
 export type { CandidateStrength, EdgeStrength, OperationStrength, StrengthSummary } from './run/strength_summary.ts';
+export {
+  exportTensorboard,
+  type TensorboardExport,
+  type TensorboardExportOptions,
+} from './run/tensorboard_export.ts';
 export { type TestOptions, type TestResult, test } from './run/test.ts';
 export { type TestTextOptions, type TestTextResult, testText } from './run/test_text.ts';
 export { type SearchOptions, type SearchRun, search } from './search.ts';

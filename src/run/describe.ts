@@ -270,13 +270,17 @@ function runtimeOf({
   signal,
   checkpointSeconds = 60,
   snapshotEpochs,
+  tensorboard = false,
   ...options
 }: RunOptions): Runtime {
   const { backend, threads, index } = options;
   if (device !== undefined && [backend, threads, index].some((option) => option !== undefined)) {
     throw new ArgumentError('backend, threads and index cannot be given with device: it was opened with its own');
   }
-  return { backend, threads, index, workers, device, signal, checkpointSeconds, snapshotEpochs };
+  if (tensorboard && options.out === undefined && options.resume === undefined) {
+    throw new ArgumentError('tensorboard needs out, the folder of the run: event files are written into it');
+  }
+  return { backend, threads, index, workers, device, signal, checkpointSeconds, snapshotEpochs, tensorboard };
 }
 
 function folder(option: string, path: string): string {

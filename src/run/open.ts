@@ -26,12 +26,15 @@ import { type Journal, openJournal } from './journal.ts';
 import type { Lock } from './lock.ts';
 import { checkResumed, configOf, recordChanges } from './recorded.ts';
 import { checkSource, checkSourceFile, sourceRun } from './source.ts';
+import { openTensorboard, type TensorboardLog } from './tensorboard_log.ts';
 import { checkTraining } from './training.ts';
 
 /** The files of a run that is going on. */
 export interface RunLog {
   readonly files: RunFiles;
   readonly journal: Journal;
+  /** Where event files are written too. */
+  readonly tensorboard?: TensorboardLog;
   /** Position of the checkpoint on the disk. */
   saved?: Position;
 }
@@ -192,7 +195,7 @@ async function settleNew(
 
 /** Where a run stands on the disk: at its last checkpoint, behind which its journal is cut off. */
 async function restore(
-  { files, config }: RunDescription,
+  { files, config, method, runtime }: RunDescription,
   running: MethodRun,
   cleanup: Cleanup,
 ): Promise<{ log?: RunLog; at: Position }> {
@@ -203,5 +206,7 @@ async function restore(
   const journal = await openJournal(files.journal, at);
   // Its lines were synced with the last checkpoint; an error here must not hide the one that ended the run.
   cleanup.push(() => journal.close().catch(() => {}));
-  return { log: { files, journal, saved }, at };
+  const tensorboard = runtime.tensorboard ? await openTensorboard(files.directory, method) : undefined;
+  cleanup.push(() => tensorboard?.close().catch(() => {}));
+  return { log: { files, journal, saved, ...(tensorboard && { tensorboard }) }, at };
 }
