@@ -270,6 +270,8 @@ export {
   findFeatures,
 } from './run/features.ts';
 export type { RunOptions } from './run/options.ts';
+export { type RepeatedRun, type RepeatOptions, type RepeatResult, repeatRun } from './run/repeat.ts';
+export type { RunComparison, RunDifference } from './run/same_bits.ts';
 export type { EdgeChoice, LearntCandidate, LearntWeight } from './run/searched_edge.ts';
 export { type HistoryOptions, readHistory, type SelectFromOptions, type Selection, selectFrom } from './run/select.ts';
 export {
