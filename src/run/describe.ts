@@ -141,7 +141,7 @@ async function describeFollowing(
   return {
     ...{ method, settings, seed, space, source: recorded, usualLimit: limit, ...images },
     dataDir: dataDir === undefined ? undefined : resolve(dataDir),
-    runtime: runtimeOf(options),
+    runtime: runtimeOf({ ...options, out }),
     files: out === undefined ? undefined : await freeRunFiles(folder('out', out)),
   };
 }

@@ -16,7 +16,7 @@ import { type RunOptions, runRules } from './options.ts';
 import { type Reach, Reaching, reachOf } from './reach.ts';
 import { type Run, startRun } from './run.ts';
 import { type PlaceOptions, placeRules } from './runtime.ts';
-import { compareRuns, type RunComparison } from './same_bits.ts';
+import { compareRuns, type RunComparison, type RunDifference } from './same_bits.ts';
 import { runDescribed } from './start.ts';
 
 /** Options of {@link repeatRun}. */
@@ -77,7 +77,7 @@ async function repeatIn(options: RepeatOptions, methods: readonly Method[], emit
   await runAgain(original, await describeRepetition(original, { ...options, out }, methods), methods, emit);
   const compared = await compareRuns(original.files.directory, out);
   const same = compared.difference === undefined;
-  const hints = same ? [] : hintsOf(original.config, (await readRun(out, methods)).config);
+  const hints = same ? [] : hintsOf(original.config, (await readRun(out, methods)).config, compared.difference);
   return { run: options.run, directory: out, same, ...compared, hints };
 }
 
@@ -142,7 +142,9 @@ function reachingOf(reach: Reach | undefined): Reaching | undefined {
 }
 
 /** What is known to change bits, where it is not the same. */
-function hintsOf(original: RunConfig, repeated: RunConfig): string[] {
+function hintsOf(original: RunConfig, repeated: RunConfig, difference: RunDifference | undefined): string[] {
+  if (difference?.record === 'start')
+    return ['config.json tells another run than its journal: it was changed afterwards'];
   const [first, ...later] = original.devices;
   const device = repeated.devices[0].device;
   const versions = (['dartsmith', 'node'] as const).filter(
