@@ -75,7 +75,7 @@ async function repeatIn(options: RepeatOptions, methods: readonly Method[], emit
   const { out = repeatedDirectory(options.run) } = options;
   const original = await readRun(folder('run', options.run), methods);
   await runAgain(original, await describeRepetition(original, { ...options, out }, methods), methods, emit);
-  const compared = await compareRuns(original.files.directory, out);
+  const compared = await compareRuns(original.files.directory, out, original.config.training !== undefined);
   const same = compared.difference === undefined;
   const hints = same ? [] : hintsOf(original.config, (await readRun(out, methods)).config, compared.difference);
   return { run: options.run, directory: out, same, ...compared, hints };

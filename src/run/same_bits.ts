@@ -33,11 +33,12 @@ export interface RunComparison {
   readonly files: number;
 }
 
-/** Compares two run directories, and the trainings within them where the original has one. Throws FileError. */
-export async function compareRuns(original: string, repeated: string): Promise<RunComparison> {
+/** Compares two run directories, and the trainings within them where one follows. Throws FileError. */
+export async function compareRuns(original: string, repeated: string, isTrained: boolean): Promise<RunComparison> {
   const found = await compareOne(original, repeated, '');
+  if (found.difference !== undefined || !isTrained) return found;
   const training = trainingDirectory(original);
-  if (found.difference !== undefined || !(await exists(runFiles(training).journal))) return found;
+  if (!(await exists(runFiles(training).journal))) return { ...found, whole: false };
   const next = await compareOne(training, trainingDirectory(repeated), 'train/');
   const { difference, whole } = next;
   return { difference, whole, records: found.records + next.records, files: found.files + next.files };

@@ -88,11 +88,6 @@ def nested(value):
     return value.hex() if isinstance(value, bytes) else value
 
 
-def unknown(message):
-    # What the schema does not know would go round by the serialised bytes.
-    return len(message.SerializeToString()) != message.ByteSize()
-
-
 def main():
     known = classes()
     for path in sys.argv[1:]:
