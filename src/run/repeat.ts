@@ -1,5 +1,5 @@
 // Running again what a run directory tells, to see whether it comes to the same bits.
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { AbortedError, ArgumentError, FileError } from '../errors.ts';
 import { exists } from '../io/file_error.ts';
@@ -67,7 +67,8 @@ export function repeatRun(options: RepeatOptions, methods: readonly Method[] = b
 
 /** Where a repetition lies when nobody says. */
 export function repeatedDirectory(run: string): string {
-  return `${resolve(run)}-repeated`;
+  const isNamed = !['', '.', '..'].includes(basename(run));
+  return `${isNamed ? run.replace(/[/\\]+$/, '') : resolve(run)}-repeated`;
 }
 
 async function repeatIn(options: RepeatOptions, methods: readonly Method[], emit: Emit): Promise<RepeatResult> {

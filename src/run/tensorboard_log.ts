@@ -50,7 +50,7 @@ export async function openTensorboard(directory: string, method: Method): Promis
     }
     return {
       append: async (record) => {
-        const moment = records.take(record);
+        const moment = taken(records, record);
         if (moment !== undefined) await guarded(folder, file.appendFile(await eventsOf(moment, Date.now())));
       },
       close: () => file.close(),
@@ -69,7 +69,7 @@ async function catchUp(directory: string, records: TensorboardRecords, known: nu
     await file.appendFile(fileBeginning({ step, seconds: Date.now() / 1000 }));
   };
   for await (const { record, millis } of timedRecords(directory, Date.now())) {
-    const moment = record && records.take(record);
+    const moment = record && taken(records, record);
     if (moment === undefined) continue;
     if (moment.step >= known) {
       if (!begun) await begin(known);
@@ -83,6 +83,15 @@ async function catchUp(directory: string, records: TensorboardRecords, known: nu
   await begin(Math.min(known, records.step));
   for (const { moment, millis } of last) {
     if (moment.step === records.step) await file.appendFile(await eventsOf(moment, millis));
+  }
+}
+
+/** Nothing of a record that makes no sense: what is wrong with a run, such as alpha that became NaN, the run itself tells. */
+function taken(records: TensorboardRecords, record: JournalRecord): TensorboardMoment | undefined {
+  try {
+    return records.take(record);
+  } catch {
+    return undefined;
   }
 }
 

@@ -15,6 +15,7 @@ import { AbortedError, ArgumentError, FileError } from '../../../src/errors.ts';
 import { genotypes } from '../../../src/genotype/published.ts';
 import { exportTensorboard, type SearchOptions, search, selectBy, train } from '../../../src/index.ts';
 import { methods } from '../../../src/methods/registry.ts';
+import { openTensorboard } from '../../../src/run/tensorboard_log.ts';
 import { tagOf } from '../../../src/run/tensorboard_records.ts';
 import { eventFilesIn, type ReadEvent, readEventFile, scalarsOf, shownIn } from '../../helpers/event_file.ts';
 import { createFakeDevice, type FakeOptions } from '../../helpers/fake_device.ts';
@@ -204,6 +205,24 @@ describe('the event file of a search', () => {
     mkdirSync(out);
     writeFileSync(board(out), 'in the way');
     await expect(start({ out })).rejects.toThrow(FileError);
+  });
+});
+
+describe('a record that makes no sense', () => {
+  it('is left out, and ends no run', async () => {
+    const out = join(scratch(), 'run');
+    await start({ out, tensorboard: false });
+    const darts = methods.find(({ name }) => name === 'darts')!;
+    const log = await openTensorboard(out, darts);
+    const before = readFileSync(eventFilesIn(board(out))[0]).length;
+    const spoilt = [
+      { type: 'alpha', tables: { alphas_normal: [[Number.NaN]] } },
+      { type: 'layout' },
+      { type: 'genotype' },
+    ];
+    for (const record of spoilt) await log.append({ epoch: 2, ...record } as never);
+    await log.close();
+    expect(readFileSync(eventFilesIn(board(out))[0]).length).toBe(before);
   });
 });
 
