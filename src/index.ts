@@ -283,6 +283,8 @@ export {
 } from './run/features.ts';
 export { type FoundRun, findRuns } from './run/find_runs.ts';
 export type { RunOptions } from './run/options.ts';
+export { type RepeatedRun, type RepeatOptions, type RepeatResult, repeatRun } from './run/repeat.ts';
+export type { RunComparison, RunDifference } from './run/same_bits.ts';
 export type { EdgeChoice, LearntCandidate, LearntWeight } from './run/searched_edge.ts';
 export { type HistoryOptions, readHistory, type SelectFromOptions, type Selection, selectFrom } from './run/select.ts';
 export {
@@ -293,6 +295,11 @@ export {
   strengthEdges,
 } from './run/strength.ts';
 export type { CandidateStrength, EdgeStrength, OperationStrength, StrengthSummary } from './run/strength_summary.ts';
+export {
+  exportTensorboard,
+  type TensorboardExport,
+  type TensorboardExportOptions,
+} from './run/tensorboard_export.ts';
 export { type TestOptions, type TestResult, test } from './run/test.ts';
 export { type TestTextOptions, type TestTextResult, testText } from './run/test_text.ts';
 export { type RunViewOptions, readRunView } from './run/view.ts';

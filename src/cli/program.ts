@@ -14,6 +14,7 @@ import { addHistoryCommand } from './history.ts';
 import { addInfoCommand } from './info.ts';
 import { addMethodCommand, addSelectionCommand, selectsByRun } from './method_command.ts';
 import { addMethodsCommand } from './methods.ts';
+import { addRepeatCommand } from './repeat.ts';
 import { addSelectCommand } from './select.ts';
 import { addShowCommand } from './show.ts';
 import { addStrengthCommand } from './strength.ts';
@@ -66,6 +67,7 @@ function createProgram(args: readonly string[], methods: readonly Method[]): Com
   addExportCommand(program);
   addImportCommand(program);
   addShowCommand(program, methods);
+  addRepeatCommand(program, methods);
   if (selectsByRun(args, methods)) addSelectionCommand(program, args, methods);
   else addSelectCommand(program, methods);
   addFeaturesCommand(program);

@@ -23,6 +23,7 @@ import {
   addPresetOption,
   addSettingOptions,
   addSnapshotOption,
+  addTensorboardOption,
 } from './method_options.ts';
 import { choiceParser, flagOf, givenSettings, integerParser, textParser } from './options.ts';
 import { createReporter } from './reporter.ts';
@@ -53,6 +54,7 @@ export interface RunFlags extends NetworkFlags {
   readonly resume?: string;
   readonly checkpointSeconds?: number;
   readonly snapshotEpochs?: number;
+  readonly tensorboard?: boolean;
   readonly epoch?: number;
   readonly json?: boolean;
 }
@@ -67,6 +69,7 @@ const freeOnResume: readonly string[] = [
   'workers',
   'checkpointSeconds',
   'snapshotEpochs',
+  'tensorboard',
   'json',
 ];
 
@@ -101,6 +104,7 @@ export function addRunOptions(command: Command, method: Method, among: readonly 
     );
   addCheckpointOption(command);
   addSnapshotOption(command);
+  addTensorboardOption(command);
   command.option('--json', 'print events as JSON Lines on stdout, everything else on stderr');
   addSettingOptions(command, method);
 }
@@ -174,9 +178,10 @@ export function runOptionsOf(
   directory: string,
   signal: AbortSignal,
 ): MethodOptions {
-  const { threads, backend, gpu, workers, checkpointSeconds, snapshotEpochs, resume } = flags;
+  const { threads, backend, gpu: index, workers, checkpointSeconds, snapshotEpochs, tensorboard, resume } = flags;
   const { dataset, dataDir, limit, imageSize, colourProfile, seed } = flags;
-  const runtime = { threads, backend, index: gpu, workers, checkpointSeconds, snapshotEpochs, dataDir, signal };
+  const place = { threads, backend, index, workers, signal, dataDir };
+  const runtime = { ...place, checkpointSeconds, snapshotEpochs, tensorboard };
   if (resume !== undefined) return { ...runtime, resume };
   const { method, preset, space, validationPortion, from, stage, epoch } = flags;
   const settings = givenSettings(table, flags as Readonly<Record<string, unknown>>);
