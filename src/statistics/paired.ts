@@ -25,7 +25,7 @@ export interface ExactTest {
 /** All signs of so many differences are looked at: a million. */
 const mostPermuted = 20;
 
-/** Tests differences against 0. */
+/** Tests differences against 0. Throws ArgumentError for what are no numbers. */
 export function pairedTest(differences: readonly number[]): PairedTest {
   const sample = sampleOf(differences);
   const exact =

@@ -35,7 +35,7 @@ const isClass = (value: unknown) => /^class\b/.test(String(value));
 /** Those whose options all have defaults. */
 const startsWithNothing = new Set(['openDevice', 'openTfjsDevice']);
 /** Those that take nothing, and runs, which begin where options are not refused: those have tests beside their options. */
-const others = new Set(['describeBackends', 'describePlatforms', 'search', 'selectBy', 'train', 'test']);
+const others = new Set(['describeBackends', 'describePlatforms', 'runProtocol', 'search', 'selectBy', 'train', 'test']);
 const functions = [
   ...functionsOf(api),
   ...functionsOf(kernelApi),
