@@ -4,7 +4,18 @@ import type { ProtocolMeasure, ProtocolRow, ProtocolTable } from '../protocol/ta
 import type { PairedTest } from '../statistics/paired.ts';
 import { formatExact, formatTable } from './format.ts';
 
-const head = ['arm', 'n', 'mean', 'deviation', '95% interval', 'less', 'difference', '95% interval', 't-test', 'exact'];
+const head = [
+  'arm',
+  'n',
+  'mean',
+  'deviation',
+  '95% interval',
+  'against',
+  'difference',
+  '95% interval',
+  't-test',
+  'exact',
+];
 const right = [1, 2, 3, 6, 8, 9];
 const none = '-';
 
@@ -94,14 +105,14 @@ function noteLines({ rows, measure }: ProtocolTable, { failures }: ProtocolResul
   const [exact] = tests.toSorted((a, b) => a.least - b.least);
   return [
     ...(rows.some(({ kind }) => kind !== 'whole')
-      ? ["deviation with n - 1; intervals of the mean by Student's t, of differences seed by seed"]
+      ? ["deviation with n - 1; intervals of means by Student's t; differences seed by seed"]
       : []),
     ...(exact === undefined ? [] : [exactText(exact)]),
     ...rows.flatMap(({ arm, againstWhole }) =>
       againstWhole ? [wholeText(arm, againstWhole.arm, againstWhole, measure)] : [],
     ),
     ...rows.flatMap(({ arm, kind, kept = [] }) => (kind === 'picked' ? [keptText(arm, kept)] : [])),
-    ...failures.map(({ arm, seed, part, reason }) => `${arm}, seed ${seed}: no outcome, its ${part} failed: ${reason}`),
+    ...failures.map(({ arm, seed, part, reason }) => `${arm}, seed ${seed}: no outcome of its ${part}: ${reason}`),
   ];
 }
 
@@ -111,12 +122,12 @@ const exactNames = {
 } as const;
 
 function exactText({ test, least }: NonNullable<PairedTest['exact']>): string {
-  return `chances of such a difference without a cause, two-sided: t-test paired, exact ${exactNames[test]}, which is ${chanceText(least)} or more with so few seeds`;
+  return `p, two-sided: t-test paired; exact ${exactNames[test]}, with so many seeds never below ${chanceText(least)}`;
 }
 
 function wholeText(arm: string, whole: string, { sample, t }: PairedTest, measure: ProtocolMeasure): string {
   const difference = sample.mean === null ? none : signedText(sample.mean, measure);
-  return `${arm} less ${whole}: ${difference}, t-test ${t === null ? none : chanceText(t.p)}`;
+  return `${arm} against ${whole}: ${difference}, t-test ${t === null ? none : chanceText(t.p)}`;
 }
 
 function keptText(arm: string, kept: readonly (number | null)[]): string {

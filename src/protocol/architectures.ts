@@ -63,5 +63,5 @@ function trainable({ genotype }: SearchResult, foundIn: string, part: string): A
   const live = withoutDeadNodes(genotype);
   const [empty] = emptyCells(live);
   if (empty === undefined) return { genotype: live, foundIn };
-  return { part, reason: `its ${cellName(empty)} is left without an entry, so that there is no network to train` };
+  return { part, reason: `the ${cellName(empty)} is left without an entry, so that there is no network to train` };
 }
