@@ -19,8 +19,8 @@ export async function openCells(
   { table, columns: asked, incomplete }: BenchmarkOptions,
   { among }: ProtocolPlan,
 ): Promise<Scorer> {
-  const bench = await openNasBench201(table, { incomplete });
   if (asked !== undefined) check('benchmark.columns', asked, listOf(aName, 'a list of columns'));
+  const bench = await openNasBench201(table, { incomplete });
   const columns = columnsOf(bench, asked);
   // Told before a search begins.
   const validation = among === undefined ? [] : columns.map((column) => validationColumn(bench, column));

@@ -21,10 +21,14 @@ const dataset = { ...tinyDataset(), test: tinyDataset(2).train };
 const training = { settings: { batchSize: 8, epochs: 2, initChannels: 2, layers: 3, auxiliary: false } };
 const settings = { ...tinySettings, epochs: 1 };
 const arms: readonly ProtocolArm[] = [
-  { name: 'darts', settings },
+  { name: 'darts', settings, space: 's2' },
   { name: 'pt', of: 'darts', by: 'projection', settings: { projIntv: 1, batchSize: 8 } },
   { name: 'fair', method: 'fairdarts', settings: { ...settings, opThreshold: 0.4 } },
-  { name: 'drawn', settings: { ...settings, randomSearch: true, numArch: 1, flopsThreshold: 0, numIdentity: 1 } },
+  {
+    name: 'drawn',
+    space: 's2',
+    settings: { ...settings, randomSearch: true, numArch: 1, flopsThreshold: 0, numIdentity: 1 },
+  },
 ];
 const small: ProtocolOptions = { arms: arms.slice(0, 1), seeds: 2, dataset, training };
 const folder = mkdtempSync(join(tmpdir(), 'dartsmith-test-'));
