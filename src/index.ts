@@ -210,6 +210,25 @@ export { mixingWeights } from './network/mixing.ts';
 export { type AlphaTable, buildSupernet, type Supernet, type SupernetOptions } from './network/supernet.ts';
 export { nasbench201Operations } from './operation/nasbench201.ts';
 export { type NamedOperation, type Operation, type OperationContext, operations } from './operation/operations.ts';
+export type {
+  FailedOutcome,
+  FoundAccuracy,
+  FoundCell,
+  ProtocolEvent,
+  ProtocolPart,
+  ProtocolPlace,
+  ProtocolResult,
+} from './protocol/events.ts';
+export type {
+  BenchmarkOptions,
+  PickOptions,
+  ProtocolArm,
+  ProtocolOptions,
+  SearchArm,
+  SelectionArm,
+} from './protocol/options.ts';
+export { type ProtocolRun, runProtocol } from './protocol/protocol.ts';
+export type { ProtocolMeasure, ProtocolRow, ProtocolTable } from './protocol/table.ts';
 export { type Cost, costOf, type LayerCost, type LayerKind } from './report/cost.ts';
 export { drawGenotype, type PictureFormat } from './report/draw.ts';
 export { type DrawnCandidate, drawAlphaScatter } from './report/draw_alpha_scatter.ts';
@@ -310,6 +329,7 @@ export type { Selectable, SelectableTable, WeightedCandidate } from './select/ca
 export type { ThresholdCount } from './select/empty_cells.ts';
 export type { HistoryEntry, MixingHistory } from './select/history.ts';
 export type { AlphaLayout, LayoutRow } from './select/layout.ts';
+export { randomGenotype } from './select/random_genotype.ts';
 export {
   defaultThreshold,
   type SelectionOptions,
@@ -344,5 +364,7 @@ export {
   spaces,
 } from './space/space.ts';
 export type { Association, Associations } from './statistics/association.ts';
+export { type ExactTest, type PairedTest, pairedTest } from './statistics/paired.ts';
 export type { Coefficient } from './statistics/rank_correlation.ts';
+export { type Sample, sampleOf } from './statistics/sample.ts';
 export { type TrainOptions, type TrainRun, train } from './train.ts';

@@ -14,6 +14,7 @@ import { addHistoryCommand } from './history.ts';
 import { addInfoCommand } from './info.ts';
 import { addMethodCommand, addSelectionCommand, selectsByRun } from './method_command.ts';
 import { addMethodsCommand } from './methods.ts';
+import { addProtocolCommand } from './protocol.ts';
 import { addRepeatCommand } from './repeat.ts';
 import { addSelectCommand } from './select.ts';
 import { addShowCommand } from './show.ts';
@@ -73,6 +74,7 @@ function createProgram(args: readonly string[], methods: readonly Method[]): Com
   addFeaturesCommand(program);
   addStrengthCommand(program);
   addCorrelateCommand(program, methods);
+  addProtocolCommand(program, args, methods);
   addHistoryCommand(program);
   addDrawCommand(program);
   addInfoCommand(program);

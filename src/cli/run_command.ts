@@ -110,7 +110,7 @@ export function addRunOptions(command: Command, method: Method, among: readonly 
 }
 
 /** Adds what tells where data come from, and the space. */
-function addDataOptions(command: Command, method: Method): void {
+export function addDataOptions(command: Command, method: Method): void {
   const { presets, spaces, data } = method;
   const names = [...namesOf[data]];
   const [usual] = names;
@@ -249,14 +249,14 @@ function refuseBesideResume({ resume, ...flags }: RunFlags): void {
 }
 
 /** Where a run lies when the user does not say. */
-function runName(dataset: string, now: Date): string {
+export function runName(dataset: string, now: Date): string {
   const two = (value: number) => String(value).padStart(2, '0');
   const date = `${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}`;
   return join('runs', `${dataset}-${date}-${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}`);
 }
 
 /** Takes away the folder of a run that never began, and the folder around it: only empty ones can be removed so. */
-async function removeUnused(directory: string): Promise<void> {
+export async function removeUnused(directory: string): Promise<void> {
   await rmdir(directory)
     .then(() => rmdir(dirname(directory)))
     .catch(() => {});

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 /** Folders of src from the top down; those of one line do not use one another. Files of src itself lie at the bottom or on top. */
 const layers = [
   ['cli'],
+  ['protocol'],
   ['run'],
   ['methods'],
   ['learn', 'exchange'],

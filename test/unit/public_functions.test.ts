@@ -37,7 +37,7 @@ const startsWithNothing = new Set(['openDevice', 'openTfjsDevice']);
 /** Those that take nothing, and runs, which begin where options are not refused: those have tests beside their options. */
 const others = new Set([
   ...['describeBackends', 'describePlatforms'],
-  ...['search', 'selectBy', 'train', 'test', 'repeatRun'],
+  ...['search', 'selectBy', 'train', 'test', 'repeatRun', 'runProtocol'],
 ]);
 const functions = [
   ...functionsOf(api),
