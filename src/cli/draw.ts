@@ -97,7 +97,7 @@ async function draw(argument: string | undefined, given: Given): Promise<void> {
   if (history !== undefined) return drawHistories(argument, history, given);
   if (argument === undefined) {
     throw new ArgumentError(
-      'expected a genotype to draw, or --history or --animate with a search, or --scores with a selection',
+      'expected a genotype to draw, or --history with a search, or --scores with a selection, or --animate with either',
     );
   }
   const surplus = ofHistories.find((name) => given[name] !== undefined);

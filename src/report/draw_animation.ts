@@ -1,11 +1,12 @@
 // Searches as animations: the likely cell, epoch by epoch.
-import { aNumber, check, checkOptional, checkOptions, isRecord, oneOf, type Rule } from '../checks.ts';
+import { aNumber, check, checkOptional, checkOptions, oneOf } from '../checks.ts';
 import { ArgumentError, invalid } from '../errors.ts';
 import { animatedGif } from './animated_gif.ts';
 import { animatedSvg } from './animated_svg.ts';
 import { animationOf } from './animation.ts';
 import { framesOf } from './frames.ts';
 import type { RunView } from './run_view.ts';
+import { aRunView } from './view_rule.ts';
 
 /** What an animation can be written as. */
 export const animationFormats = ['svg', 'gif'] as const;
@@ -25,15 +26,6 @@ export interface DrawAnimationOptions {
 const usualSeconds = 15;
 /** A GIF has a picture a frame, 15 kB each; an SVG what is new in it. */
 const mostFrames: Readonly<Record<AnimationFormat, number>> = { svg: 1000, gif: 200 };
-
-/** What a view must be before its insides are trusted: {@link readRunView} gives no other. */
-export const aRunView: Rule = {
-  words: 'a view of a run as readRunView gives it',
-  holds: (value) =>
-    isRecord(value) &&
-    typeof value['name'] === 'string' &&
-    [value['series'], value['stages'], value['log'], value['problems']].every(Array.isArray),
-};
 
 /**
  * The cells of a run's genotypes over its epochs, with nodes that never move, as an animation that loops and stays at its end for a while. What is new is
