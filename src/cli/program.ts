@@ -14,6 +14,7 @@ import { addHistoryCommand } from './history.ts';
 import { addInfoCommand } from './info.ts';
 import { addMethodCommand, addSelectionCommand, selectsByRun } from './method_command.ts';
 import { addMethodsCommand } from './methods.ts';
+import { addReportCommand } from './report.ts';
 import { addSelectCommand } from './select.ts';
 import { addShowCommand } from './show.ts';
 import { addStrengthCommand } from './strength.ts';
@@ -73,6 +74,7 @@ function createProgram(args: readonly string[], methods: readonly Method[]): Com
   addCorrelateCommand(program, methods);
   addHistoryCommand(program);
   addDrawCommand(program);
+  addReportCommand(program, methods);
   addInfoCommand(program);
   addMethodsCommand(program, methods);
   addBenchCommand(program);

@@ -1,5 +1,5 @@
 // Values of series as people read them.
-import type { SeriesUnit } from './run_view.ts';
+import type { Series, SeriesUnit } from './run_view.ts';
 
 /** A value with its unit where it has one: 93.4%, 12 s. */
 export function valueText(unit: SeriesUnit, value: number): string {
@@ -20,4 +20,13 @@ export function valueText(unit: SeriesUnit, value: number): string {
 /** Four digits that count. */
 export function short(value: number): string {
   return String(Number(value.toPrecision(4)));
+}
+
+/** What a score among the results of a run is, by its name: that of a series of the run, or one that ends alike. */
+export function unitOfScore(name: string, series: readonly Pick<Series, 'name' | 'unit'>[]): SeriesUnit {
+  const known = series.find((one) => one.name === name)?.unit;
+  if (known !== undefined) return known;
+  if (/(accuracy|top5)$/i.test(name)) return 'share';
+  if (/perplexity$/i.test(name)) return 'perplexity';
+  return /loss$/i.test(name) ? 'loss' : 'rate';
 }
