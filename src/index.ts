@@ -213,7 +213,14 @@ export { type NamedOperation, type Operation, type OperationContext, operations 
 export { type Cost, costOf, type LayerCost, type LayerKind } from './report/cost.ts';
 export { drawGenotype, type PictureFormat } from './report/draw.ts';
 export { type DrawnCandidate, drawAlphaScatter } from './report/draw_alpha_scatter.ts';
+export {
+  type AnimationFormat,
+  animationFormats,
+  type DrawAnimationOptions,
+  drawAnimation,
+} from './report/draw_animation.ts';
 export { type DrawnBenchmarkCurve, drawBenchmarkCurves } from './report/draw_benchmark.ts';
+export { type DrawCurvesOptions, drawCurves } from './report/draw_curves.ts';
 export { type DrawnFeatures, drawClusters, drawCorrelations } from './report/draw_features.ts';
 export {
   type DrawHistoryOptions,
@@ -235,6 +242,18 @@ export {
   type DrawnStrengths,
   drawStrength,
 } from './report/draw_strength.ts';
+export type {
+  DecisionView,
+  GenotypeView,
+  LogLine,
+  ProgressView,
+  RunState,
+  RunSummary,
+  RunView,
+  Series,
+  SeriesUnit,
+  StageView,
+} from './report/run_view.ts';
 export {
   type BenchmarkCurve,
   type BenchmarkCurveOptions,
@@ -270,6 +289,7 @@ export {
   findFeatures,
 } from './run/features.ts';
 export type { RunOptions } from './run/options.ts';
+export { type WriteReportOptions, type WrittenReport, writeReport } from './run/report.ts';
 export type { EdgeChoice, LearntCandidate, LearntWeight } from './run/searched_edge.ts';
 export { type HistoryOptions, readHistory, type SelectFromOptions, type Selection, selectFrom } from './run/select.ts';
 export {
@@ -282,6 +302,7 @@ export {
 export type { CandidateStrength, EdgeStrength, OperationStrength, StrengthSummary } from './run/strength_summary.ts';
 export { type TestOptions, type TestResult, test } from './run/test.ts';
 export { type TestTextOptions, type TestTextResult, testText } from './run/test_text.ts';
+export { type ReadRunViewOptions, readRunView } from './run/view.ts';
 export { type SearchOptions, type SearchRun, search } from './search.ts';
 export { type AbsenceScore, type Criterion, criteria } from './select/absence.ts';
 export type { RowsByTable } from './select/alpha.ts';

@@ -2,10 +2,11 @@
 import { aBoolean, aName, check, checkOptional, checkOptions, listOf, oneOf } from '../checks.ts';
 import { ArgumentError, invalid } from '../errors.ts';
 import { type CurvePlot, curveLegend, curvePanel } from './curve_panel.ts';
-import { type PanelRow, panelsPicture } from './panels.ts';
+import { type Panel, type PanelRow, panelsPicture } from './panels.ts';
 import { rasterise } from './rasterise.ts';
 import { groupReplicates, lineOf, type RunGroup } from './replicates.ts';
 import type { RunView, Series, SeriesUnit } from './run_view.ts';
+import type { Box } from './svg.ts';
 import { aRunView } from './view_rule.ts';
 
 /** Options of {@link drawCurves}. */
@@ -110,8 +111,22 @@ export function curvesPicture(title: string, views: readonly RunView[], plots: r
   const subtitle = [views.length === 1 ? views[0].name : `${views.length} runs`, ...(what ? [what] : [])].join('; ');
   const rows: PanelRow[] = areRuns
     ? rowsOf(plots, 2).map((row, i) => ({ panels: [...row.map(curvePanel), ...(i === 0 ? [curveLegend(first)] : [])] }))
-    : plots.map((one) => ({ panels: [curvePanel(one), ...(one.lines.length > 1 ? [curveLegend(one)] : [])] }));
+    : rowsOf(withLegends(plots), 2).map((panels) => ({ panels }));
   return panelsPicture(title, subtitle, rows);
+}
+
+/** Plots with room for the widest legend beside each. */
+function withLegends(plots: readonly CurvePlot[]): Panel[] {
+  const legends = plots.map((one) => (one.lines.length > 1 ? curveLegend(one) : undefined));
+  const room = Math.max(0, ...legends.map((legend) => legend?.width ?? 0));
+  return plots.map((one, i) => {
+    const [panel, legend] = [curvePanel(one), legends[i]];
+    const draw = (place: Box) => [
+      ...panel.draw({ ...place, width: panel.width }),
+      ...(legend?.draw({ ...place, x: place.x + panel.width }) ?? []),
+    ];
+    return { width: panel.width + room, height: panel.height, draw };
+  });
 }
 
 function rowsOf<T>(list: readonly T[], length: number): T[][] {

@@ -47,8 +47,8 @@ export function runFigures(view: RunView, prefix: string): Promise<Figures> {
   const withHistory = view.stages.filter(({ history }) => history !== undefined).slice(-mostHistories);
   const moments = view.stages.reduce((sum, { genotypes }) => sum + genotypes.length, 0);
   return drawAll(prefix, [
-    { name: 'curves', title: 'Curves by epoch', draw: () => curves('epoch', [view], view.name) },
-    { name: 'steps', title: 'Curves by step', isFolded: true, draw: () => curves('step', [view], view.name) },
+    { name: 'curves', title: 'Curves by epoch', draw: () => curves('epoch', [view], 'Curves by epoch') },
+    { name: 'steps', title: 'Curves by step', isFolded: true, draw: () => curves('step', [view], 'Curves by step') },
     {
       name: 'cells',
       title: 'The cells',

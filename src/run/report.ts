@@ -1,7 +1,7 @@
 // Reports of runs: one HTML file, and its pictures beside it.
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { aName, check, checkOptional, checkOptions, listOf } from '../checks.ts';
+import { aName, check, checkOptional, checkOptions, listOf, type Rule } from '../checks.ts';
 import { FileError, invalid } from '../errors.ts';
 import { writeFileAtomic } from '../io/atomic.ts';
 import { fileError } from '../io/file_error.ts';
@@ -40,9 +40,10 @@ export async function writeReport(sources: readonly string[], options: WriteRepo
   check('sources', sources, listOf(aName, 'a list of run directories'));
   if (sources.length === 0) throw invalid('sources', 'a run directory at least', sources);
   checkOptions('options', options, ['out', 'figures', 'methods']);
-  const { out, methods = builtIn, figures: folder = `${out?.replace?.(/\.html?$/i, '')}-figures` } = options;
-  check('out', out, { words: 'a file name that ends in .html', holds: (name) => /.\.html?$/i.test(String(name)) });
-  checkOptional('figures', folder, aName);
+  const { out, methods = builtIn } = options;
+  check('out', out, aPage);
+  checkOptional('figures', options.figures, aName);
+  const folder = options.figures ?? `${out.replace(/\.html?$/i, '')}-figures`;
   const { views, problems } = await readViews(sources, methods);
   if (views.length === 0) throw new FileError(problems.join('; '));
   const { html, figures } = await reportPage(views, problems);
@@ -51,6 +52,11 @@ export async function writeReport(sources: readonly string[], options: WriteRepo
   const told = views.flatMap((view) => view.problems.map((problem) => `${view.name}: ${problem}`));
   return { files: [out, ...drawn], runs: views.length, problems: [...problems, ...told] };
 }
+
+const aPage: Rule = {
+  words: 'a file name that ends in .html',
+  holds: (name) => typeof name === 'string' && /.\.html?$/i.test(name),
+};
 
 /** A run that is named twice is read once. */
 async function readViews(
@@ -65,7 +71,7 @@ async function readViews(
       for (const { name, directory } of await runsOf(source)) {
         if (seen.has(directory)) continue;
         seen.add(directory);
-        views.push(await readRunView(directory, { name, methods: [...methods] }));
+        views.push(await readRunView(directory, { name, methods }));
       }
     } catch (error) {
       problems.push(error instanceof Error ? error.message : String(error));

@@ -1,6 +1,6 @@
 // What a run directory has to show, read from its journal and what lies beside it, while the run goes on too.
 import { open, stat } from 'node:fs/promises';
-import { aName, check } from '../checks.ts';
+import { aName, check, checkOptions } from '../checks.ts';
 import { FileError } from '../errors.ts';
 import { errorCode } from '../io/file_error.ts';
 import { linesBackward } from '../io/lines_backward.ts';
@@ -65,12 +65,21 @@ export class WatchedRun {
   }
 }
 
+/** Options of {@link readRunView}. */
+export interface ReadRunViewOptions {
+  readonly name?: string;
+  readonly methods?: readonly Method[];
+}
+
 /**
  * What a run has to show, under a name of the caller's; its directory when absent. Of a damaged run it is what can be read, and the
  * problems say what cannot. Throws FileError where there is no journal.
  */
-export async function readRunView(directory: string, { name = directory, methods = builtIn } = {}): Promise<RunView> {
+export async function readRunView(directory: string, options: ReadRunViewOptions = {}): Promise<RunView> {
   check('run', directory, aName);
+  checkOptions('options', options, ['name', 'methods']);
+  const { name = directory, methods = builtIn } = options;
+  check('name', name, aName);
   const run = new WatchedRun(directory, name, methods);
   await run.look();
   return run.view();
