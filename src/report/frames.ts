@@ -47,7 +47,7 @@ export function framesOf(view: RunView, stage: string | undefined, most: number)
       genotype: group[0].genotype,
       ...(before !== undefined && before.look !== group[0].look && { previous: before.genotype }),
       epochs: group.length * every,
-      caption: captionOf(group, { score, isNamed }),
+      caption: captionOf(group, { score, isNamed, isWhole: every === 1 }),
     };
   });
 }
@@ -80,11 +80,16 @@ function groupsOf(moments: readonly Moment[]): Moment[][] {
 
 function captionOf(
   group: readonly Moment[],
-  { score, isNamed }: { readonly score: Series | undefined; readonly isNamed: boolean },
+  {
+    score,
+    isNamed,
+    isWhole,
+  }: { readonly score: Series | undefined; readonly isNamed: boolean; readonly isWhole: boolean },
 ): string {
   const [first, last] = [group[0], group[group.length - 1]];
   const { name, epochs, before } = last.stage;
-  const which = first.epoch === last.epoch ? `epoch ${last.epoch}` : `epochs ${first.epoch}-${last.epoch}`;
+  // What lies between may be another where epochs are left out.
+  const which = first.epoch === last.epoch || !isWhole ? `epoch ${last.epoch}` : `epochs ${first.epoch}-${last.epoch}`;
   const place = [...(isNamed ? [name] : []), ...(epochs === 1 ? [] : [`${which} of ${epochs}`])];
   const at = score === undefined ? -1 : score.x.findLastIndex((x) => x <= before.epoch + last.epoch);
   const told = score === undefined || at < 0 ? [] : [`${score.title} ${valueText(score.unit, score.y[at])}`];
