@@ -113,7 +113,13 @@ function runSection(view: RunView, drawn: Figures): Content[] {
 
 function genotypeText(view: RunView): Content[] {
   const genotype = lastGenotype(view);
-  return genotype === undefined ? [] : [element('pre', {}, formatGenotype(genotype))];
+  if (genotype === undefined) return [];
+  try {
+    return [element('pre', {}, formatGenotype(genotype))];
+  } catch (error) {
+    // Not every genotype has a written form.
+    return problemList([error instanceof Error ? error.message : String(error)]);
+  }
 }
 
 function problemList(problems: readonly string[]): Html[] {
