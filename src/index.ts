@@ -232,7 +232,14 @@ export type { ProtocolMeasure, ProtocolRow, ProtocolTable } from './protocol/tab
 export { type Cost, costOf, type LayerCost, type LayerKind } from './report/cost.ts';
 export { drawGenotype, type PictureFormat } from './report/draw.ts';
 export { type DrawnCandidate, drawAlphaScatter } from './report/draw_alpha_scatter.ts';
+export {
+  type AnimationFormat,
+  animationFormats,
+  type DrawAnimationOptions,
+  drawAnimation,
+} from './report/draw_animation.ts';
 export { type DrawnBenchmarkCurve, drawBenchmarkCurves } from './report/draw_benchmark.ts';
+export { type DrawCurvesOptions, drawCurves } from './report/draw_curves.ts';
 export { type DrawnFeatures, drawClusters, drawCorrelations } from './report/draw_features.ts';
 export {
   type DrawHistoryOptions,
@@ -303,6 +310,7 @@ export {
 export { type FoundRun, findRuns } from './run/find_runs.ts';
 export type { RunOptions } from './run/options.ts';
 export { type RepeatedRun, type RepeatOptions, type RepeatResult, repeatRun } from './run/repeat.ts';
+export { type WriteReportOptions, type WrittenReport, writeReport } from './run/report.ts';
 export type { RunComparison, RunDifference } from './run/same_bits.ts';
 export type { EdgeChoice, LearntCandidate, LearntWeight } from './run/searched_edge.ts';
 export { type HistoryOptions, readHistory, type SelectFromOptions, type Selection, selectFrom } from './run/select.ts';

@@ -16,6 +16,7 @@ import { addMethodCommand, addSelectionCommand, selectsByRun } from './method_co
 import { addMethodsCommand } from './methods.ts';
 import { addProtocolCommand } from './protocol.ts';
 import { addRepeatCommand } from './repeat.ts';
+import { addReportCommand } from './report.ts';
 import { addSelectCommand } from './select.ts';
 import { addShowCommand } from './show.ts';
 import { addStrengthCommand } from './strength.ts';
@@ -77,6 +78,7 @@ function createProgram(args: readonly string[], methods: readonly Method[]): Com
   addProtocolCommand(program, args, methods);
   addHistoryCommand(program);
   addDrawCommand(program);
+  addReportCommand(program, methods);
   addInfoCommand(program);
   addMethodsCommand(program, methods);
   addBenchCommand(program);

@@ -1,0 +1,107 @@
+// Reports of runs: one HTML file, and its pictures beside it.
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { aName, check, checkOptional, checkOptions, listOf, type Rule } from '../checks.ts';
+import { FileError, invalid } from '../errors.ts';
+import { writeFileAtomic } from '../io/atomic.ts';
+import { fileError } from '../io/file_error.ts';
+import type { Method } from '../methods/method.ts';
+import { methods as builtIn } from '../methods/registry.ts';
+import { rasterise } from '../report/rasterise.ts';
+import type { Figure } from '../report/report_figures.ts';
+import { reportPage } from '../report/report_page.ts';
+import type { RunView } from '../report/run_view.ts';
+import { findRuns } from './find_runs.ts';
+import { readRunView } from './view.ts';
+
+/** Options of {@link writeReport}. */
+export interface WriteReportOptions {
+  /** The HTML file. */
+  readonly out: string;
+  /** Folder of the figures; that of the page's name without `.html` and with `-figures` when absent. */
+  readonly figures?: string;
+  readonly methods?: readonly Method[];
+}
+
+/** What was written. */
+export interface WrittenReport {
+  readonly files: readonly string[];
+  readonly runs: number;
+  /** Of what could not be read or drawn, a line each. */
+  readonly problems: readonly string[];
+}
+
+/**
+ * Writes what runs have to show as one HTML file that needs no script and loads nothing, and its figures as SVG and PNG. A source is a run
+ * directory or a folder with runs; those that cannot be read are told of, and the rest is shown. Throws ArgumentError, and FileError where there is
+ * no run at all or a file cannot be written.
+ */
+export async function writeReport(sources: readonly string[], options: WriteReportOptions): Promise<WrittenReport> {
+  check('sources', sources, listOf(aName, 'a list of run directories'));
+  if (sources.length === 0) throw invalid('sources', 'a run directory at least', sources);
+  checkOptions('options', options, ['out', 'figures', 'methods']);
+  const { out, methods = builtIn } = options;
+  check('out', out, aPage);
+  checkOptional('figures', options.figures, aName);
+  const folder = options.figures ?? `${out.replace(/\.html?$/i, '')}-figures`;
+  const { views, problems } = await readViews(sources, methods);
+  if (views.length === 0) throw new FileError(problems.join('; '));
+  const { html, figures } = await reportPage(views, problems);
+  const drawn = await writeFigures(folder, figures);
+  await writeFileAtomic(out, html);
+  const told = views.flatMap((view) => view.problems.map((problem) => `${view.name}: ${problem}`));
+  return { files: [out, ...drawn], runs: views.length, problems: [...problems, ...told] };
+}
+
+const aPage: Rule = {
+  words: 'a file name that ends in .html',
+  holds: (name) => typeof name === 'string' && /.\.html?$/i.test(name),
+};
+
+/** A run that is named twice is read once. */
+async function readViews(
+  sources: readonly string[],
+  methods: readonly Method[],
+): Promise<{ views: RunView[]; problems: string[] }> {
+  const views: RunView[] = [];
+  const problems: string[] = [];
+  const seen = new Set<string>();
+  for (const source of sources) {
+    try {
+      for (const { name, directory } of await runsOf(source)) {
+        if (seen.has(directory)) continue;
+        seen.add(directory);
+        views.push(await readRunView(directory, { name, methods }));
+      }
+    } catch (error) {
+      problems.push(error instanceof Error ? error.message : String(error));
+    }
+  }
+  return { views, problems };
+}
+
+/** A run itself, or those in a folder that is none. */
+async function runsOf(source: string) {
+  const found = await findRuns(source);
+  const itself = found.find(({ name }) => name === '.');
+  if (itself !== undefined) return [{ name: source, directory: itself.directory }];
+  if (found.length === 0)
+    throw new FileError(`${source} holds no run: expected a run directory, or a folder with some`);
+  return found.map(({ name, directory }) => ({ name: join(source, name), directory }));
+}
+
+async function writeFigures(folder: string, figures: readonly Figure[]): Promise<string[]> {
+  await mkdir(folder, { recursive: true }).catch((error: unknown): never => {
+    throw fileError('write', folder, error);
+  });
+  const files: string[] = [];
+  for (const { name, svg, moves } of figures) {
+    const path = join(folder, name);
+    await writeFileAtomic(`${path}.svg`, svg);
+    files.push(`${path}.svg`);
+    if (moves) continue;
+    await writeFileAtomic(`${path}.png`, await rasterise(svg));
+    files.push(`${path}.png`);
+  }
+  return files;
+}
