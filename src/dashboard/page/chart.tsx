@@ -5,7 +5,7 @@ import type { SeriesUnit } from '../../report/run_view.ts';
 import { dashOf, type Inks, inksOf, lineColour } from './inks.ts';
 import { useDark } from './theme.ts';
 import { useWidth } from './use_width.ts';
-import { valueText } from './words.ts';
+import { axisText, valueText } from './words.ts';
 
 /** A line of a chart. */
 export interface ChartLine {
@@ -107,7 +107,7 @@ function optionsOf({ unit, xLabel, labels, inks, marks }: Drawn): Omit<uPlot.Opt
     legend: { live: true },
     axes: [
       { ...axis, label: xLabel, labelSize: 18, size: 34, incrs: wholeNumbers },
-      { ...axis, size: 62, values: (_, ticks) => ticks.map(told) },
+      { ...axis, size: 62, values: (_, ticks) => ticks.map((tick) => axisText(tick, unit)) },
     ],
     series: [
       { label: xLabel },
@@ -130,6 +130,8 @@ function drawBoundaries(plot: uPlot, boundaries: readonly Boundary[], inks: Inks
   ctx.globalAlpha = 0.6;
   ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
   ctx.font = `${10 * devicePixelRatio}px system-ui, sans-serif`;
+  ctx.textAlign = 'left';
+  let free = bbox.left;
   for (const { x, name } of boundaries) {
     const at = plot.valToPos(x, 'x', true);
     if (at < bbox.left || at > bbox.left + bbox.width) continue;
@@ -137,7 +139,11 @@ function drawBoundaries(plot: uPlot, boundaries: readonly Boundary[], inks: Inks
     ctx.moveTo(at, bbox.top);
     ctx.lineTo(at, bbox.top + bbox.height);
     ctx.stroke();
+    // Names that would lie on one another say nothing.
+    const end = at + ctx.measureText(name).width + 6 * devicePixelRatio;
+    if (at < free || end > bbox.left + bbox.width) continue;
     ctx.fillText(name, at + 3 * devicePixelRatio, bbox.top + 10 * devicePixelRatio);
+    free = end;
   }
   ctx.restore();
 }

@@ -4,10 +4,10 @@ import type { Genotype } from '../../genotype/genotype.ts';
 import type { RunView, Series } from '../../report/run_view.ts';
 import type { Shown } from '../shown.ts';
 import { CellPicture, useCellPictures } from './cell_picture.tsx';
-import { Chart } from './chart.tsx';
+import { Chart, type ChartLine } from './chart.tsx';
 import { hashOf } from './route.ts';
 import { ProgressBar, StateMark } from './run_state.tsx';
-import { plainText, scoreText } from './words.ts';
+import { plainText, scoreText, unitOrder } from './words.ts';
 
 export function ComparePage({ names, shown }: { readonly names: readonly string[]; readonly shown: Shown }) {
   const views = names.flatMap((name) => (Object.hasOwn(shown.views, name) ? [shown.views[name]] : []));
@@ -58,24 +58,27 @@ export function ComparePage({ names, shown }: { readonly names: readonly string[
   );
 }
 
-/** Measures with a line a run that has them; those of most runs first, then epochs before steps. */
-function useMeasures(views: readonly RunView[]) {
+/** A measure, with a line a run that has it. */
+interface Measure {
+  readonly key: string;
+  readonly head: Series;
+  readonly lines: readonly ChartLine[];
+}
+
+/** Those of most runs first, then what says most. */
+function useMeasures(views: readonly RunView[]): readonly Measure[] {
   return useMemo(
     () => {
-      const measures = new Map<
-        string,
-        { key: string; head: Series; lines: { label: string; x: readonly number[]; y: readonly number[] }[] }
-      >();
+      const measures = new Map<string, Measure>();
       for (const { name, series } of views) {
-        for (const one of series.filter(({ x }) => x.length > 0)) {
-          const key = `${one.of} ${one.unit} ${one.title}`;
-          const found = measures.get(key) ?? { key, head: one, lines: [] };
-          found.lines.push({ label: name, x: one.x, y: one.y });
-          measures.set(key, found);
+        for (const head of series.filter(({ x }) => x.length > 0)) {
+          const key = `${head.of} ${head.unit} ${head.title}`;
+          const lines = [...(measures.get(key)?.lines ?? []), { label: name, x: head.x, y: head.y }];
+          measures.set(key, { key, head, lines });
         }
       }
-      const rank = ({ head, lines }: { head: Series; lines: readonly unknown[] }) =>
-        2 * lines.length + (head.of === 'epoch' ? 1 : 0);
+      const rank = ({ head, lines }: Measure) =>
+        100 * lines.length - 2 * unitOrder.indexOf(head.unit) - (head.of === 'epoch' ? 0 : 1);
       return [...measures.values()].sort((a, b) => rank(b) - rank(a));
     },
     views.map(({ series }) => series),

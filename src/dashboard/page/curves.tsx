@@ -1,8 +1,8 @@
 // All measures of a run: a chart a unit, of steps and of epochs.
 import { memo } from 'preact/compat';
-import type { Series, SeriesUnit, StageView } from '../../report/run_view.ts';
+import type { Series, StageView } from '../../report/run_view.ts';
 import { type Boundary, Chart } from './chart.tsx';
-import { unitText } from './words.ts';
+import { unitOrder, unitText } from './words.ts';
 
 /** Lines that a chart has at most: a journal may name any number of measures. */
 const mostLines = 20;
@@ -36,9 +36,6 @@ export const Curves = memo(function Curves({
   );
 });
 
-/** What says most comes first. */
-const units: readonly SeriesUnit[] = ['share', 'perplexity', 'loss', 'rate', 'samples a second', 'seconds'];
-
 /** By unit, epochs before steps. */
 function groupsOf(series: readonly Series[]): readonly (readonly Series[])[] {
   const groups = new Map<string, Series[]>();
@@ -46,7 +43,7 @@ function groupsOf(series: readonly Series[]): readonly (readonly Series[])[] {
     const key = `${one.of} ${one.unit}`;
     groups.set(key, [...(groups.get(key) ?? []), one].slice(0, mostLines));
   }
-  const rank = ([{ unit, of }]: readonly Series[]) => 2 * units.indexOf(unit) + (of === 'epoch' ? 0 : 1);
+  const rank = ([{ unit, of }]: readonly Series[]) => 2 * unitOrder.indexOf(unit) + (of === 'epoch' ? 0 : 1);
   return [...groups.values()].sort((a, b) => rank(a) - rank(b));
 }
 

@@ -154,9 +154,13 @@ function pixelsOf({ rows, epochs, weights, low, high }: Heat): HTMLCanvasElement
   return canvas;
 }
 
+/** Between epochs that are named. */
+const roundSteps = Array.from({ length: 8 }, (_, i) => [1, 2, 5].map((by) => by * 10 ** i)).flat();
+
 function drawEpochs(context: CanvasRenderingContext2D, { epochs, height }: Heat, { left, width }: HeatPlace): void {
   const wide = width / epochs.length;
-  const every = Math.max(1, Math.ceil(epochs.length / Math.max(2, Math.floor(width / 60))));
+  const least = epochs.length / Math.max(2, Math.floor(width / 60));
+  const every = roundSteps.find((step) => step >= least) ?? epochs.length;
   context.textAlign = 'center';
   context.font = '10px system-ui, sans-serif';
   for (let column = 0; column < epochs.length; column += every) {
@@ -169,5 +173,7 @@ const subscripts: Readonly<Record<string, string>> = { k: 'ₖ', t: 'ₜ', '-': 
 
 /** c_{k-2} as cₖ₋₂. */
 function subscripted(name: string): string {
-  return name.replace(/_\{([^}]*)\}/g, (_, text: string) => [...text].map((letter) => subscripts[letter] ?? letter).join(''));
+  return name.replace(/_\{([^}]*)\}/g, (_, text: string) =>
+    [...text].map((letter) => subscripts[letter] ?? letter).join(''),
+  );
 }

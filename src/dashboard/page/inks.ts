@@ -14,10 +14,11 @@ export function inksOf(isDark: boolean): Inks {
   return isDark ? dark : light;
 }
 
-/** Those of pictures, but for the last, black, which is that of the text. */
-export function lineColour(index: number, { text }: Inks): string {
+/** Those of pictures; on dark ground the first is lighter, and the last, black, that of the text. */
+export function lineColour(index: number, inks: Inks): string {
   const at = index % lineColours.length;
-  return at === lineColours.length - 1 ? text : lineColours[at];
+  if (at === lineColours.length - 1) return inks.text;
+  return at === 0 && inks === dark ? '#3d9bd9' : lineColours[at];
 }
 
 /** When the colours begin anew, the lines are dashed. */

@@ -1,5 +1,5 @@
 // A run with all that it has to show.
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { Genotype } from '../../genotype/genotype.ts';
 import type { RunSummary, RunView, StageView } from '../../report/run_view.ts';
 import type { Shown } from '../shown.ts';
@@ -9,7 +9,7 @@ import { Log, Record } from './records.tsx';
 import { goTo, type Route } from './route.ts';
 import { Problems, ProgressBar, StateMark } from './run_state.tsx';
 import { Decisions, Scores } from './scores.tsx';
-import { SearchView } from './search_view.tsx';
+import { type SearchPlace, SearchView } from './search_view.tsx';
 import { scoreText, timeText, valueText } from './words.ts';
 
 type RunRoute = Extract<Route, { page: 'run' }>;
@@ -24,11 +24,12 @@ export function RunPage({ route, shown }: { readonly route: RunRoute; readonly s
       document.title = 'dartsmith';
     };
   }, [name]);
-  const run = view ?? summary;
+  // Of a long journal the list knows the end before the view has come there.
+  const run = summary ?? view;
   if (run === undefined) return <p class="hint">There is no run {name} in this folder, or it has not been read yet.</p>;
   return (
     <article>
-      <Head run={run} view={view} shown={shown} />
+      <Head run={{ ...view, ...run }} view={view} shown={shown} />
       {view === undefined ? <p class="hint">Reading its journal…</p> : <Whole route={route} view={view} />}
     </article>
   );
@@ -102,55 +103,25 @@ function CompareWith({ name, shown }: { readonly name: string; readonly shown: S
 
 function Whole({ route, view }: { readonly route: RunRoute; readonly view: RunView }) {
   const { series, stages, scores, settings, versions, log, result } = view;
-  const latest = useRef(route);
-  const told = stages.map((stage, index) => ({ stage, index })).filter(({ stage }) => hasMoments(stage));
-  const [chosen, setChosen] = useState(route.stage);
-  const shown = told.find(({ index }) => index === chosen) ?? told.at(-1);
+  const isSearch = stages.some(hasMoments);
   const decisions = stages.flatMap((stage) => stage.decisions);
-  const keep = (at: Partial<RunRoute>) => {
-    latest.current = { ...latest.current, ...at };
-    goTo(latest.current, false);
-  };
+  const keep = ({ at, cell }: SearchPlace) => goTo({ page: 'run', name: route.name, ...at, cell }, false);
   return (
     <>
       <nav aria-label="parts of the run" class="parts">
-        {parts(view, shown !== undefined).map(([id, title]) => (
+        {parts(view, isSearch).map(([id, title]) => (
           <button key={id} type="button" onClick={() => document.getElementById(id)?.scrollIntoView()}>
             {title}
           </button>
         ))}
       </nav>
-      {shown !== undefined && (
+      {isSearch && (
         <section id="search">
           <h2>Search</h2>
-          {told.length > 1 && (
-            <label class="choice">
-              stage{' '}
-              <select
-                value={shown.index}
-                onChange={({ currentTarget }) => {
-                  setChosen(Number(currentTarget.value));
-                  keep({ stage: Number(currentTarget.value), epoch: undefined });
-                }}
-              >
-                {told.map(({ stage, index }) => (
-                  <option key={index} value={index}>
-                    {index + 1}: {stage.name}
-                  </option>
-                ))}
-              </select>
-            </label>
-          )}
-          <SearchView
-            key={shown.index}
-            stage={shown.stage}
-            epoch={shown.index === (route.stage ?? shown.index) ? route.epoch : undefined}
-            cell={route.cell}
-            keep={keep}
-          />
+          <SearchView stages={stages} place={placeOf(route)} keep={keep} />
         </section>
       )}
-      {shown === undefined && result?.genotype !== undefined && <FinalCells genotype={result.genotype} />}
+      {!isSearch && result?.genotype !== undefined && <FinalCells genotype={result.genotype} />}
       <section id="curves">
         <h2>Curves</h2>
         <Curves series={series} stages={stages} />
@@ -197,6 +168,10 @@ function FinalCells({ genotype }: { readonly genotype: Genotype }) {
       <CellPicture picture={pictureOf(genotype)} label="cells of the network" />
     </section>
   );
+}
+
+function placeOf({ stage = 0, epoch, cell }: RunRoute): SearchPlace {
+  return { cell, ...(epoch !== undefined && { at: { stage, epoch } }) };
 }
 
 function hasMoments({ history, genotypes }: StageView): boolean {

@@ -1,42 +1,42 @@
-// A stage of a search, moment by moment: its cells and its weights, led by one slider.
+// A search, moment by moment: its cells and its weights, led by one slider.
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { cellName } from '../../genotype/genotype.ts';
 import type { StageView } from '../../report/run_view.ts';
+import type { MixingHistory } from '../../select/history.ts';
 import { CellPicture, useCellPictures } from './cell_picture.tsx';
 import { HeatMap } from './heat_map.tsx';
+import { genotypesOf, lastUpTo, type Moment, momentsOf, tellMoment } from './moments.ts';
 import { usePlayer } from './player.ts';
-import { momentText } from './words.ts';
 
-interface SearchViewProps {
-  readonly stage: StageView;
-  /** What the address says. */
-  readonly epoch?: number;
+/** What the address says of it. */
+export interface SearchPlace {
+  readonly at?: Moment;
   readonly cell?: string;
-  /** Keeps in the address what is looked at. */
-  readonly keep: (at: { readonly epoch?: number; readonly cell?: string }) => void;
 }
 
-export function SearchView({ stage, epoch, cell, keep }: SearchViewProps) {
-  const { history } = stage;
-  const epochs = useEpochs(stage);
+interface SearchViewProps {
+  readonly stages: readonly StageView[];
+  readonly place: SearchPlace;
+  readonly keep: (place: SearchPlace) => void;
+}
+
+export function SearchView({ stages, place, keep }: SearchViewProps) {
+  const moments = useMemo(() => momentsOf(stages), [stages]);
   // Without a choice it is the newest, and stays so when a search goes on.
-  const [chosen, setChosen] = useState(epoch);
-  const keys = Object.keys(history?.layout.tables ?? {});
-  const [key, setKey] = useState(cell);
-  const shownKey = key !== undefined && keys.includes(key) ? key : keys[0];
-  const at = chosen === undefined ? epochs.length - 1 : lastUpTo(epochs, chosen);
-  const moment = epochs[at];
-  const move = (next: number) => setChosen(next >= epochs.length - 1 ? undefined : epochs[Math.max(0, next)]);
-  const { isPlaying, toggle, stop } = usePlayer(epochs.length, at, move);
-  useKept(keep, isPlaying, chosen, key);
-  const toEpoch = (to: number) => {
+  const [chosen, setChosen] = useState(place.at);
+  const [cell, setCell] = useState(place.cell);
+  const index = lastUpTo(moments, chosen);
+  const moment = moments[index];
+  const { history } = stages[moment.stage];
+  const move = (next: number) => setChosen(next >= moments.length - 1 ? undefined : moments[Math.max(0, next)]);
+  const { isPlaying, toggle, stop } = usePlayer(moments.length, index, move);
+  useKept(keep, isPlaying, chosen, cell);
+  const moveTo = (next: number) => {
     stop();
-    move(epochs.indexOf(to));
+    move(next);
   };
-  useKeys(toggle, (by) => {
-    stop();
-    move(Math.min(epochs.length - 1, at + by));
-  });
+  useKeys(toggle, (by) => moveTo(index + by));
+  const told = tellMoment(stages, moment);
   return (
     <section aria-label="search" class={history === undefined ? 'search' : 'search whole'}>
       <div class="player">
@@ -46,77 +46,92 @@ export function SearchView({ stage, epoch, cell, keep }: SearchViewProps) {
         <input
           type="range"
           min={0}
-          max={Math.max(0, epochs.length - 1)}
+          max={Math.max(0, moments.length - 1)}
           step={1}
-          value={at}
+          value={index}
           aria-label="epoch"
-          aria-valuetext={momentText(moment)}
-          onInput={({ currentTarget }) => {
-            stop();
-            move(Number(currentTarget.value));
-          }}
+          aria-valuetext={told}
+          onInput={({ currentTarget }) => moveTo(Number(currentTarget.value))}
         />
-        <output>{momentText(moment)}</output>
+        <output>{told}</output>
       </div>
-      <Cells stage={stage} epoch={moment} />
+      <Cells stages={stages} moment={moment} label={`cells ${told}`} />
       {history !== undefined && (
-        <div class="weights">
-          {keys.length > 1 && (
-            <label class="choice">
-              weights of the{' '}
-              <select value={shownKey} onChange={({ currentTarget }) => setKey(currentTarget.value)}>
-                {keys.map((one) => (
-                  <option key={one} value={one}>
-                    {cellName(one)}
-                  </option>
-                ))}
-              </select>
-            </label>
-          )}
-          <HeatMap history={history} cell={shownKey} epoch={moment} toEpoch={toEpoch} />
-        </div>
+        <Weights
+          history={history}
+          cell={cell}
+          choose={setCell}
+          epoch={moment.epoch}
+          toEpoch={(epoch) => moveTo(lastUpTo(moments, { stage: moment.stage, epoch }))}
+        />
       )}
     </section>
   );
 }
 
-/** The cell that a search had come to at an epoch. */
-function Cells({ stage: { genotypes }, epoch }: { readonly stage: StageView; readonly epoch: number }) {
-  const drawn = useMemo(() => genotypes.map(({ genotype }) => genotype), [genotypes]);
+/** The cells that a search had come to at a moment. */
+function Cells({ stages, moment, label }: { stages: readonly StageView[]; moment: Moment; label: string }) {
+  const told = useMemo(() => genotypesOf(stages), [stages]);
+  const drawn = useSame(told.map(({ genotype }) => genotype));
   const pictureOf = useCellPictures(drawn);
-  if (genotypes.length === 0) return null;
-  const told = genotypes.findLastIndex((one) => one.epoch <= epoch);
-  if (told < 0)
-    return <p class="cells hint">No cell has been chosen yet: the first one is {momentText(genotypes[0].epoch)}.</p>;
-  return <CellPicture picture={pictureOf(drawn[told], drawn[told - 1])} label={`cells ${momentText(epoch)}`} />;
+  if (told.length === 0) return null;
+  const isUpTo = ({ stage, epoch }: Moment) =>
+    stage < moment.stage || (stage === moment.stage && epoch <= moment.epoch);
+  const last = told.findLastIndex(isUpTo);
+  if (last < 0) return <p class="cells hint">No cell has been chosen yet.</p>;
+  return <CellPicture picture={pictureOf(drawn[last], drawn[last - 1])} label={label} />;
 }
 
-/** The moments that a stage tells something of, in epochs. */
-function useEpochs({ genotypes, history }: StageView): readonly number[] {
-  return useMemo(() => {
-    const told = [...genotypes, ...(history?.entries ?? [])].map(({ epoch }) => epoch);
-    return [...new Set(told)].sort((a, b) => a - b);
-  }, [genotypes, history]);
+interface WeightsProps {
+  readonly history: MixingHistory;
+  readonly cell: string | undefined;
+  readonly choose: (cell: string) => void;
+  readonly epoch: number;
+  readonly toEpoch: (epoch: number) => void;
 }
 
-function lastUpTo(epochs: readonly number[], epoch: number): number {
-  return Math.max(
-    0,
-    epochs.findLastIndex((one) => one <= epoch),
+/** The heat map of one of the cells. */
+function Weights({ history, cell, choose, epoch, toEpoch }: WeightsProps) {
+  const keys = Object.keys(history.layout.tables);
+  const shown = cell !== undefined && keys.includes(cell) ? cell : keys[0];
+  return (
+    <div class="weights">
+      {keys.length > 1 && (
+        <label class="choice">
+          weights of the{' '}
+          <select value={shown} onChange={({ currentTarget }) => choose(currentTarget.value)}>
+            {keys.map((key) => (
+              <option key={key} value={key}>
+                {cellName(key)}
+              </option>
+            ))}
+          </select>
+        </label>
+      )}
+      <HeatMap history={history} cell={shown} epoch={epoch} toEpoch={toEpoch} />
+    </div>
   );
 }
 
+/** The list of before, where its items are the same. */
+function useSame<T>(list: readonly T[]): readonly T[] {
+  const before = useRef(list);
+  const isSame = before.current.length === list.length && list.every((item, i) => item === before.current[i]);
+  if (!isSame) before.current = list;
+  return before.current;
+}
+
 /** Tells the address when the slider has come to rest. */
-function useKept(keep: SearchViewProps['keep'], isPlaying: boolean, epoch?: number, cell?: string) {
+function useKept(keep: SearchViewProps['keep'], isPlaying: boolean, at?: Moment, cell?: string) {
   const isFirst = useRef(true);
   useEffect(() => {
     if (isFirst.current || isPlaying) {
       isFirst.current = false;
       return;
     }
-    const timer = setTimeout(() => keep({ epoch, cell }), 250);
+    const timer = setTimeout(() => keep({ at, cell }), 250);
     return () => clearTimeout(timer);
-  }, [isPlaying, epoch, cell]);
+  }, [isPlaying, at, cell]);
 }
 
 /** Space plays and arrows step, wherever nothing else takes them. */

@@ -1,6 +1,9 @@
 // Values as people read them.
 import type { ProgressView, RunSummary, SeriesUnit } from '../../report/run_view.ts';
 
+/** What says most comes first. */
+export const unitOrder: readonly SeriesUnit[] = ['share', 'perplexity', 'loss', 'rate', 'samples a second', 'seconds'];
+
 /** A value of a unit, short. */
 export function valueText(value: number, unit: SeriesUnit): string {
   if (unit === 'share') return `${(100 * value).toFixed(1)} %`;
@@ -8,6 +11,12 @@ export function valueText(value: number, unit: SeriesUnit): string {
   const size = Math.abs(value);
   if (size !== 0 && (size < 0.001 || size >= 1e6)) return value.toExponential(2);
   return String(Number(value.toPrecision(4)));
+}
+
+/** The same beside an axis, where there is less room. */
+export function axisText(value: number, unit: SeriesUnit): string {
+  if (unit === 'share') return `${Number((100 * value).toPrecision(6))} %`;
+  return unit === 'seconds' ? `${Number(value.toPrecision(6))} s` : valueText(value, unit);
 }
 
 /** What stands beside an axis. */
