@@ -115,7 +115,8 @@ export class RunList {
 
   #list(problem: string | undefined): void {
     this.#told = performance.now();
-    const runs = Object.fromEntries([...this.#known].map(([name, { summary }]) => [name, summary]));
+    const read = [...this.#found.keys()].flatMap((name) => this.#known.get(name)?.summary ?? []);
+    const runs = Object.fromEntries(read.map((summary) => [summary.name, summary]));
     const listed = { runs, ...(problem !== undefined && { problem }) };
     if (changeBetween(this.#listed, listed) === undefined) return;
     this.#listed = listed;
