@@ -40,9 +40,12 @@ export function makeRun(directory: string, made: MadeRun): readonly string[] {
 export function journalOf({ epochs, steps, seed = 0, settings, finished = true, notices = [] }: MadeRun): string[] {
   const random = randomFrom(seed);
   const told: object[] = [startOf({ epochs, steps, seed, settings, notices }), layout];
-  const speeds = cells.map(() => edges.map(() => operations.map(() => random() - 0.5)));
+  // Each goes its way, not straight on: the cell changes for some time.
+  const ways = cells.map(() => edges.map(() => operations.map(() => ({ speed: random() - 0.5, turn: 7 * random() }))));
+  const wayAt = ({ speed, turn }: (typeof ways)[0][0][0], share: number) =>
+    4 * speed * share + 0.9 * (Math.sin(turn + 5 * share) - Math.sin(turn)) * (1 - share);
   const alphaAt = (share: number) =>
-    speeds.map((rows) => rows.map((row) => row.map((speed) => Number((4 * speed * share).toPrecision(9)))));
+    ways.map((rows) => rows.map((row) => row.map((way) => Number(wayAt(way, share).toPrecision(9)))));
   const tablesAt = (share: number) => Object.fromEntries(alphaAt(share).map((rows, i) => [`alphas_${cells[i]}`, rows]));
   told.push({ type: 'alpha', epoch: 0, step: 0, tables: tablesAt(0) });
   for (let epoch = 0; epoch < epochs; epoch++) {
