@@ -34,7 +34,11 @@ const edgeGap = 5;
 const top = 4;
 const axisHeight = 30;
 const scale = Array.from({ length: 256 }, (_, i) => heatColour(i / 255).fill);
-const channels = scale.map((fill) => [1, 3, 5].map((at) => Number.parseInt(fill.slice(at, at + 2), 16)));
+/** The same as pixels: bytes red, green, blue, opacity. */
+const pixelScale = new Uint32Array(
+  Uint8Array.from(scale.flatMap((fill) => [...[1, 3, 5].map((at) => Number.parseInt(fill.slice(at, at + 2), 16)), 255]))
+    .buffer,
+);
 
 /** The weights of a cell over time. */
 export function heatOf({ layout, entries }: MixingHistory, key: string): Heat {
@@ -143,11 +147,11 @@ function pixelsOf({ rows, epochs, weights, low, high }: Heat): HTMLCanvasElement
   canvas.height = rows.length;
   const context = canvas.getContext('2d')!;
   const image = context.createImageData(epochs.length, rows.length);
+  const pixels = new Uint32Array(image.data.buffer);
   for (let column = 0; column < epochs.length; column++) {
     for (let row = 0; row < rows.length; row++) {
       const share = (weights[column * rows.length + row] - low) / (high - low || 1);
-      const [red, green, blue] = channels[Math.min(255, Math.max(0, Math.round(255 * share)))];
-      image.data.set([red, green, blue, 255], 4 * (row * epochs.length + column));
+      pixels[row * epochs.length + column] = pixelScale[Math.min(255, Math.max(0, Math.round(255 * share)))];
     }
   }
   context.putImageData(image, 0, 0);
