@@ -68,17 +68,23 @@ export class RunViews {
   async look(): Promise<void> {
     for (const name of [...this.#wanted.keys()]) {
       try {
-        await this.#look(name);
+        // Asked for each time: what was a run may have become a link that leads elsewhere.
+        const directory = await this.#directoryOf(name);
+        if (directory === undefined) this.#forget(name);
+        else await this.#look(name, directory);
       } catch {
         // It has gone: the list tells so.
-        if (this.#open.delete(name)) this.#tell();
+        this.#forget(name);
       }
     }
   }
 
-  async #look(name: string): Promise<void> {
-    const open = this.#open.get(name) ?? (await this.#begin(name));
-    if (open === undefined) return;
+  #forget(name: string): void {
+    if (this.#open.delete(name)) this.#tell();
+  }
+
+  async #look(name: string, directory: string): Promise<void> {
+    const open = this.#open.get(name) ?? this.#begin(name, directory);
     this.#open.delete(name);
     this.#open.set(name, open);
     const tell = () => {
@@ -94,9 +100,7 @@ export class RunViews {
     }
   }
 
-  async #begin(name: string): Promise<OpenRun | undefined> {
-    const directory = await this.#directoryOf(name);
-    if (directory === undefined) return undefined;
+  #begin(name: string, directory: string): OpenRun {
     for (const other of [...this.#open.keys()].filter((key) => !this.#wanted.has(key)).slice(0, -kept))
       this.#open.delete(other);
     return { run: new WatchedRun(directory, name, this.#methods) };

@@ -20,6 +20,8 @@ export interface HeatRow {
 export interface Heat {
   readonly table: string;
   readonly rows: readonly HeatRow[];
+  /** Candidates for which there is no room. */
+  readonly left: number;
   readonly epochs: readonly number[];
   /** Weights by column and row. */
   readonly weights: Float32Array;
@@ -31,6 +33,8 @@ export interface Heat {
 
 export const rowHeight = 12;
 const edgeGap = 5;
+/** A canvas that is higher is none in some browsers. */
+const mostRows = 1200;
 const top = 4;
 const axisHeight = 30;
 const scale = Array.from({ length: 256 }, (_, i) => heatColour(i / 255).fill);
@@ -45,7 +49,7 @@ export function heatOf({ layout, entries }: MixingHistory, key: string): Heat {
   const { name, rows: tableRows } = layout.tables[key];
   const names = stateNames(key, layout.nodes).map(subscripted);
   let y = top;
-  const rows = tableRows.flatMap(({ node, input, candidates }, row) => {
+  const all = tableRows.flatMap(({ node, input, candidates }, row) => {
     const edge = `${names[input] ?? input} → ${names[inputsOf(key) + node] ?? node}`;
     const made = candidates.map((candidate, index): HeatRow => {
       y += rowHeight;
@@ -54,6 +58,7 @@ export function heatOf({ layout, entries }: MixingHistory, key: string): Heat {
     y += edgeGap;
     return made;
   });
+  const rows = all.slice(0, mostRows);
   const weights = new Float32Array(entries.length * rows.length);
   for (const [column, { mixing }] of entries.entries()) {
     const table = mixing[name];
@@ -63,7 +68,9 @@ export function heatOf({ layout, entries }: MixingHistory, key: string): Heat {
   }
   const low = weights.reduce((least, weight) => Math.min(least, weight), Number.POSITIVE_INFINITY);
   const high = weights.reduce((most, weight) => Math.max(most, weight), 0);
-  return { table: name, rows, epochs: entries.map(({ epoch }) => epoch), weights, low, high, height: y + axisHeight };
+  const height = (rows.at(-1)?.y ?? top) + rowHeight + edgeGap + axisHeight;
+  const left = all.length - rows.length;
+  return { table: name, rows, left, epochs: entries.map(({ epoch }) => epoch), weights, low, high, height };
 }
 
 /** Where columns lie. */

@@ -58,6 +58,7 @@ export function HeatMap({ history, cell, epoch, toEpoch }: HeatMapProps) {
       <p class="readout" aria-live="polite">
         {spotText(history, heat, told)}
       </p>
+      {heat.left > 0 && <p class="hint">{heat.left} candidates more are not drawn.</p>}
       <div ref={place} class="stack">
         <HeatPicture heat={heat} width={width} isDark={isDark} />
         <canvas
