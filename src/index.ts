@@ -70,6 +70,7 @@ export {
 } from './benchmark/structure.ts';
 export { structureAt, structureIndex } from './benchmark/structure_index.ts';
 export { type CorrelateOptions, correlateAlpha } from './correlate.ts';
+export { type Dashboard, type DashboardOptions, openDashboard } from './dashboard/dashboard.ts';
 export type { ColourProfile, Dataset, ImageArrays, ImageFiles, ImageSet } from './data/dataset.ts';
 export {
   type DatasetName,

@@ -4,6 +4,7 @@ import { methods as builtInMethods } from '../methods/registry.ts';
 import { addBenchCommand } from './bench.ts';
 import { addBenchmarkCommand } from './benchmark.ts';
 import { addCorrelateCommand } from './correlate.ts';
+import { addDashboardCommand } from './dashboard.ts';
 import { addDoctorCommand } from './doctor.ts';
 import { addDrawCommand } from './draw.ts';
 import { exitCodes } from './exit_codes.ts';
@@ -79,6 +80,7 @@ function createProgram(args: readonly string[], methods: readonly Method[]): Com
   addHistoryCommand(program);
   addDrawCommand(program);
   addReportCommand(program, methods);
+  addDashboardCommand(program, methods);
   addInfoCommand(program);
   addMethodsCommand(program, methods);
   addBenchCommand(program);

@@ -15,7 +15,7 @@ export interface MeasuredValue {
 }
 
 /** Fields that say where a record stands, not what was measured. */
-const places = ['type', 'stage', 'epoch', 'epochs', 'step', 'steps', 'secondsLeft'];
+const places = new Set(['type', 'stage', 'epoch', 'epochs', 'step', 'steps', 'secondsLeft']);
 
 /** What every method's records have beside its own measures. */
 const common: Readonly<Record<string, SeriesUnit>> = {
@@ -26,9 +26,13 @@ const common: Readonly<Record<string, SeriesUnit>> = {
 
 /** The finite numbers that a record of a step or an epoch tells. */
 export function measuredIn(record: object): readonly MeasuredValue[] {
-  return Object.entries(record).flatMap(([name, value]: [string, unknown]) =>
-    places.includes(name) || typeof value !== 'number' || !Number.isFinite(value) ? [] : [{ name, value }],
-  );
+  // Every step of a run comes by here: a loop takes a third of the time that lists of lists do.
+  const measured: MeasuredValue[] = [];
+  for (const name of Object.keys(record)) {
+    const value: unknown = record[name as keyof typeof record];
+    if (typeof value === 'number' && Number.isFinite(value) && !places.has(name)) measured.push({ name, value });
+  }
+  return measured;
 }
 
 /** What a name in records of steps or epochs stands for. */

@@ -1,5 +1,5 @@
 // What a run directory has to show, read from its journal and what lies beside it, while the run goes on too.
-import { open, stat } from 'node:fs/promises';
+import { lstat, open, stat } from 'node:fs/promises';
 import { aName, check, checkOptions } from '../checks.ts';
 import { FileError } from '../errors.ts';
 import { errorCode } from '../io/file_error.ts';
@@ -147,7 +147,10 @@ async function journalStat(directory: string) {
 
 /** A run that cannot be gone on with may be looked at all the same. */
 async function configProblems(directory: string, methods: readonly Method[]): Promise<string[]> {
+  const { config } = runFiles(directory);
   try {
+    // It may lead out of the folder that is looked through.
+    if ((await lstat(config).catch(() => undefined))?.isSymbolicLink()) return [`${config} is a link: it was not read`];
     await readRun(directory, methods);
     return [];
   } catch (error) {

@@ -44,7 +44,7 @@ export class ViewRecords {
   /** How to find the method that a start names. */
   readonly #methodOf: (start: StartRecord) => Method | undefined;
   readonly #directory: string;
-  readonly #series = new Map<string, SeriesCollector>();
+  readonly #series = { step: new Map<string, SeriesCollector>(), epoch: new Map<string, SeriesCollector>() };
   readonly #stages: OpenStage[] = [];
   readonly #decisions: DecisionRecord[] = [];
   readonly #log: LogLine[] = [];
@@ -91,7 +91,7 @@ export class ViewRecords {
     return {
       ...summary,
       ...(this.#method && { title: this.#method.title, paper: this.#method.paper }),
-      series: [...this.#series.values()].map((series) => series.series()),
+      series: [...this.#series.step.values(), ...this.#series.epoch.values()].map((series) => series.series()),
       stages: this.#stages.map(stageView),
       ...this.#scores(),
       settings: this.#start?.settings ?? {},
@@ -170,11 +170,10 @@ export class ViewRecords {
   }
 
   #seriesOf(of: Series['of'], name: string): SeriesCollector {
-    const key = `${of} ${name}`;
-    const known = this.#series.get(key);
+    const known = this.#series[of].get(name);
     if (known !== undefined) return known;
     const made = new SeriesCollector(headOf(this.#method, of, name), seriesPoints);
-    this.#series.set(key, made);
+    this.#series[of].set(name, made);
     return made;
   }
 
