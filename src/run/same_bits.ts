@@ -6,7 +6,7 @@ import { exists, fileError, isMissing } from '../io/file_error.ts';
 import { decodeSteps } from '../io/safetensors.ts';
 import { inSlices } from '../slices.ts';
 import { runFiles, trainingDirectory } from './directory.ts';
-import { type JournalRecord, readJournalFrom } from './journal.ts';
+import { type JournalRecord, readJournalFrom, type StartRecord } from './journal.ts';
 
 /** Where two runs first differ. */
 export interface RunDifference {
@@ -65,16 +65,18 @@ async function compareJournals(original: string, repeated: string): Promise<RunC
   const others = comparable(repeated);
   let records = 0;
   let whole = false;
+  let isOfVersion = true;
   try {
     for await (const record of comparable(original)) {
       const { value: other } = await others.next();
-      const found = recordDifference(record, other || undefined);
+      if (record?.type === 'start' && other?.type === 'start') isOfVersion = isSameVersion(record, other);
+      const found = recordDifference(record, other || undefined, isOfVersion);
       if (found !== undefined) return { difference: found, whole, records, files: 0 };
       records++;
       whole = record?.type === 'result';
     }
     const { value: more } = whole ? await others.next() : {};
-    const surplus = more && recordDifference(undefined, more);
+    const surplus = more && recordDifference(undefined, more, isOfVersion);
     return { ...(surplus && { difference: surplus }), whole, records, files: 0 };
   } finally {
     await others.return();
@@ -94,9 +96,15 @@ const free: readonly string[] = [
   ...['device', 'previousDevice', 'versions', 'directory', 'notices', 'unreadableImages'],
 ];
 
+function isSameVersion({ versions }: StartRecord, { versions: others }: StartRecord): boolean {
+  return versions?.dartsmith === others?.dartsmith;
+}
+
+/** What records of another version do not tell is no difference: later ones may tell more. */
 function recordDifference(
   original: JournalRecord | undefined,
   repeated: JournalRecord | undefined,
+  isOfVersion: boolean,
 ): RunDifference | undefined {
   const place = placeOf(original ?? repeated);
   if (original === undefined || repeated === undefined) {
@@ -105,7 +113,7 @@ function recordDifference(
   }
   const bits = (record: JournalRecord) =>
     Object.fromEntries(Object.entries(record).filter(([name]) => !free.includes(name)));
-  const found = firstDifference(bits(original), bits(repeated), '');
+  const found = firstDifference(bits(original), bits(repeated), '', isOfVersion);
   return found && { ...place, ...found };
 }
 
@@ -119,19 +127,24 @@ function placeOf(record: JournalRecord | undefined) {
 /** A field, and its value on either side. */
 type FieldDifference = Pick<RunDifference, 'field' | 'original' | 'repeated'>;
 
-/** The first field in the order of the original, then one that it lacks; undefined where two values of JSON are the same. */
-function firstDifference(original: unknown, repeated: unknown, field: string): FieldDifference | undefined {
+/** The first field in the order of the original, then of `both` one that it lacks; undefined where two values of JSON are the same. */
+function firstDifference(
+  original: unknown,
+  repeated: unknown,
+  field: string,
+  both: boolean,
+): FieldDifference | undefined {
   if (Array.isArray(original) && Array.isArray(repeated)) {
     const length = Math.max(original.length, repeated.length);
     for (let index = 0; index < length; index++) {
-      const found = firstDifference(original[index], repeated[index], `${field}[${index}]`);
+      const found = firstDifference(original[index], repeated[index], `${field}[${index}]`, both);
       if (found !== undefined) return found;
     }
     return undefined;
   }
   if (isRecord(original) && isRecord(repeated)) {
-    for (const name of new Set([...Object.keys(original), ...Object.keys(repeated)])) {
-      const found = firstDifference(original[name], repeated[name], field === '' ? name : `${field}.${name}`);
+    for (const name of new Set([...Object.keys(original), ...(both ? Object.keys(repeated) : [])])) {
+      const found = firstDifference(original[name], repeated[name], field === '' ? name : `${field}.${name}`, both);
       if (found !== undefined) return found;
     }
     return undefined;
@@ -194,5 +207,5 @@ async function tensorDifference(bytes: Buffer, others: Buffer): Promise<FieldDif
     const at = data.findIndex((value, index) => !Object.is(value, other[index]));
     if (at >= 0) return { field: `${name}[${at}]`, original: data[at], repeated: other[at] };
   }
-  return firstDifference(original.metadata, repeated.metadata, 'metadata');
+  return firstDifference(original.metadata, repeated.metadata, 'metadata', true);
 }

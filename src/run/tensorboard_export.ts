@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { check, checkOptions, type Rule } from '../checks.ts';
 import { FileError } from '../errors.ts';
 import { fileBeginning } from '../exchange/tensorboard.ts';
+import { BatchedAppend } from '../io/batched_append.ts';
 import { exists, fileError } from '../io/file_error.ts';
 import { methods as builtIn, methodsOf } from '../methods/registry.ts';
 import { makeFolders, runFiles, trainingDirectory } from './directory.ts';
@@ -92,15 +93,17 @@ async function writeAll(run: string, until: number, file: FileHandle): Promise<s
     methodsOf(command, builtIn).find(({ name }) => name === method),
   );
   const problems = new Set<string>();
+  const written = new BatchedAppend(file);
   let begun = false;
   for await (const { record, millis } of timedRecords(run, until)) {
-    if (!begun) await file.appendFile(fileBeginning({ step: 0, seconds: millis / 1000 }));
+    if (!begun) await written.append(fileBeginning({ step: 0, seconds: millis / 1000 }));
     begun = true;
     const events = await eventsOfRecord(records, { record, millis }).catch((error: unknown) => {
       if (problems.size < mostProblems) problems.add(`left out of ${run}: ${(error as Error).message}`);
     });
-    if (events !== undefined) await file.appendFile(events);
+    if (events !== undefined) await written.append(events);
   }
+  await written.flush();
   return [...problems];
 }
 

@@ -11,6 +11,7 @@ import {
   stepOfEvent,
   summaryEvent,
 } from '../exchange/tensorboard.ts';
+import { BatchedAppend } from '../io/batched_append.ts';
 import { errorCode, fileError } from '../io/file_error.ts';
 import { readRecords } from '../io/tfrecord.ts';
 import type { Method } from '../methods/method.ts';
@@ -43,7 +44,9 @@ export async function openTensorboard(directory: string, method: Method): Promis
     const known = await lastStepIn(folder);
     const file = await newFile(folder);
     try {
-      await catchUp(directory, records, known, file);
+      const written = new BatchedAppend(file);
+      await catchUp(directory, records, known, written);
+      await written.flush();
     } catch (error) {
       await file.close();
       throw error;
@@ -61,19 +64,24 @@ export async function openTensorboard(directory: string, method: Method): Promis
 }
 
 /** Writes what the journal tells from the step on that is known, or of its last one where files go beyond. */
-async function catchUp(directory: string, records: TensorboardRecords, known: number, file: FileHandle): Promise<void> {
+async function catchUp(
+  directory: string,
+  records: TensorboardRecords,
+  known: number,
+  file: BatchedAppend,
+): Promise<void> {
   let begun = false;
   let last: { readonly moment: TensorboardMoment; readonly millis: number }[] = [];
   const begin = async (step: number) => {
     begun = true;
-    await file.appendFile(fileBeginning({ step, seconds: Date.now() / 1000 }));
+    await file.append(fileBeginning({ step, seconds: Date.now() / 1000 }));
   };
   for await (const { record, millis } of timedRecords(directory, Date.now())) {
     const moment = record && taken(records, record);
     if (moment === undefined) continue;
     if (moment.step >= known) {
       if (!begun) await begin(known);
-      await file.appendFile(await eventsOf(moment, millis));
+      await file.append(await eventsOf(moment, millis));
     } else {
       last = last.filter(({ moment: { step } }) => step === moment.step);
       last.push({ moment, millis });
@@ -82,7 +90,7 @@ async function catchUp(directory: string, records: TensorboardRecords, known: nu
   if (begun) return;
   await begin(Math.min(known, records.step));
   for (const { moment, millis } of last) {
-    if (moment.step === records.step) await file.appendFile(await eventsOf(moment, millis));
+    if (moment.step === records.step) await file.append(await eventsOf(moment, millis));
   }
 }
 

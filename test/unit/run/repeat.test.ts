@@ -204,6 +204,19 @@ describe('what differs', () => {
     ]);
   });
 
+  it('is not what a later version tells beside what there was', async () => {
+    const run = await searched();
+    const journal = join(run, 'journal.jsonl');
+    change(journal, '"unrolled":false,', '');
+    expect((await again(run)).difference).toMatchObject({
+      field: 'settings.unrolled',
+      original: undefined,
+      repeated: false,
+    });
+    change(journal, /"versions":\{"dartsmith":"[^"]+"/, '"versions":{"dartsmith":"0.0.1"');
+    expect(await again(run)).toMatchObject({ same: true });
+  });
+
   it('is neither place, clock, device, version nor how often the run went on', async () => {
     const run = await stoppedAt(5);
     await search({ resume: run, dataset, device: createFakeDevice() }).result;
