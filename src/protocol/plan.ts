@@ -32,6 +32,8 @@ export interface ProtocolPlan {
   readonly directory: string;
   readonly arms: readonly PlannedArm[];
   readonly seeds: readonly number[];
+  /** The first search, with the training that would follow. */
+  readonly first: RunDescription;
   /** Absent where a benchmark answers. */
   readonly training?: TrainingPlan;
   /** The brief training that tells which architecture is kept. */
@@ -61,16 +63,17 @@ export async function planProtocol(options: ProtocolOptions, methods: readonly M
   }
   if (benchmark !== undefined) for (const [name, { space }] of described) checkBenchmarked(name, space);
   const baselines = baseline ? baselinesOf(described) : [];
-  const [first] = arms.filter((arm) => !isSelection(arm));
-  const trainedAs = (training: TrainingOptions) => plannedTraining(first, options, training, methods);
-  const training = benchmark === undefined ? await trainedAs(options.training ?? {}) : undefined;
-  const { data } = described.get(first.name)!.method;
-  const brief = pick && training && (await trainedAs(briefOptions(options, pick, training, data)));
+  const following = (training: TrainingOptions) => describeFollowed(arms, options, training, methods);
+  const [alone] = described.values();
+  const first = benchmark === undefined ? await following(options.training ?? {}) : alone;
+  const { data } = first.method;
+  const { training } = first;
+  const brief = pick && training && (await following(briefOptions(options, pick, training, data))).training;
   return {
     directory: out,
     arms: [...arms.map((arm) => plannedArm(arm, described, baselines)), ...baselines.map(randomArm)],
     seeds: Array.from({ length: seeds }, (_, index) => firstSeed + index),
-    ...{ training, brief, trainings: [training, brief].filter((one) => one !== undefined).length },
+    ...{ first, training, brief, trainings: [training, brief].filter((one) => one !== undefined).length },
     ...(pick && { among: amongOf(pick, seeds) }),
     trains: trainingMethod(methods, data),
   };
@@ -107,15 +110,15 @@ function checkBenchmarked(name: string, space: RunDescription['space']): void {
   );
 }
 
-/** As `search --then train` would train what the first search finds. */
-async function plannedTraining(
-  first: ProtocolArm,
+/** The first search, with a training as `search --then train` has it. */
+async function describeFollowed(
+  arms: readonly ProtocolArm[],
   options: ProtocolOptions,
   training: TrainingOptions,
   methods: readonly Method[],
-): Promise<TrainingPlan> {
-  const asked = { ...searchOptions(first as SearchArm, options), training };
-  return (await describeRun('search', asked, methods)).training!;
+): Promise<RunDescription> {
+  const first = arms.find((arm): arm is SearchArm => !isSelection(arm))!;
+  return describeRun('search', { ...searchOptions(first, options), training }, methods);
 }
 
 function briefOptions(

@@ -1,12 +1,13 @@
 // The honest protocol: searches with several seeds, each result trained from scratch, beside as many random architectures of the same space.
-import { fileError } from '../io/file_error.ts';
+import { exists, fileError } from '../io/file_error.ts';
 import type { Method } from '../methods/method.ts';
 import { methods as builtIn } from '../methods/registry.ts';
 import { makeFolders } from '../run/directory.ts';
 import { takeLock } from '../run/lock.ts';
+import { checkFollowing } from '../run/open.ts';
 import { type Run, startRun } from '../run/run.ts';
 import { architectureOf } from './architectures.ts';
-import { askedAgain, recordAsked } from './asked.ts';
+import { askedAgain, protocolFile, recordAsked } from './asked.ts';
 import { openCells } from './cells.ts';
 import type { FailedOutcome, ProtocolEvent, ProtocolResult } from './events.ts';
 import { type Failure, isFailure } from './failures.ts';
@@ -41,6 +42,8 @@ async function protocolOf(given: ProtocolOptions, methods: readonly Method[], em
   const plan = await planProtocol(options, methods);
   const { directory } = plan;
   const cells = options.benchmark && (await openCells(options.benchmark, plan));
+  // What the trainings cannot do is told before hours of searches.
+  if (!(await exists(protocolFile(directory)))) await checkFollowing(plan.first, methods);
   await makeFolders(directory).catch((error: unknown) => {
     throw fileError('write', directory, error);
   });

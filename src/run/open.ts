@@ -111,6 +111,16 @@ async function checkRepeated(repeats: RecordedRun, described: MethodDescription,
   if (source !== undefined) await checkSourceFile(source, 'it cannot be repeated');
 }
 
+/** Holds the training that follows a search to its data and its networks, though nothing is begun. Throws what those throw. */
+export async function checkFollowing(description: RunDescription, methods: readonly Method[]): Promise<void> {
+  const { method, settings, seed, space = '', before, training, runtime } = description;
+  if (training === undefined) return;
+  const { workers, signal } = runtime;
+  const dataset = await resolveDataset(description);
+  const described = await method.describe({ settings, seed, dataset, space, before, workers, signal });
+  await checkTraining(training, dataset, described, methods);
+}
+
 function startEvent(
   { files, config, seed, method }: RunDescription,
   { dataset, graphs, space, notices: own = [], trainSamples, validationSamples, ...described }: MethodDescription,

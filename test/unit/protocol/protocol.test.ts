@@ -304,6 +304,15 @@ describe('what is refused', () => {
     expect(existsSync(options.out ?? 'nowhere')).toBe(false);
   });
 
+  it('what the trainings cannot do, before anything is searched', async () => {
+    const options = { ...small, dataset: tinyDataset(), out: out() };
+    await expect(follow(options)).rejects.toThrow(/^of the training that follows \(--then\): .*test images/);
+    expect(existsSync(options.out)).toBe(false);
+    // Images that are kept for it stand in.
+    const { result } = await follow({ ...options, training: { ...training, validationPortion: 0.5 }, seeds: 1 });
+    expect(result.tables[0].measure.title).toBe('validation accuracy');
+  });
+
   it('another protocol in the same folder', async () => {
     const copy = join(scratch(), 'copy');
     cpSync(whole, copy, { recursive: true });
