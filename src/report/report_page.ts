@@ -27,7 +27,7 @@ body{font:15px/1.5 Arimo,'Liberation Sans',Arial,Helvetica,sans-serif;color:var(
 h1{font-size:26px;margin:0 0 4px}h2{font-size:20px;margin:40px 0 8px;border-top:1px solid var(--line);padding-top:24px;overflow-wrap:anywhere}h3{font-size:16px;margin:24px 0 6px}
 h2,td,th,p,li{unicode-bidi:isolate}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-size:13px;margin:8px 0}th,td{border-bottom:1px solid var(--line);padding:4px 14px 4px 0;text-align:left;vertical-align:top}th{color:var(--faint);font-weight:normal}
-td{overflow-wrap:anywhere;font-variant-numeric:tabular-nums}
+td{overflow-wrap:break-word;max-width:60ch;font-variant-numeric:tabular-nums}
 figure{margin:12px 0}figure svg,figure img{max-width:100%;height:auto;background:#fff;border-radius:8px}figcaption,.faint{color:var(--faint);font-size:13px}
 details{border:1px solid var(--line);border-radius:8px;padding:6px 12px;margin:8px 0;background:var(--card)}summary{cursor:pointer}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--card);padding:10px;border-radius:8px;font-size:13px}

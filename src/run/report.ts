@@ -1,6 +1,6 @@
 // Reports of runs: one HTML file, and its pictures beside it.
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { aName, check, checkOptional, checkOptions, listOf, type Rule } from '../checks.ts';
 import { FileError, invalid } from '../errors.ts';
 import { writeFileAtomic } from '../io/atomic.ts';
@@ -80,14 +80,12 @@ async function readViews(
   return { views, problems };
 }
 
-/** A run itself, or those in a folder that is none. */
+/** A run itself, and those in its folder: a training that followed it, or all in a folder that is no run. */
 async function runsOf(source: string) {
   const found = await findRuns(source);
-  const itself = found.find(({ name }) => name === '.');
-  if (itself !== undefined) return [{ name: source, directory: itself.directory }];
   if (found.length === 0)
     throw new FileError(`${source} holds no run: expected a run directory, or a folder with some`);
-  return found.map(({ name, directory }) => ({ name: join(source, name), directory }));
+  return found.map(({ name, directory }) => ({ name: join(source, name), directory: resolve(directory) }));
 }
 
 async function writeFigures(folder: string, figures: readonly Figure[]): Promise<string[]> {

@@ -1,6 +1,6 @@
 // Reports of runs, as files: what a page holds, that nothing of a run becomes markup, what is told of damaged runs.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ArgumentError, FileError } from '../../../src/errors.ts';
 import { publishedGenotypes } from '../../../src/genotype/published.ts';
@@ -140,11 +140,13 @@ describe('writeReport', () => {
     expectHarmless(readFileSync(out, 'utf8'));
   });
 
-  it('takes a folder with runs, and a run that is named twice once', async () => {
+  it('takes a folder with runs, runs within runs, and a run that is named twice once', async () => {
     const folder = scratch();
     const runs = join(folder, 'runs');
-    for (const name of ['one', 'two']) writeJournal(join(runs, name), begun);
-    expect((await writeReport([runs, join(runs, 'one')], { out: join(folder, 'a.html') })).runs).toBe(2);
+    for (const name of ['one', 'one/train', 'two']) writeJournal(join(runs, name), begun);
+    const twice = [runs, join(runs, 'one'), relative(process.cwd(), join(runs, 'two'))];
+    expect((await writeReport(twice, { out: join(folder, 'a.html') })).runs).toBe(3);
+    expect(readFileSync(join(folder, 'a.html'), 'utf8')).toContain(`<h2>${join(runs, 'one')}</h2>`);
   });
 
   it('shows the rest where a source holds no run, and fails where none does', async () => {
