@@ -1,4 +1,5 @@
 // What few values say of the mean that they are drawn around.
+import { check, finite, listOf } from '../checks.ts';
 import { twoSidedQuantile } from './student_t.ts';
 
 /** A sample of a measure. */
@@ -15,8 +16,11 @@ export interface Sample {
 /** Chance that an interval misses. */
 const missed = 0.05;
 
-/** Mean, deviation and 95% interval of some values. */
+const numbers = listOf(finite, 'a list of finite numbers');
+
+/** Mean, deviation and 95% interval of some values. Throws ArgumentError for what are no numbers. */
 export function sampleOf(values: readonly number[]): Sample {
+  check('values', values, numbers);
   const n = values.length;
   if (n === 0) return { n, mean: null, deviation: null, interval: null };
   const mean = meanOf(values);

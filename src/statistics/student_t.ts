@@ -8,7 +8,8 @@ const mostTerms = 10_000;
 /** The probability that a value of Student's t with so many degrees of freedom, of which there is at least one, is farther from 0 than `t`. */
 export function twoSidedP(t: number, freedom: number): number {
   if (!Number.isFinite(t)) return Number.isNaN(t) ? Number.NaN : 0;
-  return incompleteBeta(freedom / (freedom + t * t), freedom / 2, 1 / 2);
+  const [x, y] = [freedom / (freedom + t * t), (t * t) / (freedom + t * t)];
+  return incompleteBeta(x, y, freedom / 2, 1 / 2);
 }
 
 /** How far from 0 a value of Student's t is with a probability of at most `p`, which lies within (0, 1). */
@@ -23,12 +24,14 @@ export function twoSidedQuantile(p: number, freedom: number): number {
   return high;
 }
 
-/** I_x(a, b) by the continued fraction of the side on which it converges fast. */
-function incompleteBeta(x: number, a: number, b: number): number {
+/** I_x(a, b) by the continued fraction of the side on which it converges fast; `y` is 1 - x to all its digits. */
+function incompleteBeta(x: number, y: number, a: number, b: number): number {
   if (x <= 0) return 0;
-  if (x >= 1) return 1;
-  const front = Math.exp(a * Math.log(x) + b * Math.log1p(-x) - logBeta(a, b));
-  return x < (a + 1) / (a + b + 2) ? (front * fraction(x, a, b)) / a : 1 - (front * fraction(1 - x, b, a)) / b;
+  if (y <= 0) return 1;
+  const logX = x < 0.5 ? Math.log(x) : Math.log1p(-y);
+  const logY = y < 0.5 ? Math.log(y) : Math.log1p(-x);
+  const front = Math.exp(a * logX + b * logY - logBeta(a, b));
+  return x < (a + 1) / (a + b + 2) ? (front * fraction(x, a, b)) / a : 1 - (front * fraction(y, b, a)) / b;
 }
 
 /** The continued fraction of the incomplete beta function, by Lentz' method (DLMF 8.17.22). */
