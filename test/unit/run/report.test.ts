@@ -54,22 +54,23 @@ describe('reportPage', () => {
       'a-2': searchRecords({ genotypes, seed: 2, accuracies: [0.1, 0.7] }),
       b: searchRecords({ genotypes, settings: { batchSize: 8 } }),
     });
-    expect(html).toContain('Runs of search beside one another');
+    expect(html).toContain('Runs of search on mnist, beside one another');
     expect(html).toContain('a (mean of 2 seeds)');
     // t(0.975, 1) = 12.706, deviation 0.1414: 0.6 ± 1.27.
     expect(html).toContain('<td>2</td><td>60.0%</td><td>14.1%</td><td>-67.1% to 187.1%</td>');
     expect(html).toContain('<td>batchSize</td><td>4</td><td>4</td><td>8</td>');
-    expect(figures).toContain('compared-search-curves');
-    expect(figures).toContain('compared-search-skips');
+    expect(figures).toContain('compared-search-on-mnist-curves');
+    expect(figures).toContain('compared-search-on-mnist-skips');
   });
 
-  it('compares no losses of a search with those of a training', async () => {
+  it('compares no losses of a search with those of a training, or of other data', async () => {
     const { html } = await pageOf({
       search: searchRecords({ genotypes }),
       train: searchRecords({ genotypes, start: { run: 'train', method: 'train' } }),
+      other: searchRecords({ genotypes, start: { dataset: 'cifar10' } }),
     });
     expect(html).not.toContain('beside one another');
-    expect(html).toContain('Report of 2 runs');
+    expect(html).toContain('Report of 3 runs');
   });
 
   it('writes whatever a run says as text', async () => {
