@@ -114,6 +114,17 @@ describe('reportPage', () => {
     expect(figures).toEqual([]);
   });
 
+  it('shows 600 epochs in a page of sane size: a grid of weights with fewer epochs', async () => {
+    const many = Array.from({ length: 600 }, (_, i) => genotypes[Math.floor(i / 100) % 2]);
+    const records = searchRecords({ genotypes: many });
+    const view = await readRunView(writeJournal(join(scratch(), 'run'), records), { name: 'run' });
+    const { html, figures } = await reportPage([view], []);
+    expect(html.length).toBeLessThan(2_000_000);
+    const marks = figures.find(({ name }) => name === 'run-grid')!.svg.match(/M[\d.]+ [\d.]+h5\.2/g)!;
+    expect(marks.length).toBeLessThanOrEqual(15_000);
+    expect(marks.length).toBeGreaterThan(5000);
+  });
+
   it('tells of a picture that cannot be drawn, and draws the others', async () => {
     const view = await readRunView(writeJournal(join(scratch(), 'run'), searchRecords({ genotypes })), { name: 'run' });
     const decision = { kind: 'operation', number: 1, cell: 'normal', node: 0, tried: [], decided: 5 } as const;
