@@ -24,7 +24,7 @@ export function addReportCommand(program: Command, methods: readonly Method[]): 
     .command('report')
     .summary('write what runs have to show as one HTML file, with its figures')
     .description(
-      'Writes one HTML file with the curves, histories, cells, decisions, settings and logs of runs, and compares those of one command; its figures lie beside it as SVG and PNG.',
+      'Writes one HTML file with the curves, histories, cells, decisions, settings and logs of runs, and compares those of one command and dataset; its figures lie beside it as SVG and PNG.',
     )
     .argument('<runs...>', 'run directories, or folders with runs')
     .requiredOption('-o, --out <file>', 'x.html', textParser('--out', 'a file name'))

@@ -67,10 +67,10 @@ export function runFigures(view: RunView, prefix: string): Promise<Figures> {
   ]);
 }
 
-/** Pictures of runs of one command beside one another. */
-export function comparedFigures(command: string, views: readonly RunView[]): Promise<Figures> {
-  const title = `Runs of ${command}`;
-  return drawAll(fileName(`compared-${command}`), [
+/** Pictures of runs beside one another, which are all of `what`: search on mnist. */
+export function comparedFigures(what: string, views: readonly RunView[]): Promise<Figures> {
+  const title = `Runs of ${what}`;
+  return drawAll(fileName(`compared-${what}`), [
     { name: 'curves', title: `${title}, by epoch`, draw: () => curves('epoch', views, title) },
     { name: 'skips', title: `${title}: skip connections`, draw: () => comparedSkips(views) },
   ]);

@@ -27,7 +27,7 @@ body{font:15px/1.5 Arimo,'Liberation Sans',Arial,Helvetica,sans-serif;color:var(
 h1{font-size:26px;margin:0 0 4px}h2{font-size:20px;margin:40px 0 8px;border-top:1px solid var(--line);padding-top:24px;overflow-wrap:anywhere}h3{font-size:16px;margin:24px 0 6px}
 h2,td,th,p,li{unicode-bidi:isolate}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-size:13px;margin:8px 0}th,td{border-bottom:1px solid var(--line);padding:4px 14px 4px 0;text-align:left;vertical-align:top}th{color:var(--faint);font-weight:normal}
-td{overflow-wrap:anywhere;font-variant-numeric:tabular-nums}
+td{overflow-wrap:break-word;max-width:60ch;font-variant-numeric:tabular-nums}
 figure{margin:12px 0}figure svg,figure img{max-width:100%;height:auto;background:#fff;border-radius:8px}figcaption,.faint{color:var(--faint);font-size:13px}
 details{border:1px solid var(--line);border-radius:8px;padding:6px 12px;margin:8px 0;background:var(--card)}summary{cursor:pointer}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--card);padding:10px;border-radius:8px;font-size:13px}
@@ -35,7 +35,7 @@ pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--card);padding:1
 @media print{details{border:0}body{max-width:none}}
 `;
 
-/** Runs beside one another where their commands are the same, then each by itself. `problems`: of what could not be read. */
+/** Runs of one command and dataset beside one another, then each by itself. `problems`: of what could not be read. */
 export async function reportPage(views: readonly RunView[], problems: readonly string[]): Promise<Report> {
   const figures: Figure[] = [];
   const contents: Content[] = [
@@ -44,11 +44,11 @@ export async function reportPage(views: readonly RunView[], problems: readonly s
     table(summaryRows(views)),
   ];
   const names = distinctNames(views);
-  for (const [command, alike] of byCommand(views)) {
+  for (const [what, alike] of comparable(views)) {
     if (alike.length < 2) continue;
-    const drawn = await comparedFigures(command, alike);
+    const drawn = await comparedFigures(what, alike);
     figures.push(...drawn.figures);
-    contents.push(...comparison(command, alike, drawn));
+    contents.push(...comparison(what, alike, drawn));
   }
   for (const [index, view] of views.entries()) {
     const drawn = await runFigures(view, names[index]);
@@ -58,12 +58,12 @@ export async function reportPage(views: readonly RunView[], problems: readonly s
   return { html: page('dartsmith report', style, contents), figures };
 }
 
-/** Runs that may be compared: losses of a search are none of a training. */
-function byCommand(views: readonly RunView[]): Map<string, RunView[]> {
+/** Runs that may be compared, by what they are: losses of a search are none of a training, and those of one dataset none of another. */
+function comparable(views: readonly RunView[]): Map<string, RunView[]> {
   const groups = new Map<string, RunView[]>();
   for (const view of views) {
-    const command = view.command ?? 'an unknown command';
-    groups.set(command, [...(groups.get(command) ?? []), view]);
+    const what = `${view.command ?? 'an unknown command'} on ${view.dataset ?? 'unknown data'}`;
+    groups.set(what, [...(groups.get(what) ?? []), view]);
   }
   return groups;
 }
@@ -80,9 +80,9 @@ function distinctNames(views: readonly RunView[]): string[] {
   });
 }
 
-function comparison(command: string, views: readonly RunView[], drawn: Figures): Content[] {
+function comparison(what: string, views: readonly RunView[], drawn: Figures): Content[] {
   return [
-    element('h2', {}, `Runs of ${command} beside one another`),
+    element('h2', {}, `Runs of ${what}, beside one another`),
     ...problemList(drawn.problems),
     ...tableOf('Runs that differ in their seeds alone', replicateRows(views)),
     ...drawn.figures.map(figureOf),

@@ -1,8 +1,8 @@
 // Reports of runs: one HTML file, and its pictures beside it.
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { aName, check, checkOptional, checkOptions, listOf, type Rule } from '../checks.ts';
-import { FileError, invalid } from '../errors.ts';
+import { BackendError, FileError, invalid } from '../errors.ts';
 import { writeFileAtomic } from '../io/atomic.ts';
 import { fileError } from '../io/file_error.ts';
 import type { Method } from '../methods/method.ts';
@@ -50,7 +50,7 @@ export async function writeReport(sources: readonly string[], options: WriteRepo
   const drawn = await writeFigures(folder, figures);
   await writeFileAtomic(out, html);
   const told = views.flatMap((view) => view.problems.map((problem) => `${view.name}: ${problem}`));
-  return { files: [out, ...drawn], runs: views.length, problems: [...problems, ...told] };
+  return { files: [out, ...drawn.files], runs: views.length, problems: [...problems, ...told, ...drawn.problems] };
 }
 
 const aPage: Rule = {
@@ -80,28 +80,37 @@ async function readViews(
   return { views, problems };
 }
 
-/** A run itself, or those in a folder that is none. */
+/** A run itself, and those in its folder: a training that followed it, or all in a folder that is no run. */
 async function runsOf(source: string) {
   const found = await findRuns(source);
-  const itself = found.find(({ name }) => name === '.');
-  if (itself !== undefined) return [{ name: source, directory: itself.directory }];
   if (found.length === 0)
     throw new FileError(`${source} holds no run: expected a run directory, or a folder with some`);
-  return found.map(({ name, directory }) => ({ name: join(source, name), directory }));
+  return found.map(({ name, directory }) => ({ name: join(source, name), directory: resolve(directory) }));
 }
 
-async function writeFigures(folder: string, figures: readonly Figure[]): Promise<string[]> {
+/** Without a renderer of PNG on this platform SVG is all there is. */
+async function writeFigures(
+  folder: string,
+  figures: readonly Figure[],
+): Promise<{ files: string[]; problems: string[] }> {
   await mkdir(folder, { recursive: true }).catch((error: unknown): never => {
     throw fileError('write', folder, error);
   });
   const files: string[] = [];
+  const problems = new Set<string>();
   for (const { name, svg, moves } of figures) {
     const path = join(folder, name);
     await writeFileAtomic(`${path}.svg`, svg);
     files.push(`${path}.svg`);
     if (moves) continue;
-    await writeFileAtomic(`${path}.png`, await rasterise(svg));
+    const png = await rasterise(svg).catch((error: unknown) => {
+      if (!(error instanceof BackendError)) throw error;
+      problems.add(error.message);
+      return undefined;
+    });
+    if (png === undefined) continue;
+    await writeFileAtomic(`${path}.png`, png);
     files.push(`${path}.png`);
   }
-  return files;
+  return { files, problems: [...problems] };
 }

@@ -1,6 +1,6 @@
 // Reports of runs, as files: what a page holds, that nothing of a run becomes markup, what is told of damaged runs.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ArgumentError, FileError } from '../../../src/errors.ts';
 import { publishedGenotypes } from '../../../src/genotype/published.ts';
@@ -54,22 +54,23 @@ describe('reportPage', () => {
       'a-2': searchRecords({ genotypes, seed: 2, accuracies: [0.1, 0.7] }),
       b: searchRecords({ genotypes, settings: { batchSize: 8 } }),
     });
-    expect(html).toContain('Runs of search beside one another');
+    expect(html).toContain('Runs of search on mnist, beside one another');
     expect(html).toContain('a (mean of 2 seeds)');
     // t(0.975, 1) = 12.706, deviation 0.1414: 0.6 ± 1.27.
     expect(html).toContain('<td>2</td><td>60.0%</td><td>14.1%</td><td>-67.1% to 187.1%</td>');
     expect(html).toContain('<td>batchSize</td><td>4</td><td>4</td><td>8</td>');
-    expect(figures).toContain('compared-search-curves');
-    expect(figures).toContain('compared-search-skips');
+    expect(figures).toContain('compared-search-on-mnist-curves');
+    expect(figures).toContain('compared-search-on-mnist-skips');
   });
 
-  it('compares no losses of a search with those of a training', async () => {
+  it('compares no losses of a search with those of a training, or of other data', async () => {
     const { html } = await pageOf({
       search: searchRecords({ genotypes }),
       train: searchRecords({ genotypes, start: { run: 'train', method: 'train' } }),
+      other: searchRecords({ genotypes, start: { dataset: 'cifar10' } }),
     });
     expect(html).not.toContain('beside one another');
-    expect(html).toContain('Report of 2 runs');
+    expect(html).toContain('Report of 3 runs');
   });
 
   it('writes whatever a run says as text', async () => {
@@ -113,6 +114,17 @@ describe('reportPage', () => {
     expect(figures).toEqual([]);
   });
 
+  it('shows 600 epochs in a page of sane size: a grid of weights with fewer epochs', async () => {
+    const many = Array.from({ length: 600 }, (_, i) => genotypes[Math.floor(i / 100) % 2]);
+    const records = searchRecords({ genotypes: many });
+    const view = await readRunView(writeJournal(join(scratch(), 'run'), records), { name: 'run' });
+    const { html, figures } = await reportPage([view], []);
+    expect(html.length).toBeLessThan(2_000_000);
+    const marks = figures.find(({ name }) => name === 'run-grid')!.svg.match(/M[\d.]+ [\d.]+h5\.2/g)!;
+    expect(marks.length).toBeLessThanOrEqual(15_000);
+    expect(marks.length).toBeGreaterThan(5000);
+  });
+
   it('tells of a picture that cannot be drawn, and draws the others', async () => {
     const view = await readRunView(writeJournal(join(scratch(), 'run'), searchRecords({ genotypes })), { name: 'run' });
     const decision = { kind: 'operation', number: 1, cell: 'normal', node: 0, tried: [], decided: 5 } as const;
@@ -140,11 +152,13 @@ describe('writeReport', () => {
     expectHarmless(readFileSync(out, 'utf8'));
   });
 
-  it('takes a folder with runs, and a run that is named twice once', async () => {
+  it('takes a folder with runs, runs within runs, and a run that is named twice once', async () => {
     const folder = scratch();
     const runs = join(folder, 'runs');
-    for (const name of ['one', 'two']) writeJournal(join(runs, name), begun);
-    expect((await writeReport([runs, join(runs, 'one')], { out: join(folder, 'a.html') })).runs).toBe(2);
+    for (const name of ['one', 'one/train', 'two']) writeJournal(join(runs, name), begun);
+    const twice = [runs, join(runs, 'one'), relative(process.cwd(), join(runs, 'two'))];
+    expect((await writeReport(twice, { out: join(folder, 'a.html') })).runs).toBe(3);
+    expect(readFileSync(join(folder, 'a.html'), 'utf8')).toContain(`<h2>${join(runs, 'one')}</h2>`);
   });
 
   it('shows the rest where a source holds no run, and fails where none does', async () => {
