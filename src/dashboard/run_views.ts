@@ -5,8 +5,8 @@ import { WatchedRun } from '../run/view.ts';
 import { compactView } from './compact.ts';
 import { Rounds } from './rounds.ts';
 
-/** Of a long journal, how often what has been read of it is told. */
-const tellMillis = 400;
+/** Of a long journal, when what has been read of it is told first; each time after twice as long. */
+const tellMillis = 300;
 /** Runs that stay in memory when nobody watches them, for who comes back. */
 const kept = 8;
 
@@ -91,12 +91,19 @@ export class RunViews {
       open.view = compactView(open.run.view());
       this.#tell();
     };
-    const timer = setInterval(tell, tellMillis);
+    let timer: NodeJS.Timeout;
+    const tellAgainIn = (millis: number) => {
+      timer = setTimeout(() => {
+        tell();
+        tellAgainIn(2 * millis);
+      }, millis);
+    };
+    tellAgainIn(tellMillis);
     try {
       const isNews = await open.run.look();
       if (isNews || open.view === undefined) tell();
     } finally {
-      clearInterval(timer);
+      clearTimeout(timer!);
     }
   }
 
