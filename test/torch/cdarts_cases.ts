@@ -99,10 +99,8 @@ export function describeCdartsGoldens(backend: BackendName, instructionSet?: str
     afterAll(() => device?.dispose());
 
     it('holds of the first joint step and of the whole search, to the byte of what it decides', async () => {
-      const networks = cdartsNetworks(golden);
-      const settings = settingsOf(golden);
-      const step = await firstJointStep(device, networks, settings);
-      const searched = await search(device, networks, settings);
+      const step = await firstJointStep(device, golden);
+      const searched = await search(device, golden);
       // Files first: a decision that differs says more than the numbers behind it.
       expect(searched.files).toEqual(decisionFiles(golden));
       expectGolden(golden, new Map([...step, ...searched.tensors]));
@@ -111,7 +109,9 @@ export function describeCdartsGoldens(backend: BackendName, instructionSet?: str
 }
 
 /** What a joint step makes of the first values. */
-async function firstJointStep(device: Device, networks: CyclicNetworks, settings: CdartsSettings): Promise<Tensors> {
+async function firstJointStep(device: Device, golden: CdartsGolden): Promise<Tensors> {
+  const networks = cdartsNetworks(golden);
+  const settings = settingsOf(golden);
   const { search: student, layout } = networks;
   using parameters = await device.createParameters([student.graph, layout], { seed, secondMoments: true });
   await writeStart(networks, parameters);
@@ -120,8 +120,8 @@ async function firstJointStep(device: Device, networks: CyclicNetworks, settings
   const { alpha, mixing } = await readAlpha(student, parameters);
   cycle.decide(selectGenotype(student, mixing, decisionRule(settings), alpha));
   const [train, validation] = [
-    await gathered(device, cdartsBatch('train', 0), cdarts.size),
-    await gathered(device, cdartsBatch('validation', 0), cdarts.size),
+    await gathered(device, cdartsBatch(golden, 'train', 0), cdarts.size),
+    await gathered(device, cdartsBatch(golden, 'validation', 0), cdarts.size),
   ];
   const weight = regularWeight(settings, settings.warmupEpochs);
   const execute = vi.spyOn(device, 'execute');
@@ -140,10 +140,12 @@ async function firstJointStep(device: Device, networks: CyclicNetworks, settings
 }
 
 /** A whole search as the method runs it: what it reports, leaves and writes. */
-async function search(device: Device, networks: CyclicNetworks, settings: CdartsSettings) {
+async function search(device: Device, golden: CdartsGolden) {
+  const networks = cdartsNetworks(golden);
+  const settings = settingsOf(golden);
   using run = await openCdarts(device, {
     ...{ networks, settings, seed, regularised: regularisedBy(networks, settings) },
-    ...{ dataset: datasetOfBatches(takenBy(settings)), split: splitInOrder(takenBy(settings)) },
+    ...{ dataset: datasetOfBatches(golden, takenBy(settings)), split: splitInOrder(takenBy(settings)) },
     augment: { randomResizedCrop: false, autoAugment: 'off', colorJitter: 0, hueJitter: 0 },
   });
   const { parameters } = run.state.parameters['networks'];
@@ -291,9 +293,9 @@ async function networkChecksums(parameters: Parameters, weights: string, buffers
 }
 
 /** The batches of both halves one after another, as a dataset. */
-function datasetOfBatches(taken: Taken): Dataset {
+function datasetOfBatches(golden: CdartsGolden, taken: Taken): Dataset {
   const names = (['train', 'validation'] as const).flatMap((half) =>
-    Array.from({ length: taken[half] }, (_, index) => cdartsBatch(half, index)),
+    Array.from({ length: taken[half] }, (_, index) => cdartsBatch(golden, half, index)),
   );
   const parts = names.map((name) => drawBytes(name, cdarts.size));
   const images = Uint8Array.from(parts.flatMap((part) => [...part.images]));

@@ -99,13 +99,13 @@ export function describeRetrainedGoldens(backend: BackendName, instructionSet?: 
             ours.set(names[place], { shape: [batchSize, classes], data: Float64Array.from(outputs!.get(node)!) });
           }
         };
-        const first = await gathered(device, cdartsBatch('train', 0), size);
+        const first = await gathered(device, cdartsBatch(golden, 'train', 0), size);
         const tested = await program.evaluate({ batch: first, statistics: 'running', read });
         note(['testLogits', 'testAuxiliary'], tested.outputs);
         first.dataset.dispose();
         const [losses, norms]: [number[], number[]] = [[], []];
         for (let step = 0; step < steps; step++) {
-          const batch = await gathered(device, cdartsBatch('train', step), size);
+          const batch = await gathered(device, cdartsBatch(golden, 'train', step), size);
           const pass = await program.gradients({ batch, target: 'weights', read });
           if (step === 0) {
             note(['logits', 'auxiliary'], pass.outputs);

@@ -123,8 +123,8 @@ def start(networks, dtype):
         network.to(dtype)
 
 
-def drawn(half, index, dtype):
-    return batch(f"{DRAWING} {half} {index}", SIZE, dtype)
+def drawn(half, index, dtype, drawing=DRAWING):
+    return batch(f"{drawing} {half} {index}", SIZE, dtype)
 
 
 def open_cycle(shared, changes, dtype):
