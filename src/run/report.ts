@@ -1,6 +1,6 @@
 // Reports of runs: one HTML file, and its pictures beside it.
 import { mkdir } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import { aName, check, checkOptional, checkOptions, listOf, type Rule } from '../checks.ts';
 import { BackendError, FileError, invalid } from '../errors.ts';
 import { writeFileAtomic } from '../io/atomic.ts';
@@ -63,21 +63,33 @@ async function readViews(
   sources: readonly string[],
   methods: readonly Method[],
 ): Promise<{ views: RunView[]; problems: string[] }> {
-  const views: RunView[] = [];
   const problems: string[] = [];
-  const seen = new Set<string>();
+  const tell = (error: unknown) => problems.push(error instanceof Error ? error.message : String(error));
+  const found = new Set<string>();
   for (const source of sources) {
     try {
-      for (const { name, directory } of await runsOf(source)) {
-        if (seen.has(directory)) continue;
-        seen.add(directory);
-        views.push(await readRunView(directory, { name, methods }));
-      }
+      for (const directory of await runsOf(source)) found.add(directory);
     } catch (error) {
-      problems.push(error instanceof Error ? error.message : String(error));
+      tell(error);
+    }
+  }
+  const views: RunView[] = [];
+  const parent = commonParent([...found]);
+  for (const directory of found) {
+    try {
+      views.push(await readRunView(directory, { name: relative(parent, directory), methods }));
+    } catch (error) {
+      tell(error);
     }
   }
   return { views, problems };
+}
+
+/** The deepest folder that all of them lie in: what their names need not repeat. */
+function commonParent(directories: readonly string[]): string {
+  const [first = [], ...others] = directories.map((directory) => dirname(directory).split(sep));
+  const depth = first.findIndex((part, index) => others.some((other) => other[index] !== part));
+  return first.slice(0, depth < 0 ? undefined : depth).join(sep) || sep;
 }
 
 /** A run itself, and those in its folder: a training that followed it, or all in a folder that is no run. */
@@ -85,7 +97,7 @@ async function runsOf(source: string) {
   const found = await findRuns(source);
   if (found.length === 0)
     throw new FileError(`${source} holds no run: expected a run directory, or a folder with some`);
-  return found.map(({ name, directory }) => ({ name: join(source, name), directory: resolve(directory) }));
+  return found.map(({ directory }) => resolve(directory));
 }
 
 /** Without a renderer of PNG on this platform SVG is all there is. */

@@ -144,7 +144,7 @@ describe('writeReport', () => {
     const out = join(folder, 'page.html');
     const { files } = await writeReport([run], { out });
     const drawn = readdirSync(join(folder, 'page-figures'));
-    expect(drawn.map((name) => name.replace(/^.*mine-/, '')).sort()).toEqual([
+    expect(drawn.map((name) => name.replace(/^mine-/, '')).sort()).toEqual([
       ...['animation.svg', 'cells.png', 'cells.svg', 'curves.png', 'curves.svg', 'steps.png', 'steps.svg'],
     ]);
     expect(readdirSync(folder).sort()).toEqual(['page-figures', 'page.html', 'runs']);
@@ -158,7 +158,9 @@ describe('writeReport', () => {
     for (const name of ['one', 'one/train', 'two']) writeJournal(join(runs, name), begun);
     const twice = [runs, join(runs, 'one'), relative(process.cwd(), join(runs, 'two'))];
     expect((await writeReport(twice, { out: join(folder, 'a.html') })).runs).toBe(3);
-    expect(readFileSync(join(folder, 'a.html'), 'utf8')).toContain(`<h2>${join(runs, 'one')}</h2>`);
+    const html = readFileSync(join(folder, 'a.html'), 'utf8');
+    // What all of them lie in says nothing.
+    for (const name of ['one', 'one/train', 'two']) expect(html).toContain(`<h2>${name}</h2>`);
   });
 
   it('shows the rest where a source holds no run, and fails where none does', async () => {
