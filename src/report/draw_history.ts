@@ -123,15 +123,16 @@ const drawings: Readonly<Record<Exclude<HistoryKind, 'skips'>, (named: NamedHist
   histogram: ({ name, history }, { cells, threshold }) => {
     const moments = someOf(history.entries);
     const most = largestOf(history);
+    const marked = threshold > 0 && threshold <= most ? threshold : undefined;
     const rows = cells.map((cell) => {
       const spread = moments.map(({ mixing }) => mixing[history.layout.tables[cell].name].flat());
       const highest = Math.max(...spread.flatMap((weights) => binCounts(weights, most)));
       const panels = spread.map((weights, i) =>
-        histogramPanel(weights, { title: titleOf(moments[i], history), threshold, most, highest }),
+        histogramPanel(weights, { title: titleOf(moments[i], history), threshold: marked, most, highest }),
       );
       return { heading: cellName(cell), panels };
     });
-    const subtitle = threshold <= most ? `${name}; dashed: the threshold ${threshold}` : name;
+    const subtitle = marked !== undefined ? `${name}; dashed: the threshold ${threshold}` : name;
     return panelsPicture('How mixing weights spread', subtitle, rows);
   },
 };

@@ -2,6 +2,7 @@
 import type { Genotype } from '../genotype/genotype.ts';
 import { skipName } from '../operation/operations.ts';
 import type { MixingHistory } from '../select/history.ts';
+import { looksAtThreshold, usualSelection } from '../select/rules.ts';
 import { drawGenotype } from './draw.ts';
 import { drawAnimation } from './draw_animation.ts';
 import { curvePlots, curvesPicture } from './draw_curves.ts';
@@ -95,12 +96,14 @@ function curves(of: Series['of'], views: readonly RunView[], title: string): str
 function historyDrafts({ name: run, stages }: RunView, { name, history }: StageView): Draft[] {
   if (history === undefined) return [];
   const isNamed = stages.length > 1;
+  // A figure of a rule that looks at no threshold shows none.
+  const threshold = looksAtThreshold(usualSelection(history).by) ? undefined : 0;
   const [told, prefix] = isNamed ? [`${run}, ${name}`, `${fileName(name)}-`] : [run, ''];
   const draft = (kind: HistoryKind, title: string, drawn: MixingHistory, isFolded = true): Draft => ({
     name: `${prefix}${kind}`,
     title: isNamed ? `${title}, ${name}` : title,
     isFolded,
-    draw: async () => String(await drawHistory([{ name: told, history: drawn }], { kind })),
+    draw: async () => String(await drawHistory([{ name: told, history: drawn }], { kind, threshold })),
   });
   return [
     draft('area', 'Operations that lead edges', history, false),
