@@ -17,11 +17,11 @@ export type Route =
 export function routeOf(hash: string): Route {
   const [path, query = ''] = hash.replace(/^#?\/?/, '').split('?', 2);
   const fields = new URLSearchParams(query);
-  const [page, name] = path.split('/', 2);
-  if (page === 'run' && name !== undefined) {
+  const [page, ...parts] = path.split('/');
+  if (page === 'run' && parts.length > 0) {
     const stage = integer(fields.get('stage'));
     const epoch = integer(fields.get('epoch'));
-    return { page, name: decoded(name), stage, epoch, cell: fields.get('cell') ?? undefined };
+    return { page, name: parts.map(decoded).join('/'), stage, epoch, cell: fields.get('cell') ?? undefined };
   }
   if (page === 'compare') return { page, names: fields.getAll('run') };
   const isDown = fields.get('order') !== 'up';
@@ -45,7 +45,7 @@ export function hashOf(route: Route): string {
     const value = route[name];
     if (value !== undefined) fields.set(name, String(value));
   }
-  return written(`#/run/${encodeURIComponent(route.name)}`, fields);
+  return written(`#/run/${route.name.split('/').map(encodeURIComponent).join('/')}`, fields);
 }
 
 /** Goes to a page; `isStep` for one that the browser's back leaves again. */

@@ -22,12 +22,17 @@ const columns: readonly Column[] = [
   { key: 'name', title: 'run', of: ({ name }) => name },
   { key: 'state', title: 'state', of: ({ state }) => state },
   { key: 'progress', title: 'progress', of: ({ progress }) => (progress ? progressShare(progress) : -1) },
-  { key: 'method', title: 'method', of: ({ command = '', method = '' }) => `${command} ${method}` },
+  { key: 'method', title: 'method', of: commandText },
   { key: 'dataset', title: 'dataset', of: ({ dataset = '' }) => dataset },
   { key: 'score', title: 'score', of: ({ score }) => score?.value ?? Number.NEGATIVE_INFINITY },
   { key: 'started', title: 'started', of: ({ started = '' }) => started },
   { key: 'changed', title: 'changed', of: ({ changed = '' }) => changed },
 ];
+
+/** `search darts`; a command whose method is called as it is says that once. */
+function commandText({ command = '', method = '' }: RunSummary): string {
+  return command === method ? command : `${command} ${method}`;
+}
 
 export function RunList({
   route,
@@ -118,7 +123,7 @@ function Heading({ column: { key, title }, route }: { readonly column: Column; r
 
 /** Drawn anew only when its run changed. */
 const Row = memo(function Row({ run, isChosen, choose }: RowProps) {
-  const { name, state, command = '', method = '', dataset = '', score, started, changed, problems } = run;
+  const { name, state, dataset = '', score, started, changed, problems } = run;
   return (
     <tr>
       <td class="pick">
@@ -139,9 +144,7 @@ const Row = memo(function Row({ run, isChosen, choose }: RowProps) {
       <td class="progress">
         <ProgressBar run={run} />
       </td>
-      <td class="method">
-        {command} {method}
-      </td>
+      <td class="method">{commandText(run)}</td>
       <td class="dataset">{dataset}</td>
       <td class="score" title={score?.title}>
         {scoreText(run)}
