@@ -12,7 +12,13 @@ if (!existsSync(tsc)) {
 // Beside dist and then in its place: a command line that runs from dist meanwhile finds its files.
 const next = `${root}/dist-${process.pid}`;
 const args = [tsc, '-p', 'tsconfig.build.json', '--outDir', next];
-const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' });
+const inherit = { cwd: root, stdio: 'inherit' };
+let { status } = spawnSync(process.execPath, args, inherit);
+if (status === 0) {
+  // The dashboard's page, for browsers: bundled, so that it needs nothing else.
+  const vite = [`${root}/node_modules/vite/bin/vite.js`, 'build', '--config', 'scripts/page_config.ts'];
+  status = spawnSync(process.execPath, [...vite, '--outDir', `${next}/dashboard/page`], inherit).status;
+}
 if (status === 0) {
   chmodSync(`${next}/cli/bin.cjs`, 0o755);
   rmSync(`${root}/dist`, { recursive: true, force: true });

@@ -70,6 +70,7 @@ export {
 } from './benchmark/structure.ts';
 export { structureAt, structureIndex } from './benchmark/structure_index.ts';
 export { type CorrelateOptions, correlateAlpha } from './correlate.ts';
+export { type Dashboard, type DashboardOptions, openDashboard } from './dashboard/dashboard.ts';
 export type { ColourProfile, Dataset, ImageArrays, ImageFiles, ImageSet } from './data/dataset.ts';
 export {
   type DatasetName,
@@ -210,10 +211,36 @@ export { mixingWeights } from './network/mixing.ts';
 export { type AlphaTable, buildSupernet, type Supernet, type SupernetOptions } from './network/supernet.ts';
 export { nasbench201Operations } from './operation/nasbench201.ts';
 export { type NamedOperation, type Operation, type OperationContext, operations } from './operation/operations.ts';
+export type {
+  FailedOutcome,
+  FoundAccuracy,
+  FoundCell,
+  ProtocolEvent,
+  ProtocolPart,
+  ProtocolPlace,
+  ProtocolResult,
+} from './protocol/events.ts';
+export type {
+  BenchmarkOptions,
+  PickOptions,
+  ProtocolArm,
+  ProtocolOptions,
+  SearchArm,
+  SelectionArm,
+} from './protocol/options.ts';
+export { type ProtocolRun, runProtocol } from './protocol/protocol.ts';
+export type { ProtocolMeasure, ProtocolRow, ProtocolTable } from './protocol/table.ts';
 export { type Cost, costOf, type LayerCost, type LayerKind } from './report/cost.ts';
 export { drawGenotype, type PictureFormat } from './report/draw.ts';
 export { type DrawnCandidate, drawAlphaScatter } from './report/draw_alpha_scatter.ts';
+export {
+  type AnimationFormat,
+  animationFormats,
+  type DrawAnimationOptions,
+  drawAnimation,
+} from './report/draw_animation.ts';
 export { type DrawnBenchmarkCurve, drawBenchmarkCurves } from './report/draw_benchmark.ts';
+export { type DrawCurvesOptions, drawCurves } from './report/draw_curves.ts';
 export { type DrawnFeatures, drawClusters, drawCorrelations } from './report/draw_features.ts';
 export {
   type DrawHistoryOptions,
@@ -235,6 +262,18 @@ export {
   type DrawnStrengths,
   drawStrength,
 } from './report/draw_strength.ts';
+export type {
+  DecisionView,
+  GenotypeView,
+  LogLine,
+  ProgressView,
+  RunState,
+  RunSummary,
+  RunView,
+  Series,
+  SeriesUnit,
+  StageView,
+} from './report/run_view.ts';
 export {
   type BenchmarkCurve,
   type BenchmarkCurveOptions,
@@ -269,7 +308,11 @@ export {
   type Features,
   findFeatures,
 } from './run/features.ts';
+export { type FoundRun, findRuns } from './run/find_runs.ts';
 export type { RunOptions } from './run/options.ts';
+export { type RepeatedRun, type RepeatOptions, type RepeatResult, repeatRun } from './run/repeat.ts';
+export { type WriteReportOptions, type WrittenReport, writeReport } from './run/report.ts';
+export type { RunComparison, RunDifference } from './run/same_bits.ts';
 export type { EdgeChoice, LearntCandidate, LearntWeight } from './run/searched_edge.ts';
 export { type HistoryOptions, readHistory, type SelectFromOptions, type Selection, selectFrom } from './run/select.ts';
 export {
@@ -280,8 +323,14 @@ export {
   strengthEdges,
 } from './run/strength.ts';
 export type { CandidateStrength, EdgeStrength, OperationStrength, StrengthSummary } from './run/strength_summary.ts';
+export {
+  exportTensorboard,
+  type TensorboardExport,
+  type TensorboardExportOptions,
+} from './run/tensorboard_export.ts';
 export { type TestOptions, type TestResult, test } from './run/test.ts';
 export { type TestTextOptions, type TestTextResult, testText } from './run/test_text.ts';
+export { type RunViewOptions, readRunView } from './run/view.ts';
 export { type SearchOptions, type SearchRun, search } from './search.ts';
 export { type AbsenceScore, type Criterion, criteria } from './select/absence.ts';
 export type { RowsByTable } from './select/alpha.ts';
@@ -289,6 +338,7 @@ export type { Selectable, SelectableTable, WeightedCandidate } from './select/ca
 export type { ThresholdCount } from './select/empty_cells.ts';
 export type { HistoryEntry, MixingHistory } from './select/history.ts';
 export type { AlphaLayout, LayoutRow } from './select/layout.ts';
+export { randomGenotype } from './select/random_genotype.ts';
 export {
   defaultThreshold,
   type SelectionOptions,
@@ -323,5 +373,7 @@ export {
   spaces,
 } from './space/space.ts';
 export type { Association, Associations } from './statistics/association.ts';
+export { type ExactTest, type PairedTest, pairedTest } from './statistics/paired.ts';
 export type { Coefficient } from './statistics/rank_correlation.ts';
+export { type Sample, sampleOf } from './statistics/sample.ts';
 export { type TrainOptions, type TrainRun, train } from './train.ts';

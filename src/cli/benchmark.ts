@@ -11,7 +11,7 @@ import { cellLines, convertedLines, curveLines, topLines } from './benchmark_rep
 import { formatDuration, formatExact, formatShare, wrapped } from './format.ts';
 import { listenForInterrupt, worded } from './interrupt.ts';
 import { createLiveLine } from './live_line.ts';
-import { choiceParser, integerParser, textParser } from './options.ts';
+import { choiceParser, integerParser, type OptionParser, textParser } from './options.ts';
 import { isLiveTerminal } from './paint.ts';
 import { pictureFormat, writePicture } from './picture.ts';
 
@@ -134,18 +134,21 @@ function addCurve(command: Command): void {
     .option(
       '--by <columns>',
       'accuracies, with commas between them (default: the test accuracies after 200 epochs)',
-      parseColumns,
+      columnsParser('--by'),
     )
     .option('-o, --out <file>', 'draw the curves: x.svg or x.png', textParser('--out', 'a file name'));
   addTableOptions(curve).addHelpText('after', curveExamples).action(runCurve);
 }
 
-function parseColumns(text: string): string[] {
-  const names = text.split(',').map((name) => name.trim());
-  const unknown = names.find((name) => !columnNames.includes(name));
-  if (text.trim() === '') throw invalid('--by', 'names of columns', text);
-  if (unknown !== undefined) throw invalidWord('--by', columnNames, unknown);
-  return names;
+/** Names of columns with commas between them. */
+export function columnsParser(flag: string): OptionParser<string[]> {
+  return (text) => {
+    const names = text.split(',').map((name) => name.trim());
+    const unknown = names.find((name) => !columnNames.includes(name));
+    if (text.trim() === '') throw invalid(flag, 'names of columns', text);
+    if (unknown !== undefined) throw invalidWord(flag, columnNames, unknown);
+    return names;
+  };
 }
 
 function addConvert(command: Command): void {

@@ -7,9 +7,10 @@ import { rasterise } from '../report/rasterise.ts';
 import { readDecisions } from '../run/decisions.ts';
 import { type HistoryOptions, readHistory } from '../run/select.ts';
 import { criteria } from '../select/absence.ts';
+import { animate } from './animate.ts';
 import { genotypeArgument, genotypeArgumentHelp } from './genotype_argument.ts';
 import { addHistoryOptions, cellHelp, cellsTold, historyOf } from './history_options.ts';
-import { choiceParser, textParser } from './options.ts';
+import { choiceParser, flagOf, numberParser, textParser } from './options.ts';
 import { pictureFormat, writePicture } from './picture.ts';
 import { publishedNames } from './published_names.ts';
 
@@ -24,6 +25,7 @@ Examples:
   dartsmith draw --history runs/mine --kind area --out area.png
   dartsmith draw --history runs/darts runs/fairdarts --kind skips --out skips.svg
   dartsmith draw --scores runs/pt --out scores.png
+  dartsmith draw --animate runs/mine --out search.gif
 
 Published names:
   ${publishedNames()}`;
@@ -36,6 +38,8 @@ interface Given
   readonly out?: string;
   readonly history?: readonly string[];
   readonly scores?: string;
+  readonly animate?: string;
+  readonly fps?: number;
 }
 
 /** What says nothing of a genotype. */
@@ -47,12 +51,12 @@ export function addDrawCommand(program: Command): void {
     .command('draw')
     .summary('draw the cells of a genotype, how a search went, or what a selection scored')
     .description(
-      'Draws the cells of a genotype, how the mixing weights of a search moved, or the scores that a selection decided by.',
+      'Draws the cells of a genotype, those of a search as an animation, how its mixing weights moved, or the scores that a selection decided by.',
     )
     .argument('[genotype]', genotypeArgumentHelp)
     .option(
       '-o, --out <file>',
-      'x.svg, x.png or, of a genotype, x.dot (default: DOT text or, of a run, SVG on stdout)',
+      'x.svg, x.png or, of a genotype, x.dot, of an animation x.svg or x.gif (default: DOT text or, of a run, SVG on stdout)',
       textParser('--out', 'a file name'),
     )
     .optionsGroup('How searches went:')
@@ -68,16 +72,33 @@ export function addDrawCommand(program: Command): void {
       textParser('--scores', 'a run directory'),
     )
     .option('--proj-crit <name>', 'acc or loss (default: what decided)', choiceParser('--proj-crit', criteria));
-  command.addHelpText('after', examples).action(draw);
+  command
+    .optionsGroup('The cells of a search as an animation:')
+    .option(
+      '--animate <run>',
+      'draw the genotypes of a run, epoch by epoch, of all its stages or of --stage; a GIF needs sharp',
+      textParser('--animate', 'a run directory'),
+    )
+    .option(
+      '--fps <number>',
+      'epochs a second, from 0.1 to 50 (default: all in about 15 s)',
+      numberParser('--fps', 0.1),
+    )
+    .addHelpText('after', examples)
+    .action(draw);
 }
 
 async function draw(argument: string | undefined, given: Given): Promise<void> {
-  const { out, history, scores, projCrit } = given;
+  const { out, history, scores, projCrit, fps } = given;
+  if (given.animate !== undefined) return animation(argument, given.animate, given);
+  if (fps !== undefined) throw new ArgumentError('--fps is for --animate: nothing else moves');
   if (scores !== undefined) return drawScoresOf(argument, scores, given);
   if (projCrit !== undefined) throw new ArgumentError('--proj-crit is for --scores: nothing else has scores');
   if (history !== undefined) return drawHistories(argument, history, given);
   if (argument === undefined) {
-    throw new ArgumentError('expected a genotype to draw, or --history with a search, or --scores with a selection');
+    throw new ArgumentError(
+      'expected a genotype to draw, or --history with a search, or --scores with a selection, or --animate with either',
+    );
   }
   const surplus = ofHistories.find((name) => given[name] !== undefined);
   if (surplus !== undefined) throw new ArgumentError(`--${surplus} is for --history: a genotype is drawn as it is`);
@@ -85,6 +106,26 @@ async function draw(argument: string | undefined, given: Given): Promise<void> {
   const format = out === undefined ? 'dot' : pictureFormat(out, formats);
   const { genotype } = await genotypeArgument(argument);
   await writePicture(await drawGenotype(genotype, format), out);
+}
+
+/** What an animation does not take. */
+const notOfAnimations = [
+  'history',
+  'scores',
+  'kind',
+  'cell',
+  'by',
+  'threshold',
+  'candidates',
+  'activation',
+  'projCrit',
+] as const;
+
+async function animation(argument: string | undefined, run: string, given: Given): Promise<void> {
+  const surplus = notOfAnimations.find((name) => given[name] !== undefined);
+  const other = surplus === undefined ? argument : flagOf(surplus);
+  if (other !== undefined) throw new ArgumentError(`--animate is drawn by itself: leave out ${other}`);
+  await animate(run, given);
 }
 
 async function drawHistories(

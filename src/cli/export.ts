@@ -8,6 +8,7 @@ import { readWeights } from '../exchange/weights.ts';
 import { writeFileAtomic } from '../io/atomic.ts';
 import { spaceOfCheckpoint } from '../run/recorded_space.ts';
 import { spaces } from '../space/space.ts';
+import { runTensorboardExport, tensorboardFormat } from './export_tensorboard.ts';
 import { formatBytes } from './format.ts';
 import {
   addLayersOption,
@@ -30,7 +31,7 @@ interface SourceFlags extends NetworkFlags {
 interface ExportFlags extends SourceFlags {
   readonly arch?: string;
   readonly weights?: string;
-  readonly format?: ExportFormat;
+  readonly format?: ExportFormat | typeof tensorboardFormat;
   readonly imageSize?: number;
   readonly separateAlphas?: boolean;
 }
@@ -57,6 +58,7 @@ Examples:
   dartsmith export --weights runs/mine/checkpoint.safetensors --separate-alphas --out supernet.pt
   dartsmith export --arch runs/mine-trained --format pt-legacy --out weights.pt
   dartsmith export --arch ptb_model.pt --out language-model.onnx
+  dartsmith export --format tensorboard runs/mine --out board
 
 pt is the format of torch.save since PyTorch 1.6, pt-legacy the one before, in
 what PyTorch 0.3 of the published code reads. An ONNX model takes images as
@@ -95,10 +97,11 @@ whose vocabulary it was trained with.`;
 export function addExportCommand(program: Command): void {
   const command = program
     .command('export')
-    .summary('write a trained network as ONNX, for PyTorch, or as safetensors')
+    .summary('write a trained network as ONNX, for PyTorch, or as safetensors; a run for TensorBoard')
     .description(
-      'Writes a trained derived network, or for PyTorch the supernet of a search, in a form that other programs read.',
+      'Writes a trained derived network, for PyTorch the supernet of a search, or for TensorBoard what a run shows.',
     )
+    .argument('[run]', 'for tensorboard: a run directory')
     .option(
       '--arch <genotype>',
       `${genotypeArgumentHelp} (default: what the weights tell)`,
@@ -111,8 +114,8 @@ export function addExportCommand(program: Command): void {
     )
     .option(
       '--format <name>',
-      `${exportFormats.join(', ')} (default: by the ending of --out)`,
-      choiceParser('--format', exportFormats),
+      `${[...exportFormats, tensorboardFormat].join(', ')} (default: by the ending of --out)`,
+      choiceParser('--format', [...exportFormats, tensorboardFormat]),
     )
     .option(
       '--image-size <number>',
@@ -120,7 +123,11 @@ export function addExportCommand(program: Command): void {
       integerParser('--image-size', 1),
     )
     .option('--separate-alphas', 'of a supernet for PyTorch: alphas beside the state dict (default: in it)')
-    .requiredOption('-o, --out <file>', 'the file to write', textParser('--out', 'a file name'))
+    .requiredOption(
+      '-o, --out <file>',
+      'the file to write; for tensorboard a folder',
+      textParser('--out', 'a file name'),
+    )
     .addHelpText('after', exportExamples)
     .action(runExport);
   addSourceOptions(command);
@@ -157,7 +164,17 @@ function addSourceOptions(command: Command): void {
     .option('--no-averages', plainWeightsHelp);
 }
 
-async function runExport({
+async function runExport(run: string | undefined, flags: ExportFlags): Promise<void> {
+  const { format, out, averages, ...others } = flags;
+  if (format === tensorboardFormat) {
+    return runTensorboardExport(run, out, { ...others, ...(averages ? {} : { noAverages: true }) });
+  }
+  if (run !== undefined)
+    throw new ArgumentError(`${run} without --arch is for --format tensorboard: --arch ${run} takes its network`);
+  await exportNetworkOf({ ...flags, format });
+}
+
+async function exportNetworkOf({
   arch,
   weights,
   format,
@@ -166,7 +183,7 @@ async function runExport({
   dropDeadNodes,
   layers,
   ...rest
-}: ExportFlags): Promise<void> {
+}: ExportFlags & { readonly format?: ExportFormat }): Promise<void> {
   const chosen = format ?? extensions[extname(out).toLowerCase()];
   if (chosen === undefined) throw invalid('--out', 'a name that ends in .onnx, .pt or .safetensors, or --format', out);
   if (imageSize !== undefined && chosen !== 'onnx') {

@@ -18,6 +18,7 @@ import {
   languageSizesOf,
 } from './info_text.ts';
 import { choiceParser, flagOf, integerParser, textParser } from './options.ts';
+import { quoted } from './shell.ts';
 
 interface InfoFlags extends NetworkFlags, LanguageSizes {
   readonly arch?: string;
@@ -107,15 +108,21 @@ export function addInfoCommand(program: Command): void {
 
 async function info(argument: string | undefined, flags: InfoFlags): Promise<void> {
   const asked = argumentOf(argument, flags);
-  const model = await languageModel(asked, flags);
-  if (model !== undefined) {
-    process.stdout.write(`${flags.json ? JSON.stringify(model) : languageModelReport(model).join('\n')}\n`);
+  const text = await languageModel(asked, flags);
+  if (text !== undefined) {
+    const lines = [...languageModelReport(text.model), ...(text.run === undefined ? [] : ['', repeatHint(text.run)])];
+    process.stdout.write(`${flags.json ? JSON.stringify(text.model) : lines.join('\n')}\n`);
     return;
   }
   refuse(ofTexts, flags, 'a language model: leave it out of networks for images');
-  const { subject, cost } = asked === 'supernet' ? supernetCost(flags) : await derivedCost(asked, flags);
-  const text = flags.json ? JSON.stringify({ ...subject, ...cost }) : costReport(subject, cost).join('\n');
-  process.stdout.write(`${text}\n`);
+  const { subject, cost, run } = asked === 'supernet' ? supernetCost(flags) : await derivedCost(asked, flags);
+  const lines = [...costReport(subject, cost), ...(run === undefined ? [] : ['', repeatHint(run)])];
+  process.stdout.write(`${flags.json ? JSON.stringify({ ...subject, ...cost }) : lines.join('\n')}\n`);
+}
+
+/** A run directory tells how to repeat it. */
+function repeatHint(run: string): string {
+  return `repeat the run with: dartsmith repeat ${quoted(run)}`;
 }
 
 const ofTexts = ['words', 'emsize'] as const;
@@ -130,16 +137,19 @@ function refuse(names: readonly (keyof InfoFlags)[], flags: InfoFlags, what: str
 }
 
 /** What is asked about, where that is of a text. */
-async function languageModel(asked: string, flags: InfoFlags): Promise<LanguageModelCost | undefined> {
+async function languageModel(
+  asked: string,
+  flags: InfoFlags,
+): Promise<{ readonly model: LanguageModelCost; readonly run?: string } | undefined> {
   const given = asked === 'supernet' ? undefined : await networkGenotype(asked, flags);
   const isText = given === undefined ? flags.space === 'rnn' : given.genotype.recurrent !== undefined;
   if (!isText) return undefined;
   refuse(ofImages, flags, 'networks for images: leave it out of a language model');
-  if (given === undefined) return languageModelCost(flags);
+  if (given === undefined) return { model: languageModelCost(flags) };
   refuse(['space'], flags, 'the supernet: leave it out, or ask for dartsmith info supernet');
   const { words, emsize } = given.run === undefined ? {} : await languageSizesOf(given.run);
   const sizes = { words: flags.words ?? words, emsize: flags.emsize ?? emsize };
-  return languageModelCost(sizes, given.genotype as RecurrentGenotype);
+  return { model: languageModelCost(sizes, given.genotype as RecurrentGenotype), run: given.run };
 }
 
 /** By its place or as --arch. */
@@ -160,6 +170,8 @@ interface SubjectCost extends Cost {
 interface Counted {
   readonly subject: Subject;
   readonly cost: SubjectCost;
+  /** Directory of the run that is asked about. */
+  readonly run?: string;
 }
 
 function supernetCost(flags: InfoFlags): Counted {
@@ -184,13 +196,13 @@ async function derivedCost(argument: string, flags: InfoFlags): Promise<Counted>
   const { normalisePooling } = flags;
   const network = { genotype, skeleton, ...sizes, normalisePooling };
   const { graph } = callingSize('--image-size', () => buildDerivedNetwork(network));
-  if (!hasAuxiliaryHead) return { subject: { network: 'derived', genotype, ...sizes }, cost: costOf(graph) };
+  if (!hasAuxiliaryHead) return { subject: { network: 'derived', genotype, ...sizes }, cost: costOf(graph), run };
   // Parameters do not depend on the size of images, but a head needs some of it.
   const [, , channels] = sizes.inputShape;
   const roomy = { ...network, inputShape: [32, 32, channels] as const };
   const { graph: trained } = buildDerivedNetwork({ ...roomy, auxiliaryWeight: 0 });
   const cost = { ...costOf(graph), parametersWithAuxiliaryHead: costOf(trained).parameters };
-  return { subject: { network: 'derived', genotype, ...sizes }, cost };
+  return { subject: { network: 'derived', genotype, ...sizes }, cost, run };
 }
 
 /** The images and classes of a run's dataset. */

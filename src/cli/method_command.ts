@@ -61,7 +61,7 @@ export function addSelectionCommand(program: Command, args: readonly string[], m
 }
 
 /** What a command line tells of the method that is meant. */
-function hintsOf(args: readonly string[]): MethodHints {
+export function hintsOf(args: readonly string[]): MethodHints {
   const words = mapValues({ method: '--method', space: '--space', preset: '--preset' } as const, (flag) =>
     wordOf(args, flag),
   );

@@ -39,6 +39,14 @@ export function addSnapshotOption(command: Command): void {
   );
 }
 
+/** Adds whether a run writes event files too. */
+export function addTensorboardOption(command: Command): void {
+  command.option(
+    '--tensorboard',
+    'also write event files for TensorBoard, in RUN/tensorboard (tensorboard --logdir RUN)',
+  );
+}
+
 /** Adds the settings of a method, in a group of their own: those that come behind belong to it. */
 export function addSettingOptions(command: Command, { settings, presets }: Method): void {
   command.optionsGroup('Settings, under the names of the published code:');

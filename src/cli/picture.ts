@@ -2,7 +2,6 @@
 import { extname } from 'node:path';
 import { invalid } from '../errors.ts';
 import { writeFileAtomic } from '../io/atomic.ts';
-import type { PictureFormat } from '../report/draw.ts';
 
 /** Writes a picture to a file, or to stdout where none is named. */
 export async function writePicture(picture: string | Uint8Array, out: string | undefined): Promise<void> {
@@ -15,7 +14,7 @@ export async function writePicture(picture: string | Uint8Array, out: string | u
 }
 
 /** The format that a file's name asks for. Throws ArgumentError. */
-export function pictureFormat<T extends PictureFormat>(file: string, formats: readonly T[]): T {
+export function pictureFormat<T extends string>(file: string, formats: readonly T[]): T {
   const extension = extname(file).slice(1).toLowerCase();
   const format = formats.find((name) => name === extension);
   if (format !== undefined) return format;

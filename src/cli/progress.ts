@@ -2,7 +2,7 @@
 import { type CellKey, cellsOf, type Genotype, type GenotypeCell, inputsOf } from '../genotype/genotype.ts';
 import { formatGenotype, originalForm } from '../genotype/text.ts';
 import type { Measure } from '../methods/method.ts';
-import { operationText } from '../report/dot.ts';
+import { operationText } from '../report/cell_words.ts';
 import type { EpochEvent, StepEvent } from '../run/events.ts';
 import { formatDuration, formatFigure, formatRate, formatShare } from './format.ts';
 import type { Paint } from './paint.ts';

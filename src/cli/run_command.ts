@@ -23,6 +23,7 @@ import {
   addPresetOption,
   addSettingOptions,
   addSnapshotOption,
+  addTensorboardOption,
 } from './method_options.ts';
 import { choiceParser, flagOf, givenSettings, integerParser, textParser } from './options.ts';
 import { createReporter } from './reporter.ts';
@@ -53,6 +54,7 @@ export interface RunFlags extends NetworkFlags {
   readonly resume?: string;
   readonly checkpointSeconds?: number;
   readonly snapshotEpochs?: number;
+  readonly tensorboard?: boolean;
   readonly epoch?: number;
   readonly json?: boolean;
 }
@@ -67,6 +69,7 @@ const freeOnResume: readonly string[] = [
   'workers',
   'checkpointSeconds',
   'snapshotEpochs',
+  'tensorboard',
   'json',
 ];
 
@@ -101,12 +104,13 @@ export function addRunOptions(command: Command, method: Method, among: readonly 
     );
   addCheckpointOption(command);
   addSnapshotOption(command);
+  addTensorboardOption(command);
   command.option('--json', 'print events as JSON Lines on stdout, everything else on stderr');
   addSettingOptions(command, method);
 }
 
 /** Adds what tells where data come from, and the space. */
-function addDataOptions(command: Command, method: Method): void {
+export function addDataOptions(command: Command, method: Method): void {
   const { presets, spaces, data } = method;
   const names = [...namesOf[data]];
   const [usual] = names;
@@ -174,9 +178,10 @@ export function runOptionsOf(
   directory: string,
   signal: AbortSignal,
 ): MethodOptions {
-  const { threads, backend, gpu, workers, checkpointSeconds, snapshotEpochs, resume } = flags;
+  const { threads, backend, gpu: index, workers, checkpointSeconds, snapshotEpochs, tensorboard, resume } = flags;
   const { dataset, dataDir, limit, imageSize, colourProfile, seed } = flags;
-  const runtime = { threads, backend, index: gpu, workers, checkpointSeconds, snapshotEpochs, dataDir, signal };
+  const place = { threads, backend, index, workers, signal, dataDir };
+  const runtime = { ...place, checkpointSeconds, snapshotEpochs, tensorboard };
   if (resume !== undefined) return { ...runtime, resume };
   const { method, preset, space, validationPortion, from, stage, epoch } = flags;
   const settings = givenSettings(table, flags as Readonly<Record<string, unknown>>);
@@ -244,14 +249,14 @@ function refuseBesideResume({ resume, ...flags }: RunFlags): void {
 }
 
 /** Where a run lies when the user does not say. */
-function runName(dataset: string, now: Date): string {
+export function runName(dataset: string, now: Date): string {
   const two = (value: number) => String(value).padStart(2, '0');
   const date = `${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}`;
   return join('runs', `${dataset}-${date}-${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}`);
 }
 
 /** Takes away the folder of a run that never began, and the folder around it: only empty ones can be removed so. */
-async function removeUnused(directory: string): Promise<void> {
+export async function removeUnused(directory: string): Promise<void> {
   await rmdir(directory)
     .then(() => rmdir(dirname(directory)))
     .catch(() => {});

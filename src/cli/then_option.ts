@@ -15,27 +15,32 @@ export function addThenOption(command: Command): void {
   );
 }
 
-/** What the text of `--then` asks for. Throws ArgumentError. */
-export function parseThen(text: string, method: Method): TrainingOptions {
+/** What the text of `--then`, or of another flag of its kind, asks for. Throws ArgumentError. */
+export function parseThen(text: string, method: Method, flag = '--then'): TrainingOptions {
   const [name, ...args] = text.trim().split(/\s+/);
-  if (name !== 'train') throw refusal(`expected train, alone or with options, but got '${name}'`);
-  const command = new Command('train').exitOverride().allowExcessArguments(false).helpOption(false);
-  command.configureOutput({ writeErr: () => {} });
+  if (name !== 'train') throw refusal(flag, `expected train, alone or with options, but got '${name}'`);
+  const command = new Command('train');
   addPresetOption(command, method);
   addLimitOption(command, method);
   command.option('--seed <number>', '', integerParser('--seed', 0));
   if (method.data === 'images') addPortionOption(command);
   addSettingOptions(command, method);
-  try {
-    command.parse(args, { from: 'user' });
-  } catch (error) {
-    if (!(error instanceof CommanderError || error instanceof ArgumentError)) throw error;
-    throw refusal(error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' '));
-  }
-  const { preset, seed, limit, validationPortion, ...flags } = command.opts();
+  const { preset, seed, limit, validationPortion, ...flags } = parseWords(command, args, flag);
   return { preset, seed, limit, validationPortion, settings: givenSettings(method.settings, flags) };
 }
 
-function refusal(what: string): ArgumentError {
-  return new ArgumentError(`in --then: ${what}`);
+/** The options that words after a flag stand for, of a command line within one. Throws ArgumentError that names the flag. */
+export function parseWords(command: Command, words: readonly string[], flag: string): ReturnType<Command['opts']> {
+  command.exitOverride().allowExcessArguments(false).helpOption(false);
+  command.configureOutput({ writeErr: () => {} });
+  try {
+    return command.parse(words, { from: 'user' }).opts();
+  } catch (error) {
+    if (!(error instanceof CommanderError || error instanceof ArgumentError)) throw error;
+    throw refusal(flag, error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' '));
+  }
+}
+
+function refusal(flag: string, what: string): ArgumentError {
+  return new ArgumentError(`in ${flag}: ${what}`);
 }

@@ -1,9 +1,7 @@
 // The messages of ONNX that a network needs, under the names and numbers of its published schema (onnx.proto, IR version 8).
-import protobuf from 'protobufjs';
+import { type MessageFields, messageCodec } from './protobuf_schema.ts';
 
-type Fields = Readonly<Record<string, readonly [type: string, id: number, rule?: 'repeated']>>;
-
-const messages: Readonly<Record<string, Fields>> = {
+const messages: Readonly<Record<string, MessageFields>> = {
   ModelProto: {
     irVersion: ['int64', 1],
     producerName: ['string', 2],
@@ -58,16 +56,5 @@ export const elementTypes = { float32: 1, int64: 7 } as const;
 
 /** The bytes of a model given as plain data under the names above. */
 export function encodeModel(model: object): Uint8Array {
-  const nested = Object.fromEntries(
-    Object.entries(messages).map(([name, fields]) => [
-      name,
-      {
-        fields: Object.fromEntries(
-          Object.entries(fields).map(([field, [type, id, rule]]) => [field, { type, id, ...(rule && { rule }) }]),
-        ),
-      },
-    ]),
-  );
-  const type = protobuf.Root.fromJSON({ nested }).lookupType('ModelProto');
-  return type.encode(type.fromObject(model)).finish();
+  return messageCodec(messages, 'ModelProto', 'implicit').encode(model);
 }

@@ -17,6 +17,7 @@ export const purposes = {
   textLength: 11,
   recurrentGenotype: 12,
   sampling: 13,
+  randomGenotype: 14,
 } as const;
 
 /** The name of a random stream. */

@@ -49,3 +49,13 @@ export function heatColour(share: number): { readonly fill: string; readonly tex
   const fill = `#${mixed.map((value) => value.toString(16).padStart(2, '0')).join('')}`;
   return { fill, text: share > 0.6 ? '#111827' : '#ffffff' };
 }
+
+/** Of a text on a colour such as `#56b4e9`: dark, or white where that is read better (WCAG 2's contrast). */
+export function textColourOn(colour: string): string {
+  const [red, green, blue] = [1, 3, 5].map((at) => {
+    const share = Number.parseInt(colour.slice(at, at + 2), 16) / 255;
+    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+  });
+  const luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  return luminance > 0.179 ? '#111827' : '#ffffff';
+}

@@ -1,7 +1,8 @@
 import { invalid } from '../errors.ts';
 import type { Genotype } from '../genotype/genotype.ts';
 import { cellsToDot } from './dot.ts';
-import { fontFamily, rasterise } from './rasterise.ts';
+import { fontFamily } from './font.ts';
+import { rasterise } from './rasterise.ts';
 
 /** The formats of a picture: Graphviz's own language, vectors, pixels. */
 export type PictureFormat = 'svg' | 'png' | 'dot';

@@ -5,14 +5,14 @@ import { type CellKey, cellName } from '../genotype/genotype.ts';
 import { skipName } from '../operation/operations.ts';
 import { type HistoryEntry, isHistory, type MixingHistory } from '../select/history.ts';
 import { type SelectionOptions, type SelectionRule, selectionRules, usualSelection } from '../select/rules.ts';
-import { operationCounts, operationsOf } from '../select/statistics.ts';
+import { type OperationCounts, operationCounts, operationsOf } from '../select/statistics.ts';
 import { momentOf } from '../words.ts';
 import { areaPanel, legendPanel } from './history_area.ts';
 import { gridPanel } from './history_grid.ts';
 import { heatmapPanel } from './history_heatmap.ts';
 import { binCounts, histogramPanel, someOf } from './history_histogram.ts';
 import { ledShare, sharePanel, skipShare } from './history_skips.ts';
-import { type PanelRow, panelsPicture } from './panels.ts';
+import { type Panel, type PanelRow, panelsPicture } from './panels.ts';
 import { rasterise } from './rasterise.ts';
 import { runLegendPanel } from './run_lines.ts';
 
@@ -102,11 +102,8 @@ const drawings: Readonly<Record<Exclude<HistoryKind, 'skips'>, (named: NamedHist
           yLabel: 'edges',
           tableOf: ({ largest }) => largest,
         }),
-        areaPanel(counts, operations, {
-          title: `operations whose weight on an edge is at least ${threshold}`,
-          yLabel: 'operations on edges',
-          tableOf: ({ atThreshold }) => atThreshold,
-        }),
+        // Of a search that does without a threshold all reach it.
+        ...(threshold > 0 ? [thresholdPanel(counts, operations, threshold)] : []),
         legendPanel(operations),
       ];
       return { heading: cellName(cell), panels };
@@ -118,26 +115,35 @@ const drawings: Readonly<Record<Exclude<HistoryKind, 'skips'>, (named: NamedHist
     const most = largestOf(history);
     const panels = cells.map((cell) => ({
       heading: cellName(cell),
-      panels: [heatmapPanel(history, entry, cell, threshold, most)],
+      panels: [heatmapPanel(history, entry, cell, threshold || Number.POSITIVE_INFINITY, most)],
     }));
-    const subtitle = `${name}; framed: at least ${threshold}`;
+    const subtitle = threshold > 0 ? `${name}; framed: at least ${threshold}` : name;
     return panelsPicture(`Mixing weights ${titleOf(entry, history)}`, subtitle, panels);
   },
   histogram: ({ name, history }, { cells, threshold }) => {
     const moments = someOf(history.entries);
     const most = largestOf(history);
+    const marked = threshold > 0 && threshold <= most ? threshold : undefined;
     const rows = cells.map((cell) => {
       const spread = moments.map(({ mixing }) => mixing[history.layout.tables[cell].name].flat());
       const highest = Math.max(...spread.flatMap((weights) => binCounts(weights, most)));
       const panels = spread.map((weights, i) =>
-        histogramPanel(weights, { title: titleOf(moments[i], history), threshold, most, highest }),
+        histogramPanel(weights, { title: titleOf(moments[i], history), threshold: marked, most, highest }),
       );
       return { heading: cellName(cell), panels };
     });
-    const subtitle = threshold <= most ? `${name}; dashed: the threshold ${threshold}` : name;
+    const subtitle = marked !== undefined ? `${name}; dashed: the threshold ${threshold}` : name;
     return panelsPicture('How mixing weights spread', subtitle, rows);
   },
 };
+
+function thresholdPanel(counts: readonly OperationCounts[], operations: readonly string[], threshold: number): Panel {
+  return areaPanel(counts, operations, {
+    title: `operations whose weight on an edge is at least ${threshold}`,
+    yLabel: 'operations on edges',
+    tableOf: ({ atThreshold }) => atThreshold,
+  });
+}
 
 function skips(
   histories: readonly NamedHistory[],

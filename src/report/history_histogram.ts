@@ -7,10 +7,10 @@ const plot = { width: 232, height: 178 };
 const inner = { left: 42, top: 22, right: 8, bottom: 36 };
 const bins = 20;
 
-/** Weights of a cell type at one moment, counted in 20 bins from 0 to `most`; the highest bin of all moments is `highest`. */
+/** Weights of a cell type at one moment, counted in 20 bins from 0 to `most`; the highest bin of all moments is `highest`. A line marks the threshold, if any. */
 export function histogramPanel(
   weights: readonly number[],
-  { title, threshold, most, highest }: { title: string; threshold: number; most: number; highest: number },
+  { title, threshold, most, highest }: { title: string; threshold: number | undefined; most: number; highest: number },
 ): Panel {
   const draw = (place: Box) => {
     const box = within(place, inner);
@@ -22,11 +22,6 @@ export function histogramPanel(
       const bar = { x: left + 0.5, y: top, width: right - left - 1, height: box.y + box.height - top };
       return count === 0 ? '' : shape('rect', { ...bar, fill: '#0072b2' });
     });
-    const at = scales.x(threshold);
-    const line = [
-      [at, box.y],
-      [at, box.y + box.height],
-    ] as const;
     return [
       textAt(place.x + inner.left, place.y + 13, title, { size: 11 }),
       ...axes(box, {
@@ -38,15 +33,18 @@ export function histogramPanel(
         yLabel: 'weights',
       }),
       ...bars.filter((bar) => bar !== ''),
-      ...(threshold <= most
-        ? [
-            lineThrough(line, { stroke: '#d55e00', 'stroke-width': 1, 'stroke-dasharray': '4 3' }),
-            textAt(at - 3, box.y + 10, String(threshold), { size: 9, anchor: 'end', fill: inks.faint }),
-          ]
-        : []),
+      ...(threshold === undefined ? [] : markAt(scales.x(threshold), threshold, box)),
     ];
   };
   return { ...plot, draw };
+}
+
+function markAt(x: number, value: number, { y, height }: Box): string[] {
+  const line = [[x, y] as const, [x, y + height] as const];
+  return [
+    lineThrough(line, { stroke: '#d55e00', 'stroke-width': 1, 'stroke-dasharray': '4 3' }),
+    textAt(x - 3, y + 10, String(value), { size: 9, anchor: 'end', fill: inks.faint }),
+  ];
 }
 
 /** The weights in each of 20 bins; the last one takes `most` too. */

@@ -10,7 +10,8 @@ export interface Panel {
 
 /** Panels beside one another, under a heading. */
 export interface PanelRow {
-  readonly heading: string;
+  /** None where its panels have titles enough. */
+  readonly heading?: string;
   readonly panels: readonly Panel[];
 }
 
@@ -28,8 +29,10 @@ export function panelsPicture(title: string, subtitle: string, rows: readonly Pa
   let y = margin + titleHeight + 16;
   let width = 0;
   for (const { heading, panels } of rows) {
-    parts.push(textAt(margin, y + 15, heading, { size: 13, bold: true }));
-    y += headingHeight;
+    if (heading !== undefined) {
+      parts.push(textAt(margin, y + 15, heading, { size: 13, bold: true }));
+      y += headingHeight;
+    }
     let x = margin;
     for (const panel of panels) {
       // Not all at once as arguments: a grid has very many.

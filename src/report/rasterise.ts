@@ -1,20 +1,16 @@
 import { createRequire } from 'node:module';
 import { BackendError } from '../errors.ts';
 
-// Where Arimo is missing, fonts of the same widths stand in, so that labels still fit their boxes.
-/** The font of every picture. */
-export const fontFamily = "Arimo, 'Liberation Sans', Arial, Helvetica, sans-serif";
-
 const fontFiles = ['400Regular/Arimo_400Regular.ttf', '700Bold/Arimo_700Bold.ttf'];
 const pixelsPerPoint = 2;
 /** Of a picture: 256 MiB while it is drawn. */
 const mostPixels = 2 ** 26;
 
 /**
- * Draws SVG as PNG, on white, with fonts of the package: 2 pixels a point, fewer where the picture would have more than 2^26. Throws
- * BackendError where the renderer has no build for this platform.
+ * Draws SVG as PNG, on white, with fonts of the package: 2 pixels a point or as many as are asked for, fewer where the picture would have
+ * more than 2^26. Throws BackendError where the renderer has no build for this platform.
  */
-export async function rasterise(svg: string): Promise<Uint8Array> {
+export async function rasterise(svg: string, pixels = pixelsPerPoint): Promise<Uint8Array> {
   // Loaded on first use: it is large, and most runs draw nothing.
   const { renderAsync } = await import('@resvg/resvg-js').catch((cause) => {
     const message = '@resvg/resvg-js, which draws PNG, cannot be loaded on this platform; draw svg instead';
@@ -23,7 +19,7 @@ export async function rasterise(svg: string): Promise<Uint8Array> {
   const { resolve } = createRequire(import.meta.url);
   const image = await renderAsync(svg, {
     background: 'white',
-    fitTo: { mode: 'zoom', value: zoomOf(svg) },
+    fitTo: { mode: 'zoom', value: zoomOf(svg, pixels) },
     font: {
       loadSystemFonts: false,
       fontFiles: fontFiles.map((file) => resolve(`@expo-google-fonts/arimo/${file}`)),
@@ -34,8 +30,8 @@ export async function rasterise(svg: string): Promise<Uint8Array> {
 }
 
 /** Pixels a point of a picture, by the size that its first element has. */
-export function zoomOf(svg: string): number {
+export function zoomOf(svg: string, pixels = pixelsPerPoint): number {
   const [, width, height] = /<svg[^>]*? width="([\d.]+)[^>]*? height="([\d.]+)/.exec(svg) ?? [];
   const points = Number(width) * Number(height);
-  return points > 0 ? Math.min(pixelsPerPoint, Math.sqrt(mostPixels / points)) : pixelsPerPoint;
+  return points > 0 ? Math.min(pixels, Math.sqrt(mostPixels / points)) : pixels;
 }

@@ -31,7 +31,12 @@ export function runLegendPanel(runs: readonly { readonly name: string }[]): Pane
 /** Runs differ in colour, dash and mark, so that lines that lie on one another show. */
 export function runLine(points: readonly (readonly [number, number])[], index: number): string[] {
   const stroke = lineColours[index % lineColours.length];
-  const line = { stroke, 'stroke-width': 1.8, 'stroke-dasharray': dashes[index % dashes.length] };
+  // Many values are noise, in which a bold line has no shape.
+  const line = {
+    stroke,
+    'stroke-width': points.length > 200 ? 1.1 : 1.8,
+    'stroke-dasharray': dashes[index % dashes.length],
+  };
   // Marks of many epochs would be one band.
   const every = Math.ceil(points.length / 25);
   const marks = points

@@ -1,5 +1,5 @@
 // SVG as text: the few elements that charts are made of. All lengths are in points.
-import { fontFamily } from './rasterise.ts';
+import { fontFamily } from './font.ts';
 
 /** A rectangle of a picture. */
 export interface Box {
@@ -51,6 +51,11 @@ export function shape(name: string, attributes: Readonly<Record<string, string |
   return `<${name}${written.join('')}/>`;
 }
 
+/** Parts that were drawn from an origin, at a place of their own. */
+export function movedTo(x: number, y: number, parts: readonly string[]): string {
+  return `<g transform="translate(${round(x)} ${round(y)})">${parts.join('')}</g>`;
+}
+
 /** A text at a place. */
 export function textAt(x: number, y: number, content: string, style: TextStyle = {}): string {
   const { size = 11, anchor = 'start', fill = inks.text, bold = false, turned } = style;
@@ -80,7 +85,7 @@ export function round(value: number): number {
 }
 
 /** A text with what XML gives a meaning to escaped; what it cannot hold, such as control characters, is replaced. */
-function escaped(content: string): string {
+export function escaped(content: string): string {
   const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
   return content
     .replace(/[&<>"]/g, (character) => entities[character])

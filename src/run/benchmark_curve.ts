@@ -71,7 +71,8 @@ export async function benchmarkCurve(
   return { run, columns, best: Object.fromEntries(best), points };
 }
 
-function columnsOf(bench: NasBench201, wanted: readonly string[] | undefined): readonly string[] {
+/** The columns of a table that are asked for, or else the usual ones. Throws ArgumentError for one that the table has not. */
+export function columnsOf(bench: NasBench201, wanted: readonly string[] | undefined): readonly string[] {
   const known = bench.columns.map(({ name }) => name);
   const missing = wanted?.find((name) => !known.includes(name));
   if (missing !== undefined) {
@@ -97,7 +98,8 @@ function pointOf(
   return { index, structure, accuracies: Object.fromEntries(accuracies) };
 }
 
-function cellOf(run: string, genotype: Genotype): Pick<BenchmarkPoint, 'structure' | 'index'> {
+/** The cell that a run came to. Throws FileError for a genotype of another space. */
+export function cellOf(run: string, genotype: Genotype): Pick<BenchmarkPoint, 'structure' | 'index'> {
   try {
     const structure = formatGenotype(genotype, 'nasbench201');
     return { structure, index: indexOfCell(structure) };

@@ -60,7 +60,7 @@ export async function readDecisions(directory: string): Promise<ScoredDecisions>
   if (criterion === undefined && records.length > 0) {
     throw new FileError(`${directory} has no scores: its decisions were made by alpha alone`);
   }
-  const decisions = scoredOf(records, directory);
+  const decisions = decisionsOf(records, directory);
   if (criterion !== undefined && decisions.length > 0) return { criterion, decisions };
   throw new FileError(`${directory} has decided nothing yet: let the selection come to the end of its first decision`);
 }
@@ -68,7 +68,8 @@ export async function readDecisions(directory: string): Promise<ScoredDecisions>
 /** An edge, and the operation that it was left with. */
 type Decided = Pick<TriedAbsence, 'operation' | 'input'>;
 
-function scoredOf(records: readonly DecisionRecord[], directory: string): ScoredDecision[] {
+/** Decisions with their scores, in the order in which they were made. Throws FileError for one that makes no sense. */
+export function decisionsOf(records: readonly DecisionRecord[], directory: string): ScoredDecision[] {
   const stages = [...new Set(records.map(({ stage = 0 }) => stage))];
   /** By cell and row. */
   const edges = new Map<string, Decided>();

@@ -17,7 +17,7 @@ import { resolvePreset, type Settings, usualPreset } from '../setting_rules.ts';
 import { skeletons, usualSkeleton } from '../skeleton/skeletons.ts';
 import { type SearchSpace, skeletonNameOf } from '../space/space.ts';
 import type { RecordedSource, RunConfig, TrainingPlan } from './config.ts';
-import { freeRunFiles, openRunDirectory, type RunFiles } from './directory.ts';
+import { freeRunFiles, openRunDirectory, type RecordedRun, type RunFiles } from './directory.ts';
 import { foundSkeleton } from './found_in.ts';
 import { type MethodOptions, namedMethod, namesOf, type RunOptions, rulesOf } from './options.ts';
 import { readOutcomes } from './outcomes.ts';
@@ -50,6 +50,8 @@ export interface RunDescription {
   readonly files?: RunFiles;
   /** Of the run that goes on. */
   readonly config?: RunConfig;
+  /** The run that a new one repeats: it is held to its data and networks. */
+  readonly repeats?: RecordedRun;
 }
 
 /** What the run itself has fixed. */
@@ -139,7 +141,7 @@ async function describeFollowing(
   return {
     ...{ method, settings, seed, space, source: recorded, usualLimit: limit, ...images },
     dataDir: dataDir === undefined ? undefined : resolve(dataDir),
-    runtime: runtimeOf(options),
+    runtime: runtimeOf({ ...options, out }),
     files: out === undefined ? undefined : await freeRunFiles(folder('out', out)),
   };
 }
@@ -210,28 +212,40 @@ async function describeResumed(
   methods: readonly Method[],
 ): Promise<RunDescription> {
   const runtime = runtimeOf(options);
-  checkOwnDataset(options);
   for (const name of fixedOnResume) {
     if (options[name] !== undefined) throw new ArgumentError(`${name} cannot be given with resume: the run fixed it`);
   }
-  const { files, config, method } = await openRunDirectory(folder('resume', directory), command, methods);
-  const { dataset } = config;
+  const recorded = await openRunDirectory(folder('resume', directory), command, methods);
+  const { files, config } = recorded;
+  return { ...describeRecorded('resume', recorded, options), runtime, files, config };
+}
+
+/** What of a run its directory cannot hold, or what may be otherwise now. */
+type GivenAgain = Pick<MethodOptions, 'dataset' | 'space' | 'dataDir'>;
+
+/** A run by its configuration, which holds all that decides its bits. Throws ArgumentError for what was given as an object and is not now. */
+export function describeRecorded(
+  doing: 'resume' | 'repeat',
+  { files, config, method }: RecordedRun,
+  given: GivenAgain,
+): Omit<RunDescription, 'runtime' | 'files' | 'config'> {
+  const { dataset, space, source } = config;
+  checkOwnDataset(given);
   return {
     method,
     settings: config.settings,
     seed: config.seed,
-    dataset: sameKind('dataset', options.dataset, dataset, files) as RunDescription['dataset'],
-    dataDir: options.dataDir === undefined ? dataset.dataDir : resolve(folder('dataDir', options.dataDir)),
+    dataset: sameKind(doing, 'dataset', given.dataset, dataset, files) as RunDescription['dataset'],
+    dataDir: given.dataDir === undefined ? dataset.dataDir : resolve(folder('dataDir', given.dataDir)),
     usualLimit: dataset.limit,
     imageSize: dataset.imageSize,
     colourProfile: dataset.colourProfile,
     validationPortion: dataset.validationPortion,
-    space: config.source ? options.space : config.space && sameKind('space', options.space, config.space, files),
+    space: source ? given.space : space && sameKind(doing, 'space', given.space, space, files),
     genotype: config.genotype,
     before: config.before,
     training: config.training,
-    source: config.source,
-    ...{ runtime, files, config },
+    source,
   };
 }
 
@@ -249,6 +263,7 @@ export function checkOwnDataset(
 
 /** What a run began with: its name, or the object, which no file can hold and the caller gives again. */
 function sameKind<T extends object>(
+  doing: 'resume' | 'repeat',
   option: 'dataset' | 'space',
   value: string | T | undefined,
   recorded: { readonly name: string; readonly given: boolean },
@@ -257,29 +272,35 @@ function sameKind<T extends object>(
   if (recorded.given) {
     if (typeof value === 'object' && value !== null) return value;
     throw new ArgumentError(
-      `${files.directory} began with a ${option} of its own, '${recorded.name}': resume it from a program that gives it again`,
+      `${files.directory} began with a ${option} of its own, '${recorded.name}': ${doing} it from a program that gives it again${doing === 'repeat' ? ', by repeatRun' : ''}`,
     );
   }
-  if (value !== undefined) throw new ArgumentError(`${option} cannot be given with resume: the run fixed it`);
+  if (value !== undefined) throw new ArgumentError(`${option} cannot be given with ${doing}: the run fixed it`);
   return recorded.name;
 }
 
-function runtimeOf({
+/** How a run goes on, with the defaults filled in. Throws ArgumentError. */
+export function runtimeOf({
   workers,
   device,
   signal,
   checkpointSeconds = 60,
   snapshotEpochs,
+  tensorboard = false,
   ...options
 }: RunOptions): Runtime {
   const { backend, threads, index } = options;
   if (device !== undefined && [backend, threads, index].some((option) => option !== undefined)) {
     throw new ArgumentError('backend, threads and index cannot be given with device: it was opened with its own');
   }
-  return { backend, threads, index, workers, device, signal, checkpointSeconds, snapshotEpochs };
+  if (tensorboard && options.out === undefined && options.resume === undefined) {
+    throw new ArgumentError('tensorboard needs out, the folder of the run: event files are written into it');
+  }
+  return { backend, threads, index, workers, device, signal, checkpointSeconds, snapshotEpochs, tensorboard };
 }
 
-function folder(option: string, path: string): string {
+/** Throws FileError for a path that no system takes. */
+export function folder(option: string, path: string): string {
   if (path.includes('\0')) throw new FileError(`the path for ${option} holds a NUL character`);
   return path;
 }

@@ -66,7 +66,8 @@ export async function readRunHistory(directory: string, wanted?: string): Promis
   return last;
 }
 
-function frameOfRecord(record: LayoutRecord, directory: string): HistoryFrame {
+/** How a stage's tables lie and become mixing weights. Throws FileError for a record that makes no sense. */
+export function frameOfRecord(record: LayoutRecord, directory: string): HistoryFrame {
   const { activation, selection } = record;
   const layout = layoutOfRecord(record);
   const isSound = isLayout(layout) && mixingActivations.includes(activation);
@@ -76,7 +77,12 @@ function frameOfRecord(record: LayoutRecord, directory: string): HistoryFrame {
   throw damaged(directory, 'its record of how alpha lies makes no sense');
 }
 
-function entryOf({ epoch, step, tables }: AlphaRecord, frame: HistoryFrame, directory: string): Required<HistoryEntry> {
+/** A table of the journal with the mixing weights that follow. Throws FileError where it does not fit. */
+export function entryOf(
+  { epoch, step, tables }: AlphaRecord,
+  frame: HistoryFrame,
+  directory: string,
+): Required<HistoryEntry> {
   const mixing = mixingOf(frame.layout, frame.activation, tables);
   if (mixing === undefined) throw damaged(directory, `the alpha of epoch ${epoch} does not fit the tables`);
   return { epoch: step === undefined ? epoch + 1 : epoch, mixing, alpha: tables };

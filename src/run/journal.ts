@@ -4,7 +4,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { FileError } from '../errors.ts';
 import { fileError, isMissing } from '../io/file_error.ts';
 import { linesBackward } from '../io/lines_backward.ts';
-import { linesForward } from '../io/lines_forward.ts';
+import { type ByteLine, linesForward } from '../io/lines_forward.ts';
 import type { ArchitectureReport, InitialArchitecture, JsonValue, Position } from '../methods/method.ts';
 import type { AlphaLayout } from '../select/layout.ts';
 import type { RunConfig } from './config.ts';
@@ -92,7 +92,7 @@ export type JournalRecord =
   | ResultRecord;
 
 /** In bytes; no record is longer, and a line that is has been torn or is none of ours. */
-const longestLine = 2 ** 23;
+export const longestLine = 2 ** 23;
 
 /** The journal, open for appending. */
 export interface Journal {
@@ -156,14 +156,37 @@ function isBefore(line: string, position: Position): boolean {
  * passed over. Throws FileError.
  */
 export async function* readJournal(directory: string): AsyncGenerator<JournalRecord, void, undefined> {
+  for await (const { bytes } of journalLines(directory, 0)) {
+    // Most lines by far: they are not even decoded.
+    if (bytes.subarray(0, stepStart.length).equals(stepStart)) continue;
+    const record = parseRecord(bytes.toString());
+    if (record !== undefined) yield record;
+  }
+}
+
+/** A record, if the line is one, and where in the journal the next line begins. */
+export interface PlacedRecord {
+  readonly record: JournalRecord | undefined;
+  readonly next: number;
+}
+
+/**
+ * The records of a run that its journal holds from an offset on, those of steps too, but for a last line that has not been ended yet.
+ * Throws FileError.
+ */
+export async function* readJournalFrom(
+  directory: string,
+  start: number,
+): AsyncGenerator<PlacedRecord, void, undefined> {
+  for await (const { bytes, next, torn } of journalLines(directory, start)) {
+    if (!torn) yield { record: parseRecord(bytes.toString()), next };
+  }
+}
+
+async function* journalLines(directory: string, start: number): AsyncGenerator<ByteLine, void, undefined> {
   const path = runFiles(directory).journal;
   try {
-    for await (const line of linesForward(path, longestLine)) {
-      // Most lines by far: they are not even decoded.
-      if (line.subarray(0, stepStart.length).equals(stepStart)) continue;
-      const record = parseRecord(line.toString());
-      if (record !== undefined) yield record;
-    }
+    yield* linesForward(path, longestLine, start);
   } catch (error) {
     if (isMissing(error)) throw new FileError(`${directory} holds no journal: expected the directory of a run`);
     throw fileError('read', path, error);

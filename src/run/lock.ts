@@ -47,6 +47,12 @@ export async function takeLock(directory: string): Promise<Lock> {
   }
 }
 
+/** Whether a process works in a run directory, without taking hold of it; `unseen` for one that cannot be looked for from here. */
+export async function holderState(directory: string): Promise<'runs' | 'gone' | 'unseen'> {
+  const holder = (await readChain(directory)).at(-1)?.holder;
+  return holder === undefined ? 'gone' : stateOf(holder);
+}
+
 /** Gives what the new lock succeeded, which nobody held any more. */
 async function succeed(directory: string, token: string): Promise<LockRecord | undefined> {
   const text = `${JSON.stringify({ token, ...thisHolder() })}\n`;

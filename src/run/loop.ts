@@ -214,9 +214,12 @@ async function endEpoch(run: OpenRun, emit: Emit): Promise<EpochReport> {
   }
 }
 
-/** Appends a line to the journal, where there is one. */
+/** Appends a line to the journal, where there is one, and to what is written from it. */
 export async function record({ log, at }: OpenRun, line: JournalRecord): Promise<void> {
-  await log?.journal.append(at.stage > 0 ? { ...line, stage: at.stage } : line);
+  if (log === undefined) return;
+  const told = at.stage > 0 ? { ...line, stage: at.stage } : line;
+  await log.journal.append(told);
+  await log.tensorboard?.append(told);
 }
 
 function reportUnreadable(run: OpenRun, emit: Emit): void {

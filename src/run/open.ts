@@ -20,18 +20,21 @@ import {
 import { costOf } from '../report/cost.ts';
 import { type FirstValues, firstPosition, loadCheckpoint } from './checkpoint.ts';
 import type { RunDescription } from './describe.ts';
-import { beginRun, holdRun, type RunFiles, readRun } from './directory.ts';
+import { beginRun, holdRun, type RecordedRun, type RunFiles, readRun } from './directory.ts';
 import type { StartEvent } from './events.ts';
 import { type Journal, openJournal } from './journal.ts';
 import type { Lock } from './lock.ts';
-import { checkResumed, configOf, recordChanges } from './recorded.ts';
+import { checkRecorded, configOf, recordChanges } from './recorded.ts';
 import { checkSource, checkSourceFile, sourceRun } from './source.ts';
+import { openTensorboard, type TensorboardLog } from './tensorboard_log.ts';
 import { checkTraining } from './training.ts';
 
 /** The files of a run that is going on. */
 export interface RunLog {
   readonly files: RunFiles;
   readonly journal: Journal;
+  /** Where event files are written too. */
+  readonly tensorboard?: TensorboardLog;
   /** Position of the checkpoint on the disk. */
   saved?: Position;
 }
@@ -79,7 +82,8 @@ async function openRun(given: RunDescription, methods: readonly Method[], cleanu
   const context = { settings, seed, dataset, space, genotype, before, source, validationPortion, workers, signal };
   if (source !== undefined) await checkSource(description.source!, source, context);
   const described = await method.describe(context);
-  const { training, config } = description;
+  const { training, config, repeats } = description;
+  if (repeats !== undefined) await checkRepeated(repeats, described, description);
   if (training !== undefined && config === undefined) await checkTraining(training, dataset, described, methods);
   const device = runtime.device ?? (await openDevice({ backend, threads, index }));
   if (runtime.device === undefined) cleanup.push(() => device.dispose());
@@ -88,13 +92,33 @@ async function openRun(given: RunDescription, methods: readonly Method[], cleanu
   cleanup.push(() => running[Symbol.dispose]());
   const firstValues = Object.keys(running.state.values);
   const { notices = [] } = lock ?? (await settleNew(description, described, device, cleanup)) ?? {};
-  await checkResumed(description, described);
+  const { files } = description;
+  if (files !== undefined && config !== undefined) {
+    await checkRecorded({ files, config }, described, description.dataDir);
+  }
   const { log, at } = await restore(description, running, cleanup);
-  if (config?.source !== undefined && log?.saved === undefined) await checkSourceFile(config.source);
+  if (config?.source !== undefined && log?.saved === undefined) await checkSourceFile(config.source, 'begin a new one');
   await recordChanges(description, device, at);
   const stage = (await running.stage(at.stage)) ?? { name: '', epochs: 0, steps: 0 };
   const start = startEvent(description, described, notices, device, stage, at);
   return { description, start, running, firstValues, log, at, unreadableImages: 0 };
+}
+
+/** Before anything is opened: a repetition of another run would be none. */
+async function checkRepeated(repeats: RecordedRun, described: MethodDescription, { dataDir }: RunDescription) {
+  await checkRecorded(repeats, described, dataDir);
+  const { source } = repeats.config;
+  if (source !== undefined) await checkSourceFile(source, 'it cannot be repeated');
+}
+
+/** Holds the training that follows a search to its data and its networks, though nothing is begun. Throws what those throw. */
+export async function checkFollowing(description: RunDescription, methods: readonly Method[]): Promise<void> {
+  const { method, settings, seed, space = '', before, training, runtime } = description;
+  if (training === undefined) return;
+  const { workers, signal } = runtime;
+  const dataset = await resolveDataset(description);
+  const described = await method.describe({ settings, seed, dataset, space, before, workers, signal });
+  await checkTraining(training, dataset, described, methods);
 }
 
 function startEvent(
@@ -157,7 +181,7 @@ async function holdResumed(
 }
 
 async function resolveDataset(description: RunDescription): Promise<RunData> {
-  const { method, dataset, dataDir, limit, usualLimit, imageSize, colourProfile, config, runtime } = description;
+  const { method, dataset, dataDir, limit, usualLimit, imageSize, colourProfile, runtime } = description;
   if (typeof dataset !== 'string') return dataset;
   try {
     const { signal } = runtime;
@@ -168,7 +192,8 @@ async function resolveDataset(description: RunDescription): Promise<RunData> {
       ...{ dataDir, limit, usualLimit, imageSize, colourProfile, signal },
     });
   } catch (error) {
-    const moved = config !== undefined && dataDir !== undefined && !existsSync(dataDir);
+    const isRecorded = description.config !== undefined || description.repeats !== undefined;
+    const moved = isRecorded && dataDir !== undefined && !existsSync(dataDir);
     if (!(error instanceof DataError && moved)) throw error;
     throw new DataError(`${error.message}; dataDir (--data-dir) says where the data lie now`, { cause: error });
   }
@@ -192,7 +217,7 @@ async function settleNew(
 
 /** Where a run stands on the disk: at its last checkpoint, behind which its journal is cut off. */
 async function restore(
-  { files, config }: RunDescription,
+  { files, config, method, runtime }: RunDescription,
   running: MethodRun,
   cleanup: Cleanup,
 ): Promise<{ log?: RunLog; at: Position }> {
@@ -203,5 +228,7 @@ async function restore(
   const journal = await openJournal(files.journal, at);
   // Its lines were synced with the last checkpoint; an error here must not hide the one that ended the run.
   cleanup.push(() => journal.close().catch(() => {}));
-  return { log: { files, journal, saved }, at };
+  const tensorboard = runtime.tensorboard ? await openTensorboard(files.directory, method) : undefined;
+  cleanup.push(() => tensorboard?.close().catch(() => {}));
+  return { log: { files, journal, saved, ...(tensorboard && { tensorboard }) }, at };
 }

@@ -1,5 +1,5 @@
 // What runs can be told, by program and by command line alike.
-import { anInteger, isRecord } from '../checks.ts';
+import { aBoolean, anInteger, isRecord } from '../checks.ts';
 import { type ColourProfile, colourProfiles } from '../data/dataset.ts';
 import { type DatasetName, datasetNames } from '../data/load.ts';
 import { type DataKind, isCorpus, type RunData } from '../data/run_data.ts';
@@ -30,8 +30,8 @@ export interface RunOptions extends PlaceOptions {
   readonly out?: string;
   /**
    * Folder of a run to go on with, to the same bits as if it had never stopped. Beside it only `backend`, `threads`,
-   * `index`, `workers`, `device`, `signal` and `checkpointSeconds` may be given, what the run began with as an object, and `dataDir`
-   * where the same data lie elsewhere now.
+   * `index`, `workers`, `device`, `signal`, `checkpointSeconds`, `snapshotEpochs` and `tensorboard` may be given, what the run began with
+   * as an object, and `dataDir` where the same data lie elsewhere now.
    */
   readonly resume?: string;
   /** Ends the run after the current step and a checkpoint, with AbortedError. */
@@ -40,6 +40,8 @@ export interface RunOptions extends PlaceOptions {
   readonly checkpointSeconds?: number;
   /** Also keeps the checkpoint of every so many epochs, in `snapshots`; none when absent. */
   readonly snapshotEpochs?: number;
+  /** Also writes event files for TensorBoard, in `tensorboard`, while the run goes on; needs `out` or `resume`. */
+  readonly tensorboard?: boolean;
 }
 
 /** What the training that follows a search can be told; all have defaults, which follow from the search. */
@@ -83,6 +85,7 @@ export const runRules: OptionRules<RunOptions> = {
   resume: aFolder,
   checkpointSeconds: atLeast(0),
   snapshotEpochs: anInteger(1),
+  tensorboard: aBoolean,
 };
 
 /** Names of datasets by kind; the first is the default. */

@@ -10,7 +10,7 @@ import type { MethodDescription, Position } from '../methods/method.ts';
 import { inWords } from '../words.ts';
 import { graphDigest, type RunConfig, runFormat, runVersions } from './config.ts';
 import type { RunDescription } from './describe.ts';
-import { type RunFiles, writeConfig } from './directory.ts';
+import { type RecordedRun, type RunFiles, writeConfig } from './directory.ts';
 
 /** What config.json tells of a new run. */
 export function configOf(
@@ -87,12 +87,12 @@ function digestsOf(graphs: MethodDescription['graphs']): RunConfig['graphs'] {
   return Object.fromEntries(Object.entries(graphs).map(([name, graph]) => [name, graphDigest(graph)]));
 }
 
-/** Holds a resumed run's data and networks to the recorded ones: the data may lie elsewhere, but not be others. Throws FileError. */
-export async function checkResumed(
-  { files, config, dataDir }: RunDescription,
+/** Holds a run's data and networks to the recorded ones: the data may lie elsewhere, but not be others. Throws FileError. */
+export async function checkRecorded(
+  { files, config }: Pick<RecordedRun, 'files' | 'config'>,
   { dataset, graphs, space }: MethodDescription,
+  dataDir: string | undefined,
 ): Promise<void> {
-  if (files === undefined || config === undefined) return;
   if (config.dataset.digest !== (await dataDigest(dataset))) {
     const place = dataDir === undefined ? '' : ` in ${dataDir}`;
     const what = isCorpus(dataset) ? 'another text' : 'other images or another normalisation';

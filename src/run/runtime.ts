@@ -18,6 +18,8 @@ export interface Runtime extends PlaceOptions {
   readonly checkpointSeconds: number;
   /** Epochs between checkpoints that are kept beside the last one; none when absent. */
   readonly snapshotEpochs?: number;
+  /** Whether event files for TensorBoard are written. */
+  readonly tensorboard: boolean;
 }
 
 const aDevice: OptionRule = {

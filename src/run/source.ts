@@ -89,10 +89,10 @@ export async function checkSource(
   }
 }
 
-/** Holds the checkpoint that a run begins with to the one that it was begun with. Throws FileError. */
-export async function checkSourceFile({ checkpoint, digest }: RecordedSource): Promise<void> {
+/** Holds the checkpoint that a run begins with to the one that it was begun with. Throws FileError, which ends with `then`. */
+export async function checkSourceFile({ checkpoint, digest }: RecordedSource, then: string): Promise<void> {
   if ((await digestOf(checkpoint)) === digest) return;
-  throw new FileError(`${checkpoint} has changed since the selection began with it: begin a new one`);
+  throw new FileError(`${checkpoint} has changed since the selection began with it: ${then}`);
 }
 
 async function digestOf(path: string): Promise<string> {

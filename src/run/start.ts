@@ -26,7 +26,15 @@ async function runMethod(
   methods: readonly Method[],
   emit: Emit,
 ): Promise<SearchResult | TrainResult> {
-  const description = await describeRun(command, options, methods);
+  return runDescribed(await describeRun(command, options, methods), methods, emit);
+}
+
+/** Takes a run, and the training that follows it, to the end. */
+export async function runDescribed(
+  description: RunDescription,
+  methods: readonly Method[],
+  emit: Emit,
+): Promise<SearchResult | TrainResult> {
   const result = await withRun(description, methods, async (run) => {
     const { genotype } = description;
     // A training is given where a genotype is asked for, as a search is.

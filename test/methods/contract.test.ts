@@ -7,8 +7,10 @@ import { openDevice } from '../../src/backend/open.ts';
 import { publishedGenotypes } from '../../src/genotype/published.ts';
 import type { Method } from '../../src/methods/method.ts';
 import { methods } from '../../src/methods/registry.ts';
+import { reportPage } from '../../src/report/report_page.ts';
 import type { MethodOptions } from '../../src/run/options.ts';
 import { startMethod } from '../../src/run/start.ts';
+import { readRunView } from '../../src/run/view.ts';
 import { createFakeDevice, type FakeOptions } from '../helpers/fake_device.ts';
 import { contentsOf } from '../helpers/run_contents.ts';
 import { scratch } from '../helpers/scratch.ts';
@@ -177,5 +179,21 @@ describe.each(entries.map((method) => [method.name, method] as const))('the meth
     for (const { name, of } of method.measures.filter(({ group, optional }) => group !== undefined && !optional)) {
       expect(told(of)[0], name).toHaveProperty(name);
     }
+  });
+
+  it('has a report: its curves, and of a search what its cells and mixing weights were', async () => {
+    const out = join(scratch(), 'run');
+    await start(method, { out }).result;
+    const view = await readRunView(out, { name: 'run', methods: entries });
+    const { html, figures } = await reportPage([view], []);
+    expect(view.problems).toEqual([]);
+    expect(html).not.toContain('cannot be drawn');
+    const names = figures.map(({ name }) => name);
+    expect(names).toContain('run-curves');
+    const drawn = (figure: string) => names.filter((name) => name.endsWith(`-${figure}`)).length;
+    const withHistory = view.stages.filter(({ history }) => history !== undefined).length;
+    for (const kind of ['area', 'heatmap', 'histogram', 'grid']) expect(drawn(kind)).toBe(withHistory);
+    const moments = view.stages.flatMap(({ genotypes }) => genotypes).length;
+    expect(drawn('animation')).toBe(moments > 1 ? 1 : 0);
   });
 });

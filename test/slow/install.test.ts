@@ -85,7 +85,7 @@ const succeeded = (ended: Ended) => expect(ended, ended.stderr).toMatchObject({ 
 describe('the tarball', () => {
   it('holds the compiled package, what a build needs, and nothing else', () => {
     const expected =
-      /^(dist\/.*\.(js|d\.ts|cjs|d\.cts)|native\/(?!simt)(.*\.(cc|cuh?|h)|sources\.json)|cmake\/cuda\.cmake|scripts\/(builders|install|machine|progress|sources)\.mjs|binding\.gyp|CMakeLists\.txt|package\.json|[A-Z]+\.md|LICENSE)$/;
+      /^(dist\/.*\.(js|d\.ts|cjs|d\.cts)|dist\/dashboard\/page\/(index\.html|icon\.svg|licences\.txt|assets\/[\w-]+\.css)|native\/(?!simt)(.*\.(cc|cuh?|h)|sources\.json)|cmake\/cuda\.cmake|scripts\/(builders|install|machine|progress|sources)\.mjs|binding\.gyp|CMakeLists\.txt|package\.json|[A-Z]+\.md|LICENSE)$/;
     expect(packed.paths.filter((path) => !expected.test(path))).toEqual([]);
     // No second copy of anything, no binaries: what is written by hand stays below.
     expect(packed.unpackedSize).toBeLessThan(5e6);

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 /** Folders of src from the top down; those of one line do not use one another. Files of src itself lie at the bottom or on top. */
 const layers = [
   ['cli'],
+  ['protocol', 'dashboard'],
   ['run'],
   ['methods'],
   ['learn', 'exchange'],
@@ -31,7 +32,7 @@ const root = fileURLToPath(new URL('../../src', import.meta.url));
 
 /** Each file of src, as `folder/file.ts`, with those that it imports, types included. */
 function importsOfFiles(): Map<string, string[]> {
-  const names = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) => /\.c?ts$/.test(name));
+  const names = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) => /\.(c?ts|tsx)$/.test(name));
   return new Map(
     names.map((name) => {
       const text = readFileSync(join(root, name), 'utf8');
@@ -125,6 +126,6 @@ describe('the layers of src', () => {
   });
 
   it('name their files in snake case', () => {
-    expect([...imports.keys()].filter((name) => !/^[a-z0-9_/]+\.c?ts$/.test(name))).toEqual([]);
+    expect([...imports.keys()].filter((name) => !/^[a-z0-9_/]+\.(c?ts|tsx)$/.test(name))).toEqual([]);
   });
 });

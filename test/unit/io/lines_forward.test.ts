@@ -12,7 +12,7 @@ async function linesOf(text: string | Buffer, mostBytes = 1 << 20): Promise<stri
 
 async function collect(path: string, mostBytes: number): Promise<string[]> {
   const lines = [];
-  for await (const line of linesForward(path, mostBytes)) lines.push(line.toString());
+  for await (const { bytes } of linesForward(path, mostBytes)) lines.push(bytes.toString());
   return lines;
 }
 
@@ -34,6 +34,21 @@ describe('linesForward', () => {
   it('passes over lines that are too long, and goes on behind them', async () => {
     expect(await linesOf('abc\nabcd\nab\nabcdef', 3)).toEqual(['abc', 'ab']);
     expect(await linesOf(`a\n${'x'.repeat(600_000)}\nb\n`, 1000)).toEqual(['a', 'b']);
+  });
+
+  it('tells where the next line begins, and goes on from there', async () => {
+    const path = join(scratch(), 'lines');
+    writeFileSync(path, 'a\nlonger\nc');
+    const told = [];
+    for await (const { bytes, next, torn } of linesForward(path, 3, 0)) told.push([bytes.toString(), next, torn]);
+    expect(told).toEqual([
+      ['a', 2, false],
+      ['c', 10, true],
+    ]);
+    appendFileSync(path, 'd\n');
+    const later = [];
+    for await (const { bytes, next } of linesForward(path, 3, 9)) later.push([bytes.toString(), next]);
+    expect(later).toEqual([['cd', 12]]);
   });
 
   it('holds no line of gigabytes', async () => {

@@ -1,0 +1,200 @@
+// A run with all that it has to show.
+import { useEffect, useMemo, useState } from 'preact/hooks';
+import type { Genotype } from '../../genotype/genotype.ts';
+import type { RunSummary, RunView, StageView } from '../../report/run_view.ts';
+import type { Shown } from '../shown.ts';
+import { CellPicture, useCellPictures } from './cell_picture.tsx';
+import { Curves } from './curves.tsx';
+import { Log, Record } from './records.tsx';
+import { goTo, type Route } from './route.ts';
+import { Problems, ProgressBar, StateMark } from './run_state.tsx';
+import { Decisions, Scores } from './scores.tsx';
+import { type SearchPlace, SearchView } from './search_view.tsx';
+import { scoreText, timeText, valueText } from './words.ts';
+
+type RunRoute = Extract<Route, { page: 'run' }>;
+
+export function RunPage({ route, shown }: { readonly route: RunRoute; readonly shown: Shown }) {
+  const { name } = route;
+  const summary = Object.hasOwn(shown.runs, name) ? shown.runs[name] : undefined;
+  const view = Object.hasOwn(shown.views, name) ? shown.views[name] : undefined;
+  useEffect(() => {
+    document.title = `${name} – dartsmith`;
+    return () => {
+      document.title = 'dartsmith';
+    };
+  }, [name]);
+  // Of a long journal the list knows the end before the view has come there.
+  const run = summary ?? view;
+  if (run === undefined) return <p class="hint">There is no run {name} in this folder, or it has not been read yet.</p>;
+  return (
+    <article>
+      <Head run={{ ...view, ...run }} view={view} shown={shown} />
+      {view === undefined ? <p class="hint">Reading its journal…</p> : <Whole route={route} view={view} />}
+    </article>
+  );
+}
+
+function Head({ run, view, shown }: { readonly run: RunSummary; readonly view?: RunView; readonly shown: Shown }) {
+  const { name, state, command, method, dataset, space, seed, device, started, changed, score, problems } = run;
+  const facts = [
+    [command, view?.title ?? method],
+    ['dataset', dataset],
+    ['space', space],
+    ['seed', seed],
+    ['device', device],
+    ['started', timeText(started)],
+    ['changed', timeText(changed)],
+    ['paper', view?.paper],
+    [score?.title, scoreText(run)],
+  ].filter(([label, value]) => label !== undefined && value !== undefined && value !== '');
+  return (
+    <header class="run">
+      <h1>{name}</h1>
+      <p>
+        <StateMark state={state} /> <ProgressBar run={run} />
+      </p>
+      <Problems problems={problems} />
+      <dl class="facts">
+        {facts.map(([label, value]) => (
+          <div key={label}>
+            <dt>{label}</dt>
+            <dd>{String(value)}</dd>
+          </div>
+        ))}
+      </dl>
+      <CompareWith name={name} shown={shown} />
+    </header>
+  );
+}
+
+/** Another run to lay beside it: those of the same command first. */
+function CompareWith({ name, shown }: { readonly name: string; readonly shown: Shown }) {
+  const [other, setOther] = useState('');
+  const names = Object.keys(shown.runs).filter((one) => one !== name);
+  if (names.length === 0) return null;
+  const isKnown = names.includes(other);
+  return (
+    <form
+      class="bar"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (isKnown) goTo({ page: 'compare', names: [name, other] });
+      }}
+    >
+      <input
+        list="others"
+        placeholder="compare with a run"
+        aria-label="compare with a run"
+        value={other}
+        onInput={({ currentTarget }) => setOther(currentTarget.value)}
+      />
+      <datalist id="others">
+        {names.slice(0, 200).map((one) => (
+          <option key={one} value={one} />
+        ))}
+      </datalist>
+      <button type="submit" disabled={!isKnown}>
+        compare
+      </button>
+    </form>
+  );
+}
+
+function Whole({ route, view }: { readonly route: RunRoute; readonly view: RunView }) {
+  const { series, stages, scores, settings, versions, log, result } = view;
+  const isSearch = stages.some(hasMoments);
+  const decisions = stages.flatMap((stage) => stage.decisions);
+  const keep = ({ at, cell }: SearchPlace) => goTo({ page: 'run', name: route.name, ...at, cell }, false);
+  return (
+    <>
+      <nav aria-label="parts of the run" class="parts">
+        {parts(view, isSearch).map(([id, title]) => (
+          <button key={id} type="button" onClick={() => document.getElementById(id)?.scrollIntoView()}>
+            {title}
+          </button>
+        ))}
+      </nav>
+      {isSearch && (
+        <section id="search">
+          <h2>Search</h2>
+          <SearchView stages={stages} place={placeOf(route)} keep={keep} />
+        </section>
+      )}
+      {!isSearch && result?.genotype !== undefined && <FinalCells genotype={result.genotype} />}
+      <section id="curves">
+        <h2>Curves</h2>
+        <Curves series={series} stages={stages} />
+      </section>
+      {scores !== undefined && scores.decisions.length > 0 && (
+        <section id="scores">
+          <h2>Scores</h2>
+          <Scores {...scores} />
+        </section>
+      )}
+      {decisions.length > 0 && (
+        <section id="decisions">
+          <h2>Decisions</h2>
+          <Decisions decisions={decisions} />
+        </section>
+      )}
+      {result !== undefined && (
+        <section id="result">
+          <h2>Result</h2>
+          <Record values={worded(result.scores)} />
+        </section>
+      )}
+      <section id="settings">
+        <h2>Settings</h2>
+        <Record values={settings} />
+        <h3>Versions</h3>
+        <Record values={versions} />
+      </section>
+      <section id="log">
+        <h2>Log</h2>
+        <Log lines={log} />
+      </section>
+    </>
+  );
+}
+
+/** The cell of a run that shows no other: a training's. */
+function FinalCells({ genotype }: { readonly genotype: Genotype }) {
+  const drawn = useMemo(() => [genotype], [genotype]);
+  const pictureOf = useCellPictures(drawn);
+  return (
+    <section id="cells">
+      <h2>Cells</h2>
+      <CellPicture picture={pictureOf(genotype)} label="cells of the network" />
+    </section>
+  );
+}
+
+function placeOf({ stage = 0, epoch, cell }: RunRoute): SearchPlace {
+  return { cell, ...(epoch !== undefined && { at: { stage, epoch } }) };
+}
+
+function hasMoments({ history, genotypes }: StageView): boolean {
+  return genotypes.length > 0 || history !== undefined;
+}
+
+function parts(
+  { scores, stages, result }: RunView,
+  isSearch: boolean,
+): readonly (readonly [id: string, title: string])[] {
+  return [
+    ...(isSearch ? [['search', 'Search'] as const] : []),
+    ['curves', 'Curves'],
+    ...(scores !== undefined && scores.decisions.length > 0 ? [['scores', 'Scores'] as const] : []),
+    ...(stages.some(({ decisions }) => decisions.length > 0) ? [['decisions', 'Decisions'] as const] : []),
+    ...(result !== undefined ? [['result', 'Result'] as const] : []),
+    ['settings', 'Settings'],
+    ['log', 'Log'],
+  ];
+}
+
+/** Accuracies as shares, the rest as it is. */
+function worded(scores: Readonly<globalThis.Record<string, number>>) {
+  const unit = (name: string) => (/accuracy|top5/i.test(name) ? 'share' : 'loss');
+  return Object.fromEntries(Object.entries(scores).map(([name, value]) => [name, valueText(value, unit(name))]));
+}
