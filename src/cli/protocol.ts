@@ -18,7 +18,7 @@ import { choiceParser, flagOf, givenSettings, integerParser, textParser } from '
 import { type MainArm, parseArm, parseDeciders } from './protocol_arms.ts';
 import { protocolLines, protocolMarkdown } from './protocol_report.ts';
 import { createProtocolReporter } from './protocol_reporter.ts';
-import { addDataOptions, addDeviceOptions, type RunFlags, removeUnused, runName } from './run_command.ts';
+import { addDataOptions, addDeviceOptions, freeOnResume, type RunFlags, removeUnused, runName } from './run_command.ts';
 import { quoted } from './shell.ts';
 import { parseThen } from './then_option.ts';
 
@@ -58,19 +58,6 @@ interface ProtocolFlags extends RunFlags {
   readonly baseline: boolean;
   readonly markdown?: boolean;
 }
-
-/** How and where it is done: the only options that may stand beside --resume. */
-const freeOnResume = [
-  'resume',
-  'dataDir',
-  'threads',
-  'backend',
-  'gpu',
-  'workers',
-  'checkpointSeconds',
-  'json',
-  'markdown',
-];
 
 /** Adds `dartsmith protocol`. Its settings are those of the search that `args` name, or of the default. */
 export function addProtocolCommand(program: Command, args: readonly string[], methods: readonly Method[]): void {
@@ -197,7 +184,7 @@ async function print(
 function refuseBesideResume({ resume, baseline, ...flags }: ProtocolFlags, { settings }: Method): void {
   if (resume === undefined) return;
   const given = Object.entries(flags).filter(([, value]) => value !== undefined);
-  const other = given.find(([name]) => !freeOnResume.includes(name) || name in settings)?.[0];
+  const other = given.find(([name]) => ![...freeOnResume, 'markdown'].includes(name) || name in settings)?.[0];
   const refused = other ?? (baseline ? undefined : 'noBaseline');
   if (refused === undefined) return;
   throw new ArgumentError(`--resume goes on with what the protocol was asked: leave out ${flagOf(refused)}`);
