@@ -5,19 +5,21 @@ import { groupReplicates } from './replicates.ts';
 import type { RunView } from './run_view.ts';
 import { unitOfScore, valueText } from './values.ts';
 
+export type Row = readonly string[];
 /** Rows of texts, the first of which is the head. */
-export type Rows = readonly (readonly string[])[];
+export type Rows = readonly Row[];
 
-/** A run a row. */
-export function summaryRows(views: readonly RunView[]): Rows {
-  const head = ['run', 'command', 'method', 'data', 'space', 'seed', 'state', 'epochs', 'score', 'began'];
-  const rows = views.map((view) => {
-    const { name, command, method, dataset, space, seed, state, score, started } = view;
-    const told = score === undefined ? undefined : `${score.title} ${valueText(score.unit, score.value)}`;
-    const cells = [name, command, method, dataset, space, seed, state, epochsText(view), told, momentText(started)];
-    return cells.map((cell) => (cell === undefined || cell === '' ? '–' : String(cell)));
-  });
-  return [head, ...rows];
+/** Of the table of all runs. */
+export const summaryHead: Row = [
+  ...['run', 'command', 'method', 'data', 'space', 'seed', 'state', 'epochs', 'score', 'began'],
+];
+
+/** A run in it. */
+export function summaryRow(view: RunView): Row {
+  const { name, command, method, dataset, space, seed, state, score, started } = view;
+  const told = score === undefined ? undefined : `${score.title} ${valueText(score.unit, score.value)}`;
+  const cells = [name, command, method, dataset, space, seed, state, epochsText(view), told, momentText(started)];
+  return cells.map((cell) => (cell === undefined || cell === '' ? '–' : String(cell)));
 }
 
 /** 2026-01-02T03:04:05.678Z to the minute; what is no moment as it stands. */
