@@ -17,7 +17,7 @@ export const summaryHead: Row = [
 /** A run in it. */
 export function summaryRow(view: RunView): Row {
   const { name, command, method, dataset, space, seed, state, score, started } = view;
-  const told = score === undefined ? undefined : `${score.title} ${valueText(score.unit, score.value)}`;
+  const told = score === undefined ? undefined : `${score.title} ${valueText(score.value, score.unit)}`;
   const cells = [name, command, method, dataset, space, seed, state, epochsText(view), told, momentText(started)];
   return cells.map((cell) => (cell === undefined || cell === '' ? '–' : String(cell)));
 }
@@ -44,7 +44,7 @@ export function replicateRows(views: readonly RunView[]): Rows {
       const values = runs.flatMap(({ result }) => result?.scores[score] ?? []);
       const { n, mean, deviation, interval } = sampleOf(values);
       const text = (value: number | null | undefined) =>
-        value === null || value === undefined ? '–' : valueText(unitOfScore(score, runs[0].series), value);
+        value === null || value === undefined ? '–' : valueText(value, unitOfScore(score, runs[0].series));
       const range = interval === null ? '–' : `${text(interval[0])} to ${text(interval[1])}`;
       return [name, inWords(score), String(n), text(mean), text(deviation), range];
     });
@@ -86,7 +86,7 @@ export function resultRows({ result, series }: RunView): Rows {
   if (scores.length === 0) return [];
   return [
     ['result', 'value'],
-    ...scores.map(([name, value]) => [inWords(name), valueText(unitOfScore(name, series), value)]),
+    ...scores.map(([name, value]) => [inWords(name), valueText(value, unitOfScore(name, series))]),
   ];
 }
 
