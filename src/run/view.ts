@@ -5,10 +5,10 @@ import { FileError } from '../errors.ts';
 import { errorCode } from '../io/file_error.ts';
 import { linesBackward } from '../io/lines_backward.ts';
 import type { Method } from '../methods/method.ts';
-import { methods as builtIn, methodsOf } from '../methods/registry.ts';
+import { methods as builtIn } from '../methods/registry.ts';
 import type { RunState, RunSummary, RunView } from '../report/run_view.ts';
 import { readRun, runFiles } from './directory.ts';
-import { type JournalRecord, longestLine, parseRecord, readJournalFrom, type StartRecord } from './journal.ts';
+import { type JournalRecord, longestLine, parseRecord, readJournalFrom } from './journal.ts';
 import { holderState } from './lock.ts';
 import { ViewRecords } from './view_records.ts';
 
@@ -128,8 +128,8 @@ async function endsOfJournal(directory: string): Promise<JournalRecord[]> {
 }
 
 function recordsOf(directory: string, methods: readonly Method[]): ViewRecords {
-  return new ViewRecords(directory, ({ run, method }: StartRecord) =>
-    methodsOf(run, methods).find(({ name }) => name === method),
+  return new ViewRecords(directory, ({ run, method }) =>
+    methods.find(({ command, name }) => command === run && name === method),
   );
 }
 
