@@ -256,15 +256,15 @@ describe('a damaged run', () => {
 });
 
 describe('the runs in a folder', () => {
-  it('are found however deep, by name, and never through links', async () => {
+  it('are found six folders deep, by name, and never through links', async () => {
     const folder = scratch();
-    for (const path of ['b/train', 'b', 'a/x']) {
+    for (const path of ['b/train', 'b', 'a/x', '1/2/3/4/5/6', '1/2/3/4/5/6/7', 'b/snapshots/x']) {
       mkdirSync(join(folder, path), { recursive: true });
       writeFileSync(journalOf(join(folder, path)), '');
     }
     symlinkSync(run, join(folder, 'link'));
     symlinkSync(journalOf(run), join(folder, 'journal.jsonl'));
-    expect((await findRuns(folder)).map(({ name }) => name)).toEqual(['a/x', 'b', 'b/train']);
+    expect((await findRuns(folder)).map(({ name }) => name)).toEqual(['1/2/3/4/5/6', 'a/x', 'b', 'b/train']);
   });
 
   it('may be the folder itself', async () => {
