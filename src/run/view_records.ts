@@ -26,8 +26,9 @@ import { type SoundRecord, type SoundStart, soundRecord } from './sound_record.t
 
 /** Points that a series has at least, where it had as many. */
 const seriesPoints = 1000;
+const mostProblems = 20;
 /** All of it goes to a page, and no run has more: what is left out is told of in a line. */
-const most = { problems: 20, measures: 200, decisions: 10_000, 'lines of the log': 10_000 };
+const most = { measures: 200, decisions: 10_000, 'lines of the log': 10_000 };
 /** Letters of a decision, a problem and a measure's name. */
 const longestText = 2000;
 
@@ -219,7 +220,7 @@ export class ViewRecords {
 
   #problem(text: string): void {
     const told = clipped(text);
-    if (this.#problems.length < most.problems && !this.#problems.includes(told)) this.#problems.push(told);
+    if (this.#problems.length < mostProblems && !this.#problems.includes(told)) this.#problems.push(told);
   }
 }
 
