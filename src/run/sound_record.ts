@@ -1,6 +1,6 @@
 // Records as views take them. A line that parses may hold anything: here it is brought to what records are, so that nobody who shows a
 // view must look again.
-import { anInteger, isRecord, listOf, type Rule } from '../checks.ts';
+import { anInteger, finite, isRecord, listOf, type Rule } from '../checks.ts';
 import { FileError } from '../errors.ts';
 import type { JournalRecord, StageRecord, StartRecord } from './journal.ts';
 
@@ -27,7 +27,8 @@ const aText: Rule = {
 const aCount = anInteger(0);
 const aStage = anInteger(0, mostStages - 1);
 const anObject: Rule = { words: 'an object', holds: isRecord };
-const aRow = listOf({ words: 'a number', holds: Number.isFinite }, 'a list of numbers');
+/** Mixing weights are computed in float32. */
+const aRow = listOf(finite, 'a list of numbers');
 const areTables: Rule = {
   words: 'lists of rows of numbers by name',
   holds: (value) => isRecord(value) && Object.values(value).every(listOf(aRow, 'a list of rows').holds),

@@ -92,6 +92,7 @@ describe('values', () => {
     ['no rows', 3],
     ['rows that are none', [3]],
     ['words', [['0.5']]],
+    ['more than float32 holds', [[1e300]]],
   ])('of alpha that are %s are left out', async (_, more) => {
     const { tables } = JSON.parse(lines[2]) as { tables: object };
     const view = await viewOf(...changed('alpha', { tables: { ...tables, more } }));
