@@ -23,7 +23,7 @@ export function addDashboardCommand(program: Command, methods: readonly Method[]
     .description(
       'Serves a page that shows the runs of a folder while they go on, to this machine alone unless told otherwise.',
     )
-    .argument('[folder]', 'where the runs lie, however deep', 'runs')
+    .argument('[folder]', 'where the runs lie, up to six folders deep', 'runs')
     .option('--port <number>', `0 for any that is free (default: ${usualPort})`, integerParser('--port', 0))
     .option(
       '--host <name>',

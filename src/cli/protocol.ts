@@ -13,12 +13,12 @@ import type { TrainingOptions } from '../run/options.ts';
 import { columnsParser } from './benchmark.ts';
 import { listenForInterrupt, worded } from './interrupt.ts';
 import { hintsOf } from './method_command.ts';
-import { addCheckpointOption, addPresetOption, addSettingOptions } from './method_options.ts';
+import { addCheckpointOption, addPresetOption, addSettingOptions, addTensorboardOption } from './method_options.ts';
 import { choiceParser, flagOf, givenSettings, integerParser, textParser } from './options.ts';
 import { type MainArm, parseArm, parseDeciders } from './protocol_arms.ts';
 import { protocolLines, protocolMarkdown } from './protocol_report.ts';
 import { createProtocolReporter } from './protocol_reporter.ts';
-import { addDataOptions, addDeviceOptions, type RunFlags, removeUnused, runName } from './run_command.ts';
+import { addDataOptions, addDeviceOptions, freeOnResume, type RunFlags, removeUnused, runName } from './run_command.ts';
 import { quoted } from './shell.ts';
 import { parseThen } from './then_option.ts';
 
@@ -58,19 +58,6 @@ interface ProtocolFlags extends RunFlags {
   readonly baseline: boolean;
   readonly markdown?: boolean;
 }
-
-/** How and where it is done: the only options that may stand beside --resume. */
-const freeOnResume = [
-  'resume',
-  'dataDir',
-  'threads',
-  'backend',
-  'gpu',
-  'workers',
-  'checkpointSeconds',
-  'json',
-  'markdown',
-];
 
 /** Adds `dartsmith protocol`. Its settings are those of the search that `args` name, or of the default. */
 export function addProtocolCommand(program: Command, args: readonly string[], methods: readonly Method[]): void {
@@ -142,6 +129,7 @@ export function addProtocolCommand(program: Command, args: readonly string[], me
   addDataOptions(command, search);
   addDeviceOptions(command);
   addCheckpointOption(command);
+  addTensorboardOption(command);
   command
     .option('-o, --out <folder>', 'its folder (default: runs/protocol-DATE-TIME)', textParser('--out', 'a folder'))
     .option('--resume <folder>', 'go on with an interrupted one', textParser('--resume', 'the folder of a protocol'))
@@ -164,10 +152,11 @@ async function runProtocolCommand(flags: ProtocolFlags, search: Method, methods:
   const reporter = createProtocolReporter(json || markdown, process, process.env, methods);
   const interrupt = listenForInterrupt(({ notice }) => reporter.notice(notice));
   try {
-    const { threads, backend, gpu, workers, checkpointSeconds, dataDir } = flags;
-    const how = { threads, backend, index: gpu, workers, checkpointSeconds, dataDir, signal: interrupt.signal };
-    const place = resume === undefined ? { out: directory } : { resume };
-    const run = startProtocol(withoutUndefined({ ...asked, ...how, ...place }), methods);
+    const { threads, backend, gpu, workers, checkpointSeconds, tensorboard, dataDir } = flags;
+    const place = { threads, backend, index: gpu, workers };
+    const how = { ...place, checkpointSeconds, tensorboard, dataDir, signal: interrupt.signal };
+    const where = resume === undefined ? { out: directory } : { resume };
+    const run = startProtocol(withoutUndefined({ ...asked, ...how, ...where }), methods);
     for await (const event of run) reporter.event(event);
     const result = await run.result;
     reporter.close();
@@ -187,7 +176,6 @@ async function print(
 ): Promise<void> {
   const { directory } = result;
   const markdownText = protocolMarkdown(result).join('\n');
-  await writeFileAtomic(join(directory, 'table.json'), `${JSON.stringify(result, null, 2)}\n`);
   await writeFileAtomic(join(directory, 'table.md'), `${markdownText}\n`);
   if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
   else if (markdown) process.stdout.write(`${markdownText}\n`);
@@ -197,7 +185,7 @@ async function print(
 function refuseBesideResume({ resume, baseline, ...flags }: ProtocolFlags, { settings }: Method): void {
   if (resume === undefined) return;
   const given = Object.entries(flags).filter(([, value]) => value !== undefined);
-  const other = given.find(([name]) => !freeOnResume.includes(name) || name in settings)?.[0];
+  const other = given.find(([name]) => ![...freeOnResume, 'markdown'].includes(name) || name in settings)?.[0];
   const refused = other ?? (baseline ? undefined : 'noBaseline');
   if (refused === undefined) return;
   throw new ArgumentError(`--resume goes on with what the protocol was asked: leave out ${flagOf(refused)}`);

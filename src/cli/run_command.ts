@@ -60,7 +60,7 @@ export interface RunFlags extends NetworkFlags {
 }
 
 /** How a run is done and where its data lie, not what it computes: the only options that may change on resume. */
-const freeOnResume: readonly string[] = [
+export const freeOnResume: readonly string[] = [
   'resume',
   'dataDir',
   'threads',

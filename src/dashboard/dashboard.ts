@@ -4,13 +4,14 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import { aName, anInteger, check } from '../checks.ts';
-import { ArgumentError, FileError } from '../errors.ts';
-import { errorCode, fileError } from '../io/file_error.ts';
+import { FileError } from '../errors.ts';
+import { fileError } from '../io/file_error.ts';
 import type { Method } from '../methods/method.ts';
 import { methods as builtIn } from '../methods/registry.ts';
 import { checkOptionRules, type OptionRules } from '../option_rules.ts';
 import type { EventStream } from './event_stream.ts';
 import { guardOf } from './guard.ts';
+import { listen } from './listen.ts';
 import { readPageFiles } from './page_files.ts';
 import { respond, type Served } from './respond.ts';
 import { RunList } from './run_list.ts';
@@ -72,16 +73,16 @@ export async function openDashboard(
   });
   await listen(server, host, port);
   // The first page finds them read.
-  const reading = list.look();
+  void list.look();
   const close = async () => {
     views.stop();
     list.stop();
     for (const stream of streams) stream.close();
+    streams.clear();
     await new Promise((resolve) => {
       server.close(resolve);
       server.closeAllConnections();
     });
-    await reading;
   };
   const runs = await list.count();
   return { address: addressOf(server, host, served.guard.prefix), runs, close, [Symbol.asyncDispose]: close };
@@ -92,24 +93,6 @@ async function checkFolder(folder: string): Promise<void> {
     throw fileError('read', folder, error);
   });
   if (!found.isDirectory()) throw new FileError(`${folder} is a file: expected a folder with runs`);
-}
-
-/** Throws ArgumentError. */
-async function listen(server: Server, host: string, port: number): Promise<void> {
-  const reasons: Readonly<Record<string, string>> = {
-    EADDRINUSE: `port ${port} of ${host} is in use: choose another, or 0 for any that is free`,
-    EACCES: `port ${port} may not be listened on: choose one above 1023`,
-    EADDRNOTAVAIL: `${host} is no address of this machine`,
-    ENOTFOUND: `there is no host ${host}`,
-    EAI_AGAIN: `there is no host ${host} that can be found`,
-  };
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => {
-      const reason = reasons[errorCode(error)] ?? `cannot listen on port ${port} of ${host}: ${error.message}`;
-      reject(new ArgumentError(reason, { cause: error }));
-    });
-    server.listen(port, host, resolve);
-  });
 }
 
 /** Of a host that stands for all of this machine's addresses, one that others may know. */

@@ -13,27 +13,36 @@ export class EventStream {
   readonly #shown: () => Shown;
   readonly #beat: NodeJS.Timeout;
   #sent: Shown | undefined;
+  #isClosed = false;
 
   /** `shown` tells what the page has to show now. */
   constructor(response: ServerResponse, shown: () => Shown) {
     this.#response = response;
     this.#shown = shown;
     response.on('drain', () => this.send());
+    // Of one that has gone its closing tells.
+    response.on('error', () => {});
     this.#beat = setInterval(() => response.write(':\n\n'), beatMillis);
     this.#beat.unref();
     this.send();
   }
 
-  /** Sends what has changed, unless what was sent before is still on its way. */
+  /** Sends what has changed, unless what was sent before is still on its way. Never throws: what cannot be told is not. */
   send(): void {
-    if (this.#response.writableLength > mostWaiting) return;
-    const shown = this.#shown();
-    const change = changeBetween(this.#sent, shown);
-    this.#sent = shown;
-    if (change !== undefined) this.#response.write(`data: ${JSON.stringify(change)}\n\n`);
+    if (this.#isClosed || this.#response.writableLength > mostWaiting) return;
+    try {
+      const shown = this.#shown();
+      const change = changeBetween(this.#sent, shown);
+      const text = JSON.stringify(change);
+      this.#sent = shown;
+      if (text !== undefined) this.#response.write(`data: ${text}\n\n`);
+    } catch {
+      // The page keeps what it has until something else is to be told.
+    }
   }
 
   close(): void {
+    this.#isClosed = true;
     clearInterval(this.#beat);
     this.#response.end();
   }

@@ -65,7 +65,7 @@ export async function respond(served: Served, request: IncomingMessage, response
 }
 
 async function answerRun(list: RunList, name: string, response: ServerResponse): Promise<void> {
-  const directory = await list.directoryOf(name);
+  const directory = await list.find(name);
   if (directory === undefined) return refuse(response, 404, 'there is no run of that name');
   answer(response, 'application/json', JSON.stringify(await readRunView(directory, { name })));
 }

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 /** How much of the time looking may take at most: what a look took is rested for thrice as long. */
 const restPerWork = 3;
 
-/** Work that is done again and again, one round at a time, with pauses; a round never throws. */
+/** Work that is done again and again, one round at a time, with pauses; a round that throws is as good as another. */
 export class Rounds {
   readonly #work: () => Promise<void>;
   readonly #millis: number;
@@ -38,7 +38,7 @@ export class Rounds {
       this.#isDue = false;
       this.#awake = new AbortController();
       const began = performance.now();
-      await this.#work();
+      await this.#work().catch(() => {});
       if (this.#isDue) continue;
       const millis = Math.max(this.#millis, restPerWork * (performance.now() - began));
       const signal = AbortSignal.any([stopped, this.#awake.signal]);

@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import type { Method } from '../methods/method.ts';
 import type { RunSummary } from '../report/run_view.ts';
 import { runFiles } from '../run/directory.ts';
-import { type FoundRun, findRuns } from '../run/find_runs.ts';
+import { type FoundRun, findRuns, isStillIn } from '../run/find_runs.ts';
 import { readRunSummary } from '../run/view.ts';
 import { changeBetween } from './changes.ts';
 import { Rounds } from './rounds.ts';
@@ -35,6 +35,7 @@ export class RunList {
   #listed: ListedRuns = { runs: {} };
   #told = 0;
   #looking: Promise<void> | undefined;
+  #finding: Promise<string | undefined> | undefined;
 
   /** `tell` is called when something is another than it was. */
   constructor(folder: string, methods: readonly Method[], millis: number, tell: () => void) {
@@ -62,10 +63,19 @@ export class RunList {
     return this.#found.size;
   }
 
-  /** Where a run lies; undefined for a name that no run was found under. */
+  /** Where a run lies, as long as it does; undefined for a name that no run was found under when the folder was last looked through. */
   async directoryOf(name: string): Promise<string | undefined> {
-    if (!this.#found.has(name)) await this.#find();
-    return this.#found.get(name)?.directory;
+    if (!this.#found.has(name)) await this.#finding;
+    const run = this.#found.get(name);
+    return run !== undefined && (await isStillIn(this.folder, run)) ? run.directory : undefined;
+  }
+
+  /** The same, also of a run that has only just begun. */
+  async find(name: string): Promise<string | undefined> {
+    const known = await this.directoryOf(name);
+    if (known !== undefined) return known;
+    await this.#find();
+    return this.directoryOf(name);
   }
 
   /** Looks once, or waits for who does. Never throws: what is wrong is told in the list. */
@@ -90,8 +100,15 @@ export class RunList {
     this.#list(problem);
   }
 
-  /** What stands in the way, where something does. */
-  async #find(): Promise<string | undefined> {
+  /** What stands in the way, where something does. Who asks while the folder is looked through waits for that. */
+  #find(): Promise<string | undefined> {
+    this.#finding ??= this.#walk().finally(() => {
+      this.#finding = undefined;
+    });
+    return this.#finding;
+  }
+
+  async #walk(): Promise<string | undefined> {
     try {
       this.#found = new Map((await findRuns(this.folder)).map((run) => [run.name, run]));
       return undefined;
@@ -106,11 +123,19 @@ export class RunList {
     const stamp = await stampOf(directory);
     // Of one that runs, only its process tells that it does no more.
     if (known?.stamp === stamp && !['running', 'unseen'].includes(known.summary.state)) return;
-    const summary = await readRunSummary(directory, name, this.#methods).catch(
-      (error: unknown): RunSummary => ({ name, state: 'interrupted', problems: [String((error as Error).message)] }),
-    );
+    const { summary, isRead } = await this.#summaryOf(name, directory);
     const isNews = known === undefined || changeBetween(known.summary, summary) !== undefined;
-    this.#known.set(name, { stamp, summary: isNews ? summary : known.summary });
+    // What could not be read may be the next time, though it is as it was.
+    this.#known.set(name, { stamp: isRead ? stamp : '', summary: isNews ? summary : known.summary });
+  }
+
+  async #summaryOf(name: string, directory: string): Promise<{ summary: RunSummary; isRead: boolean }> {
+    try {
+      return { summary: await readRunSummary(directory, name, this.#methods), isRead: true };
+    } catch (error) {
+      const problem = error instanceof Error ? error.message : String(error);
+      return { summary: { name, state: 'interrupted', problems: [problem] }, isRead: false };
+    }
   }
 
   #list(problem: string | undefined): void {

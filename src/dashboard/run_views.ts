@@ -94,7 +94,11 @@ export class RunViews {
     let timer: NodeJS.Timeout;
     const tellAgainIn = (millis: number) => {
       timer = setTimeout(() => {
-        tell();
+        try {
+          tell();
+        } catch {
+          // The end of the look meets it too.
+        }
         tellAgainIn(2 * millis);
       }, millis);
     };

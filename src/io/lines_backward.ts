@@ -10,15 +10,19 @@ export interface Line {
 const lineEnd = 0x0a;
 
 /**
- * The lines of a file, the last first; what follows the last line end is none. Reads blocks of `blockBytes` and holds no more than one
- * and a line: one longer than a block is given without its beginning.
+ * The lines of a file, the last first; what follows the last line end is none. Reads blocks of `blockBytes`, none before the offset `from`, and
+ * holds no more than one and a line: one longer than a block, or around `from`, is given without its beginning.
  */
-export async function* linesBackward(file: FileHandle, blockBytes = 1 << 16): AsyncGenerator<Line, void, undefined> {
+export async function* linesBackward(
+  file: FileHandle,
+  blockBytes = 1 << 16,
+  from = 0,
+): AsyncGenerator<Line, void, undefined> {
   const { size } = await file.stat();
   let end: number | undefined; // of the line whose bytes `tail` ends with
   let tail = Buffer.alloc(0);
-  for (let offset = size; offset > 0; ) {
-    const start = Math.max(0, offset - blockBytes);
+  for (let offset = size; offset > from; ) {
+    const start = Math.max(from, offset - blockBytes);
     const block = await readBlock(file, start, offset - start);
     let until = block.length;
     for (let at = lastEnd(block, until); at >= 0; at = lastEnd(block, at)) {

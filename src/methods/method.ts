@@ -63,6 +63,8 @@ export interface Method<Table extends SettingTable = SettingTable> {
   inSkeleton?(settings: SettingsOf<Table>, skeleton: string): SettingsOf<Table>;
   /** The training that goes with a preset and settings of a search, where one is asked to follow. */
   usualTraining?(preset: string, settings: SettingsOf<Table>): UsualTraining;
+  /** Operations of which a search finds one where its first stage has a candidate, all of them different; the candidate alone when absent. */
+  membersOf?(settings: SettingsOf<Table>, candidate: string): readonly string[];
   /** Whether a run may begin with what stages of another run of the method came to. */
   readonly followsRuns?: true;
   /** Reads what the published code left of such stages, in a file, where a run may begin with that too. Throws FileError. */

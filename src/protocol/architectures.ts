@@ -25,7 +25,7 @@ export async function architectureOf(
 ): Promise<Architecture | Failure> {
   if (planned.kind === 'random') {
     const foundIn = runs.folder(planned.like, seed, 'search');
-    return { genotype: await drawnGenotype(foundIn, seed), foundIn };
+    return { genotype: await drawnGenotype(foundIn, seed, planned.membersOf), foundIn };
   }
   const { arm, name } = planned;
   if (isSelection(arm)) return selectedBy(arm, seed, options, runs);

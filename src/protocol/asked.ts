@@ -7,13 +7,7 @@ import { ArgumentError, FileError } from '../errors.ts';
 import { writeFileAtomic } from '../io/atomic.ts';
 import { errorCode, fileError, isMissing } from '../io/file_error.ts';
 import { runVersions } from '../run/config.ts';
-import { checkProtocolOptions, isSelection, type ProtocolArm, type ProtocolOptions } from './options.ts';
-
-/** What decides a protocol's outcome. */
-const decisive = [
-  ...['arms', 'seeds', 'firstSeed', 'training', 'pick', 'benchmark', 'baseline'],
-  ...['dataset', 'limit', 'imageSize', 'colourProfile'],
-] as const;
+import { checkProtocolOptions, decisive, isSelection, type ProtocolArm, type ProtocolOptions } from './options.ts';
 
 /** The format that this version writes and reads. */
 const protocolFormat = 1;
@@ -74,7 +68,7 @@ type Asked = Readonly<Record<string, unknown>>;
 function askedOf(options: ProtocolOptions): Asked {
   const told = (value: unknown) => (isRecord(value) ? { given: String(value['name']) } : value);
   const arms = options.arms?.map((arm) => (isSelection(arm) ? arm : { ...arm, space: told(arm.space) }));
-  const asked = Object.fromEntries(decisive.map((name) => [name, options[name as keyof ProtocolOptions]]));
+  const asked = Object.fromEntries(decisive.map((name) => [name, options[name]]));
   const benchmark = options.benchmark && { ...options.benchmark, table: resolve(options.benchmark.table) };
   return JSON.parse(JSON.stringify({ ...asked, benchmark, arms, dataset: told(options.dataset) })) as Asked;
 }
@@ -126,6 +120,12 @@ function sameDataset(recorded: unknown, given: ProtocolOptions['dataset']): unkn
 /** Arms as they were asked, with spaces of one's own out of `given`. */
 function givenAgain(recorded: readonly ProtocolArm[], given: ProtocolOptions['arms'] = []): unknown {
   if (!Array.isArray(recorded)) return recorded;
+  const asksFor = (name: string) =>
+    recorded.some((arm: unknown) => isRecord(arm) && arm['name'] === name && isGiven(arm['space']));
+  const other = given.find(({ name }) => !asksFor(name));
+  if (other !== undefined) {
+    throw new ArgumentError(`arm '${other.name}' cannot be given with resume: the protocol fixed its arms`);
+  }
   return recorded.map((arm: unknown) => {
     if (!isRecord(arm) || !isGiven(arm['space'])) return arm;
     const { given: name } = arm['space'];

@@ -7,15 +7,25 @@ import { type AlphaLayout, selectableOf } from '../select/layout.ts';
 import { randomGenotype } from '../select/random_genotype.ts';
 import { usualSelection } from '../select/rules.ts';
 
+/** Operations for which a candidate of a first stage stands. */
+export type MembersOf = (candidate: string) => readonly string[];
+
 /** The space of the search in a folder, of one in stages that of its first. Throws FileError where it does not tell. */
 export async function searchedLayout(directory: string): Promise<AlphaLayout> {
   return layoutOfRecord(await firstLayout(directory));
 }
 
-/** A random genotype of that space, by the rule by which the search selects. Throws FileError, and ArgumentError for a rule that leaves nothing. */
-export async function drawnGenotype(directory: string, seed: number): Promise<Genotype> {
+/**
+ * A random genotype of that space, by the rule by which the search selects, with one of the operations for which a candidate stands. Throws
+ * FileError, and ArgumentError for a rule that leaves nothing.
+ */
+export async function drawnGenotype(
+  directory: string,
+  seed: number,
+  membersOf: MembersOf | undefined,
+): Promise<Genotype> {
   const record = await firstLayout(directory);
-  return randomGenotype(selectableOf(layoutOfRecord(record)), usualSelection(record), seed);
+  return randomGenotype(selectableOf(layoutOfRecord(record)), usualSelection(record), seed, membersOf);
 }
 
 async function firstLayout(directory: string): Promise<LayoutRecord> {

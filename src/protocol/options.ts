@@ -61,7 +61,10 @@ export interface BenchmarkOptions {
 /** Options of {@link runProtocol}. */
 export interface ProtocolOptions
   extends PlaceOptions,
-    Pick<RunOptions, 'dataset' | 'dataDir' | 'limit' | 'imageSize' | 'colourProfile' | 'checkpointSeconds'> {
+    Pick<
+      RunOptions,
+      'dataset' | 'dataDir' | 'limit' | 'imageSize' | 'colourProfile' | 'checkpointSeconds' | 'tensorboard'
+    > {
   /** At least one search; required unless `resume` is given. */
   readonly arms?: readonly ProtocolArm[];
   /** How many seeds; required unless `resume` is given. */
@@ -92,14 +95,16 @@ const rules: OptionRules<ProtocolOptions> = {
   baseline: aBoolean,
   ...{ dataset: runRules.dataset, dataDir: runRules.dataDir, limit: runRules.limit, imageSize: runRules.imageSize },
   ...{ colourProfile: runRules.colourProfile, checkpointSeconds: runRules.checkpointSeconds },
+  tensorboard: runRules.tensorboard,
   ...placeRules,
   ...{ out: runRules.out, resume: runRules.resume },
 };
 
-/** The name of a folder on every system, which no run directory has within another. */
+/** The name of a folder on every system, which neither a baseline has nor a file of the protocol. */
 const aFolderName: OptionRule = {
-  words: 'letters, digits, _, - and . of a folder, at most 64, other than random',
-  holds: (value) => typeof value === 'string' && /^[\w-][\w.-]{0,63}$/.test(value) && !/^random/i.test(value),
+  words: 'letters, digits, _, - and . of a folder, at most 64, other than random and without .json or .md at its end',
+  holds: (value) =>
+    typeof value === 'string' && /^[\w-][\w.-]{0,63}$/.test(value) && !/^random|\.(json|md)$/i.test(value),
 };
 
 const armRules: OptionRules<SearchArm> = {
@@ -156,15 +161,18 @@ function checkAsked({ arms, seeds, benchmark, pick, training }: ProtocolOptions)
   }
 }
 
-const fixedOnResume = [
-  ...['arms', 'seeds', 'firstSeed', 'training', 'pick', 'benchmark', 'baseline'],
-  ...['limit', 'imageSize', 'colourProfile'],
+/** What decides a protocol's outcome. */
+export const decisive = [
+  ...(['arms', 'seeds', 'firstSeed', 'training', 'pick', 'benchmark', 'baseline'] as const),
+  ...(['dataset', 'limit', 'imageSize', 'colourProfile'] as const),
 ] as const;
 
+/** What of one's own, which no file tells, has no other way in. */
+const givenAgain: readonly string[] = ['arms', 'dataset'];
+
 function checkResumed(options: ProtocolOptions): void {
-  const given = fixedOnResume.find((name) => options[name as keyof ProtocolOptions] !== undefined);
-  // Spaces of one's own have no other way in.
-  if (given === undefined || given === 'arms') return;
+  const given = decisive.find((name) => !givenAgain.includes(name) && options[name] !== undefined);
+  if (given === undefined) return;
   throw new ArgumentError(`${given} cannot be given with resume: the protocol fixed it`);
 }
 

@@ -20,7 +20,7 @@ export interface Part {
 }
 
 /** Options that say where and how a run is done. */
-export type PartRuntime = Pick<MethodOptions, 'device' | 'workers' | 'signal' | 'checkpointSeconds'>;
+export type PartRuntime = Pick<MethodOptions, 'device' | 'workers' | 'signal' | 'checkpointSeconds' | 'tensorboard'>;
 
 /** What a run in a folder came to; undefined where it is not done, or has not begun. Throws FileError for another run than is wanted. */
 export async function resultOfPart(

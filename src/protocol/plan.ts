@@ -1,4 +1,5 @@
 // A protocol with every default filled in: its arms, the baselines that belong to them, how architectures are trained.
+import { isDeepStrictEqual } from 'node:util';
 import { ArgumentError, invalid } from '../errors.ts';
 import type { Method } from '../methods/method.ts';
 import { methodsOf, trainingMethod } from '../methods/registry.ts';
@@ -7,6 +8,7 @@ import { describeRun, type RunDescription } from '../run/describe.ts';
 import type { MethodOptions, TrainingOptions } from '../run/options.ts';
 import { type SearchSpace, skeletonNameOf } from '../space/space.ts';
 import { invalidWord } from '../suggest.ts';
+import type { MembersOf } from './drawn.ts';
 import { isSelection, type PickOptions, type ProtocolArm, type ProtocolOptions, type SearchArm } from './options.ts';
 
 /** Random architectures of a space. */
@@ -25,7 +27,13 @@ export type PlannedArm =
       readonly arm: ProtocolArm;
       readonly baseline?: string;
     }
-  | { readonly kind: 'random'; readonly name: string; readonly like: string; readonly baseline?: undefined };
+  | {
+      readonly kind: 'random';
+      readonly name: string;
+      readonly like: string;
+      readonly membersOf?: MembersOf;
+      readonly baseline?: undefined;
+    };
 
 /** A protocol that is to be done. */
 export interface ProtocolPlan {
@@ -68,10 +76,18 @@ export async function planProtocol(options: ProtocolOptions, methods: readonly M
   const first = benchmark === undefined ? await following(options.training ?? {}) : alone;
   const { data } = first.method;
   const { training } = first;
+  if (pick !== undefined && training?.validationPortion !== undefined) {
+    throw new ArgumentError(
+      'picking by validation (--pick-best-by) needs scores on other images: leave validationPortion (--validation-portion) of the trainings out',
+    );
+  }
   const brief = pick && training && (await following(briefOptions(options, pick, training, data))).training;
   return {
     directory: out,
-    arms: [...arms.map((arm) => plannedArm(arm, described, baselines)), ...baselines.map(randomArm)],
+    arms: [
+      ...arms.map((arm) => plannedArm(arm, described, baselines)),
+      ...baselines.map((baseline) => randomArm(baseline, described)),
+    ],
     seeds: Array.from({ length: seeds }, (_, index) => firstSeed + index),
     ...{ first, training, brief, trainings: [training, brief].filter((one) => one !== undefined).length },
     ...(pick && { among: amongOf(pick, seeds) }),
@@ -128,7 +144,7 @@ function briefOptions(
   data: Method['data'],
 ): TrainingOptions {
   const fewer = typeof epochs === 'number' ? { epochs: Math.max(1, Math.round(briefShare * epochs)) } : {};
-  const { validationPortion = asked.validationPortion ?? usualPortion } = own;
+  const { validationPortion = usualPortion } = own;
   return {
     ...withoutUndefined(asked),
     ...withoutUndefined(own),
@@ -144,16 +160,21 @@ function amongOf({ among }: PickOptions, seeds: number): number {
   throw invalid('pick.among (--pick-among)', `a number that ${seeds} seeds can be divided by`, among);
 }
 
-/** One a space, of the first arm that searches it. */
+/** One a space, of the first arm that searches it. Throws ArgumentError for spaces of one's own that are called alike. */
 function baselinesOf(described: ReadonlyMap<string, RunDescription>): Baseline[] {
-  const found = new Map<string, string>();
+  const found: (Baseline & Pick<RunDescription, 'space'>)[] = [];
   for (const [like, { space }] of described) {
-    const name = spaceName(space);
-    if (!found.has(name)) found.set(name, like);
+    if (found.some((known) => isDeepStrictEqual(known.space, space))) continue;
+    const name = found.length === 0 ? 'random' : `random-${spaceName(space).replace(/[^\w.-]/g, '_')}`;
+    const other = found.find((known) => known.name === name || spaceName(known.space) === spaceName(space));
+    if (other !== undefined) {
+      throw new ArgumentError(
+        `arms '${other.like}' and '${like}' search two spaces that are called alike, '${spaceName(other.space)}' and '${spaceName(space)}': name them apart`,
+      );
+    }
+    found.push({ name, like, space });
   }
-  return [...found].map(([space, like], index) => {
-    return { name: index === 0 ? 'random' : `random-${space.replace(/[^\w.-]/g, '_')}`, like };
-  });
+  return found;
 }
 
 /** A method without a choice of spaces has one. */
@@ -172,6 +193,8 @@ function plannedArm(
   return { kind: isSelection(arm) ? 'selection' : 'search', name: arm.name, arm, ...(baseline && { baseline }) };
 }
 
-function randomArm({ name, like }: Baseline): PlannedArm {
-  return { kind: 'random', name, like };
+function randomArm({ name, like }: Baseline, described: ReadonlyMap<string, RunDescription>): PlannedArm {
+  const { method, settings } = described.get(like)!;
+  const membersOf = method.membersOf && ((candidate: string) => method.membersOf!(settings, candidate));
+  return { kind: 'random', name, like, ...(membersOf && { membersOf }) };
 }

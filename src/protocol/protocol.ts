@@ -1,8 +1,11 @@
 // The honest protocol: searches with several seeds, each result trained from scratch, beside as many random architectures of the same space.
+import { join } from 'node:path';
+import { FileError } from '../errors.ts';
+import { writeFileAtomic } from '../io/atomic.ts';
 import { exists, fileError } from '../io/file_error.ts';
 import type { Method } from '../methods/method.ts';
 import { methods as builtIn } from '../methods/registry.ts';
-import { makeFolders } from '../run/directory.ts';
+import { makeFolders, runFiles } from '../run/directory.ts';
 import { takeLock } from '../run/lock.ts';
 import { checkFollowing } from '../run/open.ts';
 import { type Run, startRun } from '../run/run.ts';
@@ -42,8 +45,13 @@ async function protocolOf(given: ProtocolOptions, methods: readonly Method[], em
   const plan = await planProtocol(options, methods);
   const { directory } = plan;
   const cells = options.benchmark && (await openCells(options.benchmark, plan));
-  // What the trainings cannot do is told before hours of searches.
-  if (!(await exists(protocolFile(directory)))) await checkFollowing(plan.first, methods);
+  if (!(await exists(protocolFile(directory)))) {
+    if (await exists(runFiles(directory).config)) {
+      throw new FileError(`${directory} is the directory of a run: choose another folder for the protocol (--out)`);
+    }
+    // What the trainings cannot do is told before hours of searches.
+    await checkFollowing(plan.first, methods);
+  }
   await makeFolders(directory).catch((error: unknown) => {
     throw fileError('write', directory, error);
   });
@@ -51,7 +59,9 @@ async function protocolOf(given: ProtocolOptions, methods: readonly Method[], em
   try {
     await recordAsked(directory, options);
     using runs = new ProtocolRuns(directory, options, methods, countRuns(plan), emit);
-    return await finishProtocol(plan, options, runs, cells ?? trainedScorer(plan, options, runs), emit);
+    const result = await finishProtocol(plan, options, runs, cells ?? trainedScorer(plan, options, runs), emit);
+    await writeFileAtomic(join(directory, 'table.json'), `${JSON.stringify(result, null, 2)}\n`);
+    return result;
   } finally {
     await lock.release();
   }
@@ -78,10 +88,12 @@ async function finishProtocol(
     for (const arm of plan.arms) {
       const outcome = await outcomeOf(arm, seed, options, runs, scorer);
       const place = { arm: arm.name, seed };
-      if (isFailure(outcome)) {
-        failures.push({ ...place, ...outcome });
-        emit({ type: 'failed', ...place, ...outcome });
-      } else emit({ type: 'score', ...place, scores: outcome.scores });
+      const failure = isFailure(outcome) ? outcome : outcome.briefFailure;
+      if (failure !== undefined) {
+        failures.push({ ...place, ...failure });
+        emit({ type: 'failed', ...place, ...failure });
+      }
+      if (!isFailure(outcome)) emit({ type: 'score', ...place, scores: outcome.scores });
       scored.get(arm.name)!.push(isFailure(outcome) ? undefined : outcome);
     }
   }

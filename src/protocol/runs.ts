@@ -77,13 +77,14 @@ export class ProtocolRuns {
   }
 
   async #runtime(): Promise<PartRuntime> {
-    const { device: given, backend, threads, index, workers, signal, checkpointSeconds } = this.#options;
+    const { device: given, backend, threads, index, workers, signal, checkpointSeconds, tensorboard } = this.#options;
     this.#device ??= given ?? (await openDevice({ backend, threads, index }));
     return {
       device: this.#device,
       ...(workers !== undefined && { workers }),
       ...(signal !== undefined && { signal }),
       ...(checkpointSeconds !== undefined && { checkpointSeconds }),
+      ...(tensorboard !== undefined && { tensorboard }),
     };
   }
 

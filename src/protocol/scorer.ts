@@ -9,6 +9,8 @@ export interface Scored {
   readonly scores: Readonly<Record<string, number>>;
   /** On images to validate on, after a brief training. */
   readonly briefs?: Readonly<Record<string, number>>;
+  /** Why that training came to nothing, where it did. */
+  readonly briefFailure?: Failure;
 }
 
 /** Scores architectures. */

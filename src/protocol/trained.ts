@@ -43,6 +43,7 @@ export function trainedScorer(
       if (isFailure(wholly)) return wholly;
       return {
         scores: { [measure.name]: scoreOf(wholly, [names.test]) },
+        ...(briefly && isFailure(briefly) && { briefFailure: briefly }),
         ...(briefly &&
           !isFailure(briefly) && { briefs: { [measure.name]: scoreOf(briefly, [names.kept, names.test]) } }),
       };

@@ -1,10 +1,10 @@
 // Pictures of how measures moved in runs: any series of any runs.
 import { aBoolean, aName, check, checkOptional, checkOptions, listOf, oneOf } from '../checks.ts';
 import { ArgumentError, invalid } from '../errors.ts';
-import { type CurvePlot, curveLegend, curvePanel } from './curve_panel.ts';
+import { type CurveLine, type CurvePlot, curveLegend, curvePanel } from './curve_panel.ts';
 import { type Panel, type PanelRow, panelsPicture } from './panels.ts';
 import { rasterise } from './rasterise.ts';
-import { groupReplicates, lineOf, type RunGroup } from './replicates.ts';
+import { groupReplicates, linesOf, type RunGroup } from './replicates.ts';
 import type { RunView, Series, SeriesUnit } from './run_view.ts';
 import type { Box } from './svg.ts';
 import { aRunView } from './view_rule.ts';
@@ -82,13 +82,17 @@ function togetherPlots(group: RunGroup, heads: readonly Series[]): CurvePlot[] {
     kinds.set(key, [...(kinds.get(key) ?? []), head]);
   }
   return [...kinds.values()].map((together) => {
-    const lines = together.flatMap((head) => {
-      const line = lineOf(group, head);
-      return line === undefined ? [] : [{ ...line, name: head.title }];
-    });
+    const lines = together.flatMap((head) =>
+      linesOf(group, head).map((line) => ({ ...line, name: togetherName(group, head, line) })),
+    );
     const [head] = together;
     return { of: head.of, unit: head.unit, lines, title: together.length === 1 ? head.title : lastWord(head) };
   });
+}
+
+/** What stands for one of several runs says which. */
+function togetherName({ runs }: RunGroup, { title }: Series, { name, band }: CurveLine): string {
+  return runs.length === 1 || band !== undefined ? title : `${title} (${name})`;
 }
 
 function lastWord({ title }: Series): string {
@@ -97,7 +101,11 @@ function lastWord({ title }: Series): string {
 
 function plotOf(head: Series, groups: readonly RunGroup[]): CurvePlot {
   const { title, of, unit } = head;
-  return { title, of, unit, lines: groups.map((group) => lineOf(group, head) ?? { name: group.name, x: [], y: [] }) };
+  const lines = groups.flatMap((group) => {
+    const found = linesOf(group, head);
+    return found.length > 0 ? found : [{ name: group.name, x: [], y: [] }];
+  });
+  return { title, of, unit, lines };
 }
 
 /** Plots in rows, with a legend beside each where they differ, and beside the first alone where they are the same runs. */

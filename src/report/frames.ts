@@ -92,7 +92,7 @@ function captionOf(
   const which = first.epoch === last.epoch || !isWhole ? `epoch ${last.epoch}` : `epochs ${first.epoch}-${last.epoch}`;
   const place = [...(isNamed ? [name] : []), ...(epochs === 1 ? [] : [`${which} of ${epochs}`])];
   const at = score === undefined ? -1 : score.x.findLastIndex((x) => x <= before.epoch + last.epoch);
-  const told = score === undefined || at < 0 ? [] : [`${score.title} ${valueText(score.unit, score.y[at])}`];
+  const told = score === undefined || at < 0 ? [] : [`${score.title} ${valueText(score.y[at], score.unit)}`];
   return [...place, ...told].join(', ');
 }
 

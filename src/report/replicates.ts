@@ -41,16 +41,16 @@ function commonName(runs: readonly RunView[]): string {
   return common === '' ? [first, ...others].join(', ') : common;
 }
 
-/** A measure of a group as a line: of several runs the mean where two at least have a value, its interval, and the single lines. */
-export function lineOf(
-  { name, runs }: RunGroup,
-  { of, name: measure }: Pick<Series, 'of' | 'name'>,
-): CurveLine | undefined {
-  const found = runs.flatMap(({ series }) =>
-    series.filter((one) => one.of === of && one.name === measure && one.x.length > 0),
+/**
+ * A measure of a group as lines: of several runs the mean where two at least have a value, its interval, and the single lines. Where no two have
+ * one at the same place there is no mean, and each run is a line under its own name.
+ */
+export function linesOf({ name, runs }: RunGroup, { of, name: measure }: Pick<Series, 'of' | 'name'>): CurveLine[] {
+  const found = runs.flatMap((run) =>
+    run.series
+      .filter((one) => one.of === of && one.name === measure && one.x.length > 0)
+      .map(({ x, y }): CurveLine => ({ name: run.name, x, y })),
   );
-  if (found.length === 0) return undefined;
-  if (found.length === 1) return { name, x: found[0].x, y: found[0].y };
   const values = new Map<number, number[]>();
   for (const { x, y } of found)
     for (const [i, place] of x.entries()) values.set(place, [...(values.get(place) ?? []), y[i]]);
@@ -61,12 +61,13 @@ export function lineOf(
       return mean === null || interval === null ? [] : [{ x, mean, interval }];
     });
   // Runs of which one has come so far, or whose steps were not kept one by one.
-  if (samples.length === 0) return { name, x: found[0].x, y: found[0].y };
-  return {
+  if (samples.length === 0) return found;
+  const mean = {
     name,
     x: samples.map(({ x }) => x),
     y: samples.map(({ mean }) => mean),
     band: samples.map(({ interval }) => interval),
     singles: found,
   };
+  return [mean];
 }

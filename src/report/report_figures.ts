@@ -1,5 +1,4 @@
 // The pictures of a report: those of a run, and those that compare runs.
-import type { Genotype } from '../genotype/genotype.ts';
 import { skipName } from '../operation/operations.ts';
 import type { MixingHistory } from '../select/history.ts';
 import { looksAtThreshold, usualSelection } from '../select/rules.ts';
@@ -8,7 +7,7 @@ import { drawAnimation } from './draw_animation.ts';
 import { curvePlots, curvesPicture } from './draw_curves.ts';
 import { drawHistory, type HistoryKind } from './draw_history.ts';
 import { drawScores } from './draw_scores.ts';
-import type { RunView, Series, StageView } from './run_view.ts';
+import { lastGenotype, type RunView, type Series, type StageView } from './run_view.ts';
 
 /** A picture of a report. */
 export interface Figure {
@@ -42,12 +41,15 @@ const mostMarks = 15_000;
 /** Stages that are shown with their mixing weights. */
 const mostHistories = 6;
 
+/** What a figure's files may be called: the wanted name, or one like it. */
+export type Naming = (wanted: string) => string;
+
 /** All pictures of a run under file names that begin with `prefix`. */
-export function runFigures(view: RunView, prefix: string): Promise<Figures> {
+export function runFigures(view: RunView, prefix: string, nameOf: Naming): Promise<Figures> {
   const genotype = lastGenotype(view);
   const withHistory = view.stages.filter(({ history }) => history !== undefined).slice(-mostHistories);
   const moments = view.stages.reduce((sum, { genotypes }) => sum + genotypes.length, 0);
-  return drawAll(prefix, [
+  return drawAll(prefix, nameOf, [
     { name: 'curves', title: 'Curves by epoch', draw: () => curves('epoch', [view], 'Curves by epoch') },
     { name: 'steps', title: 'Curves by step', isFolded: true, draw: () => curves('step', [view], 'Curves by step') },
     {
@@ -69,17 +71,12 @@ export function runFigures(view: RunView, prefix: string): Promise<Figures> {
 }
 
 /** Pictures of runs beside one another, which are all of `what`: search on mnist. */
-export function comparedFigures(what: string, views: readonly RunView[]): Promise<Figures> {
+export function comparedFigures(what: string, views: readonly RunView[], nameOf: Naming): Promise<Figures> {
   const title = `Runs of ${what}`;
-  return drawAll(fileName(`compared-${what}`), [
+  return drawAll(fileName(`compared-${what}`), nameOf, [
     { name: 'curves', title: `${title}, by epoch`, draw: () => curves('epoch', views, title) },
     { name: 'skips', title: `${title}: skip connections`, draw: () => comparedSkips(views) },
   ]);
-}
-
-/** What a run came to, or stands at. */
-export function lastGenotype({ result, stages }: RunView): Genotype | undefined {
-  return result?.genotype ?? stages.flatMap(({ genotypes }) => genotypes).at(-1)?.genotype;
 }
 
 /** A text as a part of a file's name, in any folder of any system. */
@@ -140,13 +137,14 @@ function comparedSkips(views: readonly RunView[]): Promise<string | Uint8Array> 
 }
 
 /** A picture that cannot be drawn is told of, and hides no other. */
-async function drawAll(prefix: string, drafts: readonly Draft[]): Promise<Figures> {
+async function drawAll(prefix: string, nameOf: Naming, drafts: readonly Draft[]): Promise<Figures> {
   const figures: Figure[] = [];
   const problems: string[] = [];
   for (const { name, title, isFolded = false, moves = false, draw } of drafts) {
     try {
       const svg = await draw();
-      if (svg !== undefined) figures.push({ name: `${prefix}-${name}`, title, svg: String(svg), isFolded, moves });
+      if (svg === undefined) continue;
+      figures.push({ name: nameOf(`${prefix}-${name}`), title, svg: String(svg), isFolded, moves });
     } catch (error) {
       problems.push(`${title} cannot be drawn: ${error instanceof Error ? error.message : String(error)}`);
     }

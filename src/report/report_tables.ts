@@ -5,19 +5,21 @@ import { groupReplicates } from './replicates.ts';
 import type { RunView } from './run_view.ts';
 import { unitOfScore, valueText } from './values.ts';
 
+export type Row = readonly string[];
 /** Rows of texts, the first of which is the head. */
-export type Rows = readonly (readonly string[])[];
+export type Rows = readonly Row[];
 
-/** A run a row. */
-export function summaryRows(views: readonly RunView[]): Rows {
-  const head = ['run', 'command', 'method', 'data', 'space', 'seed', 'state', 'epochs', 'score', 'began'];
-  const rows = views.map((view) => {
-    const { name, command, method, dataset, space, seed, state, score, started } = view;
-    const told = score === undefined ? undefined : `${score.title} ${valueText(score.unit, score.value)}`;
-    const cells = [name, command, method, dataset, space, seed, state, epochsText(view), told, momentText(started)];
-    return cells.map((cell) => (cell === undefined || cell === '' ? '–' : String(cell)));
-  });
-  return [head, ...rows];
+/** Of the table of all runs. */
+export const summaryHead: Row = [
+  ...['run', 'command', 'method', 'data', 'space', 'seed', 'state', 'epochs', 'score', 'began'],
+];
+
+/** A run in it. */
+export function summaryRow(view: RunView): Row {
+  const { name, command, method, dataset, space, seed, state, score, started } = view;
+  const told = score === undefined ? undefined : `${score.title} ${valueText(score.value, score.unit)}`;
+  const cells = [name, command, method, dataset, space, seed, state, epochsText(view), told, momentText(started)];
+  return cells.map((cell) => (cell === undefined || cell === '' ? '–' : String(cell)));
 }
 
 /** 2026-01-02T03:04:05.678Z to the minute; what is no moment as it stands. */
@@ -42,7 +44,7 @@ export function replicateRows(views: readonly RunView[]): Rows {
       const values = runs.flatMap(({ result }) => result?.scores[score] ?? []);
       const { n, mean, deviation, interval } = sampleOf(values);
       const text = (value: number | null | undefined) =>
-        value === null || value === undefined ? '–' : valueText(unitOfScore(score, runs[0].series), value);
+        value === null || value === undefined ? '–' : valueText(value, unitOfScore(score, runs[0].series));
       const range = interval === null ? '–' : `${text(interval[0])} to ${text(interval[1])}`;
       return [name, inWords(score), String(n), text(mean), text(deviation), range];
     });
@@ -84,7 +86,7 @@ export function resultRows({ result, series }: RunView): Rows {
   if (scores.length === 0) return [];
   return [
     ['result', 'value'],
-    ...scores.map(([name, value]) => [inWords(name), valueText(unitOfScore(name, series), value)]),
+    ...scores.map(([name, value]) => [inWords(name), valueText(value, unitOfScore(name, series))]),
   ];
 }
 

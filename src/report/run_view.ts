@@ -106,6 +106,11 @@ export interface RunView extends RunSummary {
   readonly result?: { readonly genotype?: Genotype; readonly scores: Readonly<Record<string, number>> };
 }
 
+/** What a run came to, or stands at. */
+export function lastGenotype({ result, stages }: RunView): Genotype | undefined {
+  return result?.genotype ?? stages.flatMap(({ genotypes }) => genotypes).at(-1)?.genotype;
+}
+
 /** A line of a run's log. */
 export interface LogLine {
   /** In ISO 8601, where it is known. */

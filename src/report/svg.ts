@@ -84,10 +84,10 @@ export function round(value: number): number {
   return Math.round(value * 100) / 100;
 }
 
-/** A text with what XML gives a meaning to escaped; what it cannot hold, such as control characters, is replaced. */
+/** A text with what XML gives a meaning to escaped; what it cannot hold, such as most control characters, is replaced. */
 export function escaped(content: string): string {
   const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
   return content
     .replace(/[&<>"]/g, (character) => entities[character])
-    .replace(/[\p{Cc}\p{Cs}\uFFFE\uFFFF]/gu, '\uFFFD');
+    .replace(/[^\P{Cc}\t\n\r]|[\p{Cs}\uFFFE\uFFFF]/gu, '\uFFFD');
 }

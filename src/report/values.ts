@@ -2,19 +2,21 @@
 import type { Series, SeriesUnit } from './run_view.ts';
 
 /** A value with its unit where it has one: 93.4%, 12 s. */
-export function valueText(unit: SeriesUnit, value: number): string {
-  switch (unit) {
-    case 'share':
-      return `${(100 * value).toFixed(1)}%`;
-    case 'seconds':
-      return `${short(value)} s`;
-    case 'samples a second':
-      return `${short(value)}/s`;
-    case 'perplexity':
-      return value < 1e6 ? value.toFixed(1) : value.toExponential(2);
-    default:
-      return short(value);
-  }
+export function valueText(value: number, unit: SeriesUnit): string {
+  if (unit === 'share') return `${(100 * value).toFixed(1)}%`;
+  if (unit === 'seconds') return durationText(value);
+  if (unit === 'samples a second') return `${short(value)}/s`;
+  if (Math.abs(value) >= 1e6) return value.toExponential(2);
+  return unit === 'perplexity' ? value.toFixed(1) : short(value);
+}
+
+/** 1.5 s, 12 s, 3 min 4 s, 5 h 6 min. */
+export function durationText(seconds: number): string {
+  const whole = Math.round(seconds);
+  if (whole < 60) return seconds < 10 ? `${Number(seconds.toPrecision(2))} s` : `${whole} s`;
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes} min ${whole % 60} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 /** Four digits that count. */

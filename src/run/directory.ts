@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { FileError } from '../errors.ts';
 import type { Genotype } from '../genotype/genotype.ts';
 import { formatGenotype, originalForm } from '../genotype/text.ts';
 import { removeDrafts, writeFileAtomic } from '../io/atomic.ts';
 import { errorCode, fileError, isMissing } from '../io/file_error.ts';
+import { readSmallFile } from '../io/small_file.ts';
 import type { Method, RunCommand } from '../methods/method.ts';
 import { methods as builtInMethods } from '../methods/registry.ts';
 import { drawGenotype } from '../report/draw.ts';
@@ -161,12 +162,15 @@ export async function openRunDirectory(
   );
 }
 
+/** Those of a few stages before it are in it, each at most as long as a line of a journal. */
+const mostConfigBytes = 2 ** 26;
+
 /** Reads config.json and changes nothing, so that a run may go on meanwhile. Throws FileError as above. */
 export async function readRun(directory: string, methods: readonly Method[] = builtInMethods): Promise<RecordedRun> {
   const files = runFiles(directory);
   let text: string;
   try {
-    text = await readFile(files.config, 'utf8');
+    text = await readSmallFile(files.config, mostConfigBytes);
   } catch (error) {
     if (errorCode(error) === 'ENOTDIR')
       throw new FileError(`${files.directory} is a file: expected the folder of a run`);

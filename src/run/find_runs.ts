@@ -1,9 +1,10 @@
-// The runs in a folder, however deep they lie in it.
+// The runs in a folder, up to six folders deep in it.
 import type { Dirent } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { lstat, readdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { aName, check } from '../checks.ts';
 import { fileError } from '../io/file_error.ts';
+import { runFiles } from './directory.ts';
 
 /** A run directory, and its path within the folder with `/`; `.` for the folder itself. */
 export interface FoundRun {
@@ -15,8 +16,8 @@ export interface FoundRun {
 const deepest = 6;
 
 /**
- * The runs in a folder, by name. Links are not followed, so that nothing outside the folder is ever found; folders that cannot be read
- * are passed over. Throws FileError for a folder that is none.
+ * The runs in a folder, by name, up to six folders deep. Links are not followed, so that nothing outside the folder is ever found; folders that
+ * cannot be read are passed over, and those called `node_modules`, `.git` and `snapshots`. Throws FileError for a folder that is none.
  */
 export async function findRuns(folder: string): Promise<FoundRun[]> {
   check('folder', folder, aName);
@@ -33,6 +34,20 @@ export async function findRuns(folder: string): Promise<FoundRun[]> {
   };
   await look(folder, []);
   return found.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Whether a run that was found in a folder still is there: no link may have taken the place of anything on the way to its journal. */
+export async function isStillIn(folder: string, { name, directory }: FoundRun): Promise<boolean> {
+  try {
+    const [at, within, journal] = await Promise.all([
+      realpath(directory),
+      realpath(folder),
+      lstat(runFiles(directory).journal),
+    ]);
+    return at === join(within, name) && journal.isFile();
+  } catch {
+    return false;
+  }
 }
 
 /** Where nobody keeps runs, and many files lie. */

@@ -65,6 +65,8 @@ function isProcess(pid: number): boolean {
 
 /** In clock ticks since the machine started; undefined for one that has ended, though its parent may not have noticed yet. */
 function startOfThread(thread: string): string | undefined {
+  // From a file that anybody may have written: it must not lead elsewhere.
+  if (!/^\d+\/task\/\d+$/.test(thread)) return undefined;
   try {
     const stat = readFileSync(`/proc/${thread}/stat`, 'latin1');
     // Behind the name, which may hold anything: the state is field 3, the start field 22.

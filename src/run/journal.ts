@@ -164,29 +164,35 @@ export async function* readJournal(directory: string): AsyncGenerator<JournalRec
   }
 }
 
-/** A record, if the line is one, and where in the journal the next line begins. */
+/** A record, if the line is one, the line's bytes, and where in the journal the next line begins. */
 export interface PlacedRecord {
   readonly record: JournalRecord | undefined;
+  readonly bytes: Buffer;
   readonly next: number;
 }
 
 /**
- * The records of a run that its journal holds from an offset on, those of steps too, but for a last line that has not been ended yet.
- * Throws FileError.
+ * The records of a run that its journal holds from an offset on, and up to another, those of steps too, but for a last line that has not been
+ * ended yet. Throws FileError.
  */
 export async function* readJournalFrom(
   directory: string,
   start: number,
+  until?: number,
 ): AsyncGenerator<PlacedRecord, void, undefined> {
-  for await (const { bytes, next, torn } of journalLines(directory, start)) {
-    if (!torn) yield { record: parseRecord(bytes.toString()), next };
+  for await (const { bytes, next, torn } of journalLines(directory, start, until)) {
+    if (!torn) yield { record: parseRecord(bytes.toString()), bytes, next };
   }
 }
 
-async function* journalLines(directory: string, start: number): AsyncGenerator<ByteLine, void, undefined> {
+async function* journalLines(
+  directory: string,
+  start: number,
+  until?: number,
+): AsyncGenerator<ByteLine, void, undefined> {
   const path = runFiles(directory).journal;
   try {
-    yield* linesForward(path, longestLine, start);
+    yield* linesForward(path, longestLine, start, until);
   } catch (error) {
     if (isMissing(error)) throw new FileError(`${directory} holds no journal: expected the directory of a run`);
     throw fileError('read', path, error);

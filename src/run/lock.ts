@@ -1,12 +1,13 @@
 // One run at a time works in a run directory. Its lock is lock.json; who finds one whose holder is gone writes a successor, named by
 // what it succeeds so that only one can, and moves it into place. No lock is ever removed by anybody but its holder.
 import { randomUUID } from 'node:crypto';
-import { readFile, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { FileError } from '../errors.ts';
 import { createFileAtomic } from '../io/atomic.ts';
 import { fileError, isMissing } from '../io/file_error.ts';
+import { readSmallFile } from '../io/small_file.ts';
 import { inUtc } from '../words.ts';
 import { type Holder, stateOf, thisHolder } from './holder.ts';
 
@@ -31,6 +32,8 @@ const lockName = 'lock.json';
 const tokenForm = /^[0-9a-f-]{36}$/;
 /** How long a lock may be unfinished, where a file system has no hard links: its holder is just writing it. */
 const unfinished = { tries: 6, millis: 20 };
+/** Bytes of a lock file, and successors that one has. */
+const most = { bytes: 1 << 16, successors: 100 };
 
 /** Takes hold of a run directory. Throws FileError that names the holder where there is one. */
 export async function takeLock(directory: string): Promise<Lock> {
@@ -72,12 +75,17 @@ async function succeed(directory: string, token: string): Promise<LockRecord | u
   }
 }
 
-/** The lock, what succeeds it, what succeeds that: more than one where a process was killed between writing and moving. */
+/**
+ * The lock, what succeeds it, what succeeds that: more than one where a process was killed between writing and moving. Throws FileError for a
+ * chain that nobody has left so, such as one whose end succeeds itself.
+ */
 async function readChain(directory: string): Promise<LockRecord[]> {
   const chain: LockRecord[] = [];
   for (let path = join(directory, lockName); ; path = successor(directory, chain.at(-1)!)) {
     const record = await readRecord(path);
     if (record === undefined) return chain;
+    if (chain.length > most.successors || chain.some(({ token }) => token === record.token))
+      throw new FileError(`${path} succeeds a lock that it cannot succeed: if nothing runs in ${directory}, remove it`);
     chain.push(record);
   }
 }
@@ -107,7 +115,7 @@ async function remove(path: string): Promise<void> {
 
 async function readRecord(path: string): Promise<LockRecord | undefined> {
   for (let tries = 1; ; tries++) {
-    const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    const text = await readSmallFile(path, most.bytes).catch((error: unknown) => {
       if (isMissing(error)) return undefined;
       throw fileError('read', path, error);
     });

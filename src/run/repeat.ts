@@ -13,10 +13,10 @@ import { freeRunFiles, type RecordedRun, readRun, runFiles, trainingDirectory } 
 import type { RunEvent } from './events.ts';
 import type { Emit } from './loop.ts';
 import { type RunOptions, runRules } from './options.ts';
-import { type Reach, Reaching, reachOf } from './reach.ts';
+import { Reaching, reachOf } from './reach.ts';
 import { type Run, startRun } from './run.ts';
 import { type PlaceOptions, placeRules } from './runtime.ts';
-import { compareRuns, type RunComparison, type RunDifference } from './same_bits.ts';
+import { compareRuns, type Reaches, type RunComparison, type RunDifference } from './same_bits.ts';
 import { runDescribed } from './start.ts';
 
 /** Options of {@link repeatRun}. */
@@ -75,8 +75,12 @@ async function repeatIn(options: RepeatOptions, methods: readonly Method[], emit
   checkOptionRules('repeatRun', options, rules);
   const { out = repeatedDirectory(options.run) } = options;
   const original = await readRun(folder('run', options.run), methods);
-  await runAgain(original, await describeRepetition(original, { ...options, out }, methods), methods, emit);
-  const compared = await compareRuns(original.files.directory, out, original.config.training !== undefined);
+  const { directory } = original.files;
+  const isTrained = original.config.training !== undefined;
+  const reach = { run: await reachOf(directory), training: await reachOf(trainingDirectory(directory)) };
+  const description = await describeRepetition(original, { ...options, out }, methods);
+  await runAgain(description, reach, methods, emit);
+  const compared = await compareRuns(directory, out, isTrained ? reach : { run: reach.run });
   const same = compared.difference === undefined;
   const hints = same ? [] : hintsOf(original.config, (await readRun(out, methods)).config, compared.difference);
   return { run: options.run, directory: out, same, ...compared, hints };
@@ -113,33 +117,29 @@ function bitsOf({ versions: _, devices: __, dataset, ...bits }: RunConfig) {
 
 /** To the end, or as far as the original came. Throws AbortedError on the signal of the caller alone. */
 async function runAgain(
-  original: RecordedRun,
   description: RunDescription,
+  reach: Required<Reaches>,
   methods: readonly Method[],
   emit: Emit,
 ): Promise<void> {
-  const { directory } = original.files;
   const enough = new AbortController();
   const { signal } = description.runtime;
   const signals = signal === undefined ? [enough.signal] : [signal, enough.signal];
   const runtime = { ...description.runtime, signal: AbortSignal.any(signals) };
-  const own = reachingOf(await reachOf(directory));
-  const ofTraining = reachingOf(await reachOf(trainingDirectory(directory)));
+  const { directory } = description.files!;
+  const own = new Reaching(directory, reach.run);
+  const ofTraining = new Reaching(trainingDirectory(directory), reach.training);
   let going = own;
   const watch = (event: RunEvent) => {
-    if (event.type === 'start') going = event.run === original.config.command ? own : ofTraining;
+    if (event.type === 'start') going = event.run === description.method.command ? own : ofTraining;
     emit(event);
-    if (going?.take(event)) enough.abort();
+    if (going.take(event)) enough.abort();
   };
   try {
     await runDescribed({ ...description, runtime }, methods, watch);
   } catch (error) {
     if (!(error instanceof AbortedError && enough.signal.aborted) || signal?.aborted) throw error;
   }
-}
-
-function reachingOf(reach: Reach | undefined): Reaching | undefined {
-  return reach && new Reaching(reach);
 }
 
 /** What is known to change bits, where it is not the same. */
@@ -155,7 +155,9 @@ function hintsOf(original: RunConfig, repeated: RunConfig, difference: RunDiffer
     ...(isSameDevice(first.device, device)
       ? []
       : [`it ran on ${first.device}, the repetition on ${device}: they agree to round-off`]),
-    ...later.map(({ device: other, epoch }) => `it went on with ${other} at epoch ${epoch + 1}`),
+    ...later
+      .filter(({ device: other }, index) => !isSameDevice(other, original.devices[index].device))
+      .map(({ device: other, epoch }) => `it went on with ${other} at epoch ${epoch + 1}`),
     ...versions.map(
       (name) => `it ran with ${name} ${original.versions[name]}, the repetition with ${repeated.versions[name]}`,
     ),

@@ -46,11 +46,15 @@ export async function writeReport(sources: readonly string[], options: WriteRepo
   const folder = options.figures ?? `${out.replace(/\.html?$/i, '')}-figures`;
   const { views, problems } = await readViews(sources, methods);
   if (views.length === 0) throw new FileError(problems.join('; '));
-  const { html, figures } = await reportPage(views, problems);
-  const drawn = await writeFigures(folder, figures);
-  await writeFileAtomic(out, html);
+  const report = await reportPage(views, problems);
+  const drawn = await writeFigures(folder, report.figures);
+  await writeFileAtomic(out, report.html);
   const told = views.flatMap((view) => view.problems.map((problem) => `${view.name}: ${problem}`));
-  return { files: [out, ...drawn.files], runs: views.length, problems: [...problems, ...told, ...drawn.problems] };
+  return {
+    files: [out, ...drawn.files],
+    runs: views.length,
+    problems: [...report.problems, ...told, ...drawn.problems],
+  };
 }
 
 const aPage: Rule = {

@@ -7,6 +7,7 @@ import { decodeSteps } from '../io/safetensors.ts';
 import { inSlices } from '../slices.ts';
 import { runFiles, trainingDirectory } from './directory.ts';
 import { type JournalRecord, readJournalFrom, type StartRecord } from './journal.ts';
+import type { Reach } from './reach.ts';
 
 /** Where two runs first differ. */
 export interface RunDifference {
@@ -33,19 +34,31 @@ export interface RunComparison {
   readonly files: number;
 }
 
-/** Compares two run directories, and the trainings within them where one follows. Throws FileError. */
-export async function compareRuns(original: string, repeated: string, isTrained: boolean): Promise<RunComparison> {
-  const found = await compareOne(original, repeated, '');
-  if (found.difference !== undefined || !isTrained) return found;
-  const training = trainingDirectory(original);
-  if (!(await exists(runFiles(training).journal))) return { ...found, whole: false };
-  const next = await compareOne(training, trainingDirectory(repeated), 'train/');
+/** How far an original came, and the training behind it where one follows. */
+export interface Reaches {
+  readonly run: Reach;
+  readonly training?: Reach;
+}
+
+/**
+ * Compares two run directories as far as the original's reach, and the trainings within them where one follows. A run that goes on meanwhile
+ * is compared as it was then. Throws FileError.
+ */
+export async function compareRuns(
+  original: string,
+  repeated: string,
+  { run, training }: Reaches,
+): Promise<RunComparison> {
+  const found = await compareOne(original, repeated, run, '');
+  if (found.difference !== undefined || training === undefined) return found;
+  if (training.end === 0) return { ...found, whole: false };
+  const next = await compareOne(trainingDirectory(original), trainingDirectory(repeated), training, 'train/');
   const { difference, whole } = next;
   return { difference, whole, records: found.records + next.records, files: found.files + next.files };
 }
 
-async function compareOne(original: string, repeated: string, prefix: string): Promise<RunComparison> {
-  const journals = await compareJournals(original, repeated);
+async function compareOne(original: string, repeated: string, reach: Reach, prefix: string): Promise<RunComparison> {
+  const journals = await compareJournals(original, repeated, reach);
   const { difference, whole } = journals;
   // What a run leaves on its way is of where it stands.
   if (difference !== undefined || !whole) return { ...journals, difference: within(prefix, difference) };
@@ -61,19 +74,17 @@ function within(prefix: string, difference: RunDifference | undefined): RunDiffe
   return difference && { ...difference, file: prefix + difference.file };
 }
 
-async function compareJournals(original: string, repeated: string): Promise<RunComparison> {
+async function compareJournals(original: string, repeated: string, { end, whole }: Reach): Promise<RunComparison> {
   const others = comparable(repeated);
   let records = 0;
-  let whole = false;
   let isOfVersion = true;
   try {
-    for await (const record of comparable(original)) {
+    for await (const record of comparable(original, end)) {
       const { value: other } = await others.next();
       if (record?.type === 'start' && other?.type === 'start') isOfVersion = isSameVersion(record, other);
       const found = recordDifference(record, other || undefined, isOfVersion);
       if (found !== undefined) return { difference: found, whole, records, files: 0 };
       records++;
-      whole = record?.type === 'result';
     }
     const { value: more } = whole ? await others.next() : {};
     const surplus = more && recordDifference(undefined, more, isOfVersion);
@@ -83,17 +94,27 @@ async function compareJournals(original: string, repeated: string): Promise<RunC
   }
 }
 
-/** Records but for those that tell of going on, which a run has as often as it was interrupted. */
-async function* comparable(directory: string): AsyncGenerator<JournalRecord | undefined, void, undefined> {
-  for await (const { record } of readJournalFrom(directory, 0)) {
-    if (record?.type !== 'start' || !record.resumed) yield record;
+/**
+ * The records that end before a place, but for starts behind the first: a run has as many as it was interrupted, and a kill before the first
+ * was written makes that one tell of going on.
+ */
+async function* comparable(
+  directory: string,
+  end = Number.POSITIVE_INFINITY,
+): AsyncGenerator<JournalRecord | undefined, void, undefined> {
+  let isBegun = false;
+  for await (const { record, next } of readJournalFrom(directory, 0)) {
+    if (next > end) return;
+    const isStart = record?.type === 'start';
+    if (!(isStart && isBegun)) yield record;
+    isBegun ||= isStart;
   }
 }
 
 /** What clock, machine and place decide. */
 const free: readonly string[] = [
   ...['time', 'seconds', 'secondsLeft', 'imagesPerSecond', 'wordsPerSecond'],
-  ...['device', 'previousDevice', 'versions', 'directory', 'notices', 'unreadableImages'],
+  ...['device', 'previousDevice', 'versions', 'directory', 'notices', 'unreadableImages', 'resumed'],
 ];
 
 function isSameVersion({ versions }: StartRecord, { versions: others }: StartRecord): boolean {

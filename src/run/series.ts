@@ -1,8 +1,6 @@
 // Measures as they move in a run, collected value by value.
 import type { Series } from '../report/run_view.ts';
-
-/** What a series is of. */
-type SeriesHead = Omit<Series, 'x' | 'y'>;
+import type { SeriesHead } from './measured.ts';
 
 /** A series of any length in bounded memory: where it would become too long, two neighbours become their mean. */
 export class SeriesCollector {

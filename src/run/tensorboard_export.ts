@@ -1,4 +1,5 @@
 // The event file of a run, made afterwards from its journal alone.
+import { createHash } from 'node:crypto';
 import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { check, checkOptions, type Rule } from '../checks.ts';
@@ -35,7 +36,7 @@ const aFolder: Rule = {
 
 /**
  * Writes what a run shows, as far as it is, as an event file for TensorBoard; the same journal gives the same file. It tells the times of
- * epochs, between which steps are spread evenly. Throws ArgumentError, or FileError where there is no journal or `out` holds event files
+ * epochs, between which steps are spread evenly, those behind the last one up to when the file was written last. Throws ArgumentError, or FileError where there is no journal or `out` holds event files
  * of others.
  */
 export async function exportTensorboard(run: string, options: TensorboardExportOptions): Promise<TensorboardExport> {
@@ -80,10 +81,14 @@ async function exportOne(run: string, out: string): Promise<TensorboardExport> {
   }
 }
 
-/** The same for the same run, so that a second export takes the place of the first. */
+/** The same for the same run, so that a second export takes the place of the first; another for one that began in the same second. */
 async function fileName(run: string): Promise<string> {
-  for await (const { millis } of timedRecords(run, 0)) {
-    return `events.out.tfevents.${String(Math.floor(millis / 1000)).padStart(10, '0')}.journal`;
+  for await (const { record, millis } of timedRecords(run, 0)) {
+    const digest = createHash('sha256')
+      .update(JSON.stringify(record) ?? '')
+      .digest('hex')
+      .slice(0, 12);
+    return `events.out.tfevents.${String(Math.floor(millis / 1000)).padStart(10, '0')}.${digest}.journal`;
   }
   throw new FileError(`${run} tells nothing yet: its journal has no record`);
 }

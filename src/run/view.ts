@@ -5,15 +5,17 @@ import { FileError } from '../errors.ts';
 import { errorCode } from '../io/file_error.ts';
 import { linesBackward } from '../io/lines_backward.ts';
 import type { Method } from '../methods/method.ts';
-import { methods as builtIn, methodsOf } from '../methods/registry.ts';
+import { methods as builtIn } from '../methods/registry.ts';
 import type { RunState, RunSummary, RunView } from '../report/run_view.ts';
 import { readRun, runFiles } from './directory.ts';
-import { type JournalRecord, longestLine, parseRecord, readJournalFrom, type StartRecord } from './journal.ts';
+import { type JournalRecord, longestLine, parseRecord, readJournalFrom } from './journal.ts';
 import { holderState } from './lock.ts';
 import { ViewRecords } from './view_records.ts';
 
 /** Bytes at the end of a journal that a summary looks at: the newest step, and in most runs the newest epoch. */
 const tailBytes = 1 << 17;
+/** Bytes of a line that tell it from another: of most lines all. */
+const comparedBytes = 1 << 14;
 
 /** A run directory that is looked at again and again: each look reads what has been written since the one before. */
 export class WatchedRun {
@@ -22,6 +24,8 @@ export class WatchedRun {
   readonly #methods: readonly Method[];
   #records: ViewRecords;
   #offset = 0;
+  /** The end of the last line that was read: there no more where the journal was cut and went on otherwise. */
+  #read: Buffer = Buffer.alloc(0);
   /** Of the journal, to tell one that was put in the place of the one before. */
   #inode = 0;
   #changed: string | undefined;
@@ -38,21 +42,43 @@ export class WatchedRun {
   /** Reads what is new; gives whether anything was. Throws FileError where there is no journal. */
   async look(): Promise<boolean> {
     const { size, ino, mtime } = await journalStat(this.directory);
-    // A run that goes on cuts off what lies behind its checkpoint.
-    if (size < this.#offset || ino !== this.#inode) {
-      this.#records = recordsOf(this.directory, this.#methods);
-      this.#offset = 0;
-      this.#inode = ino;
-    }
+    // A run that goes on cuts off what lies behind its checkpoint, and may have written more than that since.
+    const goesOn = size >= this.#offset && ino === this.#inode && (await this.#isAsRead());
+    if (!goesOn) await this.#beginAnew(ino);
     const before = { offset: this.#offset, state: this.#state };
-    for await (const { record, next } of readJournalFrom(this.directory, this.#offset)) {
+    for await (const { record, bytes, next } of readJournalFrom(this.directory, this.#offset)) {
       this.#records.take(record);
+      this.#read = bytes;
       this.#offset = next;
     }
+    this.#read = Buffer.from(this.#read.subarray(-comparedBytes));
     this.#changed = mtime.toISOString();
     this.#problems = await configProblems(this.directory, this.#methods);
     this.#state = await stateOfRun(this.directory, this.#records.isFinished);
-    return this.#offset !== before.offset || this.#state !== before.state;
+    return !goesOn || this.#offset !== before.offset || this.#state !== before.state;
+  }
+
+  async #beginAnew(inode: number): Promise<void> {
+    this.#records = recordsOf(this.directory, this.#methods);
+    this.#offset = 0;
+    this.#read = Buffer.alloc(0);
+    this.#inode = inode;
+    // Told while a long journal is read.
+    this.#state = (await readRunSummary(this.directory, this.#name, this.#methods)).state;
+  }
+
+  /** Whether what was read last still stands where it was. */
+  async #isAsRead(): Promise<boolean> {
+    const expected = this.#read;
+    const file = await open(runFiles(this.directory).journal).catch(() => undefined);
+    if (file === undefined) return false;
+    try {
+      const found = Buffer.alloc(expected.length);
+      await file.read(found, 0, found.length, this.#offset - 1 - found.length);
+      return found.equals(expected);
+    } finally {
+      await file.close();
+    }
   }
 
   view(): RunView {
@@ -87,7 +113,7 @@ export async function readRunView(directory: string, options: RunViewOptions = {
   return run.view();
 }
 
-/** What a list tells of a run: of a journal of any length no more than its beginning and its end are read. Throws FileError. */
+/** What a list tells of a run: of a journal of any length no more than its first line and its end are read. Throws FileError. */
 export async function readRunSummary(
   directory: string,
   name: string,
@@ -106,7 +132,7 @@ export async function readRunSummary(
 async function endsOfJournal(directory: string): Promise<JournalRecord[]> {
   const first: JournalRecord[] = [];
   let begin = 0;
-  for await (const { record, next } of readJournalFrom(directory, 0)) {
+  for await (const { record, next } of readJournalFrom(directory, 0, longestLine)) {
     if (record !== undefined) first.push(record);
     begin = next;
     break;
@@ -115,8 +141,7 @@ async function endsOfJournal(directory: string): Promise<JournalRecord[]> {
   try {
     const last: JournalRecord[] = [];
     const { size } = await file.stat();
-    for await (const { text, end } of linesBackward(file, longestLine)) {
-      if (end <= begin || size - end > tailBytes) break;
+    for await (const { text } of linesBackward(file, tailBytes, Math.max(begin, size - tailBytes))) {
       const record = parseRecord(text);
       if (record !== undefined) last.push(record);
       if (record?.type === 'epoch') break;
@@ -128,14 +153,14 @@ async function endsOfJournal(directory: string): Promise<JournalRecord[]> {
 }
 
 function recordsOf(directory: string, methods: readonly Method[]): ViewRecords {
-  return new ViewRecords(directory, ({ run, method }: StartRecord) =>
-    methodsOf(run, methods).find(({ name }) => name === method),
+  return new ViewRecords(directory, ({ run, method }) =>
+    methods.find(({ command, name }) => command === run && name === method),
   );
 }
 
 async function journalStat(directory: string) {
   const { journal } = runFiles(directory);
-  return stat(journal).catch((error: unknown) => {
+  const found = await stat(journal).catch((error: unknown) => {
     const isNone = ['ENOENT', 'ENOTDIR'].includes(errorCode(error));
     throw new FileError(
       isNone
@@ -143,6 +168,9 @@ async function journalStat(directory: string) {
         : `cannot read ${journal}: ${String(error)}`,
     );
   });
+  // A pipe would be waited at for ever.
+  if (found.isFile()) return found;
+  throw new FileError(`cannot read ${journal}: it is no file`);
 }
 
 /** A run that cannot be gone on with may be looked at all the same. */

@@ -81,7 +81,7 @@ export function selectableOf({ nodes, tables }: AlphaLayout): Selectable {
 
 /** The mixing weights of recorded architecture parameters; undefined where they are not those of the layout. */
 export function mixingOf(layout: AlphaLayout, activation: MixingActivation, alpha: unknown): RowsByTable | undefined {
-  const mixing: Record<string, number[][]> = {};
+  const mixing: [string, number[][]][] = [];
   for (const { name, rows, betas } of Object.values(layout.tables)) {
     const table = isRecord(alpha) ? alpha[name] : undefined;
     if (!isTable(table, rows)) return undefined;
@@ -89,9 +89,10 @@ export function mixingOf(layout: AlphaLayout, activation: MixingActivation, alph
     const weights = mixingWeights(Float32Array.from(table.flat()), lengths, activation);
     const ofNodes = isRecord(alpha) && betas !== undefined ? edgeWeights(alpha[betas], rows) : undefined;
     if (betas !== undefined && ofNodes === undefined) return undefined;
-    mixing[name] = ofNodes === undefined ? weights : weighedByNode(weights, ofNodes, rows);
+    mixing.push([name, ofNodes === undefined ? weights : weighedByNode(weights, ofNodes, rows)]);
   }
-  return mixing;
+  // Not by assignment, to which a table called __proto__ would be more than a table.
+  return Object.fromEntries(mixing);
 }
 
 /** A number an edge, of rows of them a node. */

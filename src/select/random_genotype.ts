@@ -2,7 +2,7 @@
 import { aSeed, check } from '../checks.ts';
 import { ArgumentError } from '../errors.ts';
 import { withoutDeadNodes } from '../genotype/dead_nodes.ts';
-import { emptyCells, type Genotype } from '../genotype/genotype.ts';
+import { emptyCells, type Genotype, mapCells } from '../genotype/genotype.ts';
 import { randomBlock } from '../random/philox.ts';
 import type { RowsByTable } from './alpha.ts';
 import type { Selectable } from './candidates.ts';
@@ -14,19 +14,39 @@ const mostDraws = 1000;
 /**
  * The genotype that a rule selects where every mixing weight is drawn by itself, evenly between 0 and 1: of pairs, of one cell and of a
  * recurrent one each that the space holds is as likely, where all edges have as many candidates; of triples an entry stays as often as a
- * weight reaches the threshold. Without dead nodes, and with an entry in every cell. Throws ArgumentError for what is no seed, no table or no
- * rule of it, and for a threshold that leaves cells empty.
+ * weight reaches the threshold. Without dead nodes, and with an entry in every cell. Where candidates stand for several operations one of
+ * `membersOf` is drawn, each as likely. Throws ArgumentError for what is no seed, no table or no rule of it, and for a threshold that leaves
+ * cells empty.
  */
-export function randomGenotype(selectable: Selectable, selection: SelectionOptions, seed: number): Genotype {
+export function randomGenotype(
+  selectable: Selectable,
+  selection: SelectionOptions,
+  seed: number,
+  membersOf?: (candidate: string) => readonly string[],
+): Genotype {
   check('seed', seed, aSeed);
   for (let draw = 0; draw < mostDraws; draw++) {
     const weights = drawnWeights(selectable, seed, draw);
     const genotype = withoutDeadNodes(selectGenotype(selectable, weights, selection, weights));
-    if (emptyCells(genotype).length === 0) return genotype;
+    if (emptyCells(genotype).length === 0) return membersOf ? withMembers(genotype, seed, membersOf) : genotype;
   }
   throw new ArgumentError(
     `of ${mostDraws} genotypes drawn each had a cell without entries: the threshold ${selection.threshold} leaves too little`,
   );
+}
+
+function withMembers(genotype: Genotype, seed: number, membersOf: (candidate: string) => readonly string[]): Genotype {
+  // Another epoch than that of the weights: numbers of its own.
+  const stream = { seed, purpose: 'randomGenotype', epoch: 1, step: 0, part: 0 } as const;
+  let drawn = 0;
+  const memberOf = (candidate: string) => {
+    const members = membersOf(candidate);
+    return members[randomBlock(stream, drawn++)[0] % members.length];
+  };
+  return mapCells(genotype, ({ nodes, concat }) => ({
+    nodes: nodes.map((entries) => entries.map((entry) => ({ ...entry, operation: memberOf(entry.operation) }))),
+    concat,
+  }));
 }
 
 function drawnWeights({ tables }: Selectable, seed: number, draw: number): RowsByTable {

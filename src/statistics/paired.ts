@@ -6,7 +6,7 @@ import { twoSidedP } from './student_t.ts';
 export interface PairedTest {
   /** Of the differences. */
   readonly sample: Sample;
-  /** Student's t of the differences' mean, two-sided; null of fewer than two pairs, and where all differences are the same. */
+  /** Student's t of the differences' mean, two-sided; null of fewer than two pairs, and where all differences are the same but for round-off. */
   readonly t: { readonly statistic: number; readonly freedom: number; readonly p: number } | null;
   /** Null without a pair. */
   readonly exact: ExactTest | null;
@@ -30,11 +30,15 @@ export function pairedTest(differences: readonly number[]): PairedTest {
   const sample = sampleOf(differences);
   const exact =
     differences.length === 0 ? null : differences.length <= mostPermuted ? permuted(differences) : signed(differences);
-  return { sample, t: studentTest(sample), exact };
+  const largest = differences.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  return { sample, t: studentTest(sample, roundOff * largest), exact };
 }
 
-function studentTest({ n, mean, deviation }: Sample): PairedTest['t'] {
-  if (mean === null || deviation === null || deviation === 0) return null;
+/** Relative to the largest difference: scores that differ by as much all lose digits when they are subtracted. */
+const roundOff = 1e-9;
+
+function studentTest({ n, mean, deviation }: Sample, least: number): PairedTest['t'] {
+  if (mean === null || deviation === null || deviation <= least) return null;
   const statistic = mean / (deviation / Math.sqrt(n));
   return { statistic, freedom: n - 1, p: twoSidedP(statistic, n - 1) };
 }
@@ -59,10 +63,11 @@ function signed(differences: readonly number[]): ExactTest {
   const n = apart.length;
   const above = apart.filter((value) => value > 0).length;
   const tail = Math.min(above, n - above);
-  let [term, sum] = [0.5 ** n, 0];
+  // As logarithms: of a thousand pairs the first are below the smallest double.
+  let [term, sum] = [n * Math.log(0.5), 0];
   for (let k = 0; k <= tail; k++) {
-    sum += term;
-    term *= (n - k) / (k + 1);
+    sum += Math.exp(term);
+    term += Math.log((n - k) / (k + 1));
   }
   return { test: 'sign', p: Math.min(1, 2 * sum), least: Math.min(1, 2 * 0.5 ** n) };
 }

@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type Dashboard, openDashboard } from '../../src/dashboard/dashboard.ts';
+import { type Dashboard, type DashboardOptions, openDashboard } from '../../src/dashboard/dashboard.ts';
+import type { Shown } from '../../src/dashboard/shown.ts';
+import type { RunView } from '../../src/report/run_view.ts';
 import { noBrowser, openBrowser } from '../helpers/browser.ts';
 import { makeRun } from '../helpers/made_run.ts';
 import { scratch } from '../helpers/scratch.ts';
@@ -44,6 +46,7 @@ describe.skipIf(noBrowser !== undefined)('the page', () => {
   /** What a page complained of: errors, what its policy refused. */
   const complaints: string[] = [];
   const pages: Page[] = [];
+  const servers: Dashboard[] = [];
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'dartsmith-page-'));
@@ -60,11 +63,20 @@ describe.skipIf(noBrowser !== undefined)('the page', () => {
     rmSync(folder, { recursive: true, force: true });
   });
   afterEach(async () => {
+    // Pages first: a lost connection is nothing to complain of.
     for (const page of pages.splice(0)) await page.context().close();
+    for (const server of servers.splice(0)) await server.close();
     expect(complaints.splice(0)).toEqual([]);
   });
 
-  async function open(hash = '', options: BrowserContextOptions = {}, address = dashboard.address): Promise<Page> {
+  /** Another server. */
+  async function serve(runs: string, options: DashboardOptions = {}): Promise<Dashboard> {
+    const server = await openDashboard(runs, { port: 0, lookMillis: 50, ...options });
+    servers.push(server);
+    return server;
+  }
+
+  async function newPage(options: BrowserContextOptions = {}, address = dashboard.address): Promise<Page> {
     const context = await browser.newContext({ viewport: { width: 1200, height: 900 }, ...options });
     const page = await context.newPage();
     pages.push(page);
@@ -76,9 +88,28 @@ describe.skipIf(noBrowser !== undefined)('the page', () => {
     page.on('request', (request) => {
       if (new URL(request.url()).host !== new URL(address).host) complaints.push(`asked for ${request.url()}`);
     });
+    return page;
+  }
+
+  async function open(hash = '', options: BrowserContextOptions = {}, address = dashboard.address): Promise<Page> {
+    const page = await newPage(options, address);
     await page.goto(`${address}${hash}`);
     return page;
   }
+
+  /** A page that is told of these runs, whatever the server would say. */
+  async function openTold(hash: string, views: readonly RunView[], over: Partial<Shown> = {}, options = {}) {
+    const page = await newPage(options);
+    const byName = Object.fromEntries(views.map((view) => [view.name, view]));
+    const shown: Shown = { folder, runs: byName, views: byName, ...over };
+    const body = `retry: 60000\ndata: ${JSON.stringify({ set: shown })}\n\n`;
+    await page.route('**/events*', (route) => route.fulfill({ contentType: 'text/event-stream', body }));
+    await page.goto(`${dashboard.address}${hash}`);
+    return page;
+  }
+
+  /** The run `first`, as the page is told of it. */
+  const firstView = async () => (await (await fetch(`${dashboard.address}api/run?name=first`)).json()) as RunView;
 
   const names = (page: Page) => page.locator('.runs tbody .name a').allTextContents();
   const text = (page: Page, selector: string) => page.locator(selector).first().textContent();
@@ -117,6 +148,7 @@ describe.skipIf(noBrowser !== undefined)('the page', () => {
     expect(await cells.evaluate((svg) => svg.outerHTML)).not.toBe(last);
     await page.waitForURL(/epoch=1$/);
     expect(await page.locator('.chart').count()).toBeGreaterThan(4);
+    expect(await text(page, '#result')).toContain('validationAccuracy90.0%');
     expect(await text(page, '#settings')).toContain('batchSize');
     expect(await text(page, '#log')).toContain('the search begins on cpu');
     await page.getByLabel('weights of the').selectOption('reduce');
@@ -175,8 +207,8 @@ describe.skipIf(noBrowser !== undefined)('the page', () => {
     const page = await open('#/run/selected');
     await page.locator('#scores .tried').first().waitFor();
     expect(await page.locator('#scores .decided').allTextContents()).toEqual([
-      'skip_connect25.0 %kept',
-      'skip_connect25.0 %kept',
+      'skip_connect25.0%kept',
+      'skip_connect25.0%kept',
     ]);
     expect(await text(page, '#decisions')).toContain('edge of node 1: skip_connect');
   });
@@ -228,70 +260,185 @@ describe.skipIf(noBrowser !== undefined)('the page', () => {
     await page.locator('.link.live').waitFor();
     await first.close();
     await page.getByText('not connected').waitFor();
-    const again = await openDashboard(own, { port: Number(new URL(first.address).port), lookMillis: 50 });
+    await serve(own, { port: Number(new URL(first.address).port) });
     await page.locator('.link.live').waitFor();
     expect(await names(page)).toEqual(['run']);
-    await page.context().close();
-    await again.close();
-    complaints.splice(0);
+    expect(complaints.splice(0).filter((text) => !text.includes('net::ERR_'))).toEqual([]);
+  });
+
+  it('comes back to a server that had no room for it', async () => {
+    const page = await newPage();
+    await page.route('**/events*', (route) => route.fulfill({ status: 503 }), { times: 1 });
+    await page.goto(dashboard.address);
+    await page.locator('.link.live').waitFor();
+    expect(complaints.splice(0)).toEqual([expect.stringContaining('503')]);
   });
 
   it('takes all that a run says for text', async () => {
     const own = scratch();
+    // Short enough to be written in full.
+    const operation = '<img src=x onerror=1>';
     const bad = { epochs: 2, steps: 2, notices: [evil, '<script>window.hacked=1</script>'] };
-    const lines = makeRun(join(own, 'plain'), { ...bad, settings: { [evil]: evil, __proto__: 1 } }).map((line) =>
+    const lines = makeRun(join(own, 'plain'), { ...bad, settings: { [evil]: evil, ['__proto__']: 'mine' } }).map(
       // Names of measures, datasets and operations too.
-      line.replaceAll('"mnist"', JSON.stringify(evil)).replaceAll('"trainLoss"', JSON.stringify(evil)),
+      (line) => line.replaceAll(/"(mnist|trainLoss)"/g, JSON.stringify(evil)).replaceAll('sep_conv_5x5', operation),
     );
     writeFileSync(join(own, 'plain/journal.jsonl'), `${lines.join('\n')}\n{"torn`);
     writeFileSync(join(own, 'plain/config.json'), `{"format":99}`);
     renameSync(join(own, 'plain'), join(own, '<img src=x onerror=alert(1)> &amp; "q"'));
     makeRun(join(own, '__proto__'), bad);
     makeRun(join(own, '..%2f..'), bad);
-    const server = await openDashboard(own, { port: 0, lookMillis: 50 });
-    try {
-      const page = await open('', {}, server.address);
-      await page.locator('.runs tbody tr').nth(2).waitFor();
-      expect((await names(page)).sort()).toEqual(['..%2f..', '<img src=x onerror=alert(1)> &amp; "q"', '__proto__']);
-      for (const name of await names(page)) {
-        await page.goto(`${server.address}#/`);
-        await page.getByRole('link', { name, exact: true }).click();
-        await page.locator('.log li').first().waitFor();
-        expect(await text(page, 'h1')).toBe(name);
-        expect(await text(page, '.log')).toContain(evil);
-        expect(await page.locator('img, main script, iframe').count()).toBe(0);
-      }
-      await page.goto(`${server.address}#/compare?run=${encodeURIComponent(evil)}&run=__proto__`);
-      await page.locator('.compared li').first().waitFor();
-      expect(await page.evaluate('window.hacked')).toBeUndefined();
-    } finally {
-      await server.close();
+    const { address } = await serve(own);
+    const page = await open('', {}, address);
+    await page.locator('.runs tbody tr').nth(2).waitFor();
+    const hostile = '<img src=x onerror=alert(1)> &amp; "q"';
+    expect((await names(page)).sort()).toEqual(['..%2f..', hostile, '__proto__']);
+    for (const name of await names(page)) {
+      await page.goto(`${address}#/`);
+      await page.getByRole('link', { name, exact: true }).click();
+      await page.locator('.log li').first().waitFor();
+      expect(await text(page, 'h1')).toBe(name);
+      expect(await text(page, '.log')).toContain(evil);
+      expect(await page.locator('img, main script, iframe').count()).toBe(0);
+      if (name !== hostile) continue;
+      expect(await page.locator('#settings dt').allTextContents()).toEqual(expect.arrayContaining([evil, '__proto__']));
+      const cells = page.locator('.cells svg');
+      expect(await cells.textContent()).toContain(operation);
+      expect(await page.locator('.stack canvas').count()).toBe(2);
+      expect(await cells.locator('script, image, img, foreignObject, a').count()).toBe(0);
     }
-    // The lost connection.
-    complaints.splice(0);
+    await page.goto(`${address}#/compare?run=${encodeURIComponent(hostile)}&run=__proto__`);
+    await page.locator('.compared li').nth(1).waitFor();
+    expect(await page.locator('.final .cells svg').first().textContent()).toContain(operation);
+    expect(await page.evaluate('window.hacked')).toBeUndefined();
   });
 
-  it('draws what a genotype calls its operations as text', async () => {
-    const page = await open('#/run/first');
+  it('shows a run whose records are of other types than they should be, and the others beside it', async () => {
+    const own = scratch();
+    makeRun(join(own, 'good'), { epochs: 1, steps: 1 });
+    makeRun(join(own, 'types'), { epochs: 1, steps: 1 });
+    const records = [
+      '{"type":"start","epoch":0,"settings":3,"run":[],"method":{},"notices":"x"}',
+      '{"type":"step","epoch":0,"loss":1}',
+    ];
+    writeFileSync(join(own, 'types/journal.jsonl'), `${records.join('\n')}\n`);
+    const page = await open('', {}, (await serve(own)).address);
+    await page.locator('.runs tbody tr').nth(1).waitFor();
+    expect((await names(page)).sort()).toEqual(['good', 'types']);
+    await page.getByRole('link', { name: 'types', exact: true }).click();
+    await page.locator('#curves .chart canvas').waitFor();
+    expect(await text(page, 'h1')).toBe('types');
+  });
+
+  it('says what cannot be shown, and shows the rest', async () => {
+    const view = await firstView();
+    const bad = { ...view, name: 'bad', method: { toString: 1 } as unknown as string };
+    const page = await openTold('', [view, bad]);
+    await page.getByText('This cannot be shown: TypeError').waitFor();
+    await page.goto(`${dashboard.address}#/run/first`);
     await page.locator('.cells svg').waitFor();
-    expect(
-      await page
-        .locator('.cells svg')
-        .evaluate((svg) => svg.querySelectorAll('script, image, foreignObject, a').length),
-    ).toBe(0);
+    expect(await page.getByText('cannot be shown').count()).toBe(0);
+  });
+
+  it('tells what is wrong by the list and by the whole journal, and the stage once that has been read', async () => {
+    const whole = { ...(await firstView()), problems: ['config', 'in the middle'] };
+    const progress = { epoch: 2, epochs: 12, step: 0, steps: 4 };
+    const view: RunView = { ...whole, progress: { ...progress, stage: 'second' } };
+    const runs = { first: { ...whole, problems: ['config', 'at the end'], progress: { ...progress, epoch: 3 } } };
+    const page = await openTold('#/run/first', [view], { runs });
+    await page.locator('ul.problem li').first().waitFor();
+    expect(await page.locator('ul.problem li').allTextContents()).toEqual(['config', 'at the end', 'in the middle']);
+    expect(await text(page, 'header .progress .quiet')).toBe('second: epoch 2/12');
+    const { changed: _, ...partly } = view;
+    const early = await openTold('#/run/first', [partly], { runs });
+    expect(await text(early, 'header .progress .quiet')).toBe('epoch 3/12');
+  });
+
+  it('goes to another stage with fewer epochs while the pointer rests on the heat map', async () => {
+    const view = await firstView();
+    const [stage] = view.stages;
+    const history = { ...stage.history!, entries: stage.history!.entries.slice(0, 3) };
+    const second = { ...stage, name: 'second', history, genotypes: stage.genotypes.slice(0, 2) };
+    const page = await openTold('#/run/first?stage=0&epoch=12', [{ ...view, stages: [stage, second] }]);
+    const map = page.getByLabel('weights; arrow keys');
+    const { width } = (await map.boundingBox())!;
+    await map.hover({ position: { x: width - 20, y: 10 } });
+    expect(await text(page, '.readout')).toMatch(/^after epoch 12, .*: 0/);
+    await page.keyboard.press('ArrowRight');
+    await page.locator('.player output', { hasText: 'second: before the first step' }).waitFor();
+    expect(await text(page, '.readout')).toMatch(/^after epoch 2, .*: 0/);
+  });
+
+  it('follows its address to another epoch and cell', async () => {
+    const page = await open('#/run/first?epoch=3');
+    await page.locator('.cells svg').waitFor();
+    await page.keyboard.press('ArrowRight');
+    await page.waitForURL(/epoch=4$/);
+    for (const epoch of [9, 3]) {
+      await page.goto(`${dashboard.address}#/run/first?stage=0&epoch=${epoch}&cell=reduce`);
+      await page.locator('.player output', { hasText: `after epoch ${epoch}` }).waitFor();
+      expect(await page.getByLabel('weights of the').inputValue()).toBe('reduce');
+    }
+  });
+
+  it('draws a line a measure and a run, with ends of lines in their names', async () => {
+    const view = await firstView();
+    const [one, ...others] = view.series.filter(({ of, unit }) => of === 'epoch' && unit === 'loss');
+    const series = [{ ...one, title: 'train\nLoss' }, ...others];
+    const renamed = { ...view, name: 'a\nb', series };
+    const page = await openTold('#/run/a%0Ab', [renamed, { ...view, series }]);
+    await page.locator('.chart .u-legend').waitFor();
+    expect(await page.locator('.chart .u-legend .u-series').count()).toBe(series.length + 1);
+    await page.goto(`${dashboard.address}#/compare?run=a%0Ab&run=first`);
+    await page.locator('.compared').waitFor();
+    expect(await page.locator('.chart').first().locator('.u-legend .u-series').count()).toBe(3);
+  });
+
+  it('draws a heat map of very many candidates on a sharp screen', async () => {
+    const view = await firstView();
+    const [stage] = view.stages;
+    const candidates = Array.from({ length: 12 }, (_, i) => `operation_${i}`);
+    const rows = Array.from({ length: 100 }, (_, i) => ({ node: i, input: 0, candidates }));
+    const layout = { ...stage.history!.layout, nodes: 100, tables: { normal: { name: 'n', rows } } };
+    const entries = [0, 1].map((epoch) => ({ epoch, mixing: { n: rows.map(() => candidates.map((_, i) => i / 12)) } }));
+    const large = { ...stage, history: { ...stage.history!, layout, entries } };
+    const page = await openTold('#/run/first', [{ ...view, stages: [large] }], {}, { deviceScaleFactor: 3 });
+    await page.locator('.stack canvas').first().waitFor();
+    const drawn = `(() => {
+      const canvas = document.querySelector('.stack canvas');
+      const { width, height } = canvas;
+      return { width, height, opacity: canvas.getContext('2d').getImageData(width - 2, height - 2, 1, 1).data[3] };
+    })()`;
+    const { width, height, opacity } = (await page.evaluate(drawn)) as Record<'width' | 'height' | 'opacity', number>;
+    expect(opacity).toBe(255);
+    // What browsers of phones draw.
+    expect(Math.max(width, height)).toBeLessThanOrEqual(2 ** 14);
+    expect(width * height).toBeLessThanOrEqual(2 ** 24);
+  });
+
+  it('proposes runs of the same command to compare with first, and compares eight at most', async () => {
+    const view = await firstView();
+    const commands = ['train', 'search', 'train', 'search'];
+    const views = commands.map((command, i) => ({ ...view, name: `r${i}`, command }));
+    const page = await openTold('#/run/r1', views);
+    await page.locator('datalist option').first().waitFor({ state: 'attached' });
+    const others = await page
+      .locator('datalist option')
+      .evaluateAll((all) => all.map((one) => one.getAttribute('value')));
+    expect(others).toEqual(['r3', 'r0', 'r2']);
+    const many = Array.from({ length: 20 }, (_, i) => `run=r${i}`).join('&');
+    await page.goto(`${dashboard.address}#/compare?${many}`);
+    await page.getByRole('heading', { name: '8 runs side by side' }).waitFor();
   });
 
   it('is shown to others by its token alone', async () => {
-    const server = await openDashboard(folder, { host: '0.0.0.0', port: 0, lookMillis: 50 });
-    const { port, pathname } = new URL(server.address);
+    const { port, pathname } = new URL((await serve(folder, { host: '0.0.0.0' })).address);
     const page = await open('#/run/first', {}, `http://127.0.0.1:${port}${pathname}`);
     await page.locator('.cells svg').waitFor();
-    await page.context().close();
+    expect(complaints).toEqual([]);
     const refused = await open('', {}, `http://127.0.0.1:${port}/`);
     expect(await refused.textContent('body')).toContain('this address is not served');
-    await refused.context().close();
-    await server.close();
-    complaints.splice(0);
+    expect(complaints.splice(0).filter((told) => !told.includes('403'))).toEqual([]);
   });
 
   it.each(['#/', '#/run/first', '#/run/selected', '#/compare?run=first&run=second'])(
@@ -318,14 +465,11 @@ describe.skipIf(noBrowser !== undefined)('the page', () => {
   });
 
   it('says so where there is no run, or none of that name', async () => {
-    const server = await openDashboard(scratch(), { port: 0, lookMillis: 50 });
-    const page = await open('', {}, server.address);
+    const { address } = await serve(scratch());
+    const page = await open('', {}, address);
     await page.getByText('There is no run yet').waitFor();
-    await page.goto(`${server.address}#/run/${encodeURIComponent('../../etc')}`);
+    await page.goto(`${address}#/run/${encodeURIComponent('../../etc')}`);
     await page.getByText('There is no run ../../etc in this folder').waitFor();
-    await page.context().close();
-    await server.close();
-    complaints.splice(0);
   });
 });
 

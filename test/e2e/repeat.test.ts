@@ -106,7 +106,7 @@ describe('--tensorboard', () => {
     expect({ code, stdout }).toEqual({
       code: 0,
       stdout: expect.stringMatching(
-        /^wrote exported\/events\.out\.tfevents\.\d+\.journal\nlook at it with: tensorboard --logdir exported\n$/,
+        /^wrote exported\/events\.out\.tfevents\.\d+\.[\da-f]{12}\.journal\nlook at it with: tensorboard --logdir exported\n$/,
       ),
     });
     expect(existsSync(at('exported'))).toBe(true);

@@ -1,4 +1,5 @@
-import { useMemo, useState } from 'preact/hooks';
+import type { ComponentChildren } from 'preact';
+import { useEffect, useErrorBoundary, useMemo, useState } from 'preact/hooks';
 import { ComparePage } from './compare_page.tsx';
 import { useLive } from './live.ts';
 import { type Route, useRoute } from './route.ts';
@@ -27,10 +28,23 @@ export function App() {
       </header>
       <main id="main" tabIndex={-1}>
         {shown?.problem !== undefined && <p class="problem">{shown.problem}</p>}
-        {shown === undefined ? <p class="hint">Reading runs…</p> : <Page route={route} shown={shown} />}
+        {shown === undefined ? (
+          <p class="hint">Reading runs…</p>
+        ) : (
+          <Guarded of={[route, shown]}>
+            <Page route={route} shown={shown} />
+          </Guarded>
+        )}
       </main>
     </>
   );
+}
+
+/** What cannot be shown is said, and tried again when anything of `of` is another. */
+function Guarded({ of, children }: { readonly of: readonly unknown[]; readonly children: ComponentChildren }) {
+  const [error, again] = useErrorBoundary();
+  useEffect(again, of);
+  return error === undefined ? children : <p class="problem">This cannot be shown: {String(error)}</p>;
 }
 
 function Page({

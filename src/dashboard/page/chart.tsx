@@ -2,10 +2,11 @@
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import type { SeriesUnit } from '../../report/run_view.ts';
+import { valueText } from '../../report/values.ts';
 import { dashOf, type Inks, inksOf, lineColour } from './inks.ts';
 import { useDark } from './theme.ts';
 import { useWidth } from './use_width.ts';
-import { axisText, valueText } from './words.ts';
+import { axisText } from './words.ts';
 
 /** A line of a chart. */
 export interface ChartLine {
@@ -38,13 +39,14 @@ export function Chart({ title, unit, xLabel, lines, boundaries = [] }: ChartProp
   const plot = useRef<uPlot>(undefined);
   const width = useWidth(place);
   const isDark = useDark();
-  const labels = lines.map(({ label }) => label).join('\n');
+  // As a text, which is the same where the labels are.
+  const labels = JSON.stringify(lines.map(({ label }) => label));
   const data = useMemo(() => joined(lines), [lines]);
   const marks = useRef(boundaries);
   marks.current = boundaries;
   useEffect(() => {
     if (width === 0) return;
-    const options = optionsOf({ unit, xLabel, labels: labels.split('\n'), inks: inksOf(isDark), marks });
+    const options = optionsOf({ unit, xLabel, labels: JSON.parse(labels), inks: inksOf(isDark), marks });
     plot.current = new uPlot({ ...options, width, height }, data, place.current!);
     return () => plot.current?.destroy();
   }, [labels, unit, xLabel, isDark, width === 0]);

@@ -1,7 +1,7 @@
 // Runs side by side: their measures on the same axes, settings that differ, the cells that they came to.
 import { useMemo } from 'preact/hooks';
 import type { Genotype } from '../../genotype/genotype.ts';
-import type { RunView, Series } from '../../report/run_view.ts';
+import { lastGenotype, type RunView, type Series } from '../../report/run_view.ts';
 import type { Shown } from '../shown.ts';
 import { CellPicture, useCellPictures } from './cell_picture.tsx';
 import { Chart, type ChartLine } from './chart.tsx';
@@ -122,7 +122,7 @@ function Differences({ views }: { readonly views: readonly RunView[] }) {
 }
 
 function FinalCells({ view }: { readonly view: RunView }) {
-  const genotype = finalOf(view);
+  const genotype = lastGenotype(view);
   return (
     <figure>
       <figcaption>{view.name}</figcaption>
@@ -139,9 +139,4 @@ function Cells({ genotype, name }: { readonly genotype: Genotype; readonly name:
   const drawn = useMemo(() => [genotype], [genotype]);
   const pictureOf = useCellPictures(drawn);
   return <CellPicture picture={pictureOf(genotype)} label={`cells of ${name}`} />;
-}
-
-/** What a run came to, or the last that it told of. */
-function finalOf({ result, stages }: RunView): Genotype | undefined {
-  return result?.genotype ?? stages.flatMap(({ genotypes }) => genotypes).at(-1)?.genotype;
 }

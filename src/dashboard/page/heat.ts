@@ -33,8 +33,9 @@ export interface Heat {
 
 export const rowHeight = 12;
 const edgeGap = 5;
-/** A canvas that is higher is none in some browsers. */
 const mostRows = 1200;
+/** Pixels of a canvas, along a side and in all: one with more is none in some browsers. */
+const mostPixels = { side: 2 ** 14, area: 2 ** 24 };
 const top = 4;
 const axisHeight = 30;
 const scale = Array.from({ length: 256 }, (_, i) => heatColour(i / 255).fill);
@@ -71,6 +72,12 @@ export function heatOf({ layout, entries }: MixingHistory, key: string): Heat {
   const height = (rows.at(-1)?.y ?? top) + rowHeight + edgeGap + axisHeight;
   const left = all.length - rows.length;
   return { table: name, rows, left, epochs: entries.map(({ epoch }) => epoch), weights, low, high, height };
+}
+
+/** Pixels of a canvas by a CSS pixel: those of the screen, fewer where it is large. */
+export function sharpness(width: number, height: number): number {
+  const { side, area } = mostPixels;
+  return Math.min(devicePixelRatio, side / Math.max(width, height), Math.sqrt(area / (width * height)));
 }
 
 /** Where columns lie. */

@@ -3,7 +3,7 @@ import { memo } from 'preact/compat';
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { heatColour } from '../../report/colours.ts';
 import type { MixingHistory } from '../../select/history.ts';
-import { drawHeat, drawMark, type Heat, type HeatSpot, heatOf, placeIn, spotAt } from './heat.ts';
+import { drawHeat, drawMark, type Heat, type HeatSpot, heatOf, placeIn, sharpness, spotAt } from './heat.ts';
 import { inksOf } from './inks.ts';
 import { useDark } from './theme.ts';
 import { useWidth } from './use_width.ts';
@@ -24,19 +24,19 @@ export function HeatMap({ history, cell, epoch, toEpoch }: HeatMapProps) {
   const width = useWidth(place);
   const isDark = useDark();
   const heat = useMemo(() => heatOf(history, cell), [history, cell]);
-  const at = placeIn(width);
   const [row, setRow] = useState<number>();
-  const [hover, setHover] = useState<HeatSpot>();
+  // A place on the screen: what lies there changes when weights come, or another stage.
+  const [pointer, setPointer] = useState<{ readonly x: number; readonly y: number }>();
   const column = columnOf(heat, epoch);
   useLayoutEffect(() => {
     const context = sized(marks.current, width, heat.height);
     if (context) drawMark(context, heat, placeIn(width), { column, row }, inksOf(isDark));
   }, [heat, width, isDark, column, row]);
-  const spotOf = ({ offsetX, offsetY }: MouseEvent) => spotAt(heat, at, offsetX, offsetY);
-  const choose = (event: PointerEvent) => {
-    const spot = spotOf(event);
-    setHover(spot);
-    if (event.buttons === 0 || spot === undefined) return;
+  const spotOf = (x: number, y: number) => spotAt(heat, placeIn(width), x, y);
+  const choose = ({ offsetX, offsetY, buttons }: PointerEvent) => {
+    const spot = spotOf(offsetX, offsetY);
+    setPointer({ x: offsetX, y: offsetY });
+    if (buttons === 0 || spot === undefined) return;
     setRow(spot.row);
     toEpoch(heat.epochs[spot.column]);
   };
@@ -45,11 +45,12 @@ export function HeatMap({ history, cell, epoch, toEpoch }: HeatMapProps) {
     if (by === undefined) return;
     event.preventDefault();
     event.stopPropagation();
-    setHover(undefined);
+    setPointer(undefined);
     const [along, down] = by;
     if (down !== 0) setRow(within((row ?? (down > 0 ? -1 : heat.rows.length)) + down, heat.rows.length));
     if (along !== 0) toEpoch(heat.epochs[within(column + along, heat.epochs.length)]);
   };
+  const hover = pointer && spotOf(pointer.x, pointer.y);
   const told = hover?.row === undefined ? { column, row } : hover;
   return (
     <figure class="heat">
@@ -68,7 +69,7 @@ export function HeatMap({ history, cell, epoch, toEpoch }: HeatMapProps) {
           aria-label="weights; arrow keys choose a candidate and an epoch"
           onPointerDown={choose}
           onPointerMove={choose}
-          onPointerLeave={() => setHover(undefined)}
+          onPointerLeave={() => setPointer(undefined)}
           onKeyDown={move}
         />
       </div>
@@ -115,11 +116,11 @@ const Legend = memo(function Legend({ low, high }: { readonly low: number; reado
   );
 });
 
-/** An empty canvas as sharp as the screen, drawn on in CSS pixels. */
+/** An empty canvas as sharp as it can be, drawn on in CSS pixels. */
 function sized(canvas: HTMLCanvasElement | null, width: number, height: number): CanvasRenderingContext2D | null {
   if (canvas === null || width === 0) return null;
-  const ratio = devicePixelRatio;
-  const [wide, high] = [Math.round(width * ratio), Math.round(height * ratio)];
+  const ratio = sharpness(width, height);
+  const [wide, high] = [Math.floor(width * ratio), Math.floor(height * ratio)];
   if (canvas.width !== wide || canvas.height !== high) {
     canvas.width = wide;
     canvas.height = high;

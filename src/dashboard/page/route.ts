@@ -13,6 +13,9 @@ export type Route =
     }
   | { readonly page: 'compare'; readonly names: readonly string[] };
 
+/** Runs that are laid side by side. */
+export const mostCompared = 8;
+
 /** The page of a hash; the list for one that makes no sense. */
 export function routeOf(hash: string): Route {
   const [path, query = ''] = hash.replace(/^#?\/?/, '').split('?', 2);
@@ -23,7 +26,7 @@ export function routeOf(hash: string): Route {
     const epoch = integer(fields.get('epoch'));
     return { page, name: parts.map(decoded).join('/'), stage, epoch, cell: fields.get('cell') ?? undefined };
   }
-  if (page === 'compare') return { page, names: fields.getAll('run') };
+  if (page === 'compare') return { page, names: fields.getAll('run').slice(0, mostCompared) };
   const isDown = fields.get('order') !== 'up';
   return { page: 'list', filter: fields.get('filter') ?? '', sort: fields.get('sort') ?? 'changed', isDown };
 }

@@ -2,7 +2,7 @@
 import { memo } from 'preact/compat';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { RunSummary } from '../../report/run_view.ts';
-import { goTo, hashOf, type Route } from './route.ts';
+import { goTo, hashOf, mostCompared, type Route } from './route.ts';
 import { ProgressBar, StateMark } from './run_state.tsx';
 import { progressShare, scoreText, timeText } from './words.ts';
 
@@ -77,8 +77,8 @@ export function RunList({
           {countText(rows.length, Object.keys(runs).length)}
         </span>
         {toCompare.length > 1 && (
-          <a class="button" href={hashOf({ page: 'compare', names: toCompare.slice(0, 8) })}>
-            compare {Math.min(8, toCompare.length)} runs
+          <a class="button" href={hashOf({ page: 'compare', names: toCompare.slice(0, mostCompared) })}>
+            compare {Math.min(mostCompared, toCompare.length)} runs
           </a>
         )}
         {toCompare.length === 1 && <span class="quiet">choose another run to compare</span>}

@@ -1,7 +1,8 @@
 // A run with all that it has to show.
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { Genotype } from '../../genotype/genotype.ts';
-import type { RunSummary, RunView, StageView } from '../../report/run_view.ts';
+import type { RunSummary, RunView, Series, StageView } from '../../report/run_view.ts';
+import { unitOfScore, valueText } from '../../report/values.ts';
 import type { Shown } from '../shown.ts';
 import { CellPicture, useCellPictures } from './cell_picture.tsx';
 import { Curves } from './curves.tsx';
@@ -10,7 +11,7 @@ import { goTo, type Route } from './route.ts';
 import { Problems, ProgressBar, StateMark } from './run_state.tsx';
 import { Decisions, Scores } from './scores.tsx';
 import { type SearchPlace, SearchView } from './search_view.tsx';
-import { scoreText, timeText, valueText } from './words.ts';
+import { scoreText, timeText } from './words.ts';
 
 type RunRoute = Extract<Route, { page: 'run' }>;
 
@@ -24,15 +25,22 @@ export function RunPage({ route, shown }: { readonly route: RunRoute; readonly s
       document.title = 'dartsmith';
     };
   }, [name]);
-  // Of a long journal the list knows the end before the view has come there.
-  const run = summary ?? view;
+  const run = headOf(summary, view);
   if (run === undefined) return <p class="hint">There is no run {name} in this folder, or it has not been read yet.</p>;
   return (
     <article>
-      <Head run={{ ...view, ...run }} view={view} shown={shown} />
+      <Head run={run} view={view} shown={shown} />
       {view === undefined ? <p class="hint">Reading its journal…</p> : <Whole route={route} view={view} />}
     </article>
   );
+}
+
+/** What is told above all: of a long journal the list knows the end before the view has come there, and then the view knows more. */
+function headOf(summary: RunSummary | undefined, view: RunView | undefined): RunSummary | undefined {
+  if (summary === undefined || view === undefined) return summary ?? view;
+  // When something was last written is told with all of it.
+  const { progress } = view.changed === undefined ? summary : view;
+  return { ...view, ...summary, progress, problems: [...new Set([...summary.problems, ...view.problems])] };
 }
 
 function Head({ run, view, shown }: { readonly run: RunSummary; readonly view?: RunView; readonly shown: Shown }) {
@@ -71,7 +79,7 @@ function Head({ run, view, shown }: { readonly run: RunSummary; readonly view?: 
 /** Another run to lay beside it: those of the same command first. */
 function CompareWith({ name, shown }: { readonly name: string; readonly shown: Shown }) {
   const [other, setOther] = useState('');
-  const names = Object.keys(shown.runs).filter((one) => one !== name);
+  const names = useMemo(() => othersOf(name, shown.runs), [name, shown.runs]);
   if (names.length === 0) return null;
   const isKnown = names.includes(other);
   return (
@@ -101,10 +109,18 @@ function CompareWith({ name, shown }: { readonly name: string; readonly shown: S
   );
 }
 
+function othersOf(name: string, runs: Shown['runs']): readonly string[] {
+  const others = Object.values(runs).filter((run) => run.name !== name);
+  const command = Object.hasOwn(runs, name) ? runs[name].command : undefined;
+  const isOther = (run: RunSummary) => Number(run.command !== command);
+  return others.sort((a, b) => isOther(a) - isOther(b)).map((run) => run.name);
+}
+
 function Whole({ route, view }: { readonly route: RunRoute; readonly view: RunView }) {
   const { series, stages, scores, settings, versions, log, result } = view;
   const isSearch = stages.some(hasMoments);
   const decisions = stages.flatMap((stage) => stage.decisions);
+  const place = useMemo(() => placeOf(route), [route]);
   const keep = ({ at, cell }: SearchPlace) => goTo({ page: 'run', name: route.name, ...at, cell }, false);
   return (
     <>
@@ -118,7 +134,7 @@ function Whole({ route, view }: { readonly route: RunRoute; readonly view: RunVi
       {isSearch && (
         <section id="search">
           <h2>Search</h2>
-          <SearchView stages={stages} place={placeOf(route)} keep={keep} />
+          <SearchView stages={stages} place={place} keep={keep} />
         </section>
       )}
       {!isSearch && result?.genotype !== undefined && <FinalCells genotype={result.genotype} />}
@@ -141,7 +157,7 @@ function Whole({ route, view }: { readonly route: RunRoute; readonly view: RunVi
       {result !== undefined && (
         <section id="result">
           <h2>Result</h2>
-          <Record values={worded(result.scores)} />
+          <Record values={worded(result.scores, series)} />
         </section>
       )}
       <section id="settings">
@@ -193,8 +209,7 @@ function parts(
   ];
 }
 
-/** Accuracies as shares, the rest as it is. */
-function worded(scores: Readonly<globalThis.Record<string, number>>) {
-  const unit = (name: string) => (/accuracy|top5/i.test(name) ? 'share' : 'loss');
-  return Object.fromEntries(Object.entries(scores).map(([name, value]) => [name, valueText(value, unit(name))]));
+function worded(scores: Readonly<globalThis.Record<string, number>>, series: readonly Series[]) {
+  const text = (name: string, value: number) => valueText(value, unitOfScore(name, series));
+  return Object.fromEntries(Object.entries(scores).map(([name, value]) => [name, text(name, value)]));
 }

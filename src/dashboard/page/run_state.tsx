@@ -1,5 +1,6 @@
 import type { RunState, RunSummary } from '../../report/run_view.ts';
-import { durationText, progressShare, progressText } from './words.ts';
+import { durationText } from '../../report/values.ts';
+import { progressShare, progressText } from './words.ts';
 
 const marks: Readonly<Record<RunState, string>> = { running: '▶', finished: '✓', interrupted: '■', unseen: '?' };
 const meanings: Readonly<Record<RunState, string>> = {

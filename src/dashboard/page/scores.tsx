@@ -4,7 +4,7 @@ import { cellName, inputsOf } from '../../genotype/genotype.ts';
 import { stateNames } from '../../report/cell_words.ts';
 import type { DrawnAbsence, DrawnDecision } from '../../report/draw_scores.ts';
 import type { DecisionView, RunView } from '../../report/run_view.ts';
-import { valueText } from './words.ts';
+import { valueText } from '../../report/values.ts';
 
 /** Decisions in words. */
 export function Decisions({ decisions }: { readonly decisions: readonly DecisionView[] }) {

@@ -8,7 +8,7 @@ import { HeatMap } from './heat_map.tsx';
 import { genotypesOf, lastUpTo, type Moment, momentsOf, tellMoment } from './moments.ts';
 import { usePlayer } from './player.ts';
 
-/** What the address says of it. */
+/** What the address says of it: another object when the reader goes to another place. */
 export interface SearchPlace {
   readonly at?: Moment;
   readonly cell?: string;
@@ -31,6 +31,11 @@ export function SearchView({ stages, place, keep }: SearchViewProps) {
   const move = (next: number) => setChosen(next >= moments.length - 1 ? undefined : moments[Math.max(0, next)]);
   const { isPlaying, toggle, stop } = usePlayer(moments.length, index, move);
   useKept(keep, isPlaying, chosen, cell);
+  useEffect(() => {
+    stop();
+    setChosen(place.at);
+    setCell(place.cell);
+  }, [place]);
   const moveTo = (next: number) => {
     stop();
     move(next);

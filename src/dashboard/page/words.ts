@@ -1,22 +1,15 @@
 // Values as people read them.
 import type { ProgressView, RunSummary, SeriesUnit } from '../../report/run_view.ts';
+import { valueText } from '../../report/values.ts';
 
 /** What says most comes first. */
 export const unitOrder: readonly SeriesUnit[] = ['share', 'perplexity', 'loss', 'rate', 'samples a second', 'seconds'];
 
-/** A value of a unit, short. */
-export function valueText(value: number, unit: SeriesUnit): string {
-  if (unit === 'share') return `${(100 * value).toFixed(1)} %`;
-  if (unit === 'seconds') return durationText(value);
-  const size = Math.abs(value);
-  if (size !== 0 && (size < 0.001 || size >= 1e6)) return value.toExponential(2);
-  return String(Number(value.toPrecision(4)));
-}
-
-/** The same beside an axis, where there is less room. */
+/** A value beside an axis, where there is less room, and the unit stands once. */
 export function axisText(value: number, unit: SeriesUnit): string {
-  if (unit === 'share') return `${Number((100 * value).toPrecision(6))} %`;
-  return unit === 'seconds' ? `${Number(value.toPrecision(6))} s` : valueText(value, unit);
+  if (unit === 'share') return `${Number((100 * value).toPrecision(6))}%`;
+  if (unit === 'seconds') return `${Number(value.toPrecision(6))} s`;
+  return valueText(value, 'rate');
 }
 
 /** What stands beside an axis. */
@@ -32,14 +25,6 @@ export function timeText(time: string | undefined): string {
   const two = (value: number) => String(value).padStart(2, '0');
   const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join('-');
   return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
-}
-
-export function durationText(seconds: number): string {
-  const whole = Math.round(seconds);
-  if (whole < 60) return seconds < 10 ? `${Number(seconds.toPrecision(2))} s` : `${whole} s`;
-  const minutes = Math.floor(whole / 60);
-  if (minutes < 60) return `${minutes} min ${whole % 60} s`;
-  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 /** How far a run is, in a line. */

@@ -97,6 +97,11 @@ export function memberSpace(
   return { name: `${name}, members`, skeleton, nodes, sharedAlpha, candidates };
 }
 
+/** Operations that the second stage may find where the first one found another. */
+export function membersOf(name: string, groups: Groups): readonly string[] {
+  return [...new Set(groupOf(name, groups) ?? [name])];
+}
+
 function groupOf(name: string, groups: Groups): readonly string[] | undefined {
   return groups.find((members) => members.includes(name));
 }

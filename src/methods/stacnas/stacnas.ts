@@ -7,7 +7,7 @@ import { alternatingMeasures, alternatingSearch } from '../alternating_search.ts
 import { defineMethod, type JsonValue, type Measure, type MethodContext, type UsualTraining } from '../method.ts';
 import { oneLevelStep } from '../one_level_step.ts';
 import { describeStages, type StageDescription, type StagePart } from '../staged_run.ts';
-import { checkGrouped, memberSpace, parseGroups, spaceOver, type Winners } from './groups.ts';
+import { checkGrouped, memberSpace, membersOf, parseGroups, spaceOver, type Winners } from './groups.ts';
 import { readPublishedWinners } from './published.ts';
 import { type StacnasSettings, stacnasPresets, stacnasSettingRules } from './settings.ts';
 
@@ -39,6 +39,7 @@ export const stacnas = defineMethod({
   spaces: firstSpaces,
   measures: alternatingMeasures.filter(({ name, of }) => !(name === 'validationLoss' && of === 'step')).map(told),
   usualTraining,
+  membersOf: ({ stage, groups }, name) => (stage === 'both' ? membersOf(name, parseGroups(groups)) : [name]),
   followsRuns: true,
   readPublished: (path) => readPublishedWinners(path, firstSpaces),
   describe: async (context) => {

@@ -1,28 +1,13 @@
 // dartsmith benchmark as a user types it.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { structureTexts } from '../../../src/benchmark/structure_index.ts';
-import { runCommandLine } from '../../../src/cli/program.ts';
+import { dartsmith } from '../../helpers/command_line.ts';
 import { root } from '../../helpers/process.ts';
 import { scratch } from '../../helpers/scratch.ts';
 
-afterEach(() => vi.restoreAllMocks());
-
-async function dartsmith(...args: readonly string[]) {
-  let [stdout, stderr] = ['', ''];
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    stdout += text;
-    return true;
-  });
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    stderr += text;
-    return true;
-  });
-  const code = await runCommandLine(['benchmark', 'nasbench201', ...args]);
-  vi.restoreAllMocks();
-  return { code, stdout, stderr };
-}
+const benchmark = (...args: readonly string[]) => dartsmith('benchmark', 'nasbench201', ...args);
 
 /** Three cells, of which the latter two are isomorphic. */
 function table(): string {
@@ -36,7 +21,7 @@ function table(): string {
 describe('dartsmith benchmark nasbench201', () => {
   it('query prints what a cell comes to, by index or structure, and what the file cannot tell', async () => {
     const data = table();
-    const { code, stdout } = await dartsmith('query', '406', '--incomplete', '--data', data);
+    const { code, stdout } = await benchmark('query', '406', '--incomplete', '--data', data);
     expect(code).toBe(0);
     const lines = stdout.split('\n');
     expect(lines.slice(0, 2)).toEqual([`cell 406  ${structureTexts()[406]}`, 'isomorphic to cell 5747']);
@@ -47,14 +32,14 @@ describe('dartsmith benchmark nasbench201', () => {
     ]);
     expect(stdout).toMatch(/table\.csv cannot tell:\nhp 200: cifar10_train cifar10_valid /);
     const structure = `Structure(4 nodes with ${structureTexts()[406]})`;
-    expect((await dartsmith('query', structure, '--incomplete', '--data', data)).stdout).toBe(stdout);
-    const json = await dartsmith('query', '1835', '--incomplete', '--data', data, '--json');
+    expect((await benchmark('query', structure, '--incomplete', '--data', data)).stdout).toBe(stdout);
+    const json = await benchmark('query', '1835', '--incomplete', '--data', data, '--json');
     expect(JSON.parse(json.stdout)).toMatchObject({ index: 1835, accuracies: [{ accuracy: 54.297, rank: 3 }, {}] });
   });
 
   it('top lists the best, by test accuracy on CIFAR-10 unless told otherwise', async () => {
     const data = table();
-    const { stdout } = await dartsmith('top', '--incomplete', '--data', data, '--count', '2');
+    const { stdout } = await benchmark('top', '--incomplete', '--data', data, '--count', '2');
     expect(stdout.split('\n')).toEqual([
       'cifar10_test: trained on CIFAR-10 for 200 epochs, scored on all test images',
       '',
@@ -63,7 +48,7 @@ describe('dartsmith benchmark nasbench201', () => {
       `  91.085   5747  ${structureTexts()[5747]}`,
       '',
     ]);
-    const json = await dartsmith('top', '--incomplete', '--data', data, '--json', '--by', 'cifar10_test_12ep');
+    const json = await benchmark('top', '--incomplete', '--data', data, '--json', '--by', 'cifar10_test_12ep');
     expect(JSON.parse(json.stdout)).toMatchObject({
       name: 'cifar10_test_12ep',
       cells: [{ index: 406 }, { index: 1835 }],
@@ -73,13 +58,13 @@ describe('dartsmith benchmark nasbench201', () => {
   it('convert writes a table that query reads', async () => {
     const out = join(scratch(), 'table.csv');
     const archive = join(root, 'test/fixtures/nasbench201/archive.tar');
-    const { code, stdout } = await dartsmith('convert', archive, '--out', out, '--incomplete');
+    const { code, stdout } = await benchmark('convert', archive, '--out', out, '--incomplete');
     expect({ code, stdout }).toEqual({ code: 0, stdout: `wrote ${out}: 3 cells, 26 columns of accuracies\n` });
     expect(readFileSync(out, 'utf8')).toMatch(/^arch_index,arch_str,cifar10_test,cifar10_train,/);
-    const query = await dartsmith('query', '9', '--data', out, '--incomplete');
+    const query = await benchmark('query', '9', '--data', out, '--incomplete');
     expect(query.stdout).toContain('cifar100_train_12ep');
     expect(query.stdout).not.toContain('cannot tell');
-    const json = await dartsmith('convert', archive, '--out', out, '--incomplete', '--json');
+    const json = await benchmark('convert', archive, '--out', out, '--incomplete', '--json');
     expect(JSON.parse(json.stdout)).toMatchObject({ out, cells: 3, gaps: {} });
   });
 
@@ -95,7 +80,7 @@ describe('dartsmith benchmark nasbench201', () => {
     [['convert', 'nowhere', '--out', 'x.csv'], 1, 'cannot read nowhere: no such file or folder'],
     [['convert', 'nowhere'], 2, "required option '-o, --out <file>' not specified"],
   ])('%j is refused in a line', async (args, expected, message) => {
-    const { code, stdout, stderr } = await dartsmith(...args, ...(args.at(-1) === '--data' ? [table()] : []));
+    const { code, stdout, stderr } = await benchmark(...args, ...(args.at(-1) === '--data' ? [table()] : []));
     expect({ code, stdout }).toEqual({ code: expected, stdout: '' });
     expect(stderr).toMatch(/^dartsmith: .*\n$/);
     expect(stderr).toContain(message);

@@ -1,30 +1,13 @@
 // select, history and draw --history as a user types them.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it, vi } from 'vitest';
-import { runCommandLine } from '../../../src/cli/program.ts';
+import { describe, expect, it } from 'vitest';
 import { parseGenotype } from '../../../src/genotype/text.ts';
+import { dartsmith } from '../../helpers/command_line.ts';
 import { root } from '../../helpers/process.ts';
 import { scratch } from '../../helpers/scratch.ts';
 
 const folder = join(root, 'test/fixtures/fairdarts');
-
-afterEach(() => vi.restoreAllMocks());
-
-async function dartsmith(...args: readonly string[]) {
-  let [stdout, stderr] = ['', ''];
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    stdout += text;
-    return true;
-  });
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    stderr += text;
-    return true;
-  });
-  const code = await runCommandLine(args);
-  vi.restoreAllMocks();
-  return { code, stdout, stderr };
-}
 
 describe('dartsmith select', () => {
   it('prints the genotype in the published text, and counts beside it', async () => {

@@ -1,26 +1,11 @@
 // dartsmith protocol as a user types it wrongly.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it, vi } from 'vitest';
-import { runCommandLine } from '../../../src/cli/program.ts';
+import { describe, expect, it } from 'vitest';
+import { dartsmith } from '../../helpers/command_line.ts';
 import { scratch } from '../../helpers/scratch.ts';
 
-afterEach(() => vi.restoreAllMocks());
-
-async function dartsmith(...args: readonly string[]) {
-  let [stdout, stderr] = ['', ''];
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    stdout += text;
-    return true;
-  });
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    stderr += text;
-    return true;
-  });
-  const code = await runCommandLine(['protocol', ...args]);
-  vi.restoreAllMocks();
-  return { code, stdout, stderr };
-}
+const protocol = (...args: readonly string[]) => dartsmith('protocol', ...args);
 
 describe('dartsmith protocol', () => {
   it.each<[readonly string[], RegExp]>([
@@ -41,7 +26,7 @@ describe('dartsmith protocol', () => {
     [['--resume', 'nowhere', '--no-baseline'], /leave out --no-baseline/],
   ])('refuses %j in one line, and leaves nothing behind', async (args, message) => {
     const out = join(scratch(), 'protocol');
-    const { code, stdout, stderr } = await dartsmith(...args, ...(args.includes('--resume') ? [] : ['--out', out]));
+    const { code, stdout, stderr } = await protocol(...args, ...(args.includes('--resume') ? [] : ['--out', out]));
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toMatch(message);
     expect(stderr.trimEnd().split('\n')).toHaveLength(1);
@@ -51,7 +36,7 @@ describe('dartsmith protocol', () => {
   it.each(['darts', 'fairdarts', 'stacnas', 'cdarts', 'sdarts', 'blank', 'darts-rnn', 'projection'])(
     'has the settings of %s, or of the search that it goes on with',
     async (method) => {
-      const { code, stdout } = await dartsmith('--method', method, '--help');
+      const { code, stdout } = await protocol('--method', method, '--help');
       expect(code).toBe(0);
       expect(stdout).toContain('--epochs <number>');
     },

@@ -1,30 +1,13 @@
 // draw --animate and report as a user types them.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it, vi } from 'vitest';
-import { runCommandLine } from '../../../src/cli/program.ts';
+import { describe, expect, it } from 'vitest';
 import { publishedGenotypes } from '../../../src/genotype/published.ts';
+import { dartsmith } from '../../helpers/command_line.ts';
 import { scratch } from '../../helpers/scratch.ts';
 import { searchRecords, writeJournal } from '../../helpers/written_run.ts';
 
 const genotypes = ['DARTS_V1', 'DARTS_V2'].map((name) => publishedGenotypes[name]);
-
-afterEach(() => vi.restoreAllMocks());
-
-async function dartsmith(...args: readonly string[]) {
-  let [stdout, stderr] = ['', ''];
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    stdout += text;
-    return true;
-  });
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    stderr += text;
-    return true;
-  });
-  const code = await runCommandLine(args);
-  vi.restoreAllMocks();
-  return { code, stdout, stderr };
-}
 
 /** A run without a config.json, which is told of and hides nothing. */
 function aRun(): string {

@@ -1,7 +1,7 @@
 // What the dashboard's server answers, to whom, and what it tells while runs go on.
 
 import { spawn } from 'node:child_process';
-import { appendFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +12,7 @@ import type { Shown } from '../../../src/dashboard/shown.ts';
 import { ArgumentError, FileError } from '../../../src/errors.ts';
 import { get } from '../../helpers/get.ts';
 import { journalOf, makeRun } from '../../helpers/made_run.ts';
+import { makePipe } from '../../helpers/pipe.ts';
 import { cli, root, runProcess } from '../../helpers/process.ts';
 import { scratch } from '../../helpers/scratch.ts';
 
@@ -113,6 +114,42 @@ describe('the server', () => {
       expect(await from({ host }), host).toMatchObject({ status: 200 });
     expect(await from({ 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' })).toMatchObject({ status: 403 });
     expect(await from({ 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' })).toMatchObject({ status: 200 });
+  });
+
+  it('serves no run that a link has taken the place of since it was found', async () => {
+    const folder = scratch();
+    for (const name of ['outside', 'runs/a', 'runs/b/c', 'runs/d'])
+      makeRun(join(folder, name), { ...small, settings: { place: name } });
+    const { address } = await serve(join(folder, 'runs'));
+    const asked = (name: string) => get(address, `/api/run?name=${encodeURIComponent(name)}`);
+    for (const name of ['a', 'b/c', 'd']) expect((await asked(name)).body).toContain(`"place":"runs/${name}"`);
+    rmSync(join(folder, 'runs/a'), { recursive: true });
+    symlinkSync(join(folder, 'outside'), join(folder, 'runs/a'));
+    renameSync(join(folder, 'runs/b'), join(folder, 'b'));
+    symlinkSync(join(folder, 'b'), join(folder, 'runs/b'));
+    rmSync(join(folder, 'runs/d/journal.jsonl'));
+    symlinkSync(join(folder, 'outside/journal.jsonl'), join(folder, 'runs/d/journal.jsonl'));
+    for (const name of ['a', 'b/c', 'd']) expect(await asked(name), name).toMatchObject({ status: 404 });
+  });
+
+  it('finds a run that has only just begun', async () => {
+    const folder = scratch();
+    const { address } = await serve(folder, { lookMillis: 60_000 });
+    makeRun(join(folder, 'a'), small);
+    expect(await get(address, '/api/run?name=a')).toMatchObject({ status: 200 });
+  });
+
+  it.skipIf(process.platform === 'win32')('waits for nobody to write to pipes, and ends', async () => {
+    const folder = scratch();
+    for (const name of ['config.json', 'lock.json']) {
+      makeRun(join(folder, name), small);
+      rmSync(join(folder, name, name), { force: true });
+      makePipe(join(folder, name, name));
+    }
+    const { address } = await serve(folder);
+    const { runs } = JSON.parse((await get(address, '/api/runs')).body);
+    expect(runs['config.json'].problems).toEqual([expect.stringMatching(/config.json: it is no file/)]);
+    expect(runs['lock.json']).toMatchObject({ state: 'finished', problems: [] });
   });
 
   it('wants the token of its address on every request, where it listens to others', async () => {
@@ -282,15 +319,28 @@ describe('damaged runs', () => {
     damage('empty', () => '');
     damage('newer', whole, '{"format":99}');
     damage('wrong', (lines) => whole([...lines, '{"type":"genotype","epoch":9,"genotype":{"normal":7}}']));
+    damage('bare', () => '{"type":"start","epoch":0,"run":"select"}\n');
+    damage('deep', ([start]) =>
+      whole([start.replace('"mnist"', '['.repeat(20_000) + ']'.repeat(20_000)), '{"type":"step","epoch":0,"loss":1}']),
+    );
+    const odd = '{"toString":1}';
     damage('types', () =>
       whole([
-        '{"type":"start","epoch":0,"settings":3,"run":[],"method":{},"notices":"x"}',
-        '{"type":"step","epoch":0,"loss":1}',
+        `{"type":"start","epoch":0,"settings":3,"run":[],"method":${odd},"dataset":${odd},"seed":${odd},"notices":"x"}`,
+        `{"type":"step","epoch":0,"epochs":${odd},"step":${odd},"loss":1}`,
       ]),
     );
     const { address } = await serve(folder);
     const { runs } = JSON.parse((await get(address, '/api/runs')).body);
-    expect(Object.keys(runs)).toEqual(['empty', 'newer', 'noise', 'torn', 'types', 'wrong']);
+    expect(Object.keys(runs)).toEqual(['bare', 'deep', 'empty', 'newer', 'noise', 'torn', 'types', 'wrong']);
+    // What a page makes rows of.
+    expect(Object.keys(runs.types).sort()).toEqual(['changed', 'name', 'problems', 'progress', 'state']);
+    expect(runs.types.progress).toEqual({ epoch: 0, epochs: 0, step: 1, steps: 0 });
+    const page = await follow(address, ['bare', 'deep', 'types']);
+    await page.until(({ views }) =>
+      ['bare', 'deep', 'types'].every((name) => views[name]?.problems.length > 0 || views[name]?.settings),
+    );
+    page.stop();
     expect(runs.newer.problems).toEqual([expect.stringMatching(/expected format \d+ but got 99; another version/)]);
     for (const name of Object.keys(runs)) {
       expect(await get(address, `/api/run?name=${name}`), name).toMatchObject({ status: 200 });

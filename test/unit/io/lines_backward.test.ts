@@ -5,13 +5,13 @@ import { describe, expect, it } from 'vitest';
 import { type Line, linesBackward } from '../../../src/io/lines_backward.ts';
 import { scratch } from '../../helpers/scratch.ts';
 
-async function linesOf(text: string, blockBytes: number) {
+async function linesOf(text: string, blockBytes: number, from?: number) {
   const path = join(scratch(), 'lines');
   writeFileSync(path, text);
   const file = await open(path);
   try {
     const lines: Line[] = [];
-    for await (const line of linesBackward(file, blockBytes)) lines.push(line);
+    for await (const line of linesBackward(file, blockBytes, from)) lines.push(line);
     return lines;
   } finally {
     await file.close();
@@ -37,6 +37,21 @@ describe('the lines of a file from its end', () => {
       { text: 'b', end: 56 },
       { text: 'xxend', end: 54 },
     ]);
+  });
+
+  it.each([
+    [0, 4],
+    [4, 3],
+    [5, 2],
+    [15, 1],
+    [20, 0],
+    [24, 0],
+  ])('are those that begin at %i or behind it', async (from, count) => {
+    for (const blockBytes of [9, 100]) expect(await linesOf(text, blockBytes, from)).toEqual(expected.slice(0, count));
+  });
+
+  it('are without their beginning where that is not to be read', async () => {
+    expect(await linesOf(text, 100, 9)).toEqual([expected[0], { text: 'three', end: 15 }]);
   });
 
   it.each(['', 'torn'])('are none in %j', async (torn) => expect(await linesOf(torn, 8)).toEqual([]));

@@ -31,9 +31,9 @@ describe('linesForward', () => {
     expect(await linesOf(lines.join('\n'))).toEqual(lines);
   });
 
-  it('passes over lines that are too long, and goes on behind them', async () => {
-    expect(await linesOf('abc\nabcd\nab\nabcdef', 3)).toEqual(['abc', 'ab']);
-    expect(await linesOf(`a\n${'x'.repeat(600_000)}\nb\n`, 1000)).toEqual(['a', 'b']);
+  it('gives nothing of lines that are too long, and goes on behind them', async () => {
+    expect(await linesOf('abc\nabcd\nab\nabcdef', 3)).toEqual(['abc', '', 'ab']);
+    expect(await linesOf(`a\n${'x'.repeat(600_000)}\nb\n`, 1000)).toEqual(['a', '', 'b']);
   });
 
   it('tells where the next line begins, and goes on from there', async () => {
@@ -43,12 +43,24 @@ describe('linesForward', () => {
     for await (const { bytes, next, torn } of linesForward(path, 3, 0)) told.push([bytes.toString(), next, torn]);
     expect(told).toEqual([
       ['a', 2, false],
+      ['', 9, false],
       ['c', 10, true],
     ]);
     appendFileSync(path, 'd\n');
     const later = [];
     for await (const { bytes, next } of linesForward(path, 3, 9)) later.push([bytes.toString(), next]);
     expect(later).toEqual([['cd', 12]]);
+  });
+
+  it('reads no further than it is told', async () => {
+    const path = join(scratch(), 'lines');
+    writeFileSync(path, 'ab\ncd\nef\n');
+    const told = [];
+    for await (const { bytes, torn } of linesForward(path, 3, 3, 7)) told.push([bytes.toString(), torn]);
+    expect(told).toEqual([
+      ['cd', false],
+      ['e', true],
+    ]);
   });
 
   it('holds no line of gigabytes', async () => {
@@ -58,7 +70,7 @@ describe('linesForward', () => {
     truncateSync(path, 128 * 2 ** 20);
     appendFileSync(path, '\nlast\n');
     const before = process.memoryUsage().rss;
-    expect(await collect(path, 1 << 20)).toEqual(['first', 'last']);
+    expect(await collect(path, 1 << 20)).toEqual(['first', '', 'last']);
     expect(process.memoryUsage().rss - before).toBeLessThan(100 * 2 ** 20);
   });
 });

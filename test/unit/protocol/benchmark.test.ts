@@ -122,6 +122,29 @@ describe('a protocol with a benchmark', () => {
     expect(tables.map(({ measure }) => measure.name)).toEqual(['cifar10_test', 'cifar100_test']);
   });
 
+  it('counts a cell that the table lacks as no outcome, and tells of it', async () => {
+    const some = join(scratch(), 'some.csv');
+    const { index: found } = result.cells!.find(({ arm, seed }) => arm === 'darts' && seed === 0)!;
+    write(some, [...own.filter((index) => index !== found), none]);
+    const benchmark = { table: some, columns: ['cifar10_test'], incomplete: true };
+    const { tables, failures } = await follow({ ...asked, pick: undefined, benchmark, out: join(scratch(), 'some') });
+    const scores = result
+      .cells!.filter(({ arm }) => arm === 'darts')
+      .map(({ index }) => (index === found ? null : accuracyOf(index)));
+    expect(tables[0].rows[0]).toMatchObject({ arm: 'darts', scores });
+    expect(failures).toContainEqual({
+      ...{ arm: 'darts', seed: 0, part: 'benchmark' },
+      reason: expect.stringMatching(`some.csv has no cifar10_test of cell ${found}, `),
+    });
+    const nothing = { table: lacking, columns: ['cifar10_test'], incomplete: true };
+    const empty = await follow({ ...asked, pick: undefined, benchmark: nothing, out: join(scratch(), 'none') });
+    expect(empty.tables[0].rows.map(({ arm, n }) => [arm, n])).toEqual([
+      ['darts', 0],
+      ['pt', 0],
+      ['random', 0],
+    ]);
+  });
+
   it.each<[string, object, RegExp, unknown]>([
     [
       'another space',
@@ -145,10 +168,10 @@ describe('a protocol with a benchmark', () => {
     ['a table that lacks cells', { benchmark: { table } }, /table\.csv/, FileError],
     ['no table', { benchmark: { table: join(folder, 'no.csv') } }, /no\.csv/, FileError],
     [
-      'a cell that the table lacks',
-      { pick: undefined, benchmark: { table: lacking, incomplete: true } },
-      /has no row of cell/,
-      FileError,
+      'picking and scoring by the same images',
+      { benchmark: { table, columns: ['cifar10_test', 'cifar10_valid_12ep'], incomplete: true } },
+      /needs scores on other images than cifar10_valid_12ep tells/,
+      ArgumentError,
     ],
   ])('refuses %s', async (_, other, message, kind) => {
     const options = { ...asked, ...other, out: join(scratch(), 'refused') };

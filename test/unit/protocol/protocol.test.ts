@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { AbortedError, ArgumentError, FileError } from '../../../src/errors.ts';
-import type { Genotype } from '../../../src/genotype/genotype.ts';
+import type { Genotype, GenotypeEdge } from '../../../src/genotype/genotype.ts';
 import type { ProtocolEvent, ProtocolResult } from '../../../src/protocol/events.ts';
 import type { ProtocolArm, ProtocolOptions } from '../../../src/protocol/options.ts';
 import { runProtocol } from '../../../src/protocol/protocol.ts';
@@ -224,6 +224,19 @@ describe('runs that come to nothing', () => {
     expect(repaired.result.failures).toEqual([]);
   });
 
+  it('a brief training that diverged is told, and picked by no more', async () => {
+    const out = join(scratch(), 'brief');
+    const options = { ...small, baseline: false, pick: {}, out };
+    const { device, onEvent } = spoiling('darts', 0, 'brief');
+    const { result } = await follow({ ...options, device }, onEvent);
+    expect(result.failures).toEqual([
+      { arm: 'darts', seed: 0, part: 'brief', reason: expect.stringContaining('became NaN') },
+    ]);
+    const [darts, picked] = result.tables[0].rows;
+    expect([darts.n, darts.failed, picked.kept]).toEqual([2, 0, [1]]);
+    expect((await follow({ ...options })).result).toEqual(result);
+  });
+
   it('a genotype without entries is none to train', async () => {
     const out = join(scratch(), 'empty');
     const fair = { name: 'fair', method: 'fairdarts', settings: { ...settings, opThreshold: 0.99 } };
@@ -280,6 +293,7 @@ describe('what is refused', () => {
     ['an arm that is none', { arms: [7] }, /an object with the name of an arm for arms\[0\]/],
     ['a name that leads elsewhere', { arms: [{ name: '../x' }] }, /letters, digits/],
     ['a hidden name', { arms: [{ name: '.x' }] }, /letters, digits/],
+    ['the name of a file of its own', { arms: [{ name: 'Table.json' }] }, /without \.json or \.md/],
     ['the name of a baseline', { arms: [{ name: 'random' }] }, /other than random/],
     ['one name twice', { arms: [{ name: 'a' }, { name: 'A' }] }, /two arms are called 'A'/],
     ['a selection of nothing', { arms: [{ name: 'p', of: 'darts', by: 'projection' }] }, /expected a search before it/],
@@ -295,6 +309,22 @@ describe('what is refused', () => {
     ['half a seed', { seeds: 1.5 }, /seeds/],
     ['a seed for trainings', { training: { seed: 1 } }, /each has that of its search/],
     ['groups that do not fit', { pick: { among: 3 } }, /a number that 2 seeds can be divided by/],
+    [
+      'picking and scoring by images of the same split',
+      { pick: {}, training: { ...training, validationPortion: 0.25 } },
+      /needs scores on other images/,
+    ],
+    [
+      'two spaces of one name',
+      {
+        arms: ['skip_connect', 'sep_conv_3x3'].map((name) => ({
+          name,
+          settings,
+          space: { name: 'own', nodes: 1, candidates: [name, 'none'] },
+        })),
+      },
+      /two spaces that are called alike/,
+    ],
     ['an unknown option', { arm: [] }, /unknown option 'arm'/],
     ['trainings beside a benchmark', { benchmark: { table: 'x.csv' } }, /leave out what is told of those/],
   ])('%s', async (_, other, message) => {
@@ -322,6 +352,11 @@ describe('what is refused', () => {
     await expect(other({ arms: arms.slice(1, 2).concat(arms) })).rejects.toBeInstanceOf(ArgumentError);
     await expect(follow({ resume: copy })).rejects.toThrow("a dataset of its own, 'tiny': give it as dataset");
     await expect(follow({ resume: copy, dataset, seeds: 9 })).rejects.toThrow('the protocol fixed it');
+    await expect(follow({ resume: copy, dataset, arms, seeds: 9 })).rejects.toThrow('seeds cannot be given');
+    await expect(follow({ resume: copy, dataset, arms })).rejects.toThrow("arm 'darts' cannot be given with resume");
+    await expect(follow({ ...small, out: join(copy, 'darts', 'seed-3', 'search') })).rejects.toThrow(
+      'is the directory of a run',
+    );
     // Its run, with other settings.
     const config = join(copy, 'darts', 'seed-3', 'search', 'config.json');
     writeFileSync(config, readFileSync(config, 'utf8').replace('"batchSize": 8', '"batchSize": 4'));
@@ -357,6 +392,22 @@ describe('what is refused', () => {
       refused ??= follow({ ...small, seeds: 1, out: directory }).catch((error: unknown) => error);
     });
     expect(await refused).toBeInstanceOf(FileError);
+  });
+});
+
+describe('a space whose candidates stand for several', () => {
+  it('is drawn from whole, as StacNAS finds what its groups hold', async () => {
+    const directory = join(scratch(), 'stacnas');
+    const own = [{ name: 'stacnas', method: 'stacnas', settings }];
+    await follow({ ...small, arms: own, seeds: 4, out: directory });
+    const names = [0, 1, 2, 3].flatMap((seed) => {
+      const { normal, reduce } = json(join(directory, 'random', `seed-${seed}`, 'train', 'config.json')).genotype;
+      return [normal, reduce].flatMap(({ nodes }) => nodes.flat().map(({ operation }: GenotypeEdge) => operation));
+    });
+    expect([...new Set(names)].sort()).toEqual([
+      ...['avg_pool_3x3', 'dil_conv_3x3', 'dil_conv_5x5', 'max_pool_3x3'],
+      ...['sep_conv_3x3', 'sep_conv_5x5', 'skip_connect'],
+    ]);
   });
 });
 

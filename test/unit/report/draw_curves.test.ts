@@ -86,6 +86,24 @@ describe('curvePlots', () => {
     expect(lines[0].singles!.map(({ x }) => x.length)).toEqual([3, 1]);
   });
 
+  it('has each run under its own name where no two have a value at the same place', () => {
+    const head = { ...loss, x: [1], y: [2] };
+    const apart = seeds.map((run, i) => ({ ...run, series: [{ ...head, x: [10 * i, 10 * i + 5], y: [2, 1] }] }));
+    const drawn = (views: readonly RunView[]) =>
+      curvePlots(views, wanted).map(({ lines }) => lines.map(({ name, x, band }) => [name, x[0], band]));
+    const single = ['runs/a-1', 'runs/a-2', 'runs/a-3'].map((name, i) => [name, 10 * i, undefined]);
+    expect(drawn([...apart, other])).toEqual([[...single, ['runs/b', 1, undefined]]]);
+    // Replicates alone: lines of a plot are measures.
+    expect(drawn(apart)).toEqual([single.map(([name, ...rest]) => [`validation loss (${name})`, ...rest])]);
+    const begun = [seeds[0], ...seeds.slice(1).map((run) => ({ ...run, series: [] }))];
+    expect(drawn([...begun, other])).toEqual([
+      [
+        ['runs/a-1', 1, undefined],
+        ['runs/b', 1, undefined],
+      ],
+    ]);
+  });
+
   it('has single lines where no mean is wanted', () => {
     const [{ lines }] = curvePlots(seeds, { ...wanted, mean: false });
     expect(lines.map(({ name, band }) => [name, band])).toEqual(seeds.map(({ name }) => [name, undefined]));

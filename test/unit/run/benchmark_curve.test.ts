@@ -6,12 +6,12 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openNasBench201 } from '../../../src/benchmark/nas_bench.ts';
 import { parseStructure } from '../../../src/benchmark/structure.ts';
 import { structureIndex } from '../../../src/benchmark/structure_index.ts';
-import { runCommandLine } from '../../../src/cli/program.ts';
 import { formatGenotype } from '../../../src/genotype/text.ts';
 import { drawBenchmarkCurves } from '../../../src/report/draw_benchmark.ts';
 import { benchmarkCurve } from '../../../src/run/benchmark_curve.ts';
 import { readJournal } from '../../../src/run/journal.ts';
 import { startMethod } from '../../../src/run/start.ts';
+import { dartsmith } from '../../helpers/command_line.ts';
 import { createFakeDevice } from '../../helpers/fake_device.ts';
 import { tinyDataset, tinySettings } from '../../helpers/tiny_search.ts';
 import { tinySource } from '../../helpers/tiny_source.ts';
@@ -89,29 +89,16 @@ it('curves are drawn, a plot a column and a line a run', async () => {
 });
 
 describe('dartsmith benchmark nasbench201 curve', () => {
-  async function dartsmith(...args: readonly string[]) {
-    let [stdout, stderr] = ['', ''];
-    vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-      stdout += text;
-      return true;
-    });
-    vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-      stderr += text;
-      return true;
-    });
-    const code = await runCommandLine(['benchmark', 'nasbench201', 'curve', ...args]);
-    vi.restoreAllMocks();
-    return { code, stdout, stderr };
-  }
+  const curve = (...args: readonly string[]) => dartsmith('benchmark', 'nasbench201', 'curve', ...args);
 
   it('prints a row an epoch, and draws', async () => {
     const out = join(folder, 'curve.svg');
     const table = ['--data', data, '--incomplete'];
-    const { code, stdout } = await dartsmith(searched, selected, ...table, '--by', 'cifar100_test', '--out', out);
+    const { code, stdout } = await curve(searched, selected, ...table, '--by', 'cifar100_test', '--out', out);
     const lines = stdout.trimEnd().split('\n');
     expect([code, lines.length, lines.at(-1)]).toEqual([0, 13, `wrote ${out}`]);
     expect(lines[0].split(/ +/)).toEqual(['run', 'epochs', 'cifar100_test', 'index', 'structure']);
-    const json = await dartsmith(searched, ...table, '--json');
+    const json = await curve(searched, ...table, '--json');
     expect(JSON.parse(json.stdout)).toMatchObject({ points: [{ epochs: 1 }, { epochs: 2 }] });
   });
 
@@ -121,7 +108,7 @@ describe('dartsmith benchmark nasbench201 curve', () => {
     [['--out', 'x.pdf'], 2, /a file name that ends in .svg or .png for --out/],
     [[], 1, /data.csv holds \d+ of 15625 cells/],
   ])('refuses %j', async (args, expected, message) => {
-    const { code, stderr } = await dartsmith(searched, '--data', data, ...args);
+    const { code, stderr } = await curve(searched, '--data', data, ...args);
     expect(code).toBe(expected);
     expect(stderr).toMatch(message);
     expect(stderr.trimEnd().split('\n')).toHaveLength(1);

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { FileError } from '../../../src/errors.ts';
 import { type Holder, stateOf, thisHolder } from '../../../src/run/holder.ts';
-import { takeLock } from '../../../src/run/lock.ts';
+import { holderState, takeLock } from '../../../src/run/lock.ts';
+import { makePipe } from '../../helpers/pipe.ts';
 import { scratch } from '../../helpers/scratch.ts';
 
 /** The number of a process that has ended. */
@@ -109,6 +110,28 @@ describe('the lock of a run directory', () => {
     }
   });
 
+  it('that succeeds itself is told of', async () => {
+    const directory = scratch();
+    lockFile(directory, gone);
+    const path = lockFile(directory, gone, 1, `lock-${token(1)}.json`);
+    const message = `${path} succeeds a lock that it cannot succeed: if nothing runs in ${directory}, remove it`;
+    await expect(takeLock(directory)).rejects.toThrow(message);
+    await expect(holderState(directory)).rejects.toThrow(message);
+  });
+
+  it.skipIf(process.platform === 'win32')('is not waited for where it is a pipe', async () => {
+    const directory = scratch();
+    makePipe(join(directory, 'lock.json'));
+    await expect(takeLock(directory)).rejects.toThrow(/cannot read .*lock.json: it is no file/);
+    await expect(holderState(directory)).rejects.toThrow(FileError);
+  });
+
+  it('is not read where it is longer than locks are', async () => {
+    const directory = scratch();
+    writeFileSync(join(directory, 'lock.json'), ' '.repeat(70_000));
+    await expect(holderState(directory)).rejects.toThrow(/lock.json: it is longer than 65536 bytes/);
+  });
+
   it('says what is in the way', async () => {
     const directory = scratch();
     mkdirSync(join(directory, 'lock.json'));
@@ -121,6 +144,13 @@ describe('a holder', () => {
   it('runs while its thread does', () => {
     expect(stateOf(thisHolder())).toBe('runs');
     expect(stateOf({ ...thisHolder(), ...gone })).toBe('gone');
+  });
+
+  it.skipIf(process.platform === 'win32')('is looked for nowhere but among threads', () => {
+    const folder = scratch();
+    writeFileSync(join(folder, 'stat'), `1 (x) S ${'1 '.repeat(18)}forged 1`);
+    const holder = { ...thisHolder(), started: 'forged' };
+    expect(stateOf({ ...holder, thread: `..${folder}` })).not.toBe('runs');
   });
 
   it('is looked for by its start where the system has no /proc', () => {

@@ -1,5 +1,15 @@
 // A run that is run again: every kind of run comes to the same bits, and what differs is found where it first does.
-import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import type { Device } from '../../../src/backend/device.ts';
@@ -11,12 +21,14 @@ import { type RepeatOptions, repeatRun, search } from '../../../src/index.ts';
 import type { RunCommand } from '../../../src/methods/method.ts';
 import { takeLock } from '../../../src/run/lock.ts';
 import type { MethodOptions } from '../../../src/run/options.ts';
+import { Reaching, reachOf } from '../../../src/run/reach.ts';
 import { startMethod } from '../../../src/run/start.ts';
 import { createFakeDevice } from '../../helpers/fake_device.ts';
 import { contentsOf } from '../../helpers/run_contents.ts';
 import { scratch } from '../../helpers/scratch.ts';
 import { tinyDataset, tinySettings } from '../../helpers/tiny_search.ts';
 import { tinyTextSettings, writeTinyText } from '../../helpers/tiny_text.ts';
+import { writeJournal } from '../../helpers/written_run.ts';
 import { folderOf, idxImages, idxLabels } from '../data/fixtures.ts';
 
 // Graphviz has its own tests and would take most of the time here.
@@ -225,6 +237,18 @@ describe('what differs', () => {
     change(config, /"dartsmith": "[^"]+"/, '"dartsmith": "0.0.1"');
     expect(await again(run)).toMatchObject({ same: true, whole: true });
   });
+
+  it('has a hint where another device went on, but not where other threads did', async () => {
+    const run = await stoppedAt(5);
+    await search({ resume: run, dataset, device: createFakeDevice() }).result;
+    const config = join(run, 'config.json');
+    const { devices, ...rest } = JSON.parse(readFileSync(config, 'utf8'));
+    const later = (device: string) => ({ ...devices[0], device, epoch: 1 });
+    const others = ['fake, 2 threads', 'fake, 3 threads', 'cpu (avx2, 2 threads)'].map(later);
+    writeFileSync(config, JSON.stringify({ ...rest, devices: [...devices, ...others] }));
+    change(join(run, 'journal.jsonl'), /"loss":[^,]+/, '"loss":7');
+    expect((await again(run)).hints).toEqual(['it went on with cpu (avx2, 2 threads) at epoch 2']);
+  });
 });
 
 describe('a run that was interrupted', () => {
@@ -239,6 +263,25 @@ describe('a run that was interrupted', () => {
     expect(result.records).toBe(readFileSync(join(run, 'journal.jsonl'), 'utf8').trimEnd().split('\n').length);
     // Not to the end.
     expect(readFileSync(join(`${run}-repeated`, 'journal.jsonl'), 'utf8')).not.toContain('"type":"result"');
+  });
+
+  it('behind a rollback, which takes moments back, is not taken for shorter', async () => {
+    const run = join(scratch(), 'run');
+    const at = (type: string, epoch: number, step?: number) => ({ type, epoch, step }) as never;
+    const moments = [at('step', 0, 0), at('epoch', 0), at('step', 1, 0), at('step', 0, 0)];
+    writeJournal(run, [at('start', 0, 0), ...moments.toSpliced(3, 0, at('decision', 0))]);
+    const reach = await reachOf(run);
+    expect(reach).toMatchObject({ moments: 4, whole: false });
+    expect(await reachOf(run, reach.end - 1)).toMatchObject({ moments: 3 });
+    const reaching = new Reaching(run, reach);
+    expect([at('start', 0, 0), ...moments].map((event) => reaching.take(event))).toEqual([
+      ...[false, false, false, false, true],
+    ]);
+    // One that goes on counts what its journal tells already.
+    const gone = new Reaching(run, { ...reach, moments: 5 });
+    expect(gone.take({ type: 'start', resumed: { epoch: 0, step: 1 } } as never)).toBe(false);
+    expect(gone.take(at('step', 0, 1))).toBe(false);
+    await vi.waitFor(() => expect(gone.take(at('genotype', 0))).toBe(true));
   });
 
   it('in the training behind its search is repeated as far as that went', async () => {
@@ -271,13 +314,37 @@ describe('a repetition', () => {
     expect(await again(run, { out: join(scratch(), 'deep', 'er') })).toMatchObject({ same: true });
   });
 
-  it('leaves the run as it was, and looks at one that goes on', async () => {
+  it('leaves the run as it was', async () => {
     const run = await searched();
     const before = contentsOf(run);
     const lock = await takeLock(run);
     expect(await again(run)).toMatchObject({ same: true });
     await lock.release();
     expect(contentsOf(run)).toEqual(before);
+  });
+
+  it('of a run that goes on meanwhile is held to what that had told when it began', async () => {
+    const run = await stoppedAt(5);
+    const journal = join(run, 'journal.jsonl');
+    const told = readFileSync(journal, 'utf8').trimEnd().split('\n').length;
+    const going = repeatRun({ run, dataset, device: createFakeDevice() });
+    for await (const { type } of going) {
+      if (type === 'step') appendFileSync(journal, '{"type":"step","epoch":7,"step":0}\n');
+    }
+    expect(await going.result).toMatchObject({ same: true, whole: false, records: told });
+  });
+
+  it('is the same where either died before its first record', async () => {
+    const run = await searched();
+    for (const directory of [run, `${run}-repeated`]) {
+      if (directory !== run) cpSync(run, directory, { recursive: true });
+      for (const name of readdirSync(directory)) {
+        if (name !== 'config.json') rmSync(join(directory, name), { recursive: true });
+      }
+      await search({ resume: directory, dataset, device: createFakeDevice() }).result;
+      expect(await again(run)).toMatchObject({ same: true, whole: true });
+      rmSync(`${run}-repeated`, { recursive: true });
+    }
   });
 
   it('writes event files where it is told to', async () => {

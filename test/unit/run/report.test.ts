@@ -114,6 +114,46 @@ describe('reportPage', () => {
     expect(figures).toEqual([]);
   });
 
+  it('tells of a run that cannot be shown, and shows the others and their comparison', async () => {
+    const [good, other] = await Promise.all(
+      ['good', 'other'].map((name) =>
+        readRunView(writeJournal(join(scratch(), name), searchRecords({ genotypes })), { name }),
+      ),
+    );
+    const bad = { ...good, name: 'bad', started: 5 as unknown as string };
+    const { html, figures, problems } = await reportPage([bad, good, other], []);
+    expect(problems).toEqual([expect.stringMatching(/^bad cannot be shown: /)]);
+    expect(html).toContain(`<li>${problems[0]}</li>`);
+    expect(html).toContain('<h2>good</h2>');
+    expect(html).not.toContain('<h2>bad</h2>');
+    expect(html).toContain('beside one another');
+    expect(figures.map(({ name }) => name)).toContain('good-curves');
+  });
+
+  it('gives every figure a name of its own: a stage, a run that is called alike, a comparison', async () => {
+    const view = await readRunView(writeJournal(join(scratch(), 's'), searchRecords({ genotypes })), { name: 's' });
+    const [stage] = view.stages;
+    const staged = {
+      ...view,
+      stages: [{ ...stage, name: 'first' }, ...['Second', 'se cond', 'se-cond'].map((name) => ({ ...stage, name }))],
+    };
+    const { figures } = await reportPage(
+      [staged, { ...view, name: 's-second' }, { ...view, name: 'compared-search-on-mnist' }],
+      [],
+    );
+    const names = figures.map(({ name }) => name.toLowerCase());
+    expect(new Set(names).size).toBe(names.length);
+    expect(names).toEqual(expect.arrayContaining(['s-second-area', 's-second-area-2', 's-se-cond-area-2']));
+    expect(names.filter((name) => /^compared-search-on-mnist-curves/.test(name))).toHaveLength(2);
+  });
+
+  it('keeps ends of lines and tabs of what a run says', async () => {
+    const text = 'one\n\ttwo\r\nthree\u0007';
+    const { html } = await pageOf({ a: searchRecords({ genotypes, notices: [text], settings: { note: text } }) });
+    expect([...html.matchAll(/<td>one\n\ttwo\r\nthree\uFFFD<\/td>/g)]).toHaveLength(2);
+    expect(html).toContain('td,li{white-space:pre-wrap}');
+  });
+
   it('shows 600 epochs in a page of sane size: a grid of weights with fewer epochs', async () => {
     const many = Array.from({ length: 600 }, (_, i) => genotypes[Math.floor(i / 100) % 2]);
     const records = searchRecords({ genotypes: many });

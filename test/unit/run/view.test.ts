@@ -15,11 +15,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FileError } from '../../../src/errors.ts';
 import { findRuns } from '../../../src/run/find_runs.ts';
 import { readRunHistory } from '../../../src/run/history.ts';
+import { thisHolder } from '../../../src/run/holder.ts';
 import { SeriesCollector } from '../../../src/run/series.ts';
 import { startMethod } from '../../../src/run/start.ts';
 import { readRunSummary, readRunView, WatchedRun } from '../../../src/run/view.ts';
 import { search } from '../../../src/search.ts';
 import { createFakeDevice } from '../../helpers/fake_device.ts';
+import { makePipe } from '../../helpers/pipe.ts';
 import { scratch } from '../../helpers/scratch.ts';
 import { tinyDataset, tinySettings } from '../../helpers/tiny_search.ts';
 import { twoStages } from '../../methods/two_stages.ts';
@@ -109,6 +111,17 @@ describe('a summary', () => {
     await readRunSummary(long, 'long');
     expect(performance.now() - began).toBeLessThan(500);
   });
+
+  // Elsewhere the file would take as much of the disk.
+  it.skipIf(process.platform !== 'linux')('takes as long for lines of gigabytes', async () => {
+    for (const text of ['', `${linesOf(run)[0]}\n`]) {
+      const sparse = withJournal(text);
+      truncateSync(journalOf(sparse), 2 ** 31);
+      const began = performance.now();
+      await readRunSummary(sparse, 'long');
+      expect(performance.now() - began).toBeLessThan(500);
+    }
+  });
 });
 
 describe('a run that goes on', () => {
@@ -141,6 +154,49 @@ describe('a run that goes on', () => {
   });
 });
 
+describe('a run that goes on otherwise than it did', () => {
+  const start = (notice: string) =>
+    JSON.stringify({ ...(JSON.parse(linesOf(run)[0]) as object), epoch: 1, resumed: true, notices: [notice] });
+
+  it('is read anew where a resume cut off less than it wrote', async () => {
+    const lines = linesOf(run);
+    const last = lines.findLastIndex((line) => line.startsWith('{"type":"step"'));
+    const directory = withJournal(`${lines.slice(0, last + 1).join('\n')}\n`);
+    const watched = new WatchedRun(directory, 'x');
+    await watched.look();
+    truncateSync(journalOf(directory), Buffer.byteLength(`${lines.slice(0, last - 1).join('\n')}\n`));
+    appendFileSync(journalOf(directory), `${start('x'.repeat(1000))}\n`);
+    expect(await watched.look()).toBe(true);
+    expect(watched.view()).toEqual(await readRunView(directory, { name: 'x' }));
+    expect(watched.view().log.at(-2)?.text).toMatch(/goes on at epoch 1/);
+    expect(await watched.look()).toBe(false);
+  });
+
+  it('is read anew where it is as long as before', async () => {
+    const lines = linesOf(run);
+    const directory = withJournal(`${lines[0]}\n${start('one')}\n`);
+    const watched = new WatchedRun(directory, 'x');
+    await watched.look();
+    truncateSync(journalOf(directory), Buffer.byteLength(`${lines[0]}\n`));
+    appendFileSync(journalOf(directory), `${start('two')}\n`);
+    expect(await watched.look()).toBe(true);
+    expect(watched.view().log.at(-1)?.text).toBe('two');
+  });
+
+  it('is told to run while it is read for the first time', async () => {
+    const directory = withJournal(`${linesOf(run).slice(0, 5).join('\n')}\n`);
+    const token = '00000001-0000-0000-0000-000000000000';
+    writeFileSync(join(directory, 'lock.json'), JSON.stringify({ token, ...thisHolder() }));
+    const watched = new WatchedRun(directory, 'x');
+    const looking = watched.look();
+    const states = new Set<string>();
+    while (watched.view().log.length === 0) await new Promise(setImmediate);
+    states.add(watched.view().state);
+    await looking;
+    expect([...states, watched.view().state]).toEqual(['running', 'running']);
+  });
+});
+
 describe('a damaged run', () => {
   it.each<[string, (line: string) => string]>([
     ['torn lines', (line) => line.slice(0, line.length / 2)],
@@ -167,6 +223,32 @@ describe('a damaged run', () => {
     expect(view.stages[0].genotypes.length).toBe(3);
   });
 
+  it('with a line that is longer than records are is told of it once, and read behind it', async () => {
+    const lines = linesOf(run);
+    const directory = withJournal(`${lines[0]}\n"${'x'.repeat(2 ** 23)}"\n`);
+    const watched = new WatchedRun(directory, 'x');
+    expect(await watched.look()).toBe(true);
+    expect(watched.view().problems).toContain('a line of the journal is damaged and was left out');
+    expect(await watched.look()).toBe(false);
+    appendFileSync(journalOf(directory), `${lines[1]}\n`);
+    expect(await watched.look()).toBe(true);
+  });
+
+  it.skipIf(process.platform === 'win32')('with pipes in place of files is not waited for', async () => {
+    for (const [name, problem] of [
+      ['config.json', 'it is no file'],
+      ['lock.json', 'no config.json'],
+    ]) {
+      const directory = withJournal(`${linesOf(run)[0]}\n`);
+      makePipe(join(directory, name));
+      expect((await readRunView(directory)).problems).toEqual([expect.stringContaining(problem)]);
+      expect((await readRunSummary(directory, 'x')).state).toBe('interrupted');
+    }
+    const directory = scratch();
+    makePipe(journalOf(directory));
+    await expect(readRunView(directory)).rejects.toThrow(/journal.jsonl: it is no file/);
+  });
+
   it('without a journal is refused', async () => {
     await expect(readRunView(scratch())).rejects.toThrow(FileError);
     await expect(readRunSummary(join(scratch(), 'nowhere'), 'x')).rejects.toThrow(/holds no journal/);
@@ -174,15 +256,15 @@ describe('a damaged run', () => {
 });
 
 describe('the runs in a folder', () => {
-  it('are found however deep, by name, and never through links', async () => {
+  it('are found six folders deep, by name, and never through links', async () => {
     const folder = scratch();
-    for (const path of ['b/train', 'b', 'a/x']) {
+    for (const path of ['b/train', 'b', 'a/x', '1/2/3/4/5/6', '1/2/3/4/5/6/7', 'b/snapshots/x']) {
       mkdirSync(join(folder, path), { recursive: true });
       writeFileSync(journalOf(join(folder, path)), '');
     }
     symlinkSync(run, join(folder, 'link'));
     symlinkSync(journalOf(run), join(folder, 'journal.jsonl'));
-    expect((await findRuns(folder)).map(({ name }) => name)).toEqual(['a/x', 'b', 'b/train']);
+    expect((await findRuns(folder)).map(({ name }) => name)).toEqual(['1/2/3/4/5/6', 'a/x', 'b', 'b/train']);
   });
 
   it('may be the folder itself', async () => {

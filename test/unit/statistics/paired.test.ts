@@ -93,6 +93,20 @@ describe('pairedTest', () => {
     });
   });
 
+  it('does so for a thousand of them too', () => {
+    const alternating = Array.from({ length: 1100 }, (_, i) => (i % 2 === 0 ? 1 : -1));
+    expect(pairedTest(alternating).exact?.p).toBe(1);
+    // 2 P(X <= 500), summed in integers.
+    const fewer = Array.from({ length: 1100 }, (_, i) => (i < 500 ? 1 : -1));
+    expect(pairedTest(fewer).exact?.p).toBeCloseTo(0.0028195449914364275, 12);
+  });
+
+  it('does not take round-off for a spread', () => {
+    expect(pairedTest([0.82 - 0.81, 0.53 - 0.52]).t).toBeNull();
+    expect(pairedTest([0.6 - 0.599, 0.7 - 0.699, 0.9 - 0.899]).t).toBeNull();
+    expect(pairedTest([0.82 - 0.81, 0.53 - 0.5199]).t?.p).toBeGreaterThan(0.001);
+  });
+
   it('has no verdict where there can be none', () => {
     expect(pairedTest([])).toMatchObject({ t: null, exact: null });
     expect(pairedTest([0.4])).toMatchObject({ t: null, exact: { p: 1, least: 1 } });
