@@ -12,8 +12,8 @@ export type SoundStart = Loose<StartRecord>;
 /** Fields that are there are what they should be, as far as {@link rulesOf} tells. */
 export type SoundRecord = SoundStart | Loose<StageRecord> | Exclude<JournalRecord, StartRecord | StageRecord>;
 
-/** No run has more. */
-const mostStages = 100;
+/** Of a selection some hundreds, two a decision. */
+const mostStages = 1000;
 /** Objects and lists within one another. Our own need 7; from some thousands on JSON.stringify fails. */
 const deepest = 32;
 

@@ -151,11 +151,11 @@ describe('what goes to a page', () => {
     expect(view.problems).toContainEqual(`more than ${most} ${what}: the rest was left out`);
   });
 
-  it('has no more than a hundred stages', async () => {
-    const stages = many(150, (i) => `{"type":"stage","stage":${i + 1},"epoch":0,"name":"s${i}"}`);
+  it('has no more than a thousand stages', async () => {
+    const stages = many(1500, (i) => `{"type":"stage","stage":${i + 1},"epoch":0,"name":"s${i}"}`);
     const view = await viewOf(lines[0], ...stages);
-    expect(view.stages).toHaveLength(100);
-    expect(view.problems).toContainEqual(expect.stringMatching("from 0 to 99 for stage of 'stage'"));
+    expect(view.stages).toHaveLength(1000);
+    expect(view.problems).toContainEqual(expect.stringMatching("from 0 to 999 for stage of 'stage'"));
   });
 
   it('has no text of any length', async () => {
