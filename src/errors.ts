@@ -80,3 +80,8 @@ export function invalid(name: string, expectation: string, actual: unknown): Arg
 export function unexpected(name: string, expectation: string, received: string): ArgumentError {
   return new ArgumentError(oneLine(`expected ${expectation} for ${name} but received ${received}`));
 }
+
+/** What a thrown value says, whatever it is. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import { aName, anInteger, check } from '../checks.ts';
-import { FileError } from '../errors.ts';
+import { FileError, messageOf } from '../errors.ts';
 import { fileError } from '../io/file_error.ts';
 import type { Method } from '../methods/method.ts';
 import { methods as builtIn } from '../methods/registry.ts';
@@ -68,7 +68,7 @@ export async function openDashboard(
   const server = createServer((request, response) => {
     respond(served, request, response).catch((error: unknown) => {
       if (!response.headersSent) response.writeHead(500, { 'content-type': 'text/plain; charset=utf-8' });
-      response.end(`${error instanceof Error ? error.message : String(error)}\n`);
+      response.end(`${messageOf(error)}\n`);
     });
   });
   await listen(server, host, port);

@@ -1,5 +1,6 @@
 // The runs in a folder as they are now: looked for again and again, and read where something was written.
 import { stat } from 'node:fs/promises';
+import { messageOf } from '../errors.ts';
 import type { Method } from '../methods/method.ts';
 import type { RunSummary } from '../report/run_view.ts';
 import { runFiles } from '../run/directory.ts';
@@ -114,7 +115,7 @@ export class RunList {
       return undefined;
     } catch (error) {
       this.#found = new Map();
-      return error instanceof Error ? error.message : String(error);
+      return messageOf(error);
     }
   }
 
@@ -133,7 +134,7 @@ export class RunList {
     try {
       return { summary: await readRunSummary(directory, name, this.#methods), isRead: true };
     } catch (error) {
-      const problem = error instanceof Error ? error.message : String(error);
+      const problem = messageOf(error);
       return { summary: { name, state: 'interrupted', problems: [problem] }, isRead: false };
     }
   }

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import { abortedBy, DataError, throwIfAborted } from '../errors.ts';
+import { abortedBy, DataError, messageOf, throwIfAborted } from '../errors.ts';
 import { errorCode } from '../io/file_error.ts';
 
 /** A data file in memory, unpacked where it was gzipped. */
@@ -117,7 +117,7 @@ async function gunzipped(path: string, packed: Uint8Array): Promise<Uint8Array> 
         { cause: error },
       );
     }
-    throw new DataError(`${path}: expected a gzip stream, found a damaged one (${text(error)})`, { cause: error });
+    throw new DataError(`${path}: expected a gzip stream, found a damaged one (${messageOf(error)})`, { cause: error });
   }
 }
 
@@ -129,11 +129,7 @@ export function unreadable(path: string, expected: string, error: unknown): Data
     EACCES: 'no permission to read it',
     EPERM: 'no permission to read it',
   };
-  return new DataError(`${path}: expected ${expected}, found ${reasons[errorCode(error)] ?? text(error)}`, {
+  return new DataError(`${path}: expected ${expected}, found ${reasons[errorCode(error)] ?? messageOf(error)}`, {
     cause: error,
   });
-}
-
-function text(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

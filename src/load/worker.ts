@@ -1,6 +1,7 @@
 // A thread of the pool: prepares images and sends back their pixels, or why a file cannot be read.
 import { parentPort } from 'node:worker_threads';
 import { loadSharp } from '../data/decode.ts';
+import { messageOf } from '../errors.ts';
 import { type PrepareTask, prepareImage } from './prepare.ts';
 
 /** What the pool sends; undefined ends the thread when its tasks are done. */
@@ -39,7 +40,7 @@ async function settleSharp(): Promise<void> {
 }
 
 function firstLine(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = messageOf(error);
   // libvips keeps one text for all threads, which another one may have taken.
   return text === 'Unknown error' ? 'a damaged image' : text.split('\n', 1)[0].trim();
 }

@@ -6,6 +6,7 @@ import { ArgumentError, FileError } from '../errors.ts';
 import { oneCell } from '../genotype/genotype.ts';
 import { cellOf, columnsOf } from '../run/benchmark_curve.ts';
 import type { AlphaLayout } from '../select/layout.ts';
+import { meanOf } from '../statistics/sample.ts';
 import type { Architecture } from './architectures.ts';
 import { searchedLayout } from './drawn.ts';
 import type { FoundAccuracy, FoundCell } from './events.ts';
@@ -107,7 +108,7 @@ function wholeSpace(bench: NasBench201, column: string, { tables }: AlphaLayout)
     .map(({ accuracy }) => accuracy);
   const n = own.length;
   if (n === 0) return undefined;
-  const mean = own.reduce((sum, accuracy) => sum + accuracy, 0) / n;
+  const mean = meanOf(own);
   const variance = own.reduce((sum, accuracy) => sum + (accuracy - mean) ** 2, 0) / n;
   return { n, mean, deviation: Math.sqrt(variance) };
 }

@@ -1,4 +1,5 @@
 // The pictures of a report: those of a run, and those that compare runs.
+import { messageOf } from '../errors.ts';
 import { skipName } from '../operation/operations.ts';
 import type { MixingHistory } from '../select/history.ts';
 import { looksAtThreshold, usualSelection } from '../select/rules.ts';
@@ -146,7 +147,7 @@ async function drawAll(prefix: string, nameOf: Naming, drafts: readonly Draft[])
       if (svg === undefined) continue;
       figures.push({ name: nameOf(`${prefix}-${name}`), title, svg: String(svg), isFolded, moves });
     } catch (error) {
-      problems.push(`${title} cannot be drawn: ${error instanceof Error ? error.message : String(error)}`);
+      problems.push(`${title} cannot be drawn: ${messageOf(error)}`);
     }
   }
   return { figures, problems };

@@ -1,4 +1,5 @@
 // A report as one HTML page: no script, nothing that is loaded from elsewhere, every text of a run escaped.
+import { messageOf } from '../errors.ts';
 import { formatGenotype } from '../genotype/text.ts';
 import { type Content, element, folded, type Html, inline, page, table } from './html.ts';
 import { comparedFigures, type Figure, type Figures, fileName, type Naming, runFigures } from './report_figures.ts';
@@ -81,7 +82,7 @@ async function partOr<P extends Part>(problems: string[], what: string, make: ()
   try {
     return [await make()];
   } catch (error) {
-    problems.push(`${what} cannot be shown: ${error instanceof Error ? error.message : String(error)}`);
+    problems.push(`${what} cannot be shown: ${messageOf(error)}`);
     return [];
   }
 }
@@ -152,7 +153,7 @@ function genotypeText(view: RunView): Content[] {
     return [element('pre', {}, formatGenotype(genotype))];
   } catch (error) {
     // Not every genotype has a written form.
-    return problemList([error instanceof Error ? error.message : String(error)]);
+    return problemList([messageOf(error)]);
   }
 }
 

@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { aName, check, checkOptional, checkOptions, listOf, type Rule } from '../checks.ts';
-import { BackendError, FileError, invalid } from '../errors.ts';
+import { BackendError, FileError, invalid, messageOf } from '../errors.ts';
 import { writeFileAtomic } from '../io/atomic.ts';
 import { fileError } from '../io/file_error.ts';
 import type { Method } from '../methods/method.ts';
@@ -68,7 +68,7 @@ async function readViews(
   methods: readonly Method[],
 ): Promise<{ views: RunView[]; problems: string[] }> {
   const problems: string[] = [];
-  const tell = (error: unknown) => problems.push(error instanceof Error ? error.message : String(error));
+  const tell = (error: unknown) => problems.push(messageOf(error));
   const found = new Set<string>();
   for (const source of sources) {
     try {

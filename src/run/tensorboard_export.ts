@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { check, checkOptions, type Rule } from '../checks.ts';
-import { FileError } from '../errors.ts';
+import { FileError, messageOf } from '../errors.ts';
 import { fileBeginning } from '../exchange/tensorboard.ts';
 import { BatchedAppend } from '../io/batched_append.ts';
 import { exists, fileError } from '../io/file_error.ts';
@@ -36,8 +36,8 @@ const aFolder: Rule = {
 
 /**
  * Writes what a run shows, as far as it is, as an event file for TensorBoard; the same journal gives the same file. It tells the times of
- * epochs, between which steps are spread evenly, those behind the last one up to when the file was written last. Throws ArgumentError, or FileError where there is no journal or `out` holds event files
- * of others.
+ * epochs, between which steps are spread evenly, those behind the last one up to when the journal was written last. Throws ArgumentError, or
+ * FileError where there is no journal or `out` holds event files of others.
  */
 export async function exportTensorboard(run: string, options: TensorboardExportOptions): Promise<TensorboardExport> {
   check('run', run, aFolder);
@@ -104,7 +104,7 @@ async function writeAll(run: string, until: number, file: FileHandle): Promise<s
     if (!begun) await written.append(fileBeginning({ step: 0, seconds: millis / 1000 }));
     begun = true;
     const events = await eventsOfRecord(records, { record, millis }).catch((error: unknown) => {
-      if (problems.size < mostProblems) problems.add(`left out of ${run}: ${(error as Error).message}`);
+      if (problems.size < mostProblems) problems.add(`left out of ${run}: ${messageOf(error)}`);
     });
     if (events !== undefined) await written.append(events);
   }

@@ -1,7 +1,7 @@
 // What a run directory has to show, read from its journal and what lies beside it, while the run goes on too.
 import { lstat, open, stat } from 'node:fs/promises';
 import { aName, check, checkOptions } from '../checks.ts';
-import { FileError } from '../errors.ts';
+import { FileError, messageOf } from '../errors.ts';
 import { errorCode } from '../io/file_error.ts';
 import { linesBackward } from '../io/lines_backward.ts';
 import type { Method } from '../methods/method.ts';
@@ -182,7 +182,7 @@ async function configProblems(directory: string, methods: readonly Method[]): Pr
     await readRun(directory, methods);
     return [];
   } catch (error) {
-    return [error instanceof Error ? error.message : String(error)];
+    return [messageOf(error)];
   }
 }
 

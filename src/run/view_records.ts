@@ -1,7 +1,7 @@
 // A run's view, built record by record from its journal. Whatever a record holds, nothing here throws: what makes no sense is left out and
 // told as a problem, so that one damaged line hides nothing else.
 import { isRecord } from '../checks.ts';
-import { FileError } from '../errors.ts';
+import { FileError, messageOf } from '../errors.ts';
 import type { Genotype } from '../genotype/genotype.ts';
 import { checkGenotype } from '../genotype/rules.ts';
 import type { Method, RunCommand } from '../methods/method.ts';
@@ -76,7 +76,7 @@ export class ViewRecords {
       if (record === undefined) this.#problem('a line of the journal is damaged and was left out');
       else this.#take(soundRecord(record, (problem) => this.#problem(problem)));
     } catch (error) {
-      this.#problem(error instanceof Error ? error.message : String(error));
+      this.#problem(messageOf(error));
     }
   }
 
