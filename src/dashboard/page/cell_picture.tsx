@@ -27,3 +27,10 @@ export function CellPicture({ picture, label }: { readonly picture: Element | un
   }, [picture]);
   return <div ref={place} class="cells" role="img" aria-label={label} />;
 }
+
+/** The cells of a genotype that stands by itself. */
+export function FinalCells({ genotype, label }: { readonly genotype: Genotype; readonly label: string }) {
+  const drawn = useMemo(() => [genotype], [genotype]);
+  const pictureOf = useCellPictures(drawn);
+  return <CellPicture picture={pictureOf(genotype)} label={label} />;
+}

@@ -1,9 +1,8 @@
 // Runs side by side: their measures on the same axes, settings that differ, the cells that they came to.
 import { useMemo } from 'preact/hooks';
-import type { Genotype } from '../../genotype/genotype.ts';
 import { lastGenotype, type RunView, type Series } from '../../report/run_view.ts';
 import type { Shown } from '../shown.ts';
-import { CellPicture, useCellPictures } from './cell_picture.tsx';
+import { FinalCells } from './cell_picture.tsx';
 import { Chart, type ChartLine } from './chart.tsx';
 import { hashOf } from './route.ts';
 import { ProgressBar, StateMark } from './run_state.tsx';
@@ -50,7 +49,7 @@ export function ComparePage({ names, shown }: { readonly names: readonly string[
         <h2>Final cells</h2>
         <div class="final">
           {views.map((view) => (
-            <FinalCells key={view.name} view={view} />
+            <FinalFigure key={view.name} view={view} />
           ))}
         </div>
       </section>
@@ -121,7 +120,7 @@ function Differences({ views }: { readonly views: readonly RunView[] }) {
   );
 }
 
-function FinalCells({ view }: { readonly view: RunView }) {
+function FinalFigure({ view }: { readonly view: RunView }) {
   const genotype = lastGenotype(view);
   return (
     <figure>
@@ -129,14 +128,8 @@ function FinalCells({ view }: { readonly view: RunView }) {
       {genotype === undefined ? (
         <p class="hint">It has no cell yet.</p>
       ) : (
-        <Cells genotype={genotype} name={view.name} />
+        <FinalCells genotype={genotype} label={`cells of ${view.name}`} />
       )}
     </figure>
   );
-}
-
-function Cells({ genotype, name }: { readonly genotype: Genotype; readonly name: string }) {
-  const drawn = useMemo(() => [genotype], [genotype]);
-  const pictureOf = useCellPictures(drawn);
-  return <CellPicture picture={pictureOf(genotype)} label={`cells of ${name}`} />;
 }

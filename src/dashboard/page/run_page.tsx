@@ -1,10 +1,10 @@
 // A run with all that it has to show.
+import type { ComponentChildren } from 'preact';
 import { useEffect, useMemo, useState } from 'preact/hooks';
-import type { Genotype } from '../../genotype/genotype.ts';
 import type { RunSummary, RunView, Series, StageView } from '../../report/run_view.ts';
 import { unitOfScore, valueText } from '../../report/values.ts';
 import type { Shown } from '../shown.ts';
-import { CellPicture, useCellPictures } from './cell_picture.tsx';
+import { FinalCells } from './cell_picture.tsx';
 import { Curves } from './curves.tsx';
 import { Log, Record } from './records.tsx';
 import { goTo, type Route } from './route.ts';
@@ -117,73 +117,59 @@ function othersOf(name: string, runs: Shown['runs']): readonly string[] {
 }
 
 function Whole({ route, view }: { readonly route: RunRoute; readonly view: RunView }) {
-  const { series, stages, scores, settings, versions, log, result } = view;
-  const isSearch = stages.some(hasMoments);
-  const decisions = stages.flatMap((stage) => stage.decisions);
-  const place = useMemo(() => placeOf(route), [route]);
-  const keep = ({ at, cell }: SearchPlace) => goTo({ page: 'run', name: route.name, ...at, cell }, false);
+  const parts = useParts(route, view);
   return (
     <>
       <nav aria-label="parts of the run" class="parts">
-        {parts(view, isSearch).map(([id, title]) => (
+        {parts.map(({ id, title }) => (
           <button key={id} type="button" onClick={() => document.getElementById(id)?.scrollIntoView()}>
             {title}
           </button>
         ))}
       </nav>
-      {isSearch && (
-        <section id="search">
-          <h2>Search</h2>
-          <SearchView stages={stages} place={place} keep={keep} />
+      {parts.map(({ id, title, content }) => (
+        <section key={id} id={id}>
+          <h2>{title}</h2>
+          {content}
         </section>
-      )}
-      {!isSearch && result?.genotype !== undefined && <FinalCells genotype={result.genotype} />}
-      <section id="curves">
-        <h2>Curves</h2>
-        <Curves series={series} stages={stages} />
-      </section>
-      {scores !== undefined && scores.decisions.length > 0 && (
-        <section id="scores">
-          <h2>Scores</h2>
-          <Scores {...scores} />
-        </section>
-      )}
-      {decisions.length > 0 && (
-        <section id="decisions">
-          <h2>Decisions</h2>
-          <Decisions decisions={decisions} />
-        </section>
-      )}
-      {result !== undefined && (
-        <section id="result">
-          <h2>Result</h2>
-          <Record values={worded(result.scores, series)} />
-        </section>
-      )}
-      <section id="settings">
-        <h2>Settings</h2>
-        <Record values={settings} />
-        <h3>Versions</h3>
-        <Record values={versions} />
-      </section>
-      <section id="log">
-        <h2>Log</h2>
-        <Log lines={log} />
-      </section>
+      ))}
     </>
   );
 }
 
-/** The cell of a run that shows no other: a training's. */
-function FinalCells({ genotype }: { readonly genotype: Genotype }) {
-  const drawn = useMemo(() => [genotype], [genotype]);
-  const pictureOf = useCellPictures(drawn);
-  return (
-    <section id="cells">
-      <h2>Cells</h2>
-      <CellPicture picture={pictureOf(genotype)} label="cells of the network" />
-    </section>
+/** A part of the page, under a title of its own. */
+interface Part {
+  readonly id: string;
+  readonly title: string;
+  readonly content: ComponentChildren;
+}
+
+/** Those that a run has something for. */
+function useParts(route: RunRoute, { series, stages, scores, settings, versions, log, result }: RunView) {
+  const place = useMemo(() => placeOf(route), [route]);
+  const keep = ({ at, cell }: SearchPlace) => goTo({ page: 'run', name: route.name, ...at, cell }, false);
+  const decisions = stages.flatMap((stage) => stage.decisions);
+  const parts: Part[] = [];
+  const add = (id: string, title: string, content: ComponentChildren) => parts.push({ id, title, content });
+  if (stages.some(hasMoments)) add('search', 'Search', <SearchView stages={stages} place={place} keep={keep} />);
+  // Of a run that shows no other: a training.
+  else if (result?.genotype !== undefined)
+    add('cells', 'Cells', <FinalCells genotype={result.genotype} label="cells of the network" />);
+  add('curves', 'Curves', <Curves series={series} stages={stages} />);
+  if (scores !== undefined && scores.decisions.length > 0) add('scores', 'Scores', <Scores {...scores} />);
+  if (decisions.length > 0) add('decisions', 'Decisions', <Decisions decisions={decisions} />);
+  if (result !== undefined) add('result', 'Result', <Record values={worded(result.scores, series)} />);
+  add(
+    'settings',
+    'Settings',
+    <>
+      <Record values={settings} />
+      <h3>Versions</h3>
+      <Record values={versions} />
+    </>,
   );
+  add('log', 'Log', <Log lines={log} />);
+  return parts;
 }
 
 function placeOf({ stage = 0, epoch, cell }: RunRoute): SearchPlace {
@@ -192,21 +178,6 @@ function placeOf({ stage = 0, epoch, cell }: RunRoute): SearchPlace {
 
 function hasMoments({ history, genotypes }: StageView): boolean {
   return genotypes.length > 0 || history !== undefined;
-}
-
-function parts(
-  { scores, stages, result }: RunView,
-  isSearch: boolean,
-): readonly (readonly [id: string, title: string])[] {
-  return [
-    ...(isSearch ? [['search', 'Search'] as const] : []),
-    ['curves', 'Curves'],
-    ...(scores !== undefined && scores.decisions.length > 0 ? [['scores', 'Scores'] as const] : []),
-    ...(stages.some(({ decisions }) => decisions.length > 0) ? [['decisions', 'Decisions'] as const] : []),
-    ...(result !== undefined ? [['result', 'Result'] as const] : []),
-    ['settings', 'Settings'],
-    ['log', 'Log'],
-  ];
 }
 
 function worded(scores: Readonly<globalThis.Record<string, number>>, series: readonly Series[]) {
