@@ -4,7 +4,7 @@ import { parseStructure, structureEdges } from '../benchmark/structure.ts';
 import { aName, check, listOf } from '../checks.ts';
 import { ArgumentError, FileError } from '../errors.ts';
 import { oneCell } from '../genotype/genotype.ts';
-import { cellOf, columnsOf } from '../run/benchmark_curve.ts';
+import { askedColumns, cellOf } from '../run/benchmark_curve.ts';
 import type { AlphaLayout } from '../select/layout.ts';
 import { meanOf } from '../statistics/sample.ts';
 import type { Architecture } from './architectures.ts';
@@ -23,7 +23,7 @@ export async function openCells(
 ): Promise<Scorer> {
   if (asked !== undefined) check('benchmark.columns', asked, listOf(aName, 'a list of columns'));
   const bench = await openNasBench201(table, { incomplete });
-  const columns = columnsOf(bench, asked);
+  const columns = askedColumns(bench, asked);
   const validated = columns.find((name) =>
     bench.columns.some((known) => known.name === name && known.split === 'x-valid'),
   );

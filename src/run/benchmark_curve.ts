@@ -50,7 +50,7 @@ export async function benchmarkCurve(
   checkRecord('bench', bench, 'a table as openNasBench201 gives it');
   checkOptions('options', options, ['columns']);
   checkOptional('columns', options.columns, listOf(oneOf(columnNames), `a list of ${columnNames.join(', ')}`));
-  const columns = columnsOf(bench, options.columns);
+  const columns = askedColumns(bench, options.columns);
   const { config } = await readRun(run);
   if (config.command === 'train') {
     throw new FileError(`${run} holds a ${runNames.train}, which has one genotype: expected a search or a selection`);
@@ -72,7 +72,7 @@ export async function benchmarkCurve(
 }
 
 /** The columns of a table that are asked for, or else the usual ones. Throws ArgumentError for one that the table has not. */
-export function columnsOf(bench: NasBench201, wanted: readonly string[] | undefined): readonly string[] {
+export function askedColumns(bench: NasBench201, wanted: readonly string[] | undefined): readonly string[] {
   const known = bench.columns.map(({ name }) => name);
   const missing = wanted?.find((name) => !known.includes(name));
   if (missing !== undefined) {
