@@ -1,4 +1,5 @@
 // Sums of weighed inputs as phases.
+#include <algorithm>
 #include <cstddef>
 #include <vector>
 
@@ -11,14 +12,33 @@ namespace {
 
 using namespace combine;
 
-// The inputs of a launch from the `first` on, those first that are not pooled on the way.
+PoolWindow window_of(const KernelCall& call, int k) {
+  return {*call.links[k].pool, call.inputs[k], call.output.height, call.output.width};
+}
+
+// Whether input k is an average, and the other the maximum, of the same windows of 3 x 3.
+bool leads_pair(const KernelCall& call, int k, int other) {
+  if (call.inputs[k].data != call.inputs[other].data) return false;
+  const PoolWindow average = window_of(call, k), maximum = window_of(call, other);
+  return !average.takes_max && maximum.takes_max && average.is_square_of_three() && average.covers_as(maximum);
+}
+
+// The inputs of a launch from the `first` on: those that are not pooled on the way, then the others, the maximum of a
+// window behind its average.
 std::vector<int> inputs_from(const KernelCall& call, int first) {
-  std::vector<int> inputs;
+  std::vector<int> inputs, pooled;
   const int end = static_cast<int>(smaller(first + kInputs, call.input_count));
-  for (const bool pooled : {false, true}) {
-    for (int k = first; k < end; ++k) {
-      if ((call.links[k].pool != nullptr) == pooled) inputs.push_back(k);
-    }
+  for (int k = first; k < end; ++k) (call.links[k].pool != nullptr ? pooled : inputs).push_back(k);
+  while (!pooled.empty()) {
+    const auto average = std::ranges::find_if(pooled, [&](int k) { return !call.links[k].pool->takes_max; });
+    const auto lead = average == pooled.end() ? pooled.begin() : average;
+    const int k = *lead;
+    inputs.push_back(k);
+    pooled.erase(lead);
+    const auto maximum = std::ranges::find_if(pooled, [&](int other) { return leads_pair(call, k, other); });
+    if (maximum == pooled.end()) continue;
+    inputs.push_back(*maximum);
+    pooled.erase(maximum);
   }
   return inputs;
 }
@@ -30,9 +50,7 @@ CombineInput input_of(const KernelCall& call, int k) {
   input.reading = reading_of(link);
   input.mixing = link.mixing;
   input.pooled = link.pool != nullptr;
-  if (input.pooled) {
-    input.window = {*link.pool, call.inputs[k], call.output.height, call.output.width};
-  }
+  if (input.pooled) input.window = window_of(call, k);
   return input;
 }
 
@@ -44,9 +62,10 @@ std::vector<unsigned char> packed(const Combine& c) {
 
 Combine combine_of(const KernelCall& call, const std::vector<int>& inputs) {
   Combine c{};
-  for (const int k : inputs) {
-    const CombineInput input = input_of(call, k);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    CombineInput input = input_of(call, inputs[i]);
     if (!input.pooled) ++c.plain;
+    input.leads_pair = input.pooled && i + 1 < inputs.size() && leads_pair(call, inputs[i], inputs[i + 1]);
     c.inputs[c.count++] = input;
   }
   c.output = view_of(call.output);

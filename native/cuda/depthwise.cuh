@@ -198,6 +198,8 @@ __device__ void walk_square(const Frame& frame, const DepthwiseWindow& w, const 
   const int top = row * kStride - w.padding[0] - frame.low[0], left = column * kStride - w.padding[1] - frame.low[1];
   const float4* line = source.frame + (top * frame.size[1] + left) * frame.pitch + vector;
   const float4* weights = source.taps + vector;
+  assume_shared(line);
+  assume_shared(weights);
   // Not unrolled: that would keep so many loads in flight that registers run out.
 #pragma unroll 1
   for (int ky = 0; ky < kKernel; ++ky) {

@@ -13,6 +13,7 @@ namespace dartsmith::cuda {
 struct Work {
   int64_t tasks = 1;
   size_t shared_bytes = 0;
+  int threads = kThreads;  // of a block
 };
 
 // One thread an item.
@@ -33,7 +34,7 @@ inline void check_tasks(const Work& work) {
 }
 
 template <typename... Parameters, typename... Arguments>
-void start(CudaStream& stream, void (*kernel)(Parameters...), int64_t blocks, size_t shared_bytes, bool cooperative,
+void start(CudaStream& stream, void (*kernel)(Parameters...), int64_t blocks, const Work& work, bool cooperative,
            const Arguments&... arguments) {
   stream.select();
   cudaLaunchAttribute attribute{};
@@ -41,22 +42,30 @@ void start(CudaStream& stream, void (*kernel)(Parameters...), int64_t blocks, si
   attribute.val.cooperative = 1;
   cudaLaunchConfig_t config{};
   config.gridDim = dim3(static_cast<unsigned>(blocks));
-  config.blockDim = dim3(kThreads);
-  config.dynamicSmemBytes = shared_bytes;
+  config.blockDim = dim3(static_cast<unsigned>(work.threads));
+  config.dynamicSmemBytes = work.shared_bytes;
   config.stream = stream.handle();
   config.attrs = &attribute;
   config.numAttrs = cooperative ? 1 : 0;
   check(cudaLaunchKernelEx(&config, kernel, arguments...), "launching a kernel");
 }
 
+// For kernels whose blocks do one task each.
 template <typename... Parameters, typename... Arguments>
-void launch(CudaStream& stream, void (*kernel)(Parameters...), const Work& work, const Arguments&... arguments) {
-  constexpr int64_t kMostBlocks = 1 << 20;
+void launch_blocks(CudaStream& stream, void (*kernel)(Parameters...), const Work& work, const Arguments&... arguments) {
   if (work.tasks <= 0) return;
   check_tasks(work);
   constexpr size_t kAlwaysAllowed = 48 << 10;
   if (work.shared_bytes > kAlwaysAllowed) allow_shared_memory(stream, kernel);
-  start(stream, kernel, std::min(work.tasks, kMostBlocks), work.shared_bytes, false, arguments...);
+  start(stream, kernel, work.tasks, work, false, arguments...);
+}
+
+// For kernels whose blocks take tasks in turns.
+template <typename... Parameters, typename... Arguments>
+void launch(CudaStream& stream, void (*kernel)(Parameters...), const Work& work, const Arguments&... arguments) {
+  constexpr int64_t kMostBlocks = 1 << 20;
+  check_tasks(work);
+  launch_blocks(stream, kernel, {std::min(work.tasks, kMostBlocks), work.shared_bytes}, arguments...);
 }
 
 // For kernels that wait for the whole grid: no more blocks than the device holds at once.
@@ -72,7 +81,7 @@ void launch_cooperative(CudaStream& stream, void (*kernel)(Parameters...), const
     if (blocks < 1) fail("cuda", "a kernel needs ", work.shared_bytes, " bytes of shared memory: more than there are");
     return blocks * stream.multiprocessors();
   });
-  start(stream, kernel, std::clamp<int64_t>(work.tasks, 1, resident), work.shared_bytes, true, arguments...);
+  start(stream, kernel, std::clamp<int64_t>(work.tasks, 1, resident), work, true, arguments...);
 }
 
 // Calls body(calls, count) for parts of a group that one launch takes.

@@ -36,20 +36,39 @@ struct PoolWindow {
     return 1.0f / static_cast<float>(count);
   }
 
+  bool is_square_of_three() const { return kernel[0] == 3 && kernel[1] == 3; }
+  // Whether both cover the same elements of an image of the same size.
+  bool covers_as(const PoolWindow& other) const {
+    bool same = in_height == other.in_height && in_width == other.in_width;
+    for (int axis = 0; axis < 2; ++axis) {
+      same = same && kernel[axis] == other.kernel[axis] && stride[axis] == other.stride[axis] &&
+             padding[axis] == other.padding[axis];
+    }
+    return same;
+  }
+
+  // The elements of a window of 3 x 3, `missing` outside the image.
+  template <Layout layout>
+  __device__ __forceinline__ void elements(const View& x, Index image, int row, int column, int channel, float4 missing,
+                                           float4 (&values)[9]) const {
+    const Span s = span(row, column);
+    const int top = row * stride[0] - padding[0], left = column * stride[1] - padding[1];
+#pragma unroll
+    for (int i = 0; i < 9; ++i) {
+      const int y = top + i / 3, at = left + i % 3;
+      const bool inside = y >= s.top && y < s.bottom && at >= s.left && at < s.right;
+      values[i] = inside ? x.load<layout>(image + static_cast<Index>(y * in_width + at), channel) : missing;
+    }
+  }
+
   // Four channels of a pooled pixel; `image` is the index of the image's first pixel.
   template <Layout layout>
   __device__ __forceinline__ float4 value(const View& x, Index image, int row, int column, int channel) const {
     const Span s = span(row, column);
     float4 result = splat(takes_max ? -INFINITY : 0);
     if (kernel[0] == 3 && kernel[1] == 3) {
-      const int top = row * stride[0] - padding[0], left = column * stride[1] - padding[1];
       float4 values[9];
-#pragma unroll
-      for (int i = 0; i < 9; ++i) {
-        const int y = top + i / 3, at = left + i % 3;
-        const bool inside = y >= s.top && y < s.bottom && at >= s.left && at < s.right;
-        values[i] = inside ? x.load<layout>(image + static_cast<Index>(y * in_width + at), channel) : result;
-      }
+      elements<layout>(x, image, row, column, channel, result, values);
 #pragma unroll
       for (int i = 0; i < 9; ++i) result = joined(values[i], result);
     } else {
@@ -63,18 +82,49 @@ struct PoolWindow {
   }
   template <Layout layout>
   __device__ __forceinline__ float4 value(const View& x, Index pixel, int channel) const {
-    const Index area = static_cast<Index>(out_height) * static_cast<Index>(out_width);
-    const Index image = pixel / area;
-    const int within = static_cast<int>(pixel % area);
-    return value<layout>(x, image * static_cast<Index>(in_height * in_width), within / out_width, within % out_width,
-                         channel);
+    const Place place(*this, pixel);
+    return value<layout>(x, place.image, place.row, place.column, channel);
+  }
+  // What this average and the maximum of the same window of 3 x 3 give, from one look at its elements.
+  template <Layout layout>
+  __device__ __forceinline__ void average_and_maximum(const View& x, Index pixel, int channel, float4& average,
+                                                      float4& maximum) const {
+    const Place place(*this, pixel);
+    float4 values[9];
+    elements<layout>(x, place.image, place.row, place.column, channel, splat(-INFINITY), values);
+    const Span s = span(place.row, place.column);
+    const int top = place.row * stride[0] - padding[0], left = place.column * stride[1] - padding[1];
+    maximum = splat(-INFINITY);
+    average = splat(0);
+#pragma unroll
+    for (int i = 0; i < 9; ++i) {
+      const int y = top + i / 3, at = left + i % 3;
+      const bool inside = y >= s.top && y < s.bottom && at >= s.left && at < s.right;
+      maximum = larger_of(values[i], maximum);
+      average = average + (inside ? values[i] : splat(0));
+    }
+    average = average * splat(reciprocal(s));
   }
 
  private:
+  // Of an output: the image's first pixel, and where in the image of outputs it is.
+  struct Place {
+    Index image;
+    int row, column;
+    __device__ Place(const PoolWindow& w, Index pixel) {
+      const Index area = static_cast<Index>(w.out_height) * static_cast<Index>(w.out_width);
+      const int within = static_cast<int>(pixel % area);
+      image = pixel / area * static_cast<Index>(w.in_height * w.in_width);
+      row = within / w.out_width;
+      column = within % w.out_width;
+    }
+  };
   // A NaN wins over everything.
+  __device__ static __forceinline__ float4 larger_of(float4 value, float4 so_far) {
+    return map4(value, so_far, [](float v, float best) { return v > best || v != v ? v : best; });
+  }
   __device__ __forceinline__ float4 joined(float4 value, float4 so_far) const {
-    return takes_max ? map4(value, so_far, [](float v, float best) { return v > best || v != v ? v : best; })
-                     : so_far + value;
+    return takes_max ? larger_of(value, so_far) : so_far + value;
   }
 };
 

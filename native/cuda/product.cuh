@@ -37,6 +37,12 @@ __host__ __device__ constexpr int pitch_of(int columns) {
   return columns + Factor<precision>::kPad;
 }
 inline constexpr int kResultPad = 4;
+// The same for a left factor whose rows a product of float32 reads by single elements, four rows a thread: 16 columns
+// need an odd pitch, or every fourth row would begin in one of two banks.
+template <Precision precision>
+__host__ __device__ constexpr int left_pitch_of(int columns) {
+  return precision == Precision::kFp32 && columns == 16 ? columns + 5 : pitch_of<precision>(columns);
+}
 
 // Sums of rows x columns, both multiples of 16.
 template <Precision precision>
@@ -249,18 +255,5 @@ class SlicedProduct {
 
 // Elements that the result of a sliced product takes at most.
 inline constexpr int64_t kSlicedElements = 5120;
-
-// Calls body(std::integral_constant) for a precision known when running.
-template <typename Body>
-void with_precision(Precision precision, const Body& body) {
-  switch (precision) {
-    case Precision::kFp32:
-      return body(std::integral_constant<Precision, Precision::kFp32>{});
-    case Precision::kTf32:
-      return body(std::integral_constant<Precision, Precision::kTf32>{});
-    case Precision::kBf16:
-      return body(std::integral_constant<Precision, Precision::kBf16>{});
-  }
-}
 
 }  // namespace dartsmith::cuda

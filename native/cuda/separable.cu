@@ -1,5 +1,6 @@
 // Separables as phases: what their calls ask for, brought together by the inputs that they read.
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <vector>
@@ -7,6 +8,7 @@
 #include "cuda/chain.h"
 #include "cuda/kernels.h"
 #include "cuda/separable.cuh"
+#include "cuda/sliding/separable.h"
 
 namespace dartsmith::cuda {
 namespace {
@@ -14,6 +16,16 @@ namespace {
 using namespace separable;
 
 inline constexpr int kSeparables = 32;  // members of a phase at most
+
+// Whether the call's kernels are those of sliding warps. DARTSMITH_CUDA_KERNELS=tiles leaves all to tiles, until the
+// others have run on a GPU.
+bool slides(const KernelCall& call) {
+  static const bool tiles = [] {
+    const char* wanted = std::getenv("DARTSMITH_CUDA_KERNELS");
+    return wanted != nullptr && std::strcmp(wanted, "tiles") == 0;
+  }();
+  return !tiles && sliding::takes(call);
+}
 
 // The smallest power of two that is not less.
 int64_t power_of_two(int64_t size) {
@@ -231,7 +243,7 @@ Layout layout_of(const Arguments& s) {
   return layout;
 }
 
-void forward_group(Stream& stream, const KernelCall* calls, int count) {
+void forward_tiles(Stream& stream, const KernelCall* calls, int count) {
   for_launches(calls, count, [&](const KernelCall* const* part, int size) {
     const Arguments s = arguments_of(part, size, false);
     with_precision(part[0]->precision, [&](auto precision) {
@@ -239,6 +251,21 @@ void forward_group(Stream& stream, const KernelCall* calls, int count) {
       append(CudaStream::of(stream), {Phase::kSeparable, false, precision.value, work, s.packed(), layout_of(s)});
     });
   });
+}
+
+// Sliding warps where a kernel of theirs is compiled for a call, tiles for all others.
+void forward_group(Stream& stream, const KernelCall* calls, int count) {
+  std::vector<const KernelCall*> sliding;
+  std::vector<KernelCall> tiled;
+  for (const KernelCall* call = calls; call < calls + count; ++call) {
+    if (slides(*call)) {
+      sliding.push_back(call);
+    } else {
+      tiled.push_back(*call);
+    }
+  }
+  if (!sliding.empty()) sliding::forward(CudaStream::of(stream), sliding);
+  if (!tiled.empty()) forward_tiles(stream, tiled.data(), static_cast<int>(tiled.size()));
 }
 
 void backward_group(Stream& stream, const KernelCall* calls, int count) {
@@ -259,6 +286,7 @@ void backward_group(Stream& stream, const KernelCall* calls, int count) {
 }
 
 size_t workspace_bytes(const KernelCall& call, bool backward) {
+  if (!backward && slides(call)) return sliding::forward_bytes(call);
   if (backward) return static_cast<size_t>(Workspace(call, call.output.precision == Precision::kBf16).bytes);
   return static_cast<size_t>(call.output.batch * tiling_of(call).tiles() * 2 * call.output.channels) * sizeof(float);
 }

@@ -144,13 +144,14 @@ __device__ __forceinline__ int chunk_channels(int channels, int first, int chunk
   return static_cast<int>(round_up(smaller(chunk, channels - first), 16));
 }
 
-// Depthwise outputs of a tile for a chunk of channels, 0 past the last: [pixels, pitch of the chunk].
+// Depthwise outputs of a tile for a chunk of channels, 0 past the last: [pixels, pitch].
 template <Precision precision, Layout layout>
 __device__ void depthwise_factors(const Run& run, const Member& member, Index image, int tile, int first,
-                                  const float4* frame, const float4* taps, typename Factor<precision>::Type* target) {
+                                  const float4* frame, const float4* taps, int pitch,
+                                  typename Factor<precision>::Type* target) {
   const Spread spread(run.chunk);
   const DepthwiseSource source{frame, taps, member.depthwise, inputs_of(run), false, first};
-  const int channel = first + spread.vector * 4, pitch = pitch_of<precision>(run.chunk);
+  const int channel = first + spread.vector * 4;
   for (int quad = spread.row; quad < run.tiling.quads(); quad += spread.rows) {
     const int pixel = quad * kQuad, row = run.tiling.row(pixel), column = run.tiling.column(pixel);
     float4 sums[kQuad] = {splat(0), splat(0), splat(0), splat(0)};
@@ -187,7 +188,7 @@ struct ForwardParts {
   __host__ __device__ ForwardParts(Shared& shared, const Separable& s)
       : frame(shared.take<float4>(s.extent.frame / 4)), taps(take_taps(shared, s.extent)) {
     const Extent& e = s.extent;
-    const int64_t left = matrix_bytes<Type>(e.inputs, e.pixels, Factor<precision>::kPad);
+    const int64_t left = matrix_bytes<Type>(e.inputs, e.pixels, Factor<precision>::kPad + 1);
     const int64_t right = matrix_bytes<Type>(e.weights, e.chunk, Factor<precision>::kPad);
     unsigned char* both =
         take_aligned(shared, larger(left + right, matrix_bytes<float>(e.outputs, e.pixels, kResultPad)));
@@ -250,9 +251,11 @@ __device__ void forward_member(const Run& run, const Member& member, Index image
       load_taps(member.window, member.depthwise, inputs, input, run.frame.vectors, false, parts.taps);
       load_pointwise<precision>(member, inputs, input, rows, first, columns, parts.pointwise);
       __syncthreads();
-      depthwise_factors<precision, layout>(run, member, image, tile, input, parts.frame, parts.taps, parts.depthwise);
+      depthwise_factors<precision, layout>(run, member, image, tile, input, parts.frame, parts.taps,
+                                           left_pitch_of<precision>(run.chunk), parts.depthwise);
       __syncthreads();
-      product.add(parts.depthwise, pitch_of<precision>(run.chunk), parts.pointwise, pitch_of<precision>(columns), rows);
+      product.add(parts.depthwise, left_pitch_of<precision>(run.chunk), parts.pointwise, pitch_of<precision>(columns),
+                  rows);
     }
     __syncthreads();
     product.store(parts.result, columns + kResultPad);
@@ -560,7 +563,7 @@ __device__ void weight_gradients(const Separable& s, const Member& member, Index
     if (at == begin) load_taps(w, member.depthwise, inputs, task.input, run.frame.vectors, false, parts.taps);
     __syncthreads();
     depthwise_factors<precision, layout>(run, member, image, tile, task.input, parts.frame, parts.taps,
-                                         parts.depthwise);
+                                         pitch_of<precision>(run.chunk), parts.depthwise);
     __syncthreads();
     product.add(parts.depthwise, pitch_of<precision>(run.chunk), parts.gradient, pitch_of<precision>(task.columns),
                 t.pixels());

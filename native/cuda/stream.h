@@ -37,6 +37,9 @@ class CudaStream final : public Stream {
   int multiprocessors() const { return multiprocessors_; }
   // Whether the blocks of a launch can wait for one another.
   bool cooperative() const { return cooperative_; }
+  // Counters in device memory, all 0, for kernels that count their blocks and leave them at 0: those of a launch are
+  // its own as long as it runs.
+  unsigned* tickets(int count);
   // Of a block.
   int most_shared_bytes() const { return most_shared_bytes_; }
   void wait() { check(cudaStreamSynchronize(handle()), "running a kernel"); }
@@ -58,6 +61,8 @@ class CudaStream final : public Stream {
   int most_shared_bytes_ = 0;
   bool cooperative_ = false;
   cudaStream_t handle_ = nullptr;
+  unsigned* tickets_ = nullptr;
+  int next_ticket_ = 0;
   std::unique_ptr<PendingChain> pending_;
   std::map<std::pair<const void*, size_t>, int> resident_;
 };

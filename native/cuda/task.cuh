@@ -103,6 +103,18 @@ __device__ __forceinline__ void wait_for_grid() {
   cooperative_groups::this_grid().sync();
 }
 
+// --- Two channels
+
+__device__ __forceinline__ float2 fused(float2 a, float2 b, float2 c) {
+  return make_float2(fmaf(a.x, b.x, c.x), fmaf(a.y, b.y, c.y));
+}
+__device__ __forceinline__ float2 operator*(float2 a, float2 b) {
+  return make_float2(a.x * b.x, a.y * b.y);
+}
+__device__ __forceinline__ float2 operator-(float2 a, float2 b) {
+  return make_float2(a.x - b.x, a.y - b.y);
+}
+
 // --- Four channels
 
 __device__ __forceinline__ float4 splat(float value) {
@@ -328,6 +340,19 @@ __device__ inline float4 sum_rows(const Spread& spread, float4 value, float4* sc
   return sum;
 }
 
+// Calls body(std::integral_constant) for a precision known when running.
+template <typename Body>
+void with_precision(Precision precision, const Body& body) {
+  switch (precision) {
+    case Precision::kFp32:
+      return body(std::integral_constant<Precision, Precision::kFp32>{});
+    case Precision::kTf32:
+      return body(std::integral_constant<Precision, Precision::kTf32>{});
+    case Precision::kBf16:
+      return body(std::integral_constant<Precision, Precision::kBf16>{});
+  }
+}
+
 // --- Shared memory
 
 // A block's shared memory handed out in parts; without memory, as the host uses it, it only counts. The stand-in leaves
@@ -344,7 +369,11 @@ class Shared {
     if (memory_ != nullptr) simt::expect_unwritten(memory_ + bytes_, static_cast<size_t>(simt::zone_bytes()));
     bytes_ += simt::zone_bytes();
 #endif
+#ifdef __CUDA_ARCH__
+    return reinterpret_cast<T*>(part);  // without a choice, behind which the compiler sees no shared memory any more
+#else
     return memory_ == nullptr ? nullptr : reinterpret_cast<T*>(part);
+#endif
   }
   // The parts so far are not needed any more. In a kernel all threads of a block do this behind one barrier.
   __host__ __device__ void start_over() {
@@ -370,6 +399,14 @@ __device__ __forceinline__ unsigned char* shared_memory() {
 #else
   extern __shared__ float4 memory[];
   return reinterpret_cast<unsigned char*>(memory);
+#endif
+}
+
+// Tells the compiler that a pointer which it lost sight of (in a structure) leads to shared memory: what it loads from
+// there takes one instruction without a look at the address.
+__device__ __forceinline__ void assume_shared([[maybe_unused]] const void* pointer) {
+#ifdef __CUDA_ARCH__
+  __builtin_assume(__isShared(pointer));
 #endif
 }
 

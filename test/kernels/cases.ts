@@ -594,6 +594,26 @@ const fusedEdges: readonly KernelCase[] = [
   twoEdges(2, [4, 5, 3], 'two edges of averages with padding', [pooled('avgPool', 3, true), pooled('avgPool', 3)]),
 ];
 
+/**
+ * The channels that kernels of sliding warps are compiled for: several strips and groups of columns, rows and columns that
+ * fill neither, every window at both strides.
+ */
+const stridedBranches: readonly BranchBuilder[] = [
+  pooling('maxPool', 2),
+  pooling('avgPool', 2),
+  ...dartsCandidates(2).slice(4),
+];
+const slidingEdges: readonly KernelCase[] = [
+  twoEdges(2, [18, 21, 16], 'two strided edges of sliding warps', stridedBranches),
+  twoEdges(2, [9, 11, 32], 'two edges of sliding warps', dartsCandidates(1)),
+  twoEdges(1, [13, 10, 32], 'two strided edges of sliding warps', stridedBranches),
+  twoEdges(2, [8, 8, 64], 'two edges of sliding warps', dartsCandidates(1)),
+  twoEdges(1, [11, 7, 64], 'two strided edges of sliding warps', stridedBranches),
+  twoEdges(3, [2, 1, 32], 'two edges of sliding warps on two pixels', dartsCandidates(1)),
+  // So many images that strips are longer than what a product takes at once.
+  mixed('long strips of sliding warps', 400, [11, 2, 16], [separable, depthwiseSeparable(3, { dilation: 2 })]),
+];
+
 /** Batch norms with affine in the fused forms. */
 const fusedAffine: readonly KernelCase[] = [
   single('separables with affine one after another', 3, [6, 7, 20], (builder, x) => {
@@ -650,6 +670,7 @@ const mixedAffine: readonly KernelCase[] = [
 /** Graphs in which fused nodes meet readers that keep them from fusing, or weights of zero that must not starve others. */
 const fusionCases: readonly KernelCase[] = [
   ...fusedEdges,
+  ...slidingEdges,
   ...mixedAffine,
   single('a branch that is the relu of its neighbours', 3, [6, 6, 8], (builder, x) => {
     const alpha = builder.alpha('alphas', [2, 2]);

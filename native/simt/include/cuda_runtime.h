@@ -38,6 +38,9 @@ struct alignas(8) uint2 {
 struct alignas(16) uint4 {
   unsigned x, y, z, w;
 };
+inline float2 make_float2(float x, float y) {
+  return {x, y};
+}
 inline float4 make_float4(float x, float y, float z, float w) {
   return {x, y, z, w};
 }
@@ -83,16 +86,31 @@ inline void __trap() {
   ::dartsmith::simt::fault("a kernel trapped");
 }
 
+namespace dartsmith::simt {
+
+// Of the thread that runs now, in its warp.
+inline unsigned lane_now() {
+  return (threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z)) % kWarp;
+}
+// A lane's value as the others see it, from what warp_exchange() gave.
 template <typename T>
-T __shfl_xor_sync(unsigned, T value, int lane_mask) {
-  static_assert(sizeof(T) <= ::dartsmith::simt::kExchangeBytes);
-  const unsigned lane = (threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z)) % 32;
+T of_lane(const std::byte* values, unsigned lane) {
   T result;
-  std::memcpy(&result,
-              ::dartsmith::simt::warp_exchange(&value, sizeof value) +
-                  ((lane ^ static_cast<unsigned>(lane_mask)) % 32) * ::dartsmith::simt::kExchangeBytes,
-              sizeof result);
+  std::memcpy(&result, values + lane % kWarp * kExchangeBytes, sizeof result);
   return result;
+}
+
+}  // namespace dartsmith::simt
+
+template <typename T>
+T __shfl_sync(unsigned, T value, int lane) {
+  static_assert(sizeof(T) <= ::dartsmith::simt::kExchangeBytes);
+  return ::dartsmith::simt::of_lane<T>(::dartsmith::simt::warp_exchange(&value, sizeof value),
+                                       static_cast<unsigned>(lane));
+}
+template <typename T>
+T __shfl_xor_sync(unsigned mask, T value, int lane_mask) {
+  return __shfl_sync(mask, value, static_cast<int>(::dartsmith::simt::lane_now()) ^ lane_mask);
 }
 
 inline unsigned atomicAdd(unsigned* address, unsigned value) {

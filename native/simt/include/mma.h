@@ -41,9 +41,7 @@ inline float __float_to_tf32(float value) {
   return __uint_as_float((bits + 0x1000u) & 0xffffe000u);  // nearest, halves away from zero
 }
 
-inline unsigned lane_now() {
-  return (threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z)) % 32;
-}
+using ::dartsmith::simt::lane_now;
 
 template <int M, int N, int K, typename T>
 void fill_fragment(fragment<accumulator, M, N, K, T>& f, T value) {

@@ -1,0 +1,176 @@
+// Machine code of compiled kernels, read without a disassembler: what the instructions of a cubin are, how wide its loads,
+// which of them make its loops. The encoding is NVIDIA's, of compute capability 7.0 and later; it is not documented, and what
+// is read here is what nvcc 13.0 was seen to write.
+
+/** One instruction, 16 bytes. */
+export interface Instruction {
+  /** Of the code, in bytes. */
+  readonly address: number;
+  /** The low 12 bits. */
+  readonly opcode: number;
+  /** Of a load or store, in bytes; 0 for others. */
+  readonly width: number;
+  /** Of a branch, in bytes of the code. */
+  readonly target?: number;
+}
+
+/** A kernel's code. */
+export interface KernelCode {
+  /** Mangled. */
+  readonly symbol: string;
+  readonly instructions: readonly Instruction[];
+}
+
+const opcodes = {
+  globalLoad: 0x981,
+  sharedLoad: 0x984,
+  genericLoad: 0x980,
+  localLoad: 0x983,
+  globalStore: 0x986,
+  sharedStore: 0x988,
+  genericStore: 0x985,
+  localStore: 0x987,
+  matrixLoad: 0x83b,
+  branch: 0x947,
+  barrier: 0xb1d,
+  exit: 0x94d,
+  noOperation: 0x918,
+} as const;
+/** Operands come in several forms, which bits 9 to 11 tell apart. */
+const operations = { multiplyAdd: 0x23, tensorMultiplyAdd: 0x3c, doubleMultiplyAdd: 0x2b } as const;
+const memoryOpcodes = new Set<number>([
+  opcodes.globalLoad,
+  opcodes.sharedLoad,
+  opcodes.genericLoad,
+  opcodes.localLoad,
+  opcodes.globalStore,
+  opcodes.sharedStore,
+  opcodes.genericStore,
+  opcodes.localStore,
+]);
+
+/** The code of every kernel in a cubin. Throws for what is no cubin. */
+export function readCubin(cubin: Buffer): KernelCode[] {
+  if (cubin.length < 64 || cubin.readUInt32BE(0) !== 0x7f454c46) throw new Error('expected a cubin but got no ELF file');
+  const sections = Number(cubin.readBigUInt64LE(40));
+  const size = cubin.readUInt16LE(58);
+  const count = cubin.readUInt16LE(60);
+  const section = (index: number) => {
+    const at = sections + index * size;
+    return {
+      name: cubin.readUInt32LE(at),
+      offset: Number(cubin.readBigUInt64LE(at + 24)),
+      bytes: Number(cubin.readBigUInt64LE(at + 32)),
+    };
+  };
+  const names = section(cubin.readUInt16LE(62));
+  const nameOf = (offset: number) => {
+    const start = names.offset + offset;
+    return cubin.toString('latin1', start, cubin.indexOf(0, start));
+  };
+  return Array.from({ length: count }, (_, index) => section(index)).flatMap(({ name, offset, bytes }) => {
+    const [, symbol] = /^\.text\.(.+)$/.exec(nameOf(name)) ?? [];
+    if (symbol === undefined) return [];
+    return [{ symbol, instructions: decode(cubin.subarray(offset, offset + bytes)) }];
+  });
+}
+
+/** Instructions of a kernel's code. */
+export function decode(code: Buffer): Instruction[] {
+  return Array.from({ length: Math.floor(code.length / 16) }, (_, index) => {
+    const address = index * 16;
+    const low = code.readBigUInt64LE(address);
+    const high = code.readBigUInt64LE(address + 8);
+    const bits = low | (high << 64n);
+    const opcode = Number(low & 0xfffn);
+    const width = memoryOpcodes.has(opcode) ? widths[Number((bits >> 73n) & 7n)] : 0;
+    if (opcode !== opcodes.branch) return { address, opcode, width };
+    const distance = BigInt.asIntN(56, (((bits >> 34n) & 0xffffffffffffn) << 8n) | ((bits >> 16n) & 0xffn));
+    return { address, opcode, width, target: address + 16 + Number(distance) * 4 };
+  });
+}
+
+/** By the three bits that say so: signed and unsigned bytes, halves, then words. */
+const widths = [1, 1, 2, 2, 4, 8, 16, 16] as const;
+
+/** What a stretch of code is made of. */
+export interface Mixture {
+  readonly instructions: number;
+  readonly bytes: number;
+  readonly multiplyAdds: number;
+  readonly tensorMultiplyAdds: number;
+  /** By width in bytes. */
+  readonly globalLoads: Readonly<Record<number, number>>;
+  readonly sharedLoads: Readonly<Record<number, number>>;
+  readonly matrixLoads: number;
+  readonly genericLoads: number;
+  /** Loads and stores: registers that were put aside. */
+  readonly local: number;
+  readonly barriers: number;
+}
+
+/** Counts what a stretch of code is made of. */
+export function mixtureOf(instructions: readonly Instruction[]): Mixture {
+  const those = (...wanted: number[]) => instructions.filter(({ opcode }) => wanted.includes(opcode));
+  const forms = (operation: number) => instructions.filter(({ opcode }) => (opcode & 0x1ff) === operation).length;
+  const byWidth = (opcode: number) => {
+    const result: Record<number, number> = {};
+    for (const { width } of those(opcode)) result[width] = (result[width] ?? 0) + 1;
+    return result;
+  };
+  return {
+    instructions: instructions.filter(({ opcode }) => opcode !== opcodes.noOperation).length,
+    bytes: instructions.length * 16,
+    multiplyAdds: forms(operations.multiplyAdd),
+    tensorMultiplyAdds: forms(operations.tensorMultiplyAdd),
+    globalLoads: byWidth(opcodes.globalLoad),
+    sharedLoads: byWidth(opcodes.sharedLoad),
+    matrixLoads: those(opcodes.matrixLoad).length,
+    genericLoads: those(opcodes.genericLoad, opcodes.genericStore).length,
+    local: those(opcodes.localLoad, opcodes.localStore).length,
+    barriers: those(opcodes.barrier).length,
+  };
+}
+
+/** A loop: from the target of a branch back to the branch. */
+export interface Loop {
+  readonly start: number;
+  /** Of the last instruction. */
+  readonly end: number;
+  /** Loops within. */
+  readonly inner: readonly Loop[];
+}
+
+/** The loops of a kernel, outermost first; those with the same start are one. */
+export function loopsOf(instructions: readonly Instruction[]): Loop[] {
+  const exits = instructions.filter(({ opcode }) => opcode === opcodes.exit).map(({ address }) => address);
+  const ends = new Map<number, number>();
+  for (const { address, target } of instructions) {
+    // A branch to itself is where unreachable code ends. One back over an exit comes from code that was moved behind the
+    // kernel's end, such as what lanes do that meet at different times.
+    if (target === undefined || target >= address || exits.some((exit) => target < exit && exit < address)) continue;
+    ends.set(target, Math.max(ends.get(target) ?? 0, address));
+  }
+  const all = [...ends].map(([start, end]) => ({ start, end })).sort((a, b) => b.end - b.start - (a.end - a.start));
+  const nest = (within: readonly { start: number; end: number }[]): Loop[] => {
+    const outermost = within.filter((loop) => !within.some((other) => other !== loop && contains(other, loop)));
+    return outermost
+      .map((loop) => ({ ...loop, inner: nest(within.filter((other) => other !== loop && contains(loop, other))) }))
+      .sort((a, b) => a.start - b.start);
+  };
+  return nest(all);
+}
+
+function contains(outer: { start: number; end: number }, inner: { start: number; end: number }): boolean {
+  return outer.start <= inner.start && inner.end <= outer.end;
+}
+
+/** The instructions of a loop, those of loops within left out unless `whole`. */
+export function bodyOf(instructions: readonly Instruction[], loop: Loop, { whole = false } = {}): Instruction[] {
+  return instructions.filter(
+    ({ address }) =>
+      address >= loop.start &&
+      address <= loop.end &&
+      (whole || !loop.inner.some(({ start, end }) => address >= start && address <= end)),
+  );
+}

@@ -1,0 +1,219 @@
+// How warps slide: a unit of work is a warp, which goes down the rows of a strip of an image. A lane owns four columns
+// side by side of two channels; as many lanes as there are pairs of channels make a pixel, so that a warp has all
+// channels of a group of columns. Windows whose taps lie two pixels apart see an image as up to four images of every
+// second row and column (`parity`), on which they are windows of neighbours.
+#pragma once
+#include "cuda/moments.cuh"
+#include "cuda/task.cuh"
+
+namespace dartsmith::cuda::sliding {
+
+inline constexpr int kUnits = 4;  // warps of a block, each a unit of one member
+inline constexpr int kBlockThreads = kUnits * kLanes;
+inline constexpr int kQuadColumns = 4;  // of a lane
+inline constexpr int kBatchRows = 4;    // of outputs that a product takes at once
+
+// How many channels a kernel is compiled for follow the layout of its warps.
+template <int kChannels>
+struct WarpShape {
+  static_assert(kChannels == 16 || kChannels == 32 || kChannels == 64);
+  static constexpr int kPairs = kChannels / 2;
+  static constexpr int kColumns = kLanes / kPairs * kQuadColumns;  // of a group: 16, 8, 4
+  static constexpr int kPixels = kColumns * kBatchRows;            // of a batch: 64, 32, 16
+};
+
+// How a window moves over the images of a member, all known when it is compiled: `stride` from output to output on the
+// image that it sees, whose pixels lie `in_step` apart in the input and `out_step` in the output.
+template <int kStrideValue, int kInStepValue, int kOutStepValue>
+struct Motion {
+  static constexpr int kStride = kStrideValue, kInStep = kInStepValue, kOutStep = kOutStepValue;
+};
+enum class MotionKind { kPlain, kStrided, kDilated, kStridedDilated };
+inline constexpr int kMotionKinds = 4;
+
+// Calls body(motion) for a kind known when running.
+template <typename Body>
+__device__ __forceinline__ void with_motion(MotionKind kind, const Body& body) {
+  switch (kind) {
+    case MotionKind::kPlain:
+      return body(Motion<1, 1, 1>{});
+    case MotionKind::kStrided:
+      return body(Motion<2, 1, 1>{});
+    case MotionKind::kDilated:
+      return body(Motion<1, 2, 2>{});
+    case MotionKind::kStridedDilated:
+      return body(Motion<1, 2, 1>{});
+  }
+}
+
+// How the outputs of a member are cut into units. Follows from sizes alone, never from the device.
+struct Cut {
+  int in_height, in_width, out_height, out_width;
+  int parities;  // images of outputs in one: 1, or 4 where they lie two apart
+  int rows;      // of a strip
+  int strips, groups;
+
+  Cut() = default;
+  Cut(const Tensor& input, const Tensor& output, MotionKind kind, int columns, int strip_rows)
+      : in_height(static_cast<int>(input.height)),
+        in_width(static_cast<int>(input.width)),
+        out_height(static_cast<int>(output.height)),
+        out_width(static_cast<int>(output.width)),
+        parities(kind == MotionKind::kDilated ? 4 : 1),
+        rows(strip_rows) {
+    strips = static_cast<int>(divide_up(divide_up(out_height, out_step()), rows));
+    groups = static_cast<int>(divide_up(divide_up(out_width, out_step()), columns));
+  }
+  __host__ __device__ int out_step() const { return parities == 4 ? 2 : 1; }
+  __host__ __device__ int units_an_image() const { return parities * strips * groups; }
+};
+
+// A unit's place.
+struct Unit {
+  Index image;
+  int row_parity, column_parity;
+  int top, left;  // of its outputs, on the image of one parity
+
+  __device__ Unit(const Cut& cut, Index unit, int columns) {
+    const Index an_image = static_cast<Index>(cut.units_an_image());
+    image = unit / an_image;
+    int rest = static_cast<int>(unit - image * an_image);
+    left = rest % cut.groups * columns;
+    rest /= cut.groups;
+    top = rest % cut.strips * cut.rows;
+    rest /= cut.strips;
+    row_parity = rest >> 1;
+    column_parity = rest & 1;
+  }
+};
+
+// What is left of an image's rows or columns, every `step`-th from `parity` on.
+__host__ __device__ constexpr int every(int size, int step, int parity) {
+  return (size - parity + step - 1) / step;
+}
+
+// Outputs of a unit that lie within the image: none where an image of one parity has fewer than the others.
+struct Extent {
+  int rows, columns;
+  __device__ Extent(const Cut& cut, const Unit& unit, int group_columns)
+      : rows(limited(every(cut.out_height, cut.out_step(), unit.row_parity) - unit.top, cut.rows)),
+        columns(limited(every(cut.out_width, cut.out_step(), unit.column_parity) - unit.left, group_columns)) {}
+  __device__ int pixels() const { return rows * columns; }
+
+ private:
+  __device__ static int limited(int size, int most) { return size < 0 ? 0 : size < most ? size : most; }
+};
+
+// Two channels of a pixel as they lie in memory.
+template <bool half>
+struct Pair;
+template <>
+struct Pair<false> {
+  using Bits = float2;
+  __device__ static __forceinline__ Bits none() { return make_float2(0, 0); }
+  __device__ static __forceinline__ float2 value(Bits bits) { return bits; }
+};
+template <>
+struct Pair<true> {
+  using Bits = unsigned;
+  __device__ static __forceinline__ Bits none() { return 0; }
+  __device__ static __forceinline__ float2 value(Bits bits) {
+    return make_float2(__uint_as_float(bits << 16), __uint_as_float(bits & 0xffff0000u));
+  }
+};
+
+// The larger of a value and 0; NaN stays NaN. One instruction.
+__device__ __forceinline__ float positive(float value) {
+#ifdef DARTSMITH_SIMT
+  return value < 0 ? 0 : value;
+#else
+  float result;
+  asm("max.NaN.f32 %0, %1, 0f00000000;" : "=f"(result) : "f"(value));
+  return result;
+#endif
+}
+
+// How an input is read: normalised and moved as its link says, then relu. Mean, factor and shift of all channels lie in
+// shared memory, [3, C]: a lane reads those of its two channels every row, since registers are what it is short of.
+template <int kChannels>
+struct Activation {
+  static constexpr int64_t kFloats = 3 * kChannels;
+  float2 mean, factor, shift;
+
+  // By the whole block.
+  __device__ static void load(const Reading& reading, float* shared) {
+    for (int c = static_cast<int>(threadIdx.x); c < kChannels; c += kBlockThreads) {
+      const bool normalised = reading.statistics != nullptr;
+      const float factor = normalised ? reading.statistics[kChannels + c] : 1.0f;
+      shared[c] = normalised ? reading.statistics[c] : 0.0f;
+      shared[kChannels + c] = reading.scale == nullptr ? factor : factor * reading.scale[c];
+      shared[2 * kChannels + c] = reading.shift == nullptr ? 0.0f : reading.shift[c];
+    }
+  }
+  __device__ Activation(const float* shared, int channel) {
+    const auto* two = reinterpret_cast<const float2*>(shared + channel);
+    mean = two[0];
+    factor = two[kChannels / 2];
+    shift = two[kChannels];
+  }
+  __device__ __forceinline__ float2 operator()(float2 x) const {
+    const float2 value = fused(x - mean, factor, shift);
+    return make_float2(positive(value.x), positive(value.y));
+  }
+};
+
+// The columns [first, first + kCount) of an input's rows that a lane reads, every kStep-th pixel of kChannels channels.
+// Those outside the image are 0 once they are activated; which ones they are is found once a unit.
+template <int kCount, int kStep, int kChannels, bool half>
+class RowReader {
+ public:
+  using Bits = typename Pair<half>::Bits;
+
+  // `pixel` is the one of the first column in row 0, be it outside; `columns` those of the image.
+  __device__ RowReader(const void* data, int64_t pixel, int row_pixels, int channel, int first, int columns)
+      : row_(static_cast<const unsigned char*>(data) +
+             (pixel * kChannels + channel) * static_cast<int64_t>(sizeof(Bits) / 2)),
+        pitch_(row_pixels * kChannels * static_cast<int>(sizeof(Bits) / 2)) {
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) {
+      if (first + i >= 0 && first + i < columns) inside_ |= 1u << i;
+    }
+  }
+  // Moves by so many rows.
+  __device__ __forceinline__ void skip(int rows) {
+    row_ += rows * pitch_;
+  }
+  // The row, zeros where it is not `inside` the image; then on to the next.
+  __device__ __forceinline__ void take(bool inside, Bits (&bits)[kCount]) {
+    const auto* from = reinterpret_cast<const Bits*>(row_);
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) {
+      bits[i] = inside && has(i) ? from[i * kStep * kChannels / 2] : Pair<half>::none();
+    }
+    row_ += pitch_;
+  }
+  __device__ __forceinline__ bool has(int i) const {
+    return (inside_ >> i & 1) != 0;
+  }
+
+ private:
+  const unsigned char* row_;
+  int pitch_;  // bytes
+  unsigned inside_ = 0;
+};
+
+// Calls body() in the last block of so many that comes here, which then sees all that the others wrote: who adds up is
+// decided by a count, in what order never. `ticket` is 0 before and after; `flag` is shared.
+template <typename Body>
+__device__ __forceinline__ void by_last_block(unsigned* ticket, unsigned blocks, unsigned* flag, const Body& body) {
+  __threadfence();
+  __syncthreads();
+  if (threadIdx.x == 0) *flag = atomicAdd(ticket, 1u) + 1 == blocks ? 1 : 0;
+  __syncthreads();
+  if (*flag == 0) return;
+  __threadfence();
+  body();
+  if (threadIdx.x == 0) *ticket = 0;
+}
+
+}  // namespace dartsmith::cuda::sliding

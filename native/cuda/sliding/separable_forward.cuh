@@ -1,0 +1,232 @@
+// Forward of a separable by warps that slide down the rows: depthwise sums in registers, four rows of them through the
+// warp's stage to the pointwise product, its results stored and measured for the batch-norm that follows. The last
+// block of a member joins what its units measured.
+#pragma once
+#include "cuda/sliding/pointwise.cuh"
+#include "cuda/sliding/ring.cuh"
+
+namespace dartsmith::cuda::sliding {
+
+struct ForwardMember {
+  Cut cut;
+  MotionKind motion;
+  const void* input;
+  Reading reading;
+  const float* depthwise;  // [taps, C]
+  const float* pointwise;  // [C, C]
+  void* output;
+  Normalisation norm;
+  Partials moments;  // a unit's mean and squared deviations
+  unsigned* ticket;
+  Index units, blocks, first_block;
+  int64_t pixels;  // of the output
+};
+
+struct alignas(16) ForwardPhase {
+  int count = 0;
+  ForwardMember members[kMembers];
+};
+
+#ifdef DARTSMITH_SIMT
+using ForwardKernel = void (*)(const ForwardPhase&);
+#else
+using ForwardKernel = void (*)(ForwardPhase);
+#endif
+
+// What a block keeps in shared memory.
+template <typename Product>
+struct ForwardParts {
+  unsigned char* weights;
+  unsigned char* stages;  // a warp's each
+  float* activation;      // of the input
+  float* pivots;          // [kUnits, C]
+  float4* sums;           // of a thread each: [2, kVectors, threads]
+  unsigned* flag;
+  __host__ __device__ explicit ForwardParts(Shared& shared)
+      : weights(shared.take<unsigned char>(Product::kWeightBytes)),
+        stages(shared.take<unsigned char>(kUnits * Product::kStageBytes)),
+        activation(shared.take<float>(Activation<Product::kOutputs>::kFloats)),
+        pivots(shared.take<float>(kUnits * Product::kOutputs)),
+        sums(shared.take<float4>(2 * Product::kVectors * kBlockThreads)),
+        flag(shared.take<unsigned>(1)) {}
+};
+
+// Sums of v - p and (v - p)^2 of a unit's channels around a pivot p, its first pixel. Between one batch and the next
+// they lie in shared memory: registers are what a product is short of.
+template <typename Product>
+class UnitMoments {
+ public:
+  __device__ explicit UnitMoments(const ForwardParts<Product>& parts)
+      : pivots_(parts.pivots + threadIdx.x / kLanes * Product::kOutputs), sums_(parts.sums + threadIdx.x) {
+#pragma unroll
+    for (int i = 0; i < 2 * Product::kVectors; ++i) sums_[i * kBlockThreads] = splat(0);
+  }
+  // Of the first batch.
+  __device__ __forceinline__ void take_pivots(const Product& product,
+                                              const float4 (&results)[Product::kPixels][Product::kVectors]) {
+    if (product.is_first()) {
+#pragma unroll
+      for (int v = 0; v < Product::kVectors; ++v) {
+        *reinterpret_cast<float4*>(pivots_ + product.channel(v)) = results[0][v];
+      }
+    }
+    __syncwarp();
+  }
+  // A vector of channels of a batch: body(add) calls add(value) for the pixels that there are.
+  template <typename Body>
+  __device__ __forceinline__ void add(const Product& product, int v, const Body& body) {
+    const float4 pivot = *reinterpret_cast<const float4*>(pivots_ + product.channel(v));
+    float4 sum = sums_[2 * v * kBlockThreads], squares = sums_[(2 * v + 1) * kBlockThreads];
+    body([&](float4 value) {
+      const float4 d = value - pivot;
+      sum = sum + d;
+      squares = fused(d, d, squares);
+    });
+    sums_[2 * v * kBlockThreads] = sum;
+    sums_[(2 * v + 1) * kBlockThreads] = squares;
+  }
+  // Mean and squared deviations of `count` pixels, by the warp together.
+  __device__ __forceinline__ void keep(const Product& product, int count, const Partials& partials, Index unit) {
+    const auto sum_lanes = [](float4 value) {
+      Product::for_distances([&](int lanes) {
+        value = value + map4(value, [&](float x) { return __shfl_xor_sync(0xffffffffu, x, lanes); });
+      });
+      return value;
+    };
+    const float reciprocal = 1.0f / static_cast<float>(count);
+#pragma unroll
+    for (int v = 0; v < Product::kVectors; ++v) {
+      const float4 sum = sum_lanes(sums_[2 * v * kBlockThreads]);
+      const float4 squares = sum_lanes(sums_[(2 * v + 1) * kBlockThreads]);
+      if (!product.is_first()) continue;
+      const float4 pivot = *reinterpret_cast<const float4*>(pivots_ + product.channel(v));
+      const float4 shift = sum * splat(reciprocal);
+      partials.store(0, product.channel(v), unit, pivot + shift);
+      partials.store(1, product.channel(v), unit,
+                     map4(squares - sum * shift, [](float deviations) { return deviations < 0 ? 0 : deviations; }));
+    }
+  }
+
+ private:
+  float* pivots_;
+  float4* sums_;
+};
+
+// Four channels of a result to memory; gives what is stored there.
+template <bool half>
+__device__ __forceinline__ float4 store_four(unsigned char* to, float4 value) {
+  if constexpr (half) {
+    const uint2 bits = make_uint2(to_bfloat16_pair(value.x, value.y), to_bfloat16_pair(value.z, value.w));
+    *reinterpret_cast<uint2*>(to) = bits;
+    return make_float4(__uint_as_float(bits.x << 16), __uint_as_float(bits.x & 0xffff0000u),
+                       __uint_as_float(bits.y << 16), __uint_as_float(bits.y & 0xffff0000u));
+  } else {
+    *reinterpret_cast<float4*>(to) = value;
+    return value;
+  }
+}
+
+template <int kKernel, typename Motion, int kChannels, Precision precision>
+__device__ __forceinline__ void forward_unit(const ForwardMember& m, Index index,
+                                             const ForwardParts<Pointwise<precision, kChannels>>& parts) {
+  using Product = Pointwise<precision, kChannels>;
+  using Shape = WarpShape<kChannels>;
+  constexpr bool kHalf = precision == Precision::kBf16;
+  constexpr int kPixelBytes = kChannels * (kHalf ? 2 : 4);
+  const Unit unit(m.cut, index, Shape::kColumns);
+  const Extent extent(m.cut, unit, Shape::kColumns);
+  const Product product;
+  UnitMoments<Product> moments(parts);
+  unsigned char* stage = parts.stages + threadIdx.x / kLanes * Product::kStageBytes;
+  const bool measures = m.norm.statistics != Statistics::kRunning;
+  if (extent.pixels() == 0) {
+    for (int c = static_cast<int>(threadIdx.x) % kLanes; c < 2 * kChannels && measures; c += kLanes) {
+      m.moments.at(c / kChannels, c % kChannels, index) = 0;
+    }
+    return;
+  }
+  const int own_row = product.base() / Shape::kColumns, own_column = product.base() % Shape::kColumns;
+  const int pitch = m.cut.out_width * Motion::kOutStep * kPixelBytes;
+  const int rows_left = extent.rows - own_row, columns_left = extent.columns - own_column;
+  const int64_t first_pixel =
+      (int64_t{unit.image} * m.cut.out_height + (unit.top + own_row) * Motion::kOutStep + unit.row_parity) *
+          m.cut.out_width +
+      (unit.left + own_column) * Motion::kOutStep + unit.column_parity;
+  auto* to = static_cast<unsigned char*>(m.output) + first_pixel * kPixelBytes + product.channel(0) * (kHalf ? 2 : 4);
+  const auto finish_batch = [&](int first) {
+    float4 results[Product::kPixels][Product::kVectors];
+    __syncwarp();
+    product.multiply(stage, parts.weights, results);
+    __syncwarp();
+    if (measures && first == 0) moments.take_pivots(product, results);
+#pragma unroll
+    for (int v = 0; v < Product::kVectors; ++v) {
+      moments.add(product, v, [&](const auto& measure) {
+#pragma unroll
+        for (int p = 0; p < Product::kPixels; ++p) {
+          const int row = Product::offset(p) / Shape::kColumns, column = Product::offset(p) % Shape::kColumns;
+          if (first + row >= rows_left || column >= columns_left) continue;
+          measure(store_four<kHalf>(
+              to + row * pitch + column * Motion::kOutStep * kPixelBytes + v * 16 * (kHalf ? 2 : 4), results[p][v]));
+        }
+      });
+    }
+    to += kBatchRows * pitch;
+  };
+  slide<kKernel, Motion, kChannels, kHalf>(m.cut, unit, extent.rows, m.input, parts.activation, m.depthwise,
+                                           [&](int row, const float2(&sums)[kQuadColumns]) {
+                                             Product::keep(stage, row % kBatchRows, sums);
+                                             if (row % kBatchRows == kBatchRows - 1 || row == extent.rows - 1)
+                                               finish_batch(row / kBatchRows * kBatchRows);
+                                           });
+  if (measures) moments.keep(product, extent.pixels(), m.moments, index);
+}
+
+template <int kKernel, int kChannels, Precision precision>
+__global__ void __launch_bounds__(kBlockThreads, kKernel == 3 ? 4 : 3)
+    separable_forward_kernel(DARTSMITH_ARGUMENT(ForwardPhase) phase) {
+  using Product = Pointwise<precision, kChannels>;
+  Shared shared(shared_memory());
+  const ForwardParts<Product> parts(shared);
+  int owner = 0;
+  while (owner + 1 < phase.count && blockIdx.x >= phase.members[owner + 1].first_block) ++owner;
+  const ForwardMember& m = phase.members[owner];
+  Product::template load_weights<false>(m.pointwise, parts.weights);
+  Activation<kChannels>::load(m.reading, parts.activation);
+  __syncthreads();
+  const int warp = static_cast<int>(threadIdx.x) / kLanes;
+  const Index unit = (blockIdx.x - m.first_block) * kUnits + static_cast<Index>(warp);
+  if (unit < m.units) {
+    with_motion(m.motion,
+                [&](auto motion) { forward_unit<kKernel, decltype(motion), kChannels, precision>(m, unit, parts); });
+  }
+  by_last_block(m.ticket, m.blocks, parts.flag, [&] {
+    for (int channel = warp; channel < kChannels; channel += kUnits) {
+      finish_moments(m.norm, m.moments, channel, static_cast<double>(m.pixels), [&](Index piece) {
+        return Extent(m.cut, Unit(m.cut, piece, WarpShape<kChannels>::kColumns), WarpShape<kChannels>::kColumns)
+            .pixels();
+      });
+    }
+  });
+}
+
+// What starts a kernel.
+struct ForwardStart {
+  ForwardKernel kernel;
+  size_t shared_bytes;
+};
+
+template <int kKernel, int kChannels>
+ForwardStart forward_start_of(Precision precision) {
+  ForwardStart start{};
+  with_precision(precision, [&](auto known) {
+    start = {separable_forward_kernel<kKernel, kChannels, known.value>,
+             cuda::shared_bytes<ForwardParts<Pointwise<known.value, kChannels>>>()};
+  });
+  return start;
+}
+// By kernel size, 3 or 5: each number of channels is compiled in a file of its own.
+template <int kChannels>
+ForwardStart forward_start(int kernel, Precision precision);
+
+}  // namespace dartsmith::cuda::sliding
