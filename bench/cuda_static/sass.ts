@@ -51,7 +51,8 @@ const memoryOpcodes = new Set<number>([
 
 /** The code of every kernel in a cubin. Throws for what is no cubin. */
 export function readCubin(cubin: Buffer): KernelCode[] {
-  if (cubin.length < 64 || cubin.readUInt32BE(0) !== 0x7f454c46) throw new Error('expected a cubin but got no ELF file');
+  if (cubin.length < 64 || cubin.readUInt32BE(0) !== 0x7f454c46)
+    throw new Error('expected a cubin but got no ELF file');
   const sections = Number(cubin.readBigUInt64LE(40));
   const size = cubin.readUInt16LE(58);
   const count = cubin.readUInt16LE(60);

@@ -253,22 +253,7 @@ void forward_tiles(Stream& stream, const KernelCall* calls, int count) {
   });
 }
 
-// Sliding warps where a kernel of theirs is compiled for a call, tiles for all others.
-void forward_group(Stream& stream, const KernelCall* calls, int count) {
-  std::vector<const KernelCall*> sliding;
-  std::vector<KernelCall> tiled;
-  for (const KernelCall* call = calls; call < calls + count; ++call) {
-    if (slides(*call)) {
-      sliding.push_back(call);
-    } else {
-      tiled.push_back(*call);
-    }
-  }
-  if (!sliding.empty()) sliding::forward(CudaStream::of(stream), sliding);
-  if (!tiled.empty()) forward_tiles(stream, tiled.data(), static_cast<int>(tiled.size()));
-}
-
-void backward_group(Stream& stream, const KernelCall* calls, int count) {
+void backward_tiles(Stream& stream, const KernelCall* calls, int count) {
   for_launches(calls, count, [&](const KernelCall* const* part, int size) {
     const Arguments s = arguments_of(part, size, true);
     with_precision(part[0]->precision, [&](auto precision) {
@@ -285,10 +270,48 @@ void backward_group(Stream& stream, const KernelCall* calls, int count) {
   });
 }
 
-size_t workspace_bytes(const KernelCall& call, bool backward) {
-  if (!backward && slides(call)) return sliding::forward_bytes(call);
+// Calls that sliding warps take, and the others, for tiles.
+struct Shares {
+  sliding::Calls sliding;
+  std::vector<KernelCall> tiled;
+
+  void add(const KernelCall& call, bool slides) {
+    if (slides) {
+      sliding.push_back(&call);
+    } else {
+      tiled.push_back(call);
+    }
+  }
+};
+
+void forward_group(Stream& stream, const KernelCall* calls, int count) {
+  Shares shares;
+  for (const KernelCall* call = calls; call < calls + count; ++call) shares.add(*call, slides(*call));
+  sliding::forward(CudaStream::of(stream), shares.sliding);
+  forward_tiles(stream, shares.tiled.data(), static_cast<int>(shares.tiled.size()));
+}
+
+// Calls that read one input add to one gradient: they go one way, in their order.
+void backward_group(Stream& stream, const KernelCall* calls, int count) {
+  Shares shares;
+  for (const KernelCall* call = calls; call < calls + count; ++call) {
+    shares.add(*call, std::all_of(calls, calls + count, [&](const KernelCall& other) {
+      return other.inputs[0].data != call->inputs[0].data || (slides(other) && sliding::takes_backward(other));
+    }));
+  }
+  sliding::backward(CudaStream::of(stream), shares.sliding);
+  backward_tiles(stream, shares.tiled.data(), static_cast<int>(shares.tiled.size()));
+}
+
+size_t tile_bytes(const KernelCall& call, bool backward) {
   if (backward) return static_cast<size_t>(Workspace(call, call.output.precision == Precision::kBf16).bytes);
   return static_cast<size_t>(call.output.batch * tiling_of(call).tiles() * 2 * call.output.channels) * sizeof(float);
+}
+
+// Backward, which way a call goes hangs on its neighbours as well.
+size_t workspace_bytes(const KernelCall& call, bool backward) {
+  if (!slides(call)) return tile_bytes(call, backward);
+  return backward ? std::max(tile_bytes(call, true), sliding::backward_bytes(call)) : sliding::forward_bytes(call);
 }
 
 }  // namespace

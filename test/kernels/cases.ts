@@ -528,22 +528,29 @@ function pooled(kind: 'maxPool' | 'avgPool', kernel: number, countIncludePad = f
   };
 }
 
-/** Two edges of `branches` from one state into one node: what fused kernels take together. */
+/** Two edges (or `names`) of `branches` from one state into one node: what fused kernels take together. */
 function twoEdges(
   batchSize: number,
   shape: Shape,
   name: string,
   branches: readonly BranchBuilder[],
-  options: { readonly data?: InputData; readonly weights?: readonly number[] } = {},
+  options: {
+    readonly data?: InputData;
+    readonly weights?: readonly number[];
+    readonly names?: readonly string[];
+  } = {},
 ): KernelCase {
-  const { data, weights } = options;
+  const { data, weights, names = ['a', 'b'] } = options;
   const edges = single(
     name,
     batchSize,
     shape,
     (builder, x) => {
-      const alpha = builder.alpha('alphas', [branches.length, branches.length]);
-      const mixes = ['a', 'b'].map((edge, row) => builder.within(edge).mixed(x, branches, { alpha, row }));
+      const alpha = builder.alpha(
+        'alphas',
+        names.map(() => branches.length),
+      );
+      const mixes = names.map((edge, row) => builder.within(edge).mixed(x, branches, { alpha, row }));
       return builder.add(mixes);
     },
     data,
@@ -610,6 +617,10 @@ const slidingEdges: readonly KernelCase[] = [
   twoEdges(2, [8, 8, 64], 'two edges of sliding warps', dartsCandidates(1)),
   twoEdges(1, [11, 7, 64], 'two strided edges of sliding warps', stridedBranches),
   twoEdges(3, [2, 1, 32], 'two edges of sliding warps on two pixels', dartsCandidates(1)),
+  // More members than a launch takes.
+  twoEdges(2, [5, 6, 16], 'five edges of sliding warps', dartsCandidates(1).slice(4), {
+    names: ['a', 'b', 'c', 'd', 'e'],
+  }),
   // So many images that strips are longer than what a product takes at once.
   mixed('long strips of sliding warps', 400, [11, 2, 16], [separable, depthwiseSeparable(3, { dilation: 2 })]),
 ];

@@ -104,20 +104,34 @@ struct Extent {
   __device__ static int limited(int size, int most) { return size < 0 ? 0 : size < most ? size : most; }
 };
 
-// Two channels of a pixel as they lie in memory.
-template <bool half>
-struct Pair;
+// One or two channels of a pixel as they lie in memory.
+template <bool half, int count>
+struct Elements;
 template <>
-struct Pair<false> {
-  using Bits = float2;
-  __device__ static __forceinline__ Bits none() { return make_float2(0, 0); }
-  __device__ static __forceinline__ float2 value(Bits bits) { return bits; }
+struct Elements<false, 1> {
+  using Bits = float;
+  using Value = float;
+  __device__ static __forceinline__ Value value(Bits bits) { return bits; }
+  __device__ static __forceinline__ Bits bits(Value value) { return value; }
 };
 template <>
-struct Pair<true> {
+struct Elements<true, 1> {
+  using Bits = uint16_t;
+  using Value = float;
+  __device__ static __forceinline__ Value value(Bits bits) { return from_bfloat16(bits); }
+  __device__ static __forceinline__ Bits bits(Value value) { return to_bfloat16(value); }
+};
+template <>
+struct Elements<false, 2> {
+  using Bits = float2;
+  using Value = float2;
+  __device__ static __forceinline__ Value value(Bits bits) { return bits; }
+};
+template <>
+struct Elements<true, 2> {
   using Bits = unsigned;
-  __device__ static __forceinline__ Bits none() { return 0; }
-  __device__ static __forceinline__ float2 value(Bits bits) {
+  using Value = float2;
+  __device__ static __forceinline__ Value value(Bits bits) {
     return make_float2(__uint_as_float(bits << 16), __uint_as_float(bits & 0xffff0000u));
   }
 };
@@ -161,34 +175,40 @@ struct Activation {
     return make_float2(positive(value.x), positive(value.y));
   }
 };
+// The same of one channel.
+template <int kChannels>
+struct SingleActivation {
+  float mean, factor, shift;
+  __device__ SingleActivation(const float* shared, int channel)
+      : mean(shared[channel]), factor(shared[kChannels + channel]), shift(shared[2 * kChannels + channel]) {}
+  __device__ __forceinline__ float operator()(float x) const { return positive(fmaf(x - mean, factor, shift)); }
+};
 
-// The columns [first, first + kCount) of an input's rows that a lane reads, every kStep-th pixel of kChannels channels.
-// Those outside the image are 0 once they are activated; which ones they are is found once a unit.
-template <int kCount, int kStep, int kChannels, bool half>
+// The columns [first, first + kCount) of a tensor's rows that a lane reads: every kStep-th pixel of kChannels channels,
+// `kOwn` of them. Which columns lie outside the image is found once a unit.
+template <int kCount, int kStep, int kChannels, bool half, int kOwn = 2>
 class RowReader {
- public:
-  using Bits = typename Pair<half>::Bits;
+  using Own = Elements<half, kOwn>;
+  static constexpr int kElementBytes = half ? 2 : 4;
 
-  // `pixel` is the one of the first column in row 0, be it outside; `columns` those of the image.
+ public:
+  using Bits = typename Own::Bits;
+
+  // `pixel` is the one of the first column in the row to begin with, be it outside; `columns` those of the image.
   __device__ RowReader(const void* data, int64_t pixel, int row_pixels, int channel, int first, int columns)
-      : row_(static_cast<const unsigned char*>(data) +
-             (pixel * kChannels + channel) * static_cast<int64_t>(sizeof(Bits) / 2)),
-        pitch_(row_pixels * kChannels * static_cast<int>(sizeof(Bits) / 2)) {
+      : row_(static_cast<const unsigned char*>(data) + (pixel * kChannels + channel) * kElementBytes),
+        pitch_(row_pixels * kChannels * kElementBytes) {
 #pragma unroll
     for (int i = 0; i < kCount; ++i) {
       if (first + i >= 0 && first + i < columns) inside_ |= 1u << i;
     }
   }
-  // Moves by so many rows.
-  __device__ __forceinline__ void skip(int rows) {
-    row_ += rows * pitch_;
-  }
   // The row, zeros where it is not `inside` the image; then on to the next.
   __device__ __forceinline__ void take(bool inside, Bits (&bits)[kCount]) {
-    const auto* from = reinterpret_cast<const Bits*>(row_);
 #pragma unroll
     for (int i = 0; i < kCount; ++i) {
-      bits[i] = inside && has(i) ? from[i * kStep * kChannels / 2] : Pair<half>::none();
+      bits[i] = Bits{};
+      if (inside && has(i)) bits[i] = *reinterpret_cast<const Bits*>(row_ + i * kStep * kChannels * kElementBytes);
     }
     row_ += pitch_;
   }

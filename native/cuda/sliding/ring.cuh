@@ -6,7 +6,40 @@
 
 namespace dartsmith::cuda::sliding {
 
-template <int kKernel, int kStride>
+// Where a lane's depthwise weights are: in registers, or in shared memory where other things need those more.
+template <int kKernel, int kChannels>
+class WeightsInRegisters {
+ public:
+  __device__ WeightsInRegisters(const float* weights, int channel) {
+#pragma unroll
+    for (int tap = 0; tap < kKernel * kKernel; ++tap) {
+      weights_[tap] = make_float2(weights[tap * kChannels + channel], weights[tap * kChannels + channel + 1]);
+    }
+  }
+  __device__ __forceinline__ float2 operator[](int tap) const {
+    return weights_[tap];
+  }
+
+ private:
+  float2 weights_[kKernel * kKernel];
+};
+template <int kKernel, int kChannels>
+class WeightsInShared {
+ public:
+  static constexpr int64_t kFloats = int64_t{kKernel} * kKernel * kChannels;
+  // By the whole block.
+  __device__ static void load(const float* weights, float* shared) {
+    for (int i = static_cast<int>(threadIdx.x); i < kFloats; i += kBlockThreads) shared[i] = weights[i];
+  }
+  __device__ WeightsInShared(const float* shared, int channel)
+      : weights_(reinterpret_cast<const float2*>(shared + channel)) {}
+  __device__ __forceinline__ float2 operator[](int tap) const { return weights_[tap * kChannels / 2]; }
+
+ private:
+  const float2* weights_;
+};
+
+template <int kKernel, int kStride, typename Weights>
 class Ring {
   static constexpr int kBefore = kKernel / 2;  // rows of input before that of the output
   static constexpr int kRows = kStride == 1 ? kKernel : (kKernel + 1) / 2;
@@ -18,11 +51,7 @@ class Ring {
   static constexpr int kLag = kStride == 1 ? kBefore : kBefore - 1;
   static constexpr int kLead = kStride == 1 ? kBefore : 1;
 
-  __device__ Ring(const float* weights, int channel, int channels) {
-#pragma unroll
-    for (int tap = 0; tap < kKernel * kKernel; ++tap) {
-      weights_[tap] = make_float2(weights[tap * channels + channel], weights[tap * channels + channel + 1]);
-    }
+  __device__ explicit Ring(const Weights& weights) : weights_(weights) {
 #pragma unroll
     for (int j = 0; j < kRows; ++j) {
 #pragma unroll
@@ -39,18 +68,19 @@ class Ring {
       if (ky < 0 || ky >= kKernel) continue;
       const bool first = row == 0 || tap_row(j, 0) < 0;
 #pragma unroll
-      for (int c = 0; c < kQuadColumns; ++c) {
-        const float2* v = values + c * kStride;
-        const float2* w = weights_ + ky * kKernel;
-        if (!first) {
-          sums_[j][c] = fused(w[0], v[0], sums_[j][c]);
-        } else if (j + 1 < kRows) {
-          sums_[j][c] = fused(w[0], v[0], sums_[j + 1][c]);
-        } else {
-          sums_[j][c] = w[0] * v[0];
-        }
+      for (int kx = 0; kx < kKernel; ++kx) {
+        const float2 weight = weights_[ky * kKernel + kx];
 #pragma unroll
-        for (int kx = 1; kx < kKernel; ++kx) sums_[j][c] = fused(w[kx], v[kx], sums_[j][c]);
+        for (int c = 0; c < kQuadColumns; ++c) {
+          const float2 value = values[c * kStride + kx];
+          if (kx > 0 || !first) {
+            sums_[j][c] = fused(weight, value, sums_[j][c]);
+          } else if (j + 1 < kRows) {
+            sums_[j][c] = fused(weight, value, sums_[j + 1][c]);
+          } else {
+            sums_[j][c] = weight * value;
+          }
+        }
       }
     }
   }
@@ -76,44 +106,54 @@ class Ring {
   static constexpr int tap_row(int j, int row) {
     return kStride == 1 ? kKernel - 1 - j : 2 * (kRows - 2 - j) + kBefore + row;
   }
-  float2 weights_[kKernel * kKernel];
+  Weights weights_;
   float2 sums_[kRows][kQuadColumns];
 };
 
-// `activation` is that of the input, in shared memory. Calls emit(row, sums) for the unit's rows of depthwise outputs
-// of a lane's two channels.
-template <int kKernel, typename Motion, int kChannels, bool half, typename Emit>
-__device__ __forceinline__ void slide(const Cut& cut, const Unit& unit, int rows, const void* input,
-                                      const float* activation, const float* weights, const Emit& emit) {
-  using R = Ring<kKernel, Motion::kStride>;
+// Where a unit reads its input; what `exists` not has rows that are all outside.
+struct SlideInput {
+  const void* data;
+  const float* activation;  // shared, see Activation
+  bool exists = true;
+};
+
+// Calls ask(row), then emit(row, sums) for `rows` rows of a unit's depthwise outputs of a lane's two channels; between
+// the two calls the window is computed.
+template <int kKernel, typename Motion, int kChannels, bool half, typename Weights, typename Ask, typename Emit>
+__device__ __forceinline__ void slide(const Cut& cut, const Unit& unit, int rows, const SlideInput& input,
+                                      const Weights& weights, const Ask& ask, const Emit& emit) {
+  using R = Ring<kKernel, Motion::kStride, Weights>;
   using Shape = WarpShape<kChannels>;
   constexpr int kStride = Motion::kStride, kStep = Motion::kInStep;
   const int lane = static_cast<int>(threadIdx.x) % kLanes, channel = lane % Shape::kPairs * 2;
   const int row_parity = Motion::kOutStep == 2 ? unit.row_parity : 0;
   const int column_parity = Motion::kOutStep == 2 ? unit.column_parity : 0;
-  const int in_rows = every(cut.in_height, kStep, row_parity);
+  const int in_rows = input.exists ? every(cut.in_height, kStep, row_parity) : 0;
   const int in_columns = every(cut.in_width, kStep, column_parity);
   const int first_column = (unit.left + lane / Shape::kPairs * kQuadColumns) * kStride - kKernel / 2;
   const int first_turn = unit.top > R::kLead ? unit.top - R::kLead : 0;
   const int first_row = first_turn * kStride, end_turn = unit.top + rows + R::kLag;
   const int64_t pixel = (int64_t{unit.image} * cut.in_height + row_parity + first_row * kStep) * cut.in_width +
                         column_parity + first_column * kStep;
-  RowReader<R::kSpan, kStep, kChannels, half> reader(input, pixel, cut.in_width * kStep, channel, first_column,
-                                                     in_columns);
-  R ring(weights, channel, kChannels);
-  typename Pair<half>::Bits bits[R::kSpan];
+  using Reader = RowReader<R::kSpan, kStep, kChannels, half>;
+  Reader reader(input.data, pixel, cut.in_width * kStep, channel, first_column, in_columns);
+  R ring(weights);
+  typename Reader::Bits bits[R::kSpan];
   reader.take(first_row < in_rows, bits);
 #pragma unroll 1
   for (int turn = first_turn; turn < end_turn; ++turn) {
+    const int row = turn - R::kLag - unit.top;
+    if (row >= 0) ask(row);
     if (turn * kStride < in_rows) {
       float2 values[R::kSpan];
-      const auto take_row = [&](int row) {
-        const Activation<kChannels> activate(activation, channel);
+      const auto take_row = [&](int in_row) {
+        const Activation<kChannels> activate(input.activation, channel);
 #pragma unroll
         for (int i = 0; i < R::kSpan; ++i) {
-          values[i] = row < in_rows && reader.has(i) ? activate(Pair<half>::value(bits[i])) : make_float2(0, 0);
+          values[i] =
+              in_row < in_rows && reader.has(i) ? activate(Elements<half, 2>::value(bits[i])) : make_float2(0, 0);
         }
-        reader.take(row + 1 < in_rows && row + 1 < end_turn * kStride, bits);  // the next, before this one is used
+        reader.take(in_row + 1 < in_rows && in_row + 1 < end_turn * kStride, bits);  // before this row is used
       };
       take_row(turn * kStride);
       ring.template add<0>(values);
@@ -124,7 +164,6 @@ __device__ __forceinline__ void slide(const Cut& cut, const Unit& unit, int rows
     } else {
       ring.skip();
     }
-    const int row = turn - R::kLag - unit.top;
     if (row >= 0) emit(row, ring.finished());
   }
 }

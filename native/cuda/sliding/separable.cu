@@ -1,38 +1,62 @@
 #include <algorithm>
+#include <initializer_list>
+#include <iterator>
+#include <map>
+#include <utility>
 
 #include "cuda/launch.h"
 #include "cuda/sliding/separable.h"
 #include "cuda/sliding/separable_forward.cuh"
+#include "cuda/sliding/separable_input.cuh"
+#include "cuda/sliding/separable_output.cuh"
+#include "cuda/sliding/weight_sums.h"
 
 namespace dartsmith::cuda::sliding {
 namespace {
 
 constexpr int kStripRows[] = {32, 16, 8, 4};
 constexpr int64_t kEnoughUnits = 2000;  // of a launch: warps that keep a large GPU busy
+// Of depthwise outputs' gradients that are written before they are read: so much stays in the cache of a large GPU.
+constexpr int64_t kRingBytes = int64_t{32} << 20;
 
 const Window& window_of(const KernelCall& call) {
   return attributes_of<SeparableAttributes>(call).window;
 }
+int kernel_of(const KernelCall& call) {
+  return window_of(call).kernel[0];
+}
+int64_t channels_of(const KernelCall& call) {
+  return call.output.channels;
+}
+bool halved(Precision precision) {
+  return precision == Precision::kBf16;
+}
+bool wants_weights(const KernelCall& call) {
+  return call.weight_gradient != nullptr;
+}
 
-MotionKind motion_of(const Window& w) {
+MotionKind motion_of(const KernelCall& call) {
+  const Window& w = window_of(call);
   if (w.dilation[0] == 1) return w.stride[0] == 1 ? MotionKind::kPlain : MotionKind::kStrided;
   return w.stride[0] == 1 ? MotionKind::kDilated : MotionKind::kStridedDilated;
 }
 
-int columns_of(int64_t channels) {
-  return static_cast<int>(kLanes / (channels / 2) * kQuadColumns);
+// Calls body(a constant) for the channels that kernels are compiled for.
+template <typename Body>
+auto with_channels(int64_t channels, const Body& body) {
+  switch (channels) {
+    case 16:
+      return body(std::integral_constant<int, 16>{});
+    case 32:
+      return body(std::integral_constant<int, 32>{});
+    default:
+      return body(std::integral_constant<int, 64>{});
+  }
 }
 
-Cut cut_of(const KernelCall& call, int rows) {
-  return {call.inputs[0], call.output, motion_of(window_of(call)), columns_of(call.output.channels), rows};
-}
-
-int64_t units_of(const KernelCall& call, int rows) {
-  return call.output.batch * cut_of(call, rows).units_an_image();
-}
-
-// The longest strips that still make enough units.
-int strip_rows_of(const KernelCall* const* calls, int count) {
+// The longest strips that still make enough units: units_of(call, rows) of them.
+template <typename Units>
+int strip_rows_of(const KernelCall* const* calls, int count, const Units& units_of) {
   for (const int rows : kStripRows) {
     int64_t units = 0;
     for (int m = 0; m < count; ++m) units += units_of(*calls[m], rows);
@@ -40,23 +64,47 @@ int strip_rows_of(const KernelCall* const* calls, int count) {
   }
   return *std::ranges::min_element(kStripRows);
 }
+// No launch that the call is part of has shorter ones.
+template <typename Units>
+int shortest_strip_of(const KernelCall& call, const Units& units_of) {
+  const KernelCall* alone = &call;
+  return strip_rows_of(&alone, 1, units_of);
+}
 
-ForwardStart start_of(const KernelCall& call) {
-  const int kernel = window_of(call).kernel[0];
-  switch (call.output.channels) {
-    case 16:
-      return forward_start<16>(kernel, call.precision);
-    case 32:
-      return forward_start<32>(kernel, call.precision);
-    default:
-      return forward_start<64>(kernel, call.precision);
+// Calls body(calls, count) for those of one kind side by side, so many at most.
+template <typename Kind, typename Body>
+void for_kinds(const Calls& calls, const Kind& kind, const Body& body) {
+  Calls sorted = calls;
+  std::ranges::stable_sort(sorted, {}, kind);
+  for (size_t first = 0; first < sorted.size();) {
+    size_t next = first + 1;
+    while (next < sorted.size() && next - first < kMembers && kind(sorted[next]) == kind(sorted[first])) ++next;
+    body(sorted.data() + first, static_cast<int>(next - first));
+    first = next;
   }
 }
 
-ForwardMember member_of(const KernelCall& call, int rows) {
+// --- Units of outputs
+
+Cut cut_of(const KernelCall& call, MotionKind motion, int rows) {
+  const int columns =
+      with_channels(channels_of(call), [](auto channels) { return WarpShape<channels.value>::kColumns; });
+  return {call.inputs[0], call.output, motion, columns, rows};
+}
+int64_t units_of(const KernelCall& call, int rows) {
+  return call.output.batch * cut_of(call, motion_of(call), rows).units_an_image();
+}
+// Where no window is needed, the image is one.
+int64_t whole_units_of(const KernelCall& call, int rows) {
+  return call.output.batch * cut_of(call, MotionKind::kPlain, rows).units_an_image();
+}
+
+// --- Forward
+
+ForwardMember forward_member_of(const KernelCall& call, int rows) {
   ForwardMember m{};
-  m.cut = cut_of(call, rows);
-  m.motion = motion_of(window_of(call));
+  m.motion = motion_of(call);
+  m.cut = cut_of(call, m.motion, rows);
   m.input = call.inputs[0].data;
   m.reading = reading_of(call.links[0]);
   m.depthwise = call.weight;
@@ -66,25 +114,209 @@ ForwardMember member_of(const KernelCall& call, int rows) {
   m.pixels = pixels_of(call.output);
   m.units = static_cast<Index>(units_of(call, rows));
   m.blocks = static_cast<Index>(divide_up(m.units, kUnits));
-  m.moments = {static_cast<float*>(call.workspace), static_cast<int>(call.output.channels), m.units};
+  m.moments = {static_cast<float*>(call.workspace), static_cast<int>(channels_of(call)), m.units};
   return m;
 }
 
-// Calls that one kernel takes.
-void forward_alike(CudaStream& stream, const KernelCall* const* calls, int count) {
-  const int rows = strip_rows_of(calls, count);
+void start_forward(CudaStream& stream, const KernelCall* const* calls, int count) {
+  const int rows = strip_rows_of(calls, count, units_of);
   unsigned* tickets = stream.tickets(count);
   ForwardPhase phase;
   int64_t blocks = 0;
   for (int m = 0; m < count; ++m) {
     ForwardMember& member = phase.members[phase.count++];
-    member = member_of(*calls[m], rows);
+    member = forward_member_of(*calls[m], rows);
     member.ticket = tickets + m;
     member.first_block = static_cast<Index>(blocks);
     blocks += member.blocks;
   }
-  const ForwardStart start = start_of(*calls[0]);
+  const ForwardStart start = with_channels(channels_of(*calls[0]), [&](auto channels) {
+    return forward_start<channels.value>(kernel_of(*calls[0]), calls[0]->precision);
+  });
   launch_blocks(stream, start.kernel, {blocks, start.shared_bytes, kBlockThreads}, phase);
+}
+
+// --- Backward
+
+// Regions of inputs, each of a block.
+struct Regions {
+  int down, across;
+  int64_t count;  // of all images
+  Regions(const KernelCall& call, int rows) {
+    const Tensor& in = call.inputs[0];
+    const int columns = with_channels(in.channels, [](auto channels) { return InputShape<channels.value>::kColumns; });
+    down = static_cast<int>(divide_up(in.height, 2 * rows));
+    across = static_cast<int>(divide_up(in.width, 2 * columns));
+    count = in.batch * down * across;
+  }
+};
+int64_t input_units_of(const KernelCall& call, int rows) {
+  const int parts = with_channels(channels_of(call), [](auto channels) { return InputShape<channels.value>::kParts; });
+  return Regions(call, rows).count * parts * kUnits;
+}
+
+int64_t taps_of(const KernelCall& call) {
+  return int64_t{kernel_of(call)} * kernel_of(call);
+}
+int64_t gradient_bytes(const KernelCall& call) {
+  return round_up(pixels_of(call.output) * channels_of(call) * element_bytes(call.precision), 256);
+}
+
+// Where a call's workspace holds what, in bytes.
+struct Workspace {
+  int64_t gradient = 0;  // of the depthwise outputs
+  int64_t pointwise, depthwise, sums, bytes;
+  explicit Workspace(const KernelCall& call) {
+    const int64_t channels = channels_of(call), regions = Regions(call, shortest_strip_of(call, input_units_of)).count;
+    const int64_t units = units_of(call, shortest_strip_of(call, units_of));
+    const auto floats = [](int64_t count) { return round_up(count * static_cast<int64_t>(sizeof(float)), 256); };
+    const int64_t weighed = wants_weights(call) ? 1 : 0;
+    pointwise = gradient_bytes(call);
+    depthwise = pointwise + weighed * floats(divide_up(units, kUnits) * channels * channels);
+    sums = depthwise + weighed * floats(regions * taps_of(call) * channels);
+    bytes = sums + floats(2 * channels * regions);
+  }
+  template <typename T = float>
+  static T* at(const KernelCall& call, int64_t place) {
+    return reinterpret_cast<T*>(static_cast<unsigned char*>(call.workspace) + place);
+  }
+};
+
+// A call with the place where its depthwise outputs' gradient is kept between the two kernels.
+using Places = std::map<const KernelCall*, void*>;
+
+void start_output(CudaStream& stream, const KernelCall* const* calls, int count, const Places& places,
+                  std::vector<WeightSum>& sums) {
+  const bool weighed = wants_weights(*calls[0]);
+  const int rows = strip_rows_of(calls, count, weighed ? units_of : whole_units_of);
+  OutputPhase phase;
+  int64_t blocks = 0;
+  for (int i = 0; i < count; ++i) {
+    const KernelCall& call = *calls[i];
+    OutputMember& m = phase.members[phase.count++];
+    m = {};
+    m.motion = weighed ? motion_of(call) : MotionKind::kPlain;
+    m.cut = cut_of(call, m.motion, rows);
+    m.input = call.inputs[0].data;
+    m.reading = reading_of(call.links[0]);
+    m.depthwise = call.weight;
+    m.pointwise = call.bias;
+    m.output = call.output.data;
+    m.gradient = call.output_gradient;
+    m.gradient_map = call.output_gradient_map;
+    m.depthwise_gradient = places.at(&call);
+    m.partials = Workspace::at(call, Workspace(call).pointwise);
+    m.units = static_cast<Index>(call.output.batch * m.cut.units_an_image());
+    m.blocks = static_cast<Index>(divide_up(m.units, kUnits));
+    m.first_block = static_cast<Index>(blocks);
+    blocks += m.blocks;
+    const int64_t elements = channels_of(call) * channels_of(call);
+    if (weighed) sums.push_back({m.partials, call.bias_gradient, m.blocks, elements});
+  }
+  const OutputStart start = with_channels(channels_of(*calls[0]), [&](auto channels) {
+    return output_start<channels.value>(weighed ? kernel_of(*calls[0]) : 0, calls[0]->precision);
+  });
+  launch_blocks(stream, start.kernel, {blocks, start.shared_bytes, kBlockThreads}, phase);
+}
+
+InputRun input_run_of(const KernelCall& call, int rows, bool goes_on) {
+  const Regions regions(call, rows);
+  const InputLink& link = call.links[0];
+  InputRun run{};
+  run.height = static_cast<int>(call.inputs[0].height);
+  run.width = static_cast<int>(call.inputs[0].width);
+  run.rows = rows;
+  run.down = regions.down;
+  run.across = regions.across;
+  run.input = call.inputs[0].data;
+  run.reading = reading_of(link);
+  run.target = call.input_gradients[0].data;
+  run.mode = call.input_gradients[0].mode;
+  if (goes_on && run.mode != GradientMode::kIgnore) run.mode = GradientMode::kAccumulate;
+  run.gradient_map = run.mode == GradientMode::kIgnore ? nullptr : link.gradient_map;
+  run.scale_gradient = link.scale_gradient;
+  run.shift_gradient = link.shift_gradient;
+  run.statistics_pixels = statistics_pixels(call, pixels_of(call.inputs[0]));
+  run.sums = {Workspace::at(call, Workspace(call).sums), static_cast<int>(channels_of(call)), regions.count};
+  const int parts = with_channels(channels_of(call), [](auto channels) { return InputShape<channels.value>::kParts; });
+  run.blocks = static_cast<Index>(regions.count * parts);
+  return run;
+}
+
+// Calls of one input side by side; `goes_on` says whether the first one's input was begun by an earlier launch.
+void start_input(CudaStream& stream, const KernelCall* const* calls, int count, bool goes_on, const Places& places,
+                 std::vector<WeightSum>& sums) {
+  const bool weighed = wants_weights(*calls[0]);
+  const int rows = strip_rows_of(calls, count, input_units_of);
+  unsigned* tickets = stream.tickets(count);
+  InputPhase phase;
+  int64_t blocks = 0;
+  for (int i = 0; i < count; ++i) {
+    const KernelCall& call = *calls[i];
+    if (i == 0 || call.inputs[0].data != calls[i - 1]->inputs[0].data) {
+      InputRun& run = phase.runs[phase.count];
+      run = input_run_of(call, rows, i == 0 && goes_on);
+      run.ticket = tickets + phase.count++;
+      run.first = i;
+      run.first_block = static_cast<Index>(blocks);
+      blocks += run.blocks;
+    }
+    ++phase.runs[phase.count - 1].count;
+    float* partials = weighed ? Workspace::at(call, Workspace(call).depthwise) : nullptr;
+    phase.members[phase.member_count++] = {kernel_of(call),
+                                           motion_of(call),
+                                           static_cast<int>(call.output.height),
+                                           static_cast<int>(call.output.width),
+                                           call.weight,
+                                           places.at(&call),
+                                           partials};
+    const int64_t elements = taps_of(call) * channels_of(call);
+    if (weighed) sums.push_back({partials, call.weight_gradient, Regions(call, rows).count, elements});
+  }
+  const InputStart start = with_channels(channels_of(*calls[0]), [&](auto channels) {
+    return input_start<channels.value>(halved(calls[0]->precision), weighed);
+  });
+  launch_blocks(stream, start.kernel, {blocks, start.shared_bytes, kBlockThreads}, phase);
+}
+
+// How many calls from the first on are worked on together: what they keep in between stays in the cache.
+int together(const KernelCall* const* calls, int count) {
+  int64_t bytes = gradient_bytes(*calls[0]);
+  int result = 1;
+  while (result < count && result < kMembers && bytes + gradient_bytes(*calls[result]) <= kRingBytes) {
+    bytes += gradient_bytes(*calls[result++]);
+  }
+  return result;
+}
+
+// Calls of as many channels that want the same.
+void backward_alike(CudaStream& stream, const Calls& calls, std::vector<WeightSum>& sums) {
+  const int count = static_cast<int>(calls.size());
+  const int ring = together(calls.data(), count);
+  for (int first = 0; first < count;) {
+    const int size = together(calls.data() + first, count - first);
+    Places places;
+    for (int i = 0; i < size; ++i) {
+      const KernelCall& own = *calls[first + i];
+      // What the first ones kept is done with: its place is still in the cache.
+      const bool fits = i < ring && gradient_bytes(*calls[i]) >= gradient_bytes(own);
+      const KernelCall& keeper = fits ? *calls[i] : own;
+      places[&own] = Workspace::at<void>(keeper, 0);
+    }
+    const Calls part(calls.begin() + first, calls.begin() + first + size);
+    for_kinds(
+        part, [](const KernelCall* call) { return wants_weights(*call) ? kernel_of(*call) : 0; },
+        [&](const KernelCall* const* alike, int alike_count) {
+          start_output(stream, alike, alike_count, places, sums);
+        });
+    const bool goes_on = first > 0 && calls[first]->inputs[0].data == calls[first - 1]->inputs[0].data;
+    start_input(stream, part.data(), size, goes_on, places, sums);
+    first += size;
+  }
+}
+
+bool wants_anything(const KernelCall& call) {
+  return wants_weights(call) || call.input_gradients[0].mode != GradientMode::kIgnore;
 }
 
 }  // namespace
@@ -95,7 +327,6 @@ bool takes(const KernelCall& call) {
   const auto one_of = [](int64_t value, std::initializer_list<int64_t> values) {
     return std::ranges::find(values, value) != values.end();
   };
-  const auto halved = [](Precision precision) { return precision == Precision::kBf16; };
   return one_of(w.kernel[0], {3, 5}) && w.kernel[0] == w.kernel[1] && one_of(w.stride[0], {1, 2}) &&
          w.stride[0] == w.stride[1] && one_of(w.dilation[0], {1, 2}) && w.dilation[0] == w.dilation[1] &&
          w.padding[0] == w.dilation[0] * (w.kernel[0] / 2) && w.padding[0] == w.padding[1] &&
@@ -103,21 +334,46 @@ bool takes(const KernelCall& call) {
          halved(in.precision) == halved(call.precision) && halved(out.precision) == halved(call.precision);
 }
 
-size_t forward_bytes(const KernelCall& call) {
-  const int64_t units = units_of(call, *std::ranges::min_element(kStripRows));
-  return static_cast<size_t>(units * 2 * call.output.channels) * sizeof(float);
+bool takes_backward(const KernelCall& call) {
+  const GradientTarget& target = call.input_gradients[0];
+  return takes(call) && halved(call.gradient_precision) == halved(call.precision) &&
+         (target.mode == GradientMode::kIgnore || halved(target.precision) == halved(call.precision));
 }
 
-void forward(CudaStream& stream, const std::vector<const KernelCall*>& calls) {
-  std::vector<const KernelCall*> sorted = calls;
-  const auto kind = [](const KernelCall* call) { return std::pair{window_of(*call).kernel[0], call->output.channels}; };
-  std::ranges::stable_sort(sorted, {}, kind);
-  for (size_t first = 0; first < sorted.size();) {
-    size_t next = first + 1;
-    while (next < sorted.size() && next - first < kMembers && kind(sorted[next]) == kind(sorted[first])) ++next;
-    forward_alike(stream, sorted.data() + first, static_cast<int>(next - first));
-    first = next;
+size_t forward_bytes(const KernelCall& call) {
+  const int64_t units = units_of(call, shortest_strip_of(call, units_of));
+  return static_cast<size_t>(units * 2 * channels_of(call)) * sizeof(float);
+}
+
+size_t backward_bytes(const KernelCall& call) {
+  return static_cast<size_t>(Workspace(call).bytes);
+}
+
+void forward(CudaStream& stream, const Calls& calls) {
+  for_kinds(
+      calls,
+      [](const KernelCall* call) {
+        return std::pair{kernel_of(*call), channels_of(*call)};
+      },
+      [&](const KernelCall* const* alike, int count) { start_forward(stream, alike, count); });
+}
+
+// Calls of one input side by side, inputs in the order in which they come: addresses would differ from run to run.
+void backward(CudaStream& stream, const Calls& calls) {
+  const auto kind = [](const KernelCall* call) { return std::pair{channels_of(*call), wants_weights(*call)}; };
+  Calls left;
+  std::ranges::copy_if(calls, std::back_inserter(left), [](const KernelCall* call) { return wants_anything(*call); });
+  std::vector<WeightSum> sums;
+  while (!left.empty()) {
+    Calls alike, others;
+    for (const KernelCall* call : left) (kind(call) == kind(left[0]) ? alike : others).push_back(call);
+    std::map<const void*, size_t> first;
+    for (size_t i = 0; i < alike.size(); ++i) first.emplace(alike[i]->inputs[0].data, i);
+    std::ranges::stable_sort(alike, {}, [&](const KernelCall* call) { return first.at(call->inputs[0].data); });
+    backward_alike(stream, alike, sums);
+    left = std::move(others);
   }
+  if (!sums.empty()) add_weight_sums(stream, sums);
 }
 
 }  // namespace dartsmith::cuda::sliding

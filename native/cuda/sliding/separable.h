@@ -1,4 +1,5 @@
-// Separables by warps that slide down the rows (separable_forward.cuh): which calls they take, and how they start.
+// Separables by warps that slide down the rows (separable_forward.cuh, separable_output.cuh, separable_input.cuh):
+// which calls they take, and how they start.
 #pragma once
 #include <vector>
 
@@ -6,10 +7,17 @@
 
 namespace dartsmith::cuda::sliding {
 
-// Whether a kernel is compiled for the call's window, channels and precision. No other look at it is needed.
+using Calls = std::vector<const KernelCall*>;
+
+// Whether kernels are compiled for the call's window, channels and precision.
 bool takes(const KernelCall& call);
-// What a call's forward needs of its workspace.
+// Whether they are also for how the call's gradients are stored.
+bool takes_backward(const KernelCall& call);
+// What a call needs of its workspace.
 size_t forward_bytes(const KernelCall& call);
-void forward(CudaStream& stream, const std::vector<const KernelCall*>& calls);
+size_t backward_bytes(const KernelCall& call);
+void forward(CudaStream& stream, const Calls& calls);
+// All calls that read an input come together, in the order in which its gradient is summed.
+void backward(CudaStream& stream, const Calls& calls);
 
 }  // namespace dartsmith::cuda::sliding

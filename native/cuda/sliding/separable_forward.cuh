@@ -112,20 +112,6 @@ class UnitMoments {
   float4* sums_;
 };
 
-// Four channels of a result to memory; gives what is stored there.
-template <bool half>
-__device__ __forceinline__ float4 store_four(unsigned char* to, float4 value) {
-  if constexpr (half) {
-    const uint2 bits = make_uint2(to_bfloat16_pair(value.x, value.y), to_bfloat16_pair(value.z, value.w));
-    *reinterpret_cast<uint2*>(to) = bits;
-    return make_float4(__uint_as_float(bits.x << 16), __uint_as_float(bits.x & 0xffff0000u),
-                       __uint_as_float(bits.y << 16), __uint_as_float(bits.y & 0xffff0000u));
-  } else {
-    *reinterpret_cast<float4*>(to) = value;
-    return value;
-  }
-}
-
 template <int kKernel, typename Motion, int kChannels, Precision precision>
 __device__ __forceinline__ void forward_unit(const ForwardMember& m, Index index,
                                              const ForwardParts<Pointwise<precision, kChannels>>& parts) {
@@ -173,12 +159,14 @@ __device__ __forceinline__ void forward_unit(const ForwardMember& m, Index index
     }
     to += kBatchRows * pitch;
   };
-  slide<kKernel, Motion, kChannels, kHalf>(m.cut, unit, extent.rows, m.input, parts.activation, m.depthwise,
-                                           [&](int row, const float2(&sums)[kQuadColumns]) {
-                                             Product::keep(stage, row % kBatchRows, sums);
-                                             if (row % kBatchRows == kBatchRows - 1 || row == extent.rows - 1)
-                                               finish_batch(row / kBatchRows * kBatchRows);
-                                           });
+  const int channel = static_cast<int>(threadIdx.x) % kLanes % Shape::kPairs * 2;
+  slide<kKernel, Motion, kChannels, kHalf>(
+      m.cut, unit, extent.rows, {m.input, parts.activation},
+      WeightsInRegisters<kKernel, kChannels>(m.depthwise, channel), [](int) {},
+      [&](int row, const float2(&sums)[kQuadColumns]) {
+        Product::keep(stage, row % kBatchRows, sums);
+        if (row % kBatchRows == kBatchRows - 1 || row == extent.rows - 1) finish_batch(row / kBatchRows * kBatchRows);
+      });
   if (measures) moments.keep(product, extent.pixels(), m.moments, index);
 }
 

@@ -1,0 +1,12 @@
+#include "cuda/sliding/separable_input.cuh"
+
+namespace dartsmith::cuda::sliding {
+
+template <>
+InputStart input_start<32>(bool half, bool weights) {
+  const size_t bytes = shared_bytes<InputParts<32>>();
+  if (half) return {weights ? separable_input_kernel<32, true, true> : separable_input_kernel<32, true, false>, bytes};
+  return {weights ? separable_input_kernel<32, false, true> : separable_input_kernel<32, false, false>, bytes};
+}
+
+}  // namespace dartsmith::cuda::sliding

@@ -1,0 +1,290 @@
+// The output side of a separable's backward, by warps that slide down the rows: the gradient of the pointwise product's
+// result, A g + B y + D, is multiplied with the transposed weights into the depthwise outputs' gradient; where weight
+// gradients are wanted, the depthwise outputs are computed again rather than stored, and both give the pointwise
+// weights' gradient, one partial sum a block.
+#pragma once
+#include "cuda/sliding/outer.cuh"
+#include "cuda/sliding/pointwise.cuh"
+#include "cuda/sliding/ring.cuh"
+
+namespace dartsmith::cuda::sliding {
+
+struct OutputMember {
+  Cut cut;
+  MotionKind motion;
+  const void* input;
+  Reading reading;
+  const float* depthwise;  // [taps, C]
+  const float* pointwise;  // [C, C]
+  const void* output;
+  const void* gradient;
+  const float* gradient_map;  // A, B, D [3, C]
+  void* depthwise_gradient;   // as the output
+  float* partials;            // [blocks, C, C] of the pointwise weights' gradient
+  Index units, blocks, first_block;
+};
+
+struct alignas(16) OutputPhase {
+  int count = 0;
+  OutputMember members[kMembers];
+};
+
+#ifdef DARTSMITH_SIMT
+using OutputKernel = void (*)(const OutputPhase&);
+#else
+using OutputKernel = void (*)(OutputPhase);
+#endif
+
+// What a block keeps in shared memory. A kernel size of 0 stands for no weight gradients.
+template <int kKernel, int kChannels, Precision precision>
+struct OutputParts {
+  using Product = Pointwise<precision, kChannels>;
+  using Sums = Outer<precision, kChannels>;
+  // Float32 multiplies from one stage, tensor cores need the factors turned.
+  static constexpr bool kTurned = precision != Precision::kFp32;
+  static constexpr int64_t kStagesBytes = larger(kUnits * Product::kStageBytes, int64_t{4} * kChannels * kChannels);
+  unsigned char* weights;
+  unsigned char* stages;  // a warp's each, of dy
+  float* gradient_map;
+  unsigned char* turned;  // as outer products read dy
+  unsigned char* depthwise_stages;
+  float* activation;
+  float* depthwise;  // weights
+  float* sums;       // in the place of the stages, which are done then
+
+  __host__ __device__ explicit OutputParts(Shared& shared)
+      : weights(shared.take<unsigned char>(Product::kWeightBytes)),
+        stages(shared.take<unsigned char>(kStagesBytes)),
+        gradient_map(shared.take<float>(3 * kChannels)) {
+    if constexpr (kKernel > 0) {
+      turned = kTurned ? shared.take<unsigned char>(kUnits * Sums::kStageBytes) : stages;
+      depthwise_stages = shared.take<unsigned char>(kUnits * Sums::kStageBytes);
+      activation = shared.take<float>(Activation<kChannels>::kFloats);
+      depthwise = shared.take<float>(WeightsInShared<kKernel, kChannels>::kFloats);
+      sums = reinterpret_cast<float*>(stages);
+    }
+  }
+};
+
+// A row of dy of a lane's two channels, asked for before it is needed.
+template <typename Motion, int kChannels, bool half>
+class OutputGradient {
+  using Reader = RowReader<kQuadColumns, Motion::kOutStep, kChannels, half>;
+
+ public:
+  __device__ OutputGradient(const OutputMember& m, const Unit& unit, const Extent& extent)
+      : gradient_(reader_of(m.gradient, m.cut, unit)), output_(reader_of(m.output, m.cut, unit)), rows_(extent.rows) {}
+  __device__ __forceinline__ void ask(int row) {
+    inside_ = row < rows_;
+    gradient_.take(inside_, g_);
+    output_.take(inside_, y_);
+  }
+  __device__ __forceinline__ void take(const float* map, float2 (&values)[kQuadColumns]) const {
+    const auto* two = reinterpret_cast<const float2*>(map + channel());
+    const float2 a = two[0], b = two[kChannels / 2], d = two[kChannels];
+#pragma unroll
+    for (int i = 0; i < kQuadColumns; ++i) {
+      values[i] = inside_ && gradient_.has(i)
+                      ? fused(a, Elements<half, 2>::value(g_[i]), fused(b, Elements<half, 2>::value(y_[i]), d))
+                      : make_float2(0, 0);
+    }
+  }
+
+ private:
+  __device__ static int channel() {
+    return static_cast<int>(threadIdx.x) % kLanes % WarpShape<kChannels>::kPairs * 2;
+  }
+  __device__ static Reader reader_of(const void* data, const Cut& cut, const Unit& unit) {
+    constexpr int kStep = Motion::kOutStep;
+    const int lane = static_cast<int>(threadIdx.x) % kLanes;
+    const int first = unit.left + lane / WarpShape<kChannels>::kPairs * kQuadColumns;
+    const int64_t row = int64_t{unit.image} * cut.out_height + unit.top * kStep + unit.row_parity;
+    return Reader(data, row * cut.out_width + first * kStep + unit.column_parity, cut.out_width * kStep, channel(),
+                  first, every(cut.out_width, kStep, unit.column_parity));
+  }
+  Reader gradient_, output_;
+  typename Reader::Bits g_[kQuadColumns], y_[kQuadColumns];
+  int rows_;
+  bool inside_ = false;
+};
+
+template <int kKernel, typename Motion, int kChannels, Precision precision>
+class OutputUnit {
+  using Parts = OutputParts<kKernel, kChannels, precision>;
+  using Product = typename Parts::Product;
+  using Shape = WarpShape<kChannels>;
+  static constexpr bool kHalf = precision == Precision::kBf16;
+  static constexpr int kElementBytes = kHalf ? 2 : 4, kPixelBytes = kChannels * kElementBytes;
+  static constexpr bool kWeights = kKernel > 0;
+
+ public:
+  __device__ OutputUnit(const OutputMember& m, Index index, const Parts& parts)
+      : m_(m),
+        parts_(parts),
+        unit_(m.cut, index, Shape::kColumns),
+        extent_(m.cut, unit_, Shape::kColumns),
+        exists_(index < m.units) {
+    if (!exists_) extent_.rows = 0;
+    const int own_row = product_.base() / Shape::kColumns, own_column = product_.base() % Shape::kColumns;
+    pitch_ = m.cut.out_width * Motion::kOutStep * kPixelBytes;
+    rows_left_ = extent_.rows - own_row;
+    columns_left_ = extent_.columns - own_column;
+    const int64_t row =
+        int64_t{unit_.image} * m.cut.out_height + (unit_.top + own_row) * Motion::kOutStep + unit_.row_parity;
+    const int64_t pixel = row * m.cut.out_width + (unit_.left + own_column) * Motion::kOutStep + unit_.column_parity;
+    to_ = static_cast<unsigned char*>(m.depthwise_gradient) + pixel * kPixelBytes + product_.channel(0) * kElementBytes;
+  }
+
+  // All warps of a block go through as many rows: of 64 channels they meet after each batch.
+  template <typename Sums>
+  __device__ __forceinline__ void run(Sums& sums) {
+    OutputGradient<Motion, kChannels, kHalf> gradient(m_, unit_, extent_);
+    if constexpr (kWeights) {
+      const int channel = static_cast<int>(threadIdx.x) % kLanes % Shape::kPairs * 2;
+      slide<kKernel, Motion, kChannels, kHalf>(
+          m_.cut, unit_, m_.cut.rows, {m_.input, parts_.activation, exists_},
+          WeightsInShared<kKernel, kChannels>(parts_.depthwise, channel), [&](int row) { gradient.ask(row); },
+          [&](int row, const float2(&z)[kQuadColumns]) {
+            keep_gradient(row % kBatchRows, gradient);
+            if constexpr (Parts::kTurned) {
+              Parts::Sums::keep(own(parts_.depthwise_stages, Parts::Sums::kStageBytes), row % kBatchRows, z);
+            } else {
+              Product::keep(own(parts_.depthwise_stages, Parts::Sums::kStageBytes), row % kBatchRows, z);
+            }
+            if (row % kBatchRows == kBatchRows - 1) finish_batch(row - row % kBatchRows, sums);
+          });
+    } else {
+      gradient.ask(0);
+#pragma unroll 1
+      for (int row = 0; row < extent_.rows; ++row) {
+        keep_gradient(row % kBatchRows, gradient);
+        gradient.ask(row + 1);
+        if (row % kBatchRows == kBatchRows - 1 || row == extent_.rows - 1) {
+          finish_batch(row / kBatchRows * kBatchRows, sums);
+        }
+      }
+    }
+  }
+
+ private:
+  __device__ __forceinline__ static unsigned char* own(unsigned char* stages, int64_t bytes) {
+    return stages + threadIdx.x / kLanes * bytes;
+  }
+  __device__ __forceinline__ void keep_gradient(int row, const OutputGradient<Motion, kChannels, kHalf>& gradient) {
+    float2 dy[kQuadColumns];
+    gradient.take(parts_.gradient_map, dy);
+    Product::keep(own(parts_.stages, Product::kStageBytes), row, dy);
+    if constexpr (kWeights && Parts::kTurned) Parts::Sums::keep(own(parts_.turned, Parts::Sums::kStageBytes), row, dy);
+  }
+  template <typename Sums>
+  __device__ __forceinline__ void finish_batch(int first, Sums& sums) {
+    __syncwarp();
+    store_batch(first);
+    if constexpr (kWeights) {
+      constexpr int kShares = kOuterShares<kChannels>;
+      if constexpr (kShares > 1) __syncthreads();
+      const int begin = kShares > 1 ? 0 : static_cast<int>(threadIdx.x) / kLanes;
+#pragma unroll 1
+      for (int w = begin; w < begin + kShares; ++w) {
+        sums.add(parts_.depthwise_stages + w * Parts::Sums::kStageBytes, parts_.turned + w * Parts::Sums::kStageBytes);
+      }
+      if constexpr (kShares > 1) __syncthreads();
+    }
+    __syncwarp();
+  }
+  // The depthwise outputs' gradient of a batch.
+  __device__ __forceinline__ void store_batch(int first) {
+    float4 results[Product::kPixels][Product::kVectors];
+    product_.multiply(own(parts_.stages, Product::kStageBytes), parts_.weights, results);
+#pragma unroll
+    for (int p = 0; p < Product::kPixels; ++p) {
+      const int row = Product::offset(p) / Shape::kColumns, column = Product::offset(p) % Shape::kColumns;
+      if (first + row >= rows_left_ || column >= columns_left_) continue;
+#pragma unroll
+      for (int v = 0; v < Product::kVectors; ++v) {
+        store_four<kHalf>(to_ + row * pitch_ + column * Motion::kOutStep * kPixelBytes + v * 16 * kElementBytes,
+                          results[p][v]);
+      }
+    }
+    to_ += kBatchRows * pitch_;
+  }
+
+  const OutputMember& m_;
+  const Parts& parts_;
+  Unit unit_;
+  Extent extent_;
+  bool exists_;
+  Product product_;
+  unsigned char* to_;
+  int pitch_, rows_left_, columns_left_;
+};
+
+// The sums of all warps, one copy after another, to the block's partial sum.
+template <int kChannels, typename Sums>
+__device__ __forceinline__ void keep_sums(const Sums& sums, float* shared, float* partial) {
+  constexpr int kCopies = kUnits / kOuterShares<kChannels> * Sums::kCopies;
+  const int copy = static_cast<int>(threadIdx.x) / kLanes / kOuterShares<kChannels> * Sums::kCopies + sums.copy();
+#pragma unroll 1
+  for (int turn = 0; turn < kCopies; ++turn) {
+    __syncthreads();
+    if (turn != copy) continue;
+    sums.for_sums([&](int place, float sum) { shared[place] = turn == 0 ? sum : shared[place] + sum; });
+  }
+  __syncthreads();
+  for (int i = static_cast<int>(threadIdx.x); i < kChannels * kChannels; i += kBlockThreads) partial[i] = shared[i];
+}
+
+template <int kKernel, int kChannels, Precision precision>
+__global__ void __launch_bounds__(kBlockThreads, kKernel == 0                     ? 5
+                                                 : kKernel == 5 || kChannels > 16 ? 3
+                                                                                  : 4)
+    separable_output_kernel(DARTSMITH_ARGUMENT(OutputPhase) phase) {
+  using Parts = OutputParts<kKernel, kChannels, precision>;
+  Shared shared(shared_memory());
+  const Parts parts(shared);
+  int owner = 0;
+  while (owner + 1 < phase.count && blockIdx.x >= phase.members[owner + 1].first_block) ++owner;
+  const OutputMember& m = phase.members[owner];
+  Parts::Product::template load_weights<true>(m.pointwise, parts.weights);
+  for (int i = static_cast<int>(threadIdx.x); i < 3 * kChannels; i += kBlockThreads) {
+    parts.gradient_map[i] = m.gradient_map[i];
+  }
+  if constexpr (kKernel > 0) {
+    Activation<kChannels>::load(m.reading, parts.activation);
+    WeightsInShared<kKernel, kChannels>::load(m.depthwise, parts.depthwise);
+  }
+  __syncthreads();
+  const Index block = blockIdx.x - m.first_block;
+  const Index unit = block * kUnits + threadIdx.x / kLanes;
+  if constexpr (kKernel > 0) {
+    typename Parts::Sums sums;
+    with_motion(m.motion, [&](auto motion) {
+      OutputUnit<kKernel, decltype(motion), kChannels, precision>(m, unit, parts).run(sums);
+    });
+    keep_sums<kChannels>(sums, parts.sums, m.partials + int64_t{block} * kChannels * kChannels);
+  } else if (unit < m.units) {
+    int none = 0;
+    OutputUnit<0, Motion<1, 1, 1>, kChannels, precision>(m, unit, parts).run(none);
+  }
+}
+
+// What starts a kernel.
+struct OutputStart {
+  OutputKernel kernel;
+  size_t shared_bytes;
+};
+
+template <int kKernel, int kChannels>
+OutputStart output_start_of(Precision precision) {
+  OutputStart start{};
+  with_precision(precision, [&](auto known) {
+    start = {separable_output_kernel<kKernel, kChannels, known.value>,
+             cuda::shared_bytes<OutputParts<kKernel, kChannels, known.value>>()};
+  });
+  return start;
+}
+// By kernel size, 3 or 5, or 0 where no weight gradients are wanted.
+template <int kChannels>
+OutputStart output_start(int kernel, Precision precision);
+
+}  // namespace dartsmith::cuda::sliding

@@ -1,0 +1,17 @@
+#include "cuda/sliding/separable_output.cuh"
+
+namespace dartsmith::cuda::sliding {
+
+template <>
+OutputStart output_start<32>(int kernel, Precision precision) {
+  switch (kernel) {
+    case 3:
+      return output_start_of<3, 32>(precision);
+    case 5:
+      return output_start_of<5, 32>(precision);
+    default:
+      return output_start_of<0, 32>(precision);
+  }
+}
+
+}  // namespace dartsmith::cuda::sliding
