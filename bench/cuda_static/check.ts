@@ -1,5 +1,5 @@
 // Compiles native/cuda for every architecture with warnings as errors, and fails on a spill to local memory that
-// scripts/cuda_spills.json does not list. Option: --jobs N.
+// scripts/cuda_spills.json does not list, and on machine code of sliding warps beyond the limits of sliding.ts. Option: --jobs N.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -7,6 +7,7 @@ import { allowedProcessors } from '../../src/processors.ts';
 import { count } from '../support/arguments.ts';
 import { printTable } from '../support/report.ts';
 import { type CompiledKernel, compileKernels, cudaSources, findToolkit, root, type Toolkit } from './compile.ts';
+import { codeRow, judgeCode, limitedArchitecture } from './sliding.ts';
 import { judgeSpills, type PermittedSpill, type Spill, type SpillVerdict } from './spills.ts';
 
 /** Compiles all kernels, saying on stderr what takes long. */
@@ -41,6 +42,21 @@ export function reportSpills(kernels: readonly CompiledKernel[]): SpillVerdict &
   return { ...verdict, found };
 }
 
+/** Prints what the machine code of sliding warps is like and what is wrong with it; gives how much. */
+export function reportCode(kernels: readonly CompiledKernel[]): number {
+  console.log(
+    `Machine code of sliding warps for sm_${limitedArchitecture}: the loop of stride 1 with fewest instructions an output.`,
+  );
+  printTable(
+    kernels
+      .filter(({ architecture }) => architecture === limitedArchitecture)
+      .flatMap((kernel) => codeRow(kernel) ?? []),
+  );
+  const wrong = judgeCode(kernels);
+  for (const line of wrong) console.log(line);
+  return wrong.length;
+}
+
 /** Runs the check; gives the exit code. */
 export async function checkCuda(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({ args: [...args], options: { jobs: { type: 'string' } } });
@@ -55,7 +71,8 @@ export async function checkCuda(args: readonly string[]): Promise<number> {
     const { architectures } = cudaSources();
     const names = architectures.map((architecture) => `sm_${architecture}`).join(', ');
     console.log(`nvcc ${toolkit.version}: ${kernels.length / architectures.length} kernels compile for ${names}`);
-    return reportSpills(kernels).refused.length > 0 ? 1 : 0;
+    const refused = reportSpills(kernels).refused.length;
+    return refused + reportCode(kernels) > 0 ? 1 : 0;
   } catch (error) {
     console.log((error as Error).message);
     return 1;

@@ -2,12 +2,22 @@
 // build-cuda-static/ by the hash of all that goes into them, so that an unchanged tree costs nothing.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { demangled, shortName } from './names.ts';
 import { type KernelResources, parsePtxas } from './ptxas.ts';
+import { type LoopReport, readCubin, reportLoops } from './sass.ts';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 /** Ignored by git. */
@@ -28,6 +38,10 @@ export interface Toolkit {
 export interface CompiledKernel extends KernelResources {
   /** Short, as `names.ts` makes it. */
   readonly kernel: string;
+  /** Bytes of its machine code. */
+  readonly codeBytes: number;
+  /** Those that multiply. */
+  readonly loops: readonly LoopReport[];
 }
 
 /** What the sources say of how they are compiled: native/sources.json. */
@@ -68,7 +82,7 @@ export async function compileKernels(
   { jobs, onCompiled }: CompileOptions,
 ): Promise<CompiledKernel[]> {
   const { files, flags, architectures } = cudaSources();
-  const shared = hashOf([toolkit.version, ...flags, ...checkFlags]);
+  const shared = hashOf([toolkit.version, text('bench/cuda_static/sass.ts'), ...flags, ...checkFlags]);
   const contents = new Map(
     files.map((file) => [file, hashOf(withIncludes(file).flatMap((path) => [path, text(path)]))]),
   );
@@ -77,32 +91,50 @@ export async function compileKernels(
   const work = files
     .flatMap((file) => architectures.map((architecture) => ({ file, architecture })))
     .sort((a, b) => text(b.file).length - text(a.file).length);
-  const reports = new Map<string, string>();
+  const compiled = new Map<string, Compiled>();
   const takeWork = async () => {
     for (let next = work.shift(); next !== undefined; next = work.shift()) {
       const { file, architecture } = next;
       // One architecture also compiles what runs on the host, warnings and all.
       const host = architecture === architectures[0];
-      const cache = join(cacheFolder, `${hashOf([shared, contents.get(file) ?? '', architecture, String(host)])}.txt`);
+      const cache = join(cacheFolder, `${hashOf([shared, contents.get(file) ?? '', architecture, String(host)])}.json`);
       if (!existsSync(cache)) {
         const start = performance.now();
-        const report = await runNvcc(file, architecture, host, flags).catch((error) => {
+        const result = await runNvcc(file, architecture, host, flags).catch((error) => {
           work.length = 0; // nobody waits for the rest
           throw error;
         });
-        writeFileSync(`${cache}.${process.pid}`, report);
+        writeFileSync(`${cache}.${process.pid}`, JSON.stringify(result));
         renameSync(`${cache}.${process.pid}`, cache);
         onCompiled?.(file, architecture, (performance.now() - start) / 1000);
       }
-      reports.set(`${file} ${architecture}`, readFileSync(cache, 'utf8'));
+      compiled.set(`${file} ${architecture}`, JSON.parse(readFileSync(cache, 'utf8')));
     }
   };
   await Promise.all(Array.from({ length: jobs }, takeWork));
-  return named(files.map((file) => architectures.flatMap((a) => parsePtxas(reports.get(`${file} ${a}`) ?? ''))));
+  return named(files.map((file) => architectures.flatMap((a) => kernelsOf(compiled.get(`${file} ${a}`)!))));
+}
+
+/** What is kept of a compilation. */
+interface Compiled {
+  /** What the compiler printed. */
+  readonly report: string;
+  readonly codes: readonly { readonly symbol: string; readonly bytes: number; readonly loops: readonly LoopReport[] }[];
+}
+
+type UnnamedKernel = Omit<CompiledKernel, 'kernel'>;
+
+function kernelsOf({ report, codes }: Compiled): UnnamedKernel[] {
+  const bySymbol = new Map(codes.map((code) => [code.symbol, code]));
+  return parsePtxas(report).map((resources) => {
+    const code = bySymbol.get(resources.symbol);
+    if (code === undefined) throw new Error(`expected code of ${resources.symbol} in what was compiled`);
+    return { ...resources, codeBytes: code.bytes, loops: code.loops };
+  });
 }
 
 /** Gives short names. Throws where two files have kernels of one name: tables could not tell them apart. */
-function named(files: readonly (readonly KernelResources[])[]): CompiledKernel[] {
+function named(files: readonly (readonly UnnamedKernel[])[]): CompiledKernel[] {
   const owners = new Map<string, number>();
   return files.flatMap((kernels, file) => {
     const names = demangled(kernels.map(({ symbol }) => symbol));
@@ -116,18 +148,30 @@ function named(files: readonly (readonly KernelResources[])[]): CompiledKernel[]
   });
 }
 
-async function runNvcc(file: string, architecture: string, host: boolean, flags: readonly string[]): Promise<string> {
+async function runNvcc(file: string, architecture: string, host: boolean, flags: readonly string[]): Promise<Compiled> {
   const folder = mkdtempSync(join(tmpdir(), 'dartsmith-nvcc-'));
   const target = `arch=compute_${architecture},code=sm_${architecture}`;
   const output = join(folder, `${basename(file)}.${host ? 'o' : 'cubin'}`);
-  const args = [...flags, ...checkFlags, '-Inative', '-gencode', target, host ? '-c' : '-cubin', file, '-o', output];
+  const wanted = host ? ['-c', '--keep', '--keep-dir', folder] : ['-cubin'];
+  const args = [...flags, ...checkFlags, '-Inative', '-gencode', target, ...wanted, file, '-o', output];
   const nvcc = spawn('nvcc', args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
   let report = '';
   for (const stream of [nvcc.stdout, nvcc.stderr]) stream.setEncoding('utf8').on('data', (part) => (report += part));
   const status = await new Promise((resolve, reject) => nvcc.on('error', reject).on('close', resolve));
-  rmSync(folder, { recursive: true, force: true });
-  if (status !== 0) throw new Error(`${file} does not compile for sm_${architecture}:\n${report}`);
-  return report;
+  try {
+    if (status !== 0) throw new Error(`${file} does not compile for sm_${architecture}:\n${report}`);
+    const codes = readdirSync(folder)
+      .filter((name) => name.endsWith('.cubin'))
+      .flatMap((name) => readCubin(readFileSync(join(folder, name))))
+      .map(({ symbol, instructions }) => ({
+        symbol,
+        bytes: instructions.length * 16,
+        loops: reportLoops(instructions),
+      }));
+    return { report, codes };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 /** A source with all headers of ours that it includes, directly or not. */

@@ -11,7 +11,7 @@ import { allowedProcessors } from '../../src/processors.ts';
 import { count } from '../support/arguments.ts';
 import { machine } from '../support/machine.ts';
 import { figure, printTable, type Row, writeJson } from '../support/report.ts';
-import { compileAll, reportSpills } from './check.ts';
+import { compileAll, reportCode, reportSpills } from './check.ts';
 import { type CompiledKernel, cudaSources, findToolkit, type Toolkit } from './compile.ts';
 import { type Gpu, gpus } from './hardware.ts';
 import { type Occupancy, occupancies } from './occupancy.ts';
@@ -133,6 +133,8 @@ function printResources(toolkit: Toolkit, kernels: readonly CompiledKernel[], st
     if (occupancy.blocks === 0) console.log(`${kernel} does not fit on sm_${architecture}: ${occupancy.limitedBy}`);
   }
   reportSpills(kernels);
+  console.log();
+  reportCode(kernels);
   console.log();
   return reports;
 }

@@ -166,6 +166,57 @@ function contains(outer: { start: number; end: number }, inner: { start: number;
   return outer.start <= inner.start && inner.end <= outer.end;
 }
 
+/** What can be said of a loop that multiplies. */
+export interface LoopReport {
+  /** With the loops within. */
+  readonly bytes: number;
+  /** What every turn runs, the loops within and the part below left out. */
+  readonly every: Mixture;
+  /**
+   * What some turns jump over: the stretch that holds the loops within or, without any, the tensor cores' instructions. Empty
+   * where there is none.
+   */
+  readonly some: Mixture;
+  readonly inner: readonly LoopReport[];
+}
+
+/** Multiply-adds from which on a loop is told of. */
+const leastMultiplyAdds = 16;
+
+/** The loops of a kernel that multiply, each with what is in it. */
+export function reportLoops(instructions: readonly Instruction[]): LoopReport[] {
+  const report = (loop: Loop): LoopReport[] => {
+    const whole = mixtureOf(bodyOf(instructions, loop, { whole: true }));
+    if (whole.multiplyAdds + whole.tensorMultiplyAdds < leastMultiplyAdds) return [];
+    const inner = loop.inner.flatMap(report);
+    const own = bodyOf(instructions, loop);
+    // A loop that only goes through others is told by them.
+    if (own.length < 8 && inner.length === 1) return inner;
+    const [start, end] = jumpedOver(own, loop) ?? [0, 0];
+    const some = own.filter(({ address }) => address >= start && address < end);
+    const every = own.filter((instruction) => !some.includes(instruction));
+    return [{ bytes: loop.end - loop.start + 16, every: mixtureOf(every), some: mixtureOf(some), inner }];
+  };
+  return loopsOf(instructions).flatMap(report);
+}
+
+/** The shortest stretch that a branch within the loop jumps over and that holds all its inner loops or tensor instructions. */
+function jumpedOver(own: readonly Instruction[], loop: Loop): readonly [number, number] | undefined {
+  const held = loop.inner.length > 0 ? loop.inner.map(({ start }) => start) : tensorPlaces(own);
+  if (held.length === 0) return undefined;
+  const [first, last] = [Math.min(...held), Math.max(...held)];
+  return own
+    .flatMap(({ address, target }) => (target === undefined ? [] : [[address + 16, target] as const]))
+    .filter(([start, end]) => start <= first && last < end && end <= loop.end)
+    .sort((a, b) => a[1] - a[0] - (b[1] - b[0]))[0];
+}
+
+function tensorPlaces(instructions: readonly Instruction[]): number[] {
+  return instructions
+    .filter(({ opcode }) => (opcode & 0x1ff) === operations.tensorMultiplyAdd)
+    .map(({ address }) => address);
+}
+
 /** The instructions of a loop, those of loops within left out unless `whole`. */
 export function bodyOf(instructions: readonly Instruction[], loop: Loop, { whole = false } = {}): Instruction[] {
   return instructions.filter(

@@ -6,6 +6,8 @@
 #include "cuda/chain.h"
 #include "cuda/combine.cuh"
 #include "cuda/kernels.h"
+#include "cuda/sliding/choice.h"
+#include "cuda/sliding/combine.h"
 
 namespace dartsmith::cuda {
 namespace {
@@ -70,6 +72,8 @@ Combine combine_of(const KernelCall& call, const std::vector<int>& inputs) {
   }
   c.output = view_of(call.output);
   c.pixels = pixels_of(call.output);
+  c.height = static_cast<int>(call.output.height);
+  c.width = static_cast<int>(call.output.width);
   c.pieces = divide_up(c.pixels, kPixels);
   c.chunks = static_cast<int>(divide_up(call.output.channels, kChunk));
   return c;
@@ -85,11 +89,19 @@ Layout layout_of(const Combine& c) {
   return layout;
 }
 
+bool slides(const Combine& c, const KernelCall& call) {
+  return sliding::chosen() && sliding::takes(c, call.precision);
+}
+
 void forward(Stream& stream, const KernelCall& call) {
   // Without inputs (all weights given as 0) the sum is 0.
   for (int first = 0; first == 0 || first < call.input_count; first += kInputs) {
     Combine c = combine_of(call, inputs_from(call, first));
     c.accumulate = first > 0;
+    if (slides(c, call)) {
+      sliding::combine_forward(CudaStream::of(stream), c);
+      continue;
+    }
     const Work work{c.tasks(), shared_bytes<ForwardParts>(c.count)};
     append(CudaStream::of(stream), {Phase::kCombine, false, call.precision, work, packed(c), layout_of(c)});
   }
@@ -115,8 +127,14 @@ void backward(Stream& stream, const KernelCall& call) {
     c.chunks = static_cast<int>(divide_up(call.output.channels, kBackwardChunk));
     c.contributions = static_cast<double*>(call.workspace);
     c.statistics_pixels = statistics_pixels(call, c.pixels);
+    const bool sliding = slides(c, call);
+    if (sliding) c.pieces = sliding::combine_pieces(call.output);
     c.partials = {reinterpret_cast<float*>(c.contributions + kInputs * call.output.channels),
                   static_cast<int>(call.output.channels), c.pieces};
+    if (sliding) {
+      sliding::combine_backward(CudaStream::of(stream), c);
+      continue;
+    }
     const Work work{c.tasks(), shared_bytes<BackwardParts>(c.count)};
     append(CudaStream::of(stream), {Phase::kCombine, true, call.precision, work, packed(c), layout_of(c)});
   }
@@ -125,8 +143,9 @@ void backward(Stream& stream, const KernelCall& call) {
 size_t workspace_bytes(const KernelCall& call, bool backward) {
   if (!backward) return 0;
   const int64_t channels = call.output.channels, inputs = smaller(kInputs, call.input_count);
+  const int64_t pieces = larger(divide_up(pixels_of(call.output), kPixels), sliding::combine_pieces(call.output));
   return static_cast<size_t>(kInputs * channels) * sizeof(double) +
-         static_cast<size_t>((1 + inputs) * channels * divide_up(pixels_of(call.output), kPixels)) * sizeof(float);
+         static_cast<size_t>((1 + inputs) * channels * pieces) * sizeof(float);
 }
 
 }  // namespace

@@ -38,9 +38,13 @@ struct alignas(16) Combine {
   int64_t pixels;
   int64_t pieces;
   int chunks;
-  Partials partials;             // of the gradient; of gradient * (y_k - mean_k), an input after another
-  double* contributions;         // to the mixing weights' gradients [inputs, channels]
-  double statistics_pixels;      // see the function of that name
+  Partials partials;         // of the gradient; of gradient * (y_k - mean_k), an input after another
+  double* contributions;     // to the mixing weights' gradients [inputs, channels]
+  double statistics_pixels;  // see the function of that name
+  // Of sliding warps.
+  int height, width;  // of an image
+  Index units;
+  unsigned* ticket;
   CombineInput inputs[kInputs];  // `count` of them
 
   __host__ __device__ int64_t tasks() const { return pieces * chunks; }

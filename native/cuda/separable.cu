@@ -1,6 +1,5 @@
 // Separables as phases: what their calls ask for, brought together by the inputs that they read.
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <vector>
@@ -8,6 +7,7 @@
 #include "cuda/chain.h"
 #include "cuda/kernels.h"
 #include "cuda/separable.cuh"
+#include "cuda/sliding/choice.h"
 #include "cuda/sliding/separable.h"
 
 namespace dartsmith::cuda {
@@ -17,14 +17,8 @@ using namespace separable;
 
 inline constexpr int kSeparables = 32;  // members of a phase at most
 
-// Whether the call's kernels are those of sliding warps. DARTSMITH_CUDA_KERNELS=tiles leaves all to tiles, until the
-// others have run on a GPU.
 bool slides(const KernelCall& call) {
-  static const bool tiles = [] {
-    const char* wanted = std::getenv("DARTSMITH_CUDA_KERNELS");
-    return wanted != nullptr && std::strcmp(wanted, "tiles") == 0;
-  }();
-  return !tiles && sliding::takes(call);
+  return sliding::chosen() && sliding::takes(call);
 }
 
 // The smallest power of two that is not less.

@@ -111,6 +111,9 @@ __device__ __forceinline__ float2 fused(float2 a, float2 b, float2 c) {
 __device__ __forceinline__ float2 operator*(float2 a, float2 b) {
   return make_float2(a.x * b.x, a.y * b.y);
 }
+__device__ __forceinline__ float2 operator+(float2 a, float2 b) {
+  return make_float2(a.x + b.x, a.y + b.y);
+}
 __device__ __forceinline__ float2 operator-(float2 a, float2 b) {
   return make_float2(a.x - b.x, a.y - b.y);
 }

@@ -4,6 +4,7 @@
 // second row and column (`parity`), on which they are windows of neighbours.
 #pragma once
 #include "cuda/moments.cuh"
+#include "cuda/sliding/tensor_core.cuh"
 #include "cuda/task.cuh"
 
 namespace dartsmith::cuda::sliding {
@@ -136,15 +137,18 @@ struct Elements<true, 2> {
   }
 };
 
-// The larger of a value and 0; NaN stays NaN. One instruction.
-__device__ __forceinline__ float positive(float value) {
+// The larger of two values; NaN wins over everything.
+__device__ __forceinline__ float larger_of(float a, float b) {
 #ifdef DARTSMITH_SIMT
-  return value < 0 ? 0 : value;
+  return a > b || a != a ? a : b;
 #else
   float result;
-  asm("max.NaN.f32 %0, %1, 0f00000000;" : "=f"(result) : "f"(value));
+  asm("max.NaN.f32 %0, %1, %2;" : "=f"(result) : "f"(a), "f"(b));
   return result;
 #endif
+}
+__device__ __forceinline__ float2 larger_of(float2 a, float2 b) {
+  return make_float2(larger_of(a.x, b.x), larger_of(a.y, b.y));
 }
 
 // How an input is read: normalised and moved as its link says, then relu. Mean, factor and shift of all channels lie in
@@ -172,7 +176,7 @@ struct Activation {
   }
   __device__ __forceinline__ float2 operator()(float2 x) const {
     const float2 value = fused(x - mean, factor, shift);
-    return make_float2(positive(value.x), positive(value.y));
+    return make_float2(larger_of(value.x, 0.0f), larger_of(value.y, 0.0f));
   }
 };
 // The same of one channel.
@@ -181,7 +185,7 @@ struct SingleActivation {
   float mean, factor, shift;
   __device__ SingleActivation(const float* shared, int channel)
       : mean(shared[channel]), factor(shared[kChannels + channel]), shift(shared[2 * kChannels + channel]) {}
-  __device__ __forceinline__ float operator()(float x) const { return positive(fmaf(x - mean, factor, shift)); }
+  __device__ __forceinline__ float operator()(float x) const { return larger_of(fmaf(x - mean, factor, shift), 0.0f); }
 };
 
 // The columns [first, first + kCount) of a tensor's rows that a lane reads: every kStep-th pixel of kChannels channels,

@@ -1,0 +1,72 @@
+#include <algorithm>
+
+#include "cuda/launch.h"
+#include "cuda/sliding/combine.cuh"
+#include "cuda/sliding/combine.h"
+
+namespace dartsmith::cuda::sliding {
+namespace {
+
+bool has_kernel(int64_t channels) {
+  return channels == 16 || channels == 32 || channels == 64;
+}
+
+template <bool backward, bool half>
+CombineKernel kernel_of(int channels) {
+  switch (channels) {
+    case 16:
+      return backward ? combine_backward_kernel<16, half> : combine_forward_kernel<16, half>;
+    case 32:
+      return backward ? combine_backward_kernel<32, half> : combine_forward_kernel<32, half>;
+    default:
+      return backward ? combine_backward_kernel<64, half> : combine_forward_kernel<64, half>;
+  }
+}
+
+int64_t units_of(int64_t batch, int64_t height, int64_t width, int64_t channels) {
+  return batch * divide_up(height, kCombineRows) * divide_up(width, kLanes / (channels / 2) * kQuadColumns);
+}
+
+// The kernel with what the sum of one direction takes.
+template <bool backward>
+void start(CudaStream& stream, Combine& c) {
+  const int channels = c.output.channels;
+  c.units = static_cast<Index>(units_of(c.pixels / (int64_t{c.height} * c.width), c.height, c.width, channels));
+  const Work work{divide_up(c.units, kUnits), shared_bytes<CombineParts>(c.count, channels, backward), kBlockThreads};
+  launch_blocks(stream, c.output.half ? kernel_of<backward, true>(channels) : kernel_of<backward, false>(channels),
+                work, c);
+}
+
+}  // namespace
+
+bool takes(const Combine& c, Precision precision) {
+  const bool half = precision == Precision::kBf16;
+  const auto fits = [&](const View& view) { return view.channels == c.output.channels && view.half == half; };
+  return has_kernel(c.output.channels) && c.output.half == half && c.count > 0 &&
+         std::all_of(c.inputs, c.inputs + c.count, [&](const CombineInput& input) {
+           const PoolWindow& w = input.window;
+           return fits(input.y) && (input.target.data == nullptr || fits(input.target)) &&
+                  (!input.pooled || (w.is_square_of_three() && w.stride[0] == 1 && w.stride[1] == 1 &&
+                                     w.padding[0] == 1 && w.padding[1] == 1));
+         });
+}
+
+int64_t combine_pieces(const Tensor& output) {
+  if (!has_kernel(output.channels)) return 0;
+  return divide_up(units_of(output.batch, output.height, output.width, output.channels), kUnits);
+}
+
+void combine_forward(CudaStream& stream, Combine c) {
+  start<false>(stream, c);
+}
+
+void combine_backward(CudaStream& stream, Combine c) {
+  c.ticket = stream.tickets(1);
+  start<true>(stream, c);
+  Shared counted(nullptr);
+  counted.take<unsigned>(1);
+  launch_blocks(stream, CombineKernel{combine_finish_kernel},
+                {divide_up(int64_t{c.count} * c.output.channels, kWarps), counted.bytes()}, c);
+}
+
+}  // namespace dartsmith::cuda::sliding
