@@ -1,9 +1,13 @@
 #include <algorithm>
 #include <cstddef>
 #include <functional>
+#include <map>
+#include <utility>
 
 #include "cuda/chain.h"
 #include "cuda/pool_backward.h"
+#include "cuda/sliding/choice.h"
+#include "cuda/sliding/pool_backward.h"
 
 namespace dartsmith::cuda::pool {
 namespace {
@@ -23,7 +27,7 @@ Layout layout_of(const PoolSet& set) {
   return layout;
 }
 
-void start_backward(Stream& stream, Precision precision, const PoolSet* sets, int count) {
+void start_tiles(Stream& stream, Precision precision, const PoolSet* sets, int count) {
   PoolBackward b{};
   b.count = count;
   Layout layout = layout_of(sets[0]);
@@ -71,13 +75,25 @@ void join(PoolSet& set, const KernelCall& call) {
   ++set.members;
 }
 
-// Sets of one target side by side, so many a launch; a launch that goes on with a target adds to it.
+// Sets of one target side by side: what goes on with a target adds to it.
 void start_backward(Stream& stream, Precision precision, std::vector<PoolSet>& sets) {
-  std::ranges::stable_sort(sets, std::less<>(), [](const PoolSet& set) { return set.target.data; });
-  for (size_t first = 0; first < sets.size(); first += kMembers) {
-    if (first > 0 && sets[first].target.data == sets[first - 1].target.data) sets[first].accumulate = true;
-    start_backward(stream, precision, sets.data() + first,
-                   static_cast<int>(std::min<size_t>(kMembers, sets.size() - first)));
+  std::map<const void*, bool> accumulates;  // targets, as their first sets say
+  for (const PoolSet& set : sets) accumulates.emplace(set.target.data, set.accumulate);
+  const auto is_tiled = [&](const PoolSet& set) { return !sliding::chosen() || !sliding::takes(set, precision); };
+  std::ranges::stable_sort(sets, std::less<>(), [&](const PoolSet& set) {
+    return std::pair{is_tiled(set), set.target.data};
+  });
+  for (PoolSet& set : sets) {
+    bool& begun = accumulates.at(set.target.data);
+    set.accumulate = begun;
+    begun = true;
+  }
+  const auto tiled = std::ranges::find_if(sets, is_tiled);
+  sliding::pool_backward(CudaStream::of(stream), {sets.begin(), tiled});
+  for (auto first = tiled; first < sets.end();) {
+    const auto size = std::min<std::ptrdiff_t>(kMembers, sets.end() - first);
+    start_tiles(stream, precision, &*first, static_cast<int>(size));
+    first += size;
   }
 }
 

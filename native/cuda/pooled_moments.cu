@@ -5,6 +5,8 @@
 #include "cuda/kernels.h"
 #include "cuda/pool_backward.h"
 #include "cuda/pooled_moments.cuh"
+#include "cuda/sliding/choice.h"
+#include "cuda/sliding/pooled_moments.h"
 
 namespace dartsmith::cuda {
 namespace {
@@ -42,8 +44,8 @@ void forward(Stream& stream, const KernelCall* calls, int count) {
     append(CudaStream::of(stream), {Phase::kPooledMoments, false, calls->precision, work, packed(group), layout});
     group = {};
   };
+  std::vector<Measured> sliding;
   for_sets(calls, count, [&](const KernelCall* set, int members) {
-    if (group.count == kMembers) start();
     const Tensor& x = set->inputs[0];
     Measured m{};
     m.window = {pool_of(*set), x, x.height, x.width};
@@ -54,9 +56,16 @@ void forward(Stream& stream, const KernelCall* calls, int count) {
     m.chunks = static_cast<int>(divide_up(x.channels, kChunk));
     m.partials = {static_cast<float*>(set->workspace), static_cast<int>(x.channels),
                   divide_up(m.pixels, kPooledPixels)};
+    if (sliding::chosen() && sliding::takes(m, set->precision)) {
+      m.partials.pieces = sliding::pooled_pieces(x);
+      sliding.push_back(m);
+      return;
+    }
+    if (group.count == kMembers) start();
     group.add(m, m.partials.pieces * m.chunks);
   });
-  start();
+  if (group.count > 0) start();
+  if (!sliding.empty()) sliding::pooled_moments_forward(CudaStream::of(stream), sliding);
 }
 
 void backward(Stream& stream, const KernelCall* calls, int count) {
@@ -72,7 +81,8 @@ void backward(Stream& stream, const KernelCall* calls, int count) {
 size_t workspace_bytes(const KernelCall& call, bool backward) {
   const Tensor& x = call.inputs[0];
   if (backward) return pool::backward_bytes(call, x);
-  return static_cast<size_t>(divide_up(pixels_of(x), kPooledPixels) * 2 * x.channels) * sizeof(float);
+  const int64_t pieces = larger(divide_up(pixels_of(x), kPooledPixels), sliding::pooled_pieces(x));
+  return static_cast<size_t>(pieces * 2 * x.channels) * sizeof(float);
 }
 
 }  // namespace

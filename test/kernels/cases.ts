@@ -621,6 +621,22 @@ const slidingEdges: readonly KernelCase[] = [
   twoEdges(2, [5, 6, 16], 'five edges of sliding warps', dartsCandidates(1).slice(4), {
     names: ['a', 'b', 'c', 'd', 'e'],
   }),
+  twoEdges(2, [6, 5, 16], 'two edges of sliding warps with ties', [pooling('maxPool'), pooling('avgPool'), separable], {
+    data: 'integers',
+  }),
+  twoEdges(2, [9, 10, 64], 'two edges of averages of sliding warps', [
+    pooled('avgPool', 3, true),
+    pooled('maxPool', 3),
+  ]),
+  twoEdges(2, [9, 5, 32], 'two edges of averages of two kinds', [pooled('avgPool', 3, true), pooled('avgPool', 3)]),
+  // Some windows have no kernel of sliding warps: the tensor's gradient is summed by both kinds.
+  twoEdges(2, [6, 7, 16], 'two edges, half of it by sliding warps', [
+    depthwiseSeparable(7),
+    separable,
+    pooled('maxPool', 5),
+    pooled('avgPool', 3),
+    pooled('maxPool', 3),
+  ]),
   // So many images that strips are longer than what a product takes at once.
   mixed('long strips of sliding warps', 400, [11, 2, 16], [separable, depthwiseSeparable(3, { dilation: 2 })]),
 ];

@@ -23,15 +23,11 @@ CombineKernel kernel_of(int channels) {
   }
 }
 
-int64_t units_of(int64_t batch, int64_t height, int64_t width, int64_t channels) {
-  return batch * divide_up(height, kCombineRows) * divide_up(width, kLanes / (channels / 2) * kQuadColumns);
-}
-
 // The kernel with what the sum of one direction takes.
 template <bool backward>
 void start(CudaStream& stream, Combine& c) {
   const int channels = c.output.channels;
-  c.units = static_cast<Index>(units_of(c.pixels / (int64_t{c.height} * c.width), c.height, c.width, channels));
+  c.units = static_cast<Index>(squares_of(c.pixels / (int64_t{c.height} * c.width), c.height, c.width, channels));
   const Work work{divide_up(c.units, kUnits), shared_bytes<CombineParts>(c.count, channels, backward), kBlockThreads};
   launch_blocks(stream, c.output.half ? kernel_of<backward, true>(channels) : kernel_of<backward, false>(channels),
                 work, c);
@@ -53,7 +49,7 @@ bool takes(const Combine& c, Precision precision) {
 
 int64_t combine_pieces(const Tensor& output) {
   if (!has_kernel(output.channels)) return 0;
-  return divide_up(units_of(output.batch, output.height, output.width, output.channels), kUnits);
+  return divide_up(squares_of(output.batch, output.height, output.width, output.channels), kUnits);
 }
 
 void combine_forward(CudaStream& stream, Combine c) {

@@ -4,16 +4,13 @@
 // Backward keeps the output's gradient in registers instead; what its blocks sum, combine.cuh joins.
 #pragma once
 #include "cuda/combine.cuh"
-#include "cuda/sliding/lanes.cuh"
+#include "cuda/sliding/square.cuh"
 
 namespace dartsmith::cuda::sliding {
 
 using combine::Combine;
 using combine::CombineInput;
 using combine::Kind;
-
-inline constexpr int kCombineRows = 4;
-inline constexpr int kPooledSpan = 6;  // rows and columns that four windows of 3 x 3 cover
 
 #ifdef DARTSMITH_SIMT
 using CombineKernel = void (*)(const Combine&);
@@ -25,13 +22,13 @@ struct CombineParts {
   float* means;        // [inputs, C]
   float* factors;      // [inputs, C]
   float* base;         // [C]: all shifts
-  float* reciprocals;  // of the pixels that a window covers
+  float* reciprocals;  // see average_square
   float* sums;         // backward: [1 + inputs, kUnits, C]
   __host__ __device__ CombineParts(Shared& shared, int inputs, int channels, bool backward)
       : means(shared.take<float>(inputs * channels)),
         factors(shared.take<float>(inputs * channels)),
         base(shared.take<float>(channels)),
-        reciprocals(shared.take<float>(10)),
+        reciprocals(shared.take<float>(kReciprocals)),
         sums(backward ? shared.take<float>((1 + inputs) * kUnits * channels) : nullptr) {}
 
   // By the whole block.
@@ -51,112 +48,9 @@ struct CombineParts {
       }
       base[channel] = sum;
     }
-    if (threadIdx.x < 10) reciprocals[threadIdx.x] = 1.0f / static_cast<float>(threadIdx.x);
+    load_reciprocals(reciprocals);
   }
 };
-
-// Where a lane's four by four pixels lie.
-template <int kChannels, bool half>
-class Square {
-  using Shape = WarpShape<kChannels>;
-  using Own = Elements<half, 2>;
-  using Bits = typename Own::Bits;
-  static constexpr int kElementBytes = half ? 2 : 4, kPixelBytes = kChannels * kElementBytes;
-
- public:
-  int channel;
-
-  __device__ Square(const Combine& c, Index unit) {
-    const int lane = static_cast<int>(threadIdx.x) % kLanes;
-    const Index across = static_cast<Index>(divide_up(c.width, Shape::kColumns));
-    const Index down = static_cast<Index>(divide_up(c.height, kCombineRows));
-    const Index image = unit / (across * down), rest = unit - image * across * down;
-    top_ = static_cast<int>(rest / across) * kCombineRows;
-    left_ = static_cast<int>(rest % across) * Shape::kColumns + lane / Shape::kPairs * kQuadColumns;
-    height_ = c.height;
-    width_ = c.width;
-    channel = lane % Shape::kPairs * 2;
-    pitch_ = c.width * kPixelBytes;
-    const int64_t pixel = (int64_t{image} * c.height + top_) * c.width + left_;
-    offset_ = (pixel * kChannels + channel) * kElementBytes;
-  }
-  // Row and column from those of the first pixel.
-  __device__ __forceinline__ bool has(int row, int column) const {
-    return static_cast<unsigned>(top_ + row) < static_cast<unsigned>(height_) &&
-           static_cast<unsigned>(left_ + column) < static_cast<unsigned>(width_);
-  }
-  __device__ __forceinline__ bool has_row(int row) const {
-    return static_cast<unsigned>(top_ + row) < static_cast<unsigned>(height_);
-  }
-  // 0 outside the image.
-  __device__ __forceinline__ float2 load(const void* data, int row, int column) const {
-    const auto* from = static_cast<const unsigned char*>(data) + offset_ + row * pitch_ + column * kPixelBytes;
-    return has(row, column) ? Own::value(*reinterpret_cast<const Bits*>(from)) : make_float2(0, 0);
-  }
-  __device__ __forceinline__ void store(void* data, int row, int column, float2 value) const {
-    if (!has(row, column)) return;
-    auto* to = static_cast<unsigned char*>(data) + offset_ + row * pitch_ + column * kPixelBytes;
-    if constexpr (half) {
-      *reinterpret_cast<unsigned*>(to) = to_bfloat16_pair(value.x, value.y);
-    } else {
-      *reinterpret_cast<float2*>(to) = value;
-    }
-  }
-  // Pixels that the window of 3 x 3 around a pixel covers.
-  __device__ __forceinline__ int covered(int row, int column) const {
-    return extent(top_ + row, height_) * extent(left_ + column, width_);
-  }
-
- private:
-  __device__ static __forceinline__ int extent(int at, int size) {
-    return 3 - (at == 0 ? 1 : 0) - (at == size - 1 ? 1 : 0);
-  }
-  int top_, left_, height_, width_, pitch_;
-  int64_t offset_;
-};
-
-using SquareValues = float2[kCombineRows][kQuadColumns];
-
-// Calls body(row, column) for a lane's pixels.
-template <typename Body>
-__device__ __forceinline__ void for_square(const Body& body) {
-#pragma unroll
-  for (int row = 0; row < kCombineRows; ++row) {
-#pragma unroll
-    for (int column = 0; column < kQuadColumns; ++column) body(row, column);
-  }
-}
-
-// Sums and maxima of the windows of 3 x 3 around a lane's pixels.
-template <int kChannels, bool half>
-__device__ __forceinline__ void pool_square(const Square<kChannels, half>& square, const void* data, SquareValues& sums,
-                                            SquareValues& maxima) {
-  for_square([&](int row, int column) {
-    sums[row][column] = make_float2(0, 0);
-    maxima[row][column] = make_float2(-INFINITY, -INFINITY);
-  });
-#pragma unroll
-  for (int in = 0; in < kPooledSpan; ++in) {
-    if (!square.has_row(in - 1)) continue;  // the same for all lanes
-    float2 values[kPooledSpan], floors[kPooledSpan];
-#pragma unroll
-    for (int i = 0; i < kPooledSpan; ++i) {
-      values[i] = square.load(data, in - 1, i - 1);
-      floors[i] = square.has(in - 1, i - 1) ? values[i] : make_float2(-INFINITY, -INFINITY);
-    }
-#pragma unroll
-    for (int column = 0; column < kQuadColumns; ++column) {
-      const float2 sum = values[column] + values[column + 1] + values[column + 2];
-      const float2 maximum = larger_of(larger_of(floors[column], floors[column + 1]), floors[column + 2]);
-#pragma unroll
-      for (int row = 0; row < kCombineRows; ++row) {
-        if (in < row || in > row + 2) continue;
-        sums[row][column] = sums[row][column] + sum;
-        maxima[row][column] = larger_of(maxima[row][column], maximum);
-      }
-    }
-  }
-}
 
 // Calls add(input, values, whether it is pooled, a constant) for the inputs in order; an average and the maximum of the
 // same windows are had from one look at the tensor.
@@ -175,13 +69,7 @@ __device__ __forceinline__ void for_squares(const Combine& c, const Square<kChan
     SquareValues sums, maxima;
     pool_square(square, input.y.data, sums, maxima);
     if (!input.window.takes_max) {
-      for_square([&](int row, int column) {
-        const int covered = input.window.count_include_pad ? 9
-                            : square.has(row, column)      ? square.covered(row, column)
-                                                           : 1;
-        const float reciprocal = reciprocals[covered];
-        sums[row][column] = sums[row][column] * make_float2(reciprocal, reciprocal);
-      });
+      average_square(square, reciprocals, input.window.count_include_pad, sums);
       add(k++, sums, std::true_type{});
       if (!input.leads_pair) continue;
     }
@@ -197,7 +85,7 @@ __global__ void __launch_bounds__(kBlockThreads, 4) combine_forward_kernel(DARTS
   __syncthreads();
   const Index unit = blockIdx.x * kUnits + threadIdx.x / kLanes;
   if (unit >= c.units) return;
-  const Square<kChannels, half> square(c, unit);
+  const Square<kChannels, half> square(c.height, c.width, unit);
   const auto two = [&](const float* values) { return *reinterpret_cast<const float2*>(values + square.channel); };
   const float2 base = two(parts.base);
   SquareValues sums;
@@ -232,7 +120,7 @@ __global__ void __launch_bounds__(kBlockThreads, 4) combine_backward_kernel(DART
       *reinterpret_cast<float2*>(parts.sums + (which * kUnits + warp) * kChannels + channel) = sum;
     }
   };
-  const Square<kChannels, half> square(c, unit < c.units ? unit : 0);
+  const Square<kChannels, half> square(c.height, c.width, unit < c.units ? unit : 0);
   SquareValues gradients;
   float2 total = make_float2(0, 0);
   for_square([&](int row, int column) {

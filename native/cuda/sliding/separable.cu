@@ -9,13 +9,12 @@
 #include "cuda/sliding/separable_forward.cuh"
 #include "cuda/sliding/separable_input.cuh"
 #include "cuda/sliding/separable_output.cuh"
+#include "cuda/sliding/strips.h"
 #include "cuda/sliding/weight_sums.h"
 
 namespace dartsmith::cuda::sliding {
 namespace {
 
-constexpr int kStripRows[] = {32, 16, 8, 4};
-constexpr int64_t kEnoughUnits = 2000;  // of a launch: warps that keep a large GPU busy
 // Of depthwise outputs' gradients that are written before they are read: so much stays in the cache of a large GPU.
 constexpr int64_t kRingBytes = int64_t{32} << 20;
 
@@ -54,15 +53,14 @@ auto with_channels(int64_t channels, const Body& body) {
   }
 }
 
-// The longest strips that still make enough units: units_of(call, rows) of them.
+// Of a launch; units_of(call, rows).
 template <typename Units>
 int strip_rows_of(const KernelCall* const* calls, int count, const Units& units_of) {
-  for (const int rows : kStripRows) {
+  return strip_rows([&](int rows) {
     int64_t units = 0;
     for (int m = 0; m < count; ++m) units += units_of(*calls[m], rows);
-    if (units >= kEnoughUnits) return rows;
-  }
-  return *std::ranges::min_element(kStripRows);
+    return units;
+  });
 }
 // No launch that the call is part of has shorter ones.
 template <typename Units>

@@ -1,0 +1,118 @@
+#include <algorithm>
+
+#include "cuda/launch.h"
+#include "cuda/sliding/pool_backward.cuh"
+#include "cuda/sliding/pool_backward.h"
+#include "cuda/sliding/strips.h"
+
+namespace dartsmith::cuda::sliding {
+namespace {
+
+using pool::PoolSet;
+
+struct PoolStart {
+  PoolKernel kernel;
+  int columns, parts;
+};
+
+template <int kChannels>
+PoolStart start_for(bool half) {
+  using Floats = PoolUnit<kChannels, false>;
+  return {half ? pool_backward_kernel<kChannels, true> : pool_backward_kernel<kChannels, false>, Floats::kColumns,
+          Floats::kParts};
+}
+PoolStart start_of(const PoolSet& set) {
+  switch (set.x.channels) {
+    case 16:
+      return start_for<16>(set.x.half);
+    case 32:
+      return start_for<32>(set.x.half);
+    default:
+      return start_for<64>(set.x.half);
+  }
+}
+
+// Whether the set can be added to what a target has already.
+bool joins(const PoolTarget& target, const PoolSet& set) {
+  return target.target == set.target.data && target.x == set.x.data &&
+         target.poolings[set.window.takes_max ? 1 : 0].members == 0;
+}
+
+void join(PoolTarget& target, const PoolSet& set) {
+  if (!set.window.takes_max) target.count_include_pad = set.window.count_include_pad;
+  PooledGradients& pooling = target.poolings[set.window.takes_max ? 1 : 0];
+  pooling.members = set.members;
+  for (int m = 0; m < set.members; ++m) {
+    pooling.gradients[m] = set.gradients[m].data;
+    pooling.maps[m] = set.maps[m];
+  }
+}
+
+// Cuts the targets of a launch into units; gives its blocks.
+int64_t cut(PoolPhase& phase, const PoolStart& start, const std::vector<int64_t>& batches) {
+  const auto units = [&](int t, int rows) {
+    const PoolTarget& target = phase.targets[t];
+    return batches[t] * divide_up(target.height, rows) * divide_up(target.width, start.columns) * start.parts;
+  };
+  const int rows = strip_rows([&](int tried) {
+    int64_t sum = 0;
+    for (int t = 0; t < phase.count; ++t) sum += units(t, tried);
+    return sum;
+  });
+  int64_t blocks = 0;
+  for (int t = 0; t < phase.count; ++t) {
+    PoolTarget& target = phase.targets[t];
+    target.rows = rows;
+    target.strips = static_cast<int>(divide_up(target.height, rows));
+    target.groups = static_cast<int>(divide_up(target.width, start.columns));
+    target.units = static_cast<Index>(units(t, rows));
+    target.first_block = static_cast<Index>(blocks);
+    blocks += divide_up(target.units, kUnits);
+  }
+  return blocks;
+}
+
+}  // namespace
+
+bool takes(const PoolSet& set, Precision precision) {
+  const PoolWindow& w = set.window;
+  const bool half = precision == Precision::kBf16;
+  const auto& channels = {16, 32, 64};
+  return std::ranges::find(channels, set.x.channels) != channels.end() && set.x.half == half &&
+         set.target.half == half && w.is_square_of_three() && w.stride[0] == 1 && w.stride[1] == 1 &&
+         w.padding[0] == 1 && w.padding[1] == 1 &&
+         std::all_of(set.gradients, set.gradients + set.members, [&](const View& g) { return g.half == half; });
+}
+
+void pool_backward(CudaStream& stream, const std::vector<PoolSet>& sets) {
+  Shared counted(nullptr);
+  counted.take<float>(kReciprocals);
+  for (size_t next = 0; next < sets.size();) {
+    const PoolStart start = start_of(sets[next]);
+    const int channels = sets[next].x.channels;
+    PoolPhase phase;
+    std::vector<int64_t> batches;
+    for (; next < sets.size() && sets[next].x.channels == channels; ++next) {
+      const PoolSet& set = sets[next];
+      PoolTarget* last = phase.count == 0 ? nullptr : &phase.targets[phase.count - 1];
+      if (last == nullptr || !joins(*last, set)) {
+        // Another look at a target in the same launch would race with the first.
+        if (phase.count == kPoolTargets || (last != nullptr && last->target == set.target.data)) break;
+        last = &phase.targets[phase.count++];
+        *last = {};
+        last->x = set.x.data;
+        last->target = set.target.data;
+        last->accumulate = set.accumulate;
+        last->height = set.window.in_height;
+        last->width = set.window.in_width;
+        const int64_t pixels = set.input_items / divide_up(channels, 4);
+        batches.push_back(pixels / (int64_t{last->height} * last->width));
+      }
+      join(*last, set);
+    }
+    const int64_t blocks = cut(phase, start, batches);
+    launch_blocks(stream, start.kernel, {blocks, counted.bytes(), kBlockThreads}, phase);
+  }
+}
+
+}  // namespace dartsmith::cuda::sliding
