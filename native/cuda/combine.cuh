@@ -50,38 +50,9 @@ struct alignas(16) Combine {
   __host__ __device__ int64_t tasks() const { return pieces * chunks; }
 };
 
-// One of a kind of inputs, or the two of a pair, as it and those behind it are told.
-enum class Kind { kPlain, kPooled, kPair };
-template <Kind kind>
-inline constexpr int kInputsOf = kind == Kind::kPair ? 2 : 1;
-
-// Calls body(k, kind, a constant) for the inputs in order, those of a pair at once.
-template <typename Body>
-__device__ __forceinline__ void for_inputs(const Combine& c, const Body& body) {
-  using std::integral_constant;
-#pragma unroll 4
-  for (int k = 0; k < c.plain; ++k) body(k, integral_constant<Kind, Kind::kPlain>{});
-  for (int k = c.plain; k < c.count;) {
-    if (c.inputs[k].leads_pair) {
-      body(k, integral_constant<Kind, Kind::kPair>{});
-      k += 2;
-    } else {
-      body(k, integral_constant<Kind, Kind::kPooled>{});
-      ++k;
-    }
-  }
-}
-
-template <Kind kind, Layout layout>
-__device__ __forceinline__ void load_inputs(const CombineInput& input, Index pixel, int channel,
-                                            float4 (&values)[kInputsOf<kind>]) {
-  if constexpr (kind == Kind::kPair) {
-    input.window.average_and_maximum<layout>(input.y, pixel, channel, values[0], values[1]);
-  } else if constexpr (kind == Kind::kPooled) {
-    values[0] = input.window.value<layout>(input.y, pixel, channel);
-  } else {
-    values[0] = input.y.load<layout>(pixel, channel);
-  }
+template <Layout layout>
+__device__ __forceinline__ float4 load_input(const CombineInput& input, bool pooled, Index pixel, int channel) {
+  return pooled ? input.window.value<layout>(input.y, pixel, channel) : input.y.load<layout>(pixel, channel);
 }
 
 __device__ __forceinline__ float mixing_of(const CombineInput& input) {
@@ -106,17 +77,28 @@ __device__ __forceinline__ void forward_piece(const Combine& c, int64_t first, i
       pixels[i] = static_cast<Index>(smaller(p + i * rows, end - 1));  // the last once more where there are no more
       sums[i] = c.accumulate ? c.output.load<layout>(pixels[i], channel) : splat(0);
     }
-    for_inputs(c, [&](int k, auto kind) {
+    const auto add = [&](int k, int i, float4 y) {
+      const float4* own = factors + k * 3 * kVectors;
+      sums[i] = sums[i] + fused(y - own[0], own[kVectors], own[2 * kVectors]);
+    };
+#pragma unroll 4
+    for (int k = 0; k < c.plain; ++k) {
+      for (int i = 0; i < kTogether; ++i) add(k, i, load_input<layout>(c.inputs[k], false, pixels[i], channel));
+    }
+    for (int k = c.plain; k < c.count; ++k) {
+      const CombineInput& input = c.inputs[k];
       for (int i = 0; i < kTogether; ++i) {
-        float4 y[kInputsOf<kind.value>];
-        load_inputs<kind.value, layout>(c.inputs[k], pixels[i], channel, y);
-#pragma unroll
-        for (int j = 0; j < kInputsOf<kind.value>; ++j) {
-          const float4* own = factors + (k + j) * 3 * kVectors;
-          sums[i] = sums[i] + fused(y[j] - own[0], own[kVectors], own[2 * kVectors]);
+        if (input.leads_pair) {
+          float4 average, maximum;
+          input.window.average_and_maximum<layout>(input.y, pixels[i], channel, average, maximum);
+          add(k, i, average);
+          add(k + 1, i, maximum);
+        } else {
+          add(k, i, load_input<layout>(input, true, pixels[i], channel));
         }
       }
-    });
+      if (input.leads_pair) ++k;
+    }
     for (int i = 0; i < kTogether; ++i) {
       if (p + i * rows < end) c.output.store<layout>(pixels[i], channel, sums[i]);
     }
@@ -189,41 +171,29 @@ struct OwnPixels {
   }
 };
 
-template <Kind kind, Layout layout>
-__device__ __forceinline__ void backward_inputs(const CombineInput* inputs, const Spread& spread,
-                                                const OwnPixels<layout>& own, int channel, float4* sums, int per_sum) {
-  constexpr int kCount = kInputsOf<kind>;
-  bool measured[kCount], any = false;
-  float4 mean[kCount], sum[kCount];
-#pragma unroll
-  for (int j = 0; j < kCount; ++j) {
-    measured[j] = needs_sums(inputs[j]);
-    any = any || measured[j];
-    mean[j] = channel_values(inputs[j].reading.statistics, channel, inputs[j].y.channels);
-    sum[j] = splat(0);
-  }
-  if (any) {
-    float4 values[own.kCount][kCount];
+// Poolings one by one, pairs too: sliding warps take those together.
+template <Layout layout>
+__device__ __forceinline__ void backward_input(const CombineInput& input, bool pooled, const Spread& spread,
+                                               const OwnPixels<layout>& own, int channel, float4* sums) {
+  const bool measured = needs_sums(input);
+  if (measured) {
+    const float4 mean = channel_values(input.reading.statistics, channel, input.y.channels);
+    float4 values[own.kCount], sum = splat(0);
 #pragma unroll
     for (int i = 0; i < own.kCount; ++i) {
-      for (int j = 0; j < kCount; ++j) values[i][j] = mean[j];
-      if (own.exist[i]) load_inputs<kind, layout>(*inputs, own.pixels[i], channel, values[i]);
+      values[i] = own.exist[i] ? load_input<layout>(input, pooled, own.pixels[i], channel) : mean;
     }
 #pragma unroll
-    for (int j = 0; j < kCount; ++j) {
-#pragma unroll
-      for (int i = 0; i < own.kCount; ++i) sum[j] = fused(own.gradients[i], values[i][j] - mean[j], sum[j]);
-      if (measured[j]) keep_warp_sum(spread, sum[j], sums + j * per_sum);
-    }
+    for (int i = 0; i < own.kCount; ++i) sum = fused(own.gradients[i], values[i] - mean, sum);
+    keep_warp_sum(spread, sum, sums);
   }
-  // A pooled input's gradient goes back through its pooling: see pool.cuh.
-  if (kind != Kind::kPlain || inputs->mode == GradientMode::kIgnore || inputs->reading.statistics != nullptr) return;
-  const float4 mixing = splat(mixing_of(*inputs));
+  if (input.mode == GradientMode::kIgnore || input.reading.statistics != nullptr) return;
+  const float4 mixing = splat(mixing_of(input));
 #pragma unroll
   for (int i = 0; i < own.kCount; ++i) {
     if (!own.exist[i]) continue;
-    inputs->target.add<layout>(own.pixels[i], channel, mixing * own.gradients[i],
-                               inputs->mode == GradientMode::kAccumulate);
+    input.target.add<layout>(own.pixels[i], channel, mixing * own.gradients[i],
+                             input.mode == GradientMode::kAccumulate);
   }
 }
 
@@ -239,9 +209,9 @@ __device__ __forceinline__ void backward_piece(const Combine& c, Index task, con
 #pragma unroll
   for (int i = 0; i < own.kCount; ++i) total = total + own.gradients[i];
   keep_warp_sum(spread, total, parts.sums);
-  for_inputs(c, [&](int k, auto kind) {
-    backward_inputs<kind.value>(c.inputs + k, spread, own, channel, parts.sums + (1 + k) * per_sum, per_sum);
-  });
+  for (int k = 0; k < c.count; ++k) {
+    backward_input<layout>(c.inputs[k], k >= c.plain, spread, own, channel, parts.sums + (1 + k) * per_sum);
+  }
   __syncthreads();
   for_block((1 + c.count) * spread.vectors, [&](int item) {
     const int which = item / spread.vectors, vector = item % spread.vectors;

@@ -10,7 +10,6 @@ namespace dartsmith::cuda::sliding {
 
 using combine::Combine;
 using combine::CombineInput;
-using combine::Kind;
 
 #ifdef DARTSMITH_SIMT
 using CombineKernel = void (*)(const Combine&);

@@ -344,8 +344,7 @@ __device__ inline void finish_input(const InputRun& run, int channel, int channe
 }
 
 template <int kChannels, bool half, bool kWeights>
-__global__ void __launch_bounds__(kBlockThreads, kWeights ? 4 : 5)
-    separable_input_kernel(DARTSMITH_ARGUMENT(InputPhase) phase) {
+__global__ void __launch_bounds__(kBlockThreads, 4) separable_input_kernel(DARTSMITH_ARGUMENT(InputPhase) phase) {
   using Shape = InputShape<kChannels>;
   Shared shared(shared_memory());
   const InputParts<kChannels> parts(shared);

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { type TraceOptions, traceStep } from '../../../bench/cuda_static/trace.ts';
 import { openDevice } from '../../../src/backend/open.ts';
+import { buildSupernet } from '../../../src/network/supernet.ts';
 import { tinySupernet } from '../../helpers/tiny_supernet.ts';
 
 const tiny: TraceOptions = {
@@ -35,6 +36,19 @@ describe('traceStep', () => {
     }
     for (const { bytes, scratchBytes } of launches) expect(bytes).toBeGreaterThan(scratchBytes);
     expect(launches.some(({ scratchBytes }) => scratchBytes > 0)).toBe(true);
+  });
+
+  it('runs cells of the published channels by sliding warps alone', async () => {
+    const { graph } = buildSupernet({ inputShape: [8, 8, 3], classes: 5, initChannels: 16, layers: 3 });
+    const { launches } = await traceStep({ ...tiny, graph });
+    const names = (part: string) =>
+      new Set(launches.filter((launch) => launch.part === part).map(({ kernel }) => kernel.replace(/_kernel.*/, '')));
+    expect(names('separable forward')).toEqual(new Set(['separable_forward']));
+    expect(names('separable backward')).toEqual(new Set(['separable_output', 'separable_input', 'weight_sums']));
+    expect(names('combine forward')).toEqual(new Set(['combine_forward']));
+    expect(names('combine backward')).toEqual(new Set(['combine_backward', 'combine_finish']));
+    expect(names('pooledMoments forward')).toEqual(new Set(['pooled_moments']));
+    expect(names('pooledMoments backward')).toEqual(new Set(['pool_backward']));
   });
 
   it('follows the hypergradient through its passes and perturbations', async () => {
