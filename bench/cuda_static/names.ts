@@ -12,7 +12,9 @@ export function demangled(names: readonly string[]): string[] {
 
 /** A demangled kernel function without namespaces and parameters; undefined for anything else. */
 export function shortName(demangledName: string): string | undefined {
-  const plain = demangledName.replaceAll('(anonymous namespace)::', '').replaceAll(/dartsmith::(\w+::)*/g, '');
+  const plain = demangledName
+    .replaceAll('(anonymous namespace)::', '')
+    .replaceAll(/dartsmith::(cuda::(sliding::)?)?/g, '');
   const match = /^(?:void )?(\w+_kernel)(?:<((?:[^<>]|<[^<>]*>)*)>)?\([^[]*$/.exec(plain);
   if (match === null) return undefined;
   const [, name, parameters] = match;

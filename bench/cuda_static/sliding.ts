@@ -50,6 +50,16 @@ export function instructionsAnOutput({ part, channels, precision }: SlidingKerne
   return (rows * loop.every.instructions + loop.some.instructions + inner) / (rows * rowOutputs[part]);
 }
 
+/** Multiply-adds of its own from which on a loop is one that slides; others go over members, with those within. */
+const ownMultiplyAdds = 16;
+
+/** The loops that slide. */
+export function slidingLoops(loops: readonly LoopReport[]): LoopReport[] {
+  return loops.flatMap((loop) =>
+    loop.every.multiplyAdds + loop.some.multiplyAdds < ownMultiplyAdds ? slidingLoops(loop.inner) : [loop],
+  );
+}
+
 /** The parts of a loop and of those within. */
 function mixtures(loop: LoopReport): Mixture[] {
   return [loop.every, loop.some, ...loop.inner.flatMap(mixtures)];
@@ -97,9 +107,9 @@ export interface CodeLimit {
 
 /** The first that fits counts. The study asked for 14 KB and none put aside; where more is allowed it was tried. */
 export const codeLimits: readonly CodeLimit[] = [
-  { part: 'F', window: 3, precision: 'fp32', loopBytes: 11_500, multiplyAddShare: 0.43, local: 6 },
-  { part: 'F', window: 5, precision: 'fp32', loopBytes: 15_000, multiplyAddShare: 0.49, local: 10 },
-  { part: 'F', window: 3, loopBytes: 14_000, multiplyAddShare: 0.2, local: 2 },
+  { part: 'F', window: 3, precision: 'fp32', loopBytes: 12_000, multiplyAddShare: 0.41, local: 6 },
+  { part: 'F', window: 5, precision: 'fp32', loopBytes: 15_500, multiplyAddShare: 0.49, local: 10 },
+  { part: 'F', window: 3, loopBytes: 14_000, multiplyAddShare: 0.2, local: 4 },
   { part: 'F', window: 5, loopBytes: 18_000, multiplyAddShare: 0.3, local: 18 },
   { part: 'W', window: 3, precision: 'fp32', loopBytes: 14_000, multiplyAddShare: 0.44, local: 14 },
   { part: 'W', window: 5, precision: 'fp32', loopBytes: 17_500, multiplyAddShare: 0.46, local: 12 },
@@ -119,14 +129,14 @@ export function judgeCode(kernels: readonly CompiledKernel[]): string[] {
     const sliding = slidingKernel(kernel);
     if (sliding === undefined) return [];
     const name = `${kernel} on sm_${architecture}`;
-    if (loops.length === 0) return [`${name}: expected loops that multiply but found none`];
-    const all = loops.map(figuresOf);
+    const all = slidingLoops(loops).map(figuresOf);
     const wrong: string[] = [];
     if (all.some(({ generic }) => generic > 0)) wrong.push(`${name}: loads or stores that do not know their memory`);
+    if (architecture !== limitedArchitecture) return wrong;
+    if (all.length === 0) return [`${name}: expected loops that multiply but found none`];
     const narrow = (sliding.precision === 'bf16' ? 2 : 4) * (sliding.part === 'D' ? 1 : 2);
     if (all.some(({ narrowestLoad }) => narrowestLoad < narrow))
       wrong.push(`${name}: loads of less than ${narrow} bytes`);
-    if (architecture !== limitedArchitecture) return wrong;
     const { part, window, precision } = sliding;
     const limit = codeLimits.find(
       (known) =>
@@ -156,8 +166,10 @@ export function codeRow({ kernel, registers, spillStoreBytes, spillLoadBytes, co
   const sliding = slidingKernel(kernel);
   if (sliding === undefined) return undefined;
   const best = (window?: number) =>
-    loops
-      .filter((loop) => window === undefined || loop.every.multiplyAdds > 120 === (window === 5))
+    slidingLoops(loops)
+      .filter(
+        (loop) => window === undefined || loop.every.multiplyAdds > (sliding.weights ? 120 : 60) === (window === 5),
+      )
       .sort((a, b) => instructionsAnOutput(sliding, a) - instructionsAnOutput(sliding, b))[0];
   // The loops of D serve both windows; one of 5 x 5 has more than twice the multiply-adds.
   const windows = sliding.part === 'D' ? [3, 5] : [undefined];

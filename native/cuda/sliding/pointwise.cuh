@@ -200,16 +200,16 @@ class Pointwise {
   }
 };
 
-// Four channels of a result to memory; gives what is stored there.
+// Four channels of a result to memory where it `exists`; gives what is stored there.
 template <bool half>
-__device__ __forceinline__ float4 store_four(unsigned char* to, float4 value) {
+__device__ __forceinline__ float4 store_four(unsigned char* to, float4 value, bool exists) {
   if constexpr (half) {
     const uint2 bits = make_uint2(to_bfloat16_pair(value.x, value.y), to_bfloat16_pair(value.z, value.w));
-    *reinterpret_cast<uint2*>(to) = bits;
+    if (exists) *reinterpret_cast<uint2*>(to) = bits;
     return make_float4(__uint_as_float(bits.x << 16), __uint_as_float(bits.x & 0xffff0000u),
                        __uint_as_float(bits.y << 16), __uint_as_float(bits.y & 0xffff0000u));
   } else {
-    *reinterpret_cast<float4*>(to) = value;
+    if (exists) *reinterpret_cast<float4*>(to) = value;
     return value;
   }
 }

@@ -72,13 +72,13 @@ class UnitMoments {
     }
     __syncwarp();
   }
-  // A vector of channels of a batch: body(add) calls add(value) for the pixels that there are.
+  // A vector of channels of a batch: body(add) calls add(value, exists) for its pixels.
   template <typename Body>
   __device__ __forceinline__ void add(const Product& product, int v, const Body& body) {
     const float4 pivot = *reinterpret_cast<const float4*>(pivots_ + product.channel(v));
     float4 sum = sums_[2 * v * kBlockThreads], squares = sums_[(2 * v + 1) * kBlockThreads];
-    body([&](float4 value) {
-      const float4 d = value - pivot;
+    body([&](float4 value, bool exists) {
+      const float4 d = map4(value - pivot, [&](float x) { return exists ? x : 0.0f; });
       sum = sum + d;
       squares = fused(d, d, squares);
     });
@@ -151,9 +151,11 @@ __device__ __forceinline__ void forward_unit(const ForwardMember& m, Index index
 #pragma unroll
         for (int p = 0; p < Product::kPixels; ++p) {
           const int row = Product::offset(p) / Shape::kColumns, column = Product::offset(p) % Shape::kColumns;
-          if (first + row >= rows_left || column >= columns_left) continue;
-          measure(store_four<kHalf>(
-              to + row * pitch + column * Motion::kOutStep * kPixelBytes + v * 16 * (kHalf ? 2 : 4), results[p][v]));
+          const bool exists = first + row < rows_left && column < columns_left;
+          unsigned char* pixel = to + row * pitch + column * Motion::kOutStep * kPixelBytes + v * 16 * (kHalf ? 2 : 4);
+          // Apart, and the latter without a branch: bodies this small are predicated.
+          const float4 kept = store_four<kHalf>(pixel, results[p][v], exists);
+          measure(kept, exists);
         }
       });
     }

@@ -199,11 +199,11 @@ class OutputUnit {
 #pragma unroll
     for (int p = 0; p < Product::kPixels; ++p) {
       const int row = Product::offset(p) / Shape::kColumns, column = Product::offset(p) % Shape::kColumns;
-      if (first + row >= rows_left_ || column >= columns_left_) continue;
+      const bool exists = first + row < rows_left_ && column < columns_left_;
 #pragma unroll
       for (int v = 0; v < Product::kVectors; ++v) {
         store_four<kHalf>(to_ + row * pitch_ + column * Motion::kOutStep * kPixelBytes + v * 16 * kElementBytes,
-                          results[p][v]);
+                          results[p][v], exists);
       }
     }
     to_ += kBatchRows * pitch_;
