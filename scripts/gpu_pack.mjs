@@ -35,6 +35,7 @@ function packScripts() {
   });
   if (status !== 0) process.exit(status ?? 1);
   copyFileSync(join(root, 'package.json'), join(js, 'package.json'));
+  copyFileSync(join(root, 'bench', 'gpu', 'facts.cu'), join(js, 'bench', 'gpu', 'facts.cu'));
   for (const file of readdirSync(join(root, 'bench', 'peers')).filter((name) => name.endsWith('.py'))) {
     copyFileSync(join(root, 'bench', 'peers', file), join(js, 'bench', 'peers', file));
   }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # gpu:check on a machine with nvcc, cmake and a C++ compiler, but neither Node nor a network. `npm run gpu:pack` puts it in a
 # folder at the root of the working tree, which is then copied. Options go to the check (--help tells them), results to $OUT,
-# else to the root. All that is made lies in build-gpu/ there. With DARTSMITH_ADDON=PATH that addon is taken as it is.
+# else to the root. All that is made lies in build-gpu/ there. With DARTSMITH_ADDON=PATH that addon is taken as it is. `run.sh lease`
+# is gpu:lease.
 set -euo pipefail
 pack=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 tree=$(dirname "$pack")
@@ -63,4 +64,9 @@ build_addon() {
 if [[ -z ${DARTSMITH_ADDON:-} ]]; then build_addon "$@"; fi
 DARTSMITH_COMMIT=$(cat "$pack/commit")
 export DARTSMITH_COMMIT
-exec "$node" "$pack/js/bench/gpu/check.js" "$@"
+command=check
+if [[ ${1:-} == lease ]]; then
+  command=lease
+  shift
+fi
+exec "$node" "$pack/js/bench/gpu/$command.js" "$@"

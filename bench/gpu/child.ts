@@ -4,10 +4,10 @@ import type { CheckOptions } from './options.ts';
 import { type Stage, type StageName, stages } from './stages.ts';
 
 /** Runs one stage in this process and tells the parent. */
-export async function runChild({ backend, quick, seconds }: CheckOptions, name: StageName): Promise<void> {
-  const end = performance.now() + seconds * 1000;
+export async function runChild(options: CheckOptions, name: StageName): Promise<void> {
+  const end = performance.now() + options.seconds * 1000;
   try {
-    const context = await openContext(backend, quick, {
+    const context = await openContext(options, {
       secondsLeft: () => (end - performance.now()) / 1000,
       progress: (text) => void tell({ kind: 'progress', text }),
       keep: (outcome) => void tell({ kind: 'kept', outcome }),

@@ -7,6 +7,8 @@ import { type Sizes, sizesFor } from './sizes.ts';
 export interface Context {
   readonly backend: BackendName;
   readonly quick: boolean;
+  /** Whether rivals are asked. */
+  readonly rivals: boolean;
   readonly sizes: Sizes;
   /** What is checked. */
   readonly device: Device;
@@ -24,10 +26,13 @@ export interface Context {
 export type Surroundings = Pick<Context, 'secondsLeft' | 'progress' | 'keep'>;
 
 /** Opens the device. Throws BackendError where it cannot be used. */
-export async function openContext(backend: BackendName, quick: boolean, around: Surroundings): Promise<Context> {
+export async function openContext(
+  { backend, quick, rivals }: Pick<Context, 'backend' | 'quick' | 'rivals'>,
+  around: Surroundings,
+): Promise<Context> {
   const device = await openDevice({ backend });
   const computed = precisions.filter((precision) => backend !== 'cpu' || precision !== 'tf32');
-  return { backend, quick, sizes: sizesFor(backend, quick), device, precisions: computed, ...around };
+  return { backend, quick, rivals, sizes: sizesFor(backend, quick), device, precisions: computed, ...around };
 }
 
 /** The CPU engine with every core: its own tests hold it to the float64 reference, so that it serves as one. */

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { type BackendName, backendNames } from '../../src/backend/device.ts';
 import { invalid } from '../../src/errors.ts';
-import { type StageName, stageNames } from './stages.ts';
+import { checkedStages, type StageName, stageNames } from './stages.ts';
 
 /** What `npm run gpu:check` was asked for. */
 export interface CheckOptions {
@@ -11,6 +11,8 @@ export interface CheckOptions {
   readonly stages: readonly StageName[];
   /** Folder of gpu-check.json and gpu-check.txt. */
   readonly out: string;
+  /** Whether rivals are asked for a step. */
+  readonly rivals: boolean;
   /** After so many seconds stages are left out and peers are stopped; Infinity for no limit. */
   readonly seconds: number;
   /** The one stage that this process runs, as a child of the check. */
@@ -23,6 +25,8 @@ export const usage = `npm run gpu:check -- [options]: proves and measures the CU
   --backend cuda|simt|cpu  what is checked (default: cuda); simt and cpu try the check itself, at tiny sizes
   --quick                  fewer sizes and rounds
   --stages A,B             only these of ${stageNames.join(', ')}
+                           (default: all up to step-times; the others are those of gpu:lease)
+  --without-rivals         nobody beside us is asked for a step
   --minutes NUMBER         leaves out what would begin later, and stops what runs longer (default: no limit)
   --out FOLDER             where gpu-check.json and gpu-check.txt go (default: $OUT, else the working directory)
 
@@ -36,6 +40,7 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
       backend: { type: 'string', default: 'cuda' },
       quick: { type: 'boolean', default: false },
       stages: { type: 'string' },
+      'without-rivals': { type: 'boolean', default: false },
       minutes: { type: 'string' },
       out: { type: 'string' },
       child: { type: 'string' },
@@ -48,14 +53,15 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
   return {
     backend,
     quick: values.quick,
-    stages: values.stages === undefined ? stageNames : values.stages.split(',').map(stageOf),
+    rivals: !values['without-rivals'],
+    stages: values.stages === undefined ? checkedStages : values.stages.split(',').map(stageOf),
     out: values.out ?? (environment.OUT || '.'),
     seconds: values.minutes === undefined ? Number.POSITIVE_INFINITY : 60 * minutesOf(values.minutes),
     child: values.child === undefined ? undefined : stageOf(values.child),
   };
 }
 
-function minutesOf(text: string): number {
+export function minutesOf(text: string): number {
   const minutes = Number(text);
   if (!(minutes > 0)) throw invalid('--minutes', 'a number above 0', text);
   return minutes;

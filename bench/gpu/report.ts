@@ -5,10 +5,11 @@ import type { Machine } from '../support/machine.ts';
 import type { GpuReport } from './gpu.ts';
 import type { StageResult } from './outcome.ts';
 
-/** gpu-check.json. */
+/** gpu-check.json and gpu-lease.json. */
 export interface CheckReport {
   /** Of this file. */
   readonly format: 1;
+  readonly command: 'gpu:check' | 'gpu:lease';
   readonly backend: BackendName;
   /** As the backend describes it; empty where none could be opened. */
   readonly device: string;
@@ -24,14 +25,17 @@ export interface CheckReport {
   /** Whether every proof so far held. */
   readonly passed: boolean;
   readonly stages: readonly StageResult[];
-  /** Stages that `--stages` left out. */
+  /** Stages that were not asked for. */
   readonly notAskedFor: readonly string[];
+  /** What is predicted beside what was found, a line each; of a lease. */
+  readonly conclusions: readonly string[];
 }
 
-/** Writes gpu-check.json and gpu-check.txt, each whole or not at all. */
+/** Writes gpu-check.json and gpu-check.txt, or what the command is called, each whole or not at all. */
 export function writeReport(folder: string, report: CheckReport, text: (report: CheckReport) => string): void {
-  replace(join(folder, 'gpu-check.json'), `${JSON.stringify(report, named, 2)}\n`);
-  replace(join(folder, 'gpu-check.txt'), `${text(report)}\n`);
+  const name = report.command.replace(':', '-');
+  replace(join(folder, `${name}.json`), `${JSON.stringify(report, named, 2)}\n`);
+  replace(join(folder, `${name}.txt`), `${text(report)}\n`);
 }
 
 /** JSON has no infinities and no NaN; null would be no deviation at all. */

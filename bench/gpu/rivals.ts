@@ -21,6 +21,9 @@ export interface Rivals {
   close(): Promise<void>;
 }
 
+/** Where none are wanted. */
+export const noRivals: Rivals = { rivals: [], leftOut: { rivals: 'not asked for' }, close: async () => {} };
+
 /** How PyTorch is asked; those that may take minutes to compile come last. */
 const torchForms: readonly (TorchExecution & { readonly name: string; readonly form: TorchForm })[] = [
   { name: 'PyTorch, published code, eager, tf32', form: 'published', precision: 'tf32' },

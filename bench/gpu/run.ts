@@ -8,11 +8,36 @@ import type { StageResult } from './outcome.ts';
 import { createProgress } from './progress.ts';
 import { type CheckReport, writeReport } from './report.ts';
 import { runStage } from './stage_process.ts';
-import { type StageName, stageNames, stages } from './stages.ts';
+import { checkedStages, type StageName, stages } from './stages.ts';
 import { reportText } from './table.ts';
 
-/** Runs every stage that was asked for; whether all proofs held. Writes both files after each. */
-export async function runCheck(options: CheckOptions): Promise<boolean> {
+/** A stage of a check, and how it is run there. */
+export interface CheckPart {
+  readonly stage: StageName;
+  /** Its name in the report, where a stage is run several times. */
+  readonly label?: string;
+  /** At most; the stage's own limit when absent. */
+  readonly seconds?: number;
+  /** Of its process, beside those of this one. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Whether rivals are asked; they are when absent. */
+  readonly rivals?: boolean;
+}
+
+/** What a check is called by, and what it concludes. */
+export interface CheckForm {
+  /** Its files are called by it, `gpu-check.json`. */
+  readonly command: 'gpu:check' | 'gpu:lease';
+  /** Lines at the end of the readable report, from what there is so far. */
+  conclude?(stages: readonly StageResult[]): readonly string[];
+}
+
+/** Runs its parts; whether all proofs held. Writes both files after each. */
+export async function runCheck(
+  options: CheckOptions,
+  parts: readonly CheckPart[] = options.stages.map((stage) => ({ stage })),
+  form: CheckForm = { command: 'gpu:check' },
+): Promise<boolean> {
   const progress = createProgress(process.stderr);
   const results: StageResult[] = [];
   const begun = new Date().toISOString();
@@ -21,6 +46,7 @@ export async function runCheck(options: CheckOptions): Promise<boolean> {
     const stagesSoFar = current === undefined ? results : [...results, current];
     return {
       format: 1,
+      command: form.command,
       backend: options.backend,
       device,
       quick: options.quick,
@@ -29,29 +55,34 @@ export async function runCheck(options: CheckOptions): Promise<boolean> {
       versions: { dartsmith: version, node: process.versions.node },
       begun,
       seconds: progress.seconds(),
-      finished: current === undefined && results.length === options.stages.length,
+      finished: current === undefined && results.length === parts.length,
       passed: stagesSoFar.every(({ kind, status }) => kind !== 'proof' || status === 'passed' || status === 'skipped'),
       stages: stagesSoFar,
-      notAskedFor: stageNames.filter((name) => !options.stages.includes(name)),
+      notAskedFor: checkedStages.filter((name) => !parts.some(({ stage }) => stage === name)),
+      conclusions: form.conclude?.(stagesSoFar) ?? [],
     };
   };
+  const write = (current?: StageResult) => writeReport(options.out, report(current), reportText);
   mkdirSync(options.out, { recursive: true });
   const gpu = await describeGpu();
-  for (const name of options.stages) {
+  for (const part of parts) {
+    const name = part.label ?? part.stage;
     const left = options.seconds - progress.seconds();
+    const limit = Math.min(left, part.seconds ?? stages[part.stage].seconds);
+    const named = (result: StageResult) => ({ ...result, stage: name });
     const result =
       left <= 0
-        ? leftOut(name)
-        : await runStage(name, options, Math.min(left, stages[name].seconds), {
+        ? leftOut(part.stage)
+        : await runStage(part, options, limit, {
             onProgress: (text) => progress.show(`${name}: ${text}`),
             onDevice: (description) => {
               device = description;
             },
-            onKept: (partial) => writeReport(options.out, report(partial), reportText),
+            onKept: (partial) => write(named(partial)),
           });
-    results.push(result);
+    results.push(named(result));
     progress.show(`${name}: ${result.status}${result.error === undefined ? '' : ` (${result.error})`}`);
-    writeReport(options.out, report(), reportText);
+    write();
   }
   const last = report();
   console.log(reportText(last));

@@ -9,10 +9,12 @@ import { openContext } from './context.ts';
 import { openSearch, orders } from './search_steps.ts';
 import type { NetworkSize } from './sizes.ts';
 
-const size: NetworkSize = { batch: 2, image: [8, 8, 3], channels: 4, layers: 3 };
+/** Of 16 to 64 channels, which sliding warps take; the catalogue's sizes are those of tiles. */
+const size: NetworkSize = { batch: 2, image: [8, 8, 3], channels: 16, layers: 3 };
 const quiet = { secondsLeft: () => Number.POSITIVE_INFINITY, progress: () => {}, keep: () => {} };
 
-const { backend, device, precisions, sizes } = await openContext(process.argv[2] as BackendName, true, quiet);
+const options = { backend: process.argv[2] as BackendName, quick: true, rivals: false };
+const { backend, device, precisions, sizes } = await openContext(options, quiet);
 for (const precision of precisions) {
   for (const name of kernelNames) {
     for (const definition of variants(name)) {

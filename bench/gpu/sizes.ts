@@ -39,6 +39,10 @@ export interface Sizes {
   /** Whole search steps are timed on this one. */
   readonly step: NetworkSize;
   readonly stepRounds: number;
+  /** Search steps of these batches are timed beside, and the training step of DARTS_V2 (32 x 32 pixels). */
+  readonly wideBatches: readonly number[];
+  readonly evaluation: Pick<NetworkSize, 'batch' | 'channels' | 'layers'>;
+  readonly wideRounds: number;
   /** Whether rivals that take minutes to compile are asked too. */
   readonly compiledRivals: boolean;
 }
@@ -81,6 +85,9 @@ const full: Sizes = {
   chained: [2, 10],
   step: published,
   stepRounds: 20,
+  wideBatches: [256, 1024],
+  evaluation: { batch: 96, channels: 36, layers: 20 },
+  wideRounds: 8,
   compiledRivals: true,
 };
 
@@ -93,6 +100,7 @@ const quick: Sizes = {
   timedShapes: full.timedShapes.slice(0, 1),
   kernelRuns: 10,
   stepRounds: 8,
+  wideRounds: 4,
   compiledRivals: false,
 };
 
@@ -112,8 +120,12 @@ const least: Sizes = {
   timedShapes: [[2, 4, 4, 4]],
   kernelRuns: 1,
   chained: [1, 2],
-  step: tiny,
+  // So many channels are what sliding warps take.
+  step: { ...tiny, channels: 16 },
   stepRounds: 1,
+  wideBatches: [3],
+  evaluation: { batch: 2, channels: 2, layers: 3 },
+  wideRounds: 1,
   compiledRivals: true,
 };
 

@@ -3,7 +3,8 @@ import { fileURLToPath } from 'node:url';
 import type { StageMessage } from './messages.ts';
 import type { CheckOptions } from './options.ts';
 import { type StageOutcome, type StageResult, statusOf } from './outcome.ts';
-import { type StageName, stages } from './stages.ts';
+import type { CheckPart } from './run.ts';
+import { stages } from './stages.ts';
 
 /** Who hears of a stage while it runs. */
 export interface StageListeners {
@@ -21,7 +22,7 @@ const script = fileURLToPath(new URL(`./check${import.meta.url.slice(-3)}`, impo
  * that no longer answers and an error all end up in the result, with what had been found until then.
  */
 export function runStage(
-  name: StageName,
+  { stage: name, environment, rivals = true }: CheckPart,
   { backend, quick }: CheckOptions,
   seconds: number,
   { onProgress, onDevice, onKept }: StageListeners,
@@ -42,10 +43,15 @@ export function runStage(
     '--backend',
     backend,
     ...(quick ? ['--quick'] : []),
+    ...(rivals ? [] : ['--without-rivals']),
     '--minutes',
     String(seconds / 60),
   ];
-  const child = fork(script, args, { stdio: ['ignore', 'inherit', 'pipe', 'ipc'], serialization: 'advanced' });
+  const child = fork(script, args, {
+    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+    serialization: 'advanced',
+    env: { ...process.env, ...environment },
+  });
   let stderr = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     stderr = (stderr + text).slice(-2000);

@@ -2,14 +2,17 @@
 import type { Context } from './context.ts';
 import type { StageOutcome, StageResult } from './outcome.ts';
 import { checkCases } from './stages/cases.ts';
+import { measureFacts } from './stages/facts.ts';
 import { checkGather } from './stages/gather.ts';
 import { timeKernels } from './stages/kernel_times.ts';
 import { checkKernels } from './stages/kernels.ts';
 import { checkHypergradient, checkSupernet } from './stages/networks.ts';
+import { profileKernels } from './stages/nsight.ts';
 import { checkRepeatability } from './stages/repeatability.ts';
 import { runSanitizers } from './stages/sanitizer.ts';
 import { timeSteps } from './stages/step_times.ts';
 import { checkTrajectory } from './stages/trajectory.ts';
+import { timeWideSteps } from './stages/wide_steps.ts';
 
 /** A part of the check. Each runs in a process of its own, so that one that dies takes no other along. */
 export interface Stage extends Pick<StageResult, 'title' | 'kind'> {
@@ -55,6 +58,19 @@ export const stages = {
   sanitizer: { title: 'compute-sanitizer', kind: 'proof', seconds: 400, run: runSanitizers },
   'kernel-times': { title: 'Kernels, measured', kind: 'measurement', seconds: 300, run: timeKernels },
   'step-times': { title: 'Search steps, measured in turns', kind: 'measurement', seconds: 600, run: timeSteps },
+  'wide-steps': {
+    title: 'Larger batches and the evaluation network, measured',
+    kind: 'measurement',
+    seconds: 300,
+    run: timeWideSteps,
+  },
+  facts: {
+    title: 'What the design takes for granted, measured',
+    kind: 'measurement',
+    seconds: 120,
+    run: measureFacts,
+  },
+  nsight: { title: 'Nsight Compute', kind: 'measurement', seconds: 180, run: profileKernels },
 } as const satisfies Readonly<Record<string, Stage>>;
 
 /** A name of {@link stages}. */
@@ -62,3 +78,6 @@ export type StageName = keyof typeof stages;
 
 /** The names, in order. */
 export const stageNames = Object.keys(stages) as StageName[];
+
+/** Those of `gpu:check` where none are named; the others are of `gpu:lease`. */
+export const checkedStages = stageNames.slice(0, 1 + stageNames.indexOf('step-times'));

@@ -12,7 +12,7 @@ export function reportText(report: CheckReport): string {
   const { machine, gpu, device, stages, seconds } = report;
   const state = report.finished ? '' : ' (not finished)';
   return [
-    `gpu:check of ${device || report.backend}: ${report.passed ? 'every proof held' : 'FAILED'}${state}`,
+    `${report.command} of ${device || report.backend}: ${report.passed ? 'every proof held' : 'FAILED'}${state}`,
     `${machine.cpu}, ${machine.cores} cores, node ${machine.node}, commit ${machine.commit}, ${report.begun}, ` +
       `${seconds.toFixed(0)} s`,
     ...(gpu === null
@@ -25,6 +25,7 @@ export function reportText(report: CheckReport): string {
     '',
     ...table(stages.map(summaryRow)),
     ...stages.flatMap(stageLines),
+    ...(report.conclusions.length === 0 ? [] : ['', '== Predicted and found', ...report.conclusions]),
   ].join('\n');
 }
 

@@ -4,9 +4,10 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { leaseParts } from '../../bench/gpu/lease_plan.ts';
 import type { Check, StageResult } from '../../bench/gpu/outcome.ts';
 import type { CheckReport } from '../../bench/gpu/report.ts';
-import { stageNames } from '../../bench/gpu/stages.ts';
+import { checkedStages } from '../../bench/gpu/stages.ts';
 import { root, runProcess } from '../helpers/process.ts';
 import { scratch } from '../helpers/scratch.ts';
 
@@ -49,8 +50,8 @@ describe('gpu:check on simt', () => {
     expect({ code, failed: report.stages.flatMap(failures) }).toEqual({ code: 0, failed: [] });
     expect(report).toMatchObject({ format: 1, backend: 'simt', finished: true, passed: true, notAskedFor: [] });
     expect(report.device).toMatch(/^simt \(0: /);
-    expect(report.stages.map(({ stage }) => stage)).toEqual(stageNames);
-    const expected = stageNames.map((name) => (name === 'sanitizer' ? 'skipped' : 'passed'));
+    expect(report.stages.map(({ stage }) => stage)).toEqual(checkedStages);
+    const expected = checkedStages.map((name) => (name === 'sanitizer' ? 'skipped' : 'passed'));
     expect(report.stages.map(({ status }) => status)).toEqual(expected);
     expect(stageOf(report, 'sanitizer').skipped).toBe('compute-sanitizer is not on the PATH');
     for (const { kind, checks = [], rows = [], stage } of report.stages) {
@@ -128,6 +129,46 @@ describe('gpu:check on simt', () => {
     const { code, stderr } = await gpuCheck(args);
     expect(code).toBe(2);
     expect(stderr).toContain(message);
+  });
+});
+
+describe('gpu:lease on simt', () => {
+  it('runs every part, both designs of kernels beside each other, and says what was predicted', async () => {
+    const out = scratch();
+    const lease = join(root, 'bench', 'gpu', 'lease.ts');
+    const { code, stderr } = await runProcess(
+      process.execPath,
+      ['--import', 'tsx', lease, '--backend', 'simt', '--minutes', '30', '--out', out],
+      { cwd: root, environment },
+    );
+    expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
+    const report: CheckReport = JSON.parse(readFileSync(join(out, 'gpu-lease.json'), 'utf8'));
+    expect(report).toMatchObject({ finished: true, passed: true });
+    expect(report.stages.map(({ stage }) => stage)).toEqual(leaseParts(1).map(({ stage, label }) => label ?? stage));
+    for (const { stage, status, skipped, error } of report.stages) {
+      const expected = ['facts', 'nsight'].includes(stage) ? 'skipped' : 'passed';
+      expect({ stage, status, why: skipped ?? error }).toMatchObject({ stage, status: expected });
+    }
+    const rivals = (name: string) => stageOf(report, name).leftOut ?? {};
+    expect(rivals('step-times')).toHaveProperty('PyTorch');
+    expect(rivals('step-times, tiles')).toEqual({ rivals: 'not asked for' });
+    expect(report.conclusions).toContainEqual(
+      expect.stringMatching(/^step, fp32: predicted 16.3 ms on an H100; sliding warps [\d.]+ ms, tiles [\d.]+ ms/),
+    );
+    expect(readFileSync(join(out, 'gpu-lease.txt'), 'utf8')).toContain('== Predicted and found');
+  });
+
+  it.each([
+    [['--minutes', '0'], /--minutes/],
+    [['--backend', 'gpu'], /--backend/],
+  ])('refuses %j', async (args, message) => {
+    const lease = join(root, 'bench', 'gpu', 'lease.ts');
+    const { code, stderr } = await runProcess(process.execPath, ['--import', 'tsx', lease, ...args], {
+      cwd: root,
+      environment,
+    });
+    expect(code).toBe(2);
+    expect(stderr).toMatch(message);
   });
 });
 

@@ -4,7 +4,7 @@ import type { Context } from '../context.ts';
 import { dataSheetOf } from '../data_sheets.ts';
 import { figureText } from '../figures.ts';
 import type { StageOutcome, TableRow } from '../outcome.ts';
-import { openRivals, type Rival } from '../rivals.ts';
+import { noRivals, openRivals, type Rival } from '../rivals.ts';
 import { roofOf, shareText } from '../roofline.ts';
 import { type Order, openSearch, orders } from '../search_steps.ts';
 import { type PassProfiles, profilePasses, stepWork, totalsOf } from '../step_work.ts';
@@ -30,7 +30,7 @@ export async function timeSteps(context: Context): Promise<StageOutcome> {
   const peak = await device.measurePeak();
   const ours = await openSides(context);
   const { profiles } = ours;
-  const rivals = await openRivals(context, sizes);
+  const rivals = context.rivals ? await openRivals(context, sizes) : noRivals;
   const leftOut: Record<string, string> = { ...rivals.leftOut };
   const results: StepTimes[] = [];
   const outcome = (): StageOutcome => ({
