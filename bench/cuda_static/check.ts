@@ -1,13 +1,13 @@
 // Compiles native/cuda for every architecture with warnings as errors, and fails on a spill to local memory that
-// scripts/cuda_spills.json does not list, and on machine code of sliding warps beyond the limits of sliding.ts. Option: --jobs N.
+// scripts/cuda_spills.json does not list, and on machine code of sliding warps beyond the limits of code_limits.ts. Option: --jobs N.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { allowedProcessors } from '../../src/processors.ts';
 import { count } from '../support/arguments.ts';
 import { printTable } from '../support/report.ts';
+import { codeRow, judgeCode, limitedArchitecture } from './code_limits.ts';
 import { type CompiledKernel, compileKernels, cudaSources, findToolkit, root, type Toolkit } from './compile.ts';
-import { codeRow, judgeCode, limitedArchitecture } from './sliding.ts';
 import { judgeSpills, type PermittedSpill, type Spill, type SpillVerdict } from './spills.ts';
 
 /** Compiles all kernels, saying on stderr what takes long. */

@@ -17,7 +17,8 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { demangled, shortName } from './names.ts';
 import { type KernelResources, parsePtxas } from './ptxas.ts';
-import { type LoopReport, readCubin, reportLoops } from './sass.ts';
+import { type Instruction, type LoopReport, readCubin, reportLoops } from './sass.ts';
+import { issueSharesOf, slidingKernel } from './sliding.ts';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 /** Ignored by git. */
@@ -82,7 +83,8 @@ export async function compileKernels(
   { jobs, onCompiled }: CompileOptions,
 ): Promise<CompiledKernel[]> {
   const { files, flags, architectures } = cudaSources();
-  const shared = hashOf([toolkit.version, text('bench/cuda_static/sass.ts'), ...flags, ...checkFlags]);
+  const reader = ['sass', 'sliding', 'pipeline', 'names'].map((name) => text(`bench/cuda_static/${name}.ts`));
+  const shared = hashOf([toolkit.version, ...reader, ...flags, ...checkFlags]);
   const contents = new Map(
     files.map((file) => [file, hashOf(withIncludes(file).flatMap((path) => [path, text(path)]))]),
   );
@@ -166,12 +168,18 @@ async function runNvcc(file: string, architecture: string, host: boolean, flags:
       .map(({ symbol, instructions }) => ({
         symbol,
         bytes: instructions.length * 16,
-        loops: reportLoops(instructions),
+        loops: loopsOf(symbol, instructions),
       }));
     return { report, codes };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function loopsOf(symbol: string, instructions: readonly Instruction[]): LoopReport[] {
+  const [name] = demangled([symbol]);
+  const sliding = slidingKernel(shortName(name) ?? name);
+  return reportLoops(instructions, sliding && ((parts) => issueSharesOf(sliding, parts)));
 }
 
 /** A source with all headers of ours that it includes, directly or not. */

@@ -12,6 +12,18 @@ export interface Instruction {
   readonly width: number;
   /** Of a branch, in bytes of the code. */
   readonly target?: number;
+  readonly control: Control;
+}
+
+/** What ptxas decided for an instruction: none of it is found out while it runs. */
+export interface Control {
+  /** Cycles until the warp's next instruction. */
+  readonly stall: number;
+  /** Scoreboards that are held until a result is there, or operands were read; 7 for none. */
+  readonly write: number;
+  readonly read: number;
+  /** Scoreboards that have to be free before, a bit each. */
+  readonly wait: number;
 }
 
 /** A kernel's code. */
@@ -85,9 +97,11 @@ export function decode(code: Buffer): Instruction[] {
     const bits = low | (high << 64n);
     const opcode = Number(low & 0xfffn);
     const width = memoryOpcodes.has(opcode) ? widths[Number((bits >> 73n) & 7n)] : 0;
-    if (opcode !== opcodes.branch) return { address, opcode, width };
+    const field = (first: number, count: number) => Number((bits >> BigInt(first)) & ((1n << BigInt(count)) - 1n));
+    const control = { stall: field(105, 4), write: field(110, 3), read: field(113, 3), wait: field(116, 6) };
+    if (opcode !== opcodes.branch) return { address, opcode, width, control };
     const distance = BigInt.asIntN(56, (((bits >> 34n) & 0xffffffffffffn) << 8n) | ((bits >> 16n) & 0xffn));
-    return { address, opcode, width, target: address + 16 + Number(distance) * 4 };
+    return { address, opcode, width, control, target: address + 16 + Number(distance) * 4 };
   });
 }
 
@@ -178,26 +192,42 @@ export interface LoopReport {
    */
   readonly some: Mixture;
   readonly inner: readonly LoopReport[];
+  /** Instructions a cycle and scheduler by simulation (pipeline.ts), by warps of a scheduler; absent where nobody knows the turns. */
+  readonly issueShares?: Readonly<Record<number, number>>;
+}
+
+/** The instructions of a loop's parts. */
+export interface LoopParts {
+  readonly every: readonly Instruction[];
+  readonly some: readonly Instruction[];
+  readonly inner: readonly LoopParts[];
 }
 
 /** Multiply-adds from which on a loop is told of. */
 const leastMultiplyAdds = 16;
 
-/** The loops of a kernel that multiply, each with what is in it. */
-export function reportLoops(instructions: readonly Instruction[]): LoopReport[] {
-  const report = (loop: Loop): LoopReport[] => {
+/** The loops of a kernel that multiply, each with what is in it; `simulate` gives the shares of those that it knows. */
+export function reportLoops(
+  instructions: readonly Instruction[],
+  simulate: (parts: LoopParts) => LoopReport['issueShares'] = () => undefined,
+): LoopReport[] {
+  const report = (loop: Loop): { report: LoopReport; parts: LoopParts }[] => {
     const whole = mixtureOf(bodyOf(instructions, loop, { whole: true }));
     if (whole.multiplyAdds + whole.tensorMultiplyAdds < leastMultiplyAdds) return [];
-    const inner = loop.inner.flatMap(report);
+    const within = loop.inner.flatMap(report);
     const own = bodyOf(instructions, loop);
     // A loop that only goes through others is told by them.
-    if (own.length < 8 && inner.length === 1) return inner;
+    if (own.length < 8 && within.length === 1) return within;
     const [start, end] = jumpedOver(own, loop) ?? [0, 0];
     const some = own.filter(({ address }) => address >= start && address < end);
     const every = own.filter((instruction) => !some.includes(instruction));
-    return [{ bytes: loop.end - loop.start + 16, every: mixtureOf(every), some: mixtureOf(some), inner }];
+    const parts = { every, some, inner: within.map((one) => one.parts) };
+    const mixtures = { every: mixtureOf(every), some: mixtureOf(some), inner: within.map((one) => one.report) };
+    return [{ parts, report: { bytes: loop.end - loop.start + 16, ...mixtures, issueShares: simulate(parts) } }];
   };
-  return loopsOf(instructions).flatMap(report);
+  return loopsOf(instructions)
+    .flatMap(report)
+    .map((one) => one.report);
 }
 
 /** The shortest stretch that a branch within the loop jumps over and that holds all its inner loops or tensor instructions. */

@@ -1,10 +1,9 @@
-// What the machine code of sliding warps (native/cuda/sliding) is held to: loops that stay in the instruction cache, wide
-// loads, no loads whose address says nothing of its memory, and a share of multiply-adds. Instructions an output follow from how
-// often the parts of a loop run.
+// The kernels of sliding warps (native/cuda/sliding) as their machine code shows them: which they are by their names, which of
+// their loops slide, and how often the parts of those run.
 import type { Precision } from '../../src/backend/device.ts';
 import { precisions } from '../../src/backend/device.ts';
-import type { CompiledKernel } from './compile.ts';
-import type { LoopReport, Mixture } from './sass.ts';
+import { issueShare } from './pipeline.ts';
+import { type Instruction, type LoopParts, type LoopReport, mixtureOf } from './sass.ts';
 
 /** A kernel of sliding warps by its name. */
 export interface SlidingKernel {
@@ -39,15 +38,38 @@ export function slidingKernel(name: string): SlidingKernel | undefined {
   return { part: 'D', channels: Number(input[1]), precision, weights: input[3] === 'true' };
 }
 
-/** Instructions of a lane for each of its outputs, where a strip is long; loops within run as often as their sums take. */
-export function instructionsAnOutput({ part, channels, precision }: SlidingKernel, loop: LoopReport): number {
-  const rows = part === 'D' ? 1 : batchRows;
-  // A warp's product of [pixels, C] with [C, C], and z^T dy: multiply-adds of a lane in a batch of rows.
-  const pixels = (64 / channels) * 4 * batchRows;
+/** Multiply-adds of a lane in a product of a batch, [pixels, C] with [C, C], and as many in z^T dy; tensor cores have none. */
+function productOf({ channels, precision }: SlidingKernel): number {
   const lanes = 32;
-  const wanted = precision === 'fp32' ? (pixels * channels * channels) / lanes : 0;
-  const inner = loop.inner.reduce((sum, { every }) => sum + (wanted / every.multiplyAdds) * every.instructions, 0);
+  const pixels = (64 / channels) * 4 * batchRows;
+  return precision === 'fp32' ? (pixels * channels * channels) / lanes : 0;
+}
+
+/** Instructions of a lane for each of its outputs, where a strip is long; loops within run as often as their sums take. */
+export function instructionsAnOutput(kernel: SlidingKernel, loop: LoopReport): number {
+  const { part } = kernel;
+  const rows = part === 'D' ? 1 : batchRows;
+  const product = productOf(kernel);
+  const inner = loop.inner.reduce((sum, { every }) => sum + (product / every.multiplyAdds) * every.instructions, 0);
   return (rows * loop.every.instructions + loop.some.instructions + inner) / (rows * rowOutputs[part]);
+}
+
+/** Warps of a scheduler that are tried: as many as blocks of four warps fit a multiprocessor. */
+const triedWarps = [3, 4, 5] as const;
+
+/** Instructions a cycle and scheduler of a loop: four rows, once what some run, with the loops within. */
+export function issueSharesOf(kernel: SlidingKernel, { every, some, inner }: LoopParts): LoopReport['issueShares'] {
+  const product = productOf(kernel);
+  const within = inner.flatMap((loop) => {
+    const turns = Math.round(product / mixtureOf(loop.every).multiplyAdds);
+    return Array.from({ length: turns }, () => loop.every).flat();
+  });
+  const begin = inner[0]?.every[0]?.address ?? 0;
+  const before = (instruction: Instruction) => instruction.address < begin;
+  const batch = [...some.filter(before), ...within, ...some.filter((instruction) => !before(instruction))];
+  const rows = kernel.part === 'D' ? 1 : batchRows;
+  const trace = [...Array.from({ length: rows }, () => every).flat(), ...batch];
+  return Object.fromEntries(triedWarps.map((warps) => [warps, issueShare({ trace, warps })]));
 }
 
 /** Multiply-adds of its own from which on a loop is one that slides; others go over members, with those within. */
@@ -60,132 +82,7 @@ export function slidingLoops(loops: readonly LoopReport[]): LoopReport[] {
   );
 }
 
-/** The parts of a loop and of those within. */
-function mixtures(loop: LoopReport): Mixture[] {
-  return [loop.every, loop.some, ...loop.inner.flatMap(mixtures)];
-}
-
-/** Figures of a loop that limits are set for. */
-export interface LoopFigures {
-  readonly bytes: number;
-  /** Of the instructions, counted once each. */
-  readonly multiplyAddShare: number;
-  readonly local: number;
-  readonly generic: number;
-  /** Of loads from device memory, in bytes. */
-  readonly narrowestLoad: number;
-}
-
-/** The figures of a loop with those within. */
-export function figuresOf(loop: LoopReport): LoopFigures {
-  const parts = mixtures(loop);
-  const sum = (of: (part: Mixture) => number) => parts.reduce((total, part) => total + of(part), 0);
-  const widths = parts.flatMap(({ globalLoads }) => Object.keys(globalLoads).map(Number));
-  return {
-    bytes: loop.bytes,
-    multiplyAddShare:
-      sum(({ multiplyAdds, tensorMultiplyAdds }) => multiplyAdds + tensorMultiplyAdds) /
-      sum(({ instructions }) => instructions),
-    local: sum(({ local }) => local),
-    generic: sum(({ genericLoads }) => genericLoads),
-    narrowestLoad: widths.length === 0 ? Number.POSITIVE_INFINITY : Math.min(...widths),
-  };
-}
-
-/** What a kernel's loops are held to. */
-export interface CodeLimit {
-  readonly part: SlidingKernel['part'];
-  /** Any where absent. */
-  readonly window?: number;
-  readonly precision?: Precision;
-  readonly loopBytes: number;
-  /** Of the loop that has most. */
-  readonly multiplyAddShare: number;
-  /** Instructions that put registers aside or fetch them, in a loop. */
-  readonly local: number;
-}
-
-/** The first that fits counts. The study asked for 14 KB and none put aside; where more is allowed it was tried. */
-export const codeLimits: readonly CodeLimit[] = [
-  { part: 'F', window: 3, precision: 'fp32', loopBytes: 12_000, multiplyAddShare: 0.41, local: 6 },
-  { part: 'F', window: 5, precision: 'fp32', loopBytes: 15_500, multiplyAddShare: 0.49, local: 10 },
-  { part: 'F', window: 3, loopBytes: 14_000, multiplyAddShare: 0.2, local: 4 },
-  { part: 'F', window: 5, loopBytes: 18_000, multiplyAddShare: 0.3, local: 18 },
-  { part: 'W', window: 3, precision: 'fp32', loopBytes: 14_000, multiplyAddShare: 0.44, local: 14 },
-  { part: 'W', window: 5, precision: 'fp32', loopBytes: 17_500, multiplyAddShare: 0.46, local: 12 },
-  { part: 'W', window: 3, loopBytes: 12_500, multiplyAddShare: 0.2, local: 2 },
-  { part: 'W', window: 5, loopBytes: 17_000, multiplyAddShare: 0.3, local: 110 },
-  { part: 'G', precision: 'fp32', loopBytes: 5_000, multiplyAddShare: 0.44, local: 8 },
-  { part: 'G', loopBytes: 5_000, multiplyAddShare: 0.1, local: 0 },
-  { part: 'D', loopBytes: 10_500, multiplyAddShare: 0.25, local: 12 },
-];
-
-/** The architecture that the limits were read from. */
-export const limitedArchitecture = '90';
-
-/** What is wrong with the loops of the kernels, a line each. */
-export function judgeCode(kernels: readonly CompiledKernel[]): string[] {
-  return kernels.flatMap(({ kernel, architecture, loops }) => {
-    const sliding = slidingKernel(kernel);
-    if (sliding === undefined) return [];
-    const name = `${kernel} on sm_${architecture}`;
-    const all = slidingLoops(loops).map(figuresOf);
-    const wrong: string[] = [];
-    if (all.some(({ generic }) => generic > 0)) wrong.push(`${name}: loads or stores that do not know their memory`);
-    if (architecture !== limitedArchitecture) return wrong;
-    if (all.length === 0) return [`${name}: expected loops that multiply but found none`];
-    const narrow = (sliding.precision === 'bf16' ? 2 : 4) * (sliding.part === 'D' ? 1 : 2);
-    if (all.some(({ narrowestLoad }) => narrowestLoad < narrow))
-      wrong.push(`${name}: loads of less than ${narrow} bytes`);
-    const { part, window, precision } = sliding;
-    const limit = codeLimits.find(
-      (known) =>
-        known.part === part && (known.window ?? window) === window && (known.precision ?? precision) === precision,
-    );
-    if (limit === undefined) return [...wrong, `${name}: expected a limit for it`];
-    const [bytes, share, local] = [
-      Math.max(...all.map((loop) => loop.bytes)),
-      Math.max(...all.map((loop) => loop.multiplyAddShare)),
-      Math.max(...all.map((loop) => loop.local)),
-    ];
-    if (bytes > limit.loopBytes) wrong.push(`${name}: a loop of ${bytes} bytes, more than ${limit.loopBytes}`);
-    if (share < limit.multiplyAddShare)
-      wrong.push(`${name}: ${percent(share)} multiply-adds, fewer than ${percent(limit.multiplyAddShare)}`);
-    if (local > limit.local)
-      wrong.push(`${name}: ${local} registers put aside or fetched in a loop, more than ${limit.local}`);
-    return wrong;
-  });
-}
-
-function percent(share: number): string {
-  return `${Math.round(100 * share)} %`;
-}
-
-/** A row of the table of machine code: of the loops of a kernel that which runs fewest instructions, the one of stride 1. */
-export function codeRow({ kernel, registers, spillStoreBytes, spillLoadBytes, codeBytes, loops }: CompiledKernel) {
-  const sliding = slidingKernel(kernel);
-  if (sliding === undefined) return undefined;
-  const best = (window?: number) =>
-    slidingLoops(loops)
-      .filter(
-        (loop) => window === undefined || loop.every.multiplyAdds > (sliding.weights ? 120 : 60) === (window === 5),
-      )
-      .sort((a, b) => instructionsAnOutput(sliding, a) - instructionsAnOutput(sliding, b))[0];
-  // The loops of D serve both windows; one of 5 x 5 has more than twice the multiply-adds.
-  const windows = sliding.part === 'D' ? [3, 5] : [undefined];
-  return windows.map((window) => {
-    const loop = best(window);
-    const figures = figuresOf(loop);
-    return {
-      kernel: window === undefined ? kernel : `${kernel} ${window}x${window}`,
-      registers,
-      'spilled B': spillStoreBytes + spillLoadBytes,
-      'code KB': Math.round(codeBytes / 1024),
-      'loop KB': (figures.bytes / 1024).toFixed(1),
-      'an output': instructionsAnOutput(sliding, loop).toFixed(0),
-      'multiply-adds': percent(figures.multiplyAddShare),
-      'load B': figures.narrowestLoad,
-      'local in loop': figures.local,
-    };
-  });
+/** Warps of a scheduler that so many registers leave, blocks having four warps. */
+export function warpsOf(registers: number): number {
+  return Math.min(triedWarps[2], Math.max(triedWarps[0], Math.floor(65_536 / (128 * 8 * Math.ceil(registers / 8)))));
 }

@@ -1,14 +1,10 @@
 // Machine code as check:cuda reads it, from code that is assembled here.
 import { describe, expect, it } from 'vitest';
+import { codeRow, figuresOf, judgeCode } from '../../../bench/cuda_static/code_limits.ts';
 import type { CompiledKernel } from '../../../bench/cuda_static/compile.ts';
+import { issueShare } from '../../../bench/cuda_static/pipeline.ts';
 import { decode, loopsOf, mixtureOf, readCubin, reportLoops } from '../../../bench/cuda_static/sass.ts';
-import {
-  codeRow,
-  figuresOf,
-  instructionsAnOutput,
-  judgeCode,
-  slidingKernel,
-} from '../../../bench/cuda_static/sliding.ts';
+import { instructionsAnOutput, issueSharesOf, slidingKernel } from '../../../bench/cuda_static/sliding.ts';
 
 const opcode = {
   fma: 0x223,
@@ -24,13 +20,23 @@ const [branchOpcode, exitOpcode, addOpcode] = [0x947, 0x94d, 0x221];
 /** Bits 73 to 75 say how wide a load is. */
 const widthBits: Readonly<Record<number, bigint>> = { 2: 2n, 4: 4n, 8: 5n, 16: 6n };
 
-type Line = { readonly code: number; readonly width?: number; readonly to?: number };
+interface Line {
+  readonly code: number;
+  readonly width?: number;
+  readonly to?: number;
+  readonly stall?: number;
+  /** Scoreboard that is held until the result is there. */
+  readonly write?: number;
+  /** Scoreboards to wait for, a bit each. */
+  readonly wait?: number;
+}
 
 /** `to` is the number of the instruction that a branch leads to. */
 function assemble(lines: readonly Line[]): Buffer {
   return Buffer.concat(
-    lines.map(({ code, width, to }, index) => {
-      let bits = BigInt(code);
+    lines.map(({ code, width, to, stall = 1, write = 7, wait = 0 }, index) => {
+      let bits =
+        BigInt(code) | (BigInt(stall) << 105n) | (BigInt(write) << 110n) | (7n << 113n) | (BigInt(wait) << 116n);
       if (width !== undefined) bits |= widthBits[width] << 73n;
       if (to !== undefined) {
         const distance = BigInt.asUintN(56, BigInt((to - index - 1) * 4));
@@ -94,12 +100,18 @@ describe('decode', () => {
       { code: branchOpcode, to: 0 },
       { code: branchOpcode, to: 3 },
     ]);
+    const control = { stall: 1, write: 7, read: 7, wait: 0 };
     expect(decode(code)).toEqual([
-      { address: 0, opcode: opcode.load, width: 16 },
-      { address: 16, opcode: opcode.shared, width: 2 },
-      { address: 32, opcode: branchOpcode, width: 0, target: 0 },
-      { address: 48, opcode: branchOpcode, width: 0, target: 48 },
+      { address: 0, opcode: opcode.load, width: 16, control },
+      { address: 16, opcode: opcode.shared, width: 2, control },
+      { address: 32, opcode: branchOpcode, width: 0, target: 0, control },
+      { address: 48, opcode: branchOpcode, width: 0, target: 48, control },
     ]);
+  });
+
+  it('reads what ptxas decided for an instruction', () => {
+    const [instruction] = decode(assemble([{ code: opcode.load, width: 8, stall: 11, write: 3, wait: 0b100001 }]));
+    expect(instruction.control).toEqual({ stall: 11, write: 3, read: 7, wait: 0b100001 });
   });
 
   it('counts every form of a multiply-add, and loads by their memory', () => {
@@ -160,6 +172,42 @@ describe('slidingKernel', () => {
     ['combine_forward_kernel<16, false>', undefined],
   ])('%s', (name, expected) => {
     expect(slidingKernel(name)).toEqual(expected);
+  });
+});
+
+describe('issueShare', () => {
+  const share = (lines: readonly Line[], warps: number) => issueShare({ trace: decode(assemble(lines)), warps });
+
+  it('is 1 for multiply-adds that nothing waits for, and half for integers', () => {
+    expect(share(times(100, { code: opcode.fma }), 1)).toBeCloseTo(1, 2);
+    expect(share(times(100, { code: 0x210 }), 4)).toBeCloseTo(0.5, 1);
+  });
+
+  it('follows stall counts, which other warps fill', () => {
+    const stalled = times(50, { code: opcode.fma, stall: 4 });
+    expect(share(stalled, 1)).toBeCloseTo(0.25, 1);
+    expect(share(stalled, 4)).toBeGreaterThan(0.95);
+  });
+
+  it('waits for scoreboards as long as a load takes', () => {
+    const waiting: Line[] = [
+      { code: opcode.load, width: 4, write: 0 },
+      { code: opcode.fma, wait: 1 },
+    ];
+    // Two instructions in about 270 cycles.
+    expect(share(Array.from({ length: 20 }, () => waiting).flat(), 1)).toBeCloseTo(2 / 272, 3);
+  });
+
+  it('is held up by the way back from shared memory: a register a cycle for all four schedulers', () => {
+    const loads = times(200, { code: opcode.shared, width: 16, write: 1 });
+    expect(share(loads, 4)).toBeCloseTo(1 / 16, 2);
+  });
+
+  it('tells of a kernel by the warps that its registers leave', () => {
+    const parts = { every: decode(assemble(times(40, { code: opcode.fma, stall: 4 }))), some: [], inner: [] };
+    const shares = issueSharesOf(slidingKernel('separable_input_kernel<16, false, true>')!, parts)!;
+    expect(shares[3]).toBeCloseTo(0.75, 1);
+    expect(shares[4]).toBeGreaterThan(0.9);
   });
 });
 
