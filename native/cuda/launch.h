@@ -25,6 +25,7 @@ inline Work a_thread_each(int64_t items) {
 // stream's launch of the same kernel with more would no longer be allowed.
 template <typename... Parameters>
 void allow_shared_memory(const CudaStream& stream, void (*kernel)(Parameters...)) {
+  stream.select();
   check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, stream.most_shared_bytes()),
         "asking for shared memory");
 }

@@ -359,6 +359,7 @@ class Planner {
     for (const LoweredInput& input : inputs(id)) tensors.push_back(tensor(input.id, batch));
     KernelCall call;
     call.attributes = attributes_address(node(id));
+    call.precision = plan_.precision;
     call.inputs = tensors.data();
     call.input_count = static_cast<int>(tensors.size());
     call.output = tensor(id, batch);

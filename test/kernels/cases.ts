@@ -617,6 +617,36 @@ const slidingEdges: readonly KernelCase[] = [
   twoEdges(2, [8, 8, 64], 'two edges of sliding warps', dartsCandidates(1)),
   twoEdges(1, [11, 7, 64], 'two strided edges of sliding warps', stridedBranches),
   twoEdges(3, [2, 1, 32], 'two edges of sliding warps on two pixels', dartsCandidates(1)),
+  // Behind a convolution and a batch norm: in bfloat16 only what a node leaves is stored in half the memory.
+  ...(
+    [
+      [2, [18, 21, 16], 1],
+      [2, [17, 20, 16], 2],
+      [2, [9, 11, 32], 1],
+      [1, [13, 10, 32], 2],
+      [2, [8, 8, 64], 1],
+      [1, [11, 7, 64], 2],
+    ] as const
+  ).map(([batchSize, [height, width, channels], stride]) =>
+    single(
+      `sliding warps behind a convolution, stride ${stride}, to ${channels}`,
+      batchSize,
+      [height, width, 3],
+      (builder, x) => {
+        const y = builder.batchNorm('bn', builder.conv2d('conv', x, { channels, kernel: 1 }), { affine: false });
+        const branches = stride === 1 ? dartsCandidates(1) : stridedBranches;
+        const alpha = builder.alpha('alphas', [branches.length, branches.length]);
+        return builder.add(['a', 'b'].map((edge, row) => builder.within(edge).mixed(y, branches, { alpha, row })));
+      },
+    ),
+  ),
+  // One tensor is read as it is and normalised.
+  single('a separable of a tensor and one of its batch norm, to 16', 2, [9, 8, 3], (builder, x) => {
+    const y = builder.conv2d('conv', x, { channels: 16, kernel: 1 });
+    const normalised = builder.batchNorm('bn', y, { affine: true });
+    const of = (name: string, input: Tensor) => separable.build(builder.within(name), input);
+    return builder.add([of('a', y), of('b', normalised), of('c', y)]);
+  }),
   // More members than a launch takes.
   twoEdges(2, [5, 6, 16], 'five edges of sliding warps', dartsCandidates(1).slice(4), {
     names: ['a', 'b', 'c', 'd', 'e'],

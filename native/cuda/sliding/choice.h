@@ -21,4 +21,9 @@ inline bool chosen() {
   return sliding;
 }
 
+// The channels that kernels are compiled for; from row to row they count bytes in 32 bits.
+constexpr bool has_kernels(int64_t channels, int64_t width) {
+  return (channels == 16 || channels == 32 || channels == 64) && width < int64_t{1} << 20;
+}
+
 }  // namespace dartsmith::cuda::sliding

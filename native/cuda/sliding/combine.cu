@@ -1,15 +1,12 @@
 #include <algorithm>
 
 #include "cuda/launch.h"
+#include "cuda/sliding/choice.h"
 #include "cuda/sliding/combine.cuh"
 #include "cuda/sliding/combine.h"
 
 namespace dartsmith::cuda::sliding {
 namespace {
-
-bool has_kernel(int64_t channels) {
-  return channels == 16 || channels == 32 || channels == 64;
-}
 
 template <bool backward, bool half>
 CombineKernel kernel_of(int channels) {
@@ -38,7 +35,7 @@ void start(CudaStream& stream, Combine& c) {
 bool takes(const Combine& c, Precision precision) {
   const bool half = precision == Precision::kBf16;
   const auto fits = [&](const View& view) { return view.channels == c.output.channels && view.half == half; };
-  return has_kernel(c.output.channels) && c.output.half == half && c.count > 0 &&
+  return has_kernels(c.output.channels, c.width) && c.output.half == half && c.count > 0 &&
          std::all_of(c.inputs, c.inputs + c.count, [&](const CombineInput& input) {
            const PoolWindow& w = input.window;
            return fits(input.y) && (input.target.data == nullptr || fits(input.target)) &&
@@ -48,7 +45,7 @@ bool takes(const Combine& c, Precision precision) {
 }
 
 int64_t combine_pieces(const Tensor& output) {
-  if (!has_kernel(output.channels)) return 0;
+  if (!has_kernels(output.channels, output.width)) return 0;
   return divide_up(squares_of(output.batch, output.height, output.width, output.channels), kUnits);
 }
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "cuda/launch.h"
+#include "cuda/sliding/choice.h"
 #include "cuda/sliding/pool_backward.cuh"
 #include "cuda/sliding/pool_backward.h"
 #include "cuda/sliding/strips.h"
@@ -77,10 +78,8 @@ int64_t cut(PoolPhase& phase, const PoolStart& start, const std::vector<int64_t>
 bool takes(const PoolSet& set, Precision precision) {
   const PoolWindow& w = set.window;
   const bool half = precision == Precision::kBf16;
-  const auto& channels = {16, 32, 64};
-  return std::ranges::find(channels, set.x.channels) != channels.end() && set.x.half == half &&
-         set.target.half == half && w.is_square_of_three() && w.stride[0] == 1 && w.stride[1] == 1 &&
-         w.padding[0] == 1 && w.padding[1] == 1 &&
+  return has_kernels(set.x.channels, w.in_width) && set.x.half == half && set.target.half == half &&
+         w.is_square_of_three() && w.stride[0] == 1 && w.stride[1] == 1 && w.padding[0] == 1 && w.padding[1] == 1 &&
          std::all_of(set.gradients, set.gradients + set.members, [&](const View& g) { return g.half == half; });
 }
 

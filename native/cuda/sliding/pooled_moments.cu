@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "cuda/launch.h"
+#include "cuda/sliding/choice.h"
 #include "cuda/sliding/pooled_moments.cuh"
 #include "cuda/sliding/pooled_moments.h"
 
@@ -8,10 +9,6 @@ namespace dartsmith::cuda::sliding {
 namespace {
 
 using pooled_moments::Measured;
-
-bool has_kernel(int64_t channels) {
-  return channels == 16 || channels == 32 || channels == 64;
-}
 
 template <bool half>
 PooledKernel kernel_of(int channels) {
@@ -55,12 +52,12 @@ PooledPlace place_of(const Measured& m) {
 
 bool takes(const Measured& m, Precision precision) {
   const PoolWindow& w = m.window;
-  return has_kernel(m.x.channels) && m.x.half == (precision == Precision::kBf16) && w.is_square_of_three() &&
-         w.stride[0] == 1 && w.stride[1] == 1 && w.padding[0] == 1 && w.padding[1] == 1;
+  return has_kernels(m.x.channels, w.in_width) && m.x.half == (precision == Precision::kBf16) &&
+         w.is_square_of_three() && w.stride[0] == 1 && w.stride[1] == 1 && w.padding[0] == 1 && w.padding[1] == 1;
 }
 
 int64_t pooled_pieces(const Tensor& x) {
-  return has_kernel(x.channels) ? squares_of(x.batch, x.height, x.width, x.channels) : 0;
+  return has_kernels(x.channels, x.width) ? squares_of(x.batch, x.height, x.width, x.channels) : 0;
 }
 
 void pooled_moments_forward(CudaStream& stream, const std::vector<Measured>& measured) {

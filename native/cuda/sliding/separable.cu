@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "cuda/launch.h"
+#include "cuda/sliding/choice.h"
 #include "cuda/sliding/separable.h"
 #include "cuda/sliding/separable_forward.cuh"
 #include "cuda/sliding/separable_input.cuh"
@@ -29,6 +30,11 @@ int64_t channels_of(const KernelCall& call) {
 }
 bool halved(Precision precision) {
   return precision == Precision::kBf16;
+}
+// What a call reads: the same tensor may be read as it is and normalised, or normalised in two ways.
+using Input = std::pair<const void*, const void*>;
+Input input_of(const KernelCall& call) {
+  return {call.inputs[0].data, call.links[0].statistics};
 }
 bool wants_weights(const KernelCall& call) {
   return call.weight_gradient != nullptr;
@@ -62,9 +68,11 @@ int strip_rows_of(const KernelCall* const* calls, int count, const Units& units_
     return units;
   });
 }
-// No launch that the call is part of has shorter ones.
+// No launch that the call is part of has shorter ones: others add units, which make strips longer. A sequence may be
+// shorter than planned.
 template <typename Units>
 int shortest_strip_of(const KernelCall& call, const Units& units_of) {
+  if (call.sequence != nullptr && call.sequence->columns > 0) return *std::ranges::min_element(kStripRows);
   const KernelCall* alone = &call;
   return strip_rows_of(&alone, 1, units_of);
 }
@@ -232,6 +240,9 @@ InputRun input_run_of(const KernelCall& call, int rows, bool goes_on) {
   run.mode = call.input_gradients[0].mode;
   if (goes_on && run.mode != GradientMode::kIgnore) run.mode = GradientMode::kAccumulate;
   run.gradient_map = run.mode == GradientMode::kIgnore ? nullptr : link.gradient_map;
+  if (run.gradient_map != nullptr && run.mode == GradientMode::kAccumulate) {
+    fail("cuda", "expected a normalised input that one separable reads");
+  }
   run.scale_gradient = link.scale_gradient;
   run.shift_gradient = link.shift_gradient;
   run.statistics_pixels = statistics_pixels(call, pixels_of(call.inputs[0]));
@@ -251,7 +262,7 @@ void start_input(CudaStream& stream, const KernelCall* const* calls, int count, 
   int64_t blocks = 0;
   for (int i = 0; i < count; ++i) {
     const KernelCall& call = *calls[i];
-    if (i == 0 || call.inputs[0].data != calls[i - 1]->inputs[0].data) {
+    if (i == 0 || input_of(call) != input_of(*calls[i - 1])) {
       InputRun& run = phase.runs[phase.count];
       run = input_run_of(call, rows, i == 0 && goes_on);
       run.ticket = tickets + phase.count++;
@@ -307,7 +318,7 @@ void backward_alike(CudaStream& stream, const Calls& calls, std::vector<WeightSu
         [&](const KernelCall* const* alike, int alike_count) {
           start_output(stream, alike, alike_count, places, sums);
         });
-    const bool goes_on = first > 0 && calls[first]->inputs[0].data == calls[first - 1]->inputs[0].data;
+    const bool goes_on = first > 0 && input_of(*calls[first]) == input_of(*calls[first - 1]);
     start_input(stream, part.data(), size, goes_on, places, sums);
     first += size;
   }
@@ -328,7 +339,7 @@ bool takes(const KernelCall& call) {
   return one_of(w.kernel[0], {3, 5}) && w.kernel[0] == w.kernel[1] && one_of(w.stride[0], {1, 2}) &&
          w.stride[0] == w.stride[1] && one_of(w.dilation[0], {1, 2}) && w.dilation[0] == w.dilation[1] &&
          w.padding[0] == w.dilation[0] * (w.kernel[0] / 2) && w.padding[0] == w.padding[1] &&
-         one_of(in.channels, {16, 32, 64}) && in.channels == out.channels &&
+         has_kernels(in.channels, in.width) && in.channels == out.channels &&
          halved(in.precision) == halved(call.precision) && halved(out.precision) == halved(call.precision);
 }
 
@@ -365,9 +376,9 @@ void backward(CudaStream& stream, const Calls& calls) {
   while (!left.empty()) {
     Calls alike, others;
     for (const KernelCall* call : left) (kind(call) == kind(left[0]) ? alike : others).push_back(call);
-    std::map<const void*, size_t> first;
-    for (size_t i = 0; i < alike.size(); ++i) first.emplace(alike[i]->inputs[0].data, i);
-    std::ranges::stable_sort(alike, {}, [&](const KernelCall* call) { return first.at(call->inputs[0].data); });
+    std::map<Input, size_t> first;
+    for (size_t i = 0; i < alike.size(); ++i) first.emplace(input_of(*alike[i]), i);
+    std::ranges::stable_sort(alike, {}, [&](const KernelCall* call) { return first.at(input_of(*call)); });
     backward_alike(stream, alike, sums);
     left = std::move(others);
   }

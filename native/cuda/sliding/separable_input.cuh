@@ -147,7 +147,7 @@ class InputUnit {
     InputReader input(run_.input, pixel, run_.width * kStep, channel_, left, own_.columns);
     constexpr int kElementBytes = half ? 2 : 4;
     offset_ = (pixel * kChannels + channel_) * kElementBytes;
-    const int pitch = run_.width * kStep * kChannels * kElementBytes;
+    pitch_ = run_.width * kStep * kChannels * kElementBytes;
     const int rows = own_.rows - own_.top < run_.rows ? own_.rows - own_.top : run_.rows;  // that there are
     const int most = end < out_rows ? end : out_rows;
     Bits bits[kSpan], input_bits[kStride][kQuadColumns];
@@ -165,6 +165,13 @@ class InputUnit {
     ask_input(first);
 #pragma unroll 1
     for (int turn = first; turn < end; ++turn) {
+      // What the rows that this turn finishes need from memory is asked for before they are computed.
+      Bits late[kStride][kQuadColumns];
+#pragma unroll
+      for (int i = 0; i < kStride; ++i) {
+        const int row = kStride * turn - kBefore + i - own_.top;
+        ask_late(input, row, row >= 0 && row < rows, accumulates, late[i]);
+      }
       take_input(input, turn, rows, input_bits);
       ask_input(turn + 1);
       if (turn >= 0 && turn < out_rows) {
@@ -179,9 +186,7 @@ class InputUnit {
 #pragma unroll
       for (int i = 0; i < kStride; ++i) {
         const int row = kStride * turn - kBefore + i - own_.top;
-        if (row < 0 || row >= rows) continue;
-        finish_row(i, input, accumulates);
-        offset_ += pitch;
+        if (row >= 0 && row < rows) finish_row(i, row, input, accumulates, late[i]);
       }
     }
   }
@@ -251,22 +256,37 @@ class InputUnit {
       for (int c = 0; c < kQuadColumns; ++c) sums_[j][c] = j + kStride < kKernel ? sums_[j + kStride][c] : 0.0f;
     }
   }
-  // Row i of those that a turn finishes: the gradient where the relu let the input through.
-  __device__ __forceinline__ void finish_row(int i, const InputReader& reader, bool accumulates) {
-    if (run_.mode == GradientMode::kIgnore) return;
-    auto* to = static_cast<unsigned char*>(run_.target) + offset_;
-    const auto* from = static_cast<const unsigned char*>(run_.input) + offset_;
-    constexpr int kColumnBytes = kStep * kChannels * (half ? 2 : 4);
+  static constexpr int kColumnBytes = kStep * kChannels * (half ? 2 : 4);
+  // Of a row of this warp, in a tensor of the input's shape.
+  template <typename Byte>
+  __device__ __forceinline__ Byte* place(Byte* data, int row) const {
+    return data + offset_ + static_cast<int64_t>(row) * pitch_;
+  }
+  // The target as it is where it is added to, else the input itself where that is measured; never both, since a
+  // normalised input has one reader.
+  __device__ __forceinline__ void ask_late(const InputReader& reader, int row, bool exists, bool accumulates,
+                                           Bits (&bits)[kQuadColumns]) const {
+    clear(bits);
+    if (!exists || !(accumulates || run_.gradient_map != nullptr)) return;
+    const auto* from = place(static_cast<const unsigned char*>(accumulates ? run_.target : run_.input), row);
 #pragma unroll
     for (int c = 0; c < kQuadColumns; ++c) {
-      if (!reader.has(c)) continue;
-      const float g = inputs_[i][c] > 0 ? sums_[i][c] : 0.0f;
-      auto* target = reinterpret_cast<Bits*>(to + c * kColumnBytes);
-      *target = Own::bits(accumulates ? Own::value(*target) + g : g);
-      if (run_.gradient_map == nullptr) continue;
-      const float x = Own::value(*reinterpret_cast<const Bits*>(from + c * kColumnBytes));
+      if (reader.has(c)) bits[c] = *reinterpret_cast<const Bits*>(from + c * kColumnBytes);
+    }
+  }
+  // Row i of those that a turn finishes: the gradient where the relu let the input through.
+  __device__ __forceinline__ void finish_row(int i, int row, const InputReader& reader, bool accumulates,
+                                             const Bits (&late)[kQuadColumns]) {
+    if (run_.mode == GradientMode::kIgnore) return;
+    auto* to = place(static_cast<unsigned char*>(run_.target), row);
+    const bool measures = run_.gradient_map != nullptr;
+#pragma unroll
+    for (int c = 0; c < kQuadColumns; ++c) {
+      const float g = reader.has(c) && inputs_[i][c] > 0 ? sums_[i][c] : 0.0f, other = Own::value(late[c]);
+      if (reader.has(c)) *reinterpret_cast<Bits*>(to + c * kColumnBytes) = Own::bits(accumulates ? other + g : g);
+      if (!measures) continue;
       gradients_ += g;
-      products_ = fmaf(g, x - activation_[channel_], products_);
+      products_ = fmaf(g, reader.has(c) ? other - activation_[channel_] : 0.0f, products_);
     }
   }
 
@@ -274,7 +294,8 @@ class InputUnit {
   const OwnInput& own_;
   const int channel_;
   const float* activation_;
-  int64_t offset_ = 0;  // bytes, of the row that is finished next
+  int64_t offset_ = 0;  // bytes, of the first row
+  int pitch_ = 0;
   float weights_[kKernel * kKernel], weight_sums_[kKernel * kKernel];
   float sums_[kKernel][kQuadColumns], inputs_[kKernel][kQuadColumns];
   float gradients_ = 0, products_ = 0;
@@ -344,7 +365,8 @@ __device__ inline void finish_input(const InputRun& run, int channel, int channe
 }
 
 template <int kChannels, bool half, bool kWeights>
-__global__ void __launch_bounds__(kBlockThreads, 4) separable_input_kernel(DARTSMITH_ARGUMENT(InputPhase) phase) {
+__global__ void __launch_bounds__(kBlockThreads, kWeights ? 3 : 4)
+    separable_input_kernel(DARTSMITH_ARGUMENT(InputPhase) phase) {
   using Shape = InputShape<kChannels>;
   Shared shared(shared_memory());
   const InputParts<kChannels> parts(shared);
