@@ -640,13 +640,6 @@ const slidingEdges: readonly KernelCase[] = [
       },
     ),
   ),
-  // One tensor is read as it is and normalised.
-  single('a separable of a tensor and one of its batch norm, to 16', 2, [9, 8, 3], (builder, x) => {
-    const y = builder.conv2d('conv', x, { channels: 16, kernel: 1 });
-    const normalised = builder.batchNorm('bn', y, { affine: true });
-    const of = (name: string, input: Tensor) => separable.build(builder.within(name), input);
-    return builder.add([of('a', y), of('b', normalised), of('c', y)]);
-  }),
   // More members than a launch takes.
   twoEdges(2, [5, 6, 16], 'five edges of sliding warps', dartsCandidates(1).slice(4), {
     names: ['a', 'b', 'c', 'd', 'e'],
@@ -673,6 +666,13 @@ const slidingEdges: readonly KernelCase[] = [
 
 /** Batch norms with affine in the fused forms. */
 const fusedAffine: readonly KernelCase[] = [
+  // One tensor is read as it is and normalised.
+  single('a separable of a tensor and one of its batch norm, to 16', 2, [9, 8, 3], (builder, x) => {
+    const y = builder.conv2d('conv', x, { channels: 16, kernel: 1 });
+    const normalised = builder.batchNorm('bn', y, { affine: true });
+    const of = (name: string, input: Tensor) => separable.build(builder.within(name), input);
+    return builder.add([of('a', y), of('b', normalised), of('c', y)]);
+  }),
   single('separables with affine one after another', 3, [6, 7, 20], (builder, x) => {
     const first = affineSeparable(builder.within('a'), x, 3);
     const second = affineSeparable(builder.within('b'), first, 5, 2);
