@@ -61,7 +61,9 @@ const triedWarps = [3, 4, 5] as const;
 export function issueSharesOf(kernel: SlidingKernel, { every, some, inner }: LoopParts): LoopReport['issueShares'] {
   const product = productOf(kernel);
   const within = inner.flatMap((loop) => {
-    const turns = Math.round(product / mixtureOf(loop.every).multiplyAdds);
+    const ofTurn = mixtureOf(loop.every).multiplyAdds;
+    // Tensor cores' loops, and packed multiply-adds that only newer architectures have, are taken once.
+    const turns = ofTurn === 0 ? 1 : Math.max(1, Math.round(product / ofTurn));
     return Array.from({ length: turns }, () => loop.every).flat();
   });
   const begin = inner[0]?.every[0]?.address ?? 0;
