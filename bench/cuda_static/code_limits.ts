@@ -62,7 +62,7 @@ export const codeLimits: readonly CodeLimit[] = [
   { part: 'W', window: 5, loopBytes: 17_000, multiplyAddShare: 0.3, local: 110 },
   { part: 'G', precision: 'fp32', loopBytes: 5_000, multiplyAddShare: 0.44, local: 8 },
   { part: 'G', loopBytes: 5_000, multiplyAddShare: 0.1, local: 0 },
-  { part: 'D', loopBytes: 10_500, multiplyAddShare: 0.25, local: 12 },
+  { part: 'D', loopBytes: 10_500, multiplyAddShare: 0.25, local: 8 },
 ];
 
 /** The architecture that the limits were read from. */
