@@ -3,7 +3,7 @@
 import type { Precision } from '../../src/backend/device.ts';
 import { precisions } from '../../src/backend/device.ts';
 import { issueShare } from './pipeline.ts';
-import { type Instruction, type LoopParts, type LoopReport, mixtureOf } from './sass.ts';
+import { type Instruction, type LoopParts, type LoopReport, type Mixture, mixtureOf } from './sass.ts';
 
 /** A kernel of sliding warps by its name. */
 export interface SlidingKernel {
@@ -45,12 +45,19 @@ function productOf({ channels, precision }: SlidingKernel): number {
   return precision === 'fp32' ? (pixels * channels * channels) / lanes : 0;
 }
 
+/**
+ * Turns of a loop within, of which one has so many multiply-adds. Tensor cores' loops, and those of packed multiply-adds, which only
+ * newer architectures have, are taken once.
+ */
+function turnsOf(kernel: SlidingKernel, { multiplyAdds }: Mixture): number {
+  return multiplyAdds === 0 ? 1 : Math.max(1, Math.round(productOf(kernel) / multiplyAdds));
+}
+
 /** Instructions of a lane for each of its outputs, where a strip is long; loops within run as often as their sums take. */
 export function instructionsAnOutput(kernel: SlidingKernel, loop: LoopReport): number {
   const { part } = kernel;
   const rows = part === 'D' ? 1 : batchRows;
-  const product = productOf(kernel);
-  const inner = loop.inner.reduce((sum, { every }) => sum + (product / every.multiplyAdds) * every.instructions, 0);
+  const inner = loop.inner.reduce((sum, { every }) => sum + turnsOf(kernel, every) * every.instructions, 0);
   return (rows * loop.every.instructions + loop.some.instructions + inner) / (rows * rowOutputs[part]);
 }
 
@@ -59,13 +66,9 @@ const triedWarps = [3, 4, 5] as const;
 
 /** Instructions a cycle and scheduler of a loop: four rows, once what some run, with the loops within. */
 export function issueSharesOf(kernel: SlidingKernel, { every, some, inner }: LoopParts): LoopReport['issueShares'] {
-  const product = productOf(kernel);
-  const within = inner.flatMap((loop) => {
-    const ofTurn = mixtureOf(loop.every).multiplyAdds;
-    // Tensor cores' loops, and packed multiply-adds that only newer architectures have, are taken once.
-    const turns = ofTurn === 0 ? 1 : Math.max(1, Math.round(product / ofTurn));
-    return Array.from({ length: turns }, () => loop.every).flat();
-  });
+  const within = inner.flatMap((loop) =>
+    Array.from({ length: turnsOf(kernel, mixtureOf(loop.every)) }, () => loop.every).flat(),
+  );
   const begin = inner[0]?.every[0]?.address ?? 0;
   const before = (instruction: Instruction) => instruction.address < begin;
   const batch = [...some.filter(before), ...within, ...some.filter((instruction) => !before(instruction))];

@@ -1,7 +1,7 @@
 // What a lease consists of, what was predicted of it, and how the two are compared.
 import type { Precision } from '../../src/backend/device.ts';
 import type { StageResult } from './outcome.ts';
-import type { CheckPart } from './run.ts';
+import type { CheckPart } from './stages.ts';
 import type { KernelTotal } from './step_work.ts';
 
 /** Shares of the time; what a part leaves over is for those behind it, the last of which is not missed most. */

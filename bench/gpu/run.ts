@@ -8,21 +8,8 @@ import type { StageResult } from './outcome.ts';
 import { createProgress } from './progress.ts';
 import { type CheckReport, writeReport } from './report.ts';
 import { runStage } from './stage_process.ts';
-import { checkedStages, type StageName, stages } from './stages.ts';
+import { type CheckPart, checkedStages, type StageName, stages } from './stages.ts';
 import { reportText } from './table.ts';
-
-/** A stage of a check, and how it is run there. */
-export interface CheckPart {
-  readonly stage: StageName;
-  /** Its name in the report, where a stage is run several times. */
-  readonly label?: string;
-  /** At most; the stage's own limit when absent. */
-  readonly seconds?: number;
-  /** Of its process, beside those of this one. */
-  readonly environment?: Readonly<Record<string, string>>;
-  /** Whether rivals are asked; they are when absent. */
-  readonly rivals?: boolean;
-}
 
 /** What a check is called by, and what it concludes. */
 export interface CheckForm {

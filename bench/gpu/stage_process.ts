@@ -3,8 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { StageMessage } from './messages.ts';
 import type { CheckOptions } from './options.ts';
 import { type StageOutcome, type StageResult, statusOf } from './outcome.ts';
-import type { CheckPart } from './run.ts';
-import { stages } from './stages.ts';
+import { type CheckPart, stages } from './stages.ts';
 
 /** Who hears of a stage while it runs. */
 export interface StageListeners {

@@ -81,3 +81,16 @@ export const stageNames = Object.keys(stages) as StageName[];
 
 /** Those of `gpu:check` where none are named; the others are of `gpu:lease`. */
 export const checkedStages = stageNames.slice(0, 1 + stageNames.indexOf('step-times'));
+
+/** A stage of a check, and how it is run there. */
+export interface CheckPart {
+  readonly stage: StageName;
+  /** Its name in the report, where a stage is run several times. */
+  readonly label?: string;
+  /** At most; the stage's own limit when absent. */
+  readonly seconds?: number;
+  /** Of its process, beside those of this one. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Whether rivals are asked; they are when absent. */
+  readonly rivals?: boolean;
+}

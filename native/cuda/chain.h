@@ -25,11 +25,7 @@ struct Chain {
   alignas(16) unsigned char arguments[kArgumentBytes];
 };
 
-#ifdef DARTSMITH_SIMT
-using ChainKernel = void (*)(const Chain&);
-#else
-using ChainKernel = void (*)(Chain);
-#endif
+using ChainKernel = KernelOf<Chain>;
 // The kernels of the two directions (chain_forward.cu, chain_backward.cu).
 ChainKernel forward_chain_kernel(Precision precision, Layout layout);
 ChainKernel backward_chain_kernel(Precision precision, Layout layout);

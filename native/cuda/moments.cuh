@@ -163,6 +163,20 @@ __device__ inline void write_gradient_map(float* map, const Reading& reading, in
   map[2 * channels + channel] = static_cast<float>(slope * mean - weight * deviation * gradient / pixels);
 }
 
+// One channel of a normalised input, a warp together: the gradients of its scale and shift, and its own map. `run` says
+// where they go (scale_gradient, shift_gradient, gradient_map), how the input is read (reading), and what was summed of
+// it: gradients and their products with its distance from the mean (sums), over so many pixels (statistics_pixels).
+template <typename Run>
+__device__ void finish_input(const Run& run, int channel, int channels) {
+  const double gradient = join_pieces(run.sums, 0, channel), product = join_pieces(run.sums, 1, channel);
+  if (threadIdx.x % kLanes != 0) return;
+  if (run.scale_gradient != nullptr) {
+    run.scale_gradient[channel] = static_cast<float>(product * run.reading.statistics[channels + channel]);
+    run.shift_gradient[channel] = static_cast<float>(gradient);
+  }
+  write_gradient_map(run.gradient_map, run.reading, channel, channels, 1, gradient, product, run.statistics_pixels);
+}
+
 // A gradient map applied: A * g + B * x + D for one vector of channels.
 struct GradientMap {
   float4 gradient_factor, value_factor, shift;

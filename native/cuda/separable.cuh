@@ -689,18 +689,6 @@ __device__ inline void input_gradient(const Separable& s, Index task, const Grad
   }
 }
 
-// One channel of a normalised input, a warp together: the gradients of its scale and shift, and the map of its own.
-__device__ inline void finish_input(const Run& run, int channel) {
-  const int channels = inputs_of(run);
-  const double gradient = join_pieces(run.sums, 0, channel), product = join_pieces(run.sums, 1, channel);
-  if (threadIdx.x % kLanes != 0) return;
-  if (run.scale_gradient != nullptr) {
-    run.scale_gradient[channel] = static_cast<float>(product * run.reading.statistics[channels + channel]);
-    run.shift_gradient[channel] = static_cast<float>(gradient);
-  }
-  write_gradient_map(run.gradient_map, run.reading, channel, channels, 1, gradient, product, run.statistics_pixels);
-}
-
 __device__ inline void reduce_weights(const Member& member, int inputs) {
   const int64_t depthwise = int64_t{member.window.taps()} * inputs;
   const int64_t elements = depthwise + int64_t{inputs} * member.output.channels;
@@ -745,7 +733,7 @@ __device__ __forceinline__ void backward(const Separable& s, Shared& shared) {
   for (int r = 0; r < s.run_count; ++r) {
     const Run& run = s.run(r);
     if (run.gradient_map == nullptr || run.mode == GradientMode::kIgnore) continue;
-    for_warps(inputs_of(run), [&](Index channel) { finish_input(run, static_cast<int>(channel)); });
+    for_warps(inputs_of(run), [&](Index channel) { finish_input(run, static_cast<int>(channel), inputs_of(run)); });
   }
 }
 

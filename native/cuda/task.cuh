@@ -92,10 +92,15 @@ __device__ __forceinline__ void for_members(const Group<Member>& group, const Bo
 }
 
 // How a kernel takes what it reads from anywhere in a large structure: from constant memory, without a copy of its own.
+// KernelOf is the kernel's own type.
 #ifdef DARTSMITH_SIMT
 #define DARTSMITH_ARGUMENT(Type) const Type&
+template <typename Argument>
+using KernelOf = void (*)(const Argument&);
 #else
 #define DARTSMITH_ARGUMENT(Type) const __grid_constant__ Type
+template <typename Argument>
+using KernelOf = void (*)(Argument);
 #endif
 
 // Everything that any block wrote before is seen by all after.

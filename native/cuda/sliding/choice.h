@@ -1,7 +1,9 @@
-// Which of two designs of kernels runs.
+// Which of two designs of kernels runs, and for which channels kernels of sliding warps are compiled.
 #pragma once
+#include <cstdint>
 #include <cstdlib>
 #include <string_view>
+#include <type_traits>
 
 #include "engine/error.h"
 
@@ -24,6 +26,19 @@ inline bool chosen() {
 // The channels that kernels are compiled for; from row to row they count bytes in 32 bits.
 constexpr bool has_kernels(int64_t channels, int64_t width) {
   return (channels == 16 || channels == 32 || channels == 64) && width < int64_t{1} << 20;
+}
+
+// Calls body(a constant) for such a number of channels.
+template <typename Body>
+auto with_channels(int64_t channels, const Body& body) {
+  switch (channels) {
+    case 16:
+      return body(std::integral_constant<int, 16>{});
+    case 32:
+      return body(std::integral_constant<int, 32>{});
+    default:
+      return body(std::integral_constant<int, 64>{});
+  }
 }
 
 }  // namespace dartsmith::cuda::sliding

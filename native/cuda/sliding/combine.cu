@@ -9,15 +9,10 @@ namespace dartsmith::cuda::sliding {
 namespace {
 
 template <bool backward, bool half>
-CombineKernel kernel_of(int channels) {
-  switch (channels) {
-    case 16:
-      return backward ? combine_backward_kernel<16, half> : combine_forward_kernel<16, half>;
-    case 32:
-      return backward ? combine_backward_kernel<32, half> : combine_forward_kernel<32, half>;
-    default:
-      return backward ? combine_backward_kernel<64, half> : combine_forward_kernel<64, half>;
-  }
+KernelOf<Combine> kernel_of(int channels) {
+  return with_channels(channels, [](auto known) -> KernelOf<Combine> {
+    return backward ? combine_backward_kernel<known.value, half> : combine_forward_kernel<known.value, half>;
+  });
 }
 
 // The kernel with what the sum of one direction takes.
@@ -58,7 +53,7 @@ void combine_backward(CudaStream& stream, Combine c) {
   start<true>(stream, c);
   Shared counted(nullptr);
   counted.take<unsigned>(1);
-  launch_blocks(stream, CombineKernel{combine_finish_kernel},
+  launch_blocks(stream, KernelOf<Combine>{combine_finish_kernel},
                 {divide_up(int64_t{c.count} * c.output.channels, kWarps), counted.bytes()}, c);
 }
 

@@ -11,12 +11,6 @@ namespace dartsmith::cuda::sliding {
 using combine::Combine;
 using combine::CombineInput;
 
-#ifdef DARTSMITH_SIMT
-using CombineKernel = void (*)(const Combine&);
-#else
-using CombineKernel = void (*)(Combine);
-#endif
-
 struct CombineParts {
   float* means;        // [inputs, C]
   float* factors;      // [inputs, C]
@@ -106,7 +100,7 @@ __global__ void __launch_bounds__(kBlockThreads, 4) combine_backward_kernel(DART
   const CombineParts parts(shared, c.count, kChannels, true);
   parts.template load<kChannels>(c);
   __syncthreads();
-  const int lane = static_cast<int>(threadIdx.x) % kLanes, warp = static_cast<int>(threadIdx.x) / kLanes;
+  const int lane = lane_number(), warp = warp_number();
   const Index unit = blockIdx.x * kUnits + static_cast<Index>(warp);
   // The sum of a warp for its channels: number 0 is that of the gradient itself.
   const auto keep = [&](int which, float2 sum, int channel) {

@@ -14,6 +14,29 @@ inline constexpr int kBlockThreads = kUnits * kLanes;
 inline constexpr int kQuadColumns = 4;  // of a lane
 inline constexpr int kBatchRows = 4;    // of outputs that a product takes at once
 
+// What starts a kernel.
+template <typename Argument>
+struct KernelStart {
+  KernelOf<Argument> kernel;
+  size_t shared_bytes;
+};
+
+// Of this thread.
+__device__ __forceinline__ int lane_number() {
+  return static_cast<int>(threadIdx.x) % kLanes;
+}
+__device__ __forceinline__ int warp_number() {
+  return static_cast<int>(threadIdx.x) / kLanes;
+}
+
+// Of what a launch takes together, each from its `first_block` on, the one that this block works on.
+template <typename Item>
+__device__ __forceinline__ const Item& own_item(const Item* items, int count) {
+  int own = 0;
+  while (own + 1 < count && blockIdx.x >= items[own + 1].first_block) ++own;
+  return items[own];
+}
+
 // How many channels a kernel is compiled for follow the layout of its warps.
 template <int kChannels>
 struct WarpShape {
@@ -30,7 +53,6 @@ struct Motion {
   static constexpr int kStride = kStrideValue, kInStep = kInStepValue, kOutStep = kOutStepValue;
 };
 enum class MotionKind { kPlain, kStrided, kDilated, kStridedDilated };
-inline constexpr int kMotionKinds = 4;
 
 // Calls body(motion) for a kind known when running.
 template <typename Body>
@@ -103,6 +125,17 @@ struct Extent {
 
  private:
   __device__ static int limited(int size, int most) { return size < 0 ? 0 : size < most ? size : most; }
+};
+
+// A separable whose outputs are cut into units.
+struct SlidingMember {
+  Cut cut;
+  MotionKind motion;
+  const void* input;
+  Reading reading;
+  const float* depthwise;  // [taps, C]
+  const float* pointwise;  // [C, C]
+  Index units, blocks, first_block;
 };
 
 // One or two channels of a pixel as they lie in memory.

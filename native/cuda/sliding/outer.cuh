@@ -29,7 +29,7 @@ class Outer<Precision::kFp32, kChannels> {
   static constexpr int kCopies = kSlices;  // of the sums, in different lanes
 
   __device__ Outer() {
-    const int lane = static_cast<int>(threadIdx.x) % kLanes, warp = static_cast<int>(threadIdx.x) / kLanes;
+    const int lane = lane_number(), warp = warp_number();
     left_ = lane % kLeftLanes;
     right_ = lane / kLeftLanes % kRightLanes + warp % kOuterShares<kChannels> * kRightLanes;
     slice_ = lane / (kLeftLanes * kRightLanes);
@@ -99,11 +99,12 @@ class Outer {
   static constexpr int64_t kStageBytes = int64_t{kChannels} * kPitch * 4;
   static constexpr int kCopies = 1;
 
-  __device__ Outer() : first_(static_cast<int>(threadIdx.x) / kLanes % kOuterShares<kChannels> * kColumns) {}
+  __device__ Outer() : first_(warp_number() % kOuterShares<kChannels> * kColumns) {}
   // Two channels of four columns of a row of the batch.
   __device__ static __forceinline__ void keep(void* stage, int row, const float2 (&values)[kQuadColumns]) {
     using Shape = WarpShape<kChannels>;
-    const int pair = lane() % Shape::kPairs, pixel = row * Shape::kColumns + lane() / Shape::kPairs * kQuadColumns;
+    const int pair = lane_number() % Shape::kPairs,
+              pixel = row * Shape::kColumns + lane_number() / Shape::kPairs * kQuadColumns;
     auto* to = static_cast<unsigned*>(stage) + pair * 2 * kPitch + pixel / kInWord;
     if constexpr (kHalf) {
       *reinterpret_cast<uint2*>(to) =
@@ -118,11 +119,11 @@ class Outer {
     }
   }
   __device__ __forceinline__ void add(const void* z, const void* dy) {
-    const int row = lane() / 8 % 2 * 8 + lane() % 8, word = lane() / 16 * 4;
+    const int row = lane_number() / 8 % 2 * 8 + lane_number() % 8, word = lane_number() / 16 * 4;
     const auto* left = static_cast<const unsigned*>(z) + row * kPitch + word;
     // Matrices of the right factor: two fragments of columns, each of two halves of the inner dimension.
-    const auto* right =
-        static_cast<const unsigned*>(dy) + (first_ * 8 + lane() / 16 * 8 + lane() % 8) * kPitch + lane() / 8 % 2 * 4;
+    const auto* right = static_cast<const unsigned*>(dy) +
+                        (first_ * 8 + lane_number() / 16 * 8 + lane_number() % 8) * kPitch + lane_number() / 8 % 2 * 4;
 #pragma unroll 1
     for (int step = 0; step < kSteps; ++step) {
       unsigned b[kColumns / 2][4];
@@ -147,7 +148,8 @@ class Outer {
       for (int j = 0; j < kColumns; ++j) {
 #pragma unroll
         for (int k = 0; k < 4; ++k) {
-          const int input = i * 16 + k / 2 * 8 + lane() / 4, output = (first_ + j) * 8 + lane() % 4 * 2 + k % 2;
+          const int input = i * 16 + k / 2 * 8 + lane_number() / 4,
+                    output = (first_ + j) * 8 + lane_number() % 4 * 2 + k % 2;
           body(input * kChannels + output, sums_[i][j][k]);
         }
       }
@@ -158,9 +160,6 @@ class Outer {
   }
 
  private:
-  __device__ static __forceinline__ int lane() {
-    return static_cast<int>(threadIdx.x) % kLanes;
-  }
   float sums_[kRows][kColumns][4] = {};
   int first_;  // fragment of columns
 };

@@ -37,7 +37,7 @@ class Pointwise<Precision::kFp32, kChannels> {
   }
   // Two channels of four columns of a row of the batch.
   __device__ static __forceinline__ void keep(void* stage, int row, const float2 (&values)[kQuadColumns]) {
-    const int lane = static_cast<int>(threadIdx.x) % kLanes;
+    const int lane = lane_number();
     const int pair = lane % Shape::kPairs, pixel = row * Shape::kColumns + lane / Shape::kPairs * kQuadColumns;
     auto* to = static_cast<float*>(stage) + pair * kPitch + pixel;
     *reinterpret_cast<float4*>(to) = make_float4(values[0].x, values[1].x, values[2].x, values[3].x);
@@ -46,8 +46,8 @@ class Pointwise<Precision::kFp32, kChannels> {
   }
   // Bit 0 of the lanes moves along outputs and bit 1 along pixels: neighbours then read pairs of equal addresses.
   __device__ Pointwise()
-      : outputs_((lane() & 1) | ((lane() >> 2) % (kOutputGroups / 2)) << 1),
-        pixels_((lane() >> 1 & 1) | ((lane() >> 2) / (kOutputGroups / 2)) << 1) {}
+      : outputs_((lane_number() & 1) | ((lane_number() >> 2) % (kOutputGroups / 2)) << 1),
+        pixels_((lane_number() >> 1 & 1) | ((lane_number() >> 2) / (kOutputGroups / 2)) << 1) {}
   // Result p is that of pixel base() + offset(p) of the batch; rows and columns of the two add up without a carry.
   __device__ __forceinline__ int base() const { return pixels_ * kPixels; }
   static constexpr int offset(int p) { return p; }
@@ -84,9 +84,6 @@ class Pointwise<Precision::kFp32, kChannels> {
   }
 
  private:
-  __device__ static __forceinline__ int lane() {
-    return static_cast<int>(threadIdx.x) % kLanes;
-  }
   int outputs_, pixels_;
 };
 
@@ -129,7 +126,8 @@ class Pointwise {
     }
   }
   __device__ static __forceinline__ void keep(void* stage, int row, const float2 (&values)[kQuadColumns]) {
-    const int pair = lane() % Shape::kPairs, pixel = row * Shape::kColumns + lane() / Shape::kPairs * kQuadColumns;
+    const int pair = lane_number() % Shape::kPairs,
+              pixel = row * Shape::kColumns + lane_number() / Shape::kPairs * kQuadColumns;
     auto* to = static_cast<unsigned*>(stage) + pixel * kPitch + pair * 2 / kInWord;
 #pragma unroll
     for (int i = 0; i < kQuadColumns; ++i) {
@@ -141,19 +139,16 @@ class Pointwise {
     }
   }
   __device__ __forceinline__ int base() const {
-    return lane() / 4;
+    return lane_number() / 4;
   }
   static constexpr int offset(int p) {
     return p * 8;
   }
   __device__ __forceinline__ int channel(int v) const {
-    return v * 16 + lane() % 4 * 4;
-  }
-  __device__ __forceinline__ int first_lane() const {
-    return lane() % 4;
+    return v * 16 + lane_number() % 4 * 4;
   }
   __device__ __forceinline__ bool is_first() const {
-    return lane() < 4;
+    return lane_number() < 4;
   }
   template <typename Body>
   __device__ static __forceinline__ void for_distances(const Body& body) {
@@ -164,9 +159,9 @@ class Pointwise {
   __device__ __forceinline__ void multiply(const void* stage, const void* weights,
                                            float4 (&results)[kPixels][kVectors]) const {
     float sums[kTiles][kVectors][2][4] = {};
-    const auto* left =
-        static_cast<const unsigned*>(stage) + (lane() / 8 % 2 * 8 + lane() % 8) * kPitch + lane() / 16 * 4;
-    const auto* right = static_cast<const uint4*>(weights) + lane();
+    const auto* left = static_cast<const unsigned*>(stage) + (lane_number() / 8 % 2 * 8 + lane_number() % 8) * kPitch +
+                       lane_number() / 16 * 4;
+    const auto* right = static_cast<const uint4*>(weights) + lane_number();
 #pragma unroll
     for (int step = 0; step < kSteps; ++step) {
       uint4 b[kVectors];
@@ -195,9 +190,6 @@ class Pointwise {
   }
 
  private:
-  __device__ static __forceinline__ int lane() {
-    return static_cast<int>(threadIdx.x) % kLanes;
-  }
 };
 
 // Four channels of a result to memory where it `exists`; gives what is stored there.
@@ -213,5 +205,40 @@ __device__ __forceinline__ float4 store_four(unsigned char* to, float4 value, bo
     return value;
   }
 }
+
+// Where a lane's results of a unit go in a tensor of the outputs' shape, batch after batch.
+template <typename Product, typename Motion, int kChannels, bool half>
+class ResultPlaces {
+  using Shape = WarpShape<kChannels>;
+  static constexpr int kElementBytes = half ? 2 : 4, kPixelBytes = kChannels * kElementBytes;
+  static constexpr int kStep = Motion::kOutStep;
+
+ public:
+  __device__ ResultPlaces(const Product& product, const Cut& cut, const Unit& unit, const Extent& extent, void* data) {
+    const int own_row = product.base() / Shape::kColumns, own_column = product.base() % Shape::kColumns;
+    const int64_t row = int64_t{unit.image} * cut.out_height + (unit.top + own_row) * kStep + unit.row_parity;
+    const int64_t pixel = row * cut.out_width + (unit.left + own_column) * kStep + unit.column_parity;
+    to_ = static_cast<unsigned char*>(data) + pixel * kPixelBytes + product.channel(0) * kElementBytes;
+    pitch_ = cut.out_width * kStep * kPixelBytes;
+    rows_left_ = extent.rows - own_row;
+    columns_left_ = extent.columns - own_column;
+  }
+  // Stores vector v of result p of the batch that begins with row `first`, where there is such a pixel; gives what is
+  // stored.
+  __device__ __forceinline__ float4 store(int p, int v, float4 value, int first) const {
+    const int row = Product::offset(p) / Shape::kColumns, column = Product::offset(p) % Shape::kColumns;
+    return store_four<half>(to_ + row * pitch_ + column * kStep * kPixelBytes + v * 16 * kElementBytes, value,
+                            exists(p, first));
+  }
+  __device__ __forceinline__ bool exists(int p, int first) const {
+    const int row = Product::offset(p) / Shape::kColumns, column = Product::offset(p) % Shape::kColumns;
+    return first + row < rows_left_ && column < columns_left_;
+  }
+  __device__ __forceinline__ void next_batch() { to_ += kBatchRows * pitch_; }
+
+ private:
+  unsigned char* to_;
+  int pitch_, rows_left_, columns_left_;
+};
 
 }  // namespace dartsmith::cuda::sliding

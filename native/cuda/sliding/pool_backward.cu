@@ -12,25 +12,16 @@ namespace {
 using pool::PoolSet;
 
 struct PoolStart {
-  PoolKernel kernel;
+  KernelOf<PoolPhase> kernel;
   int columns, parts;
 };
 
-template <int kChannels>
-PoolStart start_for(bool half) {
-  using Floats = PoolUnit<kChannels, false>;
-  return {half ? pool_backward_kernel<kChannels, true> : pool_backward_kernel<kChannels, false>, Floats::kColumns,
-          Floats::kParts};
-}
 PoolStart start_of(const PoolSet& set) {
-  switch (set.x.channels) {
-    case 16:
-      return start_for<16>(set.x.half);
-    case 32:
-      return start_for<32>(set.x.half);
-    default:
-      return start_for<64>(set.x.half);
-  }
+  return with_channels(set.x.channels, [&](auto known) -> PoolStart {
+    using Floats = PoolUnit<known.value, false>;
+    return {set.x.half ? pool_backward_kernel<known.value, true> : pool_backward_kernel<known.value, false>,
+            Floats::kColumns, Floats::kParts};
+  });
 }
 
 // Whether the set can be added to what a target has already.

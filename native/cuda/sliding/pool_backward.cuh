@@ -30,12 +30,6 @@ struct alignas(16) PoolPhase {
   PoolTarget targets[kPoolTargets];
 };
 
-#ifdef DARTSMITH_SIMT
-using PoolKernel = void (*)(const PoolPhase&);
-#else
-using PoolKernel = void (*)(PoolPhase);
-#endif
-
 template <int kChannels, bool half>
 class PoolUnit {
   static constexpr int kOwn = kChannels < kLanes ? kChannels : kLanes;
@@ -50,7 +44,7 @@ class PoolUnit {
   static constexpr int kColumns = kLanes / kOwn * kQuadColumns;
 
   __device__ PoolUnit(const PoolTarget& t, Index unit, const float* reciprocals) : t_(t), reciprocals_(reciprocals) {
-    const int lane = static_cast<int>(threadIdx.x) % kLanes;
+    const int lane = lane_number();
     channel_ = static_cast<int>(unit % kParts) * kOwn + lane % kOwn;
     Index rest = unit / kParts;
     left_ = static_cast<int>(rest % t.groups) * kColumns + lane / kOwn * kQuadColumns;
@@ -209,9 +203,7 @@ __global__ void __launch_bounds__(kBlockThreads, 5) pool_backward_kernel(DARTSMI
   auto* reciprocals = shared.take<float>(kReciprocals);
   load_reciprocals(reciprocals);
   __syncthreads();
-  int owner = 0;
-  while (owner + 1 < phase.count && blockIdx.x >= phase.targets[owner + 1].first_block) ++owner;
-  const PoolTarget& target = phase.targets[owner];
+  const PoolTarget& target = own_item(phase.targets, phase.count);
   const Index unit = (blockIdx.x - target.first_block) * kUnits + threadIdx.x / kLanes;
   if (unit < target.units) PoolUnit<kChannels, half>(target, unit, reciprocals).run();
 }

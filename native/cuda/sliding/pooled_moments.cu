@@ -10,16 +10,10 @@ namespace {
 
 using pooled_moments::Measured;
 
-template <bool half>
-PooledKernel kernel_of(int channels) {
-  switch (channels) {
-    case 16:
-      return pooled_moments_kernel<16, half>;
-    case 32:
-      return pooled_moments_kernel<32, half>;
-    default:
-      return pooled_moments_kernel<64, half>;
-  }
+KernelOf<PooledPhase> kernel_of(int channels, bool half) {
+  return with_channels(channels, [&](auto known) -> KernelOf<PooledPhase> {
+    return half ? pooled_moments_kernel<known.value, true> : pooled_moments_kernel<known.value, false>;
+  });
 }
 
 // Whether the pooling can be measured beside what a place has already.
@@ -73,8 +67,7 @@ void pooled_moments_forward(CudaStream& stream, const std::vector<Measured>& mea
         phase.places[i].first_block = static_cast<Index>(blocks);
         blocks += phase.places[i].blocks;
       }
-      launch_blocks(stream, measured[0].x.half ? kernel_of<true>(channels) : kernel_of<false>(channels),
-                    {blocks, counted.bytes(), kBlockThreads}, phase);
+      launch_blocks(stream, kernel_of(channels, measured[0].x.half), {blocks, counted.bytes(), kBlockThreads}, phase);
       phase.count = 0;
     };
     for (const Measured& m : measured) {

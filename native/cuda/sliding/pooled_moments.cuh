@@ -29,12 +29,6 @@ struct alignas(16) PooledPhase {
   PooledPlace places[kPlaces];
 };
 
-#ifdef DARTSMITH_SIMT
-using PooledKernel = void (*)(const PooledPhase&);
-#else
-using PooledKernel = void (*)(PooledPhase);
-#endif
-
 struct PooledParts {
   float* reciprocals;
   unsigned* flag;
@@ -58,7 +52,7 @@ template <int kChannels, bool half>
 __device__ __forceinline__ void measure_square(const Square<kChannels, half>& square, const SquareValues& values,
                                                int count, const Partials& moments, Index unit) {
   constexpr int kPairs = WarpShape<kChannels>::kPairs;
-  const int lane = static_cast<int>(threadIdx.x) % kLanes;
+  const int lane = lane_number();
   const float2 pivot = make_float2(__shfl_sync(0xffffffffu, values[0][0].x, lane % kPairs),
                                    __shfl_sync(0xffffffffu, values[0][0].y, lane % kPairs));
   float2 sum = make_float2(0, 0), squares = make_float2(0, 0);
@@ -88,10 +82,8 @@ __global__ void __launch_bounds__(kBlockThreads, 4) pooled_moments_kernel(DARTSM
   const PooledParts parts(shared);
   load_reciprocals(parts.reciprocals);
   __syncthreads();
-  int owner = 0;
-  while (owner + 1 < phase.count && blockIdx.x >= phase.places[owner + 1].first_block) ++owner;
-  const PooledPlace& place = phase.places[owner];
-  const int warp = static_cast<int>(threadIdx.x) / kLanes;
+  const PooledPlace& place = own_item(phase.places, phase.count);
+  const int warp = warp_number();
   const Index unit = (blockIdx.x - place.first_block) * kUnits + static_cast<Index>(warp);
   const MeasuredPooling& any = place.poolings[place.poolings[0].members > 0 ? 0 : 1];
   if (unit < place.units && any.norms[0].statistics != Statistics::kRunning) {

@@ -125,7 +125,7 @@ __device__ __forceinline__ void slide(const Cut& cut, const Unit& unit, int rows
   using R = Ring<kKernel, Motion::kStride, Weights>;
   using Shape = WarpShape<kChannels>;
   constexpr int kStride = Motion::kStride, kStep = Motion::kInStep;
-  const int lane = static_cast<int>(threadIdx.x) % kLanes, channel = lane % Shape::kPairs * 2;
+  const int lane = lane_number(), channel = lane % Shape::kPairs * 2;
   const int row_parity = Motion::kOutStep == 2 ? unit.row_parity : 0;
   const int column_parity = Motion::kOutStep == 2 ? unit.column_parity : 0;
   const int in_rows = input.exists ? every(cut.in_height, kStep, row_parity) : 0;

@@ -46,19 +46,6 @@ MotionKind motion_of(const KernelCall& call) {
   return w.stride[0] == 1 ? MotionKind::kDilated : MotionKind::kStridedDilated;
 }
 
-// Calls body(a constant) for the channels that kernels are compiled for.
-template <typename Body>
-auto with_channels(int64_t channels, const Body& body) {
-  switch (channels) {
-    case 16:
-      return body(std::integral_constant<int, 16>{});
-    case 32:
-      return body(std::integral_constant<int, 32>{});
-    default:
-      return body(std::integral_constant<int, 64>{});
-  }
-}
-
 // Of a launch; units_of(call, rows).
 template <typename Units>
 int strip_rows_of(const KernelCall* const* calls, int count, const Units& units_of) {
@@ -105,24 +92,24 @@ int64_t whole_units_of(const KernelCall& call, int rows) {
   return call.output.batch * cut_of(call, MotionKind::kPlain, rows).units_an_image();
 }
 
-// --- Forward
-
-ForwardMember forward_member_of(const KernelCall& call, int rows) {
-  ForwardMember m{};
-  m.motion = motion_of(call);
-  m.cut = cut_of(call, m.motion, rows);
-  m.input = call.inputs[0].data;
-  m.reading = reading_of(call.links[0]);
-  m.depthwise = call.weight;
-  m.pointwise = call.bias;
-  m.output = call.output.data;
-  m.norm = normalisation_of(call);
-  m.pixels = pixels_of(call.output);
-  m.units = static_cast<Index>(units_of(call, rows));
-  m.blocks = static_cast<Index>(divide_up(m.units, kUnits));
-  m.moments = {static_cast<float*>(call.workspace), static_cast<int>(channels_of(call)), m.units};
-  return m;
+// Fills in what a member has of a call; gives the block behind its own.
+int64_t place_member(const KernelCall& call, MotionKind motion, int rows, int64_t first_block, SlidingMember& member) {
+  const Cut cut = cut_of(call, motion, rows);
+  const auto units = static_cast<Index>(call.output.batch * cut.units_an_image());
+  const auto blocks = static_cast<Index>(divide_up(units, kUnits));
+  member = {cut,
+            motion,
+            call.inputs[0].data,
+            reading_of(call.links[0]),
+            call.weight,
+            call.bias,
+            units,
+            blocks,
+            static_cast<Index>(first_block)};
+  return first_block + blocks;
 }
+
+// --- Forward
 
 void start_forward(CudaStream& stream, const KernelCall* const* calls, int count) {
   const int rows = strip_rows_of(calls, count, units_of);
@@ -130,13 +117,16 @@ void start_forward(CudaStream& stream, const KernelCall* const* calls, int count
   ForwardPhase phase;
   int64_t blocks = 0;
   for (int m = 0; m < count; ++m) {
+    const KernelCall& call = *calls[m];
     ForwardMember& member = phase.members[phase.count++];
-    member = forward_member_of(*calls[m], rows);
+    blocks = place_member(call, motion_of(call), rows, blocks, member);
+    member.output = call.output.data;
+    member.norm = normalisation_of(call);
+    member.moments = {static_cast<float*>(call.workspace), static_cast<int>(channels_of(call)), member.units};
     member.ticket = tickets + m;
-    member.first_block = static_cast<Index>(blocks);
-    blocks += member.blocks;
+    member.pixels = pixels_of(call.output);
   }
-  const ForwardStart start = with_channels(channels_of(*calls[0]), [&](auto channels) {
+  const KernelStart<ForwardPhase> start = with_channels(channels_of(*calls[0]), [&](auto channels) {
     return forward_start<channels.value>(kernel_of(*calls[0]), calls[0]->precision);
   });
   launch_blocks(stream, start.kernel, {blocks, start.shared_bytes, kBlockThreads}, phase);
@@ -170,8 +160,7 @@ int64_t gradient_bytes(const KernelCall& call) {
 
 // Where a call's workspace holds what, in bytes.
 struct Workspace {
-  int64_t gradient = 0;  // of the depthwise outputs
-  int64_t pointwise, depthwise, sums, bytes;
+  int64_t pointwise, depthwise, sums, bytes;  // the depthwise outputs' gradient comes first
   explicit Workspace(const KernelCall& call) {
     const int64_t channels = channels_of(call), regions = Regions(call, shortest_strip_of(call, input_units_of)).count;
     const int64_t units = units_of(call, shortest_strip_of(call, units_of));
@@ -200,26 +189,16 @@ void start_output(CudaStream& stream, const KernelCall* const* calls, int count,
   for (int i = 0; i < count; ++i) {
     const KernelCall& call = *calls[i];
     OutputMember& m = phase.members[phase.count++];
-    m = {};
-    m.motion = weighed ? motion_of(call) : MotionKind::kPlain;
-    m.cut = cut_of(call, m.motion, rows);
-    m.input = call.inputs[0].data;
-    m.reading = reading_of(call.links[0]);
-    m.depthwise = call.weight;
-    m.pointwise = call.bias;
+    blocks = place_member(call, weighed ? motion_of(call) : MotionKind::kPlain, rows, blocks, m);
     m.output = call.output.data;
     m.gradient = call.output_gradient;
     m.gradient_map = call.output_gradient_map;
     m.depthwise_gradient = places.at(&call);
     m.partials = Workspace::at(call, Workspace(call).pointwise);
-    m.units = static_cast<Index>(call.output.batch * m.cut.units_an_image());
-    m.blocks = static_cast<Index>(divide_up(m.units, kUnits));
-    m.first_block = static_cast<Index>(blocks);
-    blocks += m.blocks;
     const int64_t elements = channels_of(call) * channels_of(call);
     if (weighed) sums.push_back({m.partials, call.bias_gradient, m.blocks, elements});
   }
-  const OutputStart start = with_channels(channels_of(*calls[0]), [&](auto channels) {
+  const KernelStart<OutputPhase> start = with_channels(channels_of(*calls[0]), [&](auto channels) {
     return output_start<channels.value>(weighed ? kernel_of(*calls[0]) : 0, calls[0]->precision);
   });
   launch_blocks(stream, start.kernel, {blocks, start.shared_bytes, kBlockThreads}, phase);
@@ -240,9 +219,6 @@ InputRun input_run_of(const KernelCall& call, int rows, bool goes_on) {
   run.mode = call.input_gradients[0].mode;
   if (goes_on && run.mode != GradientMode::kIgnore) run.mode = GradientMode::kAccumulate;
   run.gradient_map = run.mode == GradientMode::kIgnore ? nullptr : link.gradient_map;
-  if (run.gradient_map != nullptr && run.mode == GradientMode::kAccumulate) {
-    fail("cuda", "expected a normalised input that one separable reads");
-  }
   run.scale_gradient = link.scale_gradient;
   run.shift_gradient = link.shift_gradient;
   run.statistics_pixels = statistics_pixels(call, pixels_of(call.inputs[0]));
@@ -270,7 +246,10 @@ void start_input(CudaStream& stream, const KernelCall* const* calls, int count, 
       run.first_block = static_cast<Index>(blocks);
       blocks += run.blocks;
     }
-    ++phase.runs[phase.count - 1].count;
+    InputRun& own = phase.runs[phase.count - 1];
+    if (++own.count > 1 || own.mode == GradientMode::kAccumulate) {
+      if (own.gradient_map != nullptr) fail("cuda", "expected a normalised input that one separable reads");
+    }
     float* partials = weighed ? Workspace::at(call, Workspace(call).depthwise) : nullptr;
     phase.members[phase.member_count++] = {kernel_of(call),
                                            motion_of(call),
@@ -282,7 +261,7 @@ void start_input(CudaStream& stream, const KernelCall* const* calls, int count, 
     const int64_t elements = taps_of(call) * channels_of(call);
     if (weighed) sums.push_back({partials, call.weight_gradient, Regions(call, rows).count, elements});
   }
-  const InputStart start = with_channels(channels_of(*calls[0]), [&](auto channels) {
+  const KernelStart<InputPhase> start = with_channels(channels_of(*calls[0]), [&](auto channels) {
     return input_start<channels.value>(halved(calls[0]->precision), weighed);
   });
   launch_blocks(stream, start.kernel, {blocks, start.shared_bytes, kBlockThreads}, phase);

@@ -7,18 +7,11 @@
 
 namespace dartsmith::cuda::sliding {
 
-struct ForwardMember {
-  Cut cut;
-  MotionKind motion;
-  const void* input;
-  Reading reading;
-  const float* depthwise;  // [taps, C]
-  const float* pointwise;  // [C, C]
+struct ForwardMember : SlidingMember {
   void* output;
   Normalisation norm;
   Partials moments;  // a unit's mean and squared deviations
   unsigned* ticket;
-  Index units, blocks, first_block;
   int64_t pixels;  // of the output
 };
 
@@ -26,12 +19,6 @@ struct alignas(16) ForwardPhase {
   int count = 0;
   ForwardMember members[kMembers];
 };
-
-#ifdef DARTSMITH_SIMT
-using ForwardKernel = void (*)(const ForwardPhase&);
-#else
-using ForwardKernel = void (*)(ForwardPhase);
-#endif
 
 // What a block keeps in shared memory.
 template <typename Product>
@@ -118,7 +105,6 @@ __device__ __forceinline__ void forward_unit(const ForwardMember& m, Index index
   using Product = Pointwise<precision, kChannels>;
   using Shape = WarpShape<kChannels>;
   constexpr bool kHalf = precision == Precision::kBf16;
-  constexpr int kPixelBytes = kChannels * (kHalf ? 2 : 4);
   const Unit unit(m.cut, index, Shape::kColumns);
   const Extent extent(m.cut, unit, Shape::kColumns);
   const Product product;
@@ -126,19 +112,12 @@ __device__ __forceinline__ void forward_unit(const ForwardMember& m, Index index
   unsigned char* stage = parts.stages + threadIdx.x / kLanes * Product::kStageBytes;
   const bool measures = m.norm.statistics != Statistics::kRunning;
   if (extent.pixels() == 0) {
-    for (int c = static_cast<int>(threadIdx.x) % kLanes; c < 2 * kChannels && measures; c += kLanes) {
+    for (int c = lane_number(); c < 2 * kChannels && measures; c += kLanes) {
       m.moments.at(c / kChannels, c % kChannels, index) = 0;
     }
     return;
   }
-  const int own_row = product.base() / Shape::kColumns, own_column = product.base() % Shape::kColumns;
-  const int pitch = m.cut.out_width * Motion::kOutStep * kPixelBytes;
-  const int rows_left = extent.rows - own_row, columns_left = extent.columns - own_column;
-  const int64_t first_pixel =
-      (int64_t{unit.image} * m.cut.out_height + (unit.top + own_row) * Motion::kOutStep + unit.row_parity) *
-          m.cut.out_width +
-      (unit.left + own_column) * Motion::kOutStep + unit.column_parity;
-  auto* to = static_cast<unsigned char*>(m.output) + first_pixel * kPixelBytes + product.channel(0) * (kHalf ? 2 : 4);
+  ResultPlaces<Product, Motion, kChannels, kHalf> places(product, m.cut, unit, extent, m.output);
   const auto finish_batch = [&](int first) {
     float4 results[Product::kPixels][Product::kVectors];
     __syncwarp();
@@ -150,18 +129,15 @@ __device__ __forceinline__ void forward_unit(const ForwardMember& m, Index index
       moments.add(product, v, [&](const auto& measure) {
 #pragma unroll
         for (int p = 0; p < Product::kPixels; ++p) {
-          const int row = Product::offset(p) / Shape::kColumns, column = Product::offset(p) % Shape::kColumns;
-          const bool exists = first + row < rows_left && column < columns_left;
-          unsigned char* pixel = to + row * pitch + column * Motion::kOutStep * kPixelBytes + v * 16 * (kHalf ? 2 : 4);
-          // Apart, and the latter without a branch: bodies this small are predicated.
-          const float4 kept = store_four<kHalf>(pixel, results[p][v], exists);
-          measure(kept, exists);
+          // Measured without a branch, apart from the store, which is predicated.
+          const float4 kept = places.store(p, v, results[p][v], first);
+          measure(kept, places.exists(p, first));
         }
       });
     }
-    to += kBatchRows * pitch;
+    places.next_batch();
   };
-  const int channel = static_cast<int>(threadIdx.x) % kLanes % Shape::kPairs * 2;
+  const int channel = lane_number() % Shape::kPairs * 2;
   slide<kKernel, Motion, kChannels, kHalf>(
       m.cut, unit, extent.rows, {m.input, parts.activation},
       WeightsInRegisters<kKernel, kChannels>(m.depthwise, channel), [](int) {},
@@ -178,13 +154,11 @@ __global__ void __launch_bounds__(kBlockThreads, kKernel == 3 ? 4 : 3)
   using Product = Pointwise<precision, kChannels>;
   Shared shared(shared_memory());
   const ForwardParts<Product> parts(shared);
-  int owner = 0;
-  while (owner + 1 < phase.count && blockIdx.x >= phase.members[owner + 1].first_block) ++owner;
-  const ForwardMember& m = phase.members[owner];
+  const ForwardMember& m = own_item(phase.members, phase.count);
   Product::template load_weights<false>(m.pointwise, parts.weights);
   Activation<kChannels>::load(m.reading, parts.activation);
   __syncthreads();
-  const int warp = static_cast<int>(threadIdx.x) / kLanes;
+  const int warp = warp_number();
   const Index unit = (blockIdx.x - m.first_block) * kUnits + static_cast<Index>(warp);
   if (unit < m.units) {
     with_motion(m.motion,
@@ -200,15 +174,9 @@ __global__ void __launch_bounds__(kBlockThreads, kKernel == 3 ? 4 : 3)
   });
 }
 
-// What starts a kernel.
-struct ForwardStart {
-  ForwardKernel kernel;
-  size_t shared_bytes;
-};
-
 template <int kKernel, int kChannels>
-ForwardStart forward_start_of(Precision precision) {
-  ForwardStart start{};
+KernelStart<ForwardPhase> forward_start_of(Precision precision) {
+  KernelStart<ForwardPhase> start{};
   with_precision(precision, [&](auto known) {
     start = {separable_forward_kernel<kKernel, kChannels, known.value>,
              cuda::shared_bytes<ForwardParts<Pointwise<known.value, kChannels>>>()};
@@ -217,6 +185,6 @@ ForwardStart forward_start_of(Precision precision) {
 }
 // By kernel size, 3 or 5: each number of channels is compiled in a file of its own.
 template <int kChannels>
-ForwardStart forward_start(int kernel, Precision precision);
+KernelStart<ForwardPhase> forward_start(int kernel, Precision precision);
 
 }  // namespace dartsmith::cuda::sliding

@@ -3,7 +3,7 @@
 namespace dartsmith::cuda::sliding {
 
 template <>
-ForwardStart forward_start<32>(int kernel, Precision precision) {
+KernelStart<ForwardPhase> forward_start<32>(int kernel, Precision precision) {
   return kernel == 3 ? forward_start_of<3, 32>(precision) : forward_start_of<5, 32>(precision);
 }
 

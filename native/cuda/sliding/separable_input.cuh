@@ -44,12 +44,6 @@ struct alignas(16) InputPhase {
   InputMember members[kInputMembers];
 };
 
-#ifdef DARTSMITH_SIMT
-using InputKernel = void (*)(const InputPhase&);
-#else
-using InputKernel = void (*)(InputPhase);
-#endif
-
 template <int kChannels>
 struct InputShape {
   static constexpr int kOwn = kChannels < kLanes ? kChannels : kLanes;  // channels of a warp
@@ -83,7 +77,7 @@ struct OwnInput {
     const Index an_image = static_cast<Index>(run.down * run.across);
     OwnInput own;
     own.image = region / an_image;
-    const int rest = static_cast<int>(region - own.image * an_image), warp = static_cast<int>(threadIdx.x) / kLanes;
+    const int rest = static_cast<int>(region - own.image * an_image), warp = warp_number();
     const int down = warp >> 1, right = warp & 1;
     own.row_parity = kStep == 2 ? down : 0;
     own.column_parity = kStep == 2 ? right : 0;
@@ -126,7 +120,7 @@ class InputUnit {
 
   // `accumulates` says whether the gradient is added to what is there.
   __device__ __forceinline__ void run(const InputMember& member, bool accumulates) {
-    const int lane = static_cast<int>(threadIdx.x) % kLanes;
+    const int lane = lane_number();
     const int left = own_.left + lane / Shape::kOwn * kQuadColumns;
     // An image of one parity and its outputs' have as many rows at stride 1.
     const int out_parity_row = kOutStep == 2 ? own_.row_parity : 0;
@@ -314,7 +308,7 @@ __device__ __forceinline__ void input_member(const InputRun& run, const InputMem
                                              bool accumulates, const InputParts<kChannels>& parts) {
   using Shape = InputShape<kChannels>;
   constexpr int kOwn = Shape::kOwn, kTaps = kKernel * kKernel;
-  const int lane = static_cast<int>(threadIdx.x) % kLanes, warp = static_cast<int>(threadIdx.x) / kLanes;
+  const int lane = lane_number(), warp = warp_number();
   const OwnInput own = OwnInput::of<Motion::kInStep>(run, region, Shape::kColumns);
   InputUnit<kKernel, Motion, kChannels, half, kWeights> unit(run, member, own, part * kOwn + lane % kOwn,
                                                              parts.activation);
@@ -353,26 +347,13 @@ __device__ __forceinline__ void input_member(const InputRun& run, const InputMem
   __syncthreads();
 }
 
-// One channel of a normalised input, a warp together: the gradients of its scale and shift, and the map of its own.
-__device__ inline void finish_input(const InputRun& run, int channel, int channels) {
-  const double gradient = join_pieces(run.sums, 0, channel), product = join_pieces(run.sums, 1, channel);
-  if (threadIdx.x % kLanes != 0) return;
-  if (run.scale_gradient != nullptr) {
-    run.scale_gradient[channel] = static_cast<float>(product * run.reading.statistics[channels + channel]);
-    run.shift_gradient[channel] = static_cast<float>(gradient);
-  }
-  write_gradient_map(run.gradient_map, run.reading, channel, channels, 1, gradient, product, run.statistics_pixels);
-}
-
 template <int kChannels, bool half, bool kWeights>
 __global__ void __launch_bounds__(kBlockThreads, kWeights ? 3 : 4)
     separable_input_kernel(DARTSMITH_ARGUMENT(InputPhase) phase) {
   using Shape = InputShape<kChannels>;
   Shared shared(shared_memory());
   const InputParts<kChannels> parts(shared);
-  int owner = 0;
-  while (owner + 1 < phase.count && blockIdx.x >= phase.runs[owner + 1].first_block) ++owner;
-  const InputRun& run = phase.runs[owner];
+  const InputRun& run = own_item(phase.runs, phase.count);
   Activation<kChannels>::load(run.reading, parts.activation);
   __syncthreads();
   const Index block = blockIdx.x - run.first_block, region = block / Shape::kParts;
@@ -390,18 +371,13 @@ __global__ void __launch_bounds__(kBlockThreads, kWeights ? 3 : 4)
   }
   if (run.gradient_map == nullptr) return;
   by_last_block(run.ticket, run.blocks, parts.flag, [&] {
-    for (int channel = static_cast<int>(threadIdx.x) / kLanes; channel < kChannels; channel += kUnits) {
+    for (int channel = warp_number(); channel < kChannels; channel += kUnits) {
       finish_input(run, channel, kChannels);
     }
   });
 }
 
-// What starts a kernel.
-struct InputStart {
-  InputKernel kernel;
-  size_t shared_bytes;
-};
 template <int kChannels>
-InputStart input_start(bool half, bool weights);
+KernelStart<InputPhase> input_start(bool half, bool weights);
 
 }  // namespace dartsmith::cuda::sliding

@@ -3,7 +3,7 @@
 namespace dartsmith::cuda::sliding {
 
 template <>
-InputStart input_start<16>(bool half, bool weights) {
+KernelStart<InputPhase> input_start<16>(bool half, bool weights) {
   const size_t bytes = shared_bytes<InputParts<16>>();
   if (half) return {weights ? separable_input_kernel<16, true, true> : separable_input_kernel<16, true, false>, bytes};
   return {weights ? separable_input_kernel<16, false, true> : separable_input_kernel<16, false, false>, bytes};

@@ -3,7 +3,7 @@
 namespace dartsmith::cuda::sliding {
 
 template <>
-InputStart input_start<32>(bool half, bool weights) {
+KernelStart<InputPhase> input_start<32>(bool half, bool weights) {
   const size_t bytes = shared_bytes<InputParts<32>>();
   if (half) return {weights ? separable_input_kernel<32, true, true> : separable_input_kernel<32, true, false>, bytes};
   return {weights ? separable_input_kernel<32, false, true> : separable_input_kernel<32, false, false>, bytes};

@@ -9,31 +9,18 @@
 
 namespace dartsmith::cuda::sliding {
 
-struct OutputMember {
-  Cut cut;
-  MotionKind motion;
-  const void* input;
-  Reading reading;
-  const float* depthwise;  // [taps, C]
-  const float* pointwise;  // [C, C]
+struct OutputMember : SlidingMember {
   const void* output;
   const void* gradient;
   const float* gradient_map;  // A, B, D [3, C]
   void* depthwise_gradient;   // as the output
   float* partials;            // [blocks, C, C] of the pointwise weights' gradient
-  Index units, blocks, first_block;
 };
 
 struct alignas(16) OutputPhase {
   int count = 0;
   OutputMember members[kMembers];
 };
-
-#ifdef DARTSMITH_SIMT
-using OutputKernel = void (*)(const OutputPhase&);
-#else
-using OutputKernel = void (*)(OutputPhase);
-#endif
 
 // What a block keeps in shared memory. A kernel size of 0 stands for no weight gradients.
 template <int kKernel, int kChannels, Precision precision>
@@ -92,11 +79,11 @@ class OutputGradient {
 
  private:
   __device__ static int channel() {
-    return static_cast<int>(threadIdx.x) % kLanes % WarpShape<kChannels>::kPairs * 2;
+    return lane_number() % WarpShape<kChannels>::kPairs * 2;
   }
   __device__ static Reader reader_of(const void* data, const Cut& cut, const Unit& unit) {
     constexpr int kStep = Motion::kOutStep;
-    const int lane = static_cast<int>(threadIdx.x) % kLanes;
+    const int lane = lane_number();
     const int first = unit.left + lane / WarpShape<kChannels>::kPairs * kQuadColumns;
     const int64_t row = int64_t{unit.image} * cut.out_height + unit.top * kStep + unit.row_parity;
     return Reader(data, row * cut.out_width + first * kStep + unit.column_parity, cut.out_width * kStep, channel(),
@@ -114,7 +101,6 @@ class OutputUnit {
   using Product = typename Parts::Product;
   using Shape = WarpShape<kChannels>;
   static constexpr bool kHalf = precision == Precision::kBf16;
-  static constexpr int kElementBytes = kHalf ? 2 : 4, kPixelBytes = kChannels * kElementBytes;
   static constexpr bool kWeights = kKernel > 0;
 
  public:
@@ -122,25 +108,16 @@ class OutputUnit {
       : m_(m),
         parts_(parts),
         unit_(m.cut, index, Shape::kColumns),
-        extent_(m.cut, unit_, Shape::kColumns),
-        exists_(index < m.units) {
-    if (!exists_) extent_.rows = 0;
-    const int own_row = product_.base() / Shape::kColumns, own_column = product_.base() % Shape::kColumns;
-    pitch_ = m.cut.out_width * Motion::kOutStep * kPixelBytes;
-    rows_left_ = extent_.rows - own_row;
-    columns_left_ = extent_.columns - own_column;
-    const int64_t row =
-        int64_t{unit_.image} * m.cut.out_height + (unit_.top + own_row) * Motion::kOutStep + unit_.row_parity;
-    const int64_t pixel = row * m.cut.out_width + (unit_.left + own_column) * Motion::kOutStep + unit_.column_parity;
-    to_ = static_cast<unsigned char*>(m.depthwise_gradient) + pixel * kPixelBytes + product_.channel(0) * kElementBytes;
-  }
+        exists_(index < m.units),
+        extent_(extent_of(m.cut, unit_, exists_)),
+        places_(product_, m.cut, unit_, extent_, m.depthwise_gradient) {}
 
   // All warps of a block go through as many rows: of 64 channels they meet after each batch.
   template <typename Sums>
   __device__ __forceinline__ void run(Sums& sums) {
     OutputGradient<Motion, kChannels, kHalf> gradient(m_, unit_, extent_);
     if constexpr (kWeights) {
-      const int channel = static_cast<int>(threadIdx.x) % kLanes % Shape::kPairs * 2;
+      const int channel = lane_number() % Shape::kPairs * 2;
       slide<kKernel, Motion, kChannels, kHalf>(
           m_.cut, unit_, m_.cut.rows, {m_.input, parts_.activation, exists_},
           WeightsInShared<kKernel, kChannels>(parts_.depthwise, channel), [&](int row) { gradient.ask(row); },
@@ -183,7 +160,7 @@ class OutputUnit {
     if constexpr (kWeights) {
       constexpr int kShares = kOuterShares<kChannels>;
       if constexpr (kShares > 1) __syncthreads();
-      const int begin = kShares > 1 ? 0 : static_cast<int>(threadIdx.x) / kLanes;
+      const int begin = kShares > 1 ? 0 : warp_number();
 #pragma unroll 1
       for (int w = begin; w < begin + kShares; ++w) {
         sums.add(parts_.depthwise_stages + w * Parts::Sums::kStageBytes, parts_.turned + w * Parts::Sums::kStageBytes);
@@ -198,32 +175,32 @@ class OutputUnit {
     product_.multiply(own(parts_.stages, Product::kStageBytes), parts_.weights, results);
 #pragma unroll
     for (int p = 0; p < Product::kPixels; ++p) {
-      const int row = Product::offset(p) / Shape::kColumns, column = Product::offset(p) % Shape::kColumns;
-      const bool exists = first + row < rows_left_ && column < columns_left_;
 #pragma unroll
-      for (int v = 0; v < Product::kVectors; ++v) {
-        store_four<kHalf>(to_ + row * pitch_ + column * Motion::kOutStep * kPixelBytes + v * 16 * kElementBytes,
-                          results[p][v], exists);
-      }
+      for (int v = 0; v < Product::kVectors; ++v) places_.store(p, v, results[p][v], first);
     }
-    to_ += kBatchRows * pitch_;
+    places_.next_batch();
+  }
+  // A unit that does not exist has no rows.
+  __device__ static Extent extent_of(const Cut& cut, const Unit& unit, bool exists) {
+    Extent extent(cut, unit, Shape::kColumns);
+    if (!exists) extent.rows = 0;
+    return extent;
   }
 
   const OutputMember& m_;
   const Parts& parts_;
   Unit unit_;
-  Extent extent_;
   bool exists_;
+  Extent extent_;
   Product product_;
-  unsigned char* to_;
-  int pitch_, rows_left_, columns_left_;
+  ResultPlaces<Product, Motion, kChannels, kHalf> places_;
 };
 
 // The sums of all warps, one copy after another, to the block's partial sum.
 template <int kChannels, typename Sums>
 __device__ __forceinline__ void keep_sums(const Sums& sums, float* shared, float* partial) {
   constexpr int kCopies = kUnits / kOuterShares<kChannels> * Sums::kCopies;
-  const int copy = static_cast<int>(threadIdx.x) / kLanes / kOuterShares<kChannels> * Sums::kCopies + sums.copy();
+  const int copy = warp_number() / kOuterShares<kChannels> * Sums::kCopies + sums.copy();
 #pragma unroll 1
   for (int turn = 0; turn < kCopies; ++turn) {
     __syncthreads();
@@ -242,9 +219,7 @@ __global__ void __launch_bounds__(kBlockThreads, kKernel == 0                   
   using Parts = OutputParts<kKernel, kChannels, precision>;
   Shared shared(shared_memory());
   const Parts parts(shared);
-  int owner = 0;
-  while (owner + 1 < phase.count && blockIdx.x >= phase.members[owner + 1].first_block) ++owner;
-  const OutputMember& m = phase.members[owner];
+  const OutputMember& m = own_item(phase.members, phase.count);
   Parts::Product::template load_weights<true>(m.pointwise, parts.weights);
   for (int i = static_cast<int>(threadIdx.x); i < 3 * kChannels; i += kBlockThreads) {
     parts.gradient_map[i] = m.gradient_map[i];
@@ -268,15 +243,9 @@ __global__ void __launch_bounds__(kBlockThreads, kKernel == 0                   
   }
 }
 
-// What starts a kernel.
-struct OutputStart {
-  OutputKernel kernel;
-  size_t shared_bytes;
-};
-
 template <int kKernel, int kChannels>
-OutputStart output_start_of(Precision precision) {
-  OutputStart start{};
+KernelStart<OutputPhase> output_start_of(Precision precision) {
+  KernelStart<OutputPhase> start{};
   with_precision(precision, [&](auto known) {
     start = {separable_output_kernel<kKernel, kChannels, known.value>,
              cuda::shared_bytes<OutputParts<kKernel, kChannels, known.value>>()};
@@ -285,6 +254,6 @@ OutputStart output_start_of(Precision precision) {
 }
 // By kernel size, 3 or 5, or 0 where no weight gradients are wanted.
 template <int kChannels>
-OutputStart output_start(int kernel, Precision precision);
+KernelStart<OutputPhase> output_start(int kernel, Precision precision);
 
 }  // namespace dartsmith::cuda::sliding

@@ -3,7 +3,7 @@
 namespace dartsmith::cuda::sliding {
 
 template <>
-OutputStart output_start<64>(int kernel, Precision precision) {
+KernelStart<OutputPhase> output_start<64>(int kernel, Precision precision) {
   switch (kernel) {
     case 3:
       return output_start_of<3, 64>(precision);

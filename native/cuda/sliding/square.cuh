@@ -24,7 +24,7 @@ class Square {
   int channel;
 
   __device__ Square(int height, int width, Index unit) : height_(height), width_(width) {
-    const int lane = static_cast<int>(threadIdx.x) % kLanes;
+    const int lane = lane_number();
     const Index across = static_cast<Index>(divide_up(width, Shape::kColumns));
     const Index down = static_cast<Index>(divide_up(height, kSquareRows));
     const Index image = unit / (across * down), rest = unit - image * across * down;

@@ -1,4 +1,5 @@
 #include "cuda/launch.h"
+#include "cuda/sliding/lanes.cuh"
 #include "cuda/sliding/weight_sums.h"
 
 namespace dartsmith::cuda::sliding {
@@ -9,24 +10,15 @@ constexpr int kSums = 64;  // of a launch
 struct alignas(16) SumPhase {
   int count = 0;
   WeightSum sums[kSums];
-  Index first_block[kSums];
 };
-
-#ifdef DARTSMITH_SIMT
-using SumKernel = void (*)(const SumPhase&);
-#else
-using SumKernel = void (*)(SumPhase);
-#endif
 
 // A block has kLanes elements; each warp adds every kWarps-th piece, then the warps' sums are added in their order.
 __global__ void __launch_bounds__(kThreads) weight_sums_kernel(DARTSMITH_ARGUMENT(SumPhase) phase) {
   Shared shared(shared_memory());
   auto* parts = shared.take<double>(kThreads);
-  int owner = 0;
-  while (owner + 1 < phase.count && blockIdx.x >= phase.first_block[owner + 1]) ++owner;
-  const WeightSum& s = phase.sums[owner];
-  const int lane = static_cast<int>(threadIdx.x) % kLanes, warp = static_cast<int>(threadIdx.x) / kLanes;
-  const int64_t element = int64_t{blockIdx.x - phase.first_block[owner]} * kLanes + lane;
+  const WeightSum& s = own_item(phase.sums, phase.count);
+  const int lane = lane_number(), warp = warp_number();
+  const int64_t element = int64_t{blockIdx.x - s.first_block} * kLanes + lane;
   double sum = 0;
   if (element < s.elements) {
 #pragma unroll 8
@@ -48,11 +40,11 @@ void add_weight_sums(CudaStream& stream, const std::vector<WeightSum>& sums) {
     SumPhase phase;
     int64_t blocks = 0;
     for (size_t i = first; i < sums.size() && phase.count < kSums; ++i) {
-      phase.first_block[phase.count] = static_cast<Index>(blocks);
-      phase.sums[phase.count++] = sums[i];
+      phase.sums[phase.count] = sums[i];
+      phase.sums[phase.count++].first_block = static_cast<Index>(blocks);
       blocks += divide_up(sums[i].elements, kLanes);
     }
-    launch_blocks(stream, SumKernel{weight_sums_kernel}, {blocks, counted.bytes()}, phase);
+    launch_blocks(stream, KernelOf<SumPhase>{weight_sums_kernel}, {blocks, counted.bytes()}, phase);
   }
 }
 

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "cuda/stream.h"
+#include "cuda/task.cuh"
 
 namespace dartsmith::cuda::sliding {
 
@@ -11,6 +12,7 @@ struct WeightSum {
   const float* partials;
   float* target;
   int64_t pieces, elements;
+  Index first_block = 0;  // of a launch
 };
 
 void add_weight_sums(CudaStream& stream, const std::vector<WeightSum>& sums);
