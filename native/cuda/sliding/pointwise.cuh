@@ -188,8 +188,6 @@ class Pointwise {
       }
     }
   }
-
- private:
 };
 
 // Four channels of a result to memory where it `exists`; gives what is stored there.
@@ -214,11 +212,12 @@ class ResultPlaces {
   static constexpr int kStep = Motion::kOutStep;
 
  public:
-  __device__ ResultPlaces(const Product& product, const Cut& cut, const Unit& unit, const Extent& extent, void* data) {
-    const int own_row = product.base() / Shape::kColumns, own_column = product.base() % Shape::kColumns;
+  // `base` and `channel` are those of the lane's first result.
+  __device__ ResultPlaces(int base, int channel, const Cut& cut, const Unit& unit, const Extent& extent, void* data) {
+    const int own_row = base / Shape::kColumns, own_column = base % Shape::kColumns;
     const int64_t row = int64_t{unit.image} * cut.out_height + (unit.top + own_row) * kStep + unit.row_parity;
     const int64_t pixel = row * cut.out_width + (unit.left + own_column) * kStep + unit.column_parity;
-    to_ = static_cast<unsigned char*>(data) + pixel * kPixelBytes + product.channel(0) * kElementBytes;
+    to_ = static_cast<unsigned char*>(data) + pixel * kPixelBytes + channel * kElementBytes;
     pitch_ = cut.out_width * kStep * kPixelBytes;
     rows_left_ = extent.rows - own_row;
     columns_left_ = extent.columns - own_column;
