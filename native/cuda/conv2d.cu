@@ -2,8 +2,12 @@
 // (implicit GEMM): output pixels x (taps, inputs) forward, input pixels x (taps, outputs) for the data gradient, (taps,
 // inputs) x pixels for the weight gradient, whose pieces are joined in fixed order. Groups of few channels (depthwise
 // ones that no separable takes) go element by element.
+#include <algorithm>
+
 #include "cuda/dense.cuh"
 #include "cuda/kernels.h"
+#include "cuda/sliding/choice.h"
+#include "cuda/sliding/convolution.h"
 
 namespace dartsmith::cuda {
 namespace {
@@ -341,7 +345,7 @@ __global__ void __launch_bounds__(kThreads) conv2d_backward_kernel(DARTSMITH_ARG
 
 // --- Host
 
-void forward(Stream& stream, const KernelCall* calls, int count) {
+void forward_tiles(Stream& stream, const KernelCall* calls, int count) {
   for_parts(calls, count, [&](const KernelCall* part, int size) {
     Group<Member> group;
     for (const KernelCall* call = part; call < part + size; ++call) {
@@ -369,7 +373,7 @@ int64_t weight_tasks(const Convolution& c, const Pieces& pieces) {
              : Tiles(int64_t{c.taps()} * c.group_inputs(), c.group_outputs(), c.groups).count() * pieces.count;
 }
 
-void backward(Stream& stream, const KernelCall* calls, int count) {
+void backward_tiles(Stream& stream, const KernelCall* calls, int count) {
   for_parts(calls, count, [&](const KernelCall* part, int size) {
     Group<Backward> group;
     for (const KernelCall* call = part; call < part + size; ++call) {
@@ -390,10 +394,37 @@ void backward(Stream& stream, const KernelCall* calls, int count) {
   });
 }
 
-size_t workspace_bytes(const KernelCall& call, bool backward) {
-  if (!backward || call.weight_gradient == nullptr) return 0;
+size_t tile_bytes(const KernelCall& call) {
   const Convolution c = convolution_of(call);
   return static_cast<size_t>(Pieces(c.out_pixels()).count * c.weights()) * sizeof(float);
+}
+
+// --- Of sliding warps, where these have kernels for a call
+
+bool slides(const KernelCall& call) {
+  return sliding::chosen() && sliding::takes_convolution(call);
+}
+
+void forward(Stream& stream, const KernelCall* calls, int count) {
+  sliding::Shares shares;
+  for (const KernelCall* call = calls; call < calls + count; ++call) shares.add(*call, slides(*call));
+  sliding::convolve(CudaStream::of(stream), shares.sliding);
+  forward_tiles(stream, shares.tiled.data(), static_cast<int>(shares.tiled.size()));
+}
+
+void backward(Stream& stream, const KernelCall* calls, int count) {
+  sliding::Shares shares;
+  for (const KernelCall* call = calls; call < calls + count; ++call) {
+    shares.add(*call, slides(*call) && sliding::takes_convolution_backward(*call));
+  }
+  sliding::convolve_backward(CudaStream::of(stream), shares.sliding);
+  backward_tiles(stream, shares.tiled.data(), static_cast<int>(shares.tiled.size()));
+}
+
+// How gradients are stored is not known here.
+size_t workspace_bytes(const KernelCall& call, bool backward) {
+  if (!backward || call.weight_gradient == nullptr) return 0;
+  return slides(call) ? std::max(tile_bytes(call), sliding::convolution_bytes(call)) : tile_bytes(call);
 }
 
 }  // namespace

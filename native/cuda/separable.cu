@@ -264,22 +264,8 @@ void backward_tiles(Stream& stream, const KernelCall* calls, int count) {
   });
 }
 
-// Calls that sliding warps take, and the others, for tiles.
-struct Shares {
-  sliding::Calls sliding;
-  std::vector<KernelCall> tiled;
-
-  void add(const KernelCall& call, bool slides) {
-    if (slides) {
-      sliding.push_back(&call);
-    } else {
-      tiled.push_back(call);
-    }
-  }
-};
-
 void forward_group(Stream& stream, const KernelCall* calls, int count) {
-  Shares shares;
+  sliding::Shares shares;
   for (const KernelCall* call = calls; call < calls + count; ++call) shares.add(*call, slides(*call));
   sliding::forward(CudaStream::of(stream), shares.sliding);
   forward_tiles(stream, shares.tiled.data(), static_cast<int>(shares.tiled.size()));
@@ -287,7 +273,7 @@ void forward_group(Stream& stream, const KernelCall* calls, int count) {
 
 // Calls that read one input add to one gradient: they go one way, in their order.
 void backward_group(Stream& stream, const KernelCall* calls, int count) {
-  Shares shares;
+  sliding::Shares shares;
   for (const KernelCall* call = calls; call < calls + count; ++call) {
     shares.add(*call, std::all_of(calls, calls + count, [&](const KernelCall& other) {
       return other.inputs[0].data != call->inputs[0].data || (slides(other) && sliding::takes_backward(other));

@@ -116,6 +116,26 @@ const conv2d: readonly KernelCase[] = [
   convolution(2, [3, 3, 8], { channels: 8, kernel: 1, padding: 1 }),
   convolution(2, [7, 6, 5], { channels: 8, kernel: 1, stride: 2, padding: 1 }),
   convolution(4, [16, 16, 64], { channels: 64, kernel: 1 }),
+  // In chunks of as many channels as there are outputs: pixels that fill batches and that do not, strided, of several pieces.
+  convolution(2, [9, 7, 64], { channels: 16, kernel: 1 }),
+  convolution(2, [13, 10, 48], { channels: 16, kernel: 1, stride: 2 }),
+  convolution(5, [33, 32, 32], { channels: 16, kernel: 1 }),
+  convolution(2, [9, 9, 96], { channels: 32, kernel: 1 }),
+  convolution(1, [12, 11, 64], { channels: 32, kernel: 1, stride: 2 }),
+  convolution(1, [7, 9, 256], { channels: 64, kernel: 1 }),
+  convolution(2, [8, 6, 128], { channels: 64, kernel: 1, stride: 3 }),
+  convolution(3, [1, 1, 32], { channels: 32, kernel: 1 }),
+  ...([16, 32, 64] as const).map((channels) =>
+    single(`a reduced image and what it was, behind a convolution, to ${channels}`, 2, [10, 12, 3], (builder, x) => {
+      const y = builder.relu(builder.conv2d('wide', x, { channels: 2 * channels, kernel: 1 }));
+      const own = { channels, kernel: 1 };
+      const whole = builder.add(['a', 'b'].map((name) => builder.conv2d(name, y, own)));
+      const halves = [y, builder.crop(y, 1, 1)].map((part, i) =>
+        builder.conv2d(`half${i}`, part, { ...own, stride: 2 }),
+      );
+      return builder.add([builder.conv2d('behind', whole, { ...own, stride: 2 }), ...halves]);
+    }),
+  ),
   convolution(1, [5, 7, 1], { channels: 5, kernel: 3, padding: 1 }),
   convolution(2, [9, 9, 3], { channels: 48, kernel: 3, padding: 1 }),
   convolution(2, [7, 7, 8], { channels: 16, kernel: 3, stride: 2, padding: 1 }),

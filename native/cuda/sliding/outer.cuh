@@ -3,8 +3,7 @@
 // Of 64 channels a warp keeps those of a quarter of the outputs and goes through the stages of all warps, else all of
 // its own.
 #pragma once
-#include "cuda/sliding/lanes.cuh"
-#include "cuda/sliding/tensor_core.cuh"
+#include "cuda/sliding/pointwise.cuh"
 
 namespace dartsmith::cuda::sliding {
 
@@ -38,6 +37,10 @@ class Outer<Precision::kFp32, kChannels> {
 #pragma unroll
       for (int j = 0; j < kRight; ++j) sums_[i][j] = 0;
     }
+  }
+  // Two channels of four columns of a row of the batch.
+  __device__ static __forceinline__ void keep(void* stage, int row, const float2 (&values)[kQuadColumns]) {
+    Pointwise<Precision::kFp32, kChannels>::keep(stage, row, values);
   }
   __device__ __forceinline__ void add(const void* z, const void* dy) {
     const auto* left = static_cast<const float*>(z) + left_ * kPitch;
@@ -100,7 +103,6 @@ class Outer {
   static constexpr int kCopies = 1;
 
   __device__ Outer() : first_(warp_number() % kOuterShares<kChannels> * kColumns) {}
-  // Two channels of four columns of a row of the batch.
   __device__ static __forceinline__ void keep(void* stage, int row, const float2 (&values)[kQuadColumns]) {
     using Shape = WarpShape<kChannels>;
     const int pair = lane_number() % Shape::kPairs,
@@ -163,5 +165,32 @@ class Outer {
   float sums_[kRows][kColumns][4] = {};
   int first_;  // fragment of columns
 };
+
+// Adds the batches that lie in the warps' stages, one behind another: a warp its own, or all, which the block then has
+// to have written.
+template <int kChannels, typename Sums>
+__device__ __forceinline__ void add_batch(Sums& sums, const unsigned char* z, const unsigned char* dy) {
+  constexpr int kShares = kOuterShares<kChannels>;
+  if constexpr (kShares > 1) __syncthreads();
+  const int begin = kShares > 1 ? 0 : warp_number();
+#pragma unroll 1
+  for (int w = begin; w < begin + kShares; ++w) sums.add(z + w * Sums::kStageBytes, dy + w * Sums::kStageBytes);
+  if constexpr (kShares > 1) __syncthreads();
+}
+
+// The sums of all warps, one copy after another, to the block's partial sum.
+template <int kChannels, typename Sums>
+__device__ __forceinline__ void keep_sums(const Sums& sums, float* shared, float* partial) {
+  constexpr int kCopies = kUnits / kOuterShares<kChannels> * Sums::kCopies;
+  const int copy = warp_number() / kOuterShares<kChannels> * Sums::kCopies + sums.copy();
+#pragma unroll 1
+  for (int turn = 0; turn < kCopies; ++turn) {
+    __syncthreads();
+    if (turn != copy) continue;
+    sums.for_sums([&](int place, float sum) { shared[place] = turn == 0 ? sum : shared[place] + sum; });
+  }
+  __syncthreads();
+  for (int i = static_cast<int>(threadIdx.x); i < kChannels * kChannels; i += kBlockThreads) partial[i] = shared[i];
+}
 
 }  // namespace dartsmith::cuda::sliding

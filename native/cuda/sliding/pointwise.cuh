@@ -62,12 +62,11 @@ class Pointwise<Precision::kFp32, kChannels> {
     for (int lanes = 2 * kOutputGroups; lanes < kLanes; lanes *= 2) body(lanes);
   }
 
-  __device__ __forceinline__ void multiply(const void* stage, const void* weights,
-                                           float4 (&results)[kPixels][kVectors]) const {
+  // results += stage * weights
+  __device__ __forceinline__ void accumulate(const void* stage, const void* weights,
+                                               float4 (&results)[kPixels][kVectors]) const {
     const auto* left = static_cast<const float*>(stage) + pixels_ * kPixels;
     const auto* right = static_cast<const float*>(weights) + outputs_ * 4;
-#pragma unroll
-    for (int p = 0; p < kPixels; ++p) results[p][0] = splat(0);
 #pragma unroll 2
     for (int pair = 0; pair < kChannels / 2; ++pair) {
 #pragma unroll
@@ -156,9 +155,13 @@ class Pointwise {
     for (int lanes = 4; lanes < kLanes; lanes *= 2) body(lanes);
   }
 
-  __device__ __forceinline__ void multiply(const void* stage, const void* weights,
-                                           float4 (&results)[kPixels][kVectors]) const {
-    float sums[kTiles][kVectors][2][4] = {};
+  __device__ __forceinline__ void accumulate(const void* stage, const void* weights,
+                                               float4 (&results)[kPixels][kVectors]) const {
+    float sums[kTiles][kVectors][2][4];
+    for_places([&](int p, int v, int t, int at) {
+      const float4 r = results[p][v];
+      sums[t][v][0][at] = r.x, sums[t][v][0][at + 1] = r.y, sums[t][v][1][at] = r.z, sums[t][v][1][at + 1] = r.w;
+    });
     const auto* left = static_cast<const unsigned*>(stage) + (lane_number() / 8 % 2 * 8 + lane_number() % 8) * kPitch +
                        lane_number() / 16 * 4;
     const auto* right = static_cast<const uint4*>(weights) + lane_number();
@@ -178,17 +181,36 @@ class Pointwise {
         }
       }
     }
+    for_places([&](int p, int v, int t, int at) {
+      const auto& s = sums[t][v];
+      results[p][v] = make_float4(s[0][at], s[0][at + 1], s[1][at], s[1][at + 1]);
+    });
+  }
+
+ private:
+  // Calls body(p, v, t, at) for where the tensor cores' sums have the results: from place `at` on in two fragments of
+  // tile t.
+  template <typename Body>
+  __device__ static __forceinline__ void for_places(const Body& body) {
 #pragma unroll
     for (int p = 0; p < kPixels; ++p) {
 #pragma unroll
-      for (int v = 0; v < kVectors; ++v) {
-        const auto& s = sums[p / 2][v];
-        const int at = p % 2 * 2;
-        results[p][v] = make_float4(s[0][at], s[0][at + 1], s[1][at], s[1][at + 1]);
-      }
+      for (int v = 0; v < kVectors; ++v) body(p, v, p / 2, p % 2 * 2);
     }
   }
 };
+
+// results = stage * weights
+template <typename Product>
+__device__ __forceinline__ void multiply(const Product& product, const void* stage, const void* weights,
+                                         float4 (&results)[Product::kPixels][Product::kVectors]) {
+#pragma unroll
+  for (int p = 0; p < Product::kPixels; ++p) {
+#pragma unroll
+    for (int v = 0; v < Product::kVectors; ++v) results[p][v] = splat(0);
+  }
+  product.accumulate(stage, weights, results);
+}
 
 // Four channels of a result to memory where it `exists`; gives what is stored there.
 template <bool half>

@@ -28,9 +28,6 @@ int kernel_of(const KernelCall& call) {
 int64_t channels_of(const KernelCall& call) {
   return call.output.channels;
 }
-bool halved(Precision precision) {
-  return precision == Precision::kBf16;
-}
 // What a call reads: the same tensor may be read as it is and normalised, or normalised in two ways.
 using Input = std::pair<const void*, const void*>;
 Input input_of(const KernelCall& call) {
@@ -62,19 +59,6 @@ int shortest_strip_of(const KernelCall& call, const Units& units_of) {
   if (call.sequence != nullptr && call.sequence->columns > 0) return *std::ranges::min_element(kStripRows);
   const KernelCall* alone = &call;
   return strip_rows_of(&alone, 1, units_of);
-}
-
-// Calls body(calls, count) for those of one kind side by side, so many at most.
-template <typename Kind, typename Body>
-void for_kinds(const Calls& calls, const Kind& kind, const Body& body) {
-  Calls sorted = calls;
-  std::ranges::stable_sort(sorted, {}, kind);
-  for (size_t first = 0; first < sorted.size();) {
-    size_t next = first + 1;
-    while (next < sorted.size() && next - first < kMembers && kind(sorted[next]) == kind(sorted[first])) ++next;
-    body(sorted.data() + first, static_cast<int>(next - first));
-    first = next;
-  }
 }
 
 // --- Units of outputs

@@ -1,13 +1,10 @@
 // Separables by warps that slide down the rows (separable_forward.cuh, separable_output.cuh, separable_input.cuh):
 // which calls they take, and how they start.
 #pragma once
-#include <vector>
-
+#include "cuda/sliding/calls.h"
 #include "cuda/stream.h"
 
 namespace dartsmith::cuda::sliding {
-
-using Calls = std::vector<const KernelCall*>;
 
 // Whether kernels are compiled for the call's window, channels and precision.
 bool takes(const KernelCall& call);

@@ -122,7 +122,7 @@ __device__ __forceinline__ void forward_unit(const ForwardMember& m, Index index
   const auto finish_batch = [&](int first) {
     float4 results[Product::kPixels][Product::kVectors];
     __syncwarp();
-    product.multiply(stage, parts.weights, results);
+    multiply(product, stage, parts.weights, results);
     __syncwarp();
     if (measures && first == 0) moments.take_pivots(product, results);
 #pragma unroll

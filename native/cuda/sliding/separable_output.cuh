@@ -123,11 +123,7 @@ class OutputUnit {
           WeightsInShared<kKernel, kChannels>(parts_.depthwise, channel), [&](int row) { gradient.ask(row); },
           [&](int row, const float2(&z)[kQuadColumns]) {
             keep_gradient(row % kBatchRows, gradient);
-            if constexpr (Parts::kTurned) {
-              Parts::Sums::keep(own(parts_.depthwise_stages, Parts::Sums::kStageBytes), row % kBatchRows, z);
-            } else {
-              Product::keep(own(parts_.depthwise_stages, Parts::Sums::kStageBytes), row % kBatchRows, z);
-            }
+            Parts::Sums::keep(own(parts_.depthwise_stages, Parts::Sums::kStageBytes), row % kBatchRows, z);
             if (row % kBatchRows == kBatchRows - 1) finish_batch(row - row % kBatchRows, sums);
           });
     } else {
@@ -157,22 +153,13 @@ class OutputUnit {
   __device__ __forceinline__ void finish_batch(int first, Sums& sums) {
     __syncwarp();
     store_batch(first);
-    if constexpr (kWeights) {
-      constexpr int kShares = kOuterShares<kChannels>;
-      if constexpr (kShares > 1) __syncthreads();
-      const int begin = kShares > 1 ? 0 : warp_number();
-#pragma unroll 1
-      for (int w = begin; w < begin + kShares; ++w) {
-        sums.add(parts_.depthwise_stages + w * Parts::Sums::kStageBytes, parts_.turned + w * Parts::Sums::kStageBytes);
-      }
-      if constexpr (kShares > 1) __syncthreads();
-    }
+    if constexpr (kWeights) add_batch<kChannels>(sums, parts_.depthwise_stages, parts_.turned);
     __syncwarp();
   }
   // The depthwise outputs' gradient of a batch.
   __device__ __forceinline__ void store_batch(int first) {
     float4 results[Product::kPixels][Product::kVectors];
-    product_.multiply(own(parts_.stages, Product::kStageBytes), parts_.weights, results);
+    multiply(product_, own(parts_.stages, Product::kStageBytes), parts_.weights, results);
 #pragma unroll
     for (int p = 0; p < Product::kPixels; ++p) {
 #pragma unroll
@@ -195,21 +182,6 @@ class OutputUnit {
   Product product_;
   ResultPlaces<Product, Motion, kChannels, kHalf> places_;
 };
-
-// The sums of all warps, one copy after another, to the block's partial sum.
-template <int kChannels, typename Sums>
-__device__ __forceinline__ void keep_sums(const Sums& sums, float* shared, float* partial) {
-  constexpr int kCopies = kUnits / kOuterShares<kChannels> * Sums::kCopies;
-  const int copy = warp_number() / kOuterShares<kChannels> * Sums::kCopies + sums.copy();
-#pragma unroll 1
-  for (int turn = 0; turn < kCopies; ++turn) {
-    __syncthreads();
-    if (turn != copy) continue;
-    sums.for_sums([&](int place, float sum) { shared[place] = turn == 0 ? sum : shared[place] + sum; });
-  }
-  __syncthreads();
-  for (int i = static_cast<int>(threadIdx.x); i < kChannels * kChannels; i += kBlockThreads) partial[i] = shared[i];
-}
 
 template <int kKernel, int kChannels, Precision precision>
 __global__ void __launch_bounds__(kBlockThreads, kKernel == 0                     ? 5

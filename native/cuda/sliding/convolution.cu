@@ -1,0 +1,143 @@
+#include "cuda/launch.h"
+#include "cuda/sliding/choice.h"
+#include "cuda/sliding/convolution.cuh"
+#include "cuda/sliding/convolution.h"
+#include "cuda/sliding/weight_sums.h"
+
+namespace dartsmith::cuda::sliding {
+namespace {
+
+// The weights of all chunks lie in a block's shared memory.
+constexpr int64_t kMostWeights = (int64_t{64} << 10) / static_cast<int64_t>(sizeof(float));
+
+int64_t channels_of(const KernelCall& call) {
+  return call.output.channels;
+}
+int chunks_of(const KernelCall& call) {
+  return static_cast<int>(call.inputs[0].channels / channels_of(call));
+}
+int64_t batches_of(const KernelCall& call) {
+  return divide_up(pixels_of(call.output), batch_pixels(static_cast<int>(channels_of(call))));
+}
+
+// Adds a call as a member that has so many blocks, its first one behind those before; gives it to be completed.
+template <typename Member>
+Member& add_member(ConvolutionPhase<Member>& phase, const KernelCall& call, int64_t& blocks, int64_t own_blocks) {
+  const Tensor &in = call.inputs[0], &out = call.output;
+  const Sampling sampling{static_cast<int>(in.height),
+                          static_cast<int>(in.width),
+                          static_cast<int>(out.height),
+                          static_cast<int>(out.width),
+                          attributes_of<Conv2dAttributes>(call).window.stride[0],
+                          static_cast<Index>(pixels_of(out))};
+  Member& member = phase.members[phase.count++];
+  static_cast<ConvolutionMember&>(member) = {sampling, chunks_of(call), in.data, call.weight,
+                                             static_cast<Index>(blocks)};
+  phase.chunks = std::max(phase.chunks, member.chunks);
+  blocks += own_blocks;
+  return member;
+}
+
+// Blocks whose warps take a batch each.
+int64_t product_blocks_of(const KernelCall& call) {
+  return divide_up(batches_of(call), kUnits);
+}
+
+// How the pixels of a weights' gradient are cut. Follows from sizes alone.
+struct WeightPieces {
+  static constexpr int64_t kMost = 256;
+  int64_t turns, count, most;  // for any smaller batch
+  explicit WeightPieces(const KernelCall& call) {
+    const int64_t fewest = channels_of(call) == 64 ? 2 : 4, rounds = divide_up(batches_of(call), kUnits);
+    most = smaller(kMost, divide_up(rounds, fewest));
+    turns = larger(fewest, divide_up(rounds, kMost));
+    count = divide_up(rounds, turns);
+  }
+};
+
+void start_forward(CudaStream& stream, const KernelCall* const* calls, int count) {
+  ConvolutionPhase<ConvolutionForward> phase;
+  int64_t blocks = 0;
+  for (int i = 0; i < count; ++i) {
+    add_member(phase, *calls[i], blocks, product_blocks_of(*calls[i])).output = calls[i]->output.data;
+  }
+  const auto start = convolution_forward_start(channels_of(*calls[0]), calls[0]->precision, phase.chunks);
+  launch_blocks(stream, start.kernel, {blocks, start.shared_bytes, kBlockThreads}, phase);
+}
+
+void start_input(CudaStream& stream, const KernelCall* const* calls, int count) {
+  ConvolutionPhase<ConvolutionInput> phase;
+  int64_t blocks = 0;
+  for (int i = 0; i < count; ++i) {
+    const GradientTarget& target = calls[i]->input_gradients[0];
+    if (target.mode == GradientMode::kIgnore) continue;
+    ConvolutionInput& m = add_member(phase, *calls[i], blocks, product_blocks_of(*calls[i]));
+    m.gradient = calls[i]->output_gradient;
+    m.target = target.data;
+    m.accumulate = target.mode == GradientMode::kAccumulate;
+  }
+  const auto start = convolution_input_start(channels_of(*calls[0]), calls[0]->precision, phase.chunks);
+  launch_blocks(stream, start.kernel, {blocks, start.shared_bytes, kBlockThreads}, phase);
+}
+
+void start_weights(CudaStream& stream, const KernelCall* const* calls, int count, std::vector<WeightSum>& sums) {
+  ConvolutionPhase<ConvolutionWeights> phase;
+  int64_t blocks = 0;
+  for (int i = 0; i < count; ++i) {
+    const KernelCall& call = *calls[i];
+    if (call.weight_gradient == nullptr) continue;
+    const WeightPieces pieces(call);
+    ConvolutionWeights& m = add_member(phase, call, blocks, chunks_of(call) * pieces.count);
+    m.gradient = call.output_gradient;
+    m.partials = static_cast<float*>(call.workspace);
+    m.pieces = static_cast<Index>(pieces.count);
+    m.turns = static_cast<int>(pieces.turns);
+    const int64_t elements = channels_of(call) * channels_of(call);
+    for (int chunk = 0; chunk < m.chunks; ++chunk) {
+      sums.push_back({m.partials + chunk * pieces.count * elements, call.weight_gradient + chunk * elements,
+                      pieces.count, elements});
+    }
+  }
+  const auto start = convolution_weights_start(channels_of(*calls[0]), calls[0]->precision);
+  launch_blocks(stream, start.kernel, {blocks, start.shared_bytes, kBlockThreads}, phase);
+}
+
+}  // namespace
+
+bool takes_convolution(const KernelCall& call) {
+  const auto& [w, groups] = attributes_of<Conv2dAttributes>(call);
+  const Tensor &in = call.inputs[0], &out = call.output;
+  return groups == 1 && call.bias == nullptr && w.kernel[0] == 1 && w.kernel[1] == 1 && w.padding[0] == 0 &&
+         w.padding[1] == 0 && w.stride[0] == w.stride[1] && has_kernels(out.channels, out.width) &&
+         in.channels % out.channels == 0 && in.channels * out.channels <= kMostWeights && pixels_of(in) <= INT32_MAX &&
+         halved(in.precision) == halved(call.precision) && halved(out.precision) == halved(call.precision);
+}
+
+bool takes_convolution_backward(const KernelCall& call) {
+  const GradientTarget& target = call.input_gradients[0];
+  return takes_convolution(call) && halved(call.gradient_precision) == halved(call.precision) &&
+         (target.mode == GradientMode::kIgnore || halved(target.precision) == halved(call.precision));
+}
+
+size_t convolution_bytes(const KernelCall& call) {
+  return static_cast<size_t>(WeightPieces(call).most * call.inputs[0].channels * channels_of(call)) * sizeof(float);
+}
+
+void convolve(CudaStream& stream, const Calls& calls) {
+  for_kinds(
+      calls, [](const KernelCall* call) { return channels_of(*call); },
+      [&](const KernelCall* const* alike, int count) { start_forward(stream, alike, count); });
+}
+
+void convolve_backward(CudaStream& stream, const Calls& calls) {
+  std::vector<WeightSum> sums;
+  for_kinds(
+      calls, [](const KernelCall* call) { return channels_of(*call); },
+      [&](const KernelCall* const* alike, int count) {
+        start_weights(stream, alike, count, sums);
+        start_input(stream, alike, count);
+      });
+  if (!sums.empty()) add_weight_sums(stream, sums);
+}
+
+}  // namespace dartsmith::cuda::sliding

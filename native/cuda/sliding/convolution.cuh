@@ -1,0 +1,137 @@
+// 1x1 convolutions whose input channels are a multiple of their outputs', which are as many as sliding warps have: by
+// warps that each take a batch of output pixels, whatever rows they lie in. The inputs go through the warp's stage to
+// the product of pointwise.cuh in chunks of as many channels as there are outputs.
+#pragma once
+#include "cuda/sliding/outer.cuh"
+#include "cuda/sliding/pointwise.cuh"
+
+namespace dartsmith::cuda::sliding {
+
+// Which pixels of the input are read.
+struct Sampling {
+  int in_height, in_width, out_height, out_width, stride;
+  Index outputs;  // pixels, of all images
+
+  // The input pixel that an output pixel reads.
+  __device__ __forceinline__ Index input_of(Index output) const {
+    if (stride == 1) return output;
+    const Index row = output / static_cast<Index>(out_width), image = row / static_cast<Index>(out_height);
+    const Index input_row = image * in_height + (row - image * out_height) * stride;
+    return input_row * in_width + (output - row * out_width) * stride;
+  }
+  // Calls body(input pixel) for those around the one which an output pixel reads that none reads.
+  template <typename Body>
+  __device__ __forceinline__ void for_unread(Index output, const Body& body) const {
+    const int row = static_cast<int>(output / out_width % out_height) * stride;
+    const int column = static_cast<int>(output % out_width) * stride;
+    const Index read = input_of(output);
+    for (int y = 0; y < stride && row + y < in_height; ++y) {
+      for (int x = y == 0 ? 1 : 0; x < stride && column + x < in_width; ++x) body(read + y * in_width + x);
+    }
+  }
+};
+
+// A convolution with what all its kernels want.
+struct ConvolutionMember {
+  Sampling sampling;
+  int chunks;           // of C input channels
+  const void* input;    // [input pixels, chunks, C]
+  const float* weight;  // [chunks, C, C]
+  Index first_block;
+};
+struct ConvolutionForward : ConvolutionMember {
+  void* output;
+};
+struct ConvolutionInput : ConvolutionMember {
+  const void* gradient;  // of the output
+  void* target;          // the input's gradient
+  bool accumulate;
+};
+struct ConvolutionWeights : ConvolutionMember {
+  const void* gradient;
+  float* partials;  // [chunks, pieces, C, C]
+  Index pieces;     // a block's each
+  int turns;        // batches of a warp in a piece
+};
+template <typename Member>
+struct alignas(16) ConvolutionPhase {
+  int count = 0;
+  int chunks = 0;  // of the member that has most
+  Member members[kMembers];
+};
+
+// Pixels of a batch.
+constexpr int batch_pixels(int channels) {
+  return 1024 / channels;
+}
+
+// What a lane reads of a batch: two channels of four quads of pixels, as a stage takes them.
+template <int kChannels, bool half>
+class BatchReader {
+  using Own = Elements<half, 2>;
+  using Shape = WarpShape<kChannels>;
+  static_assert(Shape::kPixels == batch_pixels(kChannels));
+  static constexpr int kElementBytes = half ? 2 : 4;
+
+ public:
+  using Bits = typename Own::Bits[kBatchRows][kQuadColumns];
+
+  // From the first chunk on of a tensor of so many a pixel, at the pixels place_of(output pixel).
+  template <typename PlaceOf>
+  __device__ __forceinline__ BatchReader(const void* data, int chunks, Index first, Index outputs,
+                                         const PlaceOf& place_of)
+      : from_(static_cast<const unsigned char*>(data) + lane_number() % Shape::kPairs * 2 * kElementBytes),
+        pitch_(chunks * kChannels * kElementBytes) {
+#pragma unroll
+    for (int i = 0; i < kBatchRows * kQuadColumns; ++i) {
+      const Index output = first + static_cast<Index>(i / kQuadColumns * Shape::kColumns +
+                                                      lane_number() / Shape::kPairs * kQuadColumns + i % kQuadColumns);
+      if (output < outputs) inside_ |= 1u << i;
+      places_[i] = place_of(output);
+    }
+  }
+  // A chunk, zeros past the last pixel; then on to the next.
+  __device__ __forceinline__ void take(Bits& bits) {
+#pragma unroll
+    for (int i = 0; i < kBatchRows * kQuadColumns; ++i) {
+      auto& own = bits[i / kQuadColumns][i % kQuadColumns];
+      own = typename Own::Bits{};
+      if ((inside_ >> i & 1) != 0) {
+        own = *reinterpret_cast<const typename Own::Bits*>(from_ + int64_t{places_[i]} * pitch_);
+      }
+    }
+    from_ += kChannels * kElementBytes;
+  }
+  // Calls keep(row, values) for the rows of a stage.
+  template <typename Keep>
+  __device__ static __forceinline__ void hand_over(const Bits& bits, const Keep& keep) {
+#pragma unroll
+    for (int row = 0; row < kBatchRows; ++row) {
+      float2 values[kQuadColumns];
+#pragma unroll
+      for (int i = 0; i < kQuadColumns; ++i) values[i] = Own::value(bits[row][i]);
+      keep(row, values);
+    }
+  }
+
+ private:
+  const unsigned char* from_;
+  int pitch_;  // bytes of a pixel
+  Index places_[kBatchRows * kQuadColumns];
+  unsigned inside_ = 0;
+};
+
+// By number of channels and precision.
+template <typename Member>
+using ConvolutionStart = KernelStart<ConvolutionPhase<Member>>;
+ConvolutionStart<ConvolutionForward> convolution_forward_start(int64_t channels, Precision precision, int chunks);
+ConvolutionStart<ConvolutionInput> convolution_input_start(int64_t channels, Precision precision, int chunks);
+ConvolutionStart<ConvolutionWeights> convolution_weights_start(int64_t channels, Precision precision);
+
+// Calls body(a constant for the channels, one for the precision).
+template <typename Body>
+void with_instance(int64_t channels, Precision precision, const Body& body) {
+  with_channels(channels, [&](auto own) { with_precision(precision, [&](auto known) { body(own, known); }); });
+}
+
+}  // namespace dartsmith::cuda::sliding
