@@ -4,32 +4,33 @@ import type { StageResult } from './outcome.ts';
 import type { CheckPart } from './stages.ts';
 import type { KernelTotal } from './step_work.ts';
 
+/** What is compared with the kernels of sliding warps in branches of a graph, and the variables that choose it. */
+const circumstances = {
+  tiles: { DARTSMITH_CUDA_KERNELS: 'tiles' },
+  'without branches': { DARTSMITH_CUDA_BRANCHES: 'off' },
+} as const;
+
 /** Shares of the time; what a part leaves over is for those behind it, the last of which is not missed most. */
 const plan: readonly (CheckPart & { readonly share: number })[] = [
   { stage: 'facts', share: 0.07 },
   { stage: 'repeatability', share: 0.05 },
   { stage: 'cases', share: 0.12 },
   { stage: 'supernet', share: 0.08 },
-  ...designs('step-times', 0.2, 0.1),
-  ...designs('kernel-times', 0.1, 0.08),
+  { stage: 'step-times', share: 0.2 },
+  again('step-times', 'tiles', 0.1),
+  again('step-times', 'without branches', 0.06),
+  { stage: 'kernel-times', share: 0.1 },
+  again('kernel-times', 'tiles', 0.08),
   { stage: 'nsight', share: 0.12 },
   { stage: 'wide-steps', share: 0.08 },
   { stage: 'trajectory', share: 0.06 },
   { stage: 'hypergradient', share: 0.06 },
 ];
 
-/** A stage with the kernels of sliding warps, then with those of tiles, beside which no rivals are asked again. */
-function designs(stage: CheckPart['stage'], sliding: number, tiles: number) {
-  return [
-    { stage, share: sliding },
-    {
-      stage,
-      share: tiles,
-      label: `${stage}, tiles`,
-      environment: { DARTSMITH_CUDA_KERNELS: 'tiles' },
-      rivals: false,
-    },
-  ] as const;
+/** A stage under other circumstances, beside which no rivals are asked again. */
+function again(stage: CheckPart['stage'], circumstance: keyof typeof circumstances, share: number) {
+  const label = `${stage}, ${circumstance}`;
+  return { stage, share, label, environment: circumstances[circumstance], rivals: false } as const;
 }
 
 /** The parts of a lease of so many seconds. */
@@ -91,17 +92,22 @@ interface StepData {
   };
 }
 
-/** A line for each prediction: predicted, found by sliding warps, found by tiles; on a GPU, whether it passes. */
+/** A line for each prediction: predicted, found by sliding warps, found under other circumstances; on a GPU, whether it passes. */
 export function concludeLease(stages: readonly StageResult[], isGpu: boolean): string[] {
   const found = (stage: string) => stages.find((result) => result.stage === stage)?.data as StepData | undefined;
-  const [sliding, tiles] = [found('step-times'), found('step-times, tiles')];
+  const names = Object.keys(circumstances);
   return predictions.map((prediction) => {
     const { what, precision, predicted, pass } = prediction;
-    const [ours, old] = [sliding, tiles].map((data) => data && milliseconds(data, prediction));
+    const of = (stage: string) => {
+      const data = found(stage);
+      return data && milliseconds(data, prediction);
+    };
+    const ours = of('step-times');
     const verdict =
       pass === undefined || ours === undefined || !isGpu ? '' : ours <= pass ? ': PASS' : `: above ${pass} ms`;
     const text = (value: number | undefined) => (value === undefined ? 'not measured' : `${value.toFixed(2)} ms`);
-    return `${what}, ${precision}: predicted ${predicted} ms on an H100; sliding warps ${text(ours)}, tiles ${text(old)}${verdict}`;
+    const others = names.map((name) => `${name} ${text(of(`step-times, ${name}`))}`).join(', ');
+    return `${what}, ${precision}: predicted ${predicted} ms on an H100; sliding warps ${text(ours)}, ${others}${verdict}`;
   });
 }
 

@@ -8,8 +8,6 @@ namespace {
 constexpr int kMostArgumentBytes = 32764;  // of a launch, since CUDA 12.1
 static_assert(sizeof(Chain) <= kMostArgumentBytes);
 
-constexpr int kTickets = 4096;  // more than launches that run at once can have members
-
 }  // namespace
 
 bool PendingChain::takes(const PhaseCall& call) const {
@@ -47,50 +45,6 @@ void append(CudaStream& stream, const PhaseCall& call) {
   if (pending == nullptr) pending = std::make_unique<PendingChain>(call.backward, call.precision);
   if (!pending->takes(call)) fail("cuda", "expected fewer nodes in a step of the graph");
   pending->add(call);
-}
-
-void CudaStream::drop_pending() noexcept {
-  pending_.reset();
-}
-
-void CudaStream::abandon() noexcept {
-  drop_pending();
-  cudaSetDevice(device_);
-  cudaStreamSynchronize(handle_);
-  cudaGetLastError();
-}
-
-void CudaStream::start_pending() {
-  const std::unique_ptr<PendingChain> started = std::move(pending_);
-  if (started != nullptr) started->start(*this);
-}
-
-CudaStream::CudaStream(int device) : device_(device) {
-  select();
-  cudaDeviceProp properties;
-  check(cudaGetDeviceProperties(&properties, device), "reading the device's properties");
-  multiprocessors_ = properties.multiProcessorCount;
-  cooperative_ = properties.cooperativeLaunch != 0;
-  most_shared_bytes_ = static_cast<int>(properties.sharedMemPerBlockOptin);
-  check(cudaStreamCreateWithFlags(&handle_, cudaStreamNonBlocking), "making a stream");
-  // Not when they are asked for first: a stream that is recorded allocates nothing.
-  void* memory = nullptr;
-  check(cudaMalloc(&memory, kTickets * sizeof(unsigned)), "allocating counters");
-  tickets_ = static_cast<unsigned*>(memory);
-  check(cudaMemsetAsync(tickets_, 0, kTickets * sizeof(unsigned), handle_), "clearing counters");
-}
-
-unsigned* CudaStream::tickets(int count) {
-  if (next_ticket_ + count > kTickets) next_ticket_ = 0;
-  unsigned* result = tickets_ + next_ticket_;
-  next_ticket_ += count;
-  return result;
-}
-
-CudaStream::~CudaStream() {
-  cudaSetDevice(device_);
-  cudaStreamDestroy(handle_);
-  cudaFree(tickets_);
 }
 
 }  // namespace dartsmith::cuda

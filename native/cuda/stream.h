@@ -2,8 +2,10 @@
 #pragma once
 #include <cuda_runtime.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
+#include <vector>
 
 #include "cuda/error.h"
 #include "engine/kernel.h"
@@ -11,6 +13,21 @@
 namespace dartsmith::cuda {
 
 class PendingChain;
+
+// A stream beside another one, and the event that says how far it has come.
+class SideStream {
+ public:
+  SideStream();
+  ~SideStream();
+  SideStream(const SideStream&) = delete;
+  SideStream& operator=(const SideStream&) = delete;
+  cudaStream_t handle() const { return handle_; }
+  cudaEvent_t reached() const { return reached_; }
+
+ private:
+  cudaStream_t handle_ = nullptr;
+  cudaEvent_t reached_ = nullptr;
+};
 
 class CudaStream final : public Stream {
  public:
@@ -26,7 +43,19 @@ class CudaStream final : public Stream {
   // To queue something on, behind all that waited to be started.
   cudaStream_t handle() {
     start_pending();
-    return handle_;
+    return queue_;
+  }
+  // Calls body(i) for so many branches, each of which queues what none of the others waits for: what was queued before
+  // comes first for all of them, and what follows waits for all.
+  template <typename Body>
+  void in_branches(int count, const Body& body) {
+    const bool forks = count > 1 && queue_ == handle_ && may_branch();
+    if (forks) fork(count);
+    for (int i = 0; i < count; ++i) {
+      if (forks) enter(i);
+      body(i);
+    }
+    if (forks) join(count);
   }
   // What waits to be started (chain.h); null for nothing.
   std::unique_ptr<PendingChain>& pending() { return pending_; }
@@ -56,11 +85,20 @@ class CudaStream final : public Stream {
   }
 
  private:
+  static bool may_branch();
+  int sides_of(int branches) const { return std::min(branches - 1, static_cast<int>(sides_.size())); }
+  void fork(int branches);
+  void enter(int branch);
+  void join(int branches);
+
   int device_;
   int multiprocessors_ = 0;
   int most_shared_bytes_ = 0;
   bool cooperative_ = false;
   cudaStream_t handle_ = nullptr;
+  cudaStream_t queue_ = nullptr;  // the former, or a branch's
+  cudaEvent_t forked_ = nullptr;
+  std::vector<std::unique_ptr<SideStream>> sides_;
   unsigned* tickets_ = nullptr;
   int next_ticket_ = 0;
   std::unique_ptr<PendingChain> pending_;

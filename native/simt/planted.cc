@@ -11,7 +11,8 @@ namespace {
 using cuda::kThreads;
 
 constexpr const char* kBugs[] = {
-    "none", "missing barrier", "divergent barrier", "past shared memory", "past an allocation", "unwritten"};
+    "none",      "missing barrier",    "divergent barrier", "past shared memory", "past an allocation",
+    "unwritten", "dependent branches", "unjoined branch"};
 enum Bug { kNone, kMissingBarrier, kDivergentBarrier, kPastShared, kPastAllocation, kUnwritten };
 
 template <Bug bug>
@@ -40,9 +41,40 @@ void start(cuda::CudaStream& stream, const float* from, float* to) {
   cuda::launch(stream, reverse_kernel<bug>, {1, counted.bytes()}, from, to);
 }
 
+// Records a graph and launches it.
+template <typename Queue>
+void replay(cuda::CudaStream& stream, const Queue& queue) {
+  cudaGraph_t graph = nullptr;
+  cudaGraphExec_t exec = nullptr;
+  cuda::check(cudaStreamBeginCapture(stream.handle(), cudaStreamCaptureModeThreadLocal), "recording");
+  queue();
+  cuda::check(cudaStreamEndCapture(stream.handle(), &graph), "recording");
+  cuda::check(cudaGraphInstantiate(&exec, graph), "recording");
+  cuda::check(cudaGraphLaunch(exec, stream.handle()), "launching");
+  cudaGraphExecDestroy(exec);
+  cudaGraphDestroy(graph);
+}
+
+// The second branch reads what the first one writes.
+void start_dependent(cuda::CudaStream& stream, const float* from, float* to) {
+  replay(stream,
+         [&] { stream.in_branches(2, [&](int branch) { start<kNone>(stream, branch == 0 ? from : to, to); }); });
+}
+
+// Nobody waits for what a second stream does.
+void start_unjoined(cuda::CudaStream& stream, const float*, float* to) {
+  const cuda::SideStream side, fork;
+  replay(stream, [&] {
+    cuda::check(cudaEventRecord(fork.reached(), stream.handle()), "forking");
+    cuda::check(cudaStreamWaitEvent(side.handle(), fork.reached(), 0), "forking");
+    cuda::check(cudaMemsetAsync(to, 0, sizeof(float), side.handle()), "clearing");
+  });
+}
+
 using Start = void (*)(cuda::CudaStream&, const float*, float*);
 constexpr Start kStarts[] = {start<kNone>,       start<kMissingBarrier>, start<kDivergentBarrier>,
-                             start<kPastShared>, start<kPastAllocation>, start<kUnwritten>};
+                             start<kPastShared>, start<kPastAllocation>, start<kUnwritten>,
+                             start_dependent,    start_unjoined};
 
 // Device memory that frees itself.
 class Numbers {

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -84,9 +85,13 @@ void trace(int device, const Traced& traced) {
   traces[device].push_back(traced);
 }
 
+// Of a graph, by place.
+using Places = std::set<size_t>;
+
 struct Operation {
   cudaGraphNodeType type;
   std::function<cudaError_t()> run;
+  Places after;
 };
 
 }  // namespace
@@ -98,6 +103,19 @@ struct SimtGraphNode {
 struct SimtGraph {
   std::vector<Operation> operations;
   std::vector<SimtGraphNode> nodes;
+  std::vector<cudaStream_t> streams;  // that are recorded, the first one's own first
+
+  // Whether all operations come before those.
+  bool ends_with(const Places& last) const {
+    Places found, left = last;
+    while (!left.empty()) {
+      const size_t place = *left.begin();
+      left.erase(left.begin());
+      if (!found.insert(place).second) continue;
+      left.insert(operations[place].after.begin(), operations[place].after.end());
+    }
+    return found.size() == operations.size();
+  }
 };
 
 struct SimtGraphExec {
@@ -109,19 +127,22 @@ struct SimtEvent {
   std::atomic<uint64_t> reached = 0;
   cudaStream_t stream = nullptr;
   std::chrono::steady_clock::time_point time;
+  std::shared_ptr<SimtGraph> capture;  // that it was recorded in last
+  Places after;
 };
 
 struct SimtStream {
   int device = 0;
   std::recursive_mutex mutex;  // of what follows: any thread may use a stream
   std::deque<std::function<cudaError_t()>> pending;
-  std::unique_ptr<SimtGraph> capture;
+  std::shared_ptr<SimtGraph> capture;
+  Places last;                      // operations of the capture that the next one comes after
   cudaError_t error = cudaSuccess;  // what a launch ended with: it stays, as on a device that was lost
 
   cudaError_t add(cudaGraphNodeType type, std::function<cudaError_t()> run) {
     const std::lock_guard lock(mutex);
     if (capture != nullptr) {
-      capture->operations.push_back({type, std::move(run)});
+      capture->operations.push_back({type, std::move(run), std::exchange(last, {capture->operations.size()})});
     } else {
       pending.push_back(std::move(run));
     }
@@ -177,6 +198,10 @@ const char* cudaGetErrorString(cudaError_t error) {
       return "device not ready";
     case cudaErrorStreamCaptureUnsupported:
       return "operation not permitted when stream is capturing";
+    case cudaErrorStreamCaptureUnjoined:
+      return "capturing stream has unjoined work";
+    case cudaErrorStreamCaptureIsolation:
+      return "dependency created on uncaptured work in another stream";
     default:
       return "invalid argument";
   }
@@ -311,7 +336,9 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 }
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
-  if (stream->capture != nullptr) return report(cudaErrorStreamCaptureUnsupported);
+  event->capture = stream->capture;
+  event->after = stream->last;
+  if (stream->capture != nullptr) return cudaSuccess;
   event->stream = stream;
   stream->push([event, time = ++event->recorded] {
     event->time = std::chrono::steady_clock::now();
@@ -343,21 +370,41 @@ cudaError_t cudaEventElapsedTime(float* millis, cudaEvent_t begin, cudaEvent_t e
 }
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
-  if (stream->capture != nullptr) return report(cudaErrorStreamCaptureUnsupported);
+  if (event->capture != nullptr) {
+    // Whoever waits for what is recorded is recorded as well.
+    SimtGraph& graph = *event->capture;
+    if (graph.streams.empty() || (stream->capture != nullptr && stream->capture != event->capture)) {
+      return report(cudaErrorStreamCaptureIsolation);
+    }
+    if (stream->capture == nullptr) graph.streams.push_back(stream);
+    stream->capture = event->capture;
+    stream->last.insert(event->after.begin(), event->after.end());
+    return cudaSuccess;
+  }
+  if (stream->capture != nullptr) return report(cudaErrorStreamCaptureIsolation);
   stream->push([event, time = event->recorded.load()] { return wait_for(event, time); });
   return cudaSuccess;
 }
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   if (stream->capture != nullptr) return report(cudaErrorInvalidValue);
-  stream->capture = std::make_unique<SimtGraph>();
+  stream->capture = std::make_shared<SimtGraph>();
+  stream->capture->streams = {stream};
   return cudaSuccess;
 }
 
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
-  if (stream->capture == nullptr) return report(cudaErrorInvalidValue);
-  for (const Operation& operation : stream->capture->operations) stream->capture->nodes.push_back({operation.type});
-  *graph = stream->capture.release();
+  const std::shared_ptr<SimtGraph> capture = stream->capture;
+  if (capture == nullptr || capture->streams[0] != stream) return report(cudaErrorInvalidValue);
+  const bool joined = capture->ends_with(stream->last);
+  for (cudaStream_t recorded : std::exchange(capture->streams, {})) {
+    recorded->capture = nullptr;
+    recorded->last.clear();
+  }
+  *graph = nullptr;
+  if (!joined) return report(cudaErrorStreamCaptureUnjoined);
+  for (const Operation& operation : capture->operations) capture->nodes.push_back({operation.type});
+  *graph = new SimtGraph(std::move(*capture));
   return cudaSuccess;
 }
 
@@ -366,8 +413,41 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsig
   return cudaSuccess;
 }
 
+namespace {
+
+// The next of those that may run.
+size_t chosen_from(const Places& ready, const Order& order, size_t turn) {
+  switch (order.kind) {
+    case Order::Kind::kForward:
+      return *ready.begin();
+    case Order::Kind::kReverse:
+      return *ready.rbegin();
+    default:
+      return *std::next(ready.begin(), static_cast<std::ptrdiff_t>((turn + order.seed) * 2654435761u % ready.size()));
+  }
+}
+
+}  // namespace
+
+// One after another, in an order of the device's own that branches leave open.
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
-  for (const Operation& operation : exec->operations) stream->add(operation.type, operation.run);
+  const std::vector<Operation>& operations = exec->operations;
+  std::vector<size_t> waiting(operations.size());
+  std::vector<std::vector<size_t>> next(operations.size());
+  Places ready;
+  for (size_t i = 0; i < operations.size(); ++i) {
+    waiting[i] = operations[i].after.size();
+    for (size_t before : operations[i].after) next[before].push_back(i);
+    if (waiting[i] == 0) ready.insert(i);
+  }
+  for (size_t turn = 0; !ready.empty(); ++turn) {
+    const size_t place = chosen_from(ready, kDevices[stream->device].order, turn);
+    ready.erase(place);
+    stream->add(operations[place].type, operations[place].run);
+    for (size_t after : next[place]) {
+      if (--waiting[after] == 0) ready.insert(after);
+    }
+  }
   return cudaSuccess;
 }
 

@@ -3,7 +3,15 @@ import { describe, expect, it } from 'vitest';
 import { loadAddon } from '../../src/backend/native/addon.ts';
 import { threadOrders } from '../helpers/simt.ts';
 
-type Bug = 'none' | 'missing barrier' | 'divergent barrier' | 'past shared memory' | 'past an allocation' | 'unwritten';
+type Bug =
+  | 'none'
+  | 'missing barrier'
+  | 'divergent barrier'
+  | 'past shared memory'
+  | 'past an allocation'
+  | 'unwritten'
+  | 'dependent branches'
+  | 'unjoined branch';
 
 /** What only the stand-in's addon has: native/simt/planted.h. */
 interface PlantedAddon {
@@ -44,6 +52,16 @@ describe('a kernel on the stand-in', () => {
 
   it('that reads what nobody wrote sees NaN', () => {
     expect(runPlanted('unwritten', 0).every(Number.isNaN)).toBe(true);
+  });
+
+  it('in a branch of a graph that reads what another writes gives other numbers under another order', () => {
+    const [forward, reverse] = threadOrders.map((_, index) => runPlanted('dependent branches', index));
+    expect(forward).toEqual(Float32Array.from(reversed).reverse());
+    expect(reverse).toEqual(reversed);
+  });
+
+  it('in a branch that nobody waits for cannot be recorded', () => {
+    expect(() => runPlanted('unjoined branch', 0)).toThrow('unjoined work');
   });
 
   it('leaves the process and other devices usable after its fault', () => {

@@ -1,16 +1,20 @@
-// Which design of CUDA kernels runs is said by a variable of the environment: one that means nothing is an error, not a default.
+// Which design of CUDA kernels runs, and whether in branches, is said by variables of the environment: one that means nothing is an
+// error, not a default. Once it meant something it is not read again.
 import { expect, it } from 'vitest';
 import { openDevice } from '../../src/backend/open.ts';
 import { caseWithReference, deviceTensors } from '../helpers/kernel_case.ts';
 import { caseTables } from './cases.ts';
 
-it('an unknown DARTSMITH_CUDA_KERNELS is told where a kernel is asked for', async () => {
-  process.env['DARTSMITH_CUDA_KERNELS'] = 'squares';
+it.each([
+  ['DARTSMITH_CUDA_KERNELS', 'squares', 'sliding', 'sliding or tiles'],
+  ['DARTSMITH_CUDA_BRANCHES', 'many', 'off', 'on or off'],
+])('an unknown %s is told where a kernel is asked for', async (variable, unknown, known, expected) => {
+  process.env[variable] = unknown;
   using device = await openDevice({ backend: 'simt' });
   const { prepared } = caseWithReference(caseTables.mixed.find(({ name }) => name.includes('sliding'))!);
   await expect(deviceTensors(device, prepared)).rejects.toThrow(
-    "expected DARTSMITH_CUDA_KERNELS to be sliding or tiles but got 'squares'",
+    `expected ${variable} to be ${expected} but got '${unknown}'`,
   );
-  process.env['DARTSMITH_CUDA_KERNELS'] = 'tiles';
-  expect((await deviceTensors(device, prepared)).size).toBeGreaterThan(0);
+  process.env[variable] = known;
+  if (variable === 'DARTSMITH_CUDA_BRANCHES') expect((await deviceTensors(device, prepared)).size).toBeGreaterThan(0);
 });

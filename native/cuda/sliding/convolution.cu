@@ -13,6 +13,9 @@ constexpr int64_t kMostWeights = (int64_t{64} << 10) / static_cast<int64_t>(size
 int64_t channels_of(const KernelCall& call) {
   return call.output.channels;
 }
+int64_t kind_of(const KernelCall* call) {
+  return channels_of(*call);
+}
 int chunks_of(const KernelCall& call) {
   return static_cast<int>(call.inputs[0].channels / channels_of(call));
 }
@@ -124,19 +127,17 @@ size_t convolution_bytes(const KernelCall& call) {
 }
 
 void convolve(CudaStream& stream, const Calls& calls) {
-  for_kinds(
-      calls, [](const KernelCall* call) { return channels_of(*call); },
-      [&](const KernelCall* const* alike, int count) { start_forward(stream, alike, count); });
+  for_kinds(stream, calls, kind_of,
+            [&](const KernelCall* const* alike, int count) { start_forward(stream, alike, count); });
 }
 
 void convolve_backward(CudaStream& stream, const Calls& calls) {
   std::vector<WeightSum> sums;
-  for_kinds(
-      calls, [](const KernelCall* call) { return channels_of(*call); },
-      [&](const KernelCall* const* alike, int count) {
-        start_weights(stream, alike, count, sums);
-        start_input(stream, alike, count);
-      });
+  for_kinds(stream, calls, kind_of, [&](const KernelCall* const* alike, int count) {
+    stream.in_branches(2, [&](int branch) {
+      branch == 0 ? start_weights(stream, alike, count, sums) : start_input(stream, alike, count);
+    });
+  });
   if (!sums.empty()) add_weight_sums(stream, sums);
 }
 

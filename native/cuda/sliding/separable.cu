@@ -277,7 +277,7 @@ void backward_alike(CudaStream& stream, const Calls& calls, std::vector<WeightSu
     }
     const Calls part(calls.begin() + first, calls.begin() + first + size);
     for_kinds(
-        part, [](const KernelCall* call) { return wants_weights(*call) ? kernel_of(*call) : 0; },
+        stream, part, [](const KernelCall* call) { return wants_weights(*call) ? kernel_of(*call) : 0; },
         [&](const KernelCall* const* alike, int alike_count) {
           start_output(stream, alike, alike_count, places, sums);
         });
@@ -323,7 +323,7 @@ size_t backward_bytes(const KernelCall& call) {
 
 void forward(CudaStream& stream, const Calls& calls) {
   for_kinds(
-      calls,
+      stream, calls,
       [](const KernelCall* call) {
         return std::pair{kernel_of(*call), channels_of(*call)};
       },

@@ -45,16 +45,22 @@ describe('leaseParts', () => {
 describe('concludeLease', () => {
   it('compares what was found with what was predicted, and judges what a first try has to reach', () => {
     const lines = concludeLease(
-      [stepTimes('step-times', 0.02, 0.004), stepTimes('step-times, tiles', 0.066, 0.016)],
+      [
+        stepTimes('step-times', 0.02, 0.004),
+        stepTimes('step-times, tiles', 0.066, 0.016),
+        stepTimes('step-times, without branches', 0.022, 0.005),
+      ],
       true,
     );
     expect(lines).toHaveLength(predictions.length);
-    expect(lines).toContain('step, fp32: predicted 16.3 ms on an H100; sliding warps 20.00 ms, tiles 66.00 ms: PASS');
     expect(lines).toContain(
-      'separables forward, fp32: predicted 3.2 ms on an H100; sliding warps 4.00 ms, tiles 16.00 ms: PASS',
+      'step, fp32: predicted 16.3 ms on an H100; sliding warps 20.00 ms, tiles 66.00 ms, without branches 22.00 ms: PASS',
+    );
+    expect(lines).toContain(
+      'separables forward, fp32: predicted 3.2 ms on an H100; sliding warps 4.00 ms, tiles 16.00 ms, without branches 5.00 ms: PASS',
     );
     expect(concludeLease([stepTimes('step-times', 0.03, 0.004)], true)).toContain(
-      'step, fp32: predicted 16.3 ms on an H100; sliding warps 30.00 ms, tiles not measured: above 25 ms',
+      'step, fp32: predicted 16.3 ms on an H100; sliding warps 30.00 ms, tiles not measured, without branches not measured: above 25 ms',
     );
   });
 
@@ -64,7 +70,8 @@ describe('concludeLease', () => {
   });
 
   it('says so where nothing was measured', () => {
-    for (const line of concludeLease([], true)) expect(line).toMatch(/sliding warps not measured, tiles not measured$/);
+    for (const line of concludeLease([], true))
+      expect(line).toMatch(/sliding warps not measured, tiles not measured, without branches not measured$/);
   });
 });
 
