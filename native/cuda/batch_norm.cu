@@ -1,6 +1,7 @@
 // Batch normalisation (Ioffe and Szegedy, arXiv:1502.03167), materialised; lazy ones are moments applied by their
 // consumer. Cooperative: pieces, then their join, then a pass over the tensor.
 #include "cuda/batch_norm.cuh"
+#include "cuda/grid.cuh"
 #include "cuda/kernels.h"
 
 namespace dartsmith::cuda {

@@ -40,11 +40,11 @@ void PendingChain::start(CudaStream& stream) const {
 
 void append(CudaStream& stream, const PhaseCall& call) {
   if (call.work.tasks <= 0) return;
-  std::unique_ptr<PendingChain>& pending = stream.pending();
-  if (pending != nullptr && !pending->takes(call)) stream.start_pending();
-  if (pending == nullptr) pending = std::make_unique<PendingChain>(call.backward, call.precision);
-  if (!pending->takes(call)) fail("cuda", "expected fewer nodes in a step of the graph");
-  pending->add(call);
+  std::vector<PendingChain>& pending = stream.pending();
+  if (!pending.empty() && !pending[0].takes(call)) stream.start_pending();
+  if (pending.empty()) pending.emplace_back(call.backward, call.precision);
+  if (!pending[0].takes(call)) fail("cuda", "expected fewer nodes in a step of the graph");
+  pending[0].add(call);
 }
 
 }  // namespace dartsmith::cuda

@@ -4,6 +4,7 @@
 #include "cuda/combine.cuh"
 #include "cuda/dropout.cuh"
 #include "cuda/elementwise.cuh"
+#include "cuda/grid.cuh"
 #include "cuda/pool.cuh"
 #include "cuda/pooled_moments.cuh"
 #include "cuda/separable.cuh"

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "cuda/dense.cuh"
+#include "cuda/grid.cuh"
 #include "cuda/kernels.h"
 #include "cuda/sliding/choice.h"
 #include "cuda/sliding/convolution.h"

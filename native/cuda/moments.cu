@@ -1,5 +1,6 @@
 // moments: the statistics of a lazy batch-norm, and the gradient of the tensor that its consumer normalised.
 #include "cuda/batch_norm.cuh"
+#include "cuda/grid.cuh"
 #include "cuda/kernels.h"
 
 namespace dartsmith::cuda {

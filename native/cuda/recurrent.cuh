@@ -4,6 +4,7 @@
 // or they are launches of their own: the same device code (run_steps).
 #pragma once
 #include "cuda/copies.cuh"
+#include "cuda/grid.cuh"
 #include "cuda/launch.h"
 #include "cuda/task.cuh"
 #include "engine/recurrent.h"

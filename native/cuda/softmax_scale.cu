@@ -1,5 +1,6 @@
 // softmaxScale: a tensor times one entry of the softmax of a vector of weights.
 #include "cuda/elementwise.cuh"
+#include "cuda/grid.cuh"
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
 #include "engine/softmax_entry.h"

@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "cuda/chain.h"
 #include "cuda/choice.h"
 #include "cuda/stream.h"
@@ -6,44 +8,43 @@ namespace dartsmith::cuda {
 namespace {
 
 constexpr int kTickets = 4096;  // more than launches that run at once can have members
-constexpr int kSides = 3;       // as many branches at once as kernels have sizes and channels, and the stream's own
+
+int selected(int device) {
+  check(cudaSetDevice(device), "choosing the device");
+  return device;
+}
 
 }  // namespace
 
 void CudaStream::drop_pending() noexcept {
-  pending_.reset();
+  pending_.clear();
 }
 
 void CudaStream::abandon() noexcept {
   drop_pending();
-  queue_ = handle_;
+  queue_ = trunk_.handle();
   cudaSetDevice(device_);
-  for (const auto& side : sides_) cudaStreamSynchronize(side->handle());
-  cudaStreamSynchronize(handle_);
+  for (const MarkedStream& side : sides_) cudaStreamSynchronize(side.handle());
+  cudaStreamSynchronize(trunk_.handle());
   cudaGetLastError();
 }
 
 void CudaStream::start_pending() {
-  const std::unique_ptr<PendingChain> started = std::move(pending_);
-  if (started != nullptr) started->start(*this);
+  const std::vector<PendingChain> started = std::exchange(pending_, {});
+  for (const PendingChain& chain : started) chain.start(*this);
 }
 
-CudaStream::CudaStream(int device) : device_(device) {
-  select();
+CudaStream::CudaStream(int device) : device_(selected(device)), queue_(trunk_.handle()) {
   cudaDeviceProp properties;
   check(cudaGetDeviceProperties(&properties, device), "reading the device's properties");
   multiprocessors_ = properties.multiProcessorCount;
   cooperative_ = properties.cooperativeLaunch != 0;
   most_shared_bytes_ = static_cast<int>(properties.sharedMemPerBlockOptin);
-  check(cudaStreamCreateWithFlags(&handle_, cudaStreamNonBlocking), "making a stream");
-  queue_ = handle_;
-  check(cudaEventCreateWithFlags(&forked_, cudaEventDisableTiming), "making an event");
-  for (int side = 0; side < kSides; ++side) sides_.push_back(std::make_unique<SideStream>());
   // Not when they are asked for first: a stream that is recorded allocates nothing.
   void* memory = nullptr;
   check(cudaMalloc(&memory, kTickets * sizeof(unsigned)), "allocating counters");
   tickets_ = static_cast<unsigned*>(memory);
-  check(cudaMemsetAsync(tickets_, 0, kTickets * sizeof(unsigned), handle_), "clearing counters");
+  check(cudaMemsetAsync(tickets_, 0, kTickets * sizeof(unsigned), queue_), "clearing counters");
 }
 
 bool CudaStream::may_branch() {
@@ -52,34 +53,34 @@ bool CudaStream::may_branch() {
 }
 
 void CudaStream::fork(int branches) {
-  check(cudaEventRecord(forked_, handle()), "forking a stream");
+  check(cudaEventRecord(trunk_.reached(), handle()), "forking a stream");
   for (int i = 0; i < sides_of(branches); ++i) {
-    check(cudaStreamWaitEvent(sides_[i]->handle(), forked_, 0), "forking a stream");
+    check(cudaStreamWaitEvent(sides_[i].handle(), trunk_.reached(), 0), "forking a stream");
   }
 }
 
 // Branches beyond the sides' number share them.
 void CudaStream::enter(int branch) {
   start_pending();
-  const int side = branch % static_cast<int>(sides_.size() + 1);
-  queue_ = side == 0 ? handle_ : sides_[side - 1]->handle();
+  const int side = branch % (kSides + 1);
+  queue_ = side == 0 ? trunk_.handle() : sides_[side - 1].handle();
 }
 
 void CudaStream::join(int branches) {
   start_pending();
-  queue_ = handle_;
+  queue_ = trunk_.handle();
   for (int i = 0; i < sides_of(branches); ++i) {
-    check(cudaEventRecord(sides_[i]->reached(), sides_[i]->handle()), "joining streams");
-    check(cudaStreamWaitEvent(handle_, sides_[i]->reached(), 0), "joining streams");
+    check(cudaEventRecord(sides_[i].reached(), sides_[i].handle()), "joining streams");
+    check(cudaStreamWaitEvent(queue_, sides_[i].reached(), 0), "joining streams");
   }
 }
 
-SideStream::SideStream() {
+MarkedStream::MarkedStream() {
   check(cudaStreamCreateWithFlags(&handle_, cudaStreamNonBlocking), "making a stream");
   check(cudaEventCreateWithFlags(&reached_, cudaEventDisableTiming), "making an event");
 }
 
-SideStream::~SideStream() {
+MarkedStream::~MarkedStream() {
   cudaEventDestroy(reached_);
   cudaStreamDestroy(handle_);
 }
@@ -93,8 +94,6 @@ unsigned* CudaStream::tickets(int count) {
 
 CudaStream::~CudaStream() {
   cudaSetDevice(device_);
-  cudaEventDestroy(forked_);
-  cudaStreamDestroy(handle_);
   cudaFree(tickets_);
 }
 

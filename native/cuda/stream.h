@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <map>
-#include <memory>
 #include <vector>
 
 #include "cuda/error.h"
@@ -14,13 +13,13 @@ namespace dartsmith::cuda {
 
 class PendingChain;
 
-// A stream beside another one, and the event that says how far it has come.
-class SideStream {
+// A stream of the device that is selected, and an event that says how far it has come.
+class MarkedStream {
  public:
-  SideStream();
-  ~SideStream();
-  SideStream(const SideStream&) = delete;
-  SideStream& operator=(const SideStream&) = delete;
+  MarkedStream();
+  ~MarkedStream();
+  MarkedStream(const MarkedStream&) = delete;
+  MarkedStream& operator=(const MarkedStream&) = delete;
   cudaStream_t handle() const { return handle_; }
   cudaEvent_t reached() const { return reached_; }
 
@@ -49,7 +48,7 @@ class CudaStream final : public Stream {
   // comes first for all of them, and what follows waits for all.
   template <typename Body>
   void in_branches(int count, const Body& body) {
-    const bool forks = count > 1 && queue_ == handle_ && may_branch();
+    const bool forks = count > 1 && queue_ == trunk_.handle() && may_branch();
     if (forks) fork(count);
     for (int i = 0; i < count; ++i) {
       if (forks) enter(i);
@@ -57,8 +56,8 @@ class CudaStream final : public Stream {
     }
     if (forks) join(count);
   }
-  // What waits to be started (chain.h); null for nothing.
-  std::unique_ptr<PendingChain>& pending() { return pending_; }
+  // What waits to be started (chain.h): one, or none.
+  std::vector<PendingChain>& pending() { return pending_; }
   void start_pending();
   void drop_pending() noexcept;
   // Drops what waits to be started and waits for the rest, whatever became of it.
@@ -86,7 +85,8 @@ class CudaStream final : public Stream {
 
  private:
   static bool may_branch();
-  int sides_of(int branches) const { return std::min(branches - 1, static_cast<int>(sides_.size())); }
+  static constexpr int kSides = 3;  // as many branches at once as kernels have sizes and channels, and the stream's own
+  static int sides_of(int branches) { return std::min(branches - 1, kSides); }
   void fork(int branches);
   void enter(int branch);
   void join(int branches);
@@ -95,13 +95,12 @@ class CudaStream final : public Stream {
   int multiprocessors_ = 0;
   int most_shared_bytes_ = 0;
   bool cooperative_ = false;
-  cudaStream_t handle_ = nullptr;
-  cudaStream_t queue_ = nullptr;  // the former, or a branch's
-  cudaEvent_t forked_ = nullptr;
-  std::vector<std::unique_ptr<SideStream>> sides_;
+  MarkedStream trunk_;
+  cudaStream_t queue_;  // the trunk's, or a branch's
+  MarkedStream sides_[kSides];
   unsigned* tickets_ = nullptr;
   int next_ticket_ = 0;
-  std::unique_ptr<PendingChain> pending_;
+  std::vector<PendingChain> pending_;  // may be of a type that is not complete here, unlike an optional
   std::map<std::pair<const void*, size_t>, int> resident_;
 };
 

@@ -1,5 +1,6 @@
 // Whole-arena sweeps: optimisers, norms, the unrolled step and its perturbations.
 #include "cuda/gather.h"
+#include "cuda/grid.cuh"
 #include "cuda/kernels.h"
 #include "cuda/masks.h"
 #include "cuda/mixing.h"

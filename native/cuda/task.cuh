@@ -1,6 +1,5 @@
 // What kernels are built from: tasks, vectors of four channels, sums in fixed order, shared memory in parts.
 #pragma once
-#include <cooperative_groups.h>
 #include <cuda_runtime.h>
 
 #include <cstdint>
@@ -103,10 +102,10 @@ template <typename Argument>
 using KernelOf = void (*)(Argument);
 #endif
 
-// Everything that any block wrote before is seen by all after.
-__device__ __forceinline__ void wait_for_grid() {
-  cooperative_groups::this_grid().sync();
-}
+// Everything that any block wrote before is seen by all after. A template so that only files with cooperative kernels need
+// its definition (grid.cuh), whose header takes longer to compile than most kernels.
+template <int = 0>
+__device__ void wait_for_grid();
 
 // --- Two channels
 

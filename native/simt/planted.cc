@@ -63,7 +63,7 @@ void start_dependent(cuda::CudaStream& stream, const float* from, float* to) {
 
 // Nobody waits for what a second stream does.
 void start_unjoined(cuda::CudaStream& stream, const float*, float* to) {
-  const cuda::SideStream side, fork;
+  const cuda::MarkedStream side, fork;
   replay(stream, [&] {
     cuda::check(cudaEventRecord(fork.reached(), stream.handle()), "forking");
     cuda::check(cudaStreamWaitEvent(side.handle(), fork.reached(), 0), "forking");
