@@ -1,10 +1,12 @@
-// maxPool and avgPool as phases.
+// maxPool and avgPool.
 #include <vector>
 
 #include "cuda/chain.h"
 #include "cuda/kernels.h"
 #include "cuda/pool.cuh"
 #include "cuda/pool_backward.h"
+#include "cuda/sliding/choice.h"
+#include "cuda/sliding/pool_forward.h"
 
 namespace dartsmith::cuda {
 namespace {
@@ -12,7 +14,7 @@ namespace {
 using pool::PoolForward;
 using pool::PoolSet;
 
-void forward(Stream& stream, const KernelCall* calls, int count) {
+void forward_tiles(Stream& stream, const KernelCall* calls, int count) {
   for_parts(calls, count, [&](const KernelCall* part, int size) {
     Group<PoolForward> group;
     Layout layout = view_of(part->output).layout();
@@ -25,6 +27,15 @@ void forward(Stream& stream, const KernelCall* calls, int count) {
     }
     append(CudaStream::of(stream), {Phase::kPool, false, part->precision, {group.tasks}, packed(group), layout});
   });
+}
+
+void forward(Stream& stream, const KernelCall* calls, int count) {
+  sliding::Shares shares;
+  for (const KernelCall* call = calls; call < calls + count; ++call) {
+    shares.add(*call, sliding::chosen() && sliding::takes_pooling(*call));
+  }
+  sliding::pool_forward(CudaStream::of(stream), shares.sliding);
+  forward_tiles(stream, shares.tiled.data(), static_cast<int>(shares.tiled.size()));
 }
 
 void backward(Stream& stream, const KernelCall* calls, int count) {

@@ -216,6 +216,10 @@ const maxPoolCases: readonly KernelCase[] = [
   maxPool(2, [8, 8, 16], { kernel: 3, stride: 2, padding: 1 }),
   maxPool(2, [7, 9, 17], { kernel: 3, stride: 2, padding: 1 }),
   maxPool(3, [9, 8, 5], { kernel: 3, padding: 1 }, 'integers'),
+  maxPool(2, [7, 10, 32], { kernel: 3, stride: 2, padding: 1 }, 'integers'),
+  maxPool(1, [13, 6, 64], { kernel: 3, stride: 2, padding: 1 }),
+  maxPool(2, [70, 5, 16], { kernel: 3, stride: 2, padding: 1 }),
+  maxPool(2, [11, 9, 32], { kernel: 3, padding: 1 }, 'integers'),
   maxPool(2, [9, 9, 16], { kernel: 3, stride: 2, padding: 1 }, 'integers'),
   maxPool(2, [6, 6, 8], { kernel: 3, padding: 1 }, 'negative'),
   maxPool(1, [6, 7, 8], { kernel: 2, stride: 2 }),
@@ -231,12 +235,29 @@ const avgPoolCases: readonly KernelCase[] = [
   ...[3, 5, 8, 16, 17, 31, 48].flatMap((channels) => avgPool(2, [7, 6, channels], { kernel: 3, padding: 1 })),
   ...avgPool(2, [8, 8, 16], { kernel: 3, stride: 2, padding: 1 }),
   ...avgPool(2, [7, 9, 17], { kernel: 3, stride: 2, padding: 1 }),
+  ...avgPool(1, [13, 6, 64], { kernel: 3, stride: 2, padding: 1 }),
+  ...avgPool(2, [70, 5, 32], { kernel: 3, stride: 2, padding: 1 }),
   ...avgPool(1, [8, 8, 64], { kernel: 5, stride: 3 }),
   ...avgPool(2, [6, 7, 8], { kernel: 2, stride: 2, padding: 1 }),
   ...avgPool(1, [6, 8, 5], { kernel: [3, 1], stride: [2, 1], padding: [1, 0] }),
   ...avgPool(1, [1, 1, 16], { kernel: 3, padding: 1 }),
   ...avgPool(4, [16, 16, 64], { kernel: 3, padding: 1 }),
 ];
+
+/** Both poolings of what a convolution leaves, which in bfloat16 is stored in half the memory. */
+const sharedPoolings: readonly KernelCase[] = [1, 2].flatMap((stride) =>
+  [16, 32, 64].map((channels) =>
+    single(`both poolings behind a convolution, stride ${stride}, of ${channels}`, 2, [9, 10, 3], (builder, x) => {
+      const y = builder.relu(builder.conv2d('conv', x, { channels, kernel: 1 }));
+      const window = { kernel: 3, stride, padding: 1 };
+      return builder.concat([
+        builder.maxPool(y, window),
+        builder.avgPool(y, { ...window, countIncludePad: false }),
+        builder.maxPool(builder.relu(y), window),
+      ]);
+    }),
+  ),
+);
 
 const globalAvgPool: readonly KernelCase[] = [
   single('one pixel', 1, [1, 1, 1], (builder, x) => builder.globalAvgPool(x)),
@@ -1042,7 +1063,7 @@ export const caseTables: Readonly<Record<Node['op'], readonly KernelCase[]>> = {
   softmaxScale: [...softmaxScale, ...sharedSoftmaxScales],
   noise,
   maxPool: maxPoolCases,
-  avgPool: avgPoolCases,
+  avgPool: [...avgPoolCases, ...sharedPoolings],
   globalAvgPool,
   linear: [...linearCases, ...sharedLinear],
   add,

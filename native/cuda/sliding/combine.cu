@@ -34,8 +34,7 @@ bool takes(const Combine& c, Precision precision) {
          std::all_of(c.inputs, c.inputs + c.count, [&](const CombineInput& input) {
            const PoolWindow& w = input.window;
            return fits(input.y) && (input.target.data == nullptr || fits(input.target)) &&
-                  (!input.pooled || (w.is_square_of_three() && w.stride[0] == 1 && w.stride[1] == 1 &&
-                                     w.padding[0] == 1 && w.padding[1] == 1));
+                  (!input.pooled || (slides_over(w) && w.stride[0] == 1));
          });
 }
 

@@ -62,7 +62,7 @@ __device__ __forceinline__ void for_squares(const Combine& c, const Square<kChan
     SquareValues sums, maxima;
     pool_square(square, input.y.data, sums, maxima);
     if (!input.window.takes_max) {
-      average_square(square, reciprocals, input.window.count_include_pad, sums);
+      average_square<1>(square, reciprocals, input.window.count_include_pad, sums);
       add(k++, sums, std::true_type{});
       if (!input.leads_pair) continue;
     }

@@ -64,7 +64,7 @@ class Pointwise<Precision::kFp32, kChannels> {
 
   // results += stage * weights
   __device__ __forceinline__ void accumulate(const void* stage, const void* weights,
-                                               float4 (&results)[kPixels][kVectors]) const {
+                                             float4 (&results)[kPixels][kVectors]) const {
     const auto* left = static_cast<const float*>(stage) + pixels_ * kPixels;
     const auto* right = static_cast<const float*>(weights) + outputs_ * 4;
 #pragma unroll 2
@@ -156,7 +156,7 @@ class Pointwise {
   }
 
   __device__ __forceinline__ void accumulate(const void* stage, const void* weights,
-                                               float4 (&results)[kPixels][kVectors]) const {
+                                             float4 (&results)[kPixels][kVectors]) const {
     float sums[kTiles][kVectors][2][4];
     for_places([&](int p, int v, int t, int at) {
       const float4 r = results[p][v];

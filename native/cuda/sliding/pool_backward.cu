@@ -16,12 +16,17 @@ struct PoolStart {
   int columns, parts;
 };
 
-PoolStart start_of(const PoolSet& set) {
+template <int kStride>
+PoolStart start_of_stride(const PoolSet& set) {
   return with_channels(set.x.channels, [&](auto known) -> PoolStart {
-    using Floats = PoolUnit<known.value, false>;
-    return {set.x.half ? pool_backward_kernel<known.value, true> : pool_backward_kernel<known.value, false>,
+    using Floats = PoolUnit<kStride, known.value, false>;
+    return {set.x.half ? pool_backward_kernel<kStride, known.value, true>
+                       : pool_backward_kernel<kStride, known.value, false>,
             Floats::kColumns, Floats::kParts};
   });
+}
+PoolStart start_of(const PoolSet& set) {
+  return set.window.stride[0] == 1 ? start_of_stride<1>(set) : start_of_stride<2>(set);
 }
 
 // Whether the set can be added to what a target has already.
@@ -69,8 +74,7 @@ int64_t cut(PoolPhase& phase, const PoolStart& start, const std::vector<int64_t>
 bool takes(const PoolSet& set, Precision precision) {
   const PoolWindow& w = set.window;
   const bool half = precision == Precision::kBf16;
-  return has_kernels(set.x.channels, w.in_width) && set.x.half == half && set.target.half == half &&
-         w.is_square_of_three() && w.stride[0] == 1 && w.stride[1] == 1 && w.padding[0] == 1 && w.padding[1] == 1 &&
+  return has_kernels(set.x.channels, w.in_width) && set.x.half == half && set.target.half == half && slides_over(w) &&
          std::all_of(set.gradients, set.gradients + set.members, [&](const View& g) { return g.half == half; });
 }
 
@@ -79,11 +83,12 @@ void pool_backward(CudaStream& stream, const std::vector<PoolSet>& sets) {
   counted.take<float>(kReciprocals);
   for (size_t next = 0; next < sets.size();) {
     const PoolStart start = start_of(sets[next]);
-    const int channels = sets[next].x.channels;
+    const int channels = sets[next].x.channels, stride = sets[next].window.stride[0];
     PoolPhase phase;
     std::vector<int64_t> batches;
-    for (; next < sets.size() && sets[next].x.channels == channels; ++next) {
+    for (; next < sets.size(); ++next) {
       const PoolSet& set = sets[next];
+      if (set.x.channels != channels || set.window.stride[0] != stride) break;
       PoolTarget* last = phase.count == 0 ? nullptr : &phase.targets[phase.count - 1];
       if (last == nullptr || !joins(*last, set)) {
         // Another look at a target in the same launch would race with the first.
@@ -95,6 +100,8 @@ void pool_backward(CudaStream& stream, const std::vector<PoolSet>& sets) {
         last->accumulate = set.accumulate;
         last->height = set.window.in_height;
         last->width = set.window.in_width;
+        last->windows_down = set.window.out_height;
+        last->windows_across = set.window.out_width;
         const int64_t pixels = set.input_items / divide_up(channels, 4);
         batches.push_back(pixels / (int64_t{last->height} * last->width));
       }

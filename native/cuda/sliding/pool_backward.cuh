@@ -1,6 +1,7 @@
 // The way back through poolings of 3 x 3 by warps that slide down the rows of windows: what each window chose or
 // averaged is found again from three rows of the input, its members' gradients are joined, and the windows' shares are
-// added to three rows of sums, of which one is finished a turn. A lane has four columns of one channel.
+// added to three rows of sums, of which as many are finished a turn as the stride says. A lane has four columns of one
+// channel.
 #pragma once
 #include "cuda/sliding/square.cuh"
 
@@ -20,6 +21,7 @@ struct PoolTarget {
   void* target;
   bool accumulate, count_include_pad;
   int height, width;
+  int windows_down, windows_across;
   int rows, strips, groups;
   PooledGradients poolings[2];  // average, maximum
   Index units, first_block;
@@ -30,10 +32,14 @@ struct alignas(16) PoolPhase {
   PoolTarget targets[kPoolTargets];
 };
 
-template <int kChannels, bool half>
+template <int kStride, int kChannels, bool half>
 class PoolUnit {
+  static_assert(kStride == 1 || kStride == 2);
   static constexpr int kOwn = kChannels < kLanes ? kChannels : kLanes;
-  static constexpr int kWindows = kQuadColumns + 2, kSpan = kQuadColumns + 4;
+  // Windows that touch four columns, and the columns that they cover, the first of which lies so many before the four.
+  static constexpr int kWindows = kStride == 1 ? 6 : 3;
+  static constexpr int kSpan = (kWindows - 1) * kStride + 3, kBefore = 3 - kStride;
+  static constexpr int kOldRows = 3 - kStride;  // that two rows of windows share
   static constexpr int kElementBytes = half ? 2 : 4, kPixelBytes = kChannels * kElementBytes;
   using Own = Elements<half, 1>;
   using Bits = typename Own::Bits;
@@ -61,30 +67,44 @@ class PoolUnit {
   }
 
   __device__ __forceinline__ void run() {
-    const int first = top_ > 1 ? top_ - 2 : 0;  // row of the input to begin with
+    // Rows of windows around rows of the input, kStride apart.
     const int end = smaller_of(top_ + t_.rows, t_.height);
-    Reader reader(t_.x, pixel(first, left_ - 2), t_.width, channel_, left_ - 2, t_.width);
-    Bits bits[kSpan];
-    reader.take(true, bits);
-#pragma unroll 1
-    for (int row = first; row <= end + 1; ++row) {
-      // Rows row - 2, row - 1, row of the input are those of the windows around row - 1.
+    const int first = top_ == 0 ? 0 : top_ / kStride - kOldRows / 2, last = end / kStride;
+    int next = first * kStride - 1;  // row of the input that is read
+    Reader reader(t_.x, pixel(next, left_ - kBefore), t_.width, channel_, left_ - kBefore, t_.width);
+    const auto read = [&](Bits(&bits)[kSpan]) {
+      reader.take(static_cast<unsigned>(next) < static_cast<unsigned>(t_.height), bits);
+      ++next;
+    };
+    Bits bits[kStride][kSpan];
 #pragma unroll
-      for (int c = 0; c < kSpan; ++c) {
-        x_[0][c] = x_[1][c];
-        x_[1][c] = x_[2][c];
-        x_[2][c] = Own::value(bits[c]);
+    for (int i = 0; i < kOldRows; ++i) {
+      read(bits[0]);
+      keep(kStride + i, bits[0]);
+    }
+#pragma unroll
+    for (int i = 0; i < kStride; ++i) read(bits[i]);
+#pragma unroll 1
+    for (int window = first; window <= last; ++window) {
+#pragma unroll
+      for (int i = 0; i < kOldRows; ++i) {
+#pragma unroll
+        for (int c = 0; c < kSpan; ++c) x_[i][c] = x_[i + kStride][c];
       }
-      reader.take(row + 1 < t_.height && row <= end, bits);
-      const int window = row - 1;
-      if (window >= 0 && window < t_.height && window >= top_ - 1) add_windows(reader, window);
-      const int finished = row - 2;
-      if (finished >= top_ && finished < end) store(finished);
+#pragma unroll
+      for (int i = 0; i < kStride; ++i) keep(kOldRows + i, bits[i]);
+#pragma unroll
+      for (int i = 0; i < kStride; ++i) read(bits[i]);
+      if (window < t_.windows_down) add_windows(reader, window);
+#pragma unroll
+      for (int i = 0; i < kStride; ++i) {
+        const int finished = window * kStride - 1 + i;
+        if (finished >= top_ && finished < end) store(finished, sums_[i]);
+      }
 #pragma unroll
       for (int c = 0; c < kQuadColumns; ++c) {
-        sums_[0][c] = sums_[1][c];
-        sums_[1][c] = sums_[2][c];
-        sums_[2][c] = 0;
+#pragma unroll
+        for (int i = 0; i < 3; ++i) sums_[i][c] = i < kOldRows ? sums_[i + kStride][c] : 0.0f;
       }
     }
   }
@@ -96,24 +116,33 @@ class PoolUnit {
   __device__ __forceinline__ int64_t pixel(int row, int column) const {
     return (int64_t{image_} * t_.height + row) * t_.width + column;
   }
+  __device__ __forceinline__ void keep(int row, const Bits (&bits)[kSpan]) {
+#pragma unroll
+    for (int c = 0; c < kSpan; ++c) x_[row][c] = Own::value(bits[c]);
+  }
+  // Of the windows' columns.
+  __device__ __forceinline__ int first_window() const {
+    return left_ / kStride - (kStride == 1 ? 1 : 0);
+  }
   __device__ __forceinline__ bool has_window(int w) const {
-    return static_cast<unsigned>(left_ - 1 + w) < static_cast<unsigned>(t_.width);
+    return static_cast<unsigned>(first_window() + w) < static_cast<unsigned>(t_.windows_across);
   }
 
   // A row of windows: what it adds to the rows of the input around it.
   __device__ __forceinline__ void add_windows(const Reader& reader, int row) {
-    const bool above = row > 0, below = row + 1 < t_.height;
+    const bool above = row > 0, below = row * kStride + 1 < t_.height;
     float shares[kWindows], values[kWindows];
     if (t_.poolings[0].members > 0) {
       const int rows = 1 + (above ? 1 : 0) + (below ? 1 : 0);
       float reciprocal[kWindows];
 #pragma unroll
       for (int w = 0; w < kWindows; ++w) {
-        const int columns = (reader.has(w) ? 1 : 0) + (reader.has(w + 1) ? 1 : 0) + (reader.has(w + 2) ? 1 : 0);
+        const int at = w * kStride;
+        const int columns = (reader.has(at) ? 1 : 0) + (reader.has(at + 1) ? 1 : 0) + (reader.has(at + 2) ? 1 : 0);
         reciprocal[w] = reciprocals_[t_.count_include_pad ? 9 : rows * columns];
         float sum = 0;
 #pragma unroll
-        for (int k = 0; k < 3; ++k) sum += (above ? x_[0][w + k] : 0) + x_[1][w + k] + (below ? x_[2][w + k] : 0);
+        for (int k = at; k < at + 3; ++k) sum += (above ? x_[0][k] : 0) + x_[1][k] + (below ? x_[2][k] : 0);
         values[w] = sum * reciprocal[w];
       }
       join(t_.poolings[0], row, values, shares);
@@ -121,7 +150,12 @@ class PoolUnit {
       for (int w = 0; w < kWindows; ++w) shares[w] *= reciprocal[w];
 #pragma unroll
       for (int c = 0; c < kQuadColumns; ++c) {
-        const float sum = shares[c] + shares[c + 1] + shares[c + 2];
+        float sum = 0;
+#pragma unroll
+        for (int w = 0; w < kWindows; ++w) {
+          const int tap = c + kBefore - w * kStride;
+          if (tap >= 0 && tap < 3) sum += shares[w];
+        }
 #pragma unroll
         for (int i = 0; i < 3; ++i) sums_[i][c] += sum;
       }
@@ -131,11 +165,11 @@ class PoolUnit {
     for (int w = 0; w < kWindows; ++w) {
       float largest = -INFINITY;
 #pragma unroll
-      for (int k = 0; k < 3; ++k) {
-        if (!reader.has(w + k)) continue;
-        if (above) largest = larger_of(largest, x_[0][w + k]);
-        largest = larger_of(largest, x_[1][w + k]);
-        if (below) largest = larger_of(largest, x_[2][w + k]);
+      for (int k = w * kStride; k < w * kStride + 3; ++k) {
+        if (!reader.has(k)) continue;
+        if (above) largest = larger_of(largest, x_[0][k]);
+        largest = larger_of(largest, x_[1][k]);
+        if (below) largest = larger_of(largest, x_[2][k]);
       }
       values[w] = largest;
     }
@@ -148,9 +182,9 @@ class PoolUnit {
       for (int i = 0; i < 3; ++i) {
         const bool exists = i == 0 ? above : i == 2 ? below : true;
 #pragma unroll
-        for (int k = 0; k < 3; ++k) {
-          const bool chosen = open && exists && reader.has(w + k) && x_[i][w + k] == values[w];
-          const int c = w + k - 2;
+        for (int k = w * kStride; k < w * kStride + 3; ++k) {
+          const bool chosen = open && exists && reader.has(k) && x_[i][k] == values[w];
+          const int c = k - kBefore;
           if (c >= 0 && c < kQuadColumns) sums_[i][c] += chosen ? shares[w] : 0.0f;
           open = open && !chosen;
         }
@@ -163,7 +197,8 @@ class PoolUnit {
                                        float (&shares)[kWindows]) const {
 #pragma unroll
     for (int w = 0; w < kWindows; ++w) shares[w] = 0;
-    const int64_t offset = (pixel(row, left_ - 1) * kChannels + channel_) * kElementBytes;
+    const int64_t first = (int64_t{image_} * t_.windows_down + row) * t_.windows_across + first_window();
+    const int64_t offset = (first * kChannels + channel_) * kElementBytes;
 #pragma unroll 1
     for (int m = 0; m < pooling.members; ++m) {
       const auto* from = static_cast<const unsigned char*>(pooling.gradients[m]) + offset;
@@ -180,13 +215,13 @@ class PoolUnit {
     }
   }
 
-  __device__ __forceinline__ void store(int row) const {
+  __device__ __forceinline__ void store(int row, const float (&sums)[kQuadColumns]) const {
     auto* to = static_cast<unsigned char*>(t_.target) + (pixel(row, left_) * kChannels + channel_) * kElementBytes;
 #pragma unroll
     for (int c = 0; c < kQuadColumns; ++c) {
       if (left_ + c >= t_.width) continue;
       auto* target = reinterpret_cast<Bits*>(to + c * kPixelBytes);
-      *target = Own::bits(t_.accumulate ? Own::value(*target) + sums_[0][c] : sums_[0][c]);
+      *target = Own::bits(t_.accumulate ? Own::value(*target) + sums[c] : sums[c]);
     }
   }
 
@@ -197,7 +232,7 @@ class PoolUnit {
   float x_[3][kSpan], sums_[3][kQuadColumns];
 };
 
-template <int kChannels, bool half>
+template <int kStride, int kChannels, bool half>
 __global__ void __launch_bounds__(kBlockThreads, 5) pool_backward_kernel(DARTSMITH_ARGUMENT(PoolPhase) phase) {
   Shared shared(shared_memory());
   auto* reciprocals = shared.take<float>(kReciprocals);
@@ -205,7 +240,7 @@ __global__ void __launch_bounds__(kBlockThreads, 5) pool_backward_kernel(DARTSMI
   __syncthreads();
   const PoolTarget& target = own_item(phase.targets, phase.count);
   const Index unit = (blockIdx.x - target.first_block) * kUnits + threadIdx.x / kLanes;
-  if (unit < target.units) PoolUnit<kChannels, half>(target, unit, reciprocals).run();
+  if (unit < target.units) PoolUnit<kStride, kChannels, half>(target, unit, reciprocals).run();
 }
 
 }  // namespace dartsmith::cuda::sliding

@@ -46,8 +46,8 @@ PooledPlace place_of(const Measured& m) {
 
 bool takes(const Measured& m, Precision precision) {
   const PoolWindow& w = m.window;
-  return has_kernels(m.x.channels, w.in_width) && m.x.half == (precision == Precision::kBf16) &&
-         w.is_square_of_three() && w.stride[0] == 1 && w.stride[1] == 1 && w.padding[0] == 1 && w.padding[1] == 1;
+  return has_kernels(m.x.channels, w.in_width) && m.x.half == (precision == Precision::kBf16) && slides_over(w) &&
+         w.stride[0] == 1;
 }
 
 int64_t pooled_pieces(const Tensor& x) {

@@ -92,7 +92,7 @@ __global__ void __launch_bounds__(kBlockThreads, 4) pooled_moments_kernel(DARTSM
     pool_square(square, place.x, sums, maxima);
     const int count = unit_pixels<kChannels>(place, unit);
     if (place.poolings[0].members > 0) {
-      average_square(square, parts.reciprocals, place.count_include_pad, sums);
+      average_square<1>(square, parts.reciprocals, place.count_include_pad, sums);
       measure_square(square, sums, count, place.poolings[0].moments, unit);
     }
     if (place.poolings[1].members > 0) measure_square(square, maxima, count, place.poolings[1].moments, unit);

@@ -2,6 +2,7 @@
 // two channels. Windows of 3 x 3 around them are read as six by six pixels, each once for the average and the maximum,
 // pooled along rows first, then along columns as the rows go by.
 #pragma once
+#include "cuda/pool_window.cuh"
 #include "cuda/sliding/lanes.cuh"
 
 namespace dartsmith::cuda::sliding {
@@ -11,6 +12,12 @@ inline constexpr int kPooledSpan = 6;  // rows and columns that four windows of 
 
 inline int64_t squares_of(int64_t batch, int64_t height, int64_t width, int64_t channels) {
   return batch * divide_up(height, kSquareRows) * divide_up(width, kLanes / (channels / 2) * kQuadColumns);
+}
+
+// Whether there are kernels for poolings of a window.
+inline bool slides_over(const PoolWindow& w) {
+  return w.is_square_of_three() && w.padding[0] == 1 && w.padding[1] == 1 && w.stride[0] == w.stride[1] &&
+         (w.stride[0] == 1 || w.stride[0] == 2);
 }
 
 template <int kChannels, bool half>
@@ -31,9 +38,16 @@ class Square {
     top_ = static_cast<int>(rest / across) * kSquareRows;
     left_ = static_cast<int>(rest % across) * Shape::kColumns + lane / Shape::kPairs * kQuadColumns;
     channel = lane % Shape::kPairs * 2;
-    pitch_ = width * kPixelBytes;
-    const int64_t pixel = (int64_t{image} * height + top_) * width + left_;
-    offset_ = (pixel * kChannels + channel) * kElementBytes;
+    place(image);
+  }
+  // The pixels of an image of other sizes around which windows of a stride lie that give the square's.
+  __device__ Square(const Square& square, int height, int width, int stride)
+      : channel(square.channel),
+        height_(height),
+        width_(width),
+        top_(square.top_ * stride),
+        left_(square.left_ * stride) {
+    place(square.image_);
   }
   // Row and column from those of the first pixel.
   __device__ __forceinline__ bool has(int row, int column) const {
@@ -63,10 +77,17 @@ class Square {
   }
 
  private:
+  __device__ __forceinline__ void place(Index image) {
+    image_ = image;
+    pitch_ = width_ * kPixelBytes;
+    const int64_t pixel = (int64_t{image} * height_ + top_) * width_ + left_;
+    offset_ = (pixel * kChannels + channel) * kElementBytes;
+  }
   __device__ static __forceinline__ int extent(int at, int size) {
     return 3 - (at == 0 ? 1 : 0) - (at == size - 1 ? 1 : 0);
   }
   const int height_, width_;
+  Index image_;
   int top_, left_, pitch_;
   int64_t offset_;
 };
@@ -114,17 +135,51 @@ __device__ __forceinline__ void pool_square(const Square<kChannels, half>& squar
   }
 }
 
+// The same of windows of a stride around a square of their input, sums or maxima.
+template <int kStride, bool maximum, int kChannels, bool half>
+__device__ __forceinline__ void pool_square(const Square<kChannels, half>& source, const void* data,
+                                            SquareValues& pooled) {
+  constexpr int kSpan = 3 * kStride + 3;
+  constexpr float kNone = maximum ? -INFINITY : 0.0f;
+  const auto join = [](float2 a, float2 b) {
+    if constexpr (maximum) return larger_of(a, b);
+    return a + b;
+  };
+  for_square([&](int row, int column) { pooled[row][column] = make_float2(kNone, kNone); });
+#pragma unroll
+  for (int in = 0; in < kSpan; ++in) {
+    if (!source.has_row(in - 1)) continue;
+    float2 values[kSpan];
+#pragma unroll
+    for (int i = 0; i < kSpan; ++i) {
+      values[i] = source.load(data, in - 1, i - 1);
+      if (maximum && !source.has(in - 1, i - 1)) values[i] = make_float2(kNone, kNone);
+    }
+#pragma unroll
+    for (int column = 0; column < kQuadColumns; ++column) {
+      const int at = column * kStride;
+      const float2 own = join(join(values[at], values[at + 1]), values[at + 2]);
+#pragma unroll
+      for (int row = 0; row < kSquareRows; ++row) {
+        const int window = row * kStride;
+        if (in >= window && in <= window + 2) pooled[row][column] = join(pooled[row][column], own);
+      }
+    }
+  }
+}
+
 // Reciprocals of how many pixels a window covers, in shared memory.
 inline constexpr int kReciprocals = 10;
 __device__ __forceinline__ void load_reciprocals(float* shared) {
   if (threadIdx.x < kReciprocals) shared[threadIdx.x] = 1.0f / static_cast<float>(threadIdx.x);
 }
-// Sums of windows to their averages.
-template <int kChannels, bool half>
-__device__ __forceinline__ void average_square(const Square<kChannels, half>& square, const float* reciprocals,
+// Sums of windows of a stride around a square of their input to their averages.
+template <int kStride, int kChannels, bool half>
+__device__ __forceinline__ void average_square(const Square<kChannels, half>& source, const float* reciprocals,
                                                bool count_include_pad, SquareValues& sums) {
   for_square([&](int row, int column) {
-    const int covered = count_include_pad ? 9 : square.has(row, column) ? square.covered(row, column) : 1;
+    const int at = row * kStride, beside = column * kStride;
+    const int covered = count_include_pad ? 9 : source.has(at, beside) ? source.covered(at, beside) : 1;
     const float reciprocal = reciprocals[covered];
     sums[row][column] = sums[row][column] * make_float2(reciprocal, reciprocal);
   });
