@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cuda/launch.h"
+#include "cuda/sliding/choice.h"
 
 namespace dartsmith::cuda {
 
@@ -68,6 +69,18 @@ std::vector<unsigned char> packed(const Group<Member>& group) {
   const auto* first = reinterpret_cast<const unsigned char*>(&group);
   const auto* end = reinterpret_cast<const unsigned char*>(group.members + group.count);
   return {first, end};
+}
+
+// Starts a pass over memory: beside sliding warps by a kernel of its own, which leaves a multiprocessor room for more
+// threads than the chain's, else as a phase.
+template <typename Member>
+void start_pass(CudaStream& stream, KernelOf<Group<Member>> kernel, const Group<Member>& group, Phase phase,
+                bool backward, Precision precision) {
+  if (sliding::chosen()) {
+    launch(stream, kernel, {group.tasks}, group);
+  } else {
+    append(stream, {phase, backward, precision, {group.tasks}, packed(group)});
+  }
 }
 
 }  // namespace dartsmith::cuda

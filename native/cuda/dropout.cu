@@ -8,6 +8,10 @@ namespace {
 
 using dropout::Dropout;
 
+__global__ void __launch_bounds__(kThreads) dropout_kernel(DARTSMITH_ARGUMENT(Group<Dropout>) group) {
+  dropout::drop(group);
+}
+
 void start(Stream& stream, const KernelCall& call, bool backward, const View& from, const View& to, bool accumulate) {
   const auto& [rate, whole_samples, number] = attributes_of<DropoutAttributes>(call);
   const Tensor& out = call.output;
@@ -15,7 +19,7 @@ void start(Stream& stream, const KernelCall& call, bool backward, const View& fr
   group.add({from, to, call.dropout, rate, whole_samples, accumulate, static_cast<uint32_t>(number),
              out.height * out.width, items_of(out), 0},
             divide_up(items_of(out), dropout::kItemsATask));
-  append(CudaStream::of(stream), {Phase::kDropout, backward, call.precision, {group.tasks}, packed(group)});
+  start_pass(CudaStream::of(stream), {dropout_kernel}, group, Phase::kDropout, backward, call.precision);
 }
 
 void forward(Stream& stream, const KernelCall& call) {

@@ -8,6 +8,14 @@ namespace {
 
 using namespace elementwise;
 
+template <bool backward>
+__global__ void __launch_bounds__(kThreads) relu_kernel(DARTSMITH_ARGUMENT(Group<Relu>) group) {
+  apply_relu<backward>(group);
+}
+__global__ void __launch_bounds__(kThreads) copy_kernel(DARTSMITH_ARGUMENT(Group<WindowCopy>) group) {
+  copy_windows(group);
+}
+
 Work work_of(const Tensor& tensor) {
   return {divide_up(items_of(tensor), kItemsATask)};
 }
@@ -27,7 +35,7 @@ void relu_forward(Stream& stream, const KernelCall* calls, int count) {
       group.add({view_of(part[m].inputs[0]), {}, view_of(part[m].output), false, items, 0},
                 divide_up(items, kItemsATask));
     }
-    append(CudaStream::of(stream), {Phase::kRelu, false, part->precision, {group.tasks}, packed(group)});
+    start_pass(CudaStream::of(stream), {relu_kernel<false>}, group, Phase::kRelu, false, part->precision);
   });
 }
 
@@ -42,7 +50,7 @@ void relu_backward(Stream& stream, const KernelCall* calls, int count) {
           {view_of(call.output), output_gradient_of(call), input_gradient_of(call, 0), accumulates(call, 0), items, 0},
           divide_up(items, kItemsATask));
     }
-    append(CudaStream::of(stream), {Phase::kRelu, true, part->precision, {group.tasks}, packed(group)});
+    start_pass(CudaStream::of(stream), {relu_kernel<true>}, group, Phase::kRelu, true, part->precision);
   });
 }
 
@@ -96,7 +104,7 @@ class Copies {
   }
   // Those added since the last time.
   void start() {
-    append(stream_, {Phase::kCopy, backward_, precision_, {group_.tasks}, packed(group_)});
+    start_pass(stream_, {copy_kernel}, group_, Phase::kCopy, backward_, precision_);
     group_ = {};
   }
 

@@ -317,6 +317,13 @@ const crop: readonly KernelCase[] = [
   single('before a convolution of 3x3', 2, [7, 9, 6], (builder, x) =>
     builder.conv2d('conv', builder.crop(x, 1, 1), { channels: 5, kernel: 3 }),
   ),
+  ...[1, 2, 3].flatMap((stride) =>
+    [16, 32].map((channels) =>
+      single(`cropped, stride ${stride}, to ${channels}`, 2, [12, 11, 32], (builder, x) =>
+        builder.conv2d('conv', builder.crop(x, 2, 1), { channels, kernel: 1, stride }),
+      ),
+    ),
+  ),
   single('before a strided convolution', 2, [7, 9, 6], (builder, x) =>
     builder.conv2d('conv', builder.crop(x, 2, 1), { channels: 18, kernel: 3, stride: 2 }),
   ),

@@ -23,18 +23,30 @@ int64_t batches_of(const KernelCall& call) {
   return divide_up(pixels_of(call.output), batch_pixels(static_cast<int>(channels_of(call))));
 }
 
+const Window& window_of(const KernelCall& call) {
+  return attributes_of<Conv2dAttributes>(call).window;
+}
+// What is cut off before a convolution comes as padding below 0.
+Sampling sampling_of(const KernelCall& call) {
+  const Tensor &in = call.inputs[0], &out = call.output;
+  const Window& w = window_of(call);
+  Sampling s{};
+  s.in_height = static_cast<int>(in.height);
+  s.in_width = static_cast<int>(in.width);
+  s.out_height = static_cast<int>(out.height);
+  s.out_width = static_cast<int>(out.width);
+  s.stride = w.stride[0];
+  for (int axis = 0; axis < 2; ++axis) s.skip[axis] = -w.padding[axis];
+  s.direct = in.height == out.height && in.width == out.width;
+  s.outputs = static_cast<Index>(pixels_of(out));
+  return s;
+}
+
 // Adds a call as a member that has so many blocks, its first one behind those before; gives it to be completed.
 template <typename Member>
 Member& add_member(ConvolutionPhase<Member>& phase, const KernelCall& call, int64_t& blocks, int64_t own_blocks) {
-  const Tensor &in = call.inputs[0], &out = call.output;
-  const Sampling sampling{static_cast<int>(in.height),
-                          static_cast<int>(in.width),
-                          static_cast<int>(out.height),
-                          static_cast<int>(out.width),
-                          attributes_of<Conv2dAttributes>(call).window.stride[0],
-                          static_cast<Index>(pixels_of(out))};
   Member& member = phase.members[phase.count++];
-  static_cast<ConvolutionMember&>(member) = {sampling, chunks_of(call), in.data, call.weight,
+  static_cast<ConvolutionMember&>(member) = {sampling_of(call), chunks_of(call), call.inputs[0].data, call.weight,
                                              static_cast<Index>(blocks)};
   phase.chunks = std::max(phase.chunks, member.chunks);
   blocks += own_blocks;
@@ -108,11 +120,12 @@ void start_weights(CudaStream& stream, const KernelCall* const* calls, int count
 }  // namespace
 
 bool takes_convolution(const KernelCall& call) {
-  const auto& [w, groups] = attributes_of<Conv2dAttributes>(call);
+  const Window& w = window_of(call);
   const Tensor &in = call.inputs[0], &out = call.output;
-  return groups == 1 && call.bias == nullptr && w.kernel[0] == 1 && w.kernel[1] == 1 && w.padding[0] == 0 &&
-         w.padding[1] == 0 && w.stride[0] == w.stride[1] && has_kernels(out.channels, out.width) &&
-         in.channels % out.channels == 0 && in.channels * out.channels <= kMostWeights && pixels_of(in) <= INT32_MAX &&
+  return attributes_of<Conv2dAttributes>(call).groups == 1 && call.bias == nullptr && w.kernel[0] == 1 &&
+         w.kernel[1] == 1 && w.padding[0] <= 0 && w.padding[1] <= 0 && w.stride[0] == w.stride[1] &&
+         has_kernels(out.channels, out.width) && in.channels % out.channels == 0 &&
+         in.channels * out.channels <= kMostWeights && pixels_of(in) <= INT32_MAX &&
          halved(in.precision) == halved(call.precision) && halved(out.precision) == halved(call.precision);
 }
 

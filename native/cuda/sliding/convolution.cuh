@@ -7,28 +7,41 @@
 
 namespace dartsmith::cuda::sliding {
 
-// Which pixels of the input are read.
+// Which pixels of the input are read: every `stride`-th row and column, `skip` left out before.
 struct Sampling {
   int in_height, in_width, out_height, out_width, stride;
+  int skip[2];
+  bool direct;    // all of them
   Index outputs;  // pixels, of all images
 
   // The input pixel that an output pixel reads.
   __device__ __forceinline__ Index input_of(Index output) const {
-    if (stride == 1) return output;
+    if (direct) return output;
     const Index row = output / static_cast<Index>(out_width), image = row / static_cast<Index>(out_height);
-    const Index input_row = image * in_height + (row - image * out_height) * stride;
-    return input_row * in_width + (output - row * out_width) * stride;
+    const Index input_row = image * in_height + (row - image * out_height) * stride + skip[0];
+    return input_row * in_width + (output - row * out_width) * stride + skip[1];
   }
-  // Calls body(input pixel) for those around the one which an output pixel reads that none reads.
+  // Calls body(input pixel) for those that no output pixel reads, from the one that this one reads to the next; the
+  // first and the last reach to the image's edges.
   template <typename Body>
   __device__ __forceinline__ void for_unread(Index output, const Body& body) const {
-    const int row = static_cast<int>(output / out_width % out_height) * stride;
-    const int column = static_cast<int>(output % out_width) * stride;
+    const Range rows(static_cast<int>(output / out_width % out_height), out_height, in_height, stride, skip[0]);
+    const Range columns(static_cast<int>(output % out_width), out_width, in_width, stride, skip[1]);
     const Index read = input_of(output);
-    for (int y = 0; y < stride && row + y < in_height; ++y) {
-      for (int x = y == 0 ? 1 : 0; x < stride && column + x < in_width; ++x) body(read + y * in_width + x);
+    for (int y = rows.first; y < rows.end; ++y) {
+      for (int x = columns.first; x < columns.end; ++x) {
+        if (y != 0 || x != 0) body(read + y * in_width + x);
+      }
     }
   }
+
+ private:
+  // From the row or column that is read.
+  struct Range {
+    int first, end;
+    __device__ Range(int output, int outputs, int inputs, int stride, int skip)
+        : first(output == 0 ? -skip : 0), end(output == outputs - 1 ? inputs - output * stride - skip : stride) {}
+  };
 };
 
 // A convolution with what all its kernels want.

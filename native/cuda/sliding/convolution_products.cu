@@ -125,7 +125,7 @@ __global__ void __launch_bounds__(kBlockThreads, 4)
       if (output_of(p) >= m.sampling.outputs) continue;
 #pragma unroll
       for (int v = 0; v < Product::kVectors; ++v) store(places[p], v, results[p][v]);
-      if (m.sampling.stride == 1 || m.accumulate) continue;
+      if (m.sampling.direct || m.accumulate) continue;
       m.sampling.for_unread(output_of(p), [&](Index pixel) {
 #pragma unroll
         for (int v = 0; v < Product::kVectors; ++v) store(pixel, v, splat(0));
