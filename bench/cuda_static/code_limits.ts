@@ -106,20 +106,25 @@ function percent(share: number): string {
   return `${Math.round(100 * share)} %`;
 }
 
+/**
+ * Of the loops that slide, that of stride 1: it runs fewest instructions an output. The loops of D serve both windows; one of 5 x 5 has
+ * more than twice the multiply-adds.
+ */
+export function plainLoop(loops: readonly LoopReport[], sliding: SlidingKernel, window?: number): LoopReport {
+  const isWanted = (loop: LoopReport) =>
+    sliding.part !== 'D' || loop.every.multiplyAdds > (sliding.weights ? 120 : 60) === (window === 5);
+  return slidingLoops(loops)
+    .filter(isWanted)
+    .sort((a, b) => instructionsAnOutput(sliding, a) - instructionsAnOutput(sliding, b))[0];
+}
+
 /** A row of the table of machine code: of the loops of a kernel that which runs fewest instructions, the one of stride 1. */
 export function codeRow({ kernel, registers, spillStoreBytes, spillLoadBytes, codeBytes, loops }: CompiledKernel) {
   const sliding = slidingKernel(kernel);
   if (sliding === undefined) return undefined;
-  const best = (window?: number) =>
-    slidingLoops(loops)
-      .filter(
-        (loop) => window === undefined || loop.every.multiplyAdds > (sliding.weights ? 120 : 60) === (window === 5),
-      )
-      .sort((a, b) => instructionsAnOutput(sliding, a) - instructionsAnOutput(sliding, b))[0];
-  // The loops of D serve both windows; one of 5 x 5 has more than twice the multiply-adds.
   const windows = sliding.part === 'D' ? [3, 5] : [undefined];
   return windows.map((window) => {
-    const loop = best(window);
+    const loop = plainLoop(loops, sliding, window);
     const figures = figuresOf(loop);
     return {
       kernel: window === undefined ? kernel : `${kernel} ${window}x${window}`,

@@ -1,5 +1,5 @@
 // What can be known of the CUDA kernels without a GPU: registers, spills, shared memory and occupancy of every kernel on every
-// architecture, and how long a search step takes at the least on an A100, an H100 and an RTX 4090, from the launches that
+// architecture, and how long a search step takes at the least on an A100, an H100, an H200 and an RTX 4090, from the launches that
 // the engine makes, their counted bytes and FLOPs, and the data sheets. Everything here is computed, nothing measured.
 // Options: --precision fp32,tf32,bf16 --batch --channels --layers (of the published search) --jobs N --json FILE.
 import { parseArgs } from 'node:util';
@@ -16,6 +16,7 @@ import { type CompiledKernel, cudaSources, findToolkit, type Toolkit } from './c
 import { type Gpu, gpus } from './hardware.ts';
 import { type Occupancy, occupancies } from './occupancy.ts';
 import { rooflineOf, sumOf, workOf } from './roofline.ts';
+import { believedFactor, calibrate, calibrationError, measuredTiles, stepTimes, tilePaces } from './time_model.ts';
 import { type Launch, type StepTrace, traceStep } from './trace.ts';
 
 /** Images as of CIFAR-10. */
@@ -71,6 +72,7 @@ export async function benchCudaStatic(args: readonly string[]): Promise<void> {
     `"latency" adds nothing to the times beside it: kernel nodes at ${assumedSecondsPerNode * 1e6} us each, an assumption.`,
   );
   for (const line of goalLines(summary)) console.log(line);
+  if (toolkit !== undefined) printModel(kernels, steps);
   if (values.json)
     writeJson(values.json, { machine: machine(), nvcc: toolkit?.version, sizes, gpus, resources, summary, steps });
 }
@@ -270,6 +272,49 @@ function goalLines(summary: readonly Summary[]): string[] {
     ...times,
     `goal: first-order step in at most ${goalNodes} kernel nodes: ${nodes}, ${verdict(nodes <= goalNodes)}`,
   ];
+}
+
+/** What a step of first order is to take by the model on an H100, in seconds. */
+const modelGoals: Readonly<Record<Precision, number>> = { fp32: 20e-3, tf32: 16e-3, bf16: 16e-3 };
+
+/** Prints what the model of time gives. Steps in float32 are needed for its calibration. */
+function printModel(kernels: readonly CompiledKernel[], steps: readonly TracedStep[]): void {
+  const first = steps.filter(({ order }) => order === 'first');
+  const exact = first.find(({ precision }) => precision === 'fp32');
+  const [, h100] = gpus;
+  if (exact === undefined) return;
+  const paces = tilePaces(exact.launches);
+  const fetchCycles = calibrate(paces, h100);
+  const error = calibrationError(paces, h100);
+  const backward = measuredTiles['separable backward'] * 1e3;
+  const believed = Math.max(error, 1 / error) <= believedFactor;
+  console.log(`
+By machine code (time_model.ts): separables by the instructions of their loops, at what a scheduler issues by simulation and
+${figure(fetchCycles)} cycles for each that is fetched, which gives the tiles' forward time on an H100; their backward phase it did not see: ${figure(error * backward)} ms
+where ${backward} were measured, ${believed ? 'believed' : 'NOT believed'} (a factor of ${believedFactor}). All else by its bytes; nodes one after another at 1.3 us, an assumption.`);
+  const rows = first.flatMap((step) =>
+    gpus.map((gpu) => ({ step, gpu, times: stepTimes(step, kernels, gpu, fetchCycles) })),
+  );
+  const ms = (seconds: number) => figure(seconds * 1e3);
+  printTable(
+    rows.map(({ step, gpu, times }) => ({
+      'first order': step.precision,
+      GPU: gpu.name,
+      'separables forward ms': ms(times.separableForward),
+      'backward ms': ms(times.separableBackward),
+      'the rest ms': ms(times.rest),
+      'nodes ms': ms(times.nodes),
+      'step ms': ms(times.step),
+    })),
+  );
+  for (const { step, gpu, times } of rows) {
+    const goal = modelGoals[step.precision];
+    if (gpu !== h100) continue;
+    const verdict = times.step <= goal ? 'met' : 'NOT met';
+    console.log(
+      `goal: ${step.precision} by the model on an H100 within ${goal * 1e3} ms: ${ms(times.step)} ms, ${verdict}`,
+    );
+  }
 }
 
 if (import.meta.filename === process.argv[1]) await benchCudaStatic(process.argv.slice(2));

@@ -62,6 +62,15 @@ export const gpus: readonly Gpu[] = [
     source: 'NVIDIA H100 Tensor Core GPU data sheet, 2023: H100 SXM',
   },
   {
+    name: 'H200',
+    architecture: '90',
+    multiprocessors: 132,
+    bytesPerSecond: 4800 * giga,
+    flopsPerSecond: 67 * tera,
+    productFlopsPerSecond: { fp32: 67 * tera, tf32: 494.5 * tera, bf16: 989.5 * tera },
+    source: 'NVIDIA H200 Tensor Core GPU data sheet, 2024: H200 SXM',
+  },
+  {
     name: 'RTX 4090',
     architecture: '89',
     multiprocessors: 128,

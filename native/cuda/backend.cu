@@ -115,6 +115,7 @@ class CudaBackend final : public Backend {
  public:
   CudaBackend(int index, size_t memory_limit)
       : stream_(index), uploads_(index), setups_(index), allocator_(index, memory_limit) {
+    stream_.allow_branches();
     cudaDeviceProp properties;
     check(cudaGetDeviceProperties(&properties, index), "reading the device's properties");
     description_ = std::string("cuda (") + describe(index, properties) + ")";

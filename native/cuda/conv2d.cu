@@ -1,7 +1,8 @@
-// conv2d and linear. Dense ones are products of matrices whose left factor is gathered from the image tile by tile
-// (implicit GEMM): output pixels x (taps, inputs) forward, input pixels x (taps, outputs) for the data gradient, (taps,
-// inputs) x pixels for the weight gradient, whose pieces are joined in fixed order. Groups of few channels (depthwise
-// ones that no separable takes) go element by element.
+// conv2d and linear. Those of 1 x 1 go to sliding warps where these have kernels. Other dense ones are products of
+// matrices whose left factor is gathered from the image tile by tile (implicit GEMM): output pixels x (taps, inputs)
+// forward, input pixels x (taps, outputs) for the data gradient, (taps, inputs) x pixels for the weight gradient, whose
+// pieces are joined in fixed order. Groups of few channels (depthwise ones that no separable takes) go element by
+// element.
 #include <algorithm>
 
 #include "cuda/dense.cuh"
@@ -407,19 +408,16 @@ bool slides(const KernelCall& call) {
 }
 
 void forward(Stream& stream, const KernelCall* calls, int count) {
-  sliding::Shares shares;
-  for (const KernelCall* call = calls; call < calls + count; ++call) shares.add(*call, slides(*call));
-  sliding::convolve(CudaStream::of(stream), shares.sliding);
-  forward_tiles(stream, shares.tiled.data(), static_cast<int>(shares.tiled.size()));
+  sliding::share(
+      calls, count, slides, [&](const sliding::Calls& own) { sliding::convolve(CudaStream::of(stream), own); },
+      [&](const KernelCall* tiled, int size) { forward_tiles(stream, tiled, size); });
 }
 
 void backward(Stream& stream, const KernelCall* calls, int count) {
-  sliding::Shares shares;
-  for (const KernelCall* call = calls; call < calls + count; ++call) {
-    shares.add(*call, slides(*call) && sliding::takes_convolution_backward(*call));
-  }
-  sliding::convolve_backward(CudaStream::of(stream), shares.sliding);
-  backward_tiles(stream, shares.tiled.data(), static_cast<int>(shares.tiled.size()));
+  sliding::share(
+      calls, count, [](const KernelCall& call) { return slides(call) && sliding::takes_convolution_backward(call); },
+      [&](const sliding::Calls& own) { sliding::convolve_backward(CudaStream::of(stream), own); },
+      [&](const KernelCall* tiled, int size) { backward_tiles(stream, tiled, size); });
 }
 
 // How gradients are stored is not known here.

@@ -12,7 +12,7 @@ template <bool backward>
 __global__ void __launch_bounds__(kThreads) relu_kernel(DARTSMITH_ARGUMENT(Group<Relu>) group) {
   apply_relu<backward>(group);
 }
-__global__ void __launch_bounds__(kThreads) copy_kernel(DARTSMITH_ARGUMENT(Group<WindowCopy>) group) {
+__global__ void __launch_bounds__(kThreads) window_copy_kernel(DARTSMITH_ARGUMENT(Group<WindowCopy>) group) {
   copy_windows(group);
 }
 
@@ -104,7 +104,7 @@ class Copies {
   }
   // Those added since the last time.
   void start() {
-    start_pass(stream_, {copy_kernel}, group_, Phase::kCopy, backward_, precision_);
+    start_pass(stream_, {window_copy_kernel}, group_, Phase::kCopy, backward_, precision_);
     group_ = {};
   }
 

@@ -30,12 +30,10 @@ void forward_tiles(Stream& stream, const KernelCall* calls, int count) {
 }
 
 void forward(Stream& stream, const KernelCall* calls, int count) {
-  sliding::Shares shares;
-  for (const KernelCall* call = calls; call < calls + count; ++call) {
-    shares.add(*call, sliding::chosen() && sliding::takes_pooling(*call));
-  }
-  sliding::pool_forward(CudaStream::of(stream), shares.sliding);
-  forward_tiles(stream, shares.tiled.data(), static_cast<int>(shares.tiled.size()));
+  sliding::share(
+      calls, count, [](const KernelCall& call) { return sliding::chosen() && sliding::takes_pooling(call); },
+      [&](const sliding::Calls& own) { sliding::pool_forward(CudaStream::of(stream), own); },
+      [&](const KernelCall* tiled, int size) { forward_tiles(stream, tiled, size); });
 }
 
 void backward(Stream& stream, const KernelCall* calls, int count) {

@@ -265,22 +265,21 @@ void backward_tiles(Stream& stream, const KernelCall* calls, int count) {
 }
 
 void forward_group(Stream& stream, const KernelCall* calls, int count) {
-  sliding::Shares shares;
-  for (const KernelCall* call = calls; call < calls + count; ++call) shares.add(*call, slides(*call));
-  sliding::forward(CudaStream::of(stream), shares.sliding);
-  forward_tiles(stream, shares.tiled.data(), static_cast<int>(shares.tiled.size()));
+  sliding::share(
+      calls, count, slides, [&](const sliding::Calls& own) { sliding::forward(CudaStream::of(stream), own); },
+      [&](const KernelCall* tiled, int size) { forward_tiles(stream, tiled, size); });
 }
 
 // Calls that read one input add to one gradient: they go one way, in their order.
 void backward_group(Stream& stream, const KernelCall* calls, int count) {
-  sliding::Shares shares;
-  for (const KernelCall* call = calls; call < calls + count; ++call) {
-    shares.add(*call, std::all_of(calls, calls + count, [&](const KernelCall& other) {
-      return other.inputs[0].data != call->inputs[0].data || (slides(other) && sliding::takes_backward(other));
-    }));
-  }
-  sliding::backward(CudaStream::of(stream), shares.sliding);
-  backward_tiles(stream, shares.tiled.data(), static_cast<int>(shares.tiled.size()));
+  const auto all_slide = [&](const KernelCall& call) {
+    return std::all_of(calls, calls + count, [&](const KernelCall& other) {
+      return other.inputs[0].data != call.inputs[0].data || (slides(other) && sliding::takes_backward(other));
+    });
+  };
+  sliding::share(
+      calls, count, all_slide, [&](const sliding::Calls& own) { sliding::backward(CudaStream::of(stream), own); },
+      [&](const KernelCall* tiled, int size) { backward_tiles(stream, tiled, size); });
 }
 
 size_t tile_bytes(const KernelCall& call, bool backward) {

@@ -7,6 +7,7 @@
 namespace dartsmith::cuda {
 namespace {
 
+constexpr int kSides = 3;       // two kernel sizes, two gradients; more branches share them
 constexpr int kTickets = 4096;  // more than launches that run at once can have members
 
 int selected(int device) {
@@ -47,6 +48,11 @@ CudaStream::CudaStream(int device) : device_(selected(device)), queue_(trunk_.ha
   check(cudaMemsetAsync(tickets_, 0, kTickets * sizeof(unsigned), queue_), "clearing counters");
 }
 
+void CudaStream::allow_branches() {
+  select();
+  while (sides_.size() < kSides) sides_.emplace_back();
+}
+
 bool CudaStream::may_branch() {
   static const bool on = chooses_first("DARTSMITH_CUDA_BRANCHES", "on", "off");
   return on;
@@ -54,7 +60,7 @@ bool CudaStream::may_branch() {
 
 void CudaStream::fork(int branches) {
   check(cudaEventRecord(trunk_.reached(), handle()), "forking a stream");
-  for (int i = 0; i < sides_of(branches); ++i) {
+  for (size_t i = 0; i < sides_of(branches); ++i) {
     check(cudaStreamWaitEvent(sides_[i].handle(), trunk_.reached(), 0), "forking a stream");
   }
 }
@@ -62,14 +68,14 @@ void CudaStream::fork(int branches) {
 // Branches beyond the sides' number share them.
 void CudaStream::enter(int branch) {
   start_pending();
-  const int side = branch % (kSides + 1);
+  const size_t side = static_cast<size_t>(branch) % (sides_.size() + 1);
   queue_ = side == 0 ? trunk_.handle() : sides_[side - 1].handle();
 }
 
 void CudaStream::join(int branches) {
   start_pending();
   queue_ = trunk_.handle();
-  for (int i = 0; i < sides_of(branches); ++i) {
+  for (size_t i = 0; i < sides_of(branches); ++i) {
     check(cudaEventRecord(sides_[i].reached(), sides_[i].handle()), "joining streams");
     check(cudaStreamWaitEvent(queue_, sides_[i].reached(), 0), "joining streams");
   }
@@ -77,7 +83,9 @@ void CudaStream::join(int branches) {
 
 MarkedStream::MarkedStream() {
   check(cudaStreamCreateWithFlags(&handle_, cudaStreamNonBlocking), "making a stream");
-  check(cudaEventCreateWithFlags(&reached_, cudaEventDisableTiming), "making an event");
+  const cudaError_t status = cudaEventCreateWithFlags(&reached_, cudaEventDisableTiming);
+  if (status != cudaSuccess) cudaStreamDestroy(handle_);
+  check(status, "making an event");
 }
 
 MarkedStream::~MarkedStream() {

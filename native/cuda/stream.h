@@ -3,6 +3,7 @@
 #include <cuda_runtime.h>
 
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <vector>
 
@@ -44,11 +45,15 @@ class CudaStream final : public Stream {
     start_pending();
     return queue_;
   }
+  // Lets in_branches fork: streams that only move data need no others beside them.
+  void allow_branches();
   // Calls body(i) for so many branches, each of which queues what none of the others waits for: what was queued before
-  // comes first for all of them, and what follows waits for all.
+  // comes first for all of them, and what follows waits for all. Where it throws, what was queued is not joined:
+  // abandon.
   template <typename Body>
   void in_branches(int count, const Body& body) {
-    const bool forks = count > 1 && queue_ == trunk_.handle() && may_branch();
+    const bool forks = count > 1 && !sides_.empty() && queue_ == trunk_.handle() && may_branch();
+    const BackToTrunk back(*this);
     if (forks) fork(count);
     for (int i = 0; i < count; ++i) {
       if (forks) enter(i);
@@ -85,8 +90,19 @@ class CudaStream final : public Stream {
 
  private:
   static bool may_branch();
-  static constexpr int kSides = 3;  // as many branches at once as kernels have sizes and channels, and the stream's own
-  static int sides_of(int branches) { return std::min(branches - 1, kSides); }
+  // Whatever happens in branches, what follows is queued where it was before.
+  class BackToTrunk {
+   public:
+    explicit BackToTrunk(CudaStream& stream) : stream_(stream), before_(stream.queue_) {}
+    ~BackToTrunk() { stream_.queue_ = before_; }
+    BackToTrunk(const BackToTrunk&) = delete;
+    BackToTrunk& operator=(const BackToTrunk&) = delete;
+
+   private:
+    CudaStream& stream_;
+    cudaStream_t before_;
+  };
+  size_t sides_of(int branches) const { return std::min(static_cast<size_t>(branches - 1), sides_.size()); }
   void fork(int branches);
   void enter(int branch);
   void join(int branches);
@@ -97,7 +113,7 @@ class CudaStream final : public Stream {
   bool cooperative_ = false;
   MarkedStream trunk_;
   cudaStream_t queue_;  // the trunk's, or a branch's
-  MarkedStream sides_[kSides];
+  std::deque<MarkedStream> sides_;
   unsigned* tickets_ = nullptr;
   int next_ticket_ = 0;
   std::vector<PendingChain> pending_;  // may be of a type that is not complete here, unlike an optional

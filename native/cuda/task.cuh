@@ -102,8 +102,8 @@ template <typename Argument>
 using KernelOf = void (*)(Argument);
 #endif
 
-// Everything that any block wrote before is seen by all after. A template so that only files with cooperative kernels need
-// its definition (grid.cuh), whose header takes longer to compile than most kernels.
+// Everything that any block wrote before is seen by all after. A template so that only files with cooperative kernels
+// need its definition (grid.cuh), whose header takes longer to compile than most kernels.
 template <int = 0>
 __device__ void wait_for_grid();
 

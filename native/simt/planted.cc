@@ -12,7 +12,7 @@ using cuda::kThreads;
 
 constexpr const char* kBugs[] = {
     "none",      "missing barrier",    "divergent barrier", "past shared memory", "past an allocation",
-    "unwritten", "dependent branches", "unjoined branch"};
+    "unwritten", "dependent branches", "unjoined branch",   "failing branch"};
 enum Bug { kNone, kMissingBarrier, kDivergentBarrier, kPastShared, kPastAllocation, kUnwritten };
 
 template <Bug bug>
@@ -71,10 +71,28 @@ void start_unjoined(cuda::CudaStream& stream, const float*, float* to) {
   });
 }
 
+// What is recorded fails in a branch; the stream goes on all the same.
+void start_failing(cuda::CudaStream& stream, const float* from, float* to) {
+  const auto queue = [&] {
+    stream.in_branches(2, [&](int branch) {
+      start<kNone>(stream, from, to);
+      if (branch == 1) fail("simt", "a branch that fails");
+    });
+  };
+  cuda::check(cudaStreamBeginCapture(stream.handle(), cudaStreamCaptureModeThreadLocal), "recording");
+  try {
+    queue();
+  } catch (const Error&) {
+    cudaGraph_t graph = nullptr;
+    cudaStreamEndCapture(stream.handle(), &graph);
+  }
+  start<kNone>(stream, from, to);
+}
+
 using Start = void (*)(cuda::CudaStream&, const float*, float*);
 constexpr Start kStarts[] = {start<kNone>,       start<kMissingBarrier>, start<kDivergentBarrier>,
                              start<kPastShared>, start<kPastAllocation>, start<kUnwritten>,
-                             start_dependent,    start_unjoined};
+                             start_dependent,    start_unjoined,         start_failing};
 
 // Device memory that frees itself.
 class Numbers {
@@ -92,6 +110,7 @@ std::vector<float> run_planted(const std::string& bug, int device) {
   const auto* found = std::find(std::begin(kBugs), std::end(kBugs), bug);
   if (found == std::end(kBugs)) fail("simt", "expected a known bug but got '", bug, "'");
   cuda::CudaStream stream(device);
+  stream.allow_branches();
   const Numbers from, to;
   std::vector<float> numbers(kThreads);
   for (int i = 0; i < kThreads; ++i) numbers[i] = static_cast<float>(i);

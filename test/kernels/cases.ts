@@ -219,6 +219,8 @@ const maxPoolCases: readonly KernelCase[] = [
   maxPool(2, [7, 10, 32], { kernel: 3, stride: 2, padding: 1 }, 'integers'),
   maxPool(1, [13, 6, 64], { kernel: 3, stride: 2, padding: 1 }),
   maxPool(2, [70, 5, 16], { kernel: 3, stride: 2, padding: 1 }),
+  // So many images that the strips of sliding warps are longer.
+  maxPool(400, [40, 1, 16], { kernel: 3, stride: 2, padding: 1 }),
   maxPool(2, [11, 9, 32], { kernel: 3, padding: 1 }, 'integers'),
   maxPool(2, [9, 9, 16], { kernel: 3, stride: 2, padding: 1 }, 'integers'),
   maxPool(2, [6, 6, 8], { kernel: 3, padding: 1 }, 'negative'),

@@ -11,7 +11,8 @@ type Bug =
   | 'past an allocation'
   | 'unwritten'
   | 'dependent branches'
-  | 'unjoined branch';
+  | 'unjoined branch'
+  | 'failing branch';
 
 /** What only the stand-in's addon has: native/simt/planted.h. */
 interface PlantedAddon {
@@ -62,6 +63,10 @@ describe('a kernel on the stand-in', () => {
 
   it('in a branch that nobody waits for cannot be recorded', () => {
     expect(() => runPlanted('unjoined branch', 0)).toThrow('unjoined work');
+  });
+
+  it('runs behind a recording that failed in a branch', () => {
+    for (const index of threadOrders.keys()) expect(runPlanted('failing branch', index)).toEqual(reversed);
   });
 
   it('leaves the process and other devices usable after its fault', () => {

@@ -70,24 +70,23 @@ struct WeightPieces {
   }
 };
 
-void start_forward(CudaStream& stream, const KernelCall* const* calls, int count) {
+void start_forward(CudaStream& stream, const Calls& calls) {
   ConvolutionPhase<ConvolutionForward> phase;
   int64_t blocks = 0;
-  for (int i = 0; i < count; ++i) {
-    add_member(phase, *calls[i], blocks, product_blocks_of(*calls[i])).output = calls[i]->output.data;
+  for (const KernelCall* call : calls) {
+    add_member(phase, *call, blocks, product_blocks_of(*call)).output = call->output.data;
   }
   const auto start = convolution_forward_start(channels_of(*calls[0]), calls[0]->precision, phase.chunks);
   launch_blocks(stream, start.kernel, {blocks, start.shared_bytes, kBlockThreads}, phase);
 }
 
-void start_input(CudaStream& stream, const KernelCall* const* calls, int count) {
+void start_input(CudaStream& stream, const Calls& calls) {
   ConvolutionPhase<ConvolutionInput> phase;
   int64_t blocks = 0;
-  for (int i = 0; i < count; ++i) {
-    const GradientTarget& target = calls[i]->input_gradients[0];
-    if (target.mode == GradientMode::kIgnore) continue;
-    ConvolutionInput& m = add_member(phase, *calls[i], blocks, product_blocks_of(*calls[i]));
-    m.gradient = calls[i]->output_gradient;
+  for (const KernelCall* call : calls) {
+    const GradientTarget& target = call->input_gradients[0];
+    ConvolutionInput& m = add_member(phase, *call, blocks, product_blocks_of(*call));
+    m.gradient = call->output_gradient;
     m.target = target.data;
     m.accumulate = target.mode == GradientMode::kAccumulate;
   }
@@ -95,12 +94,11 @@ void start_input(CudaStream& stream, const KernelCall* const* calls, int count) 
   launch_blocks(stream, start.kernel, {blocks, start.shared_bytes, kBlockThreads}, phase);
 }
 
-void start_weights(CudaStream& stream, const KernelCall* const* calls, int count, std::vector<WeightSum>& sums) {
+void start_weights(CudaStream& stream, const Calls& calls, std::vector<WeightSum>& sums) {
   ConvolutionPhase<ConvolutionWeights> phase;
   int64_t blocks = 0;
-  for (int i = 0; i < count; ++i) {
-    const KernelCall& call = *calls[i];
-    if (call.weight_gradient == nullptr) continue;
+  for (const KernelCall* own : calls) {
+    const KernelCall& call = *own;
     const WeightPieces pieces(call);
     ConvolutionWeights& m = add_member(phase, call, blocks, chunks_of(call) * pieces.count);
     m.gradient = call.output_gradient;
@@ -140,16 +138,25 @@ size_t convolution_bytes(const KernelCall& call) {
 }
 
 void convolve(CudaStream& stream, const Calls& calls) {
-  for_kinds(stream, calls, kind_of,
-            [&](const KernelCall* const* alike, int count) { start_forward(stream, alike, count); });
+  for_kinds(stream, calls, kind_of, [&](const Calls& alike) { start_forward(stream, alike); });
 }
 
 void convolve_backward(CudaStream& stream, const Calls& calls) {
+  Calls weighed, passing;
+  for (const KernelCall* call : calls) {
+    if (call->weight_gradient != nullptr) weighed.push_back(call);
+    if (call->input_gradients[0].mode != GradientMode::kIgnore) passing.push_back(call);
+  }
   std::vector<WeightSum> sums;
-  for_kinds(stream, calls, kind_of, [&](const KernelCall* const* alike, int count) {
-    stream.in_branches(2, [&](int branch) {
-      branch == 0 ? start_weights(stream, alike, count, sums) : start_input(stream, alike, count);
-    });
+  std::vector<Calls> parts = kinds_of(weighed, kind_of);
+  const size_t weight_parts = parts.size();
+  for (const Calls& part : kinds_of(passing, kind_of)) parts.push_back(part);
+  stream.in_branches(static_cast<int>(parts.size()), [&](int i) {
+    if (static_cast<size_t>(i) < weight_parts) {
+      start_weights(stream, parts[i], sums);
+    } else {
+      start_input(stream, parts[i]);
+    }
   });
   if (!sums.empty()) add_weight_sums(stream, sums);
 }

@@ -1,6 +1,6 @@
 // 1x1 convolutions by the products of sliding warps (convolution.cuh): which calls they take, and how they start.
 #pragma once
-#include "cuda/sliding/separable.h"
+#include "cuda/sliding/calls.h"
 
 namespace dartsmith::cuda::sliding {
 

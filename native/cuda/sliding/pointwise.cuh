@@ -234,7 +234,7 @@ class ResultPlaces {
   static constexpr int kStep = Motion::kOutStep;
 
  public:
-  // `base` and `channel` are those of the lane's first result.
+  // `base` and `channel` are those of the lane's first result: gcc warns of a product without members.
   __device__ ResultPlaces(int base, int channel, const Cut& cut, const Unit& unit, const Extent& extent, void* data) {
     const int own_row = base / Shape::kColumns, own_column = base % Shape::kColumns;
     const int64_t row = int64_t{unit.image} * cut.out_height + (unit.top + own_row) * kStep + unit.row_parity;

@@ -25,11 +25,11 @@ KernelOf<PoolForwardPhase> kernel_of(int64_t channels, bool half) {
   });
 }
 
-void start(CudaStream& stream, const KernelCall* const* calls, int count) {
+void start(CudaStream& stream, const Calls& calls) {
   PoolForwardPhase phase;
   int64_t blocks = 0;
-  for (int i = 0; i < count; ++i) {
-    const KernelCall& call = *calls[i];
+  for (const KernelCall* own : calls) {
+    const KernelCall& call = *own;
     const PoolWindow window = window_of(call);
     const int64_t units = squares_of(call.output.batch, window.out_height, window.out_width, channels_of(call));
     phase.outputs[phase.count++] = {call.inputs[0].data,       call.output.data,         window.in_height,
@@ -60,7 +60,7 @@ void pool_forward(CudaStream& stream, const Calls& calls) {
       [](const KernelCall* call) {
         return std::pair{window_of(*call).stride[0], channels_of(*call)};
       },
-      [&](const KernelCall* const* alike, int count) { start(stream, alike, count); });
+      [&](const Calls& alike) { start(stream, alike); });
 }
 
 }  // namespace dartsmith::cuda::sliding

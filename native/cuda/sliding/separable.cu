@@ -278,9 +278,7 @@ void backward_alike(CudaStream& stream, const Calls& calls, std::vector<WeightSu
     const Calls part(calls.begin() + first, calls.begin() + first + size);
     for_kinds(
         stream, part, [](const KernelCall* call) { return wants_weights(*call) ? kernel_of(*call) : 0; },
-        [&](const KernelCall* const* alike, int alike_count) {
-          start_output(stream, alike, alike_count, places, sums);
-        });
+        [&](const Calls& alike) { start_output(stream, alike.data(), static_cast<int>(alike.size()), places, sums); });
     const bool goes_on = first > 0 && input_of(*calls[first]) == input_of(*calls[first - 1]);
     start_input(stream, part.data(), size, goes_on, places, sums);
     first += size;
@@ -327,7 +325,7 @@ void forward(CudaStream& stream, const Calls& calls) {
       [](const KernelCall* call) {
         return std::pair{kernel_of(*call), channels_of(*call)};
       },
-      [&](const KernelCall* const* alike, int count) { start_forward(stream, alike, count); });
+      [&](const Calls& alike) { start_forward(stream, alike.data(), static_cast<int>(alike.size())); });
 }
 
 // Calls of one input side by side, inputs in the order in which they come: addresses would differ from run to run.

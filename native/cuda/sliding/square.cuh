@@ -1,6 +1,6 @@
 // Where warps work on squares of pixels: a unit is four rows of a group of columns, a lane has four by four pixels of
-// two channels. Windows of 3 x 3 around them are read as six by six pixels, each once for the average and the maximum,
-// pooled along rows first, then along columns as the rows go by.
+// two channels. Windows of 3 x 3 around them are read as six by six pixels (of stride 2: nine by nine), pooled along
+// rows first, then along columns as the rows go by.
 #pragma once
 #include "cuda/pool_window.cuh"
 #include "cuda/sliding/lanes.cuh"
@@ -104,7 +104,7 @@ __device__ __forceinline__ void for_square(const Body& body) {
   }
 }
 
-// Sums and maxima of the windows of 3 x 3 around a lane's pixels.
+// Sums and maxima of the windows of 3 x 3 around a lane's pixels, from one look at them.
 template <int kChannels, bool half>
 __device__ __forceinline__ void pool_square(const Square<kChannels, half>& square, const void* data, SquareValues& sums,
                                             SquareValues& maxima) {
@@ -135,7 +135,7 @@ __device__ __forceinline__ void pool_square(const Square<kChannels, half>& squar
   }
 }
 
-// The same of windows of a stride around a square of their input, sums or maxima.
+// Sums or maxima alone, of windows of a stride around a square of their input.
 template <int kStride, bool maximum, int kChannels, bool half>
 __device__ __forceinline__ void pool_square(const Square<kChannels, half>& source, const void* data,
                                             SquareValues& pooled) {
