@@ -26,10 +26,6 @@ const classes = 10;
 /** Between one kernel of a graph and the next that waits for it; an assumption, shown apart and in no other figure. */
 const assumedSecondsPerNode = 1.5e-6;
 
-/** What the step is meant to reach on an H100, first order. */
-const goals: Readonly<Partial<Record<Precision, number>>> = { fp32: 10e-3, bf16: 5e-3 };
-const goalNodes = 400;
-
 interface TracedStep extends StepTrace {
   readonly order: 'first' | 'second';
   readonly precision: Precision;
@@ -71,7 +67,6 @@ export async function benchCudaStatic(args: readonly string[]): Promise<void> {
   console.log(
     `"latency" adds nothing to the times beside it: kernel nodes at ${assumedSecondsPerNode * 1e6} us each, an assumption.`,
   );
-  for (const line of goalLines(summary)) console.log(line);
   if (toolkit !== undefined) printModel(kernels, steps);
   if (values.json)
     writeJson(values.json, { machine: machine(), nvcc: toolkit?.version, sizes, gpus, resources, summary, steps });
@@ -254,24 +249,6 @@ function summaryRow({ order, precision, kernelNodes, bytes, flops, seconds }: Su
     ...Object.fromEntries(gpus.map(({ name }) => [`${name} ms`, figure(seconds[name] * 1e3)])),
     'latency ms': figure(kernelNodes * assumedSecondsPerNode * 1e3),
   };
-}
-
-function goalLines(summary: readonly Summary[]): string[] {
-  const first = summary.filter(({ order }) => order === 'first');
-  const verdict = (met: boolean) => (met ? 'met' : 'NOT met');
-  const times = first.flatMap(({ precision, seconds }) => {
-    const goal = goals[precision];
-    if (goal === undefined) return [];
-    const { H100 } = seconds;
-    return [
-      `goal: ${precision} first-order step on an H100 within ${goal * 1e3} ms: ${figure(H100 * 1e3)} ms, ${verdict(H100 <= goal)}`,
-    ];
-  });
-  const nodes = Math.max(...first.map(({ kernelNodes }) => kernelNodes));
-  return [
-    ...times,
-    `goal: first-order step in at most ${goalNodes} kernel nodes: ${nodes}, ${verdict(nodes <= goalNodes)}`,
-  ];
 }
 
 /** What a step of first order is to take by the model on an H100, in seconds. */
