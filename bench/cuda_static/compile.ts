@@ -89,10 +89,11 @@ export async function compileKernels(
     files.map((file) => [file, hashOf(withIncludes(file).flatMap((path) => [path, text(path)]))]),
   );
   mkdirSync(cacheFolder, { recursive: true });
-  // The longest first: the last to end decides how long all take.
+  // Those with most text first: the last to end decides how long all take.
+  const length = (file: string) => withIncludes(file).reduce((total, path) => total + text(path).length, 0);
   const work = files
     .flatMap((file) => architectures.map((architecture) => ({ file, architecture })))
-    .sort((a, b) => text(b.file).length - text(a.file).length);
+    .sort((a, b) => length(b.file) - length(a.file));
   const compiled = new Map<string, Compiled>();
   const takeWork = async () => {
     for (let next = work.shift(); next !== undefined; next = work.shift()) {

@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Precision } from '../../src/backend/device.ts';
-import { plainLoop } from './code_limits.ts';
+import { limitedArchitecture, plainLoop } from './code_limits.ts';
 import { type CompiledKernel, cudaSources, root } from './compile.ts';
 import type { Gpu } from './hardware.ts';
 import { issueShare } from './pipeline.ts';
@@ -137,7 +137,7 @@ export function stepTimes(
   const issued = (parts: readonly SlidingKernel['part'][]) =>
     sum(separableWork(launches, precision), ({ wanted, outputs }) => {
       if (!parts.includes(wanted.part)) return 0;
-      return secondsOf(paceOf(kernels, gpu, wanted, outputs), gpu, fetchCycles);
+      return secondsOf(paceOf(kernels, wanted, outputs), gpu, fetchCycles);
     });
   const separableForward = Math.max(issued(['F']), bytesOf('separable forward') / bandwidth);
   const separableBackward = Math.max(issued(['W', 'G', 'D']), bytesOf('separable backward') / bandwidth);
@@ -185,12 +185,12 @@ function separableWork(launches: readonly Launch[], precision: Precision): Separ
   ]);
 }
 
-/** Of the loop of stride 1; the input side has both windows in one kernel. */
-function paceOf(kernels: readonly CompiledKernel[], gpu: Gpu, wanted: SlidingKernel, outputs: number): Pace {
+/** Of the loop of stride 1; the input side has both windows in one kernel. All GPUs run it as that of an H100 or H200 has it. */
+function paceOf(kernels: readonly CompiledKernel[], wanted: SlidingKernel, outputs: number): Pace {
   const kernel = kernels.find(({ kernel: name, architecture }) => {
     const found = slidingKernel(name);
     return (
-      architecture === gpu.architecture &&
+      architecture === limitedArchitecture &&
       found?.part === wanted.part &&
       found.channels === wanted.channels &&
       found.precision === wanted.precision &&
@@ -199,7 +199,7 @@ function paceOf(kernels: readonly CompiledKernel[], gpu: Gpu, wanted: SlidingKer
     );
   });
   if (kernel === undefined)
-    throw new Error(`expected a compiled kernel ${JSON.stringify(wanted)} for sm_${gpu.architecture}`);
+    throw new Error(`expected a compiled kernel ${JSON.stringify(wanted)} for sm_${limitedArchitecture}`);
   const loop = plainLoop(kernel.loops, wanted, wanted.window);
   const share = loop.issueShares?.[warpsOf(kernel.registers)];
   if (share === undefined) throw new Error(`expected a simulated loop of ${kernel.kernel}`);
