@@ -54,7 +54,7 @@ export interface CodeLimit {
 export const codeLimits: readonly CodeLimit[] = [
   { part: 'F', window: 3, precision: 'fp32', loopBytes: 12_000, multiplyAddShare: 0.41, local: 6 },
   { part: 'F', window: 5, precision: 'fp32', loopBytes: 15_500, multiplyAddShare: 0.49, local: 10 },
-  { part: 'F', window: 3, loopBytes: 14_000, multiplyAddShare: 0.2, local: 6 },
+  { part: 'F', window: 3, loopBytes: 14_000, multiplyAddShare: 0.2, local: 4 },
   { part: 'F', window: 5, loopBytes: 18_000, multiplyAddShare: 0.3, local: 18 },
   { part: 'W', window: 3, precision: 'fp32', loopBytes: 14_000, multiplyAddShare: 0.44, local: 14 },
   { part: 'W', window: 5, precision: 'fp32', loopBytes: 17_500, multiplyAddShare: 0.46, local: 12 },

@@ -2,7 +2,7 @@
 // architecture, and how long a search step takes at the least on an A100, an H100, an H200 and an RTX 4090, from the launches that
 // the engine makes, their counted bytes and FLOPs, and the data sheets. Everything here is computed, nothing measured.
 // Options: --precision fp32,tf32,bf16 --batch --channels --layers (of the published search) --jobs N --json FILE.
-import { parseArgs } from 'node:util';
+import { isDeepStrictEqual, parseArgs } from 'node:util';
 import { type Precision, precisions } from '../../src/backend/device.ts';
 import { invalid } from '../../src/errors.ts';
 import { presets } from '../../src/methods/darts/settings.ts';
@@ -16,15 +16,21 @@ import { type CompiledKernel, cudaSources, findToolkit, type Toolkit } from './c
 import { type Gpu, gpus } from './hardware.ts';
 import { type Occupancy, occupancies } from './occupancy.ts';
 import { rooflineOf, sumOf, workOf } from './roofline.ts';
-import { believedFactor, calibrate, calibrationError, measuredTiles, stepTimes, tilePaces } from './time_model.ts';
+import {
+  believedFactor,
+  calibrate,
+  calibrationError,
+  measuredTiles,
+  type StepTimes,
+  secondsANode,
+  stepTimes,
+  tilePaces,
+} from './time_model.ts';
 import { type Launch, type StepTrace, traceStep } from './trace.ts';
 
 /** Images as of CIFAR-10. */
 const shape = [32, 32, 3] as const;
 const classes = 10;
-
-/** Between one kernel of a graph and the next that waits for it; an assumption, shown apart and in no other figure. */
-const assumedSecondsPerNode = 1.5e-6;
 
 interface TracedStep extends StepTrace {
   readonly order: 'first' | 'second';
@@ -44,11 +50,10 @@ export async function benchCudaStatic(args: readonly string[]): Promise<void> {
       json: { type: 'string' },
     },
   });
-  const { settings } = presets.paper;
   const sizes = {
-    batch: count('batch', values.batch, settings.batchSize),
-    channels: count('channels', values.channels, settings.initChannels),
-    layers: count('layers', values.layers, settings.layers),
+    batch: count('batch', values.batch, published.batch),
+    channels: count('channels', values.channels, published.channels),
+    layers: count('layers', values.layers, published.layers),
   };
   const chosen = values.precision.split(',').map(precisionOf);
   const jobs = count('jobs', values.jobs, allowedProcessors());
@@ -65,14 +70,30 @@ export async function benchCudaStatic(args: readonly string[]): Promise<void> {
   console.log('\nA search step as one graph launch, computed:');
   printTable(summary.map(summaryRow));
   console.log(
-    `"latency" adds nothing to the times beside it: kernel nodes at ${assumedSecondsPerNode * 1e6} us each, an assumption.`,
+    `"latency" adds nothing to the times beside it: kernel nodes at ${secondsANode * 1e6} us each, an assumption.`,
   );
-  if (toolkit !== undefined) printModel(kernels, steps);
+  const model = toolkit === undefined ? undefined : printModel(kernels, steps, sizes);
   if (values.json)
-    writeJson(values.json, { machine: machine(), nvcc: toolkit?.version, sizes, gpus, resources, summary, steps });
+    writeJson(values.json, {
+      machine: machine(),
+      nvcc: toolkit?.version,
+      sizes,
+      gpus,
+      resources,
+      summary,
+      model,
+      steps,
+    });
 }
 
 type Sizes = Readonly<Record<'batch' | 'channels' | 'layers', number>>;
+
+/** Of the published search, whose times an H100 has measured. */
+const published: Sizes = {
+  batch: presets.paper.settings.batchSize,
+  channels: presets.paper.settings.initChannels,
+  layers: presets.paper.settings.layers,
+};
 
 async function traceSteps(chosen: readonly Precision[], { batch, channels, layers }: Sizes): Promise<TracedStep[]> {
   const { graph } = buildSupernet({ inputShape: shape, classes, initChannels: channels, layers });
@@ -247,51 +268,57 @@ function summaryRow({ order, precision, kernelNodes, bytes, flops, seconds }: Su
     GB: figure(bytes / 1e9),
     GFLOP: figure(flops / 1e9),
     ...Object.fromEntries(gpus.map(({ name }) => [`${name} ms`, figure(seconds[name] * 1e3)])),
-    'latency ms': figure(kernelNodes * assumedSecondsPerNode * 1e3),
+    'latency ms': figure(kernelNodes * secondsANode * 1e3),
   };
 }
 
 /** What a step of first order is to take by the model on an H100, in seconds. */
 const modelGoals: Readonly<Record<Precision, number>> = { fp32: 20e-3, tf32: 16e-3, bf16: 16e-3 };
 
-/** Prints what the model of time gives. Steps in float32 are needed for its calibration. */
-function printModel(kernels: readonly CompiledKernel[], steps: readonly TracedStep[]): void {
+/** The model of time for steps of first order on all GPUs, printed; undefined, which is told too, where nothing calibrates it. */
+function printModel(kernels: readonly CompiledKernel[], steps: readonly TracedStep[], sizes: Sizes) {
   const first = steps.filter(({ order }) => order === 'first');
   const exact = first.find(({ precision }) => precision === 'fp32');
+  if (exact === undefined || !isDeepStrictEqual(sizes, published)) {
+    console.log('\nno model of time: what it is calibrated by was measured of the published search in fp32');
+    return undefined;
+  }
   const [, h100] = gpus;
-  if (exact === undefined) return;
   const paces = tilePaces(exact.launches);
   const fetchCycles = calibrate(paces, h100);
   const error = calibrationError(paces, h100);
+  const times = first.flatMap((step) =>
+    gpus.map((gpu) => ({ precision: step.precision, gpu: gpu.name, ...stepTimes(step, kernels, gpu, fetchCycles) })),
+  );
   const backward = measuredTiles['separable backward'] * 1e3;
   const believed = Math.max(error, 1 / error) <= believedFactor;
   console.log(`
 By machine code (time_model.ts): separables by the instructions of their loops, at what a scheduler issues by simulation and
 ${figure(fetchCycles)} cycles for each that is fetched, which gives the tiles' forward time on an H100; their backward phase it did not see: ${figure(error * backward)} ms
-where ${backward} were measured, ${believed ? 'believed' : 'NOT believed'} (a factor of ${believedFactor}). All else by its bytes; nodes one after another at 1.3 us, an assumption.`);
-  const rows = first.flatMap((step) =>
-    gpus.map((gpu) => ({ step, gpu, times: stepTimes(step, kernels, gpu, fetchCycles) })),
-  );
-  const ms = (seconds: number) => figure(seconds * 1e3);
-  printTable(
-    rows.map(({ step, gpu, times }) => ({
-      'first order': step.precision,
-      GPU: gpu.name,
-      'separables forward ms': ms(times.separableForward),
-      'backward ms': ms(times.separableBackward),
-      'the rest ms': ms(times.rest),
-      'nodes ms': ms(times.nodes),
-      'step ms': ms(times.step),
-    })),
-  );
-  for (const { step, gpu, times } of rows) {
-    const goal = modelGoals[step.precision];
-    if (gpu !== h100) continue;
-    const verdict = times.step <= goal ? 'met' : 'NOT met';
+where ${backward} were measured, ${believed ? 'believed' : 'NOT believed'} (a factor of ${believedFactor}). All else by its bytes; nodes one after another at ${secondsANode * 1e6} us, an assumption.`);
+  printTable(times.map(timesRow));
+  for (const { precision, gpu, step } of times) {
+    const goal = modelGoals[precision];
+    if (gpu !== h100.name) continue;
+    const verdict = step <= goal ? 'met' : 'NOT met';
     console.log(
-      `goal: ${step.precision} by the model on an H100 within ${goal * 1e3} ms: ${ms(times.step)} ms, ${verdict}`,
+      `goal: ${precision} by the model on an ${gpu} within ${goal * 1e3} ms: ${figure(step * 1e3)} ms, ${verdict}`,
     );
   }
+  return { fetchCycles, calibrationError: error, times };
+}
+
+function timesRow({ precision, gpu, ...times }: StepTimes & { precision: Precision; gpu: string }): Row {
+  const ms = (seconds: number) => figure(seconds * 1e3);
+  return {
+    'first order': precision,
+    GPU: gpu,
+    'separables forward ms': ms(times.separableForward),
+    'backward ms': ms(times.separableBackward),
+    'the rest ms': ms(times.rest),
+    'nodes ms': ms(times.nodes),
+    'step ms': ms(times.step),
+  };
 }
 
 if (import.meta.filename === process.argv[1]) await benchCudaStatic(process.argv.slice(2));

@@ -28,13 +28,13 @@ const sustained = { clock: 59.6 / 67, memory: (3033 / 3350) * 0.85 } as const;
 const lanes = 32;
 
 /**
- * How often an instruction that was fetched is executed: tiles, whose code runs once between two barriers, by the study of their machine
- * code (docs/cuda.md); sliding warps as often as the shortest strips but one have rows.
+ * How often an instruction that was fetched is executed: tiles, whose code runs once between two barriers, by a count of their machine code
+ * (bench/RESULTS.md); sliding warps as often as the shortest strips but one have rows.
  */
 const executions = { tiles: 1.7, sliding: 8 } as const;
 
-/** From one node of a graph to the next: an assumption that public measurements allow. */
-const secondsANode = 1.3e-6;
+/** From one kernel of a graph to the next that waits for it: an assumption that public measurements allow. */
+export const secondsANode = 1.3e-6;
 
 /** Multiply-adds that a scheduler's lanes begin in a cycle: A100s have half as many. */
 function multiplyAddLanes({ architecture }: Gpu): number {

@@ -9,7 +9,7 @@ import { expectSameBits } from '../helpers/compare.ts';
 import { threadOrders } from '../helpers/simt.ts';
 import { smallBatch, smallDataset, stateOf } from '../helpers/small_net.ts';
 
-/** Two mixed edges of 16 channels, one that reduces them to 32: separables and convolutions of two sizes side by side. */
+/** Two mixed edges of 16 channels and one of 32, all of them read by convolutions to 16, 32 and 64: kernels of several sizes side by side. */
 function branchingNet() {
   const builder = new GraphBuilder();
   const candidates = dartsCandidates(1);
@@ -25,8 +25,8 @@ function branchingNet() {
     const alpha = builder.alpha(`alphas${edge}`, [candidates.length]);
     return builder.within(`edge${edge}`).mixed(input, candidates, { alpha, row: 0 });
   });
-  const joined = builder.concat([builder.add(edges.slice(0, 2)), edges[2]!]);
-  const reduced = [16, 48].map((channels) => builder.conv2d(`to${channels}`, joined, { channels, kernel: 1 }));
+  const joined = builder.concat(edges);
+  const reduced = [16, 32, 64].map((channels) => builder.conv2d(`to${channels}`, joined, { channels, kernel: 1 }));
   const features = builder.globalAvgPool(builder.concat(reduced));
   return builder.finish(builder.softmaxCrossEntropy(builder.linear('classifier', features, 3)));
 }

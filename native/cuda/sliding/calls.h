@@ -31,6 +31,19 @@ inline bool halved(Precision precision) {
   return precision == Precision::kBf16;
 }
 
+// Whether input and output are stored as the precision of a call has it, for which kernels are compiled.
+inline bool stored_alike(const KernelCall& call) {
+  const bool half = halved(call.precision);
+  return halved(call.inputs[0].precision) == half && halved(call.output.precision) == half;
+}
+// Whether the gradients of both are.
+inline bool gradients_stored_alike(const KernelCall& call) {
+  const GradientTarget& target = call.input_gradients[0];
+  const bool half = halved(call.precision);
+  return halved(call.gradient_precision) == half &&
+         (target.mode == GradientMode::kIgnore || halved(target.precision) == half);
+}
+
 // Those of one kind side by side, as many at most as a launch takes.
 template <typename Kind>
 std::vector<Calls> kinds_of(Calls calls, const Kind& kind) {

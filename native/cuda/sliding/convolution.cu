@@ -123,14 +123,11 @@ bool takes_convolution(const KernelCall& call) {
   return attributes_of<Conv2dAttributes>(call).groups == 1 && call.bias == nullptr && w.kernel[0] == 1 &&
          w.kernel[1] == 1 && w.padding[0] <= 0 && w.padding[1] <= 0 && w.stride[0] == w.stride[1] &&
          has_kernels(out.channels, out.width) && in.channels % out.channels == 0 &&
-         in.channels * out.channels <= kMostWeights && pixels_of(in) <= INT32_MAX &&
-         halved(in.precision) == halved(call.precision) && halved(out.precision) == halved(call.precision);
+         in.channels * out.channels <= kMostWeights && pixels_of(in) <= INT32_MAX && stored_alike(call);
 }
 
 bool takes_convolution_backward(const KernelCall& call) {
-  const GradientTarget& target = call.input_gradients[0];
-  return takes_convolution(call) && halved(call.gradient_precision) == halved(call.precision) &&
-         (target.mode == GradientMode::kIgnore || halved(target.precision) == halved(call.precision));
+  return takes_convolution(call) && gradients_stored_alike(call);
 }
 
 size_t convolution_bytes(const KernelCall& call) {

@@ -31,18 +31,6 @@ __device__ __forceinline__ Index first_output(const ConvolutionMember& m) {
   return ((blockIdx.x - m.first_block) * kUnits + static_cast<Index>(warp_number())) * batch_pixels(kChannels);
 }
 
-// Four channels of a pixel.
-template <bool half>
-__device__ __forceinline__ float4 load_four(const unsigned char* from) {
-  if constexpr (half) {
-    const auto bits = *reinterpret_cast<const uint2*>(from);
-    const float2 low = Elements<true, 2>::value(bits.x), high = Elements<true, 2>::value(bits.y);
-    return make_float4(low.x, low.y, high.x, high.y);
-  } else {
-    return *reinterpret_cast<const float4*>(from);
-  }
-}
-
 template <int kChannels, Precision precision>
 __global__ void __launch_bounds__(kBlockThreads, 3)
     convolution_forward_kernel(DARTSMITH_ARGUMENT(ConvolutionPhase<ConvolutionForward>) phase) {
@@ -61,11 +49,7 @@ __global__ void __launch_bounds__(kBlockThreads, 3)
   if (first >= m.sampling.outputs) return;
   const Product product;
   float4 results[Product::kPixels][Product::kVectors];
-#pragma unroll
-  for (int p = 0; p < Product::kPixels; ++p) {
-#pragma unroll
-    for (int v = 0; v < Product::kVectors; ++v) results[p][v] = splat(0);
-  }
+  clear(results);
 #pragma unroll 1
   for (int chunk = 0; chunk < m.chunks; ++chunk) {
     Reader::hand_over(bits, [&](int row, const float2(&x)[kQuadColumns]) { Product::keep(parts.stage(), row, x); });
@@ -134,24 +118,28 @@ __global__ void __launch_bounds__(kBlockThreads, 4)
   }
 }
 
-}  // namespace
-
-ConvolutionStart<ConvolutionForward> convolution_forward_start(int64_t channels, Precision precision, int chunks) {
-  ConvolutionStart<ConvolutionForward> start{};
+// The kernel that kernel_of(channels, precision) gives, constants both.
+template <typename Member, typename FindKernel>
+ConvolutionStart<Member> start_of(int64_t channels, Precision precision, int chunks, const FindKernel& kernel_of) {
+  ConvolutionStart<Member> start{};
   with_instance(channels, precision, [&](auto own, auto known) {
-    start = {convolution_forward_kernel<own.value, known.value>,
-             cuda::shared_bytes<ProductParts<Pointwise<known.value, own.value>>>(chunks)};
+    start = {kernel_of(own, known), cuda::shared_bytes<ProductParts<Pointwise<known.value, own.value>>>(chunks)};
   });
   return start;
 }
 
-ConvolutionStart<ConvolutionInput> convolution_input_start(int64_t channels, Precision precision, int chunks) {
-  ConvolutionStart<ConvolutionInput> start{};
-  with_instance(channels, precision, [&](auto own, auto known) {
-    start = {convolution_input_kernel<own.value, known.value>,
-             cuda::shared_bytes<ProductParts<Pointwise<known.value, own.value>>>(chunks)};
+}  // namespace
+
+ConvolutionStart<ConvolutionForward> convolution_forward_start(int64_t channels, Precision precision, int chunks) {
+  return start_of<ConvolutionForward>(channels, precision, chunks, [](auto own, auto known) {
+    return KernelOf<ConvolutionPhase<ConvolutionForward>>{convolution_forward_kernel<own.value, known.value>};
   });
-  return start;
+}
+
+ConvolutionStart<ConvolutionInput> convolution_input_start(int64_t channels, Precision precision, int chunks) {
+  return start_of<ConvolutionInput>(channels, precision, chunks, [](auto own, auto known) {
+    return KernelOf<ConvolutionPhase<ConvolutionInput>>{convolution_input_kernel<own.value, known.value>};
+  });
 }
 
 }  // namespace dartsmith::cuda::sliding

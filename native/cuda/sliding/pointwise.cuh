@@ -200,18 +200,35 @@ class Pointwise {
   }
 };
 
+// Sets a lane's results to 0.
+template <int kPixels, int kVectors>
+__device__ __forceinline__ void clear(float4 (&results)[kPixels][kVectors]) {
+#pragma unroll
+  for (int p = 0; p < kPixels; ++p) {
+#pragma unroll
+    for (int v = 0; v < kVectors; ++v) results[p][v] = splat(0);
+  }
+}
+
 // results = stage * weights
 template <typename Product>
 __device__ __forceinline__ void multiply(const Product& product, const void* stage, const void* weights,
                                          float4 (&results)[Product::kPixels][Product::kVectors]) {
-#pragma unroll
-  for (int p = 0; p < Product::kPixels; ++p) {
-#pragma unroll
-    for (int v = 0; v < Product::kVectors; ++v) results[p][v] = splat(0);
-  }
+  clear(results);
   product.accumulate(stage, weights, results);
 }
 
+// Four channels of a pixel.
+template <bool half>
+__device__ __forceinline__ float4 load_four(const unsigned char* from) {
+  if constexpr (half) {
+    const auto bits = *reinterpret_cast<const uint2*>(from);
+    const float2 low = Elements<true, 2>::value(bits.x), high = Elements<true, 2>::value(bits.y);
+    return make_float4(low.x, low.y, high.x, high.y);
+  } else {
+    return *reinterpret_cast<const float4*>(from);
+  }
+}
 // Four channels of a result to memory where it `exists`; gives what is stored there.
 template <bool half>
 __device__ __forceinline__ float4 store_four(unsigned char* to, float4 value, bool exists) {
@@ -234,12 +251,12 @@ class ResultPlaces {
   static constexpr int kStep = Motion::kOutStep;
 
  public:
-  // `base` and `channel` are those of the lane's first result: gcc warns of a product without members.
-  __device__ ResultPlaces(int base, int channel, const Cut& cut, const Unit& unit, const Extent& extent, void* data) {
-    const int own_row = base / Shape::kColumns, own_column = base % Shape::kColumns;
+  // The product is a copy: gcc warns of a reference to one that has no members.
+  __device__ ResultPlaces(Product product, const Cut& cut, const Unit& unit, const Extent& extent, void* data) {
+    const int own_row = product.base() / Shape::kColumns, own_column = product.base() % Shape::kColumns;
     const int64_t row = int64_t{unit.image} * cut.out_height + (unit.top + own_row) * kStep + unit.row_parity;
     const int64_t pixel = row * cut.out_width + (unit.left + own_column) * kStep + unit.column_parity;
-    to_ = static_cast<unsigned char*>(data) + pixel * kPixelBytes + channel * kElementBytes;
+    to_ = static_cast<unsigned char*>(data) + pixel * kPixelBytes + product.channel(0) * kElementBytes;
     pitch_ = cut.out_width * kStep * kPixelBytes;
     rows_left_ = extent.rows - own_row;
     columns_left_ = extent.columns - own_column;

@@ -49,9 +49,7 @@ void start(CudaStream& stream, const Calls& calls) {
 }  // namespace
 
 bool takes_pooling(const KernelCall& call) {
-  const Tensor &in = call.inputs[0], &out = call.output;
-  return has_kernels(out.channels, in.width) && slides_over(window_of(call)) &&
-         halved(in.precision) == halved(call.precision) && halved(out.precision) == halved(call.precision);
+  return has_kernels(channels_of(call), call.inputs[0].width) && slides_over(window_of(call)) && stored_alike(call);
 }
 
 void pool_forward(CudaStream& stream, const Calls& calls) {

@@ -300,14 +300,11 @@ bool takes(const KernelCall& call) {
   return one_of(w.kernel[0], {3, 5}) && w.kernel[0] == w.kernel[1] && one_of(w.stride[0], {1, 2}) &&
          w.stride[0] == w.stride[1] && one_of(w.dilation[0], {1, 2}) && w.dilation[0] == w.dilation[1] &&
          w.padding[0] == w.dilation[0] * (w.kernel[0] / 2) && w.padding[0] == w.padding[1] &&
-         has_kernels(in.channels, in.width) && in.channels == out.channels &&
-         halved(in.precision) == halved(call.precision) && halved(out.precision) == halved(call.precision);
+         has_kernels(in.channels, in.width) && in.channels == out.channels && stored_alike(call);
 }
 
 bool takes_backward(const KernelCall& call) {
-  const GradientTarget& target = call.input_gradients[0];
-  return takes(call) && halved(call.gradient_precision) == halved(call.precision) &&
-         (target.mode == GradientMode::kIgnore || halved(target.precision) == halved(call.precision));
+  return takes(call) && gradients_stored_alike(call);
 }
 
 size_t forward_bytes(const KernelCall& call) {

@@ -117,8 +117,7 @@ __device__ __forceinline__ void forward_unit(const ForwardMember& m, Index index
     }
     return;
   }
-  ResultPlaces<Product, Motion, kChannels, kHalf> places(product.base(), product.channel(0), m.cut, unit, extent,
-                                                         m.output);
+  ResultPlaces<Product, Motion, kChannels, kHalf> places(product, m.cut, unit, extent, m.output);
   const auto finish_batch = [&](int first) {
     float4 results[Product::kPixels][Product::kVectors];
     __syncwarp();

@@ -110,7 +110,7 @@ class OutputUnit {
         unit_(m.cut, index, Shape::kColumns),
         exists_(index < m.units),
         extent_(extent_of(m.cut, unit_, exists_)),
-        places_(product_.base(), product_.channel(0), m.cut, unit_, extent_, m.depthwise_gradient) {}
+        places_(product_, m.cut, unit_, extent_, m.depthwise_gradient) {}
 
   // All warps of a block go through as many rows: of 64 channels they meet after each batch.
   template <typename Sums>
