@@ -12,9 +12,7 @@ export function demangled(names: readonly string[]): string[] {
 
 /** A demangled kernel function without namespaces and parameters; undefined for anything else. */
 export function shortName(demangledName: string): string | undefined {
-  const plain = demangledName
-    .replaceAll('(anonymous namespace)::', '')
-    .replaceAll(/dartsmith::(cuda::(sliding::)?)?/g, '');
+  const plain = demangledName.replaceAll('(anonymous namespace)::', '').replaceAll(/\b\w+::/g, '');
   const match = /^(?:void )?(\w+_kernel)(?:<((?:[^<>]|<[^<>]*>)*)>)?\([^[]*$/.exec(plain);
   if (match === null) return undefined;
   const [, name, parameters] = match;
@@ -28,11 +26,6 @@ export function shortName(demangledName: string): string | undefined {
 
 /** As native/cuda/task.cuh numbers them: how the channels of tensors lie that a kernel is compiled for. */
 const layouts = ['floats', 'halves', 'any'] as const;
-
-/** A short name without the layout, which phases that find it out themselves take from those that they run with. */
-export function withoutLayout(name: string): string {
-  return name.replace(/, (floats|halves|any)\b/, '');
-}
 
 /** Kernel functions of a shared library by their place in its file, found by `nm`. */
 export function kernelsByPlace(library: string): Map<number, string> {

@@ -9,6 +9,7 @@ import type { Precision } from '../../src/backend/device.ts';
 import { limitedArchitecture, plainLoop } from './code_limits.ts';
 import { type CompiledKernel, cudaSources, root } from './compile.ts';
 import type { Gpu } from './hardware.ts';
+import { demangled, shortName } from './names.ts';
 import { issueShare } from './pipeline.ts';
 import { type LoopReport, mixtureOf, readCubin } from './sass.ts';
 import { instructionsAnOutput, type SlidingKernel, slidingKernel, warpsOf } from './sliding.ts';
@@ -65,30 +66,45 @@ export function secondsOf(pace: Pace, gpu: Gpu, fetchCycles: number): number {
 /** The phases of tiles as their machine code and the engine's counts have them. */
 export type TilePaces = Readonly<Record<TilePhase, Pace>>;
 
-/** Compiles the phases of tiles and reads them. `launches` are those of a step in float32. Throws where nvcc fails. */
+/** Their kernels in float32, whose code a phase runs through, by the file of native/cuda. */
+const tileKernels = {
+  'separable forward': { separable_forward: ['tiles_forward'] },
+  'separable backward': { separable_backward: ['tiles_product', 'tiles_data'], separable_weights: ['tiles_weights'] },
+} as const satisfies Readonly<Record<TilePhase, Readonly<Record<string, readonly string[]>>>>;
+
+/** Compiles the tiles and reads them. `launches` are those of a step in float32. Throws where nvcc fails. */
 export function tilePaces(launches: readonly Launch[]): TilePaces {
-  const folder = mkdtempSync(join(tmpdir(), 'dartsmith-phases-'));
-  try {
-    const output = join(folder, 'phases.cubin');
-    const source = join(import.meta.dirname, 'phases.cu');
-    const args = [...cudaSources().flags, '-Inative', '-arch=sm_90', '-cubin', source, '-o', output];
+  const folder = mkdtempSync(join(tmpdir(), 'dartsmith-tiles-'));
+  const codesOf = (file: string) => {
+    const output = join(folder, `${file}.cubin`);
+    const args = [...cudaSources().flags, '-Inative', '-arch=sm_90', '-cubin', `native/cuda/${file}.cu`, '-o', output];
     const { status, stderr } = spawnSync('nvcc', args, { cwd: root, encoding: 'utf8' });
-    if (status !== 0) throw new Error(`phases.cu does not compile:\n${stderr}`);
+    if (status !== 0) throw new Error(`${file}.cu does not compile:\n${stderr}`);
     const codes = readCubin(readFileSync(output));
-    const pace = (part: TilePhase): Pace => {
-      const code = codes.find(({ symbol }) => symbol.includes(`${part.replace(' ', '_')}_phase`));
-      if (code === undefined) throw new Error(`expected the code of ${part} in phases.cu`);
-      const { instructions, multiplyAdds } = mixtureOf(code.instructions);
-      const multiplyAddShare = multiplyAdds / instructions;
-      const wanted = sum(launches, (launch) => (launch.part === part ? launch.flops + launch.productFlops : 0)) / 2;
-      return {
-        // The code runs straight through, so that its mixture is that of what is executed.
-        instructions: wanted / lanes / multiplyAddShare,
-        issueShare: issueShare({ trace: code.instructions, warps: 4 }),
-        multiplyAddShare,
-        executions: executions.tiles,
-      };
+    const names = demangled(codes.map(({ symbol }) => symbol)).map(shortName);
+    return new Map(codes.map(({ instructions }, index) => [names[index], instructions]));
+  };
+  const pace = (part: TilePhase): Pace => {
+    const code = Object.entries(tileKernels[part]).flatMap(([file, kernels]) => {
+      const codes = codesOf(file);
+      return kernels.flatMap((kernel: string) => {
+        const found = codes.get(`${kernel}_kernel<fp32, floats>`) ?? codes.get(`${kernel}_kernel<floats>`);
+        if (found === undefined) throw new Error(`expected the code of ${kernel} in ${file}.cu`);
+        return found;
+      });
+    });
+    const { instructions, multiplyAdds } = mixtureOf(code);
+    const multiplyAddShare = multiplyAdds / instructions;
+    const wanted = sum(launches, (launch) => (launch.part === part ? launch.flops + launch.productFlops : 0)) / 2;
+    return {
+      // The code runs straight through, so that its mixture is that of what is executed.
+      instructions: wanted / lanes / multiplyAddShare,
+      issueShare: issueShare({ trace: code, warps: 4 }),
+      multiplyAddShare,
+      executions: executions.tiles,
     };
+  };
+  try {
     return { 'separable forward': pace('separable forward'), 'separable backward': pace('separable backward') };
   } finally {
     rmSync(folder, { recursive: true, force: true });

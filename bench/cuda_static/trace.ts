@@ -7,7 +7,7 @@ import type { Parameters } from '../../src/backend/parameters.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { presets } from '../../src/methods/darts/settings.ts';
 import { dartsStep } from '../../src/methods/darts/step.ts';
-import { kernelsByPlace, withoutLayout } from './names.ts';
+import { kernelsByPlace } from './names.ts';
 import type { LaunchWork } from './roofline.ts';
 
 /** Of the stand-in's devices: see native/simt/runtime.cc. */
@@ -29,7 +29,7 @@ export interface Launch extends LaunchWork {
 export interface StepTrace {
   /** Kernels among the graph's nodes, as the backend counts them. */
   readonly kernelNodes: number;
-  /** In order, clears and copies among them; a kernel that does several steps' work is as many of them. */
+  /** In order, clears and copies among them. */
   readonly launches: readonly Launch[];
 }
 
@@ -52,8 +52,6 @@ interface Traced {
   readonly blocks: number;
   readonly cooperative: boolean;
   readonly bytes: number;
-  /** Steps whose work a kernel does one after another (native/cuda/chain.h). */
-  readonly parts: number;
 }
 
 /** What the stand-in's addon exports beside the others. */
@@ -98,7 +96,7 @@ export async function traceStep(options: TraceOptions): Promise<StepTrace> {
   await device.execute(dartsStep(step));
   const operations = take().filter(({ kind }) => kind !== 'wait');
   const launches = joined(
-    operations.map((traced) => ({ launch: launchOf(traced, kernels, sweeps), parts: traced.parts })),
+    operations.map((traced) => launchOf(traced, kernels, sweeps)),
     passes,
   );
   const kernelNodes = device.recordedKernels;
@@ -178,47 +176,32 @@ function attributed(
   });
 }
 
-/** A launch of a recorded step. */
-interface Operation {
-  readonly launch: Launch;
-  readonly parts: number;
-}
-
-/** How many operations from the first make up the pass; undefined where they do not. */
-function operationsOf(pass: readonly Launch[], operations: readonly Operation[], first: number): number | undefined {
-  let [at, done] = [first, 0];
-  while (done < pass.length) {
-    const operation = operations[at++];
-    if (operation === undefined) return undefined;
-    const { launch, parts } = operation;
-    const steps = pass.slice(done, done + parts);
-    const alike = steps.every(
-      ({ kernel, cooperative }) =>
-        withoutLayout(kernel) === withoutLayout(launch.kernel) && cooperative === launch.cooperative,
+/** Whether a pass begins at that launch of a step. */
+function begins(pass: readonly Launch[], step: readonly Launch[], first: number): boolean {
+  return pass.every(({ kernel, cooperative, dynamicSharedBytes }, index) => {
+    const launch = step[first + index];
+    return (
+      launch?.kernel === kernel &&
+      launch.cooperative === cooperative &&
+      launch.dynamicSharedBytes === dynamicSharedBytes
     );
-    const needed = Math.max(...steps.map(({ dynamicSharedBytes }) => dynamicSharedBytes));
-    if (steps.length < parts || !alike || needed !== launch.dynamicSharedBytes) return undefined;
-    done += parts;
-  }
-  return at - first;
+  });
 }
 
-/** The operations of a step, those of its passes with the passes' counts. Throws where a kernel belongs to neither. */
-function joined(operations: readonly Operation[], passes: readonly (readonly Launch[])[]): Launch[] {
+/** The launches of a step, those of its passes with the passes' counts. Throws where a kernel belongs to neither. */
+function joined(step: readonly Launch[], passes: readonly (readonly Launch[])[]): Launch[] {
+  const longestFirst = [...passes].sort((a, b) => b.length - a.length);
   const result: Launch[] = [];
-  for (let at = 0; at < operations.length; ) {
-    const fitting = passes
-      .map((pass) => ({ pass, count: operationsOf(pass, operations, at) ?? 0 }))
-      .sort((a, b) => b.pass.length - a.pass.length)
-      .find(({ count }) => count > 0);
-    if (fitting !== undefined) {
-      result.push(...fitting.pass);
-      at += fitting.count;
+  while (result.length < step.length) {
+    const at = result.length;
+    const pass = longestFirst.find((candidate) => begins(candidate, step, at));
+    if (pass !== undefined) {
+      result.push(...pass);
       continue;
     }
-    const { launch } = operations[at++];
+    const launch = step[at];
     if (launch.bytes === 0)
-      throw new Error(`expected ${launch.kernel}, number ${at - 1} of a step, to be part of a pass or a known sweep`);
+      throw new Error(`expected ${launch.kernel}, number ${at} of a step, to be part of a pass or a known sweep`);
     result.push(launch);
   }
   return result;

@@ -33,7 +33,6 @@ Napi::Value take_trace(const Napi::CallbackInfo& info) {
     entry.Set("blocks", static_cast<double>(traced.blocks));
     entry.Set("cooperative", traced.cooperative);
     entry.Set("bytes", static_cast<double>(traced.bytes));
-    entry.Set("parts", static_cast<double>(traced.parts));
     result.Set(result.Length(), entry);
   }
   return result;

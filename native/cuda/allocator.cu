@@ -2,6 +2,7 @@
 #include <sstream>
 
 #include "cuda/allocator.h"
+#include "engine/error.h"
 
 namespace dartsmith::cuda {
 namespace {

@@ -246,7 +246,6 @@ class CudaBackend final : public Backend {
     try {
       queue();
     } catch (...) {
-      stream_.drop_pending();
       cudaStreamEndCapture(stream_.handle(), &graph);
       if (graph != nullptr) cudaGraphDestroy(graph);
       throw;

@@ -1,7 +1,6 @@
 // Batch normalisation (Ioffe and Szegedy, arXiv:1502.03167), materialised; lazy ones are moments applied by their
-// consumer. Cooperative: pieces, then their join, then a pass over the tensor.
+// consumer: pieces, then their join, then a pass over the tensor.
 #include "cuda/batch_norm.cuh"
-#include "cuda/grid.cuh"
 #include "cuda/kernels.h"
 
 namespace dartsmith::cuda {
@@ -10,10 +9,6 @@ namespace {
 using namespace batch_norm;
 
 __global__ void __launch_bounds__(kThreads) batch_norm_forward_kernel(DARTSMITH_ARGUMENT(Group<Forward>) group) {
-  Shared shared(shared_memory());
-  const Parts parts(shared);
-  find_moments(group, parts.scratch);
-  wait_for_grid();
   for_members(group, [&](const Forward& f, Index task) {
     const Lane lane(f.cut, task);
     if (lane.channel >= f.cut.channels) return;
@@ -25,7 +20,8 @@ __global__ void __launch_bounds__(kThreads) batch_norm_forward_kernel(DARTSMITH_
 void forward(Stream& stream, const KernelCall* calls, int count) {
   for_parts(calls, count, [&](const KernelCall* part, int size) {
     const Group<Forward> group = forward_group(part, size);
-    launch_cooperative(CudaStream::of(stream), batch_norm_forward_kernel, {group.tasks, shared_bytes<Parts>()}, group);
+    start_moments(CudaStream::of(stream), group);
+    launch(CudaStream::of(stream), KernelOf<Group<Forward>>{batch_norm_forward_kernel}, {group.tasks}, group);
   });
 }
 
@@ -95,16 +91,18 @@ __device__ void input_gradient(const Backward& b, Index task) {
   });
 }
 
-__global__ void __launch_bounds__(kThreads) batch_norm_backward_kernel(DARTSMITH_ARGUMENT(Group<Backward>) group) {
+__global__ void __launch_bounds__(kThreads) gradient_pieces_kernel(DARTSMITH_ARGUMENT(Group<Backward>) group) {
   Shared shared(shared_memory());
   const Parts parts(shared);
   for_members(group, [&](const Backward& b, Index task) { measure_gradient(b, task, parts.scratch); });
-  wait_for_grid();
+}
+__global__ void __launch_bounds__(kThreads) gradient_join_kernel(DARTSMITH_ARGUMENT(Group<Backward>) group) {
   for (int m = 0; m < group.count; ++m) {
     const Backward& b = group.members[m];
     for_warps(b.cut.channels, [&](Index channel) { join_gradient(b, static_cast<int>(channel)); });
   }
-  wait_for_grid();
+}
+__global__ void __launch_bounds__(kThreads) batch_norm_backward_kernel(DARTSMITH_ARGUMENT(Group<Backward>) group) {
   for_members(group, [&](const Backward& b, Index task) { input_gradient(b, task); });
 }
 
@@ -135,7 +133,11 @@ void backward(Stream& stream, const KernelCall* calls, int count) {
       const Backward backward = backward_of(*call);
       group.add(backward, backward.cut.tasks());
     }
-    launch_cooperative(CudaStream::of(stream), batch_norm_backward_kernel, {group.tasks, shared_bytes<Parts>()}, group);
+    using Kernel = KernelOf<Group<Backward>>;
+    CudaStream& own = CudaStream::of(stream);
+    launch(own, Kernel{gradient_pieces_kernel}, {group.tasks, shared_bytes<Parts>()}, group);
+    launch(own, Kernel{gradient_join_kernel}, a_warp_a_channel(group), group);
+    launch(own, Kernel{batch_norm_backward_kernel}, {group.tasks}, group);
   });
 }
 

@@ -1,5 +1,6 @@
 // What batchNorm and moments share: the statistics of a tensor.
 #pragma once
+#include "cuda/launch.h"
 #include "cuda/moments.cuh"
 
 namespace dartsmith::cuda::batch_norm {
@@ -62,24 +63,8 @@ struct Forward {
   int64_t first_task;
 };
 
-__device__ inline void find_moments(const Group<Forward>& group, float4* scratch) {
-  if (group.members[0].norm.statistics != Statistics::kRunning) {
-    for_members(group, [&](const Forward& f, Index task) {
-      const Lane lane(f.cut, task);
-      piece_moments(
-          lane.spread, lane.pixels, lane.channel, [&](int p) { return f.x.load(lane.first + p, lane.channel); },
-          scratch, f.partials, lane.piece);
-    });
-  }
-  wait_for_grid();
-  for (int m = 0; m < group.count; ++m) {
-    const Forward& f = group.members[m];
-    for_warps(f.cut.channels, [&](Index channel) {
-      finish_moments(f.norm, f.partials, static_cast<int>(channel), static_cast<double>(f.cut.pixels),
-                     [&](Index piece) { return f.cut.count(piece); });
-    });
-  }
-}
+// Finds the statistics of the members (moments.cu).
+void start_moments(CudaStream& stream, const Group<Forward>& group);
 
 inline Partials partials_of(const KernelCall& call, const Cut& cut) {
   return {static_cast<float*>(call.workspace), cut.channels, cut.pieces};
@@ -95,6 +80,14 @@ inline Group<Forward> forward_group(const KernelCall* calls, int count) {
               cut.tasks());
   }
   return group;
+}
+
+// A warp for every channel of the member that has most.
+template <typename Member>
+Work a_warp_a_channel(const Group<Member>& group) {
+  int64_t channels = 0;
+  for (int m = 0; m < group.count; ++m) channels = larger(channels, group.members[m].cut.channels);
+  return {divide_up(channels, kWarps)};
 }
 
 }  // namespace dartsmith::cuda::batch_norm

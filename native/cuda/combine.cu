@@ -1,11 +1,10 @@
-// Sums of weighed inputs as phases.
+// Sums of weighed inputs.
 #include <algorithm>
-#include <cstddef>
 #include <vector>
 
-#include "cuda/chain.h"
 #include "cuda/combine.cuh"
 #include "cuda/kernels.h"
+#include "cuda/launch.h"
 #include "cuda/sliding/choice.h"
 #include "cuda/sliding/combine.h"
 
@@ -13,6 +12,31 @@ namespace dartsmith::cuda {
 namespace {
 
 using namespace combine;
+
+constexpr int kBlocks = 2;  // a multiprocessor
+
+template <Layout layout>
+__global__ void __launch_bounds__(kThreads, kBlocks) tiles_sum_kernel(DARTSMITH_ARGUMENT(Combine) c) {
+  Shared shared(shared_memory());
+  forward<layout>(c, shared);
+}
+
+template <Layout layout>
+__global__ void __launch_bounds__(kThreads, kBlocks) tiles_gradient_kernel(DARTSMITH_ARGUMENT(Combine) c) {
+  Shared shared(shared_memory());
+  const BackwardParts parts(shared, c.count);
+  for_tasks(c.tasks(), [&](Index task) { backward_piece<layout>(c, task, parts); });
+}
+
+// Joins what the blocks summed, a warp a channel of an input; the last block adds the mixing weights' gradients.
+__global__ void __launch_bounds__(kThreads) combine_finish_kernel(DARTSMITH_ARGUMENT(Combine) c) {
+  Shared shared(shared_memory());
+  unsigned* flag = shared.take<unsigned>(1);
+  const Index item = blockIdx.x * kWarps + threadIdx.x / kLanes, channels = static_cast<Index>(c.output.channels);
+  const int k = static_cast<int>(item / channels);
+  if (k < c.count && needs_sums(c.inputs[k])) finish_channel(c, k, static_cast<int>(item % channels));
+  by_last_block(c.ticket, gridDim.x, flag, [&] { add_mixing_gradients(c); });
+}
 
 PoolWindow window_of(const KernelCall& call, int k) {
   return {*call.links[k].pool, call.inputs[k], call.output.height, call.output.width};
@@ -56,12 +80,6 @@ CombineInput input_of(const KernelCall& call, int k) {
   return input;
 }
 
-// Without the inputs that are not there.
-std::vector<unsigned char> packed(const Combine& c) {
-  const auto* first = reinterpret_cast<const unsigned char*>(&c);
-  return {first, first + offsetof(Combine, inputs) + c.count * sizeof(CombineInput)};
-}
-
 Combine combine_of(const KernelCall& call, const std::vector<int>& inputs) {
   Combine c{};
   for (size_t i = 0; i < inputs.size(); ++i) {
@@ -102,9 +120,19 @@ void forward(Stream& stream, const KernelCall& call) {
       sliding::combine_forward(CudaStream::of(stream), c);
       continue;
     }
-    const Work work{c.tasks(), shared_bytes<ForwardParts>(c.count)};
-    append(CudaStream::of(stream), {Phase::kCombine, false, call.precision, work, packed(c), layout_of(c)});
+    with_layout(layout_of(c), [&](auto layout) {
+      launch(CudaStream::of(stream), KernelOf<Combine>{tiles_sum_kernel<layout.value>},
+             {c.tasks(), shared_bytes<ForwardParts>(c.count)}, c);
+    });
   }
+}
+
+void finish(CudaStream& stream, Combine& c) {
+  c.ticket = stream.tickets(1);
+  Shared counted(nullptr);
+  counted.take<unsigned>(1);
+  launch_blocks(stream, KernelOf<Combine>{combine_finish_kernel},
+                {divide_up(int64_t{c.count} * c.output.channels, kWarps), counted.bytes()}, c);
 }
 
 void backward(Stream& stream, const KernelCall& call) {
@@ -133,10 +161,13 @@ void backward(Stream& stream, const KernelCall& call) {
                   static_cast<int>(call.output.channels), c.pieces};
     if (sliding) {
       sliding::combine_backward(CudaStream::of(stream), c);
-      continue;
+    } else {
+      with_layout(layout_of(c), [&](auto layout) {
+        launch(CudaStream::of(stream), KernelOf<Combine>{tiles_gradient_kernel<layout.value>},
+               {c.tasks(), shared_bytes<BackwardParts>(c.count)}, c);
+      });
     }
-    const Work work{c.tasks(), shared_bytes<BackwardParts>(c.count)};
-    append(CudaStream::of(stream), {Phase::kCombine, true, call.precision, work, packed(c), layout_of(c)});
+    finish(CudaStream::of(stream), c);
   }
 }
 

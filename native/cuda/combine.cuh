@@ -269,18 +269,4 @@ __device__ inline void add_mixing_gradients(const Combine& c) {
   });
 }
 
-template <Layout layout>
-__device__ __forceinline__ void backward(const Combine& c, Shared& shared) {
-  const BackwardParts parts(shared, c.count);
-  for_tasks(c.tasks(), [&](Index task) { backward_piece<layout>(c, task, parts); });
-  wait_for_grid();
-  const int channels = c.output.channels;
-  for_warps(int64_t{c.count} * channels, [&](Index item) {
-    const int k = static_cast<int>(item / channels);
-    if (needs_sums(c.inputs[k])) finish_channel(c, k, static_cast<int>(item % channels));
-  });
-  wait_for_grid();
-  if (blockIdx.x == 0) add_mixing_gradients(c);
-}
-
 }  // namespace dartsmith::cuda::combine

@@ -6,8 +6,8 @@
 #include <algorithm>
 
 #include "cuda/dense.cuh"
-#include "cuda/grid.cuh"
 #include "cuda/kernels.h"
+#include "cuda/launch.h"
 #include "cuda/sliding/choice.h"
 #include "cuda/sliding/convolution.h"
 
@@ -174,7 +174,7 @@ __device__ void forward_element(const Member& m, int64_t item) {
 }
 
 template <Precision precision>
-__global__ void __launch_bounds__(kThreads) conv2d_forward_kernel(DARTSMITH_ARGUMENT(Group<Member>) group) {
+__global__ void __launch_bounds__(kThreads, 2) conv2d_forward_kernel(DARTSMITH_ARGUMENT(Group<Member>) group) {
   Shared shared(shared_memory());
   const Parts<precision> parts(shared);
   for_members(group, [&](const Member& m, Index task) {
@@ -186,7 +186,7 @@ __global__ void __launch_bounds__(kThreads) conv2d_forward_kernel(DARTSMITH_ARGU
   });
 }
 
-// --- Backward: first the data gradients and the pieces of the weight gradients, then these are joined
+// --- Backward: the data gradients; beside them the pieces of the weight gradients, which are then joined
 
 // Pieces of pixels whose weight gradients are found apart.
 struct Pieces {
@@ -208,7 +208,6 @@ struct Backward {
   float* bias_gradient;
   float* partials;  // [pieces, weights]
   Pieces pieces;
-  int64_t data_tasks;  // those of the weight gradient follow
   int64_t first_task;
 };
 
@@ -325,23 +324,32 @@ __device__ void join_weights(const Backward& b) {
 }
 
 template <Precision precision>
-__global__ void __launch_bounds__(kThreads) conv2d_backward_kernel(DARTSMITH_ARGUMENT(Group<Backward>) group) {
+__global__ void __launch_bounds__(kThreads, 2) conv2d_data_kernel(DARTSMITH_ARGUMENT(Group<Backward>) group) {
   Shared shared(shared_memory());
   const Parts<precision> parts(shared);
   for_members(group, [&](const Backward& b, Index task) {
-    if (task < b.data_tasks) {
-      if (b.by_elements) {
-        data_element(b, int64_t{task} * kThreads + threadIdx.x);
-      } else {
-        data_tile<precision>(b, task, parts);
-      }
-    } else if (b.by_elements) {
-      weight_element(b, (task - b.data_tasks) * kWarps + threadIdx.x / kLanes);
+    if (b.by_elements) {
+      data_element(b, int64_t{task} * kThreads + threadIdx.x);
     } else {
-      weight_tile<precision>(b, task - b.data_tasks, parts);
+      data_tile<precision>(b, task, parts);
     }
   });
-  wait_for_grid();
+}
+
+template <Precision precision>
+__global__ void __launch_bounds__(kThreads, 2) conv2d_weights_kernel(DARTSMITH_ARGUMENT(Group<Backward>) group) {
+  Shared shared(shared_memory());
+  const Parts<precision> parts(shared);
+  for_members(group, [&](const Backward& b, Index task) {
+    if (b.by_elements) {
+      weight_element(b, task * kWarps + threadIdx.x / kLanes);
+    } else {
+      weight_tile<precision>(b, task, parts);
+    }
+  });
+}
+
+__global__ void __launch_bounds__(kThreads) conv2d_join_kernel(DARTSMITH_ARGUMENT(Group<Backward>) group) {
   for (int m = 0; m < group.count; ++m) join_weights(group.members[m]);
 }
 
@@ -375,23 +383,44 @@ int64_t weight_tasks(const Convolution& c, const Pieces& pieces) {
              : Tiles(int64_t{c.taps()} * c.group_inputs(), c.group_outputs(), c.groups).count() * pieces.count;
 }
 
-void backward_tiles(Stream& stream, const KernelCall* calls, int count) {
+Backward backward_of(const KernelCall& call) {
+  const Convolution c = convolution_of(call);
+  return {.c = c,
+          .by_elements = by_elements(c),
+          .x = view_of(call.inputs[0]),
+          .weight = call.weight,
+          .dy = output_gradient_of(call),
+          .dx = input_gradient_of(call, 0),
+          .accumulate = call.input_gradients[0].mode == GradientMode::kAccumulate,
+          .weight_gradient = call.weight_gradient,
+          .bias_gradient = call.bias_gradient,
+          .partials = static_cast<float*>(call.workspace),
+          .pieces = Pieces(c.out_pixels()),
+          .first_task = 0};
+}
+
+void backward_tiles(CudaStream& stream, const KernelCall* calls, int count) {
   for_parts(calls, count, [&](const KernelCall* part, int size) {
-    Group<Backward> group;
+    Group<Backward> data, weights;
+    int64_t sums = 0;  // of the member that has most
     for (const KernelCall* call = part; call < part + size; ++call) {
-      const Convolution c = convolution_of(*call);
-      const GradientTarget& target = call->input_gradients[0];
-      const Pieces pieces(c.out_pixels());
-      const int64_t data = target.mode == GradientMode::kIgnore ? 0 : data_tasks(c);
-      const int64_t weights = call->weight_gradient == nullptr ? 0 : weight_tasks(c, pieces);
-      group.add({c, by_elements(c), view_of(call->inputs[0]), call->weight, output_gradient_of(*call),
-                 input_gradient_of(*call, 0), target.mode == GradientMode::kAccumulate, call->weight_gradient,
-                 call->bias_gradient, static_cast<float*>(call->workspace), pieces, data, 0},
-                data + weights);
+      const Backward b = backward_of(*call);
+      if (call->input_gradients[0].mode != GradientMode::kIgnore) data.add(b, data_tasks(b.c));
+      if (b.weight_gradient == nullptr && b.bias_gradient == nullptr) continue;
+      weights.add(b, b.weight_gradient == nullptr ? 0 : weight_tasks(b.c, b.pieces));
+      sums = larger(sums, larger(b.weight_gradient == nullptr ? 0 : b.c.weights(), b.c.outputs));
     }
     with_precision(part->precision, [&](auto precision) {
-      launch_cooperative(CudaStream::of(stream), conv2d_backward_kernel<precision.value>,
-                         {group.tasks, shared_bytes<Parts<precision.value>>()}, group);
+      const size_t bytes = shared_bytes<Parts<precision.value>>();
+      stream.in_branches(2, [&](int branch) {
+        if (branch == 0) {
+          launch(stream, KernelOf<Group<Backward>>{conv2d_data_kernel<precision.value>}, {data.tasks, bytes}, data);
+          return;
+        }
+        launch(stream, KernelOf<Group<Backward>>{conv2d_weights_kernel<precision.value>}, {weights.tasks, bytes},
+               weights);
+        launch(stream, KernelOf<Group<Backward>>{conv2d_join_kernel}, {divide_up(sums, kWarps)}, weights);
+      });
     });
   });
 }
@@ -417,7 +446,7 @@ void backward(Stream& stream, const KernelCall* calls, int count) {
   sliding::share(
       calls, count, [](const KernelCall& call) { return slides(call) && sliding::takes_convolution_backward(call); },
       [&](const sliding::Calls& own) { sliding::convolve_backward(CudaStream::of(stream), own); },
-      [&](const KernelCall* tiled, int size) { backward_tiles(stream, tiled, size); });
+      [&](const KernelCall* tiled, int size) { backward_tiles(CudaStream::of(stream), tiled, size); });
 }
 
 // How gradients are stored is not known here.

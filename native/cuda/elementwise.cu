@@ -1,7 +1,7 @@
 // relu, add, concat, crop, zero.
-#include "cuda/chain.h"
 #include "cuda/elementwise.cuh"
 #include "cuda/kernels.h"
+#include "cuda/launch.h"
 
 namespace dartsmith::cuda {
 namespace {
@@ -35,7 +35,7 @@ void relu_forward(Stream& stream, const KernelCall* calls, int count) {
       group.add({view_of(part[m].inputs[0]), {}, view_of(part[m].output), false, items, 0},
                 divide_up(items, kItemsATask));
     }
-    start_pass(CudaStream::of(stream), {relu_kernel<false>}, group, Phase::kRelu, false, part->precision);
+    launch(CudaStream::of(stream), KernelOf<Group<Relu>>{relu_kernel<false>}, {group.tasks}, group);
   });
 }
 
@@ -50,7 +50,7 @@ void relu_backward(Stream& stream, const KernelCall* calls, int count) {
           {view_of(call.output), output_gradient_of(call), input_gradient_of(call, 0), accumulates(call, 0), items, 0},
           divide_up(items, kItemsATask));
     }
-    start_pass(CudaStream::of(stream), {relu_kernel<true>}, group, Phase::kRelu, true, part->precision);
+    launch(CudaStream::of(stream), KernelOf<Group<Relu>>{relu_kernel<true>}, {group.tasks}, group);
   });
 }
 
@@ -96,22 +96,19 @@ void add_backward(Stream& stream, const KernelCall& call) {
 // Copies that do not touch each other's targets, as many as there are.
 class Copies {
  public:
-  Copies(Stream& stream, const KernelCall& call, bool backward)
-      : stream_(CudaStream::of(stream)), precision_(call.precision), backward_(backward) {}
+  explicit Copies(Stream& stream) : stream_(CudaStream::of(stream)) {}
   void add(const WindowCopy& copy) {
     if (group_.count == kMembers) start();
     group_.add(copy, divide_up(copy.items(), kItemsATask));
   }
   // Those added since the last time.
   void start() {
-    start_pass(stream_, {window_copy_kernel}, group_, Phase::kCopy, backward_, precision_);
+    launch(stream_, KernelOf<Group<WindowCopy>>{window_copy_kernel}, {group_.tasks}, group_);
     group_ = {};
   }
 
  private:
   CudaStream& stream_;
-  Precision precision_;
-  bool backward_;
   Group<WindowCopy> group_;
 };
 
@@ -128,7 +125,7 @@ WindowCopy copy_of(const Tensor& part) {
 }
 
 void concat_forward(Stream& stream, const KernelCall* calls, int count) {
-  Copies copies(stream, *calls, false);
+  Copies copies(stream);
   for (const KernelCall* call = calls; call < calls + count; ++call) {
     int channel = 0;
     for (int k = 0; k < call->input_count; ++k) {
@@ -152,7 +149,7 @@ bool repeats(const KernelCall& call, int k) {
 }
 
 void concat_backward(Stream& stream, const KernelCall* calls, int count) {
-  Copies copies(stream, *calls, true);
+  Copies copies(stream);
   for (const KernelCall* call = calls; call < calls + count; ++call) {
     int channel = 0;
     for (int k = 0; k < call->input_count; ++k) {
@@ -171,8 +168,8 @@ void concat_backward(Stream& stream, const KernelCall* calls, int count) {
   copies.start();
 }
 
-void copy_alone(Stream& stream, const KernelCall& call, bool backward, const WindowCopy& copy) {
-  Copies copies(stream, call, backward);
+void copy_alone(Stream& stream, const WindowCopy& copy) {
+  Copies copies(stream);
   copies.add(copy);
   copies.start();
 }
@@ -186,7 +183,7 @@ void crop_forward(Stream& stream, const KernelCall& call) {
   copy.from_top = crop.top;
   copy.from_left = crop.left;
   copy.to = view_of(call.output);
-  copy_alone(stream, call, false, copy);
+  copy_alone(stream, copy);
 }
 
 void clear_tensor(Stream& stream, float* data, const Tensor& like, Precision precision) {
@@ -208,7 +205,7 @@ void crop_backward(Stream& stream, const KernelCall& call) {
   copy.to_top = crop.top;
   copy.to_left = crop.left;
   copy.accumulate = true;
-  copy_alone(stream, call, true, copy);
+  copy_alone(stream, copy);
 }
 
 void zero_forward(Stream& stream, const KernelCall& call) {

@@ -2,7 +2,7 @@
 #pragma once
 #include <cuda_runtime.h>
 
-#include "engine/error.h"
+#include "engine/fail.h"
 
 namespace dartsmith::cuda {
 

@@ -7,7 +7,7 @@
 
 namespace dartsmith::cuda {
 
-template <int>
+// Everything that any block wrote before is seen by all after.
 __device__ inline void wait_for_grid() {
   cooperative_groups::this_grid().sync();
 }

@@ -1,8 +1,5 @@
 // The one place where kernels are started.
 #pragma once
-#include <algorithm>
-#include <utility>
-
 #include "cuda/stream.h"
 #include "cuda/task.cuh"
 
@@ -66,7 +63,7 @@ template <typename... Parameters, typename... Arguments>
 void launch(CudaStream& stream, void (*kernel)(Parameters...), const Work& work, const Arguments&... arguments) {
   constexpr int64_t kMostBlocks = 1 << 20;
   check_tasks(work);
-  launch_blocks(stream, kernel, {std::min(work.tasks, kMostBlocks), work.shared_bytes}, arguments...);
+  launch_blocks(stream, kernel, {smaller(work.tasks, kMostBlocks), work.shared_bytes}, arguments...);
 }
 
 // For kernels that wait for the whole grid: no more blocks than the device holds at once.
@@ -82,7 +79,7 @@ void launch_cooperative(CudaStream& stream, void (*kernel)(Parameters...), const
     if (blocks < 1) fail("cuda", "a kernel needs ", work.shared_bytes, " bytes of shared memory: more than there are");
     return blocks * stream.multiprocessors();
   });
-  start(stream, kernel, std::clamp<int64_t>(work.tasks, 1, resident), work, true, arguments...);
+  start(stream, kernel, larger(1, smaller(work.tasks, resident)), work, true, arguments...);
 }
 
 // Calls body(calls, count) for parts of a group that one launch takes.

@@ -1,6 +1,5 @@
 // moments: the statistics of a lazy batch-norm, and the gradient of the tensor that its consumer normalised.
 #include "cuda/batch_norm.cuh"
-#include "cuda/grid.cuh"
 #include "cuda/kernels.h"
 
 namespace dartsmith::cuda {
@@ -8,16 +7,30 @@ namespace {
 
 using namespace batch_norm;
 
-__global__ void __launch_bounds__(kThreads) moments_forward_kernel(DARTSMITH_ARGUMENT(Group<Forward>) group) {
+__global__ void __launch_bounds__(kThreads) moments_pieces_kernel(DARTSMITH_ARGUMENT(Group<Forward>) group) {
   Shared shared(shared_memory());
   const Parts parts(shared);
-  find_moments(group, parts.scratch);
+  for_members(group, [&](const Forward& f, Index task) {
+    const Lane lane(f.cut, task);
+    piece_moments(
+        lane.spread, lane.pixels, lane.channel, [&](int p) { return f.x.load(lane.first + p, lane.channel); },
+        parts.scratch, f.partials, lane.piece);
+  });
+}
+
+__global__ void __launch_bounds__(kThreads) moments_join_kernel(DARTSMITH_ARGUMENT(Group<Forward>) group) {
+  for (int m = 0; m < group.count; ++m) {
+    const Forward& f = group.members[m];
+    for_warps(f.cut.channels, [&](Index channel) {
+      finish_moments(f.norm, f.partials, static_cast<int>(channel), static_cast<double>(f.cut.pixels),
+                     [&](Index piece) { return f.cut.count(piece); });
+    });
+  }
 }
 
 void forward(Stream& stream, const KernelCall* calls, int count) {
   for_parts(calls, count, [&](const KernelCall* part, int size) {
-    const Group<Forward> group = forward_group(part, size);
-    launch_cooperative(CudaStream::of(stream), moments_forward_kernel, {group.tasks, shared_bytes<Parts>()}, group);
+    start_moments(CudaStream::of(stream), forward_group(part, size));
   });
 }
 
@@ -63,6 +76,13 @@ size_t workspace_bytes(const KernelCall& call, bool backward) {
 }
 
 }  // namespace
+
+void batch_norm::start_moments(CudaStream& stream, const Group<Forward>& group) {
+  if (group.members[0].norm.statistics != Statistics::kRunning) {
+    launch(stream, KernelOf<Group<Forward>>{moments_pieces_kernel}, {group.tasks, shared_bytes<Parts>()}, group);
+  }
+  launch(stream, KernelOf<Group<Forward>>{moments_join_kernel}, a_warp_a_channel(group), group);
+}
 
 const OpKernels moments_kernels = {
     .workspace_bytes = workspace_bytes, .groups_inputs = true, .forward_group = forward, .backward_group = backward};

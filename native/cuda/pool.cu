@@ -1,8 +1,8 @@
 // maxPool and avgPool.
 #include <vector>
 
-#include "cuda/chain.h"
 #include "cuda/kernels.h"
+#include "cuda/launch.h"
 #include "cuda/pool.cuh"
 #include "cuda/pool_backward.h"
 #include "cuda/sliding/choice.h"
@@ -13,6 +13,11 @@ namespace {
 
 using pool::PoolForward;
 using pool::PoolSet;
+
+template <Layout layout>
+__global__ void __launch_bounds__(kThreads) tiles_pool_kernel(DARTSMITH_ARGUMENT(Group<PoolForward>) group) {
+  pool::forward<layout>(group);
+}
 
 void forward_tiles(Stream& stream, const KernelCall* calls, int count) {
   for_parts(calls, count, [&](const KernelCall* part, int size) {
@@ -25,7 +30,9 @@ void forward_tiles(Stream& stream, const KernelCall* calls, int count) {
       const int64_t items = items_of(call->output);
       group.add({window, view_of(call->inputs[0]), view_of(call->output), items, 0}, divide_up(items, kThreads));
     }
-    append(CudaStream::of(stream), {Phase::kPool, false, part->precision, {group.tasks}, packed(group), layout});
+    with_layout(layout, [&](auto lies) {
+      launch(CudaStream::of(stream), KernelOf<Group<PoolForward>>{tiles_pool_kernel<lies.value>}, {group.tasks}, group);
+    });
   });
 }
 

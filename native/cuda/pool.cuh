@@ -143,14 +143,17 @@ __device__ __forceinline__ void gather_input(const PoolSet* sets, Index item) {
 }
 
 template <Layout layout>
-__device__ __forceinline__ void backward(const PoolBackward& b) {
+__device__ __forceinline__ void share_gradients(const PoolBackward& b) {
   for_tasks(b.tasks, [&](Index task) {
     int m = 0;
     while (m + 1 < b.count && task >= b.sets[m + 1].first_task) ++m;
     const int64_t item = (task - b.sets[m].first_task) * kThreads + threadIdx.x;
     if (item < b.sets[m].output_items) share_gradient<layout>(b.sets[m], item);
   });
-  wait_for_grid();
+}
+
+template <Layout layout>
+__device__ __forceinline__ void gather_inputs(const PoolBackward& b) {
   for_tasks(b.input_tasks, [&](Index task) {
     int m = 0;
     while (m + b.sets[m].sharing < b.count && task >= b.sets[m + b.sets[m].sharing].first_input_task) {

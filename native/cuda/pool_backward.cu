@@ -1,10 +1,9 @@
 #include <algorithm>
-#include <cstddef>
 #include <functional>
 #include <map>
 #include <utility>
 
-#include "cuda/chain.h"
+#include "cuda/launch.h"
 #include "cuda/pool_backward.h"
 #include "cuda/sliding/choice.h"
 #include "cuda/sliding/pool_backward.h"
@@ -20,6 +19,15 @@ struct Workspace {
         bytes(choices + items_of(pooled) * static_cast<int64_t>(sizeof(unsigned))) {}
 };
 
+template <Layout layout>
+__global__ void __launch_bounds__(kThreads) tiles_share_kernel(DARTSMITH_ARGUMENT(PoolBackward) b) {
+  share_gradients<layout>(b);
+}
+template <Layout layout>
+__global__ void __launch_bounds__(kThreads) tiles_gather_kernel(DARTSMITH_ARGUMENT(PoolBackward) b) {
+  gather_inputs<layout>(b);
+}
+
 // Of what a set touches.
 Layout layout_of(const PoolSet& set) {
   Layout layout = shared_layout(set.x.layout(), shared_layout(set.shares.layout(), set.target.layout()));
@@ -27,7 +35,7 @@ Layout layout_of(const PoolSet& set) {
   return layout;
 }
 
-void start_tiles(Stream& stream, Precision precision, const PoolSet* sets, int count) {
+void start_tiles(CudaStream& stream, const PoolSet* sets, int count) {
   PoolBackward b{};
   b.count = count;
   Layout layout = layout_of(sets[0]);
@@ -47,10 +55,11 @@ void start_tiles(Stream& stream, Precision precision, const PoolSet* sets, int c
     set.first_input_task = b.input_tasks;
     b.input_tasks += divide_up(set.input_items, kThreads);
   }
-  const auto* first = reinterpret_cast<const unsigned char*>(&b);
-  std::vector<unsigned char> bytes(first, first + offsetof(PoolBackward, sets) + b.count * sizeof(PoolSet));
-  const Work work{larger(b.tasks, b.input_tasks)};
-  append(CudaStream::of(stream), {Phase::kPool, true, precision, work, std::move(bytes), layout});
+  with_layout(layout, [&](auto lies) {
+    using Kernel = KernelOf<PoolBackward>;
+    launch(stream, Kernel{tiles_share_kernel<lies.value>}, {b.tasks}, b);
+    launch(stream, Kernel{tiles_gather_kernel<lies.value>}, {b.input_tasks}, b);
+  });
 }
 
 }  // namespace
@@ -92,7 +101,7 @@ void start_backward(Stream& stream, Precision precision, std::vector<PoolSet>& s
   sliding::pool_backward(CudaStream::of(stream), {sets.begin(), tiled});
   for (auto first = tiled; first < sets.end();) {
     const auto size = std::min<std::ptrdiff_t>(kMembers, sets.end() - first);
-    start_tiles(stream, precision, &*first, static_cast<int>(size));
+    start_tiles(CudaStream::of(stream), &*first, static_cast<int>(size));
     first += size;
   }
 }

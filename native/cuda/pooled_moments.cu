@@ -1,8 +1,8 @@
-// pooledMoments as phases.
+// pooledMoments.
 #include <vector>
 
-#include "cuda/chain.h"
 #include "cuda/kernels.h"
+#include "cuda/launch.h"
 #include "cuda/pool_backward.h"
 #include "cuda/pooled_moments.cuh"
 #include "cuda/sliding/choice.h"
@@ -12,6 +12,33 @@ namespace dartsmith::cuda {
 namespace {
 
 using namespace pooled_moments;
+
+template <Layout layout>
+__global__ void __launch_bounds__(kThreads) tiles_measure_kernel(DARTSMITH_ARGUMENT(Group<Measured>) group) {
+  Shared shared(shared_memory());
+  const Parts parts(shared);
+  for_members(group, [&](const Measured& m, Index task) { measure_piece<layout>(m, task, parts); });
+}
+__global__ void __launch_bounds__(kThreads) tiles_measured_kernel(DARTSMITH_ARGUMENT(Group<Measured>) group) {
+  for (int i = 0; i < group.count; ++i) {
+    const Measured& m = group.members[i];
+    for_warps(int64_t{m.members} * m.x.channels, [&](Index item) { finish_channel(m, item); });
+  }
+}
+
+void start_tiles(CudaStream& stream, Layout layout, const Group<Measured>& group) {
+  using Kernel = KernelOf<Group<Measured>>;
+  int64_t channels = 0;
+  for (int i = 0; i < group.count; ++i) {
+    channels = larger(channels, int64_t{group.members[i].members} * group.members[i].x.channels);
+  }
+  if (group.members[0].norms[0].statistics != Statistics::kRunning) {
+    with_layout(layout, [&](auto lies) {
+      launch(stream, Kernel{tiles_measure_kernel<lies.value>}, {group.tasks, shared_bytes<Parts>()}, group);
+    });
+  }
+  launch(stream, Kernel{tiles_measured_kernel}, {divide_up(channels, kWarps)}, group);
+}
 
 const PoolAttributes& pool_of(const KernelCall& call) {
   return attributes_of<PooledMomentsAttributes>(call).pool;
@@ -40,8 +67,7 @@ void forward(Stream& stream, const KernelCall* calls, int count) {
     layout = shared_layout(layout, view_of(call->inputs[0]).layout());
   }
   const auto start = [&] {
-    const Work work{group.tasks, shared_bytes<Parts>()};
-    append(CudaStream::of(stream), {Phase::kPooledMoments, false, calls->precision, work, packed(group), layout});
+    start_tiles(CudaStream::of(stream), layout, group);
     group = {};
   };
   std::vector<Measured> sliding;

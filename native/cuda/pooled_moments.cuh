@@ -45,21 +45,11 @@ __device__ __forceinline__ void measure_piece(const Measured& m, Index task, con
       parts.scratch, m.partials, piece);
 }
 
-template <Layout layout>
-__device__ __forceinline__ void forward(const Group<Measured>& group, Shared& shared) {
-  const Parts parts(shared);
-  if (group.members[0].norms[0].statistics != Statistics::kRunning) {
-    for_members(group, [&](const Measured& m, Index task) { measure_piece<layout>(m, task, parts); });
-  }
-  wait_for_grid();
-  for (int i = 0; i < group.count; ++i) {
-    const Measured& m = group.members[i];
-    for_warps(int64_t{m.members} * m.x.channels, [&](Index item) {
-      finish_moments(m.norms[item / static_cast<Index>(m.x.channels)], m.partials,
-                     static_cast<int>(item % static_cast<Index>(m.x.channels)), static_cast<double>(m.pixels),
-                     [&](Index piece) { return m.count(piece); });
-    });
-  }
+// A warp a channel; `item` counts those of all members.
+__device__ inline void finish_channel(const Measured& m, Index item) {
+  const Index channels = static_cast<Index>(m.x.channels);
+  finish_moments(m.norms[item / channels], m.partials, static_cast<int>(item % channels), static_cast<double>(m.pixels),
+                 [&](Index piece) { return m.count(piece); });
 }
 
 }  // namespace dartsmith::cuda::pooled_moments

@@ -1,11 +1,11 @@
-// Separables as phases: what their calls ask for, brought together by the inputs that they read.
+// Separables in tiles: what their calls ask for, brought together by the inputs that they read.
 #include <algorithm>
-#include <cstring>
 #include <functional>
+#include <span>
 #include <vector>
 
-#include "cuda/chain.h"
 #include "cuda/kernels.h"
+#include "cuda/launch.h"
 #include "cuda/separable.cuh"
 #include "cuda/sliding/choice.h"
 #include "cuda/sliding/separable.h"
@@ -15,7 +15,42 @@ namespace {
 
 using namespace separable;
 
-inline constexpr int kSeparables = 32;  // members of a phase at most
+// Statistics of the outputs, a warp a channel.
+__global__ void __launch_bounds__(kThreads) tiles_moments_kernel(DARTSMITH_ARGUMENT(Separable) s) {
+  for_warps(int64_t{s.count} * s.outputs, [&](Index item) {
+    const Member& member = s.members[item / static_cast<Index>(s.outputs)];
+    const int channel = static_cast<int>(item % static_cast<Index>(s.outputs));
+    if (channel >= member.output.channels) return;
+    const Tiling& tiling = s.runs[member.run].tiling;
+    finish_moments(
+        member.norm, member.moments, channel, static_cast<double>(s.batch * tiling.height * tiling.width),
+        [&](Index piece) { return tiling.count(static_cast<int>(piece % static_cast<Index>(tiling.tiles()))); });
+  });
+}
+
+// The weight gradients of members that want them, from the sums of slices.
+__global__ void __launch_bounds__(kThreads) tiles_sums_kernel(DARTSMITH_ARGUMENT(Separable) s) {
+  for_grid(s.count * s.weight_elements, [&](Index item) {
+    const Member& member = s.members[item / static_cast<Index>(s.weight_elements)];
+    const int inputs = inputs_of(s.runs[member.run]);
+    const Index e = item % static_cast<Index>(s.weight_elements);
+    const int64_t depthwise = int64_t{member.window.taps()} * inputs, elements = weight_elements(member, inputs);
+    if (member.weight_tasks == 0 || e >= elements) return;
+    float sum = 0;
+    for (Index slice = 0; slice < member.slices; ++slice) sum += member.weight_partials[slice * elements + e];
+    (e < depthwise ? member.weight_gradient[e] : member.pointwise_gradient[e - depthwise]) = sum;
+  });
+}
+
+// What flows back into the inputs' batch norms, a warp a channel.
+__global__ void __launch_bounds__(kThreads) tiles_input_kernel(DARTSMITH_ARGUMENT(Separable) s) {
+  for_warps(int64_t{s.run_count} * s.inputs, [&](Index item) {
+    const Run& run = s.runs[item / static_cast<Index>(s.inputs)];
+    const int channel = static_cast<int>(item % static_cast<Index>(s.inputs));
+    if (channel >= inputs_of(run) || run.gradient_map == nullptr || run.mode == GradientMode::kIgnore) return;
+    finish_input(run, channel, inputs_of(run));
+  });
+}
 
 bool slides(const KernelCall& call) {
   return sliding::chosen() && sliding::takes(call);
@@ -27,22 +62,6 @@ int64_t power_of_two(int64_t size) {
   while (result < size) result *= 2;
   return result;
 }
-
-// What a phase takes, before it is laid out one behind another.
-struct Arguments {
-  Separable header{};
-  std::vector<Run> runs;
-  std::vector<Member> members;
-
-  std::vector<unsigned char> packed() const {
-    const size_t run_bytes = runs.size() * sizeof(Run), member_bytes = members.size() * sizeof(Member);
-    std::vector<unsigned char> bytes(sizeof(header) + run_bytes + member_bytes);
-    std::memcpy(bytes.data(), &header, sizeof(header));
-    std::memcpy(bytes.data() + sizeof(header), runs.data(), run_bytes);
-    std::memcpy(bytes.data() + sizeof(header) + run_bytes, members.data(), member_bytes);
-    return bytes;
-  }
-};
 
 const Window& window_of(const KernelCall& call) {
   return attributes_of<SeparableAttributes>(call).window;
@@ -114,7 +133,7 @@ Member member_of(const KernelCall& call, bool backward) {
   return m;
 }
 
-Run run_of_calls(const Arguments& s, const KernelCall& call, int first, int count) {
+Run run_of_calls(const Separable& s, const KernelCall& call, int first, int count) {
   Run run{};
   run.input = view_of(call.inputs[0]);
   run.reading = reading_of(call.links[0]);
@@ -128,14 +147,14 @@ Run run_of_calls(const Arguments& s, const KernelCall& call, int first, int coun
   run.chunk = tile_channels(run.input.channels);
   run.columns = static_cast<int>(smaller(kColumns, kProductArea / run.tiling.pixels()));
   run.frame = Frame(run.tiling, windows, count, run.chunk);
-  const int64_t places = s.header.batch * run.tiling.tiles();
+  const int64_t places = s.batch * run.tiling.tiles();
   run.members_a_task = static_cast<int>(larger(1, smaller(count, divide_up(count * places, kEnoughTasks))));
   run.tasks = places * divide_up(count, run.members_a_task);
   return run;
 }
 
 // The data gradient of a run, as its first call wants it.
-void add_gradient(const Arguments& s, const KernelCall& call, Run& run) {
+void add_gradient(const Separable& s, const KernelCall& call, Run& run) {
   run.mode = call.input_gradients[0].mode;
   if (run.mode == GradientMode::kIgnore) return;
   run.target = input_gradient_of(call, 0);
@@ -155,51 +174,56 @@ void add_gradient(const Arguments& s, const KernelCall& call, Run& run) {
   run.gradient_frame = Frame(run.input_tiling, windows, run.count, run.chunk);
   run.by_frame = unit && run.gradient_frame.fits();
   const Workspace workspace(call, call.output.precision == Precision::kBf16);
-  const int64_t places = s.header.batch * run.input_tiling.tiles();
+  const int64_t places = s.batch * run.input_tiling.tiles();
   run.sums = {reinterpret_cast<float*>(static_cast<unsigned char*>(call.workspace) + workspace.input_sums),
               run.input.channels, places};
   run.gradient_tasks = places * divide_up(run.input.channels, run.chunk);
 }
 
-// Calls that read one input, brought together; as many as one phase takes.
-Arguments arguments_of(const KernelCall* const* calls, int count, bool backward) {
-  Arguments s;
-  Separable& header = s.header;
-  header.count = count;
-  header.batch = calls[0]->inputs[0].batch;
-  for (int m = 0; m < count; ++m) s.members.push_back(member_of(*calls[m], backward));
+// Of a member whose weight gradients are wanted, where `weighed` of a launch are.
+void cut_weights(const Separable& s, const Run& run, int64_t weighed, Member& member) {
+  const int64_t tiles = s.batch * run.tiling.tiles();
+  const int64_t pairs = divide_up(run.input.channels, run.chunk) * divide_up(member.output.channels, run.columns);
+  // No more than keep the device busy: each begins and ends with work of its own.
+  const int64_t slices = larger(1, smaller(kWeightTasks, kEnoughTasks / (weighed * pairs)));
+  member.tiles_a_slice = static_cast<Index>(divide_up(tiles, slices));
+  member.slices = static_cast<Index>(divide_up(tiles, member.tiles_a_slice));
+  member.weight_tasks = member.slices * pairs;
+}
+
+// Calls that read one input, brought together; as many as one launch takes.
+Separable separable_of(const KernelCall* const* calls, int count, bool backward) {
+  Separable s{};
+  s.count = count;
+  s.batch = calls[0]->inputs[0].batch;
+  for (int m = 0; m < count; ++m) s.members[m] = member_of(*calls[m], backward);
   for (int first = 0; first < count;) {
     int next = first + 1;
     while (next < count && same_run(*calls[first], *calls[next])) ++next;
     Run run = run_of_calls(s, *calls[first], first, next - first);
-    run.first_task = header.tasks;
-    header.tasks += run.tasks;
+    run.first_task = s.tasks;
+    s.tasks += run.tasks;
     if (backward) add_gradient(s, *calls[first], run);
-    run.first_gradient_task = header.gradient_tasks;
-    header.gradient_tasks += run.gradient_tasks;
-    for (int m = first; m < next; ++m) s.members[m].run = header.run_count;
-    header.extent.cover(run);
-    s.runs.push_back(run);
-    ++header.run_count;
+    run.first_gradient_task = s.gradient_tasks;
+    s.gradient_tasks += run.gradient_tasks;
+    for (int m = first; m < next; ++m) s.members[m].run = s.run_count;
+    s.extent.cover(run);
+    s.inputs = static_cast<int>(larger(s.inputs, run.input.channels));
+    s.runs[s.run_count++] = run;
     first = next;
   }
-  const int64_t weighed =
-      std::ranges::count_if(s.members, [](const Member& m) { return m.weight_gradient != nullptr; });
-  for (Member& member : s.members) {
+  const std::span members(s.members, static_cast<size_t>(count));
+  const int64_t weighed = std::ranges::count_if(members, [](const Member& m) { return m.weight_gradient != nullptr; });
+  for (Member& member : members) {
     const Run& run = s.runs[member.run];
-    member.first_task = header.tile_tasks;
-    header.tile_tasks += header.batch * run.tiling.tiles();
-    member.first_weight_task = header.weight_tasks;
-    if (member.weight_gradient != nullptr) {
-      const int64_t tiles = header.batch * run.tiling.tiles();
-      const int64_t pairs = divide_up(run.input.channels, run.chunk) * divide_up(member.output.channels, run.columns);
-      // No more than keep the device busy: each begins and ends with work of its own.
-      const int64_t slices = larger(1, smaller(kWeightTasks, kEnoughTasks / (weighed * pairs)));
-      member.tiles_a_slice = static_cast<Index>(divide_up(tiles, slices));
-      member.slices = static_cast<Index>(divide_up(tiles, member.tiles_a_slice));
-      member.weight_tasks = member.slices * pairs;
-    }
-    header.weight_tasks += member.weight_tasks;
+    s.outputs = static_cast<int>(larger(s.outputs, member.output.channels));
+    member.first_task = s.tile_tasks;
+    s.tile_tasks += s.batch * run.tiling.tiles();
+    member.first_weight_task = s.weight_tasks;
+    if (member.weight_gradient == nullptr) continue;
+    cut_weights(s, run, weighed, member);
+    s.weight_tasks += member.weight_tasks;
+    s.weight_elements = larger(s.weight_elements, weight_elements(member, run.input.channels));
   }
   return s;
 }
@@ -223,13 +247,13 @@ void for_launches(const KernelCall* calls, int count, const Body& body) {
 }
 
 // Of what a launch touches.
-Layout layout_of(const Arguments& s) {
+Layout layout_of(const Separable& s) {
   Layout layout = s.runs[0].input.layout();
-  for (const Run& run : s.runs) {
+  for (const Run& run : std::span(s.runs, static_cast<size_t>(s.run_count))) {
     layout = shared_layout(layout, run.input.layout());
     if (run.target.data != nullptr) layout = shared_layout(layout, run.target.layout());
   }
-  for (const Member& member : s.members) {
+  for (const Member& member : std::span(s.members, static_cast<size_t>(s.count))) {
     for (const View& view : {member.output, member.gradient, member.depthwise_gradient}) {
       if (view.data != nullptr) layout = shared_layout(layout, view.layout());
     }
@@ -237,29 +261,38 @@ Layout layout_of(const Arguments& s) {
   return layout;
 }
 
-void forward_tiles(Stream& stream, const KernelCall* calls, int count) {
+// Bytes of shared memory by `Parts<precision>`.
+template <template <Precision> typename Parts>
+size_t bytes_of(const Separable& s, Precision precision) {
+  size_t bytes = 0;
+  with_precision(precision, [&](auto known) { bytes = shared_bytes<Parts<known.value>>(s); });
+  return bytes;
+}
+
+void forward_tiles(CudaStream& stream, const KernelCall* calls, int count) {
   for_launches(calls, count, [&](const KernelCall* const* part, int size) {
-    const Arguments s = arguments_of(part, size, false);
-    with_precision(part[0]->precision, [&](auto precision) {
-      const Work work{s.header.tasks, shared_bytes<ForwardParts<precision.value>>(s.header)};
-      append(CudaStream::of(stream), {Phase::kSeparable, false, precision.value, work, s.packed(), layout_of(s)});
-    });
+    const Separable s = separable_of(part, size, false);
+    const Precision precision = part[0]->precision;
+    launch(stream, forward_kernel(precision, layout_of(s)), {s.tasks, bytes_of<ForwardParts>(s, precision)}, s);
+    launch(stream, Kernel{tiles_moments_kernel}, {divide_up(int64_t{s.count} * s.outputs, kWarps)}, s);
   });
 }
 
-void backward_tiles(Stream& stream, const KernelCall* calls, int count) {
+// What the depthwise outputs' gradients lead to does not hang on each other.
+void backward_tiles(CudaStream& stream, const KernelCall* calls, int count) {
   for_launches(calls, count, [&](const KernelCall* const* part, int size) {
-    const Arguments s = arguments_of(part, size, true);
-    with_precision(part[0]->precision, [&](auto precision) {
-      Shared counted(nullptr);
-      TileParts<precision.value>(counted, s.header);
-      counted.start_over();
-      if (s.header.weight_tasks > 0) WeightParts<precision.value>(counted, s.header);
-      counted.start_over();
-      GradientParts(counted, s.header);
-      const int64_t tasks = larger(s.header.tile_tasks, larger(s.header.weight_tasks, s.header.gradient_tasks));
-      const Work work{tasks, counted.bytes()};
-      append(CudaStream::of(stream), {Phase::kSeparable, true, precision.value, work, s.packed(), layout_of(s)});
+    const Separable s = separable_of(part, size, true);
+    const Precision precision = part[0]->precision;
+    const Layout layout = layout_of(s);
+    launch(stream, product_kernel(precision, layout), {s.tile_tasks, bytes_of<TileParts>(s, precision)}, s);
+    stream.in_branches(2, [&](int branch) {
+      if (branch == 0 && s.gradient_tasks > 0) {
+        launch(stream, data_kernel(layout), {s.gradient_tasks, shared_bytes<GradientParts>(s)}, s);
+        launch(stream, Kernel{tiles_input_kernel}, {divide_up(int64_t{s.run_count} * s.inputs, kWarps)}, s);
+      } else if (branch == 1 && s.weight_tasks > 0) {
+        launch(stream, weights_kernel(precision, layout), {s.weight_tasks, bytes_of<WeightParts>(s, precision)}, s);
+        launch(stream, Kernel{tiles_sums_kernel}, a_thread_each(s.count * s.weight_elements), s);
+      }
     });
   });
 }
@@ -267,7 +300,7 @@ void backward_tiles(Stream& stream, const KernelCall* calls, int count) {
 void forward_group(Stream& stream, const KernelCall* calls, int count) {
   sliding::share(
       calls, count, slides, [&](const sliding::Calls& own) { sliding::forward(CudaStream::of(stream), own); },
-      [&](const KernelCall* tiled, int size) { forward_tiles(stream, tiled, size); });
+      [&](const KernelCall* tiled, int size) { forward_tiles(CudaStream::of(stream), tiled, size); });
 }
 
 // Calls that read one input add to one gradient: they go one way, in their order.
@@ -279,7 +312,7 @@ void backward_group(Stream& stream, const KernelCall* calls, int count) {
   };
   sliding::share(
       calls, count, all_slide, [&](const sliding::Calls& own) { sliding::backward(CudaStream::of(stream), own); },
-      [&](const KernelCall* tiled, int size) { backward_tiles(stream, tiled, size); });
+      [&](const KernelCall* tiled, int size) { backward_tiles(CudaStream::of(stream), tiled, size); });
 }
 
 size_t tile_bytes(const KernelCall& call, bool backward) {

@@ -15,6 +15,7 @@
 namespace dartsmith::cuda::separable {
 
 inline constexpr int kColumns = 64;           // of a product at most: outputs at once
+inline constexpr int kSeparables = 32;        // members of a launch at most
 inline constexpr int64_t kEnoughTasks = 256;  // blocks that keep a large GPU busy
 inline constexpr int64_t kWeightTasks = 64;   // partial sums of a member's weight gradients
 inline constexpr int64_t kSumElements = larger(kSlicedElements, kThreads* kMostKernel * 4);
@@ -38,6 +39,10 @@ struct Member {
   Index slices, tiles_a_slice;
   int64_t first_weight_task, weight_tasks;  // slices of chunks of inputs and outputs
 };
+
+__host__ __device__ inline int64_t weight_elements(const Member& member, int inputs) {
+  return int64_t{member.window.taps()} * inputs + int64_t{inputs} * member.output.channels;
+}
 
 // Members that read one input and agree in what they make of a tile.
 struct Run {
@@ -82,22 +87,22 @@ struct Extent {
   }
 };
 
-// The runs follow in memory, then the members.
-struct alignas(16) Separable {
+// What every launch of a pass takes.
+struct Separable {
   int count, run_count;
   int64_t batch;
   int64_t tasks, tile_tasks, weight_tasks, gradient_tasks;
+  int64_t weight_elements;  // of the member that has most
+  int inputs, outputs;      // channels: of the run and of the member that have most
   Extent extent;
+  Run runs[kSeparables];        // `run_count` of them
+  Member members[kSeparables];  // `count` of them
 
-  __device__ __forceinline__ const Run& run(int r) const { return reinterpret_cast<const Run*>(this + 1)[r]; }
-  __device__ __forceinline__ const Member& member(int m) const {
-    return reinterpret_cast<const Member*>(&run(run_count))[m];
-  }
   // The member that a task belongs to.
   __device__ __forceinline__ const Member& owner(Index task, int64_t Member::*first) const {
     int m = 0;
-    while (m + 1 < count && task >= member(m + 1).*first) ++m;
-    return member(m);
+    while (m + 1 < count && task >= members[m + 1].*first) ++m;
+    return members[m];
   }
 };
 
@@ -115,7 +120,7 @@ __host__ __device__ inline float4* take_taps(Shared& shared, const Extent& e) {
   return shared.take<float4>(kTapsKept * e.chunk / 4);
 }
 
-__device__ __forceinline__ int inputs_of(const Run& run) {
+__host__ __device__ __forceinline__ int inputs_of(const Run& run) {
   return run.input.channels;
 }
 
@@ -267,12 +272,21 @@ __device__ void forward_member(const Run& run, const Member& member, Index image
 // The run that a task belongs to.
 __device__ __forceinline__ const Run& run_of(const Separable& s, Index task, int64_t Run::*first, int64_t Run::*tasks) {
   int r = 0;
-  while (r + 1 < s.run_count && task >= s.run(r).*first + s.run(r).*tasks) ++r;
-  return s.run(r);
+  while (r + 1 < s.run_count && task >= s.runs[r].*first + s.runs[r].*tasks) ++r;
+  return s.runs[r];
 }
 
+// Blocks that the shared memory of a multiprocessor holds, and that registers must not be fewer for: 100 KiB of it hold
+// one, those of the GPUs of data centres two.
+#if defined(__CUDA_ARCH__) && (__CUDA_ARCH__ == 860 || __CUDA_ARCH__ == 890 || __CUDA_ARCH__ == 1200)
+inline constexpr int kBlocks = 1;
+#else
+inline constexpr int kBlocks = 2;
+#endif
+
 template <Precision precision, Layout layout>
-__device__ __forceinline__ void forward(const Separable& s, Shared& shared) {
+__global__ void __launch_bounds__(kThreads, kBlocks) tiles_forward_kernel(DARTSMITH_ARGUMENT(Separable) s) {
+  Shared shared(shared_memory());
   const ForwardParts<precision> parts(shared, s);
   for_tasks(s.tasks, [&](Index task) {
     const Run& run = run_of(s, task, &Run::first_task, &Run::tasks);
@@ -283,22 +297,10 @@ __device__ __forceinline__ void forward(const Separable& s, Shared& shared) {
     const int end = static_cast<int>(smaller(begin + run.members_a_task, run.first + run.count));
     int loaded = -1;
     for (int m = begin; m < end; ++m) {
-      forward_member<precision, layout>(run, s.member(m), place / tiles, static_cast<int>(place % tiles), loaded,
+      forward_member<precision, layout>(run, s.members[m], place / tiles, static_cast<int>(place % tiles), loaded,
                                         parts);
     }
   });
-  wait_for_grid();
-  for (int m = 0; m < s.count; ++m) {
-    const Member& member = s.member(m);
-    const Tiling& tiling = s.run(member.run).tiling;
-    for_warps(member.output.channels, [&](Index channel) {
-      finish_moments(
-          member.norm, member.moments, static_cast<int>(channel),
-          static_cast<double>(s.batch * tiling.height * tiling.width), [&](Index piece) {
-            return tiling.count(static_cast<int>(static_cast<Index>(piece) % static_cast<Index>(tiling.tiles())));
-          });
-    });
-  }
 }
 
 // --- Backward
@@ -541,7 +543,7 @@ __device__ inline void keep_taps(const TapShare& share, const float4 (&own)[kMos
 template <Precision precision, Layout layout>
 __device__ void weight_gradients(const Separable& s, const Member& member, Index own_task,
                                  const WeightParts<precision>& parts) {
-  const Run& run = s.run(member.run);
+  const Run& run = s.runs[member.run];
   const Tiling& t = run.tiling;
   const DepthwiseWindow& w = member.window;
   const int inputs = inputs_of(run), outputs = member.output.channels;
@@ -549,7 +551,7 @@ __device__ void weight_gradients(const Separable& s, const Member& member, Index
   const bool correlates = task.output == 0;  // the others have the same inputs
   const bool in_registers = run.frame.fits() && with_square(w, [](auto, auto, auto) {});
   const TapShare share(run, w);
-  float* partial = member.weight_partials + task.slice * int64_t{w.taps() * inputs + inputs * outputs};
+  float* partial = member.weight_partials + task.slice * weight_elements(member, inputs);
   SlicedProduct<precision> product(task.rows, task.columns);
   float4 taps[kMostKernel] = {splat(0), splat(0), splat(0), splat(0), splat(0)};
   const Index in_image = static_cast<Index>(t.tiles()), tiles = static_cast<Index>(s.batch) * in_image;
@@ -628,7 +630,7 @@ __device__ inline void sum_members(const Separable& s, const Run& run, Index ima
   const int channel = first + spread.vector * 4;
   const bool active = spread.row < t.quads();
   for (int m = run.first; m < run.first + run.count; ++m) {
-    const Member& member = s.member(m);
+    const Member& member = s.members[m];
     if (!run.by_frame) {
       for (int i = 0; i < kQuad && active && channel < inputs_of(run); ++i) {
         const int at_row = t.top(tile) + row, at_column = t.left(tile) + column + i;
@@ -689,52 +691,53 @@ __device__ inline void input_gradient(const Separable& s, Index task, const Grad
   }
 }
 
-__device__ inline void reduce_weights(const Member& member, int inputs) {
-  const int64_t depthwise = int64_t{member.window.taps()} * inputs;
-  const int64_t elements = depthwise + int64_t{inputs} * member.output.channels;
-  for_grid(elements, [&](Index e) {
-    float sum = 0;
-    for (Index slice = 0; slice < member.slices; ++slice) sum += member.weight_partials[slice * elements + e];
-    (e < depthwise ? member.weight_gradient[e] : member.pointwise_gradient[e - depthwise]) = sum;
+template <Precision precision, Layout layout>
+__global__ void __launch_bounds__(kThreads, kBlocks) tiles_product_kernel(DARTSMITH_ARGUMENT(Separable) s) {
+  Shared shared(shared_memory());
+  const TileParts<precision> parts(shared, s);
+  for_tasks(s.tile_tasks, [&](Index task) {
+    const Member& member = s.owner(task, &Member::first_task);
+    const Run& run = s.runs[member.run];
+    const Index tiles = static_cast<Index>(run.tiling.tiles()), own = static_cast<Index>(task - member.first_task);
+    backward_tile<precision, layout>(run, member, own / tiles, static_cast<int>(own % tiles), parts);
   });
 }
 
 template <Precision precision, Layout layout>
-__device__ __forceinline__ void backward(const Separable& s, Shared& shared) {
-  {
-    const TileParts<precision> parts(shared, s);
-    for_tasks(s.tile_tasks, [&](Index task) {
-      const Member& member = s.owner(task, &Member::first_task);
-      const Run& run = s.run(member.run);
-      const Index tiles = static_cast<Index>(run.tiling.tiles()), own = static_cast<Index>(task - member.first_task);
-      backward_tile<precision, layout>(run, member, own / tiles, static_cast<int>(own % tiles), parts);
-    });
-  }
-  wait_for_grid();
-  if (s.weight_tasks > 0) {
-    shared.start_over();
-    const WeightParts<precision> parts(shared, s);
-    for_tasks(s.weight_tasks, [&](Index task) {
-      const Member& member = s.owner(task, &Member::first_weight_task);
-      weight_gradients<precision, layout>(s, member, static_cast<Index>(task - member.first_weight_task), parts);
-    });
-    __syncthreads();
-  }
-  if (s.gradient_tasks > 0) {
-    shared.start_over();
-    const GradientParts parts(shared, s);
-    for_tasks(s.gradient_tasks, [&](Index task) { input_gradient<layout>(s, task, parts); });
-  }
-  wait_for_grid();
-  for (int m = 0; m < s.count && s.weight_tasks > 0; ++m) {
-    const Member& member = s.member(m);
-    if (member.weight_tasks > 0) reduce_weights(member, inputs_of(s.run(member.run)));
-  }
-  for (int r = 0; r < s.run_count; ++r) {
-    const Run& run = s.run(r);
-    if (run.gradient_map == nullptr || run.mode == GradientMode::kIgnore) continue;
-    for_warps(inputs_of(run), [&](Index channel) { finish_input(run, static_cast<int>(channel), inputs_of(run)); });
-  }
+__global__ void __launch_bounds__(kThreads, kBlocks) tiles_weights_kernel(DARTSMITH_ARGUMENT(Separable) s) {
+  Shared shared(shared_memory());
+  const WeightParts<precision> parts(shared, s);
+  for_tasks(s.weight_tasks, [&](Index task) {
+    const Member& member = s.owner(task, &Member::first_weight_task);
+    weight_gradients<precision, layout>(s, member, static_cast<Index>(task - member.first_weight_task), parts);
+  });
+}
+
+template <Layout layout>
+__global__ void __launch_bounds__(kThreads, kBlocks) tiles_data_kernel(DARTSMITH_ARGUMENT(Separable) s) {
+  Shared shared(shared_memory());
+  const GradientParts parts(shared, s);
+  for_tasks(s.gradient_tasks, [&](Index task) { input_gradient<layout>(s, task, parts); });
+}
+
+// Each is compiled in a file of its own (separable_forward.cu, separable_backward.cu, separable_weights.cu).
+using Kernel = KernelOf<Separable>;
+Kernel forward_kernel(Precision precision, Layout layout);
+Kernel product_kernel(Precision precision, Layout layout);
+Kernel weights_kernel(Precision precision, Layout layout);
+Kernel data_kernel(Layout layout);
+
+// Calls body(precision, layout) with std::integral_constants: a precision stores vectors of one kind, or it is any
+// layout.
+template <typename Body>
+Kernel kernel_of(Precision precision, Layout layout, const Body& body) {
+  Kernel kernel = nullptr;
+  with_precision(precision, [&](auto known) {
+    constexpr Layout kVectors = known.value == Precision::kBf16 ? Layout::kHalves : Layout::kFloats;
+    kernel = layout == kVectors ? body(known, std::integral_constant<Layout, kVectors>{})
+                                : body(known, std::integral_constant<Layout, Layout::kAny>{});
+  });
+  return kernel;
 }
 
 }  // namespace dartsmith::cuda::separable

@@ -1,6 +1,5 @@
 // softmaxScale: a tensor times one entry of the softmax of a vector of weights.
 #include "cuda/elementwise.cuh"
-#include "cuda/grid.cuh"
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
 #include "engine/softmax_entry.h"
@@ -19,7 +18,9 @@ struct Entry {
 
 struct Parts {
   double* sums;  // [kWarps]
-  __host__ __device__ explicit Parts(Shared& shared) : sums(shared.take<double>(kWarps)) {}
+  unsigned* flag;
+  __host__ __device__ explicit Parts(Shared& shared)
+      : sums(shared.take<double>(kWarps)), flag(shared.take<unsigned>(1)) {}
 };
 
 Entry entry_of(const KernelCall& call) {
@@ -42,8 +43,8 @@ void scale_into(Stream& stream, const KernelCall& call, const View& from, const 
 }
 
 // The gradient of the factor is a sum over the batch, a task's part in `partials`.
-__global__ void __launch_bounds__(kThreads)
-    weights_kernel(Entry entry, View x, View gradient, int64_t items, double* partials, float* gradients) {
+__global__ void __launch_bounds__(kThreads) weights_kernel(Entry entry, View x, View gradient, int64_t items,
+                                                           double* partials, unsigned* ticket, float* gradients) {
   Shared shared(shared_memory());
   const Parts parts(shared);
   const int64_t tasks = divide_up(items, kItemsATask);
@@ -59,13 +60,13 @@ __global__ void __launch_bounds__(kThreads)
     sum = block_sum(sum, parts.sums);
     if (threadIdx.x == 0) partials[task] = sum;
   });
-  wait_for_grid();
-  if (blockIdx.x != 0) return;
-  double sum = 0;
-  for (int64_t task = threadIdx.x; task < tasks; task += kThreads) sum += partials[task];
-  sum = block_sum(sum, parts.sums);
-  const SoftmaxEntry softmax = entry.softmax();
-  for_block(entry.own.count, [&](int i) { gradients[i] = static_cast<float>(sum * softmax.slope(i)); });
+  by_last_block(ticket, gridDim.x, parts.flag, [&] {
+    double sum = 0;
+    for (int64_t task = threadIdx.x; task < tasks; task += kThreads) sum += partials[task];
+    sum = block_sum(sum, parts.sums);
+    const SoftmaxEntry softmax = entry.softmax();
+    for_block(entry.own.count, [&](int i) { gradients[i] = static_cast<float>(sum * softmax.slope(i)); });
+  });
 }
 
 void forward(Stream& stream, const KernelCall& call) {
@@ -76,9 +77,10 @@ void forward(Stream& stream, const KernelCall& call) {
 void backward(Stream& stream, const KernelCall& call) {
   if (call.weight_gradient != nullptr) {
     const int64_t items = items_of(call.output);
-    launch_cooperative(CudaStream::of(stream), weights_kernel, {divide_up(items, kItemsATask), shared_bytes<Parts>()},
-                       entry_of(call), view_of(call.inputs[0]), output_gradient_of(call), items,
-                       static_cast<double*>(call.workspace), call.weight_gradient);
+    CudaStream& own = CudaStream::of(stream);
+    launch(own, weights_kernel, {divide_up(items, kItemsATask), shared_bytes<Parts>()}, entry_of(call),
+           view_of(call.inputs[0]), output_gradient_of(call), items, static_cast<double*>(call.workspace),
+           own.tickets(1), call.weight_gradient);
   }
   const GradientMode mode = call.input_gradients[0].mode;
   if (mode == GradientMode::kIgnore) return;

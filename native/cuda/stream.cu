@@ -1,6 +1,3 @@
-#include <utility>
-
-#include "cuda/chain.h"
 #include "cuda/choice.h"
 #include "cuda/stream.h"
 
@@ -17,22 +14,12 @@ int selected(int device) {
 
 }  // namespace
 
-void CudaStream::drop_pending() noexcept {
-  pending_.clear();
-}
-
 void CudaStream::abandon() noexcept {
-  drop_pending();
   queue_ = trunk_.handle();
   cudaSetDevice(device_);
   for (const MarkedStream& side : sides_) cudaStreamSynchronize(side.handle());
   cudaStreamSynchronize(trunk_.handle());
   cudaGetLastError();
-}
-
-void CudaStream::start_pending() {
-  const std::vector<PendingChain> started = std::exchange(pending_, {});
-  for (const PendingChain& chain : started) chain.start(*this);
 }
 
 CudaStream::CudaStream(int device) : device_(selected(device)), queue_(trunk_.handle()) {
@@ -67,13 +54,11 @@ void CudaStream::fork(int branches) {
 
 // Branches beyond the sides' number share them.
 void CudaStream::enter(int branch) {
-  start_pending();
   const size_t side = static_cast<size_t>(branch) % (sides_.size() + 1);
   queue_ = side == 0 ? trunk_.handle() : sides_[side - 1].handle();
 }
 
 void CudaStream::join(int branches) {
-  start_pending();
   queue_ = trunk_.handle();
   for (size_t i = 0; i < sides_of(branches); ++i) {
     check(cudaEventRecord(sides_[i].reached(), sides_[i].handle()), "joining streams");

@@ -2,17 +2,13 @@
 #pragma once
 #include <cuda_runtime.h>
 
-#include <algorithm>
 #include <deque>
 #include <map>
-#include <vector>
 
 #include "cuda/error.h"
 #include "engine/kernel.h"
 
 namespace dartsmith::cuda {
-
-class PendingChain;
 
 // A stream of the device that is selected, and an event that says how far it has come.
 class MarkedStream {
@@ -40,11 +36,8 @@ class CudaStream final : public Stream {
 
   // Makes the device the calling thread's own.
   void select() const { check(cudaSetDevice(device_), "choosing the device"); }
-  // To queue something on, behind all that waited to be started.
-  cudaStream_t handle() {
-    start_pending();
-    return queue_;
-  }
+  // To queue something on.
+  cudaStream_t handle() const { return queue_; }
   // Lets in_branches fork: streams that only move data need no others beside them.
   void allow_branches();
   // Calls body(i) for so many branches, each of which queues what none of the others waits for: what was queued before
@@ -61,11 +54,7 @@ class CudaStream final : public Stream {
     }
     if (forks) join(count);
   }
-  // What waits to be started (chain.h): one, or none.
-  std::vector<PendingChain>& pending() { return pending_; }
-  void start_pending();
-  void drop_pending() noexcept;
-  // Drops what waits to be started and waits for the rest, whatever became of it.
+  // Waits for what is queued, whatever became of it.
   void abandon() noexcept;
   int multiprocessors() const { return multiprocessors_; }
   // Whether the blocks of a launch can wait for one another.
@@ -75,7 +64,7 @@ class CudaStream final : public Stream {
   unsigned* tickets(int count);
   // Of a block.
   int most_shared_bytes() const { return most_shared_bytes_; }
-  void wait() { check(cudaStreamSynchronize(handle()), "running a kernel"); }
+  void wait() const { check(cudaStreamSynchronize(handle()), "running a kernel"); }
 
   // Blocks of a kernel that the device holds at once; remembered by kernel and shared memory.
   template <typename Find>
@@ -102,7 +91,10 @@ class CudaStream final : public Stream {
     CudaStream& stream_;
     cudaStream_t before_;
   };
-  size_t sides_of(int branches) const { return std::min(static_cast<size_t>(branches - 1), sides_.size()); }
+  size_t sides_of(int branches) const {
+    const auto wanted = static_cast<size_t>(branches - 1);
+    return wanted < sides_.size() ? wanted : sides_.size();
+  }
   void fork(int branches);
   void enter(int branch);
   void join(int branches);
@@ -116,7 +108,6 @@ class CudaStream final : public Stream {
   std::deque<MarkedStream> sides_;
   unsigned* tickets_ = nullptr;
   int next_ticket_ = 0;
-  std::vector<PendingChain> pending_;  // may be of a type that is not complete here, unlike an optional
   std::map<std::pair<const void*, size_t>, int> resident_;
 };
 

@@ -1,7 +1,7 @@
 // Whole-arena sweeps: optimisers, norms, the unrolled step and its perturbations.
 #include "cuda/gather.h"
-#include "cuda/grid.cuh"
 #include "cuda/kernels.h"
+#include "cuda/launch.h"
 #include "cuda/masks.h"
 #include "cuda/mixing.h"
 #include "cuda/peak.h"
@@ -14,11 +14,13 @@ inline constexpr int64_t kNormPiece = 4096;
 
 struct NormParts {
   double* sums;  // [kWarps]
-  __host__ __device__ explicit NormParts(Shared& shared) : sums(shared.take<double>(kWarps)) {}
+  unsigned* flag;
+  __host__ __device__ explicit NormParts(Shared& shared)
+      : sums(shared.take<double>(kWarps)), flag(shared.take<unsigned>(1)) {}
 };
 
-__global__ void __launch_bounds__(kThreads)
-    squared_norm_kernel(const float* values, int64_t count, double* partials, double* result, bool adds) {
+__global__ void __launch_bounds__(kThreads) squared_norm_kernel(const float* values, int64_t count, double* partials,
+                                                                unsigned* ticket, double* result, bool adds) {
   Shared shared(shared_memory());
   const NormParts parts(shared);
   const int64_t pieces = divide_up(count, kNormPiece);
@@ -31,18 +33,18 @@ __global__ void __launch_bounds__(kThreads)
     sum = block_sum(sum, parts.sums);
     if (threadIdx.x == 0) partials[piece] = sum;
   });
-  wait_for_grid();
-  if (blockIdx.x != 0) return;
-  double sum = 0;
-  for (int64_t piece = threadIdx.x; piece < pieces; piece += kThreads) sum += partials[piece];
-  sum = block_sum(sum, parts.sums);
-  if (threadIdx.x == 0) *result = (adds ? *result : 0) + sum;
+  by_last_block(ticket, gridDim.x, parts.flag, [&] {
+    double sum = 0;
+    for (int64_t piece = threadIdx.x; piece < pieces; piece += kThreads) sum += partials[piece];
+    sum = block_sum(sum, parts.sums);
+    if (threadIdx.x == 0) *result = (adds ? *result : 0) + sum;
+  });
 }
 
 void squared_norm(Stream& stream, const float* values, int64_t count, double* result, void* workspace, bool adds) {
-  launch_cooperative(CudaStream::of(stream), squared_norm_kernel,
-                     {divide_up(count, kNormPiece), shared_bytes<NormParts>()}, values, count,
-                     static_cast<double*>(workspace), result, adds);
+  CudaStream& own = CudaStream::of(stream);
+  const Work work{larger(1, divide_up(count, kNormPiece)), shared_bytes<NormParts>()};
+  launch(own, squared_norm_kernel, work, values, count, static_cast<double*>(workspace), own.tickets(1), result, adds);
 }
 
 size_t squared_norm_workspace_bytes(int64_t count) {

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "engine/error.h"
+#include "engine/fail.h"
 #include "engine/kernel.h"
 
 namespace dartsmith::cuda {
@@ -102,10 +102,19 @@ template <typename Argument>
 using KernelOf = void (*)(Argument);
 #endif
 
-// Everything that any block wrote before is seen by all after. A template so that only files with cooperative kernels
-// need its definition (grid.cuh), whose header takes longer to compile than most kernels.
-template <int = 0>
-__device__ void wait_for_grid();
+// Calls body() in the last block of so many that comes here, which then sees all that the others wrote: who adds up is
+// decided by a count, in what order never. `ticket` is 0 before and after; `flag` is shared.
+template <typename Body>
+__device__ __forceinline__ void by_last_block(unsigned* ticket, unsigned blocks, unsigned* flag, const Body& body) {
+  __threadfence();
+  __syncthreads();
+  if (threadIdx.x == 0) *flag = atomicAdd(ticket, 1u) + 1 == blocks ? 1 : 0;
+  __syncthreads();
+  if (*flag == 0) return;
+  __threadfence();
+  body();
+  if (threadIdx.x == 0) *ticket = 0;
+}
 
 // --- Two channels
 
@@ -360,6 +369,19 @@ void with_precision(Precision precision, const Body& body) {
   }
 }
 
+// The same for a layout; gives what the body gives.
+template <typename Body>
+auto with_layout(Layout layout, const Body& body) {
+  switch (layout) {
+    case Layout::kFloats:
+      return body(std::integral_constant<Layout, Layout::kFloats>{});
+    case Layout::kHalves:
+      return body(std::integral_constant<Layout, Layout::kHalves>{});
+    default:
+      return body(std::integral_constant<Layout, Layout::kAny>{});
+  }
+}
+
 // --- Shared memory
 
 // A block's shared memory handed out in parts; without memory, as the host uses it, it only counts. The stand-in leaves
@@ -382,22 +404,13 @@ class Shared {
     return memory_ == nullptr ? nullptr : reinterpret_cast<T*>(part);
 #endif
   }
-  // The parts so far are not needed any more. In a kernel all threads of a block do this behind one barrier.
-  __host__ __device__ void start_over() {
-#ifdef DARTSMITH_SIMT
-    if (memory_ != nullptr) simt::start_shared_over();
-#endif
-    most_ = larger(most_, bytes_);
-    bytes_ = 0;
-  }
   __host__ __device__ size_t bytes() const {
-    return static_cast<size_t>(larger(most_, bytes_));
+    return static_cast<size_t>(bytes_);
   }
 
  private:
   unsigned char* memory_;
   int64_t bytes_ = 0;
-  int64_t most_ = 0;
 };
 
 __device__ __forceinline__ unsigned char* shared_memory() {

@@ -37,7 +37,6 @@ struct Block {
   std::vector<Warp> warps;
   GuardedMemory shared;
   std::set<std::pair<const std::byte*, size_t>> unwritten;
-  unsigned shared_uses = 0;  // how often its shared memory was started over
 };
 
 struct LaterCopy {
@@ -52,7 +51,6 @@ struct Thread {
   Warp* warp = nullptr;
   unsigned lane = 0;
   unsigned exchanges = 0;
-  unsigned shared_uses = 0;
   std::vector<LaterCopy> copies;  // of no batch yet
   std::deque<std::vector<LaterCopy>> batches;
   std::unique_ptr<Fiber> fiber;
@@ -82,16 +80,6 @@ class Grid {
     barrier.waiting.push_back(&self);
     if (barrier.waiting.size() == barrier.alive) release(barrier);
     leave(false);
-  }
-
-  // The first thread of a block that comes here does it for all.
-  void start_shared_over() {
-    Block& block = *now_->block;
-    if (++now_->shared_uses <= block.shared_uses) return;
-    block.shared_uses = now_->shared_uses;
-    if (const std::string fault = fault_of(block); !fault.empty()) fail(fault);
-    block.unwritten.clear();
-    std::memset(block.shared.data(), GuardedMemory::kUnwrittenByte, block.shared.bytes());
   }
 
   Thread& now() { return *now_; }
@@ -152,7 +140,6 @@ class Grid {
     block.warps.resize((size + kWarp - 1) / kWarp);
     block.shared.reset(launch_.shared_bytes);
     block.unwritten.clear();
-    block.shared_uses = 0;
     const auto& [gx, gy, gz] = launch_.grid;
     const auto& [bx, by, bz] = launch_.block;
     for (size_t t = 0; t < size; ++t) {
@@ -169,7 +156,6 @@ class Grid {
       ++thread.warp->barrier.alive;
       thread.lane = static_cast<unsigned>(t % kWarp);
       thread.exchanges = 0;
-      thread.shared_uses = 0;
       thread.copies.clear();
       thread.batches.clear();
       thread.fiber = take_fiber();
@@ -284,10 +270,6 @@ const std::byte* warp_exchange(const void* value, size_t bytes) {
 
 void expect_unwritten(const void* memory, size_t bytes) {
   running->now().block->unwritten.emplace(static_cast<const std::byte*>(memory), bytes);
-}
-
-void start_shared_over() {
-  running->start_shared_over();
 }
 
 void copy_later(void* shared, const void* from, size_t bytes) {

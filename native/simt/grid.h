@@ -62,15 +62,10 @@ inline constexpr unsigned kWarp = 32;
 int64_t zone_bytes();
 // Shared memory that no thread of the block may write.
 void expect_unwritten(const void* memory, size_t bytes);
-// All threads of a block call this behind one barrier: its shared memory is fresh again, and what must not have been
-// written so far is looked at.
-void start_shared_over();
 // A copy to shared memory that is done when its thread waits for its batch: for all but the last `under_way` ones.
 void copy_later(void* shared, const void* from, size_t bytes);
 void commit_copies();
 void wait_for_copies(size_t under_way);
-// Host: the next launch of this thread does the work of so many kernels.
-void count_parts(int64_t parts);
 // Called by the thread that finds its own fault; does not return.
 [[noreturn]] void fault(const std::string& what);
 

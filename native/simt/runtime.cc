@@ -77,8 +77,6 @@ bool memory_intact() {
 std::mutex trace_mutex;
 std::vector<Traced> traces[kDeviceCount];
 
-thread_local int64_t next_parts = 1;
-
 void trace(int device, const Traced& traced) {
   if (kDevices[device].runs) return;
   const std::lock_guard lock(trace_mutex);
@@ -482,10 +480,6 @@ int64_t zone_bytes() {
   return kDevices[device_now].runs ? 64 : 0;
 }
 
-void count_parts(int64_t parts) {
-  next_parts = parts;
-}
-
 std::vector<Traced> take_trace(int device) {
   if (device < 0 || device >= kDeviceCount) return {};
   const std::lock_guard lock(trace_mutex);
@@ -522,15 +516,13 @@ cudaError_t enqueue_kernel(const cudaLaunchConfig_t& config, const void* symbol,
   }
   if (!fits) return report(cudaErrorInvalidValue);
   const int device = config.stream->device;
-  const int64_t parts = std::exchange(next_parts, 1);
   if (!kDevices[device].runs) {
-    return config.stream->add(cudaGraphNodeTypeKernel, [launch, device, symbol, parts] {
+    return config.stream->add(cudaGraphNodeTypeKernel, [launch, device, symbol] {
       trace(device, {.kind = Traced::Kind::kKernel,
                      .symbol = symbol,
                      .blocks = static_cast<int64_t>(launch.grid.count()),
                      .cooperative = launch.cooperative,
-                     .bytes = launch.shared_bytes,
-                     .parts = parts});
+                     .bytes = launch.shared_bytes});
       return cudaSuccess;
     });
   }

@@ -12,8 +12,7 @@ struct Traced {
   const void* symbol = nullptr;  // the kernel function
   int64_t blocks = 0;
   bool cooperative = false;
-  size_t bytes = 0;   // of a kernel: its dynamic shared memory
-  int64_t parts = 1;  // kernels' work that a kernel does (count_parts)
+  size_t bytes = 0;  // of a kernel: its dynamic shared memory
 };
 
 // Since the last call; empties the list. From any thread.

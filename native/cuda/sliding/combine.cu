@@ -48,12 +48,7 @@ void combine_forward(CudaStream& stream, Combine c) {
 }
 
 void combine_backward(CudaStream& stream, Combine c) {
-  c.ticket = stream.tickets(1);
   start<true>(stream, c);
-  Shared counted(nullptr);
-  counted.take<unsigned>(1);
-  launch_blocks(stream, KernelOf<Combine>{combine_finish_kernel},
-                {divide_up(int64_t{c.count} * c.output.channels, kWarps), counted.bytes()}, c);
 }
 
 }  // namespace dartsmith::cuda::sliding

@@ -152,16 +152,4 @@ __global__ void __launch_bounds__(kBlockThreads, 4) combine_backward_kernel(DART
   }
 }
 
-// Joins what the blocks summed, a warp a channel of an input; the last block adds the mixing weights' gradients.
-__global__ void __launch_bounds__(kThreads) combine_finish_kernel(DARTSMITH_ARGUMENT(Combine) c) {
-  Shared shared(shared_memory());
-  unsigned* flag = shared.take<unsigned>(1);
-  const Index item = blockIdx.x * kWarps + threadIdx.x / kLanes, channels = static_cast<Index>(c.output.channels);
-  const int k = static_cast<int>(item / channels);
-  if (k < c.count && combine::needs_sums(c.inputs[k])) {
-    combine::finish_channel(c, k, static_cast<int>(item % channels));
-  }
-  by_last_block(c.ticket, gridDim.x, flag, [&] { combine::add_mixing_gradients(c); });
-}
-
 }  // namespace dartsmith::cuda::sliding

@@ -259,18 +259,4 @@ class RowReader {
   unsigned inside_ = 0;
 };
 
-// Calls body() in the last block of so many that comes here, which then sees all that the others wrote: who adds up is
-// decided by a count, in what order never. `ticket` is 0 before and after; `flag` is shared.
-template <typename Body>
-__device__ __forceinline__ void by_last_block(unsigned* ticket, unsigned blocks, unsigned* flag, const Body& body) {
-  __threadfence();
-  __syncthreads();
-  if (threadIdx.x == 0) *flag = atomicAdd(ticket, 1u) + 1 == blocks ? 1 : 0;
-  __syncthreads();
-  if (*flag == 0) return;
-  __threadfence();
-  body();
-  if (threadIdx.x == 0) *ticket = 0;
-}
-
 }  // namespace dartsmith::cuda::sliding

@@ -1,0 +1,10 @@
+#include "cuda/separable.cuh"
+
+namespace dartsmith::cuda::separable {
+
+Kernel weights_kernel(Precision precision, Layout layout) {
+  return kernel_of(precision, layout,
+                   [](auto known, auto lies) -> Kernel { return tiles_weights_kernel<known.value, lies.value>; });
+}
+
+}  // namespace dartsmith::cuda::separable
