@@ -17,6 +17,8 @@ else()
   endif()
 endif()
 enable_language(CUDA)
+# Of the host's code, which only queues: kernels are optimised in full whatever this says.
+set(CMAKE_CUDA_FLAGS_RELEASE "-O1 -DNDEBUG")
 
 json_list(NVCC_FLAGS nvcc flags)
 function(cuda_target target)

@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <sstream>
+#include <string>
 
 #include "cuda/allocator.h"
 #include "engine/error.h"
@@ -12,8 +12,8 @@ constexpr size_t kLargeGranule = size_t{2} << 20;
 
 constexpr size_t kMebibyte = size_t{1} << 20;
 
-size_t mebibytes(size_t bytes) {
-  return (bytes + kMebibyte - 1) / kMebibyte;
+std::string mebibytes(size_t bytes) {
+  return std::to_string((bytes + kMebibyte - 1) / kMebibyte);
 }
 
 }  // namespace
@@ -91,17 +91,16 @@ size_t Allocator::free_bytes() {
 void Allocator::refuse(size_t bytes) const {
   size_t free = 0, total = 0;
   cudaMemGetInfo(&free, &total);
-  std::ostringstream text;
-  text << "cannot allocate " << mebibytes(bytes) << " MiB: ";
+  std::string text = "cannot allocate " + mebibytes(bytes) + " MiB: ";
   if (limit_ > 0) {
     free = std::min(free, limit_ - std::min(limit_, held_));
-    text << mebibytes(held_) << " of the limit of " << mebibytes(limit_) << " MiB are in use";
+    text += mebibytes(held_) + " of the limit of " + mebibytes(limit_) + " MiB are in use";
   } else {
-    text << free / kMebibyte << " of " << mebibytes(total) << " MiB are free on the GPU";
+    text += std::to_string(free / kMebibyte) + " of " + mebibytes(total) + " MiB are free on the GPU";
   }
   // What one request could get: pieces are whole granules.
   const size_t granule = free > kLargeGranule ? kLargeGranule : kGranule;
-  throw OutOfMemory(text.str(), free / granule * granule);
+  throw OutOfMemory(text, free / granule * granule);
 }
 
 }  // namespace dartsmith::cuda

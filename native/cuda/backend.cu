@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <cstring>
 #include <mutex>
-#include <sstream>
 #include <utility>
 
 #include "cuda/allocator.h"
@@ -105,10 +104,8 @@ constexpr int kOldest = 8;
 constexpr const char* kTooOld = "an Ampere GPU (2020, sm_80) or later is needed";
 
 std::string describe(int index, const cudaDeviceProp& properties) {
-  std::ostringstream text;
-  text << index << ": " << properties.name << ", sm_" << properties.major << properties.minor << ", "
-       << (properties.totalGlobalMem >> 20) << " MiB";
-  return text.str();
+  return std::to_string(index) + ": " + properties.name + ", sm_" + std::to_string(properties.major) +
+         std::to_string(properties.minor) + ", " + std::to_string(properties.totalGlobalMem >> 20) + " MiB";
 }
 
 class CudaBackend final : public Backend {

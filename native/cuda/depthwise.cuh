@@ -241,14 +241,17 @@ __device__ void walk_any(const DepthwiseWindow& w, const DepthwiseSource& source
   }
 }
 
-// Calls body(kernel, dilation, stride), constants, for the windows of the published operations; false for any other.
-template <typename Body>
+// Calls body(kernel, dilation, stride), constants, for the windows of the published operations of no larger stride;
+// false for any other.
+template <int kMostStride = 2, typename Body>
 __device__ __forceinline__ bool with_square(const DepthwiseWindow& w, const Body& body) {
   if (w.kernel[0] != w.kernel[1] || w.dilation[0] != w.dilation[1] || w.stride[0] != w.stride[1]) return false;
   using std::integral_constant;
   const auto with_stride = [&](auto kernel, auto dilation) {
     if (w.stride[0] == 1) return body(kernel, dilation, integral_constant<int, 1>{}), true;
-    if (w.stride[0] == 2) return body(kernel, dilation, integral_constant<int, 2>{}), true;
+    if constexpr (kMostStride >= 2) {
+      if (w.stride[0] == 2) return body(kernel, dilation, integral_constant<int, 2>{}), true;
+    }
     return false;
   };
   const auto with_dilation = [&](auto kernel) {
@@ -262,9 +265,10 @@ __device__ __forceinline__ bool with_square(const DepthwiseWindow& w, const Body
 }
 
 // Adds to the sums of four outputs of a tile, from (row, column) on.
-__device__ inline void walk_frame(const Frame& frame, const DepthwiseWindow& w, const DepthwiseSource& source, int row,
-                                  int column, int vector, float4 (&sums)[kQuad]) {
-  const bool walked = with_square(w, [&](auto kernel, auto dilation, auto stride) {
+template <int kMostStride = 2>
+__device__ __forceinline__ void walk_frame(const Frame& frame, const DepthwiseWindow& w, const DepthwiseSource& source,
+                                           int row, int column, int vector, float4 (&sums)[kQuad]) {
+  const bool walked = with_square<kMostStride>(w, [&](auto kernel, auto dilation, auto stride) {
     walk_square<kernel.value, dilation.value, stride.value>(frame, w, source, row, column, vector, sums);
   });
   if (walked) return;

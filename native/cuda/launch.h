@@ -71,14 +71,12 @@ template <typename... Parameters, typename... Arguments>
 void launch_cooperative(CudaStream& stream, void (*kernel)(Parameters...), const Work& work,
                         const Arguments&... arguments) {
   check_tasks(work);
-  const int resident = stream.resident_blocks(reinterpret_cast<const void*>(kernel), work.shared_bytes, [&] {
-    allow_shared_memory(stream, kernel);
-    int blocks = 0;
-    check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, kThreads, work.shared_bytes),
-          "asking how many blocks fit");
-    if (blocks < 1) fail("cuda", "a kernel needs ", work.shared_bytes, " bytes of shared memory: more than there are");
-    return blocks * stream.multiprocessors();
-  });
+  allow_shared_memory(stream, kernel);
+  int blocks = 0;
+  check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, kThreads, work.shared_bytes),
+        "asking how many blocks fit");
+  if (blocks < 1) fail("cuda", "a kernel needs ", work.shared_bytes, " bytes of shared memory: more than there are");
+  const int resident = blocks * stream.multiprocessors();
   start(stream, kernel, larger(1, smaller(work.tasks, resident)), work, true, arguments...);
 }
 

@@ -6,6 +6,7 @@
 #include "cuda/copies.cuh"
 #include "cuda/grid.cuh"
 #include "cuda/launch.h"
+#include "cuda/recurrent.h"
 #include "cuda/task.cuh"
 #include "engine/recurrent.h"
 
@@ -433,11 +434,5 @@ void launch_steps(CudaStream& stream, void (*kernel)(Parameters...), Call call) 
   if (stream.cooperative()) return launch_cooperative(stream, kernel, work, call, 0, steps);
   for (int step = 0; step < steps; ++step) launch(stream, kernel, work, call, step, step + 1);
 }
-
-// The kernels of the two directions, and what they need of scratch memory.
-void forward(Stream& stream, const KernelCall& call);
-void backward(Stream& stream, const KernelCall& call);
-size_t forward_bytes(const KernelCall& call);
-size_t backward_bytes(const KernelCall& call);
 
 }  // namespace dartsmith::cuda::recurrent

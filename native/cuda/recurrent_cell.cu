@@ -1,5 +1,5 @@
 #include "cuda/kernels.h"
-#include "cuda/recurrent.cuh"
+#include "cuda/recurrent.h"
 
 namespace dartsmith::cuda {
 namespace {

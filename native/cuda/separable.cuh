@@ -648,7 +648,7 @@ __device__ inline void sum_members(const Separable& s, const Run& run, Index ima
     DepthwiseWindow turned = member.window;
     for (int axis = 0; axis < 2; ++axis) turned.padding[axis] = turned.reach(axis) - turned.padding[axis];
     const DepthwiseSource source{parts.frame, parts.taps, member.depthwise, inputs_of(run), true, first};
-    walk_frame(run.gradient_frame, turned, source, row, column, spread.vector, sums);
+    walk_frame<1>(run.gradient_frame, turned, source, row, column, spread.vector, sums);
   }
 }
 

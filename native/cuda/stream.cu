@@ -4,7 +4,6 @@
 namespace dartsmith::cuda {
 namespace {
 
-constexpr int kSides = 3;       // two kernel sizes, two gradients; more branches share them
 constexpr int kTickets = 4096;  // more than launches that run at once can have members
 
 int selected(int device) {
@@ -17,12 +16,14 @@ int selected(int device) {
 void CudaStream::abandon() noexcept {
   queue_ = trunk_.handle();
   cudaSetDevice(device_);
-  for (const MarkedStream& side : sides_) cudaStreamSynchronize(side.handle());
+  for (int i = 0; branches_ && i < kSides; ++i) cudaStreamSynchronize(sides_[i].handle());
   cudaStreamSynchronize(trunk_.handle());
   cudaGetLastError();
 }
 
-CudaStream::CudaStream(int device) : device_(selected(device)), queue_(trunk_.handle()) {
+CudaStream::CudaStream(int device) : device_(selected(device)) {
+  trunk_.open();
+  queue_ = trunk_.handle();
   cudaDeviceProp properties;
   check(cudaGetDeviceProperties(&properties, device), "reading the device's properties");
   multiprocessors_ = properties.multiProcessorCount;
@@ -37,7 +38,8 @@ CudaStream::CudaStream(int device) : device_(selected(device)), queue_(trunk_.ha
 
 void CudaStream::allow_branches() {
   select();
-  while (sides_.size() < kSides) sides_.emplace_back();
+  for (MarkedStream& side : sides_) side.open();
+  branches_ = true;
 }
 
 bool CudaStream::may_branch() {
@@ -47,35 +49,33 @@ bool CudaStream::may_branch() {
 
 void CudaStream::fork(int branches) {
   check(cudaEventRecord(trunk_.reached(), handle()), "forking a stream");
-  for (size_t i = 0; i < sides_of(branches); ++i) {
+  for (int i = 0; i < sides_of(branches); ++i) {
     check(cudaStreamWaitEvent(sides_[i].handle(), trunk_.reached(), 0), "forking a stream");
   }
 }
 
 // Branches beyond the sides' number share them.
 void CudaStream::enter(int branch) {
-  const size_t side = static_cast<size_t>(branch) % (sides_.size() + 1);
+  const int side = branch % (kSides + 1);
   queue_ = side == 0 ? trunk_.handle() : sides_[side - 1].handle();
 }
 
 void CudaStream::join(int branches) {
   queue_ = trunk_.handle();
-  for (size_t i = 0; i < sides_of(branches); ++i) {
+  for (int i = 0; i < sides_of(branches); ++i) {
     check(cudaEventRecord(sides_[i].reached(), sides_[i].handle()), "joining streams");
     check(cudaStreamWaitEvent(queue_, sides_[i].reached(), 0), "joining streams");
   }
 }
 
-MarkedStream::MarkedStream() {
+void MarkedStream::open() {
   check(cudaStreamCreateWithFlags(&handle_, cudaStreamNonBlocking), "making a stream");
-  const cudaError_t status = cudaEventCreateWithFlags(&reached_, cudaEventDisableTiming);
-  if (status != cudaSuccess) cudaStreamDestroy(handle_);
-  check(status, "making an event");
+  check(cudaEventCreateWithFlags(&reached_, cudaEventDisableTiming), "making an event");
 }
 
 MarkedStream::~MarkedStream() {
-  cudaEventDestroy(reached_);
-  cudaStreamDestroy(handle_);
+  if (reached_ != nullptr) cudaEventDestroy(reached_);
+  if (handle_ != nullptr) cudaStreamDestroy(handle_);
 }
 
 unsigned* CudaStream::tickets(int count) {

@@ -2,18 +2,16 @@
 #pragma once
 #include <cuda_runtime.h>
 
-#include <deque>
-#include <map>
-
 #include "cuda/error.h"
 #include "engine/kernel.h"
 
 namespace dartsmith::cuda {
 
-// A stream of the device that is selected, and an event that says how far it has come.
+// A stream and an event that says how far it has come, once open on the device that is selected.
 class MarkedStream {
  public:
-  MarkedStream();
+  MarkedStream() = default;
+  void open();
   ~MarkedStream();
   MarkedStream(const MarkedStream&) = delete;
   MarkedStream& operator=(const MarkedStream&) = delete;
@@ -45,7 +43,7 @@ class CudaStream final : public Stream {
   // abandon.
   template <typename Body>
   void in_branches(int count, const Body& body) {
-    const bool forks = count > 1 && !sides_.empty() && queue_ == trunk_.handle() && may_branch();
+    const bool forks = count > 1 && branches_ && queue_ == trunk_.handle() && may_branch();
     const BackToTrunk back(*this);
     if (forks) fork(count);
     for (int i = 0; i < count; ++i) {
@@ -66,18 +64,8 @@ class CudaStream final : public Stream {
   int most_shared_bytes() const { return most_shared_bytes_; }
   void wait() const { check(cudaStreamSynchronize(handle()), "running a kernel"); }
 
-  // Blocks of a kernel that the device holds at once; remembered by kernel and shared memory.
-  template <typename Find>
-  int resident_blocks(const void* kernel, size_t shared_bytes, const Find& find) {
-    const auto known = resident_.find({kernel, shared_bytes});
-    if (known != resident_.end()) return known->second;
-    // Before anything is kept: it may throw.
-    const int blocks = find();
-    resident_.emplace(std::pair{kernel, shared_bytes}, blocks);
-    return blocks;
-  }
-
  private:
+  static constexpr int kSides = 3;  // two kernel sizes, two gradients; more branches share them
   static bool may_branch();
   // Whatever happens in branches, what follows is queued where it was before.
   class BackToTrunk {
@@ -91,10 +79,7 @@ class CudaStream final : public Stream {
     CudaStream& stream_;
     cudaStream_t before_;
   };
-  size_t sides_of(int branches) const {
-    const auto wanted = static_cast<size_t>(branches - 1);
-    return wanted < sides_.size() ? wanted : sides_.size();
-  }
+  static int sides_of(int branches) { return branches - 1 < kSides ? branches - 1 : kSides; }
   void fork(int branches);
   void enter(int branch);
   void join(int branches);
@@ -104,11 +89,11 @@ class CudaStream final : public Stream {
   int most_shared_bytes_ = 0;
   bool cooperative_ = false;
   MarkedStream trunk_;
-  cudaStream_t queue_;  // the trunk's, or a branch's
-  std::deque<MarkedStream> sides_;
+  cudaStream_t queue_ = nullptr;  // the trunk's, or a branch's
+  MarkedStream sides_[kSides];
+  bool branches_ = false;  // whether the sides are open
   unsigned* tickets_ = nullptr;
   int next_ticket_ = 0;
-  std::map<std::pair<const void*, size_t>, int> resident_;
 };
 
 }  // namespace dartsmith::cuda
