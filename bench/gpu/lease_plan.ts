@@ -4,10 +4,11 @@ import type { StageResult } from './outcome.ts';
 import type { CheckPart } from './stages.ts';
 import type { KernelTotal } from './step_work.ts';
 
-/** What is compared with the kernels of sliding warps in branches of a graph, and the variables that choose it. */
+/** What is compared with the kernels of sliding warps in branches of a graph, one after another, and the variables that choose it. */
 const circumstances = {
   tiles: { DARTSMITH_CUDA_KERNELS: 'tiles' },
   'without branches': { DARTSMITH_CUDA_BRANCHES: 'off' },
+  'early starts': { DARTSMITH_CUDA_EARLY: 'on' },
 } as const;
 
 /** Shares of the time; what a part leaves over is for those behind it, the last of which is not missed most. */
@@ -16,12 +17,13 @@ const plan: readonly (CheckPart & { readonly share: number })[] = [
   { stage: 'repeatability', share: 0.05 },
   { stage: 'cases', share: 0.12 },
   { stage: 'supernet', share: 0.08 },
-  { stage: 'step-times', share: 0.2 },
+  { stage: 'step-times', share: 0.17 },
   again('step-times', 'tiles', 0.1),
   again('step-times', 'without branches', 0.06),
+  again('step-times', 'early starts', 0.06),
   { stage: 'kernel-times', share: 0.1 },
   again('kernel-times', 'tiles', 0.08),
-  { stage: 'nsight', share: 0.12 },
+  { stage: 'nsight', share: 0.1 },
   { stage: 'wide-steps', share: 0.08 },
   { stage: 'trajectory', share: 0.06 },
   { stage: 'hypergradient', share: 0.06 },

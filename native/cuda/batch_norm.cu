@@ -9,6 +9,7 @@ namespace {
 using namespace batch_norm;
 
 __global__ void __launch_bounds__(kThreads) batch_norm_forward_kernel(DARTSMITH_ARGUMENT(Group<Forward>) group) {
+  begin_kernel();
   for_members(group, [&](const Forward& f, Index task) {
     const Lane lane(f.cut, task);
     if (lane.channel >= f.cut.channels) return;
@@ -92,17 +93,20 @@ __device__ void input_gradient(const Backward& b, Index task) {
 }
 
 __global__ void __launch_bounds__(kThreads) gradient_pieces_kernel(DARTSMITH_ARGUMENT(Group<Backward>) group) {
+  begin_kernel();
   Shared shared(shared_memory());
   const Parts parts(shared);
   for_members(group, [&](const Backward& b, Index task) { measure_gradient(b, task, parts.scratch); });
 }
 __global__ void __launch_bounds__(kThreads) gradient_join_kernel(DARTSMITH_ARGUMENT(Group<Backward>) group) {
+  begin_kernel();
   for (int m = 0; m < group.count; ++m) {
     const Backward& b = group.members[m];
     for_warps(b.cut.channels, [&](Index channel) { join_gradient(b, static_cast<int>(channel)); });
   }
 }
 __global__ void __launch_bounds__(kThreads) batch_norm_backward_kernel(DARTSMITH_ARGUMENT(Group<Backward>) group) {
+  begin_kernel();
   for_members(group, [&](const Backward& b, Index task) { input_gradient(b, task); });
 }
 

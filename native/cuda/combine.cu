@@ -17,12 +17,14 @@ constexpr int kBlocks = 2;  // a multiprocessor
 
 template <Layout layout>
 __global__ void __launch_bounds__(kThreads, kBlocks) tiles_sum_kernel(DARTSMITH_ARGUMENT(Combine) c) {
+  begin_kernel();
   Shared shared(shared_memory());
   forward<layout>(c, shared);
 }
 
 template <Layout layout>
 __global__ void __launch_bounds__(kThreads, kBlocks) tiles_gradient_kernel(DARTSMITH_ARGUMENT(Combine) c) {
+  begin_kernel();
   Shared shared(shared_memory());
   const BackwardParts parts(shared, c.count);
   for_tasks(c.tasks(), [&](Index task) { backward_piece<layout>(c, task, parts); });
@@ -30,6 +32,7 @@ __global__ void __launch_bounds__(kThreads, kBlocks) tiles_gradient_kernel(DARTS
 
 // Joins what the blocks summed, a warp a channel of an input; the last block adds the mixing weights' gradients.
 __global__ void __launch_bounds__(kThreads) combine_finish_kernel(DARTSMITH_ARGUMENT(Combine) c) {
+  begin_kernel();
   Shared shared(shared_memory());
   unsigned* flag = shared.take<unsigned>(1);
   const Index item = blockIdx.x * kWarps + threadIdx.x / kLanes, channels = static_cast<Index>(c.output.channels);

@@ -175,6 +175,7 @@ __device__ void forward_element(const Member& m, int64_t item) {
 
 template <Precision precision>
 __global__ void __launch_bounds__(kThreads, 2) conv2d_forward_kernel(DARTSMITH_ARGUMENT(Group<Member>) group) {
+  begin_kernel();
   Shared shared(shared_memory());
   const Parts<precision> parts(shared);
   for_members(group, [&](const Member& m, Index task) {
@@ -325,6 +326,7 @@ __device__ void join_weights(const Backward& b) {
 
 template <Precision precision>
 __global__ void __launch_bounds__(kThreads, 2) conv2d_data_kernel(DARTSMITH_ARGUMENT(Group<Backward>) group) {
+  begin_kernel();
   Shared shared(shared_memory());
   const Parts<precision> parts(shared);
   for_members(group, [&](const Backward& b, Index task) {
@@ -338,6 +340,7 @@ __global__ void __launch_bounds__(kThreads, 2) conv2d_data_kernel(DARTSMITH_ARGU
 
 template <Precision precision>
 __global__ void __launch_bounds__(kThreads, 2) conv2d_weights_kernel(DARTSMITH_ARGUMENT(Group<Backward>) group) {
+  begin_kernel();
   Shared shared(shared_memory());
   const Parts<precision> parts(shared);
   for_members(group, [&](const Backward& b, Index task) {
@@ -350,6 +353,7 @@ __global__ void __launch_bounds__(kThreads, 2) conv2d_weights_kernel(DARTSMITH_A
 }
 
 __global__ void __launch_bounds__(kThreads) conv2d_join_kernel(DARTSMITH_ARGUMENT(Group<Backward>) group) {
+  begin_kernel();
   for (int m = 0; m < group.count; ++m) join_weights(group.members[m]);
 }
 

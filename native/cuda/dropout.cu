@@ -9,6 +9,7 @@ namespace {
 using dropout::Dropout;
 
 __global__ void __launch_bounds__(kThreads) dropout_kernel(DARTSMITH_ARGUMENT(Group<Dropout>) group) {
+  begin_kernel();
   dropout::drop(group);
 }
 

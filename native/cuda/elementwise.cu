@@ -10,9 +10,11 @@ using namespace elementwise;
 
 template <bool backward>
 __global__ void __launch_bounds__(kThreads) relu_kernel(DARTSMITH_ARGUMENT(Group<Relu>) group) {
+  begin_kernel();
   apply_relu<backward>(group);
 }
 __global__ void __launch_bounds__(kThreads) window_copy_kernel(DARTSMITH_ARGUMENT(Group<WindowCopy>) group) {
+  begin_kernel();
   copy_windows(group);
 }
 
@@ -62,6 +64,7 @@ struct Terms {
 };
 
 __global__ void __launch_bounds__(kThreads) add_kernel(Terms terms, View sum, bool accumulate, int64_t items) {
+  begin_kernel();
   for_grid(items, [&](Index item) {
     const Place at(item, sum.channels);
     float4 total = accumulate ? sum.load(at.pixel, at.channel) : terms.views[0].load(at.pixel, at.channel);

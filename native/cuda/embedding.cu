@@ -24,6 +24,7 @@ struct Rows {
 
 __global__ void __launch_bounds__(kThreads)
     embedding_forward_kernel(Rows rows, const float* table, View to, int64_t items) {
+  begin_kernel();
   for_grid(items, [&](Index item) {
     const Place at(item, rows.channels);
     const int32_t word = rows.words[at.pixel];
@@ -90,11 +91,13 @@ __device__ void sum_row(const Rows& rows, const float* gradients, Index sample, 
 }
 
 __global__ void __launch_bounds__(kThreads) clear_kernel(float* values, int64_t count) {
+  begin_kernel();
   for_grid(count, [&](Index i) { values[i] = 0; });
 }
 
 __global__ void __launch_bounds__(kThreads, 1)
     embedding_backward_kernel(Rows rows, const float* gradients, float* target) {
+  begin_kernel();
   Shared shared(shared_memory());
   const Parts parts(shared);
   for_tasks(rows.samples, [&](Index sample) {

@@ -38,6 +38,7 @@ struct PixelSource {
 // One thread a pixel; each draws the augmentation of its image, and of a partner, anew, which costs less than a second
 // kernel.
 __global__ void __launch_bounds__(kThreads) gather_kernel(GatherCall g) {
+  begin_kernel();
   const GatherSettings settings = *g.settings;
   const Index width = static_cast<Index>(g.width), area = static_cast<Index>(g.height) * width;
   const float rest = 1 - settings.share;

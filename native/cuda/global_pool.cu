@@ -12,6 +12,7 @@ struct GlobalParts {
 // One block an image and chunk of channels.
 __global__ void __launch_bounds__(kThreads)
     global_pool_kernel(View x, View y, int64_t area, int chunks, int64_t tasks) {
+  begin_kernel();
   Shared shared(shared_memory());
   const GlobalParts parts(shared);
   for_tasks(tasks, [&](Index task) {
@@ -39,6 +40,7 @@ void global_forward(Stream& stream, const KernelCall& call) {
 
 __global__ void __launch_bounds__(kThreads)
     global_unpool_kernel(View dy, View dx, int64_t area, bool accumulate, int64_t items) {
+  begin_kernel();
   const Index vectors = static_cast<Index>(dx.channels + 3) / 4;
   const float share = 1.0f / static_cast<float>(area);
   for_grid(items, [&](Index item) {

@@ -36,15 +36,20 @@ void start(CudaStream& stream, void (*kernel)(Parameters...), int64_t blocks, co
            const Arguments&... arguments) {
   stream.select();
   cudaLaunchAttribute attribute{};
-  attribute.id = cudaLaunchAttributeCooperative;
-  attribute.val.cooperative = 1;
+  if (cooperative) {
+    attribute.id = cudaLaunchAttributeCooperative;
+    attribute.val.cooperative = 1;
+  } else {
+    attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    attribute.val.programmaticStreamSerializationAllowed = 1;
+  }
   cudaLaunchConfig_t config{};
   config.gridDim = dim3(static_cast<unsigned>(blocks));
   config.blockDim = dim3(static_cast<unsigned>(work.threads));
   config.dynamicSmemBytes = work.shared_bytes;
   config.stream = stream.handle();
   config.attrs = &attribute;
-  config.numAttrs = cooperative ? 1 : 0;
+  config.numAttrs = cooperative || stream.starts_early() ? 1 : 0;
   check(cudaLaunchKernelEx(&config, kernel, arguments...), "launching a kernel");
 }
 

@@ -26,6 +26,7 @@ struct Labels {
 __global__ void __launch_bounds__(kThreads)
     loss_forward_kernel(const float* logits, Labels labels, int64_t classes, float smoothing, float weight, bool first,
                         float* probabilities, float* losses, LossResult* result) {
+  begin_kernel();
   const int64_t batch = labels.batch;
   const float share = labels.own_share();
   Shared shared(shared_memory());
@@ -75,6 +76,7 @@ __global__ void __launch_bounds__(kThreads)
 __global__ void __launch_bounds__(kThreads)
     loss_backward_kernel(const float* probabilities, Labels labels, int64_t classes, float smoothing, float weight,
                          float* target, bool accumulate) {
+  begin_kernel();
   const int64_t batch = labels.batch;
   const float scale = weight / static_cast<float>(batch), own = labels.own_share();
   const float spread = smoothing / static_cast<float>(classes);

@@ -49,6 +49,7 @@ struct PairSample : Loss {
 template <typename Sample>
 __global__ void __launch_bounds__(kThreads)
     pair_forward_kernel(Pair pair, typename Sample::Own own, float* losses, LossResult* result) {
+  begin_kernel();
   Shared shared(shared_memory());
   const Parts parts(shared);
   double sum = 0;
@@ -68,6 +69,7 @@ __global__ void __launch_bounds__(kThreads)
 template <typename Sample>
 __global__ void __launch_bounds__(kThreads) pair_backward_kernel(Pair pair, typename Sample::Own own, double share,
                                                                  GradientTarget first, GradientTarget second) {
+  begin_kernel();
   for_grid(pair.batch, [&](Index n) {
     const Sample sample(pair, own, n);
     for (int input = 0; input < 2; ++input) {
@@ -108,6 +110,7 @@ DistilledSample::Own temperature_of(const KernelCall& call) {
 template <typename Term>
 __global__ void __launch_bounds__(kThreads)
     square_forward_kernel(Term term, int64_t batch, double share, float* losses) {
+  begin_kernel();
   for_warps(batch, [&](Index n) {
     double sum = 0;
     for (int64_t c = threadIdx.x % kLanes; n < term.samples && c < term.channels; c += kLanes) {
@@ -124,6 +127,7 @@ struct MeanParts {
 };
 
 __global__ void __launch_bounds__(kThreads) mean_kernel(const float* losses, int64_t batch, LossResult* result) {
+  begin_kernel();
   Shared shared(shared_memory());
   const MeanParts parts(shared);
   double sum = 0;
@@ -135,6 +139,7 @@ __global__ void __launch_bounds__(kThreads) mean_kernel(const float* losses, int
 template <typename Term>
 __global__ void __launch_bounds__(kThreads)
     square_backward_kernel(Term term, int64_t batch, double share, float* gradients, bool accumulate) {
+  begin_kernel();
   for_grid(batch * term.channels, [&](Index item) {
     const Index channels = static_cast<Index>(term.channels);
     const float slope = static_cast<float>(share * term.slope(item / channels, item % channels));
@@ -170,6 +175,7 @@ struct Terms {
 
 __global__ void __launch_bounds__(kThreads) sum_kernel(DARTSMITH_ARGUMENT(Terms) terms, const LossResult* results,
                                                        int64_t batch, float* losses, LossResult* result) {
+  begin_kernel();
   for (int64_t n = threadIdx.x; n < batch; n += kThreads) {
     double value = 0;
     for (int i = 0; i < terms.sum.count; ++i) value += static_cast<double>(terms.sum.weights[i]) * terms.losses[i][n];
@@ -191,6 +197,7 @@ void sum_forward(Stream& stream, const KernelCall& call) {
 }
 
 __global__ void __launch_bounds__(kThreads) copy_kernel(View from, View to, int64_t items) {
+  begin_kernel();
   for_grid(items, [&](Index item) {
     const Place place(item, to.channels);
     to.store(place.pixel, place.channel, from.load(place.pixel, place.channel));

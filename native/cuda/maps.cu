@@ -60,6 +60,7 @@ struct Same {
 template <typename Map>
 __global__ void __launch_bounds__(kThreads)
     map_kernel(View from, View value, View to, bool accumulate, int64_t items, Map map) {
+  begin_kernel();
   for_grid(items, [&](Index item) {
     const Place place(item, to.channels);
     const float4 x = from.load(place.pixel, place.channel);

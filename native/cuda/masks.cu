@@ -11,6 +11,7 @@ using elementwise::Place;
 
 __global__ void __launch_bounds__(kThreads)
     draw_mask_kernel(float* mask, int64_t count, MaskAttributes attributes, const DropoutSettings* settings) {
+  begin_kernel();
   const Dropping dropping(*settings, attributes.rate, false, static_cast<uint32_t>(attributes.number));
   for_grid(divide_up(count, 4), [&](Index block) {
     const PhiloxBlock drawn = philox(dropping.stream, block);
@@ -24,6 +25,7 @@ __global__ void __launch_bounds__(kThreads)
 
 __global__ void __launch_bounds__(kThreads)
     multiply_kernel(View from, View to, const float* mask, Index columns, int64_t items, bool accumulate) {
+  begin_kernel();
   for_grid(items, [&](Index item) {
     const Place at(item, to.channels);
     float4 value = from.load(at.pixel, at.channel);

@@ -24,6 +24,7 @@ void for_rows(const MixingRow* rows, int64_t count, const Body& body) {
 
 __global__ void __launch_bounds__(kThreads)
     mixing_forward_kernel(DARTSMITH_ARGUMENT(Rows) rows, const float* alpha, float* mixing) {
+  begin_kernel();
   for_grid(rows.count, [&](Index r) {
     const MixingRow& row = rows.rows[r];
     if (row.form == MixingForm::kGiven) return;
@@ -41,6 +42,7 @@ __global__ void __launch_bounds__(kThreads)
 
 __global__ void __launch_bounds__(kThreads) mixing_backward_kernel(DARTSMITH_ARGUMENT(Rows) rows, const float* mixing,
                                                                    const double* gradients, float* alpha_gradients) {
+  begin_kernel();
   for_grid(rows.count, [&](Index r) {
     const MixingRow& row = rows.rows[r];
     const float* p = mixing + row.offset;

@@ -8,6 +8,7 @@ namespace {
 using namespace batch_norm;
 
 __global__ void __launch_bounds__(kThreads) moments_pieces_kernel(DARTSMITH_ARGUMENT(Group<Forward>) group) {
+  begin_kernel();
   Shared shared(shared_memory());
   const Parts parts(shared);
   for_members(group, [&](const Forward& f, Index task) {
@@ -19,6 +20,7 @@ __global__ void __launch_bounds__(kThreads) moments_pieces_kernel(DARTSMITH_ARGU
 }
 
 __global__ void __launch_bounds__(kThreads) moments_join_kernel(DARTSMITH_ARGUMENT(Group<Forward>) group) {
+  begin_kernel();
   for (int m = 0; m < group.count; ++m) {
     const Forward& f = group.members[m];
     for_warps(f.cut.channels, [&](Index channel) {
@@ -44,6 +46,7 @@ struct Backward {
 };
 
 __global__ void __launch_bounds__(kThreads) moments_backward_kernel(DARTSMITH_ARGUMENT(Group<Backward>) group) {
+  begin_kernel();
   for_members(group, [&](const Backward& b, Index task) {
     const Lane lane(b.cut, task);
     if (lane.channel >= b.cut.channels) return;

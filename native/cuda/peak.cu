@@ -11,6 +11,7 @@ inline constexpr int kRounds = 4096;
 
 // As many multiply-adds as registers allow; the sum is kept so that they are not left out.
 __global__ void __launch_bounds__(kThreads) multiply_add_kernel(float factor, int rounds, float* result) {
+  begin_kernel();
   float sums[kChains];
   for (int i = 0; i < kChains; ++i) sums[i] = static_cast<float>(threadIdx.x) + static_cast<float>(i);
   for (int round = 0; round < rounds; ++round) {
@@ -23,6 +24,7 @@ __global__ void __launch_bounds__(kThreads) multiply_add_kernel(float factor, in
 }
 
 __global__ void __launch_bounds__(kThreads) read_kernel(const float4* values, int64_t count, float* result) {
+  begin_kernel();
   float4 sum = splat(0);
   for_grid(count, [&](Index i) { sum = sum + values[i]; });
   if (sum.x + sum.y + sum.z + sum.w == 0.123f) *result = sum.x;

@@ -13,6 +13,7 @@ struct Parts {
 
 // One block: the tables of a supernet have tens of rows.
 __global__ void __launch_bounds__(kThreads) penalty_kernel(PenaltyCall call) {
+  begin_kernel();
   Shared shared(shared_memory());
   const Parts parts(shared);
   double sum = 0;

@@ -16,6 +16,7 @@ using pool::PoolSet;
 
 template <Layout layout>
 __global__ void __launch_bounds__(kThreads) tiles_pool_kernel(DARTSMITH_ARGUMENT(Group<PoolForward>) group) {
+  begin_kernel();
   pool::forward<layout>(group);
 }
 

@@ -21,10 +21,12 @@ struct Workspace {
 
 template <Layout layout>
 __global__ void __launch_bounds__(kThreads) tiles_share_kernel(DARTSMITH_ARGUMENT(PoolBackward) b) {
+  begin_kernel();
   share_gradients<layout>(b);
 }
 template <Layout layout>
 __global__ void __launch_bounds__(kThreads) tiles_gather_kernel(DARTSMITH_ARGUMENT(PoolBackward) b) {
+  begin_kernel();
   gather_inputs<layout>(b);
 }
 

@@ -15,11 +15,13 @@ using namespace pooled_moments;
 
 template <Layout layout>
 __global__ void __launch_bounds__(kThreads) tiles_measure_kernel(DARTSMITH_ARGUMENT(Group<Measured>) group) {
+  begin_kernel();
   Shared shared(shared_memory());
   const Parts parts(shared);
   for_members(group, [&](const Measured& m, Index task) { measure_piece<layout>(m, task, parts); });
 }
 __global__ void __launch_bounds__(kThreads) tiles_measured_kernel(DARTSMITH_ARGUMENT(Group<Measured>) group) {
+  begin_kernel();
   for (int i = 0; i < group.count; ++i) {
     const Measured& m = group.members[i];
     for_warps(int64_t{m.members} * m.x.channels, [&](Index item) { finish_channel(m, item); });

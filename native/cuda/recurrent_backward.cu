@@ -54,6 +54,7 @@ struct Backward {
 };
 
 __global__ void __launch_bounds__(kThreads) prepare_kernel(DARTSMITH_ARGUMENT(Backward) call) {
+  begin_kernel();
   const Cell& cell = call.cell;
   const Packing packing = call.packing;
   for_grid(packing.all(cell), [&](Index item) {
@@ -228,6 +229,7 @@ __device__ void run_step(const Backward& call, int step, int slice, const Parts&
 }
 
 __global__ void __launch_bounds__(kThreads, 1) backward_kernel(DARTSMITH_ARGUMENT(Backward) call, int begin, int end) {
+  begin_kernel();
   Shared shared(shared_memory());
   const Parts parts(shared, call.cell, call.packing, call.at_once);
   bring_resident(call.cell, call.packing, parts);
@@ -239,6 +241,7 @@ __global__ void __launch_bounds__(kThreads, 1) backward_kernel(DARTSMITH_ARGUMEN
 // Sums of a slice after the other.
 __global__ void __launch_bounds__(kThreads)
     mixing_kernel(const double* mixing, int slices, int64_t entries, double* target) {
+  begin_kernel();
   for_grid(entries, [&](Index entry) {
     double sum = target[entry];
     for (int slice = 0; slice < slices; ++slice) sum += mixing[slice * entries + entry];
@@ -248,6 +251,7 @@ __global__ void __launch_bounds__(kThreads)
 
 __global__ void __launch_bounds__(kThreads)
     input_gradient_kernel(DARTSMITH_ARGUMENT(Cell) cell, float* target, bool accumulate) {
+  begin_kernel();
   Shared shared(shared_memory());
   const DenseParts parts(shared);
   const int64_t rows = int64_t{cell.times} * cell.columns, depth = 2 * int64_t{cell.channels};
@@ -298,6 +302,7 @@ __device__ void correlate(const Cell& cell, const DenseParts& parts, int64_t fir
 // Matrices that sum over more pairs come first; behind those of the nodes the rows of h, then those of x.
 __global__ void __launch_bounds__(kThreads, 1)
     weight_gradient_kernel(DARTSMITH_ARGUMENT(Cell) cell, float* weight_gradient) {
+  begin_kernel();
   Shared shared(shared_memory());
   const DenseParts parts(shared);
   const RecurrentSchedule& schedule = cell.schedule;

@@ -30,6 +30,7 @@ struct Forward {
 
 // Packs the matrices, and lays the first hidden state ready.
 __global__ void __launch_bounds__(kThreads) prepare_kernel(DARTSMITH_ARGUMENT(Forward) call) {
+  begin_kernel();
   const Cell& cell = call.cell;
   const Packing packing = call.packing;
   for_grid(packing.all(cell), [&](Index item) {
@@ -51,6 +52,7 @@ __global__ void __launch_bounds__(kThreads) prepare_kernel(DARTSMITH_ARGUMENT(Fo
 
 // The part of node 0's gates that is known before any state is.
 __global__ void __launch_bounds__(kThreads) input_product_kernel(DARTSMITH_ARGUMENT(Cell) cell) {
+  begin_kernel();
   Shared shared(shared_memory());
   const DenseParts parts(shared);
   const int64_t rows = int64_t{cell.times} * cell.columns, columns = 2 * int64_t{cell.channels};
@@ -211,6 +213,7 @@ __device__ void run_step(const Forward& call, int step, int slice, const Parts& 
 }
 
 __global__ void __launch_bounds__(kThreads, 1) forward_kernel(DARTSMITH_ARGUMENT(Forward) call, int begin, int end) {
+  begin_kernel();
   Shared shared(shared_memory());
   const Parts parts(shared, call.cell, call.packing, call.at_once);
   bring_resident(call.cell, call.packing, parts);

@@ -17,6 +17,7 @@ using namespace separable;
 
 // Statistics of the outputs, a warp a channel.
 __global__ void __launch_bounds__(kThreads) tiles_moments_kernel(DARTSMITH_ARGUMENT(Separable) s) {
+  begin_kernel();
   for_warps(int64_t{s.count} * s.outputs, [&](Index item) {
     const Member& member = s.members[item / static_cast<Index>(s.outputs)];
     const int channel = static_cast<int>(item % static_cast<Index>(s.outputs));
@@ -30,6 +31,7 @@ __global__ void __launch_bounds__(kThreads) tiles_moments_kernel(DARTSMITH_ARGUM
 
 // The weight gradients of members that want them, from the sums of slices.
 __global__ void __launch_bounds__(kThreads) tiles_sums_kernel(DARTSMITH_ARGUMENT(Separable) s) {
+  begin_kernel();
   for_grid(s.count * s.weight_elements, [&](Index item) {
     const Member& member = s.members[item / static_cast<Index>(s.weight_elements)];
     const int inputs = inputs_of(s.runs[member.run]);
@@ -44,6 +46,7 @@ __global__ void __launch_bounds__(kThreads) tiles_sums_kernel(DARTSMITH_ARGUMENT
 
 // What flows back into the inputs' batch norms, a warp a channel.
 __global__ void __launch_bounds__(kThreads) tiles_input_kernel(DARTSMITH_ARGUMENT(Separable) s) {
+  begin_kernel();
   for_warps(int64_t{s.run_count} * s.inputs, [&](Index item) {
     const Run& run = s.runs[item / static_cast<Index>(s.inputs)];
     const int channel = static_cast<int>(item % static_cast<Index>(s.inputs));

@@ -286,6 +286,7 @@ inline constexpr int kBlocks = 2;
 
 template <Precision precision, Layout layout>
 __global__ void __launch_bounds__(kThreads, kBlocks) tiles_forward_kernel(DARTSMITH_ARGUMENT(Separable) s) {
+  begin_kernel();
   Shared shared(shared_memory());
   const ForwardParts<precision> parts(shared, s);
   for_tasks(s.tasks, [&](Index task) {
@@ -693,6 +694,7 @@ __device__ inline void input_gradient(const Separable& s, Index task, const Grad
 
 template <Precision precision, Layout layout>
 __global__ void __launch_bounds__(kThreads, kBlocks) tiles_product_kernel(DARTSMITH_ARGUMENT(Separable) s) {
+  begin_kernel();
   Shared shared(shared_memory());
   const TileParts<precision> parts(shared, s);
   for_tasks(s.tile_tasks, [&](Index task) {
@@ -705,6 +707,7 @@ __global__ void __launch_bounds__(kThreads, kBlocks) tiles_product_kernel(DARTSM
 
 template <Precision precision, Layout layout>
 __global__ void __launch_bounds__(kThreads, kBlocks) tiles_weights_kernel(DARTSMITH_ARGUMENT(Separable) s) {
+  begin_kernel();
   Shared shared(shared_memory());
   const WeightParts<precision> parts(shared, s);
   for_tasks(s.weight_tasks, [&](Index task) {
@@ -715,6 +718,7 @@ __global__ void __launch_bounds__(kThreads, kBlocks) tiles_weights_kernel(DARTSM
 
 template <Layout layout>
 __global__ void __launch_bounds__(kThreads, kBlocks) tiles_data_kernel(DARTSMITH_ARGUMENT(Separable) s) {
+  begin_kernel();
   Shared shared(shared_memory());
   const GradientParts parts(shared, s);
   for_tasks(s.gradient_tasks, [&](Index task) { input_gradient<layout>(s, task, parts); });

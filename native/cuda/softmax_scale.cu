@@ -29,6 +29,7 @@ Entry entry_of(const KernelCall& call) {
 
 __global__ void __launch_bounds__(kThreads)
     scale_kernel(Entry entry, View from, View to, bool accumulate, int64_t items) {
+  begin_kernel();
   const float4 factor = splat(static_cast<float>(entry.softmax().value()));
   for_grid(items, [&](Index item) {
     const Place at(item, to.channels);
@@ -45,6 +46,7 @@ void scale_into(Stream& stream, const KernelCall& call, const View& from, const 
 // The gradient of the factor is a sum over the batch, a task's part in `partials`.
 __global__ void __launch_bounds__(kThreads) weights_kernel(Entry entry, View x, View gradient, int64_t items,
                                                            double* partials, unsigned* ticket, float* gradients) {
+  begin_kernel();
   Shared shared(shared_memory());
   const Parts parts(shared);
   const int64_t tasks = divide_up(items, kItemsATask);

@@ -6,6 +6,11 @@ namespace {
 
 constexpr int kTickets = 4096;  // more than launches that run at once can have members
 
+bool may_start_early() {
+  static const bool off = chooses_first("DARTSMITH_CUDA_EARLY", "off", "on");
+  return !off;
+}
+
 int selected(int device) {
   check(cudaSetDevice(device), "choosing the device");
   return device;
@@ -28,6 +33,8 @@ CudaStream::CudaStream(int device) : device_(selected(device)) {
   check(cudaGetDeviceProperties(&properties, device), "reading the device's properties");
   multiprocessors_ = properties.multiProcessorCount;
   cooperative_ = properties.cooperativeLaunch != 0;
+  starts_early_ = may_start_early();
+  if (starts_early_ && properties.major < 9) fail("cuda", "DARTSMITH_CUDA_EARLY=on needs a GPU of sm_90 or later");
   most_shared_bytes_ = static_cast<int>(properties.sharedMemPerBlockOptin);
   // Not when they are asked for first: a stream that is recorded allocates nothing.
   void* memory = nullptr;

@@ -57,6 +57,9 @@ class CudaStream final : public Stream {
   int multiprocessors() const { return multiprocessors_; }
   // Whether the blocks of a launch can wait for one another.
   bool cooperative() const { return cooperative_; }
+  // Whether kernels may be given places before those that they wait for have ended (begin_kernel): programmatic
+  // dependent launches, by DARTSMITH_CUDA_EARLY=on.
+  bool starts_early() const { return starts_early_; }
   // Counters in device memory, all 0, for kernels that count their blocks and leave them at 0: those of a launch are
   // its own as long as it runs.
   unsigned* tickets(int count);
@@ -88,6 +91,7 @@ class CudaStream final : public Stream {
   int multiprocessors_ = 0;
   int most_shared_bytes_ = 0;
   bool cooperative_ = false;
+  bool starts_early_ = false;
   MarkedStream trunk_;
   cudaStream_t queue_ = nullptr;  // the trunk's, or a branch's
   MarkedStream sides_[kSides];

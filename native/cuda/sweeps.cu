@@ -21,6 +21,7 @@ struct NormParts {
 
 __global__ void __launch_bounds__(kThreads) squared_norm_kernel(const float* values, int64_t count, double* partials,
                                                                 unsigned* ticket, double* result, bool adds) {
+  begin_kernel();
   Shared shared(shared_memory());
   const NormParts parts(shared);
   const int64_t pieces = divide_up(count, kNormPiece);
@@ -52,6 +53,7 @@ size_t squared_norm_workspace_bytes(int64_t count) {
 }
 
 __global__ void __launch_bounds__(kThreads) sgd_kernel(SgdUpdate u) {
+  begin_kernel();
   const SgdSettings settings = *u.settings;
   const float clip = clip_factor(*u.squared_norm, settings.max_norm);
   for_grid(u.count, [&](Index i) {
@@ -72,6 +74,7 @@ void sgd(Stream& stream, const SgdUpdate& update) {
 }
 
 __global__ void __launch_bounds__(kThreads) clip_kernel(GradientClip c) {
+  begin_kernel();
   const float factor = clip_factor(*c.squared_norm, c.settings->max_norm);
   for_grid(c.count, [&](Index i) { c.gradients[i] *= factor; });
 }
@@ -81,6 +84,7 @@ void clip(Stream& stream, const GradientClip& call) {
 }
 
 __global__ void __launch_bounds__(kThreads) average_kernel(AverageUpdate u) {
+  begin_kernel();
   const float decay = u.settings->decay, rest = 1 - decay;
   for_grid(u.count, [&](Index i) { u.average[i] = decay * u.average[i] + rest * u.values[i]; });
 }
@@ -90,6 +94,7 @@ void average(Stream& stream, const AverageUpdate& update) {
 }
 
 __global__ void __launch_bounds__(kThreads) accumulate_kernel(float* target, const float* values, int64_t count) {
+  begin_kernel();
   for_grid(count, [&](Index i) { target[i] += values[i]; });
 }
 
@@ -98,6 +103,7 @@ void accumulate(Stream& stream, float* target, const float* values, int64_t coun
 }
 
 __global__ void __launch_bounds__(kThreads) adam_kernel(AdamUpdate u) {
+  begin_kernel();
   const AdamSettings s = *u.settings;
   const double correction1 = 1 - pow(s.beta1, static_cast<double>(s.step));
   const double correction2 = sqrt(1 - pow(s.beta2, static_cast<double>(s.step)));
@@ -118,6 +124,7 @@ void adam(Stream& stream, const AdamUpdate& update) {
 }
 
 __global__ void __launch_bounds__(kThreads) unrolled_step_kernel(UnrolledStep s) {
+  begin_kernel();
   const HypergradientSettings settings = *s.settings;
   const float clip = training_factor(settings, *s.squared_norm);
   for_grid(s.count, [&](Index i) {
@@ -132,6 +139,7 @@ void unrolled_step(Stream& stream, const UnrolledStep& step) {
 }
 
 __global__ void __launch_bounds__(kThreads) perturb_kernel(Perturbation p) {
+  begin_kernel();
   const double norm = sqrt(*p.squared_norm);
   const float factor = norm > 0 ? static_cast<float>(p.sign * p.settings->radius / norm) : 0.0f;
   for_grid(p.count, [&](Index i) { p.perturbed[i] = p.weights[i] + factor * p.direction[i]; });
@@ -142,6 +150,7 @@ void perturb(Stream& stream, const Perturbation& perturbation) {
 }
 
 __global__ void __launch_bounds__(kThreads) combine_hypergradient_kernel(HypergradientCombination c) {
+  begin_kernel();
   const double norm = clipped_direction_norm(*c.settings, *c.squared_norm);
   const double rate = c.settings->learning_rate * difference_factor(*c.settings, *c.training_squared_norm);
   const float factor = norm > 0 ? static_cast<float>(rate * norm / (2.0 * c.settings->radius)) : 0.0f;

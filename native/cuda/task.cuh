@@ -102,6 +102,17 @@ template <typename Argument>
 using KernelOf = void (*)(Argument);
 #endif
 
+// Every kernel's first statement (a test says so). Where kernels start early (CudaStream::starts_early) the blocks of
+// the next one may take places that this one leaves free, and this one waits here for what the kernels before it write.
+__device__ __forceinline__ void begin_kernel() {
+#ifdef DARTSMITH_SIMT
+  simt::begin_kernel();
+#elif __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
 // Calls body() in the last block of so many that comes here, which then sees all that the others wrote: who adds up is
 // decided by a count, in what order never. `ticket` is 0 before and after; `flag` is shared.
 template <typename Body>

@@ -23,6 +23,7 @@ struct Decoder {
 // logits [count, classes] = vectors times the transposed table, plus bias.
 __global__ void __launch_bounds__(kThreads, 1)
     decode_kernel(Decoder d, const float* vectors, int64_t count, float* logits) {
+  begin_kernel();
   Shared shared(shared_memory());
   const Parts parts(shared);
   const Tiling tiling(count, d.classes);
@@ -46,6 +47,7 @@ __global__ void __launch_bounds__(kThreads, 1)
 // target [count, channels] (=|+=) gradients of the logits times the table.
 __global__ void __launch_bounds__(kThreads)
     vector_gradient_kernel(Decoder d, const float* gradients, int64_t count, float* target, bool accumulate) {
+  begin_kernel();
   Shared shared(shared_memory());
   const Parts parts(shared);
   const Tiling tiling(count, d.channels);
@@ -69,6 +71,7 @@ __global__ void __launch_bounds__(kThreads)
 __global__ void __launch_bounds__(kThreads)
     table_gradient_kernel(Decoder d, const float* gradients, const float* vectors, int64_t count,
                           float* weight_gradient, float* bias_gradient, bool accumulate) {
+  begin_kernel();
   Shared shared(shared_memory());
   const Parts parts(shared);
   const Tiling tiling(d.classes, d.channels);
@@ -187,6 +190,7 @@ struct Largest {
 __global__ void __launch_bounds__(kThreads)
     sample_loss_kernel(float* logits, const int32_t* labels, int64_t count, int32_t classes, float share, float* losses,
                        SampleLoss* results) {
+  begin_kernel();
   Shared shared(shared_memory());
   const LossParts parts(shared);
   for_tasks(count, [&](Index sample) {
@@ -219,6 +223,7 @@ struct MeanParts {
 
 __global__ void __launch_bounds__(kThreads)
     join_losses_kernel(const SampleLoss* results, int64_t batch, LossResult* result) {
+  begin_kernel();
   Shared shared(shared_memory());
   const MeanParts parts(shared);
   double loss = 0, correct = 0;

@@ -51,6 +51,7 @@ struct Thread {
   Warp* warp = nullptr;
   unsigned lane = 0;
   unsigned exchanges = 0;
+  bool begun = false;
   std::vector<LaterCopy> copies;  // of no batch yet
   std::deque<std::vector<LaterCopy>> batches;
   std::unique_ptr<Fiber> fiber;
@@ -156,6 +157,7 @@ class Grid {
       ++thread.warp->barrier.alive;
       thread.lane = static_cast<unsigned>(t % kWarp);
       thread.exchanges = 0;
+      thread.begun = false;
       thread.copies.clear();
       thread.batches.clear();
       thread.fiber = take_fiber();
@@ -167,6 +169,7 @@ class Grid {
     fiber_started();
     kernel_();
     Thread& self = *now_;
+    if (launch_.early && !self.begun) fail("a kernel that starts early does not wait for those before it");
     ++ended_;
     for (Barrier* barrier : {&self.warp->barrier, &self.block->barrier, &whole_}) {
       --barrier->alive;
@@ -266,6 +269,10 @@ const std::byte* warp_exchange(const void* value, size_t bytes) {
   std::memcpy(values.data() + self.lane * kExchangeBytes, value, bytes);
   warp_barrier();
   return values.data();
+}
+
+void begin_kernel() {
+  running->now().begun = true;
 }
 
 void expect_unwritten(const void* memory, size_t bytes) {

@@ -27,6 +27,7 @@ struct Launch {
   Size3 grid, block;
   size_t shared_bytes = 0;
   bool cooperative = false;  // all blocks run at once and may wait for each other
+  bool early = false;        // may start before the kernels that it waits for have ended: see begin_kernel
 };
 
 // What a faulty kernel did: an overrun, a barrier that not all threads reach.
@@ -50,6 +51,8 @@ struct ThreadView {
 };
 extern thread_local const ThreadView* current_thread;
 
+// Every thread of a kernel that starts early comes here.
+void begin_kernel();
 void block_barrier();
 void warp_barrier();
 void grid_barrier();

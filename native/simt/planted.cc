@@ -12,12 +12,13 @@ namespace {
 using cuda::kThreads;
 
 constexpr const char* kBugs[] = {
-    "none",      "missing barrier",    "divergent barrier", "past shared memory", "past an allocation",
-    "unwritten", "dependent branches", "unjoined branch",   "failing branch"};
-enum Bug { kNone, kMissingBarrier, kDivergentBarrier, kPastShared, kPastAllocation, kUnwritten };
+    "none",      "missing barrier", "divergent barrier",  "past shared memory", "past an allocation",
+    "unwritten", "impatient",       "dependent branches", "unjoined branch",    "failing branch"};
+enum Bug { kNone, kMissingBarrier, kDivergentBarrier, kPastShared, kPastAllocation, kUnwritten, kImpatient };
 
 template <Bug bug>
 void reverse_kernel(const float* from, float* to) {
+  if (bug != kImpatient) cuda::begin_kernel();
   cuda::Shared shared(cuda::shared_memory());
   float* numbers = shared.take<float>(kThreads);
   float* others = shared.take<float>(kThreads);
@@ -64,7 +65,9 @@ void start_dependent(cuda::CudaStream& stream, const float* from, float* to) {
 
 // Nobody waits for what a second stream does.
 void start_unjoined(cuda::CudaStream& stream, const float*, float* to) {
-  const cuda::MarkedStream side, fork;
+  cuda::MarkedStream side, fork;
+  side.open();
+  fork.open();
   replay(stream, [&] {
     cuda::check(cudaEventRecord(fork.reached(), stream.handle()), "forking");
     cuda::check(cudaStreamWaitEvent(side.handle(), fork.reached(), 0), "forking");
@@ -91,9 +94,9 @@ void start_failing(cuda::CudaStream& stream, const float* from, float* to) {
 }
 
 using Start = void (*)(cuda::CudaStream&, const float*, float*);
-constexpr Start kStarts[] = {start<kNone>,       start<kMissingBarrier>, start<kDivergentBarrier>,
-                             start<kPastShared>, start<kPastAllocation>, start<kUnwritten>,
-                             start_dependent,    start_unjoined,         start_failing};
+constexpr Start kStarts[] = {
+    start<kNone>,      start<kMissingBarrier>, start<kDivergentBarrier>, start<kPastShared>, start<kPastAllocation>,
+    start<kUnwritten>, start<kImpatient>,      start_dependent,          start_unjoined,     start_failing};
 
 // Device memory that frees itself.
 class Numbers {

@@ -5,9 +5,8 @@
 
 namespace dartsmith::simt {
 
-// Runs a kernel that reverses some numbers through shared memory, with the bug of that name: 'none', 'missing barrier',
-// 'divergent barrier', 'past shared memory', 'past an allocation', 'unwritten'. Gives what the kernel wrote. Throws
-// Error where the stand-in noticed.
+// Runs a kernel that reverses some numbers through shared memory, with the bug of that name, one of kBugs. Gives what
+// the kernel wrote. Throws Error where the stand-in noticed.
 std::vector<float> run_planted(const std::string& bug, int device);
 
 }  // namespace dartsmith::simt

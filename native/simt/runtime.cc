@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -224,7 +225,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   std::strncpy(properties->name, kDevices[device].name, sizeof properties->name - 1);
   properties->totalGlobalMem = kDeviceBytes;
   properties->sharedMemPerBlockOptin = dartsmith::simt::kSharedBytes;
-  properties->major = 8;
+  properties->major = 9;
   properties->minor = 9;
   properties->multiProcessorCount = kDevices[device].multiprocessors;
   properties->cooperativeLaunch = kDevices[device].cooperative ? 1 : 0;
@@ -503,7 +504,11 @@ cudaError_t enqueue_kernel(const cudaLaunchConfig_t& config, const void* symbol,
   Launch launch{{config.gridDim.x, config.gridDim.y, config.gridDim.z},
                 {config.blockDim.x, config.blockDim.y, config.blockDim.z},
                 config.dynamicSmemBytes};
-  for (unsigned i = 0; i < config.numAttrs; ++i) launch.cooperative = config.attrs[i].val.cooperative != 0;
+  for (const cudaLaunchAttribute& attribute : std::span(config.attrs, config.numAttrs)) {
+    launch.cooperative |= attribute.id == cudaLaunchAttributeCooperative && attribute.val.cooperative != 0;
+    launch.early |= attribute.id == cudaLaunchAttributeProgrammaticStreamSerialization &&
+                    attribute.val.programmaticStreamSerializationAllowed != 0;
+  }
   if (launch.grid.count() == 0 || launch.block.count() == 0 || launch.block.count() > 1024 || launch.grid.y > 65535 ||
       launch.grid.z > 65535) {
     return report(cudaErrorInvalidValue);

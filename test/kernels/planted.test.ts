@@ -10,6 +10,7 @@ type Bug =
   | 'past shared memory'
   | 'past an allocation'
   | 'unwritten'
+  | 'impatient'
   | 'dependent branches'
   | 'unjoined branch'
   | 'failing branch';
@@ -19,6 +20,8 @@ interface PlantedAddon {
   runPlanted(bug: Bug, device: number): Float32Array;
 }
 
+// Read when the first stream is made.
+process.env.DARTSMITH_CUDA_EARLY = 'on';
 const { runPlanted } = loadAddon('simt').addon as unknown as PlantedAddon;
 
 /** What the kernel writes: 256 numbers from the last to the first. */
@@ -53,6 +56,10 @@ describe('a kernel on the stand-in', () => {
 
   it('that reads what nobody wrote sees NaN', () => {
     expect(runPlanted('unwritten', 0).every(Number.isNaN)).toBe(true);
+  });
+
+  it('that starts early and does not wait for those before it is caught', () => {
+    expect(() => runPlanted('impatient', 0)).toThrow('does not wait for those before it');
   });
 
   it('in a branch of a graph that reads what another writes gives other numbers under another order', () => {

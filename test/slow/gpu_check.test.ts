@@ -153,10 +153,12 @@ describe('gpu:lease on simt', () => {
     expect(rivals('step-times')).toHaveProperty('PyTorch');
     expect(rivals('step-times, tiles')).toEqual({ rivals: 'not asked for' });
     const { predicted } = predictions.find(({ what, precision }) => what === 'step' && precision === 'fp32')!;
-    const [ours, tiles, serial] = ['sliding warps', 'tiles', 'without branches'].map((name) => `${name} [\\d.]+ ms`);
+    const [ours, tiles, serial, early] = ['sliding warps', 'tiles', 'without branches', 'early starts'].map(
+      (name) => `${name} [\\d.]+ ms`,
+    );
     expect(report.conclusions).toContainEqual(
       expect.stringMatching(
-        new RegExp(`^step, fp32: predicted ${predicted} ms on an H100; ${ours}, ${tiles}, ${serial}$`),
+        new RegExp(`^step, fp32: predicted ${predicted} ms on an H100; ${ours}, ${tiles}, ${serial}, ${early}$`),
       ),
     );
     expect(readFileSync(join(out, 'gpu-lease.txt'), 'utf8')).toContain('== Predicted and found');

@@ -72,6 +72,7 @@ __device__ __forceinline__ void for_squares(const Combine& c, const Square<kChan
 
 template <int kChannels, bool half>
 __global__ void __launch_bounds__(kBlockThreads, 4) combine_forward_kernel(DARTSMITH_ARGUMENT(Combine) c) {
+  begin_kernel();
   Shared shared(shared_memory());
   const CombineParts parts(shared, c.count, kChannels, false);
   parts.template load<kChannels>(c);
@@ -95,6 +96,7 @@ __global__ void __launch_bounds__(kBlockThreads, 4) combine_forward_kernel(DARTS
 
 template <int kChannels, bool half>
 __global__ void __launch_bounds__(kBlockThreads, 4) combine_backward_kernel(DARTSMITH_ARGUMENT(Combine) c) {
+  begin_kernel();
   using Shape = WarpShape<kChannels>;
   Shared shared(shared_memory());
   const CombineParts parts(shared, c.count, kChannels, true);

@@ -34,6 +34,7 @@ __device__ __forceinline__ Index first_output(const ConvolutionMember& m) {
 template <int kChannels, Precision precision>
 __global__ void __launch_bounds__(kBlockThreads, 3)
     convolution_forward_kernel(DARTSMITH_ARGUMENT(ConvolutionPhase<ConvolutionForward>) phase) {
+  begin_kernel();
   using Product = Pointwise<precision, kChannels>;
   constexpr bool kHalf = precision == Precision::kBf16;
   constexpr int kElementBytes = kHalf ? 2 : 4;
@@ -73,6 +74,7 @@ __global__ void __launch_bounds__(kBlockThreads, 3)
 template <int kChannels, Precision precision>
 __global__ void __launch_bounds__(kBlockThreads, 4)
     convolution_input_kernel(DARTSMITH_ARGUMENT(ConvolutionPhase<ConvolutionInput>) phase) {
+  begin_kernel();
   using Product = Pointwise<precision, kChannels>;
   constexpr bool kHalf = precision == Precision::kBf16;
   constexpr int kElementBytes = kHalf ? 2 : 4;

@@ -22,6 +22,7 @@ struct WeightParts {
 template <int kChannels, Precision precision>
 __global__ void __launch_bounds__(kBlockThreads, 3)
     convolution_weights_kernel(DARTSMITH_ARGUMENT(ConvolutionPhase<ConvolutionWeights>) phase) {
+  begin_kernel();
   constexpr bool kHalf = precision == Precision::kBf16;
   using Sums = Outer<precision, kChannels>;
   using Reader = BatchReader<kChannels, kHalf>;

@@ -234,6 +234,7 @@ class PoolUnit {
 
 template <int kStride, int kChannels, bool half>
 __global__ void __launch_bounds__(kBlockThreads, 5) pool_backward_kernel(DARTSMITH_ARGUMENT(PoolPhase) phase) {
+  begin_kernel();
   Shared shared(shared_memory());
   auto* reciprocals = shared.take<float>(kReciprocals);
   load_reciprocals(reciprocals);

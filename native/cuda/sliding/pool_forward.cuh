@@ -20,6 +20,7 @@ struct alignas(16) PoolForwardPhase {
 
 template <int kStride, int kChannels, bool half>
 __global__ void __launch_bounds__(kBlockThreads, 4) pool_forward_kernel(DARTSMITH_ARGUMENT(PoolForwardPhase) phase) {
+  begin_kernel();
   Shared shared(shared_memory());
   auto* reciprocals = shared.take<float>(kReciprocals);
   load_reciprocals(reciprocals);

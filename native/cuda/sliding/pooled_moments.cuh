@@ -78,6 +78,7 @@ __device__ __forceinline__ void measure_square(const Square<kChannels, half>& sq
 
 template <int kChannels, bool half>
 __global__ void __launch_bounds__(kBlockThreads, 4) pooled_moments_kernel(DARTSMITH_ARGUMENT(PooledPhase) phase) {
+  begin_kernel();
   Shared shared(shared_memory());
   const PooledParts parts(shared);
   load_reciprocals(parts.reciprocals);

@@ -151,6 +151,7 @@ __device__ __forceinline__ void forward_unit(const ForwardMember& m, Index index
 template <int kKernel, int kChannels, Precision precision>
 __global__ void __launch_bounds__(kBlockThreads, kKernel == 3 ? 4 : 3)
     separable_forward_kernel(DARTSMITH_ARGUMENT(ForwardPhase) phase) {
+  begin_kernel();
   using Product = Pointwise<precision, kChannels>;
   Shared shared(shared_memory());
   const ForwardParts<Product> parts(shared);

@@ -350,6 +350,7 @@ __device__ __forceinline__ void input_member(const InputRun& run, const InputMem
 template <int kChannels, bool half, bool kWeights>
 __global__ void __launch_bounds__(kBlockThreads, kWeights ? 3 : 4)
     separable_input_kernel(DARTSMITH_ARGUMENT(InputPhase) phase) {
+  begin_kernel();
   using Shape = InputShape<kChannels>;
   Shared shared(shared_memory());
   const InputParts<kChannels> parts(shared);

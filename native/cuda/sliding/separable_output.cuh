@@ -188,6 +188,7 @@ __global__ void __launch_bounds__(kBlockThreads, kKernel == 0                   
                                                  : kKernel == 5 || kChannels > 16 ? 3
                                                                                   : 4)
     separable_output_kernel(DARTSMITH_ARGUMENT(OutputPhase) phase) {
+  begin_kernel();
   using Parts = OutputParts<kKernel, kChannels, precision>;
   Shared shared(shared_memory());
   const Parts parts(shared);

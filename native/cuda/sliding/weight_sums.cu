@@ -14,6 +14,7 @@ struct alignas(16) SumPhase {
 
 // A block has kLanes elements; each warp adds every kWarps-th piece, then the warps' sums are added in their order.
 __global__ void __launch_bounds__(kThreads) weight_sums_kernel(DARTSMITH_ARGUMENT(SumPhase) phase) {
+  begin_kernel();
   Shared shared(shared_memory());
   auto* parts = shared.take<double>(kThreads);
   const WeightSum& s = own_item(phase.sums, phase.count);

@@ -49,18 +49,19 @@ describe('concludeLease', () => {
         stepTimes('step-times', 0.02, 0.004),
         stepTimes('step-times, tiles', 0.066, 0.016),
         stepTimes('step-times, without branches', 0.022, 0.005),
+        stepTimes('step-times, early starts', 0.019, 0.004),
       ],
       true,
     );
     expect(lines).toHaveLength(predictions.length);
     expect(lines).toContain(
-      'step, fp32: predicted 17.4 ms on an H100; sliding warps 20.00 ms, tiles 66.00 ms, without branches 22.00 ms: PASS',
+      'step, fp32: predicted 17.4 ms on an H100; sliding warps 20.00 ms, tiles 66.00 ms, without branches 22.00 ms, early starts 19.00 ms: PASS',
     );
     expect(lines).toContain(
-      'separables forward, fp32: predicted 3.2 ms on an H100; sliding warps 4.00 ms, tiles 16.00 ms, without branches 5.00 ms: PASS',
+      'separables forward, fp32: predicted 3.2 ms on an H100; sliding warps 4.00 ms, tiles 16.00 ms, without branches 5.00 ms, early starts 4.00 ms: PASS',
     );
     expect(concludeLease([stepTimes('step-times', 0.03, 0.004)], true)).toContain(
-      'step, fp32: predicted 17.4 ms on an H100; sliding warps 30.00 ms, tiles not measured, without branches not measured: above 25 ms',
+      'step, fp32: predicted 17.4 ms on an H100; sliding warps 30.00 ms, tiles not measured, without branches not measured, early starts not measured: above 25 ms',
     );
   });
 
@@ -71,7 +72,9 @@ describe('concludeLease', () => {
 
   it('says so where nothing was measured', () => {
     for (const line of concludeLease([], true))
-      expect(line).toMatch(/sliding warps not measured, tiles not measured, without branches not measured$/);
+      expect(line).toMatch(
+        /sliding warps not measured, tiles not measured, without branches not measured, early starts not measured$/,
+      );
   });
 });
 
