@@ -26,7 +26,7 @@ template <Layout layout>
 __global__ void __launch_bounds__(kThreads, kBlocks) tiles_gradient_kernel(DARTSMITH_ARGUMENT(Combine) c) {
   begin_kernel();
   Shared shared(shared_memory());
-  const BackwardParts parts(shared, c.count);
+  const BackwardParts parts(shared, c);
   for_tasks(c.tasks(), [&](Index task) { backward_piece<layout>(c, task, parts); });
 }
 
@@ -78,6 +78,7 @@ CombineInput input_of(const KernelCall& call, int k) {
   input.y = view_of(call.inputs[k]);
   input.reading = reading_of(link);
   input.mixing = link.mixing;
+  input.dropout = sample_dropout_of(call, link.dropout);
   input.pooled = link.pool != nullptr;
   if (input.pooled) input.window = window_of(call, k);
   return input;
@@ -89,12 +90,14 @@ Combine combine_of(const KernelCall& call, const std::vector<int>& inputs) {
     CombineInput input = input_of(call, inputs[i]);
     if (!input.pooled) ++c.plain;
     input.leads_pair = input.pooled && i + 1 < inputs.size() && leads_pair(call, inputs[i], inputs[i + 1]);
+    if (input.dropout.settings != nullptr) input.gradient_sum = static_cast<int>(1 + inputs.size()) + c.dropped++;
     c.inputs[c.count++] = input;
   }
   c.output = view_of(call.output);
   c.pixels = pixels_of(call.output);
   c.height = static_cast<int>(call.output.height);
   c.width = static_cast<int>(call.output.width);
+  c.images = static_cast<int>(smaller(call.output.batch, (kPixels - 2) / (call.output.height * call.output.width) + 2));
   c.pieces = divide_up(c.pixels, kPixels);
   c.chunks = static_cast<int>(divide_up(call.output.channels, kChunk));
   return c;
@@ -125,7 +128,7 @@ void forward(Stream& stream, const KernelCall& call) {
     }
     with_layout(layout_of(c), [&](auto layout) {
       launch(CudaStream::of(stream), KernelOf<Combine>{tiles_sum_kernel<layout.value>},
-             {c.tasks(), shared_bytes<ForwardParts>(c.count)}, c);
+             {c.tasks(), shared_bytes<ForwardParts>(c)}, c);
     });
   }
 }
@@ -167,7 +170,7 @@ void backward(Stream& stream, const KernelCall& call) {
     } else {
       with_layout(layout_of(c), [&](auto layout) {
         launch(CudaStream::of(stream), KernelOf<Combine>{tiles_gradient_kernel<layout.value>},
-               {c.tasks(), shared_bytes<BackwardParts>(c.count)}, c);
+               {c.tasks(), shared_bytes<BackwardParts>(c)}, c);
       });
     }
     finish(CudaStream::of(stream), c);
@@ -179,11 +182,12 @@ size_t workspace_bytes(const KernelCall& call, bool backward) {
   const int64_t channels = call.output.channels, inputs = smaller(kInputs, call.input_count);
   const int64_t pieces = larger(divide_up(pixels_of(call.output), kPixels), sliding::combine_pieces(call.output));
   return static_cast<size_t>(kInputs * channels) * sizeof(double) +
-         static_cast<size_t>((1 + inputs) * channels * pieces) * sizeof(float);
+         static_cast<size_t>((1 + 2 * inputs) * channels * pieces) * sizeof(float);
 }
 
 }  // namespace
 
-const OpKernels combine_kernels = {forward, backward, workspace_bytes};
+const OpKernels combine_kernels = {
+    .forward = forward, .backward = backward, .workspace_bytes = workspace_bytes, .drops_inputs = true};
 
 }  // namespace dartsmith::cuda

@@ -1,6 +1,7 @@
 // moments: the statistics of a lazy batch-norm, and the gradient of the tensor that its consumer normalised.
 #include "cuda/batch_norm.cuh"
 #include "cuda/kernels.h"
+#include "cuda/sample_dropout.cuh"
 
 namespace dartsmith::cuda {
 namespace {
@@ -40,9 +41,23 @@ struct Backward {
   Cut cut;
   View x, gradient;
   const float* map;
+  SampleDropout dropout;
+  Index image_pixels;
   View target;
   bool accumulate;
   int64_t first_task;
+};
+
+// What a pixel's gradient is multiplied by: drawn again where another sample begins.
+struct Kept {
+  const Backward& b;
+  Index image = ~Index{0};
+  float factor = 1;
+  __device__ __forceinline__ float of(Index pixel) {
+    if (b.dropout.settings == nullptr || pixel / b.image_pixels == image) return factor;
+    image = pixel / b.image_pixels;
+    return factor = b.dropout.factor(image);
+  }
 };
 
 __global__ void __launch_bounds__(kThreads) moments_backward_kernel(DARTSMITH_ARGUMENT(Group<Backward>) group) {
@@ -51,8 +66,10 @@ __global__ void __launch_bounds__(kThreads) moments_backward_kernel(DARTSMITH_AR
     const Lane lane(b.cut, task);
     if (lane.channel >= b.cut.channels) return;
     const GradientMap apply(b.map, lane.channel, b.cut.channels);
+    Kept kept{b};
     lane.for_pixels([&](int64_t pixel) {
-      const float4 dx = apply(b.gradient.load(pixel, lane.channel), b.x.load(pixel, lane.channel));
+      const float4 gradient = splat(kept.of(static_cast<Index>(pixel))) * b.gradient.load(pixel, lane.channel);
+      const float4 dx = apply(gradient, b.x.load(pixel, lane.channel));
       b.target.add(pixel, lane.channel, dx, b.accumulate);
     });
   });
@@ -65,9 +82,11 @@ void backward(Stream& stream, const KernelCall* calls, int count) {
       const GradientTarget& target = call->input_gradients[0];
       if (target.mode == GradientMode::kIgnore) continue;
       const Cut cut(call->inputs[0]);
-      group.add({cut, view_of(call->inputs[0]), output_gradient_of(*call), call->output_gradient_map,
-                 input_gradient_of(*call, 0), target.mode == GradientMode::kAccumulate, 0},
-                cut.tasks());
+      group.add(
+          {cut, view_of(call->inputs[0]), output_gradient_of(*call), call->output_gradient_map,
+           sample_dropout_of(*call, call->output_dropout), static_cast<Index>(call->output.height * call->output.width),
+           input_gradient_of(*call, 0), target.mode == GradientMode::kAccumulate, 0},
+          cut.tasks());
     }
     launch(CudaStream::of(stream), moments_backward_kernel, {group.tasks}, group);
   });

@@ -2,6 +2,7 @@
 #pragma once
 #include "cuda/moments.cuh"
 #include "cuda/pool_window.cuh"
+#include "cuda/sample_dropout.cuh"
 
 namespace dartsmith::cuda::pool {
 
@@ -31,6 +32,7 @@ struct PoolSet {
   View x;
   View gradients[kMembers];     // of each member's output
   const float* maps[kMembers];  // null for a gradient as it is
+  SampleDropout dropouts[kMembers];
   int members;
   View shares;        // workspace: of each output, the gradient of what it chose or of each that it averaged
   unsigned* choices;  // workspace: of each output, the elements of its window that it chose, a byte a channel
@@ -49,10 +51,10 @@ struct alignas(16) PoolBackward {
 
 // Sum over members of A * g + B * y + D.
 template <Layout layout>
-__device__ __forceinline__ float4 joined_gradient(const PoolSet& b, Index pixel, int channel, float4 y) {
+__device__ __forceinline__ float4 joined_gradient(const PoolSet& b, Index image, Index pixel, int channel, float4 y) {
   float4 sum = splat(0);
   for (int m = 0; m < b.members; ++m) {
-    const float4 g = b.gradients[m].load<layout>(pixel, channel);
+    const float4 g = splat(b.dropouts[m].factor(image)) * b.gradients[m].load<layout>(pixel, channel);
     sum = sum + (b.maps[m] == nullptr ? g : GradientMap(b.maps[m], channel, b.x.channels)(g, y));
   }
   return sum;
@@ -116,7 +118,7 @@ __device__ __forceinline__ void share_gradient(const PoolSet& b, Index item) {
   const Index first = image * static_cast<Index>(w.in_height * w.in_width);
   const bool needs_value = w.takes_max || b.maps[0] != nullptr;
   const float4 value = needs_value ? w.value<layout>(b.x, first, row, column, channel) : splat(0);
-  float4 share = joined_gradient<layout>(b, pixel, channel, value);
+  float4 share = joined_gradient<layout>(b, image, pixel, channel, value);
   if (w.takes_max) {
     b.choices[item] = choose<layout>(w, b.x, first, row, column, channel, value);
   } else {

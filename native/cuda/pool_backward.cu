@@ -83,6 +83,7 @@ PoolSet set_of(const KernelCall& call, const PoolAttributes& pool, const Tensor&
 void join(PoolSet& set, const KernelCall& call) {
   set.gradients[set.members] = output_gradient_of(call);
   set.maps[set.members] = call.output_gradient_map;
+  set.dropouts[set.members] = sample_dropout_of(call, call.output_dropout);
   ++set.members;
 }
 

@@ -53,7 +53,7 @@ struct Backward {
   }
 };
 
-__global__ void __launch_bounds__(kThreads) prepare_kernel(DARTSMITH_ARGUMENT(Backward) call) {
+__global__ void __launch_bounds__(kThreads) pack_backward_kernel(DARTSMITH_ARGUMENT(Backward) call) {
   begin_kernel();
   const Cell& cell = call.cell;
   const Packing packing = call.packing;
@@ -350,7 +350,7 @@ void backward(Stream& stream, const KernelCall& call) {
   const Backward backward(call);
   const Cell& cell = backward.cell;
   CudaStream& own = CudaStream::of(stream);
-  launch(own, prepare_kernel, a_thread_each(backward.packing.all(cell)), backward);
+  launch(own, pack_backward_kernel, a_thread_each(backward.packing.all(cell)), backward);
   launch_steps(own, backward_kernel, backward);
   if (backward.wants_mixing) {
     launch(own, mixing_kernel, a_thread_each(backward.mixing_entries()), backward.mixing, cell.slices,

@@ -29,7 +29,7 @@ struct Forward {
 };
 
 // Packs the matrices, and lays the first hidden state ready.
-__global__ void __launch_bounds__(kThreads) prepare_kernel(DARTSMITH_ARGUMENT(Forward) call) {
+__global__ void __launch_bounds__(kThreads) pack_forward_kernel(DARTSMITH_ARGUMENT(Forward) call) {
   begin_kernel();
   const Cell& cell = call.cell;
   const Packing packing = call.packing;
@@ -226,7 +226,7 @@ void forward(Stream& stream, const KernelCall& call) {
   const Forward forward(call);
   const Cell& cell = forward.cell;
   CudaStream& own = CudaStream::of(stream);
-  launch(own, prepare_kernel, a_thread_each(larger(forward.packing.all(cell), cell.state_size())), forward);
+  launch(own, pack_forward_kernel, a_thread_each(larger(forward.packing.all(cell), cell.state_size())), forward);
   launch(own, input_product_kernel,
          {dense::Tiling(call.output.batch, 2 * int64_t{cell.channels}).tasks, shared_bytes<DenseParts>()}, cell);
   launch_steps(own, forward_kernel, forward);

@@ -129,6 +129,7 @@ Member member_of(const KernelCall& call, bool backward) {
   auto* memory = static_cast<unsigned char*>(call.workspace);
   m.gradient = output_gradient_of(call);
   m.gradient_map = call.output_gradient_map;
+  m.dropout = sample_dropout_of(call, call.output_dropout);
   m.depthwise_gradient = {memory + workspace.depthwise_gradient, static_cast<int>(call.inputs[0].channels), half};
   m.weight_gradient = call.weight_gradient;
   m.pointwise_gradient = call.bias_gradient;

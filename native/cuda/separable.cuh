@@ -11,6 +11,7 @@
 #include "cuda/depthwise.cuh"
 #include "cuda/moments.cuh"
 #include "cuda/product.cuh"
+#include "cuda/sample_dropout.cuh"
 
 namespace dartsmith::cuda::separable {
 
@@ -31,6 +32,7 @@ struct Member {
   // Backward.
   View gradient;
   const float* gradient_map;
+  SampleDropout dropout;      // of the output
   View depthwise_gradient;    // of the depthwise output, workspace [batch, height, width, inputs]
   int64_t first_task;         // of its tiles
   float* weight_gradient;     // null where not wanted, [taps, inputs]
@@ -322,7 +324,8 @@ struct TileParts {
   }
 };
 
-// The output's gradient of a tile, A * g + B * y + D, for a chunk of channels; 0 outside the image.
+// The output's gradient of a tile, A * g + B * y + D (g is 0 of a dropped sample), for a chunk of channels; 0 outside
+// the image.
 template <Precision precision, Layout layout>
 __device__ void load_gradient(const Run& run, const Member& member, Index image, int tile, int first, int columns,
                               typename Factor<precision>::Type* target) {
@@ -331,7 +334,8 @@ __device__ void load_gradient(const Run& run, const Member& member, Index image,
   const int outputs = member.output.channels, channel = first + spread.vector * 4, pitch = pitch_of<precision>(columns);
   if (spread.vector * 4 >= columns) return;
   const Place place(t, image, tile);
-  const GradientMap map(member.gradient_map, channel, outputs);
+  GradientMap map(member.gradient_map, channel, outputs);
+  map.gradient_factor = map.gradient_factor * splat(member.dropout.factor(image));
 #pragma unroll 4
   for (int pixel = spread.row; pixel < t.pixels(); pixel += spread.rows) {
     const int row = t.row(pixel), column = t.column(pixel);

@@ -30,7 +30,7 @@ void start(CudaStream& stream, Combine& c) {
 bool takes(const Combine& c, Precision precision) {
   const bool half = precision == Precision::kBf16;
   const auto fits = [&](const View& view) { return view.channels == c.output.channels && view.half == half; };
-  return has_kernels(c.output.channels, c.width) && c.output.half == half && c.count > 0 &&
+  return has_kernels(c.output.channels, c.width) && c.output.half == half && c.count > 0 && c.dropped == 0 &&
          std::all_of(c.inputs, c.inputs + c.count, [&](const CombineInput& input) {
            const PoolWindow& w = input.window;
            return fits(input.y) && (input.target.data == nullptr || fits(input.target)) &&

@@ -75,7 +75,8 @@ bool takes(const PoolSet& set, Precision precision) {
   const PoolWindow& w = set.window;
   const bool half = precision == Precision::kBf16;
   return has_kernels(set.x.channels, w.in_width) && set.x.half == half && set.target.half == half && slides_over(w) &&
-         std::all_of(set.gradients, set.gradients + set.members, [&](const View& g) { return g.half == half; });
+         std::all_of(set.gradients, set.gradients + set.members, [&](const View& g) { return g.half == half; }) &&
+         std::all_of(set.dropouts, set.dropouts + set.members, [](const auto& d) { return d.settings == nullptr; });
 }
 
 void pool_backward(CudaStream& stream, const std::vector<PoolSet>& sets) {

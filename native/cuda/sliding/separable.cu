@@ -304,7 +304,7 @@ bool takes(const KernelCall& call) {
 }
 
 bool takes_backward(const KernelCall& call) {
-  return takes(call) && gradients_stored_alike(call);
+  return takes(call) && gradients_stored_alike(call) && call.output_dropout == nullptr;
 }
 
 size_t forward_bytes(const KernelCall& call) {

@@ -1,0 +1,33 @@
+// Drop path where a kernel takes it along: whole samples of a tensor that nobody stored apart.
+#pragma once
+#include "cuda/task.cuh"
+#include "engine/dropout.h"
+
+namespace dartsmith::cuda {
+
+// Of one tensor; without settings nothing is dropped.
+struct SampleDropout {
+  const DropoutSettings* settings = nullptr;
+  float rate = 0;
+  uint32_t number = 0;
+
+  // 0 where the sample is dropped, else what its values are multiplied by.
+  __device__ __forceinline__ float factor(Index sample) const {
+    if (settings == nullptr) return 1;
+    const Dropping dropping(*settings, rate, true, number);
+    return dropping.apply(1, dropping.draw(sample));
+  }
+};
+
+// `dropout` may be null.
+inline SampleDropout sample_dropout_of(const KernelCall& call, const DropoutAttributes* dropout) {
+  if (dropout == nullptr) return {};
+  return {call.dropout, dropout->rate, static_cast<uint32_t>(dropout->number)};
+}
+
+// What is dropped is 0, NaN or not.
+__device__ __forceinline__ float4 dropped(float4 value, float factor) {
+  return factor == 0 ? splat(0) : splat(factor) * value;
+}
+
+}  // namespace dartsmith::cuda
