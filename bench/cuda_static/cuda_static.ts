@@ -189,7 +189,7 @@ function printRates(): void {
 A step takes the longer of its bytes over GB/s and its arithmetic: FLOP over the fp32 rate plus product FLOP over the rate of
 the step's precision (fp32 products are multiply-adds of the fp32 units). Bytes are each tensor that the kernel must read or
 write, once, as the engine counts them, and its scratch memory twice (written, read). Not counted: what caches are
-expected to serve (the halo of a tile, a tile that several members or phases read again), poolings that combine computes
+expected to serve (the halo of a tile, a tile that several members read), poolings that combine computes
 again (memory-bound by far). Scratch for weight gradients is counted in passes for alpha too, which do not touch it.`);
 }
 

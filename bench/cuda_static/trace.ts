@@ -190,7 +190,7 @@ function begins(pass: readonly Launch[], step: readonly Launch[], first: number)
 
 /** The launches of a step, those of its passes with the passes' counts. Throws where a kernel belongs to neither. */
 function joined(step: readonly Launch[], passes: readonly (readonly Launch[])[]): Launch[] {
-  const longestFirst = [...passes].sort((a, b) => b.length - a.length);
+  const longestFirst = passes.filter(({ length }) => length > 0).sort((a, b) => b.length - a.length);
   const result: Launch[] = [];
   while (result.length < step.length) {
     const at = result.length;

@@ -15,6 +15,7 @@ const circumstances = {
 const plan: readonly (CheckPart & { readonly share: number })[] = [
   { stage: 'facts', share: 0.07 },
   { stage: 'repeatability', share: 0.05 },
+  again('repeatability', 'early starts', 0.04),
   { stage: 'cases', share: 0.12 },
   { stage: 'supernet', share: 0.08 },
   { stage: 'step-times', share: 0.17 },
@@ -23,8 +24,8 @@ const plan: readonly (CheckPart & { readonly share: number })[] = [
   again('step-times', 'early starts', 0.06),
   { stage: 'kernel-times', share: 0.1 },
   again('kernel-times', 'tiles', 0.08),
-  { stage: 'nsight', share: 0.1 },
-  { stage: 'wide-steps', share: 0.08 },
+  { stage: 'nsight', share: 0.09 },
+  { stage: 'wide-steps', share: 0.05 },
   { stage: 'trajectory', share: 0.06 },
   { stage: 'hypergradient', share: 0.06 },
 ];

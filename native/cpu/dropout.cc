@@ -58,8 +58,7 @@ void backward(Stream& stream, const KernelCall& call) {
 
 float sample_factor(const KernelCall& call, const DropoutAttributes* dropout, int64_t sample) {
   if (dropout == nullptr) return 1;
-  const Dropping dropping = dropping_of(call, *dropout);
-  return dropping.apply(1, dropping.draw(sample));
+  return dropping_of(call, *dropout).factor(sample);
 }
 
 constinit const OpKernels dropout_kernels = {forward, backward, nullptr};

@@ -52,11 +52,19 @@ bool leads_pair(const KernelCall& call, int k, int other) {
   return !average.takes_max && maximum.takes_max && average.is_square_of_three() && average.covers_as(maximum);
 }
 
+// Inputs of one launch: those that are dropped take shared memory for a piece's samples.
+int64_t inputs_at_once(const KernelCall& call) {
+  constexpr int64_t kWithDropped = 16;
+  const bool drops = std::any_of(call.links, call.links + call.input_count,
+                                 [](const InputLink& link) { return link.dropout != nullptr; });
+  return drops ? kWithDropped : kInputs;
+}
+
 // The inputs of a launch from the `first` on: those that are not pooled on the way, then the others, the maximum of a
 // window behind its average.
 std::vector<int> inputs_from(const KernelCall& call, int first) {
   std::vector<int> inputs, pooled;
-  const int end = static_cast<int>(smaller(first + kInputs, call.input_count));
+  const int end = static_cast<int>(smaller(first + inputs_at_once(call), call.input_count));
   for (int k = first; k < end; ++k) (call.links[k].pool != nullptr ? pooled : inputs).push_back(k);
   while (!pooled.empty()) {
     const auto average = std::ranges::find_if(pooled, [&](int k) { return !call.links[k].pool->takes_max; });
@@ -119,7 +127,8 @@ bool slides(const Combine& c, const KernelCall& call) {
 
 void forward(Stream& stream, const KernelCall& call) {
   // Without inputs (all weights given as 0) the sum is 0.
-  for (int first = 0; first == 0 || first < call.input_count; first += kInputs) {
+  const int at_once = static_cast<int>(inputs_at_once(call));
+  for (int first = 0; first == 0 || first < call.input_count; first += at_once) {
     Combine c = combine_of(call, inputs_from(call, first));
     c.accumulate = first > 0;
     if (slides(c, call)) {
@@ -142,7 +151,8 @@ void finish(CudaStream& stream, Combine& c) {
 }
 
 void backward(Stream& stream, const KernelCall& call) {
-  for (int first = 0; first < call.input_count; first += kInputs) {
+  const int at_once = static_cast<int>(inputs_at_once(call));
+  for (int first = 0; first < call.input_count; first += at_once) {
     const std::vector<int> inputs = inputs_from(call, first);
     Combine c = combine_of(call, inputs);
     for (int i = 0; i < c.count; ++i) {
@@ -185,9 +195,14 @@ size_t workspace_bytes(const KernelCall& call, bool backward) {
          static_cast<size_t>((1 + 2 * inputs) * channels * pieces) * sizeof(float);
 }
 
+// Sliding warps drop nothing: they are so much faster that dropout is rather a pass of its own.
+bool drops_inputs(int64_t channels, int64_t width) {
+  return !sliding::chosen() || !sliding::has_kernels(channels, width);
+}
+
 }  // namespace
 
 const OpKernels combine_kernels = {
-    .forward = forward, .backward = backward, .workspace_bytes = workspace_bytes, .drops_inputs = true};
+    .forward = forward, .backward = backward, .workspace_bytes = workspace_bytes, .drops_inputs = drops_inputs};
 
 }  // namespace dartsmith::cuda

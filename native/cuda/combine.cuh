@@ -34,7 +34,7 @@ struct CombineInput {
   int gradient_sum;  // of the partials, the one that has this input's gradients: 0 where nothing of it is dropped
 };
 
-struct alignas(16) Combine {
+struct Combine {
   int count;
   int plain;    // of them first, pooled ones behind
   int dropped;  // of them whose samples may be dropped

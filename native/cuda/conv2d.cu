@@ -14,6 +14,7 @@
 namespace dartsmith::cuda {
 namespace {
 
+using dense::ActivatedSource;
 using dense::for_results;
 using dense::kColumns;
 using dense::kInner;
@@ -122,6 +123,7 @@ struct Member {
   Convolution c;
   bool by_elements;
   View x;
+  bool activated;  // read through a relu
   const float* weight;
   const float* bias;
   View y;
@@ -139,12 +141,14 @@ __device__ void forward_tile(const Member& m, Index task, const Parts<precision>
   const Index first = tiles.row(task);
   const int inputs = c.group_inputs(), outputs = c.group_outputs(), group = tiles.group(task);
   const int column0 = tiles.column(task);
-  const Source pixels{m.x, [&](int row, Index inner) -> int64_t {
-                        if (first + row >= c.out_pixels()) return -1;
-                        const auto [tap, channel] = c.row_of(inner, inputs);
-                        const int64_t source = c.source(first + row, tap);
-                        return source < 0 ? -1 : source * c.inputs + group * inputs + channel;
-                      }};
+  const ActivatedSource pixels{m.x,
+                               [&](int row, Index inner) -> int64_t {
+                                 if (first + row >= c.out_pixels()) return -1;
+                                 const auto [tap, channel] = c.row_of(inner, inputs);
+                                 const int64_t source = c.source(first + row, tap);
+                                 return source < 0 ? -1 : source * c.inputs + group * inputs + channel;
+                               },
+                               m.activated};
   const Source weights{weights_view(m.weight), [&](int column, Index inner) -> int64_t {
                          if (column0 + column >= outputs) return -1;
                          return static_cast<int64_t>(inner) * c.outputs + group * outputs + column0 + column;
@@ -154,6 +158,13 @@ __device__ void forward_tile(const Member& m, Index task, const Parts<precision>
     const int channel = group * outputs + column0 + column;
     m.y.set(int64_t{first + row} * c.outputs + channel, m.bias == nullptr ? value : value + m.bias[channel]);
   });
+}
+
+// An element of the input.
+template <typename Reader>
+__device__ __forceinline__ float value_of(const Reader& m, int64_t at) {
+  const float value = m.x.get(at);
+  return m.activated ? relu(value) : value;
 }
 
 __device__ void forward_element(const Member& m, int64_t item) {
@@ -166,8 +177,8 @@ __device__ void forward_element(const Member& m, int64_t item) {
   for (int tap = 0; tap < c.taps(); ++tap) {
     const int64_t source = c.source(pixel, tap);
     for (int i = 0; source >= 0 && i < inputs; ++i) {
-      sum = fmaf(m.x.get(source * c.inputs + first + i), m.weight[(int64_t{tap} * inputs + i) * c.outputs + channel],
-                 sum);
+      sum = fmaf(value_of(m, source * c.inputs + first + i),
+                 m.weight[(int64_t{tap} * inputs + i) * c.outputs + channel], sum);
     }
   }
   m.y.set(item, sum);
@@ -201,6 +212,7 @@ struct Backward {
   Convolution c;
   bool by_elements;
   View x;
+  bool activated;
   const float* weight;
   View dy;
   View dx;  // without data where not wanted
@@ -211,6 +223,11 @@ struct Backward {
   Pieces pieces;
   int64_t first_task;
 };
+
+// Adds to an element of the input's gradient, or overwrites it.
+__device__ __forceinline__ void keep_gradient(const Backward& b, int64_t at, float gradient) {
+  b.dx.add(at, b.activated && !(b.x.get(at) > 0) ? 0.0f : gradient, b.accumulate);
+}
 
 template <Precision precision>
 __device__ void data_tile(const Backward& b, Index task, const Parts<precision>& parts) {
@@ -232,7 +249,7 @@ __device__ void data_tile(const Backward& b, Index task, const Parts<precision>&
                        }};
   multiply<precision>(0, static_cast<Index>(c.taps() * outputs), parts, pixels, weights);
   for_results(parts.result, c.in_pixels() - first, inputs - column0, [&](int row, int column, float value) {
-    b.dx.add(int64_t{first + row} * c.inputs + group * inputs + column0 + column, value, b.accumulate);
+    keep_gradient(b, int64_t{first + row} * c.inputs + group * inputs + column0 + column, value);
   });
 }
 
@@ -250,7 +267,7 @@ __device__ void data_element(const Backward& b, int64_t item) {
                  b.weight[(int64_t{tap} * inputs + channel % inputs) * c.outputs + first + o], sum);
     }
   }
-  b.dx.add(item, sum, b.accumulate);
+  keep_gradient(b, item, sum);
 }
 
 template <Precision precision>
@@ -262,12 +279,14 @@ __device__ void weight_tile(const Backward& b, Index item, const Parts<precision
   const Index first = tiles.row(task);
   const int inputs = c.group_inputs(), outputs = c.group_outputs(), group = tiles.group(task);
   const int column0 = tiles.column(task);
-  const Source pixels{b.x, [&](int row, Index pixel) -> int64_t {
-                        if (first + row >= rows) return -1;
-                        const auto [tap, channel] = c.row_of(first + row, inputs);
-                        const int64_t source = c.source(pixel, tap);
-                        return source < 0 ? -1 : source * c.inputs + group * inputs + channel;
-                      }};
+  const ActivatedSource pixels{b.x,
+                               [&](int row, Index pixel) -> int64_t {
+                                 if (first + row >= rows) return -1;
+                                 const auto [tap, channel] = c.row_of(first + row, inputs);
+                                 const int64_t source = c.source(pixel, tap);
+                                 return source < 0 ? -1 : source * c.inputs + group * inputs + channel;
+                               },
+                               b.activated};
   const Source gradients{b.dy, [&](int column, Index pixel) -> int64_t {
                            if (column0 + column >= outputs) return -1;
                            return int64_t{pixel} * c.outputs + group * outputs + column0 + column;
@@ -296,7 +315,7 @@ __device__ void weight_element(const Backward& b, Index item) {
   for (int64_t pixel = int64_t{piece} * b.pieces.pixels + lane; pixel < end; pixel += kLanes) {
     const int64_t source = c.source(static_cast<Index>(pixel), tap);
     if (source >= 0)
-      sum += static_cast<double>(b.x.get(source * c.inputs + from)) * b.dy.get(pixel * c.outputs + channel);
+      sum += static_cast<double>(value_of(b, source * c.inputs + from)) * b.dy.get(pixel * c.outputs + channel);
   }
   sum = warp_sum(sum);
   if (lane == 0) b.partials[item] = static_cast<float>(sum);
@@ -365,7 +384,8 @@ void forward_tiles(Stream& stream, const KernelCall* calls, int count) {
     for (const KernelCall* call = part; call < part + size; ++call) {
       const Convolution c = convolution_of(*call);
       const bool elements = by_elements(c);
-      group.add({c, elements, view_of(call->inputs[0]), call->weight, call->bias, view_of(call->output), 0},
+      group.add({c, elements, view_of(call->inputs[0]), call->links[0].activated, call->weight, call->bias,
+                 view_of(call->output), 0},
                 elements ? element_tasks(c.out_pixels() * c.outputs)
                          : Tiles(c.out_pixels(), c.group_outputs(), c.groups).count());
     }
@@ -392,6 +412,7 @@ Backward backward_of(const KernelCall& call) {
   return {.c = c,
           .by_elements = by_elements(c),
           .x = view_of(call.inputs[0]),
+          .activated = call.links[0].activated,
           .weight = call.weight,
           .dy = output_gradient_of(call),
           .dx = input_gradient_of(call, 0),
@@ -461,8 +482,11 @@ size_t workspace_bytes(const KernelCall& call, bool backward) {
 
 }  // namespace
 
-const OpKernels conv2d_kernels = {
-    .workspace_bytes = workspace_bytes, .groups_inputs = true, .forward_group = forward, .backward_group = backward};
+const OpKernels conv2d_kernels = {.workspace_bytes = workspace_bytes,
+                                  .groups_inputs = true,
+                                  .activates_inputs = true,
+                                  .forward_group = forward,
+                                  .backward_group = backward};
 const OpKernels linear_kernels = conv2d_kernels;
 
 }  // namespace dartsmith::cuda

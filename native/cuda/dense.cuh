@@ -56,6 +56,16 @@ struct Source {
 template <typename At>
 Source(View, At) -> Source<At>;
 
+// One that may be read through a relu.
+template <typename At>
+struct ActivatedSource {
+  View x;
+  At at;
+  bool activated;
+};
+template <typename At>
+ActivatedSource(View, At, bool) -> ActivatedSource<At>;
+
 // One whose elements are multiplied by those of a mask, where there is one.
 template <typename At, typename MaskAt>
 struct MaskedSource {
@@ -74,6 +84,11 @@ __device__ __forceinline__ void load(const From& source, const int (&place)[coun
 #pragma unroll
   for (int i = 0; i < count; ++i) at[i] = inner[i] < end ? source.at(place[i], inner[i]) : -1;
   gather(source.x, at, values);
+  if constexpr (requires { source.activated; }) {
+    const float least = source.activated ? 0.0f : -INFINITY;
+#pragma unroll
+    for (int i = 0; i < count; ++i) values[i] = values[i] < least ? least : values[i];
+  }
   if constexpr (requires { source.mask; }) {
     if (source.mask == nullptr) return;
 #pragma unroll

@@ -37,9 +37,7 @@ __device__ __forceinline__ void apply_relu(const Group<Relu>& group) {
     if constexpr (!backward) {
       r.to.store(at.pixel, at.channel, relu(value));
     } else {
-      const float4 masked = map4(value, r.gradient.load(at.pixel, at.channel),
-                                 [](float x, float gradient) { return x > 0 ? gradient : 0.0f; });
-      r.to.add(at.pixel, at.channel, masked, r.accumulate);
+      r.to.add(at.pixel, at.channel, passed(value, r.gradient.load(at.pixel, at.channel)), r.accumulate);
     }
   });
 }

@@ -43,7 +43,7 @@ struct PoolSet {
   int64_t first_task, first_input_task;
 };
 
-struct alignas(16) PoolBackward {
+struct PoolBackward {
   int count;
   int64_t tasks, input_tasks;
   PoolSet sets[kMembers];  // `count` of them

@@ -11,11 +11,8 @@ struct SampleDropout {
   float rate = 0;
   uint32_t number = 0;
 
-  // 0 where the sample is dropped, else what its values are multiplied by.
   __device__ __forceinline__ float factor(Index sample) const {
-    if (settings == nullptr) return 1;
-    const Dropping dropping(*settings, rate, true, number);
-    return dropping.apply(1, dropping.draw(sample));
+    return settings == nullptr ? 1 : Dropping(*settings, rate, true, number).factor(sample);
   }
 };
 
@@ -25,7 +22,7 @@ inline SampleDropout sample_dropout_of(const KernelCall& call, const DropoutAttr
   return {call.dropout, dropout->rate, static_cast<uint32_t>(dropout->number)};
 }
 
-// What is dropped is 0, NaN or not.
+// A value of a sample of such a factor: what is dropped is 0, NaN or not.
 __device__ __forceinline__ float4 dropped(float4 value, float factor) {
   return factor == 0 ? splat(0) : splat(factor) * value;
 }

@@ -680,8 +680,7 @@ __device__ inline void input_gradient(const Separable& s, Index task, const Grad
       if (pixel >= t.pixels() || row >= t.height || column >= t.width) continue;
       const Index at = pixel_of(run, image, row, column);
       const float4 x = run.input.load<layout>(at, channel);
-      const float4 g =
-          map4(before(x), sums[i], [](float value, float gradient) { return value > 0 ? gradient : 0.0f; });
+      const float4 g = passed(before(x), sums[i]);
       gradients = gradients + g;
       products = fused(g, x - before.mean, products);
       run.target.add<layout>(at, channel, g, run.mode == GradientMode::kAccumulate);

@@ -1,5 +1,6 @@
 #include "cuda/choice.h"
 #include "cuda/stream.h"
+#include "cuda/task.cuh"
 
 namespace dartsmith::cuda {
 namespace {
@@ -9,6 +10,18 @@ constexpr int kTickets = 4096;  // more than launches that run at once can have 
 bool may_start_early() {
   static const bool off = chooses_first("DARTSMITH_CUDA_EARLY", "off", "on");
   return !off;
+}
+
+// Says which code the addon has for a device, as any kernel does.
+__global__ void probe_kernel() {
+  begin_kernel();
+}
+
+// begin_kernel waits in code for sm_90 and later, be it that of the device or compiled for it on the spot.
+bool can_start_early() {
+  cudaFuncAttributes attributes{};
+  check(cudaFuncGetAttributes(&attributes, probe_kernel), "looking for kernels");
+  return attributes.ptxVersion >= 90;
 }
 
 int selected(int device) {
@@ -34,7 +47,9 @@ CudaStream::CudaStream(int device) : device_(selected(device)) {
   multiprocessors_ = properties.multiProcessorCount;
   cooperative_ = properties.cooperativeLaunch != 0;
   starts_early_ = may_start_early();
-  if (starts_early_ && properties.major < 9) fail("cuda", "DARTSMITH_CUDA_EARLY=on needs a GPU of sm_90 or later");
+  if (starts_early_ && !can_start_early()) {
+    fail("cuda", "DARTSMITH_CUDA_EARLY=on needs a GPU of sm_90 or later and kernels compiled for such");
+  }
   most_shared_bytes_ = static_cast<int>(properties.sharedMemPerBlockOptin);
   // Not when they are asked for first: a stream that is recorded allocates nothing.
   void* memory = nullptr;
@@ -44,6 +59,7 @@ CudaStream::CudaStream(int device) : device_(selected(device)) {
 }
 
 void CudaStream::allow_branches() {
+  if (branches_) return;
   select();
   for (MarkedStream& side : sides_) side.open();
   branches_ = true;

@@ -62,7 +62,7 @@ __device__ __forceinline__ void for_block(int items, const Body& body) {
 // Nodes of one kind that one launch takes together: each owns a range of tasks.
 inline constexpr int kMembers = 16;
 template <typename Member>
-struct alignas(16) Group {
+struct Group {
   int count = 0;
   int64_t tasks = 0;
   Member members[kMembers];
@@ -176,6 +176,10 @@ __device__ __forceinline__ float relu(float value) {
 }  // NaN stays NaN
 __device__ __forceinline__ float4 relu(float4 value) {
   return map4(value, [](float x) { return relu(x); });
+}
+// A gradient where the relu of a value let that through.
+__device__ __forceinline__ float4 passed(float4 value, float4 gradient) {
+  return map4(value, gradient, [](float x, float g) { return x > 0 ? g : 0.0f; });
 }
 
 __device__ __forceinline__ uint16_t to_bfloat16(float value) {

@@ -31,6 +31,8 @@ struct Dropping {
   DARTSMITH_ANY_DEVICE float apply(float value, uint32_t drawn) const {
     return drawn < threshold ? 0.0f : value * scale;
   }
+  // 0 where a whole sample is dropped, else what its values are multiplied by.
+  DARTSMITH_ANY_DEVICE float factor(int64_t sample) const { return apply(1, draw(sample)); }
 };
 
 }  // namespace dartsmith

@@ -351,6 +351,7 @@ class Executor {
     const auto* measured = std::get_if<PooledMomentsAttributes>(&node(input.id).attributes);
     if (measured != nullptr) link.pool = &measured->pool;
     link.dropout = dropout(input.dropout);
+    link.activated = input.activated;
     if (input.normalised) link.statistics = buffer(planned(input.id).saved, worker);
     if (node(input.id).scale) add_affine(node(input.id), gradients, link, call);
     if (input.normalised && backward) link.gradient_map = buffer(planned(input.id).gradient_map);

@@ -54,6 +54,7 @@ enum class Statistics { kRunning, kBatch, kBatchUpdating };
 struct InputLink {
   const PoolAttributes* pool = nullptr;        // combine: the input is this pooling of the tensor, which nobody stored
   const DropoutAttributes* dropout = nullptr;  // combine: drops whole samples of the input, once it is normalised
+  bool activated = false;                      // conv2d: the input is the relu of the tensor, which nobody stored
   const float* statistics = nullptr;           // mean, reciprocal deviation [2, channels]; null for a plain input
   const float* scale = nullptr;                // what the normalised input is multiplied by and
   const float* shift = nullptr;                // then moved by, [channels] each; null for neither
@@ -159,8 +160,11 @@ struct OpKernels {
   size_t (*workspace_bytes)(const KernelCall&, bool backward) = nullptr;
   // Whether the members of a group may read different inputs and differ in shape.
   bool groups_inputs = false;
-  // Whether the op's inputs may be dropped by whole samples on the way in (InputLink::dropout): of combine.
-  bool drops_inputs = false;
+  // Whether inputs of so many channels and columns may be dropped by whole samples on the way in (InputLink::dropout):
+  // of combine; null for none.
+  bool (*drops_inputs)(int64_t channels, int64_t width) = nullptr;
+  // Whether the op may read its input through a relu (InputLink::activated): of conv2d.
+  bool activates_inputs = false;
   // Whether members that read one input may run backward together: the gradient that they share is summed as below.
   bool sums_inputs = false;
   // Instead of the former for ops that take all their nodes of one input at once (Step). The calls want the same kinds

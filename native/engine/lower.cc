@@ -20,6 +20,7 @@ class Lowering {
   Lowering(const Graph& graph, const Backend& backend)
       : graph_(graph),
         drops_inputs_(backend.kernels(Op::kCombine).drops_inputs),
+        activates_inputs_(backend.kernels(Op::kConv2d).activates_inputs),
         canonical_(graph.nodes.size()),
         live_(graph.nodes.size(), false),
         consumers_(graph.nodes.size()),
@@ -39,7 +40,8 @@ class Lowering {
       find_decoders();
       for (int id = count() - 1; id >= 0; --id) find_lazy(id);
       for (int id = 0; id < count(); ++id) {
-        absorbed_[id] = absorbed_[id] || only_pools_for_combines(id) || only_crops_for_convolutions(id);
+        absorbed_[id] = absorbed_[id] || only_pools_for_combines(id) || only_crops_for_convolutions(id) ||
+                        only_activates_convolutions(id);
       }
     }
     emit();
@@ -116,7 +118,8 @@ class Lowering {
         const int in = canonical_[original];
         if (only_consumer(in) != id) continue;
         const Op op = node(in).op;
-        const bool drops = drops_inputs_ && drops_samples(in);
+        const bool drops = drops_samples(in) && drops_inputs_ != nullptr &&
+                           drops_inputs_(node(in).shape.channels, node(in).shape.width);
         if (op != Op::kMixed && op != Op::kBatchNorm && !drops) continue;
         combined_[id] = true;
         absorbed_[in] = op == Op::kMixed || drops;
@@ -165,6 +168,14 @@ class Lowering {
       if (node(consumer).op != Op::kConv2d || absorbed_[consumer]) return false;
       const auto& [window, groups] = node(consumer).own<Conv2dAttributes>();
       return groups == 1 && window.padding[0] == 0 && window.padding[1] == 0;
+    });
+  }
+
+  // A relu that only convolutions read, some of them behind such a crop, or as parts of separables.
+  bool only_activates_convolutions(int id) const {
+    if (!activates_inputs_ || !live_[id] || node(id).op != Op::kRelu || id == canonical_[graph_.output]) return false;
+    return std::ranges::all_of(consumers_[id], [&](int consumer) {
+      return node(consumer).op == Op::kConv2d || only_crops_for_convolutions(consumer);
     });
   }
 
@@ -287,12 +298,8 @@ class Lowering {
     } else if (combined_[id]) {
       lowered.node.op = Op::kCombine;
       for (int in : node(id).inputs) add_term(in, lowered);
-    } else if (node(id).op == Op::kConv2d && absorbed_[input(id)] && node(input(id)).op == Op::kCrop) {
-      const auto& [top, left] = node(input(id)).own<CropAttributes>();
-      Window& window = std::get<Conv2dAttributes>(lowered.node.attributes).window;
-      window.padding[0] = -top;
-      window.padding[1] = -left;
-      lowered.inputs = {link(node(input(id)).inputs[0])};
+    } else if (node(id).op == Op::kConv2d) {
+      lowered.inputs = {convolved(id, std::get<Conv2dAttributes>(lowered.node.attributes).window)};
     } else if (decodes_[id]) {
       const Node& decoder = node(input(id));
       lowered.node.op = Op::kTiedCrossEntropy;
@@ -304,6 +311,21 @@ class Lowering {
       for (int in : node(id).inputs) lowered.inputs.push_back(link(in));
     }
     place(id, std::move(lowered));
+  }
+
+  // What a convolution reads: past a crop, for which its window moves, and a relu that have no kernels of their own.
+  LoweredInput convolved(int id, Window& window) const {
+    int from = input(id);
+    if (node(from).op == Op::kCrop && absorbed_[from]) {
+      const auto& [top, left] = node(from).own<CropAttributes>();
+      window.padding[0] = -top;
+      window.padding[1] = -left;
+      from = input(from);
+    }
+    const bool activated = node(from).op == Op::kRelu && absorbed_[from];
+    LoweredInput found = link(activated ? input(from) : from);
+    found.activated = activated;
+    return found;
   }
 
   void place(int id, LoweredNode lowered) {
@@ -342,16 +364,17 @@ class Lowering {
   }
 
   const Graph& graph_;
-  const bool drops_inputs_;                  // of the backend's combine
-  std::vector<int> canonical_;               // the node that computes the same value; itself mostly
-  std::vector<bool> live_;                   // canonical, and the output depends on it
-  std::vector<std::vector<int>> consumers_;  // live, canonical; twice where an input is used twice
-  std::vector<int> after_;                   // LoweredNode::after, of the original nodes
-  std::vector<bool> lazy_;                   // a batch-norm that its consumer applies
-  std::vector<bool> absorbed_;               // part of a fused node, with no kernel of its own
-  std::vector<bool> combined_;               // becomes a combine node
-  std::vector<bool> decodes_;                // a cross-entropy that takes its decoder in
-  std::vector<int> placed_;                  // lowered node of each original one so far
+  bool (*const drops_inputs_)(int64_t channels, int64_t width);  // of the backend's combine
+  const bool activates_inputs_;                                  // of its conv2d
+  std::vector<int> canonical_;                                   // the node that computes the same value; itself mostly
+  std::vector<bool> live_;                                       // canonical, and the output depends on it
+  std::vector<std::vector<int>> consumers_;                      // live, canonical; twice where an input is used twice
+  std::vector<int> after_;                                       // LoweredNode::after, of the original nodes
+  std::vector<bool> lazy_;                                       // a batch-norm that its consumer applies
+  std::vector<bool> absorbed_;                                   // part of a fused node, with no kernel of its own
+  std::vector<bool> combined_;                                   // becomes a combine node
+  std::vector<bool> decodes_;                                    // a cross-entropy that takes its decoder in
+  std::vector<int> placed_;                                      // lowered node of each original one so far
   Lowered lowered_;
 };
 

@@ -12,9 +12,10 @@ namespace dartsmith {
 struct LoweredInput {
   int id = 0;
   bool normalised = false;
-  int64_t mixing = -1;  // combine: place of its mixing weight in the alpha arena
-  int dropout = -1;     // combine: node of the original graph that drops samples of it, on the way in
-  bool always = false;  // combine: computed also where its mixing weight is given as 0
+  int64_t mixing = -1;     // combine: place of its mixing weight in the alpha arena
+  int dropout = -1;        // combine: node of the original graph that drops samples of it, on the way in
+  bool activated = false;  // conv2d: read through a relu
+  bool always = false;     // combine: computed also where its mixing weight is given as 0
 };
 
 struct LoweredNode {

@@ -225,7 +225,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   std::strncpy(properties->name, kDevices[device].name, sizeof properties->name - 1);
   properties->totalGlobalMem = kDeviceBytes;
   properties->sharedMemPerBlockOptin = dartsmith::simt::kSharedBytes;
-  properties->major = 9;
+  properties->major = 8;
   properties->minor = 9;
   properties->multiProcessorCount = kDevices[device].multiprocessors;
   properties->cooperativeLaunch = kDevices[device].cooperative ? 1 : 0;

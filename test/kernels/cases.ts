@@ -136,6 +136,21 @@ const conv2d: readonly KernelCase[] = [
       return builder.add([builder.conv2d('behind', whole, { ...own, stride: 2 }), ...halves]);
     }),
   ),
+  ...(
+    [
+      [2, [7, 6, 5], { channels: 8, kernel: 3, padding: 1, stride: 2 }],
+      [1, [6, 6, 8], { channels: 8, kernel: 3, padding: 1, groups: 8 }],
+      [3, [5, 5, 17], { channels: 31, kernel: 1 }],
+      [2, [6, 5, 32], { channels: 16, kernel: 1, stride: 2 }],
+      [2, [6, 5, 48], { channels: 32, kernel: 3, groups: 2, padding: 1 }],
+    ] as const
+  ).map(([batchSize, shape, own]) =>
+    single(`twice behind a relu of what others read, ${JSON.stringify(own)}`, batchSize, shape, (builder, x) => {
+      const y = builder.conv2d('before', x, { channels: shape[2], kernel: 1 });
+      const relu = builder.relu(y);
+      return builder.add([relu, relu, y].map((input, i) => builder.conv2d(`conv${i}`, input, own)));
+    }),
+  ),
   convolution(1, [5, 7, 1], { channels: 5, kernel: 3, padding: 1 }),
   convolution(2, [9, 9, 3], { channels: 48, kernel: 3, padding: 1 }),
   convolution(2, [7, 7, 8], { channels: 16, kernel: 3, stride: 2, padding: 1 }),
@@ -371,9 +386,11 @@ const dropPath = (name: string, batchSize: number, shape: readonly [number, numb
       const depthwise = builder.conv2d(`${term}.depthwise`, builder.relu(x), shared);
       return norm(`${term}.norm`, builder.conv2d(`${term}.pointwise`, depthwise, { channels, kernel: 1 }));
     };
-    const pool = builder.maxPool(x, { kernel: 3, padding: 1 });
+    const pools = [builder.maxPool, builder.avgPool].map((pool, i) =>
+      dropped(norm(`pool${i}`, pool.call(builder, x, { kernel: 3, padding: 1 }))),
+    );
     const convolved = builder.conv2d('conv', x, { channels, kernel: 1 });
-    const node = builder.add([dropped(chain('a', 1)), dropped(chain('b', 2)), x, dropped(norm('pool', pool))]);
+    const node = builder.add([dropped(chain('a', 1)), dropped(chain('b', 2)), x, ...pools]);
     const bare = builder.avgPool(x, { kernel: 3, padding: 1, countIncludePad: false });
     return builder.add([dropped(norm('conv.norm', convolved)), dropped(bare), dropped(builder.relu(node)), node]);
   });
@@ -529,6 +546,7 @@ const dropout: readonly KernelCase[] = [
 
   drawing(dropPath('drop path before a sum, affine', 6, [9, 8, 20], true)),
   drawing(dropPath('drop path before a sum of many images', 33, [3, 3, 8], false)),
+  drawing(dropPath('drop path before a sum of more images than a piece has pixels', 150, [1, 1, 4], true)),
   drawing(dropPath('drop path before a sum, several strips and pieces an image', 3, [20, 21, 16], false)),
   dropPath('drop path with nothing to draw from', 4, [5, 5, 8], true),
   drawing(

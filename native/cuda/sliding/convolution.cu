@@ -46,8 +46,9 @@ Sampling sampling_of(const KernelCall& call) {
 template <typename Member>
 Member& add_member(ConvolutionPhase<Member>& phase, const KernelCall& call, int64_t& blocks, int64_t own_blocks) {
   Member& member = phase.members[phase.count++];
-  static_cast<ConvolutionMember&>(member) = {sampling_of(call), chunks_of(call), call.inputs[0].data, call.weight,
-                                             static_cast<Index>(blocks)};
+  static_cast<ConvolutionMember&>(member) = {sampling_of(call),          chunks_of(call),
+                                             call.inputs[0].data,        call.weight,
+                                             static_cast<Index>(blocks), call.links[0].activated};
   phase.chunks = std::max(phase.chunks, member.chunks);
   blocks += own_blocks;
   return member;

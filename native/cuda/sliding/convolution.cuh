@@ -51,6 +51,7 @@ struct ConvolutionMember {
   const void* input;    // [input pixels, chunks, C]
   const float* weight;  // [chunks, C, C]
   Index first_block;
+  bool activated;  // the input is read through a relu
 };
 struct ConvolutionForward : ConvolutionMember {
   void* output;
@@ -115,14 +116,18 @@ class BatchReader {
     }
     from_ += kChannels * kElementBytes;
   }
-  // Calls keep(row, values) for the rows of a stage.
+  // Calls keep(row, values) for the rows of a stage, what is less than `least` as that: -infinity for values as they
+  // are.
   template <typename Keep>
-  __device__ static __forceinline__ void hand_over(const Bits& bits, const Keep& keep) {
+  __device__ static __forceinline__ void hand_over(const Bits& bits, float least, const Keep& keep) {
 #pragma unroll
     for (int row = 0; row < kBatchRows; ++row) {
       float2 values[kQuadColumns];
 #pragma unroll
-      for (int i = 0; i < kQuadColumns; ++i) values[i] = Own::value(bits[row][i]);
+      for (int i = 0; i < kQuadColumns; ++i) {
+        const float2 value = Own::value(bits[row][i]);
+        values[i] = make_float2(value.x < least ? least : value.x, value.y < least ? least : value.y);
+      }
       keep(row, values);
     }
   }
@@ -133,6 +138,11 @@ class BatchReader {
   Index places_[kBatchRows * kQuadColumns];
   unsigned inside_ = 0;
 };
+
+// Of a member's input.
+__device__ __forceinline__ float least_of(const ConvolutionMember& m) {
+  return m.activated ? 0.0f : -INFINITY;
+}
 
 // By number of channels and precision.
 template <typename Member>

@@ -49,11 +49,13 @@ __global__ void __launch_bounds__(kBlockThreads, 3)
   parts.template load_weights<false>(m);
   if (first >= m.sampling.outputs) return;
   const Product product;
+  const float least = least_of(m);
   float4 results[Product::kPixels][Product::kVectors];
   clear(results);
 #pragma unroll 1
   for (int chunk = 0; chunk < m.chunks; ++chunk) {
-    Reader::hand_over(bits, [&](int row, const float2(&x)[kQuadColumns]) { Product::keep(parts.stage(), row, x); });
+    Reader::hand_over(bits, least,
+                      [&](int row, const float2(&x)[kQuadColumns]) { Product::keep(parts.stage(), row, x); });
     __syncwarp();
     if (chunk + 1 < m.chunks) reader.take(bits);
     product.accumulate(parts.stage(), parts.weights + chunk * Product::kWeightBytes, results);
@@ -87,14 +89,14 @@ __global__ void __launch_bounds__(kBlockThreads, 4)
     Reader reader(m.gradient, 1, first, m.sampling.outputs, [](Index pixel) { return pixel; });
     typename Reader::Bits bits;
     reader.take(bits);
-    Reader::hand_over(bits, [&](int row, const float2(&dy)[kQuadColumns]) { Product::keep(parts.stage(), row, dy); });
+    Reader::hand_over(bits, -INFINITY,
+                      [&](int row, const float2(&dy)[kQuadColumns]) { Product::keep(parts.stage(), row, dy); });
   }
   parts.template load_weights<true>(m);
   if (first >= m.sampling.outputs) return;
   const Product product;
   const auto output_of = [&](int p) { return first + static_cast<Index>(product.base() + Product::offset(p)); };
   const int pitch = m.chunks * kChannels * kElementBytes;
-  const auto at = [&](Index pixel) { return static_cast<unsigned char*>(m.target) + int64_t{pixel} * pitch; };
   Index places[Product::kPixels];
 #pragma unroll
   for (int p = 0; p < Product::kPixels; ++p) places[p] = m.sampling.input_of(output_of(p));
@@ -103,7 +105,9 @@ __global__ void __launch_bounds__(kBlockThreads, 4)
     float4 results[Product::kPixels][Product::kVectors];
     multiply(product, parts.stage(), parts.weights + chunk * Product::kWeightBytes, results);
     const auto store = [&](Index pixel, int v, float4 value) {
-      unsigned char* to = at(pixel) + (chunk * kChannels + product.channel(v)) * kElementBytes;
+      const int64_t place = int64_t{pixel} * pitch + (chunk * kChannels + product.channel(v)) * kElementBytes;
+      if (m.activated) value = passed(load_four<kHalf>(static_cast<const unsigned char*>(m.input) + place), value);
+      unsigned char* to = static_cast<unsigned char*>(m.target) + place;
       store_four<kHalf>(to, m.accumulate ? load_four<kHalf>(to) + value : value, true);
     };
 #pragma unroll

@@ -42,8 +42,9 @@ __global__ void __launch_bounds__(kBlockThreads, 3)
     typename Reader::Bits bits, gradients;
     x.take(bits);
     dy.take(gradients);
-    Reader::hand_over(bits, [&](int row, const float2(&two)[kQuadColumns]) { Sums::keep(own(parts.x), row, two); });
-    Reader::hand_over(gradients,
+    Reader::hand_over(bits, least_of(m),
+                      [&](int row, const float2(&two)[kQuadColumns]) { Sums::keep(own(parts.x), row, two); });
+    Reader::hand_over(gradients, -INFINITY,
                       [&](int row, const float2(&two)[kQuadColumns]) { Sums::keep(own(parts.dy), row, two); });
     __syncwarp();
     add_batch<kChannels>(sums, parts.x, parts.dy);

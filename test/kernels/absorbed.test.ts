@@ -1,0 +1,48 @@
+// Nodes of a graph that have no kernel of their own, on backends whose other kernels take them along. That the values are right is
+// in the tables of cases.ts.
+import { expect, it } from 'vitest';
+import { openDevice } from '../../src/backend/open.ts';
+import { GraphBuilder, type Tensor } from '../../src/graph/builder.ts';
+
+/** The kernels that a pass for weights runs, of a network that makes something of images of 8x8x8. */
+async function kernelsOf(backend: 'cpu' | 'simt', make: (builder: GraphBuilder, images: Tensor) => Tensor) {
+  const builder = new GraphBuilder();
+  const images = builder.input('x', [8, 8, 8]);
+  const before = builder.conv2d('before', images, { channels: 8, kernel: 3, padding: 1 });
+  const features = builder.globalAvgPool(make(builder, before));
+  const graph = builder.finish(builder.softmaxCrossEntropy(builder.linear('classifier', features, 3)));
+  using device = await openDevice({ backend });
+  using parameters = await device.createParameters(graph, { seed: 0 });
+  using program = device.compile(graph, { batchSize: 4, parameters });
+  const dropout = { seed: 1, epoch: 0, step: 0 };
+  const batch = { inputs: { x: new Float32Array(4 * 512).fill(1) }, labels: new Int32Array(4), dropout };
+  const { profile = [] } = await program.gradients({ batch, target: 'weights', profile: true });
+  return profile.map(({ kernel }) => kernel);
+}
+
+it.each(['cpu', 'simt'] as const)('drop path before a sum, on %s', async (backend) => {
+  const kernels = await kernelsOf(backend, (builder, x) => {
+    const drop = (y: Tensor) => builder.dropout(y, { rate: 0.4, drops: 'samples' });
+    return builder.add([drop(builder.batchNorm('norm', x, { affine: true })), drop(builder.relu(x))]);
+  });
+  expect(kernels).toContain('combine backward');
+  expect(kernels.filter((kernel) => kernel.startsWith('dropout'))).toEqual([]);
+});
+
+it('a relu before convolutions, one of them behind a crop, on simt', async () => {
+  const kernels = await kernelsOf('simt', (builder, x) => {
+    const y = builder.relu(x);
+    const options = { channels: 8, kernel: 1, stride: 2 };
+    return builder.concat([builder.conv2d('a', y, options), builder.conv2d('b', builder.crop(y, 1, 1), options)]);
+  });
+  expect(kernels).toContain('conv2d backward');
+  expect(kernels.filter((kernel) => /^(relu|crop)/.test(kernel))).toEqual([]);
+});
+
+it('but not a relu that others read', async () => {
+  const kernels = await kernelsOf('simt', (builder, x) => {
+    const y = builder.relu(x);
+    return builder.concat([builder.conv2d('a', y, { channels: 8, kernel: 1 }), y]);
+  });
+  expect(kernels).toContain('relu backward');
+});
