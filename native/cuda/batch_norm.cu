@@ -92,13 +92,13 @@ __device__ void input_gradient(const Backward& b, Index task) {
   });
 }
 
-__global__ void __launch_bounds__(kThreads) gradient_pieces_kernel(DARTSMITH_ARGUMENT(Group<Backward>) group) {
+__global__ void __launch_bounds__(kThreads) batch_norm_pieces_kernel(DARTSMITH_ARGUMENT(Group<Backward>) group) {
   begin_kernel();
   Shared shared(shared_memory());
   const Parts parts(shared);
   for_members(group, [&](const Backward& b, Index task) { measure_gradient(b, task, parts.scratch); });
 }
-__global__ void __launch_bounds__(kThreads) gradient_join_kernel(DARTSMITH_ARGUMENT(Group<Backward>) group) {
+__global__ void __launch_bounds__(kThreads) batch_norm_join_kernel(DARTSMITH_ARGUMENT(Group<Backward>) group) {
   begin_kernel();
   for (int m = 0; m < group.count; ++m) {
     const Backward& b = group.members[m];
@@ -139,8 +139,8 @@ void backward(Stream& stream, const KernelCall* calls, int count) {
     }
     using Kernel = KernelOf<Group<Backward>>;
     CudaStream& own = CudaStream::of(stream);
-    launch(own, Kernel{gradient_pieces_kernel}, {group.tasks, shared_bytes<Parts>()}, group);
-    launch(own, Kernel{gradient_join_kernel}, a_warp_a_channel(group), group);
+    launch(own, Kernel{batch_norm_pieces_kernel}, {group.tasks, shared_bytes<Parts>()}, group);
+    launch(own, Kernel{batch_norm_join_kernel}, a_warp_a_channel(group), group);
     launch(own, Kernel{batch_norm_backward_kernel}, {group.tasks}, group);
   });
 }

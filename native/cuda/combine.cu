@@ -16,14 +16,14 @@ using namespace combine;
 constexpr int kBlocks = 2;  // a multiprocessor
 
 template <Layout layout>
-__global__ void __launch_bounds__(kThreads, kBlocks) tiles_sum_kernel(DARTSMITH_ARGUMENT(Combine) c) {
+__global__ void __launch_bounds__(kThreads, kBlocks) tiles_combine_kernel(DARTSMITH_ARGUMENT(Combine) c) {
   begin_kernel();
   Shared shared(shared_memory());
   forward<layout>(c, shared);
 }
 
 template <Layout layout>
-__global__ void __launch_bounds__(kThreads, kBlocks) tiles_gradient_kernel(DARTSMITH_ARGUMENT(Combine) c) {
+__global__ void __launch_bounds__(kThreads, kBlocks) tiles_combine_backward_kernel(DARTSMITH_ARGUMENT(Combine) c) {
   begin_kernel();
   Shared shared(shared_memory());
   const BackwardParts parts(shared, c);
@@ -53,18 +53,18 @@ bool leads_pair(const KernelCall& call, int k, int other) {
 }
 
 // Inputs of one launch: those that are dropped take shared memory for a piece's samples.
-int64_t inputs_at_once(const KernelCall& call) {
-  constexpr int64_t kWithDropped = 16;
+int inputs_at_once(const KernelCall& call) {
+  constexpr int kWithDropped = 16;
   const bool drops = std::any_of(call.links, call.links + call.input_count,
                                  [](const InputLink& link) { return link.dropout != nullptr; });
   return drops ? kWithDropped : kInputs;
 }
 
-// The inputs of a launch from the `first` on: those that are not pooled on the way, then the others, the maximum of a
-// window behind its average.
-std::vector<int> inputs_from(const KernelCall& call, int first) {
+// The inputs of a launch, so many from the `first` on: those that are not pooled on the way, then the others, the
+// maximum of a window behind its average.
+std::vector<int> inputs_from(const KernelCall& call, int first, int at_once) {
   std::vector<int> inputs, pooled;
-  const int end = static_cast<int>(smaller(first + inputs_at_once(call), call.input_count));
+  const int end = static_cast<int>(smaller(first + at_once, call.input_count));
   for (int k = first; k < end; ++k) (call.links[k].pool != nullptr ? pooled : inputs).push_back(k);
   while (!pooled.empty()) {
     const auto average = std::ranges::find_if(pooled, [&](int k) { return !call.links[k].pool->takes_max; });
@@ -127,16 +127,16 @@ bool slides(const Combine& c, const KernelCall& call) {
 
 void forward(Stream& stream, const KernelCall& call) {
   // Without inputs (all weights given as 0) the sum is 0.
-  const int at_once = static_cast<int>(inputs_at_once(call));
+  const int at_once = inputs_at_once(call);
   for (int first = 0; first == 0 || first < call.input_count; first += at_once) {
-    Combine c = combine_of(call, inputs_from(call, first));
+    Combine c = combine_of(call, inputs_from(call, first, at_once));
     c.accumulate = first > 0;
     if (slides(c, call)) {
       sliding::combine_forward(CudaStream::of(stream), c);
       continue;
     }
     with_layout(layout_of(c), [&](auto layout) {
-      launch(CudaStream::of(stream), KernelOf<Combine>{tiles_sum_kernel<layout.value>},
+      launch(CudaStream::of(stream), KernelOf<Combine>{tiles_combine_kernel<layout.value>},
              {c.tasks(), shared_bytes<ForwardParts>(c)}, c);
     });
   }
@@ -151,9 +151,9 @@ void finish(CudaStream& stream, Combine& c) {
 }
 
 void backward(Stream& stream, const KernelCall& call) {
-  const int at_once = static_cast<int>(inputs_at_once(call));
+  const int at_once = inputs_at_once(call);
   for (int first = 0; first < call.input_count; first += at_once) {
-    const std::vector<int> inputs = inputs_from(call, first);
+    const std::vector<int> inputs = inputs_from(call, first, at_once);
     Combine c = combine_of(call, inputs);
     for (int i = 0; i < c.count; ++i) {
       const int k = inputs[i];
@@ -179,7 +179,7 @@ void backward(Stream& stream, const KernelCall& call) {
       sliding::combine_backward(CudaStream::of(stream), c);
     } else {
       with_layout(layout_of(c), [&](auto layout) {
-        launch(CudaStream::of(stream), KernelOf<Combine>{tiles_gradient_kernel<layout.value>},
+        launch(CudaStream::of(stream), KernelOf<Combine>{tiles_combine_backward_kernel<layout.value>},
                {c.tasks(), shared_bytes<BackwardParts>(c)}, c);
       });
     }

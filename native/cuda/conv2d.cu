@@ -184,18 +184,26 @@ __device__ void forward_element(const Member& m, int64_t item) {
   m.y.set(item, sum);
 }
 
+// Calls element(member, its task) or tile(member, its task, parts), as each member goes.
+template <Precision precision, typename Any, typename Element, typename Tile>
+__device__ __forceinline__ void run_tasks(const Group<Any>& group, const Element& element, const Tile& tile) {
+  Shared shared(shared_memory());
+  const Parts<precision> parts(shared);
+  for_members(group, [&](const Any& member, Index task) {
+    if (member.by_elements) {
+      element(member, task);
+    } else {
+      tile(member, task, parts);
+    }
+  });
+}
+
 template <Precision precision>
 __global__ void __launch_bounds__(kThreads, 2) conv2d_forward_kernel(DARTSMITH_ARGUMENT(Group<Member>) group) {
   begin_kernel();
-  Shared shared(shared_memory());
-  const Parts<precision> parts(shared);
-  for_members(group, [&](const Member& m, Index task) {
-    if (m.by_elements) {
-      forward_element(m, int64_t{task} * kThreads + threadIdx.x);
-    } else {
-      forward_tile<precision>(m, task, parts);
-    }
-  });
+  run_tasks<precision>(
+      group, [](const Member& m, Index task) { forward_element(m, int64_t{task} * kThreads + threadIdx.x); },
+      [](const Member& m, Index task, const Parts<precision>& parts) { forward_tile<precision>(m, task, parts); });
 }
 
 // --- Backward: the data gradients; beside them the pieces of the weight gradients, which are then joined
@@ -346,29 +354,17 @@ __device__ void join_weights(const Backward& b) {
 template <Precision precision>
 __global__ void __launch_bounds__(kThreads, 2) conv2d_data_kernel(DARTSMITH_ARGUMENT(Group<Backward>) group) {
   begin_kernel();
-  Shared shared(shared_memory());
-  const Parts<precision> parts(shared);
-  for_members(group, [&](const Backward& b, Index task) {
-    if (b.by_elements) {
-      data_element(b, int64_t{task} * kThreads + threadIdx.x);
-    } else {
-      data_tile<precision>(b, task, parts);
-    }
-  });
+  run_tasks<precision>(
+      group, [](const Backward& b, Index task) { data_element(b, int64_t{task} * kThreads + threadIdx.x); },
+      [](const Backward& m, Index task, const Parts<precision>& parts) { data_tile<precision>(m, task, parts); });
 }
 
 template <Precision precision>
 __global__ void __launch_bounds__(kThreads, 2) conv2d_weights_kernel(DARTSMITH_ARGUMENT(Group<Backward>) group) {
   begin_kernel();
-  Shared shared(shared_memory());
-  const Parts<precision> parts(shared);
-  for_members(group, [&](const Backward& b, Index task) {
-    if (b.by_elements) {
-      weight_element(b, task * kWarps + threadIdx.x / kLanes);
-    } else {
-      weight_tile<precision>(b, task, parts);
-    }
-  });
+  run_tasks<precision>(
+      group, [](const Backward& b, Index task) { weight_element(b, task * kWarps + threadIdx.x / kLanes); },
+      [](const Backward& m, Index task, const Parts<precision>& parts) { weight_tile<precision>(m, task, parts); });
 }
 
 __global__ void __launch_bounds__(kThreads) conv2d_join_kernel(DARTSMITH_ARGUMENT(Group<Backward>) group) {

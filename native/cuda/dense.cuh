@@ -87,7 +87,7 @@ __device__ __forceinline__ void load(const From& source, const int (&place)[coun
   if constexpr (requires { source.activated; }) {
     const float least = source.activated ? 0.0f : -INFINITY;
 #pragma unroll
-    for (int i = 0; i < count; ++i) values[i] = values[i] < least ? least : values[i];
+    for (int i = 0; i < count; ++i) values[i] = at_least(values[i], least);
   }
   if constexpr (requires { source.mask; }) {
     if (source.mask == nullptr) return;

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <functional>
 #include <map>
 #include <utility>
 
@@ -92,9 +91,7 @@ void start_backward(Stream& stream, Precision precision, std::vector<PoolSet>& s
   std::map<const void*, bool> accumulates;  // targets, as their first sets say
   for (const PoolSet& set : sets) accumulates.emplace(set.target.data, set.accumulate);
   const auto is_tiled = [&](const PoolSet& set) { return !sliding::chosen() || !sliding::takes(set, precision); };
-  std::ranges::stable_sort(sets, std::less<>(), [&](const PoolSet& set) {
-    return std::pair{is_tiled(set), set.target.data};
-  });
+  std::ranges::stable_sort(sets, {}, [&](const PoolSet& set) { return std::pair{is_tiled(set), set.target.data}; });
   for (PoolSet& set : sets) {
     bool& begun = accumulates.at(set.target.data);
     set.accumulate = begun;

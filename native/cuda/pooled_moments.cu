@@ -20,7 +20,7 @@ __global__ void __launch_bounds__(kThreads) tiles_measure_kernel(DARTSMITH_ARGUM
   const Parts parts(shared);
   for_members(group, [&](const Measured& m, Index task) { measure_piece<layout>(m, task, parts); });
 }
-__global__ void __launch_bounds__(kThreads) tiles_measured_kernel(DARTSMITH_ARGUMENT(Group<Measured>) group) {
+__global__ void __launch_bounds__(kThreads) tiles_measure_join_kernel(DARTSMITH_ARGUMENT(Group<Measured>) group) {
   begin_kernel();
   for (int i = 0; i < group.count; ++i) {
     const Measured& m = group.members[i];
@@ -39,7 +39,7 @@ void start_tiles(CudaStream& stream, Layout layout, const Group<Measured>& group
       launch(stream, Kernel{tiles_measure_kernel<lies.value>}, {group.tasks, shared_bytes<Parts>()}, group);
     });
   }
-  launch(stream, Kernel{tiles_measured_kernel}, {divide_up(channels, kWarps)}, group);
+  launch(stream, Kernel{tiles_measure_join_kernel}, {divide_up(channels, kWarps)}, group);
 }
 
 const PoolAttributes& pool_of(const KernelCall& call) {

@@ -1,6 +1,5 @@
 // Separables in tiles: what their calls ask for, brought together by the inputs that they read.
 #include <algorithm>
-#include <functional>
 #include <span>
 #include <vector>
 
@@ -30,7 +29,7 @@ __global__ void __launch_bounds__(kThreads) tiles_moments_kernel(DARTSMITH_ARGUM
 }
 
 // The weight gradients of members that want them, from the sums of slices.
-__global__ void __launch_bounds__(kThreads) tiles_sums_kernel(DARTSMITH_ARGUMENT(Separable) s) {
+__global__ void __launch_bounds__(kThreads) tiles_weights_join_kernel(DARTSMITH_ARGUMENT(Separable) s) {
   begin_kernel();
   for_grid(s.count * s.weight_elements, [&](Index item) {
     const Member& member = s.members[item / static_cast<Index>(s.weight_elements)];
@@ -45,7 +44,7 @@ __global__ void __launch_bounds__(kThreads) tiles_sums_kernel(DARTSMITH_ARGUMENT
 }
 
 // What flows back into the inputs' batch norms, a warp a channel.
-__global__ void __launch_bounds__(kThreads) tiles_input_kernel(DARTSMITH_ARGUMENT(Separable) s) {
+__global__ void __launch_bounds__(kThreads) tiles_data_join_kernel(DARTSMITH_ARGUMENT(Separable) s) {
   begin_kernel();
   for_warps(int64_t{s.run_count} * s.inputs, [&](Index item) {
     const Run& run = s.runs[item / static_cast<Index>(s.inputs)];
@@ -238,7 +237,7 @@ template <typename Body>
 void for_launches(const KernelCall* calls, int count, const Body& body) {
   std::vector<const KernelCall*> sorted;
   for (int m = 0; m < count; ++m) sorted.push_back(calls + m);
-  std::ranges::stable_sort(sorted, std::less<>(), [](const KernelCall* call) { return call->inputs[0].data; });
+  std::ranges::stable_sort(sorted, {}, [](const KernelCall* call) { return call->inputs[0].data; });
   for (int first = 0; first < count;) {
     int next = first + 1;
     const auto joins = [&](const KernelCall& before, const KernelCall& after) {
@@ -268,9 +267,7 @@ Layout layout_of(const Separable& s) {
 // Bytes of shared memory by `Parts<precision>`.
 template <template <Precision> typename Parts>
 size_t bytes_of(const Separable& s, Precision precision) {
-  size_t bytes = 0;
-  with_precision(precision, [&](auto known) { bytes = shared_bytes<Parts<known.value>>(s); });
-  return bytes;
+  return with_precision(precision, [&](auto known) { return shared_bytes<Parts<known.value>>(s); });
 }
 
 void forward_tiles(CudaStream& stream, const KernelCall* calls, int count) {
@@ -292,10 +289,10 @@ void backward_tiles(CudaStream& stream, const KernelCall* calls, int count) {
     stream.in_branches(2, [&](int branch) {
       if (branch == 0 && s.gradient_tasks > 0) {
         launch(stream, data_kernel(layout), {s.gradient_tasks, shared_bytes<GradientParts>(s)}, s);
-        launch(stream, Kernel{tiles_input_kernel}, {divide_up(int64_t{s.run_count} * s.inputs, kWarps)}, s);
+        launch(stream, Kernel{tiles_data_join_kernel}, {divide_up(int64_t{s.run_count} * s.inputs, kWarps)}, s);
       } else if (branch == 1 && s.weight_tasks > 0) {
         launch(stream, weights_kernel(precision, layout), {s.weight_tasks, bytes_of<WeightParts>(s, precision)}, s);
-        launch(stream, Kernel{tiles_sums_kernel}, a_thread_each(s.count * s.weight_elements), s);
+        launch(stream, Kernel{tiles_weights_join_kernel}, a_thread_each(s.count * s.weight_elements), s);
       }
     });
   });

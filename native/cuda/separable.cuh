@@ -738,13 +738,11 @@ Kernel data_kernel(Layout layout);
 // layout.
 template <typename Body>
 Kernel kernel_of(Precision precision, Layout layout, const Body& body) {
-  Kernel kernel = nullptr;
-  with_precision(precision, [&](auto known) {
+  return with_precision(precision, [&](auto known) {
     constexpr Layout kVectors = known.value == Precision::kBf16 ? Layout::kHalves : Layout::kFloats;
-    kernel = layout == kVectors ? body(known, std::integral_constant<Layout, kVectors>{})
-                                : body(known, std::integral_constant<Layout, Layout::kAny>{});
+    return layout == kVectors ? body(known, std::integral_constant<Layout, kVectors>{})
+                              : body(known, std::integral_constant<Layout, Layout::kAny>{});
   });
-  return kernel;
 }
 
 }  // namespace dartsmith::cuda::separable

@@ -171,9 +171,13 @@ __device__ __forceinline__ float4 map4(float4 a, float4 b, const Map& map) {
 __device__ __forceinline__ float& at(float4& vector, int index) {
   return (&vector.x)[index];
 }
+// The larger one; NaN stays NaN.
+__device__ __forceinline__ float at_least(float value, float least) {
+  return value < least ? least : value;
+}
 __device__ __forceinline__ float relu(float value) {
-  return value < 0 ? 0 : value;
-}  // NaN stays NaN
+  return at_least(value, 0);
+}
 __device__ __forceinline__ float4 relu(float4 value) {
   return map4(value, [](float x) { return relu(x); });
 }
@@ -371,20 +375,20 @@ __device__ inline float4 sum_rows(const Spread& spread, float4 value, float4* sc
   return sum;
 }
 
-// Calls body(std::integral_constant) for a precision known when running.
+// Calls body(std::integral_constant) for a precision known when running; gives what the body gives.
 template <typename Body>
-void with_precision(Precision precision, const Body& body) {
+auto with_precision(Precision precision, const Body& body) {
   switch (precision) {
     case Precision::kFp32:
       return body(std::integral_constant<Precision, Precision::kFp32>{});
     case Precision::kTf32:
       return body(std::integral_constant<Precision, Precision::kTf32>{});
-    case Precision::kBf16:
+    default:
       return body(std::integral_constant<Precision, Precision::kBf16>{});
   }
 }
 
-// The same for a layout; gives what the body gives.
+// The same for a layout.
 template <typename Body>
 auto with_layout(Layout layout, const Body& body) {
   switch (layout) {

@@ -126,7 +126,7 @@ class BatchReader {
 #pragma unroll
       for (int i = 0; i < kQuadColumns; ++i) {
         const float2 value = Own::value(bits[row][i]);
-        values[i] = make_float2(value.x < least ? least : value.x, value.y < least ? least : value.y);
+        values[i] = make_float2(at_least(value.x, least), at_least(value.y, least));
       }
       keep(row, values);
     }
