@@ -3,7 +3,14 @@
 import type { Precision } from '../../src/backend/device.ts';
 import type { CompiledKernel } from './compile.ts';
 import type { LoopReport, Mixture } from './sass.ts';
-import { instructionsAnOutput, type SlidingKernel, slidingKernel, slidingLoops, warpsOf } from './sliding.ts';
+import {
+  anyChannels,
+  instructionsAnOutput,
+  type SlidingKernel,
+  slidingKernel,
+  slidingLoops,
+  warpsOf,
+} from './sliding.ts';
 
 /** The parts of a loop and of those within. */
 function mixtures(loop: LoopReport): Mixture[] {
@@ -42,6 +49,7 @@ export interface CodeLimit {
   readonly part: SlidingKernel['part'];
   /** Any where absent. */
   readonly window?: number;
+  readonly channels?: number;
   readonly precision?: Precision;
   readonly loopBytes: number;
   /** Of the loop that has most. */
@@ -62,7 +70,11 @@ export const codeLimits: readonly CodeLimit[] = [
   { part: 'W', window: 5, loopBytes: 17_000, multiplyAddShare: 0.3, local: 110 },
   { part: 'G', precision: 'fp32', loopBytes: 5_000, multiplyAddShare: 0.44, local: 8 },
   { part: 'G', loopBytes: 5_000, multiplyAddShare: 0.1, local: 0 },
+  // Columns lie as far apart as there are channels: an address each.
+  { part: 'D', channels: anyChannels, loopBytes: 10_500, multiplyAddShare: 0.23, local: 8 },
   { part: 'D', loopBytes: 10_500, multiplyAddShare: 0.25, local: 8 },
+  { part: 'S', window: 3, loopBytes: 5_500, multiplyAddShare: 0.3, local: 0 },
+  { part: 'S', window: 5, loopBytes: 9_500, multiplyAddShare: 0.43, local: 0 },
 ];
 
 /** The architecture that the limits were read from. */
@@ -82,10 +94,13 @@ export function judgeCode(kernels: readonly CompiledKernel[]): string[] {
     const narrow = (sliding.precision === 'bf16' ? 2 : 4) * (sliding.part === 'D' ? 1 : 2);
     if (all.some(({ narrowestLoad }) => narrowestLoad < narrow))
       wrong.push(`${name}: loads of less than ${narrow} bytes`);
-    const { part, window, precision } = sliding;
+    const { part, window, channels, precision } = sliding;
     const limit = codeLimits.find(
       (known) =>
-        known.part === part && (known.window ?? window) === window && (known.precision ?? precision) === precision,
+        known.part === part &&
+        (known.window ?? window) === window &&
+        (known.channels ?? channels) === channels &&
+        (known.precision ?? precision) === precision,
     );
     if (limit === undefined) return [...wrong, `${name}: expected a limit for it`];
     const [bytes, share, local] = [

@@ -7,20 +7,30 @@ import { type Instruction, type LoopParts, type LoopReport, type Mixture, mixtur
 
 /** A kernel of sliding warps by its name. */
 export interface SlidingKernel {
-  /** F of the study: forward; W: the output side of backward; G: without weight gradients; D: its input side. */
-  readonly part: 'F' | 'W' | 'G' | 'D';
+  /**
+   * F of the study: forward; W: the output side of backward; G: without weight gradients; D: its input side. S: the window alone, whose
+   * product is another kernel's.
+   */
+  readonly part: 'F' | 'W' | 'G' | 'D' | 'S';
   /** 3 or 5; undefined for those that serve both. */
   readonly window?: number;
+  /** {@link anyChannels} of those that serve any. */
   readonly channels: number;
   readonly precision: Precision;
   /** D alone: whether the weights' gradient is computed beside. */
   readonly weights?: boolean;
 }
 
+/** What stands for channels that a kernel knows when it runs. */
+export const anyChannels = 0;
+
 /** Rows of outputs that a product takes at once: kBatchRows in native/cuda/sliding/lanes.cuh. */
 const batchRows = 4;
 /** Outputs of a lane in a row: four columns of two channels; of D, whose lanes have one channel: four. */
-const rowOutputs = { F: 8, W: 8, G: 8, D: 4 } as const;
+const rowOutputs = { F: 8, W: 8, G: 8, D: 4, S: 8 } as const;
+
+/** Rows that a kernel goes through before it does what some rows have done. */
+const rowsOf = ({ part }: SlidingKernel) => (part === 'D' || part === 'S' ? 1 : batchRows);
 
 /** What a short name says; undefined for other kernels. */
 export function slidingKernel(name: string): SlidingKernel | undefined {
@@ -31,6 +41,15 @@ export function slidingKernel(name: string): SlidingKernel | undefined {
     const precision = precisions.find((known) => known === product[4]);
     if (precision === undefined) return undefined;
     return { part, ...(window > 0 && { window }), channels: Number(product[3]), precision };
+  }
+  const window = /^depthwise_kernel<(\d), (true|false)>$/.exec(name);
+  if (window !== null) {
+    return {
+      part: 'S',
+      window: Number(window[1]),
+      channels: anyChannels,
+      precision: window[2] === 'true' ? 'bf16' : 'fp32',
+    };
   }
   const input = /^separable_input_kernel<(\d+), (true|false), (true|false)>$/.exec(name);
   if (input === null) return undefined;
@@ -55,10 +74,9 @@ function turnsOf(kernel: SlidingKernel, { multiplyAdds }: Mixture): number {
 
 /** Instructions of a lane for each of its outputs, where a strip is long; loops within run as often as their sums take. */
 export function instructionsAnOutput(kernel: SlidingKernel, loop: LoopReport): number {
-  const { part } = kernel;
-  const rows = part === 'D' ? 1 : batchRows;
+  const rows = rowsOf(kernel);
   const inner = loop.inner.reduce((sum, { every }) => sum + turnsOf(kernel, every) * every.instructions, 0);
-  return (rows * loop.every.instructions + loop.some.instructions + inner) / (rows * rowOutputs[part]);
+  return (rows * loop.every.instructions + loop.some.instructions + inner) / (rows * rowOutputs[kernel.part]);
 }
 
 /** Warps of a scheduler that are tried: as many as blocks of four warps fit a multiprocessor. */
@@ -72,7 +90,7 @@ export function issueSharesOf(kernel: SlidingKernel, { every, some, inner }: Loo
   const begin = inner[0]?.every[0]?.address ?? 0;
   const before = (instruction: Instruction) => instruction.address < begin;
   const batch = [...some.filter(before), ...within, ...some.filter((instruction) => !before(instruction))];
-  const rows = kernel.part === 'D' ? 1 : batchRows;
+  const rows = rowsOf(kernel);
   const trace = [...Array.from({ length: rows }, () => every).flat(), ...batch];
   return Object.fromEntries(triedWarps.map((warps) => [warps, issueShare({ trace, warps })]));
 }

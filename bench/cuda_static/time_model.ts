@@ -12,7 +12,7 @@ import type { Gpu } from './hardware.ts';
 import { demangled, shortName } from './names.ts';
 import { issueShare } from './pipeline.ts';
 import { type LoopReport, mixtureOf, readCubin } from './sass.ts';
-import { instructionsAnOutput, type SlidingKernel, slidingKernel, warpsOf } from './sliding.ts';
+import { anyChannels, instructionsAnOutput, type SlidingKernel, slidingKernel, warpsOf } from './sliding.ts';
 import type { Launch } from './trace.ts';
 
 /** What an H100 took of a step of the published search in float32 for the phases of tiles, in seconds (bench/RESULTS.md). */
@@ -203,17 +203,19 @@ function separableWork(launches: readonly Launch[], precision: Precision): Separ
 
 /** Of the loop of stride 1; the input side has both windows in one kernel. All GPUs run it as that of an H100 or H200 has it. */
 function paceOf(kernels: readonly CompiledKernel[], wanted: SlidingKernel, outputs: number): Pace {
-  const kernel = kernels.find(({ kernel: name, architecture }) => {
-    const found = slidingKernel(name);
-    return (
-      architecture === limitedArchitecture &&
-      found?.part === wanted.part &&
-      found.channels === wanted.channels &&
-      found.precision === wanted.precision &&
-      found.weights === wanted.weights &&
-      (found.window === undefined || found.window === wanted.window)
-    );
-  });
+  const serving = (channels: number) =>
+    kernels.find(({ kernel: name, architecture }) => {
+      const found = slidingKernel(name);
+      return (
+        architecture === limitedArchitecture &&
+        found?.part === wanted.part &&
+        found.channels === channels &&
+        found.precision === wanted.precision &&
+        found.weights === wanted.weights &&
+        (found.window === undefined || found.window === wanted.window)
+      );
+    });
+  const kernel = serving(wanted.channels) ?? serving(anyChannels);
   if (kernel === undefined)
     throw new Error(`expected a compiled kernel ${JSON.stringify(wanted)} for sm_${limitedArchitecture}`);
   const loop = plainLoop(kernel.loops, wanted, wanted.window);

@@ -76,6 +76,7 @@ struct Convolution {
 };
 
 Convolution convolution_of(const KernelCall& call) {
+  if (call.input_count > 1) fail("cuda", "expected one input of a convolution that no sliding warps take");
   const auto& [w, groups] = attributes_of<Conv2dAttributes>(call);
   const Tensor &in = call.inputs[0], &out = call.output;
   Convolution c{};
@@ -447,6 +448,7 @@ void backward_tiles(CudaStream& stream, const KernelCall* calls, int count) {
 }
 
 size_t tile_bytes(const KernelCall& call) {
+  if (call.input_count > 1) return 0;
   const Convolution c = convolution_of(call);
   return static_cast<size_t>(Pieces(c.out_pixels()).count * c.weights()) * sizeof(float);
 }
@@ -470,6 +472,10 @@ void backward(Stream& stream, const KernelCall* calls, int count) {
       [&](const KernelCall* tiled, int size) { backward_tiles(CudaStream::of(stream), tiled, size); });
 }
 
+bool joins_inputs(const KernelCall& call) {
+  return sliding::chosen() && sliding::joins(call);
+}
+
 // How gradients are stored is not known here.
 size_t workspace_bytes(const KernelCall& call, bool backward) {
   if (!backward || call.weight_gradient == nullptr) return 0;
@@ -481,6 +487,7 @@ size_t workspace_bytes(const KernelCall& call, bool backward) {
 const OpKernels conv2d_kernels = {.workspace_bytes = workspace_bytes,
                                   .groups_inputs = true,
                                   .activates_inputs = true,
+                                  .joins_inputs = joins_inputs,
                                   .forward_group = forward,
                                   .backward_group = backward};
 const OpKernels linear_kernels = conv2d_kernels;

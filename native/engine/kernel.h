@@ -165,6 +165,9 @@ struct OpKernels {
   bool (*drops_inputs)(int64_t channels, int64_t width) = nullptr;
   // Whether the op may read its input through a relu (InputLink::activated): of conv2d.
   bool activates_inputs = false;
+  // Whether a call may read several tensors of one shape as if they were concatenated (the call's attributes and shapes
+  // say which): of conv2d; null for none.
+  bool (*joins_inputs)(const KernelCall&) = nullptr;
   // Whether members that read one input may run backward together: the gradient that they share is summed as below.
   bool sums_inputs = false;
   // Instead of the former for ops that take all their nodes of one input at once (Step). The calls want the same kinds

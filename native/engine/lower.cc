@@ -21,6 +21,7 @@ class Lowering {
       : graph_(graph),
         drops_inputs_(backend.kernels(Op::kCombine).drops_inputs),
         activates_inputs_(backend.kernels(Op::kConv2d).activates_inputs),
+        joins_inputs_(backend.kernels(Op::kConv2d).joins_inputs),
         canonical_(graph.nodes.size()),
         live_(graph.nodes.size(), false),
         consumers_(graph.nodes.size()),
@@ -43,6 +44,7 @@ class Lowering {
         absorbed_[id] = absorbed_[id] || only_pools_for_combines(id) || only_crops_for_convolutions(id) ||
                         only_activates_convolutions(id);
       }
+      for (int id = 0; id < count(); ++id) absorbed_[id] = absorbed_[id] || only_joined_by_convolutions(id);
     }
     emit();
     return std::move(lowered_);
@@ -179,6 +181,38 @@ class Lowering {
     });
   }
 
+  // A concatenation that only convolutions read which take its parts as they are, some of them behind such a relu or
+  // crop.
+  bool only_joined_by_convolutions(int id) const {
+    if (joins_inputs_ == nullptr || !live_[id] || node(id).op != Op::kConcat || id == canonical_[graph_.output]) {
+      return false;
+    }
+    std::vector<int> parts;
+    for (int original : node(id).inputs) {
+      const int part = canonical_[original];
+      const bool fits = node(part).op != Op::kInput && node(part).shape == node(input(id)).shape;
+      if (!fits || std::ranges::find(parts, part) != parts.end()) return false;
+      parts.push_back(part);
+    }
+    return joined_by_all(id, node(input(id)).shape, static_cast<int>(parts.size()));
+  }
+
+  bool joined_by_all(int id, const Shape& part, int parts) const {
+    return std::ranges::all_of(consumers_[id], [&](int reader) {
+      const Node& n = node(reader);
+      if (n.op == Op::kRelu || n.op == Op::kCrop) return absorbed_[reader] && joined_by_all(reader, part, parts);
+      if (n.op != Op::kConv2d || absorbed_[reader] || n.bias) return false;
+      const std::vector<Tensor> inputs(parts, tensor_of(part));
+      KernelCall call;
+      call.attributes = &n.own<Conv2dAttributes>();
+      call.inputs = inputs.data();
+      call.input_count = parts;
+      call.output = tensor_of(n.shape);
+      return joins_inputs_(call);
+    });
+  }
+  static Tensor tensor_of(const Shape& shape) { return {nullptr, 1, shape.height, shape.width, shape.channels}; }
+
   bool pools(int id) const { return node(id).op == Op::kMaxPool || node(id).op == Op::kAvgPool; }
 
   // A lazy batch-norm of a pooling that is not stored.
@@ -299,7 +333,7 @@ class Lowering {
       lowered.node.op = Op::kCombine;
       for (int in : node(id).inputs) add_term(in, lowered);
     } else if (node(id).op == Op::kConv2d) {
-      lowered.inputs = {convolved(id, std::get<Conv2dAttributes>(lowered.node.attributes).window)};
+      lowered.inputs = convolved(id, std::get<Conv2dAttributes>(lowered.node.attributes).window);
     } else if (decodes_[id]) {
       const Node& decoder = node(input(id));
       lowered.node.op = Op::kTiedCrossEntropy;
@@ -313,8 +347,9 @@ class Lowering {
     place(id, std::move(lowered));
   }
 
-  // What a convolution reads: past a crop, for which its window moves, and a relu that have no kernels of their own.
-  LoweredInput convolved(int id, Window& window) const {
+  // What a convolution reads: past a crop, for which its window moves, a relu and a concatenation that have no kernels
+  // of their own.
+  std::vector<LoweredInput> convolved(int id, Window& window) const {
     int from = input(id);
     if (node(from).op == Op::kCrop && absorbed_[from]) {
       const auto& [top, left] = node(from).own<CropAttributes>();
@@ -323,8 +358,14 @@ class Lowering {
       from = input(from);
     }
     const bool activated = node(from).op == Op::kRelu && absorbed_[from];
-    LoweredInput found = link(activated ? input(from) : from);
-    found.activated = activated;
+    if (activated) from = input(from);
+    std::vector<LoweredInput> found;
+    if (node(from).op == Op::kConcat && absorbed_[from]) {
+      for (int part : node(from).inputs) found.push_back(link(part));
+    } else {
+      found.push_back(link(from));
+    }
+    for (LoweredInput& part : found) part.activated = activated;
     return found;
   }
 
@@ -366,6 +407,7 @@ class Lowering {
   const Graph& graph_;
   bool (*const drops_inputs_)(int64_t channels, int64_t width);  // of the backend's combine
   const bool activates_inputs_;                                  // of its conv2d
+  bool (*const joins_inputs_)(const KernelCall& call);           // too
   std::vector<int> canonical_;                                   // the node that computes the same value; itself mostly
   std::vector<bool> live_;                                       // canonical, and the output depends on it
   std::vector<std::vector<int>> consumers_;                      // live, canonical; twice where an input is used twice

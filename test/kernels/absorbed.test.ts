@@ -46,3 +46,32 @@ it('but not a relu that others read', async () => {
   });
   expect(kernels).toContain('relu backward');
 });
+
+/** Two tensors of 16 channels side by side, and the second. */
+function sideBySide(builder: GraphBuilder, x: Tensor) {
+  const parts = ['left', 'right'].map((name) => builder.conv2d(name, x, { channels: 16, kernel: 1 }));
+  return [builder.concat(parts), parts[1]] as const;
+}
+
+it('a concatenation before convolutions, one behind a relu, on simt', async () => {
+  const kernels = await kernelsOf('simt', (builder, x) => {
+    const [y, part] = sideBySide(builder, x);
+    const options = { channels: 16, kernel: 1 };
+    const read = [y, builder.relu(y), part].map((input, i) => builder.conv2d(`read${i}`, input, options));
+    return builder.add(read);
+  });
+  expect(kernels).toContain('conv2d backward');
+  expect(kernels.filter((kernel) => /^(concat|relu)/.test(kernel))).toEqual([]);
+});
+
+it.each<[string, (builder: GraphBuilder, joined: Tensor, part: Tensor) => Tensor]>([
+  ['others read', (builder, y) => builder.add([builder.conv2d('read', y, { channels: 32, kernel: 1 }), y])],
+  ['larger windows read', (builder, y) => builder.conv2d('read', y, { channels: 16, kernel: 3, padding: 1 })],
+  [
+    'has a part twice',
+    (builder, _, part) => builder.conv2d('read', builder.concat([part, part]), { channels: 16, kernel: 1 }),
+  ],
+])('but not a concatenation that %s', async (_, make) => {
+  const kernels = await kernelsOf('simt', (builder, x) => make(builder, ...sideBySide(builder, x)));
+  expect(kernels).toContain('concat backward');
+});

@@ -151,6 +151,32 @@ const conv2d: readonly KernelCase[] = [
       return builder.add([relu, relu, y].map((input, i) => builder.conv2d(`conv${i}`, input, own)));
     }),
   ),
+  // Of what lies side by side: chunks of several parts, of one and across them; with and without a relu, strided, behind
+  // a crop; a part that others read, too.
+  ...(
+    [
+      [16, 4, 16],
+      [16, 4, 32],
+      [8, 4, 16],
+      [12, 4, 16],
+      [32, 2, 16],
+      [64, 4, 64],
+    ] as const
+  ).map(([part, count, channels]) =>
+    single(`behind a concatenation of ${count} times ${part}, to ${channels}`, 2, [6, 8, 3], (builder, x) => {
+      const parts = Array.from({ length: count }, (_, i) =>
+        builder.conv2d(`part${i}`, x, { channels: part, kernel: 1 }),
+      );
+      const joined = builder.concat(parts);
+      const y = builder.relu(joined);
+      const own = { channels, kernel: 1 };
+      const whole = [joined, y, parts[0]].map((input, i) => builder.conv2d(`whole${i}`, input, own));
+      const halves = [y, builder.crop(y, 1, 1)].map((input, i) =>
+        builder.conv2d(`half${i}`, input, { ...own, stride: 2 }),
+      );
+      return builder.add([builder.conv2d('behind', builder.add(whole), { ...own, stride: 2 }), ...halves]);
+    }),
+  ),
   convolution(1, [5, 7, 1], { channels: 5, kernel: 3, padding: 1 }),
   convolution(2, [9, 9, 3], { channels: 48, kernel: 3, padding: 1 }),
   convolution(2, [7, 7, 8], { channels: 16, kernel: 3, stride: 2, padding: 1 }),
@@ -745,6 +771,45 @@ const slidingEdges: readonly KernelCase[] = [
   mixed('long strips of sliding warps', 400, [11, 2, 16], [separable, depthwiseSeparable(3, { dilation: 2 })]),
 ];
 
+/**
+ * Channels whose windows slide, but whose products are kernels apart: as evaluation networks have them, an odd number of
+ * pairs, more than a warp and than a tile of the product.
+ */
+const apartEdges: readonly KernelCase[] = [
+  twoEdges(2, [9, 11, 36], 'two edges of windows apart', dartsCandidates(1)),
+  twoEdges(1, [13, 10, 36], 'two strided edges of windows apart', stridedBranches),
+  twoEdges(2, [5, 6, 72], 'two edges of windows apart', dartsCandidates(1)),
+  twoEdges(2, [7, 5, 26], 'two edges of windows apart', dartsCandidates(1).slice(4)),
+  twoEdges(1, [3, 5, 144], 'two edges of windows apart', [separable, depthwiseSeparable(5, { dilation: 2 })]),
+  twoEdges(3, [2, 1, 48], 'two edges of windows apart on two pixels', dartsCandidates(1).slice(4)),
+  ...(
+    [
+      [[9, 11, 36], 1],
+      [[11, 10, 36], 2],
+      [[6, 7, 72], 1],
+    ] as const
+  ).map(([[height, width, channels], stride]) =>
+    single(
+      `windows apart behind a convolution, stride ${stride}, to ${channels}`,
+      2,
+      [height, width, 3],
+      (builder, x) => {
+        const y = builder.batchNorm('bn', builder.conv2d('conv', x, { channels, kernel: 1 }), { affine: false });
+        const branches = stride === 1 ? dartsCandidates(1) : stridedBranches;
+        const alpha = builder.alpha('alphas', [branches.length, branches.length]);
+        return builder.add(['a', 'b'].map((edge, row) => builder.within(edge).mixed(y, branches, { alpha, row })));
+      },
+    ),
+  ),
+  // More members than a launch takes.
+  twoEdges(2, [5, 6, 24], 'five edges of windows apart', dartsCandidates(1).slice(4), {
+    names: ['a', 'b', 'c', 'd', 'e'],
+  }),
+  // Some windows do not slide: the tensor's gradient is summed by both kinds.
+  twoEdges(2, [6, 7, 36], 'two edges, half of it by windows apart', [depthwiseSeparable(7), separable]),
+  mixed('long strips of windows apart', 200, [11, 2, 26], [separable, depthwiseSeparable(3, { dilation: 2 })]),
+];
+
 /** Batch norms with affine in the fused forms. */
 const fusedAffine: readonly KernelCase[] = [
   // One tensor is read as it is and normalised.
@@ -754,11 +819,13 @@ const fusedAffine: readonly KernelCase[] = [
     const of = (name: string, input: Tensor) => separable.build(builder.within(name), input);
     return builder.add([of('a', y), of('b', normalised), of('c', y)]);
   }),
-  single('separables with affine one after another', 3, [6, 7, 20], (builder, x) => {
-    const first = affineSeparable(builder.within('a'), x, 3);
-    const second = affineSeparable(builder.within('b'), first, 5, 2);
-    return affineSeparable(builder.within('c'), second, 3);
-  }),
+  ...[20, 36].map((channels) =>
+    single('separables with affine one after another', 3, [6, 7, channels], (builder, x) => {
+      const first = affineSeparable(builder.within('a'), x, 3);
+      const second = affineSeparable(builder.within('b'), first, 5, 2);
+      return affineSeparable(builder.within('c'), second, 3);
+    }),
+  ),
   single(
     'a sum of separables with affine, a skip and a batch norm, as a derived cell has it',
     2,
@@ -809,6 +876,7 @@ const mixedAffine: readonly KernelCase[] = [
 const fusionCases: readonly KernelCase[] = [
   ...fusedEdges,
   ...slidingEdges,
+  ...apartEdges,
   ...mixedAffine,
   single('a branch that is the relu of its neighbours', 3, [6, 6, 8], (builder, x) => {
     const alpha = builder.alpha('alphas', [2, 2]);

@@ -31,17 +31,20 @@ inline bool halved(Precision precision) {
   return precision == Precision::kBf16;
 }
 
-// Whether input and output are stored as the precision of a call has it, for which kernels are compiled.
+// Whether inputs and output are stored as the precision of a call has it, for which kernels are compiled.
 inline bool stored_alike(const KernelCall& call) {
   const bool half = halved(call.precision);
-  return halved(call.inputs[0].precision) == half && halved(call.output.precision) == half;
+  const auto is_alike = [&](const Tensor& tensor) { return halved(tensor.precision) == half; };
+  return std::all_of(call.inputs, call.inputs + call.input_count, is_alike) && is_alike(call.output);
 }
 // Whether the gradients of both are.
 inline bool gradients_stored_alike(const KernelCall& call) {
-  const GradientTarget& target = call.input_gradients[0];
   const bool half = halved(call.precision);
+  const auto is_alike = [&](const GradientTarget& target) {
+    return target.mode == GradientMode::kIgnore || halved(target.precision) == half;
+  };
   return halved(call.gradient_precision) == half &&
-         (target.mode == GradientMode::kIgnore || halved(target.precision) == half);
+         std::all_of(call.input_gradients, call.input_gradients + call.input_count, is_alike);
 }
 
 // Those of one kind side by side, as many at most as a launch takes.

@@ -16,8 +16,12 @@ int64_t channels_of(const KernelCall& call) {
 int64_t kind_of(const KernelCall* call) {
   return channels_of(*call);
 }
+// Of all inputs, which are read as one.
+int64_t input_channels_of(const KernelCall& call) {
+  return call.inputs[0].channels * call.input_count;
+}
 int chunks_of(const KernelCall& call) {
-  return static_cast<int>(call.inputs[0].channels / channels_of(call));
+  return static_cast<int>(input_channels_of(call) / channels_of(call));
 }
 int64_t batches_of(const KernelCall& call) {
   return divide_up(pixels_of(call.output), batch_pixels(static_cast<int>(channels_of(call))));
@@ -46,9 +50,10 @@ Sampling sampling_of(const KernelCall& call) {
 template <typename Member>
 Member& add_member(ConvolutionPhase<Member>& phase, const KernelCall& call, int64_t& blocks, int64_t own_blocks) {
   Member& member = phase.members[phase.count++];
-  static_cast<ConvolutionMember&>(member) = {sampling_of(call),          chunks_of(call),
-                                             call.inputs[0].data,        call.weight,
-                                             static_cast<Index>(blocks), call.links[0].activated};
+  Joined input{{}, static_cast<int>(call.inputs[0].channels)};
+  for (int i = 0; i < call.input_count; ++i) input.data[i] = call.inputs[i].data;
+  static_cast<ConvolutionMember&>(member) = {
+      sampling_of(call), chunks_of(call), input, call.weight, static_cast<Index>(blocks), call.links[0].activated};
   phase.chunks = std::max(phase.chunks, member.chunks);
   blocks += own_blocks;
   return member;
@@ -85,11 +90,13 @@ void start_input(CudaStream& stream, const Calls& calls) {
   ConvolutionPhase<ConvolutionInput> phase;
   int64_t blocks = 0;
   for (const KernelCall* call : calls) {
-    const GradientTarget& target = call->input_gradients[0];
     ConvolutionInput& m = add_member(phase, *call, blocks, product_blocks_of(*call));
     m.gradient = call->output_gradient;
-    m.target = target.data;
-    m.accumulate = target.mode == GradientMode::kAccumulate;
+    for (int i = 0; i < call->input_count; ++i) {
+      const GradientTarget& target = call->input_gradients[i];
+      m.targets[i] = target.mode == GradientMode::kIgnore ? nullptr : target.data;
+      m.accumulate[i] = target.mode == GradientMode::kAccumulate;
+    }
   }
   const auto start = convolution_input_start(channels_of(*calls[0]), calls[0]->precision, phase.chunks);
   launch_blocks(stream, start.kernel, {blocks, start.shared_bytes, kBlockThreads}, phase);
@@ -116,23 +123,36 @@ void start_weights(CudaStream& stream, const Calls& calls, std::vector<WeightSum
   launch_blocks(stream, start.kernel, {blocks, start.shared_bytes, kBlockThreads}, phase);
 }
 
+// Whether kernels are compiled for a call's window and shapes.
+bool has_convolution(const KernelCall& call) {
+  const Window& w = window_of(call);
+  const Tensor &in = call.inputs[0], &out = call.output;
+  const int64_t channels = input_channels_of(call);
+  return attributes_of<Conv2dAttributes>(call).groups == 1 && call.bias == nullptr && w.kernel[0] == 1 &&
+         w.kernel[1] == 1 && w.padding[0] <= 0 && w.padding[1] <= 0 && w.stride[0] == w.stride[1] &&
+         has_kernels(out.channels, out.width) && channels % out.channels == 0 &&
+         channels * out.channels <= kMostWeights && pixels_of(in) <= INT32_MAX;
+}
+
 }  // namespace
 
 bool takes_convolution(const KernelCall& call) {
-  const Window& w = window_of(call);
-  const Tensor &in = call.inputs[0], &out = call.output;
-  return attributes_of<Conv2dAttributes>(call).groups == 1 && call.bias == nullptr && w.kernel[0] == 1 &&
-         w.kernel[1] == 1 && w.padding[0] <= 0 && w.padding[1] <= 0 && w.stride[0] == w.stride[1] &&
-         has_kernels(out.channels, out.width) && in.channels % out.channels == 0 &&
-         in.channels * out.channels <= kMostWeights && pixels_of(in) <= INT32_MAX && stored_alike(call);
+  return has_convolution(call) && stored_alike(call);
 }
 
 bool takes_convolution_backward(const KernelCall& call) {
   return takes_convolution(call) && gradients_stored_alike(call);
 }
 
+// What backends store in half the memory are images of more than one pixel: these agree.
+bool joins(const KernelCall& call) {
+  const auto is_image = [](const Tensor& tensor) { return tensor.height * tensor.width > 1; };
+  return call.input_count <= kMostJoined && call.inputs[0].channels % 4 == 0 && is_image(call.inputs[0]) &&
+         is_image(call.output) && has_convolution(call);
+}
+
 size_t convolution_bytes(const KernelCall& call) {
-  return static_cast<size_t>(WeightPieces(call).most * call.inputs[0].channels * channels_of(call)) * sizeof(float);
+  return static_cast<size_t>(WeightPieces(call).most * input_channels_of(call) * channels_of(call)) * sizeof(float);
 }
 
 void convolve(CudaStream& stream, const Calls& calls) {
@@ -143,7 +163,11 @@ void convolve_backward(CudaStream& stream, const Calls& calls) {
   Calls weighed, passing;
   for (const KernelCall* call : calls) {
     if (call->weight_gradient != nullptr) weighed.push_back(call);
-    if (call->input_gradients[0].mode != GradientMode::kIgnore) passing.push_back(call);
+    const auto* targets = call->input_gradients;
+    const bool passes = std::any_of(targets, targets + call->input_count, [](const GradientTarget& target) {
+      return target.mode != GradientMode::kIgnore;
+    });
+    if (passes) passing.push_back(call);
   }
   std::vector<WeightSum> sums;
   std::vector<Calls> parts = kinds_of(weighed, kind_of);

@@ -44,11 +44,30 @@ struct Sampling {
   };
 };
 
+inline constexpr int kMostJoined = 8;  // tensors
+
+// Tensors of as many channels each, read as if they were concatenated.
+struct Joined {
+  const void* data[kMostJoined];
+  int channels;  // of each
+
+  // Where a channel is: that of pixel 0, in bytes.
+  struct Place {
+    int part;
+    int64_t offset;
+  };
+  template <bool half>
+  __device__ __forceinline__ Place place_of(int channel) const {
+    const int part = channel / channels;
+    return {part, int64_t{channel - part * channels} * (half ? 2 : 4)};
+  }
+};
+
 // A convolution with what all its kernels want.
 struct ConvolutionMember {
   Sampling sampling;
   int chunks;           // of C input channels
-  const void* input;    // [input pixels, chunks, C]
+  Joined input;         // [input pixels, chunks, C] together
   const float* weight;  // [chunks, C, C]
   Index first_block;
   bool activated;  // the input is read through a relu
@@ -57,9 +76,9 @@ struct ConvolutionForward : ConvolutionMember {
   void* output;
 };
 struct ConvolutionInput : ConvolutionMember {
-  const void* gradient;  // of the output
-  void* target;          // the input's gradient
-  bool accumulate;
+  const void* gradient;       // of the output
+  void* targets[kMostJoined];  // the inputs' gradients; null where not wanted
+  bool accumulate[kMostJoined];
 };
 struct ConvolutionWeights : ConvolutionMember {
   const void* gradient;
@@ -90,31 +109,25 @@ class BatchReader {
  public:
   using Bits = typename Own::Bits[kBatchRows][kQuadColumns];
 
-  // From the first chunk on of a tensor of so many a pixel, at the pixels place_of(output pixel).
+  // At the pixels place_of(output pixel).
   template <typename PlaceOf>
-  __device__ __forceinline__ BatchReader(const void* data, int chunks, Index first, Index outputs,
-                                         const PlaceOf& place_of)
-      : from_(static_cast<const unsigned char*>(data) + lane_number() % Shape::kPairs * 2 * kElementBytes),
-        pitch_(chunks * kChannels * kElementBytes) {
+  __device__ __forceinline__ BatchReader(Index first, Index outputs, const PlaceOf& place_of) {
 #pragma unroll
     for (int i = 0; i < kBatchRows * kQuadColumns; ++i) {
-      const Index output = first + static_cast<Index>(i / kQuadColumns * Shape::kColumns +
-                                                      lane_number() / Shape::kPairs * kQuadColumns + i % kQuadColumns);
+      const Index output = first + static_cast<Index>(i / kQuadColumns * Shape::kColumns + Shape::own_place().column +
+                                                      i % kQuadColumns);
       if (output < outputs) inside_ |= 1u << i;
       places_[i] = place_of(output);
     }
   }
-  // A chunk, zeros past the last pixel; then on to the next.
-  __device__ __forceinline__ void take(Bits& bits) {
-#pragma unroll
-    for (int i = 0; i < kBatchRows * kQuadColumns; ++i) {
-      auto& own = bits[i / kQuadColumns][i % kQuadColumns];
-      own = typename Own::Bits{};
-      if ((inside_ >> i & 1) != 0) {
-        own = *reinterpret_cast<const typename Own::Bits*>(from_ + int64_t{places_[i]} * pitch_);
-      }
-    }
-    from_ += kChannels * kElementBytes;
+  // A chunk of channels, zeros past the last pixel.
+  __device__ __forceinline__ void take(const Joined& tensors, int chunk, Bits& bits) const {
+    const Joined::Place place = tensors.place_of<half>(chunk * kChannels + Shape::own_place().channel);
+    take(static_cast<const unsigned char*>(tensors.data[place.part]) + place.offset, tensors.channels, bits);
+  }
+  // Of a tensor of C channels.
+  __device__ __forceinline__ void take(const void* data, Bits& bits) const {
+    take(static_cast<const unsigned char*>(data) + Shape::own_place().channel * kElementBytes, kChannels, bits);
   }
   // Calls keep(row, values) for the rows of a stage, what is less than `least` as that: -infinity for values as they
   // are.
@@ -133,8 +146,19 @@ class BatchReader {
   }
 
  private:
-  const unsigned char* from_;
-  int pitch_;  // bytes of a pixel
+  // Of a tensor of so many channels, from pixel 0 of the lane's own ones on.
+  __device__ __forceinline__ void take(const unsigned char* from, int channels, Bits& bits) const {
+    const int pitch = channels * kElementBytes;
+#pragma unroll
+    for (int i = 0; i < kBatchRows * kQuadColumns; ++i) {
+      auto& own = bits[i / kQuadColumns][i % kQuadColumns];
+      own = typename Own::Bits{};
+      if ((inside_ >> i & 1) != 0) {
+        own = *reinterpret_cast<const typename Own::Bits*>(from + int64_t{places_[i]} * pitch);
+      }
+    }
+  }
+
   Index places_[kBatchRows * kQuadColumns];
   unsigned inside_ = 0;
 };

@@ -8,6 +8,8 @@ namespace dartsmith::cuda::sliding {
 bool takes_convolution(const KernelCall& call);
 // Whether they are also for how the call's gradients are stored.
 bool takes_convolution_backward(const KernelCall& call);
+// Whether these take a call's inputs as the parts of a concatenation: all else knows of no such calls.
+bool joins(const KernelCall& call);
 // What a call needs of its workspace, backward.
 size_t convolution_bytes(const KernelCall& call);
 void convolve(CudaStream& stream, const Calls& calls);

@@ -43,9 +43,9 @@ __global__ void __launch_bounds__(kBlockThreads, 3)
   const ProductParts<Product> parts(shared, phase.chunks);
   const ConvolutionForward& m = own_item(phase.members, phase.count);
   const Index first = first_output<kChannels>(m);
-  Reader reader(m.input, m.chunks, first, m.sampling.outputs, [&](Index pixel) { return m.sampling.input_of(pixel); });
+  const Reader reader(first, m.sampling.outputs, [&](Index pixel) { return m.sampling.input_of(pixel); });
   typename Reader::Bits bits;
-  reader.take(bits);
+  reader.take(m.input, 0, bits);
   parts.template load_weights<false>(m);
   if (first >= m.sampling.outputs) return;
   const Product product;
@@ -57,7 +57,7 @@ __global__ void __launch_bounds__(kBlockThreads, 3)
     Reader::hand_over(bits, least,
                       [&](int row, const float2(&x)[kQuadColumns]) { Product::keep(parts.stage(), row, x); });
     __syncwarp();
-    if (chunk + 1 < m.chunks) reader.take(bits);
+    if (chunk + 1 < m.chunks) reader.take(m.input, chunk + 1, bits);
     product.accumulate(parts.stage(), parts.weights + chunk * Product::kWeightBytes, results);
     __syncwarp();
   }
@@ -86,9 +86,9 @@ __global__ void __launch_bounds__(kBlockThreads, 4)
   const ConvolutionInput& m = own_item(phase.members, phase.count);
   const Index first = first_output<kChannels>(m);
   {
-    Reader reader(m.gradient, 1, first, m.sampling.outputs, [](Index pixel) { return pixel; });
+    const Reader reader(first, m.sampling.outputs, [](Index pixel) { return pixel; });
     typename Reader::Bits bits;
-    reader.take(bits);
+    reader.take(m.gradient, bits);
     Reader::hand_over(bits, -INFINITY,
                       [&](int row, const float2(&dy)[kQuadColumns]) { Product::keep(parts.stage(), row, dy); });
   }
@@ -96,7 +96,7 @@ __global__ void __launch_bounds__(kBlockThreads, 4)
   if (first >= m.sampling.outputs) return;
   const Product product;
   const auto output_of = [&](int p) { return first + static_cast<Index>(product.base() + Product::offset(p)); };
-  const int pitch = m.chunks * kChannels * kElementBytes;
+  const int pitch = m.input.channels * kElementBytes;
   Index places[Product::kPixels];
 #pragma unroll
   for (int p = 0; p < Product::kPixels; ++p) places[p] = m.sampling.input_of(output_of(p));
@@ -104,22 +104,26 @@ __global__ void __launch_bounds__(kBlockThreads, 4)
   for (int chunk = 0; chunk < m.chunks; ++chunk) {
     float4 results[Product::kPixels][Product::kVectors];
     multiply(product, parts.stage(), parts.weights + chunk * Product::kWeightBytes, results);
-    const auto store = [&](Index pixel, int v, float4 value) {
-      const int64_t place = int64_t{pixel} * pitch + (chunk * kChannels + product.channel(v)) * kElementBytes;
-      if (m.activated) value = passed(load_four<kHalf>(static_cast<const unsigned char*>(m.input) + place), value);
-      unsigned char* to = static_cast<unsigned char*>(m.target) + place;
-      store_four<kHalf>(to, m.accumulate ? load_four<kHalf>(to) + value : value, true);
-    };
 #pragma unroll
-    for (int p = 0; p < Product::kPixels; ++p) {
-      if (output_of(p) >= m.sampling.outputs) continue;
+    for (int v = 0; v < Product::kVectors; ++v) {
+      const Joined::Place own = m.input.place_of<kHalf>(chunk * kChannels + product.channel(v));
+      if (m.targets[own.part] == nullptr) continue;
+      const auto* input = static_cast<const unsigned char*>(m.input.data[own.part]) + own.offset;
+      auto* target = static_cast<unsigned char*>(m.targets[own.part]) + own.offset;
+      const bool accumulate = m.accumulate[own.part];
+      const auto store = [&](Index pixel, float4 value) {
+        const int64_t place = int64_t{pixel} * pitch;
+        if (m.activated) value = passed(load_four<kHalf>(input + place), value);
+        unsigned char* to = target + place;
+        store_four<kHalf>(to, accumulate ? load_four<kHalf>(to) + value : value, true);
+      };
 #pragma unroll
-      for (int v = 0; v < Product::kVectors; ++v) store(places[p], v, results[p][v]);
-      if (m.sampling.direct || m.accumulate) continue;
-      m.sampling.for_unread(output_of(p), [&](Index pixel) {
-#pragma unroll
-        for (int v = 0; v < Product::kVectors; ++v) store(pixel, v, splat(0));
-      });
+      for (int p = 0; p < Product::kPixels; ++p) {
+        if (output_of(p) >= m.sampling.outputs) continue;
+        store(places[p], results[p][v]);
+        if (m.sampling.direct || accumulate) continue;
+        m.sampling.for_unread(output_of(p), [&](Index pixel) { store(pixel, splat(0)); });
+      }
     }
   }
 }

@@ -30,18 +30,17 @@ __global__ void __launch_bounds__(kBlockThreads, 3)
   const WeightParts<kChannels, precision> parts(shared);
   const ConvolutionWeights& m = own_item(phase.members, phase.count);
   const Index block = blockIdx.x - m.first_block, piece = block / m.chunks, chunk = block - piece * m.chunks;
-  const auto* input = static_cast<const unsigned char*>(m.input) + chunk * kChannels * (kHalf ? 2 : 4);
   const auto own = [](unsigned char* stages) { return stages + warp_number() * Sums::kStageBytes; };
   Sums sums;
 #pragma unroll 1
   for (int turn = 0; turn < m.turns; ++turn) {
     const Index batch = (piece * m.turns + turn) * kUnits + static_cast<Index>(warp_number());
     const Index first = batch * batch_pixels(kChannels);
-    Reader x(input, m.chunks, first, m.sampling.outputs, [&](Index pixel) { return m.sampling.input_of(pixel); });
-    Reader dy(m.gradient, 1, first, m.sampling.outputs, [](Index pixel) { return pixel; });
+    const Reader x(first, m.sampling.outputs, [&](Index pixel) { return m.sampling.input_of(pixel); });
+    const Reader dy(first, m.sampling.outputs, [](Index pixel) { return pixel; });
     typename Reader::Bits bits, gradients;
-    x.take(bits);
-    dy.take(gradients);
+    x.take(m.input, static_cast<int>(chunk), bits);
+    dy.take(m.gradient, gradients);
     Reader::hand_over(bits, least_of(m),
                       [&](int row, const float2(&two)[kQuadColumns]) { Sums::keep(own(parts.x), row, two); });
     Reader::hand_over(gradients, -INFINITY,

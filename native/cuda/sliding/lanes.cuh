@@ -37,6 +37,25 @@ __device__ __forceinline__ const Item& own_item(const Item* items, int count) {
   return items[own];
 }
 
+// The channels that a kernel is compiled for; with 0 it takes any and knows them when it runs.
+template <int kCount>
+struct Channels {
+  __host__ __device__ Channels() {}
+  __host__ __device__ explicit Channels(int64_t) {}
+  __host__ __device__ constexpr operator int() const { return kCount; }
+};
+template <>
+struct Channels<0> {
+  int count;
+  __host__ __device__ explicit Channels(int64_t count) : count(static_cast<int>(count)) {}
+  __host__ __device__ operator int() const { return count; }
+};
+
+// Where a lane is: its first channel, and its first column within a unit's.
+struct LanePlace {
+  int channel, column;
+};
+
 // How many channels a kernel is compiled for follow the layout of its warps.
 template <int kChannels>
 struct WarpShape {
@@ -44,6 +63,9 @@ struct WarpShape {
   static constexpr int kPairs = kChannels / 2;
   static constexpr int kColumns = kLanes / kPairs * kQuadColumns;  // of a group: 16, 8, 4
   static constexpr int kPixels = kColumns * kBatchRows;            // of a batch: 64, 32, 16
+  __device__ static __forceinline__ LanePlace own_place() {
+    return {lane_number() % kPairs * 2, lane_number() / kPairs * kQuadColumns};
+  }
 };
 
 // How a window moves over the images of a member, all known when it is compiled: `stride` from output to output on the
@@ -188,24 +210,24 @@ __device__ __forceinline__ float2 larger_of(float2 a, float2 b) {
 // shared memory, [3, C]: a lane reads those of its two channels every row, since registers are what it is short of.
 template <int kChannels>
 struct Activation {
-  static constexpr int64_t kFloats = 3 * kChannels;
   float2 mean, factor, shift;
 
+  __host__ __device__ static int64_t floats(Channels<kChannels> channels) { return int64_t{3} * channels; }
   // By the whole block.
-  __device__ static void load(const Reading& reading, float* shared) {
-    for (int c = static_cast<int>(threadIdx.x); c < kChannels; c += kBlockThreads) {
+  __device__ static void load(const Reading& reading, Channels<kChannels> channels, float* shared) {
+    for (int c = static_cast<int>(threadIdx.x); c < channels; c += kBlockThreads) {
       const bool normalised = reading.statistics != nullptr;
-      const float factor = normalised ? reading.statistics[kChannels + c] : 1.0f;
+      const float factor = normalised ? reading.statistics[channels + c] : 1.0f;
       shared[c] = normalised ? reading.statistics[c] : 0.0f;
-      shared[kChannels + c] = reading.scale == nullptr ? factor : factor * reading.scale[c];
-      shared[2 * kChannels + c] = reading.shift == nullptr ? 0.0f : reading.shift[c];
+      shared[channels + c] = reading.scale == nullptr ? factor : factor * reading.scale[c];
+      shared[2 * channels + c] = reading.shift == nullptr ? 0.0f : reading.shift[c];
     }
   }
-  __device__ Activation(const float* shared, int channel) {
+  __device__ Activation(const float* shared, int channel, Channels<kChannels> channels) {
     const auto* two = reinterpret_cast<const float2*>(shared + channel);
     mean = two[0];
-    factor = two[kChannels / 2];
-    shift = two[kChannels];
+    factor = two[channels / 2];
+    shift = two[channels];
   }
   __device__ __forceinline__ float2 operator()(float2 x) const {
     const float2 value = fused(x - mean, factor, shift);
@@ -216,13 +238,12 @@ struct Activation {
 template <int kChannels>
 struct SingleActivation {
   float mean, factor, shift;
-  __device__ SingleActivation(const float* shared, int channel)
-      : mean(shared[channel]), factor(shared[kChannels + channel]), shift(shared[2 * kChannels + channel]) {}
+  __device__ SingleActivation(const float* shared, int channel, Channels<kChannels> channels)
+      : mean(shared[channel]), factor(shared[channels + channel]), shift(shared[2 * channels + channel]) {}
   __device__ __forceinline__ float operator()(float x) const { return larger_of(fmaf(x - mean, factor, shift), 0.0f); }
 };
 
-// The columns [first, first + kCount) of a tensor's rows that a lane reads: every kStep-th pixel of kChannels channels,
-// `kOwn` of them. Which columns lie outside the image is found once a unit.
+// The columns [first, first + kCount) of a tensor's rows that a lane reads: of every kStep-th pixel `kOwn` channels. Which columns lie outside the image is found once a unit.
 template <int kCount, int kStep, int kChannels, bool half, int kOwn = 2>
 class RowReader {
   using Own = Elements<half, kOwn>;
@@ -232,9 +253,11 @@ class RowReader {
   using Bits = typename Own::Bits;
 
   // `pixel` is the one of the first column in the row to begin with, be it outside; `columns` those of the image.
-  __device__ RowReader(const void* data, int64_t pixel, int row_pixels, int channel, int first, int columns)
-      : row_(static_cast<const unsigned char*>(data) + (pixel * kChannels + channel) * kElementBytes),
-        pitch_(row_pixels * kChannels * kElementBytes) {
+  __device__ RowReader(const void* data, int64_t pixel, int row_pixels, int channel, int first, int columns,
+                       Channels<kChannels> channels)
+      : row_(static_cast<const unsigned char*>(data) + (pixel * channels + channel) * kElementBytes),
+        pitch_(row_pixels * channels * kElementBytes),
+        channels_(channels) {
 #pragma unroll
     for (int i = 0; i < kCount; ++i) {
       if (first + i >= 0 && first + i < columns) inside_ |= 1u << i;
@@ -245,7 +268,7 @@ class RowReader {
 #pragma unroll
     for (int i = 0; i < kCount; ++i) {
       bits[i] = Bits{};
-      if (inside && has(i)) bits[i] = *reinterpret_cast<const Bits*>(row_ + i * kStep * kChannels * kElementBytes);
+      if (inside && has(i)) bits[i] = *reinterpret_cast<const Bits*>(row_ + i * kStep * channels_ * kElementBytes);
     }
     row_ += pitch_;
   }
@@ -257,6 +280,7 @@ class RowReader {
   const unsigned char* row_;
   int pitch_;  // bytes
   unsigned inside_ = 0;
+  [[no_unique_address]] Channels<kChannels> channels_;
 };
 
 }  // namespace dartsmith::cuda::sliding

@@ -71,7 +71,7 @@ class PoolUnit {
     const int end = smaller_of(top_ + t_.rows, t_.height);
     const int first = top_ == 0 ? 0 : top_ / kStride - kOldRows / 2, last = end / kStride;
     int next = first * kStride - 1;  // row of the input that is read
-    Reader reader(t_.x, pixel(next, left_ - kBefore), t_.width, channel_, left_ - kBefore, t_.width);
+    Reader reader(t_.x, pixel(next, left_ - kBefore), t_.width, channel_, left_ - kBefore, t_.width, {});
     const auto read = [&](Bits(&bits)[kSpan]) {
       reader.take(static_cast<unsigned>(next) < static_cast<unsigned>(t_.height), bits);
       ++next;

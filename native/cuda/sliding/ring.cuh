@@ -10,10 +10,10 @@ namespace dartsmith::cuda::sliding {
 template <int kKernel, int kChannels>
 class WeightsInRegisters {
  public:
-  __device__ WeightsInRegisters(const float* weights, int channel) {
+  __device__ WeightsInRegisters(const float* weights, int channel, Channels<kChannels> channels) {
 #pragma unroll
     for (int tap = 0; tap < kKernel * kKernel; ++tap) {
-      weights_[tap] = make_float2(weights[tap * kChannels + channel], weights[tap * kChannels + channel + 1]);
+      weights_[tap] = make_float2(weights[tap * channels + channel], weights[tap * channels + channel + 1]);
     }
   }
   __device__ __forceinline__ float2 operator[](int tap) const {
@@ -111,32 +111,33 @@ class Ring {
 };
 
 // Where a unit reads its input; what `exists` not has rows that are all outside.
+template <int kChannels>
 struct SlideInput {
   const void* data;
   const float* activation;  // shared, see Activation
+  Channels<kChannels> channels;
   bool exists = true;
 };
 
 // Calls ask(row), then emit(row, sums) for `rows` rows of a unit's depthwise outputs of a lane's two channels; between
 // the two calls the window is computed.
 template <int kKernel, typename Motion, int kChannels, bool half, typename Weights, typename Ask, typename Emit>
-__device__ __forceinline__ void slide(const Cut& cut, const Unit& unit, int rows, const SlideInput& input,
-                                      const Weights& weights, const Ask& ask, const Emit& emit) {
+__device__ __forceinline__ void slide(const Cut& cut, const Unit& unit, const LanePlace& place, int rows,
+                                      const SlideInput<kChannels>& input, const Weights& weights, const Ask& ask,
+                                      const Emit& emit) {
   using R = Ring<kKernel, Motion::kStride, Weights>;
-  using Shape = WarpShape<kChannels>;
   constexpr int kStride = Motion::kStride, kStep = Motion::kInStep;
-  const int lane = lane_number(), channel = lane % Shape::kPairs * 2;
   const int row_parity = Motion::kOutStep == 2 ? unit.row_parity : 0;
   const int column_parity = Motion::kOutStep == 2 ? unit.column_parity : 0;
   const int in_rows = input.exists ? every(cut.in_height, kStep, row_parity) : 0;
   const int in_columns = every(cut.in_width, kStep, column_parity);
-  const int first_column = (unit.left + lane / Shape::kPairs * kQuadColumns) * kStride - kKernel / 2;
+  const int first_column = (unit.left + place.column) * kStride - kKernel / 2;
   const int first_turn = unit.top > R::kLead ? unit.top - R::kLead : 0;
   const int first_row = first_turn * kStride, end_turn = unit.top + rows + R::kLag;
   const int64_t pixel = (int64_t{unit.image} * cut.in_height + row_parity + first_row * kStep) * cut.in_width +
                         column_parity + first_column * kStep;
   using Reader = RowReader<R::kSpan, kStep, kChannels, half>;
-  Reader reader(input.data, pixel, cut.in_width * kStep, channel, first_column, in_columns);
+  Reader reader(input.data, pixel, cut.in_width * kStep, place.channel, first_column, in_columns, input.channels);
   R ring(weights);
   typename Reader::Bits bits[R::kSpan];
   reader.take(first_row < in_rows, bits);
@@ -147,7 +148,7 @@ __device__ __forceinline__ void slide(const Cut& cut, const Unit& unit, int rows
     if (turn * kStride < in_rows) {
       float2 values[R::kSpan];
       const auto take_row = [&](int in_row) {
-        const Activation<kChannels> activate(input.activation, channel);
+        const Activation<kChannels> activate(input.activation, place.channel, input.channels);
 #pragma unroll
         for (int i = 0; i < R::kSpan; ++i) {
           values[i] =

@@ -5,12 +5,13 @@
 #include <utility>
 
 #include "cuda/launch.h"
+#include "cuda/sliding/apart.h"
 #include "cuda/sliding/choice.h"
 #include "cuda/sliding/separable.h"
+#include "cuda/sliding/separable_calls.h"
 #include "cuda/sliding/separable_forward.cuh"
 #include "cuda/sliding/separable_input.cuh"
 #include "cuda/sliding/separable_output.cuh"
-#include "cuda/sliding/strips.h"
 #include "cuda/sliding/weight_sums.h"
 
 namespace dartsmith::cuda::sliding {
@@ -19,46 +20,14 @@ namespace {
 // Of depthwise outputs' gradients that are written before they are read: so much stays in the cache of a large GPU.
 constexpr int64_t kRingBytes = int64_t{32} << 20;
 
-const Window& window_of(const KernelCall& call) {
-  return attributes_of<SeparableAttributes>(call).window;
-}
-int kernel_of(const KernelCall& call) {
-  return window_of(call).kernel[0];
-}
-int64_t channels_of(const KernelCall& call) {
-  return call.output.channels;
-}
 // What a call reads: the same tensor may be read as it is and normalised, or normalised in two ways.
 using Input = std::pair<const void*, const void*>;
 Input input_of(const KernelCall& call) {
   return {call.inputs[0].data, call.links[0].statistics};
 }
-bool wants_weights(const KernelCall& call) {
-  return call.weight_gradient != nullptr;
-}
-
-MotionKind motion_of(const KernelCall& call) {
-  const Window& w = window_of(call);
-  if (w.dilation[0] == 1) return w.stride[0] == 1 ? MotionKind::kPlain : MotionKind::kStrided;
-  return w.stride[0] == 1 ? MotionKind::kDilated : MotionKind::kStridedDilated;
-}
-
-// Of a launch; units_of(call, rows).
-template <typename Units>
-int strip_rows_of(const KernelCall* const* calls, int count, const Units& units_of) {
-  return strip_rows([&](int rows) {
-    int64_t units = 0;
-    for (int m = 0; m < count; ++m) units += units_of(*calls[m], rows);
-    return units;
-  });
-}
-// No launch that the call is part of has shorter ones: others add units, which make strips longer. A sequence may be
-// shorter than planned.
-template <typename Units>
-int shortest_strip_of(const KernelCall& call, const Units& units_of) {
-  if (call.sequence != nullptr && call.sequence->columns > 0) return *std::ranges::min_element(kStripRows);
-  const KernelCall* alone = &call;
-  return strip_rows_of(&alone, 1, units_of);
+// Whether window and product are one kernel.
+bool is_fused(const KernelCall& call) {
+  return has_kernels(channels_of(call), call.inputs[0].width);
 }
 
 // --- Units of outputs
@@ -77,20 +46,9 @@ int64_t whole_units_of(const KernelCall& call, int rows) {
 }
 
 // Fills in what a member has of a call; gives the block behind its own.
-int64_t place_member(const KernelCall& call, MotionKind motion, int rows, int64_t first_block, SlidingMember& member) {
+int64_t place_output(const KernelCall& call, MotionKind motion, int rows, int64_t first_block, SlidingMember& member) {
   const Cut cut = cut_of(call, motion, rows);
-  const auto units = static_cast<Index>(call.output.batch * cut.units_an_image());
-  const auto blocks = static_cast<Index>(divide_up(units, kUnits));
-  member = {cut,
-            motion,
-            call.inputs[0].data,
-            reading_of(call.links[0]),
-            call.weight,
-            call.bias,
-            units,
-            blocks,
-            static_cast<Index>(first_block)};
-  return first_block + blocks;
+  return place_member(call, motion, cut, call.output.batch * cut.units_an_image(), kUnits, first_block, member);
 }
 
 // --- Forward
@@ -103,7 +61,7 @@ void start_forward(CudaStream& stream, const KernelCall* const* calls, int count
   for (int m = 0; m < count; ++m) {
     const KernelCall& call = *calls[m];
     ForwardMember& member = phase.members[phase.count++];
-    blocks = place_member(call, motion_of(call), rows, blocks, member);
+    blocks = place_output(call, motion_of(call), rows, blocks, member);
     member.output = call.output.data;
     member.norm = normalisation_of(call);
     member.moments = {static_cast<float*>(call.workspace), static_cast<int>(channels_of(call)), member.units};
@@ -118,21 +76,30 @@ void start_forward(CudaStream& stream, const KernelCall* const* calls, int count
 
 // --- Backward
 
-// Regions of inputs, each of a block.
+// Calls body(a constant) for what the input side's kernels are compiled for: 0 takes any number of channels.
+template <typename Body>
+auto with_input_channels(int64_t channels, const Body& body) {
+  if (channels == 16) return body(std::integral_constant<int, 16>{});
+  return body(std::integral_constant<int, 0>{});
+}
+
+// Regions of inputs, each of a block for each part of the channels.
 struct Regions {
   int down, across;
-  int64_t count;  // of all images
+  int64_t count, blocks;  // of all images
   Regions(const KernelCall& call, int rows) {
     const Tensor& in = call.inputs[0];
-    const int columns = with_channels(in.channels, [](auto channels) { return InputShape<channels.value>::kColumns; });
-    down = static_cast<int>(divide_up(in.height, 2 * rows));
-    across = static_cast<int>(divide_up(in.width, 2 * columns));
-    count = in.batch * down * across;
+    with_input_channels(in.channels, [&](auto known) {
+      using Shape = InputShape<known.value>;
+      down = static_cast<int>(divide_up(in.height, 2 * rows));
+      across = static_cast<int>(divide_up(in.width, 2 * Shape::kColumns));
+      count = in.batch * down * across;
+      blocks = count * Shape::parts(Channels<known.value>(in.channels));
+    });
   }
 };
 int64_t input_units_of(const KernelCall& call, int rows) {
-  const int parts = with_channels(channels_of(call), [](auto channels) { return InputShape<channels.value>::kParts; });
-  return Regions(call, rows).count * parts * kUnits;
+  return Regions(call, rows).blocks * kUnits;
 }
 
 int64_t taps_of(const KernelCall& call) {
@@ -144,14 +111,18 @@ int64_t gradient_bytes(const KernelCall& call) {
 
 // Where a call's workspace holds what, in bytes.
 struct Workspace {
-  int64_t pointwise, depthwise, sums, bytes;  // the depthwise outputs' gradient comes first
+  int64_t output, depthwise, sums, bytes;  // the depthwise outputs' gradient comes first
   explicit Workspace(const KernelCall& call) {
     const int64_t channels = channels_of(call), regions = Regions(call, shortest_strip_of(call, input_units_of)).count;
-    const int64_t units = units_of(call, shortest_strip_of(call, units_of));
     const auto floats = [](int64_t count) { return round_up(count * static_cast<int64_t>(sizeof(float)), 256); };
     const int64_t weighed = wants_weights(call) ? 1 : 0;
-    pointwise = gradient_bytes(call);
-    depthwise = pointwise + weighed * floats(divide_up(units, kUnits) * channels * channels);
+    output = gradient_bytes(call);
+    if (is_fused(call)) {
+      const int64_t units = units_of(call, shortest_strip_of(call, units_of));
+      depthwise = output + weighed * floats(divide_up(units, kUnits) * channels * channels);
+    } else {
+      depthwise = output + static_cast<int64_t>(output_bytes_apart(call));
+    }
     sums = depthwise + weighed * floats(regions * taps_of(call) * channels);
     bytes = sums + floats(2 * channels * regions);
   }
@@ -173,12 +144,12 @@ void start_output(CudaStream& stream, const KernelCall* const* calls, int count,
   for (int i = 0; i < count; ++i) {
     const KernelCall& call = *calls[i];
     OutputMember& m = phase.members[phase.count++];
-    blocks = place_member(call, weighed ? motion_of(call) : MotionKind::kPlain, rows, blocks, m);
+    blocks = place_output(call, weighed ? motion_of(call) : MotionKind::kPlain, rows, blocks, m);
     m.output = call.output.data;
     m.gradient = call.output_gradient;
     m.gradient_map = call.output_gradient_map;
     m.depthwise_gradient = places.at(&call);
-    m.partials = Workspace::at(call, Workspace(call).pointwise);
+    m.partials = Workspace::at(call, Workspace(call).output);
     const int64_t elements = channels_of(call) * channels_of(call);
     if (weighed) sums.push_back({m.partials, call.bias_gradient, m.blocks, elements});
   }
@@ -194,6 +165,7 @@ InputRun input_run_of(const KernelCall& call, int rows, bool goes_on) {
   InputRun run{};
   run.height = static_cast<int>(call.inputs[0].height);
   run.width = static_cast<int>(call.inputs[0].width);
+  run.channels = static_cast<int>(call.inputs[0].channels);
   run.rows = rows;
   run.down = regions.down;
   run.across = regions.across;
@@ -207,8 +179,7 @@ InputRun input_run_of(const KernelCall& call, int rows, bool goes_on) {
   run.shift_gradient = link.shift_gradient;
   run.statistics_pixels = statistics_pixels(call, pixels_of(call.inputs[0]));
   run.sums = {Workspace::at(call, Workspace(call).sums), static_cast<int>(channels_of(call)), regions.count};
-  const int parts = with_channels(channels_of(call), [](auto channels) { return InputShape<channels.value>::kParts; });
-  run.blocks = static_cast<Index>(regions.count * parts);
+  run.blocks = static_cast<Index>(regions.blocks);
   return run;
 }
 
@@ -245,10 +216,21 @@ void start_input(CudaStream& stream, const KernelCall* const* calls, int count, 
     const int64_t elements = taps_of(call) * channels_of(call);
     if (weighed) sums.push_back({partials, call.weight_gradient, Regions(call, rows).count, elements});
   }
-  const KernelStart<InputPhase> start = with_channels(channels_of(*calls[0]), [&](auto channels) {
-    return input_start<channels.value>(halved(calls[0]->precision), weighed);
-  });
+  const int64_t channels = channels_of(*calls[0]);
+  const KernelStart<InputPhase> start = with_input_channels(
+      channels, [&](auto known) { return input_start<known.value>(halved(calls[0]->precision), weighed, channels); });
   launch_blocks(stream, start.kernel, {blocks, start.shared_bytes, kBlockThreads}, phase);
+}
+
+void output_side(CudaStream& stream, const Calls& calls, const Places& places, std::vector<WeightSum>& sums) {
+  if (!is_fused(*calls[0])) {
+    Places workspaces;
+    for (const KernelCall* call : calls) workspaces[call] = Workspace::at<void>(*call, Workspace(*call).output);
+    return output_apart(stream, calls, places, workspaces);
+  }
+  for_kinds(
+      stream, calls, [](const KernelCall* call) { return wants_weights(*call) ? kernel_of(*call) : 0; },
+      [&](const Calls& alike) { start_output(stream, alike.data(), static_cast<int>(alike.size()), places, sums); });
 }
 
 // How many calls from the first on are worked on together: what they keep in between stays in the cache.
@@ -275,12 +257,9 @@ void backward_alike(CudaStream& stream, const Calls& calls, std::vector<WeightSu
       const KernelCall& keeper = fits ? *calls[i] : own;
       places[&own] = Workspace::at<void>(keeper, 0);
     }
-    const Calls part(calls.begin() + first, calls.begin() + first + size);
-    for_kinds(
-        stream, part, [](const KernelCall* call) { return wants_weights(*call) ? kernel_of(*call) : 0; },
-        [&](const Calls& alike) { start_output(stream, alike.data(), static_cast<int>(alike.size()), places, sums); });
+    output_side(stream, Calls(calls.begin() + first, calls.begin() + first + size), places, sums);
     const bool goes_on = first > 0 && input_of(*calls[first]) == input_of(*calls[first - 1]);
-    start_input(stream, part.data(), size, goes_on, places, sums);
+    start_input(stream, calls.data() + first, size, goes_on, places, sums);
     first += size;
   }
 }
@@ -300,14 +279,16 @@ bool takes(const KernelCall& call) {
   return one_of(w.kernel[0], {3, 5}) && w.kernel[0] == w.kernel[1] && one_of(w.stride[0], {1, 2}) &&
          w.stride[0] == w.stride[1] && one_of(w.dilation[0], {1, 2}) && w.dilation[0] == w.dilation[1] &&
          w.padding[0] == w.dilation[0] * (w.kernel[0] / 2) && w.padding[0] == w.padding[1] &&
-         has_kernels(in.channels, in.width) && in.channels == out.channels && stored_alike(call);
+         (has_kernels(in.channels, in.width) || takes_apart(in.channels, in.width)) && in.channels == out.channels &&
+         stored_alike(call);
 }
 
 bool takes_backward(const KernelCall& call) {
-  return takes(call) && gradients_stored_alike(call) && call.output_dropout == nullptr;
+  return takes(call) && gradients_stored_alike(call) && (call.output_dropout == nullptr || !is_fused(call));
 }
 
 size_t forward_bytes(const KernelCall& call) {
+  if (!is_fused(call)) return forward_bytes_apart(call);
   const int64_t units = units_of(call, shortest_strip_of(call, units_of));
   return static_cast<size_t>(units * 2 * channels_of(call)) * sizeof(float);
 }
@@ -322,7 +303,10 @@ void forward(CudaStream& stream, const Calls& calls) {
       [](const KernelCall* call) {
         return std::pair{kernel_of(*call), channels_of(*call)};
       },
-      [&](const Calls& alike) { start_forward(stream, alike.data(), static_cast<int>(alike.size())); });
+      [&](const Calls& alike) {
+        if (!is_fused(*alike[0])) return forward_apart(stream, alike);
+        start_forward(stream, alike.data(), static_cast<int>(alike.size()));
+      });
 }
 
 // Calls of one input side by side, inputs in the order in which they come: addresses would differ from run to run.

@@ -32,7 +32,7 @@ struct ForwardParts {
   __host__ __device__ explicit ForwardParts(Shared& shared)
       : weights(shared.take<unsigned char>(Product::kWeightBytes)),
         stages(shared.take<unsigned char>(kUnits * Product::kStageBytes)),
-        activation(shared.take<float>(Activation<Product::kOutputs>::kFloats)),
+        activation(shared.take<float>(Activation<Product::kOutputs>::floats({}))),
         pivots(shared.take<float>(kUnits * Product::kOutputs)),
         sums(shared.take<float4>(2 * Product::kVectors * kBlockThreads)),
         flag(shared.take<unsigned>(1)) {}
@@ -137,10 +137,10 @@ __device__ __forceinline__ void forward_unit(const ForwardMember& m, Index index
     }
     places.next_batch();
   };
-  const int channel = lane_number() % Shape::kPairs * 2;
+  const LanePlace place = Shape::own_place();
   slide<kKernel, Motion, kChannels, kHalf>(
-      m.cut, unit, extent.rows, {m.input, parts.activation},
-      WeightsInRegisters<kKernel, kChannels>(m.depthwise, channel), [](int) {},
+      m.cut, unit, place, extent.rows, {m.input, parts.activation, {}},
+      WeightsInRegisters<kKernel, kChannels>(m.depthwise, place.channel, {}), [](int) {},
       [&](int row, const float2(&sums)[kQuadColumns]) {
         Product::keep(stage, row % kBatchRows, sums);
         if (row % kBatchRows == kBatchRows - 1 || row == extent.rows - 1) finish_batch(row / kBatchRows * kBatchRows);
@@ -157,7 +157,7 @@ __global__ void __launch_bounds__(kBlockThreads, kKernel == 3 ? 4 : 3)
   const ForwardParts<Product> parts(shared);
   const ForwardMember& m = own_item(phase.members, phase.count);
   Product::template load_weights<false>(m.pointwise, parts.weights);
-  Activation<kChannels>::load(m.reading, parts.activation);
+  Activation<kChannels>::load(m.reading, {}, parts.activation);
   __syncthreads();
   const int warp = warp_number();
   const Index unit = (blockIdx.x - m.first_block) * kUnits + static_cast<Index>(warp);

@@ -21,7 +21,7 @@ struct InputMember {
 
 // An input with the members that read it, one behind another.
 struct InputRun {
-  int height, width;
+  int height, width, channels;
   int rows;          // of a strip; a region has two by two strips
   int down, across;  // regions of an image
   const void* input;
@@ -46,9 +46,10 @@ struct alignas(16) InputPhase {
 
 template <int kChannels>
 struct InputShape {
-  static constexpr int kOwn = kChannels < kLanes ? kChannels : kLanes;  // channels of a warp
-  static constexpr int kParts = kChannels / kOwn;                       // which blocks share
-  static constexpr int kColumns = kLanes / kOwn * kQuadColumns;         // of a warp
+  static constexpr int kOwn = kChannels > 0 && kChannels < kLanes ? kChannels : kLanes;  // channels of a warp
+  static constexpr int kColumns = kLanes / kOwn * kQuadColumns;                          // of a warp
+  // Of channels, which blocks share; of the last one a part may be missing.
+  __host__ __device__ static int parts(Channels<kChannels> channels) { return (channels + kOwn - 1) / kOwn; }
 };
 
 template <int kChannels>
@@ -58,8 +59,8 @@ struct InputParts {
   float* weight_sums;  // [kUnits, taps, channels of a warp]
   float* moments;      // [kUnits, 2, channels of a warp]
   unsigned* flag;
-  __host__ __device__ explicit InputParts(Shared& shared)
-      : activation(shared.take<float>(Activation<kChannels>::kFloats)),
+  __host__ __device__ InputParts(Shared& shared, Channels<kChannels> channels)
+      : activation(shared.take<float>(Activation<kChannels>::floats(channels))),
         weight_sums(shared.take<float>(kUnits * kTaps * InputShape<kChannels>::kOwn)),
         moments(shared.take<float>(kUnits * 2 * InputShape<kChannels>::kOwn)),
         flag(shared.take<unsigned>(1)) {}
@@ -96,6 +97,7 @@ class InputUnit {
   static constexpr int kStride = Motion::kStride, kStep = Motion::kInStep, kOutStep = Motion::kOutStep;
   static constexpr int kBefore = kKernel / 2;
   static constexpr int kSpan = kStride == 1 ? kKernel + 3 : 4;  // columns of the gradient
+  static constexpr int kElementBytes = half ? 2 : 4;
   using Shape = InputShape<kChannels>;
   using Own = Elements<half, 1>;
   using Bits = typename Own::Bits;
@@ -103,12 +105,18 @@ class InputUnit {
   using GradientReader = RowReader<kSpan, kOutStep, kChannels, half, 1>;
 
  public:
+  // A lane whose channel does not exist sees an image without columns.
   __device__ InputUnit(const InputRun& run, const InputMember& member, const OwnInput& own, int channel,
                        const float* activation)
-      : run_(run), own_(own), channel_(channel), activation_(activation) {
+      : run_(run),
+        own_(own),
+        channels_(run.channels),
+        exists_(kChannels > 0 || channel < channels_),
+        channel_(exists_ ? channel : channels_ - 1),
+        activation_(activation) {
 #pragma unroll
     for (int tap = 0; tap < kKernel * kKernel; ++tap) {
-      weights_[tap] = member.depthwise[tap * kChannels + channel];
+      weights_[tap] = member.depthwise[tap * channels_ + channel_];
       weight_sums_[tap] = 0;
     }
 #pragma unroll
@@ -127,7 +135,7 @@ class InputUnit {
     const int out_parity_column = kOutStep == 2 ? own_.column_parity : 0;
     const bool touched = kStep == kOutStep || (own_.row_parity == 0 && own_.column_parity == 0);
     const int out_rows = touched ? every(member.out_height, kOutStep, out_parity_row) : 0;
-    const int out_columns = every(member.out_width, kOutStep, out_parity_column);
+    const int out_columns = exists_ ? every(member.out_width, kOutStep, out_parity_column) : 0;
     const int first = kStride == 1 ? own_.top - kBefore : own_.top / 2 - 1;
     const int end = kStride == 1 ? own_.top + run_.rows + kBefore : (own_.top + run_.rows) / 2 + 1;
     const int first_column = kStride == 1 ? left - kBefore : left / 2 - 1;
@@ -135,13 +143,12 @@ class InputUnit {
     const int64_t out_row = int64_t{own_.image} * member.out_height + first_row * kOutStep + out_parity_row;
     GradientReader gradient(member.depthwise_gradient,
                             out_row * member.out_width + first_column * kOutStep + out_parity_column,
-                            member.out_width * kOutStep, channel_, first_column, out_columns);
+                            member.out_width * kOutStep, channel_, first_column, out_columns, channels_);
     const int64_t in_row = int64_t{own_.image} * run_.height + own_.top * kStep + own_.row_parity;
     const int64_t pixel = in_row * run_.width + left * kStep + own_.column_parity;
-    InputReader input(run_.input, pixel, run_.width * kStep, channel_, left, own_.columns);
-    constexpr int kElementBytes = half ? 2 : 4;
-    offset_ = (pixel * kChannels + channel_) * kElementBytes;
-    pitch_ = run_.width * kStep * kChannels * kElementBytes;
+    InputReader input(run_.input, pixel, run_.width * kStep, channel_, left, exists_ ? own_.columns : 0, channels_);
+    offset_ = (pixel * channels_ + channel_) * kElementBytes;
+    pitch_ = run_.width * kStep * channels_ * kElementBytes;
     const int rows = own_.rows - own_.top < run_.rows ? own_.rows - own_.top : run_.rows;  // that there are
     const int most = end < out_rows ? end : out_rows;
     Bits bits[kSpan], input_bits[kStride][kQuadColumns];
@@ -208,7 +215,7 @@ class InputUnit {
 #pragma unroll
       for (int c = 0; c < kQuadColumns; ++c) inputs_[j][c] = inputs_[j + kStride][c];
     }
-    const SingleActivation<kChannels> activate(activation_, channel_);
+    const SingleActivation<kChannels> activate(activation_, channel_, channels_);
 #pragma unroll
     for (int i = 0; i < kStride; ++i) {
       const int row = kStride * turn - kBefore + kKernel - kStride + i - own_.top;
@@ -250,7 +257,7 @@ class InputUnit {
       for (int c = 0; c < kQuadColumns; ++c) sums_[j][c] = j + kStride < kKernel ? sums_[j + kStride][c] : 0.0f;
     }
   }
-  static constexpr int kColumnBytes = kStep * kChannels * (half ? 2 : 4);
+  __device__ __forceinline__ int column_bytes() const { return kStep * channels_ * kElementBytes; }
   // Of a row of this warp, in a tensor of the input's shape.
   template <typename Byte>
   __device__ __forceinline__ Byte* place(Byte* data, int row) const {
@@ -265,7 +272,7 @@ class InputUnit {
     const auto* from = place(static_cast<const unsigned char*>(accumulates ? run_.target : run_.input), row);
 #pragma unroll
     for (int c = 0; c < kQuadColumns; ++c) {
-      if (reader.has(c)) bits[c] = *reinterpret_cast<const Bits*>(from + c * kColumnBytes);
+      if (reader.has(c)) bits[c] = *reinterpret_cast<const Bits*>(from + c * column_bytes());
     }
   }
   // Row i of those that a turn finishes: the gradient where the relu let the input through.
@@ -277,7 +284,7 @@ class InputUnit {
 #pragma unroll
     for (int c = 0; c < kQuadColumns; ++c) {
       const float g = reader.has(c) && inputs_[i][c] > 0 ? sums_[i][c] : 0.0f, other = Own::value(late[c]);
-      if (reader.has(c)) *reinterpret_cast<Bits*>(to + c * kColumnBytes) = Own::bits(accumulates ? other + g : g);
+      if (reader.has(c)) *reinterpret_cast<Bits*>(to + c * column_bytes()) = Own::bits(accumulates ? other + g : g);
       if (!measures) continue;
       gradients_ += g;
       products_ = fmaf(g, reader.has(c) ? other - activation_[channel_] : 0.0f, products_);
@@ -286,6 +293,8 @@ class InputUnit {
 
   const InputRun& run_;
   const OwnInput& own_;
+  const Channels<kChannels> channels_;
+  const bool exists_;
   const int channel_;
   const float* activation_;
   int64_t offset_ = 0;  // bytes, of the first row
@@ -333,15 +342,19 @@ __device__ __forceinline__ void input_member(const InputRun& run, const InputMem
     for (int w = 1; w < kUnits; ++w) sum += values[w * pitch];
     return sum;
   };
+  const Channels<kChannels> channels(run.channels);
   if constexpr (kWeights) {
     for (int i = static_cast<int>(threadIdx.x); i < kTaps * kOwn; i += kBlockThreads) {
-      member.partials[(int64_t{region} * kTaps + i / kOwn) * kChannels + part * kOwn + i % kOwn] =
+      const int channel = part * kOwn + i % kOwn;
+      if (channel >= channels) continue;
+      member.partials[(int64_t{region} * kTaps + i / kOwn) * channels + channel] =
           sum_warps(parts.weight_sums + i, kTaps * kOwn);
     }
   }
   if (run.gradient_map != nullptr) {
     for (int i = static_cast<int>(threadIdx.x); i < 2 * kOwn; i += kBlockThreads) {
-      run.sums.at(i / kOwn, part * kOwn + i % kOwn, region) = sum_warps(parts.moments + i, 2 * kOwn);
+      const int channel = part * kOwn + i % kOwn;
+      if (channel < channels) run.sums.at(i / kOwn, channel, region) = sum_warps(parts.moments + i, 2 * kOwn);
     }
   }
   __syncthreads();
@@ -353,12 +366,14 @@ __global__ void __launch_bounds__(kBlockThreads, kWeights ? 3 : 4)
   begin_kernel();
   using Shape = InputShape<kChannels>;
   Shared shared(shared_memory());
-  const InputParts<kChannels> parts(shared);
   const InputRun& run = own_item(phase.runs, phase.count);
-  Activation<kChannels>::load(run.reading, parts.activation);
+  const Channels<kChannels> channels(run.channels);
+  const InputParts<kChannels> parts(shared, channels);
+  Activation<kChannels>::load(run.reading, channels, parts.activation);
   __syncthreads();
-  const Index block = blockIdx.x - run.first_block, region = block / Shape::kParts;
-  const int part = static_cast<int>(block % Shape::kParts);
+  const Index block = blockIdx.x - run.first_block, shares = static_cast<Index>(Shape::parts(channels));
+  const Index region = block / shares;
+  const int part = static_cast<int>(block - region * shares);
   for (int m = run.first; m < run.first + run.count; ++m) {
     const InputMember& member = phase.members[m];
     const bool accumulates = run.mode == GradientMode::kAccumulate || m > run.first;
@@ -372,13 +387,22 @@ __global__ void __launch_bounds__(kBlockThreads, kWeights ? 3 : 4)
   }
   if (run.gradient_map == nullptr) return;
   by_last_block(run.ticket, run.blocks, parts.flag, [&] {
-    for (int channel = warp_number(); channel < kChannels; channel += kUnits) {
-      finish_input(run, channel, kChannels);
-    }
+    for (int channel = warp_number(); channel < channels; channel += kUnits) finish_input(run, channel, channels);
   });
 }
 
 template <int kChannels>
-KernelStart<InputPhase> input_start(bool half, bool weights);
+KernelStart<InputPhase> input_start_of(bool half, bool weights, int64_t channels) {
+  const size_t bytes = shared_bytes<InputParts<kChannels>>(Channels<kChannels>(channels));
+  if (half) {
+    return {weights ? separable_input_kernel<kChannels, true, true> : separable_input_kernel<kChannels, true, false>,
+            bytes};
+  }
+  return {weights ? separable_input_kernel<kChannels, false, true> : separable_input_kernel<kChannels, false, false>,
+          bytes};
+}
+// Each number of channels is compiled in a file of its own; 0 takes any.
+template <int kChannels>
+KernelStart<InputPhase> input_start(bool half, bool weights, int64_t channels);
 
 }  // namespace dartsmith::cuda::sliding

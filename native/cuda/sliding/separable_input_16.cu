@@ -3,10 +3,8 @@
 namespace dartsmith::cuda::sliding {
 
 template <>
-KernelStart<InputPhase> input_start<16>(bool half, bool weights) {
-  const size_t bytes = shared_bytes<InputParts<16>>();
-  if (half) return {weights ? separable_input_kernel<16, true, true> : separable_input_kernel<16, true, false>, bytes};
-  return {weights ? separable_input_kernel<16, false, true> : separable_input_kernel<16, false, false>, bytes};
+KernelStart<InputPhase> input_start<16>(bool half, bool weights, int64_t channels) {
+  return input_start_of<16>(half, weights, channels);
 }
 
 }  // namespace dartsmith::cuda::sliding

@@ -46,7 +46,7 @@ struct OutputParts {
     if constexpr (kKernel > 0) {
       turned = kTurned ? shared.take<unsigned char>(kUnits * Sums::kStageBytes) : stages;
       depthwise_stages = shared.take<unsigned char>(kUnits * Sums::kStageBytes);
-      activation = shared.take<float>(Activation<kChannels>::kFloats);
+      activation = shared.take<float>(Activation<kChannels>::floats({}));
       depthwise = shared.take<float>(WeightsInShared<kKernel, kChannels>::kFloats);
       sums = reinterpret_cast<float*>(stages);
     }
@@ -67,7 +67,7 @@ class OutputGradient {
     output_.take(inside_, y_);
   }
   __device__ __forceinline__ void take(const float* map, float2 (&values)[kQuadColumns]) const {
-    const auto* two = reinterpret_cast<const float2*>(map + channel());
+    const auto* two = reinterpret_cast<const float2*>(map + WarpShape<kChannels>::own_place().channel);
     const float2 a = two[0], b = two[kChannels / 2], d = two[kChannels];
 #pragma unroll
     for (int i = 0; i < kQuadColumns; ++i) {
@@ -78,19 +78,16 @@ class OutputGradient {
   }
 
  private:
-  __device__ static int channel() {
-    return lane_number() % WarpShape<kChannels>::kPairs * 2;
-  }
   __device__ static Reader reader_of(const void* data, const Cut& cut, const Unit& unit) {
     constexpr int kStep = Motion::kOutStep;
-    const int lane = lane_number();
-    const int first = unit.left + lane / WarpShape<kChannels>::kPairs * kQuadColumns;
+    const LanePlace place = WarpShape<kChannels>::own_place();
+    const int first = unit.left + place.column;
     const int64_t row = int64_t{unit.image} * cut.out_height + unit.top * kStep + unit.row_parity;
-    return Reader(data, row * cut.out_width + first * kStep + unit.column_parity, cut.out_width * kStep, channel(),
-                  first, every(cut.out_width, kStep, unit.column_parity));
+    return Reader(data, row * cut.out_width + first * kStep + unit.column_parity, cut.out_width * kStep, place.channel,
+                  first, every(cut.out_width, kStep, unit.column_parity), {});
   }
   Reader gradient_, output_;
-  typename Reader::Bits g_[kQuadColumns], y_[kQuadColumns];
+  typename Reader::Bits g_[kQuadColumns] = {}, y_[kQuadColumns] = {};
   int rows_;
   bool inside_ = false;
 };
@@ -117,10 +114,10 @@ class OutputUnit {
   __device__ __forceinline__ void run(Sums& sums) {
     OutputGradient<Motion, kChannels, kHalf> gradient(m_, unit_, extent_);
     if constexpr (kWeights) {
-      const int channel = lane_number() % Shape::kPairs * 2;
+      const LanePlace place = Shape::own_place();
       slide<kKernel, Motion, kChannels, kHalf>(
-          m_.cut, unit_, m_.cut.rows, {m_.input, parts_.activation, exists_},
-          WeightsInShared<kKernel, kChannels>(parts_.depthwise, channel), [&](int row) { gradient.ask(row); },
+          m_.cut, unit_, place, m_.cut.rows, {m_.input, parts_.activation, {}, exists_},
+          WeightsInShared<kKernel, kChannels>(parts_.depthwise, place.channel), [&](int row) { gradient.ask(row); },
           [&](int row, const float2(&z)[kQuadColumns]) {
             keep_gradient(row % kBatchRows, gradient);
             Parts::Sums::keep(own(parts_.depthwise_stages, Parts::Sums::kStageBytes), row % kBatchRows, z);
@@ -198,7 +195,7 @@ __global__ void __launch_bounds__(kBlockThreads, kKernel == 0                   
     parts.gradient_map[i] = m.gradient_map[i];
   }
   if constexpr (kKernel > 0) {
-    Activation<kChannels>::load(m.reading, parts.activation);
+    Activation<kChannels>::load(m.reading, {}, parts.activation);
     WeightsInShared<kKernel, kChannels>::load(m.depthwise, parts.depthwise);
   }
   __syncthreads();

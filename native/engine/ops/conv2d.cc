@@ -35,7 +35,9 @@ constinit const OpDescriptor conv2d_op = {
         [](const WorkSizes& sizes) {
           const int64_t macs = sizes.node.shape.height * sizes.node.shape.width * sizes.node.weight.size;
           const bool dense = sizes.node.own<Conv2dAttributes>().groups == 1;
-          return OpDescriptor::passes(sizes, macs, dense ? macs : 0, true);
+          WorkSizes joined = sizes;  // the gradients of parts of a concatenation are one pass
+          joined.input_gradients = sizes.input_gradients > 0 ? 1 : 0;
+          return OpDescriptor::passes(joined, macs, dense ? macs : 0, true);
         },
 };
 

@@ -49,6 +49,21 @@ describe('traceStep', () => {
     expect(names('pooledMoments backward')).toEqual(new Set(['pool_backward']));
   });
 
+  it('runs separables of evaluation channels by windows that slide, and their products apart', async () => {
+    const { graph } = buildSupernet({ inputShape: [8, 8, 3], classes: 5, initChannels: 36, layers: 3 });
+    const { launches } = await traceStep({ ...tiny, graph });
+    const names = (part: string) =>
+      new Set(launches.filter((launch) => launch.part === part).map(({ kernel }) => kernel.replace(/_kernel.*/, '')));
+    const [product, statistics] = ['conv2d_forward', ['moments_pieces', 'moments_join']];
+    expect(names('separable forward')).toEqual(new Set(['depthwise', product, ...statistics]));
+    expect(names('separable backward')).toEqual(
+      new Set([
+        ...['moments_backward', 'depthwise', 'conv2d_data', 'conv2d_weights', 'conv2d_join'],
+        ...['separable_input', 'weight_sums'],
+      ]),
+    );
+  });
+
   it('follows the hypergradient through its passes and perturbations', async () => {
     const { launches } = await traceStep({ ...tiny, unrolled: true });
     const count = (name: string) => launches.filter(({ kernel }) => kernel === name).length;

@@ -169,6 +169,8 @@ describe('slidingKernel', () => {
     ['separable_output_kernel<5, 64, bf16>', { part: 'W', window: 5, channels: 64, precision: 'bf16' }],
     ['separable_output_kernel<0, 32, tf32>', { part: 'G', channels: 32, precision: 'tf32' }],
     ['separable_input_kernel<32, true, false>', { part: 'D', channels: 32, precision: 'bf16', weights: false }],
+    ['separable_input_kernel<0, false, true>', { part: 'D', channels: 0, precision: 'fp32', weights: true }],
+    ['depthwise_kernel<5, true>', { part: 'S', window: 5, channels: 0, precision: 'bf16' }],
     ['combine_forward_kernel<16, false>', undefined],
   ])('%s', (name, expected) => {
     expect(slidingKernel(name)).toEqual(expected);

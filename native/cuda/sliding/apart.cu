@@ -1,0 +1,170 @@
+#include "cuda/sliding/apart.h"
+
+#include "cuda/kernels.h"
+#include "cuda/launch.h"
+#include "cuda/sliding/depthwise.cuh"
+#include "cuda/sliding/separable_calls.h"
+
+namespace dartsmith::cuda::sliding {
+namespace {
+
+constexpr Conv2dAttributes kPointwise;
+constexpr InputLink kPlainInput;
+
+// Parts of a call's workspace, one behind another.
+class Places {
+ public:
+  explicit Places(void* workspace) : memory_(static_cast<unsigned char*>(workspace)) {}
+  void* take(int64_t bytes) {
+    void* place = memory_ == nullptr ? nullptr : memory_ + bytes_;
+    bytes_ += round_up(bytes, 256);
+    return place;
+  }
+  size_t bytes() const { return static_cast<size_t>(bytes_); }
+
+ private:
+  unsigned char* memory_;
+  int64_t bytes_ = 0;
+};
+
+Tensor like_output(const KernelCall& call, void* data) {
+  Tensor tensor = call.output;
+  tensor.data = static_cast<float*>(data);
+  return tensor;
+}
+int64_t output_bytes(const KernelCall& call) {
+  return pixels_of(call.output) * channels_of(call) * element_bytes(call.precision);
+}
+
+// --- Calls of the other ops that a separable consists of. They point to what is given.
+
+KernelCall product_of(const KernelCall& call, const Tensor& depthwise) {
+  KernelCall product = call;
+  product.attributes = &kPointwise;
+  product.inputs = &depthwise;
+  product.links = &kPlainInput;
+  product.weight = call.bias;
+  product.bias = nullptr;
+  return product;
+}
+KernelCall product_backward_of(const KernelCall& call, const Tensor& depthwise, void* gradient,
+                               const GradientTarget& target) {
+  KernelCall product = product_of(call, depthwise);
+  product.output_gradient = static_cast<const float*>(gradient);
+  product.gradient_precision = call.precision;
+  product.output_gradient_map = nullptr;
+  product.output_dropout = nullptr;
+  product.input_gradients = &target;
+  product.weight_gradient = wants_weights(call) ? call.bias_gradient : nullptr;
+  product.bias_gradient = nullptr;
+  return product;
+}
+KernelCall statistics_of(const KernelCall& call) {
+  KernelCall statistics = call;
+  statistics.inputs = &call.output;
+  return statistics;
+}
+
+// --- Depthwise outputs
+
+Cut cut_of(const KernelCall& call, int rows) {
+  return {call.inputs[0], call.output, motion_of(call), kQuadColumns, rows};
+}
+int64_t threads_of(const KernelCall& call, int rows) {
+  return call.output.batch * cut_of(call, rows).units_an_image() * (channels_of(call) / 2);
+}
+
+// Of calls of one kernel size, to the tensors' places.
+void start_depthwise(CudaStream& stream, const Calls& calls, const std::vector<Tensor>& outputs) {
+  const int count = static_cast<int>(calls.size());
+  const int rows = strip_rows_of(calls.data(), count,
+                                 [](const KernelCall& call, int tried) { return threads_of(call, tried) / kLanes; });
+  DepthwisePhase phase;
+  int64_t blocks = 0, channels = 0;
+  for (int i = 0; i < count; ++i) {
+    const KernelCall& call = *calls[i];
+    DepthwiseMember& member = phase.members[phase.count++];
+    blocks = place_member(call, motion_of(call), cut_of(call, rows), threads_of(call, rows), kBlockThreads, blocks,
+                          member);
+    member.channels = static_cast<int>(channels_of(call));
+    member.output = outputs[i].data;
+    channels = larger(channels, channels_of(call));
+  }
+  const KernelStart<DepthwisePhase> start =
+      depthwise_start(kernel_of(*calls[0]), halved(calls[0]->precision), channels);
+  launch_blocks(stream, start.kernel, {blocks, start.shared_bytes, kBlockThreads}, phase);
+}
+
+void run(CudaStream& stream, void (*group)(Stream&, const KernelCall*, int), const std::vector<KernelCall>& calls) {
+  group(stream, calls.data(), static_cast<int>(calls.size()));
+}
+
+}  // namespace
+
+bool takes_apart(int64_t channels, int64_t width) {
+  constexpr int64_t kFewest = 24, kMostInRow = int64_t{1} << 26;  // rows are counted in 32 bits of bytes
+  return channels >= kFewest && channels % 2 == 0 && width * channels < kMostInRow;
+}
+
+size_t forward_bytes_apart(const KernelCall& call) {
+  Places places(nullptr);
+  places.take(output_bytes(call));
+  places.take(static_cast<int64_t>(moments_kernels.workspace_bytes(statistics_of(call), false)));
+  return places.bytes();
+}
+
+void forward_apart(CudaStream& stream, const Calls& calls) {
+  std::vector<Tensor> depthwise;
+  std::vector<KernelCall> products, statistics;
+  depthwise.reserve(calls.size());
+  for (const KernelCall* call : calls) {
+    Places places(call->workspace);
+    depthwise.push_back(like_output(*call, places.take(output_bytes(*call))));
+    products.push_back(product_of(*call, depthwise.back()));
+    statistics.push_back(statistics_of(*call));
+    statistics.back().workspace = places.take(0);
+  }
+  start_depthwise(stream, calls, depthwise);
+  run(stream, conv2d_kernels.forward_group, products);
+  run(stream, moments_kernels.forward_group, statistics);
+}
+
+size_t output_bytes_apart(const KernelCall& call) {
+  Places places(nullptr);
+  places.take(output_bytes(call));
+  if (wants_weights(call)) {
+    places.take(output_bytes(call));
+    KernelCall product = product_of(call, call.output);
+    places.take(static_cast<int64_t>(conv2d_kernels.workspace_bytes(product, true)));
+  }
+  return places.bytes();
+}
+
+void output_apart(CudaStream& stream, const Calls& calls, const std::map<const KernelCall*, void*>& gradients,
+                  const std::map<const KernelCall*, void*>& workspaces) {
+  std::vector<Tensor> depthwise(calls.size());
+  std::vector<GradientTarget> mapped(calls.size()), targets(calls.size());
+  std::vector<KernelCall> statistics, products;
+  for (size_t i = 0; i < calls.size(); ++i) {
+    const KernelCall& call = *calls[i];
+    Places places(workspaces.at(&call));
+    mapped[i] = {static_cast<float*>(places.take(output_bytes(call))), GradientMode::kOverwrite, call.precision};
+    targets[i] = {static_cast<float*>(gradients.at(&call)), GradientMode::kOverwrite, call.precision};
+    depthwise[i] = like_output(call, wants_weights(call) ? places.take(output_bytes(call)) : nullptr);
+    statistics.push_back(statistics_of(call));
+    statistics.back().input_gradients = &mapped[i];
+    products.push_back(product_backward_of(call, depthwise[i], mapped[i].data, targets[i]));
+    products.back().workspace = places.take(0);
+  }
+  run(stream, moments_kernels.backward_group, statistics);
+  if (wants_weights(*calls[0])) {
+    for (const Calls& alike : kinds_of(calls, [](const KernelCall* call) { return kernel_of(*call); })) {
+      std::vector<Tensor> outputs;
+      for (const KernelCall* call : alike) outputs.push_back(depthwise[std::ranges::find(calls, call) - calls.begin()]);
+      start_depthwise(stream, alike, outputs);
+    }
+  }
+  run(stream, conv2d_kernels.backward_group, products);
+}
+
+}  // namespace dartsmith::cuda::sliding
