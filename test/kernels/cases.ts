@@ -819,8 +819,13 @@ const fusedAffine: readonly KernelCase[] = [
     const of = (name: string, input: Tensor) => separable.build(builder.within(name), input);
     return builder.add([of('a', y), of('b', normalised), of('c', y)]);
   }),
-  ...[20, 36].map((channels) =>
-    single('separables with affine one after another', 3, [6, 7, channels], (builder, x) => {
+  ...(
+    [
+      [6, 7, 20],
+      [5, 4, 36],
+    ] as const
+  ).map((shape) =>
+    single('separables with affine one after another', 3, shape, (builder, x) => {
       const first = affineSeparable(builder.within('a'), x, 3);
       const second = affineSeparable(builder.within('b'), first, 5, 2);
       return affineSeparable(builder.within('c'), second, 3);

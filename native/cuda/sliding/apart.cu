@@ -1,7 +1,6 @@
-#include "cuda/sliding/apart.h"
-
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
+#include "cuda/sliding/apart.h"
 #include "cuda/sliding/depthwise.cuh"
 #include "cuda/sliding/separable_calls.h"
 
@@ -84,8 +83,8 @@ void start_depthwise(CudaStream& stream, const Calls& calls, const std::vector<T
   for (int i = 0; i < count; ++i) {
     const KernelCall& call = *calls[i];
     DepthwiseMember& member = phase.members[phase.count++];
-    blocks = place_member(call, motion_of(call), cut_of(call, rows), threads_of(call, rows), kBlockThreads, blocks,
-                          member);
+    blocks =
+        place_member(call, motion_of(call), cut_of(call, rows), threads_of(call, rows), kBlockThreads, blocks, member);
     member.channels = static_cast<int>(channels_of(call));
     member.output = outputs[i].data;
     channels = larger(channels, channels_of(call));

@@ -52,8 +52,8 @@ Member& add_member(ConvolutionPhase<Member>& phase, const KernelCall& call, int6
   Member& member = phase.members[phase.count++];
   Joined input{{}, static_cast<int>(call.inputs[0].channels)};
   for (int i = 0; i < call.input_count; ++i) input.data[i] = call.inputs[i].data;
-  static_cast<ConvolutionMember&>(member) = {
-      sampling_of(call), chunks_of(call), input, call.weight, static_cast<Index>(blocks), call.links[0].activated};
+  static_cast<ConvolutionMember&>(member) = {sampling_of(call),          chunks_of(call),        input, call.weight,
+                                             static_cast<Index>(blocks), call.links[0].activated};
   phase.chunks = std::max(phase.chunks, member.chunks);
   blocks += own_blocks;
   return member;
@@ -164,9 +164,8 @@ void convolve_backward(CudaStream& stream, const Calls& calls) {
   for (const KernelCall* call : calls) {
     if (call->weight_gradient != nullptr) weighed.push_back(call);
     const auto* targets = call->input_gradients;
-    const bool passes = std::any_of(targets, targets + call->input_count, [](const GradientTarget& target) {
-      return target.mode != GradientMode::kIgnore;
-    });
+    const bool passes = std::any_of(targets, targets + call->input_count,
+                                    [](const GradientTarget& target) { return target.mode != GradientMode::kIgnore; });
     if (passes) passing.push_back(call);
   }
   std::vector<WeightSum> sums;

@@ -76,7 +76,7 @@ struct ConvolutionForward : ConvolutionMember {
   void* output;
 };
 struct ConvolutionInput : ConvolutionMember {
-  const void* gradient;       // of the output
+  const void* gradient;        // of the output
   void* targets[kMostJoined];  // the inputs' gradients; null where not wanted
   bool accumulate[kMostJoined];
 };
@@ -114,8 +114,8 @@ class BatchReader {
   __device__ __forceinline__ BatchReader(Index first, Index outputs, const PlaceOf& place_of) {
 #pragma unroll
     for (int i = 0; i < kBatchRows * kQuadColumns; ++i) {
-      const Index output = first + static_cast<Index>(i / kQuadColumns * Shape::kColumns + Shape::own_place().column +
-                                                      i % kQuadColumns);
+      const Index output =
+          first + static_cast<Index>(i / kQuadColumns * Shape::kColumns + Shape::own_place().column + i % kQuadColumns);
       if (output < outputs) inside_ |= 1u << i;
       places_[i] = place_of(output);
     }

@@ -36,21 +36,22 @@ __device__ __forceinline__ void depthwise_unit(const DepthwiseMember& m, Index i
   auto* to = static_cast<unsigned char*>(m.output) + (pixel * channels + channel) * kElementBytes;
   const int pixel_bytes = channels * kElementBytes;
   const int pitch = m.cut.out_width * kStep * pixel_bytes;
-  slide<kKernel, Motion, 0, half>(m.cut, unit, {channel, 0}, extent.rows, {m.input, parts.activation, channels},
-                                  WeightsInRegisters<kKernel, 0>(m.depthwise, channel, channels), [](int) {},
-                                  [&](int, const float2(&sums)[kQuadColumns]) {
+  slide<kKernel, Motion, 0, half>(
+      m.cut, unit, {channel, 0}, extent.rows, {m.input, parts.activation, channels},
+      WeightsInRegisters<kKernel, 0>(m.depthwise, channel, channels), [](int) {},
+      [&](int, const float2(&sums)[kQuadColumns]) {
 #pragma unroll
-                                    for (int c = 0; c < kQuadColumns; ++c) {
-                                      if (c >= extent.columns) continue;
-                                      auto* at = to + c * kStep * pixel_bytes;
-                                      if constexpr (half) {
-                                        *reinterpret_cast<unsigned*>(at) = to_bfloat16_pair(sums[c].x, sums[c].y);
-                                      } else {
-                                        *reinterpret_cast<float2*>(at) = sums[c];
-                                      }
-                                    }
-                                    to += pitch;
-                                  });
+        for (int c = 0; c < kQuadColumns; ++c) {
+          if (c >= extent.columns) continue;
+          auto* at = to + c * kStep * pixel_bytes;
+          if constexpr (half) {
+            *reinterpret_cast<unsigned*>(at) = to_bfloat16_pair(sums[c].x, sums[c].y);
+          } else {
+            *reinterpret_cast<float2*>(at) = sums[c];
+          }
+        }
+        to += pitch;
+      });
 }
 
 template <int kKernel, bool half>

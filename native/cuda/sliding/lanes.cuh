@@ -243,7 +243,8 @@ struct SingleActivation {
   __device__ __forceinline__ float operator()(float x) const { return larger_of(fmaf(x - mean, factor, shift), 0.0f); }
 };
 
-// The columns [first, first + kCount) of a tensor's rows that a lane reads: of every kStep-th pixel `kOwn` channels. Which columns lie outside the image is found once a unit.
+// The columns [first, first + kCount) of a tensor's rows that a lane reads: of every kStep-th pixel `kOwn` channels.
+// Which columns lie outside the image is found once a unit.
 template <int kCount, int kStep, int kChannels, bool half, int kOwn = 2>
 class RowReader {
   using Own = Elements<half, kOwn>;

@@ -257,7 +257,9 @@ class InputUnit {
       for (int c = 0; c < kQuadColumns; ++c) sums_[j][c] = j + kStride < kKernel ? sums_[j + kStride][c] : 0.0f;
     }
   }
-  __device__ __forceinline__ int column_bytes() const { return kStep * channels_ * kElementBytes; }
+  __device__ __forceinline__ int column_bytes() const {
+    return kStep * channels_ * kElementBytes;
+  }
   // Of a row of this warp, in a tensor of the input's shape.
   template <typename Byte>
   __device__ __forceinline__ Byte* place(Byte* data, int row) const {
