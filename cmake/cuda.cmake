@@ -20,9 +20,11 @@ enable_language(CUDA)
 # Of the host's code, which only queues: kernels are optimised in full whatever this says.
 set(CMAKE_CUDA_FLAGS_RELEASE "-O1 -DNDEBUG")
 
+# One of them says that libstdc++'s special functions (std::cyl_bessel_j and the like, in C++17's <cmath>) are there
+# already: nothing here calls them, and every file would wait a tenth of a second for them, of one or two.
 json_list(NVCC_FLAGS nvcc flags)
 function(cuda_target target)
-  target_include_directories(${target} PRIVATE native)
+  target_include_directories(${target} PRIVATE native ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
   set_target_properties(${target} PROPERTIES CUDA_STANDARD_REQUIRED OFF CUDA_RUNTIME_LIBRARY Static)
   # Results are those of the source: no fused multiply-adds but those it writes, no approximate division.
   target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:${NVCC_FLAGS}>")

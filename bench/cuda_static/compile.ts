@@ -91,14 +91,15 @@ export async function compileKernels(
   mkdirSync(cacheFolder, { recursive: true });
   // Those with most text first: the last to end decides how long all take.
   const length = (file: string) => withIncludes(file).reduce((total, path) => total + text(path).length, 0);
+  const targetsOf = (file: string) => (file.endsWith('.cu') ? architectures : architectures.slice(0, 1));
   const work = files
-    .flatMap((file) => architectures.map((architecture) => ({ file, architecture })))
+    .flatMap((file) => targetsOf(file).map((architecture) => ({ file, architecture })))
     .sort((a, b) => length(b.file) - length(a.file));
   const compiled = new Map<string, Compiled>();
   const takeWork = async () => {
     for (let next = work.shift(); next !== undefined; next = work.shift()) {
       const { file, architecture } = next;
-      // One architecture also compiles what runs on the host, warnings and all.
+      // One architecture also compiles what runs on the host, warnings and all; that is all of a file without kernels.
       const host = architecture === architectures[0];
       const cache = join(cacheFolder, `${hashOf([shared, contents.get(file) ?? '', architecture, String(host)])}.json`);
       if (!existsSync(cache)) {
@@ -115,7 +116,7 @@ export async function compileKernels(
     }
   };
   await Promise.all(Array.from({ length: jobs }, takeWork));
-  return named(files.map((file) => architectures.flatMap((a) => kernelsOf(compiled.get(`${file} ${a}`)!))));
+  return named(files.map((file) => targetsOf(file).flatMap((a) => kernelsOf(compiled.get(`${file} ${a}`)!))));
 }
 
 /** What is kept of a compilation. */

@@ -2,6 +2,7 @@
 // word, over all that have it in their order.
 #include "cuda/elementwise.cuh"
 #include "cuda/kernels.h"
+#include "cuda/launch.h"
 
 namespace dartsmith::cuda {
 namespace {

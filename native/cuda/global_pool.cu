@@ -1,5 +1,6 @@
 // globalAvgPool.
 #include "cuda/kernels.h"
+#include "cuda/launch.h"
 
 namespace dartsmith::cuda {
 namespace {

@@ -1,7 +1,5 @@
 // The tables that the kernel files fill.
 #pragma once
-#include "cuda/launch.h"
-#include "cuda/task.cuh"
 #include "engine/kernel.h"
 #include "engine/op.h"
 

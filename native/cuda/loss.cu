@@ -1,6 +1,7 @@
 // softmaxCrossEntropy: mean over the batch of the cross-entropy of softmax(logits) against the smoothed labels, for
 // each input times its weight; saves the probabilities [inputs, batch, classes]. One block: a batch of logits is small.
 #include "cuda/kernels.h"
+#include "cuda/launch.h"
 
 namespace dartsmith::cuda {
 namespace {

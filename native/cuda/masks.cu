@@ -1,6 +1,7 @@
 // Masks that stay the same over a sequence, and variationalDropout, which multiplies by one.
 #include "cuda/elementwise.cuh"
 #include "cuda/kernels.h"
+#include "cuda/launch.h"
 #include "cuda/masks.h"
 #include "engine/dropout.h"
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "cuda/kernels.h"
+#include "cuda/launch.h"
 #include "cuda/peak.h"
 
 namespace dartsmith::cuda {

@@ -273,8 +273,9 @@ size_t bytes_of(const Separable& s, Precision precision) {
 void forward_tiles(CudaStream& stream, const KernelCall* calls, int count) {
   for_launches(calls, count, [&](const KernelCall* const* part, int size) {
     const Separable s = separable_of(part, size, false);
-    const Precision precision = part[0]->precision;
-    launch(stream, forward_kernel(precision, layout_of(s)), {s.tasks, bytes_of<ForwardParts>(s, precision)}, s);
+    const Layout layout = layout_of(s);
+    const Precision precision = product_precision(part[0]->precision, layout);
+    launch(stream, forward_kernel(precision, layout), {s.tasks, bytes_of<ForwardParts>(s, precision)}, s);
     launch(stream, Kernel{tiles_moments_kernel}, {divide_up(int64_t{s.count} * s.outputs, kWarps)}, s);
   });
 }
@@ -283,8 +284,8 @@ void forward_tiles(CudaStream& stream, const KernelCall* calls, int count) {
 void backward_tiles(CudaStream& stream, const KernelCall* calls, int count) {
   for_launches(calls, count, [&](const KernelCall* const* part, int size) {
     const Separable s = separable_of(part, size, true);
-    const Precision precision = part[0]->precision;
     const Layout layout = layout_of(s);
+    const Precision precision = product_precision(part[0]->precision, layout);
     launch(stream, product_kernel(precision, layout), {s.tile_tasks, bytes_of<TileParts>(s, precision)}, s);
     stream.in_branches(2, [&](int branch) {
       if (branch == 0 && s.gradient_tasks > 0) {

@@ -734,14 +734,19 @@ Kernel product_kernel(Precision precision, Layout layout);
 Kernel weights_kernel(Precision precision, Layout layout);
 Kernel data_kernel(Layout layout);
 
-// Calls body(precision, layout) with std::integral_constants: a precision stores vectors of one kind, or it is any
-// layout.
+// What tiles of a layout multiply in: tensor cores only where channels lie as a precision stores vectors of them. Any
+// other layout costs more to load than to multiply.
+inline Precision product_precision(Precision precision, Layout layout) {
+  return layout == (precision == Precision::kBf16 ? Layout::kHalves : Layout::kFloats) ? precision : Precision::kFp32;
+}
+
+// Calls body(precision, layout) with std::integral_constants, for a precision that fits the layout as above.
 template <typename Body>
 Kernel kernel_of(Precision precision, Layout layout, const Body& body) {
   return with_precision(precision, [&](auto known) {
     constexpr Layout kVectors = known.value == Precision::kBf16 ? Layout::kHalves : Layout::kFloats;
-    return layout == kVectors ? body(known, std::integral_constant<Layout, kVectors>{})
-                              : body(known, std::integral_constant<Layout, Layout::kAny>{});
+    if (layout == kVectors) return body(known, std::integral_constant<Layout, kVectors>{});
+    return body(std::integral_constant<Precision, Precision::kFp32>{}, std::integral_constant<Layout, Layout::kAny>{});
   });
 }
 

@@ -2,6 +2,7 @@
 // Float32 in every precision: the sums over a vocabulary are long.
 #include "cuda/dense.cuh"
 #include "cuda/kernels.h"
+#include "cuda/launch.h"
 
 namespace dartsmith::cuda {
 namespace {

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "cuda/kernels.h"
+#include "cuda/launch.h"
 #include "engine/error.h"
 
 namespace dartsmith::simt {

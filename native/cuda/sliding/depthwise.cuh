@@ -69,6 +69,4 @@ __global__ void __launch_bounds__(kBlockThreads, kKernel == 3 ? 4 : 3)
   with_motion(m.motion, [&](auto motion) { depthwise_unit<kKernel, decltype(motion), half>(m, unit, parts); });
 }
 
-KernelStart<DepthwisePhase> depthwise_start(int kernel, bool half, int64_t channels);
-
 }  // namespace dartsmith::cuda::sliding

@@ -1,7 +1,8 @@
+#include "cuda/allocator.h"
+
 #include <algorithm>
 #include <string>
 
-#include "cuda/allocator.h"
 #include "engine/error.h"
 
 namespace dartsmith::cuda {

@@ -1,11 +1,13 @@
+#include "cuda/backend.h"
+
 #include <algorithm>
 #include <cstring>
 #include <mutex>
 #include <utility>
 
 #include "cuda/allocator.h"
-#include "cuda/backend.h"
 #include "cuda/kernels.h"
+#include "cuda/stream.h"
 
 namespace dartsmith::cuda {
 namespace {
