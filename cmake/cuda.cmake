@@ -24,7 +24,8 @@ set(CMAKE_CUDA_FLAGS_RELEASE "-O1 -DNDEBUG")
 # already: nothing here calls them, and every file would wait a tenth of a second for them, of one or two.
 json_list(NVCC_FLAGS nvcc flags)
 function(cuda_target target)
-  target_include_directories(${target} PRIVATE native ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
+  target_include_directories(${target} PRIVATE native)
+  target_include_directories(${target} SYSTEM PRIVATE ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
   set_target_properties(${target} PROPERTIES CUDA_STANDARD_REQUIRED OFF CUDA_RUNTIME_LIBRARY Static)
   # Results are those of the source: no fused multiply-adds but those it writes, no approximate division.
   target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:${NVCC_FLAGS}>")

@@ -73,8 +73,8 @@ export const codeLimits: readonly CodeLimit[] = [
   // Columns lie as far apart as there are channels: an address each.
   { part: 'D', channels: anyChannels, loopBytes: 10_500, multiplyAddShare: 0.23, local: 8 },
   { part: 'D', loopBytes: 10_500, multiplyAddShare: 0.25, local: 8 },
-  { part: 'S', window: 3, loopBytes: 5_500, multiplyAddShare: 0.3, local: 0 },
-  { part: 'S', window: 5, loopBytes: 9_500, multiplyAddShare: 0.43, local: 0 },
+  { part: 'S', window: 3, loopBytes: 8_000, multiplyAddShare: 0.3, local: 3 },
+  { part: 'S', window: 5, loopBytes: 12_500, multiplyAddShare: 0.43, local: 0 },
 ];
 
 /** The architecture that the limits were read from. */

@@ -34,7 +34,8 @@ struct Convolution {
   int inputs, outputs;  // channels, all groups
   int groups;
   int64_t batch;
-  bool direct;  // 1 x 1, stride 1, not padded: pixels and channels as they are, without a division
+  bool direct;  // 1 x 1, stride 1, not padded: pixels and channels as they are, without a division; tiles are compiled
+                // for it
 
   __host__ __device__ int taps() const { return kernel[0] * kernel[1]; }
   __host__ __device__ int group_inputs() const { return inputs / groups; }
@@ -47,14 +48,16 @@ struct Convolution {
   struct Row {
     int tap, channel;
   };
+  template <bool is_direct = false>
   __device__ __forceinline__ Row row_of(Index inner, int channels) const {
-    if (direct) return {0, static_cast<int>(inner)};
+    if (is_direct) return {0, static_cast<int>(inner)};
     const Index tap = inner / static_cast<Index>(channels);
     return {static_cast<int>(tap), static_cast<int>(inner - tap * static_cast<Index>(channels))};
   }
   // The input pixel that an output pixel reads through a tap, -1 for none.
+  template <bool is_direct = false>
   __device__ __forceinline__ int64_t source(Index output, int tap) const {
-    if (direct) return output;
+    if (is_direct) return output;
     const Index area = static_cast<Index>(out_height * out_width);
     const int within = static_cast<int>(output % area);
     const int row = within / out_width * stride[0] + tap / kernel[1] * dilation[0] - padding[0];
@@ -63,8 +66,9 @@ struct Convolution {
     return (static_cast<int64_t>(output / area) * in_height + row) * in_width + column;
   }
   // The output pixel that reads an input pixel through a tap, -1 for none.
+  template <bool is_direct = false>
   __device__ __forceinline__ int64_t target(Index input, int tap) const {
-    if (direct) return input;
+    if (is_direct) return input;
     const Index area = static_cast<Index>(in_height * in_width);
     const int within = static_cast<int>(input % area);
     const int row = within / in_width + padding[0] - tap / kernel[1] * dilation[0];
@@ -135,7 +139,7 @@ int64_t element_tasks(int64_t elements) {
   return divide_up(elements, kThreads);
 }
 
-template <Precision precision>
+template <Precision precision, bool direct>
 __device__ void forward_tile(const Member& m, Index task, const Parts<precision>& parts) {
   const Convolution& c = m.c;
   const Tiles tiles(c.out_pixels(), c.group_outputs(), c.groups);
@@ -145,8 +149,8 @@ __device__ void forward_tile(const Member& m, Index task, const Parts<precision>
   const ActivatedSource pixels{m.x,
                                [&](int row, Index inner) -> int64_t {
                                  if (first + row >= c.out_pixels()) return -1;
-                                 const auto [tap, channel] = c.row_of(inner, inputs);
-                                 const int64_t source = c.source(first + row, tap);
+                                 const auto [tap, channel] = c.row_of<direct>(inner, inputs);
+                                 const int64_t source = c.source<direct>(first + row, tap);
                                  return source < 0 ? -1 : source * c.inputs + group * inputs + channel;
                                },
                                m.activated};
@@ -204,7 +208,9 @@ __global__ void __launch_bounds__(kThreads, 2) conv2d_forward_kernel(DARTSMITH_A
   begin_kernel();
   run_tasks<precision>(
       group, [](const Member& m, Index task) { forward_element(m, int64_t{task} * kThreads + threadIdx.x); },
-      [](const Member& m, Index task, const Parts<precision>& parts) { forward_tile<precision>(m, task, parts); });
+      [](const Member& m, Index task, const Parts<precision>& parts) {
+        m.c.direct ? forward_tile<precision, true>(m, task, parts) : forward_tile<precision, false>(m, task, parts);
+      });
 }
 
 // --- Backward: the data gradients; beside them the pieces of the weight gradients, which are then joined
@@ -238,7 +244,7 @@ __device__ __forceinline__ void keep_gradient(const Backward& b, int64_t at, flo
   b.dx.add(at, b.activated && !(b.x.get(at) > 0) ? 0.0f : gradient, b.accumulate);
 }
 
-template <Precision precision>
+template <Precision precision, bool direct>
 __device__ void data_tile(const Backward& b, Index task, const Parts<precision>& parts) {
   const Convolution& c = b.c;
   const Tiles tiles(c.in_pixels(), c.group_inputs(), c.groups);
@@ -247,13 +253,13 @@ __device__ void data_tile(const Backward& b, Index task, const Parts<precision>&
   const int column0 = tiles.column(task);
   const Source pixels{b.dy, [&](int row, Index inner) -> int64_t {
                         if (first + row >= c.in_pixels()) return -1;
-                        const auto [tap, channel] = c.row_of(inner, outputs);
-                        const int64_t target = c.target(first + row, tap);
+                        const auto [tap, channel] = c.row_of<direct>(inner, outputs);
+                        const int64_t target = c.target<direct>(first + row, tap);
                         return target < 0 ? -1 : target * c.outputs + group * outputs + channel;
                       }};
   const Source weights{weights_view(b.weight), [&](int column, Index inner) -> int64_t {
                          if (column0 + column >= inputs) return -1;
-                         const auto [tap, channel] = c.row_of(inner, outputs);
+                         const auto [tap, channel] = c.row_of<direct>(inner, outputs);
                          return (int64_t{tap} * inputs + column0 + column) * c.outputs + group * outputs + channel;
                        }};
   multiply<precision>(0, static_cast<Index>(c.taps() * outputs), parts, pixels, weights);
@@ -279,7 +285,7 @@ __device__ void data_element(const Backward& b, int64_t item) {
   keep_gradient(b, item, sum);
 }
 
-template <Precision precision>
+template <Precision precision, bool direct>
 __device__ void weight_tile(const Backward& b, Index item, const Parts<precision>& parts) {
   const Convolution& c = b.c;
   const int64_t rows = int64_t{c.taps()} * c.group_inputs();
@@ -291,8 +297,8 @@ __device__ void weight_tile(const Backward& b, Index item, const Parts<precision
   const ActivatedSource pixels{b.x,
                                [&](int row, Index pixel) -> int64_t {
                                  if (first + row >= rows) return -1;
-                                 const auto [tap, channel] = c.row_of(first + row, inputs);
-                                 const int64_t source = c.source(pixel, tap);
+                                 const auto [tap, channel] = c.row_of<direct>(first + row, inputs);
+                                 const int64_t source = c.source<direct>(pixel, tap);
                                  return source < 0 ? -1 : source * c.inputs + group * inputs + channel;
                                },
                                b.activated};
@@ -357,7 +363,9 @@ __global__ void __launch_bounds__(kThreads, 2) conv2d_data_kernel(DARTSMITH_ARGU
   begin_kernel();
   run_tasks<precision>(
       group, [](const Backward& b, Index task) { data_element(b, int64_t{task} * kThreads + threadIdx.x); },
-      [](const Backward& m, Index task, const Parts<precision>& parts) { data_tile<precision>(m, task, parts); });
+      [](const Backward& m, Index task, const Parts<precision>& parts) {
+        m.c.direct ? data_tile<precision, true>(m, task, parts) : data_tile<precision, false>(m, task, parts);
+      });
 }
 
 template <Precision precision>
@@ -365,7 +373,9 @@ __global__ void __launch_bounds__(kThreads, 2) conv2d_weights_kernel(DARTSMITH_A
   begin_kernel();
   run_tasks<precision>(
       group, [](const Backward& b, Index task) { weight_element(b, task * kWarps + threadIdx.x / kLanes); },
-      [](const Backward& m, Index task, const Parts<precision>& parts) { weight_tile<precision>(m, task, parts); });
+      [](const Backward& m, Index task, const Parts<precision>& parts) {
+        m.c.direct ? weight_tile<precision, true>(m, task, parts) : weight_tile<precision, false>(m, task, parts);
+      });
 }
 
 __global__ void __launch_bounds__(kThreads) conv2d_join_kernel(DARTSMITH_ARGUMENT(Group<Backward>) group) {

@@ -115,7 +115,7 @@ __device__ void multiply(Index begin, Index end, const Parts<precision>& parts, 
   float lefts[kLefts], rights[kRights];
   const auto item_of = [](int i) { return static_cast<int>(threadIdx.x) + i * kThreads; };
   const auto row_of = [](int item) { return left_along == Along::kPlace ? item % kRows : item / kInner; };
-  const auto left_inner_of = [](int item) { return left_along == Along::kPlace ? item / kRows : item % kInner; };
+  const auto filled_of = [](int item) { return left_along == Along::kPlace ? item / kRows : item % kInner; };
   const auto column_of = [](int item) { return right_along == Along::kPlace ? item % kColumns : item / kInner; };
   const auto right_inner_of = [](int item) { return right_along == Along::kPlace ? item / kColumns : item % kInner; };
   const auto fetch = [&](Index inner) {
@@ -124,7 +124,7 @@ __device__ void multiply(Index begin, Index end, const Parts<precision>& parts, 
 #pragma unroll
     for (int i = 0; i < kLefts; ++i) {
       place[i] = row_of(item_of(i));
-      at[i] = inner + left_inner_of(item_of(i));
+      at[i] = inner + filled_of(item_of(i));
     }
     load(left, place, at, end, lefts);
 #pragma unroll
@@ -140,7 +140,7 @@ __device__ void multiply(Index begin, Index end, const Parts<precision>& parts, 
     __syncthreads();
 #pragma unroll
     for (int i = 0; i < kLefts; ++i) {
-      parts.left[row_of(item_of(i)) * P::kLeftPitch + left_inner_of(item_of(i))] = Factor<precision>::of(lefts[i]);
+      parts.left[row_of(item_of(i)) * P::kLeftPitch + filled_of(item_of(i))] = Factor<precision>::of(lefts[i]);
     }
 #pragma unroll
     for (int i = 0; i < kRights; ++i) {
@@ -149,8 +149,8 @@ __device__ void multiply(Index begin, Index end, const Parts<precision>& parts, 
     }
     __syncthreads();
     if (inner + kInner < end) fetch(inner + kInner);
-    const int left_inner = end - inner < kInner ? static_cast<int>(round_up(end - inner, kInnerMultiple)) : kInner;
-    product.add(parts.left, P::kLeftPitch, parts.right, P::kRightPitch, left_inner);
+    const int filled = end - inner < kInner ? static_cast<int>(round_up(end - inner, kInnerMultiple)) : kInner;
+    product.add(parts.left, P::kLeftPitch, parts.right, P::kRightPitch, filled);
   }
   __syncthreads();
   product.store(parts.result, kColumns + kResultPad);

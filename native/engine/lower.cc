@@ -407,7 +407,7 @@ class Lowering {
   const Graph& graph_;
   bool (*const drops_inputs_)(int64_t channels, int64_t width);  // of the backend's combine
   const bool activates_inputs_;                                  // of its conv2d
-  bool (*const joins_inputs_)(const KernelCall& call);           // too
+  bool (*const joins_inputs_)(const KernelCall& call);           // of its conv2d
   std::vector<int> canonical_;                                   // the node that computes the same value; itself mostly
   std::vector<bool> live_;                                       // canonical, and the output depends on it
   std::vector<std::vector<int>> consumers_;                      // live, canonical; twice where an input is used twice

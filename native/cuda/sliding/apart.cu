@@ -1,6 +1,7 @@
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
 #include "cuda/sliding/apart.h"
+#include "cuda/sliding/choice.h"
 #include "cuda/sliding/depthwise.cuh"
 #include "cuda/sliding/separable_calls.h"
 
@@ -11,9 +12,9 @@ constexpr Conv2dAttributes kPointwise;
 constexpr InputLink kPlainInput;
 
 // Parts of a call's workspace, one behind another.
-class Places {
+class Memory {
  public:
-  explicit Places(void* workspace) : memory_(static_cast<unsigned char*>(workspace)) {}
+  explicit Memory(void* workspace) : memory_(static_cast<unsigned char*>(workspace)) {}
   void* take(int64_t bytes) {
     void* place = memory_ == nullptr ? nullptr : memory_ + bytes_;
     bytes_ += round_up(bytes, 256);
@@ -30,9 +31,6 @@ Tensor like_output(const KernelCall& call, void* data) {
   Tensor tensor = call.output;
   tensor.data = static_cast<float*>(data);
   return tensor;
-}
-int64_t output_bytes(const KernelCall& call) {
-  return pixels_of(call.output) * channels_of(call) * element_bytes(call.precision);
 }
 
 // --- Calls of the other ops that a separable consists of. They point to what is given.
@@ -107,15 +105,18 @@ void run(CudaStream& stream, void (*group)(Stream&, const KernelCall*, int), con
 }  // namespace
 
 bool takes_apart(int64_t channels, int64_t width) {
-  constexpr int64_t kFewest = 24, kMostInRow = int64_t{1} << 26;  // rows are counted in 32 bits of bytes
-  return channels >= kFewest && channels % 2 == 0 && width * channels < kMostInRow;
+  constexpr int64_t kFewest = 24;
+  constexpr int64_t kMost = 4096;                   // whose activation fits the shared memory of any block
+  constexpr int64_t kMostInRow = int64_t{1} << 26;  // from row to row bytes are counted in 32 bits
+  return channels >= kFewest && channels <= kMost && channels % 2 == 0 && !compiled_for(channels) &&
+         width * channels < kMostInRow;
 }
 
 size_t forward_bytes_apart(const KernelCall& call) {
-  Places places(nullptr);
-  places.take(output_bytes(call));
-  places.take(static_cast<int64_t>(moments_kernels.workspace_bytes(statistics_of(call), false)));
-  return places.bytes();
+  Memory memory(nullptr);
+  memory.take(output_bytes(call));
+  memory.take(static_cast<int64_t>(moments_kernels.workspace_bytes(statistics_of(call), false)));
+  return memory.bytes();
 }
 
 void forward_apart(CudaStream& stream, const Calls& calls) {
@@ -123,11 +124,11 @@ void forward_apart(CudaStream& stream, const Calls& calls) {
   std::vector<KernelCall> products, statistics;
   depthwise.reserve(calls.size());
   for (const KernelCall* call : calls) {
-    Places places(call->workspace);
-    depthwise.push_back(like_output(*call, places.take(output_bytes(*call))));
+    Memory memory(call->workspace);
+    depthwise.push_back(like_output(*call, memory.take(output_bytes(*call))));
     products.push_back(product_of(*call, depthwise.back()));
     statistics.push_back(statistics_of(*call));
-    statistics.back().workspace = places.take(0);
+    statistics.back().workspace = memory.take(0);
   }
   start_depthwise(stream, calls, depthwise);
   run(stream, conv2d_kernels.forward_group, products);
@@ -135,31 +136,30 @@ void forward_apart(CudaStream& stream, const Calls& calls) {
 }
 
 size_t output_bytes_apart(const KernelCall& call) {
-  Places places(nullptr);
-  places.take(output_bytes(call));
+  Memory memory(nullptr);
+  memory.take(output_bytes(call));
   if (wants_weights(call)) {
-    places.take(output_bytes(call));
+    memory.take(output_bytes(call));
     KernelCall product = product_of(call, call.output);
-    places.take(static_cast<int64_t>(conv2d_kernels.workspace_bytes(product, true)));
+    memory.take(static_cast<int64_t>(conv2d_kernels.workspace_bytes(product, true)));
   }
-  return places.bytes();
+  return memory.bytes();
 }
 
-void output_apart(CudaStream& stream, const Calls& calls, const std::map<const KernelCall*, void*>& gradients,
-                  const std::map<const KernelCall*, void*>& workspaces) {
+void output_apart(CudaStream& stream, const Calls& calls, const Places& gradients, const Places& workspaces) {
   std::vector<Tensor> depthwise(calls.size());
   std::vector<GradientTarget> mapped(calls.size()), targets(calls.size());
   std::vector<KernelCall> statistics, products;
   for (size_t i = 0; i < calls.size(); ++i) {
     const KernelCall& call = *calls[i];
-    Places places(workspaces.at(&call));
-    mapped[i] = {static_cast<float*>(places.take(output_bytes(call))), GradientMode::kOverwrite, call.precision};
+    Memory memory(workspaces.at(&call));
+    mapped[i] = {static_cast<float*>(memory.take(output_bytes(call))), GradientMode::kOverwrite, call.precision};
     targets[i] = {static_cast<float*>(gradients.at(&call)), GradientMode::kOverwrite, call.precision};
-    depthwise[i] = like_output(call, wants_weights(call) ? places.take(output_bytes(call)) : nullptr);
+    depthwise[i] = like_output(call, wants_weights(call) ? memory.take(output_bytes(call)) : nullptr);
     statistics.push_back(statistics_of(call));
     statistics.back().input_gradients = &mapped[i];
     products.push_back(product_backward_of(call, depthwise[i], mapped[i].data, targets[i]));
-    products.back().workspace = places.take(0);
+    products.back().workspace = memory.take(0);
   }
   run(stream, moments_kernels.backward_group, statistics);
   if (wants_weights(*calls[0])) {

@@ -14,9 +14,13 @@ inline bool chosen() {
   return sliding;
 }
 
-// The channels that kernels are compiled for; from row to row they count bytes in 32 bits.
+// The channels that kernels are compiled for.
+constexpr bool compiled_for(int64_t channels) {
+  return channels == 16 || channels == 32 || channels == 64;
+}
+// The same for images of a width: from row to row kernels count bytes in 32 bits.
 constexpr bool has_kernels(int64_t channels, int64_t width) {
-  return (channels == 16 || channels == 32 || channels == 64) && width < int64_t{1} << 20;
+  return compiled_for(channels) && width < int64_t{1} << 20;
 }
 
 // Calls body(a constant) for such a number of channels.

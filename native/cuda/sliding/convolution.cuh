@@ -171,8 +171,6 @@ __device__ __forceinline__ float least_of(const ConvolutionMember& m) {
 // By number of channels and precision.
 template <typename Member>
 using ConvolutionStart = KernelStart<ConvolutionPhase<Member>>;
-ConvolutionStart<ConvolutionForward> convolution_forward_start(int64_t channels, Precision precision, int chunks);
-ConvolutionStart<ConvolutionInput> convolution_input_start(int64_t channels, Precision precision, int chunks);
 ConvolutionStart<ConvolutionWeights> convolution_weights_start(int64_t channels, Precision precision);
 
 // Calls body(a constant for the channels, one for the precision).

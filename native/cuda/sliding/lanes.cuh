@@ -206,22 +206,28 @@ __device__ __forceinline__ float2 larger_of(float2 a, float2 b) {
   return make_float2(larger_of(a.x, b.x), larger_of(a.y, b.y));
 }
 
-// How an input is read: normalised and moved as its link says, then relu. Mean, factor and shift of all channels lie in
-// shared memory, [3, C]: a lane reads those of its two channels every row, since registers are what it is short of.
+// How an input is read: normalised and moved as its link says, then relu. Mean, factor and shift lie in shared memory:
+// a lane reads those of its channels every row, since registers are what it is short of. This brings those of channels
+// [first, first + count) that there are to `shared` [3, count], by the whole block.
+__device__ inline void load_activation(const Reading& reading, int channels, int first, int count, float* shared) {
+  for (int i = static_cast<int>(threadIdx.x); i < count && first + i < channels; i += kBlockThreads) {
+    const int c = first + i;
+    const bool normalised = reading.statistics != nullptr;
+    const float factor = normalised ? reading.statistics[channels + c] : 1.0f;
+    shared[i] = normalised ? reading.statistics[c] : 0.0f;
+    shared[count + i] = reading.scale == nullptr ? factor : factor * reading.scale[c];
+    shared[2 * count + i] = reading.shift == nullptr ? 0.0f : reading.shift[c];
+  }
+}
+
+// Of two channels.
 template <int kChannels>
 struct Activation {
   float2 mean, factor, shift;
 
   __host__ __device__ static int64_t floats(Channels<kChannels> channels) { return int64_t{3} * channels; }
-  // By the whole block.
   __device__ static void load(const Reading& reading, Channels<kChannels> channels, float* shared) {
-    for (int c = static_cast<int>(threadIdx.x); c < channels; c += kBlockThreads) {
-      const bool normalised = reading.statistics != nullptr;
-      const float factor = normalised ? reading.statistics[channels + c] : 1.0f;
-      shared[c] = normalised ? reading.statistics[c] : 0.0f;
-      shared[channels + c] = reading.scale == nullptr ? factor : factor * reading.scale[c];
-      shared[2 * channels + c] = reading.shift == nullptr ? 0.0f : reading.shift[c];
-    }
+    load_activation(reading, channels, 0, channels, shared);
   }
   __device__ Activation(const float* shared, int channel, Channels<kChannels> channels) {
     const auto* two = reinterpret_cast<const float2*>(shared + channel);
@@ -234,12 +240,12 @@ struct Activation {
     return make_float2(larger_of(value.x, 0.0f), larger_of(value.y, 0.0f));
   }
 };
-// The same of one channel.
-template <int kChannels>
+// Of one channel, from the place of its mean on.
+template <int kPitch>
 struct SingleActivation {
   float mean, factor, shift;
-  __device__ SingleActivation(const float* shared, int channel, Channels<kChannels> channels)
-      : mean(shared[channel]), factor(shared[channels + channel]), shift(shared[2 * channels + channel]) {}
+  __device__ explicit SingleActivation(const float* shared)
+      : mean(shared[0]), factor(shared[kPitch]), shift(shared[2 * kPitch]) {}
   __device__ __forceinline__ float operator()(float x) const { return larger_of(fmaf(x - mean, factor, shift), 0.0f); }
 };
 

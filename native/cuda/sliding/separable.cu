@@ -105,9 +105,6 @@ int64_t input_units_of(const KernelCall& call, int rows) {
 int64_t taps_of(const KernelCall& call) {
   return int64_t{kernel_of(call)} * kernel_of(call);
 }
-int64_t gradient_bytes(const KernelCall& call) {
-  return round_up(pixels_of(call.output) * channels_of(call) * element_bytes(call.precision), 256);
-}
 
 // Where a call's workspace holds what, in bytes.
 struct Workspace {
@@ -116,7 +113,7 @@ struct Workspace {
     const int64_t channels = channels_of(call), regions = Regions(call, shortest_strip_of(call, input_units_of)).count;
     const auto floats = [](int64_t count) { return round_up(count * static_cast<int64_t>(sizeof(float)), 256); };
     const int64_t weighed = wants_weights(call) ? 1 : 0;
-    output = gradient_bytes(call);
+    output = output_bytes(call);
     if (is_fused(call)) {
       const int64_t units = units_of(call, shortest_strip_of(call, units_of));
       depthwise = output + weighed * floats(divide_up(units, kUnits) * channels * channels);
@@ -132,9 +129,7 @@ struct Workspace {
   }
 };
 
-// A call with the place where its depthwise outputs' gradient is kept between the two kernels.
-using Places = std::map<const KernelCall*, void*>;
-
+// `places`: where the depthwise outputs' gradients are kept between the two kernels.
 void start_output(CudaStream& stream, const KernelCall* const* calls, int count, const Places& places,
                   std::vector<WeightSum>& sums) {
   const bool weighed = wants_weights(*calls[0]);
@@ -216,9 +211,9 @@ void start_input(CudaStream& stream, const KernelCall* const* calls, int count, 
     const int64_t elements = taps_of(call) * channels_of(call);
     if (weighed) sums.push_back({partials, call.weight_gradient, Regions(call, rows).count, elements});
   }
-  const int64_t channels = channels_of(*calls[0]);
-  const KernelStart<InputPhase> start = with_input_channels(
-      channels, [&](auto known) { return input_start<known.value>(halved(calls[0]->precision), weighed, channels); });
+  const KernelStart<InputPhase> start = with_input_channels(channels_of(*calls[0]), [&](auto known) {
+    return input_start<known.value>(halved(calls[0]->precision), weighed);
+  });
   launch_blocks(stream, start.kernel, {blocks, start.shared_bytes, kBlockThreads}, phase);
 }
 
@@ -235,10 +230,10 @@ void output_side(CudaStream& stream, const Calls& calls, const Places& places, s
 
 // How many calls from the first on are worked on together: what they keep in between stays in the cache.
 int together(const KernelCall* const* calls, int count) {
-  int64_t bytes = gradient_bytes(*calls[0]);
+  int64_t bytes = output_bytes(*calls[0]);
   int result = 1;
-  while (result < count && result < kMembers && bytes + gradient_bytes(*calls[result]) <= kRingBytes) {
-    bytes += gradient_bytes(*calls[result++]);
+  while (result < count && result < kMembers && bytes + output_bytes(*calls[result]) <= kRingBytes) {
+    bytes += output_bytes(*calls[result++]);
   }
   return result;
 }
@@ -253,7 +248,7 @@ void backward_alike(CudaStream& stream, const Calls& calls, std::vector<WeightSu
     for (int i = 0; i < size; ++i) {
       const KernelCall& own = *calls[first + i];
       // What the first ones kept is done with: its place is still in the cache.
-      const bool fits = i < ring && gradient_bytes(*calls[i]) >= gradient_bytes(own);
+      const bool fits = i < ring && output_bytes(*calls[i]) >= output_bytes(own);
       const KernelCall& keeper = fits ? *calls[i] : own;
       places[&own] = Workspace::at<void>(keeper, 0);
     }

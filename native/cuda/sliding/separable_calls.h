@@ -18,6 +18,10 @@ inline int kernel_of(const KernelCall& call) {
 inline int64_t channels_of(const KernelCall& call) {
   return call.output.channels;
 }
+// Of a tensor like the output.
+inline int64_t output_bytes(const KernelCall& call) {
+  return round_up(pixels_of(call.output) * channels_of(call) * element_bytes(call.precision), 256);
+}
 inline bool wants_weights(const KernelCall& call) {
   return call.weight_gradient != nullptr;
 }

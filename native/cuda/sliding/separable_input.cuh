@@ -21,7 +21,7 @@ struct InputMember {
 
 // An input with the members that read it, one behind another.
 struct InputRun {
-  int height, width, channels;
+  int height, width;
   int rows;          // of a strip; a region has two by two strips
   int down, across;  // regions of an image
   const void* input;
@@ -36,6 +36,7 @@ struct InputRun {
   unsigned* ticket;
   int first, count;  // members
   Index blocks, first_block;
+  int channels;
 };
 
 struct alignas(16) InputPhase {
@@ -55,12 +56,12 @@ struct InputShape {
 template <int kChannels>
 struct InputParts {
   static constexpr int kTaps = 25;
-  float* activation;
+  float* activation;   // [3, channels of a warp]
   float* weight_sums;  // [kUnits, taps, channels of a warp]
   float* moments;      // [kUnits, 2, channels of a warp]
   unsigned* flag;
-  __host__ __device__ InputParts(Shared& shared, Channels<kChannels> channels)
-      : activation(shared.take<float>(Activation<kChannels>::floats(channels))),
+  __host__ __device__ explicit InputParts(Shared& shared)
+      : activation(shared.take<float>(3 * InputShape<kChannels>::kOwn)),
         weight_sums(shared.take<float>(kUnits * kTaps * InputShape<kChannels>::kOwn)),
         moments(shared.take<float>(kUnits * 2 * InputShape<kChannels>::kOwn)),
         flag(shared.take<unsigned>(1)) {}
@@ -215,7 +216,7 @@ class InputUnit {
 #pragma unroll
       for (int c = 0; c < kQuadColumns; ++c) inputs_[j][c] = inputs_[j + kStride][c];
     }
-    const SingleActivation<kChannels> activate(activation_, channel_, channels_);
+    const SingleActivation<Shape::kOwn> activate(activation_);
 #pragma unroll
     for (int i = 0; i < kStride; ++i) {
       const int row = kStride * turn - kBefore + kKernel - kStride + i - own_.top;
@@ -289,7 +290,7 @@ class InputUnit {
       if (reader.has(c)) *reinterpret_cast<Bits*>(to + c * column_bytes()) = Own::bits(accumulates ? other + g : g);
       if (!measures) continue;
       gradients_ += g;
-      products_ = fmaf(g, reader.has(c) ? other - activation_[channel_] : 0.0f, products_);
+      products_ = fmaf(g, reader.has(c) ? other - activation_[0] : 0.0f, products_);
     }
   }
 
@@ -322,7 +323,7 @@ __device__ __forceinline__ void input_member(const InputRun& run, const InputMem
   const int lane = lane_number(), warp = warp_number();
   const OwnInput own = OwnInput::of<Motion::kInStep>(run, region, Shape::kColumns);
   InputUnit<kKernel, Motion, kChannels, half, kWeights> unit(run, member, own, part * kOwn + lane % kOwn,
-                                                             parts.activation);
+                                                             parts.activation + lane % kOwn);
   unit.run(member, accumulates);
   if constexpr (kWeights) {
 #pragma unroll
@@ -370,12 +371,12 @@ __global__ void __launch_bounds__(kBlockThreads, kWeights ? 3 : 4)
   Shared shared(shared_memory());
   const InputRun& run = own_item(phase.runs, phase.count);
   const Channels<kChannels> channels(run.channels);
-  const InputParts<kChannels> parts(shared, channels);
-  Activation<kChannels>::load(run.reading, channels, parts.activation);
-  __syncthreads();
+  const InputParts<kChannels> parts(shared);
   const Index block = blockIdx.x - run.first_block, shares = static_cast<Index>(Shape::parts(channels));
   const Index region = block / shares;
   const int part = static_cast<int>(block - region * shares);
+  load_activation(run.reading, channels, part * Shape::kOwn, Shape::kOwn, parts.activation);
+  __syncthreads();
   for (int m = run.first; m < run.first + run.count; ++m) {
     const InputMember& member = phase.members[m];
     const bool accumulates = run.mode == GradientMode::kAccumulate || m > run.first;
@@ -394,8 +395,8 @@ __global__ void __launch_bounds__(kBlockThreads, kWeights ? 3 : 4)
 }
 
 template <int kChannels>
-KernelStart<InputPhase> input_start_of(bool half, bool weights, int64_t channels) {
-  const size_t bytes = shared_bytes<InputParts<kChannels>>(Channels<kChannels>(channels));
+KernelStart<InputPhase> input_start_of(bool half, bool weights) {
+  const size_t bytes = shared_bytes<InputParts<kChannels>>();
   if (half) {
     return {weights ? separable_input_kernel<kChannels, true, true> : separable_input_kernel<kChannels, true, false>,
             bytes};
@@ -405,6 +406,6 @@ KernelStart<InputPhase> input_start_of(bool half, bool weights, int64_t channels
 }
 // Each number of channels is compiled in a file of its own; 0 takes any.
 template <int kChannels>
-KernelStart<InputPhase> input_start(bool half, bool weights, int64_t channels);
+KernelStart<InputPhase> input_start(bool half, bool weights);
 
 }  // namespace dartsmith::cuda::sliding

@@ -3,8 +3,8 @@
 namespace dartsmith::cuda::sliding {
 
 template <>
-KernelStart<InputPhase> input_start<0>(bool half, bool weights, int64_t channels) {
-  return input_start_of<0>(half, weights, channels);
+KernelStart<InputPhase> input_start<0>(bool half, bool weights) {
+  return input_start_of<0>(half, weights);
 }
 
 }  // namespace dartsmith::cuda::sliding
