@@ -34,8 +34,7 @@ struct Convolution {
   int inputs, outputs;  // channels, all groups
   int groups;
   int64_t batch;
-  bool direct;  // 1 x 1, stride 1, not padded: pixels and channels as they are, without a division; tiles are compiled
-                // for it
+  bool direct;  // 1 x 1, stride 1, not padded: pixels and channels as they are, without a division
 
   __host__ __device__ int taps() const { return kernel[0] * kernel[1]; }
   __host__ __device__ int group_inputs() const { return inputs / groups; }
@@ -44,20 +43,22 @@ struct Convolution {
   __host__ __device__ int64_t out_pixels() const { return batch * out_height * out_width; }
   __host__ __device__ int64_t weights() const { return int64_t{taps()} * group_inputs() * outputs; }
 
+  // What follows is compiled for direct ones, too, where that spares a loop its registers.
+
   // A row of weights: its tap, and its channel of `channels` a tap.
   struct Row {
     int tap, channel;
   };
   template <bool is_direct = false>
   __device__ __forceinline__ Row row_of(Index inner, int channels) const {
-    if (is_direct) return {0, static_cast<int>(inner)};
+    if (is_direct || direct) return {0, static_cast<int>(inner)};
     const Index tap = inner / static_cast<Index>(channels);
     return {static_cast<int>(tap), static_cast<int>(inner - tap * static_cast<Index>(channels))};
   }
   // The input pixel that an output pixel reads through a tap, -1 for none.
   template <bool is_direct = false>
   __device__ __forceinline__ int64_t source(Index output, int tap) const {
-    if (is_direct) return output;
+    if (is_direct || direct) return output;
     const Index area = static_cast<Index>(out_height * out_width);
     const int within = static_cast<int>(output % area);
     const int row = within / out_width * stride[0] + tap / kernel[1] * dilation[0] - padding[0];
@@ -68,7 +69,7 @@ struct Convolution {
   // The output pixel that reads an input pixel through a tap, -1 for none.
   template <bool is_direct = false>
   __device__ __forceinline__ int64_t target(Index input, int tap) const {
-    if (is_direct) return input;
+    if (is_direct || direct) return input;
     const Index area = static_cast<Index>(in_height * in_width);
     const int within = static_cast<int>(input % area);
     const int row = within / in_width + padding[0] - tap / kernel[1] * dilation[0];
@@ -285,7 +286,7 @@ __device__ void data_element(const Backward& b, int64_t item) {
   keep_gradient(b, item, sum);
 }
 
-template <Precision precision, bool direct>
+template <Precision precision>
 __device__ void weight_tile(const Backward& b, Index item, const Parts<precision>& parts) {
   const Convolution& c = b.c;
   const int64_t rows = int64_t{c.taps()} * c.group_inputs();
@@ -297,8 +298,8 @@ __device__ void weight_tile(const Backward& b, Index item, const Parts<precision
   const ActivatedSource pixels{b.x,
                                [&](int row, Index pixel) -> int64_t {
                                  if (first + row >= rows) return -1;
-                                 const auto [tap, channel] = c.row_of<direct>(first + row, inputs);
-                                 const int64_t source = c.source<direct>(pixel, tap);
+                                 const auto [tap, channel] = c.row_of(first + row, inputs);
+                                 const int64_t source = c.source(pixel, tap);
                                  return source < 0 ? -1 : source * c.inputs + group * inputs + channel;
                                },
                                b.activated};
@@ -373,9 +374,7 @@ __global__ void __launch_bounds__(kThreads, 2) conv2d_weights_kernel(DARTSMITH_A
   begin_kernel();
   run_tasks<precision>(
       group, [](const Backward& b, Index task) { weight_element(b, task * kWarps + threadIdx.x / kLanes); },
-      [](const Backward& m, Index task, const Parts<precision>& parts) {
-        m.c.direct ? weight_tile<precision, true>(m, task, parts) : weight_tile<precision, false>(m, task, parts);
-      });
+      [](const Backward& m, Index task, const Parts<precision>& parts) { weight_tile<precision>(m, task, parts); });
 }
 
 __global__ void __launch_bounds__(kThreads) conv2d_join_kernel(DARTSMITH_ARGUMENT(Group<Backward>) group) {

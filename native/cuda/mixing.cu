@@ -1,5 +1,7 @@
 #include "cuda/launch.h"
 #include "cuda/mixing.h"
+#include "cuda/task.cuh"
+#include "engine/penalty.h"
 
 namespace dartsmith::cuda {
 namespace {
@@ -56,6 +58,26 @@ __global__ void __launch_bounds__(kThreads) mixing_backward_kernel(DARTSMITH_ARG
   });
 }
 
+struct PenaltyParts {
+  double* sums;  // [kThreads]
+  __host__ __device__ explicit PenaltyParts(Shared& shared) : sums(shared.take<double>(kThreads)) {}
+};
+
+// One block: the tables of a supernet have tens of rows.
+__global__ void __launch_bounds__(kThreads) penalty_kernel(PenaltyCall call) {
+  begin_kernel();
+  Shared shared(shared_memory());
+  const PenaltyParts parts(shared);
+  double sum = 0;
+  for (int64_t r = threadIdx.x; r < call.row_count; r += kThreads) sum += PenaltyRow(call, call.rows[r]).apply();
+  parts.sums[threadIdx.x] = sum;
+  __syncthreads();
+  if (threadIdx.x != 0) return;
+  double total = 0;
+  for (int t = 0; t < kThreads; ++t) total += parts.sums[t];
+  *call.result = call.settings->share * total;
+}
+
 }  // namespace
 
 void mixing_forward(Stream& stream, const MixingRow* rows, int64_t count, const float* alpha, float* mixing) {
@@ -70,6 +92,10 @@ void mixing_backward(Stream& stream, const MixingRow* rows, int64_t count, const
     launch(CudaStream::of(stream), mixing_backward_kernel, a_thread_each(part.count), part, mixing, mixing_gradients,
            alpha_gradients);
   });
+}
+
+void penalty(Stream& stream, const PenaltyCall& call) {
+  launch(CudaStream::of(stream), penalty_kernel, {1, shared_bytes<PenaltyParts>()}, call);
 }
 
 }  // namespace dartsmith::cuda

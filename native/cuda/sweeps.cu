@@ -5,7 +5,6 @@
 #include "cuda/masks.h"
 #include "cuda/mixing.h"
 #include "cuda/peak.h"
-#include "cuda/penalty.h"
 
 namespace dartsmith::cuda {
 namespace {
