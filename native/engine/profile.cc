@@ -56,8 +56,8 @@ KernelProfile count_work(const Plan& plan, const std::vector<int>& ids, bool bac
   std::set<std::pair<int, int>> loaded;  // what a pooling measures counts once a pooling
   for (size_t i = 0; i < ids.size(); ++i) {
     const LoweredNode& lowered = plan.graph.nodes[ids[i]];
-    const bool joining = lowered.inputs.size() == 1 &&
-                         !loaded.insert({lowered.inputs[0].id, measured_pooling(lowered.node)}).second;
+    const bool joining =
+        lowered.inputs.size() == 1 && !loaded.insert({lowered.inputs[0].id, measured_pooling(lowered.node)}).second;
     if (i == 0) continue;
     total += count_node(plan, ids[i], backward, batch, joining, gradients);
   }
