@@ -228,8 +228,6 @@ size_t workspace_bytes(const KernelCall& call, bool backward) {
 }  // namespace
 
 const OpKernels combine_kernels = {
-    .forward = forward, .backward = backward, .workspace_bytes = workspace_bytes, .drops_inputs = [](int64_t, int64_t) {
-      return true;
-    }};
+    .forward = forward, .backward = backward, .workspace_bytes = workspace_bytes, .drops_inputs = true};
 
 }  // namespace dartsmith::cpu::DARTSMITH_ISA

@@ -195,14 +195,9 @@ size_t workspace_bytes(const KernelCall& call, bool backward) {
          static_cast<size_t>((1 + 2 * inputs) * channels * pieces) * sizeof(float);
 }
 
-// Sliding warps drop nothing: they are so much faster that dropout is rather a pass of its own.
-bool drops_inputs(int64_t channels, int64_t width) {
-  return !sliding::chosen() || !sliding::has_kernels(channels, width);
-}
-
 }  // namespace
 
 const OpKernels combine_kernels = {
-    .forward = forward, .backward = backward, .workspace_bytes = workspace_bytes, .drops_inputs = drops_inputs};
+    .forward = forward, .backward = backward, .workspace_bytes = workspace_bytes, .drops_inputs = true};
 
 }  // namespace dartsmith::cuda

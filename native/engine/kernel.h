@@ -153,16 +153,16 @@ class Stream {
 };
 
 // One op's kernels; `workspace_bytes` says what one call of either direction needs, null for nothing. It looks at the
-// call's attributes, shapes and precision, and at whether a weight gradient is wanted.
+// call's attributes, shapes and precision, and at whether a weight gradient is wanted and samples are dropped behind
+// it.
 struct OpKernels {
   void (*forward)(Stream&, const KernelCall&) = nullptr;
   void (*backward)(Stream&, const KernelCall&) = nullptr;
   size_t (*workspace_bytes)(const KernelCall&, bool backward) = nullptr;
   // Whether the members of a group may read different inputs and differ in shape.
   bool groups_inputs = false;
-  // Whether inputs of so many channels and columns may be dropped by whole samples on the way in (InputLink::dropout):
-  // of combine; null for none.
-  bool (*drops_inputs)(int64_t channels, int64_t width) = nullptr;
+  // Whether inputs may be dropped by whole samples on the way in (InputLink::dropout): of combine.
+  bool drops_inputs = false;
   // Whether the op may read its input through a relu (InputLink::activated): of conv2d.
   bool activates_inputs = false;
   // Whether a call may read several tensors of one shape as if they were concatenated (the call's attributes and shapes

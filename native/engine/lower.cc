@@ -120,8 +120,7 @@ class Lowering {
         const int in = canonical_[original];
         if (only_consumer(in) != id) continue;
         const Op op = node(in).op;
-        const bool drops = drops_samples(in) && drops_inputs_ != nullptr &&
-                           drops_inputs_(node(in).shape.channels, node(in).shape.width);
+        const bool drops = drops_inputs_ && drops_samples(in);
         if (op != Op::kMixed && op != Op::kBatchNorm && !drops) continue;
         combined_[id] = true;
         absorbed_[in] = op == Op::kMixed || drops;
@@ -405,18 +404,18 @@ class Lowering {
   }
 
   const Graph& graph_;
-  bool (*const drops_inputs_)(int64_t channels, int64_t width);  // of the backend's combine
-  const bool activates_inputs_;                                  // of its conv2d
-  bool (*const joins_inputs_)(const KernelCall& call);           // of its conv2d
-  std::vector<int> canonical_;                                   // the node that computes the same value; itself mostly
-  std::vector<bool> live_;                                       // canonical, and the output depends on it
-  std::vector<std::vector<int>> consumers_;                      // live, canonical; twice where an input is used twice
-  std::vector<int> after_;                                       // LoweredNode::after, of the original nodes
-  std::vector<bool> lazy_;                                       // a batch-norm that its consumer applies
-  std::vector<bool> absorbed_;                                   // part of a fused node, with no kernel of its own
-  std::vector<bool> combined_;                                   // becomes a combine node
-  std::vector<bool> decodes_;                                    // a cross-entropy that takes its decoder in
-  std::vector<int> placed_;                                      // lowered node of each original one so far
+  const bool drops_inputs_;                             // of the backend's combine
+  const bool activates_inputs_;                         // of its conv2d
+  bool (*const joins_inputs_)(const KernelCall& call);  // of its conv2d
+  std::vector<int> canonical_;                          // the node that computes the same value; itself mostly
+  std::vector<bool> live_;                              // canonical, and the output depends on it
+  std::vector<std::vector<int>> consumers_;             // live, canonical; twice where an input is used twice
+  std::vector<int> after_;                              // LoweredNode::after, of the original nodes
+  std::vector<bool> lazy_;                              // a batch-norm that its consumer applies
+  std::vector<bool> absorbed_;                          // part of a fused node, with no kernel of its own
+  std::vector<bool> combined_;                          // becomes a combine node
+  std::vector<bool> decodes_;                           // a cross-entropy that takes its decoder in
+  std::vector<int> placed_;                             // lowered node of each original one so far
   Lowered lowered_;
 };
 

@@ -370,6 +370,8 @@ class Planner {
     // Only whether it is null counts here: nobody looks where it points.
     static float somewhere = 0;
     if (backward && wants_weights(id) && node(id).weight) call.weight_gradient = &somewhere;
+    static const DropoutAttributes some;
+    if (backward && plan_.nodes[id].dropout >= 0) call.output_dropout = &some;
     return static_cast<int64_t>(kernels.workspace_bytes(call, backward));
   }
 

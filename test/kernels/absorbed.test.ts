@@ -20,10 +20,15 @@ async function kernelsOf(backend: 'cpu' | 'simt', make: (builder: GraphBuilder, 
   return profile.map(({ kernel }) => kernel);
 }
 
-it.each(['cpu', 'simt'] as const)('drop path before a sum, on %s', async (backend) => {
+it.each([
+  ['cpu', 8],
+  ['simt', 8],
+  ['simt', 16],
+] as const)('drop path before a sum, on %s of %i channels', async (backend, channels) => {
   const kernels = await kernelsOf(backend, (builder, x) => {
-    const drop = (y: Tensor) => builder.dropout(y, { rate: 0.4, drops: 'samples' });
-    return builder.add([drop(builder.batchNorm('norm', x, { affine: true })), drop(builder.relu(x))]);
+    const y = builder.conv2d('widened', x, { channels, kernel: 1 });
+    const drop = (term: Tensor) => builder.dropout(term, { rate: 0.4, drops: 'samples' });
+    return builder.add([drop(builder.batchNorm('norm', y, { affine: true })), drop(builder.relu(y))]);
   });
   expect(kernels).toContain('combine backward');
   expect(kernels.filter((kernel) => kernel.startsWith('dropout'))).toEqual([]);

@@ -587,6 +587,16 @@ const dropout: readonly KernelCase[] = [
       poolsTwice: false,
     }),
   ),
+  ...(
+    [
+      [6, [5, 4, 16], true],
+      [5, [4, 5, 32], false],
+      [3, [3, 4, 64], true],
+      [4, [4, 3, 36], true],
+    ] as const
+  ).map(([batchSize, shape, affine]) =>
+    drawing(dropPath('drop path before a sum of sliding warps', batchSize, shape, { affine })),
+  ),
   dropPath('drop path with nothing to draw from', 4, [5, 5, 8], { affine: true }),
   drawing(
     single('of samples of mixed operations before a sum', 6, [6, 5, 8], (builder, x) => {

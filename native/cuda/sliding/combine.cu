@@ -20,7 +20,7 @@ template <bool backward>
 void start(CudaStream& stream, Combine& c) {
   const int channels = c.output.channels;
   c.units = static_cast<Index>(squares_of(c.pixels / (int64_t{c.height} * c.width), c.height, c.width, channels));
-  const Work work{divide_up(c.units, kUnits), shared_bytes<CombineParts>(c.count, channels, backward), kBlockThreads};
+  const Work work{divide_up(c.units, kUnits), shared_bytes<CombineParts>(c, channels, backward), kBlockThreads};
   launch_blocks(stream, c.output.half ? kernel_of<backward, true>(channels) : kernel_of<backward, false>(channels),
                 work, c);
 }
@@ -30,7 +30,7 @@ void start(CudaStream& stream, Combine& c) {
 bool takes(const Combine& c, Precision precision) {
   const bool half = precision == Precision::kBf16;
   const auto fits = [&](const View& view) { return view.channels == c.output.channels && view.half == half; };
-  return has_kernels(c.output.channels, c.width) && c.output.half == half && c.count > 0 && c.dropped == 0 &&
+  return has_kernels(c.output.channels, c.width) && c.output.half == half && c.count > 0 &&
          std::all_of(c.inputs, c.inputs + c.count, [&](const CombineInput& input) {
            const PoolWindow& w = input.window;
            return fits(input.y) && (input.target.data == nullptr || fits(input.target)) &&

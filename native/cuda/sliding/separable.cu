@@ -2,6 +2,7 @@
 #include <initializer_list>
 #include <iterator>
 #include <map>
+#include <tuple>
 #include <utility>
 
 #include "cuda/launch.h"
@@ -25,9 +26,13 @@ using Input = std::pair<const void*, const void*>;
 Input input_of(const KernelCall& call) {
   return {call.inputs[0].data, call.links[0].statistics};
 }
-// Whether window and product are one kernel.
+// Whether window and product are one kernel, forward and backward: the kernel of the output side, which has no register
+// left, knows nothing of dropped samples.
 bool is_fused(const KernelCall& call) {
   return has_kernels(channels_of(call), call.inputs[0].width);
+}
+bool is_fused_backward(const KernelCall& call) {
+  return is_fused(call) && call.output_dropout == nullptr;
 }
 
 // --- Units of outputs
@@ -114,7 +119,7 @@ struct Workspace {
     const auto floats = [](int64_t count) { return round_up(count * static_cast<int64_t>(sizeof(float)), 256); };
     const int64_t weighed = wants_weights(call) ? 1 : 0;
     output = output_bytes(call);
-    if (is_fused(call)) {
+    if (is_fused_backward(call)) {
       const int64_t units = units_of(call, shortest_strip_of(call, units_of));
       depthwise = output + weighed * floats(divide_up(units, kUnits) * channels * channels);
     } else {
@@ -218,7 +223,7 @@ void start_input(CudaStream& stream, const KernelCall* const* calls, int count, 
 }
 
 void output_side(CudaStream& stream, const Calls& calls, const Places& places, std::vector<WeightSum>& sums) {
-  if (!is_fused(*calls[0])) {
+  if (!is_fused_backward(*calls[0])) {
     Places workspaces;
     for (const KernelCall* call : calls) workspaces[call] = Workspace::at<void>(*call, Workspace(*call).output);
     return output_apart(stream, calls, places, workspaces);
@@ -279,7 +284,7 @@ bool takes(const KernelCall& call) {
 }
 
 bool takes_backward(const KernelCall& call) {
-  return takes(call) && gradients_stored_alike(call) && (call.output_dropout == nullptr || !is_fused(call));
+  return takes(call) && gradients_stored_alike(call);
 }
 
 size_t forward_bytes(const KernelCall& call) {
@@ -306,7 +311,9 @@ void forward(CudaStream& stream, const Calls& calls) {
 
 // Calls of one input side by side, inputs in the order in which they come: addresses would differ from run to run.
 void backward(CudaStream& stream, const Calls& calls) {
-  const auto kind = [](const KernelCall* call) { return std::pair{channels_of(*call), wants_weights(*call)}; };
+  const auto kind = [](const KernelCall* call) {
+    return std::tuple{channels_of(*call), wants_weights(*call), is_fused_backward(*call)};
+  };
   Calls left;
   std::ranges::copy_if(calls, std::back_inserter(left), [](const KernelCall* call) { return wants_anything(*call); });
   std::vector<WeightSum> sums;

@@ -49,6 +49,7 @@ class Square {
         left_(square.left_ * stride) {
     place(square.image_);
   }
+  __device__ __forceinline__ Index image() const { return image_; }
   // Row and column from those of the first pixel.
   __device__ __forceinline__ bool has(int row, int column) const {
     return static_cast<unsigned>(top_ + row) < static_cast<unsigned>(height_) &&
