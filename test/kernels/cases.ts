@@ -597,6 +597,23 @@ const dropout: readonly KernelCase[] = [
   ).map(([batchSize, shape, affine]) =>
     drawing(dropPath('drop path before a sum of sliding warps', batchSize, shape, { affine })),
   ),
+  // One separable of an input is dropped, the other not: both add to its gradient.
+  ...[0, 1].map((dropped) =>
+    drawing(
+      single(
+        `of one of two separables of 16 channels, the ${dropped === 0 ? 'first' : 'second'}`,
+        5,
+        [5, 4, 3],
+        (builder, x) => {
+          const y = builder.conv2d('conv', x, { channels: 16, kernel: 1 });
+          const terms = [3, 5].map((kernel) => depthwiseSeparable(kernel).build(builder.within(`k${kernel}`), y));
+          return builder.add(
+            terms.map((term, i) => (i === dropped ? builder.dropout(term, { rate: 0.4, drops: 'samples' }) : term)),
+          );
+        },
+      ),
+    ),
+  ),
   dropPath('drop path with nothing to draw from', 4, [5, 5, 8], { affine: true }),
   drawing(
     single('of samples of mixed operations before a sum', 6, [6, 5, 8], (builder, x) => {

@@ -2,7 +2,6 @@
 #include <initializer_list>
 #include <iterator>
 #include <map>
-#include <tuple>
 #include <utility>
 
 #include "cuda/launch.h"
@@ -223,13 +222,16 @@ void start_input(CudaStream& stream, const KernelCall* const* calls, int count, 
 }
 
 void output_side(CudaStream& stream, const Calls& calls, const Places& places, std::vector<WeightSum>& sums) {
-  if (!is_fused_backward(*calls[0])) {
-    Places workspaces;
-    for (const KernelCall* call : calls) workspaces[call] = Workspace::at<void>(*call, Workspace(*call).output);
-    return output_apart(stream, calls, places, workspaces);
+  Calls fused, apart;
+  Places workspaces;  // of those apart
+  for (const KernelCall* call : calls) {
+    (is_fused_backward(*call) ? fused : apart).push_back(call);
+    workspaces[call] = Workspace::at<void>(*call, Workspace(*call).output);
   }
+  if (!apart.empty()) output_apart(stream, apart, places, workspaces);
+  if (fused.empty()) return;
   for_kinds(
-      stream, calls, [](const KernelCall* call) { return wants_weights(*call) ? kernel_of(*call) : 0; },
+      stream, fused, [](const KernelCall* call) { return wants_weights(*call) ? kernel_of(*call) : 0; },
       [&](const Calls& alike) { start_output(stream, alike.data(), static_cast<int>(alike.size()), places, sums); });
 }
 
@@ -311,9 +313,7 @@ void forward(CudaStream& stream, const Calls& calls) {
 
 // Calls of one input side by side, inputs in the order in which they come: addresses would differ from run to run.
 void backward(CudaStream& stream, const Calls& calls) {
-  const auto kind = [](const KernelCall* call) {
-    return std::tuple{channels_of(*call), wants_weights(*call), is_fused_backward(*call)};
-  };
+  const auto kind = [](const KernelCall* call) { return std::pair{channels_of(*call), wants_weights(*call)}; };
   Calls left;
   std::ranges::copy_if(calls, std::back_inserter(left), [](const KernelCall* call) { return wants_anything(*call); });
   std::vector<WeightSum> sums;
