@@ -812,7 +812,7 @@ const apartEdges: readonly KernelCase[] = [
   ...(
     [
       [[9, 11, 36], 1],
-      [[11, 10, 36], 2],
+      [[7, 8, 36], 2],
       [[6, 7, 72], 1],
     ] as const
   ).map(([[height, width, channels], stride]) =>
