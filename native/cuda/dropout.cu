@@ -1,9 +1,9 @@
 // dropout, of elements or of whole samples, whose mask is drawn again on the way back; masks that stay the same over a
 // sequence, and variationalDropout, which multiplies by one.
+#include "cuda/dropout.h"
 #include "cuda/elementwise.cuh"
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
-#include "cuda/masks.h"
 #include "engine/dropout.h"
 
 namespace dartsmith::cuda {

@@ -1,8 +1,8 @@
 // Whole-arena sweeps: optimisers, norms, the unrolled step and its perturbations.
+#include "cuda/dropout.h"
 #include "cuda/gather.h"
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
-#include "cuda/masks.h"
 #include "cuda/mixing.h"
 #include "cuda/peak.h"
 

@@ -744,6 +744,24 @@ const stridedBranches: readonly BranchBuilder[] = [
   pooling('avgPool', 2),
   ...dartsCandidates(2).slice(4),
 ];
+/** Two edges behind a convolution and a batch norm: in bfloat16 only what a node leaves is stored in half the memory. */
+const behindConvolution = (
+  name: string,
+  batchSize: number,
+  [height, width, channels]: readonly [number, number, number],
+  stride: 1 | 2,
+) =>
+  single(
+    `${name} behind a convolution, stride ${stride}, to ${channels}`,
+    batchSize,
+    [height, width, 3],
+    (builder, x) => {
+      const y = builder.batchNorm('bn', builder.conv2d('conv', x, { channels, kernel: 1 }), { affine: false });
+      const branches = stride === 1 ? dartsCandidates(1) : stridedBranches;
+      const alpha = builder.alpha('alphas', [branches.length, branches.length]);
+      return builder.add(['a', 'b'].map((edge, row) => builder.within(edge).mixed(y, branches, { alpha, row })));
+    },
+  );
 const slidingEdges: readonly KernelCase[] = [
   twoEdges(2, [18, 21, 16], 'two strided edges of sliding warps', stridedBranches),
   twoEdges(2, [9, 11, 32], 'two edges of sliding warps', dartsCandidates(1)),
@@ -751,7 +769,6 @@ const slidingEdges: readonly KernelCase[] = [
   twoEdges(2, [8, 8, 64], 'two edges of sliding warps', dartsCandidates(1)),
   twoEdges(1, [11, 7, 64], 'two strided edges of sliding warps', stridedBranches),
   twoEdges(3, [2, 1, 32], 'two edges of sliding warps on two pixels', dartsCandidates(1)),
-  // Behind a convolution and a batch norm: in bfloat16 only what a node leaves is stored in half the memory.
   ...(
     [
       [2, [18, 21, 16], 1],
@@ -762,17 +779,7 @@ const slidingEdges: readonly KernelCase[] = [
       [1, [11, 7, 64], 2],
     ] as const
   ).map(([batchSize, [height, width, channels], stride]) =>
-    single(
-      `sliding warps behind a convolution, stride ${stride}, to ${channels}`,
-      batchSize,
-      [height, width, 3],
-      (builder, x) => {
-        const y = builder.batchNorm('bn', builder.conv2d('conv', x, { channels, kernel: 1 }), { affine: false });
-        const branches = stride === 1 ? dartsCandidates(1) : stridedBranches;
-        const alpha = builder.alpha('alphas', [branches.length, branches.length]);
-        return builder.add(['a', 'b'].map((edge, row) => builder.within(edge).mixed(y, branches, { alpha, row })));
-      },
-    ),
+    behindConvolution('sliding warps', batchSize, [height, width, channels], stride),
   ),
   // More members than a launch takes.
   twoEdges(2, [5, 6, 16], 'five edges of sliding warps', dartsCandidates(1).slice(4), {
@@ -816,17 +823,7 @@ const apartEdges: readonly KernelCase[] = [
       [[6, 7, 72], 1],
     ] as const
   ).map(([[height, width, channels], stride]) =>
-    single(
-      `windows apart behind a convolution, stride ${stride}, to ${channels}`,
-      2,
-      [height, width, 3],
-      (builder, x) => {
-        const y = builder.batchNorm('bn', builder.conv2d('conv', x, { channels, kernel: 1 }), { affine: false });
-        const branches = stride === 1 ? dartsCandidates(1) : stridedBranches;
-        const alpha = builder.alpha('alphas', [branches.length, branches.length]);
-        return builder.add(['a', 'b'].map((edge, row) => builder.within(edge).mixed(y, branches, { alpha, row })));
-      },
-    ),
+    behindConvolution('windows apart', 2, [height, width, channels], stride),
   ),
   // More members than a launch takes.
   twoEdges(2, [5, 6, 24], 'five edges of windows apart', dartsCandidates(1).slice(4), {

@@ -134,26 +134,14 @@ __global__ void __launch_bounds__(kBlockThreads, 4)
   }
 }
 
-// The kernel that kernel_of(channels, precision) gives, constants both.
+// For calls like one; kernel_of(channels, precision) gives the kernel of two constants.
 template <typename Member, typename FindKernel>
-ConvolutionStart<Member> start_of(int64_t channels, Precision precision, int chunks, const FindKernel& kernel_of) {
+ConvolutionStart<Member> start_of(const KernelCall& call, int chunks, const FindKernel& kernel_of) {
   ConvolutionStart<Member> start{};
-  with_instance(channels, precision, [&](auto own, auto known) {
+  with_instance(call.output.channels, call.precision, [&](auto own, auto known) {
     start = {kernel_of(own, known), cuda::shared_bytes<ProductParts<Pointwise<known.value, own.value>>>(chunks)};
   });
   return start;
-}
-
-ConvolutionStart<ConvolutionForward> convolution_forward_start(int64_t channels, Precision precision, int chunks) {
-  return start_of<ConvolutionForward>(channels, precision, chunks, [](auto own, auto known) {
-    return KernelOf<ConvolutionPhase<ConvolutionForward>>{convolution_forward_kernel<own.value, known.value>};
-  });
-}
-
-ConvolutionStart<ConvolutionInput> convolution_input_start(int64_t channels, Precision precision, int chunks) {
-  return start_of<ConvolutionInput>(channels, precision, chunks, [](auto own, auto known) {
-    return KernelOf<ConvolutionPhase<ConvolutionInput>>{convolution_input_kernel<own.value, known.value>};
-  });
 }
 
 // --- Host
@@ -233,7 +221,9 @@ void start_forward(CudaStream& stream, const Calls& calls) {
   for (const KernelCall* call : calls) {
     add_member(phase, *call, blocks, product_blocks_of(*call)).output = call->output.data;
   }
-  const auto start = convolution_forward_start(channels_of(*calls[0]), calls[0]->precision, phase.chunks);
+  const auto start = start_of<ConvolutionForward>(*calls[0], phase.chunks, [](auto own, auto known) {
+    return KernelOf<ConvolutionPhase<ConvolutionForward>>{convolution_forward_kernel<own.value, known.value>};
+  });
   launch_blocks(stream, start.kernel, {blocks, start.shared_bytes, kBlockThreads}, phase);
 }
 
@@ -249,7 +239,9 @@ void start_input(CudaStream& stream, const Calls& calls) {
       m.accumulate[i] = target.mode == GradientMode::kAccumulate;
     }
   }
-  const auto start = convolution_input_start(channels_of(*calls[0]), calls[0]->precision, phase.chunks);
+  const auto start = start_of<ConvolutionInput>(*calls[0], phase.chunks, [](auto own, auto known) {
+    return KernelOf<ConvolutionPhase<ConvolutionInput>>{convolution_input_kernel<own.value, known.value>};
+  });
   launch_blocks(stream, start.kernel, {blocks, start.shared_bytes, kBlockThreads}, phase);
 }
 

@@ -168,7 +168,7 @@ __device__ __forceinline__ float least_of(const ConvolutionMember& m) {
   return m.activated ? 0.0f : -INFINITY;
 }
 
-// By number of channels and precision.
+// By number of channels and precision; of the weights' gradients, which are a file of their own.
 template <typename Member>
 using ConvolutionStart = KernelStart<ConvolutionPhase<Member>>;
 ConvolutionStart<ConvolutionWeights> convolution_weights_start(int64_t channels, Precision precision);

@@ -19,8 +19,8 @@ struct alignas(16) DepthwisePhase {
 
 struct DepthwiseParts {
   float* activation;
-  __host__ __device__ DepthwiseParts(Shared& shared, Channels<0> channels)
-      : activation(shared.take<float>(Activation<0>::floats(channels))) {}
+  __host__ __device__ DepthwiseParts(Shared& shared, int channels)
+      : activation(shared.take<float>(activation_floats(channels))) {}
 };
 
 template <int kKernel, typename Motion, bool half>
@@ -60,9 +60,8 @@ __global__ void __launch_bounds__(kBlockThreads, kKernel == 3 ? 4 : 3)
   begin_kernel();
   Shared shared(shared_memory());
   const DepthwiseMember& m = own_item(phase.members, phase.count);
-  const Channels<0> channels(m.channels);
-  const DepthwiseParts parts(shared, channels);
-  Activation<0>::load(m.reading, channels, parts.activation);
+  const DepthwiseParts parts(shared, m.channels);
+  load_activation(m.reading, m.channels, 0, m.channels, parts.activation);
   __syncthreads();
   const Index unit = (blockIdx.x - m.first_block) * kBlockThreads + threadIdx.x;
   if (unit >= m.units) return;

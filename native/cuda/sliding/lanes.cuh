@@ -220,15 +220,16 @@ __device__ inline void load_activation(const Reading& reading, int channels, int
   }
 }
 
-// Of two channels.
+// Floats of that.
+__host__ __device__ constexpr int64_t activation_floats(int count) {
+  return int64_t{3} * count;
+}
+
+// Of two channels, where all lie in shared memory.
 template <int kChannels>
 struct Activation {
   float2 mean, factor, shift;
 
-  __host__ __device__ static int64_t floats(Channels<kChannels> channels) { return int64_t{3} * channels; }
-  __device__ static void load(const Reading& reading, Channels<kChannels> channels, float* shared) {
-    load_activation(reading, channels, 0, channels, shared);
-  }
   __device__ Activation(const float* shared, int channel, Channels<kChannels> channels) {
     const auto* two = reinterpret_cast<const float2*>(shared + channel);
     mean = two[0];

@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "cuda/launch.h"
-#include "cuda/sliding/apart.h"
 #include "cuda/sliding/choice.h"
 #include "cuda/sliding/separable.h"
+#include "cuda/sliding/separable_apart.h"
 #include "cuda/sliding/separable_calls.h"
 #include "cuda/sliding/separable_forward.cuh"
 #include "cuda/sliding/separable_input.cuh"
@@ -223,11 +223,9 @@ void start_input(CudaStream& stream, const KernelCall* const* calls, int count, 
 
 void output_side(CudaStream& stream, const Calls& calls, const Places& places, std::vector<WeightSum>& sums) {
   Calls fused, apart;
-  Places workspaces;  // of those apart
-  for (const KernelCall* call : calls) {
-    (is_fused_backward(*call) ? fused : apart).push_back(call);
-    workspaces[call] = Workspace::at<void>(*call, Workspace(*call).output);
-  }
+  for (const KernelCall* call : calls) (is_fused_backward(*call) ? fused : apart).push_back(call);
+  Places workspaces;
+  for (const KernelCall* call : apart) workspaces[call] = Workspace::at<void>(*call, Workspace(*call).output);
   if (!apart.empty()) output_apart(stream, apart, places, workspaces);
   if (fused.empty()) return;
   for_kinds(

@@ -1,5 +1,5 @@
 // Separables by warps that slide down the rows (separable_forward.cuh, separable_output.cuh, separable_input.cuh, and
-// for channels that the first two are not compiled for apart.h): which calls they take, and how they start.
+// for channels that the first two are not compiled for separable_apart.h): which calls they take, and how they start.
 #pragma once
 #include "cuda/sliding/calls.h"
 #include "cuda/stream.h"

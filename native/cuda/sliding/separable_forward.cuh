@@ -32,7 +32,7 @@ struct ForwardParts {
   __host__ __device__ explicit ForwardParts(Shared& shared)
       : weights(shared.take<unsigned char>(Product::kWeightBytes)),
         stages(shared.take<unsigned char>(kUnits * Product::kStageBytes)),
-        activation(shared.take<float>(Activation<Product::kOutputs>::floats({}))),
+        activation(shared.take<float>(activation_floats(Product::kOutputs))),
         pivots(shared.take<float>(kUnits * Product::kOutputs)),
         sums(shared.take<float4>(2 * Product::kVectors * kBlockThreads)),
         flag(shared.take<unsigned>(1)) {}
@@ -157,7 +157,7 @@ __global__ void __launch_bounds__(kBlockThreads, kKernel == 3 ? 4 : 3)
   const ForwardParts<Product> parts(shared);
   const ForwardMember& m = own_item(phase.members, phase.count);
   Product::template load_weights<false>(m.pointwise, parts.weights);
-  Activation<kChannels>::load(m.reading, {}, parts.activation);
+  load_activation(m.reading, kChannels, 0, kChannels, parts.activation);
   __syncthreads();
   const int warp = warp_number();
   const Index unit = (blockIdx.x - m.first_block) * kUnits + static_cast<Index>(warp);

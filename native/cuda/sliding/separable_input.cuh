@@ -61,7 +61,7 @@ struct InputParts {
   float* moments;      // [kUnits, 2, channels of a warp]
   unsigned* flag;
   __host__ __device__ explicit InputParts(Shared& shared)
-      : activation(shared.take<float>(3 * InputShape<kChannels>::kOwn)),
+      : activation(shared.take<float>(activation_floats(InputShape<kChannels>::kOwn))),
         weight_sums(shared.take<float>(kUnits * kTaps * InputShape<kChannels>::kOwn)),
         moments(shared.take<float>(kUnits * 2 * InputShape<kChannels>::kOwn)),
         flag(shared.take<unsigned>(1)) {}

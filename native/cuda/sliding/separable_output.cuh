@@ -46,7 +46,7 @@ struct OutputParts {
     if constexpr (kKernel > 0) {
       turned = kTurned ? shared.take<unsigned char>(kUnits * Sums::kStageBytes) : stages;
       depthwise_stages = shared.take<unsigned char>(kUnits * Sums::kStageBytes);
-      activation = shared.take<float>(Activation<kChannels>::floats({}));
+      activation = shared.take<float>(activation_floats(kChannels));
       depthwise = shared.take<float>(WeightsInShared<kKernel, kChannels>::kFloats);
       sums = reinterpret_cast<float*>(stages);
     }
@@ -195,7 +195,7 @@ __global__ void __launch_bounds__(kBlockThreads, kKernel == 0                   
     parts.gradient_map[i] = m.gradient_map[i];
   }
   if constexpr (kKernel > 0) {
-    Activation<kChannels>::load(m.reading, {}, parts.activation);
+    load_activation(m.reading, kChannels, 0, kChannels, parts.activation);
     WeightsInShared<kKernel, kChannels>::load(m.depthwise, parts.depthwise);
   }
   __syncthreads();

@@ -1,6 +1,6 @@
 // The trace that bench:cuda-static counts by: the real engine and CUDA backend on the stand-in's counting device.
 import { describe, expect, it } from 'vitest';
-import { type TraceOptions, traceStep } from '../../../bench/cuda_static/trace.ts';
+import { type Launch, type TraceOptions, traceStep } from '../../../bench/cuda_static/trace.ts';
 import { openDevice } from '../../../src/backend/open.ts';
 import { buildSupernet } from '../../../src/network/supernet.ts';
 import { tinySupernet } from '../../helpers/tiny_supernet.ts';
@@ -13,6 +13,13 @@ const tiny: TraceOptions = {
   precision: 'fp32',
   unrolled: false,
 };
+
+/** The kernels of a part of a step, without what they are compiled for. */
+function kernelsOf(launches: readonly Launch[], part: string): Set<string> {
+  return new Set(
+    launches.filter((launch) => launch.part === part).map(({ kernel }) => kernel.replace(/_kernel.*/, '')),
+  );
+}
 
 describe('traceStep', () => {
   it('names every kernel of a step', async () => {
@@ -39,8 +46,7 @@ describe('traceStep', () => {
   it('runs cells of the published channels by sliding warps alone', async () => {
     const { graph } = buildSupernet({ inputShape: [8, 8, 3], classes: 5, initChannels: 16, layers: 3 });
     const { launches } = await traceStep({ ...tiny, graph });
-    const names = (part: string) =>
-      new Set(launches.filter((launch) => launch.part === part).map(({ kernel }) => kernel.replace(/_kernel.*/, '')));
+    const names = (part: string) => kernelsOf(launches, part);
     expect(names('separable forward')).toEqual(new Set(['separable_forward']));
     expect(names('separable backward')).toEqual(new Set(['separable_output', 'separable_input', 'weight_sums']));
     expect(names('combine forward')).toEqual(new Set(['combine_forward']));
@@ -52,8 +58,7 @@ describe('traceStep', () => {
   it('runs separables of evaluation channels by windows that slide, and their products apart', async () => {
     const { graph } = buildSupernet({ inputShape: [8, 8, 3], classes: 5, initChannels: 36, layers: 3 });
     const { launches } = await traceStep({ ...tiny, graph });
-    const names = (part: string) =>
-      new Set(launches.filter((launch) => launch.part === part).map(({ kernel }) => kernel.replace(/_kernel.*/, '')));
+    const names = (part: string) => kernelsOf(launches, part);
     const [product, statistics] = ['conv2d_forward', ['moments_pieces', 'moments_join']];
     expect(names('separable forward')).toEqual(new Set(['depthwise', product, ...statistics]));
     expect(names('separable backward')).toEqual(

@@ -1,8 +1,8 @@
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
-#include "cuda/sliding/apart.h"
 #include "cuda/sliding/choice.h"
 #include "cuda/sliding/depthwise.cuh"
+#include "cuda/sliding/separable_apart.h"
 #include "cuda/sliding/separable_calls.h"
 
 namespace dartsmith::cuda::sliding {
@@ -64,8 +64,8 @@ KernelCall statistics_of(const KernelCall& call) {
 
 // --- Depthwise outputs
 
-KernelStart<DepthwisePhase> depthwise_start(int kernel, bool half, int64_t channels) {
-  const size_t bytes = shared_bytes<DepthwiseParts>(Channels<0>(channels));
+KernelStart<DepthwisePhase> depthwise_start(int kernel, bool half, int channels) {
+  const size_t bytes = shared_bytes<DepthwiseParts>(channels);
   if (kernel == 3) return {half ? depthwise_kernel<3, true> : depthwise_kernel<3, false>, bytes};
   return {half ? depthwise_kernel<5, true> : depthwise_kernel<5, false>, bytes};
 }
@@ -77,21 +77,22 @@ int64_t threads_of(const KernelCall& call, int rows) {
   return call.output.batch * cut_of(call, rows).units_an_image() * (channels_of(call) / 2);
 }
 
-// Of calls of one kernel size, to the tensors' places.
-void start_depthwise(CudaStream& stream, const Calls& calls, const std::vector<Tensor>& outputs) {
+// Of calls of one kernel size.
+void start_depthwise(CudaStream& stream, const Calls& calls, const Places& outputs) {
   const int count = static_cast<int>(calls.size());
   const int rows = strip_rows_of(calls.data(), count,
                                  [](const KernelCall& call, int tried) { return threads_of(call, tried) / kLanes; });
   DepthwisePhase phase;
-  int64_t blocks = 0, channels = 0;
-  for (int i = 0; i < count; ++i) {
-    const KernelCall& call = *calls[i];
+  int64_t blocks = 0;
+  int channels = 0;
+  for (const KernelCall* own : calls) {
+    const KernelCall& call = *own;
     DepthwiseMember& member = phase.members[phase.count++];
     blocks =
         place_member(call, motion_of(call), cut_of(call, rows), threads_of(call, rows), kBlockThreads, blocks, member);
     member.channels = static_cast<int>(channels_of(call));
-    member.output = outputs[i].data;
-    channels = larger(channels, channels_of(call));
+    member.output = outputs.at(own);
+    channels = std::max(channels, member.channels);
   }
   const KernelStart<DepthwisePhase> start =
       depthwise_start(kernel_of(*calls[0]), halved(calls[0]->precision), channels);
@@ -120,17 +121,18 @@ size_t forward_bytes_apart(const KernelCall& call) {
 }
 
 void forward_apart(CudaStream& stream, const Calls& calls) {
-  std::vector<Tensor> depthwise;
+  std::vector<Tensor> depthwise(calls.size());
   std::vector<KernelCall> products, statistics;
-  depthwise.reserve(calls.size());
-  for (const KernelCall* call : calls) {
-    Memory memory(call->workspace);
-    depthwise.push_back(like_output(*call, memory.take(output_bytes(*call))));
-    products.push_back(product_of(*call, depthwise.back()));
-    statistics.push_back(statistics_of(*call));
+  Places outputs;
+  for (size_t i = 0; i < calls.size(); ++i) {
+    const KernelCall& call = *calls[i];
+    Memory memory(call.workspace);
+    depthwise[i] = like_output(call, outputs[&call] = memory.take(output_bytes(call)));
+    products.push_back(product_of(call, depthwise[i]));
+    statistics.push_back(statistics_of(call));
     statistics.back().workspace = memory.take(0);
   }
-  start_depthwise(stream, calls, depthwise);
+  start_depthwise(stream, calls, outputs);
   run(stream, conv2d_kernels.forward_group, products);
   run(stream, moments_kernels.forward_group, statistics);
 }
@@ -150,22 +152,22 @@ void output_apart(CudaStream& stream, const Calls& calls, const Places& gradient
   std::vector<Tensor> depthwise(calls.size());
   std::vector<GradientTarget> mapped(calls.size()), targets(calls.size());
   std::vector<KernelCall> statistics, products;
+  Places outputs;  // of the windows, where weights want them again
   for (size_t i = 0; i < calls.size(); ++i) {
     const KernelCall& call = *calls[i];
     Memory memory(workspaces.at(&call));
     mapped[i] = {static_cast<float*>(memory.take(output_bytes(call))), GradientMode::kOverwrite, call.precision};
     targets[i] = {static_cast<float*>(gradients.at(&call)), GradientMode::kOverwrite, call.precision};
-    depthwise[i] = like_output(call, wants_weights(call) ? memory.take(output_bytes(call)) : nullptr);
+    if (wants_weights(call)) outputs[&call] = memory.take(output_bytes(call));
+    depthwise[i] = like_output(call, outputs.contains(&call) ? outputs.at(&call) : nullptr);
     statistics.push_back(statistics_of(call));
     statistics.back().input_gradients = &mapped[i];
     products.push_back(product_backward_of(call, depthwise[i], mapped[i].data, targets[i]));
     products.back().workspace = memory.take(0);
   }
   run(stream, moments_kernels.backward_group, statistics);
-  if (wants_weights(*calls[0])) {
+  if (!outputs.empty()) {
     for (const Calls& alike : kinds_of(calls, [](const KernelCall* call) { return kernel_of(*call); })) {
-      std::vector<Tensor> outputs;
-      for (const KernelCall* call : alike) outputs.push_back(depthwise[std::ranges::find(calls, call) - calls.begin()]);
       start_depthwise(stream, alike, outputs);
     }
   }
