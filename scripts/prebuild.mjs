@@ -3,46 +3,18 @@
 // fits (os, cpu, libc) and compiles nothing. `npm run prebuild [PLATFORM...]`, all that have a compiler here by default.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { answers, platformPackage } from './machine.mjs';
+import { compileFor, lackFor, platforms } from './platforms.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const out = join(root, 'prebuilt');
-const require = createRequire(import.meta.url);
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-
-/** By package name: npm's words for the platform, and the cross compiler that makes its addon on another one. */
-const platforms = {
-  'dartsmith-linux-x64-glibc': { os: 'linux', cpu: 'x64', libc: 'glibc', compiler: 'x86_64-linux-gnu-g++' },
-  'dartsmith-linux-x64-musl': { os: 'linux', cpu: 'x64', libc: 'musl', compiler: 'x86_64-linux-musl-g++' },
-  'dartsmith-linux-arm64-glibc': { os: 'linux', cpu: 'arm64', libc: 'glibc', compiler: 'aarch64-linux-gnu-g++' },
-  'dartsmith-linux-arm64-musl': { os: 'linux', cpu: 'arm64', libc: 'musl', compiler: 'aarch64-linux-musl-g++' },
-  'dartsmith-darwin-x64': { os: 'darwin', cpu: 'x64' },
-  'dartsmith-darwin-arm64': { os: 'darwin', cpu: 'arm64' },
-};
-
-const isHere = (name) => name === platformPackage();
-const canBuild = ([name, { compiler }]) => isHere(name) || (compiler !== undefined && answers(compiler));
 
 function run(command, args, options = {}) {
   const { status } = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options });
   if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed`);
-}
-
-/** Compiles a platform's addon; gives its file. */
-function compile(name, { cpu, compiler }) {
-  const folder = join('build-prebuilt', name);
-  const cmakeJs = join(dirname(require.resolve('cmake-js/package.json')), 'bin', 'cmake-js');
-  const processor = { x64: 'x86_64', arm64: 'aarch64' }[cpu];
-  const cross = isHere(name)
-    ? []
-    : [`--CDCMAKE_CXX_COMPILER=${compiler}`, `--CDCMAKE_SYSTEM_NAME=Linux`, `--CDCMAKE_SYSTEM_PROCESSOR=${processor}`];
-  const args = ['--out', folder, '--parallel', '0', '--CDDARTSMITH_ISA=all', ...cross];
-  for (const command of ['configure', 'compile']) run(process.execPath, [cmakeJs, command, ...args]);
-  return join(root, folder, 'Release', 'dartsmith.node');
 }
 
 /** The oldest C and C++ libraries that an addon runs with, as objdump tells; where it does not load, an install compiles. */
@@ -65,7 +37,7 @@ function pack(folder) {
 
 function packPlatform(name, platform) {
   const { os, cpu, libc } = platform;
-  const addon = compile(name, platform);
+  const addon = join(compileFor(name), 'Release', 'dartsmith.node');
   const folder = join(out, name);
   mkdirSync(folder, { recursive: true });
   copyFileSync(addon, join(folder, 'dartsmith.node'));
@@ -106,12 +78,10 @@ rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 const made = [];
 for (const entry of entries) {
-  const [name, { compiler }] = entry;
-  if (canBuild(entry)) made.push([name, packPlatform(...entry)]);
-  else
-    console.log(
-      `prebuild: ${name} is left out: ${compiler ? `${compiler} is not on the PATH` : 'it is built on macOS'}`,
-    );
+  const [name] = entry;
+  const lack = lackFor(name);
+  if (lack === undefined) made.push([name, packPlatform(...entry)]);
+  else console.log(`prebuild: ${name} is left out: ${lack}`);
 }
 const main = packMain(made.map(([name]) => name));
 console.log(

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { allowedProcessors } from '../../src/processors.ts';
 import { count } from '../support/arguments.ts';
+import { judgeSpills, type Permitted, type Spill, type Verdict } from '../support/permitted.ts';
 import { printTable } from '../support/report.ts';
 import { codeRow, judgeCode, limitedArchitecture } from './code_limits.ts';
 import { type CompiledKernel, compileKernels, cudaSources, findToolkit, root, type Toolkit } from './compile.ts';
-import { judgeSpills, type PermittedSpill, type Spill, type SpillVerdict } from './spills.ts';
 
 /** Compiles all kernels, saying on stderr what takes long. */
 export async function compileAll(toolkit: Toolkit, jobs: number): Promise<CompiledKernel[]> {
@@ -20,19 +20,26 @@ export async function compileAll(toolkit: Toolkit, jobs: number): Promise<Compil
 }
 
 /** Prints the spills and what is wrong with them. */
-export function reportSpills(kernels: readonly CompiledKernel[]): SpillVerdict & { readonly found: readonly Spill[] } {
-  const permitted: PermittedSpill[] = JSON.parse(readFileSync(join(root, 'scripts/cuda_spills.json'), 'utf8'));
+export function reportSpills(kernels: readonly CompiledKernel[]): Verdict & { readonly found: readonly Spill[] } {
+  const permitted: Permitted[] = JSON.parse(readFileSync(join(root, 'scripts/cuda_spills.json'), 'utf8'));
   const found = kernels
     .map(({ kernel, architecture, spillStoreBytes, spillLoadBytes }) => ({
       kernel,
       architecture: `sm_${architecture}`,
-      bytes: spillStoreBytes + spillLoadBytes,
+      amount: spillStoreBytes + spillLoadBytes,
     }))
-    .filter(({ bytes }) => bytes > 0);
+    .filter(({ amount }) => amount > 0);
   const verdict = judgeSpills(found, permitted);
   if (found.length === 0) console.log('no kernel spills to local memory');
   else
-    printTable(found.map((spill) => ({ ...spill, verdict: verdict.refused.includes(spill) ? 'REFUSED' : 'listed' })));
+    printTable(
+      found.map((spill) => ({
+        kernel: spill.kernel,
+        architecture: spill.architecture,
+        bytes: spill.amount,
+        verdict: verdict.refused.includes(spill) ? 'REFUSED' : 'listed',
+      })),
+    );
   for (const { kernel, architecture } of verdict.idle) {
     console.log(`scripts/cuda_spills.json: no spill needs the entry of ${kernel} on ${architecture} any more`);
   }

@@ -1,5 +1,5 @@
 // Images a second of the published evaluation network (DARTS_V2): ours, PyTorch's and, on the exported file, onnxruntime's, in
-// turn in one run. Options: --batch 32 --channels --layers --threads --rounds --json FILE, --profile (ours by kernel, nothing
+// turn in one run. Options: --batch 32 --channels --layers --threads --rounds --instruction-set NAME (ours) --json FILE, --profile (ours by kernel, nothing
 // else). onnxruntime takes part where examples/serve is installed (npm ci --ignore-scripts there).
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -39,6 +39,7 @@ export async function benchInference(args: readonly string[]): Promise<void> {
       layers: { type: 'string' },
       threads: { type: 'string' },
       rounds: { type: 'string' },
+      'instruction-set': { type: 'string' },
       json: { type: 'string' },
       profile: { type: 'boolean' },
     },
@@ -47,7 +48,7 @@ export async function benchInference(args: readonly string[]): Promise<void> {
   const threads = count('threads', values.threads, allowedProcessors());
   const sizes = { channels: count('channels', values.channels, 36), layers: count('layers', values.layers, 20) };
   const network = evaluationNetwork(sizes);
-  using device = await openDevice({ backend: 'cpu', threads });
+  using device = await openDevice({ backend: 'cpu', threads, instructionSet: values['instruction-set'] });
   const peak = await device.measurePeak();
   using parameters = await device.createParameters(network.graph, { seed: 0 });
   using program = device.compile(network.graph, { batchSize: batch, parameters });

@@ -26,6 +26,8 @@ import { languageArithmetic, openLanguageStep } from './language.ts';
 export interface StepOptions extends StepSizes {
   readonly work: Work;
   readonly precision?: Precision;
+  /** The best when absent. */
+  readonly instructionSet?: string;
 }
 
 /** Our side of the comparison. */
@@ -46,8 +48,8 @@ const seed = 0;
 
 /** Opens the CPU device with the step's network and random images. */
 export async function openOurStep(options: StepOptions): Promise<OurStep> {
-  const { batch, threads } = options;
-  const device = await openDevice({ backend: 'cpu', threads });
+  const { batch, threads, instructionSet } = options;
+  const device = await openDevice({ backend: 'cpu', threads, instructionSet });
   const { program, take } = await openTaker(device, options);
   const dataset = await device.createDataset(randomImages(2 * batch));
   let step = 0;

@@ -20,6 +20,7 @@ export async function profilePasses(program: Program): Promise<void> {
   );
   const batch = { inputs, labels: new Int32Array(batchSize) };
   for (const target of ['alpha', 'weights'] as const) {
+    if (target === 'alpha' && !graph.parameters.some(({ role }) => role === 'alpha')) continue;
     await program.gradients({ batch, target });
     const { profile = [] } = await program.gradients({ batch, target, profile: true });
     printProfile(`pass for ${target}`, profile);

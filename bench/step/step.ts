@@ -3,8 +3,8 @@
 // score of DARTS-PT at 64, the evaluation network at 32; steps of a language model at 64. Options: --batch 16,64 --channels --layers
 // --work first-order,second-order,nasbench201,fairdarts,search1,search2,cdarts,score,chain,evaluation,
 // language-first-order,language-second-order,language-evaluation
-// --threads --rounds, --profile (our search step by kernel, nothing else), --precision (of --profile), --json FILE, --against FOLDER
-// (another checkout of ours, built, in the same turns).
+// --threads --rounds, --instruction-set NAME (ours, the peak and, where it is avx2, PyTorch's), --profile (our step by kernel, nothing
+// else), --precision (of --profile), --json FILE, --against FOLDER (another checkout of ours, built, in the same turns).
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -65,6 +65,9 @@ const defaults: Readonly<
   'language evaluation': { ...language, channels: 850 },
 };
 
+/** What its libraries go by. */
+const torchWithoutAvx512 = { ATEN_CPU_CAPABILITY: 'avx2', ONEDNN_MAX_CPU_ISA: 'AVX2', MKL_ENABLE_INSTRUCTIONS: 'AVX2' };
+
 /** Measures steps and prints them as a table. Throws ArgumentError for a bad option. */
 export async function benchStep(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
@@ -76,6 +79,7 @@ export async function benchStep(args: readonly string[]): Promise<void> {
       layers: { type: 'string' },
       threads: { type: 'string' },
       rounds: { type: 'string' },
+      'instruction-set': { type: 'string' },
       profile: { type: 'boolean', default: false },
       precision: { type: 'string', default: 'fp32' },
       json: { type: 'string' },
@@ -96,18 +100,26 @@ export async function benchStep(args: readonly string[]): Promise<void> {
   const batchesOf = (work: Work) =>
     (values.batch ?? defaults[work].batches).split(',').map((text) => count('batch', text, 0));
   const chosen = chosenWorks(values.work);
+  const instructionSet = values['instruction-set'];
   if (values.profile) {
-    const sizes = sizesOf('first order', batchesOf('first order').at(-1)!);
-    const ours = await openOurStep({ work: 'first order', ...sizes, precision: precisionOf(values.precision) });
+    const work = values.work === undefined ? 'first order' : chosen[0];
+    const sizes = sizesOf(work, batchesOf(work).at(-1)!);
+    const ours = await openOurStep({ work, ...sizes, instructionSet, precision: precisionOf(values.precision) });
     await profilePasses(ours.program!);
     return ours.close();
   }
   const rounds = count('rounds', values.rounds, 3);
+  if (instructionSet === 'avx2') Object.assign(process.env, torchWithoutAvx512);
   // Before anybody else is started.
-  const { description, peak } = await measurePeak(threads);
+  const { description, peak } = await measurePeak(threads, instructionSet);
   const torch = await openTorchPeer((reason) => console.log(`PyTorch is left out: ${reason}`));
-  const other = values.against === undefined ? [] : [ourSide('fp32', resolve(values.against))];
-  const sides = [ourSide('fp32'), ...other, ourSide('bf16'), ...(torch ? torchSides(torch) : [])];
+  const other = values.against === undefined ? [] : [ourSide('fp32', instructionSet, resolve(values.against))];
+  const sides = [
+    ourSide('fp32', instructionSet),
+    ...other,
+    ourSide('bf16', instructionSet),
+    ...(torch ? torchSides(torch) : []),
+  ];
   try {
     console.log(`dartsmith: ${description}${torch ? `; PyTorch ${torch.version}` : ''}; ${rounds} rounds in turn`);
     console.log(
@@ -140,8 +152,8 @@ function precisionOf(text: string): Precision {
   return precision;
 }
 
-async function measurePeak(threads: number): Promise<{ description: string; peak: Peak }> {
-  using device = await openDevice({ backend: 'cpu', threads });
+async function measurePeak(threads: number, instructionSet?: string): Promise<{ description: string; peak: Peak }> {
+  using device = await openDevice({ backend: 'cpu', threads, instructionSet });
   return { description: device.description, peak: await device.measurePeak() };
 }
 
@@ -149,13 +161,13 @@ async function measurePeak(threads: number): Promise<{ description: string; peak
 const here = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Ours in a process of its own, a new one for each kind of step: what an earlier one held must not count. */
-function ourSide(precision: Precision, checkout = here): Side {
+function ourSide(precision: Precision, instructionSet?: string, checkout = here): Side {
   let server: JsonLinesProcess | undefined;
   let key = '';
   return {
     name: `${checkout === here ? 'dartsmith' : checkout}, ${precision}`,
     time: async (work, sizes) => {
-      const options: StepOptions = { work, ...sizes, precision };
+      const options: StepOptions = { work, ...sizes, precision, instructionSet };
       if (key !== JSON.stringify(options)) {
         await server?.close();
         key = JSON.stringify(options);

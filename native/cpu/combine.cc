@@ -6,6 +6,7 @@
 #include "cpu/kernels.h"
 #include "cpu/moments.h"
 #include "cpu/pool.h"
+#include "cpu/pool_around.h"
 
 namespace dartsmith::cpu::DARTSMITH_ISA {
 namespace {
@@ -43,75 +44,162 @@ int64_t pooled_elements(const KernelCall& call, int64_t rows) {
   return elements == 0 ? 0 : elements + rows * call.output.width * call.output.channels;
 }
 
-// Adds the rows of inputs from `ahead` on that are read as they are, as many as there is room for, once each.
-void fetch_inputs(const KernelCall& call, int& ahead, int64_t first, int64_t elements, Fetches& fetches) {
-  for (; ahead < call.input_count && !fetches.full(); ++ahead) {
-    if (ahead > 0 && call.inputs[ahead].data == call.inputs[ahead - 1].data) continue;
-    with_elements(call.inputs[ahead], first, [&](const auto* from) { fetches.add(from, elements); });
-  }
-}
-
-// Calls body(rows [row_begin, row_end) of input k), which are pooled into `scratch` where the input is a pooling of its
-// tensor.
-template <typename Body>
-void with_rows(const KernelCall& call, int k, int64_t image, int64_t row_begin, int64_t row_end, float* scratch,
-               Fetches& fetches, int& ahead, const Body& body) {
-  const Tensor& tensor = call.inputs[k];
-  const int64_t row = tensor.width * tensor.channels, first = image * tensor.height * row;
-  if (call.links[k].pool == nullptr) return with_elements(tensor, first + row_begin * row, body);
-  float* joined = scratch + (row_end - row_begin) * row;
-  ahead = static_cast<int>(max(ahead, k + 1));
-  fetch_inputs(call, ahead, first + row_begin * row, (row_end - row_begin) * row, fetches);
-  Pooling(*call.links[k].pool, tensor).pool_rows(tensor.data + first, row_begin, row_end, scratch, joined, &fetches);
-  body(scratch);
-}
-
 float weight_of(const InputLink& link) {
   return link.mixing == nullptr ? 1 : *link.mixing;
 }
+
+bool needs_sums(const InputLink& link) {
+  return link.mixing_gradient != nullptr || link.gradient_map != nullptr || link.scale_gradient != nullptr;
+}
+
+// One run of the inputs, read one after another.
+class InputRun {
+ public:
+  InputRun(const KernelCall& call, const Runs& runs, int64_t run, float* scratch)
+      : image(runs.image(run)),
+        row_begin(runs.row_begin(run)),
+        row_end(runs.row_end(run)),
+        pixels((row_end - row_begin) * runs.width),
+        first((image * runs.height + row_begin) * runs.row_elements()),
+        elements(pixels * runs.channels),
+        call_(call),
+        scratch_(scratch) {}
+
+  // What input k is multiplied by where the sample is dropped, or kept.
+  float kept(int k) const { return sample_factor(call_, call_.links[k].dropout, image); }
+
+  // How many inputs from k on with_poolings takes at once: the largest and the average of one tensor, or either.
+  int poolings(int k) const {
+    if (!pools_around(k)) return 0;
+    const int next = k + 1;
+    const bool pair = next < call_.input_count && pools_around(next) &&
+                      call_.inputs[k].data == call_.inputs[next].data && call_.links[k].pool->takes_max &&
+                      !call_.links[next].pool->takes_max && needs_sums(call_.links[k]) == needs_sums(call_.links[next]);
+    return pair && kept(k) != 0 && kept(next) != 0 ? 2 : 1;
+  }
+
+  // Calls body(channel, lanes, rows) for each block of channels, which calls rows(take); that calls take(pixel, value
+  // of input k, value of input k + 1) for every pixel. `count`: what poolings(k) gave.
+  template <typename Body>
+  void with_poolings(int k, int count, const Body& body) {
+    fetch_inputs_after(k + count - 1);
+    const Tensor& x = call_.inputs[k];
+    const PoolAttributes& last = *call_.links[k + count - 1].pool;
+    const PooledImage pooled{x.data + image * x.height * x.width * x.channels, x.height, x.width, x.channels,
+                             last.count_include_pad};
+    const auto pool = [&](auto largest, auto average) {
+      constexpr bool kLargest = decltype(largest)::value != 0, kAverage = decltype(average)::value != 0;
+      pool_around<kLargest, kAverage>(
+          pooled, row_begin, row_end, scratch_, &fetches_, [&](int64_t c, Lanes lanes, const auto& rows) {
+            body(c, lanes, [&](const auto& take) {
+              rows([&](int64_t pixel, Vec most, Vec mean) { take(pixel, kLargest ? most : mean, mean); });
+            });
+          });
+    };
+    if (count == 2) return pool(Constant<1>{}, Constant<1>{});
+    if (last.takes_max) return pool(Constant<1>{}, Constant<0>{});
+    return pool(Constant<0>{}, Constant<1>{});
+  }
+
+  // Calls body(elements of input k), pooled into scratch where the input is a pooling of its tensor.
+  template <typename Body>
+  void with_elements_of(int k, const Body& body) {
+    const Tensor& tensor = call_.inputs[k];
+    if (call_.links[k].pool == nullptr) return with_elements(tensor, first, body);
+    fetch_inputs_after(k);
+    const float* from = tensor.data + image * tensor.height * tensor.width * tensor.channels;
+    Pooling(*call_.links[k].pool, tensor).pool_rows(from, row_begin, row_end, scratch_, scratch_ + elements, &fetches_);
+    body(scratch_);
+  }
+
+  const int64_t image, row_begin, row_end;
+  const int64_t pixels;
+  const int64_t first, elements;  // of the output
+
+ private:
+  bool pools_around(int k) const {
+    return call_.links[k].pool != nullptr && Pooling(*call_.links[k].pool, call_.inputs[k]).is_around();
+  }
+
+  // Adds those after input k that are read as they are, as many as there is room for, once each.
+  void fetch_inputs_after(int k) {
+    ahead_ = static_cast<int>(max(ahead_, k + 1));
+    for (; ahead_ < call_.input_count && !fetches_.full(); ++ahead_) {
+      if (call_.inputs[ahead_].data == call_.inputs[ahead_ - 1].data) continue;
+      with_elements(call_.inputs[ahead_], first, [&](const auto* from) { fetches_.add(from, elements); });
+    }
+  }
+
+  const KernelCall& call_;
+  float* const scratch_;
+  Fetches fetches_;
+  int ahead_ = 0;
+};
+
+// What an input adds to the sum, of a block of channels.
+struct Term {
+  Vec mean, factor, shift;
+
+  Term(const KernelCall& call, int k, float weight, int64_t c, Lanes lanes) {
+    const InputLink& link = call.links[k];
+    const bool normalised = link.statistics != nullptr, affine = link.scale != nullptr;
+    mean = normalised ? load_first(link.statistics + c, lanes) : Vec{};
+    const Vec deviation = normalised ? load_first(link.statistics + call.output.channels + c, lanes) : splat(1);
+    const Vec scale = affine ? load_first(link.scale + c, lanes) : splat(1);
+    factor = splat(weight) * scale * deviation;
+    shift = affine ? splat(weight) * load_first(link.shift + c, lanes) : Vec{};
+  }
+  Vec operator()(Vec value) const { return factor * (value - mean) + shift; }
+};
 
 // Adds input k, `from` [pixels, channels], times `weight` to `sums`.
 template <typename Element>
 void add_input(const KernelCall& call, int k, float weight, const Element* from, int64_t pixels, float* sums) {
   const int64_t channels = call.output.channels;
-  const InputLink& link = call.links[k];
   for_channels(channels, [&](int64_t c, Lanes lanes) {
-    const bool normalised = link.statistics != nullptr;
-    const Vec mean = normalised ? load_first(link.statistics + c, lanes) : Vec{};
-    const Vec deviation = normalised ? load_first(link.statistics + channels + c, lanes) : splat(1);
-    const bool affine = link.scale != nullptr;
-    const Vec scale = affine ? load_first(link.scale + c, lanes) : splat(1);
-    const Vec factor = splat(weight) * scale * deviation;
-    const Vec shift = affine ? splat(weight) * load_first(link.shift + c, lanes) : Vec{};
+    const Term term(call, k, weight, c, lanes);
     for (int64_t i = c; i < pixels * channels; i += channels) {
-      const Vec term = factor * (load_first(from + i, lanes) - mean) + shift;
-      store_first(sums + i, load_first(sums + i, lanes) + term, lanes);
+      store_first(sums + i, load_first(sums + i, lanes) + term(load_first(from + i, lanes)), lanes);
     }
+  });
+}
+
+// Adds `count` poolings from input k on.
+void add_poolings(const KernelCall& call, InputRun& run, int k, int count, float* sums) {
+  const int last = k + count - 1;
+  const float weight = run.kept(k) * weight_of(call.links[k]),
+              last_weight = run.kept(last) * weight_of(call.links[last]);
+  const int64_t channels = call.output.channels;
+  run.with_poolings(k, count, [&](int64_t c, Lanes lanes, const auto& rows) {
+    const Term term(call, k, weight, c, lanes), other(call, last, last_weight, c, lanes);
+    rows([&](int64_t pixel, Vec value, Vec next) {
+      float* at = sums + pixel * channels + c;
+      Vec sum = load_first(at, lanes) + term(value);
+      if (count > 1) sum += other(next);
+      store_first(at, sum, lanes);
+    });
   });
 }
 
 void forward(Stream& stream, const KernelCall& call) {
   const Runs runs(call.output);
-  const int64_t row = runs.row_elements(), scratch_elements = pooled_elements(call, runs.rows);
-  parallel(stream, call.output.batch * runs.a_image, [&](int64_t run, int thread) {
-    float* scratch = thread_scratch<float>(stream, thread, scratch_elements);
-    const int64_t image = runs.image(run), begin = runs.row_begin(run), end = runs.row_end(run);
-    float* sums = call.output.data + (image * runs.height + begin) * row;
-    fill(sums, (end - begin) * row, 0);
-    Fetches fetches;
-    int ahead = 0;
+  const int64_t scratch_elements = pooled_elements(call, runs.rows);
+  parallel(stream, call.output.batch * runs.a_image, [&](int64_t task, int thread) {
+    InputRun run(call, runs, task, thread_scratch<float>(stream, thread, scratch_elements));
+    float* sums = call.output.data + run.first;
+    fill(sums, run.elements, 0);
     for (int k = 0; k < call.input_count; ++k) {
-      const float kept = sample_factor(call, call.links[k].dropout, image);
+      const float kept = run.kept(k);
       if (kept == 0) continue;
-      with_rows(call, k, image, begin, end, scratch, fetches, ahead, [&](const auto* from) {
-        add_input(call, k, kept * weight_of(call.links[k]), from, (end - begin) * runs.width, sums);
-      });
+      if (const int count = run.poolings(k)) {
+        add_poolings(call, run, k, count, sums);
+        k += count - 1;
+        continue;
+      }
+      run.with_elements_of(
+          k, [&](const auto* from) { add_input(call, k, kept * weight_of(call.links[k]), from, run.pixels, sums); });
     }
   });
-}
-
-bool needs_sums(const InputLink& link) {
-  return link.mixing_gradient != nullptr || link.gradient_map != nullptr || link.scale_gradient != nullptr;
 }
 
 void scale_into(const GradientTarget& target, const float* from, float factor, int64_t begin, int64_t end) {
@@ -124,12 +212,16 @@ void scale_into(const GradientTarget& target, const float* from, float factor, i
   }
 }
 
+Vec mean_of(const InputLink& link, int64_t c, Lanes lanes) {
+  return link.statistics == nullptr ? Vec{} : load_first(link.statistics + c, lanes);
+}
+
 // Per channel, the sum over pixels of gradient * (input - mean); mean 0 without statistics.
 template <typename Element>
-void sum_products(const float* gradient, const Element* from, const float* statistics, int64_t pixels, int64_t channels,
+void sum_products(const float* gradient, const Element* from, const InputLink& link, int64_t pixels, int64_t channels,
                   float* sums) {
   for_channels(channels, [&](int64_t c, Lanes lanes) {
-    const Vec mean = statistics == nullptr ? Vec{} : load_first(statistics + c, lanes);
+    const Vec mean = mean_of(link, c, lanes);
     const Vec sum = sum_pixels(pixels, [&](int64_t p) {
       const int64_t at = p * channels + c;
       return load_first(gradient + at, lanes) * (load_first(from + at, lanes) - mean);
@@ -138,30 +230,47 @@ void sum_products(const float* gradient, const Element* from, const float* stati
   });
 }
 
+// The same of `count` poolings from input k on. sums: [count, channels]
+void sum_pooled_products(const KernelCall& call, InputRun& run, int k, int count, const float* gradient, float* sums) {
+  const int64_t channels = call.output.channels;
+  run.with_poolings(k, count, [&](int64_t c, Lanes lanes, const auto& rows) {
+    const Vec mean = mean_of(call.links[k], c, lanes), other_mean = mean_of(call.links[k + count - 1], c, lanes);
+    Vec sum = {}, other = {};
+    rows([&](int64_t pixel, Vec value, Vec next) {
+      const Vec g = load_first(gradient + pixel * channels + c, lanes);
+      sum += g * (value - mean);
+      other += g * (next - other_mean);
+    });
+    store_first(sums + c, sum, lanes);
+    if (count > 1) store_first(sums + channels + c, other, lanes);
+  });
+}
+
 // Of one run, per channel: the gradient's sum, then for each input the sum of gradient * (input - mean), as if its
 // sample were not dropped. sums: [1 + inputs, channels]
-void backward_run(const KernelCall& call, const Runs& runs, int64_t run, float* scratch, float* sums) {
-  const int64_t channels = runs.channels, row = runs.row_elements(), image = runs.image(run);
-  const int64_t begin = runs.row_begin(run), end = runs.row_end(run), pixels = (end - begin) * runs.width;
-  const int64_t first = (image * runs.height + begin) * row;
-  const float* gradient = call.output_gradient + first;
+void backward_run(const KernelCall& call, InputRun& run, float* sums) {
+  const int64_t channels = call.output.channels;
+  const float* gradient = call.output_gradient + run.first;
   for_channels(channels, [&](int64_t c, Lanes lanes) {
-    const Vec sum = sum_pixels(pixels, [&](int64_t p) { return load_first(gradient + p * channels + c, lanes); });
+    const Vec sum = sum_pixels(run.pixels, [&](int64_t p) { return load_first(gradient + p * channels + c, lanes); });
     store_first(sums + c, sum, lanes);
   });
-  Fetches fetches;
-  int ahead = 0;
   for (int k = 0; k < call.input_count; ++k) {
-    const float* statistics = call.links[k].statistics;
-    const float kept = sample_factor(call, call.links[k].dropout, image);
-    if (statistics == nullptr) {
-      scale_into(call.input_gradients[k], call.output_gradient, kept * weight_of(call.links[k]), first,
-                 first + pixels * channels);
+    const InputLink& link = call.links[k];
+    const float kept = run.kept(k);
+    if (link.statistics == nullptr) {
+      scale_into(call.input_gradients[k], call.output_gradient, kept * weight_of(link), run.first,
+                 run.first + run.elements);
     }
-    if (!needs_sums(call.links[k]) || kept == 0) continue;
-    with_rows(call, k, image, begin, end, scratch, fetches, ahead, [&](const auto* from) {
-      sum_products(gradient, from, statistics, pixels, channels, sums + (1 + k) * channels);
-    });
+    if (!needs_sums(link) || kept == 0) continue;
+    float* products = sums + (1 + k) * channels;
+    if (const int count = run.poolings(k)) {
+      sum_pooled_products(call, run, k, count, gradient, products);
+      k += count - 1;
+      continue;
+    }
+    run.with_elements_of(k,
+                         [&](const auto* from) { sum_products(gradient, from, link, run.pixels, channels, products); });
   }
 }
 
@@ -206,7 +315,8 @@ void backward(Stream& stream, const KernelCall& call) {
   auto* sums = reinterpret_cast<float*>(weights + call.input_count);
   const int64_t scratch_elements = pooled_elements(call, cut.rows);
   parallel(stream, runs, [&](int64_t run, int thread) {
-    backward_run(call, cut, run, thread_scratch<float>(stream, thread, scratch_elements), sums + run * stride);
+    InputRun inputs(call, cut, run, thread_scratch<float>(stream, thread, scratch_elements));
+    backward_run(call, inputs, sums + run * stride);
   });
   parallel(stream, call.input_count, [&](int64_t k, int) {
     weights[k] = finish_input(call, static_cast<int>(k), sums, cut, joined + k * channels);

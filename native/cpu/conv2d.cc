@@ -1,7 +1,8 @@
-// conv2d: depthwise over padded tiles, 1x1 as plain products, everything else as row products; linear is a 1x1
+// conv2d: depthwise over padded tiles, 1x1 as products of pixels, everything else as row products; linear is a 1x1
 // convolution of one pixel.
 #include "cpu/depthwise.h"
 #include "cpu/kernels.h"
+#include "cpu/pointwise.h"
 #include "cpu/product.h"
 
 namespace dartsmith::cpu::DARTSMITH_ISA {
@@ -34,25 +35,8 @@ Group group_of(const KernelCall& call) {
   return {call.inputs[0].channels / groups, call.output.channels / groups};
 }
 
-// A plain product of pixels [pixels, depth] with a matrix [depth, width]: a convolution of 1x1, a linear layer.
-bool is_plain_product(const KernelCall& call) {
-  return window_of(call) == Window{} && groups_of(call) == 1;
-}
-
-void multiply_pixels(Stream& stream, const float* source, int64_t pixels, int64_t depth, const float* matrix,
-                     int64_t width, float* target, GradientMode mode) {
-  constexpr int64_t kGrain = 256;
-  parallel_ranges(stream, pixels, kGrain, [&](int64_t begin, int64_t end) {
-    multiply_rows(source + begin * depth, end - begin, depth, matrix, width, target + begin * width, mode);
-  });
-}
-
 void dense_forward(Stream& stream, const KernelCall& call) {
   const Tensor &in = call.inputs[0], &out = call.output;
-  if (is_plain_product(call)) {
-    return multiply_pixels(stream, in.data, pixels_of(in), in.channels, call.weight, out.channels, out.data,
-                           GradientMode::kOverwrite);
-  }
   const WindowMap map = forward_map(window_of(call), in, out);
   const Group group = group_of(call);
   for (int g = 0; g < groups_of(call); ++g) {
@@ -79,10 +63,6 @@ void dense_input_gradient(Stream& stream, const KernelCall& call) {
   const Group group = group_of(call);
   auto* transposed = static_cast<float*>(call.workspace);
   transpose(call.weight, taps_of(window_of(call)), group.inputs, out.channels, transposed);
-  if (is_plain_product(call)) {
-    return multiply_pixels(stream, call.output_gradient, pixels_of(out), out.channels, transposed, in.channels,
-                           call.input_gradients[0].data, call.input_gradients[0].mode);
-  }
   for_backward_maps(window_of(call), in, out, [&](const WindowMap& map) {
     for (int g = 0; g < groups_of(call); ++g) {
       row_product(stream, map,
@@ -139,6 +119,7 @@ DepthwiseWalk depthwise_call(const KernelCall& call, const float* source, float*
 }
 
 void forward(Stream& stream, const KernelCall& call) {
+  if (is_pointwise(call)) return pointwise_forward(stream, call);
   if (!is_depthwise(call)) return dense_forward(stream, call);
   depthwise_walk(stream, forward_map(window_of(call), call.inputs[0], call.output),
                  depthwise_call(call, call.inputs[0].data, call.output.data, call.output, GradientMode::kOverwrite));
@@ -160,12 +141,14 @@ void depthwise_backward(Stream& stream, const KernelCall& call) {
 }
 
 void backward(Stream& stream, const KernelCall& call) {
+  if (is_pointwise(call)) return pointwise_backward(stream, call);
   if (is_depthwise(call)) return depthwise_backward(stream, call);
   if (call.input_gradients[0].mode != GradientMode::kIgnore) dense_input_gradient(stream, call);
   if (call.weight_gradient != nullptr) dense_weight_gradient(stream, call);
 }
 
 size_t workspace_bytes(const KernelCall& call, bool backward) {
+  if (is_pointwise(call)) return pointwise_workspace_bytes(call, backward);
   if (!backward) return 0;
   const Tensor& in = call.inputs[0];
   const WindowMap map = forward_map(window_of(call), in, call.output);
@@ -179,7 +162,7 @@ size_t workspace_bytes(const KernelCall& call, bool backward) {
 
 // A linear node's window is 1x1 and its group one, so it is a convolution of images of one pixel.
 void linear_forward(Stream& stream, const KernelCall& call) {
-  dense_forward(stream, call);
+  pointwise_forward(stream, call);
   const Tensor& out = call.output;
   for (int64_t n = 0; n < out.batch; ++n) {
     for (int64_t o = 0; o < out.channels; ++o) out.data[n * out.channels + o] += call.bias[o];
@@ -187,7 +170,7 @@ void linear_forward(Stream& stream, const KernelCall& call) {
 }
 
 void linear_backward(Stream& stream, const KernelCall& call) {
-  backward(stream, call);
+  pointwise_backward(stream, call);
   if (call.bias_gradient == nullptr) return;
   const Tensor& out = call.output;
   for (int64_t o = 0; o < out.channels; ++o) {
@@ -199,7 +182,11 @@ void linear_backward(Stream& stream, const KernelCall& call) {
 
 }  // namespace
 
-const OpKernels conv2d_kernels = {forward, backward, workspace_bytes};
-const OpKernels linear_kernels = {linear_forward, linear_backward, workspace_bytes};
+const OpKernels conv2d_kernels = {.forward = forward,
+                                  .backward = backward,
+                                  .workspace_bytes = workspace_bytes,
+                                  .activates_inputs = is_pointwise,
+                                  .joins_inputs = is_pointwise};
+const OpKernels linear_kernels = {linear_forward, linear_backward, pointwise_workspace_bytes};
 
 }  // namespace dartsmith::cpu::DARTSMITH_ISA

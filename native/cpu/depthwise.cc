@@ -23,18 +23,18 @@ Vec load_lanes(const float* from, Lanes lanes) {
 }
 
 template <int Count, bool Whole>
-void store_sums(const Line& line, int64_t first, const Vec* sums) {
-  for (int i = 0; i < Count; ++i) {
-    float* target = line.target + (first + i) * line.target_step;
-    Vec result = sums[i];
-    if (line.scale != nullptr) result *= splat(line.scale[(first + i) * line.scale_step]);
+__attribute__((always_inline)) inline void store_sums(const Line& line, int64_t first, const Vec (&sums)[Count]) {
+  unroll<Count>([&](auto i) __attribute__((always_inline)) {
+    float* target = line.target + (first + i.value) * line.target_step;
+    Vec result = sums[i.value];
+    if (line.scale != nullptr) result *= splat(line.scale[(first + i.value) * line.scale_step]);
     if (line.accumulate) result += load_lanes<Whole>(target, line.lanes);
     if (Whole) {
       store(target, result);
     } else {
       store_first(target, result, line.lanes);
     }
-  }
+  });
 }
 
 // Rows of a window whose taps are evenly spaced: known sizes let a loaded pixel serve all the targets that it touches.
@@ -91,7 +91,7 @@ __attribute__((always_inline)) inline void slide_positions(const Slide& slide, c
 template <int Size, int Dilation, int Step, bool Whole>
 void slide_rows(Slide slide) {
   // Sums, one kernel row's weights and a pixel fit in the registers.
-  constexpr int kWide = !Whole || Step > 1 ? 4 : kRegisters == 32 ? 16 : 8;
+  constexpr int kWide = !Whole || Step > 1 ? 4 : kSums >= 24 ? 16 : 8;
   for (int64_t row = 0; row < slide.rows; ++row) {
     const float* source = slide.source + row * slide.source_pitch;
     float* target = slide.target + row * slide.target_pitch;
@@ -163,7 +163,9 @@ void walk_positions(const Line& line, int64_t first, const TapRef* taps, int64_t
   for (int64_t t = 0; t < tap_count; ++t) {
     const Vec weight = taps[t].weights == nullptr ? splat(1) : load_lanes<Whole>(taps[t].weights, line.lanes);
     const float* at = source + taps[t].offset;
-    for (int i = 0; i < Count; ++i) sums[i] += weight * load(at + i * line.source_step);
+    unroll<Count>([&](auto i) __attribute__((always_inline)) {
+      sums[i.value] += weight * load(at + i.value * line.source_step);
+    });
   }
   store_sums<Count, Whole>(line, first, sums);
 }
@@ -349,7 +351,7 @@ void correlate_kernel_rows(const Correlation& c, int64_t channel, Lanes lanes, i
 
 template <int Size, bool Whole>
 void correlate_square(const Correlation& c, int64_t channel, Lanes lanes) {
-  constexpr int kRows = kRegisters == 32 || Size == 3 ? Size : 2;
+  constexpr int kRows = kSums >= 24 || Size == 3 ? Size : 2;
   int row = 0;
   for (; row + kRows <= Size; row += kRows) correlate_kernel_rows<Size, kRows, Whole>(c, channel, lanes, row);
   for (; row < Size; ++row) correlate_kernel_rows<Size, 1, Whole>(c, channel, lanes, row);

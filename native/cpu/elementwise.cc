@@ -28,10 +28,7 @@ void copy_rows(Stream& stream, int64_t rows, int64_t count, const float* from, i
 void relu_forward(Stream& stream, const KernelCall& call) {
   const float* x = call.inputs[0].data;
   map_elements(stream, elements_of(call.output), call.output.data, GradientMode::kOverwrite,
-               [&](int64_t i, Lanes lanes) {
-                 const Vec value = load_first(x + i, lanes);
-                 return value < Vec{} ? Vec{} : value;  // NaN stays NaN
-               });
+               [&](int64_t i, Lanes lanes) { return relu(load_first(x + i, lanes)); });
 }
 
 void relu_backward(Stream& stream, const KernelCall& call) {

@@ -41,7 +41,8 @@ void backward(Stream& stream, const KernelCall& call) {
       const Vec d = load_first(map + 2 * channels + c, lanes);
       for (int64_t p = begin; p < end; ++p) {
         const int64_t at = p * channels + c;
-        Vec dx = a * load_first(call.output_gradient + at, lanes) + b * load_first(x.data + at, lanes) + d;
+        Vec dx = multiply_add(a, load_first(call.output_gradient + at, lanes),
+                              multiply_add(b, load_first(x.data + at, lanes), d));
         if (target.mode == GradientMode::kAccumulate) dx += load_first(target.data + at, lanes);
         store_first(target.data + at, dx, lanes);
       }

@@ -7,7 +7,7 @@ namespace dartsmith::cpu::DARTSMITH_ISA {
 
 inline constexpr int kPanelWidth = 2 * kLanes;
 // Rows that a product takes at once: with two vectors each they leave registers for a line of the panel.
-inline constexpr int kPanelRows = kRegisters == 32 ? 8 : kLanes == 8 ? 6 : 4;
+inline constexpr int kPanelRows = kSums >= 16 ? 8 : kSums / 2;
 
 inline int64_t panels_of(int64_t columns) {
   return divide_up(columns, kPanelWidth);

@@ -6,22 +6,22 @@
 namespace dartsmith::cpu::DARTSMITH_ISA {
 namespace {
 
-inline constexpr int kSums = kRegisters == 32 ? 24 : 12;  // enough to hide the latency of a multiply-add
-inline constexpr int kRounds = 3;                         // the best counts
+inline constexpr int kChains = kSums >= 24 ? 24 : 12;  // enough to hide the latency of a multiply-add
+inline constexpr int kRounds = 3;                      // the best counts
 
-double multiply_add(int64_t steps) {
-  Vec sums[kSums] = {};
+double multiply_adds(int64_t steps) {
+  Vec sums[kChains] = {};
   Vec factor = splat(0.999f), term = splat(0.001f);
   hold(factor);
   hold(term);
   for (int64_t i = 0; i < steps; ++i) {
-    unroll<kSums>([&](auto k) __attribute__((always_inline)) {
+    unroll<kChains>([&](auto k) __attribute__((always_inline)) {
       sums[k.value] = sums[k.value] * factor + term;
       hold(sums[k.value]);
     });
   }
   Vec total = {};
-  unroll<kSums>([&](auto k) __attribute__((always_inline)) { total += sums[k.value]; });
+  unroll<kChains>([&](auto k) __attribute__((always_inline)) { total += sums[k.value]; });
   return sum(total);
 }
 
@@ -55,8 +55,8 @@ Peak measure_peak(Stream& stream) {
   const auto keep = [&](int thread, double result) { *thread_scratch<double>(stream, thread, 1) = result; };
   constexpr int64_t kSteps = 200000;
   Peak peak;
-  peak.flops_per_second = best_rate(stream, int64_t{64} * pool(stream).threads(), 2.0 * kSums * kLanes * kSteps,
-                                    [&](int64_t, int thread) { keep(thread, multiply_add(kSteps)); });
+  peak.flops_per_second = best_rate(stream, int64_t{64} * pool(stream).threads(), 2.0 * kChains * kLanes * kSteps,
+                                    [&](int64_t, int thread) { keep(thread, multiply_adds(kSteps)); });
   // Larger than the caches of most machines.
   constexpr int64_t kPieces = 256, kPieceElements = 1 << 18;
   const Memory held(kPieces * kPieceElements * sizeof(float));

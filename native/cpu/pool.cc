@@ -1,35 +1,13 @@
 // maxPool, avgPool.
 #include "cpu/pool.h"
 
-#include <limits>
-
 #include "cpu/depthwise.h"
 #include "cpu/kernels.h"
 #include "cpu/moments.h"
+#include "cpu/pool_around.h"
 
 namespace dartsmith::cpu::DARTSMITH_ISA {
 namespace {
-
-inline constexpr float kLowest = -std::numeric_limits<float>::infinity();
-
-// The larger of each lane; a NaN wins over everything, as in the other layers.
-Vec larger(Vec value, Vec best) {
-#if defined(__AVX512F__)
-  const __mmask16 ordered = _mm512_cmp_ps_mask((__m512)value, (__m512)value, _CMP_ORD_Q);
-  return (Vec)_mm512_mask_max_ps((__m512)value, ordered, (__m512)value, (__m512)best);
-#else
-  return value != value ? value : max(value, best);
-#endif
-}
-
-// Whether the taps are a position and its two neighbours.
-bool is_three_around(const AxisMap& axis) {
-  return axis.tap_count == 3 && axis.source_step == 1 && axis.taps[0].offset == -1 && axis.taps[1].offset == 0 &&
-         axis.taps[2].offset == 1;
-}
-bool is_three_around(const WindowMap& map) {
-  return is_three_around(map.rows) && is_three_around(map.columns);
-}
 
 // Offsets of a window's elements from its first, in row order.
 struct WindowOffsets {
@@ -364,7 +342,11 @@ void Pooling::find_reciprocals(int64_t row, float* reciprocals) const {
 }
 
 int64_t Pooling::scratch_elements() const {
-  return row_elements() + map_.columns.count * channels_;
+  return max(around_elements(map_.columns.count), row_elements() + map_.columns.count * channels_);
+}
+
+bool Pooling::is_around() const {
+  return is_three_around(map_);
 }
 
 // Calls body(row, reciprocals of its elements) for each row; rows in the middle of an image share theirs.
@@ -381,6 +363,16 @@ void Pooling::for_averaged_rows(int64_t row_begin, int64_t row_end, float* recip
 
 void Pooling::pool_rows(const float* image, int64_t row_begin, int64_t row_end, float* target, float* scratch,
                         Fetches* fetches) const {
+  if (is_around()) {
+    const PooledImage pooled{image, map_.rows.count, map_.columns.count, channels_, pool_.count_include_pad};
+    const auto store_rows = [&](int64_t c, Lanes lanes, const auto& rows) {
+      rows([&](int64_t pixel, Vec largest, Vec average) {
+        store_first(target + pixel * channels_ + c, pool_.takes_max ? largest : average, lanes);
+      });
+    };
+    if (pool_.takes_max) return pool_around<true, false>(pooled, row_begin, row_end, scratch, fetches, store_rows);
+    return pool_around<false, true>(pooled, row_begin, row_end, scratch, fetches, store_rows);
+  }
   const int64_t elements = map_.columns.count * channels_;
   if (pool_.takes_max) {
     for (int64_t row = row_begin; row < row_end; ++row, target += elements) {

@@ -13,6 +13,8 @@ class Pooling {
   void pool_rows(const float* image, int64_t row_begin, int64_t row_end, float* target, float* scratch,
                  Fetches* fetches = nullptr) const;
   int64_t scratch_elements() const;
+  // Whether its windows are those of pool_around.
+  bool is_around() const;
 
   // An image's gradient from that of its pooling, which is used up; `scratch`: unpool_elements().
   void unpool(const float* image, float* pooled_gradient, float* target, GradientMode mode, float* scratch) const;

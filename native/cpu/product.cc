@@ -9,7 +9,7 @@ namespace {
 
 // Sums held in registers: rows x vectors, with room left for a row of the matrix and a broadcast.
 inline constexpr int kRows = kProductRows;
-inline constexpr int kVectors = kRegisters == 32 ? 3 : 2;
+inline constexpr int kVectors = kSums / kRows;
 
 // The pixel that each of a run of consecutive flat positions (image, row, column) stands for.
 struct Position {
@@ -218,6 +218,7 @@ struct CorrelationRun {
   bool accumulate;
 };
 
+// More than kRows at once only of one vector.
 template <int Rows>
 void correlate_channels(const CorrelationRun& run, int64_t channel) {
   const float* sources[kRun];
@@ -231,19 +232,14 @@ void correlate_channels(const CorrelationRun& run, int64_t channel) {
       tile(sources, run.gradient + column, run.gradient_stride, run.pixels, last_lanes, target, run.width,
            run.accumulate);
     };
-    if (vectors == 1) {
-      go(Constant<1>{});
-    } else if (vectors == 2) {
-      go(Constant<2>{});
-    } else {
-      go(Constant<kVectors>{});
-    }
+    if (Rows > kRows || vectors == 1) return go(Constant<1>{});
+    if constexpr (Rows <= kRows) vectors == 2 ? go(Constant<2>{}) : go(Constant<kVectors>{});
   });
 }
 
 void correlate_run(const CorrelationRun& run) {
   int64_t channel = 0;
-  if (kRegisters == 32 && divide_up(run.width, kLanes) == 1) {
+  if (kSums >= 24 && divide_up(run.width, kLanes) == 1) {
     for (; channel + 16 <= run.depth; channel += 16) correlate_channels<16>(run, channel);
   }
   for (; channel + kRows <= run.depth; channel += kRows) correlate_channels<kRows>(run, channel);
@@ -315,7 +311,7 @@ void multiply_segments(const RowsTimesBlock& given) {
 
 template <int Vectors>
 void multiply_block(const RowsTimesBlock& block) {
-  constexpr int kTall = kRegisters == 32 && Vectors == 1 ? 16 : kRows;
+  constexpr int kTall = kSums >= 24 && Vectors == 1 ? 16 : kRows;
   if (!block.last_lanes.whole()) return multiply_segments<kRows, Vectors, 0, false>(block);
   switch (block.depth) {
     case 16:

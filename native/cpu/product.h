@@ -7,7 +7,7 @@
 namespace dartsmith::cpu::DARTSMITH_ISA {
 
 // Rows that a product takes at once: fewer leave registers idle.
-inline constexpr int kProductRows = kRegisters == 32 ? 8 : kLanes == 8 ? 6 : 4;
+inline constexpr int kProductRows = kSums >= 16 ? 8 : kSums / 2;
 
 // target pixel (=|+=) sum over taps of source pixel [depth] times matrix [depth, width], for one group of channels.
 struct RowProduct {

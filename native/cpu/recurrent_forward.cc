@@ -134,7 +134,7 @@ class Forward {
           const Activations activations(g);
           Vec mixed = {};
           for (int k = 0; k < mix.count; ++k) mixed += mix.weight[k] * activations.value(mix.activation[k]);
-          Vec sum = mix.total * s + logistic(a) * (mixed - mix.total * s);
+          Vec sum = multiply_add(logistic(a), mixed - mix.total * s, mix.total * s);
           float* target = to + column * channels + c;
           if (adds) sum += load_first(target, lanes);
           store_first(target, sum, lanes);
@@ -176,7 +176,8 @@ class Forward {
     if (norm.statistics == Statistics::kBatchUpdating) {
       const float momentum = norm.attributes.momentum;
       const auto move = [&](float* running, Vec value) {
-        store_first(running + c, (1 - momentum) * load_first(running + c, lanes) + momentum * value, lanes);
+        store_first(running + c, multiply_add(splat(momentum), value, (1 - momentum) * load_first(running + c, lanes)),
+                    lanes);
       };
       move(norm.running_mean, mean);
       move(norm.running_variance, variance * (count / (count - 1)));

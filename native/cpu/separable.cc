@@ -80,10 +80,6 @@ struct Preactivation {
   Vec operator()(Vec x) const { return (x - mean) * factor + shift; }
 };
 
-Vec relu(Vec x) {
-  return x < Vec{} ? Vec{} : x;  // NaN stays NaN
-}
-
 // Activates one image of the input that all members of a group read.
 void load_input(const KernelCall& call, int64_t image, const Tile& tile) {
   const Tensor& in = call.inputs[0];
@@ -348,7 +344,7 @@ void apply_gradient_map(const KernelCall& call, int64_t first, int64_t pixels, f
       const Vec d = load_first(map + 2 * channels + c, lanes);
       for (int64_t at = c; at < pixels * channels; at += channels) {
         const Vec g = load_first(gradient + at, lanes);
-        store_first(target + at, a * g + b * load_first(value + at, lanes) + d, lanes);
+        store_first(target + at, multiply_add(a, g, multiply_add(b, load_first(value + at, lanes), d)), lanes);
       }
     });
   });

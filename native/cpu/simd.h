@@ -15,15 +15,19 @@
 
 namespace dartsmith::cpu::DARTSMITH_ISA {
 
+// kLanes: of a vector. kSums: vectors that an inner loop sums up in registers; the others hold what it multiplies.
 #if defined(__AVX512F__)
 inline constexpr int kLanes = 16;
-inline constexpr int kRegisters = 32;
+inline constexpr int kSums = 24;  // of 32 registers: a factor may come from memory
 #elif defined(__AVX2__)
 inline constexpr int kLanes = 8;
-inline constexpr int kRegisters = 16;
+inline constexpr int kSums = 12;  // of 16
+#elif defined(__aarch64__)
+inline constexpr int kLanes = 4;
+inline constexpr int kSums = 16;  // of 32: no factor comes from memory
 #else
 inline constexpr int kLanes = 4;
-inline constexpr int kRegisters = 16;
+inline constexpr int kSums = 8;  // of 16: products go through a register
 #endif
 
 typedef float Vec __attribute__((vector_size(sizeof(float) * kLanes)));
@@ -46,12 +50,16 @@ struct Lanes {
   int count = kLanes;
 #if defined(__AVX512F__)
   __mmask16 mask = 0xffff;
+#elif defined(__AVX2__)
+  Mask mask = Mask{} - 1;
 #endif
 
   Lanes() = default;
   explicit Lanes(int64_t left) : count(left < kLanes ? static_cast<int>(left) : kLanes) {
 #if defined(__AVX512F__)
     mask = static_cast<__mmask16>((1u << count) - 1);
+#elif defined(__AVX2__)
+    mask = Mask{0, 1, 2, 3, 4, 5, 6, 7} < count;
 #endif
   }
   bool whole() const {
@@ -59,13 +67,29 @@ struct Lanes {
   }
 };
 
+// A number as a type, to choose a template by a run-time value (std::integral_constant would be shared code).
+template <int N>
+struct Constant {
+  static constexpr int value = N;
+};
+
+// Calls body(Constant<i>) for the first lanes of four, less than all: a lane that only the run knows lies in memory.
+template <typename Body>
+__attribute__((always_inline)) inline void for_first_of_four(Lanes lanes, const Body& body) {
+  if (lanes.count > 0) body(Constant<0>{});
+  if (lanes.count > 1) body(Constant<1>{});
+  if (lanes.count > 2) body(Constant<2>{});
+}
+
 inline Vec load_first(const float* p, Lanes lanes) {
 #if defined(__AVX512F__)
   return (Vec)_mm512_maskz_loadu_ps(lanes.mask, p);
+#elif defined(__AVX2__)
+  return (Vec)_mm256_maskload_ps(p, (__m256i)lanes.mask);
 #else
   if (lanes.whole()) return load(p);
   Vec v = {};
-  for (int i = 0; i < lanes.count; ++i) v[i] = p[i];
+  for_first_of_four(lanes, [&](auto i) { v[i.value] = p[i.value]; });
   return v;
 #endif
 }
@@ -73,9 +97,24 @@ inline Vec load_first(const float* p, Lanes lanes) {
 inline void store_first(float* p, Vec v, Lanes lanes) {
 #if defined(__AVX512F__)
   _mm512_mask_storeu_ps(p, lanes.mask, (__m512)v);
+#elif defined(__AVX2__)
+  // By halves: AMD's processors before Zen 4 take dozens of steps for a masked store.
+  if (lanes.whole()) return store(p, v);
+  __m128 half = _mm256_castps256_ps128((__m256)v);
+  if ((lanes.count & 4) != 0) {
+    _mm_storeu_ps(p, half);
+    half = _mm256_extractf128_ps((__m256)v, 1);
+    p += 4;
+  }
+  if ((lanes.count & 2) != 0) {
+    _mm_storel_pi(reinterpret_cast<__m64*>(p), half);
+    half = _mm_movehl_ps(half, half);
+    p += 2;
+  }
+  if ((lanes.count & 1) != 0) _mm_store_ss(p, half);
 #else
   if (lanes.whole()) return store(p, v);
-  for (int i = 0; i < lanes.count; ++i) p[i] = v[i];
+  for_first_of_four(lanes, [&](auto i) { p[i.value] = v[i.value]; });
 #endif
 }
 
@@ -83,33 +122,72 @@ inline int64_t divide_up(int64_t a, int64_t b) {
   return (a + b - 1) / b;
 }
 
-// Bfloat16, widened.
-inline Vec load_first(const Bfloat16* p, Lanes lanes) {
-  typedef uint16_t Halves __attribute__((vector_size(sizeof(uint16_t) * kLanes)));
-  typedef uint32_t Bits __attribute__((vector_size(sizeof(uint32_t) * kLanes)));
+typedef uint16_t Halves __attribute__((vector_size(sizeof(uint16_t) * kLanes)));
+typedef uint32_t Bits __attribute__((vector_size(sizeof(uint32_t) * kLanes)));
+
+// Leading lanes go piece by piece: a copy of a length that only the run knows goes through memory.
+inline Halves load_first_halves(const Bfloat16* p, Lanes lanes) {
   Halves halves = {};
 #if defined(__AVX512F__)
   halves = (Halves)_mm256_maskz_loadu_epi16(lanes.mask, p);
 #else
-  __builtin_memcpy(&halves, p, sizeof(uint16_t) * static_cast<size_t>(lanes.count));
+  if (lanes.whole()) {
+    __builtin_memcpy(&halves, p, sizeof(halves));
+    return halves;
+  }
+#if defined(__AVX2__)
+  const int fours = lanes.count & 4, twos = lanes.count & 2;
+  __m128i joined = {};
+  if ((lanes.count & 1) != 0) joined = _mm_cvtsi32_si128(p[fours + twos].bits);
+  if (twos != 0) joined = _mm_unpacklo_epi32(_mm_loadu_si32(p + fours), joined);
+  if (fours != 0) joined = _mm_unpacklo_epi64(_mm_loadu_si64(p), joined);
+  halves = (Halves)joined;
+#else
+  for_first_of_four(lanes, [&](auto i) { halves[i.value] = p[i.value].bits; });
 #endif
-  return (Vec)(__builtin_convertvector(halves, Bits) << 16);
+#endif
+  return halves;
+}
+
+inline void store_first_halves(Bfloat16* p, Halves halves, Lanes lanes) {
+#if defined(__AVX512F__)
+  _mm256_mask_storeu_epi16(p, lanes.mask, (__m256i)halves);
+#else
+  if (lanes.whole()) {
+    __builtin_memcpy(p, &halves, sizeof(halves));
+    return;
+  }
+#if defined(__AVX2__)
+  __m128i left = (__m128i)halves;
+  if ((lanes.count & 4) != 0) {
+    _mm_storeu_si64(p, left);
+    left = _mm_srli_si128(left, 8);
+    p += 4;
+  }
+  if ((lanes.count & 2) != 0) {
+    _mm_storeu_si32(p, left);
+    left = _mm_srli_si128(left, 4);
+    p += 2;
+  }
+  if ((lanes.count & 1) != 0) p->bits = static_cast<uint16_t>(_mm_cvtsi128_si32(left));
+#else
+  for_first_of_four(lanes, [&](auto i) { p[i.value].bits = halves[i.value]; });
+#endif
+#endif
+}
+
+// Bfloat16, widened.
+inline Vec load_first(const Bfloat16* p, Lanes lanes) {
+  return (Vec)(__builtin_convertvector(load_first_halves(p, lanes), Bits) << 16);
 }
 
 // Rounds to the nearest bfloat16, halves to even; gives back what was stored.
 inline Vec store_first(Bfloat16* p, Vec v, Lanes lanes) {
-  typedef uint16_t Halves __attribute__((vector_size(sizeof(uint16_t) * kLanes)));
-  typedef uint32_t Bits __attribute__((vector_size(sizeof(uint32_t) * kLanes)));
   const Bits bits = (Bits)v;
   const Bits rounded = bits + 0x7fff + ((bits >> 16) & 1);
   const Bits quiet = bits | 0x400000;  // rounding could make an infinity of a NaN
   const Bits kept = (v != v ? quiet : rounded) & 0xffff0000u;
-  const Halves halves = __builtin_convertvector(kept >> 16, Halves);
-#if defined(__AVX512F__)
-  _mm256_mask_storeu_epi16(p, lanes.mask, (__m256i)halves);
-#else
-  __builtin_memcpy(p, &halves, sizeof(uint16_t) * static_cast<size_t>(lanes.count));
-#endif
+  store_first_halves(p, __builtin_convertvector(kept >> 16, Halves), lanes);
   return (Vec)kept;
 }
 
@@ -136,6 +214,22 @@ inline void hold(float*& p) {
 #if defined(__x86_64__) || defined(__aarch64__)
   asm("" : "+r"(p));
 #endif
+}
+
+// a * b + c, rounded once where the processor can. Where two products are added the compiler would choose which of them
+// is rounded, by instruction set and from version to version.
+inline Vec multiply_add(Vec a, Vec b, Vec c) {
+#if defined(__AVX512F__)
+  return (Vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(__AVX2__)
+  return (Vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#else
+  return a * b + c;
+#endif
+}
+
+inline Vec relu(Vec x) {
+  return x < Vec{} ? Vec{} : x;  // NaN stays NaN
 }
 
 inline void fill(float* target, int64_t count, float value) {
@@ -271,12 +365,6 @@ void parallel_ranges(Stream& stream, int64_t count, int64_t grain, const Body& b
   parallel(stream, divide_up(count, grain),
            [&](int64_t task, int) { body(task * grain, min(count, (task + 1) * grain)); });
 }
-
-// A number as a type, to choose a template by a run-time value (std::integral_constant would be shared code).
-template <int N>
-struct Constant {
-  static constexpr int value = N;
-};
 
 // Calls body(Constant<0>) to body(Constant<Count - 1>), written out: what they touch can stay in registers.
 template <int Count, int From = 0, typename Body>

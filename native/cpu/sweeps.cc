@@ -45,7 +45,7 @@ void sgd(Stream& stream, const SgdUpdate& update) {
   const bool nesterov = settings.nesterov != 0, keeps = settings.momentum != 0;
   sweep(stream, update.count, [&](int64_t i, Lanes lanes) {
     const Vec w = load_first(update.weights + i, lanes);
-    const Vec gradient = clip * load_first(update.gradients + i, lanes) + decay * w;
+    const Vec gradient = multiply_add(decay, w, clip * load_first(update.gradients + i, lanes));
     Vec step = gradient;
     if (keeps) {
       const Vec buffer = momentum * load_first(update.momentum_buffer + i, lanes) + gradient;
@@ -66,7 +66,8 @@ void clip(Stream& stream, const GradientClip& call) {
 void average(Stream& stream, const AverageUpdate& update) {
   const Vec decay = splat(update.settings->decay), rest = splat(1 - update.settings->decay);
   sweep(stream, update.count, [&](int64_t i, Lanes lanes) {
-    const Vec moved = decay * load_first(update.average + i, lanes) + rest * load_first(update.values + i, lanes);
+    const Vec moved =
+        multiply_add(decay, load_first(update.average + i, lanes), rest * load_first(update.values + i, lanes));
     store_first(update.average + i, moved, lanes);
   });
 }
@@ -101,8 +102,9 @@ void unrolled_step(Stream& stream, const UnrolledStep& step) {
   const Vec rate = splat(settings.learning_rate), clip = splat(training_factor(settings, *step.squared_norm));
   sweep(stream, step.count, [&](int64_t i, Lanes lanes) {
     const Vec w = load_first(step.weights + i, lanes);
-    const Vec direction = momentum * load_first(step.momentum_buffer + i, lanes) +
-                          clip * load_first(step.gradients + i, lanes) + decay * w;
+    const Vec direction = multiply_add(decay, w,
+                                       multiply_add(momentum, load_first(step.momentum_buffer + i, lanes),
+                                                    clip * load_first(step.gradients + i, lanes)));
     store_first(step.unrolled + i, w - rate * direction, lanes);
   });
 }

@@ -481,6 +481,10 @@ void backward(Stream& stream, const KernelCall* calls, int count) {
       [&](const KernelCall* tiled, int size) { backward_tiles(CudaStream::of(stream), tiled, size); });
 }
 
+bool activates_inputs(const KernelCall&) {
+  return true;
+}
+
 bool joins_inputs(const KernelCall& call) {
   return sliding::chosen() && sliding::joins(call);
 }
@@ -495,7 +499,7 @@ size_t workspace_bytes(const KernelCall& call, bool backward) {
 
 const OpKernels conv2d_kernels = {.workspace_bytes = workspace_bytes,
                                   .groups_inputs = true,
-                                  .activates_inputs = true,
+                                  .activates_inputs = activates_inputs,
                                   .joins_inputs = joins_inputs,
                                   .forward_group = forward,
                                   .backward_group = backward};

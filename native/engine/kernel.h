@@ -163,10 +163,9 @@ struct OpKernels {
   bool groups_inputs = false;
   // Whether inputs may be dropped by whole samples on the way in (InputLink::dropout): of combine.
   bool drops_inputs = false;
-  // Whether the op may read its input through a relu (InputLink::activated): of conv2d.
-  bool activates_inputs = false;
-  // Whether a call may read several tensors of one shape as if they were concatenated (the call's attributes and shapes
-  // say which): of conv2d; null for none.
+  // Whether a call may read its inputs through a relu (InputLink::activated), or several tensors of one shape as if
+  // they were concatenated (the call's attributes and shapes say which): of conv2d; null for none.
+  bool (*activates_inputs)(const KernelCall&) = nullptr;
   bool (*joins_inputs)(const KernelCall&) = nullptr;
   // Whether members that read one input may run backward together: the gradient that they share is summed as below.
   bool sums_inputs = false;

@@ -172,11 +172,19 @@ class Lowering {
     });
   }
 
-  // A relu that only convolutions read, some of them behind such a crop, or as parts of separables.
+  // A relu that only convolutions read which take it along, some of them behind such a crop, or as parts of separables.
   bool only_activates_convolutions(int id) const {
-    if (!activates_inputs_ || !live_[id] || node(id).op != Op::kRelu || id == canonical_[graph_.output]) return false;
-    return std::ranges::all_of(consumers_[id], [&](int consumer) {
-      return node(consumer).op == Op::kConv2d || only_crops_for_convolutions(consumer);
+    if (activates_inputs_ == nullptr || !live_[id] || node(id).op != Op::kRelu || id == canonical_[graph_.output]) {
+      return false;
+    }
+    return activated_by_all(id, node(id).shape);
+  }
+
+  bool activated_by_all(int id, const Shape& input) const {
+    return std::ranges::all_of(consumers_[id], [&](int reader) {
+      if (only_crops_for_convolutions(reader)) return activated_by_all(reader, input);
+      if (node(reader).op != Op::kConv2d) return false;
+      return absorbed_[reader] || convolution_allows(activates_inputs_, reader, input, 1);
     });
   }
 
@@ -201,14 +209,20 @@ class Lowering {
       const Node& n = node(reader);
       if (n.op == Op::kRelu || n.op == Op::kCrop) return absorbed_[reader] && joined_by_all(reader, part, parts);
       if (n.op != Op::kConv2d || absorbed_[reader] || n.bias) return false;
-      const std::vector<Tensor> inputs(parts, tensor_of(part));
-      KernelCall call;
-      call.attributes = &n.own<Conv2dAttributes>();
-      call.inputs = inputs.data();
-      call.input_count = parts;
-      call.output = tensor_of(n.shape);
-      return joins_inputs_(call);
+      return convolution_allows(joins_inputs_, reader, part, parts);
     });
+  }
+
+  // What the backend says of a convolution that reads so many inputs of a shape.
+  bool convolution_allows(bool (*allows)(const KernelCall&), int id, const Shape& shape, int count) const {
+    const Node& n = node(id);
+    const std::vector<Tensor> inputs(count, tensor_of(shape));
+    KernelCall call;
+    call.attributes = &n.own<Conv2dAttributes>();
+    call.inputs = inputs.data();
+    call.input_count = count;
+    call.output = tensor_of(n.shape);
+    return allows(call);
   }
   static Tensor tensor_of(const Shape& shape) { return {nullptr, 1, shape.height, shape.width, shape.channels}; }
 
@@ -404,18 +418,18 @@ class Lowering {
   }
 
   const Graph& graph_;
-  const bool drops_inputs_;                             // of the backend's combine
-  const bool activates_inputs_;                         // of its conv2d
-  bool (*const joins_inputs_)(const KernelCall& call);  // of its conv2d
-  std::vector<int> canonical_;                          // the node that computes the same value; itself mostly
-  std::vector<bool> live_;                              // canonical, and the output depends on it
-  std::vector<std::vector<int>> consumers_;             // live, canonical; twice where an input is used twice
-  std::vector<int> after_;                              // LoweredNode::after, of the original nodes
-  std::vector<bool> lazy_;                              // a batch-norm that its consumer applies
-  std::vector<bool> absorbed_;                          // part of a fused node, with no kernel of its own
-  std::vector<bool> combined_;                          // becomes a combine node
-  std::vector<bool> decodes_;                           // a cross-entropy that takes its decoder in
-  std::vector<int> placed_;                             // lowered node of each original one so far
+  const bool drops_inputs_;                            // of the backend's combine
+  bool (*const activates_inputs_)(const KernelCall&);  // of its conv2d
+  bool (*const joins_inputs_)(const KernelCall&);      // of its conv2d
+  std::vector<int> canonical_;                         // the node that computes the same value; itself mostly
+  std::vector<bool> live_;                             // canonical, and the output depends on it
+  std::vector<std::vector<int>> consumers_;            // live, canonical; twice where an input is used twice
+  std::vector<int> after_;                             // LoweredNode::after, of the original nodes
+  std::vector<bool> lazy_;                             // a batch-norm that its consumer applies
+  std::vector<bool> absorbed_;                         // part of a fused node, with no kernel of its own
+  std::vector<bool> combined_;                         // becomes a combine node
+  std::vector<bool> decodes_;                          // a cross-entropy that takes its decoder in
+  std::vector<int> placed_;                            // lowered node of each original one so far
   Lowered lowered_;
 };
 

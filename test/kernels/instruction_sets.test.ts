@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { instructionSets, openDevice } from '../../src/backend/open.ts';
 import { normal } from '../../src/random/philox.ts';
+import { expectSameBits } from '../helpers/compare.ts';
+import { deviceTensors, prepareCase } from '../helpers/kernel_case.ts';
 import { tinySupernet } from '../helpers/tiny_supernet.ts';
+import { caseTables, ops } from './cases.ts';
 
 // The same sums in another order: float32 round-off, grown by the network's batch norms.
 const relativeTolerance = 1e-5;
@@ -40,4 +43,25 @@ describe('instruction sets', () => {
       }
     }
   });
+
+  // Recurrent cells and tied decoders sum as wide as vectors are.
+  const fused = ['avx512', 'avx2'];
+  const sameBits = ops.filter((op) => op !== 'recurrentCell' && op !== 'tiedLinear');
+
+  it.runIf(fused.every((name) => instructionSets().includes(name)))(
+    'give images the same bits: avx2 as avx512',
+    async () => {
+      using wide = await openDevice({ threads: 2, instructionSet: 'avx512' });
+      using narrow = await openDevice({ threads: 2, instructionSet: 'avx2' });
+      for (const op of sameBits) {
+        for (const kernelCase of caseTables[op]) {
+          const prepared = prepareCase(kernelCase);
+          const expected = await deviceTensors(wide, prepared);
+          for (const [tensor, values] of await deviceTensors(narrow, prepared)) {
+            expectSameBits(values, expected.get(tensor)!, `${op} / ${kernelCase.name} / ${tensor}`);
+          }
+        }
+      }
+    },
+  );
 });

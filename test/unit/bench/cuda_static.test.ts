@@ -1,12 +1,10 @@
 // What bench:cuda-static and check:cuda are made of, without nvcc.
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { cudaSources, hashOf } from '../../../bench/cuda_static/compile.ts';
 import { gpus, multiprocessors } from '../../../bench/cuda_static/hardware.ts';
 import { shortName } from '../../../bench/cuda_static/names.ts';
 import { parsePtxas } from '../../../bench/cuda_static/ptxas.ts';
 import { rooflineOf, sumOf, workOf } from '../../../bench/cuda_static/roofline.ts';
-import { judgeSpills } from '../../../bench/cuda_static/spills.ts';
 
 describe('parsePtxas', () => {
   const report = `ptxas info    : 0 bytes gmem
@@ -66,43 +64,6 @@ describe('shortName', () => {
     ['dartsmith::cuda::relu_forward(dartsmith::Stream&)', undefined],
   ])('%s', (long, short) => {
     expect(shortName(long)).toBe(short);
-  });
-});
-
-describe('judgeSpills', () => {
-  const spill = (kernel: string, architecture: string, bytes: number) => ({ kernel, architecture, bytes });
-  const permit = (kernel: string, architecture: string, bytes: number, reason = 'once a block') => ({
-    ...spill(kernel, architecture, bytes),
-    reason,
-  });
-
-  it('refuses what no entry covers or what is larger than its entry', () => {
-    const found = [
-      spill('a<fp32>', 'sm_80', 8),
-      spill('a<bf16>', 'sm_90', 8),
-      spill('b', 'sm_80', 9),
-      spill('c', 'sm_80', 0),
-    ];
-    const permitted = [permit('a<*>', 'sm_8*', 8), permit('b', 'sm_80', 8)];
-    expect(judgeSpills(found, permitted)).toEqual({ refused: [found[1], found[2]], idle: [] });
-  });
-
-  it('names entries that nothing needs', () => {
-    const permitted = [permit('gone', 'sm_*', 100), permit('c', 'sm_80', 8)];
-    expect(judgeSpills([spill('c', 'sm_80', 0)], permitted).idle).toEqual(permitted);
-  });
-
-  it('takes no special character but the star', () => {
-    expect(judgeSpills([spill('aXb', 'sm_80', 1)], [permit('a.b', 'sm_80', 1)]).refused).toHaveLength(1);
-  });
-
-  it('wants a reason', () => {
-    expect(() => judgeSpills([], [permit('a', 'sm_80', 1, ' ')])).toThrow('a reason for the spills of a on sm_80');
-  });
-
-  it('has a list that it can read', () => {
-    const list = JSON.parse(readFileSync(new URL('../../../scripts/cuda_spills.json', import.meta.url), 'utf8'));
-    expect(judgeSpills([], list).idle).toEqual(list);
   });
 });
 
