@@ -55,7 +55,8 @@ bool needs_sums(const InputLink& link) {
 // One run of the inputs, read one after another.
 class InputRun {
  public:
-  InputRun(const KernelCall& call, const Runs& runs, int64_t run, float* scratch)
+  // `read_first`: what the runs begin with.
+  InputRun(const KernelCall& call, const Runs& runs, int64_t run, float* scratch, int threads, const Tensor& read_first)
       : image(runs.image(run)),
         row_begin(runs.row_begin(run)),
         row_end(runs.row_end(run)),
@@ -63,7 +64,9 @@ class InputRun {
         first((image * runs.height + row_begin) * runs.row_elements()),
         elements(pixels * runs.channels),
         call_(call),
-        scratch_(scratch) {}
+        scratch_(scratch),
+        after_(run + threads < read_first.batch * runs.a_image ? Ahead(read_first, first + threads * elements)
+                                                               : Ahead()) {}
 
   // What input k is multiplied by where the sample is dropped, or kept.
   float kept(int k) const { return sample_factor(call_, call_.links[k].dropout, image); }
@@ -82,7 +85,6 @@ class InputRun {
   // of input k, value of input k + 1) for every pixel. `count`: what poolings(k) gave.
   template <typename Body>
   void with_poolings(int k, int count, const Body& body) {
-    fetch_inputs_after(k + count - 1);
     const Tensor& x = call_.inputs[k];
     const PoolAttributes& last = *call_.links[k + count - 1].pool;
     const PooledImage pooled{x.data + image * x.height * x.width * x.channels, x.height, x.width, x.channels,
@@ -90,7 +92,7 @@ class InputRun {
     const auto pool = [&](auto largest, auto average) {
       constexpr bool kLargest = decltype(largest)::value != 0, kAverage = decltype(average)::value != 0;
       pool_around<kLargest, kAverage>(
-          pooled, row_begin, row_end, scratch_, &fetches_, [&](int64_t c, Lanes lanes, const auto& rows) {
+          pooled, row_begin, row_end, scratch_, ahead_of(k), [&](int64_t c, Lanes lanes, const auto& rows) {
             body(c, lanes, [&](const auto& take) {
               rows([&](int64_t pixel, Vec most, Vec mean) { take(pixel, kLargest ? most : mean, mean); });
             });
@@ -101,39 +103,51 @@ class InputRun {
     return pool(Constant<0>{}, Constant<1>{});
   }
 
-  // Calls body(elements of input k), pooled into scratch where the input is a pooling of its tensor.
+  // Calls body(elements of input k, what to fetch meanwhile); they are pooled into scratch where the input is a pooling
+  // of its tensor.
   template <typename Body>
   void with_elements_of(int k, const Body& body) {
     const Tensor& tensor = call_.inputs[k];
-    if (call_.links[k].pool == nullptr) return with_elements(tensor, first, body);
-    fetch_inputs_after(k);
+    const Ahead ahead = ahead_of(k);
+    if (call_.links[k].pool == nullptr) {
+      return with_elements(tensor, first, [&](const auto* from) { body(from, ahead); });
+    }
     const float* from = tensor.data + image * tensor.height * tensor.width * tensor.channels;
-    Pooling(*call_.links[k].pool, tensor).pool_rows(from, row_begin, row_end, scratch_, scratch_ + elements, &fetches_);
-    body(scratch_);
+    Pooling(*call_.links[k].pool, tensor).pool_rows(from, row_begin, row_end, scratch_, scratch_ + elements, ahead);
+    body(scratch_, Ahead());
   }
 
   const int64_t image, row_begin, row_end;
   const int64_t pixels;
   const int64_t first, elements;  // of the output
 
+  // The next tensor that is read, once.
+  Ahead fetch_next() {
+    while (fetched_ > 0 && fetched_ < call_.input_count && is_read_again(fetched_)) ++fetched_;
+    if (fetched_ < call_.input_count) return Ahead(call_.inputs[fetched_++], first);
+    const Ahead after = after_;
+    after_ = Ahead();
+    return after;
+  }
+
  private:
+  bool is_read_again(int k) const { return k > 0 && call_.inputs[k].data == call_.inputs[k - 1].data; }
+
+  // What is fetched while input k is read.
+  Ahead ahead_of(int k) {
+    if (is_read_again(k)) return Ahead();
+    fetched_ = static_cast<int>(max(fetched_, k + 1));
+    return fetch_next();
+  }
+
   bool pools_around(int k) const {
     return call_.links[k].pool != nullptr && Pooling(*call_.links[k].pool, call_.inputs[k]).is_around();
   }
 
-  // Adds those after input k that are read as they are, as many as there is room for, once each.
-  void fetch_inputs_after(int k) {
-    ahead_ = static_cast<int>(max(ahead_, k + 1));
-    for (; ahead_ < call_.input_count && !fetches_.full(); ++ahead_) {
-      if (call_.inputs[ahead_].data == call_.inputs[ahead_ - 1].data) continue;
-      with_elements(call_.inputs[ahead_], first, [&](const auto* from) { fetches_.add(from, elements); });
-    }
-  }
-
   const KernelCall& call_;
   float* const scratch_;
-  Fetches fetches_;
-  int ahead_ = 0;
+  Ahead after_;      // the run that this thread is likely to take next
+  int fetched_ = 0;  // inputs before this one
 };
 
 // What an input adds to the sum, of a block of channels.
@@ -154,11 +168,13 @@ struct Term {
 
 // Adds input k, `from` [pixels, channels], times `weight` to `sums`.
 template <typename Element>
-void add_input(const KernelCall& call, int k, float weight, const Element* from, int64_t pixels, float* sums) {
+void add_input(const KernelCall& call, int k, float weight, const Element* from, int64_t pixels, float* sums,
+               Ahead ahead) {
   const int64_t channels = call.output.channels;
   for_channels(channels, [&](int64_t c, Lanes lanes) {
     const Term term(call, k, weight, c, lanes);
     for (int64_t i = c; i < pixels * channels; i += channels) {
+      ahead.fetch(i);
       store_first(sums + i, load_first(sums + i, lanes) + term(load_first(from + i, lanes)), lanes);
     }
   });
@@ -185,7 +201,8 @@ void forward(Stream& stream, const KernelCall& call) {
   const Runs runs(call.output);
   const int64_t scratch_elements = pooled_elements(call, runs.rows);
   parallel(stream, call.output.batch * runs.a_image, [&](int64_t task, int thread) {
-    InputRun run(call, runs, task, thread_scratch<float>(stream, thread, scratch_elements));
+    InputRun run(call, runs, task, thread_scratch<float>(stream, thread, scratch_elements), pool(stream).threads(),
+                 call.input_count > 0 ? call.inputs[0] : call.output);
     float* sums = call.output.data + run.first;
     fill(sums, run.elements, 0);
     for (int k = 0; k < call.input_count; ++k) {
@@ -196,8 +213,9 @@ void forward(Stream& stream, const KernelCall& call) {
         k += count - 1;
         continue;
       }
-      run.with_elements_of(
-          k, [&](const auto* from) { add_input(call, k, kept * weight_of(call.links[k]), from, run.pixels, sums); });
+      run.with_elements_of(k, [&](const auto* from, Ahead ahead) {
+        add_input(call, k, kept * weight_of(call.links[k]), from, run.pixels, sums, ahead);
+      });
     }
   });
 }
@@ -219,11 +237,12 @@ Vec mean_of(const InputLink& link, int64_t c, Lanes lanes) {
 // Per channel, the sum over pixels of gradient * (input - mean); mean 0 without statistics.
 template <typename Element>
 void sum_products(const float* gradient, const Element* from, const InputLink& link, int64_t pixels, int64_t channels,
-                  float* sums) {
+                  float* sums, Ahead ahead) {
   for_channels(channels, [&](int64_t c, Lanes lanes) {
     const Vec mean = mean_of(link, c, lanes);
     const Vec sum = sum_pixels(pixels, [&](int64_t p) {
       const int64_t at = p * channels + c;
+      ahead.fetch(at);
       return load_first(gradient + at, lanes) * (load_first(from + at, lanes) - mean);
     });
     store_first(sums + c, sum, lanes);
@@ -251,8 +270,12 @@ void sum_pooled_products(const KernelCall& call, InputRun& run, int k, int count
 void backward_run(const KernelCall& call, InputRun& run, float* sums) {
   const int64_t channels = call.output.channels;
   const float* gradient = call.output_gradient + run.first;
+  const Ahead ahead = run.fetch_next();
   for_channels(channels, [&](int64_t c, Lanes lanes) {
-    const Vec sum = sum_pixels(run.pixels, [&](int64_t p) { return load_first(gradient + p * channels + c, lanes); });
+    const Vec sum = sum_pixels(run.pixels, [&](int64_t p) {
+      ahead.fetch(p * channels + c);
+      return load_first(gradient + p * channels + c, lanes);
+    });
     store_first(sums + c, sum, lanes);
   });
   for (int k = 0; k < call.input_count; ++k) {
@@ -269,8 +292,9 @@ void backward_run(const KernelCall& call, InputRun& run, float* sums) {
       k += count - 1;
       continue;
     }
-    run.with_elements_of(k,
-                         [&](const auto* from) { sum_products(gradient, from, link, run.pixels, channels, products); });
+    run.with_elements_of(k, [&](const auto* from, Ahead ahead) {
+      sum_products(gradient, from, link, run.pixels, channels, products, ahead);
+    });
   }
 }
 
@@ -315,7 +339,10 @@ void backward(Stream& stream, const KernelCall& call) {
   auto* sums = reinterpret_cast<float*>(weights + call.input_count);
   const int64_t scratch_elements = pooled_elements(call, cut.rows);
   parallel(stream, runs, [&](int64_t run, int thread) {
-    InputRun inputs(call, cut, run, thread_scratch<float>(stream, thread, scratch_elements));
+    Tensor gradient = call.output;
+    gradient.data = const_cast<float*>(call.output_gradient);
+    InputRun inputs(call, cut, run, thread_scratch<float>(stream, thread, scratch_elements), pool(stream).threads(),
+                    gradient);
     backward_run(call, inputs, sums + run * stride);
   });
   parallel(stream, call.input_count, [&](int64_t k, int) {

@@ -59,16 +59,18 @@ class Rows {
     return rows;
   }
 
-  // Where rows [begin, end) can be read: in place or in `scratch`.
-  const float* read(int64_t begin, int64_t end, float* scratch) const {
+  // Where rows [begin, end) can be read: in place or in `scratch`. Those `ahead` are fetched meanwhile.
+  const float* read(int64_t begin, int64_t end, float* scratch, int64_t ahead) const {
     if (stored()) return call_.inputs[0].data + begin * depth();
     const ReadPixels pixels(map_, begin, end);
     for (int k = 0; k < call_.input_count; ++k) {
       for_channels(part_, [&](int64_t c, Lanes lanes) {
         const float* from = call_.inputs[k].data + c;
+        const Ahead later(from + ahead * part_);
         float* to = scratch + k * part_ + c;
         for (int64_t i = 0; i < end - begin; ++i, to += depth()) {
           const int64_t pixel = pixels.at[i];
+          later.fetch(pixel * part_);
           const Vec value = pixel < 0 ? Vec{} : load_first(from + pixel * part_, lanes);
           store_first(to, activated_ ? relu(value) : value, lanes);
         }
@@ -77,18 +79,9 @@ class Rows {
     return scratch;
   }
 
-  // Adds what read() will read of rows [begin, end), and what leave_gradients() adds to where `gradients` are wanted.
-  void fetch(int64_t begin, int64_t end, bool gradients, Fetches& fetches) const {
-    if (begin >= end || window_of(call_) != Window{}) return;
-    for (int k = 0; k < call_.input_count; ++k) {
-      fetches.add(call_.inputs[k].data + begin * part_, (end - begin) * part_);
-      if (!gradients || call_.input_gradients[k].mode != GradientMode::kAccumulate) continue;
-      fetches.add(call_.input_gradients[k].data + begin * part_, (end - begin) * part_);
-    }
-  }
-
-  // Gradients of rows [begin, end), whose values are `rows`, to those of the inputs.
-  void leave_gradients(int64_t begin, int64_t end, const float* gradients, const float* rows) const {
+  // Gradients of rows [begin, end), whose values are `rows`, to those of the inputs. Those `ahead` are fetched
+  // meanwhile.
+  void leave_gradients(int64_t begin, int64_t end, const float* gradients, const float* rows, int64_t ahead) const {
     const ReadPixels pixels(map_, begin, end);
     for (int k = 0; k < call_.input_count; ++k) {
       const GradientTarget& target = call_.input_gradients[k];
@@ -100,7 +93,10 @@ class Rows {
           float* to = target.data + pixels.at[i] * part_ + c;
           Vec gradient = load_first(gradients + at, lanes);
           if (activated_) gradient = load_first(rows + at, lanes) > Vec{} ? gradient : Vec{};
-          if (target.mode == GradientMode::kAccumulate) gradient += load_first(to, lanes);
+          if (target.mode == GradientMode::kAccumulate) {
+            Ahead(to + ahead * part_).fetch(0);
+            gradient += load_first(to, lanes);
+          }
           store_first(to, gradient, lanes);
         }
       });
@@ -163,7 +159,7 @@ void backward_block(const KernelCall& call, const Rows& rows, int64_t begin, int
   const float* dy = call.output_gradient + begin * width;
   float* gradients = scratch + rows.block() * depth;
   const float* x = nullptr;
-  if (rows.activated() || partial != nullptr) x = rows.read(begin, end, scratch);
+  if (rows.activated() || partial != nullptr) x = rows.read(begin, end, scratch, count);
   if (partial != nullptr) {
     correlate_rows(x, count, depth, dy, width, partial, first ? GradientMode::kOverwrite : GradientMode::kAccumulate);
   }
@@ -172,10 +168,8 @@ void backward_block(const KernelCall& call, const Rows& rows, int64_t begin, int
     const GradientTarget& target = call.input_gradients[0];
     return multiply_rows(dy, count, width, workspace.transposed, depth, target.data + begin * depth, target.mode);
   }
-  Fetches fetches;
-  rows.fetch(end, min(rows.pixels(), end + count), true, fetches);
-  multiply_rows(dy, count, width, workspace.transposed, depth, gradients, GradientMode::kOverwrite, &fetches);
-  rows.leave_gradients(begin, end, gradients, x);
+  multiply_rows(dy, count, width, workspace.transposed, depth, gradients);
+  rows.leave_gradients(begin, end, gradients, x, count);
 }
 
 }  // namespace
@@ -188,16 +182,14 @@ bool is_pointwise(const KernelCall& call) {
 void pointwise_forward(Stream& stream, const KernelCall& call) {
   const Rows rows(call);
   const int64_t depth = rows.depth(), width = rows.width(), block = rows.block();
+  const int64_t ahead = kTaskPixels * pool(stream).threads();  // what this thread is likely to take next
   parallel(stream, divide_up(rows.pixels(), kTaskPixels), [&](int64_t task, int thread) {
     float* scratch = rows.stored() ? nullptr : thread_scratch<float>(stream, thread, block * depth);
     const int64_t last = min(rows.pixels(), (task + 1) * kTaskPixels);
     for (int64_t begin = task * kTaskPixels; begin < last; begin += block) {
       const int64_t end = min(last, begin + block);
-      const float* values = rows.read(begin, end, scratch);
-      Fetches fetches;
-      rows.fetch(end, min(rows.pixels(), end + block), false, fetches);
-      multiply_rows(values, end - begin, depth, call.weight, width, call.output.data + begin * width,
-                    GradientMode::kOverwrite, &fetches);
+      multiply_rows(rows.read(begin, end, scratch, ahead), end - begin, depth, call.weight, width,
+                    call.output.data + begin * width);
     }
   });
 }

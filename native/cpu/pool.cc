@@ -274,8 +274,7 @@ size_t avg_workspace_bytes(const KernelCall& call, bool) {
 // Calls emit(i, lanes, join of element i of all `sources`) for each of `elements`; three, as most windows have, are
 // written out.
 template <typename Join, typename Emit>
-void join_all(const float* const* sources, int count, int64_t elements, const Join& join, const Emit& emit,
-              Fetches* fetches) {
+void join_all(const float* const* sources, int count, int64_t elements, const Join& join, const Emit& emit) {
   const float *a = sources[0], *b = sources[count - 1], *middle = sources[count / 2];
   for (int64_t i = 0; i < elements; i += kLanes) {
     const Lanes lanes(elements - i);
@@ -287,7 +286,6 @@ void join_all(const float* const* sources, int count, int64_t elements, const Jo
     }
     if (count > 1) value = join(load_first(b + i, lanes), value);
     emit(i, lanes, value);
-    if (fetches != nullptr) fetches->lines(1);
   }
 }
 
@@ -296,7 +294,7 @@ void join_all(const float* const* sources, int count, int64_t elements, const Jo
 // its halo, [frame width, channels].
 template <typename Join, typename Emit>
 void pool_image_row(const WindowMap& map, int64_t channels, const float* image, int64_t row, float neutral,
-                    float* scratch, const Join& join, const Emit& emit, Fetches* fetches = nullptr) {
+                    float* scratch, const Join& join, const Emit& emit) {
   const Frame frame = pooled_frame(map);
   const int64_t elements = map.columns.count * channels, before = -frame.left * channels;
   float* joined = scratch + before;
@@ -308,11 +306,10 @@ void pool_image_row(const WindowMap& map, int64_t channels, const float* image, 
     const int64_t y = row + map.rows.taps[t].offset;
     if (y >= 0 && y < map.rows.source_size) rows[count++] = image + y * elements;
   }
-  join_all(
-      rows, count, elements, join, [&](int64_t i, Lanes lanes, Vec v) { store_first(joined + i, v, lanes); }, fetches);
+  join_all(rows, count, elements, join, [&](int64_t i, Lanes lanes, Vec v) { store_first(joined + i, v, lanes); });
   const float* shifted[kMaxTaps];
   for (int t = 0; t < map.columns.tap_count; ++t) shifted[t] = joined + map.columns.taps[t].offset * channels;
-  join_all(shifted, map.columns.tap_count, elements, join, emit, fetches);
+  join_all(shifted, map.columns.tap_count, elements, join, emit);
 }
 
 Vec added(Vec value, Vec sum) {
@@ -362,7 +359,7 @@ void Pooling::for_averaged_rows(int64_t row_begin, int64_t row_end, float* recip
 }
 
 void Pooling::pool_rows(const float* image, int64_t row_begin, int64_t row_end, float* target, float* scratch,
-                        Fetches* fetches) const {
+                        Ahead ahead) const {
   if (is_around()) {
     const PooledImage pooled{image, map_.rows.count, map_.columns.count, channels_, pool_.count_include_pad};
     const auto store_rows = [&](int64_t c, Lanes lanes, const auto& rows) {
@@ -370,24 +367,22 @@ void Pooling::pool_rows(const float* image, int64_t row_begin, int64_t row_end, 
         store_first(target + pixel * channels_ + c, pool_.takes_max ? largest : average, lanes);
       });
     };
-    if (pool_.takes_max) return pool_around<true, false>(pooled, row_begin, row_end, scratch, fetches, store_rows);
-    return pool_around<false, true>(pooled, row_begin, row_end, scratch, fetches, store_rows);
+    if (pool_.takes_max) return pool_around<true, false>(pooled, row_begin, row_end, scratch, ahead, store_rows);
+    return pool_around<false, true>(pooled, row_begin, row_end, scratch, ahead, store_rows);
   }
   const int64_t elements = map_.columns.count * channels_;
   if (pool_.takes_max) {
     for (int64_t row = row_begin; row < row_end; ++row, target += elements) {
-      pool_image_row(
-          map_, channels_, image, row, kLowest, scratch, larger,
-          [&](int64_t i, Lanes lanes, Vec value) { store_first(target + i, value, lanes); }, fetches);
+      pool_image_row(map_, channels_, image, row, kLowest, scratch, larger,
+                     [&](int64_t i, Lanes lanes, Vec value) { store_first(target + i, value, lanes); });
     }
     return;
   }
   for_averaged_rows(row_begin, row_end, scratch + row_elements(), [&](int64_t row, const float* reciprocals) {
     float* to = target + (row - row_begin) * elements;
-    pool_image_row(
-        map_, channels_, image, row, 0, scratch, added,
-        [&](int64_t i, Lanes lanes, Vec sum) { store_first(to + i, sum * load_first(reciprocals + i, lanes), lanes); },
-        fetches);
+    pool_image_row(map_, channels_, image, row, 0, scratch, added, [&](int64_t i, Lanes lanes, Vec sum) {
+      store_first(to + i, sum * load_first(reciprocals + i, lanes), lanes);
+    });
   });
 }
 

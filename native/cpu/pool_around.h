@@ -39,13 +39,16 @@ inline int64_t around_elements(int64_t width) {
   return 2 * (width + 2) * kLanes + width;
 }
 
-// One row of a block of channels: what a column of three holds, with a pixel beyond each border. [width + 2, kLanes]
+// One row of a block of channels: what a column of three holds, with a pixel beyond each border. [width + 2, kLanes].
+// `element`: the first, counted from where `ahead` began.
 template <bool Max, bool Average>
-void join_columns(const PooledImage& image, int64_t row, int64_t channel, Lanes lanes, float* largest, float* sums) {
+void join_columns(const PooledImage& image, int64_t row, int64_t channel, Lanes lanes, float* largest, float* sums,
+                  Ahead ahead, int64_t element) {
   const int64_t pitch = image.width * image.channels;
   const float* here = image.data + row * pitch + channel;
   const bool above = row > 0, below = row + 1 < image.height;
-  for (int64_t x = 0; x < image.width; ++x, here += image.channels) {
+  for (int64_t x = 0; x < image.width; ++x, here += image.channels, element += image.channels) {
+    ahead.fetch(element);
     const Vec middle = load_first(here, lanes);
     Vec most = middle, sum = middle;
     if (above) {
@@ -76,7 +79,7 @@ inline void around_reciprocals(const PooledImage& image, int64_t row, float* rec
 // Calls body(channel, lanes, rows) for each block of channels, which calls rows(take); that calls take(pixel, largest,
 // average) for the pixels of rows [row_begin, row_end), counted from the first; what is not asked for is zero.
 template <bool Max, bool Average, typename Body>
-void pool_around(const PooledImage& image, int64_t row_begin, int64_t row_end, float* scratch, Fetches* fetches,
+void pool_around(const PooledImage& image, int64_t row_begin, int64_t row_end, float* scratch, Ahead ahead,
                  const Body& body) {
   float *largest = scratch, *sums = largest + (image.width + 2) * kLanes;
   float* reciprocals = sums + (image.width + 2) * kLanes;
@@ -88,7 +91,8 @@ void pool_around(const PooledImage& image, int64_t row_begin, int64_t row_end, f
     body(
         channel, lanes, [&](const auto& take) __attribute__((always_inline)) {
           for (int64_t row = row_begin; row < row_end; ++row) {
-            join_columns<Max, Average>(image, row, channel, lanes, largest, sums);
+            join_columns<Max, Average>(image, row, channel, lanes, largest, sums, ahead,
+                                       (row - row_begin) * image.width * image.channels + channel);
             if (Average && (row == row_begin || row < 2 || row + 2 > image.height)) {
               around_reciprocals(image, row, reciprocals);
             }
@@ -107,7 +111,6 @@ void pool_around(const PooledImage& image, int64_t row_begin, int64_t row_end, f
               sum[0] = sum[1];
               sum[1] = sum_after;
             }
-            if (fetches != nullptr) fetches->lines(image.width);
           }
         });
   });

@@ -38,8 +38,14 @@ void forward_group(Stream& stream, const KernelCall* calls, int count) {
   for (int m = 0; m < count; ++m) finish_moments(calls[m], moments, {x.batch, x.height * x.width, rows * x.width});
 }
 
-// The pooling's gradient of one image, sum over members of A * g + B * y + D, where `gradient` holds y before.
-void sum_gradients(const KernelCall* calls, int count, int64_t image, float* gradient) {
+// What a member's backward reads of one image beside the input.
+Ahead gradients_ahead(const KernelCall& call, int64_t image) {
+  return Ahead(call.output_gradient + image * image_elements(call.inputs[0]));
+}
+
+// The pooling's gradient of one image, sum over members of A * g + B * y + D, where `gradient` holds y before. `target`
+// is read next, `later` after that.
+void sum_gradients(const KernelCall* calls, int count, int64_t image, float* gradient, Ahead target, Ahead later) {
   const Tensor& x = calls[0].inputs[0];
   const int64_t channels = x.channels, elements = image_elements(x);
   for_channels(channels, [&](int64_t c, Lanes lanes) {
@@ -49,13 +55,16 @@ void sum_gradients(const KernelCall* calls, int count, int64_t image, float* gra
       shift += load_first(calls[m].output_gradient_map + 2 * channels + c, lanes);
     }
     for (int64_t at = c; at < elements; at += channels) {
+      later.fetch(at);
       store_first(gradient + at, slope * load_first(gradient + at, lanes) + shift, lanes);
     }
     for (int m = 0; m < count; ++m) {
       const float kept = sample_factor(calls[m], calls[m].output_dropout, image);
       const Vec factor = splat(kept) * load_first(calls[m].output_gradient_map + c, lanes);
       const float* from = calls[m].output_gradient + image * elements;
+      const Ahead ahead = m + 1 < count ? gradients_ahead(calls[m + 1], image) : target;
       for (int64_t at = c; at < elements; at += channels) {
+        ahead.fetch(at);
         store_first(gradient + at, load_first(gradient + at, lanes) + factor * load_first(from + at, lanes), lanes);
       }
     }
@@ -69,13 +78,16 @@ void backward_group(Stream& stream, const KernelCall* calls, int count) {
   const Pooling pooling(attributes_of<PooledMomentsAttributes>(calls[0]).pool, x);
   const int64_t elements = image_elements(x);
   const int64_t scratch_elements = max(pooling.scratch_elements(), pooling.unpool_elements());
+  const int threads = pool(stream).threads();
   parallel(stream, x.batch, [&](int64_t image, int thread) {
     float* gradient = thread_scratch<float>(stream, thread, elements + scratch_elements);
     float* scratch = gradient + elements;
     const float* from = x.data + image * elements;
-    pooling.pool_rows(from, 0, x.height, gradient, scratch);
-    sum_gradients(calls, count, image, gradient);
-    pooling.unpool(from, gradient, target.data + image * elements, target.mode, scratch);
+    float* to = target.data + image * elements;
+    pooling.pool_rows(from, 0, x.height, gradient, scratch, gradients_ahead(calls[0], image));
+    sum_gradients(calls, count, image, gradient, target.mode == GradientMode::kAccumulate ? Ahead(to) : Ahead(),
+                  image + threads < x.batch ? Ahead(from + threads * elements) : Ahead());
+    pooling.unpool(from, gradient, to, target.mode, scratch);
   });
 }
 
