@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { type BackendReport, describeBackends } from '../backend/open.ts';
 import { BackendError } from '../errors.ts';
+import { type Bf16Cost, measureBf16 } from './bf16_cost.ts';
 import { formatTable } from './format.ts';
 import { describeHost, findGpus, findTools, type GpuReport, type HostReport, type ToolReport } from './machine.ts';
 import { version } from './version.ts';
@@ -12,6 +13,8 @@ interface Diagnosis {
   readonly backends: readonly BackendReport[];
   /** The backend that `--backend auto` takes; null when none can be used. */
   readonly used: string | null;
+  /** Measured where the CPU engine is there; null elsewhere. */
+  readonly bf16: Bf16Cost | null;
   readonly gpus: GpuReport;
   readonly tools: readonly ToolReport[];
 }
@@ -40,10 +43,11 @@ async function diagnose(): Promise<Diagnosis> {
   const [gpus, tools] = await Promise.all([findGpus(), findTools()]);
   const backends = await describeBackends();
   const used = backends.find((backend) => backend.usable)?.name ?? null;
-  return { version, host: describeHost(), backends, used, gpus, tools };
+  const hasCpu = backends.some(({ name, usable }) => name === 'cpu' && usable);
+  return { version, host: describeHost(), backends, used, bf16: hasCpu ? await measureBf16() : null, gpus, tools };
 }
 
-function diagnosisReport({ host, backends, used, gpus, tools }: Diagnosis): string[] {
+function diagnosisReport({ host, backends, used, bf16, gpus, tools }: Diagnosis): string[] {
   return [
     ...formatTable([
       ['dartsmith', version],
@@ -54,6 +58,7 @@ function diagnosisReport({ host, backends, used, gpus, tools }: Diagnosis): stri
       'backends',
       backends.flatMap((backend) => backendRows(backend, used)),
     ),
+    ...(bf16 === null ? [] : section('--precision bf16, on the CPU', [[bf16Line(bf16)]])),
     ...section('gpus', gpuRows(gpus)),
     ...section(
       'compilers and build tools',
@@ -72,6 +77,10 @@ function backendRows(backend: BackendReport, used: string | null): string[][] {
     [backend.name, state, backend.reason],
     ...Object.entries(backend.details).map(([name, detail]) => ['', '', `${name}: ${detail}`]),
   ];
+}
+
+function bf16Line({ time, memory }: Bf16Cost): string {
+  return `a supernet's pass takes ${time.toFixed(2)} of the time and ${memory.toFixed(2)} of the memory that it takes in fp32`;
 }
 
 function gpuRows({ found, nvidiaSmi, deviceFile }: GpuReport): string[][] {

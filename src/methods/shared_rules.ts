@@ -63,7 +63,7 @@ export function batchRules(usual: boolean) {
 export const precisionRule = choice(
   'fp32',
   precisions,
-  'fp32 is exact; bf16 rounds activations to half of the memory; tf32 is for GPUs',
+  'fp32 is exact; bf16 rounds activations to half of the memory (dartsmith doctor measures at what pace); tf32 is for GPUs',
 );
 
 /** Of methods that may move MNIST's and FashionMNIST's images as StacNAS does. */

@@ -315,6 +315,7 @@ describe('doctor', () => {
     expect(stdout).toMatch(/^ {2}cuda +not usable +\S.*\S$/m);
     expect(stdout).toMatch(/^ {2}tfjs +usable +the reference, slow: TensorFlow\.js \S+, wasm$/m);
     expect(stdout).toMatch(/^ {2}simt +usable +for tests only/m);
+    expect(stdout).toMatch(/^ {2}a supernet's pass takes \d\.\d\d of the time and 0\.\d\d of the memory that/m);
   });
 
   it.skipIf(hasGpu)('prints JSON', async () => {
@@ -324,6 +325,9 @@ describe('doctor', () => {
     const backend = (name: string) => report.backends.find((one: { name: string }) => one.name === name);
     expect(backend('cuda')).toMatchObject({ usable: false, reason: expect.stringMatching(/CUDA|NVIDIA/) });
     expect(backend('simt')).toMatchObject({ usable: true, reason: expect.stringMatching(/^for tests only/) });
+    expect(report.bf16).toEqual({ time: expect.any(Number), memory: expect.any(Number) });
+    expect(report.bf16.memory).toBeGreaterThan(0.4);
+    expect(report.bf16.memory).toBeLessThan(0.8);
     expect(report.host.node).toBe(process.version);
     expect(report.tools.map((tool: { name: string }) => tool.name)).toContain('nvcc');
   });
