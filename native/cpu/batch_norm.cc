@@ -10,6 +10,7 @@ void forward(Stream& stream, const KernelCall& call) {
   find_moments(stream, call);
   const int64_t channels = call.output.channels;
   const float *mean = call.saved, *deviation = call.saved + channels;
+  const Ahead ahead = Ahead::in(call.inputs[0].data);
   parallel_ranges(stream, pixels_of(call.output), max(1, kElementGrain / channels), [&](int64_t begin, int64_t end) {
     for_channels(channels, [&](int64_t c, Lanes lanes) {
       const Vec centre = load_first(mean + c, lanes);
@@ -19,6 +20,7 @@ void forward(Stream& stream, const KernelCall& call) {
         shift = load_first(call.bias + c, lanes);
       }
       for (int64_t p = begin; p < end; ++p) {
+        ahead.fetch(p * channels + c);
         const Vec x = load_first(call.inputs[0].data + p * channels + c, lanes);
         store_first(call.output.data + p * channels + c, (x - centre) * factor + shift, lanes);
       }
@@ -54,8 +56,14 @@ void piece_gradient_sums(Stream& stream, const KernelCall& call, float* sums) {
       const float* dy = call.output_gradient + begin * channels + c;
       const float* from = x.from + begin * channels + c;
       const Vec mean = x.mean(c, lanes);
-      store_first(out + c, sum_pixels(count, [&](int64_t p) { return load_first(dy + p * channels, lanes); }), lanes);
+      const Ahead gradients = Ahead::in(dy), values = Ahead::in(from);
+      const Vec sum = sum_pixels(count, [&](int64_t p) {
+        gradients.fetch(p * channels);
+        return load_first(dy + p * channels, lanes);
+      });
+      store_first(out + c, sum, lanes);
       const Vec products = sum_pixels(count, [&](int64_t p) {
+        values.fetch(p * channels);
         return load_first(dy + p * channels, lanes) * (load_first(from + p * channels, lanes) - mean);
       });
       store_first(out + channels + c, products * x.deviation(c, lanes), lanes);
@@ -68,6 +76,7 @@ void input_gradient(Stream& stream, const KernelCall& call, const float* mean_dy
   const Normalised x(call);
   const GradientTarget& target = call.input_gradients[0];
   const int64_t channels = x.channels;
+  const Ahead gradients = Ahead::in(call.output_gradient), values = Ahead::in(x.from);
   parallel_ranges(stream, pixels_of(call.output), max(1, kElementGrain / channels), [&](int64_t begin, int64_t end) {
     for_channels(channels, [&](int64_t c, Lanes lanes) {
       const Vec mean = x.mean(c, lanes), dy_mean = load_first(mean_dy + c, lanes);
@@ -76,6 +85,8 @@ void input_gradient(Stream& stream, const KernelCall& call, const float* mean_dy
       if (call.weight != nullptr) factor *= load_first(call.weight + c, lanes);
       for (int64_t p = begin; p < end; ++p) {
         const int64_t at = p * channels + c;
+        gradients.fetch(at);
+        values.fetch(at);
         const Vec dy = load_first(call.output_gradient + at, lanes);
         Vec dx = factor * (dy - dy_mean - (load_first(x.from + at, lanes) - mean) * slope);
         if (target.mode == GradientMode::kAccumulate) dx += load_first(target.data + at, lanes);

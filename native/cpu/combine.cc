@@ -222,8 +222,10 @@ void forward(Stream& stream, const KernelCall& call) {
 
 void scale_into(const GradientTarget& target, const float* from, float factor, int64_t begin, int64_t end) {
   if (target.mode == GradientMode::kIgnore) return;
+  const Ahead ahead = target.mode == GradientMode::kAccumulate ? Ahead::in(target.data) : Ahead();
   for (int64_t i = begin; i < end; i += kLanes) {
     const Lanes lanes(end - i);
+    ahead.fetch(i);
     Vec value = splat(factor) * load_first(from + i, lanes);
     if (target.mode == GradientMode::kAccumulate) value += load_first(target.data + i, lanes);
     store_first(target.data + i, value, lanes);

@@ -310,6 +310,7 @@ inline int64_t max(int64_t a, int64_t b) {
 // What is read next, as many elements as what is read now: fetched into the second-level cache at the same pace. The
 // hardware begins anew at each page and with each tensor, which leaves a core waiting for half of its time.
 struct Ahead {
+  static constexpr int64_t kWalkElements = 2048;
   const char* from = nullptr;  // null for nothing
   int64_t element_bytes = 0;
 
@@ -318,6 +319,9 @@ struct Ahead {
   Ahead(const Tensor& tensor, int64_t first)
       : from(reinterpret_cast<const char*>(tensor.data) + first * dartsmith::element_bytes(tensor.precision)),
         element_bytes(dartsmith::element_bytes(tensor.precision)) {}
+
+  // What the same walk over a tensor reaches a few pages later.
+  static Ahead in(const float* tensor) { return Ahead(tensor + kWalkElements); }
 
   void fetch(int64_t element) const {
     if (from != nullptr) __builtin_prefetch(from + element * element_bytes, 0, 2);

@@ -34,8 +34,10 @@ it.each([
   expect(kernels.filter((kernel) => kernel.startsWith('dropout'))).toEqual([]);
 });
 
-it('a relu before convolutions, one of them behind a crop, on simt', async () => {
-  const kernels = await kernelsOf('simt', (builder, x) => {
+const backends = ['cpu', 'simt'] as const;
+
+it.each(backends)('a relu before convolutions, one of them behind a crop, on %s', async (backend) => {
+  const kernels = await kernelsOf(backend, (builder, x) => {
     const y = builder.relu(x);
     const options = { channels: 8, kernel: 1, stride: 2 };
     return builder.concat([builder.conv2d('a', y, options), builder.conv2d('b', builder.crop(y, 1, 1), options)]);
@@ -44,12 +46,19 @@ it('a relu before convolutions, one of them behind a crop, on simt', async () =>
   expect(kernels.filter((kernel) => /^(relu|crop)/.test(kernel))).toEqual([]);
 });
 
-it('but not a relu that others read', async () => {
-  const kernels = await kernelsOf('simt', (builder, x) => {
+it.each(backends)('but not a relu that others read, on %s', async (backend) => {
+  const kernels = await kernelsOf(backend, (builder, x) => {
     const y = builder.relu(x);
     return builder.concat([builder.conv2d('a', y, { channels: 8, kernel: 1 }), y]);
   });
   expect(kernels).toContain('relu backward');
+});
+
+it('nor, on the CPU, one that larger windows read', async () => {
+  const make = (builder: GraphBuilder, x: Tensor) =>
+    builder.conv2d('a', builder.relu(x), { channels: 8, kernel: 3, padding: 1 });
+  expect(await kernelsOf('cpu', make)).toContain('relu backward');
+  expect(await kernelsOf('simt', make)).not.toContain('relu backward');
 });
 
 /** Two tensors of 16 channels side by side, and the second. */
@@ -58,8 +67,8 @@ function sideBySide(builder: GraphBuilder, x: Tensor) {
   return [builder.concat(parts), parts[1]] as const;
 }
 
-it('a concatenation before convolutions, one behind a relu, on simt', async () => {
-  const kernels = await kernelsOf('simt', (builder, x) => {
+it.each(backends)('a concatenation before convolutions, one behind a relu, on %s', async (backend) => {
+  const kernels = await kernelsOf(backend, (builder, x) => {
     const [y, part] = sideBySide(builder, x);
     const options = { channels: 16, kernel: 1 };
     const read = [y, builder.relu(y), part].map((input, i) => builder.conv2d(`read${i}`, input, options));
@@ -77,6 +86,8 @@ it.each<[string, (builder: GraphBuilder, joined: Tensor, part: Tensor) => Tensor
     (builder, _, part) => builder.conv2d('read', builder.concat([part, part]), { channels: 16, kernel: 1 }),
   ],
 ])('but not a concatenation that %s', async (_, make) => {
-  const kernels = await kernelsOf('simt', (builder, x) => make(builder, ...sideBySide(builder, x)));
-  expect(kernels).toContain('concat backward');
+  for (const backend of backends) {
+    const kernels = await kernelsOf(backend, (builder, x) => make(builder, ...sideBySide(builder, x)));
+    expect(kernels, backend).toContain('concat backward');
+  }
 });

@@ -161,6 +161,8 @@ const conv2d: readonly KernelCase[] = [
       [12, 4, 16],
       [32, 2, 16],
       [64, 4, 64],
+      [5, 3, 7],
+      [132, 8, 4],
     ] as const
   ).map(([part, count, channels]) =>
     single(`behind a concatenation of ${count} times ${part}, to ${channels}`, 2, [6, 8, 3], (builder, x) => {
