@@ -28,7 +28,7 @@ const aarch64: Dialect = {
   arithmetic: /^fml[as]\s+v\d+\.4s/,
   jump: /^(?:b(?:\.[a-z]+)?\s+|cbn?z\s+\w+, |tbn?z\s+\w+, #\d+, )([0-9a-f]+)/,
   end: /^(b\s|br\s|ret|brk|udf)/,
-  framing: /^mov\s+x29, sp$/,
+  framing: /^(mov\s+x29, sp|add\s+x29, sp, #)/,
   stack: /\[sp\b/,
   frame: /\[x29\b/,
 };

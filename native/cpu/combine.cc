@@ -113,8 +113,8 @@ class InputRun {
       return with_elements(tensor, first, [&](const auto* from) { body(from, ahead); });
     }
     const float* from = tensor.data + image * tensor.height * tensor.width * tensor.channels;
-    Pooling(*call_.links[k].pool, tensor).pool_rows(from, row_begin, row_end, scratch_, scratch_ + elements, ahead);
-    body(scratch_, Ahead());
+    Pooling(*call_.links[k].pool, tensor).pool_rows(from, row_begin, row_end, scratch_, scratch_ + elements);
+    body(scratch_, ahead);
   }
 
   const int64_t image, row_begin, row_end;

@@ -128,14 +128,6 @@ void clear_gradients(Stream& stream, const KernelCall& call) {
   }
 }
 
-// Pixels of the rows of a piece: with weight gradients one partial sum a piece, few enough that these stay small.
-int64_t piece_pixels(const KernelCall& call) {
-  const int64_t pixels = pixels_of(call.output);
-  return call.weight_gradient == nullptr
-             ? kTaskPixels
-             : max(2 * kTaskPixels, divide_up(divide_up(pixels, 32), kTaskPixels) * kTaskPixels);
-}
-
 struct BackwardWorkspace {
   float* transposed;  // [width, depth]
   float* partials;    // [pieces, depth, width]
@@ -144,7 +136,7 @@ struct BackwardWorkspace {
   BackwardWorkspace(const KernelCall& call, void* memory) {
     const Rows rows(call);
     const int64_t matrix = rows.depth() * rows.width();
-    const int64_t pieces = call.weight_gradient == nullptr ? 0 : divide_up(rows.pixels(), piece_pixels(call));
+    const int64_t pieces = call.weight_gradient == nullptr ? 0 : most_pieces(rows.pixels());
     transposed = static_cast<float*>(memory);
     partials = transposed + matrix;
     bytes = static_cast<size_t>((1 + pieces) * matrix) * sizeof(float);
@@ -197,7 +189,8 @@ void pointwise_forward(Stream& stream, const KernelCall& call) {
 void pointwise_backward(Stream& stream, const KernelCall& call) {
   const Rows rows(call);
   const BackwardWorkspace workspace(call, call.workspace);
-  const int64_t depth = rows.depth(), width = rows.width(), block = rows.block(), piece = piece_pixels(call);
+  const int64_t depth = rows.depth(), width = rows.width(), block = rows.block();
+  const int64_t piece = call.weight_gradient == nullptr ? kTaskPixels : correlation_grain(rows.pixels());
   transpose(call.weight, 1, depth, width, workspace.transposed);
   clear_gradients(stream, call);
   const int64_t pieces = divide_up(rows.pixels(), piece);

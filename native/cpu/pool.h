@@ -11,7 +11,7 @@ class Pooling {
 
   // Output rows [row_begin, row_end) of an image, to `target` [rows, width, channels]; `scratch`: scratch_elements().
   void pool_rows(const float* image, int64_t row_begin, int64_t row_end, float* target, float* scratch,
-                 Ahead ahead = {}) const;
+                 Ahead ahead = {}) const;  // which windows of pool_around fetch
   int64_t scratch_elements() const;
   // Whether its windows are those of pool_around.
   bool is_around() const;

@@ -104,8 +104,11 @@ void pool_around(const PooledImage& image, int64_t row_begin, int64_t row_end, f
             for (int64_t x = 0; x < image.width; ++x) {
               const Vec most_after = Max ? load(largest + (x + 2) * kLanes) : Vec{};
               const Vec sum_after = Average ? load(sums + (x + 2) * kLanes) : Vec{};
+              // Rounded here, whatever is made of it.
+              Vec mean = Average ? (sum_after + (sum[1] + sum[0])) * splat(reciprocals[x]) : Vec{};
+              hold(mean);
               take((row - row_begin) * image.width + x, Max ? larger(most_after, larger(most[1], most[0])) : Vec{},
-                   Average ? (sum_after + (sum[1] + sum[0])) * splat(reciprocals[x]) : Vec{});
+                   mean);
               most[0] = most[1];
               most[1] = most_after;
               sum[0] = sum[1];

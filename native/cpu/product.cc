@@ -344,12 +344,17 @@ void multiply_columns(RowsTimesBlock& product) {
   });
 }
 
-// Pixels a piece: few enough pieces that their partial sums stay small, enough for any number of cores.
-int64_t correlation_grain(int64_t pixels) {
-  return max(2 * kRun, divide_up(divide_up(pixels, 32), kRun) * kRun);
-}
+inline constexpr int64_t kMostPieces = 32, kLeastPixels = 2 * kRun;  // of a piece
 
 }  // namespace
+
+int64_t correlation_grain(int64_t pixels) {
+  return max(kLeastPixels, divide_up(divide_up(pixels, kMostPieces), kRun) * kRun);
+}
+
+int64_t most_pieces(int64_t pixels) {
+  return min(kMostPieces, divide_up(pixels, kLeastPixels));
+}
 
 void row_product(Stream& stream, const WindowMap& map, const RowProduct& product) {
   const int64_t pixels = product.batch * map.rows.count * map.columns.count;
@@ -363,8 +368,7 @@ void row_product(Stream& stream, const WindowMap& map, const RowProduct& product
 }
 
 int64_t correlation_partials(const WindowMap& map, int64_t batch, int64_t taps, int64_t depth, int64_t width) {
-  const int64_t pixels = batch * map.rows.count * map.columns.count;
-  return divide_up(pixels, correlation_grain(pixels)) * taps * depth * width + taps * depth * width;
+  return (most_pieces(batch * map.rows.count * map.columns.count) + 1) * taps * depth * width;
 }
 
 void row_correlation(Stream& stream, const WindowMap& map, const RowCorrelation& correlation, float* partials) {

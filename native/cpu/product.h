@@ -37,6 +37,12 @@ void multiply_rows(const float* source, int64_t rows, int64_t depth, const float
 void multiply_into_tile(const float* source, int64_t rows, int64_t columns, int64_t depth, const float* matrix,
                         const Tile& tile, int64_t row, Fetches* fetches = nullptr);
 
+// Pixels whose weight gradients are summed before they join the others': few enough pieces that their partial sums stay
+// small, enough for any number of cores.
+int64_t correlation_grain(int64_t pixels);
+// Pieces of that many pixels or fewer at most: a sequence may be shorter than what memory was planned for.
+int64_t most_pieces(int64_t pixels);
+
 // target [depth, width] (=|+=) transposed source [rows, depth] times gradient [rows, width]; on the calling thread.
 void correlate_rows(const float* source, int64_t rows, int64_t depth, const float* gradient, int64_t width,
                     float* target, GradientMode mode);

@@ -260,6 +260,10 @@ int64_t images_a_task(int64_t batch) {
 int64_t tasks_of(int64_t batch) {
   return divide_up(batch, images_a_task(batch));
 }
+// Of that many images or fewer.
+int64_t most_tasks(int64_t batch) {
+  return max(min(32, batch), divide_up(batch, 4));
+}
 
 // Where a backward call's workspace holds what.
 struct BackwardWorkspace {
@@ -274,7 +278,7 @@ struct BackwardWorkspace {
     joined = static_cast<GradientSums*>(memory);
     transposed = reinterpret_cast<float*>(joined + sizes.inputs);
     depthwise_partials = transposed + sizes.outputs * sizes.inputs;
-    const int64_t tasks = tasks_of(batch);
+    const int64_t tasks = most_tasks(batch);
     pointwise_partials = depthwise_partials + tasks * sizes.taps * sizes.inputs;
     sums = pointwise_partials + tasks * sizes.inputs * sizes.outputs;
     bytes = static_cast<size_t>(sizes.inputs) * sizeof(GradientSums) +

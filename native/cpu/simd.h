@@ -5,6 +5,8 @@
 
 #if defined(__AVX512F__) || defined(__AVX2__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 #include "cpu/thread_pool.h"
@@ -139,7 +141,11 @@ inline Halves load_first_halves(const Bfloat16* p, Lanes lanes) {
   const int fours = lanes.count & 4, twos = lanes.count & 2;
   __m128i joined = {};
   if ((lanes.count & 1) != 0) joined = _mm_cvtsi32_si128(p[fours + twos].bits);
-  if (twos != 0) joined = _mm_unpacklo_epi32(_mm_loadu_si32(p + fours), joined);
+  if (twos != 0) {
+    int pair;  // GCC 11.1 has _mm_loadu_si32 wrong
+    __builtin_memcpy(&pair, p + fours, sizeof(pair));
+    joined = _mm_unpacklo_epi32(_mm_cvtsi32_si128(pair), joined);
+  }
   if (fours != 0) joined = _mm_unpacklo_epi64(_mm_loadu_si64(p), joined);
   halves = (Halves)joined;
 #else
@@ -165,7 +171,8 @@ inline void store_first_halves(Bfloat16* p, Halves halves, Lanes lanes) {
     p += 4;
   }
   if ((lanes.count & 2) != 0) {
-    _mm_storeu_si32(p, left);
+    const int pair = _mm_cvtsi128_si32(left);
+    __builtin_memcpy(p, &pair, sizeof(pair));
     left = _mm_srli_si128(left, 4);
     p += 2;
   }
@@ -223,6 +230,8 @@ inline Vec multiply_add(Vec a, Vec b, Vec c) {
   return (Vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
 #elif defined(__AVX2__)
   return (Vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif defined(__aarch64__)
+  return (Vec)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
 #else
   return a * b + c;
 #endif

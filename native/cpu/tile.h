@@ -108,7 +108,10 @@ struct Strips {
   Strips(const WindowMap& map, int64_t channels) {
     constexpr int64_t kTileElements = 48 * 1024;
     const int64_t width = frame_of(map).width, halo = map.rows.highest(1) - map.rows.lowest();
-    const int64_t affordable = width == 0 ? 1 : kTileElements / (width * divide_up(channels, kLanes) * kLanes);
+    // As many on every processor: weight gradients are summed strip by strip.
+    constexpr int64_t kWidestVector = 16;
+    const int64_t row = width * divide_up(channels, kWidestVector) * kWidestVector;
+    const int64_t affordable = width == 0 ? 1 : kTileElements / row;
     rows = min(map.rows.count, max(1, (affordable - halo) / map.rows.source_step + 1));
     count = rows == 0 ? 0 : divide_up(map.rows.count, rows);
     elements = Tile::elements(frame_of(map, 0, rows), channels);

@@ -13,7 +13,7 @@ interface Diagnosis {
   readonly backends: readonly BackendReport[];
   /** The backend that `--backend auto` takes; null when none can be used. */
   readonly used: string | null;
-  /** Measured where the CPU engine is there; null elsewhere. */
+  /** Measured where the CPU engine is there and has the memory; null elsewhere. */
   readonly bf16: Bf16Cost | null;
   readonly gpus: GpuReport;
   readonly tools: readonly ToolReport[];
@@ -44,7 +44,15 @@ async function diagnose(): Promise<Diagnosis> {
   const backends = await describeBackends();
   const used = backends.find((backend) => backend.usable)?.name ?? null;
   const hasCpu = backends.some(({ name, usable }) => name === 'cpu' && usable);
-  return { version, host: describeHost(), backends, used, bf16: hasCpu ? await measureBf16() : null, gpus, tools };
+  return {
+    version,
+    host: describeHost(),
+    backends,
+    used,
+    bf16: hasCpu ? await measureBf16().catch(() => null) : null,
+    gpus,
+    tools,
+  };
 }
 
 function diagnosisReport({ host, backends, used, bf16, gpus, tools }: Diagnosis): string[] {

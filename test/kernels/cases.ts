@@ -179,6 +179,7 @@ const conv2d: readonly KernelCase[] = [
       return builder.add([builder.conv2d('behind', builder.add(whole), { ...own, stride: 2 }), ...halves]);
     }),
   ),
+  convolution(1, [32, 32, 36], { channels: 36, kernel: 3, padding: 1, groups: 36 }),
   convolution(1, [5, 7, 1], { channels: 5, kernel: 3, padding: 1 }),
   convolution(2, [9, 9, 3], { channels: 48, kernel: 3, padding: 1 }),
   convolution(2, [7, 7, 8], { channels: 16, kernel: 3, stride: 2, padding: 1 }),
