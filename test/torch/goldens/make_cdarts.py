@@ -72,7 +72,7 @@ OTHERS = {
 }
 RETRAINED = {"cdarts_retrained": DECISION, "cdarts_retrained_others": OTHERS}
 # Of those whose batches are others: with those a ReLU's element lies so near zero that float32 decides on which side.
-DRAWINGS = {"cdarts_retrained_others": 6}
+DRAWINGS = {"cdarts_retrained_others": 8}
 RETRAINED_SIZES = (4, 4)
 RETRAINED_STEPS, CLIP, SMOOTHING, AUXILIARY_WEIGHT = 3, 5.0, 0.1, 0.4
 
