@@ -7,6 +7,8 @@ const shared = {
   hookTimeout: 120_000,
   // Most tests run the engine, which uses every core itself.
   maxWorkers: 2,
+  // Nobody's cache directory is read or written but by tests of just that.
+  env: { DARTSMITH_TUNING: 'off' },
 };
 
 export default defineConfig({

@@ -181,6 +181,34 @@ Napi::Value measure_peak(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value tunings(const Napi::CallbackInfo& info) {
+  Napi::Array names = Napi::Array::New(info.Env());
+  for (const std::string& name : from_handle<Device>(info[0])->backend->tunings()) names.Set(names.Length(), name);
+  return names;
+}
+
+// A job, since kernels may be running.
+Napi::Value tune(const Napi::CallbackInfo& info) {
+  const auto device = from_handle<Device>(info[0]);
+  const int tuning = small_integer(info[1], "tuning");
+  if (tuning < 0 || static_cast<size_t>(tuning) >= device->backend->tunings().size()) {
+    reject(info.Env(), "expected the index of a tuning");
+  }
+  return Job::start(info.Env(), device, [device = device.get(), tuning](const std::atomic<bool>&) -> Job::Settle {
+    device->backend->tune(static_cast<size_t>(tuning));
+    return [](Napi::Env env) -> Napi::Value { return env.Undefined(); };
+  });
+}
+
+Napi::Value find_tuning(const Napi::CallbackInfo& info) {
+  const auto device = from_handle<Device>(info[0]);
+  if (device->backend->tunings().empty()) reject(info.Env(), "expected a device with tunings");
+  return Job::start(info.Env(), device, [device = device.get()](const std::atomic<bool>&) -> Job::Settle {
+    const size_t found = device->backend->find_tuning();
+    return [found](Napi::Env env) -> Napi::Value { return Napi::Number::New(env, static_cast<double>(found)); };
+  });
+}
+
 // A job, since it plans what was not planned yet.
 Napi::Value program_memory(const Napi::CallbackInfo& info) {
   const auto program = from_handle<Program>(info[0]);
@@ -275,6 +303,9 @@ void export_device_functions(Napi::Env env, Napi::Object exports) {
   exports.Set("surveyCuda", Napi::Function::New<guarded<survey_cuda>>(env));
   exports.Set("openDevice", Napi::Function::New<guarded<open_device>>(env));
   exports.Set("describeDevice", Napi::Function::New<guarded<describe_device>>(env));
+  exports.Set("tunings", Napi::Function::New<guarded<tunings>>(env));
+  exports.Set("tune", Napi::Function::New<guarded<tune>>(env));
+  exports.Set("findTuning", Napi::Function::New<guarded<find_tuning>>(env));
   exports.Set("measurePeak", Napi::Function::New<guarded<measure_peak>>(env));
   exports.Set("createParameters", Napi::Function::New<guarded<create_parameters>>(env));
   exports.Set("readParameters", Napi::Function::New<guarded<read_parameters>>(env));

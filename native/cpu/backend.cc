@@ -73,6 +73,7 @@ class CpuBackend final : public Backend {
  public:
   CpuBackend(int threads, const InstructionSet& set) : set_(set), pool_(threads) {
     for (int thread = 0; thread < threads; ++thread) alone_.push_back(std::make_unique<ThreadPool>(1));
+    tune(0);
   }
 
   std::string description() const override {
@@ -110,6 +111,21 @@ class CpuBackend final : public Backend {
     if (failure) std::rethrow_exception(failure);
   }
 
+  std::vector<std::string> tunings() const override {
+    std::vector<std::string> names;
+    for (int i = first_tuning(); i < kTuningCount; ++i) names.emplace_back(kTunings[i].name);
+    return names;
+  }
+  void tune(size_t tuning) override {
+    pool_.tune(kTunings[first_tuning() + static_cast<int>(tuning)]);
+    for (const auto& alone : alone_) alone->tune(pool_.tuning());
+  }
+  size_t find_tuning() override {
+    const size_t found = cpu::find_tuning(pool_, kernels(Op::kSeparable), first_tuning()) - first_tuning();
+    tune(found);
+    return found;
+  }
+
   void* allocate(size_t bytes) override {
     const size_t alignment = bytes >= kHugePage ? kHugePage : 64;
     const size_t rounded = (bytes + alignment - 1) / alignment * alignment;
@@ -144,6 +160,10 @@ class CpuBackend final : public Backend {
   }
 
  private:
+  int first_tuning() const {
+    return set_.kernels->streams ? 0 : kStreamedTunings;
+  }
+
   // Has the system take whole pages from the beginning of large memory, which are zeros when they are touched again:
   // what nobody ever touches, such as the momentum of a descent without one, then takes no room. Gives the bytes that
   // it took.

@@ -63,6 +63,8 @@ __attribute__((always_inline)) inline void slide_positions(const Slide& slide, c
   }
   const float* row_weights = slide.weights;
   for (int r = 0; r < Size; ++r, source += slide.kernel_row, row_weights += slide.weight_row) {
+    hold(source);
+    hold(row_weights);
     Vec weights[Size];
     unroll<Size>([&](auto k) __attribute__((always_inline)) {
       weights[k.value] = load_lanes<Whole>(row_weights + k.value * slide.weight_column, slide.lanes);
@@ -88,31 +90,38 @@ __attribute__((always_inline)) inline void slide_positions(const Slide& slide, c
   });
 }
 
+// A function of its own: what stands around its loops would take registers from them.
 template <int Size, int Dilation, int Step, bool Whole>
-void slide_rows(Slide slide) {
+__attribute__((noinline)) void slide_row(const Slide& given, int64_t row) {
+  const Slide slide = given;
   // Sums, one kernel row's weights and a pixel fit in the registers.
   constexpr int kWide = !Whole || Step > 1 ? 4 : kSums >= 24 ? 16 : 8;
+  const float* source = slide.source + row * slide.source_pitch;
+  float* target = slide.target + row * slide.target_pitch;
+  int64_t i = 0;
+  const auto advance = [&](auto count) __attribute__((always_inline)) {
+    constexpr int kCount = decltype(count)::value;
+    for (; i + kCount <= slide.columns; i += kCount) {
+      slide_positions<Size, Dilation, Step, kCount, Whole>(slide, source, target);
+      source += kCount * Step * kLanes;
+      target += kCount * slide.target_step;
+    }
+  };
+  advance(Constant<kWide>{});
+  if constexpr (kWide > 8) advance(Constant<8>{});
+  if constexpr (kWide > 4) advance(Constant<4>{});
+  advance(Constant<1>{});
+}
+
+template <int Size, int Dilation, int Step, bool Whole>
+void slide_rows(const Slide& slide) {
   for (int64_t row = 0; row < slide.rows; ++row) {
-    const float* source = slide.source + row * slide.source_pitch;
-    float* target = slide.target + row * slide.target_pitch;
-    int64_t i = 0;
-    const auto advance = [&](auto count) __attribute__((always_inline)) {
-      constexpr int kCount = decltype(count)::value;
-      for (; i + kCount <= slide.columns; i += kCount) {
-        slide_positions<Size, Dilation, Step, kCount, Whole>(slide, source, target);
-        source += kCount * Step * kLanes;
-        target += kCount * slide.target_step;
-      }
-    };
-    advance(Constant<kWide>{});
-    if constexpr (kWide > 8) advance(Constant<8>{});
-    if constexpr (kWide > 4) advance(Constant<4>{});
-    advance(Constant<1>{});
+    slide_row<Size, Dilation, Step, Whole>(slide, row);
     if (slide.fetches != nullptr) slide.fetches->during(slide.columns * Size * Size);
   }
 }
 
-using SlideRows = void (*)(Slide);
+using SlideRows = void (*)(const Slide&);
 
 template <int Size, int Dilation>
 SlideRows slide_rows_for(int64_t step, bool whole) {

@@ -9,6 +9,7 @@ namespace dartsmith::cpu {
 struct KernelTable {
   const OpKernels* ops[kOpCount];  // by Op; null for ops without kernels
   const Sweeps* sweeps;
+  bool streams;  // whether they can write past the caches
 };
 
 }  // namespace dartsmith::cpu

@@ -7,6 +7,7 @@ namespace dartsmith::cpu::DARTSMITH_ISA {
 constinit const KernelTable kernel_table = {
     .ops = {DARTSMITH_OPS(DARTSMITH_ENTRY, DARTSMITH_NONE)},
     .sweeps = &sweep_kernels,
+    .streams = kStreams,
 };
 #undef DARTSMITH_ENTRY
 #undef DARTSMITH_NONE

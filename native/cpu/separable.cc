@@ -161,8 +161,8 @@ int64_t strips_of(const KernelCall* calls, int count) {
 
 // Some of the result to where it is kept. In bfloat16 the result itself is rounded too: its statistics are those of
 // what is kept.
-void keep_pixels(const Tensor& output, int64_t first, float* result, int64_t elements) {
-  if (output.precision == Precision::kFp32) return copy_out(output.data + first, result, elements);
+void keep_pixels(const Tensor& output, int64_t first, float* result, int64_t elements, const Tuning& tuning) {
+  if (output.precision == Precision::kFp32) return copy_out(output.data + first, result, elements, tuning);
   Bfloat16* to = reinterpret_cast<Bfloat16*>(output.data) + first;
   for (int64_t i = 0; i < elements; i += kLanes) {
     const Lanes lanes(elements - i);
@@ -186,13 +186,13 @@ const float* pointwise_strip(const KernelCall& call, const Sizes& sizes, const f
     float* row = result + at * sizes.outputs;
     multiply_rows(depthwise + at * sizes.inputs, count, sizes.inputs, call.bias, sizes.outputs, row,
                   GradientMode::kOverwrite, &fetches);
-    keep_pixels(output, first + at * sizes.outputs, row, count * sizes.outputs);
+    keep_pixels(output, first + at * sizes.outputs, row, count * sizes.outputs, fetches.tuning());
   }
   return result;
 }
 
 void forward_image(const KernelCall& call, int64_t image, const Tile& tile, float* depthwise, float* result,
-                   NextInput& next) {
+                   NextInput& next, const Tuning& tuning) {
   const Sizes sizes(call);
   const WindowMap map = window_map(call);
   float* moments = static_cast<float*>(call.workspace) + image * sizes.strips * 2 * sizes.outputs;
@@ -200,7 +200,7 @@ void forward_image(const KernelCall& call, int64_t image, const Tile& tile, floa
     const int64_t begin = sizes.strip_begin(strip) * sizes.output_width;
     const int64_t pixels = sizes.strip_end(strip) * sizes.output_width - begin;
     const int64_t first = (image * sizes.output_pixels + begin) * sizes.outputs;
-    Fetches fetches;
+    Fetches fetches(tuning);
     next.fetch_part(fetches);
     depthwise_strip(call, sizes, map, tile, strip, depthwise, fetches);
     const float* kept = pointwise_strip(call, sizes, depthwise, pixels, first, result, fetches);
@@ -242,7 +242,9 @@ void forward_group(Stream& stream, const KernelCall* calls, int count) {
     const Tile tile{scratch.take(tile_elements), frame, in.channels};
     load_input(calls[0], image, tile);
     NextInput next(in, image + pool(stream).threads(), steps);
-    for (int m = 0; m < count; ++m) forward_image(calls[m], image, tile, depthwise, result, next);
+    for (int m = 0; m < count; ++m) {
+      forward_image(calls[m], image, tile, depthwise, result, next, pool(stream).tuning());
+    }
     finish_copies();
   });
   parallel(stream, count, [&](int64_t m, int) {
@@ -407,11 +409,11 @@ void backward_strips(const KernelCall& call, const Sizes& sizes, int64_t image, 
 
 // One member's part of an image's backward; the first overwrites the input gradient.
 void backward_image(const KernelCall& call, int64_t image, BackwardBuffers& buffers, bool first,
-                    const Following& following, NextInput& next) {
+                    const Following& following, NextInput& next, const Tuning& tuning) {
   const Sizes sizes(call);
   const Tensor& in = call.inputs[0];
   buffers.clear_around(call.output.height, call.output.width);
-  Fetches fetches;
+  Fetches fetches(tuning);
   backward_strips(call, sizes, image, buffers, following, fetches, next);
   if (call.input_gradients[0].mode == GradientMode::kIgnore) return;
   const DepthwiseWalk walk = walk_of(call, in, first ? GradientMode::kOverwrite : GradientMode::kAccumulate, fetches);
@@ -424,7 +426,7 @@ void backward_image(const KernelCall& call, int64_t image, BackwardBuffers& buff
 // `gradient`.
 template <typename Element>
 void mask_input_gradient(const KernelCall& call, const Sizes& sizes, const Element* x, int64_t first, float* gradient,
-                         float* sums) {
+                         float* sums, const Tuning& tuning) {
   const int64_t channels = sizes.inputs, pixels = sizes.input_pixels;
   const GradientTarget& target = call.input_gradients[0];
   const bool accumulates = target.mode == GradientMode::kAccumulate;
@@ -448,7 +450,8 @@ void mask_input_gradient(const KernelCall& call, const Sizes& sizes, const Eleme
       store_first(sums + c, load_first(sums + c, lanes) + gradients, lanes);
       store_first(sums + channels + c, load_first(sums + channels + c, lanes) + products, lanes);
     });
-    if (leaves) copy_out(target.data + first + begin * channels, gradient + begin * channels, (end - begin) * channels);
+    if (!leaves) continue;
+    copy_out(target.data + first + begin * channels, gradient + begin * channels, (end - begin) * channels, tuning);
   }
 }
 
@@ -471,7 +474,7 @@ void finish_normalised_input(const KernelCall& call, const BackwardWorkspace& wo
 
 // Every member's part of one image.
 void backward_members(const KernelCall* calls, int count, int64_t image, int64_t end, int64_t steps,
-                      BackwardBuffers& buffers) {
+                      BackwardBuffers& buffers, const Tuning& tuning) {
   const Tensor& in = calls[0].inputs[0];
   if (calls[0].weight_gradient != nullptr) load_input(calls[0], image, buffers.tile);
   // The alpha pass reads the input last, of this image.
@@ -480,14 +483,15 @@ void backward_members(const KernelCall* calls, int count, int64_t image, int64_t
     const bool last = m + 1 == count;
     const Following following =
         last ? Following{image + 1 < end ? calls : nullptr, image + 1} : Following{calls + m + 1, image};
-    backward_image(calls[m], image, buffers, m == 0, following, next);
+    backward_image(calls[m], image, buffers, m == 0, following, next, tuning);
   }
   if (calls[0].input_gradients[0].mode == GradientMode::kIgnore) return;
   const Sizes sizes(calls[0]);
   const int64_t first = image * sizes.input_pixels * in.channels;
   float* sums = BackwardWorkspace(calls[0]).sums + image * 2 * in.channels;
-  with_elements(in, first,
-                [&](const auto* x) { mask_input_gradient(calls[0], sizes, x, first, buffers.input_gradient, sums); });
+  with_elements(in, first, [&](const auto* x) {
+    mask_input_gradient(calls[0], sizes, x, first, buffers.input_gradient, sums, tuning);
+  });
 }
 
 void reduce_weight_gradients(Stream& stream, const KernelCall& call) {
@@ -510,7 +514,7 @@ void backward_group(Stream& stream, const KernelCall* calls, int count) {
     BackwardBuffers buffers(sizes, in.channels, thread_scratch<float>(stream, thread, sizes.elements()));
     const int64_t end = min(in.batch, (task + 1) * images);
     for (int64_t image = task * images; image < end; ++image) {
-      backward_members(calls, count, image, end, steps, buffers);
+      backward_members(calls, count, image, end, steps, buffers, pool(stream).tuning());
     }
     finish_copies();
   });

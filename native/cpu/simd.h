@@ -217,7 +217,8 @@ inline void hold(Vec& v) {
   asm("" : "+w"(v));
 #endif
 }
-inline void hold(float*& p) {
+template <typename Element>
+inline void hold(Element*& p) {
 #if defined(__x86_64__) || defined(__aarch64__)
   asm("" : "+r"(p));
 #endif
@@ -252,27 +253,45 @@ inline int64_t elements_of(const Tensor& t) {
   return pixels_of(t) * t.channels;
 }
 
+inline constexpr int64_t kLineBytes = 64;  // of the caches
+
 // Whether a tensor that a kernel has written is in a core's cache when the next one reads it.
 inline bool stays_cached(const Tensor& tensor) {
   constexpr int64_t kCachedBytes = 1 << 20;
   return elements_of(tensor) * element_bytes(tensor.precision) <= kCachedBytes;
 }
 
-// Copies to memory that nobody reads soon, past the caches with AVX-512: the lines are not fetched first. A task that
-// does so ends with finish_copies().
-inline void copy_out(float* to, const float* from, int64_t count) {
-  int64_t i = 0;
-#if defined(__AVX512F__)
-  if (reinterpret_cast<uintptr_t>(to) % sizeof(Vec) == 0) {
-    for (; i + kLanes <= count; i += kLanes) _mm512_stream_ps(to + i, (__m512)load(from + i));
-  }
+// Whether stores can leave the caches alone.
+#if defined(__AVX2__)
+inline constexpr bool kStreams = true;
+#else
+inline constexpr bool kStreams = false;
 #endif
+
+// Copies to memory that nobody reads soon; where the tuning says so, past the caches: the lines are not fetched first.
+// A task that does so ends with finish_copies().
+inline void copy_out(float* to, const float* from, int64_t count, const Tuning& tuning) {
+  int64_t i = 0;
+#if defined(__AVX2__)
+  if (tuning.streams && reinterpret_cast<uintptr_t>(to) % kLineBytes == 0) {
+    for (; i + kLanes <= count; i += kLanes) {
+#if defined(__AVX512F__)
+      _mm512_stream_ps(to + i, (__m512)load(from + i));
+#else
+      _mm256_stream_ps(to + i, (__m256)load(from + i));
+#endif
+    }
+  }
+#else
+  (void)tuning;
+#endif
+  for (; i + kLanes <= count; i += kLanes) store(to + i, load(from + i));
   for (; i < count; ++i) to[i] = from[i];
 }
 
 // Makes what copy_out wrote visible to other threads.
 inline void finish_copies() {
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
   _mm_sfence();
 #endif
 }
@@ -281,7 +300,6 @@ inline void finish_copies() {
 // gives the hardware's prefetcher little to follow.
 template <typename Element>
 void fetch_ahead(const Element* from, int64_t count) {
-  constexpr int64_t kLineBytes = 64;
   const char* bytes = reinterpret_cast<const char*>(from);
   for (int64_t i = 0; i < count * static_cast<int64_t>(sizeof(Element)); i += kLineBytes) {
     __builtin_prefetch(bytes + i, 0, 3);
@@ -341,6 +359,10 @@ struct Ahead {
 // reads themselves would.
 class Fetches {
  public:
+  explicit Fetches(const Tuning& tuning) : tuning_(tuning) {}
+
+  const Tuning& tuning() const { return tuning_; }
+
   void clear() { next_ = count_ = 0; }
 
   // Drops what there is no room for.
@@ -356,22 +378,26 @@ class Fetches {
   void lines(int64_t count) {
     for (; count > 0 && next_ < count_; --count) {
       Range& range = ranges_[next_];
-      __builtin_prefetch(range.at, 0, 3);
+      if (tuning_.fetch_level == 1) {
+        __builtin_prefetch(range.at, 0, 3);
+      } else {
+        __builtin_prefetch(range.at, 0, 2);
+      }
       range.at += kLineBytes;
       if (range.at >= range.end) ++next_;
     }
   }
 
   // Starts as many as memory serves while `products` vectors are multiplied.
-  void during(int64_t products) { lines(min(products / kProductsALine, kLinesAtOnce)); }
+  void during(int64_t products) { lines(min(products >> tuning_.products_a_line, kLinesAtOnce)); }
 
  private:
   static constexpr int kRanges = 8;
-  static constexpr int64_t kLineBytes = 64;
-  static constexpr int64_t kProductsALine = 4, kLinesAtOnce = 24;
+  static constexpr int64_t kLinesAtOnce = 24;
   struct Range {
     const char *at, *end;
   };
+  const Tuning& tuning_;
   Range ranges_[kRanges];
   int next_ = 0, count_ = 0;
 };

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cpu/tuning.h"
 #include "engine/kernel.h"
 
 namespace dartsmith::cpu {
@@ -25,11 +26,16 @@ class ThreadPool final : public Stream {
   // At least `bytes` of scratch of one thread, aligned to 64; contents do not survive the task.
   void* scratch(int thread, size_t bytes);
 
+  // What kernels go by, and those that run from now on.
+  const Tuning& tuning() const { return tuning_; }
+  void tune(const Tuning& tuning) { tuning_ = tuning; }
+
  private:
   void stop();
 
   struct State;
   State* state_;
+  Tuning tuning_ = kTunings[0];
 };
 
 // Memory that frees itself. Throws std::bad_alloc, from code that every instruction set can run.

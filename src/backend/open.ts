@@ -5,6 +5,7 @@ import { allowedProcessors } from '../processors.ts';
 import { type BackendName, backendNames, type Device } from './device.ts';
 import { type Addon, loadAddon } from './native/addon.ts';
 import { openNativeDevice } from './native/device.ts';
+import { describeTuning } from './native/tuner.ts';
 
 /** Options of {@link openDevice}. */
 export interface OpenDeviceOptions {
@@ -149,11 +150,25 @@ function describeCpu(): BackendReport {
   try {
     const { addon, path } = loadAddon();
     const [best, ...others] = addon.instructionSets();
-    const details = { addon: path, 'instruction set': best, 'also runs': others.join(', ') || 'none' };
+    const details = {
+      addon: path,
+      'instruction set': best,
+      'also runs': others.join(', ') || 'none',
+      tuning: describeDefaultTuning(addon),
+    };
     return { name: 'cpu', usable: true, reason: 'the native addon loads', details };
   } catch (error) {
     return { name: 'cpu', usable: false, reason: (error as Error).message, details: {} };
   }
+}
+
+/** Of the device that is opened where nobody asks for another. */
+function describeDefaultTuning(addon: Addon): string {
+  const device = addon.openDevice({ backend: 'cpu', threads: defaultThreads(), instructionSet: '' });
+  const { description } = addon.describeDevice(device);
+  const tuning = describeTuning(description, addon.tunings(device));
+  addon.disposeDevice(device);
+  return tuning;
 }
 
 /** Only where it was built: it serves nobody but tests. */

@@ -270,11 +270,19 @@ const hostileOptions = {
     ...withBad('memoryLimitBytes', { backend: 'cuda', index: 0 }),
     'more threads than the machine starts': () => open({ threads: 100_000 }),
     'an unknown instruction set': () => open({ instructionSet: 'mmx' }),
+    ...Object.fromEntries(
+      [...badNumbers, -1, 6].map((value) => [
+        `tuning ${String(value)} (${typeof value})`,
+        () => addon.tune(device, value).promise,
+      ]),
+    ),
     'tf32 on the CPU': () => compile(undefined, precisions.tf32),
   },
   cuda: {
     ...withBad('index'),
     ...withBad('memoryLimitBytes'),
+    'a tuning where there is none': () => addon.tune(device, 0).promise,
+    'the fastest tuning where there is none': () => addon.findTuning(device).promise,
     'an index after the last': () => open({ index: 1000 }),
     'a limit below the least': () => addon.compile(open({ memoryLimitBytes: 1 }), network(), 1, 0, true, fp32),
   },
@@ -296,6 +304,7 @@ const hostile = {
   'a disposed device': () => addon.compile(disposed(open(), 'disposeDevice'), network(), 1, 0, true, fp32),
   'a description of a disposed device': () => addon.describeDevice(disposed(open(), 'disposeDevice')),
   'the peak of a disposed device': () => addon.measurePeak(disposed(open(), 'disposeDevice')).promise,
+  'the fastest tuning of a disposed device': () => addon.findTuning(disposed(open(), 'disposeDevice')).promise,
   'a disposed program': () => run({ program: disposed(compile(), 'disposeProgram') }),
   'disposed parameters': async () => {
     const gone = disposed(await parametersOf(128, 32, 16), 'disposeParameters');

@@ -53,6 +53,11 @@ export interface Addon {
   surveyCuda(): CudaSurvey;
   openDevice(options: NativeDeviceOptions): Handle;
   describeDevice(device: Handle): { description: string; arenaBytes: number; recordedKernels: number };
+  /** Names of the ways to go about memory, the first in use; empty where there is no choice. */
+  tunings(device: Handle): string[];
+  tune(device: Handle, tuning: number): NativeJob<undefined>;
+  /** Measures all, keeps to the fastest, and gives its index. */
+  findTuning(device: Handle): NativeJob<number>;
   measurePeak(device: Handle): NativeJob<Peak>;
   createParameters(
     device: Handle,

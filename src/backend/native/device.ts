@@ -33,6 +33,7 @@ import {
   type NativeOutcome,
 } from './addon.ts';
 import { encodeCommand, encodeGraph, type Handles } from './encode.ts';
+import { Tuner } from './tuner.ts';
 
 /** Opens a device of the engine. Throws BackendError. */
 export function openNativeDevice(backend: BackendName, options: NativeDeviceOptions): Device {
@@ -57,6 +58,7 @@ class NativeDevice implements Device {
   readonly description: string;
   readonly #addon: Addon;
   readonly #handle: Handle;
+  readonly #tuner: Tuner;
   readonly #belongings: Handles = new Belongings();
   readonly #runner: Runner = {
     belongings: this.#belongings,
@@ -68,6 +70,7 @@ class NativeDevice implements Device {
     this.#addon = addon;
     this.#handle = handle;
     const { description } = addon.describeDevice(handle);
+    this.#tuner = new Tuner(addon, handle, description);
     this.description = backend === 'simt' ? description.replace(/^cuda/, 'simt') : description;
   }
 
@@ -124,6 +127,7 @@ class NativeDevice implements Device {
     const handle = translated(() =>
       this.#addon.compile(this.#handle, encoded, batchSize, length, fusion === 'on', precisions.indexOf(precision)),
     );
+    this.#tuner.prepare(graph, batchSize);
     const program = new NativeProgram(this.#runner, this.#addon, handle, graph, options);
     this.#belongings.add('program', program, handle);
     return program;
