@@ -2,6 +2,7 @@
 // consumer.
 #include "cpu/kernels.h"
 #include "cpu/moments.h"
+#include "cpu/traffic.h"
 
 namespace dartsmith::cpu::DARTSMITH_ISA {
 namespace {

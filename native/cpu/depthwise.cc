@@ -49,7 +49,7 @@ struct Slide {
   int64_t rows, columns;  // targets
   Lanes lanes;
   bool accumulate;
-  Fetches* fetches;
+  Traffic* traffic;
 };
 
 // `Count` neighbouring targets, each source pixel loaded once a kernel row; sums and weights in registers.
@@ -117,7 +117,7 @@ template <int Size, int Dilation, int Step, bool Whole>
 void slide_rows(const Slide& slide) {
   for (int64_t row = 0; row < slide.rows; ++row) {
     slide_row<Size, Dilation, Step, Whole>(slide, row);
-    if (slide.fetches != nullptr) slide.fetches->during(slide.columns * Size * Size);
+    if (slide.traffic != nullptr) slide.traffic->during(slide.columns * Size * Size);
   }
 }
 
@@ -237,7 +237,7 @@ void slide_block(const RowsWalk& w, int64_t channel, Lanes lanes, SlideRows slid
   slide.columns = columns.count;
   slide.lanes = lanes;
   slide.accumulate = w.walk.mode == GradientMode::kAccumulate;
-  slide.fetches = w.walk.fetches;
+  slide.traffic = w.walk.traffic;
   slide_rows(slide);
 }
 
@@ -280,7 +280,7 @@ struct Correlation {
   int kernel_columns;
   float* gradient;
   bool accumulate;
-  Fetches* fetches;
+  Traffic* traffic;
 
   const float* gradient_row(int64_t row, int64_t channel) const {
     return output_gradient.data + row * output_gradient.row + channel / kLanes * output_gradient.vector;
@@ -348,7 +348,7 @@ void correlate_kernel_rows(const Correlation& c, int64_t channel, Lanes lanes, i
         });
       });
     }
-    if (c.fetches != nullptr) c.fetches->during(c.map.columns.count * Rows * Size);
+    if (c.traffic != nullptr) c.traffic->during(c.map.columns.count * Rows * Size);
   }
   unroll<Rows * Size>([&](auto t) __attribute__((always_inline)) {
     constexpr int kTap = decltype(t)::value;
@@ -407,10 +407,10 @@ void walk_rows(const WindowMap& map, const DepthwiseWalk& walk, const Tile& tile
 
 void correlate_tile(const WindowMap& map, const Tile& tile, int64_t row_begin, int64_t row_end,
                     const GradientImage& output_gradient, int kernel_columns, float* gradient, GradientMode mode,
-                    Fetches* fetches) {
+                    Traffic* traffic) {
   const Correlation correlation = {
       map,    tile, row_begin, row_end, output_gradient, kernel_columns, gradient, mode == GradientMode::kAccumulate,
-      fetches};
+      traffic};
   for (int64_t channel = 0; channel < tile.channels; channel += kLanes) {
     const Lanes lanes(tile.channels - channel);
     find_correlation(map, lanes.whole())(correlation, channel, lanes);

@@ -17,7 +17,7 @@ struct DepthwiseWalk {
   const float* scale = nullptr;         // [target height, target width]
   const float* source_scale = nullptr;  // [source height, source width]
   GradientMode mode = GradientMode::kOverwrite;
-  Fetches* fetches = nullptr;  // started on the way
+  Traffic* traffic = nullptr;  // on the way
 };
 
 void depthwise_walk(Stream& stream, const WindowMap& map, const DepthwiseWalk& walk);
@@ -43,7 +43,7 @@ struct GradientImage {
 // one image give.
 void correlate_tile(const WindowMap& map, const Tile& tile, int64_t row_begin, int64_t row_end,
                     const GradientImage& output_gradient, int kernel_columns, float* gradient, GradientMode mode,
-                    Fetches* fetches = nullptr);
+                    Traffic* traffic = nullptr);
 
 // dL/dweights [kernel rows, kernel columns, channels], overwritten, from input and output gradient of a forward map.
 // `partials`: depthwise_partials() floats.

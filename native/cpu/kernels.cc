@@ -1,5 +1,7 @@
 #include "cpu/kernels.h"
 
+#include "cpu/traffic.h"
+
 namespace dartsmith::cpu::DARTSMITH_ISA {
 
 #define DARTSMITH_ENTRY(op, name) &name##_kernels,

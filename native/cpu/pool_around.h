@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "cpu/moments.h"
+#include "cpu/traffic.h"
 #include "cpu/window.h"
 
 namespace dartsmith::cpu::DARTSMITH_ISA {

@@ -259,7 +259,7 @@ struct RowsTimesBlock {
   int64_t target_segment, target_row, target_vector;  // floats from one's to the next's
   Lanes last_lanes;                                   // of the block's last vector
   bool accumulate;
-  Fetches* fetches;  // null for none
+  Traffic* traffic;  // null for none
 };
 
 // `Rows` rows from row r on. A depth known when compiling makes every row's address a constant away from one register;
@@ -292,7 +292,7 @@ template <int Rows, int Vectors, int Depth, bool Whole>
 __attribute__((always_inline)) inline void multiply_segment(const RowsTimesBlock& block, int64_t r) {
   for (; r + Rows <= block.rows; r += Rows) {
     multiply_tile<Rows, Vectors, Depth, Whole>(block, r);
-    if (block.fetches != nullptr) block.fetches->during(Rows * Vectors * block.depth);
+    if (block.traffic != nullptr) block.traffic->during(Rows * Vectors * block.depth);
   }
   if constexpr (Rows > 1) {
     if (r < block.rows) multiply_segment<Rows / 2, Vectors, Depth, Whole>(block, r);
@@ -414,7 +414,7 @@ void row_correlation(Stream& stream, const WindowMap& map, const RowCorrelation&
 }
 
 void multiply_rows(const float* source, int64_t rows, int64_t depth, const float* matrix, int64_t width, float* target,
-                   GradientMode mode, Fetches* fetches) {
+                   GradientMode mode, Traffic* traffic) {
   RowsTimesBlock product = {.source = source,
                             .segments = 1,
                             .rows = rows,
@@ -427,12 +427,12 @@ void multiply_rows(const float* source, int64_t rows, int64_t depth, const float
                             .target_vector = kLanes,
                             .last_lanes = {},
                             .accumulate = mode == GradientMode::kAccumulate,
-                            .fetches = fetches};
+                            .traffic = traffic};
   multiply_columns(product);
 }
 
 void multiply_into_tile(const float* source, int64_t rows, int64_t columns, int64_t depth, const float* matrix,
-                        const Tile& tile, int64_t row, Fetches* fetches) {
+                        const Tile& tile, int64_t row, Traffic* traffic) {
   RowsTimesBlock product = {.source = source,
                             .segments = rows,
                             .rows = columns,
@@ -445,7 +445,7 @@ void multiply_into_tile(const float* source, int64_t rows, int64_t columns, int6
                             .target_vector = tile.plane_elements(),
                             .last_lanes = {},
                             .accumulate = false,
-                            .fetches = fetches};
+                            .traffic = traffic};
   multiply_columns(product);
 }
 

@@ -30,12 +30,12 @@ void row_product(Stream& stream, const WindowMap& map, const RowProduct& product
 
 // target [rows, width] (=|+=) source [rows, depth] times matrix [depth, width], all contiguous; on the calling thread.
 void multiply_rows(const float* source, int64_t rows, int64_t depth, const float* matrix, int64_t width, float* target,
-                   GradientMode mode = GradientMode::kOverwrite, Fetches* fetches = nullptr);
+                   GradientMode mode = GradientMode::kOverwrite, Traffic* traffic = nullptr);
 
 // Image rows [rows, columns, depth] times matrix [depth, channels], to the tile from image row `row` on. What lies in
 // the last plane's lanes beyond the channels is left as it is.
 void multiply_into_tile(const float* source, int64_t rows, int64_t columns, int64_t depth, const float* matrix,
-                        const Tile& tile, int64_t row, Fetches* fetches = nullptr);
+                        const Tile& tile, int64_t row, Traffic* traffic = nullptr);
 
 // Pixels whose weight gradients are summed before they join the others': few enough pieces that their partial sums stay
 // small, enough for any number of cores.

@@ -16,9 +16,6 @@ namespace {
 // Output elements of a strip: with its tile rows, small enough for the first-level cache.
 inline constexpr int64_t kStripElements = 4096;
 
-// Elements that are copied out at once: about as many stores as wait without holding up the core.
-inline constexpr int64_t kCopyElements = 1024;
-
 // Pixels of the input's gradient that are masked at once, while the next ones are fetched.
 inline constexpr int64_t kMaskedPixels = 32;
 
@@ -114,7 +111,7 @@ Frame gradient_frame(const KernelCall* calls, int count) {
   return frame;
 }
 
-DepthwiseWalk walk_of(const KernelCall& call, const Tensor& target, GradientMode mode, Fetches& fetches) {
+DepthwiseWalk walk_of(const KernelCall& call, const Tensor& target, GradientMode mode, Traffic& traffic) {
   return {.source = nullptr,
           .target = nullptr,
           .weights = call.weight,
@@ -124,14 +121,14 @@ DepthwiseWalk walk_of(const KernelCall& call, const Tensor& target, GradientMode
           .target_width = target.width,
           .kernel_columns = window_of(call).kernel[1],
           .mode = mode,
-          .fetches = &fetches};
+          .traffic = &traffic};
 }
 
 // The depthwise output of a strip, to `target`.
 void depthwise_strip(const KernelCall& call, const Sizes& sizes, const WindowMap& map, const Tile& tile, int64_t strip,
-                     float* target, Fetches& fetches) {
+                     float* target, Traffic& traffic) {
   const int64_t begin = sizes.strip_begin(strip);
-  walk_rows(map, walk_of(call, call.output, GradientMode::kOverwrite, fetches), tile, begin, sizes.strip_end(strip),
+  walk_rows(map, walk_of(call, call.output, GradientMode::kOverwrite, traffic), tile, begin, sizes.strip_end(strip),
             target - begin * sizes.output_width * sizes.inputs);
 }
 
@@ -140,12 +137,12 @@ class NextInput {
  public:
   NextInput(const Tensor& input, int64_t image, int64_t steps) : input_(input), image_(image), steps_(steps) {}
 
-  void fetch_part(Fetches& fetches) {
+  void fetch_part(Traffic& traffic) {
     if (image_ >= input_.batch) return;
     const int64_t elements = input_.height * input_.width * input_.channels;
     const int64_t begin = elements * step_ / steps_, end = elements * (step_ + 1) / steps_;
     ++step_;
-    with_elements(input_, image_ * elements + begin, [&](const auto* from) { fetches.add(from, end - begin); });
+    with_elements(input_, image_ * elements + begin, [&](const auto* from) { traffic.fetch(from, end - begin); });
   }
 
  private:
@@ -159,10 +156,8 @@ int64_t strips_of(const KernelCall* calls, int count) {
   return strips;
 }
 
-// Some of the result to where it is kept. In bfloat16 the result itself is rounded too: its statistics are those of
-// what is kept.
-void keep_pixels(const Tensor& output, int64_t first, float* result, int64_t elements, const Tuning& tuning) {
-  if (output.precision == Precision::kFp32) return copy_out(output.data + first, result, elements, tuning);
+// To where the result is kept in bfloat16, and back: its statistics are those of what is kept.
+void round_pixels(const Tensor& output, int64_t first, float* result, int64_t elements) {
   Bfloat16* to = reinterpret_cast<Bfloat16*>(output.data) + first;
   for (int64_t i = 0; i < elements; i += kLanes) {
     const Lanes lanes(elements - i);
@@ -170,29 +165,39 @@ void keep_pixels(const Tensor& output, int64_t first, float* result, int64_t ele
   }
 }
 
-// The pointwise output of a strip's `pixels`, kept from element `first` of the output on. Returns where it can be read.
+// The pointwise output of a strip's `pixels`, kept from element `first` of the output on. Returns where it can be read:
+// in `result`, which waits to be copied out, or where it is kept.
 const float* pointwise_strip(const KernelCall& call, const Sizes& sizes, const float* depthwise, int64_t pixels,
-                             int64_t first, float* result, Fetches& fetches) {
+                             int64_t first, float* result, Traffic& traffic) {
   const Tensor& output = call.output;
-  if (output.precision == Precision::kFp32 && stays_cached(output)) {
-    multiply_rows(depthwise, pixels, sizes.inputs, call.bias, sizes.outputs, output.data + first,
-                  GradientMode::kOverwrite, &fetches);
-    return output.data + first;
-  }
-  // Bit by bit, so that the copies leave while the next product is computed.
-  const int64_t copied = max(1, kCopyElements / sizes.outputs / kProductRows) * kProductRows;  // pixels
-  for (int64_t at = 0; at < pixels; at += copied) {
-    const int64_t count = min(copied, pixels - at);
-    float* row = result + at * sizes.outputs;
-    multiply_rows(depthwise + at * sizes.inputs, count, sizes.inputs, call.bias, sizes.outputs, row,
-                  GradientMode::kOverwrite, &fetches);
-    keep_pixels(output, first + at * sizes.outputs, row, count * sizes.outputs, fetches.tuning());
-  }
-  return result;
+  const bool rounds = output.precision == Precision::kBf16, leaves = !rounds && !stays_cached(output);
+  float* target = rounds || leaves ? result : output.data + first;
+  multiply_rows(depthwise, pixels, sizes.inputs, call.bias, sizes.outputs, target, GradientMode::kOverwrite, &traffic);
+  if (rounds) round_pixels(output, first, result, pixels * sizes.outputs);
+  if (leaves) traffic.leave(output.data + first, result, pixels * sizes.outputs);
+  return target;
 }
 
-void forward_image(const KernelCall& call, int64_t image, const Tile& tile, float* depthwise, float* result,
-                   NextInput& next, const Tuning& tuning) {
+// One thread's buffers for an image's forward, shared by the members of a group one after another.
+struct ForwardBuffers {
+  Tile tile;           // the activated input
+  float* depthwise;    // [strip pixels, inputs]
+  float* results[2];   // [strip pixels, outputs]: one is computed while the other is copied out
+  int64_t strips = 0;  // computed
+
+  static int64_t elements(int64_t tile, int64_t narrow, int64_t wide) {
+    return Scratch::room(tile) + Scratch::room(narrow) + 2 * Scratch::room(wide);
+  }
+  ForwardBuffers(const Frame& frame, int64_t channels, int64_t narrow, int64_t wide, float* memory) {
+    Scratch scratch(memory);
+    depthwise = scratch.take(narrow);
+    for (float*& result : results) result = scratch.take(wide);
+    tile = {scratch.take(Tile::elements(frame, channels)), frame, channels};
+  }
+  float* next_result() { return results[strips++ % 2]; }
+};
+
+void forward_image(const KernelCall& call, int64_t image, ForwardBuffers& buffers, NextInput& next, Traffic& traffic) {
   const Sizes sizes(call);
   const WindowMap map = window_map(call);
   float* moments = static_cast<float*>(call.workspace) + image * sizes.strips * 2 * sizes.outputs;
@@ -200,10 +205,10 @@ void forward_image(const KernelCall& call, int64_t image, const Tile& tile, floa
     const int64_t begin = sizes.strip_begin(strip) * sizes.output_width;
     const int64_t pixels = sizes.strip_end(strip) * sizes.output_width - begin;
     const int64_t first = (image * sizes.output_pixels + begin) * sizes.outputs;
-    Fetches fetches(tuning);
-    next.fetch_part(fetches);
-    depthwise_strip(call, sizes, map, tile, strip, depthwise, fetches);
-    const float* kept = pointwise_strip(call, sizes, depthwise, pixels, first, result, fetches);
+    traffic.clear_fetches();
+    next.fetch_part(traffic);
+    depthwise_strip(call, sizes, map, buffers.tile, strip, buffers.depthwise, traffic);
+    const float* kept = pointwise_strip(call, sizes, buffers.depthwise, pixels, first, buffers.next_result(), traffic);
     if (call.norm->statistics != Statistics::kRunning) {
       piece_moments(kept, pixels, sizes.outputs, moments + strip * 2 * sizes.outputs);
     }
@@ -231,20 +236,17 @@ int64_t output_channels(const Sizes& sizes) {
 void forward_group(Stream& stream, const KernelCall* calls, int count) {
   const Tensor& in = calls[0].inputs[0];
   const Frame frame = input_frame(calls, count);
-  const int64_t tile_elements = Tile::elements(frame, in.channels);
   const int64_t narrow = largest_strip(calls, count, input_channels);
   const int64_t wide = largest_strip(calls, count, output_channels);
+  const int64_t elements = ForwardBuffers::elements(Tile::elements(frame, in.channels), narrow, wide);
   const int64_t steps = strips_of(calls, count);
   parallel(stream, in.batch, [&](int64_t image, int thread) {
-    Scratch scratch(thread_scratch<float>(stream, thread,
-                                          Scratch::room(tile_elements) + Scratch::room(narrow) + Scratch::room(wide)));
-    float *depthwise = scratch.take(narrow), *result = scratch.take(wide);
-    const Tile tile{scratch.take(tile_elements), frame, in.channels};
-    load_input(calls[0], image, tile);
+    ForwardBuffers buffers(frame, in.channels, narrow, wide, thread_scratch<float>(stream, thread, elements));
+    load_input(calls[0], image, buffers.tile);
     NextInput next(in, image + pool(stream).threads(), steps);
-    for (int m = 0; m < count; ++m) {
-      forward_image(calls[m], image, tile, depthwise, result, next, pool(stream).tuning());
-    }
+    Traffic traffic(pool(stream).tuning());
+    for (int m = 0; m < count; ++m) forward_image(calls[m], image, buffers, next, traffic);
+    traffic.finish();
     finish_copies();
   });
   parallel(stream, count, [&](int64_t m, int) {
@@ -357,13 +359,13 @@ void apply_gradient_map(const KernelCall& call, int64_t first, int64_t pixels, f
 }
 
 // Adds what apply_gradient_map reads of a strip.
-void fetch_gradients(const KernelCall& call, int64_t image, int64_t strip, Fetches& fetches) {
+void fetch_gradients(const KernelCall& call, int64_t image, int64_t strip, Traffic& traffic) {
   const Sizes sizes(call);
   const int64_t rows = sizes.strip_end(strip) - sizes.strip_begin(strip);
   const int64_t elements = rows * sizes.output_width * sizes.outputs;
   const int64_t first = (image * sizes.output_pixels + sizes.strip_begin(strip) * sizes.output_width) * sizes.outputs;
-  fetches.add(call.output_gradient + first, elements);
-  with_elements(call.output, first, [&](const auto* value) { fetches.add(value, elements); });
+  traffic.fetch(call.output_gradient + first, elements);
+  with_elements(call.output, first, [&](const auto* value) { traffic.fetch(value, elements); });
 }
 
 // What follows a member's last strip: the first of the next member or image.
@@ -374,7 +376,7 @@ struct Following {
 
 // The gradient of an image's depthwise output, into its tile; the weight gradients on the way.
 void backward_strips(const KernelCall& call, const Sizes& sizes, int64_t image, const BackwardBuffers& buffers,
-                     const Following& following, Fetches& fetches, NextInput& next) {
+                     const Following& following, Traffic& traffic, NextInput& next) {
   const BackwardWorkspace workspace(call);
   const bool wants_weights = call.weight_gradient != nullptr;
   const WindowMap map = window_map(call);
@@ -387,23 +389,23 @@ void backward_strips(const KernelCall& call, const Sizes& sizes, int64_t image, 
     const int64_t begin = sizes.strip_begin(strip), end = sizes.strip_end(strip);
     apply_gradient_map(call, image * sizes.output_pixels + begin * width, (end - begin) * width, kept,
                        buffers.strip_gradient);
-    fetches.clear();
+    traffic.clear_fetches();
     if (strip + 1 < sizes.strips) {
-      fetch_gradients(call, image, strip + 1, fetches);
+      fetch_gradients(call, image, strip + 1, traffic);
     } else if (following.call != nullptr) {
-      fetch_gradients(*following.call, following.image, 0, fetches);
+      fetch_gradients(*following.call, following.image, 0, traffic);
     }
-    next.fetch_part(fetches);
+    next.fetch_part(traffic);
     multiply_into_tile(buffers.strip_gradient, end - begin, width, sizes.outputs, workspace.transposed, gradients,
-                       begin, &fetches);
+                       begin, &traffic);
     if (!wants_weights) continue;
     const bool first = image % images == 0 && strip == 0;
     const GradientMode mode = first ? GradientMode::kOverwrite : GradientMode::kAccumulate;
-    depthwise_strip(call, sizes, map, buffers.tile, strip, buffers.strip_depthwise, fetches);
+    depthwise_strip(call, sizes, map, buffers.tile, strip, buffers.strip_depthwise, traffic);
     correlate_rows(buffers.strip_depthwise, (end - begin) * width, sizes.inputs, buffers.strip_gradient, sizes.outputs,
                    pointwise_partial, mode);
     correlate_tile(map, buffers.tile, begin, end, GradientImage(gradients), window_of(call).kernel[1],
-                   depthwise_partial, mode, &fetches);
+                   depthwise_partial, mode, &traffic);
   }
 }
 
@@ -413,10 +415,10 @@ void backward_image(const KernelCall& call, int64_t image, BackwardBuffers& buff
   const Sizes sizes(call);
   const Tensor& in = call.inputs[0];
   buffers.clear_around(call.output.height, call.output.width);
-  Fetches fetches(tuning);
-  backward_strips(call, sizes, image, buffers, following, fetches, next);
+  Traffic traffic(tuning);
+  backward_strips(call, sizes, image, buffers, following, traffic, next);
   if (call.input_gradients[0].mode == GradientMode::kIgnore) return;
-  const DepthwiseWalk walk = walk_of(call, in, first ? GradientMode::kOverwrite : GradientMode::kAccumulate, fetches);
+  const DepthwiseWalk walk = walk_of(call, in, first ? GradientMode::kOverwrite : GradientMode::kAccumulate, traffic);
   for_backward_maps(window_of(call), in, call.output, [&](const WindowMap& map) {
     walk_rows(map, walk, buffers.gradients, 0, map.rows.count, buffers.input_gradient);
   });

@@ -1,5 +1,6 @@
 // Part of one image copied with its halo, so that inner loops need no bounds checks.
 #pragma once
+#include "cpu/traffic.h"
 #include "cpu/window.h"
 
 namespace dartsmith::cpu::DARTSMITH_ISA {
