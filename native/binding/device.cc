@@ -204,8 +204,8 @@ Napi::Value find_tuning(const Napi::CallbackInfo& info) {
   const auto device = from_handle<Device>(info[0]);
   if (device->backend->tunings().empty()) reject(info.Env(), "expected a device with tunings");
   return Job::start(info.Env(), device, [device = device.get()](const std::atomic<bool>&) -> Job::Settle {
-    const size_t found = device->backend->find_tuning();
-    return [found](Napi::Env env) -> Napi::Value { return Napi::Number::New(env, static_cast<double>(found)); };
+    const int found = device->backend->find_tuning();
+    return [found](Napi::Env env) -> Napi::Value { return Napi::Number::New(env, found); };
   });
 }
 

@@ -120,10 +120,10 @@ class CpuBackend final : public Backend {
     pool_.tune(kTunings[first_tuning() + static_cast<int>(tuning)]);
     for (const auto& alone : alone_) alone->tune(pool_.tuning());
   }
-  size_t find_tuning() override {
-    const size_t found = cpu::find_tuning(pool_, kernels(Op::kSeparable), first_tuning()) - first_tuning();
-    tune(found);
-    return found;
+  int find_tuning() override {
+    const int found = cpu::find_tuning(pool_, kernels(Op::kSeparable), first_tuning());
+    for (const auto& alone : alone_) alone->tune(pool_.tuning());
+    return found < 0 ? found : found - first_tuning();
   }
 
   void* allocate(size_t bytes) override {

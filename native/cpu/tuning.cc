@@ -1,7 +1,6 @@
 #include "cpu/tuning.h"
 
 #include <algorithm>
-#include <limits>
 #include <memory>
 #include <vector>
 
@@ -16,9 +15,10 @@ namespace {
 
 // Two separables of one normalised input, as a search's first cells have them.
 constexpr int kMembers = 2;
-constexpr int64_t kBatch = 64, kSide = 32, kChannels = 16, kTaps = 9;
+constexpr int64_t kBatch = 32, kSide = 32, kChannels = 16, kTaps = 9;
 constexpr int64_t kElements = kBatch * kSide * kSide * kChannels;
-constexpr int kRounds = 3;  // the best counts
+constexpr int kRounds = 7;
+constexpr double kQuiet = 1.2;  // between a slow round of one tuning and a fast one, where nothing else runs
 
 // Makes the next reader of the lines go to memory.
 void leave_caches(const float* from, int64_t count) {
@@ -99,21 +99,26 @@ class Trial {
 
 }  // namespace
 
+// What else the machine does meanwhile falls on all tunings of a round, or on few of the rounds: the median of the
+// ratios within rounds counts.
 int find_tuning(ThreadPool& pool, const OpKernels& separables, int first) {
   const Trial trial(separables);
   trial.seconds(pool);  // warms up
-  double best[kTuningCount];
-  for (double& seconds : best) seconds = std::numeric_limits<double>::infinity();
+  double seconds[kTuningCount][kRounds], ratios[kTuningCount][kRounds];
   for (int round = 0; round < kRounds; ++round) {
     for (int i = first; i < kTuningCount; ++i) {
       pool.tune(kTunings[i]);
-      const double seconds = trial.seconds(pool);
-      if (seconds < best[i]) best[i] = seconds;
+      seconds[i][round] = trial.seconds(pool);
+      ratios[i][round] = seconds[i][round] / seconds[first][round];
     }
   }
+  pool.tune(kTunings[first]);
+  std::sort(seconds[first], seconds[first] + kRounds);
+  if (seconds[first][kRounds - 2] > kQuiet * seconds[first][1]) return -1;
   int fastest = first;
   for (int i = first; i < kTuningCount; ++i) {
-    if (best[i] < best[fastest]) fastest = i;
+    std::sort(ratios[i], ratios[i] + kRounds);
+    if (ratios[i][kRounds / 2] < ratios[fastest][kRounds / 2]) fastest = i;
   }
   pool.tune(kTunings[fastest]);
   return fastest;

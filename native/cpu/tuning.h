@@ -24,7 +24,8 @@ inline constexpr Tuning kTunings[] = {
 inline constexpr int kTuningCount = sizeof(kTunings) / sizeof(kTunings[0]), kStreamedTunings = 3;
 
 // The one of kTunings from `first` on with which passes of separables over memory that no cache holds take the least
-// time here, which the pool then keeps to. Takes a second.
+// time here, which the pool then keeps to; -1 and the first where the machine does too much else to tell. Takes a
+// second.
 int find_tuning(ThreadPool& pool, const OpKernels& separables, int first);
 
 }  // namespace dartsmith::cpu

@@ -86,12 +86,14 @@ class Backend {
   }
   virtual bool records() const { return false; }
 
-  // Ways to go about memory, by name, that differ in speed alone, as the machine decides; empty where there is no choice.
+  // Ways to go about memory, by name, that differ in speed alone, as the machine decides; empty where there is no
+  // choice.
   virtual std::vector<std::string> tunings() const { return {}; }
   // Keeps to one of them; from the device's thread only, as the next.
   virtual void tune(size_t tuning) { (void)tuning; }
-  // Measures all, keeps to the fastest, and gives its index; of a backend with a choice only. Takes a second.
-  virtual size_t find_tuning() { return 0; }
+  // Measures all, keeps to the fastest, and gives its index; keeps to the first and gives -1 where the machine does too
+  // much else to tell. Of a backend with a choice only. Takes a second.
+  virtual int find_tuning() { return -1; }
 
   // For a backend that checks its kernels: bytes that are left free behind each buffer of a pass, marked while the
   // buffer is in use, and looked at after. Throws Error where a kernel wrote there.

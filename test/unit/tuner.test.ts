@@ -72,8 +72,8 @@ describe.runIf(process.platform === 'linux')('the table of tunings', () => {
   });
 });
 
-/** An addon that has three tunings, the third the fastest, and what it was asked for. */
-function fakeAddon(tunings = names) {
+/** An addon that has three tunings, the third the fastest unless it finds another, and what it was asked for. */
+function fakeAddon({ tunings = names, found = 2 } = {}) {
   const calls: string[] = [];
   const job = <T>(value: T): NativeJob<T> => ({ promise: Promise.resolve(value), cancel: () => {} });
   const addon = {
@@ -84,7 +84,7 @@ function fakeAddon(tunings = names) {
     },
     findTuning: () => {
       calls.push('find');
-      return job(2);
+      return job(found);
     },
   } as unknown as Addon;
   return { addon, calls };
@@ -117,8 +117,17 @@ describe.runIf(process.platform === 'linux')('a tuner', () => {
     expect(describeTuning(description, names)).toBe(`third, the fastest here (${path})`);
   });
 
+  it('keeps nothing of a machine that does much else: the next process measures again', async () => {
+    const busy = fakeAddon({ found: -1 });
+    tunerOf(busy).prepare(graph, large);
+    await new Promise(setImmediate);
+    const next = fakeAddon();
+    tunerOf(next).prepare(graph, large);
+    expect([...busy.calls, ...next.calls]).toEqual(['find', 'find']);
+  });
+
   it('does nothing where there is no choice', () => {
-    const fake = fakeAddon([]);
+    const fake = fakeAddon({ tunings: [] });
     tunerOf(fake).prepare(graph, large);
     expect(fake.calls).toEqual([]);
   });

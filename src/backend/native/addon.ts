@@ -56,7 +56,7 @@ export interface Addon {
   /** Names of the ways to go about memory, the first in use; empty where there is no choice. */
   tunings(device: Handle): string[];
   tune(device: Handle, tuning: number): NativeJob<undefined>;
-  /** Measures all, keeps to the fastest, and gives its index. */
+  /** Measures all, keeps to the fastest, and gives its index; -1, and the first is kept to, where the machine does too much else to tell. */
   findTuning(device: Handle): NativeJob<number>;
   measurePeak(device: Handle): NativeJob<Peak>;
   createParameters(

@@ -50,16 +50,14 @@ export class Tuner {
   }
 
   async #find(): Promise<void> {
-    let found: number;
+    // Without memory for it, or of a device that is no more: whoever uses that is told.
+    const found = await this.#addon.findTuning(this.#device).promise.catch(() => -1);
+    if (found < 0) return; // another time
+    const name = this.#names[found];
     try {
-      found = await this.#addon.findTuning(this.#device).promise;
-    } catch {
-      return; // no memory for it, or a device that is no more: whoever uses that is told
-    }
-    try {
-      await writeTuning(this.#key, this.#names[found]);
+      await writeTuning(this.#key, name);
     } catch (error) {
-      const help = `set XDG_CACHE_HOME to a folder that can be written, or ${variable}=${this.#names[found]}`;
+      const help = `set XDG_CACHE_HOME to a folder that can be written, or ${variable}=${name}`;
       process.emitWarning(
         `what was measured of this machine is not kept, and is measured again (a second): ${(error as Error).message}; ${help}`,
         { code: 'DARTSMITH_NOT_KEPT' },
