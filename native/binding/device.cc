@@ -203,8 +203,8 @@ Napi::Value tune(const Napi::CallbackInfo& info) {
 Napi::Value find_tuning(const Napi::CallbackInfo& info) {
   const auto device = from_handle<Device>(info[0]);
   if (device->backend->tunings().empty()) reject(info.Env(), "expected a device with tunings");
-  return Job::start(info.Env(), device, [device = device.get()](const std::atomic<bool>&) -> Job::Settle {
-    const int found = device->backend->find_tuning();
+  return Job::start(info.Env(), device, [device = device.get()](const std::atomic<bool>& cancelled) -> Job::Settle {
+    const int found = device->backend->find_tuning(cancelled);
     return [found](Napi::Env env) -> Napi::Value { return Napi::Number::New(env, found); };
   });
 }

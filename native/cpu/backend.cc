@@ -10,6 +10,7 @@
 #include <mutex>
 #include <vector>
 
+#include "cpu/find_tuning.h"
 #include "cpu/kernel_table.h"
 #include "cpu/thread_pool.h"
 #include "engine/error.h"
@@ -120,8 +121,8 @@ class CpuBackend final : public Backend {
     pool_.tune(kTunings[first_tuning() + static_cast<int>(tuning)]);
     for (const auto& alone : alone_) alone->tune(pool_.tuning());
   }
-  int find_tuning() override {
-    const int found = cpu::find_tuning(pool_, kernels(Op::kSeparable), first_tuning());
+  int find_tuning(const std::atomic<bool>& cancelled) override {
+    const int found = cpu::find_tuning(pool_, kernels(Op::kSeparable), first_tuning(), cancelled);
     for (const auto& alone : alone_) alone->tune(pool_.tuning());
     return found < 0 ? found : found - first_tuning();
   }

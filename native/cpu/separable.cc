@@ -165,25 +165,12 @@ void round_pixels(const Tensor& output, int64_t first, float* result, int64_t el
   }
 }
 
-// The pointwise output of a strip's `pixels`, kept from element `first` of the output on. Returns where it can be read:
-// in `result`, which waits to be copied out, or where it is kept.
-const float* pointwise_strip(const KernelCall& call, const Sizes& sizes, const float* depthwise, int64_t pixels,
-                             int64_t first, float* result, Traffic& traffic) {
-  const Tensor& output = call.output;
-  const bool rounds = output.precision == Precision::kBf16, leaves = !rounds && !stays_cached(output);
-  float* target = rounds || leaves ? result : output.data + first;
-  multiply_rows(depthwise, pixels, sizes.inputs, call.bias, sizes.outputs, target, GradientMode::kOverwrite, &traffic);
-  if (rounds) round_pixels(output, first, result, pixels * sizes.outputs);
-  if (leaves) traffic.leave(output.data + first, result, pixels * sizes.outputs);
-  return target;
-}
-
 // One thread's buffers for an image's forward, shared by the members of a group one after another.
 struct ForwardBuffers {
-  Tile tile;           // the activated input
-  float* depthwise;    // [strip pixels, inputs]
-  float* results[2];   // [strip pixels, outputs]: one is computed while the other is copied out
-  int64_t strips = 0;  // computed
+  Tile tile;         // the activated input
+  float* depthwise;  // [strip pixels, inputs]
+  float* result;     // [strip pixels, outputs]
+  float* left;       // the one before, which may still have to be copied out
 
   static int64_t elements(int64_t tile, int64_t narrow, int64_t wide) {
     return Scratch::room(tile) + Scratch::room(narrow) + 2 * Scratch::room(wide);
@@ -191,11 +178,32 @@ struct ForwardBuffers {
   ForwardBuffers(const Frame& frame, int64_t channels, int64_t narrow, int64_t wide, float* memory) {
     Scratch scratch(memory);
     depthwise = scratch.take(narrow);
-    for (float*& result : results) result = scratch.take(wide);
+    result = scratch.take(wide);
+    left = scratch.take(wide);
     tile = {scratch.take(Tile::elements(frame, channels)), frame, channels};
   }
-  float* next_result() { return results[strips++ % 2]; }
+  // Has the result copied out while the next one is computed. Returns where it can be read until then.
+  const float* leave_result(float* to, int64_t elements, Traffic& traffic) {
+    float* leaving = result;
+    traffic.leave(to, leaving, elements);
+    result = left;
+    left = leaving;
+    return leaving;
+  }
 };
+
+// The pointwise output of a strip's `pixels`, kept from element `first` of the output on. Returns where it can be read.
+const float* pointwise_strip(const KernelCall& call, const Sizes& sizes, int64_t pixels, int64_t first,
+                             ForwardBuffers& buffers, Traffic& traffic) {
+  const Tensor& output = call.output;
+  const int64_t elements = pixels * sizes.outputs;
+  const bool rounds = output.precision == Precision::kBf16, stays = !rounds && stays_cached(output);
+  float* target = stays ? output.data + first : buffers.result;
+  multiply_rows(buffers.depthwise, pixels, sizes.inputs, call.bias, sizes.outputs, target, GradientMode::kOverwrite,
+                &traffic);
+  if (rounds) round_pixels(output, first, target, elements);
+  return rounds || stays ? target : buffers.leave_result(output.data + first, elements, traffic);
+}
 
 void forward_image(const KernelCall& call, int64_t image, ForwardBuffers& buffers, NextInput& next, Traffic& traffic) {
   const Sizes sizes(call);
@@ -208,7 +216,7 @@ void forward_image(const KernelCall& call, int64_t image, ForwardBuffers& buffer
     traffic.clear_fetches();
     next.fetch_part(traffic);
     depthwise_strip(call, sizes, map, buffers.tile, strip, buffers.depthwise, traffic);
-    const float* kept = pointwise_strip(call, sizes, buffers.depthwise, pixels, first, buffers.next_result(), traffic);
+    const float* kept = pointwise_strip(call, sizes, pixels, first, buffers, traffic);
     if (call.norm->statistics != Statistics::kRunning) {
       piece_moments(kept, pixels, sizes.outputs, moments + strip * 2 * sizes.outputs);
     }

@@ -3,11 +3,7 @@
 #pragma once
 #include <cstdint>
 
-#include "engine/kernel.h"
-
 namespace dartsmith::cpu {
-
-class ThreadPool;
 
 struct Tuning {
   const char* name;     // what it is called where it is kept
@@ -22,10 +18,5 @@ inline constexpr Tuning kTunings[] = {
     {"cached/l1/4", false, 1, 2},  {"cached/l2/4", false, 2, 2},  {"cached/l2/32", false, 2, 5},
 };
 inline constexpr int kTuningCount = sizeof(kTunings) / sizeof(kTunings[0]), kStreamedTunings = 3;
-
-// The one of kTunings from `first` on with which passes of separables over memory that no cache holds take the least
-// time here, which the pool then keeps to; -1 and the first where the machine does too much else to tell. Takes a
-// second.
-int find_tuning(ThreadPool& pool, const OpKernels& separables, int first);
 
 }  // namespace dartsmith::cpu

@@ -1,5 +1,6 @@
 // One device as the engine uses it: memory, a stream, and tables of kernels.
 #pragma once
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <functional>
@@ -92,8 +93,11 @@ class Backend {
   // Keeps to one of them; from the device's thread only, as the next.
   virtual void tune(size_t tuning) { (void)tuning; }
   // Measures all, keeps to the fastest, and gives its index; keeps to the first and gives -1 where the machine does too
-  // much else to tell. Of a backend with a choice only. Takes a second.
-  virtual int find_tuning() { return -1; }
+  // much else to tell. Of a backend with a choice only. Takes a second. Throws Cancelled.
+  virtual int find_tuning(const std::atomic<bool>& cancelled) {
+    (void)cancelled;
+    return -1;
+  }
 
   // For a backend that checks its kernels: bytes that are left free behind each buffer of a pass, marked while the
   // buffer is in use, and looked at after. Throws Error where a kernel wrote there.

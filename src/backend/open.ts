@@ -165,10 +165,11 @@ function describeCpu(): BackendReport {
 /** Of the device that is opened where nobody asks for another. */
 function describeDefaultTuning(addon: Addon): string {
   const device = addon.openDevice({ backend: 'cpu', threads: defaultThreads(), instructionSet: '' });
-  const { description } = addon.describeDevice(device);
-  const tuning = describeTuning(description, addon.tunings(device));
-  addon.disposeDevice(device);
-  return tuning;
+  try {
+    return describeTuning(addon.describeDevice(device).description, addon.tunings(device));
+  } finally {
+    addon.disposeDevice(device);
+  }
 }
 
 /** Only where it was built: it serves nobody but tests. */

@@ -1,31 +1,84 @@
-// However kernels go about memory, they compute the same bits.
-import { describe, expect, it, vi } from 'vitest';
+// However kernels go about memory, they compute the same bits: those of the form in which tensors stay in the caches, which the other tests of
+// kernels hold to references, on tensors that are large enough to leave them.
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { CompileOptions } from '../../src/backend/device.ts';
 import { loadAddon } from '../../src/backend/native/addon.ts';
+import { deviceOf } from '../../src/backend/native/device.ts';
 import { instructionSets, openDevice } from '../../src/backend/open.ts';
+import { GraphBuilder, type Tensor } from '../../src/graph/builder.ts';
+import type { Graph } from '../../src/graph/graph.ts';
 import { buildSupernet } from '../../src/network/supernet.ts';
 import { expectSameBits } from '../helpers/compare.ts';
 import { directBatch, prepareGraph } from '../helpers/kernel_case.ts';
 
-// Large enough that nothing of it counts as cached.
-const batchSize = 20;
-const { graph } = buildSupernet({ inputShape: [32, 32, 3], classes: 3, initChannels: 16, layers: 2 });
-const batch = directBatch(prepareGraph(graph, batchSize));
-const { addon } = loadAddon();
+/** Two cells at full size, then one at half: 1.25 MiB and more a tensor with batches of 20. */
+const { graph: supernet } = buildSupernet({ inputShape: [32, 32, 3], classes: 3, initChannels: 16, layers: 3 });
+const supernetBatch = 20;
+/** Batch of {@link mixedGroup}. */
+const mixedBatch = 64;
 
-/** All gradients of two passes, as one. */
-async function gradients(tuning: string, instructionSet: string): Promise<Map<string, Float32Array>> {
+/**
+ * Separables of one input, of which the first and the last leave the caches, 1.25 to 4 MiB, and those between stay: a strip of what stays comes
+ * between the strips that leave.
+ */
+function mixedGroup(channels: number): Graph {
+  const builder = new GraphBuilder();
+  const image = builder.input('images', [32, 32, channels]);
+  const separable = (name: string, stride: number): Tensor => {
+    const window = { channels, kernel: 3, padding: 1, stride, groups: channels };
+    const wide = builder.conv2d(`${name}.depthwise`, builder.relu(image), window);
+    return builder.batchNorm(`${name}.norm`, builder.conv2d(`${name}.pointwise`, wide, { channels, kernel: 1 }), {
+      affine: true,
+    });
+  };
+  const outputs = [
+    separable('a', 1),
+    separable('b', 4),
+    separable('c', 1),
+    separable('d', 4),
+    separable('e', 4),
+    separable('f', 1),
+  ];
+  const pooled = builder.add(outputs.map((output) => builder.globalAvgPool(builder.relu(output))));
+  return builder.finish(builder.softmaxCrossEntropy(builder.linear('fc', pooled, 3)));
+}
+
+const { addon } = loadAddon();
+afterEach(() => vi.unstubAllEnvs());
+
+/** All gradients of a pass for each kind, and the loss with running statistics. */
+async function numbersOf(
+  device: Awaited<ReturnType<typeof openDevice>>,
+  graph: Graph,
+  batchSize: number,
+  fusion: CompileOptions['fusion'] = 'on',
+): Promise<Map<string, Float32Array>> {
+  const batch = directBatch(prepareGraph(graph, batchSize));
+  const parameters = await device.createParameters(graph, { seed: 3 });
+  const program = device.compile(graph, { batchSize, parameters, fusion });
+  const numbers = new Map<string, Float32Array>();
+  for (const target of ['alpha', 'weights'] as const) {
+    const names = parameters.names(target === 'alpha' ? 'alpha' : 'weight');
+    if (names.length === 0) continue;
+    const { loss } = await program.gradients({ batch, target });
+    numbers.set(`loss for ${target}`, Float32Array.of(loss!));
+    for (const name of names) numbers.set(name, (await parameters.gradient(name)).data);
+  }
+  for (const name of parameters.names('buffer')) numbers.set(name, (await parameters.get(name)).data);
+  const { loss } = await program.evaluate({ batch, statistics: 'running' });
+  numbers.set('loss with running statistics', Float32Array.of(loss!));
+  return numbers;
+}
+
+async function numbers(tuning: string, instructionSet: string, graph: Graph, batchSize: number) {
   vi.stubEnv('DARTSMITH_TUNING', tuning);
   using device = await openDevice({ backend: 'cpu', threads: 2, instructionSet });
-  const parameters = await device.createParameters(graph, { seed: 3 });
-  const program = device.compile(graph, { batchSize, parameters });
-  const results = new Map<string, Float32Array>();
-  for (const target of ['alpha', 'weights'] as const) {
-    await program.gradients({ batch, target });
-    for (const name of parameters.names(target === 'alpha' ? 'alpha' : 'weight')) {
-      results.set(name, (await parameters.gradient(name)).data);
-    }
-  }
-  return results;
+  return await numbersOf(device, graph, batchSize);
+}
+
+function expectSame(actual: Map<string, Float32Array>, expected: Map<string, Float32Array>): void {
+  expect([...actual.keys()]).toEqual([...expected.keys()]);
+  for (const [name, values] of expected) expectSameBits(actual.get(name)!, values, name);
 }
 
 function tuningsOf(instructionSet: string): string[] {
@@ -36,20 +89,47 @@ function tuningsOf(instructionSet: string): string[] {
 }
 
 describe.each(instructionSets())('tunings of %s', (instructionSet) => {
-  const [first, ...others] = tuningsOf(instructionSet);
+  const names = tuningsOf(instructionSet);
+  const others = names.filter((name) => name !== 'cached/l1/4');
 
-  it.each(others)(`gives the bits of ${first}: %s`, async (name) => {
-    const expected = await gradients(first, instructionSet);
-    const actual = await gradients(name, instructionSet);
-    expect(actual.size).toBe(expected.size);
-    for (const [parameter, values] of expected) expectSameBits(actual.get(parameter)!, values, parameter);
-    vi.unstubAllEnvs();
+  it.each(others)('give a search the same bits: %s', async (name) => {
+    const expected = await numbers('cached/l1/4', instructionSet, supernet, supernetBatch);
+    expectSame(await numbers(name, instructionSet, supernet, supernetBatch), expected);
   });
 
-  it('are measured', async () => {
+  it.each([5, 16, 20])(
+    'give a group of %i channels, part of which stays cached, what it has unfused',
+    async (channels) => {
+      const graph = mixedGroup(channels);
+      for (const name of names) {
+        const actual = await numbers(name, instructionSet, graph, mixedBatch);
+        using device = await openDevice({ backend: 'cpu', threads: 2, instructionSet });
+        const expected = await numbersOf(device, graph, mixedBatch, 'off');
+        for (const [of, values] of expected) {
+          const largest = Math.max(...values.map(Math.abs), 1e-3);
+          const worst = Math.max(...values.map((value, i) => Math.abs(value - actual.get(of)![i])));
+          expect(worst / largest, `${name}: ${of}`).toBeLessThan(1e-4);
+        }
+      }
+    },
+  );
+
+  it('are measured, which changes no bit', async () => {
+    const handle = addon.openDevice({ backend: 'cpu', threads: 2, instructionSet });
+    const found = await addon.findTuning(handle).promise;
+    expect([-1, ...names.keys()]).toContain(found); // -1: beside other tests
+    using device = deviceOf('cpu', addon, handle);
+    const expected = await numbers('cached/l1/4', instructionSet, supernet, supernetBatch);
+    expectSame(await numbersOf(device, supernet, supernetBatch), expected);
+  });
+
+  it('are not measured to the end where that is cancelled', async () => {
     const device = addon.openDevice({ backend: 'cpu', threads: 2, instructionSet });
-    const found = await addon.findTuning(device).promise;
-    expect([-1, ...tuningsOf(instructionSet).keys()]).toContain(found); // -1: beside other tests
+    const job = addon.findTuning(device);
+    const start = performance.now();
+    setTimeout(() => job.cancel(), 100);
+    await expect(job.promise).rejects.toThrow('stopped');
+    expect(performance.now() - start).toBeLessThan(100_000);
     addon.disposeDevice(device);
   });
 });

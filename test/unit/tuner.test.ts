@@ -1,5 +1,5 @@
 // Which tuning a device is given, and the table of a machine's tunings.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Addon, NativeJob } from '../../src/backend/native/addon.ts';
@@ -68,7 +68,9 @@ describe.runIf(process.platform === 'linux')('the table of tunings', () => {
     mkdirSync(dirname(path), { recursive: true });
     makePipe(path);
     expect(readTuning('a', names)).toBeUndefined();
-    expect(readTuning('a', names, folder)).toBeUndefined();
+    rmSync(path);
+    mkdirSync(path);
+    expect(readTuning('a', names)).toBeUndefined();
   });
 });
 
@@ -96,9 +98,10 @@ function tunerOf({ addon }: ReturnType<typeof fakeAddon>): Tuner {
 
 const builder = new GraphBuilder();
 const image = builder.input('images', [256, 256, 4]);
-const graph = builder.finish(builder.softmaxCrossEntropy(builder.linear('fc', builder.globalAvgPool(image), 2)));
+const window = builder.conv2d('window', image, { channels: 4, kernel: 3, padding: 1, groups: 4 });
+const graph = builder.finish(builder.softmaxCrossEntropy(builder.linear('fc', builder.globalAvgPool(window), 2)));
 /** With this batch its tensors take 256 MiB. */
-const large = 256;
+const large = 128;
 
 describe.runIf(process.platform === 'linux')('a tuner', () => {
   it('measures before the first large program, once a machine', async () => {
@@ -117,10 +120,19 @@ describe.runIf(process.platform === 'linux')('a tuner', () => {
     expect(describeTuning(description, names)).toBe(`third, the fastest here (${path})`);
   });
 
+  it('leaves programs without depthwise convolutions alone', () => {
+    const plain = new GraphBuilder();
+    const pixels = plain.globalAvgPool(plain.input('images', [256, 256, 4]));
+    const fake = fakeAddon();
+    tunerOf(fake).prepare(plain.finish(plain.softmaxCrossEntropy(plain.linear('fc', pixels, 2))), 2 * large);
+    expect(fake.calls).toEqual([]);
+  });
+
   it('keeps nothing of a machine that does much else: the next process measures again', async () => {
     const busy = fakeAddon({ found: -1 });
     tunerOf(busy).prepare(graph, large);
-    await new Promise(setImmediate);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(existsSync(path)).toBe(false);
     const next = fakeAddon();
     tunerOf(next).prepare(graph, large);
     expect([...busy.calls, ...next.calls]).toEqual(['find', 'find']);
@@ -141,10 +153,11 @@ describe.runIf(process.platform === 'linux')('a tuner', () => {
     vi.stubEnv('DARTSMITH_TUNING', 'off');
     const other = fakeAddon();
     tunerOf(other).prepare(graph, large);
-    expect(other.calls).toEqual([]);
-    expect(describeTuning(description, names)).toBe('first (DARTSMITH_TUNING=off)');
+    expect(other.calls).toEqual(['tune 0']);
+    expect(describeTuning(description, names)).toBe('first (DARTSMITH_TUNING)');
     vi.stubEnv('DARTSMITH_TUNING', 'fourth');
     expect(() => tunerOf(fakeAddon())).toThrow(BackendError);
+    expect(() => describeTuning(description, names)).toThrow(BackendError);
     expect(() => tunerOf(fakeAddon())).toThrow(
       "DARTSMITH_TUNING is 'fourth': expected off or one of first, second, third",
     );

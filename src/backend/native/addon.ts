@@ -53,7 +53,7 @@ export interface Addon {
   surveyCuda(): CudaSurvey;
   openDevice(options: NativeDeviceOptions): Handle;
   describeDevice(device: Handle): { description: string; arenaBytes: number; recordedKernels: number };
-  /** Names of the ways to go about memory, the first in use; empty where there is no choice. */
+  /** Names of the ways to go about memory, the first in use until another is chosen; empty where there is no choice. */
   tunings(device: Handle): string[];
   tune(device: Handle, tuning: number): NativeJob<undefined>;
   /** Measures all, keeps to the fastest, and gives its index; -1, and the first is kept to, where the machine does too much else to tell. */

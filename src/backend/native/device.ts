@@ -70,7 +70,12 @@ class NativeDevice implements Device {
     this.#addon = addon;
     this.#handle = handle;
     const { description } = addon.describeDevice(handle);
-    this.#tuner = new Tuner(addon, handle, description);
+    try {
+      this.#tuner = new Tuner(addon, handle, description);
+    } catch (error) {
+      addon.disposeDevice(handle);
+      throw error;
+    }
     this.description = backend === 'simt' ? description.replace(/^cuda/, 'simt') : description;
   }
 

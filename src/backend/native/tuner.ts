@@ -6,7 +6,7 @@ import { readTuning, tuningKey, tuningTablePath, writeTuning } from './tuning_ta
 /** Programs of less run mostly in caches, where one tuning is as fast as another. */
 const worthBytes = 256 * 2 ** 20;
 
-/** `DARTSMITH_TUNING`: a tuning's name, or `off` for the first without measuring. */
+/** A tuning's name, or `off` for the first without measuring. */
 const variable = 'DARTSMITH_TUNING';
 
 /**
@@ -26,34 +26,35 @@ export class Tuner {
     this.#device = device;
     this.#key = tuningKey(description);
     this.#names = addon.tunings(device);
-    const chosen = process.env[variable] ?? '';
-    this.#open = this.#names.length > 0 && chosen === '';
-    if (this.#names.length === 0 || chosen === '' || chosen === 'off') return;
-    if (!this.#names.includes(chosen)) {
-      throw new BackendError(`${variable} is '${chosen}': expected off or one of ${this.#names.join(', ')}`);
-    }
-    this.#keepTo(chosen);
+    const chosen = chosenTuning(this.#names);
+    this.#open = chosen === undefined && this.#names.length > 0;
+    if (chosen !== undefined) void this.#keepTo(chosen);
   }
 
   /** Before a program runs: jobs run in the order in which they are started. */
   prepare(graph: Graph, batchSize: number): void {
-    if (!this.#open || activationBytes(graph, batchSize) < worthBytes) return;
+    if (!this.#open || !gains(graph, batchSize)) return;
     this.#open = false;
     const known = readTuning(this.#key, this.#names);
-    if (known === undefined) void this.#find();
-    else this.#keepTo(known);
+    void (known === undefined ? this.#find() : this.#keepTo(known));
   }
 
-  /** A device that is disposed of before that is tuned by nobody. */
-  #keepTo(name: string): void {
-    this.#addon.tune(this.#device, this.#names.indexOf(name)).promise.catch(() => {});
+  async #keepTo(name: string): Promise<void> {
+    try {
+      await this.#addon.tune(this.#device, this.#names.indexOf(name)).promise;
+    } catch {
+      // Of a device that is no more.
+    }
   }
 
   async #find(): Promise<void> {
-    // Without memory for it, or of a device that is no more: whoever uses that is told.
-    const found = await this.#addon.findTuning(this.#device).promise.catch(() => -1);
-    if (found < 0) return; // another time
-    const name = this.#names[found];
+    let name: string | undefined;
+    try {
+      name = this.#names[await this.#addon.findTuning(this.#device).promise];
+    } catch {
+      return; // no memory for it, or a process that ends
+    }
+    if (name === undefined) return; // another time
     try {
       await writeTuning(this.#key, name);
     } catch (error) {
@@ -66,18 +67,28 @@ export class Tuner {
   }
 }
 
-/** What `dartsmith doctor` says of the tuning of a device with that description. */
+/** What `dartsmith doctor` says of the tuning of a device with that description. Throws BackendError as a tuner does. */
 export function describeTuning(description: string, names: readonly string[]): string {
-  const chosen = process.env[variable] ?? '';
-  if (chosen !== '') return chosen === 'off' ? `${names[0]} (${variable}=off)` : `${chosen} (${variable})`;
+  const chosen = chosenTuning(names);
+  if (chosen !== undefined) return `${chosen} (${variable})`;
   const known = readTuning(tuningKey(description), names);
   return known === undefined
     ? `${names[0]}; the first large program measures which is fastest here (a second, once)`
     : `${known}, the fastest here (${tuningTablePath()})`;
 }
 
-/** Of all nodes, were each kept. */
-function activationBytes(graph: Graph, batchSize: number): number {
-  const elements = graph.nodes.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
-  return elements * batchSize * Float32Array.BYTES_PER_ELEMENT;
+/** What `DARTSMITH_TUNING` says. */
+function chosenTuning(names: readonly string[]): string | undefined {
+  const chosen = process.env[variable] ?? '';
+  if (chosen === '' || names.length === 0) return undefined;
+  if (chosen === 'off') return names[0];
+  if (names.includes(chosen)) return chosen;
+  throw new BackendError(`${variable} is '${chosen}': expected off or one of ${names.join(', ')}`);
+}
+
+/** Separables are what a tuning is for. */
+function gains({ nodes }: Graph, batchSize: number): boolean {
+  const elements = nodes.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
+  const bytes = elements * batchSize * Float32Array.BYTES_PER_ELEMENT;
+  return bytes >= worthBytes && nodes.some((node) => node.op === 'conv2d' && node.groups > 1);
 }

@@ -1,4 +1,4 @@
-#include "cpu/tuning.h"
+#include "cpu/find_tuning.h"
 
 #include <algorithm>
 #include <memory>
@@ -8,7 +8,7 @@
 #include <immintrin.h>
 #endif
 
-#include "cpu/thread_pool.h"
+#include "engine/error.h"
 
 namespace dartsmith::cpu {
 namespace {
@@ -101,12 +101,16 @@ class Trial {
 
 // What else the machine does meanwhile falls on all tunings of a round, or on few of the rounds: the median of the
 // ratios within rounds counts.
-int find_tuning(ThreadPool& pool, const OpKernels& separables, int first) {
+int find_tuning(ThreadPool& pool, const OpKernels& separables, int first, const std::atomic<bool>& cancelled) {
   const Trial trial(separables);
   trial.seconds(pool);  // warms up
   double seconds[kTuningCount][kRounds], ratios[kTuningCount][kRounds];
   for (int round = 0; round < kRounds; ++round) {
     for (int i = first; i < kTuningCount; ++i) {
+      if (cancelled) {
+        pool.tune(kTunings[first]);
+        throw Cancelled();
+      }
       pool.tune(kTunings[i]);
       seconds[i][round] = trial.seconds(pool);
       ratios[i][round] = seconds[i][round] / seconds[first][round];

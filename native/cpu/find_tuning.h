@@ -1,0 +1,14 @@
+// Which tuning is the fastest here.
+#pragma once
+#include <atomic>
+
+#include "cpu/thread_pool.h"
+
+namespace dartsmith::cpu {
+
+// The one of kTunings from `first` on with which passes of separables over memory that no cache holds take the least
+// time here, which the pool then keeps to; -1 and the first where the machine does too much else to tell. Takes a
+// second. Throws Cancelled.
+int find_tuning(ThreadPool& pool, const OpKernels& separables, int first, const std::atomic<bool>& cancelled);
+
+}  // namespace dartsmith::cpu
