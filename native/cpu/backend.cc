@@ -123,7 +123,7 @@ class CpuBackend final : public Backend {
   }
   int find_tuning(const std::atomic<bool>& cancelled) override {
     const int found = cpu::find_tuning(pool_, kernels(Op::kSeparable), first_tuning(), cancelled);
-    for (const auto& alone : alone_) alone->tune(pool_.tuning());
+    tune(found < 0 ? 0 : static_cast<size_t>(found - first_tuning()));
     return found < 0 ? found : found - first_tuning();
   }
 

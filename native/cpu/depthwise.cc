@@ -93,7 +93,7 @@ __attribute__((always_inline)) inline void slide_positions(const Slide& slide, c
 // A function of its own: what stands around its loops would take registers from them.
 template <int Size, int Dilation, int Step, bool Whole>
 __attribute__((noinline)) void slide_row(const Slide& given, int64_t row) {
-  const Slide slide = given;
+  const Slide slide = given;  // of its own: the compiler must not expect stores to change it
   // Sums, one kernel row's weights and a pixel fit in the registers.
   constexpr int kWide = !Whole || Step > 1 ? 4 : kSums >= 24 ? 16 : 8;
   const float* source = slide.source + row * slide.source_pitch;

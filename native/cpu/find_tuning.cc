@@ -107,16 +107,12 @@ int find_tuning(ThreadPool& pool, const OpKernels& separables, int first, const 
   double seconds[kTuningCount][kRounds], ratios[kTuningCount][kRounds];
   for (int round = 0; round < kRounds; ++round) {
     for (int i = first; i < kTuningCount; ++i) {
-      if (cancelled) {
-        pool.tune(kTunings[first]);
-        throw Cancelled();
-      }
+      if (cancelled) throw Cancelled();
       pool.tune(kTunings[i]);
       seconds[i][round] = trial.seconds(pool);
       ratios[i][round] = seconds[i][round] / seconds[first][round];
     }
   }
-  pool.tune(kTunings[first]);
   std::sort(seconds[first], seconds[first] + kRounds);
   if (seconds[first][kRounds - 2] > kQuiet * seconds[first][1]) return -1;
   int fastest = first;
@@ -124,7 +120,6 @@ int find_tuning(ThreadPool& pool, const OpKernels& separables, int first, const 
     std::sort(ratios[i], ratios[i] + kRounds);
     if (ratios[i][kRounds / 2] < ratios[fastest][kRounds / 2]) fastest = i;
   }
-  pool.tune(kTunings[fastest]);
   return fastest;
 }
 

@@ -114,7 +114,7 @@ class Traffic {
   // As much as memory serves while `products` vectors are multiplied.
   void during(int64_t products) {
     if (left_ > 0) copy_lines(products / kProductsALine);
-    fetch_lines(min(products >> tuning_.products_a_line, kLinesAtOnce));
+    fetch_lines(min(products >> tuning_.products_log2, kLinesAtOnce));
   }
 
  private:

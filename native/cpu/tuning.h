@@ -6,10 +6,11 @@
 namespace dartsmith::cpu {
 
 struct Tuning {
-  const char* name;     // what it is called where it is kept
-  bool streams;         // whether what nobody reads soon is written past the caches
-  int fetch_level;      // the cache that is fetched into: 1 or 2
-  int products_a_line;  // vectors that are multiplied while a line is fetched, as a power of 2
+  const char* name;   // what it is called where it is kept
+  bool streams;       // whether what nobody reads soon is written past the caches
+  int fetch_level;    // the cache that is fetched into: 1 or 2
+  int products_log2;  // of the vectors that are multiplied while a line is fetched: a shift, which costs loops no
+                      // register
 };
 
 // The first ones write past the caches, which not every build of the kernels can.

