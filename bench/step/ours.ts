@@ -28,6 +28,8 @@ export interface StepOptions extends StepSizes {
   readonly precision?: Precision;
   /** The best when absent. */
   readonly instructionSet?: string;
+  /** All there is when absent. */
+  readonly memoryLimitBytes?: number;
 }
 
 /** Our side of the comparison. */
@@ -48,8 +50,8 @@ const seed = 0;
 
 /** Opens the CPU device with the step's network and random images. */
 export async function openOurStep(options: StepOptions): Promise<OurStep> {
-  const { batch, threads, instructionSet } = options;
-  const device = await openDevice({ backend: 'cpu', threads, instructionSet });
+  const { batch, threads, instructionSet, memoryLimitBytes } = options;
+  const device = await openDevice({ backend: 'cpu', threads, instructionSet, memoryLimitBytes });
   const { program, take } = await openTaker(device, options);
   const dataset = await device.createDataset(randomImages(2 * batch));
   let step = 0;

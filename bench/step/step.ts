@@ -4,12 +4,14 @@
 // --work first-order,second-order,nasbench201,fairdarts,search1,search2,cdarts,score,chain,evaluation,
 // language-first-order,language-second-order,language-evaluation
 // --threads --rounds, --instruction-set NAME (ours, the peak and, where it is avx2, PyTorch's), --profile (our step by kernel, nothing
-// else), --precision (of --profile), --json FILE, --against FOLDER (another checkout of ours, built, in the same turns).
+// else), --precision (of --profile), --json FILE; in the same turns, --against FOLDER (another checkout of ours, built) and
+// --memory-limit SIZE (ours within that much).
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type Peak, type Precision, precisions } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
+import { sizeParser } from '../../src/cli/options.ts';
 import { invalid } from '../../src/errors.ts';
 import { allowedProcessors } from '../../src/processors.ts';
 import { type JsonLinesProcess, startJsonLines } from '../peers/json_lines.ts';
@@ -82,6 +84,7 @@ export async function benchStep(args: readonly string[]): Promise<void> {
       'instruction-set': { type: 'string' },
       profile: { type: 'boolean', default: false },
       precision: { type: 'string', default: 'fp32' },
+      'memory-limit': { type: 'string' },
       json: { type: 'string' },
       against: { type: 'string' },
     },
@@ -113,11 +116,13 @@ export async function benchStep(args: readonly string[]): Promise<void> {
   // Before anybody else is started.
   const { description, peak } = await measurePeak(threads, instructionSet);
   const torch = await openTorchPeer((reason) => console.log(`PyTorch is left out: ${reason}`));
-  const other = values.against === undefined ? [] : [ourSide('fp32', instructionSet, resolve(values.against))];
+  const { against, 'memory-limit': limit } = values;
+  const limited = limit && { name: `within ${limit}`, memoryLimitBytes: sizeParser('--memory-limit')(limit) };
   const sides = [
-    ourSide('fp32', instructionSet),
-    ...other,
-    ourSide('bf16', instructionSet),
+    ourSide({ instructionSet }),
+    ...(against ? [ourSide({ name: resolve(against), instructionSet }, resolve(against))] : []),
+    ...(limited ? [ourSide({ instructionSet, ...limited })] : []),
+    ourSide({ name: 'bf16', precision: 'bf16', instructionSet }),
     ...(torch ? torchSides(torch) : []),
   ];
   try {
@@ -160,14 +165,19 @@ async function measurePeak(threads: number, instructionSet?: string): Promise<{ 
 /** This checkout. */
 const here = fileURLToPath(new URL('../..', import.meta.url));
 
+/** How a side of ours takes its steps. */
+interface OurForm extends Pick<StepOptions, 'precision' | 'instructionSet' | 'memoryLimitBytes'> {
+  readonly name?: string;
+}
+
 /** Ours in a process of its own, a new one for each kind of step: what an earlier one held must not count. */
-function ourSide(precision: Precision, instructionSet?: string, checkout = here): Side {
+function ourSide({ name = 'fp32', ...own }: OurForm, checkout = here): Side {
   let server: JsonLinesProcess | undefined;
   let key = '';
   return {
-    name: `${checkout === here ? 'dartsmith' : checkout}, ${precision}`,
+    name: `dartsmith, ${name}`,
     time: async (work, sizes) => {
-      const options: StepOptions = { work, ...sizes, precision, instructionSet };
+      const options: StepOptions = { work, ...sizes, ...own };
       if (key !== JSON.stringify(options)) {
         await server?.close();
         key = JSON.stringify(options);

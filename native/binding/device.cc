@@ -34,16 +34,20 @@ Napi::Value survey_cuda(const Napi::CallbackInfo& info) {
   return result;
 }
 
+size_t memory_limit(const Napi::Object& options) {
+  const int64_t limit = integer(options, "memoryLimitBytes");
+  if (limit < 0) reject(options.Env(), "expected a memory limit from 0");
+  return static_cast<size_t>(limit);
+}
+
 std::shared_ptr<Backend> open_cpu(const Napi::Object& options) {
   const int threads = small_integer(options.Get("threads"), "threads");
   if (threads < 1 || threads > 1024) reject(options.Env(), "expected 1 to 1024 threads");
-  return cpu::open_backend(threads, text(options, "instructionSet"));
+  return cpu::open_backend(threads, text(options, "instructionSet"), memory_limit(options));
 }
 
 std::shared_ptr<Backend> open_cuda(const Napi::Object& options) {
-  const int64_t limit = integer(options, "memoryLimitBytes");
-  if (limit < 0) reject(options.Env(), "expected a memory limit from 0");
-  return cuda::open_backend(small_integer(options.Get("index"), "index"), static_cast<size_t>(limit));
+  return cuda::open_backend(small_integer(options.Get("index"), "index"), memory_limit(options));
 }
 
 Napi::Value open_device(const Napi::CallbackInfo& info) {
@@ -249,8 +253,9 @@ Napi::Value profile_value(Napi::Env env, const std::vector<KernelProfile>& profi
   return result;
 }
 
-Napi::Value outcome_value(Napi::Env env, Outcome&& outcome) {
+Napi::Value outcome_value(Napi::Env env, Outcome&& outcome, Recompute recompute) {
   Napi::Object result = Napi::Object::New(env);
+  result.Set("recompute", static_cast<double>(recompute));
   if (outcome.loss) {
     result.Set("loss", outcome.loss->loss);
     result.Set("correct", static_cast<double>(outcome.loss->correct));
@@ -281,9 +286,12 @@ Napi::Value execute_commands(const Napi::CallbackInfo& info) {
   Device* runner = device.get();
   return Job::start(info.Env(), device, [runner, commands](const std::atomic<bool>& cancelled) -> Job::Settle {
     auto outcomes = std::make_shared<std::vector<Outcome>>(execute(*runner, *commands, cancelled));
-    return [outcomes](Napi::Env env) -> Napi::Value {
+    const Recompute recompute = runner->recompute;
+    return [outcomes, recompute](Napi::Env env) -> Napi::Value {
       Napi::Array result = Napi::Array::New(env, outcomes->size());
-      for (uint32_t i = 0; i < outcomes->size(); ++i) result.Set(i, outcome_value(env, std::move((*outcomes)[i])));
+      for (uint32_t i = 0; i < outcomes->size(); ++i) {
+        result.Set(i, outcome_value(env, std::move((*outcomes)[i]), recompute));
+      }
       return result;
     };
   });

@@ -1,15 +1,12 @@
 #include "cpu/backend.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
-#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <memory>
 #include <mutex>
 #include <vector>
 
+#include "cpu/allocator.h"
 #include "cpu/find_tuning.h"
 #include "cpu/kernel_table.h"
 #include "cpu/thread_pool.h"
@@ -68,11 +65,10 @@ std::vector<InstructionSet> built() {
   return sets;
 }
 
-constexpr size_t kHugePage = size_t{2} << 20;
-
 class CpuBackend final : public Backend {
  public:
-  CpuBackend(int threads, const InstructionSet& set) : set_(set), pool_(threads) {
+  CpuBackend(int threads, const InstructionSet& set, size_t memory_limit)
+      : set_(set), pool_(threads), allocator_(memory_limit) {
     for (int thread = 0; thread < threads; ++thread) alone_.push_back(std::make_unique<ThreadPool>(1));
     tune(0);
   }
@@ -127,32 +123,15 @@ class CpuBackend final : public Backend {
     return found < 0 ? found : found - first_tuning();
   }
 
-  void* allocate(size_t bytes) override {
-    const size_t alignment = bytes >= kHugePage ? kHugePage : 64;
-    const size_t rounded = (bytes + alignment - 1) / alignment * alignment;
-    void* memory = rounded < bytes ? nullptr : std::aligned_alloc(alignment, rounded);
-    if (memory == nullptr) {
-      throw OutOfMemory("cannot allocate " + std::to_string(bytes >> 20) + " MiB", 0);
-    }
-#if defined(MADV_HUGEPAGE)
-    if (alignment == kHugePage) madvise(memory, rounded, MADV_HUGEPAGE);  // only a hint: fewer page faults
-#endif
-    return memory;
-  }
-  void release(void* memory) noexcept override {
-    std::free(memory);
-  }
+  void* allocate(size_t bytes) override { return allocator_.allocate(bytes); }
+  void release(void* memory) noexcept override { allocator_.release(memory); }
   void initialise(void* device, const void* host, size_t bytes) override {
     if (host != nullptr) return copy(device, host, bytes);
-    const size_t given_back = give_back(device, bytes);
+    const size_t given_back = Allocator::give_back(device, bytes);
     clear(static_cast<char*>(device) + given_back, bytes - given_back);
   }
-  void upload(void* device, const void* host, size_t bytes) override {
-    copy(device, host, bytes);
-  }
-  void download(void* host, const void* device, size_t bytes) override {
-    copy(host, device, bytes);
-  }
+  void upload(void* device, const void* host, size_t bytes) override { copy(device, host, bytes); }
+  void download(void* host, const void* device, size_t bytes) override { copy(host, device, bytes); }
   void copy(void* target, const void* source, size_t bytes) override {
     if (bytes > 0) std::memcpy(target, source, bytes);
   }
@@ -161,25 +140,12 @@ class CpuBackend final : public Backend {
   }
 
  private:
-  int first_tuning() const {
-    return set_.kernels->streams ? 0 : kStreamedTunings;
-  }
-
-  // Has the system take whole pages from the beginning of large memory, which are zeros when they are touched again:
-  // what nobody ever touches, such as the momentum of a descent without one, then takes no room. Gives the bytes that
-  // it took.
-  static size_t give_back(void* memory, size_t bytes) {
-#if defined(MADV_DONTNEED) && defined(__linux__)
-    static const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-    const size_t whole = bytes / page * page;
-    if (bytes >= kHugePage && madvise(memory, whole, MADV_DONTNEED) == 0) return whole;
-#endif
-    return 0;
-  }
+  int first_tuning() const { return set_.kernels->streams ? 0 : kStreamedTunings; }
 
   const InstructionSet set_;
   ThreadPool pool_;
   std::vector<std::unique_ptr<ThreadPool>> alone_;  // by thread: a pool that is that thread and no other
+  Allocator allocator_;
 };
 
 }  // namespace
@@ -192,10 +158,10 @@ std::vector<std::string> instruction_sets() {
   return names;
 }
 
-std::shared_ptr<Backend> open_backend(int threads, const std::string& instruction_set) {
+std::shared_ptr<Backend> open_backend(int threads, const std::string& instruction_set, size_t memory_limit) {
   for (const InstructionSet& set : built()) {
     if (!set.runs_here || (!instruction_set.empty() && instruction_set != set.name)) continue;
-    return std::make_shared<CpuBackend>(threads, set);
+    return std::make_shared<CpuBackend>(threads, set, memory_limit);
   }
   if (instruction_set.empty()) {
     fail("cpu", "the addon was built for another processor, whose instructions this one lacks: npm rebuild dartsmith");

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "engine/backend.h"
+#include "engine/recompute.h"
 #include "engine/step_memory.h"
 #include "engine/worker.h"
 
@@ -34,6 +35,8 @@ class Device {
   StepMemory step_memory;            // engine thread only
   // Runs of commands that came before, by what they are made of; null for one that came once. Engine thread only.
   std::map<std::string, std::unique_ptr<Recording>> recordings;
+  // The most that any program computes again for want of memory. Engine thread only.
+  Recompute recompute = Recompute::kNone;
   std::atomic<int64_t> recorded_kernels = 0;  // of the run that was replayed last
 
  private:

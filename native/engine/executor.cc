@@ -104,7 +104,7 @@ class Executor {
       if (!needed_[node.id] || (step.backward && !flows)) continue;
       ids.push_back(node.id);
       if (!step.backward || step.both) place_masks(node.id);
-      calls.push_back(call(node, step.backward, slice));
+      calls.push_back(call(node, step, slice));
     }
     if (calls.empty()) return;
     if (request_.profile) {
@@ -115,7 +115,7 @@ class Executor {
     } else {
       launch(step, calls, *slice.stream);
     }
-    if (step.backward && !step.both) return;
+    if (step.recomputes || (step.backward && !step.both)) return;
     for (int id : ids) hand_state_on(id);
     read_outputs(step, slice, result);
   }
@@ -211,10 +211,10 @@ class Executor {
     return reinterpret_cast<T*>(region + plan_.offsets[index]);
   }
 
-  // A slice of a node's value.
-  Tensor tensor(int id, const Slice& slice) const {
+  // A slice of a node's value, as forward left it or `later` steps see it.
+  Tensor tensor(int id, const Slice& slice, bool later = false) const {
     const Shape& shape = node(id).shape;
-    const int value = planned(id).value;
+    const int value = later && planned(id).recomputed >= 0 ? planned(id).recomputed : planned(id).value;
     std::byte* data = buffer<std::byte>(value, slice.worker);
     if (!plan_.sliced[value]) data += slice.first * plan_.value_bytes(id);
     return {reinterpret_cast<float*>(data), slice.count, shape.height, shape.width, shape.channels,
@@ -322,9 +322,12 @@ class Executor {
     std::vector<AddedGradient> added;
   };
 
-  NormCall norm_call(const Node& n, const BatchNormAttributes& norm) const {
+  // Running statistics move once, not when the value is computed again.
+  NormCall norm_call(const Node& n, const BatchNormAttributes& norm, bool again) const {
     float* buffers = parameters_.data(Arena::kBuffers);
-    return {request_.statistics, norm, buffers + n.running_mean.offset, buffers + n.running_variance.offset};
+    Statistics statistics = request_.statistics;
+    if (again && statistics == Statistics::kBatchUpdating) statistics = Statistics::kBatch;
+    return {statistics, norm, buffers + n.running_mean.offset, buffers + n.running_variance.offset};
   }
 
   // The results of a sum's terms lie behind its own.
@@ -374,8 +377,9 @@ class Executor {
     link.shift_gradient = gradient_of(norm.shift, gradients->second, call);
   }
 
-  Call call(const StepNode& step_node, bool backward, const Slice& slice) {
+  Call call(const StepNode& step_node, const Step& step, const Slice& slice) {
     const int id = step_node.id;
+    const bool backward = step.backward, later = backward || step.recomputes;
     const Node& n = node(id);
     Call call;
     // Inputs of weight 0 are left out: they were not computed.
@@ -383,18 +387,19 @@ class Executor {
     for (size_t i = 0; i < inputs.size(); ++i) {
       const LoweredInput& input = inputs[i];
       if (!counts(input)) continue;
-      call.tensors.push_back(tensor(input.id, slice));
+      call.tensors.push_back(tensor(input.id, slice, later));
       call.input_links.push_back(link(input, backward ? &step_node.norms[i] : nullptr, slice.worker, call));
       if (backward) call.targets.push_back(gradient_target(input));
     }
     call.attributes = attributes_address(n);
     call.input_count = static_cast<int>(call.tensors.size());
-    call.output = tensor(id, slice);
+    call.output = tensor(id, slice, later);
     call.saved = buffer(planned(id).saved, slice.worker);
     call.workspace = buffer<void>(step_node.workspace, slice.worker);
     if (n.weight) call.weight = parameters_.data(Arena::kWeights) + n.weight.offset;
     if (n.bias) call.bias = parameters_.data(Arena::kWeights) + n.bias.offset;
-    if (const BatchNormAttributes* norm = descriptor_of(n.op).norm(n)) call.own_norm = norm_call(n, *norm);
+    if (const BatchNormAttributes* norm = descriptor_of(n.op).norm(n))
+      call.own_norm = norm_call(n, *norm, step.recomputes);
     if (descriptor_of(n.op).is_loss) call.own_loss = loss_call(id);
     call.own_sequence = sequence_call(id, backward);
     call.dropout = request_.addresses.dropout;

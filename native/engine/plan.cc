@@ -9,8 +9,12 @@ namespace {
 class Planner {
  public:
   Planner(Lowered graph, BatchSizes batch, PassKind kind, Precision precision, const Backend& backend,
-          std::vector<WeightRange> ranges, std::optional<Slicing> slicing)
-      : batch_(batch.samples), columns_(batch.columns), backend_(backend), consumers_(graph.nodes.size()) {
+          std::vector<WeightRange> ranges, std::optional<Slicing> slicing, Recompute recompute)
+      : batch_(batch.samples),
+        columns_(batch.columns),
+        backend_(backend),
+        recompute_(recompute),
+        consumers_(graph.nodes.size()) {
     plan_.slicing = slicing;
     plan_.kind = kind;
     plan_.precision = precision;
@@ -87,6 +91,7 @@ class Planner {
 
   void list_steps() {
     forward_time_.assign(count(), -1);
+    recompute_time_.assign(count(), -1);
     backward_time_.assign(count(), -1);
     const std::vector<std::vector<int>> groups = groups_inputs() ? schedule() : neighbours();
     for (const std::vector<int>& group : groups) {
@@ -99,7 +104,10 @@ class Planner {
       for (int id : group) backward_time_[id] = forward_time_[id];
     }
     forward_steps_ = static_cast<int>(plan_.steps.size());
-    for (auto group = groups.rbegin(); group != groups.rend(); ++group) add_backward(*group);
+    for (auto group = groups.rbegin(); group != groups.rend(); ++group) {
+      add_recomputed(*group);
+      add_backward(*group);
+    }
     end_time_ = static_cast<int>(plan_.steps.size());
   }
 
@@ -111,6 +119,36 @@ class Planner {
     for (int id : ids) {
       plan_.steps.back().nodes.push_back({id});
       times[id] = static_cast<int>(plan_.steps.size()) - 1;
+    }
+  }
+
+  // Whether only sums read the value, whose backward computes it again.
+  bool recomputes(int id) const {
+    if (recompute_ == Recompute::kNone || !descriptor(id).recomputable) return false;
+    if (recompute_ == Recompute::kSingle && inputs(id)[0].normalised) return false;
+    return std::ranges::all_of(consumers_[id], [&](int consumer) {
+      return op(consumer) == Op::kCombine && plan_.nodes[consumer].has_gradient;
+    });
+  }
+
+  // What the backward of a group is the first to need once more.
+  void add_recomputed(const std::vector<int>& group) {
+    std::vector<std::vector<int>> steps;
+    for (int reader : group) {
+      for (const LoweredInput& input : inputs(reader)) {
+        const int id = input.id;
+        if (!planned(reader).has_gradient || !recomputes(id) || recompute_time_[id] >= 0) continue;
+        recompute_time_[id] = static_cast<int>(plan_.steps.size());
+        const auto takes = [&](const std::vector<int>& step) {
+          return kernels(id).groups_inputs ? op(step.front()) == op(id) : grouped(step.front(), id);
+        };
+        const auto step = std::ranges::find_if(steps, takes);
+        (step == steps.end() ? steps.emplace_back() : *step).push_back(id);
+      }
+    }
+    for (const std::vector<int>& step : steps) {
+      add_step(step, false, recompute_time_);
+      plan_.steps.back().recomputes = true;
     }
   }
 
@@ -203,11 +241,18 @@ class Planner {
     return backward_time_[id] >= 0 && descriptor(id).backward_reads_input(node(id), input, wanted);
   }
 
+  // The last time that forward reads the node's value.
+  int last_forward_use(int id) const {
+    int last = forward_time_[id];
+    for (int consumer : consumers_[id]) last = std::max(last, forward_time_[consumer]);
+    return last;
+  }
+
   // The last time that anything reads the node's value; the value of moments is their input's.
   int last_value_use(int id) const {
     int last = forward_time_[id];
     for (int consumer : consumers_[id]) {
-      last = std::max(last, forward_time_[consumer]);
+      last = std::max({last, forward_time_[consumer], recompute_time_[consumer]});
       if (descriptor(consumer).borrows_value) last = std::max(last, last_value_use(consumer));
       for (const LoweredInput& input : inputs(consumer)) {
         if (input.id == id && backward_reads_input(consumer, input)) last = std::max(last, backward_time_[consumer]);
@@ -248,9 +293,12 @@ class Planner {
         planned(id).value = planned(source).value;
         extend(planned(id).value, last_value_use(id));
       } else {
-        planned(id).value =
-            new_buffer(samples(slices_value(id)) * plan_.value_bytes(id), std::max(0, forward_time_[id]),
-                       std::max(0, last_value_use(id)), slices_value(id));
+        const bool recomputed = recompute_time_[id] >= 0;
+        const int last = recomputed ? last_forward_use(id) : last_value_use(id);
+        planned(id).value = new_buffer(samples(slices_value(id)) * plan_.value_bytes(id),
+                                       std::max(0, forward_time_[id]), std::max(0, last), slices_value(id));
+        if (!recomputed) continue;
+        planned(id).recomputed = new_buffer(batch_ * plan_.value_bytes(id), recompute_time_[id], last_value_use(id));
       }
     }
   }
@@ -410,9 +458,11 @@ class Planner {
   const int64_t batch_;
   const int64_t columns_;
   const Backend& backend_;
+  const Recompute recompute_;
   Plan plan_;
   std::vector<std::vector<int>> consumers_;  // twice where an input is used twice
   std::vector<int> forward_time_;            // -1 where nothing runs
+  std::vector<int> recompute_time_;
   std::vector<int> backward_time_;
   int forward_steps_ = 0;
   int end_time_ = 0;
@@ -432,8 +482,8 @@ Slicing choose_slicing(const Lowered& graph, int64_t batch, Precision precision,
 }
 
 Plan make_plan(Lowered graph, BatchSizes batch, PassKind kind, Precision precision, const Backend& backend,
-               std::vector<WeightRange> ranges, std::optional<Slicing> slicing) {
-  return Planner(std::move(graph), batch, kind, precision, backend, std::move(ranges), slicing).make();
+               std::vector<WeightRange> ranges, std::optional<Slicing> slicing, Recompute recompute) {
+  return Planner(std::move(graph), batch, kind, precision, backend, std::move(ranges), slicing, recompute).make();
 }
 
 }  // namespace dartsmith

@@ -11,6 +11,7 @@
 #include "engine/lowered.h"
 #include "engine/memory.h"
 #include "engine/ops/descriptor.h"
+#include "engine/recompute.h"
 
 namespace dartsmith {
 
@@ -31,6 +32,7 @@ struct WeightRange {
 struct PlannedNode {
   bool has_gradient = false;  // a wanted gradient flows through its output, from the graph's
   int value = -1;
+  int recomputed = -1;  // the value as backward computes it again, which `value` is not kept for
   int gradient = -1;
   int gradient_map = -1;  // where its consumer normalises it: see InputLink
   int saved = -1;
@@ -58,8 +60,9 @@ struct StepNode {
 struct Step {
   std::vector<StepNode> nodes;
   bool backward;
-  bool sliced = false;  // runs on the samples of one slice after another
-  bool both = false;    // backward that does what forward would as well, among the forward steps
+  bool sliced = false;      // runs on the samples of one slice after another
+  bool both = false;        // backward that does what forward would as well, among the forward steps
+  bool recomputes = false;  // forward once more, among the backward steps
 };
 
 // How a plan cuts its batch where no sample meets another before the loss: each slice goes through all of the steps
@@ -131,6 +134,7 @@ struct BatchSizes {
 
 // Slices are for evaluation with running statistics.
 Plan make_plan(Lowered graph, BatchSizes batch, PassKind kind, Precision precision, const Backend& backend,
-               std::vector<WeightRange> ranges = {}, std::optional<Slicing> slicing = std::nullopt);
+               std::vector<WeightRange> ranges = {}, std::optional<Slicing> slicing = std::nullopt,
+               Recompute recompute = Recompute::kNone);
 
 }  // namespace dartsmith

@@ -83,8 +83,8 @@ const Plan& Program::plan(const PlanKey& key) {
   std::optional<Slicing> slicing;
   if (key.sliced) slicing = choose_slicing(lowered, batch_, precision_, backend);
   return plans_
-      .emplace(key,
-               make_plan(std::move(lowered), {batch_, columns_}, key.kind, precision_, backend, key.ranges, slicing))
+      .emplace(key, make_plan(std::move(lowered), {batch_, columns_}, key.kind, precision_, backend, key.ranges,
+                              slicing, recompute_))
       .first->second;
 }
 
@@ -247,14 +247,23 @@ void Program::check(const DirectBatch& batch) const {
 }
 
 PassResult Program::run(const PassRequest& request, const Parameters& parameters, const std::atomic<bool>& cancelled) {
-  const PlanKey key = key_for(request);
-  const Plan& plan = this->plan(key);
-  try {
-    device_->arena(static_cast<size_t>(plan.arena_bytes));
-  } catch (const OutOfMemory& error) {
-    refuse_memory(key, error);
+  return execute(*this, plan_that_fits(key_for(request)), request, parameters, cancelled);
+}
+
+// Keeps less for backward as far as that takes a pass in where memory would end.
+const Plan& Program::plan_that_fits(const PlanKey& key) {
+  for (;;) {
+    const Plan& plan = this->plan(key);
+    try {
+      device_->arena(static_cast<size_t>(plan.arena_bytes));
+      return plan;
+    } catch (const OutOfMemory& error) {
+      if (recompute_ == Recompute::kAll || key.kind == PassKind::kEvaluate) refuse_memory(key, error);
+      recompute_ = recompute_ == Recompute::kNone ? Recompute::kSingle : Recompute::kAll;
+      plans_.clear();
+      if (recompute_ > device_->recompute) device_->recompute = recompute_;
+    }
   }
-  return execute(*this, plan, request, parameters, cancelled);
 }
 
 void Program::refuse_memory(const PlanKey& key, const OutOfMemory& error) {
@@ -264,7 +273,7 @@ void Program::refuse_memory(const PlanKey& key, const OutOfMemory& error) {
   while (fails - fits > 1) {
     const int64_t batch = (fits + fails) / 2;
     const Plan smaller = make_plan(lower(graph_, key.fused, *device_->backend), {batch, columns_}, key.kind, precision_,
-                                   *device_->backend, key.ranges);
+                                   *device_->backend, key.ranges, std::nullopt, recompute_);
     (static_cast<size_t>(smaller.arena_bytes) <= error.free_bytes ? fits : fails) = batch;
   }
   std::ostringstream advice;

@@ -127,6 +127,7 @@ class Program {
   void check_masks(const BatchBase& batch) const;
   void check_hidden(const ParameterPlace& place) const;
   void check_sequences() const;
+  const Plan& plan_that_fits(const PlanKey& key);
   [[noreturn]] void refuse_memory(const PlanKey& key, const OutOfMemory& error);
   const Plan& plan(const PlanKey& key);
   PlanKey key_for(const PassRequest& request);
@@ -138,6 +139,7 @@ class Program {
   int64_t columns_ = 0;  // of sequences; 0 where there are none
   bool fuse_;
   Precision precision_;
+  Recompute recompute_ = Recompute::kNone;  // more where memory ends
   bool reads_labels_ = false;
   bool always_draws_ = false;        // noise that every pass wants
   int64_t label_limit_ = INT32_MAX;  // labels must be below it: the fewest classes of any loss

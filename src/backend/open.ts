@@ -17,24 +17,35 @@ export interface OpenDeviceOptions {
   readonly instructionSet?: string;
   /** Which GPU, as `dartsmith doctor` numbers them; 0 when absent. Given, `auto` takes a GPU. */
   readonly index?: number;
-  /** GPU memory that the device may hold at once; all there is when absent. */
+  /**
+   * Memory that the device may hold at once: parameters, datasets and what passes work in; all there is when absent. Where it ends, passes
+   * keep less for backward and compute it again, to the same bits. None with TensorFlow.js.
+   */
   readonly memoryLimitBytes?: number;
+}
+
+/** Options that choose a device and bound it, without influence on bits. */
+export type DeviceChoice = Pick<OpenDeviceOptions, 'backend' | 'threads' | 'index' | 'memoryLimitBytes'>;
+
+/** Those among other options. */
+export function deviceChoice({ backend, threads, index, memoryLimitBytes }: DeviceChoice): DeviceChoice {
+  return { backend, threads, index, memoryLimitBytes };
 }
 
 /** The most that the engine takes bounds threads. */
 const mostThreads = 1024;
 
 /** What options that choose a device may be, wherever they are given. */
-export const deviceRules: OptionRules<Pick<OpenDeviceOptions, 'backend' | 'threads' | 'index'>> = {
+export const deviceRules: OptionRules<DeviceChoice> = {
   backend: word(['auto', ...backendNames]),
   threads: anInteger(1, mostThreads),
   index: anInteger(0, 1023),
+  memoryLimitBytes: anInteger(1),
 };
 
 const openRules: OptionRules<OpenDeviceOptions> = {
   ...deviceRules,
   instructionSet: { words: 'the name of an instruction set', holds: (value) => typeof value === 'string' },
-  memoryLimitBytes: anInteger(1),
 };
 
 /** One backend as `dartsmith doctor` shows it. */
@@ -94,19 +105,20 @@ async function openTfjs({ instructionSet, index, memoryLimitBytes }: OpenDeviceO
   return openTfjsDevice();
 }
 
-function openCpu({ threads, instructionSet = '' }: OpenDeviceOptions): Device {
+function openCpu({ threads, instructionSet = '', memoryLimitBytes = 0 }: OpenDeviceOptions): Device {
   if (instructionSet !== '' && !instructionSets().includes(instructionSet)) {
     throw invalid('instructionSet', `one of ${instructionSets().join(', ')}`, instructionSet);
   }
-  return openNativeDevice('cpu', { backend: 'cpu', threads: threads ?? defaultThreads(), instructionSet });
+  const options = { threads: threads ?? defaultThreads(), instructionSet, memoryLimitBytes };
+  return openNativeDevice('cpu', { backend: 'cpu', ...options });
 }
 
 function defaultThreads(): number {
   return Math.min(mostThreads, allowedProcessors());
 }
 
-function openGpu(backend: 'cuda' | 'simt', { index = 0, memoryLimitBytes }: OpenDeviceOptions): Device {
-  return openNativeDevice(backend, { backend: 'cuda', index, memoryLimitBytes: memoryLimitBytes ?? 0 });
+function openGpu(backend: 'cuda' | 'simt', { index = 0, memoryLimitBytes = 0 }: OpenDeviceOptions): Device {
+  return openNativeDevice(backend, { backend: 'cuda', index, memoryLimitBytes });
 }
 
 /** Instruction sets of the CPU engine that this machine runs, best first. Throws BackendError without the addon. */
@@ -164,7 +176,12 @@ function describeCpu(): BackendReport {
 
 /** Of the device that is opened where nobody asks for another. */
 function describeDefaultTuning(addon: Addon): string {
-  const device = addon.openDevice({ backend: 'cpu', threads: defaultThreads(), instructionSet: '' });
+  const device = addon.openDevice({
+    backend: 'cpu',
+    threads: defaultThreads(),
+    instructionSet: '',
+    memoryLimitBytes: 0,
+  });
   try {
     return describeTuning(addon.describeDevice(device).description, addon.tunings(device));
   } finally {

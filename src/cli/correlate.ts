@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import type { DeviceChoice } from '../backend/open.ts';
 import { edgeName } from '../genotype/edges.ts';
 import { writeFileAtomic } from '../io/atomic.ts';
 import { fileError } from '../io/file_error.ts';
@@ -22,7 +23,7 @@ import {
   addSettingOptions,
 } from './method_options.ts';
 import { givenSettings, integerParser, textParser } from './options.ts';
-import { addDeviceOptions, addImageOptions } from './run_command.ts';
+import { addDeviceOptions, addImageOptions, type DeviceFlags, withDeviceOptions } from './run_command.ts';
 
 const examples = `
 Examples:
@@ -36,8 +37,11 @@ killed, the same command goes on; what is done is not trained again.`;
 
 /** Options of the command line, settings of trainings beside them. */
 interface CorrelateFlags
-  extends Omit<CorrelationOptions, 'run' | 'settings' | 'dataset' | 'index' | 'device' | 'signal' | 'onProgress'> {
-  readonly gpu?: number;
+  extends Omit<
+      CorrelationOptions,
+      'run' | 'settings' | 'dataset' | keyof DeviceChoice | 'device' | 'signal' | 'onProgress'
+    >,
+    DeviceFlags {
   readonly json?: boolean;
 }
 
@@ -100,8 +104,8 @@ async function runCorrelate(run: string, flags: CorrelateFlags, methods: readonl
 }
 
 /** What the library takes, but for the settings. */
-function optionsOf({ gpu, json: _, ...flags }: CorrelateFlags, settings: readonly string[]) {
-  const given = Object.entries({ ...flags, index: gpu });
+function optionsOf({ json: _, ...flags }: CorrelateFlags, settings: readonly string[]) {
+  const given = Object.entries(withDeviceOptions(flags));
   return Object.fromEntries(given.filter(([name, value]) => value !== undefined && !settings.includes(name)));
 }
 

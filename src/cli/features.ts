@@ -11,7 +11,7 @@ import { listenForInterrupt, worded } from './interrupt.ts';
 import { createLiveLine } from './live_line.ts';
 import { choiceParser, integerParser, textParser } from './options.ts';
 import { isLiveTerminal } from './paint.ts';
-import { addDeviceOptions } from './run_command.ts';
+import { addDeviceOptions, type DeviceFlags, withDeviceOptions } from './run_command.ts';
 
 const examples = `
 Examples:
@@ -25,10 +25,9 @@ features.json. Candidates that correlate compete: StacNAS (arXiv:1909.11926)
 takes one of each group in its first stage.`;
 
 /** Options of the command line. */
-interface FeatureFlags extends Pick<FeatureOptions, 'stage' | 'images' | 'edges' | 'groups' | 'dataDir' | 'workers'> {
-  readonly threads?: number;
-  readonly backend?: FeatureOptions['backend'];
-  readonly gpu?: number;
+interface FeatureFlags
+  extends Pick<FeatureOptions, 'stage' | 'images' | 'edges' | 'groups' | 'dataDir' | 'workers'>,
+    DeviceFlags {
   readonly out?: string;
   readonly json?: boolean;
 }
@@ -57,11 +56,11 @@ export function addFeaturesCommand(program: Command): void {
     .action(features);
 }
 
-async function features(run: string, { gpu, out, json = false, ...flags }: FeatureFlags): Promise<void> {
+async function features(run: string, { out, json = false, ...flags }: FeatureFlags): Promise<void> {
   const interrupt = listenForInterrupt(() => {});
   const live = json || !isLiveTerminal(process.stdout, process.env) ? undefined : createLiveLine(process.stdout);
   try {
-    const given = Object.entries({ ...flags, index: gpu }).filter(([, value]) => value !== undefined);
+    const given = Object.entries(withDeviceOptions(flags)).filter(([, value]) => value !== undefined);
     const found = await findFeatures({
       ...Object.fromEntries(given),
       run,

@@ -37,6 +37,17 @@ export function numberParser(flag: string, low: number): OptionParser<number> {
   };
 }
 
+/** Bytes, as people write them: 1.4GB, 800 MB, 2GiB. */
+export function sizeParser(flag: string): OptionParser<number> {
+  const units: Readonly<Record<string, number>> = { MB: 1e6, GB: 1e9, MiB: 2 ** 20, GiB: 2 ** 30 };
+  return (text) => {
+    const [, number = '', unit = ''] = /^(.*?) ?([MG]i?B)$/.exec(text) ?? [];
+    const bytes = Math.round(readNumber(number) * (units[unit] ?? Number.NaN));
+    if (!(Number.isSafeInteger(bytes) && bytes >= 1)) throw invalid(flag, 'a size as 1.4GB or 800MB', text);
+    return bytes;
+  };
+}
+
 /** One of a few words. */
 export function choiceParser<T extends string>(flag: string, choices: readonly T[]): OptionParser<T> {
   return (text) => {

@@ -18,7 +18,15 @@ import { choiceParser, flagOf, givenSettings, integerParser, textParser } from '
 import { type MainArm, parseArm, parseDeciders } from './protocol_arms.ts';
 import { protocolLines, protocolMarkdown } from './protocol_report.ts';
 import { createProtocolReporter } from './protocol_reporter.ts';
-import { addDataOptions, addDeviceOptions, freeOnResume, type RunFlags, removeUnused, runName } from './run_command.ts';
+import {
+  addDataOptions,
+  addDeviceOptions,
+  freeOnResume,
+  type RunFlags,
+  removeUnused,
+  runName,
+  withDeviceOptions,
+} from './run_command.ts';
 import { quoted } from './shell.ts';
 import { parseThen } from './then_option.ts';
 
@@ -152,9 +160,9 @@ async function runProtocolCommand(flags: ProtocolFlags, search: Method, methods:
   const reporter = createProtocolReporter(json || markdown, process, process.env, methods);
   const interrupt = listenForInterrupt(({ notice }) => reporter.notice(notice));
   try {
-    const { threads, backend, gpu, workers, checkpointSeconds, tensorboard, dataDir } = flags;
-    const place = { threads, backend, index: gpu, workers };
-    const how = { ...place, checkpointSeconds, tensorboard, dataDir, signal: interrupt.signal };
+    const { threads, backend, gpu, memoryLimit, workers, checkpointSeconds, tensorboard, dataDir } = flags;
+    const place = withDeviceOptions({ threads, backend, gpu, memoryLimit });
+    const how = { ...place, workers, checkpointSeconds, tensorboard, dataDir, signal: interrupt.signal };
     const where = resume === undefined ? { out: directory } : { resume };
     const run = startProtocol(withoutUndefined({ ...asked, ...how, ...where }), methods);
     for await (const event of run) reporter.event(event);

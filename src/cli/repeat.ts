@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { DeviceChoice } from '../backend/open.ts';
 import { FileError } from '../errors.ts';
 import type { Method } from '../methods/method.ts';
 import { type RepeatOptions, type RepeatResult, repeatedDirectory, repeatRun } from '../run/repeat.ts';
@@ -8,7 +9,7 @@ import { listenForInterrupt, worded } from './interrupt.ts';
 import { addCheckpointOption, addSnapshotOption, addTensorboardOption } from './method_options.ts';
 import { integerParser, textParser } from './options.ts';
 import { createReporter } from './reporter.ts';
-import { addDeviceOptions } from './run_command.ts';
+import { addDeviceOptions, type DeviceFlags, withDeviceOptions } from './run_command.ts';
 import { quoted } from './shell.ts';
 
 const examples = `
@@ -24,8 +25,7 @@ bits; 1: they differ, and where first. Threads have no influence on bits; anothe
 device, instruction set or version may have.`;
 
 /** Options of the command line. */
-interface Given extends Omit<RepeatOptions, 'run' | 'index'> {
-  readonly gpu?: number;
+interface Given extends Omit<RepeatOptions, 'run' | keyof DeviceChoice>, DeviceFlags {
   readonly json?: boolean;
 }
 
@@ -59,16 +59,12 @@ export function addRepeatCommand(program: Command, methods: readonly Method[]): 
     .action((run: string, given: Given) => repeat(run, given, methods));
 }
 
-async function repeat(
-  run: string,
-  { json = false, gpu: index, ...given }: Given,
-  methods: readonly Method[],
-): Promise<void> {
+async function repeat(run: string, { json = false, ...given }: Given, methods: readonly Method[]): Promise<void> {
   const { out = repeatedDirectory(run) } = given;
   const reporter = createReporter(json, process, process.env, methods);
   const interrupt = listenForInterrupt(({ notice }) => reporter.notice(notice));
   try {
-    const options = { ...given, run, out, index, signal: interrupt.signal };
+    const options = { ...withDeviceOptions(given), run, out, signal: interrupt.signal };
     const known = Object.entries(options).filter(([, value]) => value !== undefined);
     const repetition = repeatRun(Object.fromEntries(known) as unknown as RepeatOptions, methods);
     for await (const event of repetition) reporter.event(event);

@@ -25,13 +25,21 @@ import {
   addSnapshotOption,
   addTensorboardOption,
 } from './method_options.ts';
-import { choiceParser, flagOf, givenSettings, integerParser, textParser } from './options.ts';
+import { choiceParser, flagOf, givenSettings, integerParser, sizeParser, textParser } from './options.ts';
 import { createReporter } from './reporter.ts';
 import { quoted } from './shell.ts';
 import { addThenOption } from './then_option.ts';
 
+/** Options of the command line that choose a device. */
+export interface DeviceFlags {
+  readonly threads?: number;
+  readonly backend?: 'auto' | BackendName;
+  readonly gpu?: number;
+  readonly memoryLimit?: number;
+}
+
 /** Options that every run takes. */
-export interface RunFlags extends NetworkFlags {
+export interface RunFlags extends NetworkFlags, DeviceFlags {
   readonly method?: string;
   readonly preset?: string;
   readonly space?: string;
@@ -46,9 +54,6 @@ export interface RunFlags extends NetworkFlags {
   readonly colourProfile?: ColourProfile;
   readonly validationPortion?: number;
   readonly seed?: number;
-  readonly threads?: number;
-  readonly backend?: 'auto' | BackendName;
-  readonly gpu?: number;
   readonly workers?: number;
   readonly out?: string;
   readonly resume?: string;
@@ -66,6 +71,7 @@ export const freeOnResume: readonly string[] = [
   'threads',
   'backend',
   'gpu',
+  'memoryLimit',
   'workers',
   'checkpointSeconds',
   'snapshotEpochs',
@@ -155,6 +161,11 @@ function addMethodOption(command: Command, among: readonly Method[]): void {
   command.option('--method <name>', help, choiceParser('--method', names));
 }
 
+/** The same options, among others, by the library's names. */
+export function withDeviceOptions<Flags extends DeviceFlags>({ gpu, memoryLimit, ...flags }: Flags) {
+  return { ...flags, index: gpu, memoryLimitBytes: memoryLimit };
+}
+
 /** Adds the options that choose a device. */
 export function addDeviceOptions(command: Command): void {
   command
@@ -168,7 +179,12 @@ export function addDeviceOptions(command: Command): void {
       `${backends.join(', ')} (default: auto, a GPU where there is one); tfjs is slow; simt is for tests only`,
       choiceParser('--backend', backends),
     )
-    .option('--gpu <number>', 'which GPU, as dartsmith doctor numbers them (default: 0)', integerParser('--gpu', 0));
+    .option('--gpu <number>', 'which GPU, as dartsmith doctor numbers them (default: 0)', integerParser('--gpu', 0))
+    .option(
+      '--memory-limit <size>',
+      'what the device may hold, as 1.4GB (default: all there is); where it ends, steps compute again what they would keep: slower, the same results',
+      sizeParser('--memory-limit'),
+    );
 }
 
 /** What the library takes for a run of a method, but for the genotype. */
@@ -178,9 +194,9 @@ export function runOptionsOf(
   directory: string,
   signal: AbortSignal,
 ): MethodOptions {
-  const { threads, backend, gpu: index, workers, checkpointSeconds, snapshotEpochs, tensorboard, resume } = flags;
+  const { threads, backend, gpu, memoryLimit, workers, checkpointSeconds, snapshotEpochs, tensorboard, resume } = flags;
   const { dataset, dataDir, limit, imageSize, colourProfile, seed } = flags;
-  const place = { threads, backend, index, workers, signal, dataDir };
+  const place = { ...withDeviceOptions({ threads, backend, gpu, memoryLimit }), workers, signal, dataDir };
   const runtime = { ...place, checkpointSeconds, snapshotEpochs, tensorboard };
   if (resume !== undefined) return { ...runtime, resume };
   const { method, preset, space, validationPortion, from, stage, epoch } = flags;

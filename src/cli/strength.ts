@@ -13,7 +13,7 @@ import { listenForInterrupt, worded } from './interrupt.ts';
 import { createLiveLine } from './live_line.ts';
 import { choiceParser, integerParser, numberParser, readNumber, textParser } from './options.ts';
 import { isLiveTerminal } from './paint.ts';
-import { addDeviceOptions } from './run_command.ts';
+import { addDeviceOptions, type DeviceFlags, withDeviceOptions } from './run_command.ts';
 import { strengthLines } from './strength_report.ts';
 
 const examples = `
@@ -31,23 +31,21 @@ strength.json, .svg and .png, or converged.json, .svg and .png.`;
 /** Options of the command line. */
 interface StrengthFlags
   extends Pick<
-    StrengthOptions,
-    | 'stage'
-    | 'epoch'
-    | 'edges'
-    | 'images'
-    | 'plainScores'
-    | 'projCrit'
-    | 'batchSize'
-    | 'converge'
-    | 'patience'
-    | 'learningRate'
-    | 'dataDir'
-    | 'workers'
-  > {
-  readonly threads?: number;
-  readonly backend?: StrengthOptions['backend'];
-  readonly gpu?: number;
+      StrengthOptions,
+      | 'stage'
+      | 'epoch'
+      | 'edges'
+      | 'images'
+      | 'plainScores'
+      | 'projCrit'
+      | 'batchSize'
+      | 'converge'
+      | 'patience'
+      | 'learningRate'
+      | 'dataDir'
+      | 'workers'
+    >,
+    DeviceFlags {
   readonly out?: string;
   readonly json?: boolean;
 }
@@ -119,7 +117,7 @@ function parseEdges(given: string): NonNullable<StrengthOptions['edges']> {
   throw invalid('--edges', 'all, ends, edges such as normal.0.1,reduce.3.4 or how many at random', given);
 }
 
-async function strength(run: string, { gpu, out, json = false, ...flags }: StrengthFlags): Promise<void> {
+async function strength(run: string, { out, json = false, ...flags }: StrengthFlags): Promise<void> {
   const interrupt = listenForInterrupt(() => {});
   const live = isLiveTerminal(process.stderr, process.env) ? createLiveLine(process.stderr) : undefined;
   const unit = flags.converge === undefined ? 'scores' : 'steps of fine-tuning at most';
@@ -132,7 +130,7 @@ async function strength(run: string, { gpu, out, json = false, ...flags }: Stren
     live?.draw((room) => text.slice(0, room), done === of);
   };
   try {
-    const given = Object.entries({ ...flags, index: gpu }).filter(([, value]) => value !== undefined);
+    const given = Object.entries(withDeviceOptions(flags)).filter(([, value]) => value !== undefined);
     const found = await findStrength({ ...Object.fromEntries(given), run, signal: interrupt.signal, onProgress });
     live?.close();
     if (json) return void process.stdout.write(`${JSON.stringify(found)}\n`);

@@ -13,7 +13,13 @@ import { createLiveLine } from './live_line.ts';
 import { addPortionOption } from './method_options.ts';
 import { choiceParser, integerParser, numberParser, textParser } from './options.ts';
 import { isLiveTerminal } from './paint.ts';
-import { addDeviceOptions, addImageOptions, type RunFlags } from './run_command.ts';
+import {
+  addDeviceOptions,
+  addImageOptions,
+  type DeviceFlags,
+  type RunFlags,
+  withDeviceOptions,
+} from './run_command.ts';
 import { type TrainingOfRun, trainingOf } from './training_run.ts';
 
 interface TestFlags
@@ -26,9 +32,7 @@ interface TestFlags
     | 'colourProfile'
     | 'validationPortion'
     | 'workers'
-    | 'threads'
-    | 'backend'
-    | 'gpu'
+    | keyof DeviceFlags
     | 'json'
   > {
   readonly batchSize?: number;
@@ -151,7 +155,7 @@ function optionsOf(
   { genotype, known, file }: GivenNetwork,
   flags: TestFlags,
 ): Omit<TestOptions, 'signal' | 'onProgress'> {
-  const { averages, dataDir, validationPortion, workers, threads, backend, gpu } = flags;
+  const { averages, dataDir, validationPortion, workers, threads, backend, gpu, memoryLimit } = flags;
   const dataset = flags.dataset as DatasetName | undefined;
   const { imageSize, colourProfile, batchSize, labelSmooth } = flags;
   const images = { imageSize, colourProfile, validationPortion, seed: known?.seed };
@@ -163,9 +167,7 @@ function optionsOf(
     labelSmooth,
     ...images,
     workers,
-    threads,
-    backend,
-    index: gpu,
+    ...withDeviceOptions({ threads, backend, gpu, memoryLimit }),
   };
   if (dataset !== undefined) return { ...common, dataset, dataDir };
   if (known?.dataset === undefined) throw new ArgumentError(`expected --dataset, one of ${datasetNames.join(', ')}`);
@@ -178,7 +180,8 @@ function optionsOf(
 
 /** Scores a language model, and shows how far that is. */
 async function runTextTest({ genotype, known, file }: GivenLanguageModel, flags: TestFlags): Promise<void> {
-  const { dataset = known?.dataset, dataDir = known?.dataDir, batchSize, bptt, threads, backend, gpu, json } = flags;
+  const { dataset = known?.dataset, dataDir = known?.dataDir, batchSize, bptt, json } = flags;
+  const { threads, backend, gpu, memoryLimit } = flags;
   if (dataset === undefined) throw new ArgumentError(`expected --dataset, one of ${corpusNames.join(', ')}`);
   const interrupt = listenForInterrupt(() => {});
   const live = json || !isLiveTerminal(process.stdout, process.env) ? undefined : createLiveLine(process.stdout);
@@ -186,7 +189,8 @@ async function runTextTest({ genotype, known, file }: GivenLanguageModel, flags:
     const result = await testText({
       ...{ genotype, weights: file, dataset: dataset as CorpusName, dataDir, batchSize, bptt },
       ...{ limit: known?.limit, vocabulary: known?.vocabulary },
-      ...{ threads, backend, index: gpu, signal: interrupt.signal },
+      ...withDeviceOptions({ threads, backend, gpu, memoryLimit }),
+      signal: interrupt.signal,
       onProgress: (done, passes) => live?.draw(() => `${done} of ${passes} passes`, done === passes),
     });
     live?.close();

@@ -1,10 +1,10 @@
 // The runs of a protocol, one after another on one device: what has a result is not run again, what was begun goes on.
 import { join } from 'node:path';
 import type { Device } from '../backend/device.ts';
-import { openDevice } from '../backend/open.ts';
 import { throwIfAborted } from '../errors.ts';
 import type { Method } from '../methods/method.ts';
 import type { SearchResult, TrainResult } from '../run/events.ts';
+import { deviceFor } from '../run/runtime.ts';
 import type { ProtocolEvent, ProtocolPart, ProtocolPlace } from './events.ts';
 import { type Failure, readFailure, writeFailure } from './failures.ts';
 import type { ProtocolOptions } from './options.ts';
@@ -77,8 +77,8 @@ export class ProtocolRuns {
   }
 
   async #runtime(): Promise<PartRuntime> {
-    const { device: given, backend, threads, index, workers, signal, checkpointSeconds, tensorboard } = this.#options;
-    this.#device ??= given ?? (await openDevice({ backend, threads, index }));
+    const { workers, signal, checkpointSeconds, tensorboard } = this.#options;
+    this.#device ??= await deviceFor(this.#options);
     return {
       device: this.#device,
       ...(workers !== undefined && { workers }),

@@ -1,5 +1,6 @@
 // The training of an edge's candidate: an ordinary run in a folder of its own, so that it goes on where it was.
 import type { Device } from '../backend/device.ts';
+import { deviceChoice } from '../backend/open.ts';
 import { FileError } from '../errors.ts';
 import { exists } from '../io/file_error.ts';
 import type { Method } from '../methods/method.ts';
@@ -62,7 +63,7 @@ export async function finishTraining(
   const runtime = { device, workers, signal, checkpointSeconds };
   // A run that goes on has fixed the rest.
   const fixed = { ...runtime, dataDir, dataset: typeof dataset === 'object' ? dataset : undefined, resume: directory };
-  const fresh = { ...options, backend: undefined, threads: undefined, index: undefined, ...runtime, out: directory };
+  const fresh = { ...options, ...deviceChoice({}), ...runtime, out: directory };
   const run = startMethod('train', isBegun ? fixed : fresh, methods);
   // Of a training: its events and its result are these.
   for await (const event of run) emit(event as TrainEvent);

@@ -1,6 +1,6 @@
 // Does alpha tell how good a candidate is? Each candidate of an edge, trained alone in its place, held against what the search learnt of it.
 import { join } from 'node:path';
-import { openDevice } from '../backend/open.ts';
+import { deviceChoice } from '../backend/open.ts';
 import { aBoolean, aFunction } from '../checks.ts';
 import type { ColourProfile } from '../data/dataset.ts';
 import { aPortion } from '../data/split.ts';
@@ -18,7 +18,7 @@ import { type RecordedRun, readRun } from './directory.ts';
 import type { TrainEvent, TrainResult } from './events.ts';
 import { runRules } from './options.ts';
 import { type RunImages, runDataset } from './run_dataset.ts';
-import { type PlaceOptions, placeRules } from './runtime.ts';
+import { deviceFor, type PlaceOptions, placeRules } from './runtime.ts';
 import { type EdgeChoice, type LearntCandidate, readSearchedEdge, type SearchedEdge } from './searched_edge.ts';
 
 /** How far the trainings of candidates are. */
@@ -138,9 +138,9 @@ async function findTrainings(
   const usual = run.method.usualTraining?.(searchPreset, run.config.settings);
   const { preset = usual?.preset } = options;
   const settings = { ...usual?.settings, ...options.settings };
-  const { backend, threads, index, workers, device, signal, out = join(run.files.directory, 'correlate') } = options;
+  const { workers, device, signal, out = join(run.files.directory, 'correlate') } = options;
   const images = { ...runDataset(run, options), limit, validationPortion };
-  const runtime = { backend, threads, index, workers, device, signal, checkpointSeconds };
+  const runtime = { ...deviceChoice(options), workers, device, signal, checkpointSeconds };
   const trainings: CandidateTraining[] = [];
   for (const { candidate } of candidates) {
     const own = { preset, settings, seed, genotype: withOperation(genotype, edge, candidate) };
@@ -152,24 +152,24 @@ async function findTrainings(
 async function finishAll(
   trainings: readonly CandidateTraining[],
   { candidates }: SearchedEdge,
-  { device: given, backend, threads, index: gpu, onProgress }: CorrelationOptions,
+  options: CorrelationOptions,
   methods: readonly Method[],
 ): Promise<TrainResult[]> {
   const results: TrainResult[] = [];
-  let device = given;
+  let device = options.device;
   const opened = async () => {
-    device ??= await openDevice({ backend, threads, index: gpu });
+    device ??= await deviceFor(options);
     return device;
   };
   try {
     for (const [index, training] of trainings.entries()) {
       const waiting = trainings.slice(index + 1).filter(({ result }) => result === undefined).length;
       const place = { candidate: candidates[index].candidate, index, candidates: candidates.length, waiting };
-      const emit = (event: TrainEvent) => onProgress?.({ ...place, event });
+      const emit = (event: TrainEvent) => options.onProgress?.({ ...place, event });
       results.push(training.result ?? (await finishTraining(training, await opened(), methods, emit)));
     }
     return results;
   } finally {
-    if (given === undefined) device?.dispose();
+    if (options.device === undefined) device?.dispose();
   }
 }

@@ -1,6 +1,7 @@
 // The first of the three calls that open a run: what it is, by its options and, of one that goes on, by its directory.
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { deviceChoice } from '../backend/open.ts';
 import { checkDataset } from '../data/check_dataset.ts';
 import type { ColourProfile } from '../data/dataset.ts';
 import { type DatasetName, isInFiles } from '../data/load.ts';
@@ -289,14 +290,15 @@ export function runtimeOf({
   tensorboard = false,
   ...options
 }: RunOptions): Runtime {
-  const { backend, threads, index } = options;
-  if (device !== undefined && [backend, threads, index].some((option) => option !== undefined)) {
-    throw new ArgumentError('backend, threads and index cannot be given with device: it was opened with its own');
+  const choice = deviceChoice(options);
+  const [own] = Object.entries(choice).find(([, value]) => value !== undefined) ?? [];
+  if (device !== undefined && own !== undefined) {
+    throw new ArgumentError(`${own} cannot be given with device: it was opened with its own`);
   }
   if (tensorboard && options.out === undefined && options.resume === undefined) {
     throw new ArgumentError('tensorboard needs out, the folder of the run: event files are written into it');
   }
-  return { backend, threads, index, workers, device, signal, checkpointSeconds, snapshotEpochs, tensorboard };
+  return { ...choice, workers, device, signal, checkpointSeconds, snapshotEpochs, tensorboard };
 }
 
 /** Throws FileError for a path that no system takes. */

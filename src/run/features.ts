@@ -1,6 +1,5 @@
 import type { AffineChoice } from '../augment/affine.ts';
 import type { Outcome } from '../backend/device.ts';
-import { openDevice } from '../backend/open.ts';
 import { aFunction, anInteger } from '../checks.ts';
 import type { Dataset, ImageSet } from '../data/dataset.ts';
 import { loadDataset } from '../data/load.ts';
@@ -28,7 +27,7 @@ import { type RecordedRun, readRun } from './directory.ts';
 import { runRules } from './options.ts';
 import { type RecordedStage, readRecordedStages, recordedSpace } from './recorded_space.ts';
 import { type RunImages, runDataset } from './run_dataset.ts';
-import { type PlaceOptions, placeRules } from './runtime.ts';
+import { deviceFor, type PlaceOptions, placeRules } from './runtime.ts';
 import { stageNamed } from './stages.ts';
 
 /** Which edges of every cell are looked at: the first and the last, as published, or all. */
@@ -113,8 +112,7 @@ export async function findFeatures(options: FeatureOptions): Promise<Features> {
   if (groups !== undefined && candidates !== undefined && groups > candidates.length) {
     throw new ArgumentError(`expected at most ${candidates.length} groups, one a candidate, but got ${groups}`);
   }
-  const { backend, threads, index } = options;
-  const device = options.device ?? (await openDevice({ backend, threads, index }));
+  const device = await deviceFor(options);
   try {
     using parameters = await device.createParameters(supernet.graph, { seed: 0 });
     await parameters.assign(tensors, stage.files.checkpoint);

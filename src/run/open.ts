@@ -1,7 +1,6 @@
 // The second and the third call that open a run: what it needs in memory and on a device, and where it stands on the disk.
 import { existsSync } from 'node:fs';
 import type { Device } from '../backend/device.ts';
-import { openDevice } from '../backend/open.ts';
 import { emptyClassNotices } from '../data/classes.ts';
 import type { Dataset, ImageSet } from '../data/dataset.ts';
 import { type DatasetName, loadDataset } from '../data/load.ts';
@@ -25,6 +24,7 @@ import type { StartEvent } from './events.ts';
 import { type Journal, openJournal } from './journal.ts';
 import type { Lock } from './lock.ts';
 import { checkRecorded, configOf, recordChanges } from './recorded.ts';
+import { deviceFor } from './runtime.ts';
 import { checkSource, checkSourceFile, sourceRun } from './source.ts';
 import { openTensorboard, type TensorboardLog } from './tensorboard_log.ts';
 import { checkTraining } from './training.ts';
@@ -76,7 +76,7 @@ async function openRun(given: RunDescription, methods: readonly Method[], cleanu
   throwIfAborted(given.runtime.signal);
   const { description, lock } = await holdResumed(given, methods, cleanup);
   const { method, runtime, settings, seed, space = '', genotype, before, validationPortion } = description;
-  const { backend, threads, index, workers, signal } = runtime;
+  const { workers, signal } = runtime;
   const dataset = await resolveDataset(description);
   const source = description.source && sourceRun(description.source, space, methods);
   const context = { settings, seed, dataset, space, genotype, before, source, validationPortion, workers, signal };
@@ -85,7 +85,7 @@ async function openRun(given: RunDescription, methods: readonly Method[], cleanu
   const { training, config, repeats } = description;
   if (repeats !== undefined) await checkRepeated(repeats, described, description);
   if (training !== undefined && config === undefined) await checkTraining(training, dataset, described, methods);
-  const device = runtime.device ?? (await openDevice({ backend, threads, index }));
+  const device = await deviceFor(runtime);
   if (runtime.device === undefined) cleanup.push(() => device.dispose());
   // Before anything is written: the device may refuse the precision.
   const running = await described.open(device);

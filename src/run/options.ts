@@ -30,8 +30,8 @@ export interface RunOptions extends PlaceOptions {
   readonly out?: string;
   /**
    * Folder of a run to go on with, to the same bits as if it had never stopped. Beside it only `backend`, `threads`,
-   * `index`, `workers`, `device`, `signal`, `checkpointSeconds`, `snapshotEpochs` and `tensorboard` may be given, what the run began with
-   * as an object, and `dataDir` where the same data lie elsewhere now.
+   * `index`, `memoryLimitBytes`, `workers`, `device`, `signal`, `checkpointSeconds`, `snapshotEpochs` and `tensorboard` may be given, what
+   * the run began with as an object, and `dataDir` where the same data lie elsewhere now.
    */
   readonly resume?: string;
   /** Ends the run after the current step and a checkpoint, with AbortedError. */

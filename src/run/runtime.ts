@@ -1,11 +1,11 @@
 // Where runs and tests do their work.
 import type { Device } from '../backend/device.ts';
-import { deviceRules, type OpenDeviceOptions } from '../backend/open.ts';
+import { type DeviceChoice, deviceChoice, deviceRules, openDevice } from '../backend/open.ts';
 import { aFunction, anInteger, aSignal, isRecord } from '../checks.ts';
 import type { OptionRule, OptionRules } from '../option_rules.ts';
 
 /** Options that say where work is done, without influence on its bits. */
-export interface PlaceOptions extends Pick<OpenDeviceOptions, 'backend' | 'threads' | 'index'> {
+export interface PlaceOptions extends DeviceChoice {
   /** Threads that read and augment images ahead; one per core, 16 at most, when absent. */
   readonly workers?: number;
   /** Run on this device instead of opening one; it is not disposed. */
@@ -34,3 +34,8 @@ export const placeRules: OptionRules<PlaceOptions> = {
   device: aDevice,
   signal: aSignal,
 };
+
+/** The device that is given, or one that is opened. Rejects as openDevice does. */
+export async function deviceFor(place: PlaceOptions): Promise<Device> {
+  return place.device ?? (await openDevice(deviceChoice(place)));
+}

@@ -1,5 +1,4 @@
 // How strong the candidates of a searched supernet are, beside what its alpha says of them (DARTS-PT, arXiv:2108.04392).
-import { openDevice } from '../backend/open.ts';
 import { aBoolean, aFunction, aNumber, anInteger } from '../checks.ts';
 import { loadDataset } from '../data/load.ts';
 import { ArgumentError, throwIfAborted } from '../errors.ts';
@@ -26,7 +25,7 @@ import { suggestion } from '../suggest.ts';
 import { checkOwnDataset } from './describe.ts';
 import { runRules } from './options.ts';
 import { type RunImages, runDataset } from './run_dataset.ts';
-import { type PlaceOptions, placeRules } from './runtime.ts';
+import { deviceFor, type PlaceOptions, placeRules } from './runtime.ts';
 import { checkSource, findSource, sourceRun } from './source.ts';
 import { type ScoredEdge, type StrengthSummary, summaryOf } from './strength_summary.ts';
 
@@ -128,11 +127,10 @@ export async function findStrength(options: StrengthOptions): Promise<Strength> 
   checkOptionRules('findStrength', options, rules);
   checkOptionsOfMeasure(options);
   checkOwnDataset(options);
-  const { signal, backend, threads, index } = options;
-  throwIfAborted(signal);
+  throwIfAborted(options.signal);
   const { stage, source, search } = await describeSource(options);
   const edges = edgesOf(search.supernet, options, source.seed);
-  const device = options.device ?? (await openDevice({ backend, threads, index }));
+  const device = await deviceFor(options);
   try {
     using training = await search.openSupernet(device, { validationOrder: 'draw', seed: source.seed });
     return { stage, epoch: source.at.epoch, ...(await measured(training, edges, source, options)) };

@@ -1,4 +1,3 @@
-import { openDevice } from '../backend/open.ts';
 import { aBoolean, aFunction, anInteger, aShareBelowOne } from '../checks.ts';
 import { emptyClassNotices, type KnownClasses, labelledFor } from '../data/classes.ts';
 import type { ColourProfile, Dataset, ImageSet } from '../data/dataset.ts';
@@ -21,7 +20,7 @@ import { checkOptionRules, type OptionRules, record, required, text } from '../o
 import { costOf } from '../report/cost.ts';
 import { checkOwnDataset } from './describe.ts';
 import { runRules } from './options.ts';
-import { type PlaceOptions, placeRules } from './runtime.ts';
+import { deviceFor, type PlaceOptions, placeRules } from './runtime.ts';
 
 /** Images at a time where nobody says otherwise: those of the published evaluation on CIFAR-10. */
 export const usualBatchSize = 96;
@@ -106,8 +105,7 @@ export async function test(options: TestOptions): Promise<TestResult> {
   const images = testImagesFor(dataset, known, sizes);
   const settings = { ...plainTraining, ...sizes, labelSmooth };
   const networks = buildTrainNetworks(genotype, { ...dataset, classes: sizes.classes }, settings);
-  const { backend, threads, index } = options;
-  const device = options.device ?? (await openDevice({ backend, threads, index }));
+  const device = await deviceFor(options);
   try {
     using parameters = await device.createParameters(networks.training.graph, { seed: 0 });
     await parameters.assign(tensors, weights);

@@ -1,6 +1,5 @@
 // How a trained language model predicts a test text.
 import { isDeepStrictEqual } from 'node:util';
-import { openDevice } from '../backend/open.ts';
 import { aFunction, anInteger } from '../checks.ts';
 import { columnsOf } from '../data/text/columns.ts';
 import { type Corpus, type CorpusName, corpusNames, loadCorpus } from '../data/text/corpus.ts';
@@ -16,7 +15,7 @@ import { buildLanguageModel } from '../network/language_model.ts';
 import { checkOptionRules, type OptionRules, record, required, text, wordOr } from '../option_rules.ts';
 import { costOf } from '../report/cost.ts';
 import { runRules } from './options.ts';
-import { type PlaceOptions, placeRules } from './runtime.ts';
+import { deviceFor, type PlaceOptions, placeRules } from './runtime.ts';
 
 /** Options of a test on a text. */
 export interface TestTextOptions extends PlaceOptions {
@@ -79,8 +78,7 @@ export async function testText(options: TestTextOptions): Promise<TestTextResult
   const columns = columnsOf(corpus.test, batchSize, { name: 'batchSize (--batch-size)' });
   const { words, size, tensors, notices } = file;
   const { graph } = buildLanguageModel({ words, size, genotype, states: { [state]: batchSize } });
-  const { backend, threads, index } = options;
-  const device = options.device ?? (await openDevice({ backend, threads, index }));
+  const device = await deviceFor(options);
   try {
     using parameters = await device.createParameters(graph, { seed: 0 });
     await parameters.assign(tensors, weights);

@@ -13,7 +13,7 @@ interface FailingAddon extends Addon {
 const addon = loadAddon('simt').addon as FailingAddon;
 
 const optionsOf = {
-  cpu: { backend: 'cpu', threads: 2, instructionSet: '' },
+  cpu: { backend: 'cpu', threads: 2, instructionSet: '', memoryLimitBytes: 0 },
   simt: { backend: 'cuda', index: 0, memoryLimitBytes: 0 },
 } as const;
 

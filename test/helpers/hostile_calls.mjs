@@ -8,7 +8,7 @@ const addon = createRequire(import.meta.url)(process.argv[2]);
 const backend = process.argv[3];
 /** What src/backend/native/device.ts hands over. */
 const options = {
-  cpu: { backend: 'cpu', threads: 2, instructionSet: '' },
+  cpu: { backend: 'cpu', threads: 2, instructionSet: '', memoryLimitBytes: 0 },
   cuda: { backend: 'cuda', index: 0, memoryLimitBytes: 2 ** 30 },
 }[backend];
 const open = (changes) => addon.openDevice({ ...options, ...changes });

@@ -1,15 +1,13 @@
 // However kernels go about memory, they compute the same bits: those of the form in which tensors stay in the caches, which the other tests of
 // kernels hold to references, on tensors that are large enough to leave them.
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { CompileOptions, Device } from '../../src/backend/device.ts';
 import { loadAddon } from '../../src/backend/native/addon.ts';
 import { deviceOf } from '../../src/backend/native/device.ts';
 import { instructionSets, openDevice } from '../../src/backend/open.ts';
 import { GraphBuilder, type Tensor } from '../../src/graph/builder.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { buildSupernet } from '../../src/network/supernet.ts';
-import { expectSameBits } from '../helpers/compare.ts';
-import { directBatch, prepareGraph } from '../helpers/kernel_case.ts';
+import { expectSameNumbers, numbersOf } from '../helpers/numbers.ts';
 
 /** Two cells at full size, then one at half: 1.25 MiB and more a tensor with batches of 20. */
 const { graph: supernet } = buildSupernet({ inputShape: [32, 32, 3], classes: 3, initChannels: 16, layers: 3 });
@@ -46,43 +44,14 @@ function mixedGroup(channels: number): Graph {
 const { addon } = loadAddon();
 afterEach(() => vi.unstubAllEnvs());
 
-/** All gradients of a pass for each kind, and the loss with running statistics. */
-async function numbersOf(
-  device: Device,
-  graph: Graph,
-  batchSize: number,
-  fusion: CompileOptions['fusion'] = 'on',
-): Promise<Map<string, Float32Array>> {
-  const batch = directBatch(prepareGraph(graph, batchSize));
-  const parameters = await device.createParameters(graph, { seed: 3 });
-  const program = device.compile(graph, { batchSize, parameters, fusion });
-  const numbers = new Map<string, Float32Array>();
-  for (const target of ['alpha', 'weights'] as const) {
-    const names = parameters.names(target === 'alpha' ? 'alpha' : 'weight');
-    if (names.length === 0) continue;
-    const { loss } = await program.gradients({ batch, target });
-    numbers.set(`loss for ${target}`, Float32Array.of(loss!));
-    for (const name of names) numbers.set(name, (await parameters.gradient(name)).data);
-  }
-  for (const name of parameters.names('buffer')) numbers.set(name, (await parameters.get(name)).data);
-  const { loss } = await program.evaluate({ batch, statistics: 'running' });
-  numbers.set('loss with running statistics', Float32Array.of(loss!));
-  return numbers;
-}
-
 async function numbers(tuning: string, instructionSet: string, graph: Graph, batchSize: number) {
   vi.stubEnv('DARTSMITH_TUNING', tuning);
   using device = await openDevice({ backend: 'cpu', threads: 2, instructionSet });
   return await numbersOf(device, graph, batchSize);
 }
 
-function expectSame(actual: Map<string, Float32Array>, expected: Map<string, Float32Array>): void {
-  expect([...actual.keys()]).toEqual([...expected.keys()]);
-  for (const [name, values] of expected) expectSameBits(actual.get(name)!, values, name);
-}
-
 function tuningsOf(instructionSet: string): string[] {
-  const device = addon.openDevice({ backend: 'cpu', threads: 1, instructionSet });
+  const device = addon.openDevice({ backend: 'cpu', threads: 1, instructionSet, memoryLimitBytes: 0 });
   const names = addon.tunings(device);
   addon.disposeDevice(device);
   return names;
@@ -94,7 +63,7 @@ describe.each(instructionSets())('tunings of %s', (instructionSet) => {
 
   it.each(others)('give a search the same bits: %s', async (name) => {
     const expected = await numbers('cached/l1/4', instructionSet, supernet, supernetBatch);
-    expectSame(await numbers(name, instructionSet, supernet, supernetBatch), expected);
+    expectSameNumbers(await numbers(name, instructionSet, supernet, supernetBatch), expected);
   });
 
   it.each([5, 16, 20])(
@@ -102,7 +71,7 @@ describe.each(instructionSets())('tunings of %s', (instructionSet) => {
     async (channels) => {
       const graph = mixedGroup(channels);
       using device = await openDevice({ backend: 'cpu', threads: 2, instructionSet });
-      const expected = await numbersOf(device, graph, mixedBatch, 'off');
+      const expected = await numbersOf(device, graph, mixedBatch, { fusion: 'off' });
       for (const name of names) {
         const actual = await numbers(name, instructionSet, graph, mixedBatch);
         for (const [of, values] of expected) {
@@ -115,16 +84,16 @@ describe.each(instructionSets())('tunings of %s', (instructionSet) => {
   );
 
   it('are measured, which changes no bit', async () => {
-    const handle = addon.openDevice({ backend: 'cpu', threads: 2, instructionSet });
+    const handle = addon.openDevice({ backend: 'cpu', threads: 2, instructionSet, memoryLimitBytes: 0 });
     const found = await addon.findTuning(handle).promise;
     expect([-1, ...names.keys()]).toContain(found); // -1: beside other tests
     using device = deviceOf('cpu', addon, handle);
     const expected = await numbers('cached/l1/4', instructionSet, supernet, supernetBatch);
-    expectSame(await numbersOf(device, supernet, supernetBatch), expected);
+    expectSameNumbers(await numbersOf(device, supernet, supernetBatch), expected);
   });
 
   it('are not measured to the end where that is cancelled', async () => {
-    const device = addon.openDevice({ backend: 'cpu', threads: 2, instructionSet });
+    const device = addon.openDevice({ backend: 'cpu', threads: 2, instructionSet, memoryLimitBytes: 0 });
     const job = addon.findTuning(device);
     setTimeout(() => job.cancel(), 100);
     await expect(job.promise).rejects.toThrow('stopped');

@@ -86,6 +86,8 @@ struct OpDescriptor {
   bool computed_once = false;
   // Only measures its input: its value is its input's.
   bool borrows_value = false;
+  // Its value may be computed again for backward (Recompute), from inputs that backward reads in any case.
+  bool recomputable = false;
   // Keeps its value in the program's precision even where images stay float32 (Backend::halves_images).
   bool stores_rounded = false;
   // Whether forward may write its value over its input, an element of which decides one of the value.

@@ -4,6 +4,7 @@ namespace dartsmith {
 
 constinit const OpDescriptor separable_op = {
     .name = "separable",
+    .recomputable = true,
     .stores_rounded = true,
     .backward_reads_input = [](const Node&, const LoweredInput&, const WantedGradients&) { return true; },
     // It applies the gradient map of its output, which reads the output.

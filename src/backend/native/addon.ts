@@ -28,6 +28,8 @@ export interface NativeOutcome {
   readonly outputs: readonly (readonly [number, Float32Array])[];
   readonly inputGradients: readonly (readonly [number, Float32Array])[];
   readonly profile?: readonly KernelProfile[];
+  /** The most that any program of the device computes again for want of memory: nothing, what single separables leave, what all do. */
+  readonly recompute: 0 | 1 | 2;
 }
 
 /** What an addon found of CUDA. */
@@ -43,9 +45,10 @@ export interface CudaSurvey {
 }
 
 /** How a native device is opened; 0 and '' stand for the default. */
-export type NativeDeviceOptions =
+export type NativeDeviceOptions = { readonly memoryLimitBytes: number } & (
   | { readonly backend: 'cpu'; readonly threads: number; readonly instructionSet: string }
-  | { readonly backend: 'cuda'; readonly index: number; readonly memoryLimitBytes: number };
+  | { readonly backend: 'cuda'; readonly index: number }
+);
 
 /** The functions that native/binding exports. */
 export interface Addon {

@@ -59,6 +59,7 @@ class NativeDevice implements Device {
   readonly #addon: Addon;
   readonly #handle: Handle;
   readonly #tuner: Tuner;
+  #recompute = 0;
   readonly #belongings: Handles = new Belongings();
   readonly #runner: Runner = {
     belongings: this.#belongings,
@@ -148,7 +149,19 @@ class NativeDevice implements Device {
     throwIfAborted(signal);
     const encoded = commands.map((command) => encodeCommand(command, this.#belongings));
     const outcomes = await settled(() => this.#addon.execute(this.#handle, encoded), signal);
+    this.#tellOfRecompute(outcomes[0]?.recompute ?? 0);
     return outcomes.map((outcome, i) => readOutcome(outcome, commands[i]));
+  }
+
+  /** Once, and once more where that was not enough. */
+  #tellOfRecompute(recompute: number): void {
+    if (recompute <= this.#recompute) return;
+    this.#recompute = recompute;
+    const what = recompute === 1 ? 'convolutions of one stage' : 'convolutions';
+    process.emitWarning(
+      `memory ends: steps compute what ${what} leave twice rather than keep it, which takes longer and changes no result`,
+      { code: 'DARTSMITH_RECOMPUTES' },
+    );
   }
 
   dispose(): void {

@@ -1,4 +1,4 @@
-// Memory of the CUDA backend: limits, what the error advises, and memory that is used again.
+// Memory of a device: limits, what the error advises, and memory that is used again.
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Device } from '../../src/backend/device.ts';
 import { openDevice } from '../../src/backend/open.ts';
@@ -21,8 +21,13 @@ const graph = (() => {
 let opened: Device | undefined;
 afterEach(() => opened?.dispose());
 
-async function limited(memoryLimitBytes: number): Promise<{ device: Device; parameters: Parameters }> {
-  opened = await openDevice({ backend: 'simt', memoryLimitBytes });
+type Backend = 'cpu' | 'simt';
+
+async function limited(
+  backend: Backend,
+  memoryLimitBytes: number,
+): Promise<{ device: Device; parameters: Parameters }> {
+  opened = await openDevice({ backend, memoryLimitBytes });
   return { device: opened, parameters: await opened.createParameters(graph, { seed: 1 }) };
 }
 
@@ -49,9 +54,9 @@ async function advised(device: Device, parameters: Parameters, batchSize: number
   return Number(fits);
 }
 
-describe('a program that needs more than the limit', () => {
+describe.each<Backend>(['cpu', 'simt'])('a program that needs more than the limit of %s', (backend) => {
   it.each([0.5, 1])('is refused with the batch that does fit: %d MiB', async (limit) => {
-    const { device, parameters } = await limited(limit * mebibyte);
+    const { device, parameters } = await limited(backend, limit * mebibyte);
     const fits = await advised(device, parameters, 300);
     expect(fits).toBeGreaterThan(10);
     const { loss, bytes } = await pass(device, parameters, fits);
@@ -63,20 +68,20 @@ describe('a program that needs more than the limit', () => {
 
   // Above 2 MiB the allocator takes whole pieces of that size, which the advice knows.
   it.each([3, 5.25, 8])('is refused with the batch that does fit: %d MiB, large pieces', async (limit) => {
-    const { device, parameters } = await limited(limit * mebibyte);
+    const { device, parameters } = await limited(backend, limit * mebibyte);
     const fits = await advised(device, parameters, 600);
     await expect(pass(device, parameters, fits)).resolves.toHaveProperty('loss');
   });
 
   it('says so where not even one image fits', async () => {
-    const { device, parameters } = await limited(90_000);
+    const { device, parameters } = await limited(backend, 90_000);
     await expect(pass(device, parameters, 2)).rejects.toThrow('not even a batch of 1 would fit');
   });
 
   it('leaves the device as it was, and its recordings valid', async () => {
-    using place = await smallPlace({ backend: 'simt', memoryLimitBytes: mebibyte });
+    using place = await smallPlace({ backend, memoryLimitBytes: mebibyte });
     const { device, parameters, program, dataset } = place;
-    using untouched = await smallPlace({ backend: 'simt' });
+    using untouched = await smallPlace({ backend });
     const other = await device.createParameters(graph, { seed: 1 });
     for (let step = 0; step < 5; step++) {
       const outcomes = await device.execute(smallStep(program, dataset, { step }));
@@ -88,7 +93,7 @@ describe('a program that needs more than the limit', () => {
   });
 
   it('is refused where parameters or images alone are too many', async () => {
-    const { device } = await limited(mebibyte);
+    const { device } = await limited(backend, mebibyte);
     const images = new Uint8Array(2 * mebibyte);
     const labels = new Int32Array(2 * 1024);
     await expect(device.createDataset({ images, labels, shape: [32, 32, 1] })).rejects.toThrow(
@@ -102,18 +107,21 @@ describe('a program that needs more than the limit', () => {
 });
 
 describe('memory is used again', () => {
-  it('after dispose, of datasets, programs and parameters of changing sizes', async () => {
-    const { device } = await limited(2 * mebibyte);
-    for (let round = 0; round < 40; round++) {
-      const count = 100 + 37 * (round % 9);
-      const images = new Uint8Array(count * 32 * 32).fill(round);
-      using dataset = await device.createDataset({ images, labels: new Int32Array(count), shape: [32, 32, 1] });
-      expect(dataset.count).toBe(count);
-      using parameters = await device.createParameters(graph, { seed: round });
-      const { loss } = await pass(device, parameters, 1 + (round % 3));
-      expect(loss).toBeGreaterThan(0);
-    }
-  });
+  it.each<Backend>(['cpu', 'simt'])(
+    'after dispose, of datasets, programs and parameters of changing sizes: %s',
+    async (backend) => {
+      const { device } = await limited(backend, 2 * mebibyte);
+      for (let round = 0; round < 40; round++) {
+        const count = 100 + 37 * (round % 9);
+        const images = new Uint8Array(count * 32 * 32).fill(round);
+        using dataset = await device.createDataset({ images, labels: new Int32Array(count), shape: [32, 32, 1] });
+        expect(dataset.count).toBe(count);
+        using parameters = await device.createParameters(graph, { seed: round });
+        const { loss } = await pass(device, parameters, 1 + (round % 3));
+        expect(loss).toBeGreaterThan(0);
+      }
+    },
+  );
 
   it('after devices were disposed: many, one after another, each with most of the memory', async () => {
     // All devices of the stand-in share 2 GiB.
@@ -133,13 +141,16 @@ describe('options', () => {
     [{ index: Number.NaN }, ArgumentError],
     [{ index: 1e9 }, ArgumentError],
     [{ index: 1000 }, BackendError],
-    [{ memoryLimitBytes: -1 }, ArgumentError],
-    [{ memoryLimitBytes: 0 }, ArgumentError],
-    [{ memoryLimitBytes: 1.5 }, ArgumentError],
-    [{ memoryLimitBytes: Number.POSITIVE_INFINITY }, ArgumentError],
-    [{ memoryLimitBytes: 2 ** 60 }, ArgumentError],
   ])('%o are refused', async (options, error) => {
     await expect(openDevice({ backend: 'simt', ...options })).rejects.toThrow(error);
+  });
+
+  it.each(
+    [-1, 0, 1.5, Number.POSITIVE_INFINITY, 2 ** 60].flatMap((memoryLimitBytes) =>
+      (['cpu', 'simt'] as const).map((backend) => ({ backend, memoryLimitBytes })),
+    ),
+  )('%o are refused', async (options) => {
+    await expect(openDevice(options)).rejects.toThrow(ArgumentError);
   });
 
   it('an index that no device has is told with how many there are', async () => {
