@@ -386,6 +386,23 @@ void Pooling::pool_rows(const float* image, int64_t row_begin, int64_t row_end, 
   });
 }
 
+bool Pooling::pair(const Pooling& largest, const Pooling& average) {
+  return largest.pool_.takes_max && !average.pool_.takes_max && largest.is_around() && average.is_around();
+}
+
+void Pooling::pool_rows(const Pooling& largest, const Pooling& average, const float* image, int64_t row_begin,
+                        int64_t row_end, float* to_largest, float* to_average, float* scratch, Ahead ahead) {
+  const int64_t channels = largest.channels_;
+  const PooledImage pooled{image, largest.map_.rows.count, largest.map_.columns.count, channels,
+                           average.pool_.count_include_pad};
+  pool_around<true, true>(pooled, row_begin, row_end, scratch, ahead, [&](int64_t c, Lanes lanes, const auto& rows) {
+    rows([&](int64_t pixel, Vec most, Vec mean) {
+      store_first(to_largest + pixel * channels + c, most, lanes);
+      store_first(to_average + pixel * channels + c, mean, lanes);
+    });
+  });
+}
+
 int64_t Pooling::unpool_elements() const {
   return max(2 * Tile::elements(pooled_frame(map_), channels_), scratch_elements());
 }

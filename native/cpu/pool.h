@@ -12,6 +12,11 @@ class Pooling {
   // Output rows [row_begin, row_end) of an image, to `target` [rows, width, channels]; `scratch`: scratch_elements().
   void pool_rows(const float* image, int64_t row_begin, int64_t row_end, float* target, float* scratch,
                  Ahead ahead = {}) const;  // which windows of pool_around fetch
+  // Both poolings at once where they are those of pool_around, the largest and the average: the rows to `largest` and
+  // to `average`.
+  static bool pair(const Pooling& largest, const Pooling& average);
+  static void pool_rows(const Pooling& largest, const Pooling& average, const float* image, int64_t row_begin,
+                        int64_t row_end, float* to_largest, float* to_average, float* scratch, Ahead ahead = {});
   int64_t scratch_elements() const;
   // Whether its windows are those of pool_around.
   bool is_around() const;

@@ -161,6 +161,8 @@ struct OpKernels {
   size_t (*workspace_bytes)(const KernelCall&, bool backward) = nullptr;
   // Whether the members of a group may read different inputs and differ in shape.
   bool groups_inputs = false;
+  // Whether members that read one input may pool it in different ways: of pooledMoments.
+  bool groups_poolings = false;
   // Whether inputs may be dropped by whole samples on the way in (InputLink::dropout): of combine.
   bool drops_inputs = false;
   // Whether a call may read its inputs through a relu (InputLink::activated), or several tensors of one shape as if

@@ -232,8 +232,9 @@ class Planner {
   }
 
   bool grouped(int a, int b) const {
-    return op(a) == op(b) && wants_weights(a) == wants_weights(b) &&
-           descriptor(a).joins(plan_.graph.nodes[a], plan_.graph.nodes[b]);
+    if (op(a) != op(b) || wants_weights(a) != wants_weights(b)) return false;
+    const LoweredNode &one = plan_.graph.nodes[a], &other = plan_.graph.nodes[b];
+    return descriptor(a).joins(one, other) || (kernels(a).groups_poolings && same_plain_input(one, other));
   }
 
   bool backward_reads_input(int id, const LoweredInput& input) const {
