@@ -328,50 +328,123 @@ void correlate_block(const Correlation& c, int64_t channel, Lanes lanes) {
   for (int t = 0; t < pending; ++t) correlate<1>(c, channel, lanes, offsets + t, kernels + t);
 }
 
-// `Rows` kernel rows of a window whose taps are evenly spaced, all their sums in registers.
-template <int Size, int Rows, bool Whole>
-void correlate_kernel_rows(const Correlation& c, int64_t channel, Lanes lanes, int first_row) {
-  Vec sums[Rows * Size] = {};
-  const int64_t distance = spacing(c.map.columns) * kLanes, step = c.map.columns.source_step * kLanes;
-  const int64_t kernel_row = spacing(c.map.rows) * c.tile.row_elements(), pixel = c.output_gradient.pixel;
-  const int64_t first = c.tile.offset(c.map, 0, c.map.rows.taps[first_row], c.map.columns.taps[0]);
-  for (int64_t row = c.row_begin; row < c.row_end; ++row) {
-    const float* source = c.tile.plane(channel) + first + row * c.map.rows.source_step * c.tile.row_elements();
-    const float* dy = c.gradient_row(row, channel);
-    for (int64_t x = 0; x < c.map.columns.count; ++x, source += step, dy += pixel) {
-      const Vec d = load_lanes<Whole>(dy, lanes);
-      unroll<Rows>([&](auto r) __attribute__((always_inline)) {
-        const float* at = source + r.value * kernel_row;
-        unroll<Size>([&](auto k) __attribute__((always_inline)) {
-          constexpr int kTap = decltype(r)::value * Size + decltype(k)::value;
-          sums[kTap] += d * load(at + k.value * distance);
-        });
+// `Count` neighbouring gradients in registers, each source pixel loaded once for all that it is multiplied by: `sums`
+// of `Rows` kernel rows' taps. The order of a tap's sum is that of the gradients.
+template <int Size, int Dilation, int Step, int Count, bool Whole, int Rows>
+__attribute__((always_inline)) inline void correlate_positions(Vec (&sums)[Rows][Size], const float* source,
+                                                               int64_t kernel_row, const float* dy, int64_t pixel,
+                                                               Lanes lanes) {
+  Vec gradients[Count];
+  unroll<Count>([&](auto i) __attribute__((always_inline)) {
+    gradients[i.value] = load_lanes<Whole>(dy, lanes);
+    dy += pixel;
+    hold(dy);
+  });
+  const float* rows[Rows];
+  unroll<Rows>([&](auto r) __attribute__((always_inline)) {
+    rows[r.value] = source;
+    source += kernel_row;
+    hold(source);
+  });
+  unroll<(Count - 1) * Step + (Size - 1) * Dilation + 1>([&](auto j) __attribute__((always_inline)) {
+    unroll<Rows>([&](auto r) __attribute__((always_inline)) {
+      Vec value = load(rows[r.value] + j.value * kLanes);
+      hold(value);
+      unroll<Size>([&](auto k) __attribute__((always_inline)) {
+        constexpr int kReach = decltype(j)::value - decltype(k)::value * Dilation;
+        if constexpr (kReach >= 0 && kReach % Step == 0 && kReach / Step < Count) {
+          sums[r.value][k.value] += gradients[kReach / Step] * value;
+        }
       });
-    }
-    if (c.traffic != nullptr) c.traffic->during(c.map.columns.count * Rows * Size);
-  }
-  unroll<Rows * Size>([&](auto t) __attribute__((always_inline)) {
-    constexpr int kTap = decltype(t)::value;
-    const int64_t kernel = int64_t{c.map.rows.taps[first_row + kTap / Size].kernel} * c.kernel_columns +
-                           c.map.columns.taps[kTap % Size].kernel;
-    c.put(kernel, channel, lanes, sums[kTap]);
+    });
   });
 }
 
-template <int Size, bool Whole>
+// Kernel rows whose sums stay in registers, and gradients beside them. Taps two pixels apart share a source pixel only
+// among more gradients than sixteen registers have room for.
+template <int Size>
+inline constexpr int kCorrelatedRows = Size == 3 || kSums >= 24 ? 3 : 2;
+template <int Size, int Dilation>
+inline constexpr int kCorrelatedGradients = kSums < 12            ? 2
+                                            : Size* Dilation < 10 ? 4
+                                            : kSums >= 24         ? 8
+                                                                  : 1;
+
+template <int Rows, int Size>
+__attribute__((always_inline)) inline void copy(const Vec (&from)[Rows][Size], Vec (&to)[Rows][Size]) {
+  unroll<Rows * Size>([&](auto t) __attribute__((always_inline)) {
+    to[t.value / Size][t.value % Size] = from[t.value / Size][t.value % Size];
+  });
+}
+
+// The same for so many gradients, one by one: a function of its own, so that it takes no registers from the others'
+// loop.
+template <int Size, int Dilation, int Step, bool Whole, int Rows>
+__attribute__((noinline)) void correlate_rest(Vec (&sums)[Rows][Size], const float* source, int64_t kernel_row,
+                                              const float* dy, int64_t pixel, int64_t count, Lanes lanes) {
+  Vec held[Rows][Size];
+  copy(sums, held);
+  for (; count > 0; --count, source += Step * kLanes, dy += pixel) {
+    correlate_positions<Size, Dilation, Step, 1, Whole>(held, source, kernel_row, dy, pixel, lanes);
+  }
+  copy(held, sums);
+}
+
+// `Rows` kernel rows of a window, all their sums in registers.
+template <int Size, int Dilation, int Step, int Rows, bool Whole>
+void correlate_kernel_rows(const Correlation& c, int64_t channel, Lanes lanes, int first_row) {
+  constexpr int kCount = kCorrelatedGradients<Size, Dilation>;
+  Vec sums[Rows][Size] = {};
+  const int64_t kernel_row = Dilation * c.tile.row_elements(), pixel = c.output_gradient.pixel;
+  const int64_t first = c.tile.offset(c.map, 0, c.map.rows.taps[first_row], c.map.columns.taps[0]);
+  const int64_t columns = c.map.columns.count;
+  for (int64_t row = c.row_begin; row < c.row_end; ++row) {
+    const float* source = c.tile.plane(channel) + first + row * Step * c.tile.row_elements();
+    const float* dy = c.gradient_row(row, channel);
+    int64_t i = 0;
+    for (; i + kCount <= columns; i += kCount, source += kCount * Step * kLanes, dy += kCount * pixel) {
+      correlate_positions<Size, Dilation, Step, kCount, Whole>(sums, source, kernel_row, dy, pixel, lanes);
+    }
+    if (kCount > 1 && i < columns) {
+      Vec rest[Rows][Size];
+      copy(sums, rest);
+      correlate_rest<Size, Dilation, Step, Whole>(rest, source, kernel_row, dy, pixel, columns - i, lanes);
+      copy(rest, sums);
+    }
+    if (c.traffic != nullptr) c.traffic->during(columns * Rows * Size);
+  }
+  unroll<Rows * Size>([&](auto t) __attribute__((always_inline)) {
+    constexpr int kRow = decltype(t)::value / Size, kColumn = decltype(t)::value % Size;
+    const int64_t kernel =
+        int64_t{c.map.rows.taps[first_row + kRow].kernel} * c.kernel_columns + c.map.columns.taps[kColumn].kernel;
+    c.put(kernel, channel, lanes, sums[kRow][kColumn]);
+  });
+}
+
+template <int Size, int Dilation, int Step, bool Whole>
 void correlate_square(const Correlation& c, int64_t channel, Lanes lanes) {
-  constexpr int kRows = kSums >= 24 || Size == 3 ? Size : 2;
-  int row = 0;
-  for (; row + kRows <= Size; row += kRows) correlate_kernel_rows<Size, kRows, Whole>(c, channel, lanes, row);
-  for (; row < Size; ++row) correlate_kernel_rows<Size, 1, Whole>(c, channel, lanes, row);
+  constexpr int kRows = kCorrelatedRows<Size>, kRest = Size % kRows;
+  for (int row = 0; row + kRows <= Size; row += kRows) {
+    correlate_kernel_rows<Size, Dilation, Step, kRows, Whole>(c, channel, lanes, row);
+  }
+  if constexpr (kRest > 0) correlate_kernel_rows<Size, Dilation, Step, kRest, Whole>(c, channel, lanes, Size - kRest);
 }
 
 using CorrelateBlock = void (*)(const Correlation&, int64_t channel, Lanes);
 
+template <int Size, int Dilation>
+CorrelateBlock correlate_square_for(int64_t step, bool whole) {
+  if (step == 1) return whole ? correlate_square<Size, Dilation, 1, true> : correlate_square<Size, Dilation, 1, false>;
+  return whole ? correlate_square<Size, Dilation, 2, true> : correlate_square<Size, Dilation, 2, false>;
+}
+
 CorrelateBlock find_correlation(const WindowMap& map, bool whole) {
-  if (square_spacing(map) <= 0) return correlate_block;
-  if (map.rows.tap_count == 3) return whole ? correlate_square<3, true> : correlate_square<3, false>;
-  if (map.rows.tap_count == 5) return whole ? correlate_square<5, true> : correlate_square<5, false>;
+  const int64_t dilation = square_spacing(map), step = map.columns.source_step;
+  if (step > 2 || map.rows.source_step != step) return correlate_block;
+  if (map.rows.tap_count == 3 && dilation == 1) return correlate_square_for<3, 1>(step, whole);
+  if (map.rows.tap_count == 3 && dilation == 2) return correlate_square_for<3, 2>(step, whole);
+  if (map.rows.tap_count == 5 && dilation == 1) return correlate_square_for<5, 1>(step, whole);
+  if (map.rows.tap_count == 5 && dilation == 2) return correlate_square_for<5, 2>(step, whole);
   return correlate_block;
 }
 
