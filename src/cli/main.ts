@@ -13,6 +13,15 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 // What cannot be said there cannot be said at all; the exit code tells it.
 process.stderr.on('error', () => {});
 
+// Warnings of our own are a line, over whatever goes on in the last one; others are told as Node tells them.
+const tellers = process.listeners('warning');
+process.removeAllListeners('warning');
+process.on('warning', (warning: NodeJS.ErrnoException) => {
+  const own = warning.code?.startsWith('DARTSMITH_') && tellers.length > 0;
+  if (own) process.stderr.write(`${process.stderr.isTTY ? '\r\x1b[K' : ''}dartsmith: ${warning.message}\n`);
+  else for (const tell of tellers) tell(warning);
+});
+
 const onTerminal = [0, 1, 2].some(isatty);
 const exitCode = await runCommandLine(process.argv.slice(2));
 // Node aborts where it cannot set back a terminal that has gone. The signal itself ends the process, which shells count as the same.

@@ -146,6 +146,7 @@ describe('wrong usage is one line and exit code 2', () => {
     [['search', '--resume', 'x', '--epochs', '3', '--seed', '1'], 'leave out --epochs, --seed'],
     [['search', '--backend', 'tpu'], "expected one of auto, cuda, cpu, tfjs, simt for --backend but received 'tpu'"],
     [['search', '--gpu', '-1'], "expected an integer of at least 0 for --gpu but received '-1'"],
+    [['search', '--memory-limit', '10'], "expected a size as 1.4GB or 800MB for --memory-limit but received '10'"],
     [['search', 'now'], 'too many arguments'],
     [['features'], "missing required argument 'run'"],
     [['features', 'x', '--edges', 'some'], "expected one of ends, all for --edges but received 'some'"],
@@ -362,6 +363,17 @@ describe('search', () => {
     const again = await dartsmith(...tiny, '--out', 'plain');
     expect(again.code).toBe(1);
     expect(again.stderr).toContain('plain holds a run already');
+  });
+
+  it('finds the same within a limit of memory, which it tells in a line', async () => {
+    const args = [...tiny, '--init-channels', '8'];
+    const free = await dartsmith(...args, '--out', 'free');
+    const limited = await dartsmith(...args, '--memory-limit', '44MB', '--out', 'limited');
+    expect(limited.stderr).toBe(
+      `${free.stderr}dartsmith: memory is short: what convolutions leave is computed twice instead of kept: slower, with the same results\n`,
+    );
+    const [own, other] = ['free', 'limited'].map((run) => readFileSync(join(folder, run, 'genotype.json'), 'utf8'));
+    expect(own).toBe(other);
   });
 
   it('names a run after dataset and time where --out is not given', async () => {

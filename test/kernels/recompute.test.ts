@@ -1,5 +1,5 @@
 // Where memory ends, backward computes again what it does not keep, to the same bits.
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Precision, Program } from '../../src/backend/device.ts';
 import { type OpenDeviceOptions, openDevice } from '../../src/backend/open.ts';
 import { BackendError } from '../../src/errors.ts';
@@ -50,10 +50,22 @@ async function sharesWithinLimits(backend: 'cpu' | 'simt', precision: Precision,
   return shares;
 }
 
+const warning = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+afterEach(() => warning.mockClear());
+
+/** What users are told, each once. */
+function warnings(): unknown[] {
+  return [...new Set(warning.mock.calls.map(([text]) => text))].sort();
+}
+
 describe('a limit on memory changes no bit', () => {
   it('of the CPU: what single separables leave is computed again first, then what all do', async () => {
     const shares = new Set(await sharesWithinLimits('cpu', 'fp32', false));
     expect(shares.size).toBe(3);
+    expect(warnings()).toEqual([
+      'memory is short: what convolutions leave is computed twice instead of kept: slower, with the same results',
+      'memory is short: what single convolutions leave is computed twice instead of kept: slower, with the same results',
+    ]);
     expect(Math.min(...shares)).toBeLessThan(0.65);
   });
 

@@ -157,9 +157,9 @@ class NativeDevice implements Device {
   #tellOfRecompute(recompute: number): void {
     if (recompute <= this.#recompute) return;
     this.#recompute = recompute;
-    const what = recompute === 1 ? 'convolutions of one stage' : 'convolutions';
+    const what = recompute === 1 ? 'single convolutions' : 'convolutions';
     process.emitWarning(
-      `memory ends: steps compute what ${what} leave twice rather than keep it, which takes longer and changes no result`,
+      `memory is short: what ${what} leave is computed twice instead of kept: slower, with the same results`,
       { code: 'DARTSMITH_RECOMPUTES' },
     );
   }

@@ -8,6 +8,7 @@ import {
   numberParser,
   readNumber,
   settingOptions,
+  sizeParser,
   textParser,
 } from '../../../src/cli/options.ts';
 import { ArgumentError } from '../../../src/errors.ts';
@@ -35,6 +36,16 @@ describe('readNumber', () => {
 });
 
 describe('parsers', () => {
+  it('sizes', () => {
+    const parse = sizeParser('--memory-limit');
+    expect(['1.4GB', '800 MB', '2GiB', '0.5MiB'].map(parse)).toEqual([1.4e9, 8e8, 2 ** 31, 2 ** 19]);
+    for (const text of ['', '10', 'GB', '1.4gb', '-1GB', '0MB', '1TB', '1e30GB', '1.4GB please']) {
+      expect(() => parse(text)).toThrow(
+        new ArgumentError(`expected a size as 1.4GB or 800MB for --memory-limit but received '${text}'`),
+      );
+    }
+  });
+
   it('integers', () => {
     expect(integerParser('--threads', 1)('8')).toBe(8);
     for (const text of ['0', '1.5', 'two', '1e400', '9007199254740993']) {

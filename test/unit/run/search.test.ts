@@ -245,8 +245,9 @@ describe('search', () => {
     [{ settings: { epochs: 0 } }, /epochs/],
     [{ limit: 10 }, /limit/],
     [{ dataDir: 'x' }, /dataDir/],
-    [{ threads: 2 }, /threads and index cannot be given with device/],
-    [{ index: 1 }, /threads and index cannot be given with device/],
+    [{ threads: 2 }, /threads cannot be given with device/],
+    [{ index: 1 }, /index cannot be given with device/],
+    [{ memoryLimitBytes: 1e9 }, /memoryLimitBytes cannot be given with device/],
     [{ out: '' }, /out/],
     [{ space: 'nowhere' }, /space/],
   ])('refuses %j through the run', async (options, message) => {
