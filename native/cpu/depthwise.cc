@@ -360,15 +360,18 @@ __attribute__((always_inline)) inline void correlate_positions(Vec (&sums)[Rows]
   });
 }
 
-// Kernel rows whose sums stay in registers, and gradients beside them. Taps two pixels apart share a source pixel only
-// among more gradients than sixteen registers have room for.
+// Kernel rows whose sums stay in registers.
 template <int Size>
 inline constexpr int kCorrelatedRows = Size == 3 || kSums >= 24 ? 3 : 2;
+
+// Gradients beside them. Five taps two pixels apart have source pixels in common among eight, or it is not worth the
+// registers.
 template <int Size, int Dilation>
-inline constexpr int kCorrelatedGradients = kSums < 12            ? 2
-                                            : Size* Dilation < 10 ? 4
-                                            : kSums >= 24         ? 8
-                                                                  : 1;
+constexpr int correlated_gradients() {
+  if (kSums < 12) return 2;
+  if (Size == 3 || Dilation == 1) return 4;
+  return kSums >= 24 ? 8 : 1;
+}
 
 template <int Rows, int Size>
 __attribute__((always_inline)) inline void copy(const Vec (&from)[Rows][Size], Vec (&to)[Rows][Size]) {
@@ -393,7 +396,7 @@ __attribute__((noinline)) void correlate_rest(Vec (&sums)[Rows][Size], const flo
 // `Rows` kernel rows of a window, all their sums in registers.
 template <int Size, int Dilation, int Step, int Rows, bool Whole>
 void correlate_kernel_rows(const Correlation& c, int64_t channel, Lanes lanes, int first_row) {
-  constexpr int kCount = kCorrelatedGradients<Size, Dilation>;
+  constexpr int kCount = correlated_gradients<Size, Dilation>();
   Vec sums[Rows][Size] = {};
   const int64_t kernel_row = Dilation * c.tile.row_elements(), pixel = c.output_gradient.pixel;
   const int64_t first = c.tile.offset(c.map, 0, c.map.rows.taps[first_row], c.map.columns.taps[0]);
@@ -438,6 +441,7 @@ CorrelateBlock correlate_square_for(int64_t step, bool whole) {
   return whole ? correlate_square<Size, Dilation, 2, true> : correlate_square<Size, Dilation, 2, false>;
 }
 
+// As find_slide: what is made for no window of its own takes its taps some at a time.
 CorrelateBlock find_correlation(const WindowMap& map, bool whole) {
   const int64_t dilation = square_spacing(map), step = map.columns.source_step;
   if (step > 2 || map.rows.source_step != step) return correlate_block;

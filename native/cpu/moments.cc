@@ -124,6 +124,7 @@ void save_moments(const KernelCall& call, int64_t c, double mean, double deviati
 }  // namespace
 
 void finish_moments(const KernelCall& call, const float* moments, const Pieces& pieces) {
+  if (call.norm->statistics == Statistics::kKept) return;
   if (call.norm->statistics == Statistics::kRunning) return running_moments(call);
   const int64_t channels = call.output.channels;
   double mean[kJoinedChannels], deviations[kJoinedChannels];

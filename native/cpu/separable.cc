@@ -217,7 +217,7 @@ void forward_image(const KernelCall& call, int64_t image, ForwardBuffers& buffer
     next.fetch_part(traffic);
     depthwise_strip(call, sizes, map, buffers.tile, strip, buffers.depthwise, traffic);
     const float* kept = pointwise_strip(call, sizes, pixels, first, buffers, traffic);
-    if (call.norm->statistics != Statistics::kRunning) {
+    if (measures(call.norm->statistics)) {
       piece_moments(kept, pixels, sizes.outputs, moments + strip * 2 * sizes.outputs);
     }
   }

@@ -96,9 +96,10 @@ __device__ void piece_moments(const Spread& spread, int pixels, int channel, con
 template <typename Pixels>
 __device__ void finish_moments(const Normalisation& norm, const Partials& partials, int channel, double total,
                                const Pixels& pixels) {
+  if (norm.statistics == Statistics::kKept) return;
   const int lane = static_cast<int>(threadIdx.x) % kLanes;
   double mean = 0, deviations = 0;
-  if (norm.statistics != Statistics::kRunning) {
+  if (measures(norm.statistics)) {
     for (int64_t piece = lane; piece < partials.pieces; piece += kLanes) {
       mean += static_cast<double>(pixels(piece)) * partials.at(0, channel, piece);
     }

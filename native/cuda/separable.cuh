@@ -235,7 +235,7 @@ __device__ inline void keep_result(const Run& run, const Member& member, Index i
     if (member.output.half) *from = map4(*from, [](float x) { return rounded(x, true); });
     member.output.store<layout>(place.pixel(t.row(pixel), t.column(pixel)), channel, *from);
   }
-  if (member.norm.statistics == Statistics::kRunning) return;
+  if (!measures(member.norm.statistics)) return;
   // Each thread reads only what it wrote of `result`.
   piece_moments(
       spread, t.pixels(), t.count(tile), channel, [&](int pixel) { return place.has(t.row(pixel), t.column(pixel)); },

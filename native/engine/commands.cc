@@ -458,8 +458,9 @@ class Execution {
     const auto known = device_.recordings.find(what);
     if (known == device_.recordings.end()) {
       // The first time makes plans and room; only then do addresses stay.
+      device_.arena_holds_all();
       queue_commands();
-      device_.recordings.try_emplace(what);
+      if (device_.arena_holds_all()) device_.recordings.try_emplace(what);
       return;
     }
     if (known->second == nullptr) {

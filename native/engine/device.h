@@ -1,9 +1,11 @@
 // A device: a backend, the working memory that all its programs share, and the thread that runs their jobs in order.
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "engine/backend.h"
 #include "engine/recompute.h"
@@ -18,6 +20,7 @@ class Device {
 
   // Working memory of at least `bytes`; contents do not survive from one pass to the next. Engine thread only.
   std::byte* arena(size_t bytes) {
+    arena_wanted_ = std::max(arena_wanted_, bytes);
     if (arena_.bytes() < bytes) {
       recordings.clear();  // they know where the old one lies
       backend->finish();
@@ -29,6 +32,9 @@ class Device {
     return arena_.as<std::byte>();
   }
   size_t arena_bytes() const { return arena_bytes_; }
+  // Whether the working memory is enough for all that was asked for since the last call: a pass that did with less
+  // after one that there was room for may have left it smaller. Engine thread only.
+  bool arena_holds_all() { return arena_.bytes() >= std::exchange(arena_wanted_, 0); }
 
   const std::shared_ptr<Backend> backend;
   std::atomic<bool> closed = false;  // disposed of by its user; jobs under way still finish
@@ -42,6 +48,7 @@ class Device {
  private:
   Buffer arena_;
   std::atomic<size_t> arena_bytes_ = 0;
+  size_t arena_wanted_ = 0;
 
  public:
   Worker worker;  // last, so that it stops before what its jobs use goes away

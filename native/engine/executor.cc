@@ -103,7 +103,7 @@ class Executor {
       const bool flows = written_[node.id] || step.both;
       if (!needed_[node.id] || (step.backward && !flows)) continue;
       ids.push_back(node.id);
-      if (!step.backward || step.both) place_masks(node.id);
+      if (step.both || !(step.backward || step.recomputes)) place_masks(node.id);
       calls.push_back(call(node, step, slice));
     }
     if (calls.empty()) return;
@@ -322,11 +322,9 @@ class Executor {
     std::vector<AddedGradient> added;
   };
 
-  // Running statistics move once, not when the value is computed again.
   NormCall norm_call(const Node& n, const BatchNormAttributes& norm, bool again) const {
     float* buffers = parameters_.data(Arena::kBuffers);
-    Statistics statistics = request_.statistics;
-    if (again && statistics == Statistics::kBatchUpdating) statistics = Statistics::kBatch;
+    const Statistics statistics = again ? Statistics::kKept : request_.statistics;
     return {statistics, norm, buffers + n.running_mean.offset, buffers + n.running_variance.offset};
   }
 

@@ -45,8 +45,12 @@ struct GradientTarget {
   Precision precision = Precision::kFp32;
 };
 
-// kBatch normalises with the batch's own statistics, kBatchUpdating also moves the running ones.
-enum class Statistics { kRunning, kBatch, kBatchUpdating };
+// kBatch normalises with the batch's own statistics, kBatchUpdating also moves the running ones. kKept: an earlier
+// forward left them, only the value is computed again.
+enum class Statistics { kRunning, kBatch, kBatchUpdating, kKept };
+DARTSMITH_ANY_DEVICE constexpr bool measures(Statistics statistics) {
+  return statistics == Statistics::kBatch || statistics == Statistics::kBatchUpdating;
+}
 
 // What comes with an input beside its tensor. A normalised input holds what a lazy batch-norm would normalise: the
 // kernel applies `statistics` while loading, and its backward leaves the gradient of the tensor itself not as a tensor

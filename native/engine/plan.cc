@@ -133,18 +133,20 @@ class Planner {
 
   // What the backward of a group is the first to need once more.
   void add_recomputed(const std::vector<int>& group) {
-    std::vector<std::vector<int>> steps;
+    std::set<int> needed;
     for (int reader : group) {
+      if (!planned(reader).has_gradient) continue;
       for (const LoweredInput& input : inputs(reader)) {
-        const int id = input.id;
-        if (!planned(reader).has_gradient || !recomputes(id) || recompute_time_[id] >= 0) continue;
-        recompute_time_[id] = static_cast<int>(plan_.steps.size());
-        const auto takes = [&](const std::vector<int>& step) {
-          return kernels(id).groups_inputs ? op(step.front()) == op(id) : grouped(step.front(), id);
-        };
-        const auto step = std::ranges::find_if(steps, takes);
-        (step == steps.end() ? steps.emplace_back() : *step).push_back(id);
+        if (recomputes(input.id) && recompute_time_[input.id] < 0) needed.insert(input.id);
       }
+    }
+    std::vector<std::vector<int>> steps;
+    for (int id : needed) {
+      const auto takes = [&](const std::vector<int>& step) {
+        return kernels(id).groups_inputs ? op(step.front()) == op(id) : grouped(step.front(), id);
+      };
+      const auto step = std::ranges::find_if(steps, takes);
+      (step == steps.end() ? steps.emplace_back() : *step).push_back(id);
     }
     for (const std::vector<int>& step : steps) {
       add_step(step, false, recompute_time_);

@@ -1,14 +1,20 @@
 #include "engine/profile.h"
 
+#include <optional>
 #include <set>
 #include <utility>
 
 namespace dartsmith {
 namespace {
 
-// `joining` is a node whose step has loaded its input already.
+// What a step has counted already of what one of its nodes does.
+struct Shared {
+  bool input = false;  // loading it, and leaving its gradient
+  bool work = false;
+};
+
 // `gradients` holds the buffers that the step has counted: the terms of a sum share theirs.
-KernelProfile count_node(const Plan& plan, int id, bool backward, int64_t batch, bool joining,
+KernelProfile count_node(const Plan& plan, int id, bool backward, int64_t batch, Shared shared,
                          std::set<int>& gradients) {
   const LoweredNode& lowered = plan.graph.nodes[id];
   const Node& node = lowered.node;
@@ -29,7 +35,7 @@ KernelProfile count_node(const Plan& plan, int id, bool backward, int64_t batch,
     input_elements += plan.graph.nodes[input.id].node.shape.elements();
     const bool gradient = backward && plan.nodes[input.id].has_gradient;
     if (gradient) ++input_gradients;
-    if (joining) continue;
+    if (shared.input) continue;
     // The skip and both poolings of an edge read one tensor.
     if (values.insert(plan.nodes[input.id].value).second) profile.bytes += batch * plan.value_bytes(input.id);
     const bool mapped = descriptor.maps_gradients && input.normalised;
@@ -42,7 +48,7 @@ KernelProfile count_node(const Plan& plan, int id, bool backward, int64_t batch,
                                      .backward = backward,
                                      .input_gradients = input_gradients,
                                      .wants_weights = plan.wants_weights(node),
-                                     .joining = joining});
+                                     .joining = shared.work});
   profile.flops = batch * work.flops;
   profile.product_flops = batch * work.product_flops;
   return profile;
@@ -52,16 +58,20 @@ KernelProfile count_node(const Plan& plan, int id, bool backward, int64_t batch,
 
 KernelProfile count_work(const Plan& plan, const std::vector<int>& ids, bool backward, int64_t batch) {
   std::set<int> gradients;
-  KernelProfile total = count_node(plan, ids.front(), backward, batch, false, gradients);
-  std::set<std::pair<int, int>> loaded;  // what a pooling measures counts once a pooling
-  for (size_t i = 0; i < ids.size(); ++i) {
-    const LoweredNode& lowered = plan.graph.nodes[ids[i]];
-    const bool joining =
-        lowered.inputs.size() == 1 && !loaded.insert({lowered.inputs[0].id, measured_pooling(lowered.node)}).second;
-    if (i == 0) continue;
-    total += count_node(plan, ids[i], backward, batch, joining, gradients);
+  std::set<int> loaded;
+  std::set<std::pair<int, int>> measured;  // what a pooling measures counts once a pooling
+  std::optional<KernelProfile> total;
+  for (int id : ids) {
+    const LoweredNode& lowered = plan.graph.nodes[id];
+    Shared shared;
+    if (lowered.inputs.size() == 1) {
+      const int input = lowered.inputs[0].id;
+      shared = {!loaded.insert(input).second, !measured.insert({input, measured_pooling(lowered.node)}).second};
+    }
+    const KernelProfile profile = count_node(plan, id, backward, batch, shared, gradients);
+    total ? * total += profile : total = profile;
   }
-  return total;
+  return *total;
 }
 
 }  // namespace dartsmith

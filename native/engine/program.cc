@@ -252,21 +252,38 @@ PassResult Program::run(const PassRequest& request, const Parameters& parameters
 
 // Keeps less for backward as far as that takes a pass in where memory would end.
 const Plan& Program::plan_that_fits(const PlanKey& key) {
+  const Recompute before = recompute_;
   for (;;) {
     const Plan& plan = this->plan(key);
     try {
       device_->arena(static_cast<size_t>(plan.arena_bytes));
+      if (recompute_ > device_->recompute) device_->recompute = recompute_;
       return plan;
     } catch (const OutOfMemory& error) {
-      if (recompute_ == Recompute::kAll || key.kind == PassKind::kEvaluate) refuse_memory(key, error);
-      recompute_ = recompute_ == Recompute::kNone ? Recompute::kSingle : Recompute::kAll;
-      plans_.clear();
-      if (recompute_ > device_->recompute) device_->recompute = recompute_;
+      if (keep_less(key)) continue;
+      const OutOfMemory refused = refusal(key, error);
+      keep(before);
+      throw refused;
     }
   }
 }
 
-void Program::refuse_memory(const PlanKey& key, const OutOfMemory& error) {
+// The next level at which a pass needs less; false where there is none.
+bool Program::keep_less(const PlanKey& key) {
+  const int64_t needed = plan(key).arena_bytes;
+  while (recompute_ != Recompute::kAll) {
+    keep(recompute_ == Recompute::kNone ? Recompute::kSingle : Recompute::kAll);
+    if (plan(key).arena_bytes < needed) return true;
+  }
+  return false;
+}
+
+void Program::keep(Recompute recompute) {
+  if (recompute_ != recompute) plans_.clear();
+  recompute_ = recompute;
+}
+
+OutOfMemory Program::refusal(const PlanKey& key, const OutOfMemory& error) {
   const auto mebibytes = [](int64_t bytes) { return (bytes + (1 << 20) - 1) >> 20; };
   // The largest batch whose plan fits, by bisection.
   int64_t fits = 0, fails = batch_;
@@ -282,10 +299,10 @@ void Program::refuse_memory(const PlanKey& key, const OutOfMemory& error) {
   } else {
     advice << "not even a batch of 1 would fit";
   }
-  throw OutOfMemory("this program needs " + std::to_string(mebibytes(plan(key).arena_bytes)) +
-                        " MiB of working memory at batch " + std::to_string(batch_) + " but " +
-                        std::to_string(error.free_bytes >> 20) + " MiB can be had: " + advice.str(),
-                    error.free_bytes);
+  return OutOfMemory("this program needs " + std::to_string(mebibytes(plan(key).arena_bytes)) +
+                         " MiB of working memory at batch " + std::to_string(batch_) + " but " +
+                         std::to_string(error.free_bytes >> 20) + " MiB can be had: " + advice.str(),
+                     error.free_bytes);
 }
 
 }  // namespace dartsmith

@@ -128,7 +128,9 @@ class Program {
   void check_hidden(const ParameterPlace& place) const;
   void check_sequences() const;
   const Plan& plan_that_fits(const PlanKey& key);
-  [[noreturn]] void refuse_memory(const PlanKey& key, const OutOfMemory& error);
+  bool keep_less(const PlanKey& key);
+  void keep(Recompute recompute);
+  OutOfMemory refusal(const PlanKey& key, const OutOfMemory& error);
   const Plan& plan(const PlanKey& key);
   PlanKey key_for(const PassRequest& request);
   bool slices(const PassRequest& request) const;

@@ -3,8 +3,8 @@
 
 namespace dartsmith {
 
-// What backward computes again instead of keeping it, to the same bits: nothing; what sums normalise of separables that
-// read a state themselves; or of all separables, the second halves of pairs among them.
+// What backward computes again instead of keeping it, to the same bits, of what sums normalise: nothing; what single
+// separables leave, which read a state themselves; or second halves of pairs as well.
 enum class Recompute { kNone, kSingle, kAll };
 
 }  // namespace dartsmith

@@ -18,13 +18,13 @@ export interface OpenDeviceOptions {
   /** Which GPU, as `dartsmith doctor` numbers them; 0 when absent. Given, `auto` takes a GPU. */
   readonly index?: number;
   /**
-   * Memory that the device may hold at once: parameters, datasets and what passes work in; all there is when absent. Where it ends, passes
-   * keep less for backward and compute it again, to the same bits. None with TensorFlow.js.
+   * Memory that the device may hold at once: parameters, datasets and what passes work in, a few MB a thread aside; all there is when
+   * absent. Where it ends, passes keep less for backward and compute it again, to the same bits. None with TensorFlow.js.
    */
   readonly memoryLimitBytes?: number;
 }
 
-/** Options that choose a device and bound it, without influence on bits. */
+/** Options that choose a device and bound it. */
 export type DeviceChoice = Pick<OpenDeviceOptions, 'backend' | 'threads' | 'index' | 'memoryLimitBytes'>;
 
 /** Those among other options. */
@@ -63,14 +63,14 @@ export interface BackendReport {
  */
 export async function openDevice(options: OpenDeviceOptions = {}): Promise<Device> {
   checkOptionRules('openDevice', options, openRules);
-  const { backend = 'auto', threads, instructionSet, index } = options;
+  const { backend = 'auto', threads, instructionSet, index, memoryLimitBytes } = options;
   if (backend === 'tfjs') return openTfjs(options);
   if (backend === 'cpu') return openCpu(options);
   if (backend !== 'auto') return openGpu(backend, options);
   if (index !== undefined) return openGpu('cuda', options);
   if (instructionSet !== undefined) return openCpu(options);
   const { addon, trouble } = findAddon();
-  if (addon === undefined) return openFallback(options, trouble);
+  if (addon === undefined) return memoryLimitBytes === undefined ? openFallback(options, trouble) : openCpu(options);
   return threads === undefined && addon.surveyCuda().trouble === '' ? openGpu('cuda', options) : openCpu(options);
 }
 

@@ -17,7 +17,7 @@ process.stderr.on('error', () => {});
 const tellers = process.listeners('warning');
 process.removeAllListeners('warning');
 process.on('warning', (warning: NodeJS.ErrnoException) => {
-  const own = warning.code?.startsWith('DARTSMITH_') && tellers.length > 0;
+  const own = typeof warning.code === 'string' && warning.code.startsWith('DARTSMITH_') && tellers.length > 0;
   if (own) process.stderr.write(`${process.stderr.isTTY ? '\r\x1b[K' : ''}dartsmith: ${warning.message}\n`);
   else for (const tell of tellers) tell(warning);
 });

@@ -161,7 +161,7 @@ function addMethodOption(command: Command, among: readonly Method[]): void {
   command.option('--method <name>', help, choiceParser('--method', names));
 }
 
-/** The same options, among others, by the library's names. */
+/** Options that choose a device, among others, by the library's names. */
 export function withDeviceOptions<Flags extends DeviceFlags>({ gpu, memoryLimit, ...flags }: Flags) {
   return { ...flags, index: gpu, memoryLimitBytes: memoryLimit };
 }

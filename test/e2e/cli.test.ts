@@ -369,8 +369,9 @@ describe('search', () => {
     const args = [...tiny, '--init-channels', '8'];
     const free = await dartsmith(...args, '--out', 'free');
     const limited = await dartsmith(...args, '--memory-limit', '44MB', '--out', 'limited');
-    expect(limited.stderr).toBe(
-      `${free.stderr}dartsmith: memory is short: what convolutions leave is computed twice instead of kept: slower, with the same results\n`,
+    expect(limited.stderr.startsWith(free.stderr)).toBe(true);
+    expect(limited.stderr.slice(free.stderr.length)).toMatch(
+      /^(dartsmith: memory is short: what (single )?convolutions leave is computed twice instead of kept: slower, with the same results\n)+$/,
     );
     const [own, other] = ['free', 'limited'].map((run) => readFileSync(join(folder, run, 'genotype.json'), 'utf8'));
     expect(own).toBe(other);

@@ -15,21 +15,22 @@ import type { Graph } from '../../src/graph/graph.ts';
 import { randomBlock } from '../../src/random/philox.ts';
 import { depthwiseSeparable, identity, pooling } from './candidates.ts';
 
-const shape = [4, 4, 3] as const;
+type ImageShape = readonly [number, number, number];
+const netShape: ImageShape = [4, 4, 3];
 const count = 12;
 
 /** Images `[4, 4, 3]`, stem, one mixed edge of three candidates, three classes. */
 export function smallNet(): Graph {
   const builder = new GraphBuilder();
   const alpha = builder.alpha('alphas', [3]);
-  const stem = builder.conv2d('stem', builder.input('images', shape), { channels: 4, kernel: 3, padding: 1 });
+  const stem = builder.conv2d('stem', builder.input('images', netShape), { channels: 4, kernel: 3, padding: 1 });
   const norm = builder.batchNorm('norm', stem, { affine: true });
   const edge = builder.mixed(norm, [identity, pooling('maxPool'), depthwiseSeparable(3)], { alpha, row: 0 });
   return builder.finish(builder.softmaxCrossEntropy(builder.linear('classifier', builder.globalAvgPool(edge), 3)));
 }
 
-/** Random images of {@link smallNet} with labels. */
-export function smallDataset(device: Device, seed = 1): Promise<DeviceDataset> {
+/** Random images with labels, of {@link smallNet} or another shape. */
+export function smallDataset(device: Device, seed = 1, shape: ImageShape = netShape): Promise<DeviceDataset> {
   const stream = { seed, purpose: 'split', epoch: 0, step: 0 } as const;
   const length = count * shape[0] * shape[1] * shape[2];
   const images = Uint8Array.from({ length }, (_, i) => randomBlock(stream, i)[0] & 255);

@@ -129,12 +129,13 @@ void forward_apart(CudaStream& stream, const Calls& calls) {
     Memory memory(call.workspace);
     depthwise[i] = like_output(call, outputs[&call] = memory.take(output_bytes(call)));
     products.push_back(product_of(call, depthwise[i]));
+    if (call.norm->statistics == Statistics::kKept) continue;
     statistics.push_back(statistics_of(call));
     statistics.back().workspace = memory.take(0);
   }
   start_depthwise(stream, calls, outputs);
   run(stream, conv2d_kernels.forward_group, products);
-  run(stream, moments_kernels.forward_group, statistics);
+  if (!statistics.empty()) run(stream, moments_kernels.forward_group, statistics);
 }
 
 size_t output_bytes_apart(const KernelCall& call) {

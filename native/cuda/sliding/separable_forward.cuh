@@ -110,7 +110,7 @@ __device__ __forceinline__ void forward_unit(const ForwardMember& m, Index index
   const Product product;
   UnitMoments<Product> moments(parts);
   unsigned char* stage = parts.stages + threadIdx.x / kLanes * Product::kStageBytes;
-  const bool measures = m.norm.statistics != Statistics::kRunning;
+  const bool measures = dartsmith::measures(m.norm.statistics);
   if (extent.pixels() == 0) {
     for (int c = lane_number(); c < 2 * kChannels && measures; c += kLanes) {
       m.moments.at(c / kChannels, c % kChannels, index) = 0;

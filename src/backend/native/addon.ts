@@ -28,7 +28,7 @@ export interface NativeOutcome {
   readonly outputs: readonly (readonly [number, Float32Array])[];
   readonly inputGradients: readonly (readonly [number, Float32Array])[];
   readonly profile?: readonly KernelProfile[];
-  /** The most that any program of the device computes again for want of memory: nothing, what single separables leave, what all do. */
+  /** The most that any program of the device computes again for want of memory: nothing, what single separables leave, second halves of pairs too. */
   readonly recompute: 0 | 1 | 2;
 }
 
