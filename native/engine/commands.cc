@@ -458,9 +458,9 @@ class Execution {
     const auto known = device_.recordings.find(what);
     if (known == device_.recordings.end()) {
       // The first time makes plans and room; only then do addresses stay.
-      device_.arena_holds_all();
+      device_.begin_run();
       queue_commands();
-      if (device_.arena_holds_all()) device_.recordings.try_emplace(what);
+      if (device_.arena_holds_run()) device_.recordings.try_emplace(what);
       return;
     }
     if (known->second == nullptr) {

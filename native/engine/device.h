@@ -5,7 +5,6 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <utility>
 
 #include "engine/backend.h"
 #include "engine/recompute.h"
@@ -32,9 +31,10 @@ class Device {
     return arena_.as<std::byte>();
   }
   size_t arena_bytes() const { return arena_bytes_; }
-  // Whether the working memory is enough for all that was asked for since the last call: a pass that did with less
-  // after one that there was room for may have left it smaller. Engine thread only.
-  bool arena_holds_all() { return arena_.bytes() >= std::exchange(arena_wanted_, 0); }
+  // Whether the working memory is enough for all of a run's passes, which begin_run() begins: one that had to do with
+  // less after one that there was room for may have left it smaller. Engine thread only.
+  bool arena_holds_run() const { return arena_.bytes() >= arena_wanted_; }
+  void begin_run() { arena_wanted_ = 0; }
 
   const std::shared_ptr<Backend> backend;
   std::atomic<bool> closed = false;  // disposed of by its user; jobs under way still finish
@@ -48,7 +48,7 @@ class Device {
  private:
   Buffer arena_;
   std::atomic<size_t> arena_bytes_ = 0;
-  size_t arena_wanted_ = 0;
+  size_t arena_wanted_ = 0;  // at most, by passes of a run
 
  public:
   Worker worker;  // last, so that it stops before what its jobs use goes away

@@ -32,7 +32,7 @@ struct WeightRange {
 struct PlannedNode {
   bool has_gradient = false;  // a wanted gradient flows through its output, from the graph's
   int value = -1;
-  int recomputed = -1;  // the value as backward computes it again, which `value` is not kept for
+  int recomputed = -1;  // where backward computes the value again; `value` is not kept for it then
   int gradient = -1;
   int gradient_map = -1;  // where its consumer normalises it: see InputLink
   int saved = -1;

@@ -69,7 +69,11 @@ KernelProfile count_work(const Plan& plan, const std::vector<int>& ids, bool bac
       shared = {!loaded.insert(input).second, !measured.insert({input, measured_pooling(lowered.node)}).second};
     }
     const KernelProfile profile = count_node(plan, id, backward, batch, shared, gradients);
-    total ? * total += profile : total = profile;
+    if (total) {
+      *total += profile;
+    } else {
+      total = profile;
+    }
   }
   return *total;
 }
