@@ -103,7 +103,7 @@ class Executor {
       const bool flows = written_[node.id] || step.both;
       if (!needed_[node.id] || (step.backward && !flows)) continue;
       ids.push_back(node.id);
-      if (step.both || !(step.backward || step.recomputes)) place_masks(node.id);
+      if (step.computes()) place_masks(node.id);
       calls.push_back(call(node, step, slice));
     }
     if (calls.empty()) return;
@@ -115,7 +115,7 @@ class Executor {
     } else {
       launch(step, calls, *slice.stream);
     }
-    if (step.recomputes || (step.backward && !step.both)) return;
+    if (!step.computes()) return;
     for (int id : ids) hand_state_on(id);
     read_outputs(step, slice, result);
   }
@@ -396,8 +396,9 @@ class Executor {
     call.workspace = buffer<void>(step_node.workspace, slice.worker);
     if (n.weight) call.weight = parameters_.data(Arena::kWeights) + n.weight.offset;
     if (n.bias) call.bias = parameters_.data(Arena::kWeights) + n.bias.offset;
-    if (const BatchNormAttributes* norm = descriptor_of(n.op).norm(n))
+    if (const BatchNormAttributes* norm = descriptor_of(n.op).norm(n)) {
       call.own_norm = norm_call(n, *norm, step.recomputes);
+    }
     if (descriptor_of(n.op).is_loss) call.own_loss = loss_call(id);
     call.own_sequence = sequence_call(id, backward);
     call.dropout = request_.addresses.dropout;

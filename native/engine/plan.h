@@ -63,6 +63,9 @@ struct Step {
   bool sliced = false;      // runs on the samples of one slice after another
   bool both = false;        // backward that does what forward would as well, among the forward steps
   bool recomputes = false;  // forward once more, among the backward steps
+
+  // Whether it computes values for the first time.
+  bool computes() const { return both || !(backward || recomputes); }
 };
 
 // How a plan cuts its batch where no sample meets another before the loss: each slice goes through all of the steps

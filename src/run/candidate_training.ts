@@ -63,6 +63,7 @@ export async function finishTraining(
   const runtime = { device, workers, signal, checkpointSeconds };
   // A run that goes on has fixed the rest.
   const fixed = { ...runtime, dataDir, dataset: typeof dataset === 'object' ? dataset : undefined, resume: directory };
+  // The device is there: none is chosen.
   const fresh = { ...options, ...deviceChoice({}), ...runtime, out: directory };
   const run = startMethod('train', isBegun ? fixed : fresh, methods);
   // Of a training: its events and its result are these.
